@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from router.domain.catalogue import Catalogue
-from router.domain.recommendation_table import EDR_INSTALLED
+from router.domain.recommendations import EDR_INSTALLED
 from router.domain.signals import Finding
 from router.parse import read_signals
 from tests.builders import RESOURCE

@@ -199,14 +199,14 @@ def test_pure_rooms_have_no_clock_chance_environment_log_network_or_file(room: s
         assert not impure_calls, f"{where} calls {sorted(impure_calls)}"
 
 
-def test_two_tables_of_a_pure_room_are_read_as_its_code_is() -> None:
+def test_tables_of_pure_rooms_are_read_as_their_code_is() -> None:
     """They are a part of the program, and the same wherever it runs."""
     reading = [
         str(path.relative_to(ROUTER))
         for path in sources("parse", "decide", "destinations", "domain")
         if "importlib.resources" in source(path).imports
     ]
-    assert reading == ["destinations/log_analytics.py", "destinations/wording/masking.py"]
+    assert reading == ["destinations/log_analytics.py", "destinations/wording/masking.py", "domain/recommendations.py"]
 
 
 def test_the_ground_floor_is_the_standard_library_only() -> None:

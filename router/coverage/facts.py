@@ -18,7 +18,7 @@ from router.coverage.fields import time_of
 from router.coverage.verdicts import CoverageEvidence, Workload
 from router.domain.clocks import is_plausible, is_possible
 from router.domain.coverage import WorkloadKind
-from router.domain.recommendation_table import CoverageRecommendation
+from router.domain.recommendations import CoverageRecommendation
 from router.domain.texts import counted
 
 _IN_A_STATE = re.compile(r"(stream \(.*?\)) .*", re.ASCII | re.DOTALL)

@@ -23,7 +23,7 @@ from router.coverage.readers.plans import PlanFact
 from router.coverage.verdicts import CoverageEvidence
 from router.domain.clocks import is_possible
 from router.domain.coverage import WorkloadKind
-from router.domain.recommendation_table import RECOMMENDATIONS
+from router.domain.recommendations import RECOMMENDATIONS
 
 POSTURE_NOT_KNOWN = (
     "a recommendation is healthy, and it is not known whether foundational CSPM is on, without which it says nothing"

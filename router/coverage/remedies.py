@@ -16,7 +16,7 @@ from dataclasses import replace
 from router.coverage.plans.table import DefenderPlan, plan_named
 from router.coverage.verdicts import Verdict, Workload
 from router.coverage.workloads import ARC_MACHINE, VIRTUAL_MACHINE
-from router.domain.recommendation_table import SQL_PROTECTED
+from router.domain.recommendations import SQL_PROTECTED
 from router.domain.resources import parse_resource_id
 
 _PRICINGS = "2024-01-01"
@@ -258,14 +258,3 @@ def remove_tag(resource: str, tag: str, value: str) -> str:
     """What removes a tag of a resource."""
     tags = ("--operation", "Delete", "--tags", f"{tag}={value}")
     return command_line("az", "tag", "update", "--resource-id", resource, *tags)
-
-
-LINUX_SIGNAL = "curl --output /tmp/eicar.com.txt https://secure.eicar.org/eicar.com.txt"
-"""Raises a real alert: downloads the test file of EICAR. https://learn.microsoft.com/defender-endpoint/linux-install-manually"""
-
-WINDOWS_SIGNAL = (
-    "powershell.exe -NoExit -ExecutionPolicy Bypass -WindowStyle Hidden \"$ErrorActionPreference = 'silentlycontinue'; "
-    "(New-Object System.Net.WebClient).DownloadFile('http://127.0.0.1/1.exe', 'C:\\test-MDATP-test\\invoice.exe'); "
-    "Start-Process 'C:\\test-MDATP-test\\invoice.exe'\""
-)
-"""Starts a program that is not there. https://learn.microsoft.com/azure/defender-for-cloud/alert-validation"""

@@ -3,17 +3,19 @@
 A recommendation is known by its assessment key. Some keys are documented nowhere, so a title counts, too, where the key says
 nothing; that of a preview has a word more than the one that follows it. Customers write recommendations, too, and may call them
 so: that is loud as Defender's own is, and proves nothing. What proves is a key of Microsoft's, or a title that Defender wrote.
-https://learn.microsoft.com/azure/defender-for-cloud/recommendations-reference
+The table beside this file is from https://learn.microsoft.com/azure/defender-for-cloud/recommendations-reference and the pages
+under it, and https://github.com/Azure/azure-policy/tree/master/built-in-policies/policyDefinitions.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cache
+from importlib.resources import files
 
-from router.domain.coverage import Rung
-from router.domain.recommendation_table import RECOMMENDATIONS, CoverageRecommendation
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.signals import Kind
 
 _LONGEST = 1_000
@@ -22,6 +24,74 @@ _LONGEST = 1_000
 _PROVIDER = "/providers/microsoft.security/assessments/"
 
 _PREVIEW = re.compile(r"[(\[]preview[)\]]:?|^\s*preview:", re.IGNORECASE)
+
+
+EDR_INSTALLED = "06e3a6db-6c0c-4ad9-943f-31d9d73ecf6c"
+"""Whether a machine has a solution for endpoint detection and response, as the scan without an agent sees it."""
+
+EDR_RUNNING = (
+    "d44de051-1862-48f8-8476-192aee854699",
+    "aafa7d27-01ae-40c6-a56c-1d0ef04b1d71",
+    "506d18a1-d571-4341-aad5-a7d363c5bbd4",
+)
+"""What together says that the sensor of a machine is at work."""
+
+SQL_PROTECTED = "The status of Microsoft SQL Servers on Machines should be protected"
+"""The title of the recommendation on SQL servers on machines, whose key is documented nowhere."""
+
+DEPRECATED = "deprecated"
+"""Stands for the day since which a recommendation says nothing, where that is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CoverageRecommendation:
+    """A recommendation that says something of a rung.
+
+    Attributes:
+        key: its assessment key in lower case; None where Microsoft documents none.
+        title: its title, or what it says where the title is not documented.
+        kinds: the kinds of workloads that it is about.
+        rung: what is missing where it is unhealthy.
+        plan: the plan that is missing; None on other rungs.
+        retired: the day since which it says nothing, or `deprecated` where that day is not known; None while it is in force.
+            A message of one that was retired on a day still says that a sensor is missing.
+        note: what else is to be known of it.
+        has_official_title: whether the title is the very one that Defender writes.
+    """
+
+    key: str | None
+    title: str
+    kinds: tuple[WorkloadKind, ...]
+    rung: Rung
+    plan: str | None
+    retired: str | None
+    note: str
+    has_official_title: bool
+
+    @property
+    def is_deprecated(self) -> bool:
+        """Whether it is about what is gone for good, as the Log Analytics agent is: unhealthy everywhere, and no gap."""
+        return self.retired == DEPRECATED
+
+
+def _recommendation(line: str) -> CoverageRecommendation:
+    key, title, kinds, rung, plan, retired, is_official, note = line.split("\t")
+    return CoverageRecommendation(
+        key=key or None,
+        title=title,
+        kinds=tuple(map(WorkloadKind, kinds.split(","))),
+        rung=Rung(rung),
+        plan=plan or None,
+        retired=retired or None,
+        note=note,
+        has_official_title=is_official == "yes",
+    )
+
+
+_TABLE = files("router.domain").joinpath("recommendations.tsv").read_text(encoding="utf-8")
+
+RECOMMENDATIONS = tuple(map(_recommendation, _TABLE.splitlines()[1:]))
+"""The recommendations, those in force first."""
 
 
 def find_recommendation(key: str, title: str = "") -> CoverageRecommendation | None:

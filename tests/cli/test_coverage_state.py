@@ -11,7 +11,7 @@ import pytest
 
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.recommendation_table import EDR_RUNNING
+from router.domain.recommendations import EDR_RUNNING
 from router.domain.source_turns import KnownSource, SourceWatch
 from router.store.bodies import document_of_watch
 from router.store.documents import put_document

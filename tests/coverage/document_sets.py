@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation, ExpectedExport
 from router.domain.coverage import Rung
 from router.domain.coverage_sources import CoverageSourceKind
-from router.domain.recommendation_table import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
+from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
 from tests.coverage.admission_builders import (
     AUDIT,
     IMAGE,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 from router.coverage.documents import CoverageDocument
-from router.domain.recommendation_table import EDR_RUNNING
+from router.domain.recommendations import EDR_RUNNING
 from tests.coverage.builders import MACHINE, NOW, SUBSCRIPTION, Json, document, pricing, resource
 
 ARC = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.HybridCompute/machines/till-1"

@@ -18,7 +18,7 @@ from router.coverage.remedies import (
 )
 from router.coverage.verdicts import CoverageState, Verdict
 from router.domain.coverage import Rung
-from router.domain.recommendation_table import EDR_RUNNING
+from router.domain.recommendations import EDR_RUNNING
 from tests.coverage.builders import MACHINE, Json, judged, pricing, verdict
 from tests.coverage.machine_builders import SQL, all_healthy, health, machine, sql_machine
 

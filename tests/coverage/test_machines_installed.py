@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from router.coverage.verdicts import CoverageState, Verdict
 from router.domain.coverage import Rung
-from router.domain.recommendation_table import EDR_INSTALLED
+from router.domain.recommendations import EDR_INSTALLED
 from tests.coverage.builders import MACHINE, judged, resource, verdict
 from tests.coverage.machine_builders import (
     ARC,

@@ -8,7 +8,7 @@ from router.coverage.gate import GateResult
 from router.coverage.verdicts import CoverageState, Verdict
 from router.domain.coverage import Rung
 from router.domain.errors import BadUsage
-from router.domain.recommendation_table import EDR_RUNNING
+from router.domain.recommendations import EDR_RUNNING
 from tests.coverage.builders import MACHINE, document, judged, pricing, verdict
 from tests.coverage.machine_builders import (
     ARC,

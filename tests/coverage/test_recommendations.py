@@ -12,14 +12,15 @@ from router.coverage.facts import RecommendationFact
 from router.coverage.readers import facts_of
 from router.coverage.verdicts import CoverageState
 from router.domain.coverage import Rung, WorkloadKind
-from router.domain.recommendation_table import (
+from router.domain.recommendations import (
     EDR_INSTALLED,
     EDR_RUNNING,
     RECOMMENDATIONS,
     SQL_PROTECTED,
     CoverageRecommendation,
+    find_missing_rung,
+    find_recommendation,
 )
-from router.domain.recommendations import find_missing_rung, find_recommendation
 from router.domain.rule_fields import rule_fields_of, signal_of
 from router.domain.signals import Finding, Kind
 from router.rulebook.catalogue import rows_of

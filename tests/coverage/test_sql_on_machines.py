@@ -6,7 +6,7 @@ import pytest
 
 from router.coverage.verdicts import CoverageState, Verdict
 from router.domain.coverage import Rung
-from router.domain.recommendation_table import SQL_PROTECTED
+from router.domain.recommendations import SQL_PROTECTED
 from tests.coverage.builders import MACHINE, judged, pricing, verdict
 from tests.coverage.machine_builders import (
     ARC,

@@ -15,7 +15,7 @@ from router.coverage.verdicts import CoverageState
 from router.domain.clocks import SKEW
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.recommendation_table import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
+from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
 from router.store.bodies import ReadTags, document_of_tags
 from tests.coverage.builders import (
     ARC_CLUSTER,

@@ -18,7 +18,7 @@ from router.domain.decisions import Decision, Outcome, StepCode
 from router.domain.evidence import Evidence
 from router.domain.hubs import Arrival
 from router.domain.owners import NO_OWNERS
-from router.domain.recommendation_table import RECOMMENDATIONS, CoverageRecommendation
+from router.domain.recommendations import RECOMMENDATIONS, CoverageRecommendation
 from router.domain.rule_fields import rule_fields_of, signal_of
 from router.domain.rulebook import Route, Rulebook
 from router.domain.severity import Severity

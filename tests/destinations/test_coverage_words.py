@@ -14,7 +14,7 @@ from router.destinations.wording.plain_text import text_of
 from router.domain.coverage import Rung
 from router.domain.decisions import Change
 from router.domain.notices import Notice
-from router.domain.recommendation_table import EDR_INSTALLED, RECOMMENDATIONS
+from router.domain.recommendations import EDR_INSTALLED, RECOMMENDATIONS
 from tests.destinations.builders import a_briefing, a_finding
 
 PROFILE = "56a83a6e-c417-42ec-b567-1e6fcb3d09a9"

@@ -18,8 +18,7 @@ from router.decide.suppression import covers, is_about, values_of
 from router.domain.catalogue import Catalogue
 from router.domain.owners import NO_OWNERS, Owner, Owners, Ownership
 from router.domain.posture import Cves, Package, Risk
-from router.domain.recommendation_table import EDR_INSTALLED
-from router.domain.recommendations import find_missing_rung
+from router.domain.recommendations import EDR_INSTALLED, find_missing_rung
 from router.domain.rule_fields import ENTITY_FIELDS, RuleFields, rule_fields_of, signal_of
 from router.domain.rulebook import Rulebook
 from router.domain.severity import Severity

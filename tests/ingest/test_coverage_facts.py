@@ -13,7 +13,7 @@ from router.coverage.facts import RecommendationFact
 from router.coverage.readers import facts_in
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.hubs import Arrival
-from router.domain.recommendation_table import EDR_INSTALLED, EDR_RUNNING
+from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING
 from router.domain.signals import Finding
 from router.ingest.coverage_facts import (
     MOST,

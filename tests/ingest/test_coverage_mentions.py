@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from router.domain.catalogue import Catalogue
 from router.domain.coverage_sources import LastHeard
 from router.domain.owners import NO_OWNERS, Owner, Owners, Ownership
-from router.domain.recommendation_table import EDR_INSTALLED
+from router.domain.recommendations import EDR_INSTALLED
 from router.domain.signals import AZURE_MONITOR, Kind, Signal, Stream
 from router.ingest.coverage_mentions import LONGEST, POSTURE, last_heard_by
 from router.parse import read_signals

@@ -18,7 +18,7 @@ from router.destinations import discover
 from router.domain.catalogue import Attack
 from router.domain.decisions import Outcome
 from router.domain.owners import find_owner_of
-from router.domain.recommendation_table import RECOMMENDATIONS
+from router.domain.recommendations import RECOMMENDATIONS
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Kind, Signal, Stream

@@ -23,7 +23,7 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import StoreError
 from router.domain.hubs import Arrival
 from router.domain.notices import RecordEntry
-from router.domain.recommendation_table import EDR_INSTALLED as EDR
+from router.domain.recommendations import EDR_INSTALLED as EDR
 from router.domain.signals import Stream
 from router.ingest.coverage_notes import OFTEN, OFTEN_OF_POSTURE
 from router.ingest.intake import Intake, Message

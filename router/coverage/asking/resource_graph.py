@@ -31,7 +31,7 @@ from router.coverage.workloads import (
 )
 from router.domain.conversation import HttpRequest
 from router.domain.errors import Unavailable
-from router.domain.recommendation_table import RECOMMENDATIONS
+from router.domain.recommendations import RECOMMENDATIONS
 from router.domain.resources import parse_resource_id
 
 LARGEST_BATCH = 1000

@@ -8,10 +8,19 @@ from itertools import pairwise
 from shlex import quote
 from types import MappingProxyType
 
-from router.coverage.remedies import LINUX_SIGNAL, WINDOWS_SIGNAL
 from router.domain.catalogue import NO_SUBSCRIPTION
 from router.domain.notices import RecordEntry
 from router.domain.resources import parse_resource_id
+
+LINUX_SIGNAL = "curl --output /tmp/eicar.com.txt https://secure.eicar.org/eicar.com.txt"
+"""Raises a real alert: downloads the test file of EICAR. https://learn.microsoft.com/defender-endpoint/linux-install-manually"""
+
+WINDOWS_SIGNAL = (
+    "powershell.exe -NoExit -ExecutionPolicy Bypass -WindowStyle Hidden \"$ErrorActionPreference = 'silentlycontinue'; "
+    "(New-Object System.Net.WebClient).DownloadFile('http://127.0.0.1/1.exe', 'C:\\test-MDATP-test\\invoice.exe'); "
+    "Start-Process 'C:\\test-MDATP-test\\invoice.exe'\""
+)
+"""Starts a program that is not there. https://learn.microsoft.com/azure/defender-for-cloud/alert-validation"""
 
 BUNDLES: Mapping[str, str] = MappingProxyType(
     {

@@ -57,7 +57,7 @@ from router.coverage.remedies import (
 from router.coverage.tables import rows_of
 from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, not_coverable, unknown
 from router.coverage.workloads import SCALE_SET
-from router.domain.recommendation_table import EDR_INSTALLED, EDR_RUNNING
+from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING
 
 _ENDPOINT = "WDATP"
 _WITHOUT_LINUX = "WDATP_EXCLUDE_LINUX_PUBLIC_PREVIEW"

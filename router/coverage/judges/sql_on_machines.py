@@ -27,7 +27,7 @@ from router.coverage.remedies import (
     remove_extension,
 )
 from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, not_coverable, unknown
-from router.domain.recommendation_table import SQL_PROTECTED
+from router.domain.recommendations import SQL_PROTECTED
 
 _AGE = timedelta(days=1)
 """How long the word Protected counts."""

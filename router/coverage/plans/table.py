@@ -1,29 +1,18 @@
-"""Defender's plans: what their sub-plans leave out, which extensions they have, and which of them can still be enabled. Pure.
-
-A table as data; an answer may name plans, sub-plans and extensions that it does not have. Sources:
-https://learn.microsoft.com/rest/api/defenderforcloud/pricings,
-https://learn.microsoft.com/azure/defender-for-cloud/defender-for-servers-overview,
-https://learn.microsoft.com/azure/defender-for-cloud/defender-for-storage-classic-migrate,
-https://learn.microsoft.com/azure/defender-for-cloud/release-notes (2026-07-05: old plans are refused)
-"""
+"""Defender's plans: what their sub-plans leave out, their extensions, and which of them can still be enabled. Pure."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
+from router.coverage.tables import document_of
 from router.domain.coverage import WorkloadKind
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefenderSubPlan:
-    """One of the forms in which a plan is sold.
-
-    Attributes:
-        name: as the API writes it.
-        leaves_out: what it does not include of what the plan can do.
-        is_offered: whether it can still be enabled; one that is on already stays on.
-    """
+    """One of the forms in which a plan is sold, what it leaves out of the plan, and whether it can still be enabled."""
 
     name: str
     leaves_out: tuple[str, ...] = ()
@@ -35,7 +24,6 @@ class DefenderPlan:
     """One plan.
 
     Attributes:
-        name: as the API writes it.
         sub_plans: its sub-plans; the first one is what should be enabled.
         extensions: the extensions that were seen of it.
         successor: the plan that is to be enabled in its stead; None where it can still be enabled itself.
@@ -59,146 +47,40 @@ class DefenderPlan:
         return name.lower() in (one.lower() for one in self.extensions)
 
 
-_P1_LEAVES_OUT = (
-    "agentless scanning of machines",
-    "alerts of DNS and of Azure's network layer",
-    "operating system updates and baselines",
-    "premium vulnerability management",
-    "file integrity monitoring",
-    "just-in-time access",
-)
-_CLASSIC_LEAVES_OUT = ("malware scanning", "detection of threats to sensitive data")
+def _plan(row: Mapping[str, Any]) -> DefenderPlan:
+    return DefenderPlan(
+        name=row["name"],
+        sub_plans=tuple(
+            DefenderSubPlan(
+                name=one["name"], leaves_out=tuple(one.get("leaves_out", ())), is_offered=one.get("is_offered", True)
+            )
+            for one in row.get("sub_plans", ())
+        ),
+        extensions=tuple(row.get("extensions", ())),
+        successor=row.get("successor"),
+        is_posture=row.get("is_posture", False),
+        protects=frozenset(row.get("types", ())),
+    )
 
-_TABLE = (
-    DefenderPlan(
-        name="VirtualMachines",
-        protects=frozenset(
-            {
-                "microsoft.compute/virtualmachines",
-                "microsoft.compute/virtualmachinescalesets",
-                "microsoft.hybridcompute/machines",
-            }
-        ),
-        sub_plans=(DefenderSubPlan(name="P2"), DefenderSubPlan(name="P1", leaves_out=_P1_LEAVES_OUT)),
-        extensions=("MdeDesignatedSubscription", "AgentlessVmScanning", "FileIntegrityMonitoring"),
-    ),
-    DefenderPlan(
-        name="Containers",
-        protects=frozenset(
-            {
-                "microsoft.containerservice/managedclusters",
-                "microsoft.kubernetes/connectedclusters",
-                "microsoft.containerregistry/registries",
-            }
-        ),
-        extensions=(
-            "ContainerSensor",
-            "AgentlessDiscoveryForKubernetes",
-            "ContainerRegistriesVulnerabilityAssessments",
-            "AgentlessVmScanning",
-            "ContainerIntegrityContribution",
-        ),
-    ),
-    DefenderPlan(
-        name="SqlServers",
-        protects=frozenset({"microsoft.sql/servers", "microsoft.sql/managedinstances", "microsoft.synapse/workspaces"}),
-    ),
-    DefenderPlan(
-        name="SqlServerVirtualMachines",
-        protects=frozenset(
-            {"microsoft.sqlvirtualmachine/sqlvirtualmachines", "microsoft.azurearcdata/sqlserverinstances"}
-        ),
-    ),
-    DefenderPlan(
-        name="OpenSourceRelationalDatabases",
-        protects=frozenset(
-            {
-                "microsoft.dbforpostgresql/servers",
-                "microsoft.dbforpostgresql/flexibleservers",
-                "microsoft.dbformysql/servers",
-                "microsoft.dbformysql/flexibleservers",
-                "microsoft.dbformariadb/servers",
-            }
-        ),
-    ),
-    DefenderPlan(
-        name="CosmosDbs",
-        protects=frozenset({"microsoft.documentdb/databaseaccounts", "microsoft.documentdb/mongoclusters"}),
-    ),
-    DefenderPlan(
-        name="StorageAccounts",
-        protects=frozenset({"microsoft.storage/storageaccounts"}),
-        sub_plans=(
-            DefenderSubPlan(name="DefenderForStorageV2"),
-            DefenderSubPlan(name="PerStorageAccount", leaves_out=_CLASSIC_LEAVES_OUT, is_offered=False),
-            DefenderSubPlan(name="PerTransaction", leaves_out=_CLASSIC_LEAVES_OUT, is_offered=False),
-        ),
-        extensions=("OnUploadMalwareScanning", "SensitiveDataDiscovery"),
-    ),
-    DefenderPlan(
-        name="KeyVaults",
-        protects=frozenset({"microsoft.keyvault/vaults"}),
-        sub_plans=(DefenderSubPlan(name="PerKeyVault"), DefenderSubPlan(name="PerTransaction", is_offered=False)),
-    ),
-    DefenderPlan(
-        name="Arm",
-        sub_plans=(DefenderSubPlan(name="PerSubscription"), DefenderSubPlan(name="PerApiCall", is_offered=False)),
-    ),
-    DefenderPlan(
-        name="AppServices",
-        protects=frozenset({"microsoft.web/sites"}),
-    ),
-    DefenderPlan(
-        name="Api",
-        protects=frozenset({"microsoft.apimanagement/service"}),
-        sub_plans=tuple(DefenderSubPlan(name=f"P{size}") for size in range(1, 6)),
-    ),
-    DefenderPlan(
-        name="AI",
-        protects=frozenset({"microsoft.cognitiveservices/accounts", "microsoft.machinelearningservices/workspaces"}),
-        extensions=("AIPromptEvidence", "AIPromptSharingWithPurview", "AIModelScanner"),
-    ),
-    DefenderPlan(name="Dns", successor="VirtualMachines"),
-    DefenderPlan(name="KubernetesService", successor="Containers"),
-    DefenderPlan(name="ContainerRegistry", successor="Containers"),
-    DefenderPlan(
-        name="CloudPosture",
-        is_posture=True,
-        extensions=(
-            "AgentlessVmScanning",
-            "AgentlessDiscoveryForKubernetes",
-            "SensitiveDataDiscovery",
-            "ContainerRegistriesVulnerabilityAssessments",
-            "EntraPermissionsManagement",
-            "ApiPosture",
-        ),
-    ),
-    DefenderPlan(name="FoundationalCspm", is_posture=True),
-    DefenderPlan(name="Discovery", is_posture=True),
-)
 
-PLANS: Mapping[str, DefenderPlan] = {one.name.lower(): one for one in _TABLE}
+_ROWS = document_of("plans.toml")["plan"]
+
+PLANS: Mapping[str, DefenderPlan] = {row["name"].lower(): _plan(row) for row in _ROWS}
 """Each plan, by its name in lower case."""
 
-PROTECTING_PLANS = tuple(one for one in _TABLE if not one.is_posture and one.successor is None)
+PROTECTING_PLANS = tuple(one for one in PLANS.values() if not one.is_posture and one.successor is None)
 """The plans that protect workloads and can be enabled today."""
 
-PLAN_OF_KIND: Mapping[WorkloadKind, DefenderPlan] = {
-    WorkloadKind.MACHINE: PLANS["virtualmachines"],
-    WorkloadKind.CLUSTER: PLANS["containers"],
-    WorkloadKind.REGISTRY: PLANS["containers"],
-    WorkloadKind.SQL_SERVER: PLANS["sqlservers"],
-    WorkloadKind.SQL_ON_MACHINE: PLANS["sqlservervirtualmachines"],
-    WorkloadKind.COSMOS_DB: PLANS["cosmosdbs"],
-    WorkloadKind.OPEN_SOURCE_DATABASE: PLANS["opensourcerelationaldatabases"],
-    WorkloadKind.STORAGE_ACCOUNT: PLANS["storageaccounts"],
-}
+
+def _by_kind(*, is_deprecated: bool) -> Mapping[WorkloadKind, DefenderPlan]:
+    rows = (row for row in _ROWS if ("successor" in row) is is_deprecated)
+    return {WorkloadKind(kind): PLANS[row["name"].lower()] for row in rows for kind in row.get("kinds", ())}
+
+
+PLAN_OF_KIND = _by_kind(is_deprecated=False)
 """Which plan protects a kind of workload."""
 
-OLD_PLAN_OF_KIND: Mapping[WorkloadKind, DefenderPlan] = {
-    WorkloadKind.CLUSTER: PLANS["kubernetesservice"],
-    WorkloadKind.REGISTRY: PLANS["containerregistry"],
-}
+OLD_PLAN_OF_KIND = _by_kind(is_deprecated=True)
 """Which deprecated plan protects a kind of workload, where it was on before it was deprecated."""
 
 

@@ -22,8 +22,7 @@ from router.coverage.fields import find, find_text, find_time, find_truth, objec
 from router.coverage.stored import NO_INSTANT
 from router.coverage.workloads import SCOPES, named_resource, subscription_fact
 from router.domain.catalogue import NO_SUBSCRIPTION, SAMPLE_GROUP, SAMPLE_NAME, SAMPLE_TITLE, SAMPLE_TYPE
-from router.domain.recommendation_table import CoverageRecommendation
-from router.domain.recommendations import find_proving, names_another, scope_of_assessment
+from router.domain.recommendations import CoverageRecommendation, find_proving, names_another, scope_of_assessment
 from router.domain.resources import find_whole, parse_resource_id
 
 _IDS = ("id", "resourceId", "azureResourceId", "nativeResourceId")

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from router.domain.recommendation_table import EDR_INSTALLED, EDR_RUNNING
+from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING
 
 type Row = dict[str, Any]
 
