@@ -27,6 +27,9 @@ from router.store.store import Store
 BACK = timedelta(hours=24)
 """How far back it is looked."""
 
+EVER = timedelta(days=90)
+"""How far back decisions are kept at most."""
+
 _MOST = 500
 """The most signals of which it is asked what is owed already."""
 
@@ -43,6 +46,7 @@ class SilencePreview:
         is_owed_whole: whether all of these were counted.
         everything: what a silence of all would have held; None where this one is narrow.
         instead: how many signals other options would have held or would hold, where these would none.
+        is_unheard_of: whether nothing that is on record, however old, is of its kind.
     """
 
     preview: Preview
@@ -50,6 +54,7 @@ class SilencePreview:
     is_owed_whole: bool
     everything: Preview | None = None
     instead: Mapping[str, int] = field(default_factory=dict)
+    is_unheard_of: bool = False
 
 
 async def preview_of(
@@ -79,7 +84,8 @@ async def _preview_of(
     stream = matcher.silence.stream
     if not _signals(preview):
         found = {option: _signals(other) for option, other in others.items() if _signals(other)}
-        return SilencePreview(preview, 0, is_owed_whole=True, instead=found)
+        (ever,) = await look_back(store, stream, [matcher], preview.until - EVER, preview.until)
+        return SilencePreview(preview, 0, is_owed_whole=True, instead=found, is_unheard_of=not _signals(ever))
     async with store.session() as tx:
         counts = await count_deliveries(tx, stream, NEVER)
     if not preview.standing.signals or not any(counts.get(one) for one in counts if one[1] in _STILL_OWED):
@@ -134,6 +140,8 @@ def _lines(it: SilencePreview) -> Iterator[str]:
         least = "" if it.is_owed_whole else "at least "
         what, verb = ("delivery", "goes") if it.owed == 1 else ("deliveries", "go")
         yield f"{least}{it.owed} {what} owed already about these {verb} out all the same"
+    if it.is_unheard_of:
+        yield "nothing that is on record is of this kind: is a name misspelled?"
     for option, number in it.instead.items():
         yield f"{option} would have found {counted(number, 'signal')}; did you mean that?"
     if unseen := _unseen(preview):

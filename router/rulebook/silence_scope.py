@@ -22,6 +22,7 @@ _OF_MANY = frozenset({Field("account", "upnsuffix"), Field("host", "dnsdomain"),
 """What is the same of all that an organisation has, or of many things that have nothing to do with each other."""
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
+_HEXADECIMAL = re.compile(r"[0-9a-f-]*", re.IGNORECASE)
 _WILD = re.compile(r"[*?]+")
 _NARROW = "--resource web-1 for a resource, --host web-1 for a machine, --entity ip.address=10.0.0.1 for anything else"
 """What says enough of what is meant."""
@@ -230,13 +231,16 @@ def _refuse_guid(option: str, name: str) -> None:
 
 def _refuse_broad_glob(option: str, glob: str, field: Field) -> None:
     """Refuses a glob of which no piece tells one resource of a subscription, an account or a project from the next."""
-    pieces = [piece for piece in _WILD.split(glob) if piece]
+    pieces = [piece for piece in _WILD.split(glob) if sum(map(str.isalnum, piece)) >= FEWEST]
     is_name = field in (RESOURCE_NAME, MACHINE)
     looked_at = Field(None, "resourceid") if is_name else field
-    if any(find_breadth(piece, looked_at) is None for piece in pieces):
-        return
-    if sum(map(str.isalnum, "".join(pieces))) < FEWEST or is_name:
+    if not pieces:
         why = f"has no piece of {FEWEST} letters or digits that tells one from another"
+    elif is_name and all(map(_HEXADECIMAL.fullmatch, pieces)):
+        why = "may fit the id of a whole subscription"
+    # How a name begins tells it apart, also where it is a word of ids, such as web in Microsoft.Web.
+    elif (is_name and not is_glob(glob[0])) or any(find_breadth(piece, looked_at) is None for piece in pieces):
+        return
     else:
         why = "fits every resource of a subscription, an account or a project"
     example = "web-*" if is_name or field.entity else "*/resourceGroups/rg-build/*"

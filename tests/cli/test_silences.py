@@ -209,6 +209,17 @@ def test_a_scope_that_finds_nothing_says_which_option_would(state: House) -> Non
         assert "did you mean" not in silenced(state, *found, "--for", "2h").out
 
 
+def test_a_silence_of_what_was_never_seen_says_so(state: House) -> None:
+    """A misspelled name silences nothing; what was seen some weeks ago, and is over, was seen."""
+    unheard = "nothing that is on record is of this kind: is a name misspelled?"
+    assert unheard in silenced(state, "--host", "vm-1", "--for", "2h").out
+    runs(state, alert_body(Status="New"), now="2026-11-03T12:00:00Z")
+    runs(state, alert_body(Status="Resolved"), now="2026-11-03T13:00:00Z")
+    assert unheard not in silenced(state, *VM, "--for", "2h").out
+    for typo in (("--host", "vm-11"), ("--resource", "vm1"), ("--entity", "ip.address=203.0.113.77")):
+        assert unheard in silenced(state, *typo, "--for", "2h").out
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

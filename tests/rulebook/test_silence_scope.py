@@ -100,7 +100,10 @@ def test_a_machine_is_named_however_alerts_name_it() -> None:
             "may be a whole subscription; where a resource is called so, write its whole id",
         ),
         ("web-\udcff", "--host: 'web-\\udcff' is not UTF-8"),
-        ("*Machines*", "--host: '*Machines*' has no piece"),
+        ("we*", "--host: 'we*' has no piece of 3 letters or digits"),
+        ("w*e*b*", "--host: 'w*e*b*' has no piece of 3 letters or digits"),
+        ("*Machines*", "--host: '*Machines*' fits every resource"),
+        ("6f0a*", "--host: '6f0a*' may fit the id of a whole subscription; write more of it, such as web-*"),
     ],
 )
 def test_what_is_no_name_of_a_machine_is_refused(host: str, words: str) -> None:
@@ -108,6 +111,14 @@ def test_what_is_no_name_of_a_machine_is_refused(host: str, words: str) -> None:
     refused = read_silence_scope(WrittenScope(stream=Stream.CWPP, hosts=[host])).refused
     assert refused is not None
     assert words in refused
+
+
+@pytest.mark.parametrize("glob", ["web*", "machines*", "azure?1", "sql*", "aks-*-vmss*", "*-abc1-x*"])
+def test_a_glob_of_names_is_no_glob_of_ids(glob: str) -> None:
+    """What stands in every id, such as Microsoft.Web, tells names apart: it is taken, and what it would hold is measured."""
+    for written in (scope_of(resource=glob), WrittenScope(stream=Stream.CWPP, hosts=[glob])):
+        read = read_silence_scope(written)
+        assert (read.refused, read.is_narrow) == (None, False)
 
 
 @pytest.mark.parametrize(
