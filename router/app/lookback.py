@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
-from router.decide.preview import Preview
-from router.decide.previewer import ASKED_ABOUT, Previewer
-from router.decide.suppression import Matcher
+from router.decide.preview import ASKED_ABOUT, Matcher, Preview
 from router.domain.rule_fields import RuleFields, signal_of
 from router.domain.signals import Signal
 from router.store import signals
@@ -22,29 +20,29 @@ async def look_back(
 
     The store is walked once for all of them; raises StoreError.
     """
-    previewers = [Previewer(matcher) for matcher in matchers]
+    previews = [Preview(matcher, since, until) for matcher in matchers]
     types = _types_of(matchers)
     async with store.session() as tx:
         async for entries in walk_decisions(tx, stream, since, until, ASKED_ABOUT):
             wanted = {
                 entry.signal
                 for entry in entries
-                if entry.signal is not None and any(one.may_cover(entry) for one in previewers)
+                if entry.signal is not None and any(one.may_cover(entry) for one in previews)
             }
             found = _signals_of(await signals.read_fields(tx, wanted) if wanted else {})
             for entry in entries:
-                for one in previewers:
+                for one in previews:
                     one.look_at_decision(entry, found.get(entry.signal or ""))
         async for stands in signals.walk_standing(tx, stream, types):
             for signal in stands:
                 known = signal_of(signal.fields) if signal.fields is not None else None
-                for one in previewers:
+                for one in previews:
                     one.look_at_standing(signal, known)
-        for one in previewers:
+        for one in previews:
             async for held in signals.walk_held(tx, stream, one.matcher.name):
                 for signal in held:
                     one.look_at_held(signal_of(signal.fields) if signal.fields is not None else None)
-    return [one.preview(since, until) for one in previewers]
+    return previews
 
 
 def _signals_of(fields: Mapping[str, RuleFields]) -> Mapping[str, Signal]:

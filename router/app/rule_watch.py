@@ -8,20 +8,22 @@ from datetime import datetime, timedelta
 from heapq import nsmallest
 from itertools import islice
 
-from router.decide.lifecycle_events import (
+from router.decide.markup import plain_text
+from router.decide.rule_notices import (
     LOOKBACK,
+    MOST_NAMED,
     UNUSED,
     EventSubject,
     HeldNow,
+    Recipients,
     RuleEvent,
+    announcements_of,
     ends_of_holds,
     ends_of_rules,
     ends_of_silences,
     rules_that_hold_nothing,
     sorted_by_end,
 )
-from router.decide.markup import plain_text
-from router.decide.rule_notices import MOST_NAMED, Recipients, announcements_of
 from router.destinations.email import EmailConfig
 from router.domain.clocks import is_possible, is_recent
 from router.domain.counts import counted_name

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Collection, Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from router.cli.silence_scopes import lies_within
+from router.cli.arguments import written
+from router.domain.errors import BadUsage
+from router.domain.patterns import covers_glob
 from router.domain.silences import BREAK, Silence, SilenceBounds, Window, spans_between
+from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Field, Operator
+from router.domain.texts import timestamp
 
 MONTH = timedelta(days=30)
 """How far back it is asked for how much of the time a scope was silenced."""
@@ -79,3 +83,100 @@ def silenced_share(scope: Silence, silences: Iterable[Silence], now: datetime) -
 def needed_since(bounds: SilenceBounds, now: datetime) -> datetime:
     """Since when silences that ended must be known, to judge a new one and to say how much was silenced."""
     return now - max(MONTH, bounds.longest + BREAK, _WEEK)
+
+
+type Group = tuple[Element, ...]
+
+_RESOURCE_ID = Field(None, "resourceid")
+_NAMES = (_RESOURCE_ID, RESOURCE_NAME, Field("host", "hostname"), Field(None, "compromisedentity"))
+"""What a machine may be called by."""
+
+
+def lies_within(inner: Silence, outer: Silence) -> bool:
+    """Whether it is certain that a silence covers nothing but what another one covers too, whenever either holds anything."""
+    if inner.stream != outer.stream:
+        return False
+    if outer.alert_type is not None and (inner.alert_type or "").casefold() != outer.alert_type.casefold():
+        return False
+    return all(any(_implies(narrow, wide) for narrow in inner.groups) for wide in outer.groups)
+
+
+def _implies(narrow: Group, wide: Group) -> bool:
+    """Whether what meets one group meets another: both are about one entity, or about the signal itself."""
+    if wide[0].field == MACHINE:
+        return any(one.field in (MACHINE, *_NAMES) and _is_narrower(one, wide[0]) for one in narrow)
+    if narrow[0].field.entity != wide[0].field.entity:
+        return False
+    return all(any(_is_narrower(one, other) for one in narrow) for other in wide)
+
+
+def _is_narrower(narrow: Element, wide: Element) -> bool:
+    if narrow.operator is Operator.CONTAINS or wide.operator is Operator.CONTAINS:
+        return narrow.field == wide.field and narrow.operator is wide.operator and narrow.values <= wide.values
+    if narrow.field == wide.field or (wide.field == MACHINE and narrow.field != _RESOURCE_ID):
+        return _are_all_in(narrow, wide, str)
+    if narrow.field == _RESOURCE_ID and wide.field in (RESOURCE_NAME, MACHINE) and narrow.operator is Operator.IN:
+        return _are_all_in(narrow, wide, _name_in)
+    return False
+
+
+def _name_in(resource: str) -> str:
+    return resource.rstrip("/").rpartition("/")[2]
+
+
+def _are_all_in(narrow: Element, wide: Element, as_wide: Callable[[str], str]) -> bool:
+    if narrow.operator is Operator.LIKE and wide.operator is Operator.IN:
+        return False
+    return all(_is_in(as_wide(value), wide) for value in narrow.values) and all(
+        any(one.is_within(other) for other in wide.ranges) for one in narrow.ranges
+    )
+
+
+def _is_in(value: str, wide: Element) -> bool:
+    """Whether a text, or whatever a glob fits, meets an element."""
+    if wide.operator is Operator.LIKE:
+        return any(covers_glob(glob, value) for glob in wide.values)
+    return value in wide.values or wide.ranges.find(value) is not None
+
+
+def refuse_overrun(
+    option: str,
+    silence: Silence,
+    others: Collection[Silence],
+    bounds: SilenceBounds,
+    given_from: datetime | None = None,
+) -> None:
+    """Raises BadUsage where a silence would hold for longer than the policy allows; says what to write instead.
+
+    Lengths are counted from `given_from`, or else from its beginning.
+    """
+    overrun = find_overrun(silence, others, bounds)
+    if overrun is None:
+        return
+    whole, allowed = written(overrun.span.ends - overrun.span.begins), written(overrun.allowed)
+    begun = f", counted from {timestamp(overrun.span.begins)}, when the first began that it goes on with"
+    counted = begun if overrun.span.begins < silence.begins else ""
+    if overrun.is_series:
+        what = f"makes a series of {whole}{counted}; the policy allows {allowed}"
+    elif silence.every is not None:
+        raise BadUsage(
+            f"--every: {silence.every} holds for {whole} without an hour's break; the policy allows {allowed}: "
+            "write a shorter window, or fewer days"
+        )
+    else:
+        what = f"makes {whole} without an hour's break{counted}; the policy allows {allowed}"
+    given_from = given_from or silence.begins
+    # As long as one may be, or until a break before a later one into which it would run.
+    later = {
+        window.begins - BREAK for one in others for window in one.windows_between(silence.begins, silence.end + BREAK)
+    }
+    instead = next(
+        (
+            f"write --for {written(end - given_from)} at most"
+            for end in sorted({overrun.span.begins + overrun.allowed, *later}, reverse=True)
+            if end - given_from >= timedelta(minutes=1)
+            and find_overrun(replace(silence, until=end), others, bounds) is None
+        ),
+        "what is to be held longer wants a suppression rule",
+    )
+    raise BadUsage(f"{option}: {what}: {instead}")

@@ -10,10 +10,9 @@ from datetime import datetime, timedelta
 from rich.console import Console
 
 from router.app.lookback import look_back
-from router.cli.preview_report import named_document
+from router.cli.preview import named_document
 from router.cli.screen import print_table, table_of
-from router.decide.preview import NamedSignal, Preview
-from router.decide.suppression import AnySignal, Matcher, SilenceMatcher
+from router.decide.preview import ANY_SIGNAL, Matcher, NamedSignal, Preview
 from router.domain.deliveries import DeliveryState
 from router.domain.errors import BadUsage
 from router.domain.resources import parse_resource_id
@@ -59,8 +58,9 @@ class SilencePreview:
 
 async def preview_of(
     store: Store,
-    matcher: SilenceMatcher,
-    instead: Mapping[str, SilenceMatcher],
+    stream: str,
+    matcher: Matcher,
+    instead: Mapping[str, Matcher],
     now: datetime,
     *,
     is_narrow: bool,
@@ -69,19 +69,17 @@ async def preview_of(
 
     How broad one is that is not narrow is measured. Raises StoreError.
     """
-    stream = matcher.silence.stream
     matchers: list[Matcher] = [matcher, *instead.values()]
     if not is_narrow:
-        matchers.append(AnySignal())
+        matchers.append(ANY_SIGNAL)
     preview, *others = await look_back(store, stream, matchers, now - BACK, now)
-    found = await _preview_of(store, matcher, preview, dict(zip(instead, others, strict=False)))
+    found = await _preview_of(store, stream, matcher, preview, dict(zip(instead, others, strict=False)))
     return found if is_narrow else replace(found, everything=others[-1])
 
 
 async def _preview_of(
-    store: Store, matcher: SilenceMatcher, preview: Preview, others: Mapping[str, Preview]
+    store: Store, stream: str, matcher: Matcher, preview: Preview, others: Mapping[str, Preview]
 ) -> SilencePreview:
-    stream = matcher.silence.stream
     if not _signals(preview):
         found = {option: _signals(other) for option, other in others.items() if _signals(other)}
         (ever,) = await look_back(store, stream, [matcher], preview.until - EVER, preview.until)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from datetime import datetime
 
 from router.domain.silences import Silence
 from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Operator
@@ -18,9 +19,12 @@ def silence_scope_words(silence: Silence) -> str:
     return f"{silence.alert_type or 'anything'} {' and '.join(elements)}"
 
 
-def silence_words(silence: Silence) -> str:
-    """Which silence it is, whose, and until when: `silence ab12cd by ana until 2026-11-24T14:00:00Z`."""
-    return f"silence {silence.id} by {silence.author} until {timestamp(silence.end)}"
+def both_times(time: datetime) -> str:
+    """An instant in UTC and by the clocks of this machine; once where those are UTC."""
+    local = time.astimezone()
+    if not local.utcoffset():
+        return timestamp(time)
+    return f"{timestamp(time)}, {local:%a %Y-%m-%d %H:%M} {local.tzname()}"
 
 
 def undecodable_words(number: int) -> str:
@@ -45,3 +49,35 @@ def _either(values: Iterable[str]) -> str:
     named = list(values)
     more = f" or {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
     return f"{' or '.join(named[:_MOST_NAMED])}{more}"
+
+
+def state_of(silence: Silence, now: datetime) -> str:
+    """How a silence is: active, coming (it has a window yet to come), or over."""
+    if silence.is_active(now):
+        return "active"
+    return "over" if silence.end <= now or silence.find_next_window(now) is None else "coming"
+
+
+def document_for(silence: Silence, now: datetime) -> dict[str, object]:
+    """A silence as it is printed for programs."""
+    window = silence.find_next_window(now)
+    return {
+        "id": silence.id,
+        "name": silence.name,
+        "stream": silence.stream,
+        "state": state_of(silence, now),
+        "type": silence.alert_type,
+        "scope": silence_scope_words(silence),
+        "begins": timestamp(silence.begins),
+        "ends": timestamp(silence.end),
+        "first": timestamp(silence.first),
+        "every": str(silence.every) if silence.every is not None else None,
+        "next_window": {"begins": timestamp(window.begins), "ends": timestamp(window.ends)}
+        if window is not None
+        else None,
+        "reason": silence.reason,
+        "author": silence.author,
+        "ticket": silence.ticket,
+        "made": timestamp(silence.made),
+        "ended": timestamp(silence.ended) if silence.ended is not None else None,
+    }

@@ -12,13 +12,11 @@ from router.app.rules import load_rules
 from router.cli.given import author_given, clock_for, streams_in
 from router.cli.opened_state import ids_for, store_in
 from router.cli.printing import plain, print_json, print_lines
-from router.cli.rules_list_report import wrapped
+from router.cli.rules_list import wrapped
 from router.cli.screen import screen
-from router.cli.silence_bounds import needed_since, silenced_share, with_first
-from router.cli.silence_document import document_for, state_of
+from router.cli.silence_bounds import needed_since, refuse_overrun, silenced_share, with_first
 from router.cli.silence_store import change_silence, stored_silences
-from router.cli.silence_times import both_times, refuse_overrun
-from router.cli.silence_words import silence_scope_words, undecodable_words
+from router.cli.silence_words import both_times, document_for, silence_scope_words, state_of, undecodable_words
 from router.deliver.changes import ChangeAction, ChangeEntry, ChangeSubject, read_changes
 from router.domain.counts import RuleHits
 from router.domain.documents import DocumentKind

@@ -14,14 +14,12 @@ from router.cli.given import Author, author_given, clock_for, streams_in, words_
 from router.cli.opened_state import store_in
 from router.cli.printing import plain, print_json
 from router.cli.screen import screen
-from router.cli.silence_bounds import needed_since, silenced_share, with_first
-from router.cli.silence_document import document_for
+from router.cli.silence_bounds import needed_since, refuse_overrun, silenced_share, with_first
 from router.cli.silence_preview import SilencePreview, preview_document, preview_of, print_preview, refuse_too_broad
 from router.cli.silence_store import add_silence, stored_silences
-from router.cli.silence_times import both_times, refuse_overrun
-from router.cli.silence_words import silence_scope_words, undecodable_words
+from router.cli.silence_words import both_times, document_for, silence_scope_words, undecodable_words
 from router.cli.streams import complain, is_wanted, refuse_unasked
-from router.decide.suppression import SilenceMatcher
+from router.decide.preview import silence_matcher
 from router.destinations import discover
 from router.domain.errors import BadPolicy, BadUsage
 from router.domain.rulebook import Rulebook
@@ -32,8 +30,7 @@ from router.domain.texts import timestamp
 from router.ingest.readers import TagReader
 from router.rulebook import load_all
 from router.rulebook.lints import KnownTypes
-from router.rulebook.recurrence_text import read_recurrence
-from router.rulebook.silence_scope import SilenceScope, WrittenScope, read_silence_scope
+from router.rulebook.silence_scope import SilenceScope, WrittenScope, read_recurrence, read_silence_scope
 from router.store.bodies import ReadValues
 
 type Groups = tuple[tuple[Element, ...], ...]
@@ -71,8 +68,10 @@ async def _add(options: Namespace, scope: SilenceScope, book: Rulebook, author: 
         share = silenced_share(draft, others, now)
         book = await TagReader(store, {book.stream: book}).rulebook(book.stream, now)
         instead = {option: replace(draft, groups=groups) for option, groups in _instead_of(options).items()}
-        matchers = {option: SilenceMatcher(one, book) for option, one in instead.items()}
-        preview = await preview_of(store, SilenceMatcher(draft, book), matchers, now, is_narrow=scope.is_narrow)
+        matchers = {option: silence_matcher(one, book) for option, one in instead.items()}
+        preview = await preview_of(
+            store, draft.stream, silence_matcher(draft, book), matchers, now, is_narrow=scope.is_narrow
+        )
         if options.format == "text":
             shown.print(f"{plain(silence_scope_words(draft))}, {draft.stream}", soft_wrap=True)
             print_preview(shown, preview)

@@ -9,12 +9,10 @@
     policy_form     the shape of policy.yaml         policy        its meaning
     when_form       the shape of a route's `when`    clauses       its meaning
     destinations    the entries of `destinations:`
-    suppression_directory            the directory of suppression rules
-    suppression_rule, suppression_faults   one rule; suppression_schema is its shape, for editors
-    scope, scope_fields, scope_breadth, cloud_breadth   what it holds, by which fields, and whether that is too much
-    scope_ranges, scope_values       ranges of addresses; values that no signal has
-    silence_scope, recurrence_text   what a silence holds, and when, as a person writes it
-    owners, attack, catalogue, examples              the other tables
+    suppression_directory, suppression_rule   the suppression rules, and one of them
+    scope, scope_breadth, cloud_breadth       what a rule holds, and whether that is too much
+    silence_scope   what a silence holds, and when, as a person writes it
+    owners, runbooks, attack, catalogue, examples     the other tables
     tag_files       which tags there are, as `az graph query` printed them
     starter         the rules to begin with
     schemas         the published JSON Schemas

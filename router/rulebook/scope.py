@@ -2,17 +2,231 @@
 
 from __future__ import annotations
 
-from router.domain.patterns import AddressRange, AddressRanges
+import re
+from collections.abc import Callable, Iterable, Iterator
+from functools import lru_cache
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
+from typing import NamedTuple
+
+from router.domain.entities import normalised_type
+from router.domain.patterns import MAPPED, WIDTHS, AddressRange, AddressRanges
+from router.domain.rule_fields import ENTITY_FIELDS
 from router.domain.signals import Stream
 from router.domain.suppression import CVE, Element, Field, Operator
 from router.rulebook.documents import TWICE
-from router.rulebook.problems import KeyPath
+from router.rulebook.problems import Faults, KeyPath
 from router.rulebook.scope_breadth import find_breadth
-from router.rulebook.scope_fields import PORTABLE, find_field, is_of_findings_only, is_portable
-from router.rulebook.scope_ranges import find_breadth_of, looks_like_range, read_range
-from router.rulebook.scope_values import doubts_about_values
-from router.rulebook.suppression_faults import Faults
 from router.rulebook.validation_messages import hint
+
+PORTABLE = frozenset(f"entities.{type}.{name}" for type, names in ENTITY_FIELDS.items() for name in names)
+_OF_FINDINGS = frozenset({"package", "cve", "owner"})
+_OWN = _OF_FINDINGS | {"resourceid", "subscriptionid", "compromisedentity"}
+_EXTENDED = "extendedproperties."
+
+
+@lru_cache(maxsize=4096)
+def find_field(written: str) -> Field | None:
+    """The field of that name, whatever its case; None where it names nothing. Equal fields are one object."""
+    lowered = written.lower()
+    if lowered in _OWN or (lowered.startswith(_EXTENDED) and len(lowered) > len(_EXTENDED)):
+        return Field(None, lowered)
+    parts = lowered.split(".")
+    if len(parts) != 3 or f"{parts[0]}.{normalised_type(parts[1])}.{parts[2]}" not in PORTABLE:
+        return None
+    return Field(normalised_type(parts[1]), parts[2])
+
+
+def is_of_findings_only(field: Field) -> bool:
+    """Whether only rules about findings may look at the field."""
+    return field.entity is None and field.name in _OF_FINDINGS
+
+
+def is_portable(written: str) -> bool:
+    """Whether Defender knows the field by that name."""
+    return written.lower() in PORTABLE
+
+
+SHORTEST = {4: 8, 6: 16}
+"""How many bits the addresses of a range must have in common at least."""
+
+MOST = 16
+"""How many ranges of the shortest prefix may be held together, apart: a sixteenth of all IPv4 addresses."""
+
+_PRIVATE = (IPv6Network("fc00::/7"), IPv6Network("fe80::/10"))
+"""What is wider and yet no more than one's own addresses."""
+
+_RANGE = re.compile(r"[0-9a-f:.]+/[0-9]{1,3}", re.IGNORECASE)
+
+
+def looks_like_range(text: str) -> bool:
+    """Whether a text is meant as a range of addresses."""
+    return "/" in text and _RANGE.fullmatch(text) is not None
+
+
+@lru_cache(maxsize=4096)
+def read_range(text: str) -> AddressRange | str:
+    """The range that a text stands for, or what is wrong with it."""
+    try:
+        network = ip_network(text)
+    except ValueError:
+        return _complaint_about(text)
+    if isinstance(network, IPv6Network) and network.supernet_of(MAPPED):
+        return (
+            f"{text!r} holds every IPv4 address, as these are mapped into IPv6: a rule may not cover a whole alert type"
+        )
+    range = AddressRange.of(network)
+    return range if _is_narrow(range.network) else f"{text!r} {_too_wide(range.network)}"
+
+
+def find_breadth_of(ranges: Iterable[AddressRange]) -> str | None:
+    """What is wrong with ranges that together are one that is too wide; None where they are not."""
+    networks = [range.network for range in ranges]
+    whole: tuple[IPv4Network | IPv6Network, ...] = (
+        *collapse_addresses(network for network in networks if isinstance(network, IPv4Network)),
+        *collapse_addresses(network for network in networks if isinstance(network, IPv6Network)),
+    )
+    for network in whole:
+        if not _is_narrow(network):
+            return f"holds {network} with its ranges together, which {_too_wide(network)}"
+    for version, shortest in SHORTEST.items():
+        sizes = [network.num_addresses for network in whole if network.version == version and not network.is_private]
+        if sum(sizes) > MOST * 2 ** (WIDTHS[version] - shortest):
+            return (
+                f"holds more IPv{version} addresses with its ranges together than {MOST} ranges of {shortest} bits: "
+                "a rule may not cover a whole alert type"
+            )
+    return None
+
+
+def _is_narrow(network: IPv4Network | IPv6Network) -> bool:
+    if network.prefixlen >= SHORTEST[network.version]:
+        return True
+    return isinstance(network, IPv6Network) and any(map(network.subnet_of, _PRIVATE))
+
+
+def _too_wide(network: IPv4Network | IPv6Network) -> str:
+    return (
+        "is too wide: a rule may not cover a whole alert type; "
+        f"an IPv{network.version} range has a prefix of at least {SHORTEST[network.version]} bits"
+    )
+
+
+def _complaint_about(text: str) -> str:
+    address, _, _ = text.partition("/")
+    try:
+        network = ip_network(text, strict=False)
+    except ValueError:
+        return f"{text!r} is no range of addresses; write it like 10.20.0.0/16 or 2001:db8::/32"
+    return (
+        f"{text!r} has bits set beyond its prefix, so it is unclear; write {network} for the range, "
+        f"or {address} for the one address"
+    )
+
+
+class ValueDoubt(NamedTuple):
+    """What is doubtful about a value of an element.
+
+    Attributes:
+        message: what it is, and what to do.
+        code: the sort of problem.
+    """
+
+    message: str
+    code: str
+
+
+_IDS = frozenset({"resourceid", "azureid"})
+_GUIDS = frozenset({"subscriptionid", "aaduserid"})
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
+_IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}")
+_OCTETS = re.compile(r"((?:\d{1,3}\.){1,3})(?:\*\.?)+")
+_ROOTS = ("/subscriptions/", "/providers/", "/tenants/", "//")
+"""How ids begin that begin with a slash: those of Azure, and those of Google."""
+
+
+def doubts_about_values(texts: Iterable[str], field: Field, operator: Operator) -> Iterator[ValueDoubt]:
+    """What is doubtful about the values of an element."""
+    is_whole = operator is Operator.IN
+    is_free = field.name == "commandline" or field.name.startswith(_EXTENDED)
+    find = _find_impossible(field) if is_whole else None
+    for text in texts:
+        if ("*" in text or "?" in text) and _is_wildcard(text, is_whole=is_whole, is_free=is_free):
+            yield ValueDoubt(_about_wildcard(text, field, operator), code="wildcard-in-value")
+        elif not is_free and text != text.strip():
+            yield ValueDoubt(
+                f"{text!r} begins or ends with a blank, which no value does; remove it", code="impossible-value"
+            )
+        elif "/" in text and looks_like_range(text):
+            if not is_whole or field.name != "address":
+                yield ValueDoubt(_about_range(text, field), code="range-as-text")
+        elif find is not None and (words := find(text)):
+            yield ValueDoubt(f"{text!r} {words}", code="impossible-value")
+
+
+def _is_wildcard(text: str, *, is_whole: bool, is_free: bool) -> bool:
+    """Whether a text is meant as a pattern. Command lines and extended properties may well hold stars and question marks."""
+    if not is_free:
+        return True
+    return "*" in text if is_whole else text[0] == text[-1] == "*"
+
+
+def _about_wildcard(text: str, field: Field, operator: Operator) -> str:
+    sign = "*" if "*" in text else "?"
+    if operator is Operator.CONTAINS:
+        return f"{text!r} has a {sign}, which stands for itself here: `contains` looks for the text as it is; remove the {sign}"
+    said = f"{text!r} has a {sign}, which stands for itself here: `in` compares whole values"
+    if field.name != "address":
+        return f"{said}; give each value whole, or use `contains` with what they share"
+    octets = _OCTETS.fullmatch(text)
+    count = octets[1].count(".") if octets else 2
+    shared = octets[1] if octets else "10.20."
+    example = f"{shared}{'.'.join(['0'] * (4 - count))}/{8 * count}"
+    return f"{said}; write a range, {'such as ' if octets is None else ''}{example}"
+
+
+def _about_range(text: str, field: Field) -> str:
+    if field.name == "address":
+        return f"{text!r} is only a text to `contains`; a range of addresses stands under `in`"
+    return f"{text!r} is compared as text here; only entities.ip.address knows ranges of addresses"
+
+
+type _Find = Callable[[str], str | None]
+
+
+def _find_impossible(field: Field) -> _Find | None:
+    """What finds the values that a field cannot have, as complaints; None where a field may have any."""
+    if field.name == "address":
+        return _about_address
+    if field.name in _IDS:
+        return _about_id
+    if field.name in _GUIDS:
+        return _about_guid
+    return None
+
+
+def _about_address(text: str) -> str | None:
+    if _IPV4.fullmatch(text):
+        return None
+    try:
+        ip_address(text)
+    except ValueError:
+        return "is no IP address, so no signal has it; an address is written like 10.20.0.5, a range like 10.20.0.0/16"
+    return None
+
+
+def _about_id(text: str) -> str | None:
+    if text[0] == "/" and not text.lower().startswith(_ROOTS):
+        return "is a part of an id, and `in` compares whole ids; write it from /subscriptions/ on, or use `contains`"
+    if text[-1] == "/":
+        return "ends with a slash, as ids do not, and `in` compares whole ids; remove the slash, or use `contains`"
+    if "/" not in text and ":" not in text:
+        return "is no resource's id, and `in` compares whole ids; write it from /subscriptions/ on, or use `contains`"
+    return None
+
+
+def _about_guid(text: str) -> str | None:
+    return None if _GUID.fullmatch(text) else "is no GUID, so no signal has it; write the id, not the name"
+
 
 _PATH: KeyPath = ("properties", "suppressionAlertsScope")
 _OPERATORS = {operator.value: operator for operator in (Operator.IN, Operator.CONTAINS)}

@@ -21,10 +21,9 @@ from router.domain.silences import RESERVED
 from router.domain.suppression import Element, Operator, SuppressionRule
 from router.domain.texts import storable, timestamp
 from router.rulebook.documents import TWICE
-from router.rulebook.problems import KeyPath
+from router.rulebook.problems import Fault, Faults, KeyPath
 from router.rulebook.scope import read_scope
 from router.rulebook.scope_breadth import names_many
-from router.rulebook.suppression_faults import Fault, Faults
 from router.rulebook.validation_messages import hint, must_be_text
 
 _KEYS = {

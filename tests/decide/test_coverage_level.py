@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.decide import decide, entry_for, explain, notice_for, with_coverage_level
-from router.decide.suppression import SilenceMatcher
+from router.decide.preview import silence_matcher
 from router.domain.catalogue import Catalogue
 from router.domain.coverage import Rung
 from router.domain.decisions import Decision, Outcome, StepCode
@@ -119,7 +119,7 @@ def test_the_severity_of_the_policy_is_the_one_that_everything_sees(finding: Fin
     silence = a_silence(stream="cspm")
     is_held = severity < Severity.MEDIUM
     held = decide(finding, book, NOW, Silences.of([silence]))
-    assert (held.outcome is Outcome.SUPPRESSED, SilenceMatcher(silence, book).covers(finding)) == (is_held, is_held)
+    assert (held.outcome is Outcome.SUPPRESSED, silence_matcher(silence, book).covers(finding)) == (is_held, is_held)
 
 
 @given(

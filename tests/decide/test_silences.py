@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.decide import decide, explain
-from router.decide.suppression import SilenceMatcher, covers
+from router.decide.preview import silence_matcher
+from router.decide.suppression import covers
 from router.domain.decisions import Code, Decision, Outcome, Reason, StepCode, written_steps
 from router.domain.owners import NO_OWNERS
 from router.domain.rulebook import Rulebook
@@ -78,7 +79,7 @@ def test_a_silence_holds_by_type_resource_and_entity(silence: Silence, *, is_hel
     assert (decided(alert, silence).suppressed_by == silence.name) is is_held
     others = [replace(silence, id=f"x{number}", begins=NOW + HOUR) for number in range(3)]
     assert (decided(alert, *others, silence).suppressed_by == silence.name) is is_held
-    assert SilenceMatcher(silence, a_rulebook()).covers(alert) is is_held
+    assert silence_matcher(silence, a_rulebook()).covers(alert) is is_held
 
 
 def test_a_finding_is_held_by_its_category_too() -> None:

@@ -10,8 +10,7 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from router.decide.lifecycle_events import EventKind, EventSubject, HeldNow, RuleEvent
-from router.decide.rule_notices import notice_of
+from router.decide.rule_notices import EventKind, EventSubject, HeldNow, RuleEvent, notice_of
 from router.domain.counts import RuleHits
 from router.domain.evidence import Evidence
 from router.domain.notices import Group, Link, NamedMember, Tactic

@@ -20,8 +20,8 @@ from router.rulebook import Problem, load, load_catalogue, schemas
 from router.rulebook.attack import AttackForm
 from router.rulebook.owners import OwnerForm
 from router.rulebook.policy_form import PolicyForm, SuppressionsForm
-from router.rulebook.scope_fields import PORTABLE, find_field, is_portable
-from router.rulebook.suppression_schema import PropertiesForm
+from router.rulebook.schemas import PropertiesForm
+from router.rulebook.scope import PORTABLE, find_field, is_portable
 from router.rulebook.when_form import WhenForm
 from tests.builders import RULES
 from tests.docs.pages import ROOT, Fence, column, page, pairs, spans

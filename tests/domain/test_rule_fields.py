@@ -28,7 +28,7 @@ from router.domain.tags import Tags
 from router.parse import read_signals
 from router.rulebook import load_catalogue
 from router.rulebook.clauses import clauses_for
-from router.rulebook.scope_fields import PORTABLE, find_field
+from router.rulebook.scope import PORTABLE, find_field
 from router.rulebook.when_form import WhenForm
 from router.store.codec import decode, encode
 from tests.builders import (

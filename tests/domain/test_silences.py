@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.cli.silence_words import silence_scope_words, silence_words
+from router.cli.silence_words import silence_scope_words
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.patterns import AddressRange, AddressRanges
 from router.domain.severity import Severity
@@ -236,11 +236,6 @@ def test_what_holds_has_one_name_by_which_it_is_known() -> None:
 def test_a_silence_says_in_words_what_it_is_about(silence: Silence, words: str) -> None:
     """For lists, mails and tickets."""
     assert silence_scope_words(silence) == words
-
-
-def test_a_silence_says_whose_it_is_and_until_when() -> None:
-    """In one line."""
-    assert silence_words(a_silence()) == "silence ab12cd by ana@contoso.example until 2026-11-24T14:00:00Z"
 
 
 def test_recurrences_of_no_day_have_no_window() -> None:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 
 from router.domain.silences import Recurrence
-from router.rulebook.recurrence_text import read_recurrence
+from router.rulebook.silence_scope import read_recurrence
 from tests.domain.test_recurrences import RECURRENCES
 from tests.silences import weekly
 

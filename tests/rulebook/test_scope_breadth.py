@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from router.domain.signals import Stream
 from router.rulebook import Loaded, lint
+from router.rulebook.scope import find_field
 from router.rulebook.scope_breadth import FEWEST, find_breadth
-from router.rulebook.scope_fields import find_field
 from tests.rulebook.builders import NOW, a_body, a_policy, loaded
 from tests.samples import SAMPLES
 

@@ -15,7 +15,7 @@ from router.app.lookback import look_back
 from router.app.maintenance import Sweeper
 from router.app.signal_life import read_life
 from router.app.signal_search import find_meant
-from router.decide.suppression import RuleMatcher
+from router.decide.preview import rule_matcher
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import DeadLetter, DeliveryState, Recipient, Settlement
 from router.domain.documents import DocumentKind
@@ -156,7 +156,7 @@ async def _ask(store: Store) -> None:
         await delivery_status.list_next_due(tx, "cwpp")
         await delivery_status.count_deliveries(tx, "cwpp", NOW)
         await destinations.has_delivered(tx, "cwpp", "tickets")
-    rule = RuleMatcher(a_rule(ip=(SCANNER,)), NO_OWNERS)
+    rule = rule_matcher(a_rule(ip=(SCANNER,)), NO_OWNERS)
     await look_back(store, "cwpp", [rule], NOW - timedelta(hours=1), NOW + DAY)
     assert await describe(store, NOW) is not None
 

@@ -14,8 +14,7 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from router.app.lookback import look_back
-from router.decide.preview import Amount, Preview, Spared
-from router.decide.suppression import RuleMatcher
+from router.decide.preview import Amount, Preview, Spared, rule_matcher
 from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
 from router.domain.notices import RecordEntry
@@ -232,7 +231,7 @@ def world(store: Store) -> tuple[Life, dict[str, Seen]]:
 
 def preview_of(life: Life, since: timedelta, rule: object = BOTH) -> Preview:
     """What a rule would have held of what was decided since."""
-    matcher = RuleMatcher(rule, NO_OWNERS)  # type: ignore[arg-type]
+    matcher = rule_matcher(rule, NO_OWNERS)  # type: ignore[arg-type]
     span = life.now - since, life.now + timedelta(seconds=1)
     (preview,) = run(look_back(life.store, "cwpp", [matcher], *span))
     return preview

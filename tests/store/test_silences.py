@@ -11,7 +11,7 @@ import pytest
 
 from router.cli.silence_preview import preview_of
 from router.cli.silence_store import add_silence, change_silence, stored_silences
-from router.decide.suppression import SilenceMatcher
+from router.decide.preview import silence_matcher
 from router.deliver.changes import ChangeAction, read_changes
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Change
@@ -222,8 +222,8 @@ def test_what_comes_out_joins_its_group(store: Store) -> None:
 
 def owed(life: Life, silence: Silence) -> int:
     """How many deliveries a person is told of that go out though they make a silence now."""
-    matcher = SilenceMatcher(silence, a_rulebook())
-    return run(preview_of(life.store, matcher, {}, life.now, is_narrow=True)).owed
+    matcher = silence_matcher(silence, a_rulebook())
+    return run(preview_of(life.store, "cwpp", matcher, {}, life.now, is_narrow=True)).owed
 
 
 def test_what_is_owed_already_is_counted_also_where_it_is_owed_of_a_group(store: Store) -> None:
