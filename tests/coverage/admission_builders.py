@@ -64,31 +64,6 @@ def a_pod(
     }
 
 
-def a_deployment(
-    name: str,
-    *,
-    namespace: str = GATEKEEPER,
-    ready: int | None = 2,
-    observed: int = 3,
-    replicas: int = 2,
-    has_status: bool = True,
-    labels: Mapping[str, str] | None = None,
-) -> Json:
-    """A Deployment of a controller, whose status leaves out what is 0."""
-    pods = LABELS.get(name, {}) if labels is None else labels
-    status = {"observedGeneration": observed, "replicas": 2, **({"readyReplicas": ready} if ready else {})}
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "Deployment",
-        "metadata": {"name": name, "namespace": namespace, "generation": 3},
-        "spec": {
-            "replicas": replicas,
-            "template": {"metadata": {"labels": pods}},
-        },
-        **({"status": status} if has_status else {}),
-    }
-
-
 def a_webhook(
     name: str = "validation.gatekeeper.sh",
     *,

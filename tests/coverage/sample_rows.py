@@ -330,16 +330,14 @@ def _gatekeeper(names: str, state: str, *words: str, beside: tuple[object, ...] 
 GATEKEEPER = [
     # They have no status: they say what is to be deployed, and nothing of what runs.
     _gatekeeper(_WEBHOOK, "unknown", "nobody asked for the pods of Gatekeeper's webhook", "failurePolicy Ignore"),
-    _gatekeeper(_AUDIT, "unknown", "nobody asked for the webhook validation.gatekeeper.sh"),
-    _gatekeeper(
-        _MANAGER, "unknown", "the Deployment gatekeeper-controller-manager says nothing of pods that are ready"
-    ),
+    _gatekeeper(_AUDIT, "unknown", "nobody asked which gates stand before the cluster"),
+    _gatekeeper(_MANAGER, "unknown", "nobody asked which gates stand before the cluster"),
     _gatekeeper(_MUTATING, "unknown", "nobody asked which gates stand before the cluster"),
     _gatekeeper(_SYSTEM, "unknown", "nobody asked which gates stand before the cluster"),
     _gatekeeper(
         f"{_WEBHOOK} {_AUDIT} {_MANAGER}",
         "unknown",
-        "the Deployment gatekeeper-controller-manager says nothing of pods that are ready",
+        "nobody asked for the pods of Gatekeeper's webhook",
     ),
     _gatekeeper(f"{_WEBHOOK} {_AUDIT} {_MANAGER} {_MUTATING} {_SYSTEM}", "unknown", "nobody asked for its constraints"),
     _gatekeeper(

@@ -239,7 +239,7 @@ def test_what_is_asked_is_what_a_person_is_told_to_ask() -> None:
 
     documents = asked(cluster)
     assert asked_for == [
-        "get nodes,daemonsets,pods,namespaces,events,deployments,services,endpointslices,validatingwebhookconfigurations"
+        "get nodes,daemonsets,pods,namespaces,events,services,endpointslices,validatingwebhookconfigurations"
         " -A -o json",
         "get validatingadmissionpolicies,validatingadmissionpolicybindings -A -o json",
         "get constraints -A -o json",

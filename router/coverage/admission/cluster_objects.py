@@ -16,7 +16,6 @@ _EMPTY = "List"
 
 _OF_GATES = (
     "Pod",
-    "Deployment",
     "ValidatingWebhookConfiguration",
     "ValidatingAdmissionPolicy",
     "ValidatingAdmissionPolicyBinding",
@@ -50,14 +49,6 @@ class ObjectCopies:
     def worst(self, value: Callable[[KubernetesFact], int]) -> KubernetesFact:
         """The copy that shows the least: documents that contradict each other prove no more than that."""
         return min(self.copies, key=value)
-
-    def contradiction(self, value: Callable[[KubernetesFact], int]) -> tuple[str, ...]:
-        """The remark that documents contradict each other; none where they agree."""
-        low, high = min(self.copies, key=value), max(self.copies, key=value)
-        if value(low) == value(high):
-            return ()
-        documents = f"{low.source.document} and {high.source.document}"
-        return (f"{documents} contradict each other on {self.copies[0].kind} {self.name}: the worse one counts",)
 
 
 @dataclass(frozen=True, slots=True)

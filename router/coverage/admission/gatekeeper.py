@@ -1,27 +1,146 @@
 """Gatekeeper, which the Azure Policy add-on brings, or which somebody installed: webhook, pods, and a constraint. Pure.
 
 https://learn.microsoft.com/azure/governance/policy/concepts/policy-for-kubernetes,
-https://open-policy-agent.github.io/gatekeeper/website/docs/
+https://open-policy-agent.github.io/gatekeeper/website/docs/,
+https://open-policy-agent.github.io/gatekeeper/website/docs/enforcement-points,
+https://open-policy-agent.github.io/gatekeeper/website/docs/howto/#the-match-field
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import ItemsView, Iterator, Mapping, Sequence
+from collections.abc import ItemsView, Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, api_group, is_whole
-from router.coverage.admission.constraints import action_of, effect_of, pods_that, reach_of
-from router.coverage.admission.controllers import Controller, controller_of
-from router.coverage.admission.effects import AdmissionEffect, GateAnswer, all_of, best_of, listed
-from router.coverage.admission.endpoints import judge_service, selector_of
-from router.coverage.admission.namespaces import GatedNamespace, Reach, all_reach, any_reaches, by_names, namespaces_of
-from router.coverage.admission.webhooks import AdmissionWebhook, webhooks_of
-from router.coverage.fields import find_list, objects_at
+from router.coverage.admission.effects import (
+    REACHED,
+    AdmissionEffect,
+    GateAnswer,
+    GatedNamespace,
+    Reach,
+    all_of,
+    all_reach,
+    any_reaches,
+    best_of,
+    by_names,
+    by_namespace,
+    by_object,
+    listed,
+    none_enough,
+)
+from router.coverage.admission.webhooks import (
+    AdmissionWebhook,
+    Controller,
+    controller_of,
+    judge_service,
+    selector_of,
+    webhooks_of,
+)
+from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.kubernetes.asks import ASK_CONFIG, ASK_CONSTRAINTS, joint_asks
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.verdicts import CoverageState, Verdict, covered, gap, unknown
+
+_WEBHOOK_POINTS = ("*", "validation.gatekeeper.sh")
+_AUDIT_POINTS = (*_WEBHOOK_POINTS, "audit.gatekeeper.sh")
+_AUDITING = ("deny", "warn", "dryrun")
+_WEBHOOK = "webhook"
+"""The work of those of Gatekeeper's pods that answer the API server; others only audit what is in the cluster already."""
+
+
+def effect_of(constraint: KubernetesFact) -> AdmissionEffect:
+    """What a constraint does with a new pod that breaks it; one that matches no pod, or that no pod enforces, does nothing."""
+    if not _matches_pods(constraint) or _enforcement(constraint) is AdmissionEffect.NOTHING:
+        return AdmissionEffect.NOTHING
+    return min(_said_effect(constraint), _enforcement(constraint))
+
+
+def action_of(constraint: KubernetesFact) -> str:
+    """Its action as it is written, and why that comes to less; what is not written is deny."""
+    action = find_text(constraint.body, "spec", "enforcementAction") or "deny"
+    if action.lower() == "scoped":
+        action = (
+            f"scoped ({', '.join(f'{said} at {point}' for said, point in _scoped_actions(constraint)) or 'to nothing'})"
+        )
+    if not _matches_pods(constraint):
+        return f"{action}, of no new pod"
+    match _enforcement(constraint):
+        case AdmissionEffect.NOTHING:
+            return f"{action}, enforced by no pod"
+        case AdmissionEffect.AUDITS:
+            return f"{action}, enforced by no pod that answers the webhook"
+        case AdmissionEffect.DENIES:
+            return action
+
+
+def reach_of(constraint: KubernetesFact, namespace: GatedNamespace) -> Reach:
+    """Whether the constraint is about the new pods of a namespace, by its own match."""
+    match, who = find(constraint.body, "spec", "match"), f"{constraint.kind} {constraint.name}"
+    wanted = find_list(match, "namespaces")
+    is_wanted = namespace.is_called(wanted) if wanted else True
+    name = find_text(match, "name") or "*"
+    return all_reach(
+        (
+            REACHED
+            if is_wanted
+            else Reach(is_wanted and None, f"{who} is about the namespaces {listed(wanted or ())}"),
+            REACHED if name == "*" else Reach(False, f"{who} is about what is called {name}"),
+            by_names(who, "excludedNamespaces", find_list(match, "excludedNamespaces") or (), namespace),
+            by_namespace(who, find(match, "namespaceSelector"), namespace),
+            by_object(who, "labelSelector", find(match, "labelSelector"), namespace),
+        )
+    )
+
+
+def _said_effect(constraint: KubernetesFact) -> AdmissionEffect:
+    action = (find_text(constraint.body, "spec", "enforcementAction") or "deny").lower()
+    actions = _scoped_actions(constraint) if action == "scoped" else [(action, "*")]
+    if any(action == "deny" and point in _WEBHOOK_POINTS for action, point in actions):
+        return AdmissionEffect.DENIES
+    is_audited = any(action in _AUDITING and point in _AUDIT_POINTS for action, point in actions)
+    return AdmissionEffect.AUDITS if is_audited else AdmissionEffect.NOTHING
+
+
+def _scoped_actions(constraint: KubernetesFact) -> list[tuple[str, str]]:
+    """Its actions, each with the point at which it is taken, in lower case."""
+    return [
+        ((find_text(one, "action") or "").lower(), (find_text(point, "name") or "").lower())
+        for one in objects_at(constraint.body, "spec", "scopedEnforcementActions")
+        for point in objects_at(one, "enforcementPoints")
+    ]
+
+
+def pods_that(operation: str, constraints: Iterable[ObjectCopies]) -> frozenset[str]:
+    """The names of the pods that do a work of Gatekeeper's, as they wrote it into the status of constraints themselves."""
+    by_pod = (part for one in constraints for copy in one.copies for part in objects_at(copy.body, "status", "byPod"))
+    return frozenset(find_text(one, "id") or "" for one in by_pod if operation in (find_list(one, "operations") or ()))
+
+
+def _enforcement(constraint: KubernetesFact) -> AdmissionEffect:
+    """What the pods that enforce it can do; all of it where its status does not name them."""
+    pods = objects_at(constraint.body, "status", "byPod")
+    enforcing = [one for one in pods if find_truth(one, "enforced")]
+    if not pods or any(_WEBHOOK in (find_list(one, "operations") or [_WEBHOOK]) for one in enforcing):
+        return AdmissionEffect.DENIES
+    return AdmissionEffect.AUDITS if enforcing else AdmissionEffect.NOTHING
+
+
+def _matches_pods(constraint: KubernetesFact) -> bool:
+    """Whether some new pod may be one that it matches, as far as its own match tells."""
+    match = find(constraint.body, "spec", "match")
+    kinds = objects_at(match, "kinds")
+    if kinds and not any(_has(one, "apiGroups", "") and _has(one, "kinds", "Pod") for one in kinds):
+        return False
+    return find_text(match, "scope") != "Cluster" and find_text(match, "source") != "Generated"
+
+
+def _has(body: Mapping[str, object], field: str, value: str) -> bool:
+    """Whether a list names a value; one that is empty, or not there, names all of them."""
+    names = find_list(body, field)
+    return not names or value in names or "*" in names
+
 
 NAME = "Gatekeeper"
 WEBHOOK = re.compile(r"validation\.gatekeeper\.sh")
@@ -51,15 +170,15 @@ def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: Admissio
     manager = _pods_of(objects, "webhook", namespace, constraints, None if chosen is None else chosen.items())
     audit = _pods_of(objects, "audit", namespace, constraints)
     enough = [one for one in constraints if effect_of(one.worst(effect_of)) >= needed]
-    rules = _constraints(objects, constraints, enough, needed, namespaces_of(objects, {namespace}))
+    rules = _constraints(objects, constraints, enough, needed)
     parts = [webhook.verdict, manager.verdict, rules]
-    remarks = _policy_remarks(objects)
+    remarks: tuple[str, ...] = ()
     if webhook.service:
         parts.append(judge_service(objects, webhook.service, namespace))
     if needed is AdmissionEffect.AUDITS:
         parts.append(audit.verdict)
     elif audit.verdict.state is not CoverageState.COVERED:
-        remarks += (f"what is in the cluster already is not known to be audited: {audit.verdict.reason}",)
+        remarks = (f"what is in the cluster already is not known to be audited: {audit.verdict.reason}",)
     verdict = all_of(parts)
     if verdict.state is CoverageState.UNKNOWN and not objects.lists_all(namespace, _CONFIG):
         verdict = replace(verdict, remedy=joint_asks(filter(None, (verdict.remedy, ASK_CONFIG))))
@@ -119,60 +238,25 @@ def _constraints(
     constraints: Sequence[ObjectCopies],
     enough: Sequence[ObjectCopies],
     needed: AdmissionEffect,
-    namespaces: Sequence[GatedNamespace],
 ) -> Verdict:
-    contradictions = tuple(remark for one in constraints for remark in one.contradiction(effect_of))
-    if enough:
-        worst = [one.worst(effect_of) for one in enough]
-        evidence = [one.source.shows("spec.enforcementAction", action_of(one)) for one in worst[:3]]
-        names = [f"{one.kind} {one.name}" for one in worst]
-        does = {AdmissionEffect.DENIES: "deny"}.get(needed, "audit or deny")
-        reason = f"{len(enough)} of {len(constraints)} constraints {does}: {listed(names)}"
-        return covered(
-            reason, *evidence, remarks=contradictions, limits=tuple(_limits_of(constraints, enough, namespaces))
-        )
+    """Whether some constraint does what is needed."""
     if not constraints:
         if objects.was_asked("Constraint"):
             return gap("there is no constraint, so nothing is checked")
         return unknown("nobody asked for its constraints", remedy=ASK_CONSTRAINTS)
-    worst = [one.worst(effect_of) for one in constraints]
+    worst = [one.worst(effect_of) for one in enough or constraints]
     evidence = [one.source.shows("spec.enforcementAction", action_of(one)) for one in worst[:3]]
-    reason = f"none of {len(constraints)} constraints {needed.verb}: {_counted_actions(worst)}"
-    if is_whole(constraints):
-        return gap(reason, *evidence, remarks=contradictions)
-    return unknown(f"{reason}, and these may not be all", *evidence, remedy=ASK_CONSTRAINTS, remarks=contradictions)
-
-
-def _limits_of(
-    constraints: Sequence[ObjectCopies], enough: Sequence[ObjectCopies], namespaces: Sequence[GatedNamespace]
-) -> Iterator[str]:
-    """What is to be said of the constraints that refuse nothing, and of those that look away somewhere."""
-    worst = [one.worst(effect_of) for one in constraints]
-    if lax := [one for one in worst if effect_of(one) < AdmissionEffect.DENIES]:
-        yield f"{len(lax)} of {len(worst)} constraints refuse nothing: {_counted_actions(lax)}"
-    narrowed = []
-    for one in enough:
-        names = {
-            namespace.name
-            for namespace in namespaces
-            if namespace.name and not namespace.may_be_left_out
-            if all_reach(reach_of(copy, namespace) for copy in one.copies).is_reached is False
-        }
-        if names:
-            narrowed.append(f"{one.copies[0].kind} {one.name} ({listed(sorted(names))})")
-    if narrowed:
-        yield f"constraints that leave out other namespaces than those of the system: {listed(narrowed)}"
+    if not enough:
+        reason = f"none of {len(constraints)} constraints {needed.verb}: {_counted_actions(worst)}"
+        return none_enough(reason, evidence, ASK_CONSTRAINTS, is_whole=is_whole(constraints))
+    does = "deny" if needed is AdmissionEffect.DENIES else "audit or deny"
+    names = listed([f"{one.kind} {one.name}" for one in worst])
+    every = [one.worst(effect_of) for one in constraints]
+    lax = [one for one in every if effect_of(one) < AdmissionEffect.DENIES]
+    limit = f"{len(lax)} of {len(every)} constraints refuse nothing: {_counted_actions(lax)}"
+    reason = f"{len(enough)} of {len(constraints)} constraints {does}: {names}"
+    return covered(reason, *evidence, limits=(limit,) if lax else ())
 
 
 def _counted_actions(constraints: Sequence[KubernetesFact]) -> str:
     return ", ".join(f"{count} {action}" for action, count in sorted(Counter(map(action_of, constraints)).items()))
-
-
-def _policy_remarks(objects: ClusterObjects) -> tuple[str, ...]:
-    """What is to be said of the add-on's own pods, which bring Azure's policies into the cluster and check nothing."""
-    policy = controller_of(
-        objects, "Azure Policy", "kube-system", lambda _, labels: labels.get("app") == "azure-policy"
-    )
-    if policy.is_there and policy.verdict.state is CoverageState.GAP:
-        return (f"changes of Azure Policy do not arrive: {policy.verdict.reason}",)
-    return ()

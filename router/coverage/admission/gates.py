@@ -2,24 +2,47 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections import defaultdict
 from dataclasses import replace
 
 from router.coverage.admission.cluster_objects import ClusterObjects
-from router.coverage.admission.effects import AdmissionEffect, GateAnswer, listed, remedy_of
+from router.coverage.admission.defender import image_gate, misconfiguration_gate
+from router.coverage.admission.effects import (
+    AdmissionEffect,
+    GateAnswer,
+    GatedNamespace,
+    Reach,
+    any_reaches,
+    listed,
+    namespaces_of,
+    remedy_of,
+)
 from router.coverage.admission.gatekeeper import gatekeeper
-from router.coverage.admission.image_gate import image_gate
-from router.coverage.admission.namespaces import GatedNamespace, Reach, any_reaches, namespaces_of
-from router.coverage.admission.object_gate import misconfiguration_gate
-from router.coverage.admission.refusals import find_refusal
 from router.coverage.facts import CoverageCase
+from router.coverage.fields import find_text
 from router.coverage.kubernetes.asks import ASK_CLUSTER, at_cluster, joint_asks
 from router.coverage.kubernetes.exclusion import find_stopped
 from router.coverage.readers.clusters import ClusterProfileFact
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload, covered, gap, unknown
 from router.domain.resources import parse_resource_id
+
+_LONGEST = 500
+
+
+def find_refusal(objects: ClusterObjects, pattern: str) -> CoverageEvidence | None:
+    """The first event whose message has the pattern; None where there is none."""
+    for event in objects.find("Event"):
+        for copy in event.copies:
+            for field in ("message", "note"):
+                message = find_text(copy.body, field) or ""
+                if re.search(pattern, message):
+                    time = find_text(copy.body, "lastTimestamp") or find_text(copy.body, "eventTime")
+                    return CoverageEvidence(copy.source.document, field, message[:_LONGEST], time)
+    return None
+
 
 _GATES = (gatekeeper, image_gate, misconfiguration_gate)
 

@@ -1,28 +1,33 @@
-"""Whether the API server asks a webhook about every new pod, and whom it asks. Pure.
+"""Whether the API server asks a webhook about every new pod, and whether a pod that is ready answers it. Pure.
 
-https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/
+https://kubernetes.io/docs/reference/access-authn-authz/extensible-admission-controllers/,
+https://kubernetes.io/docs/concepts/services-networking/endpoint-slices/
 """
 
 from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
-from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies
-from router.coverage.admission.namespaces import (
+from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, is_whole, labels_of
+from router.coverage.admission.effects import (
     GatedNamespace,
     Reach,
     all_reach,
     by_conditions,
     by_namespace,
     by_object,
+    listed,
 )
-from router.coverage.fields import find, find_list, find_text, objects_at
-from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_WEBHOOKS
+from router.coverage.fields import find, find_count, find_list, find_text, find_truth, objects_at
+from router.coverage.kubernetes import nodes
+from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_SERVICES, ASK_WEBHOOKS
 from router.coverage.readers.kubernetes import KubernetesFact
-from router.coverage.verdicts import Verdict, covered, gap, unknown
+from router.coverage.remedies import command_line
+from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, unknown
 
 CONFIGURATION = "ValidatingWebhookConfiguration"
 
@@ -35,7 +40,6 @@ class AdmissionWebhook:
         name: its name; the pattern's text where it was not seen.
         service: the service that answers it; empty where it was not seen or names none.
         namespace: the namespace of that service; empty like it.
-        is_there: whether it was seen.
         verdict: whether the API server asks it about new pods, of whichever namespaces.
         configuration: the name of what it stands in.
         entries: the webhook, as often as documents show it.
@@ -86,12 +90,9 @@ def _webhook(configuration: ObjectCopies, name: re.Pattern[str], called: str) ->
         return 0 if entry is None else 1 if _find_limit(entry) else 2
 
     worst = configuration.worst(rank)
-    contradiction = configuration.contradiction(rank)
     entry = _entry(worst, name)
     if entry is None:
-        missing = gap(
-            f"no webhook {called} is in {worst.name}", worst.source.shows("webhooks", ""), remarks=contradiction
-        )
+        missing = gap(f"no webhook {called} is in {worst.name}", worst.source.shows("webhooks", ""))
         return AdmissionWebhook(name=called, is_there=True, verdict=missing)
     title = find_text(entry, "name") or called
     policy = find_text(entry, "failurePolicy") or "Fail"
@@ -99,10 +100,10 @@ def _webhook(configuration: ObjectCopies, name: re.Pattern[str], called: str) ->
     ignores = f"{title} has failurePolicy Ignore: while no pod answers it, everything is admitted"
     limits = (ignores,) if policy.lower() == "ignore" else ()
     if (limit := _find_limit(entry)) is not None:
-        verdict = gap(f"the webhook {title} {limit}", evidence, remarks=(*contradiction, *limits))
+        verdict = gap(f"the webhook {title} {limit}", evidence, remarks=limits)
     else:
         reason = f"the API server asks the webhook {title} about new pods"
-        verdict = covered(reason, evidence, remarks=contradiction, limits=limits)
+        verdict = covered(reason, evidence, limits=limits)
     return AdmissionWebhook(
         name=title,
         service=find_text(entry, "clientConfig", "service", "name") or "",
@@ -166,3 +167,145 @@ def creates_pods(rules: Sequence[Mapping[str, object]]) -> bool:
 
 def _has(rule: Mapping[str, object], field: str, value: str) -> bool:
     return any(isinstance(one, str) and one.lower() in (value.lower(), "*") for one in find_list(rule, field) or ())
+
+
+def selector_of(objects: ClusterObjects, service: str, namespace: str) -> Mapping[str, str] | None:
+    """Return the labels of the pods that a service chooses; None if no document says it."""
+    for one in objects.find("Service"):
+        if (one.name, one.namespace) == (service, namespace):
+            return nodes.labels_of(one.copies[0].body, "spec", "selector") or None
+    return None
+
+
+def judge_service(objects: ClusterObjects, service: str, namespace: str) -> Verdict:
+    """Return whether a service leads to a pod that is ready: one that no service chooses answers nothing."""
+    slices = [
+        one
+        for one in objects.find("EndpointSlice")
+        if one.namespace == namespace and labels_of(one.copies[0]).get("kubernetes.io/service-name") == service
+    ]
+    has_service = any((one.name, one.namespace) == (service, namespace) for one in objects.find("Service"))
+    pods = {one.name: one for one in objects.find("Pod") if one.namespace == namespace}
+    has_all_pods = objects.lists_all(namespace, "Pod")
+
+    def count(fact: KubernetesFact) -> int:
+        """How many endpoints are of pods that are ready; what is given of a pod itself decides."""
+        targets = [find_text(one, "targetRef", "name") or "" for one in _ready_endpoints(fact)]
+        known = (pods.get(name) for name in targets if name in pods or (name and has_all_pods))
+        return len(targets) - sum(pod is None or not _is_ready(pod.worst(_is_ready)) for pod in known)
+
+    mend = command_line("kubectl", "describe", "service", service, "-n", namespace)
+    shown = [one.worst(count) for one in slices]
+    evidence = [one.source.shows("endpoints that are ready", count(one)) for one in shown]
+    if slices and not any(map(count, shown)):
+        reason = f"the service {service} leads to no pod that is ready"
+        if is_whole(slices):
+            return gap(reason, *evidence, remedy=mend)
+        return unknown(f"{reason}, unless there are more of its slices", *evidence, remedy=ASK_SERVICES)
+    for kind, is_there in (("Service", has_service), ("EndpointSlice", bool(slices))):
+        if not is_there and objects.lists_all(namespace, kind):
+            reason = f"the service {service} leads to no pod: it has no {kind} in {namespace}"
+            return gap(reason, *evidence, remedy=mend)
+    if shown:
+        return covered(f"the service {service} leads to them", *evidence)
+    ask = ASK_SERVICES if objects.find("Pod") else ASK_CLUSTER
+    return unknown(f"nobody asked where the service {service} leads", remedy=ask)
+
+
+def _ready_endpoints(fact: KubernetesFact) -> Iterator[Mapping[str, object]]:
+    for one in objects_at(fact.body, "endpoints"):
+        # What is not said of an endpoint is that it is ready.
+        if find_list(one, "addresses") and find_truth(one, "conditions", "ready") is not False:
+            yield one
+
+
+_MANY_RESTARTS = 5
+_OVER = ("Succeeded", "Failed")
+"""The phases of pods that ended, such as evicted ones, which stay listed and say nothing of those that run."""
+
+type IsMeant = Callable[[str, Mapping[str, str]], bool]
+"""Whether a pod is meant, by its name and its labels."""
+
+
+class Controller(NamedTuple):
+    """The pods that do a work: whether any of them was seen, and whether one is ready, which is enough."""
+
+    is_there: bool
+    verdict: Verdict
+
+
+def controller_of(objects: ClusterObjects, what: str, namespace: str, is_meant: IsMeant) -> Controller:
+    """Return the pods in a namespace that do a work; `what` they are called where none is seen.
+
+    They are found by what they are: each way to install them has its own names.
+    """
+    pods = [
+        one
+        for one in objects.find("Pod")
+        if one.namespace == namespace
+        if any(is_meant(one.name, labels_of(copy)) for copy in one.copies)
+        if not all(_is_over(copy) for copy in one.copies)
+    ]
+    kind, name = _owner_of(pods)
+    title = name or what
+    ready = [one for one in pods if _is_ready(one.worst(_is_ready))]
+    if ready:
+        reason = f"{len(ready)} of {len(pods)} pods of {title} are ready"
+        verdict = covered(reason, *_evidence_of(ready), remarks=tuple(_restarted(ready)))
+    elif pods:
+        mend = command_line("kubectl", "rollout", "restart", f"{kind}/{name}", "-n", namespace) if name else None
+        reason = f"no pod of {title} is ready: {listed([_state_of(one) for one in pods])}"
+        verdict = gap(reason, *_evidence_of(pods), remedy=mend)
+    elif objects.were_asked(namespace, "Pod"):
+        verdict = gap(f"no pod of {title} is in namespace {namespace}")
+    else:
+        verdict = unknown(f"nobody asked for the pods of {title}", remedy=ASK_CLUSTER)
+    return Controller(bool(pods), verdict)
+
+
+def _owner_of(pods: Sequence[ObjectCopies]) -> tuple[str, str]:
+    """What made pods, as kubectl calls it; two empty texts if no pod says it."""
+    for pod in (copy for one in pods for copy in one.copies):
+        for owner in objects_at(pod.body, "metadata", "ownerReferences"):
+            kind, name = (find_text(owner, "kind") or "").lower(), find_text(owner, "name") or ""
+            if kind == "replicaset":  # A Deployment makes it, and adds a hash to its own name.
+                return "deployment", name.rpartition("-")[0] or name
+            if kind and name:
+                return kind, name
+    return "", ""
+
+
+def _is_over(pod: KubernetesFact) -> bool:
+    return (
+        find_text(pod.body, "status", "phase") in _OVER or find(pod.body, "metadata", "deletionTimestamp") is not None
+    )
+
+
+def _is_ready(pod: KubernetesFact) -> bool:
+    return not _is_over(pod) and nodes.condition_of(pod.body, "Ready") is True
+
+
+def _state_of(pod: ObjectCopies) -> str:
+    """A pod that is not ready, with what Kubernetes waits for and how often it began anew."""
+    worst = pod.worst(_is_ready)
+    containers = objects_at(worst.body, "status", "containerStatuses")
+    waits = next((reason for one in containers if (reason := find_text(one, "state", "waiting", "reason"))), None)
+    said = [waits or find_text(worst.body, "status", "phase") or "not ready"]
+    if restarts := _restarts(worst):
+        said.append(f"{restarts} restarts")
+    return f"{pod.name} ({', '.join(said)})"
+
+
+def _restarts(pod: KubernetesFact) -> int:
+    return sum(find_count(one, "restartCount") or 0 for one in objects_at(pod.body, "status", "containerStatuses"))
+
+
+def _restarted(pods: Sequence[ObjectCopies]) -> Iterator[str]:
+    for one in pods:
+        if (restarts := _restarts(one.worst(_is_ready))) >= _MANY_RESTARTS:
+            yield f"{one.name} is ready, and was restarted {restarts} times"
+
+
+def _evidence_of(pods: Sequence[ObjectCopies]) -> tuple[CoverageEvidence, ...]:
+    worst = [one.worst(_is_ready) for one in pods]
+    return tuple(one.source.shows("status.conditions[Ready]", _is_ready(one)) for one in worst)

@@ -66,7 +66,6 @@ class AskedKind:
 
 _GROUPS = {
     "DaemonSet": "apps",
-    "Deployment": "apps",
     "EndpointSlice": "discovery.k8s.io",
     "ValidatingWebhookConfiguration": _ADMISSION,
 }

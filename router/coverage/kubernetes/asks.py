@@ -17,7 +17,6 @@ EVERYWHERE = {
     "pods": "Pod",
     "namespaces": "Namespace",
     "events": "Event",
-    "deployments": "Deployment",
     "services": "Service",
     "endpointslices": "EndpointSlice",
     "validatingwebhookconfigurations": "ValidatingWebhookConfiguration",

@@ -17,7 +17,6 @@ PLURALS = {
     ("", "Pod"): "pods",
     ("", "Namespace"): "namespaces",
     ("", "Event"): "events",
-    ("apps", "Deployment"): "deployments",
     ("", "Service"): "services",
     ("discovery.k8s.io", "EndpointSlice"): "endpointslices",
     ("config.gatekeeper.sh", "Config"): "configs",
@@ -28,7 +27,7 @@ PLURALS = {
 }
 """What objects are called in paths. A constraint is called as its kind, in lower case."""
 
-_NAMESPACED = frozenset({"Pod", "Event", "DaemonSet", "Deployment", "Service", "EndpointSlice", "Config"})
+_NAMESPACED = frozenset({"Pod", "Event", "DaemonSet", "Service", "EndpointSlice", "Config"})
 
 _BUILT_IN = ("v1", "apps/v1", "discovery.k8s.io/v1", "admissionregistration.k8s.io/v1")
 

@@ -24,7 +24,6 @@ KINDS = {
     "pods": "Pod",
     "namespaces": "Namespace",
     "events": "Event",
-    "deployments": "Deployment",
     "services": "Service",
     "endpointslices": "EndpointSlice",
     "validatingwebhookconfigurations": "ValidatingWebhookConfiguration",

@@ -1,5 +1,8 @@
-"""Defender's misconfiguration gate: ValidatingAdmissionPolicies, and the bindings without which they do nothing. Pure.
+"""Defender's own two gates: gated deployment of images, and policies against misconfigured objects. Pure.
 
+The image gate is a webhook, the pod that answers it, and rules that audit or deny. The misconfiguration gate needs no pod: the
+API server evaluates ValidatingAdmissionPolicies, and only where a binding says so.
+https://learn.microsoft.com/azure/defender-for-cloud/runtime-gated-overview,
 https://learn.microsoft.com/azure/defender-for-cloud/kubernetes-misconfiguration-enforcement,
 https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/
 """
@@ -8,30 +11,135 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, is_whole, labels_of
-from router.coverage.admission.effects import AdmissionEffect, GateAnswer, listed
-from router.coverage.admission.namespaces import (
+from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, api_group, is_whole, labels_of
+from router.coverage.admission.effects import (
+    AdmissionEffect,
+    GateAnswer,
     GatedNamespace,
     Reach,
+    all_of,
     all_reach,
     any_reaches,
+    best_of,
     by_conditions,
     by_namespace,
     by_object,
+    listed,
+    none_enough,
 )
-from router.coverage.admission.webhooks import creates_pods, never_met
-from router.coverage.fields import find, find_list, find_text, objects_at
-from router.coverage.kubernetes.asks import ASK_POLICIES
+from router.coverage.admission.webhooks import (
+    AdmissionWebhook,
+    controller_of,
+    creates_pods,
+    judge_service,
+    never_met,
+    selector_of,
+    webhooks_of,
+)
+from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
+from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_IMAGE_RULES, ASK_POLICIES, ASK_SERVICES
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.verdicts import Verdict, covered, gap, unknown
 
-NAME = "Defender's misconfiguration gate"
+IMAGE_GATE = "Defender's image gate"
+_WEBHOOK = re.compile(r"defender-admission-controller\.[a-z0-9-]+\.svc")
+
+_KIND = "SecurityArtifactPolicy"
+_GROUP = "defender.microsoft.com"
+_EFFECTS = {
+    "audit": AdmissionEffect.AUDITS,
+    "deny": AdmissionEffect.DENIES,
+    "block": AdmissionEffect.DENIES,
+}
+
+
+def image_gate(objects: ClusterObjects, needed: AdmissionEffect) -> GateAnswer:
+    """Whether the image gate has the effect that is needed."""
+    webhooks = webhooks_of(objects, _WEBHOOK, "defender-admission-controller.NAMESPACE.svc")
+    return best_of([_answer(objects, webhook, needed) for webhook in webhooks])
+
+
+def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: AdmissionEffect) -> GateAnswer:
+    policies = [one for one in objects.find(_KIND) if api_group(one.copies[0]) == _GROUP]
+    parts = [webhook.verdict, _rules(objects, policies, needed)]
+    if webhook.service:
+        parts += _behind(objects, webhook)
+    return GateAnswer(
+        name=IMAGE_GATE,
+        is_there=webhook.is_there or bool(policies),
+        verdict=all_of(parts),
+        reach=webhook.reach,
+        namespaces=frozenset({webhook.namespace}),
+        refusal=f'admission webhook "{_WEBHOOK.pattern}" denied the request',
+    )
+
+
+def _behind(objects: ClusterObjects, webhook: AdmissionWebhook) -> Iterator[Verdict]:
+    """Whether the webhook's service leads to pods, and whether those that it chooses are ready."""
+    service = (webhook.service, webhook.namespace)
+    chosen = selector_of(objects, *service)
+    if chosen is None:
+        ask = ASK_SERVICES if objects.find("Pod") else ASK_CLUSTER
+        yield unknown(f"nobody asked which pods the service {webhook.service} chooses", remedy=ask)
+    else:
+        yield controller_of(objects, *service, lambda _, labels: chosen.items() <= labels.items()).verdict
+    yield judge_service(objects, *service)
+
+
+def _rule_effect(policy: KubernetesFact) -> AdmissionEffect:
+    """The strongest effect of a policy's rules."""
+    return max((_effect_in(rule) for rule in _rules_of(policy)), default=AdmissionEffect.NOTHING)
+
+
+def _rules_of(policy: KubernetesFact) -> Iterator[Mapping[str, object]]:
+    """The rules of a policy: those in the lists of its spec, whatever they are called, and the spec itself where it is one."""
+    spec = find(policy.body, "spec")
+    if not isinstance(spec, Mapping):
+        return
+    if find_text(spec, "action"):
+        yield spec
+    for name in spec:
+        yield from (one for one in objects_at(spec, str(name)) if find_text(one, "action"))
+
+
+def _effect_in(rule: Mapping[str, object]) -> AdmissionEffect:
+    return _EFFECTS.get((find_text(rule, "action") or "").lower(), AdmissionEffect.NOTHING)
+
+
+def _rules(objects: ClusterObjects, policies: Sequence[ObjectCopies], needed: AdmissionEffect) -> Verdict:
+    enough = [one for one in policies if _rule_effect(one.worst(_rule_effect)) >= needed]
+    if enough:
+        worst = [one.worst(_rule_effect) for one in enough]
+        evidence = [one.source.shows("spec action", _rule_effect(one).name.lower()) for one in worst]
+        reason = f"a rule {needed.verb} in {listed([one.name for one in enough])}"
+        return covered(reason, *evidence, limits=tuple(_unseen_images(worst, needed)))
+    if not policies:
+        if objects.was_asked(_KIND):
+            return gap(f"there is no {_KIND}, so no image is checked")
+        return unknown("nobody asked for its rules", remedy=ASK_IMAGE_RULES)
+    worst = [one.worst(_rule_effect) for one in policies]
+    actions = sorted({find_text(rule, "action") or "" for one in worst for rule in _rules_of(one)})
+    evidence = [one.source.shows("spec action", _rule_effect(one).name.lower()) for one in worst]
+    reason = f"none of its rules {needed.verb}: {listed(actions) or 'no action is named'}"
+    return none_enough(reason, evidence, ASK_IMAGE_RULES, is_whole=is_whole(policies))
+
+
+def _unseen_images(policies: Sequence[KubernetesFact], needed: AdmissionEffect) -> Iterator[str]:
+    """Which images the rules that count never see."""
+    rules = [rule for policy in policies for rule in _rules_of(policy) if _effect_in(rule) >= needed]
+    if not any(find_truth(rule, "configuration", "blockUnscannedImages") for rule in rules):
+        yield "an image without scan results is admitted, unless a rule says otherwise"
+    registries = {str(one) for rule in rules for one in find_list(rule, "configuration", "unsupportedRegistries") or ()}
+    if registries:
+        yield f"images of {listed(sorted(registries))} are admitted unseen"
+
+
+OBJECT_GATE = "Defender's misconfiguration gate"
 
 _POLICY, _BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
 _DEFAULT = "default-k8s-misconfiguration-policy"
-_GROUP = "defender.microsoft.com"
 _OWNER = "mdc"
 
 
@@ -59,7 +167,7 @@ def misconfiguration_gate(objects: ClusterObjects, needed: AdmissionEffect) -> G
     pairs = [_Bound(policies[name].worst(_reach), one) for one in worst if (name := _policy_name(one)) in policies]
     enough = [one for one in pairs if one.is_enough(needed)]
     return GateAnswer(
-        name=NAME,
+        name=OBJECT_GATE,
         is_there=bool(policies or bindings),
         verdict=_verdict(objects, policies, bindings, pairs, needed),
         reach=lambda namespace: any_reaches(_reach_of(one, namespace) for one in enough),
@@ -100,7 +208,8 @@ def _verdict(
     pairs: Sequence[_Bound],
     needed: AdmissionEffect,
 ) -> Verdict:
-    remarks = tuple(_remarks(objects, policies, bindings))
+    others = sorted(one.name for one in objects.find(_POLICY) if one.name not in policies)
+    remarks = (f"policies that are not Defender's do not count: {listed(others)}",) if others else ()
     if not policies:
         if objects.was_asked(_POLICY):
             bound = f", though there is {listed([one.name for one in bindings])}" if bindings else ""
@@ -127,20 +236,8 @@ def _verdict(
         reason = (
             f"no policy that is bound with {_actions(strict[0].binding)} {needed.verb} new pods by what it says: {idle}"
         )
-    if is_whole(bindings) and is_whole([*policies.values()]):
-        return gap(reason, *evidence, remarks=remarks)
-    return unknown(f"{reason}, and these may not be all", *evidence, remedy=ASK_POLICIES, remarks=remarks)
-
-
-def _remarks(
-    objects: ClusterObjects, policies: Mapping[str, ObjectCopies], bindings: Sequence[ObjectCopies]
-) -> Iterator[str]:
-    if others := sorted(one.name for one in objects.find(_POLICY) if one.name not in policies):
-        yield f"policies that are not Defender's do not count: {listed(others)}"
-    for one in policies.values():
-        yield from one.contradiction(_reach)
-    for one in bindings:
-        yield from one.contradiction(effect_of)
+    is_all = is_whole(bindings) and is_whole([*policies.values()])
+    return replace(none_enough(reason, evidence, ASK_POLICIES, is_whole=is_all), remarks=remarks)
 
 
 def _actions(binding: KubernetesFact) -> str:
@@ -182,22 +279,15 @@ def _strength(policy: KubernetesFact) -> AdmissionEffect:
     return AdmissionEffect.AUDITS if notes else AdmissionEffect.NOTHING
 
 
-def _holes(enough: Sequence[_Bound]) -> list[str]:
+def _holes(enough: Sequence[_Bound]) -> Iterator[str]:
     """What passes the policies that count unseen, as remarks."""
-    found = []
-    ignoring = [
-        one.policy.name for one in enough if (find_text(one.policy.body, "spec", "failurePolicy") or "") == "Ignore"
-    ]
+    ignoring = {one.policy.name for one in enough if find_text(one.policy.body, "spec", "failurePolicy") == "Ignore"}
     if ignoring:
-        found.append(f"failurePolicy Ignore admits what cannot be evaluated: {listed(sorted(set(ignoring)))}")
-    allowing = [one.binding.name for one in enough if _parameter_action(one.binding) == "Allow"]
+        yield f"failurePolicy Ignore admits what cannot be evaluated: {listed(sorted(ignoring))}"
+    missing = ("spec", "paramRef", "parameterNotFoundAction")
+    allowing = sorted(one.binding.name for one in enough if find_text(one.binding.body, *missing) == "Allow")
     if allowing:
-        found.append(f"admits everything where its parameters are missing: {listed(sorted(allowing))}")
-    return found
-
-
-def _parameter_action(binding: KubernetesFact) -> str | None:
-    return find_text(binding.body, "spec", "paramRef", "parameterNotFoundAction")
+        yield f"admits everything where its parameters are missing: {listed(allowing)}"
 
 
 def _reach_of(bound: _Bound, namespace: GatedNamespace) -> Reach:
