@@ -29,7 +29,6 @@ What is no file comes as documents, too.
 
     asking/         Azure and clusters, asked by the gate itself instead of by people
     stored          what the router itself knows, out of its state
-    tags            the tags that documents say, for owners
 
 What is expected stands in rules/coverage.yaml.
 
@@ -42,7 +41,7 @@ A drill proves the way of an alert.
 
 People see it by these.
 
-    commands/       `coverage check|report|init` and `drill`, with what they are given
+    commands/       `coverage check|report|init` and `drill`; the documents that they are given, the tags that they keep
     report/         what was judged: as text, as JSON, for CI and as a page
 
 All but `asking/`, `commands/`, `drill/azure`, `drill/running`, `expected/loading`, `report/page` and `report/text` is pure.

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from router.app.tags import keep_tags
+from router.coverage.commands.tags import keep_tags
 from router.coverage.documents import document_of
 from tests.builders import RESOURCE, finding_body
 from tests.cli.house import House

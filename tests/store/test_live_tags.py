@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from router.app.tags import keep_tags
+from router.coverage.commands.tags import keep_tags
 from router.coverage.documents import document_of
 from router.domain.clocks import SKEW
 from router.domain.coverage_sources import CoverageSourceKind

@@ -13,8 +13,7 @@ from router.cli.formats import commands_for, report_of
 from router.cli.given import clock_for, lines_for
 from router.cli.printing import print_commands, print_json, print_lines, print_text
 from router.cli.streams import complain
-from router.coverage.commands.files import open_documents
-from router.coverage.commands.live import documents_beside_files, refuse_unwritable
+from router.coverage.commands.documents import documents_beside_files, open_documents, refuse_unwritable
 from router.coverage.expected.loading import read_coverage
 from router.coverage.expected.manifest import FILE as COVERAGE
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
@@ -30,32 +29,32 @@ from router.domain.errors import BadFile
 _CHECK = "coverage check"
 
 _MISNAMED = ("coverage.yml", "coverage.json", "Coverage.yaml")
-"""What people call the manifest when they misremember its name."""
+"""Names that people give the manifest by mistake."""
 
 
 def check(options: Namespace) -> int:
-    """Prints what is covered and what is not; 1 if there is a gap, 2 if something is unknown or could not be read."""
+    """Print what is covered and what is not; 1 if there is a gap, 2 if something is unknown or could not be read."""
     now = clock_for(options.now)()
-    report = _judged(options, now, allows_unknown=options.allow_unknown)
+    found = _judge(options, now, allows_unknown=options.allow_unknown)
     match options.format:
         case "json":
-            print_json(document_of(report, now))
+            print_json(document_of(found, now))
         case "junit":
-            print_text(report_of(_CHECK, cases_of(report)))
+            print_text(report_of(_CHECK, cases_of(found)))
         case "github":
-            print_commands(commands_for(_CHECK, summary_of(report), list(annotations_of(report))))
+            print_commands(commands_for(_CHECK, summary_of(found), list(annotations_of(found))))
         case "markdown":
-            print_lines(markdown_of(report))
+            print_lines(markdown_of(found))
         case _:
-            print_report(report, now)
-    return exit_code_of(report)
+            print_report(found, now)
+    return exit_code_of(found)
 
 
 def report(options: Namespace) -> int:
-    """Writes the page. It is a picture and no gate: it fails only where it cannot be made."""
+    """Write the page. It is a picture and no gate: it fails only if it cannot be made."""
     now = clock_for(options.now)()
     refuse_unwritable(options.out, "the page")
-    found = _judged(options, now, allows_unknown=False)
+    found = _judge(options, now, allows_unknown=False)
     try:
         options.out.write_text(page_of(found, now), encoding="utf-8")
     except OSError as error:
@@ -64,53 +63,45 @@ def report(options: Namespace) -> int:
     return 0
 
 
-def _judged(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateReport:
-    manifest = _manifest(options.rules, now)
+def _judge(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateReport:
+    manifest = _load_manifest(options.rules, now)
     others = documents_beside_files(options, manifest, now)
     opened = open_documents(options.files)
     result = judge_documents(chain(opened.documents, *(one.documents for one in others)), manifest, now)
     for line in opened.refused:
         complain(line)
-    said_in = None if manifest is NO_MANIFEST else str(options.rules / COVERAGE)
     return GateReport(
         result,
         tuple(opened.refused),
         allows_unknown,
-        said_in,
-        tuple(_idle(manifest, result, now)),
+        None if manifest is NO_MANIFEST else str(options.rules / COVERAGE),
+        tuple(_idle_exceptions(manifest, result, now)),
         others=tuple((name, one.words) for one in others for name in one.names),
     )
 
 
-def _idle(manifest: CoverageManifest, result: GateResult, now: datetime) -> Iterator[int]:
-    """The exceptions that would excuse something, if there were something to excuse."""
+def _idle_exceptions(manifest: CoverageManifest, result: GateResult, now: datetime) -> Iterator[int]:
+    """Yield the numbers of exceptions that have not ended and excuse nothing."""
     # By identity: two exceptions may say the same of different workloads.
     used = {id(verdict.exception) for _, _, verdict in result.assessed.verdicts()}
     used |= {id(one.exception) for one in result.sources}
-    # Files do not say who is silent.
+    # Files do not tell which sources are silent.
     unknown = frozenset[int]() if result.sources else numbers_about_silence(manifest)
     for excuse in manifest.excuses:
         if now < excuse.exception.ends and id(excuse.exception) not in used and excuse.number not in unknown:
             yield excuse.number
 
 
-def _manifest(rules: Path, now: datetime) -> CoverageManifest:
-    """What is expected; its problems and warnings are printed on stderr. Raises BadFile where a problem stops it."""
-    _refuse_misnamed(rules)
+def _load_manifest(rules: Path, now: datetime) -> CoverageManifest:
+    """Return what is expected, with its problems on stderr; raises BadFile if one stops it, or its file has another name."""
+    if not rules.is_dir() and rules != RULES_DIR:
+        raise BadFile(f"{rules}: is no directory; name the one in which {COVERAGE} is, with --rules")
+    for name in _MISNAMED:
+        if (rules / name).exists() and not (rules / COVERAGE).exists():
+            raise BadFile(f"{rules / name}: is not read; call it {COVERAGE}")
     found = read_coverage(rules, now)
     for line in lines_for(found.problems):
         complain(line)
     if found.manifest is None:
         raise BadFile(f"{rules / COVERAGE}: has problems, so nobody knows what is expected; mend them")
     return found.manifest
-
-
-def _refuse_misnamed(rules: Path) -> None:
-    """Raises BadFile where somebody wrote down what is expected, and it would not be read: then less would be missed."""
-    if not rules.is_dir():
-        if rules != RULES_DIR:
-            raise BadFile(f"{rules}: is no directory; name the one in which {COVERAGE} is, with --rules")
-        return
-    for name in _MISNAMED:
-        if (rules / name).exists() and not (rules / COVERAGE).exists():
-            raise BadFile(f"{rules / name}: is not read; call it {COVERAGE}")

@@ -1,0 +1,219 @@
+"""What coverage is judged from: files, the state of a router, clusters and Azure, as the options name them."""
+
+from __future__ import annotations
+
+import asyncio
+import errno
+import os
+import sys
+from argparse import Namespace
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import NamedTuple
+
+from router.app.settings import Settings
+from router.cli.opened_state import store_in
+from router.cli.screen import Count, progress_of
+from router.coverage.asking.clusters import ask_clusters
+from router.coverage.asking.kubeconfig import contexts_for, open_kubeconfig
+from router.coverage.asking.patience import TimeLimit
+from router.coverage.commands.tags import keep_tags_read, wants_tags
+from router.coverage.documents import CoverageDocument, dated, read_document
+from router.coverage.expected.manifest import CoverageManifest
+from router.coverage.facts import name_of_state
+from router.coverage.stored import READ_KINDS, documents_of_state
+from router.domain.errors import BadFile, BadUsage
+from router.domain.texts import counted
+from router.store.documents import list_documents
+from router.store.sources import list_sources
+
+TIMEOUT = 300.0
+"""Seconds after which what was not answered is unknown."""
+
+_ONLY_LIVE = ("subscription", "workspace", "timeout", "keep_tags")
+
+STDIN = "-"
+
+_LARGEST = 1_000_000_000
+"""Bytes of a document beyond which it is refused; an answer on 5,000 machines has a hundredth of that."""
+
+
+class Opened(NamedTuple):
+    """The documents of the arguments, read one after the other: those of many clusters do not fit into memory.
+
+    Attributes:
+        refused: the files that could not be read so far, a line each; whole once the documents are.
+    """
+
+    documents: Iterator[CoverageDocument]
+    refused: list[str]
+
+
+class OtherDocuments(NamedTuple):
+    """Documents that are no files, and their name in a sentence."""
+
+    words: str
+    names: tuple[str, ...]
+    documents: Iterable[CoverageDocument]
+
+
+class _File(NamedTuple):
+    """A file, and the name that stands before it."""
+
+    given: str | None
+    path: str
+
+
+def open_documents(arguments: Sequence[str]) -> Opened:
+    """Open what the arguments name; a file that cannot be read stops no other.
+
+    A file that is given with a name, and again in a directory without one, is what its name says.
+    """
+    files = dict.fromkeys(one for argument in arguments for one in _find_files(argument))
+    named = {one.path for one in files if one.given is not None}
+    refused: list[str] = []
+    return Opened(_read((one for one in files if one.given is not None or one.path not in named), refused), refused)
+
+
+def _read(files: Iterable[_File], refused: list[str]) -> Iterator[CoverageDocument]:
+    for named in files:
+        try:
+            document = read_document(_read_bytes(named.path), named.path, named.given)
+        except BadFile as error:
+            refused.append(str(error))
+        else:
+            yield document
+
+
+def _find_files(argument: str) -> Iterator[_File]:
+    named = _split(argument)
+    path = Path(named.path)
+    if not path.is_dir():
+        yield named
+        return
+    found = sorted(one for one in path.iterdir() if one.suffix.lower() == ".json" and one.is_file())
+    # An empty directory is a file that says nothing: it is refused by its name.
+    yield from (_File(named.given, str(one)) for one in found) if found else (named,)
+
+
+def _split(argument: str) -> _File:
+    """Return the name before the first `=`, which may be an ARM id; a file of that whole name has none."""
+    given, separator, path = argument.partition("=")
+    if not separator or Path(argument).exists():
+        return _File(None, argument)
+    if not given.strip() or not path:
+        raise BadUsage(f"{argument}: has nothing on one side of =; write NAME=FILE")
+    return _File(given.strip(), path)
+
+
+def _read_bytes(path: str) -> bytes:
+    if path == STDIN:
+        return sys.stdin.buffer.read()
+    try:
+        if Path(path).is_dir():
+            raise BadFile(f"{path}: is a directory without .json files")
+        if Path(path).stat().st_size > _LARGEST:
+            raise BadFile(f"{path}: is larger than a gigabyte; give it in parts")
+        return Path(path).read_bytes()
+    except OSError as error:
+        raise BadFile(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:
+        raise BadFile(f"{path!r}: is no name of a file") from error
+
+
+def refuse_unwritable(file: Path, what: str) -> None:
+    """Raise BadFile if the directory of a file to be written is not there, before Azure is asked for minutes."""
+    if not file.parent.is_dir():
+        raise BadFile(f"{file}: {what} cannot be written there: {os.strerror(errno.ENOENT)}")
+
+
+def documents_beside_files(options: Namespace, manifest: CoverageManifest, now: datetime) -> list[OtherDocuments]:
+    """Read and ask what the options name that is no file; what is not there is refused before anything is asked.
+
+    Raises BadUsage if they name no file either, if an option of `--live` stands without it, or if no identity is signed in.
+    """
+    state, asking = _read_state(options), _clusters_to_ask(options, now)
+    live = _ask_live(options, manifest, now)
+    found = [one for one in (asking() if asking is not None else None, state, live) if one is not None]
+    if not options.files and not found:
+        raise BadUsage(
+            "name files, clusters with --context, or the state of a router with --state, or ask Azure with --live: "
+            "there is nothing to judge"
+        )
+    return found
+
+
+def _dated_answers(words: str, answers: Sequence[CoverageDocument], now: datetime) -> OtherDocuments:
+    return OtherDocuments(words, tuple(one.name for one in answers), [dated(one, now) for one in answers])
+
+
+def _read_state(options: Namespace) -> OtherDocuments | None:
+    if options.state is None:
+        return None
+    name = name_of_state(str(options.state))
+
+    async def read() -> Iterable[CoverageDocument]:
+        async with store_in(options) as store, store.session() as tx:
+            stored = [one for kind in READ_KINDS for one in await list_documents(tx, kind)]
+            return documents_of_state(name, stored, await list_sources(tx))
+
+    return OtherDocuments(f"the state {options.state}", (name,), asyncio.run(read()))
+
+
+def _clusters_to_ask(options: Namespace, now: datetime) -> Callable[[], OtherDocuments] | None:
+    """Return what asks the named clusters; raises BadUsage if a context is not there.
+
+    No other cluster is asked: to ask one runs the programs of its kubeconfig.
+    """
+    if not options.context:
+        if options.kubeconfig is not None:
+            raise BadUsage("--kubeconfig: says where contexts are; name those that are to be asked with --context")
+        return None
+    kubeconfig = open_kubeconfig(options.kubeconfig, Settings())
+    contexts = contexts_for(options.context, kubeconfig.contexts)
+
+    def ask() -> OtherDocuments:
+        limit = TimeLimit(options.timeout or TIMEOUT)
+        with progress_of("asking clusters") as advance:
+            answers = asyncio.run(ask_clusters(contexts, kubeconfig, Settings(), limit, advance))
+        return _dated_answers(counted(len(contexts), "cluster"), answers, now)
+
+    return ask
+
+
+def _ask_live(options: Namespace, manifest: CoverageManifest, now: datetime) -> OtherDocuments | None:
+    if not options.live:
+        # Clusters have a timeout, too.
+        names = (name for name in _ONLY_LIVE if name != "timeout" or not options.context)
+        if given := next((name for name in names if getattr(options, name)), None):
+            raise BadUsage(f"--{given.replace('_', '-')}: says what is asked, and nobody is; add --live")
+        return None
+    if options.keep_tags is not None:
+        refuse_unwritable(options.keep_tags, "the tags")
+    with progress_of("asking Azure") as advance:
+        documents, tags = asyncio.run(_ask(options, manifest, now, advance))
+    lacking = keep_tags_read(options, tags) if wants_tags(options) else ()
+    return _dated_answers("what Azure answered", (*documents, *lacking), now)
+
+
+async def _ask(
+    options: Namespace, manifest: CoverageManifest, now: datetime, advance: Count
+) -> tuple[Sequence[CoverageDocument], Sequence[CoverageDocument]]:
+    """Return what the gate judges, and the tags of all resources, resource groups and subscriptions if they are wanted."""
+    from router.coverage.asking.azure import AzureQuestions, AzureScope, ask_azure, seen_subscriptions
+    from router.coverage.asking.azure_api import azure_over  # who only reads files does not wait for it
+    from router.coverage.asking.resource_graph import TAGS
+
+    async with azure_over(Settings(), TimeLimit(options.timeout or TIMEOUT)) as (cloud, send):
+        scope = AzureScope(
+            cloud=cloud,
+            subscriptions=tuple(options.subscription or ()),
+            workspaces=tuple(options.workspace or ()),
+            manifest=manifest,
+            now=now,
+        )
+        documents = await ask_azure(scope, send, advance)
+        subscriptions = tuple(seen_subscriptions(documents)) if wants_tags(options) else ()
+        azure = AzureQuestions(send, cloud)
+        return documents, await azure.ask(azure.graph(TAGS, subscriptions)) if subscriptions else ()
