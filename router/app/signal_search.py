@@ -11,10 +11,9 @@ from router.domain.keys import same_id, signal_key
 from router.domain.signals import Kind, Stream
 from router.domain.texts import storable
 from router.store import groups
-from router.store.decisions import find_decisions, search_signals, search_signals_at
+from router.store.decisions import SignalLookup, find_decisions, search_signals, search_signals_at
 from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries
 from router.store.ledger import RECORD
-from router.store.lookups import SignalLookup
 from router.store.quarantine import QuarantineEntry, list_quarantined
 from router.store.signals import find_signals
 from router.store.store import Store, Transaction

@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from hashlib import sha256
 
-from router.deliver.changes import ChangeAction, ChangeEntry, ChangeSubject, document_of_change
+from router.deliver.destination_holds import ChangeAction, ChangeEntry, ChangeSubject, document_of_change
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import BadUsage, StoreError
 from router.domain.silences import Silence

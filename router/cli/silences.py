@@ -17,7 +17,7 @@ from router.cli.screen import screen
 from router.cli.silence_bounds import needed_since, refuse_overrun, silenced_share, with_first
 from router.cli.silence_store import change_silence, stored_silences
 from router.cli.silence_words import both_times, document_for, silence_scope_words, state_of, undecodable_words
-from router.deliver.changes import ChangeAction, ChangeEntry, ChangeSubject, read_changes
+from router.deliver.destination_holds import ChangeAction, ChangeEntry, ChangeSubject, read_changes
 from router.domain.counts import RuleHits
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage

@@ -1,13 +1,7 @@
 """The one delivery engine, and all network I/O to destinations.
 
-delivery_loop  claims, sends and settles what is due in one lane, for as long as it is asked to deliver
-destination    one destination of a loop: how much may be on its way there, and when it may be asked
-settlement     what the result of an attempt makes of a claim, and how long to wait before the next
-sender         one send: what it is given, what is done for the destination, and how long it may take
-background     what the state knows beside a notice, read as it is sent
-isolation      what keeps a poison suspect alone
-destination_holds  which destinations persons hold, read for a whole process, and changed by a command
-http, mail, logs_ingestion, tokens, azure_transport   the ways out
+A `delivery_loop` claims, sends and settles what is due in one lane. What it knows of each stands in `destination`, and a
+`sender` holds one conversation through the ways out: http, mail, logs_ingestion, tokens, azure_transport.
 """
 
 from router.deliver.background import BackgroundReader

@@ -35,16 +35,16 @@ class AzureTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
         return _Answer(request, answer)
 
     async def open(self) -> None:
-        """Nothing to do: the connections belong to who made them."""
+        """The connections belong to the client that sends."""
 
     async def close(self) -> None:
-        """Nothing to do."""
+        """As for `open`."""
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *fault: object) -> None:
-        await self.close()
+        pass
 
 
 class _Answer(AsyncHttpResponse):
@@ -140,7 +140,7 @@ class LoopbackCredential:
         return self
 
     async def __aexit__(self, *fault: object) -> None:
-        await self.close()
+        pass
 
 
 def is_loopback(url: str) -> bool:

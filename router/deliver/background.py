@@ -60,7 +60,9 @@ class BackgroundReader:
         return {
             claim.id: replace(
                 notified.get(claim.id) or Background(opened=_opened_by(claim)),
-                earlier=_known_by(claim, notice) or earlier.get(claim.id),
+                earlier=known
+                if (known := claim.earlier) and known.count and _is_counted(claim, notice)
+                else earlier.get(claim.id),
             )
             for claim, notice in asked
         }
@@ -139,10 +141,6 @@ def _is_counted(claim: Claim, notice: Notice) -> bool:
     """Whether a notice says how often the same happened at its resource before."""
     is_opening = claim.delivery.change is Change.OPENED and notice.kind == Kind.ALERT
     return is_opening and notice.resource is not None and not _is_summary(notice)
-
-
-def _known_by(claim: Claim, notice: Notice) -> Earlier | None:
-    return claim.earlier if claim.earlier and claim.earlier.count and _is_counted(claim, notice) else None
 
 
 def _opened_by(claim: Claim) -> datetime | None:

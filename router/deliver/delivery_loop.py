@@ -58,15 +58,10 @@ type OnSettled = Callable[[Settled], None]
 
 
 class DeliveryLoop:
-    """Delivers what is due at some destinations of one lane of a stream.
+    """Delivers what is due at some destinations of one lane of a stream, `concurrency` sends to each side by side.
 
-    Args:
-        senders: what sends to each destination, by its name.
-        concurrency: how many sends to one destination go side by side.
-        isolation: what all loops of a process share, so that a poison suspect is sent alone.
-        holds: the destinations that persons hold, as all loops of a process know them.
-        backgrounds: reads what the state knows beside what goes to people.
-        on_settled: is called with what became of claims.
+    All loops of a process share `isolation`, so that a poison suspect is sent alone, and `holds`. `on_settled` is called with
+    what became of claims.
     """
 
     def __init__(
@@ -205,14 +200,10 @@ class DeliveryLoop:
                 self._unwritten += one.settle(now)
             self._isolation.release(sum(len(one.claims) for one in self._finished))
             self._finished.clear()
-        self._raise_fault()
+        for trouble in (self._broken, *self._faults):
+            if trouble is not None:
+                raise trouble
         return is_ended()
-
-    def _raise_fault(self) -> None:
-        if self._broken is not None:
-            raise self._broken
-        if self._faults:
-            raise self._faults[0]
 
     async def _turn(self, due: datetime, is_ended: Callable[[], bool], is_over: Callable[[], bool]) -> None:
         """Settles what was answered, claims what there is room for, and sends it; sees what is due where nothing is claimed."""

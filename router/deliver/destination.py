@@ -36,12 +36,9 @@ _NEVER = datetime.min.replace(tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """Claims of one destination that were sent together, and what that brought, begun at an instant.
+    """Claims of one destination that were sent together, and what that brought: a result for each, None where not tried.
 
-    Attributes:
-        results: one for each claim; None where they were not tried.
-        error: the trouble of the destination for which they were not, if it is in any.
-        until: until when what was not tried waits.
+    What was not tried waits until an instant, for the trouble of the destination, if it is in any.
     """
 
     destination: Destination
@@ -71,13 +68,7 @@ type Settled = Sequence[tuple[Claim, Settlement]]
 
 
 class Answers(NamedTuple):
-    """What was answered.
-
-    Attributes:
-        settled: the claims, each with what became of it.
-        pauses: the destinations whose pauses that changes, each with its pause; None where it is resumed.
-        keys: the same of owners' keys.
-    """
+    """What was answered: what became of claims, and the pauses of destinations and owners' keys; None where one is resumed."""
 
     settled: Settled
     pauses: Mapping[str, Pause | None]

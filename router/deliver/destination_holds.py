@@ -1,22 +1,27 @@
-"""Which destinations persons hold: read for all workers of a process together, and changed by a command."""
+"""Which destinations persons hold: read for all workers of a process together, and changed by a command.
+
+A change of a hold or of a silence is written once, stays as it is, and goes after 400 days.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
 from functools import partial
+from hashlib import sha256
 from types import MappingProxyType
 from typing import NamedTuple
 
-from router.deliver.changes import ChangeAction, ChangeEntry, ChangeSubject, document_of_change
 from router.domain.clocks import SKEW
 from router.domain.destination_holds import DestinationHold, hold_after, holds_in_force, id_of_hold
 from router.domain.documents import DocumentKind, StoredDocument, Version
 from router.domain.rulebook import Lane
-from router.store.bodies import document_of_hold, find_hold_in, read_holds
+from router.store.bodies import ReadValues, document_of_hold, find_hold_in, find_value, read_holds, read_values
+from router.store.codec import encode
 from router.store.documents import find_document, list_documents, put_with_change
 from router.store.store import Store
 
@@ -129,3 +134,55 @@ def _change(hold: DestinationHold, action: ChangeAction, author: str, reason: st
         until=hold.ends,
     )
     return document_of_change(change)
+
+
+class ChangeSubject(StrEnum):
+    """What a change is about. Its values are stored."""
+
+    SILENCE = "silence"
+    HOLD = "hold"
+
+
+class ChangeAction(StrEnum):
+    """What was made of it. Its values are stored.
+
+    A person ends a silence, and releases a hold. What ends by itself has no change for that: the last one says when.
+    """
+
+    ADDED = "added"
+    EXTENDED = "extended"
+    ENDED = "ended"
+    RELEASED = "released"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ChangeEntry:
+    """One change of a silence or hold: who made it, when, and why in that person's words.
+
+    Attributes:
+        id: the silence's id; of a hold the stream and the destination's name, joined by a slash.
+        until: when it ends since then; the instant of the change itself where that ended it.
+    """
+
+    subject: ChangeSubject
+    id: str
+    stream: str
+    action: ChangeAction
+    at: datetime
+    author: str
+    reason: str
+    until: datetime
+
+
+def document_of_change(change: ChangeEntry) -> StoredDocument:
+    """The document of a change. Ids sort by time, and the same change written again has the same id."""
+    body = encode(change)
+    at = change.at.astimezone(UTC)
+    id = f"{at:%Y-%m-%dT%H:%M:%S.%fZ}-{sha256(body).hexdigest()[:12]}"
+    return StoredDocument(kind=DocumentKind.CHANGE, id=id, at=change.at, body=body)
+
+
+def read_changes(documents: Iterable[StoredDocument]) -> ReadValues[ChangeEntry]:
+    """The changes that documents hold, earliest first."""
+    changes, undecodable = read_values(documents, lambda document: find_value(ChangeEntry, document.body))
+    return ReadValues(sorted(changes, key=lambda change: change.at), undecodable)

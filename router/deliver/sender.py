@@ -37,11 +37,9 @@ SHARE_OF_LEASE = 0.8
 
 
 class SendObserver(Protocol):
-    """Follows one send."""
+    """Follows one send, and is given its results."""
 
-    def record_results(self, results: Sequence[Result]) -> None:
-        """Is given the results of the send."""
-        ...
+    def record_results(self, results: Sequence[Result]) -> None: ...
 
 
 type Tracing = Callable[[Sequence[Claim]], AbstractContextManager[SendObserver]]

@@ -18,7 +18,6 @@ from router.domain.hubs import message_of
 from router.domain.keys import fingerprint_of
 from router.domain.notices import Notice, RecordEntry
 from router.store.codec import Columns, decision_in, encode, micros, readable, time_of
-from router.store.lookups import SignalLookup, ending, written
 from router.store.quarantine import read_sound
 from router.store.rules import add_hits
 from router.store.store import Transaction
@@ -256,3 +255,33 @@ def earlier_in(row: Columns) -> Earlier | None:
     """Return how often the same happened before, of none a count of 0; None where the row does not know. Raises Undecodable."""
     many, last, there = map(int, (row.find_text("earlier") or "0 0 0").split())
     return Earlier(count=many, last=time_of(last, "earlier"), is_whole=there < MOST_AT_RESOURCE) if there else None
+
+
+LONGEST_ENDING = 512
+"""Characters of an id by which it is looked up: an index of PostgreSQL holds 2,704 bytes of a text."""
+
+
+class SignalLookup(NamedTuple):
+    """A signal as a look-up finds it.
+
+    Attributes:
+        signal: its key.
+        stream: its stream.
+        id: Defender's id of it, in lower case.
+        resource: its resource, in lower case; empty where it names none.
+    """
+
+    signal: str
+    stream: str
+    id: str
+    resource: str
+
+
+def ending(text: str) -> str:
+    """The end of a text as look-ups have it: in lower case and backwards, so that all texts with one end begin alike."""
+    return text.strip().lower()[: -LONGEST_ENDING - 1 : -1]
+
+
+def written(ending: str) -> str:
+    """The text, in lower case, that an ending was made of."""
+    return ending[::-1]

@@ -14,8 +14,7 @@ from typing import Any
 
 import pytest
 
-from router.deliver.changes import read_changes
-from router.deliver.destination_holds import FRESH
+from router.deliver.destination_holds import FRESH, read_changes
 from router.domain.deliveries import Pause
 from router.domain.documents import DocumentKind
 from router.store.codec import micros

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.deliver.changes import ChangeAction, ChangeEntry, ChangeSubject, document_of_change, read_changes
+from router.deliver.destination_holds import ChangeAction, ChangeEntry, ChangeSubject, document_of_change, read_changes
 from router.domain.documents import DocumentKind, StoredDocument
 from tests.builders import NOW
 

@@ -12,7 +12,7 @@ import pytest
 from router.cli.silence_preview import preview_of
 from router.cli.silence_store import add_silence, change_silence, stored_silences
 from router.decide.preview import silence_matcher
-from router.deliver.changes import ChangeAction, read_changes
+from router.deliver.destination_holds import ChangeAction, read_changes
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
