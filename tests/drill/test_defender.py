@@ -41,7 +41,7 @@ def ask[T](question: Callable[[Defender], Awaitable[T]], *answers: Answer) -> tu
 
     async def run() -> T | NotDone:
         defender = Defender(BASE, SUBSCRIPTION, send)
-        defender._alerts = await defender._find_place()
+        defender._alerts = await defender._find_location()
         try:
             return await question(defender)
         except NotDone as fault:

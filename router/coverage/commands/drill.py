@@ -28,7 +28,6 @@ from router.coverage.drill.results import (
     DrillJudgement,
     DrillResult,
     DrillVerdict,
-    OpenReceipt,
     result_object,
 )
 from router.coverage.drill.running import Drill, DrillPlan, expected_destinations
@@ -78,8 +77,11 @@ async def _drill(options: Namespace, settings: Settings, subject: DrillSubject, 
     async with AsyncExitStack() as stack:
         store = await stack.enter_async_context(store_in(options))
         plan, cluster = _plan(options, settings, subject, store), _cluster_in(options, settings)
-        _say(options, [*_plan_lines(plan, options.within), *_instructions(options, subject)])
-        if not is_wanted(_question(subject), is_confirmed=options.yes):
+        _say(options, [*_plan_lines(plan, options.within), *_instruction_lines(options, subject)])
+        question = f"raise {subject.words}, which calls these destinations?"
+        if subject.is_real:
+            question = "wait for a real alert, which calls these people for real?"
+        if not is_wanted(question, is_confirmed=options.yes):
             complain("nothing was raised")
             return GIVEN_UP
         defender: Defender | None = None
@@ -199,21 +201,16 @@ def _cluster_in(options: Namespace, settings: Settings) -> Callable[[], Awaitabl
         raise BadUsage("--kubeconfig: says where the context of --cluster is, which is missing")
     kubeconfig = open_kubeconfig(options.kubeconfig, settings)
     name, context = _split_cluster(options.cluster)
-    if (context or name) not in kubeconfig.contexts:
-        raise BadUsage(f"--cluster {context or name}: is no context in {options.kubeconfig}; write NAME=CONTEXT")
-    return partial(read_cluster, NamedContext(name, context or name), kubeconfig, settings)
+    named = NamedContext(name, context or name)
+    if named.context not in kubeconfig.contexts:
+        raise BadUsage(f"--cluster {named.context}: is no context in {options.kubeconfig}; write NAME=CONTEXT")
+    return partial(read_cluster, named, kubeconfig, settings)
 
 
-def _instructions(options: Namespace, subject: DrillSubject) -> Sequence[str]:
+def _instruction_lines(options: Namespace, subject: DrillSubject) -> Sequence[str]:
     if options.kubeconfig is not None:
         return [f"  asks the cluster {subject.cluster} for the pods of the namespace {NAMESPACE}, and for nothing else"]
     return instructions(subject, _split_cluster(options.cluster)[1] if options.cluster is not None else None)
-
-
-def _question(subject: DrillSubject) -> str:
-    if subject.is_real:
-        return "wait for a real alert, which calls these people for real?"
-    return f"raise {subject.words}, which calls these destinations?"
 
 
 def _say(options: Namespace, lines: Iterable[str]) -> None:
@@ -282,13 +279,9 @@ def _left_lines(result: DrillResult) -> Iterator[str]:
         doubt = "whether Defender exports that a sample was dismissed is not confirmed, so "
         yield f"still open; {'' if result.subject.is_real else doubt}close what stays:"
         for one in result.open:
-            yield f"  {one.destination} ({one.lane}): {_where(one)}: {one.title}"
-
-
-def _where(one: OpenReceipt) -> str:
-    where = " ".join(part for part in (one.receipt, one.link) if part) or "without a reference"
-    if one.on_its_way:
-        where = "on its way there"
-    if one.others:
-        where += f", which is about {counted(one.others, 'other signal')} as well and is not to be closed for the drill"
-    return where
+            where = " ".join(filter(None, (one.receipt, one.link))) or "without a reference"
+            if one.on_its_way:
+                where = "on its way there"
+            if one.others:
+                where += f", which is about {counted(one.others, 'other signal')} as well and is not to be closed for the drill"
+            yield f"  {one.destination} ({one.lane}): {where}: {one.title}"

@@ -60,7 +60,7 @@ class Defender:
     async def list_alerts(self) -> tuple[ListedAlert, ...]:
         """Return all alerts that Defender lists now; raises NotDone."""
         if not self._alerts:
-            self._alerts = await self._find_place()
+            self._alerts = await self._find_location()
         alerts, url = list[ListedAlert](), f"{self._alerts}?{_ALERTS}"
         for _ in range(MOST_PAGES):
             page = await self._read(url, _LIST)
@@ -99,7 +99,7 @@ class Defender:
 
         return [why for why in await asyncio.gather(*map(dismiss_one, alerts)) if why is not None]
 
-    async def _find_place(self) -> str:
+    async def _find_location(self) -> str:
         """Return the address of the alerts where Defender keeps the subscription's data, not where its resources are."""
         what = "where Defender keeps the subscription's data"
         value = (await self._read(f"{self._security}/locations?{_LOCATIONS}", what)).get("value")
