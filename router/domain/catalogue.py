@@ -29,9 +29,9 @@ SAMPLE_GROUP, SAMPLE_NAME = "sample-rg", "sample-"
 def is_sample(type: str, title: str, resources: Iterable[str | None]) -> bool:
     """Whether an alert bears a mark of a sample; any one tells, for none is always there.
 
-    The marks are Defender's alone. What a sample's description, host or resource is called proves nothing: whoever owns a
+    The marks are Defender's alone. What a sample's description, host or resource is called proves nothing: the owner of a
     host can call it `Sample-VM`, and be left out where samples are. A name counts only in the subscription of zeros, which
-    nobody has.
+    no customer has.
     """
     return (
         type[: len(SAMPLE_TYPE)].upper() == SAMPLE_TYPE

@@ -6,7 +6,7 @@
 | LogRows | None | Unavailable, Unauthorized or Rejected |
 | AppendLines | None | Unavailable |
 | AccessToken | the token, a text | Unavailable or Unauthorized |
-| SendMail | MailAnswer, whatever it says | Unavailable when no answer came over TLS, Unauthorized where nobody can sign in |"""
+| SendMail | MailAnswer, whatever it says | Unavailable when no answer came over TLS, Unauthorized where no sign-in works |"""
 
 from __future__ import annotations
 
@@ -108,7 +108,7 @@ class SendMail:
         user, password: who we are; both None where the server asks for nothing.
         message: headers and body, in lines of ASCII.
         is_cleartext: whether it goes without TLS, which is for loopback only.
-        is_for_all: whether nobody is to get it yet where the server asks us to try one of the recipients again later.
+        is_for_all: whether it is withheld from all recipients when the server asks us to try one of them again later.
     """
 
     host: str

@@ -13,11 +13,11 @@ from router.domain.notices import RecordEntry
 from router.domain.silences import shadow_name
 
 LONGEST_TEXT = 200
-"""Characters of each part of a cell: no name of Defender's is as long, and nobody's message makes a count long."""
+"""Characters of each part of a cell: no name of Defender's is as long, and no message makes a count long."""
 
 
 class Cell(NamedTuple):
-    """What decisions are counted by, beside the hour. Whoever asks adds up the cells that he means.
+    """What decisions are counted by, beside the hour. A question adds up the cells that it is about.
 
     Attributes:
         stream: the stream; empty where a message was not understood, and came in on no stream.

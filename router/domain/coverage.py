@@ -1,6 +1,6 @@
 """What coverage is spoken of in: kinds of workloads, and the rungs of the ladder from plan to detection. Pure.
 
-An enabled plan is a billing fact: it says that somebody pays, not that a sensor runs. Each rung of the ladder proves more than
+An enabled plan is a billing fact: it says that it is paid for, not that a sensor runs. Each rung of the ladder proves more than
 the one below it.
 """
 

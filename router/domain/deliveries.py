@@ -174,7 +174,7 @@ SUSPECT = 3
 class Claim:
     """A delivery that this worker alone may send until its lease ends. `number` is the attempt it makes, from 1.
 
-    `id` is what no two claims share. `lost` counts the claims before this one that nobody settled before their lease ended:
+    `id` is what no two claims share. `lost` counts the claims before this one that were not settled before their lease ended:
     their workers died of it, or while it was in hand. `is_note` and `is_untold` are as in `Attempt`. `is_elsewhere`
     says whether another destination took something of its signal; `earlier` how often the same happened at its resource
     before, with a count of 0 where it did not, and None where the claim does not know.
@@ -244,7 +244,7 @@ class DeliveryStatus:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeadLetter:
-    """A delivery that was given up on, kept until somebody redrives or discards it."""
+    """A delivery that was given up on, kept until a person redrives or discards it."""
 
     delivery: Delivery
     attempts: int
@@ -265,7 +265,7 @@ class Pause:
 
 
 class Redrive(StrEnum):
-    """What became of a dead letter that somebody wants sent again."""
+    """What became of a dead letter that a person wants sent again."""
 
     OWED = "owed"
     OVERTAKEN = "overtaken"

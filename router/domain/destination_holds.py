@@ -39,7 +39,7 @@ class DestinationHold:
     Attributes:
         author: who holds it: who set its end last.
         since: when it began; where it was extended, when the first of them did.
-        released: when a person ended it before that; None where nobody did.
+        released: when a person ended it before that; else None.
     """
 
     stream: str

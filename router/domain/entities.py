@@ -77,7 +77,7 @@ class Entity:
 class Entities:
     """All entities of one signal, listed and nested, each once, in the order in which they are met.
 
-    Most signals are decided without anybody looking at their entities, so the graph is drawn on first use, and an Entity
+    Most signals are decided without a look at their entities, so the graph is drawn on first use, and an Entity
     is made when it is asked for. Where a `$id` is used twice, the first object that bears it is meant.
     """
 
@@ -90,18 +90,18 @@ class Entities:
         self._bearers: dict[str, _Object] | None = None
 
     def __iter__(self) -> Iterator[Entity]:
-        return (Entity(type, value, self) for type, value in self._drawn())
+        return (Entity(type, value, self) for type, value in self._typed())
 
     def __bool__(self) -> bool:
-        return bool(self._drawn())
+        return bool(self._typed())
 
     def of_type(self, type: str) -> list[Entity]:
         """The entities of a normalised type."""
-        return [Entity(type, value, self) for met, value in self._drawn() if met == type]
+        return [Entity(type, value, self) for met, value in self._typed() if met == type]
 
     def of_types(self, types: Set[str]) -> list[Entity]:
         """The entities of some normalised types, in the order in which they are met."""
-        return [Entity(type, value, self) for type, value in self._drawn() if type in types]
+        return [Entity(type, value, self) for type, value in self._typed() if type in types]
 
     def entity_in(self, value: object) -> Entity | None:
         """The entity that a property's value is, or refers to; None for anything else."""
@@ -109,23 +109,23 @@ class Entities:
             return None
         referred = value.get("$ref")
         if isinstance(referred, str):
-            value = self._borne().get(referred, value)
+            value = self._by_reference().get(referred, value)
         type = _type_of(value)
         return Entity(type, value, self) if type else None
 
-    def _drawn(self) -> list[tuple[str, _Object]]:
+    def _typed(self) -> list[tuple[str, _Object]]:
         if self._met is None:
-            self._met = [(type, value) for value in self._walked() if (type := _type_of(value))]
+            self._met = [(type, value) for value in self._every_object() if (type := _type_of(value))]
         return self._met
 
-    def _borne(self) -> dict[str, _Object]:
+    def _by_reference(self) -> dict[str, _Object]:
         if self._bearers is None:
             # The last one to be set stays, and the first one that bears an id is meant.
-            marked = [(value.get("$id"), value) for value in reversed(self._walked())]
+            marked = [(value.get("$id"), value) for value in reversed(self._every_object())]
             self._bearers = {identity: value for identity, value in marked if isinstance(identity, str)}
         return self._bearers
 
-    def _walked(self) -> list[_Object]:
+    def _every_object(self) -> list[_Object]:
         if self._objects is None:
             self._objects = _objects_in(self._raw)
         return self._objects

@@ -118,7 +118,7 @@ _NOTHING = frozenset(
     {"", "-", "--", "n/a", "na", "none", "null", "undefined", "[]", "{}", "00000000-0000-0000-0000-000000000000"}
 )
 _NAME_OF_A_CLASS = re.compile(r"system\.(?:object|[a-z0-9.]+\[\]|collections\.[a-z0-9.]+`\d+\[.*\])")
-"""What .NET writes where somebody made a text of a value that is none: the name of its class."""
+"""What .NET writes for a value that has no text: the name of its class."""
 
 _NOT_APPLICABLE = "n/a ("
 """How a value begins that says why it says nothing."""

@@ -52,12 +52,12 @@ class Arrival:
     def is_before(self, other: Arrival) -> bool:
         """Whether this message certainly came in before the other; a different file is taken to be a later one."""
         if self.origin == other.origin:
-            return (self.place, self.part) < (other.place, other.part) and not self._gainsays(other)
+            return (self.place, self.part) < (other.place, other.part) and not self._contradicts(other)
         if self.enqueued is not None and other.enqueued is not None:
             return self.enqueued < other.enqueued
         return False
 
-    def _gainsays(self, other: Arrival) -> bool:
+    def _contradicts(self, other: Arrival) -> bool:
         """Whether the other, which has the greater place, cannot have it: it would silence all that follow.
 
         A hub counts its events as it dates them, and no partition numbers so many while its clock stands still; no file has

@@ -77,20 +77,20 @@ def location_among(
     is_here = is_of_azure(resource)
     # What is in Azure may have to do with a resource elsewhere, as an incident has, and is still in Azure.
     foreign = [] if is_here else entities.of_types(_ELSEWHERE)
-    behind = _behind(foreign)
+    behind = _cloud_resources(foreign)
     names = [*(details[name] for name in _NAMES if name in details), *([resource] if resource else [])]
     names += _texts_in([*foreign, *behind], _IN_ENTITIES)
-    if not is_here and (effective := _property(_EFFECTIVE, extended)):
+    if not is_here and (effective := _find_property(_EFFECTIVE, extended)):
         names.append(effective)
     names = [name.strip() for name in names]
     named = [location_named(name) for name in names]
-    kind = _property(_KIND, extended) if not is_here else ""
+    kind = _find_property(_KIND, extended) if not is_here else ""
     said = [word for name in _SAID_CLOUDS if (word := details.get(name, "").strip())]
     hierarchy = details.get("hierarchyid", "").strip()
-    cloud = cloud_said(said) or next(filter(None, (location.cloud for location in named)), None)
+    cloud = find_cloud_in(said) or next(filter(None, (location.cloud for location in named)), None)
     if cloud is None and not is_here:
         types = (_FOREIGN.get(entity.type) for entity in (*foreign, *behind))
-        cloud = next(filter(None, types), None) or cloud_said([kind])
+        cloud = next(filter(None, types), None) or find_cloud_in([kind])
         if cloud is None and not said:
             cloud = _cloud_by_hierarchy(hierarchy, names)
     if cloud == "GCP":
@@ -141,23 +141,23 @@ def names_of(signal: Signal) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, (signal.resource, location_of(signal).native))))
 
 
-def named_effectively(signal: Signal) -> str | None:
+def find_effective_resource(signal: Signal) -> str | None:
     """The ARM id of what an alert is about as its properties give it, which may be another than that of its resource."""
-    return _property(_EFFECTIVE, signal.extended).strip() or None
+    return _find_property(_EFFECTIVE, signal.extended).strip() or None
 
 
-def _property(key: str, extended: Mapping[str, object]) -> str:
+def _find_property(key: str, extended: Mapping[str, object]) -> str:
     return next((str(value) for name, value in extended.items() if name.lower() == key), "")
 
 
-def _behind(entities: list[Entity]) -> list[Entity]:
+def _cloud_resources(entities: list[Entity]) -> list[Entity]:
     """The resources in a cloud that entities stand for."""
     return [found for entity in entities if (found := entity.find("CloudResource")) is not None]
 
 
 def _cluster_of(entity: Entity) -> str | None:
     """The name of the cluster that an entity stands for."""
-    names = [name.strip() for name in _texts_in([entity, *_behind([entity])], _IN_ENTITIES)]
+    names = [name.strip() for name in _texts_in([entity, *_cloud_resources([entity])], _IN_ENTITIES)]
     named = next((found for name in names if (found := location_in_google(name).cluster)), None)
     return named or _connected_cluster(names, "") or entity.text("Name")
 
@@ -188,7 +188,7 @@ def _connectors_in(names: list[str], details: Mapping[str, str]) -> tuple[str, .
     return (*connector, guid) if says_something(guid) else connector
 
 
-def cloud_said(words: Sequence[str]) -> str | None:
+def find_cloud_in(words: Sequence[str]) -> str | None:
     """The cloud that the first word of one of the texts means, AWS or GCP; None where none means either."""
     firsts = (text.strip().lower().partition(" ")[0].replace("-", "") for text in words)
     return next(filter(None, map(_CLOUDS.get, firsts)), None)

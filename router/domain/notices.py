@@ -84,7 +84,7 @@ class Notice:
         started: as in `Alert`; of a finding, when Defender first came to this result.
         resource, resource_type, resource_group, subscription: the resource id and its parts.
         unfilled_title: its title with the names of its placeholders, where it has any; a group's notices name its other
-            members so, of whose properties nobody knows by then what is withheld.
+            members so, since it is not known by then which of their properties are withheld.
         is_whole: whether it holds all that this version tells of a signal; not so where it was cut to wait in a group's
             state.
         routes_to: those of them that lead to a destination, by its name.
@@ -104,7 +104,7 @@ class Notice:
         closing: how it ended, in words, where that is not that Defender says it is over: it is exempt, or not seen any more.
         subscription_name: what owners.yaml calls the subscription, or the AWS account or GCP project, of the resource.
         links: the pages that the message names beside its page in the portal.
-        recipient: the mail address of whom alone it is for, where that is not whom the policy names.
+        recipient: the only mail address that it is for; None for those that the policy names.
     """
 
     key: str
@@ -249,14 +249,14 @@ https://learn.microsoft.com/azure/defender-for-cloud/defender-for-resource-manag
 _PROVIDERS = ("microsoft.cognitiveservices/", "microsoft.machinelearningservices/", "microsoft.botservice/")
 """The providers of resources that end users' words go through: models and agents (`CognitiveServices/accounts` and
 projects in it, also speech, vision and language), workspaces, hubs and endpoints of Machine Learning, and bots. All of their
-types are meant, since which of them Defender will name, nobody knows before an alert has come."""
+types are meant: which of them Defender names is known when an alert comes."""
 
 
 def is_about_ai(notice: Notice) -> bool:
     """Whether an alert or incident is about AI: by its type, by its plan, or by its resource, whatever its plan.
 
     Of an AI resource, alerts about its management are not: prompts never stand in them. Every other type is, also one that
-    nobody knows yet: a plan that was guessed from a type's beginning says nothing of what stands in it. An incident is also one
+    no list has yet: a plan that was guessed from a type's beginning says nothing of what stands in it. An incident is also one
     where it names an alert of such a type, or a resource of that kind.
     """
     if notice.plan == _AI or _TYPE.match(notice.type):

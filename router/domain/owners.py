@@ -132,7 +132,7 @@ class Owners:
 
 
 NO_OWNERS = Owners()
-"""Who answers where there is no owners.yaml: nobody."""
+"""The owners where there is no owners.yaml: none."""
 
 
 def find_owner_of(signal: Signal, owners: Owners) -> Owner | None:
@@ -142,7 +142,7 @@ def find_owner_of(signal: Signal, owners: Owners) -> Owner | None:
 
 
 def find_owning_entry(signal: Signal, owners: Owners) -> Ownership | None:
-    """The entry that names a signal's owner, with the values of tags in it; None where nobody owns what the signal is about."""
+    """The entry that names a signal's owner, with the values of tags in it; None where it has no owner."""
     return next((entry for entry in _matching(signal, owners, owners.entries) if entry.owner is not None), None)
 
 
@@ -161,7 +161,7 @@ def _matching(signal: Signal, owners: Owners, entries: Sequence[Ownership]) -> I
     if not entries:
         return
     resource = parse_resource_id(signal.resource)
-    # The entities of an alert on a resource in Azure are not asked where nobody wants to know its cluster.
+    # The entities of an alert on a resource in Azure are not asked where no entry names a cluster.
     in_clouds = [entry for entry in entries if entry.is_at is not None]
     is_asked = in_clouds or signal.location is not None or not is_of_azure(signal.resource)
     location = location_of(signal) if is_asked else NOWHERE

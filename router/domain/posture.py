@@ -81,7 +81,7 @@ class DatabaseRule:
     """The rule of a vulnerability assessment that a database breaks.
 
     Attributes:
-        has_baseline: whether somebody accepted a result as the baseline; None where the message does not say.
+        has_baseline: whether a result was accepted as the baseline; None where the message does not say.
     """
 
     id: str

@@ -101,7 +101,7 @@ def find_recommendation(key: str, title: str = "") -> CoverageRecommendation | N
 
 
 def is_written_by_others(assessment_type: str | None) -> bool:
-    """Whether somebody else than Microsoft wrote a recommendation, by the type of the assessment.
+    """Whether a recommendation was not written by Microsoft, by the type of the assessment.
 
     https://learn.microsoft.com/rest/api/defenderforcloud/assessments-metadata
     """
@@ -150,7 +150,7 @@ def _indexes() -> tuple[Mapping[str, CoverageRecommendation], Mapping[str, Cover
 
 
 def _plain(title: str) -> str:
-    """A title without what changes when a preview ends, the word itself, capitals, blanks; and without what nobody sees."""
+    """A title without what changes when a preview ends, the word itself, capitals, blanks and unprintable characters."""
     title = title[:_LONGEST]
     if not title.isprintable():
         title = "".join(one for one in title if one.isprintable() or one.isspace())

@@ -207,7 +207,7 @@ def connector_named(id: str) -> tuple[str, ...]:
 
 
 def is_made_up(name: str) -> bool:
-    """Whether a connector made the name of what is no cluster, of provider, service and type, so that nobody calls it so."""
+    """Whether a connector made the name of what is no cluster, of provider, service and type; people do not call it so."""
     return name.lower().startswith(_MADE_UP)
 
 

@@ -42,7 +42,7 @@ class Clause:
     holds: Holds
     holds_by: Callable[[Owners], Holds] | None = None
 
-    def asking(self, owners: Owners) -> Clause:
+    def with_owners(self, owners: Owners) -> Clause:
         """The same, asking other owners."""
         return self if self.holds_by is None else replace(self, holds=self.holds_by(owners))
 
@@ -68,9 +68,9 @@ class Route:
                 return False
         return True
 
-    def asking(self, owners: Owners) -> Route:
+    def with_owners(self, owners: Owners) -> Route:
         """The same, asking other owners."""
-        return replace(self, when=tuple(clause.asking(owners) for clause in self.when))
+        return replace(self, when=tuple(clause.with_owners(owners) for clause in self.when))
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,4 +259,4 @@ class Rulebook:
     def with_tags(self, tags: Tags) -> Rulebook:
         """The same by other tags of resources: everything in it that asks for an owner or a tag knows them."""
         owners = replace(self.owners, tags=tags)
-        return replace(self, owners=owners, routes=tuple(route.asking(owners) for route in self.routes))
+        return replace(self, owners=owners, routes=tuple(route.with_owners(owners) for route in self.routes))

@@ -160,7 +160,7 @@ class Finding(Signal):
         exemption: what it says of its exemption, which may be nothing; None where it is not exempt.
         category: what sort of recommendation it is, such as SoftwareUpdate.
         native_name: what the resource is called in its own cloud, where its id is what a connector calls it.
-        impact: what follows where nobody acts.
+        impact: what follows if it is left as it is.
         user_impact, effort: how much users notice of what mends it, and how much work that is (Low, Moderate, High).
         cvss: its base score in CVSS with the version of that, as in `9.1 (CVSS 3.1)`.
         assessment_type: who wrote the recommendation, and so its title, in Microsoft's word; None where the message has none.

@@ -180,7 +180,7 @@ class Silence:
 
     @property
     def end(self) -> datetime:
-        """The first instant at which it holds nothing any more, whoever ended it."""
+        """The first instant at which it holds nothing any more."""
         return self.until if self.ended is None else min(self.until, self.ended)
 
     def find_window_at(self, now: datetime) -> Window | None:
@@ -282,7 +282,7 @@ class Silences:
 
 
 NO_SILENCES = Silences()
-"""Where nobody silenced anything, or nothing is known of it: a file is decided without a state."""
+"""No silences: there are none, or a file is decided without a state."""
 
 
 BREAK = timedelta(hours=1)

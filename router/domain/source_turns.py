@@ -40,7 +40,7 @@ class SourceState(StrEnum):
     """What was found of a source. Their values are stored.
 
     Attributes:
-        EXCUSED: somebody answers for its silence until an end.
+        EXCUSED: its silence is excused until an end.
         UNEXPECTED: the manifest no longer expects it, or lets it be silent for longer.
     """
 
@@ -59,8 +59,8 @@ class SourceTurn:
         last: when the source was last heard of; None where it never was.
         since: from when on its silence counted.
         entry: which entry of the manifest expects it, from 1; 0 where the manifest has no entries.
-        subscription: the id of the subscription whose snapshots speak of it; None where nobody knows it.
-        excuse: until when its silence is excused, and by whom; empty where it is not.
+        subscription: the id of the subscription whose snapshots speak of it; None where it is not known.
+        excuse: until when its silence is excused, and who excuses it; empty where it is not.
     """
 
     source: CoverageSource

@@ -200,7 +200,7 @@ def index_over(rules: Sequence[SuppressionRule]) -> TypeIndex:
     """The index over rules for one alert type."""
     counts: dict[tuple[Field, str | AddressRange], int] = {}
     for rule in rules:
-        for element in _findable(rule):
+        for element in _in_elements(rule):
             for key in _keys_of(element):
                 counts[element.field, key] = counts.get((element.field, key), 0) + 1
     by_value: dict[Field, dict[str, list[SuppressionRule]]] = {}
@@ -208,7 +208,7 @@ def index_over(rules: Sequence[SuppressionRule]) -> TypeIndex:
     by_beginning: dict[Field, dict[int, dict[str, list[SuppressionRule]]]] = {}
     others: list[SuppressionRule] = []
     for rule in rules:
-        findable = _findable(rule)
+        findable = _in_elements(rule)
         if not findable:
             globs = _find_globs_with_beginnings(rule)
             if globs is None:
@@ -251,7 +251,7 @@ def _keys_of(element: Element) -> Iterable[str | AddressRange]:
     return (*element.values, *element.ranges) if element.ranges.by_length else element.values
 
 
-def _findable(rule: SuppressionRule) -> list[Element]:
+def _in_elements(rule: SuppressionRule) -> list[Element]:
     return [element for group in rule.groups for element in group if element.operator is Operator.IN]
 
 

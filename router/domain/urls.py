@@ -67,7 +67,7 @@ def _is_address(host: str) -> bool:
 
 
 EXAMPLE = "example"
-"""The top-level domain in which nobody has a name: https://www.rfc-editor.org/rfc/rfc2606#section-2"""
+"""The top-level domain in which no name is given out: https://www.rfc-editor.org/rfc/rfc2606#section-2"""
 
 
 def is_example(host: str) -> bool:

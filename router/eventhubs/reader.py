@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
 
 GROUP = "sweep"
-"""The consumer group of the sweep; nobody else reads through it."""
+"""The consumer group of the sweep; nothing else reads through it."""
 
 AT_A_TIME = 8
 """Partitions that are asked about at a time; each takes a connection of its own."""

@@ -97,12 +97,12 @@ def find_assessment(signal: Signal, seen: Seen, at: datetime) -> CoverageAssessm
         key=signal.type[:LONGEST_TEXT],
         resource=resource,
         title=signal.title[:LONGEST_TEXT],
-        source=_short(signal.cloud),
-        native=_short(native) if native != resource else None,
-        type=_short(signal.assessment_type),
-        code=None if seen.deleted else (_short(signal.status) or ""),
-        cause=None if seen.deleted else _short(signal.cause),
-        description=None if seen.deleted else _short(signal.status_description),
+        source=_cut(signal.cloud),
+        native=_cut(native) if native != resource else None,
+        type=_cut(signal.assessment_type),
+        code=None if seen.deleted else (_cut(signal.status) or ""),
+        cause=None if seen.deleted else _cut(signal.cause),
+        description=None if seen.deleted else _cut(signal.status_description),
         changed=None if seen.deleted else seen.changed,
         arrival=AssessmentArrival(at, seen.arrival.origin, seen.arrival.place, seen.arrival.part),
     )
@@ -196,7 +196,7 @@ def _find_resource(finding: Finding) -> str | None:
     return name if is_known and is_under else None
 
 
-def _short(text: str | None) -> str | None:
+def _cut(text: str | None) -> str | None:
     return text[:LONGEST_TEXT] if text is not None else None
 
 
@@ -220,13 +220,13 @@ def _item(one: CoverageAssessment, now: datetime) -> dict[str, object]:
         "type": TYPE,
         "properties": {
             "displayName": one.title,
-            "status": _given(status),
-            "resourceDetails": _given(details),
+            "status": _without_none(status),
+            "resourceDetails": _without_none(details),
             **({"metadata": {"assessmentType": one.type}} if one.type is not None else {}),
         },
         "seen": min(one.arrival.at, now),
     }
 
 
-def _given(fields: Mapping[str, object]) -> dict[str, object]:
+def _without_none(fields: Mapping[str, object]) -> dict[str, object]:
     return {name: value for name, value in fields.items() if value is not None}

@@ -11,7 +11,7 @@ from datetime import datetime
 
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, HeardAlert, LastHeard
-from router.domain.locations import location_of, named_effectively
+from router.domain.locations import find_effective_resource, location_of
 from router.domain.owners import Owners, find_owner_of
 from router.domain.recommendations import find_proving, is_written_by_others
 from router.domain.resources import (
@@ -86,7 +86,7 @@ def _by_finding(finding: Finding, at: datetime) -> list[LastHeard]:
 
 def _by_alert(alert: Alert, at: datetime, owners: Owners) -> list[LastHeard]:
     """An incident is made of alerts about other resources, which come by themselves."""
-    subscription = _first_subscription(alert.resource, named_effectively(alert))
+    subscription = _first_subscription(alert.resource, find_effective_resource(alert))
     sources = list(_sources(CoverageSourceKind.SUBSCRIPTION, subscription))
     if alert.kind is Kind.ALERT:
         cluster = find_cluster(alert)
@@ -129,8 +129,8 @@ def find_cluster(signal: Signal) -> str | None:
 
 
 def _workloads(alert: Alert) -> Iterator[str]:
-    """The resources that an alert is about, in lower case; those of its entities may be somebody else's."""
-    for id in (alert.resource, named_effectively(alert)):
+    """The resources that an alert is about, in lower case; those of its entities may be another owner's."""
+    for id in (alert.resource, find_effective_resource(alert)):
         if id is not None and id.startswith("/") and not id.startswith("//"):
             resource = id.strip().rstrip("/").lower()
             yield resource
@@ -156,7 +156,7 @@ def _first_subscription(*ids: str | None) -> str | None:
 
 
 def _find_cluster_under(finding: Finding) -> str | None:
-    """The cluster that a finding's own id hangs on: whoever may write assessments elsewhere may name any resource in them.
+    """The cluster that a finding's own id hangs on: an assessment that is written elsewhere may name any resource.
 
     What a connector brought is under that, and has the cluster's name in its own cloud beside it.
     """
@@ -173,5 +173,5 @@ def _sources(kind: CoverageSourceKind, subject: str | None) -> Iterator[Coverage
 
 
 def is_name(text: str) -> bool:
-    """Whether a resource, or somebody who owns one, can be called so: storage need not bear what is none."""
+    """Whether a resource, or an owner, can be called so: storage need not bear what is none."""
     return len(text) <= LONGEST and text.isprintable()

@@ -1,6 +1,6 @@
 """Keeps what messages say of coverage: of what they speak, and which recommendations stand that mean something is missing.
 
-Everything written is joined with what is stored, whoever wrote that, so that it is safe to write again and in any order.
+Everything written is joined with what is stored, so that it is safe to write again and in any order.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ type DocumentAfter = Callable[[str, StoredDocument | None], StoredDocument | Non
 async def write_documents(
     store: Store, kind: DocumentKind, ids: Collection[str], document_after: DocumentAfter
 ) -> None:
-    """Writes what is made of each document; of what somebody else was faster to write it is made again.
+    """Writes what is made of each document; if another worker was faster, it is made again.
 
     Raises StoreError.
     """
@@ -56,7 +56,7 @@ async def write_documents(
 
 
 OFTEN = timedelta(hours=1)
-"""How much later a source must be heard of again for that to be written: nobody asks more exactly, and each write costs."""
+"""How much later a source must be heard of again for that to be written: no question is more exact, and each write costs."""
 
 OFTEN_OF_POSTURE = timedelta(minutes=1)
 """The same of recommendations: from the last of them on it counts for how long a source is silent. They come for thousands of
@@ -148,12 +148,12 @@ def _is_news(heard: LastHeard, known: LastHeard | None, now: datetime) -> bool:
         return True
     before = _instants_of(known)
     return any(
-        name not in before or at - before[name] >= _often(name) or not is_possible(before[name], now)
+        name not in before or at - before[name] >= _interval_for(name) or not is_possible(before[name], now)
         for name, at in _instants_of(heard).items()
     )
 
 
-def _often(name: str | AlertWatcher) -> timedelta:
+def _interval_for(name: str | AlertWatcher) -> timedelta:
     return OFTEN_OF_POSTURE if name == "posture" else OFTEN
 
 

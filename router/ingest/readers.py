@@ -23,7 +23,7 @@ SILENCES_FRESH = timedelta(seconds=15)
 """How long what was read counts: a silence is obeyed within half a minute, and a batch costs no request of its own."""
 
 LATELY = timedelta(days=2)
-"""How long after their end silences are still read at least: whoever releases what one held says whose it was."""
+"""How long after their end silences are still read at least: a release says whose silence held the signal."""
 
 
 class SilenceReader:

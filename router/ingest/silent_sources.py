@@ -66,7 +66,7 @@ class SilentSources:
     async def look(self, until: datetime | None, now: datetime) -> SourceReport:
         """Judges all sources, and tells of those that fell silent, or speak again.
 
-        `until` is the hub's time up to which all was taken in; while that is not known, or long ago, nobody is judged. A
+        `until` is the hub's time up to which all was taken in; while that is not known, or long ago, no source is judged. A
         warning is returned once in the life of a process, as long as it lasts.
         """
         if until is None or now - until > BEHIND or await self._is_nothing_expected():
@@ -82,7 +82,7 @@ class SilentSources:
         return SourceReport(found.entries, fresh)
 
     async def _is_nothing_expected(self) -> bool:
-        """Whether nobody wrote a manifest, and nothing is left to be said of one that was there before."""
+        """Whether there is no manifest, and nothing is left to be said of an earlier one."""
         if not self._is_expected and not self._is_idle:
             async with self._store.session() as tx:
                 self._is_idle = await find_document(tx, DocumentKind.SILENT_SOURCES, _STREAM.value) is None

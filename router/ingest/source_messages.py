@@ -29,7 +29,7 @@ _PLAIN = re.compile(r"[\w.-]+", re.ASCII)
 
 
 def message_of(turn: SourceTurn) -> Message:
-    """The message that tells of a turn: the same turn makes the same message, whoever publishes it."""
+    """The message that tells of a turn: the same turn makes the same message."""
     is_silent = turn.state is SourceState.SILENT
     document = {
         "id": finding_id_of(turn.source),
@@ -38,8 +38,8 @@ def message_of(turn: SourceTurn) -> Message:
             "rung": turn.rung,
             "status": "Unhealthy" if is_silent else "Healthy",
             "severity": "High",
-            "displayName": f"Nothing is heard of {_called(turn)}",
-            "description": _silence(turn) if is_silent else _end(turn),
+            "displayName": f"Nothing is heard of {_name_for(turn)}",
+            "description": _describe_silence(turn) if is_silent else _describe_end(turn),
             "remediation": _steps(turn) if is_silent else [],
             "resource": resource_of(turn),
             "statusChangeDate": turn.at.isoformat(),
@@ -57,22 +57,24 @@ def resource_of(turn: SourceTurn) -> str:
     return turn.name if not slash or is_guid(scope) else subject
 
 
-def _called(turn: SourceTurn) -> str:
+def _name_for(turn: SourceTurn) -> str:
     if turn.source.kind is CoverageSourceKind.PLAN:
         return f"plan {turn.source.plan} in subscription {turn.source.subject}"
     return f"{turn.source.kind} {turn.name}"
 
 
-def _silence(turn: SourceTurn) -> str:
+def _describe_silence(turn: SourceTurn) -> str:
     last = turn.last
     if last is None:
         heard = f"Nothing was ever heard of it; that counts since {timestamp(turn.since)}"
     else:
-        heard = f"Defender's recommendations last spoke of it at {timestamp(last)}, {_ago(turn.at - last)} before"
+        heard = (
+            f"Defender's recommendations last spoke of it at {timestamp(last)}, {_span_words(turn.at - last)} before"
+        )
         if turn.since > last:
             heard += f"; times count since {timestamp(turn.since)}, when the router was away or events were lost"
     entry = f"expect[{turn.entry - 1}]" if turn.entry else "as a whole"
-    sentences = [f"{heard}.", f"coverage.yaml ({entry}) lets it be silent for {_ago(turn.within)}."]
+    sentences = [f"{heard}.", f"coverage.yaml ({entry}) lets it be silent for {_span_words(turn.within)}."]
     if turn.others:
         more = counted(turn.others, f"more {turn.source.kind}")
         sentences.append(
@@ -89,13 +91,13 @@ _CONSEQUENCE = {
 }
 
 
-def _end(turn: SourceTurn) -> str:
+def _describe_end(turn: SourceTurn) -> str:
     if turn.state is SourceState.EXCUSED:
         return f"Its silence is excused until {turn.excuse}. It is told again then, if it lasts."
     if turn.state is SourceState.UNEXPECTED:
         return "coverage.yaml no longer expects it, or not so soon."
     heard = turn.last or turn.at
-    return f"It was heard of again at {timestamp(heard)}, after {_ago(heard - turn.since)} of silence."
+    return f"It was heard of again at {timestamp(heard)}, after {_span_words(heard - turn.since)} of silence."
 
 
 def _steps(turn: SourceTurn) -> Sequence[str]:
@@ -134,7 +136,7 @@ def _steps(turn: SourceTurn) -> Sequence[str]:
             )
 
 
-def _ago(span: timedelta) -> str:
+def _span_words(span: timedelta) -> str:
     """A span in days, or where it is shorter than two of them in hours."""
     if span < 2 * _DAY:
         return counted(max(span // timedelta(hours=1), 0), "hour")

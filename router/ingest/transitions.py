@@ -187,7 +187,7 @@ def targets_of_resolution(
 
 
 def _takes_notes(target: Target, rulebook: Rulebook) -> bool:
-    """Whether a destination may be told what calls nobody; one that the policy no longer names may be a pager."""
+    """Whether a destination takes notes that call no one; one that the policy no longer names may be a pager."""
     return target.destination in rulebook.destinations and target.lane is not Lane.PAGE
 
 
@@ -244,7 +244,7 @@ def _is_older(observation: Observation, seen: Seen, row: LedgerRow) -> bool:
 def _is_status_only(observation: Observation, state: State, row: LedgerRow | None) -> bool:
     """Whether an alert comes again while it stands with nothing new but its status, and people were told the rest before.
 
-    Of what was held back or below the floor nobody knows what was told before.
+    What was told of a signal that was held back or below the floor is not known.
     """
     is_alert = isinstance(observation.signal, Alert)
     return is_alert and row is not None and row.outcome in SETTLED and state.differs_in_status_only(row.state)
@@ -349,7 +349,7 @@ def _release_of(
 ) -> Release | None:
     """What had held a signal that stands and is notified now; None where nothing had, or where it is over.
 
-    A rule that is no longer in the rulebook has no owner that anybody knows of. One that is there ended where its end has
+    A rule that is no longer in the rulebook has no known owner. One that is there ended where its end has
     passed: else it was disabled or changed, or what the signal says is no longer what it covers. So with a silence, of whose
     windows the one ended that held the signal last.
     """

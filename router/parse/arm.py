@@ -85,13 +85,13 @@ def entities_in_cluster(resource: str | None, additional: Fields) -> list[dict[s
     if _SAYING.isdisjoint(additional) and _BEFORE not in (resource or "").lower():
         return []
     entities: dict[tuple[str, str], dict[str, object]] = {}
-    for said in _said(resource, additional):
-        for entity in _entities_of(said):
+    for said in _cluster_facts(resource, additional):
+        for entity in _entities_at(said):
             entities.setdefault((str(entity["Type"]), str(entity["Name"])), entity)
     return list(entities.values())
 
 
-def _said(resource: str | None, additional: Fields) -> list[Fields]:
+def _cluster_facts(resource: str | None, additional: Fields) -> list[Fields]:
     """All that is said of places in clusters, with what the id says where that is silent."""
     inner = fields_in(fields_in(additional.get("subassessment")).get("properties"))
     said = [additional] if _MARKS & additional.keys() else []
@@ -107,7 +107,7 @@ def _said(resource: str | None, additional: Fields) -> list[Fields]:
     return [{**ids, **{name: held for name, held in one.items() if held}} for one in said if one] or [ids]
 
 
-def _entities_of(said: Fields) -> Iterator[dict[str, object]]:
+def _entities_at(said: Fields) -> Iterator[dict[str, object]]:
     id = _name_in(said, "clusterresourceid", "k8sclusterid")
     cluster = _name_in(said, "clustername", "k8sclustername") or (id or "").rstrip("/").rpartition("/")[2]
     workload = _name_in(said, "controllername")

@@ -107,7 +107,7 @@ def _graph_in(properties: Fields) -> tuple[dict[str, str], dict[str, str]]:
 
 
 def _names_of(properties: Fields, people: Mapping[str, str], node: _Node, named: str, internal: str) -> tuple[str, ...]:
-    """One end of a path as people call it, of which there may be several; an internal id alone says nothing to anybody."""
+    """One end of a path as people call it, of which there may be several; an internal id alone is left out."""
     value = properties.get(named)
     several = [_find_end(item, people) for item in items_in(value)]
     if not several:

@@ -22,7 +22,7 @@ from router.parse.documents import MessageRefused
 from router.parse.fields import Fields, fields_in, items_in, name_in, plain_values, text_in, texts_in, time_in
 
 LONGEST_QUERY = 2_000
-"""Characters that are kept of the query of a log search rule; whoever wants all of it has the link."""
+"""Characters that are kept of the query of a log search rule; the link leads to all of it."""
 
 _SCHEMA = "azuremonitorcommonalertschema"
 _SEVERITIES = {

@@ -51,7 +51,7 @@ def _named(
         called = _texts(entity, *names)
         if called:
             others = [name for name in called[1:shown] if name != called[0]]
-            yield EvidenceItem(listed, _with(called[0], *others, *_texts(entity, *more)), called)
+            yield EvidenceItem(listed, _with_brackets(called[0], *others, *_texts(entity, *more)), called)
 
     return facts
 
@@ -72,13 +72,13 @@ def _texts(entity: Entity | None, *names: str) -> tuple[str, ...]:
     return tuple([text.strip() for name in names if (text := entity.text(name)) and says_something(text)])
 
 
-def _some(*texts: str | None) -> tuple[str, ...]:
+def _known(*texts: str | None) -> tuple[str, ...]:
     return tuple([text for text in texts if text])
 
 
-def _with(words: str, *more: str | None) -> str:
+def _with_brackets(words: str, *more: str | None) -> str:
     """Words with what else is known in brackets behind them."""
-    return f"{words} ({', '.join(some)})" if (some := _some(*more)) else words
+    return f"{words} ({', '.join(some)})" if (some := _known(*more)) else words
 
 
 def _host(host: Entity) -> Iterator[EvidenceItem]:
@@ -94,7 +94,7 @@ def _host(host: Entity) -> Iterator[EvidenceItem]:
 
 def _cluster(cluster: Entity) -> Iterator[EvidenceItem]:
     resource = cluster.find("CloudResource")
-    names = _some(
+    names = _known(
         *_texts(cluster, "Name"), _last_part(_text(resource, "ResourceId")), *_texts(resource, "ResourceName", "Name")
     )
     if names:
@@ -129,10 +129,10 @@ def _location_in(value: object) -> str:
     location = _object_in(value)
     asn = location.get("asn", "")
     number = f"AS{asn}" if asn not in ("", "0") else None
-    network = _some(number, location.get("organization") or location.get("carrier"), location.get("cloudprovider"))
+    network = _known(number, location.get("organization") or location.get("carrier"), location.get("cloudprovider"))
     country = location.get("countryname") or location.get("countrycode")
-    place = ", ".join(dict.fromkeys(_some(location.get("city"), location.get("state"), country)))
-    return _with(place, *dict.fromkeys(network)) if place else ", ".join(dict.fromkeys(network))
+    place = ", ".join(dict.fromkeys(_known(location.get("city"), location.get("state"), country)))
+    return _with_brackets(place, *dict.fromkeys(network)) if place else ", ".join(dict.fromkeys(network))
 
 
 def _object_in(value: object) -> Mapping[str, str]:
@@ -147,13 +147,13 @@ def _threats_to(entity: Entity, whose: str) -> Iterator[EvidenceItem]:
     value = entity.get("ThreatIntelligence")
     for item in value if isinstance(value, list) else [value]:
         threat = _object_in(item)
-        what = " ".join(_some(threat.get("threattype"), threat.get("threatname")))
+        what = " ".join(_known(threat.get("threattype"), threat.get("threatname")))
         confidence = f"confidence {threat['confidence']}" if "confidence" in threat else None
         description, report = threat.get("threatdescription"), threat.get("reportlink")
         if what or description or report:
-            words = _with(what or "threat", threat.get("providername"), confidence)
+            words = _with_brackets(what or "threat", threat.get("providername"), confidence)
             parts = (f"{whose}: {words}", description.rstrip(".") if description else None, report)
-            yield EvidenceItem("threats", ". ".join(_some(*parts)), _some(what, report))
+            yield EvidenceItem("threats", ". ".join(_known(*parts)), _known(what, report))
 
 
 def _dns(dns: Entity) -> Iterator[EvidenceItem]:
@@ -161,7 +161,7 @@ def _dns(dns: Entity) -> Iterator[EvidenceItem]:
     if name is None:
         return
     addresses = [one for field in ("IpAdresses", "IpAddresses", "IpAddress") for one in _addresses_in(dns, field)]
-    yield EvidenceItem("domains", _with(name, *dict.fromkeys(addresses)), (name,))
+    yield EvidenceItem("domains", _with_brackets(name, *dict.fromkeys(addresses)), (name,))
 
 
 def _addresses_in(entity: Entity, name: str) -> Iterator[str]:
@@ -176,29 +176,29 @@ def _process(process: Entity) -> Iterator[EvidenceItem]:
     image = process.find("ImageFile")
     path = path_of(image) if image else None
     command, pid = _text(process, "CommandLine"), _text(process, "ProcessId")
-    number, ran = f"({pid})" if pid else None, _what_ran(path, command)
-    itself = _with(ran, pid) if ran else f"process {pid}" if pid else None
+    number, ran = f"({pid})" if pid else None, _command_words(path, command)
+    itself = _with_brackets(ran, pid) if ran else f"process {pid}" if pid else None
     if path:
         yield EvidenceItem("files", path, _texts(image, "Name"))
     if itself:
-        words = ", ".join(_some(itself, _by(process), _child_of(process)))
-        yield EvidenceItem("processes", words, _some(command, path, pid, _text(image, "Name"), itself, number))
+        words = ", ".join(_known(itself, _account_words(process), _parent_words(process)))
+        yield EvidenceItem("processes", words, _known(command, path, pid, _text(image, "Name"), itself, number))
 
 
-def _what_ran(path: str | None, command: str | None) -> str | None:
+def _command_words(path: str | None, command: str | None) -> str | None:
     """A command line behind the path of its image, unless it names that itself."""
     if path and command and path.casefold() not in command.casefold():
         return f"{path}: {command}"
     return command or path
 
 
-def _by(process: Entity) -> str | None:
+def _account_words(process: Entity) -> str | None:
     account = process.find("Account")
     who = next(_account(account), None) if account else None
     return f"by {who.words}" if who else None
 
 
-def _child_of(process: Entity) -> str | None:
+def _parent_words(process: Entity) -> str | None:
     parent = process.find("ParentProcess")
     image = parent.find("ImageFile") if parent and parent != process else None
     name = _PARTS.split(path_of(image) or "")[-1] if image else None
@@ -228,9 +228,9 @@ def _hash(hash: Entity) -> Iterator[EvidenceItem]:
 def _blob(blob: Entity) -> Iterator[EvidenceItem]:
     container = blob.find("BlobContainer")
     name, url = _text(blob, "Name"), _text(blob, "Url")
-    inside = "/".join(_some(_text(container, "Name"), name)) if name else None
+    inside = "/".join(_known(_text(container, "Name"), name)) if name else None
     if words := url or inside:
-        yield EvidenceItem("blobs", words, _some(name, inside))
+        yield EvidenceItem("blobs", words, _known(name, inside))
 
 
 def _registry_key(key: Entity) -> Iterator[EvidenceItem]:
@@ -245,19 +245,19 @@ def _key(key: Entity | None) -> str:
 def _registry_value(value: Entity) -> Iterator[EvidenceItem]:
     name, data = _text(value, "Name"), _text(value, "Value")
     if name or data:
-        words = "\\".join(_some(_key(value.find("Key")), name or "(default)"))
-        yield EvidenceItem("registry_values", f"{words} = {data}" if data else words, _some(name, data))
+        words = "\\".join(_known(_key(value.find("Key")), name or "(default)"))
+        yield EvidenceItem("registry_values", f"{words} = {data}" if data else words, _known(name, data))
 
 
 def _connection(connection: Entity) -> Iterator[EvidenceItem]:
-    source, destination = (_end(connection, side) for side in ("Source", "Destination"))
+    source, destination = (_endpoint(connection, side) for side in ("Source", "Destination"))
     name = _texts(connection, "FriendlyName")
     ends = f"{source or '?'} -> {destination}" if destination else source
-    if words := " ".join(_some(ends, _text(connection, "Protocol"))) if ends else next(iter(name), None):
+    if words := " ".join(_known(ends, _text(connection, "Protocol"))) if ends else next(iter(name), None):
         yield EvidenceItem("connections", words, name)
 
 
-def _end(connection: Entity, side: str) -> str | None:
+def _endpoint(connection: Entity, side: str) -> str | None:
     """One end of a connection: its address, in brackets where it has colons of its own, and its port, as far as known."""
     address = next(_addresses_in(connection, f"{side}Address"), None)
     port = _text(connection, f"{side}Port")
@@ -274,15 +274,15 @@ def _session(session: Entity) -> Iterator[EvidenceItem]:
         return
     account, host = session.find("Account"), session.find("Host")
     whose = [fact.words for fact in (*(_account(account) if account else ()), *(_host(host) if host else ()))]
-    start, end = _time(session, "StartTimeUtc", "StartTime"), _time(session, "EndTimeUtc", "EndTime")
+    start, end = _find_time(session, "StartTimeUtc", "StartTime"), _find_time(session, "EndTimeUtc", "EndTime")
     lasted = f"from {start}" + (f" to {end}" if end and end != start else "") if start else None
     more = " on ".join(whose) or None
     yield EvidenceItem(
-        "sessions", _with(id, more, *_texts(session, "Application", "Browser", "UserAgent"), lasted), (id,)
+        "sessions", _with_brackets(id, more, *_texts(session, "Application", "Browser", "UserAgent"), lasted), (id,)
     )
 
 
-def _time(entity: Entity, *names: str) -> str | None:
+def _find_time(entity: Entity, *names: str) -> str | None:
     """The first of some properties that says something, to the second where it is a time: `2026-11-17 01:58:40 UTC`."""
     text = _text(entity, *names)
     time = time_in({"time": text}, "time") if text else None
@@ -297,18 +297,18 @@ def _cloud_resource(resource: Entity) -> Iterator[EvidenceItem]:
         shown = None if words == name else name
         # Where it is, is a text here.
         more = _texts(resource, "ProjectId", "AmazonAccountId", "Location")
-        yield EvidenceItem("resources", _with(words, shown, *more), _some(id, name))
+        yield EvidenceItem("resources", _with_brackets(words, shown, *more), _known(id, name))
 
 
 def _mail(mail: Entity) -> Iterator[EvidenceItem]:
-    """A mail, or one that somebody reported."""
+    """A mail, or one that was reported."""
     sender = _text(mail, "P2Sender", "Sender", "P1Sender")
     subject, id = _text(mail, "Subject"), _text(mail, "NetworkMessageId", "InternetMessageId")
-    way = " -> ".join(_some(sender, _text(mail, "Recipient")))
+    way = " -> ".join(_known(sender, _text(mail, "Recipient")))
     reporter = _text(mail, "Submitter")
-    more = _some(f"reported by {reporter}" if reporter else None, *_texts(mail, "ReportType", "DeliveryAction"))
-    if words := ": ".join(_some(way, subject)) or id:
-        yield EvidenceItem("emails", _with(words, *more), _some(subject, id))
+    more = _known(f"reported by {reporter}" if reporter else None, *_texts(mail, "ReportType", "DeliveryAction"))
+    if words := ": ".join(_known(way, subject)) or id:
+        yield EvidenceItem("emails", _with_brackets(words, *more), _known(subject, id))
     if address := _text(mail, "SenderIP", "SenderIp"):
         yield EvidenceItem("ips", address)
     urls, threats = mail.get("Urls"), mail.get("Threats")
@@ -324,14 +324,14 @@ def _mail_cluster(cluster: Entity) -> Iterator[EvidenceItem]:
     count = _text(cluster, "MailCount")
     if names:
         yield EvidenceItem(
-            "emails", _with(names[0], f"{count} mails" if count else None, *_texts(cluster, "Threats")), names
+            "emails", _with_brackets(names[0], f"{count} mails" if count else None, *_texts(cluster, "Threats")), names
         )
 
 
 _NAMES = (
     "Name", "DisplayName", "ResourceName", "FriendlyName", "FullName", "Address", "Url", "ResourceId", "Value", "Id",
 )  # fmt: skip
-"""What entities of types that nobody knows yet may be called by."""
+"""Properties by which entities of unknown types may be called."""
 
 
 def _facts_of_unknown(entity: Entity) -> Iterator[EvidenceItem]:

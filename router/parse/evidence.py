@@ -26,7 +26,7 @@ _NAMING = frozenset(
 """The properties in which alerts name the process that they are about."""
 
 
-def in_order(processes: Sequence[Entity], extended: Mapping[str, object]) -> list[Entity]:
+def sort_processes(processes: Sequence[Entity], extended: Mapping[str, object]) -> list[Entity]:
     """Processes in the order in which people need them; those that are known by their number alone come last.
 
     First is what the properties name most often, then what started nothing else before its parents, and among these what has
@@ -118,7 +118,7 @@ def evidence_of(signal: Signal, catalogue: Catalogue) -> Evidence:
 
 def _entities_in_order(signal: Signal) -> Iterator[Entity]:
     """The entities as they are met, but for processes, which stand in an order of their own in the places of processes."""
-    processes = iter(in_order(signal.entities.of_type("process"), signal.extended))
+    processes = iter(sort_processes(signal.entities.of_type("process"), signal.extended))
     for entity in signal.entities:
         yield next(processes) if entity.type == "process" else entity
 
@@ -148,7 +148,7 @@ def _owners_of_sids(signal: Signal) -> Mapping[str, str]:
 
 
 def _names_in(fact: EvidenceItem) -> list[str]:
-    """How a property may say what a fact says. What nobody would read there is not said: it is evidence of its own."""
+    """Return how a property may name the same fact. A name that the fact does not show is evidence of its own."""
     words = fact.words.casefold()
     names = [name.casefold() for name in fact.names]
     # The file of a process stands in a list of its own.

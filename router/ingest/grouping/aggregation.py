@@ -6,7 +6,7 @@ they are like, as far as they are for the same audience. Where a destination has
 next signals join one more group, the summary of what the limit holds back. A summary that may not open yet waits. It opens as
 soon as there is room, with the next message or on the clock.
 
-At a pager a signal that joins calls nobody. So a signal that is graver than all before it opens a group instead of joining
+At a pager a signal that joins calls no one. So a signal that is graver than all before it opens a group instead of joining
 one. An owner who has a pager of their own is called by it, with groups and a limit of their own.
 """
 
@@ -191,7 +191,7 @@ class Aggregation:
         return self.grouping.window or timedelta()
 
     def _can_join(self, member_turn: MemberTurn, key: str) -> bool:
-        """Whether a signal joins a group: somebody stands in it, and the signal need not call people anew as graver."""
+        """Whether a signal joins a group: one of its members stands, and the signal need not call people anew as graver."""
         state = self.states.groups[key]
         is_paged = member_turn.target.lane is Lane.PAGE and state.is_open
         calls = is_paged and member_turn.gravity > gravity_of(state.severity)

@@ -124,7 +124,7 @@ def members_to_name(standing: Iterable[NamedMember]) -> tuple[NamedMember, ...]:
     """Those of some standing members, the latest first, that notices name: the gravest first, and as many as they may be.
 
     The first of each severity is always among them. An update that named it may have been skipped for a later one, and
-    whoever was graver than all before is to be named in what people get.
+    a member that was graver than all before is to be named in what people get.
     """
     graver_first = sorted(standing, key=lambda one: -gravity_of(one.severity))
     first_of = {gravity_of(one.severity): one.key for one in graver_first}  # the last of them came first

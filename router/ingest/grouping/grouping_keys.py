@@ -7,7 +7,7 @@ from datetime import timedelta
 
 from router.domain.decisions import Change
 from router.domain.keys import fingerprint_of, same_id, signal_key
-from router.domain.locations import cloud_said
+from router.domain.locations import find_cloud_in
 from router.domain.notices import Notice
 from router.domain.resources import find_subscription_id, is_connected
 from router.domain.rulebook import By, ByTag, DestinationSpec, Grouping, written
@@ -37,7 +37,7 @@ class MemberTurn:
 
     @property
     def audience(self) -> Audience:
-        """Whom it would call."""
+        """The audience that it would call."""
         return audience_of(self.notice, self.target.lane)
 
     @property
@@ -141,7 +141,7 @@ def named_alert_keys_for(member_turn: MemberTurn, spec: DestinationSpec | None) 
 
 
 def audience_key_for(member_turn: MemberTurn, grouping: Grouping) -> str:
-    """The key of whom a signal is for: its pager, whether it is real, and its owner where the policy groups by owner."""
+    """The key of a signal's audience: its pager, whether it is real, and its owner where the policy groups by owner."""
     owner = _value(member_turn.notice, By.OWNER) if By.OWNER in grouping.by else None
     return fingerprint_of("whose", *_parts_of(member_turn.audience), owner or "")
 
@@ -204,7 +204,7 @@ def _value(notice: Notice, by: By | ByTag) -> str | None:
             return notice.risk.level.label if notice.risk is not None and notice.risk.level is not None else None
         case By.RESOURCE_GROUP:
             # In an id of what is in another cloud it is the group of the connector.
-            is_elsewhere = is_connected(notice.resource) or cloud_said([notice.cloud or ""]) is not None
+            is_elsewhere = is_connected(notice.resource) or find_cloud_in([notice.cloud or ""]) is not None
             return notice.resource_group if not is_elsewhere else None
         case By.NAMESPACE:
             return ", ".join(sorted(notice.namespaces, key=str.casefold)) or None

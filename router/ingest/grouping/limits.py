@@ -16,7 +16,7 @@ _NONE = OpeningCount(0, -1)
 
 
 class Audience(NamedTuple):
-    """Whom an opening calls; each audience has a limit of its own.
+    """The audience that an opening calls; each has a limit of its own.
 
     Attributes:
         pager: the name of an owner's pager key, None for the destination's own.
@@ -27,7 +27,7 @@ class Audience(NamedTuple):
 
 
 def audience_of(notice: Notice, lane: Lane) -> Audience:
-    """Whom the notice of a signal calls; only pages know owners."""
+    """The audience that the notice of a signal calls; only pages know owners."""
     pager = notice.owner.pager if lane is Lane.PAGE and notice.owner is not None else None
     return Audience(pager, notice.sample)
 
