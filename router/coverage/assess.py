@@ -16,7 +16,7 @@ from router.coverage.expected.manifest import (
     NamedWorkloads,
     SelectorIndex,
     SelectorsAbove,
-    workload_called,
+    named_workload,
 )
 from router.coverage.facts import CoverageCase, Facts, ResourceFact
 from router.coverage.judges import judges, rungs_of
@@ -163,7 +163,7 @@ def _absent_workloads(manifest: CoverageManifest, there: NamedWorkloads) -> Mapp
                 doubt = there.doubt(selects, name, kind)
                 if doubt != "" and not above.find_covering([kind], [name], selects.subscriptions):
                     absent = _AbsentWorkload(entry, doubt or "no document names it")
-                    found.setdefault(workload_called(kind, name, selects.subscription), absent)
+                    found.setdefault(named_workload(kind, name, selects.subscription), absent)
         above.add(entry.number, entry.selects)
     return found
 

@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from router.coverage.expected.manifest import CoverageManifest, NamedWorkloads, workload_called
+from router.coverage.expected.manifest import CoverageManifest, NamedWorkloads, named_workload
 from router.coverage.facts import CoverageFact, ResourceFact
 from router.coverage.fields import find_text
 from router.coverage.kubernetes.asks import UNNAMED, find_gke_context, find_region
@@ -89,7 +89,7 @@ def _named_clusters(manifest: CoverageManifest, clusters: Mapping[str, Workload]
         if one.selects.kinds == {WorkloadKind.CLUSTER}:
             for name in one.selects.named:
                 if not there.called(one.selects, name):
-                    yield workload_called(WorkloadKind.CLUSTER, name, one.selects.subscription)
+                    yield named_workload(WorkloadKind.CLUSTER, name, one.selects.subscription)
 
 
 def _refuse_mixed(facts: Iterable[CoverageFact]) -> None:

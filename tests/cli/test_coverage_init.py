@@ -14,7 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.coverage.commands.init import draft_of, patterns_of
+from router.coverage.commands.init import draft_manifest, machine_patterns
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.loading import CoverageFile, read_coverage
 from router.coverage.gate import judge_documents
@@ -45,7 +45,7 @@ HUB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Even
 
 def drafted(*documents: object) -> str:
     """The draft of some documents."""
-    draft = draft_of(_documents(documents), NOW)
+    draft = draft_manifest(_documents(documents), NOW)
     assert draft is not None
     return draft.text
 
@@ -116,7 +116,7 @@ def test_each_cluster_is_named_by_its_id() -> None:
 )
 def test_machines_are_expected_by_what_stands_before_their_numbers(names: list[str], patterns: list[str]) -> None:
     """The next one of the same sort is expected, too, and one that is deleted is not missed."""
-    assert patterns_of(names) == patterns
+    assert machine_patterns(names) == patterns
 
 
 def test_hubs_of_automations_stand_there_for_somebody_to_confirm() -> None:
@@ -253,7 +253,7 @@ def test_a_draft_passes_its_own_check_and_judges_every_workload(
 def _passes_its_own_check(files: Sequence[object]) -> None:
     documents = _documents(files)
     try:
-        draft = draft_of(documents, NOW)
+        draft = draft_manifest(documents, NOW)
     except BadUsage:  # a name before a file that means two clusters
         return
     if draft is None:

@@ -10,7 +10,7 @@ import pytest
 
 from router.coverage.documents import dated
 from router.coverage.report.findings import GateReport, evidence_line
-from router.coverage.report.page import page_of
+from router.coverage.report.page import render_page
 from router.coverage.verdicts import CoverageEvidence, CoverageState
 from router.domain.coverage_sources import CoverageSourceKind
 from tests.cli.house import House
@@ -67,7 +67,7 @@ def report() -> GateReport:
 
 def test_the_page_says_all_in_words() -> None:
     """Each state is a word, each workload a row, each gap with what was seen; what was not judged is there, too."""
-    page = page_of(report(), NOW)
+    page = render_page(report(), NOW)
     for state in (CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN):
         assert re.search(rf">{state}(?:<br>|</td>)", page)
     for text in ("healthy", LONG, "status.numberReady", "other.json: not used", "bad.json: is empty"):
@@ -83,7 +83,7 @@ def rows(page: str, title: str) -> list[str]:
 
 def test_the_page_says_what_each_cell_rests_on_and_how_old_that_is() -> None:
     """By its oldest evidence; an answer of just now, what a message said, and a file of which nobody knows its age."""
-    page = page_of(report(), NOW)
+    page = render_page(report(), NOW)
     (machine,) = rows(page, "Machines")[1:]
     assert " | coveredstream (.state): 3 days ago" in machine
     clusters = {one.partition(" | ")[0]: one for one in rows(page, "Clusters")[1:]}
@@ -122,7 +122,7 @@ def test_the_page_says_when_each_source_was_last_heard_of() -> None:
 
     Whether silence of a plan says anything depends on what its subscription's snapshots bring.
     """
-    page = page_of(report(), NOW)
+    page = render_page(report(), NOW)
     sources = {one.partition(" | ")[0]: one for one in rows(page, "Sources, and when they were last heard of")[1:]}
     spoken = sources[f"subscription {SUBSCRIPTION}"]
     assert spoken.endswith(" | 2 days ago | 8 days | 2 days ago | 2 days ago | 5 hours ago | never")
@@ -136,13 +136,13 @@ def test_the_page_says_when_each_source_was_last_heard_of() -> None:
     (done,) = rows(page, "Drills, the last of each")[1:]
     assert done.startswith(f"VirtualMachines in {SUBSCRIPTION} | 1 day ago | failed: ")
     assert "raised after 2.5 s; nothing came over the hop hub" in done
-    without = page_of(GateReport(judged(managed_cluster()), (), False, None), NOW)
+    without = render_page(GateReport(judged(managed_cluster()), (), False, None), NOW)
     assert "last heard of" not in without and "last alert" not in without and "Drills" not in without
 
 
 def test_nothing_on_the_page_acts() -> None:
     """It has no scripts, allows none, and shows the names that would be some."""
-    page = page_of(report(), NOW)
+    page = render_page(report(), NOW)
     assert "<script" not in page
     assert "<img" not in page
     assert "default-src &#x27;none&#x27;" in page or "default-src 'none'" in page
@@ -154,7 +154,7 @@ def test_the_page_fits_a_screen() -> None:
     """Nothing is cut off at the side, nothing goes wrong, and no name has become a script. On a phone the tables scroll."""
     with started() as browser:
         for width in (PHONE[0], 1280):
-            shown = browser.show(page_of(report(), NOW), width)
+            shown = browser.show(render_page(report(), NOW), width)
             assert shown.problems == ()
             assert "healthy" in shown.text
     assert shown.width == 1280

@@ -13,7 +13,7 @@ from router.coverage.expected.manifest import (
     Expectation,
     SelectorIndex,
     WorkloadSelector,
-    workload_called,
+    named_workload,
 )
 from router.coverage.expected.problems import find_overlaps
 from router.coverage.judges import rungs_of
@@ -165,7 +165,7 @@ def test_a_subscription_is_found_by_its_id_whatever_people_call_it() -> None:
     )
     for name in ("contoso production", SUBSCRIPTION.upper(), f"/subscriptions/{SUBSCRIPTION}", "1111*"):
         assert WorkloadSelector(names=(name,)).fits(called)
-    absent = workload_called(WorkloadKind.SUBSCRIPTION, SUBSCRIPTION.upper())
+    absent = named_workload(WorkloadKind.SUBSCRIPTION, SUBSCRIPTION.upper())
     assert (absent.key, absent.subscription) == (called.key, SUBSCRIPTION)
 
 
@@ -214,6 +214,6 @@ def test_the_index_finds_what_each_selector_says_itself(
     entries: Sequence[Expectation], name: str, subscription: str | None
 ) -> None:
     """It only asks fewer of them."""
-    workload = workload_called(WorkloadKind.CLUSTER, name, subscription)
+    workload = named_workload(WorkloadKind.CLUSTER, name, subscription)
     fitting = [position for position, entry in enumerate(entries) if entry.selects.fits(workload)]
     assert SelectorIndex(entry.selects for entry in entries).positions(workload) == fitting

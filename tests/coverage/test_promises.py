@@ -19,7 +19,7 @@ from router.coverage.expected.manifest import DEFAULT_RUNGS, NO_MANIFEST, Covera
 from router.coverage.facts import CoverageCase, Facts
 from router.coverage.gate import GateResult
 from router.coverage.judges import judges
-from router.coverage.report.findings import GateReport, exit_code_of
+from router.coverage.report.findings import GateReport, exit_code
 from router.coverage.verdicts import CoverageState, Verdict, Workload
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.errors import BadUsage
@@ -65,9 +65,9 @@ def states(result: GateResult) -> dict[Key, CoverageState]:
     }
 
 
-def exit_code(result: GateResult) -> int:
+def exit_code_for(result: GateResult) -> int:
     """How a check of those documents ends."""
-    return exit_code_of(GateReport(result, (), allows_unknown=False, manifest=None))
+    return exit_code(GateReport(result, (), allows_unknown=False, manifest=None))
 
 
 @given(document_sets(), st.sampled_from(MANIFESTS))
@@ -90,7 +90,7 @@ def test_an_unrelated_document_changes_nothing(
     more = gate([*documents[:where], (None, other), *documents[where:]], manifest)
     without = gate(documents, manifest)
     assert said(more) == said(without)
-    assert exit_code(more) == exit_code(without)
+    assert exit_code_for(more) == exit_code_for(without)
 
 
 @given(document_sets(), st.sampled_from(MANIFESTS), st.data())
@@ -227,7 +227,7 @@ def test_order_and_files_change_nothing(
         for name, some in groupby(sorted(single, key=str), key=lambda one: one[0])
     ]
     assert states(gate(joined, manifest)) == states(apart)
-    assert exit_code(gate(joined, manifest)) == exit_code(apart)
+    assert exit_code_for(gate(joined, manifest)) == exit_code_for(apart)
     assert states(gate(together, manifest)) == states(gate(single, manifest))
 
 
@@ -303,7 +303,7 @@ def test_the_exit_code_follows_the_states_exactly(refused: tuple[str, ...], allo
             expected = 0
         for is_together, order in product((True, False), (some, some[::-1])):
             result = _result_of(order, is_together, is_cut)
-            assert exit_code_of(GateReport(result, refused, allows_unknown, None)) == expected, some
+            assert exit_code(GateReport(result, refused, allows_unknown, None)) == expected, some
 
 
 def _result_of(some: Sequence[CoverageState], is_together: bool, is_cut: bool) -> GateResult:

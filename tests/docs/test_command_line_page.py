@@ -20,7 +20,7 @@ from router.cli.silences import ListedSilence, document_of_listed
 from router.cli.state import document_of
 from router.coverage.assess import Assessed, CoverageRow
 from router.coverage.gate import GateResult
-from router.coverage.report.document import document_of as document_of_coverage
+from router.coverage.report.document import report_object as document_of_coverage
 from router.coverage.report.findings import GateReport
 from router.coverage.verdicts import CoverageException, CoverageState, Workload, gap
 from router.domain.coverage import Rung, WorkloadKind

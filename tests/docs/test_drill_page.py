@@ -19,7 +19,7 @@ from router.coverage.drill.results import (
     OpenReceipt,
     result_object,
 )
-from router.coverage.drill.subjects import samples_of
+from router.coverage.drill.subjects import sample_drill
 from tests.docs.pages import ROOT, column, page, spans
 
 PAGE = page("docs/drill.md")
@@ -87,7 +87,7 @@ def test_every_key_of_a_result_is_listed() -> None:
     judgement = DrillJudgement(DrillVerdict.PASSED, "x", None, (), ())
     opened = OpenReceipt("oncall", "page", None, None, "x")
     result = DrillResult(
-        subject=samples_of(SUBSCRIPTION, "DNS"), began=NOW, ended=NOW, judgement=judgement, open=(opened,)
+        subject=sample_drill(SUBSCRIPTION, "DNS"), began=NOW, ended=NOW, judgement=judgement, open=(opened,)
     )
     written = result_object(result)
     table = next(table for table in PAGE.tables("What it leaves behind") if "key" in table[0])

@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.coverage.drill.azure import MOST_PAGES, Defender, alerts_in
-from router.coverage.drill.subjects import DrillSubject, may_be_of, samples_of
+from router.coverage.drill.subjects import DrillSubject, may_belong_to, sample_drill
 from router.coverage.drill.verdict import ListedAlert, NotDone
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
@@ -21,7 +21,7 @@ from router.domain.notices import RecordEntry
 from tests.drill.drilling import CLUSTER, SUBSCRIPTION
 
 BASE = "https://management.azure.com"
-DRILL = samples_of(SUBSCRIPTION, "VirtualMachines")
+DRILL = sample_drill(SUBSCRIPTION, "VirtualMachines")
 SECURITY = f"{BASE}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Security"
 LOCATION = {"value": [{"name": "centralus"}]}
 
@@ -201,12 +201,12 @@ ITS_ID = DrillSubject(plan="Containers", subscription=SUBSCRIPTION, cluster=CLUS
 )
 def test_an_alert_that_fits_may_be_the_drills(subject: DrillSubject, entry: RecordEntry, is_own: bool) -> None:
     """By its plan and resource, if a hub brought it; a sample without a subscription is one of any."""
-    assert may_be_of(entry, subject) is is_own
-    assert may_be_of(replace(entry, key=f"{'a' * 64}:3"), subject) is False
+    assert may_belong_to(entry, subject) is is_own
+    assert may_belong_to(replace(entry, key=f"{'a' * 64}:3"), subject) is False
 
 
 def test_a_sample_that_defender_lists_is_the_drills_if_a_hub_brought_it() -> None:
     """Whatever else it says."""
-    assert may_be_of(an_entry(plan=None, resource=None), DRILL, {"a-1"})
-    assert not may_be_of(an_entry(sample=False), DRILL, {"a-1"})
-    assert not may_be_of(an_entry(key=f"{'a' * 64}:3"), DRILL, {"a-1"})
+    assert may_belong_to(an_entry(plan=None, resource=None), DRILL, {"a-1"})
+    assert not may_belong_to(an_entry(sample=False), DRILL, {"a-1"})
+    assert not may_belong_to(an_entry(key=f"{'a' * 64}:3"), DRILL, {"a-1"})

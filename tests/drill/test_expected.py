@@ -9,7 +9,7 @@ import pytest
 from router.app.rules import load_rules
 from router.app.settings import now
 from router.coverage.drill.running import expected_destinations
-from router.coverage.drill.subjects import BUNDLES, DrillSubject, samples_of
+from router.coverage.drill.subjects import BUNDLES, DrillSubject, sample_drill
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from tests.builders import RULES
@@ -45,8 +45,8 @@ def book(tmp_path_factory: pytest.TempPathFactory) -> Rulebook:
 @pytest.mark.parametrize(
     ("subject", "expected"),
     [
-        (samples_of(SUBSCRIPTION, "VirtualMachines"), {"pages": False, "miners": True, "tickets": True}),
-        (samples_of(SUBSCRIPTION, "KeyVaults"), {"vault": True}),
+        (sample_drill(SUBSCRIPTION, "VirtualMachines"), {"pages": False, "miners": True, "tickets": True}),
+        (sample_drill(SUBSCRIPTION, "KeyVaults"), {"vault": True}),
         (DrillSubject(plan="Containers", cluster="aks-pay"), {"pages": True, "tickets": True}),
         (
             DrillSubject(plan="VirtualMachines", subscription=SUBSCRIPTION, machine="/subscriptions/x/vm"),
@@ -67,6 +67,6 @@ def test_destinations_follow_from_the_plan_and_from_what_is_raised(
 def test_types_are_known_of_every_bundle(book: Rulebook, bundle: str) -> None:
     """Otherwise a drill of it could not pass."""
     everything = replace(book, routes=())
-    assert [one.name for one in expected_destinations(everything, samples_of(SUBSCRIPTION, bundle), now())] == [
+    assert [one.name for one in expected_destinations(everything, sample_drill(SUBSCRIPTION, bundle), now())] == [
         "tickets"
     ]

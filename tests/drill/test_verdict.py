@@ -18,7 +18,7 @@ from router.coverage.drill.verdict import (
     ExpectedDestination,
     ListedAlert,
     NotDone,
-    alert_of,
+    drilled_alert,
     is_settled,
     judge_drill,
     judge_life,
@@ -133,7 +133,7 @@ def test_the_seconds_of_each_hop_are_those_since_the_one_before() -> None:
     assert judged.destinations == [replace(TAKEN, name="oncall", lane="page")]
     entry = an_entry(at=after(103).isoformat())
     came = (Seen(None, Arrival("hub/0", 7, after(seconds))) for seconds in (101, 110))
-    found = [alert_of(SignalLife(key="k", stream="cwpp", row=a_row(seen=seen)), entry) for seen in came]
+    found = [drilled_alert(SignalLife(key="k", stream="cwpp", row=a_row(seen=seen)), entry) for seen in came]
     assert [(one.enqueued, one.decided) for one in found] == [(after(101), after(103)), (after(103), after(103))]
 
 

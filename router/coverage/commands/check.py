@@ -19,10 +19,10 @@ from router.coverage.expected.manifest import FILE as COVERAGE
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
 from router.coverage.expected.sources import numbers_about_silence
 from router.coverage.gate import GateResult, judge_documents
-from router.coverage.report.ci import annotations_of, cases_of, markdown_of
-from router.coverage.report.document import document_of
-from router.coverage.report.findings import GateReport, exit_code_of, summary_of
-from router.coverage.report.page import page_of
+from router.coverage.report.ci import build_annotations, build_cases, markdown_lines
+from router.coverage.report.document import report_object
+from router.coverage.report.findings import GateReport, exit_code, summary_line
+from router.coverage.report.page import render_page
 from router.coverage.report.text import print_report
 from router.domain.errors import BadFile
 
@@ -38,16 +38,16 @@ def check(options: Namespace) -> int:
     found = _judge(options, now, allows_unknown=options.allow_unknown)
     match options.format:
         case "json":
-            print_json(document_of(found, now))
+            print_json(report_object(found, now))
         case "junit":
-            print_text(report_of(_CHECK, cases_of(found)))
+            print_text(report_of(_CHECK, build_cases(found)))
         case "github":
-            print_commands(commands_for(_CHECK, summary_of(found), list(annotations_of(found))))
+            print_commands(commands_for(_CHECK, summary_line(found), list(build_annotations(found))))
         case "markdown":
-            print_lines(markdown_of(found))
+            print_lines(markdown_lines(found))
         case _:
             print_report(found, now)
-    return exit_code_of(found)
+    return exit_code(found)
 
 
 def report(options: Namespace) -> int:
@@ -56,10 +56,10 @@ def report(options: Namespace) -> int:
     refuse_unwritable(options.out, "the page")
     found = _judge(options, now, allows_unknown=False)
     try:
-        options.out.write_text(page_of(found, now), encoding="utf-8")
+        options.out.write_text(render_page(found, now), encoding="utf-8")
     except OSError as error:
         raise BadFile(f"{options.out}: the page cannot be written there: {error.strerror}") from error
-    print_lines([summary_of(found), f"page  {options.out}"])
+    print_lines([summary_line(found), f"page  {options.out}"])
     return 0
 
 

@@ -31,7 +31,7 @@ from router.coverage.drill.results import (
     result_object,
 )
 from router.coverage.drill.running import Drill, DrillPlan, expected_destinations
-from router.coverage.drill.subjects import CONTAINERS, MACHINES, NAMESPACE, DrillSubject, instructions, samples_of
+from router.coverage.drill.subjects import CONTAINERS, MACHINES, NAMESPACE, DrillSubject, instructions, sample_drill
 from router.coverage.drill.verdict import KEPT_FROM_SAMPLES, is_settled
 from router.domain.errors import BadUsage, StoreError
 from router.domain.resources import parse_resource_id
@@ -173,7 +173,7 @@ def _subject_in(options: Namespace) -> DrillSubject:
     if options.bundle is not None:
         if options.subscription is None:
             raise BadUsage("--subscription: is missing; name the subscription whose sample alerts are raised")
-        return samples_of(options.subscription, options.bundle)
+        return sample_drill(options.subscription, options.bundle)
     named = _split_cluster(options.cluster)[0] if options.cluster is not None else options.machine
     subscription = options.subscription or (parse_resource_id(named).subscription or "").lower() or None
     if options.machine is not None:

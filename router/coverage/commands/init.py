@@ -19,7 +19,7 @@ from router.cli.streams import complain
 from router.coverage.commands.documents import documents_beside_files, open_documents
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.form import ANY, CoverageForm
-from router.coverage.expected.loading import manifest_of
+from router.coverage.expected.loading import build_manifest
 from router.coverage.expected.manifest import FILE, NO_MANIFEST
 from router.coverage.facts import Facts
 from router.coverage.gate import GateResult, judge_documents
@@ -72,7 +72,7 @@ def init(options: Namespace) -> int:
     if opened.refused:
         complain("no draft was made, since what these files name would be missing from it")
         return UNKNOWN
-    draft = draft_of(documents, now)
+    draft = draft_manifest(documents, now)
     if draft is None:
         names = [*options.files, *(one.words for one in others)]
         raise BadFile(f"{', '.join(names)}: no workload is named there, so there is nothing to expect")
@@ -101,7 +101,7 @@ def _write(text: str, file: Path) -> None:
         raise BadFile(f"{file}: cannot be written: {fault.strerror}") from fault
 
 
-def draft_of(documents: Sequence[CoverageDocument], now: datetime) -> CoverageDraft | None:
+def draft_manifest(documents: Sequence[CoverageDocument], now: datetime) -> CoverageDraft | None:
     """Return the draft; None if the documents name no workload. Raises BadUsage if they do not fit together."""
     workloads = [row.workload for row in judge_documents(documents, NO_MANIFEST, now).assessed.rows]
     if not workloads:
@@ -109,7 +109,7 @@ def draft_of(documents: Sequence[CoverageDocument], now: datetime) -> CoverageDr
     facts = Facts.of(fact for document in documents for fact in facts_of(document))
     lines = [*_HEAD, *_export_lines(facts), _posture_line(facts, workloads), *_expect_lines(workloads, facts)]
     text = "\n".join([*lines, ""])
-    result = judge_documents(documents, manifest_of(CoverageForm.model_validate(parse(text, FILE))), now)
+    result = judge_documents(documents, build_manifest(CoverageForm.model_validate(parse(text, FILE))), now)
     return CoverageDraft("\n".join([text, *_exception_lines(result), *_note_lines(result), ""]), result)
 
 
@@ -150,7 +150,7 @@ def _expect_lines(workloads: Sequence[Workload], facts: Facts) -> Iterator[str]:
                 yield from _plan_lines(facts.about(PlanFact, workload.subject))
     if machines := [one.name for one in by_kind[WorkloadKind.MACHINE]]:
         yield f"  - kind: {WorkloadKind.MACHINE}"
-        yield f"    name: [{', '.join(map(_quoted, patterns_of(machines)))}]"
+        yield f"    name: [{', '.join(map(_quoted, machine_patterns(machines)))}]"
     named = (*_ONE_BY_ONE, WorkloadKind.MACHINE)
     if others := [kind for kind, some in by_kind.items() if some and kind not in named]:
         yield f"  - kind: [{', '.join(others)}]"
@@ -191,7 +191,7 @@ def _sub_plan(plan: str, plans: Iterable[PlanFact]) -> str:
     return known[0] if len(written) == 1 and known else ANY
 
 
-def patterns_of(names: Iterable[str]) -> list[str]:
+def machine_patterns(names: Iterable[str]) -> list[str]:
     """Return globs that fit machines by what stands before their numbers; others of the same sort fit them, too."""
     stems = {re.split(r"[0-9*?]", name, maxsplit=1)[0] for name in names}
     patterns = sorted({f"{stem.lower() if stem.isascii() else stem}*" for stem in stems})

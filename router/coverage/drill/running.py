@@ -14,13 +14,13 @@ from router.app.signal_life import DestinationFacts, SignalLife, read_life
 from router.app.signal_search import Meant
 from router.coverage.drill.azure import Defender
 from router.coverage.drill.results import DrillJudgement, DrillResult, OpenReceipt, result_id, result_object
-from router.coverage.drill.subjects import DrillSubject, may_be_of
+from router.coverage.drill.subjects import DrillSubject, may_belong_to
 from router.coverage.drill.verdict import (
     DrillEvidence,
     ExpectedDestination,
     ListedAlert,
     NotDone,
-    alert_of,
+    drilled_alert,
     judge_drill,
 )
 from router.decide import decide
@@ -164,7 +164,7 @@ class Drill:
                 self._asked_at = now
                 await self._list()
             try:
-                found.alerts = [alert_of(life, entry) for entry, life in await self._read_lives()]
+                found.alerts = [drilled_alert(life, entry) for entry, life in await self._read_lives()]
                 if is_last:
                     await self._read_reasons()
                 found.unread = None
@@ -259,7 +259,7 @@ class Drill:
         async with self._store.session() as tx:
             pages = walk_decisions(tx, Stream.CWPP.value, since, until, frozenset(Outcome))
             first = [entry async for page in pages for entry in page if entry.turn == 1]
-        fitting = [entry for entry in first if may_be_of(entry, subject, ids)]
+        fitting = [entry for entry in first if may_belong_to(entry, subject, ids)]
         own = [entry for entry in fitting if subject.is_real or (entry.id or "").lower() in ids]
         self._evidence.has_foreign = len(own) < len(fitting)
         own = sorted(own, key=lambda entry: (entry.at, entry.key))[:_MOST_ALERTS]

@@ -77,12 +77,12 @@ class DrillSubject:
         return f"the test alert of {'cluster' if self.cluster else 'machine'} {self.cluster or self.machine}"
 
 
-def samples_of(subscription: str, bundle: str) -> DrillSubject:
+def sample_drill(subscription: str, bundle: str) -> DrillSubject:
     """Return the drill of one bundle in one subscription; raises KeyError for an unknown bundle."""
     return DrillSubject(plan=BUNDLES[bundle], subscription=subscription.lower(), bundle=bundle)
 
 
-def may_be_of(entry: RecordEntry, subject: DrillSubject, listed: Collection[str] = ()) -> bool:
+def may_belong_to(entry: RecordEntry, subject: DrillSubject, listed: Collection[str] = ()) -> bool:
     """Return whether an alert that a hub brought may be the drill's: its id is listed, or its plan and resource fit."""
     if entry.sample is subject.is_real or entry.key.count(":") != _COLONS_OF_A_HUB:
         return False

@@ -190,7 +190,7 @@ def is_settled(judgement: DrillJudgement, expected: Sequence[ExpectedDestination
     return is_decided and unproved <= {one.name for one in expected if not one.takes_samples}
 
 
-def alert_of(life: SignalLife, entry: RecordEntry) -> DrilledAlert:
+def drilled_alert(life: SignalLife, entry: RecordEntry) -> DrilledAlert:
     """Return the alert of a drill on which a decision was made."""
     decided, id = decided_at(entry), entry.id or ""
     enqueued = life.row.seen.arrival.enqueued if life.row is not None else None

@@ -62,13 +62,13 @@ def _read(folder: Folder, now: datetime) -> CoverageManifest | None:
         folder.note(document, doubt.path, doubt.message, doubt.level, doubt.code)
     if not folder.is_sound:
         return None
-    manifest = manifest_of(form)
+    manifest = build_manifest(form)
     for doubt in find_overlaps(manifest):
         folder.note(document, doubt.path, doubt.message, doubt.level, doubt.code)
     return manifest
 
 
-def manifest_of(form: CoverageForm) -> CoverageManifest:
+def build_manifest(form: CoverageForm) -> CoverageManifest:
     """Return the manifest of a form without a problem."""
     within = timedelta_for(form.heard_within)
     if form.expect is None:

@@ -85,7 +85,7 @@ def _fits(glob: str, text: str) -> bool:
     return bool(glob_pattern(glob).match(text)) if is_glob(glob) else glob.lower() == text.lower()
 
 
-def workload_called(kind: WorkloadKind, name: str, subscription: str | None = None) -> Workload:
+def named_workload(kind: WorkloadKind, name: str, subscription: str | None = None) -> Workload:
     """The workload that a name without a wildcard means, where no document says more of it; the name may be an ARM id."""
     if name.startswith("/"):
         found = parse_resource_id(name).subscription or subscription

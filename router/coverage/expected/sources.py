@@ -13,7 +13,7 @@ from router.coverage.expected.manifest import (
     Expectation,
     NamedWorkloads,
     SelectorIndex,
-    workload_called,
+    named_workload,
 )
 from router.coverage.verdicts import Workload
 from router.domain.coverage import WorkloadKind
@@ -83,7 +83,7 @@ class _Expecting:
         self._named_by_id: dict[str, list[Workload]] = {}
         clusters = [one.selects for one in self._entries if one.selects.kinds == {WorkloadKind.CLUSTER}]
         for id in (name for one in clusters for name in one.named if name.startswith("/")):
-            cluster = workload_called(WorkloadKind.CLUSTER, id)
+            cluster = named_workload(WorkloadKind.CLUSTER, id)
             self._named_by_id.setdefault(cluster.name.lower(), []).append(cluster)
         self._found: dict[str, ExpectedSource] = {}
         self._in: dict[int, dict[str, None]] = {position: {} for position in range(len(self._entries))}
@@ -98,7 +98,7 @@ class _Expecting:
                 self._add(workload, first)
         for position, entry in enumerate(self._entries):
             for subscription in self._in[position]:
-                workload = workload_called(WorkloadKind.SUBSCRIPTION, subscription)
+                workload = named_workload(WorkloadKind.SUBSCRIPTION, subscription)
                 for plan in entry.plans:
                     self._expect(CoverageSource(CoverageSourceKind.PLAN, subscription, plan), workload, entry)
         return ExpectedSources(self._found, tuple(self._unmatched), frozenset(self._known_by_now - self._found.keys()))
@@ -114,7 +114,7 @@ class _Expecting:
                 fits = glob_pattern(pattern).match
                 fitting = [one.name for one in self._subscriptions if fits(one.name)]
             for id in fitting:
-                self._add(workload_called(WorkloadKind.SUBSCRIPTION, id), position)
+                self._add(named_workload(WorkloadKind.SUBSCRIPTION, id), position)
             if not fitting:
                 self._doubt(entry, "subscription", pattern)
         if selects.kinds and selects.kinds <= _SOURCES:
@@ -127,7 +127,7 @@ class _Expecting:
 
     def _add_called(self, name: str, position: int, entry: Expectation) -> None:
         (kind,) = entry.selects.kinds
-        workload = workload_called(kind, name, entry.selects.subscription)
+        workload = named_workload(kind, name, entry.selects.subscription)
         doubt = self._known.doubt(entry.selects, name, kind)
         if doubt or (kind is WorkloadKind.SUBSCRIPTION and not is_guid(workload.name)):
             # Messages have no other name of a subscription than its id.
@@ -150,7 +150,7 @@ class _Expecting:
             self._in[position].setdefault(workload.subscription)
             self._in[counts].setdefault(workload.subscription)
             if workload.kind is WorkloadKind.CLUSTER:
-                self._add(workload_called(WorkloadKind.SUBSCRIPTION, workload.subscription), counts)
+                self._add(named_workload(WorkloadKind.SUBSCRIPTION, workload.subscription), counts)
 
     def _first_for(self, workload: Workload) -> int | None:
         return next(iter(self._index.positions(workload)), None)
@@ -170,7 +170,7 @@ def _workload_of(heard: LastHeard) -> Workload | None:
     """The subscription or cluster that was heard of; None for anything else."""
     kind, subject, _ = heard.source
     if kind is CoverageSourceKind.SUBSCRIPTION:
-        return workload_called(WorkloadKind.SUBSCRIPTION, subject)
+        return named_workload(WorkloadKind.SUBSCRIPTION, subject)
     if kind is not CoverageSourceKind.CLUSTER:
         return None
     subscription = parse_resource_id(subject).subscription or heard.subscription

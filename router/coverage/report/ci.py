@@ -20,10 +20,10 @@ from router.coverage.report.findings import (
     listed,
     posture_sentences,
     rungs_in,
-    state_of,
-    summary_of,
+    summary_line,
     unmatched_sentence,
     unused_files,
+    worst_state,
 )
 from router.coverage.verdicts import CoverageState, Verdict, Workload
 from router.destinations.wording.masking import masked
@@ -39,7 +39,7 @@ _LONGEST = 200
 _BREAKING = frozenset("`|\\")
 
 
-def cases_of(report: GateReport) -> Iterator[Case]:
+def build_cases(report: GateReport) -> Iterator[Case]:
     """Yield a case for each workload and rung, for each pattern that fits nothing, and for each file that could not be read.
 
     A gap is a failure, what is unknown an error, unless unknown passes; what is excused or not coverable is skipped.
@@ -93,7 +93,7 @@ def _not_whole(reason: str) -> str:
     return one_line(f"not answered in full: it {masked(reason)}")
 
 
-def annotations_of(report: GateReport) -> Iterator[Annotation]:
+def build_annotations(report: GateReport) -> Iterator[Annotation]:
     """Yield one for each thing that is a gap or unknown, of however many workloads, and for each unread file."""
     unknown: Severity = "warning" if report.allows_unknown else "error"
     levels: Sequence[tuple[CoverageState, Severity]] = (CoverageState.GAP, "error"), (CoverageState.UNKNOWN, unknown)
@@ -136,11 +136,11 @@ def _skipped(verdict: Verdict, *, allows_unknown: bool) -> str | None:
     return one_line(f"{verdict.state}: {masked(verdict.reason)}") if is_skipped else None
 
 
-def markdown_of(report: GateReport) -> Iterator[str]:
+def markdown_lines(report: GateReport) -> Iterator[str]:
     """Yield the lines of a summary: the first line, the matrix, what is to be done, and what was not used."""
     assessed = report.result.assessed
-    yield from ("### Coverage", "", f"**{summary_of(report)}**", "")
-    shown = sorted(assessed.rows, key=lambda row: state_of(row) not in UNSOUND)[:_MOST_ROWS]
+    yield from ("### Coverage", "", f"**{summary_line(report)}**", "")
+    shown = sorted(assessed.rows, key=lambda row: worst_state(row) not in UNSOUND)[:_MOST_ROWS]
     rungs = rungs_in(shown)
     cells = ([_name(row.workload), *(_state(row, rung) for rung in rungs)] for row in shown)
     yield from _table(("workload", *(RUNG_NAMES[rung] for rung in rungs)), cells)

@@ -9,26 +9,26 @@ from datetime import datetime
 
 from router.coverage.readers.own import DrillFact
 from router.coverage.recommendations import SubscriptionPosture
-from router.coverage.report.findings import GateReport, exit_code_of, instant_of, state_of, summary_of
+from router.coverage.report.findings import GateReport, evidence_time, exit_code, summary_line, worst_state
 from router.coverage.sources import ReportedSource
 from router.coverage.verdicts import CoverageEvidence, CoverageException, CoverageState, Verdict, Workload
 from router.destinations.wording.masking import masked
 from router.domain.texts import timestamp
 
 
-def document_of(report: GateReport, now: datetime) -> dict[str, object]:
+def report_object(report: GateReport, now: datetime) -> dict[str, object]:
     """Return all of it, as JSON."""
     result, assessed = report.result, report.result.assessed
-    states = Counter(map(state_of, assessed.rows))
+    states = Counter(map(worst_state, assessed.rows))
     return {
-        "summary": summary_of(report),
-        "exit_code": exit_code_of(report),
+        "summary": summary_line(report),
+        "exit_code": exit_code(report),
         "manifest": report.manifest,
         "counts": {state.value: states[state] for state in CoverageState},
         "workloads": [
             {
                 **_workload(row.workload),
-                "state": state_of(row).value,
+                "state": worst_state(row).value,
                 "rungs": {rung.value: _verdict(verdict, now) for rung, verdict in row.verdicts.items()},
             }
             for row in assessed.rows
@@ -97,7 +97,7 @@ def _drill(drill: DrillFact) -> dict[str, object]:
 
 
 def _evidence(one: CoverageEvidence, now: datetime) -> dict[str, object]:
-    return {**asdict(one), "value": masked(one.value), "age_seconds": _age(instant_of(one), now)}
+    return {**asdict(one), "value": masked(one.value), "age_seconds": _age(evidence_time(one), now)}
 
 
 def _workload(one: Workload) -> dict[str, object]:

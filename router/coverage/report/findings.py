@@ -77,7 +77,7 @@ class GateReport(NamedTuple):
     others: tuple[tuple[str, str], ...] = ()
 
 
-def state_of(row: CoverageRow) -> CoverageState:
+def worst_state(row: CoverageRow) -> CoverageState:
     """Return the worst state of a workload; of one on which no rung is expected, covered."""
     states = {verdict.state for verdict in row.verdicts.values()}
     return next((state for state in _SUMMED if state in states), CoverageState.COVERED)
@@ -89,10 +89,10 @@ def rungs_in(rows: Iterable[CoverageRow]) -> list[Rung]:
     return [rung for rung in Rung if rung in judged]
 
 
-def summary_of(report: GateReport) -> str:
+def summary_line(report: GateReport) -> str:
     """Return the first line: how many workloads of which files were judged, and what came of them."""
     assessed, others = report.result.assessed, dict(report.others)
-    states = Counter(map(state_of, assessed.rows))
+    states = Counter(map(worst_state, assessed.rows))
     parts = [f"{many:,} {words[many != 1]}" for state, words in _SUMMED.items() if (many := states[state])]
     if report.refused:
         parts.append(f"{counted(len(report.refused), 'file')} could not be read")
@@ -115,7 +115,7 @@ def documents_in(report: GateReport) -> str:
     return " and ".join([*parts, *dict.fromkeys(others.values())])
 
 
-def exit_code_of(report: GateReport) -> int:
+def exit_code(report: GateReport) -> int:
     """Return 0 if all is covered, excused or not coverable; 1 if there is a gap; 2 if something is not known."""
     assessed = report.result.assessed
     states = {verdict.state for _, _, verdict in assessed.verdicts()}
@@ -215,7 +215,7 @@ def listed(names: Sequence[str], most: int = _MOST) -> str:
     return f"{', '.join(names[:most])}{more}"
 
 
-def instant_of(evidence: CoverageEvidence) -> datetime | None:
+def evidence_time(evidence: CoverageEvidence) -> datetime | None:
     """Return when a piece of evidence was known so, else when it says that it was; None if neither is said."""
     return time_of((evidence.time or "") if evidence.known_at is None else evidence.known_at)
 
@@ -229,7 +229,7 @@ def ago(instant: datetime, now: datetime) -> str:
 
 def evidence_line(one: CoverageEvidence, now: datetime, *, says_age_of_files: bool = False) -> str:
     """Return a piece of evidence in one line; its age as far as it was asked or heard, of a file only if that is wanted."""
-    instant = instant_of(one) if one.known_at is not None or says_age_of_files else None
+    instant = evidence_time(one) if one.known_at is not None or says_age_of_files else None
     age = f", {ago(instant, now)}" if instant is not None else ""
     what = f"{one.field} is {one.value or 'not there'}"
     if one.field == "items":

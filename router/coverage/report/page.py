@@ -26,17 +26,17 @@ from router.coverage.report.findings import (
     ago,
     documents_in,
     evidence_line,
+    evidence_time,
     groups_in,
     idle_exceptions_line,
-    instant_of,
     left_aside,
     limits_in,
     listed,
     posture_sentences,
     rungs_in,
-    state_of,
-    summary_of,
+    summary_line,
     unmatched_sentence,
+    worst_state,
 )
 from router.coverage.sources import ReportedSource, source_name
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Workload
@@ -104,7 +104,7 @@ class _Matrix(NamedTuple):
     is_heard: bool
 
 
-def page_of(report: GateReport, now: datetime) -> str:
+def render_page(report: GateReport, now: datetime) -> str:
     """Return the page as HTML."""
     # Only a page waits for Jinja.
     from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -130,9 +130,9 @@ def page_of(report: GateReport, now: datetime) -> str:
         evidence_line=partial(evidence_line, now=now, says_age_of_files=True),
         names_in=lambda group: listed([one.name for one in group.workloads], _MOST["most_names"]),
         kinds_in=_kinds_in,
-        summary=summary_of(report),
+        summary=summary_line(report),
         postures=list(posture_sentences(result.posture)),
-        has_undated=any(instant_of(one) is None for one in evidence),
+        has_undated=any(evidence_time(one) is None for one in evidence),
         states=list(CoverageState),
         ladder=list(_ladder(assessed.rows)),
         matrices=list(_matrices(report)),
@@ -181,7 +181,7 @@ def _matrices(report: GateReport) -> Iterator[_Matrix]:
 
 
 def _gravity(row: CoverageRow) -> int:
-    state = state_of(row)
+    state = worst_state(row)
     return UNSOUND.index(state) if state in UNSOUND else len(UNSOUND)
 
 
@@ -189,7 +189,7 @@ def _cell(row: CoverageRow, rung: Rung, others: Mapping[str, str]) -> _Cell | No
     verdict = row.verdicts.get(rung)
     if verdict is None:
         return None
-    instants = [instant for one in verdict.evidence if (instant := instant_of(one)) is not None]
+    instants = [instant for one in verdict.evidence if (instant := evidence_time(one)) is not None]
     return _Cell(verdict.state, verdict.reason, _documents(verdict.evidence, others), min(instants, default=None))
 
 

@@ -25,9 +25,9 @@ from router.coverage.report.findings import (
     listed,
     posture_sentences,
     rungs_in,
-    state_of,
-    summary_of,
+    summary_line,
     unmatched_sentence,
+    worst_state,
 )
 from router.coverage.sources import ReportedSource, source_name
 from router.coverage.verdicts import CoverageException, CoverageState, Workload
@@ -58,8 +58,8 @@ _SOON = timedelta(days=1)
 def print_report(report: GateReport, now: datetime) -> None:
     """Print all of it."""
     to, assessed = screen(), report.result.assessed
-    to.print(summary_of(report), style="bold")
-    unsound = [row for row in assessed.rows if state_of(row) in UNSOUND]
+    to.print(summary_line(report), style="bold")
+    unsound = [row for row in assessed.rows if worst_state(row) in UNSOUND]
     rows = list(assessed.rows) if len(assessed.rows) - len(unsound) <= _MOST_COVERED else unsound
     if rows:
         rungs = rungs_in(rows)
