@@ -1,7 +1,7 @@
 """The three gates that may stand before a cluster, and what each of them does: nothing, audit, or deny. Pure.
 
 They are unlike in kind. Gatekeeper and Defender's image gate are webhooks: a webhook without a ready pod that is set to ignore
-failures admits everything and tells nobody. Defender's misconfiguration gate needs no pod: the API server itself evaluates a
+failures admits everything without a word. Defender's misconfiguration gate needs no pod: the API server itself evaluates a
 ValidatingAdmissionPolicy, and only where a binding says so.
 
     cluster_objects   the objects of one cluster, and which kinds of them were asked for

@@ -28,11 +28,7 @@ _CONSTRAINTS = "constraints.gatekeeper.sh"
 
 @dataclass(frozen=True, slots=True)
 class ObjectCopies:
-    """One object of a cluster, as often as documents show it.
-
-    Attributes:
-        copies: the same object in each document; at least one.
-    """
+    """One object of a cluster, as often as documents show it, at least once."""
 
     copies: tuple[KubernetesFact, ...]
 
@@ -53,11 +49,7 @@ class ObjectCopies:
 
 @dataclass(frozen=True, slots=True)
 class ClusterObjects:
-    """The objects of one cluster.
-
-    Attributes:
-        by_kind: the objects of each kind, each once.
-    """
+    """The objects of one cluster by kind, each once."""
 
     by_kind: Mapping[str, tuple[ObjectCopies, ...]]
 

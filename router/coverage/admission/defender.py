@@ -176,7 +176,7 @@ def misconfiguration_gate(objects: ClusterObjects, needed: AdmissionEffect) -> G
 
 
 def is_defenders(policy: KubernetesFact) -> bool:
-    """Whether a policy is Defender's: the name tells it of the default ones only, since anybody's may end in `.vap`."""
+    """Whether a policy is Defender's: the name tells it of the default ones only, since any policy's may end in `.vap`."""
     group = (find_text(policy.body, "spec", "paramKind", "apiVersion") or "").lower().partition("/")[0]
     annotations = find(policy.body, "metadata", "annotations")
     signs = {**labels_of(policy), **(annotations if isinstance(annotations, Mapping) else {})}

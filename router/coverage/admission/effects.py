@@ -41,10 +41,8 @@ class Reach:
     """Whether something looks at the new pods of a namespace.
 
     Attributes:
-        is_reached: whether it does; None where nobody knows.
+        is_reached: whether it does; None where it is not known.
         reason: why it does not, or what is not known, as a clause.
-        evidence: what that rests on.
-        remedy: what mends it, or answers it; None where nothing does.
     """
 
     is_reached: bool | None
@@ -76,11 +74,8 @@ class GatedNamespace:
 
     Attributes:
         name: its name; empty for one that no list names.
-        labels: its labels; None where nobody knows them.
+        labels: its labels; None where they are not known.
         others: the names of the system and of the gates themselves, of which one without a name has none.
-        pods: its pods.
-        has_all_pods: whether those are all its pods.
-        source: where it stands; None for one that no list names.
     """
 
     name: str
@@ -96,7 +91,7 @@ class GatedNamespace:
         return self.name in self.others
 
     def is_called(self, globs: Sequence[object]) -> bool | None:
-        """Whether one of some names, which may have wildcards, is its own; None where nobody knows."""
+        """Whether one of some names, which may have wildcards, is its own; None where it is not known."""
         if self.name:
             return any(glob_pattern(str(glob)).match(self.name) for glob in globs)
         return None if set(map(str, globs)) - self.others else False
@@ -218,7 +213,7 @@ class AdmissionEffect(IntEnum):
     """What a gate, or a rule of it, does with a pod that breaks the rule; each does what the ones before it do.
 
     Attributes:
-        NOTHING: it admits the pod, and nobody learns of it.
+        NOTHING: it admits the pod without a word.
         AUDITS: it admits the pod and records or warns.
         DENIES: it refuses the pod.
     """
@@ -238,10 +233,8 @@ class GateAnswer:
     """What is known of one gate.
 
     Attributes:
-        name: what people call it.
-        is_there: whether any object of it was seen, so that somebody put it there.
+        is_there: whether any object of it was seen, so that it was put there.
         verdict: whether it does what is needed, in whichever namespace.
-        reach: whether it does so in one namespace.
         namespaces: those of its own parts, which it may leave out.
         refusal: the pattern of what the API server says where this gate refuses something.
     """
@@ -294,7 +287,7 @@ def none_enough(reason: str, evidence: Sequence[CoverageEvidence], ask: str, *, 
 
 
 def remedy_of(decisive: Sequence[Verdict]) -> str | None:
-    """What mends the first of some gaps, or all that is to be asked where they are unknown, so that nobody asks in rounds."""
+    """What mends the first of some gaps, or all that is to be asked where they are unknown, so that it is asked at once."""
     remedies = [one.remedy for one in decisive if one.remedy]
     if any(one.state is CoverageState.GAP for one in decisive):
         return next(iter(remedies), None)

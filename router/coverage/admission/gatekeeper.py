@@ -1,4 +1,4 @@
-"""Gatekeeper, which the Azure Policy add-on brings, or which somebody installed: webhook, pods, and a constraint. Pure.
+"""Gatekeeper, which the Azure Policy add-on brings, or which was installed by itself: webhook, pods, and a constraint. Pure.
 
 https://learn.microsoft.com/azure/governance/policy/concepts/policy-for-kubernetes,
 https://open-policy-agent.github.io/gatekeeper/website/docs/,

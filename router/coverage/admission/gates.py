@@ -79,7 +79,7 @@ def _one_of(answers: list[GateAnswer], objects: ClusterObjects, needed: Admissio
         return _working(working, answers, objects, needed)
     there = [one for one in answers if one.is_there]
     for state in (CoverageState.UNKNOWN, CoverageState.GAP):
-        # What stands there and may work leaves it open; where all of it is broken, somebody believes in a gate that is none.
+        # What stands there and may work leaves it open; where all of it is broken, people believe in a gate that is none.
         if decisive := [one for one in there if one.verdict.state is state]:
             reason = "; ".join(f"{one.name}: {one.verdict.reason}" for one in decisive)
             remarks = (*_own_remarks(decisive), *_lacking(answers, decisive))
@@ -121,7 +121,7 @@ def _working(
 
 
 def _where(verdict: Verdict, working: list[GateAnswer], objects: ClusterObjects) -> Verdict:
-    """The verdict on gates that work, by the namespaces that none of them looks at, or of which nobody knows it."""
+    """The verdict on gates that work, by the namespaces that none of them looks at, or of which it is not known."""
     own = frozenset[str]().union(*(one.namespaces for one in working))
     missed: dict[str, list[tuple[GatedNamespace, Reach]]] = defaultdict(list)
     doubts: list[Reach] = []

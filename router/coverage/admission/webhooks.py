@@ -22,9 +22,10 @@ from router.coverage.admission.effects import (
     by_object,
     listed,
 )
-from router.coverage.fields import find, find_count, find_list, find_text, find_truth, objects_at
+from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.kubernetes import nodes
 from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_SERVICES, ASK_WEBHOOKS
+from router.coverage.kubernetes.pods import pod_of
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.remedies import command_line
 from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, unknown
@@ -39,9 +40,6 @@ class AdmissionWebhook:
     Attributes:
         name: its name; the pattern's text where it was not seen.
         service: the service that answers it; empty where it was not seen or names none.
-        namespace: the namespace of that service; empty like it.
-        verdict: whether the API server asks it about new pods, of whichever namespaces.
-        configuration: the name of what it stands in.
         entries: the webhook, as often as documents show it.
     """
 
@@ -282,27 +280,19 @@ def _is_over(pod: KubernetesFact) -> bool:
 
 
 def _is_ready(pod: KubernetesFact) -> bool:
-    return not _is_over(pod) and nodes.condition_of(pod.body, "Ready") is True
+    return pod_of(pod).serves
 
 
 def _state_of(pod: ObjectCopies) -> str:
     """A pod that is not ready, with what Kubernetes waits for and how often it began anew."""
-    worst = pod.worst(_is_ready)
-    containers = objects_at(worst.body, "status", "containerStatuses")
-    waits = next((reason for one in containers if (reason := find_text(one, "state", "waiting", "reason"))), None)
-    said = [waits or find_text(worst.body, "status", "phase") or "not ready"]
-    if restarts := _restarts(worst):
-        said.append(f"{restarts} restarts")
-    return f"{pod.name} ({', '.join(said)})"
-
-
-def _restarts(pod: KubernetesFact) -> int:
-    return sum(find_count(one, "restartCount") or 0 for one in objects_at(pod.body, "status", "containerStatuses"))
+    worst = pod_of(pod.worst(_is_ready))
+    restarts = f", {worst.restarts} restarts" if worst.restarts else ""
+    return f"{pod.name} ({worst.trouble or 'being deleted'}{restarts})"
 
 
 def _restarted(pods: Sequence[ObjectCopies]) -> Iterator[str]:
     for one in pods:
-        if (restarts := _restarts(one.worst(_is_ready))) >= _MANY_RESTARTS:
+        if (restarts := pod_of(one.worst(_is_ready)).restarts) >= _MANY_RESTARTS:
             yield f"{one.name} is ready, and was restarted {restarts} times"
 
 

@@ -68,9 +68,7 @@ class AzureScope:
     """What of Azure is asked.
 
     Attributes:
-        cloud: the endpoints.
         subscriptions: the subscriptions by id; none for those that the manifest names, or for all that can be read.
-        workspaces: the workspaces of Log Analytics by id.
         most_resources: how many resources are asked for a plan of their own at the most; that there were more is said.
     """
 

@@ -34,10 +34,7 @@ class AskedKind:
     """What is asked for.
 
     Attributes:
-        plural: what its objects are called.
         kind: the kind of its objects; each template of Gatekeeper makes a kind of constraints of its own.
-        group: the group of its API.
-        is_everywhere: whether every cluster has it.
     """
 
     plural: str

@@ -49,12 +49,9 @@ class NamedContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClusterAccess:
-    """How the API server of one context is asked.
+    """How the API server of one context is asked: what kubectl is told of it and of its user, which may hold secrets.
 
     Attributes:
-        server: the URL of the API server.
-        cluster: what kubectl is told of it.
-        user: who asks; it may hold secrets.
         may_ask: whether a program of the kubeconfig may ask the person at the terminal.
     """
 

@@ -265,7 +265,7 @@ async def _tunnel_to(server: str) -> AsyncIterator[str | None]:
             writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
             await asyncio.gather(_pass_on(reader, there), _pass_on(answers, writer))
         except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
-            pass  # whoever asks hears that the connection is closed
+            pass  # kubectl hears that the connection is closed
         finally:
             for one in (there, writer):
                 if one is not None:

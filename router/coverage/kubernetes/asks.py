@@ -36,7 +36,7 @@ ASK_CONSTRAINTS = "kubectl get constraints -o json"
 """The constraints of Gatekeeper, which only a cluster with Gatekeeper knows."""
 
 ASK_CONFIG = "kubectl get --raw /apis/config.gatekeeper.sh/v1alpha1/configs"
-"""Whom Gatekeeper's own configuration leaves out. Unlike `kubectl get configs`, an empty answer says of what there is none."""
+"""Which namespaces Gatekeeper's own configuration leaves out. An empty answer of `kubectl get configs` says not of what."""
 
 ASK_POLICIES = "kubectl get validatingadmissionpolicies,validatingadmissionpolicybindings -o json"
 """What no cluster before version 1.30 knows. https://kubernetes.io/docs/reference/access-authn-authz/validating-admission-policy/"""

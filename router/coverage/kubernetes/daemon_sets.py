@@ -34,18 +34,11 @@ class SensorPart(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorDaemonSet:
-    """A DaemonSet of Defender's, as one document says it.
+    """A DaemonSet of Defender's, as one document says it; None is what the document does not say.
 
     Attributes:
-        namespace: its namespace.
-        name: its name.
-        uid: its uid; None where the document does not say it.
         parts: which parts of the sensor its pods are; none for what only accompanies it.
-        version: the version of the sensor; None where no label says it.
-        selector: the labels of its pods.
-        scheduling: where its pods may go.
         is_managed: whether AKS undoes what others change in it.
-        is_terminating: whether it is being deleted.
         generation: the version of its specification; None where the document does not say it.
         observed: the version that its status speaks of; None where the document does not say it.
         desired: on how many nodes it is to run; None where there is no status.
@@ -53,7 +46,6 @@ class SensorDaemonSet:
         ready: on how many of those it has a pod that is ready; None where there is no status.
         misscheduled: on how many nodes it runs though it is not to run there.
         doubt: why it may be none of Defender's, as a clause; empty where its images say that it is.
-        source: where that stands.
     """
 
     namespace: str
@@ -149,7 +141,7 @@ def _images_of(body: Mapping[str, object]) -> list[str]:
 _PREFIX = "microsoft-defender-"
 _NAMES = re.compile(rf"{_PREFIX}(?:collectors?|publishers?)-ds")
 _IDLE = {"alpine", "busybox", "debian", "nginx", "pause", "scratch", "sleep", "ubuntu"}
-"""Images that do nothing by themselves: what somebody puts in the place of a sensor's to be rid of it for a while."""
+"""Images that do nothing by themselves: what stands in the place of a sensor's while it is unwanted."""
 _BESIDE = ("misc", "virtual-kubelet", "admission")
 """In the names of what is deployed beside the sensor and is not on every node."""
 

@@ -1,4 +1,4 @@
-"""Clusters that somebody left out by a tag, and clusters that are stopped. Pure.
+"""Clusters that a tag leaves out, and clusters that are stopped. Pure.
 
 A tag keeps Azure from installing the sensor. A sensor that is there already stays, and Helm installs one all the same.
 https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-exclude-cluster
@@ -18,13 +18,7 @@ from router.coverage.workloads import OFF_CLUSTERS, excluding
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
-    """A tag that keeps the sensor off a cluster.
-
-    Attributes:
-        name: its name, as it is written.
-        value: its value, as it is written.
-        shown: where it stands.
-    """
+    """A tag that keeps the sensor off a cluster, as it is written, and where it stands."""
 
     name: str
     value: str

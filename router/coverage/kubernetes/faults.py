@@ -74,14 +74,10 @@ _SHOWN = 3
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorFault:
-    """Why a sensor is not covered, or is not known to be.
+    """Why a sensor is not covered, or is not known to be; reason and cause are clauses.
 
     Attributes:
-        state: whether it is a gap, or unknown.
-        reason: what is wrong, as a clause.
         cause: why that is so, as a clause; empty where nothing says it.
-        evidence: what it rests on.
-        remedy: the line that mends it, or answers it; None where there is none.
     """
 
     state: CoverageState
@@ -186,7 +182,7 @@ def _refusals(daemon_set: SensorDaemonSet, objects: SensorObjects) -> Iterator[N
         )
         reason = words.format(*map(_cut, found.groups()), message=_cut(failure.message))
         is_pod_security = words == _CAUSES[0][1]
-        by = _by_whom(label, daemon_set.namespace, is_asked=bool(levels)) if is_pod_security else ""
+        by = _refused_by(label, daemon_set.namespace, is_asked=bool(levels)) if is_pod_security else ""
         event = CoverageEvidence(failure.source.document, failure.named, failure.message, failure.time or None)
         yield NodeFinding(
             state=NodeState.LACKING,
@@ -198,13 +194,13 @@ def _refusals(daemon_set: SensorDaemonSet, objects: SensorObjects) -> Iterator[N
         yield NodeFinding(
             state=NodeState.LACKING,
             reason=f"Pod Security refuses its pods at level {level.enforced}"
-            + _by_whom(label, daemon_set.namespace, is_asked=True),
+            + _refused_by(label, daemon_set.namespace, is_asked=True),
             evidence=shown,
             remedy=admit_sensor(daemon_set.namespace),
         )
 
 
-def _by_whom(label: str, namespace: str, *, is_asked: bool) -> str:
+def _refused_by(label: str, namespace: str, *, is_asked: bool) -> str:
     """Who has Pod Security refuse pods: the label of their namespace, or what the API server is set up with."""
     if label:
         return f", by the label {label} of the namespace {namespace}"

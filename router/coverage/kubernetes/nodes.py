@@ -13,13 +13,7 @@ from router.coverage.readers.kubernetes import KubernetesFact
 
 @dataclass(frozen=True, slots=True)
 class Taint:
-    """What keeps pods off a node that do not tolerate it.
-
-    Attributes:
-        key: its key.
-        value: its value; empty where it has none.
-        effect: `NoSchedule`, `PreferNoSchedule` or `NoExecute`.
-    """
+    """What keeps pods off a node that do not tolerate it."""
 
     key: str
     value: str
@@ -32,18 +26,12 @@ class Taint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Node:
-    """A node, as one document says it.
+    """A node, as one document says it; None and empty texts are what the document does not say.
 
     Attributes:
-        name: its name.
-        labels: its labels.
-        taints: its taints.
-        is_ready: whether its kubelet reports that it is ready; None where the document does not say it.
         system: its operating system in lower case, as `linux`; empty where the document does not say it.
-        kernel: the version of its kernel; empty where the document does not say it.
         image: the name of its operating system's release, as `Ubuntu 22.04.5 LTS`; empty where the document does not say it.
         cloud: where it is, as `azure` or `aws`; empty where the document does not say it.
-        source: where that stands.
     """
 
     name: str
@@ -63,7 +51,7 @@ class Uncoverable:
 
     Attributes:
         reason: why, after the word "is".
-        may_run: whether a sensor may run there all the same, though nobody supports it; no Linux image runs on Windows.
+        may_run: whether a sensor may run there all the same, though it is not supported; no Linux image runs on Windows.
     """
 
     reason: str
@@ -161,14 +149,7 @@ def _numbers_of(version: str) -> tuple[int, ...]:
 
 @dataclass(frozen=True, slots=True)
 class Toleration:
-    """What a pod bears.
-
-    Attributes:
-        key: of which taints; empty for all of them, where the operator is `Exists`.
-        operator: `Exists` or `Equal`.
-        value: which value they must have, where the operator is `Equal`.
-        effect: which effect they must have; empty for any.
-    """
+    """What a pod bears; an empty key or effect is any."""
 
     key: str
     operator: str
@@ -186,13 +167,7 @@ class Toleration:
 
 @dataclass(frozen=True, slots=True)
 class Requirement:
-    """What an affinity asks of one label, or one field, of a node.
-
-    Attributes:
-        key: the label, or the field.
-        operator: `In`, `NotIn`, `Exists`, `DoesNotExist`, `Gt` or `Lt`.
-        values: the values that it speaks of.
-    """
+    """What an affinity asks of one label, or one field, of a node."""
 
     key: str
     operator: str
@@ -229,15 +204,11 @@ def _is_beyond(value: str | None, operator: str, bounds: Sequence[str]) -> bool:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodScheduling:
-    """Where the pods of a DaemonSet may go, and as whom.
+    """Where the pods of a DaemonSet may go, and as which account.
 
     Attributes:
-        selector: the labels that a node must have.
         terms: of which one must fit, each a list of requirements of labels and fields; None where there is no affinity.
-        tolerations: what the pods bear.
         has_tolerations: whether the template has a list of tolerations, even an empty one.
-        node: the one node that they must go to; empty for any.
-        account: the service account that they run as; empty for the default one.
     """
 
     selector: Mapping[str, str]
@@ -250,13 +221,10 @@ class PodScheduling:
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """What keeps a DaemonSet off a node.
+    """What keeps a DaemonSet off a node; the reason goes after the name of the node.
 
     Attributes:
-        reason: what it is, after the name of the node.
         field: the field of the DaemonSet or the node that says so.
-        value: what stands there.
-        taint: the taint that it is; None where it is none.
         label: the label that its nodeSelector asks for; empty where that is not what it is.
     """
 

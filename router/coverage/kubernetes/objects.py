@@ -32,13 +32,10 @@ https://kubernetes.io/docs/concepts/security/pod-security-standards/
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CreationFailure:
-    """An event that says why a pod was not made.
+    """An event that says why a pod of a DaemonSet was not made.
 
     Attributes:
-        namespace: the namespace of the DaemonSet.
-        owner: the DaemonSet.
         named: the field in which the message stands.
-        message: what the API server answered.
         time: when it did so last, as it is written; empty where the event does not say it.
     """
 
@@ -115,7 +112,6 @@ class Fleet:
     Attributes:
         nodes: the nodes by name, each as often as documents say different things of it.
         uncoverable: why a node cannot have a sensor, by its name; none of which one document says that it can.
-        is_whole: whether they stand in a list that says that it is whole.
     """
 
     nodes: Mapping[str, tuple[Node, ...]]
@@ -129,7 +125,7 @@ class Fleet:
 
     @property
     def possible(self) -> tuple[str, ...]:
-        """The nodes on which a sensor may run, also where nobody supports it."""
+        """The nodes on which a sensor may run, also where it is not supported."""
         return tuple(name for name in self.nodes if name not in self.uncoverable or self.uncoverable[name].may_run)
 
     @property
@@ -144,13 +140,7 @@ class Fleet:
 
 @dataclass(frozen=True, slots=True)
 class Breadth:
-    """On how many nodes a DaemonSet, of Defender's or not, is to run: so many there are at least.
-
-    Attributes:
-        many: on how many nodes.
-        title: what the DaemonSet is called where it is spoken of.
-        source: where that stands.
-    """
+    """On how many nodes a DaemonSet, of Defender's or not, is to run: so many there are at least."""
 
     many: int
     title: str
@@ -162,13 +152,9 @@ class SensorObjects:
     """What the documents of one cluster hold of its sensor.
 
     Attributes:
-        is_empty: whether nobody asked the cluster, or it answered nothing.
-        refusals: why the cluster did not answer, where it was asked.
-        fleet: its nodes.
-        daemon_sets: Defender's DaemonSets.
+        is_empty: whether the cluster was not asked, or answered nothing.
         listed: the namespaces of the DaemonSets, Defender's or not, of each document that holds a whole list of them.
         searched: those of them that would show a sensor: of one namespace only where a sensor is deployed there.
-        pods: the pods of Defender's DaemonSets.
         failures: why pods of DaemonSets were not made, the latest first.
         levels: what its namespaces let in, by their names; each as often as documents say different things of it.
         widest: the DaemonSet that is to be on most nodes, of those in one file with one of Defender's; None for none.

@@ -21,24 +21,15 @@ MANY_RESTARTS = 10
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pod:
-    """A pod, as one document says it.
+    """A pod, as one document says it; empty texts and None are what the document does not say.
 
     Attributes:
-        namespace: its namespace.
-        name: its name.
-        owner: the DaemonSet that made it; empty where the document does not say it.
-        owner_uid: the uid of that DaemonSet; None where the document does not say it.
         is_of_others: whether something else made it, such as a ReplicaSet, whatever its labels are.
-        labels: its labels.
         node: the node that it is on, or is to go to; empty where the document does not say it.
         is_ready: whether it runs and all its containers are ready.
-        is_terminating: whether it is being deleted.
         trouble: why it is not ready, as `CrashLoopBackOff`; empty where it is ready.
-        message: what more is said of that; empty where nothing is.
         shortage: what keeps it off every node that it may go to, as `Insufficient cpu`; empty where it is on one.
         container: the container that is not ready; empty where none is at fault.
-        restarts: how often its containers were restarted.
-        source: where that stands.
     """
 
     namespace: str

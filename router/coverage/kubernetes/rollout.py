@@ -33,14 +33,11 @@ class NodeState(IntEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NodeFinding:
-    """What is known of a DaemonSet on a node, and from what.
+    """What is known of a DaemonSet on a node, from what, and the line that mends it.
 
     Attributes:
-        state: what is known.
         reason: why, as a clause that does not name the node; empty where it is ready, and where the counts alone say it.
-        is_uncreated: whether nobody knows of a pod there, so that it may be one that cannot be made.
-        evidence: what it rests on.
-        remedy: the line that mends it; None where there is none.
+        is_uncreated: whether no pod is known there, so that it may be one that cannot be made.
     """
 
     state: NodeState
@@ -110,10 +107,8 @@ class Counted:
     """What the counts in its status say of every node that a DaemonSet chooses.
 
     Attributes:
-        state: what they say.
-        reason: why, where they do not tell.
         beyond: on how many nodes it is to run beside those that the documents name.
-        unsupported: what they say of the nodes among them on which nobody supports a sensor.
+        unsupported: what they say of the nodes among them on which no sensor is supported.
     """
 
     state: NodeState
@@ -151,14 +146,11 @@ class Counted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
-    """A DaemonSet against the nodes.
+    """A DaemonSet against the nodes; of several documents, what the worst one says.
 
     Attributes:
-        daemon_set: the DaemonSet; of several documents, what the worst one says.
-        findings: what is known of each node on which it may run.
         problem: what is wrong whatever the nodes are; None where nothing is.
         beyond: on how many nodes it is to run beside those that the documents name.
-        remarks: what else is to be said.
     """
 
     daemon_set: SensorDaemonSet
@@ -207,7 +199,7 @@ def _rollout(daemon_set: SensorDaemonSet, objects: SensorObjects) -> Rollout:
     fleet = objects.fleet
     own = objects.pods_of(daemon_set)
     by_node = _by_node(own)
-    # Of a pod that waits for a node nobody knows more than that it is to be on one without a pod.
+    # A pod that waits for a node is to be on one without a pod; no document says on which.
     waiting = [one for one in by_node.get("", ()) if not one.serves]
     obstacles = {name: _obstacle(name, daemon_set, fleet) for name in fleet.nodes}
     counted = Counted.of(daemon_set, fleet, obstacles)

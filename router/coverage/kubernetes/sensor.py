@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime
 
 from router.coverage.kubernetes.asks import ASK_CLUSTER
@@ -24,40 +24,21 @@ from router.coverage.verdicts import (
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Deployment:
-    """The sensor of one namespace.
-
-    Attributes:
-        namespace: the namespace.
-        rollouts: its DaemonSets against the nodes, by what they are parts of.
-        verdict: whether it runs on every node that can have it.
-    """
-
-    namespace: str
-    rollouts: Mapping[SensorPart, tuple[Rollout, ...]]
-    verdict: Verdict
-
-
-def deployments_of(objects: SensorObjects, now: datetime) -> list[Deployment]:
-    """The sensors of a cluster, by namespace; those that run come first, and those that are broken last."""
+def _sensors_of(objects: SensorObjects, now: datetime) -> list[tuple[str, Verdict]]:
+    """The sensors of a cluster by namespace, and whether they run: first those that run, last those that are broken."""
     namespaces: dict[str, dict[SensorPart, list[Rollout]]] = defaultdict(lambda: defaultdict(list))
     for (namespace, _), versions in sorted(objects.daemon_sets.items()):
         rollout = rollout_of(versions, objects)
         for part in sorted(rollout.daemon_set.parts):
             namespaces[namespace][part].append(rollout)
-    found = [_deployment(namespace, some, objects, now) for namespace, some in namespaces.items()]
+    found = [(namespace, _judge_parts(namespace, some, objects, now)) for namespace, some in namespaces.items()]
     order = (CoverageState.COVERED, CoverageState.UNKNOWN, CoverageState.GAP)
-    return sorted(found, key=lambda one: order.index(one.verdict.state))
+    return sorted(found, key=lambda one: order.index(one[1].state))
 
 
-def _deployment(
-    namespace: str,
-    rollouts: Mapping[SensorPart, list[Rollout]],
-    objects: SensorObjects,
-    now: datetime,
-) -> Deployment:
-    parts = {part: tuple(some) for part, some in rollouts.items()}
+def _judge_parts(
+    namespace: str, parts: Mapping[SensorPart, Sequence[Rollout]], objects: SensorObjects, now: datetime
+) -> Verdict:
     faults = list(_faults(namespace, parts, objects))
     is_gap = any(one.state is CoverageState.GAP for one in faults)
     state = CoverageState.GAP if is_gap else CoverageState.UNKNOWN if faults else CoverageState.COVERED
@@ -65,7 +46,7 @@ def _deployment(
     everything = [rollout for some in parts.values() for rollout in some]
     nodes = len(objects.fleet.coverable)
     where = "the one node that can have them" if nodes == 1 else f"all {nodes} nodes that can have them"
-    verdict = Verdict(
+    return Verdict(
         state=state,
         reason=sentence_of(said) or f"collector and publisher in {namespace} are ready on {where}",
         evidence=tuple(dict.fromkeys(_evidence(said, everything, objects.fleet))),
@@ -73,7 +54,6 @@ def _deployment(
         remarks=tuple(dict.fromkeys(_remarks(namespace, state, everything, objects, now))),
         counts=_counts(namespace, parts, objects),
     )
-    return Deployment(namespace=namespace, rollouts=parts, verdict=verdict)
 
 
 def _evidence(said: Sequence[SensorFault], rollouts: Sequence[Rollout], fleet: Fleet) -> Iterator[CoverageEvidence]:
@@ -90,7 +70,7 @@ def _evidence(said: Sequence[SensorFault], rollouts: Sequence[Rollout], fleet: F
 
 
 def _faults(
-    namespace: str, parts: Mapping[SensorPart, tuple[Rollout, ...]], objects: SensorObjects
+    namespace: str, parts: Mapping[SensorPart, Sequence[Rollout]], objects: SensorObjects
 ) -> Iterator[SensorFault]:
     for part in SensorPart:
         if part in parts:
@@ -165,7 +145,7 @@ def _remarks(
 
 
 def _counts(
-    namespace: str, parts: Mapping[SensorPart, tuple[Rollout, ...]], objects: SensorObjects
+    namespace: str, parts: Mapping[SensorPart, Sequence[Rollout]], objects: SensorObjects
 ) -> Mapping[CoverageState, int] | None:
     """How many nodes are in which state; a node that is not supported and where the sensor runs is covered all the same."""
     fleet = objects.fleet
@@ -183,7 +163,7 @@ def _counts(
 
 
 def _state_of(
-    name: str, parts: Mapping[SensorPart, tuple[Rollout, ...]], fleet: Fleet, absent: NodeState
+    name: str, parts: Mapping[SensorPart, Sequence[Rollout]], fleet: Fleet, absent: NodeState
 ) -> CoverageState:
     """What is known of a node; `absent` is what that means on each node that a part has no DaemonSet."""
     if name not in fleet.possible:
@@ -198,17 +178,14 @@ def _state_of(
 
 def judge_running(objects: SensorObjects, now: datetime) -> Verdict:
     """Whether one whole sensor is ready on every node that can have it."""
-    found = deployments_of(objects, now)
+    found = _sensors_of(objects, now)
     if not found:
         return judge_absence(objects)
-    first, *others = found
+    (_, first), *others = found
     if objects.fleet.is_whole and not objects.fleet.coverable:
         return _no_node(objects)
-    beside = [
-        f"a sensor is in {one.namespace}, too, and is {one.verdict.state}: {one.verdict.reason}" for one in others
-    ]
-    remarks = (*first.verdict.remarks, *beside, *_fleet_remarks(objects.fleet))
-    return replace(first.verdict, remarks=tuple(dict.fromkeys(remarks)))
+    beside = [f"a sensor is in {namespace}, too, and is {one.state}: {one.reason}" for namespace, one in others]
+    return replace(first, remarks=tuple(dict.fromkeys((*first.remarks, *beside, *_fleet_remarks(objects.fleet)))))
 
 
 def judge_installed(objects: SensorObjects) -> Verdict:
