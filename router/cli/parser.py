@@ -29,7 +29,6 @@ from router.cli.arguments import (
     duration_in,
 )
 from router.cli.coverage import add_coverage_commands, add_drill_command
-from router.cli.printing import print_text
 from router.cli.rule_commands import add_attack_commands, add_init_command, add_rules_commands, add_silences_commands
 
 _EXPLAIN = "say every step of the decision on each signal in a file; or, of a signal in a state, its whole life"
@@ -241,7 +240,9 @@ def _add_completion(commands: Commands) -> None:
 
 def script(options: Namespace) -> int:
     """Prints the script, made from the parser as it is."""
-    import shtab  # which nothing else waits for
+    import shtab  # for which no other command waits
+
+    from router.cli.printing import print_text
 
     parser = new_parser()
     named = {"FILE": shtab.FILE, "FILE|ID": shtab.FILE, "DIR": shtab.DIRECTORY}
