@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from router import rulebook as rules_room
 from router.coverage.expected.manifest import FILE as COVERAGE
@@ -16,11 +17,13 @@ from router.domain.rulebook import DestinationSpec, Floor, Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.domain.suppression import Suppressions
-from router.ingest.intake import Intake
 from router.ingest.messages import MessageReader
-from router.ingest.readers import TagReader
 from router.rulebook import Problem
-from router.store.store import Store
+
+if TYPE_CHECKING:
+    from router.ingest.intake import Intake
+    from router.ingest.readers import TagReader
+    from router.store.store import Store
 
 _NO_POSTURE = "is missing, so posture is recorded and told to nobody; add cspm/policy.yaml if anybody is to know of it"
 
@@ -94,6 +97,8 @@ def intake_over(store: Store, rules: Rules, only: Stream | None, tags: TagReader
 
     `tags` knows the tags that the store has, where several intakes share it.
     """
+    from router.ingest.intake import Intake  # for which a check of rules does not wait
+
     return Intake(store, rules.books, rules_room.load_catalogue(), only, tags)
 
 

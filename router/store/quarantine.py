@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import TYPE_CHECKING
 
 from router.domain.decisions import Code, Reason
 from router.domain.errors import Undecodable
@@ -12,7 +13,9 @@ from router.domain.hubs import Arrival
 from router.domain.keys import quarantine_id
 from router.domain.signals import Quarantined, Stream
 from router.store.codec import EPOCH, Columns, attempt, micros, printable, readable
-from router.store.store import Transaction
+
+if TYPE_CHECKING:
+    from router.store.store import Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

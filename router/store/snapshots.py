@@ -12,14 +12,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from router.domain.errors import Undecodable
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Kind, Signal
 from router.store.codec import Columns, micros, readable
 from router.store.quarantine import read_sound
-from router.store.store import Transaction
+
+if TYPE_CHECKING:
+    from router.store.store import Transaction
 
 DAY = timedelta(days=1)
 """How long no row comes until a snapshot is over."""

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 from itertools import pairwise
 from shlex import quote
 from types import MappingProxyType
+from typing import TYPE_CHECKING
 
 from router.domain.catalogue import NO_SUBSCRIPTION
-from router.domain.notices import RecordEntry
 from router.domain.resources import parse_resource_id
+
+if TYPE_CHECKING:
+    from router.domain.notices import RecordEntry
 
 LINUX_SIGNAL = "curl --output /tmp/eicar.com.txt https://secure.eicar.org/eicar.com.txt"
 """Raises a real alert: downloads the test file of EICAR. https://learn.microsoft.com/defender-endpoint/linux-install-manually"""
