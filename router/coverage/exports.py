@@ -6,22 +6,15 @@ Several answers about one automation, as of two days, are held together: what on
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from router.coverage.readers.subscriptions import AutomationFact, ExportRule
 from router.coverage.verdicts import CoverageEvidence
 
 
 class ExportAnswer(IntEnum):
-    """Whether an automation does what is asked, the worst last.
-
-    Attributes:
-        UNSAID: the documents do not say it.
-        YES: it does.
-        UNSURE: what they say does not tell.
-        NO: it does not.
-    """
+    """Whether an automation does what is asked, the worst last; UNSURE is what the documents say and does not tell."""
 
     UNSAID = 0
     YES = 1
@@ -29,29 +22,16 @@ class ExportAnswer(IntEnum):
     NO = 3
 
 
-@dataclass(frozen=True, slots=True)
-class ExportAspect:
-    """What is known of one question about an automation.
-
-    Attributes:
-        answer: whether it does.
-        reason: why not, as words after its name; empty where it does.
-        evidence: what that rests on; None where nothing is said.
-    """
+class ExportAspect(NamedTuple):
+    """The answer to one question about an automation, why it does not, as words after its name, and what that rests on."""
 
     answer: ExportAnswer
     reason: str = ""
     evidence: CoverageEvidence | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class ExportedEvent:
-    """A message that may be exported.
-
-    Attributes:
-        source: the event source that it is of, in lower case.
-        properties: what is known of every such message: values in lower case, by the paths that rules ask about.
-    """
+class ExportedEvent(NamedTuple):
+    """A message that may be exported: its event source, and its values by the paths that rules ask about, in lower case."""
 
     source: str
     properties: Mapping[str, str]
@@ -68,71 +48,28 @@ def recommendation_of(severity: str, source: str = "assessments") -> ExportedEve
     return ExportedEvent(source, properties)
 
 
-@dataclass(frozen=True, slots=True)
-class Automation:
-    """One automation, as one or several answers describe it.
-
-    Attributes:
-        facts: the answers.
-    """
-
-    facts: tuple[AutomationFact, ...]
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return self.facts[0].name
-
-    @property
-    def id(self) -> str:
-        """Its ARM id."""
-        return self.facts[0].id
-
-    @property
-    def is_contradicted(self) -> bool:
-        """Whether two answers say different things of it."""
-        values: tuple[set[object], ...] = (
-            {fact.is_enabled for fact in self.facts if fact.is_enabled is not None},
-            {fact.scopes for fact in self.facts if fact.scopes is not None},
-            {fact.hubs for fact in self.facts if fact.action_types is not None},
-            {fact.sources for fact in self.facts if fact.sources is not None},
-        )
-        return any(len(different) > 1 for different in values)
-
-    def is_enabled(self) -> ExportAspect:
-        """Whether it is on."""
-        return self._worst(_enabled)
-
-    def is_wide(self) -> ExportAspect:
-        """Whether it is for the whole subscription."""
-        return self._worst(_wide)
-
-    def leads_to_a_hub(self) -> ExportAspect:
-        """Whether it sends to an event hub at all."""
-        return self._worst(_any_hub)
-
-    def leads_to(self, hub: str) -> ExportAspect:
-        """Whether it sends to that hub."""
-        return self._worst(lambda fact: _leads_to(fact, hub))
-
-    def is_about(self, source: str) -> ExportAspect:
-        """Whether it sends anything of an event source."""
-        return self._worst(lambda fact: _about(fact, source))
-
-    def sends(self, event: ExportedEvent) -> ExportAspect:
-        """Whether that is among what it sends."""
-        return self._worst(lambda fact: _sends(fact, event))
-
-    def _worst(self, question: Callable[[AutomationFact], ExportAspect]) -> ExportAspect:
-        return max((question(fact) for fact in self.facts), key=lambda one: one.answer)
+type Automation = Sequence[AutomationFact]
+"""One automation, as one or several answers describe it."""
 
 
-def automations_in(facts: Iterable[AutomationFact]) -> tuple[Automation, ...]:
+def worst(question: Callable[..., ExportAspect], automation: Automation, *about: object) -> ExportAspect:
+    """The worst answer to a question about an automation."""
+    return max((question(fact, *about) for fact in automation), key=lambda one: one.answer)
+
+
+def is_contradicted(automation: Automation) -> bool:
+    """Whether two answers say different things of it."""
+    hubs = (None if fact.action_types is None else fact.hubs for fact in automation)
+    said = zip(*((fact.is_enabled, fact.scopes, fact.sources) for fact in automation), strict=True)
+    return any(len(set(some) - {None}) > 1 for some in (*said, hubs))
+
+
+def automations_in(facts: Iterable[AutomationFact]) -> Sequence[Automation]:
     """Each automation once, by name."""
     found: dict[str, list[AutomationFact]] = {}
     for fact in facts:
         found.setdefault(fact.id.lower(), []).append(fact)
-    return tuple(sorted((Automation(tuple(some)) for some in found.values()), key=lambda one: (one.name, one.id)))
+    return sorted(found.values(), key=lambda some: (some[0].name, some[0].id))
 
 
 def together(aspects: Sequence[ExportAspect]) -> ExportAspect:
@@ -146,7 +83,8 @@ def together(aspects: Sequence[ExportAspect]) -> ExportAspect:
     return ExportAspect(answer, reason, next((one.evidence for one in counted if one.evidence), None))
 
 
-def _enabled(fact: AutomationFact) -> ExportAspect:
+def enabled(fact: AutomationFact) -> ExportAspect:
+    """Whether it is on."""
     if fact.is_enabled is None:
         return ExportAspect(ExportAnswer.UNSAID, "does not say whether it is enabled")
     evidence = fact.source.shows("properties.isEnabled", fact.is_enabled)
@@ -155,7 +93,8 @@ def _enabled(fact: AutomationFact) -> ExportAspect:
     return ExportAspect(ExportAnswer.NO, "is disabled", evidence)
 
 
-def _wide(fact: AutomationFact) -> ExportAspect:
+def wide(fact: AutomationFact) -> ExportAspect:
+    """Whether it is for the whole subscription."""
     if fact.scopes is None:
         return ExportAspect(ExportAnswer.UNSAID, "does not say its scope")
     evidence = fact.source.shows("properties.scopes", ", ".join(fact.scopes))
@@ -172,7 +111,8 @@ def _wide(fact: AutomationFact) -> ExportAspect:
     )
 
 
-def _any_hub(fact: AutomationFact) -> ExportAspect:
+def leads_to_a_hub(fact: AutomationFact) -> ExportAspect:
+    """Whether it sends to an event hub at all."""
     if fact.action_types is None:
         return ExportAspect(ExportAnswer.UNSAID, "does not say its actions")
     if fact.hubs:
@@ -182,8 +122,9 @@ def _any_hub(fact: AutomationFact) -> ExportAspect:
     return ExportAspect(ExportAnswer.NO, "leads to no event hub", evidence)
 
 
-def _leads_to(fact: AutomationFact, hub: str) -> ExportAspect:
-    general = _any_hub(fact)
+def leads_to(fact: AutomationFact, hub: str) -> ExportAspect:
+    """Whether it sends to that hub."""
+    general = leads_to_a_hub(fact)
     if general.answer is not ExportAnswer.YES:
         return general
     wanted = hub.lower().rstrip("/")
@@ -199,7 +140,8 @@ def _leads_to(fact: AutomationFact, hub: str) -> ExportAspect:
     return ExportAspect(ExportAnswer.NO, f"points elsewhere, to {fact.hubs[0]}", evidence)
 
 
-def _about(fact: AutomationFact, source: str) -> ExportAspect:
+def is_about(fact: AutomationFact, source: str) -> ExportAspect:
+    """Whether it sends anything of an event source."""
     if fact.sources is None:
         return ExportAspect(ExportAnswer.UNSAID, "does not say what it exports")
     evidence = fact.source.shows("properties.sources", ", ".join(one.event for one in fact.sources))
@@ -208,8 +150,9 @@ def _about(fact: AutomationFact, source: str) -> ExportAspect:
     return ExportAspect(ExportAnswer.NO, f"exports no {source}", evidence)
 
 
-def _sends(fact: AutomationFact, event: ExportedEvent) -> ExportAspect:
-    general = _about(fact, event.source)
+def sends(fact: AutomationFact, event: ExportedEvent) -> ExportAspect:
+    """Whether that is among what it sends."""
+    general = is_about(fact, event.source)
     if general.answer is not ExportAnswer.YES:
         return general
     mine = [one for one in fact.sources or () if one.event == event.source]

@@ -15,17 +15,16 @@ from dataclasses import replace
 
 from router.coverage.plans.table import DefenderPlan, plan_named
 from router.coverage.verdicts import Verdict, Workload
-from router.coverage.workloads import ARC_MACHINE, VIRTUAL_MACHINE
-from router.domain.recommendations import SQL_PROTECTED
+from router.coverage.workloads import ARC_MACHINE
+from router.domain.recommendations import EDR_RUNNING, SQL_PROTECTED
 from router.domain.resources import parse_resource_id
 
 _PRICINGS = "2024-01-01"
 """The first version that says which resources differ from their subscription; `az security pricing list` asks an older one."""
 
-_STORAGE = ("providers/Microsoft.Security/defenderForStorageSettings/current", "2025-01-01")
-_THREAT_PROTECTION = ("providers/Microsoft.Security/advancedThreatProtectionSettings/current", "2019-01-01")
-
-_PUBLISHER = "Microsoft.Azure.AzureDefenderForServers"
+STORAGE = ("providers/Microsoft.Security/defenderForStorageSettings/current", "2025-01-01")
+THREAT_PROTECTION = ("providers/Microsoft.Security/advancedThreatProtectionSettings/current", "2019-01-01")
+"""The switches of accounts: their paths, and the versions of the API."""
 
 _SLOWLY = " && sleep 15"
 """What stands after a command that changes plans and before the next: the API wants to be left alone between them."""
@@ -101,25 +100,10 @@ def take_override_off(id: str, plan: DefenderPlan) -> str:
     return rest("delete", f"{id}/providers/Microsoft.Security/pricings/{plan.name}", _PRICINGS)
 
 
-def ask_storage(id: str) -> str:
-    """Asks a storage account for its own settings."""
-    return rest("get", f"{id}/{_STORAGE[0]}", _STORAGE[1])
-
-
 def follow_subscription_storage(id: str) -> str:
     """Makes a storage account follow its subscription again."""
     body = {"properties": {"isEnabled": True, "overrideSubscriptionLevelSettings": False}}
-    return rest("put", f"{id}/{_STORAGE[0]}", _STORAGE[1], body)
-
-
-def ask_threat_protection(id: str) -> str:
-    """Asks an account of Cosmos DB for its own setting."""
-    return rest("get", f"{id}/{_THREAT_PROTECTION[0]}", _THREAT_PROTECTION[1])
-
-
-def enable_threat_protection(id: str) -> str:
-    """Switches an account of Cosmos DB on."""
-    return rest("put", f"{id}/{_THREAT_PROTECTION[0]}", _THREAT_PROTECTION[1], {"properties": {"isEnabled": True}})
+    return rest("put", f"{id}/{STORAGE[0]}", STORAGE[1], body)
 
 
 def enable_plan(
@@ -204,13 +188,19 @@ def ask_sensor(system: str | None) -> str:
     return ASK_SENSOR if system == "linux" else ASK_DEVICES
 
 
+_ON_MACHINES = ("azcmagent ", "mdatp ", "powershell.exe ", "sc.exe ", "systemctl ")
+
+
 def on_machine(verdict: Verdict, workload: Workload) -> Verdict:
-    """A verdict whose line for a machine writes a file, and which says where it is to be run and how the file is given."""
-    if verdict.remedy != ASK_SENSOR:
+    """A verdict that says of a line for the machine itself where to run it, and how the file that it writes is given."""
+    remedy = verdict.remedy or ""
+    if not remedy.startswith(_ON_MACHINES):
         return verdict
-    file = f"{file_name(workload.name)}.json"
-    remark = f"run it on {workload.name}, and give {file} as {workload.name}={file}"
-    return replace(verdict, remedy=f"{ASK_SENSOR} > {file}", remarks=(*verdict.remarks, remark))
+    remark = f"run it on {workload.name}"
+    if remedy == ASK_SENSOR:
+        file = f"{file_name(workload.name)}.json"
+        remedy, remark = f"{ASK_SENSOR} > {file}", f"{remark}, and give {file} as {workload.name}={file}"
+    return replace(verdict, remedy=remedy, remarks=(*verdict.remarks, remark))
 
 
 def restart_sensor(system: str | None) -> str:
@@ -218,40 +208,67 @@ def restart_sensor(system: str | None) -> str:
     return "sc.exe start sense" if system == "windows" else "systemctl restart mdatp"
 
 
-def install_sensor(id: str | None, system: str | None) -> str | None:
-    """What has Azure install the sensor on a virtual machine, as Defender for Cloud does; None for any other machine.
+_MENDS: Mapping[str, tuple[str, str]] = {
+    EDR_RUNNING[0]: ("mdatp scan quick", "powershell.exe Start-MpScan -ScanType QuickScan"),
+    EDR_RUNNING[1]: ("mdatp definitions update", "powershell.exe Update-MpSignature"),
+    EDR_RUNNING[2]: (
+        "mdatp config real-time-protection --value enabled",
+        "powershell.exe Set-MpPreference -DisableRealtimeMonitoring 0",
+    ),
+}
+"""By the recommendation on a machine's sensor: what mends it on Linux, and on Windows.
+https://learn.microsoft.com/defender-endpoint/linux-resources, https://learn.microsoft.com/powershell/module/defender"""
+
+
+def mend_recommendation(key: str, system: str | None) -> str:
+    """What mends what a recommendation on the sensor of a machine found, to be run on the machine."""
+    return _MENDS[key][system == "windows"]
+
+
+def install_sensor(machine: str, system: str | None) -> str:
+    """What has Azure install the sensor on a machine, as Defender for Cloud does it; on one of unknown system, as on Linux.
 
     https://github.com/Azure/Microsoft-Defender-for-Cloud, its scripts of the integration with Defender for Endpoint
     """
-    parts = parse_resource_id(id)
-    if (parts.type or "").lower() != VIRTUAL_MACHINE or system is None or not (words := resource_words(id)):
-        return None
-    name = system.capitalize()
-    package = f"value[0].properties.onboardingPackage{name}"
-    onboardings = f"/subscriptions/{parts.subscription}/providers/Microsoft.Security/mdeOnboardings"
-    script = rest("get", onboardings, "2021-10-01-preview")
-    settings = json.dumps({"azureResourceId": id, "vNextEnabled": "true"})
-    return (
-        command_line("az", "vm", "extension", "set", "--name", f"MDE.{name}", "--publisher", _PUBLISHER)
-        + " "
-        + command_line(words[0], words[1], "--vm-name", *words[3:], "--settings", settings)
-        + f" --protected-settings \"$({script} --query '{{defenderForEndpointOnboardingScript: {package}}}' -o json)\""
-    )
+    name = "Windows" if system == "windows" else "Linux"
+    onboardings = f"subscriptions/{parse_resource_id(machine).subscription}/providers/Microsoft.Security/mdeOnboardings"
+    query = f"{{defenderForEndpointOnboardingScript: value[0].properties.onboardingPackage{name}}}"
+    package = f"{rest('get', onboardings, '2021-10-01-preview')} --query {shlex.quote(query)} -o json"
+    settings = shlex.quote(json.dumps({"azureResourceId": machine, "vNextEnabled": "true"}))
+    install = _install(machine, f"MDE.{name}", "Microsoft.Azure.AzureDefenderForServers")
+    return f'{install} --settings {settings} --protected-settings "$({package})"'
+
+
+def install_sql_sensor(machine: str) -> str:
+    """What has Azure install Defender for SQL on the machine of a SQL Server.
+
+    https://learn.microsoft.com/azure/defender-for-cloud/defender-for-sql-usage
+    """
+    return _install(machine, "AdvancedThreatProtection.Windows", "Microsoft.Azure.AzureDefenderForSQL")
+
+
+def _install(machine: str, type: str, publisher: str) -> str:
+    if (parse_resource_id(machine).type or "").lower() != ARC_MACHINE:
+        return command_line(*_extension_words(machine, "set"), "--publisher", publisher, "--name", type)
+    where = command_line("az", "resource", "show", "--ids", machine, "--query", "location", "-o", "tsv")
+    words = ("--publisher", publisher, "--type", type, "--name", type)
+    return f'{command_line(*_extension_words(machine, "create"), *words)} --location "$({where})"'
 
 
 def remove_extension(machine: str, name: str) -> str:
     """What removes an extension of a machine, so that Defender for Cloud installs it anew."""
+    words = _extension_words(machine, "delete")
+    return command_line(*words, "--name", name, *(("--yes",) if words[1] == "connectedmachine" else ()))
+
+
+def _extension_words(machine: str, verb: str) -> tuple[str, ...]:
+    """The command for extensions of a machine, of Azure or of Azure Arc, and the words that say which machine it is."""
     parts = parse_resource_id(machine)
     is_arc = (parts.type or "").lower() == ARC_MACHINE
-    words = ["az", "connectedmachine" if is_arc else "vm", "extension", "delete"]
-    words += [
-        "--resource-group",
-        parts.resource_group or "",
-        "--machine-name" if is_arc else "--vm-name",
-        parts.name or "",
-    ]
-    words += ["--subscription", parts.subscription] if parts.subscription else []
-    return command_line(*words, "--name", name, *(("--yes",) if is_arc else ()))
+    kind, name = ("connectedmachine", "--machine-name") if is_arc else ("vm", "--vm-name")
+    within = ("--subscription", parts.subscription) if parts.subscription else ()
+    group = ("--resource-group", parts.resource_group or "")
+    return ("az", kind, "extension", verb, *group, name, parts.name or "", *within)
 
 
 def remove_tag(resource: str, tag: str, value: str) -> str:

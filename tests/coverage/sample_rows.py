@@ -114,7 +114,8 @@ ARM = [
     # Settings are of all machines of a subscription, and name none.
     _arm("settings.list.2022-05-01.azure-rest-api-specs-2022", {}),
     _arm("settings.list.2022-05-01.azure-rest-api-specs-2026", {}),
-    _arm("sql.server.advancedThreatProtectionSettings.", {"threatprotection-6440": "plan unknown"}, "says Disabled"),
+    # The older settings of a database server decide nothing: the plan does.
+    _arm("sql.server.advancedThreatProtectionSettings.", {}, NOTHING),
 ]
 
 _FREE = "Containers, SqlServers, SqlServerVirtualMachines, OpenSourceRelationalDatabases, CosmosDbs, KeyVaults"
@@ -180,7 +181,6 @@ TOOLS = [
     SampleRow(
         ("coverage/cloud-custodian/SqlServerSecurityAlertPolicies*",),
         dict.fromkeys(("cctestsqlserverp2fkgne6rt5vw", "server-016cisads"), "plan unknown"),
-        ("securityAlertPolicies of the server says Disabled",),
     ),
     SampleRow(
         ("coverage/cloud-custodian/VMTest.virtual_machine_extensions*",),

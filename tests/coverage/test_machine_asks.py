@@ -18,9 +18,9 @@ from router.coverage.remedies import (
 )
 from router.coverage.verdicts import CoverageState, Verdict
 from router.domain.coverage import Rung
-from router.domain.recommendations import EDR_RUNNING
-from tests.coverage.builders import MACHINE, Json, judged, pricing, verdict
-from tests.coverage.machine_builders import SQL, all_healthy, health, machine, sql_machine
+from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
+from tests.coverage.builders import MACHINE, Json, judged, pricing, resource, verdict
+from tests.coverage.machine_builders import SQL, all_healthy, arc_sql, assessment, device, health, machine, sql_machine
 
 OTHER = f"{MACHINE.rpartition('/')[0]}/web-2"
 UNKNOWN = CoverageState.UNKNOWN
@@ -124,3 +124,35 @@ def test_the_query_has_a_row_for_each_machine_and_no_two_for_one() -> None:
     rows = {row["id"]: row for row in (dict(zip(found.columns, one, strict=True)) for one in found.fetchall())}
     assert {id: row["name1"] or None for id, row in rows.items()} == {MACHINE: "MDE.Linux", OTHER: None}
     assert json.loads(rows[MACHINE]["properties1"]) == {"type": "MDE.Linux"}
+
+
+WINDOWS = resource(MACHINE, "Microsoft.Compute/virtualMachines", {"storageProfile": {"osDisk": {"osType": "Windows"}}})
+MENDS: dict[str, tuple[Rung, list[object], str]] = {
+    "systemctl restart mdatp": (Rung.SENSOR_RUNNING, [machine(), health(healthy=False)], "web-1"),
+    "sc.exe start sense": (Rung.SENSOR_RUNNING, [WINDOWS, device(healthStatus="Inactive")], "web-1"),
+    "az vm extension set": (Rung.SENSOR_RUNNING, [machine(), health(licensed=False)], "web-1"),
+    "mdatp scan quick": (Rung.SENSOR_RUNNING, [machine(), assessment(EDR_RUNNING[0], "Unhealthy")], "web-1"),
+    "powershell.exe Update-MpSignature": (
+        Rung.SENSOR_RUNNING,
+        [WINDOWS, assessment(EDR_RUNNING[1], "Unhealthy")],
+        "web-1",
+    ),
+    "az vm extension set ": (Rung.SENSOR_INSTALLED, [machine(), assessment(EDR_INSTALLED, "Unhealthy")], "web-1"),
+    "az vm extension set  ": (Rung.SENSOR_INSTALLED, [machine(resources=None), sql_machine()], "ledger"),
+    "az connectedmachine extension create": (Rung.SENSOR_RUNNING, [arc_sql("Unprotected")], "till-1_TILL"),
+    "az security pricing create -n SqlServerVirtualMachines": (
+        Rung.SENSOR_RUNNING,
+        [assessment("f00d", "Unhealthy", title=SQL_PROTECTED, of=SQL)],
+        "ledger",
+    ),
+}
+
+
+@pytest.mark.parametrize("line", MENDS)
+def test_a_gap_is_mended_by_its_line_and_asks_nothing(line: str) -> None:
+    """What its own document answered is not asked again; a line for the machine says where to run it."""
+    rung, documents, name = MENDS[line]
+    found = on(rung, *documents, name=name)
+    assert found.state is CoverageState.GAP
+    assert (found.remedy or "").startswith(line.strip()), found.remedy
+    assert line.startswith("az ") or f"run it on {name}" in found.remarks

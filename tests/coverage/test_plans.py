@@ -20,7 +20,6 @@ from tests.coverage.builders import (
     judged,
     managed_cluster,
     pricing,
-    resource,
     setting,
     verdict,
 )
@@ -251,18 +250,6 @@ def test_two_answers_that_differ_are_taken_at_their_worst() -> None:
         [pricing("VirtualMachines", subPlan="P1")],
     )
     assert any("2.json [0] and 3.json [0] contradict" in one for one in verdict(found, "web-1", Rung.PLAN).remarks)
-
-
-@pytest.mark.parametrize(("state", "says"), [("Disabled", True), ("Enabled", False)])
-@pytest.mark.parametrize("child", ["advancedThreatProtectionSettings", "securityAlertPolicies"])
-def test_the_older_settings_of_a_database_server_explain_and_decide_nothing(state: str, says: bool, child: str) -> None:
-    """The plan is what protects it; a list with one empty text names no alert."""
-    older = resource(
-        f"{SQL_SERVER}/{child}/Default", f"Microsoft.Sql/servers/{child}", {"state": state, "disabledAlerts": [""]}
-    )
-    found = plan_of(SQL_SERVER, pricing("SqlServers"), older)
-    assert found.state is COVERED
-    assert bool(found.remarks) is says
 
 
 def test_what_an_answer_says_besides_is_remarked() -> None:

@@ -183,7 +183,23 @@ WITHOUT_REMEDY = {
 }
 """The gaps that no one command mends, and why."""
 
-PROGRAMS = {"alert-router", "aws", "az", "azcmagent", "azd", "curl", "kubectl", "mdatp", "powershell.exe"}
+PROGRAMS = {
+    *(
+        "alert-router",
+        "aws",
+        "az",
+        "azcmagent",
+        "azd",
+        "curl",
+        "kubectl",
+        "mdatp",
+        "powershell.exe",
+        "sc.exe",
+        "systemctl",
+    ),
+}
+QUESTIONS = re.compile(r"az (graph query|resource show|rest --method get)|mdatp health")
+"""What asks, and mends nothing."""
 
 
 @given(document_sets(), st.sampled_from(MANIFESTS))
@@ -201,6 +217,11 @@ def test_a_verdict_says_what_it_rests_on_and_what_to_do(
         else:
             assert found.state is not COVERED
             assert shlex.split(found.remedy)[0] in PROGRAMS
+            is_mended_alone = found.state is GAP and workload.kind in (
+                WorkloadKind.MACHINE,
+                WorkloadKind.SQL_ON_MACHINE,
+            )
+            assert not (is_mended_alone and QUESTIONS.match(found.remedy)), (workload, rung, found.reason, found.remedy)
 
 
 def said(result: GateResult) -> list[tuple[Workload, Rung, CoverageState, str, str | None]]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from shlex import quote
+from typing import NamedTuple
 
 from router.coverage.expected.manifest import ExpectedExport
 from router.coverage.exports import (
@@ -19,13 +20,22 @@ from router.coverage.exports import (
     ExportedEvent,
     alert_of,
     automations_in,
+    enabled,
+    is_about,
+    is_contradicted,
+    leads_to,
+    leads_to_a_hub,
     recommendation_of,
+    sends,
     together,
+    wide,
+    worst,
 )
 from router.coverage.facts import CoverageCase, age_of
 from router.coverage.readers.own import SourceFact
 from router.coverage.readers.subscriptions import AutomationFact, NoAutomationsFact
 from router.coverage.remedies import list_command
+from router.coverage.remedies import rest as rest_line
 from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, unknown
 from router.domain.coverage import Rung
 
@@ -38,19 +48,11 @@ _POSTURE = ("High", "Medium", "Low")
 _UNSEEN = (
     "a key that was rotated, or a role that is missing, does not show here: only `path` shows that a message arrives"
 )
-_API = "api-version=2023-12-01-preview"
+_API = "2023-12-01-preview"
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
-    """A message that must reach a hub.
-
-    Attributes:
-        stream: `alerts` or `recommendations`.
-        severity: its severity.
-        hub: the hub's ARM id.
-        event: what rules can ask of it.
-    """
+class _Wanted(NamedTuple):
+    """A message that must reach a hub."""
 
     stream: str
     severity: str
@@ -58,15 +60,10 @@ class _Wanted:
     event: ExportedEvent
 
 
-@dataclass(frozen=True, slots=True)
-class _Missing:
-    """Why nothing sends a message.
+class _Missing(NamedTuple):
+    """Why nothing sends a message: what each automation says, and what that rests on.
 
-    Attributes:
-        is_proved: whether every automation says that it does not, and others are unlikely: all are listed, or one of them leads
-            to a hub, and is what somebody relies on.
-        reasons: what each automation says, by name.
-        evidence: what that rests on.
+    It is proved where every automation says that it does not, and others are unlikely: all are listed, or one leads to a hub.
     """
 
     is_proved: bool
@@ -102,7 +99,8 @@ def _judged(case: CoverageCase) -> Verdict | None:
         answers = [(automation, _exports(automation, one.hub, one.event)) for automation in automations]
         sending = [automation for automation, aspect in answers if aspect.answer is ExportAnswer.YES]
         if sending:
-            proved += filter(None, (sending[0].leads_to(one.hub).evidence, sending[0].sends(one.event).evidence))
+            aspects = (worst(leads_to, sending[0], one.hub), worst(sends, sending[0], one.event))
+            proved += [aspect.evidence for aspect in aspects if aspect.evidence]
         else:
             missing[_missing(answers, is_listed=_is_listed(case, automations))].append(one)
     remarks = (*_doubts(case, automations), *_posture_remarks(case.manifest.export, automations))
@@ -129,25 +127,25 @@ def _wanted(export: ExpectedExport | None) -> Iterator[_Wanted]:
 
 
 def _exports(automation: Automation, hub: str, event: ExportedEvent) -> ExportAspect:
-    return _asked(automation, automation.leads_to(hub), automation.sends(event))
+    return _asked(automation, worst(leads_to, automation, hub), worst(sends, automation, event))
 
 
-def _asked(automation: Automation, leads: ExportAspect, sends: ExportAspect) -> ExportAspect:
+def _asked(automation: Automation, leads: ExportAspect, is_sent: ExportAspect) -> ExportAspect:
     """Whether an automation does it all; of one that leads to no event hub nothing else needs to be said."""
-    to_any = automation.leads_to_a_hub()
+    to_any = worst(leads_to_a_hub, automation)
     if to_any.answer is ExportAnswer.NO:
         return to_any
-    return together((automation.is_enabled(), leads, automation.is_wide(), sends))
+    return together((worst(enabled, automation), leads, worst(wide, automation), is_sent))
 
 
 def _missing(answers: Sequence[tuple[Automation, ExportAspect]], *, is_listed: bool) -> _Missing:
     # Workflow automations, which lead to no event hub, are many, and say the least.
-    answers = sorted(answers, key=lambda one: one[0].leads_to_a_hub().answer is ExportAnswer.NO)
-    named = [f"{one.name} {aspect.reason}" for one, aspect in answers[:_MOST]]
+    answers = sorted(answers, key=lambda one: worst(leads_to_a_hub, one[0]).answer is ExportAnswer.NO)
+    named = [f"{one[0].name} {aspect.reason}" for one, aspect in answers[:_MOST]]
     if len(answers) > _MOST:
         named.append(f"{len(answers) - _MOST} more do not either")
     is_refused = all(aspect.answer is ExportAnswer.NO for _, aspect in answers)
-    leads = any(one.leads_to_a_hub().answer is not ExportAnswer.NO for one, _ in answers)
+    leads = any(worst(leads_to_a_hub, one).answer is not ExportAnswer.NO for one, _ in answers)
     return _Missing(
         is_proved=is_refused and (is_listed or leads),
         reasons=", ".join(named),
@@ -180,7 +178,7 @@ def _without_automations(case: CoverageCase, *, is_wanted: bool) -> Verdict | No
 
 def _without_hub(case: CoverageCase, automations: Sequence[Automation]) -> Verdict:
     """What is known where nobody said which hub is ours: whether alerts are exported to any."""
-    answers = [(one, _asked(one, one.leads_to_a_hub(), one.is_about("alerts"))) for one in automations]
+    answers = [(one, _asked(one, worst(leads_to_a_hub, one), worst(is_about, one, "alerts"))) for one in automations]
     why, remarks = _missing(answers, is_listed=_is_listed(case, automations)), _doubts(case, automations)
     if why.is_proved:
         reason = f"alerts are not exported to any event hub: {why.reasons}"
@@ -189,7 +187,7 @@ def _without_hub(case: CoverageCase, automations: Sequence[Automation]) -> Verdi
     if not exporting:
         reason = f"alerts are not known to be exported to any event hub: {why.reasons}"
         return unknown(reason, *why.evidence, remedy=_ask(case), remarks=remarks)
-    likely = exporting[0].leads_to_a_hub()
+    likely = worst(leads_to_a_hub, exporting[0])
     return unknown(
         "which hub is ours is not said: write export.alerts in the manifest",
         *((likely.evidence,) if likely.evidence else ()),
@@ -200,7 +198,7 @@ def _without_hub(case: CoverageCase, automations: Sequence[Automation]) -> Verdi
 
 def _is_listed(case: CoverageCase, automations: Sequence[Automation]) -> bool:
     """Whether a document lists all automations."""
-    sources = [fact.source for one in automations for fact in one.facts]
+    sources = [fact.source for one in automations for fact in one]
     sources += [one.source for one in case.about(NoAutomationsFact)]
     return any(source.is_whole for source in sources)
 
@@ -208,9 +206,9 @@ def _is_listed(case: CoverageCase, automations: Sequence[Automation]) -> bool:
 def _doubts(case: CoverageCase, automations: Sequence[Automation]) -> tuple[str, ...]:
     """What else is to be said of the documents."""
     said = [
-        f"the documents say different things of {one.name}; the worse counts"
+        f"the documents say different things of {one[0].name}; the worse counts"
         for one in automations
-        if one.is_contradicted
+        if is_contradicted(one)
     ]
     if not _is_listed(case, automations):
         said.append("no document lists all automations: another one may export the rest")
@@ -237,12 +235,12 @@ def _remedy(case: CoverageCase, automations: Sequence[Automation]) -> str:
     """Switching on what needs nothing else; else the export that this project deploys."""
     wanted = list(_wanted(case.manifest.export))
     for one in automations:
-        rest = [(one.leads_to(want.hub), one.is_wide(), one.sends(want.event)) for want in wanted]
-        rest = rest or [(one.leads_to_a_hub(), one.is_wide(), one.is_about("alerts"))]
+        is_wide = worst(wide, one)
+        rest = [(worst(leads_to, one, want.hub), is_wide, worst(sends, one, want.event)) for want in wanted]
+        rest = rest or [(worst(leads_to_a_hub, one), is_wide, worst(is_about, one, "alerts"))]
         is_whole = any(together(aspects).answer is ExportAnswer.YES for aspects in rest)
-        if one.is_enabled().answer is ExportAnswer.NO and is_whole:
-            body = '{"properties": {"isEnabled": true}}'
-            return f"az rest --method patch --url {quote(f'{one.id}?{_API}')} --body {quote(body)}"
+        if worst(enabled, one).answer is ExportAnswer.NO and is_whole:
+            return rest_line("patch", one[0].id, _API, {"properties": {"isEnabled": True}})
     return _deploy(case)
 
 

@@ -48,6 +48,7 @@ from router.coverage.remedies import (
     ask_sensor,
     enable_plan,
     install_sensor,
+    mend_recommendation,
     on_machine,
     remove_extension,
     remove_tag,
@@ -215,7 +216,7 @@ def _without_extension(
         return _left_out(case, state.exclusion)
     if state.is_new:
         return unknown("it is new, and its sensor may still come", *said.evidence, remedy=ASK_ENDPOINT_EXTENSIONS)
-    mend = install_sensor(workload.id, state.system) if is_asked else ASK_ENDPOINT_EXTENSIONS
+    mend = install_sensor(workload.id or workload.subject, state.system)
     if said.unhealthy:
         reason = f"the recommendation {title_of(said.unhealthy[0])} is unhealthy"
         return gap(reason, *said.evidence, remedy=mend)
@@ -261,7 +262,7 @@ def _running(case: CoverageCase) -> Verdict:
     report = sensor_report_for(case.facts, case.workload.subject, case.now)
     said = recommendation_answers_for(case, [case.workload.subject], EDR_RUNNING)
     if report.fails and (state.stopped is None or report.is_certain_failure):
-        return _failed_sensor(state, report)
+        return _failed_sensor(case, state, report)
     if report.is_proof:
         remarks = (*report.remarks, *state.remarks, *said.doubts)
         return covered("its sensor is seen to run", *report.runs, remarks=remarks)
@@ -272,13 +273,16 @@ def _running(case: CoverageCase) -> Verdict:
     return _not_proved(case, state, report, said)
 
 
-def _failed_sensor(state: MachineState, report: SensorReport) -> Verdict:
+def _failed_sensor(case: CoverageCase, state: MachineState, report: SensorReport) -> Verdict:
     reason, evidence = report.fails[0]
     others = tuple(one for _, one in report.fails[1:])
     if state.is_new and not report.is_certain_failure:
         return unknown(f"{reason}, and is new", evidence, *others, remedy=ask_sensor(state.system))
     remarks = tuple(f"they contradict each other: {one.document} says that it runs" for one in report.runs)
-    return gap(reason, evidence, *others, *report.runs, remedy=restart_sensor(state.system), remarks=remarks)
+    is_unlicensed = evidence.field == "licensed"
+    machine = case.workload.id or case.workload.subject
+    mend = install_sensor(machine, state.system) if is_unlicensed else restart_sensor(state.system)
+    return gap(reason, evidence, *others, *report.runs, remedy=mend, remarks=remarks)
 
 
 def _not_proved(case: CoverageCase, state: MachineState, report: SensorReport, said: RecommendationAnswers) -> Verdict:
@@ -289,7 +293,9 @@ def _not_proved(case: CoverageCase, state: MachineState, report: SensorReport, s
         reason = "its identity in Azure Arc has expired, so nothing reaches it; it must be connected anew"
         return gap(reason, state.lost, remedy="azcmagent disconnect --force-local-only")
     if said.unhealthy and not state.is_new:
-        return gap(f"the recommendation {title_of(said.unhealthy[0])} is unhealthy", *said.evidence, remedy=ask)
+        first = said.unhealthy[0]
+        mend = mend_recommendation(first.recommendation, state.system)
+        return gap(f"the recommendation {title_of(first)} is unhealthy", *said.evidence, remedy=mend)
     if state.exclusion is not None:
         return _left_out(case, state.exclusion)
     if state.lost is not None:

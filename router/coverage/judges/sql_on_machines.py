@@ -12,6 +12,7 @@ from datetime import timedelta
 
 from router.coverage.facts import CoverageCase
 from router.coverage.machine_states import machine_state_for
+from router.coverage.plans.table import PLAN_OF_KIND
 from router.coverage.readers.machines import AbsentExtensionsFact, ExtensionFact, SqlHostFact
 from router.coverage.recommendations import (
     POSTURE_NOT_KNOWN,
@@ -24,6 +25,8 @@ from router.coverage.remedies import (
     ASK_POSTURE,
     ASK_SQL_RECOMMENDATIONS,
     ask_resource,
+    enable_plan,
+    install_sql_sensor,
     remove_extension,
 )
 from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, not_coverable, unknown
@@ -94,8 +97,8 @@ def judge_sql_installed(case: CoverageCase) -> Verdict | None:
         return unknown(reason, *shown, remedy=ASK_EXTENSIONS)
     absent = [one for one in case.facts.about(AbsentExtensionsFact, machine) if one.lacks_sql]
     if absent and not state.is_new:
-        evidence = [one.source.shows("resources", None) for one in absent]
-        return gap("its machine has no extension of Defender for SQL", *evidence, remedy=ASK_EXTENSIONS)
+        evidence = [one.source.shows("extensions", ", ".join(one.others or ())) for one in absent]
+        return gap("its machine has no extension of Defender for SQL", *evidence, remedy=install_sql_sensor(machine))
     return unknown("nothing says whether its machine has the extension of Defender for SQL", remedy=ASK_EXTENSIONS)
 
 
@@ -113,13 +116,14 @@ def judge_sql_running(case: CoverageCase) -> Verdict | None:
         return covered(reason, *said.evidence, remarks=state.remarks)
     if state.stopped is not None:
         return not_coverable("its machine is stopped", state.stopped)
+    plan = PLAN_OF_KIND[case.workload.kind]
+    mend = install_sql_sensor(machine) if machine else enable_plan(plan, case.workload.subscription or "SUBSCRIPTION")
     if report.fails:
         remarks = tuple(f"they contradict each other: {one.document} says protected" for one in report.runs)
-        ask = ask_resource(case.workload.id or case.workload.subject)
-        return gap("Azure Arc sees that it is not protected", *report.fails, remedy=ask, remarks=remarks)
+        return gap("Azure Arc sees that it is not protected", *report.fails, remedy=mend, remarks=remarks)
     if said.unhealthy:
         reason = f"the recommendation {title_of(said.unhealthy[0])} is unhealthy"
-        return gap(reason, *said.evidence, remedy=ask_resource(machine or case.workload.id or ""))
+        return gap(reason, *said.evidence, remedy=mend)
     if said.why_not_applicable:
         return unknown(said.why_not_applicable, *said.evidence, remedy=ask_resource(case.workload.id or ""))
     if said.stale:

@@ -14,14 +14,14 @@ from router.coverage.plans.answers import PlanAnswers, answers_about
 from router.coverage.plans.table import OLD_PLAN_OF_KIND, PLAN_OF_KIND, DefenderPlan
 from router.coverage.readers.plans import PlanFact, StorageSettingFact, ThreatProtectionFact
 from router.coverage.remedies import (
+    STORAGE,
+    THREAT_PROTECTION,
     ask_plans,
     ask_resource_plan,
-    ask_storage,
-    ask_threat_protection,
     enable_plan,
-    enable_threat_protection,
     follow_subscription_storage,
     one_after_the_other,
+    rest,
     take_override_off,
 )
 from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, unknown
@@ -63,14 +63,14 @@ def find_switch(case: CoverageCase, base: PlanAnswers) -> ResourceSwitch | None:
 
 
 def _threat_protection(case: CoverageCase) -> ResourceSwitch:
-    id, facts = case.workload.id or "", case.about(ThreatProtectionFact)
+    id, facts, (path, version) = case.workload.id or "", case.about(ThreatProtectionFact), THREAT_PROTECTION
     said = {one.is_enabled for one in facts} - {None}
     is_on = None if not said else False not in said
     return ResourceSwitch(
         is_on=is_on,
         is_own=is_on is True and case.workload.kind is WorkloadKind.COSMOS_DB,
-        ask=ask_threat_protection(id),
-        mend=enable_threat_protection(id),
+        ask=rest("get", f"{id}/{path}", version),
+        mend=rest("put", f"{id}/{path}", version, {"properties": {"isEnabled": True}}),
         evidence=tuple(one.source.shows("advancedThreatProtectionSettings isEnabled", one.is_enabled) for one in facts),
     )
 
@@ -84,7 +84,7 @@ def _storage(case: CoverageCase) -> ResourceSwitch:
         is_on=False if is_off else True if is_said and not is_idle else None,
         is_own=all(one.is_override is True for one in facts if one.is_enabled is True),
         is_idle=is_idle,
-        ask=ask_storage(id),
+        ask=rest("get", f"{id}/{STORAGE[0]}", STORAGE[1]),
         mend=follow_subscription_storage(id),
         evidence=tuple(
             one.source.shows(f"defenderForStorageSettings {field}", value)

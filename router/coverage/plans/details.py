@@ -9,7 +9,6 @@ from router.coverage.facts import CoverageCase, ResourceFact, subscription_subje
 from router.coverage.plans.answers import PlanAnswers, answers_about, joined
 from router.coverage.plans.at_resource import ResourcePlan, on_part, resource_plan
 from router.coverage.plans.table import PLANS, DefenderPlan, find_lacking, plan_named
-from router.coverage.readers.plans import SqlAlertPolicyFact
 from router.coverage.remedies import (
     ask_plans,
     ask_resource,
@@ -128,7 +127,6 @@ def is_extension_of(plan: DefenderPlan, name: str) -> bool:
 
 def remarks_of(asked: ResourcePlan, state: CoverageState) -> Iterator[str]:
     """What is to be said of the plan besides."""
-    yield from _sql_remarks(asked)
     if state is CoverageState.GAP:
         return
     yield from asked.own.remarks()
@@ -155,15 +153,6 @@ def sub_plan_remarks(plan: DefenderPlan, said: tuple[str, ...]) -> Iterator[str]
     if not said and poorer:
         names = " or ".join(one.name for one in plan.sub_plans)
         yield f"no answer says whether {plan.name} is {names}; {poorer[0].name} leaves out {', '.join(poorer[0].leaves_out)}"
-
-
-def _sql_remarks(asked: ResourcePlan) -> Iterator[str]:
-    """What a database server's own settings say, which explains and decides nothing."""
-    for one in asked.case.about(SqlAlertPolicyFact):
-        if (one.state or "").lower() == "disabled":
-            yield f"{one.setting} of the server says Disabled; the plan decides, so look whether somebody meant it"
-        if one.disabled_alerts:
-            yield f"{one.setting} of the server switches off {', '.join(one.disabled_alerts)}"
 
 
 def _sub_plans(asked: ResourcePlan) -> tuple[str, ...]:

@@ -49,12 +49,6 @@ _BY_TYPE: Mapping[str, Reader] = {
 }
 """By the ARM type in lower case."""
 
-_BY_CHILD: Mapping[str, Reader] = {
-    "advancedthreatprotectionsettings": plans.read_sql_alert_policy,
-    "securityalertpolicies": plans.read_sql_alert_policy,
-}
-"""By the last word of a type of a database server."""
-
 _WITHOUT_TYPE: tuple[Reader, ...] = (
     subscriptions.read_subscription,
     machines.read_device,
@@ -72,8 +66,7 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
     elif find_text(item.body, KEY) is not None:
         yield from own.read_own_object(item)
     elif item.type:
-        reader = _BY_TYPE.get(item.type) or _BY_CHILD.get(item.type.rpartition("/")[2])
-        yield from reader(item) if reader is not None else ()
+        yield from _BY_TYPE[item.type](item) if item.type in _BY_TYPE else ()
     else:
         for reader in _WITHOUT_TYPE:
             yield from reader(item)

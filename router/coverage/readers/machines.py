@@ -310,16 +310,12 @@ def _is_stopped(item: Item) -> bool | None:
 
 
 def _system(item: Item) -> str | None:
-    """Its system, by its disk, its profile or what Azure Arc says."""
+    """Its system, by its disk or what Azure Arc says."""
     machine = item.find("virtualMachineProfile") or item.body
     for body in (item.find("storageProfile"), find(machine, "storageProfile")):
         said = (find_text(body, "osDisk", "osType") or "").lower()
         if said in ("linux", "windows"):
             return said
-    profile = item.find("osProfile")
-    for system in ("linux", "windows"):
-        if find(profile, f"{system}Configuration") is not None:
-            return system
     said = (find_text(item.find("osType")) or find_text(item.find("osName")) or "").lower()
     return "windows" if said.startswith("windows") else "linux" if said else None
 

@@ -13,16 +13,13 @@ from dataclasses import dataclass, field
 
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, source_of, subscription_subject
-from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
+from router.coverage.fields import find, find_text, find_truth, objects_at
 from router.coverage.verdicts import CoverageEvidence
 from router.coverage.workloads import find_scope, scope_fact
-from router.domain.coverage import WorkloadKind
 from router.domain.resources import parse_resource_id
 
 _NOTHING = re.compile(r"[PTYMWDHS0:.]*")
 """A duration of nothing, as ISO 8601 or as `az` prints it."""
-
-_WITH_POLICIES = (WorkloadKind.SQL_SERVER, WorkloadKind.OPEN_SOURCE_DATABASE)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,18 +87,6 @@ class ThreatProtectionFact(CoverageFact):
     """
 
     is_enabled: bool | None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SqlAlertPolicyFact(CoverageFact):
-    """What a database server says of its own alerts, which explains and never decides: the plan is what protects it.
-
-    https://learn.microsoft.com/rest/api/sql/server-security-alert-policies
-    """
-
-    setting: str
-    state: str | None
-    disabled_alerts: tuple[str, ...]
 
 
 def read_pricing(item: Item) -> Iterator[CoverageFact]:
@@ -192,22 +177,3 @@ def read_threat_protection(item: Item) -> Iterator[CoverageFact]:
     is_enabled = find_truth(item.find("isEnabled"))
     yield ThreatProtectionFact(subject=found[0].lower(), is_enabled=is_enabled, source=source_of(item))
     yield from scope_fact(item, found[0])
-
-
-def read_sql_alert_policy(item: Item) -> Iterator[CoverageFact]:
-    """The setting of a server, and the server; that of one database says nothing of the others."""
-    for child in ("/advancedthreatprotectionsettings/", "/securityalertpolicies/"):
-        if (found := find_scope(item.id, child)) is None:
-            continue
-        servers = [one for one in scope_fact(item, found[0]) if one.workload.kind in _WITH_POLICIES]
-        for server in servers:
-            alerts = find_list(item.find("disabledAlerts")) or []
-            yield SqlAlertPolicyFact(
-                subject=server.subject,
-                setting=(item.id or "").strip("/").split("/")[-2],
-                state=find_text(item.find("state")),
-                # A list with one empty text is how the API writes that no alert is switched off.
-                disabled_alerts=tuple(name for one in alerts if (name := find_text(one))),
-                source=source_of(item),
-            )
-        yield from servers
