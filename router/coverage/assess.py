@@ -160,7 +160,7 @@ def _absent_workloads(manifest: CoverageManifest, there: NamedWorkloads) -> Mapp
         if (kind := _only_kind(entry)) is not None:
             selects = entry.selects
             for name in selects.named:
-                doubt = there.doubt(selects, name, kind)
+                doubt = there.find_doubt(selects, name, kind)
                 if doubt != "" and not above.find_covering([kind], [name], selects.subscriptions):
                     absent = _AbsentWorkload(entry, doubt or "no document names it")
                     found.setdefault(named_workload(kind, name, selects.subscription), absent)

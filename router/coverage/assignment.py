@@ -88,7 +88,7 @@ def _named_clusters(manifest: CoverageManifest, clusters: Mapping[str, Workload]
     for one in manifest.expectations:
         if one.selects.kinds == {WorkloadKind.CLUSTER}:
             for name in one.selects.named:
-                if not there.called(one.selects, name):
+                if not there.find_called(one.selects, name):
                     yield named_workload(WorkloadKind.CLUSTER, name, one.selects.subscription)
 
 

@@ -1,4 +1,4 @@
-"""What rules/coverage.yaml expects: which workloads, on which rungs, with which plans, and what is excused until when. Pure."""
+"""What coverage.yaml expects: workloads by selectors, rungs, plans, exceptions; and which workload a name means. Pure."""
 
 from __future__ import annotations
 
@@ -19,28 +19,28 @@ FILE = "coverage.yaml"
 DEFAULT_RUNGS = frozenset(
     {Rung.PLAN, Rung.INTEGRATION, Rung.SENSOR_INSTALLED, Rung.SENSOR_RUNNING, Rung.ADMISSION_AUDITS}
 )
-"""What is expected of every workload where nothing else is said; a rung that a kind does not have is never expected of it."""
+"""The rungs of an entry that names none; a kind is only held to the rungs that it has."""
 
 SPOKEN_OF_RUNGS = frozenset({Rung.SUPPRESSION, Rung.EXPORT, Rung.PATH, Rung.DETECTION})
-"""What is expected besides, where a document speaks of it."""
+"""The rungs that such an entry also expects if a document speaks of them."""
 
 HEARD_WITHIN = timedelta(days=8)
-"""How long a source may be silent where the manifest does not say it: snapshots come once a week, and one may be late."""
+"""How long a source may be silent if the manifest does not say: snapshots come once a week, and one may be late."""
 
 EVERY_NAME = "*"
-"""The glob that an entry has that says no name."""
+"""The glob of an entry without names."""
 
 _EVERY = (EVERY_NAME,)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WorkloadSelector:
-    """Which workloads an entry of the manifest means.
+    """The workloads of an entry: one name and one subscription must fit.
 
     Attributes:
-        kinds: of which kinds; empty for every kind.
-        names: globs of the name or the id, of which one must fit; a text without a wildcard names one workload.
-        subscriptions: globs of the subscription's id, of which one must fit; a workload of no known subscription fits `*` only.
+        kinds: empty for every kind.
+        names: globs of the name or the id; a text without a wildcard names one workload.
+        subscriptions: globs of the subscription's id; a workload of no known subscription fits `*` only.
     """
 
     kinds: frozenset[WorkloadKind] = frozenset()
@@ -48,36 +48,36 @@ class WorkloadSelector:
     subscriptions: tuple[str, ...] = _EVERY
 
     def fits(self, workload: Workload) -> bool:
-        """Whether it means that workload."""
-        return self.fits_but_for_its_name(workload) and any(is_called(workload, name) for name in self.names)
+        """Return whether a workload is one of them."""
+        return self.fits_without_name(workload) and any(is_called(workload, name) for name in self.names)
 
-    def fits_but_for_its_name(self, workload: Workload) -> bool:
-        """Whether it means that workload, if it is called so."""
+    def fits_without_name(self, workload: Workload) -> bool:
+        """Return whether a workload is one of them if its name fits."""
         return (not self.kinds or workload.kind in self.kinds) and self.fits_subscription(workload.subscription or "")
 
     def fits_subscription(self, subscription: str) -> bool:
-        """Whether it means workloads of that subscription."""
+        """Return whether workloads of that subscription may be some of them."""
         return self.subscriptions == _EVERY or any(_fits(glob, subscription) for glob in self.subscriptions)
 
     @property
     def named(self) -> tuple[str, ...]:
-        """The workloads that it names one by one, so that each must be there."""
+        """The names without a wildcard: each workload must be there."""
         return tuple(name for name in self.names if not is_glob(name))
 
     @property
     def subscription(self) -> str | None:
-        """The one subscription in which all that it means is; None where there may be several."""
+        """The only subscription of the workloads; None if there may be several."""
         only = self.subscriptions[0] if len(self.subscriptions) == 1 else "*"
         return None if is_glob(only) else only
 
     @property
     def globs(self) -> tuple[str, ...]:
-        """The names that may fit several workloads, or none."""
+        """The names with a wildcard."""
         return tuple(filter(is_glob, self.names))
 
 
 def is_called(workload: Workload, name: str) -> bool:
-    """Whether a name of the manifest, which may be a glob, fits a workload's name or its id."""
+    """Return whether a name of the manifest, which may be a glob, fits a workload's name or its id."""
     return name == EVERY_NAME or any(_fits(name, text) for text in workload.names)
 
 
@@ -86,7 +86,7 @@ def _fits(glob: str, text: str) -> bool:
 
 
 def named_workload(kind: WorkloadKind, name: str, subscription: str | None = None) -> Workload:
-    """The workload that a name without a wildcard means, where no document says more of it; the name may be an ARM id."""
+    """Return the workload of a name without a wildcard, which may be an ARM id, that no document describes."""
     if name.startswith("/"):
         found = parse_resource_id(name).subscription or subscription
         short = name.rpartition("/")[2]
@@ -103,16 +103,15 @@ def named_workload(kind: WorkloadKind, name: str, subscription: str | None = Non
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Expectation:
-    """What one entry of the manifest expects.
+    """One entry of `expect`.
 
     Attributes:
-        selects: of which workloads.
-        rungs: on which rungs; None for those up to the sensor, and for what the documents speak of besides.
-        plans: the plans that must be on, by Microsoft's names for them, each with the sub-plan that it needs, or None where any
-            will do; for a subscription all of them, for another workload the one of its kind.
+        rungs: None for `DEFAULT_RUNGS`, and for `SPOKEN_OF_RUNGS` if a document speaks of them.
+        plans: the plans that must be on, each with the sub-plan that it needs, or None if any will do. A subscription needs
+            all of them, another workload the one of its kind.
         extensions: the extensions of those plans that must be on.
-        heard_within: how long the subscriptions, clusters and plans that it expects may be silent in the stream.
-        number: which entry of the manifest it is, from 1; 0 for what is expected where no manifest is.
+        heard_within: how long its subscriptions, clusters and plans may be silent in the stream.
+        number: its place in the manifest, from 1; 0 if there is no manifest.
     """
 
     selects: WorkloadSelector = WorkloadSelector()
@@ -125,14 +124,7 @@ class Expectation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Excuse:
-    """What one entry of the manifest excuses.
-
-    Attributes:
-        selects: of which workloads.
-        rungs: on which rungs; empty for all of them.
-        exception: who answers for it, why, and until when.
-        number: which exception of the manifest it is, from 1.
-    """
+    """One entry of `exceptions`; `rungs` is empty for all rungs, `number` is its place from 1."""
 
     selects: WorkloadSelector
     rungs: frozenset[Rung]
@@ -145,8 +137,8 @@ class ExpectedExport:
     """Where continuous export must lead.
 
     Attributes:
-        alerts: the ARM id of the event hub for alerts; None where none is expected.
-        posture: the ARM id of the event hub for recommendations; None where none is expected.
+        alerts: the ARM id of the event hub for alerts; None if none is expected.
+        posture: the same for recommendations.
         severities: the severities of alerts that must be exported.
     """
 
@@ -160,11 +152,9 @@ class CoverageManifest:
     """What is expected, top to bottom: of several entries that fit a workload, the first one counts.
 
     Attributes:
-        expectations: the entries.
-        excuses: what need not be so for a time.
-        export: where continuous export must lead; None where the manifest does not say it.
+        export: None if the manifest does not say where it must lead.
         expects_posture: whether foundational CSPM must be on.
-        is_given: whether somebody wrote it; where nobody did, whatever the documents name is expected as far as the sensor.
+        is_given: whether there is a coverage.yaml; without it, all that documents name is expected as far as the sensor.
     """
 
     expectations: tuple[Expectation, ...] = (Expectation(),)
@@ -175,7 +165,7 @@ class CoverageManifest:
 
 
 NO_MANIFEST = CoverageManifest()
-"""What is expected where there is no manifest."""
+"""What is expected without a coverage.yaml."""
 
 
 class SelectorIndex:
@@ -191,25 +181,25 @@ class SelectorIndex:
                 self._by_name.setdefault(key, []).append((position, selector))
 
     def positions(self, workload: Workload) -> list[int]:
-        """The positions of those that fit, in order."""
+        """Return the positions of those that fit, in order."""
         subscriptions = (None, (workload.subscription or "").lower())
         found: set[int] = set()
         for name, subscription in product({*map(str.lower, workload.names)}, subscriptions):
             for position, selector in self._by_name.get((name, subscription), ()):
-                if selector.fits_but_for_its_name(workload):
+                if selector.fits_without_name(workload):
                     found.add(position)
         for subscription in subscriptions:
             for position, selector in self._by_name.get((None, subscription), ()):
-                if position not in found and selector.fits_but_for_its_name(workload):
+                if position not in found and selector.fits_without_name(workload):
                     found |= {position} if any(is_called(workload, glob) for glob in selector.globs) else set()
         return sorted(found)
 
 
 class NamedWorkloads:
-    """The workloads that there are, of which it is asked which one a selector means by a name without a wildcard.
+    """The workloads of all documents, which finds the one that a selector means by a name without a wildcard.
 
-    An id means one. Whoever makes something in another subscription, account or project calls it as they like: so a bare name
-    means the only thing that is called so, and that only where a single such place was looked at.
+    An id means one workload. Names are free in each subscription, account and project. So a bare name means the only workload
+    of that name, and only if the documents speak of a single such place.
     """
 
     def __init__(self, workloads: Iterable[Workload]) -> None:
@@ -221,26 +211,26 @@ class NamedWorkloads:
                 self._by_name.setdefault(key, {})[one.key] = one
         self._keys = {one.key for one in self._all}
         self._subscriptions = {one.subscription for one in self._all if one.subscription}
-        self._elsewhere = {place for one in self._all if not one.subscription and (place := _account_of(one))}
+        self._elsewhere = {place for one in self._all if not one.subscription and (place := _find_account(one))}
 
     def has(self, selector: WorkloadSelector, name: str) -> bool:
-        """Whether one of them is what a selector means by one of its names, which may be a glob."""
+        """Return whether one of them is meant by a name of a selector, which may be a glob."""
         if is_glob(name):
-            return any(is_called(one, name) and selector.fits_but_for_its_name(one) for one in self._all)
-        return any(self.doubt(selector, name, one.kind) == "" for one in self.called(selector, name))
+            return any(is_called(one, name) and selector.fits_without_name(one) for one in self._all)
+        return any(self.find_doubt(selector, name, one.kind) == "" for one in self.find_called(selector, name))
 
-    def called(self, selector: WorkloadSelector, name: str, kind: WorkloadKind | None = None) -> list[Workload]:
-        """Those that a selector may mean by a name, be it theirs alone or not."""
+    def find_called(self, selector: WorkloadSelector, name: str, kind: WorkloadKind | None = None) -> list[Workload]:
+        """Return those that a selector may mean by a name."""
         lowered = name.lower()
         only = selector.subscription.lower() if selector.subscription is not None else None
-        some = [one for one in self._by_name.get((lowered, only), {}).values() if selector.fits_but_for_its_name(one)]
+        some = [one for one in self._by_name.get((lowered, only), {}).values() if selector.fits_without_name(one)]
         some = [one for one in some if kind is None or one.kind is kind]
         own = [one for one in some if lowered in map(str.lower, one.ids)]
         return own if own or _is_id(name) else some
 
-    def doubt(self, selector: WorkloadSelector, name: str, kind: WorkloadKind) -> str | None:
-        """Why nobody knows which one of a kind a name means, and what to write; empty where one is meant, None for none."""
-        some = self.called(selector, name, kind)
+    def find_doubt(self, selector: WorkloadSelector, name: str, kind: WorkloadKind) -> str | None:
+        """Return why it is not known which one a name means, and what to write; empty if one is meant, None for none."""
+        some = self.find_called(selector, name, kind)
         if len(some) > 1:
             return f"{name} may be any of {', '.join(one.id or one.subject for one in some)}: write the id of the one meant"
         if not some or (name.lower() in map(str.lower, some[0].ids) and kind not in _CONNECTED):
@@ -257,24 +247,24 @@ class NamedWorkloads:
         )
 
     def means(self, selector: WorkloadSelector, workload: Workload) -> bool:
-        """Whether a selector means a workload that it fits, and not one that is called so, too."""
+        """Return whether a selector that fits a workload means it, and not its namesake."""
         if any(is_called(workload, glob) for glob in selector.globs):
             return True
         for name in selector.named:
             if is_called(workload, name):
-                doubt = self.doubt(selector, name, workload.kind)
-                is_it = doubt == "" and self.called(selector, name, workload.kind)[0].key == workload.key
+                doubt = self.find_doubt(selector, name, workload.kind)
+                is_it = doubt == "" and self.find_called(selector, name, workload.kind)[0].key == workload.key
                 if is_it or (doubt is None and workload.key not in self._keys):
                     return True
         return False
 
 
 _CONNECTED = (WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT)
-"""The kinds of which a connector in any subscription may say that it is one's."""
+"""The kinds of which a connector of any subscription may claim to be the one."""
 
 
-def _account_of(workload: Workload) -> str:
-    """The account or project of a cluster of another cloud; empty where nobody knows it."""
+def _find_account(workload: Workload) -> str:
+    """Return the account or project of a cluster of another cloud; empty if it is not known."""
     location = location_named(workload.id or workload.subject)
     return location.account or next(iter(location.projects), "")
 
@@ -284,14 +274,14 @@ def _is_id(name: str) -> bool:
 
 
 class SelectorsAbove:
-    """Selectors, one below the other, of which it is asked whether they leave anything to those that come after them."""
+    """Selectors from the top down, which tells whether they leave anything to those that come after them."""
 
     def __init__(self) -> None:
         self._named: dict[str, list[tuple[int, WorkloadSelector]]] = {}
         self._with_globs: list[tuple[int, WorkloadSelector]] = []
 
     def add(self, position: int, selector: WorkloadSelector) -> None:
-        """Adds the next one."""
+        """Add the next one."""
         for name in selector.named:
             self._named.setdefault(name.lower(), []).append((position, selector))
         if selector.globs:
@@ -300,7 +290,7 @@ class SelectorsAbove:
     def find_covering(
         self, kinds: Iterable[WorkloadKind], names: Iterable[str], subscriptions: Iterable[str]
     ) -> frozenset[int]:
-        """The positions of those that together fit all that globs of names and subscriptions fit; none where they do not."""
+        """Return the positions of those that together fit all that globs of names and subscriptions fit; else none."""
         found: set[int] = set()
         for kind, name, subscription in product(kinds, names, subscriptions):
             named = () if is_glob(name) else self._named.get(name.lower(), ())

@@ -1,4 +1,4 @@
-"""Which expected sources are silent for longer than they may, which speak, and of which nobody knows. Pure.
+"""Judges expected sources: which are silent for longer than they may, and which speak again. Pure.
 
 Silence counts from the last recommendation that spoke of a source; alerts come when something happens, which may be never. It
 is judged at the hub's time up to which everything was taken in, so that nothing is told of what still waits to be read.
@@ -19,17 +19,17 @@ from router.domain.source_turns import AT_ONCE, DOWN, KnownSource, SourceLook, S
 from router.domain.texts import timestamp
 
 OFTEN = timedelta(hours=1)
-"""How often it is written down up to when the hub is taken in."""
+"""How often the time up to which the hub is taken in is written."""
 
 SETTLING = timedelta(days=1)
 """How long the clusters and plans of a subscription are left alone after its snapshots begin to bring Healthy rows: rows of one
 snapshot follow each other within a day."""
 
 GONE = timedelta(hours=1)
-"""How long a source may be missing in the manifest and be the same when it is back: so long, older workers may run."""
+"""How long a source may be missing from the manifest before it is resolved: workers with older rules may run so long."""
 
 KEPT = timedelta(days=400)
-"""How long after it was last heard of a source is known that only a pattern expects."""
+"""How long after it was last heard of a pattern expects a source."""
 
 
 def look_at(
@@ -70,7 +70,7 @@ def look_at(
 
 
 class _Judge:
-    """Says of one source after the other how it stands, and which turn it makes."""
+    """Judges one source after the other: how it stands, and which turn it makes."""
 
     def __init__(
         self,
@@ -85,23 +85,23 @@ class _Judge:
         self._excuses = SilenceExcuses(manifest, self._expected.values())
         self._known = {**{id: _unheard(one) for id, one in self._expected.items()}, **known}
         self._heard = {id: one.heard.possible_at(now) for id, one in self._known.items()}
-        # From when on the silence of each counts: never heard of, from when it was expected.
+        # The silence of a source that was never heard of counts from when it was first expected.
         self._begins: dict[str, datetime] = {}
         for id in self._expected:
             begin = self._heard[id].posture or self._instant(self._known[id].since)
             self._begins[id] = max(begin, watch.anew)
         self._silent = {id for id, one in self._expected.items() if self._until - self._begins[id] > one.within}
-        speakers = {_speaker_of(one) or "" for one in self._expected.values()}
+        speakers = {_find_speaker(one) or "" for one in self._expected.values()}
         self._healthy = {
             id: self._instant(self._known[id].healthy_since) for id in speakers if self._brings_healthy_rows(id)
         }
 
     def _instant(self, known: datetime | None) -> datetime:
-        """An instant that is known; this one where none is, or none that a clock can have shown."""
+        """Return a known instant; the present one if there is none, or none that a clock can have shown."""
         return known if known is not None and is_possible(known, self._now) else self._until
 
     def _brings_healthy_rows(self, id: str) -> bool:
-        """Whether a subscription speaks, and its snapshots tell of what is well, too."""
+        """Return whether a subscription speaks, and its snapshots also tell of what is well."""
         one, heard = self._expected.get(id), self._heard.get(id)
         if one is None or heard is None or heard.snapshot is None or heard.healthy is None or id in self._silent:
             return False
@@ -109,7 +109,7 @@ class _Judge:
         return heard.snapshot - heard.healthy <= one.within and not is_late
 
     def standing(self, id: str) -> KnownSource:
-        """A source as it stands now, before any turn."""
+        """Return a source as it stands now, before any turn."""
         one = self._known[id]
         is_unheard = id in self._expected and self._heard[id].posture is None
         return replace(
@@ -120,7 +120,7 @@ class _Judge:
         )
 
     def _is_missing(self, id: str, one: KnownSource) -> bool:
-        """Whether the manifest no longer expects a silent source, or lets it be silent for longer and that is not over."""
+        """Return whether the manifest no longer expects a silent source, or lets it be silent for longer than until now."""
         expected = self._expected.get(id)
         if one.silent_since is None or expected is None:
             return one.silent_since is not None
@@ -132,7 +132,7 @@ class _Judge:
         return posture is not None and one.silent_since is not None and posture > one.silent_since
 
     def find_turn(self, id: str, one: KnownSource) -> SourceTurn | None:
-        """The turn that a source makes now."""
+        """Return the turn that a source makes now, if any."""
         expected = self._expected.get(id)
         excuse = self._excuses.find(expected, self._now) if expected is not None else None
         if one.silent_since is None:
@@ -149,10 +149,10 @@ class _Judge:
         return self._end(one, SourceState.UNEXPECTED) if is_gone else None
 
     def _is_unknown(self, one: ExpectedSource) -> bool:
-        """Whether nobody can say of a cluster or plan whether it is silent."""
+        """Return whether the silence of a cluster or plan says nothing, since its subscription brings no Healthy rows."""
         if one.source.kind is CoverageSourceKind.SUBSCRIPTION:
             return False
-        held = self._healthy.get(_speaker_of(one) or "")
+        held = self._healthy.get(_find_speaker(one) or "")
         return held is None or self._until - held <= SETTLING
 
     def _opening(self, expected: ExpectedSource, one: KnownSource) -> SourceTurn:
@@ -186,8 +186,8 @@ def _unheard(one: ExpectedSource) -> KnownSource:
     return KnownSource(heard=LastHeard(source=one.source, subscription=one.subscription))
 
 
-def _speaker_of(one: ExpectedSource) -> str | None:
-    """The id of the subscription through which a cluster or plan is heard of; None where it is none of these."""
+def _find_speaker(one: ExpectedSource) -> str | None:
+    """Return the id of the subscription through which a cluster or plan is heard of; None for other sources."""
     if one.source.kind is CoverageSourceKind.SUBSCRIPTION or one.subscription is None:
         return None
     return CoverageSource(CoverageSourceKind.SUBSCRIPTION, one.subscription).id

@@ -1,4 +1,4 @@
-"""Which subscriptions, clusters and plans coverage.yaml expects to be heard of, and which exceptions excuse silence. Pure."""
+"""The subscriptions, clusters and plans that coverage.yaml expects to be heard of, and the excuses of their silence. Pure."""
 
 from __future__ import annotations
 
@@ -28,14 +28,12 @@ _SOURCES = frozenset({WorkloadKind.SUBSCRIPTION, WorkloadKind.CLUSTER})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedSource:
-    """A source that must not be silent for longer than it may.
+    """A source that may be silent for `within`.
 
     Attributes:
-        source: the source.
         workload: the subscription or cluster, as the manifest calls it; of a plan its subscription.
-        subscription: the id of the subscription whose snapshots speak of it; None where nobody knows it yet.
-        within: how long it may be silent.
-        entry: which entry of the manifest expects it, from 1; 0 where the manifest has no entries.
+        subscription: the id of the subscription whose snapshots speak of it; None while that is not known.
+        entry: the number of the entry that expects it, from 1; 0 without entries.
     """
 
     source: CoverageSource
@@ -47,11 +45,10 @@ class ExpectedSource:
 
 @dataclass(frozen=True, slots=True)
 class ExpectedSources:
-    """What a manifest expects to be heard of, given what was heard of so far.
+    """The sources that a manifest expects, given what was heard of so far.
 
     Attributes:
-        by_id: the sources by their ids.
-        unmatched: a line for each name or pattern that fits nothing so far, or of which it is not known what it means.
+        unmatched: a line for each name or pattern that fits nothing so far, or several things.
         known_by_now: ids of clusters that the manifest names, which are heard of by the ids of their resources by now.
     """
 
@@ -61,21 +58,21 @@ class ExpectedSources:
 
 
 def expected_sources(manifest: CoverageManifest, heard: Iterable[LastHeard]) -> ExpectedSources:
-    """The sources that a manifest expects; none where nobody wrote one.
+    """Return the sources that a manifest expects; none without a manifest.
 
-    A subscription is one where the manifest names it, and where a cluster that is one is in it: the cluster is heard of
-    through it. A pattern expects each subscription and cluster that it fits as soon as anything is heard of that.
+    A subscription is expected if the manifest names it, or a cluster in it, which is heard of through it. A pattern expects
+    each subscription and cluster that it fits as soon as one is heard of.
     """
     return _Expecting(manifest, heard).sources() if manifest.is_given else ExpectedSources()
 
 
 class _Expecting:
-    """Finds the sources of one manifest; of several entries that fit one, the first counts."""
+    """The search for the sources of a manifest; of several entries that fit one, the first counts."""
 
     def __init__(self, manifest: CoverageManifest, heard: Iterable[LastHeard]) -> None:
         self._entries = manifest.expectations
         self._index = SelectorIndex(entry.selects for entry in self._entries)
-        known = [workload for one in heard if (workload := _workload_of(one)) is not None]
+        known = [workload for one in heard if (workload := _find_workload(one)) is not None]
         self._subscriptions = [one for one in known if one.kind is WorkloadKind.SUBSCRIPTION]
         self._clusters = [one for one in known if one.kind is WorkloadKind.CLUSTER]
         self._known = NamedWorkloads(known)
@@ -104,7 +101,7 @@ class _Expecting:
         return ExpectedSources(self._found, tuple(self._unmatched), frozenset(self._known_by_now - self._found.keys()))
 
     def _add_named(self, position: int, entry: Expectation) -> None:
-        """Adds what an entry names, whether it was ever heard of or not."""
+        """Add what an entry names, whether it was ever heard of or not."""
         selects = entry.selects
         for pattern in selects.subscriptions:
             if pattern == EVERY_NAME:
@@ -128,13 +125,13 @@ class _Expecting:
     def _add_called(self, name: str, position: int, entry: Expectation) -> None:
         (kind,) = entry.selects.kinds
         workload = named_workload(kind, name, entry.selects.subscription)
-        doubt = self._known.doubt(entry.selects, name, kind)
+        doubt = self._known.find_doubt(entry.selects, name, kind)
         if doubt or (kind is WorkloadKind.SUBSCRIPTION and not is_guid(workload.name)):
             # Messages have no other name of a subscription than its id.
             self._doubt(entry, "name", name, doubt if kind is not WorkloadKind.SUBSCRIPTION else None)
         elif kind is WorkloadKind.CLUSTER and doubt is not None:
-            self._known_by_now.add(_source_of(workload).id)
-        elif not any(entry.selects.fits_but_for_its_name(one) for one in self._named_by_id.get(name.lower(), ())):
+            self._known_by_now.add(_source_for(workload).id)
+        elif not any(entry.selects.fits_without_name(one) for one in self._named_by_id.get(name.lower(), ())):
             self._add(workload, position)
 
     def _doubt(self, entry: Expectation, key: str, pattern: str, why: str | None = None) -> None:
@@ -142,10 +139,10 @@ class _Expecting:
         self._unmatched.append(f"coverage.yaml expect[{entry.number - 1}].{key}: {why}")
 
     def _add(self, workload: Workload, position: int) -> None:
-        """Adds a subscription or cluster that an entry names or fits, and the subscription of a cluster."""
+        """Add a subscription or cluster, and the subscription of a cluster."""
         first = self._first_for(workload)
         counts = position if first is None else first
-        self._expect(_source_of(workload), workload, self._entries[counts])
+        self._expect(_source_for(workload), workload, self._entries[counts])
         if workload.subscription is not None:
             self._in[position].setdefault(workload.subscription)
             self._in[counts].setdefault(workload.subscription)
@@ -166,8 +163,8 @@ class _Expecting:
             )
 
 
-def _workload_of(heard: LastHeard) -> Workload | None:
-    """The subscription or cluster that was heard of; None for anything else."""
+def _find_workload(heard: LastHeard) -> Workload | None:
+    """Return the subscription or cluster that was heard of; None for anything else."""
     kind, subject, _ = heard.source
     if kind is CoverageSourceKind.SUBSCRIPTION:
         return named_workload(WorkloadKind.SUBSCRIPTION, subject)
@@ -183,14 +180,14 @@ def _workload_of(heard: LastHeard) -> Workload | None:
     )
 
 
-def _source_of(workload: Workload) -> CoverageSource:
+def _source_for(workload: Workload) -> CoverageSource:
     if workload.kind is WorkloadKind.SUBSCRIPTION:
         return CoverageSource(CoverageSourceKind.SUBSCRIPTION, workload.subscription or workload.name)
     return CoverageSource(CoverageSourceKind.CLUSTER, workload.subject)
 
 
 class SilenceExcuses:
-    """The exceptions of a manifest on the rungs that silence puts in doubt, to be found by the sources that they excuse."""
+    """The exceptions of a manifest from the rungs that silence puts in doubt, found by the sources that they excuse."""
 
     def __init__(self, manifest: CoverageManifest, sources: Iterable[ExpectedSource]) -> None:
         self._excuses = manifest.excuses
@@ -198,12 +195,12 @@ class SilenceExcuses:
         self._index = SelectorIndex(one.selects for one in manifest.excuses)
 
     def find(self, one: ExpectedSource, now: datetime) -> Excuse | None:
-        """The exception that excuses the silence of a source now, of several the one that ends last; None where none does."""
+        """Return the exception that excuses the silence of a source now, of several the one that ends last."""
         there = (excuse for excuse in self.fitting(one) if now < excuse.exception.ends)
         return max(there, key=lambda excuse: excuse.exception.ends, default=None)
 
     def fitting(self, one: ExpectedSource) -> Iterator[Excuse]:
-        """Those that excuse its silence until they end; that of a plan is its subscription's."""
+        """Yield those that excuse its silence until they end; a plan is excused as its subscription is."""
         for excuse in (self._excuses[position] for position in self._index.positions(one.workload)):
             is_about_it = not excuse.rungs or RUNGS[one.source.kind] in excuse.rungs
             if is_about_it and self._there.means(excuse.selects, one.workload):
@@ -211,9 +208,9 @@ class SilenceExcuses:
 
 
 def numbers_about_silence(manifest: CoverageManifest) -> frozenset[int]:
-    """The numbers of the exceptions that name the rung on which a source of the manifest may be silent.
+    """Return the numbers of the exceptions that name the rung on which a source of the manifest may be silent.
 
-    Where nothing is known of the stream nobody knows whether they excuse anything.
+    Without a state it is not known whether they excuse anything.
     """
     sources = expected_sources(manifest, ()).by_id.values()
     excuses = SilenceExcuses(manifest, sources)
