@@ -1,7 +1,7 @@
-"""What became of the signals of each ATT&CK technique and tactic: routed, to nobody, held, or below the floor. Pure.
+"""What became of the signals of each ATT&CK technique and tactic: routed, quiet, held, or below the floor. Pure.
 
 Signals are counted, not messages: one that was routed and then updated counts once, and one that was held and came out later
-counts as both. Samples count for nothing: they show that a way is open, not that anybody hears of an attack.
+counts as both. Samples count for nothing: they show that a way is open, not that people hear of an attack.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class PastDecision(NamedTuple):
         held_by, held_until: the name of what held it, and until when that was to hold.
         tactics, techniques: as they were decided, under the table of that time.
         rulebook: the hash of the rulebook that decided.
-        is_quiet: whether nobody was notified, though it was routed: quiet routes alone took it.
+        is_quiet: whether it was routed by quiet routes alone, so that no people were notified.
         is_sample: whether it is one of Defender's samples.
     """
 
@@ -95,12 +95,12 @@ class AttackOutcome(NamedTuple):
     """What became of the signals of one technique or tactic.
 
     Attributes:
-        routed: how many were routed to somebody.
-        quiet: how many were routed to nobody.
+        routed: how many were routed to people.
+        quiet: how many were routed by quiet routes alone.
         held: how many were held, whatever held them.
         below_floor: how many were below the floor.
-        unheard: how many were never routed to anybody, whatever became of them.
-        last_routed: when one was routed to somebody last, where that is known.
+        unheard: how many were never routed to people, whatever became of them.
+        last_routed: when one was routed to people last, where that is known.
         held_by: what each rule or silence held of them, by name.
     """
 

@@ -137,7 +137,7 @@ class _Words:
             yield from ((key, name) for key in _COMPROMISED)
         for field, keys in _ENTITIES.items():
             values: tuple[str, ...] = getattr(self._evidence, field)
-            if len(values) == 1:  # of several nobody knows which one is meant
+            if len(values) == 1:  # of several it is not known which one is meant
                 yield from ((key, self._name_in(field, values[0])) for key in keys)
 
     def _name_in(self, field: str, words: str) -> str:
@@ -166,7 +166,7 @@ _ENTITIES = {
 def _links_of(signal: Signal) -> list[Link]:
     """Its links that lead to a page, each address once: its extended links, then Defender's reports.
 
-    No other property is looked at: whoever attacks can write many of them.
+    No other property is looked at: an attacker can write many of them.
     """
     of_properties = (
         link

@@ -151,7 +151,7 @@ def _is_met_by_itself(element: Element, signal: Signal, owners: Owners) -> bool:
     texts = values_of(signal, element.field, owners)
     if element.field != CVE:
         return _holds(element, texts)
-    # One CVE that nobody looked at is enough to be told, and in a list that was cut there may be one.
+    # One CVE that is not accepted is enough to be told, and in a list that was cut there may be one.
     is_whole = isinstance(signal, Finding) and signal.cves is not None and signal.cves.is_whole
     return is_whole and bool(texts) and all(_holds(element, (text,)) for text in texts)
 

@@ -122,7 +122,7 @@ def taken_without[B, T](
 ) -> Exchange[T]:
     """What `send` brings of the whole, or of less where the whole is refused; raises the first refusal where both are.
 
-    So what a team says wrong of itself costs nobody the notice. `less_of` gives what a refusal leaves, None for nothing.
+    So a notice is not lost for what a team says wrong of itself. `less_of` gives what a refusal leaves, None for nothing.
     """
     try:
         return (yield from send(whole))

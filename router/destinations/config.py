@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
+from functools import cache
+from importlib.resources import files
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -18,10 +20,25 @@ from router.domain.notices import Notice
 from router.domain.urls import is_host, is_loopback, split_url
 
 
+@cache
+def _examples() -> dict[str, list[dict[str, Any]]]:
+    """Examples of entries by kind: `examples.toml`."""
+    import tomllib  # for which no start waits
+
+    return tomllib.loads(files("router.destinations").joinpath("examples.toml").read_text(encoding="utf-8"))
+
+
+def _add_examples(schema: dict[str, Any]) -> None:
+    """Puts the examples of a kind into the schema of its config."""
+    kind = schema.get("properties", {}).get("kind", {}).get("const")
+    if kind in _examples():
+        schema["examples"] = _examples()[kind]
+
+
 class Config(BaseModel):
     """A destination's entry in policy.yaml. Its errors do not repeat what was written: it may be a secret."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, json_schema_extra=_add_examples)
 
     @property
     def clients(self) -> tuple[str, ...]:

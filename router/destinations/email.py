@@ -7,9 +7,9 @@ once, and none must. Updates and resolutions name the opening's `Message-ID`, wh
 so that they stand under it.
 
 Retried: no answer, also after the whole message, no STARTTLS, a certificate that is not trusted, and every 4xx. A mail that
-the server would take for some recipients and later for another one waits for all of them for ten minutes, since whoever has it
-would get it again; after that it goes to those that are taken. Who is refused for good does not keep it from the others.
-The receipt names whoever was refused. A refusal of our credentials, or of the sender, pauses the destination.
+the server would take for some recipients and later for another one waits for all of them for ten minutes, since
+others would get it again; after that it goes to those that are taken. Who is refused for good does not keep it from the others.
+The receipt names the refused ones. A refusal of our credentials, or of the sender, pauses the destination.
 Truncated: the subject at 200 characters, the text at 20,000, the page at 90,000 bytes.
 
 https://www.rfc-editor.org/rfc/rfc6409 (submission), https://www.rfc-editor.org/rfc/rfc5322#section-3.6.4 (threads)
@@ -70,7 +70,7 @@ def error_for(answer: MailAnswer, mail: SendMail, name: str, attempt: Attempt) -
         return Unauthorized(f"{text}; check `from`, and whether its credentials may send as that")
     if step is MailStep.RECIPIENTS and enhanced.startswith(_POLICY):
         return Unauthorized(f"{text}; check whether its credentials may send to `to`")
-    # Whoever has come so far was let in.
+    # A client that has come so far was let in.
     return Rejected(text, status=code, authenticated=mail.user is not None)
 
 
@@ -119,28 +119,7 @@ class EmailConfig(OneByOneConfig):
     `auth` is left out for a server that lets this machine send without. `tls: none` is for a server on loopback.
     """
 
-    model_config = ConfigDict(
-        validate_by_name=True,
-        json_schema_extra={
-            "examples": [
-                {
-                    "kind": "email",
-                    "host": "smtp.soc.example",
-                    "auth": {"user": "alert-router", "password": {"secret": "SMTP_PASSWORD"}},
-                    "from": "alert-router@soc.example",
-                    "to": ["soc@soc.example", "platform@contoso.example"],
-                },
-                {
-                    "kind": "email",
-                    "host": "127.0.0.1",
-                    "port": 25,
-                    "tls": "none",
-                    "from": "alert-router@soc.example",
-                    "to": ["soc@soc.example"],
-                },
-            ]
-        },
-    )
+    model_config = ConfigDict(validate_by_name=True)
 
     kind: Literal["email"]
     host: Host
@@ -158,7 +137,7 @@ class EmailConfig(OneByOneConfig):
 
 
 class Email(OneByOne):
-    """Tells whoever reads some mailboxes."""
+    """Mails to some mailboxes."""
 
     name: ClassVar[str] = "email"
     lane: ClassVar[Lane] = Lane.TICKET
@@ -209,12 +188,12 @@ class Email(OneByOne):
         )
 
     def _recipients_of(self, attempt: Attempt) -> tuple[str, ...]:
-        """Those whom the policy names, unless the notice is for one person, such as a rule's owner."""
+        """The addresses that the policy names, unless the notice is for one person, such as a rule's owner."""
         notice = self.notice_in(attempt)
         if notice.recipient is None:
             return self._to
         if not is_mail_address(notice.recipient):
-            raise Rejected(f"{self.name}: the notice is for somebody whose mail address is none")
+            raise Rejected(f"{self.name}: the notice is for a person without a mail address")
         return (notice.recipient,)
 
     def _user_of(self, auth: BasicAuth, attempt: Attempt) -> str:
@@ -242,7 +221,7 @@ class Email(OneByOne):
             "In-Reply-To": f"<{root}>" if has_root else "",
             "References": f"<{root}>" if has_root else "",
             "List-Id": f"<{delivery.destination}.{delivery.stream}.{self._domain}>",
-            # Nobody's absence is an answer to this, in the standard's words and in Exchange's.
+            # A note of absence is no answer to this, in the standard's words and in Exchange's.
             "Auto-Submitted": "auto-generated",
             "X-Auto-Response-Suppress": "All",
             "Importance": "high" if is_important else "",

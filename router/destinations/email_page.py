@@ -167,7 +167,7 @@ def mail_of(headers: Mapping[str, str], text: str, page: str, boundary: str) -> 
 
 
 def _encoded(name: str, value: str) -> str:
-    """A header's value: itself where it is short and plain, else in words of base64, which nobody reads as anything else."""
+    """A header's value: itself where it is short and plain, else in words of base64."""
     if _PLAIN.fullmatch(value) and len(name) + len(value) < _LONGEST_LINE and "=?" not in value:
         return value
     if name != "Subject":

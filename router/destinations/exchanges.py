@@ -165,7 +165,8 @@ def error_for(answer: HttpAnswer, name: str, attempt: Attempt) -> DeliveryError 
     status = answer.status
     if 200 <= status < 300:
         return None
-    text = f"{name}: answered {status}{_said(answer, attempt)}"
+    words = excerpt_of("; ".join(dict.fromkeys(words_in(answer))), attempt)
+    text = f"{name}: answered {status}{f' ({words})' if words else ''}"
     if status in _LATER or status >= 500:
         wish = retry_after_in(answer, attempt.now)
         return Unavailable(text, retry_after=wish, is_crowded=status in CROWDED)
@@ -182,11 +183,6 @@ def excerpt_of(text: str, attempt: Attempt) -> str:
     # A vendor may quote what it was sent, and people read what it says.
     text = _AUTHORIZATION.sub(r"\1 ***", masked(_QUERY.sub("", text[:_LONGEST_WORDS])))
     return shorten(one_line(" ".join(text.split())), EXCERPT)
-
-
-def _said(answer: HttpAnswer, attempt: Attempt) -> str:
-    words = excerpt_of("; ".join(dict.fromkeys(words_in(answer))), attempt)
-    return f" ({words})" if words else ""
 
 
 def words_in(answer: HttpAnswer) -> Iterator[str]:
@@ -235,7 +231,7 @@ def authorized(request: HttpRequest, auth: Auth, attempt: Attempt, kind: str) ->
     if answer.status == 401:
         token = yield replace(wanted, refused=token)
         answer = yield _bearing(request, f"Bearer {token}")
-    # Nobody further on knows of the token, so nobody would keep it out of what is said of the answer.
+    # The token is known here alone, so here it is kept out of quotes of the answer.
     return replace(answer, body=answer.body.replace(token.encode(), b"***"))
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from router.destinations.base import object_of
 from router.destinations.config import Config
@@ -24,8 +24,6 @@ from router.domain.rulebook import Lane
 
 class FileConfig(Config):
     """`{kind: file, path: FILE}`; a path that is not absolute starts where the router was started."""
-
-    model_config = ConfigDict(json_schema_extra={"examples": [{"kind": "file", "path": "notices.ndjson"}]})
 
     kind: Literal["file"]
     path: Annotated[str, Field(min_length=1, pattern=r"^[^\x00]+$")]

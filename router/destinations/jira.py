@@ -18,7 +18,7 @@ is a dead letter, so that who owns the workflow knows.
 
 Retried: no answer, 408, 409 (another transition is under way), 425, 429, 5xx, a success that is no JSON of Jira's. A 400
 about what only the config decides (project, issue type, priority, a field that no screen has) pauses the destination, as do
-a 404 of the search and an answer that was given to nobody because the token is over.
+a 404 of the search and an answer to an anonymous user, since the token is over.
 Truncated: summary and texts of `fields` at 255 characters; description and comments where their JSON passes 32,767 bytes.
 
 https://developer.atlassian.com/cloud/jira/platform/rest/v3/
@@ -31,7 +31,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from router.destinations.base import OneByOne, handle_of, taken_without
 from router.destinations.config import (
@@ -105,31 +105,6 @@ class JiraConfig(OneByOneConfig):
     {owner.group} in their texts; what comes out empty is left out. `priorities` names Jira's priority for each severity
     (and `Unknown`); a severity that it leaves out has none. `site` is for links where `url` is api.atlassian.com.
     """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "kind": "jira",
-                    "url": "https://jira.example",
-                    "auth": {"user": "alert-router@contoso.example", "password": {"secret": "JIRA_TOKEN"}},
-                    "project": "SEC",
-                    "fields": {"components": [{"name": "{owner.service}"}], "customfield_10010": "{owner.group}"},
-                },
-                {
-                    "kind": "jira",
-                    "url": "https://api.atlassian.com/ex/jira/11223344-a1b2-3b33-c444-def123456789",
-                    "auth": {"bearer": {"secret": "JIRA_TOKEN"}},
-                    "project": "10001",
-                    "issue_type": "10004",
-                    "labels": ["defender", "{plan}"],
-                    "priorities": {},
-                    "resolve": {"transition": "Close", "resolution": "Done"},
-                    "site": "https://jira.example",
-                },
-            ]
-        }
-    )
 
     kind: Literal["jira"]
     url: HttpsUrl

@@ -38,21 +38,14 @@ _OF_THE_PROJECT = re.compile(
     r"|The value '[^']*' does not exist for the field 'project'\.)",
     re.IGNORECASE,
 )
-# Credentials that do not count are answered as nobody's, with what nobody may see: an empty search, a 404.
+# Credentials that do not count are answered as an anonymous user's: an empty search, a 404.
 # https://github.com/MrRefactoring/jira.js/issues/418
 _NOBODY = re.compile(r"AUTHENTICATED_FAILED|AUTHENTICATION_DENIED", re.IGNORECASE)
 _EPOCH = re.compile(r"\d{10}")
 
 
 class Issue(NamedTuple):
-    """What the router needs to know of an issue.
-
-    Attributes:
-        id: its id.
-        key: its key, which people call it by.
-        is_done: whether its status is in the category Done.
-        created: when it was created, where that was asked for.
-    """
+    """An issue by its id and its key; `created` is None where that was not asked for."""
 
     id: str
     key: str
@@ -61,13 +54,7 @@ class Issue(NamedTuple):
 
 
 class Transition(NamedTuple):
-    """A transition that is open to an issue now.
-
-    Attributes:
-        id: its id.
-        name: its name.
-        status: the status that it leads to.
-    """
+    """A transition that is open to an issue now, and the status that it leads to."""
 
     id: str
     name: str
@@ -75,11 +62,7 @@ class Transition(NamedTuple):
 
 
 class Site:
-    """One Jira site. Whatever goes wrong is raised as a DeliveryError.
-
-    Attributes:
-        address: the base URL of its REST API.
-    """
+    """One Jira site, at the base URL of its REST API. Whatever goes wrong is raised as a DeliveryError."""
 
     def __init__(self, base: str, auth: Auth) -> None:
         self.address = f"{base}/rest/api/3"
@@ -173,7 +156,7 @@ def _find_error(answer: HttpAnswer, attempt: Attempt, *, is_of_the_site: bool) -
     """What an answer means; a 404 of what every site has is about the address, and not about one issue."""
     if _NOBODY.search(answer.headers.get("x-seraph-loginreason", "")):
         return Unauthorized(
-            f"{NAME}: answered {answer.status} as to nobody; check its credentials, a token may be over"
+            f"{NAME}: answered {answer.status} as to an anonymous user; check its credentials, a token may be over"
         )
     body = _body_of(answer)
     words = list(_words_in(body))

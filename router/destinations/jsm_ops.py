@@ -1,9 +1,9 @@
 """Jira Service Management Operations, and Opsgenie until it ends: one alert for each signal, paged and closed.
 
 Deduplicates on the server, by `alias` (the signal key), while the alert is open: a creation under the alias of an open
-alert is counted on it and pages nobody. After a close the same alias opens a new alert, so a signal that comes back
+alert is counted on it and pages no one. After a close the same alias opens a new alert, so a signal that comes back
 pages again. An update is such a creation, then a note: a note alone is accepted for an alert that is closed, or that
-never came to be, and is lost there. So whoever closed an alert whose signal goes on changing is paged anew.
+never came to be, and is lost there. So people who closed an alert whose signal goes on changing are paged anew.
 Whatever follows an opening goes by the key that took it. An owner with a pager key of its own is paged with that one, and
 by the destination's where that one is refused.
 
@@ -28,7 +28,7 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import quote
 
 import orjson
-from pydantic import ConfigDict, Field, model_validator
+from pydantic import Field, model_validator
 
 from router.destinations.base import OneByOne, is_handle
 from router.destinations.config import Config, HttpsUrl, OneByOneConfig, SecretName, Template, base_of, parse
@@ -81,20 +81,6 @@ class JsmOpsConfig(OneByOneConfig):
     `responders` are added to those that the integration's team has; one whose name comes out empty is left out.
     """
 
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"kind": "jsm_ops", "key": {"secret": "JSM_OPS_KEY"}},
-                {
-                    "kind": "jsm_ops",
-                    "key": {"secret": "JSM_OPS_KEY"},
-                    "url": "https://api.eu.opsgenie.com",
-                    "responders": [{"type": "team", "name": "{owner.group}"}],
-                },
-            ]
-        }
-    )
-
     kind: Literal["jsm_ops"]
     key: SecretName
     url: HttpsUrl = "https://api.atlassian.com/jsm/ops/integration"
@@ -102,7 +88,7 @@ class JsmOpsConfig(OneByOneConfig):
 
 
 class JsmOps(OneByOne):
-    """Pages whoever is on call."""
+    """Pages people on call."""
 
     name: ClassVar[str] = "jsm_ops"
     lane: ClassVar[Lane] = Lane.PAGE

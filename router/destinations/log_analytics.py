@@ -23,7 +23,7 @@ from importlib.resources import files
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import urlsplit
 
-from pydantic import ConfigDict, Discriminator, Field, Tag
+from pydantic import Discriminator, Field, Tag
 
 from router.destinations.config import Config, HttpsUrl, SettingName, base_of, named_or_written
 from router.destinations.wording.facts import evidence_of, posture_of
@@ -233,25 +233,6 @@ class LogAnalyticsConfig(Config):
 
     Endpoint and rule may be those that app settings hold: `{setting: NAME}`.
     """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "kind": "log_analytics",
-                    "endpoint": "https://logs.example",
-                    "rule": "dcr-00000000000000000000000000000000",
-                    "table": "ASimAlertEventLogs",
-                },
-                {
-                    "kind": "log_analytics",
-                    "endpoint": {"setting": "CSPM_LOGS_ENDPOINT"},
-                    "rule": {"setting": "CSPM_LOGS_RULE"},
-                    "table": "DefenderFindings_CL",
-                },
-            ]
-        }
-    )
 
     kind: Literal["log_analytics"]
     endpoint: LogsEndpoint

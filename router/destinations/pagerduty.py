@@ -17,8 +17,6 @@ from __future__ import annotations
 import re
 from typing import Any, ClassVar, Literal
 
-from pydantic import ConfigDict
-
 from router.destinations.base import OneByOne
 from router.destinations.config import HttpsUrl, OneByOneConfig, SecretName, base_of
 from router.destinations.exchanges import JSON, Exchange, error_for
@@ -50,17 +48,13 @@ _ROUTING_KEY = re.compile(r"(?:[a-z]+ ){0,3}'?routing[ _]key\b", re.IGNORECASE)
 class PagerDutyConfig(OneByOneConfig):
     """`{kind: pagerduty, routing_key: {secret: NAME}}`; `url` is another one in the EU (events.eu.pagerduty.com)."""
 
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"kind": "pagerduty", "routing_key": {"secret": "PAGERDUTY_ROUTING_KEY"}}]}
-    )
-
     kind: Literal["pagerduty"]
     routing_key: SecretName
     url: HttpsUrl = "https://events.pagerduty.com"
 
 
 class PagerDuty(OneByOne):
-    """Pages whoever is on call."""
+    """Pages people on call."""
 
     name: ClassVar[str] = "pagerduty"
     lane: ClassVar[Lane] = Lane.PAGE

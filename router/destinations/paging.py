@@ -197,6 +197,6 @@ class PagerKeys:
         return error
 
     def refusal_of(self, name: str, error: DeliveryError, status: int) -> DeliveryError:
-        """What it means that a key is refused: an owner's troubles nobody else's pages."""
+        """What it means that a key is refused: an owner's key stops no other page."""
         text = f"{error}; check the secret {name}"
         return Unauthorized(text) if name == self.default else KeyRefused(text, status=status)

@@ -22,7 +22,7 @@ from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 from urllib.parse import quote
 
-from pydantic import AfterValidator, ConfigDict, Field, model_validator
+from pydantic import AfterValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
 from router.destinations.base import OneByOne, handle_of, taken_without
@@ -87,25 +87,6 @@ class ServiceNowConfig(OneByOneConfig):
     `fields` adds or replaces columns when a ticket is opened, with placeholders such as {owner.group}; a column whose
     text comes out empty is left out. A reference column takes a sys_id, or a name where the instance resolves it.
     """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "kind": "servicenow",
-                    "url": "https://servicenow.example",
-                    "auth": {"user": "alert-router", "password": {"secret": "SERVICENOW_PASSWORD"}},
-                    "fields": {"assignment_group": "{owner.group}", "u_environment": "prod"},
-                },
-                {
-                    "kind": "servicenow",
-                    "url": "https://servicenow.example",
-                    "auth": {"bearer": {"secret": "SERVICENOW_TOKEN"}},
-                    "table": "sn_si_incident",
-                },
-            ]
-        }
-    )
 
     kind: Literal["servicenow"]
     url: HttpsUrl

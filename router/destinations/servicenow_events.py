@@ -27,7 +27,7 @@ from datetime import UTC, datetime
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import quote
 
-from pydantic import ConfigDict, Field
+from pydantic import Field
 from pydantic.json_schema import SkipJsonSchema
 
 from router.destinations.base import OneByOne
@@ -71,24 +71,6 @@ class ServiceNowEventsConfig(OneByOneConfig):
 
     Without one it is the product that says it.
     """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "kind": "servicenow_events",
-                    "url": "https://servicenow.example",
-                    "auth": {"user": "alert-router", "password": {"secret": "SERVICENOW_PASSWORD"}},
-                },
-                {
-                    "kind": "servicenow_events",
-                    "url": "https://servicenow.example",
-                    "auth": {"bearer": {"secret": "SERVICENOW_TOKEN"}},
-                    "source": "Defender",
-                },
-            ]
-        }
-    )
 
     kind: Literal["servicenow_events"]
     url: HttpsUrl

@@ -73,14 +73,7 @@ _SHOWN = "sysparm_fields=sys_id,number,active,state,correlation_id&sysparm_exclu
 
 
 class Ticket(NamedTuple):
-    """What the router needs to know of a ticket; None stands for what the account may not read.
-
-    Attributes:
-        sys_id: the record's id.
-        number: its number, which people call it by.
-        is_active: whether it counts as open.
-        state: its state.
-    """
+    """A ticket by its sys_id and its number; None stands for what the account may not read."""
 
     sys_id: str | None
     number: str | None
@@ -89,11 +82,7 @@ class Ticket(NamedTuple):
 
 
 class TicketTable:
-    """One table of one instance. Whatever goes wrong is raised as a DeliveryError.
-
-    Attributes:
-        address: the table's URL.
-    """
+    """One table of one instance, at its URL. Whatever goes wrong is raised as a DeliveryError."""
 
     def __init__(self, base: str, table: str, auth: Auth, resolved: str) -> None:
         self.address = f"{base}/api/now/table/{table}"

@@ -6,7 +6,7 @@ at the end of each tell which belong together and which are the same.
 
 Retried: no answer, 408, 425, 429, 5xx, and a 200 that does not say `ok`. An answer about the webhook, its channel or its
 workspace (401, 403, 404, or one of the words in `_ABOUT_ALL`) pauses the destination, since no other message gets
-through either, and none is lost when somebody mends it. Any other is about this message, and final.
+through either, and none is lost when it is mended. Any other is about this message, and final.
 Truncated: header at 150 characters, the rest to one screen of a phone (`router.destinations.wording.first_screen`).
 
 Text of an alert stands in the header, which is plain text and escaped, and in the texts of `rich_text`, where nothing is
@@ -23,8 +23,6 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, ClassVar, Literal
 from urllib.parse import urlsplit
-
-from pydantic import ConfigDict
 
 from router.destinations.base import OneRequest
 from router.destinations.config import OneByOneConfig, Origin, SecretName
@@ -44,26 +42,14 @@ _WEBHOOKS = "/services/"
 
 _ABOUT_ALL = frozenset(
     {
-        "action_prohibited",
-        "channel_is_archived",
-        "channel_not_found",
-        "invalid_token",
-        "no_active_hooks",
-        "no_service",
-        "no_service_id",
-        "no_team",
-        "posting_to_general_channel_denied",
-        "team_disabled",
+        "action_prohibited", "channel_is_archived", "channel_not_found", "invalid_token", "no_active_hooks", "no_service",
+        "no_service_id", "no_team", "posting_to_general_channel_denied", "team_disabled",
     }
-)
+)  # fmt: skip
 
 
 class SlackConfig(OneByOneConfig):
     """`{kind: slack, url: {secret: NAME}}`: the webhook's URL is a secret; `origin` says where it leads."""
-
-    model_config = ConfigDict(
-        json_schema_extra={"examples": [{"kind": "slack", "url": {"secret": "SLACK_WEBHOOK_URL"}}]}
-    )
 
     kind: Literal["slack"]
     url: SecretName

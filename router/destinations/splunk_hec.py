@@ -22,7 +22,7 @@ from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import orjson
-from pydantic import ConfigDict, Field
+from pydantic import Field
 
 from router.destinations.base import object_of
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
@@ -45,12 +45,7 @@ _ABOUT_ALL = frozenset({1, 2, 3, 4, 7, 10, 11, 14, 16, 21, 22})
 
 
 class Reply(NamedTuple):
-    """What Splunk says in an answer; None stands for what it does not say.
-
-    Attributes:
-        code: Splunk's own code.
-        number: the number of the event at which it stopped.
-    """
+    """Splunk's own code in an answer, and the number of the event at which it stopped; None where it says none."""
 
     code: int | None
     number: int | None
@@ -99,27 +94,6 @@ class SplunkHecConfig(Config):
 
     `index`, `sourcetype`, `source` and `host` are those of all events; without `index` and `host` the token's count.
     """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "kind": "splunk_hec",
-                    "url": "https://http-inputs.splunk.example",
-                    "token": {"secret": "SPLUNK_HEC_TOKEN"},
-                    "index": "security",
-                },
-                {
-                    "kind": "splunk_hec",
-                    "url": "https://splunk.example:8088",
-                    "token": {"secret": "SPLUNK_HEC_TOKEN"},
-                    "sourcetype": "azure:defender",
-                    "source": "soc",
-                    "host": "router-1",
-                },
-            ]
-        }
-    )
 
     kind: Literal["splunk_hec"]
     url: HttpsUrl

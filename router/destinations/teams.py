@@ -24,7 +24,6 @@ from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
 import orjson
-from pydantic import ConfigDict
 
 from router.destinations.base import OneRequest
 from router.destinations.config import OneByOneConfig, Origin, SecretName
@@ -60,18 +59,6 @@ class TeamsConfig(OneByOneConfig):
 
     `origin` is the URL up to the first single slash, such as https://default0.1.environment.api.powerplatform.com.
     """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {
-                    "kind": "teams",
-                    "url": {"secret": "TEAMS_WEBHOOK_URL"},
-                    "origin": "https://default0.1.environment.powerplatform.example",
-                }
-            ]
-        }
-    )
 
     kind: Literal["teams"]
     url: SecretName

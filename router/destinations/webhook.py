@@ -1,4 +1,4 @@
-"""A signed webhook, Standard Webhooks 1.0: one message for each notice, to whoever receives it.
+"""A signed webhook, Standard Webhooks 1.0: one message for each notice, to a receiver of your own.
 
 Deduplicates on the receiver's side, by `webhook-id` (the delivery key), which stays the same over all attempts.
 Retried: no answer, 408, 425, 429, 5xx. Any other answer but a 2xx is final, redirects and 410 Gone too.
@@ -23,7 +23,7 @@ from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
-from pydantic import AfterValidator, ConfigDict, Discriminator, Field, Tag
+from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from router.destinations.base import OneByOne, document_of
 from router.destinations.config import Auth, Config, HttpsUrl, OneByOneConfig, SecretName
@@ -37,19 +37,10 @@ from router.domain.rulebook import Lane
 
 _OURS = frozenset(
     {
-        "content-type",
-        "content-length",
-        "transfer-encoding",
-        "connection",
-        "content-encoding",
-        "expect",
-        "host",
-        "proxy-authorization",
-        "te",
-        "traceparent",
-        "upgrade",
+        "content-type", "content-length", "transfer-encoding", "connection", "content-encoding", "expect", "host",
+        "proxy-authorization", "te", "traceparent", "upgrade",
     }
-)
+)  # fmt: skip
 
 
 def _no_header_of_ours(name: str) -> str:
@@ -112,32 +103,6 @@ class WebhookConfig(OneByOneConfig):
 
     `body` is our own, or ocsf; `auth` is for a gateway before the receiver.
     """
-
-    model_config = ConfigDict(
-        json_schema_extra={
-            "examples": [
-                {"kind": "webhook", "url": "https://soc.example/hook", "secret": {"secret": "WEBHOOK_SECRET"}},
-                {
-                    "kind": "webhook",
-                    "url": "https://soc.example/hook",
-                    "secret": [{"secret": "WEBHOOK_SECRET_NEXT"}, {"secret": "WEBHOOK_SECRET"}],
-                },
-                {
-                    "kind": "webhook",
-                    "url": "https://siem.example/ocsf",
-                    "secret": {"secret": "WEBHOOK_SECRET"},
-                    "body": "ocsf",
-                    "auth": {"header": "x-api-key", "value": {"secret": "GATEWAY_KEY"}},
-                },
-                {
-                    "kind": "webhook",
-                    "url": "https://soc.example/hook",
-                    "secret": {"secret": "WEBHOOK_SECRET"},
-                    "auth": {"bearer": {"secret": "GATEWAY_TOKEN"}},
-                },
-            ]
-        }
-    )
 
     kind: Literal["webhook"]
     url: HttpsUrl

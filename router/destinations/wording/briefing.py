@@ -70,7 +70,7 @@ class Briefing:
         others: the properties that stand in no list of evidence and that no fact tells, the shortest first.
         to_do: what to do, step by step.
         links: pages to look at: the portal's, runbooks, tickets and pages elsewhere, those that the message names.
-        in_full: where people have it in full already: `ticket INC0012345`, else the page; None where nobody knows of one.
+        in_full: where people have it in full already: `ticket INC0012345`, else the page; None where neither is known.
         reference: facts for who follows it up in other tools: ids, type, plan.
         knows_changes: whether it is known what the destination was last told, so that the news says all that changed.
     """

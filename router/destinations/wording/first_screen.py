@@ -457,7 +457,7 @@ def _description(text: str, lines: int) -> list[Line]:
 
 
 def _step_of(steps: Iterable[str]) -> Line | None:
-    """The first step, whole, with what introduces it; the beginning of one that nobody reads in a chat."""
+    """The first step, whole, with what introduces it; the beginning of one that is too long for a chat."""
     told = [text for text in map(one_line, steps) if text]
     text = " ".join(told[:2]) if told and told[0].endswith(":") else "".join(told[:1])
     return Line(_sentences(text, _STEP), "To do") if text else None

@@ -51,7 +51,7 @@ def shorten_bytes(text: str, limit: int) -> str:
 
 
 def json_bytes(value: object) -> bytes:
-    """A value as JSON in UTF-8, in which nothing acts on whoever looks at it.
+    """A value as JSON in UTF-8, in which nothing acts on a terminal.
 
     Lone surrogates, which JSON over UTF-8 cannot carry, become U+FFFD.
     """

@@ -53,13 +53,9 @@ def location_of(notice: Notice) -> str:
 
 @dataclass(frozen=True, slots=True)
 class Headline:
-    """The parts of a headline, each on one line.
+    """The parts of a headline, each on one line: severity and count, title, location, and the environment in brackets.
 
-    Attributes:
-        start: what stands before the title: severity, how many signals it is about.
-        title: the title.
-        location: where it happens; empty for an announcement, which happens nowhere.
-        environment: the environment, in brackets behind the location; empty where none is known.
+    An announcement has no location; the environment is empty where none is known.
     """
 
     start: str

@@ -1,6 +1,6 @@
 """Masking: what looks like a credential is not told to people. Which forms that has stands in `credentials.toml`.
 
-Rows are data, and are not masked; whoever reads them has the message itself.
+Rows are data, and are not masked.
 """
 
 from __future__ import annotations

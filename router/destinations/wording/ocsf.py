@@ -28,13 +28,7 @@ type Document = Mapping[str, Any]
 
 
 class Class(NamedTuple):
-    """A class of the Findings category.
-
-    Attributes:
-        uid: its uid.
-        caption: its caption.
-        name: its name in URLs of the schema.
-    """
+    """A class of the Findings category; `name` stands in URLs of the schema."""
 
     uid: int
     caption: str

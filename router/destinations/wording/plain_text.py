@@ -20,7 +20,7 @@ _SHORT = 60
 """Characters up to which several values stand on one line."""
 
 _JOINTS = (", ", "; ")
-"""What a value that stands on one line with others does not hold, since nobody could tell where it ends."""
+"""What a value that stands on one line with others does not hold, since its end could not be told."""
 
 _SHARES = {"description": 0.2, "members": 0.2, "to do": 0.15}
 """The most that these parts take of a text that is too long; what is left is the evidence's."""

@@ -1,7 +1,7 @@
 """What each place makes of a text, and how an alert's words are kept from being more than words there.
 
-Whoever owns a host can choose much of what an alert says: names, command lines, paths. A notice is put into the language of
-its destination as a whole, where the kind takes it up (`OneByOne.notice_in`), so that no field is forgotten:
+An attacker who owns a host chooses much of what an alert says: names, command lines, paths. A notice is put into the
+language of its destination as a whole, where the kind takes it up (`OneByOne.notice_in`), so that no field is forgotten:
 
 | language | spoken by | signs that mean something there | what is done |
 |---|---|---|---|

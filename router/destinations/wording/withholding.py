@@ -50,7 +50,7 @@ def values_in(listed: str, item: str) -> tuple[str, ...]:
     return tuple(dict.fromkeys((*names_in(listed, item), *_found(_MENTIONED, listed, item))))
 
 
-def _found(finders: Mapping[str, Callable[[str], Iterator[str]]], listed: str, item: str) -> tuple[str, ...]:
+def _found(finders: Mapping[str, Callable[[str], Iterable[str]]], listed: str, item: str) -> tuple[str, ...]:
     find = finders.get(listed)
     found = (item, *(find(item) if find is not None else ()))
     return tuple(dict.fromkeys(name.strip() for name in found if name.strip()))
@@ -60,6 +60,10 @@ def with_parts(item: str, change: Callable[[str], str]) -> str:
     """An item in which each part, between the words that are ours, is what `change` makes of it."""
     parts = _WORDS_OF_OURS.split(item)
     return "".join(part if number % 2 else change(part) for number, part in enumerate(parts))
+
+
+def _last_part(path: str) -> str:
+    return _SLASH.split(path)[-1]
 
 
 def _before_brackets(item: str) -> Iterator[str]:
@@ -73,10 +77,6 @@ def _all_in_brackets(item: str) -> Iterator[str]:
     yield from more.removesuffix(")").split(", ")
 
 
-def _behind_colon(item: str) -> Iterator[str]:
-    yield item.partition(": ")[2]
-
-
 def _processes(item: str) -> Iterator[str]:
     for form in (_PROCESS, _WITH_PID):
         if found := form.fullmatch(item):
@@ -88,29 +88,14 @@ def _names_of_command(command: str) -> Iterator[str]:
     yield command
     image, colon, line = command.partition(": ")
     if colon and _SLASH.search(image):
-        yield from (line, image, *_files(image))
+        yield from (line, image, _last_part(image))
     elif " " not in command:
-        yield from _files(command)
+        yield _last_part(command)
 
 
 def _parents(item: str) -> Iterator[str]:
     if found := _PARENT.search(item):
         yield from (found["parent"], _PID_OF.sub("", found["parent"]))
-
-
-def _accounts(item: str) -> Iterator[str]:
-    yield item.rpartition("\\")[2]
-    yield item.partition("@")[0]
-
-
-def _hosts(item: str) -> Iterator[str]:
-    label = item.partition(".")[0]
-    if not label.isdecimal():
-        yield label
-
-
-def _files(item: str) -> Iterator[str]:
-    yield _SLASH.split(item)[-1]
 
 
 def _locations(item: str) -> Iterator[str]:
@@ -124,59 +109,45 @@ def _threats(item: str) -> Iterator[str]:
     yield from (what, what.partition(" (")[0], *more)
 
 
-def _hashes(item: str) -> Iterator[str]:
-    yield item.partition(":")[2]
-
-
-def _registry_keys(item: str) -> Iterator[str]:
-    yield item.partition("\\")[2]
-
-
-def _registry_values(item: str) -> Iterator[str]:
-    name, _, data = item.partition(" = ")
-    yield from (name, data, name.rpartition("\\")[2])
-
-
-def _connections(item: str) -> Iterator[str]:
-    source, _, destination = item.partition(" -> ")
-    yield from (source, destination, destination.partition(" ")[0])
-
-
 def _emails(item: str) -> Iterator[str]:
     way, _, subject = item.partition(": ")
     yield from (*way.split(" -> "), subject, *_before_brackets(subject), *_before_brackets(item))
 
 
-_NAMES: Mapping[str, Callable[[str], Iterator[str]]] = {
+_NAMES: Mapping[str, Callable[[str], Iterable[str]]] = {
     "processes": _processes,
     "commands": _processes,
-    "accounts": _accounts,
+    "accounts": lambda item: (item.rpartition("\\")[2], item.partition("@")[0]),
     "attackers": _before_brackets,
     "ips": _before_brackets,
-    "hosts": _hosts,
-    "files": _files,
-    "blobs": _files,
+    "hosts": lambda item: () if (label := item.partition(".")[0]).isdecimal() else (label,),
+    "files": lambda item: (_last_part(item),),
+    "blobs": lambda item: (_last_part(item),),
     "domains": _before_brackets,
     "malware": _before_brackets,
-    "hashes": _hashes,
-    "registry_keys": _registry_keys,
+    "hashes": lambda item: (item.partition(":")[2],),
+    "registry_keys": lambda item: (item.partition("\\")[2],),
     "sessions": _before_brackets,
     "applications": _all_in_brackets,
     "devices": _all_in_brackets,
     "mailboxes": _all_in_brackets,
     "resources": _before_brackets,
-    "kubernetes_objects": _behind_colon,
-    "others": _behind_colon,
+    "kubernetes_objects": lambda item: (item.partition(": ")[2],),
+    "others": lambda item: (item.partition(": ")[2],),
 }
 """What finds the names in the items of a list; items of the other lists have no words of ours."""
 
-_MENTIONED: Mapping[str, Callable[[str], Iterator[str]]] = {
+_MENTIONED: Mapping[str, Callable[[str], Iterable[str]]] = {
     "processes": _parents,
     "commands": _parents,
     "locations": _locations,
     "threats": _threats,
-    "registry_values": _registry_values,
-    "connections": _connections,
+    "registry_values": lambda item: (
+        name := item.partition(" = ")[0],
+        item.partition(" = ")[2],
+        name.rpartition("\\")[2],
+    ),
+    "connections": lambda item: (*(ends := item.split(" -> ", 1)), ends[-1].partition(" ")[0]),
     "emails": _emails,
 }
 """What finds what else the items of a list say, which other items may say as well."""
