@@ -283,17 +283,23 @@ def _posture(notice: Notice) -> Mapping[str, str | None]:
 
 def _evidence(notice: Notice) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
     """The evidence that the location of a cluster says already, and the other evidence."""
-    where, lists = whereabouts_of(notice), evidence_once(notice)
-    path = {name.casefold() for name in (*where.parents, where.name)}
-    if path.isdisjoint(name.casefold() for name in (notice.cluster or "", *notice.evidence.clusters)):
-        path = set()
-    said = {name: tuple(one for one in lists.get(name, ()) if one.casefold() in path) for name in _IN_CLUSTERS}
+    lists = evidence_once(notice)
+    said = _said_by_location(notice, lists) if notice.cluster or notice.evidence.clusters else {}
     others = {name: tuple(one for one in values if one not in said.get(name, ())) for name, values in lists.items()}
     located, evidence = (
         tuple(Fact(title_of(name), values, name in CODE) for name, values in facts.items() if values)
-        for facts in (said, others)
+        for facts in (said, others if said else lists)
     )
     return located, evidence
+
+
+def _said_by_location(notice: Notice, lists: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+    """Of the lists of what is in a cluster the names in the path of the location, where that path names the cluster."""
+    where = whereabouts_of(notice)
+    path = {name.casefold() for name in (*where.parents, where.name)}
+    if path.isdisjoint(name.casefold() for name in (notice.cluster or "", *notice.evidence.clusters)):
+        return {}
+    return {name: tuple(one for one in lists.get(name, ()) if one.casefold() in path) for name in _IN_CLUSTERS}
 
 
 def _links(notice: Notice, background: Background) -> Iterator[Link]:
