@@ -29,6 +29,7 @@ from router.destinations.base import OneByOne, handle_of, is_handle
 from router.destinations.config import BasicAuth, Host, OneByOneConfig, SecretName
 from router.destinations.email_page import mail_of, page_of, text_of
 from router.destinations.exchanges import Exchange, excerpt_of, secret_named
+from router.destinations.wording.briefing import Briefing
 from router.destinations.wording.headlines import headline
 from router.domain.conversation import Deduplication, MailAnswer, MailReply, MailStep, SendMail
 from router.domain.decisions import Change
@@ -169,11 +170,12 @@ class Email(OneByOne):
     def preview(self, attempt: Attempt) -> str:
         """The subject and the text; the page says the same."""
         briefing = self.briefing_in(attempt)
-        subject = _subject_of(self.notice_in(attempt), attempt.delivery.change)
+        subject = _subject_of(briefing.notice, briefing.change)
         return f"Subject: {subject}\n\n{text_of(briefing, _foot_of(attempt.delivery), TEXT_LIMIT)}"
 
     def _mail_for(self, attempt: Attempt) -> SendMail:
-        config, auth = self._config, self._config.auth
+        config, auth, briefing = self._config, self._config.auth, self.briefing_in(attempt)
+        recipients = self._recipients_of(briefing.notice)
         since = attempt.since if attempt.since is not None else attempt.now
         return SendMail(
             host=config.host,
@@ -181,15 +183,14 @@ class Email(OneByOne):
             user=self._user_of(auth, attempt) if auth is not None else None,
             password=secret_named(auth.password.secret, attempt, self.name) if auth is not None else None,
             sender=config.sender,
-            recipients=self._recipients_of(attempt),
-            message=self._message_for(attempt),
+            recipients=recipients,
+            message=self._message_for(briefing, recipients, attempt),
             is_cleartext=config.tls == "none",
             is_for_all=attempt.now - since < PATIENCE,
         )
 
-    def _recipients_of(self, attempt: Attempt) -> tuple[str, ...]:
+    def _recipients_of(self, notice: Notice) -> tuple[str, ...]:
         """The addresses that the policy names, unless the notice is for one person, such as a rule's owner."""
-        notice = self.notice_in(attempt)
         if notice.recipient is None:
             return self._to
         if not is_mail_address(notice.recipient):
@@ -199,23 +200,23 @@ class Email(OneByOne):
     def _user_of(self, auth: BasicAuth, attempt: Attempt) -> str:
         return secret_named(auth.user.secret, attempt, self.name) if isinstance(auth.user, SecretName) else auth.user
 
-    def _message_for(self, attempt: Attempt) -> bytes:
-        notice, briefing, delivery = self.notice_in(attempt), self.briefing_in(attempt), attempt.delivery
+    def _message_for(self, briefing: Briefing, recipients: tuple[str, ...], attempt: Attempt) -> bytes:
+        notice, delivery = briefing.notice, attempt.delivery
         return mail_of(
-            self._headers_for(notice, attempt),
+            self._headers_for(notice, recipients, attempt),
             text_of(briefing, _foot_of(delivery), TEXT_LIMIT),
             page_of(briefing, notice.severity, _foot_of(delivery), PAGE_LIMIT),
             delivery.id,
         )
 
-    def _headers_for(self, notice: Notice, attempt: Attempt) -> Mapping[str, str]:
+    def _headers_for(self, notice: Notice, recipients: tuple[str, ...], attempt: Attempt) -> Mapping[str, str]:
         delivery = attempt.delivery
         root, has_root = self._opening_of(attempt), not (attempt.is_untold or delivery.change is Change.OPENED)
         is_important = notice.severity in IMPORTANT and delivery.change is not Change.RESOLVED
         headers = {
             "Date": format_datetime(attempt.now),
             "From": self._config.sender,
-            "To": ", ".join(self._recipients_of(attempt)),
+            "To": ", ".join(recipients),
             "Subject": _subject_of(notice, delivery.change),
             "Message-ID": f"<{self._id_of(delivery.turn, delivery)}>",
             "In-Reply-To": f"<{root}>" if has_root else "",

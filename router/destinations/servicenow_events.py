@@ -34,7 +34,7 @@ from router.destinations.base import OneByOne
 from router.destinations.config import AiAlerts, Auth, HttpsUrl, OneByOneConfig, base_of
 from router.destinations.exchanges import Exchange, authorized
 from router.destinations.servicenow_table import HEADERS, find_error, result_in
-from router.destinations.wording.briefing import link_of, tactics_of
+from router.destinations.wording.briefing import Briefing, link_of, tactics_of
 from router.destinations.wording.facts import evidence_of, words_of_posture
 from router.destinations.wording.fitting import json_bytes, lines_of, shorten
 from router.destinations.wording.headlines import location_of, reporter_of, severity_of
@@ -105,10 +105,11 @@ class ServiceNowEvents(OneByOne):
 
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that pushes one event, or none."""
-        notice = self.notice_in(attempt)
+        briefing = self.briefing_in(attempt)
+        notice = briefing.notice
         if attempt.is_note:
             return Receipt(reference="only the status changed, no event")
-        events = [self._event_for(notice, attempt)]
+        events = [self._event_for(briefing, attempt)]
         if attempt.is_untold:
             # What clears nothing makes no alert.
             events.insert(0, events[0] | {"severity": _severity_of(notice)})
@@ -122,9 +123,10 @@ class ServiceNowEvents(OneByOne):
 
     def preview(self, attempt: Attempt) -> str:
         """The columns of the event."""
-        return "\n".join(lines_of(self._event_for(self.notice_in(attempt), attempt)))
+        return "\n".join(lines_of(self._event_for(self.briefing_in(attempt), attempt)))
 
-    def _event_for(self, notice: Notice, attempt: Attempt) -> dict[str, str]:
+    def _event_for(self, briefing: Briefing, attempt: Attempt) -> dict[str, str]:
+        notice = briefing.notice
         is_over = attempt.delivery.change is Change.RESOLVED
         names = {
             "source": self._source or reporter_of(notice),
@@ -138,7 +140,7 @@ class ServiceNowEvents(OneByOne):
         event |= {
             "message_key": notice.key,
             "severity": _CLEAR if is_over else _severity_of(notice),
-            "description": text_of(self.briefing_in(attempt), TEXT_LIMIT),
+            "description": text_of(briefing, TEXT_LIMIT),
             "additional_info": additional_info_of(notice),
             "time_of_event": _time_of(notice, attempt),
         }

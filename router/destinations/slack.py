@@ -74,8 +74,8 @@ class Slack(OneRequest):
 
     def request_for(self, attempt: Attempt) -> HttpRequest:
         """The message of a notice."""
-        notice = self.notice_in(attempt)
-        body = json_bytes(_message(notice, first_screen_of(notice, self.briefing_in(attempt))))
+        briefing = self.briefing_in(attempt)
+        body = json_bytes(_message(briefing.notice, first_screen_of(briefing)))
         url = secret_url(self._url, self._origin, attempt, self.name)
         if not urlsplit(url).path.startswith(_WEBHOOKS):
             # A workflow's trigger lives there, too, and would run at each attempt.
@@ -84,7 +84,7 @@ class Slack(OneRequest):
 
     def preview(self, attempt: Attempt) -> str:
         """The same as plain text."""
-        return first_screen_of(self.notice_in(attempt), self.briefing_in(attempt)).text
+        return first_screen_of(self.briefing_in(attempt)).text
 
     def find_error(self, answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
         """What an answer means: about the webhook, and so about every message, or about this one."""

@@ -83,15 +83,14 @@ class Teams(OneRequest):
 
     def request_for(self, attempt: Attempt) -> HttpRequest:
         """The message around the card of a notice."""
-        notice = self.notice_in(attempt)
+        briefing = self.briefing_in(attempt)
         url = secret_url(self._url, self._origin, attempt, self.name)
-        screen = first_screen_of(notice, self.briefing_in(attempt))
-        body = json_bytes(_message(notice, screen, attempt.delivery.change))
+        body = json_bytes(_message(briefing.notice, first_screen_of(briefing), briefing.change))
         return HttpRequest(method="POST", url=url, headers=JSON, body=body)
 
     def preview(self, attempt: Attempt) -> str:
         """The same as plain text."""
-        return first_screen_of(self.notice_in(attempt), self.briefing_in(attempt)).text
+        return first_screen_of(self.briefing_in(attempt)).text
 
     def find_error(self, answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
         """What an answer means: about the workflow, and so about every card, or about this one."""

@@ -47,7 +47,7 @@ def screen_of(
 ) -> FirstScreen:
     """The first screen of a notice."""
     notice = notice if notice is not None else a_notice()
-    return first_screen_of(notice, a_briefing(notice, change, background))
+    return first_screen_of(a_briefing(notice, change, background))
 
 
 def lines_of(screen: FirstScreen) -> list[str]:
@@ -205,7 +205,7 @@ def test_what_ended_untold_says_when_it_opened_and_was_over_behind_what_happened
     """Nobody has read of it yet, so evidence and the first step stand there, too."""
     background = Background(opened=NOW - timedelta(hours=2))
     briefing = briefing_of(a_notice(), Change.RESOLVED, background, NOW, NOW - timedelta(minutes=40))
-    screen = first_screen_of(a_notice(), briefing)
+    screen = first_screen_of(briefing)
     assert screen.headline.startswith("Resolved: High: ")
     assert lines_of(screen)[:3] == [
         "IP addresses: 203.0.113.7",

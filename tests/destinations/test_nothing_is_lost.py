@@ -232,7 +232,7 @@ def test_a_chat_tells_the_first_facts_and_counts_the_others(kind: str) -> None:
     for sample in samples_once():
         attempt = an_attempt(sample.notice)
         briefing = destination.briefing_in(attempt)
-        screen = first_screen_of(destination.notice_in(attempt), briefing)
+        screen = first_screen_of(briefing)
         assert screen.height <= LINES
         every = [fact.name for fact in (*briefing.evidence, *briefing.others)]
         shown = [line.name for line in screen.facts if line.name in every]
@@ -273,7 +273,7 @@ def test_a_chat_says_first_what_its_title_speaks_of_and_the_first_step_whole(kin
         by = started + timedelta(hours=1)
         notice = replace(sample.notice, started=started.isoformat(), respond_by=by.isoformat())
         destination = _kind_named(kind)
-        screen = first_screen_of(destination.notice_in(an_attempt(notice)), destination.briefing_in(an_attempt(notice)))
+        screen = first_screen_of(destination.briefing_in(an_attempt(notice)))
         bodies = [orjson.loads(request.body) for request in _sent(kind, notice)]
         # Teams' escapes stand between the letters.
         sent = _plain("".join(_texts(bodies)) if kind == "slack" else screen.text)

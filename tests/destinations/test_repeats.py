@@ -63,7 +63,7 @@ def test_a_part_of_the_place_is_not_told_again_on_a_first_screen() -> None:
     cluster = "/subscriptions/1/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks"
     evidence = Evidence(clusters=("aks",), namespaces=("shop",), pods=("web-1",), containers=("web",))
     notice = a_notice(resource=cluster, compromised_entity="aks", cluster="aks", evidence=evidence)
-    names = [line.name for line in first_screen_of(notice, a_briefing(notice)).facts]
+    names = [line.name for line in first_screen_of(a_briefing(notice)).facts]
     assert "Containers" in names
     assert not {"Clusters", "Namespaces", "Pods"} & {*names}
 

@@ -279,8 +279,9 @@ class FirstScreen:
         return height_of(self.headline) + lines + (self.rest is not None) + height_of(_words_of(self.links))
 
 
-def first_screen_of(notice: Notice, briefing: Briefing) -> FirstScreen:
-    """The first screen of a notice and its briefing."""
+def first_screen_of(briefing: Briefing) -> FirstScreen:
+    """The first screen of a notice in words."""
+    notice = briefing.notice
     if notice.kind == ANNOUNCEMENT:
         return _announced(notice)
     headline, links = _headline_of(notice, briefing.change), _links_of(notice, briefing)
