@@ -179,19 +179,12 @@ def _kind_of(field: str) -> str:
 
 
 @pytest.mark.parametrize(("place", "level"), [(0, "problem"), (1, "warning")], ids=["refused", "warned about"])
-def test_what_is_refused_and_warned_about_is_said_so(place: int, level: str) -> None:
-    """Each saying on the page is what the loader says of a bad rule, and each thing that it says is on the page."""
-    listed = [
-        said for row in PAGE.tables("What is refused, what is warned about")[place] for said in spans(row["said"])
-    ]
-    lines = [
-        line
-        for file in BAD.glob("*/suppressions/*.txt")
-        for line in file.read_text().splitlines()
-        if line.startswith(level)
-    ]
-    assert [said for said in listed if not any(said in line for line in lines)] == []
-    assert [line for line in lines if not any(said in line for said in listed)] == []
+def test_what_is_refused_and_warned_about_is_listed(place: int, level: str) -> None:
+    """By its code: each that the page lists is given of a bad rule, and each that is given is on the page."""
+    row = PAGE.table("What is refused, what is warned about", "level")[place]
+    lines = [line for file in BAD.glob("*/suppressions/*.txt") for line in file.read_text().splitlines()]
+    given = {line.split()[1] for line in lines if line.startswith(level)}
+    assert set(spans(row["code"])) - {"reserved-name"} == given
 
 
 def test_the_tables_of_attack_yaml_are_listed() -> None:
