@@ -25,7 +25,7 @@ from router.ingest.gaps import Hub, lag_of
 from router.store import partitions
 from router.store.bodies import find_watch
 from router.store.delivery_status import list_backlogs
-from router.store.destinations import has_delivered, list_pauses, pauses_among, refused_keys_among
+from router.store.destinations import list_delivered, list_pauses, pauses_among, refused_keys_among
 from router.store.documents import find_document
 from router.store.groups import count_waiting
 from router.store.quarantine import count_damaged_rows
@@ -70,7 +70,8 @@ class Health:
 async def remarks_on(store: Store, unready: Sequence[Unready]) -> list[Remark]:
     """The remarks on destinations that cannot be asked; raises StoreError."""
     async with store.session() as tx:
-        return [remark_on(one, has_delivered=await has_delivered(tx, one.stream, one.destination)) for one in unready]
+        took = {stream: await list_delivered(tx, stream) for stream in sorted({one.stream for one in unready})}
+    return [remark_on(one, has_delivered=one.destination in took[one.stream]) for one in unready]
 
 
 async def health_of(

@@ -31,7 +31,7 @@ from router.domain.signals import Stream
 from router.domain.texts import timestamp
 from router.store.claims import bring_forward
 from router.store.delivery_status import list_backlogs, list_next_due
-from router.store.destinations import has_delivered, list_pauses, take_probe
+from router.store.destinations import list_delivered, list_pauses, take_probe
 from router.store.store import Store, Transaction
 
 
@@ -297,7 +297,7 @@ async def _statuses(options: Namespace) -> Sequence[DestinationStatus]:
         async with store.session() as tx:
             backlogs = {stream: await list_backlogs(tx, stream) for stream in streams}
             pauses = {stream: await list_pauses(tx, stream) for stream in streams}
-            reached = {(one.stream, one.name) for one in known if await has_delivered(tx, one.stream, one.name)}
+            reached = {(stream, name) for stream in streams for name in await list_delivered(tx, stream)}
         held = {stream: await holds.held_in(stream, now) for stream in streams}
         dues = {stream: await dues_in(store, stream, (), held[stream]) for stream in streams}
         # A shared state is served by other settings; their health page says what they lack.

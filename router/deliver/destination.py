@@ -58,8 +58,7 @@ class Finished:
         if self.results is None:
             return [(claim, untried(claim, self.until or now, now, self.error)) for claim in self.claims]
         return [
-            (claim, settlement_for(claim, result, self.began, now, backoff=seconds_after, chance=chance()))
-            for claim, result in self.answered
+            (claim, settlement_for(claim, result, self.began, now, chance=chance())) for claim, result in self.answered
         ]
 
 
@@ -176,13 +175,8 @@ LEAST = 1.0
 _WIDEST = 8
 """Attempts after which those to a destination that is asked too much are spread no wider: over 256 seconds."""
 
-type Backoff = Callable[[int], float]
-"""Gives the seconds to wait after the attempt of that number, where the destination has no wish of its own."""
 
-
-def settlement_for(
-    claim: Claim, result: Result, began: datetime, now: datetime, *, backoff: Backoff, chance: float
-) -> Settlement:
+def settlement_for(claim: Claim, result: Result, began: datetime, now: datetime, *, chance: float) -> Settlement:
     """What to write down about a claim whose attempt began at an instant and brought a result.
 
     `chance` is a number from 0 to 1, anew for each claim: who was refused together does not come again together.
@@ -200,7 +194,7 @@ def settlement_for(
             if result.is_crowded:
                 wait += chance * 2.0 ** min(claim.number, _WIDEST)
         case _:
-            wait = max(backoff(claim.number), LEAST)
+            wait = seconds_after(claim.number, chance)
     return _owed_again(claim, str(result), wait, began, now)
 
 
@@ -229,9 +223,9 @@ def _dead(claim: Claim, error: str, now: datetime) -> Settlement:
     return Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.DEAD, at=now, error=error)
 
 
-def seconds_after(attempt: int) -> float:
+def seconds_after(attempt: int, chance: float) -> float:
     """Return how long to wait after the attempt of that number: 2, 4, 8 ... seconds, up to 2 more by chance, at most 600."""
-    return min(2.0 ** min(attempt, 30) + 2 * chance(), 600.0)
+    return min(2.0 ** min(attempt, 30) + 2 * chance, 600.0)
 
 
 def chance() -> float:

@@ -163,15 +163,9 @@ async def note_delivered(
 
 
 async def list_delivered(tx: Transaction, stream: str) -> list[str]:
-    """Return the destinations of a stream that ever took a delivery."""
+    """Return the destinations of a stream that ever took a delivery, whatever is kept of it."""
     rows = await tx.fetch("SELECT name FROM destinations WHERE stream=? AND delivered=1 ORDER BY name", stream)
     return [row.words("name") for row in rows]
-
-
-async def has_delivered(tx: Transaction, stream: str, destination: str) -> bool:
-    """Return whether a destination ever took a delivery, whatever is kept of it."""
-    sql = "SELECT 1 FROM destinations WHERE stream=? AND name=? AND delivered=1"
-    return await tx.value(sql, stream, destination) is not None
 
 
 def _pause_of(row: Columns) -> Pause:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.deliver.destination import LEAST, chance, seconds_after, settlement_for, untried
+from router.deliver.destination import LEAST, chance, settlement_for, untried
 from router.domain.conversation import Result
 from router.domain.deliveries import LONGEST_LIFE, LONGEST_WAIT, Claim, DeliveryState, Receipt, Settlement
 from router.domain.errors import Rejected, Unauthorized, Unavailable
@@ -30,11 +30,10 @@ def settled(
     result: Result,
     *,
     took: timedelta = timedelta(),
-    backoff: float = 2.0,
     chance: float = 0.0,
 ) -> Settlement:
     """What is written down now of an attempt that took so long."""
-    return settlement_for(claim, result, NOW - took, NOW, backoff=lambda _: backoff, chance=chance)
+    return settlement_for(claim, result, NOW - took, NOW, chance=chance)
 
 
 LANES = st.sampled_from(list(Lane))
@@ -49,7 +48,6 @@ AGES = st.one_of(
 )
 """Also those of deliveries that a clock ahead of ours owed."""
 TOOK = st.timedeltas(timedelta(), timedelta(minutes=5))
-BACKOFFS = st.floats(0, 1e6)
 CHANCES = st.floats(0, 1)
 WISHES = st.one_of(st.floats(allow_nan=False, allow_infinity=True), st.integers(-(10**12), 10**12))
 TROUBLES: st.SearchStrategy[Result] = st.one_of(
@@ -63,14 +61,14 @@ RESULTS: st.SearchStrategy[Result] = st.one_of(
 )
 
 
-@given(LANES, NUMBERS, AGES, RESULTS, TOOK, BACKOFFS, CHANCES)
+@given(LANES, NUMBERS, AGES, RESULTS, TOOK, CHANCES)
 def test_an_attempt_ends_a_delivery_or_makes_it_due_within_its_lanes_bounds(
-    lane: Lane, number: int, age: timedelta, result: Result, took: timedelta, backoff: float, chance: float
+    lane: Lane, number: int, age: timedelta, result: Result, took: timedelta, chance: float
 ) -> None:
     """A receipt means sent and a refusal dead, however old it is; trouble kills at the last try and not before. That is the
     first that begins at its lane's age or later, and it comes as soon as it may."""
     claim = a_claim(number, age=age, lane=lane)
-    it = settled(claim, result, took=took, backoff=backoff, chance=chance)
+    it = settled(claim, result, took=took, chance=chance)
     assert (it.delivery, it.claim, it.at, it.spent) == (claim.delivery, claim.id, NOW, True)
     last = claim.born + LONGEST_LIFE[lane]
     match result:
@@ -113,12 +111,11 @@ def test_what_was_refused_together_does_not_come_again_together(number: int, wid
 
 def test_without_a_wish_the_wait_doubles_up_to_ten_minutes() -> None:
     """Exponential with jitter, for the attempt of that number; of refused credentials the next probe is waited for."""
-    it = settlement_for(a_claim(3), Unavailable("no answer"), NOW, NOW, backoff=lambda number: 10.0 * number, chance=1)
-    assert it.due == NOW + timedelta(seconds=30)
     for attempt in range(1, 16):
         least = min(2 * 2 ** (attempt - 1), 600)
-        assert least <= seconds_after(attempt) <= min(least + 2, 600)
-    assert len({seconds_after(1) for _ in range(20)}) > 1
+        for share in (0.0, 0.5, 1.0):
+            due = settled(a_claim(attempt), Unavailable("no answer"), chance=share).due
+            assert due == NOW + timedelta(seconds=min(least + 2 * share, 600))
     # If it is this one alone that is refused, another one probes.
     assert settled(a_claim(2), Unauthorized("401")).due == NOW + PROBE + 2 * SECOND
 

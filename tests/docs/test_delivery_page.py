@@ -68,8 +68,8 @@ def test_the_waits_are_as_told() -> None:
     """2, 4, 8 seconds and up to 2 more, 10 minutes at most; a probe every 5 minutes."""
     assert "after 2, 4, 8 ... seconds and up to 2 more, 10 minutes at most" in PAGE.prose
     for attempt, least in ((1, 2), (2, 4), (3, 8)):
-        assert least <= seconds_after(attempt) <= least + 2
-    assert seconds_after(40) == 600
+        assert (seconds_after(attempt, 0), seconds_after(attempt, 1)) == (least, least + 2)
+    assert seconds_after(40, 0) == 600
     assert timedelta(minutes=5) == PROBE
     assert "probes it every 5 minutes" in PAGE.prose
 

@@ -155,7 +155,7 @@ async def _ask(store: Store) -> None:
             await list_documents(tx, kind, NOW - DAY)
         await delivery_status.list_next_due(tx, "cwpp")
         await delivery_status.count_deliveries(tx, "cwpp", NOW)
-        await destinations.has_delivered(tx, "cwpp", "tickets")
+        await destinations.list_delivered(tx, "cwpp")
     rule = rule_matcher(a_rule(ip=(SCANNER,)), NO_OWNERS)
     await look_back(store, "cwpp", [rule], NOW - timedelta(hours=1), NOW + DAY)
     assert await describe(store, NOW) is not None
