@@ -19,7 +19,7 @@ from router.coverage.expected.manifest import (
     named_workload,
 )
 from router.coverage.facts import CoverageCase, Facts, ResourceFact
-from router.coverage.judges import judges, rungs_of
+from router.coverage.judges import judged_rungs, judges
 from router.coverage.remedies import ASK_CONNECTORS, ask_plans, graph_query
 from router.coverage.verdicts import CoverageState, Verdict, Workload, not_coverable, unknown
 from router.domain.coverage import Rung, WorkloadKind
@@ -112,7 +112,7 @@ def _judged(case: CoverageCase) -> Mapping[Rung, Verdict]:
     """What is known on each rung that is expected."""
     kind = case.workload.kind
     verdicts: dict[Rung, Verdict] = {}
-    for rung in rungs_of(kind):
+    for rung in judged_rungs(kind):
         verdict = _unless_disabled(case, judges()[kind, rung](case))
         if verdict is not None and _is_expected(rung, case.expectation, is_spoken_of=True):
             verdicts[rung] = verdict
@@ -135,7 +135,7 @@ def _unless_disabled(case: CoverageCase, verdict: Verdict | None) -> Verdict | N
 def _unknown(workload: Workload, absent: _AbsentWorkload) -> Mapping[Rung, Verdict]:
     """What is known of a workload that no document names for certain."""
     verdict = unknown(absent.reason, remedy=_finding_command(workload))
-    rungs = rungs_of(workload.kind)
+    rungs = judged_rungs(workload.kind)
     return {rung: verdict for rung in rungs if _is_expected(rung, absent.expectation, is_spoken_of=False)}
 
 

@@ -71,14 +71,19 @@ def _subject_for(name: str, clusters: Mapping[str, Workload]) -> str:
         subject
         for subject, cluster in clusters.items()
         if name.lower()
-        in (subject, cluster.name.lower(), f"{_group_of(subject)}/{cluster.name.lower()}", find_gke_context(subject))
+        in (
+            subject,
+            cluster.name.lower(),
+            f"{_resource_group(subject)}/{cluster.name.lower()}",
+            find_gke_context(subject),
+        )
     ]
     if len(fits) > 1:
         raise BadUsage(f"{name}: is the name of several clusters; write one of their ids before =: {', '.join(fits)}")
     return fits[0] if fits else name.lower()
 
 
-def _group_of(subject: str) -> str:
+def _resource_group(subject: str) -> str:
     return subject.partition("/resourcegroups/")[2].partition("/")[0]
 
 

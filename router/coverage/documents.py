@@ -122,7 +122,7 @@ def read_document(data: bytes, name: str, given: str | None = None) -> CoverageD
         raise BadFile(f"{name}: is no JSON at a number; ask for it with `-o json`") from error
     if (command := _asked_otherwise(value)) is not None:
         raise BadFile(f"{name}: {command}")
-    return document_of(value, name, given)
+    return parsed_document(value, name, given)
 
 
 def _asked_otherwise(value: object) -> str | None:
@@ -137,7 +137,7 @@ def _asked_otherwise(value: object) -> str | None:
     return None
 
 
-def document_of(value: object, name: str, given: str | None = None) -> CoverageDocument:
+def parsed_document(value: object, name: str, given: str | None = None) -> CoverageDocument:
     """The objects of a document that was parsed already."""
     found = list(_parts(value, _Position(name, given), _DEEPEST))
     return CoverageDocument(

@@ -37,12 +37,12 @@ class ExportedEvent(NamedTuple):
     properties: Mapping[str, str]
 
 
-def alert_of(severity: str) -> ExportedEvent:
+def alert_event(severity: str) -> ExportedEvent:
     """An alert of a severity."""
     return ExportedEvent("alerts", {"severity": severity.lower()})
 
 
-def recommendation_of(severity: str, source: str = "assessments") -> ExportedEvent:
+def recommendation_event(severity: str, source: str = "assessments") -> ExportedEvent:
     """A recommendation of a severity."""
     properties = {"properties.metadata.severity": severity.lower(), "type": "microsoft.security/assessments"}
     return ExportedEvent(source, properties)

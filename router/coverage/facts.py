@@ -14,7 +14,7 @@ from typing import cast
 
 from router.coverage.documents import Item
 from router.coverage.expected.manifest import CoverageManifest, Expectation
-from router.coverage.fields import time_of
+from router.coverage.fields import parse_time
 from router.coverage.verdicts import CoverageEvidence, Workload
 from router.domain.clocks import is_plausible, is_possible
 from router.domain.coverage import WorkloadKind
@@ -45,18 +45,18 @@ class Source:
     @property
     def file(self) -> str:
         """The document as it was named."""
-        return file_of(self.document)
+        return document_name(self.document)
 
     def is_recent(self, now: datetime, longest: timedelta) -> bool:
         """Whether it says a time that is not to come, and is no longer ago than that."""
-        seen = time_of(self.time) if self.time else None
+        seen = parse_time(self.time) if self.time else None
         return seen is not None and is_plausible(seen, now) and now - seen <= longest
 
     def is_stale(self, now: datetime, longest: timedelta) -> bool:
         """Whether it was known longer ago than that, or at no instant that can be; what a file says has no age."""
         if self.known_at is None:
             return False
-        known = time_of(self.known_at)
+        known = parse_time(self.known_at)
         return known is None or not is_possible(known, now) or now - known > longest
 
     def shows(self, field: str, value: object) -> CoverageEvidence:
@@ -66,22 +66,22 @@ class Source:
 
 
 def name_of_state(shown: str) -> str:
-    """What the documents of a state are called, by which `file_of` knows them again."""
+    """What the documents of a state are called, by which `document_name` knows them again."""
     return f"stream ({shown})"
 
 
-def file_of(document: str) -> str:
+def document_name(document: str) -> str:
     """The document as it was named, of what says besides where in it something stands."""
     of_state = _IN_A_STATE.fullmatch(document)
     return of_state[1] if of_state is not None else _WHERE_IN_IT.sub("", document)
 
 
-def source_of(item: Item, time: str | None = None) -> Source:
+def item_source(item: Item, time: str | None = None) -> Source:
     """Where what an object says stands."""
     return Source(document=item.document, is_whole=item.is_whole, time=time, known_at=item.known_at)
 
 
-def age_of(instant: datetime, now: datetime) -> str:
+def age_words(instant: datetime, now: datetime) -> str:
     """How old something of an instant is, in words: `9 days`."""
     seconds = int((now - instant).total_seconds())
     for unit, length in _UNITS:

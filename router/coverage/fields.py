@@ -73,10 +73,10 @@ def find_count(body: object, *path: str) -> int | None:
 
 def find_time(body: object, *path: str) -> datetime | None:
     """The time at a path, in UTC, as which one without a zone counts; None where there is none."""
-    return time_of(find_text(body, *path) or "")
+    return parse_time(find_text(body, *path) or "")
 
 
-def time_of(text: str) -> datetime | None:
+def parse_time(text: str) -> datetime | None:
     """The time that a text says, in UTC, as which one without a zone counts; None where it says none."""
     try:
         found = datetime.fromisoformat(text)

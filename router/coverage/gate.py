@@ -13,9 +13,9 @@ from router.coverage.expected.manifest import CoverageManifest
 from router.coverage.facts import CoverageFact, Facts
 from router.coverage.judges.path import last_drills
 from router.coverage.pages import ListPage, cut_lists
-from router.coverage.readers import facts_of
+from router.coverage.readers import read_facts
 from router.coverage.readers.own import DrillFact
-from router.coverage.recommendations import SubscriptionPosture, posture_of
+from router.coverage.recommendations import SubscriptionPosture, judge_posture
 from router.coverage.sources import ReportedSource, reported_sources
 
 
@@ -50,7 +50,7 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
     pages: list[ListPage] = []
     unanswered: dict[str, str] = {}
     for document in documents:
-        found = list(facts_of(document))
+        found = list(read_facts(document))
         facts += found
         pages += document.pages
         # Documents of one name are one, as the facts of a state are.
@@ -70,7 +70,7 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
         used=tuple(name for name, reason in reasons.items() if reason is None),
         unused=tuple((name, unanswered.get(name, reason)) for name, reason in reasons.items() if reason is not None),
         unanswered=tuple(unanswered.items()),
-        posture=posture_of(all_facts, manifest, now),
+        posture=judge_posture(all_facts, manifest, now),
         sources=reported_sources(all_facts, assessed, manifest, now),
         drills=tuple(last_drills(all_facts.every(DrillFact))),
     )

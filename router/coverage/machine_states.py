@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from router.coverage.expected.manifest import HEARD_WITHIN
 from router.coverage.facts import Facts, ResourceFact
-from router.coverage.fields import time_of
+from router.coverage.fields import parse_time
 from router.coverage.readers.machines import EndpointFact, MachineFact, SensorHealthFact
 from router.coverage.readers.own import StoredTagsFact
 from router.coverage.verdicts import CoverageEvidence
@@ -80,7 +80,7 @@ def machine_state_for(facts: Facts, machine: str | None, now: datetime) -> Machi
     stored = [one for one in facts.about(StoredTagsFact, machine) if not one.source.is_stale(now, HEARD_WITHIN)]
     tagged: list[ResourceFact | StoredTagsFact] = [*resources, *stored]
     is_arc = f"/providers/{ARC_MACHINE}/" in (machine or "")
-    made = [time for one in resources if one.time and (time := time_of(one.time))]
+    made = [time for one in resources if one.time and (time := parse_time(one.time))]
     return MachineState(
         stopped=power[0].source.shows("powerState", "stopped")
         if power and all(one.is_stopped for one in power)

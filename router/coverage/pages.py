@@ -63,7 +63,7 @@ def page_of_answer(file: str, path: str, body: Mapping[str, object], rows: Seque
         rows=_names(rows, path),
         types=_types(rows) if total is not None else frozenset(),
         total=total,
-        has_more=is_cut or any(_is_said(find(body, name)) for name in _MORE),
+        has_more=is_cut or any(_is_given(find(body, name)) for name in _MORE),
     )
 
 
@@ -75,7 +75,7 @@ def page_of_kubernetes(file: str, path: str, listed: Mapping[str, object], given
         file=file,
         about=(given or "", find_text(listed, "kind") or ""),
         rows=_names(rows, path),
-        has_more=any(map(_is_said, left)),
+        has_more=any(map(_is_given, left)),
     )
 
 
@@ -164,10 +164,10 @@ def _columns(rows: Sequence[object]) -> tuple[str, ...]:
 
 def _types(rows: Sequence[object]) -> frozenset[str]:
     """The types that the rows say, else those that their ids say."""
-    return frozenset(_type_of(row).lower() for row in rows) - _NO_TYPE
+    return frozenset(_item_type(row).lower() for row in rows) - _NO_TYPE
 
 
-def _type_of(row: object) -> str:
+def _item_type(row: object) -> str:
     return find_text(row, "type") or parse_resource_id(find_text(row, "id")).type or ""
 
 
@@ -176,7 +176,7 @@ def _names(rows: Sequence[object], path: str) -> frozenset[str]:
     return frozenset((find_text(row, "id") or f"{path}[{at}]").lower() for at, row in enumerate(rows))
 
 
-def _is_said(value: object) -> bool:
+def _is_given(value: object) -> bool:
     """Whether anything stands there, whatever its form: none of it is what whoever reads it can follow."""
     return value not in (None, "", 0, "0") and str(value).strip() != ""
 

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest
-from router.coverage.facts import CoverageCase, Facts, RecommendationFact, ResourceFact, age_of, subscription_subject
-from router.coverage.fields import time_of
+from router.coverage.facts import CoverageCase, Facts, RecommendationFact, ResourceFact, age_words, subscription_subject
+from router.coverage.fields import parse_time
 from router.coverage.plans.answers import PlanAnswers, answers_about
 from router.coverage.plans.table import PLANS, DefenderPlan
 from router.coverage.readers.own import SourceFact
@@ -72,15 +72,15 @@ class RecommendationAnswers:
             return ""
         one = self.not_applicable[0]
         cause = _CAUSES.get(one.cause, f"the cause is {one.cause}" if one.cause else "nothing says why")
-        return f"the recommendation {title_of(one)} does not apply: {cause}"
+        return f"the recommendation {quoted_title(one)} does not apply: {cause}"
 
     @property
     def doubts(self) -> tuple[str, ...]:
         """Remarks on a workload that is covered all the same."""
-        return tuple(f"the recommendation {title_of(one)} is unhealthy" for one in self.unhealthy)
+        return tuple(f"the recommendation {quoted_title(one)} is unhealthy" for one in self.unhealthy)
 
 
-def title_of(fact: RecommendationFact) -> str:
+def quoted_title(fact: RecommendationFact) -> str:
     """What a recommendation is called, in quotation marks; its key where it has no title."""
     return f'"{fact.title}"' if fact.title else fact.recommendation
 
@@ -113,15 +113,15 @@ def recommendation_answers_for(
 
 def _why_stale(stale: Sequence[RecommendationFact], now: datetime) -> str:
     """Why what messages said proves nothing any more, by the youngest of them."""
-    known = [time for one in stale if (time := time_of(one.source.known_at or "")) and is_possible(time, now)]
+    known = [time for one in stale if (time := parse_time(one.source.known_at or "")) and is_possible(time, now)]
     if known:
-        return f"what was last said of it is {age_of(max(known), now)} old"
+        return f"what was last said of it is {age_words(max(known), now)} old"
     return "what was last said of it is of an instant that cannot be, or of none" if stale else ""
 
 
 def _is_over(fact: RecommendationFact, case: CoverageCase) -> bool:
     """Whether it said so before the last snapshot, and no message since."""
-    said = time_of(fact.source.known_at or "")
+    said = parse_time(fact.source.known_at or "")
     is_past = said is not None and said <= case.now
     return fact.code == "unhealthy" and is_past and fact.source.is_stale(case.now, case.expectation.heard_within)
 
@@ -188,7 +188,7 @@ def _posture_answers(facts: Facts, subscription: str) -> list[PlanAnswers]:
     return [answers_about(facts, subscription_subject(subscription), plan) for plan in _POSTURE_PLANS]
 
 
-def posture_of(facts: Facts, manifest: CoverageManifest, now: datetime) -> tuple[SubscriptionPosture, ...]:
+def judge_posture(facts: Facts, manifest: CoverageManifest, now: datetime) -> tuple[SubscriptionPosture, ...]:
     """What is known of every subscription that has a workload, by its name."""
     names: dict[str, str] = {}
     for fact in facts.every(ResourceFact):
@@ -222,7 +222,7 @@ def recommended_answers(case: CoverageCase, plan: DefenderPlan) -> tuple[PlanAns
     """
     names = [one.key or one.title for one in RECOMMENDATIONS if one.plan == plan.name and one.retired is None]
     said = recommendation_answers_for(case, [case.workload.subject], names)
-    old = tuple(f"the recommendation {title_of(one)} was healthy: {said.why_stale}" for one in said.stale[:1])
+    old = tuple(f"the recommendation {quoted_title(one)} was healthy: {said.why_stale}" for one in said.stale[:1])
     if said.unhealthy:
         return _as_answers(plan, "free", said.unhealthy), old
     if said.healthy and not said.not_applicable and is_posture_known_on(case):

@@ -8,15 +8,15 @@ from importlib.resources import files
 from typing import Any
 
 
-def rows_of(table: str) -> Iterator[list[str]]:
+def read_rows(table: str) -> Iterator[list[str]]:
     """The rows of a table of tab-separated cells, without its header."""
-    return (line.split("\t") for line in _text_of(table).splitlines()[1:])
+    return (line.split("\t") for line in _read(table).splitlines()[1:])
 
 
-def document_of(table: str) -> dict[str, Any]:
+def read_toml(table: str) -> dict[str, Any]:
     """What a table in TOML holds."""
-    return tomllib.loads(_text_of(table))
+    return tomllib.loads(_read(table))
 
 
-def _text_of(table: str) -> str:
+def _read(table: str) -> str:
     return files(__package__).joinpath(table).read_text(encoding="utf-8")

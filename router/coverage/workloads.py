@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 
 from router.coverage.documents import Item
-from router.coverage.facts import ResourceFact, Source, source_of, subscription_subject
+from router.coverage.facts import ResourceFact, Source, item_source, subscription_subject
 from router.coverage.fields import find, find_text
 from router.coverage.verdicts import Workload
 from router.domain.coverage import WorkloadKind
@@ -75,13 +75,13 @@ def resource_fact(
         tags=_tags(item),
         is_stopped=is_stopped,
         system=system,
-        source=source_of(item),
+        source=item_source(item),
     )
 
 
 def named_resource(item: Item, id: str, kind: WorkloadKind) -> ResourceFact:
     """A workload that an object names by its ARM id without being its document, so that nothing else is known of it."""
-    return ResourceFact(workload=_workload(kind, parse_resource_id(id).name or id, id), source=source_of(item))
+    return ResourceFact(workload=_workload(kind, parse_resource_id(id).name or id, id), source=item_source(item))
 
 
 def subscription_fact(subscription: str, source: Source, name: str | None = None) -> ResourceFact:
@@ -96,7 +96,7 @@ def scope_fact(item: Item, scope: str) -> Iterator[ResourceFact]:
     """The subscription or the resource that a plan or a setting is about; nothing where none such is judged."""
     parts = parse_resource_id(scope)
     if parts.subscription and scope.lower() == subscription_subject(parts.subscription):
-        yield subscription_fact(parts.subscription, source_of(item))
+        yield subscription_fact(parts.subscription, item_source(item))
     elif (kind := SCOPES.get((parts.type or "").lower())) is not None and parts.name is not None:
         yield named_resource(item, scope, kind)
 

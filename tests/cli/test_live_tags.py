@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import pytest
 
 from router.coverage.commands.tags import keep_tags
-from router.coverage.documents import document_of
+from router.coverage.documents import parsed_document
 from tests.builders import RESOURCE, finding_body
 from tests.cli.house import House
 from tests.store.opened import open_store
@@ -32,7 +32,7 @@ def tagged(house: House) -> House:
 async def keep(house: House) -> None:
     """What `coverage check --live` read is kept in the state."""
     store = open_store(house.directory / ".state")
-    document = document_of({"id": RESOURCE, "tags": {"Team": "payments"}}, "answer")
+    document = parsed_document({"id": RESOURCE, "tags": {"Team": "payments"}}, "answer")
     await keep_tags(store, [document], datetime(2026, 11, 24, 11, tzinfo=UTC))
     await store.close()
 

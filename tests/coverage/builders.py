@@ -6,7 +6,7 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 
-from router.coverage.documents import CoverageDocument, document_of
+from router.coverage.documents import CoverageDocument, parsed_document
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation, ExpectedExport
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.verdicts import Verdict
@@ -32,7 +32,7 @@ type Json = Mapping[str, object]
 
 def document(value: object, name: str = "answer.json", given: str | None = None) -> CoverageDocument:
     """A document that holds that, as if it had been read from a file of that name."""
-    return document_of(json.loads(json.dumps(value)), name, given)
+    return parsed_document(json.loads(json.dumps(value)), name, given)
 
 
 def judged(*documents: object, manifest: CoverageManifest = NO_MANIFEST, now: datetime = NOW) -> GateResult:

@@ -7,7 +7,7 @@ import pytest
 from router.coverage.expected.manifest import NO_MANIFEST, Expectation
 from router.coverage.facts import CoverageCase, Facts
 from router.coverage.judges.detection import judge_detection
-from router.coverage.readers import facts_of
+from router.coverage.readers import read_facts
 from router.coverage.verdicts import CoverageState, Verdict, Workload
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import CoverageSourceKind
@@ -163,7 +163,7 @@ def test_an_alert_about_another_resource_says_nothing(one: Json, is_spoken_of: b
 def test_an_alert_proves_what_it_comes_of(kind: WorkloadKind, type: str, proves: bool) -> None:
     """Azure raises alerts about machines from its network and management plane, too, where no sensor is."""
     workload = Workload(kind=kind, name="web-1", id=MACHINE, subscription=SUBSCRIPTION, subject=MACHINE.lower())
-    facts = Facts.of(facts_of(document([alert(type=type)])))
+    facts = Facts.of(read_facts(document([alert(type=type)])))
     case = CoverageCase(workload=workload, expectation=Expectation(), manifest=NO_MANIFEST, facts=facts, now=NOW)
     found = judge_detection(case)
     assert found is not None

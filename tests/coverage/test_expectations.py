@@ -16,7 +16,7 @@ from router.coverage.expected.manifest import (
     named_workload,
 )
 from router.coverage.expected.problems import find_overlaps
-from router.coverage.judges import rungs_of
+from router.coverage.judges import judged_rungs
 from router.coverage.verdicts import CoverageState, Workload
 from router.domain.coverage import Rung, WorkloadKind
 from tests.coverage.builders import (
@@ -88,7 +88,7 @@ def test_without_rungs_those_up_to_the_sensor_are_expected_of_what_is_missing() 
     """Every rung that its kind has and that is expected by default is unknown."""
     result = judged(manifest=manifest_of(expects("lending", rungs=None)))
     (row,) = result.assessed.rows
-    assert set(row.verdicts) == DEFAULT_RUNGS.intersection(rungs_of(WorkloadKind.CLUSTER))
+    assert set(row.verdicts) == DEFAULT_RUNGS.intersection(judged_rungs(WorkloadKind.CLUSTER))
     assert {one.state for one in row.verdicts.values()} == {CoverageState.UNKNOWN}
 
 

@@ -8,7 +8,7 @@ from router.coverage.expected.manifest import NO_MANIFEST, Expectation
 from router.coverage.facts import CoverageCase, Facts, RecommendationFact, ResourceFact, Source
 from router.coverage.judges.clusters import judge_cluster_integration as judge
 from router.coverage.kubernetes.asks import ASK_CLUSTER
-from router.coverage.readers import facts_of
+from router.coverage.readers import read_facts
 from router.coverage.remedies import ASK_CONNECTORS
 from router.coverage.verdicts import CoverageState, Verdict
 from router.domain.coverage import Rung
@@ -232,7 +232,7 @@ def test_a_recommendation_shows_a_gap_and_never_covers(
     cluster: Json, key: str, code: str, state: CoverageState
 ) -> None:
     """Where nothing else was asked."""
-    facts = list(facts_of(document(cluster)))
+    facts = list(read_facts(document(cluster)))
     workload = next(fact.workload for fact in facts if isinstance(fact, ResourceFact))
     said = RecommendationFact(
         subject=workload.subject,
@@ -413,5 +413,5 @@ def test_arc_and_aks_are_told_apart_by_their_ids() -> None:
 )
 def test_the_policy_add_on_is_read_in_either_case(addons: object, expected: bool) -> None:
     """Microsoft writes it in two."""
-    facts = facts_of(document(aks(addonProfiles=addons)))
+    facts = read_facts(document(aks(addonProfiles=addons)))
     assert [getattr(one, "has_policy", None) for one in facts][1:] == [expected]

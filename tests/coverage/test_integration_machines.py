@@ -9,7 +9,7 @@ import pytest
 from router.coverage.expected.manifest import NO_MANIFEST, Expectation
 from router.coverage.facts import CoverageCase, Facts, ResourceFact, Source
 from router.coverage.judges.machines import judge_machine_integration as judge
-from router.coverage.readers import facts_of
+from router.coverage.readers import read_facts
 from router.coverage.verdicts import CoverageState, Verdict, Workload
 from router.domain.coverage import WorkloadKind
 from tests.coverage.builders import MACHINE, NOW, SUBSCRIPTION, Json, document, pricing, security_setting
@@ -26,7 +26,7 @@ def verdict_on(*documents: object, system: str | None = "windows", tags: dict[st
         kind=WorkloadKind.MACHINE, name="web-1", id=MACHINE, subscription=SUBSCRIPTION, subject=MACHINE.lower()
     )
     machine = ResourceFact(workload=workload, tags=tags, system=system, source=Source(document="machine.json"))
-    facts = [fact for number, one in enumerate(documents) for fact in facts_of(document(one, f"{number}.json"))]
+    facts = [fact for number, one in enumerate(documents) for fact in read_facts(document(one, f"{number}.json"))]
     case = CoverageCase(
         workload=workload,
         expectation=Expectation(),

@@ -15,7 +15,7 @@ from router.coverage.asking.kubeconfig import (
     ClusterAccess,
     NamedContext,
     contexts_for,
-    kubeconfig_of,
+    merge_kubeconfigs,
     open_kubeconfig,
 )
 from router.domain.errors import BadFile, BadUsage, UserError
@@ -41,7 +41,7 @@ def kubeconfig(
 
 def access(*files: object, context: str = "payments") -> ClusterAccess:
     """How a context of some files is asked."""
-    found = kubeconfig_of((f"/home/me/{number}/config", one) for number, one in enumerate(files))
+    found = merge_kubeconfigs((f"/home/me/{number}/config", one) for number, one in enumerate(files))
     return found.access_for(context, Settings({}))
 
 
@@ -77,7 +77,7 @@ def test_of_several_files_the_first_wins_each_name_as_a_whole() -> None:
     assert (found.cluster, found.user) == ({"server": "https://10.0.0.1:6443"}, {"token": "first"})
     apart = access({"contexts": kubeconfig()["contexts"]}, {"users": kubeconfig()["users"]}, None, kubeconfig())
     assert apart.server == "https://10.0.0.1:6443"
-    assert kubeconfig_of([("a", kubeconfig()), ("b", kubeconfig(name="ledger"))]).contexts == ("payments", "ledger")
+    assert merge_kubeconfigs([("a", kubeconfig()), ("b", kubeconfig(name="ledger"))]).contexts == ("payments", "ledger")
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ from aiohttp import web
 from router.app.settings import Settings
 from router.coverage.asking import kubectl
 from router.coverage.asking.clusters import ask_clusters
-from router.coverage.asking.kubeconfig import NamedContext, kubeconfig_of
+from router.coverage.asking.kubeconfig import NamedContext, merge_kubeconfigs
 from router.coverage.asking.patience import TimeLimit
 from router.coverage.documents import CoverageDocument
 from router.coverage.verdicts import CoverageState
@@ -56,7 +56,7 @@ async def _ask(
     async def sleep(_: float) -> None:
         pass
 
-    found = kubeconfig_of((str(folder / "config"), one) for one in kubeconfigs or [kubeconfig()])
+    found = merge_kubeconfigs((str(folder / "config"), one) for one in kubeconfigs or [kubeconfig()])
     settings = Settings({"PATH": f"{folder}:/usr/bin:/bin", **(variables or {})})
     return await ask_clusters(contexts, found, settings, TimeLimit(seconds), sleep=sleep)
 
@@ -137,7 +137,7 @@ def test_without_kubectl_a_cluster_is_unknown(tmp_path: Path) -> None:
     """In one line that says what to install."""
     found = asyncio.run(
         ask_clusters(
-            [PAYMENTS], kubeconfig_of([("config", kubeconfig())]), Settings({"PATH": str(tmp_path)}), TimeLimit(9)
+            [PAYMENTS], merge_kubeconfigs([("config", kubeconfig())]), Settings({"PATH": str(tmp_path)}), TimeLimit(9)
         )
     )
     (reason,) = reasons(found)

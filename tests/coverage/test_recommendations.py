@@ -9,7 +9,7 @@ from dataclasses import replace
 import pytest
 
 from router.coverage.facts import RecommendationFact
-from router.coverage.readers import facts_of
+from router.coverage.readers import read_facts
 from router.coverage.verdicts import CoverageState
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.recommendations import (
@@ -37,7 +37,7 @@ VMSS = f"{_SUBSCRIPTION}/resourcegroups/myrg/providers/microsoft.compute/virtual
 
 def facts_in(said: object) -> list[RecommendationFact]:
     """What a document says of recommendations."""
-    return [one for one in facts_of(document(said)) if isinstance(one, RecommendationFact)]
+    return [one for one in read_facts(document(said)) if isinstance(one, RecommendationFact)]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import pytest
 
 from router.coverage.documents import CoverageDocument
 from router.coverage.gate import GateResult, judge_documents
-from router.coverage.readers import facts_of
+from router.coverage.readers import read_facts
 from router.coverage.readers.messages import AlertFact
 from tests.coverage.builders import document
 from tests.coverage.sample_rows import REFUSED, ROWS, SampleRow, answers_in
@@ -55,7 +55,7 @@ def test_each_sample_of_coverage_has_a_row() -> None:
 )
 def test_which_alerts_are_samples(name: str, samples: set[bool]) -> None:
     """A request to make some is no alert."""
-    alerts = [fact for fact in facts_of(_sample(name)) if isinstance(fact, AlertFact)]
+    alerts = [fact for fact in read_facts(_sample(name)) if isinstance(fact, AlertFact)]
     assert {fact.is_sample for fact in alerts} == samples
     assert all(fact.time is not None and fact.type for fact in alerts)
 

@@ -9,7 +9,7 @@ import pytest
 from router.coverage.documents import dated
 from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest, Expectation, WorkloadSelector
 from router.coverage.facts import RecommendationFact
-from router.coverage.readers import facts_of
+from router.coverage.readers import read_facts
 from router.coverage.stored import documents_of_state
 from router.coverage.verdicts import CoverageState
 from router.domain.clocks import SKEW
@@ -276,7 +276,7 @@ def test_a_state_is_one_document_however_many_it_holds() -> None:
 def test_a_stored_fact_that_does_not_say_when_it_was_seen_is_old() -> None:
     """Of a file nobody knows its age either, but a file was made by whoever asks; what is stored may be of any day."""
     (_, stored) = of_state(all_healthy())
-    facts = [fact for fact in facts_of(stored) if isinstance(fact, RecommendationFact)]
+    facts = [fact for fact in read_facts(stored) if isinstance(fact, RecommendationFact)]
     assert all(fact.source.is_stale(NOW, HEARD_WITHIN) for fact in facts)
     assert verdict(judged(POSTURE, *of_state(all_healthy())), "web-1", Rung.SENSOR_RUNNING).state is UNKNOWN
     assert verdict(judged(POSTURE, all_healthy()), "web-1", Rung.SENSOR_RUNNING).state is COVERED

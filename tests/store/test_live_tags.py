@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from router.coverage.commands.tags import keep_tags
-from router.coverage.documents import document_of
+from router.coverage.documents import parsed_document
 from router.domain.clocks import SKEW
 from router.domain.coverage_sources import CoverageSourceKind
 from router.domain.deliveries import Claim
@@ -51,7 +51,7 @@ def ruled(directory: Path, *, tags: object = "live", files: dict[str, object] | 
 
 def keep(store: Store, *rows: tuple[str, dict[str, str] | None], at: datetime = NOW) -> None:
     """What was read of tags is kept."""
-    document = document_of([{"id": id, "tags": tags} for id, tags in rows], "answer")
+    document = parsed_document([{"id": id, "tags": tags} for id, tags in rows], "answer")
     run(keep_tags(store, [document], at))
 
 
@@ -119,7 +119,7 @@ def test_of_answers_what_was_read_last_counts_of_each_thing_that_one_names(
             for team in "ab"
         ]
         places = zip((store, twin), answers, (NOW, NOW - SECOND), strict=True)
-        await asyncio.gather(*(keep_tags(one, [document_of(answer, "answer")], at) for one, answer, at in places))
+        await asyncio.gather(*(keep_tags(one, [parsed_document(answer, "answer")], at) for one, answer, at in places))
 
     run(at_once())
     assert [owner(store, book, NOW, one) for one in (RESOURCE, f"{GROUP}/a", f"{GROUP}/b")] == ["a", "a", "b"]

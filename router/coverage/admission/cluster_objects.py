@@ -116,6 +116,6 @@ def api_group(fact: KubernetesFact) -> str:
     return version.rpartition("/")[0]
 
 
-def labels_of(fact: KubernetesFact) -> Mapping[str, str]:
+def object_labels(fact: KubernetesFact) -> Mapping[str, str]:
     """An object's labels."""
-    return nodes.labels_of(fact.body, "metadata", "labels")
+    return nodes.labels_at(fact.body, "metadata", "labels")

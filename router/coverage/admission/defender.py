@@ -13,30 +13,30 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, api_group, is_whole, labels_of
+from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, api_group, is_whole, object_labels
 from router.coverage.admission.effects import (
     AdmissionEffect,
     GateAnswer,
     GatedNamespace,
     Reach,
-    all_of,
     all_reach,
     any_reaches,
-    best_of,
+    best_answer,
     by_conditions,
     by_namespace,
     by_object,
+    join_parts,
     listed,
     none_enough,
 )
 from router.coverage.admission.webhooks import (
     AdmissionWebhook,
-    controller_of,
     creates_pods,
+    find_controller,
+    find_selector,
+    find_webhooks,
     judge_service,
     never_met,
-    selector_of,
-    webhooks_of,
 )
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_IMAGE_RULES, ASK_POLICIES, ASK_SERVICES
@@ -57,8 +57,8 @@ _EFFECTS = {
 
 def image_gate(objects: ClusterObjects, needed: AdmissionEffect) -> GateAnswer:
     """Whether the image gate has the effect that is needed."""
-    webhooks = webhooks_of(objects, _WEBHOOK, "defender-admission-controller.NAMESPACE.svc")
-    return best_of([_answer(objects, webhook, needed) for webhook in webhooks])
+    webhooks = find_webhooks(objects, _WEBHOOK, "defender-admission-controller.NAMESPACE.svc")
+    return best_answer([_answer(objects, webhook, needed) for webhook in webhooks])
 
 
 def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: AdmissionEffect) -> GateAnswer:
@@ -69,7 +69,7 @@ def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: Admissio
     return GateAnswer(
         name=IMAGE_GATE,
         is_there=webhook.is_there or bool(policies),
-        verdict=all_of(parts),
+        verdict=join_parts(parts),
         reach=webhook.reach,
         namespaces=frozenset({webhook.namespace}),
         refusal=f'admission webhook "{_WEBHOOK.pattern}" denied the request',
@@ -79,21 +79,21 @@ def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: Admissio
 def _behind(objects: ClusterObjects, webhook: AdmissionWebhook) -> Iterator[Verdict]:
     """Whether the webhook's service leads to pods, and whether those that it chooses are ready."""
     service = (webhook.service, webhook.namespace)
-    chosen = selector_of(objects, *service)
+    chosen = find_selector(objects, *service)
     if chosen is None:
         ask = ASK_SERVICES if objects.find("Pod") else ASK_CLUSTER
         yield unknown(f"nobody asked which pods the service {webhook.service} chooses", remedy=ask)
     else:
-        yield controller_of(objects, *service, lambda _, labels: chosen.items() <= labels.items()).verdict
+        yield find_controller(objects, *service, lambda _, labels: chosen.items() <= labels.items()).verdict
     yield judge_service(objects, *service)
 
 
 def _rule_effect(policy: KubernetesFact) -> AdmissionEffect:
     """The strongest effect of a policy's rules."""
-    return max((_effect_in(rule) for rule in _rules_of(policy)), default=AdmissionEffect.NOTHING)
+    return max((_effect_in(rule) for rule in _policy_rules(policy)), default=AdmissionEffect.NOTHING)
 
 
-def _rules_of(policy: KubernetesFact) -> Iterator[Mapping[str, object]]:
+def _policy_rules(policy: KubernetesFact) -> Iterator[Mapping[str, object]]:
     """The rules of a policy: those in the lists of its spec, whatever they are called, and the spec itself where it is one."""
     spec = find(policy.body, "spec")
     if not isinstance(spec, Mapping):
@@ -120,7 +120,7 @@ def _rules(objects: ClusterObjects, policies: Sequence[ObjectCopies], needed: Ad
             return gap(f"there is no {_KIND}, so no image is checked")
         return unknown("nobody asked for its rules", remedy=ASK_IMAGE_RULES)
     worst = [one.worst(_rule_effect) for one in policies]
-    actions = sorted({find_text(rule, "action") or "" for one in worst for rule in _rules_of(one)})
+    actions = sorted({find_text(rule, "action") or "" for one in worst for rule in _policy_rules(one)})
     evidence = [one.source.shows("spec action", _rule_effect(one).name.lower()) for one in worst]
     reason = f"none of its rules {needed.verb}: {listed(actions) or 'no action is named'}"
     return none_enough(reason, evidence, ASK_IMAGE_RULES, is_whole=is_whole(policies))
@@ -128,7 +128,7 @@ def _rules(objects: ClusterObjects, policies: Sequence[ObjectCopies], needed: Ad
 
 def _unseen_images(policies: Sequence[KubernetesFact], needed: AdmissionEffect) -> Iterator[str]:
     """Which images the rules that count never see."""
-    rules = [rule for policy in policies for rule in _rules_of(policy) if _effect_in(rule) >= needed]
+    rules = [rule for policy in policies for rule in _policy_rules(policy) if _effect_in(rule) >= needed]
     if not any(find_truth(rule, "configuration", "blockUnscannedImages") for rule in rules):
         yield "an image without scan results is admitted, unless a rule says otherwise"
     registries = {str(one) for rule in rules for one in find_list(rule, "configuration", "unsupportedRegistries") or ()}
@@ -152,7 +152,7 @@ class _Bound:
 
     def is_enough(self, needed: AdmissionEffect) -> bool:
         """Whether the policy, as it is bound, has the effect that is needed on new pods."""
-        return effect_of(self.binding) >= needed and _sees_new_pods(self) and _strength(self.policy) >= needed
+        return binding_effect(self.binding) >= needed and _sees_new_pods(self) and _strength(self.policy) >= needed
 
 
 def misconfiguration_gate(objects: ClusterObjects, needed: AdmissionEffect) -> GateAnswer:
@@ -163,14 +163,14 @@ def misconfiguration_gate(objects: ClusterObjects, needed: AdmissionEffect) -> G
         for one in objects.find(_BINDING)
         if any(_policy_name(copy) in policies or _policy_name(copy).startswith(_DEFAULT) for copy in one.copies)
     ]
-    worst = [one.worst(effect_of) for one in bindings]
+    worst = [one.worst(binding_effect) for one in bindings]
     pairs = [_Bound(policies[name].worst(_reach), one) for one in worst if (name := _policy_name(one)) in policies]
     enough = [one for one in pairs if one.is_enough(needed)]
     return GateAnswer(
         name=OBJECT_GATE,
         is_there=bool(policies or bindings),
         verdict=_verdict(objects, policies, bindings, pairs, needed),
-        reach=lambda namespace: any_reaches(_reach_of(one, namespace) for one in enough),
+        reach=lambda namespace: any_reaches(_policy_reach(one, namespace) for one in enough),
         refusal=f"ValidatingAdmissionPolicy '({'|'.join(map(re.escape, policies))})' with binding '[^']*' denied request",
     )
 
@@ -179,7 +179,7 @@ def is_defenders(policy: KubernetesFact) -> bool:
     """Whether a policy is Defender's: the name tells it of the default ones only, since any policy's may end in `.vap`."""
     group = (find_text(policy.body, "spec", "paramKind", "apiVersion") or "").lower().partition("/")[0]
     annotations = find(policy.body, "metadata", "annotations")
-    signs = {**labels_of(policy), **(annotations if isinstance(annotations, Mapping) else {})}
+    signs = {**object_labels(policy), **(annotations if isinstance(annotations, Mapping) else {})}
     owners = [value for key, value in signs.items() if str(key).lower().rpartition("/")[2] == "owner"]
     owners += [
         (find_text(one, "valueExpression") or "").strip("'\"")
@@ -189,7 +189,7 @@ def is_defenders(policy: KubernetesFact) -> bool:
     return group == _GROUP or policy.name.startswith(_DEFAULT) or any(str(one).lower() == _OWNER for one in owners)
 
 
-def effect_of(binding: KubernetesFact) -> AdmissionEffect:
+def binding_effect(binding: KubernetesFact) -> AdmissionEffect:
     """What a binding does with what breaks its policy."""
     actions = {str(one).lower() for one in find_list(binding.body, "spec", "validationActions") or ()}
     if "deny" in actions:
@@ -220,7 +220,7 @@ def _verdict(
         if objects.was_asked(_BINDING):
             return gap(f"nothing binds the policies of Defender, so that they do nothing: {unbound}", remarks=remarks)
         return unknown(f"nobody asked what binds {unbound}", remedy=ASK_POLICIES, remarks=remarks)
-    strict = [one for one in pairs if effect_of(one.binding) >= needed]
+    strict = [one for one in pairs if binding_effect(one.binding) >= needed]
     enough = [one for one in pairs if one.is_enough(needed)]
     evidence = [
         one.binding.source.shows("spec.validationActions", _actions(one.binding)) for one in (enough or pairs)[:3]
@@ -229,7 +229,7 @@ def _verdict(
         names = sorted({one.policy.name for one in enough})
         reason = f"{len(names)} of {len(policies)} policies of Defender are bound with {_actions(enough[0].binding)}"
         return covered(f"{reason}: {listed(names)}", *evidence, remarks=remarks, limits=tuple(_holes(enough)))
-    actions = sorted({_actions(one.worst(effect_of)) for one in bindings})
+    actions = sorted({_actions(one.worst(binding_effect)) for one in bindings})
     reason = f"no binding of Defender's {needed.verb} new pods: {listed(actions)}"
     if strict:
         idle = listed(sorted({one.policy.name for one in strict}))
@@ -290,7 +290,7 @@ def _holes(enough: Sequence[_Bound]) -> Iterator[str]:
         yield f"admits everything where its parameters are missing: {listed(allowing)}"
 
 
-def _reach_of(bound: _Bound, namespace: GatedNamespace) -> Reach:
+def _policy_reach(bound: _Bound, namespace: GatedNamespace) -> Reach:
     """Whether a policy is evaluated for the new pods of a namespace, as it is bound."""
     policy, binding = bound.policy, bound.binding
     scopes = (

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from router.coverage.admission.cluster_objects import ClusterObjects, is_whole, labels_of
+from router.coverage.admission.cluster_objects import ClusterObjects, is_whole, object_labels
 from router.coverage.facts import Source
 from router.coverage.fields import find_list, find_text, objects_at
 from router.coverage.kubernetes import nodes
@@ -97,7 +97,7 @@ class GatedNamespace:
         return None if set(map(str, globs)) - self.others else False
 
 
-def namespaces_of(objects: ClusterObjects, own: Iterable[str]) -> list[GatedNamespace]:
+def gated_namespaces(objects: ClusterObjects, own: Iterable[str]) -> list[GatedNamespace]:
     """The namespaces of a cluster; `own` are those of the gates themselves.
 
     Where no whole list has them there are those of pods, too, whose labels are not known, and one more without a name.
@@ -110,7 +110,7 @@ def namespaces_of(objects: ClusterObjects, own: Iterable[str]) -> list[GatedName
     found = [
         GatedNamespace(
             one.name,
-            {_NAME_LABEL: one.name, **labels_of(copy)},
+            {_NAME_LABEL: one.name, **object_labels(copy)},
             others,
             pods[one.name],
             has_all or objects.lists_all(one.name, "Pod"),
@@ -126,9 +126,9 @@ def namespaces_of(objects: ClusterObjects, own: Iterable[str]) -> list[GatedName
     return [*found, *(GatedNamespace(name, None, others, pods.get(name, ()), has_all) for name in unlisted)]
 
 
-def requirements_of(selector: object) -> Iterator[Requirement]:
+def selector_requirements(selector: object) -> Iterator[Requirement]:
     """What a selector asks of labels; all of it must be met."""
-    for key, value in nodes.labels_of(selector, "matchLabels").items():
+    for key, value in nodes.labels_at(selector, "matchLabels").items():
         yield Requirement(key, "In", (value,))
     for one in objects_at(selector, "matchExpressions"):
         values = tuple(str(value) for value in find_list(one, "values") or ())
@@ -137,7 +137,7 @@ def requirements_of(selector: object) -> Iterator[Requirement]:
 
 def by_namespace(who: str, selector: object, namespace: GatedNamespace) -> Reach:
     """Whether a selector of namespaces chooses one."""
-    return all_reach(_by_label(who, one, namespace) for one in requirements_of(selector))
+    return all_reach(_by_label(who, one, namespace) for one in selector_requirements(selector))
 
 
 def _by_label(who: str, asked: Requirement, namespace: GatedNamespace) -> Reach:
@@ -169,13 +169,13 @@ def by_object(who: str, name: str, selector: object, namespace: GatedNamespace) 
 
     A label that it asks for is one that a pod may lack. One that it asks to be absent matters where some pod has it.
     """
-    return all_reach(_by_pod_label(who, name, one, namespace) for one in requirements_of(selector))
+    return all_reach(_by_pod_label(who, name, one, namespace) for one in selector_requirements(selector))
 
 
 def _by_pod_label(who: str, name: str, asked: Requirement, namespace: GatedNamespace) -> Reach:
     if asked.operator not in ("NotIn", "DoesNotExist"):
         return Reach(False, f"{who} only looks at pods with {asked}, as its {name} says")
-    if not all(asked.is_met_by(labels_of(pod)) for pod in namespace.pods):
+    if not all(asked.is_met_by(object_labels(pod)) for pod in namespace.pods):
         return Reach(False, f"{who} passes over pods there, as its {name} asks for {asked}")
     if not namespace.has_all_pods:
         return Reach(None, f"nobody asked for the pods that {who} passes over by its {name}", remedy=ASK_CLUSTER)
@@ -247,7 +247,7 @@ class GateAnswer:
     refusal: str
 
 
-def best_of(answers: Sequence[GateAnswer]) -> GateAnswer:
+def best_answer(answers: Sequence[GateAnswer]) -> GateAnswer:
     """Of the same gate's webhooks, as an older installation leaves one behind, the one that works best.
 
     Where several work, each may look at other namespaces.
@@ -262,7 +262,7 @@ def best_of(answers: Sequence[GateAnswer]) -> GateAnswer:
     )
 
 
-def all_of(parts: Sequence[Verdict]) -> Verdict:
+def join_parts(parts: Sequence[Verdict]) -> Verdict:
     """The verdict on something that needs all its parts: one gap is a gap, else one unknown part leaves it unknown."""
     state = next(
         (state for state in (CoverageState.GAP, CoverageState.UNKNOWN) if any(one.state is state for one in parts)),
@@ -273,7 +273,7 @@ def all_of(parts: Sequence[Verdict]) -> Verdict:
         state=state,
         reason="; ".join(one.reason for one in decisive),
         evidence=tuple(evidence for one in decisive for evidence in one.evidence),
-        remedy=remedy_of(decisive),
+        remedy=join_remedies(decisive),
         remarks=tuple(remark for one in parts for remark in one.remarks),
         limits=tuple(limit for one in parts for limit in one.limits),
     )
@@ -286,7 +286,7 @@ def none_enough(reason: str, evidence: Sequence[CoverageEvidence], ask: str, *, 
     return unknown(f"{reason}, and these may not be all", *evidence, remedy=ask)
 
 
-def remedy_of(decisive: Sequence[Verdict]) -> str | None:
+def join_remedies(decisive: Sequence[Verdict]) -> str | None:
     """What mends the first of some gaps, or all that is to be asked where they are unknown, so that it is asked at once."""
     remedies = [one.remedy for one in decisive if one.remedy]
     if any(one.state is CoverageState.GAP for one in decisive):

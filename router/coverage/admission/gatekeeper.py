@@ -20,23 +20,23 @@ from router.coverage.admission.effects import (
     GateAnswer,
     GatedNamespace,
     Reach,
-    all_of,
     all_reach,
     any_reaches,
-    best_of,
+    best_answer,
     by_names,
     by_namespace,
     by_object,
+    join_parts,
     listed,
     none_enough,
 )
 from router.coverage.admission.webhooks import (
     AdmissionWebhook,
     Controller,
-    controller_of,
+    find_controller,
+    find_selector,
+    find_webhooks,
     judge_service,
-    selector_of,
-    webhooks_of,
 )
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.kubernetes.asks import ASK_CONFIG, ASK_CONSTRAINTS, joint_asks
@@ -50,14 +50,14 @@ _WEBHOOK = "webhook"
 """The work of those of Gatekeeper's pods that answer the API server; others only audit what is in the cluster already."""
 
 
-def effect_of(constraint: KubernetesFact) -> AdmissionEffect:
+def constraint_effect(constraint: KubernetesFact) -> AdmissionEffect:
     """What a constraint does with a new pod that breaks it; one that matches no pod, or that no pod enforces, does nothing."""
     if not _matches_pods(constraint) or _enforcement(constraint) is AdmissionEffect.NOTHING:
         return AdmissionEffect.NOTHING
     return min(_said_effect(constraint), _enforcement(constraint))
 
 
-def action_of(constraint: KubernetesFact) -> str:
+def constraint_action(constraint: KubernetesFact) -> str:
     """Its action as it is written, and why that comes to less; what is not written is deny."""
     action = find_text(constraint.body, "spec", "enforcementAction") or "deny"
     if action.lower() == "scoped":
@@ -75,7 +75,7 @@ def action_of(constraint: KubernetesFact) -> str:
             return action
 
 
-def reach_of(constraint: KubernetesFact, namespace: GatedNamespace) -> Reach:
+def constraint_reach(constraint: KubernetesFact, namespace: GatedNamespace) -> Reach:
     """Whether the constraint is about the new pods of a namespace, by its own match."""
     match, who = find(constraint.body, "spec", "match"), f"{constraint.kind} {constraint.name}"
     wanted = find_list(match, "namespaces")
@@ -159,17 +159,17 @@ _PROCESSES = {AdmissionEffect.DENIES: ("*", "webhook"), AdmissionEffect.AUDITS: 
 
 def gatekeeper(objects: ClusterObjects, needed: AdmissionEffect) -> GateAnswer:
     """Whether Gatekeeper has the effect that is needed."""
-    webhooks = webhooks_of(objects, WEBHOOK, "validation.gatekeeper.sh")
-    return best_of([_answer(objects, webhook, needed) for webhook in webhooks])
+    webhooks = find_webhooks(objects, WEBHOOK, "validation.gatekeeper.sh")
+    return best_answer([_answer(objects, webhook, needed) for webhook in webhooks])
 
 
 def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: AdmissionEffect) -> GateAnswer:
     namespace = webhook.namespace or _HOME
     constraints = objects.constraints
-    chosen = selector_of(objects, webhook.service, namespace)
-    manager = _pods_of(objects, "webhook", namespace, constraints, None if chosen is None else chosen.items())
-    audit = _pods_of(objects, "audit", namespace, constraints)
-    enough = [one for one in constraints if effect_of(one.worst(effect_of)) >= needed]
+    chosen = find_selector(objects, webhook.service, namespace)
+    manager = _find_pods(objects, "webhook", namespace, constraints, None if chosen is None else chosen.items())
+    audit = _find_pods(objects, "audit", namespace, constraints)
+    enough = [one for one in constraints if constraint_effect(one.worst(constraint_effect)) >= needed]
     rules = _constraints(objects, constraints, enough, needed)
     parts = [webhook.verdict, manager.verdict, rules]
     remarks: tuple[str, ...] = ()
@@ -179,12 +179,12 @@ def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: Admissio
         parts.append(audit.verdict)
     elif audit.verdict.state is not CoverageState.COVERED:
         remarks = (f"what is in the cluster already is not known to be audited: {audit.verdict.reason}",)
-    verdict = all_of(parts)
+    verdict = join_parts(parts)
     if verdict.state is CoverageState.UNKNOWN and not objects.lists_all(namespace, _CONFIG):
         verdict = replace(verdict, remedy=joint_asks(filter(None, (verdict.remedy, ASK_CONFIG))))
 
     def reach(one: GatedNamespace) -> Reach:
-        by_constraint = [all_reach(reach_of(copy, one) for copy in constraint.copies) for constraint in enough]
+        by_constraint = [all_reach(constraint_reach(copy, one) for copy in constraint.copies) for constraint in enough]
         return all_reach((webhook.reach(one), _by_config(objects, namespace, needed, one), any_reaches(by_constraint)))
 
     return GateAnswer(
@@ -197,7 +197,7 @@ def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: Admissio
     )
 
 
-def _pods_of(
+def _find_pods(
     objects: ClusterObjects,
     operation: str,
     namespace: str,
@@ -213,7 +213,7 @@ def _pods_of(
             return says == operation or name in names
         return says in (operation, None) and chosen <= labels.items()
 
-    return controller_of(objects, f"Gatekeeper's {operation}", namespace, is_meant)
+    return find_controller(objects, f"Gatekeeper's {operation}", namespace, is_meant)
 
 
 def _by_config(objects: ClusterObjects, home: str, needed: AdmissionEffect, namespace: GatedNamespace) -> Reach:
@@ -244,19 +244,21 @@ def _constraints(
         if objects.was_asked("Constraint"):
             return gap("there is no constraint, so nothing is checked")
         return unknown("nobody asked for its constraints", remedy=ASK_CONSTRAINTS)
-    worst = [one.worst(effect_of) for one in enough or constraints]
-    evidence = [one.source.shows("spec.enforcementAction", action_of(one)) for one in worst[:3]]
+    worst = [one.worst(constraint_effect) for one in enough or constraints]
+    evidence = [one.source.shows("spec.enforcementAction", constraint_action(one)) for one in worst[:3]]
     if not enough:
         reason = f"none of {len(constraints)} constraints {needed.verb}: {_counted_actions(worst)}"
         return none_enough(reason, evidence, ASK_CONSTRAINTS, is_whole=is_whole(constraints))
     does = "deny" if needed is AdmissionEffect.DENIES else "audit or deny"
     names = listed([f"{one.kind} {one.name}" for one in worst])
-    every = [one.worst(effect_of) for one in constraints]
-    lax = [one for one in every if effect_of(one) < AdmissionEffect.DENIES]
+    every = [one.worst(constraint_effect) for one in constraints]
+    lax = [one for one in every if constraint_effect(one) < AdmissionEffect.DENIES]
     limit = f"{len(lax)} of {len(every)} constraints refuse nothing: {_counted_actions(lax)}"
     reason = f"{len(enough)} of {len(constraints)} constraints {does}: {names}"
     return covered(reason, *evidence, limits=(limit,) if lax else ())
 
 
 def _counted_actions(constraints: Sequence[KubernetesFact]) -> str:
-    return ", ".join(f"{count} {action}" for action, count in sorted(Counter(map(action_of, constraints)).items()))
+    return ", ".join(
+        f"{count} {action}" for action, count in sorted(Counter(map(constraint_action, constraints)).items())
+    )

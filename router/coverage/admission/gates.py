@@ -15,9 +15,9 @@ from router.coverage.admission.effects import (
     GatedNamespace,
     Reach,
     any_reaches,
+    gated_namespaces,
+    join_remedies,
     listed,
-    namespaces_of,
-    remedy_of,
 )
 from router.coverage.admission.gatekeeper import gatekeeper
 from router.coverage.facts import CoverageCase
@@ -61,7 +61,7 @@ def judge_gates(case: CoverageCase, needed: AdmissionEffect) -> Verdict:
 def _judge(case: CoverageCase, needed: AdmissionEffect) -> Verdict:
     objects = ClusterObjects.of(case.about(KubernetesFact))
     answers = [gate(objects, needed) for gate in _GATES]
-    verdict = _one_of(answers, objects, needed, case.workload)
+    verdict = _judge_gate(answers, objects, needed, case.workload)
     if verdict.state is CoverageState.COVERED:
         return verdict
     if (stopped := find_stopped(case)) is not None:
@@ -74,7 +74,9 @@ def _judge(case: CoverageCase, needed: AdmissionEffect) -> Verdict:
     return verdict
 
 
-def _one_of(answers: list[GateAnswer], objects: ClusterObjects, needed: AdmissionEffect, cluster: Workload) -> Verdict:
+def _judge_gate(
+    answers: list[GateAnswer], objects: ClusterObjects, needed: AdmissionEffect, cluster: Workload
+) -> Verdict:
     if working := [one for one in answers if one.verdict.state is CoverageState.COVERED]:
         return _working(working, answers, objects, needed)
     there = [one for one in answers if one.is_there]
@@ -83,12 +85,12 @@ def _one_of(answers: list[GateAnswer], objects: ClusterObjects, needed: Admissio
         if decisive := [one for one in there if one.verdict.state is state]:
             reason = "; ".join(f"{one.name}: {one.verdict.reason}" for one in decisive)
             remarks = (*_own_remarks(decisive), *_lacking(answers, decisive))
-            remedy = remedy_of([one.verdict for one in decisive])
+            remedy = join_remedies([one.verdict for one in decisive])
             evidence = tuple(evidence for one in decisive for evidence in one.verdict.evidence)
             return Verdict(state=state, reason=reason, evidence=evidence, remedy=remedy, remarks=remarks)
     unasked = [one for one in answers if one.verdict.state is CoverageState.UNKNOWN]
     if unasked:
-        remedy = remedy_of([one.verdict for one in unasked])
+        remedy = join_remedies([one.verdict for one in unasked])
         if len(unasked) == len(answers):
             for refusal in objects.refusals:
                 return unknown(f"the cluster was asked, and did not answer: {refusal}", remedy=remedy)
@@ -126,7 +128,7 @@ def _where(verdict: Verdict, working: list[GateAnswer], objects: ClusterObjects)
     missed: dict[str, list[tuple[GatedNamespace, Reach]]] = defaultdict(list)
     doubts: list[Reach] = []
     left_out: list[str] = []
-    for namespace in namespaces_of(objects, own):
+    for namespace in gated_namespaces(objects, own):
         found = any_reaches(one.reach(namespace) for one in working)
         if namespace.may_be_left_out:
             left_out += [namespace.name] if found.is_reached is False else []
@@ -139,7 +141,7 @@ def _where(verdict: Verdict, working: list[GateAnswer], objects: ClusterObjects)
     if missed:
         every = [pair for some in missed.values() for pair in some]
         return gap(
-            "; ".join(f"no gate looks at new pods in {_names_of(some)}: {why}" for why, some in missed.items()),
+            "; ".join(f"no gate looks at new pods in {_list_names(some)}: {why}" for why, some in missed.items()),
             *dict.fromkeys(piece for _, one in every for piece in one.evidence),
             *verdict.evidence,
             remedy=next((one.remedy for _, one in every if one.remedy), None),
@@ -156,7 +158,7 @@ def _where(verdict: Verdict, working: list[GateAnswer], objects: ClusterObjects)
     return replace(verdict, remarks=(*verdict.remarks, limit), limits=(*verdict.limits, limit))
 
 
-def _names_of(some: list[tuple[GatedNamespace, Reach]]) -> str:
+def _list_names(some: list[tuple[GatedNamespace, Reach]]) -> str:
     names = sorted({namespace.name for namespace, _ in some})
     return f"{'namespace' if len(names) == 1 else 'namespaces'} {listed(names, _MOST_NAMES)}"
 

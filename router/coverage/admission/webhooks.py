@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
-from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, is_whole, labels_of
+from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, is_whole, object_labels
 from router.coverage.admission.effects import (
     GatedNamespace,
     Reach,
@@ -25,7 +25,7 @@ from router.coverage.admission.effects import (
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.kubernetes import nodes
 from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_SERVICES, ASK_WEBHOOKS
-from router.coverage.kubernetes.pods import pod_of
+from router.coverage.kubernetes.pods import read_pod
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.remedies import command_line
 from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, unknown
@@ -65,7 +65,7 @@ class AdmissionWebhook:
         )
 
 
-def webhooks_of(objects: ClusterObjects, name: re.Pattern[str], called: str) -> list[AdmissionWebhook]:
+def find_webhooks(objects: ClusterObjects, name: re.Pattern[str], called: str) -> list[AdmissionWebhook]:
     """The webhooks of a name, one for each configuration; where there is none, one that says so."""
     found = [
         _webhook(configuration, name, called)
@@ -167,11 +167,11 @@ def _has(rule: Mapping[str, object], field: str, value: str) -> bool:
     return any(isinstance(one, str) and one.lower() in (value.lower(), "*") for one in find_list(rule, field) or ())
 
 
-def selector_of(objects: ClusterObjects, service: str, namespace: str) -> Mapping[str, str] | None:
+def find_selector(objects: ClusterObjects, service: str, namespace: str) -> Mapping[str, str] | None:
     """Return the labels of the pods that a service chooses; None if no document says it."""
     for one in objects.find("Service"):
         if (one.name, one.namespace) == (service, namespace):
-            return nodes.labels_of(one.copies[0].body, "spec", "selector") or None
+            return nodes.labels_at(one.copies[0].body, "spec", "selector") or None
     return None
 
 
@@ -180,7 +180,7 @@ def judge_service(objects: ClusterObjects, service: str, namespace: str) -> Verd
     slices = [
         one
         for one in objects.find("EndpointSlice")
-        if one.namespace == namespace and labels_of(one.copies[0]).get("kubernetes.io/service-name") == service
+        if one.namespace == namespace and object_labels(one.copies[0]).get("kubernetes.io/service-name") == service
     ]
     has_service = any((one.name, one.namespace) == (service, namespace) for one in objects.find("Service"))
     pods = {one.name: one for one in objects.find("Pod") if one.namespace == namespace}
@@ -232,7 +232,7 @@ class Controller(NamedTuple):
     verdict: Verdict
 
 
-def controller_of(objects: ClusterObjects, what: str, namespace: str, is_meant: IsMeant) -> Controller:
+def find_controller(objects: ClusterObjects, what: str, namespace: str, is_meant: IsMeant) -> Controller:
     """Return the pods in a namespace that do a work; `what` they are called where none is seen.
 
     They are found by what they are: each way to install them has its own names.
@@ -241,19 +241,19 @@ def controller_of(objects: ClusterObjects, what: str, namespace: str, is_meant: 
         one
         for one in objects.find("Pod")
         if one.namespace == namespace
-        if any(is_meant(one.name, labels_of(copy)) for copy in one.copies)
+        if any(is_meant(one.name, object_labels(copy)) for copy in one.copies)
         if not all(_is_over(copy) for copy in one.copies)
     ]
-    kind, name = _owner_of(pods)
+    kind, name = _find_owner(pods)
     title = name or what
     ready = [one for one in pods if _is_ready(one.worst(_is_ready))]
     if ready:
         reason = f"{len(ready)} of {len(pods)} pods of {title} are ready"
-        verdict = covered(reason, *_evidence_of(ready), remarks=tuple(_restarted(ready)))
+        verdict = covered(reason, *_pod_evidence(ready), remarks=tuple(_restarted(ready)))
     elif pods:
         mend = command_line("kubectl", "rollout", "restart", f"{kind}/{name}", "-n", namespace) if name else None
-        reason = f"no pod of {title} is ready: {listed([_state_of(one) for one in pods])}"
-        verdict = gap(reason, *_evidence_of(pods), remedy=mend)
+        reason = f"no pod of {title} is ready: {listed([_pod_state(one) for one in pods])}"
+        verdict = gap(reason, *_pod_evidence(pods), remedy=mend)
     elif objects.were_asked(namespace, "Pod"):
         verdict = gap(f"no pod of {title} is in namespace {namespace}")
     else:
@@ -261,7 +261,7 @@ def controller_of(objects: ClusterObjects, what: str, namespace: str, is_meant: 
     return Controller(bool(pods), verdict)
 
 
-def _owner_of(pods: Sequence[ObjectCopies]) -> tuple[str, str]:
+def _find_owner(pods: Sequence[ObjectCopies]) -> tuple[str, str]:
     """What made pods, as kubectl calls it; two empty texts if no pod says it."""
     for pod in (copy for one in pods for copy in one.copies):
         for owner in objects_at(pod.body, "metadata", "ownerReferences"):
@@ -280,22 +280,22 @@ def _is_over(pod: KubernetesFact) -> bool:
 
 
 def _is_ready(pod: KubernetesFact) -> bool:
-    return pod_of(pod).serves
+    return read_pod(pod).serves
 
 
-def _state_of(pod: ObjectCopies) -> str:
+def _pod_state(pod: ObjectCopies) -> str:
     """A pod that is not ready, with what Kubernetes waits for and how often it began anew."""
-    worst = pod_of(pod.worst(_is_ready))
+    worst = read_pod(pod.worst(_is_ready))
     restarts = f", {worst.restarts} restarts" if worst.restarts else ""
     return f"{pod.name} ({worst.trouble or 'being deleted'}{restarts})"
 
 
 def _restarted(pods: Sequence[ObjectCopies]) -> Iterator[str]:
     for one in pods:
-        if (restarts := pod_of(one.worst(_is_ready)).restarts) >= _MANY_RESTARTS:
+        if (restarts := read_pod(one.worst(_is_ready)).restarts) >= _MANY_RESTARTS:
             yield f"{one.name} is ready, and was restarted {restarts} times"
 
 
-def _evidence_of(pods: Sequence[ObjectCopies]) -> tuple[CoverageEvidence, ...]:
+def _pod_evidence(pods: Sequence[ObjectCopies]) -> tuple[CoverageEvidence, ...]:
     worst = [one.worst(_is_ready) for one in pods]
     return tuple(one.source.shows("status.conditions[Ready]", _is_ready(one)) for one in worst)

@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from router.coverage.asking.azure_api import AzureCloud
 from router.coverage.asking.patience import Send
-from router.coverage.documents import CoverageDocument, Refusal, document_of, refusal_in
+from router.coverage.documents import CoverageDocument, Refusal, parsed_document, refusal_in
 from router.coverage.fields import find, find_list, find_text
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
@@ -90,9 +90,9 @@ async def ask_security_list(send: Send, cloud: AzureCloud, subscription: str, na
     except Unavailable as fault:
         if not rows:
             return (refused(f"GET {path}", str(fault)),)
-        cut = document_of({"id": path, "value": rows, "nextLink": "not asked"}, f"GET {path}")
+        cut = parsed_document({"id": path, "value": rows, "nextLink": "not asked"}, f"GET {path}")
         return (partly(cut, f"page {len(seen)}: {fault}"),)
-    return (document_of({"id": path, "value": rows}, f"GET {path}"),)
+    return (parsed_document({"id": path, "value": rows}, f"GET {path}"),)
 
 
 async def ask_object(send: Send, cloud: AzureCloud, path: str, version: str) -> Documents:
@@ -104,7 +104,7 @@ async def ask_object(send: Send, cloud: AzureCloud, path: str, version: str) -> 
             raise Unavailable("the answer is about something else")
     except Unavailable as fault:
         return (refused(name, str(fault)),)
-    return (document_of(body, name),)
+    return (parsed_document(body, name),)
 
 
 def _rows_in(body: Mapping[str, object], path: str) -> list[object]:

@@ -30,14 +30,21 @@ from router.coverage.asking.arm import (
 )
 from router.coverage.asking.azure_api import AzureCloud
 from router.coverage.asking.patience import Advance, Send
-from router.coverage.asking.resource_graph import QUERIES, SUBSCRIPTIONS, GraphQuery, ask_graph, batches_of, post
-from router.coverage.documents import CoverageDocument, document_of
+from router.coverage.asking.resource_graph import (
+    QUERIES,
+    SUBSCRIPTIONS,
+    GraphQuery,
+    ask_graph,
+    batch_subscriptions,
+    post,
+)
+from router.coverage.documents import CoverageDocument, parsed_document
 from router.coverage.expected.manifest import EVERY_NAME, NO_MANIFEST, CoverageManifest
 from router.coverage.facts import CoverageCase, CoverageFact, Facts, ResourceFact, subscription_subject
 from router.coverage.fields import find_list, find_text
 from router.coverage.plans.at_resource import ResourcePlan, on_part, resource_plan
 from router.coverage.plans.table import PLAN_OF_KIND
-from router.coverage.readers import facts_of
+from router.coverage.readers import read_facts
 from router.coverage.readers.plans import PlanFact
 from router.coverage.remedies import ask_plans
 from router.coverage.verdicts import CoverageState
@@ -91,7 +98,7 @@ class AzureQuestions:
 
     def graph(self, query: GraphQuery, subscriptions: Sequence[str]) -> Iterator[Awaitable[Documents]]:
         """Return a query over some subscriptions, or over all that can be read if none is named."""
-        for name, batch in batches_of(query, subscriptions):
+        for name, batch in batch_subscriptions(query, subscriptions):
             yield ask_graph(self.send, self.cloud, query, batch, name)
 
     async def ask(self, questions: Iterable[Awaitable[Documents]]) -> list[CoverageDocument]:
@@ -132,12 +139,12 @@ async def ask_azure(scope: AzureScope, send: Send, advance: Advance = lambda end
             *(ask_security_list(send, cloud, one, *each) for one in enabled for each in SECURITY_LISTS.items()),
         ]
     )
-    known: list[CoverageFact] = [*_plan_facts_of(answers)]
+    known: list[CoverageFact] = [*_plan_facts(answers)]
     of_plans = await azure.ask(
         ask_security_list(send, cloud, one, "pricings", PRICINGS_VERSION)
         for one in _subscriptions_to_ask(Facts.of(known), enabled, scope.now)
     )
-    known += _plan_facts_of(of_plans)
+    known += _plan_facts(of_plans)
     resources = _resources_to_ask(Facts.of(known), scope.now)
     asked = resources[: scope.most_resources]
     of_resources = await azure.ask(ask_object(send, cloud, path, version) for path, version in asked)
@@ -175,7 +182,7 @@ def seen_subscriptions(documents: Iterable[CoverageDocument]) -> Mapping[str, bo
     return {
         id: bool(fact.is_stopped)
         for document in documents
-        for fact in facts_of(document)
+        for fact in read_facts(document)
         if isinstance(fact, ResourceFact) and fact.workload.kind is WorkloadKind.SUBSCRIPTION
         if (id := find_subscription_id(fact.subject)) is not None
     }
@@ -185,13 +192,13 @@ def _vanished(id: str) -> CoverageDocument:
     """The document of a subscription that is expected and does not appear, so that it is unknown."""
     named = {"id": f"/subscriptions/{id}", "type": "Microsoft.Resources/subscriptions", "subscriptionId": id}
     reason = "it does not appear in what Resource Graph answers: it is gone, or the role Reader is missing there"
-    return partly(document_of(named, f"subscription {id}"), reason)
+    return partly(parsed_document(named, f"subscription {id}"), reason)
 
 
-def _plan_facts_of(documents: Iterable[CoverageDocument]) -> Iterator[CoverageFact]:
+def _plan_facts(documents: Iterable[CoverageDocument]) -> Iterator[CoverageFact]:
     """What documents say of plans, and of the resources that have them."""
     for document in documents:
-        yield from (fact for fact in facts_of(document) if isinstance(fact, PlanFact | ResourceFact))
+        yield from (fact for fact in read_facts(document) if isinstance(fact, PlanFact | ResourceFact))
 
 
 def _subscriptions_to_ask(facts: Facts, subscriptions: Iterable[str], now: datetime) -> list[str]:
@@ -242,7 +249,7 @@ async def ask_workspace(send: Send, cloud: AzureCloud, workspace: str) -> Docume
         rows = _rows_in(object_in(answer, LOG_ANALYTICS_READER))
     except Unavailable as fault:
         return (refused(name, str(fault)),)
-    return (document_of(rows, name),) if rows else ()
+    return (parsed_document(rows, name),) if rows else ()
 
 
 def _rows_in(body: Mapping[str, object]) -> list[dict[str, object]]:

@@ -122,7 +122,7 @@ class AzureApi:
         """Return the answer, whatever its status; raises Unavailable if none came, or the host is none of the cloud's."""
         scope = self.cloud.find_scope(request.url)
         if scope is None:
-            raise Unavailable(f"{_host_of(request.url)} is no endpoint of Azure's, and was not asked")
+            raise Unavailable(f"{_host_in(request.url)} is no endpoint of Azure's, and was not asked")
         is_query = "/microsoft.resourcegraph/" in request.url.lower()
         if is_query:
             await self._wait_for_quota()
@@ -187,7 +187,7 @@ async def azure_over(
             await credential.close()
 
 
-def _host_of(url: str) -> str:
+def _host_in(url: str) -> str:
     try:
         return urlsplit(url).hostname or "what is no URL"
     except ValueError:

@@ -16,7 +16,7 @@ from router.app.settings import Settings
 from router.coverage.asking.kubeconfig import Kubeconfig, NamedContext
 from router.coverage.asking.kubectl import Kubectl, NotAnswered, is_at_terminal, kubectl_for
 from router.coverage.asking.patience import Advance, Sleep, TimeLimit
-from router.coverage.documents import CoverageDocument, Refusal, document_of
+from router.coverage.documents import CoverageDocument, Refusal, parsed_document
 from router.coverage.fields import find_list, find_text
 from router.coverage.kubernetes.asks import EVERYWHERE
 from router.coverage.readers.kubernetes import without_ballast
@@ -54,7 +54,7 @@ class AskedKind:
         """The kind as kubectl is told it; a name that is not Kubernetes' own may be of several groups."""
         return self.title if self.group.endswith(("config.gatekeeper.sh", "defender.microsoft.com")) else self.plural
 
-    def is_of(self, item: object) -> bool:
+    def matches(self, item: object) -> bool:
         """Whether it is the kind of an object."""
         if self.group == CONSTRAINTS:
             return (find_text(item, "apiVersion") or "").startswith(f"{CONSTRAINTS}/")
@@ -152,7 +152,7 @@ class AskedCluster:
                 self._refuse_kind(kinds[0], fault)
         else:
             for one in kinds:
-                self._add(one, [item for item in listed if one.is_of(item)])
+                self._add(one, [item for item in listed if one.matches(item)])
 
     def _refuse_kind(self, kind: AskedKind, fault: NotAnswered) -> None:
         if fault.status == "Forbidden":
@@ -164,7 +164,9 @@ class AskedCluster:
     def _add(self, kind: AskedKind, items: list[Mapping[str, object]]) -> None:
         """Keep a whole list; an empty one says of which kind there is nothing."""
         listed = {"apiVersion": "v1", "kind": "List" if items else f"{kind.kind}List", "items": items}
-        self.documents.append(document_of(listed, f"context {self._named.context}: {kind.plural}", self._named.name))
+        self.documents.append(
+            parsed_document(listed, f"context {self._named.context}: {kind.plural}", self._named.name)
+        )
 
 
 def _list_in(printed: bytes | None, kinds: Sequence[AskedKind]) -> list[Mapping[str, object]]:
@@ -186,6 +188,6 @@ def _slim(items: list[object], kinds: Sequence[AskedKind]) -> Iterator[Mapping[s
     items.reverse()
     while items:
         item = items.pop()
-        if not isinstance(item, Mapping) or not any(one.is_of(item) for one in kinds):
+        if not isinstance(item, Mapping) or not any(one.matches(item) for one in kinds):
             raise NotAnswered("the answer is a list of something else", "200")
         yield without_ballast(find_text(item, "kind") or "", item)

@@ -137,10 +137,10 @@ def open_kubeconfig(file: Path | None, settings: Settings) -> Kubeconfig:
     Of several that KUBECONFIG lists those count that are there, as for kubectl.
     """
     paths = [file] if file is not None else [path for path in settings.kubeconfigs if path.exists()]
-    return kubeconfig_of([(str(path), _parse(path)) for path in paths])
+    return merge_kubeconfigs([(str(path), _parse(path)) for path in paths])
 
 
-def kubeconfig_of(files: Iterable[tuple[str, object]]) -> Kubeconfig:
+def merge_kubeconfigs(files: Iterable[tuple[str, object]]) -> Kubeconfig:
     """Return several parsed files, each by its name, as one; raises BadFile if one is no kubeconfig."""
     named = list(files)
     return Kubeconfig(

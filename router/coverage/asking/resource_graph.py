@@ -17,7 +17,7 @@ from typing import NamedTuple
 from router.coverage.asking.arm import READER, Documents, object_in, partly, refused
 from router.coverage.asking.azure_api import AzureCloud
 from router.coverage.asking.patience import Send
-from router.coverage.documents import document_of, rows_in
+from router.coverage.documents import parsed_document, rows_in
 from router.coverage.fields import find, find_count, find_text, find_truth
 from router.coverage.remedies import TYPES_QUERY
 from router.coverage.workloads import (
@@ -50,7 +50,7 @@ class GraphQuery(NamedTuple):
     text: str
 
 
-def batches_of(query: GraphQuery, subscriptions: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
+def batch_subscriptions(query: GraphQuery, subscriptions: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
     """Return the subscriptions that are asked at once, each with what is asked; one empty batch asks all that can be read."""
     batches = list(batched(subscriptions, LARGEST_BATCH, strict=False)) or [()]
     for number, batch in enumerate(batches):
@@ -90,7 +90,7 @@ async def ask_graph(
         "resultTruncated": "true" if reason else "false",
         "data": rows,
     }
-    document = document_of(answer, name)
+    document = parsed_document(answer, name)
     return (partly(document, reason) if reason else document,)
 
 
@@ -122,7 +122,7 @@ async def _ask_page(
     if len(rows) < len(found[1]):
         raise Unavailable("the answer has rows that are no objects")
     known = frozenset(subscriptions)
-    if known and any(_subscription_of(row) not in (None, *known) for row in rows):
+    if known and any(_subscription_in(row) not in (None, *known) for row in rows):
         raise Unavailable("the answer is about something else")
     next_token = find_text(body, "$skipToken")
     if next_token is None and find(body, "$skipToken") not in (None, ""):
@@ -137,7 +137,7 @@ def post(url: str, body: Mapping[str, object]) -> HttpRequest:
     return HttpRequest(method="POST", url=url, headers=headers, body=json.dumps(body).encode())
 
 
-def _subscription_of(row: Mapping[str, object]) -> str | None:
+def _subscription_in(row: Mapping[str, object]) -> str | None:
     subscription = parse_resource_id(find_text(row, "id")).subscription
     return subscription.lower() if subscription is not None else None
 

@@ -24,7 +24,7 @@ from router.coverage.expected.manifest import FILE, NO_MANIFEST
 from router.coverage.facts import Facts
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.plans.table import PLANS
-from router.coverage.readers import facts_of
+from router.coverage.readers import read_facts
 from router.coverage.readers.plans import PlanFact
 from router.coverage.readers.subscriptions import AutomationFact
 from router.coverage.report.findings import RUNG_NAMES, UNKNOWN
@@ -106,7 +106,7 @@ def draft_manifest(documents: Sequence[CoverageDocument], now: datetime) -> Cove
     workloads = [row.workload for row in judge_documents(documents, NO_MANIFEST, now).assessed.rows]
     if not workloads:
         return None
-    facts = Facts.of(fact for document in documents for fact in facts_of(document))
+    facts = Facts.of(fact for document in documents for fact in read_facts(document))
     lines = [*_HEAD, *_export_lines(facts), _posture_line(facts, workloads), *_expect_lines(workloads, facts)]
     text = "\n".join([*lines, ""])
     result = judge_documents(documents, build_manifest(CoverageForm.model_validate(parse(text, FILE))), now)

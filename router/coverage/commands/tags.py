@@ -97,7 +97,7 @@ def tags_in(documents: Iterable[CoverageDocument]) -> Mapping[str, Mapping[str, 
     Empty for what they say has none; what has no field `tags`, or was not in an answer, is not there.
     """
     bodies = [body for document in documents for body in _bodies_with_tags(document)]
-    untagged: dict[str, Mapping[str, str]] = {_id_of(body): {} for body in bodies}
+    untagged: dict[str, Mapping[str, str]] = {_item_id(body): {} for body in bodies}
     return untagged | TagRows(bodies).by_id
 
 
@@ -114,7 +114,7 @@ def _bodies_with_tags(document: CoverageDocument) -> Iterator[Mapping[str, objec
         if item.id is None or (written is not None and not isinstance(written, Mapping)):
             continue
         body = {"id": item.id, "tags": written}
-        if _IN_AZURE.match(_id_of(body)):
+        if _IN_AZURE.match(_item_id(body)):
             yield body
 
 
@@ -122,5 +122,5 @@ _ABSENT = ()
 """What stands for a field that is not there: it is no mapping."""
 
 
-def _id_of(body: Mapping[str, object]) -> str:
+def _item_id(body: Mapping[str, object]) -> str:
     return "/" + str(body["id"]).strip().strip("/").lower()

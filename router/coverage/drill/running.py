@@ -55,7 +55,7 @@ def expected_destinations(book: Rulebook, subject: DrillSubject, now: datetime) 
     """Return the destinations to which the routes lead an alert of a known type of a drill's plan, by name."""
     routes_only = replace(book, suppressions=NO_SUPPRESSIONS)
     real, sampled = set[str](), set[str]()
-    for alert in _alerts_of(book, subject):
+    for alert in _known_alerts(book, subject):
         decision = decide(alert, routes_only, now, NO_SILENCES)
         if decision.outcome is Outcome.ROUTED:
             (sampled if alert.sample else real).update(decision.destinations)
@@ -64,7 +64,7 @@ def expected_destinations(book: Rulebook, subject: DrillSubject, now: datetime) 
     return [ExpectedDestination(one.name, one.lane, one.kind, one.name in taken) for one in specs]
 
 
-def _alerts_of(book: Rulebook, subject: DrillSubject) -> Iterator[Alert]:
+def _known_alerts(book: Rulebook, subject: DrillSubject) -> Iterator[Alert]:
     """Return an alert of each known type of the plan: a real one, and samples whose type has Defender's prefix or not."""
     types = (type for type, plan in book.catalogue.resource_plans.items() if plan == subject.plan and "/" in type)
     named = subject.cluster or subject.machine or "Sample-VM"
@@ -271,11 +271,11 @@ class Drill:
 def _open_in(lives: Sequence[tuple[RecordEntry, SignalLife]]) -> list[OpenReceipt]:
     """Return the pages and tickets that are open, or still to come."""
     of_group = Counter(one.group.key for _, life in lives for one in life.destinations if one.group is not None)
-    found = (one for entry, life in lives for one in _open_of(life, entry.title or "", of_group))
+    found = (one for entry, life in lives for one in _open_receipts(life, entry.title or "", of_group))
     return list(dict.fromkeys(found))
 
 
-def _open_of(life: SignalLife, title: str, of_group: Mapping[str, int]) -> Iterator[OpenReceipt]:
+def _open_receipts(life: SignalLife, title: str, of_group: Mapping[str, int]) -> Iterator[OpenReceipt]:
     for one in life.destinations:
         if one.lane is None or one.lane is Lane.ROWS or life.row is None or one.name not in life.row.open:
             continue

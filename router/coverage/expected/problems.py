@@ -20,8 +20,8 @@ from router.coverage.expected.manifest import (
     SelectorsAbove,
     WorkloadSelector,
 )
-from router.coverage.judges import rungs_of
-from router.coverage.plans.table import PLAN_OF_KIND, PLANS, DefenderPlan, names_of
+from router.coverage.judges import judged_rungs
+from router.coverage.plans.table import PLAN_OF_KIND, PLANS, DefenderPlan, plan_names
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.patterns import is_glob
 from router.domain.texts import timestamp
@@ -150,7 +150,7 @@ def _selector_doubts(entry: SelectingForm, at: KeyPath) -> Iterator[Doubt]:
             message = "is neither the id of a subscription nor a glob of ids"
             yield Doubt((*at, "subscription", position), message, INVALID)
     kinds = list(dict.fromkeys(entry.kind or WorkloadKind))
-    judged = [rung for rung in Rung if any(rung in rungs_of(kind) for kind in kinds)]
+    judged = [rung for rung in Rung if any(rung in judged_rungs(kind) for kind in kinds)]
     for position, rung in enumerate(entry.rungs or ()):
         if rung not in judged:
             of = " or ".join(kinds) if entry.kind else "any kind"
@@ -173,7 +173,7 @@ def _plan_doubts(entry: ExpectationForm, at: KeyPath) -> Iterator[Doubt]:
             yield Doubt(path, message, "replaced-plan")
         elif not _is_for(plan, entry.kind):
             plans = [one for one in PLANS.values() if one.successor is None and _is_for(one, entry.kind)]
-            others = f"; {names_of(plans)} {'does' if len(plans) == 1 else 'do'}" if plans else ""
+            others = f"; {plan_names(plans)} {'does' if len(plans) == 1 else 'do'}" if plans else ""
             of = " or ".join(dict.fromkeys(entry.kind or ()))
             yield Doubt(path, f"protects nothing of kind {of}{others}", "plan-in-vain")
         elif sub_plan.lower() != ANY:
@@ -253,7 +253,7 @@ class _ExpectationsByName:
 
 def _is_needed(excuse: Excuse, entry: Expectation) -> bool:
     expected = entry.rungs if entry.rungs is not None else DEFAULT_RUNGS | SPOKEN_OF_RUNGS
-    judged = {rung for kind in _kinds(excuse.selects) & _kinds(entry.selects) for rung in rungs_of(kind)}
+    judged = {rung for kind in _kinds(excuse.selects) & _kinds(entry.selects) for rung in judged_rungs(kind)}
     return (
         not judged.isdisjoint(expected & excuse.rungs if excuse.rungs else expected)
         and _may_meet(excuse.selects.names, entry.selects.names)

@@ -61,6 +61,6 @@ def judges() -> Mapping[tuple[WorkloadKind, Rung], Judge]:
 _CONNECTED = (WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT)
 
 
-def rungs_of(kind: WorkloadKind) -> tuple[Rung, ...]:
+def judged_rungs(kind: WorkloadKind) -> tuple[Rung, ...]:
     """The rungs that a kind of workload has, from the bottom up."""
     return tuple(rung for rung in Rung if (kind, rung) in judges())

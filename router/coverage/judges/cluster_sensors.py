@@ -9,12 +9,12 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from router.coverage.facts import CoverageCase, age_of
-from router.coverage.fields import time_of
+from router.coverage.facts import CoverageCase, age_words
+from router.coverage.fields import parse_time
 from router.coverage.kubernetes.asks import at_cluster
 from router.coverage.kubernetes.exclusion import find_exclusion, find_stopped, left_out
 from router.coverage.kubernetes.mends import enable_sensor
-from router.coverage.kubernetes.objects import objects_of
+from router.coverage.kubernetes.objects import collect_objects
 from router.coverage.kubernetes.sensor import is_seen_running, judge_installed, judge_running
 from router.coverage.readers.clusters import ClusterProfileFact, KubernetesExtensionFact, ProcessEventsFact
 from router.coverage.readers.kubernetes import KubernetesFact
@@ -33,7 +33,7 @@ def judge_cluster_installed(case: CoverageCase) -> Verdict | None:
 
 
 def _installed(case: CoverageCase) -> Verdict:
-    verdict = judge_installed(objects_of(case.about(KubernetesFact), case.workload))
+    verdict = judge_installed(collect_objects(case.about(KubernetesFact), case.workload))
     extensions = [one for one in case.about(KubernetesExtensionFact) if one.extension == _EXTENSION]
     if verdict.state is not CoverageState.COVERED and extensions:
         verdict = _by_arc_extension(verdict, extensions, case)
@@ -81,7 +81,7 @@ def judge_cluster_running(case: CoverageCase) -> Verdict | None:
 
 
 def _running(case: CoverageCase) -> Verdict:
-    objects, row = objects_of(case.about(KubernetesFact), case.workload), _find_last_row(case)
+    objects, row = collect_objects(case.about(KubernetesFact), case.workload), _find_last_row(case)
     verdict = _with_last_row(judge_running(objects, case.now), row, case.now)
     if verdict.state in (CoverageState.COVERED, CoverageState.NOT_COVERABLE):
         return verdict
@@ -110,7 +110,7 @@ def _find_last_row(case: CoverageCase) -> _LastRow | None:
     rows = [
         _LastRow(time, fact.source.shows("last", fact.source.time))
         for fact in case.about(ProcessEventsFact)
-        if (time := time_of(fact.source.time or "")) is not None and is_possible(time, case.now)
+        if (time := parse_time(fact.source.time or "")) is not None and is_possible(time, case.now)
     ]
     return max(rows, key=lambda one: one.time, default=None)
 
@@ -119,7 +119,7 @@ def _with_last_row(verdict: Verdict, row: _LastRow | None, now: datetime) -> Ver
     """A verdict with what the last row adds: it stays what it is, since rows of one node cover no other one."""
     if row is None:
         return verdict
-    said = f"the last row of its sensor is {age_of(row.time, now)} old"
+    said = f"the last row of its sensor is {age_words(row.time, now)} old"
     if verdict.state is not CoverageState.UNKNOWN:
         return replace(verdict, remarks=(*verdict.remarks, said))
     said = f"{said}, and says nothing of its other nodes" if row.is_fresh(now) else said

@@ -16,7 +16,7 @@ from router.coverage.facts import CoverageCase, RecommendationFact, ResourceFact
 from router.coverage.judges.connectors import judge_cloud_cluster
 from router.coverage.kubernetes.asks import ASK_AKS, UNNAMED, ask_for_cluster, at_cluster
 from router.coverage.kubernetes.daemon_sets import find_daemon_set
-from router.coverage.kubernetes.exclusion import exclusions_of
+from router.coverage.kubernetes.exclusion import find_exclusions
 from router.coverage.plans.details import is_extension_on, plan_answers
 from router.coverage.readers.clusters import (
     CloudClusterFact,
@@ -191,7 +191,7 @@ def _reasons(case: CoverageCase) -> tuple[str, ...]:
 
 
 def _exclusions(case: CoverageCase) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(f"its tag {one.name} leaves it out" for one in exclusions_of(case)))
+    return tuple(dict.fromkeys(f"its tag {one.name} leaves it out" for one in find_exclusions(case)))
 
 
 def _silence(case: CoverageCase) -> tuple[str, ...]:

@@ -18,20 +18,20 @@ from router.coverage.exports import (
     ExportAnswer,
     ExportAspect,
     ExportedEvent,
-    alert_of,
+    alert_event,
     automations_in,
     enabled,
     is_about,
     is_contradicted,
     leads_to,
     leads_to_a_hub,
-    recommendation_of,
+    recommendation_event,
     sends,
     together,
     wide,
     worst,
 )
-from router.coverage.facts import CoverageCase, age_of
+from router.coverage.facts import CoverageCase, age_words
 from router.coverage.readers.own import SourceFact
 from router.coverage.readers.subscriptions import AutomationFact, NoAutomationsFact
 from router.coverage.remedies import list_command
@@ -83,7 +83,7 @@ def _heard(case: CoverageCase) -> Iterator[str]:
         heard = fact.heard.possible_at(case.now)
         for what, instant in (("a recommendation", heard.posture), ("an alert", heard.alert)):
             if instant is not None:
-                yield f"{what} of it came {age_of(instant, case.now)} ago, so export carried then"
+                yield f"{what} of it came {age_words(instant, case.now)} ago, so export carried then"
 
 
 def _judged(case: CoverageCase) -> Verdict | None:
@@ -120,10 +120,10 @@ def _wanted(export: ExpectedExport | None) -> Iterator[_Wanted]:
         return
     if export.alerts:
         for severity in sorted(export.severities, reverse=True):
-            yield _Wanted("alerts", severity.label, export.alerts, alert_of(severity.label))
+            yield _Wanted("alerts", severity.label, export.alerts, alert_event(severity.label))
     if export.posture:
         for label in _POSTURE:
-            yield _Wanted("recommendations", label, export.posture, recommendation_of(label))
+            yield _Wanted("recommendations", label, export.posture, recommendation_event(label))
 
 
 def _exports(automation: Automation, hub: str, event: ExportedEvent) -> ExportAspect:
@@ -221,8 +221,8 @@ def _posture_remarks(export: ExpectedExport | None, automations: Sequence[Automa
         return ()
     hub = export.posture
     beside = (
-        (recommendation_of("Critical"), "recommendations of severity Critical are not exported"),
-        (recommendation_of("High", "assessmentssnapshot"), "weekly snapshots of recommendations are not exported"),
+        (recommendation_event("Critical"), "recommendations of severity Critical are not exported"),
+        (recommendation_event("High", "assessmentssnapshot"), "weekly snapshots of recommendations are not exported"),
     )
     return tuple(
         remark

@@ -34,8 +34,8 @@ from router.coverage.recommendations import (
     POSTURE_NOT_KNOWN,
     RecommendationAnswers,
     is_posture_known_on,
+    quoted_title,
     recommendation_answers_for,
-    title_of,
 )
 from router.coverage.remedies import (
     ASK_DEVICES,
@@ -55,7 +55,7 @@ from router.coverage.remedies import (
     rest,
     restart_sensor,
 )
-from router.coverage.tables import rows_of
+from router.coverage.tables import read_rows
 from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, not_coverable, unknown
 from router.coverage.workloads import SCALE_SET
 from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING
@@ -68,7 +68,7 @@ _SAME_AGE = "WDATP_UNIFIED_SOLUTION"
 _PLAN = plan_named("VirtualMachines")
 _OTHER_VENDORS = "the recommendation counts the solutions of other vendors, too"
 
-_FAILURES = {int(code): (meaning, advice) for code, meaning, advice in rows_of("extension_failures.tsv")}
+_FAILURES = {int(code): (meaning, advice) for code, meaning, advice in read_rows("extension_failures.tsv")}
 """What the exit codes of the installation mean, and what to do before it is installed again.
 https://github.com/microsoft/mdatp-xplat/blob/master/linux/installation/mde_installer.sh"""
 
@@ -208,7 +208,7 @@ def _without_extension(
     # Each of these could say the opposite, so each must have been asked.
     is_untagged = state.has_known_tags and state.exclusion is None
     if said.are_healthy and is_posture_known_on(case) and is_asked and state.is_in_reach and is_untagged:
-        reason = f"the recommendation {title_of(said.healthy[0])} is healthy"
+        reason = f"the recommendation {quoted_title(said.healthy[0])} is healthy"
         return covered(reason, *said.evidence, remarks=(_OTHER_VENDORS, *state.remarks))
     if state.stopped is not None:
         return not_coverable("is stopped", state.stopped)
@@ -218,7 +218,7 @@ def _without_extension(
         return unknown("it is new, and its sensor may still come", *said.evidence, remedy=ASK_ENDPOINT_EXTENSIONS)
     mend = install_sensor(workload.id or workload.subject, state.system)
     if said.unhealthy:
-        reason = f"the recommendation {title_of(said.unhealthy[0])} is unhealthy"
+        reason = f"the recommendation {quoted_title(said.unhealthy[0])} is unhealthy"
         return gap(reason, *said.evidence, remedy=mend)
     if extensions:
         reason = f"its extension {extensions[0].name} has neither succeeded nor failed"
@@ -295,7 +295,7 @@ def _not_proved(case: CoverageCase, state: MachineState, report: SensorReport, s
     if said.unhealthy and not state.is_new:
         first = said.unhealthy[0]
         mend = mend_recommendation(first.recommendation, state.system)
-        return gap(f"the recommendation {title_of(first)} is unhealthy", *said.evidence, remedy=mend)
+        return gap(f"the recommendation {quoted_title(first)} is unhealthy", *said.evidence, remedy=mend)
     if state.exclusion is not None:
         return _left_out(case, state.exclusion)
     if state.lost is not None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
-from router.coverage.facts import CoverageCase, age_of
+from router.coverage.facts import CoverageCase, age_words
 from router.coverage.readers.own import DrillFact
 from router.coverage.remedies import command_line
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
@@ -68,7 +68,7 @@ def _judged_drill(case: CoverageCase, drill: DrillFact) -> Verdict:
     what, again, evidence = f"the drill of {drill.about}", _again(case, drill), (_shown(drill),)
     if drill.ended is None or not is_possible(drill.ended, case.now):
         return unknown(f"{what} does not say when it ended, or not rightly", *evidence, remedy=again)
-    age = f"{age_of(drill.ended, case.now)} ago"
+    age = f"{age_words(drill.ended, case.now)} ago"
     if drill.verdict == "failed":
         return gap(
             f"{what} failed {age}: {drill.reason or 'nothing says where'}{_hops(drill)}", *evidence, remedy=again

@@ -17,14 +17,14 @@ from router.coverage.plans.at_resource import on_part, resource_plan
 from router.coverage.plans.details import (
     extension_parts,
     extension_verdict,
-    is_extension_of,
+    is_asked_of_plan,
     judge_extension,
     judge_sub_plan,
-    remarks_of,
+    plan_remarks,
     sub_plan_part,
     sub_plan_remarks,
 )
-from router.coverage.plans.table import PLAN_OF_KIND, PLANS, PROTECTING_PLANS, DefenderPlan, names_of, plan_named
+from router.coverage.plans.table import PLAN_OF_KIND, PLANS, PROTECTING_PLANS, DefenderPlan, plan_named, plan_names
 from router.coverage.readers.clusters import CloudClusterFact
 from router.coverage.readers.plans import PlanFact
 from router.coverage.readers.subscriptions import ResourceTypesFact
@@ -54,7 +54,7 @@ def judge_plan(case: CoverageCase) -> Verdict | None:
         return unknown("it has the plan of its connector, and not of the connector's subscription", remedy=None)
     asked = resource_plan(case)
     is_on = on_part(asked)
-    is_on = replace(is_on, remarks=(*is_on.remarks, *remarks_of(asked, is_on.state)))
+    is_on = replace(is_on, remarks=(*is_on.remarks, *plan_remarks(asked, is_on.state)))
     # Of a plan that is off, or that nobody asked about, it need not be said that its sub-plan is not known.
     if is_on.state is CoverageState.GAP or not asked.is_answered:
         return is_on
@@ -125,8 +125,8 @@ def judge_subscription_plans(case: CoverageCase) -> Verdict | None:
     old = (remark for one in wanted if one.is_on is None for remark in one.remarks)
     parts[0] = replace(parts[0], remarks=(*parts[0].remarks, *_failures(case, wanted), *old))
     if idle:
-        limit = f"{names_of(one.plan for one in idle)} {_are(idle)} not on, and no resource needs that"
-        parts.append(covered(f"{names_of(one.plan for one in idle)} {_are(idle)} not needed", limits=(limit,)))
+        limit = f"{plan_names(one.plan for one in idle)} {_are(idle)} not on, and no resource needs that"
+        parts.append(covered(f"{plan_names(one.plan for one in idle)} {_are(idle)} not needed", limits=(limit,)))
     if not case.expectation.plans and not any(one.source.is_whole for one in facts):
         parts.append(unknown("no list of all its plans was given", remedy=ask))
     return joined(parts)
@@ -166,20 +166,20 @@ def _tier_parts(
     doubtful = [one for one in wanted if one.is_on is False and not needs[one.plan]]
     absent = [one for one in wanted if one.is_on is None]
     if on:
-        names = names_of(one.plan for one in on)
+        names = plan_names(one.plan for one in on)
         yield covered(f"{names} {_are(on)} on", *_shown(on), remarks=tuple(_remarks(on)))
     if off:
-        names = names_of(one.plan for one in off)
+        names = plan_names(one.plan for one in off)
         remedy = each_on_its_line(enable_plan(one.plan, subscription, one.sub_plan) for one in off)
         yield gap(f"{names} {_are(off)} Free", *_shown(off), remedy=remedy)
     if doubtful:
-        names = names_of(one.plan for one in doubtful)
+        names = plan_names(one.plan for one in doubtful)
         reason = f"{names} {_are(doubtful)} Free, and nobody asked whether a resource needs that"
         yield unknown(reason, *_shown(doubtful), remedy=ASK_TYPES)
     if empty:
-        yield gap(f"{names_of(one.plan for one in empty)}: on, and at none of the resources", *_shown(empty))
+        yield gap(f"{plan_names(one.plan for one in empty)}: on, and at none of the resources", *_shown(empty))
     if absent:
-        reason = f"no answer says whether {names_of(one.plan for one in absent)} {_are(absent)} on"
+        reason = f"no answer says whether {plan_names(one.plan for one in absent)} {_are(absent)} on"
         yield unknown(reason, *_shown(absent), remedy=ask_plans(subscription))
 
 
@@ -200,7 +200,7 @@ def _extension_parts(case: CoverageCase, on: Sequence[_WantedPlan], subscription
     """Each extension that is expected, at each plan that is on and has it; one that is not known may be anywhere."""
     for name in sorted(case.expectation.extensions):
         of_these = [one for one in on if one.plan.has_extension(name)]
-        if not of_these and (others := [one for one in on if is_extension_of(one.plan, name)]):
+        if not of_these and (others := [one for one in on if is_asked_of_plan(one.plan, name)]):
             of_these = [one for one in others if one.answers.find_extension(name) is not None] or others[:1]
         for one in of_these:
             sub_plan = one.answers.sub_plans[0] if one.answers.sub_plans else None
@@ -241,7 +241,7 @@ def _remarks(on: Sequence[_WantedPlan]) -> Iterator[str]:
     for one in on:
         yield from one.answers.remarks()
         if one.instead and one.plan.successor is None:
-            yield f"{names_of(old.plan for old in one.instead)} are enabled, and deprecated: {one.plan.name} took their place"
+            yield f"{plan_names(old.plan for old in one.instead)} are enabled, and deprecated: {one.plan.name} took their place"
         elif one.instead or one.plan.successor:
             yield f"{one.plan.name} is deprecated: {one.plan.successor} took its place"
         if one.answers.tier == "standard":

@@ -17,8 +17,8 @@ from router.coverage.readers.machines import AbsentExtensionsFact, ExtensionFact
 from router.coverage.recommendations import (
     POSTURE_NOT_KNOWN,
     is_posture_known_on,
+    quoted_title,
     recommendation_answers_for,
-    title_of,
 )
 from router.coverage.remedies import (
     ASK_EXTENSIONS,
@@ -61,7 +61,7 @@ def _report_for(case: CoverageCase) -> _SqlReport:
     )
 
 
-def _machine_of(case: CoverageCase) -> str | None:
+def _find_machine(case: CoverageCase) -> str | None:
     """The machine that the SQL Server of a case runs on."""
     return next((one.machine for one in case.about(SqlHostFact) if one.machine), None)
 
@@ -75,7 +75,7 @@ def judge_sql_installed(case: CoverageCase) -> Verdict | None:
     report = _report_for(case)
     if report.is_proof:
         return covered("Azure Arc sees that it is protected, so the sensor is there", *report.runs)
-    machine = _machine_of(case)
+    machine = _find_machine(case)
     if machine is None:
         return unknown("nothing says which machine it is on", remedy=ask_resource(case.workload.id or ""))
     state = machine_state_for(case.facts, machine, case.now)
@@ -104,7 +104,7 @@ def judge_sql_installed(case: CoverageCase) -> Verdict | None:
 
 def judge_sql_running(case: CoverageCase) -> Verdict | None:
     """Covered where Azure Arc said so within a day, or the recommendation is healthy."""
-    report, machine = _report_for(case), _machine_of(case)
+    report, machine = _report_for(case), _find_machine(case)
     state = machine_state_for(case.facts, machine, case.now)
     said = recommendation_answers_for(case, [case.workload.subject, machine], [SQL_PROTECTED])
     if report.is_proof:
@@ -112,7 +112,7 @@ def judge_sql_running(case: CoverageCase) -> Verdict | None:
     is_proof = said.are_healthy and is_posture_known_on(case)
     # Where Azure Arc could say the opposite, it must have been asked whether it reaches the machine.
     if is_proof and machine is not None and state.is_in_reach and not report.fails:
-        reason = f"the recommendation {title_of(said.healthy[0])} is healthy"
+        reason = f"the recommendation {quoted_title(said.healthy[0])} is healthy"
         return covered(reason, *said.evidence, remarks=state.remarks)
     if state.stopped is not None:
         return not_coverable("its machine is stopped", state.stopped)
@@ -122,7 +122,7 @@ def judge_sql_running(case: CoverageCase) -> Verdict | None:
         remarks = tuple(f"they contradict each other: {one.document} says protected" for one in report.runs)
         return gap("Azure Arc sees that it is not protected", *report.fails, remedy=mend, remarks=remarks)
     if said.unhealthy:
-        reason = f"the recommendation {title_of(said.unhealthy[0])} is unhealthy"
+        reason = f"the recommendation {quoted_title(said.unhealthy[0])} is unhealthy"
         return gap(reason, *said.evidence, remedy=mend)
     if said.why_not_applicable:
         return unknown(said.why_not_applicable, *said.evidence, remedy=ask_resource(case.workload.id or ""))

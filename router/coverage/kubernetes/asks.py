@@ -70,8 +70,8 @@ def at_cluster(verdict: Verdict, workload: Workload) -> Verdict:
         return verdict
     lines: list[str] = []
     files: list[str] = []
-    for line in _lines_of(verdict.remedy):
-        context = _option_of(workload) if line.startswith(_PROGRAMS) else ""
+    for line in _split_lines(verdict.remedy):
+        context = _context_option(workload) if line.startswith(_PROGRAMS) else ""
         if found := _ASKS.fullmatch(line):
             what = "" if line == ASK_CLUSTER else f".{found['kind'] or found['raw']}"
             file = f"{file_name(workload.name)}{what}.json"
@@ -83,7 +83,7 @@ def at_cluster(verdict: Verdict, workload: Workload) -> Verdict:
     return replace(verdict, remedy="\n".join(lines), remarks=remarks)
 
 
-def _lines_of(remedy: str) -> Iterator[str]:
+def _split_lines(remedy: str) -> Iterator[str]:
     """The lines of a remedy; what is quoted in one may itself have several lines."""
     begun = ""
     for part in remedy.split("\n"):
@@ -99,7 +99,7 @@ def _lines_of(remedy: str) -> Iterator[str]:
         yield begun
 
 
-def context_of(workload: Workload) -> str:
+def context_name(workload: Workload) -> str:
     """Return what `az aks get-credentials`, `aws` or `gcloud` call the context of a cluster.
 
     Where it has another name, kubectl finds none of that name, and touches nothing.
@@ -109,10 +109,10 @@ def context_of(workload: Workload) -> str:
     return name.rpartition("/")[2] if name.startswith("/") else name
 
 
-def _option_of(workload: Workload) -> str:
+def _context_option(workload: Workload) -> str:
     if workload.name == UNNAMED:
         return ""
-    name = context_of(workload)
+    name = context_name(workload)
     return f" {shlex.quote(f'--context={name}')}" if name.startswith("-") else f" --context {shlex.quote(name)}"
 
 

@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from router.coverage.facts import Source
 from router.coverage.fields import find, find_count, find_text, objects_at
-from router.coverage.kubernetes.nodes import PodScheduling, labels_of, scheduling_of
+from router.coverage.kubernetes.nodes import PodScheduling, labels_at, read_scheduling
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.verdicts import CoverageEvidence
 
@@ -102,8 +102,8 @@ class SensorDaemonSet:
 
 def find_daemon_set(fact: KubernetesFact) -> SensorDaemonSet | None:
     """The DaemonSet of Defender's that a document describes; None where it is not one of Defender's."""
-    labels = labels_of(fact.body, "metadata", "labels")
-    images, selector = _images_of(fact.body), labels_of(fact.body, "spec", "selector", "matchLabels")
+    labels = labels_at(fact.body, "metadata", "labels")
+    images, selector = _images_in(fact.body), labels_at(fact.body, "spec", "selector", "matchLabels")
     if not (any(map(is_of_defender, images)) or _is_named_so(fact.name, {**selector, **labels})):
         return None
     status, metadata = find(fact.body, "status"), find(fact.body, "metadata")
@@ -111,10 +111,10 @@ def find_daemon_set(fact: KubernetesFact) -> SensorDaemonSet | None:
         namespace=fact.namespace,
         name=fact.name,
         uid=find_text(metadata, "uid"),
-        parts=frozenset(_parts_of(fact.name, selector.get("dsName", ""), images)),
-        version=_version_of(labels),
+        parts=frozenset(_find_parts(fact.name, selector.get("dsName", ""), images)),
+        version=_find_version(labels),
         selector=selector,
-        scheduling=scheduling_of(fact.body),
+        scheduling=read_scheduling(fact.body),
         is_managed=labels.get("addonmanager.kubernetes.io/mode") == "Reconcile",
         is_terminating=find_text(metadata, "deletionTimestamp") is not None,
         generation=find_count(metadata, "generation"),
@@ -123,7 +123,7 @@ def find_daemon_set(fact: KubernetesFact) -> SensorDaemonSet | None:
         current=find_count(status, "currentNumberScheduled"),
         ready=find_count(status, "numberReady"),
         misscheduled=find_count(status, "numberMisscheduled") or 0,
-        doubt=_doubt_of(images),
+        doubt=_find_doubt(images),
         source=fact.source,
     )
 
@@ -133,7 +133,7 @@ def is_of_defender(image: str) -> bool:
     return re.search(r"(?:^|/)azuredefender/", image.lower()) is not None
 
 
-def _images_of(body: Mapping[str, object]) -> list[str]:
+def _images_in(body: Mapping[str, object]) -> list[str]:
     containers = objects_at(body, "spec", "template", "spec", "containers")
     return [image for one in containers if (image := find_text(one, "image"))]
 
@@ -151,7 +151,7 @@ def _is_named_so(name: str, labels: Mapping[str, str]) -> bool:
     return _NAMES.fullmatch(name.lower()) is not None or is_labelled or labels.get("dsName", "").startswith(_PREFIX)
 
 
-def _parts_of(name: str, label: str, images: list[str]) -> set[SensorPart]:
+def _find_parts(name: str, label: str, images: list[str]) -> set[SensorPart]:
     """The parts that its images are, else those that it is named after. Anti-malware is none: it is off by default."""
     name = name.lower()
     if any(word in name for word in _BESIDE) or _is_idle(images):
@@ -167,7 +167,7 @@ def _is_idle(images: list[str]) -> bool:
     return bool(titles) and all(title in _IDLE for title in titles)
 
 
-def _doubt_of(images: list[str]) -> str:
+def _find_doubt(images: list[str]) -> str:
     """Why what has Defender's name may be none of Defender's: a mirror may have given its images other names, too."""
     if not images or any(map(is_of_defender, images)):
         return ""
@@ -180,7 +180,7 @@ def _parts_in(texts: list[str]) -> set[SensorPart]:
     return {part for part in SensorPart for text in texts if part in text}
 
 
-def _version_of(labels: Mapping[str, str]) -> str | None:
+def _find_version(labels: Mapping[str, str]) -> str | None:
     said = labels.get("app.kubernetes.io/version") or labels.get("chart") or labels.get("helm.sh/chart") or ""
     found = re.search(r"(?:^v?|-)(\d{1,4}\.\d{1,6}(?:\.\d{1,9})?)", said, re.ASCII)
     return found[1] if found else None

@@ -30,7 +30,7 @@ class Exclusion:
         return f"{self.name}={self.value}"
 
 
-def exclusions_of(case: CoverageCase) -> Iterator[Exclusion]:
+def find_exclusions(case: CoverageCase) -> Iterator[Exclusion]:
     """The tags that keep the sensor off a cluster, as often as documents show them."""
     for resource in case.about(ResourceFact):
         for name, value in excluding(resource.tags or {}, OFF_CLUSTERS).items():
@@ -44,7 +44,7 @@ def exclusions_of(case: CoverageCase) -> Iterator[Exclusion]:
 
 def find_exclusion(case: CoverageCase) -> Exclusion | None:
     """The first tag that keeps the sensor off a cluster; None where no document shows one."""
-    return next(exclusions_of(case), None)
+    return next(find_exclusions(case), None)
 
 
 def find_stopped(case: CoverageCase) -> Verdict | None:

@@ -91,7 +91,7 @@ def unclear(reason: str, *evidence: CoverageEvidence) -> SensorFault:
     return SensorFault(state=CoverageState.UNKNOWN, reason=reason, evidence=evidence, remedy=ASK_CLUSTER)
 
 
-def gap_of(rollout: Rollout, lacking: Mapping[str, NodeFinding], objects: SensorObjects) -> SensorFault:
+def find_fault(rollout: Rollout, lacking: Mapping[str, NodeFinding], objects: SensorObjects) -> SensorFault:
     """What a DaemonSet lacks, on how many nodes, and why."""
     daemon_set = rollout.daemon_set
     causes = list(_causes(rollout, lacking, objects))
@@ -115,7 +115,7 @@ def gap_of(rollout: Rollout, lacking: Mapping[str, NodeFinding], objects: Sensor
     )
 
 
-def sentence_of(faults: Sequence[SensorFault]) -> str:
+def fault_sentence(faults: Sequence[SensorFault]) -> str:
     """What is wrong, as one sentence; a cause that several DaemonSets have is said once, as one label keeps both parts out."""
     said: dict[str, None] = {}
     causes: set[str] = set()

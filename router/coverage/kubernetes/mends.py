@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from router.coverage.kubernetes.asks import UNNAMED, context_of, find_name_elsewhere
+from router.coverage.kubernetes.asks import UNNAMED, context_name, find_name_elsewhere
 from router.coverage.kubernetes.daemon_sets import SensorDaemonSet
 from router.coverage.kubernetes.nodes import Node, Obstacle
 from router.coverage.kubernetes.objects import ENFORCE
@@ -34,7 +34,7 @@ def enable_sensor(workload: Workload, cloud: str = "") -> str:
         return _create_extension(name, "--resource-group", group, *subscription)
     if words and "/microsoft.containerservice/managedclusters/" in kind:
         return command_line("az", "aks", "update", "--enable-defender", *words)
-    context = "CONTEXT" if workload.name == UNNAMED else context_of(workload)
+    context = "CONTEXT" if workload.name == UNNAMED else context_name(workload)
     elsewhere = find_name_elsewhere(context)
     name = "CLUSTER" if workload.name == UNNAMED else elsewhere or context
     if elsewhere is None and cloud in ("", "azure"):
@@ -81,7 +81,7 @@ def lift_obstacle(obstacle: Obstacle, daemon_set: SensorDaemonSet, node: Node, w
     if daemon_set.is_managed:
         return _take_taint_off(obstacle, node, workload) if obstacle.taint else enable_sensor(workload)
     about = (*_object("daemonset", daemon_set.name), "-n", daemon_set.namespace)
-    operation = _operation_of(obstacle, daemon_set)
+    operation = _find_operation(obstacle, daemon_set)
     if operation is None:
         return command_line("kubectl", "edit", *about)
     return command_line("kubectl", "patch", *about, "--type", "json", "-p", json.dumps([operation]))
@@ -99,7 +99,7 @@ def _take_taint_off(obstacle: Obstacle, node: Node, workload: Workload) -> str:
     )
 
 
-def _operation_of(obstacle: Obstacle, daemon_set: SensorDaemonSet) -> dict[str, object] | None:
+def _find_operation(obstacle: Obstacle, daemon_set: SensorDaemonSet) -> dict[str, object] | None:
     """The change of a DaemonSet that mends; None if that may have its pods go where they cannot run."""
     pod = "/spec/template/spec"
     if (taint := obstacle.taint) is not None:

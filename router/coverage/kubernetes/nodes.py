@@ -58,10 +58,10 @@ class Uncoverable:
     may_run: bool
 
 
-def node_of(fact: KubernetesFact) -> Node:
+def read_node(fact: KubernetesFact) -> Node:
     """The node that a document describes."""
     info = find(fact.body, "status", "nodeInfo")
-    labels = labels_of(fact.body, "metadata", "labels")
+    labels = labels_at(fact.body, "metadata", "labels")
     system = find_text(info, "operatingSystem") or labels.get("kubernetes.io/os") or labels.get("beta.kubernetes.io/os")
     return Node(
         name=fact.name,
@@ -70,7 +70,7 @@ def node_of(fact: KubernetesFact) -> Node:
             Taint(find_text(one, "key") or "", find_text(one, "value") or "", find_text(one, "effect") or "")
             for one in objects_at(fact.body, "spec", "taints")
         ),
-        is_ready=condition_of(fact.body, "Ready"),
+        is_ready=find_condition(fact.body, "Ready"),
         system=(system or "").lower(),
         kernel=find_text(info, "kernelVersion") or "",
         image=find_text(info, "osImage") or "",
@@ -79,13 +79,13 @@ def node_of(fact: KubernetesFact) -> Node:
     )
 
 
-def labels_of(body: object, *path: str) -> Mapping[str, str]:
+def labels_at(body: object, *path: str) -> Mapping[str, str]:
     """The labels at a path."""
     found = find(body, *path)
     return {str(key): str(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
 
 
-def condition_of(body: object, name: str) -> bool | None:
+def find_condition(body: object, name: str) -> bool | None:
     """Whether a condition in the status is met; None where the status does not have it."""
     for one in objects_at(body, "status", "conditions"):
         if (find_text(one, "type") or "").lower() == name.lower():
@@ -123,7 +123,7 @@ def find_uncoverable(node: Node) -> Uncoverable | None:
         return Uncoverable("a Fargate node", may_run=False)
     if node.name.startswith("gk3-"):  # https://cloud.google.com/kubernetes-engine/docs/concepts/autopilot-overview
         return Uncoverable("a node of GKE Autopilot", may_run=True)
-    if (kernel := _numbers_of(node.kernel)) and kernel[:2] < _OLDEST_KERNEL:
+    if (kernel := _version_numbers(node.kernel)) and kernel[:2] < _OLDEST_KERNEL:
         return Uncoverable(f"a node whose kernel {node.kernel} is older than 5.4", may_run=True)
     if _is_unlisted(node.image):
         return Uncoverable(f"a node of {node.image}, which the sensor does not support", may_run=True)
@@ -136,12 +136,12 @@ def _is_unlisted(image: str) -> bool:
         return True
     for family, oldest in _OLDEST_RELEASES.items():
         if name.startswith(family):
-            release = _numbers_of(name.removeprefix(family))
+            release = _version_numbers(name.removeprefix(family))
             return bool(release) and release < oldest
     return False
 
 
-def _numbers_of(version: str) -> tuple[int, ...]:
+def _version_numbers(version: str) -> tuple[int, ...]:
     """The numbers of the first version in a text; none where there is none."""
     found = re.search(r"\d{1,9}(?:\.\d{1,9})*", version, re.ASCII)
     return tuple(int(part) for part in found[0].split(".")) if found else ()
@@ -235,13 +235,13 @@ class Obstacle:
     label: str = ""
 
 
-def scheduling_of(body: Mapping[str, object]) -> PodScheduling:
+def read_scheduling(body: Mapping[str, object]) -> PodScheduling:
     """Where the pods of a DaemonSet may go."""
     pod = find(body, "spec", "template", "spec")
     required = find(pod, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
     return PodScheduling(
-        selector=labels_of(pod, "nodeSelector"),
-        terms=tuple(map(_term_of, objects_at(required, "nodeSelectorTerms")))
+        selector=labels_at(pod, "nodeSelector"),
+        terms=tuple(map(_read_term, objects_at(required, "nodeSelectorTerms")))
         if isinstance(required, Mapping)
         else None,
         tolerations=tuple(
@@ -259,7 +259,7 @@ def scheduling_of(body: Mapping[str, object]) -> PodScheduling:
     )
 
 
-def _term_of(body: Mapping[str, object]) -> tuple[Requirement, ...]:
+def _read_term(body: Mapping[str, object]) -> tuple[Requirement, ...]:
     return tuple(
         Requirement(
             find_text(one, "key") or "",

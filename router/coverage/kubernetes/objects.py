@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 from router.coverage.facts import Source
 from router.coverage.fields import find, find_count, find_text
 from router.coverage.kubernetes.daemon_sets import SensorDaemonSet, find_daemon_set
-from router.coverage.kubernetes.nodes import Node, Uncoverable, find_uncoverable, labels_of, node_of
-from router.coverage.kubernetes.pods import Pod, pod_of
+from router.coverage.kubernetes.nodes import Node, Uncoverable, find_uncoverable, labels_at, read_node
+from router.coverage.kubernetes.pods import Pod, read_pod
 from router.coverage.readers.kubernetes import KubernetesFact, refusals_in
 from router.coverage.verdicts import Workload
 
@@ -95,9 +95,9 @@ def _last_time(body: Mapping[str, object]) -> str:
     return max((text for path in paths if (text := find_text(body, *path))), default="")
 
 
-def level_of(fact: KubernetesFact) -> NamespaceLevel:
+def read_level(fact: KubernetesFact) -> NamespaceLevel:
     """What a namespace lets in."""
-    labels = labels_of(fact.body, "metadata", "labels")
+    labels = labels_at(fact.body, "metadata", "labels")
     return NamespaceLevel(namespace=fact.name, enforced=labels.get(ENFORCE, "").strip().lower(), source=fact.source)
 
 
@@ -172,31 +172,31 @@ class SensorObjects:
     levels: Mapping[str, tuple[NamespaceLevel, ...]]
     widest: Breadth | None
 
-    def pods_of(self, daemon_set: SensorDaemonSet) -> dict[tuple[str, str], tuple[Pod, ...]]:
+    def find_pods(self, daemon_set: SensorDaemonSet) -> dict[tuple[str, str], tuple[Pod, ...]]:
         """The pods that a DaemonSet made."""
-        return {key: some for key, some in self.pods.items() if any(one.is_of(daemon_set) for one in some)}
+        return {key: some for key, some in self.pods.items() if any(one.was_made_by(daemon_set) for one in some)}
 
     def is_namespace_listed(self, namespace: str) -> bool:
         """Whether a whole list has the DaemonSets of a namespace, so that one which is absent from it is not there."""
         return any(namespace in namespaces for namespaces in self.listed.values())
 
 
-def objects_of(facts: Sequence[KubernetesFact], workload: Workload) -> SensorObjects:
+def collect_objects(facts: Sequence[KubernetesFact], workload: Workload) -> SensorObjects:
     """What the documents of one cluster hold."""
     kinds: dict[str, list[KubernetesFact]] = defaultdict(list)
     for fact in facts:
         kinds[fact.kind].append(fact)
     daemon_sets = _versions(filter(None, map(find_daemon_set, kinds["DaemonSet"])), lambda one: one.key)
     namespaces = {namespace for namespace, _ in daemon_sets}
-    pods = (pod_of(one) for one in kinds["Pod"] if one.namespace in namespaces)
-    levels = _versions(map(level_of, kinds["Namespace"]), lambda one: ("", one.namespace))
+    pods = (read_pod(one) for one in kinds["Pod"] if one.namespace in namespaces)
+    levels = _versions(map(read_level, kinds["Namespace"]), lambda one: ("", one.namespace))
     listed = _listed(facts)
     wide = {document for document, some in _namespaces(facts).items() if some & HOMES or len(some) > 1}
     return SensorObjects(
         workload=workload,
         is_empty=not any(fact.kind for fact in facts),
         refusals=refusals_in(facts),
-        fleet=_fleet_of(kinds["Node"]),
+        fleet=_collect_fleet(kinds["Node"]),
         daemon_sets=daemon_sets,
         listed=listed,
         searched={document: some for document, some in listed.items() if not some or document in wide},
@@ -227,8 +227,8 @@ def _versions[T](some: Iterable[T], key_of: Callable[[T], tuple[str, str]]) -> d
     return found
 
 
-def _fleet_of(facts: Sequence[KubernetesFact]) -> Fleet:
-    nodes = {name: some for (_, name), some in _versions(map(node_of, facts), lambda one: ("", one.name)).items()}
+def _collect_fleet(facts: Sequence[KubernetesFact]) -> Fleet:
+    nodes = {name: some for (_, name), some in _versions(map(read_node, facts), lambda one: ("", one.name)).items()}
     uncoverable: dict[str, Uncoverable] = {}
     for name, some in nodes.items():
         reasons = [find_uncoverable(one) for one in some]

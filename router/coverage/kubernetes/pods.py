@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from router.coverage.facts import Source
 from router.coverage.fields import find, find_count, find_text, find_truth, objects_at
 from router.coverage.kubernetes.daemon_sets import SensorDaemonSet
-from router.coverage.kubernetes.nodes import condition_of, labels_of
+from router.coverage.kubernetes.nodes import find_condition, labels_at
 from router.coverage.readers.kubernetes import KubernetesFact
 
 MANY_RESTARTS = 10
@@ -58,7 +58,7 @@ class Pod:
         """Whether it is ready and stays."""
         return self.is_ready and not self.is_terminating
 
-    def is_of(self, daemon_set: SensorDaemonSet) -> bool:
+    def was_made_by(self, daemon_set: SensorDaemonSet) -> bool:
         """Whether a DaemonSet made it; one of that name which was deleted since has another uid."""
         if self.namespace != daemon_set.namespace or self.is_of_others:
             return False
@@ -69,7 +69,7 @@ class Pod:
         return bool(selector) and all(self.labels.get(label) == value for label, value in selector.items())
 
 
-def pod_of(fact: KubernetesFact) -> Pod:
+def read_pod(fact: KubernetesFact) -> Pod:
     """The pod that a document describes."""
     owners = objects_at(fact.body, "metadata", "ownerReferences")
     owner = next((one for one in owners if find_text(one, "kind") == "DaemonSet"), None)
@@ -81,8 +81,8 @@ def pod_of(fact: KubernetesFact) -> Pod:
         owner=find_text(owner, "name") or "",
         owner_uid=find_text(owner, "uid"),
         is_of_others=owner is None and any(find_text(one, "kind") for one in owners),
-        labels=labels_of(fact.body, "metadata", "labels"),
-        node=find_text(fact.body, "spec", "nodeName") or _node_meant(fact.body),
+        labels=labels_at(fact.body, "metadata", "labels"),
+        node=find_text(fact.body, "spec", "nodeName") or _wanted_node(fact.body),
         is_ready=not trouble,
         is_terminating=find_text(fact.body, "metadata", "deletionTimestamp") is not None,
         trouble=trouble,
@@ -111,7 +111,7 @@ def _trouble(body: Mapping[str, object], containers: list[Mapping[str, object]])
     for one in objects_at(body, "status", "containerStatuses"):
         if find_truth(one, "ready") is False:
             return _ended(one) or "not Ready", find_text(one, "name") or ""
-    if condition_of(body, "Ready") is not True:
+    if find_condition(body, "Ready") is not True:
         return _unscheduled(body) or find_text(body, "status", "reason") or "not Ready", ""
     return "", ""
 
@@ -160,7 +160,7 @@ def _unscheduled(body: Mapping[str, object]) -> str | None:
     return None
 
 
-def _node_meant(body: Mapping[str, object]) -> str:
+def _wanted_node(body: Mapping[str, object]) -> str:
     """The node that the controller of DaemonSets meant a pod for, which waits to be scheduled; empty where it says none."""
     required = find(body, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
     for term in objects_at(required, "nodeSelectorTerms"):

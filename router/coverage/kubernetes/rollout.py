@@ -63,7 +63,7 @@ def find_by_pods(pods: Sequence[Pod], *, has_list: bool) -> NodeFinding | None:
     return NodeFinding(state=NodeState.LACKING, reason="it has no pod there", is_uncreated=True) if has_list else None
 
 
-def finding_of(
+def judge_node(
     name: str,
     daemon_set: SensorDaemonSet,
     objects: SensorObjects,
@@ -167,7 +167,7 @@ class Rollout:
         return ready if not short or counts is None else max(ready, min(counts[1], ready + short - 1))
 
 
-def rollout_of(versions: Sequence[SensorDaemonSet], objects: SensorObjects) -> Rollout:
+def judge_rollout(versions: Sequence[SensorDaemonSet], objects: SensorObjects) -> Rollout:
     """A DaemonSet against the nodes, as the worst of what several documents say of it."""
     found = [_rollout(one, objects) for one in versions]
     worst = max(found, key=_badness)
@@ -197,7 +197,7 @@ def _documents(versions: Sequence[SensorDaemonSet]) -> str:
 
 def _rollout(daemon_set: SensorDaemonSet, objects: SensorObjects) -> Rollout:
     fleet = objects.fleet
-    own = objects.pods_of(daemon_set)
+    own = objects.find_pods(daemon_set)
     by_node = _by_node(own)
     # A pod that waits for a node is to be on one without a pod; no document says on which.
     waiting = [one for one in by_node.get("", ()) if not one.serves]
@@ -209,7 +209,7 @@ def _rollout(daemon_set: SensorDaemonSet, objects: SensorObjects) -> Rollout:
     remarks: dict[str, None] = {}
     for name in fleet.possible:
         by_pods = find_by_pods(by_node.get(name) or waiting, has_list=has_list)
-        findings[name] = finding_of(name, daemon_set, objects, obstacles[name], by_pods, counted)
+        findings[name] = judge_node(name, daemon_set, objects, obstacles[name], by_pods, counted)
         if by_pods is not None and by_pods.state is NodeState.LACKING and counted.state is NodeState.READY:
             remarks[f"the status of {daemon_set.title} counts more pods that are ready than its list of pods has"] = (
                 None

@@ -9,10 +9,10 @@ from datetime import datetime
 
 from router.coverage.kubernetes.asks import ASK_CLUSTER
 from router.coverage.kubernetes.daemon_sets import SensorDaemonSet, SensorPart, version_remark
-from router.coverage.kubernetes.faults import SensorFault, gap_of, named, sentence_of, unclear
+from router.coverage.kubernetes.faults import SensorFault, fault_sentence, find_fault, named, unclear
 from router.coverage.kubernetes.mends import enable_sensor
 from router.coverage.kubernetes.objects import Fleet, SensorObjects
-from router.coverage.kubernetes.rollout import NodeFinding, NodeState, Rollout, rollout_of
+from router.coverage.kubernetes.rollout import NodeFinding, NodeState, Rollout, judge_rollout
 from router.coverage.verdicts import (
     CoverageEvidence,
     CoverageState,
@@ -24,11 +24,11 @@ from router.coverage.verdicts import (
 )
 
 
-def _sensors_of(objects: SensorObjects, now: datetime) -> list[tuple[str, Verdict]]:
+def _judge_sensors(objects: SensorObjects, now: datetime) -> list[tuple[str, Verdict]]:
     """The sensors of a cluster by namespace, and whether they run: first those that run, last those that are broken."""
     namespaces: dict[str, dict[SensorPart, list[Rollout]]] = defaultdict(lambda: defaultdict(list))
     for (namespace, _), versions in sorted(objects.daemon_sets.items()):
-        rollout = rollout_of(versions, objects)
+        rollout = judge_rollout(versions, objects)
         for part in sorted(rollout.daemon_set.parts):
             namespaces[namespace][part].append(rollout)
     found = [(namespace, _judge_parts(namespace, some, objects, now)) for namespace, some in namespaces.items()]
@@ -48,7 +48,7 @@ def _judge_parts(
     where = "the one node that can have them" if nodes == 1 else f"all {nodes} nodes that can have them"
     return Verdict(
         state=state,
-        reason=sentence_of(said) or f"collector and publisher in {namespace} are ready on {where}",
+        reason=fault_sentence(said) or f"collector and publisher in {namespace} are ready on {where}",
         evidence=tuple(dict.fromkeys(_evidence(said, everything, objects.fleet))),
         remedy=next((one.remedy for one in said if one.remedy), None),
         remarks=tuple(dict.fromkeys(_remarks(namespace, state, everything, objects, now))),
@@ -74,7 +74,7 @@ def _faults(
 ) -> Iterator[SensorFault]:
     for part in SensorPart:
         if part in parts:
-            yield from _faults_of(parts[part], objects)
+            yield from _find_faults(parts[part], objects)
         elif objects.is_namespace_listed(namespace):
             documents = ", ".join(one for one, listed in objects.listed.items() if namespace in listed)
             yield SensorFault(
@@ -97,7 +97,7 @@ def _faults(
         yield unclear(f"the sensor is to be on {beyond} more than the nodes in the list of them")
 
 
-def _faults_of(rollouts: Sequence[Rollout], objects: SensorObjects) -> Iterator[SensorFault]:
+def _find_faults(rollouts: Sequence[Rollout], objects: SensorObjects) -> Iterator[SensorFault]:
     """What one part of a sensor lacks; where several DaemonSets are that part, on each node the best of them counts."""
     fleet = objects.fleet
     best = {name: _best(name, rollouts) for name in fleet.possible}
@@ -110,14 +110,14 @@ def _faults_of(rollouts: Sequence[Rollout], objects: SensorObjects) -> Iterator[
         }
         unsure = [(name, one) for name, (owner, one) in bad.items() if owner is rollout and name not in lacking]
         if lacking:
-            yield gap_of(rollout, lacking, objects)
+            yield find_fault(rollout, lacking, objects)
         for name, finding in unsure[:1]:
             where = f" (node {name} and {len(unsure) - 1} more)" if len(unsure) > 1 else f" (node {name})"
             reason = f"{rollout.daemon_set.title}: {finding.reason}{where}"
             yield unclear(reason, *rollout.daemon_set.evidence(), *finding.evidence)
     problems = [one for one in rollouts if one.problem is not None]
     if not fleet.is_whole and len(problems) == len(rollouts):
-        yield gap_of(problems[0], {}, objects)
+        yield find_fault(problems[0], {}, objects)
 
 
 def _best(name: str, rollouts: Sequence[Rollout]) -> tuple[Rollout, NodeFinding]:
@@ -152,7 +152,7 @@ def _counts(
     if not fleet.nodes:
         return None
     absent = NodeState.LACKING if objects.is_namespace_listed(namespace) else NodeState.UNCLEAR
-    found = Counter(_state_of(name, parts, fleet, absent) for name in fleet.nodes)
+    found = Counter(_judge_node(name, parts, fleet, absent) for name in fleet.nodes)
     # Where the status counts fewer pods than there are nodes, and nothing says on which they are, as many nodes are a gap.
     ready = [max(one.count(fleet.coverable) for one in some) for some in parts.values()]
     missing = max((len(fleet.coverable) - count for count in ready), default=0)
@@ -162,7 +162,7 @@ def _counts(
     return {state: found[state] for state in CoverageState if found[state]}
 
 
-def _state_of(
+def _judge_node(
     name: str, parts: Mapping[SensorPart, Sequence[Rollout]], fleet: Fleet, absent: NodeState
 ) -> CoverageState:
     """What is known of a node; `absent` is what that means on each node that a part has no DaemonSet."""
@@ -178,7 +178,7 @@ def _state_of(
 
 def judge_running(objects: SensorObjects, now: datetime) -> Verdict:
     """Whether one whole sensor is ready on every node that can have it."""
-    found = _sensors_of(objects, now)
+    found = _judge_sensors(objects, now)
     if not found:
         return judge_absence(objects)
     (_, first), *others = found
@@ -235,13 +235,13 @@ def judge_absence(objects: SensorObjects) -> Verdict:
 def is_seen_running(objects: SensorObjects) -> bool:
     """Whether a collector is ready on some node."""
     for versions in objects.daemon_sets.values():
-        rollout = rollout_of(versions, objects)
+        rollout = judge_rollout(versions, objects)
         daemon_set = rollout.daemon_set
         if SensorPart.COLLECTOR not in daemon_set.parts or daemon_set.is_terminating:
             continue
         if daemon_set.counts is not None and daemon_set.counts[1] > 0:
             return True
-        if any(one.is_ready for some in objects.pods_of(daemon_set).values() for one in some):
+        if any(one.is_ready for some in objects.find_pods(daemon_set).values() for one in some):
             return True
     return False
 

@@ -59,7 +59,7 @@ def judge_sub_plan(
 def extension_parts(asked: ResourcePlan) -> Iterator[Verdict]:
     """Whether each extension is on that is expected and belongs to the plan."""
     for name in sorted(asked.case.expectation.extensions):
-        if is_extension_of(asked.plan, name):
+        if is_asked_of_plan(asked.plan, name):
             yield from extension_part(asked, name)
 
 
@@ -120,12 +120,12 @@ def judge_extension(
     )
 
 
-def is_extension_of(plan: DefenderPlan, name: str) -> bool:
+def is_asked_of_plan(plan: DefenderPlan, name: str) -> bool:
     """Whether an expected extension is asked of a plan: it is its own, or one that no plan is known to have."""
     return plan.has_extension(name) or not any(one.has_extension(name) for one in PLANS.values())
 
 
-def remarks_of(asked: ResourcePlan, state: CoverageState) -> Iterator[str]:
+def plan_remarks(asked: ResourcePlan, state: CoverageState) -> Iterator[str]:
     """What is to be said of the plan besides."""
     if state is CoverageState.GAP:
         return

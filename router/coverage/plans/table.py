@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from router.coverage.tables import document_of
+from router.coverage.tables import read_toml
 from router.domain.coverage import WorkloadKind
 
 
@@ -63,7 +63,7 @@ def _plan(row: Mapping[str, Any]) -> DefenderPlan:
     )
 
 
-_ROWS = document_of("plans.toml")["plan"]
+_ROWS = read_toml("plans.toml")["plan"]
 
 PLANS: Mapping[str, DefenderPlan] = {row["name"].lower(): _plan(row) for row in _ROWS}
 """Each plan, by its name in lower case."""
@@ -99,6 +99,6 @@ def find_lacking(plan: DefenderPlan, said: str, needed: str) -> tuple[str, ...] 
     return tuple(one for one in has.leaves_out if one not in needs.leaves_out)
 
 
-def names_of(plans: Iterable[DefenderPlan]) -> str:
+def plan_names(plans: Iterable[DefenderPlan]) -> str:
     """Their names, one after the other."""
     return ", ".join(one.name for one in plans)

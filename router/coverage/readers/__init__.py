@@ -72,7 +72,7 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
             yield from reader(item)
 
 
-def facts_of(document: CoverageDocument) -> Iterator[CoverageFact]:
+def read_facts(document: CoverageDocument) -> Iterator[CoverageFact]:
     """What the objects of a document say, and its empty lists."""
     for item in document.items:
         yield from facts_in(item)

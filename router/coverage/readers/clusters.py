@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from router.coverage.documents import Item
-from router.coverage.facts import CoverageFact, ResourceFact, source_of
+from router.coverage.facts import CoverageFact, ResourceFact, item_source
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at, whole_objects_at
 from router.coverage.verdicts import Workload
 from router.coverage.workloads import AKS_CLUSTER, ARC_CLUSTER, named_resource, resource_fact
@@ -120,7 +120,7 @@ def read_managed_cluster(item: Item) -> Iterator[CoverageFact]:
         return
     yield fact
     if group := find_text(item.find("nodeResourceGroup")):
-        yield NodeGroupFact(subject=fact.subject, group=group, source=source_of(item))
+        yield NodeGroupFact(subject=fact.subject, group=group, source=item_source(item))
     # Every cluster has node pools: where they are left out, too, a projection did not ask for the profile.
     is_profile_said = any(item.find(name) is not None for name in ("agentPoolProfiles", "securityProfile"))
     if is_profile_said or item.find("addonProfiles") is not None:
@@ -132,7 +132,7 @@ def read_managed_cluster(item: Item) -> Iterator[CoverageFact]:
             has_sensor=find_truth(item.find(*path)) is True if is_profile_said and not is_cut else None,
             sensor_field=f"properties.{'.'.join(path)}",
             has_policy=find_truth(item.find("addonProfiles", "azurepolicy", "enabled")) is True,
-            source=source_of(item),
+            source=item_source(item),
         )
 
 
@@ -143,7 +143,7 @@ def read_connected_cluster(item: Item) -> Iterator[CoverageFact]:
         yield ConnectedClusterFact(
             subject=fact.subject,
             connectivity=(find_text(item.find("connectivityStatus")) or "").lower(),
-            source=source_of(item, find_text(item.find("lastConnectivityTime"))),
+            source=item_source(item, find_text(item.find("lastConnectivityTime"))),
         )
 
 
@@ -162,7 +162,7 @@ def read_kubernetes_extension(item: Item) -> Iterator[CoverageFact]:
         name=id[len(cluster) + len(provider) :].strip("/"),
         state=state.lower() if state else None,
         error=find_text(item.find("errorInfo"), "message") or "",
-        source=source_of(item),
+        source=item_source(item),
     )
 
 
@@ -194,7 +194,7 @@ def read_connector(item: Item) -> Iterator[CoverageFact]:
             subscription=parts.subscription.lower() if parts.subscription else None,
             subject=number.lower(),
         ),
-        source=source_of(item),
+        source=item_source(item),
     )
     offerings = whole_objects_at(item.find("offerings"))
     by_type = {name.lower(): one for one in offerings or () if (name := find_text(one, "offeringType"))}
@@ -207,7 +207,7 @@ def read_connector(item: Item) -> Iterator[CoverageFact]:
             connector=id.lower(),
             offerings=None if offerings is None else by_type,
             excluded=excluded,
-            source=source_of(item),
+            source=item_source(item),
         )
 
 
@@ -230,7 +230,7 @@ def read_eks_cluster(item: Item) -> Iterator[CoverageFact]:
         environment=environment_subject(WorkloadKind.AWS_ACCOUNT, arn.split(":")[4]),
         region=arn.split(":")[3],
         logged=logs,
-        source=source_of(item),
+        source=item_source(item),
     )
 
 
@@ -245,7 +245,7 @@ def read_gke_cluster(item: Item) -> Iterator[CoverageFact]:
             subject=name.lower(),
             environment=environment_subject(WorkloadKind.GCP_PROJECT, location.projects[0]),
             is_autopilot=find_truth(item.body, "autopilot", "enabled") is True,
-            source=source_of(item),
+            source=item_source(item),
         )
 
 
@@ -253,7 +253,7 @@ def _cloud_cluster(item: Item, id: str, name: str | None, tags: object) -> Resou
     return ResourceFact(
         workload=Workload(kind=WorkloadKind.CLUSTER, name=name or id.rpartition("/")[2], id=id, subject=id.lower()),
         tags={str(key): str(value) for key, value in tags.items()} if isinstance(tags, Mapping) else None,
-        source=source_of(item),
+        source=item_source(item),
     )
 
 
@@ -265,4 +265,4 @@ def read_last_row(item: Item) -> Iterator[CoverageFact]:
         if cluster := find_text(item.body, column):
             # Google's full names have slashes before them, and the names by which its clusters are known have none.
             subject = cluster.removeprefix("//").rstrip("/").lower()
-            yield ProcessEventsFact(subject=subject, source=source_of(item, last))
+            yield ProcessEventsFact(subject=subject, source=item_source(item, last))

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from router.coverage.documents import CoverageDocument, Item
-from router.coverage.facts import CoverageFact, Source, source_of
+from router.coverage.facts import CoverageFact, Source, item_source
 from router.coverage.fields import find, find_text
 
 
@@ -60,7 +60,7 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
             namespace=find_text(item.body, "metadata", "namespace") or "",
             name=find_text(item.body, "metadata", "name") or "",
             body=without_ballast(item.kind, item.body),
-            source=source_of(item),
+            source=item_source(item),
         )
 
 

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from router.coverage.documents import Item
-from router.coverage.facts import CoverageFact, source_of
+from router.coverage.facts import CoverageFact, item_source
 from router.coverage.fields import find, find_count, find_list, find_text, find_truth, objects_at
 from router.coverage.workloads import ARC_MACHINE, MACHINES, SCALE_SET, VIRTUAL_MACHINE, named_resource, resource_fact
 from router.domain.coverage import WorkloadKind
@@ -156,14 +156,14 @@ def read_machine(item: Item) -> Iterator[CoverageFact]:
     if fact is None:
         return
     yield replace(fact, time=find_text(item.find("timeCreated")))
-    yield from _extensions_of(item, fact.subject)
+    yield from _nested_extensions(item, fact.subject)
     if item.type == SCALE_SET:
         mode = (find_text(item.find("orchestrationMode")) or "").lower()
         yield ScaleSetFact(
             subject=fact.subject,
             is_flexible={"flexible": True, "uniform": False}.get(mode),
             capacity=find_count(item.body, "sku", "capacity"),
-            source=source_of(item),
+            source=item_source(item),
         )
         return
     status = find_text(item.find("status"))
@@ -172,11 +172,11 @@ def read_machine(item: Item) -> Iterator[CoverageFact]:
         subject=fact.subject,
         connection=status.lower() if status and item.type == ARC_MACHINE else None,
         scale_set=scale_set.lower() if scale_set else None,
-        source=source_of(item, find_text(item.find("lastStatusChange"))),
+        source=item_source(item, find_text(item.find("lastStatusChange"))),
     )
 
 
-def _extensions_of(item: Item, machine: str) -> Iterator[CoverageFact]:
+def _nested_extensions(item: Item, machine: str) -> Iterator[CoverageFact]:
     """The extensions under `resources`, which are all that a virtual machine has, or the one that a query joined to it."""
     names = {name.lower() for name in item.body}
     if "name1" in names:
@@ -188,7 +188,7 @@ def _extensions_of(item: Item, machine: str) -> Iterator[CoverageFact]:
         for number, one in enumerate(find_list(item.body, "resources") or ())
         if isinstance(one, Mapping)
     ]
-    extensions = [_extension(one, machine) for one in nested if _machine_of(one) == machine]
+    extensions = [_extension(one, machine) for one in nested if _machine_id(one) == machine]
     yield from extensions
     yield _absent(item, machine, extensions)
 
@@ -200,7 +200,7 @@ def _absent(item: Item, machine: str, extensions: Sequence[ExtensionFact]) -> Ab
         lacks_sql=not any(one.is_sql for one in extensions),
         # An empty list is also what `az vm list` prints of a machine whose extensions it was not asked for.
         others=tuple(one.name for one in extensions) or None,
-        source=source_of(item),
+        source=item_source(item),
     )
 
 
@@ -212,7 +212,7 @@ def absent_extensions(items: Iterable[Item]) -> Iterator[AbsentExtensionsFact]:
     listed: dict[str, list[ExtensionFact]] = {}
     first: dict[str, Item] = {}
     for item in items:
-        machine = _machine_of(item)
+        machine = _machine_id(item)
         if item.is_whole and (machine is not None or item.type in MACHINES):
             subject = machine or (item.id or "").lower().rstrip("/")
             first.setdefault(subject, item)
@@ -227,25 +227,25 @@ def _joined(item: Item, machine: str) -> CoverageFact:
     """What our own query says: the columns of the extension of Defender for Endpoint are empty where a machine has none."""
     name, state = find_text(item.body, "name1"), find_text(item.body, "properties1", "provisioningState")
     if name is None and state is None:
-        return AbsentExtensionsFact(subject=machine, lacks_endpoint=True, lacks_sql=False, source=source_of(item))
+        return AbsentExtensionsFact(subject=machine, lacks_endpoint=True, lacks_sql=False, source=item_source(item))
     return ExtensionFact(
         subject=machine,
         name=name or "",
         type=(find_text(item.body, "properties1", "type") or "").lower() or None,
         state=_state(state),
         field="properties1.provisioningState",
-        source=source_of(item),
+        source=item_source(item),
     )
 
 
 def read_extension(item: Item) -> Iterator[CoverageFact]:
     """An extension that stands by itself, and its machine."""
-    if (machine := _machine_of(item)) is not None:
+    if (machine := _machine_id(item)) is not None:
         yield named_resource(item, (item.id or "")[: len(machine)], WorkloadKind.MACHINE)
         yield _extension(item, machine)
 
 
-def _machine_of(item: Item) -> str | None:
+def _machine_id(item: Item) -> str | None:
     id = (item.id or "").lower()
     machine, _, rest = id.partition("/extensions/")
     return machine if rest and (parse_resource_id(machine).type or "") in MACHINES else None
@@ -268,7 +268,7 @@ def _extension(item: Item, machine: str) -> ExtensionFact:
         code=code,
         message=message,
         bound_to=bound_to.lower().rstrip("/") if bound_to else None,
-        source=source_of(item),
+        source=item_source(item),
     )
 
 
@@ -330,7 +330,7 @@ def read_sql_machine(item: Item) -> Iterator[CoverageFact]:
         subject=fact.subject,
         machine=machine.lower().rstrip("/") if machine else None,
         protection=(find_text(item.find("azureDefenderStatus")) or "").lower() or None,
-        source=source_of(item, find_text(item.find("azureDefenderStatusLastUpdated"))),
+        source=item_source(item, find_text(item.find("azureDefenderStatusLastUpdated"))),
     )
 
 
@@ -344,7 +344,7 @@ def read_device(item: Item) -> Iterator[CoverageFact]:
             subject=resource.lower().rstrip("/") if resource else None,
             health=health,
             onboarding=onboarding,
-            source=source_of(item, find_text(item.body, "lastSeen")),
+            source=item_source(item, find_text(item.body, "lastSeen")),
         )
 
 
@@ -367,5 +367,5 @@ def read_sensor_health(item: Item) -> Iterator[CoverageFact]:
             is_protecting=find_truth(said, "realtimeprotectionenabled"),
             organization=find_text(said, "orgid"),
             issues=tuple(one for one in find_list(said, "healthissues") or () if isinstance(one, str)),
-            source=source_of(item),
+            source=item_source(item),
         )

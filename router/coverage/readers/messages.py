@@ -15,7 +15,7 @@ from router.coverage.facts import (
     RecommendationFact,
     ResourceFact,
     Source,
-    source_of,
+    item_source,
     subscription_subject,
 )
 from router.coverage.fields import find, find_text, find_time, find_truth, objects_at
@@ -78,7 +78,7 @@ def _resource(item: Item, resource: str, known: CoverageRecommendation) -> Itera
     """The workload that a recommendation on coverage is about, which no other document may name."""
     parts = parse_resource_id(resource)
     if known.plan is not None and parts.subscription and resource.lower() == subscription_subject(parts.subscription):
-        yield subscription_fact(parts.subscription, source_of(item))
+        yield subscription_fact(parts.subscription, item_source(item))
     kind = SCOPES.get((parts.type or "").lower())
     if kind in known.kinds:
         yield named_resource(item, resource, kind)
@@ -86,7 +86,7 @@ def _resource(item: Item, resource: str, known: CoverageRecommendation) -> Itera
 
 def _source(item: Item) -> Source:
     """Where it stands; what a message said has `seen`, the instant at which one last said so."""
-    source = source_of(item, find_text(item.find("status", "statusChangeDate")))
+    source = item_source(item, find_text(item.find("status", "statusChangeDate")))
     seen = find(item.body, "seen")
     return source if seen is None else replace(source, known_at=find_text(item.body, "seen") or NO_INSTANT)
 
@@ -113,7 +113,7 @@ def read_alert(item: Item) -> Iterator[CoverageFact]:
                 type=type,
                 time=time,
                 is_sample=_is_sample(item, type, title, resource),
-                source=source_of(item, written),
+                source=item_source(item, written),
             )
 
 

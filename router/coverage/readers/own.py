@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from router.coverage.documents import Item
-from router.coverage.facts import CoverageFact, source_of, subscription_subject
+from router.coverage.facts import CoverageFact, item_source, subscription_subject
 from router.coverage.fields import find, find_list, find_text, find_time, objects_at
 from router.coverage.stored import DRILL, KEY, NO_INSTANT, SOURCE, TAGS, WATCH
 from router.coverage.verdicts import CoverageEvidence
@@ -115,7 +115,7 @@ def read_own_object(item: Item) -> Iterator[CoverageFact]:
             resource, tags = find_text(item.body, "resource"), find(item.body, "tags")
             if resource and isinstance(tags, Mapping):
                 texts = {str(name): str(value) for name, value in tags.items()}
-                yield StoredTagsFact(subject=resource.lower(), tags=texts, source=source_of(item))
+                yield StoredTagsFact(subject=resource.lower(), tags=texts, source=item_source(item))
 
 
 def _watch(item: Item) -> Iterator[CoverageFact]:
@@ -123,7 +123,7 @@ def _watch(item: Item) -> Iterator[CoverageFact]:
         ids = find(item.body, "since")
         written = {str(id): find_time(ids, str(id)) for id in ids} if isinstance(ids, Mapping) else {}
         since = {id: instant for id, instant in written.items() if instant is not None}
-        yield WatchFact(anew=anew, since=since, source=source_of(item))
+        yield WatchFact(anew=anew, since=since, source=item_source(item))
 
 
 def _source(item: Item) -> Iterator[CoverageFact]:
@@ -151,7 +151,7 @@ def _source(item: Item) -> Iterator[CoverageFact]:
             subject = source.subject
         case _:
             subject = source.id
-    yield SourceFact(subject=subject, heard=heard, source=source_of(item))
+    yield SourceFact(subject=subject, heard=heard, source=item_source(item))
 
 
 def _drill(item: Item) -> Iterator[CoverageFact]:
@@ -161,7 +161,7 @@ def _drill(item: Item) -> Iterator[CoverageFact]:
         return
     name = subscription.lower().removeprefix("/subscriptions/")
     ended = find_text(body, "ended") or NO_INSTANT
-    yield subscription_fact(name, source_of(item))
+    yield subscription_fact(name, item_source(item))
     yield DrillFact(
         subject=subscription_subject(name),
         exercise=find_text(body, "bundle") or find_text(body, "plan") or "",
@@ -174,7 +174,7 @@ def _drill(item: Item) -> Iterator[CoverageFact]:
         hops=tuple(_step(one, "hop") for one in objects_at(body, "hops")),
         destinations=tuple(_step(one, "name") for one in objects_at(body, "destinations")),
         left_out=tuple(str(one) for one in find_list(body, "left_out") or ()),
-        source=replace(source_of(item, ended), known_at=ended),
+        source=replace(item_source(item, ended), known_at=ended),
     )
 
 

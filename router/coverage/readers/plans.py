@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from router.coverage.documents import Item
-from router.coverage.facts import CoverageFact, source_of, subscription_subject
+from router.coverage.facts import CoverageFact, item_source, subscription_subject
 from router.coverage.fields import find, find_text, find_truth, objects_at
 from router.coverage.verdicts import CoverageEvidence
 from router.coverage.workloads import find_scope, scope_fact
@@ -112,7 +112,7 @@ def read_pricing(item: Item) -> Iterator[CoverageFact]:
         free_for=None if remaining is None or _NOTHING.fullmatch(remaining) else remaining,
         is_enforced=find_truth(item.find("enforce")),
         managed_by=find_text(item.find("managedBy")),
-        source=source_of(item),
+        source=item_source(item),
     )
     yield from scope_fact(item, scope)
 
@@ -151,7 +151,7 @@ def read_setting(item: Item) -> Iterator[CoverageFact]:
             subject=subscription_subject(parts.subscription),
             name=parts.name.upper(),
             is_enabled=find_truth(item.find("enabled")),
-            source=source_of(item),
+            source=item_source(item),
         )
 
 
@@ -165,7 +165,7 @@ def read_storage_setting(item: Item) -> Iterator[CoverageFact]:
         is_override=find_truth(item.find("overrideSubscriptionLevelSettings")),
         scans_malware=find_truth(item.find("malwareScanning", "onUpload", "isEnabled")),
         finds_sensitive_data=find_truth(item.find("sensitiveDataDiscovery", "isEnabled")),
-        source=source_of(item),
+        source=item_source(item),
     )
     yield from scope_fact(item, found[0])
 
@@ -175,5 +175,5 @@ def read_threat_protection(item: Item) -> Iterator[CoverageFact]:
     if (found := find_scope(item.id, "/providers/microsoft.security/advancedthreatprotectionsettings/")) is None:
         return
     is_enabled = find_truth(item.find("isEnabled"))
-    yield ThreatProtectionFact(subject=found[0].lower(), is_enabled=is_enabled, source=source_of(item))
+    yield ThreatProtectionFact(subject=found[0].lower(), is_enabled=is_enabled, source=item_source(item))
     yield from scope_fact(item, found[0])

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from router.coverage.documents import Item
-from router.coverage.facts import CoverageFact, source_of, subscription_subject
+from router.coverage.facts import CoverageFact, item_source, subscription_subject
 from router.coverage.fields import find, find_list, find_text, find_time, find_truth, whole_objects_at
 from router.coverage.workloads import subscription_fact
 from router.domain.resources import parse_resource_id
@@ -110,11 +110,11 @@ def read_subscription(item: Item) -> Iterator[CoverageFact]:
     types = frozenset(str(one).lower() for one in find_list(item.body, "resourceTypes") or ())
     if types and (subscription := find_text(item.body, "subscriptionId")):
         # Without any type, resources may not be read, or there are none: that proves nothing.
-        yield ResourceTypesFact(subject=subscription_subject(subscription), types=types, source=source_of(item))
+        yield ResourceTypesFact(subject=subscription_subject(subscription), types=types, source=item_source(item))
     if (id := _subscription_id(item)) is not None:
         name = find_text(item.body, "displayName") or find_text(item.body, "name") or id
         state = (find_text(item.find("state")) or "").lower()
-        yield replace(subscription_fact(id, source_of(item), name), is_stopped=state in _STOPPED if state else None)
+        yield replace(subscription_fact(id, item_source(item), name), is_stopped=state in _STOPPED if state else None)
 
 
 def _subscription_id(item: Item) -> str | None:
@@ -137,7 +137,7 @@ def read_automation(item: Item) -> Iterator[CoverageFact]:
     id = (item.id or "").rstrip("/")
     if (subscription := parse_resource_id(id).subscription) is None:
         return
-    subject, source = subscription_subject(subscription), source_of(item)
+    subject, source = subscription_subject(subscription), item_source(item)
     yield subscription_fact(subscription, source)
     if id.lower().endswith(f"/providers/{item.type}"):
         yield NoAutomationsFact(subject=subject, source=source)
@@ -194,7 +194,7 @@ def read_suppression_rule(item: Item) -> Iterator[CoverageFact]:
     if (subscription := parse_resource_id(id).subscription) is None:
         return
     subject, modified = subscription_subject(subscription), find_text(item.find("lastModifiedUtc"))
-    source = source_of(item, modified)
+    source = item_source(item, modified)
     yield subscription_fact(subscription, source)
     if id.lower().endswith(f"/providers/{item.type}"):
         yield NoSuppressionRulesFact(subject=subject, source=source)

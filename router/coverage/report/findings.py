@@ -11,8 +11,8 @@ from itertools import groupby
 from typing import NamedTuple
 
 from router.coverage.assess import Assessed, CoverageRow
-from router.coverage.facts import age_of
-from router.coverage.fields import time_of
+from router.coverage.facts import age_words
+from router.coverage.fields import parse_time
 from router.coverage.gate import GateResult
 from router.coverage.recommendations import SubscriptionPosture
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload, covered
@@ -152,12 +152,12 @@ class VerdictGroup:
 
 def groups_in(assessed: Assessed, state: CoverageState) -> list[VerdictGroup]:
     """Return what is in that state, by rung from the bottom up; within a rung, what most workloads share comes first."""
-    return _groups_of(one for one in assessed.verdicts() if one[2].state is state)
+    return _group_verdicts(one for one in assessed.verdicts() if one[2].state is state)
 
 
 def limits_in(assessed: Assessed) -> list[VerdictGroup]:
     """Return what passes although it is covered, as the reason of each, in the same order."""
-    return _groups_of(
+    return _group_verdicts(
         (workload, rung, covered("; ".join(verdict.limits)))
         for workload, rung, verdict in assessed.verdicts()
         if verdict.state is CoverageState.COVERED and verdict.limits
@@ -167,11 +167,11 @@ def limits_in(assessed: Assessed) -> list[VerdictGroup]:
 type _Member = tuple[Workload, Verdict, re.Pattern[str]]
 
 
-def _groups_of(verdicts: Iterable[tuple[Workload, Rung, Verdict]]) -> list[VerdictGroup]:
+def _group_verdicts(verdicts: Iterable[tuple[Workload, Rung, Verdict]]) -> list[VerdictGroup]:
     """Join verdicts that differ at most in what names their workloads, then rungs that hold for the same workloads."""
     alike: dict[tuple[Rung, object], list[_Member]] = defaultdict(list)
     for workload, of_one in groupby(verdicts, key=lambda one: one[0]):
-        own = _own_words_of(workload)
+        own = _own_words(workload)
         for _, rung, verdict in of_one:
             key = own.sub("", verdict.reason), own.sub("", verdict.remedy or ""), verdict.exception, verdict.excused
             alike[rung, key].append((workload, verdict, own))
@@ -201,7 +201,7 @@ def _group(rungs: tuple[Rung, ...], members: Sequence[_Member]) -> VerdictGroup:
     )
 
 
-def _own_words_of(workload: Workload) -> re.Pattern[str]:
+def _own_words(workload: Workload) -> re.Pattern[str]:
     """Return what fits its name, its resource group and its subscription, as whole words."""
     group = _RESOURCE_GROUP.search(workload.id or "")
     words = {workload.name, workload.subscription or "", group[1] if group else ""} - {""}
@@ -217,14 +217,14 @@ def listed(names: Sequence[str], most: int = _MOST) -> str:
 
 def evidence_time(evidence: CoverageEvidence) -> datetime | None:
     """Return when a piece of evidence was known so, else when it says that it was; None if neither is said."""
-    return time_of((evidence.time or "") if evidence.known_at is None else evidence.known_at)
+    return parse_time((evidence.time or "") if evidence.known_at is None else evidence.known_at)
 
 
 def ago(instant: datetime, now: datetime) -> str:
     """Return how long ago an instant was: `3 days ago`."""
     if not is_plausible(instant, now):
         return "of a time to come"
-    return f"{age_of(instant, now)} ago" if (now - instant).total_seconds() >= _JUST_NOW else "just now"
+    return f"{age_words(instant, now)} ago" if (now - instant).total_seconds() >= _JUST_NOW else "just now"
 
 
 def evidence_line(one: CoverageEvidence, now: datetime, *, says_age_of_files: bool = False) -> str:

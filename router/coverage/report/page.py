@@ -15,7 +15,7 @@ from itertools import groupby
 from typing import NamedTuple
 
 from router.coverage.assess import CoverageRow
-from router.coverage.facts import file_of
+from router.coverage.facts import document_name
 from router.coverage.report.findings import (
     LIMITED,
     NOTHING_EXPECTED,
@@ -195,7 +195,7 @@ def _cell(row: CoverageRow, rung: Rung, others: Mapping[str, str]) -> _Cell | No
 
 def _documents(evidence: Sequence[CoverageEvidence], others: Mapping[str, str]) -> str:
     """Return the names of the first documents; of a file its last part, since the end of the page has all paths."""
-    names = dict.fromkeys(file_of(one.document) for one in evidence)
+    names = dict.fromkeys(document_name(one.document) for one in evidence)
     return listed([name if name in others else re.split(r"[\\/]", name)[-1] for name in names], _MOST_DOCUMENTS)
 
 
