@@ -120,7 +120,7 @@ async def _route(state: Path, decisions: Path) -> Story:
 
 
 def _acts() -> tuple[list[Message], list[Message]]:
-    """The samples in two acts, so that there is something to change and to resolve in the second."""
+    """Return the samples in two acts, so that there is something to change and to resolve in the second."""
     with open_files([str(_HERE / "samples" / name) for name in _FIRST_ACT]) as files:
         named = [
             replace(file, name=name)
@@ -140,7 +140,7 @@ def _make_busy(soc: Soc) -> None:
 
 
 def _held(soc: Soc) -> list[tuple[str, str, str]]:
-    """What each vendor of the starter's rules holds and answered, and each other one that was asked."""
+    """Return what each vendor of the starter's rules holds and answered, and each other one that was asked."""
     return [
         (endpoint.name, f"{endpoint.count()} {endpoint.holds}", _answers(endpoint.answers))
         for endpoint in soc.endpoints
@@ -174,7 +174,7 @@ def _print_end(to: Console, story: Story, state: Path) -> None:
 
 
 def _program() -> str:
-    """What starts this program in the shell that started it."""
+    """Return what starts this program in the shell that started it."""
     typed = Path(sys.argv[0])
     if typed.stem != PACKAGE:
         return f"{shlex.quote(sys.executable)} -m router"

@@ -86,8 +86,8 @@ class DestinationLife:
         deliveries: the signal's own deliveries there, by turn; those of the record's second home by decision.
         group: the group of which it is told there instead, or beside.
         pause: its pause, where it refuses our credentials now.
-        held: by whom, until when and why it is held, in words that begin so; None where nobody holds it.
-        unready: what it lacks to be asked, in words; None where it lacks nothing, or nobody looked.
+        held: by whom, until when and why it is held, in words that begin so; None where it is not held.
+        unready: what it lacks to be asked, in words; None where it lacks nothing, or that is not known.
         limit: how many openings it gets, in words; None where it has no limit, or the rules are not at hand.
     """
 
@@ -112,7 +112,7 @@ class DestinationLife:
         return is_open or (self.group is not None and self.group.waits_for_room)
 
     def presence_since(self, came: datetime | None) -> Presence | None:
-        """What it has of a signal that came then, alone or in a group; None where it has nothing and is owed nothing."""
+        """Return what it has of a signal that came then, alone or in a group; None where it has nothing and is owed nothing."""
         own, group = _presence_by(self.deliveries), self.group
         if own is not None or group is None or not group.stands:
             return own
@@ -182,7 +182,7 @@ class SignalLife:
 
 
 def _presence_by(deliveries: Sequence[DeliveryStatus]) -> Presence | None:
-    """What the deliveries of one key come to: the last that was sent says it, else what is still to be told, or never was."""
+    """Return what the deliveries of one key come to: by the last that was sent, else by what is owed or dead."""
     sent = [one for one in deliveries if one.state is DeliveryState.SENT]
     if sent and max(sent, key=lambda one: one.turn).change is not Change.RESOLVED:
         return Presence.OPEN
@@ -215,7 +215,7 @@ NO_FACTS = DestinationFacts()
 
 
 def facts_of(rules: Rules, readiness: Readiness | None) -> DestinationFacts:
-    """What rules say of destinations, and the settings, where they are those by which destinations are asked."""
+    """Return what rules say of destinations, and the settings, where they are those by which destinations are asked."""
     return DestinationFacts(
         {(stream.value, spec.name): spec for stream, book in rules.books.items() for spec in specs_of(book)},
         {(one.stream, one.destination): one.why for one in readiness.unready} if readiness is not None else {},
@@ -223,7 +223,7 @@ def facts_of(rules: Rules, readiness: Readiness | None) -> DestinationFacts:
 
 
 async def read_life(store: Store, meant: Meant, now: datetime, facts: DestinationFacts = NO_FACTS) -> SignalLife:
-    """The life of a signal, with what stands in the way of its destinations at an instant."""
+    """Return the life of a signal, with what stands in the way of its destinations at an instant."""
     key = meant.key
     async with store.session() as tx:
         decisions = await find_decisions(tx, key, MOST_DECISIONS + 1)
@@ -249,12 +249,12 @@ async def read_life(store: Store, meant: Meant, now: datetime, facts: Destinatio
 
 
 def _in_order(entry: RecordEntry) -> tuple[datetime, bool, int, str]:
-    """Where a decision stands among those on its signal: stores give those of one instant in orders of their own."""
+    """Return where a decision stands among those on its signal: engines order those of one instant as they like."""
     return decided_at(entry), entry.turn is None, entry.turn or 0, entry.key
 
 
 def _names(entries: Iterable[RecordEntry], row: LedgerRow | None, owed: Iterable[DeliveryStatus]) -> set[str]:
-    """The names of all destinations that a signal has to do with."""
+    """Return the names of all destinations that a signal has to do with."""
     names = {name for entry in entries for name in entry.destinations} | {one.destination for one in owed}
     if row is not None:
         names |= {*row.open, *row.grouped}
@@ -281,7 +281,7 @@ async def _destination_life(
 
 
 async def _group_life(tx: Transaction, stream: str, name: str, key: str) -> GroupLife | None:
-    """The group of which a signal is a member at a destination, with its deliveries; None where it is a member of none."""
+    """Return the group that a signal is in at a destination, with its deliveries; None where it is in none."""
     member = (await groups.find_members(tx, stream, name, [key])).get(key)
     if member is None:
         return None
@@ -310,14 +310,14 @@ async def _deliveries_at(
 
 
 async def _record_deliveries(tx: Transaction, stream: str, entries: Sequence[RecordEntry]) -> list[DestinationLife]:
-    """What the record's second home was owed of some decisions; nothing where there is none."""
+    """Return what the record's second home was owed of some decisions; nothing where there is none."""
     keys = [record_key(entry.key, entry.stream or stream) for entry in entries]
     deliveries = tuple(await _deliveries_at(tx, stream, RECORD, keys))
     return [DestinationLife(name=RECORD, lane=Lane.ROWS, deliveries=deliveries)] if deliveries else []
 
 
 async def _silences(tx: Transaction, entries: Sequence[RecordEntry], row: LedgerRow | None) -> dict[str, Silence]:
-    """The silences that held a signal ever, by their names, as far as their documents are kept and can be read."""
+    """Return the silences that held a signal ever, by their names, as far as their documents are kept and can be read."""
     held_by = row.held_by.rule if row is not None and row.held_by is not None else None
     names = dict.fromkeys(name for name in (held_by, *(entry.suppressed_by for entry in entries)) if name)
     ids = {name: id for name in names if (id := find_silence_id(name)) is not None}

@@ -57,7 +57,7 @@ class Found:
 
 
 async def find_meant(store: Store, text: str, only: Stream | None) -> Found:
-    """The signals that a text may mean: a key, an id, the end of one or the reference of a ticket, a resource or its end.
+    """Return the signals that a text may mean: a key, an id or its end, the reference of a ticket, a resource or its end.
 
     The first of these that leads anywhere counts, so that a whole id is never mistaken for the end of another. The end of an id
     and a reference count alike: many ticket systems number their tickets with a few digits, and so end ids.
@@ -75,7 +75,7 @@ async def find_meant(store: Store, text: str, only: Stream | None) -> Found:
 
 
 async def _by_key(tx: Transaction, text: str, only: Stream | None) -> list[Meant]:
-    """The signal with that key, or the members of a group with it."""
+    """Return the signal with that key, or the members of a group with it."""
     key = text.lower()
     if len(key) == _KEY_DIGITS and set(key) <= _DIGITS:
         statuses = await list_deliveries(tx, key)
@@ -88,7 +88,7 @@ async def _by_key(tx: Transaction, text: str, only: Stream | None) -> list[Meant
 
 
 async def _by_whole_id(tx: Transaction, text: str, only: Stream | None) -> list[Meant]:
-    """The signals of that id; also those of which only the ledger knows."""
+    """Return the signals of that id; also those of which only the ledger knows."""
     found = await search_signals(tx, text, MOST_SIGNALS + 1, only)
     if whole := [_meant(one) for one in found if one.id == same_id(text)]:
         return whole
@@ -102,7 +102,7 @@ async def _known(tx: Transaction, keys: list[str]) -> list[Meant]:
 
 
 async def _by_end_or_reference(tx: Transaction, text: str, only: Stream | None) -> list[Meant]:
-    """The signals whose ids end so, and those that a ticket of that number tells of, as it is written or in capitals."""
+    """Return the signals whose ids end so, and those that a ticket of that number tells of, as it is written or in capitals."""
     found = [_meant(one) for one in await search_signals(tx, text, MOST_SIGNALS + 1, only)]
     for reference in dict.fromkeys((text, text.upper())):
         statuses = await find_by_reference(tx, reference)
@@ -113,14 +113,14 @@ async def _by_end_or_reference(tx: Transaction, text: str, only: Stream | None) 
 
 
 async def _signals_notified_by(tx: Transaction, statuses: Iterable[DeliveryStatus], via: str | None) -> list[Meant]:
-    """The signals that deliveries tell of: by themselves, or as members of groups, as far as those are still named."""
+    """Return the signals that deliveries tell of: by themselves, or as members of groups, as far as those are still named."""
     keys = dict.fromkeys((one.stream, one.destination, one.key) for one in statuses if one.destination != RECORD)
     found = [one for key in keys for one in await _signals_of(tx, *key)]
     return [Meant(key, stream, via) for key, stream in dict.fromkeys(found)]
 
 
 async def _signals_of(tx: Transaction, stream: str, destination: str, key: str) -> list[tuple[str, str]]:
-    """The signals of a key, each with its stream: its own, or those that the group with it names, or named when it ended.
+    """Return the signals of a key, each with its stream: its own, or those that its group names, or named when it ended.
 
     Where no decision is kept, and there is no such group, it is that of a signal: a group goes with its deliveries.
     """
@@ -151,7 +151,7 @@ def _meant(found: SignalLookup) -> Meant:
 
 
 async def _in_quarantine(tx: Transaction, text: str) -> list[QuarantineEntry]:
-    """The messages in quarantine that are called so, or in whose bodies the text stands, whatever its case."""
+    """Return the messages in quarantine that are called so, or in whose bodies the text stands, whatever its case."""
     wanted = text.lower()
     inside = wanted.encode() if len(wanted) >= _SHORTEST else None
     return [

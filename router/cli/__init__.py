@@ -18,20 +18,20 @@ from router.domain.errors import BadPolicy, BadUsage, RouterError
 FAILED = 2
 """The exit code of what could not be done: wrong usage, an unreadable file, a bad policy, a missing secret."""
 
-NOBODY_READS = 141
-"""The exit code of what was done and has nobody to tell."""
+LOST_OUTPUT = 141
+"""The exit code of what was done and could not be printed."""
 
 _DEMO = "alert_router_demo"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Does what the command line says and returns the exit code; never raises for somebody's mistake."""
+    """Do what the command line says and return the exit code; a person's mistake raises nothing."""
     with on_signals(end_at_once), usable_streams():
         try:
             return _obey(sys.argv[1:] if arguments is None else arguments)
         except LostOutput as lost:
             _say(lost)
-            return NOBODY_READS
+            return LOST_OUTPUT
         except Interrupted as end:
             _say(end)
             return end.code
@@ -68,7 +68,7 @@ def _obey(arguments: Sequence[str]) -> int:
 
 
 def _say(error: RouterError) -> None:
-    # A name may have a line end in it; whoever has nothing to say says nothing.
+    # A name may have a line end in it, and a message may be empty.
     lines = error.problems if isinstance(error, BadPolicy) else filter(None, (str(error),))
     for line in lines:
         complain(" ".join(line.split()))

@@ -1,4 +1,4 @@
-"""`alert-router attack layer`: what of ATT&CK was routed, what was held, and what nobody heard of or could hear of."""
+"""`alert-router attack layer`: what of ATT&CK was routed, what was held, and what was hidden or could be."""
 
 from __future__ import annotations
 
@@ -163,7 +163,7 @@ def _decisions_in(
 
 
 def print_blind_spots(report: AttackReport) -> None:
-    """Print for people what nobody heard of and what could be hidden, by which rule, until when."""
+    """Print for people what was hidden and what could be, by which rule, until when."""
     to, outcomes = screen(), report.outcomes
     summary = [
         ("stream", report.book.stream),

@@ -1,4 +1,4 @@
-"""A layer of the ATT&CK Navigator, format 4.5: what became of each technique, and what nobody heard of or could hear of. Pure.
+"""A layer of the ATT&CK Navigator, format 4.5: what became of each technique, and which signals were hidden or could be. Pure.
 
 A layer annotates techniques only, so what there is to say of tactics stands in its metadata. `tactic` is left out of every
 technique: the short names of tactics change between versions, and a technique is meant wherever it stands.
@@ -57,7 +57,7 @@ class AttackReport:
 
     @property
     def techniques(self) -> Sequence[BlindSpot]:
-        """The techniques that nobody heard of, or that could be hidden."""
+        """The techniques whose signals were hidden, or could be."""
         return blind_techniques(self.outcomes, self.covers)
 
     @property

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 
 import orjson
@@ -13,7 +13,6 @@ import orjson
 from router.cli.given import clock_for
 from router.cli.opened_state import (
     discard_each,
-    each,
     ids_for,
     ids_meant,
     is_shared,
@@ -90,14 +89,13 @@ async def _redrive(options: Namespace) -> list[tuple[Letter, Redrive]]:
     async with store_to_change(options) as store:
         letters = await _all_in(store)
         ids, now = set(ids_meant(options, list(map(id_of, letters)))), clock_for(options.now, store.now)()
-
-        async def in_turn(some: Sequence[Letter]) -> list[tuple[Letter, Redrive]]:
-            return [
-                (letter, await store.run(partial(dead_letters.redrive, id=id_of(letter), now=now))) for letter in some
-            ]
-
-        became = await each(in_turn, _by_signal([letter for letter in letters if id_of(letter) in ids]))
-        return [one for some in became for one in some]
+        # What becomes of a letter depends on those of earlier turns.
+        in_turn = sorted(letters, key=lambda one: one.delivery.turn if isinstance(one, DeadLetter) else 0)
+        return [
+            (letter, await store.run(partial(dead_letters.redrive, id=id_of(letter), now=now)))
+            for letter in in_turn
+            if id_of(letter) in ids
+        ]
 
 
 async def _discard(options: Namespace) -> int:
@@ -117,15 +115,6 @@ async def _all_in(store: Store) -> Sequence[Letter]:
 def id_of(letter: Letter) -> str:
     """Return the id under which a dead letter is listed."""
     return letter.delivery.id if isinstance(letter, DeadLetter) else letter.id
-
-
-def _by_signal(letters: Iterable[Letter]) -> list[list[Letter]]:
-    """Return letters by signal and destination, in the order of turns: what becomes of one depends on those before it."""
-    signals: defaultdict[tuple[str, ...], list[Letter]] = defaultdict(list)
-    for letter in sorted(letters, key=lambda one: one.delivery.turn if isinstance(one, DeadLetter) else 0):
-        it = letter.delivery if isinstance(letter, DeadLetter) else None
-        signals[(it.stream, it.destination, it.key) if it is not None else (id_of(letter),)].append(letter)
-    return list(signals.values())
 
 
 def _row(letter: Letter) -> tuple[object, ...]:

@@ -21,7 +21,7 @@ KEYS = (*DECISION_KEYS, "at")
 
 
 def decision_of(entry: RecordEntry) -> dict[str, object]:
-    """What a line says: null or [] where there is nothing to say, and lists sorted."""
+    """Return what a line says: null or [] where there is nothing to say, and lists sorted."""
     return {key: _plain(getattr(entry, key)) for key in KEYS}
 
 
@@ -44,7 +44,7 @@ class DecisionsFile:
     file: BinaryIO
 
     def write(self, entries: Iterable[RecordEntry]) -> None:
-        """Writes a line for each; raises BadFile."""
+        """Write a line for each; raises BadFile."""
         try:
             self.file.writelines(json_bytes(decision_of(entry)) + b"\n" for entry in entries)
             self.file.flush()
@@ -73,7 +73,7 @@ def _unwritable(path: Path, fault: OSError) -> BadFile:
 
 
 def entry_of(part: MessagePart, reader: MessageReader, now: datetime, silences: Silences = NO_SILENCES) -> RecordEntry:
-    """What would be on record of a part that nothing came before."""
+    """Return what would be on record of a part that nothing came before."""
     if isinstance(part, NotUnderstood):
         return reader.entry_for(part, now)
     decision = decide(part.signal, reader.rulebooks[part.signal.stream], now, silences)

@@ -7,7 +7,7 @@ Cases are a JUnit report. There is no standard; this is what GitLab, Azure DevOp
 GitHub agree on. GitLab shows the text of a failure and not its `message`, others show the `message`, so both say it. GitLab
 drops a case whose class and name were there before, so no two are alike: https://docs.gitlab.com/ci/testing/unit_test_reports/
 
-Nothing here knows of rules. Names of files and what rules say may be anybody's words: no form lets them act.
+Names of files and what rules say are words from outside: no form lets them act.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ _IN_PROPERTIES = str.maketrans({"%": "%25", "\r": "%0D", "\n": "%0A", ":": "%3A"
 
 
 def commands_for(title: str, summary: str, annotations: Sequence[Annotation]) -> Iterator[str]:
-    """The lines of a log: first what it all came to, and what of it is not shown, then errors, then warnings.
+    """Return the lines of a log: first what it all came to, and what of it is not shown, then errors, then warnings.
 
     Each line is a command, so that no text in it is taken for another one.
     """
@@ -106,7 +106,7 @@ def _message(text: str) -> str:
 
 
 def report_of(title: str, cases: Iterable[Case]) -> str:
-    """The report: a suite of suites, each with its cases in order. In ASCII, so that any terminal and file takes it.
+    """Return the report: a suite of suites, each with its cases in order. In ASCII, so that any terminal and file takes it.
 
     Nothing is timed, so every time is 0.
     """
@@ -161,7 +161,7 @@ def _add_outcome(case: Element, tag: str, said: Sequence[str]) -> None:
 
 
 def _free_name(classname: str, name: str, taken: dict[tuple[str, str], int]) -> str:
-    """The name, with a number behind it where the class has a case of that name already."""
+    """Return the name, with a number behind it where the class has a case of that name already."""
     free, number = name, taken.get((classname, name), 1)
     while (classname, free) in taken:
         number += 1

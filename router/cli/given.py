@@ -21,17 +21,17 @@ from router.rulebook import Problem
 
 
 def clock_for(now: datetime | None, clock: Clock = by_the_machine) -> Clock:
-    """A clock, such as a store's, or where a time is given one that stands still."""
+    """Return a clock, such as a store's, or where a time is given one that stands still."""
     return clock if now is None else (lambda: now)
 
 
 def stream_for(name: str | None) -> Stream | None:
-    """The stream of that name, or None for none."""
+    """Return the stream of that name, or None for none."""
     return Stream(name) if name is not None else None
 
 
 def streams_in(directory: Path, only: Stream | None = None) -> list[Stream]:
-    """The streams that a rules directory has rules for, or the one asked for; raises BadFile where there is none."""
+    """Return the streams that a rules directory has rules for, or the one asked for; raises BadFile where there is none."""
     if not directory.is_dir():
         what = "is a file, and no directory of rules" if directory.exists() else "is no directory of rules"
         raise BadFile(f"{directory}: {what}{_remedy_for(directory)}")
@@ -47,7 +47,7 @@ def _streams_below(directory: Path) -> list[Stream]:
 
 
 def _remedy_for(given: Path) -> str:
-    """What to give in place of a path that is no directory of rules: one below it, around it, or where they usually are."""
+    """Return what to give in place of a path that holds no rules: one below it, around it, or the usual one."""
     for directory in (given / "rules", *given.absolute().parents, Path("rules")):
         if _streams_below(directory):
             return f"; did you mean {directory if given.is_absolute() else relpath(directory)}?"
@@ -55,7 +55,7 @@ def _remedy_for(given: Path) -> str:
 
 
 def rules_given(directory: Path, only: Stream | None, now: datetime) -> Rules:
-    """The rules to work with. Their problems and warnings are printed on stderr. Raises BadFile and BadPolicy."""
+    """Return the rules to work with. Their problems and warnings are printed on stderr. Raises BadFile and BadPolicy."""
     rules = load_rules(directory, streams_in(directory, only), now)
     for line in lines_for(rules.problems):
         complain(line)
@@ -63,7 +63,7 @@ def rules_given(directory: Path, only: Stream | None, now: datetime) -> Rules:
 
 
 def lines_for(problems: Iterable[Problem]) -> list[str]:
-    """A line for each problem, each once; that of a warning says so."""
+    """Return a line for each problem, each once; that of a warning says so."""
     return list(dict.fromkeys(str(_with_level(problem)) for problem in problems))
 
 
@@ -89,13 +89,13 @@ class Author(NamedTuple):
 
 
 def author_given(written: str | None) -> Author:
-    """The author that is meant: the one that is written, else whom git knows, else who is logged in; raises BadUsage."""
+    """Return the author that is written, else the one that git knows, else the user that is logged in; raises BadUsage."""
     from getpass import getuser  # for which no other command waits
 
     if written is not None:
         return Author(words_given("--author", written), None)
     for name in _ASKED:
-        if found := _of_git(name):
+        if found := _ask_git(name):
             return Author(found, f"git's {name}")
     try:
         user = one_line(getuser()).strip()
@@ -107,17 +107,17 @@ def author_given(written: str | None) -> Author:
 
 
 def words_given(option: str, written: str) -> str:
-    """What a person wrote for an option, on one line; raises BadUsage where that is nothing."""
+    """Return what a person wrote for an option, on one line; raises BadUsage where that is nothing."""
     words = one_line(written).strip()
     if not words:
         raise BadUsage(f"{option}: is empty; people will read it")
     return words
 
 
-def _of_git(name: str) -> str:
-    """What git's configuration has under a name; empty where there is no git, or nothing."""
+def _ask_git(name: str) -> str:
+    """Return what git's configuration has under a name; empty where there is no git, or nothing."""
     try:
-        answer = subprocess.run(  # noqa: S603  Nothing in it comes from anybody.
+        answer = subprocess.run(  # noqa: S603  All of it is written here.
             ["git", "config", "--get", name],  # noqa: S607  Whichever git the person uses.
             capture_output=True,
             text=True,

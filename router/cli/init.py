@@ -28,7 +28,7 @@ _LEFT_OUT = frozenset({"attack.yaml"})
 
 
 def init(options: Namespace) -> int:
-    """Writes the repository and says what comes next; raises BadFile where rules are there already, having written nothing."""
+    """Write the repository and say what comes next; raises BadFile, having written nothing, where rules are there already."""
     directory: Path = options.directory
     _refuse_rules(directory / RULES)
     origin, here = options.origin, _resolved(directory)
@@ -71,7 +71,7 @@ def _refuse_rules(rules: Path) -> None:
 
 
 def _put(files: Mapping[str, bytes], directory: Path) -> None:
-    """Writes files; the rules come last and all at once, so that who is interrupted before can begin again."""
+    """Write files; the rules come last and all at once, so that an init that was interrupted can begin again."""
     staging = directory / STAGING
     directory.mkdir(parents=True, exist_ok=True)
     try:
@@ -113,7 +113,7 @@ def _left(directory: Path, names: Iterable[str]) -> list[str]:
 
 
 def _about(directory: Path, origin: str | None, top: Path | None, text: str) -> list[str]:
-    """What the reader of a workflow has to know of it."""
+    """Return what a reader of the workflow has to know."""
     workflow, lines = directory / WORKFLOW, []
     if origin is None:
         line = next(number for number, one in enumerate(text.splitlines(), 1) if f"vars.{VARIABLE}" in one)
@@ -133,12 +133,12 @@ def _about(directory: Path, origin: str | None, top: Path | None, text: str) -> 
 def _resolved(directory: Path) -> Path:
     try:
         return directory.resolve()
-    except OSError as fault:  # whoever stands in a directory that is gone
+    except OSError as fault:  # the working directory may be gone
         raise BadFile(f"{directory}: cannot be found: {fault.strerror}") from fault
 
 
 def _find_top(here: Path) -> Path | None:
-    """The top of the repository that a directory lies in, unless it is the top itself."""
+    """Return the top of the repository that a directory lies in, unless it is the top itself."""
     if _exists(here / ".git"):
         return None
     return next((parent for parent in here.parents if _exists(parent / ".git")), None)
@@ -157,7 +157,7 @@ _ON_GITHUB = re.compile(r"git\+https://github\.com/(?P<repository>[\w.-]+/[\w.-]
 
 
 def workflow_for(origin: str | None, rules: str) -> str:
-    """The workflow that checks the rules at a path from the top of a repository, with the program from an origin.
+    """Return the workflow that checks the rules at a path from the top of a repository, with the program from an origin.
 
     A commit on GitHub is used as the action that it is; it brings the versions of the program's lock. What is anywhere else is
     installed; where nothing says what, the workflow asks for the repository's variable.
@@ -176,5 +176,5 @@ def _filled(template: str, **values: str) -> str:
 
 
 def _quoted(text: str) -> str:
-    """A text as YAML writes it, in which JSON's strings are strings, too; plainly where it can be."""
+    """Return a text as YAML writes it, in which JSON's strings are strings, too; plainly where it can be."""
     return text if re.fullmatch(r"[a-z][\w/.+:@-]*", text, re.IGNORECASE) else json.dumps(text, ensure_ascii=False)

@@ -36,12 +36,12 @@ _WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
 
 
 def code_for(number: int) -> int:
-    """The exit code of a program that a signal ended, as shells have it: 130 or 143."""
+    """Return the exit code of a program that a signal ended, as shells have it: 130 or 143."""
     return 128 + number
 
 
 def end_at_once(number: int) -> None:
-    """Ends the process with the exit code of a signal, as abruptly as a kill would."""
+    """End the process with the exit code of a signal, as abruptly as a kill would."""
     if sys.stderr.isatty():
         os.write(sys.stderr.fileno(), _SHOW_CURSOR.encode())
     os._exit(code_for(number))

@@ -21,7 +21,7 @@ from router.store.ledger import RECORD
 
 
 def check_destination(name: str, books: Iterable[Rulebook]) -> None:
-    """Raises BadUsage where no policy names a destination so."""
+    """Raise BadUsage where no policy names a destination so."""
     named = sorted({one for book in books for one in book.destinations})
     if name == RECORD:
         raise BadUsage(f"--notice {name}: gets decisions as rows and no notices; name one of {', '.join(named)}")
@@ -32,7 +32,7 @@ def check_destination(name: str, books: Iterable[Rulebook]) -> None:
 
 
 def preview_of(signal: Signal, name: str, rulebook: Rulebook, now: datetime, silences: Silences = NO_SILENCES) -> str:
-    """What a destination would be told of a signal that nothing came before; why, where it is told nothing."""
+    """Return what a destination would be told of a signal that nothing came before; why, where it is told nothing."""
     spec = rulebook.destinations.get(name)
     if spec is None:
         return f"{name}: is no destination of {rulebook.stream}, so it is told nothing."
@@ -62,7 +62,7 @@ def preview_of(signal: Signal, name: str, rulebook: Rulebook, now: datetime, sil
 def preview_of_taken(
     notice: Notice, taken: DeliveryStatus, spec: DestinationSpec, now: datetime, *, is_untold: bool
 ) -> str:
-    """What a destination took, in the words in which it would be told it now; `is_untold` is as in `Attempt`."""
+    """Return what a destination took, in the words in which it would be told it now; `is_untold` is as in `Attempt`."""
     delivery = Delivery(
         stream=taken.stream,
         destination=taken.destination,

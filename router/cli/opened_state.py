@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from argparse import Namespace
 from bisect import bisect_left
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
@@ -19,9 +18,6 @@ from router.store.conninfo import PostgresqlAddress
 from router.store.private import holds_state
 from router.store.store import Store
 
-AT_A_TIME = 100
-"""Ids that are seen to at a time: a server answers many questions at once, and each takes it a while."""
-
 GIVEN_UP = 2
 """The exit code where the person who was asked did not want it."""
 
@@ -30,7 +26,7 @@ _AFTER = "~"
 
 
 def is_shared(state: Path | PostgresqlAddress) -> bool:
-    """Whether others may be at work on a state: who serves it, with settings of their own."""
+    """Return whether other processes may be at work on a state, with settings of their own."""
     return not isinstance(state, Path)
 
 
@@ -61,24 +57,24 @@ async def store_to_change(options: Namespace) -> AsyncIterator[Store]:
 
 
 def refuse_missing(state: Path | PostgresqlAddress) -> None:
-    """Raises BadFile where a directory holds no state."""
+    """Raise BadFile where a directory holds no state."""
     if isinstance(state, Path) and not holds_state(state):
         raise BadFile(f"{state}: holds no state; name where it is with --state, or by ALERT_ROUTER_STATE")
 
 
 def refuse_unnamed(options: Namespace) -> None:
-    """Raises BadUsage unless ids are named, or else all of them are meant."""
+    """Raise BadUsage unless ids are named, or else all of them are meant."""
     if options.all == bool(options.ids):
         raise BadUsage(f"{options.command.partition(':')[2]}: name ids, or --all for all of them")
 
 
 def ids_meant(options: Namespace, known: Sequence[str]) -> list[str]:
-    """The whole ids of those named, or all that are known; raises BadUsage as `ids_for` does."""
+    """Return the whole ids of those named, or all that are known; raises BadUsage as `ids_for` does."""
     return list(known) if options.all else ids_for(options.ids, known)
 
 
 def ids_for(written: Iterable[str], known: Iterable[str]) -> list[str]:
-    """The whole ids that were meant, each once; raises BadUsage for one that begins none, or several."""
+    """Return the whole ids that were meant, each once; raises BadUsage for one that begins none, or several."""
     ordered = sorted(known)
     return list(dict.fromkeys(_id_for(one, ordered) for one in written))
 
@@ -95,30 +91,17 @@ def _id_for(written: str, ordered: Sequence[str]) -> str:
     return found[0]
 
 
-async def each[A, B](do: Callable[[A], Awaitable[B]], items: Sequence[A]) -> list[B]:
-    """What comes of doing something with each item, many at a time, in their order; raises the first trouble."""
-    done: list[B] = []
-    for start in range(0, len(items), AT_A_TIME):
-        # All have ended before anything is raised: nothing is under way when the state is let go.
-        results = await asyncio.gather(*map(do, items[start : start + AT_A_TIME]), return_exceptions=True)
-        for result in results:
-            if isinstance(result, BaseException):
-                raise result
-            done.append(result)
-    return done
-
-
 async def discard_each(
     options: Namespace, ids: Sequence[str], what: str, discard: Callable[[str], Awaitable[bool]]
 ) -> int:
     """Ask whether to discard things for good, do it, and print how many they were; return the exit code.
 
-    Raises BadUsage where nobody can be asked.
+    Raises BadUsage where there is no terminal to ask on.
     """
     if ids:
         refuse_unasked("discard", is_confirmed=options.yes)
         if not is_wanted(f"discard {counted(len(ids), what)} for good?", is_confirmed=options.yes):
             complain("nothing was discarded")
             return GIVEN_UP
-    screen().print(f"discarded: {sum(await each(discard, ids))}")
+    screen().print(f"discarded: {sum([await discard(id) for id in ids])}")
     return 0

@@ -37,7 +37,7 @@ _SIGNAL = "its id, the end of one, its key, the number of a ticket, or its resou
 
 
 def add_run_command(commands: Commands) -> None:
-    """Adds `run`."""
+    """Add `run`."""
     run = add_command(commands, "run", "router.cli.run:run", "route messages from files")
     add_stream(run, "the stream that the messages come from; without it each goes to its own")
     add_rules_dir(run)
@@ -49,7 +49,7 @@ def add_run_command(commands: Commands) -> None:
 
 
 def add_demo_command(commands: Commands) -> None:
-    """Adds `demo`."""
+    """Add `demo`."""
     demo = add_command(commands, "demo", "alert_router_demo.story:run", "route bundled samples to a SOC on loopback")
     # It is the same wherever it is tried: no setting says where its state is.
     demo.add_argument("--state", metavar="DIR", type=Path, default=DEFAULT_STATE / "demo", help=_DEMO_STATE)
@@ -57,7 +57,7 @@ def add_demo_command(commands: Commands) -> None:
 
 
 def add_explain_command(commands: Commands) -> None:
-    """Adds `explain`."""
+    """Add `explain`."""
     explain = add_command(commands, "explain", "router.cli.explain:run", _EXPLAIN)
     add_stream(explain, "the stream that the messages come from, or the signal is of; without it either")
     add_rules_dir(explain)
@@ -74,14 +74,14 @@ def add_explain_command(commands: Commands) -> None:
 
 
 def add_send_command(commands: Commands) -> None:
-    """Adds `send`."""
+    """Add `send`."""
     send = add_command(commands, "send", "router.cli.send:send", "publish messages from files to an event hub")
     send.add_argument("--to", choices=STREAMS, required=True, help="the hub, which is called as its stream is")
     send.add_argument("files", metavar="FILE", nargs="+", help=FILE_HELP)
 
 
 def add_serve_command(commands: Commands) -> None:
-    """Adds `serve`."""
+    """Add `serve`."""
     serve = add_command(
         commands, "serve", "router.cli.serve:serve", "read the event hubs, deliver and sweep, until told to stop"
     )
@@ -92,15 +92,17 @@ def add_serve_command(commands: Commands) -> None:
 _STATE = "say what is in a state, how large and how old; it stays as it is"
 _UPGRADE = "make the tables of a database that has none, and carry a state forward to this program's version"
 _BACKUP = "copy the state of a directory into a file, also beside a run"
-_REDRIVE = "owe them again; the next run sends them, or whoever serves the state"
-_RETAKE = "read messages again, with today's code; the next run sends what is routed, or whoever serves the state"
+_REDRIVE = "owe them again; the next run sends them, or the process that serves the state"
+_RETAKE = (
+    "read messages again, with today's code; the next run sends what is routed, or the process that serves the state"
+)
 _HOLD = "keep one from being asked, for 4 hours at most where it is a pager, else 48"
 _FOR = "how long, such as 2h, 30m or 1h30m; again, counted from the first start"
 _RULES_THERE = "the rules directory (default: rules, if it is there; without rules what the state knows counts)"
 
 
 def add_state_command(commands: Commands) -> None:
-    """Adds `state`."""
+    """Add `state`."""
     state = add_command(commands, "state", "router.cli.state:show", _STATE)
     add_state(state)
     add_now(state, "the time to tell of: what is due then")
@@ -115,7 +117,7 @@ def add_state_command(commands: Commands) -> None:
 
 
 def add_dead_letters_commands(commands: Commands) -> None:
-    """Adds `dead-letters`."""
+    """Add `dead-letters`."""
     letters = add_group(commands, "dead-letters", "see to what was given up on")
     listing = add_command(letters, "list", "router.cli.dead_letters:list_them", "list them")
     show = add_command(letters, "show", "router.cli.dead_letters:show", "show one whole")
@@ -138,7 +140,7 @@ def add_dead_letters_commands(commands: Commands) -> None:
 
 
 def add_quarantine_commands(commands: Commands) -> None:
-    """Adds `quarantine`."""
+    """Add `quarantine`."""
     quarantine = add_group(commands, "quarantine", "see to what was not understood")
     listing = add_command(quarantine, "list", "router.cli.quarantine:list_it", "list it")
     show = add_command(quarantine, "show", "router.cli.quarantine:show", "show one message whole")
@@ -158,12 +160,12 @@ def add_quarantine_commands(commands: Commands) -> None:
 
 
 def add_destinations_commands(commands: Commands) -> None:
-    """Adds `destinations`."""
+    """Add `destinations`."""
     group = add_group(commands, "destinations", "see how destinations are, and keep one from being asked")
     listing = add_command(group, "list", "router.cli.destinations:show", "list them: held, paused, owed, dead")
     hold = add_command(group, "hold", "router.cli.destinations:hold", _HOLD)
     hold.add_argument("--for", metavar="DURATION", dest="duration", type=duration_in, required=True, help=_FOR)
-    hold.add_argument("--reason", metavar="TEXT", required=True, help="why, for whoever is not told meanwhile")
+    hold.add_argument("--reason", metavar="TEXT", required=True, help="why, for those who are not told meanwhile")
     release = add_command(
         group,
         "release",
@@ -187,7 +189,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 
 def new_parser() -> Parser:
-    """The parser; what it parses has in `command` the module and the function that obey it."""
+    """Return the parser; what it parses has in `command` the module and the function that obey it."""
     parser = Parser(prog="alert-router", description="Routes what Microsoft Defender for Cloud exports.")
     parser.add_argument("--version", action="store_true", help="print the version, and the hash of the rules, and end")
     parser.add_argument("--rules", metavar="DIR", type=Path, dest="rules_shown", help=f"with --version: {RULES_HELP}")
@@ -213,7 +215,7 @@ def new_parser() -> Parser:
 
 
 def parse(arguments: Sequence[str]) -> Namespace:
-    """What a command line says; raises BadUsage."""
+    """Return what a command line says; raises BadUsage."""
     parser = new_parser()
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
@@ -239,7 +241,7 @@ def _add_completion(commands: Commands) -> None:
 
 
 def script(options: Namespace) -> int:
-    """Prints the script, made from the parser as it is."""
+    """Print the script, made from the parser as it is."""
     import shtab  # for which no other command waits
 
     from router.cli.printing import print_text

@@ -1,4 +1,4 @@
-"""Where lines and JSON are printed: whoever only says something does not wait for what paints tables."""
+"""Where lines and JSON are printed, without the wait for what paints tables."""
 
 from __future__ import annotations
 
@@ -12,28 +12,28 @@ from router.domain.texts import inert, legible_json, one_line
 
 
 def print_json(value: object) -> None:
-    """Prints a value as JSON, indented; nothing in it acts on a terminal, and it reads as the same data."""
+    """Print a value as JSON, indented; nothing in it acts on a terminal, and it reads as the same data."""
     sys.stdout.write(json_of(value).decode())
 
 
 def json_of(value: object) -> bytes:
-    """A value as JSON, indented, with a line end."""
+    """Return a value as JSON, indented, with a line end."""
     document = legible_json(orjson.dumps(encodable(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
     return inert(document.decode(), r"\u{:04x}").encode() if b"##" in document else document
 
 
 def print_lines(lines: Iterable[str]) -> None:
-    """Prints lines as they are, each on one."""
+    """Print lines as they are, each on one."""
     sys.stdout.writelines(f"{plain(line)}\n" for line in lines)
 
 
 def print_commands(commands: Iterable[str]) -> None:
-    """Prints commands for the agent of a pipeline, each on a line; whoever made them has seen to it that no other is in one."""
+    """Print commands for the agent of a pipeline, each on a line; their maker lets no other command in."""
     sys.stdout.writelines(f"{command}\n" for command in commands)
 
 
 def print_text(text: str) -> None:
-    """Prints a text as it is; whoever made it has seen to it that nothing in it acts on a terminal."""
+    """Print a text as it is; its maker lets nothing in that acts on a terminal."""
     sys.stdout.write(text)
 
 

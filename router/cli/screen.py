@@ -23,10 +23,10 @@ _WIDTH = 10_000
 
 
 class _Screen(Console):
-    """A console that prints every text as words alone, whoever prints it."""
+    """A console that prints every text as words alone."""
 
     def render_str(self, text: str, **how: Any) -> Text:
-        """A text as it is painted: what would act on the terminal is shown as its number."""
+        """Return a text as it is painted: what would act on the terminal is shown as its number."""
         return super().render_str(inert(legible(text)), **how)
 
 
@@ -37,7 +37,7 @@ def screen() -> Console:
 
 
 def table_of(heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: Iterable[int] = ()) -> Table:
-    """A table without lines, two spaces in; the columns in `numbers` stand to the right, and what is absent is a dash.
+    """Return a table without lines, two spaces in; the columns in `numbers` stand to the right, and what is absent is a dash.
 
     What looks like a credential is masked: titles and errors quote what messages say.
     """
@@ -51,7 +51,7 @@ def table_of(heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: It
 
 
 def print_table(screen: Console, table: Table, indent: int = 2) -> None:
-    """Prints a table, indented, without the blanks that fill its last column."""
+    """Print a table, indented, without the blanks that fill its last column."""
     with screen.capture() as captured:
         screen.print(table, width=screen.width - indent, soft_wrap=False)
     for line in captured.get().splitlines():

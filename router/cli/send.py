@@ -21,7 +21,7 @@ REFUSED = 1
 
 
 def send(options: Options) -> int:
-    """Publishes every message of some files, whatever it is; 1 where the hub did not take all, else 0."""
+    """Publish every message of some files, whatever it is; 1 where the hub did not take all, else 0."""
     refuse_absent(HUB_CLIENTS, "send")
     namespace = namespace_for(Settings())
     with open_files(options.files) as files:

@@ -42,11 +42,11 @@ AGAIN = 60.0
 _LOG = logging.getLogger(__name__)
 
 type Report = Callable[[RouterError], None]
-"""Is told of a trouble."""
+"""Called with a trouble."""
 
 
 def serve(options: Namespace) -> int:
-    """Reads the hubs, delivers and sweeps until SIGINT or SIGTERM; 0 after that. A second such signal ends it at once."""
+    """Read the hubs, deliver and sweep until SIGINT or SIGTERM; 0 after that. A second such signal ends it at once."""
     refuse_absent(HUB_CLIENTS, "serve")
     _log_to_stderr()
     asyncio.run(_serve(options))
@@ -83,7 +83,7 @@ async def _serve(options: Namespace) -> None:
 async def run_until_stopped(
     loops: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Event, grace: float = STOP
 ) -> None:
-    """Runs loops that end soon after the stop; those that did not in so many seconds are broken off.
+    """Run loops that end soon after the stop; those that did not in so many seconds are broken off.
 
     What one of them raises breaks the others off, and is raised.
     """
@@ -99,7 +99,7 @@ async def run_until_stopped(
 
 
 async def repeat(work: Callable[[], Awaitable[None]], every: float, stop: asyncio.Event, report: Report) -> None:
-    """Begins some work every so many seconds until the stop; what the state or a hub kept from it is done the next time.
+    """Begin some work every so many seconds until the stop; what the state or a hub kept from it is done the next time.
 
     Work that takes longer leaves out the beginnings that it covers.
     """
@@ -115,7 +115,7 @@ async def repeat(work: Callable[[], Awaitable[None]], every: float, stop: asynci
 
 
 async def keep_delivering(service: Service, stream: Stream, lane: Lane, stop: asyncio.Event, report: Report) -> None:
-    """Delivers in a lane until the stop; at the stop begins nothing further, and ends with what is under way."""
+    """Deliver in a lane until the stop; at the stop begin nothing further, and end with what is under way."""
     while not stop.is_set():
         try:
             await service.deliver_on(stream, lane)
@@ -130,18 +130,18 @@ class Troubles:
     def __init__(self, log: logging.Logger = _LOG, clock: Callable[[], float] = time.monotonic) -> None:
         self._log = log
         self._clock = clock
-        self._said: dict[str, float] = {}
+        self._logged: dict[str, float] = {}
 
     def tell(self, trouble: RouterError) -> None:
-        """Says a trouble, unless it was said just now."""
+        """Say a trouble, unless it was said just now."""
         text, at = " ".join(str(trouble).split()), self._clock()
-        if text not in self._said or at - self._said[text] >= AGAIN:
-            self._said[text] = at
+        if text not in self._logged or at - self._logged[text] >= AGAIN:
+            self._logged[text] = at
             self._log.error("%s", text)
 
 
 async def _wait(stop: asyncio.Event, seconds: float) -> bool:
-    """Waits for the stop, so many seconds at most; whether it came."""
+    """Wait for the stop, so many seconds at most; return whether it came."""
     try:
         async with asyncio.timeout(seconds):
             return await stop.wait()
@@ -150,7 +150,7 @@ async def _wait(stop: asyncio.Event, seconds: float) -> bool:
 
 
 def _heed_signals(stop: asyncio.Event) -> None:
-    """The first SIGINT or SIGTERM is the stop; then they end the process as they always do.
+    """Let the first SIGINT or SIGTERM be the stop; then they end the process as they always do.
 
     One that this process was started to ignore, as a script's background job is Ctrl-C, it still ignores.
     """
@@ -171,7 +171,7 @@ class _Formatter(logging.Formatter):
     """Lines that are words alone; a traceback has several."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """The lines of a record."""
+        """Return the lines of a record."""
         return legible(super().format(record))
 
 

@@ -1,4 +1,4 @@
-"""Two answers about the life of a signal: whether it paged anybody, and what is still to happen. Pure."""
+"""Two answers about the life of a signal: whether it paged, and what is still to happen. Pure."""
 
 from __future__ import annotations
 
@@ -103,7 +103,7 @@ def _awaited_by(one: DestinationLife, waiting: DeliveryStatus, now: datetime) ->
 
 
 class PagingCode(StrEnum):
-    """Whether a signal paged anybody, and if not, why."""
+    """Whether a signal paged, and if not, why."""
 
     PAGED = "paged"
     GROUPED = "grouped"
@@ -128,7 +128,7 @@ class PagingCode(StrEnum):
 
 
 class PagingAnswer(NamedTuple):
-    """Whether a signal paged anybody, and if not, why: for programs, and in a sentence for people."""
+    """Whether a signal paged, and if not, why: for programs, and in a sentence for people."""
 
     code: PagingCode
     words: str
@@ -155,7 +155,7 @@ class _Call(NamedTuple):
 
 
 def paging_answer(life: SignalLife, now: datetime) -> PagingAnswer:
-    """Return whether a signal paged anybody, and if not, why: what was delivered says it before what was decided."""
+    """Return whether a signal paged, and if not, why: what was delivered says it before what was decided."""
     if life.key.startswith(ABOUT):
         words = "It pages nobody: it is no signal, but tells of rules, silences and holds to whom the policy's `notify` names."
         return PagingAnswer(PagingCode.ANNOUNCEMENT, words)

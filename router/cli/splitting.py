@@ -39,12 +39,12 @@ class Piece(NamedTuple):
 
 
 def digest_of(body: bytes) -> str:
-    """The digest of a body."""
+    """Return the digest of a body."""
     return blake2b(body, digest_size=16).hexdigest()
 
 
 def codec_of(head: bytes) -> str:
-    """The codec that the byte order mark in front of a text names; that of UTF-8 where there is none."""
+    """Return the codec that the byte order mark in front of a text names; that of UTF-8 where there is none."""
     if head.startswith((codecs.BOM_UTF32_LE, codecs.BOM_UTF32_BE)):
         return "utf-32"
     return "utf-16" if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)) else "utf-8-sig"
@@ -61,7 +61,7 @@ class Text:
         self._decoder: codecs.IncrementalDecoder | None = None
 
     def feed(self, chunk: bytes, *, is_last: bool = False) -> bytes:
-        """The text that is known with the next bytes."""
+        """Return the text that is known with the next bytes."""
         if self._head is not None:
             self._head += chunk
             if self._head[:1] in _MAY_BE_MARKS and len(self._head) < len(codecs.BOM_UTF32_LE) and not is_last:
@@ -89,7 +89,7 @@ class Lines:
         self._line = Growing()
 
     def feed(self, chunk: bytes) -> Iterator[Piece]:
-        """The lines that end in the next bytes."""
+        """Return the lines that end in the next bytes."""
         *ended, rest = chunk.split(b"\n")
         for part in ended:
             self._line.add(part)
@@ -97,7 +97,7 @@ class Lines:
         self._line.add(rest)
 
     def end(self) -> Iterator[Piece]:
-        """The line that is under way, as far as it came."""
+        """Return the line that is under way, as far as it came."""
         yield from self._line.end(self._number)
         self._number += 1
 
@@ -124,7 +124,7 @@ class Elements:
         self._after: Lines | None = None
 
     def feed(self, chunk: bytes) -> Iterator[Piece]:
-        """The elements that end in the next bytes."""
+        """Return the elements that end in the next bytes."""
         start, at = 0, int(self._is_escaped)
         self._is_escaped = self._is_escaped and not chunk
         while self._after is None:
@@ -149,14 +149,14 @@ class Elements:
             self._element.add(chunk[start:])
 
     def _passed(self, chunk: bytes, at: int) -> int:
-        """The position up to which a chunk cannot end the element, having fewer bytes than are open, nor leave a text open."""
+        """Return the position up to which a chunk can neither end the element, having fewer bytes than are open, nor a text."""
         found = _WHOLE_TEXTS.match(chunk, at, at + self._depth)
         symbols = _TEXT.sub(b"", found[0]) if found is not None else b""
         self._depth += symbols.count(b"[") + symbols.count(b"{") - symbols.count(b"]") - symbols.count(b"}")
         return found.end() if found is not None else at
 
     def end(self) -> Iterator[Piece]:
-        """What is under way, as far as it came."""
+        """Return what is under way, as far as it came."""
         return self._after.end() if self._after is not None else self._ended()
 
     def _ended(self) -> Iterator[Piece]:
@@ -175,7 +175,7 @@ class Elements:
         return _INSIDE if self._depth else _BETWEEN
 
     def _is_end(self, symbol: bytes) -> bool:
-        """Whether an element ends at a symbol; where it does not, what is open after it."""
+        """Return whether an element ends at a symbol; where it does not, what is open after it."""
         if symbol == b'"':
             self._is_text = not self._is_text
         elif symbol in (b"[", b"{"):
@@ -196,14 +196,14 @@ _IN_TEXT, _INSIDE, _BETWEEN = re.compile(rb'["\\]'), re.compile(rb'["\[\]{}]'), 
 
 
 def find_array(head: bytes) -> int | None:
-    """Where the messages of a document begin whose beginning is given: behind the bracket of an array or in an envelope."""
+    """Return where the messages of a document begin, given its head: behind the bracket of an array or in an envelope."""
     close = b"0]}" if head.lstrip()[:1] == b"{" else b"0]"
     places = (found.end() for found in islice(_BRACKET.finditer(head, 0, _HEAD), _TRIED))
     return next((at for at in places if split_body(head[:at] + close) == (b"0",)), None)
 
 
 def is_begun(line: bytes) -> bool:
-    """Whether a first line begins a document over several lines: an array, or an object that breaks where printers break it."""
+    """Return whether a first line begins a document over several: an array, or an object broken where printers break it."""
     line = line.strip()
     is_broken = line[:1] == b"[" or (line[:1] == b"{" and line[-1:] in (b"{", b"[", b",", b":"))
     return is_broken and split_body(line) is None
@@ -221,7 +221,7 @@ class Growing:
         self._digest = blake2b(digest_size=16)
 
     def add(self, part: bytes) -> None:
-        """Adds the next bytes."""
+        """Add the next bytes."""
         was, self._size = self._size, self._size + len(part)
         if was > _MOST:
             self._digest.update(part)
@@ -233,7 +233,7 @@ class Growing:
             self._parts = [held[:BEGINNING]]
 
     def end(self, number: int) -> Iterator[Piece]:
-        """The piece, unless it holds nothing but blanks; the next one begins."""
+        """Return the piece, unless it holds nothing but blanks; the next one begins."""
         body, size, digest = b"".join(self._parts), self._size, self._digest
         self._begin()
         if size > _MOST:
@@ -250,17 +250,17 @@ _MOST = LARGEST_BODY + _CARRIAGE_RETURN
 
 
 def lines_in(chunks: Iterable[bytes]) -> Iterator[Piece]:
-    """The lines of a text that is all there, a part at a time."""
+    """Return the lines of a text that is all there, a part at a time."""
     return cut(chunks, Lines())
 
 
 def elements_in(chunks: Iterable[bytes], *, wrapped: bool) -> Iterator[Piece]:
-    """The elements of an array that is all there, a part at a time, from behind its bracket."""
+    """Return the elements of an array that is all there, a part at a time, from behind its bracket."""
     return cut(chunks, Elements(wrapped=wrapped))
 
 
 def whole(chunks: Iterable[bytes]) -> Iterator[Piece]:
-    """A text as one piece."""
+    """Return a text as one piece."""
     piece = Growing()
     for chunk in chunks:
         piece.add(chunk)
@@ -268,7 +268,7 @@ def whole(chunks: Iterable[bytes]) -> Iterator[Piece]:
 
 
 def cut(chunks: Iterable[bytes], cutter: Lines | Elements) -> Iterator[Piece]:
-    """What a cutter makes of a text that is all there, a part at a time."""
+    """Return what a cutter makes of a text that is all there, a part at a time."""
     for chunk in chunks:
         yield from cutter.feed(chunk)
     yield from cutter.end()

@@ -33,7 +33,7 @@ _SMALL = 100
 
 
 def show(options: Namespace) -> int:
-    """Prints what is in a state, and leaves it as it is."""
+    """Print what is in a state, and leave it as it is."""
     report = asyncio.run(_report(options))
     if report is None and isinstance(options.state, Path):
         raise BadFile(f"{options.state}: holds no state yet; a run begins one")
@@ -60,7 +60,7 @@ async def _report(options: Namespace) -> StateReport | None:
 
 
 def upgrade(options: Namespace) -> int:
-    """Makes the tables of a database that has none, and carries a state forward to this program's version."""
+    """Make the tables of a database that has none, and carry a state forward to this program's version."""
     refuse_missing(options.state)
     steps = asyncio.run(_upgrade(options))
     done = f"{counted(steps, 'step')} carried out" if steps else "nothing to do"
@@ -77,7 +77,7 @@ async def _upgrade(options: Namespace) -> int:
 
 
 def print_report(report: StateReport, state: Path | PostgresqlAddress) -> None:
-    """Prints a report for people."""
+    """Print a report for people."""
     shown = screen()
     print_table(shown, table_of(("", ""), list(_summary(report, state))), indent=0)
     counts = [(words, f"{report.decisions.get(one, 0):,}") for one, words in OUTCOMES.items()]
@@ -98,7 +98,7 @@ def print_report(report: StateReport, state: Path | PostgresqlAddress) -> None:
 
 
 def _summary(report: StateReport, state: Path | PostgresqlAddress) -> Iterator[tuple[str, str]]:
-    """What a person wants to see first, a line each."""
+    """Return what a person wants to see first, a line each."""
     yield "state", str(state)
     who = "other command" if isinstance(state, Path) else "worker"
     later = f", the next {who} carries it forward to version {report.next_version}" if report.next_version else ""
@@ -121,7 +121,7 @@ def _summary(report: StateReport, state: Path | PostgresqlAddress) -> Iterator[t
 
 
 def _count(report: StateReport, *states: DeliveryState) -> int:
-    """How many deliveries are in one of some states."""
+    """Return how many deliveries are in one of some states."""
     return sum(counts.get(state, 0) for counts in report.deliveries.values() for state in states)
 
 
@@ -133,7 +133,7 @@ def _size(number: int) -> str:
 
 
 def document_of(report: StateReport, state: Path | PostgresqlAddress) -> dict[str, object]:
-    """A report for programs."""
+    """Return a report for programs."""
     return {
         "state": str(state),
         "at": _iso(report.at),
@@ -187,7 +187,7 @@ def _iso(time: datetime | None) -> str | None:
 
 
 def copy(options: Namespace) -> int:
-    """Copies the state of a directory into a file, as it was last committed."""
+    """Copy the state of a directory into a file, as it was last committed."""
     if not isinstance(options.state, Path):
         raise BadUsage(
             f"{options.state}: is kept by a server, whose own tools copy it: pg_dump, or in Azure point-in-time restore"

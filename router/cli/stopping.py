@@ -33,17 +33,17 @@ class Stop:
         return self._number is not None
 
     def interrupted(self, text: str) -> Interrupted:
-        """The exception that ends the program once its work has ended."""
+        """Return the exception that ends the program once its work has ended."""
         return Interrupted(self._number or signal.SIGINT, text)
 
     async def wait(self, seconds: float) -> None:
-        """Waits so many seconds, or until the work is to end."""
+        """Wait so many seconds, or until the work is to end."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._asked.wait()
 
     async def wait_for(self, event: asyncio.Event) -> None:
-        """Waits for an event, or until the work is to end."""
+        """Wait for an event, or until the work is to end."""
         waits = [asyncio.ensure_future(one.wait()) for one in (event, self._asked)]
         try:
             await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)

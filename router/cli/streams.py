@@ -1,7 +1,7 @@
 """Standard input, output and error as every command may use them: they are open, and their faults are errors of ours.
 
 A stream that was closed when the program started is replaced, so that no file or socket gets its number: nothing can be
-read from such an input, nobody reads such an output, and nobody misses such an error.
+read from such an input, and such an output and error are lost.
 
 A command does what it does whether its output is read or not. So an output that fails breaks nothing off where it is written:
 it is remembered, and `refuse_lost_output` raises it where nothing is half done.
@@ -30,7 +30,7 @@ _PASSWORD = re.compile(r"\b(postgres(?:ql)?://[^\s:/@]*):\S+@", re.IGNORECASE)
 
 
 def complain(line: str) -> None:
-    """Writes one line to standard error, without a password that an address in it has."""
+    """Write one line to standard error, without a password that an address in it has."""
     sys.stderr.write(inert(one_line(_PASSWORD.sub(r"\1:...@", line))) + "\n")
 
 
@@ -57,7 +57,7 @@ def usable_streams() -> Iterator[None]:
 
 
 def refuse_lost_output() -> None:
-    """Raises LostOutput where not all that was printed by now could be written."""
+    """Raise LostOutput where not all that was printed by now could be written."""
     sys.stdout.flush()
     output = getattr(getattr(sys.stdout, "buffer", None), "raw", None)
     if isinstance(output, _Lossy) and (fault := output.fault) is not None:
@@ -70,8 +70,8 @@ def _replace_closed() -> None:
         _put(os.open(os.devnull, os.O_WRONLY), _IN)
         sys.stdin = open(_IN, closefd=False)  # noqa: SIM115  It is open for as long as the program is.
     if sys.stdout is None:
-        nobody, pipe = os.pipe()
-        os.close(nobody)
+        reader, pipe = os.pipe()
+        os.close(reader)
         _put(pipe, _OUT)
         sys.stdout = open(_OUT, "w", closefd=False)  # noqa: SIM115
     if sys.stderr is None:
@@ -108,7 +108,7 @@ class _Lossy(io.FileIO):
 
 
 def _over(stream: TextIO, place: int) -> TextIO:
-    """The same stream, whose faults are remembered; what a test put there instead stays as it is."""
+    """Return the same stream, whose faults are remembered; what a test put there instead stays as it is."""
     if not _is_at(stream, place):
         return stream
     raw = io.BufferedWriter(_Lossy(place, "w", closefd=False))
@@ -124,13 +124,13 @@ def _is_at(stream: TextIO, place: int) -> bool:
 
 
 def refuse_unasked(what: str, *, is_confirmed: bool) -> None:
-    """Raises BadUsage where nobody confirmed what a command does, and nobody can be asked: there is no terminal."""
+    """Raise BadUsage where what a command does is not confirmed, and there is no terminal to ask on."""
     if not is_confirmed and not sys.stdin.isatty():
         raise BadUsage(f"--yes: is missing, and there is no terminal to ask on; write it to {what} without being asked")
 
 
 def is_wanted(question: str, *, is_confirmed: bool) -> bool:
-    """Whether a person wants what is asked, on the terminal; not asked where it is confirmed already.
+    """Return whether a person wants what is asked, on the terminal; not asked where it is confirmed already.
 
     Raises LostOutput where what was printed first, by which a person decides, could not be read.
     """

@@ -15,7 +15,7 @@ _USUAL = Path("rules")
 
 
 def show(options: Namespace) -> int:
-    """Prints the version; below it the rulebook's hash of each stream, where rules are here or a directory is named."""
+    """Print the version; below it the rulebook's hash of each stream, where rules are here or a directory is named."""
     from importlib.metadata import PackageNotFoundError, version  # for which `--help` does not wait
 
     try:

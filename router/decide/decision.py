@@ -20,7 +20,7 @@ from router.domain.silences import NO_SILENCES, Silences
 from router.domain.texts import timestamp
 
 NOTED_KINDS = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMPLIANCE})
-"""Kinds that are by nature not for people: numbers that move, with nobody to answer them."""
+"""Kinds that are by nature not for people: numbers that move, which no person answers."""
 
 
 type Steps = tuple[DecisionStep, ...]

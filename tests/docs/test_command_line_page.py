@@ -11,7 +11,7 @@ import pytest
 
 from router.app.signal_life import SignalLife
 from router.app.signal_search import Meant
-from router.cli import FAILED, NOBODY_READS
+from router.cli import FAILED, LOST_OUTPUT
 from router.cli.interrupts import SIGNALS, code_for
 from router.cli.run import DIED
 from router.cli.signal_answers import PagingCode
@@ -39,7 +39,7 @@ PAGE = page("docs/command-line.md")
 
 def test_every_exit_code_is_listed() -> None:
     """The codes are those of the code."""
-    codes = {0, DIED, FAILED, NOBODY_READS, *map(code_for, SIGNALS)}
+    codes = {0, DIED, FAILED, LOST_OUTPUT, *map(code_for, SIGNALS)}
     listed = [int(row["exit code"]) for row in PAGE.table("The command line", "exit code")]
     assert listed == sorted(codes)
 
