@@ -119,8 +119,12 @@ class AlertType(NamedTuple):
     field_only: bool = False
 
 
-type Products = Mapping[tuple[str, str], str]
-"""Products that are not Defender for Cloud, by the column that names them and a name in lower case without blanks."""
+@dataclass(frozen=True, slots=True, eq=False)
+class Products:
+    """Products that are not Defender for Cloud, by the column that names them and a name in lower case without blanks."""
+
+    names: Mapping[tuple[str, str], str] = field(default_factory=dict)
+
 
 _CLOSE = 0.9
 """How like each other two names are that differ in a letter."""
@@ -142,7 +146,7 @@ class Catalogue:
     prefixes: tuple[tuple[str, str], ...] = ()
     resource_plans: Mapping[str, str] = field(default_factory=dict)
     properties: PropertyTable = field(default_factory=PropertyTable)
-    products: Products = field(default_factory=dict)
+    products: Products = field(default_factory=Products)
 
     def find_type(self, type: str) -> AlertType | None:
         """The reference's entry of an alert type, simulated or not; None for one it does not list."""

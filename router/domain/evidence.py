@@ -198,9 +198,10 @@ def unlisted_in(extended: Mapping[str, str], table: PropertyTable, evidence: Evi
 
 def items_in(value: str) -> tuple[str, ...]:
     """What a property's value says, in words: one text, or one for each element of a JSON list and each value in an object."""
-    document = _find_json(value)
+    text = value.strip()
+    document = _find_json(text) if text[:1] in ("{", "[") else None
     if document is None:
-        return (text,) if says_something(text := value.strip()) else ()
+        return (text,) if says_something(text) else ()
     if isinstance(document, list):
         texts: Iterable[str] = (_words(item, _DEPTH) for item in document)
     else:

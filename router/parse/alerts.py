@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from functools import lru_cache
 
 from router.domain.catalogue import Catalogue, Products, is_sample
 from router.domain.decisions import Code
@@ -16,7 +17,6 @@ from router.domain.entities import Entities
 from router.domain.resources import parse_resource_id
 from router.domain.severity import severity_named
 from router.domain.signals import Alert, Kind, Link
-from router.domain.texts import remembered
 from router.parse.documents import MessageRefused, find_document
 from router.parse.fields import (
     Fields,
@@ -156,6 +156,8 @@ _OURS = frozenset({"azuresecuritycenter", "microsoftdefenderforcloud", "azuredef
 """What Defender for Cloud calls itself, or did; its plans, and all else that is `Defender for` something, are its own, too."""
 
 _COLUMNS = ("ProductName", "ProviderName", "VendorName")
+_DOUBTFUL = ""
+_LONGEST_NAME = 512
 _ASIDE = re.compile(r"\([^()]{0,100}\)")
 _AZURE = "/subscriptions/"
 
@@ -167,22 +169,30 @@ def refuse_foreign(fields: Fields, catalogue: Catalogue, within: str = "") -> No
     renamed products and its own plans are read. `within` is the path to the fields in the message.
     """
     written = {column: text_in(fields, column.lower()) or "" for column in _COLUMNS}
-    product, provider, vendor = map(_word_of, written.values())
-    known = catalogue.products
-    column, whose = "ProviderName", known.get(("rule", provider))
-    if whose is None:
-        if _is_ours(product, known) or _is_ours(provider, known):
-            return
-        column, whose = "ProductName", _find_product(product, known)
-    if whose is None and not product:
-        column, whose = "ProviderName", _find_product(provider, known) or known.get(("provider", provider))
-        if whose and _has_sign_of_ours(fields, catalogue):
-            return
-    if whose is None:
-        column, whose = "VendorName", known.get(("vendor", vendor))
-    if whose is not None:
-        words = f"an alert of {whose} ({column} {written[column].strip()[:100]}), not of Microsoft Defender for Cloud"
-        raise MessageRefused(Code.UNKNOWN_SHAPE, words, within + column)
+    column, whose = _find_foreign(catalogue.products, *(name[:_LONGEST_NAME] for name in written.values()))
+    if whose is None or (column == _DOUBTFUL and _has_sign_of_ours(fields, catalogue)):
+        return
+    column = column or "ProviderName"
+    words = f"an alert of {whose} ({column} {written[column].strip()[:100]}), not of Microsoft Defender for Cloud"
+    raise MessageRefused(Code.UNKNOWN_SHAPE, words, within + column)
+
+
+@lru_cache(maxsize=1024)
+def _find_foreign(known: Products, *written: str) -> tuple[str, str | None]:
+    """Return the column that names another product, and the product; None for an alert of ours.
+
+    The column is `_DOUBTFUL` where the provider alone names it, so that other fields may outweigh it.
+    """
+    product, provider, vendor = map(_word_of, written)
+    if whose := known.names.get(("rule", provider)):
+        return "ProviderName", whose
+    if _is_ours(product, known) or _is_ours(provider, known):
+        return _DOUBTFUL, None
+    if whose := _find_product(product, known):
+        return "ProductName", whose
+    if not product and (whose := _find_product(provider, known) or known.names.get(("provider", provider))):
+        return _DOUBTFUL, whose
+    return "VendorName", known.names.get(("vendor", vendor))
 
 
 def _is_ours(word: str, known: Products) -> bool:
@@ -192,7 +202,7 @@ def _is_ours(word: str, known: Products) -> bool:
 
 def _find_product(word: str, known: Products) -> str | None:
     """The product that a word stands for, with its maker's name or without."""
-    return known.get(("product", word)) or known.get(("product", f"microsoft{word}"))
+    return known.names.get(("product", word)) or known.names.get(("product", f"microsoft{word}"))
 
 
 def _has_sign_of_ours(fields: Fields, catalogue: Catalogue) -> bool:
@@ -204,7 +214,6 @@ def _has_sign_of_ours(fields: Fields, catalogue: Catalogue) -> bool:
     return resource.lower().startswith(_AZURE) and catalogue.find_type(type) is not None
 
 
-@remembered
 def _word_of(written: str) -> str:
     """A name without case, blanks, punctuation, and what stands in brackets, such as (Preview)."""
     return "".join(letter for letter in _ASIDE.sub("", written).lower() if letter.isalnum())

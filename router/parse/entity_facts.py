@@ -46,12 +46,15 @@ def _named(
 
     The next ones stand in brackets behind it, as far as `shown` counts, and so do the properties of `more`.
     """
+    has_brackets = shown > 1 or more != ()
 
     def facts(entity: Entity) -> Iterator[EvidenceItem]:
-        called = _texts(entity, *names)
-        if called:
-            others = [name for name in called[1:shown] if name != called[0]]
-            yield EvidenceItem(listed, _with_brackets(called[0], *others, *_texts(entity, *more)), called)
+        if called := _texts(entity, *names):
+            words = called[0]
+            if has_brackets:
+                others = [name for name in called[1:shown] if name != words]
+                words = _with_brackets(words, *others, *_texts(entity, *more))
+            yield EvidenceItem(listed, words, called)
 
     return facts
 

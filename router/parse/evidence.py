@@ -82,6 +82,7 @@ _SID = re.compile(r"S-1-\d+(?:-\d+)*", re.IGNORECASE)
 _REPORT, _THREAT_REPORT = "Report: ", "Threat report: "
 """How Defender calls its reports on threats, and how they are told among other things that are known of threats."""
 
+_OBJECTS = "kubernetes_objects"
 _ADDRESSES = frozenset({"attackers", "ips"})
 _LABEL = "ip address:"
 """What stands before an address in some alerts of the network layer."""
@@ -97,9 +98,10 @@ def evidence_of(signal: Signal, catalogue: Catalogue) -> Evidence:
     for entity in _entities_in_order(signal):
         for fact in facts_of(entity):
             words, known = lists.setdefault(fact.listed, {}), said.setdefault(fact.listed, set())
+            if fact.words in words:
+                continue
             # The same process may stand there twice, once without who ran it, or by its number alone.
-            name = fact.words.casefold().removeprefix("process ")
-            if fact.words not in words and not (fact.listed == "processes" and name in known):
+            if fact.listed != "processes" or fact.words.casefold().removeprefix("process ") not in known:
                 words[fact.words] = None
                 known.update(_names_in(fact))
     for fact in _facts_of_properties(signal.extended, catalogue.properties):
@@ -174,12 +176,12 @@ def _alert_ids(alert: Entity) -> Iterable[str]:
 
 
 def _facts_of_properties(extended: Mapping[str, object], table: PropertyTable) -> Iterator[EvidenceItem]:
-    objects = _kubernetes_objects(extended, table)
+    found: list[tuple[str, str, str]] = []
     for name, held in extended.items():
-        value = objects.get(name, str(held))
-        listed = table.find_list(name, value)
-        if listed is None or listed == BOILERPLATE:
-            continue
+        value = str(held)
+        if (listed := table.find_list(name, value)) is not None and listed != BOILERPLATE:
+            found.append((name, value, listed))
+    for _, value, listed in _with_objects_joined(found):
         for item in items_in(value):
             if listed == "threats" and item.startswith(_REPORT):
                 item = f"{_THREAT_REPORT}{item.removeprefix(_REPORT)}"
@@ -187,17 +189,14 @@ def _facts_of_properties(extended: Mapping[str, object], table: PropertyTable) -
                 yield EvidenceItem(listed, text)
 
 
-def _kubernetes_objects(extended: Mapping[str, object], table: PropertyTable) -> Mapping[str, str]:
-    """The properties that say the type and the name of one Kubernetes object: both at the first, nothing at the second."""
-    listed = {
-        property_key(name): name
-        for name in extended
-        if table.find_list(name, str(extended[name])) == "kubernetes_objects"
-    }
-    if (type := listed.get("resourcetype")) is None or (name := listed.get("resourcename")) is None:
-        return {}
-    texts = [str(extended[one]).strip() for one in (type, name)]
-    return {type: ": ".join(texts), name: ""} if all(map(says_something, texts)) else {}
+def _with_objects_joined(found: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:
+    """Return properties with the type and the name of one Kubernetes object as one value, in the place of the first."""
+    objects = {property_key(name): place for place, (name, _, listed) in enumerate(found) if listed == _OBJECTS}
+    type, name = objects.get("resourcetype"), objects.get("resourcename")
+    if type is None or name is None or not (says_something(found[type][1]) and says_something(found[name][1])):
+        return found
+    joined = (found[type][0], f"{found[type][1].strip()}: {found[name][1].strip()}", _OBJECTS)
+    return [joined if place == type else one for place, one in enumerate(found) if place != name]
 
 
 def _names_between_commas(listed: str, item: str) -> Iterator[str]:
