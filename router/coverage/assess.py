@@ -52,7 +52,7 @@ class Assessed:
 
     @property
     def missed(self) -> tuple[tuple[int, str], ...]:
-        """Those of `unmatched` that say how something is called, so that somebody knows of it and no document does.
+        """Those of `unmatched` that say how something is called, so that it should be there, and no document names it.
 
         `*` is what an entry has that says a kind alone, of which there may be none.
         """

@@ -105,7 +105,7 @@ def wide(fact: AutomationFact) -> ExportAspect:
         return ExportAspect(ExportAnswer.NO, f"is too narrow: its scope is {inner[0]}", evidence)
     if fact.scopes and all(scope.startswith("/subscriptions/") for scope in fact.scopes):
         return ExportAspect(ExportAnswer.NO, f"is for another subscription: its scope is {fact.scopes[0]}", evidence)
-    # The API takes a subscription or a resource group; whether anything wider holds this subscription nobody says.
+    # The API takes a subscription or a resource group; no answer says whether anything wider holds this subscription.
     return ExportAspect(
         ExportAnswer.UNSURE, "has a scope of which nobody says whether it holds the subscription", evidence
     )
@@ -177,7 +177,7 @@ def sends(fact: AutomationFact, event: ExportedEvent) -> ExportAspect:
 
 
 def _lets_pass(rules: Sequence[ExportRule], event: ExportedEvent) -> ExportAnswer:
-    """Whether a set of rules lets every such message pass; of a set without rules nobody says it."""
+    """Whether a set of rules lets every such message pass; of a set without rules that is not known."""
     return max((_holds(rule, event) for rule in rules), default=ExportAnswer.UNSURE)
 
 

@@ -1,6 +1,6 @@
 """Lists that come in pages: which of them were not given to their last page. Pure.
 
-What is missing from a list that was cut is not there for whoever reads it: a gate that sees one page of two knows half.
+A list that was cut looks like a whole one: a gate that sees one page of two knows half.
 https://learn.microsoft.com/azure/governance/resource-graph/concepts/work-with-data,
 https://learn.microsoft.com/azure/azure-resource-manager/management/request-limits-and-throttling
 """
@@ -55,7 +55,7 @@ def page_of_answer(file: str, path: str, body: Mapping[str, object], rows: Seque
     totals = [_number(find_text(body, name)) for name in _TOTALS if find(body, name) is not None]
     total = totals[0] if totals else None
     given = _number(find_text(body, "count"))
-    # Of a number that cannot be read nobody knows what it would say; fewer rows than the page itself counts were lost.
+    # A number that cannot be read may say anything; fewer rows than the page itself counts were lost.
     is_cut = is_cut or None in totals or (bool(totals) and given is not None and given != len(rows))
     return ListPage(
         file=file,
@@ -177,12 +177,12 @@ def _names(rows: Sequence[object], path: str) -> frozenset[str]:
 
 
 def _is_given(value: object) -> bool:
-    """Whether anything stands there, whatever its form: none of it is what whoever reads it can follow."""
+    """Return whether the value is not empty."""
     return value not in (None, "", 0, "0") and str(value).strip() != ""
 
 
 def _is_of_resource_graph(row: object) -> bool:
-    """Whether a row is one of Resource Graph, which writes types in lower case as nobody else does."""
+    """Whether a row is one of Resource Graph, which alone writes types in lower case."""
     type = find_text(row, "type")
     return type is not None and type == type.lower() and find(row, "id") is not None
 

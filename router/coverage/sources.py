@@ -18,7 +18,7 @@ from router.domain.coverage import WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 
 _HELD = (CoverageSourceKind.SUBSCRIPTION, CoverageSourceKind.CLUSTER, CoverageSourceKind.PLAN)
-"""What a weekly snapshot speaks of; that there is no alert alarms nobody."""
+"""What a weekly snapshot speaks of; silence of alerts is normal."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +31,9 @@ class ReportedSource:
         is_expected: whether the manifest expects it or, where there is none, it is judged: so it is shown though it was never
             heard of.
         within: how long it may be silent; None for what may be silent for ever.
-        is_silent: whether it has been for longer; None where nobody knows what its silence means, as of a cluster whose
+        is_silent: whether it has been for longer; None if its silence says nothing, as of a cluster whose
             subscription has no snapshots that bring healthy rows.
-        exception: who answers for it, where it is silent or nobody knows what its silence means; None where nobody does.
+        exception: what excuses its silence.
     """
 
     name: str
@@ -105,7 +105,7 @@ def _is_silent(heard: LastHeard, within: timedelta, facts: Facts, now: datetime)
     """Only posture counts, from the same instant as for the finding that it is silent, where a sweep wrote that down.
 
     Of a cluster and a plan silence says something where its subscription's snapshots speak. Of a source that was never heard of
-    nobody knows it until the router is known to have run for long enough.
+    that is not known until the router has run for long enough.
     """
     if heard.source.kind not in _HELD:
         return None

@@ -1,6 +1,6 @@
 """What the router itself knows, as documents of the gate: what messages said, when sources were last heard of, drills. Pure.
 
-All that one state holds is one document for whoever reads the report: of an estate there may be thousands of facts.
+All that one state holds is one document in the report: of an estate there may be thousands of facts.
 """
 
 from __future__ import annotations

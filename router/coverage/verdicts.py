@@ -16,9 +16,9 @@ class CoverageState(StrEnum):
     Attributes:
         COVERED: it is proved.
         GAP: the opposite is proved.
-        EXCUSED: it is a gap, or unknown, and somebody answers for it until an end.
+        EXCUSED: it is a gap, or unknown, and has an owner until an end.
         NOT_COVERABLE: it cannot be there at all, as no sensor of Defender runs on a Windows node.
-        UNKNOWN: nobody asked, or the answer does not tell. It never counts as covered.
+        UNKNOWN: it was not asked, or the answer does not tell. It never counts as covered.
     """
 
     COVERED = "covered"
@@ -72,8 +72,8 @@ class CoverageEvidence:
         field: the field, with dots between its parts.
         value: what stands there, as text; empty where nothing does.
         time: when that was so, where the document says it.
-        known_at: when whoever gave the document knew it so, as text: the instant at which it was asked, or at which a message
-            said it; None for what a file says, of which nobody knows how old it is.
+        known_at: the instant at which it was asked, or at which a message said it, as text; None for a file, whose age is not
+            known.
     """
 
     document: str
@@ -127,7 +127,7 @@ class Verdict:
 
     @property
     def is_unknown(self) -> bool:
-        """Whether nobody knows, so that its remedy is a question, be it excused or not."""
+        """Whether its remedy is a question: it is unknown, be it excused or not."""
         return CoverageState.UNKNOWN in (self.state, self.excused)
 
 

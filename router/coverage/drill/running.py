@@ -1,4 +1,4 @@
-"""A drill at work: whom it calls, what it raises, what comes of it, and what it leaves behind."""
+"""A drill at work: its destinations, what it raises, what comes of it, and what it leaves behind."""
 
 from __future__ import annotations
 

@@ -69,7 +69,7 @@ class DrillSubject:
 
     @property
     def is_real(self) -> bool:
-        """Whether its alerts are real ones, which look like any other to the people whom they page."""
+        """Whether its alerts are real ones, which the people that they page cannot tell from others."""
         return self.bundle is None
 
     @property

@@ -172,7 +172,7 @@ def _unhealthy(case: CoverageCase, recommendation: str) -> RecommendationFact | 
 
 
 def _by_recommendation(case: CoverageCase, recommendation: str, ask: str | None) -> Verdict | None:
-    """What a recommendation that is healthy proves of a cluster that nobody asked; None where none is."""
+    """What a healthy recommendation proves of a cluster that was not asked; None without one."""
     said = recommendation_answers_for(case, [case.workload.subject], [recommendation])
     if said.are_healthy and is_posture_known_on(case):
         reason = f"the recommendation {recommendation} is healthy, which looks at that alone"

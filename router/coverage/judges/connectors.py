@@ -61,7 +61,7 @@ class ConnectorOfferings:
         return [body for bodies in self._by_connector() for body in bodies.get(name, ())]
 
     def is_on(self, name: str, *switch: str) -> bool | None:
-        """Whether a switch of an offering is on; None where nobody says it."""
+        """Whether a switch of an offering is on; None if no answer says."""
         answers = [
             {find_truth(body, *switch) for body in bodies.get(name, ())} - {None} for bodies in self._by_connector()
         ]

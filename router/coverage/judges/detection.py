@@ -41,7 +41,7 @@ def judge_detection(case: CoverageCase) -> Verdict | None:
     alerts = sorted(case.about(AlertFact), key=lambda one: one.time or _NEVER, reverse=True)
     remedy = _remedy(case)
     heard = [one for fact in case.about(SourceFact) for one in _heard_alerts(fact, case.now)]
-    # What is only heard of says less than an alert does: it makes nothing unknown that nobody asked for.
+    # What is only heard of says less than an alert does: it makes nothing unknown that was not expected.
     alerts = alerts or [one for one in heard if Rung.DETECTION in (case.expectation.rungs or ())]
     if proved := _covered(case, [*alerts, *heard]):
         return proved

@@ -165,7 +165,7 @@ def _sentence(some: Sequence[_Wanted], wanted: Sequence[_Wanted], why: _Missing)
 
 
 def _without_automations(case: CoverageCase, *, is_wanted: bool) -> Verdict | None:
-    """What is known where there is no automation: that nothing is exported, where somebody listed them."""
+    """The verdict without any automation: nothing is exported if they were listed."""
     whole = next((one for one in case.about(NoAutomationsFact) if one.source.is_whole), None)
     if whole is not None:
         return gap(
@@ -177,7 +177,7 @@ def _without_automations(case: CoverageCase, *, is_wanted: bool) -> Verdict | No
 
 
 def _without_hub(case: CoverageCase, automations: Sequence[Automation]) -> Verdict:
-    """What is known where nobody said which hub is ours: whether alerts are exported to any."""
+    """The verdict if the manifest names no hub: whether alerts are exported to any."""
     answers = [(one, _asked(one, worst(leads_to_a_hub, one), worst(is_about, one, "alerts"))) for one in automations]
     why, remarks = _missing(answers, is_listed=_is_listed(case, automations)), _doubts(case, automations)
     if why.is_proved:

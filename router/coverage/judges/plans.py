@@ -55,7 +55,7 @@ def judge_plan(case: CoverageCase) -> Verdict | None:
     asked = resource_plan(case)
     is_on = on_part(asked)
     is_on = replace(is_on, remarks=(*is_on.remarks, *plan_remarks(asked, is_on.state)))
-    # Of a plan that is off, or that nobody asked about, it need not be said that its sub-plan is not known.
+    # The sub-plan of a plan that is off, or was not asked about, does not matter.
     if is_on.state is CoverageState.GAP or not asked.is_answered:
         return is_on
     return joined([is_on, *sub_plan_part(asked), *extension_parts(asked)])

@@ -22,7 +22,7 @@ _MOST = 10
 """How many rules are named."""
 
 _LONG = timedelta(days=366)
-"""How far off an end may be before somebody should look at it."""
+"""How far off an end may be before it is a remark."""
 
 _EVERYTHING = "*"
 
@@ -32,7 +32,7 @@ _OFF = "{properties: merge(properties, {state: 'Disabled'})}"
 
 
 def judge_suppression(case: CoverageCase) -> Verdict | None:
-    """Covered where somebody listed them, and each that is in force ends and leaves something out."""
+    """Covered if they were listed, and each that is in force ends and leaves something out."""
     rules, empty = case.about(SuppressionRuleFact), case.about(NoSuppressionRulesFact)
     if not rules and not empty:
         if Rung.SUPPRESSION in (case.expectation.rungs or ()):

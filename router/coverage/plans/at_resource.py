@@ -234,7 +234,7 @@ def _by_subscription(asked: ResourcePlan) -> Verdict:
 
 
 def _unknown_at_resource(asked: ResourcePlan) -> Verdict:
-    """The plan is on, and nobody knows whether this resource is one of those where it was switched off."""
+    """The plan is on, and this resource may be one of those where it was switched off."""
     name, is_partial = asked.base.plan.name, asked.base.coverage == "partiallycovered"
     reason = f"{name} is on at the subscription, and " + (
         "switched off at some resources; nobody asked this one"

@@ -118,7 +118,7 @@ def read_alert(item: Item) -> Iterator[CoverageFact]:
 
 
 def _resources(item: Item) -> Iterator[str]:
-    """The resources that it is about, in lower case; those of its entities may be somebody else's."""
+    """The resources that it is about, in lower case; those of its entities may be another's."""
     listed = [find_text(one, "azureResourceId") for one in objects_at(item.find("resourceIdentifiers"))]
     effective = find_text(item.find("extendedProperties"), "effectiveAzureResourceId")
     for id in (*listed, find_text(item.find("associatedResource")), effective):

@@ -1,6 +1,6 @@
 """What a gate found, as CI reads it: cases of a test report, annotations, and Markdown for the summary of a step. Pure.
 
-Names of resources are anybody's words, and so are the comments of rules; no form lets them act.
+Names of resources and comments of rules come from elsewhere: no form lets them act.
 """
 
 from __future__ import annotations

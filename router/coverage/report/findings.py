@@ -272,7 +272,7 @@ def left_aside(report: GateReport) -> Iterator[str]:
 def posture_sentences(postures: Sequence[SubscriptionPosture], show: Callable[[str], str] = str) -> Iterator[str]:
     """Yield a sentence on the subscriptions where foundational CSPM is known to be on, and one for each reason of others.
 
-    `show` writes the name of a subscription, which is anybody's words.
+    `show` writes the name of a subscription, which comes from elsewhere.
     """
     if on := sum(one.is_known_on for one in postures):
         yield f"Foundational CSPM is on in {counted(on, 'subscription')}."

@@ -1,6 +1,6 @@
 """What a gate found as one page for people who decide: how far up the ladder each workload is proved, and what is missing.
 
-The page is one file without scripts, which asks nothing of any network. Names of resources are anybody's words: the template
+The page is one file without scripts, which asks nothing of any network. Names of resources come from elsewhere: the template
 escapes each, and what looks like a credential is masked. Every state is a word as well as a colour.
 """
 
@@ -59,8 +59,8 @@ _KINDS = {
 """Titles of kinds whose name does not give theirs."""
 
 _PROVES = {
-    Rung.PLAN: "Somebody pays for the plan.",
-    Rung.INTEGRATION: "Somebody wishes that a sensor is deployed.",
+    Rung.PLAN: "The plan is paid for.",
+    Rung.INTEGRATION: "A sensor is to be deployed.",
     Rung.SENSOR_INSTALLED: "A sensor was deployed.",
     Rung.SENSOR_RUNNING: "It runs now, everywhere it can.",
     Rung.ADMISSION_AUDITS: "What is admitted to the cluster is looked at.",
