@@ -24,7 +24,7 @@ from alert_router_demo.soc.endpoint import served
 from alert_router_demo.soc.pagerduty import PagerDutyDouble
 from router.app.rules import load_rules
 from router.app.settings import Settings, now
-from router.app.wiring import service_over
+from router.app.wiring import open_service
 from router.cli.serve import repeat
 from router.domain.hubs import Event, Partition
 from router.domain.rulebook import Lane
@@ -88,7 +88,7 @@ async def _measured(stack: Stack, options: Namespace) -> list[str]:
         stack.write_policy("cwpp", POLICY.replace("PAGER", await held.enter_async_context(served(pager.application()))))
         settings = Settings(stack.environment | dict(one.split("=", 1) for one in options.setting))
         rules = load_rules(stack.rules, list(Stream), now())
-        services = [await held.enter_async_context(service_over(rules, settings, now)) for _ in range(options.workers)]
+        services = [await held.enter_async_context(open_service(rules, settings, now)) for _ in range(options.workers)]
         bodies = [alert_body(f"page-{number}") for number in range(options.pages)]
         for start in range(0, len(bodies), 100):
             events = [Event(start + n, now(), body) for n, body in enumerate(bodies[start : start + 100])]

@@ -12,9 +12,9 @@ from typing import Any
 
 from benchmarks.table import Row
 from benchmarks.workload import alerts
-from router.app.rules import intake_over, load_rules
+from router.app.rules import load_rules, new_intake
 from router.app.settings import Settings, now
-from router.app.wiring import service_over
+from router.app.wiring import open_service
 from router.domain.hubs import Event, Partition
 from router.domain.keys import signal_key
 from router.domain.rulebook import Lane
@@ -93,7 +93,7 @@ async def _in_database(stack: Stack) -> float:
 async def _take_all(stack: Stack, store: Store) -> float:
     """Events a second, received from the hub through the SDK and taken in for good, one batch after the other."""
     rules = load_rules(stack.rules, [Stream.CWPP], now())
-    intake = EventIntake(intake_over(store, rules, Stream.CWPP), store, "bench", asyncio.Lock())
+    intake = EventIntake(new_intake(store, rules, Stream.CWPP), store, "bench", asyncio.Lock())
     namespace, done, all_taken = Namespace(connection_string=stack.hubs.connection_string), 0, asyncio.Event()
 
     async def take(context: object, batch: Sequence[Any]) -> None:
@@ -118,7 +118,7 @@ async def _take_all(stack: Stack, store: Store) -> float:
 async def _deliveries(stack: Stack) -> Row:
     """Deliveries a second, by one worker with the lanes of one stream: a page, a ticket and a row each."""
     rules = load_rules(stack.rules, list(Stream), now())
-    async with service_over(rules, Settings(stack.environment), now) as service:
+    async with open_service(rules, Settings(stack.environment), now) as service:
         bodies = [alert_body(f"d-{number}") for number in range(EVENTS // 2)]
         for first in range(0, len(bodies), AT_A_TIME):
             events = [Event(first + n, now(), body) for n, body in enumerate(bodies[first : first + AT_A_TIME])]

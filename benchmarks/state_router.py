@@ -14,7 +14,7 @@ import router
 from router.app.rules import load_rules
 from router.app.service import Service
 from router.app.settings import Settings, now
-from router.app.wiring import service_over
+from router.app.wiring import open_service
 from router.domain.hubs import Event, Partition
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -28,7 +28,7 @@ async def _main() -> None:
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(lines), sys.stdin)
     given = json.loads(await lines.readline())
     rules = load_rules(Path(given["rules"]), list(Stream), now())
-    async with service_over(rules, Settings(given["environment"]), now) as service:
+    async with open_service(rules, Settings(given["environment"]), now) as service:
         _answer(str(Path(router.__file__).resolve()))
         while line := await lines.readline():
             match line.decode().split():

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Protocol
 
-from router.app.delivery import loops_over
-from router.app.rules import Rules, intake_over, specs_of
+from router.app.delivery import new_loops
+from router.app.rules import Rules, new_intake, specs_of
 from router.deliver import DeliveryLoop, HoldReader, Sender
 from router.destinations import discover
 from router.domain.conversation import Result
@@ -125,7 +125,7 @@ def _loops(store: Store, rules: Rules, clock: Clock) -> Collection[DeliveryLoop]
     senders = [
         (stream, spec, _AcceptingSender(spec)) for stream, book in rules.books.items() for spec in specs_of(book)
     ]
-    return loops_over(senders, rules.books, store, HoldReader(store), clock).values()
+    return new_loops(senders, rules.books, store, HoldReader(store), clock).values()
 
 
 def _events(numbers: dict[Stream, int], stream: Stream, bodies: Sequence[bytes], at: datetime) -> list[Event]:
@@ -145,7 +145,7 @@ class OnFile:
         self._store = store
         self._rules = rules
         self._clock = clock
-        self._intakes = {stream: intake_over(store, rules, stream) for stream in rules.books}
+        self._intakes = {stream: new_intake(store, rules, stream) for stream in rules.books}
         self._loops = _loops(store, rules, clock)
         self._numbers = dict.fromkeys(Stream, first)
 

@@ -78,7 +78,7 @@ async def open_state(state: Path | PostgresqlAddress, settings: Settings) -> Sto
 
 
 @asynccontextmanager
-async def state_over(state: Path | PostgresqlAddress, settings: Settings, clock: Clock) -> AsyncIterator[Store]:
+async def held_state(state: Path | PostgresqlAddress, settings: Settings, clock: Clock) -> AsyncIterator[Store]:
     """A state for who works behind hubs, as long as the context lasts; raises as `open_state` does, and StateInUse.
 
     The state's clock is `clock`, set right by a database's own. A directory is this process's alone. What the one before it had
@@ -130,7 +130,7 @@ def namespace_for(settings: Settings) -> Namespace:
 
 
 @asynccontextmanager
-async def consumers_over(
+async def open_consumers(
     streams: Iterable[Stream], settings: Settings, store: Store, report: Callable[[RouterError], None]
 ) -> AsyncIterator[list[Consumer]]:
     """What reads the hubs outside Functions, and shares their partitions in the state; raises BadSetting.

@@ -92,7 +92,7 @@ async def _all_of(calls: Iterable[Awaitable[None]]) -> None:
             raise fault
 
 
-def loops_over(
+def new_loops(
     senders: Senders,
     books: Mapping[Stream, Rulebook],
     store: Store,
@@ -127,7 +127,7 @@ def loops_over(
 
 
 @asynccontextmanager
-async def dispatcher_over(
+async def open_dispatcher(
     store: Store,
     rules: Rules,
     readiness: Readiness,
@@ -137,8 +137,8 @@ async def dispatcher_over(
 ) -> AsyncIterator[Dispatcher]:
     """What delivers from a store, as long as the context lasts. Once `is_stopped` says so, it finishes what is in flight."""
     holds = HoldReader(store, lanes_of(rules.books.values()))
-    async with senders_over(store, rules, readiness, settings, clock, Telemetry()) as senders:
-        loops = loops_over(senders, rules.books, store, holds, clock).values()
+    async with open_senders(store, rules, readiness, settings, clock, Telemetry()) as senders:
+        loops = new_loops(senders, rules.books, store, holds, clock).values()
         dispatcher = Dispatcher(store, rules, readiness, loops, holds, clock, is_stopped)
         try:
             yield dispatcher
@@ -148,7 +148,7 @@ async def dispatcher_over(
 
 
 @asynccontextmanager
-async def senders_over(
+async def open_senders(
     store: Store, rules: Rules, readiness: Readiness, settings: Settings, clock: Clock, telemetry: Telemetry
 ) -> AsyncIterator[Senders]:
     """What sends to each destination of some rules that is ready, as long as the context lasts."""

@@ -93,8 +93,8 @@ async def health_of(
         question
         for stream, book in books.items()
         for question in (
-            _within(patience, f"{stream}: state", _of_state(store, stream.value, unready, holds, now)),
-            _within(patience, f"{stream}: hub {hubs[stream].name}", _of_hub(store, hubs[stream])),
+            _within(patience, f"{stream}: state", _read_state(store, stream.value, unready, holds, now)),
+            _within(patience, f"{stream}: hub {hubs[stream].name}", _read_hub(store, hubs[stream])),
         )
     ]
     parts = await asyncio.gather(*questions)
@@ -130,7 +130,9 @@ def _forget(asked: asyncio.Task[Health]) -> None:
         asked.exception()
 
 
-async def _of_state(store: Store, stream: str, unready: Sequence[Unready], holds: HoldReader, now: datetime) -> Health:
+async def _read_state(
+    store: Store, stream: str, unready: Sequence[Unready], holds: HoldReader, now: datetime
+) -> Health:
     problems: list[str] = []
     try:
         await store.refuse_unwritable()
@@ -144,7 +146,7 @@ async def _of_state(store: Store, stream: str, unready: Sequence[Unready], holds
         return Health([*problems, f"{stream}: {fault}"], {})
 
 
-async def _of_hub(store: Store, hub: Hub) -> Health:
+async def _read_hub(store: Store, hub: Hub) -> Health:
     try:
         extents = await hub.read_extents()
     except HubError as fault:

@@ -92,7 +92,7 @@ def _load_rules_of_streams(directory: Path, now: datetime) -> Rules:
     return Rules({**rules.books, Stream.CSPM: recorded}, (*rules.problems, said))
 
 
-def intake_over(store: Store, rules: Rules, only: Stream | None, tags: TagReader | None = None) -> Intake:
+def new_intake(store: Store, rules: Rules, only: Stream | None, tags: TagReader | None = None) -> Intake:
     """The intake of those rules over a store; `only` is the stream that messages come from, where they come from one.
 
     `tags` knows the tags that the store has, where several intakes share it.
@@ -102,7 +102,7 @@ def intake_over(store: Store, rules: Rules, only: Stream | None, tags: TagReader
     return Intake(store, rules.books, rules_room.load_catalogue(), only, tags)
 
 
-def reader_over(rules: Rules, only: Stream | None) -> MessageReader:
+def new_reader(rules: Rules, only: Stream | None) -> MessageReader:
     """What reads messages without taking them in; `only` as for the intake."""
     return MessageReader(rules.books, rules_room.load_catalogue(), only)
 

@@ -70,7 +70,7 @@ class Service:
             entries = await self.event_intakes[stream].ingest_events(
                 partition, events, self.clock(), self.telemetry.traceparent()
             )
-            self.telemetry.took(entries, stream.value)
+            self.telemetry.record_taken(entries, stream.value)
         for loop in self._loops_of(stream).values():
             loop.look_again()
 
@@ -130,7 +130,7 @@ class Service:
             except StoreError as trouble:  # the other stream must not wait for this one
                 fault = fault or trouble
                 continue
-            self.telemetry.took(entries, stream.value)
-            self.telemetry.swept(swept)
+            self.telemetry.record_taken(entries, stream.value)
+            self.telemetry.record_swept(swept)
         if fault is not None:
             raise fault

@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
 
-from router.app.connections import namespace_for, state_over
-from router.app.delivery import loops_over, senders_over
+from router.app.connections import held_state, namespace_for
+from router.app.delivery import new_loops, open_senders
 from router.app.destination_readiness import readiness_of
 from router.app.drain import Drain, ending_on_sigterm
-from router.app.rules import Rules, intake_over, lanes_of, load_rules_of_hubs, specs_of
+from router.app.rules import Rules, lanes_of, load_rules_of_hubs, new_intake, specs_of
 from router.app.settings import Clock, Settings, now
 from router.deliver import HoldReader
 from router.domain.signals import Stream
@@ -37,14 +37,14 @@ AT_A_TIME = 6
 
 
 @asynccontextmanager
-async def service_over(
+async def open_service(
     rules: Rules,
     settings: Settings,
     clock: Clock,
     drain: Drain | None = None,
     state: Path | PostgresqlAddress | None = None,
 ) -> AsyncIterator[Service]:
-    """The router at work behind hubs, as long as the context lasts; raises as `state_over` does, and BadSetting.
+    """The router at work behind hubs, as long as the context lasts; raises as `held_state` does, and BadSetting.
 
     Without a `state` it is the one that the settings name. A database's clock sets `clock` right.
 
@@ -63,9 +63,9 @@ async def service_over(
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()
         readiness = readiness_of(rules, settings)
-        store = await stack.enter_async_context(state_over(state or settings.state_named, settings, clock))
+        store = await stack.enter_async_context(held_state(state or settings.state_named, settings, clock))
         clock = store.now
-        senders = await stack.enter_async_context(senders_over(store, rules, readiness, settings, clock, telemetry))
+        senders = await stack.enter_async_context(open_senders(store, rules, readiness, settings, clock, telemetry))
         namespace = namespace_for(settings)
         stack.push_async_callback(namespace.close)
         hubs = {stream: HubReader(namespace, stream.value) for stream in rules.books}
@@ -73,7 +73,7 @@ async def service_over(
         process, lock = uuid4().hex, asyncio.Lock()
         holds = HoldReader(store, lanes_of(rules.books.values()))
         tags = TagReader(store, rules.books)
-        intakes = {stream: intake_over(store, rules, stream, tags) for stream in rules.books}
+        intakes = {stream: new_intake(store, rules, stream, tags) for stream in rules.books}
         event_intakes = {stream: EventIntake(intake, store, process, lock) for stream, intake in intakes.items()}
         manifest = rules.manifest
         sources = None
@@ -84,8 +84,8 @@ async def service_over(
             store=store,
             books=rules.books,
             event_intakes=event_intakes,
-            loops=loops_over(
-                senders, rules.books, store, holds, clock, settings.at_a_time or AT_A_TIME, telemetry.delivered
+            loops=new_loops(
+                senders, rules.books, store, holds, clock, settings.at_a_time or AT_A_TIME, telemetry.record_delivered
             ),
             holds=holds,
             sweepers={
@@ -114,7 +114,7 @@ async def service_over(
 
 @asynccontextmanager
 async def service_at(directory: Path) -> AsyncIterator[Service]:
-    """The service as the app settings say; raises what `load_rules_of_hubs` and `service_over` do.
+    """The service as the app settings say; raises what `load_rules_of_hubs` and `open_service` do.
 
     The rules are those in a directory, unless a setting names another one. The log gets their problems, and which
     destinations cannot be asked. SIGTERM ends the process in order.
@@ -124,7 +124,7 @@ async def service_at(directory: Path) -> AsyncIterator[Service]:
     for problem in rules.problems:
         _LOG.warning("%s", problem)
     drain = Drain()
-    async with service_over(rules, settings, now, drain) as service:
+    async with open_service(rules, settings, now, drain) as service:
         for line in await service.remarks():
             _LOG.warning("%s", line)
         with ending_on_sigterm(drain, service.write_unwritten):

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 from rich.console import Console
 
-from router.app.rules import Rules, reader_over
+from router.app.rules import Rules, new_reader
 from router.cli.arguments import DEFAULT_STATE
 from router.cli.decisions import decision_of, entry_of
 from router.cli.given import clock_for, rules_given, stream_for
@@ -92,7 +92,7 @@ def _explain_file(options: Namespace) -> int:
     silences: Mapping[str, Silences] = {}
     if options.state is not None:
         rules, silences, now = asyncio.run(_read_state(options, rules))
-    around = _Around(reader_over(rules, only), now, silences)
+    around = _Around(new_reader(rules, only), now, silences)
     notice = options.notice
     if notice is not None:
         check_destination(notice, around.reader.rulebooks.values())

@@ -11,12 +11,12 @@ from itertools import groupby
 from pathlib import Path
 
 from router.app.connections import open_state
-from router.app.delivery import Dispatcher, dispatcher_over
+from router.app.delivery import Dispatcher, open_dispatcher
 from router.app.destination_readiness import Readiness, readiness_of
 from router.app.health import remarks_on
 from router.app.maintenance import find_instant_to_forget_by, rules_of, silences_known
 from router.app.rule_watch import RuleWatch
-from router.app.rules import Rules, intake_over
+from router.app.rules import Rules, new_intake
 from router.app.settings import Clock, Settings
 from router.cli.decisions import DecisionsFile, decisions_at
 from router.cli.funnel import Counts, Standing, Tally, dues_in, standings_in
@@ -126,7 +126,7 @@ class Work:
         self._before: Mapping[Stream, Counts] = {}
         self._set_aside = 0
         self._is_hindered = False
-        self._intake = intake_over(store, job.rules, job.only)
+        self._intake = new_intake(store, job.rules, job.only)
         self._watches = {stream: RuleWatch(store, book) for stream, book in job.rules.books.items()}
         self._tally, self._released, self._ended = Tally(), Tally(), Tally()
 
@@ -319,7 +319,7 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
         clock = job.clock or store.now
         stop = stack.enter_context(Stop.heeded())
         dispatcher = await stack.enter_async_context(
-            dispatcher_over(store, job.rules, readiness, job.settings, clock, lambda: stop.is_asked)
+            open_dispatcher(store, job.rules, readiness, job.settings, clock, lambda: stop.is_asked)
         )
         decisions = stack.enter_context(decisions_at(job.decisions)) if job.decisions is not None else None
         work = Work(job, store, dispatcher, decisions, stop, readiness, retention, clock)

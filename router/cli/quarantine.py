@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime
 
-from router.app.rules import intake_over, reader_over
+from router.app.rules import new_intake, new_reader
 from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.opened_state import (
     discard_each,
@@ -86,7 +86,7 @@ async def _retake(options: Namespace) -> list[str]:
         ids = ids_meant(options, list(entries))
         clock, only = clock_for(options.now, store.now), stream_for(options.stream)
         rules = rules_given(options.rules, only, clock())
-        reader, intake = reader_over(rules, only), intake_over(store, rules, only)
+        reader, intake = new_reader(rules, only), new_intake(store, rules, only)
         lines = [await _retake_one(entries[id], store, reader, intake, clock()) for id in ids]
         async with store.session() as tx:
             left = {one.id for one in await list_quarantined(tx)}

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
-from router.app.rules import Rules, reader_over
+from router.app.rules import Rules, new_reader
 from router.app.settings import Clock, Settings
 from router.cli.decisions import decisions_at, entry_of
 from router.cli.funnel import OUTCOMES, Tally, print_named, print_standings, print_tally
@@ -37,7 +37,7 @@ def run(options: Namespace) -> int:
     with open_files(options.files) as files:
         rules = rules_given(options.rules, only, clock())
         if options.dry_run:
-            tally = asyncio.run(decide_only(files, reader_over(rules, only), clock, options.decisions))
+            tally = asyncio.run(decide_only(files, new_reader(rules, only), clock, options.decisions))
             print_tally(screen(), tally, _attack_in(rules))
             print_named(screen(), tally)
             return 0

@@ -17,12 +17,12 @@ from contextlib import AsyncExitStack
 from math import floor
 from typing import Any
 
-from router.app.connections import consumers_over
+from router.app.connections import open_consumers
 from router.app.drain import STOP, Drain
 from router.app.extras import HUB_CLIENTS, refuse_absent
 from router.app.service import Service
 from router.app.settings import Settings, now
-from router.app.wiring import service_over
+from router.app.wiring import open_service
 from router.cli.given import rules_given
 from router.cli.interrupts import SIGNALS
 from router.domain.errors import HubError, RouterError, StoreError
@@ -59,8 +59,8 @@ async def _serve(options: Namespace) -> None:
     drain, report = Drain(), Troubles().tell
     stop = drain.asked
     async with AsyncExitStack() as stack:
-        service = await stack.enter_async_context(service_over(rules, settings, now, drain, options.state))
-        consumers = await stack.enter_async_context(consumers_over(rules.books, settings, service.store, report))
+        service = await stack.enter_async_context(open_service(rules, settings, now, drain, options.state))
+        consumers = await stack.enter_async_context(open_consumers(rules.books, settings, service.store, report))
         for line in await service.remarks():
             _LOG.warning("%s", line)
         _heed_signals(stop)

@@ -45,19 +45,19 @@ class Telemetry:
         self._spans = Spans(trace.get_tracer(SCOPE) if tracer is None else tracer)
         self._log = logging.getLogger(log_records.LOGGER) if log is None else log
 
-    def took(self, entries: Sequence[RecordEntry], stream: str) -> None:
-        """Tells what the signals of a batch came to; `stream` is where it came in."""
+    def record_taken(self, entries: Sequence[RecordEntry], stream: str) -> None:
+        """Report what the signals of a batch came to; `stream` is where it came in."""
         self._meters.count(measures.measures_of_taken(entries, stream))
         log_records.record_taken(self._log, entries, stream)
 
-    def delivered(self, settled: Sequence[tuple[Claim, Settlement]]) -> None:
-        """Tells what became of claims."""
+    def record_delivered(self, settled: Sequence[tuple[Claim, Settlement]]) -> None:
+        """Report what became of claims."""
         self._meters.count(measures.measures_of_delivered(settled))
         self._meters.record(measures.ages_of_delivered(settled))
         log_records.record_delivered(self._log, settled)
 
-    def swept(self, swept: Swept) -> None:
-        """Tells what a sweep found and did."""
+    def record_swept(self, swept: Swept) -> None:
+        """Report what a sweep found and did."""
         self._meters.count(measures.measures_of_swept(swept))
         self._meters.show(swept)
         log_records.record_swept(self._log, swept)

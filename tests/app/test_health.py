@@ -21,7 +21,7 @@ from router.app.destination_readiness import Unready
 from router.app.health import LATE, STALE, Health, health_of
 from router.app.rules import load_rules
 from router.app.settings import Lack, Settings, Why, now
-from router.app.wiring import service_over
+from router.app.wiring import open_service
 from router.deliver.destination_holds import hold_destination, release_destination
 from router.domain.deliveries import DeliveryState, Pause, Receipt, Recipient, Settlement
 from router.domain.destination_holds import DestinationHold
@@ -372,7 +372,7 @@ def test_the_page_holds_no_secret(azurite: Azurite, postgresql: str) -> None:
         async def found() -> Health:
             rules = load_rules(stack.rules, list(Stream), now())
             settings = Settings(stack.environment | {"ALERT_ROUTER_GRACE": "0.001"})
-            async with service_over(rules, settings, now) as service:
+            async with open_service(rules, settings, now) as service:
                 await service.sweep()
                 for lane in (Lane.PAGE, Lane.TICKET):
                     await service.loops[Stream.CWPP, lane].deliver_due(lambda: False)

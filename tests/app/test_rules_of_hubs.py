@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from router.app.rules import intake_over, load_rules_of_hubs, secret_names_of
+from router.app.rules import load_rules_of_hubs, new_intake, secret_names_of
 from router.coverage.expected.manifest import NO_MANIFEST
 from router.domain.decisions import Outcome
 from router.domain.errors import BadPolicy
@@ -27,9 +27,9 @@ def test_posture_without_rules_is_recorded_and_told_to_nobody(tmp_path: Path, sq
     """Alerts go where their rules say, and findings end on record like any other message: none is lost or quarantined."""
     rules = load_rules_of_hubs(rules_without(tmp_path / "rules", Stream.CSPM), NOW)
     assert secret_names_of(rules.books.values()) == {"PAGERDUTY_ROUTING_KEY", "SERVICENOW_PASSWORD"}
-    (alert,) = run(intake_over(sqlite, rules, Stream.CWPP).ingest([a_message(alert_body())], NOW))
+    (alert,) = run(new_intake(sqlite, rules, Stream.CWPP).ingest([a_message(alert_body())], NOW))
     assert "oncall" in alert.destinations
-    (finding,) = run(intake_over(sqlite, rules, Stream.CSPM).ingest([a_message(finding_body())], NOW))
+    (finding,) = run(new_intake(sqlite, rules, Stream.CSPM).ingest([a_message(finding_body())], NOW))
     assert (finding.outcome, finding.destinations) == (Outcome.ROUTED, ())
     assert [str(one).partition("; ")[0] for one in rules.problems] == [
         f"{tmp_path.as_posix()}/rules/cspm: is missing, so posture is recorded and told to nobody"

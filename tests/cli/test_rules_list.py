@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 import pytest
 
-from router.app.rules import intake_over, load_rules
+from router.app.rules import load_rules, new_intake
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.hubs import Arrival
 from router.domain.signals import Stream
@@ -79,7 +79,7 @@ def an_alert(id: str, host: str, **more: object) -> bytes:
 
 async def take(store: Store, at: datetime, *bodies: bytes) -> None:
     """Takes alerts in at an instant by the rules of the house."""
-    intake = intake_over(store, load_rules(Path("rules"), list(Stream), at), Stream.CWPP)
+    intake = new_intake(store, load_rules(Path("rules"), list(Stream), at), Stream.CWPP)
     messages = [
         Message(body, f"cwpp/0:{at:%d%H%M}{place}", Arrival(f"cwpp:0:{at:%d%H%M}", place, at))
         for place, body in enumerate(bodies)

@@ -12,7 +12,7 @@ import psycopg
 import pytest
 
 from alert_router_demo.soc import Status
-from router.app.rules import intake_over, load_rules
+from router.app.rules import load_rules, new_intake
 from router.domain.decisions import Change
 from router.domain.deliveries import LEASE, DeliveryState, Recipient, Settlement
 from router.domain.hubs import Arrival
@@ -96,7 +96,7 @@ async def seed_database(database: str, seed: Seed) -> None:
 
 async def take(store: Store, *bodies: bytes) -> None:
     """Takes messages in on the stream of alerts as they came four days ago, in their order, by the rules of the house."""
-    intake = intake_over(store, load_rules(Path("rules"), list(Stream), BEFORE), Stream.CWPP)
+    intake = new_intake(store, load_rules(Path("rules"), list(Stream), BEFORE), Stream.CWPP)
     for place, body in enumerate(bodies):
         await intake.ingest([Message(body, f"cwpp/0:{place}", Arrival("cwpp:0:1", place, BEFORE))], BEFORE)
 
@@ -299,7 +299,7 @@ def test_a_machine_whose_clock_is_wrong_works_by_the_servers(house: House, postg
         await store.upgrade()
         now = by_the_server()
         assert abs(store.now() - now) < _NEAR
-        intake = intake_over(store, load_rules(Path("rules"), list(Stream), now), Stream.CWPP)
+        intake = new_intake(store, load_rules(Path("rules"), list(Stream), now), Stream.CWPP)
         await intake.ingest([Message(alert_body("taken"), "cwpp/0:0", Arrival("cwpp:0:1", 0, now))], now)
         recipient = Recipient("cwpp", Lane.TICKET, "people")
         assert len(await claim_in(store, recipient, now, now + LEASE[Lane.TICKET], 100)) == 1

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from alert_router_demo.soc import Soc, soc_in_thread
-from router.app.delivery import dispatcher_over
+from router.app.delivery import open_dispatcher
 from router.app.destination_readiness import readiness_of
-from router.app.rules import intake_over, load_rules
+from router.app.rules import load_rules, new_intake
 from router.app.settings import Settings, now
 from router.domain.documents import DocumentKind
 from router.domain.hubs import Event, Partition
@@ -136,9 +136,9 @@ class SmallHouse:
             store.hold()
             stack.push_async_callback(store.close)
             dispatcher = await stack.enter_async_context(
-                dispatcher_over(store, rules, readiness_of(rules, settings), settings, now, over.is_set)
+                open_dispatcher(store, rules, readiness_of(rules, settings), settings, now, over.is_set)
             )
-            intake = EventIntake(intake_over(store, rules, Stream.CWPP), store, "small")
+            intake = EventIntake(new_intake(store, rules, Stream.CWPP), store, "small")
             ready.set()
             while not over.is_set():
                 if not is_deaf:

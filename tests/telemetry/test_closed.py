@@ -74,7 +74,7 @@ def entries(draw: st.DrawFn) -> RecordEntry:
 def test_signals_are_told_in_our_own_words(batch: list[RecordEntry]) -> None:
     """Attributes are of closed sets, and no record holds a word of a message."""
     listening = Listening(logging.DEBUG)
-    listening.telemetry.took(batch, "cwpp")
+    listening.telemetry.record_taken(batch, "cwpp")
     _expect_closed_metrics(listening)
     for record in listening.records:
         assert CANARY not in record.getMessage()
@@ -90,7 +90,7 @@ def test_deliveries_are_told_in_our_own_words(
     claim = a_claim(trace)
     with listening.telemetry.delivering([claim]) as span:
         span.record_results([kind(error)])
-    listening.telemetry.delivered([settled(claim, state, error=error)])
+    listening.telemetry.record_delivered([settled(claim, state, error=error)])
     _expect_closed_metrics(listening)
     _expect_closed_spans(listening)
     for record in listening.records:
@@ -110,7 +110,7 @@ def test_sweeps_are_told_in_our_own_words(why: str, error: str, warning: str) ->
         holding={"scanner": NOW},
         warnings=[warning],
     )
-    listening.telemetry.swept(found)
+    listening.telemetry.record_swept(found)
     _expect_closed_metrics(listening)
     for record in listening.records:
         _expect_one_line(record)

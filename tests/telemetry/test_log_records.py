@@ -19,7 +19,7 @@ from tests.telemetry.listening import Listening
 def test_a_batch_is_one_record_that_counts_outcomes(listening: Listening) -> None:
     """Not one for each message."""
     batch = [an_entry(), an_entry(), an_entry("repeat", "same"), an_entry("below_floor", "floor: Low is below Medium")]
-    listening.telemetry.took(batch, "cwpp")
+    listening.telemetry.record_taken(batch, "cwpp")
     assert [record.levelno for record in listening.records] == [logging.INFO]
     assert listening.attributes(logging.INFO) == [
         {
@@ -33,13 +33,13 @@ def test_a_batch_is_one_record_that_counts_outcomes(listening: Listening) -> Non
 
 def test_an_empty_batch_is_no_record(listening: Listening) -> None:
     """There is nothing to say."""
-    listening.telemetry.took([], "cwpp")
+    listening.telemetry.record_taken([], "cwpp")
     assert list(listening.records) == []
 
 
 def test_a_quarantined_message_is_a_warning_that_says_where_it_is_and_why(listening: Listening) -> None:
     """The code only: the words after it may be the message's own."""
-    listening.telemetry.took([an_entry(), an_unread_entry("unknown_shape: type X is none", "cwpp/0:9")], "cwpp")
+    listening.telemetry.record_taken([an_entry(), an_unread_entry("unknown_shape: type X is none", "cwpp/0:9")], "cwpp")
     assert listening.attributes(logging.WARNING) == [
         {names.STREAM: "cwpp", names.REASON: "unknown_shape", log_records.SOURCE: "cwpp/0:9"}
     ]
@@ -47,7 +47,7 @@ def test_a_quarantined_message_is_a_warning_that_says_where_it_is_and_why(listen
 
 def test_where_a_message_came_from_cannot_forge_a_record(listening: Listening) -> None:
     """A file may be called anything."""
-    listening.telemetry.took([an_unread_entry(source="a\n2026-11-24 ERROR forged.json:1")], "cwpp")
+    listening.telemetry.record_taken([an_unread_entry(source="a\n2026-11-24 ERROR forged.json:1")], "cwpp")
     (warning, _) = listening.records
     assert warning.getMessage().isprintable()
 
@@ -55,7 +55,7 @@ def test_where_a_message_came_from_cannot_forge_a_record(listening: Listening) -
 def test_a_flood_of_quarantined_messages_is_named_in_part_and_counted_whole(listening: Listening) -> None:
     """The first are named one by one."""
     many = [an_unread_entry(source=f"cwpp/0:{number}") for number in range(log_records.NAMED + 5)]
-    listening.telemetry.took(many, "cwpp")
+    listening.telemetry.record_taken(many, "cwpp")
     named = [attributes[log_records.SOURCE] for attributes in listening.attributes(logging.WARNING)]
     assert named == [f"cwpp/0:{number}" for number in range(log_records.NAMED)]
     (batch,) = listening.attributes(logging.INFO)
@@ -65,7 +65,9 @@ def test_a_flood_of_quarantined_messages_is_named_in_part_and_counted_whole(list
 def test_a_dead_delivery_is_a_warning_that_names_it(listening: Listening) -> None:
     """With its destination and its last trouble; what was sent or will be tried again is not told at this level."""
     dead = settled(a_claim(), DeliveryState.DEAD, error="pagerduty: answered 400")
-    listening.telemetry.delivered([settled(a_claim()), dead, settled(a_claim(), DeliveryState.OWED, error="busy")])
+    listening.telemetry.record_delivered(
+        [settled(a_claim()), dead, settled(a_claim(), DeliveryState.OWED, error="busy")]
+    )
     assert [record.levelno for record in listening.records] == [logging.WARNING]
     assert listening.attributes(logging.WARNING) == [
         {
@@ -82,14 +84,14 @@ def test_a_dead_delivery_is_a_warning_that_names_it(listening: Listening) -> Non
 def test_who_looks_closely_sees_every_delivery() -> None:
     """At debug level, those without trouble too."""
     listening = Listening(logging.DEBUG)
-    listening.telemetry.delivered([settled(a_claim()), settled(a_claim(), DeliveryState.OWED, error="busy")])
+    listening.telemetry.record_delivered([settled(a_claim()), settled(a_claim(), DeliveryState.OWED, error="busy")])
     told = listening.attributes(logging.DEBUG)
     assert [(one[names.STATE], one.get(log_records.ERROR)) for one in told] == [("sent", None), ("owed", "busy")]
 
 
 def test_each_loss_is_an_error(listening: Listening) -> None:
     """It says which numbers of which partition in which epoch, and why."""
-    listening.telemetry.swept(swept(lost=[a_loss(5, 9, "gone"), a_loss(12, 12)]))
+    listening.telemetry.record_swept(swept(lost=[a_loss(5, 9, "gone"), a_loss(12, 12)]))
     first, second = listening.attributes(logging.ERROR)
     assert first == {
         names.STREAM: "cwpp",
@@ -106,7 +108,7 @@ def test_a_pause_is_a_warning_at_every_sweep(listening: Listening) -> None:
     """A pager that refuses our credentials is nothing to be said once."""
     for minute in range(2):
         at = a_pause().since + timedelta(minutes=minute)
-        listening.telemetry.swept(swept(at=at, paused={"oncall": a_pause()}))
+        listening.telemetry.record_swept(swept(at=at, paused={"oncall": a_pause()}))
     told = {names.STREAM: "cwpp", names.DESTINATION: "oncall", log_records.ERROR: "pagerduty: answered 401"}
     assert listening.attributes(logging.WARNING) == [told, told]
 
@@ -114,7 +116,7 @@ def test_a_pause_is_a_warning_at_every_sweep(listening: Listening) -> None:
 def test_a_hold_is_a_warning_at_every_sweep(listening: Listening) -> None:
     """Whoever reads the log because nobody was paged sees who holds the pager, until when and why."""
     for minute in range(2):
-        listening.telemetry.swept(swept(at=NOW + timedelta(minutes=minute), held={"oncall": a_hold()}))
+        listening.telemetry.record_swept(swept(at=NOW + timedelta(minutes=minute), held={"oncall": a_hold()}))
     first, second = listening.records
     assert first.getMessage() == second.getMessage()
     assert first.getMessage() == (
@@ -125,7 +127,7 @@ def test_a_hold_is_a_warning_at_every_sweep(listening: Listening) -> None:
 
 def test_what_a_sweep_warns_of_is_a_warning(listening: Listening) -> None:
     """Each on a line."""
-    listening.telemetry.swept(swept(warnings=["partition 3: the hub was created anew"]))
+    listening.telemetry.record_swept(swept(warnings=["partition 3: the hub was created anew"]))
     (record,) = listening.records
     assert (record.levelno, "the hub was created anew" in record.getMessage()) == (logging.WARNING, True)
 
@@ -141,7 +143,7 @@ def test_what_a_sweep_warns_of_is_a_warning(listening: Listening) -> None:
 def test_a_sweep_that_found_nothing_to_do_is_not_worth_a_line(done: dict[str, int], level: int) -> None:
     """There is one every minute."""
     listening = Listening(logging.DEBUG)
-    listening.telemetry.swept(replace(swept(), **done))  # type: ignore[arg-type]
+    listening.telemetry.record_swept(replace(swept(), **done))  # type: ignore[arg-type]
     (told,) = listening.attributes(level)
     nothing = {"alert_router.sweep.taken": 0, "alert_router.sweep.released": 0}
     did = {f"alert_router.sweep.{what}": count for what, count in done.items()}

@@ -41,8 +41,8 @@ MINUTE = timedelta(minutes=1)
 def test_signals_are_counted_by_what_became_of_them(listening: Listening) -> None:
     """Stream, outcome, the code of the reason, kind and severity; batches add up."""
     suppressed = an_entry("suppressed", "rule: scanner until 2026-12-31T00:00:00Z", severity="Low")
-    listening.telemetry.took([an_entry(), suppressed, an_entry(reason="routes: page-high, tickets")], "cwpp")
-    listening.telemetry.took([an_entry(), an_entry("repeat", "same")], "cwpp")
+    listening.telemetry.record_taken([an_entry(), suppressed, an_entry(reason="routes: page-high, tickets")], "cwpp")
+    listening.telemetry.record_taken([an_entry(), an_entry("repeat", "same")], "cwpp")
     assert listening.points(SIGNALS) == [
         (("cwpp", "repeat", "same", "alert", "High"), 1),
         (("cwpp", "routed", "routes", "alert", "High"), 3),
@@ -52,27 +52,29 @@ def test_signals_are_counted_by_what_became_of_them(listening: Listening) -> Non
 
 def test_what_shadow_rules_would_have_held_is_counted_by_rule(listening: Listening) -> None:
     """A signal counts for each of them."""
-    listening.telemetry.took([an_entry(shadowed_by=("one", "two")), an_entry(shadowed_by=("two",)), an_entry()], "cwpp")
+    listening.telemetry.record_taken(
+        [an_entry(shadowed_by=("one", "two")), an_entry(shadowed_by=("two",)), an_entry()], "cwpp"
+    )
     assert listening.points(SHADOWED) == [(("cwpp", "one"), 1), (("cwpp", "two"), 2)]
 
 
 def test_what_could_not_be_read_counts_where_it_came_in(listening: Listening) -> None:
     """It has no stream, kind or severity of its own."""
-    listening.telemetry.took([an_unread_entry("not_json: unexpected end")], "cspm")
+    listening.telemetry.record_taken([an_unread_entry("not_json: unexpected end")], "cspm")
     assert listening.points(SIGNALS) == [(("cspm", "quarantined", "not_json", "unknown", "unknown"), 1)]
 
 
 def test_an_empty_batch_counts_nothing(listening: Listening) -> None:
     """There is no series for nothing."""
-    listening.telemetry.took([], "cwpp")
-    listening.telemetry.delivered([])
+    listening.telemetry.record_taken([], "cwpp")
+    listening.telemetry.record_delivered([])
     assert listening.metrics() == {}
 
 
 def test_attempts_are_counted_by_how_they_ended(listening: Listening) -> None:
     """Stream, destination, lane, state and change."""
     tickets = a_claim(destination="tickets", lane=Lane.TICKET)
-    listening.telemetry.delivered(
+    listening.telemetry.record_delivered(
         [settled(a_claim()), settled(a_claim()), settled(tickets, DeliveryState.DEAD, error="webhook: answered 400")]
     )
     assert listening.points(DELIVERIES) == [
@@ -83,7 +85,7 @@ def test_attempts_are_counted_by_how_they_ended(listening: Listening) -> None:
 
 def test_what_was_put_back_untried_is_no_attempt(listening: Listening) -> None:
     """A destination that is paused or busy does not look as if it failed."""
-    listening.telemetry.delivered(
+    listening.telemetry.record_delivered(
         [
             settled(a_claim(), DeliveryState.OWED, spent=False),
             settled(a_claim(), DeliveryState.OWED, error="no answer"),
@@ -94,7 +96,7 @@ def test_what_was_put_back_untried_is_no_attempt(listening: Listening) -> None:
 
 def test_only_what_was_sent_has_an_age(listening: Listening) -> None:
     """From when it was owed to when its destination had it, in seconds."""
-    listening.telemetry.delivered(
+    listening.telemetry.record_delivered(
         [
             settled(a_claim(), after=timedelta(seconds=2.5)),
             settled(a_claim(), after=timedelta(seconds=40)),
@@ -112,15 +114,15 @@ def test_only_what_was_sent_has_an_age(listening: Listening) -> None:
 
 def test_an_age_is_never_below_nothing(listening: Listening) -> None:
     """Two workers' clocks differ."""
-    listening.telemetry.delivered([settled(a_claim(), after=-MINUTE)])
+    listening.telemetry.record_delivered([settled(a_claim(), after=-MINUTE)])
     assert listening.points(AGE) == [(("cwpp", "oncall", "page"), 0)]
 
 
 def test_a_sweep_counts_what_it_did_and_what_is_lost(listening: Listening) -> None:
     """Losses count their messages, both ends of a span among them."""
     found = swept(lost=[a_loss(5, 5), a_loss(10, 19)], taken=3, released=2)
-    listening.telemetry.swept(found)
-    listening.telemetry.swept(found)
+    listening.telemetry.record_swept(found)
+    listening.telemetry.record_swept(found)
     counted = {one: listening.points(one) for one in (LOST, TAKEN, RELEASED)}
     assert counted == {
         LOST: [(("cwpp",), 22)],
@@ -131,7 +133,7 @@ def test_a_sweep_counts_what_it_did_and_what_is_lost(listening: Listening) -> No
 
 def test_a_sweep_that_did_nothing_counts_nought(listening: Listening) -> None:
     """A chart shows that it looked."""
-    listening.telemetry.swept(swept())
+    listening.telemetry.record_swept(swept())
     assert listening.points(LOST) == [(("cwpp",), 0)]
 
 
@@ -143,13 +145,13 @@ def test_the_oldest_undelivered_is_told_for_each_lane(listening: Listening) -> N
         "third": Backlog(Lane.PAGE, None, 0),
         "tickets": Backlog(Lane.TICKET, NOW + MINUTE, 0),
     }
-    listening.telemetry.swept(swept(backlog=backlog))
+    listening.telemetry.record_swept(swept(backlog=backlog))
     assert listening.points(OLDEST) == [(("cwpp", "page"), 90), (("cwpp", "rows"), 0), (("cwpp", "ticket"), 0)]
 
 
 def test_dead_letters_lag_pauses_and_holds_are_told_as_they_stand(listening: Listening) -> None:
     """A destination that is neither paused nor held says so, also one that is and was never owed anything."""
-    listening.telemetry.swept(
+    listening.telemetry.record_swept(
         swept(
             backlog={"oncall": Backlog(Lane.PAGE, None, 2), "tickets": Backlog(Lane.TICKET, None, 0)},
             lag={"0": 7, "1": 0},
@@ -166,17 +168,17 @@ def test_dead_letters_lag_pauses_and_holds_are_told_as_they_stand(listening: Lis
 
 def test_a_rule_is_shown_with_the_time_for_which_it_still_holds(listening: Listening) -> None:
     """Whoever wrote it can be asked in time whether it should end; a rule that has ended is shown no longer."""
-    listening.telemetry.swept(swept(holding={"scanner": NOW + 2 * MINUTE, "pentest": NOW + MINUTE}))
+    listening.telemetry.record_swept(swept(holding={"scanner": NOW + 2 * MINUTE, "pentest": NOW + MINUTE}))
     assert listening.points(REMAINING) == [(("cwpp", "pentest"), 60), (("cwpp", "scanner"), 120)]
-    listening.telemetry.swept(swept(holding={"scanner": NOW + MINUTE}))
+    listening.telemetry.record_swept(swept(holding={"scanner": NOW + MINUTE}))
     assert listening.points(REMAINING) == [(("cwpp", "scanner"), 60)]
 
 
 def test_the_latest_sweep_of_each_stream_counts(listening: Listening) -> None:
     """What an earlier sweep saw is forgotten; the other stream's stays."""
-    listening.telemetry.swept(swept(lag={"0": 7, "1": 9}))
-    listening.telemetry.swept(swept("cspm", lag={"0": 5}))
-    listening.telemetry.swept(swept(lag={"0": 2}))
+    listening.telemetry.record_swept(swept(lag={"0": 7, "1": 9}))
+    listening.telemetry.record_swept(swept("cspm", lag={"0": 5}))
+    listening.telemetry.record_swept(swept(lag={"0": 2}))
     assert listening.points(LAG) == [(("cspm", "0"), 5), (("cwpp", "0"), 2)]
 
 
@@ -185,17 +187,17 @@ def test_a_worker_that_sweeps_no_longer_says_nothing_of_how_things_stand(
     listening: Listening, later: float, told: int
 ) -> None:
     """Else it would tell for ever what it saw last, while another worker's sweeps know better."""
-    listening.telemetry.swept(swept(lag={"0": 7}))
+    listening.telemetry.record_swept(swept(lag={"0": 7}))
     listening.seconds += later
     assert len(listening.points(LAG)) == told
 
 
 def test_every_metric_is_told_under_its_name_with_its_unit_and_its_attributes(listening: Listening) -> None:
     """No more and no fewer attributes than the table of instruments has."""
-    listening.telemetry.took([an_entry(shadowed_by=("try",))], "cwpp")
-    listening.telemetry.delivered([settled(a_claim())])
+    listening.telemetry.record_taken([an_entry(shadowed_by=("try",))], "cwpp")
+    listening.telemetry.record_delivered([settled(a_claim())])
     backlog = {"oncall": Backlog(Lane.PAGE, NOW, 1)}
-    listening.telemetry.swept(swept(lag={"0": 1}, backlog=backlog, holding={"scanner": NOW}))
+    listening.telemetry.record_swept(swept(lag={"0": 1}, backlog=backlog, holding={"scanner": NOW}))
     instruments: list[Instrument] = [*COUNTERS, AGE, *GAUGES]
     metrics = listening.metrics()
     assert set(metrics) == {one.name for one in instruments}

@@ -62,10 +62,10 @@ def test_where_there_is_no_trace_there_is_no_header(telemetry: Telemetry, hostil
 
 def test_everything_can_be_told_to_nobody(telemetry: Telemetry) -> None:
     """No SDK is no error."""
-    telemetry.took([an_entry()], "cwpp")
-    telemetry.delivered([settled(a_claim())])
+    telemetry.record_taken([an_entry()], "cwpp")
+    telemetry.record_delivered([settled(a_claim())])
     backlog = {"oncall": Backlog(Lane.PAGE, NOW, 1)}
-    telemetry.swept(swept(backlog=backlog, lag={"0": 1}, lost=[a_loss(1, 2)], paused={"oncall": a_pause()}))
+    telemetry.record_swept(swept(backlog=backlog, lag={"0": 1}, lost=[a_loss(1, 2)], paused={"oncall": a_pause()}))
 
 
 LATE = f"""
@@ -84,7 +84,7 @@ from router.telemetry.measures import Swept
 reader = InMemoryMetricReader()
 metrics.set_meter_provider(MeterProvider([reader]))
 trace.set_tracer_provider(TracerProvider())
-telemetry.swept(Swept(stream="cwpp", at=NOW, lag={{"0": 1}}))
+telemetry.record_swept(Swept(stream="cwpp", at=NOW, lag={{"0": 1}}))
 (told,) = reader.get_metrics_data().resource_metrics[0].scope_metrics
 assert told.scope.name == "alert_router"
 print(sorted(metric.name for metric in told.metrics))

@@ -135,7 +135,7 @@ class AtWork:
             clock=self._clock,
             concurrency=6,
             isolation=Isolation(),
-            on_settled=self._exported.telemetry.delivered,
+            on_settled=self._exported.telemetry.record_delivered,
         )
 
 
