@@ -219,41 +219,6 @@ def test_each_cluster_has_a_context_that_is_called_by_its_id(tmp_path: Path) -> 
     assert ran.stderr == "/subscriptions/one/gone: no credentials\n"
 
 
-CONTEXTS = r"""#!/usr/bin/env bash
-case "$*" in
-  "config get-contexts -o name") printf '%s\n' aks-payouts arn:aws:eks:eu-west-1:123456789012:cluster/prod ;;
-  *" get constraints "*|*" get --raw "*) echo "the server doesn't have a resource type" >&2; exit 1 ;;
-  "--context aks-payouts get nodes,"*" -A -o json") cat "$SAMPLES/payouts.json" ;;
-  *" get nodes,"*" -A -o json") cat "$SAMPLES/cards.json" ;;
-esac
-"""
-
-
-def test_the_loop_asks_each_context_whatever_it_is_called(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The context of a cluster of EKS is an ARN, which has slashes; a cluster without Gatekeeper leaves no empty file."""
-    (tmp_path / "kubectl").write_text(CONTEXTS)
-    (tmp_path / "kubectl").chmod(0o755)
-    (loop,) = [fence.text for fence in PAGE.fences if fence.language == "bash" and "files=()" in fence.text]
-    script = loop.partition("alert-router")[0] + "printf '%s\\n' \"${files[@]}\""
-    environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "SAMPLES": str(SAMPLES)}
-    ran = subprocess.run(
-        ["bash", "-c", script],
-        cwd=tmp_path,
-        env=environment,
-        capture_output=True,
-        text=True,
-        timeout=PATIENCE,
-        check=True,
-    )
-    monkeypatch.chdir(tmp_path)
-    said = House(tmp_path, capsys).says("coverage", "check", "--now", NOW, "--format", "json", *ran.stdout.splitlines())
-    found = {row["name"]: row["rungs"]["sensor-running"]["state"] for row in json.loads(said.out)["workloads"]}
-    assert found == {"aks-payouts": "gap", "arn:aws:eks:eu-west-1:123456789012:cluster/prod": "covered"}
-    assert said.err == ""
-
-
 def _scripts(value: Any) -> Iterator[str]:
     if isinstance(value, dict):
         for key, inner in value.items():
