@@ -10,7 +10,7 @@
     when_form       the shape of a route's `when`    clauses       its meaning
     destinations    the entries of `destinations:`
     suppression_directory, suppression_rule   the suppression rules, and one of them
-    scope, scope_breadth, cloud_breadth       what a rule holds, and whether that is too much
+    scope, scope_breadth                     what a rule holds, and whether that is too much
     silence_scope   what a silence holds, and when, as a person writes it
     owners, runbooks, attack, catalogue, examples     the other tables
     tag_files       which tags there are, as `az graph query` printed them

@@ -3,28 +3,34 @@
 A resource id is `/subscriptions/ID/resourceGroups/GROUP/providers/NAMESPACE/TYPE/NAME`, and only its group and its name tell
 resources of one kind apart. So a text is read along that form, part by part, until it says something that is not in each id.
 
+Names in other clouds are ARNs (`arn:aws:eks:REGION:ACCOUNT:cluster/NAME`), Google's
+(`container.googleapis.com/projects/P/zones/Z/clusters/NAME`), what a connector calls a resource
+(`.../securityConnectors/CONNECTOR/securityentitydata/NAME`), and images (`/repositories/NAME/images/sha256:DIGEST`). Only what
+stands for NAME and DIGEST tells resources apart.
+
 https://learn.microsoft.com/azure/azure-resource-manager/management/resource-name-rules
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html
+https://cloud.google.com/apis/design/resource_names
 """
 
 from __future__ import annotations
 
 import re
+import tomllib
 from collections.abc import Mapping
 from enum import Enum, auto
 from functools import lru_cache
+from importlib.resources import files
+from typing import NamedTuple
 
 from router.domain.suppression import Field
-from router.rulebook.cloud_breadth import is_in_each_cloud_id
+
+_TABLE = tomllib.loads(files("router.rulebook").joinpath("id_words.toml").read_text(encoding="utf-8"))
+_AZURE, _CLOUDS = _TABLE["azure"], _TABLE["clouds"]
 
 FEWEST = 3
 """Letters and digits that a text must have at least, and also what it says of a group or a name, unless it is whole."""
 
-_WORDS = frozenset(
-    {
-        "subscription", "subscriptions", "resourcegroup", "resourcegroups", "provider", "providers", "microsoft", "azure",
-    }
-)  # fmt: skip
-"""What every resource id has in it, apart from punctuation, or nearly so."""
 
 _PUNCTUATION = " ./\\-_:@"
 
@@ -53,25 +59,12 @@ _NEXT: Mapping[_IdPart, frozenset[_IdPart]] = {
 }
 _ANY = frozenset(_IdPart)
 
-# What Defender's alerts are about. A piece that stands alone is known by this list; behind `providers/` any is.
-_NAMESPACES = (
-    "apimanagement", "app", "automation", "cache", "cdn", "cognitiveservices", "compute", "containerinstance",
-    "containerregistry", "containerservice", "dbformariadb", "dbformysql", "dbforpostgresql", "devices", "documentdb",
-    "eventhub", "hybridcompute", "keyvault", "kubernetes", "machinelearningservices", "network", "operationalinsights",
-    "security", "servicebus", "sql", "sqlvirtualmachine", "storage", "synapse", "web",
-)  # fmt: skip
-_TYPES = (
-    "accounts", "applicationgateways", "automationaccounts", "connectedclusters", "containerapps", "containergroups",
-    "databaseaccounts", "flexibleservers", "iothubs", "machines", "managedclusters", "managedinstances", "namespaces",
-    "profiles", "publicipaddresses", "redis", "registries", "servers", "service", "sites", "sqlvirtualmachines",
-    "storageaccounts", "vaults", "virtualmachines", "virtualmachinescalesets", "virtualnetworks", "workspaces",
-)  # fmt: skip
 _SPELLED = {
     _IdPart.SUBSCRIPTIONS: "\nsubscriptions\n",
     _IdPart.GROUPS: "\nresourcegroups\n",
     _IdPart.PROVIDERS: "\nproviders\n",
-    _IdPart.NAMESPACE: "".join(f"\nmicrosoft.{name}\n" for name in _NAMESPACES),
-    _IdPart.TYPE: "".join(f"\n{name}\n" for name in _TYPES),
+    _IdPart.NAMESPACE: "".join(f"\nmicrosoft.{name}\n" for name in _AZURE["namespaces"]),
+    _IdPart.TYPE: "".join(f"\n{name}\n" for name in _AZURE["types"]),
 }
 """The names that a part may have, each between line ends, by which a piece of one is found."""
 
@@ -96,7 +89,7 @@ def names_many(text: str, field: Field) -> bool:
 def _find_breadth(text: str, has_ids: bool) -> str | None:
     if _letters_in(text) < FEWEST:
         return f"has fewer than {FEWEST} letters or digits, which almost every value has in it; write more of it"
-    if text.strip(_PUNCTUATION) in _WORDS or (has_ids and _is_in_each_id(text.strip())):
+    if text.strip(_PUNCTUATION) in _AZURE["words"] or (has_ids and _is_in_each_id(text.strip())):
         return (
             "is in every value: a rule may not cover a whole alert type; "
             "write it with a group or a resource, such as /resourceGroups/rg-build/"
@@ -156,3 +149,120 @@ def _lie_at(start: int, pieces: list[str], *, is_first: bool, is_last: bool) -> 
         if len(piece) > length or (len(piece) < length and not may_be_cut):
             return False
     return True
+
+
+# The same of names in other clouds.
+
+
+_REGIONS = "".join(
+    f"{_END}{area}-{direction}{_END}" for area in _CLOUDS["areas"] for direction in _CLOUDS["directions"]
+)
+_FORMS = "".join(f"{_END}{word}{_END}" for word in _CLOUDS["forms"])
+"""The words between line ends, by which a piece of one is found."""
+
+_WHOLE = frozenset([*_CLOUDS["services"], *_CLOUDS["kinds"]])
+_SHORT = "".join(f"{_END}{word}{_END}" for word in _WHOLE)
+_OVER_MANY = frozenset({"projects", "zones", "locations", "regions", "securityconnectors", "subscriptions"})
+"""Behind these stands the name of what holds many resources."""
+_NAMELESS = frozenset({"s3", "sns", "sqs"})
+"""Services whose ARNs name a resource without saying its kind."""
+
+_ARN = re.compile(r"arn:[a-z-]*:(?P<service>[a-z0-9-]*):[a-z0-9-]*:[0-9]*:(?P<rest>.*)", re.DOTALL)
+_SEPARATOR = re.compile(r"[/:\s]+")
+_REGION = re.compile(r"(?P<area>[a-z-]+?)(?:-|(?P<number>-?[0-9]{1,2})(?:-?[a-z])?)?")  # or a zone of one
+_ACCOUNT = re.compile(r"[0-9]{10,13}")
+_DIGITS = re.compile(r"[0-9]{1,13}")
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_SECURITY = ("microsoft.sec", "securityconnectors")
+_ENTITY = "securityentitydata"
+
+
+class _Part(NamedTuple):
+    """What stands between two separators; it may begin early where nothing is before it, and end early at the end."""
+
+    text: str
+    is_first: bool
+    is_last: bool
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it is whole, or long enough to tell names apart."""
+        return not (self.is_first or self.is_last) or sum(map(str.isalnum, self.text)) >= FEWEST
+
+
+def is_in_each_cloud_id(text: str) -> bool:
+    """Whether a text, in lower case, says nothing that tells one resource of another cloud from the next."""
+    if arn := _ARN.search(text):
+        return not _names_in_arn(arn["service"], arn["rest"])
+    parts = _parts_of(text)
+    words = [part.text for part in parts]
+    if "projects" in words and (found := _find_in_project(parts, words.index("projects") + 2)) is not None:
+        return not found
+    return not any(_is_name(parts, words, place) for place in range(len(parts)))
+
+
+def _parts_of(text: str) -> list[_Part]:
+    texts = _SEPARATOR.split(text)
+    last = len(texts) - 1
+    return [_Part(part, place == 0, place == last) for place, part in enumerate(texts) if part]
+
+
+def _names_in_arn(service: str, rest: str) -> bool:
+    """Whether the last field of an ARN names a resource; what is before it is of all in an account."""
+    kind, *names = _parts_of(f":{rest}") or [_Part("", is_first=False, is_last=True)]
+    if not names:
+        return kind.is_name and (service in _NAMELESS or not _is_piece(kind))
+    return any(name.is_name for name in names)
+
+
+def _find_in_project(parts: list[_Part], start: int) -> bool | None:
+    """Whether what follows a project's name names a resource; None where nothing follows, or something before may."""
+    if start >= len(parts) or parts[start - 2].is_first or not all(map(_is_piece, parts[: start - 2])):
+        return None
+    rest = [part for part in parts[start:] if part.text != "global"]
+    pairs = zip(rest[::2], rest[1::2], strict=False)
+    return any(kind.text not in _OVER_MANY and name.is_name for kind, name in pairs)
+
+
+def _is_name(parts: list[_Part], words: list[str], place: int) -> bool:
+    part = parts[place]
+    before = words[place - 1] if place else ""
+    after = words[place + 1] if place + 1 < len(words) else ""
+    if before in _OVER_MANY or after in ("resourcegroups", "zones", "locations", "regions", _ENTITY):
+        return False
+    if before == _ENTITY:
+        return part.is_name and not (part.is_last and _is_made_up(part.text))
+    if before == "resourcegroups" or (not place and after == "providers"):
+        # Of what lies in a group, only connectors are Microsoft.Security's.
+        return part.is_name and not any(word.startswith(_SECURITY) for word in words[place:])
+    if before in ("repositories", "clusters", "cluster", "instances") and after:
+        return part.is_name
+    return part.is_name and not _is_piece(part)
+
+
+def _is_made_up(text: str) -> bool:
+    """Whether it is how a connector begins the names of all resources of one kind, such as `aws-ec2-`."""
+    return all(word in _WHOLE or word in ("elastic", "ip") for word in text.split("-") if word)
+
+
+def _is_piece(part: _Part) -> bool:
+    """Whether a part is a word of the forms, a service, a kind, a region, a zone or an account, or a piece of one."""
+    text = part.text
+    piece = f"{'' if part.is_first else _END}{text}{'' if part.is_last else _END}"
+    if piece in _FORMS or (_END in piece and piece in _SHORT):
+        return True
+    is_number = (_DIGITS if part.is_first or part.is_last else _ACCOUNT).fullmatch(text) is not None
+    is_word = text in _WHOLE or text.endswith(".googleapis.com")
+    return is_word or is_number or _is_region(part) or _GUID.fullmatch(text) is not None or _is_begun(part)
+
+
+def _is_region(part: _Part) -> bool:
+    region = _REGION.fullmatch(part.text)
+    if region is None:
+        return False
+    end = _END if region["number"] or not part.is_last else ""
+    return f"{'' if part.is_first else _END}{region['area']}{end}" in _REGIONS
+
+
+def _is_begun(part: _Part) -> bool:
+    return part.is_last and part.text.endswith("-") and _is_made_up(part.text)
