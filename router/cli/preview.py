@@ -7,7 +7,7 @@ from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from router.app.lookback import look_back
 from router.cli.given import clock_for, lines_for, stream_for
@@ -18,10 +18,8 @@ from router.cli.streams import complain
 from router.decide.preview import Amount, NamedSignal, Preview, StandingPreview, rule_matcher
 from router.destinations import discover
 from router.destinations.wording.masking import masked
-from router.domain.catalogue import AttackTable
 from router.domain.errors import BadFile, BadPolicy, BadUsage
 from router.domain.owners import NO_OWNERS, Owners
-from router.domain.rulebook import DestinationSpec
 from router.domain.severity import gravity_of
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
@@ -46,12 +44,10 @@ def show(options: Namespace) -> int:
     rules = _rules_in(options.file, stream, loaded, now)
     previews = asyncio.run(_look_back(options, stream, rules, loaded))
     previewed = [Previewed(str(options.file), stream.value, preview) for preview in previews]
-    attack = loaded.rulebook.attack if loaded is not None and loaded.rulebook is not None else None
-    names = Names(loaded.policy.destinations if loaded is not None else {}, attack)
     if options.format == "json":
         print_json(list(map(document_of, previewed)))
     else:
-        print_previews(previewed, names)
+        print_previews(previewed, loaded)
     return FOUND if any(_is_too_grave(preview, options.fail_on) for preview in previews) else 0
 
 
@@ -114,64 +110,35 @@ def _rules_in(file: Path, stream: Stream, loaded: Loaded | None, now: datetime) 
     return read.rules
 
 
-NONE = "(none)"
-UNKNOWN = "(unknown)"
-
 _MOST = 20
-"""Rows of a table of names that anybody may have made up."""
-
-_BAR = 20
-"""Characters of the longest bar."""
+"""Names on a line that any sender may have made up."""
 
 
 class Previewed(NamedTuple):
-    """A rule of a file, and what it would have held.
-
-    Attributes:
-        file: the file as it was named.
-        stream: the stream that it is for.
-        preview: what it would have held.
-    """
+    """A rule of a file, as the file was named, and what it would have held."""
 
     file: str
     stream: str
     preview: Preview
 
 
-class Names(NamedTuple):
-    """What destinations and tactics are called.
-
-    Attributes:
-        destinations: the destinations that the rules name now.
-        attack: the tactics; None where no rules could be read.
-    """
-
-    destinations: Mapping[str, DestinationSpec]
-    attack: AttackTable | None
-
-
-class _Section(NamedTuple):
-    """A table of the report."""
-
-    heads: Sequence[str]
-    rows: Sequence[Sequence[object]]
-    numbers: Sequence[int] = ()
-
-
-def print_previews(previewed: Sequence[Previewed], names: Names) -> None:
+def print_previews(previewed: Sequence[Previewed], loaded: Loaded | None) -> None:
     """Prints previews for people."""
     to = screen()
     for number, one in enumerate(previewed):
         if number:
             to.print()
-        to.print(plain(masked(_title(one))), style="bold")
-        print_table(to, table_of(("", ""), _facts(one.preview, names)))
-        for section in _sections(one.preview, names):
-            to.print()
-            print_table(to, table_of(section.heads, section.rows, section.numbers))
-        for head, signals in _named(one.preview):
-            to.print(f"\n  {head}", style="bold")
-            print_table(to, table_of(("", ""), [line for signal in signals for line in _lines_of(signal)]))
+        span = f"from {timestamp(one.preview.since)} to {timestamp(one.preview.until)}"
+        title = f"{one.preview.name} ({one.file}, {one.stream}), as if in force {span}"
+        to.print(plain(masked(title)), style="bold")
+        print_table(to, table_of(("", ""), [*_facts(one.preview, loaded), *_standing_facts(one.preview.standing)]))
+        for head, signals in (
+            ("would have held, the gravest", one.preview.named),
+            ("would hold now, the gravest", one.preview.standing.named),
+        ):
+            if signals:
+                to.print(f"\n  {head}", style="bold")
+                print_table(to, table_of(("", ""), [line for signal in signals for line in _lines_of(signal)]))
 
 
 def document_of(one: Previewed) -> dict[str, object]:
@@ -229,20 +196,18 @@ def named_document(one: NamedSignal) -> dict[str, object]:
     }
 
 
-def _title(one: Previewed) -> str:
-    return f"{one.preview.name} ({one.file}, {one.stream}), as if in force {_span(one.preview)}"
-
-
-def _span(preview: Preview) -> str:
-    return f"from {timestamp(preview.since)} to {timestamp(preview.until)}"
-
-
-def _facts(preview: Preview, names: Names) -> Iterator[tuple[str, str]]:
+def _facts(preview: Preview, loaded: Loaded | None) -> Iterator[tuple[str, str]]:
     yield "would have held", _amount(preview.held)
+    book = loaded.rulebook if loaded is not None else None
+    tactics = book.attack.tactics if book is not None else {}
+    yield from _by("by severity", preview.by_severity, {"": "(unknown)"})
+    yield from _by("by ATT&CK tactic", preview.by_tactic, {"": "(none)", **tactics})
+    yield from _by("by type", preview.by_type, {"": "(none)"})
+    yield from _by("by day (UTC)", preview.by_day, {})
     if preview.held_already:
         yield "held anyway", _listed(preview.held_already, "decision")
     for name, spared in preview.spared.items():
-        spec = names.destinations.get(name)
+        spec = loaded.policy.destinations.get(name) if loaded is not None else None
         lane = f" ({spec.lane} lane)" if spec is not None else ""
         yield "would not have told", f"{name}{lane}: {counted(spared.notices, 'notice')} fewer ({spared.opened} opened)"
     if preview.let_go.decisions:
@@ -251,7 +216,6 @@ def _facts(preview: Preview, names: Names) -> Iterator[tuple[str, str]]:
     if preview.unjudged:
         unjudged = counted(preview.unjudged, "decision")
         yield "not known of", f"{unjudged}: what rules can match of their signals is not kept"
-    yield from _standing_facts(preview.standing)
 
 
 def _standing_facts(standing: StandingPreview) -> Iterator[tuple[str, str]]:
@@ -267,52 +231,28 @@ def _standing_facts(standing: StandingPreview) -> Iterator[tuple[str, str]]:
         yield "not known of now", f"{counted(standing.unjudged, 'signal')}: what rules can match of them is not kept"
 
 
+def _by(head: str, amounts: Mapping[Any, Amount], words: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """How many signals there are of each name, on one line."""
+    named = [f"{words.get(str(name)) or name} {amount.signals:,}" for name, amount in amounts.items()]
+    more = [f"and {len(named) - _MOST} more"] if len(named) > _MOST else []
+    if named:
+        yield head, ", ".join([*named[:_MOST], *more])
+
+
 def _listed(counts: Mapping[str, int], what: str) -> str:
     return ", ".join(f"{counted(many, what)} by {name}" for name, many in counts.items())
 
 
-def _sections(preview: Preview, names: Names) -> Iterator[_Section]:
-    if preview.held.signals:
-        tactics = names.attack.tactics if names.attack is not None else {}
-        yield _by("by severity", preview.by_severity, UNKNOWN, {})
-        yield _by("by ATT&CK tactic", preview.by_tactic, NONE, tactics)
-        yield _by("by type", preview.by_type, NONE, {})
-        yield _by_day(preview)
-
-
-def _by(head: str, amounts: Mapping[str, Amount], nothing: str, words: Mapping[str, str]) -> _Section:
-    rows = [(words.get(name) or name or nothing, *amount) for name, amount in amounts.items()]
-    beyond = [(f"and {len(rows) - _MOST} more", "", "")] if len(rows) > _MOST else []
-    return _Section((head, "signals", "decisions"), [*rows[:_MOST], *beyond], (1, 2))
-
-
-def _by_day(preview: Preview) -> _Section:
-    most = max(amount.signals for amount in preview.by_day.values())
-    rows = [(day, *amount, "#" * max(1, round(_BAR * amount.signals / most))) for day, amount in preview.by_day.items()]
-    return _Section(("by day (UTC)", "signals", "decisions", ""), rows, (1, 2))
-
-
-def _named(preview: Preview) -> Iterator[tuple[str, Sequence[NamedSignal]]]:
-    if preview.named:
-        yield "would have held, the gravest", preview.named
-    if preview.standing.named:
-        yield "would hold now, the gravest", preview.standing.named
-
-
 def _lines_of(one: NamedSignal) -> Iterator[Sequence[object]]:
     """A signal on three lines: a terminal is narrow, and ids are long."""
-    at = f" at {timestamp(one.at)}" if one.at is not None else ""
-    yield one.severity or UNKNOWN, one.title or one.type or ""
-    yield "", one.resource or ""
-    yield "", f"{_became(one)}{at}, id {one.id or ''}"
-
-
-def _became(one: NamedSignal) -> str:
     if one.held_by is not None:
-        return f"held by {one.held_by}"
-    if one.at is None:
-        return "routed"
-    return f"routed to {', '.join(one.destinations) or 'nobody'}"
+        became = f"held by {one.held_by}"
+    else:
+        became = "routed" if one.at is None else f"routed to {', '.join(one.destinations) or 'nobody'}"
+    at = f" at {timestamp(one.at)}" if one.at is not None else ""
+    yield one.severity or "(unknown)", one.title or one.type or ""
+    yield "", one.resource or ""
+    yield "", f"{became}{at}, id {one.id or ''}"
 
 
 def _amount(amount: Amount) -> str:

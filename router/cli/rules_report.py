@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from os.path import abspath
 from pathlib import Path, PurePosixPath
 
@@ -15,7 +14,6 @@ from router.decide import explain
 from router.domain.decisions import Outcome
 from router.domain.hubs import Arrival
 from router.domain.owners import find_owner_of
-from router.domain.rulebook import Rulebook
 from router.domain.signals import Signal, Stream
 from router.domain.silences import find_shadow_rule, shadow_name
 from router.ingest.messages import Message, MessagePart, MessageReader, NotUnderstood
@@ -147,9 +145,8 @@ def unmet_in(example: Example, reader: MessageReader, where: str) -> Iterator[Un
             unmet = example.unmet_by(decided)
             to_explain = next((key for key in ("outcome", "suppressed_by") if key in unmet), None)
             for key, what in unmet.items():
-                why = _why(part, example, reader, decided) if key == to_explain else ""
-                if key == "shadowed_by":
-                    why = "; ".join(_shadows_asked(part, example, reader, decided))
+                is_explained = key in (to_explain, "shadowed_by")
+                why = _why(key, part, example, reader, decided) if is_explained else ""
                 yield Unmet(which, f"{what} ({why})" if why else what)
 
 
@@ -161,58 +158,38 @@ def owner_of(part: MessagePart, reader: MessageReader) -> str | None:
     return owner.name if owner is not None else None
 
 
-def _why(part: MessagePart, example: Example, reader: MessageReader, decided: Mapping[str, object]) -> str:
-    """The decision's reason; and where a rule was to hold a signal that it could have held, why it does not."""
+def _why(key: str, part: MessagePart, example: Example, reader: MessageReader, decided: Mapping[str, object]) -> str:
+    """The decision's reason; and where a rule was to hold a signal that could be held, what `explain` says of that rule."""
     reason = str(decided["reason"])
     if isinstance(part, NotUnderstood):
         at_fault = part.quarantined.at_fault
         return f"{reason}; at fault: {at_fault}" if at_fault else reason
-    name = example.expect.get("suppressed_by")
-    if name is not None and name == decided["suppressed_by"]:
+    name, is_held = example.expect.get("suppressed_by"), decided["outcome"] == Outcome.SUPPRESSED
+    if not (is_held or decided["outcome"] == Outcome.ROUTED) or (name is not None and name == decided["suppressed_by"]):
         return reason
-    is_to_be_held = name is not None or example.expect.get("outcome") == Outcome.SUPPRESSED
-    if not is_to_be_held or decided["outcome"] not in (Outcome.ROUTED, Outcome.SUPPRESSED):
+    signal, book = part.signal, reader.rulebooks[part.signal.stream]
+    steps = explain(signal, book, example.now).steps
+    said = {step.rule: f"{step.question} {step.answer}" for step in steps if step.rule is not None}
+    if key == "shadowed_by":
+        missing = [name for name in _texts_in(example.expect[key]) if name not in _texts_in(decided[key])]
+        shadows = [(f"shadow rule {name}", shadow_name(name), name in book.shadows.by_name) for name in missing]
+        return "; ".join(
+            said.get(on_record) or _absent(what, is_there, signal) for what, on_record, is_there in shadows
+        )
+    if isinstance(name, str):
+        rules = [said.get(name) or _absent(f"rule {name}", name in book.suppressions.by_name, signal)]
+    elif example.expect.get("outcome") == Outcome.SUPPRESSED:
+        rules = [text for rule, text in said.items() if find_shadow_rule(rule) is None]
+        more = [f"and {len(rules) - _MOST_RULES} more rules"] if len(rules) > _MOST_RULES else []
+        rules = [*rules[:_MOST_RULES], *more] or [f"there is no rule for {signal.type}"]
+    else:
         return reason
-    rules = _rules_asked(part.signal, reader.rulebooks[part.signal.stream], name, example.now)
-    return "; ".join([reason, *rules] if decided["outcome"] == Outcome.SUPPRESSED else rules)
+    return "; ".join([reason, *rules] if is_held else rules)
 
 
-def _rules_asked(signal: Signal, rulebook: Rulebook, name: object, now: datetime) -> list[str]:
-    """What each suppression rule for a signal, or the one of a name, says of it, as `explain` says it."""
-    steps = explain(signal, rulebook, now).steps
-    rules = [step for step in steps if step.rule is not None and find_shadow_rule(step.rule) is None]
-    asked = [step for step in rules if name in (None, step.rule)]
-    if not asked:
-        if name is None:
-            return [f"there is no rule for {signal.type}"]
-        is_there = name in rulebook.suppressions.by_name
-        return [f"the rule {name} is not about {signal.type}" if is_there else f"there is no rule {name}"]
-    more = [f"and {len(asked) - _MOST_RULES} more rules"] if len(asked) > _MOST_RULES else []
-    return [*(f"{step.question} {step.answer}" for step in asked[:_MOST_RULES]), *more]
+def _absent(what: str, is_there: bool, signal: Signal) -> str:
+    return f"the {what} is not about {signal.type}" if is_there else f"there is no {what}"
 
 
-def _shadows_asked(
-    part: MessagePart, example: Example, reader: MessageReader, decided: Mapping[str, object]
-) -> Iterator[str]:
-    """Why each shadow rule that was to hold a signal would not, as `explain` says it."""
-    wanted, got = (
-        one if isinstance(one, list) else [] for one in (example.expect["shadowed_by"], decided["shadowed_by"])
-    )
-    missing = sorted(set(wanted).difference(got))
-    if isinstance(part, NotUnderstood) or not missing:
-        return
-    if decided["outcome"] not in (Outcome.ROUTED, Outcome.SUPPRESSED):
-        yield f"{decided['reason']}, and such signals no rule is asked about"
-        return
-    rulebook = reader.rulebooks[part.signal.stream]
-    steps = {step.rule: step for step in explain(part.signal, rulebook, example.now).steps}
-    for name in missing[:_MOST_RULES]:
-        if step := steps.get(shadow_name(name)):
-            yield f"{step.question} {step.answer}"
-        else:
-            is_there = name in rulebook.shadows.by_name
-            yield (
-                f"the shadow rule {name} is not about {part.signal.type}"
-                if is_there
-                else f"there is no shadow rule {name}"
-            )
+def _texts_in(names: object) -> list[str]:
+    return list(map(str, names)) if isinstance(names, list) else []

@@ -115,8 +115,8 @@ def test_a_preview_is_read_on_a_terminal(routed: House) -> None:
     assert "would have held 2 signals, 2 decisions" in lines
     assert "would not have told people (rows lane): 2 notices fewer (2 opened)" in lines
     assert "would hold now 2 signals that stand, the gravest High" in lines
-    assert "2026-11-24 2 2 ####################" in lines
-    assert {"by ATT&CK tactic signals decisions", "Execution 2 2", "Persistence 1 1"} <= set(lines)
+    assert {"by severity High 1, Medium 1", "by ATT&CK tactic Execution 2, Persistence 1"} <= set(lines)
+    assert {"by type VM_Example 2", "by day (UTC) 2026-11-24 2"} <= set(lines)
     assert "\x1b" not in said.out
     assert "\u202e" not in said.out
     assert "A" * 43 not in said.out

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from router.cli.unheard_plans import find_unheard_plans
+from router.cli.rules import find_unheard_plans
 from router.coverage.expected.loading import read_coverage
 from router.coverage.expected.manifest import FILE as COVERAGE
 from router.domain.signals import Stream

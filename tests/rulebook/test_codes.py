@@ -14,7 +14,7 @@ DESCRIBED = dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", SECTION, re.MULTILIN
 SOURCES = [
     *(ROOT / "router" / "rulebook").rglob("*.py"),
     *(ROOT / "router" / "coverage" / "expected").rglob("*.py"),
-    ROOT / "router" / "cli" / "unheard_plans.py",
+    ROOT / "router" / "cli" / "rules.py",
 ]
 
 NOTING = {"note", "blame", "warn", "warning", "problem"}

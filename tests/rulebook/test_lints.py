@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.cli import main
-from router.cli.unheard_plans import find_unheard_plans
+from router.cli.rules import find_unheard_plans
 from router.decide.suppression import covers
 from router.domain.owners import NO_OWNERS
 from router.domain.signals import Stream
