@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from shutil import get_terminal_size
@@ -253,14 +253,24 @@ _STATE_HELP = "where the state is kept: a directory, sqlite:DIRECTORY, or postgr
 _AUTHOR = "who does it, best by mail address (default: git's user.email or user.name, else who is logged in)"
 
 
-def add_stream(parser: Parser, help: str) -> None:
-    """Add `--stream`."""
-    parser.add_argument("--stream", choices=STREAMS, help=help)
+FORMATS = ("text", "json")
+
+_SHARED: Mapping[str, Mapping[str, Any]] = {
+    "--author": {"metavar": "TEXT", "help": _AUTHOR},
+    "--decisions": {"metavar": "FILE", "type": file_in},
+    "--format": {"choices": FORMATS, "default": "text", "help": "how to print (default: text)"},
+    "--now": {"metavar": "ISO", "type": instant_in, "help": "the time to decide at (default: the clock's)"},
+    "--rules": {"metavar": "DIR", "type": Path, "default": RULES_DIR, "help": RULES_HELP},
+    "--stream": {"choices": STREAMS},
+    "--yes": {"action": "store_true", "help": "do not ask; needed where there is no terminal"},
+}
+"""The options that several commands take."""
 
 
-def add_rules_dir(parser: Parser) -> None:
-    """Add `--rules`."""
-    parser.add_argument("--rules", metavar="DIR", type=Path, default=RULES_DIR, help=RULES_HELP)
+def add_shared(parser: Parser, *names: str, **changes: Any) -> None:
+    """Add shared options, with other words or values where this command has some."""
+    for name in names:
+        parser.add_argument(name, **{**_SHARED[name], **changes})
 
 
 def add_state(
@@ -288,33 +298,7 @@ def add_state_if_there(parser: Parser) -> None:
     add_state(parser, None, else_=f", else {DEFAULT_STATE} if it is there")
 
 
-def add_now(parser: Parser, help: str = "the time to decide at") -> None:
-    """Add `--now`; `help` says what happens at that instant."""
-    parser.add_argument("--now", metavar="ISO", type=instant_in, help=f"{help} (default: the clock's)")
-
-
-def add_decisions(parser: Parser, help: str) -> None:
-    """Add `--decisions`."""
-    parser.add_argument("--decisions", metavar="FILE", type=file_in, help=help)
-
-
 def add_ids(parser: Parser) -> None:
     """Add ids from a list, and `--all`."""
     parser.add_argument("--all", action="store_true", help="all of them")
     parser.add_argument("ids", metavar="ID", nargs="*", help=ID_HELP)
-
-
-def add_yes(parser: Parser) -> None:
-    """Add `--yes`."""
-    parser.add_argument("--yes", action="store_true", help="do not ask; needed where there is no terminal")
-
-
-def add_format(parser: Parser, *more: str) -> None:
-    """Add `--format`: text, JSON, and `more`."""
-    formats = ("text", "json", *more)
-    parser.add_argument("--format", choices=formats, default="text", help="how to print (default: text)")
-
-
-def add_author(parser: Parser) -> None:
-    """Add `--author`."""
-    parser.add_argument("--author", metavar="TEXT", help=_AUTHOR)

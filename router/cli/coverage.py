@@ -8,15 +8,13 @@ from datetime import timedelta
 from pathlib import Path
 
 from router.cli.arguments import (
+    FORMATS,
     Commands,
     Parser,
     add_command,
-    add_format,
     add_group,
-    add_now,
-    add_rules_dir,
+    add_shared,
     add_state,
-    add_yes,
     duration_in,
     file_in,
     seconds_in,
@@ -66,14 +64,14 @@ def add_coverage_commands(commands: Commands) -> None:
     """Adds `coverage`."""
     coverage = add_group(commands, "coverage", "say which workloads Defender would never speak of")
     check = add_command(coverage, "check", "router.coverage.commands.check:check", _CHECK)
-    add_rules_dir(check)
-    add_now(check, "the time to judge at")
-    add_format(check, "github", "junit", "markdown")
+    add_shared(check, "--rules")
+    add_shared(check, "--now", help="the time to judge at (default: the clock's)")
+    add_shared(check, "--format", choices=(*FORMATS, "github", "junit", "markdown"))
     check.add_argument("--allow-unknown", action="store_true", help="what is unknown does not fail")
     _add_judged(check)
     report = add_command(coverage, "report", "router.coverage.commands.check:report", _REPORT)
-    add_rules_dir(report)
-    add_now(report, "the time to judge at")
+    add_shared(report, "--rules")
+    add_shared(report, "--now", help="the time to judge at (default: the clock's)")
     report.add_argument(
         "--out",
         metavar="FILE",
@@ -83,7 +81,7 @@ def add_coverage_commands(commands: Commands) -> None:
     )
     _add_judged(report)
     init = add_command(coverage, "init", "router.coverage.commands.init:init", _INIT)
-    add_now(init, "the time to judge at")
+    add_shared(init, "--now", help="the time to judge at (default: the clock's)")
     init.add_argument("--out", metavar="FILE", type=file_in, help="write the draft there, unless there is a file")
     _add_judged(init)
 
@@ -153,10 +151,9 @@ def add_drill_command(commands: Commands) -> None:
     drill.add_argument("--within", metavar="DURATION", type=within_in, help=_WITHIN)
     drill.add_argument("--heartbeat", action="store_true", help=_HEARTBEAT)
     drill.add_argument("--keep", action="store_true", help="leave the sample alerts in Defender as they are")
-    add_yes(drill)
-    add_rules_dir(drill)
+    add_shared(drill, "--yes", "--rules")
     add_state(drill)
-    add_format(drill)
+    add_shared(drill, "--format")
 
 
 def within_in(text: str) -> timedelta:

@@ -14,18 +14,12 @@ from router.cli.arguments import (
     STREAMS,
     Commands,
     Parser,
-    add_author,
     add_command,
-    add_decisions,
-    add_format,
     add_group,
     add_ids,
-    add_now,
-    add_rules_dir,
+    add_shared,
     add_state,
     add_state_if_there,
-    add_stream,
-    add_yes,
     duration_in,
 )
 from router.cli.coverage import add_coverage_commands, add_drill_command
@@ -39,11 +33,15 @@ _SIGNAL = "its id, the end of one, its key, the number of a ticket, or its resou
 def add_run_command(commands: Commands) -> None:
     """Add `run`."""
     run = add_command(commands, "run", "router.cli.run:run", "route messages from files")
-    add_stream(run, "the stream that the messages come from; without it each goes to its own")
-    add_rules_dir(run)
+    add_shared(run, "--stream", help="the stream that the messages come from; without it each goes to its own")
+    add_shared(run, "--rules")
     add_state(run)
-    add_now(run, "the time to decide at and to deliver at, so what is due and what is too old")
-    add_decisions(run, "write every decision there, one JSON object a line")
+    add_shared(
+        run,
+        "--now",
+        help="the time to decide at and to deliver at, so what is due and what is too old (default: the clock's)",
+    )
+    add_shared(run, "--decisions", help="write every decision there, one JSON object a line")
     run.add_argument("--dry-run", action="store_true", help="only decide: no state, no secrets, nothing sent")
     run.add_argument("files", metavar="FILE", nargs="+", help=FILE_HELP)
 
@@ -53,17 +51,19 @@ def add_demo_command(commands: Commands) -> None:
     demo = add_command(commands, "demo", "alert_router_demo.story:run", "route bundled samples to a SOC on loopback")
     # It is the same wherever it is tried: no setting says where its state is.
     demo.add_argument("--state", metavar="DIR", type=Path, default=DEFAULT_STATE / "demo", help=_DEMO_STATE)
-    add_decisions(demo, "where to write decisions (default: in the state)")
+    add_shared(demo, "--decisions", help="where to write decisions (default: in the state)")
 
 
 def add_explain_command(commands: Commands) -> None:
     """Add `explain`."""
     explain = add_command(commands, "explain", "router.cli.explain:run", _EXPLAIN)
-    add_stream(explain, "the stream that the messages come from, or the signal is of; without it either")
-    add_rules_dir(explain)
+    add_shared(
+        explain, "--stream", help="the stream that the messages come from, or the signal is of; without it either"
+    )
+    add_shared(explain, "--rules")
     add_state_if_there(explain)
-    add_now(explain, "the time to decide at, or to tell of")
-    add_format(explain)
+    add_shared(explain, "--now", help="the time to decide at, or to tell of (default: the clock's)")
+    add_shared(explain, "--format")
     explain.add_argument(
         "--notice",
         metavar="DESTINATION",
@@ -85,7 +85,7 @@ def add_serve_command(commands: Commands) -> None:
     serve = add_command(
         commands, "serve", "router.cli.serve:serve", "read the event hubs, deliver and sweep, until told to stop"
     )
-    add_rules_dir(serve)
+    add_shared(serve, "--rules")
     add_state(serve)
 
 
@@ -105,8 +105,8 @@ def add_state_command(commands: Commands) -> None:
     """Add `state`."""
     state = add_command(commands, "state", "router.cli.state:show", _STATE)
     add_state(state)
-    add_now(state, "the time to tell of: what is due then")
-    add_format(state)
+    add_shared(state, "--now", help="the time to tell of: what is due then (default: the clock's)")
+    add_shared(state, "--format")
     inner: Commands = state.add_subparsers(title="commands", metavar="COMMAND")
     upgrade = add_command(inner, "upgrade", "router.cli.state:upgrade", _UPGRADE)
     copy = add_command(inner, "backup", "router.cli.state:copy", _BACKUP)
@@ -129,11 +129,11 @@ def add_dead_letters_commands(commands: Commands) -> None:
         _REDRIVE,
     )
     discard = add_command(letters, "discard", "router.cli.dead_letters:discard", "forget them for good")
-    add_yes(discard)
+    add_shared(discard, "--yes")
     for command in (listing, show):
-        add_format(command)
+        add_shared(command, "--format")
     for command in (redrive, discard):
-        add_now(command, "the time to do it at")
+        add_shared(command, "--now", help="the time to do it at (default: the clock's)")
         add_ids(command)
     for command in (listing, show, redrive, discard):
         add_state(command)
@@ -146,13 +146,12 @@ def add_quarantine_commands(commands: Commands) -> None:
     show = add_command(quarantine, "show", "router.cli.quarantine:show", "show one message whole")
     show.add_argument("id", metavar="ID", help=ID_HELP)
     retake = add_command(quarantine, "retake", "router.cli.quarantine:retake", _RETAKE)
-    add_stream(retake, "the stream that they come from; without it each goes to its own")
-    add_rules_dir(retake)
-    add_now(retake)
+    add_shared(retake, "--stream", help="the stream that they come from; without it each goes to its own")
+    add_shared(retake, "--rules", "--now")
     discard = add_command(quarantine, "discard", "router.cli.quarantine:discard", "forget messages for good")
-    add_yes(discard)
+    add_shared(discard, "--yes")
     for command in (listing, show):
-        add_format(command)
+        add_shared(command, "--format")
     for command in (retake, discard):
         add_ids(command)
     for command in (listing, show, retake, discard):
@@ -177,11 +176,11 @@ def add_destinations_commands(commands: Commands) -> None:
         command.add_argument("--stream", choices=STREAMS, help="the stream of the destination; without it either")
         command.add_argument("--rules", metavar="DIR", type=Path, help=_RULES_THERE)
         add_state(command)
-        add_now(command, "the time to do it at")
+        add_shared(command, "--now", help="the time to do it at (default: the clock's)")
     for command in (listing, hold, release):
-        add_format(command)
+        add_shared(command, "--format")
     for command in (hold, release):
-        add_author(command)
+        add_shared(command, "--author")
         command.add_argument("name", metavar="NAME", help="the destination, as the policy calls it")
 
 

@@ -5,20 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 
 from router.cli.arguments import (
+    FORMATS,
     ID_HELP,
     RULES_HELP,
     STREAMS,
     Commands,
-    add_author,
     add_command,
-    add_format,
     add_group,
-    add_now,
-    add_rules_dir,
+    add_shared,
     add_state,
     add_state_if_there,
-    add_stream,
-    add_yes,
     directory_in,
     duration_in,
     file_in,
@@ -65,8 +61,8 @@ def add_rules_commands(commands: Commands) -> None:
     test = add_command(rules, "test", "router.cli.rules:test", "run the examples")
     for command in (check, test):
         command.add_argument("directory", metavar="DIR", type=Path, nargs="?", default=Path("rules"), help=RULES_HELP)
-        add_now(command)
-        add_format(command, "github", "junit")
+        add_shared(command, "--now")
+        add_shared(command, "--format", choices=(*FORMATS, "github", "junit"))
     check.add_argument("--strict", action="store_true", help="warnings are problems")
     listing = add_command(rules, "list", "router.cli.rules_list:list_them", _LIST)
     listing.add_argument("directory", metavar="DIR", type=Path, nargs="?", default=Path("rules"), help=RULES_HELP)
@@ -81,18 +77,22 @@ def add_rules_commands(commands: Commands) -> None:
         type=duration_in,
         help="those alone that held nothing for that time, such as 30d",
     )
-    add_stream(listing, "those of that stream alone")
-    add_now(listing, "the time to tell of")
-    add_format(listing)
+    add_shared(listing, "--stream", help="those of that stream alone")
+    add_shared(listing, "--now", help="the time to tell of (default: the clock's)")
+    add_shared(listing, "--format")
     preview = add_command(rules, "preview", "router.cli.preview:show", "say what a suppression rule would have held")
-    add_stream(preview, "the stream that the rule is for; without it the one in whose directory its file stands")
-    add_rules_dir(preview)
+    add_shared(
+        preview,
+        "--stream",
+        help="the stream that the rule is for; without it the one in whose directory its file stands",
+    )
+    add_shared(preview, "--rules")
     add_state(preview)
     preview.add_argument(
         "--since", metavar="DURATION", type=duration_in, default="30d", help="how far back to look (default: 30d)"
     )
-    add_now(preview, "the time up to which to look")
-    add_format(preview)
+    add_shared(preview, "--now", help="the time up to which to look (default: the clock's)")
+    add_shared(preview, "--format")
     preview.add_argument(
         "--fail-on",
         metavar="SEVERITY",
@@ -110,17 +110,17 @@ def add_attack_commands(commands: Commands) -> None:
     """Adds `attack`."""
     attack = add_group(commands, "attack", "show what the rules make of MITRE ATT&CK")
     layer = add_command(attack, "layer", "router.cli.attack:layer", _LAYER)
-    add_stream(layer, "the stream to tell of (default: cwpp)")
-    add_rules_dir(layer)
+    add_shared(layer, "--stream", help="the stream to tell of (default: cwpp)")
+    add_shared(layer, "--rules")
     source = layer.add_mutually_exclusive_group()
     add_state(source)
     source.add_argument("file", metavar="FILE", type=file_in, nargs="?", help=_DECISIONS)
     since = "how far back to look, such as 30d or 12h (default: 30d; in a file, all of it)"
     layer.add_argument("--since", metavar="DURATION", type=duration_in, help=since)
     layer.add_argument("--until", metavar="ISO", type=instant_in, help="where the time to look at ends (default: now)")
-    add_now(layer, "the time to tell of: which rules are in force then")
+    add_shared(layer, "--now", help="the time to tell of: which rules are in force then (default: the clock's)")
     layer.add_argument("--out", metavar="FILE", type=file_in, help="write the layer there, for the Navigator")
-    add_format(layer)
+    add_shared(layer, "--format")
 
 
 def add_silences_commands(commands: Commands) -> None:
@@ -145,9 +145,7 @@ def add_silences_commands(commands: Commands) -> None:
     add.add_argument("--every", metavar="WINDOW", help=_EVERY)
     add.add_argument("--reason", metavar="TEXT", required=True, help="why; people will read it")
     add.add_argument("--ticket", metavar="TICKET", help="the ticket that allows it, where the policy wants one")
-    add_author(add)
-    add_rules_dir(add)
-    add_yes(add)
+    add_shared(add, "--author", "--rules", "--yes")
     listing = add_command(silences, "list", "router.cli.silences:list_them", "list them, the soonest end first")
     listing.add_argument("--expired", action="store_true", help="those that are over, instead")
     extend = add_command(
@@ -156,14 +154,14 @@ def add_silences_commands(commands: Commands) -> None:
     extend.add_argument(
         "--for", metavar="DURATION", dest="duration", type=duration_in, required=True, help="by how much longer"
     )
-    add_rules_dir(extend)
+    add_shared(extend, "--rules")
     end = add_command(
         silences, "end", "router.cli.silences:end", "end one now: what it holds and still stands comes out"
     )
     for command in (extend, end):
         command.add_argument("id", metavar="ID", help=ID_HELP)
-        add_author(command)
+        add_shared(command, "--author")
     for command in (add, listing, extend, end):
         add_state(command)
-        add_now(command, "the time to do it at")
-        add_format(command)
+        add_shared(command, "--now", help="the time to do it at (default: the clock's)")
+        add_shared(command, "--format")
