@@ -45,15 +45,13 @@ class GroupLife:
     """The group that a signal joined last at one destination.
 
     Attributes:
-        key: the key of the group.
         by: what its members have in common, as pairs of name and value.
         total: how many signals ever joined; None where the group is not kept.
         standing: how many of them are not over; None where the group is not kept.
-        is_summary: whether it is a summary of what the destination's limit held back.
-        waits_for_room: whether it waits to open until the limit of its destination has room.
+        is_summary: whether it is one of what the destination's limit held back.
+        waits_for_room: whether it waits to open until that limit has room.
         stands: whether the signal was not over when it last changed the group.
         changed: when the signal last changed the group.
-        deliveries: its deliveries, by turn.
         joined: the turn of the group to which the signal's latest turn led; None where it led to no notice.
         is_named: whether the group's notices name the signal: they name only the gravest and the latest of many.
     """
@@ -81,8 +79,7 @@ class DestinationLife:
     """What a signal has to do with one destination.
 
     Attributes:
-        name: the destination's name.
-        lane: its lane; None where neither a delivery nor the rules say it.
+        lane: None where neither a delivery nor the rules say it.
         deliveries: the signal's own deliveries there, by turn; those of the record's second home by decision.
         group: the group of which it is told there instead, or beside.
         pause: its pause, where it refuses our credentials now.
@@ -130,9 +127,7 @@ class SignalLife:
     """All that the state has of one signal.
 
     Attributes:
-        key: its key.
-        stream: its stream.
-        decisions: the decisions on it, the earliest first.
+        decisions: the earliest first.
         has_earlier: whether there are earlier ones, which were not read.
         row: its row of the ledger; None where none is kept.
         silences: those silences that held it ever and are still kept, by their names on record.

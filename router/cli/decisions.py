@@ -33,12 +33,7 @@ def _plain(value: object) -> object:
 
 @dataclass(frozen=True, slots=True)
 class DecisionsFile:
-    """A file that decisions are written to, in the order in which they are made.
-
-    Attributes:
-        path: its path.
-        file: the open file.
-    """
+    """A file that decisions are written to, in the order in which they are made."""
 
     path: Path
     file: BinaryIO

@@ -29,10 +29,7 @@ class Annotation:
     Attributes:
         path: the file, relative to the working directory, with slashes; absolute where it lies elsewhere; empty for what
             stands in no file of the repository.
-        line: the line, where it is known.
-        level: how bad it is.
         code: the sort of thing, which never changes.
-        message: what is wrong and what to do.
     """
 
     path: str
@@ -50,13 +47,9 @@ class Case:
     """One thing that was tested; it passed if it has no failures and no errors, and was not skipped.
 
     Attributes:
-        suite: the suite that it belongs to.
-        name: its name in the suite.
         path: the file that it stands in, as in an annotation.
-        line: the line, where it is known.
-        failures: what was not as it should be; none if it passed.
-        errors: why it could not be told whether it passed.
-        remarks: what else is to be said, though it fails nothing.
+        errors: why it is not known whether it passed.
+        remarks: what else is worth knowing, though it fails nothing.
         skipped: why it was not tested; None if it was.
     """
 

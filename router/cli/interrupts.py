@@ -21,11 +21,7 @@ _SHOW_CURSOR = "\x1b[?25h"
 
 
 class Interrupted(RouterError):
-    """The program was asked to end and did, in order; its text is what is left to do.
-
-    Attributes:
-        code: the exit code that says so.
-    """
+    """The program was asked to end and did, in order; its text is what is left to do, and `code` the exit code."""
 
     def __init__(self, number: int, text: str) -> None:
         super().__init__(f"{_WORDS[signal.Signals(number)]}: {text}")

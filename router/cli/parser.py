@@ -1,15 +1,19 @@
-"""What can be written on the command line."""
+"""What can be written on the command line; and what the program says of itself: its version, and how shells complete it."""
 
 from __future__ import annotations
 
+import sys
 from argparse import SUPPRESS, ArgumentParser, Namespace, _SubParsersAction
 from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from router.cli.arguments import (
     DEFAULT_STATE,
     FILE_HELP,
     ID_HELP,
+    RULES_DIR,
     RULES_HELP,
     STREAMS,
     Commands,
@@ -24,6 +28,11 @@ from router.cli.arguments import (
 )
 from router.cli.coverage import add_coverage_commands, add_drill_command
 from router.cli.rule_commands import add_attack_commands, add_init_command, add_rules_commands, add_silences_commands
+from router.domain.errors import BadUsage
+from router.domain.texts import counted, one_line
+
+if TYPE_CHECKING:
+    from router.domain.signals import Stream
 
 _EXPLAIN = "say every step of the decision on each signal in a file; or, of a signal in a state, its whole life"
 _DEMO_STATE = "the directory where the state is kept (default: .state/demo)"
@@ -220,7 +229,7 @@ def parse(arguments: Sequence[str]) -> Namespace:
     if unknown:
         options.parser.refuse_unknown(unknown, getattr(options, "directory", None))
     if options.version:
-        options.command = "router.cli.version:show"
+        options.command = "router.cli.parser:print_version"
     elif options.rules_shown is not None:
         parser.error("argument --rules: stands behind a command, or beside --version")
     elif "command" not in options:
@@ -261,3 +270,38 @@ def _parsers_of(parser: ArgumentParser) -> Iterator[ArgumentParser]:
         if isinstance(action, _SubParsersAction):
             for inner in action.choices.values():
                 yield from _parsers_of(inner)
+
+
+def print_version(options: Namespace) -> int:
+    """Print the version; below it the rulebook's hash of each stream, where rules are here or a directory is named."""
+    from importlib.metadata import PackageNotFoundError, version  # for which no help waits
+
+    from router.app.extras import PACKAGE
+    from router.domain.signals import Stream
+
+    directory: Path = options.rules_shown or RULES_DIR
+    streams = [stream for stream in Stream if (directory / stream).is_dir()]
+    if options.rules_shown is not None and not streams:
+        from router.cli.given import streams_in
+
+        streams_in(directory)  # which says what is wrong
+    try:
+        lines = [f"{PACKAGE} {version(PACKAGE)}"]
+    except PackageNotFoundError:
+        raise BadUsage(f"--version: {PACKAGE} runs without being installed, and only a package has one") from None
+    if streams:
+        lines.append(_line_for(directory, streams))
+    sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)
+    return 0
+
+
+def _line_for(directory: Path, streams: Sequence[Stream]) -> str:
+    from router.destinations import discover
+    from router.rulebook import load_all
+
+    loaded = load_all(directory, discover(), datetime.now(UTC))
+    books = {stream: loaded[stream].rulebook for stream in streams}
+    hashes = [f"{stream} {book.hash if book is not None else 'cannot be used'}" for stream, book in books.items()]
+    wrong = {problem for stream in streams for problem in loaded[stream].problems if problem.level == "problem"}
+    see = f"; {counted(len(wrong), 'problem')}, see alert-router rules check {directory}" if wrong else ""
+    return f"{directory}: {', '.join(hashes)}{see}"

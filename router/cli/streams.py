@@ -86,11 +86,7 @@ def _put(file: int, place: int) -> None:
 
 
 class _Lossy(io.FileIO):
-    """A file that raises nothing when it is written.
-
-    Attributes:
-        fault: why it could not be written; None while it could.
-    """
+    """A file that raises nothing when it is written; `fault` is why it could not be, None while it could."""
 
     fault: OSError | None = None
 
