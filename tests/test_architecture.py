@@ -48,7 +48,7 @@ COVERAGE_USES = {
     "destinations.wording.masking",
     # A drill follows an alert through the rooms.
     "app.destination_readiness", "app.signal_life", "app.signal_search", "decide",
-    "ingest.coverage_notes", "store.bodies", "store.decisions", "store.partitions",
+    "ingest.coverage_notes", "store.decisions", "store.partitions",
     "store.quarantine",
 }  # fmt: skip
 """The few modules beyond `domain` that coverage may import. `app`, the command line and function_app.py import coverage."""

@@ -23,10 +23,9 @@ from router.domain.signals import Stream
 from router.domain.source_turns import DOWN
 from router.ingest.gaps import Hub, lag_of
 from router.store import partitions
-from router.store.bodies import find_watch
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_delivered, list_pauses, pauses_among, refused_keys_among
-from router.store.documents import find_document
+from router.store.documents import find_document, find_watch
 from router.store.groups import count_waiting
 from router.store.quarantine import count_damaged_rows
 from router.store.sources import count_silent

@@ -23,11 +23,10 @@ from router.ingest.intake import Intake, fault_of, release_held
 from router.ingest.silent_sources import SilentSources, SourceReport
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.store import partitions
-from router.store.bodies import read_silences
 from router.store.dead_letters import abandon_deliveries, give_up_deliveries
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_pauses, pauses_among
-from router.store.documents import list_documents
+from router.store.documents import list_documents, read_silences
 from router.store.forgetting import forget
 from router.store.partitions import write_sweep_end
 from router.store.quarantine import count_damaged_rows

@@ -34,9 +34,8 @@ from router.domain.rulebook import Rulebook
 from router.domain.severity import gravity_of
 from router.domain.silences import shadow_name, silence_name
 from router.store import signals
-from router.store.bodies import read_holds, read_silences
 from router.store.deliveries import add_deliveries
-from router.store.documents import list_documents
+from router.store.documents import list_documents, read_holds, read_silences
 from router.store.rules import find_announced, find_unused_rules, note_rules, read_hits, write_announced
 from router.store.store import Store, Transaction
 

@@ -21,11 +21,10 @@ from router.domain.rulebook import DestinationSpec, Lane, written
 from router.domain.silences import Silence, find_silence_id
 from router.domain.texts import counted
 from router.store import groups
-from router.store.bodies import find_silence_in, read_holds
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries, list_deliveries_at
 from router.store.destinations import list_pauses
-from router.store.documents import find_documents, list_documents
+from router.store.documents import find_documents, find_silence_in, list_documents, read_holds
 from router.store.ledger import RECORD, HeldBy, LedgerRow, record_key
 from router.store.signals import find_signals
 from router.store.store import Store, Transaction

@@ -35,8 +35,7 @@ from router.domain.texts import counted, timestamp
 from router.rulebook import Loaded, load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS
-from router.store.bodies import read_silences
-from router.store.documents import list_documents
+from router.store.documents import list_documents, read_silences
 from router.store.private import holds_state
 from router.store.rules import read_hits, read_known_rules
 from router.store.signals import count_held

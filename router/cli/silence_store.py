@@ -12,8 +12,15 @@ from router.deliver.destination_holds import ChangeAction, ChangeEntry, ChangeSu
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import BadUsage, StoreError
 from router.domain.silences import Silence
-from router.store.bodies import ReadValues, document_of_silence, find_silence_in, read_silences
-from router.store.documents import find_document, list_documents, put_with_change
+from router.store.documents import (
+    ReadValues,
+    document_of_silence,
+    find_document,
+    find_silence_in,
+    list_documents,
+    put_with_change,
+    read_silences,
+)
 from router.store.store import Store
 
 _TRIES = 20

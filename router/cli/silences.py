@@ -24,8 +24,7 @@ from router.domain.errors import BadUsage
 from router.domain.signals import Stream
 from router.domain.silences import BOUNDS, Silence, SilenceBounds, find_silence_id
 from router.domain.texts import timestamp
-from router.store.bodies import ReadValues
-from router.store.documents import list_documents
+from router.store.documents import ReadValues, list_documents
 from router.store.rules import read_hits
 from router.store.signals import count_held
 from router.store.store import Store

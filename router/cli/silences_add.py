@@ -31,7 +31,7 @@ from router.ingest.readers import TagReader
 from router.rulebook import load_all
 from router.rulebook.lints import KnownTypes
 from router.rulebook.silence_scope import SilenceScope, WrittenScope, read_recurrence, read_silence_scope
-from router.store.bodies import ReadValues
+from router.store.documents import ReadValues
 
 type Groups = tuple[tuple[Element, ...], ...]
 

@@ -13,7 +13,7 @@ from router.coverage.workloads import OFF_CLUSTERS, OFF_MACHINES, excluding
 from router.domain.coverage_sources import LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.source_turns import KnownSource, SourceWatch
-from router.store.bodies import TagsById, find_tags_in, find_watch
+from router.store.documents import TagsById, find_tags_in, find_watch
 
 READ_KINDS = (DocumentKind.FACT, DocumentKind.TAGS, DocumentKind.SILENT_SOURCES)
 """The kinds of stored documents that say something of coverage."""

@@ -20,9 +20,18 @@ from router.domain.clocks import SKEW
 from router.domain.destination_holds import DestinationHold, hold_after, holds_in_force, id_of_hold
 from router.domain.documents import DocumentKind, StoredDocument, Version
 from router.domain.rulebook import Lane
-from router.store.bodies import ReadValues, document_of_hold, find_hold_in, find_value, read_holds, read_values
 from router.store.codec import encode
-from router.store.documents import find_document, list_documents, put_with_change
+from router.store.documents import (
+    ReadValues,
+    document_of_hold,
+    find_document,
+    find_hold_in,
+    find_value,
+    list_documents,
+    put_with_change,
+    read_holds,
+    read_values,
+)
 from router.store.store import Store
 
 FRESH = timedelta(seconds=15)

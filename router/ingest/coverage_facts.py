@@ -22,8 +22,8 @@ from router.domain.recommendations import find_proving, scope_of_assessment
 from router.domain.resources import NOWHERE, is_connected, location_named
 from router.domain.signals import Finding, Kind, Signal
 from router.ingest.coverage_mentions import is_name
-from router.store.bodies import find_value
 from router.store.codec import encode
+from router.store.documents import find_value
 from router.store.ledger import Seen
 
 TYPE = "Microsoft.Security/assessments"

@@ -14,8 +14,7 @@ from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silences import BREAK, NO_SILENCES, Silences
 from router.domain.tags import Tags
-from router.store.bodies import ReadTags, TagsById, find_tags_in, read_silences, tags_that_count
-from router.store.documents import list_documents
+from router.store.documents import ReadTags, TagsById, find_tags_in, list_documents, read_silences, tags_that_count
 from router.store.retention import LONGEST
 from router.store.store import Store
 

@@ -19,8 +19,7 @@ from router.domain.signals import Kind, Stream
 from router.domain.source_turns import AT_ONCE, RUNGS, LookAtSources, SourceLook, SourceTurn, finding_id_of
 from router.ingest.intake import Ingested, Intake, fault_of
 from router.ingest.source_messages import message_of
-from router.store.bodies import document_of_watch, find_watch
-from router.store.documents import find_document, put_document
+from router.store.documents import document_of_watch, find_document, find_watch, put_document
 from router.store.partitions import read_losses
 from router.store.signals import find_signals
 from router.store.sources import list_sources, write_watched

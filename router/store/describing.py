@@ -11,8 +11,8 @@ from router.domain.decisions import Outcome
 from router.domain.deliveries import OPEN, DeliveryState
 from router.domain.destination_holds import DestinationHold, holds_in_force
 from router.domain.documents import DocumentKind
-from router.store.bodies import find_value
 from router.store.codec import Columns, readable
+from router.store.documents import find_value
 from router.store.store import VERSION, Store, Transaction
 
 PAGE = 2_000

@@ -14,8 +14,7 @@ from typing import Any
 import pytest
 
 from router.domain.documents import DocumentKind
-from router.store.bodies import TagsById, find_tags_in
-from router.store.documents import find_document
+from router.store.documents import TagsById, find_document, find_tags_in
 from tests.cli.house import House, Said
 from tests.coverage.builders import kubectl, nodes, sensor
 from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, subscription_id

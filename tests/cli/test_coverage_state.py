@@ -13,8 +13,7 @@ from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, L
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.recommendations import EDR_RUNNING
 from router.domain.source_turns import KnownSource, SourceWatch
-from router.store.bodies import document_of_watch
-from router.store.documents import put_document
+from router.store.documents import document_of_watch, put_document
 from router.store.sources import write_heard, write_watched
 from router.store.store import Store
 from tests.cli.house import House

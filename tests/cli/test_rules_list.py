@@ -20,8 +20,7 @@ from router.domain.hubs import Arrival
 from router.domain.signals import Stream
 from router.domain.suppression import Element, Field, Operator
 from router.ingest.messages import Message
-from router.store.bodies import document_of_silence
-from router.store.documents import put_document
+from router.store.documents import document_of_silence, put_document
 from router.store.rules import note_rules
 from router.store.store import Store
 from tests.builders import alert_body

@@ -14,8 +14,7 @@ from dataclasses import replace
 import pytest
 
 from router.domain.keys import signal_key
-from router.store.bodies import document_of_silence
-from router.store.documents import put_document
+from router.store.documents import document_of_silence, put_document
 from tests.builders import alert_body
 from tests.cli.house import POLICIES, House, Said, over_both
 from tests.silences import a_silence

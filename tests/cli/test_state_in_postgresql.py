@@ -19,12 +19,11 @@ from router.domain.hubs import Arrival
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.ingest.messages import Message
-from router.store.bodies import document_of_silence
 from router.store.claims import settle_claims
 from router.store.conninfo import parse_address
 from router.store.dead_letters import abandon_deliveries
 from router.store.deliveries import add_deliveries
-from router.store.documents import put_document
+from router.store.documents import document_of_silence, put_document
 from router.store.store import Store
 from tests.builders import RESOURCE, alert_body
 from tests.cli.house import House, a_suppression

@@ -16,7 +16,7 @@ from router.domain.clocks import SKEW
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
-from router.store.bodies import ReadTags, document_of_tags
+from router.store.documents import ReadTags, document_of_tags
 from tests.coverage.builders import (
     ARC_CLUSTER,
     CLUSTER,

@@ -24,7 +24,7 @@ from router.domain.destination_holds import (
 )
 from router.domain.errors import BadUsage
 from router.domain.rulebook import Lane
-from router.store.bodies import document_of_hold, find_hold_in, read_holds
+from router.store.documents import document_of_hold, find_hold_in, read_holds
 from tests.builders import NOW
 
 INSTANT = timedelta(microseconds=1)

@@ -30,7 +30,7 @@ from router.domain.silences import (
     silence_name,
 )
 from router.domain.suppression import RESOURCE_NAME, Element, Field, Operator
-from router.store.bodies import document_of_silence, find_silence_in
+from router.store.documents import document_of_silence, find_silence_in
 from tests.builders import NOW, an_element
 from tests.domain.test_recurrences import RECURRENCES
 from tests.silences import HOUR, a_silence, named, weekly

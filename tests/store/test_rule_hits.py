@@ -24,8 +24,7 @@ from router.domain.signals import Stream
 from router.domain.silences import shadow_name, silence_name
 from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake, Message, release_held
-from router.store.bodies import document_of_silence
-from router.store.documents import put_document
+from router.store.documents import document_of_silence, put_document
 from router.store.forgetting import forget
 from router.store.retention import Retention
 from router.store.rules import read_hits

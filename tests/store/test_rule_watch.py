@@ -26,10 +26,9 @@ from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule, Suppressions
-from router.store.bodies import document_of_hold, document_of_silence
 from router.store.claims import settle_claims
 from router.store.delivery_status import count_deliveries
-from router.store.documents import find_document, put_document
+from router.store.documents import document_of_hold, document_of_silence, find_document, put_document
 from router.store.forgetting import forget
 from router.store.retention import Retention
 from router.store.rules import GONE, read_known_rules

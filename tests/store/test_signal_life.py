@@ -25,12 +25,11 @@ from router.domain.notices import RecordEntry
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
-from router.store.bodies import document_of_hold, document_of_silence
 from router.store.dead_letters import discard, list_dead_letters
 from router.store.decisions import put_on_record
 from router.store.delivery_status import count_deliveries
 from router.store.destinations import pause_destination, resume_destination
-from router.store.documents import find_document, put_document
+from router.store.documents import document_of_hold, document_of_silence, find_document, put_document
 from router.store.ledger import RECORD
 from router.store.store import Store
 from tests.builders import (

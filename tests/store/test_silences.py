@@ -24,8 +24,7 @@ from router.domain.severity import Severity
 from router.domain.silences import Silence, SilenceBounds
 from router.ingest.intake import Intake, release_held
 from router.ingest.readers import SilenceReader
-from router.store.bodies import document_of_silence
-from router.store.documents import find_document, list_documents, put_document
+from router.store.documents import document_of_silence, find_document, list_documents, put_document
 from router.store.rules import read_hits
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip

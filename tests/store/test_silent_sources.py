@@ -24,11 +24,10 @@ from router.domain.signals import Stream
 from router.domain.source_turns import finding_id_of
 from router.ingest.intake import Intake
 from router.ingest.silent_sources import BEHIND, SilentSources, SourceReport
-from router.store.bodies import document_of_watch, find_watch
 from router.store.codec import micros
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries
-from router.store.documents import find_document, put_document
+from router.store.documents import document_of_watch, find_document, find_watch, put_document
 from router.store.forgetting import forget
 from router.store.partitions import write_losses
 from router.store.retention import Retention

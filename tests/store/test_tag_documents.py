@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from router.domain.clocks import SKEW
 from router.domain.documents import DocumentKind, StoredDocument
-from router.store import bodies
-from router.store.bodies import (
+from router.store import documents as bodies
+from router.store.documents import (
     ReadTags,
     TagsById,
     by_subscription,

@@ -21,7 +21,7 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import BadFile
 from router.domain.tags import TagRows
 from router.ingest.coverage_notes import write_documents
-from router.store.bodies import by_subscription, document_of_tags, find_tags_in, tags_after
+from router.store.documents import by_subscription, document_of_tags, find_tags_in, tags_after
 from router.store.store import Store
 
 _IN_AZURE = re.compile(r"/subscriptions/[^/]")
