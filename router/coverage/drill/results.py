@@ -40,13 +40,7 @@ class HopTime:
 
 @dataclass(frozen=True, slots=True)
 class DestinationVerdict:
-    """The verdict on one destination.
-
-    Attributes:
-        seconds: from the decision to the destination's answer; None if it took nothing.
-        receipt: the vendor's reference.
-        alert: Defender's id of the alert that it took.
-    """
+    """The verdict on one destination; `seconds` are those from the decision to its answer, `alert` is the id that it took."""
 
     name: str
     lane: str

@@ -56,9 +56,7 @@ class DrillSubject:
 
     Attributes:
         subscription: its id in lower case; None only for a cluster that is called by its name.
-        plan: the plan whose alerts are raised.
-        cluster: its name or resource id.
-        machine: its resource id.
+        cluster: its name or resource id; `machine` is a resource id.
     """
 
     subscription: str | None = None

@@ -64,15 +64,7 @@ class NotDone(Exception):
 
 
 class ListedAlert(NamedTuple):
-    """An alert as Defender lists it.
-
-    Attributes:
-        name: its name, which an export of it has as its id.
-        path: its resource id.
-        component: the product component that raised it.
-        is_sample: whether it has one of Defender's marks of a sample.
-        is_over: whether it was dismissed or resolved.
-    """
+    """An alert as Defender lists it; an export has `name` as its id, and `is_over` if it was dismissed or resolved."""
 
     name: str
     path: str
@@ -88,7 +80,6 @@ class DrilledAlert:
     """An alert of a drill that was decided, with how far it came at each destination that the decision names.
 
     Attributes:
-        id: Defender's id.
         rulebook: the hash of the rules that decided it.
         enqueued: when the hub got it; None if no row of the signal is kept.
         holder: the rule or silence that holds it, in words.
@@ -110,14 +101,11 @@ class DrillEvidence:
 
     Attributes:
         raised: when Defender took the order, or a person was asked to raise the alert.
-        refused: why nothing was raised.
         listed: its samples in Defender's list, by name; None if Defender raises none.
-        first_listed: when the first of them was seen there.
         trouble: what Azure did not answer, in words.
         has_foreign: whether a sample came that fits and that Defender does not list as new.
         quarantined: why messages that look like samples were not understood.
         unread: why the state could not be read at the last look.
-        swept: when the router last ended a sweep of the hub.
     """
 
     began: datetime
