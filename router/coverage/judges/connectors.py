@@ -10,7 +10,7 @@ https://docs.aws.amazon.com/eks/latest/userguide/control-plane-logs.html
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from router.coverage.facts import CoverageCase, Facts
@@ -23,99 +23,87 @@ from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, no
 from router.domain.coverage import WorkloadKind
 from router.domain.resources import parse_resource_id
 
-SENSOR_SWITCH = ("enableDefenderAgentAutoProvisioning",)
+_SENSOR_SWITCH = ("enableDefenderAgentAutoProvisioning",)
 """The switch of an offering for containers by which a connector brings the sensor to clusters."""
 
-CONTAINER_OFFERINGS = ("DefenderForContainersAws", "DefenderForContainersGcp")
+_CONTAINER_OFFERINGS = ("DefenderForContainersAws", "DefenderForContainersGcp")
 """The offerings that protect clusters, one for each cloud."""
+
+type _Body = Mapping[str, object]
 
 
 @dataclass(frozen=True, slots=True)
-class ConnectorOfferings:
-    """The connectors of one account or project whose offerings are known.
+class _Offerings:
+    """What the documents of the connectors of one account or project say together.
 
     Several documents of one connector: the worst one counts. Several connectors: it is enough that one of them has an offering.
+    But a connector in any subscription may call itself one account's, so one of each subscription must have it.
     """
 
-    connectors: tuple[ConnectorFact, ...]
+    documents: Sequence[ConnectorFact]
 
     @classmethod
-    def about(cls, facts: Facts, environment: str) -> ConnectorOfferings:
+    def about(cls, facts: Facts, environment: str) -> _Offerings:
         """Those of an account or a project, which `environment_subject` names."""
-        return cls(tuple(one for one in facts.about(ConnectorFact, environment) if one.offerings is not None))
+        return cls([one for one in facts.about(ConnectorFact, environment) if one.offerings is not None])
 
     @property
     def ask(self) -> str | None:
-        """The line that asks each of them by itself for what a list of connectors left out of it; None where there is none."""
-        return "\n".join(map(ask_resource, dict.fromkeys(one.connector for one in self.connectors))) or None
+        """The line that asks each connector by itself for what a list of them left out."""
+        return "\n".join(map(ask_resource, dict.fromkeys(one.connector for one in self.documents))) or None
+
+    def by_subscription(self) -> Mapping[str | None, list[Mapping[str, list[_Body]]]]:
+        """For each connector the offerings that all its documents have, each with what they say of it."""
+        found: dict[str | None, list[Mapping[str, list[_Body]]]] = {}
+        for connector in dict.fromkeys(one.connector for one in self.documents):
+            said = [one.offerings or {} for one in self.documents if one.connector == connector]
+            whole = {name: [one[name] for one in said] for name in said[0] if all(name in one for one in said)}
+            found.setdefault(parse_resource_id(connector).subscription, []).append(whole)
+        return found
 
     def names(self) -> list[str]:
-        """The types of the offerings, in lower case: of connectors in several subscriptions those that are on in each."""
-        first, *others = [dict.fromkeys(name for one in some for name in one) for some in self._by_subscription()] or [
-            {}
-        ]
-        return [name for name in first if all(name in one for one in others)]
+        """The types of the offerings that are on, in lower case."""
+        connectors = list(self.by_subscription().values())
+        every = dict.fromkeys(name for some in connectors for one in some for name in one)
+        return [name for name in every if all(any(name in one for one in some) for some in connectors)]
 
-    def bodies(self, name: str) -> list[Mapping[str, object]]:
-        """Everything that is said of one offering."""
-        return [body for bodies in self._by_connector() for body in bodies.get(name, ())]
+    def values(self, name: str, *path: str) -> list[list[object]]:
+        """What the documents of each connector say at a path of one offering."""
+        connectors = (one for some in self.by_subscription().values() for one in some if name in one)
+        return [[find(body, *path) for body in one[name]] for one in connectors]
 
     def is_on(self, name: str, *switch: str) -> bool | None:
-        """Whether a switch of an offering is on; None if no answer says."""
-        answers = [
-            {find_truth(body, *switch) for body in bodies.get(name, ())} - {None} for bodies in self._by_connector()
-        ]
+        """Whether a switch of an offering is on; None where no document says it."""
+        answers = [set(map(find_truth, some)) - {None} for some in self.values(name, *switch)]
         known = [some == {True} for some in answers if some]
-        return (all if len(self._by_subscription()) > 1 else any)(known) if known else None
+        return (all if len(self.by_subscription()) > 1 else any)(known) if known else None
 
     def sub_plans(self, name: str) -> list[str]:
         """The sub-plans of an offering, such as P2: those on which the documents of a connector agree."""
-        answers = [
-            {plan for body in bodies.get(name, ()) if (plan := _sub_plan(body))} for bodies in self._by_connector()
-        ]
+        answers = [set(map(_sub_plan, some)) - {""} for some in self.values(name, "subPlan")]
         return sorted(plan for some in answers if len(some) == 1 for plan in some)
 
     def shows(self, name: str, *switch: str) -> Iterator[CoverageEvidence]:
         """The evidence of a switch."""
-        for one in self.connectors:
-            body = (one.offerings or {}).get(name)
-            if body is not None and (on := find_truth(body, *switch)) is not None:
+        for one in self.documents:
+            if (on := find_truth((one.offerings or {}).get(name), *switch)) is not None:
                 yield one.source.shows(f"properties.offerings[{name}].{'.'.join(switch)}", on)
 
     def shows_types(self) -> list[CoverageEvidence]:
         """The evidence of which offerings there are."""
         field = "properties.offerings[].offeringType"
-        return [one.source.shows(field, ", ".join(one.offerings or ())) for one in self.connectors]
-
-    def _by_subscription(self) -> list[list[Mapping[str, list[Mapping[str, object]]]]]:
-        """The same by the connectors' subscriptions: a connector in any of them may call itself one account's."""
-        found: dict[str | None, list[Mapping[str, list[Mapping[str, object]]]]] = {}
-        for connector, one in zip(
-            dict.fromkeys(one.connector for one in self.connectors), self._by_connector(), strict=True
-        ):
-            found.setdefault(parse_resource_id(connector).subscription, []).append(one)
-        return list(found.values())
-
-    def _by_connector(self) -> list[Mapping[str, list[Mapping[str, object]]]]:
-        """For each connector the offerings that all its documents have, each with what they say of it."""
-        found: dict[str, list[Mapping[str, Mapping[str, object]]]] = {}
-        for one in self.connectors:
-            found.setdefault(one.connector, []).append(one.offerings or {})
-        return [
-            {name: [answer[name] for answer in answers] for name in answers[0] if all(name in one for one in answers)}
-            for answers in found.values()
-        ]
+        return [one.source.shows(field, ", ".join(one.offerings or ())) for one in self.documents]
 
 
-def find_connector_ask(facts: Facts) -> str | None:
+def _connector_ask(facts: Facts) -> str | None:
     """The line that asks for every connector; None where it was answered, and all of them are of others."""
     is_answered = any(one.offerings is not None for one in facts.every(ConnectorFact))
     return None if is_answered else ASK_CONNECTORS
 
 
-def _sub_plan(offering: Mapping[str, object]) -> str | None:
-    """The sub-plan of an offering, which some versions of the API wrap."""
-    return (find_text(offering, "subPlan") or find_text(find(offering, "subPlan"), "type") or "").upper() or None
+def _sub_plan(written: object) -> str:
+    """The sub-plan, which some versions of the API wrap; empty where none is written."""
+    return (find_text(written) or find_text(written, "type") or "").upper()
 
 
 _PROTECTION = ("DefenderForServers", "DefenderForContainers", "DefenderForDatabases")
@@ -137,15 +125,15 @@ _TURN_ON = "a plan is turned on in Environment settings, which also makes its ro
 
 def judge_connector_plans(case: CoverageCase) -> Verdict | None:
     """Covered where the connector has each offering that is expected, with the sub-plan that is expected."""
-    offerings = ConnectorOfferings.about(case.facts, environment_subject(case.workload.kind, case.workload.subject))
-    if not offerings.connectors:
+    offerings = _Offerings.about(case.facts, environment_subject(case.workload.kind, case.workload.subject))
+    if not offerings.documents:
         return unknown("no document says which plans its connector has", remedy=ASK_CONNECTORS)
     expected = _expected(case, offerings)
     evidence = offerings.shows_types()
     remarks = _remarks(case, offerings, expected)
     off = [name for name in expected if name.lower() not in offerings.names()]
     if off:
-        return gap(f"{_listed(off)} {_are(off)} off", *evidence, remarks=(*remarks, _TURN_ON))
+        return gap(f"{', '.join(off)} {_are(off)} off", *evidence, remarks=(*remarks, _TURN_ON))
     needed = {name: wanted for name, wanted in expected.items() if wanted is not None}
     weak = [
         f"{name} is {' and '.join(sub_plans)}, where {wanted} is expected"
@@ -155,12 +143,12 @@ def judge_connector_plans(case: CoverageCase) -> Verdict | None:
     if weak:
         return gap("; ".join(weak), *evidence, remarks=(*remarks, _TURN_ON))
     if silent := [name for name in needed if not offerings.sub_plans(name.lower())]:
-        reason = f"no document says which sub-plan of {_listed(silent)} it is, or they contradict each other"
+        reason = f"no document says which sub-plan of {', '.join(silent)} it is, or they contradict each other"
         return unknown(reason, *evidence, remedy=ASK_CONNECTORS, remarks=remarks)
     idle = [name for name in _protecting(case) if name not in expected and name.lower() not in offerings.names()]
-    limit = f"{_listed(idle)} {_are(idle)} off, and not among the plans of coverage.yaml"
+    limit = f"{', '.join(idle)} {_are(idle)} off, and not among the plans of coverage.yaml"
     return covered(
-        f"{_listed(expected)} {_are(expected)} on", *evidence, remarks=remarks, limits=(limit,) if idle else ()
+        f"{', '.join(expected)} {_are(expected)} on", *evidence, remarks=remarks, limits=(limit,) if idle else ()
     )
 
 
@@ -173,7 +161,7 @@ def _protecting(case: CoverageCase) -> list[str]:
     return [f"{name}{_CLOUDS[case.workload.kind]}" for name in _PROTECTION]
 
 
-def _expected(case: CoverageCase, offerings: ConnectorOfferings) -> Mapping[str, str | None]:
+def _expected(case: CoverageCase, offerings: _Offerings) -> Mapping[str, str | None]:
     """The offerings that are expected, each with its sub-plan: those that the manifest names.
 
     Else it is those that protect and are on, since no document says what an account has; where none is on, all of them.
@@ -192,18 +180,14 @@ def _expected(case: CoverageCase, offerings: ConnectorOfferings) -> Mapping[str,
     return expected
 
 
-def _remarks(case: CoverageCase, offerings: ConnectorOfferings, expected: Mapping[str, str | None]) -> tuple[str, ...]:
+def _remarks(case: CoverageCase, offerings: _Offerings, expected: Mapping[str, str | None]) -> tuple[str, ...]:
     posture = [f"{name}{_CLOUDS[case.workload.kind]}" for name in _POSTURE]
     off = [name for name in posture if name not in expected and name.lower() not in offerings.names()]
-    excluded = dict.fromkeys(name for one in offerings.connectors for name in one.excluded)
+    excluded = dict.fromkeys(name for one in offerings.documents for name in one.excluded)
     return (
-        *((f"{_listed(off)} {_are(off)} off, which is posture",) if off else ()),
-        *((f"its organization leaves out {_listed(excluded)}",) if excluded else ()),
+        *((f"{', '.join(off)} {_are(off)} off, which is posture",) if off else ()),
+        *((f"its organization leaves out {', '.join(excluded)}",) if excluded else ()),
     )
-
-
-def _listed(names: Iterable[str]) -> str:
-    return ", ".join(names)
 
 
 def _are(names: Collection[str]) -> str:
@@ -213,78 +197,68 @@ def _are(names: Collection[str]) -> str:
 _SWITCHES: Mapping[str, Mapping[tuple[str, ...], str]] = {
     "defenderforservers": {("mdeAutoProvisioning", "enabled"): "no machine gets Defender for Endpoint"},
     "defenderforcontainers": {
-        SENSOR_SWITCH: "no cluster gets the sensor",
+        _SENSOR_SWITCH: "no cluster gets the sensor",
         ("enableAuditLogsAutoProvisioning",): "no alert of a control plane can come",
     },
 }
 """By the offering without its cloud: what must be on, and what does not happen where it is off."""
 
-_ARC = ("arcAutoProvisioning", "enabled")
-
 
 def judge_connector_switches(case: CoverageCase) -> Verdict | None:
     """Covered where each switch of the plans that are on is known to be on; None where no plan that has one is on."""
-    offerings = ConnectorOfferings.about(case.facts, environment_subject(case.workload.kind, case.workload.subject))
-    if not offerings.connectors:
-        return unknown("no document says what its connector brings", remedy=find_connector_ask(case.facts))
-    switches = [(name, path, purpose) for name in offerings.names() for path, purpose in _switches(offerings, name)]
+    offerings = _Offerings.about(case.facts, environment_subject(case.workload.kind, case.workload.subject))
+    if not offerings.documents:
+        return unknown("no document says what its connector brings", remedy=_connector_ask(case.facts))
+    switches = [
+        (".".join(path), purpose, offerings.is_on(name, *path), list(offerings.shows(name, *path)))
+        for name in offerings.names()
+        for path, purpose in _SWITCHES.get(name[:-3], {}).items()
+        if path != _SENSOR_SWITCH or not _is_by_helm(offerings, name)
+    ]
     if not switches:
         return None
-    answers = {(name, path): offerings.is_on(name, *path) for name, path, _ in switches}
-    evidence = {(name, path): list(offerings.shows(name, *path)) for name, path, _ in switches}
-    remarks = _switch_remarks(offerings)
-    off = [(name, path, purpose) for name, path, purpose in switches if answers[name, path] is False]
-    if off:
-        reason = "; ".join(f"{'.'.join(path)} is off: {purpose}" for _, path, purpose in off)
-        return gap(reason, *(one for name, path, _ in off for one in evidence[name, path]), remarks=remarks)
-    shown = [one for some in evidence.values() for one in some]
-    silent = [".".join(path) for name, path, _ in switches if answers[name, path] is None]
-    if silent:
-        reason = f"no document says whether {' and '.join(silent)} {'are' if len(silent) > 1 else 'is'} on"
-        return unknown(reason, *shown, remedy=offerings.ask, remarks=remarks)
-    return covered("its plans bring sensors and logs", *shown, remarks=remarks)
+    remarks = tuple(_switch_remarks(offerings))
+    if off := [one for one in switches if one[2] is False]:
+        reason = "; ".join(f"{path} is off: {purpose}" for path, purpose, *_ in off)
+        return gap(reason, *(one for *_, shown in off for one in shown), remarks=remarks)
+    every = [one for *_, shown in switches for one in shown]
+    if silent := [path for path, _, is_on, _ in switches if is_on is None]:
+        reason = f"no document says whether {' and '.join(silent)} {_are(silent)} on"
+        return unknown(reason, *every, remedy=offerings.ask, remarks=remarks)
+    return covered("its plans bring sensors and logs", *every, remarks=remarks)
 
 
-def _switches(offerings: ConnectorOfferings, name: str) -> Iterator[tuple[tuple[str, ...], str]]:
-    """The switches of an offering, and what does not happen where they are off."""
-    for path, purpose in _SWITCHES.get(name[:-3], {}).items():
-        if path != SENSOR_SWITCH or not _is_by_helm(offerings, name):
-            yield path, purpose
+def _is_by_helm(offerings: _Offerings, name: str) -> bool:
+    methods = [find_text(one) or "" for some in offerings.values(name, "installationMethod") for one in some]
+    return {one.lower() for one in methods} == {"helm"}
 
 
-def _is_by_helm(offerings: ConnectorOfferings, name: str) -> bool:
-    methods = {(find_text(body, "installationMethod") or "").lower() for body in offerings.bodies(name)}
-    return methods == {"helm"}
-
-
-def _switch_remarks(offerings: ConnectorOfferings) -> tuple[str, ...]:
-    remarks: list[str] = []
+def _switch_remarks(offerings: _Offerings) -> Iterator[str]:
     for name in offerings.names():
-        if name[:-3] == "defenderforservers" and offerings.is_on(name, *_ARC) is False:
-            remarks.append("the connector does not deploy Azure Arc on machines, so somebody else must")
+        if name[:-3] == "defenderforservers" and offerings.is_on(name, "arcAutoProvisioning", "enabled") is False:
+            yield "the connector does not deploy Azure Arc on machines, so somebody else must"
         if name[:-3] == "defenderforcontainers" and _is_by_helm(offerings, name):
-            remarks.append("the sensor comes by Helm, so each cluster must be looked at")
-        tags = [find(body, "vmScanners", "configuration", "exclusionTags") for body in offerings.bodies(name)]
-        skipped = dict.fromkeys(str(tag) for some in tags if isinstance(some, Mapping) for tag in some)
+            yield "the sensor comes by Helm, so each cluster must be looked at"
+        tags = offerings.values(name, "vmScanners", "configuration", "exclusionTags")
+        skipped = dict.fromkeys(str(tag) for some in tags for one in some if isinstance(one, Mapping) for tag in one)
         if skipped:
-            remarks.append(f"agentless scans of {name} skip machines with the tags {', '.join(skipped)}")
-    return tuple(remarks)
+            yield f"agentless scans of {name} skip machines with the tags {', '.join(skipped)}"
 
 
 def judge_plan_of_cloud_cluster(facts: Facts, cluster: CloudClusterFact) -> Verdict:
     """Covered where the connector has the offering."""
-    offerings = ConnectorOfferings.about(facts, cluster.environment)
-    if not offerings.connectors:
+    offerings = _Offerings.about(facts, cluster.environment)
+    if not offerings.documents:
         return unknown(
             "no document says which plans the connector of its account or project has", remedy=ASK_CONNECTORS
         )
-    on = [name for name in CONTAINER_OFFERINGS if name.lower() in offerings.names()]
+    on = [name for name in _CONTAINER_OFFERINGS if name.lower() in offerings.names()]
     evidence = offerings.shows_types()
     return covered(f"{on[0]} is on", *evidence) if on else gap("the connector has no plan for containers", *evidence)
 
 
 _NEEDED = ("audit", "authenticator")
-_OFFERINGS = tuple(name.lower() for name in CONTAINER_OFFERINGS)
+_OFFERINGS = tuple(name.lower() for name in _CONTAINER_OFFERINGS)
 
 
 def judge_cloud_cluster(
@@ -310,9 +284,9 @@ def judge_cloud_cluster(
 
 
 def _by_connector(case: CoverageCase, said: Sequence[CloudClusterFact], reasons: Sequence[str]) -> Verdict:
-    offerings = ConnectorOfferings.about(case.facts, said[0].environment)
-    if not offerings.connectors:
-        ask = find_connector_ask(case.facts)
+    offerings = _Offerings.about(case.facts, said[0].environment)
+    if not offerings.documents:
+        ask = _connector_ask(case.facts)
         others = "" if ask else ", and the connectors that were given are of others"
         reason = "; ".join([f"no document says what brings it the sensor{others}", *reasons])
         # Where the connectors were asked, the cluster itself may show a sensor that came by Helm.
@@ -321,8 +295,8 @@ def _by_connector(case: CoverageCase, said: Sequence[CloudClusterFact], reasons:
     if not names:
         why = "the connector has no plan for containers, and no document says what else brings it the sensor"
         return unknown("; ".join([why, *reasons]), *offerings.shows_types(), remedy=ASK_CLUSTER)
-    answers = [offerings.is_on(name, *SENSOR_SWITCH) for name in names]
-    evidence = [one for name in names for one in offerings.shows(name, *SENSOR_SWITCH)]
+    answers = [offerings.is_on(name, *_SENSOR_SWITCH) for name in names]
+    evidence = [one for name in names for one in offerings.shows(name, *_SENSOR_SWITCH)]
     if True in answers:
         return covered("the connector brings the sensor", *evidence)
     if False in answers:
