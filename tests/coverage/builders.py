@@ -5,12 +5,21 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from router.coverage.documents import CoverageDocument, parsed_document
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation, ExpectedExport
+from router.coverage.fields import parse_time
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
+from router.domain.coverage_sources import (
+    CoverageSource,
+    CoverageSourceKind,
+    HeardAlert,
+    LastHeard,
+    last_of_each_watcher,
+)
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
@@ -32,7 +41,29 @@ type Json = Mapping[str, object]
 
 def document(value: object, name: str = "answer.json", given: str | None = None) -> CoverageDocument:
     """A document that holds that, as if it had been read from a file of that name."""
-    return parsed_document(json.loads(json.dumps(value)), name, given)
+    return parsed_document(with_sources(json.loads(json.dumps(value))), name, given)
+
+
+def with_sources(value: Any) -> Any:
+    """A document in which sources are values, as only a state has them."""
+    if isinstance(value, list):
+        return [with_sources(one) for one in value]
+    if not isinstance(value, dict):
+        return value
+    if value.get("alertRouter") != "source":
+        return {key: with_sources(one) for key, one in value.items()}
+    if value["kind"] not in tuple(CoverageSourceKind):
+        return value
+    source = CoverageSource(CoverageSourceKind(value["kind"]), value["subject"].lower(), value.get("plan") or "")
+    times = {
+        name: parse_time(value[name])
+        for name in ("posture", "snapshot", "healthy", "alert", "real_alert")
+        if isinstance(value.get(name), str)
+    }
+    alerts = ((parse_time(one["at"]), one["type"]) for one in value.get("by_watcher", ()))
+    last = last_of_each_watcher(HeardAlert(at, type) for at, type in alerts if at is not None)
+    heard = LastHeard(source=source, subscription=value.get("subscription"), by_watcher=last, **times)
+    return {"alertRouter": "source", "source": heard}
 
 
 def judged(*documents: object, manifest: CoverageManifest = NO_MANIFEST, now: datetime = NOW) -> GateResult:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import cast
 
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, item_source, subscription_subject
@@ -12,13 +13,8 @@ from router.coverage.fields import find, find_list, find_text, find_time, object
 from router.coverage.stored import DRILL, KEY, NO_INSTANT, SOURCE, TAGS, WATCH
 from router.coverage.verdicts import CoverageEvidence
 from router.coverage.workloads import subscription_fact
-from router.domain.coverage_sources import (
-    CoverageSource,
-    CoverageSourceKind,
-    HeardAlert,
-    LastHeard,
-    last_of_each_watcher,
-)
+from router.domain.coverage_sources import CoverageSourceKind, LastHeard
+from router.domain.source_turns import SourceWatch
 from router.domain.texts import timestamp
 
 EVERY_SOURCE = "sources"
@@ -107,8 +103,9 @@ def read_own_object(item: Item) -> Iterator[CoverageFact]:
     match find_text(item.body, KEY):
         case value if value == SOURCE:
             yield from _source(item)
-        case value if value == WATCH:
-            yield from _watch(item)
+        case value if value == WATCH and isinstance(watch := item.body.get(WATCH), SourceWatch):
+            since = cast("Mapping[str, datetime]", item.body["since"])
+            yield WatchFact(anew=watch.anew, since=since, source=item_source(item))
         case value if value == DRILL:
             yield from _drill(item)
         case value if value == TAGS:
@@ -118,40 +115,17 @@ def read_own_object(item: Item) -> Iterator[CoverageFact]:
                 yield StoredTagsFact(subject=resource.lower(), tags=texts, source=item_source(item))
 
 
-def _watch(item: Item) -> Iterator[CoverageFact]:
-    if (anew := find_time(item.body, "anew")) is not None:
-        ids = find(item.body, "since")
-        written = {str(id): find_time(ids, str(id)) for id in ids} if isinstance(ids, Mapping) else {}
-        since = {id: instant for id, instant in written.items() if instant is not None}
-        yield WatchFact(anew=anew, since=since, source=item_source(item))
-
-
 def _source(item: Item) -> Iterator[CoverageFact]:
-    kind, name = find_text(item.body, "kind") or "", (find_text(item.body, "subject") or "").lower()
-    if kind not in tuple(CoverageSourceKind) or not name:
-        return
-    source = CoverageSource(CoverageSourceKind(kind), name, find_text(item.body, "plan") or "")
-    alerts = ((find_time(one, "at"), find_text(one, "type")) for one in objects_at(item.body, "by_watcher"))
-    heard = LastHeard(
-        source=source,
-        subscription=find_text(item.body, "subscription"),
-        posture=find_time(item.body, "posture"),
-        snapshot=find_time(item.body, "snapshot"),
-        healthy=find_time(item.body, "healthy"),
-        alert=find_time(item.body, "alert"),
-        real_alert=find_time(item.body, "real_alert"),
-        by_watcher=last_of_each_watcher(
-            HeardAlert(at, type) for at, type in alerts if at is not None and type is not None
-        ),
-    )
-    match source.kind:
-        case CoverageSourceKind.SUBSCRIPTION:
-            subject = subscription_subject(source.subject)
-        case CoverageSourceKind.CLUSTER | CoverageSourceKind.WORKLOAD:
-            subject = source.subject
-        case _:
-            subject = source.id
-    yield SourceFact(subject=subject, heard=heard, source=item_source(item))
+    heard = item.body.get(SOURCE)
+    if isinstance(heard, LastHeard):
+        match heard.source.kind:
+            case CoverageSourceKind.SUBSCRIPTION:
+                subject = subscription_subject(heard.source.subject)
+            case CoverageSourceKind.CLUSTER | CoverageSourceKind.WORKLOAD:
+                subject = heard.source.subject
+            case _:
+                subject = heard.source.id
+        yield SourceFact(subject=subject, heard=heard, source=item_source(item))
 
 
 def _drill(item: Item) -> Iterator[CoverageFact]:
