@@ -289,6 +289,17 @@ class TestRealKubectl:
         (reason,) = reasons(asyncio.run(work()))
         assert said in reason
 
+    def test_a_server_that_is_gone_is_said_at_once(self, bin: Path) -> None:
+        """kubectl itself would try for a minute."""
+
+        async def work() -> list[CoverageDocument]:
+            async with serving(api_of(HEALTHY), authority=trustme.CA()) as server:
+                gone = server.kubeconfig()
+            return await _ask(bin, gone)
+
+        (reason,) = reasons(asyncio.run(work()))
+        assert reason.startswith("the API server was not reached")
+
     def test_an_older_cluster_has_fewer_kinds(self, bin: Path) -> None:
         """That there is none is an answer."""
         lacks = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
+import shlex
 import shutil
 import signal
 import sys
@@ -29,6 +30,7 @@ from router.app.settings import Settings
 from router.coverage.asking.kubeconfig import ClusterAccess
 from router.coverage.asking.patience import Sleep, TimeLimit, retrying
 from router.domain.errors import RouterError
+from router.domain.texts import one_line
 
 INSTALL = "kubectl is not installed; install it, as with `az aks install-cli`, https://kubernetes.io/docs/tasks/tools/"
 
@@ -58,7 +60,7 @@ _STATUS = {
     "Timeout": 504,
 }
 _REFUSED = re.compile(r"^Error from server \((\w{1,40})\)", re.MULTILINE)
-_OUT_OF_REACH = re.compile(r"refused|i/o timeout|EOF|reset by peer")
+_OUT_OF_REACH = re.compile(r"refused|Bad Gateway|i/o timeout|EOF|reset by peer")
 _NO_SUCH_KIND = "error: the server doesn't have a resource type \""
 
 
@@ -119,7 +121,7 @@ class Kubectl:
         """Why there is no answer, in words of ours: what kubectl and its plugins say may hold anything."""
         if (found := _REFUSED.search(complaint)) is not None:
             return NotAnswered(f"the API server answered {_STATUS.get(found[1], found[1])}", found[1])
-        shows = f"`kubectl get nodes --context {self.context}` shows why"
+        shows = f"`kubectl get nodes --context {shlex.quote(one_line(self.context))}` shows why"
         if "You must be logged in" in complaint or "Unauthorized" in complaint:
             why = "the API server does not know who asks (401): sign in anew, or mend the user of the kubeconfig"
         elif "x509" in complaint:
@@ -261,7 +263,11 @@ async def _tunnel_to(server: str) -> AsyncIterator[str | None]:
             if (method, target.lower()) != ("CONNECT", wanted):
                 writer.write(b"HTTP/1.1 403 Forbidden\r\n\r\n")
                 return
-            answers, there = await asyncio.open_connection(host, port)
+            try:
+                answers, there = await asyncio.open_connection(host, port)
+            except OSError:
+                writer.write(b"HTTP/1.1 502 Bad Gateway\r\n\r\n")  # of which kubectl does not try again for a minute
+                return
             writer.write(b"HTTP/1.1 200 OK\r\n\r\n")
             await asyncio.gather(_pass_on(reader, there), _pass_on(answers, writer))
         except (OSError, ValueError, asyncio.IncompleteReadError, asyncio.LimitOverrunError):
