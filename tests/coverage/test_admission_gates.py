@@ -105,7 +105,7 @@ def test_a_cluster_without_any_gate_is_a_gap() -> None:
     found = audits(kubectl(*SYSTEM, *NOBODYS))
     assert found.state is GAP
     assert found.remedy is not None
-    assert found.remedy.startswith("az aks enable-addons --addons azure-policy --name payments --resource-group rg ")
+    assert found.remedy.startswith("az aks enable-addons --addons azure-policy --resource-group rg --name payments ")
 
 
 def test_a_cluster_with_no_policy_at_all_needs_one_more_question() -> None:
@@ -159,6 +159,22 @@ def test_clusters_of_other_clouds_are_judged_the_same(name: str) -> None:
     without = judged(document(kubectl(*SYSTEM, *NOBODYS), "objects.json", name))
     found = verdict(without, name, Rung.ADMISSION_AUDITS)
     assert (found.state, found.remedy) == (GAP, None)
+
+
+def test_a_gate_that_is_missing_elsewhere_is_installed_by_azure_arc() -> None:
+    """As the sensor is: the nodes say in which cloud they are."""
+    node = {
+        "apiVersion": "v1",
+        "kind": "Node",
+        "metadata": {"name": "a"},
+        "spec": {"providerID": "aws:///eu-west-1a/i"},
+    }
+    found = verdict(
+        judged(document(kubectl(*SYSTEM, *NOBODYS, node), "o.json", "ledger")), "ledger", Rung.ADMISSION_AUDITS
+    )
+    connect, create = (found.remedy or "").split("\n")
+    assert connect.startswith("az connectedk8s connect --name ledger ")
+    assert "--extension-type Microsoft.PolicyInsights" in create
 
 
 def states(documents: Sequence[Json]) -> list[CoverageState]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import shlex
 from collections import defaultdict
 from dataclasses import replace
 
@@ -24,10 +23,10 @@ from router.coverage.facts import CoverageCase
 from router.coverage.fields import find_text
 from router.coverage.kubernetes.asks import ASK_CLUSTER, at_cluster, joint_asks
 from router.coverage.kubernetes.exclusion import find_stopped
+from router.coverage.kubernetes.mends import enable_policy
 from router.coverage.readers.clusters import ClusterProfileFact
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload, covered, gap, unknown
-from router.domain.resources import parse_resource_id
 
 _LONGEST = 500
 
@@ -67,7 +66,8 @@ def _judge(case: CoverageCase, needed: AdmissionEffect) -> Verdict:
     if (stopped := find_stopped(case)) is not None:
         return stopped
     if verdict.state is CoverageState.GAP and not verdict.evidence:
-        verdict = replace(verdict, evidence=_absence(objects))
+        absent = tuple(CoverageEvidence(file, "items", "no gate") for file in objects.lists[:_MOST_LISTS])
+        verdict = replace(verdict, evidence=absent)
     if any(one.has_policy for one in case.about(ClusterProfileFact)):
         wish = "the cluster's profile asks for the Azure Policy add-on, which does not show that it runs"
         verdict = replace(verdict, remarks=(*verdict.remarks, wish))
@@ -80,32 +80,34 @@ def _judge_gate(
     if working := [one for one in answers if one.verdict.state is CoverageState.COVERED]:
         return _working(working, answers, objects, needed)
     there = [one for one in answers if one.is_there]
-    for state in (CoverageState.UNKNOWN, CoverageState.GAP):
-        # What stands there and may work leaves it open; where all of it is broken, people believe in a gate that is none.
-        if decisive := [one for one in there if one.verdict.state is state]:
-            reason = "; ".join(f"{one.name}: {one.verdict.reason}" for one in decisive)
-            remarks = (*_own_remarks(decisive), *_lacking(answers, decisive))
-            remedy = join_remedies([one.verdict for one in decisive])
-            evidence = tuple(evidence for one in decisive for evidence in one.verdict.evidence)
-            return Verdict(state=state, reason=reason, evidence=evidence, remedy=remedy, remarks=remarks)
-    unasked = [one for one in answers if one.verdict.state is CoverageState.UNKNOWN]
-    if unasked:
-        remedy = join_remedies([one.verdict for one in unasked])
-        if len(unasked) == len(answers):
-            for refusal in objects.refusals:
-                return unknown(f"the cluster was asked, and did not answer: {refusal}", remedy=remedy)
-            return unknown("nobody asked which gates stand before the cluster", remedy=remedy)
-        reason = "; ".join(f"{one.name}: {one.verdict.reason}" for one in unasked)
-        return unknown(reason, remedy=remedy, remarks=(*_own_remarks(answers), *_lacking(answers, unasked)))
-    reason = "neither Gatekeeper nor a gate of Defender's is in the cluster"
-    return gap(reason, remedy=_install(cluster), remarks=(*_own_remarks(answers), *_lacking(answers, [])))
+    unknowns = [one for one in answers if one.verdict.state is CoverageState.UNKNOWN]
+    if len(unknowns) == len(answers) and not there:
+        reason = next((f"the cluster was asked, and did not answer: {one}" for one in objects.refusals), None)
+        remedy = join_remedies([one.verdict for one in unknowns])
+        return unknown(reason or "nobody asked which gates stand before the cluster", remedy=remedy)
+    # What stands there and may work leaves it open; where all of it is broken, people believe in a gate that is none.
+    for decisive in ([one for one in there if one in unknowns], there, unknowns):
+        if decisive:
+            return Verdict(
+                state=decisive[0].verdict.state,
+                reason="; ".join(f"{one.name}: {one.verdict.reason}" for one in decisive),
+                evidence=tuple(evidence for one in decisive for evidence in one.verdict.evidence),
+                remedy=join_remedies([one.verdict for one in decisive]),
+                remarks=_notes(answers, decisive),
+            )
+    clouds = (find_text(one.copies[0].body, "spec", "providerID") or "" for one in objects.find("Node"))
+    cloud = next(clouds, "").partition("://")[0].lower()
+    remedy = enable_policy(cluster, cloud) if cloud or cluster.id else None
+    return gap(
+        "neither Gatekeeper nor a gate of Defender's is in the cluster", remedy=remedy, remarks=_notes(answers, [])
+    )
 
 
 def _working(
     working: list[GateAnswer], answers: list[GateAnswer], objects: ClusterObjects, needed: AdmissionEffect
 ) -> Verdict:
     evidence = [piece for one in working for piece in one.verdict.evidence]
-    remarks = [*_own_remarks(working), *_lacking(answers, working)]
+    remarks = [*_notes(answers, working)]
     if needed is AdmissionEffect.DENIES:
         for one in working:
             if (refusal := find_refusal(objects, one.refusal)) is not None:
@@ -163,33 +165,8 @@ def _list_names(some: list[tuple[GatedNamespace, Reach]]) -> str:
     return f"{'namespace' if len(names) == 1 else 'namespaces'} {listed(names, _MOST_NAMES)}"
 
 
-def _absence(objects: ClusterObjects) -> tuple[CoverageEvidence, ...]:
-    """What shows that something is not there: the lists in which it is not."""
-    return tuple(CoverageEvidence(file, "items", "no gate") for file in objects.lists[:_MOST_LISTS])
-
-
-def _own_remarks(answers: list[GateAnswer]) -> tuple[str, ...]:
-    return tuple(f"{one.name}: {remark}" for one in answers for remark in one.verdict.remarks)
-
-
-def _lacking(answers: list[GateAnswer], spoken_of: list[GateAnswer]) -> tuple[str, ...]:
-    """What the gates lack that the reason does not speak of."""
-    return tuple(f"{one.name}: {one.verdict.reason}" for one in answers if one not in spoken_of)
-
-
-def _install(cluster: Workload) -> str | None:
-    """The command that brings Gatekeeper into a cluster of Azure's; None for a cluster of another cloud."""
-    id = parse_resource_id(cluster.id)
-    if not (id.name and id.resource_group and id.subscription and id.type):
-        return None
-    name, group, subscription = (shlex.quote(one) for one in (id.name, id.resource_group, id.subscription))
-    scope = f"--resource-group {group} --subscription {subscription}"
-    match id.type.lower():
-        case "microsoft.containerservice/managedclusters":
-            return f"az aks enable-addons --addons azure-policy --name {name} {scope}"
-        case "microsoft.kubernetes/connectedclusters":
-            return (
-                f"az k8s-extension create --cluster-type connectedClusters --cluster-name {name} {scope} "
-                "--extension-type Microsoft.PolicyInsights --name azurepolicy"
-            )
-    return None
+def _notes(answers: list[GateAnswer], decisive: list[GateAnswer]) -> tuple[str, ...]:
+    """What is to be said of the gates that decide, and what the others lack."""
+    spoken_of = decisive if any(one.is_there for one in decisive) else answers
+    own = (f"{one.name}: {remark}" for one in spoken_of for remark in one.verdict.remarks)
+    return (*own, *(f"{one.name}: {one.verdict.reason}" for one in answers if one not in decisive))

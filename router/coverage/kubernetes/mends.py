@@ -12,7 +12,7 @@ from router.coverage.kubernetes.pods import Pod
 from router.coverage.remedies import command_line, resource_words
 from router.coverage.verdicts import Workload
 
-_EXTENSION = "microsoft.azuredefender.kubernetes"
+_SENSOR = "microsoft.azuredefender.kubernetes"
 _GROUP = "RESOURCE_GROUP"
 """What stands for a resource group that no document says."""
 
@@ -25,30 +25,38 @@ _POOL = "kubernetes.azure.com/agentpool"
 def enable_sensor(workload: Workload, cloud: str = "") -> str:
     """Return the lines that install the sensor; `cloud` is that of the cluster's nodes, empty if they do not say it.
 
-    Outside of Azure it is an extension of Azure Arc.
     https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-enable
     """
+    extension = ("--name", _SENSOR, "--extension-type", _SENSOR)
+    return _install(workload, cloud, ("update", "--enable-defender"), extension)
+
+
+def enable_policy(workload: Workload, cloud: str = "") -> str:
+    """Return the lines that install Azure Policy, which brings Gatekeeper.
+
+    https://learn.microsoft.com/azure/governance/policy/concepts/policy-for-kubernetes
+    """
+    extension = ("--name", "azurepolicy", "--extension-type", "Microsoft.PolicyInsights")
+    return _install(workload, cloud, ("enable-addons", "--addons", "azure-policy"), extension)
+
+
+def _install(workload: Workload, cloud: str, in_azure: tuple[str, ...], extension: tuple[str, ...]) -> str:
+    """The lines for AKS, or, outside of Azure, for an extension of Azure Arc."""
+    create = ("az", "k8s-extension", "create", *extension, "--cluster-type", "connectedClusters", "--cluster-name")
     words, kind = resource_words(workload.id), (workload.id or "").lower()
     if words and "/microsoft.kubernetes/connectedclusters/" in kind:
         _, group, _, name, *subscription = words
-        return _create_extension(name, "--resource-group", group, *subscription)
+        return command_line(*create, name, "--resource-group", group, *subscription)
     if words and "/microsoft.containerservice/managedclusters/" in kind:
-        return command_line("az", "aks", "update", "--enable-defender", *words)
+        return command_line("az", "aks", *in_azure, *words)
     context = "CONTEXT" if workload.name == UNNAMED else context_name(workload)
     elsewhere = find_name_elsewhere(context)
     name = "CLUSTER" if workload.name == UNNAMED else elsewhere or context
-    if elsewhere is None and cloud in ("", "azure"):
-        return command_line("az", "aks", "update", "--enable-defender", "--name", name, "--resource-group", _GROUP)
     where = ("--resource-group", _GROUP)
+    if elsewhere is None and cloud in ("", "azure"):
+        return command_line("az", "aks", *in_azure, "--name", name, *where)
     connect = command_line("az", "connectedk8s", "connect", "--name", name, *where, "--kube-context", context)
-    return f"{connect}\n{_create_extension(name, *where)}"
-
-
-def _create_extension(name: str, *where: str) -> str:
-    return command_line(
-        *("az", "k8s-extension", "create", "--name", _EXTENSION, "--extension-type", _EXTENSION),
-        *("--cluster-type", "connectedClusters", "--cluster-name", name, *where),
-    )
+    return f"{connect}\n{command_line(*create, name, *where)}"
 
 
 def delete_tag(workload: Workload, name: str, value: str) -> str | None:
