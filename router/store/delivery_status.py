@@ -24,7 +24,7 @@ NEVER = datetime.max.replace(tzinfo=UTC)
 
 _STATUS = f"SELECT {', '.join(ENTRY)}, receipt FROM deliveries"
 
-_COUNT = "SELECT destination, state, count(*) AS many FROM deliveries"
+_COUNT = "SELECT destination, state, count(*) AS many, min(lane) AS lane, min(born) AS oldest FROM deliveries"
 _COUNTS = f"""
 {_COUNT} INDEXED BY due WHERE stream=? AND {IS_OPEN} GROUP BY destination, state
 UNION ALL
@@ -32,16 +32,7 @@ UNION ALL
 UNION ALL
 {_COUNT} INDEXED BY settled WHERE stream=? AND settled>=? AND state IN ('sent', 'skipped') GROUP BY destination, state
 """
-
-_BACKLOG = f"""
-SELECT destination, min(lane) AS lane, min(born) AS oldest, 0 AS dead
-FROM deliveries INDEXED BY due WHERE stream=? AND {IS_OPEN} GROUP BY destination
-UNION ALL
-SELECT destination, min(lane), NULL, count(*) FROM deliveries INDEXED BY dead
-WHERE stream=? AND state='dead' GROUP BY destination
-UNION ALL
-SELECT name, lane, NULL, 0 FROM destinations WHERE stream=? AND lane IS NOT NULL
-"""
+_EVER_OWED = "SELECT name, NULL, 0, lane, NULL FROM destinations WHERE stream=? AND lane IS NOT NULL"
 
 _NEXT_DUE = f"""
 SELECT destination, due, error, owed FROM (
@@ -192,12 +183,14 @@ async def list_next_due(tx: Transaction, stream: str) -> Mapping[str, NextDue]:
 
 async def list_backlogs(tx: Transaction, stream: str) -> Mapping[str, Backlog]:
     """Return what is open and what is dead by destination, for every destination that was ever owed anything."""
+    sql = f"{_COUNTS} UNION ALL {_EVER_OWED}"
     found: dict[str, Backlog] = {}
-    for row in await tx.fetch(_BACKLOG, stream, stream, stream):
-        name = row.words("destination")
+    for row in await tx.fetch(sql, stream, stream, stream, micros(NEVER), stream):
+        name, is_dead = row.words("destination"), row.raw("state") == DeliveryState.DEAD
         known = found.get(name) or Backlog(readable(Lane.TICKET, row.word, "lane", Lane), None, 0)
-        oldest = known.oldest or readable(None, row.find_time, "oldest")
-        found[name] = Backlog(known.lane, oldest, known.dead + row.whole("dead"))
+        oldest = readable(None, row.find_time, "oldest") if not is_dead else None
+        since = min((one for one in (known.oldest, oldest) if one is not None), default=None)
+        found[name] = Backlog(known.lane, since, known.dead + (row.whole("many") if is_dead else 0))
     return found
 
 
