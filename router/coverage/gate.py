@@ -24,7 +24,6 @@ class GateResult:
     """What came of all documents.
 
     Attributes:
-        assessed: the verdicts.
         used: the names of the documents that said something.
         unused: the names of the others, each with the reason.
         unanswered: the names of those that hold an answer that was refused or cut, each with the reason.

@@ -27,13 +27,11 @@ class ReportedSource:
 
     Attributes:
         name: what people call it; of a plan its subscription.
-        heard: when it was last heard of.
         is_expected: whether the manifest expects it or, where there is none, it is judged: so it is shown though it was never
             heard of.
         within: how long it may be silent; None for what may be silent for ever.
         is_silent: whether it has been for longer; None if its silence says nothing, as of a cluster whose
             subscription has no snapshots that bring healthy rows.
-        exception: what excuses its silence.
     """
 
     name: str

@@ -33,8 +33,6 @@ class Workload:
     """Something that can be covered. Two with one key are the same.
 
     Attributes:
-        kind: what it is.
-        name: what people call it.
         id: its ARM id, or its id in its own cloud, in its own case; None for a cluster of which only kubectl speaks.
         subscription: the id of its subscription in lower case; None where that is not known.
         subject: what its facts are found under: the id in lower case, else the name that was given for its files.
@@ -70,7 +68,7 @@ class CoverageEvidence:
     Attributes:
         document: the document as it was named, and where in it, as in `pricings.json value[3]`.
         field: the field, with dots between its parts.
-        value: what stands there, as text; empty where nothing does.
+        value: its text; empty if it is not there.
         time: when that was so, where the document says it.
         known_at: the instant at which it was asked, or at which a message said it, as text; None for a file, whose age is not
             known.
@@ -85,13 +83,7 @@ class CoverageEvidence:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CoverageException:
-    """Why a workload need not be covered for a time.
-
-    Attributes:
-        owner: who answers for it.
-        reason: why.
-        ends: from when on it must be covered.
-    """
+    """Why, and until when, a workload need not be covered; `owner` answers for it."""
 
     owner: str
     reason: str
@@ -103,15 +95,13 @@ class Verdict:
     """What is known of a workload on a rung, and from what.
 
     Attributes:
-        state: what is known.
-        reason: why, in one sentence without its full stop.
+        reason: one sentence without its full stop.
         evidence: what it rests on; none where nothing was asked.
         remedy: the command that mends a gap, or that answers what is unknown; several stand one on a line, and none needs
             another; None where there is none.
         remarks: what else is to be said, though it changes nothing.
         limits: those of the remarks that say what is not covered all the same, where it is covered.
         counts: of a workload of many parts, as a cluster of nodes: how many parts are in which state.
-        exception: who answers for it, where it is excused.
         excused: what is known of it all the same, where it is excused; else None.
     """
 

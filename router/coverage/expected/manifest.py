@@ -47,10 +47,6 @@ class WorkloadSelector:
     names: tuple[str, ...] = _EVERY
     subscriptions: tuple[str, ...] = _EVERY
 
-    def fits(self, workload: Workload) -> bool:
-        """Return whether a workload is one of them."""
-        return self.fits_without_name(workload) and any(is_called(workload, name) for name in self.names)
-
     def fits_without_name(self, workload: Workload) -> bool:
         """Return whether a workload is one of them if its name fits."""
         return (not self.kinds or workload.kind in self.kinds) and self.fits_subscription(workload.subscription or "")
@@ -109,7 +105,6 @@ class Expectation:
         rungs: None for `DEFAULT_RUNGS`, and for `SPOKEN_OF_RUNGS` if a document speaks of them.
         plans: the plans that must be on, each with the sub-plan that it needs, or None if any will do. A subscription needs
             all of them, another workload the one of its kind.
-        extensions: the extensions of those plans that must be on.
         heard_within: how long its subscriptions, clusters and plans may be silent in the stream.
         number: its place in the manifest, from 1; 0 if there is no manifest.
     """
@@ -134,13 +129,7 @@ class Excuse:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedExport:
-    """Where continuous export must lead.
-
-    Attributes:
-        alerts: the ARM id of the event hub for alerts; None if none is expected.
-        posture: the same for recommendations.
-        severities: the severities of alerts that must be exported.
-    """
+    """The ARM ids of the event hubs that continuous export must lead to, and the severities of alerts that it must carry."""
 
     alerts: str | None = None
     posture: str | None = None

@@ -61,7 +61,6 @@ class GateReport(NamedTuple):
     """What a report is made from.
 
     Attributes:
-        result: what was judged.
         refused: the files that could not be read, a line each.
         allows_unknown: whether what is unknown lets the gate pass.
         manifest: the path of coverage.yaml; None if there is none.
@@ -130,8 +129,8 @@ class VerdictGroup:
     """Workloads of which the same is known on the same rungs, for the same reason; there is at least one.
 
     Attributes:
-        rungs: the rungs, from the bottom up; at least one.
-        verdict: the verdict on the first of them.
+        rungs: from the bottom up.
+        verdict: that on the first workload.
         remedies: the commands that mend it or answer it, once each.
         remarks: what else is to be said, once each, as of the first workload that it is about.
         evidence: what the verdicts rest on, once each.
