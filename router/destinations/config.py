@@ -6,8 +6,6 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
-from functools import cache
-from importlib.resources import files
 from typing import Annotated, Any
 from urllib.parse import SplitResult, urlsplit, urlunsplit
 
@@ -16,23 +14,16 @@ from pydantic_core import PydanticCustomError
 
 from router.destinations.wording.briefing import link_of
 from router.destinations.wording.headlines import location_of, severity_of
+from router.destinations.wording.texts import read_table
 from router.domain.notices import Notice
 from router.domain.urls import is_host, is_loopback, split_url
-
-
-@cache
-def _examples() -> dict[str, list[dict[str, Any]]]:
-    """Examples of entries by kind: `examples.toml`."""
-    import tomllib  # for which no start waits
-
-    return tomllib.loads(files("router.destinations").joinpath("examples.toml").read_text(encoding="utf-8"))
 
 
 def _add_examples(schema: dict[str, Any]) -> None:
     """Puts the examples of a kind into the schema of its config."""
     kind = schema.get("properties", {}).get("kind", {}).get("const")
-    if kind in _examples():
-        schema["examples"] = _examples()[kind]
+    if (examples := read_table("examples.toml").get(kind)) is not None:
+        schema["examples"] = examples
 
 
 class Config(BaseModel):

@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from router.destinations.wording.texts import read_table
 from router.domain.coverage import Rung
 from router.domain.evidence import Evidence, property_key
 from router.domain.notices import Notice
@@ -189,50 +190,6 @@ def _values_of(value: Any) -> dict[str, Any] | None:
     return {one.name: getattr(value, one.name) for one in fields(value)} if value is not None else None
 
 
-_RUNGS: Mapping[Rung, tuple[str, str]] = {
-    Rung.PLAN: (
-        "the Defender plan is off, so Defender looks for no attack there",
-        "Enable the plan in Defender's environment settings, or write into coverage.yaml who does without it, and until when.",
-    ),
-    Rung.INTEGRATION: (
-        "nothing asks Defender to deploy its sensor, or to look there",
-        "Enable the integration: in the settings of its plan, or at the resource itself.",
-    ),
-    Rung.SENSOR_INSTALLED: (
-        "no sensor is there, so what happens inside raises no alert",
-        "Deploy the sensor, or find out why its plan does not: a tag, a policy or an image may keep it off.",
-    ),
-    Rung.SENSOR_RUNNING: (
-        "a sensor may be there, and does not do its work, so what happens inside may raise no alert",
-        "Look at the sensor where it runs: `mdatp health` on a machine, its pods and their events in a cluster.",
-    ),
-    Rung.ADMISSION_AUDITS: (
-        "nothing looks at what is admitted to the cluster",
-        "Install Azure Policy for Kubernetes: the add-on, or the extension by Azure Arc.",
-    ),
-    Rung.ADMISSION_DENIES: (
-        "what breaks the rules is admitted to the cluster",
-        "Let the policies of the cluster deny, and not only audit.",
-    ),
-    Rung.SUPPRESSION: (
-        "a rule in Defender dismisses alerts, which nobody is told of then",
-        "Give the rule an end, or move it into the router's rules, where it must have one.",
-    ),
-    Rung.EXPORT: (
-        "nothing of what Defender finds there reaches the router",
-        "Look at continuous export: whether it is enabled, for every severity, and leads to the router's hub.",
-    ),
-    Rung.PATH: (
-        "nobody has seen an alert come all the way",
-        "Raise one of Defender's sample alerts, and follow it: alert-router drill does both.",
-    ),
-    Rung.DETECTION: (
-        "nobody has seen the sensor raise an alert",
-        "Raise a real test alert on the workload.",
-    ),
-}
-"""For each rung that is missing: what is so and what comes of it, and what mends it."""
-
 _SILENT = "coverage.yaml expects it, and nothing was heard of it for too long, so what happens there may tell nobody"
 _CHECK = "Ask what else is missing there: alert-router coverage check."
 _KINDS = frozenset({Kind.RECOMMENDATION, Kind.COVERAGE})
@@ -249,7 +206,7 @@ def coverage_words(notice: Notice, *, is_over: bool) -> str | None:
     if notice.kind == Kind.COVERAGE:
         means = _SILENT
     elif rung is not None:
-        means = _RUNGS[rung][0]
+        means = read_table("wording/words.toml")["rungs"][rung][0]
     else:
         return None
     return f"{f'{rung}: ' if rung is not None else ''}{means}{_severity_words(notice)}"
@@ -263,7 +220,7 @@ def steps_for(notice: Notice, *, is_over: bool) -> tuple[str, ...]:
     rung = _find_rung(notice)
     if rung is None or is_over or (notice.kind == Kind.COVERAGE and notice.remediation):
         return notice.remediation
-    return (*(notice.remediation or (_RUNGS[rung][1],)), *_remarks(notice), _CHECK)
+    return (*(notice.remediation or (read_table("wording/words.toml")["rungs"][rung][1],)), *_remarks(notice), _CHECK)
 
 
 def _find_rung(notice: Notice) -> Rung | None:

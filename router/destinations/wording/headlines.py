@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 from router.destinations.wording.facts import Fact
 from router.destinations.wording.fitting import MARK, one_line, shorten, shortened
+from router.destinations.wording.texts import read_table
 from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.catalogue import SAMPLE_TITLE
 from router.domain.notices import ANNOUNCEMENT, Group, NamedMember, Notice
@@ -168,48 +170,20 @@ _SHORTEST, _LONGEST = 20, 200  # characters of a subject in a summary
 _FROM = ("Locations", "Attackers", "IP addresses", "Accounts")
 _BY = ("Commands", "Processes", "Queries")
 
-_SPOKEN_OF = (
-    (r"malware|malicious file|virus|trojan|\bworm|eicar", ("Malware", "Blobs")),
-    (r"domain|\bdns\b|sinkhole", ("Domains",)),
-    (r"phish|\burls?\b|web ?(?:page|site|app|shell|finger)|scanner", ("URLs", "Domains", "User agents")),
-    (r"sql|quer|injection|payload", ("Queries",)),
-    (r"registry", ("Registry values", "Registry keys")),
-    (r"log[ -]?(?:in|on|ged)|sign(?:ed)?[ -]?in|brute|spray|authenticat|\brdp\b|\bssh\b", _FROM),
-    (r"account creation|new user|addition of", ("Accounts", "Commands", "Processes")),
-    (
-        r"command|script|shell|process|execut|running|\.exe\b|min(?:er|ing)\b|ransom|dropper|dump",
-        ("Commands", "Processes"),
-    ),
-    (r"\bips?\b|address|location|\btor\b|proxy|anonym|countr|data|cloud provider|access|volume|session", _FROM),
-    (r"image|registr|min(?:er|ing)\b", ("Images", "Image")),
-    (r"files?\b|upload|blob|delet|storage", ("Blobs", "Storage containers", "Commands", "Processes", "Files", "URLs")),
-    (r"malware|ransom|trojan|backdoor|binary", ("Files",)),
-    (r"secret|vault|certificate|(?<!registry )\bkeys?\b", ("Secrets", "Accounts")),
-    (
-        r"user|account|principal|identit|credential|password|operation|invocation|\bapi\b",
-        ("Accounts", "Operations", *_FROM),
-    ),
-    (r"\brole|binding|permission|privilege", ("Roles", "Service accounts", "Accounts")),
-    (
-        r"container|\bpods?\b|namespace|kubernetes|\bk8s|service|dashboard|webhook",
-        ("Services", "Workloads", "Pods", "Containers", "Images"),
-    ),
-    (r"connect|communicat|network|traffic|machine|outgoing|incoming|\bscan", ("Domains", "Connections", *_FROM)),
-    (r"injection|attack|exploit|attempt|block", ("URLs", *_FROM)),
-    (r"applicat", ("Applications",)),
-    (r"mail|phish", ("Emails", "Mailboxes")),
-    (r"threat", ("Threats",)),
-    (r"update|vulnerab|cve|image", ("Package", "CVEs", "Image")),
-)
-"""What words of a title speak of, by the names of facts; the first rows go before others."""
 
-_WORDS = tuple((re.compile(words, re.IGNORECASE), names) for words, names in _SPOKEN_OF)
+@cache
+def _subjects() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
+    """What words of a title speak of, by the names of facts."""
+    return tuple(
+        (re.compile(words, re.IGNORECASE), tuple(names))
+        for words, *names in read_table("wording/words.toml")["subjects"]
+    )
 
 
 @remembered
 def _names_in(title: str) -> tuple[str, ...]:
     """The names of the facts that a title speaks of, each once."""
-    return tuple(dict.fromkeys(name for words, names in _WORDS if words.search(title) for name in names))
+    return tuple(dict.fromkeys(name for words, names in _subjects() if words.search(title) for name in names))
 
 
 def subject_of(title: str, evidence: Sequence[Fact]) -> tuple[Fact, ...]:

@@ -9,10 +9,9 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from router.destinations.wording.texts import name_of, texts_in, with_texts
+from router.destinations.wording.texts import name_of, read_table, texts_in, with_texts
 from router.domain.notices import Notice
 
 _VALUE_STANDS = {"apart": "(?&apart)", "either": "(?&apart)?", "glued": r"(?=\S)"}
@@ -34,21 +33,14 @@ class CredentialForm:
 @cache
 def credential_forms() -> tuple[CredentialForm, ...]:
     """The forms, in the order in which a text is gone through."""
-    table = _table()
+    table = read_table("wording/credentials.toml")
     return tuple(_form(row, table["parts"]) for row in table["forms"])
 
 
 @cache
 def credential_names() -> frozenset[str]:
     """Names of properties, by their letters and digits, whose values are credentials whatever they look like."""
-    return frozenset(_table()["property_names"])
-
-
-@cache
-def _table() -> dict[str, Any]:
-    import tomllib  # for which no start waits
-
-    return tomllib.loads(files("router.destinations.wording").joinpath("credentials.toml").read_text(encoding="utf-8"))
+    return frozenset(read_table("wording/credentials.toml")["property_names"])
 
 
 def _form(row: Mapping[str, Any], parts: Mapping[str, str]) -> CredentialForm:

@@ -22,12 +22,22 @@ import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
+from importlib.resources import files
 from typing import Any
 from unicodedata import normalize
 
 from router.domain.notices import Notice
 from router.domain.signals import sound_link as sound_link
 from router.domain.texts import legible, one_line
+
+
+@cache
+def read_table(path: str) -> dict[str, Any]:
+    """A table of data in TOML beside the code. It is a part of the program, and read when it is first asked for."""
+    import tomllib  # for which no start waits
+
+    return tomllib.loads(files("router.destinations").joinpath(path).read_text(encoding="utf-8"))
+
 
 OURS = frozenset({"key", "owner", "recipient"})
 """The fields of a notice that say nothing of an alert's, and that vendors and settings know word for word."""
