@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from email.header import Header
 from html import escape
-from typing import NamedTuple
+from itertools import chain
 
 from router.destinations.wording import plain_text
 from router.destinations.wording.briefing import LINK_LIMIT, Briefing
@@ -20,16 +20,8 @@ from router.destinations.wording.fitting import shorten
 from router.domain.decisions import Change
 from router.domain.notices import Link
 
-
-class _Room(NamedTuple):
-    """How much a page shows: characters of one text, lines of one list."""
-
-    text: int
-    lines: int
-
-
-_ROOMS = (_Room(8_000, 100), _Room(2_000, 50), _Room(800, 25), _Room(300, 15), _Room(100, 5))
-"""Step by step, until the page is below its limit."""
+_ROOMS = (60_000, 40_000, 25_000, 12_000, 6_000, 2_000, 500)
+"""Characters to which a briefing is cut, step by step, until the page is below its limit."""
 
 _COLOURS = {"Critical": "#b3261e", "High": "#b3261e", "Medium": "#b25e00", "Low": "#1a5fb4", "Informational": "#1a5fb4"}
 _UNKNOWN, _OVER = "#b3261e", "#1e7d32"
@@ -58,10 +50,11 @@ def text_of(briefing: Briefing, foot: str, limit: int) -> str:
 
 def page_of(briefing: Briefing, severity: str | None, foot: str, limit: int) -> str:
     """A briefing as a page of at most `limit` bytes, in which every text is escaped."""
-    pages = ("".join(_lines_of(_in_short(briefing), severity, foot, room)) for room in _ROOMS)
-    page = next(pages)
-    while len(page.encode("utf-8", "replace")) > limit:
-        page = next(pages)
+    short = _in_short(briefing)
+    for cut in chain([short], (plain_text.shortened(short, room) for room in _ROOMS)):
+        page = "".join(_lines_of(cut, severity, foot))
+        if len(page.encode("utf-8", "replace")) <= limit:
+            break
     return page
 
 
@@ -72,28 +65,28 @@ def _in_short(briefing: Briefing) -> Briefing:
     return replace(briefing, description="", members=None, evidence=(), others=(), to_do=())
 
 
-def _lines_of(briefing: Briefing, severity: str | None, foot: str, room: _Room) -> Iterator[str]:
+def _lines_of(briefing: Briefing, severity: str | None, foot: str) -> Iterator[str]:
     colour = _OVER if briefing.change is Change.RESOLVED else _COLOURS.get(severity or "", _UNKNOWN)
     yield '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
     yield '<meta name="viewport" content="width=device-width,initial-scale=1"></head>\n'
     yield f'<body style="{_BODY}">\n<div style="{_COLUMN}">\n'
-    yield f'<h1 style="{_HEADING.format(colour=colour)}">{_shown(briefing.headline, room)}</h1>\n'
-    yield from _paragraphs(_story(briefing), room)
-    yield from _buttons(briefing.links, room)
+    yield f'<h1 style="{_HEADING.format(colour=colour)}">{escape(briefing.headline)}</h1>\n'
+    yield from _paragraphs(_story(briefing))
+    yield from _buttons(briefing.links)
     for title, facts in (
         ("What", briefing.what),
         ("Where", briefing.where),
         ("When", briefing.when),
         ("Why you", briefing.why),
     ):
-        yield from _table(title, facts, room)
+        yield from _table(title, facts)
     if briefing.members is not None:
-        yield from _list(*briefing.members, room)
-    yield from _table("Evidence", (*briefing.evidence, *briefing.others), room)
+        yield from _list(*briefing.members)
+    yield from _table("Evidence", (*briefing.evidence, *briefing.others))
     if briefing.to_do:
-        yield from _list("What to do", briefing.to_do, room)
-    yield from _table("Reference", briefing.reference, room)
-    yield f'<p style="{_FOOT}">{_shown(foot, room)}</p>\n</div>\n</body>\n</html>\n'
+        yield from _list("What to do", briefing.to_do)
+    yield from _table("Reference", briefing.reference)
+    yield f'<p style="{_FOOT}">{escape(foot)}</p>\n</div>\n</body>\n</html>\n'
 
 
 def _story(briefing: Briefing) -> tuple[str, ...]:
@@ -102,49 +95,37 @@ def _story(briefing: Briefing) -> tuple[str, ...]:
     return (description, *briefing.news) if briefing.is_first else (*briefing.news, description)
 
 
-def _paragraphs(texts: Iterable[str], room: _Room) -> Iterator[str]:
-    return (f'<p style="{_TEXT}">{_shown(text, room)}</p>\n' for text in texts if text)
+def _paragraphs(texts: Iterable[str]) -> Iterator[str]:
+    return (f'<p style="{_TEXT}">{escape(text)}</p>\n' for text in texts if text)
 
 
-def _buttons(links: tuple[Link, ...], room: _Room) -> Iterator[str]:
+def _buttons(links: tuple[Link, ...]) -> Iterator[str]:
     """The links, near the top where a thumb finds them; what has no address is only named."""
     if not links:
         return
     yield "<p>"
-    for link in links[: room.lines]:
-        words = _shown(link.text, room)
+    for link in links:
+        words = escape(link.text)
         has_address = 0 < len(link.url) <= LINK_LIMIT
         yield f'<a style="{_BUTTON}" href="{escape(link.url)}">{words}</a>' if has_address else f"<span>{words}</span> "
-    yield f"{_more(len(links), room)}</p>\n"
+    yield "</p>\n"
 
 
-def _table(title: str, facts: tuple[Fact, ...], room: _Room) -> Iterator[str]:
+def _table(title: str, facts: tuple[Fact, ...]) -> Iterator[str]:
     if not facts:
         return
     yield f'<h2 style="{_TITLE}">{title}</h2>\n<table style="{_TABLE}">\n'
-    for fact in facts[: room.lines]:
-        values = "<br>".join([*(_value(value, fact, room) for value in fact.values[: room.lines])])
-        values += _more(len(fact.values), room)
-        yield f'<tr><th style="{_NAME}">{_shown(fact.name, room)}</th><td style="{_VALUE}">{values}</td></tr>\n'
-    yield f"</table>\n{_more(len(facts), room)}"
+    for fact in facts:
+        opened, closed = (f'<code style="{_CODE}">', "</code>") if fact.is_code else ("", "")
+        values = "<br>".join(f"{opened}{escape(value)}{closed}" for value in fact.values)
+        yield f'<tr><th style="{_NAME}">{escape(fact.name)}</th><td style="{_VALUE}">{values}</td></tr>\n'
+    yield "</table>\n"
 
 
-def _value(value: str, fact: Fact, room: _Room) -> str:
-    return f'<code style="{_CODE}">{_shown(value, room)}</code>' if fact.is_code else _shown(value, room)
-
-
-def _list(title: str, lines: tuple[str, ...], room: _Room) -> Iterator[str]:
+def _list(title: str, lines: tuple[str, ...]) -> Iterator[str]:
     yield f'<h2 style="{_TITLE}">{escape(title)}</h2>\n<ul style="{_LIST}">\n'
-    yield from (f'<li style="{_ITEM}">{_shown(line, room)}</li>\n' for line in lines[: room.lines])
-    yield f"</ul>\n{_more(len(lines), room)}"
-
-
-def _more(count: int, room: _Room) -> str:
-    return f" … [{count - room.lines} more]" if count > room.lines else ""
-
-
-def _shown(text: str, room: _Room) -> str:
-    return escape(shorten(text, room.text))
+    yield from (f'<li style="{_ITEM}">{escape(line)}</li>\n' for line in lines)
+    yield "</ul>\n"
 
 
 _PLAIN = re.compile(r"[\x20-\x7e]*")
