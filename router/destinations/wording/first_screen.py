@@ -185,33 +185,6 @@ def without_repeated(description: str, headline: str) -> str:
     return text
 
 
-_NAMED = 4
-
-
-def screen_of(notice: Notice, room: int) -> Iterator[Line]:
-    """What a phone shows of an announcement, in at most `room` lines: what happened, what is held, what to do first."""
-    members = list(_announced_members(notice))
-    step = [Line(fitted_text(notice.remediation[0], 2, "To do"), "To do")] if notice.remediation else []
-    left = max(room - total(members) - total(step), 1)
-    story = Line(fitted_text(one_line(notice.description), left, mark=MARK))
-    yield from _first_that_fit([story, *members, *step], room)
-
-
-def _announced_members(notice: Notice) -> Iterator[Line]:
-    if notice.group is None:
-        return
-    title, lines = member_lines(notice.group)
-    yield Line(str(notice.group.standing), title)
-    yield from (Line(f"- {shortened(one_line(line), WIDTH - 2)}") for line in lines[:_NAMED])
-
-
-def _first_that_fit(lines: Iterable[Line], room: int) -> Iterator[Line]:
-    for line in lines:
-        room -= line.height
-        if room >= 0:
-            yield line
-
-
 LINES = 12
 """Lines of one screen."""
 
@@ -225,7 +198,7 @@ _COMMAND, _CODE = 3, 2
 _VALUE = 2  # of a fact that the title speaks of
 _STEP = 10
 _LINKS = 2
-_MEMBERS = 3
+_MEMBERS, _ANNOUNCED = 3, 4
 _FEW = 3
 """The lines of a group's members that what changed in it leaves room for."""
 _NAME, _PLACE, _LINK, _TIME = 30, 20, 30, 40  # characters
@@ -337,10 +310,17 @@ def first_screen_of(briefing: Briefing) -> FirstScreen:
 
 
 def _announced(notice: Notice) -> FirstScreen:
-    """The first screen of an announcement: it changes nothing that was open, and has no place."""
+    """The first screen of an announcement, which has no place: what happened, what is held, what to do first."""
     headline = headline_of(notice).within(_HEADLINE * WIDTH)
-    story = tuple(screen_of(notice, LINES - height_of(headline)))
-    return FirstScreen(headline=headline, story=story, facts=(), hidden=0, rest=None, step=None, links=())
+    title, named = member_lines(notice.group) if notice.group is not None else ("", ())
+    lines = [Line(str(notice.group.standing), title)] if notice.group is not None else []
+    lines += [Line(f"- {shortened(one_line(line), WIDTH - 2)}") for line in named[:_ANNOUNCED]]
+    lines += [Line(fitted_text(step, 2, "To do"), "To do") for step in notice.remediation[:1]]
+    room = LINES - height_of(headline)
+    story = [Line(fitted_text(one_line(notice.description), max(room - total(lines), 1), mark=MARK)), *lines]
+    while total(story) > room:
+        story.pop()
+    return FirstScreen(headline=headline, story=tuple(story), facts=(), hidden=0, rest=None, step=None, links=())
 
 
 def _grown(lines: list[Line], longer: list[Line], room: int) -> tuple[list[Line], int]:
