@@ -48,30 +48,25 @@ _NOTHING = ResourceId()
 @remembered
 def _parts_of(id: str) -> ResourceId:
     parts = id.strip("/").split("/")
-    lowered = [part.lower() for part in parts]
     return ResourceId(
-        subscription=_after("subscriptions", lowered, parts),
-        resource_group=_after("resourcegroups", lowered, parts),
-        type=_type_in(lowered, parts),
+        subscription=_part_after("subscriptions", parts),
+        resource_group=_part_after("resourcegroups", parts),
+        type=_type_in(parts),
         name=parts[-1] if len(parts) > 2 else None,
     )
 
 
-def _after(word: str, lowered: list[str], parts: list[str]) -> str | None:
-    try:
-        return parts[lowered.index(word) + 1]
-    except (ValueError, IndexError):
-        return None
+def _part_after(word: str, parts: list[str]) -> str | None:
+    """The part of an id behind a word, whatever its case; None where there is none, or it is empty."""
+    lowered = [part.lower() for part in parts]
+    at = lowered.index(word) + 1 if word in lowered else len(parts)
+    return parts[at] or None if at < len(parts) else None
 
 
-def _type_in(lowered: list[str], parts: list[str]) -> str | None:
+def _type_in(parts: list[str]) -> str | None:
     """The type named by the last provider in the id, such as Microsoft.Sql/servers/databases."""
-    if "providers" not in lowered:
-        return None
-    start = len(lowered) - lowered[::-1].index("providers")
-    if start >= len(parts):
-        return None
-    return "/".join([parts[start], *parts[start + 1 :: 2]])
+    start = max((at for at, part in enumerate(parts, 1) if part.lower() == "providers"), default=len(parts))
+    return "/".join([parts[start], *parts[start + 1 :: 2]]) if start < len(parts) else None
 
 
 def find_subscription_id(text: str) -> str | None:
@@ -89,10 +84,10 @@ def find_whole(id: str) -> str | None:
     return found.group() if found is not None else None
 
 
-_ARN_ACCOUNT = re.compile(r"arn:[a-z-]+:[a-z0-9-]*:[a-z0-9-]*:(?P<account>[^:/\s]*):(?P<rest>\S.*)", re.IGNORECASE)
+_ARN = re.compile(r"arn:[a-z-]+:(?P<service>[a-z0-9-]*):[a-z0-9-]*:(?P<account>[^:/\s]*):(?P<rest>\S.*)", re.IGNORECASE)
 """https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html"""
 
-_GOOGLE_NAME = re.compile(r"(?:^|//|/)[a-z]+\.googleapis\.com/(?P<rest>\S+)", re.IGNORECASE)
+_GOOGLE = re.compile(r"(?:^|//|/)[a-z]+\.googleapis\.com/(?P<rest>\S+)", re.IGNORECASE)
 """https://cloud.google.com/iam/docs/full-resource-names"""
 
 _RELATIVE = re.compile(r"/?projects/[^/\s]", re.IGNORECASE)
@@ -140,13 +135,13 @@ NOWHERE = CloudLocation()
 @remembered
 def location_named(name: str) -> CloudLocation:
     """What one name of a resource says; NOWHERE where it is in none of the known forms."""
-    if arn := _ARN_ACCOUNT.fullmatch(name):
+    if arn := _ARN.fullmatch(name):
         kind, _, cluster = arn["rest"].partition("/")
         is_cluster = kind.lower() == "cluster" and ":eks:" in name.lower()
         return CloudLocation(
             cloud="AWS", account=arn["account"] or None, cluster=cluster or None if is_cluster else None
         )
-    if google := _GOOGLE_NAME.search(name):
+    if google := _GOOGLE.search(name):
         return _location_in_google(google["rest"])
     if name[:1] == "/" and not is_connected(name):
         parts = name.strip("/").split("/")
@@ -216,12 +211,6 @@ def is_made_up_for_google(name: str) -> bool:
     return name.lower().startswith(_OF_GOOGLE)
 
 
-def _part_after(word: str, parts: list[str]) -> str | None:
-    lowered = [part.lower() for part in parts]
-    at = lowered.index(word) + 1 if word in lowered else len(parts)
-    return parts[at] or None if at < len(parts) else None
-
-
 _GUID = re.compile(r"\{?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.IGNORECASE)
 _ANY_GUID = re.compile(rf"(?<![0-9a-z]){_GUID.pattern}(?![0-9a-z])", re.IGNORECASE)
 _LONE_GUID = re.compile(rf"(?<![\w.-]){_GUID.pattern}(?![\w.-])", re.IGNORECASE)
@@ -238,10 +227,8 @@ _ENTITY = "securityentitydata"
 _ABOUT = "microsoft.security"
 """The provider whose children say something of a resource, and are no part of it."""
 
-_ARN = re.compile(r"arn:[a-z-]+:(?P<service>[a-z0-9-]*):[^:\s]*:[^:\s]*:(?P<rest>\S.*)", re.IGNORECASE)
 _WHOLE = frozenset({"s3", "sns", "sqs"})
 """Services of Amazon whose names begin with no type of resource."""
-_GOOGLE = re.compile(r"(?:^|//|/)(?P<service>[a-z]+)\.googleapis\.com/(?P<rest>\S+)|^/?(?P<relative>projects/\S+)")
 _LOCATIONS = frozenset({"projects", "zones", "regions", "locations", "folders", "organizations"})
 """The collections of Google that say where something is and not what it is."""
 
@@ -288,8 +275,8 @@ def names_of_resource(id: str) -> tuple[str, ...]:
         return (connected,) if is_telling(connected) else ()
     if arn := _ARN.fullmatch(id):
         return _names_in_arn(arn["service"].lower(), arn["rest"])
-    if google := _GOOGLE.search(id):
-        return _names_in_google(google["rest"] or google["relative"])
+    if (google := _GOOGLE.search(id)) or _RELATIVE.match(id):
+        return _names_in_google(google["rest"] if google else id)
     if id.startswith("/"):
         return _names_in_arm(id.strip("/").split("/"))
     return (id,) if is_telling(id) else ()
