@@ -65,7 +65,7 @@ def rules_for(directory: Path, start: datetime, length: int) -> Rules:
         )
         for day in range(length)
     ]
-    books[Stream.CWPP] = replace(books[Stream.CWPP], suppressions=Suppressions.of(held))
+    books[Stream.CWPP] = replace(books[Stream.CWPP], suppressions=Suppressions.from_rules(held))
     return replace(rules, books=books)
 
 

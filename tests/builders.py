@@ -132,7 +132,7 @@ def an_element(field: str, *values: str, operator: Operator = Operator.IN) -> El
         where,
         operator,
         frozenset(form for value in values if value not in ranges for form in where.forms_of(value)),
-        AddressRanges.of(AddressRange.of(ip_network(range)) for range in ranges),
+        AddressRanges.from_ranges(AddressRange.from_network(ip_network(range)) for range in ranges),
     )
 
 
@@ -180,7 +180,7 @@ def a_rulebook(
         stream=stream,
         hash=hash,
         floor=Floor(floor),
-        suppressions=Suppressions.of(rules),
+        suppressions=Suppressions.from_rules(rules),
         routes=tuple([a_route("tickets", "tickets")] if routes is None else routes),
         always=tuple(always),
         otherwise=tuple(otherwise),
@@ -193,4 +193,4 @@ def a_rulebook(
 
 def without_rules(book: Rulebook) -> Rulebook:
     """The same rulebook with every suppression rule taken away."""
-    return replace(book, suppressions=Suppressions.of(()), hash="another")
+    return replace(book, suppressions=Suppressions.from_rules(()), hash="another")

@@ -80,7 +80,7 @@ def _load_rules_of_streams(directory: Path, now: datetime) -> Rules:
         stream=Stream.CSPM,
         hash=book.hash,
         floor=Floor(Severity.MEDIUM),
-        suppressions=Suppressions.of(()),
+        suppressions=Suppressions.from_rules(()),
         routes=(),
         always=(),
         otherwise=(),

@@ -17,7 +17,7 @@ from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus, Pause
 from router.domain.destination_holds import holds_in_force, words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.notices import RecordEntry
-from router.domain.rulebook import DestinationSpec, Lane, written
+from router.domain.rulebook import DestinationSpec, Lane, length_text
 from router.domain.silences import Silence, find_silence_id
 from router.domain.texts import counted
 from router.store import groups
@@ -270,7 +270,7 @@ async def _destination_life(
         deliveries=tuple(deliveries),
         group=group,
         unready=facts.unready.get((stream, name)),
-        limit=f"{counted(limit.most, 'opening')} within {written(limit.window)}" if limit is not None else None,
+        limit=f"{counted(limit.most, 'opening')} within {length_text(limit.window)}" if limit is not None else None,
     )
 
 

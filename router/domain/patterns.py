@@ -95,7 +95,7 @@ class AddressRange(NamedTuple):
     prefix: int
 
     @classmethod
-    def of(cls, network: IPv4Network | IPv6Network) -> AddressRange:
+    def from_network(cls, network: IPv4Network | IPv6Network) -> AddressRange:
         """A network as a range; one of IPv4 addresses that are mapped into IPv6 is the range of these."""
         version, length = network.version, network.prefixlen
         number = int(network.network_address)
@@ -131,7 +131,7 @@ class AddressRanges:
     by_length: tuple[tuple[int, int, frozenset[int]], ...] = ()
 
     @classmethod
-    def of(cls, ranges: Iterable[AddressRange]) -> AddressRanges:
+    def from_ranges(cls, ranges: Iterable[AddressRange]) -> AddressRanges:
         """Those ranges."""
         prefixes: dict[tuple[int, int], set[int]] = {}
         for version, length, prefix in ranges:

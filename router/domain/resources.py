@@ -296,28 +296,28 @@ def _names_in_arm(parts: Sequence[str]) -> tuple[str, ...]:
         pairs.pop()
     if not starts and lowered and lowered[0] not in _SCOPES:
         pairs = [("", parts[-1])]
-    return _called([(type, name) for type, name in pairs if type.lower() not in _SCOPES])
+    return _telling_names([(type, name) for type, name in pairs if type.lower() not in _SCOPES])
 
 
 def _names_in_arn(service: str, rest: str) -> tuple[str, ...]:
     """What stands behind the type of the resource, which other services leave out."""
     kind = re.match(r"[^:/]*[:/]", rest)
     name = rest if service in _WHOLE or kind is None else rest[kind.end() :]
-    return _called([("resource", name)]) if name else ()
+    return _telling_names([("resource", name)]) if name else ()
 
 
 def _names_in_google(rest: str) -> tuple[str, ...]:
     parts = rest.strip("/").split("/")
     if parts[0].lower() not in _LOCATIONS:
-        return _called([("resource", parts[-1])])
-    return _called([(type, name) for type, name in _pairs(parts) if type.lower() not in _LOCATIONS])
+        return _telling_names([("resource", parts[-1])])
+    return _telling_names([(type, name) for type, name in _pairs(parts) if type.lower() not in _LOCATIONS])
 
 
 def _pairs(parts: Sequence[str]) -> Iterable[tuple[str, str]]:
     return zip(parts[::2], parts[1::2], strict=False)
 
 
-def _called(pairs: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+def _telling_names(pairs: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     """The names among pairs of type and name that tell something; a number only behind another name."""
     names: list[str] = []
     for _, name in pairs:

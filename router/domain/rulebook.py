@@ -159,7 +159,7 @@ class ByTag:
         return self.value
 
 
-def written(length: timedelta) -> str:
+def length_text(length: timedelta) -> str:
     """A length of time as policies write it: in days, else in hours, else in minutes."""
     minutes = length // timedelta(minutes=1)
     for unit, longer in (("d", 24 * 60), ("h", 60)):

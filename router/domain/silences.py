@@ -267,14 +267,14 @@ class Silences:
     of_any: TypeIndex = NO_RULES
 
     @classmethod
-    def of(cls, silences: Iterable[Silence]) -> Silences:
+    def from_list(cls, silences: Iterable[Silence]) -> Silences:
         """The index over some silences, whose ids are distinct."""
         by_name = {silence.name: silence for silence in silences}
         if not by_name:
             return NO_SILENCES
         typed = [silence.as_rule() for silence in by_name.values() if silence.alert_type is not None]
         untyped = [silence.as_rule() for silence in by_name.values() if silence.alert_type is None]
-        return cls(MappingProxyType(by_name), Suppressions.of(typed), index_over(untyped))
+        return cls(MappingProxyType(by_name), Suppressions.from_rules(typed), index_over(untyped))
 
     def active(self, now: datetime) -> list[Silence]:
         """Those that hold anything at an instant."""

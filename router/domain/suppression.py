@@ -173,7 +173,7 @@ class Suppressions:
     by_category: Mapping[str, TypeIndex]
 
     @classmethod
-    def of(cls, rules: Iterable[SuppressionRule]) -> Suppressions:
+    def from_rules(cls, rules: Iterable[SuppressionRule]) -> Suppressions:
         """The index over some rules, whose names are distinct."""
         by_name = {rule.name: rule for rule in rules}
         by_type: dict[str, list[SuppressionRule]] = {}
@@ -192,7 +192,7 @@ class Suppressions:
         return [rule for rule in self.by_name.values() if rule.is_active(now)]
 
 
-NO_SUPPRESSIONS = Suppressions.of(())
+NO_SUPPRESSIONS = Suppressions.from_rules(())
 """No suppression rules."""
 
 

@@ -58,7 +58,9 @@ class SilenceReader:
             documents = await list_documents(tx, DocumentKind.SILENCE, now - self._lately)
         found = read_silences(documents).values
         streams = {silence.stream for silence in found}
-        self._silences = {stream: Silences.of([one for one in found if one.stream == stream]) for stream in streams}
+        self._silences = {
+            stream: Silences.from_list([one for one in found if one.stream == stream]) for stream in streams
+        }
         self._read_at, self._ticked = now, ticked
 
 

@@ -74,7 +74,7 @@ def read_range(text: str) -> AddressRange | str:
         return (
             f"{text!r} holds every IPv4 address, as these are mapped into IPv6: a rule may not cover a whole alert type"
         )
-    range = AddressRange.of(network)
+    range = AddressRange.from_network(network)
     return range if _is_narrow(range.network) else f"{text!r} {_too_wide(range.network)}"
 
 
@@ -293,7 +293,11 @@ def _read_element(path: KeyPath, value: object, stream: Stream, faults: Faults) 
     if operator is Operator.IN and field.name == "address" and "/" in "".join(texts):
         texts, ranges = _without_ranges(path, texts, faults)
     values = frozenset(form for text in texts for form in field.forms_of(text))
-    return Element(field, operator, values, AddressRanges.of(ranges)) if ranges else Element(field, operator, values)
+    return (
+        Element(field, operator, values, AddressRanges.from_ranges(ranges))
+        if ranges
+        else Element(field, operator, values)
+    )
 
 
 def _without_ranges(path: KeyPath, texts: list[str], faults: Faults) -> tuple[list[str], list[AddressRange]]:

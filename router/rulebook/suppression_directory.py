@@ -85,7 +85,7 @@ def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datet
             refused += [one.rule for one in bearers if one.rule is not None]
     only = [bearers[0] for bearers in rules.values() if len(bearers) == 1]
     sound, shadows = (
-        Suppressions.of(one.rule for one in only if one.rule is not None and one.is_shadow is is_shadow)
+        Suppressions.from_rules(one.rule for one in only if one.rule is not None and one.is_shadow is is_shadow)
         for is_shadow in (False, True)
     )
     return ReadSuppressions(sound, tuple(refused), shadows)

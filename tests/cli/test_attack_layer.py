@@ -82,7 +82,7 @@ def test_the_file_is_what_a_person_read_before_it_was_committed() -> None:
         a_past_decision("bare", techniques=()),
         a_past_decision("sample", is_sample=True),
     ]
-    silences = Silences.of([a_silence(type=None), a_silence("cd34ef", "VM_Unseen")])
+    silences = Silences.from_list([a_silence(type=None), a_silence("cd34ef", "VM_Unseen")])
     report = a_report(
         decisions, None, silences, since=NOW - 30 * DAY, until=NOW, left_out={"lines that are no decisions": 2}
     )
@@ -101,7 +101,7 @@ def test_the_navigator_takes_whatever_was_decided(
     version: str,
 ) -> None:
     """A layer that the specification allows; every technique is a sound id that is not revoked, and only once."""
-    silences = Silences.of([a_silence(type=None), a_silence("cd34ef")] if is_silenced else [])
+    silences = Silences.from_list([a_silence(type=None), a_silence("cd34ef")] if is_silenced else [])
     layer = layer_for(decisions, None, silences, attack_version=version)
     assert faults_of(layer) == []
     assert not scores(layer).keys() & the_attack_table().successors.keys()

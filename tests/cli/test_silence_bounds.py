@@ -27,7 +27,7 @@ BOUNDS = SilenceBounds(longest=LONGEST, recurring=90 * DAY)
 
 def an_address(*texts: str) -> tuple[Element, ...]:
     """An element on addresses and ranges of them."""
-    ranges = AddressRanges.of(AddressRange.of(ip_network(text)) for text in texts if "/" in text)
+    ranges = AddressRanges.from_ranges(AddressRange.from_network(ip_network(text)) for text in texts if "/" in text)
     values = frozenset(text for text in texts if "/" not in text)
     return (Element(Field("ip", "address"), Operator.IN, values, ranges),)
 

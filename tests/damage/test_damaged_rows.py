@@ -199,7 +199,7 @@ def test_a_signal_comes_out_whatever_is_damaged_of_what_holds_it(store: Store, s
     run(_begun(town, alert_body("a", **HELD)))
     spoil("signals", key, {column: "?"})
     # Under the same hash, as when the rule has ended.
-    town.book = replace(town.book, suppressions=Suppressions.of([a_rule("another", alert_type="VM_Nothing")]))
+    town.book = replace(town.book, suppressions=Suppressions.from_rules([a_rule("another", alert_type="VM_Nothing")]))
     run(town.sweep())
     run(town.sweep())
     assert {one[2] for one in run(_notified(town))} == {"a"}

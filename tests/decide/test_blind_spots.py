@@ -52,7 +52,7 @@ def techniques_under(
 ) -> dict[str, BlindSpot]:
     """The blind spots among techniques, by id."""
     outcomes = outcomes_of(*decisions)
-    covers = covers_of(a_rulebook(*rules), Silences.of(silences), NOW, outcomes.by_type)
+    covers = covers_of(a_rulebook(*rules), Silences.from_list(silences), NOW, outcomes.by_type)
     return {spot.id: spot for spot in blind_techniques(outcomes, covers)}
 
 
@@ -123,7 +123,7 @@ def test_a_silence_in_force_could_hide_as_a_rule_does(silence: Silence, *, hides
 
 def test_a_silence_for_any_type_is_in_force_for_what_is_not_known() -> None:
     """It is told as such, and is no blind spot of a technique."""
-    (cover,) = covers_of(a_rulebook(), Silences.of([a_silence(type=None)]), NOW, {})
+    (cover,) = covers_of(a_rulebook(), Silences.from_list([a_silence(type=None)]), NOW, {})
     assert (cover.alert_type, cover.is_unknown) == (None, True)
 
 

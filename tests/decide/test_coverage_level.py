@@ -118,7 +118,7 @@ def test_the_severity_of_the_policy_is_the_one_that_everything_sees(finding: Fin
     assert [one.label for one in Severity if answers[f"route {one.label}?"].startswith("yes")] == [severity.label]
     silence = a_silence(stream="cspm")
     is_held = severity < Severity.MEDIUM
-    held = decide(finding, book, NOW, Silences.of([silence]))
+    held = decide(finding, book, NOW, Silences.from_list([silence]))
     assert (held.outcome is Outcome.SUPPRESSED, silence_matcher(silence, book).covers(finding)) == (is_held, is_held)
 
 

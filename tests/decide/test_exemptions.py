@@ -47,7 +47,7 @@ def about(*elements: Element, type: str = "SoftwareUpdate", name: str = "accepte
 
 
 def holds(rule: SuppressionRule, finding: Finding) -> bool:
-    is_held = find_suppressor(finding, Suppressions.of([rule]), NOW, OWNERS) is rule
+    is_held = find_suppressor(finding, Suppressions.from_rules([rule]), NOW, OWNERS) is rule
     assert (explain(finding, a_book(rule), NOW).holder is rule) is is_held
     return is_held
 
@@ -79,7 +79,7 @@ def test_a_rule_on_cves_names_every_cve_of_what_it_holds(finding: Finding, is_he
 def test_two_rules_do_not_hold_together_what_neither_holds() -> None:
     """Who accepted one CVE did not look at the other."""
     rules = [about(an_element("cve", one), name=one) for one in (ONE, TWO)]
-    assert find_suppressor(an_update(ONE, TWO), Suppressions.of(rules), NOW, OWNERS) is None
+    assert find_suppressor(an_update(ONE, TWO), Suppressions.from_rules(rules), NOW, OWNERS) is None
 
 
 @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ def test_a_rule_is_about_the_category_only_with_a_narrow_scope() -> None:
     finding = an_update()
     assert holds(about(wide, type=finding.type), finding)
     assert not holds(about(wide), finding)
-    beside = Suppressions.of([about(wide), about(an_element("package", "curl"), name="beside")])
+    beside = Suppressions.from_rules([about(wide), about(an_element("package", "curl"), name="beside")])
     assert find_suppressor(finding, beside, NOW, OWNERS) is None
     assert holds(about(wide, an_element("resourceId", finding.resource or "")), finding)
     assert not holds(about(an_element("package", "lodash"), type="SystemUpdate"), finding)
@@ -138,7 +138,7 @@ def test_of_rules_on_the_type_and_on_the_category_the_one_that_expires_last_is_n
             about(an_element("package", "lodash"), name="category"),
             about(an_element("package", "lodash"), name="type", type=an_update().type, days=days),
         ]
-        found = find_suppressor(an_update(), Suppressions.of(rules), NOW, OWNERS)
+        found = find_suppressor(an_update(), Suppressions.from_rules(rules), NOW, OWNERS)
         assert found is rules[days > 30]
 
 
@@ -172,7 +172,9 @@ def test_an_explanation_names_the_category_that_no_rule_is_about() -> None:
 def test_no_alert_is_held_by_a_rule_about_a_category() -> None:
     """Alerts have none."""
     rule = a_rule(alert_type="SoftwareUpdate", groups=[[an_element("entities.ip.address", "10.20.0.5")]])
-    assert find_suppressor(an_alert(Entities=[an_ip("10.20.0.5")]), Suppressions.of([rule]), NOW, OWNERS) is None
+    assert (
+        find_suppressor(an_alert(Entities=[an_ip("10.20.0.5")]), Suppressions.from_rules([rule]), NOW, OWNERS) is None
+    )
 
 
 IDS = [ONE, TWO, THREE, "CVE-2022-1"]

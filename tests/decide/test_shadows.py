@@ -26,7 +26,7 @@ TYPES = ["VM_Test", "VM_Test", "VM_Other"]
 
 def with_shadows(book: Rulebook, *shadows: SuppressionRule) -> Rulebook:
     """The same rules with some shadow rules."""
-    return replace(book, shadows=Suppressions.of(shadows))
+    return replace(book, shadows=Suppressions.from_rules(shadows))
 
 
 @st.composite

@@ -37,7 +37,7 @@ def a_host(name: str) -> dict[str, object]:
 
 def decided(signal: Signal, *silences: Silence, after: timedelta = timedelta(), book: Rulebook = BOOK) -> Decision:
     """The decision on a signal where there are some silences."""
-    return decide(signal, book, NOW + after, Silences.of(silences))
+    return decide(signal, book, NOW + after, Silences.from_list(silences))
 
 
 def test_a_silence_holds_what_it_covers_and_the_decision_names_it() -> None:
@@ -184,7 +184,7 @@ def test_no_chain_of_silences_holds_anything_for_longer_than_one_may(
     lives: Sequence[tuple[int, int, list[tuple[Element, ...]], str | None]], resource: str, hosts: set[str]
 ) -> None:
     """Whatever their scopes are: within each other, wider, the same, or overlapping by halves. Only an hour is a break."""
-    silences = Silences.of(
+    silences = Silences.from_list(
         a_silence(f"{n}", begins=NOW + h * HOUR / 2, lasts=lasts * HOUR / 2, groups=tuple(scope), alert_type=type)
         for n, (h, lasts, scope, type) in enumerate(lives)
     )
@@ -202,7 +202,7 @@ def test_no_chain_of_silences_holds_anything_for_longer_than_one_may(
 
 def explained(signal: Signal, *silences: Silence, book: Rulebook = BOOK) -> dict[str, str]:
     """What an explanation says of silences, by the question."""
-    steps = explain(signal, book, NOW, Silences.of(silences)).steps
+    steps = explain(signal, book, NOW, Silences.from_list(silences)).steps
     return {step.question: step.answer for step in steps if "silence" in step.question}
 
 
@@ -240,7 +240,7 @@ def test_an_explanation_says_yes_of_whatever_silence_holds(
     lives: Sequence[tuple[int, int, list[tuple[Element, ...]], str | None]], resource: str
 ) -> None:
     """Asked without the index, and of no other that ends later."""
-    silences = Silences.of(
+    silences = Silences.from_list(
         a_silence(f"{n}", begins=NOW - h * HOUR / 4, lasts=lasts * HOUR, groups=tuple(scope), alert_type=type)
         for n, (h, lasts, scope, type) in enumerate(lives)
     )

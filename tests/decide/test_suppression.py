@@ -18,7 +18,7 @@ HOST = {"$id": "h", "Type": "host", "HostName": "build-7", "DnsDomain": "corp"}
 
 
 def holds(rule: SuppressionRule, **alert: object) -> bool:
-    return find_suppressor(an_alert("alert-1", **alert), Suppressions.of([rule]), NOW, NO_OWNERS) is rule
+    return find_suppressor(an_alert("alert-1", **alert), Suppressions.from_rules([rule]), NOW, NO_OWNERS) is rule
 
 
 @pytest.mark.parametrize("address", ["10.20.0.5", "::ffff:0a14:0005"])
@@ -123,7 +123,7 @@ def test_a_finding_offers_its_resource_as_an_azure_resource() -> None:
     """For posture the same form is an exemption."""
     element = an_element("entities.azureresource.resourceid", "/resourcegroups/rg-web/", operator=Operator.CONTAINS)
     rule = a_rule(alert_type="assessment-1", groups=[[element]])
-    assert find_suppressor(a_finding(), Suppressions.of([rule]), NOW, NO_OWNERS) is rule
+    assert find_suppressor(a_finding(), Suppressions.from_rules([rule]), NOW, NO_OWNERS) is rule
 
 
 def test_of_several_rules_the_one_that_expires_last_is_named_and_ties_go_by_name() -> None:
@@ -131,8 +131,8 @@ def test_of_several_rules_the_one_that_expires_last_is_named_and_ties_go_by_name
     alert = an_alert(Entities=[an_ip("10.20.0.5")])
     early, late = a_rule("a-early"), a_rule("z-late", expires=NOW + timedelta(days=60))
     twin = a_rule("b-late", expires=NOW + timedelta(days=60))
-    assert find_suppressor(alert, Suppressions.of([early, late]), NOW, NO_OWNERS) is late
-    assert find_suppressor(alert, Suppressions.of([late, twin, early]), NOW, NO_OWNERS) is twin
+    assert find_suppressor(alert, Suppressions.from_rules([early, late]), NOW, NO_OWNERS) is late
+    assert find_suppressor(alert, Suppressions.from_rules([late, twin, early]), NOW, NO_OWNERS) is twin
 
 
 HOSTS = st.sampled_from(["build-7", "web-1", "db-2", ""])

@@ -41,9 +41,9 @@ def test_ranges_hold_what_is_in_one_of_the_networks(networks: list[IPv4Network |
     networks = [
         one for one in networks if not (isinstance(one, IPv6Network) and one.supernet_of(IPv6Network("::ffff:0:0/96")))
     ]
-    ranges = [AddressRange.of(network) for network in networks]
+    ranges = [AddressRange.from_network(network) for network in networks]
     holding = [range for range, network in zip(ranges, networks, strict=True) if _is_in(address, network)]
-    assert AddressRanges.of(ranges).find(address) == max(holding, key=itemgetter(1), default=None)
+    assert AddressRanges.from_ranges(ranges).find(address) == max(holding, key=itemgetter(1), default=None)
     index: dict[tuple[int, int], dict[int, list[AddressRange]]] = {}
     for range in ranges:
         index.setdefault((range.version, range.length), {}).setdefault(range.prefix, []).append(range)
@@ -55,11 +55,11 @@ def test_a_range_is_within_another_where_its_network_is(
     first: IPv4Network | IPv6Network, second: IPv4Network | IPv6Network
 ) -> None:
     """As subnet_of says of networks of one version; what is written of a range is read as the same range."""
-    ranges = (AddressRange.of(first), AddressRange.of(second))
+    ranges = (AddressRange.from_network(first), AddressRange.from_network(second))
     networks = [range.network for range in ranges]
     is_subnet = networks[0].version == networks[1].version and networks[0].subnet_of(networks[1])  # type: ignore[arg-type]
     assert ranges[0].is_within(ranges[1]) is is_subnet
-    assert AddressRange.of(ip_network(str(ranges[0]))) == ranges[0]
+    assert AddressRange.from_network(ip_network(str(ranges[0]))) == ranges[0]
 
 
 def test_what_is_no_address_is_in_no_range() -> None:

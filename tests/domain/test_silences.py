@@ -80,9 +80,9 @@ def test_one_that_a_clock_made_which_was_ahead_holds_nothing_until_then() -> Non
 
 def test_only_those_that_hold_now_are_active() -> None:
     """Also where others are known."""
-    silences = Silences.of([a_silence("a"), a_silence("b", begins=NOW + HOUR), a_silence("c", ended=NOW)])
+    silences = Silences.from_list([a_silence("a"), a_silence("b", begins=NOW + HOUR), a_silence("c", ended=NOW)])
     assert [one.id for one in silences.active(NOW)] == ["a"]
-    assert Silences.of([]) is NO_SILENCES
+    assert Silences.from_list([]) is NO_SILENCES
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,7 @@ ELEMENTS = st.builds(Element, FIELDS, st.sampled_from(Operator), st.frozensets(T
         Field("ip", "address"),
         Operator.IN,
         frozenset(),
-        AddressRanges.of(AddressRange.of(ip_network(t)) for t in texts),
+        AddressRanges.from_ranges(AddressRange.from_network(ip_network(t)) for t in texts),
     ),
     st.lists(st.sampled_from(["10.0.0.0/8", "10.20.0.0/16", "2001:db8::/32"]), min_size=1, unique=True),
 )

@@ -77,7 +77,7 @@ def test_an_alert_goes_to_the_owner_that_a_tag_of_the_state_names(store: Store, 
     life = Life(store, ruled(tmp_path / "rules"))
     unruled = life.book
     assert life.alert("before").destinations == ("tickets",)  # nothing routes it
-    life.book = replace(unruled, suppressions=Suppressions.of([a_rule(expires=NOW + DAY)]))
+    life.book = replace(unruled, suppressions=Suppressions.from_rules([a_rule(expires=NOW + DAY)]))
     assert life.alert("held", Entities=[an_ip("10.20.0.5")]).suppressed_by is not None
     assert owners_notified(life.deliver()) == [("opened", Owner("nobody-else"))]
     keep(store, (GROUP, {"Team": "payments", "cost": "1"}), (f"/subscriptions/{SUBSCRIPTION}", None))

@@ -46,7 +46,7 @@ _ORIGINS = itertools.count()
 def a_book(*, ends: datetime = NOW + 3 * HOUR, hash: str = "one") -> Rulebook:
     """A rule for one address, and two shadow rules: for that address too, and for another one."""
     shadows = [a_rule("wide", ip=[RULE, SHADOW]), a_rule("narrow", ip=[SHADOW])]
-    return replace(a_rulebook(a_rule(expires=ends), hash=hash), shadows=Suppressions.of(shadows))
+    return replace(a_rulebook(a_rule(expires=ends), hash=hash), shadows=Suppressions.from_rules(shadows))
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def test_hits_stay_as_long_as_what_made_them_is_there(store: Store) -> None:
     life = Life(store, a_book())
     for address in (RULE, SILENCE, SHADOW):
         life.alert(address, Entities=[an_ip(address)])
-    bare = replace(life.book, shadows=Suppressions.of(()))
+    bare = replace(life.book, shadows=Suppressions.from_rules(()))
     rule, silence, shadows = {"scanner"}, {"silence:ab"}, {"shadow:narrow", "shadow:wide"}
     for days, book, names in (
         (401, life.book, rule | silence | shadows),
@@ -195,8 +195,10 @@ EVENTS = st.builds(
 @given(st.lists(EVENTS, min_size=1, max_size=8), st.sets(st.sampled_from(ADDRESSES), max_size=4))
 def test_no_shadow_rule_changes_what_is_decided_noticed_or_delivered(events: list[Event], addresses: set[str]) -> None:
     """Whatever comes in, ends and comes out, and whatever shadow rules cover: all but `shadowed_by` is the same."""
-    bare = replace(a_book(), shadows=Suppressions.of(()))
-    shadows = Suppressions.of([a_rule(f"try-{number}", ip=[one]) for number, one in enumerate(sorted(addresses))])
+    bare = replace(a_book(), shadows=Suppressions.from_rules(()))
+    shadows = Suppressions.from_rules(
+        [a_rule(f"try-{number}", ip=[one]) for number, one in enumerate(sorted(addresses))]
+    )
     alone, beside = _lived(bare, events), _lived(replace(bare, shadows=shadows), events)
     assert [replace(entry, shadowed_by=()) for entry in beside[0]] == alone[0]
     assert [one.delivery for one in beside[1]] == [one.delivery for one in alone[1]]

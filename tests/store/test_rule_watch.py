@@ -341,7 +341,7 @@ STEPS = st.lists(st.tuples(NAMES, st.integers(0, 80)), max_size=8)
 def seen(store: Store, names: Iterable[str], at: datetime) -> None:
     """A process with rules and shadow rules of these names begins."""
     book = a_book(*(owned(one, FAR) for one in names if ":" not in one), notify=())
-    shadows = Suppressions.of([a_rule(one.partition(":")[2]) for one in names if ":" in one])
+    shadows = Suppressions.from_rules([a_rule(one.partition(":")[2]) for one in names if ":" in one])
     run(RuleWatch(store, replace(book, shadows=shadows)).notify(at))
 
 

@@ -21,7 +21,7 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
 from router.domain.keys import group_key
 from router.domain.notices import Group
-from router.domain.rulebook import DestinationSpec, Grouping, Lane, written
+from router.domain.rulebook import DestinationSpec, Grouping, Lane, length_text
 from router.domain.severity import gravity_of
 from router.ingest.grouping.group_notices import (
     change_of,
@@ -238,7 +238,7 @@ class Aggregation:
     def limited(self) -> Group:
         """An empty summary of what the limit holds back."""
         limit = self.room.limit
-        by = (("limit", f"{limit.most} openings in {written(limit.window)}"),) if limit is not None else ()
+        by = (("limit", f"{limit.most} openings in {length_text(limit.window)}"),) if limit is not None else ()
         return Group(by=by, total=0, standing=0, named=(), limited=True)
 
     def create_group(self, member_turn: MemberTurn, until: datetime | None) -> str:

@@ -10,7 +10,7 @@ from router.domain.keys import fingerprint_of, same_id, signal_key
 from router.domain.locations import find_cloud_in
 from router.domain.notices import Notice
 from router.domain.resources import find_subscription_id, is_connected
-from router.domain.rulebook import By, ByTag, DestinationSpec, Grouping, written
+from router.domain.rulebook import By, ByTag, DestinationSpec, Grouping, length_text
 from router.domain.severity import gravity_of
 from router.domain.signals import Kind
 from router.ingest.grouping.limits import Audience, audience_of
@@ -79,13 +79,15 @@ def explain_grouping(notice: Notice, spec: DestinationSpec) -> str:
     elif spec.group is not None and (common := common_values_of(notice, grouping)):
         same = " and ".join(f"{name} {value}" for name, value in common)
         window = grouping.window
-        how_long = f"within {written(window)} of the first" if window is not None else "as long as one of them stands"
+        how_long = (
+            f"within {length_text(window)} of the first" if window is not None else "as long as one of them stands"
+        )
         said.append(f"with those of {same} {how_long}")
     if notice.alerts:
         said.append(f"with the {len(notice.alerts)} alerts that it names")
     if spec.limit is not None:
         beyond = "it waits its turn, and one summary counts it" if spec.is_lasting else "in one summary"
-        said.append(f"at most {spec.limit.most} openings in {written(spec.limit.window)}, beyond that {beyond}")
+        said.append(f"at most {spec.limit.most} openings in {length_text(spec.limit.window)}, beyond that {beyond}")
     return "; ".join(said) or "no, but for what an incident names"
 
 
