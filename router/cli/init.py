@@ -7,7 +7,7 @@ import re
 import shlex
 import shutil
 from argparse import Namespace
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Mapping
 from itertools import filterfalse
 from pathlib import Path
 
@@ -41,22 +41,30 @@ def init(options: Namespace) -> int:
         _put(fresh, directory)
     except OSError as fault:
         raise BadFile(f"{fault.filename or directory}: cannot be written: {fault.strerror}") from fault
-    about = _about(directory, origin, top, text) if WORKFLOW in fresh else []
-    print_lines([*_written(directory, fresh), *_left(directory, there), *about, *_next(directory)])
+    enter = [] if directory.samefile(Path()) else [f"  cd {shlex.quote(str(directory))}"]
+    print_lines(
+        [
+            f"{directory / RULES}: written, {sum(map(_is_rule, fresh))} files",
+            *(f"{directory / name}: written" for name in fresh if not _is_rule(name)),
+            *(f"{directory / name}: was there, and stays as it is" for name in there),
+            *(_about(directory, origin, top, text) if WORKFLOW in fresh else []),
+            "next:",
+            *enter,
+            *(f"  alert-router {command}" for command in ("rules check", "rules test", "explain alert.ndjson")),
+        ]
+    )
     return 0
 
 
 def _files(workflow: str) -> Mapping[str, bytes]:
-    """Every file by its name in the repository."""
+    """Return every file by its name in the repository."""
     rules = {
         f"{RULES}/{path.relative_to(STARTER).as_posix()}": path.read_bytes()
         for path in sorted(STARTER.rglob("*"))
         if path.is_file() and path.name not in _LEFT_OUT
     }
     beside = {
-        ".gitignore": (REPOSITORY / "gitignore").read_bytes(),
-        "README.md": (REPOSITORY / "README.md").read_bytes(),
-        "alert.ndjson": (REPOSITORY / "alert.ndjson").read_bytes(),
+        name: (REPOSITORY / name.lstrip(".")).read_bytes() for name in (".gitignore", "README.md", "alert.ndjson")
     }
     return {**rules, WORKFLOW: workflow.encode("utf-8", "surrogateescape"), **beside}
 
@@ -102,16 +110,6 @@ def _is_rule(name: str) -> bool:
     return name.startswith(f"{RULES}/")
 
 
-def _written(directory: Path, names: Collection[str]) -> list[str]:
-    rules = [name for name in names if _is_rule(name)]
-    beside = [f"{directory / name}: written" for name in names if not _is_rule(name)]
-    return [f"{directory / RULES}: written, {len(rules)} files", *beside]
-
-
-def _left(directory: Path, names: Iterable[str]) -> list[str]:
-    return [f"{directory / name}: was there, and stays as it is" for name in names]
-
-
 def _about(directory: Path, origin: str | None, top: Path | None, text: str) -> list[str]:
     """Return what a reader of the workflow has to know."""
     workflow, lines = directory / WORKFLOW, []
@@ -142,12 +140,6 @@ def _find_top(here: Path) -> Path | None:
     if _exists(here / ".git"):
         return None
     return next((parent for parent in here.parents if _exists(parent / ".git")), None)
-
-
-def _next(directory: Path) -> list[str]:
-    enter = [] if directory.samefile(Path()) else [f"  cd {shlex.quote(str(directory))}"]
-    commands = ("rules check", "rules test", "explain alert.ndjson")
-    return ["next:", *enter, *(f"  alert-router {command}" for command in commands)]
 
 
 VARIABLE = "ALERT_ROUTER_SOURCE"

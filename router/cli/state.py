@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path
 
 from router.app.connections import store_at
@@ -15,6 +14,7 @@ from router.cli.given import clock_for
 from router.cli.opened_state import refuse_missing
 from router.cli.printing import print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
+from router.decide import iso
 from router.domain.deliveries import OPEN, DeliveryState
 from router.domain.destination_holds import words_of_hold
 from router.domain.documents import DocumentKind
@@ -136,19 +136,19 @@ def document_of(report: StateReport, state: Path | PostgresqlAddress) -> dict[st
     """Return a report for programs."""
     return {
         "state": str(state),
-        "at": _iso(report.at),
+        "at": iso(report.at),
         "version": report.version,
         "next_version": report.next_version,
         "bytes": sum(report.files.values()),
         "files": report.files,
         "decisions": {
             "total": sum(report.decisions.values()),
-            "oldest": _iso(report.oldest),
-            "newest": _iso(report.newest),
+            "oldest": iso(report.oldest),
+            "newest": iso(report.newest),
             "by_outcome": {outcome: report.decisions.get(outcome, 0) for outcome in OUTCOMES},
         },
         "owed": _count(report, *OPEN),
-        "owed_since": _iso(report.owed_since),
+        "owed_since": iso(report.owed_since),
         "dead_letters": _count(report, DeliveryState.DEAD),
         "quarantine": {"messages": report.quarantined, "damaged_rows": report.damaged},
         "lost_events": report.lost,
@@ -168,8 +168,8 @@ def document_of(report: StateReport, state: Path | PostgresqlAddress) -> dict[st
                 "name": hold.destination,
                 "author": hold.author,
                 "reason": hold.reason,
-                "since": _iso(hold.since),
-                "until": _iso(hold.ends),
+                "since": iso(hold.since),
+                "until": iso(hold.ends),
             }
             for hold in report.destination_holds
         ],
@@ -180,10 +180,6 @@ def document_of(report: StateReport, state: Path | PostgresqlAddress) -> dict[st
         "tables": [{"name": name, "rows": None, "bytes": size} for name, size in report.tables.items()],
         "at_least": [],
     }
-
-
-def _iso(time: datetime | None) -> str | None:
-    return time.isoformat().replace("+00:00", "Z") if time is not None else None
 
 
 def copy(options: Namespace) -> int:
