@@ -204,7 +204,7 @@ def _stored_element(element: Element) -> _StoredElement:
 
 
 def _element_of(stored: _StoredElement) -> Element:
-    ranges = AddressRanges.of(AddressRange.of(ip_network(one)) for one in stored.ranges)
+    ranges = AddressRanges.from_ranges(AddressRange.from_network(ip_network(one)) for one in stored.ranges)
     if not stored.values and not ranges:
         raise ValueError("an element without a value")
     prefix, _, path = stored.field.partition(".")
