@@ -58,7 +58,7 @@ MOST_READ = 1_000
 class RuleWatch:
     """Watches the rules, silences and holds of one stream; raises StoreError. Safe to repeat, and to break off anywhere.
 
-    Where the policy's `notify` names nobody it only notes since when each rule is known, once in the life of a rulebook.
+    Where `notify` names no destination it only notes since when each rule is known, once in the life of a rulebook.
     """
 
     def __init__(self, store: Store, rulebook: Rulebook) -> None:
@@ -81,7 +81,7 @@ class RuleWatch:
         if self._looked is not None and is_recent(self._looked, now, EVERY):
             return 0
         if self._names and (self._noted is None or not is_possible(self._noted, now)):
-            # Also where nobody is to hear: `rules list` says since when each holds nothing.
+            # Also where no one is to hear: `rules list` says since when each holds nothing.
             await self._store.run(lambda tx: note_rules(tx, self._stream, self._names, now))
             self._noted = now
         owed = await self._tell(now) if self._recipients.destinations else 0

@@ -106,7 +106,7 @@ def _recipients(loaded: Loaded) -> Recipients | None:
 
 
 def _notified(life: RuleLife, recipients: Recipients | None) -> Sequence[str] | None:
-    """Who is told of an end. Of a shadow rule nobody is, nor of what is not in force."""
+    """Who is told of an end; no one of a shadow rule, nor of what is not in force."""
     if life.kind is HolderKind.SHADOW or not life.is_in_force:
         return ()
     return tuple(recipients.notified_of(life.owner)) if recipients is not None else None
@@ -333,7 +333,7 @@ def wrapped(text: str) -> list[str]:
 
 
 def _has_notices(life: RuleLife) -> bool:
-    """Whether it has an end of which somebody could be told: a shadow rule holds nothing that would come out."""
+    """Whether it has an end of which people could be told: a shadow rule holds nothing that would come out."""
     return life.kind is not HolderKind.SHADOW and life.is_in_force
 
 

@@ -151,7 +151,7 @@ def unmet_in(example: Example, reader: MessageReader, where: str) -> Iterator[Un
 
 
 def owner_of(part: MessagePart, reader: MessageReader) -> str | None:
-    """What the owner of what a part is about is called; None for nobody, and where the part is not understood."""
+    """What the owner of what a part is about is called; None for no owner, and where the part is not understood."""
     if isinstance(part, NotUnderstood):
         return None
     owner = find_owner_of(part.signal, reader.rulebooks[part.signal.stream].owners)

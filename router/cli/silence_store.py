@@ -24,7 +24,7 @@ from router.store.documents import (
 from router.store.store import Store
 
 _TRIES = 20
-"""How often a change is made again where somebody else was faster."""
+"""How often a change is made again where another change was faster."""
 
 _DIGITS = 6
 """Digits of an id; more where another silence has those already."""
@@ -55,7 +55,7 @@ async def change_silence(
     now: datetime,
     change: Callable[[Silence], Silence],
 ) -> Silence:
-    """Stores what a function makes of a silence, made again of what is stored by then where somebody else was faster.
+    """Stores what a function makes of a silence, made again of what is stored by then where another change was faster.
 
     Returns it as it is stored then. Raises StoreError, and whatever the function raises.
     """

@@ -135,7 +135,7 @@ async def _extend(options: Namespace, author: str) -> tuple[Silence, datetime]:
         id = _id_meant(options.id, known)
 
         def extended(silence: Silence) -> Silence:
-            # Somebody ended it, though by a clock that is ahead of this one.
+            # It was ended, though by a clock that is ahead of this one.
             if silence.end <= now or silence.ended is not None:
                 raise BadUsage(f"{silence.id}: ended {timestamp(silence.end)}; silences add makes another one")
             later = replace(silence, until=silence.end + options.duration)

@@ -78,11 +78,11 @@ class RuleEvent:
         name: the name of the rule, the id of the silence, the name of the destination that is held.
         at: what makes it this event and no other: the end, or the beginning of a spell in which a rule holds nothing.
         until: when the rule, silence or hold ends.
-        person: whose it is: an owner's or author's address or name; None where nobody is known.
+        person: whose it is: an owner's or author's address or name; None where none is known.
         about: the reason, or the file that a rule stands in.
         opened: when the window of a recurring silence began: people hear of its end if it held something since.
         hits: how often it held a signal in its life; None where it never did.
-        held: what it holds now; None where nobody looked.
+        held: what it holds now; None where it was not looked at.
     """
 
     kind: EventKind
@@ -192,7 +192,7 @@ MOST_NAMED = 5
 """Signals that a notice names of those that stand."""
 
 QUIET = Severity.INFORMATIONAL.label
-"""How severe an announcement is: it pages nobody and takes no colour of an alert's."""
+"""How severe an announcement is: it pages no one and takes no colour of an alert's."""
 
 LONGEST = 500
 """Characters of what a person wrote that a notice repeats."""

@@ -54,7 +54,7 @@ def read_attack(folder: Folder) -> AttackTable:
     """The table of a rules directory, else the starter's; where there is one that cannot be used, that is a problem."""
     if not folder.has(FILE):
         return _table_in(folder, folder.borrow(FILE, STARTER))
-    # No rule is blamed for naming a tactic that a table which nobody could read does not have.
+    # No rule is blamed for naming a tactic that a table that cannot be read does not have.
     return _find_table(folder, folder.read(FILE)) or load_attack(STARTER / FILE)
 
 

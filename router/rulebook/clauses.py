@@ -12,7 +12,7 @@ from router.domain.resources import parse_resource_id
 from router.domain.rulebook import BY_TAG, Clause, Holds
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
-from router.rulebook.globs import compile_globs
+from router.rulebook.patterns import compile_globs
 from router.rulebook.problems import KeyPath, Level
 from router.rulebook.validation_messages import hint
 from router.rulebook.when_form import WhenForm
@@ -20,7 +20,7 @@ from router.rulebook.when_form import WhenForm
 SEVERITIES = {severity.label: severity for severity in Severity}
 
 NOBODY = "nobody"
-"""What `owner` calls the owner of what nobody owns."""
+"""What `owner` calls the owner of what has none."""
 
 _ONLY_IN = {
     "plan": Stream.CWPP,

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from urllib.parse import parse_qsl, urlsplit
 
 from router.domain.conversation import DestinationKind
-from router.domain.evidence import BOILERPLATE, Evidence, PropertyTable, property_key
+from router.domain.evidence import Evidence, PropertyTable, property_key
 from router.domain.rulebook import By, ByTag, DestinationSpec, Grouping, Lane, Limit
 from router.domain.signals import Stream
 from router.rulebook.documents import Document
@@ -41,12 +41,8 @@ def doubts_about_withheld(written: object, table: PropertyTable) -> Iterator[tup
 
 
 def _hint(key: str, known: Mapping[str, str]) -> str:
-    if close := get_close_matches(key, _LISTS, n=1, cutoff=0.8):
-        return f"; did you mean {_LISTS[close[0]]!r}?"
-    if not (close := get_close_matches(key, known, n=1, cutoff=0.8)):
-        return "; look whether a message has it"
-    listed = known[close[0]]
-    return f"; did you mean {close[0]!r}{f', or the list {listed!r}' if listed != BOILERPLATE else ''}?"
+    close = get_close_matches(key, _LISTS, n=1, cutoff=0.8) or get_close_matches(key, known, n=1, cutoff=0.8)
+    return f"; did you mean {_LISTS.get(close[0], close[0])!r}?" if close else "; look whether a message has it"
 
 
 RECORD = "record"
@@ -58,7 +54,7 @@ WITHHOLD = "withhold"
 _SHORTEST_SECRET = 6
 """A text of fewer characters is no secret, and taking it out of a sentence would spoil the sentence."""
 _PLACEHOLDER = re.compile(r"\{[A-Za-z]+(?:[._][A-Za-z]+)*\}")
-"""A text that is nothing but the name of a placeholder is no secret, and whoever misspelled it should read it."""
+"""A text that is nothing but the name of a placeholder is no secret, and is shown, as it may be misspelled."""
 _TELLTALE = re.compile(r"sig|code|key|token|secret|password|pwd|auth", re.IGNORECASE)
 
 _ALERTS_ONLY: frozenset[By | ByTag] = frozenset({By.CORRELATION, By.INCIDENT})

@@ -16,7 +16,7 @@ from yaml.reader import Reader
 from router.rulebook.problems import INVALID, KeyPath, Level, Problem, dotted, position_in
 
 TWICE = "\0twice"
-"""Stands in a mapping with lower-case keys for a key that was given twice; it cannot collide with a key that anybody writes."""
+"""Stands in a mapping with lower-case keys for a key that was given twice; it cannot collide with a written key."""
 
 
 class Unreadable(Exception):

@@ -57,7 +57,7 @@ class ExpectForm(Form):
     destinations: list[str] = Field(default_factory=list)
     """The destinations that are told, those of `always` among them."""
     owner: str | None = None
-    """The owner's group in owners.yaml, or its service where it has no group; null for nobody."""
+    """The owner's group in owners.yaml, or its service where it has no group; null for no owner."""
     tactics: list[str] = Field(default_factory=list)
     """ATT&CK tactic ids."""
     techniques: list[str] = Field(default_factory=list)
@@ -97,8 +97,6 @@ class Example:
     """One example of what the rules do.
 
     Attributes:
-        name: its name.
-        file, line: where it stands.
         now: the time at which its messages are decided.
         bodies: the bodies of its messages.
         expect: what each decision must show, by key.

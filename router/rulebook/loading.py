@@ -141,8 +141,7 @@ class RulesFile(NamedTuple):
     """The suppression rules of one file.
 
     Attributes:
-        rules: those that can be used.
-        problems: what keeps others from it.
+        problems: what keeps other rules from being used.
     """
 
     rules: tuple[SuppressionRule, ...]

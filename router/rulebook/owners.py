@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
 from typing import Annotated, Self
+from urllib.parse import parse_qsl
 
 from pydantic import (
     AfterValidator,
@@ -22,16 +23,61 @@ from router.domain.locations import names_of
 from router.domain.owners import NO_OWNERS, NO_SCOPES, NamedScope, NamedScopes, Owner, Owners, Ownership
 from router.domain.resources import CloudLocation
 from router.domain.rulebook import Runbook
-from router.domain.signals import Signal
+from router.domain.signals import Finding, Signal
 from router.domain.tags import Tags, TagText
+from router.domain.urls import split_url
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
-from router.rulebook.globs import compile_globs
-from router.rulebook.patterns import ACCOUNT, SECRET, SUBSCRIPTION
-from router.rulebook.runbooks import Runbooks, compile_runbooks
+from router.rulebook.patterns import ACCOUNT, SECRET, SUBSCRIPTION, compile_globs
 from router.rulebook.tag_files import TagFiles
 from router.rulebook.validation_messages import complaints_of, find_sound
 from router.rulebook.when_form import Form, TagName, Word, Words, without_twins
+
+KEY = "runbooks"
+LONGEST = 500
+"""Characters of an address; ours, so that it is shown whole everywhere."""
+
+_CREDENTIALS = frozenset(
+    {"access_token", "api_key", "apikey", "auth", "client_secret", "code", "password", "pwd", "secret", "sig", "token"}
+)
+"""Parameters whose values open something, as their names say."""
+
+
+def _page(text: str) -> str:
+    """An address that people open. The router never asks it, so that it may have a query, as the pages of many wikis do."""
+    if not text.lower().startswith("https://"):
+        raise ValueError("must be an https URL")
+    url = split_url(text)
+    parameters = parse_qsl(url.query, keep_blank_values=True) + parse_qsl(url.fragment, keep_blank_values=True)
+    if any(name.lower() in _CREDENTIALS for name, _ in parameters):
+        raise ValueError("must carry no credential: everybody who is notified reads the address")
+    return text
+
+
+type PageUrl = Annotated[
+    str,
+    StringConstraints(max_length=LONGEST),
+    AfterValidator(_page),
+    Field(json_schema_extra={"format": "uri", "pattern": "^[Hh][Tt][Tt][Pp][Ss]://"}),
+]
+type Runbooks = dict[Word, PageUrl]
+
+
+def compile_runbooks(written: Mapping[str, str]) -> tuple[Runbook, ...]:
+    """The runbooks of a file in their order."""
+    return tuple(_runbook(glob, url) for glob, url in written.items())
+
+
+def _runbook(glob: str, url: str) -> Runbook:
+    fits = compile_globs((glob,))
+
+    def is_about(signal: Signal) -> bool:
+        if fits(signal.type):
+            return True
+        return isinstance(signal, Finding) and (fits(signal.category) or any(map(fits, signal.categories)))
+
+    return Runbook(is_about, url)
+
 
 FILE = "owners.yaml"
 
@@ -155,12 +201,9 @@ class OwnersForm(Form):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnersFile:
-    """What owners.yaml says.
+    """What owners.yaml says, top to bottom.
 
     Attributes:
-        owners: its entries, top to bottom, and the tags that they may name.
-        scopes: what it calls subscriptions, accounts and projects.
-        runbooks: its runbooks, top to bottom.
         form: all of it as it is written; None where it has problems.
         document: the file; None where there is none, or it could not be read.
     """

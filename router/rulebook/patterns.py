@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
+from router.domain.patterns import glob_pattern
+
 NAME = r"^[A-Za-z0-9][A-Za-z0-9_-]{0,62}$"
 SECRET = r"^[A-Z][A-Z0-9_]*$"
 DURATION = r"^[1-9]\d{0,4}[dhm]$"
@@ -11,17 +15,6 @@ SUBSCRIPTION = r"^[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}$"
 ACCOUNT = r"^[0-9]{12}$"
 
 BLANK_NOT = r"\S"
-
-
-def numbers_to(most: int) -> str:
-    """A pattern of the numbers from 1 to another one."""
-    digits = str(most)
-    parts = [rf"[1-9]\d{{0,{len(digits) - 2}}}"] if len(digits) > 1 else []
-    for place, digit in enumerate(digits):
-        lowest, rest = 0 if place else 1, len(digits) - place - 1
-        if int(digit) > lowest:
-            parts.append(rf"{digits[:place]}[{lowest}-{int(digit) - 1}]\d{{{rest}}}")
-    return "|".join([*parts, digits])
 
 
 WORDS = {
@@ -47,3 +40,36 @@ WORDS = {
     r"^[A-Za-z][A-Za-z0-9-]*$": "must be the name of a header, of letters, digits and -",
     r"^[a-z0-9_][a-z0-9_-]*$": "must be the name of an index, of small letters, digits, - and _",
 }
+
+
+def compile_globs(globs: Iterable[str]) -> Callable[[str | None], bool]:
+    """A question that is answered yes where any of the globs fits; None fits nothing."""
+    patterns = tuple(map(glob_pattern, globs))
+
+    def fits(text: str | None) -> bool:
+        return text is not None and any(pattern.match(text) for pattern in patterns)
+
+    return fits
+
+
+def may_meet(one: str, other: str) -> bool:
+    """Whether some text fits both of two globs, which are in small letters."""
+    reached = {(0, 0)}
+    waiting = [(0, 0)]
+    while waiting:
+        here, there = waiting.pop()
+        a, b = one[here : here + 1], other[there : there + 1]
+        if not a and not b:
+            return True
+        steps = {(here + 1, there)} if a == "*" else set()
+        steps |= {(here, there + 1)} if b == "*" else set()
+        if a and b:
+            if "*" not in (a, b) and (a == b or "?" in (a, b)):
+                steps.add((here + 1, there + 1))
+            elif a == "*" and b != "*":
+                steps.add((here, there + 1))
+            elif b == "*" and a != "*":
+                steps.add((here + 1, there))
+        waiting += steps - reached
+        reached |= steps
+    return False

@@ -23,6 +23,8 @@ from router.rulebook.clauses import (
 from router.rulebook.destinations import RECORD, KindsByName, read_destination
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
+from router.rulebook.owners import KEY as RUNBOOKS
+from router.rulebook.owners import compile_runbooks
 from router.rulebook.policy_form import (
     HIGHEST_FLOOR,
     CoverageLevelForm,
@@ -33,8 +35,6 @@ from router.rulebook.policy_form import (
     timedelta_for,
 )
 from router.rulebook.problems import KeyPath
-from router.rulebook.runbooks import KEY as RUNBOOKS
-from router.rulebook.runbooks import compile_runbooks
 from router.rulebook.validation_messages import complaints_of, find_sound, hint
 
 _NAMING = ("always", "otherwise", "notify")
@@ -56,19 +56,9 @@ class Policy:
     """A policy.yaml as far as it is sound; the rest is among the folder's problems.
 
     Attributes:
-        floor: the lowest severity that is forwarded.
-        coverage_severity: how grave a finding about coverage is.
         longest: how long suppression rules may live.
         warn: how long before its end a suppression rule is warned about.
-        silences: what silences may do.
-        notify: the destinations that hear of the ends of rules, silences and holds.
         are_rules_portable: whether suppression rules are to work in Defender too.
-        destinations: the destinations by name.
-        record: the destination of the record, where there is one.
-        routes: the routes, in their order.
-        always: the destinations that get everything that is routed.
-        otherwise: the destinations of what no route takes.
-        runbooks: its runbooks, in their order.
         types: the alert types, or globs of them, that it declares beside Defender's.
         route_forms: its well-formed routes as they are written, each with its number in the list.
         document: the file; None where it could not be read.

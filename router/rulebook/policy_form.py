@@ -14,7 +14,6 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
-    GetJsonSchemaHandler,
     PlainValidator,
     StrictBool,
     StringConstraints,
@@ -25,8 +24,8 @@ from pydantic_core import CoreSchema, core_schema
 from router.domain.rulebook import BY_TAG, By, ByTag, Lane
 from router.domain.severity import Severity
 from router.domain.signals import Stream
-from router.rulebook.patterns import DURATION, NAME, WINDOW, WORDS, numbers_to
-from router.rulebook.runbooks import Runbooks
+from router.rulebook.owners import Runbooks
+from router.rulebook.patterns import DURATION, NAME, WINDOW, WORDS
 from router.rulebook.validation_messages import hint
 from router.rulebook.when_form import Form, LevelName, WhenForm, Word, listed
 
@@ -99,7 +98,7 @@ def window_for(window: str) -> timedelta | None:
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """Refuses a duration that is longer than another one, in schemas as well.
+    """Refuses a duration that is longer than another one.
 
     Attributes:
         longest: the longest duration.
@@ -118,11 +117,6 @@ class AtMost:
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
         return core_schema.no_info_after_validator_function(self.refuse_longer, handler(source))
-
-    def __get_pydantic_json_schema__(self, schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
-        longest = timedelta_for(self.longest)
-        lengths = "|".join(f"({numbers_to(longest // unit)}){letter}" for letter, unit in _UNITS.items())
-        return {"allOf": [handler(schema), {"pattern": f"^({OPEN}|{lengths})$"}]}
 
 
 class SuppressionsForm(Form):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
 from typing import NamedTuple
@@ -139,7 +139,6 @@ _IDS = frozenset({"resourceid", "azureid"})
 _GUIDS = frozenset({"subscriptionid", "aaduserid"})
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _IPV4 = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}")
-_OCTETS = re.compile(r"((?:\d{1,3}\.){1,3})(?:\*\.?)+")
 _ROOTS = ("/subscriptions/", "/providers/", "/tenants/", "//")
 """How ids begin that begin with a slash: those of Azure, and those of Google."""
 
@@ -148,19 +147,21 @@ def doubts_about_values(texts: Iterable[str], field: Field, operator: Operator) 
     """What is doubtful about the values of an element."""
     is_whole = operator is Operator.IN
     is_free = field.name == "commandline" or field.name.startswith(_EXTENDED)
-    find = _find_impossible(field) if is_whole else None
     for text in texts:
         if ("*" in text or "?" in text) and _is_wildcard(text, is_whole=is_whole, is_free=is_free):
-            yield ValueDoubt(_about_wildcard(text, field, operator), code="wildcard-in-value")
+            shared = "a range such as 10.20.0.0/16" if field.name == "address" else "`contains` with what they share"
+            remedy = f"give each value whole, or {shared}" if is_whole else "remove it"
+            sign = "*" if "*" in text else "?"
+            yield ValueDoubt(f"{text!r} has a {sign}, which stands for itself here; {remedy}", code="wildcard-in-value")
         elif not is_free and text != text.strip():
-            yield ValueDoubt(
-                f"{text!r} begins or ends with a blank, which no value does; remove it", code="impossible-value"
-            )
+            words = "begins or ends with a blank, which no value does; remove it"
+            yield ValueDoubt(f"{text!r} {words}", code="impossible-value")
         elif "/" in text and looks_like_range(text):
             if not is_whole or field.name != "address":
-                yield ValueDoubt(_about_range(text, field), code="range-as-text")
-        elif find is not None and (words := find(text)):
-            yield ValueDoubt(f"{text!r} {words}", code="impossible-value")
+                words = "is compared as text here; only `in` of entities.ip.address knows ranges of addresses"
+                yield ValueDoubt(f"{text!r} {words}", code="range-as-text")
+        elif is_whole and (impossible := _find_impossible(text, field)) is not None:
+            yield ValueDoubt(f"{text!r} {impossible}", code="impossible-value")
 
 
 def _is_wildcard(text: str, *, is_whole: bool, is_free: bool) -> bool:
@@ -170,62 +171,29 @@ def _is_wildcard(text: str, *, is_whole: bool, is_free: bool) -> bool:
     return "*" in text if is_whole else text[0] == text[-1] == "*"
 
 
-def _about_wildcard(text: str, field: Field, operator: Operator) -> str:
-    sign = "*" if "*" in text else "?"
-    if operator is Operator.CONTAINS:
-        return f"{text!r} has a {sign}, which stands for itself here: `contains` looks for the text as it is; remove the {sign}"
-    said = f"{text!r} has a {sign}, which stands for itself here: `in` compares whole values"
-    if field.name != "address":
-        return f"{said}; give each value whole, or use `contains` with what they share"
-    octets = _OCTETS.fullmatch(text)
-    count = octets[1].count(".") if octets else 2
-    shared = octets[1] if octets else "10.20."
-    example = f"{shared}{'.'.join(['0'] * (4 - count))}/{8 * count}"
-    return f"{said}; write a range, {'such as ' if octets is None else ''}{example}"
-
-
-def _about_range(text: str, field: Field) -> str:
+def _find_impossible(text: str, field: Field) -> str | None:
+    """Why a field cannot have a value; None where it may."""
     if field.name == "address":
-        return f"{text!r} is only a text to `contains`; a range of addresses stands under `in`"
-    return f"{text!r} is compared as text here; only entities.ip.address knows ranges of addresses"
-
-
-type _Find = Callable[[str], str | None]
-
-
-def _find_impossible(field: Field) -> _Find | None:
-    """What finds the values that a field cannot have, as complaints; None where a field may have any."""
-    if field.name == "address":
-        return _about_address
-    if field.name in _IDS:
-        return _about_id
+        return None if _IPV4.fullmatch(text) or _is_address(text) else "is no IP address; write one like 10.20.0.5"
     if field.name in _GUIDS:
-        return _about_guid
+        return None if _GUID.fullmatch(text) else "is no GUID, so no signal has it; write the id, not the name"
+    if field.name in _IDS:
+        remedy = "and `in` compares whole ids; write it from /subscriptions/ on, or use `contains`"
+        if text[0] == "/" and not text.lower().startswith(_ROOTS):
+            return f"is a part of an id, {remedy}"
+        if text[-1] == "/":
+            return f"ends with a slash, as ids do not, {remedy}"
+        if "/" not in text and ":" not in text:
+            return f"is no resource's id, {remedy}"
     return None
 
 
-def _about_address(text: str) -> str | None:
-    if _IPV4.fullmatch(text):
-        return None
+def _is_address(text: str) -> bool:
     try:
         ip_address(text)
     except ValueError:
-        return "is no IP address, so no signal has it; an address is written like 10.20.0.5, a range like 10.20.0.0/16"
-    return None
-
-
-def _about_id(text: str) -> str | None:
-    if text[0] == "/" and not text.lower().startswith(_ROOTS):
-        return "is a part of an id, and `in` compares whole ids; write it from /subscriptions/ on, or use `contains`"
-    if text[-1] == "/":
-        return "ends with a slash, as ids do not, and `in` compares whole ids; remove the slash, or use `contains`"
-    if "/" not in text and ":" not in text:
-        return "is no resource's id, and `in` compares whole ids; write it from /subscriptions/ on, or use `contains`"
-    return None
-
-
-def _about_guid(text: str) -> str | None:
-    return None if _GUID.fullmatch(text) else "is no GUID, so no signal has it; write the id, not the name"
+        return False
+    return True
 
 
 _PATH: KeyPath = ("properties", "suppressionAlertsScope")

@@ -35,8 +35,6 @@ class WrittenScope:
     """What a silence is to be about, as a person wrote it.
 
     Attributes:
-        stream: the stream.
-        alert_type: the alert type or recommendation category.
         resource: the name or the id of a resource, or a glob of either.
         hosts: the names of machines, or globs of them, any of which it is about.
         entities: FIELD=VALUE for what signals name; the same field again stands for any of its values.
@@ -108,7 +106,7 @@ def _refuse_bytes(written: WrittenScope) -> None:
 
 
 def _refuse_whole(written: WrittenScope, elements: Sequence[Element]) -> None:
-    """Refuses what says too little: everything, a whole type, a whole category, or all that somebody owns."""
+    """Refuses what says too little: everything, a whole type, a whole category, or all that an organisation owns."""
     if not elements:
         what = f"{written.alert_type} everywhere" if written.alert_type else "everything"
         raise _ScopeRefused(f"silences add: would silence {what}; say of what it is: {_NARROW}")

@@ -47,7 +47,7 @@ def complaints_of(
 ) -> Iterator[Complaint]:
     """What is wrong with each value that is not what a model wants; nothing for a sound value.
 
-    `beside` are keys that somebody else reads there, for hints. Where a model finds words of its own, which may quote what
+    `beside` are keys that another model reads there, for hints. Where a model finds words of its own, which may quote what
     they refuse, `scrubbed` has the last word.
     """
     try:

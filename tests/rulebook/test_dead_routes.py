@@ -21,9 +21,9 @@ from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.rulebook import STARTER, lint, load, load_attack
 from router.rulebook.clauses import clauses_for, is_for_other_stream
-from router.rulebook.globs import compile_globs, may_meet
 from router.rulebook.lints import KnownTypes
 from router.rulebook.lints.routes import Surroundings, find_contradictions, takes_all_of
+from router.rulebook.patterns import compile_globs, may_meet
 from router.rulebook.when_form import WhenForm
 from tests.examples import some_of
 from tests.rulebook.builders import NOW, a_policy, loaded, rules_in

@@ -200,4 +200,4 @@ def test_a_whole_category_of_findings_is_not_silenced() -> None:
 def test_a_value_that_no_signal_has_is_said_and_silences_nothing() -> None:
     """As rules say it."""
     (doubt,) = read_silence_scope(scope_of("ip.address=10.0.0")).doubts
-    assert "is no IP address, so no signal has it" in doubt
+    assert "is no IP address; write one like 10.20.0.5" in doubt

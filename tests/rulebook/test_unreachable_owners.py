@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from router.domain.patterns import covers_glob
 from router.domain.signals import Stream
 from router.rulebook import Loaded, lint, load
-from router.rulebook.globs import compile_globs
+from router.rulebook.patterns import compile_globs
 from tests.examples import some_of
 from tests.rulebook.builders import NOW, rules_in
 from tests.rulebook.kinds import KINDS

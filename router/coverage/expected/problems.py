@@ -25,8 +25,7 @@ from router.coverage.plans.table import PLAN_OF_KIND, PLANS, DefenderPlan, plan_
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.patterns import is_glob
 from router.domain.texts import timestamp
-from router.rulebook.globs import may_meet
-from router.rulebook.patterns import SUBSCRIPTION
+from router.rulebook.patterns import SUBSCRIPTION, may_meet
 from router.rulebook.policy_form import timedelta_for
 from router.rulebook.problems import INVALID, KeyPath, Level
 from router.rulebook.validation_messages import hint

@@ -17,10 +17,10 @@ from router.domain.rulebook import Floor
 from router.domain.severity import Severity
 from router.domain.signals import Kind, Stream
 from router.rulebook.clauses import NOBODY, SEVERITIES, is_for_other_stream, may_be_about_coverage, status_word
-from router.rulebook.globs import compile_globs, may_meet
 from router.rulebook.lints.subject import Subject
 from router.rulebook.lints.types import DECLARE, KnownTypes, about_unknown_type
 from router.rulebook.owners import OF_OWNERS
+from router.rulebook.patterns import compile_globs, may_meet
 from router.rulebook.problems import KeyPath, Problem
 from router.rulebook.when_form import STATUSES, WhenForm
 
@@ -140,18 +140,18 @@ def find_quiet_routes_in_vain(subject: Subject) -> Iterator[Problem]:
 
 def find_contradictions(when: WhenForm, around: Surroundings) -> Iterator[Contradiction]:
     """Everything that a `when` asks in vain."""
-    yield from _of_severity(when, around)
+    yield from _about_severity(when, around)
     if around.stream is Stream.CSPM:
-        yield from _of_coverage(when, around.coverage_severity)
+        yield from _about_coverage(when, around.coverage_severity)
     else:
-        yield from _of_incident(when)
-        yield from _of_alert_type(when, around.types)
-    yield from _of_status(when, around.stream)
-    yield from _of_ids(when, around.ids)
-    yield from _of_owner(when, around)
+        yield from _about_incident(when)
+        yield from _about_alert_type(when, around.types)
+    yield from _about_status(when, around.stream)
+    yield from _about_ids(when, around.ids)
+    yield from _about_owner(when, around)
 
 
-def _of_severity(when: WhenForm, around: Surroundings) -> Iterator[Contradiction]:
+def _about_severity(when: WhenForm, around: Surroundings) -> Iterator[Contradiction]:
     if when.severity is None:
         return
     levels = {SEVERITIES.get(label) for label in when.severity}
@@ -191,7 +191,7 @@ def _lowest_floor(when: WhenForm, floor: Floor) -> Severity:
     return min(floors)
 
 
-def _of_coverage(when: WhenForm, severity: Severity) -> Iterator[Contradiction]:
+def _about_coverage(when: WhenForm, severity: Severity) -> Iterator[Contradiction]:
     is_all_coverage = when.coverage is True or set(when.kind or ()) == {Kind.COVERAGE}
     if when.coverage is True and not may_be_about_coverage(when):
         words = "asks for what is about coverage, which is a recommendation or of kind coverage, and `kind` for others"
@@ -207,14 +207,14 @@ def _of_coverage(when: WhenForm, severity: Severity) -> Iterator[Contradiction]:
             yield _fatal("at_least", f"is above {given}; leave it out")
 
 
-def _of_incident(when: WhenForm) -> Iterator[Contradiction]:
+def _about_incident(when: WhenForm) -> Iterator[Contradiction]:
     kinds = {kind for kind in when.kind or () if kind.stream is Stream.CWPP}
     if when.incident is not None and kinds == {Kind.ALERT if when.incident else Kind.INCIDENT}:
         word = "asks for incidents" if when.incident else "asks for no incidents"
         yield _fatal("incident", f"{word}, and `kind` for the opposite, {_NOTHING}; leave one of the two out")
 
 
-def _of_alert_type(when: WhenForm, known: KnownTypes) -> Iterator[Contradiction]:
+def _about_alert_type(when: WhenForm, known: KnownTypes) -> Iterator[Contradiction]:
     for number, glob in enumerate(when.alert_type or ()):
         if not is_glob(glob):
             if not known.has(glob):
@@ -224,7 +224,7 @@ def _of_alert_type(when: WhenForm, known: KnownTypes) -> Iterator[Contradiction]
             yield Contradiction(("alert_type", number), words, "unknown-alert-type", False)
 
 
-def _of_status(when: WhenForm, stream: Stream) -> Iterator[Contradiction]:
+def _about_status(when: WhenForm, stream: Stream) -> Iterator[Contradiction]:
     here = frozenset(map(status_word, STATUSES[stream]))
     faults: dict[int, str] = {}
     for number, status in enumerate(map(str.casefold, when.status or ())):
@@ -236,7 +236,7 @@ def _of_status(when: WhenForm, stream: Stream) -> Iterator[Contradiction]:
     yield from _dead_values("status", faults, when.status)
 
 
-def _of_ids(when: WhenForm, ids: Mapping[str, str]) -> Iterator[Contradiction]:
+def _about_ids(when: WhenForm, ids: Mapping[str, str]) -> Iterator[Contradiction]:
     for key, globs in (("subscription", when.subscription), ("account", when.account), ("resource", when.resource)):
         found = {number: about_impossible_glob(key, glob, ids) for number, glob in enumerate(globs or ())}
         yield from _dead_values(key, {number: words for number, words in found.items() if words is not None}, globs)
@@ -246,7 +246,7 @@ def _of_ids(when: WhenForm, ids: Mapping[str, str]) -> Iterator[Contradiction]:
     yield from _dead_values("resource_type", bare, when.resource_type)
 
 
-def _of_owner(when: WhenForm, around: Surroundings) -> Iterator[Contradiction]:
+def _about_owner(when: WhenForm, around: Surroundings) -> Iterator[Contradiction]:
     owners, faults = around.owners, dict[int, str]()
     if owners is None:
         return

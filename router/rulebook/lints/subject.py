@@ -17,13 +17,7 @@ from router.rulebook.problems import KeyPath, Problem
 
 @dataclass(frozen=True, slots=True)
 class Subject:
-    """The rules of one stream, as lints see them.
-
-    Attributes:
-        root: the rules directory.
-        loaded: what became of its rules.
-        now: the instant as of which they are judged.
-    """
+    """The rules of one stream in a rules directory, what became of them, and the instant as of which they are judged."""
 
     root: Path
     stream: Stream
