@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 
@@ -63,6 +63,12 @@ def find_truth(body: object, *path: str) -> bool | None:
     if isinstance(value, bool):
         return value
     return {"true": True, "false": False}.get(value.strip().lower()) if isinstance(value, str) else None
+
+
+def worst_truth(values: Iterable[bool | None]) -> bool | None:
+    """False where one value is, None where none is known, else True: of answers that differ the worse one counts."""
+    known = set(values) - {None}
+    return False not in known if known else None
 
 
 def find_count(body: object, *path: str) -> int | None:

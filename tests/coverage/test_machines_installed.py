@@ -118,9 +118,9 @@ def rows(*some: object, total: int | None = None) -> dict[str, object]:
         ([rows(machine(), OTHER), extension()], COVERED, "succeeded"),
         ([rows(machine(), OTHER), health()], COVERED, "seen to run"),
         # What was cut, one extension alone, and a query for Defender's own say nothing of what is absent.
-        ([rows(machine(), OTHER, total=3)], UNKNOWN, "nobody asked which extensions it has"),
-        ([machine(), OTHER], UNKNOWN, "nobody asked which extensions it has"),
-        ([rows(machine(), sql_extension())], UNKNOWN, "nobody asked which extensions it has"),
+        ([rows(machine(), OTHER, total=3)], UNKNOWN, "no list has all of its extensions"),
+        ([machine(), OTHER], UNKNOWN, "no list has all of its extensions"),
+        ([rows(machine(), sql_extension())], UNKNOWN, "no list has all of its extensions"),
         ([rows(machine(), extension(of=f"{MACHINE}-2"))], UNKNOWN, "nobody asked which extensions it has"),
         ([rows(machine(), extension(of=ARC, type="Monitor"))], UNKNOWN, "nobody asked which extensions it has"),
     ],

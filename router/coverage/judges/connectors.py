@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from router.coverage.facts import CoverageCase, Facts
-from router.coverage.fields import find, find_text, find_truth
+from router.coverage.fields import find, find_text, find_truth, worst_truth
 from router.coverage.kubernetes.asks import ASK_CLUSTER
 from router.coverage.plans.table import find_lacking, plan_named
 from router.coverage.readers.clusters import CloudClusterFact, ConnectorFact, environment_subject
@@ -74,8 +74,8 @@ class _Offerings:
 
     def is_on(self, name: str, *switch: str) -> bool | None:
         """Whether a switch of an offering is on; None where no document says it."""
-        answers = [set(map(find_truth, some)) - {None} for some in self.values(name, *switch)]
-        known = [some == {True} for some in answers if some]
+        answers = (worst_truth(map(find_truth, some)) for some in self.values(name, *switch))
+        known = [one for one in answers if one is not None]
         return (all if len(self.by_subscription()) > 1 else any)(known) if known else None
 
     def sub_plans(self, name: str) -> list[str]:

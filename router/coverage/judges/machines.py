@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from router.coverage.facts import CoverageCase, ResourceFact, subscription_subject
+from router.coverage.fields import worst_truth
 from router.coverage.machine_states import (
     ExclusionTag,
     MachineState,
@@ -120,8 +121,7 @@ def judge_machine_integration(case: CoverageCase) -> Verdict | None:
 
 def _setting(case: CoverageCase, name: str) -> bool | None:
     """Whether a setting is on; None where no document says it. Of two answers that differ the worse one counts."""
-    said = {one.is_enabled for one in case.of_subscription(SettingFact) if one.name == name} - {None}
-    return None if not said else said == {True}
+    return worst_truth(one.is_enabled for one in case.of_subscription(SettingFact) if one.name == name)
 
 
 def _is_linux_left_out(case: CoverageCase) -> bool | None:
@@ -224,7 +224,9 @@ def _without_extension(
         reason = f"its extension {extensions[0].name} has neither succeeded nor failed"
         return unknown(reason, *_states(extensions), remedy=ASK_ENDPOINT_EXTENSIONS)
     if not is_asked:
-        return unknown("nobody asked which extensions it has", *said.evidence, remedy=ASK_ENDPOINT_EXTENSIONS)
+        is_partly_asked = bool(case.about(ExtensionFact))
+        reason = "no list has all of its extensions" if is_partly_asked else "nobody asked which extensions it has"
+        return unknown(reason, *said.evidence, remedy=ASK_ENDPOINT_EXTENSIONS)
     evidence = [one.source.shows("extensions", ", ".join(one.others or ())) for one in absent]
     # An extension that is absent is no gap by itself: some systems have the sensor built in, others get it by policy.
     ask = ask_sensor(state.system)

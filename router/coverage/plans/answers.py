@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from router.coverage.facts import Facts
+from router.coverage.fields import worst_truth
 from router.coverage.plans.table import DefenderPlan
 from router.coverage.readers.plans import PlanFact
 from router.coverage.remedies import each_on_its_line
@@ -59,9 +60,7 @@ class PlanAnswers:
 
     def find_extension(self, name: str) -> bool | None:
         """Whether answers call an extension on; False where one calls it off, None where none says anything."""
-        lowered = name.lower()
-        said = {one.extensions[lowered] for one in self.facts if lowered in one.extensions} - {None}
-        return None if not said else False not in said
+        return worst_truth(one.extensions.get(name.lower()) for one in self.facts)
 
     def find_failure(self, name: str) -> str | None:
         """What went wrong when an extension was switched on; None where nothing is said to have."""

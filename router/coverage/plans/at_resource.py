@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from router.coverage.facts import CoverageCase, subscription_subject
+from router.coverage.fields import worst_truth
 from router.coverage.plans.answers import PlanAnswers, answers_about
 from router.coverage.plans.table import OLD_PLAN_OF_KIND, PLAN_OF_KIND, DefenderPlan
 from router.coverage.readers.plans import PlanFact, StorageSettingFact, ThreatProtectionFact
@@ -64,8 +65,7 @@ def find_switch(case: CoverageCase, base: PlanAnswers) -> ResourceSwitch | None:
 
 def _threat_protection(case: CoverageCase) -> ResourceSwitch:
     id, facts, (path, version) = case.workload.id or "", case.about(ThreatProtectionFact), THREAT_PROTECTION
-    said = {one.is_enabled for one in facts} - {None}
-    is_on = None if not said else False not in said
+    is_on = worst_truth(one.is_enabled for one in facts)
     return ResourceSwitch(
         is_on=is_on,
         is_own=is_on is True and case.workload.kind is WorkloadKind.COSMOS_DB,

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 from router.coverage.facts import CoverageCase, ResourceFact, subscription_subject
+from router.coverage.fields import worst_truth
 from router.coverage.plans.answers import PlanAnswers, answers_about, joined
 from router.coverage.plans.at_resource import ResourcePlan, on_part, resource_plan
 from router.coverage.plans.table import PLANS, DefenderPlan, find_lacking, plan_named
@@ -70,10 +71,11 @@ def extension_part(asked: ResourcePlan, name: str) -> Iterator[Verdict]:
         yield gap(reason, *asked.base.evidence(), remedy=_enable(asked, None, name))
         return
     answers = [asked.own] if asked.is_override else [asked.own, asked.base]
-    said = {_by_settings(asked, name), *(one.find_extension(name) for one in answers)} - {None}
+    settings = asked.switch.settings if asked.switch else ()
+    by_settings = (one.extensions.get(name.lower()) for one in settings)
+    is_on = worst_truth((*by_settings, *(one.find_extension(name) for one in answers)))
     failure = next((text for one in answers if (text := one.find_failure(name)) is not None), None)
     evidence = tuple(shown for one in answers for shown in one.extension_evidence(name))
-    is_on = None if not said else False not in said
     ask = asked.ask_resource if asked.is_override else ask_plans(asked.subscription)
     yield judge_extension(name, is_on, failure, evidence, remedy=_enable(asked, None, name), ask=ask)
     yield from _left_out(asked, name, answers)
@@ -162,18 +164,6 @@ def _sub_plans(asked: ResourcePlan) -> tuple[str, ...]:
         return asked.own.sub_plans
     inherited = asked.own.sub_plans if asked.own.tier == "standard" else ()
     return tuple(dict.fromkeys((*inherited, *asked.base.sub_plans)))
-
-
-def _by_settings(asked: ResourcePlan, name: str) -> bool | None:
-    """What a storage account's own settings say of an extension."""
-    settings = asked.switch.settings if asked.switch else ()
-    if name.lower() == "onuploadmalwarescanning":
-        said = {one.scans_malware for one in settings} - {None}
-    elif name.lower() == "sensitivedatadiscovery":
-        said = {one.finds_sensitive_data for one in settings} - {None}
-    else:
-        return None
-    return None if not said else False not in said
 
 
 def _enable(asked: ResourcePlan, sub_plan: str | None, *extensions: str) -> str | None:

@@ -75,8 +75,7 @@ class StorageSettingFact(CoverageFact):
 
     is_enabled: bool | None
     is_override: bool | None
-    scans_malware: bool | None
-    finds_sensitive_data: bool | None
+    extensions: Mapping[str, bool | None]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,8 +162,10 @@ def read_storage_setting(item: Item) -> Iterator[CoverageFact]:
         subject=found[0].lower(),
         is_enabled=find_truth(item.find("isEnabled")),
         is_override=find_truth(item.find("overrideSubscriptionLevelSettings")),
-        scans_malware=find_truth(item.find("malwareScanning", "onUpload", "isEnabled")),
-        finds_sensitive_data=find_truth(item.find("sensitiveDataDiscovery", "isEnabled")),
+        extensions={
+            "onuploadmalwarescanning": find_truth(item.find("malwareScanning", "onUpload", "isEnabled")),
+            "sensitivedatadiscovery": find_truth(item.find("sensitiveDataDiscovery", "isEnabled")),
+        },
         source=item_source(item),
     )
     yield from scope_fact(item, found[0])
