@@ -48,18 +48,19 @@ from router.destinations.config import (
 from router.destinations.exchanges import Exchange, excerpt_of
 from router.destinations.jira_document import (
     FIELD_LIMIT,
+    RICH_LIMIT,
     Fields,
     made_of,
     maker_for,
     rich,
     rich_briefing_of,
     rich_note_of,
-    text_in,
 )
 from router.destinations.jira_issue import NAME, SETTLED, Issue, Site, Transition
 from router.destinations.wording.briefing import Briefing
-from router.destinations.wording.fitting import lines_of, shorten
+from router.destinations.wording.fitting import json_text, lines_of, shorten
 from router.destinations.wording.headlines import headline
+from router.destinations.wording.plain_text import note_of, text_of
 from router.domain.clocks import SKEW
 from router.domain.conversation import Deduplication
 from router.domain.decisions import Change
@@ -178,12 +179,14 @@ class Jira(OneByOne):
     def preview(self, attempt: Attempt) -> str:
         """The issue's summary and its description, or the comment that is added to it."""
         briefing = self.briefing_in(attempt)
-        notice = briefing.notice
         if not briefing.is_first:
-            return text_in(rich_note_of(briefing))
-        fields = self._fields_of(notice, briefing)
-        summary, description = fields.pop("summary"), fields.pop("description")
-        return "\n".join([summary, "", text_in(description), "", "FIELDS", *lines_of(fields)])
+            return note_of(briefing, RICH_LIMIT)
+        fields = self._fields_of(briefing.notice, briefing)
+        summary, description = fields.pop("summary"), text_of(briefing, RICH_LIMIT)
+        if "description" in self._fields:
+            description = json_text(fields["description"])
+        del fields["description"]
+        return "\n".join([summary, "", description, "", "FIELDS", *lines_of(fields)])
 
     def _find(self, notice: Notice, attempt: Attempt) -> Exchange[Issue | None]:
         """The issue that the opening made, unless it is done; else the oldest of this signal that is not."""

@@ -67,36 +67,6 @@ def paragraph(line: str) -> Node:
     return {"type": "paragraph", "content": [_text(line)] if line.strip() else []}
 
 
-def text_in(document: Node) -> str:
-    """What people read of a document, a line for each block and each row of a table."""
-    return "\n".join(_lines_in(document)).strip()
-
-
-def _lines_in(node: Node) -> Iterator[str]:
-    match node["type"]:
-        case "paragraph" | "codeBlock":
-            yield _words_in(node)
-        case "heading":
-            yield from ("", _words_in(node).upper())
-        case "tableRow":
-            name, value = node["content"]
-            lists = value["content"][0]["type"] == "bulletList"
-            first = value["content"][0]
-            yield f"{_words_in(name)}: {', '.join(map(_words_in, first['content'])) if lists else ' '.join(_lines_in(value))}"
-        case "listItem":
-            yield "- " + " ".join(line for one in node["content"] for line in _lines_in(one))
-        case _:
-            for one in node.get("content", []):
-                yield from _lines_in(one)
-
-
-def _words_in(node: Node) -> str:
-    if node["type"] == "text":
-        href = next((mark["attrs"]["href"] for mark in node.get("marks", []) if mark["type"] == "link"), None)
-        return f"{node['text']} ({href})" if href else str(node["text"])
-    return "\n" if node["type"] == "hardBreak" else "".join(map(_words_in, node.get("content", [])))
-
-
 def _broken(lines: Sequence[str]) -> Iterator[Node]:
     for number, line in enumerate(lines):
         if number:

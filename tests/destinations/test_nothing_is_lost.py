@@ -19,7 +19,6 @@ import pytest
 from router.decide import decide, notice_for
 from router.destinations import discover
 from router.destinations.base import OneByOne
-from router.destinations.jira_document import text_in
 from router.destinations.wording.facts import EVIDENCE, title_of
 from router.destinations.wording.first_screen import LINES, first_screen_of
 from router.destinations.wording.fitting import MARK
@@ -114,6 +113,37 @@ def missing_on_page(notice: Notice, sample: Sample) -> list[str]:
 def ticket_in(notice: Notice) -> str:
     """The description of ServiceNow's ticket."""
     return str(_opening("servicenow", notice)["description"])
+
+
+def text_in(document: dict[str, Any]) -> str:
+    """What people read of a document, a line for each block and each row of a table."""
+    return "\n".join(_node_lines(document)).strip()
+
+
+def _node_lines(node: dict[str, Any]) -> Iterator[str]:
+    match node["type"]:
+        case "paragraph" | "codeBlock":
+            yield _node_words(node)
+        case "heading":
+            yield from ("", _node_words(node).upper())
+        case "tableRow":
+            name, value = node["content"]
+            first = value["content"][0]
+            is_list = first["type"] == "bulletList"
+            told = ", ".join(map(_node_words, first["content"])) if is_list else " ".join(_node_lines(value))
+            yield f"{_node_words(name)}: {told}"
+        case "listItem":
+            yield "- " + " ".join(line for one in node["content"] for line in _node_lines(one))
+        case _:
+            for one in node.get("content", []):
+                yield from _node_lines(one)
+
+
+def _node_words(node: dict[str, Any]) -> str:
+    if node["type"] == "text":
+        href = next((mark["attrs"]["href"] for mark in node.get("marks", []) if mark["type"] == "link"), None)
+        return f"{node['text']} ({href})" if href else str(node["text"])
+    return "\n" if node["type"] == "hardBreak" else "".join(map(_node_words, node.get("content", [])))
 
 
 def issue_in(notice: Notice) -> str:
