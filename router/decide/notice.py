@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 
 from router.decide.markup import plain_text
 from router.decide.prose import prose_of, unfilled
 from router.domain.decisions import Code, Decision
-from router.domain.evidence import Evidence, unlisted_in
+from router.domain.evidence import Evidence, PropertyTable, property_key, says_something
 from router.domain.locations import location_of
 from router.domain.notices import Notice, Tactic, is_about_ai
 from router.domain.owners import find_environment_of, find_owner_of
 from router.domain.posture import Cves, GroupedFacts, Risk
 from router.domain.resources import parse_resource_id
-from router.domain.rulebook import Rulebook, runbooks_for
+from router.domain.rulebook import Rulebook, Runbook
 from router.domain.severity import ASSUMED, Severity
 from router.domain.signals import Alert, Finding, Signal
 
@@ -170,3 +170,31 @@ def iso(time: datetime | None) -> str | None:
         return None
     utc = time if time.tzinfo is UTC else time.astimezone(UTC)
     return f"{utc.replace(tzinfo=None).isoformat()}Z"
+
+
+def unlisted_in(extended: Mapping[str, str], table: PropertyTable, evidence: Evidence) -> tuple[str, ...]:
+    """The names of the properties that say something and belong to no list, those with the shortest values first."""
+    domains = {account.partition("\\")[0].casefold() for account in evidence.accounts if "\\" in account}
+    names = [
+        name
+        for name, value in extended.items()
+        if says_something(value)
+        and table.find_list(name, value) is None
+        and not (value.strip().casefold() in domains and table.lists.get(property_key(name)) == "domains")
+    ]
+    return tuple(sorted(names, key=lambda name: len(extended[name])))
+
+
+MOST_RUNBOOKS = 3
+"""The most runbooks that a notice names."""
+
+
+def runbooks_for(signal: Signal, runbooks: Iterable[Runbook]) -> tuple[str, ...]:
+    """The addresses of the first runbooks, top to bottom, that are about a signal, each once."""
+    addresses: dict[str, None] = {}
+    for runbook in runbooks:
+        if len(addresses) == MOST_RUNBOOKS:
+            break
+        if runbook.url not in addresses and runbook.fits(signal):
+            addresses[runbook.url] = None
+    return tuple(addresses)

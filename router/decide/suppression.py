@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 
 from router.domain.owners import Owners, find_owner_of
-from router.domain.patterns import AddressRange, entries_for, glob_pattern
+from router.domain.patterns import AddressRange, find_address, glob_pattern
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Alert, Finding, Signal
 from router.domain.silences import Silence, Silences, find_latest_end
@@ -223,3 +223,14 @@ def _element_words(element: Element, most: int | None) -> str:
     named = list(islice(values, most))
     more = [f"{len(values) - len(named):,} more"] if len(values) > len(named) else []
     return f"{element.field} {_OPERATORS[element.operator]} {' or '.join([*named, *more])}"
+
+
+def entries_for[Entry](
+    by_length: Mapping[tuple[int, int], Mapping[int, Iterable[Entry]]], text: str
+) -> Iterator[Entry]:
+    """What an index by version and length, then by prefix, has for the address that a text is."""
+    if (address := find_address(text)) is None:
+        return
+    for (version, length), by_prefix in by_length.items():
+        if version == address.version:
+            yield from by_prefix.get(address.number >> (address.width - length), ())

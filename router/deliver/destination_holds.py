@@ -17,9 +17,12 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from router.domain.clocks import SKEW
-from router.domain.destination_holds import DestinationHold, hold_after, holds_in_force, id_of_hold
+from router.domain.deliveries import LONGEST_HOLD
+from router.domain.destination_holds import DestinationHold, holds_in_force, id_of_hold
 from router.domain.documents import DocumentKind, StoredDocument, Version
+from router.domain.errors import BadUsage
 from router.domain.rulebook import Lane
+from router.domain.texts import timestamp
 from router.store.codec import encode
 from router.store.documents import (
     ReadValues,
@@ -195,3 +198,40 @@ def read_changes(documents: Iterable[StoredDocument]) -> ReadValues[ChangeEntry]
     """The changes that documents hold, earliest first."""
     changes, undecodable = read_values(documents, lambda document: find_value(ChangeEntry, document.body))
     return ReadValues(sorted(changes, key=lambda change: change.at), undecodable)
+
+
+APART = timedelta(hours=1)
+"""How long a destination is free before another hold counts as a new one."""
+
+
+def hold_after(
+    known: DestinationHold | None, wanted: DestinationHold, now: datetime
+) -> tuple[DestinationHold, DestinationHold | None]:
+    """The hold that a wish makes, which begins now, and the one that it extends; None where it extends none.
+
+    `known` is the last hold of the same destination, which may have been in another lane then. Raises BadUsage where it would
+    end later than it may, or at no later instant than it begins.
+    """
+    where = f"{wanted.destination}: cannot be held"
+    if wanted.until <= now:
+        raise BadUsage(f"{where} until {timestamp(wanted.until)}, which is over; name a time to come with --for")
+    known = known.in_lane(wanted.lane) if known is not None else None
+    extended = known if known is not None and _counts_on(known, now) else None
+    hold = wanted if extended is None else replace(wanted, since=min(extended.since, now))
+    if hold.until > hold.latest_end:
+        hours = LONGEST_HOLD[hold.lane] // timedelta(hours=1)
+        bound = f"a destination of the {hold.lane} lane is held for {hours} h at most"
+        if extended is None:
+            raise BadUsage(f"{where} for so long: {bound}; name a shorter time with --for")
+        if hold.latest_end > now:
+            raise BadUsage(
+                f"{where} beyond {timestamp(hold.latest_end)}: {bound}, and it is since {timestamp(hold.since)}"
+            )
+        again = f"again from {timestamp(extended.ends + APART)} on, an hour after that ended"
+        raise BadUsage(f"{where} now: {bound}, and it was since {timestamp(hold.since)}; {again}")
+    return hold, extended
+
+
+def _counts_on(known: DestinationHold, now: datetime) -> bool:
+    """Whether a hold that begins now extends another one."""
+    return known.is_possible(now) and now - known.ends < APART

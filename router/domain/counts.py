@@ -10,7 +10,6 @@ from typing import NamedTuple
 
 from router.domain.decisions import StepCode
 from router.domain.notices import RecordEntry
-from router.domain.silences import shadow_name
 
 LONGEST_TEXT = 200
 """Characters of each part of a cell: no name of Defender's is as long, and no message makes a count long."""
@@ -104,21 +103,3 @@ def counted(entries: Iterable[RecordEntry]) -> Mapping[datetime, Counter[Cell]]:
     for entry in entries:
         hours.setdefault(hour_of(decided_at(entry)), Counter())[cell_of(entry)] += 1
     return hours
-
-
-def hits_in(entries: Iterable[RecordEntry]) -> Mapping[Rule, RuleHits]:
-    """How often each rule held a signal, by some decisions.
-
-    Whatever is held is decided again when the rules change; where the same rule or silence holds it still, that is no hit.
-    """
-    hits: dict[Rule, RuleHits] = {}
-    for entry in entries:
-        names = [*map(shadow_name, entry.shadowed_by), *([entry.suppressed_by] if entry.suppressed_by else [])]
-        if not names or not is_held_anew(entry):
-            continue
-        at = decided_at(entry)
-        one = RuleHits(1, at, at)
-        for name in names:
-            rule = rule_of(entry.stream, name)
-            hits[rule] = hits[rule].joined(one) if rule in hits else one
-    return hits

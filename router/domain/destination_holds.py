@@ -18,12 +18,8 @@ from datetime import datetime, timedelta
 
 from router.domain.clocks import is_possible
 from router.domain.deliveries import LONGEST_HOLD
-from router.domain.errors import BadUsage
 from router.domain.rulebook import Lane
 from router.domain.texts import timestamp
-
-APART = timedelta(hours=1)
-"""How long a destination is free before another hold counts as a new one."""
 
 WARNING = timedelta(hours=1)
 """How long before its end the author of a long hold hears of it."""
@@ -74,39 +70,6 @@ class DestinationHold:
     def is_in_force(self, now: datetime) -> bool:
         """Whether the destination is held now."""
         return self.is_possible(now) and now < self.ends
-
-
-def hold_after(
-    known: DestinationHold | None, wanted: DestinationHold, now: datetime
-) -> tuple[DestinationHold, DestinationHold | None]:
-    """The hold that a wish makes, which begins now, and the one that it extends; None where it extends none.
-
-    `known` is the last hold of the same destination, which may have been in another lane then. Raises BadUsage where it would
-    end later than it may, or at no later instant than it begins.
-    """
-    where = f"{wanted.destination}: cannot be held"
-    if wanted.until <= now:
-        raise BadUsage(f"{where} until {timestamp(wanted.until)}, which is over; name a time to come with --for")
-    known = known.in_lane(wanted.lane) if known is not None else None
-    extended = known if known is not None and _counts_on(known, now) else None
-    hold = wanted if extended is None else replace(wanted, since=min(extended.since, now))
-    if hold.until > hold.latest_end:
-        hours = LONGEST_HOLD[hold.lane] // timedelta(hours=1)
-        bound = f"a destination of the {hold.lane} lane is held for {hours} h at most"
-        if extended is None:
-            raise BadUsage(f"{where} for so long: {bound}; name a shorter time with --for")
-        if hold.latest_end > now:
-            raise BadUsage(
-                f"{where} beyond {timestamp(hold.latest_end)}: {bound}, and it is since {timestamp(hold.since)}"
-            )
-        again = f"again from {timestamp(extended.ends + APART)} on, an hour after that ended"
-        raise BadUsage(f"{where} now: {bound}, and it was since {timestamp(hold.since)}; {again}")
-    return hold, extended
-
-
-def _counts_on(known: DestinationHold, now: datetime) -> bool:
-    """Whether a hold that begins now extends another one."""
-    return known.is_possible(now) and now - known.ends < APART
 
 
 def holds_in_force(holds: Iterable[DestinationHold], now: datetime) -> list[DestinationHold]:

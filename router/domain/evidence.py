@@ -183,19 +183,6 @@ def says_something(value: str) -> bool:
     return _NAME_OF_A_CLASS.fullmatch(text) is None
 
 
-def unlisted_in(extended: Mapping[str, str], table: PropertyTable, evidence: Evidence) -> tuple[str, ...]:
-    """The names of the properties that say something and belong to no list, those with the shortest values first."""
-    domains = {account.partition("\\")[0].casefold() for account in evidence.accounts if "\\" in account}
-    names = [
-        name
-        for name, value in extended.items()
-        if says_something(value)
-        and table.find_list(name, value) is None
-        and not (value.strip().casefold() in domains and table.lists.get(property_key(name)) == "domains")
-    ]
-    return tuple(sorted(names, key=lambda name: len(extended[name])))
-
-
 def items_in(value: str) -> tuple[str, ...]:
     """What a property's value says, in words: one text, or one for each element of a JSON list and each value in an object."""
     text = value.strip()

@@ -165,17 +165,6 @@ class Extent:
     created: datetime
 
 
-def spans_of(numbers: Sequence[int]) -> list[Span]:
-    """The spans that numbers make up, in order."""
-    spans: list[Span] = []
-    for number in sorted(set(numbers)):
-        if spans and spans[-1].last == number - 1:
-            spans[-1] = Span(spans[-1].first, number)
-        else:
-            spans.append(Span(number, number))
-    return spans
-
-
 def gaps_in(taken: Sequence[Span], within: Span) -> list[Span]:
     """The spans inside another that none of those taken covers, in order."""
     gaps, next = [], within.first

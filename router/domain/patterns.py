@@ -7,7 +7,7 @@ into IPv6 is the IPv4 address.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from fnmatch import translate
 from functools import lru_cache
@@ -159,14 +159,3 @@ class AddressRanges:
 
 
 NO_RANGES = AddressRanges()
-
-
-def entries_for[Entry](
-    by_length: Mapping[tuple[int, int], Mapping[int, Iterable[Entry]]], text: str
-) -> Iterator[Entry]:
-    """What an index by version and length, then by prefix, has for the address that a text is."""
-    if (address := find_address(text)) is None:
-        return
-    for (version, length), by_prefix in by_length.items():
-        if version == address.version:
-            yield from by_prefix.get(address.number >> (address.width - length), ())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from enum import StrEnum
@@ -96,21 +96,6 @@ class Runbook:
 
     fits: Callable[[Signal], bool]
     url: str
-
-
-MOST_RUNBOOKS = 3
-"""The most runbooks that a notice names."""
-
-
-def runbooks_for(signal: Signal, runbooks: Iterable[Runbook]) -> tuple[str, ...]:
-    """The addresses of the first runbooks, top to bottom, that are about a signal, each once."""
-    addresses: dict[str, None] = {}
-    for runbook in runbooks:
-        if len(addresses) == MOST_RUNBOOKS:
-            break
-        if runbook.url not in addresses and runbook.fits(signal):
-            addresses[runbook.url] = None
-    return tuple(addresses)
 
 
 class By(StrEnum):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from router.domain.coverage import Rung
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
@@ -152,19 +152,3 @@ class SourceLook(NamedTuple):
     turns: tuple[SourceTurn, ...]
     changed: Mapping[str, KnownSource]
     is_news: bool
-
-
-class LookAtSources(Protocol):
-    """Judges all sources, up to the hub's time `until` which all was taken in.
-
-    `before` is None at the first look, `known` has each source by its id, and `lost` is when events were last declared lost.
-    """
-
-    def __call__(
-        self,
-        before: SourceWatch | None,
-        known: Mapping[str, KnownSource],
-        until: datetime,
-        now: datetime,
-        lost: datetime | None,
-    ) -> SourceLook: ...

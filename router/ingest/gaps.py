@@ -14,7 +14,7 @@ from typing import Protocol
 
 from router.domain.clocks import SKEW, is_recent
 from router.domain.errors import HubError
-from router.domain.hubs import Event, Extent, HubEpoch, Loss, Partition, Span, gaps_in, spans_of
+from router.domain.hubs import Event, Extent, HubEpoch, Loss, Partition, Span, gaps_in
 from router.domain.notices import RecordEntry
 from router.ingest.event_intake import EventIntake
 from router.store import partitions
@@ -200,3 +200,14 @@ def near_each_other(gaps: Sequence[Span]) -> list[list[Span]]:
         else:
             groups.append([gap])
     return groups
+
+
+def spans_of(numbers: Sequence[int]) -> list[Span]:
+    """The spans that numbers make up, in order."""
+    spans: list[Span] = []
+    for number in sorted(set(numbers)):
+        if spans and spans[-1].last == number - 1:
+            spans[-1] = Span(spans[-1].first, number)
+        else:
+            spans.append(Span(number, number))
+    return spans

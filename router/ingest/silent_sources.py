@@ -7,16 +7,17 @@ ours, each source is told by itself, so that the one at fault keeps no other wai
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from router.domain.clocks import is_possible, is_recent
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.keys import signal_key
 from router.domain.notices import RecordEntry
 from router.domain.signals import Kind, Stream
-from router.domain.source_turns import AT_ONCE, RUNGS, LookAtSources, SourceLook, SourceTurn, finding_id_of
+from router.domain.source_turns import AT_ONCE, RUNGS, KnownSource, SourceLook, SourceTurn, SourceWatch, finding_id_of
 from router.ingest.intake import Ingested, Intake, fault_of
 from router.ingest.source_messages import message_of
 from router.store.documents import document_of_watch, find_document, find_watch, put_document
@@ -32,6 +33,22 @@ BEHIND = timedelta(minutes=15)
 """How far the hub may be from being taken in while sources are judged: by more, what was heard of lately may wait there."""
 
 _STREAM = Stream.CSPM
+
+
+class LookAtSources(Protocol):
+    """Judges all sources, up to the hub's time `until` which all was taken in.
+
+    `before` is None at the first look, `known` has each source by its id, and `lost` is when events were last declared lost.
+    """
+
+    def __call__(
+        self,
+        before: SourceWatch | None,
+        known: Mapping[str, KnownSource],
+        until: datetime,
+        now: datetime,
+        lost: datetime | None,
+    ) -> SourceLook: ...
 
 
 @dataclass(frozen=True, slots=True)

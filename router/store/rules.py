@@ -6,8 +6,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from router.domain.clocks import latest
-from router.domain.counts import RuleHits, counted_name, hits_in
+from router.domain.counts import Rule, RuleHits, counted_name, decided_at, is_held_anew, rule_of
 from router.domain.notices import RecordEntry
+from router.domain.silences import shadow_name
 from router.store.codec import Columns, micros
 from router.store.quarantine import read_sound
 from router.store.retention import FIRST
@@ -100,3 +101,21 @@ def _unused_in(row: Columns) -> tuple[str, datetime]:
 
 def _known_in(row: Columns) -> tuple[str, datetime]:
     return row.text("name"), row.time("known_since")
+
+
+def hits_in(entries: Iterable[RecordEntry]) -> Mapping[Rule, RuleHits]:
+    """How often each rule held a signal, by some decisions.
+
+    Whatever is held is decided again when the rules change; where the same rule or silence holds it still, that is no hit.
+    """
+    hits: dict[Rule, RuleHits] = {}
+    for entry in entries:
+        names = [*map(shadow_name, entry.shadowed_by), *([entry.suppressed_by] if entry.suppressed_by else [])]
+        if not names or not is_held_anew(entry):
+            continue
+        at = decided_at(entry)
+        one = RuleHits(1, at, at)
+        for name in names:
+            rule = rule_of(entry.stream, name)
+            hits[rule] = hits[rule].joined(one) if rule in hits else one
+    return hits

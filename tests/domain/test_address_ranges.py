@@ -8,7 +8,8 @@ from operator import itemgetter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.domain.patterns import AddressRange, AddressRanges, entries_for, find_address
+from router.decide.suppression import entries_for
+from router.domain.patterns import AddressRange, AddressRanges, find_address
 
 # Few prefixes and few bits that differ, so that addresses are often in ranges, and ranges in one another.
 _FOURS = st.builds(lambda high, low: str(ip_address(high << 24 | low)), st.sampled_from([10, 11]), st.integers(0, 3))

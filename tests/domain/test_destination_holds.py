@@ -9,14 +9,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.deliver.destination_holds import APART, hold_after
 from router.domain.clocks import SKEW
 from router.domain.deliveries import LONGEST_HOLD, LONGEST_LIFE
 from router.domain.destination_holds import (
-    APART,
     LONG,
     WARNING,
     DestinationHold,
-    hold_after,
     holds_in_force,
     is_over,
     is_to_be_warned_of,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from router.domain.evidence import BOILERPLATE, Evidence, PropertyTable, items_in, unlisted_in
+from router.decide.notice import unlisted_in
+from router.domain.evidence import BOILERPLATE, Evidence, PropertyTable, items_in
 
 _TABLE = PropertyTable(
     {

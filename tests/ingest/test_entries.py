@@ -10,7 +10,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.domain.counts import hits_in
 from router.domain.decisions import Code, Outcome, StepCode
 from router.domain.hubs import Arrival
 from router.domain.keys import signal_key
@@ -19,6 +18,7 @@ from router.domain.severity import Severity
 from router.ingest.observations import Observation
 from router.ingest.transitions import SignalTransition, transition_for
 from router.store.ledger import LedgerRow
+from router.store.rules import hits_in
 from tests.builders import NOW, a_rule, a_rulebook, an_alert, an_ip
 
 MINUTE = timedelta(minutes=1)

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.domain.evidence import BOILERPLATE, Evidence, items_in, unlisted_in
+from router.decide.notice import unlisted_in
+from router.domain.evidence import BOILERPLATE, Evidence, items_in
 from router.domain.signals import Signal
 from router.parse import evidence_of
 from router.rulebook import load_catalogue

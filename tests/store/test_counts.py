@@ -14,14 +14,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
-from router.domain.counts import Cell, cell_of, counted, hits_in, hour_of
+from router.domain.counts import Cell, cell_of, counted, hour_of
 from router.domain.errors import StoreError
 from router.domain.hubs import message_of
 from router.domain.notices import RecordEntry
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from router.store.decisions import put_on_record
-from router.store.rules import read_hits
+from router.store.rules import hits_in, read_hits
 from router.store.store import Store
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_ip
 from tests.store.acts import decisions_between, read_counts, run

@@ -10,7 +10,8 @@ from itertools import count
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from router.domain.hubs import HubEpoch, Loss, Partition, PartitionClaim, Span, spans_of
+from router.domain.hubs import HubEpoch, Loss, Partition, PartitionClaim, Span
+from router.ingest.gaps import spans_of
 from router.store import partitions
 from router.store.partitions import Taken, Try
 from router.store.store import Store
