@@ -193,7 +193,7 @@ async def _partitions(store: Store, stack: Stack) -> list[str]:
                 await partitions.find_partition(tx, Partition("cwpp", id)),
                 stack.hubs.last_sequence("cwpp", id),
             )
-            if last >= 0 and (known is None or known.epoch.number != 1 or taken[id] != last):
+            if last >= 0 and (known is None or known.epoch.number != 1 or taken.get(id) != last):
                 left.append(f"cwpp/{id}: taken in up to {taken.get(id)} of {last}, {known}")
     return left
 
