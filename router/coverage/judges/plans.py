@@ -125,8 +125,8 @@ def judge_subscription_plans(case: CoverageCase) -> Verdict | None:
     old = (remark for one in wanted if one.is_on is None for remark in one.remarks)
     parts[0] = replace(parts[0], remarks=(*parts[0].remarks, *_failures(case, wanted), *old))
     if idle:
-        limit = f"{plan_names(one.plan for one in idle)} {_are(idle)} not on, and no resource needs that"
-        parts.append(covered(f"{plan_names(one.plan for one in idle)} {_are(idle)} not needed", limits=(limit,)))
+        limit = f"{_are(idle)} not on, and no resource needs that"
+        parts.append(covered(f"{_are(idle)} not needed", limits=(limit,)))
     if not case.expectation.plans and not any(one.source.is_whole for one in facts):
         parts.append(unknown("no list of all its plans was given", remedy=ask))
     return joined(parts)
@@ -166,25 +166,22 @@ def _tier_parts(
     doubtful = [one for one in wanted if one.is_on is False and not needs[one.plan]]
     absent = [one for one in wanted if one.is_on is None]
     if on:
-        names = plan_names(one.plan for one in on)
-        yield covered(f"{names} {_are(on)} on", *_shown(on), remarks=tuple(_remarks(on)))
+        yield covered(f"{_are(on)} on", *_shown(on), remarks=tuple(_remarks(on)))
     if off:
-        names = plan_names(one.plan for one in off)
         remedy = each_on_its_line(enable_plan(one.plan, subscription, one.sub_plan) for one in off)
-        yield gap(f"{names} {_are(off)} Free", *_shown(off), remedy=remedy)
+        yield gap(f"{_are(off)} Free", *_shown(off), remedy=remedy)
     if doubtful:
-        names = plan_names(one.plan for one in doubtful)
-        reason = f"{names} {_are(doubtful)} Free, and nobody asked whether a resource needs that"
+        reason = f"{_are(doubtful)} Free, and nobody asked whether a resource needs that"
         yield unknown(reason, *_shown(doubtful), remedy=ASK_TYPES)
     if empty:
         yield gap(f"{plan_names(one.plan for one in empty)}: on, and at none of the resources", *_shown(empty))
     if absent:
-        reason = f"no answer says whether {plan_names(one.plan for one in absent)} {_are(absent)} on"
-        yield unknown(reason, *_shown(absent), remedy=ask_plans(subscription))
+        yield unknown(f"no answer says whether {_are(absent)} on", *_shown(absent), remedy=ask_plans(subscription))
 
 
 def _are(plans: Sequence[_WantedPlan]) -> str:
-    return "is" if len(plans) == 1 else "are"
+    """Their names, and the verb that goes with them."""
+    return f"{plan_names(one.plan for one in plans)} {'is' if len(plans) == 1 else 'are'}"
 
 
 def _sub_plan_parts(on: Sequence[_WantedPlan], subscription: str) -> Iterator[Verdict]:
