@@ -32,7 +32,7 @@ from tests.pictures.browser import PHONE, find_browser, started
 
 LONG = "cluster-with-a-name-" + "x" * 200
 PLACE = "/home/ana/work/" + "estate-of-" * 20
-ACTING = '<script>document.title="taken"</script><img src=x onerror=alert(1)>'
+ACTING = '<script>document.title="taken"</script><img src=x onerror=alert(1)>{{ 7 * 7 }}'
 
 
 def report() -> GateReport:
@@ -147,6 +147,7 @@ def test_nothing_on_the_page_acts() -> None:
     assert "<img" not in page
     assert "default-src &#x27;none&#x27;" in page or "default-src 'none'" in page
     assert "&lt;script&gt;" in page
+    assert "{{ 7 * 7 }}" in page
 
 
 @pytest.mark.skipif(find_browser() is None, reason="needs Chromium, which draws the page")
