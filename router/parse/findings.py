@@ -5,6 +5,8 @@ enrichment that says what was done. A message whose action is Delete may still s
 
 from __future__ import annotations
 
+from typing import Any
+
 from router.domain.catalogue import Catalogue
 from router.domain.entities import Entities
 from router.domain.locations import location_among
@@ -52,27 +54,19 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
     metadata = fields_in(properties.get("metadata"))
     status = _status(properties)
     additional = fields_in(properties.get("additionaldata"))
-    severity, written = find_severity(severities_given(metadata, additional), additional)
-    resource, cloud = _resource(posture)
-    entities = entities_for(resource, entities_in_cluster(resource, additional))
     title = text_in(properties, "displayname") or text_in(metadata, "displayname") or posture.name
-    return Finding(
+    return _finding(
+        posture,
+        status,
+        additional,
+        metadata,
         kind=Kind.RECOMMENDATION,
-        id=posture.id,
         type=posture.name,
         title=title,
-        severity=severity,
-        severity_written=written,
-        status=text_in(status, "code"),
-        resolved=posture.deleted or _is_over(status),
         changed=time_in(status, "statuschangedate"),
-        resource=resource,
         description=text_in(metadata, "description") or "",
         remediation=steps_for(text_in(metadata, "remediationdescription")),
         link=_link(text_in(fields_in(properties.get("links")), "azureportal", "azureportaluri")),
-        entities=entities,
-        location=_location(posture, resource, entities),
-        native_name=_find_native_name(posture, resource),
         intents=names_in(metadata.get("tactics")),
         categories=tuple(map(str.strip, texts_in(metadata.get("categories")))),
         category=name_in(metadata, "recommendationcategory"),
@@ -82,19 +76,11 @@ def read_recommendation(fields: Fields, _: Catalogue) -> Finding:
         rule=find_rule(fields_in(properties.get("resourcedetails")), additional),
         scanner=find_scanner(additional),
         risk=find_risk(properties.get("risk") or metadata.get("risk")),
-        deleted=posture.deleted,
-        snapshot=posture.snapshot,
-        cloud=cloud,
-        cause=text_in(status, "cause"),
-        exemption=find_exemption(properties, status),
         extended=extended_in(properties.get("additionaldata")),
-        status_description=text_in(status, "description"),
         impact=text_in(additional, "impact"),
         user_impact=name_in(metadata, "userimpact"),
         effort=name_in(metadata, "implementationeffort"),
         threats=names_in(metadata.get("threats")),
-        cvss=find_cvss(additional),
-        first_seen=time_in(status, "firstevaluationdate"),
         assessment_type=text_in(metadata, "assessmenttype"),
         rung=find_missing_rung(Kind.RECOMMENDATION, posture.name, title),
     )
@@ -110,37 +96,48 @@ def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
     type = name_in(properties, "id", "displayname") or posture.name
     status = _status(properties)
     additional = fields_in(properties.get("additionaldata"))
-    severity, written = find_severity(severities_given(status, additional), additional)
+    return _finding(
+        posture,
+        status,
+        additional,
+        status,
+        kind=Kind.VULNERABILITY,
+        type=type,
+        title=text_in(properties, "displayname") or type,
+        changed=time_in(properties, "timegenerated"),
+        description=text_in(properties, "description") or "",
+        remediation=steps_for(text_in(properties, "remediation")),
+        categories=tuple(map(str.strip, texts_in(properties.get("category")))),
+        extended=plain_values(properties.get("additionaldata")),
+        impact=text_in(properties, "impact"),
+        grouped=find_grouped_facts(type, posture, additional),
+    )
+
+
+def _finding(posture: Posture, status: Fields, additional: Fields, grave: Fields, **own: Any) -> Finding:
+    """The finding with what recommendations and vulnerabilities say alike; `grave` are the fields that give the severity."""
+    severity, written = find_severity(severities_given(grave, additional), additional)
     resource, cloud = _resource(posture)
     entities = entities_for(resource, entities_in_cluster(resource, additional))
     return Finding(
-        kind=Kind.VULNERABILITY,
         id=posture.id,
-        type=type,
-        title=text_in(properties, "displayname") or type,
         severity=severity,
         severity_written=written,
         status=text_in(status, "code"),
         resolved=posture.deleted or _is_over(status),
-        changed=time_in(properties, "timegenerated"),
         resource=resource,
-        description=text_in(properties, "description") or "",
-        remediation=steps_for(text_in(properties, "remediation")),
         entities=entities,
         location=_location(posture, resource, entities),
         native_name=_find_native_name(posture, resource),
-        categories=tuple(map(str.strip, texts_in(properties.get("category")))),
         deleted=posture.deleted,
         snapshot=posture.snapshot,
         cloud=cloud,
         cause=text_in(status, "cause"),
-        exemption=find_exemption(properties, status),
-        extended=plain_values(properties.get("additionaldata")),
+        exemption=find_exemption(posture.properties, status),
         status_description=text_in(status, "description"),
-        impact=text_in(properties, "impact"),
         cvss=find_cvss(additional),
         first_seen=time_in(status, "firstevaluationdate"),
-        grouped=find_grouped_facts(type, posture, additional),
+        **own,
     )
 
 
