@@ -187,17 +187,19 @@ def _meets(element: Element, forms: Sequence[str]) -> bool:
 
 def _may_be_met(element: Element) -> bool:
     """Whether any made-up value may meet an element: a quick answer, since nearly no rule's elements are met."""
-    known = _all_forms(_name_of(element.field), element.field)
+    forms, whole = _all_forms(_name_of(element.field), element.field)
     if element.operator is Operator.CONTAINS:
-        return any(text in form for text in element.values for form in known)
-    return bool(element.ranges) or not element.values.isdisjoint(known)
+        return any(text in whole for text in element.values)
+    return bool(element.ranges) or not element.values.isdisjoint(forms)
 
 
 @cache
-def _all_forms(name: str, field: Field) -> frozenset[str]:
+def _all_forms(name: str, field: Field) -> tuple[frozenset[str], str]:
+    """The values of a field in any set, each by itself and all as one text."""
     values, axes = _made_up()
     some = (values, *(variant for axis in axes for variant in axis))
-    return frozenset(form for one in some for text in one.get(name, ()) for form in field.forms_of(text))
+    forms = frozenset(form for one in some for text in one.get(name, ()) for form in field.forms_of(text))
+    return forms, "\n".join(sorted(forms))
 
 
 def _name_of(field: Field) -> str:

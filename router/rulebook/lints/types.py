@@ -141,10 +141,10 @@ def find_unknown_types(subject: Subject) -> Iterator[Problem]:
                 yield subject.warning(rule, _PATH, words, "wrong-stream")
         # A type that is missing or has a wildcard is refused already.
         elif type and "*" not in type and not types.has(type):
-            if type not in said:
-                likely = types if len(said) < _MOST_COMPARED else None
-                said[type] = about_unknown_type(subject.written_type(rule), likely)
-            yield subject.warning(rule, _PATH, *said[type])
+            written = subject.written_type(rule)
+            if written not in said:
+                said[written] = about_unknown_type(written, types if len(said) < _MOST_COMPARED else None)
+            yield subject.warning(rule, _PATH, *said[written])
 
 
 def find_retired_types(subject: Subject) -> Iterator[Problem]:
