@@ -186,8 +186,9 @@ async def _figures(
     if set_aside:
         problems.append(f"{stream}: {set_aside} damaged rows of the state are set aside in the quarantine")
     recent = [loss for loss in losses if now - loss.at < timedelta(days=7)]
+    lost = sum(loss.span.last - loss.span.first + 1 for loss in recent)
     if recent:
-        problems.append(f"{stream}: {sum(_size(loss.span) for loss in recent)} events were lost in the last 7 days")
+        problems.append(f"{stream}: {lost} events were lost in the last 7 days")
     sources: dict[str, Any] = {}
     if stream == Stream.CSPM:
         async with store.session() as tx:
@@ -249,10 +250,6 @@ async def _lag(store: Store, partition: Partition, extent: Extent) -> int:
         known = await partitions.find_partition(tx, partition)
         _, done = await partitions.read_done(tx, known.epoch) if known is not None else ([], [])
     return lag_of(known, done, extent)
-
-
-def _size(span: tuple[int, int]) -> int:
-    return span[1] - span[0] + 1
 
 
 def _written(time: datetime) -> str:

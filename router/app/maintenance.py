@@ -83,8 +83,12 @@ class Sweeper:
         # What a rule held is told with its end, so that comes before it is released.
         await steps.do(self._watch.notify(now), 0)
         released = await steps.do(release_held(self.intake, self.store, self.rulebook, now), [])
-        ended = await steps.do(self._end_unseen(report.find_taken_until(), now), [])
-        silence = await steps.do(self._look_for_silence(report.find_taken_until(), now), SourceReport())
+        # Only as far as the hub is known to be taken in.
+        until, silence, ended = report.find_taken_until(), SourceReport(), list[RecordEntry]()
+        if until is not None:
+            ended = await steps.do(self._ends.end_unseen(until, now), ended)
+        if self.sources is not None:
+            silence = await steps.do(self.sources.look(until, now), silence)
         await steps.do(self._forget(now), None)
         steps.raise_fault()
         await self.store.run(lambda tx: write_sweep_end(tx, self._stream, now))
@@ -108,14 +112,6 @@ class Sweeper:
             warnings=(*report.warnings, *silence.warnings),
         )
         return swept, [*released, *ended, *silence.entries, *report.entries]
-
-    async def _end_unseen(self, until: datetime | None, now: datetime) -> list[RecordEntry]:
-        """Ends findings that snapshots came without, as far as the hub is known to be taken in."""
-        return await self._ends.end_unseen(until, now) if until is not None else []
-
-    async def _look_for_silence(self, until: datetime | None, now: datetime) -> SourceReport:
-        """Tells of sources that fell silent, or speak again."""
-        return await self.sources.look(until, now) if self.sources is not None else SourceReport()
 
     async def _give_up(self, now: datetime) -> None:
         """Gives up on what has nowhere left to go."""

@@ -119,7 +119,7 @@ def lanes_of(books: Iterable[Rulebook]) -> dict[tuple[str, str], Lane]:
 
 def secret_names_of(books: Iterable[Rulebook]) -> set[str]:
     """The names of the app settings that hold the secrets which the rules of some streams name."""
-    return {name for book in books for name in _secrets_in(book)}
+    return {name for book in books for name in pagers_of(book).union(*(spec.secrets for spec in specs_of(book)))}
 
 
 def pagers_of(book: Rulebook) -> set[str]:
@@ -127,7 +127,3 @@ def pagers_of(book: Rulebook) -> set[str]:
     return {
         entry.owner.pager for entry in book.owners.entries if entry.owner is not None and entry.owner.pager is not None
     }
-
-
-def _secrets_in(book: Rulebook) -> set[str]:
-    return pagers_of(book).union(*(spec.secrets for spec in specs_of(book)))

@@ -71,12 +71,13 @@ class HoldReader:
                     ticked = self._ticks()
                     async with self._store.session() as tx:
                         documents = await list_documents(tx, DocumentKind.HOLD, now - SKEW)
-                    self._holds = tuple(map(self._bounded, read_holds(documents).values))
+                    lanes = self._lanes
+                    self._holds = tuple(
+                        one.in_lane(lanes.get((one.stream, one.destination), one.lane))
+                        for one in read_holds(documents).values
+                    )
                     self._read_at, self._ticked = now, ticked
         return {hold.destination: hold for hold in holds_in_force(self._holds, now) if hold.stream == stream}
-
-    def _bounded(self, hold: DestinationHold) -> DestinationHold:
-        return hold.in_lane(self._lanes.get((hold.stream, hold.destination), hold.lane))
 
     def _is_fresh(self, now: datetime) -> bool:
         """Whether it was read a while ago at most, and by no clock that was set back since."""

@@ -176,8 +176,12 @@ async def walk_standing(
 
     `types` are alert types or recommendation categories, case-folded: then those are left out that are known to be of another.
     """
-    # A finding may be of a category, which is no column.
-    spans = [("", _BEYOND)] if types is None or stream != Stream.CWPP else [(one, one) for one in _known_as(types)]
+    # A finding may be of a category, which is no column; of some signals no type is known.
+    spans = (
+        [("", _BEYOND)]
+        if types is None or stream != Stream.CWPP
+        else [(one, one) for one in sorted({"", *map(_type_of, types)})]
+    )
     for first, last in spans:
         walked = _pages(tx, _WALK, (stream, last), lambda row: (row.raw("type"), row.raw("key")), (first, ""), page)
         async for rows in walked:
@@ -215,11 +219,6 @@ async def _pages(
         if len(rows) < page:
             return
         after = place_of(rows[-1])
-
-
-def _known_as(types: Collection[str]) -> list[str]:
-    """The types as signals are found by them, and the one of signals of which no type is known."""
-    return sorted({"", *map(_type_of, types)})
 
 
 def _standing(rows: Iterable[Columns]) -> list[StandingSignal]:
