@@ -212,8 +212,8 @@ def absent_extensions(items: Iterable[Item]) -> Iterator[AbsentExtensionsFact]:
     listed: dict[str, list[ExtensionFact]] = {}
     first: dict[str, Item] = {}
     for item in items:
-        machine = _machine_id(item)
-        if item.is_whole and (machine is not None or item.type in MACHINES):
+        machine = _machine_id(item) if item.is_whole and item.type.endswith("/extensions") else None
+        if machine is not None or (item.is_whole and item.type in MACHINES):
             subject = machine or (item.id or "").lower().rstrip("/")
             first.setdefault(subject, item)
             listed.setdefault(subject, []).extend([_extension(item, machine)] if machine is not None else ())
