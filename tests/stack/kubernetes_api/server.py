@@ -5,10 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import ssl
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from threading import Thread
 from typing import Any
 
 import trustme
@@ -99,22 +98,6 @@ async def serving(
         yield server
     finally:
         await runner.cleanup()
-
-
-@contextmanager
-def serving_in_thread(api: ClusterApi) -> Iterator[ApiServer]:
-    """The same beside a caller that has no loop."""
-    loop = asyncio.new_event_loop()
-    thread = Thread(target=loop.run_forever, daemon=True)
-    thread.start()
-    context = serving(api)
-    try:
-        yield asyncio.run_coroutine_threadsafe(context.__aenter__(), loop).result()
-        asyncio.run_coroutine_threadsafe(context.__aexit__(None, None, None), loop).result()
-    finally:
-        loop.call_soon_threadsafe(loop.stop)
-        thread.join()
-        loop.close()
 
 
 def _tls(authority: trustme.CA | None, names: tuple[str, ...]) -> ssl.SSLContext | None:
