@@ -94,9 +94,12 @@ def row_for(attempt: Attempt, table: str) -> Row:
         name, made = FINDINGS, _of_finding(content, attempt)
     else:
         name, made = ALERTS, _of_alert(content, attempt)
-    fields = log_tables()[name].fields
-    row = {column: getattr(content, name) if name else made.get(column) for column, name in fields.items()}
-    return {column: value for column, value in row.items() if value is not None and value != "" and value != ()}
+    row = {}
+    for column, field_name in log_tables()[name].fields.items():
+        value = getattr(content, field_name) if field_name else made.get(column)
+        if value is not None and value != "" and value != ():
+            row[column] = value
+    return row
 
 
 def _of_alert(notice: Notice, attempt: Attempt) -> Row:

@@ -285,12 +285,13 @@ def _evidence(notice: Notice) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
     """The evidence that the location of a cluster says already, and the other evidence."""
     lists = evidence_once(notice)
     said = _said_by_location(notice, lists) if notice.cluster or notice.evidence.clusters else {}
-    others = {name: tuple(one for one in values if one not in said.get(name, ())) for name, values in lists.items()}
-    located, evidence = (
-        tuple(Fact(title_of(name), values, name in CODE) for name, values in facts.items() if values)
-        for facts in (said, others if said else lists)
-    )
-    return located, evidence
+    if said:
+        lists = {name: tuple(one for one in values if one not in said.get(name, ())) for name, values in lists.items()}
+    return _listed(said), _listed(lists)
+
+
+def _listed(lists: Mapping[str, tuple[str, ...]]) -> tuple[Fact, ...]:
+    return tuple([Fact(title_of(name), values, name in CODE) for name, values in lists.items() if values])
 
 
 def _said_by_location(notice: Notice, lists: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
