@@ -20,7 +20,7 @@ from rich.console import Console
 from alert_router_demo.connection import connected
 from alert_router_demo.shown import lines_of_page, lines_of_ticket, summaries_of
 from alert_router_demo.soc import Drop, Soc, Status
-from router.app.extras import PACKAGE
+from router.app.optional_packages import PACKAGE
 from router.app.settings import now
 from router.cli.files import InputFile
 from router.cli.given import rules_given

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from azure.core.exceptions import AzureError
 
-from router.app.trust import identity_for
+from router.app.certificates import identity_for
 from tests.deliver.sockets import answering
 
 

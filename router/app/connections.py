@@ -8,9 +8,9 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from router.app.extras import IDENTITY_CLIENTS, POSTGRESQL_CLIENTS, POSTGRESQL_EXTRA, refuse_absent
+from router.app.certificates import authorities_for, identity_for
+from router.app.optional_packages import IDENTITY_CLIENTS, POSTGRESQL_CLIENTS, POSTGRESQL_EXTRA, refuse_absent
 from router.app.settings import HUBS, Clock, Settings, forget_libpq, now
-from router.app.trust import authorities_for, identity_for
 from router.domain.errors import BadSetting, RouterError, StoreError
 from router.domain.hubs import PartitionClaim
 from router.domain.signals import Stream

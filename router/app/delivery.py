@@ -11,11 +11,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
+from router.app.certificates import identity_for, trust_for
 from router.app.destination_readiness import Readiness
 from router.app.maintenance import give_up_undeliverable
 from router.app.rules import Rules, lanes_of, specs_of
 from router.app.settings import Clock, Settings
-from router.app.trust import identity_for, trust_for
 from router.deliver import (
     BackgroundReader,
     ConversationRunner,

@@ -20,7 +20,7 @@ from datetime import datetime
 
 from pydantic import ValidationError
 
-from router.app.extras import EXTRA, is_installed, requirement
+from router.app.optional_packages import EXTRA, is_installed, requirement
 from router.app.rules import Rules, pagers_of, secret_names_of, specs_of
 from router.app.settings import Lack, Settings, Why
 from router.destinations import discover

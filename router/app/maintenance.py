@@ -32,7 +32,7 @@ from router.store.partitions import write_sweep_end
 from router.store.quarantine import count_damaged_rows
 from router.store.retention import ClockWitness, Retention, forgets_by, witness_after
 from router.store.store import Store, Transaction
-from router.telemetry.measures import Swept
+from router.telemetry.metrics import Swept
 
 FORGETTING = 50
 """Steps of forgetting that one sweep takes, each of a hundred rows: that keeps up with millions a day."""

@@ -60,7 +60,7 @@ def _obey(arguments: Sequence[str]) -> int:
     except ModuleNotFoundError as missing:
         if (missing.name or "").partition(".")[0] != _DEMO:
             raise
-        from router.app.extras import requirement
+        from router.app.optional_packages import requirement
 
         raise BadUsage(f"demo: {_DEMO} is not deployed; install {requirement()}") from missing
     refuse_lost_output()

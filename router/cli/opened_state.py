@@ -15,7 +15,7 @@ from router.cli.streams import complain, is_wanted, refuse_unasked
 from router.domain.errors import BadFile, BadUsage
 from router.domain.texts import counted
 from router.store.conninfo import PostgresqlAddress
-from router.store.private import holds_state
+from router.store.permissions import holds_state
 from router.store.store import Store
 
 GIVEN_UP = 2

@@ -276,7 +276,7 @@ def print_version(options: Namespace) -> int:
     """Print the version; below it the rulebook's hash of each stream, where rules are here or a directory is named."""
     from importlib.metadata import PackageNotFoundError, version  # for which no help waits
 
-    from router.app.extras import PACKAGE
+    from router.app.optional_packages import PACKAGE
     from router.domain.signals import Stream
 
     directory: Path = options.rules_shown or RULES_DIR

@@ -36,7 +36,7 @@ from router.rulebook import Loaded, load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS
 from router.store.documents import list_documents, read_silences
-from router.store.private import holds_state
+from router.store.permissions import holds_state
 from router.store.rules import read_hits, read_known_rules
 from router.store.signals import count_held
 from router.store.store import Store

@@ -7,7 +7,7 @@ from argparse import Namespace as Options
 from collections.abc import Iterator, Sequence
 
 from router.app.connections import namespace_for
-from router.app.extras import HUB_CLIENTS, refuse_absent
+from router.app.optional_packages import HUB_CLIENTS, refuse_absent
 from router.app.settings import Settings
 from router.cli.incoming import Source, open_files
 from router.cli.job import messages_in

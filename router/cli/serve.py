@@ -19,7 +19,7 @@ from typing import Any
 
 from router.app.connections import open_consumers
 from router.app.drain import STOP, Drain
-from router.app.extras import HUB_CLIENTS, refuse_absent
+from router.app.optional_packages import HUB_CLIENTS, refuse_absent
 from router.app.service import Service
 from router.app.settings import Settings, now
 from router.app.wiring import open_service

@@ -29,7 +29,7 @@ from urllib.parse import quote
 import orjson
 
 from router.domain.errors import BadFile, StateInUse, StoreError
-from router.store.private import REMEDY, Witness, make_private, open_private, sync_directory
+from router.store.permissions import REMEDY, Witness, make_private, open_private, sync_directory
 from router.store.store import CLOCK, Clock, ResultSet, StateSizes, Store, Transaction, statements_in, storable
 
 _MEASURED = 512 * 1024 * 1024

@@ -16,7 +16,7 @@ from router.domain.destination_holds import words_of_hold
 from router.domain.errors import without_words
 from router.domain.notices import RecordEntry
 from router.domain.texts import timestamp
-from router.telemetry.measures import (
+from router.telemetry.metrics import (
     DELIVERY,
     DESTINATION,
     LANE,

@@ -19,7 +19,7 @@ from router.domain.conversation import Result
 from router.domain.deliveries import Claim
 from router.domain.errors import DeliveryError
 from router.domain.hubs import find_ids, traceparent_of
-from router.telemetry.measures import (
+from router.telemetry.metrics import (
     AGE,
     AGES,
     CHANGE,

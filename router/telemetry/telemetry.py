@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 
 from router.domain.deliveries import Claim, Settlement
 from router.domain.notices import RecordEntry
-from router.telemetry import log_records, measures
-from router.telemetry.measures import Swept
+from router.telemetry import log_records, metrics
+from router.telemetry.metrics import Swept
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
@@ -47,18 +47,18 @@ class Telemetry:
 
     def record_taken(self, entries: Sequence[RecordEntry], stream: str) -> None:
         """Report what the signals of a batch came to; `stream` is where it came in."""
-        self._meters.count(measures.measures_of_taken(entries, stream))
+        self._meters.count(metrics.measures_of_taken(entries, stream))
         log_records.record_taken(self._log, entries, stream)
 
     def record_delivered(self, settled: Sequence[tuple[Claim, Settlement]]) -> None:
         """Report what became of claims."""
-        self._meters.count(measures.measures_of_delivered(settled))
-        self._meters.record(measures.ages_of_delivered(settled))
+        self._meters.count(metrics.measures_of_delivered(settled))
+        self._meters.record(metrics.ages_of_delivered(settled))
         log_records.record_delivered(self._log, settled)
 
     def record_swept(self, swept: Swept) -> None:
         """Report what a sweep found and did."""
-        self._meters.count(measures.measures_of_swept(swept))
+        self._meters.count(metrics.measures_of_swept(swept))
         self._meters.show(swept)
         log_records.record_swept(self._log, swept)
 

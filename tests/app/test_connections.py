@@ -10,10 +10,10 @@ import pytest
 import trustme
 from aiohttp import web
 
+from router.app.certificates import authorities_for
 from router.app.connections import connector_for
-from router.app.extras import refuse_absent
+from router.app.optional_packages import refuse_absent
 from router.app.settings import Settings
-from router.app.trust import authorities_for
 from router.domain.errors import BadFile, BadUsage, StoreError
 from router.store.conninfo import parse_address
 

@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from router.app.delivery import CONCURRENCY, SHARE
 from router.app.wiring import AT_A_TIME
-from router.deliver.destination import seconds_after
+from router.deliver.retries import seconds_after
 from router.domain.clocks import AHEAD, SKEW
 from router.domain.conversation import Result
 from router.domain.deliveries import LEASE, LONGEST_LIFE, LONGEST_WAIT, DeliveryState, Pause, Receipt

@@ -209,7 +209,7 @@ def test_every_alert_is_answered_with_its_severity() -> None:
 
 def test_every_metric_is_listed_with_its_attributes() -> None:
     """The metrics are those of the code."""
-    from router.telemetry import measures as instruments
+    from router.telemetry import metrics as instruments
 
     all_of_them = (*instruments.COUNTERS, instruments.AGE, *instruments.GAUGES)
     assert set(column(OPERATIONS.table("What to alert on", "metric"), "metric")) == {one.name for one in all_of_them}

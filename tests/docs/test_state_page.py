@@ -7,7 +7,7 @@ import sqlite3
 from contextlib import closing
 from pathlib import Path
 
-from router.store.private import FILES
+from router.store.permissions import FILES
 from router.store.store import STEPS
 from tests.docs.pages import page, spans
 from tests.store.acts import run

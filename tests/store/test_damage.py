@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from router.domain.errors import BadFile, StateInUse, StoreError
 from router.store.decisions import find_outcomes, put_on_record
 from router.store.forgetting import forget
-from router.store.private import SECTOR
+from router.store.permissions import SECTOR
 from router.store.retention import Retention
 from router.store.sqlite import StateFile, opened_unchanged
 from router.store.store import VERSION

@@ -16,7 +16,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.app.rule_watch import RuleWatch
-from router.deliver.destination import untried
+from router.deliver.retries import untried
 from router.destinations import discover
 from router.domain.deliveries import DeliveryState, Recipient
 from router.domain.destination_holds import DestinationHold

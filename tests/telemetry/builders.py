@@ -11,7 +11,7 @@ from router.domain.destination_holds import DestinationHold
 from router.domain.hubs import HubEpoch, Loss, Partition, Span
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
-from router.telemetry.measures import Swept
+from router.telemetry.metrics import Swept
 from tests.builders import NOW
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"

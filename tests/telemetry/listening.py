@@ -14,7 +14,7 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
 
 from router.telemetry import Telemetry
-from router.telemetry.measures import Instrument
+from router.telemetry.metrics import Instrument
 
 type Point = tuple[tuple[str, ...], float]
 """The values of an instrument's attributes, in their order, and the number."""

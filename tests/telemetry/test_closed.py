@@ -16,7 +16,7 @@ from router.domain.rulebook import Lane
 from router.domain.severity import Severity
 from router.domain.signals import Kind, Stream
 from router.telemetry import log_records
-from router.telemetry import measures as names
+from router.telemetry import metrics as names
 from router.telemetry import open_telemetry as spans
 from tests.builders import NOW
 from tests.telemetry.builders import a_claim, a_loss, a_pause, an_entry, settled, swept

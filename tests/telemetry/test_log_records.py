@@ -10,7 +10,7 @@ import pytest
 
 from router.domain.deliveries import DeliveryState
 from router.telemetry import log_records
-from router.telemetry import measures as names
+from router.telemetry import metrics as names
 from tests.builders import NOW
 from tests.telemetry.builders import a_claim, a_hold, a_loss, a_pause, an_entry, an_unread_entry, settled, swept
 from tests.telemetry.listening import Listening

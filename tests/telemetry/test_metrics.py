@@ -10,7 +10,7 @@ from opentelemetry.semconv._incubating.attributes import messaging_attributes as
 
 from router.domain.deliveries import Backlog, DeliveryState
 from router.domain.rulebook import Lane
-from router.telemetry.measures import (
+from router.telemetry.metrics import (
     AGE,
     AGES,
     COUNTERS,

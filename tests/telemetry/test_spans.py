@@ -13,7 +13,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from router.domain.deliveries import Receipt
 from router.domain.errors import Unauthorized, Unavailable
-from router.telemetry import measures as names
+from router.telemetry import metrics as names
 from router.telemetry import open_telemetry as spans
 from tests.telemetry.builders import ANOTHER, SPAN, TRACE, TRACEPARENT, a_claim
 from tests.telemetry.listening import Listening

@@ -80,7 +80,7 @@ from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from tests.builders import NOW
-from router.telemetry.measures import Swept
+from router.telemetry.metrics import Swept
 reader = InMemoryMetricReader()
 metrics.set_meter_provider(MeterProvider([reader]))
 trace.set_tracer_provider(TracerProvider())

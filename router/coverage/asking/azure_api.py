@@ -18,9 +18,9 @@ from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
-from router.app.extras import refuse_absent
+from router.app.certificates import identity_for, trust_for
+from router.app.optional_packages import refuse_absent
 from router.app.settings import Settings, now
-from router.app.trust import identity_for, trust_for
 from router.coverage.asking.patience import ATTEMPTS, PatientSender, Send, Sleep, TimeLimit
 from router.deliver.http import Http
 from router.domain.conversation import HttpAnswer, HttpRequest

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import yaml
 
+from router.app.certificates import authorities_for
 from router.app.settings import Settings
-from router.app.trust import authorities_for
 from router.coverage.fields import find_text
 from router.domain.errors import BadFile, BadUsage
 from router.domain.patterns import glob_pattern, is_glob

@@ -13,8 +13,8 @@ from contextlib import asynccontextmanager
 from datetime import datetime, timedelta
 from urllib.parse import quote, urlsplit
 
+from router.app.certificates import trust_for
 from router.app.settings import HEARTBEAT, Settings
-from router.app.trust import trust_for
 from router.coverage.asking.azure_api import azure_over
 from router.coverage.asking.kubeconfig import Kubeconfig, NamedContext
 from router.coverage.asking.kubectl import NotAnswered, kubectl_for

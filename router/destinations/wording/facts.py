@@ -206,7 +206,7 @@ def coverage_words(notice: Notice, *, is_over: bool) -> str | None:
     if notice.kind == Kind.COVERAGE:
         means = _SILENT
     elif rung is not None:
-        means = read_table("wording/words.toml")["rungs"][rung][0]
+        means = read_table("wording/title_subjects.toml")["rungs"][rung][0]
     else:
         return None
     return f"{f'{rung}: ' if rung is not None else ''}{means}{_severity_words(notice)}"
@@ -220,7 +220,11 @@ def steps_for(notice: Notice, *, is_over: bool) -> tuple[str, ...]:
     rung = _find_rung(notice)
     if rung is None or is_over or (notice.kind == Kind.COVERAGE and notice.remediation):
         return notice.remediation
-    return (*(notice.remediation or (read_table("wording/words.toml")["rungs"][rung][1],)), *_remarks(notice), _CHECK)
+    return (
+        *(notice.remediation or (read_table("wording/title_subjects.toml")["rungs"][rung][1],)),
+        *_remarks(notice),
+        _CHECK,
+    )
 
 
 def _find_rung(notice: Notice) -> Rung | None:

@@ -176,7 +176,7 @@ def _subjects() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
     """What words of a title speak of, by the names of facts."""
     return tuple(
         (re.compile(words, re.IGNORECASE), tuple(names))
-        for words, *names in read_table("wording/words.toml")["subjects"]
+        for words, *names in read_table("wording/title_subjects.toml")["subjects"]
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.deliver.destination import LEAST, chance, settlement_for, untried
+from router.deliver.retries import LEAST, chance, settlement_for, untried
 from router.domain.conversation import Result
 from router.domain.deliveries import LONGEST_LIFE, LONGEST_WAIT, Claim, DeliveryState, Receipt, Settlement
 from router.domain.errors import Rejected, Unauthorized, Unavailable
