@@ -23,9 +23,9 @@ from alert_router_demo.soc import Drop, Soc, Status
 from router.app.optional_packages import PACKAGE
 from router.app.settings import now
 from router.cli.files import InputFile
-from router.cli.given import rules_given
 from router.cli.incoming import batches_of, open_files
 from router.cli.job import Job, Report, at_work, messages_in
+from router.cli.option_values import rules_given
 from router.cli.printing import print_lines
 from router.cli.run import DIED, print_report
 from router.cli.screen import print_table, screen, table_of

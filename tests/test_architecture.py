@@ -42,8 +42,8 @@ COVERAGE_USES = {
     "rulebook.policy_form", "rulebook.problems", "rulebook.validation_messages", "rulebook.when_form",
     # The gate reads what the state knows, and prints as every command does.
     "store.documents", "store.sources", "store.store",
-    "app.extras", "app.settings", "app.trust", "deliver.azure_transport", "deliver.http",
-    "cli.arguments", "cli.coverage", "cli.formats", "cli.given", "cli.opened_state", "cli.printing",
+    "app.optional_packages", "app.settings", "app.certificates", "deliver.azure_transport", "deliver.http",
+    "cli.arguments", "cli.coverage", "cli.formats", "cli.option_values", "cli.opened_state", "cli.printing",
     "cli.screen", "cli.stopping", "cli.streams",
     "destinations.wording.masking",
     # A drill follows an alert through the rooms.

@@ -13,8 +13,8 @@ from pydantic import BaseModel, ValidationError
 from rich.console import Console
 
 from router.cli.attack_layer import AttackReport, layer_of
-from router.cli.given import clock_for, rules_given
 from router.cli.opened_state import store_in
+from router.cli.option_values import clock_for, rules_given
 from router.cli.printing import json_of, print_json
 from router.cli.screen import print_table, screen, table_of
 from router.decide.attack_outcomes import LOOKED_AT, AttackCounter, PastDecision, past_decision_of, past_signal_key

@@ -10,7 +10,6 @@ from functools import partial
 
 import orjson
 
-from router.cli.given import clock_for
 from router.cli.opened_state import (
     discard_each,
     ids_for,
@@ -20,6 +19,7 @@ from router.cli.opened_state import (
     store_in,
     store_to_change,
 )
+from router.cli.option_values import clock_for
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_list, print_table, screen, table_of
 from router.decide import iso

@@ -15,9 +15,9 @@ from rich.console import Console
 from router.app.rules import Rules, new_reader
 from router.cli.arguments import DEFAULT_STATE
 from router.cli.decisions import decision_of, entry_of
-from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.incoming import Source, open_files
 from router.cli.notice_preview import check_destination, preview_of
+from router.cli.option_values import clock_for, rules_given, stream_for
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.rules_report import owner_of
 from router.cli.screen import print_table, screen, table_of

@@ -282,7 +282,7 @@ def print_version(options: Namespace) -> int:
     directory: Path = options.rules_shown or RULES_DIR
     streams = [stream for stream in Stream if (directory / stream).is_dir()]
     if options.rules_shown is not None and not streams:
-        from router.cli.given import streams_in
+        from router.cli.option_values import streams_in
 
         streams_in(directory)  # which says what is wrong
     try:

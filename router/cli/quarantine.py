@@ -9,7 +9,6 @@ from dataclasses import replace
 from datetime import datetime
 
 from router.app.rules import new_intake, new_reader
-from router.cli.given import clock_for, rules_given, stream_for
 from router.cli.opened_state import (
     discard_each,
     ids_for,
@@ -19,6 +18,7 @@ from router.cli.opened_state import (
     store_in,
     store_to_change,
 )
+from router.cli.option_values import clock_for, rules_given, stream_for
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_list, print_table, screen, table_of
 from router.decide import iso

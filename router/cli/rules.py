@@ -9,7 +9,7 @@ from datetime import datetime
 from pathlib import Path
 
 from router.cli.formats import commands_for, report_of
-from router.cli.given import clock_for, lines_for, streams_in
+from router.cli.option_values import clock_for, lines_for, streams_in
 from router.cli.printing import json_of, print_commands, print_json, print_lines, print_text
 from router.cli.rules_report import (
     ExampleRun,

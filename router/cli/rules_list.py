@@ -16,8 +16,8 @@ from textwrap import wrap
 
 from router.app.rule_watch import recipients_of
 from router.cli.arguments import DEFAULT_STATE
-from router.cli.given import clock_for, lines_for, stream_for, streams_in
 from router.cli.opened_state import store_in
+from router.cli.option_values import clock_for, lines_for, stream_for, streams_in
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.silence_words import undecodable_words
 from router.cli.streams import complain

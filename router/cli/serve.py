@@ -23,8 +23,8 @@ from router.app.optional_packages import HUB_CLIENTS, refuse_absent
 from router.app.service import Service
 from router.app.settings import Settings, now
 from router.app.wiring import open_service
-from router.cli.given import rules_given
 from router.cli.interrupts import SIGNALS
+from router.cli.option_values import rules_given
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream

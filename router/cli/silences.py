@@ -9,8 +9,8 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from router.app.rules import load_rules
-from router.cli.given import author_given, clock_for, streams_in
 from router.cli.opened_state import ids_for, store_in
+from router.cli.option_values import author_given, clock_for, streams_in
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.rules_list import wrapped
 from router.cli.screen import screen

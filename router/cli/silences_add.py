@@ -10,8 +10,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from router.cli.arguments import written
-from router.cli.given import Author, author_given, clock_for, streams_in, words_given
 from router.cli.opened_state import store_in
+from router.cli.option_values import Author, author_given, clock_for, streams_in, words_given
 from router.cli.printing import plain, print_json
 from router.cli.screen import screen
 from router.cli.silence_bounds import needed_since, refuse_overrun, silenced_share, with_first

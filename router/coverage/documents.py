@@ -12,8 +12,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
+from router.coverage.cut_lists import ListPage, page_of_answer, page_of_kubernetes, page_of_rows
 from router.coverage.fields import find, find_list, find_text
-from router.coverage.pages import ListPage, page_of_answer, page_of_kubernetes, page_of_rows
 from router.domain.errors import BadFile
 from router.domain.resources import parse_resource_id
 

@@ -8,13 +8,13 @@ from datetime import datetime
 
 from router.coverage.assess import Assessed, assess
 from router.coverage.assignment import assign_clusters, assign_machines
+from router.coverage.cut_lists import ListPage, cut_lists
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.manifest import CoverageManifest
 from router.coverage.facts import CoverageFact, Facts
-from router.coverage.judges.path import last_drills
-from router.coverage.pages import ListPage, cut_lists
+from router.coverage.judges.drills import last_drills
 from router.coverage.readers import read_facts
-from router.coverage.readers.own import DrillFact
+from router.coverage.readers.router_records import DrillFact
 from router.coverage.recommendations import SubscriptionPosture, judge_posture
 from router.coverage.sources import ReportedSource, reported_sources
 

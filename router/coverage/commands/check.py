@@ -10,7 +10,7 @@ from pathlib import Path
 
 from router.cli.arguments import RULES_DIR
 from router.cli.formats import commands_for, report_of
-from router.cli.given import clock_for, lines_for
+from router.cli.option_values import clock_for, lines_for
 from router.cli.printing import print_commands, print_json, print_lines, print_text
 from router.cli.streams import complain
 from router.coverage.commands.documents import documents_beside_files, open_documents, refuse_unwritable

@@ -15,8 +15,8 @@ from router.app.settings import Settings
 from router.app.signal_life import facts_of
 from router.cli.arguments import written
 from router.cli.coverage import REAL_WITHIN, WITHIN
-from router.cli.given import rules_given
 from router.cli.opened_state import is_shared, store_in
+from router.cli.option_values import rules_given
 from router.cli.printing import print_json, print_lines
 from router.cli.stopping import Stop
 from router.cli.streams import complain, is_wanted, refuse_unasked

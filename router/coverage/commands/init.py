@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import yaml
 
-from router.cli.given import clock_for
+from router.cli.option_values import clock_for
 from router.cli.printing import print_lines, print_text
 from router.cli.streams import complain
 from router.coverage.commands.documents import documents_beside_files, open_documents

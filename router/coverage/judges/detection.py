@@ -14,7 +14,7 @@ from shlex import quote
 from router.coverage.drill.subjects import LINUX_SIGNAL, WINDOWS_SIGNAL
 from router.coverage.facts import CoverageCase, ResourceFact
 from router.coverage.readers.messages import AlertFact
-from router.coverage.readers.own import SourceFact
+from router.coverage.readers.router_records import SourceFact
 from router.coverage.verdicts import Verdict, covered, unknown
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import AlertWatcher, HeardAlert, watcher_for

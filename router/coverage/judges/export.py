@@ -32,7 +32,7 @@ from router.coverage.exports import (
     worst,
 )
 from router.coverage.facts import CoverageCase, age_words
-from router.coverage.readers.own import SourceFact
+from router.coverage.readers.router_records import SourceFact
 from router.coverage.readers.subscriptions import AutomationFact, NoAutomationsFact
 from router.coverage.remedies import list_command
 from router.coverage.remedies import rest as rest_line

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import asdict
 from datetime import datetime
 
-from router.coverage.readers.own import DrillFact
+from router.coverage.readers.router_records import DrillFact
 from router.coverage.recommendations import SubscriptionPosture
 from router.coverage.report.findings import GateReport, evidence_time, exit_code, summary_line, worst_state
 from router.coverage.sources import ReportedSource

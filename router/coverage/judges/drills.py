@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 
 from router.coverage.facts import CoverageCase, age_words
-from router.coverage.readers.own import DrillFact
+from router.coverage.readers.router_records import DrillFact
 from router.coverage.remedies import command_line
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
 from router.domain.clocks import is_possible

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.cli.arguments import duration_in, written
-from router.cli.given import author_given, words_given
+from router.cli.option_values import author_given, words_given
 from router.domain.errors import BadUsage
 
 MINUTE = timedelta(minutes=1)
