@@ -122,14 +122,16 @@ def _rows_in(body: Mapping[str, object], path: str) -> list[object]:
 
 
 def _next_in(body: Mapping[str, object]) -> str | None:
-    """Where the next page is; None after the last one."""
+    """Where the next page is; None after the last one. Raises Unavailable if two are named: one would be lost."""
+    found: str | None = None
     for name in ("nextLink", "@odata.nextLink"):
         link = find(body, name)
         if link is not None and not isinstance(link, str):
             raise Unavailable(f"its {name} is no text")
-        if link:
-            return link
-    return None
+        if found and link not in (None, "", found):
+            raise Unavailable("its nextLink and its @odata.nextLink differ")
+        found = found or link or None
+    return found
 
 
 def _get(url: str) -> HttpRequest:
