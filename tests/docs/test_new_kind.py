@@ -21,9 +21,9 @@ FILE = "router/destinations/chat.py"
 GOLDEN = "tests/destinations/golden/chat/opened.json"
 
 LINES = (
-    "| [`chat`](#chat) | `ticket` | `none` | 1 | it does not; the key at the end of a message tells |",
+    "| [`chat`](#chat) | `ticket` | `none` | 1 | the key at the end |",
     "| `chat` | a message | a message | a message | a message |",
-    "| `chat` | message | 2,000 characters | none named |",
+    "| `chat` | message 2,000 characters |",
 )
 """A line for each of the three tables, as the recipe asks."""
 
