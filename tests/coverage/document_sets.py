@@ -184,6 +184,18 @@ MACHINES: Sequence[Question] = (
     ),
 )
 
+FULL_CONNECTOR = connector(
+    offering("DefenderForServersAws", subPlan="P2", mdeAutoProvisioning={"enabled": True}),
+    offering(
+        "DefenderForContainersAws", enableDefenderAgentAutoProvisioning=True, enableAuditLogsAutoProvisioning=True
+    ),
+)
+SILENT_CONNECTOR = {
+    **FULL_CONNECTOR,
+    "properties": {"environmentName": "AWS", "hierarchyIdentifier": "123456789012", "environmentData": {}},
+}
+"""What a query projects that left the offerings out."""
+
 ESTATES: Sequence[Question] = (
     # A whole list without the setting says that it is off, so an answer that says it is on contradicts the list.
     (
@@ -225,6 +237,8 @@ ESTATES: Sequence[Question] = (
     (
         [connector(offering("DefenderForServersAws"), offering("DefenderForDatabasesAws"))],
         [connector(offering("DefenderForContainersAws"), offering("CspmMonitorAws"))],
+        [FULL_CONNECTOR],
+        [SILENT_CONNECTOR],
     ),
     ([connector(offering("DefenderForContainersGcp", enableDefenderAgentAutoProvisioning=True), cloud="GCP", account="42")],),
 )  # fmt: skip

@@ -7,7 +7,7 @@ import pytest
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation
 from router.coverage.verdicts import CoverageState, Verdict
 from router.domain.coverage import Rung, WorkloadKind
-from tests.coverage.builders import Json, connector, eks_cluster, judged, offering, resource, verdict
+from tests.coverage.builders import SUBSCRIPTION, Json, connector, eks_cluster, judged, offering, resource, verdict
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 
@@ -111,6 +111,23 @@ def test_two_documents_of_one_connector_leave_what_both_have() -> None:
     result = judged(less, other)
     (row,) = result.assessed.rows
     assert row.verdicts[Rung.PLAN].state is COVERED
+
+
+def test_connectors_of_two_subscriptions_cover_as_far_as_both_say() -> None:
+    """What is off in one of them stays a gap, also where the other one says nothing at all."""
+    full = connector(servers(subPlan="P2"), containers())
+    silent = {**full, "properties": {"environmentName": "AWS", "hierarchyIdentifier": "123456789012"}}
+    off = connector(servers(subPlan="P1", mde=False), containers(sensor=False))
+    for mine, state in ((full, COVERED), (silent, UNKNOWN), (connector(*offerings(*PROTECTION)), UNKNOWN), (off, GAP)):
+        for other in (full, silent):
+            theirs = {**other, "id": str(other["id"]).replace(SUBSCRIPTION, SUBSCRIPTION.replace("1", "9"))}
+            expected = UNKNOWN if state is COVERED and other is silent else state
+            result = judged(
+                eks_cluster("audit", "authenticator"), mine, theirs, manifest=expecting(VirtualMachines="P2")
+            )
+            assert verdict(result, "shop", Rung.PLAN).state is expected
+            assert verdict(result, "shop", Rung.INTEGRATION).state is expected
+            assert verdict(result, "checkout", Rung.INTEGRATION).state is expected
 
 
 def test_an_account_and_a_project_of_one_number_are_two() -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from zlib import crc32
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from router.coverage.assess import Assessed, CoverageRow
@@ -28,15 +28,26 @@ from tests.coverage.builders import (
     SUBSCRIPTION,
     cluster_extension,
     connected_cluster,
+    connector,
     document,
+    eks_cluster,
     judged,
     kubectl,
     managed_cluster,
     nodes,
+    offering,
     sensor,
     verdict,
 )
-from tests.coverage.document_sets import EMPTY_LIST, EVERYTHING, MANIFESTS, NamedDocument, document_sets
+from tests.coverage.document_sets import (
+    EMPTY_LIST,
+    EVERYTHING,
+    FULL_CONNECTOR,
+    MANIFESTS,
+    SILENT_CONNECTOR,
+    NamedDocument,
+    document_sets,
+)
 from tests.coverage.kubernetes_builders import pod
 from tests.coverage.machine_builders import extension, machine
 from tests.coverage.manifests import excuses, expects, manifest_of
@@ -121,7 +132,13 @@ BARE_NAMES = manifest_of(
 )
 
 
+SERVERS_AND_CONTAINERS = connector(offering("DefenderForServersAws"), offering("DefenderForContainersAws"))
+
+
 @given(document_sets(), document_sets(), st.sampled_from([*MANIFESTS, BARE_NAMES]), st.booleans())
+@example([(None, eks_cluster())], [(None, FULL_CONNECTOR)], MANIFESTS[0], False)  # it alone connects my cluster
+@example([(None, eks_cluster()), (None, SILENT_CONNECTOR)], [(None, FULL_CONNECTOR)], MANIFESTS[0], False)
+@example([(None, eks_cluster()), (None, SERVERS_AND_CONTAINERS)], [(None, FULL_CONNECTOR)], MANIFESTS[2], False)
 @settings(max_examples=some_of(150))
 def test_what_a_stranger_writes_in_another_subscription_covers_and_excuses_nothing_of_mine(
     mine: list[NamedDocument], theirs: list[NamedDocument], manifest: CoverageManifest, names_mine: bool
@@ -133,13 +150,16 @@ def test_what_a_stranger_writes_in_another_subscription_covers_and_excuses_nothi
     except BadUsage:  # a name before a file means two, and nothing is judged
         return
     for key, state in after.items():
-        is_mine = STRANGER not in key[1] and (key in before or key[0] not in _CONNECTED)
+        # Only its connector says whose an account or a project is, with the clusters in it, which are in no subscription.
+        cloud = _CLOUDS.get(re.split("[:/]", key[1])[0], key[0])
+        is_mine = STRANGER not in key[1] and (cloud not in _CLOUDS.values() or cloud in {kind for kind, *_ in before})
         # What only a stranger names may be excused by my own manifest.
         if is_mine and (state is COVERED or (state is CoverageState.EXCUSED and key in before)):
             assert before.get(key) is state, key
 
 
-_CONNECTED = (WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT)
+_CLOUDS = {"arn": WorkloadKind.AWS_ACCOUNT, "container.googleapis.com": WorkloadKind.GCP_PROJECT}
+"""What a cluster is in that is called so; the documents have one account and one project."""
 
 
 def _by_id(result: GateResult) -> dict[Key, CoverageState]:

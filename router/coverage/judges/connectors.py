@@ -37,7 +37,7 @@ class _Offerings:
     """What the documents of the connectors of one account or project say together.
 
     Several documents of one connector: the worst one counts. Several connectors: it is enough that one of them has an offering.
-    But a connector in any subscription may call itself one account's, so one of each subscription must have it.
+    But a connector in any subscription may call itself one account's, so one of each subscription must have it, and say so.
     """
 
     documents: Sequence[ConnectorFact]
@@ -45,7 +45,7 @@ class _Offerings:
     @classmethod
     def about(cls, facts: Facts, environment: str) -> _Offerings:
         """Those of an account or a project, which `environment_subject` names."""
-        return cls([one for one in facts.about(ConnectorFact, environment) if one.offerings is not None])
+        return cls(facts.about(ConnectorFact, environment))
 
     @property
     def ask(self) -> str | None:
@@ -53,35 +53,48 @@ class _Offerings:
         return "\n".join(map(ask_resource, dict.fromkeys(one.connector for one in self.documents))) or None
 
     def by_subscription(self) -> Mapping[str | None, list[Mapping[str, list[_Body]]]]:
-        """For each connector the offerings that all its documents have, each with what they say of it."""
+        """For each connector that says them the offerings that all its documents have, each with what they say of it."""
         found: dict[str | None, list[Mapping[str, list[_Body]]]] = {}
         for connector in dict.fromkeys(one.connector for one in self.documents):
-            said = [one.offerings or {} for one in self.documents if one.connector == connector]
-            whole = {name: [one[name] for one in said] for name in said[0] if all(name in one for one in said)}
-            found.setdefault(parse_resource_id(connector).subscription, []).append(whole)
+            of_one = (one.offerings for one in self.documents if one.connector == connector)
+            some = found.setdefault(parse_resource_id(connector).subscription, [])
+            if said := [one for one in of_one if one is not None]:
+                some += [{name: [one[name] for one in said] for name in said[0] if all(name in one for one in said)}]
         return found
+
+    @property
+    def are_known(self) -> bool:
+        """Whether the connectors of each subscription say what they offer."""
+        return bool(self.documents) and all(self.by_subscription().values())
+
+    def lacks(self, name: str) -> bool:
+        """Whether the connectors of a subscription say what they offer, and none of them has that."""
+        return any(some and not any(name in one for one in some) for some in self.by_subscription().values())
 
     def names(self) -> list[str]:
         """The types of the offerings that are on, in lower case."""
-        connectors = list(self.by_subscription().values())
-        every = dict.fromkeys(name for some in connectors for one in some for name in one)
-        return [name for name in every if all(any(name in one for one in some) for some in connectors)]
+        every = dict.fromkeys(name for some in self.by_subscription().values() for one in some for name in one)
+        return [name for name in every if not self.lacks(name)]
 
-    def values(self, name: str, *path: str) -> list[list[object]]:
-        """What the documents of each connector say at a path of one offering."""
-        connectors = (one for some in self.by_subscription().values() for one in some if name in one)
-        return [[find(body, *path) for body in one[name]] for one in connectors]
+    def values(self, name: str, *path: str) -> list[list[list[object]]]:
+        """For each subscription what the documents of each of its connectors say at a path of one offering."""
+        subscriptions = self.by_subscription().values()
+        return [[[find(body, *path) for body in one[name]] for one in some if name in one] for some in subscriptions]
 
     def is_on(self, name: str, *switch: str) -> bool | None:
-        """Whether a switch of an offering is on; None where no document says it."""
-        answers = (worst_truth(map(find_truth, some)) for some in self.values(name, *switch))
-        known = [one for one in answers if one is not None]
-        return (all if len(self.by_subscription()) > 1 else any)(known) if known else None
+        """Whether a switch of an offering is on; None where the documents of a subscription do not say it."""
+        said = [{worst_truth(map(find_truth, one)) for one in some} - {None} for some in self.values(name, *switch)]
+        if {False} in said:
+            return False
+        return True if said and all(said) else None
 
     def sub_plans(self, name: str) -> list[str]:
-        """The sub-plans of an offering, such as P2: those on which the documents of a connector agree."""
-        answers = [set(map(_sub_plan, some)) - {""} for some in self.values(name, "subPlan")]
-        return sorted(plan for some in answers if len(some) == 1 for plan in some)
+        """The sub-plans of an offering on which a connector's documents agree, as P2; "" where a subscription has none."""
+        found: set[str] = set()
+        for some in self.values(name, "subPlan"):
+            answers = [set(map(_sub_plan, one)) - {""} for one in some]
+            found |= set().union(*(one for one in answers if len(one) == 1)) or {""}
+        return sorted(found)
 
     def shows(self, name: str, *switch: str) -> Iterator[CoverageEvidence]:
         """The evidence of a switch."""
@@ -92,7 +105,8 @@ class _Offerings:
     def shows_types(self) -> list[CoverageEvidence]:
         """The evidence of which offerings there are."""
         field = "properties.offerings[].offeringType"
-        return [one.source.shows(field, ", ".join(one.offerings or ())) for one in self.documents]
+        said = [(one.source, one.offerings) for one in self.documents if one.offerings is not None]
+        return [source.shows(field, ", ".join(offerings)) for source, offerings in said]
 
 
 def _connector_ask(facts: Facts) -> str | None:
@@ -126,23 +140,23 @@ _TURN_ON = "a plan is turned on in Environment settings, which also makes its ro
 def judge_connector_plans(case: CoverageCase) -> Verdict | None:
     """Covered where the connector has each offering that is expected, with the sub-plan that is expected."""
     offerings = _Offerings.about(case.facts, environment_subject(case.workload.kind, case.workload.subject))
-    if not offerings.documents:
-        return unknown("no document says which plans its connector has", remedy=ASK_CONNECTORS)
     expected = _expected(case, offerings)
     evidence = offerings.shows_types()
     remarks = _remarks(case, offerings, expected)
-    off = [name for name in expected if name.lower() not in offerings.names()]
-    if off:
+    if off := [name for name in expected if offerings.lacks(name.lower())]:
         return gap(f"{', '.join(off)} {_are(off)} off", *evidence, remarks=(*remarks, _TURN_ON))
     needed = {name: wanted for name, wanted in expected.items() if wanted is not None}
     weak = [
         f"{name} is {' and '.join(sub_plans)}, where {wanted} is expected"
         for name, wanted in needed.items()
-        if (sub_plans := offerings.sub_plans(name.lower())) and not all(_includes(one, wanted) for one in sub_plans)
+        if (sub_plans := [*filter(None, offerings.sub_plans(name.lower()))])
+        and not all(_includes(one, wanted) for one in sub_plans)
     ]
     if weak:
         return gap("; ".join(weak), *evidence, remarks=(*remarks, _TURN_ON))
-    if silent := [name for name in needed if not offerings.sub_plans(name.lower())]:
+    if not offerings.are_known:
+        return unknown("no document says which plans its connector has", *evidence, remedy=ASK_CONNECTORS)
+    if silent := [name for name in needed if "" in offerings.sub_plans(name.lower())]:
         reason = f"no document says which sub-plan of {', '.join(silent)} it is, or they contradict each other"
         return unknown(reason, *evidence, remedy=ASK_CONNECTORS, remarks=remarks)
     idle = [name for name in _protecting(case) if name not in expected and name.lower() not in offerings.names()]
@@ -207,20 +221,20 @@ _SWITCHES: Mapping[str, Mapping[tuple[str, ...], str]] = {
 def judge_connector_switches(case: CoverageCase) -> Verdict | None:
     """Covered where each switch of the plans that are on is known to be on; None where no plan that has one is on."""
     offerings = _Offerings.about(case.facts, environment_subject(case.workload.kind, case.workload.subject))
-    if not offerings.documents:
-        return unknown("no document says what its connector brings", remedy=_connector_ask(case.facts))
     switches = [
         (".".join(path), purpose, offerings.is_on(name, *path), list(offerings.shows(name, *path)))
         for name in offerings.names()
         for path, purpose in _SWITCHES.get(name[:-3], {}).items()
         if path != _SENSOR_SWITCH or not _is_by_helm(offerings, name)
     ]
-    if not switches:
-        return None
     remarks = tuple(_switch_remarks(offerings))
     if off := [one for one in switches if one[2] is False]:
         reason = "; ".join(f"{path} is off: {purpose}" for path, purpose, *_ in off)
         return gap(reason, *(one for *_, shown in off for one in shown), remarks=remarks)
+    if not offerings.are_known:
+        return unknown("no document says what its connector brings", remedy=offerings.ask, remarks=remarks)
+    if not switches:
+        return None
     every = [one for *_, shown in switches for one in shown]
     if silent := [path for path, _, is_on, _ in switches if is_on is None]:
         reason = f"no document says whether {' and '.join(silent)} {_are(silent)} on"
@@ -229,7 +243,9 @@ def judge_connector_switches(case: CoverageCase) -> Verdict | None:
 
 
 def _is_by_helm(offerings: _Offerings, name: str) -> bool:
-    methods = [find_text(one) or "" for some in offerings.values(name, "installationMethod") for one in some]
+    methods = [
+        find_text(one) or "" for some in offerings.values(name, "installationMethod") for said in some for one in said
+    ]
     return {one.lower() for one in methods} == {"helm"}
 
 
@@ -240,7 +256,8 @@ def _switch_remarks(offerings: _Offerings) -> Iterator[str]:
         if name[:-3] == "defenderforcontainers" and _is_by_helm(offerings, name):
             yield "the sensor comes by Helm, so each cluster must be looked at"
         tags = offerings.values(name, "vmScanners", "configuration", "exclusionTags")
-        skipped = dict.fromkeys(str(tag) for some in tags for one in some if isinstance(one, Mapping) for tag in one)
+        said = [one for some in tags for of_one in some for one in of_one if isinstance(one, Mapping)]
+        skipped = dict.fromkeys(str(tag) for one in said for tag in one)
         if skipped:
             yield f"agentless scans of {name} skip machines with the tags {', '.join(skipped)}"
 
@@ -248,13 +265,14 @@ def _switch_remarks(offerings: _Offerings) -> Iterator[str]:
 def judge_plan_of_cloud_cluster(facts: Facts, cluster: CloudClusterFact) -> Verdict:
     """Covered where the connector has the offering."""
     offerings = _Offerings.about(facts, cluster.environment)
-    if not offerings.documents:
-        return unknown(
-            "no document says which plans the connector of its account or project has", remedy=ASK_CONNECTORS
-        )
-    on = [name for name in _CONTAINER_OFFERINGS if name.lower() in offerings.names()]
     evidence = offerings.shows_types()
-    return covered(f"{on[0]} is on", *evidence) if on else gap("the connector has no plan for containers", *evidence)
+    if all(map(offerings.lacks, _OFFERINGS)):
+        return gap("the connector has no plan for containers", *evidence)
+    if not offerings.are_known:
+        reason = "no document says which plans the connector of its account or project has"
+        return unknown(reason, *evidence, remedy=ASK_CONNECTORS)
+    on = next(name for name in _CONTAINER_OFFERINGS if name.lower() in offerings.names())
+    return covered(f"{on} is on", *evidence)
 
 
 _NEEDED = ("audit", "authenticator")
@@ -285,16 +303,7 @@ def judge_cloud_cluster(
 
 def _by_connector(case: CoverageCase, said: Sequence[CloudClusterFact], reasons: Sequence[str]) -> Verdict:
     offerings = _Offerings.about(case.facts, said[0].environment)
-    if not offerings.documents:
-        ask = _connector_ask(case.facts)
-        others = "" if ask else ", and the connectors that were given are of others"
-        reason = "; ".join([f"no document says what brings it the sensor{others}", *reasons])
-        # Where the connectors were asked, the cluster itself may show a sensor that came by Helm.
-        return unknown(reason, remedy=ask or ASK_CLUSTER)
     names = [name for name in offerings.names() if name in _OFFERINGS]
-    if not names:
-        why = "the connector has no plan for containers, and no document says what else brings it the sensor"
-        return unknown("; ".join([why, *reasons]), *offerings.shows_types(), remedy=ASK_CLUSTER)
     answers = [offerings.is_on(name, *_SENSOR_SWITCH) for name in names]
     evidence = [one for name in names for one in offerings.shows(name, *_SENSOR_SWITCH)]
     if True in answers:
@@ -302,6 +311,15 @@ def _by_connector(case: CoverageCase, said: Sequence[CloudClusterFact], reasons:
     if False in answers:
         reason = "the connector does not bring the sensor, and none is seen in the cluster"
         return gap("; ".join([reason, *reasons]), *evidence)
+    if not offerings.are_known:
+        ask = _connector_ask(case.facts) or offerings.ask
+        others = "" if ask else ", and the connectors that were given are of others"
+        reason = "; ".join([f"no document says what brings it the sensor{others}", *reasons])
+        # Where the connectors were asked, the cluster itself may show a sensor that came by Helm.
+        return unknown(reason, remedy=ask or ASK_CLUSTER)
+    if not names:
+        why = "the connector has no plan for containers, and no document says what else brings it the sensor"
+        return unknown("; ".join([why, *reasons]), *offerings.shows_types(), remedy=ASK_CLUSTER)
     why = "the connector does not say whether it brings the sensor"
     return unknown("; ".join([why, *reasons]), *offerings.shows_types(), remedy=offerings.ask)
 
