@@ -15,6 +15,7 @@ https://cloud.google.com/apis/design/resource_names
 
 from __future__ import annotations
 
+import itertools
 import re
 import tomllib
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import NamedTuple
 
+from router.domain.patterns import glob_pattern
 from router.domain.suppression import Field
 
 _TABLE = tomllib.loads(files("router.rulebook").joinpath("id_words.toml").read_text(encoding="utf-8"))
@@ -175,6 +177,7 @@ _DIGITS = re.compile(r"[0-9]{1,13}")
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _SECURITY = ("microsoft.sec", "securityconnectors")
 _ENTITY = "securityentitydata"
+_ANY_NAME = "\0" * 8  # of which no glob has a piece
 
 
 class _Part(NamedTuple):
@@ -199,6 +202,20 @@ def is_in_each_cloud_id(text: str) -> bool:
     if "projects" in words and (found := _find_in_project(parts, words.index("projects") + 2)) is not None:
         return not found
     return not any(_is_name(parts, words, place) for place in range(len(parts)))
+
+
+def begins_many(text: str) -> bool:
+    """Whether what begins so may be anything of a connector, an account or a project: a word such as `arn`, or `aws-ec2-`."""
+    text = text.casefold()
+    is_form = any("." not in form and form.startswith(text) for form in _CLOUDS["forms"])
+    return is_form or _is_made_up(text) or is_in_each_cloud_id(f"/{text}/")
+
+
+def fits_made_up(glob: str) -> bool:
+    """Whether a glob of names fits all resources of one kind as a connector calls them, such as `aws-?c2-inst*`."""
+    fits = glob_pattern(glob).match
+    kinds = itertools.product(("aws", "gcp"), _CLOUDS["services"], _CLOUDS["kinds"])
+    return not glob.startswith("*") and any(fits(f"{'-'.join(kind)}-{_ANY_NAME}") for kind in kinds)
 
 
 def _parts_of(text: str) -> list[_Part]:

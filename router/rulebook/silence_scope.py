@@ -15,7 +15,7 @@ from router.domain.silences import DAYS, Recurrence
 from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Field, Operator
 from router.rulebook.problems import Faults
 from router.rulebook.scope import PORTABLE, find_field, read_scope
-from router.rulebook.scope_breadth import FEWEST, find_breadth, names_many
+from router.rulebook.scope_breadth import FEWEST, begins_many, find_breadth, fits_made_up, names_many
 from router.rulebook.validation_messages import hint
 
 _CATEGORIES = {category.casefold() for category in CATEGORIES}
@@ -232,19 +232,26 @@ def _refuse_guid(option: str, name: str) -> None:
 def _refuse_broad_glob(option: str, glob: str, field: Field) -> None:
     """Refuses a glob of which no piece tells one resource of a subscription, an account or a project from the next."""
     pieces = [piece for piece in _WILD.split(glob) if sum(map(str.isalnum, piece)) >= FEWEST]
-    is_name = field in (RESOURCE_NAME, MACHINE)
-    looked_at = Field(None, "resourceid") if is_name else field
+    is_of_names = field in (RESOURCE_NAME, MACHINE)
+    is_name = is_of_names and ":" not in glob
+    looked_at = Field(None, "resourceid") if is_of_names else field
     if not pieces:
         why = f"has no piece of {FEWEST} letters or digits that tells one from another"
     elif is_name and all(map(_HEXADECIMAL.fullmatch, pieces)):
         why = "may fit the id of a whole subscription"
-    # How a name begins tells it apart, also where it is a word of ids, such as web in Microsoft.Web.
-    elif (is_name and not is_glob(glob[0])) or any(find_breadth(piece, looked_at) is None for piece in pieces):
+    elif not (is_name and fits_made_up(glob)) and any(_tells(piece, glob, looked_at, is_name) for piece in pieces):
         return
     else:
         why = "fits every resource of a subscription, an account or a project"
-    example = "web-*" if is_name or field.entity else "*/resourceGroups/rg-build/*"
+    example = "web-*" if is_of_names or field.entity else "*/resourceGroups/rg-build/*"
     raise _ScopeRefused(f"{option}: {glob!r} {why}; write more of it, such as {example}")
+
+
+def _tells(piece: str, glob: str, field: Field, is_name: bool) -> bool:
+    # How a name begins tells it apart, also where it is a word of ids, such as web in Microsoft.Web.
+    if is_name and glob.startswith(piece):
+        return not begins_many(piece)
+    return find_breadth(piece, field) is None
 
 
 _FORM = re.compile(r"(?P<days>\S+)\s+(?P<begins>\d\d?:\d\d)\s*-\s*(?P<ends>\d\d?:\d\d)(?:\s+(?P<zone>\S+))?", re.ASCII)

@@ -103,6 +103,12 @@ def test_a_machine_is_named_however_alerts_name_it() -> None:
         ("we*", "--host: 'we*' has no piece of 3 letters or digits"),
         ("w*e*b*", "--host: 'w*e*b*' has no piece of 3 letters or digits"),
         ("*Machines*", "--host: '*Machines*' fits every resource"),
+        (
+            "arn:*",
+            "--host: 'arn:*' fits every resource of a subscription, an account or a project; write more of it, such as web-*",
+        ),
+        ("arn:aws*", "--host: 'arn:aws*' fits every resource"),
+        ("arn:aws:ec2:us-east-1:123456789012:*", "fits every resource"),
         ("6f0a*", "--host: '6f0a*' may fit the id of a whole subscription; write more of it, such as web-*"),
     ],
 )
@@ -113,7 +119,27 @@ def test_what_is_no_name_of_a_machine_is_refused(host: str, words: str) -> None:
     assert words in refused
 
 
-@pytest.mark.parametrize("glob", ["web*", "machines*", "azure?1", "sql*", "aks-*-vmss*", "*-abc1-x*"])
+@pytest.mark.parametrize(
+    "glob",
+    [
+        "aws*", "AWS-*", "aws?*", "aws-?*", "aws-ec2-*", "aws-ec2*", "aws-ec*", "aws-s3-bucket-*", "aws*ec2*", "aws-?c2-inst*",
+        "?ws-s3*", "gcp-*", "log-group*", "arn*", "arn?aws*", "arn?aws?ec2?us-east-1?123456789012?*", "project*", "projects*",
+        "us-east-1*", "a*instance*",
+    ],
+)  # fmt: skip
+def test_how_the_names_of_all_that_a_connector_or_an_account_has_begin_is_refused(glob: str) -> None:
+    """Of names too: a connector calls a resource `aws-ec2-instance-ID`, and what was compromised is called by its ARN."""
+    for written in (scope_of(resource=glob), WrittenScope(stream=Stream.CWPP, hosts=[glob])):
+        assert "; write more of it, such as web-*" in str(read_silence_scope(written).refused)
+
+
+@pytest.mark.parametrize(
+    "glob",
+    [
+        "web*", "machines*", "azure?1", "sql*", "api*", "aks-*-vmss*", "*-abc1-x*", "data-*", "aws-shop*", "x-*sql-prod*",
+        "aws-ec2-instance-i-0aaa*",
+    ],
+)  # fmt: skip
 def test_a_glob_of_names_is_no_glob_of_ids(glob: str) -> None:
     """What stands in every id, such as Microsoft.Web, tells names apart: it is taken, and what it would hold is measured."""
     for written in (scope_of(resource=glob), WrittenScope(stream=Stream.CWPP, hosts=[glob])):
