@@ -146,6 +146,13 @@ class SignalLife:
         """What holds it now; None where nothing does."""
         return self.row.held_by if self.row is not None else None
 
+    def end_of_hold(self, holder: str, until: datetime) -> datetime:
+        """When what holds it until then lets go, which a silence does as it stands now: one may be extended or ended."""
+        if (silence := self.silences.get(holder)) is None:
+            return until
+        window = silence.find_window_at(until - datetime.resolution)
+        return window.ends if window is not None else min(until, silence.end)
+
     @property
     def came(self) -> datetime | None:
         """When it was first routed since it was last over, as far as the decisions that are known say."""

@@ -196,7 +196,8 @@ def _signal_facts(life: SignalLife, meant: Meant) -> Facts:
     if (holder := life.holder) is not None:
         since = f", since {timestamp(holder.since)}" if holder.since is not None else ""
         messages = f", messages: {holder.messages}" if holder.messages is not None else ""
-        yield "held by", f"{holder_words(holder.rule)} until {timestamp(holder.until)}{since}{messages}"
+        end = timestamp(life.end_of_hold(holder.rule, holder.until))
+        yield "held by", f"{holder_words(holder.rule)} until {end}{since}{messages}"
     for name, silence in life.silences.items():
         ended = f", ended at {timestamp(silence.ended)}" if silence.ended is not None else ""
         ticket = f" ({silence.ticket})" if silence.ticket else ""

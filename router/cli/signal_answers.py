@@ -56,13 +56,18 @@ def waits_of(life: SignalLife, now: datetime) -> tuple[Awaited, ...]:
 def _own_waits(life: SignalLife, now: datetime) -> Iterator[Awaited]:
     if (holder := life.holder) is None:
         return
-    name, silence = holder_words(holder.rule), life.silences.get(holder.rule)
-    end = holder.until if silence is None else min(holder.until, silence.end)
-    if end > now:
-        words = f"the signal is held by {name} until {timestamp(end)}; then it is decided again"
+    name, until = holder_words(holder.rule), _until(life, holder.rule, holder.until)
+    if life.end_of_hold(holder.rule, holder.until) > now:
+        words = f"the signal is held by {name} {until}; then it is decided again"
     else:
-        words = f"{name} held the signal until {timestamp(end)}; the next run or the next sweep decides it again"
+        words = f"{name} held the signal {until}; the next run or the next sweep decides it again"
     yield Awaited(AwaitedCode.END, words)
+
+
+def _until(life: SignalLife, holder: str, until: datetime) -> str:
+    end, silence = life.end_of_hold(holder, until), life.silences.get(holder)
+    ended = ", when a person ended the silence" if silence is not None and silence.ended == end else ""
+    return f"until {timestamp(end)}{ended}"
 
 
 def waits_at(one: DestinationLife, now: datetime) -> Iterator[Awaited]:
@@ -171,7 +176,7 @@ def paging_answer(life: SignalLife, now: datetime) -> PagingAnswer:
         or _joined(calls)
         or _ended(calls)
         or _forgotten(life)
-        or _decided(life.decisions)
+        or _decided(life)
     )
 
 
@@ -254,19 +259,19 @@ def _forgotten(life: SignalLife) -> PagingAnswer | None:
     return PagingAnswer(PagingCode.NOT_KEPT, words)
 
 
-def _decided(decisions: Sequence[RecordEntry]) -> PagingAnswer:
+def _decided(life: SignalLife) -> PagingAnswer:
     """Return the answer of the latest decision that is neither a repeat nor that the signal is over."""
     passing = (Outcome.REPEAT, Outcome.RESOLVED)
-    entry = next((one for one in reversed(decisions) if one.outcome not in passing), None)
-    if entry is None and any(one.turn == 1 for one in decisions):
+    entry = next((one for one in reversed(life.decisions) if one.outcome not in passing), None)
+    if entry is None and any(one.turn == 1 for one in life.decisions):
         return PagingAnswer(PagingCode.OVER, "It paged nobody: it was over when it was first heard of.")
     if entry is None:
         return PagingAnswer(PagingCode.UNKNOWN, "Nobody knows any more: no decision says it that is kept.")
-    code, words = _why(entry)
+    code, words = _why(life, entry)
     return PagingAnswer(code, f"It paged nobody: {words}.")
 
 
-def _why(entry: RecordEntry) -> tuple[PagingCode, str]:
+def _why(life: SignalLife, entry: RecordEntry) -> tuple[PagingCode, str]:
     reason = entry.reason.partition(": ")[2] or entry.reason
     match entry.outcome:
         case Outcome.BELOW_FLOOR:
@@ -275,7 +280,8 @@ def _why(entry: RecordEntry) -> tuple[PagingCode, str]:
             return PagingCode.NOTED, f"it is only noted ({reason}), which asks nobody"
         case Outcome.SUPPRESSED:
             holder = holder_words(entry.suppressed_by) if entry.suppressed_by else "a rule whose name is not kept"
-            until = f" until {written_instant(entry.suppressed_until)}" if entry.suppressed_until else ""
+            end = datetime.fromisoformat(entry.suppressed_until) if entry.suppressed_until else None
+            until = f" {_until(life, entry.suppressed_by or '', end)}" if end is not None else ""
             return PagingCode.SUPPRESSED, f"at {written_instant(entry.at)} {holder} held it{until}"
         case Outcome.QUARANTINED:
             return PagingCode.NOT_UNDERSTOOD, f"its message was not understood ({reason}) and lies in the quarantine"

@@ -72,6 +72,27 @@ def test_what_holds_a_signal_is_told_and_what_it_waits_for(house: House) -> None
     )
 
 
+def test_the_end_of_a_silence_is_told_as_it_stands_now(house: House) -> None:
+    """One that was extended holds longer than it did when the signal came; one that was ended holds it no more."""
+    house.writes("a.ndjson", ndjson(a_flat_alert()))
+    house.says("run", "--now", NOW, house.writes("none.ndjson", b""))
+    silence = ("--host", "web-01", "--for", "2h", "--reason", "patching", "--author", "ana", "--yes")
+    id = json.loads(house.says("silences", "add", *silence, "--now", NOW, "--format", "json").out)["id"]
+    house.says("run", "--now", NOW, "a.ndjson")
+    later, ended = "2026-11-24T15:00:00Z", f"{LATER}, when a person ended the silence"
+    held = f"the signal is held by silence {id} until {later}; then it is decided again"
+    over = f"silence {id} held the signal until {ended}; the next run or the next sweep decides it again"
+    for change, end, words, wait in (
+        (("extend", id, "--for", "1h"), later, later, held),
+        (("end", id), LATER, ended, over),
+    ):
+        assert house.says("silences", *change, "--author", "ben", "--now", LATER).code == 0
+        lines = lines_of(house.says("explain", ID, "--now", LATER).out)
+        assert lines[0] == f"It paged nobody: at {NOW} silence {id} held it until {words}."
+        assert f"held by silence {id} until {end}, since {NOW}, messages: 1" in lines
+        assert lines[lines.index("still to happen") + 1] == wait
+
+
 def test_a_delivery_that_fails_is_told_with_each_attempt(house: House) -> None:
     """Its errors, when it is due again, and at last that it is dead."""
     (house.directory / "people.ndjson").mkdir()

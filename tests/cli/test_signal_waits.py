@@ -9,12 +9,14 @@ import pytest
 from router.cli.signal_answers import AwaitedCode, waits_at, waits_of
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
+from router.domain.silences import Recurrence
 from router.store.ledger import HeldBy
 from tests.builders import NOW
 from tests.domain.lives import MINUTE, a_group_of, a_life, a_silence, oncall, owed
+from tests.silences import weekly
 from tests.store.builders import a_row
 
-DAY = timedelta(days=1)
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 
 
 def test_a_turn_waits_for_those_before_it() -> None:
@@ -66,10 +68,28 @@ def test_what_is_held_by_what_ended_is_decided_by_whoever_comes_next(ended: date
     held_by = HeldBy(rule=silence.name, until=silence.until)
     life = a_life(row=a_row(held_by=held_by), silences={silence.name: silence})
     (wait,) = waits_of(life, NOW)
-    at = "12:00:00Z" if ended is None else "11:59:00Z"
+    at = "12:00:00Z" if ended is None else "11:59:00Z, when a person ended the silence"
     assert wait.words == (
         f"silence ab12cd held the signal until 2026-11-24T{at}; the next run or the next sweep decides it again"
     )
+
+
+@pytest.mark.parametrize(
+    ("held", "every", "end"),
+    [
+        (HOUR, None, "25T12:00:00Z"),
+        (HOUR, weekly(1, begins="11:00", ends="13:00"), "24T13:00:00Z"),
+        (HOUR / 2, weekly(1, begins="11:00", ends="13:00"), "24T13:00:00Z"),
+    ],
+)
+def test_what_a_silence_holds_it_holds_until_its_end_as_that_stands_now(
+    held: timedelta, every: Recurrence | None, end: str
+) -> None:
+    """One that was extended since; of one that comes again that is the end of its window."""
+    silence = a_silence(begins=NOW - DAY, until=NOW + DAY, every=every)
+    life = a_life(row=a_row(held_by=HeldBy(rule=silence.name, until=NOW + held)), silences={silence.name: silence})
+    (wait,) = waits_of(life, NOW)
+    assert f" until 2026-11-{end}; then" in wait.words
 
 
 def test_nothing_waits_where_all_is_closed() -> None:
