@@ -234,7 +234,7 @@ async def read_life(store: Store, meant: Meant, now: datetime, facts: Destinatio
         owed = await list_deliveries(tx, key)
         names = sorted(_names(entries, row, owed))
         destinations = [await _destination_life(tx, stream, name, key, owed, facts) for name in names]
-        destinations += await _record_deliveries(tx, stream, entries)
+        destinations += await _record_deliveries(tx, stream, entries, facts)
         pauses, held = await list_pauses(tx, stream), await _holds(tx, stream, now)
         return SignalLife(
             key=key,
@@ -310,11 +310,14 @@ async def _deliveries_at(
     return [one for key in keys for one in found.get((destination, key), ())]
 
 
-async def _record_deliveries(tx: Transaction, stream: str, entries: Sequence[RecordEntry]) -> list[DestinationLife]:
+async def _record_deliveries(
+    tx: Transaction, stream: str, entries: Sequence[RecordEntry], facts: DestinationFacts
+) -> list[DestinationLife]:
     """Return what the record's second home was owed of some decisions; nothing where there is none."""
     keys = [record_key(entry.key, entry.stream or stream) for entry in entries]
     deliveries = tuple(await _deliveries_at(tx, stream, RECORD, keys))
-    return [DestinationLife(name=RECORD, lane=Lane.ROWS, deliveries=deliveries)] if deliveries else []
+    unready = facts.unready.get((stream, RECORD))
+    return [DestinationLife(name=RECORD, lane=Lane.ROWS, deliveries=deliveries, unready=unready)] if deliveries else []
 
 
 async def _silences(tx: Transaction, entries: Sequence[RecordEntry], row: LedgerRow | None) -> dict[str, Silence]:

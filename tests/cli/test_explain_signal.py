@@ -110,6 +110,16 @@ def test_a_delivery_that_fails_is_told_with_each_attempt(house: House) -> None:
     assert "still to happen" in lines_of(house.says("explain", ID).out)
 
 
+def test_what_the_record_lacks_is_told_as_of_any_destination(house: House) -> None:
+    """A setting that is missing keeps it from being asked as a secret does."""
+    policy = house.directory / "rules" / "cwpp" / "policy.yaml"
+    record = "{kind: log_analytics, endpoint: {setting: LOGS_ENDPOINT}, rule: dcr-1, table: Test_CL}"
+    policy.write_text(f"{policy.read_text()}record: {record}\n")
+    house.says("run", "--now", NOW, house.writes("a.ndjson", ndjson(a_flat_alert())))
+    (wait,) = as_json(house, ID)["waits"]
+    assert wait["words"] == "turn 1 to record (opened) waits until record can be asked: LOGS_ENDPOINT is missing"
+
+
 def test_what_is_owed_is_not_open(house: House) -> None:
     """Open is where a destination took the signal and not its end, whatever was decided since."""
     people = house.directory / "people.ndjson"
