@@ -115,8 +115,8 @@ async def _refuse(store: Store, found: Found, options: Namespace) -> NoReturn:
         )
     if not found.signals:
         raise BadUsage(
-            f"{name}: is no file, and no signal in {options.state}: none has that id or key, no id or resource ends so, no "
-            "ticket has that number, and no message in quarantine says it"
+            f"{name}: is no file, and no signal in {options.state}: none has that key, or that id, given whole or by its "
+            "end; no resource ends so, no ticket has that number, and no message in quarantine says it"
         )
     async with store.session() as tx:
         matches = [(one, next(iter(await find_decisions(tx, one.key, 1)), None)) for one in found.signals]

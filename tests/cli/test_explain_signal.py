@@ -202,8 +202,8 @@ def test_where_nothing_is_found_it_is_said_where_it_was_looked_for(routed: House
         "nob\ufffddy: is no file, and no signal in"
     )
     assert routed.says("explain", "nobody").complaint == (
-        "nobody: is no file, and no signal in .state: none has that id or key, no id or resource ends so, no ticket has that "
-        "number, and no message in quarantine says it"
+        "nobody: is no file, and no signal in .state: none has that key, or that id, given whole or by its end; no resource "
+        "ends so, no ticket has that number, and no message in quarantine says it"
     )
     routed.writes("b.ndjson", b'{"SystemAlertId": "2517-lost", ')
     routed.says("run", "--now", NOW, "b.ndjson")
