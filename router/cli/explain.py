@@ -71,6 +71,8 @@ def is_signal_meant(options: Namespace) -> bool:
             return False
     except OSError:
         pass  # an id may be longer than any name of a file
+    if not name.strip():
+        raise BadUsage("FILE|ID: is empty; name a file, or a signal by its id")
     if options.state is not None or holds_state(DEFAULT_STATE):
         return True
     if path.is_dir():

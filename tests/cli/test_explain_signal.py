@@ -238,6 +238,16 @@ def test_what_is_a_file_is_explained_as_one(routed: House) -> None:
     )
 
 
+@pytest.mark.parametrize("name", ["", " ", "\n\t", "\u2003"])
+@pytest.mark.parametrize("state", [(), ("--state", ".state")])
+def test_an_id_that_is_empty_is_refused_as_such(house: House, name: str, state: tuple[str, ...]) -> None:
+    """Whether there is a state or not; a variable of a script may be empty."""
+    house.writes("a.ndjson", ndjson(a_flat_alert()))
+    if state:
+        house.says("run", "--now", NOW, "a.ndjson")
+    assert house.says("explain", name, *state).complaint == "FILE|ID: is empty; name a file, or a signal by its id"
+
+
 def test_nothing_of_an_alert_acts_on_a_terminal_and_no_credential_is_shown(house: House) -> None:
     """Neither in the life of a signal nor in a list of several, as text or as JSON."""
     title = "curl -H 'Authorization: Bearer abcdef0123456789abcdef'"
