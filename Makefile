@@ -40,6 +40,7 @@ lint: setup  ## what CI checks besides the tests
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
+	@$(BIN)/python -m tests.house --gate
 
 infra: setup  ## what Bicep reads of the code; and, where a compiler is, the compiled template and the predictions
 	@$(BIN)/python -m infra.generate

@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.checkouts import Checkout, NotRun
 from benchmarks.quick import Measurement, Row, compared
-from tests.house.figures import SMALL, Figures, Size, figures
+from tests.house.figures import BUDGETS, GRANTED, SMALL, Figures, Size, figures, find_excesses
 
 OURS, THEIRS = Checkout(Path("ours")), Checkout(Path("theirs"))
 
@@ -55,6 +55,14 @@ def test_the_house_counts_files_and_lines_by_room(tmp_path: Path) -> None:
 def test_a_small_file_with_one_importer_is_found(tmp_path: Path) -> None:
     """What a package passes on is imported by those who take it there. Tests import nothing."""
     assert set(house(tmp_path).small) == {"router/store/store.py", "router/cli/words.py"}
+
+
+@pytest.mark.parametrize("over", [0, 1])
+def test_a_room_that_holds_more_than_it_may_is_named(tmp_path: Path, over: int) -> None:
+    """A tenth over its budget is let pass, and what it was granted; a line more is not."""
+    most = max(BUDGETS["cli"].lines * 11 // 10, GRANTED.get("cli", Size(0, 0)).lines)
+    named = list(find_excesses(house(tmp_path, long="\n" * (most + over - 7))))
+    assert [line.partition(":")[0] for line in named] == ["router/cli"] * over
 
 
 @pytest.mark.parametrize(("lines", "is_small"), [(SMALL - 1, True), (SMALL, False)])
