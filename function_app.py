@@ -16,9 +16,9 @@ from router.app.health import Health
 from router.app.wiring import Lazy, service_at
 from router.domain.errors import Ending, RouterError
 from router.domain.hubs import Event, Partition
+from router.domain.readable import one_line
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.domain.texts import one_line
 from router.eventhubs import trace_of
 
 if TYPE_CHECKING:

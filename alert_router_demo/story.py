@@ -24,13 +24,13 @@ from router.app.optional_packages import PACKAGE
 from router.app.settings import now
 from router.cli.files import InputFile
 from router.cli.incoming import batches_of, open_files
-from router.cli.job import Job, Report, at_work, messages_in
 from router.cli.option_values import rules_given
 from router.cli.printing import print_lines
 from router.cli.run import DIED, print_report
+from router.cli.run_job import Job, Report, at_work, messages_in
 from router.cli.screen import print_table, screen, table_of
 from router.domain.decisions import Outcome
-from router.domain.texts import counted
+from router.domain.readable import counted
 from router.ingest.messages import Message
 from router.rulebook import STARTER
 

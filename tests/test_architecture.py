@@ -206,7 +206,7 @@ def test_tables_of_pure_rooms_are_read_as_their_code_is() -> None:
         for path in sources("parse", "decide", "destinations", "domain")
         if "importlib.resources" in source(path).imports
     ]
-    tables = ("destinations/log_analytics", "destinations/wording/texts", "domain/recommendations")
+    tables = ("destinations/log_analytics", "destinations/wording/escaping", "domain/recommendations")
     assert reading == [f"{name}.py" for name in tables]
 
 

@@ -11,7 +11,7 @@ from typing import Any
 from router.app.destination_readiness import Remark, Unready, remark_on
 from router.app.rules import lanes_of
 from router.deliver import HoldReader
-from router.domain import texts
+from router.domain import readable
 from router.domain.clocks import is_possible
 from router.domain.deliveries import Backlog, Pause
 from router.domain.destination_holds import DestinationHold, words_of_hold
@@ -139,7 +139,7 @@ async def _read_state(
         problems += [remark.text for remark in remarks if remark.is_problem]
         not_yet = [remark.text for remark in remarks if not remark.is_problem]
         held = await holds.held_in(stream, now)
-        lines = [f"{stream} {name}: {texts.one_line(words_of_hold(hold))}" for name, hold in held.items()]
+        lines = [f"{stream} {name}: {readable.one_line(words_of_hold(hold))}" for name, hold in held.items()]
         return Health(problems, await _figures(store, stream, problems, held, now), not_yet, lines)
     except StoreError as fault:
         return Health([*problems, f"{stream}: {fault}"], {})
@@ -175,7 +175,7 @@ async def _figures(
         for name, one in pauses_among(pauses).items()
     ]
     problems += [
-        f"{stream} {texts.one_line(one.error)}, since {_written(one.since)}"
+        f"{stream} {readable.one_line(one.error)}, since {_written(one.since)}"
         for one in refused_keys_among(pauses, now).values()
     ]
     if swept is None or now - swept > STALE or not is_possible(swept, now):

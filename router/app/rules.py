@@ -22,7 +22,7 @@ from router.rulebook import Problem
 
 if TYPE_CHECKING:
     from router.ingest.intake import Intake
-    from router.ingest.readers import TagReader
+    from router.ingest.state_cache import TagReader
     from router.store.store import Store
 
 _NO_POSTURE = "is missing, so posture is recorded and told to nobody; add cspm/policy.yaml if anybody is to know of it"

@@ -17,9 +17,9 @@ from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus, Pause
 from router.domain.destination_holds import holds_in_force, words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.notices import RecordEntry
+from router.domain.readable import counted
 from router.domain.rulebook import DestinationSpec, Lane, length_text
 from router.domain.silences import Silence, find_silence_id
-from router.domain.texts import counted
 from router.store import groups
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries, list_deliveries_at

@@ -8,8 +8,8 @@ from typing import NamedTuple
 
 from router.domain.deliveries import DeliveryStatus
 from router.domain.keys import same_id, signal_key
+from router.domain.readable import storable
 from router.domain.signals import Kind, Stream
-from router.domain.texts import storable
 from router.store import groups
 from router.store.decisions import SignalLookup, find_decisions, search_signals, search_signals_at
 from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries

@@ -57,8 +57,8 @@ async def open_service(
     from router.eventhubs import HubReader
     from router.ingest.event_intake import EventIntake
     from router.ingest.gaps import GRACE, GapFiller
-    from router.ingest.readers import TagReader
     from router.ingest.silent_sources import SilentSources
+    from router.ingest.state_cache import TagReader
 
     async with AsyncExitStack() as stack:
         telemetry = Telemetry()

@@ -13,8 +13,8 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from router.domain.errors import BadUsage
+from router.domain.readable import one_line
 from router.domain.resources import find_subscription_id
-from router.domain.texts import one_line
 
 if TYPE_CHECKING:
     from argparse import _MutuallyExclusiveGroup, _SubParsersAction

@@ -21,10 +21,10 @@ from router.decide.attack_outcomes import LOOKED_AT, AttackCounter, PastDecision
 from router.decide.blind_spots import BlindSpot
 from router.domain.decisions import Outcome
 from router.domain.errors import BadFile
+from router.domain.readable import timestamp
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.domain.texts import timestamp
-from router.ingest.readers import SilenceReader
+from router.ingest.state_cache import SilenceReader
 from router.store.decisions import walk_decisions
 
 LOOK_BACK = timedelta(days=30)

@@ -18,9 +18,9 @@ import orjson
 
 from router.decide.attack_outcomes import NOT_SEEN, AttackOutcome, AttackOutcomes
 from router.decide.blind_spots import BlindSpot, Cover, Hider, blind_tactics, blind_techniques, covers_of
+from router.domain.readable import counted, legible, one_line, timestamp
 from router.domain.rulebook import Rulebook
 from router.domain.silences import NO_SILENCES, Silences, find_silence_id
-from router.domain.texts import counted, legible, one_line, timestamp
 
 UNHEARD, COULD_BE_HIDDEN = "#d7301f", "#fdcc8a"
 

@@ -25,7 +25,7 @@ from router.cli.screen import print_list, print_table, screen, table_of
 from router.decide import iso
 from router.domain.deliveries import DAMAGED, DeadLetter, Redrive
 from router.domain.notices import Notice
-from router.domain.texts import timestamp
+from router.domain.readable import timestamp
 from router.store import dead_letters
 from router.store.dead_letters import DamagedLetter
 from router.store.store import Store

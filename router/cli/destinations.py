@@ -26,9 +26,9 @@ from router.deliver.destination_holds import HoldReader, MadeHold, hold_destinat
 from router.domain.deliveries import Backlog, NextDue, Pause
 from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.errors import BadUsage, UserError
+from router.domain.readable import timestamp
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.domain.texts import timestamp
 from router.store.claims import bring_forward
 from router.store.delivery_status import list_backlogs, list_next_due
 from router.store.destinations import list_delivered, list_pauses, take_probe

@@ -38,9 +38,9 @@ from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
 from router.domain.errors import BadFile, BadPolicy, BadUsage
 from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
+from router.domain.readable import counted, timestamp
 from router.domain.signals import Stream
 from router.domain.silences import holder_words
-from router.domain.texts import counted, timestamp
 from router.store.decisions import find_decisions
 from router.store.delivery_status import find_last_notice
 from router.store.store import Store

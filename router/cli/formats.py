@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import Literal
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
-from router.domain.texts import counted, inert, legible, one_line
+from router.domain.readable import counted, inert, legible, one_line
 
 type Severity = Literal["error", "warning"]
 

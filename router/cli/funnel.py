@@ -18,9 +18,9 @@ from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState, NextDue
 from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.notices import RecordEntry
+from router.domain.readable import timestamp
 from router.domain.severity import Severity
 from router.domain.silences import name_in_words
-from router.domain.texts import timestamp
 from router.store.delivery_status import count_deliveries, list_next_due
 from router.store.destinations import list_delivered, list_pauses
 from router.store.groups import count_waiting

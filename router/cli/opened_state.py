@@ -13,7 +13,7 @@ from router.app.settings import Settings
 from router.cli.screen import screen
 from router.cli.streams import complain, is_wanted, refuse_unasked
 from router.domain.errors import BadFile, BadUsage
-from router.domain.texts import counted
+from router.domain.readable import counted
 from router.store.conninfo import PostgresqlAddress
 from router.store.permissions import holds_state
 from router.store.store import Store

@@ -15,8 +15,8 @@ from router.app.settings import Clock
 from router.app.settings import now as by_the_machine
 from router.cli.streams import complain
 from router.domain.errors import BadFile, BadUsage
+from router.domain.readable import one_line
 from router.domain.signals import Stream
-from router.domain.texts import one_line
 from router.rulebook import Problem
 
 

@@ -29,7 +29,7 @@ from router.cli.arguments import (
 from router.cli.coverage import add_coverage_commands, add_drill_command
 from router.cli.rule_commands import add_attack_commands, add_init_command, add_rules_commands, add_silences_commands
 from router.domain.errors import BadUsage
-from router.domain.texts import counted, one_line
+from router.domain.readable import counted, one_line
 
 if TYPE_CHECKING:
     from router.domain.signals import Stream

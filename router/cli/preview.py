@@ -20,11 +20,11 @@ from router.destinations import discover
 from router.destinations.wording.masking import masked
 from router.domain.errors import BadFile, BadPolicy, BadUsage
 from router.domain.owners import NO_OWNERS, Owners
+from router.domain.readable import counted, timestamp
 from router.domain.severity import gravity_of
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
-from router.domain.texts import counted, timestamp
-from router.ingest.readers import TagReader
+from router.ingest.state_cache import TagReader
 from router.rulebook import Loaded, load, read_rules_file
 from router.store.store import Store
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import orjson
 
 from router.destinations.wording.fitting import encodable
-from router.domain.texts import inert, legible_json, one_line
+from router.domain.readable import inert, legible_json, one_line
 
 
 def print_json(value: object) -> None:

@@ -23,7 +23,7 @@ from router.cli.printing import plain, print_json
 from router.cli.screen import print_list, print_table, screen, table_of
 from router.decide import iso
 from router.domain.decisions import Code, Outcome
-from router.domain.texts import timestamp
+from router.domain.readable import timestamp
 from router.ingest.intake import Intake
 from router.ingest.messages import Message, MessageReader, NotUnderstood, is_beginning
 from router.store.quarantine import QuarantineEntry, discard_quarantined, list_quarantined

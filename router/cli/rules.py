@@ -27,10 +27,10 @@ from router.coverage.expected.manifest import CoverageManifest
 from router.decide import decide
 from router.destinations import discover
 from router.domain.errors import BadFile, BadUsage
+from router.domain.readable import counted
 from router.domain.rulebook import BY_TAG, Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Kind, Stream
-from router.domain.texts import counted
 from router.ingest.messages import MessageReader
 from router.rulebook import Example, Loaded, Problem, in_order, lint, load_all, load_catalogue, load_examples, schemas
 from router.rulebook.examples import DIRECTORY as EXAMPLES

@@ -28,10 +28,10 @@ from router.destinations.wording.masking import masked
 from router.domain.counts import Rule, RuleHits, rule_of
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
+from router.domain.readable import counted, timestamp
 from router.domain.signals import Stream
 from router.domain.silences import HolderKind, Silence, find_shadow_rule, find_silence_id, kind_of, shadow_name
 from router.domain.suppression import SuppressionRule
-from router.domain.texts import counted, timestamp
 from router.rulebook import Loaded, load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS

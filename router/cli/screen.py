@@ -13,7 +13,7 @@ from rich.text import Text
 
 from router.cli.printing import plain, print_json
 from router.destinations.wording.masking import masked
-from router.domain.texts import inert, legible
+from router.domain.readable import inert, legible
 
 if TYPE_CHECKING:
     from rich.progress import Progress

@@ -10,7 +10,7 @@ from router.app.connections import namespace_for
 from router.app.optional_packages import HUB_CLIENTS, refuse_absent
 from router.app.settings import Settings
 from router.cli.incoming import Source, open_files
-from router.cli.job import messages_in
+from router.cli.run_job import messages_in
 from router.cli.screen import Advance, progress_over, screen
 from router.cli.streams import complain
 from router.domain.errors import HubError

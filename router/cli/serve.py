@@ -26,9 +26,9 @@ from router.app.wiring import open_service
 from router.cli.interrupts import SIGNALS
 from router.cli.option_values import rules_given
 from router.domain.errors import HubError, RouterError, StoreError
+from router.domain.readable import legible
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.domain.texts import legible
 
 SWEEP = 60.0
 """Seconds from the start of one sweep to the start of the next."""

@@ -13,9 +13,9 @@ from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DISCARDED, LONGEST_WAIT, OPEN, DeliveryState, DeliveryStatus
 from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
+from router.domain.readable import counted, timestamp
 from router.domain.rulebook import Lane
 from router.domain.silences import holder_words
-from router.domain.texts import counted, timestamp
 
 
 class AwaitedCode(StrEnum):

@@ -10,9 +10,9 @@ from typing import NamedTuple
 from router.cli.arguments import written
 from router.domain.errors import BadUsage
 from router.domain.patterns import covers_glob
+from router.domain.readable import timestamp
 from router.domain.silences import BREAK, Silence, SilenceBounds, Window, spans_between
 from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Field, Operator
-from router.domain.texts import timestamp
 
 MONTH = timedelta(days=30)
 """How far back it is asked for how much of the time a scope was silenced."""

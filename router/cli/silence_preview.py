@@ -15,10 +15,10 @@ from router.cli.screen import print_table, table_of
 from router.decide.preview import ANY_SIGNAL, Matcher, NamedSignal, Preview
 from router.domain.deliveries import DeliveryState
 from router.domain.errors import BadUsage
+from router.domain.readable import counted, timestamp
 from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import signal_of
 from router.domain.silences import name_in_words
-from router.domain.texts import counted, timestamp
 from router.store import groups, signals
 from router.store.delivery_status import NEVER, count_deliveries, list_deliveries
 from router.store.store import Store

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime
 
+from router.domain.readable import counted, timestamp
 from router.domain.silences import Silence
 from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Operator
-from router.domain.texts import counted, timestamp
 
 _MOST_NAMED = 5
 """The most values of one element that are named."""

@@ -21,9 +21,9 @@ from router.deliver.destination_holds import ChangeAction, ChangeEntry, ChangeSu
 from router.domain.counts import RuleHits
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
+from router.domain.readable import timestamp
 from router.domain.signals import Stream
 from router.domain.silences import BOUNDS, Silence, SilenceBounds, find_silence_id
-from router.domain.texts import timestamp
 from router.store.documents import ReadValues, list_documents
 from router.store.rules import read_hits
 from router.store.signals import count_held

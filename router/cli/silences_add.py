@@ -22,12 +22,12 @@ from router.cli.streams import complain, is_wanted, refuse_unasked
 from router.decide.preview import silence_matcher
 from router.destinations import discover
 from router.domain.errors import BadPolicy, BadUsage
+from router.domain.readable import timestamp
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silences import Recurrence, Silence, SilenceBounds
 from router.domain.suppression import Element
-from router.domain.texts import timestamp
-from router.ingest.readers import TagReader
+from router.ingest.state_cache import TagReader
 from router.rulebook import load_all
 from router.rulebook.lints import KnownTypes
 from router.rulebook.silence_scope import SilenceScope, WrittenScope, read_recurrence, read_silence_scope

@@ -19,7 +19,7 @@ from router.domain.deliveries import OPEN, DeliveryState
 from router.domain.destination_holds import words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadFile, BadUsage
-from router.domain.texts import counted, timestamp
+from router.domain.readable import counted, timestamp
 from router.store.conninfo import PostgresqlAddress
 from router.store.describing import StateReport, describe
 from router.store.sqlite import back_up, opened_unchanged

@@ -19,7 +19,7 @@ from select import select
 from typing import TYPE_CHECKING, TextIO
 
 from router.domain.errors import BadUsage, RouterError
-from router.domain.texts import inert, one_line
+from router.domain.readable import inert, one_line
 
 if TYPE_CHECKING:
     from collections.abc import Buffer

@@ -18,8 +18,8 @@ from router.coverage.fields import parse_time
 from router.coverage.verdicts import CoverageEvidence, Workload
 from router.domain.clocks import is_plausible, is_possible
 from router.domain.coverage import WorkloadKind
+from router.domain.readable import counted
 from router.domain.recommendations import CoverageRecommendation
-from router.domain.texts import counted
 
 _IN_A_STATE = re.compile(r"(stream \(.*?\)) .*", re.ASCII | re.DOTALL)
 _WHERE_IN_IT = re.compile(r" [\w.$]*\[\d+\][\w.$\[\]]*$", re.ASCII)

@@ -13,11 +13,11 @@ from router.decide.suppression import find_shadows, find_silence, find_suppresso
 from router.domain.catalogue import Attack
 from router.domain.decisions import Change, Code, Decision, DecisionStep, Outcome, Reason, StepCode, written_steps
 from router.domain.notices import RecordEntry
+from router.domain.readable import timestamp
 from router.domain.rulebook import Route, Rulebook
 from router.domain.severity import Severity, assumed_words
 from router.domain.signals import Alert, Finding, Kind, Quarantined, Signal
 from router.domain.silences import NO_SILENCES, Silences
-from router.domain.texts import timestamp
 
 NOTED_KINDS = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMPLIANCE})
 """Kinds that are by nature not for people: numbers that move, which no person answers."""

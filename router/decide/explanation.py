@@ -34,11 +34,11 @@ from router.domain.catalogue import Attack
 from router.domain.decisions import Decision, StepCode
 from router.domain.owners import find_owning_entry
 from router.domain.posture import Cves
+from router.domain.readable import timestamp
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Alert, Finding, Signal
 from router.domain.silences import NO_SILENCES, Silence, Silences, name_in_words, shadow_name
 from router.domain.suppression import CVE, Element, SuppressionRule, Suppressions
-from router.domain.texts import timestamp
 
 _MOST_NAMED = 5
 """The most addresses, CVEs or values that an answer names."""

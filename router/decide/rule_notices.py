@@ -18,11 +18,11 @@ from router.domain.deliveries import Delivery
 from router.domain.destination_holds import DestinationHold, is_over, is_to_be_warned_of
 from router.domain.keys import announcement_key, bounded
 from router.domain.notices import ANNOUNCEMENT, Group, NamedMember, Notice
+from router.domain.readable import counted
 from router.domain.rulebook import DestinationSpec
 from router.domain.severity import Severity, gravity_of
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
-from router.domain.texts import counted
 from router.domain.urls import is_mail_address
 
 LOOKBACK = timedelta(days=14)

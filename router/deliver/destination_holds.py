@@ -21,8 +21,8 @@ from router.domain.deliveries import LONGEST_HOLD
 from router.domain.destination_holds import DestinationHold, holds_in_force, id_of_hold
 from router.domain.documents import DocumentKind, StoredDocument, Version
 from router.domain.errors import BadUsage
+from router.domain.readable import timestamp
 from router.domain.rulebook import Lane
-from router.domain.texts import timestamp
 from router.store.codec import encode
 from router.store.documents import (
     ReadValues,

@@ -9,12 +9,12 @@ from dataclasses import replace
 from typing import Any, ClassVar
 
 from router.destinations.config import AiAlerts, OneByOneConfig
-from router.destinations.exchanges import Exchange, error_for
-from router.destinations.wording.briefing import Briefing, briefing_of
+from router.destinations.requests import Exchange, error_for
+from router.destinations.wording.escaping import in_language, name_of, plain, web_link
 from router.destinations.wording.facts import EVIDENCE, posture_of
 from router.destinations.wording.headlines import group_of
+from router.destinations.wording.notice_text import Briefing, briefing_of
 from router.destinations.wording.plain_text import note_of, text_of
-from router.destinations.wording.texts import in_language, name_of, plain, web_link
 from router.destinations.wording.withholding import disclosed
 from router.domain.conversation import Conversation, HttpAnswer, HttpRequest, Result
 from router.domain.deliveries import Attempt, Background, Delivery, Receipt
@@ -62,7 +62,7 @@ class OneByOne(ABC):
         return f"{briefing.headline}\n\n{text(briefing, PREVIEW_LIMIT)}"
 
     def words(self, text: str) -> str:
-        """A text as nothing but words where it is shown; see `router.destinations.wording.texts`."""
+        """A text as nothing but words where it is shown; see `router.destinations.wording.escaping`."""
         return plain(text)
 
     def notice_in(self, attempt: Attempt) -> Notice:

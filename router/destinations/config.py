@@ -12,9 +12,9 @@ from urllib.parse import SplitResult, urlsplit, urlunsplit
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
 
-from router.destinations.wording.briefing import link_of
+from router.destinations.wording.escaping import read_table
 from router.destinations.wording.headlines import location_of, severity_of
-from router.destinations.wording.texts import read_table
+from router.destinations.wording.notice_text import link_of
 from router.domain.notices import Notice
 from router.domain.urls import is_host, is_loopback, split_url
 

@@ -28,9 +28,9 @@ from pydantic import AfterValidator, ConfigDict, Field, model_validator
 from router.destinations.base import OneByOne, handle_of, is_handle
 from router.destinations.config import BasicAuth, Host, OneByOneConfig, SecretName
 from router.destinations.email_page import mail_of, page_of, text_of
-from router.destinations.exchanges import Exchange, excerpt_of, secret_named
-from router.destinations.wording.briefing import Briefing
+from router.destinations.requests import Exchange, excerpt_of, secret_named
 from router.destinations.wording.headlines import headline
+from router.destinations.wording.notice_text import Briefing
 from router.domain.conversation import Deduplication, MailAnswer, MailReply, MailStep, SendMail
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery, Receipt

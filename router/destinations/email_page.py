@@ -14,9 +14,9 @@ from html import escape
 from itertools import chain
 
 from router.destinations.wording import plain_text
-from router.destinations.wording.briefing import LINK_LIMIT, Briefing
 from router.destinations.wording.facts import Fact
 from router.destinations.wording.fitting import shorten
+from router.destinations.wording.notice_text import LINK_LIMIT, Briefing
 from router.domain.decisions import Change
 from router.domain.notices import Link
 

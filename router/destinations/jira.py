@@ -45,7 +45,6 @@ from router.destinations.config import (
     is_of_owner,
     parse,
 )
-from router.destinations.exchanges import Exchange, excerpt_of
 from router.destinations.jira_document import (
     FIELD_LIMIT,
     RICH_LIMIT,
@@ -57,9 +56,10 @@ from router.destinations.jira_document import (
     rich_note_of,
 )
 from router.destinations.jira_issue import NAME, SETTLED, Issue, Site, Transition
-from router.destinations.wording.briefing import Briefing
+from router.destinations.requests import Exchange, excerpt_of
 from router.destinations.wording.fitting import json_text, lines_of, shorten
 from router.destinations.wording.headlines import headline
+from router.destinations.wording.notice_text import Briefing
 from router.destinations.wording.plain_text import note_of, text_of
 from router.domain.clocks import SKEW
 from router.domain.conversation import Deduplication

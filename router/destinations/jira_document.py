@@ -11,9 +11,9 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, Field, JsonValue
 
 from router.destinations.config import parse
-from router.destinations.wording.briefing import Briefing
 from router.destinations.wording.facts import Fact
 from router.destinations.wording.fitting import json_size, shorten
+from router.destinations.wording.notice_text import Briefing
 from router.destinations.wording.plain_text import shortened
 from router.domain.decisions import Change
 from router.domain.notices import Link, Notice

@@ -18,7 +18,7 @@ import orjson
 
 from router.destinations.base import is_handle
 from router.destinations.config import Auth
-from router.destinations.exchanges import JSON, Exchange, authorized, error_for, excerpt_of
+from router.destinations.requests import JSON, Exchange, authorized, error_for, excerpt_of
 from router.destinations.wording.fitting import json_bytes
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.deliveries import Attempt

@@ -32,20 +32,20 @@ from pydantic import Field, model_validator
 
 from router.destinations.base import OneByOne, is_handle
 from router.destinations.config import Config, HttpsUrl, OneByOneConfig, SecretName, Template, base_of, parse
-from router.destinations.exchanges import JSON, Exchange, error_for, fits_header
 from router.destinations.paging import PagerKeys, details_within
-from router.destinations.wording.briefing import Briefing
+from router.destinations.requests import JSON, Exchange, error_for, fits_header
+from router.destinations.wording.escaping import html
 from router.destinations.wording.fitting import json_bytes, shorten
 from router.destinations.wording.headlines import location_of, reporter_of, summary_of
+from router.destinations.wording.notice_text import Briefing
 from router.destinations.wording.plain_text import note_of, text_of
-from router.destinations.wording.texts import html
 from router.domain.conversation import Deduplication, HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Unauthorized, Unavailable
 from router.domain.notices import Notice
+from router.domain.readable import one_line
 from router.domain.rulebook import Lane
-from router.domain.texts import one_line
 
 MESSAGE_LIMIT = 130  # characters
 ENTITY_LIMIT = 512  # characters

@@ -26,10 +26,10 @@ from urllib.parse import urlsplit
 from pydantic import Discriminator, Field, Tag
 
 from router.destinations.config import Config, HttpsUrl, SettingName, base_of, named_or_written
+from router.destinations.wording.escaping import web_link
 from router.destinations.wording.facts import evidence_of, posture_of
 from router.destinations.wording.fitting import encodable, fitted, json_text, packed, shorten_bytes
 from router.destinations.wording.headlines import reporter_of
-from router.destinations.wording.texts import web_link
 from router.domain.conversation import Conversation, Deduplication, LogRows, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt

@@ -19,11 +19,11 @@ from typing import Any, ClassVar, Literal
 
 from router.destinations.base import OneByOne
 from router.destinations.config import HttpsUrl, OneByOneConfig, SecretName, base_of
-from router.destinations.exchanges import JSON, Exchange, error_for
 from router.destinations.paging import PagerKeys, details_of, details_within
-from router.destinations.wording.briefing import Briefing, link_of
+from router.destinations.requests import JSON, Exchange, error_for
 from router.destinations.wording.fitting import fitted, json_bytes, lines_of, shorten
 from router.destinations.wording.headlines import location_of, reporter_of, summary_of
+from router.destinations.wording.notice_text import Briefing, link_of
 from router.domain.conversation import Deduplication, HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt

@@ -8,11 +8,11 @@ from re import Pattern
 from typing import Any
 
 from router.destinations.base import handle_of
-from router.destinations.exchanges import Exchange, secret_named, words_in
-from router.destinations.wording.briefing import Briefing, tactics_of
+from router.destinations.requests import Exchange, secret_named, words_in
 from router.destinations.wording.facts import Fact, coverage_words, evidence_once, steps_for, words_of_posture
 from router.destinations.wording.fitting import fitted, json_size, shorten
 from router.destinations.wording.headlines import count_words, reporter_of, severity_of
+from router.destinations.wording.notice_text import Briefing, tactics_of
 from router.domain.conversation import HttpAnswer
 from router.domain.decisions import Change
 from router.domain.deliveries import REFUSED_KEY, Attempt, Receipt

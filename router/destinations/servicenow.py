@@ -27,13 +27,13 @@ from pydantic.json_schema import SkipJsonSchema
 
 from router.destinations.base import OneByOne, handle_of, taken_without
 from router.destinations.config import AiAlerts, Auth, Config, HttpsUrl, OneByOneConfig, base_of, is_of_owner, parse
-from router.destinations.exchanges import Exchange
+from router.destinations.requests import Exchange
 from router.destinations.servicenow_table import NAME, Ticket, TicketTable
-from router.destinations.wording.briefing import Briefing
+from router.destinations.wording.escaping import journal
 from router.destinations.wording.fitting import lines_of, shorten
 from router.destinations.wording.headlines import headline
+from router.destinations.wording.notice_text import Briefing
 from router.destinations.wording.plain_text import note_of, text_of
-from router.destinations.wording.texts import journal
 from router.domain.conversation import Deduplication
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt

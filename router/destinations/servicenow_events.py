@@ -32,14 +32,14 @@ from pydantic.json_schema import SkipJsonSchema
 
 from router.destinations.base import OneByOne
 from router.destinations.config import AiAlerts, Auth, HttpsUrl, OneByOneConfig, base_of
-from router.destinations.exchanges import Exchange, authorized
+from router.destinations.requests import Exchange, authorized
 from router.destinations.servicenow_table import HEADERS, find_error, result_in
-from router.destinations.wording.briefing import Briefing, link_of, tactics_of
+from router.destinations.wording.escaping import journal, without_code
 from router.destinations.wording.facts import evidence_of, words_of_posture
 from router.destinations.wording.fitting import json_bytes, lines_of, shorten
 from router.destinations.wording.headlines import location_of, reporter_of, severity_of
+from router.destinations.wording.notice_text import Briefing, link_of, tactics_of
 from router.destinations.wording.plain_text import text_of
-from router.destinations.wording.texts import journal, without_code
 from router.domain.conversation import Deduplication, HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt

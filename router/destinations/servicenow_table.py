@@ -15,9 +15,9 @@ import orjson
 
 from router.destinations.base import is_handle
 from router.destinations.config import Auth
-from router.destinations.exchanges import JSON, Exchange, authorized, error_for, excerpt_of, words_in
+from router.destinations.requests import JSON, Exchange, authorized, error_for, excerpt_of, words_in
+from router.destinations.wording.escaping import without_code
 from router.destinations.wording.fitting import json_bytes
-from router.destinations.wording.texts import without_code
 from router.domain.clocks import SKEW
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.deliveries import Attempt

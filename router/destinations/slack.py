@@ -26,10 +26,10 @@ from urllib.parse import urlsplit
 
 from router.destinations.base import OneRequest
 from router.destinations.config import OneByOneConfig, Origin, SecretName
-from router.destinations.exchanges import JSON, secret_url, words_in
+from router.destinations.requests import JSON, secret_url, words_in
+from router.destinations.wording.escaping import mrkdwn
 from router.destinations.wording.first_screen import FirstScreen, Line, first_screen_of
 from router.destinations.wording.fitting import json_bytes, shorten_escaped
-from router.destinations.wording.texts import mrkdwn
 from router.domain.conversation import Deduplication, HttpAnswer, HttpRequest
 from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable

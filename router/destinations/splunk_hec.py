@@ -26,7 +26,7 @@ from pydantic import Field
 
 from router.destinations.base import object_of
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
-from router.destinations.exchanges import JSON, error_for, excerpt_of, header_secret, words_in
+from router.destinations.requests import JSON, error_for, excerpt_of, header_secret, words_in
 from router.destinations.wording.fitting import fitted, json_bytes, json_size, json_text, packed
 from router.domain.conversation import Conversation, Deduplication, HttpAnswer, HttpRequest, Result
 from router.domain.deliveries import Attempt, Receipt

@@ -27,10 +27,10 @@ import orjson
 
 from router.destinations.base import OneRequest
 from router.destinations.config import OneByOneConfig, Origin, SecretName
-from router.destinations.exchanges import JSON, secret_url
+from router.destinations.requests import JSON, secret_url
+from router.destinations.wording.escaping import markdown
 from router.destinations.wording.first_screen import FirstScreen, Line, first_screen_of
 from router.destinations.wording.fitting import MARK, json_bytes
-from router.destinations.wording.texts import markdown
 from router.domain.conversation import Deduplication, HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt

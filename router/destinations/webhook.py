@@ -27,7 +27,7 @@ from pydantic import AfterValidator, Discriminator, Field, Tag
 
 from router.destinations.base import OneByOne, document_of
 from router.destinations.config import Auth, Config, HttpsUrl, OneByOneConfig, SecretName
-from router.destinations.exchanges import JSON, Exchange, authorized, error_for, header_secret, secret_named
+from router.destinations.requests import JSON, Exchange, authorized, error_for, header_secret, secret_named
 from router.destinations.wording import ocsf
 from router.destinations.wording.fitting import fitted, json_bytes, json_size, json_text
 from router.domain.conversation import Deduplication, HttpAnswer, HttpRequest

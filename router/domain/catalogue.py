@@ -10,8 +10,8 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from router.domain.evidence import PropertyTable
+from router.domain.readable import remembered
 from router.domain.resources import parse_resource_id
-from router.domain.texts import remembered
 
 SAMPLE_TYPE = "SIMULATED_"
 """How the type of a sample begins, before that of the real alert."""

@@ -18,8 +18,8 @@ from datetime import datetime, timedelta
 
 from router.domain.clocks import is_possible
 from router.domain.deliveries import LONGEST_HOLD
+from router.domain.readable import timestamp
 from router.domain.rulebook import Lane
-from router.domain.texts import timestamp
 
 WARNING = timedelta(hours=1)
 """How long before its end the author of a long hold hears of it."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 
-from router.domain.texts import remembered
+from router.domain.readable import remembered
 
 
 @remembered

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 
-from router.domain.texts import remembered
+from router.domain.readable import remembered
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

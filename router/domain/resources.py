@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
-from router.domain.texts import remembered
+from router.domain.readable import remembered
 
 _WHOLES = re.compile(
     r".*/providers/microsoft\.(?:sql/servers|sql/managedinstances|storage/storageaccounts|documentdb/databaseaccounts"

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
+from router.domain.readable import one_line, remembered
 from router.domain.resources import is_connected
-from router.domain.texts import one_line, remembered
 
 
 @dataclass(frozen=True, slots=True)

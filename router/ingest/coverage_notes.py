@@ -27,7 +27,7 @@ from router.ingest.coverage_facts import (
 )
 from router.ingest.coverage_mentions import last_heard_by
 from router.ingest.observations import Observation
-from router.ingest.readers import TagReader
+from router.ingest.state_cache import TagReader
 from router.store.documents import find_documents, put_documents
 from router.store.sources import write_heard
 from router.store.store import Store, Transaction

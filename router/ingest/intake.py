@@ -25,7 +25,7 @@ from router.ingest.coverage_notes import CoverageNotes
 from router.ingest.grouping import aggregate_turns, tell_waiting
 from router.ingest.messages import Message, MessagePart, MessageReader, NotUnderstood
 from router.ingest.observations import Observation, in_time_order
-from router.ingest.readers import SilenceReader, TagReader
+from router.ingest.state_cache import SilenceReader, TagReader
 from router.ingest.transitions import SignalTransition, transition_for
 from router.store.decisions import find_outcomes, put_on_record
 from router.store.deliveries import add_deliveries

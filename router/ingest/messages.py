@@ -12,9 +12,9 @@ from router.domain.catalogue import Catalogue
 from router.domain.decisions import Code, Reason
 from router.domain.hubs import Arrival
 from router.domain.notices import RecordEntry
+from router.domain.readable import storable
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Kind, Quarantined, Signal, Stream
-from router.domain.texts import storable
 from router.ingest.observations import Observation
 from router.parse import LARGEST_BODY, read_signals, split_body
 

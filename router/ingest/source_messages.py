@@ -14,9 +14,9 @@ from shlex import quote
 import orjson
 
 from router.domain.coverage_sources import CoverageSourceKind
+from router.domain.readable import counted, timestamp
 from router.domain.resources import is_guid
 from router.domain.source_turns import MESSAGE_TYPE, SourceState, SourceTurn, finding_id_of
-from router.domain.texts import counted, timestamp
 from router.ingest.messages import Message
 
 SOURCE = "silent sources"

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from router.domain.keys import bounded
 from router.domain.posture import CATEGORIES
+from router.domain.readable import storable, timestamp
 from router.domain.signals import Stream
 from router.domain.silences import RESERVED
 from router.domain.suppression import Element, Operator, SuppressionRule
-from router.domain.texts import storable, timestamp
 from router.rulebook.documents import TWICE
 from router.rulebook.problems import Fault, Faults, KeyPath
 from router.rulebook.scope import read_scope

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
 
 from router.domain.errors import StoreError
-from router.domain.texts import storable
+from router.domain.readable import storable
 from router.domain.urls import is_example, is_host, is_loopback
 
 if TYPE_CHECKING:

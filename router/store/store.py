@@ -28,7 +28,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from router.domain import texts
+from router.domain import readable
 from router.domain.errors import StoreError
 from router.store.codec import Columns
 
@@ -142,13 +142,13 @@ def storable(value: Any) -> Any:
     """
     kind = type(value)
     if kind is str:
-        return texts.storable(value)
+        return readable.storable(value)
     if kind is int:
         return value if _LEAST <= value <= _MOST else max(_LEAST, min(value, _MOST))
     if value is None or kind is bytes:
         return value
     if isinstance(value, str):
-        return texts.storable(str(value))
+        return readable.storable(str(value))
     if isinstance(value, int):
         return int(value)
     if isinstance(value, list | tuple | set | frozenset):

@@ -9,13 +9,13 @@ import logging
 from collections import Counter
 from collections.abc import Sequence
 
-from router.domain import texts
+from router.domain import readable
 from router.domain.decisions import Outcome
 from router.domain.deliveries import Claim, DeliveryState, Settlement
 from router.domain.destination_holds import words_of_hold
 from router.domain.errors import without_words
 from router.domain.notices import RecordEntry
-from router.domain.texts import timestamp
+from router.domain.readable import timestamp
 from router.telemetry.metrics import (
     DELIVERY,
     DESTINATION,
@@ -106,4 +106,4 @@ def record_swept(log: logging.Logger, swept: Swept) -> None:
 
 def one_line(text: str) -> str:
     """A text as words alone, on one line of bounded length."""
-    return texts.one_line(text[:LONGEST])[:LONGEST]
+    return readable.one_line(text[:LONGEST])[:LONGEST]

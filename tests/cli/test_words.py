@@ -18,7 +18,7 @@ from router.cli.decisions import decisions_at
 from router.cli.printing import json_of
 from router.cli.screen import print_table, screen, table_of
 from router.cli.streams import complain
-from router.domain.texts import legible, legible_json, one_line
+from router.domain.readable import legible, legible_json, one_line
 from tests.cli.house import House, ndjson
 from tests.destinations.builders import an_entry
 from tests.destinations.test_words import FRAGMENTS, HOSTILE, acts

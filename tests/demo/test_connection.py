@@ -13,8 +13,8 @@ from alert_router_demo.soc import Soc, soc_in_thread
 from router.app.destination_readiness import readiness_of
 from router.app.rules import Rules, load_rules
 from router.cli.incoming import open_files
-from router.cli.job import Job, Report, do
 from router.cli.option_values import clock_for
+from router.cli.run_job import Job, Report, do
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Stream
 from tests.cli.house import House, ndjson

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from router.domain.texts import counted
+from router.domain.readable import counted
 from tests.cli.house import House, Said, a_process, column, lines_in
 from tests.docs.pages import page
 

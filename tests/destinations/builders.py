@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from router.destinations import discover
-from router.destinations.wording.briefing import Briefing, briefing_of
+from router.destinations.wording.notice_text import Briefing, briefing_of
 from router.domain.conversation import DestinationKind
 from router.domain.decisions import Change
 from router.domain.deliveries import NO_BACKGROUND, Attempt, Background, Delivery, Receipt

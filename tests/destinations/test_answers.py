@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.destinations.exchanges import EXCERPT, error_for, excerpt_of
+from router.destinations.requests import EXCERPT, error_for, excerpt_of
 from router.domain.conversation import HttpAnswer, retry_after_in
 from router.domain.deliveries import Attempt
 from router.domain.errors import Unavailable

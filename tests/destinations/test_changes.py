@@ -6,8 +6,8 @@ import json
 from typing import Any
 
 from router.destinations.paging import details_of
-from router.destinations.wording.briefing import briefing_of
-from router.destinations.wording.news import changes_between
+from router.destinations.wording.changes import changes_between
+from router.destinations.wording.notice_text import briefing_of
 from router.domain.decisions import Change
 from router.domain.deliveries import NO_BACKGROUND, Background, Counterpart
 from router.domain.evidence import Evidence

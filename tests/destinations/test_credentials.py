@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from router.destinations.config import SecretName
-from router.destinations.exchanges import secret_url
+from router.destinations.requests import secret_url
 from router.domain.conversation import AccessToken, Ask, HttpRequest
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Unauthorized

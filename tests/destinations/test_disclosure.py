@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from router.decide import decide, notice_for
-from router.destinations.wording.texts import name_of, texts_in
+from router.destinations.wording.escaping import name_of, texts_in
 from router.destinations.wording.withholding import disclosed
 from router.domain.notices import Notice
 from router.ingest.grouping.group_notices import named_member

@@ -23,7 +23,7 @@ from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavaila
 from router.domain.evidence import Evidence
 from router.domain.keys import delivery_key
 from router.domain.notices import Link
-from router.domain.texts import legible, one_line
+from router.domain.readable import legible, one_line
 from tests.destinations.builders import NOW, a_destination, a_huge_notice, a_notice, a_secret, an_attempt
 from tests.destinations.conversations import converse, mail_answered
 from tests.destinations.goldens import exchange_of

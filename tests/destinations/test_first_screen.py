@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.destinations.wording.briefing import briefing_of
 from router.destinations.wording.first_screen import LINES, LINKS, WIDTH, FirstScreen, first_screen_of
 from router.destinations.wording.fitting import MARK
+from router.destinations.wording.notice_text import briefing_of
 from router.domain.decisions import Change
 from router.domain.deliveries import NO_BACKGROUND, Background, Counterpart, Earlier
 from router.domain.evidence import Evidence

@@ -10,9 +10,9 @@ import pytest
 
 from router.destinations.base import document_of
 from router.destinations.paging import details_of
+from router.destinations.wording.changes import ending_of
 from router.destinations.wording.facts import image_words, package_words, risk_words, words_of_posture
 from router.destinations.wording.headlines import headline
-from router.destinations.wording.news import ending_of
 from router.destinations.wording.plain_text import text_of
 from router.domain.notices import Group, NamedMember
 from router.domain.posture import DatabaseRule, Image, Package, Risk

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.destinations.wording.escaping import mrkdwn
 from router.destinations.wording.fitting import (
     MARK,
     encodable,
@@ -21,7 +22,6 @@ from router.destinations.wording.fitting import (
     shorten_bytes,
     shorten_escaped,
 )
-from router.destinations.wording.texts import mrkdwn
 
 values: st.SearchStrategy[Any] = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**50), 2**50) | st.text(max_size=40),

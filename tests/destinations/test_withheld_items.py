@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from router.destinations.wording.news import changes_between
+from router.destinations.wording.changes import changes_between
 from router.destinations.wording.withholding import WITHHELD, names_in, values_in, withheld_from
 from router.domain.entities import Entities
 from router.domain.evidence import Evidence

@@ -17,7 +17,7 @@ from markdown_it import MarkdownIt
 
 from router.destinations import discover
 from router.destinations.wording import ocsf
-from router.destinations.wording.texts import html, in_language, journal, markdown, mrkdwn, plain
+from router.destinations.wording.escaping import html, in_language, journal, markdown, mrkdwn, plain
 from router.domain.conversation import AppendLines, Ask, DestinationKind, HttpRequest, LogRows, SendMail
 from router.domain.decisions import Change
 from router.domain.notices import Link, Notice

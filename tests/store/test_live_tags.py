@@ -21,7 +21,7 @@ from router.domain.owners import Owner, find_owner_of
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import Suppressions
-from router.ingest.readers import SLACK, TAGS_FRESH, TagReader
+from router.ingest.state_cache import SLACK, TAGS_FRESH, TagReader
 from router.store.documents import put_document
 from router.store.retention import LONGEST
 from router.store.sources import list_sources

@@ -23,7 +23,7 @@ from router.domain.rulebook import By, Grouping, Rulebook
 from router.domain.severity import Severity
 from router.domain.silences import Silence, SilenceBounds
 from router.ingest.intake import Intake, release_held
-from router.ingest.readers import SilenceReader
+from router.ingest.state_cache import SilenceReader
 from router.store.documents import document_of_silence, find_document, list_documents, put_document
 from router.store.rules import read_hits
 from router.store.store import Store

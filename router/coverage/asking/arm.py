@@ -16,7 +16,7 @@ from router.coverage.documents import CoverageDocument, Refusal, parsed_document
 from router.coverage.fields import find, find_list, find_text
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
-from router.domain.texts import one_line
+from router.domain.readable import one_line
 
 READER = "Reader"
 SECURITY_READER = "Security Reader"

@@ -30,7 +30,7 @@ from router.app.settings import Settings
 from router.coverage.asking.kubeconfig import ClusterAccess
 from router.coverage.asking.patience import Sleep, TimeLimit, retrying
 from router.domain.errors import RouterError
-from router.domain.texts import one_line
+from router.domain.readable import one_line
 
 INSTALL = "kubectl is not installed; install it, as with `az aks install-cli`, https://kubernetes.io/docs/tasks/tools/"
 

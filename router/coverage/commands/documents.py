@@ -24,7 +24,7 @@ from router.coverage.expected.manifest import CoverageManifest
 from router.coverage.facts import name_of_state
 from router.coverage.stored import READ_KINDS, documents_of_state
 from router.domain.errors import BadFile, BadUsage
-from router.domain.texts import counted
+from router.domain.readable import counted
 from router.store.documents import list_documents
 from router.store.sources import list_sources
 

@@ -34,10 +34,10 @@ from router.coverage.drill.running import Drill, DrillPlan, expected_destination
 from router.coverage.drill.subjects import CONTAINERS, MACHINES, NAMESPACE, DrillSubject, instructions, sample_drill
 from router.coverage.drill.verdict import KEPT_FROM_SAMPLES, is_settled
 from router.domain.errors import BadUsage, StoreError
+from router.domain.readable import counted
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.domain.texts import counted
 from router.store.store import Store
 
 NOT_PASSED = 1

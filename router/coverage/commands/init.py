@@ -32,7 +32,7 @@ from router.coverage.verdicts import CoverageState, Workload
 from router.destinations.wording.masking import masked
 from router.domain.coverage import WorkloadKind
 from router.domain.errors import BadFile
-from router.domain.texts import counted, one_line
+from router.domain.readable import counted, one_line
 from router.rulebook.documents import parse
 
 _MOST_PATTERNS = 50

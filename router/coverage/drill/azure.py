@@ -26,7 +26,7 @@ from router.deliver.http import Http
 from router.domain.catalogue import is_sample
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import BadFile, BadSetting, Unavailable
-from router.domain.texts import one_line
+from router.domain.readable import one_line
 
 MOST_PAGES = 200
 """Pages of a list that are read."""

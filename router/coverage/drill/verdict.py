@@ -13,9 +13,9 @@ from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.notices import RecordEntry
+from router.domain.readable import counted, timestamp
 from router.domain.rulebook import Lane
 from router.domain.silences import holder_words
-from router.domain.texts import counted, timestamp
 
 KEPT_FROM_SAMPLES = "the rules keep samples from it"
 

@@ -24,7 +24,7 @@ from router.coverage.judges import judged_rungs
 from router.coverage.plans.table import PLAN_OF_KIND, PLANS, DefenderPlan, plan_names
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.patterns import is_glob
-from router.domain.texts import timestamp
+from router.domain.readable import timestamp
 from router.rulebook.patterns import SUBSCRIPTION, may_meet
 from router.rulebook.policy_form import timedelta_for
 from router.rulebook.problems import INVALID, KeyPath, Level

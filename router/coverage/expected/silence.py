@@ -15,8 +15,8 @@ from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest
 from router.coverage.expected.sources import ExpectedSource, ExpectedSources, SilenceExcuses, expected_sources
 from router.domain.clocks import is_possible
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
+from router.domain.readable import timestamp
 from router.domain.source_turns import AT_ONCE, DOWN, KnownSource, SourceLook, SourceState, SourceTurn, SourceWatch
-from router.domain.texts import timestamp
 
 OFTEN = timedelta(hours=1)
 """How often the time up to which the hub is taken in is written."""

@@ -18,7 +18,7 @@ from router.coverage.readers.router_records import SourceFact
 from router.coverage.verdicts import Verdict, covered, unknown
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import AlertWatcher, HeardAlert, watcher_for
-from router.domain.texts import counted, timestamp
+from router.domain.readable import counted, timestamp
 
 LATELY = timedelta(days=90)
 """How long Defender keeps alerts, and so how old one may be that proves anything."""

@@ -16,7 +16,7 @@ from router.coverage.readers.subscriptions import NoSuppressionRulesFact, Suppre
 from router.coverage.remedies import list_command
 from router.coverage.verdicts import Verdict, covered, gap, unknown
 from router.domain.coverage import Rung
-from router.domain.texts import counted
+from router.domain.readable import counted
 
 _MOST = 10
 """How many rules are named."""

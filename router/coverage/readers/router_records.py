@@ -14,8 +14,8 @@ from router.coverage.stored import DRILL, KEY, NO_INSTANT, SOURCE, TAGS, WATCH
 from router.coverage.verdicts import CoverageEvidence
 from router.coverage.workloads import subscription_fact
 from router.domain.coverage_sources import CoverageSourceKind, LastHeard
+from router.domain.readable import timestamp
 from router.domain.source_turns import SourceWatch
-from router.domain.texts import timestamp
 
 EVERY_SOURCE = "sources"
 """What facts about all sources are found under."""

@@ -28,7 +28,7 @@ from router.coverage.report.findings import (
 from router.coverage.verdicts import CoverageState, Verdict, Workload
 from router.destinations.wording.masking import masked
 from router.domain.coverage import Rung, WorkloadKind
-from router.domain.texts import counted, one_line, timestamp
+from router.domain.readable import counted, one_line, timestamp
 
 _MOST_ROWS = 500
 """Rows of a table of a summary, which GitHub cuts at a megabyte."""

@@ -13,7 +13,7 @@ from router.coverage.report.findings import GateReport, evidence_time, exit_code
 from router.coverage.sources import ReportedSource
 from router.coverage.verdicts import CoverageEvidence, CoverageException, CoverageState, Verdict, Workload
 from router.destinations.wording.masking import masked
-from router.domain.texts import timestamp
+from router.domain.readable import timestamp
 
 
 def report_object(report: GateReport, now: datetime) -> dict[str, object]:

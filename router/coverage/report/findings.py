@@ -19,7 +19,7 @@ from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, W
 from router.destinations.wording.masking import masked
 from router.domain.clocks import is_plausible
 from router.domain.coverage import Rung
-from router.domain.texts import counted
+from router.domain.readable import counted
 
 GAP = 1
 """The exit code if there is a gap, also beside what is unknown."""

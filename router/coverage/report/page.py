@@ -43,7 +43,7 @@ from router.coverage.verdicts import CoverageEvidence, CoverageState, Workload
 from router.destinations.wording.masking import masked
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import CoverageSourceKind, LastHeard
-from router.domain.texts import counted, one_line, timestamp
+from router.domain.readable import counted, one_line, timestamp
 
 _TITLES = ("Gaps, and what mends them", "Unknown, and what would answer it", "Excused, by whom and until when")
 

@@ -33,8 +33,8 @@ from router.coverage.sources import ReportedSource, source_name
 from router.coverage.verdicts import CoverageException, CoverageState, Workload
 from router.destinations.wording.masking import masked
 from router.domain.coverage import Rung
+from router.domain.readable import counted, timestamp
 from router.domain.source_turns import RUNGS
-from router.domain.texts import counted, timestamp
 
 _MOST_COVERED = 20
 """How many workloads without a gap the matrix shows; more are counted."""

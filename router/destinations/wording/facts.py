@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from router.destinations.wording.texts import read_table
+from router.destinations.wording.escaping import read_table
 from router.domain.coverage import Rung
 from router.domain.evidence import Evidence, property_key
 from router.domain.notices import Notice

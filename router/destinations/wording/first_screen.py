@@ -11,10 +11,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from textwrap import wrap
 
-from router.destinations.wording.briefing import PORTAL, Briefing, owner_of
 from router.destinations.wording.facts import Fact
 from router.destinations.wording.fitting import CUT, MARK, one_line, shorten, shortened
 from router.destinations.wording.headlines import groups_words, headline_of, member_lines, subject_of
+from router.destinations.wording.notice_text import PORTAL, Briefing, owner_of
 from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.decisions import Change
 from router.domain.notices import ANNOUNCEMENT, Group, Link, NamedMember, Notice

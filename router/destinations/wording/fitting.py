@@ -9,7 +9,7 @@ from typing import Any, cast
 
 import orjson
 
-from router.domain.texts import legible_json
+from router.domain.readable import legible_json
 
 MARK = "… [cut]"
 """What stands where a text was cut."""

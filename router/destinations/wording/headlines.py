@@ -8,16 +8,16 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
+from router.destinations.wording.escaping import read_table
 from router.destinations.wording.facts import Fact
 from router.destinations.wording.fitting import MARK, one_line, shorten, shortened
-from router.destinations.wording.texts import read_table
 from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.catalogue import SAMPLE_TITLE
 from router.domain.notices import ANNOUNCEMENT, Group, NamedMember, Notice
+from router.domain.readable import remembered
 from router.domain.recommendations import find_missing_rung
 from router.domain.severity import assumed_words, severity_named
 from router.domain.signals import AZURE_MONITOR, DEFENDER, Kind, Stream
-from router.domain.texts import remembered
 
 ROUTER = "alert-router"
 """Where an announcement happens, for those columns of a vendor's that must name a place."""

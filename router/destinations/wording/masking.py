@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any
 
-from router.destinations.wording.texts import name_of, read_table, texts_in, with_texts
+from router.destinations.wording.escaping import name_of, read_table, texts_in, with_texts
 from router.domain.notices import Notice
 
 _VALUE_STANDS = {"apart": "(?&apart)", "either": "(?&apart)?", "glued": r"(?=\S)"}

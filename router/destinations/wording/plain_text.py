@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from router.destinations.wording.briefing import Briefing
 from router.destinations.wording.facts import Fact
 from router.destinations.wording.fitting import shorten
+from router.destinations.wording.notice_text import Briefing
 from router.domain.decisions import Change
 from router.domain.signals import Link
 

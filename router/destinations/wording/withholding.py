@@ -20,8 +20,8 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
+from router.destinations.wording.escaping import name_of, with_texts
 from router.destinations.wording.masking import masked_notice
-from router.destinations.wording.texts import name_of, with_texts
 from router.domain.evidence import CUT, Evidence, items_in
 from router.domain.notices import Group, Notice, is_about_ai
 from router.domain.rulebook import BY_TAG, By

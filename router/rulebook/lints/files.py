@@ -9,7 +9,7 @@ from pathlib import Path
 from router.domain.signals import Stream
 from router.rulebook.attack import FILE as ATTACK
 from router.rulebook.examples import DIRECTORY as EXAMPLES
-from router.rulebook.lints.subject import Subject
+from router.rulebook.lints.linted_rules import Subject
 from router.rulebook.owners import FILE as OWNERS
 from router.rulebook.policy import FILE as POLICY
 from router.rulebook.problems import Problem

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from router.domain.patterns import covers_glob
+from router.rulebook.lints.linted_rules import Subject
 from router.rulebook.lints.routes import about_impossible_glob, ids_by_name
-from router.rulebook.lints.subject import Subject
 from router.rulebook.owners import ANY, OwnerForm
 from router.rulebook.problems import Problem
 from router.rulebook.tag_files import LIVE

@@ -17,7 +17,7 @@ from router.domain.rulebook import Floor
 from router.domain.severity import Severity
 from router.domain.signals import Kind, Stream
 from router.rulebook.clauses import NOBODY, SEVERITIES, is_for_other_stream, may_be_about_coverage, status_word
-from router.rulebook.lints.subject import Subject
+from router.rulebook.lints.linted_rules import Subject
 from router.rulebook.lints.types import DECLARE, KnownTypes, about_unknown_type
 from router.rulebook.owners import OF_OWNERS
 from router.rulebook.patterns import compile_globs, may_meet

@@ -16,7 +16,7 @@ from itertools import product
 
 from router.domain.signals import Stream
 from router.domain.suppression import Element, Field, Operator, SuppressionRule
-from router.rulebook.lints.subject import Subject
+from router.rulebook.lints.linted_rules import Subject
 from router.rulebook.lints.types import GUID
 from router.rulebook.problems import KeyPath, Problem
 

@@ -12,7 +12,7 @@ from router.domain.patterns import is_glob
 from router.domain.posture import CATEGORIES
 from router.domain.signals import Stream
 from router.rulebook.catalogue import load_catalogue, load_spellings, rows_of
-from router.rulebook.lints.subject import Subject
+from router.rulebook.lints.linted_rules import Subject
 from router.rulebook.patterns import compile_globs
 from router.rulebook.problems import KeyPath, Problem
 from router.rulebook.suppression_directory import DIRECTORY

@@ -9,7 +9,7 @@ from alert_router_demo.connection import connected
 from alert_router_demo.soc import Soc
 from router.app.rules import load_rules
 from router.cli.incoming import open_files
-from router.cli.job import Job, do
+from router.cli.run_job import Job, do
 from router.domain.signals import Stream
 from tests.builders import NOW, RULES
 from tests.infra.queries.workspace import Rows

@@ -27,8 +27,8 @@ from typing import Any
 from unicodedata import normalize
 
 from router.domain.notices import Notice
+from router.domain.readable import legible, one_line
 from router.domain.signals import sound_link as sound_link
-from router.domain.texts import legible, one_line
 
 
 @cache

@@ -19,7 +19,7 @@ from router.destinations.wording.masking import masked
 from router.domain.conversation import CROWDED, AccessToken, HttpAnswer, HttpRequest, SendMail, retry_after_in
 from router.domain.deliveries import Attempt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
-from router.domain.texts import one_line
+from router.domain.readable import one_line
 
 JSON = {"content-type": "application/json"}
 

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
+from router.destinations.wording.changes import changes_between, ending_of, is_same_signal
+from router.destinations.wording.escaping import sound_link
 from router.destinations.wording.facts import (
     CODE,
     Fact,
@@ -23,8 +25,6 @@ from router.destinations.wording.facts import (
     words_of_posture,
 )
 from router.destinations.wording.headlines import count_words, headline, member_lines, reporter_of, severity_of
-from router.destinations.wording.news import changes_between, ending_of, is_same_signal
-from router.destinations.wording.texts import sound_link
 from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.decisions import Change, Code
 from router.domain.deliveries import Background, Counterpart

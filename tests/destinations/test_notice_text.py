@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.destinations.wording import headlines
+from router.destinations.wording.changes import changes_between
 from router.destinations.wording.facts import EVIDENCE, Fact, length_words, time_words, title_of
 from router.destinations.wording.fitting import MARK
-from router.destinations.wording.news import changes_between
 from router.destinations.wording.plain_text import note_of, text_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Background, Counterpart, Earlier
