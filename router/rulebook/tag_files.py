@@ -1,13 +1,14 @@
 """The files of tags that owners.yaml names: what `az graph query` says of resources, resource groups and subscriptions.
 
 An answer is {"data": [{"id", "tags"}], "total_records", "skip_token"}; one of more than 1,000 rows comes in pages, which follow
-each other in one file. A bare list of such rows will do, too. Beside files, or instead of them, owners.yaml may name the tags
-that `coverage check --live` read, which lie in the state.
+each other in one file. A bare list of such rows will do, too, and so will rows after each other. Beside files, or instead of
+them, owners.yaml may name the tags that `coverage check --live` read, which lie in the state.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping, Sequence
 from functools import partial
 from pathlib import PurePosixPath, PureWindowsPath
@@ -24,6 +25,8 @@ LIVE = "live"
 
 _QUERY = "az graph query --first 1000 -o json -q 'resources | union resourcecontainers | project id, tags'"
 """A query may unite these two tables: https://learn.microsoft.com/azure/governance/resource-graph/concepts/query-language"""
+
+_NUMBER = re.compile(r"[0-9]{1,15}")
 
 type _Complaint = tuple[str, str, int | None, Level, str]
 """What `Folder.blame` takes."""
@@ -100,20 +103,26 @@ def _understand(read: Mapping[str, bytes]) -> tuple[Tags, Sequence[_Complaint]]:
 def _rows_in(data: bytes) -> tuple[list[object], str | None]:
     """The rows of all pages in a file, and what to say where these are not all that were found."""
     rows: list[object] = []
-    total, token = 0, None
+    total, goes_on = 0, False
     for page in _documents_in(data):
         answer = page if isinstance(page, dict) else {"data": page}
-        found = answer.get("data")
+        # az and Resource Graph spell the names each in their own way: skip_token, $skipToken.
+        said = {name.lower().replace("_", "").removeprefix("$"): value for name, value in answer.items()}
+        found = said.get("data")
         if not isinstance(found, list):
-            raise Unreadable("is no answer of az graph query: it has no `data` with a list of rows", None)
+            rows.append(page)
+            continue
         rows += found
-        written, token = answer.get("total_records"), answer.get("skip_token")
-        total = max(total, written if isinstance(written, int) else 0)
-    if token is None and len(rows) >= total:
+        numbers = [str(said.get(name)) for name in ("totalrecords", "count")]
+        total = max(total, *(int(number) if _NUMBER.fullmatch(number) else 0 for number in numbers))
+        # The last of several pages may say that it was cut, too, so that their total counts for more.
+        is_cut = str(said.get("resulttruncated")).lower() == "true" and total <= len(found)
+        goes_on = is_cut or bool(said.get("skiptoken") or said.get("nextlink") or said.get("@odata.nextlink"))
+    if not goes_on and len(rows) >= total:
         return rows, None
     return rows, (
-        f"holds {len(rows)} of {total} rows, and what is missing has no tags; ask with --first 1000, and append the next "
-        "page, which --skip-token asks for"
+        f"holds {len(rows)} of {total if total > len(rows) else 'more'} rows, and what is missing has no tags; ask with "
+        "--first 1000, and append the next page, which --skip-token asks for"
     )
 
 
