@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from router.destinations.wording import masking
 from router.destinations.wording.masking import MASK, credential_forms, masked, masked_notice
+from router.domain.evidence import Evidence, items_in
 from router.domain.notices import Link
 from tests.destinations.builders import a_notice
 
@@ -521,11 +522,53 @@ def test_a_megabyte_of_hostile_text_is_masked() -> None:
 
 
 def test_properties_whose_names_say_that_they_are_credentials_are_masked_whole() -> None:
-    """A value that looks like nothing is masked where its property is called a password."""
-    notice = a_notice(extended={"SAS Token": CANARY, "account-key": CANARY, "Password policy": "strict", "pwd": ""})
+    """A value that looks like nothing is masked where its property, or a step of the path to it, is called a password."""
+    notice = a_notice(
+        extended={
+            "SAS Token": CANARY,
+            "account-key": CANARY,
+            "password.v": CANARY,
+            "Password policy": "strict",
+            "pwd": "",
+        }
+    )
     assert masked_notice(notice).extended == {
-        "SAS Token": MASK, "account-key": MASK, "Password policy": "strict", "pwd": "",
+        "SAS Token": MASK, "account-key": MASK, "password.v": MASK, "Password policy": "strict", "pwd": "",
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("document", "told"),
+    [
+        ('{"password":["hUnter2Canary","x"]}', ("password: [masked]",)),
+        ('{"Password":"hUnter2Canary x, y; z","user":"ada"}', ("Password: [masked]", "user: ada")),
+        ('{"a":{"db_secret":{"b":[{"c":"hUnter2Canary"}]},"d":1}}', ("a.db_secret: [masked]", "a.d: 1")),
+        ('{"pa\\u0073sword":"hUnter2Canary"}', ("password: [masked]",)),
+        ('{"run":"it --pa\\u0073sword hUnter2Canary"}', ("run: it --password [masked]",)),
+        ('{"k":"{\\"sas\\":[\\"hUnter2Canary\\"]}"}', ("k.sas: [masked]",)),
+        ('{"env":[{"name":"API_TOKEN","value":"hUnter2Canary"}]}', ("env: name: API_TOKEN; value: [masked]",)),
+        (f'{{"password":["hUnter2Canary"],"a":{"[" * 300}{"]" * 300}}}', ("password: [masked]", "a: … [cut]")),
+        ('[{"Value":"hUnter2Canary","Name":"DB_PASS"}]', ("Value: [masked]; Name: DB_PASS",)),
+        (
+            '{"name":"DB_PASS","from":{"key":"x"},"password":null,"passwordSet":"it\\u0027s"}',
+            ("name: DB_PASS", "from.key: x", "passwordSet: it's"),
+        ),
+    ],
+)
+def test_what_stands_below_the_name_of_a_credential_in_json_is_masked(document: str, told: tuple[str, ...]) -> None:
+    """It is nested, listed or escaped, and stands in a property or in evidence that says the property in words."""
+    notice = a_notice(extended={"Command line": document}, evidence=Evidence(commands=items_in(document)))
+    masked_one = masked_notice(notice)
+    assert masked_one.evidence.commands == items_in(masked_one.extended["Command line"]) == told
+    assert masked_notice(masked_one) == masked_one
+
+
+def test_what_several_words_of_evidence_say_below_one_name_is_masked() -> None:
+    """Each of them is; what stands beside the name is told."""
+    document = '{"secret":{"a":"hUnter2Canary","b":["hUnter2Canary"]},"run":"x --password hUnter2Canary -v"}'
+    evidence = Evidence(commands=items_in(document))
+    told = masked_notice(a_notice(extended={"Command line": document}, evidence=evidence))
+    assert told.evidence.commands == (MASK, MASK, "run: x --password [masked] -v")
 
 
 def test_a_link_that_carries_a_credential_is_left_out_whole() -> None:

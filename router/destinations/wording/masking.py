@@ -5,6 +5,7 @@ Rows are data, and are not masked.
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from functools import cache
 from typing import Any
 
 from router.destinations.wording.escaping import name_of, read_table, texts_in, with_texts
+from router.domain.evidence import bounded, items_in
 from router.domain.notices import Notice
 
 _VALUE_STANDS = {"apart": "(?&apart)", "either": "(?&apart)?", "glued": r"(?=\S)"}
@@ -99,11 +101,19 @@ def masked_notice(notice: Notice) -> Notice:
     # Most signs stand nowhere in a notice, and so need not be looked for in each of its many texts.
     lowered = "\n".join(set(texts_in(notice))).lower()
     signs = [sign for sign in _every_sign() if sign in lowered]
-    if not signs and not any(name_of(name) in credential_names() for name in notice.extended):
+    if not signs and _ESCAPED not in lowered and not any(map(_is_credential, notice.extended)):
         return notice
+    values = {name: _masked_property(name, value, signs) for name, value in notice.extended.items()}
+    # Evidence has some properties in words already, in which a name no longer stands beside all that is below it.
+    worded = {
+        bounded(item): told
+        for name, value in notice.extended.items()
+        if values[name] not in (value, MASK)
+        for item, told in _worded(value, values[name])
+    }
 
     def mask(text: str) -> str:
-        return _masked_by(signs, text)
+        return worded.get(text) or _masked_by(signs, text)
 
     # The lines of a remediation are those of one text: a private key, for one, has several.
     steps = "\n".join(notice.remediation)
@@ -113,11 +123,103 @@ def masked_notice(notice: Notice) -> Notice:
         link=notice.link if notice.link is not None and mask(notice.link) == notice.link else None,
         links=tuple(replace(one, text=mask(one.text)) for one in notice.links if mask(one.url) == one.url),
         remediation=notice.remediation if (told := mask(steps)) == steps else tuple(told.split("\n")),
-        extended={
-            mask(name): MASK if value and name_of(name) in credential_names() else mask(value)
-            for name, value in notice.extended.items()
-        },
+        extended={mask(name): value for name, value in values.items()},
     )
+
+
+_ESCAPED = "\\u00"
+"""How JSON may write any letter of a name."""
+
+_DEPTH = 50
+"""Levels of JSON that are looked through; what is nested more deeply is masked."""
+
+_PAIRS = {"name": "value", "key": "value", "parametername": "parametervalue"}
+"""Where a document writes a name, and where the value of it, in lower case."""
+
+
+def _is_credential(name: str) -> bool:
+    """Whether the name of a property, or a step of the path that it is, says that the value is a credential."""
+    if name_of(name) in credential_names():
+        return True
+    return "." in name and any(name_of(step) in credential_names() for step in name.split("."))
+
+
+def _masked_property(name: str, value: str, signs: Iterable[str]) -> str:
+    """The value of a property. What stands below a name in JSON is masked however it is nested, listed or escaped."""
+    if value and _is_credential(name):
+        return MASK
+    is_json = value.lstrip()[:1] in ("{", "[")
+    is_escaped = is_json and _ESCAPED in value
+    if is_escaped or (is_json and _has_sign_of_a_name(value.lower())):
+        try:
+            document = json.loads(value, strict=False)
+        except (ValueError, RecursionError):
+            return _masked_by(signs, value)
+        clean = _masked_in(document, _DEPTH)
+        if is_escaped or clean != document:
+            written = json.dumps(clean, ensure_ascii=False).encode(errors="replace").decode()
+            told = masked(written)
+            if clean != document or told != written:
+                return told
+    return _masked_by(signs, value)
+
+
+def _masked_in(document: Any, depth: int) -> Any:
+    """JSON in which a mark stands for all that is below the name of a credential, or beside it as its value."""
+    if isinstance(document, list):
+        return [_masked_in(item, depth - 1) for item in document] if depth else MASK
+    if isinstance(document, str) and document.lstrip()[:1] in ("{", "["):
+        try:
+            held = json.loads(document, strict=False)
+        except (ValueError, RecursionError):
+            return document
+        clean = _masked_in(held, depth - 1) if depth else MASK
+        return document if clean == held else json.dumps(clean, ensure_ascii=False)
+    if not isinstance(document, dict):
+        return document
+    if not depth:
+        return MASK
+    named = {
+        _PAIRS[name.lower()]
+        for name, held in document.items()
+        if name.lower() in _PAIRS and isinstance(held, str) and _ends_as_credential(held)
+    }
+    masks = named.union(filter(_ends_as_credential, document))
+    return {
+        name: MASK if held and held is not True and masks & {name, name.lower()} else _masked_in(held, depth - 1)
+        for name, held in document.items()
+    }
+
+
+def _ends_as_credential(name: str) -> bool:
+    return name_of(name) in credential_names() or _name_pattern().search(name.strip()) is not None
+
+
+@cache
+def _name_pattern() -> re.Pattern[str]:
+    return re.compile(_whole(r"(?&name)\Z", read_table("wording/credentials.toml")["parts"]))
+
+
+def _has_sign_of_a_name(lowered: str) -> bool:
+    return any(sign in lowered for sign in _name_signs())
+
+
+@cache
+def _name_signs() -> frozenset[str]:
+    """Texts in lower case of which one stands in every name of a credential."""
+    names = next(form.signs for form in credential_forms() if form.name == "name and value")
+    return names | {name for name in credential_names() if not any(sign in name for sign in names)}
+
+
+def _worded(value: str, told: str) -> Iterator[tuple[str, str]]:
+    """The words for what a value holds, each beside what is told of it; a mark alone where one stands for several."""
+    words, clean = items_in(value), items_in(told)
+    if len(words) == len(clean):
+        yield from zip(words, clean, strict=True)
+        return
+    for one in words:
+        stays = masked(one)
+        yield one, stays if stays in clean else MASK
 
 
 @cache
