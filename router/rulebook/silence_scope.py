@@ -249,7 +249,7 @@ def _refuse_broad_glob(option: str, glob: str, field: Field) -> None:
 
 def _tells(piece: str, glob: str, field: Field, is_name: bool) -> bool:
     # How a name begins tells it apart, also where it is a word of ids, such as web in Microsoft.Web.
-    if is_name and glob.startswith(piece):
+    if is_name and (glob.startswith(piece) or begins_many(piece)):
         return not begins_many(piece)
     return find_breadth(piece, field) is None
 

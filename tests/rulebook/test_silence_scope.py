@@ -124,7 +124,7 @@ def test_what_is_no_name_of_a_machine_is_refused(host: str, words: str) -> None:
     [
         "aws*", "AWS-*", "aws?*", "aws-?*", "aws-ec2-*", "aws-ec2*", "aws-ec*", "aws-s3-bucket-*", "aws*ec2*", "aws-?c2-inst*",
         "?ws-s3*", "gcp-*", "log-group*", "arn*", "arn?aws*", "arn?aws?ec2?us-east-1?123456789012?*", "project*", "projects*",
-        "us-east-1*", "a*instance*",
+        "us-east-1*", "a*instance*", "*aws-ec2*", "*-ec2-instance*",
     ],
 )  # fmt: skip
 def test_how_the_names_of_all_that_a_connector_or_an_account_has_begin_is_refused(glob: str) -> None:
