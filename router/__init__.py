@@ -6,16 +6,15 @@ Rooms, in the order in which a message walks through them, and the ground floor 
     parse/         bytes -> Alert | Finding | Quarantined                     pure
     rulebook/      rules/ -> Rulebook, and every problem with file and line
     decide/        (signal, rulebook, silences, now) -> Decision, Notice, explanation   pure
-    ingest/        a batch of messages -> one transaction, with windows, limits and incidents in grouping/; on a clock, which
-                   expected sources are silent
-    store/         signals, decisions, deliveries, groups, what was taken of a hub, quarantine, documents (silences, holds, what
-                   rules went through), in one SQL over two engines
+    ingest/        a batch of messages -> one transaction; grouping/ inside: windows, limits, incidents
+    store/         signals, decisions, deliveries, groups, what was taken of a hub, quarantine, documents, in one SQL over two
+                   engines; the pure rules of a delivery's life
     deliver/       claim, send, settle, retry, pause: the only network I/O to destinations
-    destinations/  one file or folder for each kind; what they share in wording/                 pure
-    coverage/      documents of Azure, kubectl and the state -> which workloads Defender watches; in live/, what to ask
-                   Azure and clusters for them; in drill/, a test alert that is followed to every destination   pure
+    destinations/  a file for each kind, with what it alone needs beside it; words in wording/   pure
+    coverage/      which workloads Defender watches, whole: what is expected, documents, asking/ Azure and clusters for them,
+                   judges/, report/, commands/; in drill/, a test alert that is followed to every destination
     telemetry/     metrics, traces and log records, derived from what rooms returned
-    app/           settings, wiring, service, maintenance on a clock, what people hear of rules, health
+    app/           settings, wiring, service, maintenance on a clock, health
     cli/           alert-router ...
     domain/        the ground floor: words as frozen values, protocols, errors
 """

@@ -182,6 +182,16 @@ def test_the_package_draws_every_room_that_there_is() -> None:
     assert sorted(drawn) == sorted(path.name for path in ROUTER.iterdir() if (path / "__init__.py").exists())
 
 
+def test_a_package_draws_no_module_that_is_not_there() -> None:
+    """What stands in columns at the head of a package are its modules."""
+    for path in ROUTER.rglob("__init__.py"):
+        drawn = re.findall(
+            r"(?:^|  )([a-z_]+)/? {2,}", ast.get_docstring(ast.parse(path.read_text())) or "", re.MULTILINE
+        )
+        there = {one.stem for one in path.parent.iterdir()}
+        assert set(drawn) <= there, path.relative_to(ROOT)
+
+
 @pytest.mark.parametrize(
     "room", ["parse", "decide", "destinations", "coverage", "domain", "store/delivery_lifecycle", "store/turn_order"]
 )

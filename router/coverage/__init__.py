@@ -44,7 +44,7 @@ People see it by these.
     commands/       `coverage check|report|init` and `drill`; the documents that they are given, the tags that they keep
     report/         what was judged: as text, as JSON, for CI and as a page
 
-All but `asking/`, `commands/`, `drill/azure`, `drill/running`, `expected/loading`, `report/page` and `report/text` is pure.
+All but `asking/`, `commands/`, `drill/azure`, `drill/running`, `expected/loading`, `report/page` and `report/text` are pure.
 
 A fact that is absent makes nothing covered: each judge says what it needs to have seen, and where it has not, what would answer
 it. So taking a document away never makes anything covered.

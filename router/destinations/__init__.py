@@ -1,6 +1,6 @@
 """Kinds of destination, pure: what to ask of a vendor, and what its answers mean.
 
-Kinds are discovered, not registered. A new kind is one new file here, or a folder where it needs several, and golden files
+Kinds are discovered, not registered. A new kind is one new file here, with others beside it where it is large, and golden files
 under `tests/destinations/`. What kinds share in words stands in `wording/`.
 """
 

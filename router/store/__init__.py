@@ -1,7 +1,7 @@
 """Where everything is kept, in SQL: a module of functions for each topic, which take a transaction.
 
 store                   the state, its transactions, and what differs between the engines; steps/: the tables
-sqlite                  the file that one machine keeps; private: who may read it, and the witness of what it lost
+sqlite                  the file that one machine keeps; permissions: who may read it, and the witness of what it lost
 postgresql              a server; bulk: one statement for many rows; conninfo: its address, and how it is connected to
 
 ledger, signals         the latest state of each signal, what holds it, what rules can match of it

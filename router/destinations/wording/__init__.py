@@ -5,5 +5,5 @@ facts         times, evidence, posture, coverage in words   changes       what a
 plain_text    that as text with headings                    first_screen  what a phone shows of a notice
 withholding   what a destination never gets                 masking       what looks like a credential
 escaping      the texts of a notice in a vendor's language  fitting       cutting to what a vendor takes
-ocsf          a notice as an OCSF finding
+ocsf          a notice as an OCSF finding                   whereabouts   where it happened, by names
 """

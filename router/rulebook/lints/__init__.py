@@ -5,6 +5,7 @@
     routes   routes that nothing can match, and quiet ones that keep nothing quiet
     owners   entries of owners.yaml that are never reached
     files    files that nothing reads where they stand
+    linted_rules  what all of them look at: the rules of one stream, and their files
 
 Each lint takes a `Subject` and yields warnings that have a code. `rules check` runs them and a start does not, so a lint may
 take its time; but where there are a hundred thousand rules it must not compare each with each.
