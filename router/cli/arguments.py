@@ -51,7 +51,8 @@ class Parser(ArgumentParser):
         if wanted := _WANTED.get(f"{self.prog}: {lacking}") or _WANTED.get(lacking):
             message = f"{lacking}: is missing; {wanted}"
         elif found := _CHOICE.search(message):
-            message += _nearest(found[1], found[2].replace("'", "").split(", "))
+            choices = found[2].replace("'", "")  # which Python 3.13.0 writes, and later ones do not
+            message = message.replace(found[2], choices) + _nearest(found[1], choices.split(", "))
         raise BadUsage(f"{message.removeprefix('argument ')}; see {self.prog} --help")
 
 

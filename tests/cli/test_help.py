@@ -10,6 +10,7 @@ import pytest
 
 from router.cli.arguments import PROGRAM, read_help
 from router.cli.parser import new_parser
+from router.domain.errors import BadUsage
 from tests.docs.command_line import commands
 from tests.docs.pages import page
 
@@ -66,3 +67,12 @@ def test_the_docs_give_a_command_the_same_exit_codes() -> None:
     """docs/command-line.md says more of each, and no other ones."""
     told = {command for command in commands() if "Exit code 1 " in page("docs/command-line.md").section(command)}
     assert told == {command for command in commands() if "found" in HELP[command]}
+
+
+@pytest.mark.parametrize("choices", ["check, test", "'check', 'test'"])
+def test_a_word_that_is_none_of_the_choices_is_told_alike_by_each_python(choices: str) -> None:
+    """Python 3.13.0 quotes the choices, and later ones do not."""
+    with pytest.raises(
+        BadUsage, match=r"^COMMAND: invalid choice: 'chek' \(choose from check, test\); did you mean check\?"
+    ):
+        new_parser().error(f"argument COMMAND: invalid choice: 'chek' (choose from {choices})")
