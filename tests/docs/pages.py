@@ -88,7 +88,8 @@ def page(name: str) -> Page:
 
 def papers() -> list[Page]:
     """Every paper that is written."""
-    paths = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md", *sorted(DOCS.glob("*.md"))]
+    tops = ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY")
+    paths = [*(ROOT / f"{name}.md" for name in tops), *sorted(DOCS.glob("*.md"))]
     return [page(str(path.relative_to(ROOT))) for path in paths if path.is_file()]
 
 
