@@ -68,6 +68,16 @@ class DefenderDouble(Endpoint):
         self.asked: Callable[[str], None] = lambda question: None
         self.faults.clear()
 
+    def end_exports(self) -> None:
+        """Exports nothing more of what was raised before; from any thread but its own."""
+        asyncio.run_coroutine_threadsafe(self._end_exports(), self._loop).result()
+
+    async def _end_exports(self) -> None:
+        exporting = [*self._exporting]
+        for task in exporting:
+            task.cancel()
+        await asyncio.gather(*exporting, return_exceptions=True)
+
     def count(self) -> int:
         """How many samples were raised."""
         return len(self.raised)
