@@ -148,7 +148,7 @@ def test_hooks_are_commands_and_look_at_the_whole_directory(house: House) -> Non
 
 def test_what_the_docs_say_to_copy_is_what_there_is() -> None:
     """Inputs and hooks are called as the action and the hooks are, and the commands are commands."""
-    snippets = {fence.label: fence.text for fence in page("docs/rules.md").fences}
+    snippets = {fence.label: fence.text for fence in page("docs/rule-checks.md").fences}
     (job,) = yaml.safe_load(snippets[".github/workflows/rules.yml"])["jobs"].values()
     assert job["steps"][-1]["with"].keys() <= INPUTS.keys()
     (source,) = yaml.safe_load(snippets[".pre-commit-config.yaml"])["repos"]

@@ -14,12 +14,16 @@ from tests.docs.pages import Fence, page
 NOW = "2026-11-24T12:00:00Z"
 """The day on which the papers were written; the ends of their rules are counted from it."""
 
+PAGES_OF_RULES = ("docs/rules.md", "docs/suppressions.md", "docs/owners.md")
+"""The pages that give files of rules whole, coverage.yaml aside."""
+
 _FRAGMENT = "fragment of "
 
 
 def whole_files() -> dict[str, str]:
-    """The rules files that docs/rules.md gives whole, by path."""
-    return {fence.label: fence.text for fence in page("docs/rules.md").fences if fence.label.startswith("rules/")}
+    """The rules files that the pages about rules give whole, by path."""
+    fences = [fence for name in (*PAGES_OF_RULES, "docs/coverage.md") for fence in page(name).fences]
+    return {fence.label: fence.text for fence in fences if fence.label.startswith("rules/")}
 
 
 def fragments(name: str) -> list[Fence]:
@@ -28,7 +32,7 @@ def fragments(name: str) -> list[Fence]:
 
 
 def write_rules(directory: Path) -> Path:
-    """The rules of docs/rules.md, with the starter's attack.yaml."""
+    """The rules of these pages, with the starter's attack.yaml."""
     for label, text in whole_files().items():
         file = directory / label
         file.parent.mkdir(parents=True, exist_ok=True)

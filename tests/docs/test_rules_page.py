@@ -1,4 +1,4 @@
-"""docs/rules.md says what the loader does, and its snippets are rules that load."""
+"""The pages about rules say what the loader does, and their snippets are rules that load."""
 
 from __future__ import annotations
 
@@ -25,9 +25,19 @@ from router.rulebook.scope import PORTABLE, find_field, is_portable
 from router.rulebook.when_form import WhenForm
 from tests.builders import RULES
 from tests.docs.pages import ROOT, Fence, Table, column, page, pairs, spans
-from tests.docs.rules_on_paper import NOW, apply_fragment, fragments, replace_in_policy, whole_files, write_rules
+from tests.docs.rules_on_paper import (
+    NOW,
+    PAGES_OF_RULES,
+    apply_fragment,
+    fragments,
+    replace_in_policy,
+    whole_files,
+    write_rules,
+)
 
 PAGE = page("docs/rules.md")
+SUPPRESSIONS = page("docs/suppressions.md")
+CHECKS = page("docs/rule-checks.md")
 BAD = ROOT / "tests/rulebook/bad"
 WHEN = PAGE.table("The keys of `when`", "key")
 
@@ -48,7 +58,7 @@ def test_every_snippet_of_rules_is_loaded_by_a_test() -> None:
     rules = r"rules/\S+|fragment of rules/(cwpp|cspm)/policy\.yaml|tests/\S+\.json"
     beside = r"\.vscode/settings\.json|\.github/workflows/rules\.yml|\.gitlab-ci\.yml|\.pre-commit-config\.yaml"
     known = re.compile(f"{rules}|{beside}")
-    for name in ("docs/rules.md", "docs/destinations.md"):
+    for name in (*PAGES_OF_RULES, "docs/rule-checks.md", "docs/destinations.md"):
         for fence in page(name).fences:
             if fence.language in ("yaml", "json"):
                 assert known.fullmatch(fence.label), (name, fence)
@@ -117,13 +127,13 @@ def _to(stream: str) -> list[str]:
 
 def test_the_keys_of_an_owners_entry_are_listed() -> None:
     """Those by which an entry knows what it matches; the others say whose it is."""
-    listed = _all_spans(PAGE.table("Owners", "key"), "key")
+    listed = _all_spans(page("docs/owners.md").table("Owners", "key"), "key")
     assert listed == [key for key in OwnerForm.model_fields if key not in ("group", "service", "pager", "environment")]
 
 
 def test_the_keys_of_an_entry_of_coverage_are_listed() -> None:
     """With an example of each, which is sound; an exception takes some of them, and three of its own."""
-    table = PAGE.table("Coverage", "key of an entry")
+    table = page("docs/coverage.md").table("What the manifest says", "key of an entry")
     assert column(table, "key of an entry") == list(ExpectationForm.model_fields)
     assert set(ExceptionForm.model_fields) - set(ExpectationForm.model_fields) == {"owner", "reason", "ends"}
     for row in table:
@@ -157,12 +167,12 @@ def test_the_plans_are_listed() -> None:
 
 def test_the_keys_of_a_suppression_rule_are_listed() -> None:
     """The keys are those of Defender's body."""
-    assert set(column(PAGE.table("Suppression rules", "key"), "key")) == set(PropertiesForm.model_fields)
+    assert set(column(SUPPRESSIONS.table("Suppression rules", "key"), "key")) == set(PropertiesForm.model_fields)
 
 
 def test_the_fields_of_suppression_are_listed() -> None:
     """The fields that work in Defender too, and those that work here only."""
-    portable, own = (_all_spans(table, "field") for table in PAGE.tables("What an element asks"))
+    portable, own = (_all_spans(table, "field") for table in SUPPRESSIONS.tables("What an element asks"))
     assert set(portable) == PORTABLE
     assert len(portable) == len(PORTABLE)
     assert all(find_field(field) and not is_portable(field) for field in own)
@@ -185,7 +195,7 @@ def _kind_of(field: str) -> str:
 @pytest.mark.parametrize(("place", "level"), [(0, "problem"), (1, "warning")], ids=["refused", "warned about"])
 def test_what_is_refused_and_warned_about_is_listed(place: int, level: str) -> None:
     """By its code: each that the page lists is given of a bad rule, and each that is given is on the page."""
-    row = PAGE.table("What is refused, what is warned about", "level")[place]
+    row = SUPPRESSIONS.table("What is refused, what is warned about", "level")[place]
     lines = [line for file in BAD.glob("*/suppressions/*.txt") for line in file.read_text().splitlines()]
     given = {line.split()[1] for line in lines if line.startswith(level)}
     assert set(spans(row["code"])) - {"reserved-name"} == given
@@ -193,12 +203,14 @@ def test_what_is_refused_and_warned_about_is_listed(place: int, level: str) -> N
 
 def test_the_tables_of_attack_yaml_are_listed() -> None:
     """The tables are those of the form; the version is told before them."""
-    assert ["version", *column(PAGE.table("ATT&CK", "table"), "table")] == list(AttackForm.model_fields)
+    assert ["version", *column(page("docs/attack.md").table("The tables of attack.yaml", "table"), "table")] == list(
+        AttackForm.model_fields
+    )
 
 
 def test_an_editor_finds_a_schema_for_every_sort_of_file() -> None:
     """The settings name each schema that `rules schema` writes, for files that there are."""
-    settings = json.loads(PAGE.fence(".vscode/settings.json"))
+    settings = json.loads(CHECKS.fence(".vscode/settings.json"))
     by_schema = {Path(schema).name: glob for schema, glob in settings["yaml.schemas"].items()}
     by_schema |= {Path(one["url"]).name: one["fileMatch"][0] for one in settings["json.schemas"]}
     assert by_schema.keys() == {f"{name}.schema.json" for name in schemas(discover(), CoverageForm)}

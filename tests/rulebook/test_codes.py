@@ -1,4 +1,4 @@
-"""Each sort of problem has a code, and each code is described in docs/rules.md."""
+"""Each sort of problem has a code, and each code is described in docs/rule-checks.md."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 from tests.rulebook.test_bad_rules import BAD
 
 ROOT = Path(__file__).parents[2]
-SECTION = (ROOT / "docs" / "rules.md").read_text().partition("### Codes\n")[2].partition("\n### ")[0]
+SECTION = (ROOT / "docs" / "rule-checks.md").read_text().partition("## Codes\n")[2].partition("\n## ")[0]
 DESCRIBED = dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", SECTION, re.MULTILINE))
 SOURCES = [
     *(ROOT / "router" / "rulebook").rglob("*.py"),
