@@ -11,7 +11,7 @@ from typing import Any
 import yaml
 
 from router.rulebook import load_catalogue
-from tests.docs.rules_on_paper import fragments
+from tests.docs.rules_on_paper import PAGES_OF_DESTINATIONS, fragments
 
 SUPPRESSIONS = 3_000
 ROUTES = 200
@@ -43,7 +43,7 @@ def write_large(rules: Path) -> None:
     for stream in ("cwpp", "cspm"):
         destinations = {
             f"{name}-{number}": destination
-            for number, fragment in enumerate(fragments("docs/destinations.md"))
+            for number, fragment in enumerate(fragments(*PAGES_OF_DESTINATIONS))
             if fragment.label.endswith(f"rules/{stream}/policy.yaml")
             for name, destination in yaml.safe_load(fragment.text).get("destinations", {}).items()
         } | {"archive": {"kind": "file", "path": f"{stream}.ndjson"}}

@@ -19,7 +19,7 @@ from router.cli import main
 from router.cli.parser import new_parser
 from tests.builders import RULES, alert_body
 from tests.cli.house import House, a_suppression
-from tests.docs.pages import DOCS, page
+from tests.docs.pages import page, papers
 from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
@@ -163,12 +163,7 @@ def test_what_the_docs_say_to_copy_is_what_there_is() -> None:
 def installations() -> Iterator[str]:
     """Each shell text that installs the program: of the action, of what `init` writes, and of the docs."""
     repository = STARTER_REPOSITORY.glob("workflow-*.yml")
-    fences = [
-        fence.text
-        for path in DOCS.glob("*.md")
-        for fence in page(f"docs/{path.name}").fences
-        if fence.language == "yaml"
-    ]
+    fences = [fence.text for paper in papers() for fence in paper.fences if fence.language == "yaml"]
     yield from (step["run"] for step in STEPS if "run" in step)
     for document in [*(path.read_text() for path in repository), *(text for text in fences if "pip install" in text)]:
         yield from texts_in(yaml.safe_load(document))

@@ -60,10 +60,10 @@ class Page:
         (text,) = [fence.text for fence in self.fences if fence.label == label]
         return text
 
-    def heading_at(self, anchor: str) -> str:
-        """The heading that a link names after `#`."""
-        (heading,) = [heading for _, heading in _HEADING.findall(self.prose) if _slug(heading) == anchor]
-        return str(heading)
+    @property
+    def title(self) -> str:
+        """The first heading."""
+        return self.text.partition("\n")[0].removeprefix("# ")
 
     def section(self, heading: str) -> str:
         """What stands under a heading, up to the next heading of any level."""
@@ -89,7 +89,7 @@ def page(name: str) -> Page:
 def papers() -> list[Page]:
     """Every paper that is written."""
     tops = ("README", "CONTRIBUTING", "CHANGELOG", "SECURITY")
-    paths = [*(ROOT / f"{name}.md" for name in tops), *sorted(DOCS.glob("*.md"))]
+    paths = [*(ROOT / f"{name}.md" for name in tops), *sorted(DOCS.rglob("*.md"))]
     return [page(str(path.relative_to(ROOT))) for path in paths if path.is_file()]
 
 

@@ -9,13 +9,18 @@ from typing import Any
 import yaml
 
 from tests.builders import RULES
-from tests.docs.pages import Fence, page
+from tests.docs.pages import DOCS, Fence, page
 
 NOW = "2026-11-24T12:00:00Z"
 """The day on which the papers were written; the ends of their rules are counted from it."""
 
 PAGES_OF_RULES = ("docs/rules.md", "docs/suppressions.md", "docs/owners.md")
 """The pages that give files of rules whole, coverage.yaml aside."""
+
+_KINDS = sorted(path.name for path in (DOCS / "destinations").glob("*.md"))
+
+PAGES_OF_DESTINATIONS = ("docs/destinations.md", *(f"docs/destinations/{name}" for name in _KINDS))
+"""What the kinds have in common, and a page for each."""
 
 _FRAGMENT = "fragment of "
 
@@ -26,9 +31,9 @@ def whole_files() -> dict[str, str]:
     return {fence.label: fence.text for fence in fences if fence.label.startswith("rules/")}
 
 
-def fragments(name: str) -> list[Fence]:
-    """The snippets of a page that are part of a policy: keys that take the place of the whole policy's."""
-    return [fence for fence in page(name).fences if fence.label.startswith(_FRAGMENT)]
+def fragments(*names: str) -> list[Fence]:
+    """The snippets of pages that are part of a policy: keys that take the place of the whole policy's."""
+    return [fence for name in names for fence in page(name).fences if fence.label.startswith(_FRAGMENT)]
 
 
 def write_rules(directory: Path) -> Path:

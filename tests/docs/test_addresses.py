@@ -79,7 +79,7 @@ def test_no_address_in_the_rules_is_anybodys(path: Path) -> None:
     assert sorted({host for host in hosts_in(path.read_text()) if not is_nobodys(host)}) == []
 
 
-PAPERS = ["README.md", *(path.relative_to(ROOT).as_posix() for path in sorted(DOCS.glob("*.md")))]
+PAPERS = ["README.md", *(path.relative_to(ROOT).as_posix() for path in sorted(DOCS.rglob("*.md")))]
 
 
 @pytest.mark.parametrize("name", PAPERS)

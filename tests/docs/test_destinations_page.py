@@ -1,9 +1,8 @@
-"""docs/destinations.md says what each kind does, and its snippets run."""
+"""docs/destinations.md and the page of each kind say what it does, and their snippets run."""
 
 from __future__ import annotations
 
 import json
-import re
 from typing import Any
 
 import pytest
@@ -29,28 +28,24 @@ from router.destinations.config import PLACEHOLDERS, OneByOneConfig
 from router.destinations.log_analytics import log_tables
 from router.destinations.wording import first_screen, ocsf
 from router.destinations.wording.fitting import MARK
-from router.destinations.wording.masking import MASK, credential_forms
+from router.destinations.wording.masking import MASK, masked
 from router.domain.conversation import HttpRequest
 from router.domain.decisions import Change
 from tests.destinations.builders import NOW, a_destination, a_secret, an_attempt
 from tests.destinations.conversations import converse, replied
-from tests.docs.pages import column, page, pairs, spans
+from tests.docs.pages import Page, column, page, pairs, spans
 
 PAGE = page("docs/destinations.md")
 KINDS = discover()
 
 
-def _sections() -> dict[str, str]:
-    """The kinds by the anchors of their sections, to which the first table links."""
-    rows = PAGE.tables("The kinds")[0]
-    return {row["kind"].partition("](#")[2].rstrip(")"): spans(row["kind"])[0] for row in rows}
-
-
-SECTIONS = _sections()
+def of_kind(kind: str) -> Page:
+    """The page of a kind."""
+    return page(f"docs/destinations/{kind}.md")
 
 
 def test_every_kind_is_listed_with_its_lane_and_how_it_deduplicates() -> None:
-    """Lane, deduplication and batch of each kind are those that it declares, and every kind has a section."""
+    """Lane, deduplication and batch of each kind are those that it declares, and it links to the page of each."""
     table, changes = PAGE.tables("The kinds")[:2]
     told = {
         spans(row["kind"])[0]: (spans(row["lane"])[0], spans(row["deduplicates"])[0], int(row["batch"]))
@@ -58,7 +53,7 @@ def test_every_kind_is_listed_with_its_lane_and_how_it_deduplicates() -> None:
     }
     assert told == {name: (kind.lane, kind.deduplicates, kind.batch) for name, kind in KINDS.items()}
     assert column(changes, "kind") == list(KINDS)
-    assert list(SECTIONS.values()) == list(KINDS)
+    assert [row["kind"].partition("](")[2] for row in table] == [f"destinations/{name}.md)" for name in KINDS]
 
 
 def test_what_an_update_and_a_resolution_do_is_told_for_every_change() -> None:
@@ -117,21 +112,27 @@ def test_the_limits_are_those_that_are_kept() -> None:
     assert "Truncated: nothing" in (file.__doc__ or "")
 
 
-def test_the_forms_of_credentials_are_listed() -> None:
-    """Each form that is masked is on the page, in order, with a link to where it is documented."""
-    cells = " ".join(row["masked"] for row in PAGE.table("Credentials", "what"))
-    listed = re.findall(r"\[((?:[^\[\]]|\[[^\[\]]*\])+)\]\((https:[^)]+)\)", cells)
-    assert listed == [(form.name, form.source) for form in credential_forms()]
-    assert f"`{MASK}`" in PAGE.prose
+_EXAMPLES = "such as, with X for the credential"
 
 
-@pytest.mark.parametrize(("anchor", "kind"), SECTIONS.items(), ids=SECTIONS.values())
-def test_the_keys_of_a_config_are_listed(anchor: str, kind: str) -> None:
-    """Each kind's keys are on the page, and those that it cannot do without are marked."""
+def test_the_credentials_of_the_page_are_masked() -> None:
+    """Each example of a form is masked where its value stands."""
+    examples = [span for row in PAGE.table("Credentials", "what") for span in spans(row[_EXAMPLES]) if "X" in span]
+    assert len(examples) > 12
+    for example in examples:
+        shown = masked(example.replace("X", "tr0ub4dor-and-31-more-x"))
+        assert MASK in shown, (example, shown)
+        assert "tr0ub4dor" not in shown, (example, shown)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_keys_of_a_config_are_listed(kind: str) -> None:
+    """Each kind's keys are on its page, and those that it cannot do without are marked."""
     model = KINDS[kind].Config
     shared = {"kind", *OneByOneConfig.model_fields}
     fields = {field.alias or name: field for name, field in model.model_fields.items() if name not in shared}
-    table = PAGE.table(PAGE.heading_at(anchor), "key")
+    paper = of_kind(kind)
+    table = paper.table(paper.title, "key")
     assert column(table, "key") == list(fields)
     for name, absent in pairs(table, "key", "if absent").items():
         assert (absent == "a problem") is fields[name].is_required()
@@ -179,7 +180,7 @@ def test_the_placeholders_are_listed() -> None:
 @pytest.mark.parametrize("name", ["correlation_id", "sys_id", "number", "active"])
 def test_columns_of_the_routers_own_are_not_for_fields(name: str) -> None:
     """The four columns that the page calls the router's own are refused in `fields`."""
-    assert "`correlation_id`, `sys_id`, `number` and `active` are its own" in PAGE.prose
+    assert "`correlation_id`, `sys_id`, `number` and `active` are its own" in of_kind("servicenow").prose
     example = KINDS["servicenow"].Config.model_json_schema()["examples"][0]
     with pytest.raises(ValidationError, match="needs this column for itself"):
         KINDS["servicenow"].Config.model_validate(example | {"fields": {name: "1"}})
@@ -187,18 +188,18 @@ def test_columns_of_the_routers_own_are_not_for_fields(name: str) -> None:
 
 def test_the_stream_declarations_are_printed(capsys: pytest.CaptureFixture[str]) -> None:
     """The snippet prints a declaration of each table's stream, with all of its columns."""
-    _run(PAGE.fence("streams.py"))
+    _run(of_kind("log_analytics").fence("streams.py"))
     declared = json.loads(capsys.readouterr().out)
     assert declared.keys() == {f"Custom-{name}" for name in log_tables()}
     for name, table in log_tables().items():
         columns = {one["name"]: one["type"] for one in declared[f"Custom-{name}"]["columns"]}
         assert columns == table.columns
-        assert name in PAGE.prose
+        assert name in of_kind("log_analytics").prose
 
 
 def test_the_page_verifies_what_the_webhook_signs() -> None:
     """The receiver's function takes a message by either secret, and none that is old, altered or signed by another."""
-    is_genuine = _run(PAGE.fence("verify.py"))["is_genuine"]
+    is_genuine = _run(of_kind("webhook").fence("verify.py"))["is_genuine"]
     both = ["WEBHOOK_SECRET_NEXT", "WEBHOOK_SECRET"]
     destination = a_destination("webhook", secret=[{"secret": name} for name in both])
     (ask,), _ = converse(destination, [an_attempt(secrets=both)], lambda ask: replied(200))
@@ -213,5 +214,5 @@ def test_the_page_verifies_what_the_webhook_signs() -> None:
 
 def _run(code: str) -> dict[str, Any]:
     names: dict[str, Any] = {}
-    exec(compile(code, "docs/destinations.md", "exec"), names)  # noqa: S102  Our own snippet, from our own page.
+    exec(compile(code, "docs/destinations", "exec"), names)  # noqa: S102  Our own snippet, from our own page.
     return names

@@ -16,19 +16,19 @@ from tests.docs.pages import ROOT, page, spans
 from tests.waiting import PATIENCE
 
 PAGE = page("docs/destinations.md")
+EXAMPLE = page("docs/destinations/a-new-kind.md")
 RECIPE = page("CONTRIBUTING.md").section("A kind of destination")
 FILE = "router/destinations/chat.py"
 GOLDEN = "tests/destinations/golden/chat/opened.json"
 
 LINES = (
-    "| [`chat`](#chat) | `ticket` | `none` | 1 | the key at the end |",
+    "| [`chat`](destinations/chat.md) | `ticket` | `none` | 1 | the key at the end |",
     "| `chat` | a message | a message | a message | a message |",
     "| `chat` | message 2,000 characters |",
 )
 """A line for each of the three tables, as the recipe asks."""
 
-SECTION = """
-## Chat
+OWN_PAGE = """# Chat
 
 | key | says | if absent |
 |---|---|---|
@@ -46,12 +46,13 @@ def house(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for part in ("router", "alert_router_demo", "docs", "tests"):
         shutil.copytree(ROOT / part, house / part, ignore=unneeded)
     shutil.copy(ROOT / "pyproject.toml", house)
-    (house / FILE).write_text(PAGE.fence(FILE))
+    (house / FILE).write_text(EXAMPLE.fence(FILE))
     for case in CASES:
         golden = (house / GOLDEN).with_name(f"{case.name}.json")
         golden.parent.mkdir(exist_ok=True)
-        golden.write_text(PAGE.fence(GOLDEN))
-    (house / "docs" / PAGE.path.name).write_text(_with_lines(PAGE.text) + SECTION)
+        golden.write_text(EXAMPLE.fence(GOLDEN))
+    (house / "docs" / PAGE.path.name).write_text(_with_lines(PAGE.text))
+    (house / "docs/destinations/chat.md").write_text(OWN_PAGE)
     return house
 
 
@@ -68,7 +69,7 @@ def _with_lines(text: str) -> str:
 def test_the_recipe_asks_for_as_many_golden_files_as_there_are() -> None:
     """The number in both papers is that of the cases, and the example names each of them."""
     number = {8: "eight", 9: "nine", 10: "ten"}[len(CASES)]
-    example = PAGE.section("A new kind in one file")
+    example = EXAMPLE.prose
     assert f"{number} golden files" in RECIPE
     assert f"{number} golden files" in example
     assert {case.name for case in CASES} <= set(spans(example))
@@ -100,7 +101,7 @@ def test_a_new_kind_keeps_the_contract_by_being_there(house: Path) -> None:
 
 
 def test_a_new_kind_is_pure_and_on_the_page_as_the_recipe_asks(house: Path) -> None:
-    """A line in each table and a section are all that the tests of the page ask for."""
+    """A line in each table and a page of its own are all that the tests of the page ask for."""
     page, purity = "tests/docs/test_destinations_page.py", "tests/test_architecture.py"
     asked = "kind or keys or limits or (test_architecture and destinations)"
     said = run_in(house, "pytest", "-v", "-p", "no:cacheprovider", page, purity, "-k", asked)

@@ -27,6 +27,7 @@ from tests.builders import RULES
 from tests.docs.pages import ROOT, Fence, Table, column, page, pairs, spans
 from tests.docs.rules_on_paper import (
     NOW,
+    PAGES_OF_DESTINATIONS,
     PAGES_OF_RULES,
     apply_fragment,
     fragments,
@@ -58,7 +59,7 @@ def test_every_snippet_of_rules_is_loaded_by_a_test() -> None:
     rules = r"rules/\S+|fragment of rules/(cwpp|cspm)/policy\.yaml|tests/\S+\.json"
     beside = r"\.vscode/settings\.json|\.github/workflows/rules\.yml|\.gitlab-ci\.yml|\.pre-commit-config\.yaml"
     known = re.compile(f"{rules}|{beside}")
-    for name in (*PAGES_OF_RULES, "docs/rule-checks.md", "docs/destinations.md"):
+    for name in (*PAGES_OF_RULES, "docs/rule-checks.md", *PAGES_OF_DESTINATIONS):
         for fence in page(name).fences:
             if fence.language in ("yaml", "json"):
                 assert known.fullmatch(fence.label), (name, fence)
@@ -94,7 +95,7 @@ def test_the_examples_of_the_page_come_true(rules: Path, capsys: pytest.CaptureF
 
 
 @pytest.mark.parametrize(
-    "fragment", [*fragments("docs/rules.md"), *fragments("docs/destinations.md")], ids=lambda fence: fence.text[:40]
+    "fragment", fragments("docs/rules.md", *PAGES_OF_DESTINATIONS), ids=lambda fence: fence.text[:40]
 )
 def test_a_part_of_a_policy_fits_into_the_whole_one(fragment: Fence, rules: Path) -> None:
     """Every other snippet of a policy loads without a problem or a warning in the place of its keys."""
