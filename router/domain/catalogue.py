@@ -62,7 +62,6 @@ class AttackTable:
 
     Attributes:
         words: tactic ids by every spelling of an intent or a tactic name, reduced by `word_of`.
-        successors: by the id of a revoked technique, the technique that replaced it.
         techniques: the tactics of those techniques that say more than the intent they arrive with.
     """
 
@@ -96,7 +95,6 @@ class Deprecation(NamedTuple):
 
     Attributes:
         since: the day, or the month, as Microsoft gives it; None where it gives none.
-        replaced_by: the alert types that Microsoft named in its place; these may be deprecated by now, too.
     """
 
     since: str | None
@@ -107,7 +105,6 @@ class AlertType(NamedTuple):
     """What is known beforehand of one alert type, for the most part from Microsoft's alert reference.
 
     Attributes:
-        title: its title; empty where it is not known.
         field_only: whether it was seen in the field only, and no page of Microsoft's lists it.
     """
 
@@ -132,14 +129,7 @@ _CLOSE = 0.9
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Catalogue:
-    """Alert types and properties, and how to tell a Defender plan from what a message says.
-
-    Attributes:
-        plan_names: the plan of each component, by its name in lower case.
-        prefixes: beginnings of alert types in lower case, the longest first, each with its plan.
-        resource_plans: the plan that watches a resource type, by the type in lower case.
-        properties: the list of the evidence that extended properties belong to, by their names.
-    """
+    """Alert types and properties, and plans by what names them, in lower case; the longest prefix stands first."""
 
     types: Mapping[str, AlertType] = field(default_factory=dict)
     plan_names: Mapping[str, str] = field(default_factory=dict)

@@ -35,11 +35,7 @@ class Code(StrEnum):
 
 
 class Reason(NamedTuple):
-    """Why a decision is what it is.
-
-    Attributes:
-        words: more about it, for people; empty where there is no more to say.
-    """
+    """Why a decision is what it is."""
 
     code: Code
     words: str = ""
@@ -101,11 +97,7 @@ class StepCode(StrEnum):
 
 
 class DecisionStep(NamedTuple):
-    """One step of a decision.
-
-    Attributes:
-        rule: the name of the suppression rule, the silence or the route that answered; None where none did.
-    """
+    """One step of a decision."""
 
     code: StepCode
     rule: str | None = None
@@ -127,7 +119,6 @@ class Decision:
 
     Attributes:
         notice: what people are notified of; None for nothing: destinations that only `always` names are not people.
-        suppressed_by: the name, as `router.domain.silences` gives it, of the suppression rule or silence that holds the signal.
         people: those of the destinations that routes, or `otherwise`, name.
     """
 

@@ -11,13 +11,7 @@ type Version = int | str
 
 
 class DocumentKind(StrEnum):
-    """The kinds of documents. Their values are stored.
-
-    A silence holds signals back for some hours, a hold keeps a destination from being asked; a change says who made what of
-    them when. A fact is what is known of the coverage of a workload, and tags are a resource's. Silent sources are those
-    that are expected and of which nothing was heard for too long. Sources, snapshots of a subscription's findings, and of
-    a stream its rules and what people were told of them, have tables of their own, and are counted among documents.
-    """
+    """The kinds of documents, whose values are stored. Sources, snapshots, rules and rule events have tables of their own."""
 
     SILENCE = "silence"
     HOLD = "hold"

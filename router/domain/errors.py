@@ -1,21 +1,4 @@
-"""The error tree. A message starts with the thing at fault and says what to do.
-
-RouterError
-├── UserError           a person can mend it before trying again; the command line prints it as one line and exits with 2
-│   ├── BadUsage        the command was called wrongly
-│   ├── BadFile         a file cannot be read, or is not what it should be
-│   ├── BadPolicy       a policy has problems; carries them all
-│   ├── BadSetting      an app setting is missing or cannot be used
-│   └── StateInUse      another process holds the state
-├── StoreError          the state failed; nothing was taken in, so the platform must try again
-├── Undecodable         one row of the state cannot be decoded; trying again does not help, so the row is set aside
-├── HubError            an event hub cannot be read or written just now
-├── Ending              this process is told to end, so another one must do it
-└── DeliveryError       a destination did not take a delivery
-    ├── Unavailable     it may later: network errors, 408, 425, 429, 5xx
-    ├── Unauthorized    it refuses our credentials: 401, 403
-    └── Rejected        it never will: any other 4xx, or an answer that says so
-"""
+"""The error tree. A message starts with the thing at fault and says what to do."""
 
 from __future__ import annotations
 

@@ -17,29 +17,13 @@ from router.domain.readable import remembered
 class Evidence:
     """What a responder looks for first, out of a signal's entities and extended properties.
 
-    The lists stand in the order in which a responder asks for them: where it happened, who did it from where, by which means,
-    to what. Each list is without repeats, what entities say before what properties say.
+    The lists stand in the order in which a responder asks for them. Each is without repeats, what entities say before what
+    properties say; what is known beside a name stands behind it in brackets.
 
     Attributes:
-        workloads: Kubernetes deployments, replica sets, daemon sets, jobs and the like.
-        services: services of a cluster or of an operating system.
-        roles: roles and their bindings, of a cluster or of a cloud.
-        kubernetes_objects: other objects of a cluster, such as webhook configurations.
-        storage_containers: containers of blobs or documents, and file shares.
-        blobs: blobs, and files in file shares, by their URLs where there are any.
-        secrets: names of what a vault holds, and of vaults; never a secret itself.
-        accounts: user accounts and service principals, by their names, with a SID in brackets that the signal says by itself.
-        attackers: IP addresses that the signal itself calls the attacker's.
-        locations: where addresses are, and in whose network.
-        domains: domain names, with the addresses that they resolve to in brackets.
-        threats: what threat intelligence says of addresses, files and the like, and its reports.
-        malware: names of malware, with its category in brackets.
-        processes: processes, what the signal is about first: `path: command line (number), by account, child of image`, as
-            far as it is known; without the path where the command line says it.
-        registry_values: values of the Windows registry, behind their keys.
-        user_agents: user agents and other words of client software for itself.
-        emails: mails, clusters of mails, and mails that were reported.
-        connections: network connections: source -> destination:port protocol; the source alone where no more is known.
+        secrets: names of what a vault holds; never a secret itself.
+        processes: what the signal is about first: `path: command line (number), by account, child of image`.
+        connections: source -> destination:port protocol, as far as it is known.
         others: what entities of other types name, behind their type.
     """
 

@@ -32,8 +32,7 @@ class Arrival:
         place: the sequence number, the place in the file, or how many equal lines came before.
         enqueued: when the hub got it; None where it is from no hub.
         part: which of the signals of one message that holds several, counted from 1.
-        again: not 0 where a message that is on record is decided once more, because the rule that held it ended or because it
-            is read again.
+        again: not 0 where a message that is on record is decided once more.
     """
 
     origin: str
@@ -75,11 +74,7 @@ def message_of(key: str) -> str:
 
 
 class Partition(NamedTuple):
-    """One partition of one hub.
-
-    Attributes:
-        hub: the hub's name, which is its stream's.
-    """
+    """One partition of one hub."""
 
     hub: str
     id: str
@@ -108,11 +103,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class HubEpoch:
-    """A partition from when its hub was created until the hub is created anew: a sequence number means one event in it.
-
-    Attributes:
-        number: how often the hub was created, counted from 1.
-    """
+    """A partition from when its hub was created until the hub is created anew: a sequence number means one event in it."""
 
     partition: Partition
     number: int

@@ -25,8 +25,6 @@ class Release:
     """What had held a signal back that is notified now. Times are ISO 8601 in UTC.
 
     Attributes:
-        kind: what held it: `rule` or `silence`.
-        name: the name of the rule, or the id of the silence.
         ended: when it ended; None where it was taken away or changed before its end.
     """
 
@@ -53,11 +51,8 @@ class Group:
     """A group of signals as its notices have it.
 
     Attributes:
-        by: what its members have in common, as pairs of name and value.
         named: the latest of those that are still open, the gravest first.
-        limited: whether it is a summary: a group of what the limit of its destination held back.
-        groups: how many groups a summary counts, each of which gets a notice of its own when it is its turn; it names groups
-            instead of signals. None for any other group.
+        groups: how many groups a summary counts, which names groups instead of signals; None for any other group.
     """
 
     by: tuple[tuple[str, str], ...]
@@ -79,31 +74,16 @@ class Notice:
     Whether it opened, was updated or resolved stands in the delivery.
 
     Attributes:
-        key: the signal key, or the key of the group that the notice is about.
         title, description: as in `Signal`, without markup and with what their placeholders stand for.
+        unfilled_title: its title with the names of its placeholders, where it has any, as a group names its other members.
         started: as in `Alert`; of a finding, when Defender first came to this result.
-        resource, resource_type, resource_group, subscription: the resource id and its parts.
-        unfilled_title: its title with the names of its placeholders, where it has any; a group's notices name its other
-            members so, since it is not known by then which of their properties are withheld.
-        is_whole: whether it holds all that this version tells of a signal; not so where it was cut to wait in a group's
-            state.
-        routes_to: those of them that lead to a destination, by its name.
-        reason: why it is notified, as a code with words.
+        is_whole: whether it holds all that is told of a signal, and was not cut to wait in a group's state.
+        routes_to: those of `routes` that lead to a destination, by its name.
         remediation: what to do, line by line, without markup.
-        category, package, image, rule, scanner, risk: as in `Finding`; also of a vulnerability as grouped until July 2026, and
-            the risk of an attack path.
-        has_more_cves: whether it names more than these, or may: its list was not read to the end.
-        namespaces: the namespaces in that cluster that it names, if they are no more than 50.
         connector: the name of the security connector that brought its resource; where that is not known, its GUID.
-        tags: those tags of the resource that a destination groups by, by their names in lower case.
-        alerts: the ids of the alerts that an incident names, the first 50.
-        extended: what only this type of signal says, as texts.
         unlisted: the names in `extended` of what says something and stands in no list of the evidence, shortest values first.
-        status_only: whether nothing changed since the turn before but the status, and times.
-        paged: whether the rules send it to a pager as well, or sent one of its group there; a sample counts for none.
-        closing: how it ended, in words, where that is not that Defender says it is over: it is exempt, or not seen any more.
-        subscription_name: what owners.yaml calls the subscription, or the AWS account or GCP project, of the resource.
-        links: the pages that the message names beside its page in the portal.
+        paged: whether the rules send it, or one of its group, to a pager as well; a sample counts for none.
+        closing: how it ended, in words, where Defender does not say that it is over.
         recipient: the only mail address that it is for; None for those that the policy names.
     """
 
@@ -193,13 +173,10 @@ class RecordEntry:
     """One decision as it is put on record. `DECISION_KEYS` names what other programs read of it.
 
     Attributes:
-        key: the identity of the message: (hub epoch, partition, sequence), (file body, position in it), or (line of standard
-            input, how many equal lines came before it).
+        key: the identity of the message, as `Arrival.key` has it.
         at: when it was decided, in ISO 8601.
-        id, stream, kind, type, title, severity, status, plan, resource, sample: what the signal says; None or `unknown`
-            where the message was not understood.
-        notice: what people are notified of, where they are.
-        signal: the key of the ledger's row that the message is about; None where the message was not understood.
+        kind: `unknown` where the message was not understood, of which id, stream and the like are None.
+        signal: the key of the signal; None where the message was not understood.
         turn: the turn of that signal that the decision made; None where it made none, as a repeat.
     """
 
@@ -247,17 +224,14 @@ _OF_MANAGEMENT = re.compile(r"(?:simulated_|sample_)?arm_", re.IGNORECASE)
 https://learn.microsoft.com/azure/defender-for-cloud/defender-for-resource-manager-introduction"""
 
 _PROVIDERS = ("microsoft.cognitiveservices/", "microsoft.machinelearningservices/", "microsoft.botservice/")
-"""The providers of resources that end users' words go through: models and agents (`CognitiveServices/accounts` and
-projects in it, also speech, vision and language), workspaces, hubs and endpoints of Machine Learning, and bots. All of their
-types are meant: which of them Defender names is known when an alert comes."""
+"""The providers of resources that end users' words go through: models, agents, endpoints of Machine Learning, and bots."""
 
 
 def is_about_ai(notice: Notice) -> bool:
     """Whether an alert or incident is about AI: by its type, by its plan, or by its resource, whatever its plan.
 
-    Of an AI resource, alerts about its management are not: prompts never stand in them. Every other type is, also one that
-    no list has yet: a plan that was guessed from a type's beginning says nothing of what stands in it. An incident is also one
-    where it names an alert of such a type, or a resource of that kind.
+    Of an AI resource, alerts about its management are not: prompts never stand in them. An incident is also one where it
+    names an alert of such a type, or a resource of that kind.
     """
     if notice.plan == _AI or _TYPE.match(notice.type):
         return True

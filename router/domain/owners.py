@@ -13,12 +13,7 @@ from router.domain.tags import NO_TAGS, Tags, TagText
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NamedScope:
-    """A subscription, an account or a project as people call it.
-
-    Attributes:
-        name: its name; None where only its environment is given.
-        environment: the environment that all in it belongs to; None where only its name is given.
-    """
+    """A subscription, an account or a project as people call it; it has a name, an environment, or both."""
 
     name: str | None = None
     environment: str | None = None
@@ -81,12 +76,7 @@ class Ownership:
     """One entry of owners.yaml.
 
     Attributes:
-        owner: the owner of what it matches; None where it says only the environment.
-        is_at: whether it matches an account, a project, a cluster, its namespaces and a connector; None where it names none of
-            them.
-        has_name_and_tags: whether it matches the names and the tags of a signal's resource; None where it names none of them.
-        from_tags: what of the owner and the environment has values of tags in it: group, service or environment.
-        number: which entry of the file it is, from 1; None where it is of no file.
+        from_tags: which of group, service and environment have values of tags in them.
     """
 
     owns: Callable[[str | None, str | None], bool]
@@ -121,9 +111,7 @@ class Owners:
     """Who answers for what.
 
     Attributes:
-        tags: the tags of resources, by which an entry may know what it matches.
-        live_tags: the names, in lower case, of the tags that rules name and that the state is asked for; none where
-            owners.yaml does not say so.
+        live_tags: the names, in lower case, of the tags that the state is asked for.
     """
 
     entries: tuple[Ownership, ...] = ()

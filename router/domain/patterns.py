@@ -83,12 +83,7 @@ def find_address(text: str) -> IPNumber | None:
 
 
 class AddressRange(NamedTuple):
-    """All addresses that begin with the same bits.
-
-    Attributes:
-        length: how many bits they have in common.
-        prefix: these bits, as a number.
-    """
+    """All addresses that begin with the same `length` bits, which as a number are `prefix`."""
 
     version: int
     length: int
@@ -122,11 +117,7 @@ class AddressRange(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class AddressRanges:
-    """Some ranges, asked together; an address costs as many look-ups as there are different lengths.
-
-    Attributes:
-        by_length: the prefixes of the ranges of each version and length, the longest first.
-    """
+    """Some ranges, by version and length, the longest first; an address costs a look-up for each different length."""
 
     by_length: tuple[tuple[int, int, frozenset[int]], ...] = ()
 

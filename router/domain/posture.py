@@ -22,9 +22,7 @@ class Package:
     """The software that a finding asks to update.
 
     Attributes:
-        type: where it comes from, such as npm or deb.
-        fixed: the version in which it is mended; None where there is none, or none is known.
-        fix_status: whether there is a version in which it is mended, as the message wrote it (FixAvailable, NoFix, ...).
+        fix_status: FixAvailable, NoFix and the like, as the message wrote it.
     """
 
     name: str
@@ -38,12 +36,7 @@ class Package:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cves:
-    """The CVEs that a finding names.
-
-    Attributes:
-        ids: their ids in upper case, each once, in order.
-        is_whole: whether they are all that the message names: its list was read to the end.
-    """
+    """The CVEs that a finding names, in upper case; all of them if `is_whole`."""
 
     ids: tuple[str, ...]
     is_whole: bool = True
@@ -65,9 +58,6 @@ class GroupedFacts:
     """What a vulnerability as grouped until July 2026 says of itself, for people.
 
     It stands apart from what individual recommendations say: rules match none of it, and a change of it is no news, as before.
-
-    Attributes:
-        has_fix: whether its vendor has mended it; None where the message does not say.
     """
 
     package: Package | None = None
@@ -78,11 +68,7 @@ class GroupedFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DatabaseRule:
-    """The rule of a vulnerability assessment that a database breaks.
-
-    Attributes:
-        has_baseline: whether a result was accepted as the baseline; None where the message does not say.
-    """
+    """The rule of a vulnerability assessment that a database breaks."""
 
     id: str
     category: str | None = None
@@ -100,8 +86,6 @@ class Risk:
     https://learn.microsoft.com/rest/api/defenderforcloud/assessments
 
     Attributes:
-        level: the level; None where it is missing, `None`, or not evaluated.
-        factors: what it rests on, such as exposure to the internet.
         is_contextual: whether it rests on the resource's surroundings; otherwise it only repeats the severity.
     """
 

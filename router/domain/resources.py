@@ -22,11 +22,7 @@ _SUBSCRIPTION = re.compile(r"(?:/?subscriptions/)?([0-9a-f]{8}(?:-[0-9a-f]{4}){3
 
 
 class ResourceId(NamedTuple):
-    """The parts of an ARM id, in their own case; None where the id does not have them.
-
-    Attributes:
-        type: the type that the last provider names, such as Microsoft.Sql/servers/databases.
-    """
+    """The parts of an ARM id, in their own case; None where the id does not have them."""
 
     subscription: str | None = None
     resource_group: str | None = None
@@ -113,8 +109,6 @@ class CloudLocation:
 
     Attributes:
         cloud: AWS or GCP; None for Azure, and where nothing tells.
-        projects: the id and the number of the GCP project, as far as they are known.
-        namespaces: the namespaces in that cluster that the signal names.
         connectors: the name, the ARM id and the GUID of the security connector that brought it, as far as they are known.
         native: what it is called in its own cloud where that is not Azure: an ARN, or a name of Google's.
     """

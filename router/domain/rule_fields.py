@@ -37,14 +37,7 @@ type Texts = Mapping[str, tuple[str, ...]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleFields:
-    """What suppression rules and routes can match of a signal, and by what people know it. Texts are as they arrived.
-
-    Attributes:
-        package: the name of the software that it asks to update.
-        location: where in which cloud the resource is; None where nothing tells.
-        extended: the texts of each extended property that offers any.
-        entities: the properties of each entity that rules can match, each once, by its normalised type.
-    """
+    """What suppression rules and routes can match of a signal, and by what people know it. Texts are as they arrived."""
 
     kind: Kind
     id: str
@@ -136,10 +129,7 @@ class StandingSignal(NamedTuple):
     """A signal that stands and that rules could match: it was routed, or a rule holds it.
 
     Attributes:
-        outcome: the outcome of its latest turn, ROUTED or SUPPRESSED.
-        severity: how severe it was when last observed; None where no severity is known.
-        fields: what rules can match of it; None where that is not kept: only key and place of it were left, or what is
-            stored is damaged.
+        fields: what rules can match of it; None where that is not kept, or is damaged.
     """
 
     key: str

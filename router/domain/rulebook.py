@@ -33,7 +33,6 @@ class Clause:
     """One key of a route's `when`.
 
     Attributes:
-        holds: whether a signal, with its ATT&CK ids, meets it.
         holds_by: the same by other owners and tags; None where it asks for none.
     """
 
@@ -75,12 +74,7 @@ class Route:
 
 @dataclass(frozen=True, slots=True)
 class Floor:
-    """The lowest severity that is forwarded.
-
-    Attributes:
-        default: that of every plan without one of its own.
-        by_plan: those of Defender plans, by the plan's name.
-    """
+    """The lowest severity that is forwarded."""
 
     default: Severity
     by_plan: Mapping[str, Severity] = field(default_factory=dict)
@@ -127,11 +121,7 @@ BY_TAG = "tag."
 
 @dataclass(frozen=True, slots=True)
 class ByTag:
-    """A tag that the resources of a group's signals have in common.
-
-    Attributes:
-        name: the tag's name in lower case: the names of tags are the same whatever their case.
-    """
+    """A tag, by its name in lower case, that the resources of a group's signals have in common."""
 
     name: str
 
@@ -158,8 +148,7 @@ class Grouping:
     """Which signals a destination is notified of together.
 
     Attributes:
-        window: how long after its first signal a group takes others in; None where it is open as long as one of them stands,
-            and is over with the last of them.
+        window: how long after its first signal a group takes others in; None where it is open as long as one of them stands.
     """
 
     by: tuple[By | ByTag, ...]
@@ -181,11 +170,7 @@ class Limit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DestinationSpec:
-    """A destination as the policy names it.
-
-    Attributes:
-        config: its validated config, of the type that its kind names.
-    """
+    """A destination as the policy names it."""
 
     name: str
     kind: str
@@ -208,18 +193,7 @@ class DestinationSpec:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rulebook:
-    """Everything that decides where a signal of one stream goes.
-
-    Attributes:
-        coverage_severity: how grave a finding about coverage is, which no floor drops.
-        shadows: the rules of which is only recorded what they would hold back.
-        notify: the names of destinations that hear of the ends of rules, silences and holds.
-        warn: how long before its end they hear of a suppression rule.
-        always: the names of destinations that get every signal that is routed, noted or resolved.
-        otherwise: the names of destinations for what no route takes.
-        record: the destination that also gets every decision, where there is one.
-        runbooks: the policy's runbooks, and after them those of owners.yaml, in their order.
-    """
+    """Everything that decides where a signal of one stream goes."""
 
     stream: Stream
     hash: str

@@ -18,12 +18,7 @@ from router.domain.severity import Severity, severity_named
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Link:
-    """A web page that a message names.
-
-    Attributes:
-        text: what it is called.
-        url: its URL.
-    """
+    """A web page that a message names."""
 
     text: str
     url: str
@@ -54,11 +49,7 @@ class Stream(StrEnum):
 
 
 class Kind(StrEnum):
-    """What sort of thing a signal says.
-
-    Attributes:
-        COVERAGE: a source that coverage.yaml expects is silent. The router finds that out by itself; no message says it.
-    """
+    """What sort of thing a signal says. COVERAGE, a source that is silent, the router finds out by itself."""
 
     ALERT = "alert"
     INCIDENT = "incident"
@@ -90,13 +81,7 @@ class Signal:
     """What an alert and a finding have in common. Texts are as they arrived.
 
     Attributes:
-        type: the alert type, or what names the assessment.
-        severity_written: the severity as the message wrote it, also where it is unknown.
-        changed: the message's own time of this state, with a zone (`ProcessingEndTime`, `statusChangeDate`, ...).
         resource: the ARM id of the resource, or another text that names it.
-        link: the URL of its page in the portal.
-        links: the other pages that it names, wherever they lead.
-        extended: what only this type of signal says (extended properties, additional data).
         location: where in which cloud the resource is; None where that is still to be found (`locations.location_of`).
     """
 
@@ -133,7 +118,6 @@ class Alert(Signal):
     """A runtime detection: something is happening now.
 
     Attributes:
-        plan: the Defender plan as `az security pricing` calls it; None where it is unknown.
         correlation: a key that related alerts share: https://learn.microsoft.com/rest/api/defenderforcloud/alerts/get
     """
 
@@ -153,18 +137,12 @@ class Finding(Signal):
     """A posture statement: a latent risk, a score, or a compliance state.
 
     Attributes:
-        categories: what Defender sorts it under: categories, risk categories, or a standard and its control.
-        measure: the numbers of a score or a compliance state, which change while its status does not.
         overlaps: whether others of its kind say the same of narrower scopes, so that it adds up with none of them.
-        cloud: the source of the resource (Azure, AWS, ...).
         exemption: what it says of its exemption, which may be nothing; None where it is not exempt.
-        category: what sort of recommendation it is, such as SoftwareUpdate.
-        native_name: what the resource is called in its own cloud, where its id is what a connector calls it.
-        impact: what follows if it is left as it is.
-        user_impact, effort: how much users notice of what mends it, and how much work that is (Low, Moderate, High).
+        user_impact, effort: Low, Moderate or High.
         cvss: its base score in CVSS with the version of that, as in `9.1 (CVSS 3.1)`.
-        assessment_type: who wrote the recommendation, and so its title, in Microsoft's word; None where the message has none.
-        rung: the rung of the coverage ladder that it says is missing; None where it is about no rung, or none is known.
+        assessment_type: who wrote the recommendation, in Microsoft's word.
+        rung: the rung of the coverage ladder that it says is missing.
     """
 
     stream: ClassVar[Stream] = Stream.CSPM
@@ -224,11 +202,7 @@ class Finding(Signal):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quarantined:
-    """A body that is not understood, or that came in on the wrong stream.
-
-    Attributes:
-        at_fault: the field, or the position in the text, that stopped the parser, where one did.
-    """
+    """A body that is not understood, or that came in on the wrong stream."""
 
     reason: Reason
     body: bytes

@@ -35,12 +35,7 @@ _WEEK = timedelta(days=7)
 
 
 class Window(NamedTuple):
-    """A span of time.
-
-    Attributes:
-        begins: its first instant.
-        ends: the first instant after it.
-    """
+    """A span of time."""
 
     begins: datetime
     ends: datetime
@@ -48,14 +43,7 @@ class Window(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Recurrence:
-    """A window on some days of each week.
-
-    Attributes:
-        days: the days on which it begins, 0 for Monday to 6 for Sunday.
-        begins: when it begins, by the clocks of the zone.
-        ends: when it ends; on the day after, where that is no later than when it begins.
-        zone: the zone, as the IANA database calls it.
-    """
+    """A window on some days of each week."""
 
     days: frozenset[int]
     begins: time
@@ -153,10 +141,7 @@ class Silence:
 
     Attributes:
         alert_type: the alert type, or the recommendation category, that it is about; None for any.
-        begins: the first instant at which it may hold anything.
-        until: the first instant at which it holds nothing any more.
-        every: when it holds meanwhile, where that is not all the time.
-        first: when the first of the silences began that it goes on with; its own beginning where it goes on with none.
+        first: when the first of the silences began that it goes on with; else its own beginning.
     """
 
     id: str
@@ -232,11 +217,8 @@ class SilenceBounds:
     """What the policy of a stream allows silences.
 
     Attributes:
-        longest: how long one window may be, extensions counted.
-        recurring: how long a recurring silence may last in all.
         ticket: the pattern that the ticket of each must match; None where none is needed.
-        refuse: the lowest severity of signals that no silence holds; None where there is none. What is of unknown severity is
-            held by none either, where there is one.
+        refuse: the lowest severity of signals that no silence holds, nor any of unknown severity; None where there is none.
     """
 
     longest: timedelta = timedelta(hours=24)
@@ -255,12 +237,7 @@ BOUNDS = SilenceBounds()
 
 @dataclass(frozen=True, slots=True)
 class Silences:
-    """The silences of one stream that are not long over.
-
-    Attributes:
-        of_types: the scopes of those that are about one alert type or category.
-        of_any: the scopes of the others.
-    """
+    """The silences of one stream that are not long over."""
 
     by_name: Mapping[str, Silence] = field(default_factory=dict)
     of_types: Suppressions = NO_SUPPRESSIONS

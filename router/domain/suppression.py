@@ -22,11 +22,7 @@ class Operator(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Field:
-    """What an element looks at.
-
-    Attributes:
-        entity: the entity type whose property it is; None for a property of the signal itself.
-    """
+    """What an element looks at: a property of an entity type, or of the signal itself."""
 
     entity: str | None
     name: str
@@ -84,12 +80,7 @@ _UNHASHED: AddressRanges = field(default=NO_RANGES, hash=False)
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One condition of a rule.
-
-    Attributes:
-        values: the values, any of which meets it: case-folded, and addresses in their normal form.
-        ranges: the ranges, an address in any of which meets it as well; only `in` on an address has some.
-    """
+    """One condition of a rule, met by any of its values, which are case-folded, or an address in any of its ranges."""
 
     field: Field
     operator: Operator
@@ -103,11 +94,7 @@ class SuppressionRule:
 
     Attributes:
         alert_type: the alert type, or the recommendation category, that it is about, case-folded.
-        expires: the first instant at which it holds nothing.
-        groups: its elements. Those of one group look at one entity type and must be met by the same entity; each of the
-            signal's own properties is a group of its own.
-        reason: Defender's reason, such as Noise or FalsePositive.
-        owner: the first e-mail address in the comment.
+        groups: its elements. Those of one group must be met by one entity; each of the signal's own properties is a group.
     """
 
     name: str

@@ -16,9 +16,7 @@ class Tags:
     """The tags of resources, resource groups and subscriptions.
 
     Attributes:
-        by_id: for each ARM id in lower case, without a slash at its end, its tags by their names in lower case: in Azure
-            the names of tags ignore case, and their values keep it.
-            https://learn.microsoft.com/azure/azure-resource-manager/management/tag-resources
+        by_id: for each ARM id in lower case, without a slash at its end, its tags by their names in lower case.
     """
 
     by_id: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
@@ -86,7 +84,6 @@ class TagRows:
     """The tags in the rows of an answer of Resource Graph to `project id, tags`.
 
     Attributes:
-        by_id: as `Tags` wants them. What has no tag is not in it.
         faults: the numbers of the rows that cannot be used, or not whole, by what is wrong with them.
     """
 
@@ -135,12 +132,7 @@ _PREFIX = "tag."
 
 @dataclass(frozen=True, slots=True)
 class TagText:
-    """A text with places for values of tags.
-
-    Attributes:
-        fixed: what stands around the values, one piece more than there are values.
-        names: the names of the tags, in lower case.
-    """
+    """A text with places for values of tags, which stand between its fixed pieces."""
 
     fixed: tuple[str, ...]
     names: tuple[str, ...]

@@ -28,11 +28,7 @@ _BREAK = re.compile(r"<br\s*+/?>", re.IGNORECASE)
 
 
 class Posture(NamedTuple):
-    """One posture message.
-
-    Attributes:
-        scope: the resource, or the subscription, that its id begins with.
-    """
+    """One posture message."""
 
     id: str
     name: str

@@ -44,11 +44,7 @@ class Continuation(Enum):
 
 
 class Answer(NamedTuple):
-    """An answer of Azure's.
-
-    Attributes:
-        continuation: how it says that there are more; None where there are no more.
-    """
+    """An answer of Azure's."""
 
     bodies: tuple[bytes, ...]
     continuation: Continuation | None

@@ -16,11 +16,7 @@ from router.domain.signals import Quarantined
 
 
 class MessageRefused(Exception):
-    """A message cannot be understood.
-
-    Attributes:
-        at_fault: the field, or the line and column, that is at fault; None where it is the whole message.
-    """
+    """A message cannot be understood."""
 
     def __init__(self, code: Code, words: str, at_fault: str | None = None) -> None:
         super().__init__(words)

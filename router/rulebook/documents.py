@@ -20,12 +20,7 @@ TWICE = "\0twice"
 
 
 class Unreadable(Exception):
-    """A text is not YAML or JSON, or gives a key twice.
-
-    Attributes:
-        line: the line, where the parser says it.
-        code: which of them it is.
-    """
+    """A text is not YAML or JSON, or gives a key twice."""
 
     def __init__(self, message: str, line: int | None, code: str = "unreadable") -> None:
         super().__init__(message)
@@ -244,14 +239,7 @@ def _with_lower_keys(value: object) -> object:
 
 @dataclass(slots=True)
 class Document:
-    """One rules file that could be parsed.
-
-    Attributes:
-        root: the rules directory as it was given.
-        file: the file, relative to it.
-        text: the text.
-        value: what the text says.
-    """
+    """One rules file that could be parsed."""
 
     root: str
     file: str

@@ -94,13 +94,7 @@ class ExamplesForm(RootModel[list[ExampleForm]]):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Example:
-    """One example of what the rules do.
-
-    Attributes:
-        now: the time at which its messages are decided.
-        bodies: the bodies of its messages.
-        expect: what each decision must show, by key.
-    """
+    """One example of what the rules do."""
 
     name: str
     file: str

@@ -32,9 +32,6 @@ class Loaded:
     Attributes:
         rulebook: the rulebook; None where a problem stops it.
         problems: problems and warnings, by file and line. A suppression rule with a problem is left out and stops nothing.
-        policy: the policy as far as it is sound.
-        owners: what owners.yaml says.
-        suppressions: the suppression rules and the shadow rules, also where a problem stops the rulebook.
     """
 
     rulebook: Rulebook | None
@@ -138,11 +135,7 @@ def _stopped(
 
 
 class RulesFile(NamedTuple):
-    """The suppression rules of one file.
-
-    Attributes:
-        problems: what keeps other rules from being used.
-    """
+    """The suppression rules of one file."""
 
     rules: tuple[SuppressionRule, ...]
     problems: tuple[Problem, ...]

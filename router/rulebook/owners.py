@@ -201,12 +201,7 @@ class OwnersForm(Form):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OwnersFile:
-    """What owners.yaml says, top to bottom.
-
-    Attributes:
-        form: all of it as it is written; None where it has problems.
-        document: the file; None where there is none, or it could not be read.
-    """
+    """What owners.yaml says, top to bottom."""
 
     owners: Owners = NO_OWNERS
     scopes: NamedScopes = NO_SCOPES

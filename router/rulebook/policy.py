@@ -56,12 +56,7 @@ class Policy:
     """A policy.yaml as far as it is sound; the rest is among the folder's problems.
 
     Attributes:
-        longest: how long suppression rules may live.
-        warn: how long before its end a suppression rule is warned about.
-        are_rules_portable: whether suppression rules are to work in Defender too.
-        types: the alert types, or globs of them, that it declares beside Defender's.
         route_forms: its well-formed routes as they are written, each with its number in the list.
-        document: the file; None where it could not be read.
     """
 
     floor: Floor

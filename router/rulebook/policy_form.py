@@ -98,12 +98,7 @@ def window_for(window: str) -> timedelta | None:
 
 @dataclass(frozen=True, slots=True)
 class AtMost:
-    """Refuses a duration that is longer than another one.
-
-    Attributes:
-        longest: the longest duration.
-        why: what a longer one would do.
-    """
+    """Refuses a duration that is longer than another one."""
 
     longest: str
     why: str

@@ -19,12 +19,8 @@ class Problem:
     """One thing to mend in one file.
 
     Attributes:
-        file: the file, relative to the rules directory.
-        line: the line, where it is known.
-        message: what is wrong and what to do.
-        level: whether it stops the rules, or is only a warning.
         root: the rules directory as it was given.
-        code: the sort of problem, such as unknown-alert-type. Other programs tell problems apart by it, so it never changes.
+        code: the sort of problem, such as unknown-alert-type; other programs read it, so it never changes.
     """
 
     file: str
@@ -59,14 +55,7 @@ def in_order(problems: Iterable[Problem]) -> tuple[Problem, ...]:
 
 
 class Fault(NamedTuple):
-    """One thing that is wrong with a rule.
-
-    Attributes:
-        path: where in the rule it is.
-        message: what is wrong and what to do.
-        level: whether the rule cannot be used, or is only warned about.
-        code: the sort of problem.
-    """
+    """One thing that is wrong with a rule."""
 
     path: KeyPath
     message: str
@@ -80,11 +69,7 @@ class Fault(NamedTuple):
 
 
 class Faults:
-    """Everything that is wrong with a rule.
-
-    Attributes:
-        all: the faults, in the order in which they were found.
-    """
+    """Everything that is wrong with a rule."""
 
     __slots__ = ("all",)
 

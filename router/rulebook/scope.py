@@ -124,12 +124,7 @@ def _complaint_about(text: str) -> str:
 
 
 class ValueDoubt(NamedTuple):
-    """What is doubtful about a value of an element.
-
-    Attributes:
-        message: what it is, and what to do.
-        code: the sort of problem.
-    """
+    """What is doubtful about a value of an element."""
 
     message: str
     code: str

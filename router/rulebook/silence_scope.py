@@ -35,9 +35,7 @@ class WrittenScope:
     """What a silence is to be about, as a person wrote it.
 
     Attributes:
-        resource: the name or the id of a resource, or a glob of either.
-        hosts: the names of machines, or globs of them, any of which it is about.
-        entities: FIELD=VALUE for what signals name; the same field again stands for any of its values.
+        entities: each FIELD=VALUE; the same field again stands for any of its values.
     """
 
     stream: Stream
@@ -52,9 +50,7 @@ class SilenceScope:
     """The scope of a silence, read.
 
     Attributes:
-        groups: its elements, as those of a suppression rule.
         refused: why there can be no such silence, a line that begins with what is at fault; None where nothing is wrong.
-        doubts: what is worth a look, each a line.
         is_narrow: whether it names an alert type or whole resources, so that no breadth of it has to be measured.
     """
 

@@ -35,10 +35,8 @@ class ReadSuppressions(NamedTuple):
     """What became of the suppression rules and the shadow rules of a stream.
 
     Attributes:
-        sound: the rules that can be used. A name that two rules bear is neither's, also where one of them is a shadow rule:
-            which came first is nothing to rely on.
+        sound: the rules that can be used. A name that two rules bear is neither's, also where one of them is a shadow rule.
         refused: the others of both sorts, as far as they could be read.
-        shadows: the shadow rules that can be used.
     """
 
     sound: Suppressions

@@ -48,13 +48,7 @@ _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,49}")
 
 
 class Life(NamedTuple):
-    """What the end of a rule is checked against.
-
-    Attributes:
-        longest: how long a rule may live.
-        warn: how long before its end it is warned about.
-        now: the present time.
-    """
+    """What the end of a rule is checked against."""
 
     longest: timedelta
     warn: timedelta

@@ -29,13 +29,7 @@ _CODES = {"missing": "missing-key", "extra_forbidden": "unknown-key"}
 
 
 class Complaint(NamedTuple):
-    """One value that is not what is wanted there.
-
-    Attributes:
-        path: where it is.
-        message: what to do there.
-        code: the sort of problem.
-    """
+    """One value that is not what is wanted there."""
 
     path: KeyPath
     message: str

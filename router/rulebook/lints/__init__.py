@@ -1,12 +1,5 @@
 """What rules say in vain, found by comparing them: with one another, with the catalogue, with what a stream can bring.
 
-    types    suppression rules about alert types that are not known, or that Microsoft retired
-    scopes   suppression rules that another one covers, or that hold a whole type in effect
-    routes   routes that nothing can match, and quiet ones that keep nothing quiet
-    owners   entries of owners.yaml that are never reached
-    files    files that nothing reads where they stand
-    linted_rules  what all of them look at: the rules of one stream, and their files
-
 Each lint takes a `Subject` and yields warnings that have a code. `rules check` runs them and a start does not, so a lint may
 take its time; but where there are a hundred thousand rules it must not compare each with each.
 """

@@ -52,9 +52,6 @@ class Contradiction(NamedTuple):
     """Something that a `when` asks in vain.
 
     Attributes:
-        path: where in the `when` it is.
-        message: why nothing can have it, and what to do.
-        code: the sort of problem.
         is_fatal: whether the route can match nothing for that alone.
     """
 
@@ -70,7 +67,6 @@ class Surroundings:
 
     Attributes:
         owners: the groups and services that owners.yaml gives; None where they are not all known.
-        is_all_owned: whether everything has an owner.
         ids: the ids of subscriptions and accounts by the names that owners.yaml gives them, in lower case.
     """
 

@@ -66,7 +66,6 @@ class RulesByValue:
     """Rules of one type, filed so that those which may cover one of them are found.
 
     Attributes:
-        rules: the rules, that which ends last first.
         by_element: the places of rules by an element, or a value of one, that what they cover has too.
         others: the places of rules that look for a piece of a text or a range, which any value may meet.
     """

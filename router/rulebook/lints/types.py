@@ -38,13 +38,7 @@ DECLARE = "if it is right, list it under types in cwpp/policy.yaml"
 
 @dataclass(frozen=True, slots=True)
 class KnownTypes:
-    """The alert types that are known: Defender's, the router's, and those that the policy declares.
-
-    Attributes:
-        spellings: each type of the catalogue and of the router as it is written, by the type in lower case.
-        declared: the types, or globs of types, that the policy declares, as they are written.
-        is_declared: whether a type is one of these.
-    """
+    """The alert types that are known: Defender's, the router's, and those that the policy declares."""
 
     spellings: Mapping[str, str]
     declared: tuple[str, ...]
