@@ -59,9 +59,9 @@ class Release:
 
     @property
     def page(self) -> str:
-        """docs/deploy.md as it was then."""
+        """docs/deploy-from-a-repository.md as it was then."""
         tag = quote(self.tag, safe="")
-        return f"https://github.com/{self.repository}/blob/{tag}/docs/deploy.md#deploy-without-azd"
+        return f"https://github.com/{self.repository}/blob/{tag}/docs/deploy-from-a-repository.md#deploy-without-azd"
 
     def notes(self, sha256: str) -> str:
         """What stands on the page of the release."""

@@ -1,4 +1,4 @@
-"""docs/deploy.md says what infra/ has, and reckons with its numbers; docs/operations.md knows every alert."""
+"""The pages about a deployment say what infra/ has, and reckon with its numbers; docs/operations.md knows every alert."""
 
 from __future__ import annotations
 
@@ -20,6 +20,10 @@ from tests.infra.queries.shipped import alert_rules
 from tests.infra.variants import EVERY, deployed
 
 PAGE = page("docs/deploy.md")
+CHOICES = page("docs/deploy-choices.md")
+COSTS = page("docs/costs.md")
+REPOSITORY = page("docs/deploy-from-a-repository.md")
+PAGES = (PAGE, CHOICES, COSTS, REPOSITORY)
 OPERATIONS = page("docs/operations.md")
 BY_AZD = {"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "DEFENDER_PRINCIPAL_ID", "ROUTER_SECRET_NAMES"}
 OF_THE_HOOKS = {CHECKED}
@@ -40,7 +44,7 @@ def choices() -> dict[str, str]:
 
 def test_every_choice_is_listed_with_its_default() -> None:
     """The table has the variables of main.parameters.json, and no other."""
-    table = PAGE.table("The choices", "variable")
+    table = CHOICES.table(CHOICES.title, "variable")
     told = {name: "".join(spans(cell)) for name, cell in pairs(table, "variable", "by default").items()}
     assert told == choices()
 
@@ -48,10 +52,11 @@ def test_every_choice_is_listed_with_its_default() -> None:
 def test_every_variable_that_a_command_uses_is_set() -> None:
     """By azd, by a choice, or by an output of main.bicep; a shell would take another for nothing."""
     azure = deployed("default")
-    shell = "\n".join(fence.text for fence in PAGE.fences if fence.language == "sh")
-    used = set(re.findall(r"\$\{?([A-Z][A-Z_]+)", shell)) | set(re.findall(r"azd env set ([A-Z]+_[A-Z_]+)", PAGE.text))
+    shell = "\n".join(fence.text for paper in PAGES for fence in paper.fences if fence.language == "sh")
+    text = "".join(paper.text for paper in PAGES)
+    used = set(re.findall(r"\$\{?([A-Z][A-Z_]+)", shell)) | set(re.findall(r"azd env set ([A-Z]+_[A-Z_]+)", text))
     assert used <= BY_AZD | OF_THE_HOOKS | choices().keys() | azure.outputs.keys()
-    named = set(re.findall(r"`((?:AZURE|CWPP|CSPM|FUNCTION|KEY|ALERTS|ROUTER|DEFENDER)_\w+)`", PAGE.text))
+    named = set(re.findall(r"`((?:AZURE|CWPP|CSPM|FUNCTION|KEY|ALERTS|ROUTER|DEFENDER)_\w+)`", text))
     assert (
         named - {"AZURE_CLIENT_ID", "AZURE_TENANT_ID"}
         <= BY_AZD | OF_THE_HOOKS | choices().keys() | azure.outputs.keys()
@@ -85,12 +90,12 @@ def test_the_app_is_told_to_read_its_vault_as_the_hook_tells_it() -> None:
     """By the same address."""
     names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "FUNCTION_APP_NAME")
     address = address_of({name: f"${name}" for name in names})
-    assert f'az rest --method post --url "{address}/refresh?api-version={VERSION}"\n' in PAGE.text
+    assert f'az rest --method post --url "{address}/refresh?api-version={VERSION}"\n' in CHOICES.text
 
 
 def test_the_page_lists_what_is_looked_at() -> None:
     """Each provider, and by which choice."""
-    (row, *_) = PAGE.table("What the hooks do", "what")
+    (row, *_) = CHOICES.table("What the hooks do", "what")
     always, sentinel, network = row["what"].split(";")
     assert set(ALWAYS) == set(re.findall(r"\b[A-Z]\w+", always)) - {"Microsoft"}
     assert sentinel == f" with `ROUTER_SENTINEL` {' and '.join(WITH_SENTINEL)}"
@@ -99,7 +104,7 @@ def test_the_page_lists_what_is_looked_at() -> None:
 
 def test_the_costs_are_reckoned_with_what_is_deployed(azure: Deployment) -> None:
     """Always-ready instances, their memory, units, endpoints and how often each alert rule runs."""
-    told = {row["what"]: row for row in PAGE.table("What it costs", "what")}
+    told = {row["what"]: row for row in COSTS.table("What it costs", "what")}
     scale = azure.one("Microsoft.Web/sites").properties["functionAppConfig"]["scaleAndConcurrency"]
     ready = sum(one["instanceCount"] for one in scale["alwaysReady"])
     memory = scale["instanceMemoryMB"] // 1024
@@ -123,12 +128,12 @@ def test_the_costs_are_reckoned_with_what_is_deployed(azure: Deployment) -> None
 
 def test_the_requests_add_up() -> None:
     """What the host asks of storage a month is what the products come to, and it looks as often as host.json says."""
-    products = [row["requests"] for row in PAGE.table("Requests to storage", "what")]
+    products = [row["requests"] for row in COSTS.table("Requests to storage", "what")]
     for product in products:
         factors, total = product.split(" = ")
         assert f"{round(prod(map(float, factors.replace(',', '').replace('/ 2', 'x 0.5').split(' x ')))):,}" == total
     few, burst, trickle, looks = (product.rpartition(" = ")[2] for product in products)
-    told = next(row for row in PAGE.table("What it costs", "what") if row["what"] == "requests to storage")
+    told = next(row for row in COSTS.table("What it costs", "what") if row["what"] == "requests to storage")
     assert told["1,000 messages a day"] == f"{few} and polling"
     assert told["1,000,000 a day"] == f"{burst} to {trickle} and polling"
     queues = json.loads((ROOT / "host.json").read_text())["extensions"]["queues"]
@@ -138,7 +143,7 @@ def test_the_requests_add_up() -> None:
 
 def test_the_table_of_sizes_says_what_each_has_for_the_router() -> None:
     """Each size that may be chosen, its connections, and how many instances they are enough for; as the template reckons it."""
-    rows = PAGE.table("The database", "size")
+    rows = CHOICES.table("The database", "size")
     told = {name: row for row in rows for name in spans(row["size"])}
     assert told.keys() == database_sizes().keys()
     for name, row in told.items():
@@ -156,7 +161,7 @@ def test_the_table_of_sizes_says_what_each_has_for_the_router() -> None:
 
 def test_the_page_says_what_is_chosen_by_itself_and_what_is_production(azure: Deployment) -> None:
     """The page calls the defaults a trial, and what it calls production is let pass and predicted."""
-    rows = PAGE.table("The database", "choice")
+    rows = CHOICES.table("The database", "choice")
     trial, production = (
         {"".join(spans(row["choice"])): spans(row[kind])[0] for row in rows[:3]} for kind in ("trial", "production")
     )
@@ -173,8 +178,8 @@ def test_the_workflow_signs_in_as_the_identity_that_the_page_makes() -> None:
     """Azure trusts the environments that the jobs name, and GitHub is given every variable that the workflow asks for."""
     workflow = (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
     environments = re.findall(r"environment: (\w+)$", workflow, re.MULTILINE)
-    assert set(environments) == set(re.findall(r":environment:(\w+) ", PAGE.text)) == {"preview", "production"}
-    assert set(re.findall(r"vars\.(\w+)", workflow)) <= set(spans(PAGE.section("From your own repository")))
+    assert set(environments) == set(re.findall(r":environment:(\w+) ", REPOSITORY.text)) == {"preview", "production"}
+    assert set(re.findall(r"vars\.(\w+)", workflow)) <= set(spans(REPOSITORY.section("From your own repository")))
 
 
 def test_the_scripts_and_application_are_those_of_infra() -> None:
@@ -184,7 +189,7 @@ def test_the_scripts_and_application_are_those_of_infra() -> None:
 
 def test_the_identity_of_the_preview_can_change_nothing() -> None:
     """It reads how those things are set up that infra/ makes, and asks what would be; no logs, no keys, nobody's alerts."""
-    role = json.loads(PAGE.fence("preview-role.json"))
+    role = json.loads(REPOSITORY.fence("preview-role.json"))
     made = {one.kind for name in EVERY for one in deployed(name).resources} - {"Microsoft.Resources/resourceGroups"}
     about = {
         "Microsoft.Resources/deployments",
@@ -223,8 +228,8 @@ def test_the_parameters_are_json_that_azd_can_read() -> None:
 
 def test_beside_the_button_stands_that_it_publishes_the_rules() -> None:
     """And each private way, by a link to it."""
-    said = PAGE.section("Deploy without azd")
+    said = REPOSITORY.section("Deploy without azd")
     assert said.index("*Deploy to Azure*") < said.index("publishes your rules") < said.index("**What the form asks**")
-    assert {"#1-azd-up", "#from-your-own-repository", "#from-a-private-repository"} <= set(
-        re.findall(r"\((#[\w-]+)\)", said)
+    assert {"deploy.md#1-azd-up", "#from-your-own-repository", "#from-a-private-repository"} <= set(
+        re.findall(r"\(([\w.]*#[\w-]+)\)", said)
     )

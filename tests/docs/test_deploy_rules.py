@@ -12,7 +12,8 @@ import yaml
 
 from router.cli import main
 from tests.builders import RULES
-from tests.docs.deploy_rules import PAGE, delete_destination, delete_examples, edit_yaml, write_addresses
+from tests.docs.deploy_rules import delete_destination, delete_examples, edit_yaml, write_addresses
+from tests.docs.pages import page
 
 DESTINATIONS = [
     (stream, name)
@@ -71,7 +72,7 @@ def test_whoever_wants_no_posture(rules: Path, capsys: pytest.CaptureFixture[str
 
 def test_a_route_for_changed_files(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """As the section on file integrity has it."""
-    (route,) = re.findall(r"`(alert_type: [\w-]+)`", PAGE.section("File integrity"))
+    (route,) = re.findall(r"`(alert_type: [\w-]+)`", page("docs/deploy-choices.md").section("File integrity"))
 
     def edit(said: dict[str, Any]) -> None:
         said["routes"].append({"name": "files", "when": yaml.safe_load(route), "to": ["oncall"]})

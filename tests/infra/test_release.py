@@ -83,7 +83,7 @@ def test_the_button_opens_the_template_of_this_repository_and_tag(tag: str) -> N
 
 def test_the_notes_lead_to_a_section_that_leads_to_the_template() -> None:
     """A heading that was renamed would leave the reader at the top; the section shows where a template lies."""
-    page = (ROOT / "docs" / "deploy.md").read_text()
+    page = (ROOT / "docs" / "deploy-from-a-repository.md").read_text()
     anchor = Release("soc/router", "v1.0").page.partition("#")[2]
     headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
     assert Release("OWNER/REPOSITORY", "v1").template in page
