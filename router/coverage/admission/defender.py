@@ -12,71 +12,64 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import product
 
-from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, api_group, is_whole, object_labels
 from router.coverage.admission.effects import (
     AdmissionEffect,
+    ClusterObjects,
     GateAnswer,
-    GatedNamespace,
-    Reach,
-    all_reach,
-    any_reaches,
-    best_answer,
-    by_conditions,
-    by_namespace,
-    by_object,
+    ObjectCopies,
+    api_group,
+    is_whole,
     join_parts,
     listed,
     none_enough,
 )
+from router.coverage.admission.namespaces import (
+    GatedNamespace,
+    best_of,
+    by_conditions,
+    by_scope,
+    object_labels,
+    worst_of,
+)
 from router.coverage.admission.webhooks import (
     AdmissionWebhook,
     creates_pods,
-    find_controller,
     find_selector,
     find_webhooks,
+    is_never_met,
+    judge_pods,
     judge_service,
-    never_met,
 )
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_IMAGE_RULES, ASK_POLICIES, ASK_SERVICES
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.verdicts import Verdict, covered, gap, unknown
 
-IMAGE_GATE = "Defender's image gate"
 _WEBHOOK = re.compile(r"defender-admission-controller\.[a-z0-9-]+\.svc")
-
 _KIND = "SecurityArtifactPolicy"
 _GROUP = "defender.microsoft.com"
-_EFFECTS = {
-    "audit": AdmissionEffect.AUDITS,
-    "deny": AdmissionEffect.DENIES,
-    "block": AdmissionEffect.DENIES,
-}
+_EFFECTS = {"audit": AdmissionEffect.AUDITS, "deny": AdmissionEffect.DENIES, "block": AdmissionEffect.DENIES}
 
 
-def image_gate(objects: ClusterObjects, needed: AdmissionEffect) -> GateAnswer:
-    """Whether the image gate has the effect that is needed."""
-    webhooks = find_webhooks(objects, _WEBHOOK, "defender-admission-controller.NAMESPACE.svc")
-    return best_answer([_answer(objects, webhook, needed) for webhook in webhooks])
-
-
-def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: AdmissionEffect) -> GateAnswer:
+def image_gate(objects: ClusterObjects, needed: AdmissionEffect) -> Iterator[GateAnswer]:
+    """Whether the image gate has the effect that is needed, by each of its webhooks."""
     policies = [one for one in objects.find(_KIND) if api_group(one.copies[0]) == _GROUP]
-    parts = [webhook.verdict, _rules(objects, policies, needed)]
-    if webhook.service:
-        parts += _behind(objects, webhook)
-    return GateAnswer(
-        name=IMAGE_GATE,
-        is_there=webhook.is_there or bool(policies),
-        verdict=join_parts(parts),
-        reach=webhook.reach,
-        namespaces=frozenset({webhook.namespace}),
-        refusal=f'admission webhook "{_WEBHOOK.pattern}" denied the request',
-    )
+    for webhook in find_webhooks(objects, _WEBHOOK, "defender-admission-controller.NAMESPACE.svc"):
+        parts = [webhook.verdict, _judge_rules(objects, policies, needed)]
+        if webhook.service:
+            parts += _judge_behind(objects, webhook)
+        yield GateAnswer(
+            name="Defender's image gate",
+            is_there=webhook.is_there or bool(policies),
+            verdict=join_parts(parts),
+            reach=webhook.reach,
+            namespaces=frozenset({webhook.namespace}),
+        )
 
 
-def _behind(objects: ClusterObjects, webhook: AdmissionWebhook) -> Iterator[Verdict]:
+def _judge_behind(objects: ClusterObjects, webhook: AdmissionWebhook) -> Iterator[Verdict]:
     """Whether the webhook's service leads to pods, and whether those that it chooses are ready."""
     service = (webhook.service, webhook.namespace)
     chosen = find_selector(objects, *service)
@@ -84,44 +77,40 @@ def _behind(objects: ClusterObjects, webhook: AdmissionWebhook) -> Iterator[Verd
         ask = ASK_SERVICES if objects.find("Pod") else ASK_CLUSTER
         yield unknown(f"nobody asked which pods the service {webhook.service} chooses", remedy=ask)
     else:
-        yield find_controller(objects, *service, lambda _, labels: chosen.items() <= labels.items()).verdict
+        yield judge_pods(objects, *service, lambda _, labels: chosen.items() <= labels.items())
     yield judge_service(objects, *service)
 
 
-def _rule_effect(policy: KubernetesFact) -> AdmissionEffect:
-    """The strongest effect of a policy's rules."""
-    return max((_effect_in(rule) for rule in _policy_rules(policy)), default=AdmissionEffect.NOTHING)
-
-
-def _policy_rules(policy: KubernetesFact) -> Iterator[Mapping[str, object]]:
+def _policy_rules(policy: KubernetesFact) -> list[Mapping[str, object]]:
     """The rules of a policy: those in the lists of its spec, whatever they are called, and the spec itself where it is one."""
     spec = find(policy.body, "spec")
     if not isinstance(spec, Mapping):
-        return
-    if find_text(spec, "action"):
-        yield spec
-    for name in spec:
-        yield from (one for one in objects_at(spec, str(name)) if find_text(one, "action"))
+        return []
+    every = [spec, *(one for name in spec for one in objects_at(spec, str(name)))]
+    return [one for one in every if find_text(one, "action")]
 
 
 def _effect_in(rule: Mapping[str, object]) -> AdmissionEffect:
     return _EFFECTS.get((find_text(rule, "action") or "").lower(), AdmissionEffect.NOTHING)
 
 
-def _rules(objects: ClusterObjects, policies: Sequence[ObjectCopies], needed: AdmissionEffect) -> Verdict:
-    enough = [one for one in policies if _rule_effect(one.worst(_rule_effect)) >= needed]
-    if enough:
-        worst = [one.worst(_rule_effect) for one in enough]
-        evidence = [one.source.shows("spec action", _rule_effect(one).name.lower()) for one in worst]
-        reason = f"a rule {needed.verb} in {listed([one.name for one in enough])}"
-        return covered(reason, *evidence, limits=tuple(_unseen_images(worst, needed)))
+def _rule_effect(policy: KubernetesFact) -> AdmissionEffect:
+    """The strongest effect of a policy's rules."""
+    return max(map(_effect_in, _policy_rules(policy)), default=AdmissionEffect.NOTHING)
+
+
+def _judge_rules(objects: ClusterObjects, policies: Sequence[ObjectCopies], needed: AdmissionEffect) -> Verdict:
     if not policies:
         if objects.was_asked(_KIND):
             return gap(f"there is no {_KIND}, so no image is checked")
         return unknown("nobody asked for its rules", remedy=ASK_IMAGE_RULES)
-    worst = [one.worst(_rule_effect) for one in policies]
-    actions = sorted({find_text(rule, "action") or "" for one in worst for rule in _policy_rules(one)})
-    evidence = [one.source.shows("spec action", _rule_effect(one).name.lower()) for one in worst]
+    every = [one.worst(_rule_effect) for one in policies]
+    enough = [one for one in every if _rule_effect(one) >= needed]
+    evidence = [one.source.shows("spec action", _rule_effect(one).name.lower()) for one in enough or every]
+    if enough:
+        reason = f"a rule {needed.verb} in {listed([one.name for one in enough])}"
+        return covered(reason, *evidence, limits=tuple(_unseen_images(enough, needed)))
+    actions = sorted({find_text(rule, "action") or "" for one in every for rule in _policy_rules(one)})
     reason = f"none of its rules {needed.verb}: {listed(actions) or 'no action is named'}"
     return none_enough(reason, evidence, ASK_IMAGE_RULES, is_whole=is_whole(policies))
 
@@ -136,43 +125,103 @@ def _unseen_images(policies: Sequence[KubernetesFact], needed: AdmissionEffect) 
         yield f"images of {listed(sorted(registries))} are admitted unseen"
 
 
-OBJECT_GATE = "Defender's misconfiguration gate"
-
 _POLICY, _BINDING = "ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding"
 _DEFAULT = "default-k8s-misconfiguration-policy"
-_OWNER = "mdc"
 
 
 @dataclass(frozen=True, slots=True)
 class _Bound:
-    """A policy of Defender's and one binding of it, each as the worst document shows it."""
+    """A policy of Defender's and one binding of it, each as one document shows it."""
 
     policy: KubernetesFact
     binding: KubernetesFact
 
-    def is_enough(self, needed: AdmissionEffect) -> bool:
-        """Whether the policy, as it is bound, has the effect that is needed on new pods."""
-        return binding_effect(self.binding) >= needed and _sees_new_pods(self) and _strength(self.policy) >= needed
+    @property
+    def effect(self) -> AdmissionEffect:
+        """What they do with new pods together; the API server takes no policy that names no resources."""
+        wide, narrow = self.scopes
+        rules, narrower = objects_at(wide, "resourceRules"), objects_at(narrow, "resourceRules")
+        is_evaluated = (
+            is_defenders(self.policy)
+            and _policy_name(self.binding) == self.policy.name
+            and (find_list(wide, "resourceRules") is None or creates_pods(rules))
+            and (not narrower or creates_pods(narrower))
+            and not any(creates_pods(objects_at(one, "excludeResourceRules")) for one in (wide, narrow))
+        )
+        return min(binding_effect(self.binding), _strength(self.policy)) if is_evaluated else AdmissionEffect.NOTHING
+
+    @property
+    def scopes(self) -> tuple[object, object]:
+        """What the policy is about, and what its binding narrows that to."""
+        return find(self.policy.body, "spec", "matchConstraints"), find(self.binding.body, "spec", "matchResources")
+
+    def reach(self, namespace: GatedNamespace) -> Verdict:
+        """Whether the policy is evaluated for the new pods of a namespace, as it is bound."""
+        policy, binding = f"the policy {self.policy.name}", f"the binding {self.binding.name}"
+        conditions = find(self.policy.body, "spec")
+        return worst_of(
+            (
+                by_conditions("validatingadmissionpolicy", self.policy.name, policy, conditions),
+                by_scope(policy, self.scopes[0], namespace),
+                by_scope(binding, self.scopes[1], namespace),
+            )
+        )
 
 
-def misconfiguration_gate(objects: ClusterObjects, needed: AdmissionEffect) -> GateAnswer:
+def misconfiguration_gate(objects: ClusterObjects, needed: AdmissionEffect) -> Iterator[GateAnswer]:
     """Whether the misconfiguration gate has the effect that is needed."""
-    policies = {one.name: one for one in objects.find(_POLICY) if any(is_defenders(copy) for copy in one.copies)}
+    policies = {one.name: one for one in objects.find(_POLICY) if any(map(is_defenders, one.copies))}
     bindings = [
         one
         for one in objects.find(_BINDING)
-        if any(_policy_name(copy) in policies or _policy_name(copy).startswith(_DEFAULT) for copy in one.copies)
+        if any(name in policies or name.startswith(_DEFAULT) for name in map(_policy_name, one.copies))
     ]
-    worst = [one.worst(binding_effect) for one in bindings]
-    pairs = [_Bound(policies[name].worst(_reach), one) for one in worst if (name := _policy_name(one)) in policies]
-    enough = [one for one in pairs if one.is_enough(needed)]
-    return GateAnswer(
-        name=OBJECT_GATE,
+    pairs = [
+        [_Bound(*copies) for copies in product(policies[name].copies, binding.copies)]
+        for binding in bindings
+        for name in dict.fromkeys(map(_policy_name, binding.copies))
+        if name in policies
+    ]
+    enough = [some for some in pairs if all(one.effect >= needed for one in some)]
+    worst = [min(some, key=lambda one: one.effect) for some in enough or pairs]
+    verdict = _judge_policies(objects, policies, bindings, worst, needed, is_enough=bool(enough))
+    others = sorted(one.name for one in objects.find(_POLICY) if one.name not in policies)
+    remarks = (f"policies that are not Defender's do not count: {listed(others)}",) if others else ()
+    yield GateAnswer(
+        name="Defender's misconfiguration gate",
         is_there=bool(policies or bindings),
-        verdict=_verdict(objects, policies, bindings, pairs, needed),
-        reach=lambda namespace: any_reaches(_policy_reach(one, namespace) for one in enough),
-        refusal=f"ValidatingAdmissionPolicy '({'|'.join(map(re.escape, policies))})' with binding '[^']*' denied request",
+        verdict=replace(verdict, remarks=(*remarks, *verdict.remarks)),
+        reach=lambda namespace: best_of(worst_of(one.reach(namespace) for one in some) for some in enough),
     )
+
+
+def _judge_policies(
+    objects: ClusterObjects,
+    policies: Mapping[str, ObjectCopies],
+    bindings: Sequence[ObjectCopies],
+    worst: Sequence[_Bound],
+    needed: AdmissionEffect,
+    *,
+    is_enough: bool,
+) -> Verdict:
+    if not policies:
+        if objects.was_asked(_POLICY):
+            return gap("no ValidatingAdmissionPolicy of Defender is in the cluster")
+        return unknown("nobody asked for the policies of Defender", remedy=ASK_POLICIES)
+    if not worst:
+        unbound = listed(sorted(policies))
+        if objects.was_asked(_BINDING):
+            return gap(f"nothing binds the policies of Defender, so that they do nothing: {unbound}")
+        return unknown(f"nobody asked what binds {unbound}", remedy=ASK_POLICIES)
+    evidence = [one.binding.source.shows("spec.validationActions", _actions(one.binding)) for one in worst[:3]]
+    names = sorted({one.policy.name for one in worst})
+    if is_enough:
+        reason = f"{len(names)} of {len(policies)} policies of Defender are bound with {_actions(worst[0].binding)}"
+        return covered(f"{reason}: {listed(names)}", *evidence, limits=tuple(_holes(worst)))
+    bound = listed(sorted({f"{one.policy.name} with {_actions(one.binding)}" for one in worst}))
+    is_all = is_whole(bindings) and is_whole([*policies.values()])
+    reason = f"no policy of Defender {needed.verb} new pods, as it is bound: {bound}"
+    return none_enough(reason, evidence, ASK_POLICIES, is_whole=is_all)
 
 
 def is_defenders(policy: KubernetesFact) -> bool:
@@ -186,7 +235,7 @@ def is_defenders(policy: KubernetesFact) -> bool:
         for one in objects_at(policy.body, "spec", "auditAnnotations")
         if (find_text(one, "key") or "").lower() == "owner"
     ]
-    return group == _GROUP or policy.name.startswith(_DEFAULT) or any(str(one).lower() == _OWNER for one in owners)
+    return group == _GROUP or policy.name.startswith(_DEFAULT) or any(str(one).lower() == "mdc" for one in owners)
 
 
 def binding_effect(binding: KubernetesFact) -> AdmissionEffect:
@@ -201,74 +250,14 @@ def _policy_name(binding: KubernetesFact) -> str:
     return find_text(binding.body, "spec", "policyName") or ""
 
 
-def _verdict(
-    objects: ClusterObjects,
-    policies: Mapping[str, ObjectCopies],
-    bindings: Sequence[ObjectCopies],
-    pairs: Sequence[_Bound],
-    needed: AdmissionEffect,
-) -> Verdict:
-    others = sorted(one.name for one in objects.find(_POLICY) if one.name not in policies)
-    remarks = (f"policies that are not Defender's do not count: {listed(others)}",) if others else ()
-    if not policies:
-        if objects.was_asked(_POLICY):
-            bound = f", though there is {listed([one.name for one in bindings])}" if bindings else ""
-            return gap(f"no ValidatingAdmissionPolicy of Defender is in the cluster{bound}", remarks=remarks)
-        return unknown("nobody asked for the policies of Defender", remedy=ASK_POLICIES, remarks=remarks)
-    if not pairs:
-        unbound = listed(sorted(policies))
-        if objects.was_asked(_BINDING):
-            return gap(f"nothing binds the policies of Defender, so that they do nothing: {unbound}", remarks=remarks)
-        return unknown(f"nobody asked what binds {unbound}", remedy=ASK_POLICIES, remarks=remarks)
-    strict = [one for one in pairs if binding_effect(one.binding) >= needed]
-    enough = [one for one in pairs if one.is_enough(needed)]
-    evidence = [
-        one.binding.source.shows("spec.validationActions", _actions(one.binding)) for one in (enough or pairs)[:3]
-    ]
-    if enough:
-        names = sorted({one.policy.name for one in enough})
-        reason = f"{len(names)} of {len(policies)} policies of Defender are bound with {_actions(enough[0].binding)}"
-        return covered(f"{reason}: {listed(names)}", *evidence, remarks=remarks, limits=tuple(_holes(enough)))
-    actions = sorted({_actions(one.worst(binding_effect)) for one in bindings})
-    reason = f"no binding of Defender's {needed.verb} new pods: {listed(actions)}"
-    if strict:
-        idle = listed(sorted({one.policy.name for one in strict}))
-        reason = (
-            f"no policy that is bound with {_actions(strict[0].binding)} {needed.verb} new pods by what it says: {idle}"
-        )
-    is_all = is_whole(bindings) and is_whole([*policies.values()])
-    return replace(none_enough(reason, evidence, ASK_POLICIES, is_whole=is_all), remarks=remarks)
-
-
 def _actions(binding: KubernetesFact) -> str:
     return "+".join(str(one) for one in find_list(binding.body, "spec", "validationActions") or ()) or "no action"
-
-
-def _sees_pods(policy: KubernetesFact) -> bool:
-    """Whether a policy is evaluated for new pods; the API server takes none that names no resources."""
-    if not is_defenders(policy):
-        return False
-    matched = find(policy.body, "spec", "matchConstraints")
-    is_matched = find_list(matched, "resourceRules") is None or creates_pods(objects_at(matched, "resourceRules"))
-    return is_matched and not creates_pods(objects_at(matched, "excludeResourceRules"))
-
-
-def _sees_new_pods(bound: _Bound) -> bool:
-    """Whether a policy is evaluated for new pods as it is bound: a binding may narrow it further."""
-    rules = objects_at(bound.binding.body, "spec", "matchResources", "resourceRules")
-    excluded = objects_at(bound.binding.body, "spec", "matchResources", "excludeResourceRules")
-    return _sees_pods(bound.policy) and (not rules or creates_pods(rules)) and not creates_pods(excluded)
-
-
-def _reach(policy: KubernetesFact) -> int:
-    """How much a policy can do with new pods."""
-    return int(_strength(policy)) if _sees_pods(policy) else 0
 
 
 def _strength(policy: KubernetesFact) -> AdmissionEffect:
     """The most that a policy can do, however it is bound: one without a rule that can fail denies nothing."""
     spec = find(policy.body, "spec")
-    if isinstance(spec, Mapping) and never_met(spec):
+    if is_never_met(spec):
         return AdmissionEffect.NOTHING
     notes = objects_at(spec, "auditAnnotations")
     rules = find_list(spec, "validations")
@@ -288,17 +277,3 @@ def _holes(enough: Sequence[_Bound]) -> Iterator[str]:
     allowing = sorted(one.binding.name for one in enough if find_text(one.binding.body, *missing) == "Allow")
     if allowing:
         yield f"admits everything where its parameters are missing: {listed(allowing)}"
-
-
-def _policy_reach(bound: _Bound, namespace: GatedNamespace) -> Reach:
-    """Whether a policy is evaluated for the new pods of a namespace, as it is bound."""
-    policy, binding = bound.policy, bound.binding
-    scopes = (
-        (f"the policy {policy.name}", find(policy.body, "spec", "matchConstraints")),
-        (f"the binding {binding.name}", find(binding.body, "spec", "matchResources")),
-    )
-    parts = [by_conditions("validatingadmissionpolicy", policy.name, scopes[0][0], find(policy.body, "spec"))]
-    for who, scope in scopes:
-        parts.append(by_namespace(who, find(scope, "namespaceSelector"), namespace))
-        parts.append(by_object(who, "objectSelector", find(scope, "objectSelector"), namespace))
-    return all_reach(parts)

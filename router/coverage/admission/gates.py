@@ -2,46 +2,33 @@
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from router.coverage.admission.cluster_objects import ClusterObjects
 from router.coverage.admission.defender import image_gate, misconfiguration_gate
 from router.coverage.admission.effects import (
     AdmissionEffect,
+    ClusterObjects,
     GateAnswer,
-    GatedNamespace,
-    Reach,
-    any_reaches,
-    gated_namespaces,
+    is_whole,
+    join_parts,
     join_remedies,
     listed,
 )
 from router.coverage.admission.gatekeeper import gatekeeper
-from router.coverage.facts import CoverageCase
+from router.coverage.admission.namespaces import (
+    NAME_LABEL,
+    SYSTEM_NAMESPACES,
+    GatedNamespace,
+    best_of,
+    object_labels,
+)
 from router.coverage.fields import find_text
-from router.coverage.kubernetes.asks import ASK_CLUSTER, at_cluster, joint_asks
-from router.coverage.kubernetes.exclusion import find_stopped
+from router.coverage.kubernetes.asks import ASK_CLUSTER, joint_asks
 from router.coverage.kubernetes.mends import enable_policy
-from router.coverage.readers.clusters import ClusterProfileFact
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload, covered, gap, unknown
-
-_LONGEST = 500
-
-
-def find_refusal(objects: ClusterObjects, pattern: str) -> CoverageEvidence | None:
-    """The first event whose message has the pattern; None where there is none."""
-    for event in objects.find("Event"):
-        for copy in event.copies:
-            for field in ("message", "note"):
-                message = find_text(copy.body, field) or ""
-                if re.search(pattern, message):
-                    time = find_text(copy.body, "lastTimestamp") or find_text(copy.body, "eventTime")
-                    return CoverageEvidence(copy.source.document, field, message[:_LONGEST], time)
-    return None
-
 
 _GATES = (gatekeeper, image_gate, misconfiguration_gate)
 
@@ -52,33 +39,20 @@ _MOST_NAMES = 20
 """How many namespaces a sentence names."""
 
 
-def judge_gates(case: CoverageCase, needed: AdmissionEffect) -> Verdict:
-    """Whether one of the gates has the effect that is needed."""
-    return at_cluster(_judge(case, needed), case.workload)
-
-
-def _judge(case: CoverageCase, needed: AdmissionEffect) -> Verdict:
-    objects = ClusterObjects.of(case.about(KubernetesFact))
-    answers = [gate(objects, needed) for gate in _GATES]
-    verdict = _judge_gate(answers, objects, needed, case.workload)
-    if verdict.state is CoverageState.COVERED:
-        return verdict
-    if (stopped := find_stopped(case)) is not None:
-        return stopped
+def judge_gates(facts: Iterable[KubernetesFact], cluster: Workload, needed: AdmissionEffect) -> Verdict:
+    """Whether one of a cluster's gates has the effect that is needed, in every namespace that it is to look at."""
+    objects = ClusterObjects.of(facts)
+    answers = [answer for gate in _GATES for answer in gate(objects, needed)]
+    if working := [one for one in answers if one.verdict.state is CoverageState.COVERED]:
+        return _judge_namespaces(_join_working(working, answers, needed), working, objects)
+    verdict = _judge_broken(answers, objects, cluster)
     if verdict.state is CoverageState.GAP and not verdict.evidence:
         absent = tuple(CoverageEvidence(file, "items", "no gate") for file in objects.lists[:_MOST_LISTS])
-        verdict = replace(verdict, evidence=absent)
-    if any(one.has_policy for one in case.about(ClusterProfileFact)):
-        wish = "the cluster's profile asks for the Azure Policy add-on, which does not show that it runs"
-        verdict = replace(verdict, remarks=(*verdict.remarks, wish))
+        return replace(verdict, evidence=absent)
     return verdict
 
 
-def _judge_gate(
-    answers: list[GateAnswer], objects: ClusterObjects, needed: AdmissionEffect, cluster: Workload
-) -> Verdict:
-    if working := [one for one in answers if one.verdict.state is CoverageState.COVERED]:
-        return _working(working, answers, objects, needed)
+def _judge_broken(answers: Sequence[GateAnswer], objects: ClusterObjects, cluster: Workload) -> Verdict:
     there = [one for one in answers if one.is_there]
     unknowns = [one for one in answers if one.verdict.state is CoverageState.UNKNOWN]
     if len(unknowns) == len(answers) and not there:
@@ -86,15 +60,9 @@ def _judge_gate(
         remedy = join_remedies([one.verdict for one in unknowns])
         return unknown(reason or "nobody asked which gates stand before the cluster", remedy=remedy)
     # What stands there and may work leaves it open; where all of it is broken, people believe in a gate that is none.
-    for decisive in ([one for one in there if one in unknowns], there, unknowns):
-        if decisive:
-            return Verdict(
-                state=decisive[0].verdict.state,
-                reason="; ".join(f"{one.name}: {one.verdict.reason}" for one in decisive),
-                evidence=tuple(evidence for one in decisive for evidence in one.verdict.evidence),
-                remedy=join_remedies([one.verdict for one in decisive]),
-                remarks=_notes(answers, decisive),
-            )
+    if decisive := [one for one in there if one in unknowns] or there or unknowns:
+        verdict = join_parts([replace(one.verdict, reason=f"{one.name}: {one.verdict.reason}") for one in decisive])
+        return replace(verdict, remarks=_notes(answers, decisive), limits=())
     clouds = (find_text(one.copies[0].body, "spec", "providerID") or "" for one in objects.find("Node"))
     cloud = next(clouds, "").partition("://")[0].lower()
     remedy = enable_policy(cluster, cloud) if cloud or cluster.id else None
@@ -103,69 +71,85 @@ def _judge_gate(
     )
 
 
-def _working(
-    working: list[GateAnswer], answers: list[GateAnswer], objects: ClusterObjects, needed: AdmissionEffect
-) -> Verdict:
-    evidence = [piece for one in working for piece in one.verdict.evidence]
-    remarks = [*_notes(answers, working)]
-    if needed is AdmissionEffect.DENIES:
-        for one in working:
-            if (refusal := find_refusal(objects, one.refusal)) is not None:
-                evidence.append(refusal)
-            else:
-                remarks.append(f"{one.name}: no event shows it refusing anything, so it was not seen to deny")
+def _join_working(working: Sequence[GateAnswer], answers: Sequence[GateAnswer], needed: AdmissionEffect) -> Verdict:
     limits = tuple(f"{one.name}: {limit}" for one in working for limit in one.verdict.limits)
-    verdict = covered(
+    return covered(
         "; ".join(f"{one.name} {needed.verb}: {one.verdict.reason}" for one in working),
-        *evidence,
-        remarks=tuple(one for one in remarks if one not in limits),
+        *(piece for one in working for piece in one.verdict.evidence),
+        remarks=tuple(one for one in _notes(answers, working) if one not in limits),
         limits=limits,
     )
-    return _where(verdict, working, objects)
 
 
-def _where(verdict: Verdict, working: list[GateAnswer], objects: ClusterObjects) -> Verdict:
+def _judge_namespaces(verdict: Verdict, working: Sequence[GateAnswer], objects: ClusterObjects) -> Verdict:
     """The verdict on gates that work, by the namespaces that none of them looks at, or of which it is not known."""
-    own = frozenset[str]().union(*(one.namespaces for one in working))
-    missed: dict[str, list[tuple[GatedNamespace, Reach]]] = defaultdict(list)
-    doubts: list[Reach] = []
-    left_out: list[str] = []
-    for namespace in gated_namespaces(objects, own):
-        found = any_reaches(one.reach(namespace) for one in working)
-        if namespace.may_be_left_out:
-            left_out += [namespace.name] if found.is_reached is False else []
-        elif found.is_reached is None:
-            doubts.append(found)
-        elif not found.is_reached and namespace.name:
-            missed[found.reason].append((namespace, found))
-        elif not found.is_reached:
-            doubts.append(replace(found, remedy=ASK_CLUSTER))
+    others = SYSTEM_NAMESPACES.union(*(one.namespaces for one in working))
+    missed: dict[str, list[str]] = defaultdict(list)
+    gaps: list[Verdict] = []
+    doubts: list[Verdict] = []
+    left_out: set[str] = set()
+    for namespace in _gated_namespaces(objects, others):
+        found = best_of(one.reach(namespace) for one in working)
+        if namespace.name in others:
+            left_out |= {namespace.name} if found.state is CoverageState.GAP else set()
+        elif found.state is CoverageState.GAP and namespace.name:
+            missed[found.reason].append(namespace.name)
+            gaps.append(found)
+        elif found.state is not CoverageState.COVERED:
+            doubts.append(replace(found, remedy=ASK_CLUSTER) if found.state is CoverageState.GAP else found)
+    remarks = (verdict.reason, *verdict.remarks)
     if missed:
-        every = [pair for some in missed.values() for pair in some]
         return gap(
-            "; ".join(f"no gate looks at new pods in {_list_names(some)}: {why}" for why, some in missed.items()),
-            *dict.fromkeys(piece for _, one in every for piece in one.evidence),
+            "; ".join(f"no gate looks at new pods in {_list_names(names)}: {why}" for why, names in missed.items()),
+            *dict.fromkeys(piece for one in gaps for piece in one.evidence),
             *verdict.evidence,
-            remedy=next((one.remedy for _, one in every if one.remedy), None),
-            remarks=(verdict.reason, *verdict.remarks),
+            remedy=next((one.remedy for one in gaps if one.remedy), None),
+            remarks=remarks,
         )
     if doubts:
         reasons = "; ".join(dict.fromkeys(one.reason for one in doubts))
         remedy = joint_asks(one.remedy for one in doubts if one.remedy)
-        remarks = (verdict.reason, *verdict.remarks)
         return unknown(f"whether it does so everywhere: {reasons}", *verdict.evidence, remedy=remedy, remarks=remarks)
     if not left_out:
         return verdict
-    limit = f"system namespaces are left out: {listed(sorted(set(left_out)), _MOST_NAMES)}"
+    limit = f"system namespaces are left out: {listed(sorted(left_out), _MOST_NAMES)}"
     return replace(verdict, remarks=(*verdict.remarks, limit), limits=(*verdict.limits, limit))
 
 
-def _list_names(some: list[tuple[GatedNamespace, Reach]]) -> str:
-    names = sorted({namespace.name for namespace, _ in some})
-    return f"{'namespace' if len(names) == 1 else 'namespaces'} {listed(names, _MOST_NAMES)}"
+def _gated_namespaces(objects: ClusterObjects, others: frozenset[str]) -> list[GatedNamespace]:
+    """The namespaces of a cluster, as often as documents show them.
+
+    Where no whole list has them there are those of pods, too, whose labels are not known, and one more without a name.
+    """
+    every = objects.find("Namespace")
+    pods: dict[str, list[Mapping[str, str]]] = defaultdict(list)
+    for pod in objects.find("Pod"):
+        pods[pod.namespace] += map(object_labels, pod.copies)
+    has_all = objects.lists_all("", "Pod")
+    found = [
+        GatedNamespace(
+            one.name,
+            {NAME_LABEL: one.name, **object_labels(copy)},
+            others,
+            pods[one.name],
+            has_all or objects.lists_all(one.name, "Pod"),
+            copy.source,
+        )
+        for one in every
+        for copy in one.copies
+    ]
+    if is_whole(every):
+        return found
+    unlisted = {*pods, ""}.difference(one.name for one in found)
+    return [*found, *(GatedNamespace(name, None, others, pods.get(name, ()), has_all) for name in sorted(unlisted))]
 
 
-def _notes(answers: list[GateAnswer], decisive: list[GateAnswer]) -> tuple[str, ...]:
+def _list_names(names: Iterable[str]) -> str:
+    some = sorted(set(names))
+    return f"{'namespace' if len(some) == 1 else 'namespaces'} {listed(some, _MOST_NAMES)}"
+
+
+def _notes(answers: Sequence[GateAnswer], decisive: Sequence[GateAnswer]) -> tuple[str, ...]:
     """What is to be said of the gates that decide, and what the others lack."""
     spoken_of = decisive if any(one.is_there for one in decisive) else answers
     own = (f"{one.name}: {remark}" for one in spoken_of for remark in one.verdict.remarks)

@@ -10,25 +10,16 @@ import base64
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
-from router.coverage.admission.cluster_objects import ClusterObjects, ObjectCopies, is_whole, object_labels
-from router.coverage.admission.effects import (
-    GatedNamespace,
-    Reach,
-    all_reach,
-    by_conditions,
-    by_namespace,
-    by_object,
-    listed,
-)
+from router.coverage.admission.effects import ClusterObjects, ObjectCopies, is_whole, listed
+from router.coverage.admission.namespaces import GatedNamespace, by_conditions, by_scope, object_labels, worst_of
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
-from router.coverage.kubernetes import nodes
 from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_SERVICES, ASK_WEBHOOKS
+from router.coverage.kubernetes.mends import describe
+from router.coverage.kubernetes.nodes import labels_at
 from router.coverage.kubernetes.pods import read_pod
 from router.coverage.readers.kubernetes import KubernetesFact
-from router.coverage.remedies import command_line
-from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, unknown
+from router.coverage.verdicts import Verdict, covered, gap, unknown
 
 CONFIGURATION = "ValidatingWebhookConfiguration"
 
@@ -51,15 +42,14 @@ class AdmissionWebhook:
     configuration: str = ""
     entries: tuple[Mapping[str, object], ...] = ()
 
-    def reach(self, namespace: GatedNamespace) -> Reach:
+    def reach(self, namespace: GatedNamespace) -> Verdict:
         """Whether the API server asks it about the new pods of a namespace."""
         who = f"the webhook {self.name}"
-        return all_reach(
+        return worst_of(
             part
             for entry in self.entries
             for part in (
-                by_namespace(who, find(entry, "namespaceSelector"), namespace),
-                by_object(who, "objectSelector", find(entry, "objectSelector"), namespace),
+                by_scope(who, entry, namespace),
                 by_conditions("validatingwebhookconfiguration", self.configuration, who, entry),
             )
         )
@@ -100,8 +90,7 @@ def _webhook(configuration: ObjectCopies, name: re.Pattern[str], called: str) ->
     if (limit := _find_limit(entry)) is not None:
         verdict = gap(f"the webhook {title} {limit}", evidence, remarks=limits)
     else:
-        reason = f"the API server asks the webhook {title} about new pods"
-        verdict = covered(reason, evidence, limits=limits)
+        verdict = covered(f"the API server asks the webhook {title} about new pods", evidence, limits=limits)
     return AdmissionWebhook(
         name=title,
         service=find_text(entry, "clientConfig", "service", "name") or "",
@@ -125,28 +114,23 @@ def _find_limit(entry: Mapping[str, object]) -> str | None:
         return "is answered by something outside the cluster"
     if not creates_pods(objects_at(entry, "rules")):
         return "is not asked about new pods: none of its rules has CREATE of pods"
-    if never := never_met(entry):
-        return f"is never asked: its matchCondition {never} is always false"
+    if is_never_met(entry):
+        return "is never asked: one of its matchConditions is always false"
     if _has_blank_authority(entry):
         return "cannot be asked: its caBundle has no certificate yet"
     return None
 
 
-def never_met(body: Mapping[str, object]) -> str | None:
-    """The first condition of a webhook or a policy that is the word false, with which people switch one off; None for none."""
-    for one in objects_at(body, "matchConditions"):
-        if (find_text(one, "expression") or "").lower() == "false":
-            return find_text(one, "name") or "without a name"
-    return None
+def is_never_met(body: object) -> bool:
+    """Whether a condition of a webhook or a policy is the word false, with which people switch one off."""
+    return any((find_text(one, "expression") or "").lower() == "false" for one in objects_at(body, "matchConditions"))
 
 
 def _has_blank_authority(entry: Mapping[str, object]) -> bool:
     """Whether the certificates by which the API server knows the webhook are still the empty line that manifests have."""
     written = find(entry, "clientConfig", "caBundle")
-    if not isinstance(written, str):
-        return False
     try:
-        return not base64.b64decode(written).strip()
+        return isinstance(written, str) and not base64.b64decode(written).strip()
     except ValueError:
         return False
 
@@ -171,7 +155,7 @@ def find_selector(objects: ClusterObjects, service: str, namespace: str) -> Mapp
     """Return the labels of the pods that a service chooses; None if no document says it."""
     for one in objects.find("Service"):
         if (one.name, one.namespace) == (service, namespace):
-            return nodes.labels_at(one.copies[0].body, "spec", "selector") or None
+            return labels_at(one.copies[0].body, "spec", "selector") or None
     return None
 
 
@@ -182,7 +166,6 @@ def judge_service(objects: ClusterObjects, service: str, namespace: str) -> Verd
         for one in objects.find("EndpointSlice")
         if one.namespace == namespace and object_labels(one.copies[0]).get("kubernetes.io/service-name") == service
     ]
-    has_service = any((one.name, one.namespace) == (service, namespace) for one in objects.find("Service"))
     pods = {one.name: one for one in objects.find("Pod") if one.namespace == namespace}
     has_all_pods = objects.lists_all(namespace, "Pod")
 
@@ -192,7 +175,7 @@ def judge_service(objects: ClusterObjects, service: str, namespace: str) -> Verd
         known = (pods.get(name) for name in targets if name in pods or (name and has_all_pods))
         return len(targets) - sum(pod is None or not _is_ready(pod.worst(_is_ready)) for pod in known)
 
-    mend = command_line("kubectl", "describe", "service", service, "-n", namespace)
+    mend = describe("service", service, namespace)
     shown = [one.worst(count) for one in slices]
     evidence = [one.source.shows("endpoints that are ready", count(one)) for one in shown]
     if slices and not any(map(count, shown)):
@@ -200,6 +183,7 @@ def judge_service(objects: ClusterObjects, service: str, namespace: str) -> Verd
         if is_whole(slices):
             return gap(reason, *evidence, remedy=mend)
         return unknown(f"{reason}, unless there are more of its slices", *evidence, remedy=ASK_SERVICES)
+    has_service = any((one.name, one.namespace) == (service, namespace) for one in objects.find("Service"))
     for kind, is_there in (("Service", has_service), ("EndpointSlice", bool(slices))):
         if not is_there and objects.lists_all(namespace, kind):
             reason = f"the service {service} leads to no pod: it has no {kind} in {namespace}"
@@ -217,85 +201,44 @@ def _ready_endpoints(fact: KubernetesFact) -> Iterator[Mapping[str, object]]:
             yield one
 
 
-_MANY_RESTARTS = 5
-_OVER = ("Succeeded", "Failed")
-"""The phases of pods that ended, such as evicted ones, which stay listed and say nothing of those that run."""
-
 type IsMeant = Callable[[str, Mapping[str, str]], bool]
-"""Whether a pod is meant, by its name and its labels."""
+"""Whether a pod is meant, by its name and its labels: each way to install a gate has its own names."""
 
 
-class Controller(NamedTuple):
-    """The pods that do a work: whether any of them was seen, and whether one is ready, which is enough."""
-
-    is_there: bool
-    verdict: Verdict
-
-
-def find_controller(objects: ClusterObjects, what: str, namespace: str, is_meant: IsMeant) -> Controller:
-    """Return the pods in a namespace that do a work; `what` they are called where none is seen.
-
-    They are found by what they are: each way to install them has its own names.
-    """
+def judge_pods(objects: ClusterObjects, what: str, namespace: str, is_meant: IsMeant) -> Verdict:
+    """Return whether one of the pods in a namespace that do a work is ready, which is enough."""
     pods = [
         one
         for one in objects.find("Pod")
         if one.namespace == namespace
         if any(is_meant(one.name, object_labels(copy)) for copy in one.copies)
-        if not all(_is_over(copy) for copy in one.copies)
+        if not all(map(_is_over, one.copies))
     ]
-    kind, name = _find_owner(pods)
-    title = name or what
-    ready = [one for one in pods if _is_ready(one.worst(_is_ready))]
+    worst = [one.worst(_is_ready) for one in pods]
+    evidence = [one.source.shows("status.conditions[Ready]", _is_ready(one)) for one in worst]
+    ready = [shown for one, shown in zip(worst, evidence, strict=True) if _is_ready(one)]
     if ready:
-        reason = f"{len(ready)} of {len(pods)} pods of {title} are ready"
-        verdict = covered(reason, *_pod_evidence(ready), remarks=tuple(_restarted(ready)))
-    elif pods:
-        mend = command_line("kubectl", "rollout", "restart", f"{kind}/{name}", "-n", namespace) if name else None
-        reason = f"no pod of {title} is ready: {listed([_pod_state(one) for one in pods])}"
-        verdict = gap(reason, *_pod_evidence(pods), remedy=mend)
-    elif objects.were_asked(namespace, "Pod"):
-        verdict = gap(f"no pod of {title} is in namespace {namespace}")
-    else:
-        verdict = unknown(f"nobody asked for the pods of {title}", remedy=ASK_CLUSTER)
-    return Controller(bool(pods), verdict)
-
-
-def _find_owner(pods: Sequence[ObjectCopies]) -> tuple[str, str]:
-    """What made pods, as kubectl calls it; two empty texts if no pod says it."""
-    for pod in (copy for one in pods for copy in one.copies):
-        for owner in objects_at(pod.body, "metadata", "ownerReferences"):
-            kind, name = (find_text(owner, "kind") or "").lower(), find_text(owner, "name") or ""
-            if kind == "replicaset":  # A Deployment makes it, and adds a hash to its own name.
-                return "deployment", name.rpartition("-")[0] or name
-            if kind and name:
-                return kind, name
-    return "", ""
+        return covered(f"{len(ready)} of {len(pods)} pods of {what} are ready", *ready)
+    if pods:
+        reason = f"no pod of {what} is ready: {listed([_pod_state(one) for one in worst])}"
+        return gap(reason, *evidence, remedy=describe("pod", pods[0].name, namespace))
+    if objects.has_empty_list or objects.lists_all(namespace, "Pod"):
+        return gap(f"no pod of {what} is in namespace {namespace}")
+    return unknown(f"nobody asked for the pods of {what}", remedy=ASK_CLUSTER)
 
 
 def _is_over(pod: KubernetesFact) -> bool:
-    return (
-        find_text(pod.body, "status", "phase") in _OVER or find(pod.body, "metadata", "deletionTimestamp") is not None
-    )
+    """Whether a pod ended, as one that was evicted, or is being deleted: it stays listed, and says nothing of the others."""
+    is_deleted = find(pod.body, "metadata", "deletionTimestamp") is not None
+    return is_deleted or find_text(pod.body, "status", "phase") in ("Succeeded", "Failed")
 
 
 def _is_ready(pod: KubernetesFact) -> bool:
     return read_pod(pod).serves
 
 
-def _pod_state(pod: ObjectCopies) -> str:
+def _pod_state(fact: KubernetesFact) -> str:
     """A pod that is not ready, with what Kubernetes waits for and how often it began anew."""
-    worst = read_pod(pod.worst(_is_ready))
-    restarts = f", {worst.restarts} restarts" if worst.restarts else ""
-    return f"{pod.name} ({worst.trouble or 'being deleted'}{restarts})"
-
-
-def _restarted(pods: Sequence[ObjectCopies]) -> Iterator[str]:
-    for one in pods:
-        if (restarts := read_pod(one.worst(_is_ready)).restarts) >= _MANY_RESTARTS:
-            yield f"{one.name} is ready, and was restarted {restarts} times"
-
-
-def _pod_evidence(pods: Sequence[ObjectCopies]) -> tuple[CoverageEvidence, ...]:
-    worst = [one.worst(_is_ready) for one in pods]
-    return tuple(one.source.shows("status.conditions[Ready]", _is_ready(one)) for one in worst)
+    pod = read_pod(fact)
+    restarts = f", {pod.restarts} restarts" if pod.restarts else ""
+    return f"{pod.name} ({pod.trouble or 'being deleted'}{restarts})"

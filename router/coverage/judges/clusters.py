@@ -9,6 +9,7 @@ https://learn.microsoft.com/azure/defender-for-cloud/deploy-helm
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 from router.coverage.admission.effects import AdmissionEffect
 from router.coverage.admission.gates import judge_gates
@@ -16,7 +17,7 @@ from router.coverage.facts import CoverageCase, RecommendationFact, ResourceFact
 from router.coverage.judges.connectors import judge_cloud_cluster
 from router.coverage.kubernetes.asks import ASK_AKS, UNNAMED, ask_for_cluster, at_cluster
 from router.coverage.kubernetes.daemon_sets import find_daemon_set
-from router.coverage.kubernetes.exclusion import find_exclusions
+from router.coverage.kubernetes.exclusion import find_exclusions, find_stopped
 from router.coverage.plans.details import is_extension_on, plan_answers
 from router.coverage.readers.clusters import (
     CloudClusterFact,
@@ -27,7 +28,7 @@ from router.coverage.readers.clusters import (
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.recommendations import POSTURE_NOT_KNOWN, is_posture_known_on, recommendation_answers_for
 from router.coverage.remedies import command_line, resource_words
-from router.coverage.verdicts import Verdict, covered, gap, unknown
+from router.coverage.verdicts import CoverageState, Verdict, covered, gap, unknown
 from router.coverage.workloads import AKS_CLUSTER, ARC_CLUSTER
 from router.domain.coverage import Rung
 from router.domain.resources import parse_resource_id
@@ -207,11 +208,23 @@ def _contradiction(answers: int) -> tuple[str, ...]:
 
 def judge_admission_audits(case: CoverageCase) -> Verdict | None:
     """Covered where Gatekeeper, or one of Defender's own gates, is seen to stand there and to have a rule that audits."""
-    return judge_gates(case, AdmissionEffect.AUDITS)
+    return at_cluster(_judge_admission(case, AdmissionEffect.AUDITS), case.workload)
 
 
 def judge_admission_denies(case: CoverageCase) -> Verdict | None:
     """Covered where a gate has a rule that denies; None where no manifest expects it, as they audit by default."""
-    return (
-        judge_gates(case, AdmissionEffect.DENIES) if Rung.ADMISSION_DENIES in (case.expectation.rungs or ()) else None
-    )
+    if Rung.ADMISSION_DENIES not in (case.expectation.rungs or ()):
+        return None
+    return at_cluster(_judge_admission(case, AdmissionEffect.DENIES), case.workload)
+
+
+def _judge_admission(case: CoverageCase, needed: AdmissionEffect) -> Verdict:
+    verdict = judge_gates(case.about(KubernetesFact), case.workload, needed)
+    if verdict.state is CoverageState.COVERED:
+        return verdict
+    if (stopped := find_stopped(case)) is not None:
+        return stopped
+    if any(one.has_policy for one in case.about(ClusterProfileFact)):
+        wish = "the cluster's profile asks for the Azure Policy add-on, which does not show that it runs"
+        return replace(verdict, remarks=(*verdict.remarks, wish))
+    return verdict

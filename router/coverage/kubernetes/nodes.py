@@ -173,6 +173,12 @@ class Requirement:
     operator: str
     values: tuple[str, ...]
 
+    @classmethod
+    def of(cls, body: Mapping[str, object]) -> Requirement:
+        """The requirement that an expression of a selector writes."""
+        values = tuple(str(value) for value in find_list(body, "values") or ())
+        return cls(find_text(body, "key") or "", find_text(body, "operator") or "", values)
+
     def is_met_by(self, labels: Mapping[str, str]) -> bool:
         """Whether labels meet it; an operator that there is not yet is met, so that the status decides."""
         value = labels.get(self.key)
@@ -260,15 +266,7 @@ def read_scheduling(body: Mapping[str, object]) -> PodScheduling:
 
 
 def _read_term(body: Mapping[str, object]) -> tuple[Requirement, ...]:
-    return tuple(
-        Requirement(
-            find_text(one, "key") or "",
-            find_text(one, "operator") or "",
-            tuple(str(value) for value in find_list(one, "values") or ()),
-        )
-        for name in ("matchExpressions", "matchFields")
-        for one in objects_at(body, name)
-    )
+    return tuple(Requirement.of(one) for name in ("matchExpressions", "matchFields") for one in objects_at(body, name))
 
 
 _BORNE_BY_EVERY_DAEMON = {
