@@ -41,11 +41,11 @@ class ReportedSource:
     is_silent: bool | None
     exception: CoverageException | None = None
 
-
-def source_name(source: ReportedSource) -> str:
-    """Return what people call a source."""
-    plan = source.heard.source.plan
-    return f"plan {plan} of {source.name}" if plan else f"{source.heard.source.kind} {source.name}"
+    @property
+    def title(self) -> str:
+        """What people call it, with what it is."""
+        source = self.heard.source
+        return f"plan {source.plan} of {self.name}" if source.plan else f"{source.kind} {self.name}"
 
 
 def reported_sources(

@@ -61,7 +61,7 @@ def report() -> GateReport:
         ),
         dated(document(managed_cluster(f"{CLUSTER}-live"), "clusters of Azure"), NOW),
     )
-    others = (("stream (.state)", "the state .state"),)
+    others = {"stream (.state)": "the state .state"}
     return GateReport(result, ("bad.json: is empty",), False, None, others=others)
 
 

@@ -19,7 +19,7 @@ from router.coverage.expected.manifest import DEFAULT_RUNGS, NO_MANIFEST, Covera
 from router.coverage.facts import CoverageCase, Facts
 from router.coverage.gate import GateResult
 from router.coverage.judges import judges
-from router.coverage.report.findings import GateReport, exit_code
+from router.coverage.report.findings import GateReport
 from router.coverage.verdicts import CoverageState, Verdict, Workload
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.errors import BadUsage
@@ -78,7 +78,7 @@ def states(result: GateResult) -> dict[Key, CoverageState]:
 
 def exit_code_for(result: GateResult) -> int:
     """How a check of those documents ends."""
-    return exit_code(GateReport(result, (), allows_unknown=False, manifest=None))
+    return GateReport(result, (), allows_unknown=False, manifest=None).exit_code
 
 
 @given(document_sets(), st.sampled_from(MANIFESTS))
@@ -344,7 +344,7 @@ def test_the_exit_code_follows_the_states_exactly(refused: tuple[str, ...], allo
             expected = 0
         for is_together, order in product((True, False), (some, some[::-1])):
             result = _result_of(order, is_together, is_cut)
-            assert exit_code(GateReport(result, refused, allows_unknown, None)) == expected, some
+            assert GateReport(result, refused, allows_unknown, None).exit_code == expected, some
 
 
 def _result_of(some: Sequence[CoverageState], is_together: bool, is_cut: bool) -> GateResult:

@@ -21,7 +21,7 @@ from router.coverage.expected.sources import numbers_about_silence
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.report.ci import build_annotations, build_cases, markdown_lines
 from router.coverage.report.document import report_object
-from router.coverage.report.findings import GateReport, exit_code, summary_line
+from router.coverage.report.findings import GateReport
 from router.coverage.report.page import render_page
 from router.coverage.report.text import print_report
 from router.domain.errors import BadFile
@@ -42,12 +42,12 @@ def check(options: Namespace) -> int:
         case "junit":
             print_text(report_of(_CHECK, build_cases(found)))
         case "github":
-            print_commands(commands_for(_CHECK, summary_line(found), list(build_annotations(found))))
+            print_commands(commands_for(_CHECK, found.summary, list(build_annotations(found))))
         case "markdown":
             print_lines(markdown_lines(found))
         case _:
             print_report(found, now)
-    return exit_code(found)
+    return found.exit_code
 
 
 def report(options: Namespace) -> int:
@@ -59,7 +59,7 @@ def report(options: Namespace) -> int:
         options.out.write_text(render_page(found, now), encoding="utf-8")
     except OSError as error:
         raise BadFile(f"{options.out}: the page cannot be written there: {error.strerror}") from error
-    print_lines([summary_line(found), f"page  {options.out}"])
+    print_lines([found.summary, f"page  {options.out}"])
     return 0
 
 
@@ -76,7 +76,7 @@ def _judge(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateRe
         allows_unknown,
         None if manifest is NO_MANIFEST else str(options.rules / COVERAGE),
         tuple(_idle_exceptions(manifest, result, now)),
-        others=tuple((name, one.words) for one in others for name in one.names),
+        others={name: one.words for one in others for name in one.names},
     )
 
 

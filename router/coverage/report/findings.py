@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
-from typing import NamedTuple
 
 from router.coverage.assess import Assessed, CoverageRow
 from router.coverage.facts import age_words
 from router.coverage.fields import parse_time
 from router.coverage.gate import GateResult
-from router.coverage.recommendations import SubscriptionPosture
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload, covered
 from router.destinations.wording.masking import masked
 from router.domain.clocks import is_plausible
@@ -41,10 +39,6 @@ _SUMMED = {
 
 RUNG_NAMES = {rung: rung.value.replace("-", " ") for rung in Rung}
 
-NOTHING_EXPECTED = (
-    "There is no manifest, so a workload that no file names is missed by nobody; alert-router coverage init drafts one."
-)
-
 LIMITED = "Covered within limits"
 """The title of what passes although the workload is covered."""
 
@@ -57,8 +51,9 @@ _JUST_NOW = 60
 _RESOURCE_GROUP = re.compile(r"/resourcegroups/([^/]+)", re.IGNORECASE)
 
 
-class GateReport(NamedTuple):
-    """What a report is made from.
+@dataclass(frozen=True, slots=True)
+class GateReport:
+    """What a report is made from, and what each form of it says.
 
     Attributes:
         refused: the files that could not be read, a line each.
@@ -69,11 +64,107 @@ class GateReport(NamedTuple):
     """
 
     result: GateResult
-    refused: tuple[str, ...]
+    refused: Sequence[str]
     allows_unknown: bool
     manifest: str | None
-    idle_exceptions: tuple[int, ...] = ()
-    others: tuple[tuple[str, str], ...] = ()
+    idle_exceptions: Sequence[int] = ()
+    others: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def assessed(self) -> Assessed:
+        """The workloads and their verdicts."""
+        return self.result.assessed
+
+    @property
+    def summary(self) -> str:
+        """The first line: how many workloads of which files were judged, and what came of them."""
+        rows = self.assessed.rows
+        states = Counter(map(worst_state, rows))
+        parts = [f"{many:,} {words[many != 1]}" for state, words in _SUMMED.items() if (many := states[state])]
+        if self.refused:
+            parts.append(f"{counted(len(self.refused), 'file')} could not be read")
+        unanswered = Counter(name in self.others for name, _ in self.result.unanswered)
+        for is_other, what, how in ((False, "file", "not answered in full"), (True, "answer", "not given in full")):
+            if number := unanswered[is_other]:
+                parts.append(f"{counted(number, what)} {'was' if number == 1 else 'were'} {how}")
+        if missed := len(self.assessed.missed):
+            parts.append(f"{counted(missed, 'pattern')} of the manifest {'fits' if missed == 1 else 'fit'} nothing")
+        words = ", ".join(parts) or "there is nothing to judge"
+        return f"{counted(len(rows), 'workload')} of {self.documents} judged: {words}"
+
+    @property
+    def documents(self) -> str:
+        """How many files were given, and what besides: `3 files and the state .state`."""
+        names = [*self.result.used, *(name for name, _ in self.result.unused)]
+        files = sum(name not in self.others for name in names) + len(self.refused)
+        parts = [counted(files, "file")] if files or not self.others else []
+        return " and ".join([*parts, *dict.fromkeys(self.others.values())])
+
+    @property
+    def exit_code(self) -> int:
+        """0 if all is covered, excused or not coverable; 1 if there is a gap; 2 if something is not known."""
+        states = {verdict.state for _, _, verdict in self.assessed.verdicts()}
+        if CoverageState.GAP in states:
+            return GAP
+        is_unknown = CoverageState.UNKNOWN in states or self.result.unanswered or self.assessed.missed
+        return UNKNOWN if (is_unknown and not self.allows_unknown) or self.refused or not states else 0
+
+    @property
+    def unused(self) -> list[tuple[str, str]]:
+        """The files that say nothing of what is judged, and were not refused or cut, each with the reason."""
+        unanswered = dict(self.result.unanswered)
+        return [(name, reason) for name, reason in self.result.unused if name not in unanswered]
+
+    def left_aside(self) -> Iterator[str]:
+        """Yield a line for each reason why files were not used, or not in full, with the first of these files."""
+        for what, found in (("not answered in full", self.result.unanswered), ("not used", self.unused)):
+            names: dict[str, list[str]] = defaultdict(list)
+            for name, reason in found:
+                names[reason].append(name)
+            for reason, some in names.items():
+                yield f"{listed(some)}: {what}: {'it' if len(some) == 1 else 'each'} {masked(reason)}"
+
+    def unexpected(self, unlisted: Iterable[str] = (), show: Callable[[str], str] = str) -> Iterator[str]:
+        """Yield where what is expected and what there is do not meet; `show` writes what the manifest says."""
+        if self.manifest is None:
+            yield (
+                "There is no manifest, so a workload that no file names is missed by nobody; alert-router coverage init "
+                "drafts one."
+            )
+        yield from unlisted
+        yield from (unmatched_sentence(number, show(glob)) for number, glob in self.assessed.unmatched)
+        *some, last = [f"{number:,}" for number in self.idle_exceptions] or [""]
+        if some:
+            who = f"{', '.join(some)} and {last}"
+            yield f"Exceptions {who} of the manifest excuse nothing today; remove them, or mend their names."
+        elif last:
+            yield f"Exception {last} of the manifest excuses nothing today; remove it, or mend its name."
+
+    def postures(self, show: Callable[[str], str] = str) -> Iterator[str]:
+        """Yield a sentence on the subscriptions where foundational CSPM is known to be on, and one for each reason of others.
+
+        `show` writes the name of a subscription, which comes from elsewhere.
+        """
+        if on := sum(one.is_known_on for one in self.result.posture):
+            yield f"Foundational CSPM is on in {counted(on, 'subscription')}."
+        unknown: dict[str, list[str]] = defaultdict(list)
+        for one in self.result.posture:
+            if not one.is_known_on:
+                unknown[one.reason].append(show(one.name))
+        for reason, names in unknown.items():
+            yield f"Foundational CSPM of {listed(names)} is {reason}. Without it no recommendation says anything."
+
+    def groups(self, state: CoverageState) -> list[VerdictGroup]:
+        """Return what is in a state, by rung from the bottom up; within a rung, what most workloads share comes first."""
+        return _group_verdicts(one for one in self.assessed.verdicts() if one[2].state is state)
+
+    def limits(self) -> list[VerdictGroup]:
+        """Return what passes although it is covered, as the reason of each, in the same order."""
+        return _group_verdicts(
+            (workload, rung, covered("; ".join(verdict.limits)))
+            for workload, rung, verdict in self.assessed.verdicts()
+            if verdict.state is CoverageState.COVERED and verdict.limits
+        )
 
 
 def worst_state(row: CoverageRow) -> CoverageState:
@@ -88,79 +179,27 @@ def rungs_in(rows: Iterable[CoverageRow]) -> list[Rung]:
     return [rung for rung in Rung if rung in judged]
 
 
-def summary_line(report: GateReport) -> str:
-    """Return the first line: how many workloads of which files were judged, and what came of them."""
-    assessed, others = report.result.assessed, dict(report.others)
-    states = Counter(map(worst_state, assessed.rows))
-    parts = [f"{many:,} {words[many != 1]}" for state, words in _SUMMED.items() if (many := states[state])]
-    if report.refused:
-        parts.append(f"{counted(len(report.refused), 'file')} could not be read")
-    unanswered = Counter(name in others for name, _ in report.result.unanswered)
-    for is_other, what, how in ((False, "file", "not answered in full"), (True, "answer", "not given in full")):
-        if number := unanswered[is_other]:
-            parts.append(f"{counted(number, what)} {'was' if number == 1 else 'were'} {how}")
-    if missed := len(assessed.missed):
-        parts.append(f"{counted(missed, 'pattern')} of the manifest {'fits' if missed == 1 else 'fit'} nothing")
-    head = f"{counted(len(assessed.rows), 'workload')} of {documents_in(report)} judged"
-    return f"{head}: {', '.join(parts) or 'there is nothing to judge'}"
-
-
-def documents_in(report: GateReport) -> str:
-    """Return how many files were given, and what besides: `3 files and the state .state`."""
-    others = dict(report.others)
-    names = [*report.result.used, *(name for name, _ in report.result.unused)]
-    files = sum(name not in others for name in names) + len(report.refused)
-    parts = [counted(files, "file")] if files or not others else []
-    return " and ".join([*parts, *dict.fromkeys(others.values())])
-
-
-def exit_code(report: GateReport) -> int:
-    """Return 0 if all is covered, excused or not coverable; 1 if there is a gap; 2 if something is not known."""
-    assessed = report.result.assessed
-    states = {verdict.state for _, _, verdict in assessed.verdicts()}
-    if CoverageState.GAP in states:
-        return GAP
-    is_unknown = CoverageState.UNKNOWN in states or report.result.unanswered or assessed.missed
-    return UNKNOWN if (is_unknown and not report.allows_unknown) or report.refused or not states else 0
-
-
 @dataclass(frozen=True, slots=True)
 class VerdictGroup:
     """Workloads of which the same is known on the same rungs, for the same reason; there is at least one.
 
     Attributes:
-        rungs: from the bottom up.
         verdict: that on the first workload.
         remedies: the commands that mend it or answer it, once each.
         remarks: what else is to be said, once each, as of the first workload that it is about.
-        evidence: what the verdicts rest on, once each.
     """
 
-    rungs: tuple[Rung, ...]
-    workloads: tuple[Workload, ...]
+    rungs: Sequence[Rung]
+    workloads: Sequence[Workload]
     verdict: Verdict
-    remedies: tuple[str, ...]
-    remarks: tuple[str, ...]
-    evidence: tuple[CoverageEvidence, ...]
+    remedies: Sequence[str]
+    remarks: Sequence[str]
+    evidence: Sequence[CoverageEvidence]
 
     @property
     def rung_names(self) -> str:
         """The rungs as people read them."""
         return ", ".join(RUNG_NAMES[rung] for rung in self.rungs)
-
-
-def groups_in(assessed: Assessed, state: CoverageState) -> list[VerdictGroup]:
-    """Return what is in that state, by rung from the bottom up; within a rung, what most workloads share comes first."""
-    return _group_verdicts(one for one in assessed.verdicts() if one[2].state is state)
-
-
-def limits_in(assessed: Assessed) -> list[VerdictGroup]:
-    """Return what passes although it is covered, as the reason of each, in the same order."""
-    return _group_verdicts(
-        (workload, rung, covered("; ".join(verdict.limits)))
-        for workload, rung, verdict in assessed.verdicts()
-        if verdict.state is CoverageState.COVERED and verdict.limits
-    )
 
 
 type _Member = tuple[Workload, Verdict, re.Pattern[str]]
@@ -172,31 +211,31 @@ def _group_verdicts(verdicts: Iterable[tuple[Workload, Rung, Verdict]]) -> list[
     for workload, of_one in groupby(verdicts, key=lambda one: one[0]):
         own = _own_words(workload)
         for _, rung, verdict in of_one:
-            key = own.sub("", verdict.reason), own.sub("", verdict.remedy or ""), verdict.exception, verdict.excused
-            alike[rung, key].append((workload, verdict, own))
-    joined: dict[object, tuple[list[Rung], list[_Member]]] = {}
+            said = own.sub("", verdict.reason), own.sub("", verdict.remedy or ""), verdict.exception, verdict.excused
+            alike[rung, said].append((workload, verdict, own))
+    joined: dict[object, dict[Rung, list[_Member]]] = defaultdict(dict)
     for (rung, words), members in alike.items():
-        rungs, all_members = joined.setdefault((words, tuple(one.key for one, *_ in members)), ([], []))
-        rungs.append(rung)
-        all_members += members
+        joined[words, tuple(one.key for one, *_ in members)][rung] = members
     order = list(Rung).index
-    groups = [_group(tuple(sorted(rungs, key=order)), members) for rungs, members in joined.values()]
+    groups = [
+        _group(sorted(some, key=order), [one for part in some.values() for one in part]) for some in joined.values()
+    ]
     return sorted(groups, key=lambda group: (order(group.rungs[0]), -len(group.workloads)))
 
 
-def _group(rungs: tuple[Rung, ...], members: Sequence[_Member]) -> VerdictGroup:
+def _group(rungs: Sequence[Rung], members: Sequence[_Member]) -> VerdictGroup:
+    verdicts = [verdict for _, verdict, _ in members]
     remarks: dict[str, str] = {}
     for _, verdict, own in members:
         for remark in verdict.remarks:
             remarks.setdefault(own.sub("", remark), remark)
-    verdicts = [verdict for _, verdict, _ in members]
     return VerdictGroup(
         rungs=rungs,
-        workloads=tuple({one.key: one for one, *_ in members}.values()),
+        workloads=list({one.key: one for one, *_ in members}.values()),
         verdict=verdicts[0],
-        remedies=tuple(dict.fromkeys(line for one in verdicts for line in (one.remedy or "").split("\n") if line)),
-        remarks=tuple(remarks.values()),
-        evidence=tuple(dict.fromkeys(piece for one in verdicts for piece in one.evidence)),
+        remedies=list(dict.fromkeys(line for one in verdicts for line in (one.remedy or "").split("\n") if line)),
+        remarks=list(remarks.values()),
+        evidence=list(dict.fromkeys(piece for one in verdicts for piece in one.evidence)),
     )
 
 
@@ -236,48 +275,6 @@ def evidence_line(one: CoverageEvidence, now: datetime, *, says_age_of_files: bo
     return f"{one.document}: {what}{f' at {one.time}' if one.time else ''}{age}"
 
 
-def idle_exceptions_line(report: GateReport) -> str | None:
-    """Return what is to be said of exceptions that excuse nothing; None if there are none."""
-    *some, last = [f"{number:,}" for number in report.idle_exceptions] or [""]
-    if not last:
-        return None
-    if not some:
-        return f"Exception {last} of the manifest excuses nothing today; remove it, or mend its name."
-    who = f"{', '.join(some)} and {last}"
-    return f"Exceptions {who} of the manifest excuse nothing today; remove them, or mend their names."
-
-
 def unmatched_sentence(number: int, glob: str) -> str:
     """Return what is to be said of a glob of an entry that fits nothing."""
     return f"Entry {number} of the manifest expects {glob}, which fits nothing that the files name."
-
-
-def unused_files(report: GateReport) -> list[tuple[str, str]]:
-    """Return the files that say nothing of what is judged, and were not refused or cut, each with the reason."""
-    unanswered = dict(report.result.unanswered)
-    return [(name, reason) for name, reason in report.result.unused if name not in unanswered]
-
-
-def left_aside(report: GateReport) -> Iterator[str]:
-    """Yield a line for each reason why files were not used, or not in full, with the first of these files."""
-    for what, found in (("not answered in full", report.result.unanswered), ("not used", unused_files(report))):
-        names: dict[str, list[str]] = defaultdict(list)
-        for name, reason in found:
-            names[reason].append(name)
-        for reason, some in names.items():
-            yield f"{listed(some)}: {what}: {'it' if len(some) == 1 else 'each'} {masked(reason)}"
-
-
-def posture_sentences(postures: Sequence[SubscriptionPosture], show: Callable[[str], str] = str) -> Iterator[str]:
-    """Yield a sentence on the subscriptions where foundational CSPM is known to be on, and one for each reason of others.
-
-    `show` writes the name of a subscription, which comes from elsewhere.
-    """
-    if on := sum(one.is_known_on for one in postures):
-        yield f"Foundational CSPM is on in {counted(on, 'subscription')}."
-    unknown: dict[str, list[str]] = defaultdict(list)
-    for one in postures:
-        if not one.is_known_on:
-            unknown[one.reason].append(show(one.name))
-    for reason, names in unknown.items():
-        yield f"Foundational CSPM of {listed(names)} is {reason}. Without it no recommendation says anything."

@@ -11,25 +11,17 @@ from router.cli.screen import print_table, screen, table_of
 from router.coverage.assess import CoverageRow
 from router.coverage.report.findings import (
     LIMITED,
-    NOTHING_EXPECTED,
     RUNG_NAMES,
     UNSOUND,
     GateReport,
     VerdictGroup,
     ago,
     evidence_line,
-    groups_in,
-    idle_exceptions_line,
-    left_aside,
-    limits_in,
     listed,
-    posture_sentences,
     rungs_in,
-    summary_line,
-    unmatched_sentence,
     worst_state,
 )
-from router.coverage.sources import ReportedSource, source_name
+from router.coverage.sources import ReportedSource
 from router.coverage.verdicts import CoverageException, CoverageState, Workload
 from router.destinations.wording.masking import masked
 from router.domain.coverage import Rung
@@ -57,17 +49,16 @@ _SOON = timedelta(days=1)
 
 def print_report(report: GateReport, now: datetime) -> None:
     """Print all of it."""
-    to, assessed = screen(), report.result.assessed
-    to.print(summary_line(report), style="bold")
+    to, assessed = screen(), report.assessed
+    to.print(report.summary, style="bold")
     unsound = [row for row in assessed.rows if worst_state(row) in UNSOUND]
     rows = list(assessed.rows) if len(assessed.rows) - len(unsound) <= _MOST_COVERED else unsound
     if rows:
         rungs = rungs_in(rows)
         to.print()
         print_table(to, table_of(["workload", *(RUNG_NAMES[rung] for rung in rungs)], list(_matrix(rows, rungs))))
-    sections = [(state.value.capitalize(), groups_in(assessed, state)) for state in UNSOUND]
-    sections[0] = ("Gaps", sections[0][1])
-    for head, groups in (*sections, (LIMITED, limits_in(assessed))):
+    sections = [("Gaps" if state is CoverageState.GAP else state.value.capitalize(), state) for state in UNSOUND]
+    for head, groups in (*((head, report.groups(state)) for head, state in sections), (LIMITED, report.limits())):
         if groups:
             to.print(f"\n{head}", style="bold")
             print_lines(line for group in groups for line in _group_lines(group, now))
@@ -76,8 +67,8 @@ def print_report(report: GateReport, now: datetime) -> None:
         print_lines(lines)
     hidden = len(assessed.rows) - len(rows)
     hidden_line = [f"{counted(hidden, 'more workload')} covered or not coverable"] if hidden else []
-    notes = [*_unexpected_lines(report), *left_aside(report)]
-    for some in (hidden_line, notes, list(map(masked, posture_sentences(report.result.posture)))):
+    notes = [*report.unexpected(_unlisted(report)), *report.left_aside()]
+    for some in (hidden_line, notes, list(map(masked, report.postures()))):
         print_lines(["", *some] if some else [])
 
 
@@ -85,7 +76,8 @@ def _matrix(rows: Sequence[CoverageRow], rungs: Sequence[Rung]) -> Iterator[list
     """Yield a line for each workload; of many that stand alike, for the first ones, and one that counts the others."""
     alike: dict[tuple[object, ...], list[list[str | None]]] = defaultdict(list)
     for row in rows:
-        cells = [_cell(row, rung) for rung in rungs]
+        states = [row.verdicts[rung].state if rung in row.verdicts else None for rung in rungs]
+        cells = ["GAP" if state is CoverageState.GAP else state for state in states]
         stands = (row.workload.kind, *cells) if len(rows) > _MOST_ROWS else (row.workload.key,)
         alike[stands].append([_name(row.workload), *cells])
     for some in alike.values():
@@ -94,29 +86,22 @@ def _matrix(rows: Sequence[CoverageRow], rungs: Sequence[Rung]) -> Iterator[list
             yield [f"and {more:,} more that stand so", *some[0][1:]]
 
 
-def _cell(row: CoverageRow, rung: Rung) -> str | None:
-    verdict = row.verdicts.get(rung)
-    if verdict is None:
-        return None
-    return "GAP" if verdict.state is CoverageState.GAP else verdict.state.value
-
-
 def _name(workload: Workload) -> str:
     return f"{workload.kind.replace('-', ' ')} {workload.name}"
 
 
 def _group_lines(group: VerdictGroup, now: datetime) -> Iterator[str]:
     names, verdict = listed(list(map(_name, group.workloads))), group.verdict
-    yield f"  {plain(names)}, {group.rung_names}: {plain(masked(verdict.reason))}"
+    yield f"  {plain(names)}, {group.rung_names}: {masked(verdict.reason)}"
     if verdict.exception is not None:
-        yield f"      {plain(_until(verdict.exception))}"
+        yield f"      {_until(verdict.exception)}"
     lines = [f"seen   {evidence_line(one, now)}" for one in group.evidence[:_MOST_ALIKE]]
     if (more := len(group.evidence) - _MOST_ALIKE) > 0:
         lines.append(f"seen   {more:,} more in --format json")
     lines += [f"note   {remark}" for remark in group.remarks[:_MOST_ALIKE]]
-    yield from (f"      {plain(masked(line))}" for line in lines)
+    yield from (f"      {masked(line)}" for line in lines)
     verb = "ask " if verdict.is_unknown else "mend"
-    yield from (f"      {plain(f'{verb}   {remedy}')}" for remedy in group.remedies[:_MOST_REMEDIES])
+    yield from (f"      {verb}   {remedy}" for remedy in group.remedies[:_MOST_REMEDIES])
     if (more := len(group.remedies) - _MOST_REMEDIES) > 0:
         yield f"      {verb}   {more:,} more like it: in --format json"
 
@@ -128,16 +113,16 @@ def _until(excuse: CoverageException) -> str:
 def _silence_lines(sources: Sequence[ReportedSource], now: datetime) -> Iterator[str]:
     """Yield each expected source that is silent for too long, then each that soon will be, with its exception."""
     expected = [one for one in sources if one.is_expected]
-    silent = [one for one in expected if one.is_silent]
-    named = [*silent, *(one for one in expected if one.is_silent is False and _is_soon(one, now))]
+    named = [one for one in expected if one.is_silent]
+    named += [one for one in expected if one.is_silent is False and _is_soon(one, now)]
     for one in named[:_MOST_SOURCES]:
         last, within = one.heard.posture, one.within
         heard = f"last recommendation {ago(last, now)}" if last is not None else "no recommendation ever"
         allowed = f", and it may be silent for {counted(within.days, 'day')}" if within is not None else ""
         state = "silent for too long" if one.is_silent else "soon silent for too long"
-        yield f"  {plain(masked(source_name(one)))}: {state}: {heard}{allowed}"
+        yield f"  {masked(one.title)}: {state}: {heard}{allowed}"
         if one.exception is not None:
-            yield f"      {plain(masked(_until(one.exception)))}"
+            yield f"      {masked(_until(one.exception))}"
         elif one.is_silent:
             rung = RUNGS[one.heard.source.kind]
             yield f"      note   where that is known, an exception in coverage.yaml with rungs: [{rung}] excuses it"
@@ -152,14 +137,7 @@ def _is_soon(one: ReportedSource, now: datetime) -> bool:
     return last is not None and within is not None and within - (now - last) < _SOON
 
 
-def _unexpected_lines(report: GateReport) -> Iterator[str]:
-    """Yield where what is expected and what there is do not meet."""
-    assessed = report.result.assessed
-    if report.manifest is None:
-        yield NOTHING_EXPECTED
-    if kinds := Counter(workload.kind for workload in assessed.unlisted):
+def _unlisted(report: GateReport) -> Iterator[str]:
+    if kinds := Counter(workload.kind for workload in report.assessed.unlisted):
         what = ", ".join(f"{many:,} of kind {kind}" for kind, many in kinds.items())
         yield f"No entry of the manifest expects {what}, so nothing was judged of them; --format json names them."
-    yield from (unmatched_sentence(number, plain(glob)) for number, glob in assessed.unmatched)
-    if (idle := idle_exceptions_line(report)) is not None:
-        yield idle
