@@ -1,128 +1,25 @@
-"""A parser whose complaints are one line that names the argument, and what options and their values mean."""
+"""What the values of options mean; a wrong one is an ArgumentTypeError that says what to write."""
 
 from __future__ import annotations
 
 import re
-import shlex
-from argparse import ArgumentParser, ArgumentTypeError, RawDescriptionHelpFormatter
-from collections.abc import Iterable, Mapping, Sequence
+from argparse import ArgumentTypeError
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from shutil import get_terminal_size
-from textwrap import fill
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING
 
-from router.domain.errors import BadUsage
 from router.domain.readable import one_line
 from router.domain.resources import find_subscription_id
 
 if TYPE_CHECKING:
-    from argparse import _MutuallyExclusiveGroup, _SubParsersAction
-
     from router.store.conninfo import PostgresqlAddress
 
-_CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)", re.DOTALL)
+RULES_DIR = Path("rules")
+"""Where rules are unless an option says it."""
 
-
-class Parser(ArgumentParser):
-    """A parser whose complaint is an error of ours, and whose help ends with examples and exit codes."""
-
-    def __init__(self, **options: Any) -> None:
-        super().__init__(allow_abbrev=False, formatter_class=RawDescriptionHelpFormatter, **options)
-
-    def format_help(self) -> str:
-        """Return the help."""
-        self.description = fill(self.description or "", get_terminal_size().columns - 2)
-        self.epilog = _epilog_for(self.prog)
-        return super().format_help()
-
-    def refuse_unknown(self, unknown: Sequence[str], directory: object) -> NoReturn:
-        """Raise BadUsage for arguments that the command does not know; `directory` is the one that it was given."""
-        name, _, value = next((one for one in unknown if one.startswith("-")), "").partition("=")
-        if name == "--rules" and self.prog in _CHECKS:
-            line = shlex.join([*self.prog.split(), value or str(directory)])
-            self.error(f"argument --rules: is no option here, where the directory stands by itself; write: {line}")
-        options = re.findall(r"--[\w-]+", self.format_usage())
-        self.error(f"unrecognized arguments: {' '.join(unknown)}{_nearest(name, options)}")
-
-    def error(self, message: str) -> NoReturn:
-        """Raise BadUsage, naming the argument first."""
-        lacking = message.removeprefix("the following arguments are required: ")
-        if wanted := _WANTED.get(f"{self.prog}: {lacking}") or _WANTED.get(lacking):
-            message = f"{lacking}: is missing; {wanted}"
-        elif found := _CHOICE.search(message):
-            choices = found[2].replace("'", "")  # which Python 3.13.0 writes, and later ones do not
-            message = message.replace(found[2], choices) + _nearest(found[1], choices.split(", "))
-        raise BadUsage(f"{message.removeprefix('argument ')}; see {self.prog} --help")
-
-
-def _nearest(word: str, known: Iterable[str]) -> str:
-    """Return what a word was probably meant to be, as the end of a sentence; empty where nothing is close."""
-    from difflib import get_close_matches  # for which no command that is spelled well waits
-
-    close = get_close_matches(word, list(known), n=1)
-    return f"; did you mean {close[0]}?" if close else ""
-
-
-PROGRAM = "alert-router"
-
-_FAILED = "could not be done; one line on standard error says why"
-_INTERRUPTED = {"130": "interrupted by Ctrl-C", "141": "nobody reads what it says", "143": "terminated"}
-
-
-def read_help() -> dict[str, Any]:
-    """Return what help.toml says of each command, by the words behind the program's name."""
-    import tomllib  # for which no other command waits
-
-    return tomllib.loads(Path(__file__).with_name("help.toml").read_text(encoding="utf-8"))
-
-
-def _epilog_for(program: str) -> str | None:
-    """Return how the help of a program such as `alert-router rules check` ends; None if nothing is written of it."""
-    text = read_help().get(program.removeprefix(PROGRAM).strip())
-    if text is None:
-        return None
-    width = max(len(line) for line, _ in text["examples"])
-    examples = [f"  {line.ljust(width)}  # {what}" for line, what in text["examples"]]
-    found = {"1": text["found"]} if "found" in text else {}
-    codes = {"0": "done", **found, "2": text.get("failed", _FAILED), **_INTERRUPTED}
-    return "\n".join(
-        ["examples:", *examples, "", "exit codes:", *(f"  {code.ljust(3)}  {what}" for code, what in codes.items())]
-    )
-
-
-_CHECKS = ("alert-router rules check", "alert-router rules test")
-"""What takes a directory of rules by itself."""
-
-_WANTED = {
-    "FILE": "name a file of messages (NDJSON, JSON or CSV), or - for standard input",
-    "FILE|ID": "name a file of messages, or a signal of a state by its id, the end of it, or the number of a ticket",
-    "alert-router rules preview: FILE": "name the file of a suppression rule",
-    "ID": "name one of the list",
-    "DIR": "name the directory to write",
-    "NAME": "name a destination; alert-router destinations list shows them",
-    "--for": "say how long, such as --for 2h",
-    "--reason": "say why, such as --reason 'patching, CHG-1234'",
-}
-"""What to give where an argument is missing, of any command or of one."""
-
-
-type Commands = _SubParsersAction[Parser]
-
-
-def add_command(commands: Commands, name: str, command: str, help: str) -> Parser:
-    """Add a command; `command` names the module and the function that obey it."""
-    parser = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
-    parser.set_defaults(command=command, parser=parser)
-    return parser
-
-
-def add_group(commands: Commands, name: str, help: str) -> Commands:
-    """Add a group of commands; return what they are added to."""
-    parser = commands.add_parser(name, help=help, description=f"{help[0].upper()}{help[1:]}.")
-    group: Commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    return group
-
+DEFAULT_STATE = Path(".state")
+"""Where the state is unless an option or a setting says it."""
 
 _DURATION = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?", re.ASCII | re.IGNORECASE)
 _MINUTE = 60
@@ -145,6 +42,19 @@ def written(duration: timedelta) -> str:
     minutes = seconds // _MINUTE
     parts = {"d": minutes // (24 * 60), "h": minutes // 60 % 24, "m": minutes % 60}
     return "".join(f"{number}{unit}" for unit, number in parts.items() if number)
+
+
+LONGEST_DRILL = timedelta(hours=4)
+"""How long a drill may wait; a test alert of a machine or a cluster may take an hour."""
+
+
+def within_in(text: str) -> timedelta:
+    """Return how long a drill may last, also in seconds alone."""
+    seconds = re.fullmatch(r"(\d{1,4})s", text.strip(), re.ASCII | re.IGNORECASE)
+    within = timedelta(seconds=int(seconds[1])) if seconds else duration_in(text)
+    if not timedelta() < within <= LONGEST_DRILL:
+        raise ArgumentTypeError(f"{text!r} is no time for a drill; it lasts from a second to 4 hours")
+    return within
 
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -236,70 +146,18 @@ def seconds_in(text: str) -> float:
     return seconds
 
 
-STREAMS = ("cwpp", "cspm")
-
-ID_HELP = "an id from the list, or the beginning of one"
-FILE_HELP = (
-    "NDJSON, JSON (also what az graph query and az rest print), or CSV if its name ends so; "
-    "- is standard input, NDJSON or JSON, whose lines are taken as they come"
-)
-RULES_DIR = Path("rules")
-"""Where rules are unless an option says it."""
-
-DEFAULT_STATE = Path(".state")
-"""Where the state is unless an option or a setting says it."""
-
-RULES_HELP = "the rules directory (default: rules)"
-_STATE_HELP = "where the state is kept: a directory, sqlite:DIRECTORY, or postgresql://ROLE@HOST/DATABASE"
-_AUTHOR = "who does it, best by mail address (default: git's user.email or user.name, else who is logged in)"
-
-
-FORMATS = ("text", "json")
-
-_SHARED: Mapping[str, Mapping[str, Any]] = {
-    "--author": {"metavar": "TEXT", "help": _AUTHOR},
-    "--decisions": {"metavar": "FILE", "type": file_in},
-    "--format": {"choices": FORMATS, "default": "text", "help": "how to print (default: text)"},
-    "--now": {"metavar": "ISO", "type": instant_in, "help": "the time to decide at (default: the clock's)"},
-    "--rules": {"metavar": "DIR", "type": Path, "default": RULES_DIR, "help": RULES_HELP},
-    "--stream": {"choices": STREAMS},
-    "--yes": {"action": "store_true", "help": "do not ask; needed where there is no terminal"},
+TYPES: Mapping[str, Callable[[str], object]] = {
+    "capitalized": str.capitalize,
+    "directory": directory_in,
+    "duration": duration_in,
+    "file": file_in,
+    "instant": instant_in,
+    "origin": origin_in,
+    "path": Path,
+    "seconds": seconds_in,
+    "state": state_in,
+    "subscription": subscription_in,
+    "within": within_in,
+    "workspace": workspace_in,
 }
-"""The options that several commands take."""
-
-
-def add_shared(parser: Parser, *names: str, **changes: Any) -> None:
-    """Add shared options, with other words or values where this command has some."""
-    for name in names:
-        parser.add_argument(name, **{**_SHARED[name], **changes})
-
-
-def add_state(
-    parser: Parser | _MutuallyExclusiveGroup,
-    usual: Path | None = DEFAULT_STATE,
-    *,
-    help: str = _STATE_HELP,
-    else_: str = "",
-    default: object = None,
-) -> None:
-    """Add `--state`; where it is not given, `parse` puts ALERT_ROUTER_STATE there, else what is usual."""
-    instead = else_ or (f", else {usual}" if usual is not None else "")
-    parser.add_argument(
-        "--state",
-        metavar="STATE",
-        type=state_in,
-        default=default,
-        help=f"{help} (default: ALERT_ROUTER_STATE{instead})",
-    )
-    parser.set_defaults(usual_state=usual)
-
-
-def add_state_if_there(parser: Parser) -> None:
-    """Add `--state` to a command that can do without a state, and takes the usual one where it is there."""
-    add_state(parser, None, else_=f", else {DEFAULT_STATE} if it is there")
-
-
-def add_ids(parser: Parser) -> None:
-    """Add ids from a list, and `--all`."""
-    parser.add_argument("--all", action="store_true", help="all of them")
-    parser.add_argument("ids", metavar="ID", nargs="*", help=ID_HELP)
+"""What commands.toml calls the types of values."""

@@ -2,229 +2,160 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import sys
-from argparse import SUPPRESS, ArgumentParser, Namespace, _SubParsersAction
-from collections.abc import Iterator, Sequence
+import tomllib
+from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING
+from shutil import get_terminal_size
+from textwrap import fill
+from typing import TYPE_CHECKING, Any, NoReturn
 
-from router.cli.arguments import (
-    DEFAULT_STATE,
-    FILE_HELP,
-    ID_HELP,
-    RULES_DIR,
-    RULES_HELP,
-    STREAMS,
-    Commands,
-    Parser,
-    add_command,
-    add_group,
-    add_ids,
-    add_shared,
-    add_state,
-    add_state_if_there,
-    duration_in,
-)
-from router.cli.coverage import add_coverage_commands, add_drill_command
-from router.cli.rule_commands import add_attack_commands, add_init_command, add_rules_commands, add_silences_commands
+from router.cli.arguments import DEFAULT_STATE, RULES_DIR, TYPES
 from router.domain.errors import BadUsage
 from router.domain.readable import counted, one_line
 
 if TYPE_CHECKING:
+    from argparse import _ActionsContainer
+
     from router.domain.signals import Stream
 
-_EXPLAIN = "say every step of the decision on each signal in a file; or, of a signal in a state, its whole life"
-_DEMO_STATE = "the directory where the state is kept (default: .state/demo)"
-_SIGNAL = "its id, the end of one, its key, the number of a ticket, or its resource"
+_CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)", re.DOTALL)
 
 
-def add_run_command(commands: Commands) -> None:
-    """Add `run`."""
-    run = add_command(commands, "run", "router.cli.run:run", "route messages from files")
-    add_shared(run, "--stream", help="the stream that the messages come from; without it each goes to its own")
-    add_shared(run, "--rules")
-    add_state(run)
-    add_shared(
-        run,
-        "--now",
-        help="the time to decide at and to deliver at, so what is due and what is too old (default: the clock's)",
+class Parser(ArgumentParser):
+    """A parser whose complaint is an error of ours, and whose help ends with examples and exit codes."""
+
+    about: Mapping[str, Any]
+    """What commands.toml says of its command."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(allow_abbrev=False, formatter_class=RawDescriptionHelpFormatter, **options)
+
+    def format_help(self) -> str:
+        """Return the help."""
+        self.description = fill(self.description or "", get_terminal_size().columns - 2)
+        self.epilog = _epilog(self.about)
+        return super().format_help()
+
+    def refuse_unknown(self, unknown: Sequence[str], directory: object) -> NoReturn:
+        """Raise BadUsage for arguments that the command does not know; `directory` is the one that it was given."""
+        name, _, value = next((one for one in unknown if one.startswith("-")), "").partition("=")
+        if name == "--rules" and self.prog in _CHECKS:
+            line = shlex.join([*self.prog.split(), value or str(directory)])
+            self.error(f"argument --rules: is no option here, where the directory stands by itself; write: {line}")
+        options = re.findall(r"--[\w-]+", self.format_usage())
+        self.error(f"unrecognized arguments: {' '.join(unknown)}{_nearest(name, options)}")
+
+    def error(self, message: str) -> NoReturn:
+        """Raise BadUsage, naming the argument first."""
+        lacking = message.removeprefix("the following arguments are required: ")
+        if wanted := _WANTED.get(f"{self.prog}: {lacking}") or _WANTED.get(lacking):
+            message = f"{lacking}: is missing; {wanted}"
+        elif found := _CHOICE.search(message):
+            choices = found[2].replace("'", "")  # which Python 3.13.0 writes, and later ones do not
+            message = message.replace(found[2], choices) + _nearest(found[1], choices.split(", "))
+        raise BadUsage(f"{message.removeprefix('argument ')}; see {self.prog} --help")
+
+
+def _nearest(word: str, known: Iterable[str]) -> str:
+    """Return what a word was probably meant to be, as the end of a sentence; empty where nothing is close."""
+    from difflib import get_close_matches  # for which no command that is spelled well waits
+
+    close = get_close_matches(word, list(known), n=1)
+    return f"; did you mean {close[0]}?" if close else ""
+
+
+PROGRAM = "alert-router"
+
+_FAILED = "could not be done; one line on standard error says why"
+_INTERRUPTED = {"130": "interrupted by Ctrl-C", "141": "nobody reads what it says", "143": "terminated"}
+
+
+def _epilog(about: Mapping[str, Any]) -> str:
+    """Return how the help of a command ends."""
+    width = max(len(line) for line, _ in about["examples"])
+    examples = [f"  {line.ljust(width)}  # {what}" for line, what in about["examples"]]
+    found = {"1": about["found"]} if "found" in about else {}
+    codes = {"0": "done", **found, "2": about.get("failed", _FAILED), **_INTERRUPTED}
+    return "\n".join(
+        ["examples:", *examples, "", "exit codes:", *(f"  {code.ljust(3)}  {what}" for code, what in codes.items())]
     )
-    add_shared(run, "--decisions", help="write every decision there, one JSON object a line")
-    run.add_argument("--dry-run", action="store_true", help="only decide: no state, no secrets, nothing sent")
-    run.add_argument("files", metavar="FILE", nargs="+", help=FILE_HELP)
 
 
-def add_demo_command(commands: Commands) -> None:
-    """Add `demo`."""
-    demo = add_command(commands, "demo", "alert_router_demo.story:run", "route bundled samples to a SOC on loopback")
-    # It is the same wherever it is tried: no setting says where its state is.
-    demo.add_argument("--state", metavar="DIR", type=Path, default=DEFAULT_STATE / "demo", help=_DEMO_STATE)
-    add_shared(demo, "--decisions", help="where to write decisions (default: in the state)")
+_CHECKS = ("alert-router rules check", "alert-router rules test")
+"""What takes a directory of rules by itself."""
+
+_WANTED = {
+    "FILE": "name a file of messages (NDJSON, JSON or CSV), or - for standard input",
+    "FILE|ID": "name a file of messages, or a signal of a state by its id, the end of it, or the number of a ticket",
+    "alert-router rules preview: FILE": "name the file of a suppression rule",
+    "ID": "name one of the list",
+    "DIR": "name the directory to write",
+    "NAME": "name a destination; alert-router destinations list shows them",
+    "--for": "say how long, such as --for 2h",
+    "--reason": "say why, such as --reason 'patching, CHG-1234'",
+}
+"""What to give where an argument is missing, of any command or of one."""
 
 
-def add_explain_command(commands: Commands) -> None:
-    """Add `explain`."""
-    explain = add_command(commands, "explain", "router.cli.explain:run", _EXPLAIN)
-    add_shared(
-        explain, "--stream", help="the stream that the messages come from, or the signal is of; without it either"
-    )
-    add_shared(explain, "--rules")
-    add_state_if_there(explain)
-    add_shared(explain, "--now", help="the time to decide at, or to tell of (default: the clock's)")
-    add_shared(explain, "--format")
-    explain.add_argument(
-        "--notice",
-        metavar="DESTINATION",
-        help="print the first notice of each message to that destination, or the last that it took of a signal, instead: as "
-        "text (in JSON, beside the rest)",
-    )
-    explain.add_argument("file", metavar="FILE|ID", help=f"a file: {FILE_HELP}; or of a signal in a state: {_SIGNAL}")
+def read_commands() -> dict[str, Any]:
+    """Return what commands.toml says: every command in `commands`, and in `options` those that several take."""
+    return tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
 
 
-def add_send_command(commands: Commands) -> None:
-    """Add `send`."""
-    send = add_command(commands, "send", "router.cli.send:send", "publish messages from files to an event hub")
-    send.add_argument("--to", choices=STREAMS, required=True, help="the hub, which is called as its stream is")
-    send.add_argument("files", metavar="FILE", nargs="+", help=FILE_HELP)
+def new_parser(words: Container[str] | None = None) -> Parser:
+    """Return the parser; what it parses has in `command` the module and the function that obey it.
+
+    With the words of a command line it has no options of commands that are not among them, so that a start takes less.
+    """
+    table = read_commands()
+    parsers: dict[str, Parser] = {}
+    groups: dict[str, _SubParsersAction[Parser]] = {}
+    for name, about in table["commands"].items():
+        place, _, word = name.rpartition(" ")
+        if not name:
+            parser = Parser(prog=PROGRAM, description="Routes what Microsoft Defender for Cloud exports.")
+        elif place not in parsers:
+            continue
+        else:
+            if place not in groups:
+                is_required = place != "" and "obeys" not in parsers[place].about
+                groups[place] = parsers[place].add_subparsers(title="commands", metavar="COMMAND", required=is_required)
+            does = about["does"]
+            parser = groups[place].add_parser(word, help=does, description=f"{does[0].upper()}{does[1:]}.")
+        parser.about = about
+        if words is None or not name or word in words:
+            parsers[name] = parser
+            _add_options(parser, about.get("options", ()), table["options"])
+            parser.set_defaults(parser=parser, needs_state=about.get("needs_state", True))
+            if "obeys" in about:
+                parser.set_defaults(command=about["obeys"])
+    return parsers[""]
 
 
-def add_serve_command(commands: Commands) -> None:
-    """Add `serve`."""
-    serve = add_command(
-        commands, "serve", "router.cli.serve:serve", "read the event hubs, deliver and sweep, until told to stop"
-    )
-    add_shared(serve, "--rules")
-    add_state(serve)
-
-
-_STATE = "say what is in a state, how large and how old; it stays as it is"
-_UPGRADE = "make the tables of a database that has none, and carry a state forward to this program's version"
-_BACKUP = "copy the state of a directory into a file, also beside a run"
-_REDRIVE = "owe them again; the next run sends them, or the process that serves the state"
-_RETAKE = (
-    "read messages again, with today's code; the next run sends what is routed, or the process that serves the state"
-)
-_HOLD = "keep one from being asked, for 4 hours at most where it is a pager, else 48"
-_FOR = "how long, such as 2h, 30m or 1h30m; again, counted from the first start"
-_RULES_THERE = "the rules directory (default: rules, if it is there; without rules what the state knows counts)"
-
-
-def add_state_command(commands: Commands) -> None:
-    """Add `state`."""
-    state = add_command(commands, "state", "router.cli.state:show", _STATE)
-    add_state(state)
-    add_shared(state, "--now", help="the time to tell of: what is due then (default: the clock's)")
-    add_shared(state, "--format")
-    inner: Commands = state.add_subparsers(title="commands", metavar="COMMAND")
-    upgrade = add_command(inner, "upgrade", "router.cli.state:upgrade", _UPGRADE)
-    copy = add_command(inner, "backup", "router.cli.state:copy", _BACKUP)
-    copy.add_argument("copy", metavar="FILE", type=Path, help="the copy, which is not there yet")
-    for command in (upgrade, copy):
-        # Where it is not given there, what stands before the command counts.
-        add_state(command, default=SUPPRESS)
-
-
-def add_dead_letters_commands(commands: Commands) -> None:
-    """Add `dead-letters`."""
-    letters = add_group(commands, "dead-letters", "see to what was given up on")
-    listing = add_command(letters, "list", "router.cli.dead_letters:list_them", "list them")
-    show = add_command(letters, "show", "router.cli.dead_letters:show", "show one whole")
-    show.add_argument("id", metavar="ID", help=ID_HELP)
-    redrive = add_command(
-        letters,
-        "redrive",
-        "router.cli.dead_letters:redrive",
-        _REDRIVE,
-    )
-    discard = add_command(letters, "discard", "router.cli.dead_letters:discard", "forget them for good")
-    add_shared(discard, "--yes")
-    for command in (listing, show):
-        add_shared(command, "--format")
-    for command in (redrive, discard):
-        add_shared(command, "--now", help="the time to do it at (default: the clock's)")
-        add_ids(command)
-    for command in (listing, show, redrive, discard):
-        add_state(command)
-
-
-def add_quarantine_commands(commands: Commands) -> None:
-    """Add `quarantine`."""
-    quarantine = add_group(commands, "quarantine", "see to what was not understood")
-    listing = add_command(quarantine, "list", "router.cli.quarantine:list_it", "list it")
-    show = add_command(quarantine, "show", "router.cli.quarantine:show", "show one message whole")
-    show.add_argument("id", metavar="ID", help=ID_HELP)
-    retake = add_command(quarantine, "retake", "router.cli.quarantine:retake", _RETAKE)
-    add_shared(retake, "--stream", help="the stream that they come from; without it each goes to its own")
-    add_shared(retake, "--rules", "--now")
-    discard = add_command(quarantine, "discard", "router.cli.quarantine:discard", "forget messages for good")
-    add_shared(discard, "--yes")
-    for command in (listing, show):
-        add_shared(command, "--format")
-    for command in (retake, discard):
-        add_ids(command)
-    for command in (listing, show, retake, discard):
-        add_state(command)
-
-
-def add_destinations_commands(commands: Commands) -> None:
-    """Add `destinations`."""
-    group = add_group(commands, "destinations", "see how destinations are, and keep one from being asked")
-    listing = add_command(group, "list", "router.cli.destinations:show", "list them: held, paused, owed, dead")
-    hold = add_command(group, "hold", "router.cli.destinations:hold", _HOLD)
-    hold.add_argument("--for", metavar="DURATION", dest="duration", type=duration_in, required=True, help=_FOR)
-    hold.add_argument("--reason", metavar="TEXT", required=True, help="why, for those who are not told meanwhile")
-    release = add_command(
-        group,
-        "release",
-        "router.cli.destinations:release",
-        "have one asked again that is held, and at once if it is paused",
-    )
-    release.add_argument("--reason", metavar="TEXT", default="released", help="why (default: released)")
-    for command in (listing, hold, release):
-        command.add_argument("--stream", choices=STREAMS, help="the stream of the destination; without it either")
-        command.add_argument("--rules", metavar="DIR", type=Path, help=_RULES_THERE)
-        add_state(command)
-        add_shared(command, "--now", help="the time to do it at (default: the clock's)")
-    for command in (listing, hold, release):
-        add_shared(command, "--format")
-    for command in (hold, release):
-        add_shared(command, "--author")
-        command.add_argument("name", metavar="NAME", help="the destination, as the policy calls it")
-
-
-SHELLS = ("bash", "zsh", "fish")
-
-
-def new_parser() -> Parser:
-    """Return the parser; what it parses has in `command` the module and the function that obey it."""
-    parser = Parser(prog="alert-router", description="Routes what Microsoft Defender for Cloud exports.")
-    parser.add_argument("--version", action="store_true", help="print the version, and the hash of the rules, and end")
-    parser.add_argument("--rules", metavar="DIR", type=Path, dest="rules_shown", help=f"with --version: {RULES_HELP}")
-    parser.set_defaults(parser=parser)
-    commands: Commands = parser.add_subparsers(title="commands", metavar="COMMAND")
-    add_init_command(commands)
-    add_run_command(commands)
-    add_demo_command(commands)
-    add_explain_command(commands)
-    add_rules_commands(commands)
-    add_attack_commands(commands)
-    add_silences_commands(commands)
-    add_coverage_commands(commands)
-    add_drill_command(commands)
-    add_state_command(commands)
-    add_dead_letters_commands(commands)
-    add_quarantine_commands(commands)
-    add_destinations_commands(commands)
-    add_send_command(commands)
-    add_serve_command(commands)
-    _add_completion(commands)
-    return parser
+def _add_options(to: _ActionsContainer, options: Iterable[Any], shared: Mapping[str, Mapping[str, Any]]) -> None:
+    for option in options:
+        written: dict[str, Any] = {"name": option} if isinstance(option, str) else dict(option)
+        if "one_of" in written:
+            group = to.add_mutually_exclusive_group(required=written.get("required", False))
+            _add_options(group, written["one_of"], shared)
+            continue
+        name = written.pop("name")
+        how = written if "metavar" in written else {**shared.get(name, {}), **written}
+        if "type" in how:
+            how["type"] = TYPES[how["type"]]
+        if how.get("default") == SUPPRESS:
+            how["default"] = SUPPRESS  # argparse asks whether it is this very object
+        to.add_argument(name, **how)
 
 
 def parse(arguments: Sequence[str]) -> Namespace:
     """Return what a command line says; raises BadUsage."""
-    parser = new_parser()
+    parser = new_parser(arguments)
     options, unknown = parser.parse_known_args(arguments)
     if unknown:
         options.parser.refuse_unknown(unknown, getattr(options, "directory", None))
@@ -237,15 +168,8 @@ def parse(arguments: Sequence[str]) -> Namespace:
     if getattr(options, "state", "") is None:
         from router.app.settings import Settings  # for which no help waits
 
-        options.state = Settings().state or options.usual_state
+        options.state = Settings().state or (DEFAULT_STATE if options.needs_state else None)
     return options
-
-
-def _add_completion(commands: Commands) -> None:
-    completion = add_command(
-        commands, "completion", "router.cli.parser:script", "print what completes words in a shell"
-    )
-    completion.add_argument("shell", choices=SHELLS, help="the shell")
 
 
 def script(options: Namespace) -> int:

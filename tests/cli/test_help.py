@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 import pytest
 
-from router.cli.arguments import PROGRAM, read_help
-from router.cli.parser import new_parser
+from router.cli.parser import PROGRAM, new_parser, read_commands
+from router.coverage.drill.subjects import BUNDLES
 from router.domain.errors import BadUsage
 from tests.docs.command_line import commands
 from tests.docs.pages import page
 
-HELP = read_help()
+HELP = read_commands()["commands"]
 
 
 def _parsers_of(parser: ArgumentParser) -> Iterator[ArgumentParser]:
@@ -32,6 +32,20 @@ PARSERS = {parser.prog.removeprefix(PROGRAM).strip(): parser for parser in _pars
 def test_every_command_has_a_text_and_every_text_a_command() -> None:
     """Groups such as `rules` and the program itself have one, too."""
     assert HELP.keys() == PARSERS.keys()
+
+
+def test_a_drill_may_name_each_bundle_that_there_is() -> None:
+    """The table of commands lists them, so that no start imports the drill."""
+    bundles = next(one for one in PARSERS["drill"]._actions if one.dest == "bundle").choices
+    assert bundles == sorted(BUNDLES)
+
+
+@pytest.mark.parametrize("command", [command for command in PARSERS if command not in ("", "completion")])
+def test_a_start_knows_every_option_of_the_command_that_it_is_asked_for(command: str) -> None:
+    """It knows none of the others, which no line can be about."""
+    parsers = {one.prog.removeprefix(PROGRAM).strip(): one for one in _parsers_of(new_parser(command.split()))}
+    assert parsers[command].format_help() == PARSERS[command].format_help()
+    assert len(parsers) < len(PARSERS)
 
 
 AN_ID = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"

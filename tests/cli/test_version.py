@@ -27,7 +27,7 @@ def test_without_rules_it_is_one_line_and_waits_for_nothing(tmp_path: Path) -> N
     assert (said.code, said.out, said.err) == (0, f"{PROGRAM}\n", "")
     code = "import sys; from router.cli import main; main(['--version']); print(*sys.modules)"
     done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
-    assert not {"pydantic", "rich", "router.rulebook", "tomllib"} & set(done.stdout.split())
+    assert not {"pydantic", "rich", "router.rulebook", "router.coverage"} & set(done.stdout.split())
 
 
 def test_rules_are_named_by_the_hash_that_decisions_carry(house: House) -> None:

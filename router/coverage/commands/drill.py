@@ -14,7 +14,6 @@ from router.app.destination_readiness import readiness_of
 from router.app.settings import Settings
 from router.app.signal_life import facts_of
 from router.cli.arguments import written
-from router.cli.coverage import REAL_WITHIN, WITHIN
 from router.cli.opened_state import is_shared, store_in
 from router.cli.option_values import rules_given
 from router.cli.printing import print_json, print_lines
@@ -45,6 +44,9 @@ NOT_PASSED = 1
 
 GIVEN_UP = 2
 """The exit code if the person who is asked says no."""
+
+WITHIN, REAL_WITHIN = timedelta(minutes=15), timedelta(hours=1)
+"""How long a drill waits unless more or less is asked for: samples take a few minutes, real alerts up to half an hour."""
 
 _SOONEST, _LATEST = timedelta(seconds=0.25), timedelta(seconds=5)
 """The wait between two looks, at first and later. The seconds that a drill prints come from the record, not from its looks."""
