@@ -15,8 +15,9 @@ from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind
 from router.domain.keys import ABOUT
 from router.domain.signals import Stream
-from router.store.codec import micros
+from router.store.codec import Columns
 from router.store.ledger import record_key
+from router.store.quarantine import KEYS
 from router.store.retention import AGAIN, COUNTS, LONGEST, Forgotten, Retention, document_age
 from router.store.store import Store, Transaction
 
@@ -67,7 +68,6 @@ SELECT g.stream, g.destination, g.key,
 EXISTS (SELECT 1 FROM deliveries d WHERE d.key=g.key AND NOT d.{_IS_OVER}) AS is_needed
 FROM groups g WHERE g.standing=0 AND g.at<=? ORDER BY g.at LIMIT ? FOR UPDATE OF g SKIP LOCKED
 """
-_GROUP = "WHERE stream=? AND destination=? AND key=?"
 
 # A row of a table is never closed, so a signal that is open there alone is open to no one. A signal begins anew with its first
 # turn, so its row outlives every delivery and membership that bears one of them.
@@ -81,6 +81,17 @@ OR (s.open<>'{{}}' AND EXISTS (
 )) AS is_needed
 FROM signals s WHERE s.review_at<=? ORDER BY s.review_at LIMIT ? FOR UPDATE OF s SKIP LOCKED
 """
+
+_BY_DATE = (
+    ("members", "stands=0 AND at<=?", LONGEST),
+    ("named_alerts", "until<=?", LONGEST),
+    ("counts", "hour<=?", COUNTS),
+    ("told", "until<=?", COUNTS),
+    ("snapshots", "last<=?", LONGEST),
+    ("sources", "heard<=? AND silent_since IS NULL", COUNTS),
+    *(("documents", f"kind='{kind.value}' AND at<=?", document_age(kind)) for kind in DocumentKind),
+)
+"""The tables of which rows go by their date alone: which of them, and after how long."""
 
 type Step = Callable[[Transaction], Awaitable[int]]
 """Takes some of what is old away, or marks it; returns how many rows it looked at, which is less than STEP at the end."""
@@ -106,30 +117,27 @@ async def forget(store: Store, now: datetime, retention: Retention, rules: Colle
 
 def _steps(now: datetime, retention: Retention, rules: Collection[Rule]) -> Iterator[Step]:
     """The steps, in an order in which what needs another thing goes before it."""
-    delivered, members, counts = now - retention.deliveries, now - LONGEST, now - COUNTS
+    delivered = now - retention.deliveries
     yield partial(_forget_decisions, now=now, retention=retention)
     yield partial(_forget_loose, old=_OUTLIVED, until=delivered)
     yield partial(_forget_loose, old=_ANNOUNCED, until=delivered)
     yield partial(_forget_groups, now=now)
-    yield partial(
-        _forget_rows, table="members", key="stream, destination, signal", old="stands=0 AND at<=?", until=members
-    )
-    yield partial(_forget_rows, table="named_alerts", key="stream, destination, key", old="until<=?", until=members)
+    for table, old, age in _BY_DATE:
+        key = ", ".join(KEYS[table])
+        some = f"SELECT {key} FROM {table} WHERE {old} LIMIT ? FOR UPDATE SKIP LOCKED"
+        sql = f"DELETE FROM {table} WHERE ({key}) IN ({some})"
+        yield partial(_execute, sql=sql, until=now - age)
     yield partial(_forget_signals, now=now, delivered=delivered)
-    yield partial(_forget_rows, table="counts", key="hour, id", old="hour<=?", until=counts)
-    yield partial(_forget_rules, until=counts, rules=rules)
-    yield partial(_forget_rows, table="told", key="stream, event", old="until<=?", until=counts)
-    for kind in DocumentKind:
-        old = f"kind='{kind.value}' AND at<=?"
-        yield partial(_forget_rows, table="documents", key="kind, id", old=old, until=now - document_age(kind))
-    snapshots = now - document_age(DocumentKind.SNAPSHOTS)
-    yield partial(_forget_rows, table="snapshots", key="subscription, day", old="last<=?", until=snapshots)
-    yield partial(_forget_rows, table="sources", key="kind, id", old="heard<=? AND silent_since IS NULL", until=counts)
+    yield partial(_forget_rules, until=now - COUNTS, rules=rules)
+
+
+async def _execute(tx: Transaction, sql: str, until: datetime) -> int:
+    return await tx.execute(sql, until, STEP)
 
 
 async def _forget_decisions(tx: Transaction, now: datetime, retention: Retention) -> int:
     """The oldest decisions, and of what was delivered for those and earlier ones what nothing needs."""
-    limits = [limit for outcome in Outcome for limit in (micros(now - retention.decisions[outcome]), STEP)]
+    limits = [limit for outcome in Outcome for limit in (now - retention.decisions[outcome], STEP)]
     rows = await tx.fetch(_OLD_DECISIONS, *limits)
     if rows:
         keys = {key for row in rows if (key := row.raw("signal")) is not None}
@@ -142,7 +150,7 @@ async def _forget_decisions(tx: Transaction, now: datetime, retention: Retention
 
 async def _forget_loose(tx: Transaction, old: str, until: datetime) -> int:
     """Deliveries that belong to no decision and no signal with which they would go."""
-    rows = await tx.fetch(old, micros(until), STEP)
+    rows = await tx.fetch(old, until, STEP)
     if rows:
         keys = {row.raw("key") for row in rows}
         await tx.write("DELETE FROM deliveries WHERE place = ANY(?)", [row.raw("place") for row in rows])
@@ -152,50 +160,42 @@ async def _forget_loose(tx: Transaction, old: str, until: datetime) -> int:
 
 async def _forget_groups(tx: Transaction, now: datetime) -> int:
     """Groups that are over, with what was delivered of them."""
-    rows = await tx.fetch(_OLD_GROUPS, micros(now - LONGEST), STEP)
-    places = [(row.raw("is_needed"), (row.raw("stream"), row.raw("destination"), row.raw("key"))) for row in rows]
-    again = micros(now - LONGEST + AGAIN)
-    await tx.write_many(
-        f"UPDATE groups SET at=? {_GROUP}", [(again, *place) for is_needed, place in places if is_needed]
-    )
-    going = [place for is_needed, place in places if not is_needed]
-    await _forget_sent(tx, [key for *_, key in going])
-    await tx.write_many(f"DELETE FROM groups {_GROUP}", going)
+    rows = await tx.fetch(_OLD_GROUPS, now - LONGEST, STEP)
+    await _forget_unneeded(tx, "groups", "at", rows, now - LONGEST + AGAIN)
     return len(rows)
 
 
 async def _forget_signals(tx: Transaction, now: datetime, delivered: datetime) -> int:
-    """Signals that are as old as they may be, but those that something needs: these are looked at again later."""
-    rows = await tx.fetch(_OLD_SIGNALS, micros(delivered), micros(now), STEP)
-    going = [row.raw("key") for row in rows if not row.raw("is_needed")]
-    staying = [row.raw("key") for row in rows if row.raw("is_needed")]
-    await tx.write_many(
-        "UPDATE signals SET review_at=? WHERE key=?", [(micros(now + AGAIN), key) for key in sorted(staying)]
-    )
-    if going:
-        await tx.write("DELETE FROM lookups WHERE signal = ANY(?)", going)
-        await tx.write("DELETE FROM signals WHERE key = ANY(?)", going)
-        await _forget_sent(tx, going)
+    """Signals that are as old as they may be, with what was delivered of them."""
+    rows = await tx.fetch(_OLD_SIGNALS, delivered, now, STEP)
+    going = await _forget_unneeded(tx, "signals", "review_at", rows, now + AGAIN)
+    await tx.write("DELETE FROM lookups WHERE signal = ANY(?)", going)
     return len(rows)
 
 
-async def _forget_sent(tx: Transaction, keys: Sequence[str]) -> None:
-    """All that was delivered of some signals or groups; none of it is owed or dead."""
-    if keys:
-        await tx.write("DELETE FROM deliveries WHERE key = ANY(?)", keys)
-        await tx.write("DELETE FROM notices WHERE key = ANY(?)", keys)
+async def _forget_unneeded(
+    tx: Transaction, table: str, mark: str, rows: Sequence[Columns], again: datetime
+) -> list[str]:
+    """Those of some signals or groups that nothing needs, with all that was delivered of them; return their keys.
 
-
-async def _forget_rows(tx: Transaction, table: str, key: str, old: str, until: datetime) -> int:
-    """Rows that go by their date alone."""
-    some = f"SELECT {key} FROM {table} WHERE {old} LIMIT ? FOR UPDATE SKIP LOCKED"
-    return await tx.execute(f"DELETE FROM {table} WHERE ({key}) IN ({some})", micros(until), STEP)
+    The others are marked with when to look again. Of those that go nothing is owed or dead.
+    """
+    where = " AND ".join(f"{name}=?" for name in KEYS[table])
+    places = sorted((bool(row.raw("is_needed")), *map(row.raw, KEYS[table])) for row in rows)
+    await tx.write_many(
+        f"UPDATE {table} SET {mark}=? WHERE {where}", [(again, *place) for is_needed, *place in places if is_needed]
+    )
+    going = [place for is_needed, *place in places if not is_needed]
+    await tx.write_many(f"DELETE FROM {table} WHERE {where}", going)
+    keys = [key for *_, key in going]
+    for delivered in ("deliveries", "notices") if keys else ():
+        await tx.write(f"DELETE FROM {delivered} WHERE key = ANY(?)", keys)
+    return keys
 
 
 async def _forget_rules(tx: Transaction, until: datetime, rules: Collection[Rule]) -> int:
     """Rules that are there no more, and their hits."""
-    sql = "SELECT stream, name FROM rules WHERE COALESCE(last_hit, gone_since)<=?"
-    rows = await tx.fetch(sql, micros(until))
+    rows = await tx.fetch("SELECT stream, name FROM rules WHERE COALESCE(last_hit, gone_since)<=?", until)
     gone = sorted(rule for row in rows if (rule := (row.words("stream"), row.words("name"))) not in rules)
     await tx.write_many("DELETE FROM rules WHERE stream=? AND name=?", gone)
     return 0

@@ -1,6 +1,6 @@
 """How long what is kept stays, and by which clock it is forgotten. Pure.
 
-`router/store/forgetting.py` forgets by it. Dead letters, the quarantine, and what is held or owed never go by themselves.
+Dead letters, the quarantine, and what is held or owed never go by themselves.
 """
 
 from __future__ import annotations
@@ -15,11 +15,8 @@ from router.domain.documents import DocumentKind
 
 _DAY = timedelta(days=1)
 
-BELOW_FLOOR = 14 * _DAY
-"""How long what is below the floor is kept: it is most of what comes."""
-
 LONGEST = 90 * _DAY
-"""How long everything else is kept that ended, or of which nothing came since."""
+"""How long everything is kept that ended, or of which nothing came since, but for what is below the floor."""
 
 COUNTS = 400 * _DAY
 """How long counts are kept: a year can be held against the year before."""
@@ -33,23 +30,17 @@ FIRST = datetime(2026, 1, 1, tzinfo=UTC)
 CONFIRMED = timedelta(hours=1)
 """How much later another look must be that confirms what a clock showed: one wrong for a minute forgets nothing."""
 
-DAYS: Mapping[Outcome, timedelta] = {
-    outcome: BELOW_FLOOR if outcome is Outcome.BELOW_FLOOR else LONGEST for outcome in Outcome
-}
-"""How long decisions are kept, unless a setting says otherwise."""
+DAYS: Mapping[Outcome, timedelta] = dict.fromkeys(Outcome, LONGEST) | {Outcome.BELOW_FLOOR: 14 * _DAY}
+"""How long decisions are kept, unless a setting says otherwise, and signals after their last message or their end."""
 
-_FACTS = frozenset({DocumentKind.FACT, DocumentKind.TAGS, DocumentKind.SNAPSHOTS})
+_FACTS = frozenset({DocumentKind.FACT, DocumentKind.TAGS})
 """The kinds of documents that say nothing any more when they are old. Of a source it counts just then that it is silent,
 and one that only a pattern of the manifest expects is known by nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Retention:
-    """How long what is kept stays.
-
-    Attributes:
-        decisions: how long a decision is on record, by its outcome; its deliveries stay as long.
-    """
+    """How long a decision is on record, by its outcome; its deliveries stay as long."""
 
     decisions: Mapping[Outcome, timedelta] = field(default_factory=lambda: DAYS)
 
@@ -88,18 +79,8 @@ def document_age(kind: DocumentKind) -> timedelta:
     return LONGEST if kind in _FACTS else COUNTS
 
 
-def age_of_signal(outcome: Outcome) -> timedelta:
-    """Return how long a signal of that outcome stays after its last message, or after its end."""
-    return BELOW_FLOOR if outcome is Outcome.BELOW_FLOOR else LONGEST
-
-
 class Forgotten(NamedTuple):
-    """What was taken away.
-
-    Attributes:
-        number: how many decisions, signals, groups, members, counts and documents, and deliveries that went by themselves.
-        is_done: whether nothing more is old enough.
-    """
+    """How many rows were taken away or marked, and whether nothing more is old enough."""
 
     number: int
     is_done: bool
