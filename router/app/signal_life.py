@@ -25,7 +25,7 @@ from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries, list_deliveries_at
 from router.store.destinations import list_pauses
 from router.store.documents import find_documents, find_silence_in, list_documents, read_holds
-from router.store.ledger import RECORD, HeldBy, LedgerRow, record_key
+from router.store.ledger import RECORD, Held, LedgerRow, record_key
 from router.store.signals import find_signals
 from router.store.store import Store, Transaction
 
@@ -142,9 +142,9 @@ class SignalLife:
     destinations: tuple[DestinationLife, ...] = ()
 
     @property
-    def holder(self) -> HeldBy | None:
+    def holder(self) -> Held | None:
         """What holds it now; None where nothing does."""
-        return self.row.held_by if self.row is not None else None
+        return self.row.held if self.row is not None else None
 
     def end_of_hold(self, holder: str, until: datetime) -> datetime:
         """When what holds it until then lets go, which a silence does as it stands now: one may be extended or ended."""
@@ -322,7 +322,7 @@ async def _record_deliveries(
 
 async def _silences(tx: Transaction, entries: Sequence[RecordEntry], row: LedgerRow | None) -> dict[str, Silence]:
     """Return the silences that held a signal ever, by their names, as far as their documents are kept and can be read."""
-    held_by = row.held_by.rule if row is not None and row.held_by is not None else None
+    held_by = row.held.rule if row is not None and row.held is not None else None
     names = dict.fromkeys(name for name in (held_by, *(entry.suppressed_by for entry in entries)) if name)
     ids = {name: id for name in names if (id := find_silence_id(name)) is not None}
     documents = await find_documents(tx, DocumentKind.SILENCE, ids.values())

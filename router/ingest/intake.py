@@ -301,7 +301,7 @@ async def _decide_again(intake: Intake, store: Store, keys: Sequence[str], now: 
         rows = await find_held(tx, keys)
     messages = {
         row.key: Message(
-            body=row.held.body,
+            body=row.held.body or b"",
             source=row.held.source,
             # Its own place on record: the message's first outcome, that it was held, stays what it was.
             arrival=replace(row.seen.arrival, again=row.turn),

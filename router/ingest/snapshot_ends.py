@@ -152,7 +152,7 @@ def end_signal(
         open={},
         grouped=frozenset(),
         forwarded=bool(targets) or row.forwarded,
-        held_by=None,
+        held=None,
         closed_at=now,
     )
     return ended, Turn(number=number, entry=entry, notice=notice, targets=targets)

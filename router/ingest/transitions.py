@@ -217,7 +217,7 @@ def _is_from(row: LedgerRow, observation: Observation) -> bool:
 
 def _is_still_held(row: LedgerRow, decision: Decision) -> bool:
     """Whether what held a signal holds it by a further decision, too."""
-    by = row.held_by if row.outcome is Outcome.SUPPRESSED else None
+    by = row.held if row.outcome is Outcome.SUPPRESSED else None
     return by is not None and by.rule == decision.suppressed_by
 
 
@@ -282,7 +282,6 @@ def _next_row(
         grouped=frozenset() if resolved else _grouped(row, notified),
         forwarded=bool(turn.targets) or (row is not None and row.forwarded),
         held=held,
-        held_by=held.by if held is not None else None,
         is_stored=row is not None and row.is_stored,
         closed_at=now if resolved else None,
         heard=now,
@@ -353,11 +352,11 @@ def _release_of(
     passed: else it was disabled or changed, or what the signal says is no longer what it covers. So with a silence, of whose
     windows the one ended that held the signal last.
     """
-    if row is None or row.held_by is None or row.outcome is not Outcome.SUPPRESSED:
+    if row is None or row.held is None or row.outcome is not Outcome.SUPPRESSED:
         return None
     if decision.outcome in (Outcome.SUPPRESSED, Outcome.RESOLVED):
         return None
-    by = row.held_by
+    by = row.held
     if (id := find_silence_id(by.rule)) is not None:
         silence = silences.by_name.get(by.rule)
         kind, name, author = HolderKind.SILENCE, id, silence.author if silence is not None else None
@@ -387,7 +386,7 @@ def _held_after(observation: Observation, row: LedgerRow | None, decision: Decis
         since=now,
         messages=1,
     )
-    before = row.held_by if row is not None else None
+    before = row.held if row is not None else None
     if row is None or row.outcome is not Outcome.SUPPRESSED or (before is not None and before.rule != held.rule):
         return held
     if before is None or before.messages is None:

@@ -6,13 +6,16 @@ fields, so one that is added needs a default. What is not as it was written is U
 
 from __future__ import annotations
 
+import inspect
 from base64 import b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import MISSING, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
-from functools import cache, lru_cache
-from typing import Any, overload
+from functools import cache, lru_cache, partial
+from operator import attrgetter
+from types import NoneType
+from typing import Any, get_args, get_origin, get_type_hints, overload
 
 import orjson
 from pydantic import TypeAdapter, ValidationError
@@ -34,12 +37,10 @@ MOST_STEPS = 2**62
 """Epochs, and versions of one row: each has room for the next."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
+MICROSECOND = timedelta(microseconds=1)
 
-_CONTENTS: Mapping[str, type[Notice | RecordEntry]] = {"Notice": Notice, "RecordEntry": RecordEntry}
+_CONTENTS: Mapping[str, type[Notice | RecordEntry]] = {kind.__name__: kind for kind in (Notice, RecordEntry)}
 """What a delivery tells, by the tag beside its body."""
-_ADAPTERS: dict[type[Any], TypeAdapter[Any]] = {}
-_TAGS = {kind: tag for tag, kind in _CONTENTS.items()}
 
 
 class Columns:
@@ -47,89 +48,232 @@ class Columns:
 
     def __init__(self, row: Mapping[str, Any]) -> None:
         self._row = row
-
-    def raw(self, name: str) -> Any:
+        self.raw: Callable[[str], Any] = row.get
         """What a column holds, whatever that is; None where there is no such column."""
-        return self._row.get(name)
 
     def text(self, name: str) -> str:
         """A text."""
-        value = self._row.get(name)
-        if not isinstance(value, str) or not (value.isascii() or _is_sound(value)):
-            raise _fault(name, "text")
-        return value
+        return _text_of(self.raw(name), name)
 
     def find_text(self, name: str) -> str | None:
         """A text, or None where there is none."""
-        return None if self._row.get(name) in (None, "") else self.text(name)
+        return None if (value := self.raw(name)) in (None, "") else _text_of(value, name)
 
     def words(self, name: str) -> str:
         """Text for people, whatever a column holds."""
-        return printable(self._row.get(name))
+        return printable(self.raw(name))
 
     def whole(self, name: str, least: int = 0, most: int = MOST) -> int:
         """A whole number between two others."""
-        value = self._row.get(name)
+        value = self.raw(name)
         if type(value) is not int or not least <= value <= most:
             raise _fault(name, f"number from {least} to {most}")
         return value
 
     def flag(self, name: str) -> bool:
         """True or False."""
-        value = self._row.get(name)
-        if type(value) is not int or value not in (0, 1):
-            raise _fault(name, "yes or no")
-        return value == 1
+        return _flag_of(self.raw(name), name)
 
     def word[E: StrEnum](self, name: str, words: type[E]) -> E:
         """One of a closed set of words."""
-        value = self._row.get(name)
-        word: E | None = _known(words).get(value) if isinstance(value, str) else None
-        if word is None:
-            raise _fault(name, "word that this version knows")
+        word: E = _word_of(_known(words), self.raw(name), name)
         return word
 
     def time(self, name: str) -> datetime:
         """An instant."""
-        return time_of(self._row.get(name), name)
+        return time_of(self.raw(name), name)
 
     def find_time(self, name: str) -> datetime | None:
         """An instant, or None where there is none."""
-        return None if self._row.get(name) is None else self.time(name)
+        return None if (value := self.raw(name)) is None else time_of(value, name)
 
     def body(self, name: str) -> bytes:
         """Bytes."""
-        value = self._row.get(name)
-        if not isinstance(value, bytes):
-            raise _fault(name, "body")
-        return value
+        return _body_of(self.raw(name), name)
 
     def names(self, name: str) -> frozenset[str]:
         """Texts, written as a JSON array."""
-        value = self.json(name)
-        if not isinstance(value, list) or not all(isinstance(one, str) for one in value):
-            raise _fault(name, "list of names")
-        return frozenset(value)
+        return _names_of(self.raw(name), name)
 
     def turns(self, name: str) -> dict[str, int]:
         """Turns by destination, written as a JSON object."""
-        value = self.json(name)
-        if not isinstance(value, dict) or not all(
-            type(one) is int and 1 <= one <= MOST_TURNS for one in value.values()
-        ):
-            raise _fault(name, "list of turns")
-        return value
+        return _turns_of(self.raw(name), name)
 
     def json(self, name: str) -> Any:
         """What a text says in JSON."""
-        try:
-            return orjson.loads(self.text(name))
-        except orjson.JSONDecodeError as fault:
-            raise _fault(name, "JSON") from fault
+        return _json_of(self.raw(name), name)
 
     def whole_row(self) -> bytes:
         """Everything that the row holds, as JSON; what is no text as base64."""
         return orjson.dumps({name: _shown(value) for name, value in self._row.items()}, default=str)
+
+
+def _text_of(value: object, name: str) -> str:
+    if not isinstance(value, str) or not (value.isascii() or _is_sound(value)):
+        raise _fault(name, "text")
+    return value
+
+
+def _flag_of(value: object, name: str) -> bool:
+    if type(value) is not int or value not in (0, 1):
+        raise _fault(name, "yes or no")
+    return value == 1
+
+
+def _body_of(value: object, name: str) -> bytes:
+    if not isinstance(value, bytes):
+        raise _fault(name, "body")
+    return value
+
+
+def _json_of(value: object, name: str) -> Any:
+    try:
+        return orjson.loads(_text_of(value, name))
+    except orjson.JSONDecodeError as fault:
+        raise _fault(name, "JSON") from fault
+
+
+def _names_of(value: object, name: str) -> frozenset[str]:
+    names = _json_of(value, name)
+    if not isinstance(names, list) or not all(isinstance(one, str) for one in names):
+        raise _fault(name, "list of names")
+    return frozenset(names)
+
+
+def _turns_of(value: object, name: str) -> dict[str, int]:
+    turns = _json_of(value, name)
+    if not isinstance(turns, dict) or not all(type(n) is int and 1 <= n <= MOST_TURNS for n in turns.values()):
+        raise _fault(name, "list of turns")
+    return turns
+
+
+def _number_of(value: object, name: str) -> int:
+    least, most = _BOUNDS.get(name, (0, MOST))
+    if type(value) is not int or not least <= value <= most:
+        raise _fault(name, f"number from {least} to {most}")
+    return value
+
+
+_BOUNDS = {
+    "severity": (-1, MOST),
+    "turn": (1, MOST_TURNS),
+    "epoch": (1, MOST_STEPS),
+    "version": (1, MOST_STEPS),
+    "held_messages": (1, MOST_STEPS),
+}
+"""The least and the most of numbers that are not any from 0 on, by their columns."""
+
+_READ: Mapping[Any, Callable[[Any, str], Any]] = {
+    str: _text_of,
+    bool: _flag_of,
+    int: _number_of,
+    bytes: _body_of,
+    datetime: lambda value, name: time_of(value, name),
+    timedelta: lambda value, name: timedelta(microseconds=_number_of(value, name)),
+    frozenset: _names_of,
+    Mapping: _turns_of,
+}
+"""How what a column holds is read, by the type of its field."""
+
+_WRITE: Mapping[Any, Callable[[Any], object]] = {
+    frozenset: lambda names: orjson.dumps(sorted(names)).decode(),
+    Mapping: lambda turns: orjson.dumps(turns).decode(),
+    tuple: lambda numbers: " ".join(map(str, numbers)),
+}
+"""How a field is written that no column can hold as it is."""
+
+
+class RowForm[T]:
+    """How the fields of a class lie in columns: each in the one of its name, unless another column or a form is given.
+
+    A field with a form of its own lies in several, and is None where the first of these is empty. `read` has readers of
+    columns that hold less than the type of their field says. What is `left_out` lies in no column.
+    """
+
+    def __init__(
+        self,
+        kind: type[T],
+        read: Mapping[str, Callable[[Columns], Any]] | None = None,
+        left_out: Iterable[str] = (),
+        **places: str | RowForm[Any],
+    ) -> None:
+        self._kind, self.columns = kind, tuple[str, ...]()
+        self._reads: list[tuple[str, Callable[..., Any], str | None, bool]] = []
+        self._paths: list[str] = []
+        self._writes: list[tuple[int, Callable[[Any], object]]] = []
+        parts: list[tuple[str, RowForm[Any]]] = []
+        hints = get_type_hints(kind)
+        for name in (one for one in inspect.signature(kind).parameters if one not in left_out):
+            place, hint = places.get(name, name), hints[name]
+            if is_optional := NoneType in get_args(hint):
+                hint = get_args(hint)[0]
+            if isinstance(place, RowForm):
+                self._reads.append((name, place.find if is_optional else place.read, None, False))
+                if is_optional:
+                    parts.append((name, place))
+                else:
+                    self._writes += [(len(self._paths) + place_of, write) for place_of, write in place._writes]
+                    self._paths += [f"{name}.{path}" for path in place._paths]
+                    self.columns += place.columns
+                continue
+            if read is not None and name in read:
+                self._reads.append((name, read[name], None, False))
+            else:
+                reader = _READ.get(get_origin(hint) or hint) or partial(_word_of, _known(hint))
+                self._reads.append((name, reader, place, is_optional))
+            if (write := _WRITE.get(get_origin(hint))) is not None:
+                self._writes.append((len(self._paths), write))
+            self._paths.append(name)
+            self.columns += (place,)
+        self._fields = attrgetter(*self._paths)
+        self._parts = parts
+        self.columns += tuple(column for _, part in parts for column in part.columns)
+
+    def read(self, row: Columns, **given: Any) -> T:
+        """Return the value that a row holds, with the fields that are given; raises Undecodable."""
+        for name, read, column, is_optional in self._reads:
+            if column is None:
+                given[name] = read(row)
+            elif (value := row.raw(column)) is None and is_optional:
+                given[name] = None
+            else:
+                given[name] = read(value, column)
+        return self._kind(**given)
+
+    def find(self, row: Columns) -> T | None:
+        """Return the value that a row holds; None where its first column is empty. Raises Undecodable."""
+        return None if row.raw(self.columns[0]) is None else self.read(row)
+
+    def values(self, value: T | None) -> tuple[object, ...]:
+        """Return what the columns hold of a value; of None, nothing in each."""
+        if value is None:
+            return (None,) * len(self.columns)
+        found = list(self._fields(value))
+        for place, write in self._writes:
+            found[place] = write(found[place])
+        for name, part in self._parts:
+            found += part.values(getattr(value, name))
+        return tuple(found)
+
+
+def _word_of(words: Mapping[str, Any], value: object, name: str) -> Any:
+    if not isinstance(value, str) or value not in words:
+        raise _fault(name, "word that this version knows")
+    return words[value]
+
+
+def upsert(table: str, columns: Iterable[str], key: Iterable[str], changes: Iterable[str] | None = None) -> str:
+    """Return the statement that writes a row or, where its key is there, changes that one: all else of it by default."""
+    names, keys = tuple(columns), tuple(key)
+    changed = changes if changes is not None else (f"{name}=excluded.{name}" for name in names if name not in keys)
+    return f"{insert(table, names)} ON CONFLICT ({', '.join(keys)}) DO UPDATE SET {', '.join(changed)}"
+
+
+def insert(table: str, columns: Iterable[str], key: Iterable[str] = ()) -> str:
+    """Return the statement that writes a row, and nothing where a row of that key is there."""
+    names, keys = tuple(columns), ", ".join(key)
+    sql = f"INSERT INTO {table} ({', '.join(names)}) VALUES ({','.join('?' * len(names))})"
+    return f"{sql} ON CONFLICT ({keys}) DO NOTHING" if keys else sql
 
 
 def _fault(name: str, wanted: str) -> Undecodable:
@@ -147,7 +291,7 @@ def micros(time: datetime) -> int: ...
 def micros(time: None) -> None: ...
 def micros(time: datetime | None) -> int | None:
     """Return an instant as a column holds it."""
-    return (time - EPOCH) // _MICROSECOND if time is not None else None
+    return (time - EPOCH) // MICROSECOND if time is not None else None
 
 
 def instant(value: int) -> datetime:
@@ -167,15 +311,10 @@ def time_of(value: object, name: str) -> datetime:
 
 def printable(value: object) -> str:
     """Return anything as a text, an empty one where there is nothing."""
-    match value:
-        case None:
-            return ""
-        case str() if _is_sound(value):
-            return value
-        case bytes():
-            return value.decode("utf-8", "backslashreplace")
-        case _:
-            return str(value).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    if value is None or (isinstance(value, str) and _is_sound(value)):
+        return value or ""
+    data = value if isinstance(value, bytes) else str(value).encode("utf-8", "surrogateescape")
+    return data.decode("utf-8", "backslashreplace")
 
 
 def _is_sound(text: str) -> bool:
@@ -184,16 +323,12 @@ def _is_sound(text: str) -> bool:
 
 
 def _shown(value: object) -> object:
-    match value:
-        case bytes():
-            try:
-                return value.decode()
-            except UnicodeDecodeError:
-                return {"base64": b64encode(value).decode()}
-        case str() | float():
-            return printable(value)
-        case _:
-            return value
+    if isinstance(value, bytes):
+        try:
+            return value.decode()
+        except UnicodeDecodeError:
+            return {"base64": b64encode(value).decode()}
+    return printable(value) if isinstance(value, str | float) else value
 
 
 def encode(value: object) -> bytes:
@@ -207,11 +342,6 @@ def _plain(value: object) -> object:
             return sorted(value)
         case tuple():
             return list(value)
-        case _:
-            return _without_defaults(value)
-
-
-def _without_defaults(value: object) -> dict[str, object]:
     kind: Any = type(value)
     return {
         name: given
@@ -227,11 +357,13 @@ def _defaults_of(kind: Any) -> list[tuple[str, object]]:
     return [(name, make() if make is not MISSING else default) for name, default, make in defaults]
 
 
+_adapter_of: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
+
+
 def decode[T](kind: type[T], data: bytes, *, strict: bool = False) -> T:
     """Return the value of a class that JSON says; raises Undecodable. If `strict`, a number is no instant."""
-    adapter = _ADAPTERS.get(kind) or _ADAPTERS.setdefault(kind, TypeAdapter(kind))
     try:
-        value: T = adapter.validate_json(data, strict=strict or None)
+        value: T = _adapter_of(kind).validate_json(data, strict=strict or None)
         return value
     except ValidationError as fault:
         first = fault.errors(include_url=False, include_context=False, include_input=False)[0]
@@ -241,7 +373,7 @@ def decode[T](kind: type[T], data: bytes, *, strict: bool = False) -> T:
 
 def tag_of(content: Notice | RecordEntry) -> str:
     """Return the tag of what a delivery tells."""
-    return _TAGS[type(content)]
+    return type(content).__name__
 
 
 @lru_cache(1024)
@@ -257,24 +389,15 @@ def content_of(tag: str, data: bytes | None) -> Notice | RecordEntry:
 def decision_in(data: bytes) -> RecordEntry:
     """Return what is on record of a message; raises Undecodable, also where it has a time or an outcome that is none."""
     entry = decode(RecordEntry, data)
-    _check_time("at", entry.at)
-    if entry.suppressed_until is not None:
-        _check_time("suppressed_until", entry.suppressed_until)
+    for name, written in (("at", entry.at), ("suppressed_until", entry.suppressed_until)):
+        try:
+            if written is not None and (time := datetime.fromisoformat(written)).astimezone(UTC) != time:
+                raise _fault(name, "instant")  # It has no zone, so it equals none that has one.
+        except (ValueError, OverflowError) as fault:
+            raise _fault(name, "instant") from fault
     if entry.outcome not in _known(Outcome):
         raise _fault("outcome", "outcome")
     return entry
-
-
-def _check_time(name: str, written: str) -> None:
-    """Raise Undecodable unless a text is an instant that can be told in UTC."""
-    try:
-        time = datetime.fromisoformat(written)
-        if time.tzinfo is not None:
-            time.astimezone(UTC)
-            return
-    except (ValueError, OverflowError) as fault:
-        raise _fault(name, "instant") from fault
-    raise _fault(name, "instant")
 
 
 def attempt[**P, T](read: Callable[P, T], *args: P.args, **more: P.kwargs) -> T | Undecodable:

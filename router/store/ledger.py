@@ -86,38 +86,26 @@ class Target(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HeldBy:
-    """What holds a signal, without its body.
+class Held:
+    """What holds a signal, and its body, which is decided again when that ends.
 
     Attributes:
-        until: when the rule ends, as it stood when the signal was last decided.
+        rule: the name of the rule or the silence.
+        until: when that ends, as it stood when the signal was last decided.
+        rulebook: the hash of the rulebook under which the signal was suppressed.
+        source: what people call the place where the message came in.
+        body: None where a row was asked for without it.
         since: when it was first decided that this rule holds the signal; None where that is not known.
         messages: how many messages were held by this rule, the first among them; None where that is not known.
     """
 
     rule: str
     until: datetime
-    since: datetime | None = None
-    messages: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held(HeldBy):
-    """A suppressed signal's body, which is decided again when its rule ends, and kept a while longer.
-
-    Attributes:
-        rulebook: the hash of the rulebook under which the signal was suppressed.
-        source: what people call the place where the message came in.
-    """
-
     rulebook: str
     source: str
-    body: bytes = field(repr=False)
-
-    @property
-    def by(self) -> HeldBy:
-        """The same without the body."""
-        return HeldBy(rule=self.rule, until=self.until, since=self.since, messages=self.messages)
+    body: bytes | None = field(repr=False, default=None)
+    since: datetime | None = None
+    messages: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -157,21 +145,18 @@ UNSEEN = "unseen:"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerRow:
-    """The ledger's row of one signal: the state in which it was last observed, when that held, and its latest turn.
+    """What is known of one signal: the state in which it was last observed, when that held, and its latest turn.
 
     Attributes:
         open: each destination where it is open, with the turn that opened it there.
         grouped: those of these destinations where it is open as a member of a group.
         forwarded: whether any destination was ever notified of it.
-        held: its body, while a suppression rule holds it.
-        closed_at: when it was last observed to be resolved, for retention.
-        heard: when it was last heard of, for retention: when a message about it came in that was not older than what is known,
-            or its held body was decided again; None where that is not known.
-        fields: what rules can match of it. A row that is found comes without them, and one that is written without them
-            keeps those that are stored.
+        held: what holds it; None where nothing does.
+        closed_at: when it was last observed to be resolved.
+        heard: when a message about it that was not older than what is known came in, or it was decided again.
+        fields: what rules can match of it. A row is found without them, and keeps those that are stored where it is written
+            without them.
         appearances: when messages named it, where it is a finding that ends when it is no longer there.
-        held_by: what holds it, without the body. A row that is found comes with this instead of `held`, and is written with
-            that.
         is_stored: whether the state has it already.
     """
 
@@ -189,7 +174,6 @@ class LedgerRow:
     heard: datetime | None = None
     fields: RuleFields | None = None
     appearances: Appearances | None = None
-    held_by: HeldBy | None = None
     is_stored: bool = field(default=False, compare=False)
 
     @property

@@ -12,46 +12,10 @@ from operator import attrgetter
 from typing import NamedTuple
 from uuid import uuid4
 
-from router.domain.errors import Undecodable
 from router.domain.hubs import HubEpoch, Loss, Partition, PartitionClaim, Span, gaps_in
-from router.store.codec import MOST_STEPS, Columns, attempt, micros
+from router.store.codec import Columns, RowForm, insert, readable, upsert
 from router.store.quarantine import read_sound
 from router.store.store import Transaction
-
-_FIND = "SELECT * FROM partitions WHERE hub=? AND partition=?"
-_LOCK = """
-SELECT *, EXISTS (
-    SELECT 1 FROM tries WHERE hub=partitions.hub AND partition=partitions.partition AND last>=? AND first<=? AND process<>?
-) AS tried FROM partitions WHERE hub=? AND partition=? FOR UPDATE OF partitions
-"""
-# The number of an epoch whose row was lost is not used again: numbers of another hub may have been taken in under it.
-_CREATE = """
-INSERT INTO partitions (hub, partition, epoch, owner, claim)
-SELECT ?, ?, 1+coalesce(max(epoch), 0), '', '' FROM taken WHERE hub=? AND partition=?
-ON CONFLICT (hub, partition) DO NOTHING
-"""
-_TAKEN = "SELECT * FROM taken WHERE hub=? AND partition=? AND epoch=? AND last>=? ORDER BY first"
-_TAKE = """
-INSERT INTO taken (hub, partition, epoch, first, last, enqueued, since, at) VALUES (?,?,?,?,?,?,?,?)
-ON CONFLICT (hub, partition, epoch, first)
-DO UPDATE SET last=excluded.last, enqueued=excluded.enqueued, since=excluded.since, at=excluded.at
-"""
-_MERGED = "DELETE FROM taken WHERE hub=? AND partition=? AND epoch=? AND first>? AND first<=?"
-_TRY = """
-INSERT INTO tries (hub, partition, first, last, process, began) VALUES (?,?,?,?,?,?) ON CONFLICT (process)
-DO UPDATE SET hub=excluded.hub, partition=excluded.partition, first=excluded.first, last=excluded.last, began=excluded.began
-"""
-_TRIES = "SELECT * FROM tries WHERE hub=? AND partition=? AND last>=? AND first<=? AND process<>? ORDER BY process"
-_FAILED = "DELETE FROM tries WHERE process=?"
-_SUCCEEDED = "DELETE FROM tries WHERE hub=? AND partition=? AND first>=? AND last<=?"
-_LOSE = """
-INSERT INTO losses (hub, partition, epoch, first, last, at, why) VALUES (?,?,?,?,?,?,?)
-ON CONFLICT (hub, partition, epoch, first) DO NOTHING
-"""
-_LOSSES = "SELECT * FROM losses WHERE hub=? ORDER BY at, partition, epoch, first"
-_SWEEP = "INSERT INTO sweeps (hub, at) VALUES (?,?) ON CONFLICT (hub) DO UPDATE SET at=excluded.at"
-_GONE = "the hub was created anew before these events were taken in"
-_CLAIM = "UPDATE partitions SET owner=?, claim=? WHERE hub=? AND partition=? AND claim=?"
 
 
 class HubPartition(NamedTuple):
@@ -85,35 +49,68 @@ class Taken(NamedTuple):
 
 
 class Try(NamedTuple):
-    """Numbers that a process tries to take in, or died of; `began` is in microseconds, where it matters."""
+    """Numbers that a process tries to take in, or died of; `began` is None before it did."""
 
     partition: Partition
     span: Span
     process: str
-    began: int | None = None
+    began: datetime | None = None
+
+
+_PARTITION = RowForm(Partition, id="partition")
+_EPOCH = RowForm(HubEpoch, partition=_PARTITION, number="epoch")
+_SPAN = RowForm(Span, {"last": lambda row: row.whole("last", row.whole("first"))})
+_KNOWN = RowForm(HubPartition, {"is_tried": lambda row: bool(row.raw("is_tried"))}, epoch=_EPOCH)
+_TAKEN = RowForm(Taken, span=_SPAN)
+_TRY = RowForm(Try, partition=_PARTITION, span=_SPAN)
+_LOSS = RowForm(Loss, epoch=_EPOCH, span=_SPAN)
+_PLACE = (*_EPOCH.columns, "first")
+
+_FIND = "SELECT * FROM partitions WHERE hub=? AND partition=?"
+_OTHERS = "FROM tries WHERE hub=? AND partition=? AND last>=? AND first<=? AND process<>?"
+_LOCK = f"""
+SELECT *, EXISTS (SELECT 1 {_OTHERS}) AS is_tried FROM partitions WHERE hub=? AND partition=? FOR UPDATE OF partitions
+"""
+# The number of an epoch whose row was lost is not used again: numbers of another hub may have been taken in under it.
+_CREATE = """
+INSERT INTO partitions (hub, partition, epoch, owner, claim)
+SELECT ?, ?, 1+coalesce(max(epoch), 0), '', '' FROM taken WHERE hub=? AND partition=?
+ON CONFLICT (hub, partition) DO NOTHING
+"""
+_BEGIN = "UPDATE partitions SET created=?, begins=? WHERE hub=? AND partition=?"
+_NEXT_EPOCH = "UPDATE partitions SET epoch=epoch+1, created=NULL, begins=NULL WHERE hub=? AND partition=?"
+_CLAIM = "UPDATE partitions SET owner=?, claim=? WHERE hub=? AND partition=? AND claim=?"
+_READ_TAKEN = "SELECT * FROM taken WHERE hub=? AND partition=? AND epoch=? AND last>=? ORDER BY first"
+_TAKE = upsert("taken", (*_EPOCH.columns, *_TAKEN.columns), _PLACE)
+_MERGED = "DELETE FROM taken WHERE hub=? AND partition=? AND epoch=? AND first>? AND first<=?"
+_BEGIN_TRY = upsert("tries", _TRY.columns, ["process"])
+_FAILED = "DELETE FROM tries WHERE process=?"
+_SUCCEEDED = "DELETE FROM tries WHERE hub=? AND partition=? AND first>=? AND last<=?"
+_LOSE = insert("losses", _LOSS.columns, _PLACE)
+_LOSSES = "SELECT * FROM losses WHERE hub=? ORDER BY at, partition, epoch, first"
+_SWEEP = upsert("sweeps", ("hub", "at"), ["hub"])
+_GONE = "the hub was created anew before these events were taken in"
 
 
 async def find_partition(tx: Transaction, partition: Partition) -> HubPartition | None:
     """Return what is known of a partition; None where nothing is."""
-    return await _find_known(tx, partition, _FIND, *partition)
+    found = await read_sound(tx, "partitions", _FIND, partition, _KNOWN.read)
+    return next(iter(found), None)
 
 
 async def lock_partition(tx: Transaction, partition: Partition, one: Try | None = None) -> HubPartition:
     """Lock a partition, for a try or else for a sweep; one of which nothing is known begins its first epoch."""
     span, process = (one.span, one.process) if one is not None else (Span(1, 0), "")
-    values = (*span, process, *partition)
-    if (known := await _find_known(tx, partition, _LOCK, *values)) is None:
+    values = (*partition, *span, process, *partition)
+    if not (known := await read_sound(tx, "partitions", _LOCK, values, _KNOWN.read)):
         await tx.write(_CREATE, *partition, *partition)
-        known = await _find_known(tx, partition, _LOCK, *values)
-    return known or HubPartition(HubEpoch(partition, 1))
+        known = await read_sound(tx, "partitions", _LOCK, values, _KNOWN.read)
+    return known[0] if known else HubPartition(HubEpoch(partition, 1))
 
 
 async def write_beginning(tx: Transaction, known: HubPartition, created: datetime, begins: int) -> HubPartition:
     """Write down when the hub of an epoch was created, and from which number on each must be taken in."""
-    where = known.epoch.partition
-    await tx.write(
-        "UPDATE partitions SET created=?, begins=? WHERE hub=? AND partition=?", micros(created), begins, *where
-    )
+    await tx.write(_BEGIN, created, begins, *known.epoch.partition)
     return known._replace(created=created, begins=begins)
 
 
@@ -127,21 +124,19 @@ async def begin_epoch(
     """
     partition = known.epoch.partition
     taken, done = await read_done(tx, known.epoch)
-    old = [one.span for one in taken if created is None or one.since <= created]
     losses: list[Loss] = []
-    if old:
+    if old := [one.span for one in taken if created is None or one.since <= created]:
         first = known.begins if known.begins is not None else old[0].first
         losses = [Loss(known.epoch, gap, now, _GONE) for gap in gaps_in(done, Span(first, old[-1].last))]
     await write_losses(tx, losses)
     await tx.write("DELETE FROM tries WHERE hub=? AND partition=?", *partition)
-    sql = "UPDATE partitions SET epoch=epoch+1, created=NULL, begins=NULL WHERE hub=? AND partition=?"
-    await tx.write(sql, *partition)
+    await tx.write(_NEXT_EPOCH, *partition)
     return HubPartition(HubEpoch(partition, known.epoch.number + 1)), losses
 
 
 async def read_taken(tx: Transaction, epoch: HubEpoch, first: int = 0) -> list[Taken]:
     """Return what was taken in of an epoch and ends at a number or after it, in order."""
-    return await read_sound(tx, "taken", _TAKEN, (*epoch.partition, epoch.number, first), _taken)
+    return await read_sound(tx, "taken", _READ_TAKEN, (*_EPOCH.values(epoch), first), _TAKEN.read)
 
 
 async def read_done(tx: Transaction, epoch: HubEpoch) -> tuple[list[Taken], list[Span]]:
@@ -158,17 +153,16 @@ async def take(tx: Transaction, epoch: HubEpoch, known: Sequence[Taken], new: Ta
     near = [one for one in known if one.span.first <= new.span.last + 1 and one.span.last >= new.span.first - 1]
     all = [*near, new]
     span = Span(min(one.span.first for one in all), max(one.span.last for one in all))
-    enqueued, since = max(one.enqueued for one in all), min(one.since for one in all)
-    key = (*epoch.partition, epoch.number)
-    await tx.write(_TAKE, *key, *span, micros(enqueued), micros(since), micros(new.at))
+    merged = Taken(span, max(one.enqueued for one in all), min(one.since for one in all), new.at)
+    await tx.write(_TAKE, *_EPOCH.values(epoch), *_TAKEN.values(merged))
     if any(one.span.first > span.first for one in near):
-        await tx.write(_MERGED, *key, *span)
+        await tx.write(_MERGED, *_EPOCH.values(epoch), *span)
     await tx.write(_SUCCEEDED, *epoch.partition, *span)
 
 
 async def begin_try(tx: Transaction, one: Try) -> None:
     """Write down which numbers a process tries: these and no others, whatever it could not take back before."""
-    await tx.write(_TRY, *one.partition, *one.span, one.process, micros(tx.now))
+    await tx.write(_BEGIN_TRY, *_TRY.values(one._replace(began=tx.now)))
 
 
 async def end_try(tx: Transaction, one: Try) -> None:
@@ -178,19 +172,19 @@ async def end_try(tx: Transaction, one: Try) -> None:
 
 async def find_other_tries(tx: Transaction, one: Try) -> list[Try]:
     """Return the tries of other processes that overlap one: those processes died, or are at it."""
-    return await read_sound(tx, "tries", _TRIES, (*one.partition, *one.span, one.process), _try)
+    sql = f"SELECT * {_OTHERS} ORDER BY process"
+    return await read_sound(tx, "tries", sql, (*one.partition, *one.span, one.process), _TRY.read)
 
 
 async def write_losses(tx: Transaction, losses: Collection[Loss]) -> None:
     """Write losses down, create-if-absent by epoch and first number; they are tried no more."""
-    rows = sorted((*one.epoch.partition, one.epoch.number, *one.span, micros(one.at), one.why) for one in losses)
-    await tx.write_many(_LOSE, rows)
+    await tx.write_many(_LOSE, sorted(map(_LOSS.values, losses)))
     await tx.write_many(_SUCCEEDED, sorted((*one.epoch.partition, *one.span) for one in losses))
 
 
 async def read_losses(tx: Transaction, hub: str) -> list[Loss]:
     """Return the losses of a hub, oldest first."""
-    return await read_sound(tx, "losses", _LOSSES, (hub,), _loss)
+    return await read_sound(tx, "losses", _LOSSES, (hub,), _LOSS.read)
 
 
 async def find_last_sweep(tx: Transaction, name: str) -> datetime | None:
@@ -201,7 +195,7 @@ async def find_last_sweep(tx: Transaction, name: str) -> datetime | None:
 
 async def write_sweep_end(tx: Transaction, name: str, at: datetime) -> None:
     """Write down that a sweep of a hub ended, or that what goes by another name was done."""
-    await tx.write(_SWEEP, name, micros(at))
+    await tx.write(_SWEEP, name, at)
 
 
 async def list_claims(tx: Transaction, hub: str) -> list[PartitionClaim]:
@@ -209,13 +203,18 @@ async def list_claims(tx: Transaction, hub: str) -> list[PartitionClaim]:
 
     A claim has no time in it: each process sees by its own clock how long another one's claim did not change.
     """
-    claims = []
-    for row in await tx.fetch("SELECT * FROM partitions WHERE hub=? ORDER BY partition", hub):
-        partition = Partition(hub, row.text("partition"))
-        known = attempt(_known, partition, row)
-        _, done = await read_done(tx, known.epoch) if not isinstance(known, Undecodable) else ([], [])
-        claims.append(PartitionClaim(partition, row.text("owner"), row.text("claim"), _reach(done)))
-    return claims
+
+    async def reach_of(row: Columns) -> int | None:
+        epoch = readable(None, _EPOCH.read, row)
+        _, done = await read_done(tx, epoch) if epoch is not None else ([], [])
+        gaps = gaps_in(done, Span(min(done).first, max(span.last for span in done))) if done else ()
+        return gaps[0].first - 1 if gaps else max((span.last for span in done), default=None)
+
+    rows = await tx.fetch("SELECT * FROM partitions WHERE hub=? ORDER BY partition", hub)
+    return [
+        PartitionClaim(Partition(hub, row.text("partition")), row.text("owner"), row.text("claim"), await reach_of(row))
+        for row in rows
+    ]
 
 
 async def claim_partitions(tx: Transaction, wanted: Collection[PartitionClaim]) -> list[PartitionClaim]:
@@ -236,40 +235,3 @@ async def claim_partitions(tx: Transaction, wanted: Collection[PartitionClaim]) 
 async def free_partitions(tx: Transaction) -> None:
     """Have no process read any partition: all that claimed one are dead."""
     await tx.write("UPDATE partitions SET owner=''")
-
-
-def _reach(done: Collection[Span]) -> int | None:
-    """The last number before the first gap; None where nothing is done."""
-    if not done:
-        return None
-    whole = Span(min(done).first, max(span.last for span in done))
-    return next((gap.first - 1 for gap in gaps_in([*done], whole)), whole.last)
-
-
-async def _find_known(tx: Transaction, partition: Partition, sql: str, *values: object) -> HubPartition | None:
-    found = await read_sound(tx, "partitions", sql, values, lambda row: _known(partition, row))
-    return next(iter(found), None)
-
-
-def _known(partition: Partition, row: Columns) -> HubPartition:
-    begins = row.whole("begins") if row.raw("begins") is not None else None
-    epoch = HubEpoch(partition, row.whole("epoch", 1, MOST_STEPS))
-    return HubPartition(epoch, row.find_time("created"), begins, bool(row.raw("tried")))
-
-
-def _taken(row: Columns) -> Taken:
-    return Taken(_span(row), row.time("enqueued"), row.time("since"), row.time("at"))
-
-
-def _try(row: Columns) -> Try:
-    return Try(Partition(row.text("hub"), row.text("partition")), _span(row), row.text("process"), row.whole("began"))
-
-
-def _loss(row: Columns) -> Loss:
-    epoch = HubEpoch(Partition(row.text("hub"), row.text("partition")), row.whole("epoch", 1, MOST_STEPS))
-    return Loss(epoch, _span(row), row.time("at"), row.text("why"))
-
-
-def _span(row: Columns) -> Span:
-    first = row.whole("first")
-    return Span(first, row.whole("last", first))

@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING
 
 from router.domain.decisions import Code, Reason
 from router.domain.errors import Undecodable
 from router.domain.hubs import Arrival
 from router.domain.keys import quarantine_id
 from router.domain.signals import Quarantined, Stream
-from router.store.codec import EPOCH, Columns, attempt, micros, printable, readable
-
-if TYPE_CHECKING:
-    from router.store.store import Transaction
+from router.store.codec import EPOCH, Columns, RowForm, attempt, insert, printable, readable
+from router.store.store import STEPS, Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,49 +36,30 @@ class QuarantineEntry:
     quarantined: Quarantined
 
 
-_INSERT = """
-INSERT INTO quarantine (id, source, stream, at, origin, place, part, enqueued, code, words, at_fault, body)
-VALUES (?,?,?,?,?,?,?,?,?,?,?,?) ON CONFLICT (id) DO NOTHING
-"""
+_ENTRY = RowForm(
+    QuarantineEntry,
+    arrival=RowForm(Arrival, left_out=["again"]),
+    quarantined=RowForm(Quarantined, reason=RowForm(Reason)),
+)
+_INSERT = insert("quarantine", _ENTRY.columns, ["id"])
 _DAMAGED = "SELECT count(*) FROM quarantine WHERE code='damaged' AND (stream IS NULL OR stream=?)"
 
 ORIGIN = "state"
 """The origin of damaged rows, which never came in as messages."""
 
-PLACES = {
-    "signals": ("key",),
-    "destinations": ("stream", "name"),
-    "groups": ("stream", "destination", "key"),
-    "members": ("stream", "destination", "signal"),
-    "named_alerts": ("stream", "destination", "key"),
-    "partitions": ("hub", "partition"),
-    "taken": ("hub", "partition", "epoch", "first"),
-    "tries": ("process",),
-    "losses": ("hub", "partition", "epoch", "first"),
-    "sweeps": ("hub",),
-    "decisions": ("key",),
-    "lookups": ("signal",),
-    "counts": ("hour", "id"),
-    "rules": ("stream", "name"),
-    "told": ("stream", "event"),
-    "documents": ("kind", "id"),
-    "sources": ("kind", "id"),
-    "snapshots": ("subscription", "day"),
+_TABLE = re.compile(r"^CREATE TABLE IF NOT EXISTS (\w+) \((.*?)^\)", re.MULTILINE | re.DOTALL)
+_KEY = re.compile(r"PRIMARY KEY \((.*)\)|(\w+) TEXT (?:PRIMARY KEY|NOT NULL UNIQUE)")
+KEYS = {
+    table: [name.strip() for name in (key[1] or key[2]).split(",")]
+    for table, columns in _TABLE.findall("".join(STEPS))
+    if (key := _KEY.search(columns))
 }
 """The columns under which the rows of each table lie."""
 
 
 async def put_in_quarantine(tx: Transaction, entries: Iterable[QuarantineEntry]) -> None:
     """Store entries, create-if-absent by their id."""
-    rows = [
-        (
-            one.id, one.source, one.stream, micros(one.at), one.arrival.origin, one.arrival.place, one.arrival.part,
-            micros(one.arrival.enqueued), one.quarantined.reason.code.value, one.quarantined.reason.words,
-            one.quarantined.at_fault, one.quarantined.body,
-        )
-        for one in sorted(entries, key=lambda one: one.id)
-    ]  # fmt: skip
-    await tx.write_many(_INSERT, rows)
+    await tx.write_many(_INSERT, [_ENTRY.values(one) for one in sorted(entries, key=lambda one: one.id)])
 
 
 async def list_quarantined(tx: Transaction) -> Sequence[QuarantineEntry]:
@@ -106,25 +85,21 @@ async def read_sound[T](
 
 
 async def sound_in[T](tx: Transaction, table: str, rows: Iterable[Columns], read: Callable[[Columns], T]) -> list[T]:
-    """Return the values of rows of a table. Rows that cannot be decoded are set aside."""
-    found = [(row, attempt(read, row)) for row in rows]
-    await _set_aside(tx, table, [(row, fault) for row, fault in found if isinstance(fault, Undecodable)])
-    return [value for _, value in found if not isinstance(value, Undecodable)]
-
-
-async def _set_aside(tx: Transaction, table: str, damaged: Iterable[tuple[Columns, Undecodable]]) -> None:
-    """Put damaged rows whole in the quarantine, and take them out of their table.
+    """Return the values of rows of a table. Rows that cannot be decoded are set aside.
 
     A row whose key is no text stays: only a hand that wrote into a file can make one, and it is set aside once.
     """
-    names = PLACES[table]
+    found = [(row, attempt(read, row)) for row in rows]
+    names = KEYS[table]
     where = " AND ".join(f"{name}=?" for name in names)
-    for row, why in damaged:
-        place = [row.raw(name) for name in names]
-        whole = await tx.find(f"SELECT * FROM {table} WHERE {where}", *place) or row
-        key = "/".join(printable(whole.raw(name)) for name in names)
-        await put_in_quarantine(tx, [damaged_entry(table, key, whole, why, tx.now)])
-        await tx.write(f"DELETE FROM {table} WHERE {where}", *place)
+    for row, why in found:
+        if isinstance(why, Undecodable):
+            place = [row.raw(name) for name in names]
+            whole = await tx.find(f"SELECT * FROM {table} WHERE {where}", *place) or row
+            key = "/".join(printable(whole.raw(name)) for name in names)
+            await put_in_quarantine(tx, [damaged_entry(table, key, whole, why, tx.now)])
+            await tx.write(f"DELETE FROM {table} WHERE {where}", *place)
+    return [value for _, value in found if not isinstance(value, Undecodable)]
 
 
 def damaged_entry(table: str, key: str, row: Columns, why: Undecodable, at: datetime) -> QuarantineEntry:

@@ -7,9 +7,9 @@ unknown then. A transaction that changes signals locks them first, in the order 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from datetime import datetime, timedelta
-
-import orjson
+from dataclasses import fields
+from datetime import datetime
+from typing import Any
 
 from router.domain.decisions import Outcome
 from router.domain.hubs import Arrival
@@ -17,51 +17,59 @@ from router.domain.keys import bounded
 from router.domain.rule_fields import RuleFields, StandingSignal
 from router.domain.severity import find_severity
 from router.domain.signals import Kind, Stream
-from router.store.codec import MOST_STEPS, MOST_TURNS, Columns, decode, encode, micros, readable
-from router.store.ledger import Held, HeldBy, LedgerRow, Seen, State
+from router.store.codec import (
+    MICROSECOND,
+    MOST_TURNS,
+    Columns,
+    RowForm,
+    decode,
+    encode,
+    insert,
+    micros,
+    readable,
+    upsert,
+)
+from router.store.ledger import Held, LedgerRow, Seen, State
 from router.store.quarantine import read_sound
-from router.store.retention import age_of_signal
+from router.store.retention import DAYS
 from router.store.snapshots import Appearances, days_in
 from router.store.store import Transaction
 
-_HELD = ("held_by", "held_until", "held_since", "held_messages")
-"""What holds a signal; empty where nothing does."""
-
-_APPEARANCES = ("subscription", "kind", "named", "in_snapshot", "snapshot_days")
-"""When messages named a finding; empty where it never ends by itself."""
-
-_COLUMNS = (
-    "key", "stream", "resolved", "status", "severity", "measure", "changed", "origin", "place", "part", "enqueued", "deleted",
-    "turn", "outcome", "open", "grouped", "forwarded", "closed_at", "heard", *_APPEARANCES, *_HELD,
-)  # fmt: skip
-"""What a transition of a signal asks for."""
-
-_BODIES = ("held_rulebook", "held_source", "held_body")
-"""What a signal that is held is decided again from."""
-
-_MATCHED = ("type", "rule_fields")
-"""What rules can match of a signal."""
-
-_MICROSECOND = timedelta(microseconds=1)
-
-_FIND = f"SELECT {', '.join(_COLUMNS)} FROM signals WHERE key = ANY(?)"
-_LOCK = f"{_FIND} ORDER BY key FOR UPDATE"
-_FIND_HELD = (
-    f"SELECT {', '.join((*_COLUMNS, *_BODIES))} FROM signals WHERE key = ANY(?) AND held_by IS NOT NULL ORDER BY key"
+_HELD: dict[str, Any] = {one.name: "held_by" if one.name == "rule" else f"held_{one.name}" for one in fields(Held)}
+_APPEARANCES = RowForm(
+    Appearances,
+    {"kind": lambda row: row.word("kind", Kind).value, "days": days_in},
+    days="snapshot_days",
 )
+_SIGNAL = RowForm(
+    LedgerRow,
+    {"stream": lambda row: row.word("stream", Stream).value},
+    ("fields", "is_stored"),
+    state=RowForm(State),
+    seen=RowForm(Seen, arrival=RowForm(Arrival, left_out=["again"])),
+    held=RowForm(Held, **_HELD),
+    appearances=_APPEARANCES,
+)
+_COLUMNS = ", ".join(name for name in _SIGNAL.columns if name != "held_body")
+_ALL = (*_SIGNAL.columns, "review_at", "type", "rule_fields")
 
-_ALL = (*_COLUMNS, "review_at", *_BODIES, *_MATCHED)
-_INSERT = f"INSERT INTO signals ({', '.join(_ALL)}) VALUES ({', '.join('?' * len(_ALL))})"
+_FIND = f"SELECT {_COLUMNS} FROM signals WHERE key = ANY(?)"
+_LOCK = f"{_FIND} ORDER BY key FOR UPDATE"
+_FIND_HELD = f"SELECT {_COLUMNS}, held_body FROM signals WHERE key = ANY(?) AND held_by IS NOT NULL ORDER BY key"
+_INSERT = insert("signals", _ALL)
 
 # A row that is written without what rules can match keeps what is stored of that.
-_REPLACE = (
-    f"{_INSERT} ON CONFLICT (key) DO UPDATE SET "
-    f"{', '.join(f'{name}=excluded.{name}' for name in (*_COLUMNS[2:], 'review_at', *_BODIES))}, "
-    "type=CASE WHEN excluded.rule_fields IS NULL THEN signals.type ELSE excluded.type END, "
-    "rule_fields=COALESCE(excluded.rule_fields, signals.rule_fields)"
+_REPLACE = upsert(
+    "signals",
+    _ALL,
+    ["key"],
+    [
+        *(f"{name}=excluded.{name}" for name in _ALL[:-2] if name not in ("key", "stream")),
+        "type=CASE WHEN excluded.rule_fields IS NULL THEN signals.type ELSE excluded.type END",
+        "rule_fields=COALESCE(excluded.rule_fields, signals.rule_fields)",
+    ],
 )
-
-_NAME = f"UPDATE signals SET {', '.join(f'{name}=?' for name in _APPEARANCES)} WHERE key=?"
+_NAME = f"UPDATE signals SET {', '.join(f'{name}=?' for name in _APPEARANCES.columns)} WHERE key=?"
 
 _LAST_TURNS = (
     "SELECT key, max(turn) AS turn FROM deliveries WHERE key = ANY(?) GROUP BY key "
@@ -85,7 +93,7 @@ UNION ALL SELECT key FROM signals WHERE stream=? AND held_by IS NOT NULL AND hel
 """
 _HELD_BY = "SELECT key FROM signals WHERE stream=? AND held_by=?"
 
-_DROP_HELD = f"UPDATE signals SET {', '.join(f'{name}=NULL' for name in (*_HELD, *_BODIES))} WHERE key=? AND turn=?"
+_DROP_HELD = f"UPDATE signals SET {', '.join(f'{name}=NULL' for name in _HELD.values())} WHERE key=? AND turn=?"
 
 _STANDING = "key, outcome, severity, held_by, held_until, type, rule_fields FROM signals"
 _STANDS = "resolved=0 AND outcome IN ('routed', 'suppressed')"
@@ -97,26 +105,23 @@ _COUNT_HELD = "SELECT held_by, count(*) AS many FROM signals WHERE stream=? AND 
 _PAGE = 2_000
 """Rows of a page."""
 
-_FIRST = -(2**63)
-"""Before every instant."""
-
 _BEYOND = "\U0010ffff"
 """After every type."""
 
 
-async def find_signals(tx: Transaction, keys: Collection[str]) -> dict[str, LedgerRow]:
-    """Return those signals that are known, with what holds them, without its body."""
-    return {row.key: row for row in await read_sound(tx, "signals", _FIND, [list(keys)], _row_in)} if keys else {}
+async def find_signals(tx: Transaction, keys: Collection[str], sql: str = _FIND) -> dict[str, LedgerRow]:
+    """Return those signals that are known, without the bodies of what holds them."""
+    return {row.key: row for row in await read_sound(tx, "signals", sql, [list(keys)], _signal_in)} if keys else {}
 
 
 async def lock_signals(tx: Transaction, keys: Collection[str]) -> dict[str, LedgerRow]:
     """Return the same, locked until the transaction ends."""
-    return {row.key: row for row in await read_sound(tx, "signals", _LOCK, [list(keys)], _row_in)} if keys else {}
+    return await find_signals(tx, keys, _LOCK)
 
 
 async def find_held(tx: Transaction, keys: Collection[str]) -> list[LedgerRow]:
     """Return those signals that are held, with their bodies."""
-    return await read_sound(tx, "signals", _FIND_HELD, [list(keys)], _row_in)
+    return list((await find_signals(tx, keys, _FIND_HELD)).values())
 
 
 async def write_signals(tx: Transaction, rows: Iterable[LedgerRow]) -> None:
@@ -129,7 +134,7 @@ async def write_signals(tx: Transaction, rows: Iterable[LedgerRow]) -> None:
 async def write_appearances(tx: Transaction, rows: Iterable[LedgerRow]) -> None:
     """Write of signals only when messages named them; all else stays."""
     named = sorted(rows, key=lambda row: row.key)
-    await tx.write_many(_NAME, [(*_appearance_values(row.appearances), row.key) for row in named])
+    await tx.write_many(_NAME, [(*_APPEARANCES.values(row.appearances), row.key) for row in named])
 
 
 async def find_last_turns(tx: Transaction, keys: Collection[str]) -> Mapping[str, int]:
@@ -146,10 +151,8 @@ async def find_last_turns(tx: Transaction, keys: Collection[str]) -> Mapping[str
 
 async def read_fields(tx: Transaction, keys: Collection[str]) -> Mapping[str, RuleFields]:
     """Return what rules can match of those signals of which it is kept and sound."""
-    rows = await tx.fetch(
-        "SELECT key, rule_fields FROM signals WHERE key = ANY(?) AND rule_fields IS NOT NULL", list(keys)
-    )
-    found = ((row.raw("key"), readable(None, _fields_in, row)) for row in rows)
+    sql = "SELECT key, rule_fields FROM signals WHERE key = ANY(?) AND rule_fields IS NOT NULL"
+    found = ((row.raw("key"), _find_fields(row)) for row in await tx.fetch(sql, list(keys)))
     return {key: fields for key, fields in found if fields is not None}
 
 
@@ -157,7 +160,7 @@ async def find_in_doubt(
     tx: Transaction, stream: str, rulebook: str, active: Collection[str], now: datetime
 ) -> list[str]:
     """Return the keys of what was held until now, under another rulebook, or by what is not among the active ones."""
-    rows = await tx.fetch(_ENDED, stream, micros(now), stream, rulebook, stream, rulebook)
+    rows = await tx.fetch(_ENDED, stream, now, stream, rulebook, stream, rulebook)
     for holder in await tx.fetch(_HOLDERS, stream, stream):
         if (name := holder.raw("name")) not in active:
             rows += await tx.fetch(_HELD_BY, stream, name)
@@ -177,25 +180,19 @@ async def walk_standing(
     `types` are alert types or recommendation categories, case-folded: then those are left out that are known to be of another.
     """
     # A finding may be of a category, which is no column; of some signals no type is known.
-    spans = (
-        [("", _BEYOND)]
-        if types is None or stream != Stream.CWPP
-        else [(one, one) for one in sorted({"", *map(_type_of, types)})]
-    )
+    is_any = types is None or stream != Stream.CWPP
+    spans = [("", _BEYOND)] if is_any else [(one, one) for one in sorted({"", *map(_type_of, types or ())})]
     for first, last in spans:
-        walked = _pages(tx, _WALK, (stream, last), lambda row: (row.raw("type"), row.raw("key")), (first, ""), page)
-        async for rows in walked:
-            yield [one for one in _standing(rows) if one.is_of_type(types)]
+        async for some in _pages(tx, _WALK, (stream, last), lambda row: row.raw("type"), (first, ""), page):
+            yield [one for one in some if one.is_of_type(types)]
 
 
 async def walk_held(
     tx: Transaction, stream: str, name: str, page: int = _PAGE
 ) -> AsyncIterator[Sequence[StandingSignal]]:
     """Yield the signals of a stream that a rule or silence holds now, in pages."""
-    first = _FIRST, ""
-    walked = _pages(tx, _WALK_HELD, (stream, name), lambda row: (row.raw("held_until"), row.raw("key")), first, page)
-    async for rows in walked:
-        yield _standing(rows)
+    async for some in _pages(tx, _WALK_HELD, (stream, name), lambda row: row.raw("held_until"), (-(2**63), ""), page):
+        yield some
 
 
 async def count_held(tx: Transaction, stream: str) -> Mapping[str, int]:
@@ -206,54 +203,27 @@ async def count_held(tx: Transaction, stream: str) -> Mapping[str, int]:
 
 async def _pages(
     tx: Transaction,
-    select: str,
+    sql: str,
     values: tuple[object, ...],
-    place_of: Callable[[Columns], tuple[object, ...]],
-    after: tuple[object, ...],
+    place_of: Callable[[Columns], object],
+    after: tuple[object, str],
     page: int,
-) -> AsyncIterator[list[Columns]]:
-    """Yield pages of rows."""
+) -> AsyncIterator[list[StandingSignal]]:
+    """Yield pages of signals that stand; a damaged row is set aside when its signal is asked for."""
     while True:
-        rows = await tx.fetch(select, *values, *after, page)
-        yield rows
+        rows = await tx.fetch(sql, *values, *after, page)
+        yield [one for row in rows if (one := readable(None, _standing_in, row)) is not None]
         if len(rows) < page:
             return
-        after = place_of(rows[-1])
-
-
-def _standing(rows: Iterable[Columns]) -> list[StandingSignal]:
-    """The signals that stand in rows; a damaged row is set aside when its signal is asked for."""
-    return [one for row in rows if (one := readable(None, _standing_in, row)) is not None]
+        after = place_of(rows[-1]), rows[-1].raw("key")
 
 
 def _values_of(row: LedgerRow) -> tuple[object, ...]:
-    """Return the values of _COLUMNS, `review_at`, _BODIES and _MATCHED."""
-    state, seen, held, fields = row.state, row.seen, row.held, row.fields
-    since = micros(row.closed_at or row.heard)
+    """Return the values of _ALL."""
+    since, fields = row.closed_at or row.heard, row.fields
     return (
-        row.key,
-        row.stream,
-        state.resolved,
-        state.status,
-        state.severity,
-        state.measure,
-        micros(seen.changed),
-        seen.arrival.origin,
-        seen.arrival.place,
-        seen.arrival.part,
-        micros(seen.arrival.enqueued),
-        seen.deleted,
-        row.turn,
-        row.outcome.value,
-        orjson.dumps(row.open).decode(),
-        orjson.dumps(sorted(row.grouped)).decode(),
-        row.forwarded,
-        micros(row.closed_at),
-        micros(row.heard),
-        *_appearance_values(row.appearances),
-        *((held.rule, micros(held.until), micros(held.since), held.messages) if held is not None else (None,) * 4),
-        since + age_of_signal(row.outcome) // _MICROSECOND if since is not None else None,
-        *((held.rulebook, held.source, held.body) if held is not None else (None,) * 3),
+        *_SIGNAL.values(row),
+        micros(since) + DAYS[row.outcome] // MICROSECOND if since is not None else None,
         _type_of(fields.type) if fields is not None else "",
         encode(fields) if fields is not None else None,
     )
@@ -264,57 +234,8 @@ def _type_of(type: str) -> str:
     return bounded(type.casefold())
 
 
-def _row_in(row: Columns) -> LedgerRow:
-    """Return the signal that columns hold; raises Undecodable."""
-    severity = row.raw("severity")
-    arrival = Arrival(row.text("origin"), row.whole("place"), row.find_time("enqueued"), row.whole("part"))
-    held = _held_in(row) if row.raw("held_body") is not None else None
-    return LedgerRow(
-        key=row.text("key"),
-        stream=row.word("stream", Stream).value,
-        state=State(
-            resolved=row.flag("resolved"),
-            status=row.text("status"),
-            severity=row.whole("severity", -1) if severity is not None else None,
-            measure=row.find_text("measure"),
-        ),
-        seen=Seen(row.find_time("changed"), arrival, row.flag("deleted")),
-        turn=row.whole("turn", 1, MOST_TURNS),
-        outcome=row.word("outcome", Outcome),
-        open=row.turns("open"),
-        grouped=row.names("grouped"),
-        forwarded=row.flag("forwarded"),
-        closed_at=row.find_time("closed_at"),
-        heard=row.find_time("heard"),
-        appearances=_appearances_in(row),
-        held=held,
-        held_by=_held_by_in(row) if row.raw("held_by") is not None else None,
-        is_stored=True,
-    )
-
-
-def _held_by_in(row: Columns) -> HeldBy:
-    """Return what holds a signal; raises Undecodable."""
-    return HeldBy(
-        rule=row.text("held_by"),
-        until=row.time("held_until"),
-        since=row.find_time("held_since"),
-        messages=row.whole("held_messages", 1, MOST_STEPS) if row.raw("held_messages") is not None else None,
-    )
-
-
-def _held_in(row: Columns) -> Held:
-    """Return what holds a signal, with its body; raises Undecodable."""
-    by = _held_by_in(row)
-    return Held(
-        rule=by.rule,
-        until=by.until,
-        rulebook=row.text("held_rulebook"),
-        source=row.text("held_source"),
-        body=row.body("held_body"),
-        since=by.since,
-        messages=by.messages,
-    )
+def _signal_in(row: Columns) -> LedgerRow:
+    return _SIGNAL.read(row, is_stored=True)
 
 
 def _standing_in(row: Columns) -> StandingSignal:
@@ -324,26 +245,9 @@ def _standing_in(row: Columns) -> StandingSignal:
         outcome=row.word("outcome", Outcome),
         severity=find_severity(row.raw("severity")),
         held_by=row.find_text("held_by"),
-        fields=readable(None, _fields_in, row),
+        fields=_find_fields(row),
     )
 
 
-def _fields_in(row: Columns) -> RuleFields:
-    """Return what rules can match of a signal; raises Undecodable."""
-    return decode(RuleFields, row.body("rule_fields"))
-
-
-def _appearance_values(appearances: Appearances | None) -> tuple[object, ...]:
-    """Return the values of _APPEARANCES."""
-    if appearances is None:
-        return (None,) * len(_APPEARANCES)
-    subscription, kind, named, in_snapshot, days = appearances
-    return subscription, kind, micros(named), micros(in_snapshot), " ".join(map(str, days))
-
-
-def _appearances_in(row: Columns) -> Appearances | None:
-    """Return when messages named a finding, None where that is not asked; raises Undecodable."""
-    if row.raw("subscription") is None:
-        return None
-    kind, named, in_snapshot = row.word("kind", Kind).value, row.time("named"), row.find_time("in_snapshot")
-    return Appearances(row.text("subscription"), kind, named, in_snapshot, days_in(row))
+def _find_fields(row: Columns) -> RuleFields | None:
+    return readable(None, lambda: decode(RuleFields, row.body("rule_fields")))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from router.domain.clocks import SKEW
 from router.domain.coverage_sources import (
@@ -16,54 +16,58 @@ from router.domain.coverage_sources import (
     watcher_for,
 )
 from router.domain.source_turns import KnownSource
-from router.store.codec import MOST_TURNS, Columns, micros
+from router.store.codec import MICROSECOND, MOST_TURNS, Columns, RowForm, upsert
 from router.store.quarantine import read_sound
 from router.store.store import Transaction
 
-_SORTS = ("posture", "snapshot", "healthy", "alert", "real_alert")
+_HEARD = RowForm(LastHeard, left_out=["by_watcher"], source=RowForm(CoverageSource))
+_STANDING = RowForm(KnownSource, {"turn": lambda row: row.whole("turn", 0, MOST_TURNS)}, ["heard"])
 _WATCHERS = tuple(one.name.lower() for one in AlertWatcher)
-_TIMES = ("heard", *_SORTS, *_WATCHERS)
 _TYPES = tuple(f"{name}_type" for name in _WATCHERS)
-_INSTANTS = ("since", "healthy_since", "silent_since", "missing_since")
-_STANDING = (*_INSTANTS, "allowed", "turn", "name")
-_NAMED = ("kind", "id", "subject", "plan", "subscription", "written", "heard")
+_SORTS = ("posture", "snapshot", "healthy", "alert", "real_alert")
+_NAMED = ("id", "written", "heard", *_HEARD.columns)
 
 
 def _later(column: str, time: str) -> str:
     """Keep what is stored of a column where its time is later, and not one that only a wrong clock can have set."""
-    is_possible = f"sources.{time}<=excluded.written+{SKEW // timedelta(microseconds=1)}"
+    is_possible = f"sources.{time}<=excluded.written+{SKEW // MICROSECOND}"
     is_kept = f"{is_possible} AND (excluded.{time} IS NULL OR sources.{time}>excluded.{time})"
     return f"{column}=CASE WHEN {is_kept} THEN sources.{column} ELSE excluded.{column} END"
 
 
-def _upsert(columns: Sequence[str], changes: Iterable[str]) -> str:
-    values = ", ".join("?" * (len(_NAMED) + len(columns)))
-    return (
-        f"INSERT INTO sources ({', '.join((*_NAMED, *columns))}) VALUES ({values}) "
-        f"ON CONFLICT (kind, id) DO UPDATE SET {', '.join(changes)}"
-    )
-
-
-_LATER = [*zip(_TIMES, _TIMES, strict=True), *zip(_TYPES, _WATCHERS, strict=True)]
-_HEARD = _upsert(
-    (*_TIMES[1:], *_TYPES),
+_WRITE_HEARD = upsert(
+    "sources",
+    (*_NAMED, *_WATCHERS, *_TYPES),
+    ("kind", "id"),
     (
         "written=excluded.written",
         "subscription=COALESCE(excluded.subscription, sources.subscription)",
-        *(_later(column, time) for column, time in _LATER),
+        *(_later(column, column) for column in ("heard", *_SORTS, *_WATCHERS)),
+        *map(_later, _TYPES, _WATCHERS),
     ),
 )
-_WATCHED = _upsert(_STANDING, (f"{name}=excluded.{name}" for name in _STANDING))
+_WRITE_WATCHED = upsert(
+    "sources",
+    (*_NAMED, *_STANDING.columns),
+    ("kind", "id"),
+    (f"{name}=excluded.{name}" for name in _STANDING.columns),
+)
 
 
 async def write_heard(tx: Transaction, heard: Iterable[LastHeard], now: datetime) -> None:
     """Write when sources were heard of; of what is stored and of this the later instant of each sort stays."""
-    await tx.write_many(_HEARD, sorted((*_named(one, now), *_times_of(one)) for one in heard))
+    rows = []
+    for one in sorted(heard, key=_key_of):
+        alerts = {watcher_for(alert.type).name.lower(): alert for alert in one.by_watcher}
+        last = [alerts.get(name) for name in _WATCHERS]
+        rows.append((*_named(one, now), *(it and it.at for it in last), *(it and it.type for it in last)))
+    await tx.write_many(_WRITE_HEARD, rows)
 
 
 async def write_watched(tx: Transaction, sources: Iterable[KnownSource], now: datetime) -> None:
     """Write what a look found of sources; when they were heard of stays as it is stored."""
-    await tx.write_many(_WATCHED, sorted((*_named(one.heard, now), *_standing_of(one)) for one in sources))
+    ordered = sorted(sources, key=lambda one: _key_of(one.heard))
+    await tx.write_many(_WRITE_WATCHED, [(*_named(one.heard, now), *_STANDING.values(one)) for one in ordered])
 
 
 async def list_sources(
@@ -71,7 +75,7 @@ async def list_sources(
 ) -> Sequence[KnownSource]:
     """Return what is known of the sources of some kinds, by their ids."""
     sql = "SELECT * FROM sources WHERE kind = ANY(?)"
-    found = await read_sound(tx, "sources", sql, [[kind.value for kind in kinds]], _known_in)
+    found = await read_sound(tx, "sources", sql, [[kind.value for kind in kinds]], _source_in)
     return sorted(found, key=lambda one: one.heard.source.id)
 
 
@@ -80,43 +84,15 @@ async def count_silent(tx: Transaction) -> int:
     return int(await tx.value("SELECT count(*) FROM sources WHERE silent_since IS NOT NULL"))
 
 
+def _key_of(heard: LastHeard) -> tuple[str, str]:
+    return heard.source.kind, heard.source.id
+
+
 def _named(heard: LastHeard, now: datetime) -> tuple[object, ...]:
-    kind, subject, plan = heard.source
-    last = micros(heard.last or now)
-    return kind.value, heard.source.id, subject, plan, heard.subscription, micros(now), last
+    return heard.source.id, now, heard.last or now, *_HEARD.values(heard)
 
 
-def _times_of(heard: LastHeard) -> tuple[object, ...]:
-    alerts = {watcher_for(alert.type).name.lower(): alert for alert in heard.by_watcher}
-    found = [alerts.get(name) for name in _WATCHERS]
-    return (
-        *(micros(getattr(heard, name)) for name in _SORTS),
-        *(micros(one.at) if one is not None else None for one in found),
-        *(one.type if one is not None else None for one in found),
-    )
-
-
-def _standing_of(one: KnownSource) -> tuple[object, ...]:
-    allowed = one.allowed // timedelta(microseconds=1) if one.allowed is not None else None
-    return *(micros(getattr(one, name)) for name in _INSTANTS), allowed, one.turn, one.name
-
-
-def _known_in(row: Columns) -> KnownSource:
-    allowed = row.whole("allowed") if row.raw("allowed") is not None else None
-    return KnownSource(
-        heard=_heard_in(row),
-        allowed=timedelta(microseconds=allowed) if allowed is not None else None,
-        turn=row.whole("turn", 0, MOST_TURNS),
-        name=row.text("name"),
-        **{name: row.find_time(name) for name in _INSTANTS},
-    )
-
-
-def _heard_in(row: Columns) -> LastHeard:
+def _source_in(row: Columns) -> KnownSource:
     alerts = [(row.find_time(name), type) for name, type in zip(_WATCHERS, _TYPES, strict=True)]
-    return LastHeard(
-        source=CoverageSource(row.word("kind", CoverageSourceKind), row.text("subject"), row.text("plan")),
-        subscription=row.find_text("subscription"),
-        by_watcher=last_of_each_watcher(HeardAlert(at, row.text(type)) for at, type in alerts if at is not None),
-        **{name: row.find_time(name) for name in _SORTS},
-    )
+    last = last_of_each_watcher(HeardAlert(at, row.text(type)) for at, type in alerts if at is not None)
+    return _STANDING.read(row, heard=_HEARD.read(row, by_watcher=last))

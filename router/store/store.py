@@ -23,14 +23,14 @@ from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from contextvars import ContextVar
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
 from router.domain import readable
 from router.domain.errors import StoreError
-from router.store.codec import Columns
+from router.store.codec import MICROSECOND, Columns, micros
 
 STEPS = tuple(file.read_text("utf-8") for file in sorted(Path(__file__).with_name("steps").glob("*.sql")))
 
@@ -147,6 +147,10 @@ def storable(value: Any) -> Any:
         return value if _LEAST <= value <= _MOST else max(_LEAST, min(value, _MOST))
     if value is None or kind is bytes:
         return value
+    if kind is datetime:
+        return micros(value)
+    if kind is timedelta:
+        return value // MICROSECOND
     if isinstance(value, str):
         return readable.storable(str(value))
     if isinstance(value, int):

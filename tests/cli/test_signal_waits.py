@@ -10,7 +10,7 @@ from router.cli.signal_answers import AwaitedCode, waits_at, waits_of
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
 from router.domain.silences import Recurrence
-from router.store.ledger import HeldBy
+from router.store.ledger import Held
 from tests.builders import NOW
 from tests.domain.lives import MINUTE, a_group_of, a_life, a_silence, oncall, owed
 from tests.silences import weekly
@@ -49,8 +49,8 @@ def test_what_is_owed_to_a_group_has_turns_of_its_own() -> None:
 
 def test_a_signal_itself_waits_for_what_holds_it_to_end() -> None:
     """That is said before what any destination is owed."""
-    held_by = HeldBy(rule="silence:ab12", until=NOW + DAY)
-    row = a_row(held_by=held_by)
+    held = Held(rule="silence:ab12", until=NOW + DAY, rulebook="h", source="s")
+    row = a_row(held=held)
     life = a_life(oncall(owed()), row=row)
     assert [(one.code, one.destination) for one in waits_of(life, NOW)] == [
         (AwaitedCode.END, None),
@@ -65,8 +65,8 @@ def test_a_signal_itself_waits_for_what_holds_it_to_end() -> None:
 def test_what_is_held_by_what_ended_is_decided_by_whoever_comes_next(ended: datetime | None) -> None:
     """At its end, or where a person ended a silence before it."""
     silence = a_silence(until=NOW if ended is None else NOW + DAY, ended=ended)
-    held_by = HeldBy(rule=silence.name, until=silence.until)
-    life = a_life(row=a_row(held_by=held_by), silences={silence.name: silence})
+    held = Held(rule=silence.name, until=silence.until, rulebook="h", source="s")
+    life = a_life(row=a_row(held=held), silences={silence.name: silence})
     (wait,) = waits_of(life, NOW)
     at = "12:00:00Z" if ended is None else "11:59:00Z, when a person ended the silence"
     assert wait.words == (
@@ -87,7 +87,10 @@ def test_what_a_silence_holds_it_holds_until_its_end_as_that_stands_now(
 ) -> None:
     """One that was extended since; of one that comes again that is the end of its window."""
     silence = a_silence(begins=NOW - DAY, until=NOW + DAY, every=every)
-    life = a_life(row=a_row(held_by=HeldBy(rule=silence.name, until=NOW + held)), silences={silence.name: silence})
+    life = a_life(
+        row=a_row(held=Held(rule=silence.name, until=NOW + held, rulebook="h", source="s")),
+        silences={silence.name: silence},
+    )
     (wait,) = waits_of(life, NOW)
     assert f" until 2026-11-{end}; then" in wait.words
 

@@ -48,7 +48,7 @@ def row_after(transition: SignalTransition) -> LedgerRow:
     """The row that a transition leaves, as the store finds it again."""
     row = transition.row
     assert row is not None
-    return replace(row, fields=None, held=None, held_by=row.held.by if row.held is not None else None)
+    return replace(row, fields=None, held=row.held and replace(row.held, body=None))
 
 
 def added(transition: SignalTransition) -> list[str]:

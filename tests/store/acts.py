@@ -106,7 +106,7 @@ def in_doubt(store: Store, stream: str, rulebook: str, active: Collection[str], 
     async def found(tx: Transaction) -> list[LedgerRow]:
         return await signals.find_held(tx, await signals.find_in_doubt(tx, stream, rulebook, active, now))
 
-    return [replace(row, held_by=None) for row in run(store.run(found))]
+    return run(store.run(found))
 
 
 async def write_groups(store: Store, stream: str, destination: str, states: States) -> None:

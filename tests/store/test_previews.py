@@ -288,7 +288,7 @@ def test_a_preview_counts_what_a_look_at_each_decision_finds(
     graves = [gravity_of(one.severity) for one in found.standing.named]
     assert (len(graves), graves) == (min(5, found.standing.signals), sorted(graves, reverse=True))
     assert found.standing.held_already == Counter(
-        row.held_by.rule for id, row in standing.items() if row.held_by is not None and seen[id].is_covered
+        row.held.rule for id, row in standing.items() if row.held is not None and seen[id].is_covered
     )
 
 
