@@ -18,12 +18,10 @@ What several judges ask stands beside them.
 
     plans/          Defender's plans at subscriptions and resources
     recommendations what recommendations say together, and whether posture is on
-    exports         what each automation of a subscription sends to an event hub
     machine_states  whether a machine is on, new or left out, and whether its sensor is seen to run
     kubernetes/     a cluster as kubectl prints it
     admission/      the gates that may stand before a cluster
     remedies        command lines for the shell, quoted
-    tables          the tables of data beside these files
 
 What is no file comes as documents, too.
 

@@ -189,6 +189,16 @@ class CoverageCase:
     facts: Facts
     now: datetime
 
+    @property
+    def id(self) -> str:
+        """The id of the workload; what its facts are found under where no id is known."""
+        return self.workload.id or self.workload.subject
+
+    @property
+    def subscription(self) -> str:
+        """The id of the workload's subscription; the name of one of which no id is known."""
+        return self.workload.subscription or self.workload.name
+
     def about[F: CoverageFact](self, kind: type[F]) -> tuple[F, ...]:
         """The facts of a class about the workload itself."""
         return self.facts.about(kind, self.workload.subject)

@@ -12,7 +12,7 @@ from router.coverage.cut_lists import ListPage, cut_lists
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.manifest import CoverageManifest
 from router.coverage.facts import CoverageFact, Facts
-from router.coverage.judges.drills import last_drills
+from router.coverage.judges.alerts import last_drills
 from router.coverage.readers import read_facts
 from router.coverage.readers.router_records import DrillFact
 from router.coverage.recommendations import SubscriptionPosture, judge_posture

@@ -6,7 +6,6 @@ https://learn.microsoft.com/azure/defender-for-cloud/enable-defender-for-endpoin
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,14 +21,10 @@ from router.domain.clocks import is_plausible
 ONBOARDING = timedelta(hours=12)
 """How long the sensor of a new machine may take: an hour, and twelve for the first subscription of a tenant."""
 
+SILENCE = timedelta(days=7)
+"""How old the last report of a device may be: it sends one a day, and Defender for Endpoint calls it inactive after seven."""
 
-@dataclass(frozen=True, slots=True)
-class ExclusionTag:
-    """A tag that leaves a machine out, as it is written."""
-
-    name: str
-    value: str
-    evidence: CoverageEvidence
+_SILENT = ("inactive", "impairedcommunication", "nosensordata", "nosensordataimpairedcommunication")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,7 +42,7 @@ class MachineState:
     """
 
     stopped: CoverageEvidence | None
-    exclusion: ExclusionTag | None
+    exclusion: CoverageEvidence | None
     has_known_tags: bool
     is_new: bool
     system: str | None
@@ -55,19 +50,14 @@ class MachineState:
     is_in_reach: bool
 
     @property
-    def is_expired(self) -> bool:
-        """Whether Azure Arc has lost it for so long that it must be connected anew."""
-        return self.lost is not None and self.lost.value.lower() == "expired"
-
-    @property
     def remarks(self) -> tuple[str, ...]:
         """What is to be said of it where its sensor is covered all the same."""
-        said = (
+        remarks = (
             f"is switched off, says {self.stopped.document}" if self.stopped else None,
-            f"the tag {self.exclusion.name} would leave it out" if self.exclusion else None,
+            f"the tag {tag_name(self.exclusion)} would leave it out" if self.exclusion else None,
             f"is {self.lost.value} in Azure Arc" if self.lost else None,
         )
-        return tuple(one for one in said if one)
+        return tuple(filter(None, remarks))
 
 
 def machine_state_for(facts: Facts, machine: str | None, now: datetime) -> MachineState:
@@ -79,32 +69,28 @@ def machine_state_for(facts: Facts, machine: str | None, now: datetime) -> Machi
     # A tag that was read long ago may have been taken off since.
     stored = [one for one in facts.about(StoredTagsFact, machine) if not one.source.is_stale(now, HEARD_WITHIN)]
     tagged: list[ResourceFact | StoredTagsFact] = [*resources, *stored]
-    is_arc = f"/providers/{ARC_MACHINE}/" in (machine or "")
+    is_off = bool(power) and all(one.is_stopped for one in power)
     made = [time for one in resources if one.time and (time := parse_time(one.time))]
     return MachineState(
-        stopped=power[0].source.shows("powerState", "stopped")
-        if power and all(one.is_stopped for one in power)
-        else None,
+        stopped=power[0].source.shows("powerState", "stopped") if is_off else None,
         exclusion=next((tag for one in tagged if (tag := find_exclusion_tag(one))), None),
         has_known_tags=any(one.tags is not None for one in resources),
         is_new=any(is_plausible(time, now) and now - time < ONBOARDING for time in made),
         system=next((one.system for one in resources if one.system), None),
         lost=lost.source.shows("properties.status", lost.connection) if lost else None,
-        is_in_reach=not is_arc or (bool(connections) and lost is None),
+        is_in_reach=f"/providers/{ARC_MACHINE}/" not in (machine or "") or (bool(connections) and lost is None),
     )
 
 
-def find_exclusion_tag(resource: ResourceFact | StoredTagsFact) -> ExclusionTag | None:
+def find_exclusion_tag(resource: ResourceFact | StoredTagsFact) -> CoverageEvidence | None:
     """The tag that keeps Defender for Endpoint off a machine, as one document shows it; None where it shows none."""
-    for name, value in excluding(resource.tags or {}, OFF_MACHINES).items():
-        return ExclusionTag(name, value, resource.source.shows(f"tags.{name}", value))
-    return None
+    tags = excluding(resource.tags or {}, OFF_MACHINES).items()
+    return next((resource.source.shows(f"tags.{name}", value) for name, value in tags), None)
 
 
-SILENCE = timedelta(days=7)
-"""How old the last report of a device may be: it sends one a day, and Defender for Endpoint calls it inactive after seven."""
-
-_SILENT = ("inactive", "impairedcommunication", "nosensordata", "nosensordataimpairedcommunication")
+def tag_name(tag: CoverageEvidence) -> str:
+    """The name of a tag, as it is written."""
+    return tag.field.removeprefix("tags.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -136,18 +122,19 @@ def sensor_report_for(facts: Facts, machine: str | None, now: datetime) -> Senso
     # A machine that was made anew leaves the record of its former self behind, which falls silent.
     wrong = [fault for one in health if (fault := _fault_of_sensor(one))]
     silent = [fault for one in recent or devices if (fault := _fault_of_device(one))]
-    own = tuple(
+    own = [
         one.source.shows("healthy, licensed, orgId", f"true, true, {one.organization or ''}".rstrip(", "))
         for one in health
         if one.is_healthy and one.is_licensed
-    )
-    seen = tuple(_device_evidence(one) for one in recent if one.health == "active" and one.onboarding == "onboarded")
+    ]
+    seen = [_device_evidence(one) for one in recent if one.health == "active" and one.onboarding == "onboarded"]
+    is_idle = any(one.is_protecting is False for one in health)
     return SensorReport(
         runs=(*own, *seen),
         fails=(*wrong, *silent),
         is_certain_failure=bool(wrong),
-        stale=tuple(_device_evidence(one) for one in devices if not one.source.is_recent(now, SILENCE)),
-        remarks=tuple(_health_remarks(health)),
+        stale=tuple(_device_evidence(one) for one in devices if one not in recent),
+        remarks=("its antivirus does not look at files in real time",) if is_idle else (),
     )
 
 
@@ -170,8 +157,3 @@ def _fault_of_device(device: EndpointFact) -> tuple[str, CoverageEvidence] | Non
     if device.onboarding not in (None, "onboarded"):
         return f"Defender for Endpoint knows it, and calls it {device.onboarding}", _device_evidence(device)
     return None
-
-
-def _health_remarks(health: tuple[SensorHealthFact, ...]) -> Iterator[str]:
-    if any(one.is_protecting is False for one in health):
-        yield "its antivirus does not look at files in real time"

@@ -12,12 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest
 from router.coverage.facts import CoverageCase, Facts, RecommendationFact, ResourceFact, age_words, subscription_subject
 from router.coverage.fields import parse_time
 from router.coverage.plans.answers import PlanAnswers, answers_about
-from router.coverage.plans.table import PLANS, DefenderPlan
+from router.coverage.plans.table import PLANS, DefenderPlan, plan_names
 from router.coverage.readers.plans import PlanFact
 from router.coverage.readers.router_records import SourceFact
 from router.coverage.verdicts import CoverageEvidence
@@ -49,8 +50,8 @@ class RecommendationAnswers:
     healthy: tuple[RecommendationFact, ...]
     not_applicable: tuple[RecommendationFact, ...]
     missing: int
-    stale: tuple[RecommendationFact, ...] = ()
-    why_stale: str = ""
+    stale: tuple[RecommendationFact, ...]
+    why_stale: str
 
     @property
     def are_healthy(self) -> bool:
@@ -65,18 +66,17 @@ class RecommendationAnswers:
             for one in (*self.unhealthy, *self.not_applicable, *self.healthy, *self.stale)
         )
 
-    @property
-    def why_not_applicable(self) -> str:
-        """Why one of them does not apply; empty where all do."""
-        if not self.not_applicable:
-            return ""
-        one = self.not_applicable[0]
-        cause = _CAUSES.get(one.cause, f"the cause is {one.cause}" if one.cause else "nothing says why")
-        return f"the recommendation {quoted_title(one)} does not apply: {cause}"
+    def find_doubt(self, ask: str, ask_again: str) -> tuple[str, str] | None:
+        """Why what they say proves nothing, as one that does not apply or is too old, and what to ask then; else None."""
+        if self.not_applicable:
+            one = self.not_applicable[0]
+            cause = _CAUSES.get(one.cause, f"the cause is {one.cause}" if one.cause else "nothing says why")
+            return f"the recommendation {quoted_title(one)} does not apply: {cause}", ask
+        return (self.why_stale, ask_again) if self.stale else None
 
     @property
     def doubts(self) -> tuple[str, ...]:
-        """Remarks on a workload that is covered all the same."""
+        """Which of them are unhealthy: why a workload is not covered, or remarks on one that is all the same."""
         return tuple(f"the recommendation {quoted_title(one)} is unhealthy" for one in self.unhealthy)
 
 
@@ -101,22 +101,19 @@ def recommendation_answers_for(
     since = {(name, one.subject) for name, one in found if one.code == "healthy" and one.source.known_at is not None}
     # An unhealthy one counts, as Azure's answers lag behind its messages, until a younger message says that it is healthy.
     found = [(name, one) for name, one in found if not (_is_over(one, case) and (name, one.subject) in since)]
+    healthy, unhealthy, not_applicable = (
+        tuple(one for _, one in found if one.code == code) for code in ("healthy", "unhealthy", "notapplicable")
+    )
+    known = [time for one in stale if (time := parse_time(one.source.known_at or "")) and is_possible(time, case.now)]
+    age = f"{age_words(max(known), case.now)} old" if known else "of an instant that cannot be, or of none"
     return RecommendationAnswers(
-        unhealthy=tuple(one for _, one in found if one.code == "unhealthy"),
-        healthy=tuple(one for _, one in found if one.code == "healthy"),
-        not_applicable=tuple(one for _, one in found if one.code == "notapplicable"),
+        unhealthy=unhealthy,
+        healthy=healthy,
+        not_applicable=not_applicable,
         missing=len(set(wanted) - {name for name, _ in found}),
         stale=tuple(stale),
-        why_stale=_why_stale(stale, case.now),
+        why_stale=f"what was last said of it is {age}" if stale else "",
     )
-
-
-def _why_stale(stale: Sequence[RecommendationFact], now: datetime) -> str:
-    """Why what messages said proves nothing any more, by the youngest of them."""
-    known = [time for one in stale if (time := parse_time(one.source.known_at or "")) and is_possible(time, now)]
-    if known:
-        return f"what was last said of it is {age_words(max(known), now)} old"
-    return "what was last said of it is of an instant that cannot be, or of none" if stale else ""
 
 
 def _is_over(fact: RecommendationFact, case: CoverageCase) -> bool:
@@ -126,20 +123,14 @@ def _is_over(fact: RecommendationFact, case: CoverageCase) -> bool:
     return fact.code == "unhealthy" and is_past and fact.source.is_stale(case.now, case.expectation.heard_within)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SubscriptionPosture:
-    """What is known of the foundational CSPM of a subscription, by its id in lower case.
-
-    Attributes:
-        is_known_on: whether it is proved to be on; where it is not, it may still be.
-        reason: why, in one sentence without its full stop.
-    """
+class SubscriptionPosture(NamedTuple):
+    """What is known of the foundational CSPM of a subscription, by its id; where it is not proved to be on, it may still be."""
 
     subscription: str
     name: str
     is_known_on: bool
     reason: str
-    evidence: tuple[CoverageEvidence, ...] = ()
+    evidence: tuple[CoverageEvidence, ...]
 
 
 def is_posture_known_on(case: CoverageCase) -> bool:
@@ -148,7 +139,7 @@ def is_posture_known_on(case: CoverageCase) -> bool:
     if subscription is None:
         return False
     # Each workload asks it, and mostly a plan answers.
-    is_on = any(one.tier == "standard" for one in _posture_answers(case.facts, subscription))
+    is_on = any(one.is_on for one in _posture_answers(case.facts, subscription))
     return is_on or posture_for(case, subscription).is_known_on
 
 
@@ -161,27 +152,22 @@ def _posture(
     facts: Facts, subscription: str, now: datetime, within: timedelta, name: str | None = None
 ) -> SubscriptionPosture:
     answers = _posture_answers(facts, subscription)
-    on = next((one for one in answers if one.tier == "standard"), None)
-    said = [one for one in answers if one.tier == "free"]
-    evidence = tuple(one for answer in ([on] if on else said) for one in answer.evidence())
+    on = [one for one in answers if one.is_on][:1]
+    free = [one for one in answers if one.is_on is False]
+    evidence = tuple(shown for answer in on or free for shown in answer.evidence())
     # That Defender CSPM is Free, which costs, is common, and says nothing of the plans that cost nothing.
-    is_off = any(one.plan.name != "CloudPosture" for one in said)
+    is_off = any(one.plan.name != "CloudPosture" for one in free)
     heard = None if on or is_off else find_healthy_rows(facts, subscription, now, within)
-    if on is not None:
-        reason = f"{on.plan.name} is on"
+    if on:
+        reason = f"{on[0].plan.name} is on"
     elif heard is not None:
         reason, evidence = "healthy rows of a snapshot came lately", (heard,)
-    elif said:
-        reason = f"not known to be on: {', '.join(one.plan.name for one in said)} Free is what the answer says"
+    elif free:
+        reason = f"not known to be on: {plan_names(one.plan for one in free)} Free is what the answer says"
     else:
         reason = "not known to be on: no answer names a plan of posture that is on"
-    return SubscriptionPosture(
-        subscription=subscription,
-        name=name or subscription,
-        is_known_on=on is not None or heard is not None,
-        reason=reason,
-        evidence=evidence,
-    )
+    is_known_on = bool(on) or heard is not None
+    return SubscriptionPosture(subscription, name or subscription, is_known_on, reason, evidence)
 
 
 def _posture_answers(facts: Facts, subscription: str) -> list[PlanAnswers]:

@@ -13,13 +13,13 @@ import shlex
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from router.coverage.plans.table import DefenderPlan, plan_named
+from router.coverage.plans.table import DefenderPlan, plan_named, read_toml
 from router.coverage.verdicts import Verdict, Workload
 from router.coverage.workloads import ARC_MACHINE
 from router.domain.recommendations import EDR_RUNNING, SQL_PROTECTED
 from router.domain.resources import parse_resource_id
 
-_PRICINGS = "2024-01-01"
+PRICINGS_VERSION = "2024-01-01"
 """The first version that says which resources differ from their subscription; `az security pricing list` asks an older one."""
 
 STORAGE = ("providers/Microsoft.Security/defenderForStorageSettings/current", "2025-01-01")
@@ -73,31 +73,55 @@ def ask_resource(id: str) -> str:
     return command_line("az", "resource", "show", "--ids", id, "-o", "json")
 
 
-ASK_CONNECTORS = graph_query("resources | where type =~ 'microsoft.security/securityconnectors'")
+_QUERIES = read_toml("queries.toml")
+ASK_CONNECTORS = graph_query(_QUERIES["remedies"]["connectors"])
+ASK_TYPES = graph_query(_QUERIES["asked"]["types of resources"])
+ASK_ENDPOINT_EXTENSIONS = graph_query(_QUERIES["remedies"]["endpoint_extensions"])
+ASK_EXTENSIONS = graph_query(_QUERIES["remedies"]["extensions"])
+ASK_POSTURE = graph_query(_QUERIES["asked"]["pricings"])
+ASK_POWER = "az vm list -d -o json"
+"""All virtual machines of a subscription with their power, also those of flexible scale sets."""
 
-TYPES_QUERY = (
-    "resourcecontainers | where type =~ 'microsoft.resources/subscriptions' | project id, subscriptionId"
-    " | join kind=leftouter (resources | summarize resourceTypes = make_set(tolower(type), 1000) by subscriptionId)"
-    " on subscriptionId | project id, subscriptionId, resourceTypes"
+ASK_SENSOR = "mdatp health --output json"
+"""On a Linux machine: what its sensor says of itself, of which `on_machine` says where it goes."""
+
+ASK_DEVICES = (
+    "az rest --method get --resource https://api.securitycenter.microsoft.com"
+    " --url https://api.security.microsoft.com/api/machines"
 )
-"""A row for each subscription with the types of all its resources."""
+"""What Defender for Endpoint says of all devices. https://learn.microsoft.com/defender-endpoint/api/get-machines"""
 
-ASK_TYPES = graph_query(TYPES_QUERY)
+
+def ask_recommendations(*keys: str) -> str:
+    """The recommendations of these keys, of every subscription."""
+    return _ask_assessments(f"name in~ ({', '.join(f"'{key}'" for key in keys)})")
+
+
+def _ask_assessments(condition: str) -> str:
+    return graph_query(_QUERIES["remedies"]["recommendations"].format(condition=condition))
+
+
+ASK_SQL_RECOMMENDATIONS = _ask_assessments(f"properties.displayName =~ '{SQL_PROTECTED}'")
+
+
+def ask_sensor(system: str | None) -> str:
+    """Asks whether the sensor of a machine of a system runs: on Linux the machine itself, else Defender for Endpoint."""
+    return ASK_SENSOR if system == "linux" else ASK_DEVICES
 
 
 def ask_plans(subscription: str) -> str:
     """Asks for all plans of a subscription."""
-    return rest("get", f"subscriptions/{subscription}/providers/Microsoft.Security/pricings", _PRICINGS)
+    return rest("get", f"subscriptions/{subscription}/providers/Microsoft.Security/pricings", PRICINGS_VERSION)
 
 
 def ask_resource_plan(id: str, plan: DefenderPlan) -> str:
     """Asks a resource for its own plan."""
-    return rest("get", f"{id}/providers/Microsoft.Security/pricings/{plan.name}", _PRICINGS)
+    return rest("get", f"{id}/providers/Microsoft.Security/pricings/{plan.name}", PRICINGS_VERSION)
 
 
 def take_override_off(id: str, plan: DefenderPlan) -> str:
     """Takes a resource's own plan off, so that it has the one of its subscription again."""
-    return rest("delete", f"{id}/providers/Microsoft.Security/pricings/{plan.name}", _PRICINGS)
+    return rest("delete", f"{id}/providers/Microsoft.Security/pricings/{plan.name}", PRICINGS_VERSION)
 
 
 def follow_subscription_storage(id: str) -> str:
@@ -132,60 +156,6 @@ def each_on_its_line(remedies: Iterable[str]) -> str | None:
     """Several commands that change plans, of which none needs another; None for none. One may have several lines already."""
     lines = (line.removesuffix(_SLOWLY) for one in remedies for line in one.split("\n"))
     return f"{_SLOWLY}\n".join(dict.fromkeys(lines)) or None
-
-
-ASK_SENSOR = "mdatp health --output json"
-"""On a Linux machine: what its sensor says of itself, of which `on_machine` says where it goes."""
-
-ASK_DEVICES = (
-    "az rest --method get --resource https://api.securitycenter.microsoft.com"
-    " --url https://api.security.microsoft.com/api/machines"
-)
-"""What Defender for Endpoint says of all devices. https://learn.microsoft.com/defender-endpoint/api/get-machines"""
-
-ASK_POWER = "az vm list -d -o json"
-"""All virtual machines of a subscription with their power, also those of flexible scale sets."""
-
-_EXTENSIONS = "type in~ ('microsoft.compute/virtualmachines/extensions', 'microsoft.hybridcompute/machines/extensions')"
-
-ASK_ENDPOINT_EXTENSIONS = graph_query(
-    "resources | where type in~ ('microsoft.compute/virtualmachines', 'microsoft.hybridcompute/machines')"
-    " | project id, name, type, machine = tolower(id)"
-    f" | join kind=leftouter (resources | where {_EXTENSIONS} and properties.type in~ ('MDE.Linux', 'MDE.Windows')"
-    " | project machine = tostring(split(tolower(id), '/extensions/')[0]), name1 = name, properties1 = properties) on machine"
-    " | project id, name, type, name1, properties1"
-)
-"""All machines, each with its extension of Defender for Endpoint or with none: a list of extensions leaves those machines out.
-
-https://github.com/Azure/Microsoft-Defender-for-Cloud, its workbook of the deployment of Defender for Servers
-"""
-
-ASK_EXTENSIONS = graph_query(f"resources | where {_EXTENSIONS} | project id, name, type, location, properties")
-
-ASK_POSTURE = graph_query(
-    "securityresources | where type =~ 'microsoft.security/pricings' | project id, name, type, properties"
-)
-"""The plans of every subscription, of which those of posture say whether recommendations come."""
-
-
-def ask_recommendations(*keys: str) -> str:
-    """The recommendations of these keys, of every subscription."""
-    return _ask_assessments(f"name in~ ({', '.join(f"'{key}'" for key in keys)})")
-
-
-def _ask_assessments(condition: str) -> str:
-    return graph_query(
-        f"securityresources | where type =~ 'microsoft.security/assessments' and {condition}"
-        " | project id, name, type, properties"
-    )
-
-
-ASK_SQL_RECOMMENDATIONS = _ask_assessments(f"properties.displayName =~ '{SQL_PROTECTED}'")
-
-
-def ask_sensor(system: str | None) -> str:
-    """Asks whether the sensor of a machine of a system runs: on Linux the machine itself, else Defender for Endpoint."""
-    return ASK_SENSOR if system == "linux" else ASK_DEVICES
 
 
 _ON_MACHINES = ("azcmagent ", "mdatp ", "powershell.exe ", "sc.exe ", "systemctl ")

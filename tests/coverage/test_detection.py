@@ -6,7 +6,7 @@ import pytest
 
 from router.coverage.expected.manifest import NO_MANIFEST, Expectation
 from router.coverage.facts import CoverageCase, Facts
-from router.coverage.judges.detection import judge_detection
+from router.coverage.judges.alerts import judge_detection
 from router.coverage.readers import read_facts
 from router.coverage.verdicts import CoverageState, Verdict, Workload
 from router.domain.coverage import Rung, WorkloadKind

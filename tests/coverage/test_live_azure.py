@@ -12,10 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from router.coverage.asking.arm import QUERIES, SUBSCRIPTIONS, TAGS
 from router.coverage.asking.azure import MOST_RESOURCES, AzureQuestions, AzureScope, ask_azure
 from router.coverage.asking.azure_api import PUBLIC, AzureApi
 from router.coverage.asking.patience import TimeLimit
-from router.coverage.asking.resource_graph import QUERIES, SUBSCRIPTIONS, TAGS
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.manifest import (
     NO_MANIFEST,

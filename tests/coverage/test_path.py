@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from router.cli.parser import new_parser
-from router.coverage.judges.drills import LATELY
+from router.coverage.judges.alerts import LATELY
 from router.coverage.verdicts import CoverageState, Verdict
 from router.domain.clocks import SKEW
 from router.domain.coverage import Rung

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from router.coverage.asking.resource_graph import QUERIES, SUBSCRIPTIONS, GraphQuery
+from router.coverage.asking.arm import QUERIES, SUBSCRIPTIONS, GraphQuery
 from router.domain.conversation import HttpRequest
 from tests.samples import SAMPLES
 from tests.stack.azure_management.estate import Row, healthy_estate, subscription_id

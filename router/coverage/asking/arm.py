@@ -1,22 +1,32 @@
-"""Questions to Azure Resource Manager: a list with all its pages, or one object.
+"""Questions to Azure Resource Manager: lists with all their pages, single objects, and queries of Resource Graph.
 
-https://learn.microsoft.com/rest/api/azure/#async-operations-throttling-and-paging
+A page of Resource Graph has 1,000 rows at the most. What may not be read is missing from the rows without a word, so that it
+must be known which subscriptions to expect.
+https://learn.microsoft.com/rest/api/azure/#async-operations-throttling-and-paging,
+https://learn.microsoft.com/azure/governance/resource-graph/concepts/work-with-data,
+https://learn.microsoft.com/rest/api/azureresourcegraph/resourcegraph/resources/resources
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import batched
+from typing import NamedTuple
 from urllib.parse import quote
 
 from router.coverage.asking.azure_api import AzureCloud
 from router.coverage.asking.patience import Send
-from router.coverage.documents import CoverageDocument, Refusal, parsed_document, refusal_in
-from router.coverage.fields import find, find_list, find_text
+from router.coverage.documents import CoverageDocument, Refusal, parsed_document, refusal_in, rows_in
+from router.coverage.fields import find, find_count, find_list, find_text, find_truth
+from router.coverage.plans.table import read_toml
+from router.coverage.workloads import RESOURCE_KINDS
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
 from router.domain.readable import one_line
+from router.domain.recommendations import RECOMMENDATIONS
+from router.domain.resources import parse_resource_id
 
 READER = "Reader"
 SECURITY_READER = "Security Reader"
@@ -32,11 +42,12 @@ SECURITY_LISTS = {
 """What is asked of each subscription since Resource Graph does not have it, with the version of its API.
 https://learn.microsoft.com/rest/api/defenderforcloud/"""
 
-PRICINGS_VERSION = "2024-01-01"
-"""The first version that says whether some resource differs from the plan of its subscription."""
+LARGEST_BATCH = 1000
+"""Subscriptions that one query of Resource Graph may name."""
 
-_MOST_PAGES = 100
-"""Pages after which a list that still goes on is cut: each has hundreds of rows."""
+_GRAPH = "/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01"
+_MOST_LIST_PAGES, _MOST_GRAPH_PAGES = 100, 500
+"""Pages after which an answer that still goes on is cut: of a list each has hundreds of rows, of a query 1,000."""
 
 _LONGEST = 300
 """How much of a refusal is repeated."""
@@ -85,7 +96,7 @@ async def ask_security_list(send: Send, cloud: AzureCloud, subscription: str, na
             body = object_in(await send(_get(url)), SECURITY_READER)
             rows += _rows_in(body, path)
             url = _next_in(body)
-            if len(seen) == _MOST_PAGES or url in seen:
+            if len(seen) == _MOST_LIST_PAGES or url in seen:
                 raise Unavailable("it goes on, and was not asked further")
     except Unavailable as fault:
         if not rows:
@@ -113,31 +124,157 @@ def _rows_in(body: Mapping[str, object], path: str) -> list[object]:
     if rows is None or not all(isinstance(row, Mapping) for row in rows):
         raise Unavailable("the answer is no list of objects")
     scope, _, provider = path.lower().partition("/providers/")
-    for row in rows:
-        id = (find_text(row, "id") or "").lower()
-        # Some are in a resource group, which stands between the two.
-        if not id.startswith(f"{scope}/") or f"/providers/{provider}/" not in id:
-            raise Unavailable("the answer is about something else")
+    ids = [(find_text(row, "id") or "").lower() for row in rows]
+    # Some are in a resource group, which stands between the two.
+    if not all(id.startswith(f"{scope}/") and f"/providers/{provider}/" in id for id in ids):
+        raise Unavailable("the answer is about something else")
     return rows
 
 
 def _next_in(body: Mapping[str, object]) -> str | None:
     """Where the next page is; None after the last one. Raises Unavailable if two are named: one would be lost."""
-    found: str | None = None
-    for name in ("nextLink", "@odata.nextLink"):
-        link = find(body, name)
-        if link is not None and not isinstance(link, str):
-            raise Unavailable(f"its {name} is no text")
-        if found and link not in (None, "", found):
-            raise Unavailable("its nextLink and its @odata.nextLink differ")
-        found = found or link or None
-    return found
+    links = [link for name in ("nextLink", "@odata.nextLink") if (link := find(body, name)) not in (None, "")]
+    if not all(isinstance(link, str) for link in links):
+        raise Unavailable("its nextLink is no text")
+    if links != links[:1] * len(links):
+        raise Unavailable("its nextLink and its @odata.nextLink differ")
+    return str(links[0]) if links else None
 
 
 def _get(url: str) -> HttpRequest:
     return HttpRequest(method="GET", url=url, headers={"accept": "application/json"})
 
 
+def post(url: str, body: Mapping[str, object]) -> HttpRequest:
+    """Return a question that is asked with a body."""
+    headers = {"accept": "application/json", "content-type": "application/json"}
+    return HttpRequest(method="POST", url=url, headers=headers, body=json.dumps(body).encode())
+
+
 def _url(cloud: AzureCloud, path: str, version: str) -> str:
     """The URL of a path, which may be an id that an answer named: nothing in it leaves the path."""
     return f"{cloud.resource_manager}/{quote(path.strip('/'))}?api-version={version}"
+
+
+class GraphQuery(NamedTuple):
+    """A query that projects `id`, and what it asks for."""
+
+    title: str
+    text: str
+
+
+def _text(text: str) -> str:
+    """A text as the query language writes it. https://learn.microsoft.com/kusto/query/scalar-data-types/string"""
+    escaped = text.replace("\\", "\\\\").replace("'", "\\'")
+    return f"'{escaped}'"
+
+
+def _recommendations() -> str:
+    """Which recommendations mean that something is missing, by key, and by title where Microsoft documents no key."""
+    asked = [one for one in RECOMMENDATIONS if one.retired != "deprecated"]
+    keys = [_text(one.key) for one in asked if one.key is not None]
+    titles = [
+        _text(form.format(one.title))
+        for one in asked
+        if one.key is None and one.has_official_title
+        for form in ("{}", "[Preview] {}", "[Preview]: {}", "(Preview) {}", "{} (Preview)")
+    ]
+    by_title = f" or tostring(properties.displayName) in~ ({', '.join(titles)})" if titles else ""
+    return f"name in~ ({', '.join(keys)}){by_title}"
+
+
+_TEXTS = read_toml("queries.toml")
+_BLANKS = {"types": ", ".join(map(_text, RESOURCE_KINDS)), "recommendations": _recommendations()}
+
+SUBSCRIPTIONS, TAGS = (GraphQuery(title, text) for title, text in _TEXTS["others"].items())
+"""The subscriptions that can be read, and the tags of every resource, resource group and subscription."""
+
+QUERIES = tuple(GraphQuery(title, text.format_map(_BLANKS)) for title, text in _TEXTS["asked"].items())
+"""What is asked of the subscriptions that are known."""
+
+
+def batch_subscriptions(query: GraphQuery, subscriptions: Sequence[str]) -> Iterator[tuple[str, Sequence[str]]]:
+    """Return the subscriptions that are asked at once, each with what is asked; one empty batch asks all that can be read."""
+    batches = list(batched(subscriptions, LARGEST_BATCH, strict=False)) or [()]
+    for number, batch in enumerate(batches):
+        first = number * LARGEST_BATCH + 1
+        some = f", subscriptions {first:,} to {first + len(batch) - 1:,}" if len(batches) > 1 else ""
+        yield f"Resource Graph: {query.title}{some}", batch
+
+
+async def ask_graph(
+    send: Send, cloud: AzureCloud, query: GraphQuery, subscriptions: Sequence[str], name: str
+) -> Documents:
+    """Return all rows of a query as one document; no document if there are none."""
+    rows: list[Mapping[str, object]] = []
+    total, reason, tokens = 0, "", [""]
+    try:
+        while True:
+            page = await _ask_page(send, cloud, query, subscriptions, tokens[-1])
+            rows += page.rows
+            total = max(total, page.total)
+            if page.token is None:
+                break
+            if page.token in tokens or len(tokens) == _MOST_GRAPH_PAGES:
+                raise Unavailable("it goes on, and was not asked further")
+            tokens.append(page.token)
+        if _count(rows) > total:
+            raise Unavailable(f"{_count(rows):,} rows were given, and it says that there are {total:,}")
+        if page.is_cut or _count(rows) < total:
+            raise Unavailable(f"cut: {_count(rows):,} of {total:,} rows were given")
+    except Unavailable as fault:
+        reason = f"page {len(tokens)}: {fault}" if len(tokens) > 1 else str(fault)
+    if not rows:
+        return (refused(name, reason),) if reason else ()
+    answer = {
+        "totalRecords": total if reason else _count(rows),
+        "count": len(rows),
+        "resultTruncated": "true" if reason else "false",
+        "data": rows,
+    }
+    document = parsed_document(answer, name)
+    return (partly(document, reason) if reason else document,)
+
+
+class _GraphPage(NamedTuple):
+    rows: Sequence[Mapping[str, object]]
+    total: int
+    token: str | None
+    is_cut: bool
+
+
+async def _ask_page(
+    send: Send, cloud: AzureCloud, query: GraphQuery, subscriptions: Sequence[str], token: str
+) -> _GraphPage:
+    """One page; raises Unavailable if there is none that says how many rows there are, and is of what was asked."""
+    options = {"resultFormat": "objectArray", "$top": 1000, "allowPartialScopes": False}
+    options |= {"$skipToken": token} if token else {}
+    asked = {"query": query.text, "options": options, **({"subscriptions": [*subscriptions]} if subscriptions else {})}
+    answer = await send(post(f"{cloud.resource_manager}{_GRAPH}", asked))
+    body = object_in(answer, READER)
+    if answer.headers.get("x-ms-tenant-subscription-limit-hit", "").strip().lower() == "true":
+        raise Unavailable("cut: the tenant has more subscriptions than one query takes; name them with --subscription")
+    found, total = rows_in(body), find_count(body, "totalRecords")
+    if found is None or total is None:
+        raise Unavailable("the answer has no rows, or does not say how many there are")
+    rows = [row for row in found[1] if isinstance(row, Mapping)]
+    if len(rows) < len(found[1]):
+        raise Unavailable("the answer has rows that are no objects")
+    known = {None, *subscriptions}
+    if subscriptions and any(_subscription_in(row) not in known for row in rows):
+        raise Unavailable("the answer is about something else")
+    next_token = find_text(body, "$skipToken")
+    if next_token is None and find(body, "$skipToken") not in (None, ""):
+        raise Unavailable("its $skipToken is no text")
+    is_whole = find(body, "resultTruncated") is None or find_truth(body, "resultTruncated") is False
+    return _GraphPage(rows, total, next_token, not is_whole and next_token is None)
+
+
+def _subscription_in(row: Mapping[str, object]) -> str | None:
+    subscription = parse_resource_id(find_text(row, "id")).subscription
+    return subscription.lower() if subscription is not None else None
+
+
+def _count(rows: Sequence[Mapping[str, object]]) -> int:
+    """How many rows there are; one that came on two pages counts once."""
+    return len({(find_text(row, "id") or f"[{number}]").lower() for number, row in enumerate(rows)})

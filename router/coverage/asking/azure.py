@@ -19,25 +19,22 @@ from datetime import datetime
 
 from router.coverage.asking.arm import (
     LOG_ANALYTICS_READER,
-    PRICINGS_VERSION,
+    QUERIES,
     SECURITY_LISTS,
+    SUBSCRIPTIONS,
     Documents,
+    GraphQuery,
+    ask_graph,
     ask_object,
     ask_security_list,
+    batch_subscriptions,
     object_in,
     partly,
+    post,
     refused,
 )
 from router.coverage.asking.azure_api import AzureCloud
 from router.coverage.asking.patience import Advance, Send
-from router.coverage.asking.resource_graph import (
-    QUERIES,
-    SUBSCRIPTIONS,
-    GraphQuery,
-    ask_graph,
-    batch_subscriptions,
-    post,
-)
 from router.coverage.documents import CoverageDocument, parsed_document
 from router.coverage.expected.manifest import EVERY_NAME, NO_MANIFEST, CoverageManifest
 from router.coverage.facts import CoverageCase, CoverageFact, Facts, ResourceFact, subscription_subject
@@ -46,7 +43,7 @@ from router.coverage.plans.at_resource import ResourcePlan, on_part, resource_pl
 from router.coverage.plans.table import PLAN_OF_KIND
 from router.coverage.readers import read_facts
 from router.coverage.readers.plans import PlanFact
-from router.coverage.remedies import ask_plans
+from router.coverage.remedies import PRICINGS_VERSION
 from router.coverage.verdicts import CoverageState
 from router.domain.coverage import WorkloadKind
 from router.domain.errors import Unavailable
@@ -204,7 +201,7 @@ def _plan_facts(documents: Iterable[CoverageDocument]) -> Iterator[CoverageFact]
 def _subscriptions_to_ask(facts: Facts, subscriptions: Iterable[str], now: datetime) -> list[str]:
     """The subscriptions whose plans are not known, or not whether some resource differs from them."""
     unknown = {
-        plan.subscription.lower() for plan, remedy in _unknown(facts, now) if remedy == ask_plans(plan.subscription)
+        plan.case.subscription.lower() for plan, remedy in _unknown(facts, now) if remedy == plan.ask_subscription
     }
 
     def has_whole_list(subscription: str) -> bool:

@@ -201,9 +201,9 @@ async def _ask(
     options: Namespace, manifest: CoverageManifest, now: datetime, advance: Count
 ) -> tuple[Sequence[CoverageDocument], Sequence[CoverageDocument]]:
     """Return what the gate judges, and the tags of all resources, resource groups and subscriptions if they are wanted."""
+    from router.coverage.asking.arm import TAGS
     from router.coverage.asking.azure import AzureQuestions, AzureScope, ask_azure, seen_subscriptions
     from router.coverage.asking.azure_api import azure_over  # who only reads files does not wait for it
-    from router.coverage.asking.resource_graph import TAGS
 
     async with azure_over(Settings(), TimeLimit(options.timeout or TIMEOUT)) as (cloud, send):
         scope = AzureScope(

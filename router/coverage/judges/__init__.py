@@ -21,11 +21,10 @@ rung: nothing in the documents speaks of it, and the entry of the manifest does 
 def judges() -> Mapping[tuple[WorkloadKind, Rung], Judge]:
     """The judge of each rung that a kind of workload has; loaded when first asked for, since not every command judges."""
     from router.coverage.judges import (
+        alerts,
         cluster_sensors,
         clusters,
         connectors,
-        detection,
-        drills,
         export,
         machines,
         plans,
@@ -39,7 +38,7 @@ def judges() -> Mapping[tuple[WorkloadKind, Rung], Judge]:
         (WorkloadKind.SUBSCRIPTION, Rung.PLAN): plans.judge_subscription_plans,
         (WorkloadKind.SUBSCRIPTION, Rung.SUPPRESSION): suppression.judge_suppression,
         (WorkloadKind.SUBSCRIPTION, Rung.EXPORT): export.judge_export,
-        (WorkloadKind.SUBSCRIPTION, Rung.PATH): drills.judge_path,
+        (WorkloadKind.SUBSCRIPTION, Rung.PATH): alerts.judge_path,
         (WorkloadKind.REGISTRY, Rung.INTEGRATION): plans.judge_registry_scans,
         (WorkloadKind.STORAGE_ACCOUNT, Rung.INTEGRATION): plans.judge_storage_extensions,
         (WorkloadKind.MACHINE, Rung.INTEGRATION): machines.judge_machine_integration,
@@ -54,7 +53,7 @@ def judges() -> Mapping[tuple[WorkloadKind, Rung], Judge]:
         (WorkloadKind.CLUSTER, Rung.ADMISSION_DENIES): clusters.judge_admission_denies,
         **{(kind, Rung.PLAN): connectors.judge_connector_plans for kind in _CONNECTED},
         **{(kind, Rung.INTEGRATION): connectors.judge_connector_switches for kind in _CONNECTED},
-        **{(kind, Rung.DETECTION): detection.judge_detection for kind in WorkloadKind},
+        **{(kind, Rung.DETECTION): alerts.judge_detection for kind in WorkloadKind},
     }
 
 

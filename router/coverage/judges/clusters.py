@@ -178,7 +178,8 @@ def _by_recommendation(case: CoverageCase, recommendation: str, ask: str | None)
     if said.are_healthy and is_posture_known_on(case):
         reason = f"the recommendation {recommendation} is healthy, which looks at that alone"
         return covered(reason, *said.evidence, remarks=_exclusions(case))
-    if why := said.why_stale or said.why_not_applicable or (POSTURE_NOT_KNOWN if said.healthy else ""):
+    doubt = said.find_doubt("", "")
+    if why := doubt[0] if doubt else POSTURE_NOT_KNOWN if said.healthy else "":
         return unknown(why, *said.evidence, remedy=ask)
     return None
 

@@ -14,15 +14,15 @@ from collections.abc import Sequence
 from router.coverage.facts import CoverageCase, ResourceFact, subscription_subject
 from router.coverage.fields import worst_truth
 from router.coverage.machine_states import (
-    ExclusionTag,
     MachineState,
     SensorReport,
     find_exclusion_tag,
     machine_state_for,
     sensor_report_for,
+    tag_name,
 )
-from router.coverage.plans.details import is_plan_on, plan_answers
-from router.coverage.plans.table import plan_named
+from router.coverage.plans.details import plan_answers
+from router.coverage.plans.table import plan_named, read_toml
 from router.coverage.readers.machines import (
     AbsentExtensionsFact,
     EndpointFact,
@@ -56,7 +56,6 @@ from router.coverage.remedies import (
     rest,
     restart_sensor,
 )
-from router.coverage.tables import read_rows
 from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, not_coverable, unknown
 from router.coverage.workloads import SCALE_SET
 from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING
@@ -69,9 +68,8 @@ _SAME_AGE = "WDATP_UNIFIED_SOLUTION"
 _PLAN = plan_named("VirtualMachines")
 _OTHER_VENDORS = "the recommendation counts the solutions of other vendors, too"
 
-_FAILURES = {int(code): (meaning, advice) for code, meaning, advice in read_rows("extension_failures.tsv")}
-"""What the exit codes of the installation mean, and what to do before it is installed again.
-https://github.com/microsoft/mdatp-xplat/blob/master/linux/installation/mde_installer.sh"""
+_FAILURES = read_toml("extension_failures.toml")
+"""What the exit codes of the installation mean, and what to do before it is installed again."""
 
 
 def judge_machine_integration(case: CoverageCase) -> Verdict | None:
@@ -79,44 +77,46 @@ def judge_machine_integration(case: CoverageCase) -> Verdict | None:
 
     MdeDesignatedSubscription is about machines that are onboarded without Azure, so no verdict rests on it.
     """
-    endpoint, subscription = _setting(case, _ENDPOINT), case.workload.subscription or "SUBSCRIPTION"
-    own, at_subscription = (is_plan_on(answers) for answers in plan_answers(case, _PLAN.name))
+    endpoint = _setting(case, _ENDPOINT)
+    own, at_subscription = (answers.is_on for answers in plan_answers(case, _PLAN.name))
     # Where the plan is off at the machine itself, the rung plan says so.
     deployed = True if own else at_subscription
     if endpoint is False:
         also = f", and the plan {_PLAN.name} is off" if deployed is False else ""
         reason = f"the integration with Defender for Endpoint ({_ENDPOINT}) is off{also}"
-        return gap(reason, *_shown(case, _ENDPOINT), remedy=_set(case, _ENDPOINT, enabled=True))
+        return gap(reason, *_shown(case, _ENDPOINT), remedy=_rest_setting(case, "put", _ENDPOINT, on=True))
     if deployed is False:
         said = f"{_ENDPOINT} is on" if endpoint else f"no document says whether {_ENDPOINT} is on"
         reason = f"{said}, but the plan {_PLAN.name} is off, so nothing is deployed"
-        return gap(reason, *_plan_evidence(case), remedy=enable_plan(_PLAN, subscription, "P2"))
+        return gap(
+            reason, *_plan_evidence(case), remedy=enable_plan(_PLAN, case.workload.subscription or "SUBSCRIPTION", "P2")
+        )
     systems = {fact.system for fact in case.about(ResourceFact) if fact.system is not None}
     excluded = _is_linux_left_out(case)
     if excluded and systems == {"linux"}:
         reason = f"Linux machines are left out ({_WITHOUT_LINUX} is on)"
-        return gap(reason, *_shown(case, _WITHOUT_LINUX), remedy=_set(case, _WITHOUT_LINUX, enabled=False))
+        return gap(reason, *_shown(case, _WITHOUT_LINUX), remedy=_rest_setting(case, "put", _WITHOUT_LINUX, on=False))
     if endpoint is None:
         reason = f"no document says whether the integration with Defender for Endpoint ({_ENDPOINT}) is on"
         return unknown(reason, remedy=_rest_setting(case, "get"))
     if deployed is None:
         reason = f"{_ENDPOINT} is on, but no document says whether the plan {_PLAN.name} is"
-        return unknown(reason, *_shown(case, _ENDPOINT), remedy=ask_plans(subscription))
+        return unknown(reason, *_shown(case, _ENDPOINT), remedy=ask_plans(case.workload.subscription or "SUBSCRIPTION"))
     if systems != {"windows"} and excluded:
         reason = f"Linux machines are left out ({_WITHOUT_LINUX} is on), and it is not known that the machine is none"
         return unknown(reason, *_shown(case, _WITHOUT_LINUX), remedy=ask_resource(case.workload.id or ""))
     if systems != {"windows"} and excluded is None:
         reason = f"no document says whether Linux machines are left out ({_WITHOUT_LINUX})"
         return unknown(reason, *_shown(case, _ENDPOINT), remedy=_rest_setting(case, "get", _WITHOUT_LINUX))
-    remarks = []
-    if systems != {"linux"} and _setting(case, _SAME_AGE) is False:
-        remarks.append(f"{_SAME_AGE} is off, so Windows Server 2012 R2 and 2016 may have no sensor")
-    tags = [tag.name for fact in case.about(ResourceFact) if (tag := find_exclusion_tag(fact)) is not None]
-    remarks += [f"its tag {tag} keeps Defender for Endpoint off it" for tag in dict.fromkeys(tags)]
-    if own is False:
-        remarks.append(f"the plan {_PLAN.name} is off at the machine itself: see the rung plan")
+    is_old = systems != {"linux"} and _setting(case, _SAME_AGE) is False
+    tags = [tag_name(tag) for fact in case.about(ResourceFact) if (tag := find_exclusion_tag(fact)) is not None]
+    remarks = (
+        *([f"{_SAME_AGE} is off, so Windows Server 2012 R2 and 2016 may have no sensor"] if is_old else ()),
+        *(f"its tag {tag} keeps Defender for Endpoint off it" for tag in dict.fromkeys(tags)),
+        *([f"the plan {_PLAN.name} is off at the machine itself: see the rung plan"] if own is False else ()),
+    )
     evidence = (*_shown(case, _ENDPOINT), *_plan_evidence(case))
-    return covered(f"{_ENDPOINT} and the plan {_PLAN.name} are on", *evidence, remarks=tuple(remarks))
+    return covered(f"{_ENDPOINT} and the plan {_PLAN.name} are on", *evidence, remarks=remarks)
 
 
 def _setting(case: CoverageCase, name: str) -> bool | None:
@@ -126,10 +126,10 @@ def _setting(case: CoverageCase, name: str) -> bool | None:
 
 def _is_linux_left_out(case: CoverageCase) -> bool | None:
     facts = case.of_subscription(SettingFact)
-    said = {one.is_enabled for one in facts if one.name == _WITHOUT_LINUX}
-    if not said:
+    answers = {one.is_enabled for one in facts if one.name == _WITHOUT_LINUX}
+    if not answers:
         return False if any(one.name == _SAME_AGE and one.source.is_whole for one in facts) else None
-    return True if True in said else False if False in said else None
+    return True if True in answers else False if False in answers else None
 
 
 def _shown(case: CoverageCase, name: str) -> list[CoverageEvidence]:
@@ -142,14 +142,10 @@ def _plan_evidence(case: CoverageCase) -> list[CoverageEvidence]:
     return [one.source.shows("properties.pricingTier", one.tier) for one in (*own.facts, *at_subscription.facts)]
 
 
-def _rest_setting(case: CoverageCase, method: str, name: str = "", body: dict[str, object] | None = None) -> str:
+def _rest_setting(case: CoverageCase, method: str, name: str = "", *, on: bool | None = None) -> str:
     scope = subscription_subject(case.workload.subscription or "SUBSCRIPTION")
+    body = None if on is None else {"kind": "DataExportSettings", "properties": {"enabled": on}}
     return rest(method, f"{scope}/providers/Microsoft.Security/settings/{name}", "2022-05-01", body)
-
-
-def _set(case: CoverageCase, name: str, *, enabled: bool) -> str:
-    body: dict[str, object] = {"kind": "DataExportSettings", "properties": {"enabled": enabled}}
-    return _rest_setting(case, "put", name, body)
 
 
 def judge_machine_installed(case: CoverageCase) -> Verdict | None:
@@ -163,8 +159,8 @@ def _installed(case: CoverageCase) -> Verdict:
     extensions = [one for one in case.about(ExtensionFact) if one.is_endpoint]
     failed = [one for one in extensions if one.state == "failed"]
     if report.is_proof:
-        remarks = tuple(f"its extension {one.name} failed" for one in failed)
-        return covered("its sensor is seen to run, so it is there", *report.runs, remarks=(*remarks, *state.remarks))
+        remarks = (*(f"its extension {one.name} failed" for one in failed), *state.remarks)
+        return covered("its sensor is seen to run, so it is there", *report.runs, remarks=remarks)
     if (verdict := _scale_set(case)) is not None:
         return verdict
     said = recommendation_answers_for(case, [case.workload.subject], [EDR_INSTALLED])
@@ -190,19 +186,16 @@ def _failed_extension(
     case: CoverageCase, failed: Sequence[ExtensionFact], installed: Sequence[ExtensionFact]
 ) -> Verdict:
     one = next((one for one in failed if one.code is not None), failed[0])
-    if one.code is None:
-        why = f": {one.message}" if one.message else ""
-    else:
-        why = f" with {one.code}{': {}; {}'.format(*_FAILURES[one.code]) if one.code in _FAILURES else ''}"
-    remedy = remove_extension(case.workload.id or case.workload.subject, one.name)
+    means = one.message if one.code is None else _FAILURES.get(str(one.code))
+    why = f"{'' if one.code is None else f' with {one.code}'}{f': {means}' if means else ''}"
     remarks = tuple(f"they contradict each other: {other.source.document} says succeeded" for other in installed)
+    remedy = remove_extension(case.id, one.name)
     return gap(f"its extension {one.name} failed{why}", *_states(failed), remedy=remedy, remarks=remarks)
 
 
 def _without_extension(
     case: CoverageCase, state: MachineState, extensions: Sequence[ExtensionFact], said: RecommendationAnswers
 ) -> Verdict:
-    workload = case.workload
     absent = [one for one in case.about(AbsentExtensionsFact) if one.lacks_endpoint]
     is_asked = bool(absent or extensions)
     # Each of these could say the opposite, so each must have been asked.
@@ -216,10 +209,9 @@ def _without_extension(
         return _left_out(case, state.exclusion)
     if state.is_new:
         return unknown("it is new, and its sensor may still come", *said.evidence, remedy=ASK_ENDPOINT_EXTENSIONS)
-    mend = install_sensor(workload.id or workload.subject, state.system)
+    mend = install_sensor(case.id, state.system)
     if said.unhealthy:
-        reason = f"the recommendation {quoted_title(said.unhealthy[0])} is unhealthy"
-        return gap(reason, *said.evidence, remedy=mend)
+        return gap(said.doubts[0], *said.evidence, remedy=mend)
     if extensions:
         reason = f"its extension {extensions[0].name} has neither succeeded nor failed"
         return unknown(reason, *_states(extensions), remedy=ASK_ENDPOINT_EXTENSIONS)
@@ -230,28 +222,22 @@ def _without_extension(
     evidence = [one.source.shows("extensions", ", ".join(one.others or ())) for one in absent]
     # An extension that is absent is no gap by itself: some systems have the sensor built in, others get it by policy.
     ask = ask_sensor(state.system)
-    if said.why_not_applicable:
-        reason = f"it has no extension, and {said.why_not_applicable}"
-        return unknown(reason, *evidence, *said.evidence, remedy=ask)
-    if said.stale:
-        reason = f"it has no extension, and {said.why_stale}"
-        return unknown(reason, *evidence, *said.evidence, remedy=ask_recommendations(EDR_INSTALLED))
+    if doubt := said.find_doubt(ask, ask_recommendations(EDR_INSTALLED)):
+        return unknown(f"it has no extension, and {doubt[0]}", *evidence, *said.evidence, remedy=doubt[1])
     if said.healthy and not is_posture_known_on(case):
-        reason = f"it has no extension, and {POSTURE_NOT_KNOWN}"
-        return unknown(reason, *evidence, *said.evidence, remedy=ASK_POSTURE)
+        return unknown(f"it has no extension, and {POSTURE_NOT_KNOWN}", *evidence, *said.evidence, remedy=ASK_POSTURE)
     others = next((one.others for one in absent if one.others is not None), None)
     if others is not None:
         listed = f"it has only {', '.join(others)}" if others else "it has none"
-        return gap(
-            f"its extensions are all listed, and none brings Defender for Endpoint: {listed}", *evidence, remedy=mend
-        )
+        reason = f"its extensions are all listed, and none brings Defender for Endpoint: {listed}"
+        return gap(reason, *evidence, remedy=mend)
     reason = "it has no extension of Defender's; its sensor may be built in, come by policy, or be another tenant's"
     return unknown(reason, *evidence, remedy=ask)
 
 
-def _left_out(case: CoverageCase, tag: ExclusionTag) -> Verdict:
-    remedy = remove_tag(case.workload.id or case.workload.subject, tag.name, tag.value)
-    return gap(f"the tag {tag.name} leaves it out", tag.evidence, remedy=remedy)
+def _left_out(case: CoverageCase, tag: CoverageEvidence) -> Verdict:
+    remedy = remove_tag(case.id, tag_name(tag), tag.value)
+    return gap(f"the tag {tag_name(tag)} leaves it out", tag, remedy=remedy)
 
 
 def judge_machine_running(case: CoverageCase) -> Verdict | None:
@@ -282,8 +268,7 @@ def _failed_sensor(case: CoverageCase, state: MachineState, report: SensorReport
         return unknown(f"{reason}, and is new", evidence, *others, remedy=ask_sensor(state.system))
     remarks = tuple(f"they contradict each other: {one.document} says that it runs" for one in report.runs)
     is_unlicensed = evidence.field == "licensed"
-    machine = case.workload.id or case.workload.subject
-    mend = install_sensor(machine, state.system) if is_unlicensed else restart_sensor(state.system)
+    mend = install_sensor(case.id, state.system) if is_unlicensed else restart_sensor(state.system)
     return gap(reason, evidence, *others, *report.runs, remedy=mend, remarks=remarks)
 
 
@@ -291,13 +276,12 @@ def _not_proved(case: CoverageCase, state: MachineState, report: SensorReport, s
     ask = ask_sensor(state.system)
     if state.stopped is not None:
         return not_coverable("is stopped", state.stopped)
-    if state.is_expired and state.lost is not None:
+    if state.lost is not None and state.lost.value.lower() == "expired":
         reason = "its identity in Azure Arc has expired, so nothing reaches it; it must be connected anew"
         return gap(reason, state.lost, remedy="azcmagent disconnect --force-local-only")
     if said.unhealthy and not state.is_new:
-        first = said.unhealthy[0]
-        mend = mend_recommendation(first.recommendation, state.system)
-        return gap(f"the recommendation {quoted_title(first)} is unhealthy", *said.evidence, remedy=mend)
+        mend = mend_recommendation(said.unhealthy[0].recommendation, state.system)
+        return gap(said.doubts[0], *said.evidence, remedy=mend)
     if state.exclusion is not None:
         return _left_out(case, state.exclusion)
     if state.lost is not None:
@@ -308,10 +292,8 @@ def _not_proved(case: CoverageCase, state: MachineState, report: SensorReport, s
         return unknown(reason, *report.stale, remedy=ask)
     if said.unhealthy:
         return unknown("a recommendation on its sensor is unhealthy, and it is new", *said.evidence, remedy=ask)
-    if said.why_not_applicable:
-        return unknown(said.why_not_applicable, *said.evidence, remedy=ask)
-    if said.stale:
-        return unknown(said.why_stale, *said.evidence, remedy=ask_recommendations(*EDR_RUNNING))
+    if doubt := said.find_doubt(ask, ask_recommendations(*EDR_RUNNING)):
+        return unknown(doubt[0], *said.evidence, remedy=doubt[1])
     if not said.healthy:
         return unknown("nobody asked its sensor", remedy=ask)
     if said.missing:
@@ -319,7 +301,7 @@ def _not_proved(case: CoverageCase, state: MachineState, report: SensorReport, s
         return unknown(reason, *said.evidence, remedy=ask_recommendations(*EDR_RUNNING))
     if not state.is_in_reach:
         reason = "nothing says whether Azure Arc still reaches it"
-        return unknown(reason, *said.evidence, remedy=ask_resource(case.workload.id or case.workload.subject))
+        return unknown(reason, *said.evidence, remedy=ask_resource(case.id))
     return unknown(POSTURE_NOT_KNOWN, *said.evidence, remedy=ASK_POSTURE)
 
 

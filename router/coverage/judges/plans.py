@@ -99,11 +99,10 @@ class _WantedPlan:
     @property
     def is_on(self) -> bool | None:
         """Whether it is on, or others are that do the same; None where no answer says it."""
-        if self.answers.tier == "standard" or self.instead:
+        if self.answers.is_on or self.instead:
             return True
         # How a plan of posture that costs nothing reads when it is off is not documented.
-        is_telling = self.answers.tier == "free" and self.plan.name not in ("FoundationalCspm", "Discovery")
-        return False if is_telling else None
+        return None if self.plan.name in ("FoundationalCspm", "Discovery") else self.answers.is_on
 
 
 def judge_subscription_plans(case: CoverageCase) -> Verdict | None:
@@ -150,7 +149,7 @@ def _wanted(case: CoverageCase, plan: DefenderPlan, sub_plan: str | None) -> _Wa
 
     before = [answers_on(one)[0] for one in PLANS.values() if one.successor == plan.name and plan.name == "Containers"]
     after = [answers_on(plan_named(plan.successor))[0]] if plan.successor else []
-    instead = next((some for some in (before, after) if some and all(one.tier == "standard" for one in some)), [])
+    instead = next((some for some in (before, after) if some and all(one.is_on for one in some)), [])
     answers, remarks = answers_on(plan)
     return _WantedPlan(plan=plan, sub_plan=sub_plan, answers=answers, instead=tuple(instead), remarks=remarks)
 
@@ -161,7 +160,7 @@ def _tier_parts(
     """Which of the plans are on, off and not known."""
     on = [one for one in wanted if one.is_on]
     needed = [one for one in on if needs[one.plan] is not False]
-    empty = [one for one in needed if one.answers.tier == "standard" and one.answers.coverage == "notcovered"]
+    empty = [one for one in needed if one.answers.is_on and one.answers.coverage == "notcovered"]
     off = [one for one in wanted if one.is_on is False and needs[one.plan]]
     doubtful = [one for one in wanted if one.is_on is False and not needs[one.plan]]
     absent = [one for one in wanted if one.is_on is None]
@@ -186,7 +185,7 @@ def _are(plans: Sequence[_WantedPlan]) -> str:
 
 def _sub_plan_parts(on: Sequence[_WantedPlan], subscription: str) -> Iterator[Verdict]:
     for one in on:
-        if one.sub_plan is None or one.answers.tier != "standard":
+        if one.sub_plan is None or not one.answers.is_on:
             continue
         remedy = enable_plan(one.plan, subscription, one.sub_plan, one.answers.extensions_on)
         evidence, ask = tuple(one.answers.evidence()), ask_plans(subscription)
@@ -241,7 +240,7 @@ def _remarks(on: Sequence[_WantedPlan]) -> Iterator[str]:
             yield f"{plan_names(old.plan for old in one.instead)} are enabled, and deprecated: {one.plan.name} took their place"
         elif one.instead or one.plan.successor:
             yield f"{one.plan.name} is deprecated: {one.plan.successor} took its place"
-        if one.answers.tier == "standard":
+        if one.answers.is_on:
             yield from sub_plan_remarks(one.plan, one.answers.sub_plans)
         if one.answers.coverage == "partiallycovered":
             yield f"{one.plan.name} is switched off at some resources, as resourcesCoverageStatus says"

@@ -7,7 +7,6 @@ https://learn.microsoft.com/azure/defender-for-cloud/defender-for-sql-usage
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from router.coverage.facts import CoverageCase
@@ -29,36 +28,13 @@ from router.coverage.remedies import (
     install_sql_sensor,
     remove_extension,
 )
-from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, not_coverable, unknown
+from router.coverage.verdicts import Verdict, covered, gap, not_coverable, unknown
 from router.domain.recommendations import SQL_PROTECTED
 
 _AGE = timedelta(days=1)
 """How long the word Protected counts."""
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _SqlReport:
-    """Where it stands that a SQL Server is protected, that it is not, and that it was protected once."""
-
-    runs: tuple[CoverageEvidence, ...]
-    fails: tuple[CoverageEvidence, ...]
-    stale: tuple[CoverageEvidence, ...]
-
-    @property
-    def is_proof(self) -> bool:
-        """Whether it is proved that the SQL Server is protected."""
-        return bool(self.runs) and not self.fails
-
-
-def _report_for(case: CoverageCase) -> _SqlReport:
-    """What Azure Arc says of the SQL Server of a case."""
-    hosts = case.about(SqlHostFact)
-    claims = [one for one in hosts if one.protection == "protected"]
-    return _SqlReport(
-        runs=tuple(_host_evidence(one) for one in claims if one.source.is_recent(case.now, _AGE)),
-        fails=tuple(_host_evidence(one) for one in hosts if one.protection == "unprotected"),
-        stale=tuple(_host_evidence(one) for one in claims if not one.source.is_recent(case.now, _AGE)),
-    )
+_PROTECTION = "properties.azureDefenderStatus"
 
 
 def _find_machine(case: CoverageCase) -> str | None:
@@ -66,18 +42,28 @@ def _find_machine(case: CoverageCase) -> str | None:
     return next((one.machine for one in case.about(SqlHostFact) if one.machine), None)
 
 
-def _host_evidence(host: SqlHostFact) -> CoverageEvidence:
-    return host.source.shows("properties.azureDefenderStatus", host.protection)
+class _SqlReport:
+    """Where it stands that a SQL Server is protected, that it is not, and that it was once, as Azure Arc says."""
+
+    def __init__(self, case: CoverageCase) -> None:
+        hosts = [
+            (one.protection, one.source.is_recent(case.now, _AGE), one.source.shows(_PROTECTION, one.protection))
+            for one in case.about(SqlHostFact)
+        ]
+        self.runs = [shown for said, is_recent, shown in hosts if said == "protected" and is_recent]
+        self.fails = [shown for said, _, shown in hosts if said == "unprotected"]
+        self.stale = [shown for said, is_recent, shown in hosts if said == "protected" and not is_recent]
+        self.is_proof = bool(self.runs) and not self.fails
 
 
 def judge_sql_installed(case: CoverageCase) -> Verdict | None:
     """Covered where the extension succeeded, or Azure Arc sees that the SQL Server is protected."""
-    report = _report_for(case)
+    report = _SqlReport(case)
     if report.is_proof:
         return covered("Azure Arc sees that it is protected, so the sensor is there", *report.runs)
     machine = _find_machine(case)
     if machine is None:
-        return unknown("nothing says which machine it is on", remedy=ask_resource(case.workload.id or ""))
+        return unknown("nothing says which machine it is on", remedy=ask_resource(case.id))
     state = machine_state_for(case.facts, machine, case.now)
     extensions = [one for one in case.facts.about(ExtensionFact, machine) if one.is_sql]
     shown = [one.source.shows(one.field, one.state) for one in extensions]
@@ -104,7 +90,7 @@ def judge_sql_installed(case: CoverageCase) -> Verdict | None:
 
 def judge_sql_running(case: CoverageCase) -> Verdict | None:
     """Covered where Azure Arc said so within a day, or the recommendation is healthy."""
-    report, machine = _report_for(case), _find_machine(case)
+    report, machine = _SqlReport(case), _find_machine(case)
     state = machine_state_for(case.facts, machine, case.now)
     said = recommendation_answers_for(case, [case.workload.subject, machine], [SQL_PROTECTED])
     if report.is_proof:
@@ -122,15 +108,12 @@ def judge_sql_running(case: CoverageCase) -> Verdict | None:
         remarks = tuple(f"they contradict each other: {one.document} says protected" for one in report.runs)
         return gap("Azure Arc sees that it is not protected", *report.fails, remedy=mend, remarks=remarks)
     if said.unhealthy:
-        reason = f"the recommendation {quoted_title(said.unhealthy[0])} is unhealthy"
-        return gap(reason, *said.evidence, remedy=mend)
-    if said.why_not_applicable:
-        return unknown(said.why_not_applicable, *said.evidence, remedy=ask_resource(case.workload.id or ""))
-    if said.stale:
-        return unknown(said.why_stale, *said.evidence, remedy=ASK_SQL_RECOMMENDATIONS)
+        return gap(said.doubts[0], *said.evidence, remedy=mend)
+    if doubt := said.find_doubt(ask_resource(case.id), ASK_SQL_RECOMMENDATIONS):
+        return unknown(doubt[0], *said.evidence, remedy=doubt[1])
     if said.healthy and machine is None:
         reason = "the recommendation is healthy, and nothing says which machine it is on"
-        return unknown(reason, *said.evidence, remedy=ask_resource(case.workload.id or ""))
+        return unknown(reason, *said.evidence, remedy=ask_resource(case.id))
     if said.healthy and not state.is_in_reach:
         reason = "the recommendation is healthy, and nothing says that Azure Arc still reaches the machine"
         return unknown(reason, *said.evidence, remedy=ask_resource(machine or ""))
@@ -138,5 +121,5 @@ def judge_sql_running(case: CoverageCase) -> Verdict | None:
         return unknown(POSTURE_NOT_KNOWN, *said.evidence, remedy=ASK_POSTURE)
     if report.stale:
         reason = "Azure Arc saw that it was protected, and not within the last day"
-        return unknown(reason, *report.stale, remedy=ask_resource(case.workload.id or ""))
+        return unknown(reason, *report.stale, remedy=ask_resource(case.id))
     return unknown("nobody asked whether it is protected", remedy=ASK_SQL_RECOMMENDATIONS)

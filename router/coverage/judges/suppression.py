@@ -6,7 +6,7 @@ https://learn.microsoft.com/azure/defender-for-cloud/alerts-suppression-rules
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from shlex import quote
 from urllib.parse import quote as url_quote
@@ -24,44 +24,36 @@ _MOST = 10
 _LONG = timedelta(days=366)
 """How far off an end may be before it is a remark."""
 
-_EVERYTHING = "*"
-
 _TYPE = "Microsoft.Security/alertsSuppressionRules"
-_API = "api-version=2019-01-01-preview"
-_OFF = "{properties: merge(properties, {state: 'Disabled'})}"
+_EVERY_ALERT = "*"
 
 
 def judge_suppression(case: CoverageCase) -> Verdict | None:
     """Covered if they were listed, and each that is in force ends and leaves something out."""
     rules, empty = case.about(SuppressionRuleFact), case.about(NoSuppressionRulesFact)
+    ask = list_command("security alerts-suppression-rule list", case.subscription, _TYPE)
     if not rules and not empty:
-        if Rung.SUPPRESSION in (case.expectation.rungs or ()):
-            return unknown("nobody asked for Defender's own suppression rules", remedy=_ask(case))
-        return None
-    remarks = tuple(_remarks(rules, case.now))
-    blind = _by_rule(one for one in rules if _is_in_force(one, case.now) and _faults(one))
-    doubtful = _by_rule(one for one in rules if _is_doubtful(one, case.now))
-    if blind:
+        is_expected = Rung.SUPPRESSION in (case.expectation.rungs or ())
+        return unknown("nobody asked for Defender's own suppression rules", remedy=ask) if is_expected else None
+    remarks, in_force = tuple(_remarks(rules, case.now)), [one for one in rules if _is_in_force(one, case.now)]
+    if blind := _by_rule(one for one in in_force if _faults(one)):
+        more = f"; and {counted(len(blind) - _MOST, 'more rule')}" if len(blind) > _MOST else ""
         return gap(
-            f"Defender dismisses alerts by {_named(blind)}",
+            f"Defender dismisses alerts by {'; '.join(map(_described, blind[:_MOST]))}{more}",
             *(one.source.shows(*_shown(one)) for one in blind[:_MOST]),
             remedy="\n".join(_switch_off(case, one) for one in blind[:_MOST]),
             remarks=remarks,
         )
-    if doubtful:
-        return unknown(
-            f"it does not tell whether these are in force, or how wide: {', '.join(one.name for one in doubtful[:_MOST])}",
-            *(one.source.shows("properties.state", one.state) for one in doubtful[:_MOST]),
-            remedy=_ask(case),
-            remarks=remarks,
-        )
-    sources = [one.source for one in rules] + [one.source for one in empty]
-    whole = next((source for source in sources if source.is_whole), None)
+    if doubtful := _by_rule(one for one in rules if _is_doubtful(one, case.now))[:_MOST]:
+        reason = f"it does not tell whether these are in force, or how wide: {', '.join(one.name for one in doubtful)}"
+        shown = (one.source.shows("properties.state", one.state) for one in doubtful)
+        return unknown(reason, *shown, remedy=ask, remarks=remarks)
+    whole = next((one.source for one in (*rules, *empty) if one.source.is_whole), None)
     if whole is None:
-        return unknown("no document lists all of Defender's own suppression rules", remedy=_ask(case), remarks=remarks)
-    in_force = len({one.id for one in rules if _is_in_force(one, case.now)})
+        return unknown("no document lists all of Defender's own suppression rules", remedy=ask, remarks=remarks)
+    many = counted(len({one.id for one in in_force}), "rule")
     return covered(
-        f"every suppression rule of Defender's own in force has an end and a scope: {counted(in_force, 'rule')}"
+        f"every suppression rule of Defender's own in force has an end and a scope: {many}"
         if in_force
         else "no suppression rule of Defender's own is in force",
         whole.shows("value", counted(len({one.id for one in rules}), "rule")),
@@ -101,21 +93,15 @@ def _shown(rule: SuppressionRuleFact) -> tuple[str, str]:
     return "properties.suppressionAlertsScope", ""
 
 
-def _by_rule(rules: Iterator[SuppressionRuleFact]) -> list[SuppressionRuleFact]:
+def _by_rule(rules: Iterable[SuppressionRuleFact]) -> list[SuppressionRuleFact]:
     """Each rule once, by name."""
     return sorted({one.id: one for one in rules}.values(), key=lambda one: (one.name.lower(), one.id))
 
 
-def _named(rules: Sequence[SuppressionRuleFact]) -> str:
-    named = "; ".join(_described(one) for one in rules[:_MOST])
-    more = f"; and {counted(len(rules) - _MOST, 'more rule')}" if len(rules) > _MOST else ""
-    return f"{named}{more}"
-
-
 def _described(rule: SuppressionRuleFact) -> str:
-    types = "every alert" if rule.alert_type == _EVERYTHING else rule.alert_type or "a type that is not said"
+    types = "every alert" if rule.alert_type == _EVERY_ALERT else rule.alert_type or "a type that is not said"
     comment = f'"{rule.comment}"' if rule.comment else "no comment"
-    changed = f"last changed {rule.modified}" if rule.modified else "last changed at a time that is not said"
+    changed = f"last changed {rule.modified or 'at a time that is not said'}"
     return f"rule {rule.name} of {types} {' and '.join(_faults(rule))} ({comment}, {changed})"
 
 
@@ -127,11 +113,9 @@ def _remarks(rules: Sequence[SuppressionRuleFact], now: datetime) -> Iterator[st
         first = same[0]
         if len({(one.state, one.ends_written, one.has_scope) for one in same}) > 1:
             yield f"the documents say different things of rule {first.name}; the worse counts"
-        if not _is_in_force(first, now):
-            continue
-        if first.ends is not None and first.ends - now > _LONG:
+        if _is_in_force(first, now) and first.ends is not None and first.ends - now > _LONG:
             yield f"rule {first.name} ends in more than a year, at {first.ends_written}"
-        if first.alert_type == _EVERYTHING and first.has_scope:
+        if _is_in_force(first, now) and first.alert_type == _EVERY_ALERT and first.has_scope:
             yield f"rule {first.name} dismisses alerts of every type within its scope"
 
 
@@ -140,15 +124,10 @@ def _switch_off(case: CoverageCase, rule: SuppressionRuleFact) -> str:
 
     `az security alerts-suppression-rule update` would write it anew, without its scope.
     """
-    rules = f"/subscriptions/{_subscription(case)}/providers/{_TYPE}"
-    url = quote(f"{rules}/{url_quote(rule.name, safe='')}?{_API}")
-    body = f"az rest --method get --url {url} --query {quote(_OFF)} --output json"
+    path = f"/subscriptions/{case.subscription}/providers/{_TYPE}/{url_quote(rule.name, safe='')}"
+    url, off = (
+        quote(f"{path}?api-version=2019-01-01-preview"),
+        quote("{properties: merge(properties, {state: 'Disabled'})}"),
+    )
+    body = f"az rest --method get --url {url} --query {off} --output json"
     return f'az rest --method put --url {url} --body "$({body})"'
-
-
-def _ask(case: CoverageCase) -> str:
-    return list_command("security alerts-suppression-rule list", _subscription(case), _TYPE)
-
-
-def _subscription(case: CoverageCase) -> str:
-    return case.workload.subscription or case.workload.name

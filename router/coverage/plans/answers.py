@@ -32,10 +32,10 @@ class PlanAnswers:
     facts: tuple[PlanFact, ...]
 
     @property
-    def tier(self) -> str | None:
-        """`standard` where every answer that says a tier says that, `free` where one does; None where none says a known one."""
-        said = {one.tier for one in self.facts if one.tier is not None}
-        return "free" if "free" in said else "standard" if said == {"standard"} else None
+    def is_on(self) -> bool | None:
+        """Whether it is on: false where one answer says Free; None where one says no known tier, or none says any."""
+        tiers = {one.tier for one in self.facts if one.tier is not None}
+        return False if "free" in tiers else True if tiers == {"standard"} else None
 
     @property
     def sub_plans(self) -> tuple[str, ...]:
@@ -45,8 +45,8 @@ class PlanAnswers:
     @property
     def coverage(self) -> str | None:
         """The worst that is said of how many resources have the plan; None where nothing is, as before 2024-01-01."""
-        said = {one.coverage for one in self.facts}
-        return next((one for one in _COVERAGES if one in said), None)
+        coverages = {one.coverage for one in self.facts}
+        return next((one for one in _COVERAGES if one in coverages), None)
 
     @property
     def is_inherited(self) -> bool:
@@ -81,9 +81,8 @@ class PlanAnswers:
             if one.is_inherited is not None:
                 yield one.source.shows(f"{one.name} inherited", one.inherited_from if one.is_inherited else False)
             if one.coverage:
-                yield one.source.shows(
-                    f"{one.name} resourcesCoverageStatus", _COVERAGES.get(one.coverage, one.coverage)
-                )
+                status = _COVERAGES.get(one.coverage, one.coverage)
+                yield one.source.shows(f"{one.name} resourcesCoverageStatus", status)
 
     def extension_evidence(self, name: str) -> Iterator[CoverageEvidence]:
         """What each answer says of an extension."""

@@ -47,11 +47,11 @@ class ResourceSwitch:
     is_idle: bool = False
     ask: str
     mend: str
-    evidence: tuple[CoverageEvidence, ...] = ()
+    evidence: tuple[CoverageEvidence, ...]
     settings: tuple[StorageSettingFact, ...] = ()
 
 
-def find_switch(case: CoverageCase, base: PlanAnswers) -> ResourceSwitch | None:
+def _find_switch(case: CoverageCase, base: PlanAnswers) -> ResourceSwitch | None:
     """The switch of a workload; None where its kind has none."""
     if case.workload.kind is WorkloadKind.COSMOS_DB:
         return _threat_protection(case)
@@ -64,34 +64,34 @@ def find_switch(case: CoverageCase, base: PlanAnswers) -> ResourceSwitch | None:
 
 
 def _threat_protection(case: CoverageCase) -> ResourceSwitch:
-    id, facts, (path, version) = case.workload.id or "", case.about(ThreatProtectionFact), THREAT_PROTECTION
+    facts, (path, version) = case.about(ThreatProtectionFact), THREAT_PROTECTION
     is_on = worst_truth(one.is_enabled for one in facts)
     return ResourceSwitch(
         is_on=is_on,
         is_own=is_on is True and case.workload.kind is WorkloadKind.COSMOS_DB,
-        ask=rest("get", f"{id}/{path}", version),
-        mend=rest("put", f"{id}/{path}", version, {"properties": {"isEnabled": True}}),
+        ask=rest("get", f"{case.id}/{path}", version),
+        mend=rest("put", f"{case.id}/{path}", version, {"properties": {"isEnabled": True}}),
         evidence=tuple(one.source.shows("advancedThreatProtectionSettings isEnabled", one.is_enabled) for one in facts),
     )
 
 
 def _storage(case: CoverageCase) -> ResourceSwitch:
-    id, facts = case.workload.id or "", case.about(StorageSettingFact)
-    is_off = any(one.is_enabled is False and one.is_override is True for one in facts)
-    is_idle = any(one.is_enabled is False and one.is_override is not True for one in facts)
-    is_said = any(one.is_enabled is True for one in facts)
+    facts, (path, version), name = case.about(StorageSettingFact), STORAGE, "defenderForStorageSettings"
+    answers = {(one.is_enabled, one.is_override is True) for one in facts}
+    is_idle = (False, False) in answers
+    is_on = bool({(True, True), (True, False)} & answers) and not is_idle
     return ResourceSwitch(
-        is_on=False if is_off else True if is_said and not is_idle else None,
-        is_own=all(one.is_override is True for one in facts if one.is_enabled is True),
+        is_on=False if (False, True) in answers else is_on or None,
+        is_own=(True, False) not in answers,
         is_idle=is_idle,
-        ask=rest("get", f"{id}/{STORAGE[0]}", STORAGE[1]),
-        mend=follow_subscription_storage(id),
+        ask=rest("get", f"{case.id}/{path}", version),
+        mend=follow_subscription_storage(case.id),
         evidence=tuple(
-            one.source.shows(f"defenderForStorageSettings {field}", value)
+            shown
             for one in facts
-            for field, value in (
-                ("isEnabled", one.is_enabled),
-                ("overrideSubscriptionLevelSettings", one.is_override),
+            for shown in (
+                one.source.shows(f"{name} isEnabled", one.is_enabled),
+                one.source.shows(f"{name} overrideSubscriptionLevelSettings", one.is_override),
             )
         ),
         settings=facts,
@@ -109,8 +109,6 @@ class ResourcePlan:
     """
 
     case: CoverageCase
-    id: str
-    subscription: str
     plan: DefenderPlan
     own: PlanAnswers
     base: PlanAnswers
@@ -129,7 +127,7 @@ class ResourcePlan:
     @property
     def is_override(self) -> bool:
         """Whether the resource has a plan of its own, which is on."""
-        return self.own.tier == "standard" and not self.own.is_inherited
+        return self.own.is_on is True and not self.own.is_inherited
 
     @property
     def can_differ(self) -> bool:
@@ -139,112 +137,87 @@ class ResourcePlan:
         return is_aks or kind in (WorkloadKind.MACHINE, WorkloadKind.REGISTRY) or self.switch is not None
 
     @property
-    def ask_resource(self) -> str:
-        """The command that asks the resource itself."""
-        return self.switch.ask if self.switch else ask_resource_plan(self.id, self.plan)
+    def ask_subscription(self) -> str:
+        """The command that asks the subscription."""
+        return ask_plans(self.case.subscription)
 
     @property
-    def mend_resource(self) -> str | None:
-        """The command that gives the resource the plan of its subscription again; None for one that always has it."""
-        if self.switch is not None:
-            return self.switch.mend
-        return take_override_off(self.id, self.plan) if self.can_differ else None
+    def ask_resource(self) -> str:
+        """The command that asks the resource itself."""
+        return self.switch.ask if self.switch else ask_resource_plan(self.case.id, self.plan)
+
+    @property
+    def mend_subscription(self) -> str:
+        """The command that gives the subscription the plan."""
+        return enable_plan(self.plan, self.case.subscription)
 
 
 def resource_plan(case: CoverageCase) -> ResourcePlan:
     """What is said of the plan that a resource needs."""
-    kind, subscription = case.workload.kind, case.workload.subscription or ""
+    kind, at = case.workload.kind, subscription_subject(case.subscription)
     plan, old = PLAN_OF_KIND[kind], OLD_PLAN_OF_KIND.get(kind)
-    base = answers_about(case.facts, subscription_subject(subscription), plan)
-    if old is not None and base.tier != "standard":
-        before = answers_about(case.facts, subscription_subject(subscription), old)
-        base = before if before.tier == "standard" else base
-    return ResourcePlan(
-        case=case,
-        id=case.workload.id or "",
-        subscription=subscription,
-        plan=plan,
-        own=answers_about(case.facts, case.workload.subject, plan),
-        base=base,
-        switch=find_switch(case, base),
-    )
+    base, own = answers_about(case.facts, at, plan), answers_about(case.facts, case.workload.subject, plan)
+    if old is not None and not base.is_on and (before := answers_about(case.facts, at, old)).is_on:
+        base = before
+    return ResourcePlan(case=case, plan=plan, own=own, base=base, switch=_find_switch(case, base))
 
 
 def on_part(asked: ResourcePlan) -> Verdict:
     """Whether it is on for the resource."""
-    return _off_by_switch(asked) or _by_itself(asked) or _on_by_switch(asked) or _by_subscription(asked)
-
-
-def _off_by_switch(asked: ResourcePlan) -> Verdict | None:
-    switch = asked.switch
-    if switch is None or switch.is_on is not False:
-        return None
-    remedy = one_after_the_other([switch.mend, *_enable_base(asked)])
-    return gap(f"{asked.plan.name} is switched off at the resource itself", *switch.evidence, remedy=remedy)
+    return _by_itself(asked) or _by_subscription(asked)
 
 
 def _by_itself(asked: ResourcePlan) -> Verdict | None:
-    """What the resource's own plan proves; None where it says nothing that can be used."""
-    own, name, evidence = asked.own, asked.plan.name, tuple(asked.own.evidence())
-    if own.tier == "standard" and own.is_inherited and asked.base.tier == "free":
+    """What the resource's own switch or plan proves; None where they say nothing that can be used."""
+    own, base, switch, name = asked.own, asked.base, asked.switch, asked.plan.name
+    evidence, is_free = tuple(own.evidence()), base.is_on is False
+    enable_base = [asked.mend_subscription] if is_free else []
+    off = f"{name} is switched off at the resource itself"
+    if switch is not None and switch.is_on is False:
+        return gap(off, *switch.evidence, remedy=one_after_the_other([switch.mend, *enable_base]))
+    if own.is_on and own.is_inherited and is_free:
         reason = f"{name} is Free at the subscription, from which the resource says to have it"
-        return gap(reason, *evidence, *asked.base.evidence(), remedy=enable_plan(asked.plan, asked.subscription))
-    if own.tier == "standard":
+        return gap(reason, *evidence, *base.evidence(), remedy=asked.mend_subscription)
+    if own.is_on:
         return covered(f"{name} is on at the resource itself", *evidence)
-    if own.tier != "free" or (asked.is_old and own.is_inherited):
-        return None
-    if own.is_inherited:
+    if own.is_on is False and own.is_inherited and not asked.is_old:
         reason = f"{name} is Free, as the resource has it from its subscription"
-        return gap(reason, *evidence, remedy=enable_plan(asked.plan, asked.subscription))
-    remedy = one_after_the_other([*_enable_base(asked), take_override_off(asked.id, asked.plan)])
-    return gap(f"{name} is switched off at the resource itself", *evidence, remedy=remedy)
-
-
-def _on_by_switch(asked: ResourcePlan) -> Verdict | None:
-    switch = asked.switch
-    if switch is None or switch.is_on is None or (asked.base.tier == "free" and not switch.is_own):
+        return gap(reason, *evidence, remedy=asked.mend_subscription)
+    if own.is_on is False and not own.is_inherited:
+        remedy = one_after_the_other([*enable_base, take_override_off(asked.case.id, asked.plan)])
+        return gap(off, *evidence, remedy=remedy)
+    if switch is None or switch.is_on is None or (is_free and not switch.is_own):
         return None
-    return covered(f"{asked.plan.name} is on at the resource itself", *switch.evidence, *asked.base.evidence())
+    return covered(f"{name} is on at the resource itself", *switch.evidence, *base.evidence())
 
 
 def _by_subscription(asked: ResourcePlan) -> Verdict:
-    base, name, evidence = asked.base, asked.base.plan.name, tuple(asked.base.evidence())
-    if base.tier is None:
+    base, switch, name, evidence = asked.base, asked.switch, asked.base.plan.name, tuple(asked.base.evidence())
+    if base.is_on is None:
         is_asked = bool(asked.case.of_subscription(PlanFact))
-        reason = (
-            f"no answer says whether {name} is on at its subscription"
-            if is_asked
-            else "nobody asked which plans its subscription has"
-        )
-        return unknown(reason, *evidence, remedy=ask_plans(asked.subscription))
-    if base.tier == "free":
-        if asked.can_differ and base.coverage in ("partiallycovered", "fullycovered"):
-            reason = f"{name} is Free at the subscription, and on at some resources"
-            return unknown(reason, *evidence, remedy=asked.ask_resource)
-        return gap(f"{name} is Free", *evidence, remedy=enable_plan(asked.plan, asked.subscription))
+        unsaid = f"no answer says whether {name} is on at its subscription"
+        reason = unsaid if is_asked else "nobody asked which plans its subscription has"
+        return unknown(reason, *evidence, remedy=asked.ask_subscription)
+    if not base.is_on and asked.can_differ and base.coverage in ("partiallycovered", "fullycovered"):
+        reason = f"{name} is Free at the subscription, and on at some resources"
+        return unknown(reason, *evidence, remedy=asked.ask_resource)
+    if not base.is_on:
+        return gap(f"{name} is Free", *evidence, remedy=asked.mend_subscription)
+    on = f"{name} is on at the subscription, and"
     if base.coverage == "notcovered":
-        reason = f"{name} is on at the subscription, and at none of its resources"
-        return gap(reason, *evidence, remedy=asked.mend_resource)
-    if asked.switch is not None and asked.switch.is_idle:
-        reason = f"{name} is on at the subscription, and the resource, which follows it, says that it is not"
-        return unknown(reason, *evidence, *asked.switch.evidence, remedy=asked.ask_resource)
-    if asked.can_differ and base.coverage != "fullycovered" and not (asked.is_old and asked.own.is_inherited):
-        return _unknown_at_resource(asked)
-    return covered(f"{name} is on", *evidence, *asked.own.evidence())
-
-
-def _unknown_at_resource(asked: ResourcePlan) -> Verdict:
-    """The plan is on, and this resource may be one of those where it was switched off."""
-    name, is_partial = asked.base.plan.name, asked.base.coverage == "partiallycovered"
-    reason = f"{name} is on at the subscription, and " + (
-        "switched off at some resources; nobody asked this one"
-        if is_partial
-        else "the answer does not say whether it is switched off at some resource: `az security pricing list` never does, "
+        own = take_override_off(asked.case.id, asked.plan) if asked.can_differ else None
+        return gap(f"{on} at none of its resources", *evidence, remedy=switch.mend if switch else own)
+    if switch is not None and switch.is_idle:
+        reason = f"{on} the resource, which follows it, says that it is not"
+        return unknown(reason, *evidence, *switch.evidence, remedy=asked.ask_resource)
+    if not asked.can_differ or base.coverage == "fullycovered" or (asked.is_old and asked.own.is_inherited):
+        return covered(f"{name} is on", *evidence, *asked.own.evidence())
+    # This resource may be one of those where it was switched off.
+    if base.coverage == "partiallycovered":
+        reason = f"{on} switched off at some resources; nobody asked this one"
+        return unknown(reason, *evidence, remedy=asked.ask_resource)
+    reason = (
+        f"{on} the answer does not say whether it is switched off at some resource: `az security pricing list` never does, "
         "and `az rest` does"
     )
-    ask = asked.ask_resource if is_partial else ask_plans(asked.subscription)
-    return unknown(reason, *asked.base.evidence(), remedy=ask)
-
-
-def _enable_base(asked: ResourcePlan) -> list[str]:
-    return [enable_plan(asked.plan, asked.subscription)] if asked.base.tier == "free" else []
+    return unknown(reason, *evidence, remedy=asked.ask_subscription)

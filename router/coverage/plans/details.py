@@ -11,7 +11,6 @@ from router.coverage.plans.answers import PlanAnswers, answers_about, joined
 from router.coverage.plans.at_resource import ResourcePlan, on_part, resource_plan
 from router.coverage.plans.table import PLANS, DefenderPlan, find_lacking, plan_named
 from router.coverage.remedies import (
-    ask_plans,
     ask_resource,
     enable_plan,
     follow_subscription_storage,
@@ -32,7 +31,7 @@ def sub_plan_part(asked: ResourcePlan) -> Iterator[Verdict]:
         return
     evidence = tuple(asked.own.evidence() if asked.is_override else asked.base.evidence())
     remedy = _enable(asked, needed)
-    yield judge_sub_plan(asked.plan, _sub_plans(asked), needed, evidence, remedy, ask_plans(asked.subscription))
+    yield judge_sub_plan(asked.plan, _sub_plans(asked), needed, evidence, remedy, asked.ask_subscription)
 
 
 def judge_sub_plan(
@@ -76,7 +75,7 @@ def extension_part(asked: ResourcePlan, name: str) -> Iterator[Verdict]:
     is_on = worst_truth((*by_settings, *(one.find_extension(name) for one in answers)))
     failure = next((text for one in answers if (text := one.find_failure(name)) is not None), None)
     evidence = tuple(shown for one in answers for shown in one.extension_evidence(name))
-    ask = asked.ask_resource if asked.is_override else ask_plans(asked.subscription)
+    ask = asked.ask_resource if asked.is_override else asked.ask_subscription
     yield judge_extension(name, is_on, failure, evidence, remedy=_enable(asked, None, name), ask=ask)
     yield from _left_out(asked, name, answers)
 
@@ -93,12 +92,12 @@ def _left_out(asked: ResourcePlan, name: str, answers: Sequence[PlanAnswers]) ->
         reason = (
             f"extension {name} leaves out what has a tag {' or '.join(excluded.values())}; nobody asked for its tags"
         )
-        yield unknown(reason, remedy=ask_resource(asked.id))
+        yield unknown(reason, remedy=ask_resource(asked.case.id))
     for one in tagged:
         for key, value in (one.tags or {}).items():
             if f"{key}={value}".lower() in excluded:
                 reason = f"extension {name} leaves it out, by its tag {key}={value}"
-                yield gap(reason, one.source.shows(f"tags.{key}", value), remedy=remove_tag(asked.id, key, value))
+                yield gap(reason, one.source.shows(f"tags.{key}", value), remedy=remove_tag(asked.case.id, key, value))
 
 
 def judge_extension(
@@ -115,11 +114,9 @@ def judge_extension(
         return gap(f"extension {name} failed to be switched on: {failure}", *evidence, remedy=remedy)
     if is_on is None:
         return unknown(f"no answer says whether extension {name} is on", remedy=ask)
-    return (
-        covered(f"extension {name} is on", *evidence)
-        if is_on
-        else gap(f"extension {name} is switched off", *evidence, remedy=remedy)
-    )
+    if not is_on:
+        return gap(f"extension {name} is switched off", *evidence, remedy=remedy)
+    return covered(f"extension {name} is on", *evidence)
 
 
 def is_asked_of_plan(plan: DefenderPlan, name: str) -> bool:
@@ -162,7 +159,7 @@ def _sub_plans(asked: ResourcePlan) -> tuple[str, ...]:
         return (_NEWEST_STORAGE,) if asked.case.workload.kind is WorkloadKind.STORAGE_ACCOUNT else ()
     if asked.is_override:
         return asked.own.sub_plans
-    inherited = asked.own.sub_plans if asked.own.tier == "standard" else ()
+    inherited = asked.own.sub_plans if asked.own.is_on else ()
     return tuple(dict.fromkeys((*inherited, *asked.base.sub_plans)))
 
 
@@ -170,11 +167,11 @@ def _enable(asked: ResourcePlan, sub_plan: str | None, *extensions: str) -> str 
     """The line that makes the subscription's plan what is needed, and the resource follow it."""
     wanted = sub_plan or (asked.base.sub_plans[0] if asked.base.sub_plans and not asked.is_old else None)
     on = () if asked.is_old else asked.base.extensions_on
-    lines = [enable_plan(asked.plan, asked.subscription, wanted, dict.fromkeys((*on, *extensions)))]
+    lines = [enable_plan(asked.plan, asked.case.subscription, wanted, dict.fromkeys((*on, *extensions)))]
     if asked.is_override:
-        lines.append(take_override_off(asked.id, asked.plan))
+        lines.append(take_override_off(asked.case.id, asked.plan))
     if asked.switch is not None and asked.switch.settings and asked.switch.is_own:
-        lines.append(follow_subscription_storage(asked.id))
+        lines.append(follow_subscription_storage(asked.case.id))
     return one_after_the_other(lines)
 
 
@@ -183,11 +180,6 @@ def plan_answers(case: CoverageCase, plan: str) -> tuple[PlanAnswers, PlanAnswer
     named, subscription = plan_named(plan), case.workload.subscription
     at = subscription_subject(subscription) if subscription else None
     return answers_about(case.facts, case.workload.subject, named), answers_about(case.facts, at, named)
-
-
-def is_plan_on(answers: PlanAnswers) -> bool | None:
-    """Whether a plan is on; of two answers that differ the worse one counts. None where none says it."""
-    return None if answers.tier is None else answers.tier == "standard"
 
 
 def is_extension_on(answers: PlanAnswers, extension: str) -> bool | None:
@@ -200,12 +192,9 @@ def extension_verdict(case: CoverageCase, extension: str, purpose: str) -> Verdi
     if case.workload.subscription is None or case.workload.id is None:
         return unknown("no document says in which subscription it is", remedy=None)
     asked = resource_plan(case)
-    is_on = on_part(asked)
-    if is_on.state is CoverageState.GAP:
-        return replace(is_on, reason=f"{is_on.reason}, so {purpose}")
-    if not asked.is_answered:
-        return is_on
-    found = joined(list(extension_part(asked, extension)))
-    if found.state is CoverageState.GAP:
-        return replace(found, reason=f"{found.reason}, so {purpose}")
-    return joined([is_on, found])
+    found = on_part(asked)
+    if asked.is_answered and found.state is not CoverageState.GAP:
+        extension_is_on = joined(list(extension_part(asked, extension)))
+        is_gap = extension_is_on.state is CoverageState.GAP
+        found = extension_is_on if is_gap else joined([found, extension_is_on])
+    return replace(found, reason=f"{found.reason}, so {purpose}") if found.state is CoverageState.GAP else found

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from importlib.resources import files
 from typing import Any
 
-from router.coverage.tables import read_toml
 from router.domain.coverage import WorkloadKind
+
+
+def read_toml(table: str) -> dict[str, Any]:
+    """What a table of data beside these rooms holds."""
+    return tomllib.loads(files("router.coverage").joinpath(table).read_text(encoding="utf-8"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,1 +1,0 @@
-"""What answers say of Defender's plans at subscriptions and resources."""
