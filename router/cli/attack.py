@@ -1,4 +1,4 @@
-"""`alert-router attack layer`: what of ATT&CK was routed, what was held, and what was hidden or could be."""
+"""`attack layer`: what of ATT&CK was routed, what was held, and what was hidden or could be."""
 
 from __future__ import annotations
 
@@ -8,8 +8,9 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Annotated
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 
 from router.cli.attack_layer import AttackReport, layer_of
@@ -17,13 +18,13 @@ from router.cli.opened_state import store_in
 from router.cli.option_values import clock_for, rules_given
 from router.cli.printing import json_of, print_json
 from router.cli.screen import print_table, screen, table_of
-from router.decide.attack_outcomes import LOOKED_AT, AttackCounter, PastDecision, past_decision_of, past_signal_key
-from router.decide.blind_spots import BlindSpot
-from router.domain.decisions import Outcome
+from router.decide.blind_spots import LOOKED_AT, AttackOutcomes, BlindSpot, PastDecision
+from router.domain.decisions import Outcome, StepCode
 from router.domain.errors import BadFile
+from router.domain.keys import signal_key
 from router.domain.readable import timestamp
 from router.domain.rulebook import Rulebook
-from router.domain.signals import Stream
+from router.domain.signals import Kind, Stream
 from router.ingest.state_cache import SilenceReader
 from router.store.decisions import walk_decisions
 
@@ -55,80 +56,68 @@ def layer(options: Namespace) -> int:
 
 
 async def _read_state(options: Namespace, book: Rulebook, at: datetime) -> AttackReport:
-    counter = AttackCounter(book.attack)
+    outcomes = AttackOutcomes(book.attack)
     async with store_in(options) as store:
         now = clock_for(options.now, store.now)()
         # Unless an end is given, this very instant is in the span.
         since, until = (options.until or now) - (options.since or LOOK_BACK), options.until or now + _TICK
         async with store.session() as tx:
             async for entries in walk_decisions(tx, book.stream, since, until, LOOKED_AT):
-                counter.add(map(past_decision_of, entries))
+                outcomes.add(past_decision(DecisionLine.model_validate(entry)) for entry in entries)
         silences = await SilenceReader(store).silences(book.stream, now)
-    return AttackReport(
-        book=book,
-        at=at,
-        source=f"the state in {options.state}",
-        since=since,
-        until=until,
-        silences=silences,
-        left_out={},
-        outcomes=counter.outcomes(),
-    )
+    return AttackReport(book, at, f"the state in {options.state}", since, until, silences, {}, outcomes)
 
 
 def _read_file(options: Namespace, book: Rulebook, now: datetime) -> AttackReport:
-    counter, left_out = AttackCounter(book.attack), Counter[str]()
+    outcomes, left_out = AttackOutcomes(book.attack), Counter[str]()
     since = (options.until or now) - options.since if options.since is not None else None
     until = options.until or (now + _TICK if options.since is not None else None)
-    counter.add(_decisions_in(options.file, book.stream, since, until, left_out))
-    return AttackReport(
-        book=book,
-        at=now,
-        source=str(options.file),
-        since=since,
-        until=until,
-        silences=None,
-        left_out=left_out,
-        outcomes=counter.outcomes(),
-    )
+    outcomes.add(_decisions_in(options.file, book.stream, since, until, left_out))
+    return AttackReport(book, now, str(options.file), since, until, None, left_out, outcomes)
 
 
-class _Line(BaseModel):
-    """A line of a decisions file, as far as it says what became of a technique or tactic."""
+_Instant = Annotated[datetime, AfterValidator(lambda at: at if at.tzinfo else at.replace(tzinfo=UTC))]
+
+
+class DecisionLine(BaseModel):
+    """A decision on record or a line of a decisions file, as far as it says what became of a technique or tactic."""
+
+    model_config = ConfigDict(from_attributes=True)
 
     stream: str | None
     kind: str | None
     id: str | None
     type: str | None
     outcome: Outcome
-    at: datetime | None = None
+    at: _Instant | None = None
     notice: str | None
     suppressed_by: str | None
-    suppressed_until: datetime | None
+    suppressed_until: _Instant | None
     tactics: tuple[str, ...]
     techniques: tuple[str, ...]
     rulebook: str | None
     sample: bool
-
-    def decision(self) -> PastDecision:
-        """Return what it says."""
-        return PastDecision(
-            signal=past_signal_key(self.stream or "", self.kind or "", self.id or ""),
-            type=self.type or "",
-            outcome=self.outcome,
-            at=_in_utc(self.at),
-            held_by=self.suppressed_by,
-            held_until=_in_utc(self.suppressed_until),
-            tactics=self.tactics,
-            techniques=self.techniques,
-            rulebook=self.rulebook or "",
-            is_quiet=self.notice is None,
-            is_sample=self.sample,
-        )
+    signal: str | None = None
+    steps: tuple[str, ...] = ()
 
 
-def _in_utc(at: datetime | None) -> datetime | None:
-    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+def past_decision(line: DecisionLine) -> PastDecision:
+    """Return what it says of a signal; an alert that came back as an incident is the same."""
+    kind = Kind.ALERT if line.kind == Kind.INCIDENT else line.kind
+    return PastDecision(
+        signal=line.signal or signal_key(line.stream or "", kind or "", line.id or ""),
+        type=line.type or "",
+        outcome=line.outcome,
+        at=line.at,
+        held_by=line.suppressed_by,
+        held_until=line.suppressed_until,
+        tactics=line.tactics,
+        techniques=line.techniques,
+        rulebook=line.rulebook or "",
+        # Of a mere status no pager hears while the signal is open there.
+        is_quiet=line.notice is None and StepCode.LEDGER_OPEN not in line.steps,
+        is_sample=line.sample,
+    )
 
 
 def _decisions_in(
@@ -143,19 +132,19 @@ def _decisions_in(
         with path.open("rb") as file:
             for line in filter(bytes.strip, file):
                 try:
-                    found = _Line.model_validate_json(line)
+                    found = DecisionLine.model_validate_json(line)
                 except ValidationError:
                     left_out["lines that are no decisions"] += 1
                     continue
-                is_any, decision = True, found.decision()
+                is_any = True
                 if found.stream != stream:
                     left_out["decisions of the other stream"] += found.stream is not None
-                elif decision.at is None and (since or until):
+                elif found.at is None and (since or until):
                     left_out["decisions that do not say when they were made"] += 1
-                elif decision.at and ((since and decision.at < since) or (until and decision.at >= until)):
+                elif found.at and ((since and found.at < since) or (until and found.at >= until)):
                     left_out["decisions of another time"] += 1
                 else:
-                    yield decision
+                    yield past_decision(found)
     except OSError as fault:
         raise BadFile(f"{path}: cannot be read: {fault.strerror}") from fault
     if left_out and not is_any:
@@ -169,8 +158,8 @@ def print_blind_spots(report: AttackReport) -> None:
         ("stream", report.book.stream),
         ("rules", f"{report.book.hash}, ATT&CK {report.book.attack.version or 'of no known version'}"),
         ("source", f"{report.source}, {report.span}"),
-        ("signals", f"{outcomes.signals}, of which {outcomes.without_technique} name no technique"),
-        *([("samples", f"{outcomes.samples}, left out")] if outcomes.samples else []),
+        ("signals", f"{len(outcomes.signals)}, of which {len(outcomes.bare)} name no technique"),
+        *([("samples", f"{len(outcomes.samples)}, left out")] if outcomes.samples else []),
         *(("left out", f"{number} {why}") for why, number in report.left_out.items() if number),
     ]
     print_table(to, table_of(("", ""), summary), indent=0)
@@ -191,20 +180,21 @@ def _print_spots(to: Console, report: AttackReport, what: str, spots: Sequence[B
     if not spots:
         to.print(f"no {what} is hidden, as far as that is known")
         return
-    rows = [row for spot in sorted(spots, key=lambda spot: not spot.is_unheard) for row in _rows(report, what, spot)]
+    unheard_first = sorted(spots, key=lambda spot: not spot.outcome.is_unheard)
+    rows = [row for spot in unheard_first for row in _rows(report, what, spot)]
     print_table(to, table_of((what, *_HEADS), rows, numbers=(2, 3, 4, 5, 8)), indent=0)
 
 
 def _rows(report: AttackReport, what: str, spot: BlindSpot) -> Iterator[tuple[object, ...]]:
     """Yield a row for each rule or silence that held or could hold signals; the numbers of all stand in the first."""
     one = spot.outcome
-    heard = "never" if spot.is_unheard else "yes" if one.routed else "no signal"
+    heard = "never" if one.is_unheard else "yes" if one.routed else "no signal"
     name = report.name_of(spot.id) if what == "tactic" else spot.id
-    lead: tuple[object, ...] = (name, heard, one.routed, one.quiet, one.held, one.below_floor)
+    lead: tuple[object, ...] = (name, heard, *map(len, (one.routed, one.quiet, one.held, one.below_floor)))
     for hider in spot.hiders:
         over = ", not in force" if report.is_over(hider) else ""
         until = f"{timestamp(hider.until)}{over}" if hider.until is not None else None
-        signals, last = (hider.held.signals, hider.held.last) if hider.held is not None else (0, None)
+        signals, last = (len(hider.held.signals), hider.held.last) if hider.held is not None else (0, None)
         yield *lead, hider.name, until, signals, timestamp(last) if last is not None else None
         lead = ("",) * len(lead)
     if not spot.hiders:

@@ -10,14 +10,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
 import orjson
 
-from router.decide.attack_outcomes import NOT_SEEN, AttackOutcome, AttackOutcomes
-from router.decide.blind_spots import BlindSpot, Cover, Hider, blind_tactics, blind_techniques, covers_of
+from router.decide.blind_spots import (
+    AttackOutcome,
+    AttackOutcomes,
+    BlindSpot,
+    Cover,
+    Hider,
+    blind_spots,
+    covers_of,
+)
 from router.domain.readable import counted, legible, one_line, timestamp
 from router.domain.rulebook import Rulebook
 from router.domain.silences import NO_SILENCES, Silences, find_silence_id
@@ -29,7 +36,7 @@ _MOST_LISTED = 10
 """The most words of a list that may be of any length."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(slots=True)
 class AttackReport:
     """What became of ATT&CK in a stream.
 
@@ -39,6 +46,8 @@ class AttackReport:
         since, until: the span that was asked for; None where it was not bounded.
         silences: those in force; None where the source does not say.
         left_out: how much of the source was left out, by why.
+        covers: what the rules and silences in force could hide.
+        techniques, tactics: those whose signals were hidden, or could be.
     """
 
     book: Rulebook
@@ -49,21 +58,14 @@ class AttackReport:
     silences: Silences | None
     left_out: Mapping[str, int]
     outcomes: AttackOutcomes
+    covers: Sequence[Cover] = field(init=False)
+    techniques: Sequence[BlindSpot] = field(init=False)
+    tactics: Sequence[BlindSpot] = field(init=False)
 
-    @property
-    def covers(self) -> tuple[Cover, ...]:
-        """What the rules and silences in force could hide."""
-        return covers_of(self.book, self.silences or NO_SILENCES, self.at, self.outcomes.by_type)
-
-    @property
-    def techniques(self) -> Sequence[BlindSpot]:
-        """The techniques whose signals were hidden, or could be."""
-        return blind_techniques(self.outcomes, self.covers)
-
-    @property
-    def tactics(self) -> Sequence[BlindSpot]:
-        """The same of tactics."""
-        return blind_tactics(self.outcomes, self.covers)
+    def __post_init__(self) -> None:
+        self.covers = covers_of(self.book, self.silences or NO_SILENCES, self.at, self.outcomes.by_type)
+        self.techniques = blind_spots(self.outcomes.techniques, self.covers, lambda cover: cover.techniques)
+        self.tactics = blind_spots(self.outcomes.tactics, self.covers, lambda cover: cover.tactics)
 
     @property
     def span(self) -> str:
@@ -88,33 +90,35 @@ def layer_of(report: AttackReport) -> dict[str, object]:
     layer: dict[str, object] = orjson.loads(Path(__file__).with_name("attack_layer.json").read_bytes())
     # Without a version of ATT&CK the Navigator takes the newest that it has.
     major = _MAJOR.match(report.book.attack.version)
-    bare = f"{outcomes.without_technique} of {counted(outcomes.signals, 'signal')} name no technique"
+    bare = f"{len(outcomes.bare)} of {counted(len(outcomes.signals), 'signal')} name no technique"
     about = f"alert-router, stream {report.book.stream}. {layer['description']} Source: {report.source}, {report.span}."
-    written: dict[str, object] = {
+    return layer | {
         "name": f"{report.book.stream}: blind spots",
         "versions": {**({"attack": major[0]} if major else {}), "navigator": "5.0.0", "layer": "4.5"},
         "description": legible(
             f"{about} {bare}: they are in no cell, and their tactics are in the metadata of the layer."
         ),
-        "techniques": [_technique(report, id, outcomes.techniques.get(id, NOT_SEEN), spots.get(id)) for id in ids],
+        "techniques": [_technique(report, id, outcomes.techniques.get(id), spots.get(id)) for id in ids],
         "gradient": {
             "colors": ["#deebf7", "#08519c"],
             "minValue": 0,
             # Nothing is painted where the least and the most are the same.
-            "maxValue": max([1, *(one.routed for one in outcomes.techniques.values())]),
+            "maxValue": max([1, *(len(one.routed) for one in outcomes.techniques.values())]),
         },
         "metadata": _metadata([*_facts(report), *_tactics(report), *_unknown(report)]),
     }
-    return {key: written.get(key, value) for key, value in layer.items()}
 
 
-def _technique(report: AttackReport, id: str, outcome: AttackOutcome, spot: BlindSpot | None) -> dict[str, object]:
+def _technique(
+    report: AttackReport, id: str, outcome: AttackOutcome | None, spot: BlindSpot | None
+) -> dict[str, object]:
+    outcome = outcome or AttackOutcome()
     last = [("routed last", timestamp(outcome.last_routed))] if outcome.last_routed is not None else []
     known = _metadata([*last, *_holders(report, outcome, spot)])
-    color = None if spot is None else UNHEARD if spot.is_unheard else COULD_BE_HIDDEN
+    color = None if spot is None else UNHEARD if outcome.is_unheard else COULD_BE_HIDDEN
     return {
         "techniqueID": id,
-        "score": outcome.routed,
+        "score": len(outcome.routed),
         "comment": legible(_words_for(outcome, spot)),
         **({"color": color} if color is not None else {}),
         **({"metadata": known} if known else {}),
@@ -124,7 +128,7 @@ def _technique(report: AttackReport, id: str, outcome: AttackOutcome, spot: Blin
 def _tactics(report: AttackReport) -> Iterator[tuple[str, str]]:
     spots = {spot.id: spot for spot in report.tactics}
     for id in sorted(report.outcomes.tactics.keys() | spots.keys()):
-        outcome, spot = report.outcomes.tactics.get(id, NOT_SEEN), spots.get(id)
+        outcome, spot = report.outcomes.tactics.get(id, AttackOutcome()), spots.get(id)
         holders = (f"{name} {what}" for name, what in _holders(report, outcome, spot))
         yield f"tactic {report.name_of(id)}", "; ".join([_words_for(outcome, spot), *holders])
 
@@ -142,15 +146,15 @@ def _facts(report: AttackReport) -> Iterator[tuple[str, str]]:
     yield "source", report.source
     yield "looked at", report.span
     yield "decisions", str(outcomes.decisions)
-    yield "signals", str(outcomes.signals)
-    yield "signals without a technique", str(outcomes.without_technique)
+    yield "signals", str(len(outcomes.signals))
+    yield "signals without a technique", str(len(outcomes.bare))
     yield "rulebook in force", report.book.hash
     yield "rulebooks that decided", _listed(outcomes.rulebooks) or "none"
     yield "ATT&CK version of the rules", report.book.attack.version or "not known"
     if report.silences is None:
         yield "silences in force", "not known from a file"
     if outcomes.samples:
-        yield "samples left out", str(outcomes.samples)
+        yield "samples left out", str(len(outcomes.samples))
     for why, number in sorted(report.left_out.items()):
         if number:
             yield f"left out: {why}", str(number)
@@ -158,33 +162,35 @@ def _facts(report: AttackReport) -> Iterator[tuple[str, str]]:
         yield "no ids of techniques", _listed(outcomes.not_techniques)
 
 
-def _listed(words: Sequence[str]) -> str:
-    more = [f"and {len(words) - _MOST_LISTED} more"] if len(words) > _MOST_LISTED else []
-    return ", ".join([*words[:_MOST_LISTED], *more])
+def _listed(words: Iterable[str]) -> str:
+    some = sorted(words)
+    more = [f"and {len(some) - _MOST_LISTED} more"] if len(some) > _MOST_LISTED else []
+    return ", ".join([*some[:_MOST_LISTED], *more])
 
 
 def _words_for(one: AttackOutcome, spot: BlindSpot | None) -> str:
     """Return what became of the signals of a technique or tactic, and whether that is a blind spot."""
-    quiet = f", {one.quiet} routed to nobody" if one.quiet else ""
-    became = f"{counted(one.routed, 'signal')} routed{quiet}, {one.held} held, {one.below_floor} below the floor"
+    quiet = f", {len(one.quiet)} routed to nobody" if one.quiet else ""
+    routed = counted(len(one.routed), "signal")
+    became = f"{routed} routed{quiet}, {len(one.held)} held, {len(one.below_floor)} below the floor"
     if spot is None:
         return became
-    if spot.is_unheard:
+    if one.is_unheard:
         return f"{became}: nobody heard of it"
     return f"{became}: some may be hidden" if one.routed else "no signal of it was seen"
 
 
 def _holders(report: AttackReport, outcome: AttackOutcome, spot: BlindSpot | None) -> Iterator[tuple[str, str]]:
     """Yield what held signals of a technique or tactic, and what in force could hold some."""
-    hiders = spot.hiders if spot is not None else [Hider(held.name, held, None) for held in outcome.held_by]
-    for hider in hiders:
+    held_by = sorted(outcome.held_by.items())
+    for hider in spot.hiders if spot is not None else [Hider(name, held, None) for name, held in held_by if name]:
         until = f", until {timestamp(hider.until)}" if hider.until is not None else ""
         if (held := hider.held) is None:
             yield hider.name, f"could hold some{until}"
         else:
             last = f", last {timestamp(held.last)}" if held.last is not None else ""
             over = ", not in force" if spot is not None and report.is_over(hider) else ""
-            yield hider.name, f"held {counted(held.signals, 'signal')}{last}{until}{over}"
+            yield hider.name, f"held {counted(len(held.signals), 'signal')}{last}{until}{over}"
 
 
 def _metadata(items: Iterable[tuple[str, str]]) -> list[dict[str, str]]:

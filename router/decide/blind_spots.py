@@ -1,4 +1,7 @@
-"""What of ATT&CK the rules and silences in force could hide, and what nobody heard of. Pure.
+"""What became of the signals of each ATT&CK technique and tactic, and what rules in force could hide of them. Pure.
+
+Signals are counted, not messages: one that was routed and then updated counts once, and one that was held and came out later
+counts as both. Samples count for nothing: they show that a way is open, not that people hear of an attack.
 
 A rule is about one alert type. Which tactics that stands for is in the catalogue; which techniques is known only of types
 whose signals were seen, since Defender publishes none.
@@ -6,35 +9,181 @@ whose signals were seen, since Defender publishes none.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+import re
+from collections import defaultdict
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
-from router.decide.attack_outcomes import NOT_SEEN, AttackOutcome, AttackOutcomes, HeldSignals
-from router.domain.catalogue import Attack
+from router.domain.catalogue import AttackTable
+from router.domain.decisions import Outcome
 from router.domain.rulebook import Rulebook
-from router.domain.silences import Silence, Silences
+from router.domain.silences import Silences
+
+LOOKED_AT = (Outcome.ROUTED, Outcome.SUPPRESSED, Outcome.BELOW_FLOOR)
+"""The outcomes that say what became of a signal; a repeat or a resolution says nothing new of that."""
+
+_TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?", re.ASCII)
+
+
+class PastDecision(NamedTuple):
+    """A decision that was made, as far as it says what became of a technique or tactic.
+
+    Attributes:
+        signal: the key of the signal.
+        at: when it was decided; None where that is not known.
+        held_by, held_until: the name of what held it, and until when that was to hold.
+        tactics, techniques: as they were decided, under the table of that time.
+        rulebook: the hash of the rulebook that decided.
+        is_quiet: whether it was routed by quiet routes alone, so that no people were notified.
+    """
+
+    signal: str
+    type: str
+    outcome: Outcome
+    at: datetime | None = None
+    held_by: str | None = None
+    held_until: datetime | None = None
+    tactics: tuple[str, ...] = ()
+    techniques: tuple[str, ...] = ()
+    rulebook: str = ""
+    is_quiet: bool = False
+    is_sample: bool = False
+
+
+@dataclass(slots=True)
+class HeldSignals:
+    """What one rule or silence held of a technique or tactic; `last` is when, `until` the latest end that it was to have."""
+
+    signals: set[str] = field(default_factory=set)
+    last: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(slots=True)
+class AttackOutcome:
+    """The signals of one technique or tactic, by what became of them.
+
+    Attributes:
+        routed: those routed to people, the last one at `last_routed`.
+        unnotified: those routed by quiet routes, so that no people were notified then.
+        held_by: those held, by the name of what held them; such sets overlap.
+    """
+
+    routed: set[str] = field(default_factory=set)
+    unnotified: set[str] = field(default_factory=set)
+    below_floor: set[str] = field(default_factory=set)
+    held_by: dict[str, HeldSignals] = field(default_factory=lambda: defaultdict(HeldSignals))
+    last_routed: datetime | None = None
+
+    def add(self, decision: PastDecision) -> None:
+        """Count a decision."""
+        match decision.outcome:
+            case Outcome.ROUTED if decision.is_quiet:
+                self.unnotified.add(decision.signal)
+            case Outcome.ROUTED:
+                self.routed.add(decision.signal)
+                self.last_routed = _later(self.last_routed, decision.at)
+            case Outcome.BELOW_FLOOR:
+                self.below_floor.add(decision.signal)
+            case _:
+                held = self.held_by[decision.held_by or ""]
+                held.signals.add(decision.signal)
+                held.last = _later(held.last, decision.at)
+                held.until = _later(held.until, decision.held_until)
+
+    @property
+    def quiet(self) -> set[str]:
+        """Those routed by quiet routes alone."""
+        return self.unnotified - self.routed
+
+    @property
+    def held(self) -> set[str]:
+        """Those held, whatever held them."""
+        return set().union(*(held.signals for held in self.held_by.values()))
+
+    @property
+    def is_unheard(self) -> bool:
+        """Whether there are signals and none of them was routed to anybody."""
+        return not self.routed and bool(self.unnotified or self.held_by or self.below_floor)
+
+
+@dataclass(slots=True)
+class AttackOutcomes:
+    """What became of the signals of decisions, which come in any order and in as many pages as there are.
+
+    Attributes:
+        techniques: by the ids that are current today.
+        by_type: the tactics and the techniques that signals of a type named, by the type, case-folded.
+        not_techniques: what stood for a technique and is no id of one.
+        rulebooks: the hashes of the rulebooks that decided.
+    """
+
+    table: AttackTable
+    techniques: dict[str, AttackOutcome] = field(default_factory=lambda: defaultdict(AttackOutcome))
+    tactics: dict[str, AttackOutcome] = field(default_factory=lambda: defaultdict(AttackOutcome))
+    by_type: dict[str, tuple[set[str], set[str]]] = field(default_factory=lambda: defaultdict(lambda: (set(), set())))
+    decisions: int = 0
+    signals: set[str] = field(default_factory=set)
+    samples: set[str] = field(default_factory=set)
+    not_techniques: set[str] = field(default_factory=set)
+    rulebooks: set[str] = field(default_factory=set)
+    _with_technique: set[str] = field(default_factory=set)
+
+    def add(self, decisions: Iterable[PastDecision]) -> None:
+        """Count some decisions. What they say of other outcomes than those looked at counts for nothing."""
+        for decision in decisions:
+            if decision.outcome in LOOKED_AT and decision.is_sample:
+                self.samples.add(decision.signal)
+            elif decision.outcome in LOOKED_AT:
+                self._count(decision)
+
+    def _count(self, decision: PastDecision) -> None:
+        self.decisions += 1
+        self.signals.add(decision.signal)
+        self.rulebooks |= {decision.rulebook} - {""}
+        named = {self.table.technique_for(id.strip().upper()) for id in decision.techniques if id.strip()}
+        techniques = {id for id in named if _TECHNIQUE.fullmatch(id)}
+        self.not_techniques |= named - techniques
+        if techniques:
+            self._with_technique.add(decision.signal)
+        for ids, outcomes in ((techniques, self.techniques), (decision.tactics, self.tactics)):
+            for id in ids:
+                outcomes[id].add(decision)
+        if techniques or decision.tactics:
+            tactics_of_type, techniques_of_type = self.by_type[decision.type.casefold()]
+            tactics_of_type.update(decision.tactics)
+            techniques_of_type |= techniques
+
+    @property
+    def bare(self) -> set[str]:
+        """The signals that named no technique."""
+        return self.signals - self._with_technique
+
+
+def _later(one: datetime | None, other: datetime | None) -> datetime | None:
+    return max((time for time in (one, other) if time is not None), default=None)
 
 
 class Cover(NamedTuple):
-    """What a rule or silence in force could hide, as far as its scope reaches.
+    """What a rule or silence in force could hide until it ends, as far as its scope reaches and that is known.
 
     Attributes:
         name: its name on record.
-        until: when it ends.
         alert_type: the alert type that it is about, case-folded; None for any.
-        attack: the tactics and techniques that signals of this type stand for, as far as that is known.
     """
 
     name: str
     until: datetime
     alert_type: str | None
-    attack: Attack = Attack()
+    tactics: Collection[str] = ()
+    techniques: Collection[str] = ()
 
     @property
     def is_unknown(self) -> bool:
         """Whether nothing is known of what it could hide."""
-        return not self.attack.techniques and not self.attack.tactics
+        return not self.techniques and not self.tactics
 
 
 class Hider(NamedTuple):
@@ -53,83 +202,53 @@ class Hider(NamedTuple):
     @property
     def until(self) -> datetime | None:
         """When it ends or was to end; of one that is in force, as the rules have it now."""
-        if self.cover is not None:
-            return self.cover.until
-        return self.held.until if self.held is not None else None
+        return self.cover.until if self.cover is not None else self.held.until if self.held is not None else None
 
 
 class BlindSpot(NamedTuple):
-    """A technique or tactic of which nobody heard, or of which a rule in force could keep some from being heard.
-
-    Attributes:
-        id: its id.
-        outcome: what became of its signals.
-        hiders: the rules and silences that hid signals of it or could, by name.
-    """
+    """A technique or tactic of which nobody heard, or that some of `hiders`, by name, could keep from being heard."""
 
     id: str
     outcome: AttackOutcome
-    hiders: tuple[Hider, ...]
-
-    @property
-    def is_unheard(self) -> bool:
-        """Whether signals of it were seen and none of them was routed to anybody."""
-        return not self.outcome.routed and self.outcome.unheard > 0
+    hiders: Sequence[Hider]
 
 
-def covers_of(book: Rulebook, silences: Silences, now: datetime, by_type: Mapping[str, Attack]) -> tuple[Cover, ...]:
-    """What the rules and silences in force could hide, by name; `by_type` is what signals of each type were seen to name."""
-    rules = (
-        Cover(rule.name, rule.expires, rule.alert_type, _attack_for(rule.alert_type, book, by_type))
-        for rule in book.suppressions.active(now)
-    )
-    covers = [*rules, *_covers_of_silences(silences.by_name.values(), book, now, by_type)]
-    return tuple(sorted(covers, key=lambda cover: cover.name))
+def covers_of(
+    book: Rulebook, silences: Silences, now: datetime, by_type: Mapping[str, tuple[set[str], set[str]]]
+) -> list[Cover]:
+    """Return what the rules and silences in force could hide, by name; `by_type` is what signals of a type named."""
+    covers = [Cover(rule.name, rule.expires, rule.alert_type) for rule in book.suppressions.active(now)]
+    # Between its windows a silence that comes again holds nothing, and will.
+    covers += [
+        Cover(one.name, one.end, one.alert_type.casefold() if one.alert_type is not None else None)
+        for one in silences.by_name.values()
+        if one.begins <= now < one.end
+    ]
+    for place, cover in enumerate(covers):
+        if cover.alert_type is not None:
+            seen, techniques = by_type.get(cover.alert_type, (set(), set()))
+            known = book.catalogue.find_type(cover.alert_type)
+            words = known.tactics if known is not None else ()
+            tactics = seen.union(*map(book.attack.tactics_for, words))
+            covers[place] = cover._replace(tactics=sorted(tactics), techniques=sorted(techniques))
+    return sorted(covers, key=lambda cover: cover.name)
 
 
-def _covers_of_silences(
-    silences: Iterable[Silence], book: Rulebook, now: datetime, by_type: Mapping[str, Attack]
-) -> Iterator[Cover]:
-    for silence in silences:
-        # Between its windows one that comes again holds nothing, and will.
-        if silence.begins <= now < silence.end:
-            type = silence.alert_type.casefold() if silence.alert_type is not None else None
-            yield Cover(
-                silence.name, silence.end, type, _attack_for(type, book, by_type) if type is not None else Attack()
-            )
-
-
-def _attack_for(alert_type: str, book: Rulebook, by_type: Mapping[str, Attack]) -> Attack:
-    seen = by_type.get(alert_type, Attack())
-    tactics = set(seen.tactics)
-    if known := book.catalogue.find_type(alert_type):
-        tactics.update(*map(book.attack.tactics_for, known.tactics))
-    return Attack(tuple(sorted(tactics)), seen.techniques)
-
-
-def blind_techniques(outcomes: AttackOutcomes, covers: Sequence[Cover]) -> list[BlindSpot]:
-    """The techniques of which nobody heard or which could be hidden, by id."""
-    return _blind(outcomes.techniques, covers, lambda attack: attack.techniques)
-
-
-def blind_tactics(outcomes: AttackOutcomes, covers: Sequence[Cover]) -> list[BlindSpot]:
-    """The tactics of which nobody heard or which could be hidden, by id."""
-    return _blind(outcomes.tactics, covers, lambda attack: attack.tactics)
-
-
-def _blind(
-    outcomes: Mapping[str, AttackOutcome], covers: Sequence[Cover], ids_of: Callable[[Attack], Iterable[str]]
+def blind_spots(
+    outcomes: Mapping[str, AttackOutcome], covers: Sequence[Cover], ids_of: Callable[[Cover], Iterable[str]]
 ) -> list[BlindSpot]:
+    """Return the techniques, or tactics, of which nobody heard or which could be hidden, by id; `ids_of` names a cover's."""
     in_force = {cover.name: cover for cover in covers}
-    hiders: dict[str, dict[str, Hider]] = {}
-    for id, outcome in outcomes.items():
-        # What held some can hold more while it is in force, whatever else is known of it.
-        hiders[id] = {held.name: Hider(held.name, held, in_force.get(held.name)) for held in outcome.held_by}
+    # What held some can hold more while it is in force, whatever else is known of it.
+    hiders = {
+        id: {name: Hider(name, held, in_force.get(name)) for name, held in outcome.held_by.items() if name}
+        for id, outcome in outcomes.items()
+    }
     for cover in covers:
-        for id in ids_of(cover.attack):
+        for id in ids_of(cover):
             hiders.setdefault(id, {}).setdefault(cover.name, Hider(cover.name, None, cover))
     spots = [
-        BlindSpot(id, outcomes.get(id, NOT_SEEN), tuple([those[name] for name in sorted(those)]))
+        BlindSpot(id, outcomes.get(id, AttackOutcome()), [those[name] for name in sorted(those)])
         for id, those in sorted(hiders.items())
     ]
-    return [spot for spot in spots if spot.is_unheard or any(hider.cover is not None for hider in spot.hiders)]
+    return [one for one in spots if one.outcome.is_unheard or any(hider.cover is not None for hider in one.hiders)]

@@ -17,13 +17,13 @@ from hypothesis import strategies as st
 
 from router.cli.attack_layer import COULD_BE_HIDDEN, UNHEARD, AttackReport, layer_of
 from router.cli.printing import json_of
-from router.decide.attack_outcomes import PastDecision, attack_outcomes_of
+from router.decide.blind_spots import PastDecision
 from router.domain.decisions import Outcome
 from router.domain.rulebook import Rulebook
 from router.domain.silences import NO_SILENCES, Silences
 from tests.builders import NOW, a_rule, a_rulebook, the_attack_table
 from tests.cli.navigator_spec import faults_of
-from tests.decide.past import PAST_DECISIONS, a_held_decision, a_past_decision
+from tests.decide.past import PAST_DECISIONS, a_held_decision, a_past_decision, outcomes_of
 from tests.decide.test_blind_spots import a_silence
 from tests.samples import SAMPLES
 
@@ -50,7 +50,7 @@ def a_report(
         "until": None,
         "silences": silences,
         "left_out": {},
-        "outcomes": attack_outcomes_of(decisions, book.attack),
+        "outcomes": outcomes_of(*decisions),
     }
     return AttackReport(**(given | changes))
 
@@ -115,7 +115,7 @@ def test_the_layer_says_what_was_counted(decisions: list[PastDecision]) -> None:
     report, layer = a_report(decisions), layer_for(decisions)
     outcomes = report.outcomes.techniques
     assert {id: score for id, score in scores(layer).items() if score} == {
-        id: one.routed for id, one in outcomes.items() if one.routed
+        id: len(one.routed) for id, one in outcomes.items() if one.routed
     }
     red = {one["techniqueID"] for one in layer["techniques"] if one.get("color") == UNHEARD}
     assert red == {id for id, one in outcomes.items() if not one.routed}

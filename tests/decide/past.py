@@ -7,9 +7,9 @@ from typing import Any
 
 from hypothesis import strategies as st
 
-from router.decide.attack_outcomes import PastDecision
+from router.decide.blind_spots import AttackOutcomes, PastDecision
 from router.domain.decisions import Outcome
-from tests.builders import NOW
+from tests.builders import NOW, the_attack_table
 
 
 def a_past_decision(signal: str = "one", outcome: Outcome = Outcome.ROUTED, **changes: Any) -> PastDecision:
@@ -29,6 +29,13 @@ def a_held_decision(signal: str = "one", by: str = "scanner", at: datetime = NOW
     return a_past_decision(
         signal, Outcome.SUPPRESSED, held_by=by, held_until=NOW + timedelta(days=30), at=at, **changes
     )
+
+
+def outcomes_of(*decisions: PastDecision) -> AttackOutcomes:
+    """What became of the signals of some decisions, by the starter's table."""
+    outcomes = AttackOutcomes(the_attack_table())
+    outcomes.add(decisions)
+    return outcomes
 
 
 TECHNIQUES = ("T1110", "T1110.003", "T1059", "T1562.001", "T1685", "t1059", "T1070.001", "nonsense", "T10", "")

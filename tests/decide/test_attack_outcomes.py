@@ -9,55 +9,45 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.decide.attack_outcomes import (
-    LOOKED_AT,
-    AttackOutcome,
-    AttackOutcomes,
-    HeldSignals,
-    PastDecision,
-    attack_outcomes_of,
-    past_decision_of,
-)
+from router.cli.attack import DecisionLine, past_decision
+from router.decide.blind_spots import LOOKED_AT, AttackOutcome, HeldSignals, PastDecision
 from router.domain.decisions import Outcome
+from router.domain.notices import RecordEntry
 from tests.builders import NOW, the_attack_table
-from tests.decide.past import PAST_DECISIONS, a_held_decision, a_past_decision
+from tests.decide.past import PAST_DECISIONS, a_held_decision, a_past_decision, outcomes_of
 from tests.store.builders import an_entry
 
 DAY = timedelta(days=1)
 
 
-def outcomes_of(*decisions: PastDecision) -> AttackOutcomes:
-    """What became of the signals of some decisions, by the starter's table."""
-    return attack_outcomes_of(decisions, the_attack_table())
-
-
 def test_signals_are_counted_and_not_messages() -> None:
     """An opening and its update are one; another signal is another."""
     outcomes = outcomes_of(a_past_decision("one"), a_past_decision("one", at=NOW + DAY), a_past_decision("two"))
-    assert outcomes.techniques["T1110"] == AttackOutcome(routed=2, last_routed=NOW + DAY)
-    assert (outcomes.decisions, outcomes.signals) == (3, 2)
+    assert outcomes.techniques["T1110"] == AttackOutcome(routed={"one", "two"}, last_routed=NOW + DAY)
+    assert (outcomes.decisions, outcomes.signals) == (3, {"one", "two"})
 
 
 def test_what_came_out_later_was_held_and_routed() -> None:
     """So somebody heard of it in the end."""
     one = outcomes_of(a_held_decision(), a_past_decision()).techniques["T1110"]
-    assert (one.routed, one.held, one.unheard) == (1, 1, 0)
+    assert (one.routed, one.held, one.is_unheard) == ({"one"}, {"one"}, False)
 
 
 def test_what_only_quiet_routes_took_was_routed_to_nobody() -> None:
     """Until somebody is notified of the same signal."""
     quiet = a_past_decision(is_quiet=True)
     one = outcomes_of(quiet).techniques["T1110"]
-    assert (one.routed, one.quiet, one.unheard) == (0, 1, 1)
+    assert (one.routed, one.quiet, one.is_unheard) == (set(), {"one"}, True)
     one = outcomes_of(quiet, a_past_decision()).techniques["T1110"]
-    assert (one.routed, one.quiet, one.unheard) == (1, 0, 0)
+    assert (one.routed, one.quiet, one.is_unheard) == ({"one"}, set(), False)
 
 
 def test_each_rule_is_told_with_what_it_held_and_the_sum_is_not_theirs() -> None:
     """Of a signal that two rules held one after the other each says one, and one was held."""
     one = outcomes_of(a_held_decision(by="b", at=NOW + DAY), a_held_decision(by="a")).techniques["T1110"]
-    assert one.held == 1
-    assert one.held_by == (HeldSignals("a", 1, NOW, NOW + 30 * DAY), HeldSignals("b", 1, NOW + DAY, NOW + 30 * DAY))
+    assert one.held == {"one"}
+    end = NOW + 30 * DAY
+    assert one.held_by == {"a": HeldSignals({"one"}, NOW, end), "b": HeldSignals({"one"}, NOW + DAY, end)}
 
 
 def test_a_revoked_technique_counts_as_what_took_its_place() -> None:
@@ -65,26 +55,31 @@ def test_a_revoked_technique_counts_as_what_took_its_place() -> None:
     outcomes = outcomes_of(
         a_past_decision("one", techniques=("T1562.001",)), a_past_decision("two", techniques=("T1685",))
     )
-    assert {id: one.routed for id, one in outcomes.techniques.items()} == {"T1685": 2}
+    assert {id: one.routed for id, one in outcomes.techniques.items()} == {"T1685": {"one", "two"}}
 
 
 def test_what_is_no_technique_is_said_and_drawn_nowhere() -> None:
     """Its signal names none then."""
     outcomes = outcomes_of(a_past_decision(techniques=("T11", "Brute Force")))
-    assert (dict(outcomes.techniques), outcomes.not_techniques) == ({}, ("BRUTE FORCE", "T11"))
-    assert (outcomes.signals, outcomes.without_technique) == (1, 1)
+    assert (dict(outcomes.techniques), outcomes.not_techniques) == ({}, {"BRUTE FORCE", "T11"})
+    assert outcomes.signals == outcomes.bare == {"one"}
 
 
 def test_a_sample_shows_nothing_of_what_people_hear() -> None:
     """It is counted apart."""
     outcomes = outcomes_of(a_past_decision(is_sample=True))
-    assert (outcomes.samples, outcomes.signals, dict(outcomes.techniques)) == (1, 0, {})
+    assert (outcomes.samples, outcomes.signals, dict(outcomes.techniques)) == ({"one"}, set(), {})
 
 
 @pytest.mark.parametrize("outcome", [one for one in Outcome if one not in LOOKED_AT])
 def test_other_outcomes_say_nothing_new(outcome: Outcome) -> None:
     """A repeat, or that it is over."""
     assert outcomes_of(a_past_decision(outcome=outcome)) == outcomes_of()
+
+
+def past_decision_of(entry: RecordEntry) -> PastDecision:
+    """What a decision on record says."""
+    return past_decision(DecisionLine.model_validate(entry))
 
 
 def test_an_alert_that_came_back_as_an_incident_is_one_signal() -> None:
@@ -94,8 +89,8 @@ def test_an_alert_that_came_back_as_an_incident_is_one_signal() -> None:
         return past_decision_of(an_entry(stream="cwpp", kind=kind, id=id, outcome="routed", notice="opened"))
 
     pair = on_record("alert", "A-1"), on_record("incident", "a-1 ")
-    assert outcomes_of(*pair).signals == 1
-    assert outcomes_of(*pair, on_record("alert", "A-2")).signals == 2
+    assert len(outcomes_of(*pair).signals) == 1
+    assert len(outcomes_of(*pair, on_record("alert", "A-2")).signals) == 2
 
 
 def test_an_update_of_which_no_pager_hears_is_not_quiet() -> None:
@@ -118,13 +113,13 @@ def test_counts_are_those_of_the_signals(decisions: list[PastDecision]) -> None:
     """For each technique and tactic the sets of signals, told one by one."""
     outcomes = outcomes_of(*decisions)
     real = [one for one in decisions if not one.is_sample and one.outcome in LOOKED_AT]
-    assert outcomes.signals == len({one.signal for one in real})
+    assert outcomes.signals == {one.signal for one in real}
     for id, counted in outcomes.techniques.items():
         _check(counted, [one for one in real if id in _current(one.techniques)])
     for id, counted in outcomes.tactics.items():
         _check(counted, [one for one in real if id in one.tactics])
     named = {id for one in real for id in _current(one.techniques)}
-    assert named == outcomes.techniques.keys() | set(outcomes.not_techniques)
+    assert named == outcomes.techniques.keys() | outcomes.not_techniques
 
 
 def _current(ids: Sequence[str]) -> set[str]:
@@ -135,6 +130,6 @@ def _check(counted: AttackOutcome, decisions: Sequence[PastDecision]) -> None:
     routed = {one.signal for one in decisions if one.outcome is Outcome.ROUTED and not one.is_quiet}
     held = {one.signal for one in decisions if one.outcome is Outcome.SUPPRESSED}
     assert decisions
-    assert (counted.routed, counted.held) == (len(routed), len(held))
-    assert counted.unheard == len({one.signal for one in decisions} - routed)
-    assert all(1 <= rule.signals <= counted.held for rule in counted.held_by)
+    assert (counted.routed, counted.held) == (routed, held)
+    assert counted.is_unheard is not bool(routed)
+    assert all(rule.signals and rule.signals <= counted.held for rule in counted.held_by.values())

@@ -10,16 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.decide.attack_outcomes import AttackOutcomes, PastDecision, attack_outcomes_of
-from router.decide.blind_spots import BlindSpot, Cover, blind_tactics, blind_techniques, covers_of
-from router.domain.catalogue import Attack
+from router.decide.blind_spots import BlindSpot, Cover, PastDecision, blind_spots, covers_of
 from router.domain.decisions import Outcome
 from router.domain.rulebook import Rulebook
 from router.domain.silences import Silence, Silences
 from router.domain.suppression import SuppressionRule
 from router.rulebook import load_catalogue
-from tests.builders import NOW, a_rule, a_rulebook, the_attack_table
-from tests.decide.past import PAST_DECISIONS, TYPES, a_held_decision, a_past_decision
+from tests.builders import NOW, a_rule, a_rulebook
+from tests.decide.past import PAST_DECISIONS, TYPES, a_held_decision, a_past_decision, outcomes_of
 
 DAY = timedelta(days=1)
 
@@ -42,18 +40,13 @@ def a_silence(
     )
 
 
-def outcomes_of(*decisions: PastDecision) -> AttackOutcomes:
-    """What became of the signals of some decisions."""
-    return attack_outcomes_of(decisions, the_attack_table())
-
-
 def techniques_under(
     rules: Iterable[SuppressionRule], *decisions: PastDecision, silences: Iterable[Silence] = ()
 ) -> dict[str, BlindSpot]:
     """The blind spots among techniques, by id."""
     outcomes = outcomes_of(*decisions)
     covers = covers_of(a_rulebook(*rules), Silences.from_list(silences), NOW, outcomes.by_type)
-    return {spot.id: spot for spot in blind_techniques(outcomes, covers)}
+    return {spot.id: spot for spot in blind_spots(outcomes.techniques, covers, lambda cover: cover.techniques)}
 
 
 @pytest.mark.parametrize(
@@ -63,7 +56,7 @@ def techniques_under(
 )
 def test_a_technique_is_a_blind_spot_until_somebody_hears_of_it(decision: PastDecision) -> None:
     """Of any signal that names it."""
-    assert techniques_under([], decision)["T1110"].is_unheard
+    assert techniques_under([], decision)["T1110"].outcome.is_unheard
     assert techniques_under([], decision, a_past_decision("another")) == {}
 
 
@@ -71,8 +64,8 @@ def test_a_technique_that_a_rule_could_hide_is_told_though_somebody_heard_of_it(
     """By which rule, until when; that it is not unheard is told beside it."""
     spot = techniques_under([a_rule()], a_past_decision())["T1110"]
     ((name, held, cover),) = spot.hiders
-    assert (spot.is_unheard, name, held) == (False, "scanner", None)
-    assert cover == Cover("scanner", NOW + 30 * DAY, "vm_test", Attack(("TA0006",), ("T1110",)))
+    assert (spot.outcome.is_unheard, name, held) == (False, "scanner", None)
+    assert cover == Cover("scanner", NOW + 30 * DAY, "vm_test", ["TA0006"], ["T1110"])
 
 
 @pytest.mark.parametrize(
@@ -140,11 +133,11 @@ def test_a_rule_could_hide_the_tactics_of_its_type_before_any_alert_came() -> No
     """By the catalogue; which techniques nobody knows then."""
     book: Rulebook = replace(a_rulebook(a_rule(alert_type="SQL.DB_BruteForce")), catalogue=load_catalogue())
     (cover,) = covers_of(book, Silences(), NOW, {})
-    assert cover.attack.tactics
-    assert cover.attack.techniques == ()
-    spots = blind_tactics(outcomes_of(), [cover])
-    assert [spot.id for spot in spots] == list(cover.attack.tactics)
-    assert not any(spot.is_unheard for spot in spots)
+    assert cover.tactics
+    assert not cover.techniques
+    spots = blind_spots({}, [cover], lambda cover: cover.tactics)
+    assert [spot.id for spot in spots] == cover.tactics
+    assert not any(spot.outcome.is_unheard for spot in spots)
 
 
 @given(PAST_DECISIONS, st.lists(st.sampled_from(TYPES[:3]), max_size=3))
@@ -154,13 +147,9 @@ def test_every_blind_spot_is_one_and_none_is_missing(decisions: list[PastDecisio
     outcomes = outcomes_of(*decisions)
     spots = techniques_under(rules, *decisions)
     ruled = {type.casefold() for type in types}
-    covered = {id for type in ruled & outcomes.by_type.keys() for id in outcomes.by_type[type].techniques}
+    covered = {id for type in ruled & outcomes.by_type.keys() for id in outcomes.by_type[type][1]}
     unheard = {id for id, one in outcomes.techniques.items() if not one.routed}
-    again = {
-        id
-        for id, one in outcomes.techniques.items()
-        if {held.name for held in one.held_by} & {rule.name for rule in rules}
-    }
+    again = {id for id, one in outcomes.techniques.items() if one.held_by.keys() & {rule.name for rule in rules}}
     assert spots.keys() == covered | unheard | again
-    assert {id for id, spot in spots.items() if spot.is_unheard} == unheard
+    assert {id for id, spot in spots.items() if spot.outcome.is_unheard} == unheard
     assert list(spots) == sorted(spots)
