@@ -26,7 +26,7 @@ What several judges ask stands beside them.
 What is no file comes as documents, too.
 
     asking/         Azure and clusters, asked by the gate itself instead of by people
-    stored          what the router itself knows, out of its state
+    stored          what the router itself knows, out of its state, and its facts
 
 What is expected stands in rules/coverage.yaml.
 

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from router.coverage.cut_lists import ListPage, page_of_answer, page_of_kubernetes, page_of_rows
-from router.coverage.fields import find, find_list, find_text
+from router.coverage.fields import find, find_list, find_text, find_truth
 from router.domain.errors import BadFile
 from router.domain.resources import parse_resource_id
 
@@ -60,6 +60,19 @@ class Item:
         properties = find(self.body, "properties")
         found = find(properties, *path) if isinstance(properties, Mapping) else None
         return found if found is not None else find(self.body, *path)
+
+    def text(self, *path: str) -> str | None:
+        """The text or the number there, without blanks around it; None where there is nothing else."""
+        return find_text(self.find(*path))
+
+    def word(self, *path: str) -> str | None:
+        """The text there in lower case, as words of Azure's own count in any."""
+        text = self.text(*path)
+        return text.lower() if text is not None else None
+
+    def truth(self, *path: str) -> bool | None:
+        """Whether the value there is true; None where it is neither true nor false."""
+        return find_truth(self.find(*path))
 
 
 def kubernetes_kind(body: Mapping[str, object]) -> str | None:

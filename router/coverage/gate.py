@@ -14,9 +14,9 @@ from router.coverage.expected.manifest import CoverageManifest
 from router.coverage.facts import CoverageFact, Facts
 from router.coverage.judges.alerts import last_drills
 from router.coverage.readers import read_facts
-from router.coverage.readers.router_records import DrillFact
 from router.coverage.recommendations import SubscriptionPosture, judge_posture
 from router.coverage.sources import ReportedSource, reported_sources
+from router.coverage.stored import DrillFact
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,7 +13,7 @@ from router.coverage.expected.manifest import HEARD_WITHIN
 from router.coverage.facts import Facts, ResourceFact
 from router.coverage.fields import parse_time
 from router.coverage.readers.machines import EndpointFact, MachineFact, SensorHealthFact
-from router.coverage.readers.router_records import StoredTagsFact
+from router.coverage.stored import StoredTagsFact
 from router.coverage.verdicts import CoverageEvidence
 from router.coverage.workloads import ARC_MACHINE, OFF_MACHINES, excluding
 from router.domain.clocks import is_plausible

@@ -20,7 +20,7 @@ from router.coverage.fields import parse_time
 from router.coverage.plans.answers import PlanAnswers, answers_about
 from router.coverage.plans.table import PLANS, DefenderPlan, plan_names
 from router.coverage.readers.plans import PlanFact
-from router.coverage.readers.router_records import SourceFact
+from router.coverage.stored import SourceFact
 from router.coverage.verdicts import CoverageEvidence
 from router.domain.clocks import is_possible
 from router.domain.coverage import WorkloadKind

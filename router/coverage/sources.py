@@ -10,8 +10,8 @@ from router.coverage.assess import Assessed
 from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest
 from router.coverage.expected.sources import ExpectedSource, SilenceExcuses, expected_sources
 from router.coverage.facts import Facts
-from router.coverage.readers.router_records import EVERY_SOURCE, SourceFact, WatchFact
 from router.coverage.recommendations import find_healthy_rows
+from router.coverage.stored import EVERY_SOURCE, SourceFact, WatchFact
 from router.coverage.verdicts import CoverageException
 from router.domain.clocks import is_possible
 from router.domain.coverage import WorkloadKind

@@ -1,20 +1,27 @@
-"""What the router itself knows, as documents of the gate: what messages said, when sources were last heard of, drills. Pure.
+"""What the router itself knows: when sources were last heard of, what came of drills, tags, and what messages said. Pure.
 
-All that one state holds is one document in a report: of an estate there may be thousands of facts.
+A state gives it as documents of the gate, all of one name: of an estate there may be thousands of facts. A drill prints one.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
+from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import cast
 
 from router.coverage.documents import CoverageDocument, Item, Refusal
-from router.coverage.workloads import OFF_CLUSTERS, OFF_MACHINES, excluding
+from router.coverage.facts import CoverageFact, item_source, subscription_subject
+from router.coverage.fields import find, find_list, find_text, find_time, objects_at
+from router.coverage.verdicts import CoverageEvidence
+from router.coverage.workloads import OFF_CLUSTERS, OFF_MACHINES, excluding, subscription_fact
+from router.domain.coverage_sources import CoverageSourceKind, LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.source_turns import KnownSource
-from router.store.documents import TagsById, find_tags_in, find_watch
+from router.domain.readable import timestamp
+from router.domain.source_turns import KnownSource, SourceWatch
+from router.store.documents import find_tags_in, find_watch
 
 READ_KINDS = (DocumentKind.FACT, DocumentKind.TAGS, DocumentKind.SILENT_SOURCES)
 """The kinds of stored documents that say something of coverage."""
@@ -52,33 +59,168 @@ def documents_of_state(
 
 def _document(name: str, stored: StoredDocument, since: Mapping[str, datetime]) -> CoverageDocument:
     where = f"{name} {stored.id}"
-    items: Iterable[Item] | None = None
+    items: list[Item] | None = None
     if stored.kind is DocumentKind.TAGS:
-        items = None if (tags := find_tags_in(stored)) is None else _tag_items(name, tags)
+        if (tags := find_tags_in(stored)) is not None:
+            # Those that keep a sensor off: of an estate few of a hundred thousand.
+            items = [
+                Item(
+                    body={KEY: TAGS, "resource": id, "tags": {**one.tags}},
+                    document=f"{name} tags of {id}",
+                    known_at=one.read.isoformat(),
+                )
+                for id, one in tags.items()
+                if excluding(one.tags, OFF_CLUSTERS | OFF_MACHINES)
+            ]
     elif stored.kind is DocumentKind.SILENT_SOURCES:
         if (watch := find_watch(stored)) is not None:
             body = {KEY: WATCH, WATCH: watch, "since": since}
             items = [Item(body=body, document=where, known_at=watch.taken.isoformat())]
     else:
         with suppress(ValueError, RecursionError):
-            items = _items(where, json.loads(stored.body))
+            value = json.loads(stored.body)
+            # Many objects, or one alone. They say what was heard, and never that it is all there is.
+            listed = value if isinstance(value, list) else [value]
+            at = [f"{where} [{number}]" if isinstance(value, list) else where for number in range(len(listed))]
+            found = zip(listed, at, strict=True)
+            items = [Item(body=one, document=at, known_at=NO_INSTANT) for one, at in found if isinstance(one, Mapping)]
     if items is None:
         return CoverageDocument(name=name, refusals=(Refusal(where, f"{stored.id} is damaged and cannot be read"),))
     return CoverageDocument(name=name, items=tuple(items))
 
 
-def _tag_items(name: str, tags: TagsById) -> Iterator[Item]:
-    """The tags of the resources that have one which keeps a sensor off: of an estate few of a hundred thousand."""
-    for id, one in tags.items():
-        if excluding(one.tags, OFF_CLUSTERS | OFF_MACHINES):
-            body = {KEY: TAGS, "resource": id, "tags": dict(one.tags)}
-            yield Item(body=body, document=f"{name} tags of {id}", known_at=one.read.isoformat())
+EVERY_SOURCE = "sources"
+"""What facts about all sources are found under."""
+
+_LONGEST = 1_000_000
+"""Seconds from which on a hop cannot have taken that long."""
 
 
-def _items(where: str, value: object) -> Iterator[Item]:
-    """The objects of a body: a list of them, or one alone. They say what was heard, and never that it is all there is."""
-    listed: Iterable[object] = value if isinstance(value, list) else [value]
-    for number, one in enumerate(listed):
-        if isinstance(one, Mapping):
-            at = f"{where} [{number}]" if isinstance(value, list) else where
-            yield Item(body=one, document=at, known_at=NO_INSTANT)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceFact(CoverageFact):
+    """When a source was last heard of; the instants need not be possible. The subject of a plan or an owner is its own id."""
+
+    heard: LastHeard
+
+    def shows(self, field: str, instant: datetime) -> CoverageEvidence:
+        """The evidence that it was heard of then, which is when that was known."""
+        at = timestamp(instant)
+        return CoverageEvidence(self.source.document, field, at, known_at=at)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WatchFact(CoverageFact):
+    """From when on the sweep counts the silence of sources at the earliest; of those that were never heard of, by their ids."""
+
+    subject: str = EVERY_SOURCE
+    anew: datetime
+    since: Mapping[str, datetime]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredTagsFact(CoverageFact):
+    """The tags of a resource as they were read once: they prove neither that it is still there nor that it has no others."""
+
+    tags: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class DrillStep:
+    """A hop of a drill or a destination; without seconds it did not come to its end, or does not say it."""
+
+    name: str
+    seconds: float | None
+    verdict: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DrillFact(CoverageFact):
+    """What came of a drill in a subscription.
+
+    Attributes:
+        exercise: what was raised: the bundle of sample alerts, else the plan.
+        cluster: the context of the cluster whose test alert was raised.
+        machine: the id of the machine on which one was raised.
+        verdict: `passed`, `failed` or `not proven`.
+        failed_hop: the hop that nothing came over.
+        left_out: the names of the destinations that it was not to prove.
+    """
+
+    subject: str
+    exercise: str
+    cluster: str | None
+    machine: str | None
+    ended: datetime | None
+    verdict: str
+    reason: str
+    failed_hop: str | None
+    hops: tuple[DrillStep, ...]
+    destinations: tuple[DrillStep, ...]
+    left_out: tuple[str, ...]
+
+    @property
+    def about(self) -> str:
+        """What it was about, in words."""
+        within = self.cluster or self.machine
+        return f"{self.exercise or 'an unnamed bundle'}{f' at {within}' if within else ''}"
+
+
+def read_own_object(item: Item) -> Iterator[CoverageFact]:
+    """What an object says that the router wrote; nothing where it does not say of what."""
+    match find_text(item.body, KEY):
+        case value if value == SOURCE:
+            yield from _source(item)
+        case value if value == WATCH and isinstance(watch := item.body.get(WATCH), SourceWatch):
+            since = cast("Mapping[str, datetime]", item.body["since"])
+            yield WatchFact(anew=watch.anew, since=since, source=item_source(item))
+        case value if value == DRILL:
+            yield from _drill(item)
+        case value if value == TAGS:
+            resource, tags = find_text(item.body, "resource"), find(item.body, "tags")
+            if resource and isinstance(tags, Mapping):
+                texts = {str(name): str(value) for name, value in tags.items()}
+                yield StoredTagsFact(subject=resource.lower(), tags=texts, source=item_source(item))
+
+
+def _source(item: Item) -> Iterator[CoverageFact]:
+    heard = item.body.get(SOURCE)
+    if isinstance(heard, LastHeard):
+        match heard.source.kind:
+            case CoverageSourceKind.SUBSCRIPTION:
+                subject = subscription_subject(heard.source.subject)
+            case CoverageSourceKind.CLUSTER | CoverageSourceKind.WORKLOAD:
+                subject = heard.source.subject
+            case _:
+                subject = heard.source.id
+        yield SourceFact(subject=subject, heard=heard, source=item_source(item))
+
+
+def _drill(item: Item) -> Iterator[CoverageFact]:
+    body = item.body
+    subscription, verdict = find_text(body, "subscription"), (find_text(body, "verdict") or "").lower()
+    if not subscription or not verdict:
+        return
+    name = subscription.lower().removeprefix("/subscriptions/")
+    ended = find_text(body, "ended") or NO_INSTANT
+    yield subscription_fact(name, item_source(item))
+    yield DrillFact(
+        subject=subscription_subject(name),
+        exercise=find_text(body, "bundle") or find_text(body, "plan") or "",
+        cluster=find_text(body, "cluster"),
+        machine=find_text(body, "machine"),
+        ended=find_time(body, "ended"),
+        verdict=verdict,
+        reason=find_text(body, "reason") or "",
+        failed_hop=find_text(body, "failed_hop"),
+        hops=tuple(_step(one, "hop") for one in objects_at(body, "hops")),
+        destinations=tuple(_step(one, "name") for one in objects_at(body, "destinations")),
+        left_out=tuple(str(one) for one in find_list(body, "left_out") or ()),
+        source=replace(item_source(item, ended), known_at=ended),
+    )
+
+
+def _step(step: Mapping[str, object], name: str) -> DrillStep:
+    seconds = find(step, "seconds")
+    if not isinstance(seconds, int | float) or isinstance(seconds, bool) or not 0 <= seconds < _LONGEST:
+        seconds = None
+    return DrillStep(find_text(step, name) or "", seconds, find_text(step, "verdict"))

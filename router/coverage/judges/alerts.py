@@ -14,8 +14,8 @@ from datetime import UTC, datetime, timedelta
 from router.coverage.drill.subjects import LINUX_SIGNAL, WINDOWS_SIGNAL
 from router.coverage.facts import CoverageCase, ResourceFact, age_words
 from router.coverage.readers.messages import AlertFact
-from router.coverage.readers.router_records import DrillFact, SourceFact
 from router.coverage.remedies import command_line
+from router.coverage.stored import DrillFact, SourceFact
 from router.coverage.verdicts import CoverageState, Verdict, covered, gap, unknown
 from router.domain.clocks import is_possible
 from router.domain.coverage import Rung, WorkloadKind

@@ -16,10 +16,10 @@ from typing import NamedTuple
 
 from router.coverage.expected.manifest import ExpectedExport
 from router.coverage.facts import CoverageCase, age_words
-from router.coverage.readers.router_records import SourceFact
 from router.coverage.readers.subscriptions import AutomationFact, ExportRule, NoAutomationsFact
 from router.coverage.remedies import list_command
 from router.coverage.remedies import rest as rest_line
+from router.coverage.stored import SourceFact
 from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, unknown
 from router.domain.coverage import Rung
 

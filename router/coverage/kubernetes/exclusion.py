@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from router.coverage.facts import CoverageCase, ResourceFact
 from router.coverage.kubernetes.mends import delete_tag
-from router.coverage.readers.router_records import StoredTagsFact
+from router.coverage.stored import StoredTagsFact
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload, not_coverable
 from router.coverage.workloads import OFF_CLUSTERS, excluding
 

@@ -7,8 +7,8 @@ from collections.abc import Callable, Iterator, Mapping
 from router.coverage.documents import CoverageDocument, Item
 from router.coverage.facts import CoverageFact
 from router.coverage.fields import find_text
-from router.coverage.readers import clusters, kubernetes, machines, messages, plans, router_records, subscriptions
-from router.coverage.stored import KEY
+from router.coverage.readers import clusters, kubernetes, machines, messages, plans, subscriptions
+from router.coverage.stored import KEY, read_own_object
 from router.coverage.workloads import RESOURCE_KINDS, resource_fact
 
 type Reader = Callable[[Item], Iterator[CoverageFact]]
@@ -64,7 +64,7 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
     if item.kind:
         yield from kubernetes.facts_in(item)
     elif find_text(item.body, KEY) is not None:
-        yield from router_records.read_own_object(item)
+        yield from read_own_object(item)
     elif item.type:
         yield from _BY_TYPE[item.type](item) if item.type in _BY_TYPE else ()
     else:

@@ -18,21 +18,14 @@ from router.coverage.workloads import ARC_MACHINE, MACHINES, SCALE_SET, VIRTUAL_
 from router.domain.coverage import WorkloadKind
 from router.domain.resources import parse_resource_id
 
-_ENDPOINT_PUBLISHER = "microsoft.azure.azuredefenderforservers"
-_ENDPOINT_TYPES = ("mde.linux", "mde.windows")
-_SQL_PUBLISHER = "microsoft.azure.azuredefenderforsql"
-_SQL_TYPES = ("advancedthreatprotection.windows",)
-_SQL_NAMES = (*_SQL_TYPES, "microsoftdefenderforsql")
+_ENDPOINT = ("microsoft.azure.azuredefenderforservers", ("mde.linux", "mde.windows"))
+_SQL = ("microsoft.azure.azuredefenderforsql", ("advancedthreatprotection.windows", "microsoftdefenderforsql"))
+"""The publishers of Defender's extensions, and their types, which are their names, too; the last one of SQL is a name alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineFact(CoverageFact):
-    """What a machine's own document says besides what every resource's says; None for what it does not say.
-
-    Attributes:
-        connection: how Azure Arc last saw it: `connected`, `disconnected`, `expired` or `error`.
-        scale_set: the scale set that it belongs to, in lower case.
-    """
+    """How Azure Arc last saw a machine, as `connected`, and the scale set that it belongs to; None for what is not said."""
 
     connection: str | None
     scale_set: str | None
@@ -40,12 +33,7 @@ class MachineFact(CoverageFact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScaleSetFact(CoverageFact):
-    """What the document of a scale set says; None for what it does not say.
-
-    Attributes:
-        is_flexible: whether its instances are virtual machines of their own.
-        capacity: how many instances it is to have.
-    """
+    """Whether the instances of a scale set are machines of their own, and how many it is to have; None for what is not said."""
 
     subject: str
     is_flexible: bool | None
@@ -74,30 +62,20 @@ class ExtensionFact(CoverageFact):
     @property
     def is_endpoint(self) -> bool:
         """Whether it brings Defender for Endpoint."""
-        return self._is(_ENDPOINT_PUBLISHER, _ENDPOINT_TYPES, _ENDPOINT_TYPES)
+        publisher, names = _ENDPOINT
+        return (self.type or self.name.lower()) in names and self.publisher in (None, publisher)
 
     @property
     def is_sql(self) -> bool:
         """Whether it brings Defender for SQL."""
-        return self._is(_SQL_PUBLISHER, _SQL_TYPES, _SQL_NAMES)
-
-    @property
-    def is_defender(self) -> bool:
-        """Whether it is one of Defender's."""
-        return self.is_endpoint or self.is_sql
-
-    def _is(self, publisher: str, types: tuple[str, ...], names: tuple[str, ...]) -> bool:
-        fits = self.type in types if self.type is not None else self.name.lower() in names
-        return fits and self.publisher in (None, publisher)
+        publisher, names = _SQL
+        is_one = self.type == names[0] if self.type is not None else self.name.lower() in names
+        return is_one and self.publisher in (None, publisher)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AbsentExtensionsFact(CoverageFact):
-    """That a machine lacks an extension of Defender's.
-
-    Attributes:
-        others: the names of all extensions that it has; None where only one of Defender's was asked for.
-    """
+    """That a machine lacks an extension of Defender's; the names of all that it has, None where only one was asked for."""
 
     lacks_endpoint: bool
     lacks_sql: bool
@@ -126,12 +104,7 @@ class SensorHealthFact(CoverageFact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EndpointFact(CoverageFact):
-    """What Defender for Endpoint says of a device, and in `source` when that last reported.
-
-    Attributes:
-        health: `active`, `inactive` and others; None where that is not said.
-        onboarding: `onboarded`, `canbeonboarded` and others; None where that is not said.
-    """
+    """What Defender for Endpoint says of a device, as `active` and `onboarded`, and in `source` when that last reported."""
 
     health: str | None
     onboarding: str | None
@@ -139,12 +112,7 @@ class EndpointFact(CoverageFact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SqlHostFact(CoverageFact):
-    """Where a SQL Server runs, and in `source` when Azure Arc last saw its protection.
-
-    Attributes:
-        machine: the machine in lower case; None where that is not said.
-        protection: `protected`, `unprotected` or `unknown`; None where it is not of Azure Arc.
-    """
+    """Where a SQL Server runs, and whether Azure Arc saw it `protected`, in `source` when; None for what is not said."""
 
     machine: str | None
     protection: str | None
@@ -155,24 +123,21 @@ def read_machine(item: Item) -> Iterator[CoverageFact]:
     fact = resource_fact(item, WorkloadKind.MACHINE, is_stopped=_is_stopped(item), system=_system(item))
     if fact is None:
         return
-    yield replace(fact, time=find_text(item.find("timeCreated")))
+    yield replace(fact, time=item.text("timeCreated"))
     yield from _nested_extensions(item, fact.subject)
     if item.type == SCALE_SET:
-        mode = (find_text(item.find("orchestrationMode")) or "").lower()
         yield ScaleSetFact(
             subject=fact.subject,
-            is_flexible={"flexible": True, "uniform": False}.get(mode),
+            is_flexible={"flexible": True, "uniform": False}.get(item.word("orchestrationMode") or ""),
             capacity=find_count(item.body, "sku", "capacity"),
             source=item_source(item),
         )
         return
-    status = find_text(item.find("status"))
-    scale_set = find_text(item.find("virtualMachineScaleSet", "id"))
     yield MachineFact(
         subject=fact.subject,
-        connection=status.lower() if status and item.type == ARC_MACHINE else None,
-        scale_set=scale_set.lower() if scale_set else None,
-        source=item_source(item, find_text(item.find("lastStatusChange"))),
+        connection=item.word("status") if item.type == ARC_MACHINE else None,
+        scale_set=item.word("virtualMachineScaleSet", "id"),
+        source=item_source(item, item.text("lastStatusChange")),
     )
 
 
@@ -217,7 +182,8 @@ def absent_extensions(items: Iterable[Item]) -> Iterator[AbsentExtensionsFact]:
             subject = machine or (item.id or "").lower().rstrip("/")
             first.setdefault(subject, item)
             listed.setdefault(subject, []).extend([_extension(item, machine)] if machine is not None else ())
-    kinds = {parse_resource_id(one.subject).type for some in listed.values() for one in some if not one.is_defender}
+    others = (one for some in listed.values() for one in some if not one.is_endpoint and not one.is_sql)
+    kinds = {parse_resource_id(one.subject).type for one in others}
     for subject, extensions in listed.items():
         if parse_resource_id(subject).type in kinds:
             yield replace(_absent(first[subject], subject, extensions), others=tuple(one.name for one in extensions))
@@ -254,20 +220,23 @@ def _machine_id(item: Item) -> str | None:
 def _extension(item: Item, machine: str) -> ExtensionFact:
     type = find_text(item.body, "properties", "type") or find_text(item.body, "typePropertiesType")
     view = item.find("instanceView")
-    statuses = [*objects_at(view, "statuses"), *objects_at({"one": [find(view, "status")]}, "one")]
+    own = find(view, "status")
+    statuses = [*objects_at(view, "statuses"), *([own] if isinstance(own, Mapping) else ())]
     failed = [one for one in statuses if "/failed" in (find_text(one, "code") or "").lower()]
-    code, message = _outcome([*failed, *statuses][:1])
-    bound_to = find_text(item.find("settings"), "azureResourceId")
+    first = next(iter([*failed, *statuses]), None)
+    message = find_text(first, "message") or ""
+    code = _EXIT.search(message) or _CODE.search(find_text(first, "code") or "")
+    bound_to = item.word("settings", "azureResourceId")
     return ExtensionFact(
         subject=machine,
         name=find_text(item.body, "name") or (item.id or "").rstrip("/").rpartition("/")[2],
         type=type.lower() if type else None,
-        publisher=(find_text(item.find("publisher")) or "").lower() or None,
-        state="failed" if failed else _state(find_text(item.find("provisioningState"))),
+        publisher=item.word("publisher"),
+        state="failed" if failed else _state(item.text("provisioningState")),
         field="properties.instanceView.statuses" if failed else "properties.provisioningState",
-        code=code,
+        code=int(code[1]) if code else None,
         message=message,
-        bound_to=bound_to.lower().rstrip("/") if bound_to else None,
+        bound_to=bound_to.rstrip("/") if bound_to else None,
         source=item_source(item),
     )
 
@@ -281,16 +250,6 @@ _EXIT = re.compile(
 )
 _CODE = re.compile(r"/failed/(\d{1,3})$", re.IGNORECASE)
 
-
-def _outcome(statuses: list[Mapping[str, object]]) -> tuple[int | None, str]:
-    """The exit code and the words of a status."""
-    for one in statuses:
-        message = find_text(one, "message") or ""
-        found = _EXIT.search(message) or _CODE.search(find_text(one, "code") or "")
-        return int(found[1]) if found else None, message
-    return None, ""
-
-
 _POWER = {
     **dict.fromkeys(("deallocated", "deallocating", "stopped", "stopping", "hibernated"), True),
     **dict.fromkeys(("running", "starting"), False),
@@ -302,7 +261,7 @@ def _is_stopped(item: Item) -> bool | None:
     codes = [find_text(one, "code") for one in objects_at(item.find("instanceView"), "statuses")]
     texts = (
         *(code for code in codes if code and code.lower().startswith("powerstate/")),
-        find_text(item.find("extended", "instanceView", "powerState", "code")),
+        item.text("extended", "instanceView", "powerState", "code"),
         find_text(item.body, "powerState"),
     )
     words = (re.split(r"[/ ]", text.lower())[-1] for text in texts if text)
@@ -313,11 +272,11 @@ def _system(item: Item) -> str | None:
     """Its system, by its disk or what Azure Arc says."""
     machine = item.find("virtualMachineProfile") or item.body
     for body in (item.find("storageProfile"), find(machine, "storageProfile")):
-        said = (find_text(body, "osDisk", "osType") or "").lower()
-        if said in ("linux", "windows"):
-            return said
-    said = (find_text(item.find("osType")) or find_text(item.find("osName")) or "").lower()
-    return "windows" if said.startswith("windows") else "linux" if said else None
+        system = (find_text(body, "osDisk", "osType") or "").lower()
+        if system in ("linux", "windows"):
+            return system
+    system = item.word("osType") or item.word("osName") or ""
+    return "windows" if system.startswith("windows") else "linux" if system else None
 
 
 def read_sql_machine(item: Item) -> Iterator[CoverageFact]:
@@ -325,12 +284,12 @@ def read_sql_machine(item: Item) -> Iterator[CoverageFact]:
     if (fact := resource_fact(item, WorkloadKind.SQL_ON_MACHINE)) is None:
         return
     yield fact
-    machine = find_text(item.find("virtualMachineResourceId")) or find_text(item.find("containerResourceId"))
+    machine = item.word("virtualMachineResourceId") or item.word("containerResourceId")
     yield SqlHostFact(
         subject=fact.subject,
-        machine=machine.lower().rstrip("/") if machine else None,
-        protection=(find_text(item.find("azureDefenderStatus")) or "").lower() or None,
-        source=item_source(item, find_text(item.find("azureDefenderStatusLastUpdated"))),
+        machine=machine.rstrip("/") if machine else None,
+        protection=item.word("azureDefenderStatus"),
+        source=item_source(item, item.text("azureDefenderStatusLastUpdated")),
     )
 
 

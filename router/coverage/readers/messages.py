@@ -18,7 +18,7 @@ from router.coverage.facts import (
     item_source,
     subscription_subject,
 )
-from router.coverage.fields import find, find_text, find_time, find_truth, objects_at
+from router.coverage.fields import find, find_text, find_time, objects_at
 from router.coverage.stored import NO_INSTANT
 from router.coverage.workloads import SCOPES, named_resource, subscription_fact
 from router.domain.catalogue import NO_SUBSCRIPTION, SAMPLE_GROUP, SAMPLE_NAME, SAMPLE_TITLE, SAMPLE_TYPE
@@ -51,16 +51,15 @@ def read_assessment(item: Item) -> Iterator[CoverageFact]:
     """What it says; nothing where its id hangs on no resource, or it names another one, or says no status that is known."""
     id = item.id or ""
     resource = scope_of_assessment(id)
-    code = (find_text(item.find("status", "code")) or "").lower()
+    code = item.word("status", "code")
     if not resource or code not in ("healthy", "unhealthy", "notapplicable"):
         return
     details = item.find("resourceDetails")
     if any(names_another(resource, find_text(details, name)) for name in _IDS):
         return
     key = id.rpartition("/")[2].lower()
-    title = find_text(item.find("displayName")) or find_text(item.find("metadata", "displayName")) or ""
-    type = find_text(item.find("metadata", "assessmentType")) or find_text(item.find("assessmentType"))
-    known = find_proving(key, title, type)
+    title = item.text("displayName") or item.text("metadata", "displayName") or ""
+    known = find_proving(key, title, item.text("metadata", "assessmentType") or item.text("assessmentType"))
     if known is not None and known.retired is None:
         yield from _resource(item, resource, known)
     yield RecommendationFact(
@@ -69,7 +68,7 @@ def read_assessment(item: Item) -> Iterator[CoverageFact]:
         known=known,
         title=title,
         code=code,
-        cause=(find_text(item.find("status", "cause")) or "").lower(),
+        cause=item.word("status", "cause") or "",
         source=_source(item),
     )
 
@@ -86,7 +85,7 @@ def _resource(item: Item, resource: str, known: CoverageRecommendation) -> Itera
 
 def _source(item: Item) -> Source:
     """Where it stands; what a message said has `seen`, the instant at which one last said so."""
-    source = item_source(item, find_text(item.find("status", "statusChangeDate")))
+    source = item_source(item, item.text("status", "statusChangeDate"))
     seen = find(item.body, "seen")
     return source if seen is None else replace(source, known_at=find_text(item.body, "seen") or NO_INSTANT)
 
@@ -96,15 +95,14 @@ def read_alert(item: Item) -> Iterator[CoverageFact]:
 
     An alert is about resources of its own subscription. One without an id is Defender's only where it says so.
     """
-    product = (find_text(item.find("productName")) or "").lower()
-    provider = (find_text(item.find("providerName")) or "").lower()
+    product = item.word("productName")
     own = (parse_resource_id(item.id).subscription or "").lower()
     is_ours = product in _PRODUCTS or (not product and own)
-    if find_truth(item.find("isIncident")) is True or not is_ours or provider.startswith(_RULES):
+    if item.truth("isIncident") is True or not is_ours or (item.word("providerName") or "").startswith(_RULES):
         return
-    title = find_text(item.find("alertDisplayName")) or find_text(item.find("alertName")) or ""
-    type = find_text(item.find("alertType")) or title
-    written = next((text for name in _HAPPENED if (text := find_text(item.find(name)))), None)
+    title = item.text("alertDisplayName") or item.text("alertName") or ""
+    type = item.text("alertType") or title
+    written = next((text for name in _HAPPENED if (text := item.text(name))), None)
     time = next((found for name in _HAPPENED if (found := find_time(item.find(name)))), None)
     for resource in dict.fromkeys(_resources(item)):
         if not own or f"{resource}/".startswith(f"/subscriptions/{own}/"):
@@ -120,8 +118,8 @@ def read_alert(item: Item) -> Iterator[CoverageFact]:
 def _resources(item: Item) -> Iterator[str]:
     """The resources that it is about, in lower case; those of its entities may be another's."""
     listed = [find_text(one, "azureResourceId") for one in objects_at(item.find("resourceIdentifiers"))]
-    effective = find_text(item.find("extendedProperties"), "effectiveAzureResourceId")
-    for id in (*listed, find_text(item.find("associatedResource")), effective):
+    effective = item.text("extendedProperties", "effectiveAzureResourceId")
+    for id in (*listed, item.text("associatedResource"), effective):
         if id and id.startswith("/"):
             resource = id.lower().rstrip("/")
             yield resource
@@ -138,8 +136,8 @@ def _is_sample(item: Item, type: str, title: str, resource: str) -> bool:
     return (
         type.upper().startswith(SAMPLE_TYPE)
         or title.upper().startswith(SAMPLE_TITLE)
-        or (find_text(item.find("description")) or "").upper().startswith("THIS IS A SAMPLE ALERT")
-        or find_truth(item.find("isSample")) is True
+        or (item.text("description") or "").upper().startswith("THIS IS A SAMPLE ALERT")
+        or item.truth("isSample") is True
         or parts.subscription == NO_SUBSCRIPTION
         or (parts.resource_group == SAMPLE_GROUP and (parts.name or "").startswith(SAMPLE_NAME))
     )

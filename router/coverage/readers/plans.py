@@ -27,15 +27,12 @@ class PlanFact(CoverageFact):
     """What one answer of pricings says of a plan at a subscription or a resource; None for what it does not say.
 
     Attributes:
-        plan: the plan's name in lower case; `name` is as it is written.
+        plan: the plan's name in lower case, as those of extensions are; `name` is as it is written.
         tier: `free` or `standard`.
-        extensions: whether each extension is on, by its name in lower case.
         coverage: `fullycovered`, `partiallycovered` or `notcovered`; only of a subscription, and since api-version 2024-01-01.
-        is_inherited: whether a resource has it from its subscription.
-        failures: what went wrong with an extension when it was switched on, by its name in lower case; only the answer to that
-            request says it, and later ones show the extension as on.
-        exclusions: the tags, as `KEY=VALUE`, of resources that an extension leaves out, by its name in lower case.
-        free_for: what remains of the free trial, as it is written.
+        failures: what went wrong with an extension when it was switched on; only the answer to that request says it, and later
+            ones show the extension as on.
+        exclusions: the tags, as `KEY=VALUE`, of resources that an extension leaves out.
         is_enforced: whether no resource may differ from its subscription.
         shown: what shows the tier, where it is no answer of pricings.
     """
@@ -93,31 +90,28 @@ def read_pricing(item: Item) -> Iterator[CoverageFact]:
     if (found := find_scope(item.id, "/providers/microsoft.security/pricings/")) is None:
         return
     scope, name = found
-    extensions = {title.lower(): one for one in _extensions(item) if (title := find_text(one, "name"))}
-    remaining = find_text(item.find("freeTrialRemainingTime"))
+    listed = objects_at(_parsed(item.find("extensions")))
+    extensions = {title.lower(): one for one in listed if (title := find_text(one, "name"))}
+    remaining = item.text("freeTrialRemainingTime")
     yield PlanFact(
         subject=scope.lower(),
         plan=name.lower(),
         name=name,
-        tier=(find_text(item.find("pricingTier")) or "").lower() or None,
-        sub_plan=find_text(item.find("subPlan")),
+        tier=item.word("pricingTier"),
+        sub_plan=item.text("subPlan"),
         extensions={title: find_truth(one, "isEnabled") for title, one in extensions.items()},
-        coverage=(find_text(item.find("resourcesCoverageStatus")) or "").lower() or None,
-        is_inherited=find_truth(item.find("inherited")),
-        inherited_from=find_text(item.find("inheritedFrom")),
-        is_deprecated=find_truth(item.find("deprecated")) is True,
+        coverage=item.word("resourcesCoverageStatus"),
+        is_inherited=item.truth("inherited"),
+        inherited_from=item.text("inheritedFrom"),
+        is_deprecated=item.truth("deprecated") is True,
         failures={title: text for title, one in extensions.items() if (text := _failure(one)) is not None},
         exclusions={title: tags for title, one in extensions.items() if (tags := _exclusions(one))},
         free_for=None if remaining is None or _NOTHING.fullmatch(remaining) else remaining,
-        is_enforced=find_truth(item.find("enforce")),
-        managed_by=find_text(item.find("managedBy")),
+        is_enforced=item.truth("enforce"),
+        managed_by=item.text("managedBy"),
         source=item_source(item),
     )
     yield from scope_fact(item, scope)
-
-
-def _extensions(item: Item) -> list[Mapping[str, object]]:
-    return objects_at(_parsed(item.find("extensions")))
 
 
 def _failure(extension: Mapping[str, object]) -> str | None:
@@ -149,7 +143,7 @@ def read_setting(item: Item) -> Iterator[CoverageFact]:
         yield SettingFact(
             subject=subscription_subject(parts.subscription),
             name=parts.name.upper(),
-            is_enabled=find_truth(item.find("enabled")),
+            is_enabled=item.truth("enabled"),
             source=item_source(item),
         )
 
@@ -160,11 +154,11 @@ def read_storage_setting(item: Item) -> Iterator[CoverageFact]:
         return
     yield StorageSettingFact(
         subject=found[0].lower(),
-        is_enabled=find_truth(item.find("isEnabled")),
-        is_override=find_truth(item.find("overrideSubscriptionLevelSettings")),
+        is_enabled=item.truth("isEnabled"),
+        is_override=item.truth("overrideSubscriptionLevelSettings"),
         extensions={
-            "onuploadmalwarescanning": find_truth(item.find("malwareScanning", "onUpload", "isEnabled")),
-            "sensitivedatadiscovery": find_truth(item.find("sensitiveDataDiscovery", "isEnabled")),
+            "onuploadmalwarescanning": item.truth("malwareScanning", "onUpload", "isEnabled"),
+            "sensitivedatadiscovery": item.truth("sensitiveDataDiscovery", "isEnabled"),
         },
         source=item_source(item),
     )
@@ -175,6 +169,6 @@ def read_threat_protection(item: Item) -> Iterator[CoverageFact]:
     """The switch, and the account."""
     if (found := find_scope(item.id, "/providers/microsoft.security/advancedthreatprotectionsettings/")) is None:
         return
-    is_enabled = find_truth(item.find("isEnabled"))
+    is_enabled = item.truth("isEnabled")
     yield ThreatProtectionFact(subject=found[0].lower(), is_enabled=is_enabled, source=item_source(item))
     yield from scope_fact(item, found[0])

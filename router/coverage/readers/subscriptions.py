@@ -113,7 +113,7 @@ def read_subscription(item: Item) -> Iterator[CoverageFact]:
         yield ResourceTypesFact(subject=subscription_subject(subscription), types=types, source=item_source(item))
     if (id := _subscription_id(item)) is not None:
         name = find_text(item.body, "displayName") or find_text(item.body, "name") or id
-        state = (find_text(item.find("state")) or "").lower()
+        state = item.word("state")
         yield replace(subscription_fact(id, item_source(item), name), is_stopped=state in _STOPPED if state else None)
 
 
@@ -149,7 +149,7 @@ def read_automation(item: Item) -> Iterator[CoverageFact]:
         subject=subject,
         id=id,
         name=find_text(item.body, "name") or id.rpartition("/")[2],
-        is_enabled=find_truth(item.find("isEnabled")),
+        is_enabled=item.truth("isEnabled"),
         scopes=None
         if scopes is None
         else tuple(path.lower().rstrip("/") for one in scopes if (path := find_text(one, "scopePath"))),
@@ -193,7 +193,7 @@ def read_suppression_rule(item: Item) -> Iterator[CoverageFact]:
     id = (item.id or "").rstrip("/")
     if (subscription := parse_resource_id(id).subscription) is None:
         return
-    subject, modified = subscription_subject(subscription), find_text(item.find("lastModifiedUtc"))
+    subject, modified = subscription_subject(subscription), item.text("lastModifiedUtc")
     source = item_source(item, modified)
     yield subscription_fact(subscription, source)
     if id.lower().endswith(f"/providers/{item.type}"):
@@ -201,17 +201,17 @@ def read_suppression_rule(item: Item) -> Iterator[CoverageFact]:
         return
     ends = find_time(item.find("expirationDateUtc"))
     is_endless = ends is not None and ends.year >= _NEVER
-    written = find_text(item.find("expirationDateUtc")) or ""
+    written = item.text("expirationDateUtc") or ""
     yield SuppressionRuleFact(
         subject=subject,
         id=id.lower(),
         name=find_text(item.body, "name") or id.rpartition("/")[2],
-        alert_type=find_text(item.find("alertType")) or "",
-        state=(find_text(item.find("state")) or "").lower(),
+        alert_type=item.text("alertType") or "",
+        state=item.word("state") or "",
         ends=None if is_endless else ends,
         ends_written="" if is_endless else written,
         has_scope=_has_scope(item.find("suppressionAlertsScope")),
-        comment=find_text(item.find("comment")) or "",
+        comment=item.text("comment") or "",
         modified=modified or "",
         source=source,
     )
