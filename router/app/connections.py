@@ -55,12 +55,14 @@ def store_at(state: Path | PostgresqlAddress, settings: Settings, clock: Clock =
 
     The state's clock is `clock`, set right by a database's own.
     """
-    from router.store.postgresql import PostgresqlStore
-    from router.store.sqlite import StateFile
-
     if isinstance(state, Path):
+        from router.store.sqlite import StateFile
+
         return StateFile(state, clock)
-    return PostgresqlStore(connector_for(state, settings).connect, state.name, clock=clock)
+    connector = connector_for(state, settings)
+    from router.store.postgresql import PostgresqlStore
+
+    return PostgresqlStore(connector.connect, state.name, clock=clock)
 
 
 async def open_state(state: Path | PostgresqlAddress, settings: Settings) -> Store:

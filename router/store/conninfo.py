@@ -29,6 +29,9 @@ FORM = "postgresql://ROLE@HOST/DATABASE"
 
 _NO_ADDRESS = f"is no address of a database; write {FORM}, and other characters than letters and digits as %XX"
 
+_NO_SOCKET = "host: names no directory of a Unix socket; the name of a server stands behind the @"
+_NO_PORT = "port: stands behind the host, as HOST:PORT, or once behind the directory of a socket"
+
 TOKEN_SCOPES = {
     "postgres.database.azure.com": "https://ossrdbms-aad.database.windows.net/.default",
     "postgres.database.usgovcloudapi.net": "https://ossrdbms-aad.database.usgovcloudapi.net/.default",
@@ -48,16 +51,25 @@ logging.getLogger("psycopg").setLevel(logging.CRITICAL + 1)
 _PORT = 5432
 _PORTS = 65536
 
-_SESSION = {
-    "lock_timeout": "30s",
-    "idle_in_transaction_session_timeout": "60s",
-    "default_transaction_isolation": r"read\ committed",
-    "synchronous_commit": "on",
-    "client_min_messages": "warning",
-}
-"""What a session sets at its start, whatever is set for its role or its database."""
+_NO_FILE = "/dev/null/none"
+"""A file that cannot be there: without a name libpq would look for ~/.pgpass."""
 
-_PATIENCE: dict[str, str | int] = {
+_TOLD = {
+    "passfile": _NO_FILE,
+    "sslcertmode": "disable",
+    "gssencmode": "disable",
+    "client_encoding": "UTF8",
+    "application_name": "alert-router",
+    "options": " ".join(
+        f"-c {setting}"
+        for setting in (
+            "lock_timeout=30s",
+            "idle_in_transaction_session_timeout=60s",
+            r"default_transaction_isolation=read\ committed",
+            "synchronous_commit=on",
+            "client_min_messages=warning",
+        )
+    ),
     "connect_timeout": 10,
     "keepalives": 1,
     "keepalives_idle": 30,
@@ -65,7 +77,10 @@ _PATIENCE: dict[str, str | int] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 30_000,
 }
-"""How long a server that is gone is waited for: seconds, and milliseconds for what it does not acknowledge."""
+"""What libpq is told of each connection, so that it looks for nothing by itself, and a session is set up by us.
+
+A server that is gone is waited for some seconds, and some milliseconds for what it does not acknowledge.
+"""
 
 _ENDS_TRANSACTIONS = 170_000
 _END_TRANSACTIONS = "SET transaction_timeout = '120s'"
@@ -73,9 +88,6 @@ _END_TRANSACTIONS = "SET transaction_timeout = '120s'"
 
 Servers from 17 on end that transaction, too. An older one refuses a session that begins with a setting which it does not know.
 """
-
-_NO_FILE = "/dev/null/none"
-"""A file that cannot be there: without a name libpq would look for ~/.pgpass."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,50 +151,37 @@ def parse_address(text: str) -> PostgresqlAddress:
     """The address that a URL names; raises ValueError, whose text repeats nothing of it but names of parameters."""
     try:
         url = urlsplit(text)
-        host, port = url.hostname or "", url.port
+        port, host = url.port, unquote(url.hostname or "")
     except ValueError:
         raise ValueError(_NO_ADDRESS) from None
-    if url.scheme not in SCHEMES or not text.lower().startswith(f"{url.scheme}://") or url.fragment or port == 0:
-        raise ValueError(_NO_ADDRESS)
-    directory, port = _socket_in(url.query, port)
-    # A database or a role may have any characters, which are escaped in a URL.
-    role, database, host = unquote(url.username or ""), unquote(url.path.removeprefix("/")), directory or unquote(host)
-    password = unquote(url.password) if url.password else None
-    if (names := f"{role}{database}{host}{password}") != storable(names):
-        raise ValueError("holds a NUL, or bytes that are not UTF-8, which PostgreSQL takes in no name")
-    if directory and url.hostname:
-        raise ValueError("names a host twice; name it once")
-    if not role:
-        raise ValueError(f"names no role; write {FORM}")
-    if not database:
-        raise ValueError(f"names no database; write {FORM}")
-    if not host.startswith("/") and not is_host(host):
-        raise ValueError(f"names no host; write {FORM}")
-    if is_example(host):
-        raise ValueError(f"{host!r} ends in .example, which is nobody's and never asked; name your own")
-    return PostgresqlAddress(host=host, port=port or _PORT, database=database, role=role, password=password)
-
-
-def _socket_in(query: str, port: int | None) -> tuple[str | None, int | None]:
-    """The directory and the port that the parameters of a URL name."""
-    pairs = parse_qsl(query, keep_blank_values=True)
+    pairs = parse_qsl(url.query, keep_blank_values=True)
     given = dict(pairs)
-    if len(given) < len(pairs):
-        raise ValueError("names a parameter twice; name it once")
-    if given.pop("sslmode", "verify-full") != "verify-full":
-        raise ValueError("sslmode: is verify-full beyond this machine, and cannot be another one; leave it out")
-    directory, of_socket = given.pop("host", None), given.pop("port", None)
-    for name in given:
-        raise ValueError(f"{name}: is no parameter that an address may have; leave it out")
-    if directory is not None and not directory.startswith("/"):
-        raise ValueError("host: names no directory of a Unix socket; the name of a server stands behind the @")
-    if of_socket is None:
-        return directory, port
-    if directory is None or port is not None:
-        raise ValueError("port: stands behind the host, as HOST:PORT, or once behind the directory of a socket")
-    if not (of_socket.isdecimal() and of_socket.isascii() and 0 < int(of_socket) < _PORTS):
-        raise ValueError("port: is no number of a port")
-    return directory, int(of_socket)
+    mode, directory, beside = given.pop("sslmode", "verify-full"), given.pop("host", None), given.pop("port", None)
+    # A database or a role may have any characters, which are escaped in a URL.
+    role, database = unquote(url.username or ""), unquote(url.path.removeprefix("/"))
+    password = unquote(url.password) if url.password else None
+    names, host = f"{role}{database}{host}{directory}{password}", directory or host
+    is_url = url.scheme in SCHEMES and text.lower().startswith(f"{url.scheme}://")
+    is_number = beside is None or (beside.isdecimal() and beside.isascii() and 0 < int(beside) < _PORTS)
+    for is_wrong, words in (
+        (not is_url or url.fragment or port == 0, _NO_ADDRESS),
+        (len({name for name, _ in pairs}) < len(pairs), "names a parameter twice; name it once"),
+        (mode != "verify-full", "sslmode: is verify-full beyond this machine, and cannot be another one; leave it out"),
+        (given, f"{next(iter(given), '')}: is no parameter that an address may have; leave it out"),
+        (directory is not None and not directory.startswith("/"), _NO_SOCKET),
+        (beside is not None and (directory is None or port is not None), _NO_PORT),
+        (not is_number, "port: is no number of a port"),
+        (names != storable(names), "holds a NUL, or bytes that are not UTF-8, which PostgreSQL takes in no name"),
+        (directory and url.hostname, "names a host twice; name it once"),
+        (not role, f"names no role; write {FORM}"),
+        (not database, f"names no database; write {FORM}"),
+        (not host.startswith("/") and not is_host(host), f"names no host; write {FORM}"),
+        (is_example(host), f"{host!r} ends in .example, which is nobody's and never asked; name your own"),
+    ):
+        if is_wrong:
+            raise ValueError(words)
+    port = port or (int(beside) if beside is not None else _PORT)
+    return PostgresqlAddress(host=host, port=port, database=database, role=role, password=password)
 
 
 @dataclass(frozen=True, slots=True)
@@ -216,31 +215,17 @@ class Connector:
 
 
 def conninfo(address: PostgresqlAddress, password: str | None, ca_file: str | None) -> dict[str, Any]:
-    """All that libpq is told, so that it looks for nothing by itself: no file in the home directory, and no default."""
+    """Return all that libpq is told."""
     tls = {"sslmode": "prefer"} if address.is_here else {"sslmode": "verify-full", "sslrootcert": ca_file or _NO_FILE}
-    return {
-        "host": address.host,
-        "port": address.port,
-        "dbname": address.database,
-        "user": address.role,
-        "password": password,
-        "passfile": _NO_FILE,
-        "sslcertmode": "disable",
-        "gssencmode": "disable",
-        "client_encoding": "UTF8",
-        "application_name": "alert-router",
-        "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
-        **tls,
-        **_PATIENCE,
-    }
+    server = {"host": address.host, "port": address.port, "dbname": address.database}
+    return {**server, "user": address.role, "password": password, **tls, **_TOLD}
 
 
 def _words_for(fault: Exception, password: str | None) -> str:
     """What kept a connection from being opened, in one line, without what the server was told."""
     lines = str(fault).strip().splitlines() or [type(fault).__name__]
     # Of several addresses of a host the last one's fault is first; what a server says stands behind its severity.
-    said = lines[0].removeprefix("connection failed: ").removeprefix("connection is bad: ")
-    said = said.rpartition(" failed: ")[2] if said.startswith("connection to server") else said
+    said = re.sub("^(connection (failed|is bad): )?(connection to server.* failed: )?", "", lines[0])
     said = said.replace(
         "fe_sendauth: no password supplied", "FATAL: asks for a password; ALERT_ROUTER_STATE may hold it"
     )

@@ -20,7 +20,6 @@ REMEDY = "name another directory with --state"
 FILES = (
     "router.db", "router.db-wal", "router.db-shm", "router.db-journal", "router.lock", "router.commit",
 )  # fmt: skip
-_OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
 def holds_state(directory: Path) -> bool:
@@ -29,10 +28,9 @@ def holds_state(directory: Path) -> bool:
 
 
 def make_private(directory: Path) -> None:
-    """Makes a state's directory where it is missing, and takes away what others may do there; raises BadFile.
+    """Make a state's directory where it is missing, and narrow the files of a state that is there; raises BadFile.
 
-    A directory is narrowed if it is the state's alone. One that is shared stays as it is, and the state's files in it are
-    narrowed; no state is begun in one where all may write.
+    A directory that is there stays as it is. Where all may write no state is begun; an empty one of ours is closed to others.
     """
     try:
         directory.mkdir(mode=0o700, parents=True)
@@ -43,10 +41,16 @@ def make_private(directory: Path) -> None:
     except OSError as fault:
         raise BadFile(f"{directory}: cannot hold the state: {fault.strerror}; {REMEDY}") from fault
     try:
-        if _is_open_to_others(directory):
-            _narrow(directory)
+        found = directory.stat()
+        if found.st_mode & stat.S_IWOTH and not (directory / "router.db").exists():
+            if found.st_uid != os.geteuid() or any(directory.iterdir()):
+                raise BadFile(
+                    f"{directory}: anybody may write there, so no state is begun in it; "
+                    f"name a directory of its own with --state, such as {directory / 'alert-router'}"
+                )
+            directory.chmod(0o700)
         for file in (directory / name for name in FILES):
-            if file.is_file() and _is_open_to_others(file):
+            if file.is_file() and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
                 file.chmod(0o600)
     except OSError as fault:
         where = fault.filename or directory
@@ -54,7 +58,7 @@ def make_private(directory: Path) -> None:
 
 
 def open_private(path: Path, flags: int = 0) -> int:
-    """A file beside or of the database that only its owner can read, made where it is missing; raises OSError."""
+    """Open a file that only its owner can read, made where it is missing; raises OSError."""
     is_new = not path.exists()
     file = os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600)
     if is_new:
@@ -65,43 +69,14 @@ def open_private(path: Path, flags: int = 0) -> int:
     return file
 
 
-def sync_directory(directory: Path) -> None:
-    """Puts on disk which files are in a directory; raises OSError."""
-    file = os.open(directory, os.O_RDONLY)
+def rename_on_disk(path: Path, name: Path) -> None:
+    """Give a file its name, and put on disk which files are in the directory; raises OSError."""
+    path.replace(name)
+    directory = os.open(name.parent, os.O_RDONLY)
     try:
-        os.fsync(file)
+        os.fsync(directory)
     finally:
-        os.close(file)
-
-
-def _narrow(directory: Path) -> None:
-    if _is_its_own(directory):
-        directory.chmod(0o700)
-    elif directory.stat().st_mode & stat.S_IWOTH and not (directory / "router.db").exists():
-        raise BadFile(
-            f"{directory}: anybody may write there, so no state is begun in it; "
-            f"name a directory of its own with --state, such as {directory / 'alert-router'}"
-        )
-
-
-def _is_its_own(directory: Path) -> bool:
-    """Whether nothing but a state of this user is there, so that it can be closed to others."""
-    here, us = Path.cwd(), os.geteuid()
-    return (
-        directory.resolve() not in (here, *here.parents)
-        and directory.stat().st_uid == us
-        and all(_is_of_state(one, us) for one in directory.iterdir())
-    )
-
-
-def _is_of_state(path: Path, owner: int) -> bool:
-    """Whether it is a file of the owner's, or a directory that holds a state, such as the demo's."""
-    found = path.stat(follow_symlinks=False)
-    return found.st_uid == owner and (not stat.S_ISDIR(found.st_mode) or (path / "router.db").exists())
-
-
-def _is_open_to_others(path: Path) -> bool:
-    return bool(path.stat().st_mode & _OTHERS)
+        os.close(directory)
 
 
 SECTOR = 512
@@ -122,12 +97,12 @@ class Witness:
         self.open()
 
     def open(self) -> None:
-        """Opens it where it is there; each write is on disk when it returns."""
+        """Open it where it is there; each write is on disk when it returns."""
         if self._file is None and self.path.exists():
             self._file = os.open(self.path, os.O_RDWR | os.O_DSYNC)
 
     def find(self) -> int | None:
-        """The commit that it names; None where there is no witness. To be asked before the database is: another may commit."""
+        """Return the commit that it names; None where there is no witness. Ask it before the database: another may commit."""
         if self._file is None:
             return None
         found = (_LINE.fullmatch(os.pread(self._file, SECTOR, at)) for at in (0, SECTOR))
@@ -140,7 +115,7 @@ class Witness:
         return named
 
     def write(self, number: int) -> None:
-        """Names a commit. It is made where it is missing, whole before it can be found."""
+        """Name a commit. A witness is made where it is missing, whole before it can be found."""
         half = (b"commit %020d %020d" % (number, number)).ljust(SECTOR - 1) + b"\n"
         if self._file is not None:
             os.pwrite(self._file, half, number % 2 * SECTOR)
@@ -148,11 +123,10 @@ class Witness:
         unfinished = self.path.with_name(f"{self.path.name}.new")
         self._file = open_private(unfinished, os.O_DSYNC)
         os.pwrite(self._file, half * 2, 0)
-        unfinished.replace(self.path)
-        sync_directory(self.path.parent)
+        rename_on_disk(unfinished, self.path)
 
     def refuse_lossy(self, db: sqlite3.Connection, number: int | None, named: int) -> None:
-        """Raises BadFile where a database, at that commit, lost later ones or pages; to be asked inside a transaction."""
+        """Raise BadFile where a database, at that commit, lost later ones or pages; to be asked inside a transaction."""
         # A number that cannot be read was edited: what lost commits has an older one.
         if number is not None and number < named:
             raise self.damaged(f"it ends with commit {number}, and {self.path} names commit {named}")
@@ -160,13 +134,13 @@ class Witness:
             raise self.damaged("its file is shorter than what it should hold")
 
     def damaged(self, why: str) -> BadFile:
-        """The error for a damaged database: why it is damaged, and how a person goes on."""
+        """Return the error for a damaged database: why it is damaged, and how a person goes on."""
         name, delete = self._database.name, f"; then delete {self.path}" if self.path.exists() else ""
         go_on = f"move {name}, {name}-wal and {name}-shm away, and put a copy there as {name} unless you begin anew"
         return BadFile(f"{self._database}: is damaged: {why}; {go_on}{delete}")
 
     def close(self) -> None:
-        """Closes the file."""
+        """Close the file."""
         file, self._file = self._file, None
         if file is not None:
             os.close(file)

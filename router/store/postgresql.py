@@ -7,12 +7,15 @@ import os
 import re
 import socket
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from hashlib import sha256
-from typing import TYPE_CHECKING, Any
+from typing import Any
+
+import psycopg
+from psycopg.generators import send
 
 from router.domain.errors import StoreError, Unstorable
 from router.store.bulk import find_bulk_statement
@@ -28,9 +31,6 @@ from router.store.store import (
     statements_in,
     storable,
 )
-
-if TYPE_CHECKING:
-    import psycopg
 
 _STATES = {"25006": "is read-only", "53100": "has no room left on its disk"}
 """What a server refuses every write for, where its own words are others for each statement and each file.
@@ -72,7 +72,10 @@ _WORDS = (
     ("TEXT", 'TEXT COLLATE "C"'),
     (") WITHOUT ROWID;", ");"),
     ("VIEW IF NOT EXISTS", "OR REPLACE VIEW"),
+    ("--postgresql ", ""),
 )
+
+type _Connection = psycopg.AsyncConnection[Any]
 
 
 class PostgresqlStore(Store):
@@ -90,7 +93,7 @@ class PostgresqlStore(Store):
 
     def __init__(
         self,
-        connect: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]],
+        connect: Callable[[], Awaitable[_Connection]],
         name: str,
         patience: float = _PATIENCE,
         clock: Clock = CLOCK,
@@ -100,16 +103,17 @@ class PostgresqlStore(Store):
         self._connect = connect
         self._patience = patience
         self._clock, self._machine = clock, machine
-        self._ahead = timedelta()
-        self._connection: psycopg.AsyncConnection[Any] | None = None
-        self._zero = self._find_zero()
-        self._compared: psycopg.AsyncConnection[Any] | None = None
+        self._connection: _Connection | None = None
+        self._zero: datetime | None = None
         self._end: asyncio.TimerHandle | None = None
         self._farewells: list[str] = []
 
     def now(self) -> datetime:
         """Return the time by the server's clock, which was last looked at when it was connected to."""
-        return self._clock() + self._ahead
+        if self._zero is None:
+            return self._clock()
+        ahead = self._zero + timedelta(seconds=time.monotonic()) - self._machine()
+        return self._clock() + (ahead if abs(ahead) > _SAME else timedelta())
 
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator[Transaction]:
@@ -119,14 +123,14 @@ class PostgresqlStore(Store):
     @asynccontextmanager
     async def session(self) -> AsyncIterator[Transaction]:
         """Return the transaction of this task, or statements by themselves."""
-        if self._compared is None:
-            async with self._connected():
+        if self._zero is None:
+            async with self.line_for_one():
                 pass  # To connect is to compare the clocks.
-        yield self._find_begun() or _Statements(self._connected, self.now())
+        yield self._find_begun() or _Statements(self)
 
     @asynccontextmanager
-    async def _connected(self) -> AsyncIterator[Transaction]:
-        """The transaction that this task is in, or the connection, for this task alone as long as the context lasts."""
+    async def line_for_one(self) -> AsyncIterator[Transaction]:
+        """Return the transaction that this task is in, or the connection, for this task alone as long as the context lasts."""
         if (begun := self._find_begun()) is not None:
             yield begun
             return
@@ -135,16 +139,17 @@ class PostgresqlStore(Store):
 
     @asynccontextmanager
     async def _line(self) -> AsyncIterator[_PostgresqlTransaction]:
-        faults = _Faults(self.name, self._farewells)
+        tx = _PostgresqlTransaction(self.name, self._farewells, self.now())
         try:
-            with faults:
-                connection = await self._opened()
-            yield _PostgresqlTransaction(connection, self._opened, faults, self.now())
+            with tx.faults():
+                tx.connection = await self._opened()
+                tx.now = self.now()
+            yield tx
         finally:
             self._then(_IDLE, self._close_idle)
 
     def _statements_in(self, schema: str) -> list[str]:
-        return statements_in(schema.replace("--postgresql ", ""), _INSTANT, _WORDS)
+        return statements_in(schema, _INSTANT, _WORDS)
 
     async def measure(self) -> StateSizes:
         """Return what the database takes, and each table."""
@@ -161,36 +166,24 @@ class PostgresqlStore(Store):
             await self._connection.close()
             self._connection = None
 
-    async def _opened(self) -> psycopg.AsyncConnection[Any]:
+    async def _opened(self) -> _Connection:
         """The connection, which is cut when patience ends: a server that hangs would be waited for without end."""
-        if abs(self._find_zero() - self._zero) > _SAME:
-            self._close_idle()  # The machine's clock was set, and is compared anew.
-        if self._connection is None or self._connection.closed:
+        is_new = self._connection is None or self._connection.closed
+        if self._connection is None or is_new:
             self._farewells.clear()
             self._connection = await self._connect()
             self._connection.add_notice_handler(self._hear)
         self._then(self._patience, partial(_cut, self._connection))
-        if self._compared is not self._connection:
-            await self._compare_clocks(self._connection)
+        if is_new:
+            asked = time.monotonic()
+            ((told,),) = await (await self._connection.execute(_TIME, prepare=False)).fetchall()
+            self._zero = instant(told) - timedelta(seconds=(asked + time.monotonic()) / 2)
         return self._connection
 
     def _hear(self, said: psycopg.errors.Diagnostic) -> None:
         """Keep why the server ends a line on which it answers nothing: psycopg would say of it that it was closed."""
         if said.severity_nonlocalized in ("FATAL", "PANIC") and said.message_primary:
             self._farewells.append(said.message_primary)
-
-    async def _compare_clocks(self, connection: psycopg.AsyncConnection[Any]) -> None:
-        """Find out by how much the server's clock is ahead. What may as well be the time of the way is no difference."""
-        asked, self._zero = self._machine(), self._find_zero()
-        ((told,),) = await (await connection.execute(_TIME, prepare=False)).fetchall()
-        trip = self._machine() - asked
-        ahead = instant(told) - (asked + trip / 2)
-        self._ahead = ahead if abs(ahead) > _SAME + trip / 2 else timedelta()
-        self._compared = connection
-
-    def _find_zero(self) -> datetime:
-        """The machine's time at which its monotonic clock was zero: it moves when the machine's clock is set."""
-        return self._machine() - timedelta(seconds=time.monotonic())
 
     def _then(self, seconds: float, end: Callable[[], None]) -> None:
         """Have the connection end in a while, and no more as it was to end before."""
@@ -204,39 +197,10 @@ class PostgresqlStore(Store):
             self._connection = None
 
 
-def _cut(connection: psycopg.AsyncConnection[Any]) -> None:
+def _cut(connection: _Connection) -> None:
     if not connection.closed:
         with socket.socket(fileno=os.dup(connection.pgconn.socket)) as copy, suppress(OSError):
             copy.shutdown(socket.SHUT_RDWR)
-
-
-class _Faults:
-    """Raises StoreError for what psycopg raises; it names the database and quotes nothing that a row holds.
-
-    Attributes:
-        first: the first one that it raised.
-        is_answered: whether the server answered anything, so that a line that breaks now did not break before.
-    """
-
-    def __init__(self, name: str, farewells: Sequence[str]) -> None:
-        self._name, self._farewells = name, farewells
-        self.first: StoreError | None = None
-        self.is_answered = False
-
-    def __enter__(self) -> None:
-        return None
-
-    def __exit__(self, kind: type[BaseException] | None, fault: BaseException | None, trace: object) -> None:
-        if kind is None or kind.__module__.partition(".")[0] != "psycopg":
-            return
-        state = getattr(fault, "sqlstate", None) or ""
-        said = _STATES.get(state) or getattr(getattr(fault, "diag", None), "message_primary", None)
-        said = said or next(iter(self._farewells), None) or str(fault).partition("\n")[0]
-        refused = state[:2] in ("22", "54") or kind.__name__ == "DataError"
-        was_broken = not state and not self.is_answered and kind.__name__ == "OperationalError"
-        raised = Conflict if state in _BROKEN_OFF or was_broken else Unstorable if refused else StoreError
-        self.first = self.first or raised(f"{self._name}: {said}")
-        raise self.first from None
 
 
 class _PostgresqlTransaction(Transaction):
@@ -246,27 +210,40 @@ class _PostgresqlTransaction(Transaction):
     is written go along with the next one that is waited for.
     """
 
-    def __init__(
-        self,
-        connection: psycopg.AsyncConnection[Any],
-        reopen: Callable[[], Awaitable[psycopg.AsyncConnection[Any]]],
-        faults: _Faults,
-        now: datetime,
-    ) -> None:
+    connection: _Connection
+
+    def __init__(self, name: str, farewells: Sequence[str], now: datetime) -> None:
         super().__init__(now)
-        self._connection = connection
-        self._reopen = reopen
+        self._name, self._farewells = name, farewells
         self._pipeline: psycopg.AsyncPipeline | None = None
         self._left = AsyncExitStack()
-        self._faults = faults
+        self._fault: StoreError | None = None
+        self._is_answered = False
+
+    @contextmanager
+    def faults(self) -> Iterator[None]:
+        """Raise StoreError for what psycopg raises; it names the database and quotes nothing that a row holds."""
+        try:
+            yield
+        except psycopg.Error as fault:
+            state = fault.sqlstate or ""
+            said = _STATES.get(state) or fault.diag.message_primary or next(iter(self._farewells), None)
+            is_broken = state[:3] in ("", "57P") and isinstance(fault, psycopg.OperationalError)
+            raised: type[StoreError] = StoreError
+            if state in _BROKEN_OFF or (is_broken and not self._is_answered):
+                raised = Conflict
+            elif state[:2] in ("22", "54") or type(fault) is psycopg.DataError:
+                raised = Unstorable
+            self._fault = self._fault or raised(f"{self._name}: {said or str(fault).partition('\n')[0]}")
+            raise self._fault from None
 
     @asynccontextmanager
     async def begun(self) -> AsyncIterator[None]:
         """Begin a transaction: all of it is kept where the context ends without a fault, and else nothing."""
         try:
-            with self._faults:
+            with self.faults():
                 async with AsyncExitStack() as self._left:
-                    self._pipeline = await self._left.enter_async_context(self._connection.pipeline())
+                    self._pipeline = await self._left.enter_async_context(self.connection.pipeline())
                     try:
                         await self._queue("BEGIN")
                         yield
@@ -274,67 +251,70 @@ class _PostgresqlTransaction(Transaction):
                     finally:
                         self._pipeline = None
         except StoreError as fault:
-            if isinstance(self._faults.first, Conflict):
-                raise self._faults.first from fault
+            if isinstance(self._fault, Conflict):
+                raise self._fault from fault
             raise
         finally:
             await self._end()
 
     async def _commit(self) -> None:
         """Have all of it kept where the pipeline ends; raises the first fault of a statement, though its caller went on."""
-        if self._faults.first is not None:  # The server would answer COMMIT with ROLLBACK, and call it a success.
-            raise self._faults.first
+        if self._fault is not None:  # The server would answer COMMIT with ROLLBACK, and call it a success.
+            raise self._fault
         if self._pipeline is not None:
             await self._queue("COMMIT")
 
     async def _end(self) -> None:
         """Keep nothing that was not committed; a connection on which that fails is given up."""
-        import psycopg
-
         try:
-            if not self._connection.closed and self._connection.info.transaction_status:
-                await self._connection.execute("ROLLBACK", prepare=False)
+            if not self.connection.closed and self.connection.info.transaction_status:
+                await self.connection.execute("ROLLBACK", prepare=False)
         except (psycopg.Error, asyncio.CancelledError):
             with suppress(psycopg.Error):
-                await self._connection.close()
+                await self.connection.close()
 
     async def ask(self, sql: str, values: Sequence[object], *, is_last: bool = False) -> ResultSet:
-        with self._faults:
-            send = self._send_last if is_last else self._send
-            found = await send(_text_of(sql), [storable(one) for one in values])
+        with self.faults():
+            found = await self._queue(_text_of(sql), [storable(one) for one in values])
+            if is_last:
+                await self._commit()
+                self._pipeline = None
+                await self._left.aclose()
+            elif self._pipeline is not None:
+                await self._pipeline.sync()
+            self._is_answered = True
             columns = found.description or ()
             return columns, await found.fetchall() if columns else (), found.rowcount
 
     async def wait_for(self, *names: str) -> bool:
-        await self.write(
-            _WAIT, sorted(int.from_bytes(sha256(name.encode()).digest()[:8], signed=True) for name in names)
-        )
+        locks = sorted(int.from_bytes(sha256(name.encode()).digest()[:8], signed=True) for name in names)
+        await self.write(_WAIT, locks)
         return True
 
     async def write(self, sql: str, *values: object) -> None:
-        with self._faults:
+        with self.faults():
             await self._queue(_text_of(sql), [storable(one) for one in values])
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
-        written = await self._send_many(sql, rows)
-        if written is not None and self._pipeline is not None:
-            with self._faults:
+        with self.faults():
+            written = await self._send_many(sql, rows)
+            if written is not None and self._pipeline is not None:
                 await self._pipeline.sync()
         return written.rowcount if written is not None else 0
 
     async def write_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
-        await self._send_many(sql, rows)
+        with self.faults():
+            await self._send_many(sql, rows)
 
     async def _send_many(self, sql: str, rows: Iterable[Sequence[object]]) -> psycopg.AsyncCursor[Any] | None:
         bound = [[storable(one) for one in row] for row in rows]
         if not bound:
             return None
-        with self._faults:
-            if (bulk := find_bulk_statement(sql)) is not None and bulk.takes(bound):
-                return await self._queue(bulk.sql, [list(column) for column in zip(*bound, strict=True)])
-            cursor = self._connection.cursor()
-            await cursor.executemany(_text_of(sql), bound)
-            return cursor
+        if (bulk := find_bulk_statement(sql)) is not None and bulk.takes(bound):
+            return await self._queue(bulk.sql, [list(column) for column in zip(*bound, strict=True)])
+        cursor = self.connection.cursor()
+        await cursor.executemany(_text_of(sql), bound)
+        return cursor
 
     async def _queue(self, text: str, values: Sequence[object] | None = None) -> psycopg.AsyncCursor[Any]:
         """Send a statement, and wait for its answer only outside a pipeline.
@@ -342,51 +322,32 @@ class _PostgresqlTransaction(Transaction):
         All of it is sent: psycopg would wait for an answer while the rest of a long one is still here
         (https://github.com/psycopg/psycopg/issues/685).
         """
-        from psycopg.generators import send
-
-        found = await self._connection.execute(text, values)
+        found = await self.connection.execute(text, values)
         if self._pipeline is not None:
-            await self._connection.wait(send(self._connection.pgconn))
-        return found
-
-    async def _send(self, text: str, values: Sequence[object]) -> psycopg.AsyncCursor[Any]:
-        import psycopg
-
-        try:
-            found = await self._queue(text, values)
-            if self._pipeline is not None:
-                await self._pipeline.sync()
-                self._faults.is_answered = True
-            return found
-        except psycopg.OperationalError:
-            # What broke while nothing was asked is seen now. What writes was carried out, perhaps, and is not asked again.
-            if self._pipeline is not None or not self._connection.broken or not text.lstrip().startswith("SELECT"):
-                raise
-        self._connection = await self._reopen()
-        return await self._connection.execute(text, values)
-
-    async def _send_last(self, text: str, values: Sequence[object]) -> psycopg.AsyncCursor[Any]:
-        found = await self._queue(text, values)
-        await self._commit()
-        self._pipeline = None
-        await self._left.aclose()
-        self._faults.is_answered = True
+            await self.connection.wait(send(self.connection.pgconn))
         return found
 
 
 class _Statements(Transaction):
     """Statements by themselves: none keeps the connection from what is asked between two of them."""
 
-    def __init__(self, connected: Callable[[], AbstractAsyncContextManager[Transaction]], now: datetime) -> None:
-        super().__init__(now)
-        self._connected = connected
+    def __init__(self, store: PostgresqlStore) -> None:
+        super().__init__(store.now())
+        self._store = store
 
     async def ask(self, sql: str, values: Sequence[object], *, is_last: bool = False) -> ResultSet:
-        async with self._connected() as tx:
+        try:
+            async with self._store.line_for_one() as tx:
+                return await tx.ask(sql, values)
+        except Conflict:
+            # What broke while nothing was asked is seen now. What writes was carried out, perhaps, and is not asked again.
+            if not sql.lstrip().startswith("SELECT"):
+                raise
+        async with self._store.line_for_one() as tx:
             return await tx.ask(sql, values)
 
     async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
-        async with self._connected() as tx:
+        async with self._store.line_for_one() as tx:
             return await tx.execute_many(sql, rows)
 
 

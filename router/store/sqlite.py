@@ -11,15 +11,7 @@ import os
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
-from contextlib import (
-    AbstractContextManager,
-    ExitStack,
-    asynccontextmanager,
-    closing,
-    contextmanager,
-    nullcontext,
-    suppress,
-)
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -29,7 +21,7 @@ from urllib.parse import quote
 import orjson
 
 from router.domain.errors import BadFile, StateInUse, StoreError
-from router.store.permissions import REMEDY, Witness, make_private, open_private, sync_directory
+from router.store.permissions import REMEDY, Witness, make_private, open_private, rename_on_disk
 from router.store.store import CLOCK, Clock, ResultSet, StateSizes, Store, Transaction, statements_in, storable
 
 _MEASURED = 512 * 1024 * 1024
@@ -44,9 +36,12 @@ SELECT s.tbl_name, sum(d.pgsize) AS bytes FROM dbstat d JOIN sqlite_schema s ON 
 WHERE d.aggregate=TRUE GROUP BY s.tbl_name ORDER BY bytes DESC
 """
 
-_LIST = re.compile(r"= ANY\(\?\)")
-_NO_LIST = re.compile(r"<> ALL\(\?\)")
-_ROW_LOCK = re.compile(r" FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?")
+_TEXTS = (
+    (re.compile(r"= ANY\(\?\)"), "IN (SELECT value FROM json_each(?))"),
+    (re.compile(r"<> ALL\(\?\)"), "NOT IN (SELECT value FROM json_each(?))"),
+    (re.compile(r" FOR UPDATE(?: OF \w+)?(?: SKIP LOCKED)?"), ""),
+)
+"""What of PostgreSQL's SQL SQLite says otherwise."""
 
 _INSTANT = r"strftime('%Y-%m-%dT%H:%M:%SZ', \1/1000000, 'unixepoch')"
 _WORDS = (
@@ -60,9 +55,6 @@ _WORDS = (
 _AT_WORK = b"a run is at work, or did not come to its end\n"
 
 _CORRUPT = (sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB)
-
-_MALFORMED = (sqlite3.SQLITE_ERROR, *_CORRUPT)
-"""When it is opened, an error in our own statements is the file's, too: a header of an unsupported format."""
 
 _COUNT = """
 INSERT INTO meta (name, value) VALUES ('commit', '1') ON CONFLICT (name) DO UPDATE SET value=meta.value+1 RETURNING value
@@ -85,7 +77,7 @@ class SqliteStore(Store):
         self.path = path
         self.db, self._clock = db, clock
         # What is not UTF-8 in a text must not end the query that finds it.
-        db.text_factory = _text_in
+        db.text_factory = lambda stored: stored.decode("utf-8", "surrogateescape")
 
     def now(self) -> datetime:
         """Return the time by this machine's clock."""
@@ -113,8 +105,9 @@ class SqliteStore(Store):
     def _commit(self, *, is_changed: bool) -> None:
         self.db.execute("COMMIT")
 
-    def _faults(self) -> AbstractContextManager[None]:
-        return nullcontext()
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        yield
 
     def _statements_in(self, schema: str) -> list[str]:
         return statements_in(schema, _INSTANT, _WORDS)
@@ -123,10 +116,9 @@ class SqliteStore(Store):
         """Return what the file takes, its log, and each table. A large file is not measured by table: all of it is read."""
         paths = (self.path, self.path.with_name(f"{self.path.name}-wal"))
         files = {one.name: one.stat().st_size for one in paths if one.exists()}
-        tables: dict[str, int | None] = dict.fromkeys(await self.table_names())
         with self._faults():
-            if files[self.path.name] <= _MEASURED and self.db.execute(_HAS_SIZES).fetchone()[0]:
-                tables = dict(self.db.execute(_SIZES).fetchall())
+            is_measured = files[self.path.name] <= _MEASURED and self.db.execute(_HAS_SIZES).fetchone()[0]
+            tables = dict(self.db.execute(_SIZES).fetchall()) if is_measured else {}
         # Who reads makes an empty log.
         return StateSizes({name: size for name, size in files.items() if size or name == self.path.name}, tables)
 
@@ -155,8 +147,9 @@ def _values_of(values: Iterable[object]) -> list[Any]:
 
 @lru_cache(1024)
 def _text_of(sql: str) -> str:
-    listed = _LIST.sub("IN (SELECT value FROM json_each(?))", sql)
-    return _ROW_LOCK.sub("", _NO_LIST.sub("NOT IN (SELECT value FROM json_each(?))", listed))
+    for theirs, ours in _TEXTS:
+        sql = theirs.sub(ours, sql)
+    return sql
 
 
 class StateFile(SqliteStore):
@@ -171,7 +164,6 @@ class StateFile(SqliteStore):
     def __init__(self, directory: Path, clock: Clock = CLOCK) -> None:
         path = directory / "router.db"
         self.is_damaged = False
-        self._is_counting = False
         self._held = ExitStack()
         make_private(directory)
         with ExitStack() as unprepared, _opening(path, "hold the state"):
@@ -186,7 +178,9 @@ class StateFile(SqliteStore):
             super().__init__(path, db, clock)
             # What is refused is left as it is: closing it would throw its log away.
             db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
+            db.execute("BEGIN")
             _refuse(SqliteStore(path, db), self._witness, named)
+            db.execute("COMMIT")
             db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, False)
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
@@ -287,8 +281,8 @@ def opened_unchanged(directory: Path) -> Iterator[SqliteStore]:
             # To close it would put the log that a killed run left into the file. Where there is none, it removes its own.
             db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_logged)
             db.execute("PRAGMA query_only=ON")
-            store = SqliteStore(path, db)
             db.execute("BEGIN")
+            store = SqliteStore(path, db)
             _refuse(store, witness, named)
             yield store
 
@@ -302,28 +296,23 @@ def back_up(directory: Path, copy: Path) -> None:
     for path in (copy, unfinished):
         if os.path.lexists(path):
             raise BadFile(f"{path}: is there already, and no copy is written over; name another file")
-    with opened_unchanged(directory) as store:
+    with opened_unchanged(directory) as store, ExitStack() as unlinked:
         try:
             os.close(open_private(unfinished, os.O_EXCL))
-            with _unlinked_unless_renamed(unfinished):
-                with closing(sqlite3.connect(unfinished)) as target:
-                    store.db.backup(target)
-                with unfinished.open("rb") as written:
-                    os.fsync(written.fileno())
-                unfinished.rename(copy)
-            sync_directory(copy.parent)
+            unlinked.callback(_unlink, unfinished)
+            with closing(sqlite3.connect(unfinished)) as target:
+                store.db.backup(target)
+            with unfinished.open("rb") as written:
+                os.fsync(written.fileno())
+            rename_on_disk(unfinished, copy)
         except (sqlite3.Error, OSError) as fault:
             why = fault.strerror if isinstance(fault, OSError) else fault
             raise BadFile(f"{copy}: the copy cannot be written: {why}; name a file where there is room") from fault
 
 
-@contextmanager
-def _unlinked_unless_renamed(path: Path) -> Iterator[None]:
-    try:
-        yield
-    finally:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+def _unlink(path: Path) -> None:
+    with suppress(OSError):
+        path.unlink(missing_ok=True)
 
 
 def at_once[T](asked: Coroutine[Any, Any, T]) -> T:
@@ -336,10 +325,6 @@ def at_once[T](asked: Coroutine[Any, Any, T]) -> T:
     raise RuntimeError("a file was waited for")
 
 
-def _text_in(stored: bytes) -> str:
-    return stored.decode("utf-8", "surrogateescape")
-
-
 def _number_in(db: sqlite3.Connection) -> int | None:
     """The number of the last commit; 0 where there is none yet, None where it cannot be read."""
     if not db.execute("SELECT 1 FROM sqlite_schema WHERE name='meta'").fetchone():
@@ -349,14 +334,10 @@ def _number_in(db: sqlite3.Connection) -> int | None:
 
 
 def _refuse(store: SqliteStore, witness: Witness, named: int | None) -> None:
-    """Raise BadFile where a database lost what was committed to it, or has another form."""
+    """Raise BadFile where a database lost what was committed to it, or has another form; to be asked in a transaction."""
     at_once(store.refuse_newer())
     if named is not None:
-        if is_alone := not store.db.in_transaction:
-            store.db.execute("BEGIN")
         witness.refuse_lossy(store.db, _number_in(store.db), named)
-        if is_alone:
-            store.db.execute("COMMIT")
 
 
 @contextmanager
@@ -365,7 +346,8 @@ def _opening(path: Path, what: str) -> Iterator[None]:
     try:
         yield
     except sqlite3.Error as fault:
-        if _code_of(fault) in _MALFORMED:
+        # When it is opened, an error in our own statements is the file's, too: a header of an unsupported format.
+        if _code_of(fault) in (sqlite3.SQLITE_ERROR, *_CORRUPT):
             with closing(Witness(path)) as witness:
                 raise witness.damaged(str(fault)) from fault
         raise BadFile(f"{path}: cannot {what}: {fault}; {REMEDY}") from fault
