@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from argparse import Namespace
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import AsyncExitStack
 from datetime import timedelta
 from functools import partial
@@ -20,7 +20,7 @@ from router.cli.printing import print_json, print_lines
 from router.cli.stopping import Stop
 from router.cli.streams import complain, is_wanted, refuse_unasked
 from router.coverage.asking.kubeconfig import NamedContext, open_kubeconfig
-from router.coverage.drill.azure import Defender, call_heartbeat, defender_over, heartbeat_in, read_cluster
+from router.coverage.drill.azure import call_heartbeat, defender_over, heartbeat_in, read_cluster
 from router.coverage.drill.results import (
     DestinationVerdict,
     DrillHop,
@@ -29,7 +29,7 @@ from router.coverage.drill.results import (
     DrillVerdict,
     result_object,
 )
-from router.coverage.drill.running import Drill, DrillPlan, expected_destinations
+from router.coverage.drill.running import Drill, expected_destinations
 from router.coverage.drill.subjects import CONTAINERS, MACHINES, NAMESPACE, DrillSubject, instructions, sample_drill
 from router.coverage.drill.verdict import KEPT_FROM_SAMPLES, is_settled
 from router.domain.errors import BadUsage, StoreError
@@ -77,19 +77,17 @@ def drill(options: Namespace) -> int:
 
 async def _drill(options: Namespace, settings: Settings, subject: DrillSubject, heartbeat: str | None) -> int:
     async with AsyncExitStack() as stack:
-        store = await stack.enter_async_context(store_in(options))
-        plan, cluster = _plan(options, settings, subject, store), _cluster_in(options, settings)
-        _say(options, [*_plan_lines(plan, options.within), *_instruction_lines(options, subject)])
+        drill = _planned(options, settings, subject, await stack.enter_async_context(store_in(options)))
+        _say(options, [*_plan_lines(drill, options.within), *_instruction_lines(options, subject)])
         question = f"raise {subject.words}, which calls these destinations?"
         if subject.is_real:
             question = "wait for a real alert, which calls these people for real?"
         if not is_wanted(question, is_confirmed=options.yes):
             complain("nothing was raised")
             return GIVEN_UP
-        defender: Defender | None = None
         if subject.bundle is not None and subject.subscription is not None:
-            defender = await stack.enter_async_context(defender_over(settings, subject.subscription, options.within))
-        drill = Drill(plan, store, defender, cluster)
+            defender = defender_over(settings, subject.subscription, options.within)
+            drill.defender = await stack.enter_async_context(defender)
         with Stop.heeded() as stop:
             await drill.prepare()
             if stop.is_asked:
@@ -102,11 +100,11 @@ async def _drill(options: Namespace, settings: Settings, subject: DrillSubject, 
         print_json(result_object(result))
     else:
         print_lines(_result_lines(result))
-    return 0 if result.has_passed and is_told else NOT_PASSED
+    return 0 if result.judgement.verdict is DrillVerdict.PASSED and is_told else NOT_PASSED
 
 
-def _plan(options: Namespace, settings: Settings, subject: DrillSubject, store: Store) -> DrillPlan:
-    """Return what the drill goes by; raises BadUsage if `--to` names a destination that it does not call."""
+def _planned(options: Namespace, settings: Settings, subject: DrillSubject, store: Store) -> Drill:
+    """Return the drill before it has begun; raises BadUsage if `--to` names a destination that it does not call."""
     rules = rules_given(options.rules, Stream.CWPP, store.now())
     book = rules.books[Stream.CWPP]
     called = expected_destinations(book, subject, store.now())
@@ -114,13 +112,15 @@ def _plan(options: Namespace, settings: Settings, subject: DrillSubject, store: 
         if name not in {one.name for one in called}:
             listed = ", ".join(one.name for one in called) or "none"
             raise BadUsage(f"--to: {name}: is no destination to which the rules lead such alerts; those are {listed}")
-    return DrillPlan(
+    return Drill(
+        store=store,
         subject=subject,
         book=book,
         called=called,
         expected=[one for one in called if not options.to or one.name in options.to],
         # A shared state is served with settings of its own.
         facts=facts_of(rules, None if is_shared(options.state) else readiness_of(rules, settings)),
+        read_cluster=_cluster_in(options, settings),
     )
 
 
@@ -146,12 +146,12 @@ async def _follow(drill: Drill, options: Namespace, stop: Stop) -> None:
         lines = _passed_lines(judgement)
         _say(options, [line for key, line in lines.items() if key not in printed])
         printed |= lines.keys()
-        if stop.is_asked and drill.plan.subject.bundle is not None and not options.keep:
+        if stop.is_asked and drill.subject.bundle is not None and not options.keep:
             complain(
                 "its samples are dismissed first; who asks once more leaves them in Defender, to be dismissed in the portal"
             )
         passed = timedelta(seconds=loop.time() - began)
-        if is_settled(judgement, drill.plan.expected) or passed >= options.within or stop.is_asked:
+        if is_settled(judgement, drill.expected) or passed >= options.within or stop.is_asked:
             return
         await stop.wait(min(max(passed / 6, _SOONEST), _LATEST, options.within - passed).total_seconds())
 
@@ -163,7 +163,7 @@ async def _tell(drill: Drill, result: DrillResult, settings: Settings, heartbeat
     except StoreError as fault:
         complain(f"the result is not written down, and no heartbeat was sent: {fault}")
         return False
-    if heartbeat is None or not result.has_passed:
+    if heartbeat is None or result.judgement.verdict is not DrillVerdict.PASSED:
         return True
     trouble = await call_heartbeat(settings, heartbeat, result.ended)
     if trouble is not None:
@@ -209,7 +209,7 @@ def _cluster_in(options: Namespace, settings: Settings) -> Callable[[], Awaitabl
     return partial(read_cluster, named, kubeconfig, settings)
 
 
-def _instruction_lines(options: Namespace, subject: DrillSubject) -> Sequence[str]:
+def _instruction_lines(options: Namespace, subject: DrillSubject) -> list[str]:
     if options.kubeconfig is not None:
         return [f"  asks the cluster {subject.cluster} for the pods of the namespace {NAMESPACE}, and for nothing else"]
     return instructions(subject, _split_cluster(options.cluster)[1] if options.cluster is not None else None)
@@ -225,19 +225,19 @@ def _say(options: Namespace, lines: Iterable[str]) -> None:
         sys.stdout.flush()
 
 
-def _plan_lines(plan: DrillPlan, within: timedelta) -> Iterator[str]:
+def _plan_lines(drill: Drill, within: timedelta) -> Iterator[str]:
     """Return what is going to happen: which destinations are called, also those that the drill is not to prove."""
-    subject = plan.subject
+    subject = drill.subject
     yield f"drill: {subject.words}, followed for {written(within)} at most"
     if subject.is_real:
         yield "  REAL: these are real alerts, no samples: whom they page cannot see that it is a drill. Nothing is dismissed"
-    for one in plan.called:
-        more = "" if one in plan.expected else "; not to be proven"
-        if (why := plan.facts.unready.get((Stream.CWPP.value, one.name))) is not None:
+    for one in drill.called:
+        more = "" if one in drill.expected else "; not to be proven"
+        if (why := drill.facts.unready.get((Stream.CWPP.value, one.name))) is not None:
             more += f"; not yet: {why}, so that it takes nothing"
         where = f"{one.name} ({one.kind}, {one.lane} lane)"
         yield f"  {_DOES[one.lane]} {where}{more}" if one.takes_samples else f"  {where}: {KEPT_FROM_SAMPLES}{more}"
-    if not plan.called:
+    if not drill.called:
         yield f"  the rules lead no alert of the plan {subject.plan} anywhere, so that nothing can be proven"
 
 
@@ -263,7 +263,7 @@ def _result_lines(result: DrillResult) -> Iterator[str]:
     """Return how it ended, and what it left behind."""
     judgement = result.judgement
     yield f"{judgement.verdict}: {judgement.reason}"
-    yield from map(_destination_line, (one for one in judgement.destinations if one.verdict is not DrillVerdict.PASSED))
+    yield from (_destination_line(one) for one in judgement.destinations if one.verdict is not DrillVerdict.PASSED)
     yield from _left_lines(result)
 
 

@@ -21,6 +21,7 @@ from router.coverage.asking.kubectl import NotAnswered, kubectl_for
 from router.coverage.asking.patience import PatientSender, Send, TimeLimit
 from router.coverage.drill.subjects import NAMESPACE
 from router.coverage.drill.verdict import ListedAlert, NotDone
+from router.coverage.fields import find, find_text, objects_at
 from router.coverage.stored import DRILL, KEY
 from router.deliver.http import Http
 from router.domain.catalogue import is_sample
@@ -65,10 +66,10 @@ class Defender:
         for _ in range(MOST_PAGES):
             page = await self._read(url, _LIST)
             alerts += alerts_in(page)
-            url = _text(page, "nextLink")
+            url = find_text(page, "nextLink") or ""
             if not url:
                 return tuple(alerts)
-            if not _is_same_host(url, self._base):
+            if not url.lower().startswith(f"{self._base.lower()}/"):
                 raise NotDone(f"{_LIST}: goes on at another host, which is not asked")
         raise NotDone(f"{_LIST}: has more than {MOST_PAGES} pages")
 
@@ -83,28 +84,27 @@ class Defender:
         free = asyncio.Semaphore(_AT_ONCE)
 
         async def dismiss_one(alert: ListedAlert) -> str | None:
-            own = f"{self._base}{quote(alert.path.rpartition('/')[0], safe='/')}"
-            # Samples are listed in a resource group that is not there, so the subscription's own path is the second.
+            own, why = f"{self._base}{quote(alert.path.rpartition('/')[0], safe='/')}", None
             async with free:
-                for alerts, is_last in ((own, False), (self._alerts, True)):
+                # Samples are listed in a resource group that is not there, so the subscription's own path is the second.
+                for alerts in (own, self._alerts):
                     url = f"{alerts}/{quote(alert.name, safe='')}/dismiss?{_ALERTS}"
                     try:
                         await self._ask_patiently(HttpRequest(method="POST", url=url), f"dismiss {alert.name}")
+                        return None
                     except NotDone as fault:
-                        if is_last or fault.status != 404:
-                            return fault.why
-                    else:
-                        break
-            return None
+                        why = fault.why
+                        if fault.status != 404:
+                            break
+            return why
 
         return [why for why in await asyncio.gather(*map(dismiss_one, alerts)) if why is not None]
 
     async def _find_location(self) -> str:
         """Return the address of the alerts where Defender keeps the subscription's data, not where its resources are."""
         what = "where Defender keeps the subscription's data"
-        value = (await self._read(f"{self._security}/locations?{_LOCATIONS}", what)).get("value")
-        name = next((_text(one, "name") for one in _objects(value)), "")
-        if not name:
+        found = objects_at(await self._read(f"{self._security}/locations?{_LOCATIONS}", what), "value")
+        if not (name := find_text(found[0], "name") if found else None):
             raise NotDone(f"{what}: Defender keeps nothing of this subscription yet; is a plan on?")
         return f"{self._security}/locations/{quote(name, safe='')}/alerts"
 
@@ -121,16 +121,15 @@ class Defender:
 
 def alerts_in(page: Mapping[str, object]) -> Iterator[ListedAlert]:
     """Yield the alerts on a page of Defender's list; anything else is left out."""
-    for body in _objects(page.get("value")):
-        properties = body.get("properties")
-        if not isinstance(properties, Mapping):
+    for body in objects_at(page, "value"):
+        if not isinstance(properties := find(body, "properties"), Mapping):
             continue
-        name, path = _text(properties, "systemAlertId") or _text(body, "name"), _text(body, "id")
-        title, type = _text(properties, "alertDisplayName"), _text(properties, "alertType")
-        ids = [_text(one, "azureResourceId") for one in _objects(properties.get("resourceIdentifiers"))]
-        is_over = _text(properties, "status").lower() in ("dismissed", "resolved")
+        names = ("alertDisplayName", "productComponentName", "alertType", "status")
+        title, component, type, status = (find_text(properties, name) or "" for name in names)
+        name, path = find_text(properties, "systemAlertId") or find_text(body, "name"), find_text(body, "id") or ""
+        ids = [find_text(one, "azureResourceId") or "" for one in objects_at(properties, "resourceIdentifiers")]
         if name and path.startswith("/"):
-            component = _text(properties, "productComponentName")
+            is_over = status.lower() in ("dismissed", "resolved")
             yield ListedAlert(name, path, title, component, type, is_sample(type, title, ids), is_over)
 
 
@@ -142,8 +141,7 @@ async def _ask(send: Send, request: HttpRequest, what: str) -> HttpAnswer:
     if 200 <= answer.status < 300:
         return answer
     body = _json_in(answer)
-    error = body.get("error") if isinstance(body, Mapping) else None
-    parts = (_text(error, "code"), _text(error, "message")) if isinstance(error, Mapping) else ()
+    parts = (find_text(body, "error", name) for name in ("code", "message"))
     words = one_line(": ".join(filter(None, parts)))[:_LONGEST]
     why = f"{what}: Azure answered {answer.status}{f' ({words})' if words else ''}"
     if answer.status in (401, 403):
@@ -154,28 +152,11 @@ async def _ask(send: Send, request: HttpRequest, what: str) -> HttpAnswer:
     raise NotDone(why, answer.status)
 
 
-def _objects(value: object) -> list[Mapping[str, object]]:
-    return [one for one in value if isinstance(one, Mapping)] if isinstance(value, list) else []
-
-
-def _text(body: Mapping[str, object], name: str) -> str:
-    value = body.get(name)
-    return value.strip() if isinstance(value, str) else ""
-
-
 def _json_in(answer: HttpAnswer) -> object:
     try:
         return json.loads(answer.body)
     except (ValueError, RecursionError):
         return None
-
-
-def _is_same_host(url: str, other: str) -> bool:
-    try:
-        one, two = urlsplit(url), urlsplit(other)
-    except ValueError:
-        return False
-    return (one.scheme, one.netloc.lower()) == (two.scheme, two.netloc.lower())
 
 
 @asynccontextmanager
@@ -188,7 +169,6 @@ async def defender_over(settings: Settings, subscription: str, within: timedelta
 
 async def read_cluster(named: NamedContext, kubeconfig: Kubeconfig, settings: Settings) -> None:
     """Ask a cluster for the pods that raise its test alert, and for nothing else; raises NotDone."""
-    where = f"context {named.context}"
     try:
         access = kubeconfig.access_for(named.context, settings)
         async with kubectl_for(named.context, access, settings, TimeLimit(_ASKED_WITHIN)) as kubectl:
@@ -198,7 +178,7 @@ async def read_cluster(named: NamedContext, kubeconfig: Kubeconfig, settings: Se
     except NotAnswered as fault:
         # Without its status: that a cluster is busy says nothing of another order.
         needs = "; the drill needs the right to list pods in all namespaces" if fault.status is not None else ""
-        raise NotDone(f"{where}: {fault}{needs}") from fault
+        raise NotDone(f"context {named.context}: {fault}{needs}") from fault
 
 
 def heartbeat_in(settings: Settings) -> str:

@@ -99,11 +99,6 @@ class DrillResult:
     undecided: Sequence[str] = ()
     open: Sequence[OpenReceipt] | None = ()
 
-    @property
-    def has_passed(self) -> bool:
-        """Whether every expected destination took an alert."""
-        return self.judgement.verdict is DrillVerdict.PASSED
-
 
 def result_object(result: DrillResult) -> dict[str, object]:
     """Return a result as an object of JSON."""
@@ -115,10 +110,5 @@ def result_object(result: DrillResult) -> dict[str, object]:
 
 def result_id(subject: DrillSubject) -> str:
     """Return the id of a result's document: the last drill of a subject replaces the one before."""
-    parts = (
-        DRILL,
-        subject.subscription,
-        subject.bundle or subject.plan,
-        subject.cluster or subject.machine,
-    )
+    parts = (DRILL, subject.subscription, subject.bundle or subject.plan, subject.cluster or subject.machine)
     return ":".join(part or "" for part in parts).removesuffix(":").lower()

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import Counter
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import orjson
@@ -91,61 +91,54 @@ def _known_alerts(book: Rulebook, subject: DrillSubject) -> Iterator[Alert]:
             yield from (sample, replace(sample, type=f"{SAMPLE_TYPE}{name}"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrillPlan:
-    """What a drill goes by: `called` are the destinations that it calls, `expected` those that it is to prove."""
+@dataclass(kw_only=True)
+class Drill:
+    """One drill over a state, step by step.
 
+    Attributes:
+        called: the destinations that it calls; `expected` are those that it is to prove.
+        read_cluster: raises the alert, or NotDone; None if Defender does, or a person.
+        defender: None if it raises nothing.
+    """
+
+    store: Store
     subject: DrillSubject
     book: Rulebook
     called: Sequence[ExpectedDestination]
     expected: Sequence[ExpectedDestination]
     facts: DestinationFacts
+    read_cluster: Callable[[], Awaitable[None]] | None = None
+    defender: Defender | None = None
+    _evidence: DrillEvidence = field(init=False)
+    _before: frozenset[str] = frozenset()
+    _own: dict[str, ListedAlert] = field(default_factory=dict)
+    _asked_at: datetime | None = None
+    _is_ordered: bool = False
 
-
-class Drill:
-    """One drill over a state, step by step.
-
-    `defender` is None if a person raises the alert, or `read_cluster` does, which raises NotDone.
-    """
-
-    def __init__(
-        self,
-        plan: DrillPlan,
-        store: Store,
-        defender: Defender | None,
-        read_cluster: Callable[[], Awaitable[None]] | None = None,
-    ) -> None:
-        self.plan = plan
-        self._store = store
-        self._defender = defender
-        self._read_cluster = read_cluster
-        self._evidence = DrillEvidence(began=store.now())
-        self._before: frozenset[str] = frozenset()
-        self._own: dict[str, ListedAlert] = {}
-        self._asked_at: datetime | None = None
-        self._is_ordered = False
+    def __post_init__(self) -> None:
+        self._evidence = DrillEvidence(began=self.store.now())
 
     async def prepare(self) -> None:
         """Note the alerts that Defender lists already, which are none of the drill's. Without them nothing is raised."""
-        if self._defender is not None:
+        if self.defender is not None:
             try:
-                self._before = frozenset(one.name for one in await self._defender.list_alerts())
+                self._before = frozenset(one.name for one in await self.defender.list_alerts())
             except NotDone as fault:
                 self._evidence.refused = NotDone(fault.why)
 
     async def raise_alerts(self) -> bool:
         """Have the alerts raised; return whether they are, or may be. The drill's time begins now."""
         found = self._evidence
-        found.began = self._store.now()
+        found.began = self.store.now()
         if found.refused is not None:
             return False
         # Set before the order: an order without an answer may have been taken, and its samples are dismissed.
-        self._is_ordered = self._defender is not None
+        self._is_ordered = self.defender is not None
         try:
-            if self._defender is not None and self.plan.subject.bundle is not None:
-                await self._defender.raise_samples(self.plan.subject.bundle)
-            elif self._read_cluster is not None:
-                await self._read_cluster()
+            if self.defender is not None and self.subject.bundle is not None:
+                await self.defender.raise_samples(self.subject.bundle)
+            elif self.read_cluster is not None:
+                await self.read_cluster()
         except NotDone as fault:
             if self._is_ordered and not fault.is_certain:
                 found.trouble = fault.why
@@ -153,12 +146,12 @@ class Drill:
                 # Samples that come now are another's: they are neither followed nor dismissed.
                 self._is_ordered, found.refused = False, fault
                 return False
-        found.raised = self._store.now()
+        found.raised = self.store.now()
         return True
 
     async def look(self, *, is_last: bool = False) -> DrillJudgement:
         """Read what came by now, and at the end also why nothing came, and judge it."""
-        found, now = self._evidence, self._store.now()
+        found, now = self._evidence, self.store.now()
         if found.raised is not None:
             if is_last or self._asked_at is None or now - self._asked_at >= _LISTED_EVERY:
                 self._asked_at = now
@@ -170,11 +163,11 @@ class Drill:
                 found.unread = None
             except StoreError as fault:
                 found.unread = str(fault)
-        return judge_drill(self.plan.expected, found, self._store.now(), self.plan.book.hash)
+        return judge_drill(self.expected, found, self.store.now(), self.book.hash)
 
     async def _read_reasons(self) -> None:
         """Read why nothing may have come: the last sweep of the hub, and messages that were not understood."""
-        async with self._store.session() as tx:
+        async with self.store.session() as tx:
             self._evidence.swept = await find_last_sweep(tx, Stream.CWPP.value)
             self._evidence.quarantined = [
                 f"{one.quarantined.reason} (alert-router quarantine show {one.id})"
@@ -184,7 +177,7 @@ class Drill:
 
     async def dismiss(self) -> tuple[int | None, str | None]:
         """Dismiss the drill's samples; return how many, and why others were not. None if the drill ordered none."""
-        if self._defender is None or not self._is_ordered:
+        if self.defender is None or not self._is_ordered:
             return None, None
         if (why := await self._list()) is not None:
             return 0, f"Defender's list was not to be had, so they stand there: {why}"
@@ -192,7 +185,7 @@ class Drill:
         times = Counter((one.type, one.title) for one in self._own.values())
         standing = [one for one in self._own.values() if not one.is_over]
         own = [one for one in standing if times[one.type, one.title] == 1]
-        refused = await self._defender.dismiss(own)
+        refused = await self.defender.dismiss(own)
         dismissed = len(own) - len(refused)
         if others := ", ".join(one.name for one in standing if one not in own):
             refused.append(f"another order raised the same samples meanwhile, which cannot be told apart: {others}")
@@ -208,11 +201,11 @@ class Drill:
         except StoreError:
             still_open = None
         return DrillResult(
-            subject=self.plan.subject,
+            subject=self.subject,
             began=self._evidence.began,
-            ended=self._store.now(),
+            ended=self.store.now(),
             judgement=judgement,
-            left_out=[one.name for one in self.plan.called if one not in self.plan.expected],
+            left_out=[one.name for one in self.called if one not in self.expected],
             alerts=[{"id": one.id, "outcome": one.outcome.value} for one in self._evidence.alerts],
             dismissed=dismissed,
             undismissed=undismissed,
@@ -227,36 +220,34 @@ class Drill:
             version, body = stored.version if stored is not None else None, orjson.dumps(result_object(result))
             return StoredDocument(kind=DocumentKind.FACT, id=id, at=result.ended, body=body, version=version)
 
-        await write_documents(self._store, DocumentKind.FACT, [result_id(self.plan.subject)], document_after)
+        await write_documents(self.store, DocumentKind.FACT, [result_id(self.subject)], document_after)
 
     async def _list(self) -> str | None:
         """Read which samples Defender lists that it did not list before; return why it could not be read."""
-        if self._defender is None:
+        if self.defender is None:
             return None
         try:
-            listed = await self._defender.list_alerts()
+            listed = await self.defender.list_alerts()
         except NotDone as fault:
             self._evidence.trouble = fault.why
             return fault.why
-        plan_of = self.plan.book.catalogue.find_plan
+        plan_of = self.book.catalogue.find_plan
         self._own |= {
             one.name: one
             for one in listed
-            if one.is_sample
-            and one.name not in self._before
-            and plan_of(one.component, one.type) == self.plan.subject.plan
+            if one.is_sample and one.name not in self._before and plan_of(one.component, one.type) == self.subject.plan
         }
         self._evidence.listed = self._own
         if self._own and self._evidence.first_listed is None:
-            self._evidence.first_listed = self._store.now()
+            self._evidence.first_listed = self.store.now()
         return None
 
     async def _read_lives(self) -> list[tuple[RecordEntry, SignalLife]]:
         """Return the decisions on the drill's alerts, oldest first, each with its signal's life; raises StoreError."""
-        ids, subject = {name.lower() for name in self._own}, self.plan.subject
-        now = self._store.now()
+        ids, subject = {name.lower() for name in self._own}, self.subject
+        now = self.store.now()
         since, until = self._evidence.began, now + timedelta(days=1)
-        async with self._store.session() as tx:
+        async with self.store.session() as tx:
             pages = walk_decisions(tx, Stream.CWPP.value, since, until, frozenset(Outcome))
             first = [entry async for page in pages for entry in page if entry.turn == 1]
         fitting = [entry for entry in first if may_belong_to(entry, subject, ids)]
@@ -264,7 +255,7 @@ class Drill:
         self._evidence.has_foreign = len(own) < len(fitting)
         own = sorted(own, key=lambda entry: (entry.at, entry.key))[:_MOST_ALERTS]
         meant = [Meant(entry.signal or "", Stream.CWPP.value) for entry in own]
-        lives = await asyncio.gather(*(read_life(self._store, one, now, self.plan.facts) for one in meant))
+        lives = await asyncio.gather(*(read_life(self.store, one, now, self.facts) for one in meant))
         return list(zip(own, lives, strict=True))
 
 

@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from itertools import pairwise
 from shlex import quote
-from types import MappingProxyType
-from typing import TYPE_CHECKING
 
 from router.domain.catalogue import NO_SUBSCRIPTION
+from router.domain.notices import RecordEntry
 from router.domain.resources import parse_resource_id
-
-if TYPE_CHECKING:
-    from router.domain.notices import RecordEntry
 
 LINUX_SIGNAL = "curl --output /tmp/eicar.com.txt https://secure.eicar.org/eicar.com.txt"
 """Raises a real alert: downloads the test file of EICAR. https://learn.microsoft.com/defender-endpoint/linux-install-manually"""
@@ -25,19 +21,17 @@ WINDOWS_SIGNAL = (
 )
 """Starts a program that is not there. https://learn.microsoft.com/azure/defender-for-cloud/alert-validation"""
 
-BUNDLES: Mapping[str, str] = MappingProxyType(
-    {
-        "AppServices": "AppServices",
-        "CosmosDbs": "CosmosDbs",
-        "DNS": "Dns",
-        "KeyVaults": "KeyVaults",
-        "KubernetesService": "Containers",
-        "ResourceManager": "Arm",
-        "SqlServers": "SqlServers",
-        "StorageAccounts": "StorageAccounts",
-        "VirtualMachines": "VirtualMachines",
-    }
-)
+BUNDLES = {
+    "AppServices": "AppServices",
+    "CosmosDbs": "CosmosDbs",
+    "DNS": "Dns",
+    "KeyVaults": "KeyVaults",
+    "KubernetesService": "Containers",
+    "ResourceManager": "Arm",
+    "SqlServers": "SqlServers",
+    "StorageAccounts": "StorageAccounts",
+    "VirtualMachines": "VirtualMachines",
+}
 """The plan that each bundle of sample alerts is of, as `az security pricing` calls it."""
 
 CONTAINERS, MACHINES = "Containers", "VirtualMachines"
@@ -117,15 +111,15 @@ def instructions(subject: DrillSubject, context: str | None = None) -> list[str]
             "",
             f"  kubectl --context {context} get pods --namespace={NAMESPACE}",
         ]
-    if subject.machine is not None:
-        return [
-            "On the machine, with real-time protection on; the alert comes within minutes.",
-            "Linux, which downloads the test file of EICAR:",
-            "",
-            f"  {LINUX_SIGNAL}",
-            "",
-            "Windows, which starts a program that is not there:",
-            "",
-            f"  {WINDOWS_SIGNAL}",
-        ]
-    return []
+    if subject.machine is None:
+        return []
+    return [
+        "On the machine, with real-time protection on; the alert comes within minutes.",
+        "Linux, which downloads the test file of EICAR:",
+        "",
+        f"  {LINUX_SIGNAL}",
+        "",
+        "Windows, which starts a program that is not there:",
+        "",
+        f"  {WINDOWS_SIGNAL}",
+    ]

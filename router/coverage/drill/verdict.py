@@ -11,7 +11,7 @@ from router.app.signal_life import DestinationLife, SignalLife
 from router.coverage.drill.results import DestinationVerdict, DrillHop, DrillJudgement, DrillVerdict, HopTime
 from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
-from router.domain.deliveries import DeliveryState
+from router.domain.deliveries import DeliveryState, DeliveryStatus
 from router.domain.notices import RecordEntry
 from router.domain.readable import counted, timestamp
 from router.domain.rulebook import Lane
@@ -28,20 +28,13 @@ _OF_A_HASH = 12
 _BUSY = (409, 429)
 """Answers after which the same may be done later."""
 
-_FURTHEST = (
-    DeliveryState.SENT,
-    DeliveryState.CLAIMED,
-    DeliveryState.OWED,
-    DeliveryState.DEAD,
-    DeliveryState.SKIPPED,
-)
-
+_FURTHEST = [DeliveryState[name] for name in ("SENT", "CLAIMED", "OWED", "DEAD", "SKIPPED")]
 _GRAVEST = (DrillVerdict.PASSED, DrillVerdict.FAILED, DrillVerdict.NOT_PROVEN)
 """The verdict that counts if a destination has one on each of several alerts."""
 
 
 class ExpectedDestination(NamedTuple):
-    """A destination to which the rules lead alerts of a drill's plan; `takes_samples` is False if a route keeps them away."""
+    """A destination to which the rules lead alerts of a drill's plan; a route may keep samples away."""
 
     name: str
     lane: Lane
@@ -144,9 +137,8 @@ def judge_drill(
     if end is None:
         took = f"{counted(len(destinations), 'destination')} took it"
         return DrillJudgement(DrillVerdict.PASSED, took, None, hops, destinations)
-    if end.hop not in {one.hop for one in hops}:
-        hops.append(HopTime(end.hop))
-    return DrillJudgement(end.verdict, end.why, end.hop, hops, destinations)
+    missed = [HopTime(end.hop)] if end.hop not in {one.hop for one in hops} else []
+    return DrillJudgement(end.verdict, end.why, end.hop, [*hops, *missed], destinations)
 
 
 def _find_end(
@@ -204,19 +196,13 @@ def judge_life(one: DestinationLife, id: str, decided: datetime) -> DestinationV
 
     A group's notice counts if it came after the alert joined, and names the alert.
     """
-    group, lane = one.group, one.lane.value if one.lane is not None else ""
-    of_group = [
-        two
-        for two in (group.deliveries if group is not None else ())
-        if (two.settled is None or two.settled >= decided)
-        and (group is None or group.joined is None or two.turn >= group.joined)
-    ]
+    lane, of_group, is_unnamed = one.lane.value if one.lane is not None else "", list[DeliveryStatus](), False
+    if (group := one.group) is not None:
+        since = [two for two in group.deliveries if group.joined is None or two.turn >= group.joined]
+        of_group = [two for two in since if two.settled is None or two.settled >= decided]
+        is_unnamed = group.is_summary or group.waits_for_room or not group.is_named
     latest = min([*one.deliveries, *of_group], key=lambda two: (_FURTHEST.index(two.state), two.turn), default=None)
-    is_counted = (
-        group is not None
-        and (latest is None or latest in of_group)
-        and (group.is_summary or group.waits_for_room or not group.is_named)
-    )
+    is_counted = is_unnamed and (latest is None or latest in of_group)
     state, error = (latest.state, latest.error) if latest is not None else (None, None)
     if latest is not None and state is DeliveryState.SENT and latest.settled is not None and not is_counted:
         reference = (latest.receipt.reference or latest.receipt.link) if latest.receipt is not None else None
