@@ -13,7 +13,7 @@ from dataclasses import replace
 from router.coverage.expected.manifest import CoverageManifest, NamedWorkloads, named_workload
 from router.coverage.facts import CoverageFact, ResourceFact
 from router.coverage.fields import find_text
-from router.coverage.kubernetes.asks import UNNAMED, find_gke_context, find_region
+from router.coverage.kubernetes.commands import UNNAMED, find_gke_context, find_region
 from router.coverage.readers.clusters import NodeGroupFact
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.machines import SensorHealthFact

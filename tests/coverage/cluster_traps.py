@@ -213,7 +213,6 @@ TRAPS = [
         GAP,
         "after 57 restarts",
     ),
-    Trap("10 restarts are said", [*sensor(), *nodes(), *pods(THREE, restarts=10)], COVERED, "ready after 10 restarts"),
     Trap("a node has no pod", [*sensor(ready=2), *nodes(), *pods(THREE[:2])], GAP, "node node-2: it has no pod there"),
     Trap(
         "a pod is on a node that is gone",
@@ -282,6 +281,5 @@ TRAPS = [
         "misscheduled",
         [collector(status={"numberMisscheduled": 2}), publisher(), *nodes()],
         COVERED,
-        "runs on 2 nodes on which it is not to run",
     ),
 ]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from router.coverage.kubernetes.asks import ASK_IMAGE_RULES, ASK_POLICIES
+from router.coverage.kubernetes.commands import ASK_IMAGE_RULES, ASK_POLICIES
 from router.coverage.verdicts import CoverageState
 from tests.coverage.admission_builders import (
     DEFAULT,

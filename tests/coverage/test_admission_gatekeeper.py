@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from router.coverage.kubernetes.asks import ASK_CONSTRAINTS, ASK_SERVICES
+from router.coverage.kubernetes.commands import ASK_CONSTRAINTS, ASK_SERVICES
 from router.coverage.verdicts import CoverageState, Verdict
 from tests.coverage.admission_builders import (
     AUDIT,

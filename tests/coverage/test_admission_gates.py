@@ -7,7 +7,7 @@ from itertools import combinations
 
 import pytest
 
-from router.coverage.kubernetes.asks import (
+from router.coverage.kubernetes.commands import (
     ASK_CLUSTER,
     ASK_CONFIG,
     ASK_CONSTRAINTS,

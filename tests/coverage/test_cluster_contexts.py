@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_CONSTRAINTS, UNNAMED, at_cluster
+from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_CONSTRAINTS, UNNAMED, at_cluster
 from router.coverage.remedies import command_line
 from router.coverage.verdicts import Workload, gap, unknown
 from router.domain.coverage import WorkloadKind
@@ -30,7 +30,6 @@ def mended(line: str, name: str = "payments") -> str | None:
 def test_the_context_is_called_as_the_cluster_and_stands_at_the_end() -> None:
     """What is done to the cluster stays readable as a whole; what is no line for kubectl stays what it is."""
     assert mended(LABEL) == f"{LABEL} --context payments"
-    assert mended("oc adm policy add-scc-to-user x") == "oc adm policy add-scc-to-user x --context payments"
     assert mended("az aks update --name payments") == "az aks update --name payments"
     assert mended(f"az aks show\n{LABEL}") == f"az aks show\n{LABEL} --context payments"
     assert at_cluster(gap("it is dark"), cluster("payments")).remedy is None

@@ -76,21 +76,6 @@ def test_a_typed_list_is_read_as_any_other() -> None:
     assert running_in(listed, kubectl(*nodes())).state is COVERED
 
 
-def test_the_version_of_a_sensor_is_said_with_the_end_of_its_support() -> None:
-    """Before and after the end."""
-    for version, said in (("0.8.4", "0.8.4, whose support ends in February 2027"), ("1.2.0", "of version 1.2.0")):
-        labels = {"labels": {"app.kubernetes.io/version": version}}
-        found = running(collector(metadata=labels), publisher(), *nodes())
-        assert any(said in remark for remark in found.remarks)
-
-
-def test_a_pod_on_a_node_that_is_not_among_the_listed_ones_is_remarked() -> None:
-    """The list of nodes may be older; where there is none, nothing is missing from it."""
-    for listed, stray, is_said in ((nodes(), "node-9", True), (nodes(), "node-0", False), ([], "node-9", False)):
-        remarks = running(*sensor(), *listed, pod(stray)).remarks
-        assert any("which is not among the nodes" in one for one in remarks) is is_said
-
-
 def test_how_an_answer_is_given_is_said_where_one_is_asked_for() -> None:
     """And nowhere else."""
     for objects, state in (([*sensor(), *nodes()], COVERED), ([*sensor(ready=0), *nodes()], GAP), (sensor(), UNKNOWN)):

@@ -7,7 +7,7 @@ import pytest
 from router.coverage.expected.manifest import NO_MANIFEST, Expectation
 from router.coverage.facts import CoverageCase, Facts, RecommendationFact, ResourceFact, Source
 from router.coverage.judges.clusters import judge_cluster_integration as judge
-from router.coverage.kubernetes.asks import ASK_CLUSTER
+from router.coverage.kubernetes.commands import ASK_CLUSTER
 from router.coverage.readers import read_facts
 from router.coverage.remedies import ASK_CONNECTORS
 from router.coverage.verdicts import CoverageState, Verdict
@@ -150,8 +150,8 @@ def test_an_extension_of_arc_is_there_when_it_succeeded(state: str, expected: Co
 def test_an_extension_that_failed_is_put_again_under_its_own_name() -> None:
     """One that is pending goes on by itself, and is looked at again."""
     failed = {**cluster_extension(state="Failed"), "id": f"{cluster_extension()['id']}".rpartition("/")[0] + "/my-own"}
-    assert (integration("edge", failed).remedy or "").endswith(
-        "--name my-own --extension-type microsoft.azuredefender.kubernetes"
+    assert (integration("edge", failed).remedy or "").startswith(
+        "az k8s-extension create --name my-own --extension-type microsoft.azuredefender.kubernetes "
     )
     pending = integration("edge", cluster_extension(state="Pending"))
     assert (pending.remedy or "").startswith("az k8s-extension list ")
@@ -195,7 +195,7 @@ def test_only_a_whole_list_shows_that_an_extension_is_absent(
     found = integration("edge", *documents)
     assert found.state is state
     if state is GAP:
-        assert (found.remedy or "").startswith("az k8s-extension create --cluster-type connectedClusters ")
+        assert (found.remedy or "").startswith("az k8s-extension create --name microsoft.azuredefender.kubernetes ")
 
 
 def test_what_lists_the_extensions_says_whose_they_are() -> None:

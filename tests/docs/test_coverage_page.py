@@ -19,7 +19,7 @@ import yaml
 from router.cli.parser import new_parser
 from router.coverage.asking.clusters import ASKED, CONSTRAINTS
 from router.coverage.expected.loading import read_coverage
-from router.coverage.kubernetes.asks import EVERYWHERE
+from router.coverage.kubernetes.commands import EVERYWHERE
 from router.coverage.verdicts import CoverageState
 from router.domain.coverage import Rung
 from tests.cli.house import House

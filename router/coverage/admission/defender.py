@@ -43,7 +43,7 @@ from router.coverage.admission.webhooks import (
     judge_service,
 )
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
-from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_IMAGE_RULES, ASK_POLICIES, ASK_SERVICES
+from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_IMAGE_RULES, ASK_POLICIES, ASK_SERVICES
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.verdicts import Verdict, covered, gap, unknown
 

@@ -9,7 +9,7 @@ from enum import IntEnum
 
 from router.coverage.admission.namespaces import GatedNamespace
 from router.coverage.fields import find_text
-from router.coverage.kubernetes.asks import joint_asks
+from router.coverage.kubernetes.commands import joint_asks
 from router.coverage.readers.kubernetes import KubernetesFact, refusals_in
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, gap, unknown
 

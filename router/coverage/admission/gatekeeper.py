@@ -34,7 +34,7 @@ from router.coverage.admission.namespaces import (
 )
 from router.coverage.admission.webhooks import AdmissionWebhook, find_selector, find_webhooks, judge_pods, judge_service
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
-from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_CONFIG, ASK_CONSTRAINTS, joint_asks
+from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_CONFIG, ASK_CONSTRAINTS, joint_asks
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.verdicts import CoverageState, Verdict, covered, gap, unknown
 

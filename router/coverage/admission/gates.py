@@ -25,8 +25,7 @@ from router.coverage.admission.namespaces import (
     object_labels,
 )
 from router.coverage.fields import find_text
-from router.coverage.kubernetes.asks import ASK_CLUSTER, joint_asks
-from router.coverage.kubernetes.mends import enable_policy
+from router.coverage.kubernetes.commands import ASK_CLUSTER, enable_policy, joint_asks
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload, covered, gap, unknown
 

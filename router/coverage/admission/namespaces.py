@@ -10,11 +10,9 @@ from dataclasses import dataclass
 
 from router.coverage.facts import Source
 from router.coverage.fields import find, find_text, objects_at
-from router.coverage.kubernetes.asks import ASK_CLUSTER
-from router.coverage.kubernetes.mends import describe
+from router.coverage.kubernetes.commands import ASK_CLUSTER, describe, label_namespace
 from router.coverage.kubernetes.nodes import Requirement, labels_at
 from router.coverage.readers.kubernetes import KubernetesFact
-from router.coverage.remedies import command_line
 from router.coverage.verdicts import CoverageState, Verdict, covered, gap, unknown
 from router.domain.patterns import glob_pattern
 
@@ -111,12 +109,12 @@ def _by_label(who: str, asked: Requirement, namespace: GatedNamespace) -> Verdic
         return unknown("nobody asked which namespaces the cluster has, and with which labels", remedy=ASK_CLUSTER)
     if is_met:
         return REACHED
-    is_mended = asked.operator in ("DoesNotExist", "NotIn") and asked.key != NAME_LABEL
+    is_mended = asked.operator in ("DoesNotExist", "NotIn") and asked.key != NAME_LABEL and asked.key[:1] != "-"
     value = (namespace.labels or {}).get(asked.key)
     return gap(
         f"{who} asks for {asked} of their labels",
         *((namespace.source.shows(f"metadata.labels.{asked.key}", value),) if namespace.source else ()),
-        remedy=command_line("kubectl", "label", "namespace", namespace.name, f"{asked.key}-") if is_mended else None,
+        remedy=label_namespace(namespace.name, f"{asked.key}-") if is_mended else None,
     )
 
 

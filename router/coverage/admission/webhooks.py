@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from router.coverage.admission.effects import ClusterObjects, ObjectCopies, is_whole, listed
 from router.coverage.admission.namespaces import GatedNamespace, by_conditions, by_scope, object_labels, worst_of
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
-from router.coverage.kubernetes.asks import ASK_CLUSTER, ASK_SERVICES, ASK_WEBHOOKS
-from router.coverage.kubernetes.mends import describe
+from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_SERVICES, ASK_WEBHOOKS, describe
+from router.coverage.kubernetes.daemon_sets import read_pod
 from router.coverage.kubernetes.nodes import labels_at
-from router.coverage.kubernetes.pods import read_pod
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.verdicts import Verdict, covered, gap, unknown
 

@@ -18,7 +18,7 @@ from router.coverage.asking.kubectl import Kubectl, NotAnswered, is_at_terminal,
 from router.coverage.asking.patience import Advance, Sleep, TimeLimit
 from router.coverage.documents import CoverageDocument, Refusal, parsed_document
 from router.coverage.fields import find_list, find_text
-from router.coverage.kubernetes.asks import EVERYWHERE
+from router.coverage.kubernetes.commands import EVERYWHERE
 from router.coverage.readers.kubernetes import without_ballast
 from router.domain.errors import BadFile
 

@@ -22,7 +22,6 @@ def judges() -> Mapping[tuple[WorkloadKind, Rung], Judge]:
     """The judge of each rung that a kind of workload has; loaded when first asked for, since not every command judges."""
     from router.coverage.judges import (
         alerts,
-        cluster_sensors,
         clusters,
         connectors,
         export,
@@ -47,8 +46,8 @@ def judges() -> Mapping[tuple[WorkloadKind, Rung], Judge]:
         (WorkloadKind.SQL_ON_MACHINE, Rung.SENSOR_INSTALLED): sql_on_machines.judge_sql_installed,
         (WorkloadKind.SQL_ON_MACHINE, Rung.SENSOR_RUNNING): sql_on_machines.judge_sql_running,
         (WorkloadKind.CLUSTER, Rung.INTEGRATION): clusters.judge_cluster_integration,
-        (WorkloadKind.CLUSTER, Rung.SENSOR_INSTALLED): cluster_sensors.judge_cluster_installed,
-        (WorkloadKind.CLUSTER, Rung.SENSOR_RUNNING): cluster_sensors.judge_cluster_running,
+        (WorkloadKind.CLUSTER, Rung.SENSOR_INSTALLED): clusters.judge_cluster_installed,
+        (WorkloadKind.CLUSTER, Rung.SENSOR_RUNNING): clusters.judge_cluster_running,
         (WorkloadKind.CLUSTER, Rung.ADMISSION_AUDITS): clusters.judge_admission_audits,
         (WorkloadKind.CLUSTER, Rung.ADMISSION_DENIES): clusters.judge_admission_denies,
         **{(kind, Rung.PLAN): connectors.judge_connector_plans for kind in _CONNECTED},

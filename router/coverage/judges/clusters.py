@@ -1,35 +1,52 @@
 """Clusters: whether the sensor is asked for, deployed and running, and whether a gate looks at what is deployed. Pure.
 
 What only kubectl shows is not judged on `integration`: no document says which cloud the cluster is of, and so what more it
-needs. Tags that leave a cluster out are reasons; whether they left it without a sensor is for the rungs above to say.
+needs. A tag that leaves a cluster out keeps Azure from installing the sensor: one that is there stays, and Helm installs one.
+The dark cluster passes `sensor-installed`, which proves no more than that.
 https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-architecture,
+https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-exclude-cluster,
 https://learn.microsoft.com/azure/defender-for-cloud/deploy-helm
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from router.coverage.admission.effects import AdmissionEffect
 from router.coverage.admission.gates import judge_gates
-from router.coverage.facts import CoverageCase, RecommendationFact, ResourceFact
+from router.coverage.facts import CoverageCase, RecommendationFact, ResourceFact, age_words
+from router.coverage.fields import parse_time
 from router.coverage.judges.connectors import judge_cloud_cluster
-from router.coverage.kubernetes.asks import ASK_AKS, UNNAMED, ask_for_cluster, at_cluster
+from router.coverage.kubernetes.commands import (
+    ASK_AKS,
+    UNNAMED,
+    ask_for_cluster,
+    at_cluster,
+    delete_tag,
+    enable_sensor,
+)
 from router.coverage.kubernetes.daemon_sets import find_daemon_set
-from router.coverage.kubernetes.exclusion import find_exclusions, find_stopped
+from router.coverage.kubernetes.objects import collect_objects
+from router.coverage.kubernetes.sensor import is_seen_running, judge_installed, judge_running
 from router.coverage.plans.details import is_extension_on, plan_answers
 from router.coverage.readers.clusters import (
     CloudClusterFact,
     ClusterProfileFact,
     ConnectedClusterFact,
     KubernetesExtensionFact,
+    ProcessEventsFact,
 )
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.recommendations import POSTURE_NOT_KNOWN, is_posture_known_on, recommendation_answers_for
 from router.coverage.remedies import command_line, resource_words
-from router.coverage.verdicts import CoverageState, Verdict, covered, gap, unknown
-from router.coverage.workloads import AKS_CLUSTER, ARC_CLUSTER
+from router.coverage.stored import StoredTagsFact
+from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, not_coverable, unknown
+from router.coverage.workloads import AKS_CLUSTER, ARC_CLUSTER, OFF_CLUSTERS, excluding
+from router.domain.clocks import is_possible
 from router.domain.coverage import Rung
 from router.domain.resources import parse_resource_id
 
@@ -43,15 +60,19 @@ _INSTALLED = ("succeeded", "installed")
 _ON_ITS_WAY = ("accepted", "creating", "pending", "updating")
 """States that go on by themselves. https://learn.microsoft.com/azure/azure-arc/kubernetes/extensions"""
 
+_FRESH = timedelta(days=1)
+"""How old a row may be that shows a sensor at work: a cluster runs processes all day."""
+
 
 def judge_cluster_integration(case: CoverageCase) -> Verdict | None:
     """Covered where the sensor is asked for; a gap says which tag or which extension of the plan is the reason."""
     type = (parse_resource_id(case.workload.id or case.workload.subject).type or "").lower()
-    sensor = _seen_sensor(case)
+    objects = (one for one in case.about(KubernetesFact) if one.kind == "DaemonSet")
+    sensor = next((one for one in objects if find_daemon_set(one) is not None), None)
     if type == AKS_CLUSTER:
-        return _of_aks(case, sensor)
+        return _judge_profile(case, sensor)
     if type == ARC_CLUSTER:
-        return _of_arc(case, sensor)
+        return _judge_extension(case, sensor)
     if cloud := case.about(CloudClusterFact):
         verdict = judge_cloud_cluster(case, cloud, reasons=_reasons(case), has_sensor=sensor is not None)
         return at_cluster(verdict, case.workload)
@@ -73,28 +94,28 @@ def _lists_without_it(case: CoverageCase) -> str:
     return f"; Azure has none called {case.workload.name} in {', '.join(dict.fromkeys(listed))}"
 
 
-def _of_aks(case: CoverageCase, sensor: KubernetesFact | None) -> Verdict:
+def _judge_profile(case: CoverageCase, sensor: KubernetesFact | None) -> Verdict:
+    """Whether the security profile of an AKS cluster asks for the sensor."""
     profiles = [one for one in case.about(ClusterProfileFact) if one.has_sensor is not None]
     evidence = [one.source.shows(one.sensor_field, one.has_sensor) for one in profiles]
     if profiles and all(one.has_sensor for one in profiles):
         return covered("the security profile asks for the sensor", *evidence, remarks=_exclusions(case))
-    if sensor is not None and profiles:
+    if profiles and sensor is not None:
         return _by_helm(sensor, "the security profile does not ask for it", _ASK_AKS)
-    words = resource_words(case.workload.id)
-    enable = command_line("az", "aks", "update", "--enable-defender", *words) if words else None
     if profiles:
-        reason = "; ".join(["the security profile does not ask for the sensor", *_reasons(case)])
-        return gap(reason, *evidence, remedy=enable, remarks=_contradiction(len({one.has_sensor for one in profiles})))
-    if (said := _unhealthy(case, _ASK_AKS)) is not None:
-        reason = "; ".join([f"the recommendation {_ASK_AKS} says that it has no Defender profile", *_reasons(case)])
-        return gap(reason, said.source.shows("properties.status.code", said.code), remedy=enable)
+        answers = {one.has_sensor for one in profiles}
+        return _left_without(case, "the security profile does not ask for the sensor", evidence, answers=len(answers))
+    if (told := _find_unhealthy(case, _ASK_AKS)) is not None:
+        reason = f"the recommendation {_ASK_AKS} says that it has no Defender profile"
+        return _left_without(case, reason, [told.source.shows("properties.status.code", told.code)])
+    words = resource_words(case.workload.id)
     ask = command_line("az", "aks", "show", *words, "-o", "json") if words else ASK_AKS
-    if (healthy := _by_recommendation(case, _ASK_AKS, ask)) is not None:
-        return healthy
-    return unknown("no document says what its security profile asks for", remedy=ask)
+    healthy = _by_recommendation(case, _ASK_AKS, ask)
+    return healthy or unknown("no document says what its security profile asks for", remedy=ask)
 
 
-def _of_arc(case: CoverageCase, sensor: KubernetesFact | None) -> Verdict:
+def _judge_extension(case: CoverageCase, sensor: KubernetesFact | None) -> Verdict:
+    """Whether Defender's extension of a cluster of Azure Arc is installed."""
     extensions = case.about(KubernetesExtensionFact)
     ours = [one for one in extensions if one.extension == _EXTENSION]
     evidence = [one.source.shows("properties.provisioningState", one.state) for one in ours]
@@ -106,54 +127,48 @@ def _of_arc(case: CoverageCase, sensor: KubernetesFact | None) -> Verdict:
         return _by_helm(sensor, f"no document says that the extension {_EXTENSION} is installed", _ASK_ARC)
     if bad := sorted(states.difference(_INSTALLED, _ON_ITS_WAY)):
         errors = [one.error[:200] for one in ours if one.error]
-        reason = f"the extension {_EXTENSION} is not installed, its state is {bad[0]}"
+        reason = "; ".join([f"the extension {_EXTENSION} is not installed, its state is {bad[0]}", *errors])
         # What failed is put again, under the name that it has.
-        failed = next((one.name for one in ours if one.state == "failed"), None)
-        remedy = _create_extension(case, failed) if failed else None
-        return gap(
-            "; ".join([reason, *errors, *_reasons(case)]), *evidence, remedy=remedy, remarks=_contradiction(len(states))
-        )
+        failed = next((one.name for one in ours if one.state == "failed"), "")
+        return _left_without(case, reason, evidence, answers=len(states), extension=failed)
     if coming := sorted(states.difference(_INSTALLED)):
         reason = f"the extension {_EXTENSION} is {coming[0]}"
         return unknown(reason, *evidence, remedy=_list_extensions(case), remarks=_contradiction(len(states)))
-    if (said := _unhealthy(case, _ASK_ARC)) is not None and not ours:
-        reason = "; ".join([f"the recommendation {_ASK_ARC} says that it has no Defender extension", *_reasons(case)])
-        return gap(
-            reason, said.source.shows("properties.status.code", said.code), remedy=_create_extension(case, _EXTENSION)
-        )
+    if (told := _find_unhealthy(case, _ASK_ARC)) is not None and not ours:
+        reason = f"the recommendation {_ASK_ARC} says that it has no Defender extension"
+        return _left_without(case, reason, [told.source.shows("properties.status.code", told.code)])
     if not extensions and (healthy := _by_recommendation(case, _ASK_ARC, _list_extensions(case))) is not None:
         return healthy
     whole = next((one for one in extensions if one.source.is_whole), None)
     if whole is not None and not ours:
-        reason = "; ".join([f"its extensions are listed, and {_EXTENSION} is not among them", *_reasons(case)])
-        return gap(
-            reason,
-            whole.source.shows("properties.extensionType", whole.extension),
-            remedy=_create_extension(case, _EXTENSION),
-        )
+        shown = whole.source.shows("properties.extensionType", whole.extension)
+        return _left_without(case, f"its extensions are listed, and {_EXTENSION} is not among them", [shown])
     return unknown(f"no document says whether the extension {_EXTENSION} is installed", remedy=_list_extensions(case))
 
 
-def _create_extension(case: CoverageCase, name: str) -> str | None:
-    words = _extension_words(case, "create")
-    return command_line(*words, "--name", name, "--extension-type", _EXTENSION) if words else None
+def _left_without(
+    case: CoverageCase,
+    reason: str,
+    evidence: Sequence[CoverageEvidence],
+    *,
+    answers: int = 1,
+    extension: str = _EXTENSION,
+) -> Verdict:
+    """The gap of a cluster that was left without a sensor, with what may have left it so."""
+    remedy = enable_sensor(case.workload, name=extension) if extension else None
+    return gap("; ".join([reason, *_reasons(case)]), *evidence, remedy=remedy, remarks=_contradiction(answers))
 
 
 def _list_extensions(case: CoverageCase) -> str | None:
     """The line whose answer says whose extensions it lists, also where there are none."""
-    words = _extension_words(case, "list")
-    id = f"{case.workload.id}/providers/Microsoft.KubernetesConfiguration/extensions"
-    query = f"{{id: `{json.dumps(id)}`, value: @}}"
-    return command_line(*words, "--query", query, "-o", "json") if words else None
-
-
-def _extension_words(case: CoverageCase, verb: str) -> tuple[str, ...]:
     words = resource_words(case.workload.id)
     if not words:
-        return ()
-    _, group, _, name, _, subscription = words
-    cluster = ("--cluster-type", "connectedClusters", "--cluster-name", name)
-    return ("az", "k8s-extension", verb, *cluster, "--resource-group", group, "--subscription", subscription)
+        return None
+    _, group, _, name, *subscription = words
+    cluster = ("--cluster-type", "connectedClusters", "--cluster-name", name, "--resource-group", group, *subscription)
+    id = f"{case.workload.id}/providers/Microsoft.KubernetesConfiguration/extensions"
+    query = f"{{id: `{json.dumps(id)}`, value: @}}"
+    return command_line("az", "k8s-extension", "list", *cluster, "--query", query, "-o", "json")
 
 
 def _by_helm(sensor: KubernetesFact, instead: str, recommendation: str) -> Verdict:
@@ -162,12 +177,7 @@ def _by_helm(sensor: KubernetesFact, instead: str, recommendation: str) -> Verdi
     return covered(f"the sensor is in the cluster, as Helm deploys it; {instead}", evidence, remarks=(remark,))
 
 
-def _seen_sensor(case: CoverageCase) -> KubernetesFact | None:
-    objects = case.about(KubernetesFact)
-    return next((one for one in objects if one.kind == "DaemonSet" and find_daemon_set(one) is not None), None)
-
-
-def _unhealthy(case: CoverageCase, recommendation: str) -> RecommendationFact | None:
+def _find_unhealthy(case: CoverageCase, recommendation: str) -> RecommendationFact | None:
     facts = case.about(RecommendationFact)
     return next((one for one in facts if one.recommendation == recommendation and one.code == "unhealthy"), None)
 
@@ -193,7 +203,7 @@ def _reasons(case: CoverageCase) -> tuple[str, ...]:
 
 
 def _exclusions(case: CoverageCase) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(f"its tag {one.name} leaves it out" for one in find_exclusions(case)))
+    return tuple(dict.fromkeys(f"its tag {one.name} leaves it out" for one in _find_exclusions(case)))
 
 
 def _silence(case: CoverageCase) -> tuple[str, ...]:
@@ -205,6 +215,124 @@ def _silence(case: CoverageCase) -> tuple[str, ...]:
 
 def _contradiction(answers: int) -> tuple[str, ...]:
     return ("the documents contradict each other; the worse one counts",) if answers > 1 else ()
+
+
+class _Exclusion(NamedTuple):
+    """A tag that keeps the sensor off a cluster, as it is written, and where it stands."""
+
+    name: str
+    value: str
+    shown: CoverageEvidence
+
+
+def _find_exclusions(case: CoverageCase) -> Iterator[_Exclusion]:
+    """The tags that keep the sensor off a cluster, as often as documents show them."""
+    tagged: list[ResourceFact | StoredTagsFact] = [*case.about(ResourceFact)]
+    # A tag that was read long ago may have been taken off since.
+    longest = case.expectation.heard_within
+    tagged += [one for one in case.about(StoredTagsFact) if not one.source.is_stale(case.now, longest)]
+    for fact in tagged:
+        for name, value in excluding(fact.tags or {}, OFF_CLUSTERS).items():
+            yield _Exclusion(name, value, fact.source.shows(f"tags.{name}", value))
+
+
+def _find_stopped(case: CoverageCase) -> Verdict | None:
+    """The verdict on a cluster that is stopped; None where no document says that it is, or one says that it is not."""
+    known = [fact for fact in case.about(ResourceFact) if fact.is_stopped is not None]
+    if not known or not all(fact.is_stopped for fact in known):
+        return None
+    return not_coverable("the cluster is stopped", known[0].source.shows("properties.powerState.code", "Stopped"))
+
+
+def judge_cluster_installed(case: CoverageCase) -> Verdict | None:
+    """Covered where a collector's DaemonSet is there, or the extension for clusters of Azure Arc says that it was installed."""
+    verdict = judge_installed(collect_objects(case.about(KubernetesFact), case.workload))
+    extensions = [one for one in case.about(KubernetesExtensionFact) if one.extension == _EXTENSION]
+    if verdict.state is not CoverageState.COVERED and extensions:
+        verdict = _by_arc_extension(verdict, extensions, case)
+    # What Azure wishes proves nothing of what is in the cluster, where it may come from Helm.
+    for profile in case.about(ClusterProfileFact):
+        wish = "asks" if profile.has_sensor else "does not ask"
+        remark = f"the security profile of the cluster {wish} for the sensor"
+        shown = profile.source.shows(profile.sensor_field, profile.has_sensor)
+        if verdict.state in (CoverageState.GAP, CoverageState.UNKNOWN):
+            verdict = replace(verdict, evidence=(*verdict.evidence, shown), remarks=(*verdict.remarks, remark))
+    return _with_absence(verdict, case, is_seen=verdict.state is CoverageState.COVERED)
+
+
+def _by_arc_extension(verdict: Verdict, extensions: list[KubernetesExtensionFact], case: CoverageCase) -> Verdict:
+    """What the extension says; of several documents of it, the worst one counts."""
+    worst = min(extensions, key=lambda one: (one.state == "succeeded", one.state != "failed"))
+    shown = worst.source.shows("properties.provisioningState", worst.state)
+    if worst.state == "succeeded":
+        remarks = (verdict.reason,) if verdict.state is CoverageState.GAP else ()
+        return covered(f"the extension {_EXTENSION} was installed", shown, remarks=remarks)
+    if worst.state == "failed":
+        reason = ": ".join(filter(None, (f"the extension {_EXTENSION} could not be installed", worst.error)))
+        return gap(reason, shown, remedy=enable_sensor(case.workload))
+    remark = f"the extension {_EXTENSION} is {worst.state or 'in a state that its document does not say'}"
+    return replace(verdict, evidence=(*verdict.evidence, shown), remarks=(*verdict.remarks, remark))
+
+
+def judge_cluster_running(case: CoverageCase) -> Verdict | None:
+    """Covered where collector and publisher are ready on every node that can have them, in that cluster's own words."""
+    objects, row = collect_objects(case.about(KubernetesFact), case.workload), _find_last_row(case)
+    verdict = judge_running(objects)
+    if row is not None:
+        verdict = _with_last_row(verdict, row, case.now)
+    is_seen = verdict.state is CoverageState.COVERED or is_seen_running(objects)
+    return _with_absence(verdict, case, is_seen=is_seen, has_row=row is not None and row.is_fresh(case.now))
+
+
+def _with_absence(verdict: Verdict, case: CoverageCase, *, is_seen: bool, has_row: bool = False) -> Verdict:
+    """A verdict with why no sensor may be there: the cluster is stopped, or a tag leaves it out and none is seen to run."""
+    exclusion = next(_find_exclusions(case), None)
+    if verdict.state is CoverageState.NOT_COVERABLE:
+        pass
+    elif not is_seen and (stopped := _find_stopped(case)) is not None:
+        verdict = stopped
+    elif exclusion is not None and (is_seen or has_row):
+        remark = f"the tag {exclusion.name}={exclusion.value} keeps Azure from installing the sensor"
+        verdict = replace(verdict, remarks=(*verdict.remarks, remark))
+    elif exclusion is not None:
+        verdict = replace(
+            verdict,
+            state=CoverageState.GAP,
+            reason=f"the tag {exclusion.name}={exclusion.value} leaves the cluster out, and {verdict.reason}",
+            evidence=(exclusion.shown, *verdict.evidence),
+            remedy=delete_tag(case.workload, exclusion.name, exclusion.value) or verdict.remedy,
+        )
+    return at_cluster(verdict, case.workload)
+
+
+class _LastRow(NamedTuple):
+    """The last row that a cluster's sensor sent, which says that it ran then, on some node, and nothing of the other nodes."""
+
+    time: datetime
+    evidence: CoverageEvidence
+
+    def is_fresh(self, now: datetime) -> bool:
+        """Whether the sensor ran within a day, on some node."""
+        return now - self.time <= _FRESH
+
+
+def _find_last_row(case: CoverageCase) -> _LastRow | None:
+    """The last one that is known; None where no workspace says any, which proves nothing."""
+    rows = [
+        _LastRow(time, fact.source.shows("last", fact.source.time))
+        for fact in case.about(ProcessEventsFact)
+        if (time := parse_time(fact.source.time or "")) is not None and is_possible(time, case.now)
+    ]
+    return max(rows, key=lambda one: one.time, default=None)
+
+
+def _with_last_row(verdict: Verdict, row: _LastRow, now: datetime) -> Verdict:
+    """A verdict with what the last row adds: it stays what it is, since rows of one node cover no other one."""
+    said = f"the last row of its sensor is {age_words(row.time, now)} old"
+    if verdict.state is not CoverageState.UNKNOWN:
+        return replace(verdict, remarks=(*verdict.remarks, said))
+    said = f"{said}, and says nothing of its other nodes" if row.is_fresh(now) else said
+    return replace(verdict, reason=f"{verdict.reason}; {said}", evidence=(*verdict.evidence, row.evidence))
 
 
 def judge_admission_audits(case: CoverageCase) -> Verdict | None:
@@ -223,7 +351,7 @@ def _judge_admission(case: CoverageCase, needed: AdmissionEffect) -> Verdict:
     verdict = judge_gates(case.about(KubernetesFact), case.workload, needed)
     if verdict.state is CoverageState.COVERED:
         return verdict
-    if (stopped := find_stopped(case)) is not None:
+    if (stopped := _find_stopped(case)) is not None:
         return stopped
     if any(one.has_policy for one in case.about(ClusterProfileFact)):
         wish = "the cluster's profile asks for the Azure Policy add-on, which does not show that it runs"

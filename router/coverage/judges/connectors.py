@@ -14,7 +14,7 @@ from collections.abc import Collection, Iterator, Mapping, Sequence
 
 from router.coverage.facts import CoverageCase, Facts
 from router.coverage.fields import find, find_text, find_truth, worst_truth
-from router.coverage.kubernetes.asks import ASK_CLUSTER
+from router.coverage.kubernetes.commands import ASK_CLUSTER
 from router.coverage.plans.table import find_lacking, plan_named
 from router.coverage.readers.clusters import CloudClusterFact, ConnectorFact, environment_subject
 from router.coverage.remedies import ASK_CONNECTORS, ask_resource, command_line

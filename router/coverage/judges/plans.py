@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 
 from router.coverage.facts import CoverageCase, subscription_subject
 from router.coverage.judges.connectors import judge_plan_of_cloud_cluster
-from router.coverage.kubernetes.asks import ask_for_cluster
+from router.coverage.kubernetes.commands import ask_for_cluster
 from router.coverage.plans.answers import PlanAnswers, answers_about, joined
 from router.coverage.plans.at_resource import on_part, resource_plan
 from router.coverage.plans.details import (

@@ -1,21 +1,21 @@
-"""Defender's DaemonSets among all of a cluster's, and what their status says.
+"""Defender's DaemonSets among all of a cluster's, what their status says, and their pods.
 
 They have other names and namespaces for each way in which they are deployed, so their images are asked first: in every registry
 that mirrors Microsoft's they lie under `azuredefender/`.
 https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-architecture
+https://kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 
 from router.coverage.facts import Source
-from router.coverage.fields import find, find_count, find_text, objects_at
-from router.coverage.kubernetes.nodes import PodScheduling, labels_at, read_scheduling
+from router.coverage.fields import find, find_count, find_text, find_truth, objects_at
+from router.coverage.kubernetes.nodes import PodScheduling, find_condition, labels_at, read_scheduling
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.verdicts import CoverageEvidence
 
@@ -39,20 +39,18 @@ class SensorDaemonSet:
     Attributes:
         parts: which parts of the sensor its pods are; none for what only accompanies it.
         is_managed: whether AKS undoes what others change in it.
-        generation: the version of its specification; None where the document does not say it.
-        observed: the version that its status speaks of; None where the document does not say it.
-        desired: on how many nodes it is to run; None where there is no status.
-        current: on how many of those it has a pod; None where there is no status.
-        ready: on how many of those it has a pod that is ready; None where there is no status.
-        misscheduled: on how many nodes it runs though it is not to run there.
-        doubt: why it may be none of Defender's, as a clause; empty where its images say that it is.
+        generation: the version of its specification.
+        observed: the version that its status speaks of.
+        desired: on how many nodes it is to run.
+        current: on how many of those it has a pod.
+        ready: on how many of those it has a pod that is ready.
+        stranger: its image where none is of Defender, so that it may be none of Defender's; else empty.
     """
 
     namespace: str
     name: str
     uid: str | None
     parts: frozenset[SensorPart]
-    version: str | None
     selector: Mapping[str, str]
     scheduling: PodScheduling
     is_managed: bool
@@ -62,8 +60,7 @@ class SensorDaemonSet:
     desired: int | None
     current: int | None
     ready: int | None
-    misscheduled: int
-    doubt: str
+    stranger: str
     source: Source = field(compare=False)
 
     @property
@@ -88,31 +85,30 @@ class SensorDaemonSet:
             return None
         return self.desired, self.ready
 
+    @property
     def evidence(self) -> tuple[CoverageEvidence, ...]:
         """What its status says."""
-        shown = [
-            self.source.shows("status.desiredNumberScheduled", self.desired),
-            self.source.shows("status.numberReady", self.ready),
-        ]
-        if self.is_stale:
-            shown.insert(0, self.source.shows("metadata.generation", self.generation))
-            shown.insert(1, self.source.shows("status.observedGeneration", self.observed))
-        return tuple(shown)
+        stale = {"metadata.generation": self.generation, "status.observedGeneration": self.observed}
+        counts = {"status.desiredNumberScheduled": self.desired, "status.numberReady": self.ready}
+        shown = {**(stale if self.is_stale else {}), **counts}
+        return tuple(self.source.shows(name, value) for name, value in shown.items())
 
 
 def find_daemon_set(fact: KubernetesFact) -> SensorDaemonSet | None:
     """The DaemonSet of Defender's that a document describes; None where it is not one of Defender's."""
     labels = labels_at(fact.body, "metadata", "labels")
-    images, selector = _images_in(fact.body), labels_at(fact.body, "spec", "selector", "matchLabels")
-    if not (any(map(is_of_defender, images)) or _is_named_so(fact.name, {**selector, **labels})):
+    selector = labels_at(fact.body, "spec", "selector", "matchLabels")
+    containers = objects_at(fact.body, "spec", "template", "spec", "containers")
+    images = [image for one in containers if (image := find_text(one, "image"))]
+    is_known = any(map(is_of_defender, images))
+    if not is_known and not _is_named_so(fact.name, {**selector, **labels}):
         return None
     status, metadata = find(fact.body, "status"), find(fact.body, "metadata")
     return SensorDaemonSet(
         namespace=fact.namespace,
         name=fact.name,
         uid=find_text(metadata, "uid"),
-        parts=frozenset(_find_parts(fact.name, selector.get("dsName", ""), images)),
-        version=_find_version(labels),
+        parts=frozenset(_find_parts(fact.name.lower(), selector.get("dsName", "").lower(), images)),
         selector=selector,
         scheduling=read_scheduling(fact.body),
         is_managed=labels.get("addonmanager.kubernetes.io/mode") == "Reconcile",
@@ -122,8 +118,7 @@ def find_daemon_set(fact: KubernetesFact) -> SensorDaemonSet | None:
         desired=find_count(status, "desiredNumberScheduled"),
         current=find_count(status, "currentNumberScheduled"),
         ready=find_count(status, "numberReady"),
-        misscheduled=find_count(status, "numberMisscheduled") or 0,
-        doubt=_find_doubt(images),
+        stranger="" if is_known else next(iter(images), ""),
         source=fact.source,
     )
 
@@ -131,11 +126,6 @@ def find_daemon_set(fact: KubernetesFact) -> SensorDaemonSet | None:
 def is_of_defender(image: str) -> bool:
     """Whether an image is one of Defender's, in Microsoft's registry or in one that mirrors it."""
     return re.search(r"(?:^|/)azuredefender/", image.lower()) is not None
-
-
-def _images_in(body: Mapping[str, object]) -> list[str]:
-    containers = objects_at(body, "spec", "template", "spec", "containers")
-    return [image for one in containers if (image := find_text(one, "image"))]
 
 
 _PREFIX = "microsoft-defender-"
@@ -151,57 +141,131 @@ def _is_named_so(name: str, labels: Mapping[str, str]) -> bool:
     return _NAMES.fullmatch(name.lower()) is not None or is_labelled or labels.get("dsName", "").startswith(_PREFIX)
 
 
-def _find_parts(name: str, label: str, images: list[str]) -> set[SensorPart]:
+def _find_parts(name: str, label: str, images: Iterable[str]) -> set[SensorPart]:
     """The parts that its images are, else those that it is named after. Anti-malware is none: it is off by default."""
-    name = name.lower()
-    if any(word in name for word in _BESIDE) or _is_idle(images):
+    every = {re.split("[:@]", image.lower().rpartition("/")[2])[0] for image in images}
+    if any(word in name for word in _BESIDE) or (every and every <= _IDLE):
         return set()
     titles = [image.lower().rpartition("/")[2] for image in images if is_of_defender(image)]
     titles = [title for title in titles if "malware" not in title]
-    return _parts_in(titles) or _parts_in([name]) or _parts_in([label.lower()])
+    found = ({part for part in SensorPart for text in texts if part in text} for texts in (titles, [name], [label]))
+    return next(filter(None, found), set())
 
 
-def _is_idle(images: list[str]) -> bool:
-    """Whether all its images do nothing."""
-    titles = [re.split("[:@]", image.lower().rpartition("/")[2])[0] for image in images]
-    return bool(titles) and all(title in _IDLE for title in titles)
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pod:
+    """A pod, as one document says it; empty texts and None are what the document does not say.
+
+    Attributes:
+        is_of_others: whether something else made it, such as a ReplicaSet, whatever its labels are.
+        node: the node that it is on, or is to go to.
+        trouble: why it is not ready, as `CrashLoopBackOff`; empty where it runs and all its containers are ready.
+        message: what the scheduler or the kubelet says of that.
+    """
+
+    namespace: str
+    name: str
+    owner: str
+    owner_uid: str | None
+    is_of_others: bool
+    labels: Mapping[str, str]
+    node: str
+    is_terminating: bool
+    trouble: str
+    message: str
+    restarts: int
+    source: Source = field(compare=False)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells it from every other pod of its cluster."""
+        return self.namespace, self.name
+
+    @property
+    def serves(self) -> bool:
+        """Whether it is ready and stays."""
+        return not self.trouble and not self.is_terminating
+
+    def was_made_by(self, daemon_set: SensorDaemonSet) -> bool:
+        """Whether a DaemonSet made it; one of that name which was deleted since has another uid."""
+        if self.namespace != daemon_set.namespace or self.is_of_others:
+            return False
+        if self.owner:
+            is_same = not self.owner_uid or not daemon_set.uid or self.owner_uid == daemon_set.uid
+            return self.owner == daemon_set.name and is_same
+        return bool(daemon_set.selector) and daemon_set.selector.items() <= self.labels.items()
 
 
-def _find_doubt(images: list[str]) -> str:
-    """Why what has Defender's name may be none of Defender's: a mirror may have given its images other names, too."""
-    if not images or any(map(is_of_defender, images)):
-        return ""
-    if _is_idle(images):
-        return f"runs {images[0]}, which does nothing, in the place of Defender's image"
-    return f"is known by its name alone: its image {images[0]} is not in azuredefender/, as Defender's are"
+def read_pod(fact: KubernetesFact) -> Pod:
+    """The pod that a document describes."""
+    status = find(fact.body, "status")
+    owners = objects_at(fact.body, "metadata", "ownerReferences")
+    owner = next((one for one in owners if find_text(one, "kind") == "DaemonSet"), None)
+    main = objects_at(status, "containerStatuses")
+    containers = [*objects_at(status, "initContainerStatuses"), *main]
+    trouble = next(filter(None, _troubles(fact.body, containers, main)), "")
+    return Pod(
+        namespace=fact.namespace,
+        name=fact.name,
+        owner=find_text(owner, "name") or "",
+        owner_uid=find_text(owner, "uid"),
+        is_of_others=owner is None and any(find_text(one, "kind") for one in owners),
+        labels=labels_at(fact.body, "metadata", "labels"),
+        node=find_text(fact.body, "spec", "nodeName") or _wanted_node(fact.body),
+        is_terminating=find_text(fact.body, "metadata", "deletionTimestamp") is not None,
+        trouble=trouble,
+        message=shortened(next(filter(None, _messages(fact.body, containers)), "")) if trouble else "",
+        restarts=sum(find_count(one, "restartCount") or 0 for one in containers),
+        source=fact.source,
+    )
 
 
-def _parts_in(texts: list[str]) -> set[SensorPart]:
-    return {part for part in SensorPart for text in texts if part in text}
+def shortened(text: str) -> str:
+    """A text on one line, and no more of it than 300 characters."""
+    text = " ".join(text.split())
+    return text if len(text) <= 300 else f"{text[:300].rstrip()}…"
 
 
-def _find_version(labels: Mapping[str, str]) -> str | None:
-    said = labels.get("app.kubernetes.io/version") or labels.get("chart") or labels.get("helm.sh/chart") or ""
-    found = re.search(r"(?:^v?|-)(\d{1,4}\.\d{1,6}(?:\.\d{1,9})?)", said, re.ASCII)
-    return found[1] if found else None
+def _troubles(
+    body: Mapping[str, object], containers: Iterable[Mapping[str, object]], main: Iterable[Mapping[str, object]]
+) -> Iterator[str | None]:
+    """Why a pod is not ready, the first one first; nothing where it is ready."""
+    status = find(body, "status")
+    for one in containers:
+        waiting = find(one, "state", "waiting")
+        if isinstance(waiting, Mapping):
+            yield find_text(waiting, "reason") or "waits"
+    reason, phase = find_text(status, "reason"), (find_text(status, "phase") or "").lower()
+    if phase in ("failed", "succeeded"):
+        yield reason or phase.capitalize()
+    for one in main:
+        if find_truth(one, "ready") is False:
+            yield find_text(one, "state", "terminated", "reason") or "not Ready"
+    if find_condition(body, "Ready") is not True:
+        yield next((find_text(one, "reason") for one in _unscheduled(body)), None) or reason or "not Ready"
 
 
-_SUPPORT_ENDS = {
-    (0, 8): datetime(2027, 2, 1, tzinfo=UTC),
-    (0, 9): datetime(2027, 4, 1, tzinfo=UTC),
-    (0, 10): datetime(2027, 4, 1, tzinfo=UTC),
-}
-"""The month in which support of a sensor's version ends.
-
-https://learn.microsoft.com/azure/defender-for-cloud/defender-sensor-change-log
-"""
+def _messages(body: Mapping[str, object], containers: Iterable[Mapping[str, object]]) -> Iterator[str | None]:
+    for one in containers:
+        yield find_text(one, "state", "waiting", "message")
+    for one in _unscheduled(body):
+        yield find_text(one, "message")
+    yield find_text(body, "status", "message")
 
 
-def version_remark(version: str, now: datetime) -> str:
-    """What is to be said of the version of a sensor."""
-    major, minor = (int(part) for part in version.split(".")[:2])
-    ends = _SUPPORT_ENDS.get((major, minor))
-    if ends is None:
-        return f"the sensor is of version {version}"
-    said = "ended in" if (now.year, now.month) > (ends.year, ends.month) else "ends in"
-    return f"the sensor is of version {version}, whose support {said} {ends:%B %Y}"
+def _unscheduled(body: Mapping[str, object]) -> Iterator[Mapping[str, object]]:
+    """The condition that says that a pod is on no node."""
+    for one in objects_at(body, "status", "conditions"):
+        if find_text(one, "type") == "PodScheduled" and str(find(one, "status")).lower() != "true":
+            yield one
+
+
+def _wanted_node(body: Mapping[str, object]) -> str:
+    """The node that the controller of DaemonSets meant a pod for, which waits to be scheduled; empty where it says none."""
+    required = find(body, "spec", "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+    for term in objects_at(required, "nodeSelectorTerms"):
+        for one in objects_at(term, "matchFields"):
+            values = find(one, "values")
+            if find_text(one, "key") == "metadata.name" and isinstance(values, list) and len(values) == 1:
+                return str(values[0])
+    return ""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from router.coverage.facts import Source
 from router.coverage.fields import find, find_list, find_text, objects_at
@@ -29,9 +30,9 @@ class Node:
     """A node, as one document says it; None and empty texts are what the document does not say.
 
     Attributes:
-        system: its operating system in lower case, as `linux`; empty where the document does not say it.
-        image: the name of its operating system's release, as `Ubuntu 22.04.5 LTS`; empty where the document does not say it.
-        cloud: where it is, as `azure` or `aws`; empty where the document does not say it.
+        system: its operating system in lower case, as `linux`.
+        image: the name of its operating system's release, as `Ubuntu 22.04.5 LTS`.
+        cloud: where it is, as `azure` or `aws`.
     """
 
     name: str
@@ -45,14 +46,8 @@ class Node:
     source: Source = field(compare=False)
 
 
-@dataclass(frozen=True, slots=True)
-class Uncoverable:
-    """Why a node cannot have a sensor.
-
-    Attributes:
-        reason: why, after the word "is".
-        may_run: whether a sensor may run there all the same, though it is not supported; no Linux image runs on Windows.
-    """
+class Uncoverable(NamedTuple):
+    """Why a node cannot have a sensor, after the word "is", and whether one may run there all the same, unsupported."""
 
     reason: str
     may_run: bool
@@ -113,11 +108,10 @@ CoreOS of OpenShift, which is not listed either, but where sensors have been see
 
 def find_uncoverable(node: Node) -> Uncoverable | None:
     """Why a node cannot have a sensor; None where it can, as far as its document says."""
-    if node.system == "windows":
+    if node.system == "windows":  # on which no Linux image runs
         return Uncoverable("a Windows node", may_run=False)
-    if node.labels.get("type") == "virtual-kubelet" or any(
-        one.key == "virtual-kubelet.io/provider" for one in node.taints
-    ):
+    is_virtual = any(one.key == "virtual-kubelet.io/provider" for one in node.taints)
+    if is_virtual or node.labels.get("type") == "virtual-kubelet":
         return Uncoverable("a virtual node", may_run=False)
     if node.labels.get("eks.amazonaws.com/compute-type", "").lower() == "fargate":
         return Uncoverable("a Fargate node", may_run=False)
@@ -125,20 +119,12 @@ def find_uncoverable(node: Node) -> Uncoverable | None:
         return Uncoverable("a node of GKE Autopilot", may_run=True)
     if (kernel := _version_numbers(node.kernel)) and kernel[:2] < _OLDEST_KERNEL:
         return Uncoverable(f"a node whose kernel {node.kernel} is older than 5.4", may_run=True)
-    if _is_unlisted(node.image):
+    name = node.image.lower()
+    oldest = next(((one, release) for one, release in _OLDEST_RELEASES.items() if name.startswith(one)), None)
+    is_old = oldest is not None and () < _version_numbers(name.removeprefix(oldest[0])) < oldest[1]
+    if is_old or name.startswith(_UNLISTED_FAMILIES):
         return Uncoverable(f"a node of {node.image}, which the sensor does not support", may_run=True)
     return None
-
-
-def _is_unlisted(image: str) -> bool:
-    name = image.lower()
-    if name.startswith(_UNLISTED_FAMILIES):
-        return True
-    for family, oldest in _OLDEST_RELEASES.items():
-        if name.startswith(family):
-            release = _version_numbers(name.removeprefix(family))
-            return bool(release) and release < oldest
-    return False
 
 
 def _version_numbers(version: str) -> tuple[int, ...]:
@@ -147,22 +133,14 @@ def _version_numbers(version: str) -> tuple[int, ...]:
     return tuple(int(part) for part in found[0].split(".")) if found else ()
 
 
-@dataclass(frozen=True, slots=True)
-class Toleration:
-    """What a pod bears; an empty key or effect is any."""
-
-    key: str
-    operator: str
-    value: str
-    effect: str
-
-    def bears(self, taint: Taint) -> bool:
-        """Whether it bears a taint."""
-        if self.effect and self.effect != taint.effect:
-            return False
-        if self.operator == "Exists":
-            return self.key in ("", taint.key)
-        return self.key == taint.key and self.value == taint.value
+def _bears(toleration: Mapping[str, object], taint: Taint) -> bool:
+    """Whether a pod with a toleration bears a taint; an empty key or effect is any."""
+    key, value, effect = (find_text(toleration, name) or "" for name in ("key", "value", "effect"))
+    if effect and effect != taint.effect:
+        return False
+    if find_text(toleration, "operator") == "Exists":
+        return key in ("", taint.key)
+    return (key, value) == (taint.key, taint.value)
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,7 +170,11 @@ class Requirement:
             case "DoesNotExist":
                 return value is None
             case "Gt" | "Lt":
-                return _is_beyond(value, self.operator, self.values)
+                try:
+                    number, bound = int(value or ""), int(self.values[0])
+                except (ValueError, IndexError):
+                    return False
+                return number > bound if self.operator == "Gt" else number < bound
         return True
 
     def __str__(self) -> str:
@@ -200,73 +182,46 @@ class Requirement:
         return f"{self.key} {self.operator}{values}"
 
 
-def _is_beyond(value: str | None, operator: str, bounds: Sequence[str]) -> bool:
-    try:
-        number, bound = int(value or ""), int(bounds[0])
-    except (ValueError, IndexError):
-        return False
-    return number > bound if operator == "Gt" else number < bound
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PodScheduling:
-    """Where the pods of a DaemonSet may go, and as which account.
+    """Where the pods of a DaemonSet may go.
 
     Attributes:
         terms: of which one must fit, each a list of requirements of labels and fields; None where there is no affinity.
-        has_tolerations: whether the template has a list of tolerations, even an empty one.
+        tolerations: as the template has them; None where it has no list of them.
     """
 
     selector: Mapping[str, str]
-    terms: tuple[tuple[Requirement, ...], ...] | None
-    tolerations: tuple[Toleration, ...]
-    has_tolerations: bool
+    terms: Sequence[Sequence[Requirement]] | None
+    tolerations: Sequence[Mapping[str, object]] | None
     node: str
-    account: str
 
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """What keeps a DaemonSet off a node; the reason goes after the name of the node.
-
-    Attributes:
-        field: the field of the DaemonSet or the node that says so.
-        label: the label that its nodeSelector asks for; empty where that is not what it is.
-    """
+    """What keeps a DaemonSet off a node, and the field of it, or of the node where it is a taint, that says so."""
 
     reason: str
     field: str
     value: str
     taint: Taint | None = None
-    label: str = ""
 
 
 def read_scheduling(body: Mapping[str, object]) -> PodScheduling:
     """Where the pods of a DaemonSet may go."""
     pod = find(body, "spec", "template", "spec")
     required = find(pod, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+    terms = [
+        [Requirement.of(one) for name in ("matchExpressions", "matchFields") for one in objects_at(term, name)]
+        for term in objects_at(required, "nodeSelectorTerms")
+    ]
+    has_tolerations = find_list(pod, "tolerations") is not None
     return PodScheduling(
         selector=labels_at(pod, "nodeSelector"),
-        terms=tuple(map(_read_term, objects_at(required, "nodeSelectorTerms")))
-        if isinstance(required, Mapping)
-        else None,
-        tolerations=tuple(
-            Toleration(
-                find_text(one, "key") or "",
-                find_text(one, "operator") or "Equal",
-                find_text(one, "value") or "",
-                find_text(one, "effect") or "",
-            )
-            for one in objects_at(pod, "tolerations")
-        ),
-        has_tolerations=find_list(pod, "tolerations") is not None,
+        terms=terms if isinstance(required, Mapping) else None,
+        tolerations=objects_at(pod, "tolerations") if has_tolerations else None,
         node=find_text(pod, "nodeName") or "",
-        account=find_text(pod, "serviceAccountName") or find_text(pod, "serviceAccount") or "",
     )
-
-
-def _read_term(body: Mapping[str, object]) -> tuple[Requirement, ...]:
-    return tuple(Requirement.of(one) for name in ("matchExpressions", "matchFields") for one in objects_at(body, name))
 
 
 _BORNE_BY_EVERY_DAEMON = {
@@ -291,21 +246,19 @@ def find_obstacle(node: Node, scheduling: PodScheduling) -> Obstacle | None:
     for label, value in scheduling.selector.items():
         if node.labels.get(label) != value:
             wanted = f"{label}={value}"
-            return Obstacle(
-                f"its nodeSelector asks for {wanted}", "spec.template.spec.nodeSelector", wanted, label=label
-            )
+            return Obstacle(f"its nodeSelector asks for {wanted}", "spec.template.spec.nodeSelector", wanted)
     if scheduling.terms is not None and not any(_fits(node, term) for term in scheduling.terms):
         wanted = " or ".join(" and ".join(map(str, term)) for term in scheduling.terms) or "nothing"
         return Obstacle(f"its affinity asks for {wanted}", "spec.template.spec.affinity.nodeAffinity", wanted)
     for taint in node.taints:
         if taint.effect == "PreferNoSchedule" or taint.key in _BORNE_BY_EVERY_DAEMON:
             continue
-        if not any(one.bears(taint) for one in scheduling.tolerations):
+        if not any(_bears(one, taint) for one in scheduling.tolerations or ()):
             return Obstacle(f"it does not tolerate the taint {taint}", "spec.taints", str(taint), taint)
     return None
 
 
-def _fits(node: Node, term: tuple[Requirement, ...]) -> bool:
+def _fits(node: Node, term: Sequence[Requirement]) -> bool:
     """Whether a node meets a term; one that asks for nothing is met by no node."""
     labels = {**node.labels, "metadata.name": node.name}
     return bool(term) and all(one.is_met_by(labels) for one in term)

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from router.coverage.facts import Source
 from router.coverage.fields import find, find_count, find_text
-from router.coverage.kubernetes.daemon_sets import SensorDaemonSet, find_daemon_set
+from router.coverage.kubernetes.daemon_sets import Pod, SensorDaemonSet, find_daemon_set, read_pod
 from router.coverage.kubernetes.nodes import Node, Uncoverable, find_uncoverable, labels_at, read_node
-from router.coverage.kubernetes.pods import Pod, read_pod
 from router.coverage.readers.kubernetes import KubernetesFact, refusals_in
-from router.coverage.verdicts import Workload
+from router.coverage.verdicts import CoverageEvidence, Workload
 
-HOMES = frozenset({"kube-system", "mdc", "azuredefender"})
+_HOMES = frozenset({"kube-system", "mdc", "azuredefender"})
 """The namespaces into which Azure and Helm deploy a sensor.
 
 https://learn.microsoft.com/azure/defender-for-cloud/defender-for-containers-architecture
@@ -30,22 +29,14 @@ https://kubernetes.io/docs/concepts/security/pod-security-standards/
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class CreationFailure:
-    """An event that says why a pod of a DaemonSet was not made.
-
-    Attributes:
-        named: the field in which the message stands.
-        time: when it did so last, as it is written; empty where the event does not say it.
-    """
+    """Why a pod of a DaemonSet was not made, as an event says it, and when it did so last."""
 
     namespace: str
     owner: str
     owner_uid: str | None
-    named: str
-    message: str
-    time: str
-    source: Source = field(compare=False)
+    event: CoverageEvidence
 
     def is_about(self, daemon_set: SensorDaemonSet) -> bool:
         """Whether the DaemonSet is the one that it speaks of; one of that name which was deleted since has another uid."""
@@ -53,52 +44,22 @@ class CreationFailure:
         return (self.namespace, self.owner) == daemon_set.key and is_same
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamespaceLevel:
-    """What a namespace lets in: the level that it enforces, in lower case; empty where no label says one."""
-
-    namespace: str
-    enforced: str
-    source: Source = field(compare=False)
-
-    @property
-    def refuses_sensor(self) -> bool:
-        """Whether pods of the sensor are refused there."""
-        return self.enforced in _REFUSING
-
-
 def find_failure(fact: KubernetesFact) -> CreationFailure | None:
     """The failure that an event of either API speaks of; None where it speaks of something else."""
     about = find(fact.body, "involvedObject") or find(fact.body, "regarding")
     if find_text(fact.body, "reason") != "FailedCreate" or find_text(about, "kind") != "DaemonSet":
         return None
-    named = "message" if find_text(fact.body, "message") else "note"
-    return CreationFailure(
-        namespace=find_text(about, "namespace") or fact.namespace,
-        owner=find_text(about, "name") or "",
-        owner_uid=find_text(about, "uid"),
-        named=named,
-        message=" ".join((find_text(fact.body, named) or "").split()),
-        time=_last_time(fact.body),
-        source=fact.source,
-    )
+    field = "message" if find_text(fact.body, "message") else "note"
+    message = " ".join((find_text(fact.body, field) or "").split())
+    event = CoverageEvidence(fact.source.document, field, message, _last_time(fact.body) or None)
+    namespace = find_text(about, "namespace") or fact.namespace
+    return CreationFailure(namespace, find_text(about, "name") or "", find_text(about, "uid"), event)
 
 
 def _last_time(body: Mapping[str, object]) -> str:
-    paths = (
-        ("series", "lastObservedTime"),
-        ("lastTimestamp",),
-        ("deprecatedLastTimestamp",),
-        ("eventTime",),
-        ("metadata", "creationTimestamp"),
-    )
+    names = ("lastTimestamp", "deprecatedLastTimestamp", "eventTime")
+    paths = (("series", "lastObservedTime"), ("metadata", "creationTimestamp"), *((name,) for name in names))
     return max((text for path in paths if (text := find_text(body, *path))), default="")
-
-
-def read_level(fact: KubernetesFact) -> NamespaceLevel:
-    """What a namespace lets in."""
-    labels = labels_at(fact.body, "metadata", "labels")
-    return NamespaceLevel(namespace=fact.name, enforced=labels.get(ENFORCE, "").strip().lower(), source=fact.source)
 
 
 type Versions[T] = Mapping[tuple[str, str], tuple[T, ...]]
@@ -112,30 +73,24 @@ class Fleet:
     Attributes:
         nodes: the nodes by name, each as often as documents say different things of it.
         uncoverable: why a node cannot have a sensor, by its name; none of which one document says that it can.
+        coverable: the nodes that are to have a sensor.
+        possible: the nodes on which a sensor may run, also where it is not supported.
     """
 
     nodes: Mapping[str, tuple[Node, ...]]
     uncoverable: Mapping[str, Uncoverable]
+    coverable: Sequence[str]
+    possible: Sequence[str]
     is_whole: bool
-
-    @property
-    def coverable(self) -> tuple[str, ...]:
-        """The nodes that are to have a sensor."""
-        return tuple(name for name in self.nodes if name not in self.uncoverable)
-
-    @property
-    def possible(self) -> tuple[str, ...]:
-        """The nodes on which a sensor may run, also where it is not supported."""
-        return tuple(name for name in self.nodes if name not in self.uncoverable or self.uncoverable[name].may_run)
 
     @property
     def cloud(self) -> str:
         """The cloud of the nodes, as `azure`, `aws` or `gce`; empty if they do not say it."""
         return next((one.cloud for some in self.nodes.values() for one in some if one.cloud), "")
 
-    def is_not_ready(self, name: str) -> bool:
-        """Whether a document says that the kubelet of a node does not report that it is ready."""
-        return any(one.is_ready is False for one in self.nodes[name])
+    def find_not_ready(self, name: str) -> Node | None:
+        """The node as a document says that its kubelet does not report that it is ready; None where none does."""
+        return next((one for one in self.nodes[name] if one.is_ready is False), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +111,9 @@ class SensorObjects:
         listed: the namespaces of the DaemonSets, Defender's or not, of each document that holds a whole list of them.
         searched: those of them that would show a sensor: of one namespace only where a sensor is deployed there.
         failures: why pods of DaemonSets were not made, the latest first.
-        levels: what its namespaces let in, by their names; each as often as documents say different things of it.
+        refusing: the labels of namespaces that refuse pods of the sensor, by the namespaces' names.
         widest: the DaemonSet that is to be on most nodes, of those in one file with one of Defender's; None for none.
+        contradictions: the objects of which documents say different things.
     """
 
     workload: Workload
@@ -169,12 +125,13 @@ class SensorObjects:
     searched: Mapping[str, frozenset[str]]
     pods: Versions[Pod]
     failures: Sequence[CreationFailure]
-    levels: Mapping[str, tuple[NamespaceLevel, ...]]
+    refusing: Mapping[str, CoverageEvidence]
     widest: Breadth | None
+    contradictions: Sequence[str]
 
-    def find_pods(self, daemon_set: SensorDaemonSet) -> dict[tuple[str, str], tuple[Pod, ...]]:
-        """The pods that a DaemonSet made."""
-        return {key: some for key, some in self.pods.items() if any(one.was_made_by(daemon_set) for one in some)}
+    def find_pods(self, daemon_set: SensorDaemonSet) -> list[tuple[Pod, ...]]:
+        """The pods that a DaemonSet made, each as often as documents say different things of it."""
+        return [some for some in self.pods.values() if any(one.was_made_by(daemon_set) for one in some)]
 
     def is_namespace_listed(self, namespace: str) -> bool:
         """Whether a whole list has the DaemonSets of a namespace, so that one which is absent from it is not there."""
@@ -188,23 +145,41 @@ def collect_objects(facts: Sequence[KubernetesFact], workload: Workload) -> Sens
         kinds[fact.kind].append(fact)
     daemon_sets = _versions(filter(None, map(find_daemon_set, kinds["DaemonSet"])), lambda one: one.key)
     namespaces = {namespace for namespace, _ in daemon_sets}
-    pods = (read_pod(one) for one in kinds["Pod"] if one.namespace in namespaces)
-    levels = _versions(map(read_level, kinds["Namespace"]), lambda one: ("", one.namespace))
+    pods = _versions((read_pod(one) for one in kinds["Pod"] if one.namespace in namespaces), lambda one: one.key)
+    fleet = _collect_fleet(kinds["Node"])
     listed = _listed(facts)
-    wide = {document for document, some in _namespaces(facts).items() if some & HOMES or len(some) > 1}
+    wide = {document for document, some in _namespaces(facts).items() if some & _HOMES or len(some) > 1}
+    failures = filter(None, map(find_failure, kinds["Event"]))
     return SensorObjects(
         workload=workload,
         is_empty=not any(fact.kind for fact in facts),
         refusals=refusals_in(facts),
-        fleet=_collect_fleet(kinds["Node"]),
+        fleet=fleet,
         daemon_sets=daemon_sets,
         listed=listed,
         searched={document: some for document, some in listed.items() if not some or document in wide},
-        pods=_versions(pods, lambda one: one.key),
-        failures=sorted(filter(None, map(find_failure, kinds["Event"])), key=lambda one: one.time, reverse=True),
-        levels={name: some for (_, name), some in levels.items()},
+        pods=pods,
+        failures=sorted(failures, key=lambda one: one.event.time or "", reverse=True),
+        refusing=dict(_refusing_labels(kinds["Namespace"])),
         widest=_find_widest(kinds["DaemonSet"], daemon_sets),
+        contradictions=[
+            *(_contradiction(some, f"DaemonSet {name}") for (_, name), some in daemon_sets.items() if len(some) > 1),
+            *(_contradiction(some, f"pod {name}") for (_, name), some in pods.items() if len(some) > 1),
+            *(_contradiction(some, f"node {name}") for name, some in fleet.nodes.items() if len(some) > 1),
+        ],
     )
+
+
+def _refusing_labels(facts: Iterable[KubernetesFact]) -> Iterator[tuple[str, CoverageEvidence]]:
+    for fact in facts:
+        level = labels_at(fact.body, "metadata", "labels").get(ENFORCE, "").strip().lower()
+        if level in _REFUSING:
+            yield fact.name, fact.source.shows(f"metadata.labels[{ENFORCE}]", level)
+
+
+def _contradiction(versions: Sequence[SensorDaemonSet] | Sequence[Pod] | Sequence[Node], what: str) -> str:
+    documents = " and ".join(dict.fromkeys(one.source.document for one in versions))
+    return f"{documents} say different things of {what}; the worse one counts"
 
 
 def _find_widest(facts: Iterable[KubernetesFact], daemon_sets: Versions[SensorDaemonSet]) -> Breadth | None:
@@ -231,11 +206,16 @@ def _collect_fleet(facts: Sequence[KubernetesFact]) -> Fleet:
     nodes = {name: some for (_, name), some in _versions(map(read_node, facts), lambda one: ("", one.name)).items()}
     uncoverable: dict[str, Uncoverable] = {}
     for name, some in nodes.items():
-        reasons = [find_uncoverable(one) for one in some]
-        found = [one for one in reasons if one is not None]
-        if len(found) == len(reasons):
+        found = [reason for one in some if (reason := find_uncoverable(one)) is not None]
+        if len(found) == len(some):
             uncoverable[name] = max(found, key=lambda one: one.may_run)
-    return Fleet(nodes=nodes, uncoverable=uncoverable, is_whole=any(fact.source.is_whole for fact in facts))
+    return Fleet(
+        nodes=nodes,
+        uncoverable=uncoverable,
+        coverable=[name for name in nodes if name not in uncoverable],
+        possible=[name for name in nodes if name not in uncoverable or uncoverable[name].may_run],
+        is_whole=any(fact.source.is_whole for fact in facts),
+    )
 
 
 def _namespaces(facts: Iterable[KubernetesFact]) -> dict[str, set[str]]:

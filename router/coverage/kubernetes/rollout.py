@@ -1,18 +1,21 @@
-"""One DaemonSet against the nodes of its cluster: where it is ready, and what it lacks elsewhere."""
+"""One DaemonSet against the nodes of its cluster: where it is ready, what it lacks elsewhere, and why."""
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
 
-from router.coverage.kubernetes.daemon_sets import SensorDaemonSet
-from router.coverage.kubernetes.mends import describe, lift_obstacle, show_pod
+from router.coverage.kubernetes.commands import add_toleration, describe, edit, enable_sensor, label_namespace
+from router.coverage.kubernetes.daemon_sets import Pod, SensorDaemonSet, shortened
 from router.coverage.kubernetes.nodes import Obstacle, find_obstacle
-from router.coverage.kubernetes.objects import Fleet, SensorObjects
-from router.coverage.kubernetes.pods import MANY_RESTARTS, Pod
-from router.coverage.verdicts import CoverageEvidence
+from router.coverage.kubernetes.objects import ENFORCE, Fleet, SensorObjects
+from router.coverage.verdicts import CoverageEvidence, Verdict, gap
+
+_SHOWN = 3
+"""How many nodes, and how many pieces of evidence of one kind, are shown; the rest is counted."""
 
 
 class NodeState(IntEnum):
@@ -47,103 +50,6 @@ class NodeFinding:
     remedy: str | None = None
 
 
-_READY = NodeFinding(state=NodeState.READY)
-
-
-def find_by_pods(pods: Sequence[Pod], *, has_list: bool) -> NodeFinding | None:
-    """What the pods on a node say; None where they say nothing."""
-    if any(one.serves for one in pods):
-        return _READY
-    for pod in pods:
-        trouble = "being deleted" if pod.is_terminating else pod.trouble
-        shown = pod.source.shows("status", f"{trouble}: {pod.message}" if pod.message else trouble)
-        reason = f"pod {pod.name} is {trouble}" + (f" after {pod.restarts} restarts" if pod.restarts else "")
-        reason += f": {pod.shortage}" if pod.shortage else ""
-        return NodeFinding(state=NodeState.LACKING, reason=reason, evidence=(shown,), remedy=show_pod(pod))
-    return NodeFinding(state=NodeState.LACKING, reason="it has no pod there", is_uncreated=True) if has_list else None
-
-
-def judge_node(
-    name: str,
-    daemon_set: SensorDaemonSet,
-    objects: SensorObjects,
-    obstacle: Obstacle | None,
-    seen: NodeFinding | None,
-    counted: Counted,
-) -> NodeFinding:
-    """What is known of a DaemonSet on a node."""
-    fleet = objects.fleet
-    if daemon_set.is_terminating:
-        shown = daemon_set.source.shows("metadata.deletionTimestamp", "set")
-        return NodeFinding(state=NodeState.LACKING, reason="it is being deleted", evidence=(shown,))
-    is_ready = seen is not None and seen.state is NodeState.READY
-    if obstacle is not None and not is_ready:
-        source = fleet.nodes[name][0].source if obstacle.taint else daemon_set.source
-        return NodeFinding(
-            state=NodeState.LACKING,
-            reason=obstacle.reason,
-            evidence=(source.shows(obstacle.field, obstacle.value),),
-            remedy=lift_obstacle(obstacle, daemon_set, objects.fleet.nodes[name][0], objects.workload),
-        )
-    state = counted.unsupported if name in fleet.uncoverable else counted.state
-    found = seen or NodeFinding(state=state, reason=counted.reason, is_uncreated=True)
-    return _of_node_not_ready(name, fleet, found) if fleet.is_not_ready(name) else found
-
-
-def _of_node_not_ready(name: str, fleet: Fleet, found: NodeFinding) -> NodeFinding:
-    """What is known of a DaemonSet on a node that does not report: not that it runs, even where a document still says so."""
-    source = next(one.source for one in fleet.nodes[name] if one.is_ready is False)
-    is_lacking = found.state >= NodeState.SHORT
-    return NodeFinding(
-        state=NodeState.LACKING if is_lacking else NodeState.UNCLEAR,
-        reason="the node is NotReady",
-        evidence=(*found.evidence, source.shows("status.conditions[Ready]", "not True")),
-        remedy=describe("node", name),
-    )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counted:
-    """What the counts in its status say of every node that a DaemonSet chooses.
-
-    Attributes:
-        beyond: on how many nodes it is to run beside those that the documents name.
-        unsupported: what they say of the nodes among them on which no sensor is supported.
-    """
-
-    state: NodeState
-    reason: str = ""
-    beyond: int = 0
-    unsupported: NodeState = NodeState.UNCLEAR
-
-    @classmethod
-    def of(cls, daemon_set: SensorDaemonSet, fleet: Fleet, obstacles: Mapping[str, Obstacle | None]) -> Counted:
-        """What they say of the nodes in a fleet."""
-        if daemon_set.counts is None:
-            reason = (
-                f"its status is of generation {daemon_set.observed or 0}, its specification of {daemon_set.generation}"
-                if daemon_set.is_stale
-                else "its status does not say on how many nodes it is ready"
-            )
-            return cls(state=NodeState.UNCLEAR, reason=reason)
-        desired, ready = daemon_set.counts
-        chosen = {name for name, obstacle in obstacles.items() if obstacle is None}
-        wanted = len(chosen.intersection(fleet.coverable))
-        beyond = max(0, desired - len(chosen))
-        is_on_all = fleet.is_whole and not beyond and ready >= len(chosen.intersection(fleet.possible))
-        if is_on_all:
-            return cls(state=NodeState.READY, beyond=beyond, unsupported=NodeState.READY)
-        if ready >= desired >= wanted:
-            return cls(state=NodeState.READY, beyond=beyond)
-        if ready < wanted:
-            return cls(state=NodeState.SHORT, beyond=beyond)
-        return cls(
-            state=NodeState.UNCLEAR,
-            reason=f"it is ready on {ready} of the {desired} nodes that it chooses, and its status does not say on which",
-            beyond=beyond,
-        )
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rollout:
     """A DaemonSet against the nodes; of several documents, what the worst one says.
@@ -157,7 +63,6 @@ class Rollout:
     findings: Mapping[str, NodeFinding]
     problem: NodeFinding | None
     beyond: int
-    remarks: tuple[str, ...]
 
     def count(self, names: Sequence[str]) -> int:
         """On how many of some nodes it is known to be ready."""
@@ -169,11 +74,8 @@ class Rollout:
 
 def judge_rollout(versions: Sequence[SensorDaemonSet], objects: SensorObjects) -> Rollout:
     """A DaemonSet against the nodes, as the worst of what several documents say of it."""
-    found = [_rollout(one, objects) for one in versions]
+    found = [_judge_version(one, objects) for one in versions]
     worst = max(found, key=_badness)
-    remarks = dict.fromkeys(remark for one in found for remark in one.remarks)
-    if len(found) > 1:
-        remarks[f"{_documents(versions)} say different things of {worst.daemon_set.title}; the worse one counts"] = None
     return Rollout(
         daemon_set=worst.daemon_set,
         findings={
@@ -181,7 +83,6 @@ def judge_rollout(versions: Sequence[SensorDaemonSet], objects: SensorObjects) -
         },
         problem=next((one.problem for one in found if one.problem is not None), None),
         beyond=max(one.beyond for one in found),
-        remarks=tuple(remarks),
     )
 
 
@@ -191,92 +92,201 @@ def _badness(rollout: Rollout) -> tuple[int, int, bool]:
     return worst, -counts[1] if counts else 0, rollout.problem is not None
 
 
-def _documents(versions: Sequence[SensorDaemonSet]) -> str:
-    return " and ".join(dict.fromkeys(one.source.document for one in versions))
-
-
-def _rollout(daemon_set: SensorDaemonSet, objects: SensorObjects) -> Rollout:
-    fleet = objects.fleet
+def _judge_version(daemon_set: SensorDaemonSet, objects: SensorObjects) -> Rollout:
+    fleet, counts = objects.fleet, daemon_set.counts
     own = objects.find_pods(daemon_set)
     by_node = _by_node(own)
     # A pod that waits for a node is to be on one without a pod; no document says on which.
     waiting = [one for one in by_node.get("", ()) if not one.serves]
-    obstacles = {name: _obstacle(name, daemon_set, fleet) for name in fleet.nodes}
-    counted = Counted.of(daemon_set, fleet, obstacles)
     # A list of pods that has none of a DaemonSet's may be of other namespaces; one that has some has all of them.
-    has_list = any(pod.source.is_whole for some in own.values() for pod in some)
+    has_list = any(pod.source.is_whole for some in own for pod in some)
+    obstacles = {name: _find_obstacle(name, daemon_set, fleet) for name in fleet.nodes}
+    chosen = {name for name, obstacle in obstacles.items() if obstacle is None}
+    beyond = max(0, counts[0] - len(chosen)) if counts is not None else 0
+    state, unsupported, reason = _find_by_counts(daemon_set, fleet, chosen, beyond)
     findings: dict[str, NodeFinding] = {}
-    remarks: dict[str, None] = {}
     for name in fleet.possible:
-        by_pods = find_by_pods(by_node.get(name) or waiting, has_list=has_list)
-        findings[name] = judge_node(name, daemon_set, objects, obstacles[name], by_pods, counted)
-        if by_pods is not None and by_pods.state is NodeState.LACKING and counted.state is NodeState.READY:
-            remarks[f"the status of {daemon_set.title} counts more pods that are ready than its list of pods has"] = (
-                None
-            )
-    remarks |= dict.fromkeys(_pod_remarks(own, fleet))
-    if daemon_set.misscheduled:
-        remarks[f"{daemon_set.title} runs on {daemon_set.misscheduled} nodes on which it is not to run"] = None
-    return Rollout(
-        daemon_set=daemon_set,
-        findings=_corrected(findings, daemon_set, fleet),
-        problem=_problem(daemon_set, by_node),
-        beyond=counted.beyond,
-        remarks=tuple(remarks),
-    )
+        found = _find_by_pods(by_node.get(name) or waiting, has_list=has_list) or NodeFinding(
+            state=unsupported if name in fleet.uncoverable else state, reason=reason, is_uncreated=True
+        )
+        findings[name] = _judge_node(name, daemon_set, objects, obstacles[name], found)
+    wanted = chosen.intersection(fleet.coverable)
+    ready = [name for name in wanted if findings[name].state is NodeState.READY]
+    if counts is not None and counts[1] < min(len(ready), len(wanted)):
+        # Pods are ready on more nodes than the status counts: those are the ones that it speaks of.
+        findings |= dict.fromkeys(ready, NodeFinding(state=NodeState.SHORT, is_uncreated=True))
+    return Rollout(daemon_set=daemon_set, findings=findings, problem=_find_problem(daemon_set, by_node), beyond=beyond)
 
 
-def _by_node(pods: Mapping[tuple[str, str], tuple[Pod, ...]]) -> dict[str, list[Pod]]:
+def _by_node(pods: Sequence[Sequence[Pod]]) -> dict[str, list[Pod]]:
     """The pods on each node; of several documents of a pod, what the worst one says."""
     found: dict[str, list[Pod]] = defaultdict(list)
-    for versions in pods.values():
+    for versions in pods:
         worst = min(versions, key=lambda one: one.serves)
         for node in dict.fromkeys(one.node for one in versions):
             found[node].append(worst)
     return found
 
 
-def _obstacle(name: str, daemon_set: SensorDaemonSet, fleet: Fleet) -> Obstacle | None:
+def _find_obstacle(name: str, daemon_set: SensorDaemonSet, fleet: Fleet) -> Obstacle | None:
     return next(filter(None, (find_obstacle(one, daemon_set.scheduling) for one in fleet.nodes[name])), None)
 
 
-def _corrected(
-    findings: Mapping[str, NodeFinding], daemon_set: SensorDaemonSet, fleet: Fleet
-) -> Mapping[str, NodeFinding]:
-    """The findings, where pods are ready on more nodes than the status counts: those are the ones that it speaks of."""
+def _find_by_pods(pods: Sequence[Pod], *, has_list: bool) -> NodeFinding | None:
+    """What the pods on a node say; None where they say nothing."""
+    if any(one.serves for one in pods):
+        return NodeFinding(state=NodeState.READY)
+    for pod in pods:
+        trouble = "being deleted" if pod.is_terminating else pod.trouble
+        told = f"{trouble}: {pod.message}" if pod.message else trouble
+        reason = f"pod {pod.name} is {told if trouble == 'Unschedulable' else trouble}"
+        return NodeFinding(
+            state=NodeState.LACKING,
+            reason=reason + (f" after {pod.restarts} restarts" if pod.restarts else ""),
+            evidence=(pod.source.shows("status", told),),
+            remedy=describe("pod", pod.name, pod.namespace),
+        )
+    return NodeFinding(state=NodeState.LACKING, reason="it has no pod there", is_uncreated=True) if has_list else None
+
+
+def _find_by_counts(
+    daemon_set: SensorDaemonSet, fleet: Fleet, chosen: set[str], beyond: int
+) -> tuple[NodeState, NodeState, str]:
+    """What the counts in its status say of each node, of each on which no sensor is supported, and why that is unclear."""
+    if daemon_set.is_stale:
+        reason = f"its status is of generation {daemon_set.observed or 0}, its specification of {daemon_set.generation}"
+        return NodeState.UNCLEAR, NodeState.UNCLEAR, reason
     if daemon_set.counts is None:
-        return findings
-    _, counted = daemon_set.counts
-    chosen = [name for name in fleet.coverable if _obstacle(name, daemon_set, fleet) is None]
-    ready = [name for name in chosen if findings[name].state is NodeState.READY]
-    if len(ready) <= counted or counted >= len(chosen):
-        return findings
-    return {**findings, **dict.fromkeys(ready, NodeFinding(state=NodeState.SHORT, is_uncreated=True))}
+        return NodeState.UNCLEAR, NodeState.UNCLEAR, "its status does not say on how many nodes it is ready"
+    (desired, ready), wanted = daemon_set.counts, len(chosen.intersection(fleet.coverable))
+    if fleet.is_whole and not beyond and ready >= len(chosen.intersection(fleet.possible)):
+        return NodeState.READY, NodeState.READY, ""
+    if ready >= desired >= wanted:
+        return NodeState.READY, NodeState.UNCLEAR, ""
+    if ready < wanted:
+        return NodeState.SHORT, NodeState.UNCLEAR, ""
+    reason = f"it is ready on {ready} of the {desired} nodes that it chooses, and its status does not say on which"
+    return NodeState.UNCLEAR, NodeState.UNCLEAR, reason
 
 
-def _problem(daemon_set: SensorDaemonSet, by_node: Mapping[str, Sequence[Pod]]) -> NodeFinding | None:
+def _judge_node(
+    name: str, daemon_set: SensorDaemonSet, objects: SensorObjects, obstacle: Obstacle | None, found: NodeFinding
+) -> NodeFinding:
+    """What is known of a DaemonSet on a node, by what keeps it off, by its pods, or by its counts."""
+    nodes = objects.fleet.nodes[name]
+    if daemon_set.is_terminating:
+        shown = daemon_set.source.shows("metadata.deletionTimestamp", "set")
+        return NodeFinding(state=NodeState.LACKING, reason="it is being deleted", evidence=(shown,))
+    if obstacle is not None and (found.is_uncreated or found.state is not NodeState.READY):
+        source = nodes[0].source if obstacle.taint else daemon_set.source
+        return NodeFinding(
+            state=NodeState.LACKING,
+            reason=obstacle.reason,
+            evidence=(source.shows(obstacle.field, obstacle.value),),
+            remedy=_lift_obstacle(name, daemon_set, objects, obstacle),
+        )
+    if (silent := objects.fleet.find_not_ready(name)) is None:
+        return found
+    # Nothing runs there for sure, even where a document still says so.
+    return NodeFinding(
+        state=NodeState.LACKING if found.state >= NodeState.SHORT else NodeState.UNCLEAR,
+        reason="the node is NotReady",
+        evidence=(*found.evidence, silent.source.shows("status.conditions[Ready]", "not True")),
+        remedy=describe("node", name),
+    )
+
+
+def _lift_obstacle(name: str, daemon_set: SensorDaemonSet, objects: SensorObjects, obstacle: Obstacle) -> str:
+    """The line that has a DaemonSet choose a node, or opens what a person must decide. AKS undoes a patch of what it manages.
+
+    To remove an affinity or a label would have its pods go to nodes that cannot run them, too, such as virtual ones.
+    """
+    if daemon_set.is_managed:
+        return describe("node", name) if obstacle.taint else enable_sensor(objects.workload)
+    about = (daemon_set.name, daemon_set.namespace)
+    if obstacle.taint is None:
+        return edit("daemonset", *about)
+    has_tolerations = daemon_set.scheduling.tolerations is not None
+    return add_toleration(*about, obstacle.taint.key, obstacle.taint.effect, has_tolerations=has_tolerations)
+
+
+def _find_problem(daemon_set: SensorDaemonSet, by_node: Mapping[str, Sequence[Pod]]) -> NodeFinding | None:
     """What is wrong whatever the nodes are; None where nothing is known to be."""
     if daemon_set.is_terminating:
         return NodeFinding(state=NodeState.LACKING, reason="it is being deleted")
     if daemon_set.counts is not None and daemon_set.counts[1] < daemon_set.counts[0]:
         return NodeFinding(state=NodeState.SHORT, is_uncreated=True)
     for node, pods in by_node.items():
-        found = find_by_pods(pods, has_list=False)
+        found = _find_by_pods(pods, has_list=False)
         if found is not None and found.state is NodeState.LACKING:
-            where = f"node {node}: " if node else ""
-            return NodeFinding(
-                state=found.state, reason=f"{where}{found.reason}", evidence=found.evidence, remedy=found.remedy
-            )
+            return replace(found, reason=f"node {node}: {found.reason}" if node else found.reason)
     return None
 
 
-def _pod_remarks(pods: Mapping[tuple[str, str], tuple[Pod, ...]], fleet: Fleet) -> Iterator[str]:
-    for versions in pods.values():
-        pod = min(versions, key=lambda one: one.serves)
-        if len(versions) > 1:
-            documents = " and ".join(dict.fromkeys(one.source.document for one in versions))
-            yield f"{documents} say different things of pod {pod.name}; the worse one counts"
-        if fleet.nodes and pod.node and pod.node not in fleet.nodes:
-            yield f"pod {pod.name} is on node {pod.node}, which is not among the nodes"
-        if pod.serves and pod.restarts >= MANY_RESTARTS:
-            yield f"pod {pod.name} on node {pod.node} is ready after {pod.restarts} restarts ({MANY_RESTARTS} or more are said)"
+def find_fault(rollout: Rollout, lacking: Mapping[str, NodeFinding], objects: SensorObjects) -> Verdict:
+    """What a DaemonSet lacks, on how many nodes, and why."""
+    daemon_set, coverable = rollout.daemon_set, objects.fleet.coverable
+    causes = list(_find_causes(rollout, lacking, objects))
+    if lacking:
+        count = f"ready on {rollout.count(coverable)} of {len(coverable)} nodes that can have it"
+        if daemon_set.counts is not None and daemon_set.counts[0] < len(coverable):
+            count += f", and chooses {daemon_set.counts[0] or 'none'} of them"
+    elif daemon_set.counts is not None:
+        count = f"ready on {daemon_set.counts[1]} of the {daemon_set.counts[0]} nodes that it chooses"
+    else:
+        count = "not ready"
+    why = ", and ".join(dict.fromkeys(one.reason for one in causes if one.reason))
+    return gap(
+        f"{daemon_set.title} is {count}{': ' if why else ''}{why}",
+        *daemon_set.evidence,
+        *(shown for one in causes for shown in one.evidence),
+        remedy=next((one.remedy for one in causes if one.remedy), None)
+        or describe("daemonset", daemon_set.name, daemon_set.namespace),
+    )
+
+
+def _find_causes(rollout: Rollout, lacking: Mapping[str, NodeFinding], objects: SensorObjects) -> Iterator[NodeFinding]:
+    daemon_set, problem = rollout.daemon_set, rollout.problem
+    findings = [*lacking.values(), *([problem] if problem is not None and not lacking else [])]
+    counts = (daemon_set.current, daemon_set.desired)
+    has_all_pods = not daemon_set.is_stale and None not in counts and (counts[0] or 0) >= (counts[1] or 0)
+    if any(one.is_uncreated for one in findings) and not has_all_pods:
+        yield from _find_refusal(daemon_set, objects)
+    by_reason: dict[str, list[str]] = defaultdict(list)
+    for name, finding in lacking.items():
+        if finding.reason:
+            by_reason[finding.reason].append(name)
+    for reason, names in list(by_reason.items())[:_SHOWN]:
+        some = [lacking[name] for name in names[:_SHOWN]]
+        evidence = tuple(shown for one in some for shown in one.evidence)
+        yield replace(some[0], reason=f"{list_nodes(names)}: {reason}", evidence=evidence)
+    if rest := sum(map(len, list(by_reason.values())[_SHOWN:])):
+        yield NodeFinding(state=NodeState.LACKING, reason=f"{rest} more nodes for other reasons")
+    if problem is not None and not lacking:
+        yield problem
+
+
+def list_nodes(names: Sequence[str]) -> str:
+    """Some nodes by their names, and how many more there are."""
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return f"{'node' if len(names) == 1 else 'nodes'} {', '.join(names[:_SHOWN])}{more}"
+
+
+def _find_refusal(daemon_set: SensorDaemonSet, objects: SensorObjects) -> Iterator[NodeFinding]:
+    """Why its pods are not made, as the latest event says, or, where events have gone, the label of its namespace."""
+    event = next((one.event for one in objects.failures if one.is_about(daemon_set)), None)
+    label = objects.refusing.get(daemon_set.namespace)
+    refused = re.search(r'violates PodSecurity "(\w{1,40}):', event.value) if event is not None else None
+    if event is not None and refused is None:
+        yield NodeFinding(
+            state=NodeState.LACKING, reason=f'its pods cannot be made ("{shortened(event.value)}")', evidence=(event,)
+        )
+    elif refused is not None or label is not None:
+        level = refused[1] if refused is not None else label.value if label is not None else ""
+        by = f", by the label {ENFORCE}={label.value} of the namespace {daemon_set.namespace}" if label else ""
+        yield NodeFinding(
+            state=NodeState.LACKING,
+            reason=f"Pod Security refuses its pods at level {level}{by}",
+            evidence=tuple(filter(None, (event, label))),
+            remedy=label_namespace(daemon_set.namespace, f"{ENFORCE}=privileged", "--overwrite"),
+        )
