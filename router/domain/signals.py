@@ -49,7 +49,7 @@ class Stream(StrEnum):
 
 
 class Kind(StrEnum):
-    """What sort of thing a signal says. COVERAGE, a source that is silent, the router finds out by itself."""
+    """What sort of thing a signal says."""
 
     ALERT = "alert"
     INCIDENT = "incident"
@@ -59,7 +59,7 @@ class Kind(StrEnum):
     SECURE_SCORE = "secure_score"
     SECURE_SCORE_CONTROL = "secure_score_control"
     COMPLIANCE = "compliance"
-    COVERAGE = "coverage"
+    COVERAGE = "coverage"  # a source is silent, as the router itself finds out; no message says it
 
     @property
     def stream(self) -> Stream:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
+from operator import attrgetter
+from typing import Any
 
 from router.domain.catalogue import Attack, AttackTable, Catalogue
 from router.domain.locations import location_of, names_of, resource_group_of
@@ -22,16 +24,9 @@ SEVERITIES = {severity.label: severity for severity in Severity}
 NOBODY = "nobody"
 """What `owner` calls the owner of what has none."""
 
-_ONLY_IN = {
-    "plan": Stream.CWPP,
-    "incident": Stream.CWPP,
-    "sample": Stream.CWPP,
-    "coverage": Stream.CSPM,
-    "category": Stream.CSPM,
-    "package": Stream.CSPM,
-    "cve": Stream.CSPM,
-    "risk": Stream.CSPM,
-}
+_ONLY_IN = dict.fromkeys(("plan", "incident", "sample"), Stream.CWPP) | dict.fromkeys(
+    ("coverage", "category", "package", "cve", "risk"), Stream.CSPM
+)
 
 
 def clauses_for(when: WhenForm, attack: AttackTable, owners: Owners) -> tuple[Clause, ...]:
@@ -58,12 +53,8 @@ def doubts_about(
             yield (key,), f"is known of {owner} signals only; no {stream} signal has it", "warning", "wrong-stream"
     for number, kind in enumerate(when.kind or ()):
         if kind.stream is not stream:
-            yield (
-                ("kind", number),
-                f"{kind} belongs to {kind.stream}; no {stream} signal is one",
-                "warning",
-                "wrong-stream",
-            )
+            words = f"{kind} belongs to {kind.stream}; no {stream} signal is one"
+            yield ("kind", number), words, "warning", "wrong-stream"
 
 
 def is_for_other_stream(when: WhenForm, stream: Stream) -> bool:
@@ -96,13 +87,14 @@ def unknown_plan(plan: str, catalogue: Catalogue) -> str:
 
 
 def _clauses_of(key: str, when: WhenForm, attack: AttackTable, owners: Owners) -> Iterator[Clause]:
+    value = getattr(when, key)
     if key == "tag":
-        for name, globs in (when.tag or {}).items():
+        for name, globs in value.items():
             yield _owned(f"{BY_TAG}{name}", globs, partial(_tag, name, compile_globs(globs)), owners)
     elif key == "owner":
-        yield _owned(key, when.owner, partial(_owner, when.owner or []), owners)
+        yield _owned(key, value, partial(_owner, value), owners)
     else:
-        yield Clause(key, _written(getattr(when, key)), _holds_for(key, when, attack))
+        yield Clause(key, _written(value), _holds_for(key, value, attack))
 
 
 def _owned(key: str, value: object, holds_by: Callable[[Owners], Holds], owners: Owners) -> Clause:
@@ -110,40 +102,55 @@ def _owned(key: str, value: object, holds_by: Callable[[Owners], Holds], owners:
     return Clause(key, _written(value), holds_by(owners), holds_by)
 
 
-def _holds_for(key: str, when: WhenForm, attack: AttackTable) -> Holds:
+def _holds_for(key: str, value: Any, attack: AttackTable) -> Holds:
     match key:
-        case "severity":
-            return _severity(frozenset(when.severity or ()))
         case "at_least":
-            return _at_least(SEVERITIES[when.at_least or "Informational"])
+            # In doubt the router is loud: what has no known severity is at least anything.
+            floor = SEVERITIES[value]
+            return lambda signal, _: (level := signal.level) is None or level >= floor
         case "tactics":
-            return _tactics(frozenset(id for word in when.tactics or () for id in attack.tactics_for(word)))
+            tactics = frozenset(id for word in value for id in attack.tactics_for(word))
+            return lambda _, found: not tactics.isdisjoint(found.tactics)
         case "techniques":
-            return _techniques(frozenset(when.techniques or ()), attack)
-        case "incident":
-            return lambda signal, _: (signal.kind is Kind.INCIDENT) is when.incident
-        case "sample":
-            return lambda signal, _: (isinstance(signal, Alert) and signal.sample) is when.sample
-        case "coverage":
-            return lambda signal, _: (isinstance(signal, Finding) and signal.is_about_coverage) is when.coverage
-        case "kind":
-            return _kind(frozenset(when.kind or ()))
-        case "status":
-            return _status(frozenset(map(status_word, when.status or ())))
-        case "category":
-            return _category(compile_globs(when.category or ()))
-        case "cve":
-            return _cve(compile_globs(when.cve or ()))
-        case "risk":
-            return _risk(frozenset(when.risk or ()))
+            return _techniques(frozenset(value), attack)
+        case key if key in _VALUES:
+            of, read = _VALUES[key]
+            wanted = frozenset(map(read, value if isinstance(value, list) else [value]))
+            return lambda signal, _: of(signal) in wanted
         case key if key in _MANY:
-            return _any_text(_MANY[key], compile_globs(getattr(when, key)))
+            texts_of, fits = _MANY[key], compile_globs(value)
+            return lambda signal, _: any(map(fits, texts_of(signal)))
         case _:
-            return _text(_TEXTS[key], compile_globs(getattr(when, key)))
+            text_of, fits = _TEXTS[key], compile_globs(value)
+            return lambda signal, _: fits(text_of(signal))
 
+
+def status_word(status: str) -> str:
+    """A status in small letters as routes compare it: what is active is new."""
+    caseless = status.casefold()
+    return "new" if caseless == "active" else caseless
+
+
+def _risk_of(signal: Signal) -> object:
+    """The level of a finding's risk, None where it has none; an alert has not even that."""
+    return (signal.risk.level if signal.risk else None) if isinstance(signal, Finding) else _NO_RISK
+
+
+_NO_RISK = object()
+
+_VALUES: dict[str, tuple[Callable[[Signal], object], Callable[[Any], object]]] = {
+    "severity": (attrgetter("level"), SEVERITIES.get),
+    "incident": (lambda signal: signal.kind is Kind.INCIDENT, bool),
+    "sample": (lambda signal: isinstance(signal, Alert) and signal.sample, bool),
+    "coverage": (lambda signal: isinstance(signal, Finding) and signal.is_about_coverage, bool),
+    "kind": (attrgetter("kind"), Kind),
+    "status": (lambda signal: status_word(signal.status or ""), status_word),
+    "risk": (_risk_of, SEVERITIES.get),
+}
+"""What a signal has under a key that is compared as a whole, and what reads a value that is written there."""
 
 _TEXTS: dict[str, Callable[[Signal], str | None]] = {
-    "alert_type": lambda signal: signal.type,
+    "alert_type": attrgetter("type"),
     "plan": lambda signal: signal.plan if isinstance(signal, Alert) else None,
     "package": lambda signal: signal.package.name if isinstance(signal, Finding) and signal.package else None,
     "subscription": lambda signal: parse_resource_id(signal.resource).subscription,
@@ -153,41 +160,21 @@ _TEXTS: dict[str, Callable[[Signal], str | None]] = {
     "resource_type": lambda signal: parse_resource_id(signal.resource).type,
 }
 
-
-_MANY: dict[str, Callable[[Signal], Iterable[str]]] = {
+_MANY: dict[str, Callable[[Signal], Iterable[str | None]]] = {
     "resource": names_of,
     "project": lambda signal: location_of(signal).projects,
     "namespace": lambda signal: location_of(signal).namespaces,
     "connector": lambda signal: location_of(signal).connectors,
+    # Those of the metadata (Compute, Data, ...), and the recommendation's own (SoftwareUpdate, ...).
+    "category": lambda signal: (signal.category, *signal.categories) if isinstance(signal, Finding) else (),
+    "cve": lambda signal: signal.cves.ids if isinstance(signal, Finding) and signal.cves else (),
 }
 """What finds the texts of a signal of which any will do."""
-
-
-def _text(of: Callable[[Signal], str | None], fits: Callable[[str | None], bool]) -> Holds:
-    return lambda signal, _: fits(of(signal))
-
-
-def _any_text(of: Callable[[Signal], Iterable[str]], fits: Callable[[str | None], bool]) -> Holds:
-    return lambda signal, _: any(map(fits, of(signal)))
 
 
 def _tag(name: str, fits: Callable[[str | None], bool], owners: Owners) -> Holds:
     tags = owners.tags
     return lambda signal, _: fits(tags.find(signal.resource, name))
-
-
-def _severity(labels: frozenset[str]) -> Holds:
-    wanted: frozenset[Severity | None] = frozenset(SEVERITIES.get(label) for label in labels)
-    return lambda signal, _: signal.level in wanted
-
-
-def _at_least(floor: Severity) -> Holds:
-    # In doubt the router is loud: what has no known severity is at least anything.
-    return lambda signal, _: (level := signal.level) is None or level >= floor
-
-
-def _tactics(wanted: frozenset[str]) -> Holds:
-    return lambda _, attack: not wanted.isdisjoint(attack.tactics)
 
 
 def _techniques(ids: frozenset[str], table: AttackTable) -> Holds:
@@ -197,38 +184,6 @@ def _techniques(ids: frozenset[str], table: AttackTable) -> Holds:
     wanted = ids | heirs
     parents = tuple(f"{id}." for id in wanted)
     return lambda _, attack: any(id in wanted or id.startswith(parents) for id in attack.techniques)
-
-
-def _kind(wanted: frozenset[Kind]) -> Holds:
-    return lambda signal, _: signal.kind in wanted
-
-
-def _status(wanted: frozenset[str]) -> Holds:
-    return lambda signal, _: signal.status is not None and status_word(signal.status) in wanted
-
-
-def status_word(status: str) -> str:
-    """A status in small letters as routes compare it: what is active is new."""
-    caseless = status.casefold()
-    return "new" if caseless == "active" else caseless
-
-
-def _category(fits: Callable[[str | None], bool]) -> Holds:
-    # Those of the metadata (Compute, Data, ...), and the recommendation's own (SoftwareUpdate, ...).
-    return lambda signal, _: (
-        isinstance(signal, Finding) and (fits(signal.category) or any(map(fits, signal.categories)))
-    )
-
-
-def _cve(fits: Callable[[str | None], bool]) -> Holds:
-    return lambda signal, _: isinstance(signal, Finding) and signal.cves is not None and any(map(fits, signal.cves.ids))
-
-
-def _risk(labels: frozenset[str]) -> Holds:
-    wanted: frozenset[Severity | None] = frozenset(SEVERITIES.get(label) for label in labels)
-    return lambda signal, _: (
-        isinstance(signal, Finding) and (signal.risk.level if signal.risk is not None else None) in wanted
-    )
 
 
 def _owner(globs: list[str], owners: Owners) -> Holds:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields
+from datetime import timedelta
 from difflib import get_close_matches
 from urllib.parse import parse_qsl, urlsplit
 
@@ -14,8 +15,8 @@ from router.domain.rulebook import By, ByTag, DestinationSpec, Grouping, Lane, L
 from router.domain.signals import Stream
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
-from router.rulebook.patterns import NAME, SECRET, WORDS
-from router.rulebook.policy_form import OPEN, GroupedForm, grouped_form_of, timedelta_for, window_for
+from router.rulebook.patterns import DURATION, NAME, SECRET, WORDS
+from router.rulebook.policy_form import OPEN, GroupedForm, timedelta_for, window_for
 from router.rulebook.problems import KeyPath
 from router.rulebook.validation_messages import Complaint, complaints_of, find_sound, hint
 
@@ -67,13 +68,13 @@ def read_destination(
     folder: Folder,
     document: Document,
     path: KeyPath,
-    name: str,
     entry: object,
     stream: Stream,
     kinds: KindsByName,
     properties: PropertyTable,
 ) -> DestinationSpec | None:
     """One destination; None, and problems, where its entry cannot be used. Names that it withholds may be warned about."""
+    name = str(path[-1])
     faults = list(_faults_in(name, entry, stream, kinds))
     for inner, message, code in faults:
         folder.note(document, (*path, *inner), message, code=code)
@@ -126,12 +127,18 @@ def _faults_in(name: str, entry: object, stream: Stream, kinds: KindsByName) -> 
 
 def _grouping_faults(entry: Mapping[str, object], kind: type[DestinationKind], stream: Stream) -> Iterator[Complaint]:
     written = _grouped_in(entry)
-    form = grouped_form_of(kind.lane)
-    yield from complaints_of(form, written)
+    long = [
+        (key, "window")
+        for key, part in written.items()
+        if kind.lane is Lane.PAGE and isinstance(part, dict) and _is_long_for_pages(part.get("window"))
+    ]
+    uncalled = "is more than 1d, and what comes in that time may call nobody; give at most 1d"
+    yield from (Complaint(path, uncalled) for path in long)
+    yield from (one for one in complaints_of(GroupedForm, written) if one.path not in long)
     if kind.lane is Lane.ROWS:
         useless = "is for pages and tickets; rows are never held back, so remove it"
         yield from (Complaint((key,), useless, code="wrong-lane") for key in written)
-    grouped = find_sound(form, written)
+    grouped = find_sound(GroupedForm, written)
     if grouped is None or grouped.group is None:
         return
     if grouped.group.window == OPEN and (stream is Stream.CWPP or kind.lane is Lane.PAGE):
@@ -148,6 +155,12 @@ def _grouping_faults(entry: Mapping[str, object], kind: type[DestinationKind], s
         else:
             continue
         yield Complaint(("group", "by", number), message, code="wrong-grouping")
+
+
+def _is_long_for_pages(window: object) -> bool:
+    return (
+        isinstance(window, str) and bool(re.fullmatch(DURATION, window)) and timedelta_for(window) > timedelta(days=1)
+    )
 
 
 def _grouped_in(entry: Mapping[str, object]) -> dict[str, object]:

@@ -31,13 +31,9 @@ class Unreadable(Exception):
 _TEXT = "tag:yaml.org,2002:str"
 
 
-class _Refused(Exception):
-    """A text is YAML, and no rules file may say what it says."""
-
-    def __init__(self, message: str, place: yaml.Node | yaml.Event, code: str = "unreadable") -> None:
-        super().__init__(message)
-        self.line = place.start_mark.line + 1 if place.start_mark else None
-        self.code = code
+def _refused(message: str, place: yaml.Node | yaml.Event, code: str = "unreadable") -> Unreadable:
+    """Say why a text is YAML, and no rules file may say what it says."""
+    return Unreadable(f"cannot be read: {message}", place.start_mark.line + 1 if place.start_mark else None, code)
 
 
 class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -47,11 +43,11 @@ class _Loader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[mi
         first: dict[str, int] = {}
         for key, _ in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise _Refused("has a key that is a list or a mapping; a key is a text", key)
+                raise _refused("has a key that is a list or a mapping; a key is a text", key)
             line = key.start_mark.line + 1
             if key.value in first:
                 where = f", here and on line {first[key.value]}" if first[key.value] != line else ""
-                raise _Refused(f"{key.value!r} is given twice{where}; remove one", key, code="duplicate-key")
+                raise _refused(f"{key.value!r} is given twice{where}; remove one", key, code="duplicate-key")
             first[key.value] = line
         for key, _ in node.value:
             # A key is a name: `on`, `no`, 1:30, << and 012345670123 are those texts, as in JSON.
@@ -105,8 +101,6 @@ def _parse_yaml(text: str) -> object:
         if _MAY_BE_ALIAS.search(text):
             _refuse_aliases(text)
         value: object = yaml.load(text, _Loader)  # noqa: S506 - a safe loader, see above
-    except _Refused as refused:
-        raise Unreadable(f"cannot be read: {refused}", refused.line, refused.code) from refused
     except yaml.YAMLError as error:
         line, words = _find_conflict(text) or _explain_yaml_error(text, error)
         trouble = "cannot be read" if isinstance(error, yaml.constructor.ConstructorError) else "is not YAML"
@@ -119,10 +113,10 @@ def _parse_yaml(text: str) -> object:
 
 
 def _refuse_aliases(text: str) -> None:
-    """Raises _Refused at the first alias: nested, a few of them make gigabytes of a few lines."""
+    """Raises Unreadable at the first alias: nested, a few of them make gigabytes of a few lines."""
     for event in yaml.parse(text, _Loader):
         if isinstance(event, yaml.AliasEvent):
-            raise _Refused(
+            raise _refused(
                 "has a text that begins with * and is not in quotes; put it in quotes, or repeat what it means", event
             )
 

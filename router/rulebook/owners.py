@@ -63,9 +63,9 @@ type PageUrl = Annotated[
 type Runbooks = dict[Word, PageUrl]
 
 
-def compile_runbooks(written: Mapping[str, str]) -> tuple[Runbook, ...]:
+def compile_runbooks(written: Mapping[str, object]) -> tuple[Runbook, ...]:
     """The runbooks of a file in their order."""
-    return tuple(_runbook(glob, url) for glob, url in written.items())
+    return tuple(_runbook(glob, url) for glob, url in written.items() if isinstance(url, str))
 
 
 def _runbook(glob: str, url: str) -> Runbook:

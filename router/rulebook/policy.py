@@ -34,7 +34,7 @@ from router.rulebook.policy_form import (
     SuppressionsForm,
     timedelta_for,
 )
-from router.rulebook.problems import KeyPath
+from router.rulebook.problems import INVALID, KeyPath
 from router.rulebook.validation_messages import complaints_of, find_sound, hint
 
 _NAMING = ("always", "otherwise", "notify")
@@ -119,7 +119,7 @@ class _PolicyReader:
         routes = list(self._routes(coverage_severity))
         self._check_names([route.name for _, route in routes])
         self._check_references(self._entries("destinations"))
-        self._check_lanes_of_notify(destinations)
+        self._check_notify(destinations)
         suppressions = self._suppressions()
         return Policy(
             floor=self._floor(),
@@ -134,43 +134,36 @@ class _PolicyReader:
             routes=tuple(self._compiled(route) for _, route in routes),
             always=tuple(dict.fromkeys(self._names("always"))),
             otherwise=tuple(dict.fromkeys(self._names("otherwise"))),
-            runbooks=compile_runbooks(self._runbooks()),
+            runbooks=compile_runbooks(self._entries(RUNBOOKS)),
             types=tuple(self._names("types")),
             route_forms=tuple(routes),
             document=self.document,
         )
 
+    def _blame(self, path: KeyPath, message: str, code: str = INVALID) -> None:
+        self.folder.note(self.document, path, message, code=code)
+
+    def _warn(self, path: KeyPath, message: str, code: str) -> None:
+        self.folder.note(self.document, path, message, "warning", code)
+
     def _check_shape(self) -> None:
         for path, message, code in complaints_of(PolicyForm, self.value):
             # What is in a destination is for its kind to judge.
             if len(path) < 2 or path[0] not in ("destinations", RECORD):
-                self.folder.note(self.document, path, message, code=code)
+                self._blame(path, message, code)
         if self.stream is Stream.CSPM and self._names("types"):
-            self.folder.note(
-                self.document,
-                ("types",),
-                "means nothing here: only alert types are compared with a list, and cspm has none; remove it",
-                "warning",
-                code="types-in-cspm",
-            )
+            useless = "means nothing here: only alert types are compared with a list, and cspm has none; remove it"
+            self._warn(("types",), useless, "types-in-cspm")
         stream = self.value.get("stream")
         if isinstance(stream, str) and stream in set(Stream) and stream != self.stream:
-            elsewhere = (
-                f"is {stream}, but the file stands in {self.stream}/; "
-                f"write stream: {self.stream}, or move the file into {stream}/"
-            )
-            self.folder.note(self.document, ("stream",), elsewhere, code="wrong-stream")
+            remedy = f"write stream: {self.stream}, or move the file into {stream}/"
+            self._blame(("stream",), f"is {stream}, but the file stands in {self.stream}/; {remedy}", "wrong-stream")
 
     def _suppressions(self) -> SuppressionsForm:
         suppressions = find_sound(SuppressionsForm, self.value.get("suppression")) or _SUPPRESSIONS
         if timedelta_for(suppressions.longest) > _LONG:
-            self.folder.note(
-                self.document,
-                ("suppression", "longest"),
-                f"is more than two years, in which nobody looks at a rule again; give at most {_LONG.days}d",
-                "warning",
-                code="long-life",
-            )
+            long = f"is more than two years, in which nobody looks at a rule again; give at most {_LONG.days}d"
+            self._warn(("suppression", "longest"), long, "long-life")
         return suppressions
 
     def _silences(self) -> SilenceBounds:
@@ -183,21 +176,18 @@ class _PolicyReader:
         )
 
     def _destinations(self) -> dict[str, DestinationSpec]:
-        entries: list[tuple[KeyPath, str, object]] = [
-            (("destinations", name), name, entry)
-            for name, entry in self._entries("destinations").items()
-            if name != RECORD
+        written = self._entries("destinations")
+        entries: list[tuple[KeyPath, object]] = [
+            (("destinations", name), entry) for name, entry in written.items() if name != RECORD
         ]
-        if RECORD in self._entries("destinations"):
-            reserved = "is a reserved name; call the destination otherwise"
-            self.folder.note(self.document, ("destinations", RECORD), reserved, code="reserved-name")
+        if RECORD in written:
+            self._blame(("destinations", RECORD), "is a reserved name; call the destination otherwise", "reserved-name")
         if isinstance(self.value.get(RECORD), dict):
-            entries.append(((RECORD,), RECORD, self.value[RECORD]))
+            entries.append(((RECORD,), self.value[RECORD]))
+        table = self.known.properties
         read = (
-            read_destination(
-                self.folder, self.document, path, name, entry, self.stream, self.kinds, self.known.properties
-            )
-            for path, name, entry in entries
+            read_destination(self.folder, self.document, path, entry, self.stream, self.kinds, table)
+            for path, entry in entries
         )
         return {spec.name: spec for spec in read if spec is not None}
 
@@ -209,30 +199,20 @@ class _PolicyReader:
                 continue
             for path, message, level, code in doubts_about(route.when, self.stream, self.attack, self.known):
                 self.folder.note(self.document, ("routes", number, "when", *path), message, level, code)
+            quiet = f"tells nobody, yet route {route.name!r} may match"
             if not route.to and not (route.when.severity and _QUIET.issuperset(route.when.severity)):
-                self.folder.note(
-                    self.document,
-                    ("routes", number, "to"),
-                    f"tells nobody, yet route {route.name!r} may match High, Critical or an unknown severity; "
-                    "name a destination, or give `severity` with none but Low, Medium and Informational",
-                    code="quiet-route",
+                loud = (
+                    "High, Critical or an unknown severity; "
+                    "name a destination, or give `severity` with none but Low, Medium and Informational"
                 )
+                self._blame(("routes", number, "to"), f"{quiet} {loud}", "quiet-route")
             elif not route.to and self._keeps_coverage_quiet(route, coverage_severity):
-                self.folder.note(
-                    self.document,
-                    ("routes", number, "to"),
-                    f"tells nobody, yet route {route.name!r} may match what is about coverage, which the policy makes "
-                    f"{coverage_severity.label}; write coverage: false, or name a destination",
-                    code="quiet-route",
-                )
+                made = f"what is about coverage, which the policy makes {coverage_severity.label}"
+                remedy = "write coverage: false, or name a destination"
+                self._blame(("routes", number, "to"), f"{quiet} {made}; {remedy}", "quiet-route")
             if route.respond_within and not route.to:
-                self.folder.note(
-                    self.document,
-                    ("routes", number, "respond_within"),
-                    "never applies: the route tells nobody",
-                    "warning",
-                    code="never-applies",
-                )
+                never = "never applies: the route tells nobody"
+                self._warn(("routes", number, "respond_within"), never, "never-applies")
             yield number, route
 
     def _keeps_coverage_quiet(self, route: RouteForm, coverage_severity: Severity) -> bool:
@@ -241,14 +221,10 @@ class _PolicyReader:
         return self.stream is Stream.CSPM and is_asked and may_be_about_coverage(route.when)
 
     def _check_names(self, names: list[str]) -> None:
-        for number, entry in enumerate(names):
-            if names.index(entry) < number:
-                self.folder.note(
-                    self.document,
-                    ("routes", number, "name"),
-                    f"is {entry!r}, the name of a route above; names are unique",
-                    code="duplicate-name",
-                )
+        for number, name in enumerate(names):
+            if name in names[:number]:
+                twin = f"is {name!r}, the name of a route above; names are unique"
+                self._blame(("routes", number, "name"), twin, "duplicate-name")
 
     def _check_references(self, defined: Mapping[str, object]) -> None:
         """Notes of each name that is no destination's, also in a route with other problems, and of destinations in vain."""
@@ -264,32 +240,29 @@ class _PolicyReader:
         ]
         strays = [(path, name) for path, name in named if name not in defined]
         for path, name in strays:
-            unknown = f"names no destination {name!r}{_known(name, defined)}"
-            self.folder.note(self.document, path, unknown, code="unknown-destination")
+            remedy = hint(name, defined) or f"; known: {', '.join(sorted(defined)) or 'none'}"
+            self._blame(path, f"names no destination {name!r}{remedy}", "unknown-destination")
         if strays or find_sound(PolicyForm, self.value) is None:
             # A destination may only seem unused, where it is misspelled.
             return
         for name in defined.keys() - {name for _, name in named} - {RECORD}:
             unused = "is used by no route, nor by always, otherwise or notify"
-            self.folder.note(self.document, ("destinations", name), unused, "warning", code="unused-destination")
+            self._warn(("destinations", name), unused, "unused-destination")
 
-    def _check_lanes_of_notify(self, destinations: Mapping[str, DestinationSpec]) -> None:
-        for number, name in enumerate(self._names("notify")):
+    def _check_notify(self, destinations: Mapping[str, DestinationSpec]) -> None:
+        """Notes of destinations that are wrong for the ends of rules; owners are mailed through one that `notify` names."""
+        names = self._names("notify")
+        for number, name in enumerate(names):
             lane = destinations[name].lane if name in destinations else Lane.TICKET
-            if lane is Lane.TICKET:
-                continue
-            why = "calls people at night" if lane is Lane.PAGE else "takes rows, which nobody reads in time"
-            wrong = f"{name!r} {why}; name a destination for tickets, a chat or mail"
-            self.folder.note(self.document, ("notify", number), wrong, code="wrong-lane")
-        self._warn_of_owners_unheard(destinations)
-
-    def _warn_of_owners_unheard(self, destinations: Mapping[str, DestinationSpec]) -> None:
-        """Owners are mailed through a destination that `notify` names; one that stands beside it is easily forgotten."""
-        notified = [destinations[name].kind for name in self._names("notify") if name in destinations]
+            if lane is not Lane.TICKET:
+                why = "calls people at night" if lane is Lane.PAGE else "takes rows, which nobody reads in time"
+                wrong = f"{name!r} {why}; name a destination for tickets, a chat or mail"
+                self._blame(("notify", number), wrong, "wrong-lane")
+        notified = [destinations[name].kind for name in names if name in destinations]
         mail = next((name for name, spec in sorted(destinations.items()) if spec.kind == MAIL), None)
         if notified and mail is not None and MAIL not in notified:
             beside = f"names no destination of the kind {MAIL}, so no owner is mailed; add {mail!r}, or another one"
-            self.folder.note(self.document, ("notify",), beside, "warning", code="owners-unheard")
+            self._warn(("notify",), beside, "owners-unheard")
 
     def _floor(self) -> Floor:
         plans = plans_of(self.known)
@@ -299,24 +272,23 @@ class _PolicyReader:
                 continue
             if self.stream is Stream.CWPP and severity > HIGHEST_FLOOR:
                 above = f"is {label}, above all alerts of Defender's, so none would be forwarded; give at most"
-                self.folder.note(self.document, ("floor", plan), f"{above} {HIGHEST_FLOOR.label}")
+                self._blame(("floor", plan), f"{above} {HIGHEST_FLOOR.label}")
             if plan == "default":
                 default = severity
                 continue
             if self.stream is Stream.CSPM:
-                never = "never applies: no cspm signal has a plan"
-                self.folder.note(self.document, ("floor", plan), never, "warning", code="never-applies")
+                self._warn(("floor", plan), "never applies: no cspm signal has a plan", "never-applies")
             elif plan.lower() not in plans:
                 is_default = plan.lower() == "default"
                 unknown = "is no plan; did you mean 'default'?" if is_default else unknown_plan(plan, self.known)
-                self.folder.note(self.document, ("floor", plan), unknown, "warning", code="unknown-plan")
+                self._warn(("floor", plan), unknown, "unknown-plan")
             by_plan[plans.get(plan.lower(), plan)] = severity
         return Floor(default, by_plan)
 
     def _coverage_severity(self) -> Severity:
         if self.stream is Stream.CWPP and "coverage" in self.value:
             never = "never applies: only findings, in cspm, are about coverage; remove it"
-            self.folder.note(self.document, ("coverage",), never, "warning", code="never-applies")
+            self._warn(("coverage",), never, "never-applies")
         form = find_sound(CoverageLevelForm, self.value.get("coverage")) or CoverageLevelForm()
         return SEVERITIES[form.severity]
 
@@ -329,9 +301,6 @@ class _PolicyReader:
             respond_within=timedelta_for(route.respond_within) if route.respond_within else None,
         )
 
-    def _runbooks(self) -> Mapping[str, str]:
-        return {glob: url for glob, url in self._entries(RUNBOOKS).items() if isinstance(url, str)}
-
     def _entries(self, key: str) -> Mapping[str, object]:
         entries = self.value.get(key)
         return {str(name): entry for name, entry in entries.items()} if isinstance(entries, dict) else {}
@@ -339,7 +308,3 @@ class _PolicyReader:
     def _names(self, key: str) -> list[str]:
         names = self.value.get(key)
         return [name for name in names if isinstance(name, str)] if isinstance(names, list) else []
-
-
-def _known(name: str, defined: Mapping[str, object]) -> str:
-    return hint(name, defined) or f"; known: {', '.join(sorted(defined)) or 'none'}"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated
 
 from annotated_types import MinLen
 from pydantic import (
@@ -13,34 +13,26 @@ from pydantic import (
     BeforeValidator,
     ConfigDict,
     Field,
-    GetCoreSchemaHandler,
     PlainValidator,
     StrictBool,
     StringConstraints,
 )
 from pydantic.json_schema import SkipJsonSchema
-from pydantic_core import CoreSchema, core_schema
 
-from router.domain.rulebook import BY_TAG, By, ByTag, Lane
+from router.domain.rulebook import BY_TAG, By, ByTag
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.rulebook.owners import Runbooks
 from router.rulebook.patterns import DURATION, NAME, WINDOW, WORDS
 from router.rulebook.validation_messages import hint
-from router.rulebook.when_form import Form, LevelName, WhenForm, Word, listed
+from router.rulebook.when_form import Form, LevelName, OneOrMany, WhenForm, Word
 
 type Name = Annotated[str, StringConstraints(pattern=NAME)]
 
 
-def _written_out(value: object) -> object:
+def _refuse_no_text(pattern: str, value: object) -> object:
     if not isinstance(value, str):
-        raise ValueError(WORDS[DURATION])  # noqa: TRY004  A TypeError would not be a complaint of pydantic's.
-    return value
-
-
-def _window(value: object) -> object:
-    if not isinstance(value, str):
-        raise ValueError(WORDS[WINDOW])  # noqa: TRY004  A TypeError would not be a complaint of pydantic's.
+        raise ValueError(WORDS[pattern])  # noqa: TRY004  A TypeError would not be a complaint of pydantic's.
     return value
 
 
@@ -53,11 +45,8 @@ def _counted(value: object) -> object:
 MOST_OPENINGS = 1_000
 """The largest limit: the times of so many openings are kept for each destination."""
 
-type _Length = Annotated[str, StringConstraints(pattern=DURATION)]
-type Duration = Annotated[_Length, BeforeValidator(_written_out, json_schema_input_type=_Length)]
-type _WindowText = Annotated[str, StringConstraints(pattern=WINDOW)]
-type Window = Annotated[_WindowText, BeforeValidator(_window, json_schema_input_type=_WindowText)]
-type Openings = Annotated[int, Field(ge=1, le=MOST_OPENINGS)]
+type Duration = Annotated[str, StringConstraints(pattern=DURATION), BeforeValidator(partial(_refuse_no_text, DURATION))]
+type Window = Annotated[str, StringConstraints(pattern=WINDOW), BeforeValidator(partial(_refuse_no_text, WINDOW))]
 
 
 def _by(value: object) -> By | ByTag:
@@ -72,11 +61,7 @@ def _by(value: object) -> By | ByTag:
 
 type _ByName = By | Annotated[str, StringConstraints(pattern=r"^tag\..+$")]
 type ByName = Annotated[By | ByTag, PlainValidator(_by, json_schema_input_type=_ByName)]
-type Bys = Annotated[
-    list[ByName],
-    MinLen(1),
-    BeforeValidator(listed, json_schema_input_type=_ByName | Annotated[list[_ByName], MinLen(1)]),
-]
+type Bys = Annotated[list[ByName], MinLen(1), OneOrMany()]
 
 
 _UNITS = {"d": timedelta(days=1), "h": timedelta(hours=1), "m": timedelta(minutes=1)}
@@ -96,22 +81,16 @@ def window_for(window: str) -> timedelta | None:
     return None if window == OPEN else timedelta_for(window)
 
 
-@dataclass(frozen=True, slots=True)
-class AtMost:
-    """Refuses a duration that is longer than another one."""
+def _at_most(longest: str, why: str) -> AfterValidator:
+    """Refuses a duration that is longer than another one, and says what a longer one would do."""
 
-    longest: str
-    why: str
-
-    def refuse_longer(self, written: str) -> str:
-        """The same duration; ValueError where it is longer."""
+    def refuse_longer(written: str) -> str:
         length = window_for(written)
-        if length is not None and length > timedelta_for(self.longest):
-            raise ValueError(f"is more than {self.longest}, and {self.why}; give at most {self.longest}")
+        if length is not None and length > timedelta_for(longest):
+            raise ValueError(f"is more than {longest}, and {why}; give at most {longest}")
         return written
 
-    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
-        return core_schema.no_info_after_validator_function(self.refuse_longer, handler(source))
+    return AfterValidator(refuse_longer)
 
 
 class SuppressionsForm(Form):
@@ -148,10 +127,10 @@ type Pattern = Annotated[Word, AfterValidator(_pattern)]
 class SilencesForm(Form):
     """What silences may do, which people make while the router runs."""
 
-    longest: Annotated[Duration, AtMost("7d", "what is to be held for longer is a suppression rule's")] = "24h"
+    longest: Annotated[Duration, _at_most("7d", "what is to be held for longer is a suppression rule's")] = "24h"
     """The longest that a silence may hold without a break, extensions counted; of a recurring one, the longest window. At
     most 7d."""
-    recurring: Annotated[Duration, AtMost("366d", "nobody looks at the silence again in that time")] = "90d"
+    recurring: Annotated[Duration, _at_most("366d", "nobody looks at the silence again in that time")] = "90d"
     """The longest life of a recurring silence, from its first window to its end; at most 366d."""
     ticket: Pattern | None = None
     """A pattern that the ticket of each silence must match; without it none needs a ticket."""
@@ -176,13 +155,12 @@ class RouteForm(Form):
     """What a signal must be like; without it the route takes everything."""
     to: list[Name]
     """The destinations it adds; none makes it a quiet route."""
-    respond_within: Annotated[Duration, AtMost("366d", "what is due so late is never answered")] | None = None
+    respond_within: Annotated[Duration, _at_most("366d", "what is due so late is never answered")] | None = None
     """How soon people should answer, counted from the decision; of several routes that match, the shortest counts. At most
     366d."""
 
 
 _SWALLOWED = "what comes in that time is one ticket's"
-_UNCALLED = "what comes in that time may call nobody"
 
 
 class GroupForm(Form):
@@ -191,33 +169,19 @@ class GroupForm(Form):
     by: Bys
     """What they have in common; a signal that lacks one of these stands alone. `incident` alone: nothing but what an
     incident names."""
-    window: Annotated[Window, AtMost("31d", _SWALLOWED)]
+    window: Annotated[Window, _at_most("31d", _SWALLOWED)]
     """How long after the first one others join it, in days (d), hours (h) or minutes (m); at most 31d, at a pager 1d. For
     tickets in `cspm` it may be open: others join as long as one of them stands."""
-
-
-class PagerGroupForm(GroupForm):
-    """Which signals a pager is told of as one."""
-
-    window: Annotated[Window, AtMost("1d", _UNCALLED)]
-    """How long after the first one others join it, in days (d), hours (h) or minutes (m); at most 1d."""
 
 
 class LimitForm(Form):
     """How much a destination may open."""
 
-    most: Annotated[Openings, BeforeValidator(_counted, json_schema_input_type=Openings)]
+    most: Annotated[int, Field(ge=1, le=MOST_OPENINGS), BeforeValidator(_counted)]
     """Openings in any window; what is beyond joins one summary. Where groups are open, it waits its turn, and one summary
     counts what waits."""
-    window: Annotated[Duration, AtMost("31d", _SWALLOWED)]
+    window: Annotated[Duration, _at_most("31d", _SWALLOWED)]
     """How long the window is, in days (d), hours (h) or minutes (m); at most 31d, at a pager 1d."""
-
-
-class PagerLimitForm(LimitForm):
-    """How much a pager may open."""
-
-    window: Annotated[Duration, AtMost("1d", _UNCALLED)]
-    """How long the window is, in days (d), hours (h) or minutes (m); at most 1d."""
 
 
 class GroupedForm(Form):
@@ -227,20 +191,6 @@ class GroupedForm(Form):
     """Signals that are told as one: one ticket or page, with the others as notes."""
     limit: LimitForm | SkipJsonSchema[None] = Field(default=None)
     """How much it may open; what is beyond is told in one summary."""
-
-
-class PagerGroupedForm(GroupedForm):
-    """The same of a pager."""
-
-    group: PagerGroupForm | SkipJsonSchema[None] = Field(default=None)
-    """Signals that are told as one page."""
-    limit: PagerLimitForm | SkipJsonSchema[None] = Field(default=None)
-    """How much it may open; what is beyond is told in one summary."""
-
-
-def grouped_form_of(lane: Lane) -> type[GroupedForm]:
-    """The shape of what is said of groups at a destination in a lane."""
-    return PagerGroupedForm if lane is Lane.PAGE else GroupedForm
 
 
 HIGHEST_FLOOR = Severity.HIGH

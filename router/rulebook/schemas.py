@@ -14,7 +14,7 @@ from router.rulebook.attack import AttackForm
 from router.rulebook.destinations import KindsByName
 from router.rulebook.examples import ExamplesForm
 from router.rulebook.owners import OwnersForm
-from router.rulebook.policy_form import PolicyForm, grouped_form_of
+from router.rulebook.policy_form import GroupedForm, PolicyForm
 from router.rulebook.when_form import Word
 
 FIELD_PATTERN = (
@@ -117,16 +117,15 @@ def schemas(kinds: KindsByName, coverage: type[BaseModel]) -> Mapping[str, dict[
 
 def _add_kinds(policy: dict[str, Any], kinds: KindsByName) -> None:
     definitions = policy.setdefault("$defs", {})
-    grouped = {lane: grouped_form_of(lane).model_json_schema() for lane in Lane}
-    for one in grouped.values():
-        definitions |= one["$defs"]
+    grouped = GroupedForm.model_json_schema()
+    definitions |= grouped["$defs"]
     for name, kind in sorted(kinds.items()):
         entry = kind.Config.model_json_schema(ref_template=f"#/$defs/{name}.{{model}}")
         for inner, schema in entry.pop("$defs", {}).items():
             definitions[f"{name}.{inner}"] = schema
         entry["properties"] = {"kind": {"const": name}, **entry.get("properties", {})}
         if kind.lane is not Lane.ROWS:
-            entry["properties"] |= grouped[kind.lane]["properties"]
+            entry["properties"] |= grouped["properties"]
         entry["properties"]["kind"] |= {"const": name}
         entry["required"] = sorted({"kind", *entry.get("required", ())})
         definitions[name] = entry

@@ -5,11 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_address, ip_network
-from typing import NamedTuple
+from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from router.domain.entities import normalised_type
-from router.domain.patterns import MAPPED, WIDTHS, AddressRange, AddressRanges
+from router.domain.patterns import MAPPED, NO_RANGES, WIDTHS, AddressRange, AddressRanges, find_address
 from router.domain.rule_fields import ENTITY_FIELDS
 from router.domain.signals import Stream
 from router.domain.suppression import CVE, Element, Field, Operator
@@ -34,16 +33,6 @@ def find_field(written: str) -> Field | None:
     if len(parts) != 3 or f"{parts[0]}.{normalised_type(parts[1])}.{parts[2]}" not in PORTABLE:
         return None
     return Field(normalised_type(parts[1]), parts[2])
-
-
-def is_of_findings_only(field: Field) -> bool:
-    """Whether only rules about findings may look at the field."""
-    return field.entity is None and field.name in _OF_FINDINGS
-
-
-def is_portable(written: str) -> bool:
-    """Whether Defender knows the field by that name."""
-    return written.lower() in PORTABLE
 
 
 SHORTEST = {4: 8, 6: 16}
@@ -71,9 +60,8 @@ def read_range(text: str) -> AddressRange | str:
     except ValueError:
         return _complaint_about(text)
     if isinstance(network, IPv6Network) and network.supernet_of(MAPPED):
-        return (
-            f"{text!r} holds every IPv4 address, as these are mapped into IPv6: a rule may not cover a whole alert type"
-        )
+        words = "holds every IPv4 address, as these are mapped into IPv6: a rule may not cover a whole alert type"
+        return f"{text!r} {words}"
     range = AddressRange.from_network(network)
     return range if _is_narrow(range.network) else f"{text!r} {_too_wide(range.network)}"
 
@@ -123,13 +111,6 @@ def _complaint_about(text: str) -> str:
     )
 
 
-class ValueDoubt(NamedTuple):
-    """What is doubtful about a value of an element."""
-
-    message: str
-    code: str
-
-
 _IDS = frozenset({"resourceid", "azureid"})
 _GUIDS = frozenset({"subscriptionid", "aaduserid"})
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
@@ -138,8 +119,8 @@ _ROOTS = ("/subscriptions/", "/providers/", "/tenants/", "//")
 """How ids begin that begin with a slash: those of Azure, and those of Google."""
 
 
-def doubts_about_values(texts: Iterable[str], field: Field, operator: Operator) -> Iterator[ValueDoubt]:
-    """What is doubtful about the values of an element."""
+def doubts_about_values(texts: Iterable[str], field: Field, operator: Operator) -> Iterator[tuple[str, str]]:
+    """What is doubtful about the values of an element, each with the code of that."""
     is_whole = operator is Operator.IN
     is_free = field.name == "commandline" or field.name.startswith(_EXTENDED)
     for text in texts:
@@ -147,16 +128,15 @@ def doubts_about_values(texts: Iterable[str], field: Field, operator: Operator) 
             shared = "a range such as 10.20.0.0/16" if field.name == "address" else "`contains` with what they share"
             remedy = f"give each value whole, or {shared}" if is_whole else "remove it"
             sign = "*" if "*" in text else "?"
-            yield ValueDoubt(f"{text!r} has a {sign}, which stands for itself here; {remedy}", code="wildcard-in-value")
+            yield f"{text!r} has a {sign}, which stands for itself here; {remedy}", "wildcard-in-value"
         elif not is_free and text != text.strip():
-            words = "begins or ends with a blank, which no value does; remove it"
-            yield ValueDoubt(f"{text!r} {words}", code="impossible-value")
+            yield f"{text!r} begins or ends with a blank, which no value does; remove it", "impossible-value"
         elif "/" in text and looks_like_range(text):
             if not is_whole or field.name != "address":
                 words = "is compared as text here; only `in` of entities.ip.address knows ranges of addresses"
-                yield ValueDoubt(f"{text!r} {words}", code="range-as-text")
+                yield f"{text!r} {words}", "range-as-text"
         elif is_whole and (impossible := _find_impossible(text, field)) is not None:
-            yield ValueDoubt(f"{text!r} {impossible}", code="impossible-value")
+            yield f"{text!r} {impossible}", "impossible-value"
 
 
 def _is_wildcard(text: str, *, is_whole: bool, is_free: bool) -> bool:
@@ -169,7 +149,7 @@ def _is_wildcard(text: str, *, is_whole: bool, is_free: bool) -> bool:
 def _find_impossible(text: str, field: Field) -> str | None:
     """Why a field cannot have a value; None where it may."""
     if field.name == "address":
-        return None if _IPV4.fullmatch(text) or _is_address(text) else "is no IP address; write one like 10.20.0.5"
+        return None if _IPV4.fullmatch(text) or find_address(text) else "is no IP address; write one like 10.20.0.5"
     if field.name in _GUIDS:
         return None if _GUID.fullmatch(text) else "is no GUID, so no signal has it; write the id, not the name"
     if field.name in _IDS:
@@ -181,14 +161,6 @@ def _find_impossible(text: str, field: Field) -> str | None:
         if "/" not in text and ":" not in text:
             return f"is no resource's id, {remedy}"
     return None
-
-
-def _is_address(text: str) -> bool:
-    try:
-        ip_address(text)
-    except ValueError:
-        return False
-    return True
 
 
 _PATH: KeyPath = ("properties", "suppressionAlertsScope")
@@ -250,17 +222,13 @@ def _read_element(path: KeyPath, value: object, stream: Stream, faults: Faults) 
         faults.blame((*path, operator.value), broad, code="broad-value")
         return None
     path = (*path, operator.value)
-    for doubt in doubts_about_values(texts, field, operator):
-        faults.warn(path, doubt.message, doubt.code)
+    for message, code in doubts_about_values(texts, field, operator):
+        faults.warn(path, message, code)
     ranges: list[AddressRange] = []
     if operator is Operator.IN and field.name == "address" and "/" in "".join(texts):
         texts, ranges = _without_ranges(path, texts, faults)
     values = frozenset(form for text in texts for form in field.forms_of(text))
-    return (
-        Element(field, operator, values, AddressRanges.from_ranges(ranges))
-        if ranges
-        else Element(field, operator, values)
-    )
+    return Element(field, operator, values, AddressRanges.from_ranges(ranges) if ranges else NO_RANGES)
 
 
 def _without_ranges(path: KeyPath, texts: list[str], faults: Faults) -> tuple[list[str], list[AddressRange]]:
@@ -287,10 +255,10 @@ def _read_field(path: KeyPath, written: object, stream: Stream, faults: Faults) 
     elif field is None:
         remedy = hint(written.lower(), PORTABLE) or "; a field is called like entities.ip.address"
         faults.blame((*path, "field"), f"{written!r} names nothing{remedy}", code="unknown-field")
-    elif stream is Stream.CWPP and is_of_findings_only(field):
+    elif stream is Stream.CWPP and field.entity is None and field.name in _OF_FINDINGS:
         faults.blame((*path, "field"), f"{written!r} is known of findings only; no alert has it", code="wrong-stream")
         return None
-    elif not is_portable(written):
+    elif written.lower() not in PORTABLE:
         faults.warn((*path, "field"), f"{written!r} works here, but not in Defender", code="not-portable")
     return field
 

@@ -21,7 +21,7 @@ from router.domain.signals import Stream
 from router.domain.silences import RESERVED
 from router.domain.suppression import Element, Operator, SuppressionRule
 from router.rulebook.documents import TWICE
-from router.rulebook.problems import Fault, Faults, KeyPath
+from router.rulebook.problems import INVALID, Fault, Faults, KeyPath
 from router.rulebook.scope import read_scope
 from router.rulebook.scope_breadth import names_many
 from router.rulebook.validation_messages import hint, must_be_text
@@ -135,44 +135,43 @@ class _RuleProperties:
         self._life = life
         self._faults = faults
 
-    def text(self, key: str, spelling: str) -> str:
+    def _blame(self, key: str, message: str, code: str = INVALID) -> None:
+        self._faults.blame(("properties", key), message, code)
+
+    def _warn(self, key: str, message: str, code: str) -> None:
+        self._faults.warn(("properties", key), message, code)
+
+    def text(self, key: str) -> str:
         """A required text."""
-        value = self._properties.get(key)
-        path: KeyPath = ("properties", spelling)
+        value = self._properties.get(key.lower())
         if isinstance(value, str) and value.strip():
             return value
         if value is None or value == "":
-            self._faults.blame(path, "is missing; Defender requires it", code="missing-key")
+            self._blame(key, "is missing; Defender requires it", "missing-key")
         else:
-            self._faults.blame(path, must_be_text(value))
+            self._blame(key, must_be_text(value))
         return ""
 
     def alert_type(self) -> str:
-        type = self.text("alerttype", "alertType")
+        type = self.text("alertType")
         if "*" in type:
-            self._faults.blame(
-                ("properties", "alertType"),
-                "must be one whole alert type: a rule may not cover every type, and patterns are not known",
-                code="whole-alert-type",
-            )
+            whole = "must be one whole alert type: a rule may not cover every type, and patterns are not known"
+            self._blame("alertType", whole, "whole-alert-type")
         return type
 
     def enabled(self) -> bool:
-        state = self.text("state", "state").lower()
+        state = self.text("state").lower()
         if state and state not in _STATES:
-            self._faults.blame(("properties", "state"), "must be Enabled, Disabled or Expired")
+            self._blame("state", "must be Enabled, Disabled or Expired")
         elif state == "expired":
-            idle = "is Expired; the rule holds nothing. Renew it, or remove it"
-            self._faults.warn(("properties", "state"), idle, code="ended")
+            self._warn("state", "is Expired; the rule holds nothing. Renew it, or remove it", "ended")
         return state == "enabled"
 
     def reason(self) -> str:
-        reason = self.text("reason", "reason")
+        reason = self.text("reason")
         if reason and reason.lower() not in _KNOWN_REASONS:
             known = hint(reason, _REASONS) or f"; use one of {', '.join(_REASONS)}"
-            self._faults.warn(
-                ("properties", "reason"), f"{reason!r} is no reason that Defender offers{known}", code="not-portable"
-            )
+            self._warn("reason", f"{reason!r} is no reason that Defender offers{known}", "not-portable")
         return intern(storable(reason))
 
     def comment(self) -> str:
@@ -180,50 +179,42 @@ class _RuleProperties:
         if comment is None:
             return ""
         if not isinstance(comment, str):
-            self._faults.blame(("properties", "comment"), must_be_text(comment))
+            self._blame("comment", must_be_text(comment))
             return ""
         if len(comment) > LONGEST_COMMENT:
-            self._faults.warn(
-                ("properties", "comment"),
-                f"has {len(comment)} characters; Defender takes {LONGEST_COMMENT} and answers longer ones with error 500",
-                code="not-portable",
-            )
+            answer = f"Defender takes {LONGEST_COMMENT} and answers longer ones with error 500"
+            self._warn("comment", f"has {len(comment)} characters; {answer}", "not-portable")
         return storable(comment)
 
     def owner(self) -> str | None:
         comment = self._properties.get("comment")
         if isinstance(comment, str) and "@" in comment and (found := _EMAIL.search(comment)):
             return intern(found[0])
-        self._faults.warn(("properties", "comment"), "names no owner; add an e-mail address", code="no-owner")
+        self._warn("comment", "names no owner; add an e-mail address", "no-owner")
         return None
 
     def expires(self) -> datetime:
-        path: KeyPath = ("properties", "expirationDateUtc")
-        value = self._properties.get("expirationdateutc")
+        key, value = "expirationDateUtc", self._properties.get("expirationdateutc")
         expires = _find_instant(value) if isinstance(value, str) else None
         if expires is None:
             if value is None or value == "":
-                self._faults.blame(path, "is missing: a rule must end", code="no-end")
+                self._blame(key, "is missing: a rule must end", "no-end")
             else:
-                self._faults.blame(path, "must be a time such as 2026-12-31T00:00:00Z")
+                self._blame(key, "must be a time such as 2026-12-31T00:00:00Z")
             return self._life.now
         if isinstance(value, str) and not _is_portable_time(value):
-            self._faults.warn(
-                path,
-                f"{value!r} is read as {timestamp(expires)}, but Defender wants it written so",
-                code="not-portable",
-            )
+            read = f"{value!r} is read as {timestamp(expires)}, but Defender wants it written so"
+            self._warn(key, read, "not-portable")
         left = expires - self._life.now
         if left > self._life.longest:
-            latest = self._life.now + self._life.longest
+            latest = timestamp(self._life.now + self._life.longest)
             lives = f"a rule lives at most {_days(self._life.longest)} from now"
-            far = f"is too far away: {lives}; give at most {timestamp(latest)}"
-            self._faults.blame(path, far, code="end-too-far")
+            self._blame(key, f"is too far away: {lives}; give at most {latest}", "end-too-far")
         elif left <= timedelta(0):
-            self._faults.warn(path, "has passed; the rule holds nothing. Renew it, or remove it", code="ended")
+            self._warn(key, "has passed; the rule holds nothing. Renew it, or remove it", "ended")
         elif left <= self._life.warn:
             soon = f"comes within {_days(self._life.warn)}; renew the rule, or let it end"
-            self._faults.warn(path, soon, code="ends-soon")
+            self._warn(key, soon, "ends-soon")
         return expires
 
 

@@ -4,20 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from difflib import get_close_matches
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from annotated_types import MinLen
 from pydantic import (
     AfterValidator,
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
+    GetCoreSchemaHandler,
     StrictBool,
     StringConstraints,
+    WithJsonSchema,
     field_validator,
 )
 from pydantic.json_schema import SkipJsonSchema
+from pydantic_core import CoreSchema, core_schema
 
 from router.domain.signals import Kind, Stream
 from router.rulebook.patterns import BLANK_NOT, TECHNIQUE
@@ -30,33 +32,24 @@ type TagName = Annotated[str, StringConstraints(min_length=1, max_length=512)]
 type TechniqueId = Annotated[str, StringConstraints(pattern=TECHNIQUE)]
 
 
-def listed(value: object) -> object:
-    """A list of a value that stands alone."""
+class OneOrMany:
+    """Lets one value stand alone where a list is wanted."""
+
+    def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+        many = handler(source)
+        either = core_schema.union_schema([many["items_schema"], many])
+        return core_schema.no_info_before_validator_function(_listed, many, json_schema_input_schema=either)
+
+
+def _listed(value: object) -> object:
     return value if isinstance(value, list) else [value]
 
 
-# Where a list is wanted, one value may stand alone.
-type Words = Annotated[
-    list[Word], MinLen(1), BeforeValidator(listed, json_schema_input_type=Word | Annotated[list[Word], MinLen(1)])
-]
-type Levels = Annotated[
-    list[LevelOrUnknown],
-    MinLen(1),
-    BeforeValidator(listed, json_schema_input_type=LevelOrUnknown | Annotated[list[LevelOrUnknown], MinLen(1)]),
-]
-type RiskLevels = Annotated[
-    list[RiskOrUnknown],
-    MinLen(1),
-    BeforeValidator(listed, json_schema_input_type=RiskOrUnknown | Annotated[list[RiskOrUnknown], MinLen(1)]),
-]
-type Kinds = Annotated[
-    list[Kind], MinLen(1), BeforeValidator(listed, json_schema_input_type=Kind | Annotated[list[Kind], MinLen(1)])
-]
-type Techniques = Annotated[
-    list[TechniqueId],
-    MinLen(1),
-    BeforeValidator(listed, json_schema_input_type=TechniqueId | Annotated[list[TechniqueId], MinLen(1)]),
-]
+type Words = Annotated[list[Word], MinLen(1), OneOrMany()]
+type Levels = Annotated[list[LevelOrUnknown], MinLen(1), OneOrMany()]
+type RiskLevels = Annotated[list[RiskOrUnknown], MinLen(1), OneOrMany()]
+type Kinds = Annotated[list[Kind], MinLen(1), OneOrMany()]
+type Techniques = Annotated[list[TechniqueId], MinLen(1), OneOrMany()]
 
 
 STATUSES: Mapping[Stream, tuple[str, ...]] = {
@@ -85,15 +78,9 @@ def _whatever_its_case(word: str) -> str:
     return "".join(f"[{letter.upper()}{letter.lower()}]" for letter in word)
 
 
-type _StatusText = Annotated[
-    str, StringConstraints(pattern=f"^({'|'.join(map(_whatever_its_case, _STATUSES.values()))})$")
-]
-type Status = Annotated[Word, AfterValidator(_status)]
-type Statuses = Annotated[
-    list[Status],
-    MinLen(1),
-    BeforeValidator(listed, json_schema_input_type=_StatusText | Annotated[list[_StatusText], MinLen(1)]),
-]
+_SPELLINGS = f"^({'|'.join(map(_whatever_its_case, _STATUSES.values()))})$"
+type Status = Annotated[Word, AfterValidator(_status), WithJsonSchema({"type": "string", "pattern": _SPELLINGS})]
+type Statuses = Annotated[list[Status], MinLen(1), OneOrMany()]
 
 
 def without_twins[T](tags: dict[str, T]) -> dict[str, T]:

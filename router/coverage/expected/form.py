@@ -14,26 +14,16 @@ from router.coverage.plans.table import PLANS
 from router.domain.coverage import Rung, WorkloadKind
 from router.rulebook.patterns import BLANK_NOT
 from router.rulebook.policy_form import Duration
-from router.rulebook.when_form import Form, Word, Words, listed
+from router.rulebook.when_form import Form, OneOrMany, Word, Words
 
 ANY = "any"
 """The sub-plan of a plan of which any sub-plan will do."""
 
 type AlertSeverity = Literal["Informational", "Low", "Medium", "High"]
 
-type WorkloadKinds = Annotated[
-    list[WorkloadKind],
-    MinLen(1),
-    BeforeValidator(listed, json_schema_input_type=WorkloadKind | Annotated[list[WorkloadKind], MinLen(1)]),
-]
-type RungList = Annotated[
-    list[Rung], MinLen(1), BeforeValidator(listed, json_schema_input_type=Rung | Annotated[list[Rung], MinLen(1)])
-]
-type AlertSeverities = Annotated[
-    list[AlertSeverity],
-    MinLen(1),
-    BeforeValidator(listed, json_schema_input_type=AlertSeverity | Annotated[list[AlertSeverity], MinLen(1)]),
-]
+type WorkloadKinds = Annotated[list[WorkloadKind], MinLen(1), OneOrMany()]
+type RungList = Annotated[list[Rung], MinLen(1), OneOrMany()]
+type AlertSeverities = Annotated[list[AlertSeverity], MinLen(1), OneOrMany()]
 type PlansBySubPlan = Annotated[
     dict[str, Word],
     MinLen(1),
