@@ -14,7 +14,7 @@ import orjson
 
 from router.domain.catalogue import AttackTable, Catalogue
 from router.domain.hubs import Arrival
-from router.domain.patterns import AddressRange, AddressRanges
+from router.domain.patterns import AddressRanges
 from router.domain.rulebook import DestinationSpec, Floor, Lane, Route, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Stream
@@ -132,7 +132,7 @@ def an_element(field: str, *values: str, operator: Operator = Operator.IN) -> El
         where,
         operator,
         frozenset(form for value in values if value not in ranges for form in where.forms_of(value)),
-        AddressRanges.from_ranges(AddressRange.from_network(ip_network(range)) for range in ranges),
+        AddressRanges.from_networks(map(ip_network, ranges)),
     )
 
 

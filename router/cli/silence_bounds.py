@@ -127,9 +127,7 @@ def _name_in(resource: str) -> str:
 def _are_all_in(narrow: Element, wide: Element, as_wide: Callable[[str], str]) -> bool:
     if narrow.operator is Operator.LIKE and wide.operator is Operator.IN:
         return False
-    return all(_is_in(as_wide(value), wide) for value in narrow.values) and all(
-        any(one.is_within(other) for other in wide.ranges) for one in narrow.ranges
-    )
+    return all(_is_in(as_wide(value), wide) for value in narrow.values) and all(map(wide.ranges.covers, narrow.ranges))
 
 
 def _is_in(value: str, wide: Element) -> bool:

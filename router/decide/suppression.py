@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
 
 from router.domain.owners import Owners, find_owner_of
-from router.domain.patterns import AddressRange, find_address, glob_pattern
+from router.domain.patterns import Network, glob_pattern
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Alert, Finding, Signal
 from router.domain.silences import Silence, Silences, find_latest_end
@@ -81,21 +81,12 @@ def _worth_asking(signal: Signal, suppressions: Suppressions, owners: Owners) ->
 def _found_in(index: TypeIndex, signal: Signal, owners: Owners) -> list[SuppressionRule]:
     """The rules that are worth asking."""
     found = list(index.others)
-    for field, rules in index.by_value.items():
-        texts = values_of(signal, field, owners)
+    for probe, rules in index.by_probe.items():
+        texts = values_of(signal, probe.field, owners)
         # A rule that holds a finding names all of its CVEs, so any one of them finds it.
-        for text in texts[:1] if field == CVE else texts:
-            for form in field.forms_of(text):
-                found += rules.get(form, ())
-    for field, by_beginning in index.by_beginning.items():
-        # What has several names may be found by each of them.
-        forms = {form for text in values_of(signal, field, owners) for form in field.forms_of(text)}
-        for form in forms:
-            for length, beginnings in by_beginning.items():
-                found += beginnings.get(form[:length], ())
-    for field, by_length in index.by_range.items():
-        for text in values_of(signal, field, owners):
-            found += entries_for(by_length, text)
+        for text in texts[:1] if probe.field == CVE else texts:
+            for key in probe.keys_in(text):
+                found += rules.get(key, ())
     return found
 
 
@@ -133,8 +124,8 @@ def is_met(group: tuple[Element, ...], signal: Signal, owners: Owners) -> bool:
     )
 
 
-def find_ranges(rule: SuppressionRule, signal: Signal) -> list[tuple[str, AddressRange]]:
-    """The addresses of a signal by which ranges of a rule hold it, each with the narrowest range that does."""
+def find_ranges(rule: SuppressionRule, signal: Signal) -> list[tuple[str, Network]]:
+    """The addresses of a signal by which ranges of a rule hold it, each with the narrowest network that does."""
     return [
         (text, found)
         for group in rule.groups
@@ -223,14 +214,3 @@ def _element_words(element: Element, most: int | None) -> str:
     named = list(islice(values, most))
     more = [f"{len(values) - len(named):,} more"] if len(values) > len(named) else []
     return f"{element.field} {_OPERATORS[element.operator]} {' or '.join([*named, *more])}"
-
-
-def entries_for[Entry](
-    by_length: Mapping[tuple[int, int], Mapping[int, Iterable[Entry]]], text: str
-) -> Iterator[Entry]:
-    """What an index by version and length, then by prefix, has for the address that a text is."""
-    if (address := find_address(text)) is None:
-        return
-    for (version, length), by_prefix in by_length.items():
-        if version == address.version:
-            yield from by_prefix.get(address.number >> (address.width - length), ())

@@ -7,12 +7,12 @@ into IPv6 is the IPv4 address.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
-from typing import NamedTuple
+from itertools import chain
 
 
 @lru_cache(maxsize=16_384)
@@ -53,100 +53,68 @@ def _covers_character(wider: str, narrower: str) -> bool:
     return narrower != "*" and (wider == "?" or wider.lower() == narrower.lower())
 
 
-WIDTHS = {4: 32, 6: 128}
-"""How many bits an address has, by its version."""
+type Network = IPv4Network | IPv6Network
+
 MAPPED = IPv6Network("::ffff:0:0/96")
 """The IPv4 addresses as IPv6 addresses."""
 
 
-class IPNumber(NamedTuple):
-    """An IP address as a number of its version."""
-
-    version: int
-    number: int
-
-    @property
-    def width(self) -> int:
-        """How many bits it has."""
-        return WIDTHS[self.version]
-
-
 @lru_cache(maxsize=4096)
-def find_address(text: str) -> IPNumber | None:
+def find_address(text: str) -> IPv4Address | IPv6Address | None:
     """The address that a text is, whatever its spelling; None where it is none."""
     try:
         address = ip_address(text)
     except ValueError:
         return None
-    mapped = address.ipv4_mapped if isinstance(address, IPv6Address) else None
-    return IPNumber(4, int(mapped)) if mapped is not None else IPNumber(address.version, int(address))
+    return (address.ipv4_mapped if isinstance(address, IPv6Address) else None) or address
 
 
-class AddressRange(NamedTuple):
-    """All addresses that begin with the same `length` bits, which as a number are `prefix`."""
+def unmapped(network: Network) -> Network:
+    """The same network, of IPv4 addresses where these are mapped into IPv6."""
+    if isinstance(network, IPv6Network) and network.subnet_of(MAPPED):
+        return IPv4Network((int(network.network_address) & 0xFFFFFFFF, network.prefixlen - MAPPED.prefixlen))
+    return network
 
-    version: int
-    length: int
-    prefix: int
 
-    @classmethod
-    def from_network(cls, network: IPv4Network | IPv6Network) -> AddressRange:
-        """A network as a range; one of IPv4 addresses that are mapped into IPv6 is the range of these."""
-        version, length = network.version, network.prefixlen
-        number = int(network.network_address)
-        if isinstance(network, IPv6Network) and network.subnet_of(MAPPED):
-            version, length, number = 4, length - MAPPED.prefixlen, number & 0xFFFFFFFF
-        return cls(version, length, number >> (WIDTHS[version] - length))
-
-    @property
-    def network(self) -> IPv4Network | IPv6Network:
-        """The range as the standard library has it."""
-        number = self.prefix << (WIDTHS[self.version] - self.length)
-        if self.version == 4:
-            return IPv4Network((IPv4Address(number), self.length))
-        return IPv6Network((IPv6Address(number), self.length))
-
-    def __str__(self) -> str:
-        return str(self.network)
-
-    def is_within(self, other: AddressRange) -> bool:
-        """Whether every address of it is also in another range."""
-        surplus = self.length - other.length
-        return self.version == other.version and surplus >= 0 and self.prefix >> surplus == other.prefix
+def find_prefix(text: str, version: int, length: int) -> int | None:
+    """The first bits of the address that a text is; None where it is none of that version."""
+    address = find_address(text)
+    if address is None or address.version != version:
+        return None
+    return int(address) >> (address.max_prefixlen - length)
 
 
 @dataclass(frozen=True, slots=True)
 class AddressRanges:
-    """Some ranges, by version and length, the longest first; an address costs a look-up for each different length."""
+    """Networks by version and length, the longest first, and by prefix: an address costs a look-up for each length."""
 
-    by_length: tuple[tuple[int, int, frozenset[int]], ...] = ()
+    by_length: Mapping[tuple[int, int], Mapping[int, Network]] = field(default_factory=dict)
 
     @classmethod
-    def from_ranges(cls, ranges: Iterable[AddressRange]) -> AddressRanges:
-        """Those ranges."""
-        prefixes: dict[tuple[int, int], set[int]] = {}
-        for version, length, prefix in ranges:
-            prefixes.setdefault((version, length), set()).add(prefix)
-        ordered = sorted(prefixes.items(), key=lambda item: (item[0][0], -item[0][1]))
-        return cls(tuple((version, length, frozenset(some)) for (version, length), some in ordered))
+    def from_networks(cls, networks: Iterable[Network]) -> AddressRanges:
+        """Those networks."""
+        by_length: dict[tuple[int, int], dict[int, Network]] = {}
+        for one in sorted(map(unmapped, networks), key=lambda one: (one.version, -one.prefixlen, one.network_address)):
+            prefix = int(one.network_address) >> (one.max_prefixlen - one.prefixlen)
+            by_length.setdefault((one.version, one.prefixlen), {})[prefix] = one
+        return cls(by_length)
 
     def __bool__(self) -> bool:
         return bool(self.by_length)
 
-    def __iter__(self) -> Iterator[AddressRange]:
-        for version, length, prefixes in self.by_length:
-            for prefix in sorted(prefixes):
-                yield AddressRange(version, length, prefix)
+    def __iter__(self) -> Iterator[Network]:
+        return chain.from_iterable(by_prefix.values() for by_prefix in self.by_length.values())
 
-    def find(self, text: str) -> AddressRange | None:
-        """The narrowest range that holds the address that a text is; None where none does, or where it is no address."""
-        address = find_address(text)
-        if address is None:
-            return None
-        for version, length, prefixes in self.by_length:
-            if version == address.version and (prefix := address.number >> (address.width - length)) in prefixes:
-                return AddressRange(version, length, prefix)
+    def find(self, text: str) -> Network | None:
+        """The narrowest network that holds the address that a text is; None where none does, or where it is no address."""
+        for length, by_prefix in self.by_length.items():
+            if (prefix := find_prefix(text, *length)) is not None and (found := by_prefix.get(prefix)) is not None:
+                return found
         return None
+
+    def covers(self, network: Network) -> bool:
+        """Whether one of them holds every address of another network."""
+        return any(one.version == network.version and network.subnet_of(one) for one in self)  # type: ignore[arg-type]
 
 
 NO_RANGES = AddressRanges()

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv6Address
 from types import MappingProxyType
+from typing import NamedTuple
 
-from router.domain.patterns import NO_RANGES, AddressRange, AddressRanges, fixed_beginning
+from router.domain.patterns import NO_RANGES, AddressRanges, find_prefix, fixed_beginning
 
 
 class Operator(StrEnum):
@@ -121,24 +123,33 @@ class SuppressionRule:
         return self.enabled and now < self.expires
 
 
-type RulesByRange = Mapping[tuple[int, int], Mapping[int, tuple[SuppressionRule, ...]]]
-"""Rules by the version and the length of a range, and by its prefix."""
+class Probe(NamedTuple):
+    """What rules are found by of a value of a field: all of it, its beginning, or the first bits of an address.
+
+    Attributes:
+        version: that of the address; 0 for a text.
+        length: of the beginning in characters, or of the address's prefix in bits; 0 for all of a text.
+    """
+
+    field: Field
+    version: int = 0
+    length: int = 0
+
+    def keys_in(self, text: str) -> Iterable[str | int]:
+        """What a value is looked up by."""
+        if not self.length and not self.version:
+            return self.field.forms_of(text)
+        if not self.version:
+            return dict.fromkeys(form[: self.length] for form in self.field.forms_of(text))
+        prefix = find_prefix(text, self.version, self.length)
+        return () if prefix is None else (prefix,)
 
 
 @dataclass(frozen=True, slots=True)
 class TypeIndex:
-    """The rules for one alert type.
+    """The rules for one alert type: those that a value of a signal finds, and others that must each be asked."""
 
-    Attributes:
-        by_value: the rules that a value of a field finds, by field and value.
-        by_range: the rules that an address in a field finds, by field, by version and length of a range, and by its prefix.
-        by_beginning: the rules that the beginning of a value finds, by field, by its length, and by itself: those of globs.
-        others: the rules that must each be asked.
-    """
-
-    by_value: Mapping[Field, Mapping[str, tuple[SuppressionRule, ...]]] = field(default_factory=dict)
-    by_range: Mapping[Field, RulesByRange] = field(default_factory=dict)
-    by_beginning: Mapping[Field, Mapping[int, Mapping[str, tuple[SuppressionRule, ...]]]] = field(default_factory=dict)
+    by_probe: Mapping[Probe, Mapping[str | int, tuple[SuppressionRule, ...]]] = field(default_factory=dict)
     others: tuple[SuppressionRule, ...] = ()
 
 
@@ -185,67 +196,37 @@ NO_SUPPRESSIONS = Suppressions.from_rules(())
 
 def index_over(rules: Sequence[SuppressionRule]) -> TypeIndex:
     """The index over rules for one alert type."""
-    counts: dict[tuple[Field, str | AddressRange], int] = {}
-    for rule in rules:
-        for element in _in_elements(rule):
-            for key in _keys_of(element):
-                counts[element.field, key] = counts.get((element.field, key), 0) + 1
-    by_value: dict[Field, dict[str, list[SuppressionRule]]] = {}
-    by_range: dict[Field, dict[tuple[int, int], dict[int, list[SuppressionRule]]]] = {}
-    by_beginning: dict[Field, dict[int, dict[str, list[SuppressionRule]]]] = {}
+    keys_of_rules = list(map(_keys_of, rules))
+    counts = Counter(key for some in keys_of_rules for keys in some for key in keys)
+    by_probe: dict[Probe, dict[str | int, list[SuppressionRule]]] = {}
     others: list[SuppressionRule] = []
-    for rule in rules:
-        findable = _in_elements(rule)
-        if not findable:
-            globs = _find_globs_with_beginnings(rule)
-            if globs is None:
-                others.append(rule)
-                continue
-            by_its_length = by_beginning.setdefault(globs.field, {})
-            for beginning in frozenset(map(fixed_beginning, globs.values)):
-                by_its_length.setdefault(len(beginning), {}).setdefault(beginning, []).append(rule)
+    for rule, some in zip(rules, keys_of_rules, strict=True):
+        if not some:
+            others.append(rule)
             continue
         # The element whose commonest value is rarest sends the fewest signals to the rule; a range holds many values.
-        best = findable[0]
-        if len(findable) > 1:
-            best = min(
-                findable, key=lambda one: (max(counts[one.field, key] for key in _keys_of(one)), bool(one.ranges))
-            )
-        for value in best.values:
-            by_value.setdefault(best.field, {}).setdefault(value, []).append(rule)
-        for version, length, prefix in best.ranges if best.ranges.by_length else ():
-            by_length = by_range.setdefault(best.field, {})
-            by_length.setdefault((version, length), {}).setdefault(prefix, []).append(rule)
+        best = some[0]
+        if len(some) > 1:
+            best = min(some, key=lambda keys: (max(map(counts.__getitem__, keys)), keys[-1][0].version > 0))
+        for probe, key in best:
+            by_probe.setdefault(probe, {}).setdefault(key, []).append(rule)
     return TypeIndex(
-        {field: _frozen(values) for field, values in by_value.items()},
-        {
-            field: {length: _frozen(prefixes) for length, prefixes in by_length.items()}
-            for field, by_length in by_range.items()
-        },
-        {
-            field: {length: _frozen(beginnings) for length, beginnings in by_length.items()}
-            for field, by_length in by_beginning.items()
-        },
+        {probe: {key: tuple(found) for key, found in by_key.items()} for probe, by_key in by_probe.items()},
         tuple(others),
     )
 
 
-def _frozen[Key](rules: Mapping[Key, list[SuppressionRule]]) -> dict[Key, tuple[SuppressionRule, ...]]:
-    return {key: tuple(some) for key, some in rules.items()}
-
-
-def _keys_of(element: Element) -> Iterable[str | AddressRange]:
-    return (*element.values, *element.ranges) if element.ranges.by_length else element.values
-
-
-def _in_elements(rule: SuppressionRule) -> list[Element]:
-    return [element for group in rule.groups for element in group if element.operator is Operator.IN]
-
-
-def _find_globs_with_beginnings(rule: SuppressionRule) -> Element | None:
-    """An element of globs none of which begins with a wildcard; None where there is none."""
-    for group in rule.groups:
-        for element in group:
-            if element.operator is Operator.LIKE and all(map(fixed_beginning, element.values)):
-                return element
-    return None
+def _keys_of(rule: SuppressionRule) -> list[list[tuple[Probe, str | int]]]:
+    """What a rule may be found by: of each element on whole values all of these, else of one on globs their beginnings."""
+    elements = [element for group in rule.groups for element in group]
+    some: list[list[tuple[Probe, str | int]]] = []
+    for element in elements:
+        if element.operator is Operator.IN:
+            whole = Probe(element.field)
+            some.append([(whole, value) for value in element.values])
+            for length, by_prefix in element.ranges.by_length.items():
+                some[-1] += ((Probe(element.field, *length), prefix) for prefix in by_prefix)
+    for element in elements if not some else ():
+        if element.operator is Operator.LIKE and all(beginnings := set(map(fixed_beginning, element.values))):
+            return [[(Probe(element.field, length=len(one)), one) for one in beginnings]]
+    return some

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
 
 from router.domain.entities import normalised_type
-from router.domain.patterns import MAPPED, NO_RANGES, WIDTHS, AddressRange, AddressRanges, find_address
+from router.domain.patterns import MAPPED, NO_RANGES, AddressRanges, Network, find_address, unmapped
 from router.domain.rule_fields import ENTITY_FIELDS
 from router.domain.signals import Stream
 from router.domain.suppression import CVE, Element, Field, Operator
@@ -53,7 +53,7 @@ def looks_like_range(text: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def read_range(text: str) -> AddressRange | str:
+def read_range(text: str) -> Network | str:
     """The range that a text stands for, or what is wrong with it."""
     try:
         network = ip_network(text)
@@ -62,14 +62,13 @@ def read_range(text: str) -> AddressRange | str:
     if isinstance(network, IPv6Network) and network.supernet_of(MAPPED):
         words = "holds every IPv4 address, as these are mapped into IPv6: a rule may not cover a whole alert type"
         return f"{text!r} {words}"
-    range = AddressRange.from_network(network)
-    return range if _is_narrow(range.network) else f"{text!r} {_too_wide(range.network)}"
+    network = unmapped(network)
+    return network if _is_narrow(network) else f"{text!r} {_too_wide(network)}"
 
 
-def find_breadth_of(ranges: Iterable[AddressRange]) -> str | None:
-    """What is wrong with ranges that together are one that is too wide; None where they are not."""
-    networks = [range.network for range in ranges]
-    whole: tuple[IPv4Network | IPv6Network, ...] = (
+def find_breadth_of(networks: Sequence[Network]) -> str | None:
+    """What is wrong with networks that together are one that is too wide; None where they are not."""
+    whole: tuple[Network, ...] = (
         *collapse_addresses(network for network in networks if isinstance(network, IPv4Network)),
         *collapse_addresses(network for network in networks if isinstance(network, IPv6Network)),
     )
@@ -78,7 +77,7 @@ def find_breadth_of(ranges: Iterable[AddressRange]) -> str | None:
             return f"holds {network} with its ranges together, which {_too_wide(network)}"
     for version, shortest in SHORTEST.items():
         sizes = [network.num_addresses for network in whole if network.version == version and not network.is_private]
-        if sum(sizes) > MOST * 2 ** (WIDTHS[version] - shortest):
+        if sum(sizes) > MOST * 2 ** ((32 if version == 4 else 128) - shortest):
             return (
                 f"holds more IPv{version} addresses with its ranges together than {MOST} ranges of {shortest} bits: "
                 "a rule may not cover a whole alert type"
@@ -86,13 +85,13 @@ def find_breadth_of(ranges: Iterable[AddressRange]) -> str | None:
     return None
 
 
-def _is_narrow(network: IPv4Network | IPv6Network) -> bool:
+def _is_narrow(network: Network) -> bool:
     if network.prefixlen >= SHORTEST[network.version]:
         return True
     return isinstance(network, IPv6Network) and any(map(network.subnet_of, _PRIVATE))
 
 
-def _too_wide(network: IPv4Network | IPv6Network) -> str:
+def _too_wide(network: Network) -> str:
     return (
         "is too wide: a rule may not cover a whole alert type; "
         f"an IPv{network.version} range has a prefix of at least {SHORTEST[network.version]} bits"
@@ -224,21 +223,21 @@ def _read_element(path: KeyPath, value: object, stream: Stream, faults: Faults) 
     path = (*path, operator.value)
     for message, code in doubts_about_values(texts, field, operator):
         faults.warn(path, message, code)
-    ranges: list[AddressRange] = []
+    ranges: list[Network] = []
     if operator is Operator.IN and field.name == "address" and "/" in "".join(texts):
         texts, ranges = _without_ranges(path, texts, faults)
     values = frozenset(form for text in texts for form in field.forms_of(text))
-    return Element(field, operator, values, AddressRanges.from_ranges(ranges) if ranges else NO_RANGES)
+    return Element(field, operator, values, AddressRanges.from_networks(ranges) if ranges else NO_RANGES)
 
 
-def _without_ranges(path: KeyPath, texts: list[str], faults: Faults) -> tuple[list[str], list[AddressRange]]:
+def _without_ranges(path: KeyPath, texts: list[str], faults: Faults) -> tuple[list[str], list[Network]]:
     """The texts that are no ranges of addresses, and the ranges."""
     written = [text for text in texts if looks_like_range(text)]
     read = list(map(read_range, written))
     for complaint in read:
         if isinstance(complaint, str):
             faults.blame(path, complaint, code="address-range")
-    ranges = [range for range in read if isinstance(range, AddressRange)]
+    ranges = [range for range in read if not isinstance(range, str)]
     if len(ranges) == len(written) and (breadth := find_breadth_of(ranges)):
         faults.blame(path, breadth, code="address-range")
     elif ranges and len(ranges) == len(written):

@@ -18,7 +18,7 @@ from typing import NamedTuple
 from router.domain.clocks import is_recent
 from router.domain.destination_holds import DestinationHold, id_of_hold
 from router.domain.documents import DocumentKind, StoredDocument, Version
-from router.domain.patterns import AddressRange, AddressRanges
+from router.domain.patterns import AddressRanges
 from router.domain.silences import DAYS, Silence
 from router.domain.source_turns import SourceWatch
 from router.domain.suppression import Element, Field, Operator
@@ -204,7 +204,7 @@ def _stored_element(element: Element) -> _StoredElement:
 
 
 def _element_of(stored: _StoredElement) -> Element:
-    ranges = AddressRanges.from_ranges(AddressRange.from_network(ip_network(one)) for one in stored.ranges)
+    ranges = AddressRanges.from_networks(map(ip_network, stored.ranges))
     if not stored.values and not ranges:
         raise ValueError("an element without a value")
     prefix, _, path = stored.field.partition(".")

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.cli.silence_bounds import find_overrun, lies_within, needed_since, silenced_share, with_first
-from router.domain.patterns import AddressRange, AddressRanges
+from router.domain.patterns import AddressRanges
 from router.domain.silences import BREAK, Silence, SilenceBounds, Window, find_latest_end, spans_between
 from router.domain.suppression import Element, Field, Operator
 from tests.builders import NOW, an_element
@@ -27,7 +27,7 @@ BOUNDS = SilenceBounds(longest=LONGEST, recurring=90 * DAY)
 
 def an_address(*texts: str) -> tuple[Element, ...]:
     """An element on addresses and ranges of them."""
-    ranges = AddressRanges.from_ranges(AddressRange.from_network(ip_network(text)) for text in texts if "/" in text)
+    ranges = AddressRanges.from_networks(ip_network(text) for text in texts if "/" in text)
     values = frozenset(text for text in texts if "/" not in text)
     return (Element(Field("ip", "address"), Operator.IN, values, ranges),)
 

@@ -138,7 +138,7 @@ def _is_among(element: Element, by: Element) -> bool:
     return all(
         not element.values.isdisjoint(by.field.forms_of(value)) or bool(element.ranges and element.ranges.find(value))
         for value in by.values
-    ) and all(any(range.is_within(wide) for wide in element.ranges) for range in by.ranges)
+    ) and all(map(element.ranges.covers, by.ranges))
 
 
 def find_broad_rules(subject: Subject) -> Iterator[Problem]:
