@@ -60,7 +60,10 @@ class Subject:
         document, place = self._find(rule)
         if document is None:
             return Problem(rule.source, None, message, "warning", self.named, code)
-        return document.problem((*place, *path), message, "warning", code)
+        problem = document.problem((*place, *path), message, "warning", code)
+        if not place:
+            document.forget_lines()
+        return problem
 
     def position_of(self, rule: SuppressionRule) -> str:
         """The file of a suppression rule, relative to the rules directory, and its line."""
