@@ -21,7 +21,7 @@ from router.rulebook.attack import AttackForm
 from router.rulebook.owners import OwnerForm
 from router.rulebook.policy_form import PolicyForm, SuppressionsForm
 from router.rulebook.schemas import PropertiesForm
-from router.rulebook.scope import PORTABLE, find_field, is_portable
+from router.rulebook.scope import PORTABLE, find_field
 from router.rulebook.when_form import WhenForm
 from tests.builders import RULES
 from tests.docs.pages import ROOT, Fence, Table, column, page, pairs, spans
