@@ -69,7 +69,7 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
         unused=tuple((name, unanswered.get(name, reason)) for name, reason in reasons.items() if reason is not None),
         unanswered=tuple(unanswered.items()),
         posture=judge_posture(all_facts, manifest, now),
-        sources=reported_sources(all_facts, assessed, manifest, now),
+        sources=tuple(reported_sources(all_facts, assessed, manifest, now)),
         drills=tuple(last_drills(all_facts.every(DrillFact))),
     )
 

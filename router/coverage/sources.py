@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from router.coverage.assess import Assessed
@@ -16,12 +16,10 @@ from router.coverage.verdicts import CoverageException
 from router.domain.clocks import is_possible
 from router.domain.coverage import WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
-
-_HELD = (CoverageSourceKind.SUBSCRIPTION, CoverageSourceKind.CLUSTER, CoverageSourceKind.PLAN)
-"""What a weekly snapshot speaks of; silence of alerts is normal."""
+from router.domain.source_turns import RUNGS
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReportedSource:
     """A source as a report shows it.
 
@@ -29,7 +27,7 @@ class ReportedSource:
         name: what people call it; of a plan its subscription.
         is_expected: whether the manifest expects it or, where there is none, it is judged: so it is shown though it was never
             heard of.
-        within: how long it may be silent; None for what may be silent for ever.
+        within: how long it may be silent; None for what may be silent for ever, as no weekly snapshot speaks of it.
         is_silent: whether it has been for longer; None if its silence says nothing, as of a cluster whose
             subscription has no snapshots that bring healthy rows.
     """
@@ -39,7 +37,7 @@ class ReportedSource:
     is_expected: bool
     within: timedelta | None
     is_silent: bool | None
-    exception: CoverageException | None = None
+    exception: CoverageException | None
 
     @property
     def title(self) -> str:
@@ -50,53 +48,34 @@ class ReportedSource:
 
 def reported_sources(
     facts: Facts, assessed: Assessed, manifest: CoverageManifest, now: datetime
-) -> tuple[ReportedSource, ...]:
-    """Every source that was heard of, and those that are expected; none where nothing was heard."""
-    heard = _last_heard(facts, now)
+) -> Iterator[ReportedSource]:
+    """Yield every source that was heard of, and those that are expected; none where nothing was heard."""
+    heard: dict[CoverageSource, LastHeard] = {}
+    for fact in facts.every(SourceFact):
+        last = fact.heard.possible_at(now)
+        heard[last.source] = last.joined(heard.get(last.source, last))
     if not heard:
-        return ()
-    if manifest.is_given:
-        expected = {one.source: one for one in expected_sources(manifest, heard.values()).by_id.values()}
-    else:
-        expected = {one.source: one for one in _judged(assessed)}
-    names = {one.source: one.workload.name for one in _judged(assessed)}
-    excuses = SilenceExcuses(manifest, expected.values())
-    sources = sorted({*heard, *expected}, key=lambda one: (list(CoverageSourceKind).index(one.kind), one))
-    return tuple(
-        _excused(one, expected.get(one.heard.source), excuses, now)
-        for one in (
-            _reported(heard.get(source), source, expected.get(source), names.get(source, source.subject), facts, now)
-            for source in sources
+        return
+    judged = list(_judged(assessed))
+    found = expected_sources(manifest, heard.values()).by_id.values() if manifest.is_given else judged
+    expected = {one.source: one for one in found}
+    names = {one.source: one.workload.name for one in judged}
+    excuses, kinds = SilenceExcuses(manifest, expected.values()), list(CoverageSourceKind)
+    for source in sorted({*heard, *expected}, key=lambda one: (kinds.index(one.kind), one)):
+        one = expected.get(source)
+        within = (one.within if one is not None else HEARD_WITHIN) if source.kind in RUNGS else None
+        unheard = LastHeard(source=source, subscription=one.subscription if one is not None else None)
+        last = heard.get(source, unheard)
+        is_silent = _is_silent(last, within, facts, now) if within is not None else None
+        excuse = excuses.find(one, now) if one is not None and is_silent is not False else None
+        yield ReportedSource(
+            name=names.get(source, source.subject),
+            heard=last,
+            is_expected=one is not None,
+            within=within,
+            is_silent=is_silent,
+            exception=excuse.exception if excuse is not None else None,
         )
-    )
-
-
-def _reported(
-    heard: LastHeard | None,
-    source: CoverageSource,
-    expected: ExpectedSource | None,
-    name: str,
-    facts: Facts,
-    now: datetime,
-) -> ReportedSource:
-    heard = heard or LastHeard(source=source, subscription=expected.subscription if expected is not None else None)
-    within = expected.within if expected is not None else HEARD_WITHIN
-    return ReportedSource(
-        name=name,
-        heard=heard,
-        is_expected=expected is not None,
-        within=within if source.kind in _HELD else None,
-        is_silent=_is_silent(heard, within, facts, now),
-    )
-
-
-def _excused(
-    one: ReportedSource, expected: ExpectedSource | None, excuses: SilenceExcuses, now: datetime
-) -> ReportedSource:
-    if one.is_silent is False or expected is None:
-        return one
-    excuse = excuses.find(expected, now)
-    return replace(one, exception=excuse.exception) if excuse is not None else one
 
 
 def _is_silent(heard: LastHeard, within: timedelta, facts: Facts, now: datetime) -> bool | None:
@@ -105,40 +84,17 @@ def _is_silent(heard: LastHeard, within: timedelta, facts: Facts, now: datetime)
     Of a cluster and a plan silence says something where its subscription's snapshots speak. Of a source that was never heard of
     that is not known until the router has run for long enough.
     """
-    if heard.source.kind not in _HELD:
-        return None
-    since = _counted_from(heard, facts, now)
+    watches = facts.about(WatchFact, EVERY_SOURCE)
+    begun = (heard.posture, *(since for one in watches for since in (one.anew, one.since.get(heard.source.id))))
+    since = max((one for one in begun if one is not None and is_possible(one, now)), default=None)
     if since is not None and now - since <= within:
         return False
-    if since is None and not _has_run_for(within, facts, now):
+    ever = (at for fact in facts.every(SourceFact) for at in (fact.heard.posture, fact.heard.alert) if at is not None)
+    if since is None and not any(now - at > within for at in ever):
         return None
-    is_subscription = heard.source.kind is CoverageSourceKind.SUBSCRIPTION
-    return (
-        True if is_subscription or find_healthy_rows(facts, heard.subscription or "", now, within) is not None else None
-    )
-
-
-def _counted_from(heard: LastHeard, facts: Facts, now: datetime) -> datetime | None:
-    """From when on its silence counts; None where it was never heard of, and no sweep looked for it."""
-    watches = facts.about(WatchFact, EVERY_SOURCE)
-    begun = [since for one in watches for since in (one.anew, one.since.get(heard.source.id)) if since is not None]
-    known = [one for one in (heard.posture, *begun) if one is not None and is_possible(one, now)]
-    return max(known, default=None)
-
-
-def _has_run_for(long: timedelta, facts: Facts, now: datetime) -> bool:
-    """Whether anything was heard so long ago."""
-    instants = (one for fact in facts.every(SourceFact) for one in (fact.heard.posture, fact.heard.alert))
-    return any(one is not None and is_possible(one, now) and now - one > long for one in instants)
-
-
-def _last_heard(facts: Facts, now: datetime) -> Mapping[CoverageSource, LastHeard]:
-    found: dict[CoverageSource, LastHeard] = {}
-    for fact in facts.every(SourceFact):
-        heard = fact.heard.possible_at(now)
-        known = found.get(heard.source)
-        found[heard.source] = heard if known is None else known.joined(heard)
-    return found
+    if heard.source.kind is CoverageSourceKind.SUBSCRIPTION:
+        return True
+    return True if find_healthy_rows(facts, heard.subscription or "", now, within) is not None else None
 
 
 def _judged(assessed: Assessed) -> Iterator[ExpectedSource]:

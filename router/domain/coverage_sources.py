@@ -15,21 +15,12 @@ from typing import NamedTuple
 from router.domain.clocks import is_possible
 from router.domain.keys import bounded
 
-_NODE_SENSOR = "k8s.node_"
-_AUDIT_LOG = "k8s"
-_SQL_SENSOR = "sql."
-_AZURE = ("arm_", "rm_", "azuredns_", "network_", "generic_incoming_", "portscanning", "ddos", "rdp_", "ssh_", "sql")
-"""How the types of alerts begin that Azure raises from its own network and management plane, or of the SQL servers on
-machines."""
-
 
 class AlertWatcher(Enum):
-    """What watched.
+    """What watched: an agent on the nodes, the audit log of a cluster, which says nothing of its nodes, and so on.
 
-    Attributes:
-        AUDIT_LOG: who reads the audit log of a cluster; that says nothing of its nodes.
-        AZURE: Azure from outside, or without an agent: its network, its management plane, scans of disks.
-        OTHER: anything else; of a machine, the sensor on it.
+    AZURE watches from outside, or without an agent: its network, its management plane, scans of disks. OTHER is, of a machine,
+    the sensor on it.
     """
 
     NODE_SENSOR = auto()
@@ -39,16 +30,23 @@ class AlertWatcher(Enum):
     OTHER = auto()
 
 
+_AZURE = ("arm_", "rm_", "azuredns_", "network_", "generic_incoming_", "portscanning", "ddos", "rdp_", "ssh_", "sql")
+_BEGINNINGS = (
+    (AlertWatcher.NODE_SENSOR, ("k8s.node_",)),
+    (AlertWatcher.AUDIT_LOG, ("k8s",)),
+    (AlertWatcher.SQL_SENSOR, ("sql.",)),
+    (AlertWatcher.AZURE, _AZURE),
+)
+"""How the types of alerts begin; some of Azure's are of the SQL servers on machines."""
+
+
 def watcher_for(type: str) -> AlertWatcher:
-    """What watched when an alert of a type was raised."""
+    """Return what watched when an alert of a type was raised."""
     lowered = type.lower()
-    if lowered.startswith(_NODE_SENSOR):
-        return AlertWatcher.NODE_SENSOR
-    if lowered.startswith(_AUDIT_LOG):
-        return AlertWatcher.AUDIT_LOG
-    if lowered.startswith(_SQL_SENSOR):
-        return AlertWatcher.SQL_SENSOR
-    return AlertWatcher.AZURE if lowered.startswith(_AZURE) or "agentless" in lowered else AlertWatcher.OTHER
+    for watcher, beginnings in _BEGINNINGS:
+        if lowered.startswith(beginnings):
+            return watcher
+    return AlertWatcher.AZURE if "agentless" in lowered else AlertWatcher.OTHER
 
 
 class CoverageSourceKind(StrEnum):
@@ -62,11 +60,9 @@ class CoverageSourceKind(StrEnum):
 
 
 class CoverageSource(NamedTuple):
-    """What can be heard of.
+    """What can be heard of, by a subject in lower case, and Microsoft's name for a plan, else nothing.
 
-    Attributes:
-        subject: in lower case: the subscription's id, also for a plan; the resource id of a cluster or workload; an owner.
-        plan: the plan, by Microsoft's name for it; empty for everything else.
+    The subject is the subscription's id, also of a plan; the resource id of a cluster or workload; an owner.
     """
 
     kind: CoverageSourceKind
@@ -86,6 +82,10 @@ class HeardAlert(NamedTuple):
     type: str
 
 
+INSTANTS = ("posture", "snapshot", "healthy", "alert", "real_alert")
+"""What is remembered of a source: the instants by these names."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LastHeard:
     """When something was last heard of; None where it never was. Instants are those at which messages came in.
@@ -93,9 +93,7 @@ class LastHeard:
     Attributes:
         subscription: the id of its subscription in lower case; None where it has none.
         posture: when a message of the cspm stream last spoke of it.
-        snapshot: when a row of a snapshot did.
-        healthy: when a row of a snapshot did that was Healthy.
-        alert: when an alert did.
+        snapshot: when a row of a snapshot did; `healthy` when one did that was Healthy.
         real_alert: when an alert did that was no sample.
         by_watcher: the last such alert of each sort of watcher, in the order of time: one that a log raised says nothing of the
             sensor, whether it comes before or after one of the sensor; empty where no sensor is asked for.
@@ -110,30 +108,28 @@ class LastHeard:
     real_alert: datetime | None = None
     by_watcher: tuple[HeardAlert, ...] = ()
 
+    @property
+    def instants(self) -> dict[str, datetime]:
+        """The instants that are known, by their names."""
+        return {name: at for name in INSTANTS if (at := getattr(self, name)) is not None}
+
     def joined(self, other: LastHeard) -> LastHeard:
-        """What two say together of one source: the later instant of each."""
+        """Return what two say together of one source: the later instant of each."""
+        one, two = self.instants, other.instants
         return LastHeard(
             source=self.source,
             subscription=self.subscription or other.subscription,
-            posture=_later(self.posture, other.posture),
-            snapshot=_later(self.snapshot, other.snapshot),
-            healthy=_later(self.healthy, other.healthy),
-            alert=_later(self.alert, other.alert),
-            real_alert=_later(self.real_alert, other.real_alert),
             by_watcher=last_of_each_watcher((*self.by_watcher, *other.by_watcher)),
+            **(one | {name: max(at, one.get(name, at)) for name, at in two.items()}),
         )
 
     def possible_at(self, now: datetime) -> LastHeard:
-        """The same without instants that a clock set which was wrong."""
+        """Return the same without instants that a clock set which was wrong."""
         return LastHeard(
             source=self.source,
             subscription=self.subscription,
-            posture=_possible(self.posture, now),
-            snapshot=_possible(self.snapshot, now),
-            healthy=_possible(self.healthy, now),
-            alert=_possible(self.alert, now),
-            real_alert=_possible(self.real_alert, now),
             by_watcher=tuple(one for one in self.by_watcher if is_possible(one.at, now)),
+            **{name: at for name, at in self.instants.items() if is_possible(at, now)},
         )
 
     @property
@@ -149,18 +145,5 @@ class LastHeard:
 
 
 def last_of_each_watcher(alerts: Iterable[HeardAlert]) -> tuple[HeardAlert, ...]:
-    """Of some alerts the last one of each sort of watcher, in the order of time."""
-    last: dict[AlertWatcher, HeardAlert] = {}
-    for alert in sorted(alerts):
-        last[watcher_for(alert.type)] = alert
-    return tuple(sorted(last.values()))
-
-
-def _later(one: datetime | None, other: datetime | None) -> datetime | None:
-    if one is None or other is None:
-        return one or other
-    return max(one, other)
-
-
-def _possible(instant: datetime | None, now: datetime) -> datetime | None:
-    return instant if instant is not None and is_possible(instant, now) else None
+    """Return of some alerts the last one of each sort of watcher, in the order of time."""
+    return tuple(sorted({watcher_for(alert.type): alert for alert in sorted(alerts)}.values()))

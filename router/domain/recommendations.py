@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
+from typing import NamedTuple
 
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.signals import Kind
@@ -43,19 +43,15 @@ DEPRECATED = "deprecated"
 """Stands for the day since which a recommendation says nothing, where that is not known."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageRecommendation:
+class CoverageRecommendation(NamedTuple):
     """A recommendation that says something of a rung.
 
     Attributes:
         key: its assessment key in lower case; None where Microsoft documents none.
         title: its title, or what it says where the title is not documented.
-        kinds: the kinds of workloads that it is about.
-        rung: what is missing where it is unhealthy.
-        plan: the plan that is missing; None on other rungs.
+        rung: what is missing where it is unhealthy; on the rung of plans the `plan`.
         retired: the day since which it says nothing, or `deprecated` where that day is not known; None while it is in force.
             A message of one that was retired on a day still says that a sensor is missing.
-        note: what else is to be known of it.
         has_official_title: whether the title is the very one that Defender writes.
     """
 
@@ -65,8 +61,8 @@ class CoverageRecommendation:
     rung: Rung
     plan: str | None
     retired: str | None
-    note: str
     has_official_title: bool
+    note: str
 
     @property
     def is_deprecated(self) -> bool:
@@ -76,15 +72,9 @@ class CoverageRecommendation:
 
 def _recommendation(line: str) -> CoverageRecommendation:
     key, title, kinds, rung, plan, retired, is_official, note = line.split("\t")
+    kinds_of = tuple(map(WorkloadKind, kinds.split(",")))
     return CoverageRecommendation(
-        key=key or None,
-        title=title,
-        kinds=tuple(map(WorkloadKind, kinds.split(","))),
-        rung=Rung(rung),
-        plan=plan or None,
-        retired=retired or None,
-        note=note,
-        has_official_title=is_official == "yes",
+        key or None, title, kinds_of, Rung(rung), plan or None, retired or None, is_official == "yes", note
     )
 
 

@@ -23,13 +23,11 @@ ORIGIN = "coverage:"
 """How the origin begins of the messages that the router writes about silent sources."""
 
 MESSAGE_TYPE = "alertRouter/silentSource"
-"""The type of those messages."""
-
 
 DOWN = timedelta(hours=6)
-"""How long the router may be away, or its hub unread, until silence counts anew: so no restored state and no clock that leapt
-makes a storm. The hub keeps what comes in a shorter absence, which is well within the day by which the 8 days exceed the week
-between two snapshots.
+"""How long the router may be away, or its hub unread, until silence counts anew, so that no restored state makes a storm.
+
+The hub keeps what comes in a shorter absence, which is well within the day by which 8 days exceed the week between snapshots.
 """
 
 AT_ONCE = 100
@@ -37,12 +35,7 @@ AT_ONCE = 100
 
 
 class SourceState(StrEnum):
-    """What was found of a source. Their values are stored.
-
-    Attributes:
-        EXCUSED: its silence is excused until an end.
-        UNEXPECTED: the manifest no longer expects it, or lets it be silent for longer.
-    """
+    """What was found of a source; UNEXPECTED if the manifest no longer expects it, or lets it be silent for longer."""
 
     SILENT = "silent"
     SPEAKS = "speaks"
@@ -56,10 +49,10 @@ class SourceTurn:
 
     Attributes:
         at: when; later than the turn before.
-        last: when the source was last heard of; None where it never was.
-        since: from when on its silence counted.
+        last: when the source was last heard of; None where it never was. Its silence counted from `since` on.
         entry: which entry of the manifest expects it, from 1; 0 where the manifest has no entries.
         subscription: the id of the subscription whose snapshots speak of it; None where it is not known.
+        others: how many more of its kind are silent.
         excuse: until when its silence is excused, and who excuses it; empty where it is not.
     """
 
@@ -128,11 +121,10 @@ class KnownSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceWatch:
-    """What is known of the looks at all sources.
+    """What is known of the looks at all sources, which saw the hub taken in up to `taken`.
 
     Attributes:
         anew: from when on silence counts at the earliest: since the first look, or the first after the router was away.
-        taken: up to when the hub was last seen to be taken in.
         unmatched: what there is to say of patterns of the manifest that fit nothing.
     """
 
@@ -142,11 +134,7 @@ class SourceWatch:
 
 
 class SourceLook(NamedTuple):
-    """What a look at all sources brought.
-
-    Attributes:
-        changed: the sources of which something else is known now, those of the turns among them, by their ids.
-    """
+    """What a look at all sources brought; `changed` are those of which something else is known now, by their ids."""
 
     watch: SourceWatch
     turns: tuple[SourceTurn, ...]

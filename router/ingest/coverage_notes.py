@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 
 from router.domain.clocks import is_possible
-from router.domain.coverage_sources import AlertWatcher, LastHeard, watcher_for
+from router.domain.coverage_sources import LastHeard, watcher_for
 from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.hubs import Arrival
@@ -148,23 +148,13 @@ def _is_news(heard: LastHeard, known: LastHeard | None, now: datetime) -> bool:
         return True
     before = _instants_of(known)
     return any(
-        name not in before or at - before[name] >= _interval_for(name) or not is_possible(before[name], now)
+        name not in before
+        or at - before[name] >= (OFTEN_OF_POSTURE if name == "posture" else OFTEN)
+        or not is_possible(before[name], now)
         for name, at in _instants_of(heard).items()
     )
 
 
-def _interval_for(name: str | AlertWatcher) -> timedelta:
-    return OFTEN_OF_POSTURE if name == "posture" else OFTEN
-
-
-def _instants_of(heard: LastHeard) -> Mapping[str | AlertWatcher, datetime]:
+def _instants_of(heard: LastHeard) -> Mapping[str, datetime]:
     """Each instant that is known of a source, by what it is of."""
-    instants: dict[str | AlertWatcher, datetime | None] = {
-        "posture": heard.posture,
-        "snapshot": heard.snapshot,
-        "healthy": heard.healthy,
-        "alert": heard.alert,
-        "real_alert": heard.real_alert,
-    }
-    instants |= {watcher_for(alert.type): alert.at for alert in heard.by_watcher}
-    return {name: at for name, at in instants.items() if at is not None}
+    return heard.instants | {watcher_for(alert.type).name: alert.at for alert in heard.by_watcher}

@@ -7,6 +7,7 @@ from datetime import datetime
 
 from router.domain.clocks import SKEW
 from router.domain.coverage_sources import (
+    INSTANTS,
     AlertWatcher,
     CoverageSource,
     CoverageSourceKind,
@@ -24,7 +25,6 @@ _HEARD = RowForm(LastHeard, left_out=["by_watcher"], source=RowForm(CoverageSour
 _STANDING = RowForm(KnownSource, {"turn": lambda row: row.whole("turn", 0, MOST_TURNS)}, ["heard"])
 _WATCHERS = tuple(one.name.lower() for one in AlertWatcher)
 _TYPES = tuple(f"{name}_type" for name in _WATCHERS)
-_SORTS = ("posture", "snapshot", "healthy", "alert", "real_alert")
 _NAMED = ("id", "written", "heard", *_HEARD.columns)
 
 
@@ -42,7 +42,7 @@ _WRITE_HEARD = upsert(
     (
         "written=excluded.written",
         "subscription=COALESCE(excluded.subscription, sources.subscription)",
-        *(_later(column, column) for column in ("heard", *_SORTS, *_WATCHERS)),
+        *(_later(column, column) for column in ("heard", *INSTANTS, *_WATCHERS)),
         *map(_later, _TYPES, _WATCHERS),
     ),
 )

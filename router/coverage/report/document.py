@@ -10,6 +10,7 @@ from datetime import datetime
 from router.coverage.report.findings import GateReport, evidence_time, worst_state
 from router.coverage.verdicts import CoverageEvidence, CoverageException, CoverageState, Verdict, Workload
 from router.destinations.wording.masking import masked
+from router.domain.coverage_sources import INSTANTS
 from router.domain.readable import timestamp
 
 
@@ -54,10 +55,7 @@ def report_object(report: GateReport, now: datetime) -> dict[str, object]:
                 "silent": one.is_silent,
                 "allowed_silence_seconds": int(one.within.total_seconds()) if one.within is not None else None,
                 "heard": _time(one.heard.last),
-                **{
-                    name: _time(getattr(one.heard, name))
-                    for name in ("posture", "snapshot", "healthy", "alert", "real_alert")
-                },
+                **{name: _time(getattr(one.heard, name)) for name in INSTANTS},
                 "real_alert_type": one.heard.real_alert_type,
                 "age_seconds": _age(one.heard.last, now),
                 "exception": _exception(one.exception),
