@@ -5,9 +5,10 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from router.app.lookback import look_back
 from router.cli.opened_state import store_in
@@ -15,7 +16,7 @@ from router.cli.option_values import clock_for, lines_for, stream_for
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of
 from router.cli.streams import complain
-from router.decide.preview import Amount, NamedSignal, Preview, StandingPreview, rule_matcher
+from router.decide.preview import Amount, Matcher, NamedSignal, Preview, StandingPreview, rule_matcher
 from router.destinations import discover
 from router.destinations.wording.masking import masked
 from router.domain.errors import BadFile, BadPolicy, BadUsage
@@ -35,19 +36,19 @@ _INSTANT = timedelta(microseconds=1)
 
 
 def show(options: Namespace) -> int:
-    """Prints what each rule of a file would have held; 1 where one is as grave as `--fail-on` says. Raises BadPolicy."""
-    now = clock_for(options.now)()
-    if not options.file.exists():
-        raise BadFile(f"{options.file}: is no file; a suppression rule stands in rules/STREAM/suppressions/NAME.json")
-    stream = _stream_of(options.file, stream_for(options.stream))
+    """Print what each rule of a file would have held; 1 where one is as grave as `--fail-on` says. Raises BadPolicy."""
+    now, file = clock_for(options.now)(), options.file
+    if not file.exists():
+        raise BadFile(f"{file}: is no file; a suppression rule stands in rules/STREAM/suppressions/NAME.json")
+    stream = stream_for(options.stream) or _stream_of(file)
     loaded = _rules_around(options.rules, stream, now)
-    rules = _rules_in(options.file, stream, loaded, now)
+    rules = _rules_in(file, stream, loaded, now)
     previews = asyncio.run(_look_back(options, stream, rules, loaded))
-    previewed = [Previewed(str(options.file), stream.value, preview) for preview in previews]
+    ends = {rule.name: rule.expires for rule in rules}
     if options.format == "json":
-        print_json(list(map(document_of, previewed)))
+        print_json([_document(one, str(file), stream, ends) for one in previews])
     else:
-        print_previews(previewed, loaded)
+        _print(previews, f"({file}, {stream})", ends, loaded)
     return FOUND if any(_is_too_grave(preview, options.fail_on) for preview in previews) else 0
 
 
@@ -57,7 +58,13 @@ async def _look_back(
     async with store_in(options) as store:
         now = clock_for(options.now, store.now)()
         owners = await _owners_in(store, stream, loaded, now)
-        matchers = [rule_matcher(rule, owners) for rule in rules]
+        matchers = [
+            # What has ended holds nothing, and lets out what it held.
+            rule_matcher(rule, owners)
+            if now < rule.expires
+            else Matcher(rule.name, (rule.alert_type,), lambda _: False)
+            for rule in rules
+        ]
         return await look_back(store, stream.value, matchers, now - options.since, now + _INSTANT)
 
 
@@ -74,10 +81,8 @@ def _is_too_grave(preview: Preview, least: str | None) -> bool:
     return least is not None and preview.gravest is not None and preview.gravest >= gravity_of(least)
 
 
-def _stream_of(file: Path, meant: Stream | None) -> Stream:
-    """The stream that is meant, else the one in whose directory a file stands; raises BadUsage where it stands in none."""
-    if meant is not None:
-        return meant
+def _stream_of(file: Path) -> Stream:
+    """Return the stream in whose directory a file stands; raises BadUsage where it stands in none."""
     parts = file.absolute().parent.parts
     found = next((Stream(part) for part in reversed(parts) if part in Stream), None)
     if found is None:
@@ -114,41 +119,40 @@ _MOST = 20
 """Names on a line that any sender may have made up."""
 
 
-class Previewed(NamedTuple):
-    """A rule of a file, as the file was named, and what it would have held."""
-
-    file: str
-    stream: str
-    preview: Preview
+def _ended(preview: Preview, ends: Mapping[str, datetime]) -> datetime | None:
+    """Return when a rule ended, if it did before the time up to which was looked."""
+    end = ends[preview.name]
+    return end if end < preview.until else None
 
 
-def print_previews(previewed: Sequence[Previewed], loaded: Loaded | None) -> None:
-    """Prints previews for people."""
+def _print(previews: Sequence[Preview], where: str, ends: Mapping[str, datetime], loaded: Loaded | None) -> None:
+    """Print previews for people."""
     to = screen()
-    for number, one in enumerate(previewed):
+    for number, preview in enumerate(previews):
         if number:
             to.print()
-        span = f"from {timestamp(one.preview.since)} to {timestamp(one.preview.until)}"
-        title = f"{one.preview.name} ({one.file}, {one.stream}), as if in force {span}"
-        to.print(plain(masked(title)), style="bold")
-        print_table(to, table_of(("", ""), [*_facts(one.preview, loaded), *_standing_facts(one.preview.standing)]))
+        if (ended := _ended(preview, ends)) is not None:
+            to.print(plain(masked(f"{preview.name} {where} ended {timestamp(ended)}, and holds nothing")), style="bold")
+            continue
+        span = f"from {timestamp(preview.since)} to {timestamp(preview.until)}"
+        to.print(plain(masked(f"{preview.name} {where}, as if in force {span}")), style="bold")
+        print_table(to, table_of(("", ""), [*_facts(preview, loaded), *_standing_facts(preview.standing)]))
         for head, signals in (
-            ("would have held, the gravest", one.preview.named),
-            ("would hold now, the gravest", one.preview.standing.named),
+            ("would have held, the gravest", preview.named),
+            ("would hold now, the gravest", preview.standing.named),
         ):
             if signals:
                 to.print(f"\n  {head}", style="bold")
                 print_table(to, table_of(("", ""), [line for signal in signals for line in _lines_of(signal)]))
 
 
-def document_of(one: Previewed) -> dict[str, object]:
-    """A preview as JSON."""
-    preview = one.preview
-    standing = preview.standing
+def _document(preview: Preview, file: str, stream: str, ends: Mapping[str, datetime]) -> dict[str, object]:
+    standing, ended = preview.standing, _ended(preview, ends)
     return {
         "name": preview.name,
-        "stream": one.stream,
-        "file": one.file,
+        "stream": stream,
+        "file": file,
+        "ended": timestamp(ended) if ended is not None else None,
         "since": timestamp(preview.since),
         "until": timestamp(preview.until),
         "looked_back_to": timestamp(preview.since),
@@ -158,7 +162,7 @@ def document_of(one: Previewed) -> dict[str, object]:
         **preview.held._asdict(),
         "held_already": preview.held_already,
         "let_through": preview.let_go._asdict(),
-        "by_day": [{"day": str(day), **amount._asdict()} for day, amount in preview.by_day.items()],
+        "by_day": _amounts(preview.by_day, "day"),
         "by_severity": _amounts(preview.by_severity, "severity"),
         "by_tactic": _amounts(preview.by_tactic, "tactic"),
         "by_type": _amounts(preview.by_type, "type"),
@@ -177,23 +181,15 @@ def document_of(one: Previewed) -> dict[str, object]:
     }
 
 
-def _amounts(amounts: Mapping[str, Amount], name: str) -> list[dict[str, object]]:
-    return [{name: one or None, **amount._asdict()} for one, amount in amounts.items()]
+def _amounts(amounts: Mapping[Any, Amount], name: str) -> list[dict[str, object]]:
+    return [{name: str(one) or None, **amount._asdict()} for one, amount in amounts.items()]
 
 
 def named_document(one: NamedSignal) -> dict[str, object]:
-    """A signal that a preview names, for programs."""
-    return {
-        "id": one.id,
-        "type": one.type,
-        "title": masked(one.title) if one.title else None,
-        "severity": one.severity,
-        "resource": masked(one.resource) if one.resource else None,
-        "at": timestamp(one.at) if one.at is not None else None,
-        "outcome": one.outcome,
-        "held_by": one.held_by,
-        "destinations": list(one.destinations),
-    }
+    """Return a signal that a preview names, for programs."""
+    texts = {name: masked(text) if (text := getattr(one, name)) else None for name in ("title", "resource")}
+    at = timestamp(one.at) if one.at is not None else None
+    return {**asdict(one), **texts, "at": at}
 
 
 def _facts(preview: Preview, loaded: Loaded | None) -> Iterator[tuple[str, str]]:

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable
+from functools import partial
+from shutil import get_terminal_size
+from textwrap import wrap
 
 import orjson
 
@@ -40,3 +43,19 @@ def print_text(text: str) -> None:
 def plain(text: str) -> str:
     """Text from a message on one line, without what would move the cursor, paint the terminal, or command a pipeline."""
     return inert(one_line(text))
+
+
+_INDENT = "    "
+_FOLD = partial(
+    # An id that is longer than a line stays whole, so that it can be copied.
+    wrap, initial_indent=_INDENT, subsequent_indent=_INDENT * 2, break_on_hyphens=False, break_long_words=False
+)  # fmt: skip
+_UNFOLDED = 10_000
+"""Columns where there is no terminal: programs that read lines want whole ones."""
+
+
+def wrapped(text: str) -> list[str]:
+    """Return what is said below figures, as lines of the terminal: it comes out of files and of people, and may be anything."""
+    from router.destinations.wording.masking import masked  # for which `rules check` does not wait
+
+    return _FOLD(plain(masked(text)), get_terminal_size().columns if sys.stdout.isatty() else _UNFOLDED)

@@ -13,7 +13,7 @@ from router.app.lookback import look_back
 from router.cli.preview import named_document
 from router.cli.screen import print_table, table_of
 from router.decide.preview import ANY_SIGNAL, Matcher, NamedSignal, Preview
-from router.domain.deliveries import DeliveryState
+from router.domain.deliveries import OPEN
 from router.domain.errors import BadUsage
 from router.domain.readable import counted, timestamp
 from router.domain.resources import parse_resource_id
@@ -21,7 +21,7 @@ from router.domain.rule_fields import signal_of
 from router.domain.silences import name_in_words
 from router.store import groups, signals
 from router.store.delivery_status import NEVER, count_deliveries, list_deliveries
-from router.store.store import Store
+from router.store.store import Store, Transaction
 
 BACK = timedelta(hours=24)
 """How far back it is looked."""
@@ -32,8 +32,6 @@ EVER = timedelta(days=90)
 _MOST = 500
 """The most signals of which it is asked what is owed already."""
 
-_STILL_OWED = (DeliveryState.OWED, DeliveryState.CLAIMED)
-
 
 @dataclass(frozen=True, slots=True)
 class SilencePreview:
@@ -43,73 +41,58 @@ class SilencePreview:
         preview: what it would have held in the last 24 hours, and what stands now.
         owed: how many deliveries about what stands now are owed already, and go out all the same.
         is_owed_whole: whether all of these were counted.
-        everything: what a silence of all would have held; None where this one is narrow.
+        by_all: how many signals a silence of all would have held; None where this one is narrow.
         instead: how many signals other options would have held or would hold, where these would none.
         is_unheard_of: whether nothing that is on record, however old, is of its kind.
     """
 
     preview: Preview
-    owed: int
-    is_owed_whole: bool
-    everything: Preview | None = None
+    owed: int = 0
+    is_owed_whole: bool = True
+    by_all: int | None = None
     instead: Mapping[str, int] = field(default_factory=dict)
     is_unheard_of: bool = False
 
+    @property
+    def not_looked_at(self) -> int:
+        """About how much it could not be asked whether it would be held."""
+        return self.preview.unjudged + self.preview.standing.unjudged
+
 
 async def preview_of(
-    store: Store,
-    stream: str,
-    matcher: Matcher,
-    instead: Mapping[str, Matcher],
-    now: datetime,
-    *,
-    is_narrow: bool,
+    store: Store, stream: str, matcher: Matcher, instead: Mapping[str, Matcher], now: datetime, *, is_narrow: bool
 ) -> SilencePreview:
-    """What a silence would have held, and what others would that may be meant, by the options for them.
+    """Return what a silence would have held, and what others would that may be meant, by the options for them.
 
     How broad one is that is not narrow is measured. Raises StoreError.
     """
-    matchers: list[Matcher] = [matcher, *instead.values()]
-    if not is_narrow:
-        matchers.append(ANY_SIGNAL)
+    matchers = [matcher, *instead.values(), *([] if is_narrow else [ANY_SIGNAL])]
     preview, *others = await look_back(store, stream, matchers, now - BACK, now)
-    found = await _preview_of(store, stream, matcher, preview, dict(zip(instead, others, strict=False)))
-    return found if is_narrow else replace(found, everything=others[-1])
-
-
-async def _preview_of(
-    store: Store, stream: str, matcher: Matcher, preview: Preview, others: Mapping[str, Preview]
-) -> SilencePreview:
+    found = SilencePreview(preview, by_all=None if is_narrow else others[-1].held.signals)
     if not _signals(preview):
-        found = {option: _signals(other) for option, other in others.items() if _signals(other)}
-        (ever,) = await look_back(store, stream, [matcher], preview.until - EVER, preview.until)
-        return SilencePreview(preview, 0, is_owed_whole=True, instead=found, is_unheard_of=not _signals(ever))
+        more = {option: many for option, other in zip(instead, others, strict=False) if (many := _signals(other))}
+        (ever,) = await look_back(store, stream, [matcher], now - EVER, now)
+        return replace(found, instead=more, is_unheard_of=not _signals(ever))
     async with store.session() as tx:
         counts = await count_deliveries(tx, stream, NEVER)
-    if not preview.standing.signals or not any(counts.get(one) for one in counts if one[1] in _STILL_OWED):
-        return SilencePreview(preview, 0, is_owed_whole=True)
-    keys: list[str] = []
-    async with store.session() as tx:
+        if not preview.standing.signals or not any(many for (_, state), many in counts.items() if state in OPEN):
+            return found
+        keys: list[str] = []
         async for page in signals.walk_standing(tx, stream, matcher.types):
             keys += [one.key for one in page if one.fields is not None and matcher.covers(signal_of(one.fields))]
-    asked = keys[:_MOST]
-    groups = await _groups_of(store, stream, asked)
-    async with store.session() as tx:
-        deliveries = [one for key in (*asked, *groups) for one in await list_deliveries(tx, key)]
-    owed = sum(one.state in _STILL_OWED for one in deliveries)
-    return SilencePreview(preview, owed, is_owed_whole=len(keys) <= _MOST)
+        asked = keys[:_MOST]
+        told_by = [*asked, *await _groups_of(tx, stream, asked)]
+        owed = sum([one.state in OPEN for key in told_by for one in await list_deliveries(tx, key)])
+    return replace(found, owed=owed, is_owed_whole=len(keys) <= _MOST)
 
 
-async def _groups_of(store: Store, stream: str, keys: Sequence[str]) -> set[str]:
-    """The keys of the groups in which signals are told of: what is owed about them there is owed under these."""
+async def _groups_of(tx: Transaction, stream: str, keys: Sequence[str]) -> set[str]:
+    """Return the keys of the groups in which signals are told of: what is owed about them there is owed under these."""
     members: defaultdict[str, list[str]] = defaultdict(list)
-    async with store.session() as tx:
-        rows = await signals.find_signals(tx, keys)
-    for row in rows.values():
+    for row in (await signals.find_signals(tx, keys)).values():
         for destination in row.grouped:
             members[destination].append(row.key)
-    async with store.session() as tx:
-        found = [await groups.find_members(tx, stream, name, some) for name, some in members.items()]
+    found = [await groups.find_members(tx, stream, name, some) for name, some in members.items()]
     return {member.group for some in found for member in some.values()}
 
 
@@ -118,65 +101,40 @@ def _signals(preview: Preview) -> int:
 
 
 def print_preview(shown: Console, it: SilencePreview) -> None:
-    """Prints it for people."""
+    """Print it for people."""
     for line in _lines(it):
         shown.print(f"  {line}", soft_wrap=True)
-    named = it.preview.standing.named or it.preview.named
-    if named:
+    if named := it.preview.standing.named or it.preview.named:
         shown.print()
         print_table(shown, table_of(("severity", "type", "title", "resource", "held by"), map(_row, named)))
 
 
 def _lines(it: SilencePreview) -> Iterator[str]:
     preview, standing = it.preview, it.preview.standing
-    held = f"{_of(preview.held.signals, it, 'signal')} in {counted(preview.held.decisions, 'message')}"
-    yield f"in the last 24 hours it would have held {held}{_gravest(preview.by_severity)}"
-    yield f"{_standing(it)}{_gravest(standing.by_severity)}"
+    held, number = preview.held, standing.signals
+    many = counted(held.signals, "signal") if it.by_all is None else f"{held.signals} of {counted(it.by_all, 'signal')}"
+    messages = counted(held.decisions, "message")
+    yield f"in the last 24 hours it would have held {many} in {messages}{_gravest(preview.by_severity)}"
+    if number:
+        goes_on = (
+            "stays open where it was told, and its" if number == 1 else "stay open where they were told, and their"
+        )
+        yield f"{number} of what stands now {goes_on} updates are held{_gravest(standing.by_severity)}"
+    else:
+        yield "nothing that stands now is of this kind"
     if already := sum(standing.held_already.values()):
-        yield f"{already} of these {_is(already)} held already, by {', '.join(map(name_in_words, standing.held_already))}"
+        verb = "is" if already == 1 else "are"
+        yield f"{already} of these {verb} held already, by {', '.join(map(name_in_words, standing.held_already))}"
     if it.owed:
         least = "" if it.is_owed_whole else "at least "
         what, verb = ("delivery", "goes") if it.owed == 1 else ("deliveries", "go")
         yield f"{least}{it.owed} {what} owed already about these {verb} out all the same"
     if it.is_unheard_of:
         yield "nothing that is on record is of this kind: is a name misspelled?"
-    for option, number in it.instead.items():
-        yield f"{option} would have found {counted(number, 'signal')}; did you mean that?"
-    if unseen := _unseen(preview):
-        yield f"{unseen} could not be looked at: what they say is not kept"
-
-
-def refuse_too_broad(it: SilencePreview) -> None:
-    """Raises BadUsage where it would have held more than half of what people were told."""
-    if it.everything is None:
-        return
-    held, told = it.preview.held.signals, it.everything.held.signals
-    if 2 * held > told:
-        raise BadUsage(
-            f"silences add: would have held {held} of {counted(told, 'signal')} of the last 24 hours, more than half; "
-            "say what it is about: --resource or --host without a glob, or --type"
-        )
-
-
-def _of(number: int, it: SilencePreview, what: str) -> str:
-    """A number of signals, and of how many, where that is known."""
-    return (
-        counted(number, what) if it.everything is None else f"{number} of {counted(it.everything.held.signals, what)}"
-    )
-
-
-def _standing(it: SilencePreview) -> str:
-    number = it.preview.standing.signals
-    if not number:
-        return "nothing that stands now is of this kind"
-    goes_on, whose = (
-        ("stays open where it was told", "its") if number == 1 else ("stay open where they were told", "their")
-    )
-    return f"{number} of what stands now {goes_on}, and {whose} updates are held"
-
-
-def _is(number: int) -> str:
-    return "is" if number == 1 else "are"
+    for option, found in it.instead.items():
+        yield f"{option} would have found {counted(found, 'signal')}; did you mean that?"
+    if it.not_looked_at:
+        yield f"{it.not_looked_at} could not be looked at: what they say is not kept"
 
 
 def _gravest(by_severity: Mapping[str, object]) -> str:
@@ -184,25 +142,30 @@ def _gravest(by_severity: Mapping[str, object]) -> str:
     return f"; the gravest is {gravest or 'of unknown severity'}" if gravest is not None else ""
 
 
-def _unseen(preview: Preview) -> int:
-    """About how much it could not be asked whether it would be held."""
-    return preview.unjudged + preview.standing.unjudged
-
-
 def _row(one: NamedSignal) -> tuple[object, ...]:
     resource = parse_resource_id(one.resource).name or one.resource
     return one.severity or "unknown", one.type, one.title, resource, name_in_words(one.held_by or "")
 
 
+def refuse_too_broad(it: SilencePreview) -> None:
+    """Raise BadUsage where it would have held more than half of what people were told."""
+    held = it.preview.held.signals
+    if it.by_all is not None and 2 * held > it.by_all:
+        raise BadUsage(
+            f"silences add: would have held {held} of {counted(it.by_all, 'signal')} of the last 24 hours, more than half; "
+            "say what it is about: --resource or --host without a glob, or --type"
+        )
+
+
 def preview_document(it: SilencePreview) -> Mapping[str, object]:
-    """The same as JSON."""
+    """Return it for programs."""
     preview, standing = it.preview, it.preview.standing
     return {
         "since": timestamp(preview.since),
         "looked_back_to": timestamp(preview.since),
         "is_whole": True,
         "signals": preview.held.signals,
-        "told": it.everything.held.signals if it.everything is not None else None,
+        "told": it.by_all,
         "messages": preview.held.decisions,
         "by_severity": {name or "unknown": one.signals for name, one in preview.by_severity.items()},
         "standing": {
@@ -212,6 +175,6 @@ def preview_document(it: SilencePreview) -> Mapping[str, object]:
             "held_already": dict(standing.held_already),
         },
         "named": [named_document(one) for one in standing.named or preview.named],
-        "not_looked_at": _unseen(preview),
+        "not_looked_at": it.not_looked_at,
         "owed_already": it.owed,
     }

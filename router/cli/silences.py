@@ -11,12 +11,17 @@ from datetime import datetime, timedelta
 from router.app.rules import load_rules
 from router.cli.opened_state import ids_for, store_in
 from router.cli.option_values import author_given, clock_for, streams_in
-from router.cli.printing import plain, print_json, print_lines
-from router.cli.rules_list import wrapped
-from router.cli.screen import screen
+from router.cli.printing import print_json, print_lines, wrapped
 from router.cli.silence_bounds import needed_since, refuse_overrun, silenced_share, with_first
-from router.cli.silence_store import change_silence, stored_silences
-from router.cli.silence_words import both_times, document_for, silence_scope_words, state_of, undecodable_words
+from router.cli.silence_records import (
+    both_times,
+    change_silence,
+    document_for,
+    silence_scope_words,
+    state_of,
+    stored_silences,
+    undecodable_words,
+)
 from router.deliver.destination_holds import ChangeAction, ChangeEntry, ChangeSubject, read_changes
 from router.domain.counts import RuleHits
 from router.domain.documents import DocumentKind
@@ -24,10 +29,9 @@ from router.domain.errors import BadUsage
 from router.domain.readable import timestamp
 from router.domain.signals import Stream
 from router.domain.silences import BOUNDS, Silence, SilenceBounds, find_silence_id
-from router.store.documents import ReadValues, list_documents
+from router.store.documents import list_documents
 from router.store.rules import read_hits
 from router.store.signals import count_held
-from router.store.store import Store
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +39,6 @@ class ListedSilence:
     """A silence, and what became of it.
 
     Attributes:
-        silence: the silence.
         hits: how often it held a signal; None where it never did.
         holding: how many signals it holds now that still stand.
         share: for how much of the last 30 days all that it is about was silenced, by it or by others.
@@ -50,21 +53,22 @@ class ListedSilence:
 
 
 def list_them(options: Namespace) -> int:
-    """Prints the silences that are not over, or with `--expired` the others, the soonest end first."""
+    """Print the silences that are not over, or with `--expired` the others, the soonest end first."""
     listed, undecodable, now = asyncio.run(_listed(options))
     if options.format == "json":
         print_json([document_of_listed(one, now) for one in listed])
-    elif listed:
+        return 0
+    if listed:
         print_lines(_lines_of(listed, now))
     else:
-        screen().print("no silence has ended" if options.expired else "nothing is silenced")
-    if undecodable and options.format == "text":
-        screen().print(f"\n{undecodable_words(undecodable)}")
+        print_lines(["no silence has ended" if options.expired else "nothing is silenced"])
+    if undecodable:
+        print_lines(["", undecodable_words(undecodable)])
     return 0
 
 
 def extend(options: Namespace) -> int:
-    """Lets a silence end later, as far as the policy allows, and prints its end."""
+    """Let a silence end later, as far as the policy allows, and print its end."""
     author = author_given(options.author)
     silence, now = asyncio.run(_extend(options, author.name))
     _print_changed(silence, f"extended by {author}", now, options.format)
@@ -72,11 +76,11 @@ def extend(options: Namespace) -> int:
 
 
 def end(options: Namespace) -> int:
-    """Ends a silence now: what it holds and still stands comes out."""
+    """End a silence now: what it holds and still stands comes out."""
     author = author_given(options.author)
     silence, now, is_over = asyncio.run(_end(options, author.name))
     if is_over and options.format == "text":
-        screen().print(f"silence {silence.id} ended already, {both_times(silence.end)}")
+        print_lines([f"silence {silence.id} ended already, {both_times(silence.end)}"])
     else:
         _print_changed(silence, f"ended by {author}; what it holds and still stands comes out", now, options.format)
     return 0
@@ -86,11 +90,8 @@ def _print_changed(silence: Silence, what: str, now: datetime, format: str) -> N
     if format == "json":
         print_json(document_for(silence, now))
         return
-    screen().print(
-        f"silence {silence.id} by {plain(silence.author)}: {plain(silence_scope_words(silence))}", soft_wrap=True
-    )
-    screen().print(f"  {plain(what)}", soft_wrap=True)
-    screen().print(f"  ends    {both_times(silence.end)}")
+    head = f"silence {silence.id} by {silence.author}: {silence_scope_words(silence)}"
+    print_lines([head, f"  {what}", f"  ends    {both_times(silence.end)}"])
 
 
 async def _listed(options: Namespace) -> tuple[list[ListedSilence], int, datetime]:
@@ -98,33 +99,22 @@ async def _listed(options: Namespace) -> tuple[list[ListedSilence], int, datetim
         now = clock_for(options.now, store.now)()
         known = await stored_silences(store, None if options.expired else needed_since(BOUNDS, now))
         wanted = [one for one in known.values if (state_of(one, now) == "over") is options.expired]
-        listed = [one for stream in Stream for one in await _of_stream(store, stream, wanted, known, now)]
-    return sorted(listed, key=lambda one: (one.silence.end, one.silence.id)), known.undecodable, now
-
-
-async def _of_stream(
-    store: Store, stream: Stream, wanted: Sequence[Silence], known: ReadValues[Silence], now: datetime
-) -> list[ListedSilence]:
-    mine = [one for one in wanted if one.stream == stream]
-    if not mine:
-        return []
-    async with store.session() as tx:
-        hits = await read_hits(tx, stream)
-    async with store.session() as tx:
-        held = await count_held(tx, stream)
-    since = min(one.made for one in mine)
-    async with store.session() as tx:
-        changes = read_changes(await list_documents(tx, DocumentKind.CHANGE, since)).values
-    return [
+        since = min((one.made for one in wanted), default=now)
+        async with store.session() as tx:
+            hits = {stream.value: await read_hits(tx, stream) for stream in Stream}
+            held = {stream.value: await count_held(tx, stream) for stream in Stream}
+            changes = read_changes(await list_documents(tx, DocumentKind.CHANGE, since)).values
+    listed = [
         ListedSilence(
             one,
-            hits.get(one.name),
-            held.get(one.name, 0),
+            hits[one.stream].get(one.name),
+            held[one.stream].get(one.name, 0),
             silenced_share(one, known.values, now),
             [it for it in changes if it.subject is ChangeSubject.SILENCE and it.id == one.id],
         )
-        for one in mine
+        for one in sorted(wanted, key=lambda one: (one.end, one.id))
     ]
+    return listed, known.undecodable, now
 
 
 async def _extend(options: Namespace, author: str) -> tuple[Silence, datetime]:
@@ -163,41 +153,37 @@ async def _end(options: Namespace, author: str) -> tuple[Silence, datetime, bool
 
 
 def _id_meant(written: str, known: Sequence[Silence]) -> str:
-    """The id that a person means, by its beginning, or by the name under which it is on record."""
+    """Return the id that a person means, by its beginning, or by the name under which it is on record."""
     (id,) = ids_for([find_silence_id(written) or written], [one.id for one in known])
     return id
 
 
 def _bounds_in(options: Namespace, now: datetime) -> dict[Stream, SilenceBounds]:
-    """What the policies allow. A stream without one allows what a policy allows that says nothing of silences."""
+    """Return what policies allow. A stream without one allows what a policy allows that says nothing of silences."""
     books = load_rules(options.rules, streams_in(options.rules), now).books
     return {stream: books[stream].silences if stream in books else BOUNDS for stream in Stream}
 
 
 _HEADS = f"{'id':6}  stream  {'hits':>6}  {'last hit':20}  {'holds now':>12}  of 30 days  ends"
 
+_SOON = 120
+"""Minutes before its end from which it is said how many are left."""
+
 
 def _lines_of(listed: Sequence[ListedSilence], now: datetime) -> Iterator[str]:
-    """What is counted in columns, and below that what is silenced, by whom and why."""
+    """Yield what is counted in columns, and below that what is silenced, by whom and why."""
     yield _HEADS
     for one in listed:
-        yield _figures_of(one, now)
-        for text in _described(one.silence, now):
+        silence, hits = one.silence, one.hits
+        total, last = (hits.total, timestamp(hits.last)) if hits is not None else (0, "never")
+        left = int((silence.end - now) / timedelta(minutes=1))
+        soon = f" (in {left} min)" if silence.end > now and left < _SOON else ""
+        yield (
+            f"{silence.id:6}  {silence.stream:6}  {total:>6,}  {last:20}  {one.holding:>12}  {one.share:>10.0%}  "
+            f"{both_times(silence.end)}{soon}"
+        )
+        for text in _described(silence, now):
             yield from wrapped(text)
-
-
-def _figures_of(one: ListedSilence, now: datetime) -> str:
-    silence, hits = one.silence, one.hits
-    cells = (
-        f"{silence.id:6}",
-        f"{silence.stream:6}",
-        f"{hits.total if hits is not None else 0:>6,}",
-        f"{timestamp(hits.last) if hits is not None else 'never':20}",
-        f"{one.holding:>12}",
-        f"{one.share:>10.0%}",
-        f"{both_times(silence.end)}{_left(silence, now)}",
-    )
-    return "  ".join(cells)
 
 
 def _described(silence: Silence, now: datetime) -> Iterator[str]:
@@ -211,13 +197,8 @@ def _described(silence: Silence, now: datetime) -> Iterator[str]:
         yield f"holds {silence.every}{coming}"
 
 
-def _left(silence: Silence, now: datetime) -> str:
-    left = silence.end - now
-    return f" (in {int(left / timedelta(minutes=1))} min)" if timedelta() < left < timedelta(hours=2) else ""
-
-
 def document_of_listed(one: ListedSilence, now: datetime) -> dict[str, object]:
-    """A silence as the list prints it for programs."""
+    """Return a silence as the list prints it for programs."""
     return {
         **document_for(one.silence, now),
         "hits": one.hits.total if one.hits is not None else 0,

@@ -8,16 +8,23 @@ from argparse import Namespace
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from router.cli.arguments import written
-from router.cli.opened_state import store_in
+from router.cli.opened_state import GIVEN_UP, store_in
 from router.cli.option_values import Author, author_given, clock_for, streams_in, words_given
 from router.cli.printing import plain, print_json
 from router.cli.screen import screen
 from router.cli.silence_bounds import needed_since, refuse_overrun, silenced_share, with_first
-from router.cli.silence_preview import SilencePreview, preview_document, preview_of, print_preview, refuse_too_broad
-from router.cli.silence_store import add_silence, stored_silences
-from router.cli.silence_words import both_times, document_for, silence_scope_words, undecodable_words
+from router.cli.silence_preview import preview_document, preview_of, print_preview, refuse_too_broad
+from router.cli.silence_records import (
+    add_silence,
+    both_times,
+    document_for,
+    silence_scope_words,
+    stored_silences,
+    undecodable_words,
+)
 from router.cli.streams import complain, is_wanted, refuse_unasked
 from router.decide.preview import silence_matcher
 from router.destinations import discover
@@ -35,21 +42,18 @@ from router.store.documents import ReadValues
 
 type Groups = tuple[tuple[Element, ...], ...]
 
-GIVEN_UP = 2
-"""The exit code where the person who was asked did not want it."""
-
 
 def add(options: Namespace) -> int:
-    """Shows what a silence would hold, asks, makes it, and prints its id and its end."""
+    """Show what a silence would hold, ask, make it, and print its id and its end."""
     stream = Stream(options.stream)
     refuse_unasked("silence it", is_confirmed=options.yes)
-    scope = _scope_in(options, stream)
+    scope = _scope_in(options)
     book, known = _rules_in(options, stream, clock_for(options.now)())
     author = author_given(options.author)
     _refuse_ticket(options.ticket, book.silences)
     # Types of findings are ids of assessments, of which no list is whole.
-    doubted = options.type.strip() if options.type is not None and stream is Stream.CWPP else None
-    for doubt in [*scope.doubts, *_doubts_about_type(doubted, known)]:
+    doubted = [options.type.strip()] if options.type is not None and stream is Stream.CWPP else []
+    for doubt in [*scope.doubts, *(_doubt_about(type, known) for type in doubted if not known.has(type))]:
         complain(f"warning: {doubt}")
     return asyncio.run(_add(options, scope, book, author))
 
@@ -63,27 +67,27 @@ async def _add(options: Namespace, scope: SilenceScope, book: Rulebook, author: 
         known = await stored_silences(store, needed_since(book.silences, now))
         others = [one for one in known.values if one.stream == draft.stream]
         draft = with_first(draft, others)
-        option = "--for" if options.duration is not None else "--until"
-        refuse_overrun(option, draft, others, book.silences)
+        refuse_overrun("--for" if options.duration is not None else "--until", draft, others, book.silences)
         share = silenced_share(draft, others, now)
         book = await TagReader(store, {book.stream: book}).rulebook(book.stream, now)
-        instead = {option: replace(draft, groups=groups) for option, groups in _instead_of(options).items()}
-        matchers = {option: silence_matcher(one, book) for option, one in instead.items()}
-        preview = await preview_of(
-            store, draft.stream, silence_matcher(draft, book), matchers, now, is_narrow=scope.is_narrow
-        )
+        drafts = {option: replace(draft, groups=groups) for option, groups in _instead_of(options).items()}
+        instead = {option: silence_matcher(one, book) for option, one in drafts.items()}
+        matcher = silence_matcher(draft, book)
+        preview = await preview_of(store, draft.stream, matcher, instead, now, is_narrow=scope.is_narrow)
         if options.format == "text":
             shown.print(f"{plain(silence_scope_words(draft))}, {draft.stream}", soft_wrap=True)
             print_preview(shown, preview)
             for line in _remarks(draft, book.silences, known, share):
                 shown.print(f"  {line}", soft_wrap=True)
         refuse_too_broad(preview)
-        if not is_wanted(_question(draft, now), is_confirmed=options.yes):
+        begins = "" if draft.begins == now else f" from {both_times(draft.begins)}"
+        if not is_wanted(f"Silence it{begins} until {both_times(draft.end)}?", is_confirmed=options.yes):
             complain("nothing is silenced")
             return GIVEN_UP
         silence = await add_silence(store, draft)
     if options.format == "json":
-        print_json(_document(silence, preview, share, now))
+        document = {**document_for(silence, now), "silenced_share": share}
+        print_json({**document, "would_have_held": preview_document(preview)})
         return 0
     shown.print(f"silence {silence.id} by {plain(str(author))}", soft_wrap=True)
     shown.print(f"  begins  {both_times(silence.begins)}")
@@ -91,15 +95,6 @@ async def _add(options: Namespace, scope: SilenceScope, book: Rulebook, author: 
     if silence.every is not None and (window := silence.find_next_window(now)) is not None:
         shown.print(f"  holds   {silence.every}; next from {both_times(window.begins)} to {both_times(window.ends)}")
     return 0
-
-
-def _document(silence: Silence, preview: SilencePreview, share: float, now: datetime) -> dict[str, object]:
-    return {**document_for(silence, now), "silenced_share": share, "would_have_held": preview_document(preview)}
-
-
-def _question(draft: Silence, now: datetime) -> str:
-    begins = "" if draft.begins == now else f" from {both_times(draft.begins)}"
-    return f"Silence it{begins} until {both_times(draft.end)}?"
 
 
 def _remarks(draft: Silence, bounds: SilenceBounds, known: ReadValues[Silence], share: float) -> Iterator[str]:
@@ -113,34 +108,28 @@ def _remarks(draft: Silence, bounds: SilenceBounds, known: ReadValues[Silence], 
 
 
 def _instead_of(options: Namespace) -> dict[str, Groups]:
-    """What may be meant where no resource of a name is found: the machine of that name. By the option for it."""
+    """Return what may be meant where no resource of a name is found: the machine of that name. By the option for it."""
     if not options.resource or options.host or options.entity:
         return {}
-    read = read_silence_scope(
-        WrittenScope(stream=Stream(options.stream), alert_type=options.type, hosts=[options.resource])
-    )
+    read = _read(options, hosts=[options.resource])
     return {f"--host {options.resource}": read.groups} if read.refused is None else {}
 
 
-def _scope_in(options: Namespace, stream: Stream) -> SilenceScope:
+def _scope_in(options: Namespace) -> SilenceScope:
     if options.type is not None:
         words_given("--type", options.type)
-    scope = read_silence_scope(
-        WrittenScope(
-            stream=stream,
-            alert_type=options.type,
-            resource=options.resource,
-            hosts=options.host or (),
-            entities=options.entity or (),
-        )
-    )
+    scope = _read(options, resource=options.resource, hosts=options.host or (), entities=options.entity or ())
     if scope.refused is not None:
         raise BadUsage(scope.refused)
     return scope
 
 
+def _read(options: Namespace, **parts: Any) -> SilenceScope:
+    return read_silence_scope(WrittenScope(stream=Stream(options.stream), alert_type=options.type, **parts))
+
+
 def _rules_in(options: Namespace, stream: Stream, now: datetime) -> tuple[Rulebook, KnownTypes]:
-    """The rules of a stream, and the alert types that it may name; what is only doubtful there is no matter here."""
+    """Return the rules of a stream, and the alert types that it may name; what is only doubtful there is no matter here."""
     streams_in(options.rules, stream)
     loaded = load_all(options.rules, discover(), now)[stream]
     if loaded.rulebook is None or loaded.policy is None:
@@ -201,10 +190,8 @@ def _refuse_ticket(ticket: str | None, bounds: SilenceBounds) -> None:
         raise BadUsage(f"--ticket: {ticket!r} does not match {bounds.ticket}; write one that the policy allows")
 
 
-def _doubts_about_type(type: str | None, known: KnownTypes) -> Iterator[str]:
-    """What is said of a type that is not known. It may be right all the same, since Defender brings new ones."""
-    if type is None or known.has(type):
-        return
+def _doubt_about(type: str, known: KnownTypes) -> str:
+    """Return what is said of a type that is not known. It may be right all the same, since Defender brings new ones."""
     likely = known.find_likely(type)
     remedy = f"; did you mean {' or '.join(likely)}?" if likely else "; where it is a new one, all is well"
-    yield f"--type: {type!r} is no alert type that is known{remedy}"
+    return f"--type: {type!r} is no alert type that is known{remedy}"

@@ -111,8 +111,8 @@ class NamedSignal:
     title: str | None
     severity: str | None
     resource: str | None
-    outcome: str
     at: datetime | None = None
+    outcome: str
     held_by: str | None = None
     destinations: tuple[str, ...] = ()
 

@@ -76,7 +76,10 @@ def test_a_preview_says_what_a_rule_would_have_held(routed: House) -> None:
 def test_a_preview_says_what_others_held_anyway(routed: House) -> None:
     """What two rules hold is not fewer twice."""
     wide = previewed(
-        routed, "--stream", "cwpp", file=routed.writes("wide.json", a_suppression("VM_Example", NOW, "db-01"))
+        routed,
+        "--stream",
+        "cwpp",
+        file=routed.writes("wide.json", a_suppression("VM_Example", "2026-12-20T00:00:00Z", "db-01")),
     )
     assert (wide["decisions"], wide["held_already"], wide["fewer_notices"]) == (1, {"old": 1}, {})
     assert wide["standing"]["held_already"] == {"old": 1}
@@ -87,6 +90,18 @@ def test_a_preview_looks_back_as_far_as_it_is_told(routed: House) -> None:
     assert previewed(routed, "--since", "24h")["decisions"] == 2
     later = previewed(routed, "--since", "23h59m")
     assert (later["decisions"], later["standing"]["signals"]) == (0, 2)
+
+
+def test_a_rule_that_has_ended_is_said_to_have_ended_and_holds_nothing(routed: House) -> None:
+    """From the instant of its end on; what it held comes out. Until then it is previewed as ever."""
+    held = routed.writes("rules/cwpp/suppressions/old.json", a_suppression("VM_Example", NOW, "db-01"))
+    one = previewed(routed, "--fail-on", "Low", file=held)
+    assert (one["ended"], one["signals"], one["standing"]["signals"]) == (NOW, 0, 0)
+    assert (one["let_through"]["signals"], one["standing"]["let_through"]) == (1, 1)
+    said = routed.says("rules", "preview", "--now", NOW, held)
+    assert (said.code, said.out) == (0, f"old ({held}, cwpp) ended {NOW}, and holds nothing\n")
+    before = routed.says("rules", "preview", "--now", "2026-11-24T23:59:59Z", "--format", "json", held)
+    assert [(one["ended"], one["signals"]) for one in json.loads(before.out)] == [(None, 1)]
 
 
 def test_each_rule_of_a_list_is_judged(routed: House) -> None:

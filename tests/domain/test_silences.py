@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.cli.silence_words import silence_scope_words
+from router.cli.silence_records import silence_scope_words
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.patterns import AddressRanges
 from router.domain.severity import Severity
