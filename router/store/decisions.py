@@ -17,25 +17,21 @@ from router.domain.deliveries import Earlier
 from router.domain.hubs import message_of
 from router.domain.keys import fingerprint_of
 from router.domain.notices import Notice, RecordEntry
-from router.store.codec import Columns, decision_in, encode, micros, readable, time_of
-from router.store.quarantine import read_sound
+from router.store.codec import Columns, decision_in, encode, insert, readable, time_of, upsert
+from router.store.quarantine import read_sound, sound_in
 from router.store.rules import add_hits
 from router.store.store import Transaction
 
-_INSERT = """
-INSERT INTO decisions (key, message, signal, turn, stream, at, outcome, severity, plan, type, rule, body)
-VALUES (?,?,?,?,?,?,?,?,?,?,?,?)
-"""
+_COLUMNS = ("key", "message", "signal", "turn", "stream", "at", "outcome", "severity", "plan", "type", "rule", "body")
+_INSERT = insert("decisions", _COLUMNS)
 
 _KNOWN = "SELECT key FROM decisions WHERE key = ANY(?)"
 
-_ENTER = """
-INSERT INTO lookups (signal, stream, id_end, resource_end, id, resource, type, sample) VALUES (?,?,?,?,?,?,?,?)
-ON CONFLICT (signal) DO UPDATE SET id_end=excluded.id_end, resource_end=excluded.resource_end, id=excluded.id,
-resource=excluded.resource, type=excluded.type, sample=excluded.sample
-WHERE lookups.id IS DISTINCT FROM excluded.id OR lookups.resource IS DISTINCT FROM excluded.resource
-OR lookups.type IS DISTINCT FROM excluded.type OR lookups.sample IS DISTINCT FROM excluded.sample
-"""
+_FOUND = ("id_end", "resource_end", "id", "resource", "type", "sample")
+_ENTER = (
+    upsert("lookups", ("signal", "stream", *_FOUND), ["signal"], (f"{name}=excluded.{name}" for name in _FOUND))
+    + f" WHERE {' OR '.join(f'lookups.{name} IS DISTINCT FROM excluded.{name}' for name in _FOUND[2:])}"
+)
 
 _COUNT = """
 INSERT INTO counts (hour, id, cell, count) VALUES (?,?,?,?)
@@ -149,54 +145,43 @@ async def walk_decisions(
     None is missing and none comes twice, also of those that were made at the same instant, whatever is put on record meanwhile.
     """
     sql = _PAGE.format(some=" UNION ALL ".join([_WITH_OUTCOME] * len(outcomes)))
-    before = micros(until), -1
+    before: tuple[object, int] = until, -1
     while True:
-        values = [value for one in outcomes for value in (stream, one.value, micros(since), *before, page)]
-        places: list[tuple[int, int]] = []
-
-        def decision(row: Columns, places: list[tuple[int, int]] = places) -> RecordEntry:
-            places.append((row.raw("at"), row.raw("place")))
-            return _decision_in(row)
-
-        yield await read_sound(tx, "decisions", sql, (*values, page), decision)
-        if len(places) < page:
+        values = [value for one in outcomes for value in (stream, one, since, *before, page)]
+        rows = await tx.fetch(sql, *values, page)
+        yield await sound_in(tx, "decisions", rows, _decision_in)
+        if len(rows) < page:
             return
-        before = places[-1]
+        before = rows[-1].raw("at"), rows[-1].raw("place")
 
 
-async def search_signals(tx: Transaction, id: str, most: int, stream: str | None = None) -> Sequence[SignalLookup]:
+async def search_signals(
+    tx: Transaction, text: str, most: int, stream: str | None = None, column: str = "id_end"
+) -> Sequence[SignalLookup]:
     """Return signals of a stream, or of any, of that id, or whose id ends so, whatever its case; whole ids first."""
-    return await _search(tx, "id_end", ending(id), most, stream)
+    if not (end := ending(text)):
+        return []
+    of_stream, only = ("AND stream=? ", [stream]) if stream is not None else ("", [])
+    sql = f"SELECT * FROM lookups WHERE {column}>=? AND {column}<? {of_stream}ORDER BY {column}, signal LIMIT ?"
+    return await read_sound(tx, "lookups", sql, (end, end + _BEYOND, *only, most), _lookup_in)
 
 
 async def search_signals_at(
     tx: Transaction, resource: str, most: int, stream: str | None = None
 ) -> Sequence[SignalLookup]:
     """Return signals of a stream, or of any, at that resource, or one whose id ends so, whatever its case."""
-    return await _search(tx, "resource_end", ending(resource), most, stream)
+    return await search_signals(tx, resource, most, stream, "resource_end")
 
 
 async def find_earlier(tx: Transaction, asked: Mapping[str, EarlierQuestion]) -> Mapping[str, Earlier | None]:
     """Return how often the same alert was raised at the resource of each of some notices before, by what stands for it."""
-    sql = " UNION ALL ".join([_EARLIER_OF_NOTICE] * len(asked))
-    values = [value for name, one in asked.items() for value in (name, *_values_asked(one))]
-    rows = await tx.fetch(sql, *values) if asked else []
+    values: list[object] = []
+    for name, (notice, before, uncounted) in asked.items():
+        values += [name, before, before, ending(notice.id), notice.type, notice.sample]
+        values += [sorted(uncounted), ending(notice.resource or ""), notice.stream]
+    rows = await tx.fetch(" UNION ALL ".join([_EARLIER_OF_NOTICE] * len(asked)), *values) if asked else []
     found = ((row.words("asked"), readable(None, earlier_in, row)) for row in rows)
     return {name: one if one is not None and one.count else None for name, one in found}
-
-
-def _values_asked(one: EarlierQuestion) -> tuple[object, ...]:
-    notice, born = one.notice, micros(one.before)
-    alike = ending(notice.id), notice.type, notice.sample
-    return born, born, *alike, sorted(one.uncounted), ending(notice.resource or ""), notice.stream
-
-
-async def _search(tx: Transaction, column: str, end: str, most: int, stream: str | None) -> list[SignalLookup]:
-    if not end:
-        return []
-    of_stream, only = ("AND stream=? ", [stream]) if stream is not None else ("", [])
-    sql = f"SELECT * FROM lookups WHERE {column}>=? AND {column}<? {of_stream}ORDER BY {column}, signal LIMIT ?"
-    return await read_sound(tx, "lookups", sql, (end, end + _BEYOND, *only, most), _lookup_in)
 
 
 def _values_of(entry: RecordEntry) -> tuple[object, ...]:
@@ -207,7 +192,7 @@ def _values_of(entry: RecordEntry) -> tuple[object, ...]:
         entry.signal,
         entry.turn,
         cell.stream,
-        micros(decided_at(entry)),
+        decided_at(entry),
         entry.outcome,
         cell.severity,
         cell.plan,
@@ -223,15 +208,14 @@ def _lookups_of(entries: Sequence[RecordEntry]) -> list[tuple[object, ...]]:
     for entry in entries:
         if entry.signal is not None and entry.id is not None and entry.outcome != Outcome.REPEAT:
             id_end, resource_end = ending(entry.id), ending(entry.resource or "") or None
-            resource = written(resource_end) if resource_end is not None else None
-            values = id_end, resource_end, written(id_end), resource, entry.type, entry.sample
-            latest[entry.signal] = (entry.signal, entry.stream, *values)
+            found = id_end, resource_end, written(id_end), resource_end and written(resource_end)
+            latest[entry.signal] = (entry.signal, entry.stream, *found, entry.type, entry.sample)
     return [latest[signal] for signal in sorted(latest)]
 
 
-def _counts_of(entries: Sequence[RecordEntry]) -> list[tuple[int, str, str, int]]:
+def _counts_of(entries: Sequence[RecordEntry]) -> list[tuple[datetime, str, str, int]]:
     cells = (
-        (micros(hour), orjson.dumps(tuple(cell)).decode(), count)
+        (hour, orjson.dumps(tuple(cell)).decode(), count)
         for hour, counts in counted(entries).items()
         for cell, count in counts.items()
     )

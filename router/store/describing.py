@@ -6,6 +6,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from enum import StrEnum
 
 from router.domain.decisions import Outcome
 from router.domain.deliveries import OPEN, DeliveryState
@@ -97,38 +98,28 @@ async def describe(store: Store, now: datetime) -> StateReport | None:
         (rest,) = await tx.fetch(_REST)
         documents = await tx.fetch(_KINDS)
         lost = await tx.fetch("SELECT first, last FROM losses WHERE last>=first")
-        holds = await tx.fetch("SELECT body FROM documents WHERE kind=?", DocumentKind.HOLD.value)
-    decisions: Counter[Outcome] = Counter()
-    for row in decided:
-        if (outcome := row.raw("outcome")) in set(Outcome):
-            decisions[Outcome(outcome)] += row.whole("many")
-    deliveries: defaultdict[tuple[str, str], Counter[DeliveryState]] = defaultdict(Counter)
+        holds = await tx.fetch("SELECT body FROM documents WHERE kind=?", DocumentKind.HOLD)
+    deliveries: defaultdict[tuple[str, str], list[Columns]] = defaultdict(list)
     for row in delivered:
-        if (state := row.raw("state")) in set(DeliveryState):
-            deliveries[row.words("stream"), row.words("destination")][DeliveryState(state)] += row.whole("many")
+        deliveries[row.words("stream"), row.words("destination")].append(row)
+    states = {name: _counted(rows, "state", DeliveryState) for name, rows in sorted(deliveries.items())}
     return StateReport(
         at=now,
         version=version,
         next_version=VERSION if version < VERSION else None,
         files=sizes.files,
-        tables={name: size for name, size in sizes.tables.items() if size is not None},
-        decisions=decisions,
+        tables=sizes.tables,
+        decisions=_counted(decided, "outcome", Outcome),
         oldest=min(_instants(decided, "first"), default=None),
         newest=max(_instants(decided, "last"), default=None),
         signals=_total(signals, "many"),
         standing=_total(signals, "many") - _total(signals, "ended"),
         held=_total(signals, "held"),
-        deliveries=dict(sorted(deliveries.items())),
+        deliveries={name: counts for name, counts in states.items() if counts},
         owed_since=min(_instants([row for row in delivered if row.raw("state") in OPEN], "first"), default=None),
-        quarantined=rest.whole("quarantined"),
-        damaged=rest.whole("damaged"),
         lost=sum(row.raw("last") - row.raw("first") + 1 for row in lost),
-        groups=rest.whole("groups"),
-        hours=rest.whole("hours"),
-        rules=rest.whole("rules"),
-        documents={
-            DocumentKind(kind): row.whole("many") for row in documents if (kind := row.raw("kind")) in set(DocumentKind)
-        },
+        **{name: rest.whole(name) for name in ("quarantined", "damaged", "groups", "hours", "rules")},
+        documents=_counted(documents, "kind", DocumentKind),
         destination_holds=holds_in_force(
             [one for row in holds if (one := find_value(DestinationHold, row.raw("body")))], now
         ),
@@ -138,12 +129,18 @@ async def describe(store: Store, now: datetime) -> StateReport | None:
 async def _count(tx: Transaction, sql: str, after: int | str) -> list[Columns]:
     """The rows of a statement that counts a page of a table, for all its pages."""
     found: list[Columns] = []
-    while True:
+    rows = None
+    while rows is None or _total(rows, "many") >= PAGE:
         rows = await tx.fetch(sql, after, PAGE)
         found += rows
-        if _total(rows, "many") < PAGE:
-            return found
-        after = max(row.raw("page_end") for row in rows)
+        after = max((row.raw("page_end") for row in rows if row.raw("page_end") is not None), default=after)
+    return found
+
+
+def _counted[W: StrEnum](rows: Sequence[Columns], name: str, words: type[W]) -> Counter[W]:
+    """How many are of each word; a word that is damaged counts nowhere."""
+    found = [(word, row) for row in rows if (word := readable(None, row.word, name, words)) is not None]
+    return sum((Counter({word: row.whole("many")}) for word, row in found), Counter[W]())
 
 
 def _total(rows: Sequence[Columns], name: str) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from heapq import nlargest
 from ipaddress import ip_network
 from itertools import groupby
@@ -22,10 +22,12 @@ from router.domain.patterns import AddressRanges
 from router.domain.silences import DAYS, Silence
 from router.domain.source_turns import SourceWatch
 from router.domain.suppression import Element, Field, Operator
-from router.store.codec import MOST_STEPS, Columns, attempt, decode, encode, micros
+from router.store.codec import MOST_STEPS, RowForm, attempt, decode, encode
 from router.store.quarantine import read_sound
+from router.store.retention import LONGEST
 from router.store.store import Transaction
 
+_DOCUMENT = RowForm(StoredDocument, {"version": lambda row: row.whole("version", 1, MOST_STEPS)})
 _NEW = "INSERT INTO documents (kind, id, at, body, version) VALUES (?,?,?,?,0) ON CONFLICT (kind, id) DO NOTHING"
 _VERSIONS = "SELECT id, version FROM documents WHERE kind=? AND id = ANY(?) ORDER BY id FOR UPDATE"
 _WRITE = "UPDATE documents SET at=?, body=?, version=version+1 WHERE kind=? AND id=? AND version=?"
@@ -40,28 +42,27 @@ async def put_documents(tx: Transaction, documents: Sequence[StoredDocument]) ->
     """Write documents of one kind, each id once; return the new versions of those with which no other worker was faster."""
     if not documents:
         return {}
-    kind, ordered = documents[0].kind.value, sorted(documents, key=lambda one: one.id)
+    kind, ordered = documents[0].kind, sorted(documents, key=lambda one: one.id)
     # A new one is locked as one that is there: first it gets a row, of version 0.
-    new = [(kind, one.id, micros(one.at), one.body) for one in ordered if not one.version]
-    await tx.write_many(_NEW, new)
+    await tx.write_many(_NEW, [(kind, one.id, one.at, one.body) for one in ordered if not one.version])
     rows = await tx.fetch(_VERSIONS, kind, [one.id for one in ordered])
     stored = {row.raw("id"): row.raw("version") for row in rows}
     won = [one for one in ordered if stored.get(one.id) == (one.version or 0)]
-    await tx.write_many(_WRITE, [(micros(one.at), one.body, kind, one.id, stored[one.id]) for one in won])
+    await tx.write_many(_WRITE, [(one.at, one.body, kind, one.id, stored[one.id]) for one in won])
     return {one.id: stored[one.id] + 1 for one in won}
 
 
 async def put_with_change(tx: Transaction, document: StoredDocument, change: StoredDocument) -> bool:
     """Write a document and who changed it; False if another worker was faster, and then neither."""
-    if await put_document(tx, document) is None:
-        return False
-    await put_document(tx, change)
-    return True
+    is_written = await put_document(tx, document) is not None
+    if is_written:
+        await put_document(tx, change)
+    return is_written
 
 
 async def find_document(tx: Transaction, kind: DocumentKind, id: str) -> StoredDocument | None:
     """Return one document."""
-    return next(iter(await _read(tx, "id=?", kind, id)), None)
+    return (await find_documents(tx, kind, [id])).get(id)
 
 
 async def find_documents(tx: Transaction, kind: DocumentKind, ids: Collection[str]) -> Mapping[str, StoredDocument]:
@@ -75,22 +76,13 @@ async def list_documents(
 ) -> Sequence[StoredDocument]:
     """Return all documents of a kind, or those whose instant is not before another, by their ids."""
     # In no order, which would have SQLite walk all of the kind by their ids, and not the index on instants.
-    found = await (_read(tx, "at>=?", kind, micros(since)) if since is not None else _read(tx, "TRUE", kind))
+    found = await (_read(tx, "at>=?", kind, since) if since is not None else _read(tx, "TRUE", kind))
     return sorted(found, key=lambda one: one.id)
 
 
 async def _read(tx: Transaction, where: str, kind: DocumentKind, *values: object) -> list[StoredDocument]:
-    def document(row: Columns) -> StoredDocument:
-        return StoredDocument(
-            kind=kind,
-            id=row.text("id"),
-            at=row.time("at"),
-            body=row.body("body"),
-            version=row.whole("version", 1, MOST_STEPS),
-        )
-
     sql = f"SELECT * FROM documents WHERE kind=? AND {where}"
-    return await read_sound(tx, "documents", sql, (kind.value, *values), document)
+    return await read_sound(tx, "documents", sql, (kind, *values), _DOCUMENT.read)
 
 
 class ReadValues[T](NamedTuple):
@@ -115,15 +107,11 @@ def read_values[T](documents: Iterable[StoredDocument], find: Callable[[StoredDo
 
 def _has_sound_times(value: object) -> bool:
     """Whether each instant in a value has a zone, and is no so near an end of time that reckoning with it fails."""
-    match value:
-        case datetime():
-            return value.tzinfo is not None and 1970 <= value.year < 9000
-        case tuple():
-            return all(map(_has_sound_times, value))
-        case _ if is_dataclass(value):
-            return all(_has_sound_times(getattr(value, one.name)) for one in fields(value))
-        case _:
-            return True
+    if isinstance(value, datetime):
+        return value.tzinfo is not None and 1970 <= value.year < 9000
+    if is_dataclass(value):
+        value = tuple(getattr(value, one.name) for one in fields(value))
+    return all(map(_has_sound_times, value)) if isinstance(value, tuple) else True
 
 
 def document_of_hold(hold: DestinationHold, version: Version | None = None) -> StoredDocument:
@@ -153,12 +141,11 @@ def find_watch(document: StoredDocument) -> SourceWatch | None:
     return find_value(SourceWatch, document.body)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _StoredElement:
+class _StoredElement(NamedTuple):
     field: str
     operator: Operator
-    values: tuple[str, ...] = ()
-    ranges: tuple[str, ...] = ()
+    values: tuple[str, ...]
+    ranges: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -171,7 +158,13 @@ class _StoredSilence:
 
 def document_of_silence(silence: Silence, version: Version | None = None) -> StoredDocument:
     """Return the document of a silence, to be written over a version of it."""
-    scope = tuple(tuple(map(_stored_element, group)) for group in silence.groups)
+    scope = tuple(
+        tuple(
+            _StoredElement(str(one.field), one.operator, tuple(sorted(one.values)), tuple(map(str, one.ranges)))
+            for one in group
+        )
+        for group in silence.groups
+    )
     body = encode(_StoredSilence(silence=replace(silence, id="", groups=()), scope=scope))
     return StoredDocument(kind=DocumentKind.SILENCE, id=silence.id, at=silence.end, body=body, version=version)
 
@@ -180,9 +173,7 @@ def find_silence_in(document: StoredDocument) -> Silence | None:
     """Return the silence that a document is; None if it does not decode."""
     stored = find_value(_StoredSilence, document.body)
     try:
-        if stored is None or (
-            stored.silence.every is not None and not stored.silence.every.days < set(range(len(DAYS) + 1))
-        ):
+        if stored is None or ((every := stored.silence.every) and not every.days < set(range(len(DAYS) + 1))):
             return None
         groups = tuple(tuple(map(_element_of, group)) for group in stored.scope)
         # A zone that is not known here raises; one that is called like a directory of zones raises an OSError.
@@ -197,12 +188,6 @@ def read_silences(documents: Iterable[StoredDocument]) -> ReadValues[Silence]:
     return read_values(documents, find_silence_in)
 
 
-def _stored_element(element: Element) -> _StoredElement:
-    ranges = tuple(map(str, element.ranges))
-    values = tuple(sorted(element.values))
-    return _StoredElement(field=str(element.field), operator=element.operator, values=values, ranges=ranges)
-
-
 def _element_of(stored: _StoredElement) -> Element:
     ranges = AddressRanges.from_networks(map(ip_network, stored.ranges))
     if not stored.values and not ranges:
@@ -213,54 +198,13 @@ def _element_of(stored: _StoredElement) -> Element:
     return Element(field, stored.operator, frozenset(stored.values), ranges)
 
 
-@dataclass(frozen=True, slots=True)
-class _TagRead:
-    """The tags of all things that were read at one instant, by their ids."""
-
-    read: datetime
-    tags: Mapping[str, Mapping[str, str]]
-
-
-@dataclass(frozen=True, slots=True)
-class _StoredTags:
-    reads: tuple[_TagRead, ...]
-
-
-def document_of_tags(
-    subscription: str, tags: TagsById, now: datetime, version: Version | None = None
-) -> StoredDocument:
-    """Return the document of a subscription's tags, to be written over a version of it."""
-    ordered = sorted(tags.items(), key=lambda one: (one[1].read, one[0]))
-    reads = groupby(ordered, key=lambda one: one[1].read)
-    body = encode(_StoredTags(tuple(_TagRead(read, {id: one.tags for id, one in some}) for read, some in reads)))
-    newest = ordered[-1][1].read if ordered else now
-    return StoredDocument(kind=DocumentKind.TAGS, id=subscription, at=newest, body=body, version=version)
-
-
-def find_tags_in(document: StoredDocument) -> TagsById | None:
-    """Return the tags that a document holds; None if it does not decode."""
-    stored = find_value(_StoredTags, document.body)
-    if stored is None:
-        return None
-    return {id: ReadTags(one.read, tags) for one in stored.reads for id, tags in one.tags.items()}
-
-
 MOST_TAGGED = 100_000
 """Things of a subscription whose tags are in its document, those that were read last: half of that, with five tags each, is a
 body of 14 MB, or 0.7 MB where the store compresses it."""
 
 
-_TAGS_KEPT = timedelta(days=90)
-"""How long tags count after they were read."""
-
-
 class ReadTags(NamedTuple):
-    """The tags of a thing, as they were read.
-
-    Attributes:
-        read: when they were.
-        tags: their values by their names in lower case; none where the thing had none.
-    """
+    """The tags of a thing, when they were read, by their names in lower case; none where it had none."""
 
     read: datetime
     tags: Mapping[str, str]
@@ -270,30 +214,50 @@ type TagsById = Mapping[str, ReadTags]
 """What was read, by the ids of resources, resource groups and subscriptions, in lower case and without a slash at their end."""
 
 
+@dataclass(frozen=True, slots=True)
+class _StoredTags:
+    """For each instant the tags of all things that were read at it, by their ids."""
+
+    reads: tuple[tuple[datetime, Mapping[str, Mapping[str, str]]], ...]
+
+
+def document_of_tags(
+    subscription: str, tags: TagsById, now: datetime, version: Version | None = None
+) -> StoredDocument:
+    """Return the document of a subscription's tags, to be written over a version of it."""
+    ordered = sorted(tags.items(), key=lambda one: (one[1].read, one[0]))
+    reads = groupby(ordered, key=lambda one: one[1].read)
+    body = encode(_StoredTags(tuple((read, {id: one.tags for id, one in some}) for read, some in reads)))
+    newest = ordered[-1][1].read if ordered else now
+    return StoredDocument(kind=DocumentKind.TAGS, id=subscription, at=newest, body=body, version=version)
+
+
+def find_tags_in(document: StoredDocument) -> TagsById | None:
+    """Return the tags that a document holds; None if it does not decode."""
+    stored = find_value(_StoredTags, document.body)
+    if stored is None:
+        return None
+    return {id: ReadTags(read, tags) for read, some in stored.reads for id, tags in some.items()}
+
+
 def tags_after(before: TagsById, said: Mapping[str, Mapping[str, str]], now: datetime) -> TagsById:
     """What is known of a subscription after tags of some of it were read; what is too old, or too much, is left out."""
     after = dict(tags_that_count(before, now))
     for id, tags in said.items():
-        # Somebody else may have read it later, and been the first to write.
+        # Another process may have read it later, and been the first to write.
         if (known := after.get(id)) is None or known.read <= now:
             after[id] = ReadTags(now, tags)
-    if len(after) <= MOST_TAGGED:
-        return after
     return dict(nlargest(MOST_TAGGED, after.items(), key=lambda one: (one[1].read, one[0])))
 
 
 def tags_that_count(tags: TagsById, now: datetime) -> TagsById:
     """Those of some tags that were read within the last 90 days, by a clock that can have been right."""
-    return {id: one for id, one in tags.items() if is_recent(one.read, now, _TAGS_KEPT)}
+    return {id: one for id, one in tags.items() if is_recent(one.read, now, LONGEST)}
 
 
 def by_subscription(said: Mapping[str, Mapping[str, str]]) -> Mapping[str, Mapping[str, Mapping[str, str]]]:
     """Tags by the subscription that each thing is in, or is."""
-    sorted_ids = sorted(said, key=_subscription_of)
-    return {
-        subscription: {id: said[id] for id in ids} for subscription, ids in groupby(sorted_ids, key=_subscription_of)
-    }
-
-
-def _subscription_of(id: str) -> str:
-    return id.split("/")[2]
+    found: dict[str, dict[str, Mapping[str, str]]] = {}
+    for id, tags in said.items():
+        found.setdefault(id.split("/")[2], {})[id] = tags
+    return found

@@ -11,17 +11,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, NamedTuple
+from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from router.domain.errors import Undecodable
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Kind, Signal
-from router.store.codec import Columns, micros, readable
+from router.store.codec import EPOCH, MICROSECOND, Columns, readable
 from router.store.quarantine import read_sound
-
-if TYPE_CHECKING:
-    from router.store.store import Transaction
+from router.store.store import Transaction
 
 DAY = timedelta(days=1)
 """How long no row comes until a snapshot is over."""
@@ -34,14 +32,33 @@ REMEMBERED = 12
 ENDING_KINDS = frozenset({Kind.RECOMMENDATION, Kind.VULNERABILITY, Kind.ATTACK_PATH})
 """Kinds that end when they are no longer there; scores and compliance are numbers, and never end."""
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _NEAR = 5
 """Snapshots among which the last one is looked for that counts: so many before another are remembered of each finding."""
+
+_LONGEST_DAY = 8
+"""Digits that no number of a day has."""
+
+_ADD = """
+INSERT INTO snapshots (subscription, day, first, last) VALUES (?,?,?,?) ON CONFLICT (subscription, day) DO UPDATE SET
+first=CASE WHEN excluded.first<snapshots.first THEN excluded.first ELSE snapshots.first END,
+last=CASE WHEN excluded.last>snapshots.last THEN excluded.last ELSE snapshots.last END
+"""
+_ENDED = "SELECT DISTINCT subscription FROM snapshots WHERE counts IS NULL AND last<=? ORDER BY subscription"
+_DAYS = "SELECT * FROM snapshots WHERE subscription=? AND first<=?"
+_NAMED = """
+SELECT kind, snapshot_days, count(*) AS many, max(key) AS page_end
+FROM (SELECT key, kind, snapshot_days FROM signals WHERE subscription=? AND key>? ORDER BY key LIMIT ?) AS page
+GROUP BY kind, snapshot_days
+"""
+_STANDING = "SELECT key FROM signals WHERE subscription=? AND kind=? AND resolved=0"
+_UNSEEN = f"{_STANDING} AND named<? UNION ALL {_STANDING} AND named>?"
+_PAGE = 2_000
+_JUDGE = "UPDATE snapshots SET counts=? WHERE subscription=? AND day=? AND counts IS NULL"
 
 
 def day_of(instant: datetime) -> int:
     """The day of an instant in UTC, counted from 1970."""
-    return (instant - _EPOCH) // DAY
+    return (instant - EPOCH) // DAY
 
 
 class Appearances(NamedTuple):
@@ -74,8 +91,7 @@ class Appearances(NamedTuple):
         A row of a snapshot does half a week after the last one: it is of the next snapshot then, since two weekly files are
         alike where nothing changed. Any other message does half a week after the last message.
         """
-        last = self.in_snapshot if in_snapshot and self.in_snapshot is not None else self.named
-        return at - last >= HALF_WEEK
+        return at - ((in_snapshot and self.in_snapshot) or self.named) >= HALF_WEEK
 
     def possible_until(self, latest: datetime) -> Appearances:
         """The same without instants that only a clock that was wrong can have shown."""
@@ -83,10 +99,10 @@ class Appearances(NamedTuple):
             return self
         days = tuple(day for day in self.days if day <= day_of(latest))
         # Which time of its last day it was is not known any more.
-        last = min(latest, _EPOCH + (days[-1] + 1) * DAY - timedelta(microseconds=1)) if days else None
+        last = min(latest, EPOCH + (days[-1] + 1) * DAY - MICROSECOND) if days else None
         is_possible = self.in_snapshot is not None and self.in_snapshot <= latest
         return self._replace(
-            named=self.named if self.named <= latest else last or _EPOCH,
+            named=self.named if self.named <= latest else last or EPOCH,
             in_snapshot=self.in_snapshot if is_possible else last,
             days=days,
         )
@@ -118,9 +134,8 @@ def joined(days: Iterable[Snapshot]) -> list[Snapshot]:
         if found and one.first - found[-1].last < DAY:
             before = found.pop()
             counts = before.counts if before.counts is not None else one.counts
-            found.append(Snapshot(before.first, one.last, before.days | one.days, counts))
-        else:
-            found.append(one)
+            one = Snapshot(before.first, one.last, before.days | one.days, counts)
+        found.append(one)
     return found
 
 
@@ -159,19 +174,18 @@ def judge(
     """
     judged: list[Snapshot] = []
     # Rows that come late and before what is judged are of no snapshot that is waited for.
-    begun = max((one.first for one in snapshots if one.counts is not None), default=_EPOCH)
-    begun = max([begun, *lost_at])
+    begun = max([EPOCH, *lost_at, *(one.first for one in snapshots if one.counts is not None)])
     for one in snapshots:
         if one.last + DAY > until:
             break
-        is_known = one.counts is not None
-        judged.append(one if is_known else one._replace(counts=one.first > begun and _is_whole(one, judged, named)))
+        counts = one.counts if one.counts is not None else one.first > begun and _is_whole(one, judged, named)
+        judged.append(one._replace(counts=counts))
     return judged
 
 
 def find_absence_window(subscription: str, judged: Sequence[Snapshot], named: Sequence[Named]) -> AbsenceWindow | None:
     """The last two snapshots that count, by which findings of a subscription end; None where there are not yet two."""
-    earlier, later = ([None, None, *(one for one in judged if one.counts)])[-2:]
+    earlier, later = [None, None, *(one for one in judged if one.counts)][-2:]
     if earlier is None or later is None:
         return None
     kinds = (frozenset(kind for kind, days, _ in named if days & one.days) for one in (earlier, later))
@@ -179,59 +193,33 @@ def find_absence_window(subscription: str, judged: Sequence[Snapshot], named: Se
 
 
 def _is_whole(snapshot: Snapshot, judged: Sequence[Snapshot], named: Sequence[Named]) -> bool:
-    def rows_in(*some: Snapshot) -> int:
-        return sum(many for _, days, many in named if all(days & one.days for one in some))
-
     def brings_again(before: Snapshot) -> bool:
-        rows = rows_in(before)
-        return rows > 0 and 4 * rows_in(snapshot, before) >= 3 * rows
+        rows = [(days, many) for _, days, many in named if days & before.days]
+        again = sum(many for days, many in rows if days & snapshot.days)
+        return bool(rows) and 4 * again >= 3 * sum(many for _, many in rows)
 
+    last, two = [one for one in judged[-_NEAR:] if one.counts][-1:], judged[-2:]
     if not any(one.counts for one in judged):
         return True
-    last = [one for one in judged[-_NEAR:] if one.counts][-1:]
-    two = judged[-2:]
     return any(map(brings_again, last)) or (len(two) == 2 and all(map(brings_again, two)))
-
-
-_LONGEST_DAY = 8
-"""Digits that no number of a day has."""
-
-
-_ADD = """
-INSERT INTO snapshots (subscription, day, first, last) VALUES (?,?,?,?) ON CONFLICT (subscription, day) DO UPDATE SET
-first=CASE WHEN excluded.first<snapshots.first THEN excluded.first ELSE snapshots.first END,
-last=CASE WHEN excluded.last>snapshots.last THEN excluded.last ELSE snapshots.last END
-"""
-_ENDED = "SELECT DISTINCT subscription FROM snapshots WHERE counts IS NULL AND last<=? ORDER BY subscription"
-_DAYS = "SELECT * FROM snapshots WHERE subscription=? AND first<=?"
-_NAMED = """
-SELECT kind, snapshot_days, count(*) AS many, max(key) AS page_end
-FROM (SELECT key, kind, snapshot_days FROM signals WHERE subscription=? AND key>? ORDER BY key LIMIT ?) AS page
-GROUP BY kind, snapshot_days
-"""
-_STANDING = "SELECT key FROM signals WHERE subscription=? AND kind=? AND resolved=0"
-_UNSEEN = f"{_STANDING} AND named<? UNION ALL {_STANDING} AND named>?"
-_PAGE = 2_000
-_JUDGE = "UPDATE snapshots SET counts=? WHERE subscription=? AND day=? AND counts IS NULL"
 
 
 async def add_snapshot_rows(tx: Transaction, rows: Iterable[tuple[str, datetime]]) -> None:
     """Write down when rows of snapshots of subscriptions came."""
-    by_day: dict[tuple[str, int], list[datetime]] = {}
+    days: dict[tuple[str, int], list[datetime]] = {}
     for subscription, at in rows:
-        by_day.setdefault((subscription, day_of(at)), []).append(at)
-    days = [(*place, micros(min(some)), micros(max(some))) for place, some in sorted(by_day.items())]
-    await tx.write_many(_ADD, days)
+        days.setdefault((subscription, day_of(at)), []).append(at)
+    await tx.write_many(_ADD, [(*day, min(some), max(some)) for day, some in sorted(days.items())])
 
 
 async def find_ended(tx: Transaction, until: datetime) -> list[str]:
     """Return the subscriptions of which rows that are not judged ended a day up to an instant."""
-    return [row.text("subscription") for row in await tx.fetch(_ENDED, micros(until))]
+    return [row.text("subscription") for row in await tx.fetch(_ENDED, until)]
 
 
 async def read_days(tx: Transaction, subscription: str, latest: datetime) -> list[Snapshot]:
     """Return the rows of each day of a subscription's snapshots, but those after the latest instant that there can be."""
-    return await read_sound(tx, "snapshots", _DAYS, (subscription, micros(latest)), _day_in)
+    return await read_sound(tx, "snapshots", _DAYS, (subscription, latest), _day_in)
 
 
 async def count_named(tx: Transaction, subscription: str) -> list[Named]:
@@ -250,8 +238,8 @@ async def find_unseen(tx: Transaction, window: AbsenceWindow, latest: datetime) 
     """Return the keys of findings that stand and that were not named since a window began, or by a wrong clock."""
     keys: list[str] = []
     for kind in sorted(window.kinds):
-        values = window.subscription, kind, micros(window.earlier.first), window.subscription, kind, micros(latest)
-        keys += [row.text("key") for row in await tx.fetch(_UNSEEN, *values)]
+        of_kind = window.subscription, kind
+        keys += [row.text("key") for row in await tx.fetch(_UNSEEN, *of_kind, window.earlier.first, *of_kind, latest)]
     return keys
 
 

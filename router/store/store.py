@@ -121,10 +121,10 @@ def _rows_of(found: ResultSet) -> list[Columns]:
 
 
 class StateSizes(NamedTuple):
-    """The bytes of each file of a state, or of the database, and of each table with its indexes, None where not known."""
+    """The bytes of each file of a state, or of the database, and of each table with its indexes, none where not known."""
 
     files: Mapping[str, int]
-    tables: Mapping[str, int | None]
+    tables: Mapping[str, int]
 
 
 def statements_in(schema: str, instant: str, words: Iterable[tuple[str, str]]) -> list[str]:
