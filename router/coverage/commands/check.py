@@ -5,7 +5,6 @@ from __future__ import annotations
 from argparse import Namespace
 from collections.abc import Iterator
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 
 from router.cli.arguments import RULES_DIR
@@ -13,7 +12,7 @@ from router.cli.formats import commands_for, report_of
 from router.cli.option_values import clock_for, lines_for
 from router.cli.printing import print_commands, print_json, print_lines, print_text
 from router.cli.streams import complain
-from router.coverage.commands.documents import documents_beside_files, open_documents, refuse_unwritable
+from router.coverage.commands.documents import gather, refuse_unwritable
 from router.coverage.expected.loading import read_coverage
 from router.coverage.expected.manifest import FILE as COVERAGE
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
@@ -65,19 +64,13 @@ def report(options: Namespace) -> int:
 
 def _judge(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateReport:
     manifest = _load_manifest(options.rules, now)
-    others = documents_beside_files(options, manifest, now)
-    opened = open_documents(options.files)
-    result = judge_documents(chain(opened.documents, *(one.documents for one in others)), manifest, now)
-    for line in opened.refused:
+    found = gather(options, manifest, now)
+    result = judge_documents(found.documents, manifest, now)
+    for line in found.refused:
         complain(line)
-    return GateReport(
-        result,
-        tuple(opened.refused),
-        allows_unknown,
-        None if manifest is NO_MANIFEST else str(options.rules / COVERAGE),
-        tuple(_idle_exceptions(manifest, result, now)),
-        others={name: one.words for one in others for name in one.names},
-    )
+    path = None if manifest is NO_MANIFEST else str(options.rules / COVERAGE)
+    idle = tuple(_idle_exceptions(manifest, result, now))
+    return GateReport(result, found.refused, allows_unknown, path, idle, found.others)
 
 
 def _idle_exceptions(manifest: CoverageManifest, result: GateResult, now: datetime) -> Iterator[int]:

@@ -7,8 +7,9 @@ import errno
 import os
 import sys
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
+from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -39,72 +40,76 @@ _LARGEST = 1_000_000_000
 """Bytes of a document beyond which it is refused; an answer on 5,000 machines has a hundredth of that."""
 
 
-class Opened(NamedTuple):
-    """The documents of the arguments, read one after the other: those of many clusters do not fit into memory.
+class Gathered(NamedTuple):
+    """All documents, of which files are read one after the other: those of many clusters do not fit into memory.
 
     Attributes:
         refused: the files that could not be read so far, a line each; whole once the documents are.
+        others: the documents that are no files, by their names, each with its name in a sentence.
     """
 
-    documents: Iterator[CoverageDocument]
-    refused: list[str]
-
-
-class OtherDocuments(NamedTuple):
-    """Documents that are no files, and their name in a sentence."""
-
-    words: str
-    names: tuple[str, ...]
     documents: Iterable[CoverageDocument]
+    refused: list[str]
+    others: Mapping[str, str]
 
 
-class _File(NamedTuple):
-    """A file, and the name that stands before it."""
-
-    given: str | None
-    path: str
+type _Answers = tuple[str, Iterable[CoverageDocument], Sequence[str]]
+"""Documents that are no files: their name in a sentence, they, and their names."""
 
 
-def open_documents(arguments: Sequence[str]) -> Opened:
-    """Open what the arguments name; a file that cannot be read stops no other.
+def gather(options: Namespace, manifest: CoverageManifest, now: datetime) -> Gathered:
+    """Read and ask what the options name; what is not there is refused before anything is asked.
+
+    Raises BadUsage if they name nothing, if an option of `--live` stands without it, or if no identity is signed in.
+    """
+    state, asking = _read_state(options), _clusters_to_ask(options, now)
+    live = _ask_live(options, manifest, now)
+    found = [one for one in (asking() if asking is not None else None, state, live) if one is not None]
+    if not options.files and not found:
+        raise BadUsage(
+            "name files, clusters with --context, or the state of a router with --state, or ask Azure with --live: "
+            "there is nothing to judge"
+        )
+    refused: list[str] = []
+    files = _read_files(list(_find_files(options.files)), refused)
+    others = {name: words for words, _, names in found for name in names}
+    return Gathered(chain(files, *(documents for _, documents, _ in found)), refused, others)
+
+
+def _find_files(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:
+    """Yield each path that the arguments name, once, with the name that is given for it.
 
     A file that is given with a name, and again in a directory without one, is what its name says.
     """
-    files = dict.fromkeys(one for argument in arguments for one in _find_files(argument))
-    named = {one.path for one in files if one.given is not None}
-    refused: list[str] = []
-    return Opened(_read((one for one in files if one.given is not None or one.path not in named), refused), refused)
+    files = dict.fromkeys(one for argument in arguments for one in _files_of(argument))
+    named = {path for path, given in files if given is not None}
+    yield from ((path, given) for path, given in files if given is not None or path not in named)
 
 
-def _read(files: Iterable[_File], refused: list[str]) -> Iterator[CoverageDocument]:
-    for named in files:
+def _files_of(argument: str) -> Iterator[tuple[str, str | None]]:
+    """Yield the files of an argument, with the name before its first `=`, which may be an ARM id."""
+    name, separator, path = argument.partition("=")
+    given: str | None = name.strip()
+    if not separator or Path(argument).exists():
+        given, path = None, argument
+    elif not given or not path:
+        raise BadUsage(f"{argument}: has nothing on one side of =; write NAME=FILE")
+    found: list[Path] = []
+    if Path(path).is_dir():
+        found = sorted(one for one in Path(path).iterdir() if one.suffix.lower() == ".json" and one.is_file())
+    # An empty directory is a file that says nothing: it is refused by its name.
+    yield from ((one, given) for one in [*map(str, found)] or [path])
+
+
+def _read_files(files: Iterable[tuple[str, str | None]], refused: list[str]) -> Iterator[CoverageDocument]:
+    """Yield the documents in files; one that cannot be read stops no other."""
+    for path, given in files:
         try:
-            document = read_document(_read_bytes(named.path), named.path, named.given)
+            document = read_document(_read_bytes(path), path, given)
         except BadFile as error:
             refused.append(str(error))
         else:
             yield document
-
-
-def _find_files(argument: str) -> Iterator[_File]:
-    named = _split(argument)
-    path = Path(named.path)
-    if not path.is_dir():
-        yield named
-        return
-    found = sorted(one for one in path.iterdir() if one.suffix.lower() == ".json" and one.is_file())
-    # An empty directory is a file that says nothing: it is refused by its name.
-    yield from (_File(named.given, str(one)) for one in found) if found else (named,)
-
-
-def _split(argument: str) -> _File:
-    """Return the name before the first `=`, which may be an ARM id; a file of that whole name has none."""
-    given, separator, path = argument.partition("=")
-    if not separator or Path(argument).exists():
-        return _File(None, argument)
-    if not given.strip() or not path:
-        raise BadUsage(f"{argument}: has nothing on one side of =; write NAME=FILE")
-    return _File(given.strip(), path)
 
 
 def _read_bytes(path: str) -> bytes:
@@ -128,27 +133,11 @@ def refuse_unwritable(file: Path, what: str) -> None:
         raise BadFile(f"{file}: {what} cannot be written there: {os.strerror(errno.ENOENT)}")
 
 
-def documents_beside_files(options: Namespace, manifest: CoverageManifest, now: datetime) -> list[OtherDocuments]:
-    """Read and ask what the options name that is no file; what is not there is refused before anything is asked.
-
-    Raises BadUsage if they name no file either, if an option of `--live` stands without it, or if no identity is signed in.
-    """
-    state, asking = _read_state(options), _clusters_to_ask(options, now)
-    live = _ask_live(options, manifest, now)
-    found = [one for one in (asking() if asking is not None else None, state, live) if one is not None]
-    if not options.files and not found:
-        raise BadUsage(
-            "name files, clusters with --context, or the state of a router with --state, or ask Azure with --live: "
-            "there is nothing to judge"
-        )
-    return found
+def _dated_answers(words: str, answers: Sequence[CoverageDocument], now: datetime) -> _Answers:
+    return words, [dated(one, now) for one in answers], [one.name for one in answers]
 
 
-def _dated_answers(words: str, answers: Sequence[CoverageDocument], now: datetime) -> OtherDocuments:
-    return OtherDocuments(words, tuple(one.name for one in answers), [dated(one, now) for one in answers])
-
-
-def _read_state(options: Namespace) -> OtherDocuments | None:
+def _read_state(options: Namespace) -> _Answers | None:
     if options.state is None:
         return None
     name = name_of_state(str(options.state))
@@ -158,10 +147,10 @@ def _read_state(options: Namespace) -> OtherDocuments | None:
             stored = [one for kind in READ_KINDS for one in await list_documents(tx, kind)]
             return documents_of_state(name, stored, await list_sources(tx))
 
-    return OtherDocuments(f"the state {options.state}", (name,), asyncio.run(read()))
+    return f"the state {options.state}", asyncio.run(read()), [name]
 
 
-def _clusters_to_ask(options: Namespace, now: datetime) -> Callable[[], OtherDocuments] | None:
+def _clusters_to_ask(options: Namespace, now: datetime) -> Callable[[], _Answers] | None:
     """Return what asks the named clusters; raises BadUsage if a context is not there.
 
     No other cluster is asked: to ask one runs the programs of its kubeconfig.
@@ -173,7 +162,7 @@ def _clusters_to_ask(options: Namespace, now: datetime) -> Callable[[], OtherDoc
     kubeconfig = open_kubeconfig(options.kubeconfig, Settings())
     contexts = contexts_for(options.context, kubeconfig.contexts)
 
-    def ask() -> OtherDocuments:
+    def ask() -> _Answers:
         limit = TimeLimit(options.timeout or TIMEOUT)
         with progress_of("asking clusters") as advance:
             answers = asyncio.run(ask_clusters(contexts, kubeconfig, Settings(), limit, advance))
@@ -182,7 +171,7 @@ def _clusters_to_ask(options: Namespace, now: datetime) -> Callable[[], OtherDoc
     return ask
 
 
-def _ask_live(options: Namespace, manifest: CoverageManifest, now: datetime) -> OtherDocuments | None:
+def _ask_live(options: Namespace, manifest: CoverageManifest, now: datetime) -> _Answers | None:
     if not options.live:
         # Clusters have a timeout, too.
         names = (name for name in _ONLY_LIVE if name != "timeout" or not options.context)

@@ -7,7 +7,6 @@ from argparse import Namespace
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
-from itertools import chain
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,7 +15,7 @@ import yaml
 from router.cli.option_values import clock_for
 from router.cli.printing import print_lines, print_text
 from router.cli.streams import complain
-from router.coverage.commands.documents import documents_beside_files, open_documents
+from router.coverage.commands.documents import gather
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.form import ANY, CoverageForm
 from router.coverage.expected.loading import build_manifest
@@ -64,17 +63,16 @@ class CoverageDraft(NamedTuple):
 def init(options: Namespace) -> int:
     """Print the draft, or write it if there is no such file; raises BadFile if no workload is named."""
     now = clock_for(options.now)()
-    others = documents_beside_files(options, NO_MANIFEST, now)
-    opened = open_documents(options.files)
-    documents = list(chain(opened.documents, *(one.documents for one in others)))
-    for line in opened.refused:
+    found = gather(options, NO_MANIFEST, now)
+    documents = list(found.documents)
+    for line in found.refused:
         complain(line)
-    if opened.refused:
+    if found.refused:
         complain("no draft was made, since what these files name would be missing from it")
         return UNKNOWN
     draft = draft_manifest(documents, now)
     if draft is None:
-        names = [*options.files, *(one.words for one in others)]
+        names = [*options.files, *dict.fromkeys(found.others.values())]
         raise BadFile(f"{', '.join(names)}: no workload is named there, so there is nothing to expect")
     if number := len(draft.result.unanswered):
         were = "was" if number == 1 else "were"

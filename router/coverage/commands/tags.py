@@ -7,7 +7,7 @@ import json
 import os
 import re
 from argparse import Namespace
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from itertools import batched
 from pathlib import Path
@@ -96,8 +96,15 @@ def tags_in(documents: Iterable[CoverageDocument]) -> Mapping[str, Mapping[str, 
 
     Empty for what they say has none; what has no field `tags`, or was not in an answer, is not there.
     """
-    bodies = [body for document in documents for body in _bodies_with_tags(document)]
-    untagged: dict[str, Mapping[str, str]] = {_item_id(body): {} for body in bodies}
+    bodies = [
+        {"id": id, "tags": tags}
+        for document in documents
+        for item in document.items
+        if item.id is not None and _IN_AZURE.match(id := f"/{item.id.strip().strip('/').lower()}")
+        for name, tags in item.body.items()
+        if name.lower() == "tags" and (tags is None or isinstance(tags, Mapping))
+    ]
+    untagged: dict[str, Mapping[str, str]] = {str(body["id"]): {} for body in bodies}
     return untagged | TagRows(bodies).by_id
 
 
@@ -106,21 +113,3 @@ def tag_file(documents: Iterable[CoverageDocument]) -> bytes:
     rows = [{"id": id, "tags": dict(tags)} for id, tags in sorted(tags_in(documents).items()) if tags]
     answer = {"count": len(rows), "data": rows, "skip_token": None, "total_records": len(rows)}
     return (json.dumps(answer, indent=2, ensure_ascii=False) + "\n").encode()
-
-
-def _bodies_with_tags(document: CoverageDocument) -> Iterator[Mapping[str, object]]:
-    for item in document.items:
-        written = next((value for name, value in item.body.items() if name.lower() == "tags"), _ABSENT)
-        if item.id is None or (written is not None and not isinstance(written, Mapping)):
-            continue
-        body = {"id": item.id, "tags": written}
-        if _IN_AZURE.match(_item_id(body)):
-            yield body
-
-
-_ABSENT = ()
-"""What stands for a field that is not there: it is no mapping."""
-
-
-def _item_id(body: Mapping[str, object]) -> str:
-    return "/" + str(body["id"]).strip().strip("/").lower()
