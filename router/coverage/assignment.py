@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from router.coverage.expected.manifest import CoverageManifest, NamedWorkloads, named_workload
-from router.coverage.facts import CoverageFact, ResourceFact
+from router.coverage.facts import CoverageFact, ResourceFact, Source
 from router.coverage.fields import find_text
 from router.coverage.kubernetes.commands import UNNAMED, find_gke_context, find_region
 from router.coverage.readers.clusters import NodeGroupFact
@@ -39,52 +39,50 @@ def assign_clusters(
     Raises BadUsage where a name means several clusters, where the documents of one name are of two clusters, where those of
     one cluster have two names, and where nodes are not those of the cluster that they are given as.
     """
-    clusters = {
-        fact.workload.subject: fact.workload
-        for fact in facts
-        if isinstance(fact, ResourceFact) and fact.workload.kind is WorkloadKind.CLUSTER
-    }
+    clusters = _workloads(facts, WorkloadKind.CLUSTER)
     named = {one.subject: one for one in _named_clusters(manifest, clusters)}
     objects = [fact for fact in facts if isinstance(fact, KubernetesFact)]
+    by_name = _by_name({**clusters, **named}.values())
     names = dict.fromkeys(one.given for one in objects if one.given)
-    subjects = {name: _subject_for(name, {**clusters, **named}) for name in names}
+    subjects = {name: _find_meant(name, by_name, "clusters") or name.lower() for name in names}
     known = {*clusters, *named, *subjects.values()}
     is_of_one = any(one.kind not in _OF_ANY_PROGRAM for one in objects)
     only = next(iter(known)) if len(known) == 1 else UNNAMED if not known and is_of_one else None
     found: list[CoverageFact] = []
     unassigned: dict[str, None] = {}
     for fact in facts:
-        if not isinstance(fact, KubernetesFact):
-            found.append(fact)
-            continue
-        subject = subjects[fact.given] if fact.given else only
-        if subject is None:
-            unassigned.setdefault(fact.source.file)
-        found.append(replace(fact, subject=subject))
+        if isinstance(fact, KubernetesFact):
+            subject = subjects[fact.given] if fact.given else only
+            if subject is None:
+                unassigned.setdefault(fact.source.file)
+            fact = replace(fact, subject=subject)
+        found.append(fact)
     _refuse_mixed(found)
     _refuse_nodes_of_others(found)
     return [*found, *_new_clusters(found, subjects, clusters, named)], list(unassigned)
 
 
-def _subject_for(name: str, clusters: Mapping[str, Workload]) -> str:
-    fits = [
-        subject
-        for subject, cluster in clusters.items()
-        if name.lower()
-        in (
-            subject,
-            cluster.name.lower(),
-            f"{_resource_group(subject)}/{cluster.name.lower()}",
-            find_gke_context(subject),
-        )
-    ]
+def _workloads(facts: Iterable[CoverageFact], kind: WorkloadKind) -> dict[str, Workload]:
+    resources = (fact.workload for fact in facts if isinstance(fact, ResourceFact) and fact.workload.kind is kind)
+    return {one.subject: one for one in resources}
+
+
+def _by_name(workloads: Iterable[Workload]) -> Mapping[str, Sequence[str]]:
+    """The subjects by all names that may mean them: the id, the name, the name after its resource group, a context of GKE's."""
+    found: dict[str, dict[str, None]] = defaultdict(dict)
+    for one in workloads:
+        group = (parse_resource_id(one.subject).resource_group or "").lower()
+        for name in (one.subject, one.name.lower(), f"{group}/{one.name.lower()}", find_gke_context(one.subject)):
+            found[name or one.subject].setdefault(one.subject)
+    return {name: tuple(subjects) for name, subjects in found.items()}
+
+
+def _find_meant(name: str, by_name: Mapping[str, Sequence[str]], kinds: str) -> str | None:
+    """The subject that a name means; raises BadUsage where it may mean several."""
+    fits = by_name.get(name.lower(), ())
     if len(fits) > 1:
-        raise BadUsage(f"{name}: is the name of several clusters; write one of their ids before =: {', '.join(fits)}")
-    return fits[0] if fits else name.lower()
-
-
-def _resource_group(subject: str) -> str:
-    return subject.partition("/resourcegroups/")[2].partition("/")[0]
+        raise BadUsage(f"{name}: is the name of several {kinds}; write one of their ids before =: {', '.join(fits)}")
+    return fits[0] if fits else None
 
 
 def _named_clusters(manifest: CoverageManifest, clusters: Mapping[str, Workload]) -> Iterator[Workload]:
@@ -148,15 +146,13 @@ def _refuse_nodes_of_others(facts: Sequence[CoverageFact]) -> None:
             raise BadUsage(
                 f"{fact.source.document}: is not of the cluster {name}: node {fact.name} is in {where}; write NAME=FILE"
             )
-        machine, cluster = parse_resource_id(path), parse_resource_id(fact.subject)
-        if not is_aks:
+        machine, cluster, group = parse_resource_id(path), parse_resource_id(fact.subject), groups.get(fact.subject)
+        is_known = machine.resource_group and (machine.type or "").lower().startswith("microsoft.compute/")
+        if not is_aks or not is_known:
             continue
-        if not machine.resource_group or not (machine.type or "").lower().startswith("microsoft.compute/"):
-            continue
-        group = groups.get(fact.subject or "")
         where, wanted = (machine.subscription or "").lower(), (cluster.subscription or "").lower()
         if where == wanted and group is not None:
-            where, wanted = machine.resource_group.lower(), group.group.lower()
+            where, wanted = (machine.resource_group or "").lower(), group.group.lower()
         if where != wanted:
             raise BadUsage(
                 f"{fact.source.document}: is not of the cluster {cluster.name}: node {fact.name} is in {where}, "
@@ -172,13 +168,14 @@ def _new_clusters(
 ) -> Iterable[ResourceFact]:
     """The clusters of which kubectl alone speaks."""
     names = {subject: name for name, subject in subjects.items()}
-    seen: set[str] = set(clusters)
+    first: dict[str | None, Source] = {}
     for fact in facts:
-        if isinstance(fact, KubernetesFact) and fact.subject is not None and fact.subject not in seen:
-            seen.add(fact.subject)
-            name = names.get(fact.subject, fact.subject)
-            workload = named.get(fact.subject) or Workload(kind=WorkloadKind.CLUSTER, name=name, subject=fact.subject)
-            yield ResourceFact(workload=workload, source=fact.source)
+        if isinstance(fact, KubernetesFact):
+            first.setdefault(fact.subject, fact.source)
+    for subject, source in first.items():
+        if subject is not None and subject not in clusters:
+            workload = Workload(kind=WorkloadKind.CLUSTER, name=names.get(subject, subject), subject=subject)
+            yield ResourceFact(workload=named.get(subject, workload), source=source)
 
 
 def assign_machines(facts: Sequence[CoverageFact]) -> tuple[Sequence[CoverageFact], Mapping[str, str]]:
@@ -186,40 +183,16 @@ def assign_machines(facts: Sequence[CoverageFact]) -> tuple[Sequence[CoverageFac
 
     A file without a name belongs to no machine, even where the call has but one: the document of the other one may be missing.
     """
-    names = _by_name(facts)
+    by_name = _by_name(_workloads(facts, WorkloadKind.MACHINE).values())
     found: list[CoverageFact] = []
     unassigned: dict[str, str] = {}
     for fact in facts:
-        if not isinstance(fact, SensorHealthFact):
-            found.append(fact)
-            continue
-        subject = _find_machine(fact.given, names)
-        if subject is None:
-            unassigned.setdefault(fact.source.file, _why_unassigned(fact.given))
-        found.append(replace(fact, subject=subject))
+        if isinstance(fact, SensorHealthFact):
+            subject = _find_meant(fact.given, by_name, "machines") if fact.given else None
+            if subject is None:
+                unsaid = "does not say which machine it is of; write NAME=FILE"
+                why = f"is of {fact.given}, a machine that no other document names" if fact.given else unsaid
+                unassigned.setdefault(fact.source.file, why)
+            fact = replace(fact, subject=subject)
+        found.append(fact)
     return found, unassigned
-
-
-def _find_machine(given: str | None, names: Mapping[str, Sequence[str]]) -> str | None:
-    fits = names.get(given.lower(), ()) if given else ()
-    if len(fits) > 1:
-        raise BadUsage(f"{given}: is the name of several machines; write one of their ids before =: {', '.join(fits)}")
-    return fits[0] if fits else None
-
-
-def _why_unassigned(given: str | None) -> str:
-    if given is None:
-        return "does not say which machine it is of; write NAME=FILE"
-    return f"is of {given}, a machine that no other document names"
-
-
-def _by_name(facts: Sequence[CoverageFact]) -> Mapping[str, Sequence[str]]:
-    """The machines by all names that may mean them: the id, the name, and the name after its resource group."""
-    found: dict[str, dict[str, None]] = defaultdict(dict)
-    for fact in facts:
-        if isinstance(fact, ResourceFact) and fact.workload.kind is WorkloadKind.MACHINE:
-            subject, name = fact.subject, fact.workload.name.lower()
-            group = (parse_resource_id(subject).resource_group or "").lower()
-            for text in (subject, name, f"{group}/{name}"):
-                found[text].setdefault(subject)
-    return {name: tuple(subjects) for name, subjects in found.items()}

@@ -19,6 +19,7 @@ _TOTALS = ("totalRecords", "total_records")
 _STOPS = (100, 1000)
 """After how many rows a query of Resource Graph stops unless it is told otherwise, and at the most."""
 
+_NO_TYPE = frozenset({""})
 _LONGEST_NUMBER = 16
 """Digits beyond which a number counts nothing."""
 
@@ -31,7 +32,7 @@ class ListPage:
         file: the document as it was named.
         about: what tells its list from other lists.
         rows: what tells its rows apart.
-        types: the types of its rows in lower case; none where its list is told from others by them already.
+        types: the types of its rows in lower case, where its list is not told from others by them already.
         total: how many rows the list has on all its pages; None where the page does not say it.
         has_more: whether it says that another page follows.
     """
@@ -39,9 +40,9 @@ class ListPage:
     file: str
     about: tuple[str, ...]
     rows: frozenset[str]
-    types: frozenset[str] = frozenset()
+    types: frozenset[str] = _NO_TYPE
     total: int | None = None
-    has_more: bool = False
+    has_more: bool
 
     @property
     def is_whole(self) -> bool:
@@ -61,7 +62,7 @@ def page_of_answer(file: str, path: str, body: Mapping[str, object], rows: Seque
         file=file,
         about=_about(rows) if total is None else (str(total), *_columns(rows)),
         rows=_names(rows, path),
-        types=_types(rows) if total is not None else frozenset(),
+        types=_NO_TYPE if total is None else (frozenset(map(_type, rows)) - _NO_TYPE) or _NO_TYPE,
         total=total,
         has_more=is_cut or any(_is_given(find(body, name)) for name in _MORE),
     )
@@ -69,24 +70,17 @@ def page_of_answer(file: str, path: str, body: Mapping[str, object], rows: Seque
 
 def page_of_kubernetes(file: str, path: str, listed: Mapping[str, object], given: str | None) -> ListPage:
     """The page that a list of the API of Kubernetes is."""
-    rows = find_list(listed, "items") or []
-    left = (find(listed, "metadata", name) for name in ("continue", "remainingItemCount"))
-    return ListPage(
-        file=file,
-        about=(given or "", find_text(listed, "kind") or ""),
-        rows=_names(rows, path),
-        has_more=any(map(_is_given, left)),
-    )
+    rows = _names(find_list(listed, "items") or [], path)
+    has_more = any(_is_given(find(listed, "metadata", name)) for name in ("continue", "remainingItemCount"))
+    return ListPage(file=file, about=(given or "", find_text(listed, "kind") or ""), rows=rows, has_more=has_more)
 
 
 def page_of_rows(file: str, path: str, rows: Sequence[object]) -> ListPage:
     """The page that bare rows are: `Search-AzGraph`, and `az graph query` before 2021, print neither total nor token."""
-    return ListPage(
-        file=file,
-        about=("rows", *_columns(rows)),
-        rows=_names(rows, path),
-        has_more=len(rows) in _STOPS and all(map(_is_of_resource_graph, rows)),
-    )
+    # Resource Graph alone writes types in lower case.
+    types = [find_text(row, "type") if find(row, "id") is not None else None for row in rows]
+    has_more = len(rows) in _STOPS and all(type is not None and type == type.lower() for type in types)
+    return ListPage(file=file, about=("rows", *_columns(rows)), rows=_names(rows, path), has_more=has_more)
 
 
 def cut_lists(pages: Iterable[ListPage]) -> Iterator[tuple[str, str]]:
@@ -95,18 +89,15 @@ def cut_lists(pages: Iterable[ListPage]) -> Iterator[tuple[str, str]]:
     for page in pages:
         lists[page.about].append(page)
     for of_one in lists.values():
-        if of_one[0].total is None:
-            yield from _cut_without_total(of_one)
-        else:
-            for same in _of_shared_types([page for page in _different(of_one) if not page.is_whole]):
+        if of_one[0].total is not None:
+            # Without the pages that were given twice.
+            different = {(page.rows, page.has_more): page for page in of_one if not page.is_whole}
+            for same in _of_shared_types(different.values()):
                 yield from _cut_with_total(same, of_one)
-
-
-def _cut_without_total(pages: Sequence[ListPage]) -> Iterator[tuple[str, str]]:
-    """The pages of a list that does not say how long it is: it ends with one after which none follows."""
-    if all(page.has_more for page in pages):
-        many = len(frozenset[str]().union(*(page.rows for page in pages)))
-        yield from ((page.file, f"was cut: {many:,} rows were given") for page in pages)
+        elif all(page.has_more for page in of_one):
+            # A list that does not say how long it is ends with a page after which none follows.
+            many = len(frozenset[str]().union(*(page.rows for page in of_one)))
+            yield from ((page.file, f"was cut: {many:,} rows were given") for page in of_one)
 
 
 def _cut_with_total(pages: Sequence[ListPage], given: Sequence[ListPage]) -> Iterator[tuple[str, str]]:
@@ -126,49 +117,32 @@ def _cut_with_total(pages: Sequence[ListPage], given: Sequence[ListPage]) -> Ite
     yield from ((page.file, f"was cut: {said} were given") for page in given if page.rows in repeated)
 
 
-def _different(pages: Iterable[ListPage]) -> list[ListPage]:
-    """The pages without those that were given twice."""
-    return list({(page.rows, page.has_more): page for page in pages}.values())
-
-
-def _of_shared_types(pages: Iterable[ListPage]) -> list[list[ListPage]]:
+def _of_shared_types(pages: Iterable[ListPage]) -> Iterator[list[ListPage]]:
     """The pages in groups that have types in common: a query has few types, so that its pages share one or another."""
     groups: list[tuple[frozenset[str], list[ListPage]]] = []
     for page in pages:
-        types, members = page.types or _NO_TYPE, [page]
-        apart = []
-        for known, group in groups:
-            if known & types:
-                types, members = types | known, [*group, *members]
-            else:
-                apart.append((known, group))
-        groups = [*apart, (types, members)]
-    return [members for _, members in groups]
-
-
-_NO_TYPE = frozenset({""})
+        near = [(types, group) for types, group in groups if types & page.types]
+        apart = [(types, group) for types, group in groups if not types & page.types]
+        types = page.types.union(*(types for types, _ in near))
+        groups = [*apart, (types, [*(one for _, group in near for one in group), page])]
+    yield from (group for _, group in groups)
 
 
 def _about(rows: Sequence[object]) -> tuple[str, ...]:
     """The type and the subscription of what a list without a total holds; its columns, where the rows have no type."""
     first = rows[0] if rows else None
-    id = find_text(first, "id")
-    type = find_text(first, "type") or parse_resource_id(id).type
-    return (type.lower(), (parse_resource_id(id).subscription or "").lower()) if type else _columns(rows)
+    type = _type(first)
+    return (type, (parse_resource_id(find_text(first, "id")).subscription or "").lower()) if type else _columns(rows)
+
+
+def _type(row: object) -> str:
+    """The type that a row says, else that its id says; empty where neither does."""
+    return (find_text(row, "type") or parse_resource_id(find_text(row, "id")).type or "").lower()
 
 
 def _columns(rows: Sequence[object]) -> tuple[str, ...]:
     first = rows[0] if rows else None
     return tuple(sorted(map(str, first))) if isinstance(first, Mapping) else ()
-
-
-def _types(rows: Sequence[object]) -> frozenset[str]:
-    """The types that the rows say, else those that their ids say."""
-    return frozenset(_item_type(row).lower() for row in rows) - _NO_TYPE
-
-
-def _item_type(row: object) -> str:
-    return find_text(row, "type") or parse_resource_id(find_text(row, "id")).type or ""
 
 
 def _names(rows: Sequence[object], path: str) -> frozenset[str]:
@@ -179,12 +153,6 @@ def _names(rows: Sequence[object], path: str) -> frozenset[str]:
 def _is_given(value: object) -> bool:
     """Return whether the value is not empty."""
     return value not in (None, "", 0, "0") and str(value).strip() != ""
-
-
-def _is_of_resource_graph(row: object) -> bool:
-    """Whether a row is one of Resource Graph, which alone writes types in lower case."""
-    type = find_text(row, "type")
-    return type is not None and type == type.lower() and find(row, "id") is not None
 
 
 def _number(text: str | None) -> int | None:

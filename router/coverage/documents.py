@@ -11,6 +11,7 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from router.coverage.cut_lists import ListPage, page_of_answer, page_of_kubernetes, page_of_rows
 from router.coverage.fields import find, find_list, find_text, find_truth
@@ -143,9 +144,8 @@ def _asked_otherwise(value: object) -> str | None:
     first = value[0] if isinstance(value, list) and value else value
     if find_list(first, "data", "columns") is not None:
         return "is a table of Resource Graph; ask with `az graph query -q QUERY --first 1000 -o json`"
-    if any(isinstance(find(first, name), Mapping | list) for name in ("request", "response", "responses")) or (
-        find_text(first, "uri") and find_text(first, "method")
-    ):
+    recorded = any(isinstance(find(first, name), Mapping | list) for name in ("request", "response", "responses"))
+    if recorded or (find_text(first, "uri") and find_text(first, "method")):
         return "is a recording or a batch of requests; ask for each answer with `az rest --method get --url URL`"
     return None
 
@@ -187,8 +187,7 @@ def rows_in(body: Mapping[str, object]) -> tuple[str, list[object]] | None:
     return next(((name, rows) for name in ("value", "data") if (rows := find_list(body, name)) is not None), None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Position:
+class _Position(NamedTuple):
     """Where in a document something stands: `path` is empty at its top."""
 
     file: str
@@ -203,9 +202,6 @@ class _Position:
     def part(self, name: str) -> str:
         return f"{self.path}.{name}" if self.path else name
 
-    def item(self, body: Mapping[str, object], *, is_whole: bool) -> Item:
-        return Item(body=body, document=self.document, given=self.given, is_whole=is_whole)
-
 
 def _parts(value: object, at: _Position, depth: int) -> Iterator[Item | Refusal | ListPage | str]:
     """The objects, errors, pages, and kinds of empty lists in a value."""
@@ -219,7 +215,7 @@ def _parts(value: object, at: _Position, depth: int) -> Iterator[Item | Refusal 
         return
     elif (kind := kubernetes_kind(value)) is not None:
         if not kind.endswith("List") or not _has_items(value):
-            yield at.item(value, is_whole=at.is_whole)
+            yield _item(value, at)
             return
         page = page_of_kubernetes(at.file, at.path, value, at.given)
         yield page
@@ -234,10 +230,14 @@ def _parts(value: object, at: _Position, depth: int) -> Iterator[Item | Refusal 
         if not listed and find_text(value, "id"):
             # It says what there is none of: that is an answer, too.
             rest = {key: one for key, one in value.items() if key.lower() != name}
-            yield at.item(rest, is_whole=page.is_whole)
+            yield _item(rest, at._replace(is_whole=page.is_whole))
         yield from _listed(listed, at, at.part(name), page, "", depth)
     else:
-        yield at.item(value, is_whole=at.is_whole)
+        yield _item(value, at)
+
+
+def _item(body: Mapping[str, object], at: _Position) -> Item:
+    return Item(body=body, document=at.document, given=at.given, is_whole=at.is_whole)
 
 
 def _listed(
@@ -246,16 +246,13 @@ def _listed(
     if not listed:
         yield kind
     for number, one in enumerate(listed):
-        at_one = _Position(at.file, at.given, f"{path}[{number}]", page.is_whole)
-        yield from _parts(one, at_one, depth - 1)
+        yield from _parts(one, at._replace(path=f"{path}[{number}]", is_whole=page.is_whole), depth - 1)
 
 
 def _has_items(body: Mapping[str, object]) -> bool:
     """Whether an object is a list: the API writes `items: null` for an empty one, and a list has no name of its own."""
-    items = find(body, "items")
-    if find_text(body, "metadata", "name") is not None:
-        return False
-    return isinstance(items, list) or (items is None and any(name.lower() == "items" for name in body))
+    items, has_key = find(body, "items"), any(name.lower() == "items" for name in body)
+    return has_key and find_text(body, "metadata", "name") is None and (items is None or isinstance(items, list))
 
 
 def _with_kind(one: object, kind: str, listed: Mapping[str, object]) -> object:

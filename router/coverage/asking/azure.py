@@ -159,16 +159,12 @@ def asked_subscriptions(given: Iterable[str], manifest: CoverageManifest) -> tup
     """
     if ids := tuple(dict.fromkeys(given)):
         return ids, True
-    found = {text: find_subscription_id(text) for text in _named_in(manifest)}
-    ids = tuple(dict.fromkeys(id for id in found.values() if id is not None))
-    return ids, bool(ids) and None not in found.values()
-
-
-def _named_in(manifest: CoverageManifest) -> Iterator[str]:
-    for entry in manifest.expectations:
-        if entry.selects.kinds == {WorkloadKind.SUBSCRIPTION}:
-            yield from (name for name in entry.selects.names if name != EVERY_NAME)
-        yield from (name for name in entry.selects.subscriptions if name != EVERY_NAME)
+    selectors = [entry.selects for entry in manifest.expectations]
+    named = [name for one in selectors if one.kinds == {WorkloadKind.SUBSCRIPTION} for name in one.names]
+    named += [name for one in selectors for name in one.subscriptions]
+    found = [find_subscription_id(name) for name in named if name != EVERY_NAME]
+    ids = tuple(dict.fromkeys(id for id in found if id is not None))
+    return ids, bool(ids) and None not in found
 
 
 def seen_subscriptions(documents: Iterable[CoverageDocument]) -> Mapping[str, bool]:
@@ -200,14 +196,9 @@ def _plan_facts(documents: Iterable[CoverageDocument]) -> Iterator[CoverageFact]
 
 def _subscriptions_to_ask(facts: Facts, subscriptions: Iterable[str], now: datetime) -> list[str]:
     """The subscriptions whose plans are not known, or not whether some resource differs from them."""
-    unknown = {
-        plan.case.subscription.lower() for plan, remedy in _unknown(facts, now) if remedy == plan.ask_subscription
-    }
-
-    def has_whole_list(subscription: str) -> bool:
-        return any(one.source.is_whole for one in facts.about(PlanFact, subscription_subject(subscription)))
-
-    return [one for one in subscriptions if one in unknown or not has_whole_list(one)]
+    unknown = {plan.case.subscription for plan, remedy in _unknown(facts, now) if remedy == plan.ask_subscription}
+    listed = {one.subject for one in facts.every(PlanFact) if one.source.is_whole}
+    return [one for one in subscriptions if one in unknown or subscription_subject(one) not in listed]
 
 
 def _resources_to_ask(facts: Facts, now: datetime) -> list[tuple[str, str]]:

@@ -6,7 +6,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from importlib.resources import files
-from typing import Any
+from typing import Any, NamedTuple
 
 from router.domain.coverage import WorkloadKind
 
@@ -16,13 +16,12 @@ def read_toml(table: str) -> dict[str, Any]:
     return tomllib.loads(files("router.coverage").joinpath(table).read_text(encoding="utf-8"))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DefenderSubPlan:
+class DefenderSubPlan(NamedTuple):
     """One of the forms in which a plan is sold, what it leaves out of the plan, and whether it can still be enabled."""
 
     name: str
-    leaves_out: tuple[str, ...] = ()
-    is_offered: bool = True
+    leaves_out: tuple[str, ...]
+    is_offered: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,13 +52,13 @@ class DefenderPlan:
         return name.lower() in (one.lower() for one in self.extensions)
 
 
-def _plan(row: Mapping[str, Any]) -> DefenderPlan:
-    return DefenderPlan(
+_ROWS = read_toml("plans.toml")["plan"]
+
+PLANS: Mapping[str, DefenderPlan] = {
+    row["name"].lower(): DefenderPlan(
         name=row["name"],
         sub_plans=tuple(
-            DefenderSubPlan(
-                name=one["name"], leaves_out=tuple(one.get("leaves_out", ())), is_offered=one.get("is_offered", True)
-            )
+            DefenderSubPlan(one["name"], tuple(one.get("leaves_out", ())), one.get("is_offered", True))
             for one in row.get("sub_plans", ())
         ),
         extensions=tuple(row.get("extensions", ())),
@@ -67,27 +66,23 @@ def _plan(row: Mapping[str, Any]) -> DefenderPlan:
         is_posture=row.get("is_posture", False),
         protects=frozenset(row.get("types", ())),
     )
-
-
-_ROWS = read_toml("plans.toml")["plan"]
-
-PLANS: Mapping[str, DefenderPlan] = {row["name"].lower(): _plan(row) for row in _ROWS}
+    for row in _ROWS
+}
 """Each plan, by its name in lower case."""
 
 PROTECTING_PLANS = tuple(one for one in PLANS.values() if not one.is_posture and one.successor is None)
 """The plans that protect workloads and can be enabled today."""
 
-
-def _by_kind(*, is_deprecated: bool) -> Mapping[WorkloadKind, DefenderPlan]:
-    rows = (row for row in _ROWS if ("successor" in row) is is_deprecated)
-    return {WorkloadKind(kind): PLANS[row["name"].lower()] for row in rows for kind in row.get("kinds", ())}
-
-
-PLAN_OF_KIND = _by_kind(is_deprecated=False)
-"""Which plan protects a kind of workload."""
-
-OLD_PLAN_OF_KIND = _by_kind(is_deprecated=True)
-"""Which deprecated plan protects a kind of workload, where it was on before it was deprecated."""
+PLAN_OF_KIND, OLD_PLAN_OF_KIND = (
+    {
+        WorkloadKind(kind): PLANS[row["name"].lower()]
+        for row in _ROWS
+        if ("successor" in row) is is_deprecated
+        for kind in row.get("kinds", ())
+    }
+    for is_deprecated in (False, True)
+)
+"""Which plan protects a kind of workload, and which deprecated one, where it was on before it was deprecated."""
 
 
 def plan_named(name: str) -> DefenderPlan:
