@@ -15,7 +15,6 @@ from router.coverage.expected.manifest import (
     Expectation,
     NamedWorkloads,
     SelectorIndex,
-    SelectorsAbove,
     named_workload,
 )
 from router.coverage.facts import CoverageCase, Facts, ResourceFact
@@ -154,7 +153,7 @@ class _AbsentWorkload(NamedTuple):
 
 def _absent_workloads(manifest: CoverageManifest, there: NamedWorkloads) -> Mapping[Workload, _AbsentWorkload]:
     """The workloads that entries name one by one and no document names, or no document by that name alone."""
-    above = SelectorsAbove()
+    above = SelectorIndex()
     found: dict[Workload, _AbsentWorkload] = {}
     for entry in manifest.expectations:
         if (kind := _only_kind(entry)) is not None:
@@ -164,7 +163,7 @@ def _absent_workloads(manifest: CoverageManifest, there: NamedWorkloads) -> Mapp
                 if doubt != "" and not above.find_covering([kind], [name], selects.subscriptions):
                     absent = _AbsentWorkload(entry, doubt or "no document names it")
                     found.setdefault(named_workload(kind, name, selects.subscription), absent)
-        above.add(entry.number, entry.selects)
+        above.add(entry.selects)
     return found
 
 

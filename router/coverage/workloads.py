@@ -86,10 +86,8 @@ def named_resource(item: Item, id: str, kind: WorkloadKind) -> ResourceFact:
 
 def subscription_fact(subscription: str, source: Source, name: str | None = None) -> ResourceFact:
     """A subscription that an object is, or is in; without a name it is called by its id."""
-    subject = subscription_subject(subscription)
-    return ResourceFact(
-        workload=_workload(WorkloadKind.SUBSCRIPTION, name or subscription.lower(), subject), source=source
-    )
+    id = subscription_subject(subscription)
+    return ResourceFact(workload=_workload(WorkloadKind.SUBSCRIPTION, name or subscription.lower(), id), source=source)
 
 
 def scope_fact(item: Item, scope: str) -> Iterator[ResourceFact]:
@@ -113,14 +111,8 @@ def find_scope(id: str | None, child: str) -> tuple[str, str] | None:
 
 
 def _workload(kind: WorkloadKind, name: str, id: str) -> Workload:
-    subscription = parse_resource_id(id).subscription
-    return Workload(
-        kind=kind,
-        name=name,
-        id=id,
-        subscription=subscription.lower() if subscription else None,
-        subject=id.lower(),
-    )
+    subscription = (parse_resource_id(id).subscription or "").lower() or None
+    return Workload(kind=kind, name=name, id=id, subscription=subscription, subject=id.lower())
 
 
 def _tags(item: Item) -> dict[str, str] | None:

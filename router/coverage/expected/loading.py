@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from itertools import count
 from pathlib import Path
 
-from router.coverage.expected.form import CoverageForm, ExceptionForm, ExpectationForm, ExportForm
+from router.coverage.expected.form import CoverageForm, ExpectationForm
 from router.coverage.expected.manifest import FILE, NO_MANIFEST, CoverageManifest, Excuse, Expectation, ExpectedExport
 from router.coverage.expected.problems import find_doubts, find_kind_hint, find_overlaps, known_extensions
 from router.coverage.plans.table import PLANS
@@ -70,15 +69,29 @@ def _read(folder: Folder, now: datetime) -> CoverageManifest | None:
 
 def build_manifest(form: CoverageForm) -> CoverageManifest:
     """Return the manifest of a form without a problem."""
-    within = timedelta_for(form.heard_within)
+    within, export = timedelta_for(form.heard_within), form.export
     if form.expect is None:
         expectations = tuple(replace(one, heard_within=within) for one in NO_MANIFEST.expectations)
     else:
         expectations = tuple(_expectation(entry, within, number) for number, entry in enumerate(form.expect, 1))
     return CoverageManifest(
         expectations=expectations,
-        excuses=tuple(map(_excuse, form.exceptions, count(1))),
-        export=_export(form.export) if form.export is not None else None,
+        excuses=tuple(
+            Excuse(
+                selects=one.selector,
+                rungs=frozenset(one.rungs or ()),
+                exception=CoverageException(owner=one.owner.strip(), reason=one.reason.strip(), ends=one.ends),
+                number=number,
+            )
+            for number, one in enumerate(form.exceptions, 1)
+        ),
+        export=ExpectedExport(
+            alerts=export.alerts,
+            posture=export.posture,
+            severities=frozenset(SEVERITIES[name] for name in export.severities),
+        )
+        if export is not None
+        else None,
         expects_posture=form.posture,
         is_given=True,
     )
@@ -94,19 +107,4 @@ def _expectation(form: ExpectationForm, within: timedelta, number: int) -> Expec
         extensions=frozenset(spelled.get(name.lower(), name) for name in form.extensions or ()),
         heard_within=timedelta_for(form.heard_within) if form.heard_within is not None else within,
         number=number,
-    )
-
-
-def _excuse(form: ExceptionForm, number: int) -> Excuse:
-    return Excuse(
-        selects=form.selector,
-        rungs=frozenset(form.rungs or ()),
-        exception=CoverageException(owner=form.owner.strip(), reason=form.reason.strip(), ends=form.ends),
-        number=number,
-    )
-
-
-def _export(form: ExportForm) -> ExpectedExport:
-    return ExpectedExport(
-        alerts=form.alerts, posture=form.posture, severities=frozenset(SEVERITIES[name] for name in form.severities)
     )

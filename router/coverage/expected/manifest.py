@@ -158,30 +158,52 @@ NO_MANIFEST = CoverageManifest()
 
 
 class SelectorIndex:
-    """Finds the selectors that fit a workload without asking each of thousands that name one workload."""
+    """Selectors from the top down, which finds those that fit without asking each of thousands that name one workload."""
 
-    def __init__(self, selectors: Iterable[WorkloadSelector]) -> None:
+    def __init__(self, selectors: Iterable[WorkloadSelector] = ()) -> None:
         # By a name and a subscription; None stands for globs, which are asked one by one.
         self._by_name: dict[tuple[str | None, str | None], list[tuple[int, WorkloadSelector]]] = {}
-        for position, selector in enumerate(selectors):
-            names = {*map(str.lower, selector.named), *([None] if selector.globs else [])}
-            has_globs = any(map(is_glob, selector.subscriptions))
-            for key in product(names, [None] if has_globs else {*map(str.lower, selector.subscriptions)}):
-                self._by_name.setdefault(key, []).append((position, selector))
+        self._size = 0
+        for selector in selectors:
+            self.add(selector)
+
+    def add(self, selector: WorkloadSelector) -> None:
+        """Add the next one."""
+        names = {*map(str.lower, selector.named), *([None] if selector.globs else [])}
+        has_globs = any(map(is_glob, selector.subscriptions))
+        for key in product(names, [None] if has_globs else {*map(str.lower, selector.subscriptions)}):
+            self._by_name.setdefault(key, []).append((self._size, selector))
+        self._size += 1
 
     def positions(self, workload: Workload) -> list[int]:
         """Return the positions of those that fit, in order."""
-        subscriptions = (None, (workload.subscription or "").lower())
         found: set[int] = set()
-        for name, subscription in product({*map(str.lower, workload.names)}, subscriptions):
-            for position, selector in self._by_name.get((name, subscription), ()):
-                if selector.fits_without_name(workload):
-                    found.add(position)
-        for subscription in subscriptions:
-            for position, selector in self._by_name.get((None, subscription), ()):
+        for key in product((*map(str.lower, workload.names), None), (None, (workload.subscription or "").lower())):
+            for position, selector in self._by_name.get(key, ()):
                 if position not in found and selector.fits_without_name(workload):
-                    found |= {position} if any(is_called(workload, glob) for glob in selector.globs) else set()
+                    is_one = key[0] is not None or any(is_called(workload, glob) for glob in selector.globs)
+                    found |= {position} if is_one else set()
         return sorted(found)
+
+    def find_covering(
+        self, kinds: Iterable[WorkloadKind], names: Iterable[str], subscriptions: Iterable[str]
+    ) -> frozenset[int]:
+        """Return the positions of those that together fit all that globs of names and subscriptions fit; else none."""
+        found: set[int] = set()
+        for kind, name, subscription in product(kinds, names, subscriptions):
+            keys = product((None, name.lower()), (None, subscription.lower()))
+            some = (
+                position
+                for key in keys
+                for position, above in self._by_name.get(key, ())
+                if (not above.kinds or kind in above.kinds)
+                and any(covers_glob(glob, subscription) for glob in above.subscriptions)
+                and any(covers_glob(glob, name) for glob in above.names)
+            )
+            if (first := next(some, None)) is None:
+                return frozenset()
+            found.add(first)
+        return frozenset(found)
 
 
 class NamedWorkloads:
@@ -200,7 +222,9 @@ class NamedWorkloads:
                 self._by_name.setdefault(key, {})[one.key] = one
         self._keys = {one.key for one in self._all}
         self._subscriptions = {one.subscription for one in self._all if one.subscription}
-        self._elsewhere = {place for one in self._all if not one.subscription and (place := _find_account(one))}
+        # The accounts and projects of clusters of other clouds.
+        elsewhere = [location_named(one.id or one.subject) for one in self._all if not one.subscription]
+        self._elsewhere = {place for one in elsewhere if (place := one.account or next(iter(one.projects), ""))}
 
     def has(self, selector: WorkloadSelector, name: str) -> bool:
         """Return whether one of them is meant by a name of a selector, which may be a glob."""
@@ -215,7 +239,7 @@ class NamedWorkloads:
         some = [one for one in self._by_name.get((lowered, only), {}).values() if selector.fits_without_name(one)]
         some = [one for one in some if kind is None or one.kind is kind]
         own = [one for one in some if lowered in map(str.lower, one.ids)]
-        return own if own or _is_id(name) else some
+        return own if own or name.startswith("/") or is_guid(name) else some
 
     def find_doubt(self, selector: WorkloadSelector, name: str, kind: WorkloadKind) -> str | None:
         """Return why it is not known which one a name means, and what to write; empty if one is meant, None for none."""
@@ -250,51 +274,3 @@ class NamedWorkloads:
 
 _CONNECTED = (WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT)
 """The kinds of which a connector of any subscription may claim to be the one."""
-
-
-def _find_account(workload: Workload) -> str:
-    """Return the account or project of a cluster of another cloud; empty if it is not known."""
-    location = location_named(workload.id or workload.subject)
-    return location.account or next(iter(location.projects), "")
-
-
-def _is_id(name: str) -> bool:
-    return name.startswith("/") or is_guid(name)
-
-
-class SelectorsAbove:
-    """Selectors from the top down, which tells whether they leave anything to those that come after them."""
-
-    def __init__(self) -> None:
-        self._named: dict[str, list[tuple[int, WorkloadSelector]]] = {}
-        self._with_globs: list[tuple[int, WorkloadSelector]] = []
-
-    def add(self, position: int, selector: WorkloadSelector) -> None:
-        """Add the next one."""
-        for name in selector.named:
-            self._named.setdefault(name.lower(), []).append((position, selector))
-        if selector.globs:
-            self._with_globs.append((position, selector))
-
-    def find_covering(
-        self, kinds: Iterable[WorkloadKind], names: Iterable[str], subscriptions: Iterable[str]
-    ) -> frozenset[int]:
-        """Return the positions of those that together fit all that globs of names and subscriptions fit; else none."""
-        found: set[int] = set()
-        for kind, name, subscription in product(kinds, names, subscriptions):
-            named = () if is_glob(name) else self._named.get(name.lower(), ())
-            for position, above in (*self._with_globs, *named):
-                if _covers(above, kind, name, subscription):
-                    found.add(position)
-                    break
-            else:
-                return frozenset()
-        return frozenset(found)
-
-
-def _covers(above: WorkloadSelector, kind: WorkloadKind, name: str, subscription: str) -> bool:
-    return (
-        (not above.kinds or kind in above.kinds)
-        and any(covers_glob(glob, subscription) for glob in above.subscriptions)
-        and any(covers_glob(glob, name) for glob in above.names)
-    )

@@ -17,7 +17,7 @@ from router.coverage.expected.manifest import (
     CoverageManifest,
     Excuse,
     Expectation,
-    SelectorsAbove,
+    SelectorIndex,
     WorkloadSelector,
 )
 from router.coverage.judges import judged_rungs
@@ -111,7 +111,15 @@ def find_doubts(form: CoverageForm, now: datetime) -> Iterator[Doubt]:
     for number, exception in enumerate(form.exceptions):
         at = ("exceptions", number)
         yield from _selector_doubts(exception, at)
-        yield from _end_doubts(exception.ends, now, (*at, "ends"))
+        if exception.ends - now > LONGEST:
+            latest = timestamp(now + LONGEST)
+            message = f"is too far away: somebody looks at an exception again once a year; give at most {latest}"
+            yield Doubt((*at, "ends"), message, "end-too-far")
+        elif exception.ends <= now:
+            message = (
+                f"has passed; the exception excuses nothing since {timestamp(exception.ends)}. Renew it, or remove it"
+            )
+            yield Doubt((*at, "ends"), message, "ended", "warning")
 
 
 def known_extensions(entry: ExpectationForm) -> list[str]:
@@ -175,23 +183,17 @@ def _plan_doubts(entry: ExpectationForm, at: KeyPath) -> Iterator[Doubt]:
             others = f"; {plan_names(plans)} {'does' if len(plans) == 1 else 'do'}" if plans else ""
             of = " or ".join(dict.fromkeys(entry.kind or ()))
             yield Doubt(path, f"protects nothing of kind {of}{others}", "plan-in-vain")
-        elif sub_plan.lower() != ANY:
-            yield from _sub_plan_doubts(plan, sub_plan, path)
+        elif sub_plan.lower() != ANY and (found := plan.find_sub_plan(sub_plan)) is None:
+            offered = ", ".join(one.name for one in plan.sub_plans if one.is_offered)
+            known_to = (
+                f"no sub-plan of that name: write {offered} or {ANY}" if offered else f"no sub-plans; write {ANY}"
+            )
+            yield Doubt(path, f"has {known_to}", "unknown-sub-plan")
+        elif sub_plan.lower() != ANY and found is not None and not found.is_offered:
+            newer = plan.sub_plans[0].name
+            message = f"{found.name} can no longer be enabled, since {newer} took its stead; expect that one, or {ANY}"
+            yield Doubt(path, message, "replaced-plan")
         seen.add(name.lower())
-
-
-def _sub_plan_doubts(plan: DefenderPlan, written: str, path: KeyPath) -> Iterator[Doubt]:
-    found = plan.find_sub_plan(written)
-    if found is None:
-        offered = ", ".join(one.name for one in plan.sub_plans if one.is_offered)
-        remedy = (
-            f"has no sub-plan of that name: write {offered} or {ANY}" if offered else f"has no sub-plans; write {ANY}"
-        )
-        yield Doubt(path, remedy, "unknown-sub-plan")
-    elif not found.is_offered:
-        successor = plan.sub_plans[0].name
-        message = f"{found.name} can no longer be enabled, since {successor} took its stead; expect that one, or {ANY}"
-        yield Doubt(path, message, "replaced-plan")
 
 
 def _silence_doubts(written: str, at: KeyPath) -> Iterator[Doubt]:
@@ -204,50 +206,32 @@ def _silence_doubts(written: str, at: KeyPath) -> Iterator[Doubt]:
         yield Doubt(path, message, "short-silence", "warning")
 
 
-def _end_doubts(ends: datetime, now: datetime, path: KeyPath) -> Iterator[Doubt]:
-    if ends - now > LONGEST:
-        latest = timestamp(now + LONGEST)
-        message = f"is too far away: somebody looks at an exception again once a year; give at most {latest}"
-        yield Doubt(path, message, "end-too-far")
-    elif ends <= now:
-        message = f"has passed; the exception excuses nothing since {timestamp(ends)}. Renew it, or remove it"
-        yield Doubt(path, message, "ended", "warning")
-
-
 def find_overlaps(manifest: CoverageManifest) -> Iterator[Doubt]:
     """Yield a warning for each entry that those above it cover, and for each exception that no entry needs."""
-    above = SelectorsAbove()
+    above = SelectorIndex()
     for entry in manifest.expectations:
         selects = entry.selects
         if by := above.find_covering(_kinds(selects), selects.names, selects.subscriptions):
-            numbers = " and ".join(f"expect[{number - 1}]" for number in sorted(by))
+            numbers = " and ".join(f"expect[{position}]" for position in sorted(by))
             fits = "fits" if len(by) == 1 else "fit"
             message = f"is never reached: {numbers} above {fits} all that it fits; move it up, or remove it"
             yield Doubt(("expect", entry.number - 1), message, "covered-entry", "warning")
-        above.add(entry.number, selects)
-    expectations = _ExpectationsByName(manifest.expectations)
+        above.add(selects)
+    # Thousands of entries may name one workload each.
+    with_globs = [entry for entry in manifest.expectations if entry.selects.globs]
+    by_text: dict[str, list[Expectation]] = defaultdict(list)
+    for entry in manifest.expectations:
+        for text in {text for name in entry.selects.named for text in _texts(name)}:
+            by_text[text].append(entry)
     for excuse in manifest.excuses:
-        if not any(_is_needed(excuse, entry) for entry in expectations.candidates(excuse.selects.names)):
+        near = [
+            *with_globs,
+            *(entry for name in excuse.selects.names for text in _texts(name) for entry in by_text[text]),
+        ]
+        candidates = manifest.expectations if excuse.selects.globs else near
+        if not any(_is_needed(excuse, entry) for entry in candidates):
             message = "excuses nothing: no entry expects such a workload on such a rung"
             yield Doubt(("exceptions", excuse.number - 1), message, "exception-in-vain", "warning")
-
-
-class _ExpectationsByName:
-    """Expectations by the names that they give without a wildcard: thousands may name one workload each."""
-
-    def __init__(self, expectations: Iterable[Expectation]) -> None:
-        self._all = tuple(expectations)
-        self._with_globs = [entry for entry in self._all if entry.selects.globs]
-        self._named: dict[str, list[Expectation]] = defaultdict(list)
-        for entry in self._all:
-            for text in {text for name in entry.selects.named for text in _texts(name)}:
-                self._named[text].append(entry)
-
-    def candidates(self, names: Collection[str]) -> Iterable[Expectation]:
-        """Return those that may expect a workload of these names."""
-        if any(map(is_glob, names)):
-            return self._all
-        return [*self._with_globs, *(entry for name in names for text in _texts(name) for entry in self._named[text])]
 
 
 def _is_needed(excuse: Excuse, entry: Expectation) -> bool:

@@ -83,7 +83,11 @@ class _Judge:
         self._until, self._now = watch.taken, now
         self._expected, self._known_by_now = sources.by_id, sources.known_by_now
         self._excuses = SilenceExcuses(manifest, self._expected.values())
-        self._known = {**{id: _unheard(one) for id, one in self._expected.items()}, **known}
+        unheard = {
+            id: KnownSource(heard=LastHeard(source=one.source, subscription=one.subscription))
+            for id, one in self._expected.items()
+        }
+        self._known = {**unheard, **known}
         self._heard = {id: one.heard.possible_at(now) for id, one in self._known.items()}
         # The silence of a source that was never heard of counts from when it was first expected.
         self._begins: dict[str, datetime] = {}
@@ -180,10 +184,6 @@ class _Judge:
             name=one.name,
             subscription=one.heard.subscription,
         )
-
-
-def _unheard(one: ExpectedSource) -> KnownSource:
-    return KnownSource(heard=LastHeard(source=one.source, subscription=one.subscription))
 
 
 def _find_speaker(one: ExpectedSource) -> str | None:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from router.coverage.facts import CoverageCase, subscription_subject
 from router.coverage.judges.connectors import judge_plan_of_cloud_cluster
 from router.coverage.kubernetes.commands import ask_for_cluster
-from router.coverage.plans.answers import PlanAnswers, answers_about, joined
+from router.coverage.plans.answers import WORST_FIRST, PlanAnswers, answers_about, joined
 from router.coverage.plans.at_resource import on_part, resource_plan
 from router.coverage.plans.details import (
     extension_parts,
@@ -39,7 +39,6 @@ _STORAGE_PURPOSES: Mapping[str, str] = {
     "OnUploadMalwareScanning": "nobody scans what is uploaded",
     "SensitiveDataDiscovery": "no alert says that the data was sensitive",
 }
-_WORST_FIRST = (CoverageState.GAP, CoverageState.UNKNOWN, CoverageState.COVERED)
 
 
 def judge_plan(case: CoverageCase) -> Verdict | None:
@@ -72,12 +71,9 @@ def judge_storage_extensions(case: CoverageCase) -> Verdict | None:
     https://learn.microsoft.com/azure/defender-for-cloud/defender-for-storage-introduction
     """
     expected = {name.lower() for name in case.expectation.extensions}
-    verdicts = [
-        extension_verdict(case, extension, purpose)
-        for extension, purpose in _STORAGE_PURPOSES.items()
-        if extension.lower() in expected
-    ]
-    return min(verdicts, key=lambda one: _WORST_FIRST.index(one.state), default=None)
+    wanted = [(name, purpose) for name, purpose in _STORAGE_PURPOSES.items() if name.lower() in expected]
+    verdicts = (extension_verdict(case, name, purpose) for name, purpose in wanted)
+    return min(verdicts, key=lambda one: WORST_FIRST.index(one.state), default=None)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -185,11 +181,10 @@ def _are(plans: Sequence[_WantedPlan]) -> str:
 
 def _sub_plan_parts(on: Sequence[_WantedPlan], subscription: str) -> Iterator[Verdict]:
     for one in on:
-        if one.sub_plan is None or not one.answers.is_on:
-            continue
-        remedy = enable_plan(one.plan, subscription, one.sub_plan, one.answers.extensions_on)
-        evidence, ask = tuple(one.answers.evidence()), ask_plans(subscription)
-        yield judge_sub_plan(one.plan, one.answers.sub_plans, one.sub_plan, evidence, remedy, ask)
+        if one.sub_plan is not None and one.answers.is_on:
+            remedy = enable_plan(one.plan, subscription, one.sub_plan, one.answers.extensions_on)
+            evidence, ask = tuple(one.answers.evidence()), ask_plans(subscription)
+            yield judge_sub_plan(one.plan, one.answers.sub_plans, one.sub_plan, evidence, remedy, ask)
 
 
 def _extension_parts(case: CoverageCase, on: Sequence[_WantedPlan], subscription: str) -> Iterator[Verdict]:
@@ -212,13 +207,11 @@ def _extension_parts(case: CoverageCase, on: Sequence[_WantedPlan], subscription
 
 def _posture_part(case: CoverageCase) -> Iterator[Verdict]:
     """Whether foundational CSPM is known to be on, where the manifest expects that."""
-    if not case.manifest.expects_posture:
-        return
     subscription = case.workload.subscription or ""
     posture = posture_for(case, subscription)
-    if posture.is_known_on:
+    if case.manifest.expects_posture and posture.is_known_on:
         yield covered(f"of posture, {posture.reason}", *posture.evidence)
-    else:
+    elif case.manifest.expects_posture:
         yield unknown(f"foundational CSPM is {posture.reason}", *posture.evidence, remedy=ask_plans(subscription))
 
 

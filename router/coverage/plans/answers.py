@@ -21,7 +21,7 @@ _COVERAGES = {"notcovered": "NotCovered", "partiallycovered": "PartiallyCovered"
 _NO_HOLES = ("mdedesignatedsubscription",)
 """Extensions that leave nothing unprotected when they are off, as they are at first."""
 
-_WORST_FIRST = (CoverageState.GAP, CoverageState.UNKNOWN, CoverageState.COVERED)
+WORST_FIRST = (CoverageState.GAP, CoverageState.UNKNOWN, CoverageState.COVERED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,7 +139,7 @@ def answers_about(facts: Facts, subject: str | None, plan: DefenderPlan) -> Plan
 
 def joined(parts: Sequence[Verdict]) -> Verdict:
     """The verdict on the whole: it is covered where every part is, and a gap where one is; it needs at least one part."""
-    state = next(one for one in _WORST_FIRST if any(part.state is one for part in parts))
+    state = next(one for one in WORST_FIRST if any(part.state is one for part in parts))
     worst = [part for part in parts if part.state is state]
     # A gap does not hide what is not known besides.
     others = [part.reason for part in parts if part.state is CoverageState.UNKNOWN and part.state is not state]

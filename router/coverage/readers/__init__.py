@@ -17,8 +17,7 @@ type Reader = Callable[[Item], Iterator[CoverageFact]]
 
 def _read_resource(item: Item) -> Iterator[CoverageFact]:
     """A resource that Defender watches from its own side, so that its document says no more than that it exists."""
-    if (fact := resource_fact(item, RESOURCE_KINDS[item.type])) is not None:
-        yield fact
+    yield from filter(None, [resource_fact(item, RESOURCE_KINDS[item.type])])
 
 
 _BY_TYPE: Mapping[str, Reader] = {

@@ -192,15 +192,16 @@ def absent_extensions(items: Iterable[Item]) -> Iterator[AbsentExtensionsFact]:
 def _joined(item: Item, machine: str) -> CoverageFact:
     """What our own query says: the columns of the extension of Defender for Endpoint are empty where a machine has none."""
     name, state = find_text(item.body, "name1"), find_text(item.body, "properties1", "provisioningState")
+    type, source = find_text(item.body, "properties1", "type"), item_source(item)
     if name is None and state is None:
-        return AbsentExtensionsFact(subject=machine, lacks_endpoint=True, lacks_sql=False, source=item_source(item))
+        return AbsentExtensionsFact(subject=machine, lacks_endpoint=True, lacks_sql=False, source=source)
     return ExtensionFact(
         subject=machine,
         name=name or "",
-        type=(find_text(item.body, "properties1", "type") or "").lower() or None,
+        type=type.lower() if type else None,
         state=_state(state),
         field="properties1.provisioningState",
-        source=item_source(item),
+        source=source,
     )
 
 

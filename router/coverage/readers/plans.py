@@ -115,14 +115,13 @@ def read_pricing(item: Item) -> Iterator[CoverageFact]:
 
 
 def _failure(extension: Mapping[str, object]) -> str | None:
-    if (find_text(extension, "operationStatus", "code") or "").lower() != "failed":
-        return None
-    return find_text(extension, "operationStatus", "message") or "no reason is given"
+    status = find(extension, "operationStatus")
+    is_failed = (find_text(status, "code") or "").lower() == "failed"
+    return (find_text(status, "message") or "no reason is given") if is_failed else None
 
 
 def _exclusions(extension: Mapping[str, object]) -> tuple[str, ...]:
-    more = _parsed(find(extension, "additionalExtensionProperties"))
-    tags = objects_at(_parsed(find(more, "ExclusionTags")))
+    tags = objects_at(_parsed(find(_parsed(find(extension, "additionalExtensionProperties")), "ExclusionTags")))
     return tuple(f"{key}={find_text(one, 'value') or ''}" for one in tags if (key := find_text(one, "key")))
 
 

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from typing import NamedTuple
 
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, item_source, subscription_subject
@@ -32,8 +33,7 @@ class ResourceTypesFact(CoverageFact):
     types: frozenset[str]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportRule:
+class ExportRule(NamedTuple):
     """One condition on what is exported: `type` and `operator` are in lower case, and empty where they are not said."""
 
     property: str
@@ -42,8 +42,7 @@ class ExportRule:
     value: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExportSource:
+class ExportSource(NamedTuple):
     """What an automation is about: an event such as `alerts`, and alternative sets of rules; none where everything is sent."""
 
     event: str
@@ -123,10 +122,8 @@ def _subscription_id(item: Item) -> str | None:
         return found[1]
     # `az account list` has the bare id. A tenant without subscriptions is listed as one, under the tenant's id.
     tenant, id = find_text(item.body, "tenantId"), find_text(item.body, "id")
-    is_account = tenant is not None and any(
-        find(item.body, name) is not None for name in ("isDefault", "environmentName", "cloudName")
-    )
-    return id if is_account and id and "/" not in id and id != tenant else None
+    is_account = any(find(item.body, name) is not None for name in ("isDefault", "environmentName", "cloudName"))
+    return id if tenant and is_account and id and "/" not in id and id != tenant else None
 
 
 def read_automation(item: Item) -> Iterator[CoverageFact]:
@@ -144,21 +141,16 @@ def read_automation(item: Item) -> Iterator[CoverageFact]:
         return
     actions, scopes = whole_objects_at(item.find("actions")), whole_objects_at(item.find("scopes"))
     sources = whole_objects_at(item.find("sources"))
-    types = [find_text(one, "actionType") or "" for one in actions or ()]
+    leading = [one for one in actions or () if (find_text(one, "actionType") or "").lower() == "eventhub"]
+    paths = [find_text(one, "scopePath") for one in scopes or ()]
     yield AutomationFact(
         subject=subject,
         id=id,
         name=find_text(item.body, "name") or id.rpartition("/")[2],
         is_enabled=item.truth("isEnabled"),
-        scopes=None
-        if scopes is None
-        else tuple(path.lower().rstrip("/") for one in scopes if (path := find_text(one, "scopePath"))),
-        action_types=None if actions is None else tuple(types),
-        hubs=tuple(
-            find_text(one, "eventHubResourceId") or ""
-            for one, type in zip(actions or (), types, strict=True)
-            if type.lower() == "eventhub"
-        ),
+        scopes=None if scopes is None else tuple(path.lower().rstrip("/") for path in paths if path),
+        action_types=None if actions is None else tuple(find_text(one, "actionType") or "" for one in actions),
+        hubs=tuple(find_text(one, "eventHubResourceId") or "" for one in leading),
         sources=None if sources is None else tuple(map(_export_source, sources)),
         source=source,
     )
@@ -167,7 +159,7 @@ def read_automation(item: Item) -> Iterator[CoverageFact]:
 def _export_source(source: Mapping[str, object]) -> ExportSource:
     """What is no set of rules, and what is no rule, stays as one that nothing fulfils."""
     sets = tuple(tuple(map(_rule, _members(find(one, "rules")))) for one in _members(find(source, "ruleSets")))
-    return ExportSource(event=(find_text(source, "eventSource") or "").lower(), rule_sets=sets)
+    return ExportSource((find_text(source, "eventSource") or "").lower(), sets)
 
 
 def _members(value: object) -> list[object]:
@@ -218,11 +210,12 @@ def read_suppression_rule(item: Item) -> Iterator[CoverageFact]:
 
 
 def _has_scope(scope: object) -> bool | None:
+    """Whether any condition narrows it; None where that cannot be read."""
     if scope is None or (isinstance(scope, Mapping) and find(scope, "allOf") is None):
         return False
     conditions = whole_objects_at(scope, "allOf")
-    said = {None} if conditions is None else {_narrows(one) for one in conditions}
-    return True if True in said else None if None in said else False
+    answers = {None} if conditions is None else {_narrows(one) for one in conditions}
+    return True if True in answers else None if None in answers else False
 
 
 def _narrows(condition: object) -> bool | None:
@@ -230,5 +223,5 @@ def _narrows(condition: object) -> bool | None:
     if not find_text(condition, "field"):
         return False
     if find(condition, "in") is not None:
-        return True if find_list(condition, "in") is not None else None
+        return find_list(condition, "in") is not None or None
     return find(condition, "contains") is None or find_text(condition, "contains") is not None
