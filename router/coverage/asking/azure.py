@@ -17,22 +17,7 @@ from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from router.coverage.asking.arm import (
-    LOG_ANALYTICS_READER,
-    QUERIES,
-    SECURITY_LISTS,
-    SUBSCRIPTIONS,
-    Documents,
-    GraphQuery,
-    ask_graph,
-    ask_object,
-    ask_security_list,
-    batch_subscriptions,
-    object_in,
-    partly,
-    post,
-    refused,
-)
+from router.coverage.asking import arm
 from router.coverage.asking.azure_api import AzureCloud
 from router.coverage.asking.patience import Advance, Send
 from router.coverage.documents import CoverageDocument, parsed_document
@@ -93,12 +78,12 @@ class AzureQuestions:
         self._advance = advance
         self._ended = self._known = 0
 
-    def graph(self, query: GraphQuery, subscriptions: Sequence[str]) -> Iterator[Awaitable[Documents]]:
+    def graph(self, query: arm.GraphQuery, subscriptions: Sequence[str]) -> Iterator[Awaitable[arm.Documents]]:
         """Return a query over some subscriptions, or over all that can be read if none is named."""
-        for name, batch in batch_subscriptions(query, subscriptions):
-            yield ask_graph(self.send, self.cloud, query, batch, name)
+        for name, batch in arm.batch_subscriptions(query, subscriptions):
+            yield arm.ask_graph(self.send, self.cloud, query, batch, name)
 
-    async def ask(self, questions: Iterable[Awaitable[Documents]]) -> list[CoverageDocument]:
+    async def ask(self, questions: Iterable[Awaitable[arm.Documents]]) -> list[CoverageDocument]:
         """Return the documents of all questions, in their order."""
         asked = list(questions)
         self._known += len(asked)
@@ -107,20 +92,20 @@ class AzureQuestions:
             tasks = [group.create_task(self._count(one)) for one in asked]
         return [document for task in tasks for document in task.result()]
 
-    async def _count(self, question: Awaitable[Documents]) -> Documents:
+    async def _count(self, question: Awaitable[arm.Documents]) -> arm.Documents:
         documents = await question
         self._ended += 1
         self._advance(self._ended, self._known)
         return documents
 
 
-async def ask_azure(scope: AzureScope, send: Send, advance: Advance = lambda ended, known: None) -> Documents:
+async def ask_azure(scope: AzureScope, send: Send, advance: Advance = lambda ended, known: None) -> arm.Documents:
     """Return all answers; what is expected and does not appear in any of them is a document of its own."""
     cloud, azure = scope.cloud, AzureQuestions(send, scope.cloud, advance)
     expected, are_all = asked_subscriptions(scope.subscriptions, scope.manifest)
     found = await azure.ask(
         [
-            *azure.graph(SUBSCRIPTIONS, expected if are_all else ()),
+            *azure.graph(arm.SUBSCRIPTIONS, expected if are_all else ()),
             *(ask_workspace(send, cloud, workspace) for workspace in scope.workspaces),
         ]
     )
@@ -128,27 +113,27 @@ async def ask_azure(scope: AzureScope, send: Send, advance: Advance = lambda end
     subscriptions = tuple(dict.fromkeys((*expected, *seen)))
     if not subscriptions:
         reason = "none can be read; name one with --subscription, or give the role Reader"
-        return (*found, refused("subscriptions", reason))
+        return (*found, arm.refused("subscriptions", reason))
     enabled = [one for one in subscriptions if not seen.get(one, False)]
     answers = await azure.ask(
         [
-            *(question for query in QUERIES for question in azure.graph(query, subscriptions)),
-            *(ask_security_list(send, cloud, one, *each) for one in enabled for each in SECURITY_LISTS.items()),
+            *(question for query in arm.QUERIES for question in azure.graph(query, subscriptions)),
+            *(arm.ask_security_list(send, cloud, one, *each) for one in enabled for each in arm.SECURITY_LISTS.items()),
         ]
     )
     known: list[CoverageFact] = [*_plan_facts(answers)]
     of_plans = await azure.ask(
-        ask_security_list(send, cloud, one, "pricings", PRICINGS_VERSION)
+        arm.ask_security_list(send, cloud, one, "pricings", PRICINGS_VERSION)
         for one in _subscriptions_to_ask(Facts.of(known), enabled, scope.now)
     )
     known += _plan_facts(of_plans)
     resources = _resources_to_ask(Facts.of(known), scope.now)
     asked = resources[: scope.most_resources]
-    of_resources = await azure.ask(ask_object(send, cloud, path, version) for path, version in asked)
+    of_resources = await azure.ask(arm.ask_object(send, cloud, path, version) for path, version in asked)
     lacking = [_vanished(one) for one in expected if one not in seen]
     if len(asked) < len(resources):
         reason = f"{len(asked):,} of {len(resources):,} were asked; name fewer subscriptions with --subscription"
-        lacking.append(refused("plans of single resources", reason))
+        lacking.append(arm.refused("plans of single resources", reason))
     return (*found, *answers, *of_plans, *of_resources, *lacking)
 
 
@@ -185,7 +170,7 @@ def _vanished(id: str) -> CoverageDocument:
     """The document of a subscription that is expected and does not appear, so that it is unknown."""
     named = {"id": f"/subscriptions/{id}", "type": "Microsoft.Resources/subscriptions", "subscriptionId": id}
     reason = "it does not appear in what Resource Graph answers: it is gone, or the role Reader is missing there"
-    return partly(parsed_document(named, f"subscription {id}"), reason)
+    return arm.partly(parsed_document(named, f"subscription {id}"), reason)
 
 
 def _plan_facts(documents: Iterable[CoverageDocument]) -> Iterator[CoverageFact]:
@@ -225,7 +210,7 @@ def _unknown(facts: Facts, now: datetime) -> Iterator[tuple[ResourcePlan, str]]:
             yield plan, verdict.remedy
 
 
-async def ask_workspace(send: Send, cloud: AzureCloud, workspace: str) -> Documents:
+async def ask_workspace(send: Send, cloud: AzureCloud, workspace: str) -> arm.Documents:
     """Return the last rows that sensors sent to one workspace; no document if there are none, which proves nothing.
 
     https://learn.microsoft.com/azure/azure-monitor/logs/api/request-format
@@ -233,10 +218,10 @@ async def ask_workspace(send: Send, cloud: AzureCloud, workspace: str) -> Docume
     name = f"Log Analytics: last rows in workspace {workspace}"
     url = f"{cloud.log_analytics}/v1/workspaces/{workspace}/query"
     try:
-        answer = await send(post(url, {"query": LAST_ROWS, "timespan": _SPAN}))
-        rows = _rows_in(object_in(answer, LOG_ANALYTICS_READER))
+        answer = await send(arm.post(url, {"query": LAST_ROWS, "timespan": _SPAN}))
+        rows = _rows_in(arm.object_in(answer, arm.LOG_ANALYTICS_READER))
     except Unavailable as fault:
-        return (refused(name, str(fault)),)
+        return (arm.refused(name, str(fault)),)
     return (parsed_document(rows, name),) if rows else ()
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from router.coverage import remedies
 from router.coverage.facts import CoverageCase, ResourceFact, subscription_subject
 from router.coverage.fields import worst_truth
 from router.coverage.machine_states import (
@@ -37,24 +38,6 @@ from router.coverage.recommendations import (
     is_posture_known_on,
     quoted_title,
     recommendation_answers_for,
-)
-from router.coverage.remedies import (
-    ASK_DEVICES,
-    ASK_ENDPOINT_EXTENSIONS,
-    ASK_POSTURE,
-    ASK_POWER,
-    ask_plans,
-    ask_recommendations,
-    ask_resource,
-    ask_sensor,
-    enable_plan,
-    install_sensor,
-    mend_recommendation,
-    on_machine,
-    remove_extension,
-    remove_tag,
-    rest,
-    restart_sensor,
 )
 from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, not_coverable, unknown
 from router.coverage.workloads import SCALE_SET
@@ -89,7 +72,9 @@ def judge_machine_integration(case: CoverageCase) -> Verdict | None:
         said = f"{_ENDPOINT} is on" if endpoint else f"no document says whether {_ENDPOINT} is on"
         reason = f"{said}, but the plan {_PLAN.name} is off, so nothing is deployed"
         return gap(
-            reason, *_plan_evidence(case), remedy=enable_plan(_PLAN, case.workload.subscription or "SUBSCRIPTION", "P2")
+            reason,
+            *_plan_evidence(case),
+            remedy=remedies.enable_plan(_PLAN, case.subscription, "P2"),
         )
     systems = {fact.system for fact in case.about(ResourceFact) if fact.system is not None}
     excluded = _is_linux_left_out(case)
@@ -101,10 +86,10 @@ def judge_machine_integration(case: CoverageCase) -> Verdict | None:
         return unknown(reason, remedy=_rest_setting(case, "get"))
     if deployed is None:
         reason = f"{_ENDPOINT} is on, but no document says whether the plan {_PLAN.name} is"
-        return unknown(reason, *_shown(case, _ENDPOINT), remedy=ask_plans(case.workload.subscription or "SUBSCRIPTION"))
+        return unknown(reason, *_shown(case, _ENDPOINT), remedy=remedies.ask_plans(case.subscription))
     if systems != {"windows"} and excluded:
         reason = f"Linux machines are left out ({_WITHOUT_LINUX} is on), and it is not known that the machine is none"
-        return unknown(reason, *_shown(case, _WITHOUT_LINUX), remedy=ask_resource(case.workload.id or ""))
+        return unknown(reason, *_shown(case, _WITHOUT_LINUX), remedy=remedies.ask_resource(case.workload.id or ""))
     if systems != {"windows"} and excluded is None:
         reason = f"no document says whether Linux machines are left out ({_WITHOUT_LINUX})"
         return unknown(reason, *_shown(case, _ENDPOINT), remedy=_rest_setting(case, "get", _WITHOUT_LINUX))
@@ -143,14 +128,14 @@ def _plan_evidence(case: CoverageCase) -> list[CoverageEvidence]:
 
 
 def _rest_setting(case: CoverageCase, method: str, name: str = "", *, on: bool | None = None) -> str:
-    scope = subscription_subject(case.workload.subscription or "SUBSCRIPTION")
+    scope = subscription_subject(case.subscription)
     body = None if on is None else {"kind": "DataExportSettings", "properties": {"enabled": on}}
-    return rest(method, f"{scope}/providers/Microsoft.Security/settings/{name}", "2022-05-01", body)
+    return remedies.rest(method, f"{scope}/providers/Microsoft.Security/settings/{name}", "2022-05-01", body)
 
 
 def judge_machine_installed(case: CoverageCase) -> Verdict | None:
     """Covered where the extension succeeded, or the sensor is seen to run."""
-    return on_machine(_installed(case), case.workload)
+    return remedies.on_machine(_installed(case), case.workload)
 
 
 def _installed(case: CoverageCase) -> Verdict:
@@ -189,7 +174,7 @@ def _failed_extension(
     means = one.message if one.code is None else _FAILURES.get(str(one.code))
     why = f"{'' if one.code is None else f' with {one.code}'}{f': {means}' if means else ''}"
     remarks = tuple(f"they contradict each other: {other.source.document} says succeeded" for other in installed)
-    remedy = remove_extension(case.id, one.name)
+    remedy = remedies.remove_extension(case.id, one.name)
     return gap(f"its extension {one.name} failed{why}", *_states(failed), remedy=remedy, remarks=remarks)
 
 
@@ -208,24 +193,28 @@ def _without_extension(
     if state.exclusion is not None:
         return _left_out(case, state.exclusion)
     if state.is_new:
-        return unknown("it is new, and its sensor may still come", *said.evidence, remedy=ASK_ENDPOINT_EXTENSIONS)
-    mend = install_sensor(case.id, state.system)
+        return unknown(
+            "it is new, and its sensor may still come", *said.evidence, remedy=remedies.ASK_ENDPOINT_EXTENSIONS
+        )
+    mend = remedies.install_sensor(case.id, state.system)
     if said.unhealthy:
         return gap(said.doubts[0], *said.evidence, remedy=mend)
     if extensions:
         reason = f"its extension {extensions[0].name} has neither succeeded nor failed"
-        return unknown(reason, *_states(extensions), remedy=ASK_ENDPOINT_EXTENSIONS)
+        return unknown(reason, *_states(extensions), remedy=remedies.ASK_ENDPOINT_EXTENSIONS)
     if not is_asked:
         is_partly_asked = bool(case.about(ExtensionFact))
         reason = "no list has all of its extensions" if is_partly_asked else "nobody asked which extensions it has"
-        return unknown(reason, *said.evidence, remedy=ASK_ENDPOINT_EXTENSIONS)
+        return unknown(reason, *said.evidence, remedy=remedies.ASK_ENDPOINT_EXTENSIONS)
     evidence = [one.source.shows("extensions", ", ".join(one.others or ())) for one in absent]
     # An extension that is absent is no gap by itself: some systems have the sensor built in, others get it by policy.
-    ask = ask_sensor(state.system)
-    if doubt := said.find_doubt(ask, ask_recommendations(EDR_INSTALLED)):
+    ask = remedies.ask_sensor(state.system)
+    if doubt := said.find_doubt(ask, remedies.ask_recommendations(EDR_INSTALLED)):
         return unknown(f"it has no extension, and {doubt[0]}", *evidence, *said.evidence, remedy=doubt[1])
     if said.healthy and not is_posture_known_on(case):
-        return unknown(f"it has no extension, and {POSTURE_NOT_KNOWN}", *evidence, *said.evidence, remedy=ASK_POSTURE)
+        return unknown(
+            f"it has no extension, and {POSTURE_NOT_KNOWN}", *evidence, *said.evidence, remedy=remedies.ASK_POSTURE
+        )
     others = next((one.others for one in absent if one.others is not None), None)
     if others is not None:
         listed = f"it has only {', '.join(others)}" if others else "it has none"
@@ -236,13 +225,13 @@ def _without_extension(
 
 
 def _left_out(case: CoverageCase, tag: CoverageEvidence) -> Verdict:
-    remedy = remove_tag(case.id, tag_name(tag), tag.value)
+    remedy = remedies.remove_tag(case.id, tag_name(tag), tag.value)
     return gap(f"the tag {tag_name(tag)} leaves it out", tag, remedy=remedy)
 
 
 def judge_machine_running(case: CoverageCase) -> Verdict | None:
     """Covered where the sensor says so, Defender for Endpoint does, or all recommendations on it are healthy."""
-    return on_machine(_running(case), case.workload)
+    return remedies.on_machine(_running(case), case.workload)
 
 
 def _running(case: CoverageCase) -> Verdict:
@@ -265,22 +254,22 @@ def _failed_sensor(case: CoverageCase, state: MachineState, report: SensorReport
     reason, evidence = report.fails[0]
     others = tuple(one for _, one in report.fails[1:])
     if state.is_new and not report.is_certain_failure:
-        return unknown(f"{reason}, and is new", evidence, *others, remedy=ask_sensor(state.system))
+        return unknown(f"{reason}, and is new", evidence, *others, remedy=remedies.ask_sensor(state.system))
     remarks = tuple(f"they contradict each other: {one.document} says that it runs" for one in report.runs)
     is_unlicensed = evidence.field == "licensed"
-    mend = install_sensor(case.id, state.system) if is_unlicensed else restart_sensor(state.system)
+    mend = remedies.install_sensor(case.id, state.system) if is_unlicensed else remedies.restart_sensor(state.system)
     return gap(reason, evidence, *others, *report.runs, remedy=mend, remarks=remarks)
 
 
 def _not_proved(case: CoverageCase, state: MachineState, report: SensorReport, said: RecommendationAnswers) -> Verdict:
-    ask = ask_sensor(state.system)
+    ask = remedies.ask_sensor(state.system)
     if state.stopped is not None:
         return not_coverable("is stopped", state.stopped)
     if state.lost is not None and state.lost.value.lower() == "expired":
         reason = "its identity in Azure Arc has expired, so nothing reaches it; it must be connected anew"
         return gap(reason, state.lost, remedy="azcmagent disconnect --force-local-only")
     if said.unhealthy and not state.is_new:
-        mend = mend_recommendation(said.unhealthy[0].recommendation, state.system)
+        mend = remedies.mend_recommendation(said.unhealthy[0].recommendation, state.system)
         return gap(said.doubts[0], *said.evidence, remedy=mend)
     if state.exclusion is not None:
         return _left_out(case, state.exclusion)
@@ -292,17 +281,17 @@ def _not_proved(case: CoverageCase, state: MachineState, report: SensorReport, s
         return unknown(reason, *report.stale, remedy=ask)
     if said.unhealthy:
         return unknown("a recommendation on its sensor is unhealthy, and it is new", *said.evidence, remedy=ask)
-    if doubt := said.find_doubt(ask, ask_recommendations(*EDR_RUNNING)):
+    if doubt := said.find_doubt(ask, remedies.ask_recommendations(*EDR_RUNNING)):
         return unknown(doubt[0], *said.evidence, remedy=doubt[1])
     if not said.healthy:
         return unknown("nobody asked its sensor", remedy=ask)
     if said.missing:
         reason = f"of {len(EDR_RUNNING)} recommendations on its sensor {said.missing} are not there"
-        return unknown(reason, *said.evidence, remedy=ask_recommendations(*EDR_RUNNING))
+        return unknown(reason, *said.evidence, remedy=remedies.ask_recommendations(*EDR_RUNNING))
     if not state.is_in_reach:
         reason = "nothing says whether Azure Arc still reaches it"
-        return unknown(reason, *said.evidence, remedy=ask_resource(case.id))
-    return unknown(POSTURE_NOT_KNOWN, *said.evidence, remedy=ASK_POSTURE)
+        return unknown(reason, *said.evidence, remedy=remedies.ask_resource(case.id))
+    return unknown(POSTURE_NOT_KNOWN, *said.evidence, remedy=remedies.ASK_POSTURE)
 
 
 def _scale_set(case: CoverageCase) -> Verdict | None:
@@ -318,7 +307,9 @@ def _scale_set(case: CoverageCase) -> Verdict | None:
         shown = [one.source.shows("sku.capacity", one.capacity) for one in sets]
         if capacity is None or len(instances) < capacity:
             many = f"{len(instances)} of {number}"
-            return unknown(f"its instances are machines of their own, and {many} are here", *shown, remedy=ASK_POWER)
+            return unknown(
+                f"its instances are machines of their own, and {many} are here", *shown, remedy=remedies.ASK_POWER
+            )
         return not_coverable(f"its {len(instances)} instances are machines of their own, each judged by itself", *shown)
     running = _running_instances(case)
     many = f"{len(running)} of {number}"
@@ -326,7 +317,7 @@ def _scale_set(case: CoverageCase) -> Verdict | None:
         return covered(f"the sensors of {many} instances are seen to run", *running)
     shown = [one.source.shows("properties.orchestrationMode", "Uniform") for one in sets if one.is_flexible is False]
     reason = f"no list shows extensions of a uniform scale set's instances, and the sensors of {many} are seen to run"
-    return unknown(reason, *shown, *running, remedy=ASK_DEVICES)
+    return unknown(reason, *shown, *running, remedy=remedies.ASK_DEVICES)
 
 
 def _running_instances(case: CoverageCase) -> list[CoverageEvidence]:

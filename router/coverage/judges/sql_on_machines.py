@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
+from router.coverage import remedies
 from router.coverage.facts import CoverageCase
 from router.coverage.machine_states import machine_state_for
 from router.coverage.plans.table import PLAN_OF_KIND
@@ -18,15 +19,6 @@ from router.coverage.recommendations import (
     is_posture_known_on,
     quoted_title,
     recommendation_answers_for,
-)
-from router.coverage.remedies import (
-    ASK_EXTENSIONS,
-    ASK_POSTURE,
-    ASK_SQL_RECOMMENDATIONS,
-    ask_resource,
-    enable_plan,
-    install_sql_sensor,
-    remove_extension,
 )
 from router.coverage.verdicts import Verdict, covered, gap, not_coverable, unknown
 from router.domain.recommendations import SQL_PROTECTED
@@ -63,7 +55,7 @@ def judge_sql_installed(case: CoverageCase) -> Verdict | None:
         return covered("Azure Arc sees that it is protected, so the sensor is there", *report.runs)
     machine = _find_machine(case)
     if machine is None:
-        return unknown("nothing says which machine it is on", remedy=ask_resource(case.id))
+        return unknown("nothing says which machine it is on", remedy=remedies.ask_resource(case.id))
     state = machine_state_for(case.facts, machine, case.now)
     extensions = [one for one in case.facts.about(ExtensionFact, machine) if one.is_sql]
     shown = [one.source.shows(one.field, one.state) for one in extensions]
@@ -76,16 +68,20 @@ def judge_sql_installed(case: CoverageCase) -> Verdict | None:
         why = f": {failed.message}" if failed.message else ""
         others = [one for one in extensions if one.state == "succeeded"]
         remarks = tuple(f"they contradict each other: {one.source.document} says succeeded" for one in others)
-        remedy = remove_extension(machine, failed.name)
+        remedy = remedies.remove_extension(machine, failed.name)
         return gap(f"the extension {failed.name} of its machine failed{why}", *shown, remedy=remedy, remarks=remarks)
     if extensions:
         reason = f"the extension {extensions[0].name} of its machine has neither succeeded nor failed"
-        return unknown(reason, *shown, remedy=ASK_EXTENSIONS)
+        return unknown(reason, *shown, remedy=remedies.ASK_EXTENSIONS)
     absent = [one for one in case.facts.about(AbsentExtensionsFact, machine) if one.lacks_sql]
     if absent and not state.is_new:
         evidence = [one.source.shows("extensions", ", ".join(one.others or ())) for one in absent]
-        return gap("its machine has no extension of Defender for SQL", *evidence, remedy=install_sql_sensor(machine))
-    return unknown("nothing says whether its machine has the extension of Defender for SQL", remedy=ASK_EXTENSIONS)
+        return gap(
+            "its machine has no extension of Defender for SQL", *evidence, remedy=remedies.install_sql_sensor(machine)
+        )
+    return unknown(
+        "nothing says whether its machine has the extension of Defender for SQL", remedy=remedies.ASK_EXTENSIONS
+    )
 
 
 def judge_sql_running(case: CoverageCase) -> Verdict | None:
@@ -103,23 +99,23 @@ def judge_sql_running(case: CoverageCase) -> Verdict | None:
     if state.stopped is not None:
         return not_coverable("its machine is stopped", state.stopped)
     plan = PLAN_OF_KIND[case.workload.kind]
-    mend = install_sql_sensor(machine) if machine else enable_plan(plan, case.workload.subscription or "SUBSCRIPTION")
+    mend = remedies.install_sql_sensor(machine) if machine else remedies.enable_plan(plan, case.subscription)
     if report.fails:
         remarks = tuple(f"they contradict each other: {one.document} says protected" for one in report.runs)
         return gap("Azure Arc sees that it is not protected", *report.fails, remedy=mend, remarks=remarks)
     if said.unhealthy:
         return gap(said.doubts[0], *said.evidence, remedy=mend)
-    if doubt := said.find_doubt(ask_resource(case.id), ASK_SQL_RECOMMENDATIONS):
+    if doubt := said.find_doubt(remedies.ask_resource(case.id), remedies.ASK_SQL_RECOMMENDATIONS):
         return unknown(doubt[0], *said.evidence, remedy=doubt[1])
     if said.healthy and machine is None:
         reason = "the recommendation is healthy, and nothing says which machine it is on"
-        return unknown(reason, *said.evidence, remedy=ask_resource(case.id))
+        return unknown(reason, *said.evidence, remedy=remedies.ask_resource(case.id))
     if said.healthy and not state.is_in_reach:
         reason = "the recommendation is healthy, and nothing says that Azure Arc still reaches the machine"
-        return unknown(reason, *said.evidence, remedy=ask_resource(machine or ""))
+        return unknown(reason, *said.evidence, remedy=remedies.ask_resource(machine or ""))
     if said.healthy:
-        return unknown(POSTURE_NOT_KNOWN, *said.evidence, remedy=ASK_POSTURE)
+        return unknown(POSTURE_NOT_KNOWN, *said.evidence, remedy=remedies.ASK_POSTURE)
     if report.stale:
         reason = "Azure Arc saw that it was protected, and not within the last day"
-        return unknown(reason, *report.stale, remedy=ask_resource(case.id))
-    return unknown("nobody asked whether it is protected", remedy=ASK_SQL_RECOMMENDATIONS)
+        return unknown(reason, *report.stale, remedy=remedies.ask_resource(case.id))
+    return unknown("nobody asked whether it is protected", remedy=remedies.ASK_SQL_RECOMMENDATIONS)

@@ -9,22 +9,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from router.coverage import remedies
 from router.coverage.facts import CoverageCase, subscription_subject
 from router.coverage.fields import worst_truth
 from router.coverage.plans.answers import PlanAnswers, answers_about
 from router.coverage.plans.table import OLD_PLAN_OF_KIND, PLAN_OF_KIND, DefenderPlan
 from router.coverage.readers.plans import PlanFact, StorageSettingFact, ThreatProtectionFact
-from router.coverage.remedies import (
-    STORAGE,
-    THREAT_PROTECTION,
-    ask_plans,
-    ask_resource_plan,
-    enable_plan,
-    follow_subscription_storage,
-    one_after_the_other,
-    rest,
-    take_override_off,
-)
 from router.coverage.verdicts import CoverageEvidence, Verdict, covered, gap, unknown
 from router.coverage.workloads import AKS_CLUSTER
 from router.domain.coverage import WorkloadKind
@@ -64,19 +54,19 @@ def _find_switch(case: CoverageCase, base: PlanAnswers) -> ResourceSwitch | None
 
 
 def _threat_protection(case: CoverageCase) -> ResourceSwitch:
-    facts, (path, version) = case.about(ThreatProtectionFact), THREAT_PROTECTION
+    facts, (path, version) = case.about(ThreatProtectionFact), remedies.THREAT_PROTECTION
     is_on = worst_truth(one.is_enabled for one in facts)
     return ResourceSwitch(
         is_on=is_on,
         is_own=is_on is True and case.workload.kind is WorkloadKind.COSMOS_DB,
-        ask=rest("get", f"{case.id}/{path}", version),
-        mend=rest("put", f"{case.id}/{path}", version, {"properties": {"isEnabled": True}}),
+        ask=remedies.rest("get", f"{case.id}/{path}", version),
+        mend=remedies.rest("put", f"{case.id}/{path}", version, {"properties": {"isEnabled": True}}),
         evidence=tuple(one.source.shows("advancedThreatProtectionSettings isEnabled", one.is_enabled) for one in facts),
     )
 
 
 def _storage(case: CoverageCase) -> ResourceSwitch:
-    facts, (path, version), name = case.about(StorageSettingFact), STORAGE, "defenderForStorageSettings"
+    facts, (path, version), name = case.about(StorageSettingFact), remedies.STORAGE, "defenderForStorageSettings"
     answers = {(one.is_enabled, one.is_override is True) for one in facts}
     is_idle = (False, False) in answers
     is_on = bool({(True, True), (True, False)} & answers) and not is_idle
@@ -84,8 +74,8 @@ def _storage(case: CoverageCase) -> ResourceSwitch:
         is_on=False if (False, True) in answers else is_on or None,
         is_own=(True, False) not in answers,
         is_idle=is_idle,
-        ask=rest("get", f"{case.id}/{path}", version),
-        mend=follow_subscription_storage(case.id),
+        ask=remedies.rest("get", f"{case.id}/{path}", version),
+        mend=remedies.follow_subscription_storage(case.id),
         evidence=tuple(
             shown
             for one in facts
@@ -139,17 +129,17 @@ class ResourcePlan:
     @property
     def ask_subscription(self) -> str:
         """The command that asks the subscription."""
-        return ask_plans(self.case.subscription)
+        return remedies.ask_plans(self.case.subscription)
 
     @property
     def ask_resource(self) -> str:
         """The command that asks the resource itself."""
-        return self.switch.ask if self.switch else ask_resource_plan(self.case.id, self.plan)
+        return self.switch.ask if self.switch else remedies.ask_resource_plan(self.case.id, self.plan)
 
     @property
     def mend_subscription(self) -> str:
         """The command that gives the subscription the plan."""
-        return enable_plan(self.plan, self.case.subscription)
+        return remedies.enable_plan(self.plan, self.case.subscription)
 
 
 def resource_plan(case: CoverageCase) -> ResourcePlan:
@@ -174,7 +164,7 @@ def _by_itself(asked: ResourcePlan) -> Verdict | None:
     enable_base = [asked.mend_subscription] if is_free else []
     off = f"{name} is switched off at the resource itself"
     if switch is not None and switch.is_on is False:
-        return gap(off, *switch.evidence, remedy=one_after_the_other([switch.mend, *enable_base]))
+        return gap(off, *switch.evidence, remedy=remedies.one_after_the_other([switch.mend, *enable_base]))
     if own.is_on and own.is_inherited and is_free:
         reason = f"{name} is Free at the subscription, from which the resource says to have it"
         return gap(reason, *evidence, *base.evidence(), remedy=asked.mend_subscription)
@@ -184,7 +174,7 @@ def _by_itself(asked: ResourcePlan) -> Verdict | None:
         reason = f"{name} is Free, as the resource has it from its subscription"
         return gap(reason, *evidence, remedy=asked.mend_subscription)
     if own.is_on is False and not own.is_inherited:
-        remedy = one_after_the_other([*enable_base, take_override_off(asked.case.id, asked.plan)])
+        remedy = remedies.one_after_the_other([*enable_base, remedies.take_override_off(asked.case.id, asked.plan)])
         return gap(off, *evidence, remedy=remedy)
     if switch is None or switch.is_on is None or (is_free and not switch.is_own):
         return None
@@ -205,7 +195,7 @@ def _by_subscription(asked: ResourcePlan) -> Verdict:
         return gap(f"{name} is Free", *evidence, remedy=asked.mend_subscription)
     on = f"{name} is on at the subscription, and"
     if base.coverage == "notcovered":
-        own = take_override_off(asked.case.id, asked.plan) if asked.can_differ else None
+        own = remedies.take_override_off(asked.case.id, asked.plan) if asked.can_differ else None
         return gap(f"{on} at none of its resources", *evidence, remedy=switch.mend if switch else own)
     if switch is not None and switch.is_idle:
         reason = f"{on} the resource, which follows it, says that it is not"

@@ -5,19 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from router.coverage import remedies
 from router.coverage.facts import CoverageCase, ResourceFact, subscription_subject
 from router.coverage.fields import worst_truth
 from router.coverage.plans.answers import PlanAnswers, answers_about, joined
 from router.coverage.plans.at_resource import ResourcePlan, on_part, resource_plan
 from router.coverage.plans.table import PLANS, DefenderPlan, find_lacking, plan_named
-from router.coverage.remedies import (
-    ask_resource,
-    enable_plan,
-    follow_subscription_storage,
-    one_after_the_other,
-    remove_tag,
-    take_override_off,
-)
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
 from router.domain.coverage import WorkloadKind
 
@@ -92,12 +85,16 @@ def _left_out(asked: ResourcePlan, name: str, answers: Sequence[PlanAnswers]) ->
         reason = (
             f"extension {name} leaves out what has a tag {' or '.join(excluded.values())}; nobody asked for its tags"
         )
-        yield unknown(reason, remedy=ask_resource(asked.case.id))
+        yield unknown(reason, remedy=remedies.ask_resource(asked.case.id))
     for one in tagged:
         for key, value in (one.tags or {}).items():
             if f"{key}={value}".lower() in excluded:
                 reason = f"extension {name} leaves it out, by its tag {key}={value}"
-                yield gap(reason, one.source.shows(f"tags.{key}", value), remedy=remove_tag(asked.case.id, key, value))
+                yield gap(
+                    reason,
+                    one.source.shows(f"tags.{key}", value),
+                    remedy=remedies.remove_tag(asked.case.id, key, value),
+                )
 
 
 def judge_extension(
@@ -167,12 +164,12 @@ def _enable(asked: ResourcePlan, sub_plan: str | None, *extensions: str) -> str 
     """The line that makes the subscription's plan what is needed, and the resource follow it."""
     wanted = sub_plan or (asked.base.sub_plans[0] if asked.base.sub_plans and not asked.is_old else None)
     on = () if asked.is_old else asked.base.extensions_on
-    lines = [enable_plan(asked.plan, asked.case.subscription, wanted, dict.fromkeys((*on, *extensions)))]
+    lines = [remedies.enable_plan(asked.plan, asked.case.subscription, wanted, dict.fromkeys((*on, *extensions)))]
     if asked.is_override:
-        lines.append(take_override_off(asked.case.id, asked.plan))
+        lines.append(remedies.take_override_off(asked.case.id, asked.plan))
     if asked.switch is not None and asked.switch.settings and asked.switch.is_own:
-        lines.append(follow_subscription_storage(asked.case.id))
-    return one_after_the_other(lines)
+        lines.append(remedies.follow_subscription_storage(asked.case.id))
+    return remedies.one_after_the_other(lines)
 
 
 def plan_answers(case: CoverageCase, plan: str) -> tuple[PlanAnswers, PlanAnswers]:
