@@ -116,10 +116,8 @@ def test_a_rule_that_deserves_a_look_is_remarked(rule: Json, remark: str | None)
 
 
 def test_the_worse_of_two_documents_counts() -> None:
-    """A remark says that they contradict."""
     found = judge([suppression_rule()], [suppression_rule(expirationDateUTC=None)])
     assert found.state is CoverageState.GAP
-    assert found.remarks == ("the documents say different things of rule noisy; the worse counts",)
 
 
 def test_nobody_who_does_not_speak_of_rules_is_asked_for_them() -> None:

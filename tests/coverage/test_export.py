@@ -129,10 +129,9 @@ def test_every_failing_automation_is_named_as_far_as_five() -> None:
 
 
 def test_of_two_documents_about_one_automation_the_worse_counts() -> None:
-    """A remark says that they contradict; one that does not say something contradicts nothing."""
+    """One that does not say something contradicts nothing."""
     found = judge([automation()], [automation(isEnabled=False)])
     assert found.state is CoverageState.GAP
-    assert any("different things of alert-router-cwpp" in remark for remark in found.remarks)
     part = automation(isEnabled=None, scopes=None, sources=None, actions=None)
     assert judge([automation()], [part]).state is CoverageState.COVERED
 

@@ -13,13 +13,12 @@ from router.coverage.facts import CoverageCase, subscription_subject
 from router.coverage.judges.connectors import judge_plan_of_cloud_cluster
 from router.coverage.kubernetes.commands import ask_for_cluster
 from router.coverage.plans.answers import WORST_FIRST, PlanAnswers, answers_about, joined
-from router.coverage.plans.at_resource import on_part, resource_plan
+from router.coverage.plans.at_resource import ResourcePlan, on_part, resource_plan
 from router.coverage.plans.details import (
     extension_parts,
     extension_verdict,
     is_asked_of_plan,
     judge_extension,
-    judge_sub_plan,
     plan_remarks,
     sub_plan_part,
     sub_plan_remarks,
@@ -57,7 +56,8 @@ def judge_plan(case: CoverageCase) -> Verdict | None:
     # The sub-plan of a plan that is off, or was not asked about, does not matter.
     if is_on.state is CoverageState.GAP or not asked.is_answered:
         return is_on
-    return joined([is_on, *sub_plan_part(asked), *extension_parts(asked)])
+    sub_plans = {name.lower(): sub_plan for name, sub_plan in case.expectation.plans.items()}
+    return joined([is_on, *sub_plan_part(asked, sub_plans.get(asked.plan.name.lower())), *extension_parts(asked)])
 
 
 def judge_registry_scans(case: CoverageCase) -> Verdict | None:
@@ -115,8 +115,8 @@ def judge_subscription_plans(case: CoverageCase) -> Verdict | None:
     idle = [one for one in usable if not one.is_on and needs.get(one.plan) is False]
     wanted = wanted or [one for one in usable if one not in idle]
     on = [one for one in wanted if one.is_on]
-    parts = [*_tier_parts(wanted, needs, subscription), *_sub_plan_parts(on, subscription), *_posture_part(case)]
-    parts += _extension_parts(case, on, subscription)
+    parts = [*_tier_parts(wanted, needs, subscription), *_sub_plan_parts(case, on), *_posture_part(case)]
+    parts += _extension_parts(case, on)
     old = (remark for one in wanted if one.is_on is None for remark in one.remarks)
     parts[0] = replace(parts[0], remarks=(*parts[0].remarks, *_failures(case, wanted), *old))
     if idle:
@@ -179,30 +179,24 @@ def _are(plans: Sequence[_WantedPlan]) -> str:
     return f"{plan_names(one.plan for one in plans)} {'is' if len(plans) == 1 else 'are'}"
 
 
-def _sub_plan_parts(on: Sequence[_WantedPlan], subscription: str) -> Iterator[Verdict]:
+def _at_subscription(case: CoverageCase, one: _WantedPlan) -> ResourcePlan:
+    return ResourcePlan(case=case, plan=one.plan, own=PlanAnswers(one.plan, ()), base=one.answers, switch=None)
+
+
+def _sub_plan_parts(case: CoverageCase, on: Sequence[_WantedPlan]) -> Iterator[Verdict]:
     for one in on:
-        if one.sub_plan is not None and one.answers.is_on:
-            remedy = enable_plan(one.plan, subscription, one.sub_plan, one.answers.extensions_on)
-            evidence, ask = tuple(one.answers.evidence()), ask_plans(subscription)
-            yield judge_sub_plan(one.plan, one.answers.sub_plans, one.sub_plan, evidence, remedy, ask)
+        if one.answers.is_on:
+            yield from sub_plan_part(_at_subscription(case, one), one.sub_plan)
 
 
-def _extension_parts(case: CoverageCase, on: Sequence[_WantedPlan], subscription: str) -> Iterator[Verdict]:
+def _extension_parts(case: CoverageCase, on: Sequence[_WantedPlan]) -> Iterator[Verdict]:
     """Each extension that is expected, at each plan that is on and has it; one that is not known may be anywhere."""
     for name in sorted(case.expectation.extensions):
         of_these = [one for one in on if one.plan.has_extension(name)]
         if not of_these and (others := [one for one in on if is_asked_of_plan(one.plan, name)]):
             of_these = [one for one in others if one.answers.find_extension(name) is not None] or others[:1]
         for one in of_these:
-            sub_plan = one.answers.sub_plans[0] if one.answers.sub_plans else None
-            yield judge_extension(
-                f"{name} of {one.plan.name}",
-                one.answers.find_extension(name),
-                one.answers.find_failure(name),
-                tuple(one.answers.extension_evidence(name)),
-                remedy=enable_plan(one.plan, subscription, sub_plan, dict.fromkeys((*one.answers.extensions_on, name))),
-                ask=ask_plans(subscription),
-            )
+            yield judge_extension(_at_subscription(case, one), name, f"{name} of {one.plan.name}")
 
 
 def _posture_part(case: CoverageCase) -> Iterator[Verdict]:

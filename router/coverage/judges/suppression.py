@@ -5,7 +5,6 @@ https://learn.microsoft.com/azure/defender-for-cloud/alerts-suppression-rules
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime, timedelta
 from shlex import quote
@@ -35,7 +34,10 @@ def judge_suppression(case: CoverageCase) -> Verdict | None:
     if not rules and not empty:
         is_expected = Rung.SUPPRESSION in (case.expectation.rungs or ())
         return unknown("nobody asked for Defender's own suppression rules", remedy=ask) if is_expected else None
-    remarks, in_force = tuple(_remarks(rules, case.now)), [one for one in rules if _is_in_force(one, case.now)]
+    remarks, in_force = (
+        tuple(dict.fromkeys(_remarks(rules, case.now))),
+        [one for one in rules if _is_in_force(one, case.now)],
+    )
     if blind := _by_rule(one for one in in_force if _faults(one)):
         more = f"; and {counted(len(blind) - _MOST, 'more rule')}" if len(blind) > _MOST else ""
         return gap(
@@ -106,17 +108,11 @@ def _described(rule: SuppressionRuleFact) -> str:
 
 
 def _remarks(rules: Sequence[SuppressionRuleFact], now: datetime) -> Iterator[str]:
-    found: dict[str, list[SuppressionRuleFact]] = defaultdict(list)
     for rule in rules:
-        found[rule.id].append(rule)
-    for same in found.values():
-        first = same[0]
-        if len({(one.state, one.ends_written, one.has_scope) for one in same}) > 1:
-            yield f"the documents say different things of rule {first.name}; the worse counts"
-        if _is_in_force(first, now) and first.ends is not None and first.ends - now > _LONG:
-            yield f"rule {first.name} ends in more than a year, at {first.ends_written}"
-        if _is_in_force(first, now) and first.alert_type == _EVERY_ALERT and first.has_scope:
-            yield f"rule {first.name} dismisses alerts of every type within its scope"
+        if _is_in_force(rule, now) and rule.ends is not None and rule.ends - now > _LONG:
+            yield f"rule {rule.name} ends in more than a year, at {rule.ends_written}"
+        if _is_in_force(rule, now) and rule.alert_type == _EVERY_ALERT and rule.has_scope:
+            yield f"rule {rule.name} dismisses alerts of every type within its scope"
 
 
 def _switch_off(case: CoverageCase, rule: SuppressionRuleFact) -> str:

@@ -94,7 +94,6 @@ class PlanAnswers:
 
     def remarks(self) -> Iterator[str]:
         """What is to be said of the answers besides."""
-        yield from self._contradictions()
         yield from self.failures()
         plan = self.plan.name
         for name in dict.fromkeys(name for one in self.facts for name in one.extensions):
@@ -105,27 +104,11 @@ class PlanAnswers:
             yield f"extension {self._written(name)} of {plan} leaves out what has a tag {' or '.join(tags)}"
         for time in dict.fromkeys(one.free_for for one in self.facts if one.free_for):
             yield f"{plan} is in its free trial, of which {time} remains"
-        if any(one.is_enforced for one in self.facts):
-            yield f"{plan} is enforced: no resource may differ from its subscription"
-        for manager in dict.fromkeys(one.managed_by for one in self.facts if one.managed_by):
-            yield f"{plan} is managed by {manager}"
 
     def failures(self) -> Iterator[str]:
         """The extensions that look as if they were on and are not, each with the reason."""
         for name, text in {name: text for one in self.facts for name, text in one.failures.items()}.items():
             yield f"extension {self._written(name)} of {self.plan.name} failed to be switched on: {text}"
-
-    def _contradictions(self) -> Iterator[str]:
-        for title, values in (
-            ("the tier", [one.tier for one in self.facts]),
-            ("the sub-plan", [one.sub_plan and one.sub_plan.lower() for one in self.facts]),
-            ("resourcesCoverageStatus", [one.coverage for one in self.facts]),
-        ):
-            by_value = dict(zip(values, (one.source.document for one in self.facts), strict=True))
-            by_value.pop(None, None)
-            if len(by_value) > 1:
-                documents = " and ".join(by_value.values())
-                yield f"{documents} contradict each other about {title} of {self.plan.name}; the worse one counts"
 
     def _written(self, extension: str) -> str:
         return next((one for one in self.plan.extensions if one.lower() == extension), extension)

@@ -120,6 +120,11 @@ class ResourcePlan:
         return self.own.is_on is True and not self.own.is_inherited
 
     @property
+    def answers(self) -> tuple[PlanAnswers, ...]:
+        """What counts of the extensions: of a resource that has a plan of its own that alone."""
+        return (self.own,) if self.is_override else (self.own, self.base)
+
+    @property
     def can_differ(self) -> bool:
         """Whether a resource of its kind can be switched off by itself."""
         kind = self.case.workload.kind

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import replace
 
 from router.coverage import remedies
@@ -11,42 +11,31 @@ from router.coverage.fields import worst_truth
 from router.coverage.plans.answers import PlanAnswers, answers_about, joined
 from router.coverage.plans.at_resource import ResourcePlan, on_part, resource_plan
 from router.coverage.plans.table import PLANS, DefenderPlan, find_lacking, plan_named
-from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
+from router.coverage.verdicts import CoverageState, Verdict, covered, gap, unknown
 from router.domain.coverage import WorkloadKind
 
 _NEWEST_STORAGE = "DefenderForStorageV2"
 
 
-def sub_plan_part(asked: ResourcePlan) -> Iterator[Verdict]:
-    """Whether the sub-plan includes all of the one that is needed; nothing where none is."""
-    plans = {name.lower(): sub_plan for name, sub_plan in asked.case.expectation.plans.items()}
-    if (needed := plans.get(asked.plan.name.lower())) is None:
+def sub_plan_part(asked: ResourcePlan, needed: str | None) -> Iterator[Verdict]:
+    """Whether the sub-plans that answers say include all of the one that is needed; nothing where none is."""
+    if needed is None:
         return
     evidence = tuple(asked.own.evidence() if asked.is_override else asked.base.evidence())
-    remedy = _enable(asked, needed)
-    yield judge_sub_plan(asked.plan, _sub_plans(asked), needed, evidence, remedy, asked.ask_subscription)
-
-
-def judge_sub_plan(
-    plan: DefenderPlan,
-    said: tuple[str, ...],
-    needed: str,
-    evidence: tuple[CoverageEvidence, ...],
-    remedy: str | None,
-    ask: str,
-) -> Verdict:
-    """Whether the sub-plans that answers say include all of the one that is needed."""
-    if not said:
-        return unknown(f"no answer says which sub-plan of {plan.name} it is, and {needed} is needed", remedy=ask)
-    for one in said:
-        lacking = find_lacking(plan, one, needed)
-        if lacking is None:
-            reason = f"sub-plan {one} of {plan.name} is not known here, and {needed} is needed"
-            return unknown(reason, *evidence, remedy=ask)
-        if lacking:
-            reason = f"{plan.name} is {one}, which leaves out {', '.join(lacking)}; {needed} is needed"
-            return gap(reason, *evidence, remedy=remedy)
-    return covered(f"its sub-plan is {said[0]}", *evidence)
+    name, known = asked.plan.name, _sub_plans(asked)
+    lacking = {one: find_lacking(asked.plan, one, needed) for one in known}
+    wrong = next((one for one in known if lacking[one] != ()), None)
+    if wrong is None and known:
+        yield covered(f"its sub-plan is {known[0]}", *evidence)
+    elif wrong is not None and (parts := lacking[wrong]):
+        reason = f"{name} is {wrong}, which leaves out {', '.join(parts)}; {needed} is needed"
+        yield gap(reason, *evidence, remedy=_enable(asked, needed))
+    elif wrong is not None:
+        reason = f"sub-plan {wrong} of {name} is not known here, and {needed} is needed"
+        yield unknown(reason, *evidence, remedy=asked.ask_subscription)
+    else:
+        reason = f"no answer says which sub-plan of {name} it is, and {needed} is needed"
+        yield unknown(reason, remedy=asked.ask_subscription)
 
 
 def extension_parts(asked: ResourcePlan) -> Iterator[Verdict]:
@@ -61,59 +50,43 @@ def extension_part(asked: ResourcePlan, name: str) -> Iterator[Verdict]:
     if asked.is_old:
         reason = f"{asked.base.plan.name} is deprecated, and has no extension {name}"
         yield gap(reason, *asked.base.evidence(), remedy=_enable(asked, None, name))
-        return
-    answers = [asked.own] if asked.is_override else [asked.own, asked.base]
+    else:
+        yield judge_extension(asked, name, name)
+        yield from _left_out(asked, name)
+
+
+def judge_extension(asked: ResourcePlan, name: str, title: str) -> Verdict:
+    """Whether an extension is on; `title` is what it is called."""
     settings = asked.switch.settings if asked.switch else ()
     by_settings = (one.extensions.get(name.lower()) for one in settings)
-    is_on = worst_truth((*by_settings, *(one.find_extension(name) for one in answers)))
-    failure = next((text for one in answers if (text := one.find_failure(name)) is not None), None)
-    evidence = tuple(shown for one in answers for shown in one.extension_evidence(name))
-    ask = asked.ask_resource if asked.is_override else asked.ask_subscription
-    yield judge_extension(name, is_on, failure, evidence, remedy=_enable(asked, None, name), ask=ask)
-    yield from _left_out(asked, name, answers)
-
-
-def _left_out(asked: ResourcePlan, name: str, answers: Sequence[PlanAnswers]) -> Iterator[Verdict]:
-    """That an extension leaves the resource out by a tag, or may; nothing where it does not."""
-    excluded = {
-        tag.lower(): tag for one in answers for fact in one.facts for tag in fact.exclusions.get(name.lower(), ())
-    }
-    if not excluded:
-        return
-    tagged = [one for one in asked.case.about(ResourceFact) if one.tags is not None]
-    if not tagged:
-        reason = (
-            f"extension {name} leaves out what has a tag {' or '.join(excluded.values())}; nobody asked for its tags"
-        )
-        yield unknown(reason, remedy=remedies.ask_resource(asked.case.id))
-    for one in tagged:
-        for key, value in (one.tags or {}).items():
-            if f"{key}={value}".lower() in excluded:
-                reason = f"extension {name} leaves it out, by its tag {key}={value}"
-                yield gap(
-                    reason,
-                    one.source.shows(f"tags.{key}", value),
-                    remedy=remedies.remove_tag(asked.case.id, key, value),
-                )
-
-
-def judge_extension(
-    name: str,
-    is_on: bool | None,
-    failure: str | None,
-    evidence: tuple[CoverageEvidence, ...],
-    *,
-    remedy: str | None,
-    ask: str,
-) -> Verdict:
-    """Whether an extension is on."""
+    is_on = worst_truth((*by_settings, *(one.find_extension(name) for one in asked.answers)))
+    failure = next((text for one in asked.answers if (text := one.find_failure(name)) is not None), None)
+    evidence = tuple(shown for one in asked.answers for shown in one.extension_evidence(name))
     if failure is not None:
-        return gap(f"extension {name} failed to be switched on: {failure}", *evidence, remedy=remedy)
+        reason = f"extension {title} failed to be switched on: {failure}"
+        return gap(reason, *evidence, remedy=_enable(asked, None, name))
     if is_on is None:
-        return unknown(f"no answer says whether extension {name} is on", remedy=ask)
+        ask = asked.ask_resource if asked.is_override else asked.ask_subscription
+        return unknown(f"no answer says whether extension {title} is on", remedy=ask)
     if not is_on:
-        return gap(f"extension {name} is switched off", *evidence, remedy=remedy)
-    return covered(f"extension {name} is on", *evidence)
+        return gap(f"extension {title} is switched off", *evidence, remedy=_enable(asked, None, name))
+    return covered(f"extension {title} is on", *evidence)
+
+
+def _left_out(asked: ResourcePlan, name: str) -> Iterator[Verdict]:
+    """That an extension leaves the resource out by a tag, or may; nothing where it does not."""
+    facts = [fact for one in asked.answers for fact in one.facts]
+    excluded = {tag.lower(): tag for fact in facts for tag in fact.exclusions.get(name.lower(), ())}
+    tagged = [one for one in asked.case.about(ResourceFact) if one.tags is not None]
+    if excluded and not tagged:
+        tags = " or ".join(excluded.values())
+        reason = f"extension {name} leaves out what has a tag {tags}; nobody asked for its tags"
+        yield unknown(reason, remedy=remedies.ask_resource(asked.case.id))
+    for source, key, value in ((one.source, *tag) for one in tagged for tag in (one.tags or {}).items()):
+        if f"{key}={value}".lower() in excluded:
+            reason = f"extension {name} leaves it out, by its tag {key}={value}"
+            mend = remedies.remove_tag(asked.case.id, key, value)
+            yield gap(reason, source.shows(f"tags.{key}", value), remedy=mend)
 
 
 def is_asked_of_plan(plan: DefenderPlan, name: str) -> bool:

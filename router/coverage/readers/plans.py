@@ -33,7 +33,6 @@ class PlanFact(CoverageFact):
         failures: what went wrong with an extension when it was switched on; only the answer to that request says it, and later
             ones show the extension as on.
         exclusions: the tags, as `KEY=VALUE`, of resources that an extension leaves out.
-        is_enforced: whether no resource may differ from its subscription.
         shown: what shows the tier, where it is no answer of pricings.
     """
 
@@ -49,8 +48,6 @@ class PlanFact(CoverageFact):
     failures: Mapping[str, str] = field(default_factory=dict)
     exclusions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     free_for: str | None = None
-    is_enforced: bool | None = None
-    managed_by: str | None = None
     shown: CoverageEvidence | None = None
 
 
@@ -107,8 +104,6 @@ def read_pricing(item: Item) -> Iterator[CoverageFact]:
         failures={title: text for title, one in extensions.items() if (text := _failure(one)) is not None},
         exclusions={title: tags for title, one in extensions.items() if (tags := _exclusions(one))},
         free_for=None if remaining is None or _NOTHING.fullmatch(remaining) else remaining,
-        is_enforced=item.truth("enforce"),
-        managed_by=item.text("managedBy"),
         source=item_source(item),
     )
     yield from scope_fact(item, scope)
