@@ -5,12 +5,14 @@ https://kubernetes.io/docs/reference/kubernetes-api/
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 from router.coverage.documents import CoverageDocument, Item
 from router.coverage.facts import CoverageFact, Source, item_source
-from router.coverage.fields import find, find_text
+from router.coverage.fields import find_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -64,24 +66,52 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
         )
 
 
+_ASKED = frozenset(
+    {
+        *("metadata", "name", "namespace", "labels", "uid", "deletiontimestamp", "ownerreferences", "kind"),
+        *("spec", "nodename", "affinity", "providerid", "taints", "key", "value", "effect"),
+        *("status", "phase", "reason", "message", "conditions", "type", "ready", "restartcount", "state", "waiting"),
+        *("terminated", "containerstatuses", "initcontainerstatuses"),
+        *("nodeinfo", "operatingsystem", "kernelversion", "osimage"),
+    }
+)
+"""All that is asked of pods and nodes, in lower case, wherever it stands in them."""
+
+_WHOLE = ("labels", "affinity")
+"""What is kept whole, since its names are anybody's."""
+
+
 def without_ballast(kind: str, body: Mapping[str, object]) -> Mapping[str, object]:
-    """An object without what fills memory where there are 40,000 pods: their containers' settings, the images of nodes."""
-    names = _ASKED.get(kind)
-    if names is None:
+    """Return an object; of a pod or a node, which are many, only what is asked, and parts that are equal are one."""
+    if kind not in ("Pod", "Node"):
         return body
-    part, asked = names
-    inner = find(body, part)
-    if not isinstance(inner, Mapping):
-        return body
-    slim = {key: value for key, value in inner.items() if key.lower() in asked}
-    return {key: slim if key.lower() == part else value for key, value in body.items()}
+    return {
+        key: {name: _slim(one, name) for name, one in part.items() if name.lower() in _ASKED}
+        if isinstance(part, dict)
+        else part
+        for key, part in body.items()
+    }
 
 
-_ASKED: Mapping[str, tuple[str, frozenset[str]]] = {
-    "Pod": ("spec", frozenset({"nodename", "affinity"})),
-    "Node": ("status", frozenset({"conditions", "nodeinfo"})),
-}
-"""The large part of an object of some kinds, and all that is asked of it."""
+def _slim(value: object, name: str) -> object:
+    return _shared(json.dumps(_asked_in(value, name))) if isinstance(value, dict | list) else value
+
+
+def _asked_in(value: object, name: str, depth: int = 8) -> object:
+    """What is asked of a value, and none of it that lies deeper than any field that is."""
+    if isinstance(value, list):
+        return [_asked_in(one, name, depth - 1) for one in value if depth]
+    if not isinstance(value, dict):
+        return value
+    is_whole = name.lower() in _WHOLE
+    return {
+        key: _asked_in(one, name if is_whole else key, depth - 1)
+        for key, one in value.items()
+        if depth and (is_whole or key.lower() in _ASKED)
+    }
+
+
+_shared = lru_cache(maxsize=4096)(json.loads)
 
 
 def empty_lists_in(document: CoverageDocument) -> Iterator[CoverageFact]:
