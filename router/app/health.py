@@ -20,12 +20,12 @@ from router.domain.errors import HubError, StoreError, without_words
 from router.domain.hubs import Extent, Partition
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
-from router.domain.source_turns import DOWN
+from router.domain.source_turns import DOWN, SourceWatch
 from router.ingest.gaps import Hub, lag_of
 from router.store import partitions
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_delivered, list_pauses, pauses_among, refused_keys_among
-from router.store.documents import find_document, find_watch
+from router.store.documents import find_document, find_value
 from router.store.groups import count_waiting
 from router.store.quarantine import count_damaged_rows
 from router.store.sources import count_silent
@@ -193,7 +193,7 @@ async def _figures(
     if stream == Stream.CSPM:
         async with store.session() as tx:
             document = await find_document(tx, DocumentKind.SILENT_SOURCES, stream)
-            watch = find_watch(document) if document is not None else None
+            watch = find_value(SourceWatch, document.body) if document is not None else None
             if watch is not None:
                 taken, silent = _written(watch.taken), await count_silent(tx)
                 sources = {"sources": {"silent": silent, "unmatched": list(watch.unmatched), "judged": taken}}

@@ -27,6 +27,7 @@ from router.decide.rule_notices import (
 from router.destinations.email import EmailConfig
 from router.domain.clocks import is_possible, is_recent
 from router.domain.counts import counted_name
+from router.domain.destination_holds import DestinationHold
 from router.domain.documents import DocumentKind
 from router.domain.notices import NamedMember
 from router.domain.rule_fields import StandingSignal
@@ -35,7 +36,7 @@ from router.domain.severity import gravity_of
 from router.domain.silences import shadow_name, silence_name
 from router.store import signals
 from router.store.deliveries import add_deliveries
-from router.store.documents import list_documents, read_holds, read_silences
+from router.store.documents import list_documents, read_silences, read_values
 from router.store.rules import find_announced, find_unused_rules, note_rules, read_hits, write_announced
 from router.store.store import Store, Transaction
 
@@ -96,7 +97,7 @@ class RuleWatch:
         """The ends that are near, and those of the last weeks."""
         async with self._store.session() as tx:
             silences = read_silences(await list_documents(tx, DocumentKind.SILENCE, now - LOOKBACK)).values
-            holds = read_holds(await list_documents(tx, DocumentKind.HOLD, now - LOOKBACK)).values
+            holds = read_values(DestinationHold, await list_documents(tx, DocumentKind.HOLD, now - LOOKBACK)).values
         return [
             *ends_of_rules(self._by_end, self._rulebook.warn, now),
             *ends_of_holds((one for one in holds if one.stream == self._stream), now),

@@ -14,7 +14,7 @@ from router.domain.clocks import SKEW
 from router.domain.counts import decided_at
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus, Pause
-from router.domain.destination_holds import holds_in_force, words_of_hold
+from router.domain.destination_holds import DestinationHold, holds_in_force, words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.notices import RecordEntry
 from router.domain.readable import counted
@@ -24,7 +24,7 @@ from router.store import groups
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries, list_deliveries_at
 from router.store.destinations import list_pauses
-from router.store.documents import find_documents, find_silence_in, list_documents, read_holds
+from router.store.documents import find_documents, find_silence_in, list_documents, read_values
 from router.store.ledger import RECORD, Held, LedgerRow, record_key
 from router.store.signals import find_signals
 from router.store.store import Store, Transaction
@@ -332,5 +332,5 @@ async def _silences(tx: Transaction, entries: Sequence[RecordEntry], row: Ledger
 
 async def _holds(tx: Transaction, stream: str, now: datetime) -> dict[str, str]:
     """By whom, until when and why destinations of a stream are held now, by their names."""
-    holds = read_holds(await list_documents(tx, DocumentKind.HOLD, now - SKEW)).values
+    holds = read_values(DestinationHold, await list_documents(tx, DocumentKind.HOLD, now - SKEW)).values
     return {one.destination: words_of_hold(one) for one in holds_in_force(holds, now) if one.stream == stream}

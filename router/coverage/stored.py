@@ -21,7 +21,7 @@ from router.domain.coverage_sources import CoverageSourceKind, LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.readable import timestamp
 from router.domain.source_turns import KnownSource, SourceWatch
-from router.store.documents import find_tags_in, find_watch
+from router.store.documents import find_tags_in, find_value
 
 READ_KINDS = (DocumentKind.FACT, DocumentKind.TAGS, DocumentKind.SILENT_SOURCES)
 """The kinds of stored documents that say something of coverage."""
@@ -73,7 +73,7 @@ def _document(name: str, stored: StoredDocument, since: Mapping[str, datetime]) 
                 if excluding(one.tags, OFF_CLUSTERS | OFF_MACHINES)
             ]
     elif stored.kind is DocumentKind.SILENT_SOURCES:
-        if (watch := find_watch(stored)) is not None:
+        if (watch := find_value(SourceWatch, stored.body)) is not None:
             body = {KEY: WATCH, WATCH: watch, "since": since}
             items = [Item(body=body, document=where, known_at=watch.taken.isoformat())]
     else:

@@ -28,11 +28,9 @@ from router.store.documents import (
     ReadValues,
     document_of_hold,
     find_document,
-    find_hold_in,
     find_value,
     list_documents,
     put_with_change,
-    read_holds,
     read_values,
 )
 from router.store.store import Store
@@ -74,7 +72,7 @@ class HoldReader:
                     lanes = self._lanes
                     self._holds = tuple(
                         one.in_lane(lanes.get((one.stream, one.destination), one.lane))
-                        for one in read_holds(documents).values
+                        for one in read_values(DestinationHold, documents).values
                     )
                     self._read_at, self._ticked = now, ticked
         return {hold.destination: hold for hold in holds_in_force(self._holds, now) if hold.stream == stream}
@@ -125,14 +123,14 @@ async def list_holds(store: Store, now: datetime) -> Sequence[DestinationHold]:
     """The holds of every stream that are in force now; raises StoreError."""
     async with store.session() as tx:
         documents = await list_documents(tx, DocumentKind.HOLD, now - SKEW)
-    return holds_in_force(read_holds(documents).values, now)
+    return holds_in_force(read_values(DestinationHold, documents).values, now)
 
 
 async def _find(store: Store, stream: str, destination: str) -> tuple[DestinationHold | None, Version | None]:
     """The last hold of a destination, and the version of its document; one that does not decode is written over."""
     async with store.session() as tx:
         document = await find_document(tx, DocumentKind.HOLD, id_of_hold(stream, destination))
-    return (find_hold_in(document), document.version) if document is not None else (None, None)
+    return (find_value(DestinationHold, document.body), document.version) if document is not None else (None, None)
 
 
 def _change(hold: DestinationHold, action: ChangeAction, author: str, reason: str, now: datetime) -> StoredDocument:
@@ -197,7 +195,7 @@ def document_of_change(change: ChangeEntry) -> StoredDocument:
 
 def read_changes(documents: Iterable[StoredDocument]) -> ReadValues[ChangeEntry]:
     """The changes that documents hold, earliest first."""
-    changes, undecodable = read_values(documents, lambda document: find_value(ChangeEntry, document.body))
+    changes, undecodable = read_values(ChangeEntry, documents)
     return ReadValues(sorted(changes, key=lambda change: change.at), undecodable)
 
 

@@ -20,7 +20,7 @@ from router.domain.signals import Kind, Stream
 from router.domain.source_turns import AT_ONCE, RUNGS, KnownSource, SourceLook, SourceTurn, SourceWatch, finding_id_of
 from router.ingest.intake import Ingested, Intake, fault_of
 from router.ingest.source_messages import message_of
-from router.store.documents import document_of_watch, find_document, find_watch, put_document
+from router.store.documents import document_of_watch, find_document, find_value, put_document
 from router.store.partitions import read_losses
 from router.store.signals import find_signals
 from router.store.sources import list_sources, write_watched
@@ -127,7 +127,7 @@ class SilentSources:
     async def _judge(self, tx: Transaction, until: datetime, now: datetime) -> tuple[StoredDocument | None, SourceLook]:
         """The document of the looks, and what this one finds."""
         document = await find_document(tx, DocumentKind.SILENT_SOURCES, _STREAM.value)
-        before = find_watch(document) if document is not None else None
+        before = find_value(SourceWatch, document.body) if document is not None else None
         # Workloads and owners are many, and may be silent for ever.
         known = {one.heard.source.id: one for one in await list_sources(tx, RUNGS)}
         losses = await read_losses(tx, _STREAM.value)

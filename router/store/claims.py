@@ -171,8 +171,8 @@ async def claim_due(
     values = [value for one, most in wanted.items() for value in (one.stream, one.destination, micros(due), most)]
     if not values:
         return Claimed([], [])
-    fetch = tx.fetch_last if is_last else tx.fetch
-    rows = await fetch(_claim_text(len(wanted), is_probe), *values, micros(until), f"{uuid4().hex}-")
+    sql = _claim_text(len(wanted), is_probe)
+    rows = await tx.fetch(sql, *values, micros(until), f"{uuid4().hex}-", is_last=is_last)
     claims: list[Claim] = []
     depending: list[Columns] = []
     for row in sorted(rows, key=lambda one: one.whole("place")):

@@ -228,8 +228,7 @@ async def find_first_due(
         destinations
     )
     values = [value for name in destinations for value in (stream, name, stream, name, micros(latest))]
-    fetch = tx.fetch_last if is_last else tx.fetch
-    rows = await fetch(" UNION ALL ".join([*finding, _PAUSES]), *values, stream)
+    rows = await tx.fetch(" UNION ALL ".join([*finding, _PAUSES]), *values, stream, is_last=is_last)
     pauses = await pauses_in(tx, [row for row in rows if row.raw("due") is None])
     dues: dict[str, datetime] = {}
     for row in (one for one in rows if one.raw("due") is not None):

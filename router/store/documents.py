@@ -7,7 +7,7 @@ and the later one counts: a reader of a part of a subscription takes nothing fro
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from heapq import nlargest
@@ -98,11 +98,16 @@ def find_value[T](kind: type[T], body: bytes) -> T | None:
     return value if isinstance(value, kind) and _has_sound_times(value) else None
 
 
-def read_values[T](documents: Iterable[StoredDocument], find: Callable[[StoredDocument], T | None]) -> ReadValues[T]:
-    """Return what is found in documents."""
-    found = [find(document) for document in documents]
-    values = [value for value in found if value is not None]
-    return ReadValues(values, len(found) - len(values))
+def read_values[T](kind: type[T], documents: Iterable[StoredDocument]) -> ReadValues[T]:
+    """Return the values of a class that documents say."""
+    found = [find_value(kind, one.body) for one in documents]
+    return ReadValues([value for value in found if value is not None], found.count(None))
+
+
+def read_silences(documents: Iterable[StoredDocument]) -> ReadValues[Silence]:
+    """Return the silences that documents hold."""
+    found = [find_silence_in(one) for one in documents]
+    return ReadValues([silence for silence in found if silence is not None], found.count(None))
 
 
 def _has_sound_times(value: object) -> bool:
@@ -120,25 +125,10 @@ def document_of_hold(hold: DestinationHold, version: Version | None = None) -> S
     return StoredDocument(kind=DocumentKind.HOLD, id=id, at=hold.ends, body=encode(hold), version=version)
 
 
-def find_hold_in(document: StoredDocument) -> DestinationHold | None:
-    """Return the hold that a document has; None if it does not decode."""
-    return find_value(DestinationHold, document.body)
-
-
-def read_holds(documents: Iterable[StoredDocument]) -> ReadValues[DestinationHold]:
-    """Return the holds that documents have, those that are over among them."""
-    return read_values(documents, find_hold_in)
-
-
 def document_of_watch(stream: str, watch: SourceWatch, version: Version | None = None) -> StoredDocument:
     """Return the document of a stream's looks at its sources, to be written over a version of it."""
     kind = DocumentKind.SILENT_SOURCES
     return StoredDocument(kind=kind, id=stream, at=watch.taken, body=encode(watch), version=version)
-
-
-def find_watch(document: StoredDocument) -> SourceWatch | None:
-    """Return what a document says of the looks; None if it does not decode."""
-    return find_value(SourceWatch, document.body)
 
 
 class _StoredElement(NamedTuple):
@@ -181,11 +171,6 @@ def find_silence_in(document: StoredDocument) -> Silence | None:
     except (ValueError, LookupError, OSError):
         return None
     return replace(stored.silence, id=document.id, groups=groups) if all(groups) else None
-
-
-def read_silences(documents: Iterable[StoredDocument]) -> ReadValues[Silence]:
-    """Return the silences that documents hold."""
-    return read_values(documents, find_silence_in)
 
 
 def _element_of(stored: _StoredElement) -> Element:

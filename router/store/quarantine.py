@@ -36,11 +36,8 @@ class QuarantineEntry:
     quarantined: Quarantined
 
 
-_ENTRY = RowForm(
-    QuarantineEntry,
-    arrival=RowForm(Arrival, left_out=["again"]),
-    quarantined=RowForm(Quarantined, reason=RowForm(Reason)),
-)
+_ARRIVAL = RowForm(Arrival, left_out=["again"])
+_ENTRY = RowForm(QuarantineEntry, arrival=_ARRIVAL, quarantined=RowForm(Quarantined, reason=RowForm(Reason)))
 _INSERT = insert("quarantine", _ENTRY.columns, ["id"])
 _DAMAGED = "SELECT count(*) FROM quarantine WHERE code='damaged' AND (stream IS NULL OR stream=?)"
 
@@ -117,21 +114,16 @@ def damaged_entry(table: str, key: str, row: Columns, why: Undecodable, at: date
 
 
 def _entry_in(row: Columns) -> QuarantineEntry:
-    body = row.raw("body")
+    body, reason = row.raw("body"), Reason(readable(Code.DAMAGED, row.word, "code", Code), row.words("words"))
     return QuarantineEntry(
         id=row.words("id"),
         source=row.words("source"),
+        arrival=readable(Arrival(ORIGIN, 0), _ARRIVAL.read, row),
         stream=row.words("stream") or None,
         at=readable(EPOCH, row.time, "at"),
-        arrival=Arrival(
-            readable(ORIGIN, row.text, "origin"),
-            readable(0, row.whole, "place"),
-            readable(None, row.find_time, "enqueued"),
-            readable(0, row.whole, "part"),
-        ),
         quarantined=Quarantined(
-            reason=Reason(readable(Code.DAMAGED, row.word, "code", Code), row.words("words")),
-            at_fault=row.words("at_fault") or None,
+            reason=reason,
             body=body if isinstance(body, bytes) else printable(body).encode(),
+            at_fault=row.words("at_fault") or None,
         ),
     )

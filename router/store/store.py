@@ -1,14 +1,9 @@
 """The store and its transactions, and what differs between the two engines that keep a state.
 
-SQL is PostgreSQL's, with `?` for a parameter and `= ANY(?)` or `<> ALL(?)` for a list of texts or numbers. What differs,
-as `sqlite` and `postgresql` have it:
-
-parameters  `%s` in PostgreSQL                          lists    `json_each` in SQLite
-types       SQLite's tables are STRICT and know BLOB    places   a column of type PLACE numbers the rows of a table
-indexes     `INDEXED BY` is SQLite's alone              locks    `BEGIN IMMEDIATE` in SQLite, rows in PostgreSQL
-views       INSTANT(x) writes an instant as a text
-
-Instants are whole microseconds since 1970. Texts are ordered by their bytes in both.
+SQL is PostgreSQL's, with `?` for a parameter and `= ANY(?)` or `<> ALL(?)` for a list of texts or numbers. A column of type
+PLACE numbers the rows of a table, and INSTANT(x) in a view writes an instant as a text. What differs, as `sqlite` and
+`postgresql` have it: parameters, lists, STRICT tables and BLOB, `INDEXED BY`, and locks, which are `BEGIN IMMEDIATE` in
+SQLite and rows in PostgreSQL. Texts are ordered by their bytes in both.
 
 Numbered steps in SQL carry the tables forward: each once, in order, in a transaction of its own. A file `steps/NNNN.sql` never
 changes once it is released. It adds what the program of the version before lets be, so that one version back can run beside.
@@ -37,8 +32,7 @@ STEPS = tuple(file.read_text("utf-8") for file in sorted(Path(__file__).with_nam
 VERSION = len(STEPS)
 """The version of the tables that this program writes: as many steps as were carried out."""
 
-_MOST = 2**63 - 1
-_LEAST = -(2**63)
+_MOST, _LEAST = 2**63 - 1, -(2**63)
 
 type Clock = Callable[[], datetime]
 
@@ -64,21 +58,27 @@ class Transaction(ABC):
         self.now = now
         self.is_open = False
 
-    async def fetch(self, sql: str, *values: object) -> list[Columns]:
-        """Return the rows that a query finds."""
-        return _rows_of(await self.ask(sql, values))
+    @abstractmethod
+    async def ask(self, sql: str, values: Sequence[object], *, is_last: bool = False) -> ResultSet:
+        """Run a statement and return what the database answers; `is_last` is as in `fetch`."""
 
-    async def fetch_last(self, sql: str, *values: object) -> list[Columns]:
-        """Return the rows that a query finds, and end the transaction in the same round trip: all of it is kept.
+    @abstractmethod
+    async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
+        """Run a statement once for each row, in one round trip, and return how many rows all of them wrote."""
 
-        What is asked after it stands by itself. It is for the outermost transaction alone.
+    async def fetch(self, sql: str, *values: object, is_last: bool = False) -> list[Columns]:
+        """Return the rows that a query finds.
+
+        If `is_last`, it ends the outermost transaction in the same round trip: all is kept, and what is asked later stands
+        by itself.
         """
-        return _rows_of(await self.ask(sql, values, is_last=True))
+        columns, rows, _ = await self.ask(sql, values, is_last=is_last)
+        names = [one[0] for one in columns]
+        return [Columns(dict(zip(names, row, strict=True))) for row in rows]
 
     async def find(self, sql: str, *values: object) -> Columns | None:
         """Return the first row that a query finds; None where it finds none."""
-        columns, rows, _ = await self.ask(sql, values)
-        return Columns({about[0]: one for about, one in zip(columns, rows[0], strict=True)}) if rows else None
+        return next(iter(await self.fetch(sql, *values)), None)
 
     async def value(self, sql: str, *values: object) -> Any:
         """Return the first column of the first row; None where there is no row."""
@@ -87,16 +87,15 @@ class Transaction(ABC):
 
     async def execute(self, sql: str, *values: object) -> int:
         """Run a statement and return how many rows it wrote."""
-        _, _, written = await self.ask(sql, values)
-        return written
-
-    @abstractmethod
-    async def ask(self, sql: str, values: Sequence[object], *, is_last: bool = False) -> ResultSet:
-        """Run a statement and return what the database answers; `is_last` is as in `fetch_last`."""
+        return (await self.ask(sql, values))[2]
 
     async def write(self, sql: str, *values: object) -> None:
         """Run a statement and wait for nothing: a fault of it is raised by a later call, or where the transaction ends."""
         await self.ask(sql, values)
+
+    async def write_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
+        """Run a statement once for each row, and wait for nothing, as `write` does."""
+        await self.execute_many(sql, rows)
 
     async def wait_for(self, *names: str) -> bool:
         """Take the locks of names until the transaction ends; return whether another may have written until now.
@@ -104,20 +103,6 @@ class Transaction(ABC):
         A file has one writer at a time, so there is nothing to wait for.
         """
         return False
-
-    @abstractmethod
-    async def execute_many(self, sql: str, rows: Iterable[Sequence[object]]) -> int:
-        """Run a statement once for each row, in one round trip, and return how many rows all of them wrote."""
-
-    async def write_many(self, sql: str, rows: Iterable[Sequence[object]]) -> None:
-        """Run a statement once for each row, and wait for nothing, as `write` does."""
-        await self.execute_many(sql, rows)
-
-
-def _rows_of(found: ResultSet) -> list[Columns]:
-    columns, rows, _ = found
-    names = [one[0] for one in columns]
-    return [Columns(dict(zip(names, row, strict=True))) for row in rows]
 
 
 class StateSizes(NamedTuple):
@@ -164,6 +149,7 @@ _READ_VERSION = "SELECT value FROM meta WHERE name='version'"
 _WRITE_VERSION = (
     "INSERT INTO meta (name, value) VALUES ('version', ?) ON CONFLICT (name) DO UPDATE SET value=excluded.value"
 )
+_ELSEWHERE = "name another state with --state"
 
 _TRIES = 8
 """How often a transaction that is broken off is tried; after the first within 10 ms, then 20, 40 and so on."""
@@ -198,9 +184,6 @@ class Store(ABC):
     async def measure(self) -> StateSizes:
         """Return what the state takes; no table where there is none yet."""
 
-    def hold(self) -> None:  # noqa: B027  A server is shared, and is not held.
-        """Make this process the one that works on a directory, until `close`; raises StateInUse if another does."""
-
     @abstractmethod
     async def close(self) -> None:
         """Let go of the database."""
@@ -212,6 +195,9 @@ class Store(ABC):
     @abstractmethod
     def _statements_in(self, schema: str) -> list[str]:
         """Return the statements of a schema as the engine takes them."""
+
+    def hold(self) -> None:  # noqa: B027  A server is shared, and is not held.
+        """Make this process the one that works on a directory, until `close`; raises StateInUse if another does."""
 
     def _find_begun(self) -> Transaction | None:
         """Return the transaction that this task is in."""
@@ -240,16 +226,16 @@ class Store(ABC):
         transaction of the same task it is part of that one, and is called once. Raises StoreError where the last of eight
         tries is broken off too, and what `work` raises.
         """
-        if (begun := self._find_begun()) is not None:
-            return await work(begun)
-        for tries in range(_TRIES - 1):
+        tries = 0
+        while True:
             try:
                 async with self.transaction() as tx:
                     return await work(tx)
             except Conflict:
-                await asyncio.sleep(random.random() * 0.01 * 2**tries)  # noqa: S311  It keeps no secret.
-        async with self.transaction() as tx:
-            return await work(tx)
+                tries += 1
+                if tries == _TRIES or self._find_begun() is not None:
+                    raise
+                await asyncio.sleep(random.random() * 0.005 * 2**tries)  # noqa: S311  It keeps no secret.
 
     async def make(self, schema: str) -> None:
         """Run the statements of a schema, as this engine writes them."""
@@ -262,31 +248,21 @@ class Store(ABC):
         async with self.session() as tx:
             return {row.text("name") for row in await tx.fetch(self._TABLES)}
 
-    async def find_version(self) -> int:
-        """Return the version of the tables; 0 where there are none yet. Raises StoreError where they say none."""
-        tables = await self.table_names()
-        if not tables:
+    async def refuse_newer(self, newest: int = VERSION) -> int:
+        """Return the version of the tables, 0 where there are none; raises StoreError where a newer program wrote them."""
+        if not (tables := await self.table_names()):
             return 0
         if not {"meta", "signals"} <= tables:
-            raise StoreError(
-                f"{self.name}: holds tables and says no version, as no release of this program leaves them; "
-                "name another state with --state"
-            )
+            words = "holds tables and says no version, as no release of this program leaves them"
+            raise StoreError(f"{self.name}: {words}; {_ELSEWHERE}")
         async with self.session() as tx:
-            value = str(await tx.value(_READ_VERSION))
-        if not (value.isascii() and value.isdecimal()):
-            raise StoreError(f"{self.name}: says no version in its table meta; name another state with --state")
-        return int(value)
-
-    async def refuse_newer(self, newest: int = VERSION) -> int:
-        """Return the version of the tables; raises StoreError where a newer program wrote them."""
-        version = await self.find_version()
-        if version > newest:
-            raise StoreError(
-                f"{self.name}: holds state of version {version}, and this program reads up to version {newest}; "
-                "use the newer program, or name another state with --state"
-            )
-        return version
+            version = str(await tx.value(_READ_VERSION))
+        if not (version.isascii() and version.isdecimal()):
+            raise StoreError(f"{self.name}: says no version in its table meta; {_ELSEWHERE}")
+        if int(version) > newest:
+            words = f"holds state of version {version}, and this program reads up to version {newest}"
+            raise StoreError(f"{self.name}: {words}; use the newer program, or {_ELSEWHERE}")
+        return int(version)
 
     async def upgrade(self, steps: Sequence[str] = STEPS) -> int:
         """Carry the tables forward; return how many steps that took. Raises StoreError where a newer program wrote them.
@@ -297,8 +273,7 @@ class Store(ABC):
         while await self.refuse_newer(len(steps)) < len(steps):
             async with self.transaction() as tx:
                 await tx.wait_for("upgrade")
-                version = await self.find_version()
-                if version < len(steps):
+                if (version := await self.refuse_newer(len(steps))) < len(steps):
                     await self.make(steps[version])
                     await tx.write(_WRITE_VERSION, str(version + 1))
                     carried_out += 1

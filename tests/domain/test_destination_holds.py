@@ -23,7 +23,7 @@ from router.domain.destination_holds import (
 )
 from router.domain.errors import BadUsage
 from router.domain.rulebook import Lane
-from router.store.documents import document_of_hold, find_hold_in, read_holds
+from router.store.documents import document_of_hold, find_value, read_values
 from tests.builders import NOW
 
 INSTANT = timedelta(microseconds=1)
@@ -189,7 +189,7 @@ def test_the_author_of_a_long_hold_is_to_be_warned_an_hour_before_its_end_and_of
 def test_a_hold_comes_back_as_it_was_written(hold: DestinationHold) -> None:
     """And its document goes 400 days after its end."""
     document = document_of_hold(hold)
-    assert find_hold_in(document) == hold
+    assert find_value(DestinationHold, document.body) == hold
     assert (document.id, document.at) == (f"{hold.stream}/{hold.destination}", hold.ends)
 
 
@@ -197,7 +197,7 @@ def test_a_hold_comes_back_as_it_was_written(hold: DestinationHold) -> None:
 def test_a_hold_that_does_not_decode_holds_nothing_and_is_counted(body: bytes) -> None:
     """The others do."""
     good = document_of_hold(a_hold())
-    assert read_holds([replace(good, body=body), good]) == ([a_hold()], 1)
+    assert read_values(DestinationHold, [replace(good, body=body), good]) == ([a_hold()], 1)
 
 
 def test_the_words_of_a_hold_say_who_since_when_until_when_and_why() -> None:

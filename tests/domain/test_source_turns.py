@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.source_turns import SourceState, SourceTurn, SourceWatch, finding_id_of
-from router.store.documents import document_of_watch, find_watch
+from router.store.documents import document_of_watch, find_value
 from tests.builders import NOW
 from tests.domain.silence_model import of_cluster, of_plan, of_subscription
 
@@ -18,9 +18,9 @@ from tests.domain.silence_model import of_cluster, of_plan, of_subscription
 def test_what_does_not_decode_is_no_look(body: bytes) -> None:
     """It costs nothing else; what was written is read again."""
     document = StoredDocument(kind=DocumentKind.SILENT_SOURCES, id="cspm", at=NOW, body=body)
-    assert find_watch(document) is None
+    assert find_value(SourceWatch, document.body) is None
     watch = SourceWatch(anew=NOW, taken=NOW + timedelta(days=9), unmatched=("expect[1].name: 'aks-*' fits nothing",))
-    assert find_watch(document_of_watch("cspm", watch)) == watch
+    assert find_value(SourceWatch, document_of_watch("cspm", watch).body) == watch
 
 
 def test_each_kind_of_source_has_a_finding_of_its_own() -> None:

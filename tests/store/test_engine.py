@@ -137,7 +137,7 @@ async def keys(engine: Store) -> list[str]:
 async def put_and_ask_last(tx: Transaction, name: str, question: str = "SELECT key FROM things") -> int:
     """Puts a thing, and ends the transaction with a question; returns how many rows that finds."""
     await tx.write(PUT_AGAIN, name, 1, None)
-    return len(await tx.fetch_last(question))
+    return len(await tx.fetch(question, is_last=True))
 
 
 async def number_of(engine: Store, key: str) -> object:

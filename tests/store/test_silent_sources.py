@@ -21,13 +21,13 @@ from router.domain.errors import StoreError
 from router.domain.hubs import HubEpoch, Loss, Partition, Span
 from router.domain.keys import signal_key
 from router.domain.signals import Stream
-from router.domain.source_turns import finding_id_of
+from router.domain.source_turns import SourceWatch, finding_id_of
 from router.ingest.intake import Intake
 from router.ingest.silent_sources import BEHIND, SilentSources, SourceReport
 from router.store.codec import micros
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries
-from router.store.documents import document_of_watch, find_document, find_watch, put_document
+from router.store.documents import document_of_watch, find_document, find_value, put_document
 from router.store.forgetting import forget
 from router.store.partitions import write_losses
 from router.store.retention import Retention
@@ -72,7 +72,7 @@ async def at_work(store: Store, until: datetime) -> None:
     """Nothing is heard until then, and the router was at work all the time."""
     document = await within(store, find_document, DocumentKind.SILENT_SOURCES, "cspm")
     assert document is not None
-    watch = find_watch(document)
+    watch = find_value(SourceWatch, document.body)
     assert watch is not None
     quiet = document_of_watch("cspm", replace(watch, taken=until), document.version)
     assert await within(store, put_document, quiet) is not None
