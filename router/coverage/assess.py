@@ -12,6 +12,7 @@ from router.coverage.expected.manifest import (
     EVERY_NAME,
     SPOKEN_OF_RUNGS,
     CoverageManifest,
+    Excuses,
     Expectation,
     NamedWorkloads,
     SelectorIndex,
@@ -80,9 +81,9 @@ def assess(facts: Facts, manifest: CoverageManifest, now: datetime) -> Assessed:
     there = NamedWorkloads(workloads.values())
     absent = _absent_workloads(manifest, there)
     rows += [CoverageRow(workload=workload, verdicts=_unknown(workload, one)) for workload, one in absent.items()]
-    excuses = _Excuses(manifest, there, now)
+    excuses = Excuses(manifest, there)
     return Assessed(
-        rows=tuple(map(excuses.excused, sorted(rows, key=lambda row: _order(row.workload)))),
+        rows=tuple(_excused(row, excuses, now) for row in sorted(rows, key=lambda row: _order(row.workload))),
         unlisted=tuple(unlisted),
         unmatched=tuple(_unmatched_names(manifest, there)),
     )
@@ -192,28 +193,10 @@ def _finding_command(workload: Workload) -> str:
     return graph_query(f'resources | where {field} =~ "{escaped}"')
 
 
-class _Excuses:
-    """The exceptions of a manifest, of which none excuses what is only called as what it means."""
-
-    def __init__(self, manifest: CoverageManifest, there: NamedWorkloads, now: datetime) -> None:
-        self._excuses = manifest.excuses
-        self._index = SelectorIndex(one.selects for one in manifest.excuses)
-        self._there, self._now = there, now
-
-    def excused(self, row: CoverageRow) -> CoverageRow:
-        """The row, with what is excused in it: each verdict by the exception that ends last. Its reason stays as it was."""
-        fitting = [
-            one
-            for position in self._index.positions(row.workload)
-            if self._now < (one := self._excuses[position]).exception.ends
-            and self._there.means(one.selects, row.workload)
-        ]
-        verdicts = {}
-        for rung, verdict in row.verdicts.items():
-            exceptions = (one.exception for one in fitting if not one.rungs or rung in one.rungs)
-            exception = max(exceptions, key=lambda one: one.ends, default=None)
-            is_excused = exception is not None and verdict.state in _EXCUSABLE
-            if is_excused:
-                verdict = replace(verdict, state=CoverageState.EXCUSED, exception=exception, excused=verdict.state)
-            verdicts[rung] = verdict
-        return replace(row, verdicts=verdicts)
+def _excused(row: CoverageRow, excuses: Excuses, now: datetime) -> CoverageRow:
+    """The row, with what is excused in it: each verdict by the exception that ends last. Its reason stays as it was."""
+    verdicts = dict(row.verdicts)
+    for rung, verdict in row.verdicts.items():
+        if verdict.state in _EXCUSABLE and (exception := excuses.find(row.workload, rung, now)) is not None:
+            verdicts[rung] = replace(verdict, state=CoverageState.EXCUSED, exception=exception, excused=verdict.state)
+    return replace(row, verdicts=verdicts)

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from router.coverage.assess import Assessed
 from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest
-from router.coverage.expected.sources import ExpectedSource, SilenceExcuses, expected_sources
+from router.coverage.expected.sources import ExpectedSource, expected_sources, silence_excuses
 from router.coverage.facts import Facts
 from router.coverage.recommendations import find_healthy_rows
 from router.coverage.stored import EVERY_SOURCE, SourceFact, WatchFact
@@ -60,21 +60,21 @@ def reported_sources(
     found = expected_sources(manifest, heard.values()).by_id.values() if manifest.is_given else judged
     expected = {one.source: one for one in found}
     names = {one.source: one.workload.name for one in judged}
-    excuses, kinds = SilenceExcuses(manifest, expected.values()), list(CoverageSourceKind)
+    excuses, kinds = silence_excuses(manifest, expected.values()), list(CoverageSourceKind)
     for source in sorted({*heard, *expected}, key=lambda one: (kinds.index(one.kind), one)):
         one = expected.get(source)
         within = (one.within if one is not None else HEARD_WITHIN) if source.kind in RUNGS else None
         unheard = LastHeard(source=source, subscription=one.subscription if one is not None else None)
         last = heard.get(source, unheard)
         is_silent = _is_silent(last, within, facts, now) if within is not None else None
-        excuse = excuses.find(one, now) if one is not None and is_silent is not False else None
+        exception = excuses.find(one.workload, one.rung, now) if one is not None and is_silent is not False else None
         yield ReportedSource(
             name=names.get(source, source.subject),
             heard=last,
             is_expected=one is not None,
             within=within,
             is_silent=is_silent,
-            exception=excuse.exception if excuse is not None else None,
+            exception=exception,
         )
 
 

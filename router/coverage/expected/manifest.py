@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
+from datetime import datetime, timedelta
 from itertools import product
 
 from router.coverage.verdicts import CoverageException, Workload
@@ -270,6 +270,25 @@ class NamedWorkloads:
                 if is_it or (doubt is None and workload.key not in self._keys):
                     return True
         return False
+
+
+class Excuses:
+    """The exceptions of a manifest, of which none excuses what is only called as what it means."""
+
+    def __init__(self, manifest: CoverageManifest, there: NamedWorkloads) -> None:
+        self._excuses, self._there = manifest.excuses, there
+        self._index = SelectorIndex(one.selects for one in manifest.excuses)
+
+    def fitting(self, workload: Workload, rung: Rung) -> Iterator[Excuse]:
+        """Yield those that excuse a rung of a workload until they end."""
+        for excuse in (self._excuses[position] for position in self._index.positions(workload)):
+            if (not excuse.rungs or rung in excuse.rungs) and self._there.means(excuse.selects, workload):
+                yield excuse
+
+    def find(self, workload: Workload, rung: Rung, now: datetime) -> CoverageException | None:
+        """Return the exception that excuses it now, of several the one that ends last."""
+        there = (one.exception for one in self.fitting(workload, rung) if now < one.exception.ends)
+        return max(there, key=lambda one: one.ends, default=None)
 
 
 _CONNECTED = (WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT)

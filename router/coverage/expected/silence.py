@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest
-from router.coverage.expected.sources import ExpectedSource, ExpectedSources, SilenceExcuses, expected_sources
+from router.coverage.expected.sources import ExpectedSource, ExpectedSources, expected_sources, silence_excuses
 from router.domain.clocks import is_possible
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.readable import timestamp
@@ -82,7 +82,7 @@ class _Judge:
     ) -> None:
         self._until, self._now = watch.taken, now
         self._expected, self._known_by_now = sources.by_id, sources.known_by_now
-        self._excuses = SilenceExcuses(manifest, self._expected.values())
+        self._excuses = silence_excuses(manifest, self._expected.values())
         unheard = {
             id: KnownSource(heard=LastHeard(source=one.source, subscription=one.subscription))
             for id, one in self._expected.items()
@@ -138,14 +138,14 @@ class _Judge:
     def find_turn(self, id: str, one: KnownSource) -> SourceTurn | None:
         """Return the turn that a source makes now, if any."""
         expected = self._expected.get(id)
-        excuse = self._excuses.find(expected, self._now) if expected is not None else None
+        excuse = self._excuses.find(expected.workload, expected.rung, self._now) if expected is not None else None
         if one.silent_since is None:
             is_told = expected is not None and id in self._silent and excuse is None and not self._is_unknown(expected)
             return self._opening(expected, one) if expected is not None and is_told else None
         if expected is not None and id not in self._silent and self._is_heard_again(id, one):
             return self._end(one, SourceState.SPEAKS, last=self._heard[id].posture)
         if excuse is not None:
-            words = f"{timestamp(excuse.exception.ends)} by {excuse.exception.owner}"
+            words = f"{timestamp(excuse.ends)} by {excuse.owner}"
             return replace(self._end(one, SourceState.EXCUSED), excuse=words)
         if id in self._known_by_now:
             return self._end(one, SourceState.SPEAKS, last=self._until)

@@ -2,21 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 from router.coverage.expected.manifest import (
     EVERY_NAME,
     CoverageManifest,
-    Excuse,
+    Excuses,
     Expectation,
     NamedWorkloads,
     SelectorIndex,
     named_workload,
 )
 from router.coverage.verdicts import Workload
-from router.domain.coverage import WorkloadKind
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.patterns import glob_pattern, is_glob
 from router.domain.resources import is_guid, parse_resource_id
@@ -41,6 +41,11 @@ class ExpectedSource:
     subscription: str | None
     within: timedelta
     entry: int
+
+    @property
+    def rung(self) -> Rung:
+        """The rung that its silence puts in doubt."""
+        return RUNGS[self.source.kind]
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,25 +191,9 @@ def _source_for(workload: Workload) -> CoverageSource:
     return CoverageSource(CoverageSourceKind.CLUSTER, workload.subject)
 
 
-class SilenceExcuses:
-    """The exceptions of a manifest from the rungs that silence puts in doubt, found by the sources that they excuse."""
-
-    def __init__(self, manifest: CoverageManifest, sources: Iterable[ExpectedSource]) -> None:
-        self._excuses = manifest.excuses
-        self._there = NamedWorkloads(one.workload for one in sources)
-        self._index = SelectorIndex(one.selects for one in manifest.excuses)
-
-    def find(self, one: ExpectedSource, now: datetime) -> Excuse | None:
-        """Return the exception that excuses the silence of a source now, of several the one that ends last."""
-        there = (excuse for excuse in self.fitting(one) if now < excuse.exception.ends)
-        return max(there, key=lambda excuse: excuse.exception.ends, default=None)
-
-    def fitting(self, one: ExpectedSource) -> Iterator[Excuse]:
-        """Yield those that excuse its silence until they end; a plan is excused as its subscription is."""
-        for excuse in (self._excuses[position] for position in self._index.positions(one.workload)):
-            is_about_it = not excuse.rungs or RUNGS[one.source.kind] in excuse.rungs
-            if is_about_it and self._there.means(excuse.selects, one.workload):
-                yield excuse
+def silence_excuses(manifest: CoverageManifest, sources: Iterable[ExpectedSource]) -> Excuses:
+    """Return the exceptions from the rungs that silence puts in doubt; a plan is excused as its subscription is."""
+    return Excuses(manifest, NamedWorkloads(one.workload for one in sources))
 
 
 def numbers_about_silence(manifest: CoverageManifest) -> frozenset[int]:
@@ -213,5 +202,6 @@ def numbers_about_silence(manifest: CoverageManifest) -> frozenset[int]:
     Without a state it is not known whether they excuse anything.
     """
     sources = expected_sources(manifest, ()).by_id.values()
-    excuses = SilenceExcuses(manifest, sources)
-    return frozenset(excuse.number for one in sources for excuse in excuses.fitting(one) if excuse.rungs)
+    excuses = silence_excuses(manifest, sources)
+    found = (excuse for one in sources for excuse in excuses.fitting(one.workload, one.rung))
+    return frozenset(excuse.number for excuse in found if excuse.rungs)
