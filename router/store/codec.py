@@ -9,7 +9,6 @@ from __future__ import annotations
 import inspect
 from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import MISSING, fields
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache, lru_cache, partial
@@ -43,69 +42,32 @@ _CONTENTS: Mapping[str, type[Notice | RecordEntry]] = {kind.__name__: kind for k
 """What a delivery tells, by the tag beside its body."""
 
 
-class Columns:
-    """One row; every question raises Undecodable, which names the column, where the column has no answer to it."""
+@overload
+def micros(time: datetime) -> int: ...
+@overload
+def micros(time: None) -> None: ...
+def micros(time: datetime | None) -> int | None:
+    """Return an instant as a column holds it."""
+    return (time - EPOCH) // MICROSECOND if time is not None else None
 
-    def __init__(self, row: Mapping[str, Any]) -> None:
-        self._row = row
-        self.raw: Callable[[str], Any] = row.get
-        """What a column holds, whatever that is; None where there is no such column."""
 
-    def text(self, name: str) -> str:
-        """A text."""
-        return _text_of(self.raw(name), name)
+def instant(value: int) -> datetime:
+    """Return the instant that a column holds."""
+    return EPOCH + timedelta(microseconds=value)
 
-    def find_text(self, name: str) -> str | None:
-        """A text, or None where there is none."""
-        return None if (value := self.raw(name)) in (None, "") else _text_of(value, name)
 
-    def words(self, name: str) -> str:
-        """Text for people, whatever a column holds."""
-        return printable(self.raw(name))
+def time_of(value: object, name: str) -> datetime:
+    """Return the instant that a column of that name holds; raises Undecodable."""
+    try:
+        if type(value) is int:
+            return instant(value)
+    except OverflowError as fault:
+        raise _fault(name, "instant") from fault
+    raise _fault(name, "instant")
 
-    def whole(self, name: str, least: int = 0, most: int = MOST) -> int:
-        """A whole number between two others."""
-        value = self.raw(name)
-        if type(value) is not int or not least <= value <= most:
-            raise _fault(name, f"number from {least} to {most}")
-        return value
 
-    def flag(self, name: str) -> bool:
-        """True or False."""
-        return _flag_of(self.raw(name), name)
-
-    def word[E: StrEnum](self, name: str, words: type[E]) -> E:
-        """One of a closed set of words."""
-        word: E = _word_of(_known(words), self.raw(name), name)
-        return word
-
-    def time(self, name: str) -> datetime:
-        """An instant."""
-        return time_of(self.raw(name), name)
-
-    def find_time(self, name: str) -> datetime | None:
-        """An instant, or None where there is none."""
-        return None if (value := self.raw(name)) is None else time_of(value, name)
-
-    def body(self, name: str) -> bytes:
-        """Bytes."""
-        return _body_of(self.raw(name), name)
-
-    def names(self, name: str) -> frozenset[str]:
-        """Texts, written as a JSON array."""
-        return _names_of(self.raw(name), name)
-
-    def turns(self, name: str) -> dict[str, int]:
-        """Turns by destination, written as a JSON object."""
-        return _turns_of(self.raw(name), name)
-
-    def json(self, name: str) -> Any:
-        """What a text says in JSON."""
-        return _json_of(self.raw(name), name)
-
-    def whole_row(self) -> bytes:
-        """Everything that the row holds, as JSON; what is no text as base64."""
-        return orjson.dumps({name: _shown(value) for name, value in self._row.items()}, default=str)
+def _fault(name: str, wanted: str) -> Undecodable:
+    return Undecodable(f"{name}: is no {wanted}")
 
 
 def _text_of(value: object, name: str) -> str:
@@ -154,6 +116,58 @@ def _number_of(value: object, name: str) -> int:
     return value
 
 
+def _asks[T](read: Callable[[Any, str], T]) -> Callable[[Columns, str], T]:
+    return lambda row, name: read(row.raw(name), name)
+
+
+class Columns:
+    """One row; every question raises Undecodable, which names the column, where the column has no answer to it."""
+
+    def __init__(self, row: Mapping[str, Any]) -> None:
+        self._row = row
+        self.raw: Callable[[str], Any] = row.get
+        """What a column holds, whatever that is; None where there is no such column."""
+
+    text = _asks(_text_of)
+    flag = _asks(_flag_of)
+    body = _asks(_body_of)
+    json = _asks(_json_of)
+    time = _asks(time_of)
+    names = _asks(_names_of)
+    """Texts, written as a JSON array."""
+
+    turns = _asks(_turns_of)
+    """Turns by destination, written as a JSON object."""
+
+    def find_text(self, name: str) -> str | None:
+        """A text, or None where there is none."""
+        return None if (value := self.raw(name)) in (None, "") else _text_of(value, name)
+
+    def find_time(self, name: str) -> datetime | None:
+        """An instant, or None where there is none."""
+        return None if (value := self.raw(name)) is None else time_of(value, name)
+
+    def words(self, name: str) -> str:
+        """Text for people, whatever a column holds."""
+        return printable(self.raw(name))
+
+    def whole(self, name: str, least: int = 0, most: int = MOST) -> int:
+        """A whole number between two others."""
+        value = self.raw(name)
+        if type(value) is not int or not least <= value <= most:
+            raise _fault(name, f"number from {least} to {most}")
+        return value
+
+    def word[E: StrEnum](self, name: str, words: type[E]) -> E:
+        """One of a closed set of words."""
+        word: E = _word_of(_known(words), self.raw(name), name)
+        return word
+
+    def whole_row(self) -> bytes:
+        """Everything that the row holds, as JSON; what is no text as base64."""
+        return orjson.dumps({name: _shown(value) for name, value in self._row.items()}, default=str)
+
+
 _BOUNDS = {
     "severity": (-1, MOST),
     "turn": (1, MOST_TURNS),
@@ -168,7 +182,7 @@ _READ: Mapping[Any, Callable[[Any, str], Any]] = {
     bool: _flag_of,
     int: _number_of,
     bytes: _body_of,
-    datetime: lambda value, name: time_of(value, name),
+    datetime: time_of,
     timedelta: lambda value, name: timedelta(microseconds=_number_of(value, name)),
     frozenset: _names_of,
     Mapping: _turns_of,
@@ -276,37 +290,9 @@ def insert(table: str, columns: Iterable[str], key: Iterable[str] = ()) -> str:
     return f"{sql} ON CONFLICT ({keys}) DO NOTHING" if keys else sql
 
 
-def _fault(name: str, wanted: str) -> Undecodable:
-    return Undecodable(f"{name}: is no {wanted}")
-
-
 @cache
 def _known(words: type[StrEnum]) -> Mapping[str, Any]:
     return {word.value: word for word in words}
-
-
-@overload
-def micros(time: datetime) -> int: ...
-@overload
-def micros(time: None) -> None: ...
-def micros(time: datetime | None) -> int | None:
-    """Return an instant as a column holds it."""
-    return (time - EPOCH) // MICROSECOND if time is not None else None
-
-
-def instant(value: int) -> datetime:
-    """Return the instant that a column holds."""
-    return EPOCH + timedelta(microseconds=value)
-
-
-def time_of(value: object, name: str) -> datetime:
-    """Return the instant that a column of that name holds; raises Undecodable."""
-    try:
-        if type(value) is int:
-            return instant(value)
-    except OverflowError as fault:
-        raise _fault(name, "instant") from fault
-    raise _fault(name, "instant")
 
 
 def printable(value: object) -> str:
@@ -331,33 +317,12 @@ def _shown(value: object) -> object:
     return printable(value) if isinstance(value, str | float) else value
 
 
+_adapter_of: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
+
+
 def encode(value: object) -> bytes:
     """Return a dataclass as JSON, without the fields that have their defaults: in a notice most have."""
-    return orjson.dumps(value, _plain, orjson.OPT_PASSTHROUGH_DATACLASS)
-
-
-def _plain(value: object) -> object:
-    match value:
-        case frozenset():
-            return sorted(value)
-        case tuple():
-            return list(value)
-    kind: Any = type(value)
-    return {
-        name: given
-        for name, default in _defaults_of(kind)
-        if (given := getattr(value, name)) is not default and given != default
-    }
-
-
-@cache
-def _defaults_of(kind: Any) -> list[tuple[str, object]]:
-    """The names of a class's fields, each with its default; a marker that no value equals stands for none."""
-    defaults = ((one.name, one.default, one.default_factory) for one in fields(kind))
-    return [(name, make() if make is not MISSING else default) for name, default, make in defaults]
-
-
-_adapter_of: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
+    return _adapter_of(type(value)).dump_json(value, exclude_defaults=True, warnings=False)
 
 
 def decode[T](kind: type[T], data: bytes, *, strict: bool = False) -> T:
