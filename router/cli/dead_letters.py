@@ -25,7 +25,6 @@ from router.cli.screen import print_list, print_table, screen, table_of
 from router.decide import iso
 from router.domain.deliveries import DAMAGED, DeadLetter, Redrive
 from router.domain.notices import Notice
-from router.domain.readable import timestamp
 from router.store import dead_letters
 from router.store.dead_letters import DamagedLetter
 from router.store.store import Store
@@ -118,12 +117,12 @@ def id_of(letter: Letter) -> str:
 
 
 def _row(letter: Letter) -> tuple[object, ...]:
-    id, died = id_of(letter)[:_SHORT], timestamp(letter.died) if letter.died is not None else ""
+    id = id_of(letter)[:_SHORT]
     if isinstance(letter, DamagedLetter):
-        return id, died, letter.addressed_to, "", "", letter.error, ""
+        return id, letter.died or "", letter.addressed_to, "", "", letter.error, ""
     it, content = letter.delivery, letter.delivery.content
     title = content.title if isinstance(content, Notice) else content.title or content.source
-    return id, died, f"{it.stream} {it.destination}", it.change, letter.attempts, letter.error, plain(title)
+    return id, letter.died or "", f"{it.stream} {it.destination}", it.change, letter.attempts, letter.error, title
 
 
 def _error(letter: Letter) -> str:
@@ -137,20 +136,14 @@ def _content(letter: Letter) -> object:
 
 
 def _document(letter: Letter) -> dict[str, object]:
-    whole = letter if isinstance(letter, DeadLetter) else None
-    it = whole.delivery if whole is not None else None
-    return {
-        "id": id_of(letter),
-        "stream": it.stream if it is not None else None,
-        "destination": it.destination if it is not None else None,
-        "lane": it.lane.value if it is not None else None,
-        "change": it.change.value if it is not None else None,
-        "turn": it.turn if it is not None else None,
-        "signal": it.content.id if it is not None else None,
-        "title": it.content.title if it is not None else None,
-        "attempts": whole.attempts if whole is not None else None,
-        "born": iso(whole.born if whole is not None else None),
-        "died": iso(letter.died),
-        "error": letter.error,
-        "damaged": whole is None,
-    }
+    known: dict[str, object] = dict.fromkeys(_OF_WHOLE)
+    if isinstance(letter, DeadLetter):
+        it = letter.delivery
+        values = (it.stream, it.destination, it.lane, it.change, it.turn, it.content.id, it.content.title)
+        known = dict(zip(_OF_WHOLE, (*values, letter.attempts, iso(letter.born)), strict=True))
+    died, is_damaged = iso(letter.died), isinstance(letter, DamagedLetter)
+    return {"id": id_of(letter), **known, "died": died, "error": letter.error, "damaged": is_damaged}
+
+
+_OF_WHOLE = ("stream", "destination", "lane", "change", "turn", "signal", "title", "attempts", "born")
+"""The keys that are null of a letter that cannot be decoded."""

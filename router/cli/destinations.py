@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -22,7 +22,7 @@ from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_list, screen
 from router.cli.streams import complain
 from router.deliver.delivery_loop import IDLE
-from router.deliver.destination_holds import HoldReader, MadeHold, hold_destination, list_holds, release_destination
+from router.deliver.destination_holds import HoldReader, hold_destination, list_holds, release_destination
 from router.domain.deliveries import Backlog, NextDue, Pause
 from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.errors import BadUsage, UserError
@@ -34,18 +34,17 @@ from router.store.delivery_status import list_backlogs, list_next_due
 from router.store.destinations import list_delivered, list_pauses, take_probe
 from router.store.store import Store, Transaction
 
+_SEEN = timedelta(seconds=IDLE + 1)
+"""After how long every worker has read that a destination may be probed."""
 
-@dataclass(frozen=True, slots=True)
-class KnownDestination:
+
+class KnownDestination(NamedTuple):
     """A destination; its lane is that of the rules where they name it, and its kind None where they do not."""
 
     stream: Stream
     name: str
     lane: Lane
-    kind: str | None
-
-    def __str__(self) -> str:
-        return f"{self.stream} {self.name}"
+    kind: str | None = None
 
 
 def find_rules(options: Namespace, now: datetime) -> Rules | None:
@@ -71,28 +70,21 @@ async def known_destinations(
     """Return the destinations of a stream, or of every stream, by stream and name; raises StoreError."""
     streams = list(Stream) if only is None else [only]
     # Who ends a hold may have no rules at hand, or others than who made it.
-    found = {
-        (Stream(hold.stream), hold.destination): KnownDestination(
-            Stream(hold.stream), hold.destination, hold.lane, None
-        )
-        for hold in await list_holds(store, now)
-        if hold.stream in streams
-    }
+    known = [KnownDestination(Stream(one.stream), one.destination, one.lane) for one in await list_holds(store, now)]
     for stream in streams:
         async with store.session() as tx:
             backlogs = await list_backlogs(tx, stream)
-        for name, backlog in backlogs.items():
-            found[stream, name] = KnownDestination(stream, name, backlog.lane, None)
+        known += [KnownDestination(stream, name, backlog.lane) for name, backlog in backlogs.items()]
         book = rules.books.get(stream) if rules is not None else None
-        for spec in specs_of(book) if book is not None else []:
-            found[stream, spec.name] = KnownDestination(stream, spec.name, spec.lane, spec.kind)
+        known += [KnownDestination(stream, one.name, one.lane, one.kind) for one in (specs_of(book) if book else [])]
+    found = {(one.stream, one.name): one for one in known if one.stream in streams}
     return [found[key] for key in sorted(found)]
 
 
-def destination_meant(name: str, known: Iterable[KnownDestination]) -> KnownDestination:
-    """Return the destination of that name; raises BadUsage where there is none, or one in each stream."""
-    known = list(known)
-    meant = [one for one in known if one.name == name]
+async def _find_meant(store: Store, options: Namespace, now: datetime) -> KnownDestination:
+    """Return the destination of the name that was given; raises BadUsage where there is none, or one in each stream."""
+    known = await known_destinations(store, find_rules(options, now), stream_for(options.stream), now)
+    name, meant = options.name, [one for one in known if one.name == options.name]
     if not meant:
         close = get_close_matches(name, [one.name for one in known], n=1)
         help = f"did you mean {close[0]}?" if close else "see alert-router destinations list"
@@ -103,64 +95,41 @@ def destination_meant(name: str, known: Iterable[KnownDestination]) -> KnownDest
     return meant[0]
 
 
-_SEEN = timedelta(seconds=IDLE + 1)
-"""After how long every worker has read that a destination may be probed."""
-
-
-class Made(NamedTuple):
-    """What a command made of a destination: its hold, and how many deliveries are owed there."""
-
-    destination: KnownDestination
-    hold: DestinationHold
-    owed: int
-    is_extended: bool = False
-
-
 def hold(options: Namespace) -> int:
     """Keep a destination from being asked until an end."""
     author, reason = author_given(options.author), words_given("--reason", options.reason)
-    made, now = asyncio.run(_hold(options, author.name, reason))
+    held, is_extended, owed, now = asyncio.run(_hold(options, author.name, reason))
     if options.format == "json":
-        print_json({**_document(made), "extended": made.is_extended})
+        print_json({**_document(held, owed), "extended": is_extended})
         return 0
-    held = made.hold
-    began = f", since {timestamp(held.since)}" if made.is_extended else ""
+    began = f", since {timestamp(held.since)}" if is_extended else ""
     lasts = duration_written(held.until - now)
     print_lines(
         [
-            f"{made.destination}: held by {author}{began} until {timestamp(held.until)}, in {lasts} "
+            f"{held.stream} {held.destination}: held by {author}{began} until {timestamp(held.until)}, in {lasts} "
             f"({held.until.astimezone():%Y-%m-%d %H:%M %Z})",
-            f"every worker obeys within 30 seconds; what is in flight is finished; {_owed_there(made.owed)}",
+            f"every worker obeys within 30 seconds; what is in flight is finished; {_owed_there(owed)}",
         ]
     )
     return 0
 
 
-async def _hold(options: Namespace, author: str, reason: str) -> tuple[Made, datetime]:
+async def _hold(options: Namespace, author: str, reason: str) -> tuple[DestinationHold, bool, int, datetime]:
     # Beside a run at work, too: it reads what others set down.
     async with store_in(options) as store:
         now = clock_for(options.now, store.now)()
-        meant = await _meant(store, options, now)
-        wanted = DestinationHold(
-            stream=meant.stream,
-            destination=meant.name,
-            lane=meant.lane,
-            author=author,
-            reason=reason,
-            since=now,
-            until=now + options.duration,
-        )
-        made: MadeHold = await hold_destination(store, wanted, now)
-        return Made(meant, made.hold, await _owed_at(store, meant), made.extended is not None), now
+        known = await _find_meant(store, options, now)
+        wanted = _hold_by(known, author, reason, now, now + options.duration)
+        made = await hold_destination(store, wanted, now)
+        return made.hold, made.extended is not None, await _count_owed(store, known), now
 
 
 def release(options: Namespace) -> int:
     """Have a destination asked again that a person holds, and at once if it is paused."""
-    author = author_given(options.author)
-    reason = words_given("--reason", options.reason)
-    made, pause = asyncio.run(_release(options, author.name, reason))
+    author, reason = author_given(options.author), words_given("--reason", options.reason)
+    held, pause, owed = asyncio.run(_release(options, author.name, reason))
     if options.format == "json":
-        print_json(_document(made))
+        print_json(_document(held, owed))
         return 0
     served = is_shared(options.state)
     if pause is None:
@@ -171,69 +140,62 @@ def release(options: Namespace) -> int:
         why = f"it is paused since {timestamp(pause.since)}: {pause.error}"
         who = "who serves the state asks it within a minute" if served else "the next run asks it"
         when = f"{why}; {who} with one that it is owed"
-    print_lines([f"{made.destination}: released by {author}; {_owed_there(made.owed)}; {when}"])
+    print_lines([f"{held.stream} {held.destination}: released by {author}; {_owed_there(owed)}; {when}"])
     return 0
 
 
-async def _release(options: Namespace, author: str, reason: str) -> tuple[Made, Pause | None]:
+async def _release(options: Namespace, author: str, reason: str) -> tuple[DestinationHold, Pause | None, int]:
     async with store_in(options) as store:
         now = clock_for(options.now, store.now)()
-        meant = await _meant(store, options, now)
-        released = await release_destination(store, meant.stream, meant.name, author=author, reason=reason, now=now)
-        pause = await store.run(lambda tx: _end_wait(tx, meant, now + _SEEN if store.is_shared else now, now))
+        known = await _find_meant(store, options, now)
+        released = await release_destination(store, known.stream, known.name, author=author, reason=reason, now=now)
+        due = now + _SEEN if store.is_shared else now
+        pause = await store.run(lambda tx: _end_wait(tx, known, due, now))
+        if released is None and pause is not None:
+            released = replace(_hold_by(known, author, reason, pause.since, now), released=now)
         if released is None:
-            if pause is None:
-                raise BadUsage(f"{meant.name}: is held by nobody; alert-router destinations list says how each is")
-            released = DestinationHold(
-                stream=meant.stream,
-                destination=meant.name,
-                lane=meant.lane,
-                author=author,
-                reason=reason,
-                since=pause.since,
-                until=now,
-                released=now,
-            )
-        return Made(meant, released, await _owed_at(store, meant)), pause
+            raise BadUsage(f"{known.name}: is held by nobody; alert-router destinations list says how each is")
+        return released, pause, await _count_owed(store, known)
 
 
-async def _end_wait(tx: Transaction, meant: KnownDestination, due: datetime, now: datetime) -> Pause | None:
+async def _end_wait(tx: Transaction, known: KnownDestination, due: datetime, now: datetime) -> Pause | None:
     """Have a destination that is paused probed at once, with what it is owed next; return its pause."""
-    pause = (await list_pauses(tx, meant.stream)).get(meant.name)
+    pause = (await list_pauses(tx, known.stream)).get(known.name)
     if pause is not None:
-        await bring_forward(tx, meant.stream, meant.name, due)
+        await bring_forward(tx, known.stream, known.name, due)
         await take_probe(tx, pause, now)
     return pause
 
 
-async def _meant(store: Store, options: Namespace, now: datetime) -> KnownDestination:
-    known = await known_destinations(store, find_rules(options, now), stream_for(options.stream), now)
-    return destination_meant(options.name, known)
-
-
-async def _owed_at(store: Store, meant: KnownDestination) -> int:
+async def _count_owed(store: Store, known: KnownDestination) -> int:
     async with store.session() as tx:
-        next = (await list_next_due(tx, meant.stream)).get(meant.name)
+        next = (await list_next_due(tx, known.stream)).get(known.name)
     return next.owed if next is not None else 0
+
+
+def _hold_by(known: KnownDestination, author: str, reason: str, since: datetime, until: datetime) -> DestinationHold:
+    return DestinationHold(
+        stream=known.stream,
+        destination=known.name,
+        lane=known.lane,
+        author=author,
+        reason=reason,
+        since=since,
+        until=until,
+    )
 
 
 def _owed_there(number: int) -> str:
     return f"{number} {'is' if number == 1 else 'are'} owed there"
 
 
-def _document(made: Made) -> dict[str, object]:
-    held = made.hold
-    return {
-        "stream": held.stream,
-        "name": held.destination,
-        "lane": held.lane.value,
-        "author": held.author,
-        "reason": held.reason,
-        "since": timestamp(held.since),
-        "until": timestamp(held.until),
-        "released": timestamp(held.released) if held.released is not None else None,
-        "owed": made.owed,
-    }
+def _document(held: DestinationHold, owed: int) -> dict[str, object]:
+    where = {"stream": held.stream, "name": held.destination, "lane": held.lane}
+    return {**where, **_span(held), "released": held.released, "owed": owed}
+
+
+def _span(held: DestinationHold) -> dict[str, object]:
+    return {"author": held.author, "reason": held.reason, "since": held.since, "until": held.until}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -259,11 +221,9 @@ class DestinationStatus:
     @property
     def words(self) -> str:
         """How it is, in a few words."""
-        found = ["held"] if self.held is not None else []
-        found += ["paused"] if self.paused is not None else []
-        found += ["not yet"] if self.lacks else []
-        found += ["in no policy"] if self.destination.kind is None else []
-        return ", ".join(found) or "ready"
+        found = {"held": self.held, "paused": self.paused, "not yet": self.lacks}
+        words = [word for word, it in found.items() if it]
+        return ", ".join([*words, *(["in no policy"] if self.destination.kind is None else [])]) or "ready"
 
     @property
     def remarks(self) -> list[str]:
@@ -273,7 +233,18 @@ class DestinationStatus:
             since, probe = timestamp(self.paused.since), timestamp(self.paused.probe)
             lines.append(f"paused since {since}, probed next at {probe}: {self.paused.error}")
         lines += [f"not yet: {self.lacks}"] if self.lacks else []
-        return [f"{self.destination}: {plain(line)}" for line in lines]
+        return [f"{self.destination.stream} {self.destination.name}: {plain(line)}" for line in lines]
+
+    @property
+    def figures(self) -> Mapping[str, object]:
+        """What it is owed since when, when it is next asked, and how many were given up on."""
+        next, backlog = self.next, self.backlog
+        return {
+            "owed": next.owed if next is not None else 0,
+            "owed_since": backlog.oldest if backlog is not None else None,
+            "next_due": next.due if next is not None else None,
+            "dead": backlog.dead if backlog is not None else 0,
+        }
 
 
 def show(options: Namespace) -> int:
@@ -281,7 +252,7 @@ def show(options: Namespace) -> int:
     heads = ("stream", "destination", "kind", "lane", "is", "owed", "since", "next due", "dead")
     empty = "no destinations: the rules name none, and the state was told of none"
     found = asyncio.run(_statuses(options))
-    code = print_list(options.format, found, document_of, heads, _row, numbers=(5, 8), empty=empty)
+    code = print_list(options.format, found, _status_document, heads, _row, numbers=(5, 8), empty=empty)
     for line in (line for one in found if options.format == "text" for line in one.remarks):
         screen().print(line, soft_wrap=True)
     return code
@@ -318,37 +289,21 @@ async def _statuses(options: Namespace) -> Sequence[DestinationStatus]:
 
 
 def _row(one: DestinationStatus) -> tuple[object, ...]:
-    it, backlog, next = one.destination, one.backlog, one.next
-    since = timestamp(backlog.oldest) if backlog is not None and backlog.oldest is not None else None
-    due = timestamp(next.due) if next is not None else None
-    dead = backlog.dead if backlog is not None else 0
-    return it.stream, it.name, it.kind, it.lane, one.words, next.owed if next is not None else 0, since, due, dead
+    it = one.destination
+    return it.stream, it.name, it.kind, it.lane, one.words, *one.figures.values()
 
 
-def document_of(one: DestinationStatus) -> dict[str, object]:
-    """Return how a destination is, for programs."""
-    it, held, paused = one.destination, one.held, one.paused
+def _status_document(one: DestinationStatus) -> dict[str, object]:
+    it, paused = one.destination, one.paused
     return {
-        "stream": it.stream.value,
+        "stream": it.stream,
         "name": it.name,
         "kind": it.kind,
-        "lane": it.lane.value,
+        "lane": it.lane,
         "ready": one.lacks == "" if one.lacks is not None else None,
         "lacks": one.lacks or None,
-        "held": {
-            "author": held.author,
-            "reason": held.reason,
-            "since": timestamp(held.since),
-            "until": timestamp(held.until),
-        }
-        if held is not None
-        else None,
-        "paused": {"since": timestamp(paused.since), "probe": timestamp(paused.probe), "error": paused.error}
-        if paused is not None
-        else None,
-        "owed": one.next.owed if one.next is not None else 0,
-        "owed_since": timestamp(one.backlog.oldest) if one.backlog is not None and one.backlog.oldest else None,
-        "next_due": timestamp(one.next.due) if one.next is not None else None,
-        "dead": one.backlog.dead if one.backlog is not None else 0,
+        "held": _span(one.held) if one.held is not None else None,
+        "paused": {"since": paused.since, "probe": paused.probe, "error": paused.error} if paused is not None else None,
+        **one.figures,
         "has_delivered": one.has_delivered,
     }

@@ -147,15 +147,15 @@ def _print(previews: Sequence[Preview], where: str, ends: Mapping[str, datetime]
 
 
 def _document(preview: Preview, file: str, stream: str, ends: Mapping[str, datetime]) -> dict[str, object]:
-    standing, ended = preview.standing, _ended(preview, ends)
+    standing = preview.standing
     return {
         "name": preview.name,
         "stream": stream,
         "file": file,
-        "ended": timestamp(ended) if ended is not None else None,
-        "since": timestamp(preview.since),
-        "until": timestamp(preview.until),
-        "looked_back_to": timestamp(preview.since),
+        "ended": _ended(preview, ends),
+        "since": preview.since,
+        "until": preview.until,
+        "looked_back_to": preview.since,
         "is_whole": True,
         "looked_at": preview.looked_at,
         "not_judged": preview.unjudged,
@@ -188,8 +188,7 @@ def _amounts(amounts: Mapping[Any, Amount], name: str) -> list[dict[str, object]
 def named_document(one: NamedSignal) -> dict[str, object]:
     """Return a signal that a preview names, for programs."""
     texts = {name: masked(text) if (text := getattr(one, name)) else None for name in ("title", "resource")}
-    at = timestamp(one.at) if one.at is not None else None
-    return {**asdict(one), **texts, "at": at}
+    return {**asdict(one), **texts}
 
 
 def _facts(preview: Preview, loaded: Loaded | None) -> Iterator[tuple[str, str]]:

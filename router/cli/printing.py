@@ -13,6 +13,9 @@ import orjson
 from router.destinations.wording.fitting import encodable
 from router.domain.readable import inert, legible_json, one_line
 
+_INDENTED = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+_TO_THE_SECOND = orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS
+
 
 def print_json(value: object) -> None:
     """Print a value as JSON, indented; nothing in it acts on a terminal, and it reads as the same data."""
@@ -20,8 +23,8 @@ def print_json(value: object) -> None:
 
 
 def json_of(value: object) -> bytes:
-    """Return a value as JSON, indented, with a line end."""
-    document = legible_json(orjson.dumps(encodable(value), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+    """Return a value as JSON, indented, with a line end; instants in UTC, to the second."""
+    document = legible_json(orjson.dumps(encodable(value), option=_INDENTED | _TO_THE_SECOND))
     return inert(document.decode(), r"\u{:04x}").encode() if b"##" in document else document
 
 

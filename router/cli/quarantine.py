@@ -23,7 +23,6 @@ from router.cli.printing import plain, print_json
 from router.cli.screen import print_list, print_table, screen, table_of
 from router.decide import iso
 from router.domain.decisions import Code, Outcome
-from router.domain.readable import timestamp
 from router.ingest.intake import Intake
 from router.ingest.messages import Message, MessageReader, NotUnderstood, is_beginning
 from router.store.quarantine import QuarantineEntry, discard_quarantined, list_quarantined
@@ -117,7 +116,7 @@ async def _retake_one(
 
 def _row(entry: QuarantineEntry) -> tuple[object, ...]:
     it = entry.quarantined
-    return entry.id, timestamp(entry.at), entry.source, len(it.body), it.reason
+    return entry.id, entry.at, entry.source, len(it.body), it.reason
 
 
 def _document(entry: QuarantineEntry) -> dict[str, object]:

@@ -246,7 +246,7 @@ def _by_end(lives: Iterable[RuleLife], now: datetime) -> list[RuleLife]:
 
 def _document(life: RuleLife) -> dict[str, object]:
     """Return a life for programs: every key is always there, and what is not known is null."""
-    document = {key: timestamp(it) if isinstance(it, datetime) else it for key, it in asdict(life).items()}
+    document = asdict(life)
     del document["is_whole"], document["is_in_force"]
     return document
 

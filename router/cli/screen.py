@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -13,7 +14,7 @@ from rich.text import Text
 
 from router.cli.printing import plain, print_json
 from router.destinations.wording.masking import masked
-from router.domain.readable import inert, legible
+from router.domain.readable import inert, legible, timestamp
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -46,8 +47,14 @@ def table_of(heads: Sequence[str], rows: Iterable[Sequence[object]], numbers: It
     for place, head in enumerate(heads):
         table.add_column(head, justify="right" if place in right else "left", no_wrap=place in right, overflow="fold")
     for row in rows:
-        table.add_row(*(plain(masked("-" if cell is None else str(cell))) for cell in row))
+        table.add_row(*(plain(masked(_text_in(cell))) for cell in row))
     return table
+
+
+def _text_in(cell: object) -> str:
+    if isinstance(cell, datetime):
+        return timestamp(cell)
+    return "-" if cell is None else str(cell)
 
 
 def print_table(screen: Console, table: Table, indent: int = 2) -> None:

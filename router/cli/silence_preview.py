@@ -15,7 +15,7 @@ from router.cli.screen import print_table, table_of
 from router.decide.preview import ANY_SIGNAL, Matcher, NamedSignal, Preview
 from router.domain.deliveries import OPEN
 from router.domain.errors import BadUsage
-from router.domain.readable import counted, timestamp
+from router.domain.readable import counted
 from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import signal_of
 from router.domain.silences import name_in_words
@@ -161,8 +161,8 @@ def preview_document(it: SilencePreview) -> Mapping[str, object]:
     """Return it for programs."""
     preview, standing = it.preview, it.preview.standing
     return {
-        "since": timestamp(preview.since),
-        "looked_back_to": timestamp(preview.since),
+        "since": preview.since,
+        "looked_back_to": preview.since,
         "is_whole": True,
         "signals": preview.held.signals,
         "told": it.by_all,

@@ -202,12 +202,9 @@ def document_of_listed(one: ListedSilence, now: datetime) -> dict[str, object]:
     return {
         **document_for(one.silence, now),
         "hits": one.hits.total if one.hits is not None else 0,
-        "last_hit": timestamp(one.hits.last) if one.hits is not None else None,
+        "last_hit": one.hits.last if one.hits is not None else None,
         "holding": one.holding,
         "holding_is_whole": True,
         "silenced_share": one.share,
-        "changes": [
-            {"action": it.action, "at": timestamp(it.at), "author": it.author, "ends": timestamp(it.until)}
-            for it in one.changes
-        ],
+        "changes": [{"action": it.action, "at": it.at, "author": it.author, "ends": it.until} for it in one.changes],
     }
