@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import NoReturn
 
 from rich.console import Console
 
 from router.app.destination_readiness import readiness_of
-from router.app.rules import load_rules
+from router.app.rules import Rules, load_rules
 from router.app.settings import Settings
 from router.app.signal_life import (
     MOST_DECISIONS,
@@ -32,17 +33,23 @@ from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
 from router.cli.signal_answers import paging_answer, waits_of, written_instant
 from router.cli.signal_document import document_of, match_document, stored_step
+from router.decide.preview import silence_matcher
 from router.destinations.wording.masking import masked
 from router.domain.decisions import Change
 from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
+from router.domain.documents import DocumentKind
 from router.domain.errors import BadFile, BadPolicy, BadUsage
 from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
 from router.domain.readable import counted, timestamp
+from router.domain.rule_fields import signal_of
+from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.domain.silences import holder_words
+from router.domain.silences import Silence, Silences, holder_words
 from router.store.decisions import find_decisions
 from router.store.delivery_status import find_last_notice
+from router.store.documents import list_documents, read_silences
+from router.store.signals import read_fields
 from router.store.store import Store
 
 type Facts = Iterator[tuple[str, object]]
@@ -63,7 +70,11 @@ async def _explain(options: Namespace) -> int:
         if len(found.signals) != 1:
             await _refuse(store, found, options)
         (meant,) = found.signals
-        life = await read_life(store, meant, now, _facts(options, now))
+        rules = _find_rules(options, now)
+        life = await read_life(store, meant, now, _facts(rules, options))
+        if rules is not None and (book := rules.books.get(Stream(life.stream))) is not None:
+            silences = {one.name: one for one in await _active_silences(store, life, book, now)}
+            life = replace(life, silences={**life.silences, **silences})
         notice = await _last_notice(store, life, options, now) if options.notice is not None else None
     if options.format == "json":
         print_json(document_of(life, meant, now) | ({"notice": notice} if notice is not None else {}))
@@ -72,6 +83,17 @@ async def _explain(options: Namespace) -> int:
     else:
         _print(screen(), life, meant, now)
     return 0
+
+
+async def _active_silences(store: Store, life: SignalLife, book: Rulebook, now: datetime) -> list[Silence]:
+    """Return those that hold what comes of a signal now."""
+    async with store.session() as tx:
+        fields = (await read_fields(tx, [life.key])).get(life.key)
+        silences = read_silences(await list_documents(tx, DocumentKind.SILENCE, now)).values if fields else []
+    if fields is None:
+        return []
+    signal, active = signal_of(fields), Silences.from_list(one for one in silences if one.stream == life.stream)
+    return [one for one in active.active(now) if silence_matcher(one, book).covers(signal)]
 
 
 async def _last_notice(store: Store, life: SignalLife, options: Namespace, now: datetime) -> str:
@@ -91,14 +113,20 @@ async def _last_notice(store: Store, life: SignalLife, options: Namespace, now: 
     return preview_of_taken(found, last, books[Stream(life.stream)].destinations[name], now, is_untold=is_untold)
 
 
-def _facts(options: Namespace, now: datetime) -> DestinationFacts:
-    """Return what the rules say of destinations, where they are at hand and whole.
+def _find_rules(options: Namespace, now: datetime) -> Rules | None:
+    """Return the rules, where they are at hand and whole."""
+    try:
+        return load_rules(options.rules, streams_in(options.rules), now)
+    except (BadFile, BadPolicy):
+        return None
+
+
+def _facts(rules: Rules | None, options: Namespace) -> DestinationFacts:
+    """Return what the rules say of destinations.
 
     What a destination lacks the settings say of who delivers from the state: for a directory those are here.
     """
-    try:
-        rules = load_rules(options.rules, streams_in(options.rules), now)
-    except (BadFile, BadPolicy):
+    if rules is None:
         return NO_FACTS
     return facts_of(rules, None if is_shared(options.state) else readiness_of(rules, Settings()))
 
@@ -134,7 +162,7 @@ async def _refuse(store: Store, found: Found, options: Namespace) -> NoReturn:
 
 def _print(to: Console, life: SignalLife, meant: Meant, now: datetime) -> None:
     to.print(_line(paging_answer(life, now).words), style="bold", soft_wrap=True)
-    print_table(to, table_of(("", ""), list(_signal_facts(life, meant))))
+    print_table(to, table_of(("", ""), list(_signal_facts(life, meant, now))))
     if waits := waits_of(life, now):
         _print_head(to, "still to happen")
         for wait in waits:
@@ -170,7 +198,7 @@ def _line(words: str) -> str:
     return plain(masked(words))
 
 
-def _signal_facts(life: SignalLife, meant: Meant) -> Facts:
+def _signal_facts(life: SignalLife, meant: Meant, now: datetime) -> Facts:
     if meant.via is not None:
         yield "found by", meant.via
     if (latest := life.latest) is not None:
@@ -200,6 +228,8 @@ def _signal_facts(life: SignalLife, meant: Meant) -> Facts:
         yield "held by", f"{holder_words(holder.rule)} until {end}{since}{messages}"
     for name, silence in life.silences.items():
         ended = f", ended at {timestamp(silence.ended)}" if silence.ended is not None else ""
+        if silence.is_active(now) and (holder is None or holder.rule != name):
+            ended = f", holds what comes of it until {timestamp(silence.end)}"
         ticket = f" ({silence.ticket})" if silence.ticket else ""
         yield holder_words(name), f"by {silence.author}{ended}: {silence.reason}{ticket}"
 

@@ -17,19 +17,8 @@ from router.domain.readable import counted, timestamp
 from router.domain.rulebook import Lane
 from router.domain.silences import holder_words
 
-
-class AwaitedCode(StrEnum):
-    """What something that is still to happen waits for."""
-
-    TURN = "turn"
-    CLAIM = "claim"
-    HOLD = "hold"
-    READINESS = "readiness"
-    PAUSE = "pause"
-    TIME = "time"
-    WORKER = "worker"
-    ROOM = "room"
-    END = "end"
+AwaitedCode = StrEnum("AwaitedCode", "TURN CLAIM HOLD READINESS PAUSE TIME WORKER ROOM END")
+"""What something that is still to happen waits for."""
 
 
 class Awaited(NamedTuple):
@@ -107,29 +96,12 @@ def _awaited_by(one: DestinationLife, waiting: DeliveryStatus, now: datetime) ->
     return AwaitedCode.WORKER, f"is due now{tried}; the next run or worker sends it{trouble}"
 
 
-class PagingCode(StrEnum):
-    """Whether a signal paged, and if not, why."""
-
-    PAGED = "paged"
-    GROUPED = "grouped"
-    OWED = "owed"
-    PAUSED = "paused"
-    DESTINATION_HELD = "destination_held"
-    NOT_READY = "not_ready"
-    LIMIT = "limit"
-    DEAD = "dead"
-    SUPERSEDED = "superseded"
-    DISCARDED = "discarded"
-    NOT_KEPT = "not_kept"
-    BELOW_FLOOR = "below_floor"
-    NOTED = "noted"
-    SUPPRESSED = "suppressed"
-    NOT_UNDERSTOOD = "not_understood"
-    SAMPLE = "sample"
-    NO_PAGER = "no_pager"
-    OVER = "over"
-    ANNOUNCEMENT = "announcement"
-    UNKNOWN = "unknown"
+PagingCode = StrEnum(
+    "PagingCode",
+    "PAGED GROUPED OWED PAUSED DESTINATION_HELD NOT_READY LIMIT DEAD SUPERSEDED DISCARDED NOT_KEPT BELOW_FLOOR NOTED "
+    "SUPPRESSED NOT_UNDERSTOOD SAMPLE NO_PAGER OVER ANNOUNCEMENT UNKNOWN",
+)
+"""Whether a signal paged, and if not, why."""
 
 
 class PagingAnswer(NamedTuple):
@@ -152,8 +124,8 @@ class _Call(NamedTuple):
     @property
     def words(self) -> str:
         """When the pager took it, and as what."""
-        it, group = self.delivery, self.destination.group
-        what = " of its group" if group is not None and self.is_of_group else ""
+        it = self.delivery
+        what = " of its group" if self.is_of_group else ""
         at = f" at {timestamp(it.settled)}" if it.settled is not None else ""
         reference = f", as {it.receipt.reference}" if it.receipt is not None and it.receipt.reference else ""
         return f"{self.destination.name} took turn {it.turn}{what} ({it.change}){at}{reference}"
@@ -182,12 +154,8 @@ def paging_answer(life: SignalLife, now: datetime) -> PagingAnswer:
 
 def _calls(life: SignalLife) -> list[_Call]:
     """Return the calls, the earliest first."""
-    calls = [
-        _Call(one, it)
-        for one in life.destinations
-        for it in one.all_deliveries
-        if it.lane is Lane.PAGE and it.change is not Change.RESOLVED
-    ]
+    pages = [_Call(one, it) for one in life.destinations for it in one.all_deliveries if it.lane is Lane.PAGE]
+    calls = (call for call in pages if call.delivery.change is not Change.RESOLVED)
     return sorted(calls, key=lambda call: (call.delivery.born, call.delivery.turn))
 
 
@@ -241,13 +209,17 @@ def _ended(calls: Sequence[_Call]) -> PagingAnswer | None:
         return None
     name, at = ended[-1].destination.name, f" at {timestamp(it.settled)}" if it.settled is not None else ""
     if it.state is DeliveryState.DEAD:
-        words = f"its delivery to {name} died{at} after {counted(it.attempts, 'attempt')}: {it.error or 'no error'}"
-        return PagingAnswer(PagingCode.DEAD, f"It paged nobody: {words}.")
+        tries = counted(it.attempts, "attempt")
+        return _nobody(PagingCode.DEAD, f"its delivery to {name} died{at} after {tries}: {it.error or 'no error'}")
     if it.error == DISCARDED:
-        words = f"a person discarded its dead letter to {name}{at}"
-        return PagingAnswer(PagingCode.DISCARDED, f"It paged nobody: {words}.")
-    words = f"its delivery to {name} was skipped{at}, since a later turn left nothing to say"
-    return PagingAnswer(PagingCode.SUPERSEDED, f"It paged nobody: {words}.")
+        return _nobody(PagingCode.DISCARDED, f"a person discarded its dead letter to {name}{at}")
+    return _nobody(
+        PagingCode.SUPERSEDED, f"its delivery to {name} was skipped{at}, since a later turn left nothing to say"
+    )
+
+
+def _nobody(code: PagingCode, why: str) -> PagingAnswer:
+    return PagingAnswer(code, f"It paged nobody: {why}.")
 
 
 def _forgotten(life: SignalLife) -> PagingAnswer | None:
@@ -263,12 +235,11 @@ def _decided(life: SignalLife) -> PagingAnswer:
     """Return the answer of the latest decision that is neither a repeat nor that the signal is over."""
     passing = (Outcome.REPEAT, Outcome.RESOLVED)
     entry = next((one for one in reversed(life.decisions) if one.outcome not in passing), None)
-    if entry is None and any(one.turn == 1 for one in life.decisions):
-        return PagingAnswer(PagingCode.OVER, "It paged nobody: it was over when it was first heard of.")
-    if entry is None:
-        return PagingAnswer(PagingCode.UNKNOWN, "Nobody knows any more: no decision says it that is kept.")
-    code, words = _why(life, entry)
-    return PagingAnswer(code, f"It paged nobody: {words}.")
+    if entry is not None:
+        return _nobody(*_why(life, entry))
+    if any(one.turn == 1 for one in life.decisions):
+        return _nobody(PagingCode.OVER, "it was over when it was first heard of")
+    return PagingAnswer(PagingCode.UNKNOWN, "Nobody knows any more: no decision says it that is kept.")
 
 
 def _why(life: SignalLife, entry: RecordEntry) -> tuple[PagingCode, str]:

@@ -92,7 +92,7 @@ def _destination(one: DestinationLife) -> dict[str, object]:
         "held": one.held,
         "not_ready": one.unready,
         "group": _group(one.group) if one.group else None,
-        "deliveries": [_delivery(delivery) for delivery in one.deliveries],
+        "deliveries": list(map(_delivery, one.deliveries)),
     }
 
 
@@ -101,12 +101,10 @@ def _group(group: GroupLife) -> dict[str, object]:
         "key": group.key,
         "by": dict(group.by),
         "signals": group.total,
-        "standing": group.standing,
-        "is_summary": group.is_summary,
+        **_fields(group, "standing", "is_summary"),
         "open": group.is_open,
-        "waits_for_room": group.waits_for_room,
-        "changed": iso(group.changed),
-        "deliveries": [_delivery(delivery) for delivery in group.deliveries],
+        **_fields(group, "waits_for_room", "changed"),
+        "deliveries": list(map(_delivery, group.deliveries)),
     }
 
 

@@ -103,6 +103,22 @@ def test_a_silence_prints_its_id_and_its_end_in_utc_and_local_time(
     assert "ends    2026-11-24T14:00:00Z\n" in silenced(state, *VM, "--for", "2h").out
 
 
+def test_explain_says_what_is_silenced_before_an_update_comes(state: House) -> None:
+    """What is silenced now, by what still holds then, and not what is over or is about another machine."""
+    runs(state, alert_body())
+    found = [added(state, *VM, "--for", "2h"), added(state, "--resource", "vm-2", "--for", "2h")]
+    later = ("explain", "alert-1", "--now", "2026-11-24T12:30:00Z")
+    line = (
+        f"silence {found[0]['id']} by ana@contoso.example, holds what comes of it until 2026-11-24T14:00:00Z: patching"
+    )
+    assert line in [" ".join(one.split()) for one in state.says(*later).out.splitlines()]
+    told = json.loads(state.says(*later, "--format", "json").out)
+    assert [one["name"] for one in told["silences"]] == [found[0]["name"]]
+    assert (told["held"], told["now"]["outcome"]) == (None, "routed")
+    over = json.loads(state.says("explain", "alert-1", "--now", "2026-11-24T14:00:00Z", "--format", "json").out)
+    assert over["silences"] == []
+
+
 def test_it_is_shown_what_it_would_have_held_and_what_stands_now(state: House) -> None:
     """How much, the gravest, and some of it; and what of that people hear all the same."""
     old = alert_body("old", StartTimeUtc="2026-11-22T12:00:00Z")
