@@ -36,14 +36,7 @@ _MISTAKES = frozenset({Why.UNFIT, Why.SHARED})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Unready:
-    """A destination that cannot be asked.
-
-    Attributes:
-        stream: its stream.
-        destination: its name.
-        lane: its lane.
-        lacks: what it needs and cannot use.
-    """
+    """A destination that cannot be asked."""
 
     stream: str
     destination: str
@@ -63,12 +56,7 @@ class Unready:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """One line for people about a destination that cannot be asked.
-
-    Attributes:
-        text: the line.
-        is_problem: whether it needs attention.
-    """
+    """One line for people about a destination that cannot be asked."""
 
     text: str
     is_problem: bool
@@ -95,9 +83,6 @@ class Readiness:
     """What the settings make of some rules. They are read once; a change needs a new process.
 
     Attributes:
-        ready: the configs of those destinations that can be asked, with the values of the settings that they name.
-        unready: the other destinations, and what they lack.
-        secrets: those secrets of each stream that are set.
         pagers: the keys of owners that are not set; their pages go by the key of the destination.
     """
 

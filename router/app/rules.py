@@ -33,8 +33,6 @@ class Rules:
     """The rules of the streams that were asked for.
 
     Attributes:
-        books: the rulebook of each stream.
-        problems: what is wrong with the files that they were made from.
         manifest: what coverage.yaml expects of Defender; None where a problem stops it.
     """
 

@@ -40,14 +40,7 @@ class Service:
     """Everything wired for both streams. Each method raises StoreError where the state fails, and must then be called again.
 
     Attributes:
-        event_intakes: what ingests the events of each stream's hub.
         loops: what delivers in each lane, by stream and lane; only lanes with a destination that can be asked have one.
-        holds: the destinations that persons hold.
-        sweepers: what runs on a clock, for each stream.
-        hubs: the hub of each stream, to be read beside its consumers.
-        unready: the destinations that cannot be asked, and what they lack.
-        problems: what else is wrong with the settings, a line each.
-        drain: counts what is under way; once an end is asked for, nothing further begins.
     """
 
     store: Store

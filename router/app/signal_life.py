@@ -44,13 +44,9 @@ class GroupLife:
     """The group that a signal joined last at one destination.
 
     Attributes:
-        by: what its members have in common, as pairs of name and value.
-        total: how many signals ever joined; None where the group is not kept.
-        standing: how many of them are not over; None where the group is not kept.
         is_summary: whether it is one of what the destination's limit held back.
         waits_for_room: whether it waits to open until that limit has room.
         stands: whether the signal was not over when it last changed the group.
-        changed: when the signal last changed the group.
         joined: the turn of the group to which the signal's latest turn led; None where it led to no notice.
         is_named: whether the group's notices name the signal: they name only the gravest and the latest of many.
     """
@@ -80,8 +76,6 @@ class DestinationLife:
     Attributes:
         lane: None where neither a delivery nor the rules say it.
         deliveries: the signal's own deliveries there, by turn; those of the record's second home by decision.
-        group: the group of which it is told there instead, or beside.
-        pause: its pause, where it refuses our credentials now.
         held: by whom, until when and why it is held, in words that begin so; None where it is not held.
         unready: what it lacks to be asked, in words; None where it lacks nothing, or that is not known.
         limit: how many openings it gets, in words; None where it has no limit, or the rules are not at hand.
@@ -126,11 +120,8 @@ class SignalLife:
     """All that the state has of one signal.
 
     Attributes:
-        decisions: the earliest first.
         has_earlier: whether there are earlier ones, which were not read.
-        row: its row of the ledger; None where none is kept.
         silences: those silences that held it ever and are still kept, by their names on record.
-        destinations: the destinations that it has to do with, by name.
     """
 
     key: str
@@ -203,7 +194,6 @@ class DestinationFacts:
     """What is known of destinations beside the state.
 
     Attributes:
-        specs: the destinations of the rules, by stream and name.
         unready: what those lack that cannot be asked, in words, by stream and name.
     """
 

@@ -31,8 +31,6 @@ class Meant(NamedTuple):
     """A signal that people may mean.
 
     Attributes:
-        key: its key.
-        stream: its stream.
         via: how it was found, where that is not by its own id: the reference of a ticket, or a resource.
     """
 
@@ -46,8 +44,6 @@ class Found:
     """What an id of some kind leads to.
 
     Attributes:
-        signals: the signals that may be meant, each once.
-        has_more: whether there are more of them.
         quarantined: messages in quarantine that are called so, or that say it; looked for where no signal is found.
     """
 

@@ -41,7 +41,6 @@ class Assessed:
     """What was found.
 
     Attributes:
-        rows: the workloads that are expected, by kind and name.
         unlisted: the workloads that the documents name and no entry of the manifest fits.
         unmatched: the globs of the manifest that fit no workload, each with the number of its entry.
     """

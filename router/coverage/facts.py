@@ -109,7 +109,6 @@ class ResourceFact(CoverageFact):
 
     Attributes:
         system: `linux` or `windows`.
-        time: when it was made.
     """
 
     subject: str = field(init=False)

@@ -24,12 +24,8 @@ class GateResult:
     """What came of all documents.
 
     Attributes:
-        used: the names of the documents that said something.
         unused: the names of the others, each with the reason.
         unanswered: the names of those that hold an answer that was refused or cut, each with the reason.
-        posture: whether recommendations are known to come, for each subscription that has a workload.
-        sources: when each source was last heard of, where any was, by kind and name.
-        drills: the last drill of each bundle, cluster or machine of each subscription.
     """
 
     assessed: Assessed

@@ -140,9 +140,7 @@ class DrillFact(CoverageFact):
     Attributes:
         exercise: what was raised: the bundle of sample alerts, else the plan.
         cluster: the context of the cluster whose test alert was raised.
-        machine: the id of the machine on which one was raised.
         verdict: `passed`, `failed` or `not proven`.
-        failed_hop: the hop that nothing came over.
         left_out: the names of the destinations that it was not to prove.
     """
 

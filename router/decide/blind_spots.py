@@ -31,11 +31,9 @@ class PastDecision(NamedTuple):
     """A decision that was made, as far as it says what became of a technique or tactic.
 
     Attributes:
-        signal: the key of the signal.
         at: when it was decided; None where that is not known.
         held_by, held_until: the name of what held it, and until when that was to hold.
         tactics, techniques: as they were decided, under the table of that time.
-        rulebook: the hash of the rulebook that decided.
         is_quiet: whether it was routed by quiet routes alone, so that no people were notified.
     """
 
@@ -117,7 +115,6 @@ class AttackOutcomes:
         techniques: by the ids that are current today.
         by_type: the tactics and the techniques that signals of a type named, by the type, case-folded.
         not_techniques: what stood for a technique and is no id of one.
-        rulebooks: the hashes of the rulebooks that decided.
     """
 
     table: AttackTable
@@ -170,7 +167,6 @@ class Cover(NamedTuple):
     """What a rule or silence in force could hide until it ends, as far as its scope reaches and that is known.
 
     Attributes:
-        name: its name on record.
         alert_type: the alert type that it is about, case-folded; None for any.
     """
 
@@ -190,7 +186,6 @@ class Hider(NamedTuple):
     """A rule or silence that hid signals of a technique or tactic, or could.
 
     Attributes:
-        name: its name on record.
         held: what it held of them; None where it held none.
         cover: what it could hold of them; None where it is not in force any more.
     """

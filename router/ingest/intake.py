@@ -50,11 +50,7 @@ AT_A_TIME = 100
 
 
 class Ingested(NamedTuple):
-    """What a transaction took in.
-
-    Attributes:
-        entries: the record's entry of each signal, in the order of the messages.
-    """
+    """What a transaction took in."""
 
     entries: list[RecordEntry]
     heard: Mapping[str, LastHeard]

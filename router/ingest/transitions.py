@@ -50,7 +50,6 @@ class SignalTransition:
         row: the signal's row as it is to be written; None where it does not change.
         named: the row where only that changes when messages named it; None where that is no news.
         snapshot: of which subscription's snapshot the message is a row, and when it came; None where it is none.
-        turn: the turn that it makes; None where it makes none.
     """
 
     arrival: Arrival

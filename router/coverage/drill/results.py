@@ -83,7 +83,6 @@ class DrillResult:
         left_out: the destinations that `--to` left out.
         alerts: the `id` and the `outcome` of each alert that was decided.
         dismissed: how many samples were dismissed in Defender; None if none was to be.
-        undismissed: why others were not.
         undecided: the ids that Defender lists and that were not decided by the end.
         open: its pages and tickets that are open; None if the state could not be read.
     """

@@ -75,7 +75,6 @@ class DrilledAlert:
     Attributes:
         rulebook: the hash of the rules that decided it.
         enqueued: when the hub got it; None if no row of the signal is kept.
-        holder: the rule or silence that holds it, in words.
     """
 
     id: str
@@ -95,7 +94,6 @@ class DrillEvidence:
     Attributes:
         raised: when Defender took the order, or a person was asked to raise the alert.
         listed: its samples in Defender's list, by name; None if Defender raises none.
-        trouble: what Azure did not answer, in words.
         has_foreign: whether a sample came that fits and that Defender does not list as new.
         quarantined: why messages that look like samples were not understood.
         unread: why the state could not be read at the last look.

@@ -34,11 +34,7 @@ def audience_of(notice: Notice, lane: Lane) -> Audience:
 
 @dataclass(slots=True)
 class Room:
-    """The room that the limit of a destination leaves.
-
-    Attributes:
-        limit: the limit; None where everything may open.
-    """
+    """The room that the limit of a destination leaves."""
 
     limit: Limit | None
     lane: Lane
