@@ -14,143 +14,77 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator
 from dataclasses import MISSING, Field, dataclass, fields, replace
+from functools import cache
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from router.destinations.wording.escaping import name_of, with_texts
+from router.destinations.wording.escaping import name_of, read_table, with_texts
 from router.destinations.wording.masking import masked_notice
 from router.domain.evidence import CUT, Evidence, items_in
 from router.domain.notices import Group, Notice, is_about_ai
-from router.domain.rulebook import BY_TAG, By
+from router.domain.rulebook import BY_TAG
 
 _PID = r" \((?:0[xX][0-9A-Fa-f]{1,16}|[0-9]{1,12})\)"
 _BY = r"(?:, by [^,]{1,300}|, child of .*|, by [^,]{1,300}, child of .*)"
 _PROCESS = re.compile(rf"(?P<itself>(?P<command>.*?)(?:{_PID})?){_BY}?", re.DOTALL)
 _WITH_PID = re.compile(rf"(?P<itself>(?P<command>.*){_PID}){_BY}?", re.DOTALL)
-_PARENT = re.compile(r", child of (?P<parent>.*)", re.DOTALL)
-_PID_OF = re.compile(_PID)
-
 _SLASH = re.compile(r"[/\\]")
-_OF_A_PLACE = re.compile(r", | \(|\)")
 
 _WORDS_OF_OURS = re.compile(r"( \(|\)|, by |, child of |, | on | -> |: )")
 """What stands between the parts of an item."""
 
 
+@cache
+def _parting(names: str, listed: str) -> tuple[re.Pattern[str], ...]:
+    """What parts the items of a list into names: those that `withholding.toml` has under `names` or `mentioned`."""
+    patterns = read_table("wording/withholding.toml")[names].get(listed, ())
+    return tuple(re.compile(pattern, re.DOTALL) for pattern in patterns)
+
+
+@cache
+def _fields(of: str) -> frozenset[str]:
+    return frozenset(read_table("wording/withholding.toml")["fields"][of])
+
+
 def names_in(listed: str, item: str) -> tuple[str, ...]:
     """What an item of a list is called, the item itself first."""
-    return _found(_NAMES, listed, item)
+    processes = _processes(item) if listed in ("processes", "commands") else ()
+    return _each_once(item, *processes, *_parts(_parting("names", listed), item))
 
 
 def values_in(listed: str, item: str) -> tuple[str, ...]:
     """What an item of a list is called, and what else of its list it mentions, as a process its parent."""
-    return tuple(dict.fromkeys((*names_in(listed, item), *_found(_MENTIONED, listed, item))))
+    return _each_once(*names_in(listed, item), *_parts(_parting("mentioned", listed), item))
 
 
-def _found(finders: Mapping[str, Callable[[str], Iterable[str]]], listed: str, item: str) -> tuple[str, ...]:
-    find = finders.get(listed)
-    found = (item, *(find(item) if find is not None else ()))
-    return tuple(dict.fromkeys(name.strip() for name in found if name.strip()))
+def _parts(patterns: Iterable[re.Pattern[str]], item: str) -> Iterator[str]:
+    return (part for pattern in patterns for part in pattern.split(item))
+
+
+def _each_once(*names: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
+def _processes(item: str) -> Iterator[str]:
+    """A process as it was told, its command line, and the image that stands before it where the line does not name it."""
+    for form in (_PROCESS, _WITH_PID):
+        if found := form.fullmatch(item):
+            yield found["itself"]
+            yield (command := found["command"])
+            image, colon, line = command.partition(": ")
+            if colon and _SLASH.search(image):
+                yield from (line, image, _SLASH.split(image)[-1])
+            elif " " not in command:
+                yield _SLASH.split(command)[-1]
 
 
 def with_parts(item: str, change: Callable[[str], str]) -> str:
     """An item in which each part, between the words that are ours, is what `change` makes of it."""
     parts = _WORDS_OF_OURS.split(item)
     return "".join(part if number % 2 else change(part) for number, part in enumerate(parts))
-
-
-def _last_part(path: str) -> str:
-    return _SLASH.split(path)[-1]
-
-
-def _before_brackets(item: str) -> Iterator[str]:
-    yield item.partition(" (")[0]
-
-
-def _all_in_brackets(item: str) -> Iterator[str]:
-    """The name before the brackets, and what else it is called in them."""
-    name, _, more = item.partition(" (")
-    yield name
-    yield from more.removesuffix(")").split(", ")
-
-
-def _processes(item: str) -> Iterator[str]:
-    for form in (_PROCESS, _WITH_PID):
-        if found := form.fullmatch(item):
-            yield from (found["itself"], *_names_of_command(found["command"]))
-
-
-def _names_of_command(command: str) -> Iterator[str]:
-    """A command line, and the image that stands before it where the line does not name it."""
-    yield command
-    image, colon, line = command.partition(": ")
-    if colon and _SLASH.search(image):
-        yield from (line, image, _last_part(image))
-    elif " " not in command:
-        yield _last_part(command)
-
-
-def _parents(item: str) -> Iterator[str]:
-    if found := _PARENT.search(item):
-        yield from (found["parent"], _PID_OF.sub("", found["parent"]))
-
-
-def _locations(item: str) -> Iterator[str]:
-    where = item.partition(": ")[2] or item
-    yield from (where, *_OF_A_PLACE.split(where))
-
-
-def _threats(item: str) -> Iterator[str]:
-    said = item.partition(": ")[2]
-    what, *more = said.split(". ")
-    yield from (what, what.partition(" (")[0], *more)
-
-
-def _emails(item: str) -> Iterator[str]:
-    way, _, subject = item.partition(": ")
-    yield from (*way.split(" -> "), subject, *_before_brackets(subject), *_before_brackets(item))
-
-
-_NAMES: Mapping[str, Callable[[str], Iterable[str]]] = {
-    "processes": _processes,
-    "commands": _processes,
-    "accounts": lambda item: (item.rpartition("\\")[2], item.partition("@")[0]),
-    "attackers": _before_brackets,
-    "ips": _before_brackets,
-    "hosts": lambda item: () if (label := item.partition(".")[0]).isdecimal() else (label,),
-    "files": lambda item: (_last_part(item),),
-    "blobs": lambda item: (_last_part(item),),
-    "domains": _before_brackets,
-    "malware": _before_brackets,
-    "hashes": lambda item: (item.partition(":")[2],),
-    "registry_keys": lambda item: (item.partition("\\")[2],),
-    "sessions": _before_brackets,
-    "applications": _all_in_brackets,
-    "devices": _all_in_brackets,
-    "mailboxes": _all_in_brackets,
-    "resources": _before_brackets,
-    "kubernetes_objects": lambda item: (item.partition(": ")[2],),
-    "others": lambda item: (item.partition(": ")[2],),
-}
-"""What finds the names in the items of a list; items of the other lists have no words of ours."""
-
-_MENTIONED: Mapping[str, Callable[[str], Iterable[str]]] = {
-    "processes": _parents,
-    "commands": _parents,
-    "locations": _locations,
-    "threats": _threats,
-    "registry_values": lambda item: (
-        name := item.partition(" = ")[0],
-        item.partition(" = ")[2],
-        name.rpartition("\\")[2],
-    ),
-    "connections": lambda item: (*(ends := item.split(" -> ", 1)), ends[-1].partition(" ")[0]),
-    "emails": _emails,
-}
-"""What finds what else the items of a list say, which other items may say as well."""
 
 
 WITHHELD = "[withheld]"
@@ -161,17 +95,6 @@ _LONGEST_QUOTED = (
     200  # characters that a text quotes for certain of a value that it quotes at all: placeholders cut longer ones
 )
 _PARTS = re.compile(r"[,;\n]")
-
-_IDENTITY = frozenset(
-    {
-        "stream", "kind", "id", "type", "severity", "severity_written", "status", "plan", "sample", "resource",
-        "resource_type", "resource_group", "subscription", "subscription_name", "environment", "attack_version", "routes",
-        "routes_to", "reason", "rulebook", "product", "started", "ended", "changed", "respond_by", "link", "links", "runbooks",
-        "closing", "account", "project", "cluster", "connector", "tags", "tactics",
-        "techniques", "turn", "snapshot", "status_only", "release",
-    }
-)  # fmt: skip
-"""The fields that say what a notice is about and why it is sent; nothing that a property says is looked for there."""
 
 
 def withheld_from(notice: Notice, names: Collection[str]) -> Notice:
@@ -268,7 +191,7 @@ def _without_values(notice: Notice, values: _Values) -> Notice:
         one.name: cleared(getattr(notice, one.name))
         for one in fields(notice)
         if one.name
-        not in _IDENTITY | {"key", "owner", "evidence", "group", "extended", "unlisted", "compromised_entity"}
+        not in _fields("identity") | {"key", "owner", "evidence", "group", "extended", "unlisted", "compromised_entity"}
     }
     entity = notice.compromised_entity
     extended = {unquoted(name): unquoted(value) for name, value in notice.extended.items() if not is_whole(value)}
@@ -323,25 +246,6 @@ def name_of_item(text: str) -> str:
 OUTLINE = "What else this alert says may quote prompts, answers and end users. It stands in Defender, and is not repeated here."
 """What stands for the description of an alert about AI where it is told in outline."""
 
-_ALIKE = frozenset(
-    {
-        By.ALERT_TYPE, By.RESOURCE, By.SUBSCRIPTION, By.TACTICS, By.OWNER, By.RESOURCE_GROUP, By.ACCOUNT, By.PROJECT,
-        By.CONNECTOR, "limit",
-    }
-)  # fmt: skip
-
-
-_TOLD = frozenset(
-    {
-        "key", "turn", "stream", "kind", "id", "type", "title", "severity", "severity_written", "status", "plan", "sample",
-        "resource", "resource_type", "resource_group", "subscription", "subscription_name", "environment", "attack_version",
-        "routes", "routes_to", "reason", "rulebook", "link", "owner", "product", "started", "ended", "changed", "snapshot",
-        "respond_by", "status_only", "closing", "runbooks", "release", "is_whole",
-    }
-)  # fmt: skip
-"""The fields that an outline has. What a notice gains is not told of AI by itself, nor are the links that a message names: both
-their words and their addresses may quote."""
-
 _REQUIRED: dict[str, Any] = {
     "description": OUTLINE,
     "compromised_entity": None,
@@ -355,7 +259,7 @@ _REQUIRED: dict[str, Any] = {
 
 def outline_of(notice: Notice) -> Notice:
     """A notice that says what an alert is, how grave, where, since when and whose, with our links, and no more."""
-    left_out = {one.name: _nothing_for(one) for one in fields(Notice) if one.name not in _TOLD}
+    left_out = {one.name: _nothing_for(one) for one in fields(Notice) if one.name not in _fields("outline")}
     return replace(notice, **left_out | {"group": _outline_of_group(notice.group)})
 
 
@@ -370,7 +274,8 @@ def _outline_of_group(group: Group | None) -> Group | None:
     if group is None:
         return None
     return replace(
-        group, by=tuple((name, value) for name, value in group.by if name in _ALIKE or name.startswith(BY_TAG))
+        group,
+        by=tuple((name, value) for name, value in group.by if name in _fields("alike") or name.startswith(BY_TAG)),
     )
 
 
