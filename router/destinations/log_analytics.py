@@ -55,11 +55,10 @@ ALERTS, FINDINGS, DECISIONS = "ASimAlertEventLogs", "DefenderFindings_CL", "Aler
 
 @dataclass(frozen=True, slots=True)
 class LogTable:
-    """A table of Log Analytics.
+    """A table of Log Analytics: its columns and their types, in their order.
 
-    Attributes:
-        columns: the types of its columns by name, in their order.
-        fields: by column, the field of a notice or an entry that it has as it is; "" where the row makes its value.
+    `fields` says of each column, and of each value within `AdditionalFields`, which field of a notice or an entry it has as it
+    is, behind `=` what it always has; nothing where the row makes its value.
     """
 
     name: str
@@ -81,38 +80,55 @@ def log_tables() -> Mapping[str, LogTable]:
     tables: dict[str, LogTable] = {}
     for row in csv.DictReader(lines, delimiter="\t"):
         table = tables.setdefault(row["table"], LogTable(row["table"]))
-        table.columns[row["column"]], table.fields[row["column"]] = row["type"], row["from"]
+        table.fields[row["column"]] = row["from"]
+        if row["type"]:
+            table.columns[row["column"]] = row["type"]
     return tables
 
 
 def row_for(attempt: Attempt, table: str) -> Row:
     """The row of what an attempt delivers: by the table where it is one of ours, else by the stream."""
     content = attempt.delivery.content
+    made: Row = {}
     if isinstance(content, RecordEntry):
-        name, made = DECISIONS, {"TimeGenerated": content.at}
+        name = DECISIONS
     elif table == FINDINGS or (table != ALERTS and content.stream == Stream.CSPM):
-        name, made = FINDINGS, _of_finding(content, attempt)
+        name, made = FINDINGS, _shared(content, attempt) | {"Tactics": tuple(tactic.id for tactic in content.tactics)}
     else:
-        name, made = ALERTS, _of_alert(content, attempt)
-    row = {}
-    for column, field_name in log_tables()[name].fields.items():
-        value = getattr(content, field_name) if field_name else made.get(column)
-        if value is not None and value != "" and value != ():
-            row[column] = value
+        name, made = ALERTS, _shared(content, attempt) | _of_alert(content, attempt)
+    row: Row = {}
+    for column, source in log_tables()[name].fields.items():
+        outer, _, inner = column.rpartition(".")
+        value = made.get(inner) if not source else source[1:] if source[0] == "=" else getattr(content, source)
+        if value is not None and value not in ("", (), {}):
+            (row.setdefault(outer, {}) if outer else row)[inner] = value
     return row
 
 
-def _of_alert(notice: Notice, attempt: Attempt) -> Row:
-    """What a row of ASimAlertEventLogs, ASIM AlertEvent 0.1, has beside fields of the notice."""
-    began = notice.started or notice.changed or attempt.now.isoformat()
+def _shared(notice: Notice, attempt: Attempt) -> Row:
+    """What rows of alerts and of findings have beside fields of the notice.
+
+    `Evidence` is what is known, and what an individual recommendation says: software, CVEs, risk and so on, by the same names.
+    """
+    owner = notice.owner
     return {
         "TimeGenerated": attempt.now.isoformat(),
         "EventUid": event_uid(notice.key, notice.turn),
-        "EventType": "Alert",
+        "Change": str(attempt.delivery.change),
+        "PortalLink": web_link(notice.link),
+        "Remediation": "\n".join(notice.remediation),
+        "OwnerGroup": owner.group if owner else None,
+        "OwnerService": owner.service if owner else None,
+        "Evidence": {**evidence_of(notice), **{name: value for name, value in posture_of(notice).items() if value}},
+        "Extended": dict(notice.extended),
+    }
+
+
+def _of_alert(notice: Notice, attempt: Attempt) -> Row:
+    """What a row of ASimAlertEventLogs, ASIM AlertEvent 0.1, has beside that."""
+    began = notice.started or notice.changed or attempt.now.isoformat()
+    return {
         "EventSubType": "Suspicious Activity" if notice.stream == Stream.CWPP else "Compliance Violation",
-        "EventSchema": "AlertEvent",
-        "EventSchemaVersion": "0.1",
-        "EventVendor": "Microsoft",
         "EventProduct": reporter_of(notice),
         "EventCount": 1,
         "EventStartTime": began,
@@ -125,25 +141,8 @@ def _of_alert(notice: Notice, attempt: Attempt) -> Row:
         "AttackTactics": ", ".join(tactic.name for tactic in notice.tactics),
         "AttackTechniques": ", ".join(notice.techniques),
         "AttackRemediationSteps": "\n".join(notice.remediation),
+        "TacticIds": tuple(tactic.id for tactic in notice.tactics),
         **_subjects(notice),
-        "AdditionalFields": _additional(notice, attempt),
-    }
-
-
-def _of_finding(notice: Notice, attempt: Attempt) -> Row:
-    """What a row of DefenderFindings_CL has beside fields of the notice."""
-    owner = notice.owner
-    return {
-        "TimeGenerated": attempt.now.isoformat(),
-        "EventUid": event_uid(notice.key, notice.turn),
-        "Change": str(attempt.delivery.change),
-        "Tactics": tuple(tactic.id for tactic in notice.tactics),
-        "PortalLink": web_link(notice.link),
-        "Remediation": "\n".join(notice.remediation),
-        "OwnerGroup": owner.group if owner else None,
-        "OwnerService": owner.service if owner else None,
-        "Evidence": _evidence(notice) or None,
-        "Extended": dict(notice.extended) or None,
     }
 
 
@@ -165,35 +164,6 @@ def _subjects(notice: Notice) -> Row:
         **_hashes_in(evidence.hashes),
         "Url": _first(evidence.urls),
     }
-
-
-def _additional(notice: Notice, attempt: Attempt) -> Row:
-    fields = {
-        "SignalKey": notice.key,
-        "Turn": notice.turn,
-        "Change": str(attempt.delivery.change),
-        "Kind": notice.kind,
-        "Plan": notice.plan,
-        "Product": notice.product,
-        "IsSample": notice.sample,
-        "CompromisedEntity": notice.compromised_entity,
-        "ResourceType": notice.resource_type,
-        "ResourceGroup": notice.resource_group,
-        "TacticIds": [tactic.id for tactic in notice.tactics],
-        "AttackVersion": notice.attack_version,
-        "OwnerService": notice.owner.service if notice.owner else None,
-        "Routes": notice.routes,
-        "Reason": notice.reason,
-        "Rulebook": notice.rulebook,
-        "Evidence": _evidence(notice),
-        "Extended": dict(notice.extended),
-    }
-    return {name: value for name, value in fields.items() if value is not None and value not in ("", [], (), {})}
-
-
-def _evidence(notice: Notice) -> Row:
-    """The lists of evidence, and what an individual recommendation says: software, CVEs, risk and so on, by the same names."""
-    return {**evidence_of(notice), **{name: value for name, value in posture_of(notice).items() if value}}
 
 
 def _first(values: tuple[str, ...]) -> str | None:
@@ -263,10 +233,7 @@ class LogAnalytics:
         self._rule = str(config.rule)
         self._table = config.table
         self._stream = config.stream or f"Custom-{config.table}"
-
-    def address(self) -> str:
-        """The endpoint, the rule and the stream."""
-        return f"{self._endpoint}/dataCollectionRules/{self._rule}/streams/{self._stream}"
+        self.address = f"{self._endpoint}/dataCollectionRules/{self._rule}/streams/{self._stream}"
 
     def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         """Says which rows to upload, and returns one result for each attempt, in their order."""

@@ -10,7 +10,7 @@ import pytest
 
 from router.destinations.base import document_of
 from router.destinations.wording.fitting import fitted, json_size
-from router.destinations.wording.ocsf import OBSERVABLES, VERSION, finding_of, message_of
+from router.destinations.wording.ocsf import VERSION, finding_of, message_of, names
 from router.domain.decisions import Change
 from router.domain.evidence import Evidence
 from router.domain.notices import Notice, Tactic
@@ -168,7 +168,7 @@ def test_observables_hold_what_other_events_hold_too() -> None:
     assert found >= {("Hash", "abc"), ("Command Line", "php -r 1"), ("Hostname", "a"), ("Hostname", "b")}
     assert not any("more" in value for _, value in found)
     assert told["evidences"][0]["data"]["hosts"] == ["a", "b", "... and 3 more"]
-    assert {one["name"].rpartition(".")[2] for one in told["observables"]} == set(OBSERVABLES)
+    assert {one["name"].rpartition(".")[2] for one in told["observables"]} == set(names()["observables"])
 
 
 def test_a_vulnerability_is_named_by_its_cves() -> None:

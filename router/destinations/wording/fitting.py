@@ -133,6 +133,11 @@ def _cut(value: Any, texts: int, items: int) -> Any:
             return value
 
 
+def without_empty(values: Mapping[str, Any]) -> dict[str, Any]:
+    """The values that say something, by name; a number or a False does."""
+    return {name: value for name, value in values.items() if value is not None and value not in ("", (), [], {})}
+
+
 def json_text(value: object) -> str:
     """A value as JSON, indented, in which nothing acts on a terminal."""
     return legible_json(orjson.dumps(encodable(value), option=orjson.OPT_INDENT_2)).decode()

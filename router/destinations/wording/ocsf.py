@@ -14,9 +14,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
-from typing import Any, NamedTuple
+from datetime import datetime
+from typing import Any
 
+from router.destinations.wording.escaping import read_table
+from router.destinations.wording.facts import find_time
+from router.destinations.wording.fitting import without_empty
 from router.domain.evidence import account_name_of, command_line_of
 from router.domain.signals import DEFENDER
 
@@ -27,72 +30,14 @@ type Document = Mapping[str, Any]
 """What `document_of` gives of a notice, its texts and lists perhaps cut."""
 
 
-class Class(NamedTuple):
-    """A class of the Findings category; `name` stands in URLs of the schema."""
-
-    uid: int
-    caption: str
-    name: str
+def names() -> dict[str, Any]:
+    """What OCSF calls kinds, changes, severities, statuses and lists of evidence: `ocsf.toml`."""
+    return read_table("wording/ocsf.toml")
 
 
-DETECTION = Class(2004, "Detection Finding", "detection_finding")
-VULNERABILITY = Class(2002, "Vulnerability Finding", "vulnerability_finding")
-COMPLIANCE = Class(2003, "Compliance Finding", "compliance_finding")
-CLASSES = {
-    "vulnerability": VULNERABILITY,
-    "recommendation": COMPLIANCE,
-    "compliance": COMPLIANCE,
-    "coverage": COMPLIANCE,
-}
-UPDATES = frozenset({"softwareupdate", "systemupdate"})
-"""Categories of recommendations that are about vulnerabilities, also where a message does not name the software."""
-
-ACTIVITIES = {"opened": (1, "Create"), "updated": (2, "Update"), "resolved": (3, "Close")}
-
-SEVERITIES = {"Informational": 1, "Low": 2, "Medium": 3, "High": 4, "Critical": 5}
-# What is not known is Other, not Unknown, which is 0: a receiver that keeps what is at least High must keep it.
-NO_SEVERITY = 99
-
-STATUSES = {
-    "new": (1, "New"),
-    "active": (1, "New"),
-    "unhealthy": (1, "New"),
-    "inprogress": (2, "In Progress"),
-    "dismissed": (3, "Suppressed"),
-}
-_NEW, _RESOLVED = (1, "New"), (4, "Resolved")
-
-COMPLIANCE_STATUSES = {
-    "healthy": (1, "Pass"),
-    "passed": (1, "Pass"),
-    "unhealthy": (3, "Fail"),
-    "failed": (3, "Fail"),
-}
-
-OBSERVABLES = {
-    "hosts": (1, "Hostname"),
-    "domains": (1, "Hostname"),
-    "attackers": (2, "IP Address"),
-    "ips": (2, "IP Address"),
-    "accounts": (4, "User Name"),
-    "urls": (6, "URL String"),
-    "hashes": (8, "Hash"),
-    "resources": (10, "Resource UID"),
-    "commands": (13, "Command Line"),
-    "processes": (13, "Command Line"),
-    "user_agents": (16, "HTTP User-Agent"),
-    "files": (45, "File Path"),
-}
-"""The lists of evidence that a receiver looks other things up by."""
-
-_AZURE_SUBSCRIPTION = {"type_id": 13, "type": "Azure Subscription"}
+_NEW, _SUPPRESSED, _RESOLVED = (1, "New"), 3, (4, "Resolved")
 _CVE = re.compile(r"\bCVE-\d{4}-\d{4,}\b", re.IGNORECASE)
 _MARK = re.compile(r"(?:… \[\d+ more\]|\.\.\. and \d+ more)")
-_UNMAPPED = (
-    "change", "turn", "destination", "stream", "kind", "severity_written", "plan", "sample", "subscription",
-    "compromised_entity", "routes", "reason", "rulebook", "categories", "measure", "cause", "snapshot", "extended",
-    "owner", "group", "correlation", "alerts", "category", "image", "rule", "scanner", "risk",
-)  # fmt: skip
 
 
 def message_of(document: Document, id: str, now: datetime) -> dict[str, Any]:
@@ -100,7 +45,7 @@ def message_of(document: Document, id: str, now: datetime) -> dict[str, Any]:
 
     Its source is the router's stream, its subject the signal key, its type the signal's kind and what changed.
     """
-    kind = class_for(document)
+    _, _, schema = names()["classes"][class_for(document)]
     return {
         "specversion": "1.0",
         "id": id,
@@ -109,106 +54,102 @@ def message_of(document: Document, id: str, now: datetime) -> dict[str, Any]:
         "subject": document["key"],
         "time": _time_in(document, now).isoformat(),
         "datacontenttype": "application/json",
-        "dataschema": f"https://schema.ocsf.io/{VERSION}/classes/{kind.name}",
+        "dataschema": f"https://schema.ocsf.io/{VERSION}/classes/{schema}",
         "data": finding_of(document, id, now),
     }
 
 
-def class_for(document: Document) -> Class:
-    """The class of finding that a notice is."""
-    kind = CLASSES.get(document["kind"], DETECTION)
-    is_update = document["package"] or (document["category"] or "").lower() in UPDATES
-    return VULNERABILITY if is_update and document["kind"] == "recommendation" else kind
+def class_for(document: Document) -> str:
+    """The class of finding that a notice is, as `ocsf.toml` calls it."""
+    kind = names()["kinds"].get(document["kind"], "detection")
+    is_update = document["package"] or (document["category"] or "").lower() in names()["updates"]
+    if is_update and document["kind"] == "recommendation":
+        kind = "vulnerability"
+    return str(kind)
 
 
 def finding_of(document: Document, id: str, now: datetime) -> dict[str, Any]:
     """The finding of a notice; attributes that have nothing to say are left out."""
     kind = class_for(document)
-    activity, activity_name = ACTIVITIES[document["change"]]
+    uid, caption, _ = names()["classes"][kind]
+    activity, activity_name = names()["activities"][document["change"]]
     status, status_name = _status_of(document)
     severity = document["severity"]
     words = severity or document["severity_written"] or "Unknown"
-    return _without_empty(
-        {
-            "category_uid": 2,
-            "category_name": "Findings",
-            "class_uid": kind.uid,
-            "class_name": kind.caption,
-            "activity_id": activity,
-            "activity_name": activity_name,
-            "type_uid": kind.uid * 100 + activity,
-            "type_name": f"{kind.caption}: {activity_name}",
-            "time": _milliseconds(_time_in(document, now)),
-            "start_time": _find_milliseconds(document["started"]),
-            "end_time": _find_milliseconds(document["ended"]),
-            "severity_id": SEVERITIES.get(severity or "", NO_SEVERITY),
-            "severity": words,
-            "status_id": status,
-            "status": status_name,
-            "status_detail": document["status"],
-            "message": f"{words}: {document['title'] or document['type']}",
-            "metadata": _metadata(document, id),
-            "finding_info": _finding_info(document, kind),
-            "cloud": _cloud(document),
-            "resources": _resources(document),
-            "observables": _observables(document, kind),
-            **_of_its_class(document, kind),
-            "unmapped": _unmapped(document, kind),
-        }
-    )
+    finding = {
+        "category_uid": 2,
+        "category_name": "Findings",
+        "class_uid": uid,
+        "class_name": caption,
+        "activity_id": activity,
+        "activity_name": activity_name,
+        "type_uid": uid * 100 + activity,
+        "type_name": f"{caption}: {activity_name}",
+        "time": _milliseconds(_time_in(document, now)),
+        "start_time": _milliseconds(find_time(document["started"])),
+        "end_time": _milliseconds(find_time(document["ended"])),
+        "severity_id": names()["severities"].get(severity, names()["severities"]["unknown"]),
+        "severity": words,
+        "status_id": status,
+        "status": status_name,
+        "status_detail": document["status"],
+        "message": f"{words}: {document['title'] or document['type']}",
+        "metadata": _metadata(document, id),
+        "finding_info": _finding_info(document, kind),
+        "cloud": _cloud(document),
+        "resources": _resources(document),
+        "observables": _observables(document, kind),
+        **_of_its_class(document, kind),
+    }
+    return {**_without_empty(finding), "unmapped": _unmapped(document, kind)}
 
 
-def _of_its_class(document: Document, kind: Class) -> dict[str, Any]:
+def _of_its_class(document: Document, kind: str) -> dict[str, Any]:
     remediation = {"desc": "\n".join(document["remediation"])} if document["remediation"] else None
-    if kind is VULNERABILITY:
+    if kind == "vulnerability":
         return {"vulnerabilities": _vulnerabilities(document, remediation)}
-    own = {"remediation": remediation, "evidences": [{"data": evidence}] if (evidence := _evidence(document)) else None}
-    if kind is COMPLIANCE:
+    evidence = _without_empty(document["evidence"])
+    own = {"remediation": remediation, "evidences": [{"data": evidence}] if evidence else None}
+    if kind == "compliance":
         return own | {"compliance": _compliance(document)}
-    return own | {"is_alert": True if document["stream"] == "cwpp" else None}
+    return own | {"is_alert": document["stream"] == "cwpp" or None}
 
 
 def _metadata(document: Document, id: str) -> dict[str, Any]:
     is_ours = document["kind"] == "coverage"
-    return _without_empty(
-        {
-            "version": VERSION,
-            "uid": id,
-            "correlation_uid": document["key"],
-            "sequence": document["turn"],
-            "event_code": document["type"],
-            "original_time": document["changed"],
-            "log_provider": "alert-router",
-            "profiles": ["cloud"],
-            "labels": ["sample"] if document["sample"] else None,
-            "product": _without_empty(
-                {
-                    "name": "alert-router" if is_ours else document["product"] or DEFENDER,
-                    "vendor_name": "alert-router" if is_ours else "Microsoft",
-                    "feature": {"name": document["plan"]} if document["plan"] else None,
-                }
-            ),
-        }
-    )
+    return {
+        "version": VERSION,
+        "uid": id,
+        "correlation_uid": document["key"],
+        "sequence": document["turn"],
+        "event_code": document["type"],
+        "original_time": document["changed"],
+        "log_provider": "alert-router",
+        "profiles": ["cloud"],
+        "labels": ["sample"] if document["sample"] else None,
+        "product": {
+            "name": "alert-router" if is_ours else document["product"] or DEFENDER,
+            "vendor_name": "alert-router" if is_ours else "Microsoft",
+            "feature": {"name": document["plan"]} if document["plan"] else None,
+        },
+    }
 
 
-def _finding_info(document: Document, kind: Class) -> dict[str, Any]:
+def _finding_info(document: Document, kind: str) -> dict[str, Any]:
     type = document["type"]
     analytic = {"uid": type, "name": document["title"] or type, "type_id": 0, "type": "Unknown"}
-    return _without_empty(
-        {
-            "uid": document["id"],
-            "title": document["title"] or type,
-            "desc": document["description"],
-            "types": [type],
-            "src_url": document["link"],
-            "first_seen_time": _find_milliseconds(document["started"]),
-            "last_seen_time": _find_milliseconds(document["ended"]),
-            "modified_time": _find_milliseconds(document["changed"]),
-            "analytic": analytic if kind is DETECTION else None,
-            "attacks": list(_attacks(document)),
-        }
-    )
+    return {
+        "uid": document["id"],
+        "title": document["title"] or type,
+        "desc": document["description"],
+        "types": [type],
+        "src_url": document["link"],
+        "first_seen_time": _milliseconds(find_time(document["started"])),
+        "last_seen_time": _milliseconds(find_time(document["ended"])),
+        "modified_time": _milliseconds(find_time(document["changed"])),
+        "analytic": analytic if kind == "detection" else None,
+        "attacks": list(_attacks(document)),
+    }
 
 
 def _attacks(document: Document) -> Iterator[dict[str, Any]]:
@@ -230,9 +171,8 @@ def _technique(id: str) -> dict[str, Any]:
 
 def _cloud(document: Document) -> dict[str, Any]:
     provider, subscription = document["cloud"] or "Azure", document["subscription"]
-    if not subscription or provider != "Azure":
-        return {"provider": provider}
-    return {"provider": provider, "account": {"uid": subscription, **_AZURE_SUBSCRIPTION}}
+    account = {"account": {"uid": subscription, "type_id": 13, "type": "Azure Subscription"}}
+    return {"provider": provider, **(account if subscription and provider == "Azure" else {})}
 
 
 def _resources(document: Document) -> list[dict[str, Any]]:
@@ -242,28 +182,22 @@ def _resources(document: Document) -> list[dict[str, Any]]:
         return []
     group, person = document["resource_group"], owner.get("group") or owner.get("service")
     return [
-        _without_empty(
-            {
-                "uid": uid,
-                "name": name,
-                "type": document["resource_type"],
-                "group": {"name": group} if group else None,
-                "owner": {"name": person} if person else None,
-            }
-        )
+        {
+            "uid": uid,
+            "name": name,
+            "type": document["resource_type"],
+            "group": {"name": group} if group else None,
+            "owner": {"name": person} if person else None,
+        }
     ]
 
 
-def _evidence(document: Document) -> dict[str, Any]:
-    return _without_empty(document["evidence"])
-
-
-def _observables(document: Document, kind: Class) -> list[dict[str, Any]]:
+def _observables(document: Document, kind: str) -> list[dict[str, Any]]:
     """What other events may hold too; `name` says where it stands in this one."""
-    place = "unmapped.evidence" if kind is VULNERABILITY else "evidences[0].data"
+    place = "unmapped.evidence" if kind == "vulnerability" else "evidences[0].data"
     return [
         {"name": f"{place}.{name}", "type_id": uid, "type": type, "value": found}
-        for name, (uid, type) in OBSERVABLES.items()
+        for name, (uid, type) in names()["observables"].items()
         for value in document["evidence"].get(name, ())
         if not _MARK.fullmatch(value) and (found := _found_by(name, value, document))
     ]
@@ -294,16 +228,14 @@ def _vulnerabilities(document: Document, remediation: dict[str, str] | None) -> 
     names = [{"cve": {"uid": uid}} for uid in dict.fromkeys(one.upper() for one in named)]
     package = document["package"]
     link = document["link"]
-    common = _without_empty(
-        {
-            "title": document["title"] or document["type"],
-            "severity": document["severity_written"] or document["severity"],
-            "references": [link] if link else None,
-            "remediation": remediation,
-            "affected_packages": _packages(package) if package else None,
-            "is_fix_available": bool(package["fixed"]) if package else None,
-        }
-    )
+    common = {
+        "title": document["title"] or document["type"],
+        "severity": document["severity_written"] or document["severity"],
+        "references": [link] if link else None,
+        "remediation": remediation,
+        "affected_packages": _packages(package) if package else None,
+        "is_fix_available": bool(package["fixed"]) if package else None,
+    }
     return [name | common for name in names or [{"advisory": {"uid": document["type"]}}]]
 
 
@@ -311,31 +243,29 @@ def _packages(package: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The software in each version that was found."""
     common = {"name": package["name"], "package_manager": package["type"], "fixed_in_version": package["fixed"]}
     versions = [version for version in package["installed"] if not _MARK.fullmatch(version)]
-    return [_without_empty({**common, "version": version}) for version in versions or ["unknown"]]
+    return [{**common, "version": version} for version in versions or ["unknown"]]
 
 
 def _compliance(document: Document) -> dict[str, Any]:
-    status, words = COMPLIANCE_STATUSES.get(_plain(document["status"]), (99, document["status"] or ""))
+    status, words = names()["compliance_statuses"].get(_plain(document["status"]), (99, document["status"] or ""))
     if not words:
         status, words = 0, "Unknown"
     categories = list(document["categories"])
     is_state = document["kind"] == "compliance"
-    return _without_empty(
-        {
-            "status_id": status,
-            "status": words,
-            "control": (categories[1] if len(categories) > 1 else document["type"]) if is_state else document["title"],
-            "standards": categories[:1] if is_state else None,
-            "category": None if is_state else document["category"] or ", ".join(categories),
-        }
-    )
+    return {
+        "status_id": status,
+        "status": words,
+        "control": (categories[1] if len(categories) > 1 else document["type"]) if is_state else document["title"],
+        "standards": categories[:1] if is_state else None,
+        "category": None if is_state else document["category"] or ", ".join(categories),
+    }
 
 
-def _unmapped(document: Document, kind: Class) -> dict[str, Any]:
-    rest = {name: document[name] for name in _UNMAPPED}
-    if kind is VULNERABILITY:
+def _unmapped(document: Document, kind: str) -> dict[str, Any]:
+    rest = {name: document[name] for name in names()["unmapped"]}
+    if kind == "vulnerability":
         said = document["package"] or {}
-        rest["evidence"] = _evidence(document)
+        rest["evidence"] = _without_empty(document["evidence"])
         rest["package"] = _without_empty({name: said.get(name) for name in ("language", "fix_status")})
     else:
         rest["cves"] = document["cves"]
@@ -344,14 +274,13 @@ def _unmapped(document: Document, kind: Class) -> dict[str, Any]:
         name: [one for one in document[name] if isinstance(one, str) and _MARK.fullmatch(one)]
         for name in ("tactics", "techniques", "cves")
     }
-    return _without_empty(rest | {"cut": _without_empty(marks)})
+    marked = {name: texts for name, texts in marks.items() if texts}
+    return without_empty(rest | {"cut": marked})
 
 
 def _status_of(document: Document) -> tuple[int, str]:
-    status = STATUSES.get(_plain(document["status"]), _NEW)
-    if document["change"] != "resolved":
-        return status
-    return status if status[0] == STATUSES["dismissed"][0] else _RESOLVED
+    status, words = names()["statuses"].get(_plain(document["status"]), _NEW)
+    return (status, words) if document["change"] != "resolved" or status == _SUPPRESSED else _RESOLVED
 
 
 def _plain(status: str | None) -> str:
@@ -359,23 +288,17 @@ def _plain(status: str | None) -> str:
 
 
 def _time_in(document: Document, now: datetime) -> datetime:
-    written = document["changed"] or document["started"]
-    return _parsed(written) if written else now
+    return find_time(document["changed"] or document["started"]) or now
 
 
-def _parsed(written: str) -> datetime:
-    time = datetime.fromisoformat(written)
-    return time if time.tzinfo is not None else time.replace(tzinfo=UTC)
+def _milliseconds(time: datetime | None) -> int | None:
+    return int(time.timestamp() * 1_000) if time is not None else None
 
 
-def _milliseconds(time: datetime) -> int:
-    return int(time.timestamp() * 1_000)
-
-
-def _find_milliseconds(written: str | None) -> int | None:
-    return _milliseconds(_parsed(written)) if written else None
-
-
-def _without_empty(values: Mapping[str, Any]) -> dict[str, Any]:
-    """Without what has nothing to say; a number or a False says something."""
-    return {name: value for name, value in values.items() if value is not None and value not in ("", (), [], {})}
+def _without_empty(value: Any) -> Any:
+    """An object without what has nothing to say, at each depth."""
+    if isinstance(value, list):
+        return [_without_empty(item) for item in value]
+    if isinstance(value, Mapping):
+        return without_empty({name: _without_empty(item) for name, item in value.items()})
+    return value
