@@ -459,7 +459,9 @@ def test_a_list_tells_whole_values_and_how_many_more_there_are() -> None:
     processes = ("powershell -enc " + "A" * 500, "cmd")
     screen = screen_of(a_notice(description="", evidence=Evidence(ips=ips, processes=processes)))
     shown = {line.name: line for line in (*screen.story, *screen.facts)}
-    assert str(shown["IP addresses"]) == "IP addresses: 203.0.113.0, 203.0.113.1, 203.0.113.2, 203.0.113.3 and 36 more"
+    assert str(shown["IP addresses"]) == (
+        "IP addresses: 203.0.113.0, 203.0.113.1, 203.0.113.2, 203.0.113.3, 203.0.113.4 and 35 more"
+    )
     assert shown["Processes"].is_code
     assert shown["Processes"].text.endswith("A…")
     assert shown["Processes"].more == " and 1 more"

@@ -36,19 +36,19 @@ _UNITS = (("day", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedel
 
 def time_words(written: str | None) -> str | None:
     """A time that is written in ISO 8601, as people read it: `2026-11-24 11:58 UTC`; what is no time stays as it is."""
-    time = _find_time(written)
+    time = find_time(written)
     return f"{time:%Y-%m-%d %H:%M} UTC" if time is not None else written
 
 
 def moment_words(written: str | None) -> str | None:
     """The same to the second: signals of one minute have an order."""
-    time = _find_time(written)
+    time = find_time(written)
     return f"{time:%Y-%m-%d %H:%M:%S} UTC" if time is not None else written
 
 
 def length_between(start: str | None, end: datetime | None) -> str | None:
     """How long it is from a written time to an instant, in words; None where one is not known, or the end is before."""
-    begin = _find_time(start)
+    begin = find_time(start)
     if begin is None or end is None or end < begin:
         return None
     return length_words(end - begin)
@@ -68,9 +68,10 @@ def length_words(length: timedelta) -> str:
     return " ".join(words) or "less than a minute"
 
 
-def _find_time(written: str | None) -> datetime | None:
+def find_time(written: object) -> datetime | None:
+    """The instant of a text in ISO 8601, in UTC where it names no zone; None for anything else."""
     try:
-        time = datetime.fromisoformat(written) if written else None
+        time = datetime.fromisoformat(written) if isinstance(written, str) else None
         return time if time is None else time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
     except (ValueError, OverflowError):
         return None
