@@ -132,7 +132,7 @@ def _shared(
     """
     kinds = discover()
     writes = {
-        key: (specs[key].kind, kinds[specs[key].kind](config).address(), specs[key].secrets)
+        key: (specs[key].kind, kinds[specs[key].kind](config).address, specs[key].secrets)
         for key, config in configs.items()
     }
     for key, address in writes.items():

@@ -29,12 +29,15 @@ PREVIEW_LIMIT = 15_000  # characters; ours, for kinds that name none
 class OneByOne(ABC):
     """A kind that sends deliveries one after the other; the failure of one is its own.
 
-    `ai` is how much it is told of alerts about AI, unless its config says otherwise.
+    `ai` is how much it is told of alerts about AI, unless its config says otherwise; `words` makes a text nothing but words
+    where it is shown (`router.destinations.wording.escaping`).
     """
 
     name: ClassVar[str]
     batch: ClassVar[int] = 1
     ai: ClassVar[AiAlerts] = AiAlerts.OUTLINE
+    words = staticmethod(plain)
+    address: str
 
     def __init__(self, config: OneByOneConfig) -> None:
         withhold = config.withhold
@@ -60,10 +63,6 @@ class OneByOne(ABC):
         briefing = self.briefing_in(attempt)
         text = text_of if briefing.is_first else note_of
         return f"{briefing.headline}\n\n{text(briefing, PREVIEW_LIMIT)}"
-
-    def words(self, text: str) -> str:
-        """A text as nothing but words where it is shown; see `router.destinations.wording.escaping`."""
-        return plain(text)
 
     def notice_in(self, attempt: Attempt) -> Notice:
         """The notice to deliver, as it may be told; raises Rejected for an entry of the record, which is for rows."""
@@ -99,8 +98,7 @@ class OneRequest(OneByOne):
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that delivers one notice."""
         answer = yield self.request_for(attempt)
-        error = self.find_error(answer, attempt)
-        if error is not None:
+        if (error := self.find_error(answer, attempt)) is not None:
             raise error
         return self.receipt_from(answer, attempt)
 

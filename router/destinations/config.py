@@ -261,8 +261,6 @@ PLACEHOLDERS: Mapping[str, Text] = {
     "respond_by.date": lambda notice: (notice.respond_by or "").partition("T")[0],
 }
 
-_OF_OWNERS = "{owner."
-
 _BRACES = re.compile(r"\{([^{}]*)\}")
 
 
@@ -288,7 +286,19 @@ def parse(text: str) -> Text:
 
 def is_of_owner(written: object) -> bool:
     """Whether what becomes of a config's value is what a team says of itself in owners.yaml."""
-    return _OF_OWNERS in str(written)
+    return "{owner." in str(written)
+
+
+def checked_fields[T](written: dict[str, T], ours: Mapping[str, str], check: Callable[[T], object]) -> dict[str, T]:
+    """The fields of a ticket as they are written; ValueError for one that is ours, by its reason, and for a wrong one."""
+    for name, value in written.items():
+        if name in ours:
+            raise ValueError(f"{name}: {ours[name]}")
+        try:
+            check(value)
+        except ValueError as wrong:
+            raise ValueError(f"{name}: {wrong}") from None
+    return written
 
 
 def _checked(text: str) -> str:

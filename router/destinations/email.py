@@ -149,18 +149,14 @@ class Email(OneByOne):
         super().__init__(config)
         self._config = config
         self._to = tuple({address.casefold(): address for address in config.to}.values())
+        self.address = " ".join([f"smtp://{config.host}:{config.port}", *sorted(map(str.casefold, self._to))])
         self._domain = config.sender.rpartition("@")[2].lower()
-
-    def address(self) -> str:
-        """The server, and the mailboxes behind it."""
-        return " ".join([f"smtp://{self._config.host}:{self._config.port}", *sorted(map(str.casefold, self._to))])
 
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that delivers one notice."""
         mail = self._mail_for(attempt)
         answer: MailAnswer = yield mail
-        error = error_for(answer, mail, self.name, attempt)
-        if error is not None:
+        if (error := error_for(answer, mail, self.name, attempt)) is not None:
             raise error
         handles = {"message_id": self._id_of(attempt.delivery.turn, attempt.delivery)}
         if answer.refused:

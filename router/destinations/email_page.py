@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from email.header import Header
 from html import escape
-from itertools import chain
 
 from router.destinations.wording import plain_text
 from router.destinations.wording.facts import Fact
@@ -20,8 +19,7 @@ from router.destinations.wording.notice_text import LINK_LIMIT, Briefing
 from router.domain.decisions import Change
 from router.domain.notices import Link
 
-_ROOMS = (60_000, 40_000, 25_000, 12_000, 6_000, 2_000, 500)
-"""Characters to which a briefing is cut, step by step, until the page is below its limit."""
+_LINKS = 4  # that a page without tables keeps
 
 _COLOURS = {"Critical": "#b3261e", "High": "#b3261e", "Medium": "#b25e00", "Low": "#1a5fb4", "Informational": "#1a5fb4"}
 _UNKNOWN, _OVER = "#b3261e", "#1e7d32"
@@ -49,13 +47,15 @@ def text_of(briefing: Briefing, foot: str, limit: int) -> str:
 
 
 def page_of(briefing: Briefing, severity: str | None, foot: str, limit: int) -> str:
-    """A briefing as a page of at most `limit` bytes, in which every text is escaped."""
+    """A briefing as a page of at most `limit` bytes, in which every text is escaped; of one that is too long the text."""
     short = _in_short(briefing)
-    for cut in chain([short], (plain_text.shortened(short, room) for room in _ROOMS)):
-        page = "".join(_lines_of(cut, severity, foot))
-        if len(page.encode("utf-8", "replace")) <= limit:
-            break
-    return page
+    return plain_text.fitting(
+        _page(short, _sections(short), severity, foot),
+        lambda room: plain_text.text_of(short, room),
+        lambda cut: _page(short, [*_buttons(short.links[:_LINKS]), *_paragraphs([cut])], severity, foot),
+        lambda page: len(page.encode("utf-8", "replace")),
+        limit,
+    )
 
 
 def _in_short(briefing: Briefing) -> Briefing:
@@ -65,34 +65,29 @@ def _in_short(briefing: Briefing) -> Briefing:
     return replace(briefing, description="", members=None, evidence=(), others=(), to_do=())
 
 
-def _lines_of(briefing: Briefing, severity: str | None, foot: str) -> Iterator[str]:
+def _page(briefing: Briefing, sections: Iterable[str], severity: str | None, foot: str) -> str:
     colour = _OVER if briefing.change is Change.RESOLVED else _COLOURS.get(severity or "", _UNKNOWN)
-    yield '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">'
-    yield '<meta name="viewport" content="width=device-width,initial-scale=1"></head>\n'
-    yield f'<body style="{_BODY}">\n<div style="{_COLUMN}">\n'
-    yield f'<h1 style="{_HEADING.format(colour=colour)}">{escape(briefing.headline)}</h1>\n'
-    yield from _paragraphs(_story(briefing))
+    return "".join([
+        '<!DOCTYPE html>\n<html lang="en">\n<head><meta charset="utf-8">',
+        '<meta name="viewport" content="width=device-width,initial-scale=1"></head>\n',
+        f'<body style="{_BODY}">\n<div style="{_COLUMN}">\n',
+        f'<h1 style="{_HEADING.format(colour=colour)}">{escape(briefing.headline)}</h1>\n',
+        *sections,
+        f'<p style="{_FOOT}">{escape(foot)}</p>\n</div>\n</body>\n</html>\n',
+    ])  # fmt: skip
+
+
+def _sections(briefing: Briefing) -> Iterator[str]:
+    yield from _paragraphs(briefing.story)
     yield from _buttons(briefing.links)
-    for title, facts in (
-        ("What", briefing.what),
-        ("Where", briefing.where),
-        ("When", briefing.when),
-        ("Why you", briefing.why),
-    ):
+    for title, facts in briefing.tables:
         yield from _table(title, facts)
     if briefing.members is not None:
         yield from _list(*briefing.members)
-    yield from _table("Evidence", (*briefing.evidence, *briefing.others))
+    yield from _table("Evidence", briefing.known)
     if briefing.to_do:
         yield from _list("What to do", briefing.to_do)
     yield from _table("Reference", briefing.reference)
-    yield f'<p style="{_FOOT}">{escape(foot)}</p>\n</div>\n</body>\n</html>\n'
-
-
-def _story(briefing: Briefing) -> tuple[str, ...]:
-    """What happened comes first; of what people know already, what happened is what changed."""
-    description = briefing.description.strip()
-    return (description, *briefing.news) if briefing.is_first else (*briefing.news, description)
 
 
 def _paragraphs(texts: Iterable[str]) -> Iterator[str]:

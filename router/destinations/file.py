@@ -39,15 +39,11 @@ class File:
     Config: ClassVar[type[FileConfig]] = FileConfig
 
     def __init__(self, config: FileConfig) -> None:
-        self._path = config.path
-
-    def address(self) -> str:
-        """The file's path."""
-        return self._path
+        self.address = config.path
 
     def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         """Says what to append, and returns a receipt for each attempt; raises Unavailable for all of them."""
-        yield AppendLines(path=self._path, lines=b"".join(map(_line_for, attempts)))
+        yield AppendLines(path=self.address, lines=b"".join(map(_line_for, attempts)))
         return [Receipt() for _ in attempts]
 
     def preview(self, attempt: Attempt) -> str:

@@ -26,12 +26,12 @@ https://developer.atlassian.com/cloud/jira/platform/rest/v3/
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import AfterValidator, Field, JsonValue
 
 from router.destinations.base import OneByOne, handle_of, taken_without
 from router.destinations.config import (
@@ -42,19 +42,11 @@ from router.destinations.config import (
     OneByOneConfig,
     Template,
     base_of,
+    checked_fields,
     is_of_owner,
     parse,
 )
-from router.destinations.jira_document import (
-    FIELD_LIMIT,
-    RICH_LIMIT,
-    Fields,
-    made_of,
-    maker_for,
-    rich,
-    rich_briefing_of,
-    rich_note_of,
-)
+from router.destinations.jira_document import RICH_LIMIT, rich, rich_briefing_of, rich_note_of
 from router.destinations.jira_issue import NAME, SETTLED, Issue, Site, Transition
 from router.destinations.requests import Exchange, excerpt_of
 from router.destinations.wording.fitting import json_text, lines_of, shorten
@@ -70,6 +62,7 @@ from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 
 LABEL_LIMIT = 255  # characters
+FIELD_LIMIT = 255  # characters of a text field
 
 type Severity = Literal["Critical", "High", "Medium", "Low", "Informational", "Unknown"]
 type Words = Annotated[str, Field(min_length=1)]
@@ -87,6 +80,53 @@ _SURE = 3
 """The attempt from which on what is not found is not there: one of those before it waited for the index, at least."""
 
 _STUCK = "The workflow has no transition to a done status from here that the router may take: close it by hand."
+
+
+_NOTHING = object()
+
+type Maker = Callable[[Notice], Any]
+"""What a notice makes of a value with placeholders; `_NOTHING` where its texts come out empty."""
+
+
+def _checked(written: dict[str, JsonValue]) -> dict[str, JsonValue]:
+    ours = "the router needs this field for itself; use `project`, `issue_type`, `labels`"
+    return checked_fields(written, dict.fromkeys(("project", "issuetype", "labels"), ours), maker_for)
+
+
+type FieldName = Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9_]*$", max_length=80)]
+type Fields = Annotated[dict[FieldName, JsonValue], AfterValidator(_checked)]
+"""Fields of a new issue by their ids; any text in a value may hold placeholders."""
+
+
+def maker_for(value: JsonValue) -> Maker:
+    """What makes a value for each notice; ValueError for a placeholder that is not known."""
+    match value:
+        case str():
+            fill = parse(value)
+            return lambda notice: shorten(fill(notice).strip(), FIELD_LIMIT) or _NOTHING
+        case list():
+            makers = [maker_for(item) for item in value]
+            return lambda notice: _without_empty([make(notice) for make in makers], value)
+        case dict():
+            named = {name: maker_for(item) for name, item in value.items()}
+            return lambda notice: _without_empty({name: make(notice) for name, make in named.items()}, value)
+        case _:
+            return lambda notice: value
+
+
+def _without_empty(made: Any, written: JsonValue) -> Any:
+    """A list or object without what came out empty; nothing, where nothing else was in it."""
+    if isinstance(made, dict):
+        made = {name: item for name, item in made.items() if item is not _NOTHING}
+    else:
+        made = [item for item in made if item is not _NOTHING]
+    return made if made or not written else _NOTHING
+
+
+def made_of(makers: dict[str, Maker], notice: Notice) -> dict[str, Any]:
+    """The fields of a notice; one that comes out empty is left out."""
+    made = {name: make(notice) for name, make in makers.items()}
+    return {name: value for name, value in made.items() if value is not _NOTHING}
 
 
 class IssueResolution(Config):
@@ -133,6 +173,7 @@ class Jira(OneByOne):
         base = base_of(config.url)
         self._issues = Site(base, config.auth)
         self._project = config.project
+        self.address = f"{self._issues.address} {config.project}"
         self._fixed = {
             "project": _named(config.project, "key"),
             "issuetype": _named(config.issue_type, "name"),
@@ -144,10 +185,6 @@ class Jira(OneByOne):
         self._resolution = config.resolve
         # https://api.atlassian.com shows nothing to people.
         self._shown = base_of(config.site) if config.site else None if "/ex/jira/" in base else base
-
-    def address(self) -> str:
-        """The API's address and the project."""
-        return f"{self._issues.address} {self._project}"
 
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that opens, annotates or finishes a signal's issue."""

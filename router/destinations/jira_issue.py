@@ -14,11 +14,10 @@ from datetime import UTC, datetime
 from typing import Any, NamedTuple
 from urllib.parse import quote
 
-import orjson
-
 from router.destinations.base import is_handle
 from router.destinations.config import Auth
-from router.destinations.requests import JSON, Exchange, authorized, error_for, excerpt_of
+from router.destinations.requests import JSON, Exchange, authorized, error_for, excerpt_of, json_object
+from router.destinations.wording.facts import find_time
 from router.destinations.wording.fitting import json_bytes
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.deliveries import Attempt
@@ -92,7 +91,7 @@ class Site:
         found = body.get("fields")
         fields = found if isinstance(found, dict) else {}
         issue = _issue_in(body, is_done=_is_done(fields.get("status")))
-        return issue._replace(created=_find_instant(fields.get("created")))
+        return issue._replace(created=find_time(fields.get("created")))
 
     def create(self, fields: Mapping[str, Any], attempt: Attempt) -> Exchange[Issue]:
         """A new issue. Where it is not known whether it was made, it is tried again when a search would find it."""
@@ -140,10 +139,9 @@ class Site:
         headers = {**JSON, "accept": "application/json"}
         request = HttpRequest(method=method, url=f"{self.address}{path}", headers=headers, body=content)
         answer = yield from authorized(request, self._auth, attempt, NAME)
-        error = _find_error(answer, attempt, is_of_the_site=is_of_the_site)
-        if error is not None:
+        if (error := _find_error(answer, attempt, is_of_the_site=is_of_the_site)) is not None:
             raise error
-        said = _body_of(answer)
+        said = json_object(answer)
         if said.get(told) is None if told is not None else answer.status != 204:
             # A page for people, as a sign-in or a proxy shows it.
             raise Unavailable(
@@ -158,7 +156,7 @@ def _find_error(answer: HttpAnswer, attempt: Attempt, *, is_of_the_site: bool) -
         return Unauthorized(
             f"{NAME}: answered {answer.status} as to an anonymous user; check its credentials, a token may be over"
         )
-    body = _body_of(answer)
+    body = json_object(answer)
     words = list(_words_in(body))
     if 200 <= answer.status < 300:
         said = excerpt_of("; ".join(words), attempt)
@@ -196,22 +194,8 @@ def _words_in(body: Mapping[str, Any]) -> Sequence[str]:
 def _reset_in(answer: HttpAnswer, now: datetime) -> float | None:
     """The seconds until `X-RateLimit-Reset`, an instant; some refusals name it instead of `Retry-After`."""
     written = answer.headers.get("x-ratelimit-reset", "").strip()
-    try:
-        reset = (
-            datetime.fromtimestamp(int(written), UTC) if _EPOCH.fullmatch(written) else datetime.fromisoformat(written)
-        )
-    except ValueError:
-        return None
-    reset = reset if reset.tzinfo is not None else reset.replace(tzinfo=UTC)
-    return max((reset - now).total_seconds(), 0.0)
-
-
-def _body_of(answer: HttpAnswer) -> dict[str, Any]:
-    try:
-        body = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return {}
-    return body if isinstance(body, dict) else {}
+    reset = datetime.fromtimestamp(int(written), UTC) if _EPOCH.fullmatch(written) else find_time(written)
+    return max((reset - now).total_seconds(), 0.0) if reset is not None else None
 
 
 def _objects_in(value: object) -> Sequence[dict[str, Any]]:
@@ -227,15 +211,6 @@ def _issue_in(body: Mapping[str, Any], *, is_done: bool) -> Issue:
     if not is_handle(id):
         raise Unavailable(f"{NAME}: answered with an issue whose id is none; is it a Jira at that address?")
     return Issue(id, str(key) if is_handle(key) else id, is_done)
-
-
-def _find_instant(written: object) -> datetime | None:
-    """A time as Jira writes it, `2026-11-24T12:00:00.000+0000`."""
-    try:
-        time = datetime.fromisoformat(written) if isinstance(written, str) else None
-    except ValueError:
-        return None
-    return time if time is not None and time.tzinfo is not None else None
 
 
 def _is_done(status: object) -> bool:

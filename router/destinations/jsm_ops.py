@@ -27,13 +27,12 @@ from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal, Self
 from urllib.parse import quote
 
-import orjson
 from pydantic import Field, model_validator
 
 from router.destinations.base import OneByOne, is_handle
 from router.destinations.config import Config, HttpsUrl, OneByOneConfig, SecretName, Template, base_of, parse
 from router.destinations.paging import PagerKeys, details_within
-from router.destinations.requests import JSON, Exchange, error_for, fits_header
+from router.destinations.requests import JSON, Exchange, error_for, fits_header, json_object
 from router.destinations.wording.escaping import html
 from router.destinations.wording.fitting import json_bytes, shorten
 from router.destinations.wording.headlines import location_of, reporter_of, summary_of
@@ -93,21 +92,16 @@ class JsmOps(OneByOne):
     name: ClassVar[str] = "jsm_ops"
     lane: ClassVar[Lane] = Lane.PAGE
     deduplicates: ClassVar[Deduplication] = Deduplication.SERVER
+    words = staticmethod(html)
     Config: ClassVar[type[JsmOpsConfig]] = JsmOpsConfig
 
     def __init__(self, config: JsmOpsConfig) -> None:
         super().__init__(config)
         self._keys = PagerKeys(self.name, config.key.secret, handle="key", refusals=_KEY)
         self._url = f"{base_of(config.url)}/v2/alerts"
+        # Each key is an integration of its own.
+        self.address = f"{self._url} {self._keys.default}"
         self._responders = [(one, parse(one.id or one.name or "")) for one in config.responders]
-
-    def words(self, text: str) -> str:
-        """A text as nothing but words on the vendor's pages."""
-        return html(text)
-
-    def address(self) -> str:
-        """The alerts' address and the name of the key: each key is an integration of its own."""
-        return f"{self._url} {self._keys.default}"
 
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that opens, annotates or closes a signal's alert."""
@@ -116,18 +110,16 @@ class JsmOps(OneByOne):
     def _send(self, key: str, attempt: Attempt) -> Exchange[Receipt]:
         """The same, by the key of a name."""
         briefing = self.briefing_in(attempt)
-        notice = briefing.notice
+        notice, change = briefing.notice, attempt.delivery.change
         alert = f"/{quote(notice.key, safe='')}"
-        match attempt.delivery.change:
-            case Change.OPENED:
-                request = yield from self._ask("", self._alert(notice, briefing), key, attempt)
-            case Change.UPDATED:
-                request = yield from self._ask("", self._alert(notice, briefing), key, attempt)
-                note = _noted(notice, note_of(briefing, DESCRIPTION_LIMIT))
-                yield from self._ask(f"{alert}/notes?identifierType=alias", note, key, attempt)
-            case Change.RESOLVED:
-                note = _noted(notice, note_of(briefing, DESCRIPTION_LIMIT))
-                request = yield from self._ask(f"{alert}/close?identifierType=alias", note, key, attempt)
+        request = None
+        if change is not Change.RESOLVED:
+            request = yield from self._ask("", self._alert(notice, briefing), key, attempt)
+        if change is not Change.OPENED:
+            note = {"note": note_of(briefing, DESCRIPTION_LIMIT), "source": reporter_of(notice)}
+            action = "close" if change is Change.RESOLVED else "notes"
+            noted = yield from self._ask(f"{alert}/{action}?identifierType=alias", note, key, attempt)
+            request = noted if change is Change.RESOLVED else request
         return Receipt(reference=notice.key, handles={"key": key} | ({"request": request} if request else {}))
 
     def preview(self, attempt: Attempt) -> str:
@@ -144,8 +136,7 @@ class JsmOps(OneByOne):
         headers = {**JSON, "authorization": f"GenieKey {self._key_in(key, attempt)}"}
         request = HttpRequest(method="POST", url=f"{self._url}{path}", headers=headers, body=json_bytes(body))
         answer: HttpAnswer = yield request
-        error = self._find_error(answer, key, attempt)
-        if error is not None:
+        if (error := self._find_error(answer, key, attempt)) is not None:
             raise error
         return _request_in(answer)
 
@@ -186,10 +177,6 @@ class JsmOps(OneByOne):
                 yield {"type": responder.type, "id" if responder.id is not None else by_name: named}
 
 
-def _noted(notice: Notice, note: str) -> dict[str, str]:
-    return {"note": note, "source": reporter_of(notice)}
-
-
 def _tags(notice: Notice) -> list[str]:
     texts = [notice.stream, notice.kind, notice.plan, *(tactic.name for tactic in notice.tactics), *notice.techniques]
     tags = [shorten(text, TAG_LIMIT) for text in dict.fromkeys(texts) if text]
@@ -219,9 +206,5 @@ def _characters(details: Mapping[str, Any]) -> int:
 
 
 def _request_in(answer: HttpAnswer) -> str | None:
-    try:
-        body = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        return None
-    request = body.get("requestId") if isinstance(body, dict) else None
+    request = json_object(answer).get("requestId")
     return str(request) if is_handle(request) else None

@@ -65,10 +65,8 @@ class PagerDuty(OneByOne):
         super().__init__(config)
         self._keys = PagerKeys(self.name, config.routing_key.secret, handle="routing_key", refusals=_ROUTING_KEY)
         self._url = f"{base_of(config.url)}/v2/enqueue"
-
-    def address(self) -> str:
-        """The events address and the name of the routing key: each key is a place of its own."""
-        return f"{self._url} {self._keys.default}"
+        # Each key is a place of its own.
+        self.address = f"{self._url} {self._keys.default}"
 
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that triggers what is opened or updated, or resolves it."""

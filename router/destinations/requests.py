@@ -197,6 +197,15 @@ def words_in(answer: HttpAnswer) -> Iterator[str]:
     yield from _explanations_in(body, _DEPTH)
 
 
+def json_object(answer: HttpAnswer) -> dict[str, Any]:
+    """The JSON object of an answer; an empty one where it holds none."""
+    try:
+        body = orjson.loads(answer.body)
+    except orjson.JSONDecodeError:
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
 def _explanations_in(value: object, depth: int) -> Iterator[str]:
     match value:
         case str() if value:

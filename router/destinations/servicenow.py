@@ -18,28 +18,44 @@ https://www.servicenow.com/docs/r/security-management/security-incident-response
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
+from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 from urllib.parse import quote
 
 from pydantic import AfterValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from router.destinations.base import OneByOne, handle_of, taken_without
-from router.destinations.config import AiAlerts, Auth, Config, HttpsUrl, OneByOneConfig, base_of, is_of_owner, parse
-from router.destinations.requests import Exchange
-from router.destinations.servicenow_table import NAME, Ticket, TicketTable
-from router.destinations.wording.escaping import journal
-from router.destinations.wording.fitting import lines_of, shorten
+from router.destinations.base import OneByOne, handle_of, is_handle, taken_without
+from router.destinations.config import (
+    AiAlerts,
+    Auth,
+    Config,
+    HttpsUrl,
+    OneByOneConfig,
+    base_of,
+    checked_fields,
+    is_of_owner,
+    parse,
+)
+from router.destinations.requests import JSON, Exchange, authorized, error_for, excerpt_of, json_object, words_in
+from router.destinations.wording.escaping import journal, without_code
+from router.destinations.wording.facts import find_time
+from router.destinations.wording.fitting import json_bytes, lines_of, shorten
 from router.destinations.wording.headlines import headline
 from router.destinations.wording.notice_text import Briefing
 from router.destinations.wording.plain_text import note_of, text_of
-from router.domain.conversation import Deduplication
+from router.domain.clocks import SKEW
+from router.domain.conversation import Deduplication, HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
-from router.domain.errors import Rejected
-from router.domain.notices import Notice
+from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.rulebook import Lane
+
+NAME = "servicenow"
+HEADERS = {**JSON, "accept": "application/json"}
 
 SHORT_LIMIT = 160  # characters
 TEXT_LIMIT = 4_000  # characters
@@ -55,18 +71,127 @@ PRIORITIES = {"High": "2", "Medium": "3", "Low": "4", "Informational": "5"}
 _FIRST = "1"
 SECURITY_RESOLUTION = {"state": "3", "close_code": "Threat mitigated"}
 
-_OURS = frozenset({"correlation_id", "sys_id", "number", "active"})
+# A data policy or a business rule answers 403 as well, about the one record that it does not want.
+_ABOUT_ONE_RECORD = re.compile(r"data policy|business rule|mandatory", re.IGNORECASE)
+_TRANSIENT = re.compile(r"transaction cancell?ed|maximum execution time|try again", re.IGNORECASE)
+
+_SHOWN = "sysparm_fields=sys_id,number,active,state,correlation_id&sysparm_exclude_reference_link=true"
+
+
+def find_error(answer: HttpAnswer, kind: str, attempt: Attempt) -> DeliveryError | None:
+    """What an answer that is no success means, also one that says success around an error; None for a success."""
+    error, body = error_for(answer, kind, attempt), json_object(answer)
+    if isinstance(error, Unauthorized) and answer.status == 403 and _ABOUT_ONE_RECORD.search(str(error)):
+        # Rules of the instance see a record only once its user is known; a proxy's page is in no such form.
+        is_of_the_instance = isinstance(body.get("error"), dict) and body.get("status") == "failure"
+        return Rejected(str(error), status=403, authenticated=is_of_the_instance)
+    if error is not None:
+        return error
+    if "error" in body or body.get("status") == "failure":
+        said = excerpt_of("; ".join(words_in(answer)), attempt)
+        text = f"{kind}: answered {answer.status} around an error ({said})"
+        return Unavailable(text) if _TRANSIENT.search(said) else Rejected(text, status=answer.status)
+    if "result" not in body:
+        # An instance that sleeps or is being upgraded answers 200 with a page for people.
+        return Unavailable(f"{kind}: answered {answer.status} without a result; is the instance awake?")
+    return None
+
+
+class Ticket(NamedTuple):
+    """A ticket by its sys_id and its number; None stands for what the account may not read."""
+
+    sys_id: str | None
+    number: str | None
+    is_active: bool
+    state: str | None
+
+
+class TicketTable:
+    """One table of one instance, at its URL. Whatever goes wrong is raised as a DeliveryError."""
+
+    def __init__(self, base: str, table: str, auth: Auth, resolved: str) -> None:
+        self.address = f"{base}/api/now/table/{table}"
+        self._table = table
+        self._auth = auth
+        self._resolved = resolved
+
+    def look_up(self, key: str, attempt: Attempt) -> Exchange[Ticket | None]:
+        """The oldest ticket under a correlation_id that is neither resolved nor closed."""
+        query = f"correlation_id={key}^active=true^state!={self._resolved}^ORDERBYsys_created_on"
+        found = yield from self._first(query, _SHOWN, attempt)
+        # An instance ignores a condition on a column that is missing or not readable, and then finds any ticket at
+        # all (glide.invalid_query.returns_no_rows is off in a base system).
+        if found is not None and found.get("correlation_id") != key:
+            raise Unauthorized(
+                f"{NAME}: {self._table} does not show correlation_id, so tickets cannot be told apart; "
+                "let the account read that column"
+            )
+        return _ticket_in(found) if found is not None else None
+
+    def look_up_made(self, key: str, attempt: Attempt) -> Exchange[Ticket | None]:
+        """The latest ticket under a correlation_id, closed or not, if it was made since this delivery is owed."""
+        shown = _SHOWN.replace("&", ",sys_created_on&", 1)
+        latest = yield from self._first(f"correlation_id={key}^ORDERBYDESCsys_created_on", shown, attempt)
+        if latest is None or latest.get("correlation_id") != key:
+            return None
+        return _ticket_in(latest) if _is_made_since(latest.get("sys_created_on"), attempt.since) else None
+
+    def read(self, sys_id: str, attempt: Attempt) -> Exchange[Ticket | None]:
+        """The ticket of that sys_id, or None where there is none any more."""
+        try:
+            return _ticket_in((yield from self._ask("GET", f"{self._record(sys_id)}?{_SHOWN}", attempt)))
+        except Rejected as refused:
+            if refused.status == 404:
+                return None
+            raise
+
+    def insert(self, columns: Mapping[str, str], attempt: Attempt) -> Exchange[Ticket]:
+        """A new ticket."""
+        return _ticket_in((yield from self._ask("POST", f"{self.address}?{_SHOWN}", attempt, columns)))
+
+    def update(self, sys_id: str, columns: Mapping[str, str], attempt: Attempt) -> Exchange[Ticket]:
+        """The ticket, changed."""
+        return _ticket_in((yield from self._ask("PATCH", f"{self._record(sys_id)}?{_SHOWN}", attempt, columns)))
+
+    def _record(self, sys_id: str) -> str:
+        return f"{self.address}/{quote(sys_id, safe='')}"
+
+    def _first(self, query: str, shown: str, attempt: Attempt) -> Exchange[dict[str, Any] | None]:
+        """The first record that a query finds."""
+        url = f"{self.address}?sysparm_query={quote(query, safe='')}&sysparm_limit=1&{shown}"
+        found = yield from self._ask("GET", url, attempt)
+        if not isinstance(found, list) or not found:
+            return None
+        return found[0] if isinstance(found[0], dict) else {}
+
+    def _ask(
+        self, method: str, url: str, attempt: Attempt, columns: Mapping[str, str] | None = None
+    ) -> Exchange[object]:
+        # Every column goes this way, whatever it was put together of.
+        told = {name: without_code(text) for name, text in columns.items()} if columns is not None else None
+        body = json_bytes(told) if told is not None else b""
+        request = HttpRequest(method=method, url=url, headers=HEADERS, body=body)
+        answer = yield from authorized(request, self._auth, attempt, NAME)
+        if (error := find_error(answer, NAME, attempt)) is not None:
+            raise error
+        return json_object(answer)["result"]
+
+
+def _is_made_since(written: object, since: datetime | None) -> bool:
+    """Whether a record was made since an instant, by a clock that may be a little wrong; the API writes UTC."""
+    made = find_time(written)
+    return made is not None and since is not None and made >= since - SKEW
+
+
+def _ticket_in(record: object) -> Ticket:
+    columns = record if isinstance(record, dict) else {}
+    texts = {name: value for name, value in columns.items() if is_handle(value)}
+    return Ticket(texts.get("sys_id"), texts.get("number"), texts.get("active") != "false", texts.get("state"))
 
 
 def _fields(written: dict[str, str]) -> dict[str, str]:
-    for column, text in written.items():
-        if column in _OURS:
-            raise ValueError(f"{column}: the router needs this column for itself; leave it out")
-        try:
-            parse(text)
-        except ValueError as wrong:
-            raise ValueError(f"{column}: {wrong}") from None
-    return written
+    ours = "the router needs this column for itself; leave it out"
+    return checked_fields(written, dict.fromkeys(("correlation_id", "sys_id", "number", "active"), ours), parse)
 
 
 type Column = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
@@ -111,6 +236,7 @@ class ServiceNow(OneByOne):
     lane: ClassVar[Lane] = Lane.TICKET
     deduplicates: ClassVar[Deduplication] = Deduplication.LOOKUP
     ai: ClassVar[AiAlerts] = AiAlerts.WHOLE
+    words = staticmethod(journal)
     Config: ClassVar[type[ServiceNowConfig]] = ServiceNowConfig
 
     def __init__(self, config: ServiceNowConfig) -> None:
@@ -118,6 +244,7 @@ class ServiceNow(OneByOne):
         base = base_of(config.url)
         self._form = f"{base}/nav_to.do?uri={config.table}.do?sys_id="
         self._table = TicketTable(base, config.table, config.auth, config.resolve.state)
+        self.address = self._table.address
         self._fields = {column: parse(text) for column, text in config.fields.items()}
         self._of_owners = {column for column, text in config.fields.items() if is_of_owner(text)} - {
             "short_description"
@@ -125,33 +252,23 @@ class ServiceNow(OneByOne):
         self._resolution = config.resolve
         self._is_security = config.table == SECURITY_INCIDENT
 
-    def words(self, text: str) -> str:
-        """A text as nothing but words on the vendor's pages."""
-        return journal(text)
-
-    def address(self) -> str:
-        """The table's address."""
-        return self._table.address
-
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that opens, annotates or resolves a signal's ticket."""
-        briefing = self.briefing_in(attempt)
-        match attempt.delivery.change:
-            case Change.OPENED:
-                ticket = yield from self._table.look_up(briefing.notice.key, attempt)
-                return self._receipt(ticket or (yield from self._open(briefing, attempt)))
-            case Change.UPDATED:
-                ticket = yield from self._find(briefing.notice, attempt)
-                if ticket is None and attempt.is_note:
-                    return Receipt(reference="no open ticket, nothing to note")
-                return self._receipt((yield from self._annotate(ticket, briefing, attempt)))
-            case Change.RESOLVED:
-                ticket = yield from self._find(briefing.notice, attempt)
-                if ticket is None and attempt.is_untold:
-                    if attempt.number > 1:
-                        ticket = yield from self._table.look_up_made(briefing.notice.key, attempt)
-                    ticket = ticket or (yield from self._open(briefing, attempt))
-                return (yield from self._resolve(ticket, briefing, attempt))
+        briefing, change = self.briefing_in(attempt), attempt.delivery.change
+        key = briefing.notice.key
+        if change is Change.OPENED:
+            ticket = yield from self._table.look_up(key, attempt)
+            return self._receipt(ticket or (yield from self._open(briefing, attempt)))
+        ticket = yield from self._find(key, attempt)
+        if change is Change.UPDATED:
+            if ticket is None and attempt.is_note:
+                return Receipt(reference="no open ticket, nothing to note")
+            return self._receipt((yield from self._annotate(ticket, briefing, attempt)))
+        if ticket is None and attempt.is_untold:
+            if attempt.number > 1:
+                ticket = yield from self._table.look_up_made(key, attempt)
+            ticket = ticket or (yield from self._open(briefing, attempt))
+        return (yield from self._resolve(ticket, briefing, attempt))
 
     def preview(self, attempt: Attempt) -> str:
         """The ticket's line and its description, or the note that is added to it."""
@@ -162,13 +279,13 @@ class ServiceNow(OneByOne):
         line, description = columns.pop("short_description", ""), columns.pop("description", "")
         return "\n".join([line, "", description, "", "COLUMNS", *lines_of(columns)])
 
-    def _find(self, notice: Notice, attempt: Attempt) -> Exchange[Ticket | None]:
+    def _find(self, key: str, attempt: Attempt) -> Exchange[Ticket | None]:
         """The ticket that the opening made, unless it is closed; else the open one of this signal."""
         sys_id = handle_of(attempt.opening, "sys_id")
         ticket = (yield from self._table.read(sys_id, attempt)) if sys_id else None
         if ticket is not None and ticket.is_active:
             return ticket
-        return (yield from self._table.look_up(notice.key, attempt))
+        return (yield from self._table.look_up(key, attempt))
 
     def _open(self, briefing: Briefing, attempt: Attempt) -> Exchange[Ticket]:
         """A new ticket; without what owners.yaml says, where the instance refuses it for that."""
@@ -212,11 +329,10 @@ class ServiceNow(OneByOne):
         if ticket is None or ticket.sys_id is None:
             return Receipt(reference="no open ticket, nothing to resolve")
         if ticket.state != self._resolution.state:
-            ending = note_of(briefing, TEXT_LIMIT)
-            written = {"close_notes": ending} | self._resolution.model_dump(exclude_none=True)
-            if briefing.notice.closing is not None:
-                # What the policy says is for what is over.
-                written["close_notes"] = ending
+            ending = {"close_notes": note_of(briefing, TEXT_LIMIT)}
+            by_policy = self._resolution.model_dump(exclude_none=True)
+            # What the policy says is for what is over.
+            written = by_policy | ending if briefing.notice.closing is not None else ending | by_policy
             columns = {name: text for name, text in written.items() if text}
             ticket = yield from self._table.update(ticket.sys_id, columns, attempt)
         return self._receipt(ticket)

@@ -22,8 +22,8 @@ https://www.servicenow.com/docs/r/it-operations-management/event-management/t_EM
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime
+from collections.abc import Mapping
+from datetime import UTC
 from typing import Annotated, ClassVar, Literal
 from urllib.parse import quote
 
@@ -32,10 +32,10 @@ from pydantic.json_schema import SkipJsonSchema
 
 from router.destinations.base import OneByOne
 from router.destinations.config import AiAlerts, Auth, HttpsUrl, OneByOneConfig, base_of
-from router.destinations.requests import Exchange, authorized
-from router.destinations.servicenow_table import HEADERS, find_error, result_in
+from router.destinations.requests import Exchange, authorized, json_object
+from router.destinations.servicenow import HEADERS, find_error
 from router.destinations.wording.escaping import journal, without_code
-from router.destinations.wording.facts import evidence_of, words_of_posture
+from router.destinations.wording.facts import evidence_of, find_time, words_of_posture
 from router.destinations.wording.fitting import json_bytes, lines_of, shorten
 from router.destinations.wording.headlines import location_of, reporter_of, severity_of
 from router.destinations.wording.notice_text import Briefing, link_of, tactics_of
@@ -85,23 +85,16 @@ class ServiceNowEvents(OneByOne):
     lane: ClassVar[Lane] = Lane.TICKET
     deduplicates: ClassVar[Deduplication] = Deduplication.SERVER
     ai: ClassVar[AiAlerts] = AiAlerts.WHOLE
+    words = staticmethod(journal)
     Config: ClassVar[type[ServiceNowEventsConfig]] = ServiceNowEventsConfig
 
     def __init__(self, config: ServiceNowEventsConfig) -> None:
         super().__init__(config)
         base = base_of(config.url)
-        self._url = f"{base}/api/global/em/jsonv2"
+        self.address = f"{base}/api/global/em/jsonv2"
         self._alerts = f"{base}/nav_to.do?uri=" + quote("em_alert_list.do?sysparm_query=message_key=", safe="")
         self._auth = config.auth
         self._source = config.source
-
-    def words(self, text: str) -> str:
-        """A text as nothing but words on the vendor's pages."""
-        return journal(text)
-
-    def address(self) -> str:
-        """The address that events are pushed to."""
-        return self._url
 
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that pushes one event, or none."""
@@ -114,10 +107,9 @@ class ServiceNowEvents(OneByOne):
             # What clears nothing makes no alert.
             events.insert(0, events[0] | {"severity": _severity_of(notice)})
         body = json_bytes({"records": events})
-        request = HttpRequest(method="POST", url=self._url, headers=HEADERS, body=body)
+        request = HttpRequest(method="POST", url=self.address, headers=HEADERS, body=body)
         answer = yield from authorized(request, self._auth, attempt, self.name)
-        error = self._find_error(answer, attempt)
-        if error is not None:
+        if (error := self._find_error(answer, attempt)) is not None:
             raise error
         return Receipt(reference=notice.key, link=self._alerts + quote(notice.key, safe=""))
 
@@ -150,7 +142,7 @@ class ServiceNowEvents(OneByOne):
         error = find_error(answer, self.name, attempt)
         if isinstance(error, Rejected) and (answer.status == 404 or _NO_SUCH_API.search(str(error))):
             return Unauthorized(f"{error}; check that Event Management is active at this address")
-        if error is None and _INSERTED_NONE.search(str(result_in(answer))):
+        if error is None and _INSERTED_NONE.search(str(json_object(answer).get("result"))):
             return Unavailable(f"{self.name}: answered {answer.status} and inserted no event")
         return error
 
@@ -167,22 +159,18 @@ def additional_info_of(notice: Notice) -> str:
     """
     told: dict[str, str] = {}
     cut: list[str] = []
-    for name, value in _values_of(notice):
-        longer = {**told, name: shorten(value, VALUE_LIMIT)}
-        if len(_text_of(longer)) <= INFO_LIMIT - _NAMES_OF_WHAT_IS_CUT:
+    for name, value in _values_of(notice).items():
+        longer = {**told, name: shorten(value, VALUE_LIMIT)} if value else told
+        if len(json_bytes(longer).decode()) <= INFO_LIMIT - _NAMES_OF_WHAT_IS_CUT:
             told = longer
         else:
             cut.append(name)
-    return _text_of(told | {"cut": ", ".join(cut)} if cut else told)
+    return json_bytes(told | {"cut": ", ".join(cut)} if cut else told).decode()
 
 
-def _text_of(values: dict[str, str]) -> str:
-    return json_bytes(values).decode()
-
-
-def _values_of(notice: Notice) -> Iterator[tuple[str, str]]:
+def _values_of(notice: Notice) -> Mapping[str, str | None]:
     owner, is_ours = notice.owner, notice.kind == ANNOUNCEMENT
-    values = {
+    return {
         "severity": severity_of(notice),
         "status": notice.status,
         "kind": notice.kind,
@@ -205,13 +193,9 @@ def _values_of(notice: Notice) -> Iterator[tuple[str, str]]:
         **{name.lower(): words for name, words in words_of_posture(notice).items()},
         **{name: ", ".join(values) for name, values in evidence_of(notice).items()},
     }
-    for name, value in values.items():
-        if value:
-            yield name, value
 
 
 def _time_of(notice: Notice, attempt: Attempt) -> str:
     """When the state held, as the vendor writes times: GMT, without a zone."""
-    written = notice.changed or notice.started
-    time = datetime.fromisoformat(written) if written else attempt.now
-    return f"{(time if time.tzinfo else time.replace(tzinfo=UTC)).astimezone(UTC):%Y-%m-%d %H:%M:%S}"
+    time = find_time(notice.changed or notice.started) or attempt.now
+    return f"{time.astimezone(UTC):%Y-%m-%d %H:%M:%S}"

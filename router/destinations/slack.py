@@ -66,17 +66,14 @@ class Slack(OneRequest):
 
     def __init__(self, config: SlackConfig) -> None:
         super().__init__(config)
-        self._url, self._origin = config.url, config.origin
-
-    def address(self) -> str:
-        """Where webhooks live; which of them it is, is the secret's."""
-        return self._origin
+        # Which webhook there it is, is the secret's.
+        self._url, self.address = config.url, config.origin
 
     def request_for(self, attempt: Attempt) -> HttpRequest:
         """The message of a notice."""
         briefing = self.briefing_in(attempt)
         body = json_bytes(_message(briefing.notice, first_screen_of(briefing)))
-        url = secret_url(self._url, self._origin, attempt, self.name)
+        url = secret_url(self._url, self.address, attempt, self.name)
         if not urlsplit(url).path.startswith(_WEBHOOKS):
             # A workflow's trigger lives there, too, and would run at each attempt.
             raise Unauthorized(f"{self.name}: the secret {self._url.secret} is no incoming webhook; set it anew")

@@ -18,7 +18,6 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, NamedTuple
 
 import orjson
@@ -26,7 +25,8 @@ from pydantic import Field
 
 from router.destinations.base import object_of
 from router.destinations.config import Config, HttpsUrl, SecretName, base_of
-from router.destinations.requests import JSON, error_for, excerpt_of, header_secret, words_in
+from router.destinations.requests import JSON, error_for, excerpt_of, header_secret, json_object, words_in
+from router.destinations.wording.facts import find_time
 from router.destinations.wording.fitting import fitted, json_bytes, json_size, json_text, packed
 from router.domain.conversation import Conversation, Deduplication, HttpAnswer, HttpRequest, Result
 from router.domain.deliveries import Attempt, Receipt
@@ -73,11 +73,7 @@ def find_error(answer: HttpAnswer, attempt: Attempt) -> DeliveryError | None:
 
 def reply_in(answer: HttpAnswer) -> Reply:
     """Splunk's code and number in an answer, each None where there is none."""
-    try:
-        body = orjson.loads(answer.body)
-    except orjson.JSONDecodeError:
-        body = None
-    numbers = body if isinstance(body, dict) else {}
+    numbers = json_object(answer)
     code, number = (numbers.get(name) for name in ("code", "invalid-event-number"))
     return Reply(code if type(code) is int else None, number if type(number) is int and number >= 0 else None)
 
@@ -123,13 +119,9 @@ class SplunkHec:
     def __init__(self, config: SplunkHecConfig) -> None:
         self._url = f"{base_of(config.url)}/services/collector/event"
         self._token = config.token.secret
-        self._index = config.index
+        self.address = f"{self._url} {config.index}" if config.index else self._url
         self._sourcetype = config.sourcetype
         self._fixed = {name: value for name in ("source", "host", "index") if (value := getattr(config, name))}
-
-    def address(self) -> str:
-        """The collector's address, and the index where one is named."""
-        return f"{self._url} {self._index}" if self._index else self._url
 
     def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         """The conversation that posts the events of attempts, and returns one result for each, in their order."""
@@ -188,11 +180,7 @@ def _time_of(attempt: Attempt) -> float:
     """Seconds since 1970 at which the state began to hold, or the decision was made; of the attempt where nothing says."""
     content = attempt.delivery.content
     written = (content.changed or content.started) if isinstance(content, Notice) else content.at
-    try:
-        time = datetime.fromisoformat(written or "")
-    except ValueError:
-        time = attempt.now
-    return round((time if time.tzinfo is not None else attempt.now).timestamp(), 3)
+    return round((find_time(written) or attempt.now).timestamp(), 3)
 
 
 def _line(envelope: dict[str, Any], limit: int) -> bytes:

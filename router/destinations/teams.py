@@ -23,11 +23,9 @@ import re
 from collections.abc import Iterator
 from typing import Any, ClassVar, Literal
 
-import orjson
-
 from router.destinations.base import OneRequest
 from router.destinations.config import OneByOneConfig, Origin, SecretName
-from router.destinations.requests import JSON, secret_url
+from router.destinations.requests import JSON, json_object, secret_url
 from router.destinations.wording.escaping import markdown
 from router.destinations.wording.first_screen import FirstScreen, Line, first_screen_of
 from router.destinations.wording.fitting import MARK, json_bytes
@@ -75,16 +73,13 @@ class Teams(OneRequest):
 
     def __init__(self, config: TeamsConfig) -> None:
         super().__init__(config)
-        self._url, self._origin = config.url, config.origin
-
-    def address(self) -> str:
-        """Where the workflow lives; which one it is, is the secret's."""
-        return self._origin
+        # Which workflow there it is, is the secret's.
+        self._url, self.address = config.url, config.origin
 
     def request_for(self, attempt: Attempt) -> HttpRequest:
         """The message around the card of a notice."""
         briefing = self.briefing_in(attempt)
-        url = secret_url(self._url, self._origin, attempt, self.name)
+        url = secret_url(self._url, self.address, attempt, self.name)
         body = json_bytes(_message(briefing.notice, first_screen_of(briefing), briefing.change))
         return HttpRequest(method="POST", url=url, headers=JSON, body=body)
 
@@ -104,13 +99,8 @@ class Teams(OneRequest):
 
 def _is_acceptance(answer: HttpAnswer) -> bool:
     """Whether a success is a workflow's: 202, or what a workflow with an answer of its own says, unless it is an error."""
-    if answer.status == 202:
-        return True
-    try:
-        body = orjson.loads(answer.body) if answer.body.strip() else None
-    except orjson.JSONDecodeError:
-        return not answer.body.lstrip().startswith(b"<")
-    return not (isinstance(body, dict) and "error" in body)
+    is_page = answer.body.lstrip().startswith(b"<")
+    return answer.status == 202 or not (is_page or "error" in json_object(answer))
 
 
 def _message(notice: Notice, screen: FirstScreen, change: Change) -> dict[str, Any]:

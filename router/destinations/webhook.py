@@ -121,20 +121,15 @@ class Webhook(OneByOne):
 
     def __init__(self, config: WebhookConfig) -> None:
         super().__init__(config)
-        self._url = config.url
+        self.address = config.url
         self._secrets = config.secret if isinstance(config.secret, tuple) else (config.secret,)
         self._is_ocsf = config.body == "ocsf"
         self._auth = config.auth
 
-    def address(self) -> str:
-        """The receiver's address."""
-        return self._url
-
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
         """The exchange that delivers one notice."""
         answer = yield from through_gateway(self._message_for(attempt), self._auth, attempt, self.name)
-        error = error_for(answer, self.name, attempt)
-        if error is not None:
+        if (error := error_for(answer, self.name, attempt)) is not None:
             raise error
         # The webhook-id, by which the receiver knows the message.
         return Receipt(reference=attempt.delivery.id)
@@ -154,7 +149,7 @@ class Webhook(OneByOne):
             "webhook-timestamp": timestamp,
             "webhook-signature": " ".join(self._signature(signed, attempt, secret) for secret in self._secrets),
         }
-        return HttpRequest(method="POST", url=self._url, headers=headers, body=body)
+        return HttpRequest(method="POST", url=self.address, headers=headers, body=body)
 
     def _body_for(self, attempt: Attempt) -> bytes:
         notice = self.notice_in(attempt)

@@ -188,7 +188,7 @@ class DestinationKind(Protocol):
     """A kind of destination: one file in `destinations/`, pure.
 
     `Config` is the pydantic model of its entry in policy.yaml. `batch` is how many deliveries one conversation may have.
-    `address` names what it writes to, so that two streams cannot share one by accident.
+    `address` names what it writes to, without a secret: equal addresses are the same place, which two streams cannot share.
     """
 
     name: ClassVar[str]
@@ -196,12 +196,9 @@ class DestinationKind(Protocol):
     deduplicates: ClassVar[Deduplication]
     batch: ClassVar[int]
     Config: ClassVar[type[Any]]
+    address: str
 
     def __init__(self, config: Any) -> None: ...
-
-    def address(self) -> str:
-        """What this destination writes to, without a secret: equal addresses are the same place."""
-        ...
 
     def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         """The conversation that delivers attempts: it yields asks, and returns one result for each attempt, in their order."""

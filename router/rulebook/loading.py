@@ -111,7 +111,7 @@ def _names_by_address(rulebook: Rulebook | None, kinds: KindsByName) -> dict[_Ad
     if rulebook is None:
         return {}
     specs = [*rulebook.destinations.values(), *([rulebook.record] if rulebook.record else [])]
-    return {(spec.kind, kinds[spec.kind](spec.config).address(), spec.secrets): spec.name for spec in specs}
+    return {(spec.kind, kinds[spec.kind](spec.config).address, spec.secrets): spec.name for spec in specs}
 
 
 def _stopped(

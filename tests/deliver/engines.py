@@ -48,12 +48,10 @@ class Scripted:
     Config: ClassVar[type[Any]] = object
 
     def __init__(self, config: Answer) -> None:
+        self.address = "nowhere"
         self._answer = config
         self.attempts: list[Attempt] = []
         self.sends: list[int] = []
-
-    def address(self) -> str:
-        return "nowhere"
 
     def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         self.attempts.extend(attempts)

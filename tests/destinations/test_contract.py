@@ -220,14 +220,14 @@ def test_nothing_is_asked_of_anybody_else(subject: Subject, case: Case) -> None:
     for ask in asks:
         match ask:
             case HttpRequest():
-                assert ask.url.startswith(destination.address().split()[0])
+                assert ask.url.startswith(destination.address.split()[0])
             case LogRows():
-                assert destination.address().startswith(ask.endpoint + "/")
+                assert destination.address.startswith(ask.endpoint + "/")
             case AppendLines():
-                assert ask.path == destination.address()
+                assert ask.path == destination.address
             case SendMail():
                 asked = [f"smtp://{ask.host}:{ask.port}", *sorted(ask.recipients)]
-                assert destination.address().split() == asked
+                assert destination.address.split() == asked
 
 
 @subjects

@@ -89,8 +89,8 @@ def test_a_mailbox_gets_one_mail_however_often_it_is_named() -> None:
     twice = {"to": ["SOC@soc.example", "ada@soc.example", "soc@soc.example"]}
     assert mail_for(an_attempt(secrets=[PASSWORD]), **twice).recipients == ("soc@soc.example", "ada@soc.example")
     assert (
-        a_destination("email", **twice).address()
-        == a_destination("email", to=["Ada@soc.example", "soc@soc.example"]).address()
+        a_destination("email", **twice).address
+        == a_destination("email", to=["Ada@soc.example", "soc@soc.example"]).address
     )
 
 
@@ -271,10 +271,10 @@ def test_what_ended_untold_is_told_whole_in_a_thread_of_its_own() -> None:
 
 
 def test_a_page_that_says_too_much_says_what_it_leaves_out() -> None:
-    """Gmail hides what is beyond 102 KB; texts and lists are cut further and further, each with a mark."""
+    """Gmail hides what is beyond 102 KB, so the page has the text in place of tables, cut with a mark."""
     mail = read(mail_for(an_attempt(a_huge_notice(), secrets=[PASSWORD])))
     assert len(mail.page.encode()) <= PAGE_LIMIT
-    assert MARK in mail.page and "more]" in mail.page
+    assert MARK in mail.page and "more lines]" in mail.page
     assert len(mail.headers["Subject"]) == SUBJECT_LIMIT and mail.headers["Subject"].endswith(f"{MARK} - vm-pay-01")
     assert len(mail.text) <= 2 * TEXT_LIMIT
 

@@ -11,8 +11,8 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from router.destinations.jira import JiraConfig
-from router.destinations.jira_document import FIELD_LIMIT, RICH_LIMIT, rich, rich_briefing_of
+from router.destinations.jira import FIELD_LIMIT, JiraConfig
+from router.destinations.jira_document import RICH_LIMIT, rich, rich_briefing_of
 from router.destinations.jira_issue import SETTLED
 from router.domain.conversation import Ask, HttpRequest, Result
 from router.domain.decisions import Change
@@ -419,11 +419,14 @@ def test_a_field_fits(over: int) -> None:
     assert text.endswith("[cut]") == bool(over)
 
 
-@pytest.mark.parametrize("over", [0, 1])
-def test_a_description_fits(over: int) -> None:
-    """A quarter of the room is whole; one more and it is cut with a mark."""
-    text = _text_of(rich_briefing_of(a_briefing(a_notice(description="d" * (7_000 + over)))))
-    assert ("[cut]" in text) == bool(over)
+@pytest.mark.parametrize(("length", "is_cut"), [(20_000, False), (40_000, True)])
+def test_a_description_fits(length: int, is_cut: bool) -> None:
+    """What Jira takes has its facts in tables; of what is too long the text is cut, and its links lead somewhere."""
+    document = rich_briefing_of(a_briefing(a_notice(description="d" * length)))
+    assert ("[cut]" in _text_of(document)) == is_cut
+    assert any(node["type"] == "table" for node in document["content"]) != is_cut
+    assert "Accounts: root" in _text_of(document) or not is_cut
+    assert '"href":"https://portal.azure.com/#view/alerts/1"' in orjson.dumps(document).decode()
 
 
 def test_facts_are_tables_and_what_people_copy_is_code() -> None:

@@ -276,7 +276,7 @@ def test_a_webhook_elsewhere_is_not_used() -> None:
     assert asks == []
     assert isinstance(result, Unauthorized)
     elsewhere = a_destination("slack", origin="https://hooks.slack-gov.com")
-    assert elsewhere.address() == "https://hooks.slack-gov.com"
+    assert elsewhere.address == "https://hooks.slack-gov.com"
 
 
 def test_an_address_written_out_is_a_problem() -> None:

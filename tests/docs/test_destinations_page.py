@@ -13,6 +13,7 @@ from router.destinations import (
     email,
     file,
     jira,
+    jira_document,
     jsm_ops,
     log_analytics,
     pagerduty,
@@ -23,7 +24,6 @@ from router.destinations import (
     teams,
     webhook,
 )
-from router.destinations import jira_document as jira_forms
 from router.destinations.config import PLACEHOLDERS, OneByOneConfig
 from router.destinations.log_analytics import log_tables
 from router.destinations.wording import first_screen, ocsf
@@ -81,9 +81,9 @@ def test_the_limits_are_those_that_are_kept() -> None:
         ("jsm_ops", "description, note"): f"{jsm_ops.DESCRIPTION_LIMIT:,} characters",
         ("jsm_ops", "details, names and values together"): f"{jsm_ops.DETAILS_LIMIT:,} characters",
         ("jsm_ops", "tags"): f"{jsm_ops.TAGS_LIMIT} of {jsm_ops.TAG_LIMIT} characters",
-        ("jira", "summary, each text of `fields`"): f"{jira_forms.FIELD_LIMIT:,} characters",
+        ("jira", "summary, each text of `fields`"): f"{jira.FIELD_LIMIT:,} characters",
         ("jira", "label"): f"{jira.LABEL_LIMIT:,} characters",
-        ("jira", "description, comment"): f"{jira_forms.RICH_LIMIT:,} bytes",
+        ("jira", "description, comment"): f"{jira_document.RICH_LIMIT:,} bytes",
         ("email", "subject"): f"{email.SUBJECT_LIMIT:,} characters",
         ("email", "text"): f"{email.TEXT_LIMIT:,} characters",
         ("email", "page"): f"{email.PAGE_LIMIT:,} bytes",
@@ -151,7 +151,7 @@ def test_the_severities_are_those_that_are_sent() -> None:
         "`sn_si_incident` priority": servicenow.PRIORITIES | {"Critical": "1", "unknown": "1"},
         "`servicenow_events`": servicenow_events.SEVERITIES | {"unknown": "1"},
         "`teams`": teams.COLOURS | {"unknown": "Attention"},
-        "OCSF `severity_id`": {k: str(v) for k, v in (ocsf.SEVERITIES | {"unknown": ocsf.NO_SEVERITY}).items()},
+        "OCSF `severity_id`": {k: str(v) for k, v in ocsf.names()["severities"].items()},
     }
     rows = PAGE.table("Severities", "Defender")
     assert {

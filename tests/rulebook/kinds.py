@@ -28,6 +28,7 @@ class _Kind:
 
     def __init__(self, config: Any) -> None:
         self.config = config
+        self.address = str(getattr(config, "url", getattr(config, "table", "pager")))
 
     def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         """Nothing is sent here."""
@@ -46,10 +47,6 @@ class Pager(_Kind):
     name: ClassVar[str] = "pager"
     lane: ClassVar[Lane] = Lane.PAGE
     Config: ClassVar[type[Any]] = PagerConfig
-
-    def address(self) -> str:
-        """The one pager there is."""
-        return "pager"
 
 
 def _https(url: str) -> str:
@@ -75,10 +72,6 @@ class TicketKind(_Kind):
     lane: ClassVar[Lane] = Lane.TICKET
     Config: ClassVar[type[Any]] = TicketKindConfig
 
-    def address(self) -> str:
-        """The desk's URL."""
-        return str(self.config.url)
-
 
 class RowsConfig(_Config):
     """A table for rows."""
@@ -92,10 +85,6 @@ class Rows(_Kind):
     name: ClassVar[str] = "rows"
     lane: ClassVar[Lane] = Lane.ROWS
     Config: ClassVar[type[Any]] = RowsConfig
-
-    def address(self) -> str:
-        """The table."""
-        return str(self.config.table)
 
 
 KINDS: Mapping[str, type[DestinationKind]] = {"pager": Pager, "desk": TicketKind, "rows": Rows}

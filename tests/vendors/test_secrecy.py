@@ -101,7 +101,7 @@ def test_what_is_said_back_is_not_repeated(
             if isinstance(example.get("url"), dict):  # the address itself is the secret
                 secrets[example["url"]["secret"]] = f"{address}/hooks/{a_secret('PATH')}?sig={a_secret('SIG')}"
             kind = KINDS[name](KINDS[name].Config.model_validate(on_loopback(name, example, address)))
-            assert kind.address().startswith(address)
+            assert kind.address.startswith(address)
             said: list[str] = []
             for echo.status, case in product(STATUSES, CASES):
                 opening = goldens.opening_of(name) if case.has_opening else None

@@ -53,23 +53,14 @@ class Briefing:
     """A notice in words. Texts are those of the notice, whole; what is not known is left out.
 
     Attributes:
-        notice: the notice itself.
         headline: one line: severity, how many signals it is about, title, location.
-        change: what it is told as.
         is_first: whether it is the first that its destination hears of it, though it may be over.
-        news: what this turn is about, in sentences: what changed, how it ended, what had held it back, how often the same
-            happened before.
-        description: what happened, as the message describes it.
-        what: facts on what happened.
-        where: facts on where it happened.
+        news: what this turn is about, in sentences: what changed, how it ended, what had held it, how often it happened before.
         when: facts on since when and how often, and by when people should have responded.
-        why: facts on why this destination is told.
         members: what the list of a group's members is called, and a line for each; None for a single signal.
         located: the evidence that the location says already, for texts that cut the location.
-        evidence: the other lists of evidence, in the order in which a responder asks for them.
         others: the properties that stand in no list of evidence and that no fact tells, the shortest first.
-        to_do: what to do, step by step.
-        links: pages to look at: the portal's, runbooks, tickets and pages elsewhere, those that the message names.
+        links: the portal's, runbooks, tickets and pages elsewhere, those that the message names.
         in_full: where people have it in full already: `ticket INC0012345`, else the page; None where neither is known.
         reference: facts for who follows it up in other tools: ids, type, plan.
         knows_changes: whether it is known what the destination was last told, so that the news says all that changed.
@@ -79,21 +70,37 @@ class Briefing:
     headline: str
     change: Change
     is_first: bool
-    news: tuple[str, ...]
+    news: tuple[str, ...] = ()
     description: str
-    what: tuple[Fact, ...]
-    where: tuple[Fact, ...]
+    what: tuple[Fact, ...] = ()
+    where: tuple[Fact, ...] = ()
     when: tuple[Fact, ...]
     why: tuple[Fact, ...]
     members: tuple[str, tuple[str, ...]] | None
-    located: tuple[Fact, ...]
-    evidence: tuple[Fact, ...]
-    others: tuple[Fact, ...]
+    located: tuple[Fact, ...] = ()
+    evidence: tuple[Fact, ...] = ()
+    others: tuple[Fact, ...] = ()
     to_do: tuple[str, ...]
-    links: tuple[Link, ...]
-    in_full: str | None
+    links: tuple[Link, ...] = ()
+    in_full: str | None = None
     reference: tuple[Fact, ...]
-    knows_changes: bool
+    knows_changes: bool = False
+
+    @property
+    def story(self) -> tuple[str, ...]:
+        """What happened first; of what people know already, that is what changed."""
+        described = self.description.strip()
+        return (described, *self.news) if self.is_first else (*self.news, described)
+
+    @property
+    def tables(self) -> tuple[tuple[str, tuple[Fact, ...]], ...]:
+        """The facts that stand before the evidence, below the title of each table."""
+        return ("What", self.what), ("Where", self.where), ("When", self.when), ("Why you", self.why)
+
+    @property
+    def known(self) -> tuple[Fact, ...]:
+        """The evidence, and the properties behind it."""
+        return (*self.evidence, *self.others)
 
 
 def briefing_of(
@@ -106,6 +113,7 @@ def briefing_of(
     if notice.kind == ANNOUNCEMENT:
         return _announced(notice, change)
     located, evidence = _evidence(notice)
+    last, is_over = background.last, change is Change.RESOLVED
     return Briefing(
         notice=notice,
         headline=headline(notice, HEADLINE_LIMIT),
@@ -113,7 +121,7 @@ def briefing_of(
         is_first=change is Change.OPENED or untold_since is not None,
         news=tuple(_news(notice, change, background, now, untold_since)),
         description=notice.description,
-        what=_facts(_what(notice, is_over=change is Change.RESOLVED)),
+        what=_facts(_what(notice, is_over=is_over)),
         where=_facts(_where(notice)),
         when=_facts(_when(notice, background)),
         why=_facts(_why(notice)),
@@ -126,11 +134,11 @@ def briefing_of(
             # What holds empty items alone has none.
             if (items := items_in(notice.extended[name]))
         ),
-        to_do=steps_for(notice, is_over=change is Change.RESOLVED),
+        to_do=steps_for(notice, is_over=is_over),
         links=tuple(_links(notice, background)),
         in_full=_in_full(background),
         reference=_facts(_reference(notice)),
-        knows_changes=_knows_changes(background.last, notice),
+        knows_changes=last is not None and last.is_whole and is_same_signal(last, notice),
     )
 
 
@@ -141,27 +149,13 @@ def _announced(notice: Notice, change: Change) -> Briefing:
         headline=headline(notice, HEADLINE_LIMIT),
         change=change,
         is_first=True,
-        news=(),
         description=notice.description,
-        what=(),
-        where=(),
         when=_facts({"Found": moment_words(notice.changed)}),
         why=_facts({"Sent because": _NOTIFIED if notice.recipient is None else _OWNED}),
         members=member_lines(notice.group) if notice.group is not None else None,
-        located=(),
-        evidence=(),
-        others=(),
         to_do=notice.remediation,
-        links=(),
-        in_full=None,
         reference=_facts({"Stream": notice.stream, "Kind": notice.kind, "Key": notice.key}),
-        knows_changes=False,
     )
-
-
-def _knows_changes(last: Notice | None, notice: Notice) -> bool:
-    """Whether what changed is all that a destination has to be told: it has the rest."""
-    return last is not None and last.is_whole and is_same_signal(last, notice)
 
 
 def link_of(notice: Notice) -> str | None:

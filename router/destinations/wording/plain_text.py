@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from router.destinations.wording.facts import Fact
 from router.destinations.wording.fitting import shorten
 from router.destinations.wording.notice_text import Briefing
 from router.domain.decisions import Change
-from router.domain.signals import Link
 
 _VALUE = 1_500
 """Characters of one value; a longer one is a script, of which the beginning says enough."""
@@ -53,19 +51,12 @@ def note_of(briefing: Briefing, limit: int) -> str:
 
 
 def _parts_of(briefing: Briefing) -> Iterator[tuple[str, str]]:
+    description, news = ("description", briefing.description.strip()), ("news", "\n".join(briefing.news))
     # What happened comes first; of what people know already, what happened is what changed.
-    if briefing.is_first:
-        yield "description", briefing.description.strip()
-        yield "news", "\n".join(briefing.news)
-    else:
-        yield "news", "\n".join(briefing.news)
-        yield "description", briefing.description.strip()
-    yield "what", _section("What", _lines_of(briefing.what))
-    yield "where", _section("Where", _lines_of(briefing.where))
-    yield "when", _section("When", _lines_of(briefing.when))
-    yield "why", _section("Why you", _lines_of(briefing.why))
+    yield from (description, news) if briefing.is_first else (news, description)
+    yield from ((title, _section(title, _lines_of(facts))) for title, facts in briefing.tables)
     yield "members", _members_of(briefing)
-    yield "evidence", _section("Evidence", _lines_of((*briefing.evidence, *briefing.others)))
+    yield "evidence", _section("Evidence", _lines_of(briefing.known))
     yield "to do", _section("What to do", briefing.to_do)
     yield "links", _section("Links", _links_of(briefing))
     yield "reference", _section("Reference", _lines_of(briefing.reference))
@@ -123,59 +114,12 @@ def _size_of(parts: Iterable[str]) -> int:
     return sum(len(part) + len(_BETWEEN) for part in parts if part) - len(_BETWEEN)
 
 
-def shortened(briefing: Briefing, room: int) -> Briefing:
-    """The same with its longer texts cut to about `room` characters in all; what a responder can do without goes first."""
-    value = max(room // 20, 20)
-    members, links = briefing.members, _first_links(briefing.links, room // 4)
-    return replace(
-        briefing,
-        headline=shorten(briefing.headline, room),
-        news=tuple(_first_lines(briefing.news, room // 4, value)),
-        description=shorten(briefing.description, room // 4),
-        what=_cut(briefing.what, value),
-        where=_cut(briefing.where, value),
-        when=_cut(briefing.when, value),
-        why=_cut(briefing.why, value),
-        members=(members[0], tuple(_first_lines(members[1], room // 4, value))) if members is not None else None,
-        evidence=tuple(_first_facts(briefing.evidence, room // 2, value)),
-        others=tuple(_first_facts(briefing.others, room // 4, value)),
-        to_do=tuple(_first_lines(briefing.to_do, room // 6, room // 6)),
-        links=links,
-        reference=_cut(briefing.reference, value),
-    )
-
-
-def _cut(facts: Sequence[Fact], room: int) -> tuple[Fact, ...]:
-    return tuple(replace(one, values=tuple(shorten(value, room) for value in one.values)) for one in facts)
-
-
-def _first_lines(lines: Sequence[str], room: int, most: int) -> Iterator[str]:
-    """Lines in their order as long as there is room, each of at most so many characters; then how many more there are."""
-    for number, line in enumerate(lines):
-        room -= min(len(line), most)
-        if room < 0 and number:
-            yield f"… [{len(lines) - number} more]"
-            return
-        yield shorten(line, most)
-
-
-def _first_facts(facts: Sequence[Fact], room: int, most: int) -> Iterator[Fact]:
-    """Facts in their order as long as there is room, each value of at most so many characters; then how many more."""
-    for number, fact in enumerate(facts):
-        if room <= 0:
-            yield Fact("…", (f"{len(facts) - number} more",))
-            return
-        values = tuple(_first_lines(fact.values, room, most))
-        room -= len(fact.name) + sum(map(len, values))
-        yield replace(fact, name=shorten(fact.name, most), values=values)
-
-
-def _first_links(links: Sequence[Link], room: int) -> tuple[Link, ...]:
-    """Links in their order as long as there is room, since half a link leads nowhere; then how many more there are."""
-    kept: list[Link] = []
-    for link in links:
-        room -= len(link.text) + len(link.url)
-        if room < 0:
-            return (*kept, Link(text=f"… [{len(links) - len(kept)} more]", url=""))
-        kept.append(link)
-    return tuple(kept)
+def fitting[T](
+    whole: T, text: Callable[[int], str], form: Callable[[str], T], size: Callable[[T], int], limit: int
+) -> T:
+    """A form of a briefing that is no larger than `limit`: the whole, else that of its plain text, cut until it fits."""
+    fit, room = whole, limit
+    while size(fit) > limit:
+        fit = form(text(room))
+        room = room * 2 // 3
+    return fit

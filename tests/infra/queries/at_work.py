@@ -150,10 +150,7 @@ class _Says:
 
     def __init__(self, work: AtWork, destination: str) -> None:
         self._work = work
-        self._destination = destination
-
-    def address(self) -> str:
-        return self._destination
+        self._destination = self.address = destination
 
     def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
         yield from ()
