@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any, ClassVar
 
@@ -100,7 +100,7 @@ class OneRequest(OneByOne):
         answer = yield self.request_for(attempt)
         if (error := self.find_error(answer, attempt)) is not None:
             raise error
-        return self.receipt_from(answer, attempt)
+        return Receipt()
 
     @abstractmethod
     def request_for(self, attempt: Attempt) -> HttpRequest:
@@ -110,25 +110,29 @@ class OneRequest(OneByOne):
         """What an answer that is no success means; None for a success."""
         return error_for(answer, self.name, attempt)
 
-    def receipt_from(self, answer: HttpAnswer, attempt: Attempt) -> Receipt:
-        """What a successful answer brings back."""
-        return Receipt()
 
-
-def taken_without[B, T](
-    send: Callable[[B], Exchange[T]], whole: B, less_of: Callable[[B, Rejected], B | None]
+def taken_without_owners[T](
+    send: Callable[[dict[str, Any]], Exchange[T]],
+    fields: dict[str, Any],
+    owned: Collection[str],
+    is_about: Callable[[str, Sequence[str]], bool],
+    described: Callable[[str], Any],
 ) -> Exchange[T]:
-    """What `send` brings of the whole, or of less where the whole is refused; raises the first refusal where both are.
+    """What `send` brings of the fields of a ticket; where they are refused for what owners.yaml says, of those without it.
 
-    So a notice is not lost for what a team says wrong of itself. `less_of` gives what a refusal leaves, None for nothing.
+    So a notice is not lost for what a team says wrong of itself. `is_about` tells whether a refusal is about the fields of
+    these names, and `described` makes a description that begins with words. Raises the first refusal where both are refused.
     """
     try:
-        return (yield from send(whole))
+        return (yield from send(fields))
     except Rejected as refused:
-        if (less := less_of(whole, refused)) is None:
+        left_out = [name for name in fields if name in owned]
+        if not left_out or not is_about(str(refused), left_out):
             raise
+        less = {name: value for name, value in fields.items() if name not in owned}
+        words = f"refused this with {', '.join(left_out)}; check owners.yaml."
         try:
-            return (yield from send(less))
+            return (yield from send(less | {"description": described(words)}))
         except Rejected:
             raise refused from None
 
@@ -154,13 +158,9 @@ _ENTRY_KEYS = ("key", "at", *DECISION_KEYS)
 
 
 def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
-    """The object of one notice. Every key is always there; what is not known is null, [] or {}.
+    """The object of one notice, by the names of `router.domain.notices.Notice`.
 
-    `change` (opened, updated, resolved), `key` (of the signal, or of its group), `turn` and `destination` say which notice
-    it is; `tactics` is a list of {id, name}; `evidence` holds lists of texts by name; `owner` is {group, service} or null;
-    `package`, `image`, `rule` and `risk` are objects as in `router.domain.posture`, or null; `group` is null, or
-    {by, total, standing, named, limited, groups} where several signals are told of as one; `closing` says how it
-    ended, where that is not that it is over; the rest is as in `router.domain.notices.Notice`.
+    Every key is always there; what is not known is null, [] or {}. `change` is opened, updated or resolved.
     """
     owner, evidence = notice.owner, notice.evidence
     return {

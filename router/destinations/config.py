@@ -284,18 +284,19 @@ def parse(text: str) -> Text:
     return filled
 
 
-def is_of_owner(written: object) -> bool:
-    """Whether what becomes of a config's value is what a team says of itself in owners.yaml."""
-    return "{owner." in str(written)
+def fields_of_owners(fields: Mapping[str, object]) -> set[str]:
+    """The fields of a ticket that say what a team says of itself in owners.yaml."""
+    return {name for name, value in fields.items() if "{owner." in str(value)}
 
 
-def checked_fields[T](written: dict[str, T], ours: Mapping[str, str], check: Callable[[T], object]) -> dict[str, T]:
-    """The fields of a ticket as they are written; ValueError for one that is ours, by its reason, and for a wrong one."""
+def checked_fields[T](written: dict[str, T], ours: Mapping[str, str]) -> dict[str, T]:
+    """The fields of a ticket as written; ValueError for one that is ours, by its reason, and for a wrong placeholder."""
     for name, value in written.items():
         if name in ours:
             raise ValueError(f"{name}: {ours[name]}")
         try:
-            check(value)
+            for text in _parts_of(value):
+                parse(text if isinstance(text, str) else "")
         except ValueError as wrong:
             raise ValueError(f"{name}: {wrong}") from None
     return written

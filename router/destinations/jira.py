@@ -26,14 +26,14 @@ https://developer.atlassian.com/cloud/jira/platform/rest/v3/
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import AfterValidator, Field, JsonValue
 
-from router.destinations.base import OneByOne, handle_of, taken_without
+from router.destinations.base import OneByOne, handle_of, taken_without_owners
 from router.destinations.config import (
     AiAlerts,
     Auth,
@@ -43,7 +43,7 @@ from router.destinations.config import (
     Template,
     base_of,
     checked_fields,
-    is_of_owner,
+    fields_of_owners,
     parse,
 )
 from router.destinations.jira_document import RICH_LIMIT, rich, rich_briefing_of, rich_note_of
@@ -84,13 +84,10 @@ _STUCK = "The workflow has no transition to a done status from here that the rou
 
 _NOTHING = object()
 
-type Maker = Callable[[Notice], Any]
-"""What a notice makes of a value with placeholders; `_NOTHING` where its texts come out empty."""
-
 
 def _checked(written: dict[str, JsonValue]) -> dict[str, JsonValue]:
     ours = "the router needs this field for itself; use `project`, `issue_type`, `labels`"
-    return checked_fields(written, dict.fromkeys(("project", "issuetype", "labels"), ours), maker_for)
+    return checked_fields(written, dict.fromkeys(("project", "issuetype", "labels"), ours))
 
 
 type FieldName = Annotated[str, Field(pattern=r"^[a-z][A-Za-z0-9_]*$", max_length=80)]
@@ -98,35 +95,19 @@ type Fields = Annotated[dict[FieldName, JsonValue], AfterValidator(_checked)]
 """Fields of a new issue by their ids; any text in a value may hold placeholders."""
 
 
-def maker_for(value: JsonValue) -> Maker:
-    """What makes a value for each notice; ValueError for a placeholder that is not known."""
+def filled(value: JsonValue, notice: Notice) -> Any:
+    """A value whose placeholders a notice fills, without what comes out empty; `_NOTHING` where nothing else was in it."""
+    made: Any
     match value:
         case str():
-            fill = parse(value)
-            return lambda notice: shorten(fill(notice).strip(), FIELD_LIMIT) or _NOTHING
+            return shorten(parse(value)(notice).strip(), FIELD_LIMIT) or _NOTHING
         case list():
-            makers = [maker_for(item) for item in value]
-            return lambda notice: _without_empty([make(notice) for make in makers], value)
+            made = [one for item in value if (one := filled(item, notice)) is not _NOTHING]
         case dict():
-            named = {name: maker_for(item) for name, item in value.items()}
-            return lambda notice: _without_empty({name: make(notice) for name, make in named.items()}, value)
+            made = {name: one for name, item in value.items() if (one := filled(item, notice)) is not _NOTHING}
         case _:
-            return lambda notice: value
-
-
-def _without_empty(made: Any, written: JsonValue) -> Any:
-    """A list or object without what came out empty; nothing, where nothing else was in it."""
-    if isinstance(made, dict):
-        made = {name: item for name, item in made.items() if item is not _NOTHING}
-    else:
-        made = [item for item in made if item is not _NOTHING]
-    return made if made or not written else _NOTHING
-
-
-def made_of(makers: dict[str, Maker], notice: Notice) -> dict[str, Any]:
-    """The fields of a notice; one that comes out empty is left out."""
-    made = {name: make(notice) for name, make in makers.items()}
-    return {name: value for name, value in made.items() if value is not _NOTHING}
+            return value
+    return made if made or not value else _NOTHING
 
 
 class IssueResolution(Config):
@@ -180,8 +161,8 @@ class Jira(OneByOne):
         }
         self._labels = [parse(text) for text in config.labels]
         self._priorities = {str(severity): name for severity, name in config.priorities.items()}
-        self._fields = {field: maker_for(value) for field, value in config.fields.items()}
-        self._of_owners = {field for field, value in config.fields.items() if is_of_owner(value)} - {"summary"}
+        self._fields = config.fields
+        self._of_owners = fields_of_owners(config.fields) - {"summary"}
         self._resolution = config.resolve
         # https://api.atlassian.com shows nothing to people.
         self._shown = base_of(config.site) if config.site else None if "/ex/jira/" in base else base
@@ -249,16 +230,15 @@ class Jira(OneByOne):
 
     def _create(self, briefing: Briefing, attempt: Attempt) -> Exchange[Issue]:
         """A new issue; without what owners.yaml says, where Jira refuses it for that."""
-
-        def less_of(fields: dict[str, Any], refused: Rejected) -> dict[str, Any] | None:
-            left_out = [name for name in fields if name in self._of_owners]
-            before = f"Jira refused this with {', '.join(left_out)}; check owners.yaml. "
-            less = {name: value for name, value in fields.items() if name not in self._of_owners}
-            is_theirs = any(f"{name}: " in str(refused) for name in left_out)
-            return less | {"description": rich_briefing_of(briefing, before)} if is_theirs else None
-
-        send = partial(self._issues.create, attempt=attempt)
-        return (yield from taken_without(send, self._fields_of(briefing.notice, briefing), less_of))
+        return (
+            yield from taken_without_owners(
+                partial(self._issues.create, attempt=attempt),
+                self._fields_of(briefing.notice, briefing),
+                self._of_owners,
+                lambda refusal, names: any(f"{name}: " in refusal for name in names),
+                lambda words: rich_briefing_of(briefing, f"Jira {words} "),
+            )
+        )
 
     def _finish(self, issue: Issue, briefing: Briefing, attempt: Attempt) -> Exchange[None]:
         ways = yield from self._issues.ways_to_done(issue, attempt)
@@ -288,7 +268,8 @@ class Jira(OneByOne):
         priority = self._priorities.get(notice.severity or "Unknown")
         if priority is not None:
             fields["priority"] = {"name": priority}
-        fields |= made_of(self._fields, notice)
+        made = ((name, filled(value, notice)) for name, value in self._fields.items())
+        fields |= {name: value for name, value in made if value is not _NOTHING}
         if isinstance(fields["summary"], str):
             fields["summary"] = " ".join(fields["summary"].split())  # one line, or it is refused
         if isinstance(fields["description"], str):

@@ -28,7 +28,7 @@ from urllib.parse import quote
 from pydantic import AfterValidator, Field, model_validator
 from pydantic.json_schema import SkipJsonSchema
 
-from router.destinations.base import OneByOne, handle_of, is_handle, taken_without
+from router.destinations.base import OneByOne, handle_of, is_handle, taken_without_owners
 from router.destinations.config import (
     AiAlerts,
     Auth,
@@ -37,7 +37,7 @@ from router.destinations.config import (
     OneByOneConfig,
     base_of,
     checked_fields,
-    is_of_owner,
+    fields_of_owners,
     parse,
 )
 from router.destinations.requests import JSON, Exchange, authorized, error_for, excerpt_of, json_object, words_in
@@ -191,7 +191,7 @@ def _ticket_in(record: object) -> Ticket:
 
 def _fields(written: dict[str, str]) -> dict[str, str]:
     ours = "the router needs this column for itself; leave it out"
-    return checked_fields(written, dict.fromkeys(("correlation_id", "sys_id", "number", "active"), ours), parse)
+    return checked_fields(written, dict.fromkeys(("correlation_id", "sys_id", "number", "active"), ours))
 
 
 type Column = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$", max_length=80)]
@@ -246,9 +246,7 @@ class ServiceNow(OneByOne):
         self._table = TicketTable(base, config.table, config.auth, config.resolve.state)
         self.address = self._table.address
         self._fields = {column: parse(text) for column, text in config.fields.items()}
-        self._of_owners = {column for column, text in config.fields.items() if is_of_owner(text)} - {
-            "short_description"
-        }
+        self._of_owners = fields_of_owners(config.fields) - {"short_description"}
         self._resolution = config.resolve
         self._is_security = config.table == SECURITY_INCIDENT
 
@@ -289,18 +287,16 @@ class ServiceNow(OneByOne):
 
     def _open(self, briefing: Briefing, attempt: Attempt) -> Exchange[Ticket]:
         """A new ticket; without what owners.yaml says, where the instance refuses it for that."""
-
-        def less_of(columns: dict[str, str], refused: Rejected) -> dict[str, str] | None:
-            left_out = [column for column in columns if column in self._of_owners]
-            before = f"ServiceNow refused this with {', '.join(left_out)}; check owners.yaml.\n\n"
-            less = {column: text for column, text in columns.items() if column not in self._of_owners}
-            told = shorten(f"{before}{text_of(briefing, TEXT_LIMIT)}", TEXT_LIMIT)
-            # A group that is not known is left empty by the instance itself, unless a rule of its own minds.
-            is_minded = left_out and "business rule" in str(refused).lower()
-            return less | {"description": told} if is_minded else None
-
-        send = partial(self._table.insert, attempt=attempt)
-        return (yield from taken_without(send, self._columns_for(briefing), less_of))
+        return (
+            yield from taken_without_owners(
+                partial(self._table.insert, attempt=attempt),
+                self._columns_for(briefing),
+                self._of_owners,
+                # A group that is not known is left empty by the instance itself, unless a rule of its own minds.
+                lambda refusal, _: "business rule" in refusal.lower(),
+                lambda words: shorten(f"ServiceNow {words}\n\n{text_of(briefing, TEXT_LIMIT)}", TEXT_LIMIT),
+            )
+        )
 
     def _columns_for(self, briefing: Briefing) -> dict[str, str]:
         """The columns of a new ticket."""

@@ -8,7 +8,8 @@ from datetime import datetime
 from router.destinations.wording.facts import (
     EVIDENCE,
     image_words,
-    length_between,
+    length_words,
+    owner_words,
     package_words,
     risk_words,
     time_words,
@@ -59,7 +60,7 @@ def _changes_of_signal(last: Notice, notice: Notice) -> Iterator[str]:
         ("State", last.status_description, notice.status_description),
         ("CVSS", last.cvss, notice.cvss),
         ("Measure", last.measure, notice.measure),
-        ("Owner", _owner_of(last), _owner_of(notice)),
+        ("Owner", owner_words(last), owner_words(notice)),
         ("Last activity", time_words(last.ended), time_words(notice.ended)),
     ):
         yield from _turned(name, was, now)
@@ -127,11 +128,6 @@ def _quoted(value: str | None) -> str:
     return shorten(" ".join((value or "").split()), _VALUE)
 
 
-def _owner_of(notice: Notice) -> str | None:
-    owner = notice.owner
-    return " / ".join(filter(None, (owner.group, owner.service))) or None if owner else None
-
-
 _FACT = 300
 """Characters of a fact."""
 
@@ -160,6 +156,6 @@ def _untold(opened: datetime | None, over: datetime) -> str:
 
 
 def _length_of(opened: datetime | None, now: datetime) -> str:
-    since = opened.isoformat() if opened is not None else None
-    length = length_between(since, now)
-    return f" It stood here for {length}, since {time_words(since)}." if length else ""
+    if opened is None or now < opened:
+        return ""
+    return f" It stood here for {length_words(now - opened)}, since {time_words(opened.isoformat())}."

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -18,12 +18,9 @@ from router.domain.signals import Kind
 
 @dataclass(frozen=True, slots=True)
 class Fact:
-    """One fact.
+    """What is known under a name, each value a text by itself.
 
-    Attributes:
-        name: what it is called.
-        values: its values, each a text by itself.
-        is_code: whether people copy the values into a shell or a search.
+    `is_code` is whether people copy the values into a shell or a search.
     """
 
     name: str
@@ -31,7 +28,10 @@ class Fact:
     is_code: bool = False
 
 
-_UNITS = (("day", timedelta(days=1)), ("h", timedelta(hours=1)), ("min", timedelta(minutes=1)))
+def owner_words(notice: Notice) -> str | None:
+    """Who answers for the resource: `payments-platform / Payments`."""
+    owner = notice.owner
+    return " / ".join(filter(None, (owner.group, owner.service))) or None if owner else None
 
 
 def time_words(written: str | None) -> str | None:
@@ -46,26 +46,12 @@ def moment_words(written: str | None) -> str | None:
     return f"{time:%Y-%m-%d %H:%M:%S} UTC" if time is not None else written
 
 
-def length_between(start: str | None, end: datetime | None) -> str | None:
-    """How long it is from a written time to an instant, in words; None where one is not known, or the end is before."""
-    begin = find_time(start)
-    if begin is None or end is None or end < begin:
-        return None
-    return length_words(end - begin)
-
-
 def length_words(length: timedelta) -> str:
     """A length of time in its two largest units, as far as they are not nothing: `2 days 4 h`, `12 min`."""
-    words: list[str] = []
-    for name, unit in _UNITS:
-        count, length = divmod(length, unit)
-        if count:
-            words.append(f"{count} {name}s" if name == "day" and count > 1 else f"{count} {name}")
-        elif words:
-            break
-        if len(words) == 2:
-            break
-    return " ".join(words) or "less than a minute"
+    minutes = length // timedelta(minutes=1)
+    counts = (minutes // 1440, "days" if minutes >= 2880 else "day"), (minutes // 60 % 24, "h"), (minutes % 60, "min")
+    first = next((at for at, (count, _) in enumerate(counts) if count), 3)
+    return " ".join(f"{count} {unit}" for count, unit in counts[first : first + 2] if count) or "less than a minute"
 
 
 def find_time(written: object) -> datetime | None:
@@ -90,14 +76,6 @@ def evidence_of(notice: Notice) -> Mapping[str, tuple[str, ...]]:
     """The lists of evidence that are not empty, by name."""
     evidence = notice.evidence
     return {name: values for name in EVIDENCE if (values := getattr(evidence, name))}
-
-
-def evidence_beside(notice: Notice) -> Mapping[str, tuple[str, ...]]:
-    """The lists of evidence that are not empty, without the resource that the notice is about and names by itself."""
-    told = (notice.resource or "").casefold()
-    lists = evidence_of(notice)
-    others = tuple(one for one in lists.get("resources", ()) if one.casefold() != told)
-    return {name: values for name, values in {**lists, "resources": others}.items() if values}
 
 
 def title_of(name: str) -> str:
@@ -126,9 +104,10 @@ def posture_of(notice: Notice) -> dict[str, Any]:
 
 
 def words_of_posture(notice: Notice) -> Mapping[str, str | None]:
-    """In words, by the name of each fact; None for what is not known."""
+    """In words, by the name of each fact; None for what is not known. Effort is `Low, impact on users: Moderate`."""
     rule = notice.rule
     where = "/".join(filter(None, (rule.server, rule.database))) if rule else ""
+    users = f"impact on users: {notice.user_impact}" if notice.user_impact else None
     return {
         "Risk": risk_words(notice.risk),
         "Category": notice.category,
@@ -138,15 +117,9 @@ def words_of_posture(notice: Notice) -> Mapping[str, str | None]:
         "Rule": f"{rule.id} on {where}" if rule and where else rule.id if rule else None,
         "Scanner": notice.scanner,
         "Fix": _FIX.get(notice.has_fix),
-        "Effort": _effort_words(notice),
+        "Effort": ", ".join(filter(None, (notice.effort, users))) or None,
         "Threats": ", ".join(notice.threats) or None,
     }
-
-
-def _effort_words(notice: Notice) -> str | None:
-    """How much work it is to mend it, and how much users notice of that: `Low, impact on users: Moderate`."""
-    users = f"impact on users: {notice.user_impact}" if notice.user_impact else None
-    return ", ".join(filter(None, (notice.effort, users))) or None
 
 
 def risk_words(risk: Risk | None) -> str | None:
@@ -193,7 +166,6 @@ def _values_of(value: Any) -> dict[str, Any] | None:
 
 _SILENT = "coverage.yaml expects it, and nothing was heard of it for too long, so what happens there may tell nobody"
 _CHECK = "Ask what else is missing there: alert-router coverage check."
-_KINDS = frozenset({Kind.RECOMMENDATION, Kind.COVERAGE})
 
 
 def coverage_words(notice: Notice, *, is_over: bool) -> str | None:
@@ -229,9 +201,8 @@ def steps_for(notice: Notice, *, is_over: bool) -> tuple[str, ...]:
 
 
 def _find_rung(notice: Notice) -> Rung | None:
-    if notice.kind not in _KINDS:
-        return None
-    return find_missing_rung(Kind(notice.kind), notice.type, notice.title)
+    is_told_of = notice.kind in (Kind.RECOMMENDATION, Kind.COVERAGE)
+    return find_missing_rung(Kind(notice.kind), notice.type, notice.title) if is_told_of else None
 
 
 def _remarks(notice: Notice) -> Iterator[str]:
@@ -250,21 +221,23 @@ def _severity_words(notice: Notice) -> str:
 
 
 def evidence_once(notice: Notice) -> Mapping[str, tuple[str, ...]]:
-    """The lists of evidence beside the resource; of a report that is a link, they have only the name."""
-    lists = evidence_beside(notice)
-    if not notice.links or "threats" not in lists:
-        return lists
-    return {**lists, "threats": tuple(_without_link(threat, notice) for threat in lists["threats"])}
+    """The lists of evidence, without the notice's own resource; of a report that is a link, they have only the name."""
+    told, lists = (notice.resource or "").casefold(), dict(evidence_of(notice))
+    lists["resources"] = tuple(one for one in lists.get("resources", ()) if one.casefold() != told)
+    if notice.links and "threats" in lists:
+        lists["threats"] = tuple(_without_link(threat, notice) for threat in lists["threats"])
+    return {name: values for name, values in lists.items() if values}
 
 
 def properties_once(notice: Notice) -> tuple[str, ...]:
     """The names of the properties that stand in no list of evidence, and that no fact tells."""
     facts = _facts_of(notice)
-    return tuple(
-        name
-        for name in notice.unlisted
-        if name in notice.extended and not _are_all((notice.extended[name],), facts.get(property_key(name), ()))
-    )
+
+    def is_fact(name: str) -> bool:
+        told = facts.get(property_key(name), ())
+        return notice.extended[name].strip().casefold() in {one.strip().casefold() for one in told if one}
+
+    return tuple(name for name in notice.unlisted if name in notice.extended and not is_fact(name))
 
 
 def _facts_of(notice: Notice) -> Mapping[str, tuple[str | None, ...]]:
@@ -284,11 +257,6 @@ def _facts_of(notice: Notice) -> Mapping[str, tuple[str | None, ...]]:
         "entrypoint": notice.entry_points,
         "target": notice.targets,
     }
-
-
-def _are_all(values: Iterable[str], told: Iterable[str | None]) -> bool:
-    known = {one.strip().casefold() for one in told if one}
-    return all(value.strip().casefold() in known for value in values)
 
 
 def _without_link(threat: str, notice: Notice) -> str:

@@ -11,10 +11,10 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
-from router.destinations.wording.facts import Fact
+from router.destinations.wording.facts import Fact, owner_words
 from router.destinations.wording.fitting import CUT, MARK, one_line, shortened
 from router.destinations.wording.headlines import groups_words, headline_of, member_lines, subject_of
-from router.destinations.wording.notice_text import PORTAL, Briefing, owner_of
+from router.destinations.wording.notice_text import PORTAL, Briefing
 from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.decisions import Change
 from router.domain.notices import ANNOUNCEMENT, Group, Link, NamedMember, Notice
@@ -202,7 +202,7 @@ def _row_texts(briefing: Briefing) -> Sequence[_Texts]:
     if times:
         (name, first), *others = times
         rows.append((name.capitalize(), [first, *(f"{name} {text}" for name, text in others)], firm))
-    known = {"Owner": owner_of(notice), "Sent by": notice.routes}
+    known = {"Owner": owner_words(notice), "Sent by": notice.routes}
     if why := [fact for fact in briefing.why if known.get(fact.name)]:
         rows.append((why[0].name, [one_line(", ".join(fact.values)) for fact in why], 0))
     return rows

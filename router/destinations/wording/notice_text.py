@@ -18,6 +18,7 @@ from router.destinations.wording.facts import (
     coverage_words,
     evidence_once,
     moment_words,
+    owner_words,
     properties_once,
     steps_for,
     time_words,
@@ -169,12 +170,6 @@ def tactics_of(notice: Notice) -> list[str]:
     return [f"{tactic.name} ({tactic.id})" for tactic in notice.tactics]
 
 
-def owner_of(notice: Notice) -> str | None:
-    """Who answers for the resource: `payments-platform / Payments`."""
-    owner = notice.owner
-    return " / ".join(filter(None, (owner.group, owner.service))) or None if owner else None
-
-
 def _news(
     notice: Notice, change: Change, background: Background, now: datetime, untold_since: datetime | None
 ) -> Iterator[str]:
@@ -258,7 +253,7 @@ def _when(notice: Notice, background: Background) -> Mapping[str, str | None]:
 def _why(notice: Notice) -> Mapping[str, str | None]:
     routes = ", ".join(notice.routes)
     return {
-        "Owner": owner_of(notice),
+        "Owner": owner_words(notice),
         "Sent by": f"route{'s' * (len(notice.routes) > 1)} {routes}" if routes else None,
     }
 
