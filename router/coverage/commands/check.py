@@ -12,7 +12,7 @@ from router.cli.formats import commands_for, report_of
 from router.cli.option_values import clock_for, lines_for
 from router.cli.printing import print_commands, print_json, print_lines, print_text
 from router.cli.streams import complain
-from router.coverage.commands.documents import gather, refuse_unwritable
+from router.coverage.commands.documents import open_documents, refuse_unwritable
 from router.coverage.expected.loading import read_coverage
 from router.coverage.expected.manifest import FILE as COVERAGE
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
@@ -64,7 +64,7 @@ def report(options: Namespace) -> int:
 
 def _judge(options: Namespace, now: datetime, *, allows_unknown: bool) -> GateReport:
     manifest = _load_manifest(options.rules, now)
-    found = gather(options, manifest, now)
+    found = open_documents(options, manifest, now)
     result = judge_documents(found.documents, manifest, now)
     for line in found.refused:
         complain(line)

@@ -40,7 +40,7 @@ _LARGEST = 1_000_000_000
 """Bytes of a document beyond which it is refused; an answer on 5,000 machines has a hundredth of that."""
 
 
-class Gathered(NamedTuple):
+class OpenedDocuments(NamedTuple):
     """All documents, of which files are read one after the other: those of many clusters do not fit into memory.
 
     Attributes:
@@ -57,7 +57,7 @@ type _Answers = tuple[str, Iterable[CoverageDocument], Sequence[str]]
 """Documents that are no files: their name in a sentence, they, and their names."""
 
 
-def gather(options: Namespace, manifest: CoverageManifest, now: datetime) -> Gathered:
+def open_documents(options: Namespace, manifest: CoverageManifest, now: datetime) -> OpenedDocuments:
     """Read and ask what the options name; what is not there is refused before anything is asked.
 
     Raises BadUsage if they name nothing, if an option of `--live` stands without it, or if no identity is signed in.
@@ -73,7 +73,7 @@ def gather(options: Namespace, manifest: CoverageManifest, now: datetime) -> Gat
     refused: list[str] = []
     files = _read_files(list(_find_files(options.files)), refused)
     others = {name: words for words, _, names in found for name in names}
-    return Gathered(chain(files, *(documents for _, documents, _ in found)), refused, others)
+    return OpenedDocuments(chain(files, *(documents for _, documents, _ in found)), refused, others)
 
 
 def _find_files(arguments: Sequence[str]) -> Iterator[tuple[str, str | None]]:

@@ -15,7 +15,7 @@ import yaml
 from router.cli.option_values import clock_for
 from router.cli.printing import print_lines, print_text
 from router.cli.streams import complain
-from router.coverage.commands.documents import gather
+from router.coverage.commands.documents import open_documents
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.form import ANY, CoverageForm
 from router.coverage.expected.loading import build_manifest
@@ -63,7 +63,7 @@ class CoverageDraft(NamedTuple):
 def init(options: Namespace) -> int:
     """Print the draft, or write it if there is no such file; raises BadFile if no workload is named."""
     now = clock_for(options.now)()
-    found = gather(options, NO_MANIFEST, now)
+    found = open_documents(options, NO_MANIFEST, now)
     documents = list(found.documents)
     for line in found.refused:
         complain(line)
