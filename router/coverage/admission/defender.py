@@ -18,12 +18,12 @@ from router.coverage.admission.effects import (
     AdmissionEffect,
     ClusterObjects,
     GateAnswer,
-    ObjectCopies,
+    GateRule,
     api_group,
     is_whole,
     join_parts,
+    judge_rules,
     listed,
-    none_enough,
 )
 from router.coverage.admission.namespaces import (
     GatedNamespace,
@@ -45,7 +45,7 @@ from router.coverage.admission.webhooks import (
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_IMAGE_RULES, ASK_POLICIES, ASK_SERVICES
 from router.coverage.readers.kubernetes import KubernetesFact
-from router.coverage.verdicts import Verdict, covered, gap, unknown
+from router.coverage.verdicts import Verdict, unknown
 
 _WEBHOOK = re.compile(r"defender-admission-controller\.[a-z0-9-]+\.svc")
 _KIND = "SecurityArtifactPolicy"
@@ -56,8 +56,17 @@ _EFFECTS = {"audit": AdmissionEffect.AUDITS, "deny": AdmissionEffect.DENIES, "bl
 def image_gate(objects: ClusterObjects, needed: AdmissionEffect) -> Iterator[GateAnswer]:
     """Whether the image gate has the effect that is needed, by each of its webhooks."""
     policies = [one for one in objects.find(_KIND) if api_group(one.copies[0]) == _GROUP]
+    worst = [one.worst(_rule_effect) for one in policies]
+    rules = judge_rules(
+        _KIND,
+        [*map(_rule, worst)],
+        needed,
+        ASK_IMAGE_RULES,
+        is_whole=is_whole(policies) if policies else objects.was_asked(_KIND),
+        limits=lambda _: _unseen_images([one for one in worst if _rule_effect(one) >= needed], needed),
+    )
     for webhook in find_webhooks(objects, _WEBHOOK, "defender-admission-controller.NAMESPACE.svc"):
-        parts = [webhook.verdict, _judge_rules(objects, policies, needed)]
+        parts = [webhook.verdict, rules]
         if webhook.service:
             parts += _judge_behind(objects, webhook)
         yield GateAnswer(
@@ -99,20 +108,11 @@ def _rule_effect(policy: KubernetesFact) -> AdmissionEffect:
     return max(map(_effect_in, _policy_rules(policy)), default=AdmissionEffect.NOTHING)
 
 
-def _judge_rules(objects: ClusterObjects, policies: Sequence[ObjectCopies], needed: AdmissionEffect) -> Verdict:
-    if not policies:
-        if objects.was_asked(_KIND):
-            return gap(f"there is no {_KIND}, so no image is checked")
-        return unknown("nobody asked for its rules", remedy=ASK_IMAGE_RULES)
-    every = [one.worst(_rule_effect) for one in policies]
-    enough = [one for one in every if _rule_effect(one) >= needed]
-    evidence = [one.source.shows("spec action", _rule_effect(one).name.lower()) for one in enough or every]
-    if enough:
-        reason = f"a rule {needed.verb} in {listed([one.name for one in enough])}"
-        return covered(reason, *evidence, limits=tuple(_unseen_images(enough, needed)))
-    actions = sorted({find_text(rule, "action") or "" for one in every for rule in _policy_rules(one)})
-    reason = f"none of its rules {needed.verb}: {listed(actions) or 'no action is named'}"
-    return none_enough(reason, evidence, ASK_IMAGE_RULES, is_whole=is_whole(policies))
+def _rule(policy: KubernetesFact) -> GateRule:
+    actions = sorted({find_text(one, "action") or "" for one in _policy_rules(policy)})
+    effect = _rule_effect(policy)
+    shown = policy.source.shows("spec action", effect.name.lower())
+    return GateRule(policy.name, effect, listed(actions) or "without an action", shown)
 
 
 def _unseen_images(policies: Sequence[KubernetesFact], needed: AdmissionEffect) -> Iterator[str]:
@@ -183,8 +183,16 @@ def misconfiguration_gate(objects: ClusterObjects, needed: AdmissionEffect) -> I
         if name in policies
     ]
     enough = [some for some in pairs if all(one.effect >= needed for one in some)]
-    worst = [min(some, key=lambda one: one.effect) for some in enough or pairs]
-    verdict = _judge_policies(objects, policies, bindings, worst, needed, is_enough=bool(enough))
+    worst = [min(some, key=lambda one: one.effect) for some in pairs]
+    parts = (bindings, [*policies.values()])
+    verdict = judge_rules(
+        "bound policies of Defender",
+        [_bound_rule(one) for one in worst],
+        needed,
+        ASK_POLICIES,
+        is_whole=all(map(is_whole, parts)) if pairs else objects.was_asked(_BINDING if policies else _POLICY),
+        limits=lambda _: _holes([one for one in worst if one.effect >= needed]),
+    )
     others = sorted(one.name for one in objects.find(_POLICY) if one.name not in policies)
     remarks = (f"policies that are not Defender's do not count: {listed(others)}",) if others else ()
     yield GateAnswer(
@@ -195,33 +203,10 @@ def misconfiguration_gate(objects: ClusterObjects, needed: AdmissionEffect) -> I
     )
 
 
-def _judge_policies(
-    objects: ClusterObjects,
-    policies: Mapping[str, ObjectCopies],
-    bindings: Sequence[ObjectCopies],
-    worst: Sequence[_Bound],
-    needed: AdmissionEffect,
-    *,
-    is_enough: bool,
-) -> Verdict:
-    if not policies:
-        if objects.was_asked(_POLICY):
-            return gap("no ValidatingAdmissionPolicy of Defender is in the cluster")
-        return unknown("nobody asked for the policies of Defender", remedy=ASK_POLICIES)
-    if not worst:
-        unbound = listed(sorted(policies))
-        if objects.was_asked(_BINDING):
-            return gap(f"nothing binds the policies of Defender, so that they do nothing: {unbound}")
-        return unknown(f"nobody asked what binds {unbound}", remedy=ASK_POLICIES)
-    evidence = [one.binding.source.shows("spec.validationActions", _actions(one.binding)) for one in worst[:3]]
-    names = sorted({one.policy.name for one in worst})
-    if is_enough:
-        reason = f"{len(names)} of {len(policies)} policies of Defender are bound with {_actions(worst[0].binding)}"
-        return covered(f"{reason}: {listed(names)}", *evidence, limits=tuple(_holes(worst)))
-    bound = listed(sorted({f"{one.policy.name} with {_actions(one.binding)}" for one in worst}))
-    is_all = is_whole(bindings) and is_whole([*policies.values()])
-    reason = f"no policy of Defender {needed.verb} new pods, as it is bound: {bound}"
-    return none_enough(reason, evidence, ASK_POLICIES, is_whole=is_all)
+def _bound_rule(bound: _Bound) -> GateRule:
+    actions = "+".join(map(str, find_list(bound.binding.body, "spec", "validationActions") or ())) or "no action"
+    shown = bound.binding.source.shows("spec.validationActions", actions)
+    return GateRule(bound.policy.name, bound.effect, f"{bound.policy.name} with {actions}", shown)
 
 
 def is_defenders(policy: KubernetesFact) -> bool:
@@ -248,10 +233,6 @@ def binding_effect(binding: KubernetesFact) -> AdmissionEffect:
 
 def _policy_name(binding: KubernetesFact) -> str:
     return find_text(binding.body, "spec", "policyName") or ""
-
-
-def _actions(binding: KubernetesFact) -> str:
-    return "+".join(str(one) for one in find_list(binding.body, "spec", "validationActions") or ()) or "no action"
 
 
 def _strength(policy: KubernetesFact) -> AdmissionEffect:

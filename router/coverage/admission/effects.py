@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import NamedTuple
 
 from router.coverage.admission.namespaces import GatedNamespace
 from router.coverage.fields import find_text
 from router.coverage.kubernetes.commands import joint_asks
 from router.coverage.readers.kubernetes import KubernetesFact, refusals_in
-from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, gap, unknown
+from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
 
 _OF_GATES = (
     "Pod",
@@ -162,11 +163,45 @@ def join_remedies(decisive: Sequence[Verdict]) -> str | None:
     return joint_asks(remedies)
 
 
-def none_enough(reason: str, evidence: Sequence[CoverageEvidence], ask: str, *, is_whole: bool) -> Verdict:
-    """Return the verdict on rules of which none does what is needed; `ask` is the line that answers whether there are more."""
+class GateRule(NamedTuple):
+    """A rule of a gate as the worst document shows it: what it does, in its own words, and where that stands."""
+
+    title: str
+    effect: AdmissionEffect
+    action: str
+    shown: CoverageEvidence
+
+
+def judge_rules(
+    what: str,
+    rules: Sequence[GateRule],
+    needed: AdmissionEffect,
+    ask: str,
+    *,
+    is_whole: bool,
+    limits: Callable[[Sequence[GateRule]], Iterable[str]] = lambda enough: (),
+) -> Verdict:
+    """Return whether one of a gate's rules does what is needed; `ask` is the line that answers whether there are more.
+
+    `limits` says what passes those that do.
+    """
+    if not rules:
+        return gap(f"it has no {what}") if is_whole else unknown(f"nobody asked for its {what}", remedy=ask)
+    if enough := [one for one in rules if one.effect >= needed]:
+        titles = listed([one.title for one in enough])
+        reason = f"{len(enough)} of {len(rules)} {what} {needed.verb.removesuffix('s')}: {titles}"
+        return covered(reason, *(one.shown for one in enough[:3]), limits=tuple(limits(enough)))
+    reason = f"none of {len(rules)} {what} {needed.verb}: {counted_actions(rules)}"
+    evidence = [one.shown for one in rules[:3]]
     if is_whole:
         return gap(reason, *evidence)
     return unknown(f"{reason}, and these may not be all", *evidence, remedy=ask)
+
+
+def counted_actions(rules: Iterable[GateRule]) -> str:
+    """What rules do, and how many of them do it."""
+    counts = Counter(one.action for one in rules)
+    return ", ".join(f"{count} {action}" for action, count in sorted(counts.items()))
 
 
 def listed(names: Sequence[object], most: int = 3) -> str:

@@ -9,20 +9,21 @@ https://open-policy-agent.github.io/gatekeeper/website/docs/exempt-namespaces
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
 from router.coverage.admission.effects import (
     AdmissionEffect,
     ClusterObjects,
     GateAnswer,
+    GateRule,
     ObjectCopies,
     api_group,
+    counted_actions,
     is_whole,
     join_parts,
+    judge_rules,
     listed,
-    none_enough,
 )
 from router.coverage.admission.namespaces import (
     GatedNamespace,
@@ -36,7 +37,7 @@ from router.coverage.admission.webhooks import AdmissionWebhook, find_selector, 
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_CONFIG, ASK_CONSTRAINTS, joint_asks
 from router.coverage.readers.kubernetes import KubernetesFact
-from router.coverage.verdicts import CoverageState, Verdict, covered, gap, unknown
+from router.coverage.verdicts import CoverageState, Verdict, gap, unknown
 
 _WEBHOOK_POINTS = ("*", "validation.gatekeeper.sh")
 _AUDIT_POINTS = (*_WEBHOOK_POINTS, "audit.gatekeeper.sh")
@@ -59,7 +60,22 @@ def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: Admissio
     manager = _judge_pods(objects, "webhook", namespace, constraints, chosen)
     audit = _judge_pods(objects, "audit", namespace, constraints)
     enough = [one for one in constraints if constraint_effect(one.worst(constraint_effect)) >= needed]
-    parts = [webhook.verdict, manager, _judge_constraints(objects, constraints, enough, needed)]
+    rules = [_rule(one.worst(constraint_effect)) for one in constraints]
+    lax = [one for one in rules if one.effect < AdmissionEffect.DENIES]
+    limit = f"{len(lax)} of {len(rules)} constraints refuse nothing: {counted_actions(lax)}"
+    is_all = is_whole(constraints) if constraints else objects.was_asked("Constraint")
+    parts = [
+        webhook.verdict,
+        manager,
+        judge_rules(
+            "constraints",
+            rules,
+            needed,
+            ASK_CONSTRAINTS,
+            is_whole=is_all,
+            limits=lambda _: (limit,) if lax else (),
+        ),
+    ]
     if webhook.service:
         parts.append(judge_service(objects, webhook.service, namespace))
     if needed is AdmissionEffect.AUDITS:
@@ -120,36 +136,6 @@ def _by_config(objects: ClusterObjects, home: str, needed: AdmissionEffect, name
     )
 
 
-def _judge_constraints(
-    objects: ClusterObjects,
-    constraints: Sequence[ObjectCopies],
-    enough: Sequence[ObjectCopies],
-    needed: AdmissionEffect,
-) -> Verdict:
-    """Whether some constraint does what is needed."""
-    if not constraints:
-        if objects.was_asked("Constraint"):
-            return gap("there is no constraint, so nothing is checked")
-        return unknown("nobody asked for its constraints", remedy=ASK_CONSTRAINTS)
-    worst = [one.worst(constraint_effect) for one in enough or constraints]
-    evidence = [one.source.shows("spec.enforcementAction", _action(one)) for one in worst[:3]]
-    if not enough:
-        reason = f"none of {len(constraints)} constraints {needed.verb}: {_counted_actions(worst)}"
-        return none_enough(reason, evidence, ASK_CONSTRAINTS, is_whole=is_whole(constraints))
-    does = "deny" if needed is AdmissionEffect.DENIES else "audit or deny"
-    names = listed([f"{one.kind} {one.name}" for one in worst])
-    every = [one.worst(constraint_effect) for one in constraints]
-    lax = [one for one in every if constraint_effect(one) < AdmissionEffect.DENIES]
-    limit = f"{len(lax)} of {len(every)} constraints refuse nothing: {_counted_actions(lax)}"
-    reason = f"{len(enough)} of {len(constraints)} constraints {does}: {names}"
-    return covered(reason, *evidence, limits=(limit,) if lax else ())
-
-
-def _counted_actions(constraints: Iterable[KubernetesFact]) -> str:
-    counts = Counter(map(_action, constraints))
-    return ", ".join(f"{count} {action}" for action, count in sorted(counts.items()))
-
-
 def constraint_effect(constraint: KubernetesFact) -> AdmissionEffect:
     """What a constraint does with a new pod that breaks it; one that matches no pod, or that no pod enforces, does nothing."""
     actions = _actions(constraint)
@@ -161,11 +147,13 @@ def constraint_effect(constraint: KubernetesFact) -> AdmissionEffect:
     return min(said, _enforcement(constraint)) if _matches_pods(constraint) else AdmissionEffect.NOTHING
 
 
-def _action(constraint: KubernetesFact) -> str:
-    """Its action as it is written, and why that comes to less."""
+def _rule(constraint: KubernetesFact) -> GateRule:
+    """A constraint with its action as it is written, and why that comes to less."""
     said = ", ".join(action if point == "*" else f"{action} at {point}" for action, point in _actions(constraint))
     by = ("enforced by no pod", "enforced by no pod that answers the webhook", "")[_enforcement(constraint)]
-    return ", ".join(filter(None, (said or "no action", by if _matches_pods(constraint) else "of no new pod")))
+    action = ", ".join(filter(None, (said or "no action", by if _matches_pods(constraint) else "of no new pod")))
+    shown = constraint.source.shows("spec.enforcementAction", action)
+    return GateRule(f"{constraint.kind} {constraint.name}", constraint_effect(constraint), action, shown)
 
 
 def _actions(constraint: KubernetesFact) -> list[tuple[str, str]]:

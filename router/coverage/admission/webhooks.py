@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from router.coverage.admission.effects import ClusterObjects, ObjectCopies, is_whole, listed
@@ -59,7 +59,7 @@ def find_webhooks(objects: ClusterObjects, name: re.Pattern[str], called: str) -
     found = [
         _webhook(configuration, name, called)
         for configuration in objects.find(CONFIGURATION)
-        if any(_entry(copy, name) is not None for copy in configuration.copies)
+        if any(_is_called(one, name) for copy in configuration.copies for one in objects_at(copy.body, "webhooks"))
     ]
     if found:
         return found
@@ -72,39 +72,39 @@ def find_webhooks(objects: ClusterObjects, name: re.Pattern[str], called: str) -
 
 
 def _webhook(configuration: ObjectCopies, name: re.Pattern[str], called: str) -> AdmissionWebhook:
-    def rank(copy: KubernetesFact) -> int:
-        entry = _entry(copy, name)
-        return 0 if entry is None else 1 if _find_limit(entry) else 2
-
-    worst = configuration.worst(rank)
-    entry = _entry(worst, name)
-    if entry is None:
-        missing = gap(f"no webhook {called} is in {worst.name}", worst.source.shows("webhooks", ""))
-        return AdmissionWebhook(name=called, is_there=True, verdict=missing)
-    title = find_text(entry, "name") or called
-    policy = find_text(entry, "failurePolicy") or "Fail"
-    evidence = worst.source.shows(f"webhooks[{title}].failurePolicy", policy)
-    ignores = f"{title} has failurePolicy Ignore: while no pod answers it, everything is admitted"
-    limits = (ignores,) if policy.lower() == "ignore" else ()
-    if (limit := _find_limit(entry)) is not None:
-        verdict = gap(f"the webhook {title} {limit}", evidence, remarks=limits)
-    else:
-        verdict = covered(f"the API server asks the webhook {title} about new pods", evidence, limits=limits)
+    """The webhook of that name in a configuration, which may itself have any name."""
+    copies = [
+        (copy, next((one for one in objects_at(copy.body, "webhooks") if _is_called(one, name)), None))
+        for copy in configuration.copies
+    ]
+    entries = tuple(entry for _, entry in copies if entry is not None)
     return AdmissionWebhook(
-        name=title,
-        service=find_text(entry, "clientConfig", "service", "name") or "",
-        namespace=find_text(entry, "clientConfig", "service", "namespace") or "",
+        name=find_text(entries[0], "name") or called,
+        service=find_text(entries[0], "clientConfig", "service", "name") or "",
+        namespace=find_text(entries[0], "clientConfig", "service", "namespace") or "",
         is_there=True,
-        verdict=verdict,
+        verdict=worst_of(_judge_entry(copy, entry, called) for copy, entry in copies),
         configuration=configuration.name,
-        entries=tuple(one for copy in configuration.copies if (one := _entry(copy, name)) is not None),
+        entries=entries,
     )
 
 
-def _entry(configuration: KubernetesFact, name: re.Pattern[str]) -> Mapping[str, object] | None:
-    """The webhook of that name in a configuration: the configuration may have any name."""
-    webhooks = objects_at(configuration.body, "webhooks")
-    return next((one for one in webhooks if name.fullmatch(find_text(one, "name") or "")), None)
+def _is_called(entry: Mapping[str, object], name: re.Pattern[str]) -> bool:
+    return name.fullmatch(find_text(entry, "name") or "") is not None
+
+
+def _judge_entry(configuration: KubernetesFact, entry: Mapping[str, object] | None, called: str) -> Verdict:
+    """Whether the API server asks a webhook about new pods, as one document shows it."""
+    if entry is None:
+        shown = configuration.source.shows("webhooks", "")
+        return gap(f"no webhook {called} is in {configuration.name}", shown)
+    title, policy = find_text(entry, "name") or called, find_text(entry, "failurePolicy") or "Fail"
+    evidence = configuration.source.shows(f"webhooks[{title}].failurePolicy", policy)
+    ignores = f"{title} has failurePolicy Ignore: while no pod answers it, everything is admitted"
+    limits = (ignores,) if policy.lower() == "ignore" else ()
+    if (limit := _find_limit(entry)) is not None:
+        return gap(f"the webhook {title} {limit}", evidence, remarks=limits)
+    return covered(f"the API server asks the webhook {title} about new pods", evidence, limits=limits)
 
 
 def _find_limit(entry: Mapping[str, object]) -> str | None:
@@ -165,14 +165,22 @@ def judge_service(objects: ClusterObjects, service: str, namespace: str) -> Verd
         for one in objects.find("EndpointSlice")
         if one.namespace == namespace and object_labels(one.copies[0]).get("kubernetes.io/service-name") == service
     ]
-    pods = {one.name: one for one in objects.find("Pod") if one.namespace == namespace}
+    serves = {
+        one.name: all(read_pod(copy).serves for copy in one.copies)
+        for one in objects.find("Pod")
+        if one.namespace == namespace
+    }
     has_all_pods = objects.lists_all(namespace, "Pod")
 
     def count(fact: KubernetesFact) -> int:
         """How many endpoints are of pods that are ready; what is given of a pod itself decides."""
-        targets = [find_text(one, "targetRef", "name") or "" for one in _ready_endpoints(fact)]
-        known = (pods.get(name) for name in targets if name in pods or (name and has_all_pods))
-        return len(targets) - sum(pod is None or not _is_ready(pod.worst(_is_ready)) for pod in known)
+        ready = [
+            find_text(one, "targetRef", "name") or ""
+            for one in objects_at(fact.body, "endpoints")
+            # What is not said of an endpoint is that it is ready.
+            if find_list(one, "addresses") and find_truth(one, "conditions", "ready") is not False
+        ]
+        return sum(serves.get(name, not (name and has_all_pods)) for name in ready)
 
     mend = describe("service", service, namespace)
     shown = [one.worst(count) for one in slices]
@@ -193,13 +201,6 @@ def judge_service(objects: ClusterObjects, service: str, namespace: str) -> Verd
     return unknown(f"nobody asked where the service {service} leads", remedy=ask)
 
 
-def _ready_endpoints(fact: KubernetesFact) -> Iterator[Mapping[str, object]]:
-    for one in objects_at(fact.body, "endpoints"):
-        # What is not said of an endpoint is that it is ready.
-        if find_list(one, "addresses") and find_truth(one, "conditions", "ready") is not False:
-            yield one
-
-
 type IsMeant = Callable[[str, Mapping[str, str]], bool]
 """Whether a pod is meant, by its name and its labels: each way to install a gate has its own names."""
 
@@ -207,20 +208,23 @@ type IsMeant = Callable[[str, Mapping[str, str]], bool]
 def judge_pods(objects: ClusterObjects, what: str, namespace: str, is_meant: IsMeant) -> Verdict:
     """Return whether one of the pods in a namespace that do a work is ready, which is enough."""
     pods = [
-        one
+        min(map(read_pod, one.copies), key=lambda pod: pod.serves)
         for one in objects.find("Pod")
         if one.namespace == namespace
         if any(is_meant(one.name, object_labels(copy)) for copy in one.copies)
         if not all(map(_is_over, one.copies))
     ]
-    worst = [one.worst(_is_ready) for one in pods]
-    evidence = [one.source.shows("status.conditions[Ready]", _is_ready(one)) for one in worst]
-    ready = [shown for one, shown in zip(worst, evidence, strict=True) if _is_ready(one)]
+    ready = [one for one in pods if one.serves]
+    evidence = [one.source.shows("status.conditions[Ready]", one.serves) for one in ready or pods]
     if ready:
-        return covered(f"{len(ready)} of {len(pods)} pods of {what} are ready", *ready)
+        return covered(f"{len(ready)} of {len(pods)} pods of {what} are ready", *evidence)
     if pods:
-        reason = f"no pod of {what} is ready: {listed([_pod_state(one) for one in worst])}"
-        return gap(reason, *evidence, remedy=describe("pod", pods[0].name, namespace))
+        states = [
+            f"{one.name} ({one.trouble or 'being deleted'}{f', {one.restarts} restarts' if one.restarts else ''})"
+            for one in pods
+        ]
+        remedy = describe("pod", pods[0].name, namespace)
+        return gap(f"no pod of {what} is ready: {listed(states)}", *evidence, remedy=remedy)
     if objects.has_empty_list or objects.lists_all(namespace, "Pod"):
         return gap(f"no pod of {what} is in namespace {namespace}")
     return unknown(f"nobody asked for the pods of {what}", remedy=ASK_CLUSTER)
@@ -230,14 +234,3 @@ def _is_over(pod: KubernetesFact) -> bool:
     """Whether a pod ended, as one that was evicted, or is being deleted: it stays listed, and says nothing of the others."""
     is_deleted = find(pod.body, "metadata", "deletionTimestamp") is not None
     return is_deleted or find_text(pod.body, "status", "phase") in ("Succeeded", "Failed")
-
-
-def _is_ready(pod: KubernetesFact) -> bool:
-    return read_pod(pod).serves
-
-
-def _pod_state(fact: KubernetesFact) -> str:
-    """A pod that is not ready, with what Kubernetes waits for and how often it began anew."""
-    pod = read_pod(fact)
-    restarts = f", {pod.restarts} restarts" if pod.restarts else ""
-    return f"{pod.name} ({pod.trouble or 'being deleted'}{restarts})"
