@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from router.app.settings import Settings
 from router.coverage.asking.kubeconfig import Kubeconfig, NamedContext
@@ -29,32 +29,25 @@ _ADMISSION = "admissionregistration.k8s.io"
 CONSTRAINTS = "constraints.gatekeeper.sh"
 
 
-@dataclass(frozen=True, slots=True)
-class AskedKind:
-    """What is asked for.
-
-    Attributes:
-        kind: the kind of its objects; each template of Gatekeeper makes a kind of constraints of its own.
-    """
+class AskedKind(NamedTuple):
+    """What is asked for; each template of Gatekeeper makes a kind of constraints of its own."""
 
     plural: str
     kind: str
-    group: str
+    group: str = ""
     is_everywhere: bool = False
 
     @property
     def title(self) -> str:
         """The kind as a role names it."""
-        if self.group == CONSTRAINTS:
-            return CONSTRAINTS
-        return f"{self.plural}.{self.group}" if self.group else self.plural
+        return CONSTRAINTS if self.group == CONSTRAINTS else f"{self.plural}.{self.group}".rstrip(".")
 
     @property
     def words(self) -> str:
         """The kind as kubectl is told it; a name that is not Kubernetes' own may be of several groups."""
         return self.title if self.group.endswith(("config.gatekeeper.sh", "defender.microsoft.com")) else self.plural
 
-    def matches(self, item: object) -> bool:
+    def matches(self, item: Mapping[str, object]) -> bool:
         """Whether it is the kind of an object."""
         if self.group == CONSTRAINTS:
             return (find_text(item, "apiVersion") or "").startswith(f"{CONSTRAINTS}/")
@@ -68,7 +61,7 @@ _GROUPS = {
 }
 
 ASKED = (
-    tuple(AskedKind(plural, kind, _GROUPS.get(kind, ""), is_everywhere=True) for plural, kind in EVERYWHERE.items()),
+    tuple(AskedKind(plural, kind, _GROUPS.get(kind, ""), True) for plural, kind in EVERYWHERE.items()),
     (
         AskedKind("validatingadmissionpolicies", "ValidatingAdmissionPolicy", _ADMISSION),
         AskedKind("validatingadmissionpolicybindings", "ValidatingAdmissionPolicyBinding", _ADMISSION),
@@ -128,11 +121,9 @@ class AskedCluster:
 
     def refuse(self, what: str, reason: str) -> None:
         """Keep why there is no answer."""
-        name = f"context {self._named.context}: {what}"
+        name, given = f"context {self._named.context}: {what}", self._named.name
         refusals = (Refusal(name, reason),)
-        self.documents.append(
-            CoverageDocument(name=name, given=self._named.name, is_of_cluster=True, refusals=refusals)
-        )
+        self.documents.append(CoverageDocument(name=name, given=given, is_of_cluster=True, refusals=refusals))
 
     async def _ask(self, kubectl: Kubectl, kinds: Sequence[AskedKind]) -> None:
         """Ask for some kinds at once, else for each alone; raises NotAnswered if nothing else would be answered either."""
@@ -148,25 +139,18 @@ class AskedCluster:
             if len(kinds) > 1:
                 for one in kinds:
                     await self._ask(kubectl, [one])
+            elif fault.status == "Forbidden":
+                role = "bind a ClusterRole that allows get and list of it"
+                self.refuse(kinds[0].plural, f"who asks may not list {kinds[0].title} (403): {role}")
             else:
-                self._refuse_kind(kinds[0], fault)
+                self.refuse(kinds[0].plural, f"asked for {kinds[0].title}: {fault}")
         else:
             for one in kinds:
-                self._add(one, [item for item in listed if one.matches(item)])
-
-    def _refuse_kind(self, kind: AskedKind, fault: NotAnswered) -> None:
-        if fault.status == "Forbidden":
-            reason = f"who asks may not list {kind.title} (403): bind a ClusterRole that allows get and list of it"
-        else:
-            reason = f"asked for {kind.title}: {fault}"
-        self.refuse(kind.plural, reason)
-
-    def _add(self, kind: AskedKind, items: list[Mapping[str, object]]) -> None:
-        """Keep a whole list; an empty one says of which kind there is nothing."""
-        listed = {"apiVersion": "v1", "kind": "List" if items else f"{kind.kind}List", "items": items}
-        self.documents.append(
-            parsed_document(listed, f"context {self._named.context}: {kind.plural}", self._named.name)
-        )
+                # An empty list says of which kind there is nothing.
+                items = [item for item in listed if one.matches(item)]
+                whole = {"apiVersion": "v1", "kind": "List" if items else f"{one.kind}List", "items": items}
+                name = f"context {self._named.context}: {one.plural}"
+                self.documents.append(parsed_document(whole, name, self._named.name))
 
 
 def _list_in(printed: bytes | None, kinds: Sequence[AskedKind]) -> list[Mapping[str, object]]:
@@ -180,14 +164,7 @@ def _list_in(printed: bytes | None, kinds: Sequence[AskedKind]) -> list[Mapping[
     items = find_list(value, "items")
     if items is None or find_text(value, "kind") != "List":
         raise NotAnswered("kubectl printed no list in JSON", "200")
-    return list(_slim(items, kinds))
-
-
-def _slim(items: list[object], kinds: Sequence[AskedKind]) -> Iterator[Mapping[str, object]]:
-    """The objects without what is never asked and fills memory, while what kubectl printed is let go."""
-    items.reverse()
-    while items:
-        item = items.pop()
-        if not isinstance(item, Mapping) or not any(one.matches(item) for one in kinds):
-            raise NotAnswered("the answer is a list of something else", "200")
-        yield without_ballast(find_text(item, "kind") or "", item)
+    objects = [one for one in items if isinstance(one, dict) and any(kind.matches(one) for kind in kinds)]
+    if len(objects) < len(items):
+        raise NotAnswered("the answer is a list of something else", "200")
+    return [without_ballast(str(one.get("kind")), one) for one in objects]

@@ -23,20 +23,26 @@ from router.domain.urls import is_example, is_loopback, never_asked, split_url
 _LARGEST = 16 * 1024 * 1024
 """Bytes beyond which a file is no kubeconfig."""
 
-_SHOWN = 10
-"""How many contexts an error names of those that there are."""
-
-_OF_CLUSTERS = ("server", "tls-server-name", "certificate-authority", "certificate-authority-data", "extensions")
-_OF_USERS = (
-    "token", "tokenFile", "username", "password", "exec",
-    "client-certificate", "client-certificate-data", "client-key", "client-key-data",
-)  # fmt: skip
+_KNOWN = {
+    "cluster": ("server", "tls-server-name", "certificate-authority", "certificate-authority-data", "extensions"),
+    "user": (
+        *("token", "tokenFile", "username", "password", "exec"),
+        *("client-certificate", "client-certificate-data", "client-key", "client-key-data"),
+    ),
+}
 """The fields that kubectl is given. Any other field is refused or left out."""
 
 _PATHS = ("certificate-authority", "client-certificate", "client-key", "tokenFile")
 
-_OTHER_USERS = ("as", "as-uid", "as-groups", "as-user-extra")
-"""The fields by which a user asks as another one."""
+_REFUSED = {
+    "insecure-skip-tls-verify": "{} would send its credentials to whoever answers; give certificate-authority-data instead",
+    "proxy-url": "{} is not followed; run this where the API server is reached directly",
+    "auth-provider": "{} is gone from kubectl since version 1.26; use an exec plugin, such as kubelogin",
+    **dict.fromkeys(
+        ("as", "as-uid", "as-groups", "as-user-extra"),
+        "its user asks as somebody else, by {}, which is not followed; name another user",
+    ),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,62 +79,77 @@ class ClusterAccess:
         }
 
 
-@dataclass(frozen=True, slots=True)
-class _KubeconfigEntry:
+@dataclass(frozen=True, slots=True, repr=False)
+class _Entry:
     """A cluster, a user or a context, and the kubeconfig in which it stands."""
 
     body: Mapping[str, object]
     file: str
 
-    def text(self, name: str) -> str:
-        """Return a field without blanks around it; empty if it is no text."""
-        value = self.body.get(name)
-        return value.strip() if isinstance(value, str) else ""
-
-    def known(self, names: Iterable[str]) -> dict[str, object]:
-        """Return some fields; a path in one is relative to the folder of its kubeconfig."""
-        found = {name: self.body[name] for name in names if self.body.get(name) not in (None, "")}
-        return {name: self._beside(value) if name in _PATHS else value for name, value in found.items()}
-
-    def _beside(self, path: object) -> object:
+    def beside(self, path: object) -> object:
+        """Return a path from the folder of the kubeconfig."""
         return str(Path(self.file).absolute().parent / path) if isinstance(path, str) else path
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class Kubeconfig:
-    """Several kubeconfig files as one."""
+    """Several kubeconfig files as one: clusters, users and contexts by their names."""
 
-    files: tuple[str, ...]
-    _clusters: Mapping[str, _KubeconfigEntry] = field(repr=False)
-    _users: Mapping[str, _KubeconfigEntry] = field(repr=False)
-    _contexts: Mapping[str, _KubeconfigEntry] = field(repr=False)
+    parts: Mapping[str, Mapping[str, _Entry]]
 
     @property
     def contexts(self) -> tuple[str, ...]:
         """The names of the contexts."""
-        return tuple(self._contexts)
+        return tuple(self.parts["context"])
 
     def access_for(self, context: str, settings: Settings) -> ClusterAccess:
         """Return how one of the contexts is asked; raises BadFile if it must not be asked."""
-        entry = self._contexts[context]
+        entry = self.parts["context"][context]
         where = f"{entry.file}: context {context}"
-        cluster = _entry_for(entry, "cluster", self._clusters, where)
-        user = _entry_for(entry, "user", self._users, where)
-        server = _server_in(cluster, where)
-        _refuse_user(user, where)
-        reached, asker = cluster.known(_OF_CLUSTERS), user.known(_OF_USERS)
+        told = {part: self._read_part(entry, part, where) for part in _KNOWN}
+        reached, asker = told["cluster"], told["user"]
+        server = _check_server(reached.get("server"), where)
         if settings.ca_file is not None and not any(name.startswith("certificate-authority") for name in reached):
             reached["certificate-authority"] = authorities_for(settings)
-        plugin = asker.get("exec")
-        if isinstance(plugin, dict) and isinstance(command := plugin.get("command"), str) and "/" in command:
-            asker["exec"] = {**plugin, "command": str(Path(user.file).absolute().parent / command)}
         return ClusterAccess(
             context=context,
             server=server,
             cluster={**reached, "server": server},
             user=asker,
-            may_ask=plugin is not None and find_text(plugin, "interactiveMode") != "Never",
+            may_ask="exec" in asker and find_text(asker, "exec", "interactiveMode") != "Never",
         )
+
+    def _read_part(self, context: _Entry, part: str, where: str) -> dict[str, object]:
+        """Return the cluster or the user of a context as kubectl is told it."""
+        name = context.body.get(part)
+        if not isinstance(name, str) or name not in self.parts[part]:
+            raise BadFile(f"{where}: its {part} is not there; name one of the {part}s of the kubeconfig")
+        entry = self.parts[part][name]
+        for refused, why in _REFUSED.items():
+            if entry.body.get(refused):
+                raise BadFile(f"{where}: {why.format(refused)}")
+        found = {known: entry.body[known] for known in _KNOWN[part] if entry.body.get(known) not in (None, "")}
+        plugin = found.get("exec")
+        if isinstance(plugin, dict) and isinstance(command := plugin.get("command"), str) and "/" in command:
+            found["exec"] = {**plugin, "command": entry.beside(command)}
+        return {known: entry.beside(value) if known in _PATHS else value for known, value in found.items()}
+
+
+def _check_server(written: object, where: str) -> str:
+    """Return the API server; raises BadFile if TLS does not vouch for it."""
+    server = written.strip().rstrip("/") if isinstance(written, str) else ""
+    try:
+        url = split_url(server)
+    except ValueError as error:
+        raise BadFile(f"{where}: its server is no address: it {error}") from None
+    host = url.hostname or ""
+    if url.scheme != "https" and not is_loopback(host):
+        raise BadFile(f"{where}: its server is asked without TLS; write https")
+    if url.query or url.fragment:
+        raise BadFile(f"{where}: its server has more than a host and a path; take the rest away")
+    if is_example(host):
+        raise BadFile(f"{where}: {never_asked(host)}")
+    return server
 
 
 def open_kubeconfig(file: Path | None, settings: Settings) -> Kubeconfig:
@@ -140,15 +161,49 @@ def open_kubeconfig(file: Path | None, settings: Settings) -> Kubeconfig:
     return merge_kubeconfigs([(str(path), _parse(path)) for path in paths])
 
 
+def _parse(path: Path) -> object:
+    try:
+        with path.open("rb") as file:
+            data = file.read(_LARGEST + 1)
+    except OSError as error:
+        raise BadFile(f"{path}: cannot be read: {error.strerror}") from error
+    except ValueError as error:  # a zero byte in its name
+        raise BadFile(f"{str(path)!r}: is no name of a file") from error
+    if len(data) > _LARGEST:
+        raise BadFile(f"{path}: is larger than 16 MB, so no kubeconfig")
+    try:
+        # Aliases are not counted here: who writes this file is who runs this program.
+        return yaml.safe_load(data)
+    except (yaml.YAMLError, ValueError, RecursionError):  # whose text may quote a token
+        raise BadFile(f"{path}: is no YAML, so no kubeconfig") from None
+
+
 def merge_kubeconfigs(files: Iterable[tuple[str, object]]) -> Kubeconfig:
     """Return several parsed files, each by its name, as one; raises BadFile if one is no kubeconfig."""
-    named = list(files)
-    return Kubeconfig(
-        tuple(name for name, _ in named),
-        _merged(named, "clusters", "cluster"),
-        _merged(named, "users", "user"),
-        _merged(named, "contexts", "context"),
-    )
+    parts: dict[str, dict[str, _Entry]] = {"cluster": {}, "user": {}, "context": {}}
+    for file, value in files:
+        for part, found in parts.items():
+            own = _read_entries(file, value, part)
+            found |= {name: entry for name, entry in own.items() if name not in found}
+    return Kubeconfig(parts)
+
+
+def _read_entries(file: str, value: object, part: str) -> dict[str, _Entry]:
+    """The clusters, users or contexts of one file; an empty one has none, as kubectl takes it."""
+    listed = value.get(f"{part}s") if isinstance(value, Mapping) else () if value is not None else None
+    if listed is None:
+        return {}
+    if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
+        raise BadFile(f"{file}: is no kubeconfig: it has no list of {part}s")
+    found: dict[str, _Entry] = {}
+    for entry in listed:
+        name, body = entry.get("name"), entry.get(part)
+        if not isinstance(name, str) or not name:
+            raise BadFile(f"{file}: is no kubeconfig: one of its {part}s has no name")
+        if name in found:
+            raise BadFile(f"{file}: has two {part}s that are called {name}; name one of them otherwise")
+        found[name] = _Entry(body if isinstance(body, Mapping) else {}, file)
+    return found
 
 
 def contexts_for(arguments: Iterable[str], known: Sequence[str]) -> tuple[NamedContext, ...]:
@@ -172,10 +227,9 @@ def _contexts_for(argument: str, known: Sequence[str]) -> Iterator[NamedContext]
     if argument in known:  # a context may be called anything
         yield NamedContext(argument, argument)
         return
-    name, separator, context = (part.strip() for part in argument.partition("="))
-    if not separator:
-        name, context = "", argument
-    elif not name or not context:
+    before, separator, after = argument.partition("=")
+    name, context = (before.strip(), after.strip()) if separator else ("", argument)
+    if separator and not (name and context):
         raise BadUsage(f"--context {argument}: has nothing on one side of =; write NAME=CONTEXT")
     found = [one for one in known if one == context]
     if is_glob(context) and not found:
@@ -183,96 +237,8 @@ def _contexts_for(argument: str, known: Sequence[str]) -> Iterator[NamedContext]
             raise BadUsage(f"--context {argument}: one name for several contexts; name each by itself")
         found = [one for one in known if glob_pattern(context).match(one)]
     if not found:
-        more = f" and {len(known) - _SHOWN} more" if len(known) > _SHOWN else ""
-        there = f"there are {', '.join(known[:_SHOWN])}{more}"
+        more = f" and {len(known) - 10} more" if len(known) > 10 else ""
+        there = f"there are {', '.join(known[:10])}{more}"
         nothing = "there is no context at all; name the file with --kubeconfig"
         raise BadUsage(f"--context {argument}: is in no kubeconfig; {there if known else nothing}")
     yield from (NamedContext(name or one, one) for one in found)
-
-
-def _parse(path: Path) -> object:
-    try:
-        with path.open("rb") as file:
-            data = file.read(_LARGEST + 1)
-    except OSError as error:
-        raise BadFile(f"{path}: cannot be read: {error.strerror}") from error
-    except ValueError as error:  # a zero byte in its name
-        raise BadFile(f"{str(path)!r}: is no name of a file") from error
-    if len(data) > _LARGEST:
-        raise BadFile(f"{path}: is larger than 16 MB, so no kubeconfig")
-    try:
-        # Aliases are not counted here: who writes this file is who runs this program.
-        return yaml.safe_load(data)
-    except (yaml.YAMLError, ValueError, RecursionError):  # whose text may quote a token
-        raise BadFile(f"{path}: is no YAML, so no kubeconfig") from None
-
-
-def _merged(files: Sequence[tuple[str, object]], part: str, each: str) -> dict[str, _KubeconfigEntry]:
-    found: dict[str, _KubeconfigEntry] = {}
-    for file, value in files:
-        own: dict[str, _KubeconfigEntry] = {}
-        for entry in _listed(file, value, part):
-            name, body = entry.get("name"), entry.get(each)
-            if not isinstance(name, str) or not name:
-                raise BadFile(f"{file}: is no kubeconfig: one of its {part} has no name")
-            if name in own:
-                raise BadFile(f"{file}: has two {part} that are called {name}; name one of them otherwise")
-            own[name] = _KubeconfigEntry(body if isinstance(body, Mapping) else {}, file)
-        found |= {name: entry for name, entry in own.items() if name not in found}
-    return found
-
-
-def _listed(file: str, value: object, part: str) -> list[Mapping[str, object]]:
-    if value is None:  # an empty file, as kubectl takes it
-        return []
-    listed = value.get(part) if isinstance(value, Mapping) else ()
-    if listed is None:
-        return []
-    if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
-        raise BadFile(f"{file}: is no kubeconfig: it has no list of {part}")
-    return listed
-
-
-def _entry_for(
-    context: _KubeconfigEntry, part: str, entries: Mapping[str, _KubeconfigEntry], where: str
-) -> _KubeconfigEntry:
-    name = context.body.get(part)
-    if not isinstance(name, str) or name not in entries:
-        raise BadFile(f"{where}: its {part} is not there; name one of the {part}s of the kubeconfig")
-    return entries[name]
-
-
-def _server_in(cluster: _KubeconfigEntry, where: str) -> str:
-    """Return the API server; raises BadFile if TLS does not vouch for it, or another host stands between."""
-    if cluster.body.get("insecure-skip-tls-verify"):
-        raise BadFile(
-            f"{where}: insecure-skip-tls-verify would send its credentials to whoever answers; "
-            "give certificate-authority-data instead"
-        )
-    if cluster.body.get("proxy-url"):
-        raise BadFile(f"{where}: proxy-url is not followed; run this where the API server is reached directly")
-    server = cluster.text("server").rstrip("/")
-    try:
-        url = split_url(server)
-    except ValueError as error:
-        raise BadFile(f"{where}: its server is no address: it {error}") from None
-    host = url.hostname or ""
-    if url.scheme != "https" and not is_loopback(host):
-        raise BadFile(f"{where}: its server is asked without TLS; write https")
-    if url.query or url.fragment:
-        raise BadFile(f"{where}: its server has more than a host and a path; take the rest away")
-    if is_example(host):
-        raise BadFile(f"{where}: {never_asked(host)}")
-    return server
-
-
-def _refuse_user(user: _KubeconfigEntry, where: str) -> None:
-    for one in _OTHER_USERS:
-        if user.body.get(one):
-            raise BadFile(
-                f"{where}: its user asks as somebody else, by {one}, which is not followed; name another user"
-            )
-    if user.body.get("auth-provider"):
-        raise BadFile(
-            f"{where}: auth-provider is gone from kubectl since version 1.26; use an exec plugin, such as kubelogin"
-        )
