@@ -192,9 +192,7 @@ def test_a_package_draws_no_module_that_is_not_there() -> None:
         assert set(drawn) <= there, path.relative_to(ROOT)
 
 
-@pytest.mark.parametrize(
-    "room", ["parse", "decide", "destinations", "coverage", "domain", "store/delivery_lifecycle", "store/turn_order"]
-)
+@pytest.mark.parametrize("room", ["parse", "decide", "destinations", "coverage", "domain", "store/delivery_lifecycle"])
 def test_pure_rooms_have_no_clock_chance_environment_log_network_or_file(room: str) -> None:
     """What comes in comes in as an argument."""
     acting = sources(*(f"coverage/{part}" for part in COVERAGE_ACTS))

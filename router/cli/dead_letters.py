@@ -23,13 +23,10 @@ from router.cli.option_values import clock_for
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_list, print_table, screen, table_of
 from router.decide import iso
-from router.domain.deliveries import DAMAGED, DeadLetter, Redrive
 from router.domain.notices import Notice
 from router.store import dead_letters
-from router.store.dead_letters import DamagedLetter
+from router.store.dead_letters import DeadLetter, Redrive
 from router.store.store import Store
-
-type Letter = DeadLetter | DamagedLetter
 
 _SHORT = 12
 """Digits of an id that the list shows; any beginning of one that is unique will do."""
@@ -44,7 +41,7 @@ def list_them(options: Namespace) -> int:
 
 def show(options: Namespace) -> int:
     """Print one dead letter whole."""
-    letters = {id_of(letter): letter for letter in asyncio.run(_letters(options))}
+    letters = {letter.id: letter for letter in asyncio.run(_letters(options))}
     (id,) = ids_for([options.id], list(letters))
     document, content = _document(letters[id]), _content(letters[id])
     if options.format == "json":
@@ -61,7 +58,7 @@ def redrive(options: Namespace) -> int:
     refuse_unnamed(options)
     results = asyncio.run(_redrive(options))
     for letter in (letter for letter, result in results if result is Redrive.DAMAGED):
-        line = f"{id_of(letter)[:_SHORT]}: stays, it cannot be sent again: {_error(letter)}"
+        line = f"{letter.id[:_SHORT]}: stays, it cannot be sent again: {letter.why}"
         screen().print(plain(line), soft_wrap=True)
     became = Counter(result for _, result in results if result is not Redrive.DAMAGED)
     overtaken = became.pop(Redrive.OVERTAKEN, 0)
@@ -78,71 +75,59 @@ def discard(options: Namespace) -> int:
     return asyncio.run(_discard(options))
 
 
-async def _letters(options: Namespace) -> Sequence[Letter]:
+async def _letters(options: Namespace) -> Sequence[DeadLetter]:
     async with store_in(options) as store:
         return await _all_in(store)
 
 
-async def _redrive(options: Namespace) -> list[tuple[Letter, Redrive]]:
+async def _redrive(options: Namespace) -> list[tuple[DeadLetter, Redrive]]:
     # A resolution that a run is sending right now could not be owed again after the opening.
     async with store_to_change(options) as store:
         letters = await _all_in(store)
-        ids, now = set(ids_meant(options, list(map(id_of, letters)))), clock_for(options.now, store.now)()
+        ids, now = set(ids_meant(options, [letter.id for letter in letters])), clock_for(options.now, store.now)()
         # What becomes of a letter depends on those of earlier turns.
-        in_turn = sorted(letters, key=lambda one: one.delivery.turn if isinstance(one, DeadLetter) else 0)
+        in_turn = sorted(letters, key=lambda one: one.delivery.turn if one.delivery is not None else 0)
         return [
-            (letter, await store.run(partial(dead_letters.redrive, id=id_of(letter), now=now)))
+            (letter, await store.run(partial(dead_letters.redrive, id=letter.id, now=now)))
             for letter in in_turn
-            if id_of(letter) in ids
+            if letter.id in ids
         ]
 
 
 async def _discard(options: Namespace) -> int:
     async with store_to_change(options) as store:
-        ids = ids_meant(options, [id_of(letter) for letter in await _all_in(store)])
+        ids = ids_meant(options, [letter.id for letter in await _all_in(store)])
         now = clock_for(options.now, store.now)()
         return await discard_each(
             options, ids, "dead letter", lambda letter: store.run(lambda tx: dead_letters.discard(tx, letter, now))
         )
 
 
-async def _all_in(store: Store) -> Sequence[Letter]:
+async def _all_in(store: Store) -> Sequence[DeadLetter]:
     async with store.session() as tx:
         return await dead_letters.list_dead_letters(tx)
 
 
-def id_of(letter: Letter) -> str:
-    """Return the id under which a dead letter is listed."""
-    return letter.delivery.id if isinstance(letter, DeadLetter) else letter.id
-
-
-def _row(letter: Letter) -> tuple[object, ...]:
-    id = id_of(letter)[:_SHORT]
-    if isinstance(letter, DamagedLetter):
+def _row(letter: DeadLetter) -> tuple[object, ...]:
+    id = letter.id[:_SHORT]
+    if (it := letter.delivery) is None:
         return id, letter.died or "", letter.addressed_to, "", "", letter.error, ""
-    it, content = letter.delivery, letter.delivery.content
-    title = content.title if isinstance(content, Notice) else content.title or content.source
-    return id, letter.died or "", f"{it.stream} {it.destination}", it.change, letter.attempts, letter.error, title
+    title = it.content.title if isinstance(it.content, Notice) else it.content.title or it.content.source
+    return id, letter.died or "", letter.addressed_to, it.change, letter.attempts, letter.error, title
 
 
-def _error(letter: Letter) -> str:
-    return f"{DAMAGED}{letter.why}" if isinstance(letter, DamagedLetter) else letter.error
-
-
-def _content(letter: Letter) -> object:
+def _content(letter: DeadLetter) -> object:
     """Return the content of a dead letter, or its row where that cannot be decoded."""
-    row = orjson.dumps(letter.delivery.content) if isinstance(letter, DeadLetter) else letter.row
-    return orjson.loads(row)
+    return orjson.loads(orjson.dumps(letter.delivery.content) if letter.delivery is not None else letter.row)
 
 
-def _document(letter: Letter) -> dict[str, object]:
+def _document(letter: DeadLetter) -> dict[str, object]:
     known: dict[str, object] = dict.fromkeys(_OF_WHOLE)
-    if isinstance(letter, DeadLetter):
-        it = letter.delivery
+    if (it := letter.delivery) is not None:
         values = (it.stream, it.destination, it.lane, it.change, it.turn, it.content.id, it.content.title)
         known = dict(zip(_OF_WHOLE, (*values, letter.attempts, iso(letter.born)), strict=True))
-    died, is_damaged = iso(letter.died), isinstance(letter, DamagedLetter)
-    return {"id": id_of(letter), **known, "died": died, "error": letter.error, "damaged": is_damaged}
+    died, is_damaged = iso(letter.died), letter.delivery is None
+    return {"id": letter.id, **known, "died": died, "error": letter.error, "damaged": is_damaged}
 
 
 _OF_WHOLE = ("stream", "destination", "lane", "change", "turn", "signal", "title", "attempts", "born")

@@ -23,14 +23,14 @@ from router.cli.screen import print_list, screen
 from router.cli.streams import complain
 from router.deliver.delivery_loop import IDLE
 from router.deliver.destination_holds import HoldReader, hold_destination, list_holds, release_destination
-from router.domain.deliveries import Backlog, NextDue, Pause
+from router.domain.deliveries import Backlog, Pause
 from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.errors import BadUsage, UserError
 from router.domain.readable import timestamp
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.store.claims import bring_forward
-from router.store.delivery_status import list_backlogs, list_next_due
+from router.store.delivery_status import NextDue, list_backlogs, list_next_due
 from router.store.destinations import list_delivered, list_pauses, take_probe
 from router.store.store import Store, Transaction
 

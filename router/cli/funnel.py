@@ -15,13 +15,13 @@ from router.cli.printing import plain
 from router.cli.screen import print_table, table_of
 from router.domain.catalogue import AttackTable
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import DeliveryState, NextDue
+from router.domain.deliveries import DeliveryState
 from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.notices import RecordEntry
 from router.domain.readable import timestamp
 from router.domain.severity import Severity
 from router.domain.silences import name_in_words
-from router.store.delivery_status import count_deliveries, list_next_due
+from router.store.delivery_status import NextDue, count_deliveries, list_next_due
 from router.store.destinations import list_delivered, list_pauses
 from router.store.groups import count_waiting
 from router.store.store import Store

@@ -10,12 +10,13 @@ from typing import NamedTuple
 from router.app.signal_life import DestinationLife, SignalLife
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import DISCARDED, LONGEST_WAIT, OPEN, DeliveryState, DeliveryStatus
+from router.domain.deliveries import LONGEST_WAIT, OPEN, DeliveryState, DeliveryStatus
 from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
 from router.domain.readable import counted, timestamp
 from router.domain.rulebook import Lane
 from router.domain.silences import holder_words
+from router.store.dead_letters import DISCARDED
 
 AwaitedCode = StrEnum("AwaitedCode", "TURN CLAIM HOLD READINESS PAUSE TIME WORKER ROOM END")
 """What something that is still to happen waits for."""

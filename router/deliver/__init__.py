@@ -6,7 +6,6 @@ A `delivery_loop` claims, sends and settles what is due in one lane. What it kno
 
 from router.deliver.background import BackgroundReader
 from router.deliver.delivery_loop import DeliveryLoop, OnSettled, count_due_by_lane
-from router.deliver.destination import Settled
 from router.deliver.destination_holds import HoldReader
 from router.deliver.isolation import Isolation
 from router.deliver.sender import ConversationRunner, Sender
@@ -19,6 +18,5 @@ __all__ = [
     "Isolation",
     "OnSettled",
     "Sender",
-    "Settled",
     "count_due_by_lane",
 ]

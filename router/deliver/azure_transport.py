@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import AsyncIterator, MutableMapping
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from azure.core.credentials import AccessToken
-from azure.core.exceptions import HttpResponseError
-from azure.core.pipeline.transport import AsyncHttpTransport
-from azure.core.rest import AsyncHttpResponse, HttpRequest
+from azure.core.pipeline.transport import AsyncHttpResponse, AsyncHttpTransport
+from azure.core.rest import HttpRequest
 from azure.core.utils import CaseInsensitiveDict
 
 from router.domain import conversation, urls
@@ -50,80 +47,20 @@ class AzureTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
 class _Answer(AsyncHttpResponse):
     """An answer that was read, in the form in which Microsoft's clients look at it."""
 
-    def __init__(self, request: HttpRequest, answer: conversation.HttpAnswer) -> None:
-        self._request = request
-        self._answer = answer
-        self._headers: MutableMapping[str, str] = CaseInsensitiveDict(answer.headers)
-        self._encoding: str | None = None
+    def __init__(self, request: Any, answer: conversation.HttpAnswer) -> None:
+        super().__init__(request, None)
+        self.status_code = answer.status
+        self.headers = CaseInsensitiveDict(answer.headers)
+        self.content_type = answer.headers.get("content-type")
+        self._body = answer.body
 
-    @property
-    def request(self) -> HttpRequest:
-        return self._request
-
-    @property
-    def status_code(self) -> int:
-        return self._answer.status
-
-    @property
-    def headers(self) -> MutableMapping[str, str]:
-        return self._headers
-
-    @property
-    def reason(self) -> str:
-        return ""
-
-    @property
-    def content_type(self) -> str | None:
-        return self._headers.get("content-type")
-
-    @property
-    def is_closed(self) -> bool:
-        return True
-
-    @property
-    def is_stream_consumed(self) -> bool:
-        return True
-
-    @property
-    def encoding(self) -> str | None:
-        return self._encoding
-
-    @encoding.setter
-    def encoding(self, value: str | None) -> None:
-        self._encoding = value
-
-    @property
-    def url(self) -> str:
-        return self._request.url
-
-    @property
-    def content(self) -> bytes:
-        return self._answer.body
+    def body(self) -> bytes:
+        """All of it."""
+        return self._body
 
     def text(self, encoding: str | None = None) -> str:
-        return self._answer.body.decode(encoding or self._encoding or "utf-8", "replace")
-
-    def json(self) -> Any:
-        return json.loads(self.text())
-
-    def raise_for_status(self) -> None:
-        if self.status_code >= 400:
-            raise HttpResponseError(response=self)
-
-    async def read(self) -> bytes:
-        return self._answer.body
-
-    async def iter_raw(self, **options: Any) -> AsyncIterator[bytes]:
-        yield self._answer.body
-
-    async def iter_bytes(self, **options: Any) -> AsyncIterator[bytes]:
-        yield self._answer.body
-
-    async def close(self) -> None:
-        pass
-
-    async def __aexit__(self, *fault: object) -> None:
-        pass
+        """All of it; what is no text of that encoding is replaced."""
+        return self._body.decode(encoding or "utf-8", "replace")
 
 
 class LoopbackCredential:

@@ -90,7 +90,7 @@ class BackgroundReader:
         for claim, _ in asked:
             own, signal = claim.delivery.destination, signals.get(claim.id)
             notified = [
-                (one.at, spec, one)
+                (*one, spec)
                 for spec in self._people.values()
                 if spec.name != own
                 and signal is not None
@@ -98,10 +98,8 @@ class BackgroundReader:
                 and (one := find_notified(statuses.get((spec.name, key), ()))) is not None
             ]
             elsewhere = [
-                Counterpart(
-                    destination=spec.name, lane=spec.lane, reference=one.receipt.reference, link=one.receipt.link
-                )
-                for _, spec, one in sorted(notified, key=lambda it: (it[0], it[1].name))
+                Counterpart(destination=spec.name, lane=spec.lane, reference=receipt.reference, link=receipt.link)
+                for _, receipt, spec in sorted(notified, key=lambda it: (it[0], it[2].name))
             ]
             history = histories.get((own, claim.delivery.key)) or Background(opened=_opened_by(claim))
             found[claim.id] = replace(history, elsewhere=tuple(elsewhere))

@@ -17,16 +17,16 @@ from datetime import datetime, timedelta
 from itertools import batched
 
 from router.deliver.background import BackgroundReader
-from router.deliver.destination import BUSY, EPOCH, FAR, Answers, Destination, Finished, Settled, answers_in
+from router.deliver.destination import BUSY, EPOCH, FAR, Answers, Destination, Finished, answers_in
 from router.deliver.destination_holds import HoldReader
 from router.deliver.isolation import Isolation
 from router.deliver.sender import SHARE_OF_LEASE, Sender
 from router.domain.clocks import latest
-from router.domain.deliveries import LEASE, LONGEST_WAIT, SUSPECT, Background, Claim, Pause, Recipient, Settlement
+from router.domain.deliveries import LEASE, LONGEST_WAIT, SUSPECT, Background, Claim, Pause, Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError, Unstorable
 from router.domain.rulebook import Lane
-from router.store.claims import Claimed, claim_due, claim_odd, decide_depending, settle_claims
+from router.store.claims import Claimed, Recipient, claim_due, claim_odd, decide_depending, settle_claims
 from router.store.delivery_status import FirstDue, count_due, find_first_due
 from router.store.destinations import (
     PROBE,
@@ -53,7 +53,7 @@ MOST = 4000
 
 UNSTORABLE = "what was answered cannot be kept"
 
-type OnSettled = Callable[[Settled], None]
+type OnSettled = Callable[[Sequence[Settlement]], None]
 """Is called with what became of claims, once it is written down."""
 
 
@@ -98,7 +98,7 @@ class DeliveryLoop:
         self._looked = 0.0
         self._sends: set[asyncio.Task[None]] = set()
         self._finished: list[Finished] = []
-        self._unwritten: list[tuple[Claim, Settlement]] = []
+        self._unwritten: list[Settlement] = []
         self._reached: set[tuple[str, str]] = set()
         self._faults: list[StoreError] = []
         self._broken: BaseException | None = None
@@ -138,27 +138,26 @@ class DeliveryLoop:
         self._news.set()
 
     async def write_unwritten(self) -> None:
-        """Write down what was sent and the state did not take before; raises StoreError."""
-        if not self._unwritten:
-            return
+        """Write down what was sent and the state did not take before; raises StoreError.
+
+        What the engine refuses is written by itself, and what was answered is left out where it is refused again.
+        """
         settled = list(self._unwritten)
+        if not settled:
+            return
         try:
-            await self._settle([one for _, one in settled])
+            await self._settle(settled)
         except Unstorable:
-            for _, one in settled:
-                await self._settle_alone(one)
+            for one in settled:
+                try:
+                    await self._settle([one])
+                except Unstorable:
+                    await self._settle([replace(one, receipt=None, error=one.error and UNSTORABLE)])
         del self._unwritten[: len(settled)]
         self._on_settled(settled)
 
     async def _settle(self, settlements: Sequence[Settlement]) -> None:
         await self._store.run(lambda tx: settle_claims(tx, settlements, self._reached))
-
-    async def _settle_alone(self, one: Settlement) -> None:
-        """Writes down what became of a claim; where the engine refuses what was answered, without that."""
-        try:
-            await self._settle([one])
-        except Unstorable:
-            await self._settle([replace(one, receipt=None, error=one.error and UNSTORABLE)])
 
     async def _run(
         self, horizon: Callable[[], datetime], is_ended: Callable[[], bool], *, is_endless: bool = False
@@ -330,7 +329,7 @@ class DeliveryLoop:
             return []
         now = self._clock()
 
-        async def work(tx: Transaction) -> Claimed | FirstDue | None:
+        async def work(tx: Transaction) -> Claimed | Mapping[str, FirstDue] | None:
             await self._write(tx, answers)
             if wanted:
                 return await claim_due(tx, wanted, due, until, is_last=True)
@@ -359,11 +358,10 @@ class DeliveryLoop:
         finally:
             self._isolation.release(len(answers.settled))
         self._hear_written(answers)
-        match found:
-            case Claimed():
-                return await self._take_claims(found, wanted, due, until)
-            case FirstDue():
-                self._hear_due(found, held or {}, now)
+        if isinstance(found, Claimed):
+            return await self._take_claims(found, wanted, due, until)
+        if found is not None:
+            self._hear_due(found, held or {}, now)
         return []
 
     async def _take_claims(
@@ -390,7 +388,7 @@ class DeliveryLoop:
 
     async def _write(self, tx: Transaction, answers: Answers) -> None:
         if answers.settled:
-            await settle_claims(tx, [one for _, one in answers.settled], self._reached)
+            await settle_claims(tx, answers.settled, self._reached)
         for name, pause in [*answers.pauses.items(), *answers.keys.items()]:
             if pause is not None:
                 await pause_destination(tx, pause)
@@ -403,26 +401,24 @@ class DeliveryLoop:
         for name, pause in answers.pauses.items():
             known = self._known[name]
             known.pause, known.due = pause, FAR if pause is not None else EPOCH
-        self._reached |= {(one.delivery.stream, one.delivery.destination) for _, one in answers.settled if one.receipt}
+        self._reached |= {(one.delivery.stream, one.delivery.destination) for one in answers.settled if one.receipt}
         self._is_stale = True
         self._on_settled(answers.settled)
 
     # Waiting.
 
-    def _hear_due(self, found: FirstDue, held: Mapping[str, DestinationHold], now: datetime) -> None:
+    def _hear_due(self, found: Mapping[str, FirstDue], held: Mapping[str, DestinationHold], now: datetime) -> None:
         """Takes over when something is next due at each destination."""
-        dues, pauses = found
         self._is_stale, self._looked = False, asyncio.get_running_loop().time()
         for name, one in self._known.items():
-            one.pause, one.due = pauses.get(name), dues.get(name, FAR)
-            if name in dues:
-                if one.pause is not None and not is_probe_due(one.pause, now):
-                    one.due = max(one.due, one.pause.probe)
-                if name in held:
-                    one.due = max(one.due, held[name].ends)
+            due, is_late, one.pause = found[name]
             # What only a wrong clock can have put off so far is due, and not claimed with others.
-            is_odd = dues.get(name) == EPOCH or (one.came_empty and one.due <= now)
-            one.is_odd = is_odd and one.pause is None
+            one.due = EPOCH if is_late else due or FAR
+            if due is not None and one.pause is not None and not is_probe_due(one.pause, now):
+                one.due = max(one.due, one.pause.probe)
+            if due is not None and name in held:
+                one.due = max(one.due, held[name].ends)
+            one.is_odd = one.pause is None and (is_late or due == EPOCH or (one.came_empty and one.due <= now))
 
     def _find_next(self, until: datetime) -> datetime | None:
         """When the loop has to do something next, as far as that is not after an instant."""

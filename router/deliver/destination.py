@@ -10,9 +10,10 @@ from typing import NamedTuple
 from router.deliver.retries import chance, settlement_for, untried
 from router.deliver.sender import Sender
 from router.domain.conversation import Result
-from router.domain.deliveries import Claim, Pause, Receipt, Recipient, Settlement
+from router.domain.deliveries import Claim, Pause, Receipt, Settlement
 from router.domain.errors import Unauthorized, Unavailable
-from router.store.destinations import PROBE, KeyAnswer, find_key_answer, pause_after
+from router.store.claims import Recipient
+from router.store.destinations import PROBE, find_key_answer, pause_after
 
 BUSY = timedelta(seconds=5)
 """How long what cannot be tried just now waits, where nothing says how long that will last."""
@@ -44,23 +45,17 @@ class Finished:
         """The claims that were tried, each with its result."""
         return zip(self.claims, self.results, strict=True) if self.results is not None else ()
 
-    def settle(self, now: datetime) -> list[tuple[Claim, Settlement]]:
+    def settle(self, now: datetime) -> list[Settlement]:
         """Return what to write down about each claim."""
         if self.results is None:
-            return [(claim, untried(claim, self.until or now, now, self.error)) for claim in self.claims]
-        return [
-            (claim, settlement_for(claim, result, self.began, now, chance=chance())) for claim, result in self.answered
-        ]
-
-
-type Settled = Sequence[tuple[Claim, Settlement]]
-"""Claims, each with what became of it."""
+            return [untried(claim, self.until or now, now, self.error) for claim in self.claims]
+        return [settlement_for(claim, result, self.began, now, chance=chance()) for claim, result in self.answered]
 
 
 class Answers(NamedTuple):
     """What was answered: what became of claims, and the pauses of destinations and owners' keys; None where one is resumed."""
 
-    settled: Settled
+    settled: Sequence[Settlement]
     pauses: Mapping[str, Pause | None]
     keys: Mapping[str, Pause | None]
 
@@ -69,15 +64,16 @@ def answers_in(finished: Sequence[Finished], now: datetime) -> Answers:
     """Return what was answered to claims, some of them of one destination."""
     destinations = {one.destination.recipient.destination: one.destination for one in finished}
     results: dict[str, list[Result]] = {name: [] for name in destinations}
-    keys: list[KeyAnswer | None] = []
+    keys: dict[str, Pause | None] = {}
     for one in finished:
         results[one.destination.recipient.destination] += one.results or ()
-        keys += [find_key_answer(claim.delivery, result, now) for claim, result in one.answered]
+        for claim, result in one.answered:
+            keys |= find_key_answer(claim.delivery, result, now)
     after = {name: one.pause_by(results[name], now) for name, one in destinations.items()}
     return Answers(
-        [pair for one in finished for pair in one.settle(now)],
+        [settlement for one in finished for settlement in one.settle(now)],
         {name: pause for name, pause in after.items() if pause != destinations[name].pause},
-        {one.name: one.refusal for one in keys if one is not None},
+        keys,
     )
 
 

@@ -7,7 +7,7 @@ from random import random
 
 from router.domain.conversation import Result
 from router.domain.deliveries import LONGEST_LIFE, LONGEST_WAIT, Claim, DeliveryState, Receipt, Settlement
-from router.domain.errors import Rejected, Unauthorized, Unavailable
+from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.store.destinations import PROBE
 
 LEAST = 1.0
@@ -18,50 +18,37 @@ _WIDEST = 8
 
 
 def settlement_for(claim: Claim, result: Result, began: datetime, now: datetime, *, chance: float) -> Settlement:
-    """What to write down about a claim whose attempt began at an instant and brought a result.
+    """Return what to write down about a claim whose attempt began at an instant and brought a result.
 
     `chance` is a number from 0 to 1, anew for each claim: who was refused together does not come again together.
     """
-    match result:
-        case Receipt():
-            return Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=now, receipt=result)
-        case Rejected():
-            return _dead(claim, str(result), now)
-        case Unauthorized():
-            # Behind its neighbours, so that another one probes next: it may be this one alone that is refused.
-            wait = PROBE.total_seconds() + claim.number
-        case Unavailable(retry_after=float() | int() as wish):
-            wait = max(wish, LEAST)
-            if result.is_crowded:
-                wait += chance * 2.0 ** min(claim.number, _WIDEST)
-        case _:
-            wait = seconds_after(claim.number, chance)
-    return _owed_again(claim, str(result), wait, began, now)
+    if isinstance(result, Receipt):
+        return Settlement(claim=claim, state=DeliveryState.SENT, at=now, receipt=result)
+    last = claim.born + LONGEST_LIFE[claim.delivery.lane]
+    if isinstance(result, Rejected) or began >= last:
+        return Settlement(claim=claim, state=DeliveryState.DEAD, at=now, error=str(result))
+    wait = min(_seconds_until_retry(result, claim.number, chance), LONGEST_WAIT[claim.delivery.lane].total_seconds())
+    # Its last attempt comes when it is as old as it may grow, and not before.
+    due = min(now + timedelta(seconds=wait), max(last, now + timedelta(seconds=LEAST)))
+    return Settlement(claim=claim, state=DeliveryState.OWED, at=now, due=due, error=str(result))
 
 
 def untried(claim: Claim, until: datetime, now: datetime, error: str | None = None) -> Settlement:
-    """What to write down about a claim that was not tried: it is owed again from `until` on, with no attempt spent.
+    """Return what to write down about a claim that was not tried: it is owed again from `until` on, with no attempt spent.
 
     `error` is the trouble of its destination for which it waits, if there is one.
     """
-    return Settlement(
-        delivery=claim.delivery, claim=claim.id, state=DeliveryState.OWED, at=now, due=until, error=error, spent=False
-    )
+    return Settlement(claim=claim, state=DeliveryState.OWED, at=now, due=until, error=error, spent=False)
 
 
-def _owed_again(claim: Claim, error: str, wait: float, began: datetime, now: datetime) -> Settlement:
-    lane = claim.delivery.lane
-    last = claim.born + LONGEST_LIFE[lane]
-    if began >= last:
-        return _dead(claim, error, now)
-    due = now + timedelta(seconds=min(wait, LONGEST_WAIT[lane].total_seconds()))
-    # Its last attempt comes when it is as old as it may grow, and not before.
-    due = min(due, max(last, now + timedelta(seconds=LEAST)))
-    return Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.OWED, at=now, due=due, error=error)
-
-
-def _dead(claim: Claim, error: str, now: datetime) -> Settlement:
-    return Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.DEAD, at=now, error=error)
+def _seconds_until_retry(trouble: DeliveryError, attempt: int, chance: float) -> float:
+    if isinstance(trouble, Unauthorized):
+        # Behind its neighbours, so that another one probes next: it may be this one alone that is refused.
+        return PROBE.total_seconds() + attempt
+    if isinstance(trouble, Unavailable) and trouble.retry_after is not None:
+        spread = chance * 2.0 ** min(attempt, _WIDEST) if trouble.is_crowded else 0.0
+        return max(trouble.retry_after, LEAST) + spread
+    return seconds_after(attempt, chance)
 
 
 def seconds_after(attempt: int, chance: float) -> float:

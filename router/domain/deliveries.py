@@ -24,9 +24,6 @@ LONGEST_WAIT = {Lane.PAGE: timedelta(minutes=15), Lane.TICKET: timedelta(hours=4
 LEASE = {Lane.PAGE: timedelta(minutes=1), Lane.TICKET: timedelta(minutes=5), Lane.ROWS: timedelta(minutes=5)}
 """How long a claim is one worker's alone. If the worker dies, the delivery waits so long; a request takes 30 s at most."""
 
-LONGEST_LEASE = timedelta(days=1)
-"""How long a claim may be one worker's alone by settings."""
-
 LONGEST_HOLD = {Lane.PAGE: timedelta(hours=4), Lane.TICKET: timedelta(hours=48), Lane.ROWS: timedelta(hours=48)}
 """How long a person may hold a destination, extensions counted: shorter than anything lives that is owed there."""
 
@@ -90,9 +87,6 @@ class DeliveryState(StrEnum):
 
 OPEN = frozenset({DeliveryState.OWED, DeliveryState.CLAIMED})
 """The states in which a delivery still has to be sent. In every other one it is closed."""
-
-DISCARDED = "discarded"
-"""The error of a dead letter that a person took off the list."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -163,50 +157,8 @@ class Attempt:
     background: Background = NO_BACKGROUND
 
 
-DAMAGED = "damaged: it cannot be decoded: "
-"""Begins the error of a delivery that was given up on since its row is damaged."""
-
 SUSPECT = 3
 """A delivery whose claim was lost so often is tried with nothing beside it; lost once more, it is dead: it kills."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
-    """A delivery that this worker alone may send until its lease ends. `number` is the attempt it makes, from 1.
-
-    `id` is what no two claims share. `lost` counts the claims before this one that were not settled before their lease ended:
-    their workers died of it, or while it was in hand. `is_note` and `is_untold` are as in `Attempt`. `is_elsewhere`
-    says whether another destination took something of its signal; `earlier` how often the same happened at its resource
-    before, with a count of 0 where it did not, and None where the claim does not know.
-    """
-
-    delivery: Delivery
-    id: str
-    number: int
-    born: datetime
-    opening: Receipt | None = None
-    lost: int = 0
-    is_note: bool = False
-    is_untold: bool = False
-    is_elsewhere: bool = False
-    earlier: Earlier | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
-    """What became of a claim. `due` is set where it is owed again; `error` is its last trouble, without a secret.
-
-    `spent` is False where the claim was put back untried. `claim` is the claim's id.
-    """
-
-    delivery: Delivery
-    claim: str
-    state: DeliveryState
-    at: datetime
-    due: datetime | None = None
-    receipt: Receipt | None = None
-    error: str | None = None
-    spent: bool = True
 
 
 class FailedAttempt(NamedTuple):
@@ -218,13 +170,19 @@ class FailedAttempt(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeliveryStatus:
-    """How far a delivery has come, for people.
+    """How far a delivery has come, as its row says.
 
     Attributes:
+        due: when it may be claimed; where it is claimed, when that claim ends.
         settled: when something last became of it; None where nothing has.
         failed: the latest attempts that failed, oldest first.
+        lost: how many claims in a row ended without a settlement when the last claim was made.
+        redriven: how often a person asked for it again.
+        claim: what no two claims of it share; empty where it was never claimed.
+        row_id: the row's number; 0 of one that is not stored yet.
     """
 
+    id: str = ""
     stream: str
     destination: str
     lane: Lane
@@ -235,22 +193,82 @@ class DeliveryStatus:
     state: DeliveryState
     born: datetime
     due: datetime
-    attempts: int
+    attempts: int = 0
+    lost: int = 0
+    redriven: int = 0
     settled: datetime | None = None
     error: str | None = None
     failed: tuple[FailedAttempt, ...] = ()
     receipt: Receipt | None = None
+    claim: str = ""
+    row_id: int = 0
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it is owed or claimed."""
+        return self.state in OPEN
+
+    @property
+    def losses(self) -> int:
+        """How many of its claims in a row ended without a settlement, if it is claimed now."""
+        return self.lost + (self.state is DeliveryState.CLAIMED)
+
+    @property
+    def is_suspect(self) -> bool:
+        """Whether it may be poison, which kills the worker that tries it: then it is tried alone, after everything else."""
+        return self.losses >= SUSPECT
+
+    @property
+    def is_poison(self) -> bool:
+        """Whether it also killed the worker that tried it alone: then it is given up on."""
+        return self.losses > SUSPECT
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
-    """A delivery that was given up on, kept until a person redrives or discards it."""
+class Claim:
+    """A delivery that this worker alone may send until its lease ends. `number` is the attempt it makes, from 1.
+
+    Attributes:
+        id: what no two claims share.
+        lost: the claims before this one that were not settled in time: their workers died of it, or while it was in hand.
+        failed: the latest attempts that failed, oldest first.
+        is_note, is_untold: as in `Attempt`.
+        is_elsewhere: whether another destination took something of its signal.
+        earlier: how often the same happened at its resource before, also a count of 0; None where the claim does not know.
+    """
 
     delivery: Delivery
-    attempts: int
+    id: str
+    number: int
     born: datetime
-    died: datetime
-    error: str
+    opening: Receipt | None = None
+    lost: int = 0
+    failed: tuple[FailedAttempt, ...] = ()
+    is_note: bool = False
+    is_untold: bool = False
+    is_elsewhere: bool = False
+    earlier: Earlier | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settlement:
+    """What became of a claim. `due` is set where it is owed again; `error` is its last trouble, without a secret.
+
+    `spent` is False where the claim was put back untried.
+    """
+
+    claim: Claim
+    state: DeliveryState
+    at: datetime
+    due: datetime | None = None
+    receipt: Receipt | None = None
+    error: str | None = None
+    spent: bool = True
+
+    @property
+    def delivery(self) -> Delivery:
+        """The delivery that was claimed."""
+        return self.claim.delivery
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -264,23 +282,6 @@ class Pause:
     error: str
 
 
-class Redrive(StrEnum):
-    """What became of a dead letter that a person wants sent again."""
-
-    OWED = "owed"
-    OVERTAKEN = "overtaken"
-    DAMAGED = "damaged"
-    UNKNOWN = "unknown"
-
-
-class Recipient(NamedTuple):
-    """A destination of a stream, and the lane in which it is delivered to."""
-
-    stream: str
-    lane: Lane
-    destination: str
-
-
 class Backlog(NamedTuple):
     """What is open for one destination: since when the oldest was owed, and how many are dead.
 
@@ -290,14 +291,3 @@ class Backlog(NamedTuple):
     lane: Lane
     oldest: datetime | None
     dead: int
-
-
-class NextDue(NamedTuple):
-    """When a destination that is owed something is next due, and the last trouble of that delivery, if it had any.
-
-    `owed` is how many deliveries are open there.
-    """
-
-    due: datetime
-    error: str | None
-    owed: int = 1

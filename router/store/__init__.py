@@ -8,7 +8,7 @@ ledger, signals         the latest state of each signal, what holds it, what rul
 decisions               decisions on record, what finds their signals, and counts
 groups                  groups, their members, the alerts that incidents name, and openings
 deliveries              what is owed, and its rows; claims: claiming and settling; dead_letters: what was given up on
-delivery_lifecycle      the states of a delivery; turn_order: which of a signal's is next
+delivery_lifecycle      the states of a delivery, and which of a signal's is next
 delivery_status         how far deliveries have come, and what is due; destinations: who refuses our credentials, and is probed
 partitions              what of a hub is taken in, tried and lost, and which process reads which partition
 snapshots               the days on which the snapshots of a subscription came, and what came in neither of two

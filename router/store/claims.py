@@ -1,70 +1,49 @@
 """Claims: of each signal its first open turn that is due, and what became of it.
 
 A claim is one statement. It tells of each delivery whether its next step depends on other turns of its signal; only then those
-are read, and the rules of `turn_order` decide. What may kill its worker is not claimed with others.
+are read, and the rules of `delivery_lifecycle` decide. What may kill its worker is not claimed with others.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from functools import cache
 from itertools import zip_longest
-from typing import NamedTuple, Self
+from typing import NamedTuple
 from uuid import uuid4
 
 from router.domain.clocks import latest
-from router.domain.deliveries import (
-    LEASE,
-    LONGEST_WAIT,
-    SUSPECT,
-    Claim,
-    Delivery,
-    DeliveryState,
-    FailedAttempt,
-    Recipient,
-    Settlement,
-)
+from router.domain.deliveries import LEASE, LONGEST_WAIT, SUSPECT, Claim, DeliveryState, DeliveryStatus, Settlement
 from router.domain.errors import Undecodable
 from router.domain.keys import bounded
-from router.store.codec import MOST_TIMES, Columns, attempt, encode, micros, readable
+from router.domain.rulebook import Lane
+from router.store.codec import MOST_TIMES, Columns, attempt, encode
 from router.store.decisions import EARLIER_OF_DELIVERY
 from router.store.deliveries import (
-    ENTRY,
     IS_OPEN,
+    STATUS,
     claim_of,
-    delivery_of,
-    failures_in,
     failures_written,
+    is_status,
+    notice_in,
     read_signals,
     set_aside,
-    write_entries,
+    write_statuses,
 )
 from router.store.delivery_lifecycle import (
     DEADLY,
-    OutboxEntry,
-    claim_id,
-    claimed,
-    clipped,
+    LONGEST_ERROR,
     failures_after,
     given_up,
+    next_step,
     redriven_by,
     skipped,
-    unclaimed,
+    untold_before,
 )
 from router.store.destinations import note_delivered
 from router.store.store import Transaction
-from router.store.turn_order import (
-    ClaimNow,
-    GiveUp,
-    Skip,
-    find_untold_life,
-    is_paged,
-    may_be_note,
-    next_step,
-    untold_before,
-)
 
 IS_FIRST = f"""
 d.place = (SELECT o.place FROM deliveries o WHERE o.key=d.key AND o.destination=d.destination AND o.{IS_OPEN}
@@ -85,27 +64,26 @@ _IS_ASKED = """
 AND NOT EXISTS (SELECT 1 FROM destinations p WHERE p.stream=d.stream AND p.name=d.destination AND p.probe_at IS NOT NULL)
 """
 
+_SAME = "o.key=deliveries.key AND o.destination=deliveries.destination"
+
 # In the rows lane no turn supersedes another. Elsewhere an end asks what became of its opening, and every turn for those
 # behind it.
 _CLAIM = f"""
-WITH {{due}}
 UPDATE deliveries SET state='claimed', attempts=attempts+1, due=?, settled=NULL,
        lost=lost + CASE WHEN state='claimed' THEN 1 ELSE 0 END,
        claim=CAST(redriven AS TEXT) || '-' || ? || CAST(place AS TEXT)
-WHERE place IN ({{places}})
-RETURNING {", ".join(ENTRY)}, type, trace,
+WHERE {{}}
+RETURNING {STATUS}, type, trace,
   (SELECT n.body FROM notices n WHERE n.key=deliveries.key AND n.turn=deliveries.turn AND n.type=deliveries.type) AS body,
-  (SELECT o.receipt FROM deliveries o WHERE o.key=deliveries.key AND o.destination=deliveries.destination
-     AND o.turn=deliveries.opened AND o.turn<>deliveries.turn) AS receipt_of_opening,
+  (SELECT o.receipt FROM deliveries o WHERE {_SAME} AND o.turn=deliveries.opened AND o.turn<>deliveries.turn)
+    AS receipt_of_opening,
   CASE WHEN lane='rows' THEN 0
-       WHEN EXISTS (SELECT 1 FROM deliveries o WHERE o.key=deliveries.key AND o.destination=deliveries.destination
-                    AND o.turn<>deliveries.turn AND o.{IS_OPEN}) THEN 1
+       WHEN EXISTS (SELECT 1 FROM deliveries o WHERE {_SAME} AND o.turn<>deliveries.turn AND o.{IS_OPEN}) THEN 1
        WHEN change='resolved' AND EXISTS
-            (SELECT 1 FROM deliveries o WHERE o.key=deliveries.key AND o.destination=deliveries.destination
-             AND o.turn=deliveries.opened AND o.state<>'sent') THEN 1
-       WHEN change='updated' AND lane='ticket' AND coalesce(
-            (SELECT o.state FROM deliveries o WHERE o.key=deliveries.key AND o.destination=deliveries.destination
-             AND o.opened=deliveries.opened AND o.turn<deliveries.turn ORDER BY o.turn DESC LIMIT 1), 'sent') <> 'sent' THEN 1
+            (SELECT 1 FROM deliveries o WHERE {_SAME} AND o.turn=deliveries.opened AND o.state<>'sent') THEN 1
+       WHEN change='updated' AND lane='ticket' AND 'sent' <> coalesce(
+            (SELECT o.state FROM deliveries o WHERE {_SAME} AND o.opened=deliveries.opened AND o.turn<deliveries.turn
+             ORDER BY o.turn DESC LIMIT 1), 'sent') THEN 1
        ELSE 0 END AS depends,
   CASE WHEN lane<>'rows' AND EXISTS
             (SELECT 1 FROM deliveries o WHERE o.key=deliveries.key AND o.destination<>deliveries.destination AND o.lane<>'rows'
@@ -138,6 +116,14 @@ MOST_ODD = 50
 """Deliveries of a destination that are looked at for those that are not claimed with others."""
 
 
+class Recipient(NamedTuple):
+    """A destination of a stream, and the lane in which it is delivered to."""
+
+    stream: str
+    lane: Lane
+    destination: str
+
+
 class Claimed(NamedTuple):
     """What a statement claimed; `depending` are rows whose next step depends on other turns of their signals."""
 
@@ -146,11 +132,8 @@ class Claimed(NamedTuple):
 
     def count(self, destination: str) -> int:
         """Return how many rows of a destination were claimed."""
-        names = [
-            *(one.delivery.destination for one in self.claims),
-            *(row.words("destination") for row in self.depending),
-        ]
-        return names.count(destination)
+        names = [one.delivery.destination for one in self.claims]
+        return (names + [row.words("destination") for row in self.depending]).count(destination)
 
 
 async def claim_due(
@@ -168,11 +151,11 @@ async def claim_due(
     `SUSPECT` times is left to `claim_odd`. The rows that depend on others are claimed, and `decide_depending` says what of.
     `is_last` ends the transaction in the same round trip.
     """
-    values = [value for one, most in wanted.items() for value in (one.stream, one.destination, micros(due), most)]
+    values = [value for one, most in wanted.items() for value in (one.stream, one.destination, due, most)]
     if not values:
         return Claimed([], [])
     sql = _claim_text(len(wanted), is_probe)
-    rows = await tx.fetch(sql, *values, micros(until), f"{uuid4().hex}-", is_last=is_last)
+    rows = await tx.fetch(sql, *values, until, f"{uuid4().hex}-", is_last=is_last)
     claims: list[Claim] = []
     depending: list[Columns] = []
     for row in sorted(rows, key=lambda one: one.whole("place")):
@@ -189,7 +172,7 @@ def _claim_text(many: int, is_probe: bool) -> str:
     some = _DUE.format("" if is_probe else _IS_ASKED)
     due = ", ".join(f"due{number} AS ({some})" for number in range(many))
     places = " UNION ALL ".join(f"SELECT place FROM due{number}" for number in range(many))
-    return _CLAIM.format(due=due, places=places)
+    return f"WITH {due} {_CLAIM.format(f'place IN ({places})')}"
 
 
 async def decide_depending(
@@ -199,10 +182,7 @@ async def decide_depending(
 
     What cannot be decoded is dead then.
     """
-    ours = {row.whole("place"): row.raw("claim") for row in depending}
-    signals, rows = await read_signals(tx, ours, due)
-    back = [[unclaimed(one, due) if ours.get(one.row_id) == one.claim else one for one in some] for some in signals]
-    return (await _NextSteps(tx, rows, due, until).take(back, len(back))).claims
+    return await _claim_next(tx, [row.whole("place") for row in depending], due, until, depending)
 
 
 async def claim_odd(tx: Transaction, recipient: Recipient, due: datetime, until: datetime, most: int) -> list[Claim]:
@@ -211,98 +191,62 @@ async def claim_odd(tx: Transaction, recipient: Recipient, due: datetime, until:
     A suspect comes alone; what was lost once more is dead. What a wrong clock deferred or claimed for longer than the program
     does is due as well.
     """
-    # No worker has a much longer lease, since all have the same settings.
-    longest = max(LONGEST_WAIT[recipient.lane], until - due, *LEASE.values())
+    longest = max(LONGEST_WAIT[recipient.lane], _longest_lease(due, until))
     places: list[int] = []
     for comparison, at in (("<=", due), (">", latest(due, longest))):
-        found = await tx.fetch(_ODD.format(comparison), recipient.stream, recipient.destination, micros(at), MOST_ODD)
+        found = await tx.fetch(_ODD.format(comparison), recipient.stream, recipient.destination, at, MOST_ODD)
         places += [row.whole("place") for row in found]
-    signals, rows = await read_signals(tx, places, due)
-    steps = await _NextSteps(tx, rows, due, until).take(signals, most)
-    if steps.claims:
-        return steps.claims
-    await write_entries(tx, [given_up(one, due, DEADLY) for one in steps.poison])
-    return await steps.claim(steps.suspects[:1])
+    return await _claim_next(tx, places, due, until, most=most)
 
 
-class _Candidate(NamedTuple):
-    """A delivery that may be claimed, and its signal; `is_untold` is as in `Claim`."""
-
-    entry: OutboxEntry
-    signal: Sequence[OutboxEntry]
-    is_untold: bool
+def _longest_lease(due: datetime, until: datetime) -> timedelta:
+    # No worker has a much longer lease, since all have the same settings.
+    return max(until - due, *LEASE.values())
 
 
-class _NextSteps:
-    """The next steps of some signals, of which all deliveries were read."""
+async def _claim_next(
+    tx: Transaction,
+    places: Sequence[int],
+    due: datetime,
+    until: datetime,
+    claimed: Sequence[Columns] = (),
+    most: int | None = None,
+) -> list[Claim]:
+    """Skip what is superseded of the signals of some deliveries, and claim what is next of so many, or of all.
 
-    def __init__(self, tx: Transaction, rows: Mapping[int, Columns], due: datetime, until: datetime) -> None:
-        self._tx = tx
-        self._rows = rows
-        self._due = due
-        self._until = until
-        # No worker has a much longer lease, since all have the same settings.
-        self._lease = max(until - due, *LEASE.values())
-        self.claims: list[Claim] = []
-        self.suspects: list[_Candidate] = []
-        self.poison: list[OutboxEntry] = []
-
-    async def take(self, signals: Sequence[Sequence[OutboxEntry]], most: int) -> Self:
-        """Skip what is superseded, and claim what is next and may be claimed beside others."""
-        skips: list[OutboxEntry] = []
-        found: list[_Candidate] = []
-        kept = find_ends_to_send(signals, self._rows)
-        for entries in signals:
-            step = next_step(entries, self._due, self._lease, kept)
-            while isinstance(step, Skip):
-                gone = {one.row_id: skipped(one, self._due) for one in step.entries}
-                skips += gone.values()
-                entries = [gone.get(one.row_id, one) for one in entries]
-                step = next_step(entries, self._due, self._lease, kept)
-            match step:
-                case ClaimNow(entry, is_suspect, is_untold):
-                    (self.suspects if is_suspect else found).append(_Candidate(entry, entries, is_untold))
-                case GiveUp(entry):
-                    self.poison.append(entry)
-        await write_entries(self._tx, skips)
-        self.claims = await self.claim(found[:most])
-        return self
-
-    async def claim(self, found: Sequence[_Candidate]) -> list[Claim]:
-        """Claim deliveries; those that cannot be decoded are dead then."""
-        claims: list[Claim] = []
-        entries: list[OutboxEntry] = []
-        faults: dict[int, Undecodable] = {}
-        for one in found:
-            entry = claimed(one.entry, self._due, self._until, claim_id(one.entry, f"{uuid4().hex}-{one.entry.row_id}"))
-            claim = attempt(claim_of, self._rows[entry.row_id], self._due)
-            if isinstance(claim, Undecodable):
-                faults[entry.row_id] = claim
-                continue
-            # What cannot be decoded may have said anything.
-            is_note = claim.is_note and all(
-                isinstance(it := attempt(delivery_of, self._rows[earlier.row_id]), Delivery) and may_be_note(it)
-                for earlier in untold_before(entry, one.signal)
-            )
-            entries.append(entry)
-            known = replace(claim, id=entry.claim, number=entry.attempts, lost=entry.lost)
-            claims.append(replace(known, is_untold=one.is_untold, is_note=is_note))
-        await set_aside(self._tx, faults, self._due)
-        await write_entries(self._tx, entries)
-        return claims
-
-
-def find_ends_to_send(signals: Iterable[Sequence[OutboxEntry]], rows: Mapping[int, Columns]) -> set[str]:
-    """Return the ids of resolutions that are sent though their openings were not: the rules sent those to a pager as well.
-
-    `rows` are those of the signals, by number.
+    `claimed` are rows that were claimed for that just now. Only of so many is a suspect claimed, where nothing else is next.
     """
-    lives = [life for some in signals if (life := find_untold_life(some))]
-    return {
-        life[-1].id
-        for life in lives
-        if any(isinstance(it := attempt(delivery_of, rows[one.row_id]), Delivery) and is_paged(it) for one in life)
-    }
+    signals = await read_signals(tx, places, due, {row.text("claim") for row in claimed})
+    skips: list[DeliveryStatus] = []
+    found: list[tuple[DeliveryStatus, list[DeliveryStatus]]] = []
+    suspects: list[tuple[DeliveryStatus, list[DeliveryStatus]]] = []
+    for statuses in signals.statuses:
+        needless, first = next_step(statuses, due, _longest_lease(due, until), signals.untold_ends)
+        skips += [skipped(one, due) for one in needless]
+        if first is not None:
+            (suspects if first.is_suspect else found).append((first, statuses))
+    if most is not None and not found:
+        skips += [given_up(one, due, DEADLY) for one, _ in suspects if one.is_poison]
+        found = [pair for pair in suspects if not pair[0].is_poison][:1]
+    await write_statuses(tx, skips)
+    rows = {row.whole("place"): row for row in claimed}
+    found = found[:most]
+    if missing := [first.row_id for first, _ in found if first.row_id not in rows]:
+        more = await tx.fetch(_CLAIM.format("place = ANY(?)"), until, f"{uuid4().hex}-", missing)
+        rows |= {row.whole("place"): row for row in more}
+    claims: list[Claim] = []
+    faults: dict[int, Undecodable] = {}
+    for first, statuses in found:
+        claim = attempt(claim_of, rows[first.row_id], due)
+        if isinstance(claim, Undecodable):
+            faults[first.row_id] = claim
+            continue
+        # What cannot be decoded may have said anything.
+        before = untold_before(first, statuses)
+        is_note = claim.is_note and all(is_status(one, notice_in(signals.rows[one.row_id])) for one in before)
+        claims.append(replace(claim, is_untold=first.row_id in signals.untold_ends, is_note=is_note))
+    await set_aside(tx, faults, due)
+    return claims
 
 
 async def settle_claims(
@@ -312,34 +256,32 @@ async def settle_claims(
 
     `reached` are destinations, each with its stream, that are known to have taken something before.
     """
-    failed = {one.delivery.id for one in settlements if one.error is not None and one.spent}
-    rows = await tx.fetch("SELECT id, errors FROM deliveries WHERE id = ANY(?)", sorted(failed)) if failed else []
-    known = {row.words("id"): readable((), failures_in, row) for row in rows}
-    # In the order of rows, as all write them: a claim's id ends with its row's number.
+    # In the order of rows, as all write them; of two claims of one delivery each by a statement of its own.
     of_each: dict[str, list[Settlement]] = {}
-    for one in sorted(settlements, key=lambda one: row_in(one.claim)):
+    for one in sorted(settlements, key=lambda one: row_in(one.claim.id)):
         of_each.setdefault(one.delivery.id, []).append(one)
     for some in zip_longest(*of_each.values()):
-        await tx.write_many(_SETTLE, [_settlement(one, known) for one in some if one is not None])
+        await tx.write_many(_SETTLE, [_settlement(one) for one in some if one is not None])
     sent = (one.delivery for one in settlements if one.state is DeliveryState.SENT)
     await note_delivered(tx, {(one.stream, one.destination): one.lane for one in sent}, reached)
 
 
 def row_in(claim: str) -> int:
-    """Return the number of the row of which a claim's id speaks; 0 where it names none."""
+    """Return the number of the row with which a claim's id ends; 0 where it names none."""
     number = claim.rpartition("-")[2]
     return int(number) if number.isdecimal() else 0
 
 
-def _settlement(one: Settlement, known: Mapping[str, tuple[FailedAttempt, ...]]) -> tuple[object, ...]:
-    failures = failures_after(known.get(one.delivery.id, ()), one)
-    receipt = one.receipt
+def _settlement(one: Settlement) -> tuple[object, ...]:
+    claim, receipt, unspent, errors = one.claim, one.receipt, int(not one.spent), None
+    if one.error is not None and one.spent:
+        errors = failures_written(failures_after(claim.failed, one.at, one.error))
     written = encode(receipt) if receipt is not None else None
     reference = bounded(receipt.reference) if receipt is not None and receipt.reference is not None else None
-    state, unspent = one.state.value, int(not one.spent)
+    error = one.error[:LONGEST_ERROR] if one.error else None
     return (
-        state, unspent, unspent, micros(one.due), micros(one.at), clipped(one.error), failures_written(failures), written,
-        reference, one.delivery.id, redriven_by(one.claim), one.claim, state,
+        one.state, unspent, unspent, one.due, one.at, error, errors, written, reference, claim.delivery.id,
+        redriven_by(claim.id), claim.id, one.state,
     )  # fmt: skip
 
 
@@ -352,4 +294,4 @@ async def release_claims(tx: Transaction) -> int:
 
 async def bring_forward(tx: Transaction, stream: str, destination: str, due: datetime) -> bool:
     """Make the delivery that is next at a destination due at an instant at the latest; False where none waits."""
-    return bool(await tx.execute(_BRING_FORWARD, micros(due), micros(due), stream, destination))
+    return bool(await tx.execute(_BRING_FORWARD, due, due, stream, destination))

@@ -171,6 +171,10 @@ class Columns:
 _BOUNDS = {
     "severity": (-1, MOST),
     "turn": (1, MOST_TURNS),
+    "opened": (1, MOST_TURNS),
+    "attempts": (0, MOST_TIMES),
+    "lost": (0, MOST_TIMES),
+    "redriven": (0, MOST_TIMES),
     "epoch": (1, MOST_STEPS),
     "version": (1, MOST_STEPS),
     "held_messages": (1, MOST_STEPS),

@@ -2,49 +2,42 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 
 from router.domain.clocks import latest
-from router.domain.deliveries import DISCARDED, LONGEST_LEASE, DeadLetter, Redrive
+from router.domain.deliveries import Delivery, DeliveryStatus
 from router.domain.errors import Undecodable
-from router.store.claims import find_ends_to_send
-from router.store.codec import EPOCH, MOST_TIMES, Columns, attempt, micros, readable
+from router.store.codec import EPOCH, MOST_TIMES, Columns, attempt, readable
 from router.store.deliveries import (
     IS_OPEN,
     WHOLE,
     delivery_of,
-    entry_of,
-    read_entries,
     read_signals,
+    read_statuses,
     set_aside_unknown,
-    write_entries,
+    status_of,
+    write_statuses,
 )
-from router.store.delivery_lifecycle import NOWHERE, OutboxEntry, damaged, given_up, redriven, skipped
+from router.store.delivery_lifecycle import (
+    DAMAGED,
+    LONGEST_LEASE,
+    NOWHERE,
+    damaged,
+    given_up,
+    is_overtaken,
+    redriven,
+    redriven_with,
+    skipped,
+    superseded,
+)
 from router.store.destinations import forget_pauses
 from router.store.store import Transaction
-from router.store.turn_order import is_overtaken, redriven_with, superseded
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DamagedLetter:
-    """A delivery that was given up on since it cannot be decoded, and what is left of it.
-
-    Attributes:
-        died: None where that cannot be read.
-        why: what could not be decoded.
-        addressed_to: its stream and destination, as far as they can be read.
-        row: all that its row holds, as JSON.
-    """
-
-    id: str
-    died: datetime | None
-    error: str
-    why: str
-    addressed_to: str
-    row: bytes = field(repr=False)
-
+DISCARDED = "discarded"
+"""The error of a dead letter that a person took off the list."""
 
 _AT_A_TIME = 500
 """Deliveries that one transaction gives up on: no other waits for more."""
@@ -53,7 +46,39 @@ _UNNAMED = "row-"
 """Begins the id of one whose own cannot be read."""
 
 
-async def list_dead_letters(tx: Transaction) -> Sequence[DeadLetter | DamagedLetter]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DeadLetter:
+    """A delivery that was given up on, kept until a person redrives or discards it.
+
+    Attributes:
+        delivery: None where its row cannot be decoded.
+        died: None where that cannot be read.
+        why: what could not be decoded; else the error.
+        addressed_to: its stream and destination, as far as they can be read.
+        row: all that its row holds, as JSON.
+    """
+
+    id: str
+    delivery: Delivery | None
+    attempts: int
+    born: datetime
+    died: datetime | None
+    error: str
+    why: str
+    addressed_to: str
+    row: bytes = field(repr=False)
+
+
+class Redrive(StrEnum):
+    """What became of a dead letter that a person wants sent again."""
+
+    OWED = "owed"
+    OVERTAKEN = "overtaken"
+    DAMAGED = "damaged"
+    UNKNOWN = "unknown"
+
+
+async def list_dead_letters(tx: Transaction) -> Sequence[DeadLetter]:
     """Return the dead letters, oldest first; of those that cannot be decoded what is left of them."""
     rows = await tx.fetch(f"{WHOLE} WHERE d.state='dead' ORDER BY d.settled NULLS FIRST, d.id")
     return [_letter_of(row) for row in rows]
@@ -67,14 +92,14 @@ async def redrive(tx: Transaction, id: str, now: datetime) -> Redrive:
     row = await _find_dead(tx, id)
     if row is None:
         return Redrive.UNKNOWN
-    letter = attempt(entry_of, row)
+    letter = attempt(status_of, row)
     if isinstance(letter, Undecodable) or isinstance(attempt(delivery_of, row), Undecodable):
         return Redrive.DAMAGED
-    ((entries, *_), _) = await read_signals(tx, [letter.row_id], now)
-    if is_overtaken(letter, entries):
-        await write_entries(tx, [skipped(letter, now)])
+    (statuses,) = (await read_signals(tx, [letter.row_id], now)).statuses
+    if is_overtaken(letter, statuses):
+        await write_statuses(tx, [skipped(letter, now)])
         return Redrive.OVERTAKEN
-    await write_entries(tx, [redriven(one, now) for one in (letter, *redriven_with(letter, entries))])
+    await write_statuses(tx, [redriven(one, now) for one in (letter, *redriven_with(letter, statuses))])
     return Redrive.OWED
 
 
@@ -84,7 +109,7 @@ async def discard(tx: Transaction, id: str, now: datetime) -> bool:
     if row is None:
         return False
     sql = "UPDATE deliveries SET state='skipped', settled=?, error=? WHERE place=?"
-    await tx.write(sql, micros(now), DISCARDED, row.whole("place"))
+    await tx.write(sql, now, DISCARDED, row.whole("place"))
     return True
 
 
@@ -97,9 +122,9 @@ async def abandon_deliveries(
     """
     await set_aside_unknown(tx, now)
     await forget_pauses(tx, stream, named)
-    return await _give_up(
-        tx, await _read_old(tx, stream, born_before, now, "destination <> ALL(?)", list(named)), NOWHERE, now
-    )
+    old = await _read_old(tx, stream, born_before, now, "destination <> ALL(?)", list(named))
+    await write_statuses(tx, [given_up(one, now, NOWHERE) for one in old])
+    return len(old)
 
 
 async def give_up_deliveries(
@@ -110,71 +135,42 @@ async def give_up_deliveries(
     That is 500 at most: where any did, there may be more. What is superseded is skipped, as it is before a claim.
     """
     old = await _read_old(tx, stream, born_until, now, "destination=?", destination)
-    gone = await _skip_superseded(tx, old, now)
-    return len(gone) + await _give_up(tx, [one for one in old if one.row_id not in gone], error, now)
+    signals = await read_signals(tx, [one.row_id for one in old], now)
+    gone = {one.row_id: skipped(one, now) for some in signals.statuses for one in superseded(some, signals.untold_ends)}
+    dead = [given_up(one, now, error) for one in old if one.row_id not in gone]
+    await write_statuses(tx, [*gone.values(), *dead])
+    return len(gone) + len(dead)
+
+
+async def _read_old(
+    tx: Transaction, stream: str, born_until: datetime, now: datetime, where: str, value: object
+) -> list[DeliveryStatus]:
+    """Return the open deliveries that are so old and that no worker has in flight; those are left to their workers."""
+    where = f"stream=? AND {IS_OPEN} AND (state='owed' OR due<=? OR due>?) AND born<=? AND {where}"
+    longest = latest(now, LONGEST_LEASE)
+    return await read_statuses(tx, now, where, stream, now, longest, born_until, value, most=_AT_A_TIME)
 
 
 async def _find_dead(tx: Transaction, id: str) -> Columns | None:
-    """The dead letter of that id, by the id under which it is listed."""
+    """Return the dead letter of that id, by the id under which it is listed."""
     number = id.removeprefix(_UNNAMED)
     if id != number and number.isdecimal():
         return await tx.find(f"{WHOLE} WHERE d.place=? AND d.state='dead' FOR UPDATE OF d", int(number))
     return await tx.find(f"{WHOLE} WHERE d.id=? AND d.state='dead' FOR UPDATE OF d", id)
 
 
-def _letter_of(row: Columns) -> DeadLetter | DamagedLetter:
-    """The dead letter that a row holds, or what is left of it."""
-    delivery, error = attempt(delivery_of, row), row.words("error")
-    if isinstance(delivery, Undecodable):
-        id = readable("", row.text, "id")
-        return DamagedLetter(
-            id=id if id.isalnum() else f"{_UNNAMED}{row.raw('place')}",
-            died=readable(None, row.find_time, "settled"),
-            error=error or damaged(delivery),
-            why=str(delivery),
-            addressed_to=" ".join(filter(None, (row.words("stream"), row.words("destination")))),
-            row=row.whole_row(),
-        )
+def _letter_of(row: Columns) -> DeadLetter:
+    """Return the dead letter that a row holds, or what is left of it."""
+    delivery, id = attempt(delivery_of, row), readable("", row.text, "id")
+    is_damaged = isinstance(delivery, Undecodable)
     return DeadLetter(
-        delivery=delivery,
+        id=id if id.isalnum() else f"{_UNNAMED}{row.raw('place')}",
+        delivery=None if isinstance(delivery, Undecodable) else delivery,
         attempts=readable(0, row.whole, "attempts", 0, MOST_TIMES),
         born=readable(EPOCH, row.time, "born"),
-        died=readable(EPOCH, row.time, "settled"),
-        error=error,
+        died=readable(None, row.find_time, "settled"),
+        error=row.words("error") or (damaged(delivery) if isinstance(delivery, Undecodable) else ""),
+        why=f"{DAMAGED}{delivery}" if is_damaged else row.words("error"),
+        addressed_to=" ".join(filter(None, (row.words("stream"), row.words("destination")))),
+        row=row.whole_row(),
     )
-
-
-async def _read_old(
-    tx: Transaction, stream: str, born_until: datetime, now: datetime, where: str, value: object
-) -> list[OutboxEntry]:
-    """The open deliveries that are so old and that no worker has in flight; those are left to their workers."""
-    free = f"{IS_OPEN} AND (state='owed' OR due<=? OR due>?)"
-    return await read_entries(
-        tx,
-        now,
-        f"stream=? AND {free} AND born<=? AND {where}",
-        stream,
-        micros(now),
-        micros(latest(now, LONGEST_LEASE)),
-        micros(born_until),
-        value,
-        most=_AT_A_TIME,
-    )
-
-
-async def _skip_superseded(tx: Transaction, entries: Iterable[OutboxEntry], now: datetime) -> set[int]:
-    """Skips what is superseded of the signals of some open deliveries; returns the rows."""
-    signals, rows = await read_signals(tx, [one.row_id for one in entries], now)
-    kept = find_ends_to_send(signals, rows)
-    gone: dict[int, OutboxEntry] = {}
-    for some in signals:
-        while needless := superseded(some, kept):
-            gone |= {one.row_id: skipped(one, now) for one in needless}
-            some = [gone.get(one.row_id, one) for one in some]
-    await write_entries(tx, gone.values())
-    return set(gone)
-
-
-async def _give_up(tx: Transaction, entries: Collection[OutboxEntry], ending: str, now: datetime) -> int:
-    await write_entries(tx, [given_up(one, now, ending) for one in entries])
-    return len(entries)

@@ -3,46 +3,66 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
-from typing import Any
+from operator import attrgetter
+from typing import NamedTuple
 
 import orjson
 
 from router.domain.decisions import Change
-from router.domain.deliveries import Claim, Delivery, DeliveryState, FailedAttempt, Receipt
+from router.domain.deliveries import Claim, Delivery, DeliveryState, DeliveryStatus, FailedAttempt, Receipt
 from router.domain.errors import Undecodable
+from router.domain.notices import Notice, RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.store.codec import (
     MOST_TIMES,
-    MOST_TURNS,
     Columns,
+    RowForm,
     attempt,
     content_of,
     decode,
     encode,
+    insert,
     micros,
     readable,
     tag_of,
     time_of,
 )
 from router.store.decisions import earlier_in
-from router.store.delivery_lifecycle import OutboxEntry, born_at, damaged, due_at
+from router.store.delivery_lifecycle import born_at, damaged, find_untold_life
 from router.store.quarantine import damaged_entry, put_in_quarantine
 from router.store.store import Transaction
-from router.store.turn_order import may_be_note
 
 IS_OPEN = "state IN ('owed', 'claimed')"
 """The condition of the index of what still has to be sent. A claimed row keeps the end of its lease as `due`."""
 
 _UNKNOWN = "NOT (state IN ('sent', 'skipped', 'dead') OR (state IN ('owed', 'claimed') AND stream IN ('cwpp', 'cspm')))"
 
-ENTRY = (
-    "place", "id", "stream", "destination", "lane",
-    "key", "turn", "change", "opened", "state", "attempts", "lost", "redriven", "born", "due",
-    "claim", "settled", "error", "errors",
-)  # fmt: skip
-"""The columns from which an entry is read."""
+_DELIVERY = RowForm(
+    Delivery,
+    {
+        "stream": lambda row: row.word("stream", Stream).value,
+        "trace": lambda row: readable(None, row.find_text, "trace"),
+    },
+    left_out=["content"],
+)
+_STATUS = RowForm(
+    DeliveryStatus,
+    {
+        "stream": lambda row: row.word("stream", Stream).value,
+        "error": lambda row: row.words("error") or None,
+        "failed": lambda row: readable((), failures_in, row),
+        "claim": lambda row: row.find_text("claim") or "",
+    },
+    left_out=["receipt"],
+    failed="errors",
+    row_id="place",
+)
+
+STATUS = ", ".join(_STATUS.columns)
+"""The columns from which a status is read."""
 
 WHOLE = """
 SELECT d.*, p.body FROM deliveries d LEFT JOIN notices p ON p.key=d.key AND p.turn=d.turn AND p.type=d.type
@@ -50,169 +70,143 @@ SELECT d.*, p.body FROM deliveries d LEFT JOIN notices p ON p.key=d.key AND p.tu
 """Selects deliveries with what they tell, also those of which that is gone."""
 
 _SIGNALS = f"""
-SELECT {", ".join(f"e.{column}" for column in ENTRY)}, e.type, e.trace, n.body, o.receipt AS receipt_of_opening
-FROM deliveries e
-LEFT JOIN notices n ON n.key=e.key AND n.turn=e.turn AND n.type=e.type AND e.state<>'sent'
-LEFT JOIN deliveries o ON o.key=e.key AND o.destination=e.destination AND o.turn=e.opened AND o.turn<>e.turn
+SELECT {", ".join(f"e.{column}" for column in _STATUS.columns)}, e.type, n.body
+FROM deliveries e LEFT JOIN notices n ON n.key=e.key AND n.turn=e.turn AND n.type=e.type AND e.state<>'sent'
 WHERE (e.key, e.destination) IN (SELECT key, destination FROM deliveries WHERE place = ANY(?))
 ORDER BY e.place FOR UPDATE OF e
 """
 
-_INSERT = """
-INSERT INTO deliveries (id, stream, destination, lane, key, turn, change, opened, type, trace, born, due, state, attempts, lost,
-                        redriven)
-VALUES (?,?,?,?,?,?,?,?,?,?,?,?,'owed',0,0,0) ON CONFLICT (id) DO NOTHING
+_INSERT = f"""
+INSERT INTO deliveries ({", ".join(_DELIVERY.columns)}, id, type, born, due, state, attempts, lost, redriven)
+VALUES ({"?," * len(_DELIVERY.columns)} ?, ?, ?, ?, 'owed', 0, 0, 0) ON CONFLICT (id) DO NOTHING
 """
+_INSERT_NOTICE = insert("notices", ("key", "turn", "type", "body"), ("key", "turn", "type"))
+_OWED = insert("destinations", ("stream", "name", "lane"), ("stream", "name"))
 
-_OWED = "INSERT INTO destinations (stream, name, lane) VALUES (?,?,?) ON CONFLICT (stream, name) DO NOTHING"
-
-_INSERT_NOTICE = "INSERT INTO notices (key, turn, type, body) VALUES (?,?,?,?) ON CONFLICT (key, turn, type) DO NOTHING"
-
-_UPDATE = """
-UPDATE deliveries SET state=?, attempts=?, lost=?, redriven=?, born=?, due=?, claim=?, settled=?, error=? WHERE place=?
-"""
+_CHANGED = ("state", "attempts", "redriven", "born", "due", "settled", "error")
+_UPDATE = f"UPDATE deliveries SET {', '.join(f'{name}=?' for name in _CHANGED)} WHERE place=?"
 
 
-def entry_of(row: Columns) -> OutboxEntry:
-    """Return the entry that a row holds, with its receipt where that was asked for; raises Undecodable.
-
-    A claimed row does not keep since when it was due: no later than its claim, and no earlier than it was owed.
-    """
-    state, born, due = row.word("state", DeliveryState), row.time("born"), row.time("due")
-    is_claimed, receipt = state is DeliveryState.CLAIMED, row.raw("receipt")
-    return OutboxEntry(
-        row_id=row.whole("place"),
-        id=row.text("id"),
-        stream=row.word("stream", Stream).value,
-        destination=row.text("destination"),
-        lane=row.word("lane", Lane),
-        key=row.text("key"),
-        turn=row.whole("turn", 1, MOST_TURNS),
-        change=row.word("change", Change),
-        opened=row.whole("opened", 1, MOST_TURNS),
-        state=state,
-        born=born,
-        due=born if is_claimed else due,
-        attempts=row.whole("attempts", 0, MOST_TIMES),
-        lost=row.whole("lost", 0, MOST_TIMES),
-        redriven=row.whole("redriven", 0, MOST_TIMES),
-        lease=due if is_claimed else None,
-        claim=row.find_text("claim") or "",
-        settled=row.find_time("settled"),
-        error=row.words("error") or None,
-        failed=readable((), failures_in, row),
-        receipt=readable(None, decode, Receipt, receipt) if receipt is not None else None,
-    )
+def status_of(row: Columns) -> DeliveryStatus:
+    """Return how far a delivery has come, with its receipt where that was asked for; raises Undecodable."""
+    return _STATUS.read(row, receipt=_receipt_in(row, "receipt"))
 
 
 def delivery_of(row: Columns) -> Delivery:
     """Return the delivery that a whole row holds; raises Undecodable."""
-    delivery = Delivery(
-        stream=row.word("stream", Stream).value,
-        destination=row.text("destination"),
-        lane=row.word("lane", Lane),
-        key=row.text("key"),
-        turn=row.whole("turn", 1, MOST_TURNS),
-        change=row.word("change", Change),
-        opened=row.whole("opened", 1, MOST_TURNS),
-        content=content_of(row.text("type"), row.raw("body")),
-        trace=readable(None, row.find_text, "trace"),
-    )
+    delivery = _DELIVERY.read(row, content=content_of(row.text("type"), row.raw("body")))
     if delivery.id != row.raw("id"):
         raise Undecodable("id: is not that of its signal, turn and destination")
     return delivery
 
 
 def claim_of(row: Columns, now: datetime) -> Claim:
-    """Return the claim that a whole row is, with the receipt of what opened its signal there; raises Undecodable.
+    """Return the claim that a row is, with the receipt of what opened its signal there; raises Undecodable.
 
     It is a note where it says nothing but a status: what came before it was told.
     """
-    delivery, opening = delivery_of(row), row.raw("receipt_of_opening")
+    delivery = delivery_of(row)
     return Claim(
         delivery=delivery,
-        id=row.find_text("claim") or "",
+        id=row.text("claim"),
         number=row.whole("attempts", 0, MOST_TIMES),
         born=born_at(row.time("born"), now),
         # Without its handles the vendor is asked where the signal is open.
-        opening=readable(None, decode, Receipt, opening) if opening is not None else None,
+        opening=_receipt_in(row, "receipt_of_opening"),
         lost=row.whole("lost", 0, MOST_TIMES),
-        is_note=may_be_note(delivery),
+        failed=readable((), failures_in, row),
+        is_note=is_status(delivery, delivery.content),
         is_elsewhere=row.raw("is_elsewhere") != 0,
         earlier=readable(None, earlier_in, row),
     )
+
+
+def _receipt_in(row: Columns, name: str) -> Receipt | None:
+    receipt = row.raw(name)
+    return readable(None, decode, Receipt, receipt) if receipt is not None else None
 
 
 async def add_deliveries(tx: Transaction, deliveries: Sequence[Delivery], now: datetime) -> None:
     """Owe deliveries, create-if-absent by their id. What a turn tells is kept once for all its destinations."""
     told = {(one.key, one.turn, tag_of(one.content)): one.content for one in deliveries}
     await tx.write_many(_INSERT_NOTICE, [(*place, encode(told[place])) for place in sorted(told)])
-    await tx.write_many(_INSERT, [_insertion(one, now) for one in deliveries])
-    lanes = {(one.stream, one.destination): one.lane.value for one in deliveries}
+    rows = [(*_DELIVERY.values(one), one.id, tag_of(one.content), now, now) for one in deliveries]
+    await tx.write_many(_INSERT, rows)
+    lanes = {(one.stream, one.destination): one.lane for one in deliveries}
     await tx.write_many(_OWED, [(*place, lanes[place]) for place in sorted(lanes)])
 
 
-def _insertion(one: Delivery, now: datetime) -> tuple[object, ...]:
-    born = micros(now)
-    return (
-        one.id, one.stream, one.destination, one.lane.value, one.key, one.turn, one.change.value, one.opened,
-        tag_of(one.content), one.trace, born, born,
-    )  # fmt: skip
+async def write_statuses(tx: Transaction, statuses: Iterable[DeliveryStatus]) -> None:
+    """Write how far deliveries have come now."""
+    in_order = sorted(statuses, key=attrgetter("row_id"))
+    await tx.write_many(_UPDATE, map(attrgetter(*_CHANGED, "row_id"), in_order))
 
 
-async def write_entries(tx: Transaction, entries: Iterable[OutboxEntry]) -> None:
-    """Write entries as they are now."""
-    await tx.write_many(_UPDATE, [_update(one) for one in sorted(entries, key=lambda one: one.row_id)])
-
-
-def _update(one: OutboxEntry) -> tuple[object, ...]:
-    return (
-        one.state.value, one.attempts, one.lost, one.redriven, micros(one.born), micros(due_at(one)), one.claim,
-        micros(one.settled), one.error, one.row_id,
-    )  # fmt: skip
-
-
-async def read_entries(
+async def read_statuses(
     tx: Transaction, now: datetime, where: str, *values: object, most: int = MOST_TIMES
-) -> list[OutboxEntry]:
-    """Return the entries of some deliveries, in the order of their rows. An open one that cannot be decoded is dead then."""
-    columns = ", ".join(ENTRY)
-    rows = await tx.fetch(
-        f"SELECT {columns} FROM deliveries WHERE {where} ORDER BY place LIMIT ? FOR UPDATE", *values, most
-    )
-    found, faults = sound_entries(rows)
-    await set_aside(tx, faults, now)
-    return found
+) -> list[DeliveryStatus]:
+    """Return how far some deliveries have come, in the order of their rows, locked.
+
+    An open one that cannot be decoded is dead then.
+    """
+    sql = f"SELECT {STATUS} FROM deliveries WHERE {where} ORDER BY place LIMIT ? FOR UPDATE"
+    return await _sound_in(tx, await tx.fetch(sql, *values, most), now)
+
+
+class Signals(NamedTuple):
+    """All deliveries of some signals, each signal at one destination.
+
+    Attributes:
+        rows: their rows by number, with what those tell that were not sent.
+        untold_ends: the rows of resolutions that are sent though their openings were not: those went to a pager as well.
+    """
+
+    statuses: list[list[DeliveryStatus]]
+    rows: Mapping[int, Columns]
+    untold_ends: set[int]
 
 
 async def read_signals(
-    tx: Transaction, places: Collection[int], now: datetime
-) -> tuple[list[list[OutboxEntry]], dict[int, Columns]]:
-    """Return all deliveries of the signals of some deliveries at their destinations, and their rows by number.
+    tx: Transaction, places: Collection[int], now: datetime, claims: Collection[str] = ()
+) -> Signals:
+    """Return all deliveries of the signals of some deliveries at their destinations, as if some claims had not been made.
 
-    A row has what it tells, where that was not sent yet, and the receipt of what opened its signal there. What is open and
-    cannot be decoded is dead then.
+    What is open and cannot be decoded is dead then.
     """
     rows = await tx.fetch(_SIGNALS, list(places)) if places else []
-    entries, faults = sound_entries(rows)
-    await set_aside(tx, faults, now)
-    signals: dict[tuple[str, str], list[OutboxEntry]] = {}
-    for one in entries:
+    signals: dict[tuple[str, str], list[DeliveryStatus]] = {}
+    for one in await _sound_in(tx, rows, now):
+        if one.claim in claims and one.state is DeliveryState.CLAIMED:
+            one = replace(one, state=DeliveryState.OWED, attempts=one.attempts - 1, due=now)
         signals.setdefault((one.key, one.destination), []).append(one)
-    return list(signals.values()), {row.whole("place"): row for row in rows}
+    by_place = {row.whole("place"): row for row in rows}
+    lives = [life for some in signals.values() if (life := find_untold_life(some))]
+    untold_ends = {life[-1].row_id for life in lives if any(_is_paged(by_place[one.row_id]) for one in life)}
+    return Signals(list(signals.values()), by_place, untold_ends)
 
 
-def sound_entries(rows: Iterable[Columns]) -> tuple[list[OutboxEntry], dict[int, Undecodable]]:
-    """Return the entries that rows hold, and why others cannot be decoded, by the numbers of their rows."""
-    found: list[OutboxEntry] = []
-    faults: dict[int, Undecodable] = {}
-    for row in rows:
-        entry = attempt(entry_of, row)
-        if isinstance(entry, OutboxEntry):
-            found.append(entry)
-        else:
-            faults[row.whole("place")] = entry
-    return found, faults
+def is_status(one: Delivery | DeliveryStatus, content: Notice | RecordEntry | None) -> bool:
+    """Return whether a delivery tells a ticket destination nothing but a status, given that what came before was told."""
+    is_update = one.lane is Lane.TICKET and one.change is Change.UPDATED
+    return is_update and isinstance(content, Notice) and content.status_only
+
+
+def _is_paged(row: Columns) -> bool:
+    notice = notice_in(row)
+    return notice is not None and notice.paged
+
+
+def notice_in(row: Columns) -> Notice | None:
+    """Return the notice that a whole row tells; None where it tells none, or one that cannot be decoded."""
+    content = attempt(content_of, row.words("type"), row.raw("body"))
+    return content if isinstance(content, Notice) else None
+
+
+async def _sound_in(tx: Transaction, rows: Iterable[Columns], now: datetime) -> list[DeliveryStatus]:
+    """Return how far the deliveries of rows have come; what is open and cannot be decoded is dead then."""
+    found = [(row, attempt(status_of, row)) for row in rows]
+    await set_aside(tx, {row.whole("place"): why for row, why in found if isinstance(why, Undecodable)}, now)
+    return [status for _, status in found if isinstance(status, DeliveryStatus)]
 
 
 async def set_aside(tx: Transaction, faults: Mapping[int, Undecodable], now: datetime) -> None:
@@ -224,35 +218,24 @@ async def set_aside(tx: Transaction, faults: Mapping[int, Undecodable], now: dat
     await put_in_quarantine(tx, [damaged_entry("deliveries", row.words("id"), row, why, now) for row, why in found])
     await tx.write_many(
         "UPDATE deliveries SET state='dead', settled=?, error=? WHERE place=?",
-        [(micros(now), damaged(why, row.words("error") or None), row.whole("place")) for row, why in found],
+        [(now, damaged(why, row.words("error") or None), row.whole("place")) for row, why in found],
     )
 
 
 async def set_aside_unknown(tx: Transaction, now: datetime) -> None:
     """Give up on deliveries whose state or stream is none: no claim would ever find them."""
+    why = Undecodable("state, stream: are none that this version knows")
     rows = await tx.fetch(f"SELECT place FROM deliveries INDEXED BY unknown WHERE {_UNKNOWN}")
-    await set_aside(
-        tx, {row.whole("place"): Undecodable("state, stream: are none that this version knows") for row in rows}, now
-    )
+    await set_aside(tx, {row.whole("place"): why for row in rows}, now)
 
 
-def failures_written(failures: Sequence[FailedAttempt]) -> str | None:
-    """Return the attempts of a delivery that failed as its row has them, a JSON array of pairs; None where none did."""
-    return orjson.dumps([[micros(one.at), one.error] for one in failures]).decode() if failures else None
+def failures_written(failures: Sequence[FailedAttempt]) -> str:
+    """Return the attempts of a delivery that failed as its row has them, a JSON array of pairs."""
+    return orjson.dumps([[micros(one.at), one.error] for one in failures]).decode()
 
 
 def failures_in(row: Columns) -> tuple[FailedAttempt, ...]:
     """Return the attempts that a row names; raises Undecodable."""
-    if row.find_text("errors") is None:
-        return ()
-    pairs = row.json("errors")
-    if not isinstance(pairs, list):
-        raise Undecodable("errors: is no list")
-    return tuple(_failed(pair) for pair in pairs)
-
-
-def _failed(pair: Any) -> FailedAttempt:
-    match pair:
-        case [int() as at, str() as error]:
-            return FailedAttempt(time_of(at, "errors"), error)
-    raise Undecodable("errors: names no attempt")
+    written = row.find_text("errors")
+    pairs = decode(list[tuple[int, str]], written.encode(), strict=True) if written is not None else []
+    return tuple(FailedAttempt(time_of(at, "errors"), error) for at, error in pairs)

@@ -1,65 +1,37 @@
-"""The lifecycle of one delivery: what takes it from one state to the next, and what an instant makes of it. Pure.
+"""The life of one delivery, and the order of a signal's deliveries to one destination. Pure.
 
-A worker changes many deliveries by one statement, and single ones by the functions of this file. Which of a signal's deliveries
-is next is decided in `turn_order`.
+A worker changes many deliveries by one statement, and single ones by the functions of this file. Deliveries go in the order of
+their turns: one that is open holds up those behind it. Superseded is what was never sent and need not be; overtaken is a dead
+letter that would only say what is stale.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import NamedTuple
 
 from router.domain.clocks import is_possible
-from router.domain.deliveries import (
-    DAMAGED,
-    LONGEST_LEASE,
-    LONGEST_WAIT,
-    OPEN,
-    SUSPECT,
-    Delivery,
-    DeliveryState,
-    DeliveryStatus,
-    FailedAttempt,
-    Settlement,
-)
+from router.domain.decisions import Change
+from router.domain.deliveries import LONGEST_WAIT, SUSPECT, DeliveryState, DeliveryStatus, FailedAttempt
 from router.domain.errors import Undecodable
+from router.domain.rulebook import Lane
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutboxEntry(DeliveryStatus):
-    """How far one delivery has come, as its row says.
-
-    Attributes:
-        lost: How many claims in a row ended without a settlement when the last claim was made.
-        redriven: How often a person asked for it again.
-        lease: Until when its claim is one worker's alone; None where it is not claimed.
-        claim: What no two claims of it share; empty where it was never claimed.
-        row_id: The row's number, in the column `place`; 0 of one that is not stored yet.
-    """
-
-    id: str
-    lost: int = 0
-    redriven: int = 0
-    lease: datetime | None = None
-    claim: str = ""
-    row_id: int = 0
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it is owed or claimed."""
-        return self.state in OPEN
-
+LONGEST_LEASE = timedelta(days=1)
+"""How long a claim may be one worker's alone by settings."""
 
 NOWHERE = "no_destination: the policy no longer names it"
 DEADLY = f"internal: its worker died each of the last {SUSPECT + 1} times it was tried"
+DAMAGED = "damaged: it cannot be decoded: "
+"""Begins the error of a delivery that was given up on since its row is damaged."""
 
 LAST_TROUBLE = "; its last trouble: "
 """Stands between an ending and the error that was on record."""
 
 LONGEST_ERROR = 4_000
 """Characters of an error that are kept."""
-
 
 MOST_FAILURES = 10
 """Attempts that failed, of which it is kept when and why."""
@@ -68,101 +40,28 @@ LONGEST_FAILURE = 500
 """Characters of the error of each."""
 
 
-def added(delivery: Delivery, now: datetime) -> OutboxEntry:
-    """A delivery that is owed from now on."""
-    return OutboxEntry(
-        id=delivery.id,
-        stream=delivery.stream,
-        destination=delivery.destination,
-        key=delivery.key,
-        turn=delivery.turn,
-        lane=delivery.lane,
-        change=delivery.change,
-        opened=delivery.opened,
-        state=DeliveryState.OWED,
-        born=now,
-        due=now,
-        attempts=0,
-    )
+def skipped(status: DeliveryStatus, now: datetime) -> DeliveryStatus:
+    """Return a delivery that is needed no more."""
+    return replace(status, state=DeliveryState.SKIPPED, settled=now)
 
 
-def claimed(entry: OutboxEntry, now: datetime, until: datetime, claim: str) -> OutboxEntry:
-    """A delivery that is one worker's alone until an instant; `claim` is what no two claims share.
+def given_up(status: DeliveryStatus, now: datetime, ending: str) -> DeliveryStatus:
+    """Return a dead letter; its last trouble is kept beside why it was given up on."""
+    return replace(status, state=DeliveryState.DEAD, settled=now, error=ended(ending, status.error)[:LONGEST_ERROR])
 
-    Since when it was due is not kept of it.
+
+def redriven(status: DeliveryStatus, now: datetime) -> DeliveryStatus:
+    """Return a delivery that a person asked for again: it is as old as if it were owed from now on."""
+    return replace(status, state=DeliveryState.OWED, redriven=status.redriven + 1, born=now, due=now, settled=None)
+
+
+def is_claimable(status: DeliveryStatus, now: datetime, lease: timedelta = LONGEST_LEASE) -> bool:
+    """Return whether a delivery may be claimed as far as time goes: it is due, or the claim of another worker is over.
+
+    So is what is deferred, or claimed, for longer than `LONGEST_WAIT` or `lease`: a wrong clock wrote that.
     """
-    return replace(
-        entry,
-        state=DeliveryState.CLAIMED,
-        attempts=entry.attempts + 1,
-        lost=losses_of(entry),
-        due=entry.born,
-        lease=until,
-        claim=claim,
-        settled=None,
-    )
-
-
-def unclaimed(entry: OutboxEntry, now: datetime) -> OutboxEntry:
-    """A delivery that was claimed just now, as if it had not been; that its last claim was lost is known."""
-    return replace(entry, state=DeliveryState.OWED, attempts=entry.attempts - 1, due=now, lease=None)
-
-
-def failures_after(failures: Sequence[FailedAttempt], settlement: Settlement) -> tuple[FailedAttempt, ...]:
-    """The latest attempts of a delivery that failed, after another one."""
-    if settlement.error is None or not settlement.spent:
-        return tuple(failures)
-    return (*failures, FailedAttempt(settlement.at, settlement.error[:LONGEST_FAILURE]))[-MOST_FAILURES:]
-
-
-def skipped(entry: OutboxEntry, now: datetime) -> OutboxEntry:
-    """A delivery that is needed no more."""
-    return replace(entry, state=DeliveryState.SKIPPED, lease=None, settled=now)
-
-
-def given_up(entry: OutboxEntry, now: datetime, ending: str) -> OutboxEntry:
-    """A dead letter; its last trouble is kept beside why it was given up on."""
-    return replace(entry, state=DeliveryState.DEAD, lease=None, settled=now, error=clipped(ended(ending, entry.error)))
-
-
-def redriven(entry: OutboxEntry, now: datetime) -> OutboxEntry:
-    """A delivery that a person asked for again: it is as old as if it were owed from now on."""
-    return replace(
-        entry, state=DeliveryState.OWED, redriven=entry.redriven + 1, born=now, due=now, lease=None, settled=None
-    )
-
-
-def losses_of(entry: OutboxEntry) -> int:
-    """How many of its claims in a row ended without a settlement, if it is claimed now."""
-    return entry.lost + (entry.state is DeliveryState.CLAIMED)
-
-
-def is_suspect(entry: OutboxEntry) -> bool:
-    """Whether it may be poison, which kills the worker that tries it: then it is tried alone, after everything else."""
-    return losses_of(entry) >= SUSPECT
-
-
-def is_poison(entry: OutboxEntry) -> bool:
-    """Whether it also killed the worker that tried it alone: then it is given up on."""
-    return losses_of(entry) > SUSPECT
-
-
-def is_unclaimed(entry: OutboxEntry, now: datetime, lease: timedelta = LONGEST_LEASE) -> bool:
-    """Whether a delivery is open, and no worker has it in flight.
-
-    A lease that ends later than one which is for `lease` can end was written by a wrong clock, and holds nothing.
-    """
-    return entry.is_open and (entry.lease is None or entry.lease <= now or not is_possible(entry.lease, now, lease))
-
-
-def is_claimable(entry: OutboxEntry, now: datetime, lease: timedelta = LONGEST_LEASE) -> bool:
-    """Whether a delivery whose turn it is may be claimed.
-
-    One that is claimed is due when its lease is over, and one that is owed also where only a wrong clock can have deferred it
-    for so long.
-    """
-    is_due = entry.lease is not None or entry.due <= now or not is_possible(entry.due, now, LONGEST_WAIT[entry.lane])
-    return is_unclaimed(entry, now, lease) and is_due
+    ahead = lease if status.state is DeliveryState.CLAIMED else LONGEST_WAIT[status.lane]
+    return status.is_open and (status.due <= now or not is_possible(status.due, now, ahead))
 
 
 def born_at(born: datetime, now: datetime) -> datetime:
@@ -170,32 +69,148 @@ def born_at(born: datetime, now: datetime) -> datetime:
     return born if is_possible(born, now) else now
 
 
-def due_at(entry: OutboxEntry) -> datetime:
-    """When an open delivery may be claimed, as far as time goes."""
-    return entry.lease or entry.due
-
-
-def claim_id(entry: OutboxEntry, unique: str) -> str:
-    """Return the id of a claim of a delivery: it says how often a person had asked for the delivery again by then."""
-    return f"{entry.redriven}-{unique}"
-
-
 def redriven_by(claim: str) -> int:
-    """How often a person had asked for a delivery again when it was claimed by that id; none in one of another program."""
+    """Return how often a person had asked for a delivery again by its claim of that id; none in one of another program."""
     number = claim.partition("-")[0]
     return int(number) if number.isdecimal() else -1
 
 
+def failures_after(failed: tuple[FailedAttempt, ...], at: datetime, error: str) -> tuple[FailedAttempt, ...]:
+    """Return the latest attempts of a delivery that failed, after another one."""
+    return (*failed, FailedAttempt(at, error[:LONGEST_FAILURE]))[-MOST_FAILURES:]
+
+
 def ended(ending: str, trouble: str | None) -> str:
-    """The error of a dead letter: why it was given up on, and what was wrong before."""
+    """Return the error of a dead letter: why it was given up on, and what was wrong before."""
     return f"{ending}{LAST_TROUBLE}{trouble}" if trouble else ending
 
 
 def damaged(why: Undecodable, trouble: str | None = None) -> str:
-    """The error of a dead letter that cannot be decoded."""
+    """Return the error of a dead letter that cannot be decoded."""
     return ended(f"{DAMAGED}{why}", trouble)
 
 
-def clipped(error: str | None) -> str | None:
-    """As much of an error as is kept; None where there is none."""
-    return error[:LONGEST_ERROR] if error else None
+class NextStep(NamedTuple):
+    """What a worker has to do for a signal: skip what is superseded, in turn order, and then claim one, if there is one."""
+
+    needless: list[DeliveryStatus]
+    first: DeliveryStatus | None
+
+
+def next_step(
+    statuses: Collection[DeliveryStatus],
+    now: datetime,
+    lease: timedelta = LONGEST_LEASE,
+    kept: Collection[int] = (),
+) -> NextStep:
+    """Return what is next for a signal at an instant; `kept` is as for `superseded`.
+
+    The first open turn decides when: what is superseded is skipped once that turn has come, before anything is claimed.
+    """
+    first = first_open(statuses)
+    if first is None or not is_claimable(first, now, lease):
+        return NextStep([], None)
+    needless = superseded(statuses, kept)
+    gone = {one.turn for one in needless}
+    first = first_open(one for one in statuses if one.turn not in gone)
+    return NextStep(needless, first if first is not None and is_claimable(first, now, lease) else None)
+
+
+def first_open(statuses: Iterable[DeliveryStatus]) -> DeliveryStatus | None:
+    """Return the delivery whose turn it is: the first that is open."""
+    return min((one for one in statuses if one.is_open), key=_turn, default=None)
+
+
+def _turn(status: DeliveryStatus) -> int:
+    return status.turn
+
+
+def superseded(statuses: Collection[DeliveryStatus], kept: Collection[int] = ()) -> list[DeliveryStatus]:
+    """Return the deliveries that are needed no more, in turn order.
+
+    Where a destination was not told that a signal opened, it need not hear that it is over; unless an earlier resolution never
+    got through: then what that one was to close is still open. And an update says all that an earlier one says.
+
+    `kept` are the rows of resolutions that are sent all the same, and then say that their signal opened, too.
+    """
+    owed = sorted((one for one in statuses if one.state is DeliveryState.OWED), key=_turn)
+    ends = [one for one in owed if _ends_untold(one, statuses)]
+    updates = [one for one in owed if one.change is Change.UPDATED and one.lane is not Lane.ROWS]
+    return [
+        one
+        for one in owed
+        if one.row_id not in kept
+        and (
+            any(one.opened == end.opened and one.turn <= end.turn for end in ends)
+            or (one in updates and not (one.attempts or one.redriven) and _is_repeated(one, updates))
+        )
+    ]
+
+
+def _is_repeated(update: DeliveryStatus, updates: Iterable[DeliveryStatus]) -> bool:
+    return any(one.opened == update.opened and one.turn > update.turn for one in updates)
+
+
+def find_untold_life(statuses: Collection[DeliveryStatus]) -> Sequence[DeliveryStatus]:
+    """Return a whole life of a signal of which its ticket destination was told nothing, its end last; nothing if none is.
+
+    One that opened again since is told of as it is now.
+    """
+    end = max(statuses, key=_turn)
+    if end.lane is not Lane.TICKET or not (end.is_open and _ends_untold(end, statuses)):
+        return ()
+    return sorted((one for one in statuses if one.opened == end.opened), key=_turn)
+
+
+def _ends_untold(end: DeliveryStatus, statuses: Collection[DeliveryStatus]) -> bool:
+    """Return whether a delivery is the resolution of what its destination was told nothing of."""
+    if end.change is not Change.RESOLVED or end.lane is Lane.ROWS:
+        return False
+    life = [one for one in statuses if one.opened == end.opened and one.turn < end.turn]
+    return (
+        any(one.turn == end.opened and one.state in _UNTOLD for one in life)
+        and not any(one.attempts or one.redriven for one in life)
+        and not any(
+            one.turn < end.opened and one.change is Change.RESOLVED and one.state is DeliveryState.DEAD
+            for one in statuses
+        )
+    )
+
+
+_UNTOLD = frozenset({DeliveryState.OWED, DeliveryState.DEAD, DeliveryState.SKIPPED})
+
+
+def untold_before(update: DeliveryStatus, statuses: Iterable[DeliveryStatus]) -> list[DeliveryStatus]:
+    """Return what an update stands for as well: the deliveries of its opening since the last that was sent."""
+    earlier = (one for one in statuses if one.opened == update.opened and one.turn < update.turn)
+    latest_first = sorted(earlier, key=_turn, reverse=True)
+    return list(takewhile(lambda one: one.state is not DeliveryState.SENT, latest_first))
+
+
+def is_overtaken(letter: DeliveryStatus, statuses: Collection[DeliveryStatus]) -> bool:
+    """Return whether what was sent since leaves nothing to say for a dead letter.
+
+    An opening or an update would be stale, and a resolution would close what was opened again. A resolution of what no
+    destination was told of says that it opened, too.
+    """
+    return any(
+        one.change in _OVERTAKEN_BY[letter.change] or (one.opened == letter.opened and _ends_untold(one, statuses))
+        for one in statuses
+        if one.turn > letter.turn and one.state is DeliveryState.SENT
+    )
+
+
+_OVERTAKEN_BY = {
+    Change.OPENED: (Change.OPENED, Change.UPDATED),
+    Change.UPDATED: tuple(Change),
+    Change.RESOLVED: (Change.OPENED,),
+}
+
+
+def redriven_with(letter: DeliveryStatus, statuses: Iterable[DeliveryStatus]) -> list[DeliveryStatus]:
+    """Return the resolutions that are sent again after a dead letter, so that what it opens does not stay open."""
+    return [
+        one
+        for one in statuses
+        if one.opened == letter.opened and one.turn > letter.turn and one.change is Change.RESOLVED
+    ]

@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 from router.domain.clocks import is_possible
 from router.domain.conversation import Result
@@ -23,7 +22,7 @@ from router.domain.deliveries import REFUSED_KEY, Delivery, Pause, Receipt
 from router.domain.errors import Rejected, Unauthorized
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
-from router.store.codec import Columns, micros
+from router.store.codec import Columns, RowForm, upsert
 from router.store.quarantine import sound_in
 from router.store.store import Transaction
 
@@ -35,13 +34,15 @@ TOLD = timedelta(days=7)
 
 _OF_KEY = ":"
 
+_KEY = ("stream", "name")
+_FORM = RowForm(Pause, destination="name", since="paused_since", probe="probe_at")
+
 # Since when it is paused stays what it was, unless a wrong clock wrote that: it is no earlier than one that is right.
-_PAUSE = """
-INSERT INTO destinations (stream, name, paused_since, probe_at, error) VALUES (?,?,?,?,?)
-ON CONFLICT (stream, name) DO UPDATE SET probe_at=excluded.probe_at, error=excluded.error,
+_SINCE = """
 paused_since=CASE WHEN destinations.probe_at IS NOT NULL AND destinations.paused_since<excluded.paused_since
                   THEN destinations.paused_since ELSE excluded.paused_since END
 """
+_PAUSE = upsert("destinations", _FORM.columns, _KEY, ["probe_at=excluded.probe_at", "error=excluded.error", _SINCE])
 
 _DELIVERED = """
 INSERT INTO destinations (stream, name, lane, delivered) VALUES (?,?,?,1)
@@ -77,28 +78,21 @@ def pause_after(
     return replace(pause, since=min(pause.since, now), probe=now + PROBE)
 
 
-class KeyAnswer(NamedTuple):
-    """What a page says of its owner's own key: its name among the pauses, and its refusal; None where it took the page."""
-
-    name: str
-    refusal: Pause | None
-
-
-def find_key_answer(delivery: Delivery, result: Result, now: datetime) -> KeyAnswer | None:
-    """What the result of a delivery says of its owner's key; None where it says nothing of one."""
-    owner = delivery.content.owner if isinstance(delivery.content, Notice) else None
+def find_key_answer(delivery: Delivery, result: Result, now: datetime) -> dict[str, Pause | None]:
+    """Return what a result says of an owner's own key, by the key's name among the pauses: None where it took the page."""
     if not isinstance(result, Receipt):
-        return None
+        return {}
+    owner = delivery.content.owner if isinstance(delivery.content, Notice) else None
     refused = result.handles.get(REFUSED_KEY)
     own = owner.pager if owner is not None and delivery.change is Change.OPENED else None
     if (key := refused or own) is None:
-        return None
+        return {}
     name = f"{delivery.destination}{_OF_KEY}{key}"
     if refused is None:
-        return KeyAnswer(name, None)
+        return {name: None}
     whose = f" of {owner.name}" if owner is not None and owner.pager == key and owner.name else ""
     error = f"{delivery.destination}: refuses {key}, the pager key{whose}, and is paged by its own key instead"
-    return KeyAnswer(name, Pause(stream=delivery.stream, destination=name, since=now, probe=now + TOLD, error=error))
+    return {name: Pause(stream=delivery.stream, destination=name, since=now, probe=now + TOLD, error=error)}
 
 
 def destination_of(name: str) -> str:
@@ -119,17 +113,17 @@ def refused_keys_among(pauses: Mapping[str, Pause], now: datetime) -> dict[str, 
 
 async def pause_destination(tx: Transaction, pause: Pause) -> None:
     """Remember that a destination refuses our credentials; since when stays what it was."""
-    await tx.write(_PAUSE, pause.stream, pause.destination, micros(pause.since), micros(pause.probe), pause.error)
+    await tx.write(_PAUSE, *_FORM.values(pause))
 
 
 async def take_probe(tx: Transaction, pause: Pause, next: datetime) -> bool:
     """Take the one probe that a paused destination is due, deferring the next one; False if another took it."""
-    return bool(await tx.execute(_TAKE_PROBE, micros(next), pause.stream, pause.destination, micros(pause.probe)))
+    return bool(await tx.execute(_TAKE_PROBE, next, pause.stream, pause.destination, pause.probe))
 
 
 async def return_probe(tx: Transaction, pause: Pause, next: datetime) -> None:
     """Leave a probe that was taken to the next delivery."""
-    await tx.write(_TAKE_PROBE, micros(pause.probe), pause.stream, pause.destination, micros(next))
+    await tx.write(_TAKE_PROBE, pause.probe, pause.stream, pause.destination, next)
 
 
 async def resume_destination(tx: Transaction, stream: str, destination: str) -> None:
@@ -145,7 +139,7 @@ async def list_pauses(tx: Transaction, stream: str) -> Mapping[str, Pause]:
 
 async def pauses_in(tx: Transaction, rows: Sequence[Columns]) -> Mapping[str, Pause]:
     """Return the pauses that rows hold by destination; those that cannot be decoded are set aside."""
-    return {one.destination: one for one in await sound_in(tx, "destinations", rows, _pause_of)}
+    return {one.destination: one for one in await sound_in(tx, "destinations", rows, _FORM.read)}
 
 
 async def forget_pauses(tx: Transaction, stream: str, named: Collection[str]) -> None:
@@ -159,20 +153,10 @@ async def note_delivered(
     tx: Transaction, lanes: Mapping[tuple[str, str], Lane], reached: Collection[tuple[str, str]] = ()
 ) -> None:
     """Remember that destinations, each with its stream, took a delivery in a lane; of the `reached` ones that is known."""
-    await tx.write_many(_DELIVERED, [(*place, lanes[place].value) for place in sorted(lanes) if place not in reached])
+    await tx.write_many(_DELIVERED, [(*place, lanes[place]) for place in sorted(lanes) if place not in reached])
 
 
 async def list_delivered(tx: Transaction, stream: str) -> list[str]:
     """Return the destinations of a stream that ever took a delivery, whatever is kept of it."""
     rows = await tx.fetch("SELECT name FROM destinations WHERE stream=? AND delivered=1 ORDER BY name", stream)
     return [row.words("name") for row in rows]
-
-
-def _pause_of(row: Columns) -> Pause:
-    return Pause(
-        stream=row.text("stream"),
-        destination=row.text("name"),
-        since=row.time("paused_since"),
-        probe=row.time("probe_at"),
-        error=row.text("error"),
-    )

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from router.domain.notices import Group, Notice
 from router.domain.severity import gravity_of
-from router.store.codec import MOST_TURNS, Columns, decode, encode, micros, readable
+from router.store.codec import Columns, RowForm, decode, encode, insert, readable, upsert
 from router.store.quarantine import sound_in
 from router.store.store import Transaction
 
@@ -125,19 +125,23 @@ class States:
 LONGEST_WINDOW = timedelta(days=31)
 """The longest window that a limit may have: openings from before it count for nothing."""
 
-_LOCK = """
-INSERT INTO admissions (stream, destination) VALUES (?,?)
-ON CONFLICT (stream, destination) DO UPDATE SET destination=excluded.destination
-"""
+_AT = ("stream", "destination")
+_MEMBER = RowForm(MemberState, group="group_key")
+_NAMED_ALERT = RowForm(NamedAlert, group="group_key")
+_OPENING = RowForm(Opening)
 
-_MEMBERS = "SELECT * FROM members WHERE stream=? AND destination = ANY(?) AND signal = ANY(?)"
-_NAMED_ALERTS = "SELECT * FROM named_alerts WHERE stream=? AND destination = ANY(?) AND key = ANY(?)"
-_GROUPS = "SELECT * FROM groups WHERE stream=? AND destination = ANY(?) AND key = ANY(?)"
+# A row that is there is written as it is, so that those that are made are locked in their order as well.
+_LOCK = upsert("admissions", _AT, _AT, ["destination=excluded.destination"])
+
+_THOSE = "SELECT * FROM {table} WHERE stream=? AND destination = ANY(?) AND {column} = ANY(?)"
+_MEMBERS = _THOSE.format(table="members", column="signal")
+_NAMED_ALERTS = _THOSE.format(table="named_alerts", column="key")
+_GROUPS = _THOSE.format(table="groups", column="key")
+_IN_WINDOWS = _THOSE.format(table="groups", column="window_key")
 _GROUPS_OF = """
 SELECT g.* FROM {table} m JOIN groups g ON g.stream=m.stream AND g.destination=m.destination AND g.key=m.group_key
 WHERE m.stream=? AND m.destination = ANY(?) AND m.{column} = ANY(?)
 """
-_IN_WINDOWS = "SELECT * FROM groups WHERE stream=? AND destination = ANY(?) AND window_key = ANY(?)"
 _WAITING_FOR_ROOM = "SELECT * FROM groups WHERE stream=? AND destination = ANY(?) AND waits='room'"
 _NEXT = """
 SELECT * FROM (
@@ -150,38 +154,25 @@ SELECT * FROM (
     SELECT * FROM groups WHERE stream=? AND destination=? AND note_due BETWEEN ? AND ? ORDER BY note_due LIMIT ?
 ) AS due
 """
-
 _OPENINGS = """
 SELECT destination, pager, sample, beyond, count(*) AS many, max(gravity) AS gravest FROM openings
 WHERE stream=? AND destination=? AND at>? AND at<=? GROUP BY destination, pager, sample, beyond
 """
+_HELD = """
+SELECT count(*) AS many, CAST(coalesce(sum(standing), 0) AS BIGINT) AS standing,
+CAST(coalesce(sum(total), 0) AS BIGINT) AS total FROM groups WHERE stream=? AND destination=? AND waits='turn' AND sample=?
+"""
 
-_WRITE_GROUP = """
-INSERT INTO groups (stream, destination, key, window_key, is_open, waits, sample, gravity, standing, total, note_due, at, body)
-VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?)
-ON CONFLICT (stream, destination, key) DO UPDATE SET
-window_key=excluded.window_key, is_open=excluded.is_open, waits=excluded.waits, sample=excluded.sample,
-gravity=excluded.gravity, standing=excluded.standing, total=excluded.total, note_due=excluded.note_due, at=excluded.at,
-body=excluded.body
-"""
-_WRITE_MEMBER = """
-INSERT INTO members (stream, destination, signal, group_key, turn, stands, group_turn, at) VALUES (?,?,?,?,?,?,?,?)
-ON CONFLICT (stream, destination, signal) DO UPDATE SET
-group_key=excluded.group_key, turn=excluded.turn, stands=excluded.stands, group_turn=excluded.group_turn, at=excluded.at
-"""
-_WRITE_NAMED_ALERT = """
-INSERT INTO named_alerts (stream, destination, key, group_key, until) VALUES (?,?,?,?,?)
-ON CONFLICT (stream, destination, key) DO UPDATE SET group_key=excluded.group_key, until=excluded.until
-"""
+_COLUMNS = ("window_key", "is_open", "waits", "sample", "gravity", "standing", "total", "note_due", "at", "body")
+_WRITE_GROUP = upsert("groups", (*_AT, "key", *_COLUMNS), (*_AT, "key"))
+_WRITE_MEMBER = upsert("members", (*_AT, "signal", *_MEMBER.columns), (*_AT, "signal"))
+_WRITE_NAMED_ALERT = upsert("named_alerts", (*_AT, "key", *_NAMED_ALERT.columns), (*_AT, "key"))
 _FORGET_OPENINGS = "DELETE FROM openings WHERE stream=? AND destination=? AND at<=?"
-_WRITE_OPENING = "INSERT INTO openings (stream, destination, at, pager, sample, beyond, gravity) VALUES (?,?,?,?,?,?,?)"
+_WRITE_OPENING = insert("openings", (*_AT, *_OPENING.columns))
 
 
 async def lock_admissions(tx: Transaction, stream: str, destinations: Collection[str]) -> None:
-    """Lock the groups and limits of some destinations, in the order of their names, until the transaction ends.
-
-    A row that is there is written as it is, so that those that are made are locked in their order as well.
-    """
+    """Lock the groups and limits of some destinations, in the order of their names, until the transaction ends."""
     await tx.write_many(_LOCK, [(stream, destination) for destination in sorted(destinations)])
 
 
@@ -255,7 +246,7 @@ async def read_states(tx: Transaction, stream: str, destinations: Sequence[str],
         parts.append((_IN_WINDOWS, (*at, windows)))
     for destination in destinations:
         parts += [(_NEXT, (stream, destination, sample, asked.waiting)) for sample in (0, 1)]
-        parts += [(_DUE, (stream, destination, *map(micros, span), asked.most)) for span in asked.due]
+        parts += [(_DUE, (stream, destination, *span, asked.most)) for span in asked.due]
     sql = " UNION ALL ".join(sql for sql, _ in parts)
     rows = await tx.fetch(sql, *(value for _, values in parts for value in values))
     for destination, key, state in await sound_in(tx, "groups", rows, _group_in):
@@ -281,7 +272,7 @@ async def count_openings(
     found: dict[str, OpeningCounts] = {destination: {} for destination in spans}
     if not spans:
         return found
-    values = [value for destination, span in spans.items() for value in (stream, destination, *map(micros, span))]
+    values = [value for destination, span in spans.items() for value in (stream, destination, *span)]
     for row in await tx.fetch(" UNION ALL ".join([_OPENINGS] * len(spans)), *values):
         # One that is damaged counts as what is real, and as within the limit.
         marks = (readable(False, row.flag, "sample"), readable(False, row.flag, "beyond"))
@@ -302,73 +293,40 @@ class WaitingCount(NamedTuple):
 
 async def count_held(tx: Transaction, stream: str, destination: str, *, sample: bool) -> WaitingCount:
     """Return what waits for its turn at a destination, of samples or of what is real."""
-    sql = (
-        "SELECT count(*) AS many, CAST(coalesce(sum(standing), 0) AS BIGINT) AS standing, "
-        "CAST(coalesce(sum(total), 0) AS BIGINT) AS total FROM groups "
-        "WHERE stream=? AND destination=? AND waits='turn' AND sample=?"
-    )
-    (row,) = await tx.fetch(sql, stream, destination, int(sample))
+    (row,) = await tx.fetch(_HELD, stream, destination, sample)
     return WaitingCount(row.whole("many"), row.whole("standing"), row.whole("total"))
 
 
 async def write_states(tx: Transaction, stream: str, changes: Mapping[str, States]) -> None:
     """Write states of destinations that the transaction has locked."""
     every = sorted(changes.items())
+    groups = [(stream, name, key, *_values_of(one)) for name, it in every for key, one in sorted(it.groups.items())]
+    await tx.write_many(_WRITE_GROUP, groups)
+    members = [(name, key, one) for name, it in every for key, one in sorted(it.members.items())]
+    await tx.write_many(_WRITE_MEMBER, [(stream, name, key, *_MEMBER.values(one)) for name, key, one in members])
+    named = [(name, key, one) for name, it in every for key, one in sorted(it.named_alerts.items())]
     await tx.write_many(
-        _WRITE_GROUP,
-        [_group_values(stream, name, *one) for name, states in every for one in sorted(states.groups.items())],
+        _WRITE_NAMED_ALERT, [(stream, name, key, *_NAMED_ALERT.values(one)) for name, key, one in named]
     )
-    await tx.write_many(
-        _WRITE_MEMBER,
-        [
-            (stream, name, signal, one.group, one.turn, int(one.stands), one.group_turn, micros(one.at))
-            for name, states in every
-            for signal, one in sorted(states.members.items())
-        ],
-    )
-    await tx.write_many(
-        _WRITE_NAMED_ALERT,
-        [
-            (stream, name, key, one.group, micros(one.until))
-            for name, states in every
-            for key, one in sorted(states.named_alerts.items())
-        ],
-    )
-    opened = [(name, states.openings) for name, states in every if states.openings]
-    await tx.write_many(
-        _FORGET_OPENINGS, [(stream, name, micros(openings[-1].at - LONGEST_WINDOW)) for name, openings in opened]
-    )
-    await tx.write_many(
-        _WRITE_OPENING,
-        [
-            (stream, name, micros(one.at), one.pager, int(one.sample), int(one.beyond), one.gravity)
-            for name, openings in opened
-            for one in openings
-        ],
-    )
+    opened = [(name, it.openings) for name, it in every if it.openings]
+    old = [(stream, name, openings[-1].at - LONGEST_WINDOW) for name, openings in opened]
+    await tx.write_many(_FORGET_OPENINGS, old)
+    new = [(stream, name, *_OPENING.values(one)) for name, openings in opened for one in openings]
+    await tx.write_many(_WRITE_OPENING, new)
 
 
-def _group_values(stream: str, destination: str, key: str, state: GroupState) -> tuple[object, ...]:
-    return (
-        stream, destination, key, state.window_key, int(state.is_open), state.waits, int(state.is_sample),
-        gravity_of(state.severity), state.group.standing, state.group.total, micros(state.note_due), micros(state.at),
-        encode(state),
-    )  # fmt: skip
+def _values_of(one: GroupState) -> tuple[object, ...]:
+    """Return the values of _COLUMNS."""
+    counts = one.group.standing, one.group.total, one.note_due, one.at
+    return one.window_key, one.is_open, one.waits, one.is_sample, gravity_of(one.severity), *counts, encode(one)
 
 
 def _member_in(row: Columns) -> tuple[str, str, MemberState]:
-    member = MemberState(
-        group=row.text("group_key"),
-        turn=row.whole("turn", 1, MOST_TURNS),
-        stands=row.flag("stands"),
-        group_turn=row.whole("group_turn", 1) if row.raw("group_turn") is not None else None,
-        at=row.time("at"),
-    )
-    return row.text("destination"), row.text("signal"), member
+    return row.text("destination"), row.text("signal"), _MEMBER.read(row)
 
 
 def _named_alert_in(row: Columns) -> tuple[str, str, NamedAlert]:
-    return row.text("destination"), row.text("key"), NamedAlert(group=row.text("group_key"), until=row.time("until"))
+    return row.text("destination"), row.text("key"), _NAMED_ALERT.read(row)
 
 
 def _group_in(row: Columns) -> tuple[str, str, GroupState]:

@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 from router.domain import readable
 from router.domain.decisions import Outcome
-from router.domain.deliveries import Claim, DeliveryState, Settlement
+from router.domain.deliveries import DeliveryState, Settlement
 from router.domain.destination_holds import words_of_hold
 from router.domain.errors import without_words
 from router.domain.notices import RecordEntry
@@ -60,10 +60,10 @@ def record_taken(log: logging.Logger, entries: Sequence[RecordEntry], stream: st
     log.info("%s: took %d signals in: %s", stream, len(entries), told, extra={STREAM: stream, **numbers})
 
 
-def record_delivered(log: logging.Logger, settled: Sequence[tuple[Claim, Settlement]]) -> None:
+def record_delivered(log: logging.Logger, settled: Sequence[Settlement]) -> None:
     """A warning for each delivery that was given up on, and a line for debugging for each other one."""
     is_close = log.isEnabledFor(logging.DEBUG)
-    for _, settlement in settled:
+    for settlement in settled:
         is_dead = settlement.state is DeliveryState.DEAD
         if not is_dead and not is_close:
             continue

@@ -16,7 +16,7 @@ from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from router.domain.decisions import Code, Outcome
-from router.domain.deliveries import Backlog, Claim, DeliveryState, Pause, Settlement
+from router.domain.deliveries import Backlog, DeliveryState, Pause, Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.hubs import Loss
 from router.domain.notices import RecordEntry
@@ -186,23 +186,23 @@ def measures_of_taken(entries: Sequence[RecordEntry], stream: str) -> Iterator[M
         yield Measure(SHADOWED, count, pair)
 
 
-def measures_of_delivered(settled: Sequence[tuple[Claim, Settlement]]) -> Iterator[Measure]:
+def measures_of_delivered(settled: Sequence[Settlement]) -> Iterator[Measure]:
     """How many attempts ended how; what was put back untried is no attempt."""
     attempts = Counter(
         (it.stream, it.destination, it.lane.value, settlement.state.value, it.change.value)
-        for _, settlement in settled
+        for settlement in settled
         if settlement.spent and (it := settlement.delivery)
     )
     for words, count in attempts.items():
         yield Measure(DELIVERIES, count, words)
 
 
-def ages_of_delivered(settled: Sequence[tuple[Claim, Settlement]]) -> Iterator[Measure]:
+def ages_of_delivered(settled: Sequence[Settlement]) -> Iterator[Measure]:
     """How old deliveries were when their destinations took them."""
-    for claim, settlement in settled:
+    for settlement in settled:
         if settlement.state is DeliveryState.SENT:
             it = settlement.delivery
-            age = max((settlement.at - claim.born).total_seconds(), 0.0)
+            age = max((settlement.at - settlement.claim.born).total_seconds(), 0.0)
             yield Measure(AGE, age, (it.stream, it.destination, it.lane.value))
 
 

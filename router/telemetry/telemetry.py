@@ -50,7 +50,7 @@ class Telemetry:
         self._meters.count(metrics.measures_of_taken(entries, stream))
         log_records.record_taken(self._log, entries, stream)
 
-    def record_delivered(self, settled: Sequence[tuple[Claim, Settlement]]) -> None:
+    def record_delivered(self, settled: Sequence[Settlement]) -> None:
         """Report what became of claims."""
         self._meters.count(metrics.measures_of_delivered(settled))
         self._meters.record(metrics.ages_of_delivered(settled))

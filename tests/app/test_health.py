@@ -23,14 +23,14 @@ from router.app.rules import load_rules
 from router.app.settings import Lack, Settings, Why, now
 from router.app.wiring import open_service
 from router.deliver.destination_holds import hold_destination, release_destination
-from router.domain.deliveries import DeliveryState, Pause, Receipt, Recipient, Settlement
+from router.domain.deliveries import DeliveryState, Pause, Receipt, Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.hubs import Extent, HubEpoch, Loss, Partition, Span
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.eventhubs import HubReader, Namespace
 from router.ingest.gaps import Hub
-from router.store.claims import settle_claims
+from router.store.claims import Recipient, settle_claims
 from router.store.dead_letters import give_up_deliveries
 from router.store.deliveries import add_deliveries
 from router.store.destinations import pause_destination
@@ -180,7 +180,7 @@ def test_who_took_a_delivery_before_and_cannot_be_asked_is_a_problem(store: Stor
         within(
             store,
             settle_claims,
-            [Settlement(delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=NOW, receipt=Receipt())],
+            [Settlement(claim=claim, state=DeliveryState.SENT, at=NOW, receipt=Receipt())],
         )
     )
     found = unready_health(store)
@@ -204,7 +204,7 @@ def test_dead_letters_are_a_problem(store: Store) -> None:
             within(
                 store,
                 settle_claims,
-                [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.DEAD, at=NOW) for one in claims],
+                [Settlement(claim=one, state=DeliveryState.DEAD, at=NOW) for one in claims],
             )
         )
     assert sorted(health(store).problems) == ["cwpp backlog: 1 dead letters", "cwpp tickets: 2 dead letters"]

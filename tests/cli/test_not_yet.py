@@ -11,10 +11,11 @@ import pytest
 import alert_router_demo as demo
 from router.app.rules import load_rules, secret_names_of
 from router.app.settings import now
-from router.domain.deliveries import LONGEST_LIFE, DeadLetter, DeliveryState, Receipt, Recipient, Settlement
+from router.domain.deliveries import LONGEST_LIFE, DeliveryState, Receipt, Settlement
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.store.claims import settle_claims
+from router.store.claims import Recipient, settle_claims
+from router.store.dead_letters import DeadLetter
 from tests.builders import RULES
 from tests.cli.house import House, Said, ndjson, over_both
 from tests.network import nobody_else
@@ -159,9 +160,7 @@ def test_who_was_told_before_and_cannot_be_now_is_a_problem(
     async def taken() -> None:
         store = open_store(house.state)
         (claim,) = await claim_in(store, Recipient("cwpp", Lane.PAGE, "pager"), now(), now(), 1)
-        sent = Settlement(
-            delivery=claim.delivery, claim=claim.id, state=DeliveryState.SENT, at=now(), receipt=Receipt()
-        )
+        sent = Settlement(claim=claim, state=DeliveryState.SENT, at=now(), receipt=Receipt())
         await within(store, settle_claims, [sent])
         await store.close()
 

@@ -9,9 +9,10 @@ import pytest
 from router.app.signal_life import SignalLife
 from router.cli.signal_answers import PagingCode, paging_answer
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import DISCARDED, DeliveryState, Pause, Receipt
+from router.domain.deliveries import DeliveryState, Pause, Receipt
 from router.domain.keys import ABOUT
 from router.domain.rulebook import Lane
+from router.store.dead_letters import DISCARDED
 from tests.builders import NOW
 from tests.domain.lives import MINUTE, a_group_of, a_life, decided, oncall, owed, tickets
 

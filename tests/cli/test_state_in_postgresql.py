@@ -14,12 +14,12 @@ import pytest
 from alert_router_demo.soc import Status
 from router.app.rules import load_rules, new_intake
 from router.domain.decisions import Change
-from router.domain.deliveries import LEASE, DeliveryState, Recipient, Settlement
+from router.domain.deliveries import LEASE, DeliveryState, Settlement
 from router.domain.hubs import Arrival
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.ingest.messages import Message
-from router.store.claims import settle_claims
+from router.store.claims import Recipient, settle_claims
 from router.store.conninfo import parse_address
 from router.store.dead_letters import abandon_deliveries
 from router.store.deliveries import add_deliveries
@@ -110,10 +110,7 @@ def dead(*bodies: bytes) -> Seed:
             await within(
                 store,
                 settle_claims,
-                [
-                    Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.DEAD, at=NOW, error="refused")
-                    for one in claims
-                ],
+                [Settlement(claim=one, state=DeliveryState.DEAD, at=NOW, error="refused") for one in claims],
             )
         await within(store, abandon_deliveries, "cwpp", [], NOW, NOW)
 

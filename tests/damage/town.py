@@ -29,7 +29,7 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake, release_held
 from router.store import partitions
-from router.store.dead_letters import DamagedLetter, list_dead_letters
+from router.store.dead_letters import list_dead_letters
 from router.store.delivery_status import count_deliveries, list_next_due
 from router.store.destinations import list_pauses, pause_destination
 from router.store.forgetting import forget
@@ -201,7 +201,7 @@ class Town:
 
     async def visible(self) -> int:
         """How many damaged rows people are shown, beside the message that nobody understood in the morning."""
-        letters = [one for one in await within(self.store, list_dead_letters) if isinstance(one, DamagedLetter)]
+        letters = [one for one in await within(self.store, list_dead_letters) if one.delivery is None]
         return len(letters) + len(await within(self.store, list_quarantined)) - 1
 
 

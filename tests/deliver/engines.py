@@ -14,16 +14,17 @@ from typing import Any, ClassVar
 import pytest
 
 from router.app.settings import now as by_the_clock
-from router.deliver import BackgroundReader, ConversationRunner, DeliveryLoop, HoldReader, Isolation, Sender, Settled
+from router.deliver import BackgroundReader, ConversationRunner, DeliveryLoop, HoldReader, Isolation, Sender
 from router.deliver.destination_holds import MadeHold, hold_destination
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.mail import Mail
 from router.deliver.tokens import Tokens
 from router.domain.conversation import Conversation, Deduplication, DestinationKind, Result
-from router.domain.deliveries import LEASE, Attempt, Claim, DeliveryState, Receipt, Recipient
+from router.domain.deliveries import LEASE, Attempt, Claim, DeliveryState, Receipt, Settlement
 from router.domain.destination_holds import DestinationHold
 from router.domain.rulebook import Lane
+from router.store.claims import Recipient
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
 from router.telemetry import Telemetry
@@ -134,7 +135,7 @@ class Engine:
         self.clock = Clock()
         self.isolation = Isolation()
         self.holds = HoldReader(store)
-        self.settled: list[Settled] = []
+        self.settled: list[Sequence[Settlement]] = []
 
     def worker(
         self,
@@ -178,7 +179,7 @@ class Engine:
         """Has a worker deliver what is due; what it settled."""
         before = len(self.settled)
         self.run(worker.deliver_due(is_ended))
-        return [settlement.state for some in self.settled[before:] for _, settlement in some]
+        return [settlement.state for some in self.settled[before:] for settlement in some]
 
     def lose(self, *destinations: str) -> list[Claim]:
         """Claims what is due there, as a worker does that dies of it: its lease is over."""

@@ -76,7 +76,7 @@ def pauses(engine: Engine) -> list[str]:
 
 def settled(engine: Engine, state: DeliveryState = SENT) -> list[str]:
     """The keys of what was settled so, as often as it was."""
-    return sorted(claim.delivery.key for some in engine.settled for claim, one in some if one.state is state)
+    return sorted(one.delivery.key for some in engine.settled for one in some if one.state is state)
 
 
 @pytest.mark.parametrize("kind", [Scripted, InBatches])
@@ -400,7 +400,7 @@ def test_a_vendor_that_wishes_to_be_left_alone_is_for_as_long_as_that(
     assert "other" in settled(engine)
     engine.clock.now += HOUR
     engine.deliver(worker)
-    numbers = {claim.delivery.key: claim.number for some in engine.settled for claim, one in some if one.state is SENT}
+    numbers = {one.delivery.key: one.claim.number for some in engine.settled for one in some if one.state is SENT}
     assert sorted(numbers.values()) == [1, 1, 2]
 
 

@@ -28,11 +28,10 @@ from router.domain.deliveries import (
     DeliveryState,
     Pause,
     Receipt,
-    Recipient,
 )
 from router.domain.errors import BadUsage, Rejected, Unauthorized, Unavailable
 from router.domain.rulebook import Lane
-from router.store.claims import release_claims
+from router.store.claims import Recipient, release_claims
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
 from router.store.destinations import PROBE, is_probe_due, list_pauses, pause_after
@@ -94,7 +93,7 @@ class Rounds:
 
     async def dead(self) -> set[str]:
         """The signals of the dead letters."""
-        return {letter.delivery.key for letter in await letters_in(self.store)}
+        return {letter.delivery.key for letter in await letters_in(self.store)}  # type: ignore[union-attr]
 
     async def states(self) -> dict[DeliveryState, int]:
         """How many deliveries are in which state."""

@@ -10,24 +10,22 @@ from datetime import datetime, timedelta
 from hypothesis import strategies as st
 
 from router.domain.decisions import Change
-from router.domain.deliveries import LEASE, SUSPECT, Delivery, DeliveryState, Settlement
+from router.domain.deliveries import LEASE, SUSPECT, Claim, Delivery, DeliveryState, DeliveryStatus, Settlement
 from router.domain.rulebook import Lane
 from router.store.delivery_lifecycle import (
     DEADLY,
+    LONGEST_LEASE,
     NOWHERE,
-    OutboxEntry,
-    added,
-    claim_id,
-    claimed,
-    clipped,
     failures_after,
+    first_open,
     given_up,
-    is_unclaimed,
-    losses_of,
+    is_claimable,
+    is_overtaken,
+    next_step,
     redriven,
+    redriven_with,
     skipped,
 )
-from router.store.turn_order import ClaimNow, GiveUp, Skip, Wait, first_open, is_overtaken, next_step, redriven_with
 from tests.builders import NOW
 from tests.store.builders import a_delivery
 
@@ -57,7 +55,43 @@ TRANSITIONS: dict[str, frozenset[tuple[DeliveryState | None, DeliveryState]]] = 
 """Every change of state, by what makes it; None stands for what is not there yet."""
 
 
-def settled[E: OutboxEntry](entry: E, settlement: Settlement) -> E:
+def added(delivery: Delivery, now: datetime) -> DeliveryStatus:
+    """A delivery that is owed from now on."""
+    return DeliveryStatus(
+        id=delivery.id,
+        stream=delivery.stream,
+        destination=delivery.destination,
+        key=delivery.key,
+        turn=delivery.turn,
+        lane=delivery.lane,
+        change=delivery.change,
+        opened=delivery.opened,
+        state=DeliveryState.OWED,
+        born=now,
+        due=now,
+        row_id=delivery.turn,
+    )
+
+
+def claimed(entry: DeliveryStatus, until: datetime, unique: str) -> DeliveryStatus:
+    """A delivery that is one worker's alone until an instant."""
+    return replace(
+        entry,
+        state=DeliveryState.CLAIMED,
+        attempts=entry.attempts + 1,
+        lost=entry.losses,
+        due=until,
+        claim=f"{entry.redriven}-{unique}",
+        settled=None,
+    )
+
+
+def is_free(entry: DeliveryStatus, now: datetime) -> bool:
+    """Whether a delivery is open, and no worker has it in flight."""
+    return entry.is_open and (entry.state is DeliveryState.OWED or is_claimable(entry, now, LONGEST_LEASE))
+
+
+def settled(entry: DeliveryStatus, settlement: Settlement) -> DeliveryStatus:
     """A delivery of whose claim something became: its worker lived, so it killed nobody.
 
     One that was put back untried has spent no attempt, and is as suspect as before.
@@ -65,41 +99,42 @@ def settled[E: OutboxEntry](entry: E, settlement: Settlement) -> E:
     return replace(
         entry,
         state=settlement.state,
-        due=settlement.due or entry.due,
+        due=settlement.due or entry.born,
         attempts=entry.attempts - (0 if settlement.spent else 1),
         lost=0 if settlement.spent else entry.lost,
-        lease=None,
         settled=settlement.at,
-        error=clipped(settlement.error),
-        failed=failures_after(entry.failed, settlement),
+        error=settlement.error,
+        failed=failures_after(entry.failed, settlement.at, settlement.error)
+        if settlement.error is not None and settlement.spent
+        else entry.failed,
     )
 
 
-def released(entry: OutboxEntry) -> OutboxEntry:
+def released(entry: DeliveryStatus) -> DeliveryStatus:
     """A delivery whose claim no living worker holds; that counts as no loss, since nothing says that its worker died of it."""
-    return replace(entry, state=DeliveryState.OWED, due=entry.born, lease=None)
+    return replace(entry, state=DeliveryState.OWED, due=entry.born)
 
 
-def discarded(entry: OutboxEntry, now: datetime) -> OutboxEntry:
+def discarded(entry: DeliveryStatus, now: datetime) -> DeliveryStatus:
     """A dead letter that a person took off the list."""
-    return replace(entry, state=DeliveryState.SKIPPED, lease=None, settled=now, error="discarded")
+    return replace(entry, state=DeliveryState.SKIPPED, settled=now, error="discarded")
 
 
-def brought_forward(entry: OutboxEntry, due: datetime) -> OutboxEntry:
+def brought_forward(entry: DeliveryStatus, due: datetime) -> DeliveryStatus:
     """A delivery that is owed and due at an instant at the latest."""
     return replace(entry, due=min(entry.due, due))
 
 
-def is_still_valid(settlement: Settlement, stored: OutboxEntry) -> bool:
+def is_still_valid(settlement: Settlement, stored: DeliveryStatus) -> bool:
     """Whether a settlement still counts, given the delivery as it is stored.
 
     An acknowledgement on record stays, and a person who redrives a delivery wants it sent again, whatever an earlier claim
     brought. Beside that an acknowledgement always counts, and anything else only while the claim is its worker's.
     """
-    is_of_before = settlement.claim.partition("-")[0] != str(stored.redriven)
+    is_of_before = settlement.claim.id.partition("-")[0] != str(stored.redriven)
     if stored.state is DeliveryState.SENT or is_of_before:
         return False
-    is_claim = stored.state is DeliveryState.CLAIMED and stored.claim == settlement.claim
+    is_claim = stored.state is DeliveryState.CLAIMED and stored.claim == settlement.claim.id
     return is_claim or settlement.state is DeliveryState.SENT
 
 
@@ -220,8 +255,8 @@ class SignalModel:
     now: datetime = NOW
     ahead: timedelta = timedelta()
     opened: int = 0
-    entries: dict[int, OutboxEntry] = field(default_factory=dict)
-    claims: list[tuple[Delivery, OutboxEntry]] = field(default_factory=list)
+    entries: dict[int, DeliveryStatus] = field(default_factory=dict)
+    claims: list[tuple[Delivery, DeliveryStatus]] = field(default_factory=list)
     tried: Counter[int] = field(default_factory=Counter)
     losses: Counter[int] = field(default_factory=Counter)
     sent: set[int] = field(default_factory=set)
@@ -253,7 +288,7 @@ class SignalModel:
                     self.claims.clear()
             case Abandon():
                 for one in list(self.entries.values()):
-                    if is_unclaimed(one, self.clock):
+                    if is_free(one, self.clock):
                         self._move("given_up", given_up(one, self.clock, NOWHERE))
             case Act(redrives, which):
                 self._act(redrives, which)
@@ -272,7 +307,7 @@ class SignalModel:
         """What a worker's clock shows."""
         return self.now + self.ahead
 
-    def _move(self, by: str, after: OutboxEntry) -> None:
+    def _move(self, by: str, after: DeliveryStatus) -> None:
         before = self.entries.get(after.turn)
         change = (before.state if before is not None else None, after.state)
         assert change in TRANSITIONS[by], (by, change)
@@ -286,52 +321,48 @@ class SignalModel:
         self.opened = 0 if change is Change.RESOLVED else opened
         self._move("added", added(a_delivery(turn, change, opened=opened, lane=self.lane), self.clock))
 
-    def work(self, wait: timedelta = timedelta()) -> OutboxEntry | None:
+    def work(self, wait: timedelta = timedelta()) -> DeliveryStatus | None:
         """A worker does what is next, some time later, until it has a claim or there is nothing to do for it."""
         self.now += wait
         for _ in range(3 * LONGEST_STEP):
             before = list(self.entries.values())
-            step = next_step(before, self.clock, self.lease)
-            match step:
-                case Skip(needless):
-                    self._check_superseded(needless)
-                    for one in needless:
-                        self._move("skipped", skipped(one, self.clock))
-                case GiveUp(poison):
-                    assert self._losses(poison) > SUSPECT
-                    self._move("given_up", given_up(poison, self.clock, DEADLY))
-                case ClaimNow(entry, is_suspect):
-                    self._check_turn(entry)
-                    assert is_suspect == (self._losses(entry) == SUSPECT)
-                    return self._claim(entry)
-                case Wait(entry, until):
-                    self._check_turn(entry)
-                    assert until > self.clock
-                    return None
-                case None:
-                    assert not any(one.is_open for one in before)
-                    return None
+            needless, first = next_step(before, self.clock, self.lease)
+            self._check_superseded(needless)
+            for one in needless:
+                self._move("skipped", skipped(one, self.clock))
+            if first is None:
+                now_first = first_open(self.entries.values())
+                assert now_first is None or not is_claimable(now_first, self.clock, self.lease)
+                return None
+            self._check_turn(first)
+            assert (first.is_suspect, first.is_poison) == (
+                self._losses(first) >= SUSPECT,
+                self._losses(first) > SUSPECT,
+            )
+            if not first.is_poison:
+                return self._claim(first)
+            self._move("given_up", given_up(first, self.clock, DEADLY))
         raise AssertionError("there is always something next")
 
-    def _claim(self, entry: OutboxEntry) -> OutboxEntry:
+    def _claim(self, entry: DeliveryStatus) -> DeliveryStatus:
         self.losses[entry.turn] = self._losses(entry)
         self.tried[entry.turn] += 1
-        claim = claimed(
-            entry, self.clock, self.clock + self.lease, claim_id(entry, f"{len(self.claims)} at {self.clock}")
-        )
+        claim = claimed(entry, self.clock + self.lease, f"{len(self.claims)} at {self.clock}")
         self._move("claimed", claim)
         content = a_delivery(entry.turn, entry.change, opened=entry.opened, lane=self.lane)
         self.claims.append((content, claim))
         return claim
 
-    def _losses(self, entry: OutboxEntry) -> int:
+    def _losses(self, entry: DeliveryStatus) -> int:
         return self.losses[entry.turn] + (entry.state is DeliveryState.CLAIMED)
 
     def _settle(self, event: Settle) -> None:
         if len(self.claims) <= event.which:
             return
         delivery, claim = self.claims.pop(-1 - event.which)
-        settlement = self.settlement_for(event, delivery, claim.claim)
+        settlement = self.settlement_for(
+            event, Claim(delivery=delivery, id=claim.claim, number=claim.attempts, born=claim.born, failed=claim.failed)
+        )
         stored = self.entries[delivery.turn]
         if not is_still_valid(settlement, stored):
             assert (
@@ -349,11 +380,10 @@ class SignalModel:
             self.sent.add(delivery.turn)
         self._move("settled", settled(stored, settlement))
 
-    def settlement_for(self, event: Settle, delivery: Delivery, claim: str) -> Settlement:
+    def settlement_for(self, event: Settle, claim: Claim) -> Settlement:
         """What a worker writes down now of its claim."""
         is_again = event.state is DeliveryState.OWED
         return Settlement(
-            delivery=delivery,
             claim=claim,
             state=event.state,
             at=self.clock,
@@ -384,14 +414,14 @@ class SignalModel:
             for one in again:
                 self._move("redriven", redriven(one, self.clock))
 
-    def _check_turn(self, entry: OutboxEntry) -> None:
+    def _check_turn(self, entry: DeliveryStatus) -> None:
         earlier = [one.turn for one in self.entries.values() if one.is_open and one.turn < entry.turn]
         assert not earlier, f"turn {entry.turn} before {earlier}"
 
-    def _check_superseded(self, needless: Sequence[OutboxEntry]) -> None:
+    def _check_superseded(self, needless: Sequence[DeliveryStatus]) -> None:
         """What is skipped was told to nobody, and says nothing that nobody else says."""
         assert needless == sorted(needless, key=lambda one: one.turn)
-        assert self.lane is not Lane.ROWS, "each turn has its own row"
+        assert not needless or self.lane is not Lane.ROWS, "each turn has its own row"
         skips = {one.turn for one in needless}
         for one in needless:
             assert one.state is DeliveryState.OWED
@@ -409,9 +439,10 @@ class SignalModel:
         """What holds after each thing that happens."""
         for turn, one in self.entries.items():
             assert one.turn == turn
-            assert (one.state is DeliveryState.CLAIMED) == (one.lease is not None)
             assert one.attempts == self.tried[turn] >= 0
-            assert losses_of(one) == self._losses(one)
+            assert one.losses == self._losses(one)
             assert (one.state is DeliveryState.SENT) == (turn in self.sent), "an acknowledgement is never forgotten"
-        in_flight = [one for one in self.entries.values() if one.lease is not None and one.lease > self.clock]
+        in_flight = [
+            one for one in self.entries.values() if one.state is DeliveryState.CLAIMED and one.due > self.clock
+        ]
         assert self.ahead or len(in_flight) <= 1 or any(one.redriven for one in self.entries.values())

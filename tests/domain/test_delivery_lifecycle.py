@@ -8,35 +8,26 @@ from datetime import timedelta
 import pytest
 
 from router.domain.clocks import SKEW
-from router.domain.deliveries import LEASE, LONGEST_LEASE, LONGEST_WAIT, SUSPECT, DeliveryState, Settlement
+from router.domain.deliveries import LEASE, LONGEST_WAIT, SUSPECT, DeliveryState
 from router.domain.rulebook import Lane
 from router.store.delivery_lifecycle import (
     LAST_TROUBLE,
     LONGEST_ERROR,
-    added,
+    LONGEST_LEASE,
     born_at,
-    claim_id,
-    claimed,
     given_up,
     is_claimable,
-    is_poison,
-    is_suspect,
-    is_unclaimed,
     redriven,
 )
 from tests.builders import NOW
+from tests.domain.signal_model import added, claimed
 from tests.store.builders import OPENING
 
 INSTANT = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
 
 OWED = added(OPENING, NOW)
-CLAIMED = claimed(OWED, NOW, NOW + HOUR, claim_id(OWED, "one"))
-
-
-def a_settlement(state: DeliveryState, claim: str = "0-one", **more: object) -> Settlement:
-    """What became of a claim of the opening."""
-    return Settlement(delivery=OPENING, claim=claim, state=state, at=NOW, **more)  # type: ignore[arg-type]
+CLAIMED = claimed(OWED, NOW + HOUR, "one")
 
 
 @pytest.mark.parametrize(
@@ -44,15 +35,15 @@ def a_settlement(state: DeliveryState, claim: str = "0-one", **more: object) -> 
 )
 def test_a_claim_is_one_workers_until_its_lease_ends(after: timedelta, is_free: bool) -> None:
     """At that instant it is anybody's."""
-    assert is_unclaimed(CLAIMED, NOW + after) is is_claimable(CLAIMED, NOW + after) is is_free
+    assert is_claimable(CLAIMED, NOW + after) is is_free
 
 
 @pytest.mark.parametrize("lease", [*LEASE.values(), LONGEST_LEASE])
 def test_a_lease_that_is_longer_than_any_holds_nothing(lease: timedelta) -> None:
     """Clocks that are right differ by so much and no more."""
-    longest = replace(CLAIMED, lease=NOW + lease + SKEW)
-    assert not is_unclaimed(longest, NOW, lease)
-    assert is_unclaimed(replace(longest, lease=NOW + lease + SKEW + INSTANT), NOW, lease)
+    longest = replace(CLAIMED, due=NOW + lease + SKEW)
+    assert not is_claimable(longest, NOW, lease)
+    assert is_claimable(replace(longest, due=NOW + lease + SKEW + INSTANT), NOW, lease)
 
 
 @pytest.mark.parametrize("lane", Lane)
@@ -68,7 +59,7 @@ def test_what_is_deferred_for_longer_than_anything_is_due(lane: Lane) -> None:
 def test_what_is_closed_is_nobodys_to_claim(state: DeliveryState) -> None:
     """Whatever its instants say."""
     closed = replace(OWED, state=state)
-    assert not is_unclaimed(closed, NOW)
+    assert not is_claimable(closed, NOW)
     assert not closed.is_open
 
 
@@ -86,7 +77,7 @@ def test_what_was_lost_often_is_suspect_and_once_more_poison(
 ) -> None:
     """A claim whose lease ended counts as soon as somebody looks."""
     entry = replace(CLAIMED if is_claimed else OWED, lost=lost)
-    assert (is_suspect(entry), is_poison(entry)) == expected
+    assert (entry.is_suspect, entry.is_poison) == expected
 
 
 def test_what_is_redriven_is_as_young_as_if_it_were_owed_from_now_on() -> None:
@@ -100,9 +91,9 @@ def test_an_instant_that_only_a_wrong_clock_can_have_written_does_not_count() ->
     """On both sides of what clocks that are right may differ by."""
     assert born_at(replace(OWED, born=NOW + SKEW).born, NOW) == NOW + SKEW
     assert born_at(replace(OWED, born=NOW + SKEW + INSTANT).born, NOW) == NOW
-    held = replace(CLAIMED, lease=NOW + LONGEST_LEASE + SKEW)
-    assert not is_unclaimed(held, NOW)
-    assert is_unclaimed(replace(held, lease=NOW + LONGEST_LEASE + SKEW + INSTANT), NOW)
+    held = replace(CLAIMED, due=NOW + LONGEST_LEASE + SKEW)
+    assert not is_claimable(held, NOW)
+    assert is_claimable(replace(held, due=NOW + LONGEST_LEASE + SKEW + INSTANT), NOW)
 
 
 def test_a_dead_letter_keeps_its_last_trouble_as_far_as_there_is_room() -> None:
@@ -112,6 +103,3 @@ def test_a_dead_letter_keeps_its_last_trouble_as_far_as_there_is_room() -> None:
     assert ended is not None
     assert (len(ended), ended[:30]) == (LONGEST_ERROR, f"no_destination: gone{LAST_TROUBLE}"[:30])
     assert given_up(OWED, NOW, "no_destination: gone").error == "no_destination: gone"
-
-
-OTHERS = claimed(CLAIMED, NOW + HOUR, NOW + 2 * HOUR, claim_id(CLAIMED, "another"))

@@ -8,17 +8,17 @@ from datetime import timedelta
 import pytest
 
 from router.domain.decisions import Change
-from router.domain.deliveries import DeliveryState
-from router.store.delivery_lifecycle import OutboxEntry, added
-from router.store.turn_order import Wait, is_overtaken, next_step, redriven_with, superseded
+from router.domain.deliveries import DeliveryState, DeliveryStatus
+from router.store.delivery_lifecycle import is_overtaken, next_step, redriven_with, superseded
 from tests.builders import NOW
+from tests.domain.signal_model import added
 from tests.store.builders import a_delivery
 
 MINUTE = timedelta(minutes=1)
 OPENED, UPDATED, RESOLVED = Change
 
 
-def an_entry(turn: int, change: Change, opened: int = 1, **more: object) -> OutboxEntry:
+def an_entry(turn: int, change: Change, opened: int = 1, **more: object) -> DeliveryStatus:
     """An entry that is owed, unless something else is said of it."""
     return replace(added(a_delivery(turn, change, opened=opened), NOW), **more)  # type: ignore[arg-type]
 
@@ -63,7 +63,7 @@ def test_a_dead_letter_takes_the_later_resolutions_of_its_opening_along() -> Non
         ([an_entry(3, RESOLVED)], []),
     ],
 )
-def test_what_nobody_needs_is_superseded(entries: list[OutboxEntry], needless: list[int]) -> None:
+def test_what_nobody_needs_is_superseded(entries: list[DeliveryStatus], needless: list[int]) -> None:
     """What was told to nobody and is over, and an update that another one follows; whatever was tried or asked for stays."""
     assert [one.turn for one in superseded(entries)] == needless
 
@@ -71,4 +71,5 @@ def test_what_nobody_needs_is_superseded(entries: list[OutboxEntry], needless: l
 def test_what_is_superseded_waits_for_its_turn() -> None:
     """The first open turn decides when anything is done."""
     entries = [an_entry(1, OPENED, due=NOW + MINUTE), an_entry(2, RESOLVED)]
-    assert next_step(entries, NOW) == Wait(entries[0], NOW + MINUTE)
+    assert next_step(entries, NOW) == ([], None)
+    assert next_step(entries, NOW + MINUTE) == (entries, None)

@@ -10,12 +10,12 @@ from typing import Any
 
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Change
-from router.domain.deliveries import Claim, DeliveryState, Recipient, Settlement
+from router.domain.deliveries import Claim, DeliveryState, Settlement
 from router.domain.notices import Group, Notice
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake
-from router.store.claims import settle_claims
+from router.store.claims import Recipient, settle_claims
 from router.store.groups import GroupState
 from tests.builders import a_message
 from tests.store.acts import groups_at
@@ -91,7 +91,7 @@ class Backlog:
         recipient = Recipient(AT[0], Lane.TICKET, AT[1])
         while claims := await claim_in(self.store, recipient, now, now + MINUTE, 100):
             found += claims
-            done = [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=now) for one in claims]
+            done = [Settlement(claim=one, state=DeliveryState.SENT, at=now) for one in claims]
             await within(self.store, settle_claims, done)
         return found
 

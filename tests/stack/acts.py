@@ -10,7 +10,8 @@ from contextlib import contextmanager
 
 import psycopg
 
-from router.domain.deliveries import DeadLetter, DeliveryState
+from router.domain.deliveries import DeliveryState
+from router.store.dead_letters import DeadLetter
 from router.store.delivery_status import count_deliveries
 from tests.stack.functions_host import Conditions, Death, FunctionsHost, Outcome
 from tests.stack.gate import GatedStack, Matching

@@ -100,7 +100,7 @@ def test_a_delivery_that_kills_is_given_up_on_and_what_is_beside_it_gets_through
             await post.send(killer, high("beside"))
             await until(lambda: len(killed) == SUSPECT + 1)
             (letter,) = await dead_letters(gated_stack)
-            assert (letter.delivery.key, letter.attempts, letter.error) == (key_of("killer"), SUSPECT + 1, DEADLY)
+            assert (letter.delivery.key, letter.attempts, letter.error) == (key_of("killer"), SUSPECT + 1, DEADLY)  # type: ignore[union-attr]
             assert len(killed) == SUSPECT + 1
             assert (await books_of(gated_stack)).pages == post.due.pages
 

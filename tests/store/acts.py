@@ -9,14 +9,14 @@ from datetime import datetime, timedelta
 
 from router.domain.counts import Cell
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import Claim, DeadLetter, Delivery, DeliveryState, Recipient, Settlement
+from router.domain.deliveries import Claim, Delivery, DeliveryState, Settlement
 from router.domain.notices import RecordEntry
 from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
 from router.store import groups, signals
-from router.store.claims import settle_claims
+from router.store.claims import Recipient, settle_claims
 from router.store.codec import decision_in, micros
-from router.store.dead_letters import list_dead_letters
+from router.store.dead_letters import DeadLetter, list_dead_letters
 from router.store.decisions import put_on_record
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
@@ -71,7 +71,7 @@ def claim(
 
 def settle(store: Store, claim: Claim, state: DeliveryState, **more: object) -> None:
     """Writes down what became of a claim."""
-    settlement = Settlement(delivery=claim.delivery, claim=claim.id, state=state, at=NOW, **more)  # type: ignore[arg-type]
+    settlement = Settlement(claim=claim, state=state, at=NOW, **more)  # type: ignore[arg-type]
     run(within(store, settle_claims, [settlement]))
 
 
@@ -82,7 +82,7 @@ def states(store: Store) -> dict[DeliveryState, int]:
 
 async def letters_in(store: Store) -> list[DeadLetter]:
     """The dead letters that can be decoded."""
-    return [one for one in await within(store, list_dead_letters) if isinstance(one, DeadLetter)]
+    return [one for one in await within(store, list_dead_letters) if one.delivery is not None]
 
 
 def write_rows(store: Store, rows: Iterable[LedgerRow]) -> None:

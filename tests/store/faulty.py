@@ -18,7 +18,7 @@ STATEMENTS = {
     "settle": "UPDATE deliveries .* state<>'sent'",
     "pauses": r"FROM destinations\s+WHERE stream=\? AND probe_at",
     "pause": "INSERT INTO destinations .*paused_since",
-    "first_due": "AS first",
+    "first_due": "AS is_late",
     "beside": "receipt FROM deliveries|FROM lookups|LEFT JOIN notices p ON .* WHERE d.id",
     "abandon": "destination <> ALL",
 }

@@ -11,13 +11,13 @@ from tempfile import TemporaryDirectory
 
 from router.domain.catalogue import Catalogue
 from router.domain.counts import Rule
-from router.domain.deliveries import Claim, DeliveryState, Receipt, Recipient, Settlement
+from router.domain.deliveries import Claim, DeliveryState, Receipt, Settlement
 from router.domain.keys import signal_key
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message, release_held
-from router.store.claims import settle_claims
+from router.store.claims import Recipient, settle_claims
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries
 from router.store.forgetting import forget
@@ -129,9 +129,7 @@ class Life:
         self, claim: Claim, state: DeliveryState, *, error: str | None = None, due: datetime | None = None
     ) -> Settlement:
         receipt = TICKET if state is DeliveryState.SENT else None
-        return Settlement(
-            delivery=claim.delivery, claim=claim.id, state=state, at=self.now, receipt=receipt, error=error, due=due
-        )
+        return Settlement(claim=claim, state=state, at=self.now, receipt=receipt, error=error, due=due)
 
     @property
     def _intake(self) -> Intake:

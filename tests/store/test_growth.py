@@ -17,7 +17,7 @@ from router.app.signal_life import read_life
 from router.app.signal_search import find_meant
 from router.decide.preview import rule_matcher
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import DeadLetter, DeliveryState, Recipient, Settlement
+from router.domain.deliveries import DeliveryState, Settlement
 from router.domain.documents import DocumentKind
 from router.domain.keys import signal_key
 from router.domain.owners import NO_OWNERS
@@ -27,7 +27,8 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.store import dead_letters, decisions, delivery_status, destinations, rules, signals
-from router.store.claims import settle_claims
+from router.store.claims import Recipient, settle_claims
+from router.store.dead_letters import DeadLetter
 from router.store.describing import describe
 from router.store.documents import list_documents
 from router.store.quarantine import list_quarantined
@@ -125,7 +126,7 @@ async def _deliver(store: Store) -> None:
         claims = await claim_in(store, recipient, NOW + DAY, NOW + 2 * DAY, 100)
         states = [DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.OWED]
         done = [
-            Settlement(delivery=one.delivery, claim=one.id, state=state, at=NOW, receipt=TICKET, error="e", due=NOW)
+            Settlement(claim=one, state=state, at=NOW, receipt=TICKET, error="e", due=NOW)
             for one, state in zip(claims, itertools.cycle(states), strict=False)
         ]
         await within(store, settle_claims, done)
@@ -137,7 +138,7 @@ async def _deliver(store: Store) -> None:
     assert letters
     for letter in letters:
         assert isinstance(letter, DeadLetter)
-        await within(store, dead_letters.redrive, letter.delivery.id, NOW)
+        await within(store, dead_letters.redrive, letter.id, NOW)
 
 
 async def _ask(store: Store) -> None:

@@ -12,12 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
-from router.domain.deliveries import DeliveryState, Recipient, Settlement
+from router.domain.deliveries import DeliveryState, Settlement
 from router.domain.keys import signal_key
 from router.domain.rulebook import Clause, Lane
 from router.domain.signals import Kind, Stream
 from router.ingest.intake import Intake, Message
-from router.store.claims import settle_claims
+from router.store.claims import Recipient, settle_claims
 from tests.builders import NOW, a_message, a_route, a_rulebook, alert_body
 from tests.examples import some_of
 from tests.store.acts import run
@@ -40,7 +40,7 @@ def delivered(store: Store, stream: str = "cwpp") -> list[tuple[str, str]]:
     """The key and the change of every delivery that `tickets` gets, in order, each acknowledged."""
     found: list[tuple[str, str]] = []
     while claims := run(claim_in(store, Recipient(stream, Lane.TICKET, "tickets"), NOW, NOW + MINUTE, 10)):
-        done = [Settlement(delivery=one.delivery, claim=one.id, state=DeliveryState.SENT, at=NOW) for one in claims]
+        done = [Settlement(claim=one, state=DeliveryState.SENT, at=NOW) for one in claims]
         run(within(store, settle_claims, done))
         found += [(one.delivery.key, one.delivery.change.value) for one in claims]
     return found

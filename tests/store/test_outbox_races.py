@@ -10,11 +10,11 @@ from itertools import pairwise
 import pytest
 
 from router.domain.decisions import Change
-from router.domain.deliveries import Claim, Delivery, DeliveryState, Recipient, Redrive, Settlement
+from router.domain.deliveries import Claim, Delivery, DeliveryState, Settlement
 from router.domain.errors import StoreError
 from router.domain.rulebook import Lane
-from router.store.claims import settle_claims
-from router.store.dead_letters import discard, redrive
+from router.store.claims import Recipient, settle_claims
+from router.store.dead_letters import Redrive, discard, redrive
 from router.store.deliveries import add_deliveries
 from tests.builders import NOW
 from tests.stack.postgres import Server, Way
@@ -36,7 +36,7 @@ def some_lives(many: int, turns: int = 3) -> list[Delivery]:
 def settlement(claim: Claim, state: DeliveryState = DeliveryState.SENT) -> Settlement:
     """What a worker writes down of a claim."""
     due = NOW if state is DeliveryState.OWED else None
-    return Settlement(delivery=claim.delivery, claim=claim.id, state=state, at=NOW, due=due)
+    return Settlement(claim=claim, state=state, at=NOW, due=due)
 
 
 def test_of_several_workers_that_claim_at_once_each_delivery_is_one_workers(store: Store, twin: Store) -> None:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 from router.app.rule_watch import RuleWatch
 from router.deliver.retries import untried
 from router.destinations import discover
-from router.domain.deliveries import DeliveryState, Recipient
+from router.domain.deliveries import DeliveryState
 from router.domain.destination_holds import DestinationHold
 from router.domain.documents import DocumentKind
 from router.domain.errors import StoreError
@@ -26,7 +26,7 @@ from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule, Suppressions
-from router.store.claims import settle_claims
+from router.store.claims import Recipient, settle_claims
 from router.store.delivery_status import count_deliveries
 from router.store.documents import document_of_hold, document_of_silence, find_document, put_document
 from router.store.forgetting import forget

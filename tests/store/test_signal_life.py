@@ -263,7 +263,7 @@ def live(life: Life, acts: Sequence[tuple[str, object, object]]) -> tuple[list[R
                     life.settle(one, DeliveryState.OWED, error="503", due=life.now + HOUR / 4)
             case "discard":
                 for letter in run(within(life.store, list_dead_letters))[:1]:
-                    run(within(life.store, discard, letter.delivery.id, life.now))  # type: ignore[union-attr]
+                    run(within(life.store, discard, letter.id, life.now))
             case _:
                 life.book = without_rules(life.book)
                 life.release()

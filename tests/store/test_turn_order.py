@@ -12,15 +12,14 @@ from tempfile import TemporaryDirectory
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from router.domain.deliveries import Backlog, Claim, DeliveryState, NextDue, Receipt, Recipient, Redrive
+from router.domain.deliveries import Backlog, Claim, DeliveryState, DeliveryStatus, Receipt
 from router.domain.rulebook import Lane
-from router.store.claims import bring_forward, release_claims, settle_claims
-from router.store.dead_letters import abandon_deliveries, discard, redrive
-from router.store.deliveries import add_deliveries, read_entries
-from router.store.delivery_lifecycle import OutboxEntry, born_at, due_at
-from router.store.delivery_status import count_deliveries, list_backlogs, list_next_due
+from router.store.claims import Recipient, bring_forward, release_claims, settle_claims
+from router.store.dead_letters import Redrive, abandon_deliveries, discard, redrive
+from router.store.deliveries import add_deliveries, read_statuses
+from router.store.delivery_lifecycle import born_at, first_open
+from router.store.delivery_status import NextDue, count_deliveries, list_backlogs, list_next_due
 from router.store.store import Store
-from router.store.turn_order import first_open
 from tests.builders import NOW
 from tests.domain.signal_model import (
     FAR_JUMPS,
@@ -64,7 +63,7 @@ class InStore:
         for place, event in enumerate(events, 1):
             self.model.now += timedelta(seconds=1)
             await self.happen(event)
-            entries = await within(self.store, read_entries, self.model.clock, "key=?", "k")
+            entries = await within(self.store, read_statuses, self.model.clock, "key=?", "k")
             assert {one.turn: facts(one) for one in entries} == {
                 turn: facts(one) for turn, one in self.model.entries.items()
             }, event
@@ -112,7 +111,7 @@ class InStore:
         for _ in range(3):
             if found := await claim_in(self.store, Recipient("cwpp", Lane.TICKET, "tickets"), clock, until, 10):
                 break
-        ours = [one for one in self.model.entries.values() if one.lease == until and one.state is DeliveryState.CLAIMED]
+        ours = [one for one in self.model.entries.values() if one.due == until and one.state is DeliveryState.CLAIMED]
         for claim in found:
             entry = self.model.entries[claim.delivery.turn]
             assert (claim.number, claim.lost, claim.born) == (entry.attempts, entry.lost, born_at(entry.born, clock))
@@ -124,7 +123,7 @@ class InStore:
         """Settles a claim as the model is about to."""
         if len(self.claims) > event.which:
             claim = self.claims.pop(-1 - event.which)
-            settlement = self.model.settlement_for(event, claim.delivery, claim.id)
+            settlement = self.model.settlement_for(event, claim)
             if event.state is DeliveryState.SENT:
                 settlement = replace(settlement, receipt=Receipt(reference=claim.id))
                 ours = self.model.entries[claim.delivery.turn]
@@ -138,23 +137,23 @@ class InStore:
         counts = Counter(("tickets", one.state) for one in entries)
         assert await within(self.store, count_deliveries, "cwpp") == counts
         first, owed = first_open(entries), sum(one.is_open for one in entries)
-        dues = {"tickets": NextDue(due_at(first), first.error, owed)} if first is not None else {}
+        dues = {"tickets": NextDue(first.due, first.error, owed)} if first is not None else {}
         assert await within(self.store, list_next_due, "cwpp") == dues
         oldest = min((one.born for one in entries if one.is_open), default=None)
         dead = [one for one in entries if one.state is DeliveryState.DEAD]
         backlogs = {"tickets": Backlog(entries[0].lane, oldest, len(dead))} if entries else {}
         assert await within(self.store, list_backlogs, "cwpp") == backlogs
         letters = await letters_in(self.store)
-        told = [(one.delivery.turn, one.attempts, one.born, one.died, one.error) for one in letters]
+        told = [(one.delivery.turn, one.attempts, one.born, one.died, one.error) for one in letters]  # type: ignore[union-attr]
         dead.sort(key=lambda one: (str(one.settled), one.id))
         assert told == [(one.turn, one.attempts, one.born, one.settled, one.error) for one in dead]
 
 
-def facts(entry: OutboxEntry) -> tuple[object, ...]:
+def facts(entry: DeliveryStatus) -> tuple[object, ...]:
     """What of a delivery is the same wherever it is kept."""
-    due = due_at(entry) if entry.is_open else None
+    due = entry.due if entry.is_open else None
     counted = (entry.attempts, entry.lost, entry.redriven)
-    return entry.state, due, entry.lease, *counted, entry.born, entry.settled, entry.error, entry.failed
+    return entry.state, due, *counted, entry.born, entry.settled, entry.error, entry.failed
 
 
 @settings(max_examples=some_of(200))

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Concatenate
 
-from router.domain.deliveries import Claim, Recipient
-from router.store.claims import claim_due, claim_odd, decide_depending, row_in
+from router.domain.deliveries import Claim
+from router.store.claims import Recipient, claim_due, claim_odd, decide_depending, row_in
 from router.store.store import Store, Transaction
 
 

@@ -80,11 +80,11 @@ def settled(
     state: DeliveryState = DeliveryState.SENT,
     after: timedelta = timedelta(seconds=3),
     **more: object,
-) -> tuple[Claim, Settlement]:
+) -> Settlement:
     """A claim, and what became of it a while after it was owed."""
     receipt = Receipt() if state is DeliveryState.SENT else None
-    settlement = Settlement(delivery=claim.delivery, claim=claim.id, state=state, at=NOW + after, receipt=receipt)
-    return claim, replace(settlement, **more)  # type: ignore[arg-type]
+    settlement = Settlement(claim=claim, state=state, at=NOW + after, receipt=receipt)
+    return replace(settlement, **more)  # type: ignore[arg-type]
 
 
 def swept(stream: str = "cwpp", at: datetime = NOW, **found: object) -> Swept:

@@ -23,10 +23,10 @@ from router.deliver.mail import Mail
 from router.deliver.tokens import Tokens
 from router.domain.conversation import DestinationKind, Result
 from router.domain.decisions import Change
-from router.domain.deliveries import LEASE, Attempt, DeadLetter, Delivery, DeliveryState
+from router.domain.deliveries import LEASE, Attempt, Delivery, DeliveryState
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Stream
-from router.store.dead_letters import redrive
+from router.store.dead_letters import DeadLetter, redrive
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
 from router.store.destinations import list_pauses
@@ -109,7 +109,7 @@ class Room:
     async def redrive(self) -> None:
         """Has every dead letter sent again."""
         for letter in await self.dead():
-            await within(self._store, redrive, letter.delivery.id, self.now)
+            await within(self._store, redrive, letter.id, self.now)
 
     async def dead(self) -> list[DeadLetter]:
         """The dead letters."""

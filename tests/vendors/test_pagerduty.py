@@ -92,7 +92,7 @@ def test_no_page_is_lost_while_a_teams_key_is_right_and_wrong_in_turns(life: Lif
                 letters = await room.dead()
                 assert stands or pagers.open["stream"] == 0
                 assert stands or pagers.open["team"] <= len(letters)
-                assert all(letter.delivery.change is Change.RESOLVED and TEAM in letter.error for letter in letters)
+                assert all(letter.delivery.change is Change.RESOLVED and TEAM in letter.error for letter in letters)  # type: ignore[union-attr]
                 assert not await room.is_paused()
 
     asyncio.run(lived())

@@ -76,7 +76,7 @@ class AtWork:
     def discard_dead_letters(self) -> None:
         """Somebody has seen to them."""
         for letter in asyncio.run(letters_in(self._store)):
-            asyncio.run(within(self._store, discard, letter.delivery.id, self.now))
+            asyncio.run(within(self._store, discard, letter.id, self.now))
 
     def deliver(self, destination: str, lane: Lane) -> None:
         """A destination is told what is due there."""
