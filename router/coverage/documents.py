@@ -11,12 +11,15 @@ import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from router.coverage.cut_lists import ListPage, page_of_answer, page_of_kubernetes, page_of_rows
 from router.coverage.fields import find, find_list, find_text, find_truth
 from router.domain.errors import BadFile
 from router.domain.resources import parse_resource_id
+
+if TYPE_CHECKING:
+    from router.coverage.facts import CoverageFact
 
 _ERROR = {"code", "message", "details", "target", "innererror", "additionalinfo"}
 """The fields of an error of ARM. https://learn.microsoft.com/rest/api/resources/resources/list#errorresponse"""
@@ -103,6 +106,7 @@ class CoverageDocument:
         given: the name before it, as in `NAME=FILE`.
         is_of_cluster: whether it is known to be of a cluster, whatever is in it.
         empty_lists: the kinds of the empty lists in it: `List`, `DaemonSetList`, or nothing for lists of Azure.
+        facts: what a state says that no file can.
         why_empty: why nothing is in it, where the asker knows.
     """
 
@@ -113,6 +117,7 @@ class CoverageDocument:
     refusals: tuple[Refusal, ...] = ()
     empty_lists: tuple[str, ...] = ()
     pages: tuple[ListPage, ...] = ()
+    facts: tuple[CoverageFact, ...] = ()
     why_empty: str = ""
 
 

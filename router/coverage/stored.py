@@ -10,10 +10,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import cast
 
 from router.coverage.documents import CoverageDocument, Item, Refusal
-from router.coverage.facts import CoverageFact, item_source, subscription_subject
+from router.coverage.facts import CoverageFact, Source, item_source, subscription_subject
 from router.coverage.fields import find, find_list, find_text, find_time, objects_at
 from router.coverage.verdicts import CoverageEvidence
 from router.coverage.workloads import OFF_CLUSTERS, OFF_MACHINES, excluding, subscription_fact
@@ -26,16 +25,8 @@ from router.store.documents import find_tags_in, find_value
 READ_KINDS = (DocumentKind.FACT, DocumentKind.TAGS, DocumentKind.SILENT_SOURCES)
 """The kinds of stored documents that say something of coverage."""
 
-KEY = "alertRouter"
-"""The key under which an object that the router wrote says what it is: one of these.
-
-Sources and the watch hold values of the domain, which only a state can give: no file says when a source was heard of.
-"""
-
-SOURCE = "source"
-WATCH = "watch"
-DRILL = "drill"
-TAGS = "tags"
+KEY, DRILL = "alertRouter", "drill"
+"""The key under which an object that the router wrote says what it is, and what it says of a drill."""
 
 NO_INSTANT = ""
 """When something was known that does not say it: it has an age, which is not known."""
@@ -47,11 +38,8 @@ def documents_of_state(
     name: str, stored: Sequence[StoredDocument], sources: Sequence[KnownSource] = ()
 ) -> Iterator[CoverageDocument]:
     """The documents of a state, all of one name, so that they count as one; at least one."""
-    heard = [one.heard for one in sources if one.heard.last is not None]
-    items = tuple(
-        Item(body={KEY: SOURCE, SOURCE: one}, document=f"{name} {one.source.id}", known_at=NO_INSTANT) for one in heard
-    )
-    yield CoverageDocument(name=name, items=items, why_empty="" if stored or heard else _EMPTY)
+    heard = tuple(source_fact(f"{name} {one.heard.source.id}", one.heard) for one in sources if one.heard.last)
+    yield CoverageDocument(name=name, facts=heard, why_empty="" if stored or heard else _EMPTY)
     since = {one.heard.source.id: one.since for one in sources if one.since is not None}
     for document in stored:
         yield _document(name, document, since)
@@ -59,24 +47,16 @@ def documents_of_state(
 
 def _document(name: str, stored: StoredDocument, since: Mapping[str, datetime]) -> CoverageDocument:
     where = f"{name} {stored.id}"
-    items: list[Item] | None = None
-    if stored.kind is DocumentKind.TAGS:
-        if (tags := find_tags_in(stored)) is not None:
-            # Those that keep a sensor off: of an estate few of a hundred thousand.
-            items = [
-                Item(
-                    body={KEY: TAGS, "resource": id, "tags": {**one.tags}},
-                    document=f"{name} tags of {id}",
-                    known_at=one.read.isoformat(),
-                )
-                for id, one in tags.items()
-                if excluding(one.tags, OFF_CLUSTERS | OFF_MACHINES)
-            ]
-    elif stored.kind is DocumentKind.SILENT_SOURCES:
-        if (watch := find_value(SourceWatch, stored.body)) is not None:
-            body = {KEY: WATCH, WATCH: watch, "since": since}
-            items = [Item(body=body, document=where, known_at=watch.taken.isoformat())]
-    else:
+    if stored.kind is DocumentKind.TAGS and (tags := find_tags_in(stored)) is not None:
+        # Those that keep a sensor off: of an estate few of a hundred thousand.
+        off = {id: one for id, one in tags.items() if excluding(one.tags, OFF_CLUSTERS | OFF_MACHINES)}
+        read = {id: Source(document=f"{name} tags of {id}", known_at=one.read.isoformat()) for id, one in off.items()}
+        facts = (StoredTagsFact(subject=id.lower(), tags=one.tags, source=read[id]) for id, one in off.items())
+        return CoverageDocument(name=name, facts=tuple(facts))
+    if stored.kind is DocumentKind.SILENT_SOURCES and (watch := find_value(SourceWatch, stored.body)) is not None:
+        source = Source(document=where, known_at=watch.taken.isoformat())
+        return CoverageDocument(name=name, facts=(WatchFact(anew=watch.anew, since=since, source=source),))
+    if stored.kind is DocumentKind.FACT:
         with suppress(ValueError, RecursionError):
             value = json.loads(stored.body)
             # Many objects, or one alone. They say what was heard, and never that it is all there is.
@@ -84,9 +64,8 @@ def _document(name: str, stored: StoredDocument, since: Mapping[str, datetime]) 
             at = [f"{where} [{number}]" if isinstance(value, list) else where for number in range(len(listed))]
             found = zip(listed, at, strict=True)
             items = [Item(body=one, document=at, known_at=NO_INSTANT) for one, at in found if isinstance(one, Mapping)]
-    if items is None:
-        return CoverageDocument(name=name, refusals=(Refusal(where, f"{stored.id} is damaged and cannot be read"),))
-    return CoverageDocument(name=name, items=tuple(items))
+            return CoverageDocument(name=name, items=tuple(items))
+    return CoverageDocument(name=name, refusals=(Refusal(where, f"{stored.id} is damaged and cannot be read"),))
 
 
 EVERY_SOURCE = "sources"
@@ -163,40 +142,23 @@ class DrillFact(CoverageFact):
         return f"{self.exercise or 'an unnamed bundle'}{f' at {within}' if within else ''}"
 
 
-def read_own_object(item: Item) -> Iterator[CoverageFact]:
-    """What an object says that the router wrote; nothing where it does not say of what."""
-    match find_text(item.body, KEY):
-        case value if value == SOURCE:
-            yield from _source(item)
-        case value if value == WATCH and isinstance(watch := item.body.get(WATCH), SourceWatch):
-            since = cast("Mapping[str, datetime]", item.body["since"])
-            yield WatchFact(anew=watch.anew, since=since, source=item_source(item))
-        case value if value == DRILL:
-            yield from _drill(item)
-        case value if value == TAGS:
-            resource, tags = find_text(item.body, "resource"), find(item.body, "tags")
-            if resource and isinstance(tags, Mapping):
-                texts = {str(name): str(value) for name, value in tags.items()}
-                yield StoredTagsFact(subject=resource.lower(), tags=texts, source=item_source(item))
+def source_fact(document: str, heard: LastHeard) -> SourceFact:
+    """When a source was last heard of, as a fact: no file says it, which anybody may have written."""
+    match heard.source.kind:
+        case CoverageSourceKind.SUBSCRIPTION:
+            subject = subscription_subject(heard.source.subject)
+        case CoverageSourceKind.CLUSTER | CoverageSourceKind.WORKLOAD:
+            subject = heard.source.subject
+        case _:
+            subject = heard.source.id
+    return SourceFact(subject=subject, heard=heard, source=Source(document=document, known_at=NO_INSTANT))
 
 
-def _source(item: Item) -> Iterator[CoverageFact]:
-    heard = item.body.get(SOURCE)
-    if isinstance(heard, LastHeard):
-        match heard.source.kind:
-            case CoverageSourceKind.SUBSCRIPTION:
-                subject = subscription_subject(heard.source.subject)
-            case CoverageSourceKind.CLUSTER | CoverageSourceKind.WORKLOAD:
-                subject = heard.source.subject
-            case _:
-                subject = heard.source.id
-        yield SourceFact(subject=subject, heard=heard, source=item_source(item))
-
-
-def _drill(item: Item) -> Iterator[CoverageFact]:
+def read_drill(item: Item) -> Iterator[CoverageFact]:
+    """What came of a drill; nothing of what does not say of which subscription it was."""
     body = item.body
     subscription, verdict = find_text(body, "subscription"), (find_text(body, "verdict") or "").lower()
-    if not subscription or not verdict:
+    if find_text(body, KEY) != DRILL or not subscription or not verdict:
         return
     name = subscription.lower().removeprefix("/subscriptions/")
     ended = find_text(body, "ended") or NO_INSTANT

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,9 +12,11 @@ from router.coverage.documents import CoverageDocument, parsed_document
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation, ExpectedExport
 from router.coverage.fields import parse_time
 from router.coverage.gate import GateResult, judge_documents
+from router.coverage.stored import source_fact
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
 from router.domain.coverage_sources import (
+    INSTANTS,
     CoverageSource,
     CoverageSourceKind,
     HeardAlert,
@@ -41,29 +44,25 @@ type Json = Mapping[str, object]
 
 def document(value: object, name: str = "answer.json", given: str | None = None) -> CoverageDocument:
     """A document that holds that, as if it had been read from a file of that name."""
-    return parsed_document(with_sources(json.loads(json.dumps(value))), name, given)
+    copy = json.loads(json.dumps(value))
+    heard = tuple(source_fact(name, heard_by(one)) for one in sources_in(copy))
+    return replace(parsed_document(copy, name, given), facts=heard)
 
 
-def with_sources(value: Any) -> Any:
-    """A document in which sources are values, as only a state has them."""
-    if isinstance(value, list):
-        return [with_sources(one) for one in value]
-    if not isinstance(value, dict):
-        return value
-    if value.get("alertRouter") != "source":
-        return {key: with_sources(one) for key, one in value.items()}
-    if value["kind"] not in tuple(CoverageSourceKind):
-        return value
+def sources_in(value: Any) -> list[Any]:
+    """What a document says of when sources were heard of, which only a state knows."""
+    some = value if isinstance(value, list) else [value]
+    objects = (one for one in some if isinstance(one, dict) and one.get("alertRouter") == "source")
+    return [one for one in objects if one["kind"] in tuple(CoverageSourceKind)]
+
+
+def heard_by(value: Any) -> LastHeard:
+    """When a source was last heard of."""
     source = CoverageSource(CoverageSourceKind(value["kind"]), value["subject"].lower(), value.get("plan") or "")
-    times = {
-        name: parse_time(value[name])
-        for name in ("posture", "snapshot", "healthy", "alert", "real_alert")
-        if isinstance(value.get(name), str)
-    }
+    times = {name: parse_time(value[name]) for name in INSTANTS if isinstance(value.get(name), str)}
     alerts = ((parse_time(one["at"]), one["type"]) for one in value.get("by_watcher", ()))
     last = last_of_each_watcher(HeardAlert(at, type) for at, type in alerts if at is not None)
-    heard = LastHeard(source=source, subscription=value.get("subscription"), by_watcher=last, **times)
-    return {"alertRouter": "source", "source": heard}
+    return LastHeard(source=source, subscription=value.get("subscription"), by_watcher=last, **times)
 
 
 def judged(*documents: object, manifest: CoverageManifest = NO_MANIFEST, now: datetime = NOW) -> GateResult:

@@ -10,7 +10,7 @@ from router.coverage.stored import documents_of_state
 from router.domain.coverage_sources import CoverageSourceKind
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.source_turns import KnownSource
-from tests.coverage.builders import NOW, SUBSCRIPTION, Json, with_sources
+from tests.coverage.builders import NOW, SUBSCRIPTION, Json, heard_by
 from tests.coverage.machine_builders import ago
 
 PASSED = "passed"
@@ -66,5 +66,5 @@ def stored_as(*bodies: object) -> list[StoredDocument]:
 def of_state(*bodies: object) -> Iterable[CoverageDocument]:
     """The documents of a state in which these bodies and sources are."""
     sources = [one for one in bodies if isinstance(one, dict) and one.get("alertRouter") == "source"]
-    known = [KnownSource(heard=with_sources(one)["source"]) for one in sources]
+    known = [KnownSource(heard=heard_by(one)) for one in sources]
     return documents_of_state("stream (.state)", stored_as(*(one for one in bodies if one not in sources)), known)

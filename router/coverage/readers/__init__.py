@@ -8,7 +8,7 @@ from router.coverage.documents import CoverageDocument, Item
 from router.coverage.facts import CoverageFact
 from router.coverage.fields import find_text
 from router.coverage.readers import clusters, kubernetes, machines, messages, plans, subscriptions
-from router.coverage.stored import KEY, read_own_object
+from router.coverage.stored import KEY, read_drill
 from router.coverage.workloads import RESOURCE_KINDS, resource_fact
 
 type Reader = Callable[[Item], Iterator[CoverageFact]]
@@ -63,7 +63,7 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
     if item.kind:
         yield from kubernetes.facts_in(item)
     elif find_text(item.body, KEY) is not None:
-        yield from read_own_object(item)
+        yield from read_drill(item)
     elif item.type:
         yield from _BY_TYPE[item.type](item) if item.type in _BY_TYPE else ()
     else:
@@ -72,7 +72,8 @@ def facts_in(item: Item) -> Iterator[CoverageFact]:
 
 
 def read_facts(document: CoverageDocument) -> Iterator[CoverageFact]:
-    """What the objects of a document say, and its empty lists."""
+    """What a document says, its objects and its empty lists."""
+    yield from document.facts
     for item in document.items:
         yield from facts_in(item)
     yield from machines.absent_extensions(document.items)
