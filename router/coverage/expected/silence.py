@@ -16,7 +16,15 @@ from router.coverage.expected.sources import ExpectedSource, ExpectedSources, ex
 from router.domain.clocks import is_possible
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.readable import timestamp
-from router.domain.source_turns import AT_ONCE, DOWN, KnownSource, SourceLook, SourceState, SourceTurn, SourceWatch
+from router.domain.source_turns import (
+    AT_ONCE,
+    DOWN,
+    KnownSource,
+    SourceLook,
+    SourceState,
+    SourceTurn,
+    SourceWatch,
+)
 
 OFTEN = timedelta(hours=1)
 """How often the time up to which the hub is taken in is written."""
@@ -141,16 +149,25 @@ class _Judge:
         excuse = self._excuses.find(expected.workload, expected.rung, self._now) if expected is not None else None
         if one.silent_since is None:
             is_told = expected is not None and id in self._silent and excuse is None and not self._is_unknown(expected)
-            return self._opening(expected, one) if expected is not None and is_told else None
+            if expected is None or not is_told:
+                return None
+            return replace(
+                self._turn(one, SourceState.SILENT, last=self._heard[id].posture),
+                since=self._begins[id],
+                within=expected.within,
+                entry=expected.entry,
+                name=expected.workload.name,
+                subscription=expected.subscription,
+            )
         if expected is not None and id not in self._silent and self._is_heard_again(id, one):
-            return self._end(one, SourceState.SPEAKS, last=self._heard[id].posture)
+            return self._turn(one, SourceState.SPEAKS, last=self._heard[id].posture)
         if excuse is not None:
             words = f"{timestamp(excuse.ends)} by {excuse.owner}"
-            return replace(self._end(one, SourceState.EXCUSED), excuse=words)
+            return replace(self._turn(one, SourceState.EXCUSED), excuse=words)
         if id in self._known_by_now:
-            return self._end(one, SourceState.SPEAKS, last=self._until)
+            return self._turn(one, SourceState.SPEAKS, last=self._until)
         is_gone = one.missing_since is not None and self._until - one.missing_since > GONE
-        return self._end(one, SourceState.UNEXPECTED) if is_gone else None
+        return self._turn(one, SourceState.UNEXPECTED) if is_gone else None
 
     def _is_unknown(self, one: ExpectedSource) -> bool:
         """Return whether the silence of a cluster or plan says nothing, since its subscription brings no Healthy rows."""
@@ -159,21 +176,7 @@ class _Judge:
         held = self._healthy.get(_find_speaker(one) or "")
         return held is None or self._until - held <= SETTLING
 
-    def _opening(self, expected: ExpectedSource, one: KnownSource) -> SourceTurn:
-        return SourceTurn(
-            source=expected.source,
-            number=one.turn + 1,
-            state=SourceState.SILENT,
-            at=self._until,
-            last=self._heard[expected.source.id].posture,
-            since=self._begins[expected.source.id],
-            within=expected.within,
-            entry=expected.entry,
-            name=expected.workload.name,
-            subscription=expected.subscription,
-        )
-
-    def _end(self, one: KnownSource, state: SourceState, last: datetime | None = None) -> SourceTurn:
+    def _turn(self, one: KnownSource, state: SourceState, last: datetime | None = None) -> SourceTurn:
         return SourceTurn(
             source=one.heard.source,
             number=one.turn + 1,
