@@ -26,15 +26,12 @@ _LONGEST_NUMBER = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ListPage:
-    """One page of a list.
+    """One page of a list in a file; `rows` tells its rows apart.
 
     Attributes:
-        file: the document as it was named.
         about: what tells its list from other lists.
-        rows: what tells its rows apart.
         types: the types of its rows in lower case, where its list is not told from others by them already.
         total: how many rows the list has on all its pages; None where the page does not say it.
-        has_more: whether it says that another page follows.
     """
 
     file: str

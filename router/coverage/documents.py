@@ -37,9 +37,7 @@ class Item:
         given: the name before the document, as in `NAME=FILE`.
         is_whole: whether the list around it says of itself that it is whole.
         known_at: the instant, as text, at which it was asked or a message said it; None for a file, whose age is not known.
-        id: its ARM id.
-        type: its ARM type in lower case, by its own word, else by its id; empty where neither has one.
-        kind: the kind of an object of Kubernetes; empty for any other object.
+        type: its ARM type in lower case, by its own word, else by its id; empty where neither has one, as `kind` of Kubernetes.
     """
 
     body: Mapping[str, object]

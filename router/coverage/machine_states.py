@@ -29,15 +29,11 @@ _SILENT = ("inactive", "impairedcommunication", "nosensordata", "nosensordataimp
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MachineState:
-    """What is known of a machine's condition.
+    """What is known of a machine's condition: its system, and where it stands that a tag leaves it out, that Azure Arc lost it.
 
     Attributes:
         stopped: where it stands that it is switched off; None where any document says that it is on, or none says anything.
-        exclusion: the tag that leaves it out.
-        has_known_tags: whether a document says which tags it has.
         is_new: whether it was made so lately that its sensor may still come.
-        system: `linux` or `windows`; None where that is not known.
-        lost: where it stands that Azure Arc has lost it.
         is_in_reach: whether it is no machine of Azure Arc's, or all documents that say it say that it is connected.
     """
 

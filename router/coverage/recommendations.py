@@ -38,12 +38,9 @@ _POSTURE_PLANS = tuple(PLANS[name] for name in ("foundationalcspm", "discovery",
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecommendationAnswers:
-    """What some recommendations say of a workload.
+    """What some recommendations say of a workload; how many that were wanted no document has that is young enough.
 
-    Attributes:
-        missing: how many of those that were wanted no document has, or none that is young enough.
-        stale: those that were healthy when a message last spoke of them, which is too long ago.
-        why_stale: how old these are; empty where there are none.
+    Those that were healthy when a message last spoke of them, which is too long ago, are stale.
     """
 
     unhealthy: tuple[RecommendationFact, ...]

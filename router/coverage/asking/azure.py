@@ -54,12 +54,7 @@ _VERSION = "?api-version="
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AzureScope:
-    """What of Azure is asked.
-
-    Attributes:
-        subscriptions: the subscriptions by id; none for those that the manifest names, or for all that can be read.
-        most_resources: how many resources are asked for a plan of their own at the most; that there were more is said.
-    """
+    """What of Azure is asked: subscriptions by id; none for those that the manifest names, or for all that can be read."""
 
     cloud: AzureCloud
     subscriptions: tuple[str, ...] = ()

@@ -28,12 +28,10 @@ _SOURCES = frozenset({WorkloadKind.SUBSCRIPTION, WorkloadKind.CLUSTER})
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedSource:
-    """A source that may be silent for `within`.
+    """A source that may be silent for `within`, and the number of the entry that expects it, from 1; 0 without entries.
 
-    Attributes:
-        workload: the subscription or cluster, as the manifest calls it; of a plan its subscription.
-        subscription: the id of the subscription whose snapshots speak of it; None while that is not known.
-        entry: the number of the entry that expects it, from 1; 0 without entries.
+    The workload is the subscription or cluster, as the manifest calls it; of a plan its subscription. `subscription` is the one
+    whose snapshots speak of it; None while that is not known.
     """
 
     source: CoverageSource

@@ -1,6 +1,6 @@
 """All answers about one plan at one subscription or resource, and the verdicts on parts of something, as one. Pure.
 
-Where two answers differ in a field the worse one counts, and a remark says that they contradict.
+Where two answers differ in a field the worse one counts.
 """
 
 from __future__ import annotations

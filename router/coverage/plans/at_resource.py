@@ -90,12 +90,9 @@ def _storage(case: CoverageCase) -> ResourceSwitch:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ResourcePlan:
-    """The plan that protects a resource's kind, and what is said of it.
+    """The plan that protects a resource's kind, what the resource itself says of it, and its switch beside the plan, if any.
 
-    Attributes:
-        own: what the resource itself says of the plan.
-        base: what its subscription says of the plan; of the deprecated one before it, where only that one is on.
-        switch: the switch that the resource has beside the plan; None where its kind has none.
+    `base` is what its subscription says of the plan; of the deprecated one before it, where only that one is on.
     """
 
     case: CoverageCase

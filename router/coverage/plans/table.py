@@ -26,11 +26,9 @@ class DefenderSubPlan(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DefenderPlan:
-    """One plan.
+    """One plan, and the extensions that were seen of it; the first of its sub-plans is what should be enabled.
 
     Attributes:
-        sub_plans: its sub-plans; the first one is what should be enabled.
-        extensions: the extensions that were seen of it.
         successor: the plan that is to be enabled in its stead; None where it can still be enabled itself.
         is_posture: whether it looks at posture and protects no workload.
         protects: the ARM types that it protects, in lower case; empty where that is the subscription itself, or not known.

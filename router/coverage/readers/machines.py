@@ -84,13 +84,9 @@ class AbsentExtensionsFact(CoverageFact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorHealthFact(CoverageFact):
-    """What `mdatp health` prints on a machine, which it does not name; None for what is not said.
+    """What `mdatp health` prints on a machine, which `router.coverage.assignment` finds; None for what is not said.
 
-    Attributes:
-        subject: the machine, once `router.coverage.assignment` has found it.
-        is_licensed: whether it is onboarded to a tenant.
-        is_protecting: whether it looks at files in real time.
-        organization: the tenant's id in Defender for Endpoint.
+    It is licensed where it is onboarded to a tenant, `organization`, and protecting where it looks at files in real time.
     """
 
     subject: str | None = None

@@ -34,12 +34,9 @@ _HAPPENED = ("endTimeUtc", "startTimeUtc", "detectedTimeUtc", "timeGeneratedUtc"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AlertFact(CoverageFact):
-    """That Defender raised an alert about a resource.
+    """That Defender raised an alert about a resource: its type, else its title, when what it is about happened.
 
-    Attributes:
-        type: the alert's type, as it is written; its title where it has none.
-        time: when what it is about happened.
-        is_sample: whether it may be one that Defender makes on request, about a resource that it makes up.
+    A sample is one that Defender may have made on request, about a resource that it makes up.
     """
 
     type: str

@@ -74,10 +74,7 @@ class StorageSettingFact(CoverageFact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ThreatProtectionFact(CoverageFact):
-    """The switch `Microsoft.Security/advancedThreatProtectionSettings` of an account of Cosmos DB, and of classic storage.
-
-    `az security atp storage show` prints the one of a storage account, which says nothing of the plan DefenderForStorageV2.
-    """
+    """The switch `Microsoft.Security/advancedThreatProtectionSettings` of an account of Cosmos DB, and of classic storage."""
 
     is_enabled: bool | None
 
