@@ -84,10 +84,9 @@ def patient(server: Server, time: Time, seconds: float = 300.0) -> PatientSender
     return PatientSender(server.send, limit, clock=time.now, sleep=time.sleep)
 
 
-def azure(server: Server, time: Time, credential: Credential | None = None, seconds: float = 300.0) -> AzureApi:
+def azure(server: Server, time: Time, credential: Credential | None = None) -> AzureApi:
     """Azure as this server plays it."""
-    limit = TimeLimit(seconds, time.seconds)
-    return AzureApi(server.send, PUBLIC, credential or Credential(time), limit, clock=time.now, sleep=time.sleep)
+    return AzureApi(server.send, PUBLIC, credential or Credential(time), clock=time.now)
 
 
 def get(url: str = f"{ARM}/subscriptions") -> HttpRequest:
@@ -243,37 +242,6 @@ def test_log_analytics_has_a_token_of_its_own() -> None:
     credential = Credential(time)
     asyncio.run(azure(Server(OK), time, credential).send(get("https://api.loganalytics.io/v1/workspaces/w/query")))
     assert credential.scopes == ["https://api.loganalytics.io/.default"]
-
-
-def test_a_query_waits_until_the_quota_of_resource_graph_is_filled_again() -> None:
-    """Nothing was left, and it says until when; other requests do not wait."""
-    time = Time()
-    headers = {"x-ms-user-quota-remaining": "0", "x-ms-user-quota-resets-after": "00:00:05"}
-    server = Server(HttpAnswer(status=200, headers=headers))
-    api = azure(server, time)
-
-    async def ask() -> None:
-        await api.send(get(GRAPH))
-        await api.send(get())
-        assert time.waits == []
-        await api.send(get(GRAPH))
-
-    asyncio.run(ask())
-    assert time.waits == [5.0]
-
-
-def test_a_quota_that_is_filled_after_the_time_limit_is_not_waited_for() -> None:
-    """Nor for one that is filled in four days."""
-    time = Time()
-    headers = {"x-ms-user-quota-remaining": "0", "x-ms-user-quota-resets-after": "99:00:00"}
-    api = azure(Server(HttpAnswer(status=200, headers=headers)), time)
-
-    async def ask() -> None:
-        await api.send(get(GRAPH))
-        await api.send(get(GRAPH))
-
-    with pytest.raises(Unavailable, match="time limit"):
-        asyncio.run(ask())
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,6 @@ from hypothesis import strategies as st
 from router.coverage.asking.arm import QUERIES, SUBSCRIPTIONS, TAGS
 from router.coverage.asking.azure import MOST_RESOURCES, AzureQuestions, AzureScope, ask_azure
 from router.coverage.asking.azure_api import PUBLIC, AzureApi
-from router.coverage.asking.patience import TimeLimit
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.manifest import (
     NO_MANIFEST,
@@ -33,7 +32,7 @@ from tests.coverage.builders import verdict
 from tests.examples import some_of
 from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, subscription_id
 from tests.stack.azure_management.faults import FAULTS
-from tests.stack.azure_management.management import GRAPH, AzureManagement, Fault
+from tests.stack.azure_management.management import AzureManagement, Fault
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 FIRST, SECOND = subscription_id(0), subscription_id(1)
@@ -58,7 +57,7 @@ def asked(
     )
 
     async def ask() -> tuple[CoverageDocument, ...]:
-        api = AzureApi(azure.send, PUBLIC, LoopbackCredential(), TimeLimit(60))
+        api = AzureApi(azure.send, PUBLIC, LoopbackCredential())
         return await ask_azure(scope, api.send)
 
     return asyncio.run(ask())
@@ -406,13 +405,6 @@ def test_nothing_of_an_answer_leads_to_another_host() -> None:
     judged(azure)
     assert all(one.url.startswith(f"{PUBLIC.resource_manager}/") for one in azure.asked)
     assert any("up%3Floads%23%40evil.test" in one.url for one in azure.asked)
-
-
-def test_the_path_of_resource_graph_is_the_one_that_is_known() -> None:
-    """What keeps to its quota looks for it."""
-    azure = AzureManagement(healthy_estate())
-    asked(azure)
-    assert sum(GRAPH in one.url.lower() for one in azure.asked) == 1 + len(QUERIES)
 
 
 WORKSPACE = "0d3f1c52-1111-4b7a-9c45-000000000001"

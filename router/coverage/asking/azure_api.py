@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -21,7 +20,7 @@ from urllib.parse import urlsplit
 from router.app.certificates import identity_for, trust_for
 from router.app.optional_packages import refuse_absent
 from router.app.settings import Settings, now
-from router.coverage.asking.patience import ATTEMPTS, PatientSender, Send, Sleep, TimeLimit
+from router.coverage.asking.patience import ATTEMPTS, PatientSender, Send, TimeLimit
 from router.deliver.http import Http
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import BadUsage, Unavailable
@@ -38,8 +37,6 @@ _TIMEOUT = 60.0
 
 _EARLY = 300
 """Seconds before its end in which a token is asked for anew."""
-
-_RESETS = re.compile(r"(\d{1,2}):(\d{2}):(\d{2})(?:\.\d+)?")
 
 # That an identity is signed in is said once, by us; the libraries say it on stderr if no logging is set up.
 logging.getLogger("azure").setLevel(logging.CRITICAL + 1)
@@ -85,31 +82,21 @@ def cloud_for(resource_manager: str | None, log_analytics: str | None) -> AzureC
 
 
 class AzureApi:
-    """Sends a request to the endpoint of the cloud whose it is, with the token for it.
-
-    If Resource Graph says that nothing is left of its quota, the next query waits until it is filled again:
-    https://learn.microsoft.com/azure/governance/resource-graph/concepts/guidance-for-throttled-requests
-    """
+    """Sends a request to the endpoint of the cloud whose it is, with the token for it."""
 
     def __init__(
         self,
         send: Send,
         cloud: AzureCloud,
         credential: AsyncTokenCredential,
-        limit: TimeLimit,
-        *,
         clock: Callable[[], datetime] = now,
-        sleep: Sleep = asyncio.sleep,
     ) -> None:
         self.cloud = cloud
         self._send = send
         self._credential = credential
-        self._limit = limit
         self._clock = clock
-        self._sleep = sleep
         self._tokens: dict[str, AccessToken] = {}
         self._signing_in = asyncio.Lock()
-        self._graph_is_free = 0.0
 
     async def sign_in(self, asker: str = "--live") -> None:
         """Get the token for Azure Resource Manager; raises BadUsage, which begins with `asker`, if no identity is signed in."""
@@ -123,16 +110,9 @@ class AzureApi:
         scope = self.cloud.find_scope(request.url)
         if scope is None:
             raise Unavailable(f"{_host_in(request.url)} is no endpoint of Azure's, and was not asked")
-        is_query = "/microsoft.resourcegraph/" in request.url.lower()
-        if is_query:
-            await self._wait_for_quota()
         answer = await self._send(await self._signed(request, scope))
         if answer.status == 401 and self._tokens.pop(scope, None) is not None:
             answer = await self._send(await self._signed(request, scope))
-        found = _RESETS.fullmatch(answer.headers.get("x-ms-user-quota-resets-after", "").strip())
-        if is_query and found and answer.headers.get("x-ms-user-quota-remaining", "").strip() == "0":
-            hours, minutes, seconds = map(int, found.groups())
-            self._graph_is_free = self._clock().timestamp() + hours * 3600 + minutes * 60 + seconds
         if len(answer.body) >= LONGEST_ANSWER:
             raise Unavailable(f"the answer is longer than {LONGEST_ANSWER >> 20} MB")
         return answer
@@ -154,13 +134,6 @@ class AzureApi:
                     raise Unavailable(f"nobody is signed in to Azure ({type(fault).__name__})") from fault
         return held.token
 
-    async def _wait_for_quota(self) -> None:
-        seconds = self._graph_is_free - self._clock().timestamp()
-        if seconds >= self._limit.left:
-            raise self._limit.over()
-        if seconds > 0:
-            await self._sleep(seconds)
-
 
 @asynccontextmanager
 async def azure_over(
@@ -179,7 +152,7 @@ async def azure_over(
     is_local = is_loopback(cloud.resource_manager) or is_loopback(cloud.log_analytics)
     credential = LoopbackCredential() if is_local else identity_for(settings.identity)
     async with Http(trust_for(settings), timeout=_TIMEOUT, longest=LONGEST_ANSWER) as http:
-        api = AzureApi(PatientSender(http.send, limit, attempts=attempts).send, cloud, credential, limit)
+        api = AzureApi(PatientSender(http.send, limit, attempts=attempts).send, cloud, credential)
         try:
             await api.sign_in(asker)
             yield cloud, api.send
