@@ -21,7 +21,6 @@ from router.coverage.plans.details import (
     judge_extension,
     plan_remarks,
     sub_plan_part,
-    sub_plan_remarks,
 )
 from router.coverage.plans.table import PLAN_OF_KIND, PLANS, PROTECTING_PLANS, DefenderPlan, plan_named, plan_names
 from router.coverage.readers.clusters import CloudClusterFact
@@ -103,8 +102,7 @@ class _WantedPlan:
 
 def judge_subscription_plans(case: CoverageCase) -> Verdict | None:
     """Covered where each plan that is wanted is known to be on, with what is expected of it."""
-    subscription = case.workload.subscription or ""
-    facts, ask = case.about(PlanFact), ask_plans(subscription)
+    facts, ask = case.about(PlanFact), ask_plans(case.subscription)
     if not facts and not is_plan_recommended(case):
         return unknown("nobody asked which plans it has", remedy=ask)
     wanted = [_wanted(case, plan_named(name), sub) for name, sub in case.expectation.plans.items()]
@@ -115,10 +113,14 @@ def judge_subscription_plans(case: CoverageCase) -> Verdict | None:
     idle = [one for one in usable if not one.is_on and needs.get(one.plan) is False]
     wanted = wanted or [one for one in usable if one not in idle]
     on = [one for one in wanted if one.is_on]
-    parts = [*_tier_parts(wanted, needs, subscription), *_sub_plan_parts(case, on), *_posture_part(case)]
+    parts = [*_tier_parts(case, wanted, needs), *_sub_plan_parts(case, on), *_posture_part(case)]
     parts += _extension_parts(case, on)
+    # Extensions of other plans that are not on although they look so, and recommendations that are too old.
+    others = {plan_named(one.plan) for one in facts} - {one.plan for one in wanted}
+    looks = [answers_about(case.facts, case.workload.subject, one) for one in sorted(others, key=lambda one: one.name)]
+    failures = (failure for answers in looks for failure in answers.failures())
     old = (remark for one in wanted if one.is_on is None for remark in one.remarks)
-    parts[0] = replace(parts[0], remarks=(*parts[0].remarks, *_failures(case, wanted), *old))
+    parts[0] = replace(parts[0], remarks=(*parts[0].remarks, *failures, *old))
     if idle:
         limit = f"{_are(idle)} not on, and no resource needs that"
         parts.append(covered(f"{_are(idle)} not needed", limits=(limit,)))
@@ -131,7 +133,7 @@ def _is_needed(case: CoverageCase, plan: DefenderPlan) -> bool | None:
     """Whether the subscription has what a plan protects; None where no document says it."""
     if not plan.protects:
         return True
-    kinds = case.facts.kinds.get(subscription_subject(case.workload.subscription or ""), frozenset())
+    kinds = case.facts.kinds.get(subscription_subject(case.subscription), frozenset())
     said = case.about(ResourceTypesFact)
     if any(PLAN_OF_KIND.get(kind) is plan for kind in kinds) or any(one.types & plan.protects for one in said):
         return True
@@ -151,7 +153,7 @@ def _wanted(case: CoverageCase, plan: DefenderPlan, sub_plan: str | None) -> _Wa
 
 
 def _tier_parts(
-    wanted: Sequence[_WantedPlan], needs: Mapping[DefenderPlan, bool | None], subscription: str
+    case: CoverageCase, wanted: Sequence[_WantedPlan], needs: Mapping[DefenderPlan, bool | None]
 ) -> Iterator[Verdict]:
     """Which of the plans are on, off and not known."""
     on = [one for one in wanted if one.is_on]
@@ -161,9 +163,9 @@ def _tier_parts(
     doubtful = [one for one in wanted if one.is_on is False and not needs[one.plan]]
     absent = [one for one in wanted if one.is_on is None]
     if on:
-        yield covered(f"{_are(on)} on", *_shown(on), remarks=tuple(_remarks(on)))
+        yield covered(f"{_are(on)} on", *_shown(on), remarks=tuple(_remarks(case, on)))
     if off:
-        remedy = each_on_its_line(enable_plan(one.plan, subscription, one.sub_plan) for one in off)
+        remedy = each_on_its_line(enable_plan(one.plan, case.subscription, one.sub_plan) for one in off)
         yield gap(f"{_are(off)} Free", *_shown(off), remedy=remedy)
     if doubtful:
         reason = f"{_are(doubtful)} Free, and nobody asked whether a resource needs that"
@@ -171,7 +173,7 @@ def _tier_parts(
     if empty:
         yield gap(f"{plan_names(one.plan for one in empty)}: on, and at none of the resources", *_shown(empty))
     if absent:
-        yield unknown(f"no answer says whether {_are(absent)} on", *_shown(absent), remedy=ask_plans(subscription))
+        yield unknown(f"no answer says whether {_are(absent)} on", *_shown(absent), remedy=ask_plans(case.subscription))
 
 
 def _are(plans: Sequence[_WantedPlan]) -> str:
@@ -201,33 +203,22 @@ def _extension_parts(case: CoverageCase, on: Sequence[_WantedPlan]) -> Iterator[
 
 def _posture_part(case: CoverageCase) -> Iterator[Verdict]:
     """Whether foundational CSPM is known to be on, where the manifest expects that."""
-    subscription = case.workload.subscription or ""
-    posture = posture_for(case, subscription)
+    posture = posture_for(case, case.subscription)
     if case.manifest.expects_posture and posture.is_known_on:
         yield covered(f"of posture, {posture.reason}", *posture.evidence)
     elif case.manifest.expects_posture:
-        yield unknown(f"foundational CSPM is {posture.reason}", *posture.evidence, remedy=ask_plans(subscription))
-
-
-def _failures(case: CoverageCase, wanted: Sequence[_WantedPlan]) -> Iterator[str]:
-    """The extensions of other plans that are not on although they look so."""
-    names = {one.plan for one in case.about(PlanFact)} - {one.plan.name.lower() for one in wanted}
-    for name in sorted(names):
-        yield from answers_about(case.facts, case.workload.subject, plan_named(name)).failures()
+        yield unknown(f"foundational CSPM is {posture.reason}", *posture.evidence, remedy=ask_plans(case.subscription))
 
 
 def _shown(wanted: Sequence[_WantedPlan]) -> list[CoverageEvidence]:
     return [shown for one in wanted for answers in (one.answers, *one.instead) for shown in answers.evidence()]
 
 
-def _remarks(on: Sequence[_WantedPlan]) -> Iterator[str]:
+def _remarks(case: CoverageCase, on: Sequence[_WantedPlan]) -> Iterator[str]:
     for one in on:
-        yield from one.answers.remarks()
         if one.instead and one.plan.successor is None:
             yield f"{plan_names(old.plan for old in one.instead)} are enabled, and deprecated: {one.plan.name} took their place"
         elif one.instead or one.plan.successor:
             yield f"{one.plan.name} is deprecated: {one.plan.successor} took its place"
-        if one.answers.is_on:
-            yield from sub_plan_remarks(one.plan, one.answers.sub_plans)
-        if one.answers.coverage == "partiallycovered":
-            yield f"{one.plan.name} is switched off at some resources, as resourcesCoverageStatus says"
+        state = CoverageState.COVERED if one.answers.is_on else CoverageState.UNKNOWN
+        yield from plan_remarks(_at_subscription(case, one), state)

@@ -103,25 +103,24 @@ def plan_remarks(asked: ResourcePlan, state: CoverageState) -> Iterator[str]:
     if asked.is_old:
         yield f"{asked.base.plan.name} is enabled, and deprecated: {asked.plan.name} took its place"
     if state is CoverageState.COVERED:
-        yield from sub_plan_remarks(asked.plan, _sub_plans(asked))
+        yield from _sub_plan_remarks(asked.plan, _sub_plans(asked))
         if not asked.can_differ and asked.base.coverage == "partiallycovered":
-            yield f"{asked.plan.name} does not cover all resources of the subscription, as resourcesCoverageStatus says"
+            yield f"{asked.plan.name} is switched off at some resources, as resourcesCoverageStatus says"
         if asked.switch is not None and asked.switch.is_on is None:
             yield f"only resourcesCoverageStatus says that the account itself is on; it answers to {asked.switch.ask}"
 
 
-def sub_plan_remarks(plan: DefenderPlan, said: tuple[str, ...]) -> Iterator[str]:
+def _sub_plan_remarks(plan: DefenderPlan, names: tuple[str, ...]) -> Iterator[str]:
     """What the sub-plan leaves out, or might where it is not known."""
-    for one in said:
-        known = plan.find_sub_plan(one)
-        if known is not None and known.leaves_out:
+    for known in filter(None, map(plan.find_sub_plan, names)):
+        if known.leaves_out:
             yield f"{plan.name} {known.name} leaves out {', '.join(known.leaves_out)}"
-        if known is not None and not known.is_offered:
+        if not known.is_offered:
             yield f"{plan.name} {known.name} is enabled, and deprecated: {plan.sub_plans[0].name} took its place"
     poorer = [one for one in plan.sub_plans if one.leaves_out]
-    if not said and poorer:
-        names = " or ".join(one.name for one in plan.sub_plans)
-        yield f"no answer says whether {plan.name} is {names}; {poorer[0].name} leaves out {', '.join(poorer[0].leaves_out)}"
+    if not names and poorer:
+        every = " or ".join(one.name for one in plan.sub_plans)
+        yield f"no answer says whether {plan.name} is {every}; {poorer[0].name} leaves out {', '.join(poorer[0].leaves_out)}"
 
 
 def _sub_plans(asked: ResourcePlan) -> tuple[str, ...]:
