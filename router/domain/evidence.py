@@ -156,6 +156,12 @@ def property_key(name: str) -> str:
     return "".join(filter(str.isalnum, name.casefold()))
 
 
+def text_of(extended: Mapping[str, object], key: str) -> str:
+    """The text of the property with a name, given in lower case; empty where there is none."""
+    value = next((value for name, value in extended.items() if name.lower() == key), None)
+    return value.strip() if isinstance(value, str) else ""
+
+
 def says_something(value: str) -> bool:
     """Whether a value says anything: it is not empty, `N/A`, `None`, a GUID of zeros, or the name of a class of .NET."""
     text = value.strip()

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from router.domain.entities import Entities, Entity
-from router.domain.evidence import items_in, property_key, says_something
+from router.domain.evidence import items_in, property_key, says_something, text_of
 from router.domain.resources import (
     CloudLocation,
     connected_name,
@@ -80,11 +80,11 @@ def location_among(
     behind = _cloud_resources(foreign)
     names = [*(details[name] for name in _NAMES if name in details), *([resource] if resource else [])]
     names += _texts_in([*foreign, *behind], _IN_ENTITIES)
-    if not is_here and (effective := _find_property(_EFFECTIVE, extended)):
+    if not is_here and (effective := text_of(extended, _EFFECTIVE)):
         names.append(effective)
     names = [name.strip() for name in names]
     named = [location_named(name) for name in names]
-    kind = _find_property(_KIND, extended) if not is_here else ""
+    kind = text_of(extended, _KIND) if not is_here else ""
     said = [word for name in _SAID_CLOUDS if (word := details.get(name, "").strip())]
     hierarchy = details.get("hierarchyid", "").strip()
     cloud = find_cloud_in(said) or next(filter(None, (location.cloud for location in named)), None)
@@ -143,11 +143,7 @@ def names_of(signal: Signal) -> tuple[str, ...]:
 
 def find_effective_resource(signal: Signal) -> str | None:
     """The ARM id of what an alert is about as its properties give it, which may be another than that of its resource."""
-    return _find_property(_EFFECTIVE, signal.extended).strip() or None
-
-
-def _find_property(key: str, extended: Mapping[str, object]) -> str:
-    return next((str(value) for name, value in extended.items() if name.lower() == key), "")
+    return text_of(signal.extended, _EFFECTIVE) or None
 
 
 def _cloud_resources(entities: list[Entity]) -> list[Entity]:

@@ -14,6 +14,7 @@ from functools import lru_cache
 from router.domain.catalogue import Catalogue, Products, is_sample
 from router.domain.decisions import Code
 from router.domain.entities import Entities
+from router.domain.evidence import text_of
 from router.domain.resources import parse_resource_id
 from router.domain.severity import severity_named
 from router.domain.signals import Alert, Kind, Link
@@ -21,7 +22,6 @@ from router.parse.documents import MessageRefused, find_document
 from router.parse.fields import (
     Fields,
     fields_in,
-    find_named,
     is_true,
     items_in,
     name_in,
@@ -33,15 +33,15 @@ from router.parse.fields import (
 )
 
 _OVER = frozenset({"resolved", "dismissed"})
+_CHANGED = (
+    "processingendtime", "processingendtimeutc", "timegenerated", "timegeneratedutc", "reportedtimeutc", "detectedtimeutc",
+)  # fmt: skip
+_COMPONENT = "productcomponentname"
 _NOTHING = Entities(())
 
 
 def read_flat_alert(fields: Fields, catalogue: Catalogue) -> Alert:
-    """The alert in a flat message or a table row.
-
-    A row's SystemAlertId is the workspace's own; Defender's stands in VendorOriginalId. Raises MessageRefused: unknown_shape
-    for another product's row, invalid where nothing identifies it.
-    """
+    """The alert in a flat message or a table row, whose SystemAlertId is the workspace's own; raises MessageRefused."""
     refuse_foreign(fields, catalogue)
     id = name_in(fields, "vendororiginalid", "systemalertid")
     if id is None:
@@ -50,10 +50,7 @@ def read_flat_alert(fields: Fields, catalogue: Catalogue) -> Alert:
 
 
 def read_arm_alert(fields: Fields, catalogue: Catalogue) -> Alert:
-    """The alert in an ARM document or a Resource Graph row.
-
-    Raises MessageRefused: unknown_shape for another product's alert, invalid where nothing identifies it.
-    """
+    """The alert in an ARM document or a Resource Graph row; raises MessageRefused."""
     properties = fields_in(fields.get("properties"))
     refuse_foreign(properties, catalogue, "properties.")
     id = name_in(properties, "systemalertid") or name_in(fields, "name")
@@ -82,25 +79,21 @@ def _alert(id: str, fields: Fields, catalogue: Catalogue) -> Alert:
         severity_written=severity,
         status=status,
         resolved=status is not None and status.strip().lower() in _OVER,
-        changed=time_in(
-            fields,
-            "processingendtime",
-            "processingendtimeutc",
-            "timegenerated",
-            "timegeneratedutc",
-            "reportedtimeutc",
-            "detectedtimeutc",
-        ),
+        changed=time_in(fields, *_CHANGED),
         resource=resource,
         description=description,
         remediation=texts_in(fields.get("remediationsteps")),
         link=text_in(fields, "alerturi", "alertlink"),
         links=links_in(fields.get("extendedlinks")),
         entities=_entities(fields.get("entities")),
-        intents=_intents(fields, extended),
+        intents=names_in(fields.get("intent"))
+        or names_in(fields.get("tactics"))
+        or names_in(text_of(extended, "killchainintent")),
         techniques=names_in(fields.get("techniques")) + names_in(fields.get("subtechniques")),
-        plan=catalogue.find_plan(_find_component(fields, extended), type)
-        or _find_plan_of_resource(resource, extended, catalogue),
+        # The plan of what an alert of an unknown type is about, by the resource's id, else by Defender's word for its type.
+        plan=catalogue.find_plan(name_in(fields, _COMPONENT) or text_of(extended, _COMPONENT), type)
+        or catalogue.find_plan_of_resource(parse_resource_id(resource).type)
+        or catalogue.find_plan_of_resource(text_of(extended, "resourcetype")),
         sample=is_sample(type, title, [resource]),
         compromised_entity=compromised,
         product=text_in(fields, "productname"),
@@ -114,34 +107,8 @@ def _alert(id: str, fields: Fields, catalogue: Catalogue) -> Alert:
 def _find_resource(fields: Fields, extended: Mapping[str, object]) -> str | None:
     if named := name_in(fields, "azureresourceid", "resourceid", "associatedresource"):
         return named
-    for item in items_in(fields.get("resourceidentifiers")):
-        if identified := name_in(fields_in(item), "azureresourceid"):
-            return identified
-    effective = find_named(extended, "effectiveazureresourceid")
-    return effective.strip() or None if isinstance(effective, str) else None
-
-
-def _find_component(fields: Fields, extended: Mapping[str, object]) -> str | None:
-    if named := name_in(fields, "productcomponentname"):
-        return named
-    component = find_named(extended, "productcomponentname")
-    return component.strip() if isinstance(component, str) else None
-
-
-def _find_plan_of_resource(resource: str | None, extended: Mapping[str, object], catalogue: Catalogue) -> str | None:
-    """The plan of what an alert of an unknown type is about: by the resource's id, else by Defender's word for its type."""
-    if plan := catalogue.find_plan_of_resource(parse_resource_id(resource).type):
-        return plan
-    word = find_named(extended, "resourcetype")
-    return catalogue.find_plan_of_resource(word.strip()) if isinstance(word, str) else None
-
-
-def _intents(fields: Fields, extended: Mapping[str, object]) -> tuple[str, ...]:
-    return (
-        names_in(fields.get("intent"))
-        or names_in(fields.get("tactics"))
-        or names_in(find_named(extended, "killchainintent"))
-    )
+    identifiers = (name_in(fields_in(item), "azureresourceid") for item in items_in(fields.get("resourceidentifiers")))
+    return next(filter(None, identifiers), None) or text_of(extended, "effectiveazureresourceid") or None
 
 
 def _entities(raw: object) -> Entities:
@@ -207,7 +174,7 @@ def _find_product(word: str, known: Products) -> str | None:
 
 def _has_sign_of_ours(fields: Fields, catalogue: Catalogue) -> bool:
     """Whether an alert that names no product is of a plan of Defender for Cloud, or of a known type on a resource in Azure."""
-    if (name_in(fields, "productcomponentname") or "").lower() in catalogue.plan_names:
+    if (name_in(fields, _COMPONENT) or "").lower() in catalogue.plan_names:
         return True
     resource = name_in(fields, "azureresourceid", "resourceid") or ""
     type = name_in(fields, "alerttype") or ""
@@ -221,9 +188,8 @@ def _word_of(written: str) -> str:
 
 def links_in(value: object) -> tuple[Link, ...]:
     """The links of a list, or of a list inside a string, as often as they stand there; one without a name has its category."""
-    links = (fields_in(item) for item in items_in(value))
     return tuple(
         Link(text=name_in(fields, "label", "category") or url, url=url)
-        for fields in links
+        for fields in map(fields_in, items_in(value))
         if (url := name_in(fields, "href")) is not None
     )

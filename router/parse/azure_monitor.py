@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Code
 from router.domain.entities import Entities
-from router.domain.resources import ResourceId, parse_resource_id
+from router.domain.resources import parse_resource_id
 from router.domain.severity import Severity
 from router.domain.signals import AZURE_MONITOR, Alert, Kind
 from router.parse.documents import MessageRefused
@@ -26,20 +26,12 @@ LONGEST_QUERY = 2_000
 
 _SCHEMA = "azuremonitorcommonalertschema"
 _SEVERITIES = {
-    "sev0": Severity.HIGH,
-    "sev1": Severity.HIGH,
-    "sev2": Severity.MEDIUM,
-    "sev3": Severity.LOW,
-    "sev4": Severity.INFORMATIONAL,
+    f"sev{number}": Severity[name] for number, name in enumerate(("HIGH", "HIGH", "MEDIUM", "LOW", "INFORMATIONAL"))
 }
 _SEARCHED = "microsoft.operationalinsights/workspaces"
 _CHANGED = ("filepath", "registrykey")
 """Columns of Defender's file integrity table that say what changed, the one that tells most first."""
-_LINKS = (
-    "linktofilteredsearchresultsui",  # what the alert's own dimensions select
-    "linktosearchresultsui",
-    "linktosearchresults",
-)
+_LINKS = ("linktofilteredsearchresultsui", "linktosearchresultsui", "linktosearchresults")
 # What people ask next about a rule that fired, under the names that the schema has for it.
 _OF_CONDITION = ("metricName", "metricValue", "operator", "threshold", "timeAggregation", "webTestName")
 
@@ -53,10 +45,7 @@ def is_common_alert(fields: Fields) -> bool:
 
 
 def read_common_alert(fields: Fields, _: Catalogue) -> Alert:
-    """The alert; raises MessageRefused: unknown_shape without essentials, invalid where no alertId says which one it is.
-
-    A rule that resolves by itself says Fired and Resolved under one alertId.
-    """
+    """The alert, Fired or Resolved under one alertId; raises MessageRefused."""
     data = fields_in(fields.get("data"))
     essentials, context = fields_in(data.get("essentials")), fields_in(data.get("alertcontext"))
     if not essentials:
@@ -64,7 +53,8 @@ def read_common_alert(fields: Fields, _: Catalogue) -> Alert:
     id = name_in(essentials, "alertid")
     if id is None:
         raise MessageRefused(Code.INVALID, "an Azure Monitor alert without alertId", "data.essentials.alertId")
-    criteria = _criteria_in(context)
+    # The criteria that were met: of log search and metric rules alike, and of whatever else has them in this place.
+    criteria = list(map(fields_in, items_in(fields_in(context.get("condition")).get("allof"))))
     dimensions = _dimensions_in([context, *criteria])
     type = name_in(essentials, "alertrule") or parse_resource_id(text_in(essentials, "alertruleid")).name or ""
     severity = text_in(essentials, "severity")
@@ -93,12 +83,6 @@ def read_common_alert(fields: Fields, _: Catalogue) -> Alert:
         ended=resolved if is_over else None,
         extended=_extended(data, essentials, context, criteria, dimensions),
     )
-
-
-def _criteria_in(context: Fields) -> list[Fields]:
-    """The criteria that were met: of log search and metric rules alike, and of whatever else has them in this place."""
-    condition = fields_in(context.get("condition"))
-    return [fields_in(item) for item in items_in(condition.get("allof"))]
 
 
 def _dimensions_in(holders: Iterable[Fields]) -> _Dimensions:
@@ -135,12 +119,7 @@ def _find_resource(essentials: Fields, dimensions: _Dimensions) -> str | None:
 
 
 def _is_resource(id: str) -> bool:
-    resource = parse_resource_id(id)
-    return resource.type is not None and not _is_searched(resource)
-
-
-def _is_searched(resource: ResourceId) -> bool:
-    return resource.type is not None and resource.type.lower() == _SEARCHED
+    return (parse_resource_id(id).type or _SEARCHED).lower() != _SEARCHED
 
 
 def _find_compromised_entity(essentials: Fields, dimensions: _Dimensions) -> str | None:
@@ -148,7 +127,7 @@ def _find_compromised_entity(essentials: Fields, dimensions: _Dimensions) -> str
     items = (item for item in texts_in(essentials.get("configurationitems")) if not item.startswith("/"))
     named = texts_in(essentials.get("alerttargetids")) + texts_in(essentials.get("configurationitems"))
     targets = (parse_resource_id(target.strip()) for target in named)
-    searched = {(one.name or "").lower() for one in targets if _is_searched(one)}
+    searched = {(one.name or "").lower() for one in targets if (one.type or "").lower() == _SEARCHED}
     computers = _values_of("computer", dimensions)
     return next((name for name in (*computers, *items) if name in computers or name.lower() not in searched), None)
 
@@ -209,23 +188,15 @@ def _path(path: str) -> dict[str, str]:
 
 _ENTITIES: dict[str, tuple[str, str, dict[str, str]]] = {
     "computer": ("host", "HostName", {}),
-    "filepath": ("file", "Path", {}),
-    "originalfilepath": ("file", "Path", {}),
-    "filemd5": ("filehash", "Value", {"Algorithm": "MD5"}),
-    "filesha1": ("filehash", "Value", {"Algorithm": "SHA1"}),
-    "filesha256": ("filehash", "Value", {"Algorithm": "SHA256"}),
-    "requestaccountname": ("account", "Name", {}),
-    "initiatingprocessaccountname": ("account", "Name", {}),
+    **dict.fromkeys(("filepath", "originalfilepath"), ("file", "Path", {})),
+    **{f"file{sum.lower()}": ("filehash", "Value", {"Algorithm": sum}) for sum in ("MD5", "SHA1", "SHA256")},
+    **dict.fromkeys(("requestaccountname", "initiatingprocessaccountname"), ("account", "Name", {})),
     "requestsourceip": ("ip", "Address", {}),
     "initiatingprocessimagefilepath": ("process", "CommandLine", {}),
     "registrykey": ("registry-key", "Key", {}),
-    "resourceid": ("azure-resource", "ResourceId", {}),
-    "azureresourceid": ("azure-resource", "ResourceId", {}),
+    **dict.fromkeys(("resourceid", "azureresourceid"), ("azure-resource", "ResourceId", {})),
 }
-"""Type, property and fixed properties of the entity that a dimension of that name is.
-
-The names are columns of `MDCFileIntegrityMonitoringEvents`, of which other tables have many.
-"""
+"""Type, property and fixed properties of the entity that a column is, of `MDCFileIntegrityMonitoringEvents` and the like."""
 
 _RESOURCE_COLUMNS = ("_resourceid", "resourceid", "azureresourceid")
 """Columns that Azure fills with the id of the resource that a row is about, the surest first."""

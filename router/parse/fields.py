@@ -97,9 +97,7 @@ def texts_in(value: object) -> tuple[str, ...]:
     """The texts of a list; a text alone counts as a list of one, and lists inside texts are unpacked once."""
     if isinstance(value, str):
         value = find_document(value) if value.lstrip().startswith("[") else [value]
-    if not isinstance(value, list):
-        return ()
-    return tuple(_unpacked(value))
+    return tuple(_unpacked(value)) if isinstance(value, list) else ()
 
 
 def _unpacked(values: Iterable[object]) -> Iterable[str]:
@@ -115,14 +113,11 @@ def _unpacked(values: Iterable[object]) -> Iterable[str]:
 
 def labels_in(value: object, *names: str) -> tuple[str, ...]:
     """The texts of a list, and of its objects the first of the named fields that holds one; each once. See `texts_in`."""
-    labels = (_find_label(item, names) for item in items_in(value) or texts_in(value))
+    labels = (
+        name_in(fields_in(item), *names) or (item.strip() if isinstance(item, str) else None)
+        for item in items_in(value) or texts_in(value)
+    )
     return tuple(dict.fromkeys(filter(None, labels)))
-
-
-def _find_label(item: object, names: tuple[str, ...]) -> str | None:
-    if label := name_in(fields_in(item), *names):
-        return label
-    return item.strip() if isinstance(item, str) else None
 
 
 def names_in(value: object) -> tuple[str, ...]:
@@ -178,8 +173,3 @@ def plain_values(value: object) -> dict[str, object]:
 
 def _plain(value: object) -> object:
     return serialised(value).decode() if isinstance(value, dict | list) else value
-
-
-def find_named(values: Mapping[str, object], name: str) -> object:
-    """The value under a name, given in lower case, in a mapping whose names stand as written; or None."""
-    return next((value for written, value in values.items() if written.lower() == name), None)
