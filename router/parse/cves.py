@@ -6,7 +6,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
 
 from router.domain.posture import Cves
 from router.domain.severity import ASSUMED, Severity, severity_named
@@ -71,12 +70,12 @@ def _ids_in(value: object) -> Iterator[str | None]:
             document = find_document(value)
             yield from _ids_written_in(value) if document is None else _ids_in(document)
         case str():
-            yield from map(_find_cve, _BETWEEN.sub(" ", value).split())
+            yield from map(find_cve, _BETWEEN.sub(" ", value).split())
         case list():
             for element in value:
                 yield from _ids_of(element) or (None,)
         case dict():
-            yield from _ids_of(value) or map(_find_cve, value)
+            yield from _ids_of(value) or map(find_cve, value)
         case _:
             yield None
 
@@ -92,10 +91,11 @@ def _ids_of(element: object) -> list[str]:
     fields = fields_in(element)
     ids = [id for held in (*map(fields.get, _FIELDS), element) if (id := _find_id(held))]
     # An id of another kind may stand beside it, such as a scanner's own; a second CVE is one that the message names.
-    return [*ids[:1], *filter(_find_cve, ids[1:])]
+    return [*ids[:1], *filter(find_cve, ids[1:])]
 
 
-def _find_cve(word: str) -> str | None:
+def find_cve(word: str) -> str | None:
+    """The id that a word is, in upper case."""
     return word.upper() if _CVE.fullmatch(word) else None
 
 
@@ -148,21 +148,14 @@ _BANDS = ((9.0, Severity.CRITICAL), (7.0, Severity.HIGH), (4.0, Severity.MEDIUM)
 """The least base score of each severity: https://nvd.nist.gov/vuln-metrics/cvss"""
 
 
-class FoundSeverity(NamedTuple):
-    """The severity of a finding, and what the message gives, also where that is not known."""
-
-    severity: Severity
-    written: str | None
-
-
-def find_severity(given: Iterable[str | None], additional: Fields | None = None) -> FoundSeverity:
-    """The first severity of several that is known, else that of the CVEs in additional data, else Medium."""
+def find_severity(given: Iterable[str | None], additional: Fields | None = None) -> tuple[Severity, str | None]:
+    """The first severity of several that is known, else that of the CVEs in additional data, else Medium; and what is given."""
     first = None
     for written in given:
         if (severity := severity_named(written)) is not None:
-            return FoundSeverity(severity, written)
+            return severity, written
         first = first or written
-    return FoundSeverity(max(_severities_in(additional), default=ASSUMED) if additional else ASSUMED, first)
+    return max(_severities_in(additional), default=ASSUMED) if additional else ASSUMED, first
 
 
 def severities_given(fields: Fields, additional: Fields) -> Iterator[str | None]:

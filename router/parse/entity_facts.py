@@ -107,15 +107,15 @@ def _cluster(cluster: Entity) -> Iterator[EvidenceItem]:
 def _account(account: Entity) -> Iterator[EvidenceItem]:
     name = _text(account, "Name")
     if name is None:
-        if id := _text(account, "UserPrincipalName", "DisplayName", "AadUserId", "Sid", "ObjectGuid", "PUID"):
-            yield EvidenceItem("accounts", id)
-    elif "@" in name or "\\" in name:
+        name = _text(account, "UserPrincipalName", "DisplayName", "AadUserId", "Sid", "ObjectGuid", "PUID")
+    elif "@" not in name and "\\" not in name:
+        domain = _text(account, "NTDomain")
+        suffix = None if domain else _text(account, "UPNSuffix")
+        words = f"{domain}\\{name}" if domain else f"{name}@{suffix}" if suffix else name
+        yield EvidenceItem("accounts", words, (name,))
+        return
+    if name:
         yield EvidenceItem("accounts", name)
-    elif domain := _text(account, "NTDomain"):
-        yield EvidenceItem("accounts", f"{domain}\\{name}", (name,))
-    else:
-        suffix = _text(account, "UPNSuffix")
-        yield EvidenceItem("accounts", f"{name}@{suffix}" if suffix else name, (name,))
 
 
 def _ip(ip: Entity) -> Iterator[EvidenceItem]:
@@ -179,20 +179,15 @@ def _process(process: Entity) -> Iterator[EvidenceItem]:
     image = process.find("ImageFile")
     path = path_of(image) if image else None
     command, pid = _text(process, "CommandLine"), _text(process, "ProcessId")
-    number, ran = f"({pid})" if pid else None, _command_words(path, command)
+    # A command line stands behind the path of its image, unless it names that itself.
+    is_beside = path and command and path.casefold() not in command.casefold()
+    number, ran = f"({pid})" if pid else None, f"{path}: {command}" if is_beside else command or path
     itself = _with_brackets(ran, pid) if ran else f"process {pid}" if pid else None
     if path:
         yield EvidenceItem("files", path, _texts(image, "Name"))
     if itself:
         words = ", ".join(_known(itself, _account_words(process), _parent_words(process)))
         yield EvidenceItem("processes", words, _known(command, path, pid, _text(image, "Name"), itself, number))
-
-
-def _command_words(path: str | None, command: str | None) -> str | None:
-    """A command line behind the path of its image, unless it names that itself."""
-    if path and command and path.casefold() not in command.casefold():
-        return f"{path}: {command}"
-    return command or path
 
 
 def _account_words(process: Entity) -> str | None:
@@ -237,18 +232,14 @@ def _blob(blob: Entity) -> Iterator[EvidenceItem]:
 
 
 def _registry_key(key: Entity) -> Iterator[EvidenceItem]:
-    if words := _key(key):
+    if words := "\\".join(_texts(key, "Hive", "Key")):
         yield EvidenceItem("registry_keys", words, _texts(key, "Key"))
-
-
-def _key(key: Entity | None) -> str:
-    return "\\".join(_texts(key, "Hive", "Key"))
 
 
 def _registry_value(value: Entity) -> Iterator[EvidenceItem]:
     name, data = _text(value, "Name"), _text(value, "Value")
     if name or data:
-        words = "\\".join(_known(_key(value.find("Key")), name or "(default)"))
+        words = "\\".join((*_texts(value.find("Key"), "Hive", "Key"), name or "(default)"))
         yield EvidenceItem("registry_values", f"{words} = {data}" if data else words, _known(name, data))
 
 
@@ -314,12 +305,10 @@ def _mail(mail: Entity) -> Iterator[EvidenceItem]:
         yield EvidenceItem("emails", _with_brackets(words, *more), _known(subject, id))
     if address := _text(mail, "SenderIP", "SenderIp"):
         yield EvidenceItem("ips", address)
-    urls, threats = mail.get("Urls"), mail.get("Threats")
-    yield from (
-        EvidenceItem("urls", url) for url in (urls if isinstance(urls, list) else ()) if isinstance(url, str) and url
-    )
-    named = threats if isinstance(threats, list) else ()
-    yield from (EvidenceItem("threats", threat) for threat in named if isinstance(threat, str) and threat)
+    for listed in ("urls", "threats"):
+        several = mail.get(listed)
+        texts = several if isinstance(several, list) else ()
+        yield from (EvidenceItem(listed, text) for text in texts if isinstance(text, str) and text)
 
 
 def _mail_cluster(cluster: Entity) -> Iterator[EvidenceItem]:
@@ -353,20 +342,12 @@ def _last_part(resource: str | None) -> str | None:
 
 
 _OF_CLUSTERS: Mapping[str, str] = {
-    "service": "services",
-    "ingress": "services",
+    **dict.fromkeys(("service", "ingress"), "services"),
+    **dict.fromkeys(("role", "rolebinding", "clusterrole", "clusterrolebinding"), "roles"),
+    **dict.fromkeys(
+        ("controller", "cronjob", "daemonset", "deployment", "job", "replicaset", "statefulset"), "workloads"
+    ),
     "serviceaccount": "service_accounts",
-    "role": "roles",
-    "rolebinding": "roles",
-    "clusterrole": "roles",
-    "clusterrolebinding": "roles",
-    "controller": "workloads",
-    "cronjob": "workloads",
-    "daemonset": "workloads",
-    "deployment": "workloads",
-    "job": "workloads",
-    "replicaset": "workloads",
-    "statefulset": "workloads",
     "secret": "secrets",
 }
 """The lists of what stands in a Kubernetes cluster, by the type without `K8s-` before it."""
@@ -377,9 +358,8 @@ _OF_INTELLIGENCE = frozenset({"ip", "dns", "url", "filehash", "malware"})
 _OF_OTHERS = frozenset({"alert", "securityalert", "geolocation", "threatintelligence"})
 """Types that say nothing by themselves: alerts of an incident stand in the notice, the others at what they are about."""
 
-_APPLICATION = _named(
-    "applications", "Name", "DisplayName", "InstanceName", "AppId", "OAuthAppId", "OAuthObjectId", shown=3
-)
+_APPLICATION_NAMES = ("Name", "DisplayName", "InstanceName", "AppId", "OAuthAppId", "OAuthObjectId")
+_OF_DEVICES = ("DeviceType", "Manufacturer", "Model", "OperatingSystem", "MacAddress")
 _FACTS: Mapping[str, Callable[[Entity], Iterator[EvidenceItem]]] = {
     normalised_type(type): facts
     for type, facts in {
@@ -402,31 +382,21 @@ _FACTS: Mapping[str, Callable[[Entity], Iterator[EvidenceItem]]] = {
         "file": _file,
         "filehash": _hash,
         "blob": _blob,
-        "blob-container": _named("storage_containers", "Url", "Name"),
-        "file-share": _named("storage_containers", "Url", "Name"),
+        **dict.fromkeys(("blob-container", "file-share"), _named("storage_containers", "Url", "Name")),
         "registry-key": _registry_key,
         "registry-value": _registry_value,
-        "cloud-application": _APPLICATION,
-        "oauth-application": _APPLICATION,
+        **dict.fromkeys(
+            ("cloud-application", "oauth-application"), _named("applications", *_APPLICATION_NAMES, shown=3)
+        ),
         "security-group": _named("security_groups", "DistinguishedName", "DisplayName", "Name", "Sid", "ObjectGuid"),
         "mailbox": _named("mailboxes", "MailboxPrimaryAddress", "Upn", "DisplayName", shown=3),
-        "mail-message": _mail,
-        "SubmissionMail": _mail,
+        **dict.fromkeys(("mail-message", "SubmissionMail"), _mail),
         "mail-cluster": _mail_cluster,
-        "iotdevice": _named(
-            "devices",
-            "DeviceName",
-            "DeviceId",
-            shown=2,
-            more=("DeviceType", "Manufacturer", "Model", "OperatingSystem", "MacAddress"),
-        ),
+        "iotdevice": _named("devices", "DeviceName", "DeviceId", shown=2, more=_OF_DEVICES),
         "network-connection": _connection,
-        "host-logon-session": _session,
-        "cloud-logon-session": _session,
+        **dict.fromkeys(("host-logon-session", "cloud-logon-session"), _session),
         "azure-resource": _named("resources", "ResourceId"),
-        "amazon-resource": _cloud_resource,
-        "gcp-resource": _cloud_resource,
-        "google-cloud-resource": _cloud_resource,
+        **dict.fromkeys(("amazon-resource", "gcp-resource", "google-cloud-resource"), _cloud_resource),
     }.items()
 }
 """What finds the facts of each type of entity."""

@@ -14,15 +14,10 @@ from router.parse.entity_facts import EvidenceItem, facts_of, path_of
 _LONGEST_CHAIN = 20
 """Parents that are followed up from a process; a chain may refer to itself."""
 
-_NAMING = frozenset(
-    map(
-        property_key,
-        (
-            "Command Line", "Process Id", "Process Name", "Process Path", "Suspicious Command", "Suspicious Command Line",
-            "Suspicious Process", "Suspicious Process Id", "Suspicious Process Name", "Suspicious Process Path",
-        ),
-    )
-)  # fmt: skip
+_NAMING = frozenset({
+    "commandline", "processid", "processname", "processpath", "suspiciouscommand", "suspiciouscommandline",
+    "suspiciousprocess", "suspiciousprocessid", "suspiciousprocessname", "suspiciousprocesspath",
+})  # fmt: skip
 """The properties in which alerts name the process that they are about."""
 
 

@@ -8,12 +8,10 @@ from __future__ import annotations
 from typing import Any
 
 from router.domain.catalogue import Catalogue
-from router.domain.entities import Entities
 from router.domain.locations import location_among
 from router.domain.recommendations import find_missing_rung
 from router.domain.resources import (
     NOWHERE,
-    CloudLocation,
     is_connected,
     is_telling,
     location_named,
@@ -117,21 +115,24 @@ def read_vulnerability(fields: Fields, _: Catalogue) -> Finding:
 def _finding(posture: Posture, status: Fields, additional: Fields, grave: Fields, **own: Any) -> Finding:
     """The finding with what recommendations and vulnerabilities say alike; `grave` are the fields that give the severity."""
     severity, written = find_severity(severities_given(grave, additional), additional)
-    resource, cloud = _resource(posture)
+    details = fields_in(posture.properties.get("resourcedetails"))
+    resource = _find_resource(posture, details)
     entities = entities_for(resource, entities_in_cluster(resource, additional))
+    said = {name: text for name in details if (text := name_in(details, name))}
+    code = text_in(status, "code")
     return Finding(
         id=posture.id,
         severity=severity,
         severity_written=written,
-        status=text_in(status, "code"),
-        resolved=posture.deleted or _is_over(status),
+        status=code,
+        resolved=posture.deleted or (code or "").strip().lower() in _OVER,
         resource=resource,
         entities=entities,
-        location=_location(posture, resource, entities),
-        native_name=_find_native_name(posture, resource),
+        location=location_among(resource, said, entities, {}),
+        native_name=_find_native_name(resource, details),
         deleted=posture.deleted,
         snapshot=posture.snapshot,
-        cloud=cloud,
+        cloud=name_in(details, "source"),
         cause=text_in(status, "cause"),
         exemption=find_exemption(posture.properties, status),
         status_description=text_in(status, "description"),
@@ -146,27 +147,19 @@ def _status(properties: Fields) -> Fields:
     return fields_in(status) or {"code": status}
 
 
-def _is_over(status: Fields) -> bool:
-    return (text_in(status, "code") or "").strip().lower() in _OVER
+def _find_resource(posture: Posture, details: Fields) -> str | None:
+    """The resource that a finding is about, else what its id hangs on.
 
-
-def _resource(posture: Posture) -> tuple[str | None, str | None]:
-    """The resource that a finding is about, and its cloud.
-
-    What is no name in any cloud, such as `/repositories/shop/images/sha256:...`, has neither subscription nor owner: then it is
-    what the finding's id hangs on.
+    What is no name in any cloud, such as `/repositories/shop/images/sha256:...`, has neither subscription nor owner.
     """
-    details = fields_in(posture.properties.get("resourcedetails"))
     written = [id for name in _IDS if (id := name_in(details, name))]
-    named = next((id for id in written if _is_name(id)), None)
-    return named or posture.scope or next(iter(written), None), name_in(details, "source")
+    return next(filter(_is_name, written), None) or posture.scope or next(iter(written), None)
 
 
-def _find_native_name(posture: Posture, resource: str | None) -> str | None:
+def _find_native_name(resource: str | None, details: Fields) -> str | None:
     """What a resource that a connector brought is called in its own cloud; None for any other, and where nothing says it."""
     if not is_connected(resource):
         return None
-    details = fields_in(posture.properties.get("resourcedetails"))
     ids = (names_of_resource(name_in(details, name) or "") for name in _NATIVE)
     name = next((names[-1] for names in ids if names), None) or name_in(details, "resourcename")
     return name if is_telling(name) else None
@@ -180,20 +173,11 @@ def _is_name(id: str) -> bool:
     return parse_resource_id(id).subscription is not None or location_named(id) != NOWHERE
 
 
-def _location(posture: Posture, resource: str | None, entities: Entities) -> CloudLocation:
-    details = fields_in(posture.properties.get("resourcedetails"))
-    said = {name: text for name in details if (text := name_in(details, name))}
-    return location_among(resource, said, entities, {})
-
-
 def _link(written: str | None) -> str | None:
     """The link with a scheme: Event Hubs carries it without one."""
     if written is None or written.lower().startswith(("https://", "http://")):
         return written
     return f"https://{written}"
-
-
-_SPEAKS_AGAIN = "healthy"
 
 
 def read_own_finding(fields: Fields, _: Catalogue) -> Finding:
@@ -212,7 +196,7 @@ def read_own_finding(fields: Fields, _: Catalogue) -> Finding:
         severity=severity_named(severity),
         severity_written=severity,
         status=status,
-        resolved=(status or "").strip().lower() == _SPEAKS_AGAIN,
+        resolved=(status or "").strip().lower() == "healthy",
         changed=time_in(properties, "statuschangedate"),
         resource=resource,
         description=text_in(properties, "description") or "",
@@ -225,14 +209,12 @@ def read_own_finding(fields: Fields, _: Catalogue) -> Finding:
 LONGEST = 500
 """Characters of what is kept of a description."""
 
-_CATEGORY = "exemptioncategory"
-
 
 def find_exemption(properties: Fields, status: Fields) -> str | None:
     """The category and the description of the exemption, as far as the message says them; None where it is not exempt."""
     if (text_in(status, "cause") or "").strip().lower() != "exempt":
         return None
     about = (status, properties, *(fields_in(properties.get(name)) for name in ("exemptiondata", "additionaldata")))
-    category = next((found for fields in about if (found := text_in(fields, _CATEGORY))), None)
+    category = next((found for fields in about if (found := text_in(fields, "exemptioncategory"))), None)
     said = [one.strip() for one in (category, text_in(status, "description")) if one is not None]
     return ", ".join(said)[:LONGEST]

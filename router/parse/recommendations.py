@@ -14,13 +14,13 @@ grouped, in these forms (https://learn.microsoft.com/rest/api/defenderforcloud/s
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 from router.domain.posture import Cves, DatabaseRule, GroupedFacts, Image, Package, Risk
 from router.domain.resources import is_guid, parse_resource_id
 from router.domain.severity import Severity, severity_named
 from router.parse.arm import Posture
-from router.parse.cves import MOST_IDS
+from router.parse.cves import MOST_IDS, find_cve
 from router.parse.documents import find_document
 from router.parse.fields import (
     Fields,
@@ -66,29 +66,30 @@ def find_package(additional: Fields) -> Package | None:
 
 
 def find_image(resource: Fields, additional: Fields, scope: str | None) -> Image | None:
-    """The container image that a recommendation is about, in what is said of its resource; None where none is named.
+    """The container image that a recommendation is about, in what is said of its resource; None where none is named."""
+    said = [one for data in (resource, additional) for one in (data, fields_in(data.get("repositorydetails")))]
+    return _image_in(said, scope)
 
-    Its registry may be only in `scope`, what the recommendation's id hangs on.
-    """
-    image = repository = pushed = registry = None
-    tags: tuple[str, ...] = ()
-    for said in (resource, additional):
-        details = fields_in(said.get("repositorydetails"))
-        image = image or name_in(said, "digest", "imagedigest")
-        repository = repository or name_in(details, "repositoryname") or name_in(said, "repositoryname")
-        pushed = pushed or name_in(details, "lastpushedtoregistryutc")
-        registry = registry or name_in(details, "registryhost") or name_in(said, "registryhost")
-        tags = tags or labels_in(said.get("tags") or details.get("tags"))[:MOST_WORDS]
-    if not image and not repository:
+
+def _image_in(said: Sequence[Fields], scope: str | None) -> Image | None:
+    """The image that several objects name; its registry may be only in `scope`, what the finding's id hangs on."""
+
+    def find_first(*names: str) -> str | None:
+        return next((name for one in said if (name := name_in(one, *names))), None)
+
+    digest, repository = find_first("digest", "imagedigest"), find_first("repositoryname")
+    # Some scanners give an id of their own for a digest.
+    digest = digest if digest and not is_guid(digest) else None
+    if not digest and not repository:
         return None
-    registry = registry or find_registry(scope)
-    return Image(digest=image, repository=repository, pushed=pushed, registry=registry, tags=tags)
-
-
-def find_registry(scope: str | None) -> str | None:
-    """The name of the container registry that a resource id is of; None where it is of anything else."""
-    resource = parse_resource_id(scope)
-    return resource.name if (resource.type or "").lower() == _REGISTRY else None
+    above = parse_resource_id(scope)
+    return Image(
+        digest=digest,
+        repository=repository,
+        pushed=find_first("lastpushedtoregistryutc"),
+        registry=find_first("registryhost") or (above.name if (above.type or "").lower() == _REGISTRY else None),
+        tags=next(filter(None, (labels_in(one.get("tags"))[:MOST_WORDS] for one in said)), ()),
+    )
 
 
 def find_rule(resource: Fields, additional: Fields) -> DatabaseRule | None:
@@ -154,29 +155,27 @@ def _versions_in(said: Fields) -> tuple[str, ...]:
     return tuple(dict.fromkeys(filter(None, versions)))[:MOST_WORDS]
 
 
-_CVE_ID = re.compile(r"CVE-\d{4}-\d{4,19}", re.ASCII | re.IGNORECASE)
-
-
 def find_grouped_facts(type: str, posture: Posture, additional: Fields) -> GroupedFacts | None:
     """What a vulnerability says for people, given the scanner's id of it; None where it says nothing of that."""
-    resource = name_in(fields_in(posture.properties.get("resourcedetails")), "id")
     data = {**fields_in(additional.get("data")), **additional}
     details, software = (fields_in(data.get(name)) for name in ("vulnerabilitydetails", "softwaredetails"))
-    package = _find_grouped_package(software)
+    path = _PATH.search(name_in(fields_in(posture.properties.get("resourcedetails")), "id") or "")
+    named = {"imagedigest": data.get("imagedigest"), "repositoryname": data.get("repositoryname")}
+    # The resource's path is the registry's own word, while `imageDigest` may be an id of the scanner's.
+    said = [fields_in(data.get("artifactdetails")), path.groupdict() if path else {}, named]
     facts = GroupedFacts(
-        package=package,
+        package=_find_grouped_package(software),
         cves=_find_cves((type, name_in(details, "cveid"), *_cves_in(data.get("cve")))),
-        image=_find_grouped_image(data, fields_in(data.get("artifactdetails")), resource, posture.scope),
+        image=_image_in(said, posture.scope),
         has_fix=find_flag(data.get("patchable")),
     )
     return facts if facts != GroupedFacts() else None
 
 
 def _find_grouped_package(software: Fields) -> Package | None:
-    name = name_in(software, "packagename")
+    name, version = name_in(software, "packagename"), name_in(software, "version")
     if name is None:
         return None
-    version = name_in(software, "version")
     return Package(
         name=name,
         type=name_in(software, "packagetype"),
@@ -196,33 +195,11 @@ def _cves_in(value: object) -> list[str | None]:
 
 
 def _find_cves(written: tuple[str | None, ...]) -> Cves | None:
-    found = (_CVE_ID.fullmatch(one.strip()) for one in written if one)
-    ids = tuple(dict.fromkeys(one[0].upper() for one in found if one))
+    ids = tuple(dict.fromkeys(filter(None, (find_cve(one.strip()) for one in written if one))))
     return Cves(ids=ids[:MOST_IDS], is_whole=len(ids) <= MOST_IDS) if ids else None
 
 
-def _find_grouped_image(data: Fields, artifact: Fields, resource: str | None, scope: str | None) -> Image | None:
-    """The image; what says neither digest nor repository names none.
-
-    The resource's path is the registry's own word, while `imageDigest` may be an id of the scanner's.
-    """
-    found = _PATH.search(resource or "")
-    path = found.groupdict() if found else {}
-    digest = name_in(artifact, "digest") or path.get("digest") or name_in(data, "imagedigest")
-    repository = name_in(artifact, "repositoryname") or path.get("repository") or name_in(data, "repositoryname")
-    digest = digest if digest and not is_guid(digest) else None
-    if not digest and not repository:
-        return None
-    return Image(
-        digest=digest,
-        repository=repository,
-        pushed=name_in(artifact, "lastpushedtoregistryutc"),
-        registry=name_in(artifact, "registryhost") or find_registry(scope),
-        tags=labels_in(artifact.get("tags"))[:MOST_WORDS],
-    )
-
-
 _PATH = re.compile(
-    r"(?:\A|/)repositories/(?P<repository>\S{1,512})/images/(?P<digest>sha\d{3}:[0-9a-f]{1,128})?",
+    r"(?:\A|/)repositories/(?P<repositoryname>\S{1,512})/images/(?P<digest>sha\d{3}:[0-9a-f]{1,128})?",
     re.ASCII | re.IGNORECASE,
 )

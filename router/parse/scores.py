@@ -14,14 +14,22 @@ _SCOPES = ("subscription", "multicloudaggregation")
 _STATES = ("passed", "failed", "skipped", "unsupported")
 
 
-def read_secure_score(fields: Fields, _: Catalogue) -> Finding:
-    """The secure score of a subscription; its measure is current/max."""
-    return _score(Kind.SECURE_SCORE, fields)
-
-
-def read_score_control(fields: Fields, _: Catalogue) -> Finding:
-    """One control of a secure score; its measure counts its resources, too."""
-    return _score(Kind.SECURE_SCORE_CONTROL, fields)
+def read_score(kind: Kind, fields: Fields, _: Catalogue) -> Finding:
+    """A secure score, or one control of one; its measure is current/max, and how many resources it has."""
+    posture = posture_in(fields)
+    properties = posture.properties
+    return Finding(
+        kind=kind,
+        id=posture.id,
+        type=posture.name,
+        title=text_in(properties, "displayname") or posture.name,
+        severity=None,
+        resource=posture.scope,
+        entities=entities_for(posture.scope),
+        measure=", ".join([*_points(properties), *_resource_counts(properties)]) or None,
+        deleted=posture.deleted,
+        snapshot=posture.snapshot,
+    )
 
 
 def read_compliance(fields: Fields, _: Catalogue) -> Finding:
@@ -50,23 +58,6 @@ def read_compliance(fields: Fields, _: Catalogue) -> Finding:
         category=title.strip() if is_category else None,
         extended={"scope": scope} if scope else {},
         overlaps=scope is not None and scope.lower() not in _SCOPES,
-        deleted=posture.deleted,
-        snapshot=posture.snapshot,
-    )
-
-
-def _score(kind: Kind, fields: Fields) -> Finding:
-    posture = posture_in(fields)
-    properties = posture.properties
-    return Finding(
-        kind=kind,
-        id=posture.id,
-        type=posture.name,
-        title=text_in(properties, "displayname") or posture.name,
-        severity=None,
-        resource=posture.scope,
-        entities=entities_for(posture.scope),
-        measure=", ".join([*_points(properties), *_resource_counts(properties)]) or None,
         deleted=posture.deleted,
         snapshot=posture.snapshot,
     )

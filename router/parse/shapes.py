@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from functools import partial
 
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Code
 from router.domain.resources import parse_resource_id
-from router.domain.signals import Alert, Finding
+from router.domain.signals import Alert, Finding, Kind
 from router.domain.source_turns import MESSAGE_TYPE
 from router.parse.alerts import read_arm_alert, read_flat_alert
 from router.parse.attack_paths import read_attack_path
@@ -16,7 +17,7 @@ from router.parse.azure_monitor import is_common_alert, read_common_alert
 from router.parse.documents import MessageRefused
 from router.parse.fields import Fields, fields_in, text_in
 from router.parse.findings import read_own_finding, read_recommendation, read_vulnerability
-from router.parse.scores import read_compliance, read_score_control, read_secure_score
+from router.parse.scores import read_compliance, read_score
 
 type Reader = Callable[[Fields, Catalogue], Alert | Finding]
 
@@ -28,8 +29,8 @@ _BY_TYPE: dict[str, Reader] = {
     f"{_PROVIDER}assessments": read_recommendation,
     f"{_PROVIDER}assessments/subassessments": read_vulnerability,
     f"{_PROVIDER}attackpaths": read_attack_path,
-    f"{_PROVIDER}securescores": read_secure_score,
-    f"{_PROVIDER}securescores/securescorecontrols": read_score_control,
+    f"{_PROVIDER}securescores": partial(read_score, Kind.SECURE_SCORE),
+    f"{_PROVIDER}securescores/securescorecontrols": partial(read_score, Kind.SECURE_SCORE_CONTROL),
     _STANDARDS: read_compliance,
     f"{_STANDARDS}/regulatorycompliancecontrols": read_compliance,
     f"{_STANDARDS}/regulatorycompliancecontrols/regulatorycomplianceassessments": read_compliance,
