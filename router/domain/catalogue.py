@@ -116,27 +116,24 @@ class AlertType(NamedTuple):
     field_only: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Products:
-    """Products that are not Defender for Cloud, by the column that names them and a name in lower case without blanks."""
-
-    names: Mapping[tuple[str, str], str] = field(default_factory=dict)
-
-
 _CLOSE = 0.9
 """How like each other two names are that differ in a letter."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Catalogue:
-    """Alert types and properties, and plans by what names them, in lower case; the longest prefix stands first."""
+    """Alert types and properties, and plans by what names them, in lower case; the longest prefix stands first.
+
+    Attributes:
+        products: products that are not Defender for Cloud, by the column that names them and a name without blanks.
+    """
 
     types: Mapping[str, AlertType] = field(default_factory=dict)
     plan_names: Mapping[str, str] = field(default_factory=dict)
     prefixes: tuple[tuple[str, str], ...] = ()
     resource_plans: Mapping[str, str] = field(default_factory=dict)
     properties: PropertyTable = field(default_factory=PropertyTable)
-    products: Products = field(default_factory=Products)
+    products: Mapping[tuple[str, str], str] = field(default_factory=dict)
 
     def find_type(self, type: str) -> AlertType | None:
         """The reference's entry of an alert type, simulated or not; None for one it does not list."""

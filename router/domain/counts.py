@@ -59,19 +59,14 @@ def rule_of(stream: str | None, name: str) -> Rule:
     return stream or "", counted_name(name)
 
 
-def counted_name(name: str) -> str:
-    """The name under which a rule is counted, by its name on record."""
-    return _clipped(name)
+def counted_name(name: str | None) -> str:
+    """The name under which a rule, a type or a plan is counted."""
+    return (name or "")[:LONGEST_TEXT]
 
 
 def decided_at(entry: RecordEntry) -> datetime:
     """When a decision was made."""
     return datetime.fromisoformat(entry.at)
-
-
-def hour_of(at: datetime) -> datetime:
-    """The hour under which what was decided at an instant is counted."""
-    return at.replace(minute=0, second=0, microsecond=0)
 
 
 def is_held_anew(entry: RecordEntry) -> bool:
@@ -85,21 +80,17 @@ def cell_of(entry: RecordEntry) -> Cell:
         stream=entry.stream or "",
         outcome=entry.outcome,
         severity=entry.severity or "",
-        plan=_clipped(entry.plan),
-        type=_clipped(entry.type),
-        rule=_clipped(entry.suppressed_by) if is_held_anew(entry) else "",
+        plan=counted_name(entry.plan),
+        type=counted_name(entry.type),
+        rule=counted_name(entry.suppressed_by) if is_held_anew(entry) else "",
         tactics=tuple(sorted(entry.tactics)),
         destinations=tuple(sorted(entry.destinations)),
     )
-
-
-def _clipped(text: str | None) -> str:
-    return (text or "")[:LONGEST_TEXT]
 
 
 def counted(entries: Iterable[RecordEntry]) -> Mapping[datetime, Counter[Cell]]:
     """How many decisions are in each cell of each hour."""
     hours: dict[datetime, Counter[Cell]] = {}
     for entry in entries:
-        hours.setdefault(hour_of(decided_at(entry)), Counter())[cell_of(entry)] += 1
+        hours.setdefault(decided_at(entry).replace(minute=0, second=0, microsecond=0), Counter())[cell_of(entry)] += 1
     return hours

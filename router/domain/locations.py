@@ -12,12 +12,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from router.domain.entities import Entities, Entity
 from router.domain.evidence import items_in, property_key, says_something, text_of
 from router.domain.resources import (
+    OF_GOOGLE,
     CloudLocation,
     connected_name,
     connector_named,
     is_connected,
     is_made_up,
-    is_made_up_for_google,
     is_of_azure,
     location_in_google,
     location_named,
@@ -36,26 +36,12 @@ _KIND, _EFFECTIVE = "resourcetype", "effectiveazureresourceid"
 
 _NAMES = ("nativeclouduniqueidentifier", "nativeresourceid", "id", "azureresourceid")
 _IN_ENTITIES = (
-    "ResourceId",
-    "AmazonResourceId",
-    "FullResourceName",
-    "RelativeResourceName",
-    "ResourceName",
-    "Name",
-    "Id",
-)
+    "ResourceId", "AmazonResourceId", "FullResourceName", "RelativeResourceName", "ResourceName", "Name", "Id",
+)  # fmt: skip
 _ACCOUNTS = ("accountid", "amazonaccountid", "awsaccountid")
 _PROJECTS = ("projectid", "gcpprojectid", "projectnumber")
 _SAID_CLOUDS = ("source", "environmentname", "cloudprovider")
-_CLOUDS = {
-    "aws": "AWS",
-    "amazon": "AWS",
-    "gcp": "GCP",
-    "google": "GCP",
-    "googlecloud": "GCP",
-    "eks": "AWS",
-    "gke": "GCP",
-}
+_CLOUDS = dict.fromkeys(("aws", "amazon", "eks"), "AWS") | dict.fromkeys(("gcp", "google", "googlecloud", "gke"), "GCP")
 _ACCOUNT_DIGITS = 12
 
 
@@ -74,9 +60,9 @@ def location_among(
     Where several say it, the first counts: these details, the names of the resource in its own cloud, its entities, and what a
     connector calls it.
     """
-    is_here = is_of_azure(resource)
+    is_here = is_of_azure(resource or "")
     # What is in Azure may have to do with a resource elsewhere, as an incident has, and is still in Azure.
-    foreign = [] if is_here else entities.of_types(_ELSEWHERE)
+    foreign = [] if is_here else entities.of_type(*_ELSEWHERE)
     behind = _cloud_resources(foreign)
     names = [*(details[name] for name in _NAMES if name in details), *([resource] if resource else [])]
     names += _texts_in([*foreign, *behind], _IN_ENTITIES)
@@ -122,23 +108,22 @@ def is_foreign(resource: str | None, location: CloudLocation) -> bool:
     return location.cloud is not None or is_connected(resource)
 
 
-def resource_group_of(signal: Signal) -> str | None:
-    """The resource group that the resource of a signal is in; None for what is in another cloud, whatever its id says.
+def _is_in_azure(signal: Signal) -> bool:
+    """Whether that is known by its resource alone, so that the entities of an alert need not be asked."""
+    return signal.location is None and is_of_azure(signal.resource or "")
 
-    The entities of an alert on a resource in Azure are not asked.
-    """
-    if signal.location is None and is_of_azure(signal.resource):
-        return parse_resource_id(signal.resource).resource_group
-    return (
-        None if is_foreign(signal.resource, location_of(signal)) else parse_resource_id(signal.resource).resource_group
-    )
+
+def resource_group_of(signal: Signal) -> str | None:
+    """The resource group that the resource of a signal is in; None for what is in another cloud, whatever its id says."""
+    if not _is_in_azure(signal) and is_foreign(signal.resource, location_of(signal)):
+        return None
+    return parse_resource_id(signal.resource).resource_group
 
 
 def names_of(signal: Signal) -> tuple[str, ...]:
     """What the resource of a signal is called: by its id, and in its own cloud, as far as the signal says it."""
-    if signal.location is None and is_of_azure(signal.resource):
-        return (signal.resource,) if signal.resource else ()
-    return tuple(dict.fromkeys(filter(None, (signal.resource, location_of(signal).native))))
+    native = None if _is_in_azure(signal) else location_of(signal).native
+    return tuple(dict.fromkeys(filter(None, (signal.resource, native))))
 
 
 def find_effective_resource(signal: Signal) -> str | None:
@@ -164,7 +149,7 @@ def _namespaces_in(
     """The namespaces that a signal names in a cluster: in the names of its resource, its entities and its properties."""
     for location in named:
         yield from location.namespaces
-    for entity in entities.of_types(_INSIDE):
+    for entity in entities.of_type(*_INSIDE):
         if entity.type == _NAMESPACE:
             around = entity.find("Cluster")
             other = _cluster_of(around) if around is not None else None
@@ -195,7 +180,7 @@ def _cloud_by_hierarchy(hierarchy: str, names: list[str]) -> str | None:
     if not (hierarchy.isascii() and hierarchy.isdigit()):
         return None
     made_up = [name for one in names if (name := connected_name(one))]
-    is_account = len(hierarchy) == _ACCOUNT_DIGITS and not any(map(is_made_up_for_google, made_up))
+    is_account = len(hierarchy) == _ACCOUNT_DIGITS and not any(is_made_up(name, OF_GOOGLE) for name in made_up)
     return "AWS" if is_account else "GCP"
 
 

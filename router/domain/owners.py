@@ -151,7 +151,7 @@ def _matching(signal: Signal, owners: Owners, entries: Sequence[Ownership]) -> I
     resource = parse_resource_id(signal.resource)
     # The entities of an alert on a resource in Azure are not asked where no entry names a cluster.
     in_clouds = [entry for entry in entries if entry.is_at is not None]
-    is_asked = in_clouds or signal.location is not None or not is_of_azure(signal.resource)
+    is_asked = in_clouds or signal.location is not None or not is_of_azure(signal.resource or "")
     location = location_of(signal) if is_asked else NOWHERE
     group = resource.resource_group
     if is_foreign(signal.resource, location):

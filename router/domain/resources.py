@@ -31,10 +31,7 @@ class ResourceId(NamedTuple):
 
 
 def parse_resource_id(id: str | None) -> ResourceId:
-    """The parts of an ARM id; of any other text, or of none, a ResourceId without parts.
-
-    The form is Azure Resource Manager's: https://learn.microsoft.com/azure/azure-resource-manager/management/
-    """
+    """The parts of an ARM id; of any other text, or of none, a ResourceId without parts."""
     return _parts_of(id) if id and id[0] == "/" else _NOTHING
 
 
@@ -81,11 +78,7 @@ def find_whole(id: str) -> str | None:
 
 
 _ARN = re.compile(r"arn:[a-z-]+:(?P<service>[a-z0-9-]*):[a-z0-9-]*:(?P<account>[^:/\s]*):(?P<rest>\S.*)", re.IGNORECASE)
-"""https://docs.aws.amazon.com/IAM/latest/UserGuide/reference-arns.html"""
-
 _GOOGLE = re.compile(r"(?:^|//|/)[a-z]+\.googleapis\.com/(?P<rest>\S+)", re.IGNORECASE)
-"""https://cloud.google.com/iam/docs/full-resource-names"""
-
 _RELATIVE = re.compile(r"/?projects/[^/\s]", re.IGNORECASE)
 """The same without its service, which other clouds have, too: https://cloud.google.com/apis/design/resource_names"""
 
@@ -93,12 +86,9 @@ _CONNECTED = "/providers/microsoft.security/securityconnectors/"
 _ENTITY_PATH = "/securityentitydata/"
 _CONNECTOR = "securityconnectors"
 _CLUSTERS = ("managedclusters", "connectedclusters")
-_NAMESPACES = ("namespaces", "managednamespaces")
-"""What stands before a namespace behind a cluster: https://cloud.google.com/asset-inventory/docs/resource-name-format and
-https://learn.microsoft.com/azure/templates/microsoft.containerservice/managedclusters/managednamespaces"""
-
-_OF_GOOGLE = ("gcp-", "gar-", "gcr-")
-_MADE_UP = ("aws-", *_OF_GOOGLE, "azure-", "namespace-")
+_NAMESPACES = ("namespaces", "managednamespaces")  # what stands before a namespace behind a cluster
+OF_GOOGLE = ("gcp-", "gar-", "gcr-")
+_MADE_UP = ("aws-", *OF_GOOGLE, "azure-", "namespace-")
 _FROM_ELSEWHERE = ("microsoft.hybridcompute/", "microsoft.kubernetes/", "microsoft.azurearcdata/")
 """What begins the types that stand in Azure for machines and clusters that may run in another cloud."""
 
@@ -160,13 +150,9 @@ def _namespaces_in(parts: list[str]) -> tuple[str, ...]:
     return tuple(found for word in _NAMESPACES if (found := _part_after(word, parts)))[:1]
 
 
-def is_of_azure(id: str | None) -> bool:
-    """Whether an ARM id is that of a resource in Azure itself: of a type, and not what stands for one of another cloud."""
-    return id is not None and _is_of_azure(id)
-
-
 @remembered
-def _is_of_azure(id: str) -> bool:
+def is_of_azure(id: str) -> bool:
+    """Whether an ARM id is that of a resource in Azure itself: of a type, and not what stands for one of another cloud."""
     type = parse_resource_id(id).type
     return type is not None and not is_connected(id) and not type.lower().startswith(_FROM_ELSEWHERE)
 
@@ -195,14 +181,9 @@ def connector_named(id: str) -> tuple[str, ...]:
     return (parts[end - 1], f"/{'/'.join(parts[:end])}") if len(parts) >= end and parts[end - 1] else ()
 
 
-def is_made_up(name: str) -> bool:
+def is_made_up(name: str, before: tuple[str, ...] = _MADE_UP) -> bool:
     """Whether a connector made the name of what is no cluster, of provider, service and type; people do not call it so."""
-    return name.lower().startswith(_MADE_UP)
-
-
-def is_made_up_for_google(name: str) -> bool:
-    """Whether a connector made the name of something in Google's cloud."""
-    return name.lower().startswith(_OF_GOOGLE)
+    return name.lower().startswith(before)
 
 
 _GUID = re.compile(r"\{?[0-9a-f]{8}(?:-?[0-9a-f]{4}){3}-?[0-9a-f]{12}\}?", re.IGNORECASE)
@@ -268,7 +249,10 @@ def names_of_resource(id: str) -> tuple[str, ...]:
     if (connected := connected_name(id)) is not None:
         return (connected,) if is_telling(connected) else ()
     if arn := _ARN.fullmatch(id):
-        return _names_in_arn(arn["service"].lower(), arn["rest"])
+        # The name stands behind the type of the resource, which other services leave out.
+        kind = re.match(r"[^:/]*[:/]", arn["rest"]) if arn["service"].lower() not in _WHOLE else None
+        name = arn["rest"][kind.end() :] if kind else arn["rest"]
+        return _telling_names([("resource", name)]) if name else ()
     if (google := _GOOGLE.search(id)) or _RELATIVE.match(id):
         return _names_in_google(google["rest"] if google else id)
     if id.startswith("/"):
@@ -291,13 +275,6 @@ def _names_in_arm(parts: Sequence[str]) -> tuple[str, ...]:
     if not starts and lowered and lowered[0] not in _SCOPES:
         pairs = [("", parts[-1])]
     return _telling_names([(type, name) for type, name in pairs if type.lower() not in _SCOPES])
-
-
-def _names_in_arn(service: str, rest: str) -> tuple[str, ...]:
-    """What stands behind the type of the resource, which other services leave out."""
-    kind = re.match(r"[^:/]*[:/]", rest)
-    name = rest if service in _WHOLE or kind is None else rest[kind.end() :]
-    return _telling_names([("resource", name)]) if name else ()
 
 
 def _names_in_google(rest: str) -> tuple[str, ...]:

@@ -31,7 +31,6 @@ DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 """What the days of a week are called, as datetime counts them."""
 
 _DAY = timedelta(days=1)
-_WEEK = timedelta(days=7)
 
 
 class Window(NamedTuple):
@@ -69,18 +68,6 @@ class Recurrence:
                 if window.begins < until and window.ends > since and window.ends > window.begins:
                     yield window
             day += _DAY
-
-    def find_window_at(self, now: datetime) -> Window | None:
-        """The window that is open at an instant; of two that overlap where clocks are put back, the one that ends last."""
-        open = [
-            one for one in self.windows_between(now, now + timedelta(microseconds=1)) if one.begins <= now < one.ends
-        ]
-        return max(open, key=lambda one: one.ends, default=None)
-
-    def find_next_window(self, now: datetime) -> Window | None:
-        """The first window that begins at an instant or later; None only where clocks are put forward over each of them."""
-        coming = self.windows_between(now, now + 3 * _WEEK)
-        return next((one for one in coming if one.begins >= now), None)
 
 
 _SILENCE = "silence:"
@@ -120,9 +107,7 @@ def find_shadow_rule(name: str) -> str | None:
 
 def kind_of(name: str) -> HolderKind:
     """The kind of what has a name on record."""
-    if find_silence_id(name) is not None:
-        return HolderKind.SILENCE
-    return HolderKind.RULE if find_shadow_rule(name) is None else HolderKind.SHADOW
+    return HolderKind(name.partition(":")[0]) if name.startswith(RESERVED) else HolderKind.RULE
 
 
 def name_in_words(name: str) -> str:
@@ -171,14 +156,11 @@ class Silence:
     def find_window_at(self, now: datetime) -> Window | None:
         """The window in which it holds signals at an instant; None where it holds nothing then.
 
-        One that a clock made which was ahead holds nothing: what it would hold is rather told.
+        One that a clock made which was ahead holds nothing: what it would hold is rather told. Of two windows that overlap
+        where clocks are put back, it is the one that ends last.
         """
-        if not self.begins <= now < self.end or not is_possible(self.made, now):
-            return None
-        if self.every is None:
-            return Window(self.begins, self.end)
-        window = self.every.find_window_at(now)
-        return window and Window(max(window.begins, self.begins), min(window.ends, self.end))
+        open = self.windows_between(now, now + datetime.resolution) if is_possible(self.made, now) else ()
+        return max(open, key=lambda one: one.ends, default=None)
 
     def is_active(self, now: datetime) -> bool:
         """Whether it holds anything at an instant."""
@@ -265,8 +247,6 @@ NO_SILENCES = Silences()
 BREAK = timedelta(hours=1)
 """A pause between two silences that is shorter than this is none: the second one goes on with the first."""
 
-_INSTANT = timedelta(microseconds=1)
-
 
 def spans_between(silences: Iterable[Silence], since: datetime, until: datetime) -> list[Window]:
     """The spans in which any of some silences holds, of the windows that have an instant from one to before another.
@@ -289,6 +269,6 @@ def find_latest_end(silences: Iterable[Silence], now: datetime, longest: timedel
     """
     # What ended earlier is a whole break away from whatever began less than the longest time ago.
     spans = spans_between(
-        [one for one in silences if is_possible(one.made, now)], now - longest - BREAK, now + _INSTANT
+        [one for one in silences if is_possible(one.made, now)], now - longest - BREAK, now + datetime.resolution
     )
     return spans[-1].begins + longest if spans and spans[-1].begins <= now < spans[-1].ends else None

@@ -114,7 +114,7 @@ def find_cluster(signal: Signal) -> str | None:
     id = signal.resource
     if id is not None and (found := _AZURE_CLUSTER.match(id.strip())) is not None:
         return found.group().lower()
-    if is_of_azure(id) and signal.location is None:
+    if is_of_azure(id or "") and signal.location is None:
         return None
     location = location_of(signal)
     if location.cluster is None:
@@ -137,7 +137,7 @@ def _workloads(alert: Alert) -> Iterator[str]:
             if (whole := find_whole(resource)) is not None:
                 yield whole
     # What is in another cloud is known by its name there, too; Google's begin with two slashes, or with none.
-    if not is_of_azure(alert.resource) and (native := location_of(alert).native) is not None:
+    if not is_of_azure(alert.resource or "") and (native := location_of(alert).native) is not None:
         yield native.lower().lstrip("/")
 
 

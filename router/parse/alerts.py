@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from functools import lru_cache
 
-from router.domain.catalogue import Catalogue, Products, is_sample
+from router.domain.catalogue import Catalogue, is_sample
 from router.domain.decisions import Code
 from router.domain.entities import Entities
 from router.domain.evidence import text_of
@@ -136,7 +136,7 @@ def refuse_foreign(fields: Fields, catalogue: Catalogue, within: str = "") -> No
     renamed products and its own plans are read. `within` is the path to the fields in the message.
     """
     written = {column: text_in(fields, column.lower()) or "" for column in _COLUMNS}
-    column, whose = _find_foreign(catalogue.products, *(name[:_LONGEST_NAME] for name in written.values()))
+    column, whose = _find_foreign(catalogue, *(name[:_LONGEST_NAME] for name in written.values()))
     if whose is None or (column == _DOUBTFUL and _has_sign_of_ours(fields, catalogue)):
         return
     column = column or "ProviderName"
@@ -145,31 +145,31 @@ def refuse_foreign(fields: Fields, catalogue: Catalogue, within: str = "") -> No
 
 
 @lru_cache(maxsize=1024)
-def _find_foreign(known: Products, *written: str) -> tuple[str, str | None]:
+def _find_foreign(known: Catalogue, *written: str) -> tuple[str, str | None]:
     """Return the column that names another product, and the product; None for an alert of ours.
 
     The column is `_DOUBTFUL` where the provider alone names it, so that other fields may outweigh it.
     """
     product, provider, vendor = map(_word_of, written)
-    if whose := known.names.get(("rule", provider)):
+    if whose := known.products.get(("rule", provider)):
         return "ProviderName", whose
     if _is_ours(product, known) or _is_ours(provider, known):
         return _DOUBTFUL, None
     if whose := _find_product(product, known):
         return "ProductName", whose
-    if not product and (whose := _find_product(provider, known) or known.names.get(("provider", provider))):
+    if not product and (whose := _find_product(provider, known) or known.products.get(("provider", provider))):
         return _DOUBTFUL, whose
-    return "VendorName", known.names.get(("vendor", vendor))
+    return "VendorName", known.products.get(("vendor", vendor))
 
 
-def _is_ours(word: str, known: Products) -> bool:
+def _is_ours(word: str, known: Catalogue) -> bool:
     bare = word.removeprefix("microsoft").removeprefix("azure")
     return word in _OURS or (bare.startswith("defenderfor") and _find_product(word, known) is None)
 
 
-def _find_product(word: str, known: Products) -> str | None:
+def _find_product(word: str, known: Catalogue) -> str | None:
     """The product that a word stands for, with its maker's name or without."""
-    return known.names.get(("product", word)) or known.names.get(("product", f"microsoft{word}"))
+    return known.products.get(("product", word)) or known.products.get(("product", f"microsoft{word}"))
 
 
 def _has_sign_of_ours(fields: Fields, catalogue: Catalogue) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from functools import cache
 from importlib.resources import files
 
-from router.domain.catalogue import AlertType, Catalogue, Deprecation, Products
+from router.domain.catalogue import AlertType, Catalogue, Deprecation
 from router.domain.evidence import PropertyTable, property_key
 
 _UNDATED = "yes"
@@ -24,7 +24,7 @@ def load_catalogue() -> Catalogue:
         ),
         resource_plans={type.lower(): plan for type, plan in rows_of("resource_plans.tsv")},
         properties=_properties(),
-        products=Products({(column, word): product for word, column, product in rows_of("products.tsv")}),
+        products={(column, word): product for word, column, product in rows_of("products.tsv")},
     )
 
 

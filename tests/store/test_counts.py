@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
-from router.domain.counts import Cell, cell_of, counted, hour_of
+from router.domain.counts import Cell, cell_of, counted
 from router.domain.errors import StoreError
 from router.domain.hubs import message_of
 from router.domain.notices import RecordEntry
@@ -34,6 +34,11 @@ BOOK = a_rulebook(a_rule(expires=NOW + timedelta(days=3)))
 HOUR, SECOND = timedelta(hours=1), timedelta(seconds=1)
 LONG_AGO, FAR_AHEAD = NOW - timedelta(days=400), NOW + timedelta(days=400)
 _ORIGINS = itertools.count()
+
+
+def hour_of(at: datetime) -> datetime:
+    """The hour in which an instant lies."""
+    return at.replace(minute=0, second=0, microsecond=0)
 
 
 def counts_of(store: Store) -> dict[datetime, Counter[Cell]]:
