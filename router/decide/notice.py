@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import UTC, datetime
+from typing import Any
 
 from router.decide.markup import plain_text
 from router.decide.prose import prose_of, unfilled
@@ -13,7 +14,7 @@ from router.domain.evidence import Evidence, PropertyTable, property_key, says_s
 from router.domain.locations import location_of
 from router.domain.notices import Notice, Tactic, is_about_ai
 from router.domain.owners import find_environment_of, find_owner_of
-from router.domain.posture import Cves, GroupedFacts, Risk
+from router.domain.posture import Cves, GroupedFacts, PostureFacts, Risk
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Rulebook, Runbook
 from router.domain.severity import ASSUMED, Severity
@@ -28,6 +29,13 @@ MOST_ALERTS = 50
 
 MOST_NAMESPACES = 50
 """The most namespaces that a notice names: what names more is like no other signal."""
+
+_ALIKE = [
+    one.name
+    for one in fields(PostureFacts)
+    if one.name not in {"cloud", "package", "image", "risk", "status_description", "impact"}
+]
+"""What a notice says in a finding's own words."""
 
 CLOSINGS = frozenset({Code.NOT_SEEN, Code.EXEMPT})
 """Codes of reasons that say how a signal ended, where it is not known to be over."""
@@ -54,6 +62,7 @@ def notice_for(
     extended = {name: str(value) for name, value in signal.extended.items()}
     # Scores and compliance have none; where a route sends them to people they are no graver than another finding without one.
     severity = signal.severity or (ASSUMED if finding and decision.people else None)
+    alike: dict[str, Any] = {name: getattr(finding, name) for name in _ALIKE} if finding else {}
     notice = Notice(
         key=key,
         turn=turn,
@@ -90,23 +99,16 @@ def notice_for(
         started=iso(alert.started if alert else finding.first_seen if finding else None),
         ended=iso(alert.ended) if alert else None,
         changed=iso(signal.changed),
-        categories=finding.categories if finding else (),
-        measure=finding.measure if finding else None,
-        cause=finding.cause if finding else None,
         cloud=finding.cloud if finding and finding.cloud else location.cloud,
-        snapshot=finding.snapshot if finding else False,
         respond_by=iso(decision.respond_by),
         correlation=alert.correlation if alert else None,
         alerts=alerts[:MOST_ALERTS],
         extended=extended,
         unlisted=unlisted_in(extended, rulebook.catalogue.properties, evidence),
-        category=finding.category if finding else None,
         package=(finding.package if finding else None) or grouped.package,
         cves=cves.ids[:MOST_CVES] if cves else (),
         has_more_cves=bool(cves and not _are_all_named(cves)),
         image=(finding.image if finding else None) or grouped.image,
-        rule=finding.rule if finding else None,
-        scanner=finding.scanner if finding else None,
         risk=_find_risk(finding) if finding else None,
         account=location.account,
         project=next(iter(location.projects), None),
@@ -117,18 +119,12 @@ def notice_for(
         subscription_name=scope.name,
         environment=find_environment_of(signal, rulebook.owners) or scope.environment,
         runbooks=runbooks_for(signal, rulebook.runbooks),
-        native_name=finding.native_name if finding else None,
         closing=decision.reason.words if decision.reason.code in CLOSINGS else None,
         links=prose.links,
         status_description=plain_text(finding.status_description) if finding and finding.status_description else None,
         impact=plain_text(finding.impact) if finding and finding.impact else None,
-        user_impact=finding.user_impact if finding else None,
-        effort=finding.effort if finding else None,
-        threats=finding.threats if finding else (),
-        cvss=finding.cvss if finding else None,
         has_fix=grouped.has_fix,
-        entry_points=finding.entry_points if finding else (),
-        targets=finding.targets if finding else (),
+        **alike,
     )
     # A title is told where a description is not: in outlines, and in a group's list of its members.
     return replace(notice, title=unfilled(signal.title)) if "{" in signal.title and is_about_ai(notice) else notice

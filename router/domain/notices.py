@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from router.domain.evidence import Evidence
 from router.domain.owners import Owner
-from router.domain.posture import DatabaseRule, Image, Package, Risk
+from router.domain.posture import PostureFacts
 from router.domain.signals import Link as Link
 
 
@@ -68,7 +68,7 @@ ANNOUNCEMENT = "announcement"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Notice:
+class Notice(PostureFacts):
     """One signal or group at one turn, as destinations are notified of it. Times are ISO 8601 in UTC.
 
     Whether it opened, was updated or resolved stands in the delivery.
@@ -119,24 +119,13 @@ class Notice:
     started: str | None
     ended: str | None
     changed: str | None
-    categories: tuple[str, ...] = ()
-    measure: str | None = None
-    cause: str | None = None
-    cloud: str | None = None
-    snapshot: bool = False
     respond_by: str | None = None
     correlation: str | None = None
     alerts: tuple[str, ...] = ()
     group: Group | None = None
     extended: Mapping[str, str] = field(default_factory=dict)
-    category: str | None = None
-    package: Package | None = None
     cves: tuple[str, ...] = ()
     has_more_cves: bool = False
-    image: Image | None = None
-    rule: DatabaseRule | None = None
-    scanner: str | None = None
-    risk: Risk | None = None
     account: str | None = None
     project: str | None = None
     cluster: str | None = None
@@ -149,18 +138,9 @@ class Notice:
     runbooks: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     release: Release | None = None
-    status_description: str | None = None
-    impact: str | None = None
-    cvss: str | None = None
-    entry_points: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
-    native_name: str | None = None
     routes_to: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     is_whole: bool = False
     unfilled_title: str | None = None
-    user_impact: str | None = None
-    effort: str | None = None
-    threats: tuple[str, ...] = ()
     has_fix: bool | None = None
     namespaces: tuple[str, ...] = ()
     connector: str | None = None

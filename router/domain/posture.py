@@ -99,3 +99,37 @@ class Risk:
     def contextual_level(self) -> Severity | None:
         """The level from Low to Critical that was found out for this very resource; None where there is none."""
         return self.level if self.is_contextual and self.level is not None and self.level >= Severity.LOW else None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PostureFacts:
+    """What a finding and its notice say alike; an alert's notice has none of it.
+
+    Attributes:
+        cloud: the source of the resource (Azure, AWS, ...).
+        user_impact, effort: Low, Moderate or High.
+        cvss: its base score in CVSS with the version of that, as in `9.1 (CVSS 3.1)`.
+    """
+
+    __slots__ = ()  # a second base cannot have any; findings and notices have these fields among their own
+
+    categories: tuple[str, ...] = ()
+    measure: str | None = None
+    snapshot: bool = False
+    cloud: str | None = None
+    cause: str | None = None
+    category: str | None = None
+    package: Package | None = None
+    image: Image | None = None
+    rule: DatabaseRule | None = None
+    scanner: str | None = None
+    risk: Risk | None = None
+    native_name: str | None = None
+    status_description: str | None = None
+    impact: str | None = None
+    user_impact: str | None = None
+    effort: str | None = None
+    threats: tuple[str, ...] = ()
+    cvss: str | None = None
+    entry_points: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()

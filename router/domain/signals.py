@@ -11,7 +11,7 @@ from typing import ClassVar
 from router.domain.coverage import Rung
 from router.domain.decisions import Reason
 from router.domain.entities import Entities
-from router.domain.posture import Cves, DatabaseRule, GroupedFacts, Image, Package, Risk
+from router.domain.posture import Cves, GroupedFacts, PostureFacts
 from router.domain.resources import CloudLocation
 from router.domain.severity import Severity, severity_named
 
@@ -133,46 +133,24 @@ class Alert(Signal):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finding(Signal):
+class Finding(Signal, PostureFacts):
     """A posture statement: a latent risk, a score, or a compliance state.
 
     Attributes:
         overlaps: whether others of its kind say the same of narrower scopes, so that it adds up with none of them.
         exemption: what it says of its exemption, which may be nothing; None where it is not exempt.
-        user_impact, effort: Low, Moderate or High.
-        cvss: its base score in CVSS with the version of that, as in `9.1 (CVSS 3.1)`.
         assessment_type: who wrote the recommendation, in Microsoft's word.
         rung: the rung of the coverage ladder that it says is missing.
     """
 
     stream: ClassVar[Stream] = Stream.CSPM
 
-    categories: tuple[str, ...] = ()
-    measure: str | None = None
     overlaps: bool = False
     deleted: bool = False
-    snapshot: bool = False
-    cloud: str | None = None
-    cause: str | None = None
     exemption: str | None = None
-    category: str | None = None
-    package: Package | None = None
     cves: Cves | None = None
-    image: Image | None = None
-    rule: DatabaseRule | None = None
-    scanner: str | None = None
-    risk: Risk | None = None
-    native_name: str | None = None
-    status_description: str | None = None
-    impact: str | None = None
-    user_impact: str | None = None
-    effort: str | None = None
-    threats: tuple[str, ...] = ()
-    cvss: str | None = None
     first_seen: datetime | None = None
     grouped: GroupedFacts | None = None
-    entry_points: tuple[str, ...] = ()
-    targets: tuple[str, ...] = ()
     risk_factors: tuple[str, ...] = ()
     assessment_type: str | None = None
     rung: Rung | None = None
