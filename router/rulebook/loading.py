@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from router.domain.rulebook import BY_TAG, Rulebook
 from router.domain.signals import Stream
@@ -23,6 +23,12 @@ from router.rulebook.tag_files import LIVE, TagFiles
 
 _FOR_EVER = timedelta(days=365_000)
 """How long a rule may live where no policy says it."""
+
+
+_OF_POLICY = (
+    "floor", "coverage_severity", "routes", "always", "otherwise", "destinations", "record", "silences", "notify", "warn",
+)  # fmt: skip
+"""What a rulebook takes from its policy as it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,26 +61,18 @@ def _load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime, tag_fi
     suppressions = read_suppressions(folder, stream, policy if is_usable else replace(policy, longest=_FOR_EVER), now)
     if not is_usable:
         return Loaded(None, folder.problems, policy, owners, suppressions)
+    taken: dict[str, Any] = {name: getattr(policy, name) for name in _OF_POLICY}
     rulebook = Rulebook(
         stream=stream,
         hash=folder.hash,
-        floor=policy.floor,
-        coverage_severity=policy.coverage_severity,
         suppressions=suppressions.sound,
         shadows=suppressions.shadows,
-        routes=policy.routes,
-        always=policy.always,
-        otherwise=policy.otherwise,
         attack=attack,
         catalogue=catalogue,
-        destinations=policy.destinations,
-        record=policy.record,
         owners=replace(owners.owners, live_tags=_live_tags(owners, policy)),
         scopes=owners.scopes,
         runbooks=(*policy.runbooks, *owners.runbooks),
-        silences=policy.silences,
-        notify=policy.notify,
-        warn=policy.warn,
+        **taken,
     )
     return Loaded(rulebook, folder.problems, policy, owners, suppressions)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from itertools import count
+from operator import attrgetter
 from typing import Annotated, Self
 from urllib.parse import parse_qsl
 
@@ -247,55 +248,50 @@ def _by_id(
 # The meaning of the keys by which an entry knows what it matches. A resource that lacks a property belongs only where any value
 # of it would do. A tag that an entry names must be there.
 
-type Fits = Callable[[str | None], bool]
+_PLACES: Mapping[str, Callable[[CloudLocation], tuple[str | None, ...]]] = {
+    "account": lambda location: (location.account,),
+    "cluster": lambda location: (location.cluster,),
+    "project": attrgetter("projects"),
+    "namespace": attrgetter("namespaces"),
+    "connector": attrgetter("connectors"),
+}
 
 
-def owns(subscription: str, resource_group: str) -> Callable[[str | None, str | None], bool]:
+def _owns(form: OwnerForm) -> Callable[[str | None, str | None], bool]:
     """Whether a subscription and a resource group are meant."""
-    in_subscription, in_group = _or_any(subscription), _or_any(resource_group)
+    in_subscription, in_group = _or_any(form.subscription), _or_any(form.resource_group)
     return lambda subscription, group: in_subscription(subscription) and in_group(group)
 
 
-def is_at(
-    account: str, project: str, cluster: str, namespace: str, connector: str
-) -> Callable[[CloudLocation], bool] | None:
-    """Whether a resource is where these globs say; None where any location would do."""
-    if {account, project, cluster, namespace, connector} == {ANY}:
-        return None
-    in_account, in_project, in_cluster = _or_any(account), _or_any(project), _or_any(cluster)
-    in_namespace, by_connector = _or_any(namespace), _or_any(connector)
-    return lambda location: (
-        in_account(location.account)
-        and in_cluster(location.cluster)
-        and any(map(in_project, location.projects or (None,)))
-        and any(map(in_namespace, location.namespaces or (None,)))
-        and any(map(by_connector, location.connectors or (None,)))
-    )
+def _is_at(form: OwnerForm) -> Callable[[CloudLocation], bool] | None:
+    """Whether a resource is where the globs say; None where any location would do."""
+    globs = [(of, compile_globs((glob,))) for key, of in _PLACES.items() if (glob := getattr(form, key)) != ANY]
+    return (lambda location: all(any(map(fits, of(location))) for of, fits in globs)) if globs else None
 
 
-def has_name_and_tags(resource: str, tags: Mapping[str, str]) -> Callable[[Signal, Tags], bool] | None:
+def _has_name_and_tags(form: OwnerForm) -> Callable[[Signal, Tags], bool] | None:
     """Whether the resource of a signal is called so and has these tags; None where any would do."""
-    if resource == ANY and not tags:
+    if form.resource == ANY and not form.tag:
         return None
-    is_named, fits_by_tag = _or_any(resource), {name: compile_globs((glob,)) for name, glob in tags.items()}
+    is_named, by_tag = _or_any(form.resource), {name: compile_globs((glob,)) for name, glob in form.tag.items()}
     return lambda signal, known: (
-        (resource == ANY or any(map(is_named, names_of(signal))))
-        and all(fits(known.find(signal.resource, name)) for name, fits in fits_by_tag.items())
+        (form.resource == ANY or any(map(is_named, names_of(signal))))
+        and all(fits(known.find(signal.resource, name)) for name, fits in by_tag.items())
     )
 
 
-def _or_any(glob: str) -> Fits:
+def _or_any(glob: str) -> Callable[[str | None], bool]:
     return (lambda _: True) if glob == ANY else compile_globs((glob,))
 
 
 def _ownership(form: OwnerForm, number: int) -> Ownership:
     owner = Owner(form.group, form.service, form.pager.secret if form.pager else None)
     return Ownership(
-        owns=owns(form.subscription, form.resource_group),
+        owns=_owns(form),
         owner=owner if form.has_owner else None,
-        is_at=is_at(form.account, form.project, form.cluster, form.namespace, form.connector),
+        is_at=_is_at(form),
         environment=form.environment,
-        has_name_and_tags=has_name_and_tags(form.resource, form.tag),
+        has_name_and_tags=_has_name_and_tags(form),
         from_tags={
             part: text
             for part in _OF_TAGS

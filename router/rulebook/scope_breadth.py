@@ -61,6 +61,7 @@ _NEXT: Mapping[_IdPart, frozenset[_IdPart]] = {
 }
 _ANY = frozenset(_IdPart)
 
+_ANY_DIGIT = "\0"
 _SPELLED = {
     _IdPart.SUBSCRIPTIONS: "\nsubscriptions\n",
     _IdPart.GROUPS: "\nresourcegroups\n",
@@ -71,8 +72,9 @@ _SPELLED = {
 """The names that a part may have, each between line ends, by which a piece of one is found."""
 
 _END = "\n"
-_LENGTHS = (8, 4, 4, 4, 12)  # of the pieces of a subscription's id
-_PIECE = re.compile(r"[0-9a-f]*")
+_HEXADECIMAL = re.compile(r"[0-9a-f]")
+_ID_SHAPE = f"{_END}{'-'.join(_ANY_DIGIT * length for length in (8, 4, 4, 4, 12))}{_END}"
+"""A subscription's id between line ends."""
 _WORD = re.compile(r"[a-z0-9.]+")
 _OF_MICROSOFT = re.compile(r"microsoft\.[a-z0-9.]*")
 
@@ -108,49 +110,48 @@ def _letters_in(text: str) -> int:
     return sum(map(str.isalnum, text))
 
 
+class _Part(NamedTuple):
+    """What stands between two separators; it may begin early where nothing is before it, and end early at the end."""
+
+    text: str
+    is_first: bool
+    is_last: bool
+
+    @property
+    def piece(self) -> str:
+        """It with a line end where it is whole, by which it is found in words between line ends."""
+        return f"{'' if self.is_first else _END}{self.text}{'' if self.is_last else _END}"
+
+    @property
+    def is_name(self) -> bool:
+        """Whether it is whole, or long enough to tell names apart."""
+        return not (self.is_first or self.is_last) or _letters_in(self.text) >= FEWEST
+
+
+def _parts_of(texts: list[str]) -> list[_Part]:
+    return [_Part(text, place == 0, place == len(texts) - 1) for place, text in enumerate(texts)]
+
+
 def _is_in_each_id(text: str) -> bool:
-    parts = text.split("/")
     before = _ANY
-    for position, part in enumerate(parts):
-        is_first, is_last = position == 0, position == len(parts) - 1
-        found = before & _meanings_of(part, is_first, is_last, behind_any=before is _ANY) if part else _ANY
-        if not found and (_letters_in(part) >= FEWEST or not (is_first or is_last)):
+    for part in _parts_of(text.split("/")):
+        found = before & _meanings_of(part, behind_any=before is _ANY) if part.text else _ANY
+        if not found and part.is_name:
             return False
-        before = frozenset().union(*(_NEXT[one] for one in found)) if part and found else _ANY
+        before = frozenset().union(*(_NEXT[one] for one in found)) if part.text and found else _ANY
     return True
 
 
-def _meanings_of(part: str, is_first: bool, is_last: bool, *, behind_any: bool) -> frozenset[_IdPart]:
-    """What a part may be of every id; it may begin early where it is the first, and end early where it is the last."""
-    piece = f"{'' if is_first else _END}{part}{'' if is_last else _END}"
-    meanings = {meaning for meaning, names in _SPELLED.items() if piece in names}
-    if _is_piece_of_a_guid(part, is_first=is_first, is_last=is_last):
+def _meanings_of(part: _Part, *, behind_any: bool) -> frozenset[_IdPart]:
+    """What a part may be of every id."""
+    meanings = {meaning for meaning, names in _SPELLED.items() if part.piece in names}
+    if _HEXADECIMAL.sub(_ANY_DIGIT, part.piece) in _ID_SHAPE:
         meanings.add(_IdPart.ID)
-    if _OF_MICROSOFT.fullmatch(part):
+    if _OF_MICROSOFT.fullmatch(part.text):
         meanings.add(_IdPart.NAMESPACE)
-    if not behind_any and _WORD.fullmatch(part):
+    if not behind_any and _WORD.fullmatch(part.text):
         meanings |= {_IdPart.NAMESPACE, _IdPart.TYPE}
     return frozenset(meanings)
-
-
-def _is_piece_of_a_guid(part: str, *, is_first: bool, is_last: bool) -> bool:
-    pieces = part.split("-")
-    if not all(map(_PIECE.fullmatch, pieces)):
-        return False
-    starts = range(len(_LENGTHS) - len(pieces) + 1)
-    return any(_lie_at(start, pieces, is_first=is_first, is_last=is_last) for start in starts)
-
-
-def _lie_at(start: int, pieces: list[str], *, is_first: bool, is_last: bool) -> bool:
-    """Whether pieces are those of a subscription's id from one of them on: whole but at ends that may be cut."""
-    end = start + len(pieces)
-    if (not is_first and start != 0) or (not is_last and end != len(_LENGTHS)):
-        return False
-    for position, (piece, length) in enumerate(zip(pieces, _LENGTHS[start:end], strict=True)):
-        may_be_cut = (is_first and position == 0) or (is_last and position == len(pieces) - 1)
-        if len(piece) > length or (len(piece) < length and not may_be_cut):
-            return False
-    return True
 
 
 # The same of names in other clouds.
@@ -180,24 +181,11 @@ _ENTITY = "securityentitydata"
 _ANY_NAME = "\0" * 8  # of which no glob has a piece
 
 
-class _Part(NamedTuple):
-    """What stands between two separators; it may begin early where nothing is before it, and end early at the end."""
-
-    text: str
-    is_first: bool
-    is_last: bool
-
-    @property
-    def is_name(self) -> bool:
-        """Whether it is whole, or long enough to tell names apart."""
-        return not (self.is_first or self.is_last) or sum(map(str.isalnum, self.text)) >= FEWEST
-
-
 def is_in_each_cloud_id(text: str) -> bool:
     """Whether a text, in lower case, says nothing that tells one resource of another cloud from the next."""
     if arn := _ARN.search(text):
         return not _names_in_arn(arn["service"], arn["rest"])
-    parts = _parts_of(text)
+    parts = _parts_between(text)
     words = [part.text for part in parts]
     if "projects" in words and (found := _find_in_project(parts, words.index("projects") + 2)) is not None:
         return not found
@@ -218,15 +206,13 @@ def fits_made_up(glob: str) -> bool:
     return not glob.startswith("*") and any(fits(f"{'-'.join(kind)}-{_ANY_NAME}") for kind in kinds)
 
 
-def _parts_of(text: str) -> list[_Part]:
-    texts = _SEPARATOR.split(text)
-    last = len(texts) - 1
-    return [_Part(part, place == 0, place == last) for place, part in enumerate(texts) if part]
+def _parts_between(text: str) -> list[_Part]:
+    return [part for part in _parts_of(_SEPARATOR.split(text)) if part.text]
 
 
 def _names_in_arn(service: str, rest: str) -> bool:
     """Whether the last field of an ARN names a resource; what is before it is of all in an account."""
-    kind, *names = _parts_of(f":{rest}") or [_Part("", is_first=False, is_last=True)]
+    kind, *names = _parts_between(f":{rest}") or [_Part("", is_first=False, is_last=True)]
     if not names:
         return kind.is_name and (service in _NAMELESS or not _is_piece(kind))
     return any(name.is_name for name in names)
@@ -265,21 +251,17 @@ def _is_made_up(text: str) -> bool:
 def _is_piece(part: _Part) -> bool:
     """Whether a part is a word of the forms, a service, a kind, a region, a zone or an account, or a piece of one."""
     text = part.text
-    piece = f"{'' if part.is_first else _END}{text}{'' if part.is_last else _END}"
-    if piece in _FORMS or (_END in piece and piece in _SHORT):
+    if part.piece in _FORMS or (_END in part.piece and part.piece in _SHORT):
         return True
     is_number = (_DIGITS if part.is_first or part.is_last else _ACCOUNT).fullmatch(text) is not None
     is_word = text in _WHOLE or text.endswith(".googleapis.com")
-    return is_word or is_number or _is_region(part) or _GUID.fullmatch(text) is not None or _is_begun(part)
+    is_begun = part.is_last and text.endswith("-") and _is_made_up(text)
+    return is_word or is_number or is_begun or _is_region(part) or _GUID.fullmatch(text) is not None
 
 
 def _is_region(part: _Part) -> bool:
     region = _REGION.fullmatch(part.text)
     if region is None:
         return False
-    end = _END if region["number"] or not part.is_last else ""
-    return f"{'' if part.is_first else _END}{region['area']}{end}" in _REGIONS
-
-
-def _is_begun(part: _Part) -> bool:
-    return part.is_last and part.text.endswith("-") and _is_made_up(part.text)
+    is_cut = part.is_last and not region["number"]
+    return _Part(region["area"], part.is_first, is_cut).piece in _REGIONS

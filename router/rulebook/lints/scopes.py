@@ -9,7 +9,6 @@ from __future__ import annotations
 import tomllib
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 from itertools import product
@@ -48,58 +47,40 @@ def _covered_among(subject: Subject, rules: list[SuppressionRule]) -> Iterator[P
         if twin is not rule:
             words = f"is the scope of {_words_for(subject, twin)}; remove this rule, or change its scope"
             yield subject.warning(rule, _PATH, words, code="same-scope")
-    by_value = RulesByValue.of(list(first.values()))
-    for place, rule in enumerate(by_value.rules):
-        if (wider := by_value.find_wider(place)) is not None:
-            words = (
-                f"holds nothing that is not held by {_words_for(subject, wider)}; remove this rule, or narrow the other"
-            )
-            yield subject.warning(rule, _PATH, words, code="covered-scope")
+    for rule, wider in find_wider_rules(list(first.values())):
+        words = f"holds nothing that is not held by {_words_for(subject, wider)}; remove this rule, or narrow the other"
+        yield subject.warning(rule, _PATH, words, code="covered-scope")
 
 
 def _words_for(subject: Subject, rule: SuppressionRule) -> str:
     return f"rule {rule.name!r} ({subject.position_of(rule)}) too, which ends no earlier"
 
 
-@dataclass(frozen=True, slots=True)
-class RulesByValue:
-    """Rules of one type, filed so that those which may cover one of them are found.
+def find_wider_rules(rules: Sequence[SuppressionRule]) -> Iterator[tuple[SuppressionRule, SuppressionRule]]:
+    """Each rule that another one covers, and the first that does, of rules of one type of which that which ends last is first.
 
-    Attributes:
-        by_element: the places of rules by an element, or a value of one, that what they cover has too.
-        others: the places of rules that look for a piece of a text or a range, which any value may meet.
+    Rules are filed by a value that what they cover has too, so that few are compared; those that look for a piece of a text or
+    a range, which any value may meet, are compared with each. Of two that cover each other the second is covered.
     """
-
-    rules: Sequence[SuppressionRule]
-    by_element: dict[object, list[int]]
-    others: list[int]
-
-    @classmethod
-    def of(cls, rules: Sequence[SuppressionRule]) -> RulesByValue:
-        """The index over some rules."""
-        counts = Counter(key for rule in rules for one in _elements(rule) for key in _keys(one))
-        index = cls(rules, {}, [])
-        for place, rule in enumerate(rules):
-            whole = [_keys(one) for one in _elements(rule) if one.operator is Operator.IN and not one.ranges]
-            if whole:
-                for key in min(whole, key=lambda keys: sum(counts[key] for key in keys)):
-                    index.by_element.setdefault(key, []).append(place)
-            else:
-                index.others.append(place)
-        return index
-
-    def find_wider(self, place: int) -> SuppressionRule | None:
-        """The first rule that covers another; of two that cover each other the second is covered."""
-        rule = self.rules[place]
-        keys = (key for one in _elements(rule) for key in _keys(one))
-        likely = [self.by_element.get(key, [])[:_MOST_COMPARED] for key in dict.fromkeys(keys)]
-        for other in sorted({one for some in (*likely, self.others[:_MOST_COMPARED]) for one in some}):
-            wider = self.rules[other]
+    counts = Counter(key for rule in rules for one in _elements(rule) for key in _keys(one))
+    by_key: dict[object, list[int]] = {}
+    others: list[int] = []
+    for place, rule in enumerate(rules):
+        whole = [_keys(one) for one in _elements(rule) if one.operator is Operator.IN and not one.ranges]
+        for key in min(whole, key=lambda keys: sum(counts[key] for key in keys), default=()):
+            by_key.setdefault(key, []).append(place)
+        if not whole:
+            others.append(place)
+    for place, rule in enumerate(rules):
+        keys = dict.fromkeys(key for one in _elements(rule) for key in _keys(one))
+        likely = [some[:_MOST_COMPARED] for some in (*(by_key.get(key, []) for key in keys), others)]
+        for other in sorted({one for some in likely for one in some}):
+            wider = rules[other]
             if wider.expires < rule.expires:
                 break
             if other != place and covers_scope(wider, rule) and not (other > place and covers_scope(rule, wider)):
-                return wider
-        return None
+                yield rule, wider
+                break
 
 
 def _elements(rule: SuppressionRule) -> Iterable[Element]:
