@@ -19,7 +19,6 @@ from router.coverage.admission.effects import (
     ClusterObjects,
     GateAnswer,
     GateRule,
-    api_group,
     is_whole,
     join_parts,
     judge_rules,
@@ -30,7 +29,6 @@ from router.coverage.admission.namespaces import (
     best_of,
     by_conditions,
     by_scope,
-    object_labels,
     worst_of,
 )
 from router.coverage.admission.webhooks import (
@@ -55,8 +53,8 @@ _EFFECTS = {"audit": AdmissionEffect.AUDITS, "deny": AdmissionEffect.DENIES, "bl
 
 def image_gate(objects: ClusterObjects, needed: AdmissionEffect) -> Iterator[GateAnswer]:
     """Whether the image gate has the effect that is needed, by each of its webhooks."""
-    policies = [one for one in objects.find(_KIND) if api_group(one.copies[0]) == _GROUP]
-    worst = [one.worst(_rule_effect) for one in policies]
+    policies = [one for one in objects.find(_KIND) if one[0].group == _GROUP]
+    worst = [min(one, key=_rule_effect) for one in policies]
     rules = judge_rules(
         _KIND,
         [*map(_rule, worst)],
@@ -170,16 +168,16 @@ class _Bound:
 
 def misconfiguration_gate(objects: ClusterObjects, needed: AdmissionEffect) -> Iterator[GateAnswer]:
     """Whether the misconfiguration gate has the effect that is needed."""
-    policies = {one.name: one for one in objects.find(_POLICY) if any(map(is_defenders, one.copies))}
+    policies = {one[0].name: one for one in objects.find(_POLICY) if any(map(is_defenders, one))}
     bindings = [
         one
         for one in objects.find(_BINDING)
-        if any(name in policies or name.startswith(_DEFAULT) for name in map(_policy_name, one.copies))
+        if any(name in policies or name.startswith(_DEFAULT) for name in map(_policy_name, one))
     ]
     pairs = [
-        [_Bound(*copies) for copies in product(policies[name].copies, binding.copies)]
+        [_Bound(*copies) for copies in product(policies[name], binding)]
         for binding in bindings
-        for name in dict.fromkeys(map(_policy_name, binding.copies))
+        for name in dict.fromkeys(map(_policy_name, binding))
         if name in policies
     ]
     enough = [some for some in pairs if all(one.effect >= needed for one in some)]
@@ -193,7 +191,7 @@ def misconfiguration_gate(objects: ClusterObjects, needed: AdmissionEffect) -> I
         is_whole=all(map(is_whole, parts)) if pairs else objects.was_asked(_BINDING if policies else _POLICY),
         limits=lambda _: _holes([one for one in worst if one.effect >= needed]),
     )
-    others = sorted(one.name for one in objects.find(_POLICY) if one.name not in policies)
+    others = sorted(one[0].name for one in objects.find(_POLICY) if one[0].name not in policies)
     remarks = (f"policies that are not Defender's do not count: {listed(others)}",) if others else ()
     yield GateAnswer(
         name="Defender's misconfiguration gate",
@@ -213,7 +211,7 @@ def is_defenders(policy: KubernetesFact) -> bool:
     """Whether a policy is Defender's: the name tells it of the default ones only, since any policy's may end in `.vap`."""
     group = (find_text(policy.body, "spec", "paramKind", "apiVersion") or "").lower().partition("/")[0]
     annotations = find(policy.body, "metadata", "annotations")
-    signs = {**object_labels(policy), **(annotations if isinstance(annotations, Mapping) else {})}
+    signs = {**policy.labels, **(annotations if isinstance(annotations, Mapping) else {})}
     owners = [value for key, value in signs.items() if str(key).lower().rpartition("/")[2] == "owner"]
     owners += [
         (find_text(one, "valueExpression") or "").strip("'\"")

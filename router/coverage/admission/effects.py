@@ -9,7 +9,6 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from router.coverage.admission.namespaces import GatedNamespace
-from router.coverage.fields import find_text
 from router.coverage.kubernetes.commands import joint_asks
 from router.coverage.readers.kubernetes import KubernetesFact, refusals_in
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
@@ -57,59 +56,46 @@ class GateAnswer:
     namespaces: frozenset[str] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class ObjectCopies:
-    """One object of a cluster, as often as documents show it, at least once."""
-
-    copies: tuple[KubernetesFact, ...]
-
-    @property
-    def name(self) -> str:
-        """The object's name."""
-        return self.copies[0].name
-
-    @property
-    def namespace(self) -> str:
-        """The object's namespace."""
-        return self.copies[0].namespace
-
-    def worst(self, value: Callable[[KubernetesFact], int]) -> KubernetesFact:
-        """The copy that shows the least: documents that contradict each other prove no more than that."""
-        return min(self.copies, key=value)
+type Copies = tuple[KubernetesFact, ...]
+"""One object of a cluster, as often as documents show it, at least once. Those that differ prove no more than the worst."""
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterObjects:
     """The objects of one cluster by kind, each once, and whether a kind was asked for at all."""
 
-    by_kind: Mapping[str, tuple[ObjectCopies, ...]]
+    by_kind: Mapping[str, tuple[Copies, ...]]
 
     @classmethod
     def of(cls, facts: Iterable[KubernetesFact]) -> ClusterObjects:
         """The objects that facts about one cluster show."""
         copies: dict[str, dict[tuple[str, str, str], list[KubernetesFact]]] = defaultdict(lambda: defaultdict(list))
         for fact in facts:
-            copies[fact.kind][api_group(fact), fact.namespace, fact.name].append(fact)
-        return cls({kind: tuple(ObjectCopies(tuple(same)) for same in some.values()) for kind, some in copies.items()})
+            copies[fact.kind][fact.group, fact.namespace, fact.name].append(fact)
+        return cls({kind: tuple(map(tuple, some.values())) for kind, some in copies.items()})
 
-    def find(self, kind: str) -> tuple[ObjectCopies, ...]:
+    def find(self, kind: str) -> tuple[Copies, ...]:
         """The objects of a kind."""
         return self.by_kind.get(kind, ())
+
+    def find_one(self, kind: str, namespace: str, name: str) -> Copies:
+        """The object of a kind, a namespace and a name; an empty tuple if no document shows it."""
+        return next((one for one in self.find(kind) if (one[0].namespace, one[0].name) == (namespace, name)), ())
 
     @property
     def refusals(self) -> tuple[str, ...]:
         """Why the cluster did not answer, where it was asked."""
-        return refusals_in(copy for one in self.find("") for copy in one.copies)
+        return refusals_in(copy for one in self.find("") for copy in one)
 
     @property
-    def constraints(self) -> tuple[ObjectCopies, ...]:
+    def constraints(self) -> tuple[Copies, ...]:
         """The constraints of Gatekeeper, each of whose templates makes a kind of its own."""
-        return tuple(one for some in self.by_kind.values() for one in some if api_group(one.copies[0]) == _CONSTRAINTS)
+        return tuple(one for some in self.by_kind.values() for one in some if one[0].group == _CONSTRAINTS)
 
     @property
     def lists(self) -> tuple[str, ...]:
         """The files that hold a whole list, an empty one, too."""
-        copies = (one for some in self.by_kind.values() for objects in some for one in objects.copies)
+        copies = (one for some in self.by_kind.values() for objects in some for one in objects)
         return tuple(dict.fromkeys(one.source.file for one in copies if one.source.is_whole))
 
     def was_asked(self, kind: str) -> bool:
@@ -118,7 +104,7 @@ class ClusterObjects:
 
     def lists_all(self, namespace: str, kind: str) -> bool:
         """Whether all objects of a kind in a namespace were listed: some of it, or of several namespaces, stand in a list."""
-        namespaces = {one.namespace for one in self.find(kind) if is_whole([one])}
+        namespaces = {one[0].namespace for one in self.find(kind) if is_whole([one])}
         return f"{kind}List" in self.by_kind or namespace in namespaces or len(namespaces) > 1
 
     @property
@@ -128,14 +114,9 @@ class ClusterObjects:
         return "List" in self.by_kind and any(map(is_whole, parts))
 
 
-def is_whole(objects: Sequence[ObjectCopies]) -> bool:
+def is_whole(objects: Sequence[Copies]) -> bool:
     """Whether objects stand in a list that says of itself that it is whole."""
-    return any(copy.source.is_whole for one in objects for copy in one.copies)
-
-
-def api_group(fact: KubernetesFact) -> str:
-    """The group of an object's API, without its version; empty for the core group."""
-    return (find_text(fact.body, "apiVersion") or "").lower().rpartition("/")[0]
+    return any(copy.source.is_whole for one in objects for copy in one)
 
 
 def join_parts(parts: Sequence[Verdict]) -> Verdict:

@@ -15,10 +15,9 @@ from dataclasses import replace
 from router.coverage.admission.effects import (
     AdmissionEffect,
     ClusterObjects,
+    Copies,
     GateAnswer,
     GateRule,
-    ObjectCopies,
-    api_group,
     counted_actions,
     is_whole,
     join_parts,
@@ -59,8 +58,8 @@ def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: Admissio
     chosen = find_selector(objects, webhook.service, namespace)
     manager = _judge_pods(objects, "webhook", namespace, constraints, chosen)
     audit = _judge_pods(objects, "audit", namespace, constraints)
-    enough = [one for one in constraints if constraint_effect(one.worst(constraint_effect)) >= needed]
-    rules = [_rule(one.worst(constraint_effect)) for one in constraints]
+    enough = [one for one in constraints if constraint_effect(min(one, key=constraint_effect)) >= needed]
+    rules = [_rule(min(one, key=constraint_effect)) for one in constraints]
     lax = [one for one in rules if one.effect < AdmissionEffect.DENIES]
     limit = f"{len(lax)} of {len(rules)} constraints refuse nothing: {counted_actions(lax)}"
     is_all = is_whole(constraints) if constraints else objects.was_asked("Constraint")
@@ -88,7 +87,7 @@ def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: Admissio
         verdict = replace(verdict, remedy=joint_asks(filter(None, (verdict.remedy, ASK_CONFIG))))
 
     def reach(one: GatedNamespace) -> Verdict:
-        by_constraint = [worst_of(_reach(copy, one) for copy in constraint.copies) for constraint in enough]
+        by_constraint = [worst_of(_reach(copy, one) for copy in constraint) for constraint in enough]
         return worst_of((webhook.reach(one), _by_config(objects, namespace, needed, one), best_of(by_constraint)))
 
     return GateAnswer(
@@ -104,11 +103,11 @@ def _judge_pods(
     objects: ClusterObjects,
     operation: str,
     namespace: str,
-    constraints: Iterable[ObjectCopies],
+    constraints: Iterable[Copies],
     chosen: Mapping[str, str] | None = None,
 ) -> Verdict:
     """The pods that do a work of Gatekeeper's: those that a service chooses, or that say so, by label or in a status."""
-    statuses = (part for one in constraints for copy in one.copies for part in objects_at(copy.body, "status", "byPod"))
+    statuses = (part for one in constraints for copy in one for part in objects_at(copy.body, "status", "byPod"))
     names = {find_text(one, "id") for one in statuses if operation in (find_list(one, "operations") or ())}
 
     def is_meant(name: str, labels: Mapping[str, str]) -> bool:
@@ -123,14 +122,14 @@ def _judge_pods(
 
 def _by_config(objects: ClusterObjects, home: str, needed: AdmissionEffect, namespace: GatedNamespace) -> Verdict:
     """Whether Gatekeeper's own configuration, the one called config in its own namespace, leaves a namespace in."""
-    every = [one for one in objects.find("Config") if api_group(one.copies[0]) == "config.gatekeeper.sh"]
-    own = [one for one in every if (one.name, one.namespace) == ("config", home)]
+    every = [one for one in objects.find("Config") if one[0].group == "config.gatekeeper.sh"]
+    own = [one for one in every if (one[0].name, one[0].namespace) == ("config", home)]
     if not own and not objects.lists_all(home, "Config"):
         return unknown("nobody asked which namespaces its Config leaves out", remedy=ASK_CONFIG)
     return worst_of(
         by_names("the Config of Gatekeeper", find_list(part, "excludedNamespaces") or (), namespace)
         for one in own
-        for copy in one.copies
+        for copy in one
         for part in objects_at(copy.body, "spec", "match")
         if any(process in _PROCESSES[needed] for process in find_list(part, "processes") or ())
     )

@@ -22,7 +22,6 @@ from router.coverage.admission.namespaces import (
     SYSTEM_NAMESPACES,
     GatedNamespace,
     best_of,
-    object_labels,
 )
 from router.coverage.fields import find_text
 from router.coverage.kubernetes.commands import ASK_CLUSTER, enable_policy, joint_asks
@@ -62,7 +61,7 @@ def _judge_broken(answers: Sequence[GateAnswer], objects: ClusterObjects, cluste
     if decisive := [one for one in there if one in unknowns] or there or unknowns:
         verdict = join_parts([replace(one.verdict, reason=f"{one.name}: {one.verdict.reason}") for one in decisive])
         return replace(verdict, remarks=_notes(answers, decisive), limits=())
-    clouds = (find_text(one.copies[0].body, "spec", "providerID") or "" for one in objects.find("Node"))
+    clouds = (find_text(one[0].body, "spec", "providerID") or "" for one in objects.find("Node"))
     cloud = next(clouds, "").partition("://")[0].lower()
     remedy = enable_policy(cluster, cloud) if cloud or cluster.id else None
     return gap(
@@ -123,19 +122,19 @@ def _gated_namespaces(objects: ClusterObjects, others: frozenset[str]) -> list[G
     every = objects.find("Namespace")
     pods: dict[str, list[Mapping[str, str]]] = defaultdict(list)
     for pod in objects.find("Pod"):
-        pods[pod.namespace] += map(object_labels, pod.copies)
+        pods[pod[0].namespace] += (copy.labels for copy in pod)
     has_all = objects.lists_all("", "Pod")
     found = [
         GatedNamespace(
-            one.name,
-            {NAME_LABEL: one.name, **object_labels(copy)},
+            one[0].name,
+            {NAME_LABEL: one[0].name, **copy.labels},
             others,
-            pods[one.name],
-            has_all or objects.lists_all(one.name, "Pod"),
+            pods[one[0].name],
+            has_all or objects.lists_all(one[0].name, "Pod"),
             copy.source,
         )
         for one in every
-        for copy in one.copies
+        for copy in one
     ]
     if is_whole(every):
         return found

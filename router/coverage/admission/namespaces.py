@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from router.coverage.facts import Source
 from router.coverage.fields import find, find_text, objects_at
 from router.coverage.kubernetes.commands import ASK_CLUSTER, describe, label_namespace
-from router.coverage.kubernetes.nodes import Requirement, labels_at
-from router.coverage.readers.kubernetes import KubernetesFact
+from router.coverage.kubernetes.nodes import Requirement
+from router.coverage.readers.kubernetes import labels_at
 from router.coverage.verdicts import CoverageState, Verdict, covered, gap, unknown
 from router.domain.patterns import glob_pattern
 
@@ -69,11 +69,6 @@ class GatedNamespace:
         if self.name:
             return any(glob_pattern(str(glob)).match(self.name) for glob in globs)
         return None if set(map(str, globs)) - self.others else False
-
-
-def object_labels(fact: KubernetesFact) -> Mapping[str, str]:
-    """An object's labels."""
-    return labels_at(fact.body, "metadata", "labels")
 
 
 def by_scope(who: str, body: object, namespace: GatedNamespace) -> Verdict:

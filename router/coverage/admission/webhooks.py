@@ -11,13 +11,12 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from router.coverage.admission.effects import ClusterObjects, ObjectCopies, is_whole, listed
-from router.coverage.admission.namespaces import GatedNamespace, by_conditions, by_scope, object_labels, worst_of
+from router.coverage.admission.effects import ClusterObjects, Copies, is_whole, listed
+from router.coverage.admission.namespaces import GatedNamespace, by_conditions, by_scope, worst_of
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_SERVICES, ASK_WEBHOOKS, describe
 from router.coverage.kubernetes.daemon_sets import read_pod
-from router.coverage.kubernetes.nodes import labels_at
-from router.coverage.readers.kubernetes import KubernetesFact
+from router.coverage.readers.kubernetes import KubernetesFact, labels_at
 from router.coverage.verdicts import Verdict, covered, gap, unknown
 
 CONFIGURATION = "ValidatingWebhookConfiguration"
@@ -59,7 +58,7 @@ def find_webhooks(objects: ClusterObjects, name: re.Pattern[str], called: str) -
     found = [
         _webhook(configuration, name, called)
         for configuration in objects.find(CONFIGURATION)
-        if any(_is_called(one, name) for copy in configuration.copies for one in objects_at(copy.body, "webhooks"))
+        if any(_is_called(one, name) for copy in configuration for one in objects_at(copy.body, "webhooks"))
     ]
     if found:
         return found
@@ -71,11 +70,11 @@ def find_webhooks(objects: ClusterObjects, name: re.Pattern[str], called: str) -
     return [AdmissionWebhook(name=called, is_there=False, verdict=missing)]
 
 
-def _webhook(configuration: ObjectCopies, name: re.Pattern[str], called: str) -> AdmissionWebhook:
+def _webhook(configuration: Copies, name: re.Pattern[str], called: str) -> AdmissionWebhook:
     """The webhook of that name in a configuration, which may itself have any name."""
     copies = [
         (copy, next((one for one in objects_at(copy.body, "webhooks") if _is_called(one, name)), None))
-        for copy in configuration.copies
+        for copy in configuration
     ]
     entries = tuple(entry for _, entry in copies if entry is not None)
     return AdmissionWebhook(
@@ -84,7 +83,7 @@ def _webhook(configuration: ObjectCopies, name: re.Pattern[str], called: str) ->
         namespace=find_text(entries[0], "clientConfig", "service", "namespace") or "",
         is_there=True,
         verdict=worst_of(_judge_entry(copy, entry, called) for copy, entry in copies),
-        configuration=configuration.name,
+        configuration=configuration[0].name,
         entries=entries,
     )
 
@@ -152,10 +151,8 @@ def _has(rule: Mapping[str, object], field: str, value: str) -> bool:
 
 def find_selector(objects: ClusterObjects, service: str, namespace: str) -> Mapping[str, str] | None:
     """Return the labels of the pods that a service chooses; None if no document says it."""
-    for one in objects.find("Service"):
-        if (one.name, one.namespace) == (service, namespace):
-            return labels_at(one.copies[0].body, "spec", "selector") or None
-    return None
+    found = objects.find_one("Service", namespace, service)
+    return (labels_at(found[0].body, "spec", "selector") or None) if found else None
 
 
 def judge_service(objects: ClusterObjects, service: str, namespace: str) -> Verdict:
@@ -163,12 +160,12 @@ def judge_service(objects: ClusterObjects, service: str, namespace: str) -> Verd
     slices = [
         one
         for one in objects.find("EndpointSlice")
-        if one.namespace == namespace and object_labels(one.copies[0]).get("kubernetes.io/service-name") == service
+        if one[0].namespace == namespace and one[0].labels.get("kubernetes.io/service-name") == service
     ]
     serves = {
-        one.name: all(read_pod(copy).serves for copy in one.copies)
+        one[0].name: all(read_pod(copy).serves for copy in one)
         for one in objects.find("Pod")
-        if one.namespace == namespace
+        if one[0].namespace == namespace
     }
     has_all_pods = objects.lists_all(namespace, "Pod")
 
@@ -183,15 +180,17 @@ def judge_service(objects: ClusterObjects, service: str, namespace: str) -> Verd
         return sum(serves.get(name, not (name and has_all_pods)) for name in ready)
 
     mend = describe("service", service, namespace)
-    shown = [one.worst(count) for one in slices]
+    shown = [min(one, key=count) for one in slices]
     evidence = [one.source.shows("endpoints that are ready", count(one)) for one in shown]
     if slices and not any(map(count, shown)):
         reason = f"the service {service} leads to no pod that is ready"
         if is_whole(slices):
             return gap(reason, *evidence, remedy=mend)
         return unknown(f"{reason}, unless there are more of its slices", *evidence, remedy=ASK_SERVICES)
-    has_service = any((one.name, one.namespace) == (service, namespace) for one in objects.find("Service"))
-    for kind, is_there in (("Service", has_service), ("EndpointSlice", bool(slices))):
+    for kind, is_there in (
+        ("Service", bool(objects.find_one("Service", namespace, service))),
+        ("EndpointSlice", bool(slices)),
+    ):
         if not is_there and objects.lists_all(namespace, kind):
             reason = f"the service {service} leads to no pod: it has no {kind} in {namespace}"
             return gap(reason, *evidence, remedy=mend)
@@ -208,11 +207,11 @@ type IsMeant = Callable[[str, Mapping[str, str]], bool]
 def judge_pods(objects: ClusterObjects, what: str, namespace: str, is_meant: IsMeant) -> Verdict:
     """Return whether one of the pods in a namespace that do a work is ready, which is enough."""
     pods = [
-        min(map(read_pod, one.copies), key=lambda pod: pod.serves)
+        min(map(read_pod, one), key=lambda pod: pod.serves)
         for one in objects.find("Pod")
-        if one.namespace == namespace
-        if any(is_meant(one.name, object_labels(copy)) for copy in one.copies)
-        if not all(map(_is_over, one.copies))
+        if one[0].namespace == namespace
+        if any(is_meant(one[0].name, copy.labels) for copy in one)
+        if not all(map(_is_over, one))
     ]
     ready = [one for one in pods if one.serves]
     evidence = [one.source.shows("status.conditions[Ready]", one.serves) for one in ready or pods]

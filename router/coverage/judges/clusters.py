@@ -70,9 +70,12 @@ def judge_cluster_integration(case: CoverageCase) -> Verdict | None:
     objects = (one for one in case.about(KubernetesFact) if one.kind == "DaemonSet")
     sensor = next((one for one in objects if find_daemon_set(one) is not None), None)
     if type == AKS_CLUSTER:
-        return _judge_profile(case, sensor)
+        words = resource_words(case.workload.id)
+        ask = command_line("az", "aks", "show", *words, "-o", "json") if words else ASK_AKS
+        return _judge_wish(case, sensor, _read_profile(case), _ASK_AKS, "the security profile asks for the sensor", ask)
     if type == ARC_CLUSTER:
-        return _judge_extension(case, sensor)
+        wish = f"the extension {_EXTENSION} is installed"
+        return _judge_wish(case, sensor, _read_extensions(case), _ASK_ARC, wish, _list_extensions(case))
     if cloud := case.about(CloudClusterFact):
         verdict = judge_cloud_cluster(case, cloud, reasons=_reasons(case), has_sensor=sensor is not None)
         return at_cluster(verdict, case.workload)
@@ -80,6 +83,41 @@ def judge_cluster_integration(case: CoverageCase) -> Verdict | None:
     ask = ask_for_cluster(case.workload.name)
     others = _lists_without_it(case) if ask == ASK_AKS else ""
     return unknown(f"no document but kubectl's says what cluster it is{others}{found}", remedy=ask)
+
+
+def _judge_wish(
+    case: CoverageCase,
+    sensor: KubernetesFact | None,
+    answer: Verdict | None,
+    recommendation: str,
+    wish: str,
+    ask: str | None,
+) -> Verdict:
+    """What Azure's own documents answer, else Helm's sensor, else the recommendation that looks at the same."""
+    if answer is not None and answer.state is CoverageState.COVERED:
+        return answer
+    if sensor is not None and (answer is not None or recommendation == _ASK_ARC):
+        shown = sensor.source.shows("metadata.name", f"{sensor.namespace}/{sensor.name}")
+        remark = (
+            f"the recommendation {recommendation} stays Unhealthy for ever where Helm deploys the sensor: ignore it"
+        )
+        reason = f"the sensor is in the cluster, as Helm deploys it; no document says that {wish}"
+        return covered(reason, shown, remarks=(remark,))
+    if answer is not None:
+        return answer
+    for one in case.about(RecommendationFact):
+        if (one.recommendation, one.code) == (recommendation, "unhealthy"):
+            reason = f"the recommendation {recommendation} does not say that {wish}"
+            return _left_without(case, reason, [one.source.shows("properties.status.code", one.code)])
+    if recommendation == _ASK_AKS or not case.about(KubernetesExtensionFact):
+        said = recommendation_answers_for(case, [case.workload.subject], [recommendation])
+        if said.are_healthy and is_posture_known_on(case):
+            reason = f"the recommendation {recommendation} is healthy, which looks at that alone"
+            return covered(reason, *said.evidence, remarks=_exclusions(case))
+        doubt = said.find_doubt("", "")
+        if why := doubt[0] if doubt else POSTURE_NOT_KNOWN if said.healthy else "":
+            return unknown(why, *said.evidence, remedy=ask)
+    return unknown(f"no document says whether {wish}", remedy=ask)
 
 
 def _lists_without_it(case: CoverageCase) -> str:
@@ -94,28 +132,20 @@ def _lists_without_it(case: CoverageCase) -> str:
     return f"; Azure has none called {case.workload.name} in {', '.join(dict.fromkeys(listed))}"
 
 
-def _judge_profile(case: CoverageCase, sensor: KubernetesFact | None) -> Verdict:
-    """Whether the security profile of an AKS cluster asks for the sensor."""
+def _read_profile(case: CoverageCase) -> Verdict | None:
+    """Whether the security profile of an AKS cluster asks for the sensor; None where no document says it."""
     profiles = [one for one in case.about(ClusterProfileFact) if one.has_sensor is not None]
     evidence = [one.source.shows(one.sensor_field, one.has_sensor) for one in profiles]
-    if profiles and all(one.has_sensor for one in profiles):
+    if not profiles:
+        return None
+    if all(one.has_sensor for one in profiles):
         return covered("the security profile asks for the sensor", *evidence, remarks=_exclusions(case))
-    if profiles and sensor is not None:
-        return _by_helm(sensor, "the security profile does not ask for it", _ASK_AKS)
-    if profiles:
-        answers = {one.has_sensor for one in profiles}
-        return _left_without(case, "the security profile does not ask for the sensor", evidence, answers=len(answers))
-    if (told := _find_unhealthy(case, _ASK_AKS)) is not None:
-        reason = f"the recommendation {_ASK_AKS} says that it has no Defender profile"
-        return _left_without(case, reason, [told.source.shows("properties.status.code", told.code)])
-    words = resource_words(case.workload.id)
-    ask = command_line("az", "aks", "show", *words, "-o", "json") if words else ASK_AKS
-    healthy = _by_recommendation(case, _ASK_AKS, ask)
-    return healthy or unknown("no document says what its security profile asks for", remedy=ask)
+    answers = len({one.has_sensor for one in profiles})
+    return _left_without(case, "the security profile does not ask for the sensor", evidence, answers=answers)
 
 
-def _judge_extension(case: CoverageCase, sensor: KubernetesFact | None) -> Verdict:
-    """Whether Defender's extension of a cluster of Azure Arc is installed."""
+def _read_extensions(case: CoverageCase) -> Verdict | None:
+    """Whether Defender's extension of a cluster of Azure Arc is installed; None where no document says it."""
     extensions = case.about(KubernetesExtensionFact)
     ours = [one for one in extensions if one.extension == _EXTENSION]
     evidence = [one.source.shows("properties.provisioningState", one.state) for one in ours]
@@ -123,8 +153,6 @@ def _judge_extension(case: CoverageCase, sensor: KubernetesFact | None) -> Verdi
     if states and states <= {*_INSTALLED}:
         remarks = (*_exclusions(case), *_silence(case))
         return covered(f"the extension {_EXTENSION} is installed", *evidence, remarks=remarks)
-    if sensor is not None:
-        return _by_helm(sensor, f"no document says that the extension {_EXTENSION} is installed", _ASK_ARC)
     if bad := sorted(states.difference(_INSTALLED, _ON_ITS_WAY)):
         errors = [one.error[:200] for one in ours if one.error]
         reason = "; ".join([f"the extension {_EXTENSION} is not installed, its state is {bad[0]}", *errors])
@@ -134,16 +162,11 @@ def _judge_extension(case: CoverageCase, sensor: KubernetesFact | None) -> Verdi
     if coming := sorted(states.difference(_INSTALLED)):
         reason = f"the extension {_EXTENSION} is {coming[0]}"
         return unknown(reason, *evidence, remedy=_list_extensions(case), remarks=_contradiction(len(states)))
-    if (told := _find_unhealthy(case, _ASK_ARC)) is not None and not ours:
-        reason = f"the recommendation {_ASK_ARC} says that it has no Defender extension"
-        return _left_without(case, reason, [told.source.shows("properties.status.code", told.code)])
-    if not extensions and (healthy := _by_recommendation(case, _ASK_ARC, _list_extensions(case))) is not None:
-        return healthy
     whole = next((one for one in extensions if one.source.is_whole), None)
-    if whole is not None and not ours:
-        shown = whole.source.shows("properties.extensionType", whole.extension)
-        return _left_without(case, f"its extensions are listed, and {_EXTENSION} is not among them", [shown])
-    return unknown(f"no document says whether the extension {_EXTENSION} is installed", remedy=_list_extensions(case))
+    if whole is None or ours:
+        return None
+    shown = whole.source.shows("properties.extensionType", whole.extension)
+    return _left_without(case, f"its extensions are listed, and {_EXTENSION} is not among them", [shown])
 
 
 def _left_without(
@@ -169,29 +192,6 @@ def _list_extensions(case: CoverageCase) -> str | None:
     id = f"{case.workload.id}/providers/Microsoft.KubernetesConfiguration/extensions"
     query = f"{{id: `{json.dumps(id)}`, value: @}}"
     return command_line("az", "k8s-extension", "list", *cluster, "--query", query, "-o", "json")
-
-
-def _by_helm(sensor: KubernetesFact, instead: str, recommendation: str) -> Verdict:
-    evidence = sensor.source.shows("metadata.name", f"{sensor.namespace}/{sensor.name}")
-    remark = f"the recommendation {recommendation} stays Unhealthy for ever where Helm deploys the sensor: ignore it"
-    return covered(f"the sensor is in the cluster, as Helm deploys it; {instead}", evidence, remarks=(remark,))
-
-
-def _find_unhealthy(case: CoverageCase, recommendation: str) -> RecommendationFact | None:
-    facts = case.about(RecommendationFact)
-    return next((one for one in facts if one.recommendation == recommendation and one.code == "unhealthy"), None)
-
-
-def _by_recommendation(case: CoverageCase, recommendation: str, ask: str | None) -> Verdict | None:
-    """What a healthy recommendation proves of a cluster that was not asked; None without one."""
-    said = recommendation_answers_for(case, [case.workload.subject], [recommendation])
-    if said.are_healthy and is_posture_known_on(case):
-        reason = f"the recommendation {recommendation} is healthy, which looks at that alone"
-        return covered(reason, *said.evidence, remarks=_exclusions(case))
-    doubt = said.find_doubt("", "")
-    if why := doubt[0] if doubt else POSTURE_NOT_KNOWN if said.healthy else "":
-        return unknown(why, *said.evidence, remedy=ask)
-    return None
 
 
 def _reasons(case: CoverageCase) -> tuple[str, ...]:

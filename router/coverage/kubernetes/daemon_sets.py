@@ -15,8 +15,8 @@ from enum import StrEnum
 
 from router.coverage.facts import Source
 from router.coverage.fields import find, find_count, find_text, find_truth, objects_at
-from router.coverage.kubernetes.nodes import PodScheduling, find_condition, labels_at, read_scheduling
-from router.coverage.readers.kubernetes import KubernetesFact
+from router.coverage.kubernetes.nodes import PodScheduling, find_condition, read_scheduling
+from router.coverage.readers.kubernetes import KubernetesFact, labels_at
 from router.coverage.verdicts import CoverageEvidence
 
 
@@ -96,7 +96,7 @@ class SensorDaemonSet:
 
 def find_daemon_set(fact: KubernetesFact) -> SensorDaemonSet | None:
     """The DaemonSet of Defender's that a document describes; None where it is not one of Defender's."""
-    labels = labels_at(fact.body, "metadata", "labels")
+    labels = fact.labels
     selector = labels_at(fact.body, "spec", "selector", "matchLabels")
     containers = objects_at(fact.body, "spec", "template", "spec", "containers")
     images = [image for one in containers if (image := find_text(one, "image"))]
@@ -210,7 +210,7 @@ def read_pod(fact: KubernetesFact) -> Pod:
         owner=find_text(owner, "name") or "",
         owner_uid=find_text(owner, "uid"),
         is_of_others=owner is None and any(find_text(one, "kind") for one in owners),
-        labels=labels_at(fact.body, "metadata", "labels"),
+        labels=fact.labels,
         node=find_text(fact.body, "spec", "nodeName") or _wanted_node(fact.body),
         is_terminating=find_text(fact.body, "metadata", "deletionTimestamp") is not None,
         trouble=trouble,

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from router.coverage.facts import Source
 from router.coverage.fields import find, find_list, find_text, objects_at
-from router.coverage.readers.kubernetes import KubernetesFact
+from router.coverage.readers.kubernetes import KubernetesFact, labels_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Uncoverable(NamedTuple):
 def read_node(fact: KubernetesFact) -> Node:
     """The node that a document describes."""
     info = find(fact.body, "status", "nodeInfo")
-    labels = labels_at(fact.body, "metadata", "labels")
+    labels = fact.labels
     system = find_text(info, "operatingSystem") or labels.get("kubernetes.io/os") or labels.get("beta.kubernetes.io/os")
     return Node(
         name=fact.name,
@@ -72,12 +72,6 @@ def read_node(fact: KubernetesFact) -> Node:
         cloud=(find_text(fact.body, "spec", "providerID") or "").partition("://")[0].lower(),
         source=fact.source,
     )
-
-
-def labels_at(body: object, *path: str) -> Mapping[str, str]:
-    """The labels at a path."""
-    found = find(body, *path)
-    return {str(key): str(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
 
 
 def find_condition(body: object, name: str) -> bool | None:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from router.coverage.facts import Source
 from router.coverage.fields import find, find_count, find_text
 from router.coverage.kubernetes.daemon_sets import Pod, SensorDaemonSet, find_daemon_set, read_pod
-from router.coverage.kubernetes.nodes import Node, Uncoverable, find_uncoverable, labels_at, read_node
+from router.coverage.kubernetes.nodes import Node, Uncoverable, find_uncoverable, read_node
 from router.coverage.readers.kubernetes import KubernetesFact, refusals_in
 from router.coverage.verdicts import CoverageEvidence, Workload
 
@@ -172,7 +172,7 @@ def collect_objects(facts: Sequence[KubernetesFact], workload: Workload) -> Sens
 
 def _refusing_labels(facts: Iterable[KubernetesFact]) -> Iterator[tuple[str, CoverageEvidence]]:
     for fact in facts:
-        level = labels_at(fact.body, "metadata", "labels").get(ENFORCE, "").strip().lower()
+        level = fact.labels.get(ENFORCE, "").strip().lower()
         if level in _REFUSING:
             yield fact.name, fact.source.shows(f"metadata.labels[{ENFORCE}]", level)
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from router.coverage.documents import CoverageDocument, Item
 from router.coverage.facts import CoverageFact, Source, item_source
-from router.coverage.fields import find_text
+from router.coverage.fields import find, find_text
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,6 @@ class KubernetesFact(CoverageFact):
         given: the name that was given before the document.
         kind: the object's kind; one that ends in List stands for an empty list, and an empty one for a cluster that did not
             answer, for the reason `refusal`.
-        namespace: its namespace; empty where it has none.
     """
 
     subject: str | None = None
@@ -34,6 +33,22 @@ class KubernetesFact(CoverageFact):
     name: str = ""
     body: Mapping[str, object] = field(default_factory=dict)
     refusal: str = ""
+
+    @property
+    def group(self) -> str:
+        """The group of its API, without the version; empty for the core group."""
+        return (find_text(self.body, "apiVersion") or "").lower().rpartition("/")[0]
+
+    @property
+    def labels(self) -> Mapping[str, str]:
+        """Its labels."""
+        return labels_at(self.body, "metadata", "labels")
+
+
+def labels_at(body: object, *path: str) -> Mapping[str, str]:
+    """The labels at a path."""
+    found = find(body, *path)
+    return {str(key): str(value) for key, value in found.items()} if isinstance(found, Mapping) else {}
 
 
 _KINDS = {
