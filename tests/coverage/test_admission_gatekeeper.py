@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from router.coverage.kubernetes.commands import ASK_CONSTRAINTS, ASK_SERVICES
+from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_CONSTRAINTS
 from router.coverage.verdicts import CoverageState, Verdict
 from tests.coverage.admission_builders import (
     AUDIT,
@@ -404,7 +404,7 @@ def test_pods_that_no_service_leads_to_answer_nothing(objects: list[Json], state
     if state is GAP:
         assert found.remedy == f"kubectl describe service gatekeeper-webhook-service -n {GATEKEEPER} {IN_PAYMENTS}"
     if state is UNKNOWN:
-        assert found.remedy == f"{ASK_SERVICES} {IN_PAYMENTS} > payments.services.json"
+        assert found.remedy == f"{ASK_CLUSTER} {IN_PAYMENTS} > payments.json"
 
 
 def test_a_service_that_is_not_there_leads_nowhere() -> None:
@@ -417,7 +417,7 @@ def test_a_service_that_is_not_there_leads_nowhere() -> None:
 def test_one_slice_of_a_service_does_not_show_that_there_is_no_other() -> None:
     """A single object is no list."""
     found = denies(kubectl(*LED), a_slice(False))
-    assert (found.state, found.remedy) == (UNKNOWN, f"{ASK_SERVICES} {IN_PAYMENTS} > payments.services.json")
+    assert (found.state, found.remedy) == (UNKNOWN, f"{ASK_CLUSTER} {IN_PAYMENTS} > payments.json")
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,6 @@ from router.coverage.kubernetes.commands import (
     ASK_CONSTRAINTS,
     ASK_IMAGE_RULES,
     ASK_POLICIES,
-    ASK_SERVICES,
     ASK_WEBHOOKS,
 )
 from router.coverage.verdicts import CoverageState, Verdict
@@ -85,7 +84,7 @@ def test_a_round_asks_only_what_is_not_known_yet() -> None:
     assert asked(audits(kubectl(a_pod(MANAGER), a_pod(AUDIT)))) == [ASK_WEBHOOKS, ASK_CONSTRAINTS, ASK_CONFIG]
     assert asked(audits(kubectl(*SYSTEM))) == [ASK_POLICIES]
     assert asked(audits(kubectl(a_webhook(), a_pod(MANAGER), a_pod(AUDIT)))) == [
-        ASK_SERVICES,
+        ASK_CLUSTER,
         ASK_CONSTRAINTS,
         ASK_CONFIG,
     ]

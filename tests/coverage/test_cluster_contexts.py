@@ -69,10 +69,10 @@ def test_each_answer_goes_into_a_file_of_its_own() -> None:
     """And it is said how they are given, since no object says which cluster it is of."""
     one = at_cluster(unknown("nobody asked", remedy=ASK_CLUSTER), cluster("payments"))
     assert one.remedy == f"{ASK_CLUSTER} --context payments > payments.json"
-    assert one.remarks == ("give payments.json as payments=payments.json",)
+    assert one.remarks == ("give payments=payments.json",)
     two = at_cluster(unknown("nobody asked", remedy=f"{ASK_CLUSTER}\n{ASK_CONSTRAINTS}"), cluster("payments"))
     assert two.remedy == f"{one.remedy}\n{ASK_CONSTRAINTS} --context payments > payments.constraints.json"
-    assert two.remarks == ("give each of these files as payments=FILE",)
+    assert two.remarks == ("give payments=payments.json payments=payments.constraints.json",)
 
 
 @pytest.mark.parametrize("name", ["-x", "--server=https://example.com", "$(id)", "a b", "'", "ä", "a\nb", ">"])

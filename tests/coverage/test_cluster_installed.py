@@ -64,7 +64,7 @@ def test_what_azure_wishes_says_nothing_of_what_is_in_the_cluster(has_sensor: bo
         found = on(rung, managed_cluster(has_sensor=has_sensor))
         assert found.state is UNKNOWN
         assert found.remedy == ASK
-        assert "give payments.json as payments=payments.json" in found.remarks
+        assert "give payments=payments.json" in found.remarks
         assert on(rung, managed_cluster(has_sensor=has_sensor), LIVE).state is COVERED
 
 

@@ -81,4 +81,4 @@ def test_how_an_answer_is_given_is_said_where_one_is_asked_for() -> None:
     for objects, state in (([*sensor(), *nodes()], COVERED), ([*sensor(ready=0), *nodes()], GAP), (sensor(), UNKNOWN)):
         found = running(*objects)
         assert found.state is state
-        assert ("give payments.json as payments=payments.json" in found.remarks) is (state is UNKNOWN)
+        assert ("give payments=payments.json" in found.remarks) is (state is UNKNOWN)

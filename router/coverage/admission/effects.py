@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntEnum
-from typing import NamedTuple
 
-from router.coverage.admission.namespaces import GatedNamespace
+from router.coverage.admission.namespaces import REACHED, GatedNamespace, worst_of
 from router.coverage.kubernetes.commands import joint_asks
 from router.coverage.readers.kubernetes import KubernetesFact, refusals_in
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
@@ -144,43 +143,46 @@ def join_remedies(decisive: Sequence[Verdict]) -> str | None:
     return joint_asks(remedies)
 
 
-class GateRule(NamedTuple):
-    """A rule of a gate as the worst document shows it: what it does, in its own words, and where that stands."""
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GateRule:
+    """A rule of a gate: what it does, in its own words, what looks at a namespace, and what passes it all the same."""
 
     title: str
     effect: AdmissionEffect
     action: str
     shown: CoverageEvidence
+    reach: Callable[[GatedNamespace], Verdict] = lambda namespace: REACHED
+    limits: tuple[str, ...] = ()
+
+    @classmethod
+    def worst(cls, copies: Iterable[GateRule]) -> GateRule:
+        """A rule as the worst of its documents shows it; it looks at a namespace where each of them says so."""
+        every = list(copies)
+        reach = every[0].reach if len(every) == 1 else lambda one: worst_of(copy.reach(one) for copy in every)
+        return replace(min(every, key=lambda one: one.effect), reach=reach)
 
 
-def judge_rules(
-    what: str,
-    rules: Sequence[GateRule],
-    needed: AdmissionEffect,
-    ask: str,
-    *,
-    is_whole: bool,
-    limits: Callable[[Sequence[GateRule]], Iterable[str]] = lambda enough: (),
-) -> Verdict:
-    """Return whether one of a gate's rules does what is needed; `ask` is the line that answers whether there are more.
-
-    `limits` says what passes those that do.
-    """
+def judge_rules(what: str, rules: Sequence[GateRule], needed: AdmissionEffect, ask: str, *, is_whole: bool) -> Verdict:
+    """Return whether one of a gate's rules does what is needed; `ask` is the line that answers whether there are more."""
     if not rules:
         return gap(f"it has no {what}") if is_whole else unknown(f"nobody asked for its {what}", remedy=ask)
     if enough := [one for one in rules if one.effect >= needed]:
         titles = listed([one.title for one in enough])
-        reason = f"{len(enough)} of {len(rules)} {what} {needed.verb.removesuffix('s')}: {titles}"
-        return covered(reason, *(one.shown for one in enough[:3]), limits=tuple(limits(enough)))
-    reason = f"none of {len(rules)} {what} {needed.verb}: {counted_actions(rules)}"
+        lax = [one for one in rules if one.effect < AdmissionEffect.DENIES]
+        refusing = (f"{len(lax)} of {len(rules)} {what} refuse nothing: {_counted_actions(lax)}",) if lax else ()
+        return covered(
+            f"{len(enough)} of {len(rules)} {what} {needed.verb.removesuffix('s')}: {titles}",
+            *(one.shown for one in enough[:3]),
+            limits=tuple(dict.fromkeys((*refusing, *(limit for one in enough for limit in one.limits)))),
+        )
+    reason = f"none of {len(rules)} {what} {needed.verb}: {_counted_actions(rules)}"
     evidence = [one.shown for one in rules[:3]]
     if is_whole:
         return gap(reason, *evidence)
     return unknown(f"{reason}, and these may not be all", *evidence, remedy=ask)
 
 
-def counted_actions(rules: Iterable[GateRule]) -> str:
-    """What rules do, and how many of them do it."""
+def _counted_actions(rules: Iterable[GateRule]) -> str:
     counts = Counter(one.action for one in rules)
     return ", ".join(f"{count} {action}" for action, count in sorted(counts.items()))
 

@@ -18,7 +18,6 @@ from router.coverage.admission.effects import (
     Copies,
     GateAnswer,
     GateRule,
-    counted_actions,
     is_whole,
     join_parts,
     judge_rules,
@@ -58,23 +57,9 @@ def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: Admissio
     chosen = find_selector(objects, webhook.service, namespace)
     manager = _judge_pods(objects, "webhook", namespace, constraints, chosen)
     audit = _judge_pods(objects, "audit", namespace, constraints)
-    enough = [one for one in constraints if constraint_effect(min(one, key=constraint_effect)) >= needed]
-    rules = [_rule(min(one, key=constraint_effect)) for one in constraints]
-    lax = [one for one in rules if one.effect < AdmissionEffect.DENIES]
-    limit = f"{len(lax)} of {len(rules)} constraints refuse nothing: {counted_actions(lax)}"
+    rules = [GateRule.worst(map(_read_rule, one)) for one in constraints]
     is_all = is_whole(constraints) if constraints else objects.was_asked("Constraint")
-    parts = [
-        webhook.verdict,
-        manager,
-        judge_rules(
-            "constraints",
-            rules,
-            needed,
-            ASK_CONSTRAINTS,
-            is_whole=is_all,
-            limits=lambda _: (limit,) if lax else (),
-        ),
-    ]
+    parts = [webhook.verdict, manager, judge_rules("constraints", rules, needed, ASK_CONSTRAINTS, is_whole=is_all)]
     if webhook.service:
         parts.append(judge_service(objects, webhook.service, namespace))
     if needed is AdmissionEffect.AUDITS:
@@ -87,8 +72,8 @@ def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: Admissio
         verdict = replace(verdict, remedy=joint_asks(filter(None, (verdict.remedy, ASK_CONFIG))))
 
     def reach(one: GatedNamespace) -> Verdict:
-        by_constraint = [worst_of(_reach(copy, one) for copy in constraint) for constraint in enough]
-        return worst_of((webhook.reach(one), _by_config(objects, namespace, needed, one), best_of(by_constraint)))
+        by_rules = best_of(rule.reach(one) for rule in rules if rule.effect >= needed)
+        return worst_of((webhook.reach(one), _by_config(objects, namespace, needed, one), by_rules))
 
     return GateAnswer(
         name="Gatekeeper",
@@ -135,27 +120,30 @@ def _by_config(objects: ClusterObjects, home: str, needed: AdmissionEffect, name
     )
 
 
-def constraint_effect(constraint: KubernetesFact) -> AdmissionEffect:
-    """What a constraint does with a new pod that breaks it; one that matches no pod, or that no pod enforces, does nothing."""
-    actions = _actions(constraint)
-    said = AdmissionEffect.NOTHING
+def _read_rule(constraint: KubernetesFact) -> GateRule:
+    """A constraint: one that matches no new pod, or that no pod of Gatekeeper's enforces, does nothing."""
+    actions, effect, does = _read_actions(constraint), AdmissionEffect.NOTHING, "of no new pod"
     if any(action == "deny" and point in _WEBHOOK_POINTS for action, point in actions):
-        said = AdmissionEffect.DENIES
+        effect = AdmissionEffect.DENIES
     elif any(action in ("deny", "warn", "dryrun") and point in _AUDIT_POINTS for action, point in actions):
-        said = AdmissionEffect.AUDITS
-    return min(said, _enforcement(constraint)) if _matches_pods(constraint) else AdmissionEffect.NOTHING
+        effect = AdmissionEffect.AUDITS
+    if _matches_pods(constraint):
+        enforced = _enforcement(constraint)
+        does = ("enforced by no pod", "enforced by no pod that answers the webhook", "")[enforced]
+    else:
+        enforced = AdmissionEffect.NOTHING
+    written = ", ".join(action if point == "*" else f"{action} at {point}" for action, point in actions)
+    action = ", ".join(filter(None, (written or "no action", does)))
+    return GateRule(
+        title=f"{constraint.kind} {constraint.name}",
+        effect=min(effect, enforced),
+        action=action,
+        shown=constraint.source.shows("spec.enforcementAction", action),
+        reach=lambda namespace: _reach(constraint, namespace),
+    )
 
 
-def _rule(constraint: KubernetesFact) -> GateRule:
-    """A constraint with its action as it is written, and why that comes to less."""
-    said = ", ".join(action if point == "*" else f"{action} at {point}" for action, point in _actions(constraint))
-    by = ("enforced by no pod", "enforced by no pod that answers the webhook", "")[_enforcement(constraint)]
-    action = ", ".join(filter(None, (said or "no action", by if _matches_pods(constraint) else "of no new pod")))
-    shown = constraint.source.shows("spec.enforcementAction", action)
-    return GateRule(f"{constraint.kind} {constraint.name}", constraint_effect(constraint), action, shown)
-
-
-def _actions(constraint: KubernetesFact) -> list[tuple[str, str]]:
+def _read_actions(constraint: KubernetesFact) -> list[tuple[str, str]]:
     """Its actions, each with the point at which it is taken, in lower case; what is not written is deny."""
     action = (find_text(constraint.body, "spec", "enforcementAction") or "deny").lower()
     if action != "scoped":

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from router.coverage.admission.effects import ClusterObjects, Copies, is_whole, listed
 from router.coverage.admission.namespaces import GatedNamespace, by_conditions, by_scope, worst_of
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
-from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_SERVICES, ASK_WEBHOOKS, describe
+from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_WEBHOOKS, describe
 from router.coverage.kubernetes.daemon_sets import read_pod
 from router.coverage.readers.kubernetes import KubernetesFact, labels_at
 from router.coverage.verdicts import Verdict, covered, gap, unknown
@@ -186,7 +186,7 @@ def judge_service(objects: ClusterObjects, service: str, namespace: str) -> Verd
         reason = f"the service {service} leads to no pod that is ready"
         if is_whole(slices):
             return gap(reason, *evidence, remedy=mend)
-        return unknown(f"{reason}, unless there are more of its slices", *evidence, remedy=ASK_SERVICES)
+        return unknown(f"{reason}, unless there are more of its slices", *evidence, remedy=ASK_CLUSTER)
     for kind, is_there in (
         ("Service", bool(objects.find_one("Service", namespace, service))),
         ("EndpointSlice", bool(slices)),
@@ -196,8 +196,7 @@ def judge_service(objects: ClusterObjects, service: str, namespace: str) -> Verd
             return gap(reason, *evidence, remedy=mend)
     if shown:
         return covered(f"the service {service} leads to them", *evidence)
-    ask = ASK_SERVICES if objects.find("Pod") else ASK_CLUSTER
-    return unknown(f"nobody asked where the service {service} leads", remedy=ask)
+    return unknown(f"nobody asked where the service {service} leads", remedy=ASK_CLUSTER)
 
 
 type IsMeant = Callable[[str, Mapping[str, str]], bool]

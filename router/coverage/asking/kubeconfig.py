@@ -80,7 +80,7 @@ class ClusterAccess:
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class _Entry:
+class _KubeconfigEntry:
     """A cluster, a user or a context, and the kubeconfig in which it stands."""
 
     body: Mapping[str, object]
@@ -95,7 +95,7 @@ class _Entry:
 class Kubeconfig:
     """Several kubeconfig files as one: clusters, users and contexts by their names."""
 
-    parts: Mapping[str, Mapping[str, _Entry]]
+    parts: Mapping[str, Mapping[str, _KubeconfigEntry]]
 
     @property
     def contexts(self) -> tuple[str, ...]:
@@ -119,7 +119,7 @@ class Kubeconfig:
             may_ask="exec" in asker and find_text(asker, "exec", "interactiveMode") != "Never",
         )
 
-    def _read_part(self, context: _Entry, part: str, where: str) -> dict[str, object]:
+    def _read_part(self, context: _KubeconfigEntry, part: str, where: str) -> dict[str, object]:
         """Return the cluster or the user of a context as kubectl is told it."""
         name = context.body.get(part)
         if not isinstance(name, str) or name not in self.parts[part]:
@@ -180,7 +180,7 @@ def _parse(path: Path) -> object:
 
 def merge_kubeconfigs(files: Iterable[tuple[str, object]]) -> Kubeconfig:
     """Return several parsed files, each by its name, as one; raises BadFile if one is no kubeconfig."""
-    parts: dict[str, dict[str, _Entry]] = {"cluster": {}, "user": {}, "context": {}}
+    parts: dict[str, dict[str, _KubeconfigEntry]] = {"cluster": {}, "user": {}, "context": {}}
     for file, value in files:
         for part, found in parts.items():
             own = _read_entries(file, value, part)
@@ -188,21 +188,21 @@ def merge_kubeconfigs(files: Iterable[tuple[str, object]]) -> Kubeconfig:
     return Kubeconfig(parts)
 
 
-def _read_entries(file: str, value: object, part: str) -> dict[str, _Entry]:
+def _read_entries(file: str, value: object, part: str) -> dict[str, _KubeconfigEntry]:
     """The clusters, users or contexts of one file; an empty one has none, as kubectl takes it."""
     listed = value.get(f"{part}s") if isinstance(value, Mapping) else () if value is not None else None
     if listed is None:
         return {}
     if not isinstance(listed, list) or not all(isinstance(one, Mapping) for one in listed):
         raise BadFile(f"{file}: is no kubeconfig: it has no list of {part}s")
-    found: dict[str, _Entry] = {}
+    found: dict[str, _KubeconfigEntry] = {}
     for entry in listed:
         name, body = entry.get("name"), entry.get(part)
         if not isinstance(name, str) or not name:
             raise BadFile(f"{file}: is no kubeconfig: one of its {part}s has no name")
         if name in found:
             raise BadFile(f"{file}: has two {part}s that are called {name}; name one of them otherwise")
-        found[name] = _Entry(body if isinstance(body, Mapping) else {}, file)
+        found[name] = _KubeconfigEntry(body if isinstance(body, Mapping) else {}, file)
     return found
 
 

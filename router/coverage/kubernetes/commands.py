@@ -28,8 +28,7 @@ ASK_CLUSTER = f"kubectl get {','.join(EVERYWHERE)} -A -o json"
 """All that can be asked at once of every version of Kubernetes; where it has no kind of these, kubectl would answer nothing."""
 
 ASK_WEBHOOKS = "kubectl get validatingwebhookconfigurations -o json"
-ASK_SERVICES = "kubectl get services,endpointslices -A -o json"
-"""Parts of it, where the rest was asked."""
+"""Which webhooks there are, where the rest was asked: where there is none its answer is an empty list, which says so."""
 
 ASK_CONSTRAINTS = "kubectl get constraints -o json"
 ASK_CONFIG = "kubectl get --raw /apis/config.gatekeeper.sh/v1alpha1/configs"
@@ -41,7 +40,7 @@ ASK_POLICIES = "kubectl get validatingadmissionpolicies,validatingadmissionpolic
 ASK_IMAGE_RULES = "kubectl get securityartifactpolicies.defender.microsoft.com -A -o json"
 """The rules of Defender's image gate, which only a cluster with that gate knows."""
 
-_IN_ORDER = (ASK_CLUSTER, ASK_WEBHOOKS, ASK_SERVICES, ASK_CONSTRAINTS, ASK_CONFIG, ASK_POLICIES, ASK_IMAGE_RULES)
+_IN_ORDER = (ASK_CLUSTER, ASK_WEBHOOKS, ASK_CONSTRAINTS, ASK_CONFIG, ASK_POLICIES, ASK_IMAGE_RULES)
 
 ASK_AKS = "az aks list -o json"
 
@@ -50,7 +49,7 @@ def joint_asks(remedies: Iterable[str]) -> str | None:
     """Several asks as one: each line once, in the same order whatever asks for it, and nothing that another line asks, too."""
     lines = {line for remedy in remedies for line in remedy.split("\n")}
     if ASK_CLUSTER in lines:
-        lines -= {ASK_WEBHOOKS, ASK_SERVICES}
+        lines.discard(ASK_WEBHOOKS)
     known = [line for line in _IN_ORDER if line in lines]
     return "\n".join((*known, *sorted(lines.difference(known)))) or None
 
@@ -79,17 +78,10 @@ def at_cluster(verdict: Verdict, workload: Workload) -> Verdict:
             files.append(f"{file_name(workload.name)}{what}.json")
             to = f"{to} > {files[-1]}"
         lines.append(to)
-    remarks = (*verdict.remarks, _give(files, workload)) if files else verdict.remarks
+    # No object says which cluster it is of.
+    given = files if workload.name == UNNAMED else [f"{workload.name}={file}" for file in files]
+    remarks = (*verdict.remarks, f"give {' '.join(given)}") if given else verdict.remarks
     return replace(verdict, remedy="\n".join(lines), remarks=remarks)
-
-
-def _give(files: list[str], workload: Workload) -> str:
-    """How answers of a cluster are given, so that it is known of which cluster they are."""
-    if workload.name == UNNAMED:
-        return f"give {' and '.join(files)}"
-    if len(files) == 1:
-        return f"give {files[0]} as {workload.name}={files[0]}"
-    return f"give each of these files as {workload.name}=FILE"
 
 
 def _context_option(workload: Workload) -> str:
