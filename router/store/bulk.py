@@ -7,13 +7,19 @@ psycopg binds an array of a hundred values for less than it binds five values of
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from functools import lru_cache
-from importlib.resources import files
 from typing import NamedTuple
 
-_TABLE = re.compile(r"^CREATE TABLE IF NOT EXISTS (\w+) \(\n(.*?)\n\)", re.MULTILINE | re.DOTALL)
+from router.store.store import TABLES
+
 _COLUMN = re.compile(r"(\w+) (TEXT|BIGINT|BYTEA|PLACE)\b")
+_TYPES = {
+    table: {name: kind.replace("PLACE", "BIGINT") for name, kind in _COLUMN.findall(columns)}
+    for table, columns in TABLES.items()
+}
+"""The type of each column, by table."""
+
 _INSERT = re.compile(r"\s*INSERT INTO (\w+) \(([^)]*)\)\s+VALUES \(([^()]*)\)(?:\s+(ON CONFLICT \(([^)]*)\)[^?]*))?\s*")
 _UPDATE = re.compile(r"\s*UPDATE (\w+) (SET .*?)\s+(WHERE .*?)\s*", re.DOTALL)
 _DELETE = re.compile(r"\s*DELETE FROM (\w+)\s+(WHERE .*?)\s*", re.DOTALL)
@@ -53,16 +59,16 @@ def _insert_of(insert: re.Match[str]) -> BulkStatement | None:
     table, names, values, conflict, target = insert.groups()
     columns, given = _words(names), _words(values)
     asked = [column for column, value in zip(columns, given, strict=True) if value == "?"]
-    if table not in _types() or values.count("?") != len(asked):
+    if table not in _TYPES or values.count("?") != len(asked):
         return None
-    types = [_types()[table][column] for column in asked]
+    types = [_TYPES[table][column] for column in asked]
     key = [asked.index(column) for column in _words(target or "") if column in asked]
     sql = f"INSERT INTO {table} ({names}) SELECT {_numbered(', '.join(given), types)} FROM {_arrays(types)} {conflict or ''}"
     return BulkStatement(sql, key if "DO UPDATE" in (conflict or "") else ())
 
 
 def _over_arrays(table: str, head: str, where: str, before: int) -> BulkStatement | None:
-    columns, types = _types().get(table, {}), []
+    columns, types = _TYPES.get(table, {}), []
     for asked in _ASKED.finditer(f"{head} {where}"):
         column, fallback, literal = asked.groups()
         types.append(columns.get(column or fallback) if column or fallback else "TEXT" if literal else "BIGINT")
@@ -88,14 +94,3 @@ def _numbered(sql: str, types: Sequence[str]) -> str:
 
 def _words(names: str) -> list[str]:
     return [name.strip() for name in names.split(",") if name.strip()]
-
-
-@lru_cache(1)
-def _types() -> Mapping[str, Mapping[str, str]]:
-    """The type of each column, by table."""
-    steps = sorted((files("router.store") / "steps").iterdir(), key=lambda step: step.name)
-    text = "".join(step.read_text() for step in steps if step.name.endswith(".sql"))
-    return {
-        table: {name: "BIGINT" if kind == "PLACE" else kind for name, kind in _COLUMN.findall(columns)}
-        for table, columns in _TABLE.findall(text)
-    }

@@ -7,7 +7,6 @@ fields, so one that is added needs a default. What is not as it was written is U
 from __future__ import annotations
 
 import inspect
-from base64 import b64encode
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -164,8 +163,9 @@ class Columns:
         return word
 
     def whole_row(self) -> bytes:
-        """Everything that the row holds, as JSON; what is no text as base64."""
-        return orjson.dumps({name: _shown(value) for name, value in self._row.items()}, default=str)
+        """Everything that the row holds, as JSON; bytes that are no text are escaped in it."""
+        texts = {name: printable(value) for name, value in self._row.items() if isinstance(value, bytes | str | float)}
+        return orjson.dumps({**self._row, **texts}, default=str)
 
 
 _BOUNDS = {
@@ -310,15 +310,6 @@ def printable(value: object) -> str:
 def _is_sound(text: str) -> bool:
     """Whether a text is UTF-8 all through: what is not comes with surrogates in it."""
     return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
-
-
-def _shown(value: object) -> object:
-    if isinstance(value, bytes):
-        try:
-            return value.decode()
-        except UnicodeDecodeError:
-            return {"base64": b64encode(value).decode()}
-    return printable(value) if isinstance(value, str | float) else value
 
 
 _adapter_of: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)

@@ -49,12 +49,11 @@ _OTHER_ADDRESS = re.compile(r"[^/]*[=@]|[^/]+//")
 logging.getLogger("psycopg").setLevel(logging.CRITICAL + 1)
 
 _PORT = 5432
-_PORTS = 65536
 
 _NO_FILE = "/dev/null/none"
 """A file that cannot be there: without a name libpq would look for ~/.pgpass."""
 
-_TOLD = {
+_TOLD: dict[str, Any] = {
     "passfile": _NO_FILE,
     "sslcertmode": "disable",
     "gssencmode": "disable",
@@ -162,7 +161,7 @@ def parse_address(text: str) -> PostgresqlAddress:
     password = unquote(url.password) if url.password else None
     names, host = f"{role}{database}{host}{directory}{password}", directory or host
     is_url = url.scheme in SCHEMES and text.lower().startswith(f"{url.scheme}://")
-    is_number = beside is None or (beside.isdecimal() and beside.isascii() and 0 < int(beside) < _PORTS)
+    is_number = beside is None or (beside.isdecimal() and beside.isascii() and 0 < int(beside) < 2**16)
     for is_wrong, words in (
         (not is_url or url.fragment or port == 0, _NO_ADDRESS),
         (len({name for name, _ in pairs}) < len(pairs), "names a parameter twice; name it once"),
@@ -205,20 +204,21 @@ class Connector:
         password = await self.token() if self.token is not None else self.address.password
         try:
             connection = await psycopg.AsyncConnection.connect(
-                autocommit=True, **conninfo(self.address, password, self.ca_file)
+                autocommit=True,
+                host=self.address.host,
+                port=self.address.port,
+                dbname=self.address.database,
+                user=self.address.role,
+                password=password,
+                sslmode="prefer" if self.address.is_here else "verify-full",
+                sslrootcert=self.ca_file or _NO_FILE,
+                **_TOLD,
             )
             if connection.info.server_version >= _ENDS_TRANSACTIONS:
                 await connection.execute(_END_TRANSACTIONS)
             return connection
         except (psycopg.Error, OSError) as fault:
             raise StoreError(f"{self.address.name}: {_words_for(fault, password)}") from None
-
-
-def conninfo(address: PostgresqlAddress, password: str | None, ca_file: str | None) -> dict[str, Any]:
-    """Return all that libpq is told."""
-    tls = {"sslmode": "prefer"} if address.is_here else {"sslmode": "verify-full", "sslrootcert": ca_file or _NO_FILE}
-    server = {"host": address.host, "port": address.port, "dbname": address.database}
-    return {**server, "user": address.role, "password": password, **tls, **_TOLD}
 
 
 def _words_for(fault: Exception, password: str | None) -> str:

@@ -124,7 +124,8 @@ async def find_outcomes(tx: Transaction, keys: Collection[str]) -> Mapping[str, 
     """Return the latest outcomes of those messages that are on record; the key of a further decision finds nothing."""
     if not keys:
         return {}
-    return dict(await read_sound(tx, "decisions", _OUTCOMES, (list(keys), list(keys)), _outcome_in))
+    outcomes = (list(keys), list(keys)), lambda row: (row.text("about"), row.word("outcome", Outcome))
+    return dict(await read_sound(tx, "decisions", _OUTCOMES, *outcomes))
 
 
 async def find_decisions(tx: Transaction, signal: str, most: int) -> Sequence[RecordEntry]:
@@ -224,10 +225,6 @@ def _counts_of(entries: Sequence[RecordEntry]) -> list[tuple[datetime, str, str,
 
 def _decision_in(row: Columns) -> RecordEntry:
     return decision_in(row.body("body"))
-
-
-def _outcome_in(row: Columns) -> tuple[str, Outcome]:
-    return row.text("about"), row.word("outcome", Outcome)
 
 
 def _lookup_in(row: Columns) -> SignalLookup:

@@ -18,7 +18,7 @@ from router.domain.signals import Stream
 from router.store.codec import Columns
 from router.store.ledger import record_key
 from router.store.quarantine import KEYS
-from router.store.retention import AGAIN, COUNTS, LONGEST, Forgotten, Retention, document_age
+from router.store.retention import AGAIN, COUNTS, LONGEST, Forgotten, Retention
 from router.store.store import Store, Transaction
 
 STEP = 100
@@ -82,6 +82,10 @@ OR (s.open<>'{{}}' AND EXISTS (
 FROM signals s WHERE s.review_at<=? ORDER BY s.review_at LIMIT ? FOR UPDATE OF s SKIP LOCKED
 """
 
+_FACTS = (DocumentKind.FACT, DocumentKind.TAGS)
+"""The kinds of documents that say nothing any more when they are old. Of a source it counts just then that it is silent,
+and one that only a pattern of the manifest expects is known by nothing else."""
+
 _BY_DATE = (
     ("members", "stands=0 AND at<=?", LONGEST),
     ("named_alerts", "until<=?", LONGEST),
@@ -89,7 +93,7 @@ _BY_DATE = (
     ("told", "until<=?", COUNTS),
     ("snapshots", "last<=?", LONGEST),
     ("sources", "heard<=? AND silent_since IS NULL", COUNTS),
-    *(("documents", f"kind='{kind.value}' AND at<=?", document_age(kind)) for kind in DocumentKind),
+    *(("documents", f"kind='{kind.value}' AND at<=?", LONGEST if kind in _FACTS else COUNTS) for kind in DocumentKind),
 )
 """The tables of which rows go by their date alone: which of them, and after how long."""
 
@@ -125,13 +129,12 @@ def _steps(now: datetime, retention: Retention, rules: Collection[Rule]) -> Iter
     for table, old, age in _BY_DATE:
         key = ", ".join(KEYS[table])
         some = f"SELECT {key} FROM {table} WHERE {old} LIMIT ? FOR UPDATE SKIP LOCKED"
-        sql = f"DELETE FROM {table} WHERE ({key}) IN ({some})"
-        yield partial(_execute, sql=sql, until=now - age)
+        yield partial(_forget_rows, sql=f"DELETE FROM {table} WHERE ({key}) IN ({some})", until=now - age)
     yield partial(_forget_signals, now=now, delivered=delivered)
     yield partial(_forget_rules, until=now - COUNTS, rules=rules)
 
 
-async def _execute(tx: Transaction, sql: str, until: datetime) -> int:
+async def _forget_rows(tx: Transaction, sql: str, until: datetime) -> int:
     return await tx.execute(sql, until, STEP)
 
 

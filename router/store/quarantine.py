@@ -13,7 +13,7 @@ from router.domain.hubs import Arrival
 from router.domain.keys import quarantine_id
 from router.domain.signals import Quarantined, Stream
 from router.store.codec import EPOCH, Columns, RowForm, attempt, insert, printable, readable
-from router.store.store import STEPS, Transaction
+from router.store.store import TABLES, Transaction
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,11 +44,10 @@ _DAMAGED = "SELECT count(*) FROM quarantine WHERE code='damaged' AND (stream IS 
 ORIGIN = "state"
 """The origin of damaged rows, which never came in as messages."""
 
-_TABLE = re.compile(r"^CREATE TABLE IF NOT EXISTS (\w+) \((.*?)^\)", re.MULTILINE | re.DOTALL)
 _KEY = re.compile(r"PRIMARY KEY \((.*)\)|(\w+) TEXT (?:PRIMARY KEY|NOT NULL UNIQUE)")
 KEYS = {
     table: [name.strip() for name in (key[1] or key[2]).split(",")]
-    for table, columns in _TABLE.findall("".join(STEPS))
+    for table, columns in TABLES.items()
     if (key := _KEY.search(columns))
 }
 """The columns under which the rows of each table lie."""

@@ -11,7 +11,6 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from router.domain.decisions import Outcome
-from router.domain.documents import DocumentKind
 
 _DAY = timedelta(days=1)
 
@@ -32,10 +31,6 @@ CONFIRMED = timedelta(hours=1)
 
 DAYS: Mapping[Outcome, timedelta] = dict.fromkeys(Outcome, LONGEST) | {Outcome.BELOW_FLOOR: 14 * _DAY}
 """How long decisions are kept, unless a setting says otherwise, and signals after their last message or their end."""
-
-_FACTS = frozenset({DocumentKind.FACT, DocumentKind.TAGS})
-"""The kinds of documents that say nothing any more when they are old. Of a source it counts just then that it is silent,
-and one that only a pattern of the manifest expects is known by nothing else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,11 +67,6 @@ def witness_after(before: ClockWitness, now: datetime) -> ClockWitness:
 def forgets_by(witness: ClockWitness, now: datetime) -> datetime | None:
     """Return the instant by which the state may be forgotten; None while no clock is confirmed."""
     return min(now, witness.trusted) if witness.trusted is not None else None
-
-
-def document_age(kind: DocumentKind) -> timedelta:
-    """Return how long a document of a kind stays after its instant."""
-    return LONGEST if kind in _FACTS else COUNTS
 
 
 class Forgotten(NamedTuple):

@@ -9,7 +9,7 @@ from router.domain.clocks import latest
 from router.domain.counts import Rule, RuleHits, counted_name, decided_at, is_held_anew, rule_of
 from router.domain.notices import RecordEntry
 from router.domain.silences import shadow_name
-from router.store.codec import MICROSECOND, Columns, micros, upsert
+from router.store.codec import MICROSECOND, Columns, RowForm, micros, upsert
 from router.store.quarantine import read_sound
 from router.store.retention import FIRST
 from router.store.store import Transaction
@@ -17,6 +17,7 @@ from router.store.store import Transaction
 GONE = timedelta(days=1)
 """How long a rule may be away and be the same when it comes back: so long, workers with older rules may run beside."""
 
+_RULE_HITS = RowForm(RuleHits, total="hits", first="first_hit", last="last_hit")
 _HITS = """
 INSERT INTO rules (stream, name, hits, first_hit, last_hit) VALUES (?,?,?,?,?) ON CONFLICT (stream, name) DO UPDATE
 SET hits=rules.hits+excluded.hits,
@@ -46,7 +47,8 @@ async def add_hits(tx: Transaction, entries: Iterable[RecordEntry]) -> None:
 
 async def read_hits(tx: Transaction, stream: str) -> Mapping[str, RuleHits]:
     """Return how often each rule, shadow rule and silence of a stream ever held a signal, by the name it is counted by."""
-    return dict(await read_sound(tx, "rules", "SELECT * FROM rules WHERE stream=? AND hits<>0", (stream,), _hits_in))
+    sql = "SELECT * FROM rules WHERE stream=? AND hits<>0"
+    return dict(await read_sound(tx, "rules", sql, (stream,), lambda row: (row.text("name"), _RULE_HITS.read(row))))
 
 
 async def note_rules(tx: Transaction, stream: str, names: Iterable[str], now: datetime) -> None:
@@ -62,7 +64,8 @@ async def note_rules(tx: Transaction, stream: str, names: Iterable[str], now: da
 async def read_known_rules(tx: Transaction, stream: str, now: datetime) -> Mapping[str, datetime]:
     """Return since when each rule and shadow rule of a stream is known, by the name it is counted by."""
     sql = f"SELECT * FROM rules WHERE stream=? AND {_KNOWN}"
-    return dict(await read_sound(tx, "rules", sql, (stream, latest(now)), _known_in))
+    since = (stream, latest(now)), lambda row: (row.text("name"), row.time("known_since"))
+    return dict(await read_sound(tx, "rules", sql, *since))
 
 
 async def find_unused_rules(tx: Transaction, stream: str, until: datetime) -> Mapping[str, datetime]:
@@ -84,17 +87,9 @@ async def write_announced(tx: Transaction, stream: str, events: Mapping[str, dat
     await tx.write_many(_TELL, [(stream, event, now, max(until, now)) for event, until in sorted(events.items())])
 
 
-def _hits_in(row: Columns) -> tuple[str, RuleHits]:
-    return row.text("name"), RuleHits(row.whole("hits", 1), row.time("first_hit"), row.time("last_hit"))
-
-
 def _unused_in(row: Columns) -> tuple[str, datetime]:
     since = row.time("known_since")
     return row.text("name"), max(since, row.find_time("last_hit") or since)
-
-
-def _known_in(row: Columns) -> tuple[str, datetime]:
-    return row.text("name"), row.time("known_since")
 
 
 def hits_in(entries: Iterable[RecordEntry]) -> Mapping[Rule, RuleHits]:

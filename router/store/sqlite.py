@@ -11,11 +11,11 @@ import os
 import re
 import sqlite3
 from collections.abc import AsyncIterator, Coroutine, Iterable, Iterator, Sequence
-from contextlib import ExitStack, asynccontextmanager, closing, contextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, closing, contextmanager
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 from urllib.parse import quote
 
 import orjson
@@ -156,9 +156,6 @@ class StateFile(SqliteStore):
     """The file of a directory's state, made where it is missing, which a process works on; raises BadFile.
 
     Each transaction that changes anything has a number, which the database holds and the witness beside it names.
-
-    Attributes:
-        is_damaged: whether damage of the file was found since it was opened.
     """
 
     def __init__(self, directory: Path, clock: Clock = CLOCK) -> None:
@@ -178,7 +175,6 @@ class StateFile(SqliteStore):
             super().__init__(path, db, clock)
             # What is refused is left as it is: closing it would throw its log away.
             db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
-            db.execute("BEGIN")
             _refuse(SqliteStore(path, db), self._witness, named)
             db.execute("COMMIT")
             db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, False)
@@ -203,13 +199,13 @@ class StateFile(SqliteStore):
         self._is_counting = True
 
     def _commit(self, *, is_changed: bool) -> None:
-        number = int(self.db.execute(_COUNT).fetchone()[0]) if is_changed else None
+        number = int(self.db.execute(_COUNT).fetchone()[0]) if is_changed else 0
         self.db.execute("COMMIT")
-        if number is not None and self._is_counting:
-            try:
+        try:
+            if is_changed and self._is_counting:
                 self._witness.write(number)
-            except OSError as fault:
-                raise StoreError(f"{self._witness.path}: cannot be written: {fault.strerror}") from fault
+        except OSError as fault:
+            raise StoreError(f"{self._witness.path}: cannot be written: {fault.strerror}") from fault
 
     @contextmanager
     def _faults(self) -> Iterator[None]:
@@ -237,26 +233,19 @@ class StateFile(SqliteStore):
         except OSError as fault:
             raise StateInUse(f"{self.path.parent}: another run is at work on this state; wait for it to end") from fault
         if lock.read(1):
-            self._check()
+            try:
+                found = [str(line) for (line,) in self.db.execute("PRAGMA quick_check")]
+            except sqlite3.Error as fault:
+                found = [str(fault)]
+            # A row's values are no matter of the file's.
+            if problems := [line for line in found if line != "ok" and " value in " not in line]:
+                raise self._witness.damaged(problems[0])
         else:
             lock.write(_AT_WORK)
             lock.flush()
             os.fsync(lock.fileno())
-        self._held.callback(self._note_the_end, lock)
-
-    def _note_the_end(self, lock: IO[bytes]) -> None:
-        """Take the note away that a run is at work; where it came upon damage the next one is to check the whole file."""
-        if not self.is_damaged:
-            lock.truncate(0)
-
-    def _check(self) -> None:
-        """Read the whole file; raises BadFile where it is damaged. A row's values are no matter of the file's."""
-        try:
-            found = [str(line) for (line,) in self.db.execute("PRAGMA quick_check")]
-        except sqlite3.Error as fault:
-            found = [str(fault)]
-        if problems := [line for line in found if line != "ok" and " value in " not in line]:
-            raise self._witness.damaged(problems[0])
+        # Where this run came upon damage the next one is to check the whole file.
+        self._held.callback(lambda: lock.truncate(0) if not self.is_damaged else None)
 
     async def close(self) -> None:
         """Close the file, and let go of the state."""
@@ -281,7 +270,6 @@ def opened_unchanged(directory: Path) -> Iterator[SqliteStore]:
             # To close it would put the log that a killed run left into the file. Where there is none, it removes its own.
             db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, is_logged)
             db.execute("PRAGMA query_only=ON")
-            db.execute("BEGIN")
             store = SqliteStore(path, db)
             _refuse(store, witness, named)
             yield store
@@ -299,7 +287,7 @@ def back_up(directory: Path, copy: Path) -> None:
     with opened_unchanged(directory) as store, ExitStack() as unlinked:
         try:
             os.close(open_private(unfinished, os.O_EXCL))
-            unlinked.callback(_unlink, unfinished)
+            unlinked.callback(unfinished.unlink, missing_ok=True)
             with closing(sqlite3.connect(unfinished)) as target:
                 store.db.backup(target)
             with unfinished.open("rb") as written:
@@ -308,11 +296,6 @@ def back_up(directory: Path, copy: Path) -> None:
         except (sqlite3.Error, OSError) as fault:
             why = fault.strerror if isinstance(fault, OSError) else fault
             raise BadFile(f"{copy}: the copy cannot be written: {why}; name a file where there is room") from fault
-
-
-def _unlink(path: Path) -> None:
-    with suppress(OSError):
-        path.unlink(missing_ok=True)
 
 
 def at_once[T](asked: Coroutine[Any, Any, T]) -> T:
@@ -334,7 +317,8 @@ def _number_in(db: sqlite3.Connection) -> int | None:
 
 
 def _refuse(store: SqliteStore, witness: Witness, named: int | None) -> None:
-    """Raise BadFile where a database lost what was committed to it, or has another form; to be asked in a transaction."""
+    """Begin a transaction; raise BadFile where a database lost what was committed to it, or has another form."""
+    store.db.execute("BEGIN")
     at_once(store.refuse_newer())
     if named is not None:
         witness.refuse_lossy(store.db, _number_in(store.db), named)

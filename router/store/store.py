@@ -29,6 +29,9 @@ from router.store.codec import MICROSECOND, Columns, micros
 
 STEPS = tuple(file.read_text("utf-8") for file in sorted(Path(__file__).with_name("steps").glob("*.sql")))
 
+TABLES = dict(re.findall(r"(?ms)^CREATE TABLE IF NOT EXISTS (\w+) \((.*?)^\)", "".join(STEPS)))
+"""What each table is made of, as the steps have it."""
+
 VERSION = len(STEPS)
 """The version of the tables that this program writes: as many steps as were carried out."""
 
