@@ -16,6 +16,7 @@ from router.coverage.expected.manifest import (
     Expectation,
     NamedWorkloads,
     SelectorIndex,
+    find_exception,
     named_workload,
 )
 from router.coverage.facts import CoverageCase, Facts, ResourceFact
@@ -194,8 +195,8 @@ def _finding_command(workload: Workload) -> str:
 
 def _excused(row: CoverageRow, excuses: Excuses, now: datetime) -> CoverageRow:
     """The row, with what is excused in it: each verdict by the exception that ends last. Its reason stays as it was."""
-    verdicts = dict(row.verdicts)
+    verdicts, mine = dict(row.verdicts), excuses.about(row.workload)
     for rung, verdict in row.verdicts.items():
-        if verdict.state in _EXCUSABLE and (exception := excuses.find(row.workload, rung, now)) is not None:
+        if verdict.state in _EXCUSABLE and (exception := find_exception(mine, rung, now)) is not None:
             verdicts[rung] = replace(verdict, state=CoverageState.EXCUSED, exception=exception, excused=verdict.state)
     return replace(row, verdicts=verdicts)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from router.coverage.assess import Assessed
-from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest
+from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest, find_exception
 from router.coverage.expected.sources import ExpectedSource, expected_sources, silence_excuses
 from router.coverage.facts import Facts
 from router.coverage.recommendations import find_healthy_rows
@@ -67,7 +67,9 @@ def reported_sources(
         unheard = LastHeard(source=source, subscription=one.subscription if one is not None else None)
         last = heard.get(source, unheard)
         is_silent = _is_silent(last, within, facts, now) if within is not None else None
-        exception = excuses.find(one.workload, one.rung, now) if one is not None and is_silent is not False else None
+        exception = None
+        if one is not None and is_silent is not False:
+            exception = find_exception(excuses.about(one.workload), one.rung, now)
         yield ReportedSource(
             name=names.get(source, source.subject),
             heard=last,

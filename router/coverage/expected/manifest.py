@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import product
@@ -279,16 +279,16 @@ class Excuses:
         self._excuses, self._there = manifest.excuses, there
         self._index = SelectorIndex(one.selects for one in manifest.excuses)
 
-    def fitting(self, workload: Workload, rung: Rung) -> Iterator[Excuse]:
-        """Yield those that excuse a rung of a workload until they end."""
-        for excuse in (self._excuses[position] for position in self._index.positions(workload)):
-            if (not excuse.rungs or rung in excuse.rungs) and self._there.means(excuse.selects, workload):
-                yield excuse
+    def about(self, workload: Workload) -> list[Excuse]:
+        """Return those that excuse rungs of a workload until they end."""
+        fitting = (self._excuses[position] for position in self._index.positions(workload))
+        return [one for one in fitting if self._there.means(one.selects, workload)]
 
-    def find(self, workload: Workload, rung: Rung, now: datetime) -> CoverageException | None:
-        """Return the exception that excuses it now, of several the one that ends last."""
-        there = (one.exception for one in self.fitting(workload, rung) if now < one.exception.ends)
-        return max(there, key=lambda one: one.ends, default=None)
+
+def find_exception(excuses: Iterable[Excuse], rung: Rung, now: datetime) -> CoverageException | None:
+    """Return the exception that excuses a rung now, of several the one that ends last."""
+    there = (one.exception for one in excuses if now < one.exception.ends and (not one.rungs or rung in one.rungs))
+    return max(there, key=lambda one: one.ends, default=None)
 
 
 _CONNECTED = (WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT)

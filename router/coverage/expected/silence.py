@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import islice
 
-from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest
+from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest, find_exception
 from router.coverage.expected.sources import ExpectedSource, ExpectedSources, expected_sources, silence_excuses
 from router.domain.clocks import is_possible
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
@@ -146,7 +146,9 @@ class _Judge:
     def find_turn(self, id: str, one: KnownSource) -> SourceTurn | None:
         """Return the turn that a source makes now, if any."""
         expected = self._expected.get(id)
-        excuse = self._excuses.find(expected.workload, expected.rung, self._now) if expected is not None else None
+        excuse = None
+        if expected is not None:
+            excuse = find_exception(self._excuses.about(expected.workload), expected.rung, self._now)
         if one.silent_since is None:
             is_told = expected is not None and id in self._silent and excuse is None and not self._is_unknown(expected)
             if expected is None or not is_told:

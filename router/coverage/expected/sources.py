@@ -201,5 +201,5 @@ def numbers_about_silence(manifest: CoverageManifest) -> frozenset[int]:
     """
     sources = expected_sources(manifest, ()).by_id.values()
     excuses = silence_excuses(manifest, sources)
-    found = (excuse for one in sources for excuse in excuses.fitting(one.workload, one.rung))
-    return frozenset(excuse.number for excuse in found if excuse.rungs)
+    found = ((one, excuse) for one in sources for excuse in excuses.about(one.workload))
+    return frozenset(excuse.number for one, excuse in found if one.rung in excuse.rungs)
