@@ -30,7 +30,7 @@ from router.domain.readable import timestamp
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.store.claims import bring_forward
-from router.store.delivery_status import NextDue, list_backlogs, list_next_due
+from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_delivered, list_pauses, take_probe
 from router.store.store import Store, Transaction
 
@@ -169,7 +169,7 @@ async def _end_wait(tx: Transaction, known: KnownDestination, due: datetime, now
 
 async def _count_owed(store: Store, known: KnownDestination) -> int:
     async with store.session() as tx:
-        next = (await list_next_due(tx, known.stream)).get(known.name)
+        next = (await list_backlogs(tx, known.stream)).get(known.name)
     return next.owed if next is not None else 0
 
 
@@ -215,7 +215,7 @@ class DestinationStatus:
     paused: Pause | None
     held: DestinationHold | None
     backlog: Backlog | None
-    next: NextDue | None
+    next: Backlog | None
     has_delivered: bool
 
     @property

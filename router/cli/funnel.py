@@ -15,13 +15,13 @@ from router.cli.printing import plain
 from router.cli.screen import print_table, table_of
 from router.domain.catalogue import AttackTable
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import DeliveryState
+from router.domain.deliveries import Backlog, DeliveryState
 from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.notices import RecordEntry
 from router.domain.readable import timestamp
 from router.domain.severity import Severity
 from router.domain.silences import name_in_words
-from router.store.delivery_status import NextDue, count_deliveries, list_next_due
+from router.store.delivery_status import count_deliveries, list_backlogs
 from router.store.destinations import list_delivered, list_pauses
 from router.store.groups import count_waiting
 from router.store.store import Store
@@ -150,21 +150,21 @@ async def standings_in(
 
 async def dues_in(
     store: Store, stream: str, unready: Sequence[Unready], held: Mapping[str, DestinationHold]
-) -> Mapping[str, NextDue]:
+) -> Mapping[str, Backlog]:
     """Return when each destination that is owed something is next tried.
 
     A paused one is tried when it is probed, one that a person holds when that ends, and one that is not ready never.
     """
     left = {one.destination for one in unready if one.stream == stream}
     async with store.session() as tx:
-        pauses, dues = await list_pauses(tx, stream), await list_next_due(tx, stream)
+        pauses, dues = await list_pauses(tx, stream), await list_backlogs(tx, stream)
     earliest = {name: pause.probe for name, pause in pauses.items()}
     for name, hold in held.items():
         earliest[name] = max(hold.ends, earliest.get(name, hold.ends))
     return {
-        destination: next._replace(due=max(next.due, earliest.get(destination, next.due)))
+        destination: next._replace(due=max(due, earliest.get(destination, due)))
         for destination, next in dues.items()
-        if destination not in left
+        if (due := next.due) is not None and destination not in left
     }
 
 

@@ -295,13 +295,11 @@ class Work:
             return max([await count_damaged_rows(tx, stream) for stream in Stream])
 
     async def _dues(self) -> list[datetime]:
-        return [
-            next.due
+        dues = [
+            await dues_in(self._store, stream, self._readiness.unready, await self._dispatcher.held_in(stream))
             for stream in self._job.rules.books
-            for next in (
-                await dues_in(self._store, stream, self._readiness.unready, await self._dispatcher.held_in(stream))
-            ).values()
         ]
+        return [next.due for some in dues for next in some.values() if next.due is not None]
 
 
 @asynccontextmanager

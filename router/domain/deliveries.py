@@ -90,15 +90,13 @@ OPEN = frozenset({DeliveryState.OWED, DeliveryState.CLAIMED})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery:
-    """One notice, or one entry of the record, owed to one destination.
+class DeliveredTurn:
+    """One turn of a signal, a group or an entry of the record at one destination.
 
     Attributes:
         key: the key of the signal, group or entry.
         change: whether the turn opened, updated or resolved it.
         opened: the turn whose delivery opened the signal at this destination; its own turn where `change` is opened.
-        trace: the W3C traceparent of the intake of its message:
-            https://www.w3.org/TR/trace-context/#traceparent-header
     """
 
     stream: str
@@ -108,13 +106,24 @@ class Delivery:
     turn: int
     change: Change
     opened: int
-    content: Notice | RecordEntry
-    trace: str | None = None
 
     @property
     def id(self) -> str:
         """The delivery key."""
         return delivery_key(self.key, self.turn, self.destination)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Delivery(DeliveredTurn):
+    """One notice, or one entry of the record, owed to one destination.
+
+    Attributes:
+        trace: the W3C traceparent of the intake of its message:
+            https://www.w3.org/TR/trace-context/#traceparent-header
+    """
+
+    content: Notice | RecordEntry
+    trace: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -169,7 +178,7 @@ class FailedAttempt(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryStatus:
+class DeliveryStatus(DeliveredTurn):
     """How far a delivery has come, as its row says.
 
     Attributes:
@@ -182,14 +191,6 @@ class DeliveryStatus:
         row_id: the row's number; 0 of one that is not stored yet.
     """
 
-    id: str = ""
-    stream: str
-    destination: str
-    lane: Lane
-    key: str
-    turn: int
-    change: Change
-    opened: int
     state: DeliveryState
     born: datetime
     due: datetime
@@ -283,11 +284,16 @@ class Pause:
 
 
 class Backlog(NamedTuple):
-    """What is open for one destination: since when the oldest was owed, and how many are dead.
+    """What a destination is owed, and how many deliveries to it are dead.
 
-    `oldest` is None where nothing is open.
+    Attributes:
+        oldest: since when the oldest is owed; None where nothing is.
+        due, error: of what is due next, when it is, and its last trouble.
     """
 
     lane: Lane
     oldest: datetime | None
     dead: int
+    owed: int = 0
+    due: datetime | None = None
+    error: str | None = None

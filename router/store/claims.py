@@ -73,7 +73,7 @@ UPDATE deliveries SET state='claimed', attempts=attempts+1, due=?, settled=NULL,
        lost=lost + CASE WHEN state='claimed' THEN 1 ELSE 0 END,
        claim=CAST(redriven AS TEXT) || '-' || ? || CAST(place AS TEXT)
 WHERE {{}}
-RETURNING {STATUS}, type, trace,
+RETURNING {STATUS}, id, type, trace,
   (SELECT n.body FROM notices n WHERE n.key=deliveries.key AND n.turn=deliveries.turn AND n.type=deliveries.type) AS body,
   (SELECT o.receipt FROM deliveries o WHERE {_SAME} AND o.turn=deliveries.opened AND o.turn<>deliveries.turn)
     AS receipt_of_opening,

@@ -29,22 +29,17 @@ UNION ALL {_COUNT} dead WHERE stream=? AND state='dead' GROUP BY destination, st
 UNION ALL {_COUNT} settled WHERE stream=? AND settled>=? AND state IN ('sent', 'skipped') GROUP BY destination, state
 """
 
-_OF_IT = "d.stream=p.stream AND d.destination=p.name"
+_FIRST = f"FROM deliveries d INDEXED BY due WHERE d.stream={{stream}} AND d.destination={{name}} AND d.{IS_OPEN} AND {IS_FIRST}"
 _BACKLOGS = f"""
-SELECT p.name, p.lane,
-  (SELECT min(d.born) FROM deliveries d INDEXED BY due WHERE {_OF_IT} AND d.{IS_OPEN}) AS oldest,
-  (SELECT count(*) FROM deliveries d INDEXED BY dead WHERE {_OF_IT} AND d.state='dead') AS dead
-FROM destinations p WHERE p.stream=? AND p.lane IS NOT NULL
-"""
-
-_NEXT_DUE = f"""
-SELECT destination, due, error, owed FROM (
-  SELECT destination, due, error, owed, row_number() OVER (PARTITION BY destination ORDER BY due, place) AS nr FROM (
-    SELECT destination, due, error, place, turn, count(*) OVER (PARTITION BY destination) AS owed,
-           min(turn) OVER (PARTITION BY destination, key) AS first
-    FROM deliveries INDEXED BY due WHERE stream=? AND {IS_OPEN}
-  ) AS waiting WHERE turn=first
-) AS firsts WHERE nr=1
+SELECT p.name, p.lane, waiting.oldest, coalesce(waiting.owed, 0) AS owed, coalesce(gone.dead, 0) AS dead, f.due, f.error
+FROM destinations p
+LEFT JOIN (SELECT destination, min(born) AS oldest, count(*) AS owed FROM deliveries INDEXED BY due
+           WHERE stream=? AND {IS_OPEN} GROUP BY destination) AS waiting ON waiting.destination=p.name
+LEFT JOIN (SELECT destination, count(*) AS dead FROM deliveries INDEXED BY dead
+           WHERE stream=? AND state='dead' GROUP BY destination) AS gone ON gone.destination=p.name
+LEFT JOIN deliveries f
+ON f.place=(SELECT d.place {_FIRST.format(stream="p.stream", name="p.name")} ORDER BY d.due, d.place LIMIT 1)
+WHERE p.stream=? AND p.lane IS NOT NULL
 """
 
 _SOME_DUE = f"""
@@ -53,10 +48,10 @@ SELECT destination, count(*) AS many FROM (
 ) AS due GROUP BY destination
 """
 
-_FIRST = f"FROM deliveries d INDEXED BY due WHERE d.stream=? AND d.destination=? AND d.{IS_OPEN} AND {IS_FIRST}"
+_FIRST_THERE = _FIRST.format(stream="?", name="?")
 _FIRST_DUE = f"""
-SELECT ? AS destination, p.*, (SELECT d.due {_FIRST} ORDER BY d.due LIMIT 1) AS due,
-CASE WHEN EXISTS (SELECT 1 {_FIRST} AND d.due>?) THEN 1 ELSE 0 END AS is_late
+SELECT ? AS destination, p.*, (SELECT d.due {_FIRST_THERE} ORDER BY d.due LIMIT 1) AS due,
+CASE WHEN EXISTS (SELECT 1 {_FIRST_THERE} AND d.due>?) THEN 1 ELSE 0 END AS is_late
 FROM (SELECT 1) AS once LEFT JOIN destinations p ON p.stream=? AND p.name=? AND p.probe_at IS NOT NULL
 """
 
@@ -143,32 +138,21 @@ async def count_deliveries(
     return dict(total)
 
 
-class NextDue(NamedTuple):
-    """When a destination that is owed something is next due, that delivery's last trouble, and how many are open there."""
-
-    due: datetime
-    error: str | None
-    owed: int = 1
-
-
-async def list_next_due(tx: Transaction, stream: str) -> Mapping[str, NextDue]:
-    """Return when each destination that is owed something is next due; what waits for an earlier turn does not count."""
-    return {
-        # What is damaged is seen to at once.
-        row.words("destination"): NextDue(
-            readable(EPOCH, row.time, "due"), row.words("error") or None, row.whole("owed")
-        )
-        for row in await tx.fetch(_NEXT_DUE, stream)
-    }
-
-
 async def list_backlogs(tx: Transaction, stream: str) -> Mapping[str, Backlog]:
-    """Return what is open and what is dead by destination, for every destination that was ever owed anything."""
+    """Return what is open and what is dead by destination, for every destination that was ever owed anything.
+
+    What waits for an earlier turn is not due. What is damaged is seen to at once.
+    """
     return {
         row.words("name"): Backlog(
-            readable(Lane.TICKET, row.word, "lane", Lane), readable(None, row.find_time, "oldest"), row.whole("dead")
+            readable(Lane.TICKET, row.word, "lane", Lane),
+            readable(None, row.find_time, "oldest"),
+            row.whole("dead"),
+            row.whole("owed"),
+            readable(EPOCH, row.find_time, "due"),
+            row.words("error") or None,
         )
-        for row in await tx.fetch(_BACKLOGS, stream)
+        for row in await tx.fetch(_BACKLOGS, stream, stream, stream)
     }
 
 

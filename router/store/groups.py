@@ -176,11 +176,6 @@ async def lock_admissions(tx: Transaction, stream: str, destinations: Collection
     await tx.write_many(_LOCK, [(stream, destination) for destination in sorted(destinations)])
 
 
-async def lock_admission(tx: Transaction, stream: str, destination: str) -> None:
-    """Lock the groups and limits of a destination that is listed; nothing is written."""
-    await tx.fetch("SELECT 1 FROM admissions WHERE stream=? AND destination=? FOR UPDATE", stream, destination)
-
-
 async def list_grouped(tx: Transaction, stream: str) -> list[str]:
     """Return the destinations of a stream that have, or had, groups, whatever its policy names."""
     rows = await tx.fetch("SELECT destination FROM admissions WHERE stream=? ORDER BY destination", stream)

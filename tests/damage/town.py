@@ -30,7 +30,7 @@ from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake, release_held
 from router.store import partitions
 from router.store.dead_letters import list_dead_letters
-from router.store.delivery_status import count_deliveries, list_next_due
+from router.store.delivery_status import count_deliveries, list_backlogs
 from router.store.destinations import list_pauses, pause_destination
 from router.store.forgetting import forget
 from router.store.partitions import Try
@@ -144,7 +144,7 @@ class Town:
         await within(self.store, list_dead_letters)
         await within(self.store, list_quarantined)
         await within(self.store, count_deliveries, "cwpp")
-        await within(self.store, list_next_due, "cwpp")
+        await within(self.store, list_backlogs, "cwpp")
         await within(self.store, list_pauses, "cwpp")
         return await health_of(self.store, {Stream.CWPP: self.hub}, {Stream.CWPP: self.book}, self.now)
 

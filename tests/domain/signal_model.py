@@ -58,7 +58,6 @@ TRANSITIONS: dict[str, frozenset[tuple[DeliveryState | None, DeliveryState]]] = 
 def added(delivery: Delivery, now: datetime) -> DeliveryStatus:
     """A delivery that is owed from now on."""
     return DeliveryStatus(
-        id=delivery.id,
         stream=delivery.stream,
         destination=delivery.destination,
         key=delivery.key,

@@ -69,7 +69,7 @@ def test_a_sweep_gives_up_on_nothing_that_is_held(store: Store) -> None:
     for now in (since, NOW + LONGEST_LIFE[Lane.PAGE], until - timedelta(microseconds=1)):
         for name, unready in (("tickets", ()), ("tickets", [LACKING]), ("others", ())):
             found, _ = run(a_sweeper(store, book, name, unready=unready, holds=holds).sweep(now))
-            assert (found.backlog["tickets"], found.held) == (Backlog(Lane.PAGE, NOW, 0), {"tickets": hold})
+            assert (found.backlog["tickets"], found.held) == (Backlog(Lane.PAGE, NOW, 0, 1, NOW), {"tickets": hold})
     assert run(a_sweeper(store, book, "tickets", holds=holds).sweep(until))[0].held == {}
 
 

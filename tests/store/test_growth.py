@@ -154,7 +154,6 @@ async def _ask(store: Store) -> None:
         await list_quarantined(tx)
         for kind in DocumentKind:
             await list_documents(tx, kind, NOW - DAY)
-        await delivery_status.list_next_due(tx, "cwpp")
         await delivery_status.count_deliveries(tx, "cwpp", NOW)
         await destinations.list_delivered(tx, "cwpp")
     rule = rule_matcher(a_rule(ip=(SCANNER,)), NO_OWNERS)

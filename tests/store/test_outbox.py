@@ -17,7 +17,7 @@ from router.store.claims import Recipient, bring_forward, release_claims, settle
 from router.store.dead_letters import Redrive, abandon_deliveries, give_up_deliveries, redrive
 from router.store.deliveries import add_deliveries
 from router.store.delivery_lifecycle import LONGEST_LEASE
-from router.store.delivery_status import NextDue, count_due, find_by_reference, find_first_due, list_next_due
+from router.store.delivery_status import count_due, find_by_reference, find_first_due, list_backlogs
 from router.store.destinations import list_delivered, list_pauses, pause_destination, resume_destination, take_probe
 from router.store.forgetting import forget
 from router.store.retention import Retention
@@ -286,22 +286,22 @@ def test_what_is_due_is_counted_by_destination_up_to_as_much_as_is_asked_for(sto
 def test_a_destination_says_when_its_first_delivery_is_due(store: Store) -> None:
     """Not what waits for its turn, whichever signal was owed first; what is in flight is due when its lease ends."""
 
-    def first() -> tuple[dict[str, datetime], Mapping[str, NextDue]]:
+    def first() -> tuple[dict[str, datetime], dict[str, tuple[object, ...]]]:
         found = run(within(store, find_first_due, "cwpp", ["pager", "tickets"], NOW + 2 * HOUR))
-        return {name: one.due for name, one in found.items() if one.due is not None}, run(
-            within(store, list_next_due, "cwpp")
-        )
+        backlogs = run(within(store, list_backlogs, "cwpp")).items()
+        dues = {name: one.due for name, one in found.items() if one.due is not None}
+        return dues, {name: (one.due, one.error, one.owed) for name, one in backlogs}
 
     assert first() == ({}, {})
     owe(store, OPENING, UPDATE)
-    assert first() == ({"tickets": NOW}, {"tickets": NextDue(NOW, None, 2)})
+    assert first() == ({"tickets": NOW}, {"tickets": (NOW, None, 2)})
     (opening,) = claim(store)
     owe(store, a_delivery(key="sooner"))
     (sooner,) = claim(store)
     settle(store, opening, DeliveryState.OWED, due=NOW + HOUR, error="503")
-    assert first() == ({"tickets": NOW + LEASE}, {"tickets": NextDue(NOW + LEASE, None, 3)})
+    assert first() == ({"tickets": NOW + LEASE}, {"tickets": (NOW + LEASE, None, 3)})
     settle(store, sooner, DeliveryState.SENT)
-    assert first() == ({"tickets": NOW + HOUR}, {"tickets": NextDue(NOW + HOUR, "503", 2)})
+    assert first() == ({"tickets": NOW + HOUR}, {"tickets": (NOW + HOUR, "503", 2)})
 
 
 def test_who_took_a_delivery_did_so_for_good(store: Store) -> None:

@@ -13,7 +13,7 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Claim, Delivery, DeliveryState, Settlement
 from router.domain.errors import StoreError
 from router.domain.rulebook import Lane
-from router.store.claims import Recipient, settle_claims
+from router.store.claims import Recipient, claim_due, decide_depending, settle_claims
 from router.store.dead_letters import Redrive, discard, redrive
 from router.store.deliveries import add_deliveries
 from tests.builders import NOW
@@ -49,6 +49,18 @@ def test_of_several_workers_that_claim_at_once_each_delivery_is_one_workers(stor
 
     claimed = [(one.delivery.key, one.delivery.turn) for claims in run(raced()) for one in claims]
     assert sorted(claimed) == [(one.key, 1) for one in some_lives(100, 1)]
+
+
+def test_what_is_acknowledged_while_its_next_step_is_decided_is_not_sent_again(store: Store, twin: Store) -> None:
+    """Another worker had claimed it for too long; what waits behind it is claimed in its place."""
+    owe(store, *some_lives(1, 2))
+    (slow,) = claim(store)
+    now, until = NOW + LEASE, NOW + 2 * LEASE
+    found = run(within(twin, claim_due, {TICKETS: 1}, now, until))
+    settle(store, slow, DeliveryState.SENT)
+    (next,) = run(within(twin, decide_depending, found.depending, now, until))
+    assert next.delivery.turn == 2
+    assert states(store) == {DeliveryState.SENT: 1, DeliveryState.CLAIMED: 1}
 
 
 def test_a_dead_letter_that_two_people_redrive_is_owed_once(store: Store, twin: Store) -> None:

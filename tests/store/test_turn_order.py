@@ -18,7 +18,7 @@ from router.store.claims import Recipient, bring_forward, release_claims, settle
 from router.store.dead_letters import Redrive, abandon_deliveries, discard, redrive
 from router.store.deliveries import add_deliveries, read_statuses
 from router.store.delivery_lifecycle import born_at, first_open
-from router.store.delivery_status import NextDue, count_deliveries, list_backlogs, list_next_due
+from router.store.delivery_status import count_deliveries, list_backlogs
 from router.store.store import Store
 from tests.builders import NOW
 from tests.domain.signal_model import (
@@ -137,11 +137,10 @@ class InStore:
         counts = Counter(("tickets", one.state) for one in entries)
         assert await within(self.store, count_deliveries, "cwpp") == counts
         first, owed = first_open(entries), sum(one.is_open for one in entries)
-        dues = {"tickets": NextDue(first.due, first.error, owed)} if first is not None else {}
-        assert await within(self.store, list_next_due, "cwpp") == dues
+        next = (first.due, first.error) if first is not None else (None, None)
         oldest = min((one.born for one in entries if one.is_open), default=None)
         dead = [one for one in entries if one.state is DeliveryState.DEAD]
-        backlogs = {"tickets": Backlog(entries[0].lane, oldest, len(dead))} if entries else {}
+        backlogs = {"tickets": Backlog(entries[0].lane, oldest, len(dead), owed, *next)} if entries else {}
         assert await within(self.store, list_backlogs, "cwpp") == backlogs
         letters = await letters_in(self.store)
         told = [(one.delivery.turn, one.attempts, one.born, one.died, one.error) for one in letters]  # type: ignore[union-attr]

@@ -86,7 +86,7 @@ async def _tell_some(
 
     Returns of how many groups it told.
     """
-    await groups.lock_admission(tx, stream, destination)
+    await groups.lock_admissions(tx, stream, [destination])
     rooms = await _find_room(tx, stream, {destination: spec}, now)
     most = min(AT_ONCE, rooms[destination].left)
     asked = Asked(
