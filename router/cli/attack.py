@@ -18,7 +18,7 @@ from router.cli.opened_state import store_in
 from router.cli.option_values import clock_for, rules_given
 from router.cli.printing import json_of, print_json
 from router.cli.screen import print_table, screen, table_of
-from router.decide.blind_spots import LOOKED_AT, AttackOutcomes, BlindSpot, PastDecision
+from router.decide.blind_spots import LOOKED_AT, AttackOutcomes, AttackSpot, PastDecision
 from router.domain.decisions import Outcome, StepCode
 from router.domain.errors import BadFile
 from router.domain.keys import signal_key
@@ -175,17 +175,18 @@ def print_blind_spots(report: AttackReport) -> None:
 _HEADS = ("heard", "routed", "to nobody", "held", "below floor", "rule or silence", "until", "has held", "last")
 
 
-def _print_spots(to: Console, report: AttackReport, what: str, spots: Sequence[BlindSpot]) -> None:
+def _print_spots(to: Console, report: AttackReport, what: str, spots: Sequence[AttackSpot]) -> None:
     to.print()
-    if not spots:
+    blind = [spot for spot in spots if spot.is_blind]
+    if not blind:
         to.print(f"no {what} is hidden, as far as that is known")
         return
-    unheard_first = sorted(spots, key=lambda spot: not spot.outcome.is_unheard)
+    unheard_first = sorted(blind, key=lambda spot: not spot.outcome.is_unheard)
     rows = [row for spot in unheard_first for row in _rows(report, what, spot)]
     print_table(to, table_of((what, *_HEADS), rows, numbers=(2, 3, 4, 5, 8)), indent=0)
 
 
-def _rows(report: AttackReport, what: str, spot: BlindSpot) -> Iterator[tuple[object, ...]]:
+def _rows(report: AttackReport, what: str, spot: AttackSpot) -> Iterator[tuple[object, ...]]:
     """Yield a row for each rule or silence that held or could hold signals; the numbers of all stand in the first."""
     one = spot.outcome
     heard = "never" if one.is_unheard else "yes" if one.routed else "no signal"

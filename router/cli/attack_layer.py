@@ -16,15 +16,7 @@ from pathlib import Path
 
 import orjson
 
-from router.decide.blind_spots import (
-    AttackOutcome,
-    AttackOutcomes,
-    BlindSpot,
-    Cover,
-    Hider,
-    blind_spots,
-    covers_of,
-)
+from router.decide.blind_spots import AttackOutcomes, AttackSpot, Cover, Hider, attack_spots, covers_of
 from router.domain.readable import counted, legible, one_line, timestamp
 from router.domain.rulebook import Rulebook
 from router.domain.silences import NO_SILENCES, Silences, find_silence_id
@@ -47,7 +39,7 @@ class AttackReport:
         silences: those in force; None where the source does not say.
         left_out: how much of the source was left out, by why.
         covers: what the rules and silences in force could hide.
-        techniques, tactics: those whose signals were hidden, or could be.
+        techniques, tactics: those whose signals were seen, or could be hidden.
     """
 
     book: Rulebook
@@ -59,13 +51,13 @@ class AttackReport:
     left_out: Mapping[str, int]
     outcomes: AttackOutcomes
     covers: Sequence[Cover] = field(init=False)
-    techniques: Sequence[BlindSpot] = field(init=False)
-    tactics: Sequence[BlindSpot] = field(init=False)
+    techniques: Sequence[AttackSpot] = field(init=False)
+    tactics: Sequence[AttackSpot] = field(init=False)
 
     def __post_init__(self) -> None:
         self.covers = covers_of(self.book, self.silences or NO_SILENCES, self.at, self.outcomes.by_type)
-        self.techniques = blind_spots(self.outcomes.techniques, self.covers, lambda cover: cover.techniques)
-        self.tactics = blind_spots(self.outcomes.tactics, self.covers, lambda cover: cover.tactics)
+        self.techniques = attack_spots(self.outcomes.techniques, self.covers, lambda cover: cover.techniques)
+        self.tactics = attack_spots(self.outcomes.tactics, self.covers, lambda cover: cover.tactics)
 
     @property
     def span(self) -> str:
@@ -85,8 +77,7 @@ class AttackReport:
 
 def layer_of(report: AttackReport) -> dict[str, object]:
     """Return the layer as JSON has it."""
-    outcomes, spots = report.outcomes, {spot.id: spot for spot in report.techniques}
-    ids = sorted(outcomes.techniques.keys() | spots.keys())
+    outcomes = report.outcomes
     layer: dict[str, object] = orjson.loads(Path(__file__).with_name("attack_layer.json").read_bytes())
     # Without a version of ATT&CK the Navigator takes the newest that it has.
     major = _MAJOR.match(report.book.attack.version)
@@ -98,39 +89,34 @@ def layer_of(report: AttackReport) -> dict[str, object]:
         "description": legible(
             f"{about} {bare}: they are in no cell, and their tactics are in the metadata of the layer."
         ),
-        "techniques": [_technique(report, id, outcomes.techniques.get(id), spots.get(id)) for id in ids],
+        "techniques": [_technique(report, spot) for spot in report.techniques],
         "gradient": {
             "colors": ["#deebf7", "#08519c"],
             "minValue": 0,
             # Nothing is painted where the least and the most are the same.
-            "maxValue": max([1, *(len(one.routed) for one in outcomes.techniques.values())]),
+            "maxValue": max([1, *(len(spot.outcome.routed) for spot in report.techniques)]),
         },
         "metadata": _metadata([*_facts(report), *_tactics(report), *_unknown(report)]),
     }
 
 
-def _technique(
-    report: AttackReport, id: str, outcome: AttackOutcome | None, spot: BlindSpot | None
-) -> dict[str, object]:
-    outcome = outcome or AttackOutcome()
-    last = [("routed last", timestamp(outcome.last_routed))] if outcome.last_routed is not None else []
-    known = _metadata([*last, *_holders(report, outcome, spot)])
-    color = None if spot is None else UNHEARD if outcome.is_unheard else COULD_BE_HIDDEN
+def _technique(report: AttackReport, spot: AttackSpot) -> dict[str, object]:
+    last = spot.outcome.last_routed
+    known = _metadata([*([("routed last", timestamp(last))] if last is not None else []), *_holders(report, spot)])
+    color = UNHEARD if spot.outcome.is_unheard else COULD_BE_HIDDEN
     return {
-        "techniqueID": id,
-        "score": len(outcome.routed),
-        "comment": legible(_words_for(outcome, spot)),
-        **({"color": color} if color is not None else {}),
+        "techniqueID": spot.id,
+        "score": len(spot.outcome.routed),
+        "comment": legible(_words_for(spot)),
+        **({"color": color} if spot.is_blind else {}),
         **({"metadata": known} if known else {}),
     }
 
 
 def _tactics(report: AttackReport) -> Iterator[tuple[str, str]]:
-    spots = {spot.id: spot for spot in report.tactics}
-    for id in sorted(report.outcomes.tactics.keys() | spots.keys()):
-        outcome, spot = report.outcomes.tactics.get(id, AttackOutcome()), spots.get(id)
-        holders = (f"{name} {what}" for name, what in _holders(report, outcome, spot))
-        yield f"tactic {report.name_of(id)}", "; ".join([_words_for(outcome, spot), *holders])
+    for spot in report.tactics:
+        holders = (f"{name} {what}" for name, what in _holders(report, spot))
+        yield f"tactic {report.name_of(spot.id)}", "; ".join([_words_for(spot), *holders])
 
 
 def _unknown(report: AttackReport) -> Iterator[tuple[str, str]]:
@@ -168,28 +154,28 @@ def _listed(words: Iterable[str]) -> str:
     return ", ".join([*some[:_MOST_LISTED], *more])
 
 
-def _words_for(one: AttackOutcome, spot: BlindSpot | None) -> str:
+def _words_for(spot: AttackSpot) -> str:
     """Return what became of the signals of a technique or tactic, and whether that is a blind spot."""
+    one = spot.outcome
     quiet = f", {len(one.quiet)} routed to nobody" if one.quiet else ""
     routed = counted(len(one.routed), "signal")
     became = f"{routed} routed{quiet}, {len(one.held)} held, {len(one.below_floor)} below the floor"
-    if spot is None:
+    if not spot.is_blind:
         return became
     if one.is_unheard:
         return f"{became}: nobody heard of it"
     return f"{became}: some may be hidden" if one.routed else "no signal of it was seen"
 
 
-def _holders(report: AttackReport, outcome: AttackOutcome, spot: BlindSpot | None) -> Iterator[tuple[str, str]]:
+def _holders(report: AttackReport, spot: AttackSpot) -> Iterator[tuple[str, str]]:
     """Yield what held signals of a technique or tactic, and what in force could hold some."""
-    held_by = sorted(outcome.held_by.items())
-    for hider in spot.hiders if spot is not None else [Hider(name, held, None) for name, held in held_by if name]:
+    for hider in spot.hiders:
         until = f", until {timestamp(hider.until)}" if hider.until is not None else ""
         if (held := hider.held) is None:
             yield hider.name, f"could hold some{until}"
         else:
             last = f", last {timestamp(held.last)}" if held.last is not None else ""
-            over = ", not in force" if spot is not None and report.is_over(hider) else ""
+            over = ", not in force" if spot.is_blind and report.is_over(hider) else ""
             yield hider.name, f"held {counted(len(held.signals), 'signal')}{last}{until}{over}"
 
 

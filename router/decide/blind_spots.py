@@ -200,12 +200,17 @@ class Hider(NamedTuple):
         return self.cover.until if self.cover is not None else self.held.until if self.held is not None else None
 
 
-class BlindSpot(NamedTuple):
-    """A technique or tactic of which nobody heard, or that some of `hiders`, by name, could keep from being heard."""
+class AttackSpot(NamedTuple):
+    """A technique or tactic, with what hid signals of it or could, by name."""
 
     id: str
     outcome: AttackOutcome
     hiders: Sequence[Hider]
+
+    @property
+    def is_blind(self) -> bool:
+        """Whether nobody heard of it, or something in force could keep some of it from being heard."""
+        return self.outcome.is_unheard or any(hider.cover is not None for hider in self.hiders)
 
 
 def covers_of(
@@ -229,10 +234,10 @@ def covers_of(
     return sorted(covers, key=lambda cover: cover.name)
 
 
-def blind_spots(
+def attack_spots(
     outcomes: Mapping[str, AttackOutcome], covers: Sequence[Cover], ids_of: Callable[[Cover], Iterable[str]]
-) -> list[BlindSpot]:
-    """Return the techniques, or tactics, of which nobody heard or which could be hidden, by id; `ids_of` names a cover's."""
+) -> list[AttackSpot]:
+    """Return the techniques, or tactics, that were seen or could be hidden, by id; `ids_of` names those of a cover."""
     in_force = {cover.name: cover for cover in covers}
     # What held some can hold more while it is in force, whatever else is known of it.
     hiders = {
@@ -242,8 +247,7 @@ def blind_spots(
     for cover in covers:
         for id in ids_of(cover):
             hiders.setdefault(id, {}).setdefault(cover.name, Hider(cover.name, None, cover))
-    spots = [
-        BlindSpot(id, outcomes.get(id, AttackOutcome()), [those[name] for name in sorted(those)])
+    return [
+        AttackSpot(id, outcomes.get(id, AttackOutcome()), [those[name] for name in sorted(those)])
         for id, those in sorted(hiders.items())
     ]
-    return [one for one in spots if one.outcome.is_unheard or any(hider.cover is not None for hider in one.hiders)]

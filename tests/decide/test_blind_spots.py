@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.decide.blind_spots import BlindSpot, Cover, PastDecision, blind_spots, covers_of
+from router.decide.blind_spots import AttackSpot, Cover, PastDecision, attack_spots, covers_of
 from router.domain.decisions import Outcome
 from router.domain.rulebook import Rulebook
 from router.domain.silences import Silence, Silences
@@ -42,11 +42,12 @@ def a_silence(
 
 def techniques_under(
     rules: Iterable[SuppressionRule], *decisions: PastDecision, silences: Iterable[Silence] = ()
-) -> dict[str, BlindSpot]:
+) -> dict[str, AttackSpot]:
     """The blind spots among techniques, by id."""
     outcomes = outcomes_of(*decisions)
     covers = covers_of(a_rulebook(*rules), Silences.from_list(silences), NOW, outcomes.by_type)
-    return {spot.id: spot for spot in blind_spots(outcomes.techniques, covers, lambda cover: cover.techniques)}
+    spots = attack_spots(outcomes.techniques, covers, lambda cover: cover.techniques)
+    return {spot.id: spot for spot in spots if spot.is_blind}
 
 
 @pytest.mark.parametrize(
@@ -135,7 +136,7 @@ def test_a_rule_could_hide_the_tactics_of_its_type_before_any_alert_came() -> No
     (cover,) = covers_of(book, Silences(), NOW, {})
     assert cover.tactics
     assert not cover.techniques
-    spots = blind_spots({}, [cover], lambda cover: cover.tactics)
+    spots = attack_spots({}, [cover], lambda cover: cover.tactics)
     assert [spot.id for spot in spots] == cover.tactics
     assert not any(spot.outcome.is_unheard for spot in spots)
 
