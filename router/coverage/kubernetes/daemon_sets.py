@@ -39,11 +39,8 @@ class SensorDaemonSet:
     Attributes:
         parts: which parts of the sensor its pods are; none for what only accompanies it.
         is_managed: whether AKS undoes what others change in it.
-        generation: the version of its specification.
-        observed: the version that its status speaks of.
-        desired: on how many nodes it is to run.
-        current: on how many of those it has a pod.
-        ready: on how many of those it has a pod that is ready.
+        observed: the generation that its status speaks of.
+        desired: on how many nodes it is to run; on `current` of those it has a pod, and on `ready` one that is ready.
         stranger: its image where none is of Defender, so that it may be none of Defender's; else empty.
     """
 
@@ -67,6 +64,10 @@ class SensorDaemonSet:
     def key(self) -> tuple[str, str]:
         """What tells it from every other DaemonSet of its cluster."""
         return self.namespace, self.name
+
+    def owns(self, namespace: str, owner: str, uid: str | None) -> bool:
+        """Whether it is an owner of that name; one of it that was deleted since has another uid."""
+        return self.key == (namespace, owner) and (not uid or not self.uid or uid == self.uid)
 
     @property
     def title(self) -> str:
@@ -187,13 +188,11 @@ class Pod:
         return not self.trouble and not self.is_terminating
 
     def was_made_by(self, daemon_set: SensorDaemonSet) -> bool:
-        """Whether a DaemonSet made it; one of that name which was deleted since has another uid."""
-        if self.namespace != daemon_set.namespace or self.is_of_others:
-            return False
+        """Whether a DaemonSet made it; one that nothing owns is found by its labels."""
         if self.owner:
-            is_same = not self.owner_uid or not daemon_set.uid or self.owner_uid == daemon_set.uid
-            return self.owner == daemon_set.name and is_same
-        return bool(daemon_set.selector) and daemon_set.selector.items() <= self.labels.items()
+            return daemon_set.owns(self.namespace, self.owner, self.owner_uid)
+        selector, is_same = daemon_set.selector, self.namespace == daemon_set.namespace
+        return is_same and not self.is_of_others and bool(selector) and selector.items() <= self.labels.items()
 
 
 def read_pod(fact: KubernetesFact) -> Pod:

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
-from router.coverage.facts import Source
 from router.coverage.fields import find, find_count, find_text
 from router.coverage.kubernetes.daemon_sets import Pod, SensorDaemonSet, find_daemon_set, read_pod
 from router.coverage.kubernetes.nodes import Node, Uncoverable, find_uncoverable, read_node
@@ -29,19 +29,13 @@ https://kubernetes.io/docs/concepts/security/pod-security-standards/
 """
 
 
-@dataclass(frozen=True, slots=True)
-class CreationFailure:
+class CreationFailure(NamedTuple):
     """Why a pod of a DaemonSet was not made, as an event says it, and when it did so last."""
 
     namespace: str
     owner: str
     owner_uid: str | None
     event: CoverageEvidence
-
-    def is_about(self, daemon_set: SensorDaemonSet) -> bool:
-        """Whether the DaemonSet is the one that it speaks of; one of that name which was deleted since has another uid."""
-        is_same = not self.owner_uid or not daemon_set.uid or self.owner_uid == daemon_set.uid
-        return (self.namespace, self.owner) == daemon_set.key and is_same
 
 
 def find_failure(fact: KubernetesFact) -> CreationFailure | None:
@@ -93,15 +87,6 @@ class Fleet:
         return next((one for one in self.nodes[name] if one.is_ready is False), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Breadth:
-    """On how many nodes a DaemonSet, of Defender's or not, is to run: so many there are at least."""
-
-    many: int
-    title: str
-    source: Source
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SensorObjects:
     """What the documents of one cluster hold of its sensor.
@@ -112,7 +97,8 @@ class SensorObjects:
         searched: those of them that would show a sensor: of one namespace only where a sensor is deployed there.
         failures: why pods of DaemonSets were not made, the latest first.
         refusing: the labels of namespaces that refuse pods of the sensor, by the namespaces' names.
-        widest: the DaemonSet that is to be on most nodes, of those in one file with one of Defender's; None for none.
+        widest: the DaemonSet, Defender's or not, that is to be on most nodes, of those in a file with one of Defender's, and
+            on how many: so many there are at least.
         contradictions: the objects of which documents say different things.
     """
 
@@ -126,7 +112,7 @@ class SensorObjects:
     pods: Versions[Pod]
     failures: Sequence[CreationFailure]
     refusing: Mapping[str, CoverageEvidence]
-    widest: Breadth | None
+    widest: tuple[int, KubernetesFact] | None
     contradictions: Sequence[str]
 
     def find_pods(self, daemon_set: SensorDaemonSet) -> list[tuple[Pod, ...]]:
@@ -162,12 +148,15 @@ def collect_objects(facts: Sequence[KubernetesFact], workload: Workload) -> Sens
         failures=sorted(failures, key=lambda one: one.event.time or "", reverse=True),
         refusing=dict(_refusing_labels(kinds["Namespace"])),
         widest=_find_widest(kinds["DaemonSet"], daemon_sets),
-        contradictions=[
-            *(_contradiction(some, f"DaemonSet {name}") for (_, name), some in daemon_sets.items() if len(some) > 1),
-            *(_contradiction(some, f"pod {name}") for (_, name), some in pods.items() if len(some) > 1),
-            *(_contradiction(some, f"node {name}") for name, some in fleet.nodes.items() if len(some) > 1),
-        ],
+        contradictions=[*_contradictions(daemon_sets), *_contradictions(pods), *_contradictions(fleet.nodes)],
     )
+
+
+def _contradictions(objects: Mapping[Any, Sequence[SensorDaemonSet | Pod | Node]]) -> Iterator[str]:
+    for some in objects.values():
+        if len(some) > 1:
+            documents = " and ".join(dict.fromkeys(one.source.document for one in some))
+            yield f"{documents} say different things of {some[0].name}; the worse one counts"
 
 
 def _refusing_labels(facts: Iterable[KubernetesFact]) -> Iterator[tuple[str, CoverageEvidence]]:
@@ -177,20 +166,17 @@ def _refusing_labels(facts: Iterable[KubernetesFact]) -> Iterator[tuple[str, Cov
             yield fact.name, fact.source.shows(f"metadata.labels[{ENFORCE}]", level)
 
 
-def _contradiction(versions: Sequence[SensorDaemonSet] | Sequence[Pod] | Sequence[Node], what: str) -> str:
-    documents = " and ".join(dict.fromkeys(one.source.document for one in versions))
-    return f"{documents} say different things of {what}; the worse one counts"
-
-
-def _find_widest(facts: Iterable[KubernetesFact], daemon_sets: Versions[SensorDaemonSet]) -> Breadth | None:
+def _find_widest(
+    facts: Iterable[KubernetesFact], daemon_sets: Versions[SensorDaemonSet]
+) -> tuple[int, KubernetesFact] | None:
     """The DaemonSet that tells a list of some nodes from one of all. To leave another file out must cover nothing."""
     files = {one.source.file for versions in daemon_sets.values() for one in versions}
-    found = [
-        Breadth(many, f"DaemonSet {fact.name} in {fact.namespace or 'no namespace'}", fact.source)
+    wanted = (
+        (find_count(fact.body, "status", "desiredNumberScheduled") or 0, fact)
         for fact in facts
-        if (many := find_count(fact.body, "status", "desiredNumberScheduled")) and fact.source.file in files
-    ]
-    return max(found, key=lambda one: one.many, default=None)
+        if fact.source.file in files
+    )
+    return max(wanted, key=lambda one: one[0], default=None)
 
 
 def _versions[T](some: Iterable[T], key_of: Callable[[T], tuple[str, str]]) -> dict[tuple[str, str], tuple[T, ...]]:

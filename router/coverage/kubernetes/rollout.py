@@ -274,7 +274,9 @@ def list_nodes(names: Sequence[str]) -> str:
 
 def _find_refusal(daemon_set: SensorDaemonSet, objects: SensorObjects) -> Iterator[NodeFinding]:
     """Why its pods are not made, as the latest event says, or, where events have gone, the label of its namespace."""
-    event = next((one.event for one in objects.failures if one.is_about(daemon_set)), None)
+    event = next(
+        (one.event for one in objects.failures if daemon_set.owns(one.namespace, one.owner, one.owner_uid)), None
+    )
     label = objects.refusing.get(daemon_set.namespace)
     refused = re.search(r'violates PodSecurity "(\w{1,40}):', event.value) if event is not None else None
     if event is not None and refused is None:

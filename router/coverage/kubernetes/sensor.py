@@ -99,9 +99,11 @@ def _find_faults(
         yield _unclear("nobody asked which nodes the cluster has")
     elif not fleet.is_whole:
         yield _unclear("the nodes that were given are no whole list of the cluster's")
-    if widest is not None and fleet.nodes and widest.many > len(fleet.nodes):
-        reason = f"{widest.title} is to be on {widest.many} nodes, and the list of them has {len(fleet.nodes)}"
-        yield _unclear(reason, widest.source.shows("status.desiredNumberScheduled", widest.many))
+    if widest is not None and fleet.nodes and widest[0] > len(fleet.nodes):
+        many, other = widest
+        title = f"DaemonSet {other.name} in {other.namespace or 'no namespace'}"
+        reason = f"{title} is to be on {many} nodes, and the list of them has {len(fleet.nodes)}"
+        yield _unclear(reason, other.source.shows("status.desiredNumberScheduled", many))
     beyond = max((one.beyond for some in parts.values() for one in some), default=0)
     if fleet.nodes and beyond:
         yield _unclear(f"the sensor is to be on {beyond} more than the nodes in the list of them")
@@ -231,12 +233,10 @@ def is_seen_running(objects: SensorObjects) -> bool:
     """Whether a collector is ready on some node."""
     for versions in objects.daemon_sets.values():
         daemon_set = judge_rollout(versions, objects).daemon_set
-        if SensorPart.COLLECTOR not in daemon_set.parts or daemon_set.is_terminating:
-            continue
-        if daemon_set.counts is not None and daemon_set.counts[1] > 0:
-            return True
-        if any(not one.trouble for some in objects.find_pods(daemon_set) for one in some):
-            return True
+        if SensorPart.COLLECTOR in daemon_set.parts and not daemon_set.is_terminating:
+            pods = (pod for some in objects.find_pods(daemon_set) for pod in some)
+            if (daemon_set.counts or (0, 0))[1] > 0 or not all(pod.trouble for pod in pods):
+                return True
     return False
 
 
