@@ -15,6 +15,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import product, starmap
 
+from router.coverage.admission import namespaces, webhooks
 from router.coverage.admission.effects import (
     AdmissionEffect,
     ClusterObjects,
@@ -24,21 +25,6 @@ from router.coverage.admission.effects import (
     join_parts,
     judge_rules,
     listed,
-)
-from router.coverage.admission.namespaces import (
-    best_of,
-    by_conditions,
-    by_scope,
-    worst_of,
-)
-from router.coverage.admission.webhooks import (
-    AdmissionWebhook,
-    creates_pods,
-    find_selector,
-    find_webhooks,
-    is_never_met,
-    judge_pods,
-    judge_service,
 )
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_IMAGE_RULES, ASK_POLICIES
@@ -59,7 +45,7 @@ def image_gate(objects: ClusterObjects, needed: AdmissionEffect) -> Iterator[Gat
     rules = [GateRule.worst(map(_read_rules, one)) for one in policies]
     is_all = is_whole(policies) if policies else objects.was_asked(_KIND)
     verdict = judge_rules(_KIND, rules, needed, ASK_IMAGE_RULES, is_whole=is_all)
-    for webhook in find_webhooks(objects, _WEBHOOK, "defender-admission-controller.NAMESPACE.svc"):
+    for webhook in webhooks.find_webhooks(objects, _WEBHOOK, "defender-admission-controller.NAMESPACE.svc"):
         parts = [webhook.verdict, verdict]
         if webhook.service:
             parts += _judge_behind(objects, webhook)
@@ -72,15 +58,15 @@ def image_gate(objects: ClusterObjects, needed: AdmissionEffect) -> Iterator[Gat
         )
 
 
-def _judge_behind(objects: ClusterObjects, webhook: AdmissionWebhook) -> Iterator[Verdict]:
+def _judge_behind(objects: ClusterObjects, webhook: webhooks.AdmissionWebhook) -> Iterator[Verdict]:
     """Whether the webhook's service leads to pods, and whether those that it chooses are ready."""
     service = (webhook.service, webhook.namespace)
-    chosen = find_selector(objects, *service)
+    chosen = webhooks.find_selector(objects, *service)
     if chosen is None:
         yield unknown(f"nobody asked which pods the service {webhook.service} chooses", remedy=ASK_CLUSTER)
     else:
-        yield judge_pods(objects, *service, lambda _, labels: chosen.items() <= labels.items())
-    yield judge_service(objects, *service)
+        yield webhooks.judge_pods(objects, *service, lambda _, labels: chosen.items() <= labels.items())
+    yield webhooks.judge_service(objects, *service)
 
 
 def _read_rules(policy: KubernetesFact) -> GateRule:
@@ -134,7 +120,7 @@ def misconfiguration_gate(objects: ClusterObjects, needed: AdmissionEffect) -> I
         name="Defender's misconfiguration gate",
         is_there=bool(policies or bindings),
         verdict=replace(verdict, remarks=(*remarks, *verdict.remarks)),
-        reach=lambda namespace: best_of(one.reach(namespace) for one in rules if one.effect >= needed),
+        reach=lambda namespace: namespaces.best_of(one.reach(namespace) for one in rules if one.effect >= needed),
     )
 
 
@@ -146,9 +132,9 @@ def _read_bound(policy: KubernetesFact, binding: KubernetesFact) -> GateRule:
         is_defenders(policy)
         and _policy_name(binding) == policy.name
         # The API server takes no policy that names no resources.
-        and (find_list(wide, "resourceRules") is None or creates_pods(rules))
-        and (not narrower or creates_pods(narrower))
-        and not any(creates_pods(objects_at(one, "excludeResourceRules")) for one in (wide, narrow))
+        and (find_list(wide, "resourceRules") is None or webhooks.creates_pods(rules))
+        and (not narrower or webhooks.creates_pods(narrower))
+        and not any(webhooks.creates_pods(objects_at(one, "excludeResourceRules")) for one in (wide, narrow))
     )
     listed_actions = find_list(binding.body, "spec", "validationActions") or ()
     actions = "+".join(map(str, listed_actions)) or "no action"
@@ -164,11 +150,11 @@ def _read_bound(policy: KubernetesFact, binding: KubernetesFact) -> GateRule:
         effect=AdmissionEffect(min(bound, _strength(policy)) if is_evaluated else 0),
         action=f"{policy.name} with {actions}",
         shown=binding.source.shows("spec.validationActions", actions),
-        reach=lambda namespace: worst_of(
+        reach=lambda namespace: namespaces.worst_of(
             (
-                by_conditions(title, policy.name, who, find(policy.body, "spec")),
-                by_scope(who, wide, namespace),
-                by_scope(f"the binding {binding.name}", narrow, namespace),
+                namespaces.by_conditions(title, policy.name, who, find(policy.body, "spec")),
+                namespaces.by_scope(who, wide, namespace),
+                namespaces.by_scope(f"the binding {binding.name}", narrow, namespace),
             )
         ),
         limits=tuple(limits),
@@ -196,7 +182,7 @@ def _policy_name(binding: KubernetesFact) -> str:
 def _strength(policy: KubernetesFact) -> AdmissionEffect:
     """The most that a policy can do, however it is bound: one without a rule that can fail denies nothing."""
     spec = find(policy.body, "spec")
-    if is_never_met(spec):
+    if webhooks.is_never_met(spec):
         return AdmissionEffect.NOTHING
     notes = objects_at(spec, "auditAnnotations")
     rules = find_list(spec, "validations")

@@ -12,6 +12,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 
+from router.coverage.admission import namespaces
 from router.coverage.admission.effects import (
     AdmissionEffect,
     ClusterObjects,
@@ -23,14 +24,7 @@ from router.coverage.admission.effects import (
     judge_rules,
     listed,
 )
-from router.coverage.admission.namespaces import (
-    GatedNamespace,
-    best_of,
-    by_names,
-    by_namespace,
-    by_pods,
-    worst_of,
-)
+from router.coverage.admission.namespaces import GatedNamespace
 from router.coverage.admission.webhooks import AdmissionWebhook, find_selector, find_webhooks, judge_pods, judge_service
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_CONFIG, ASK_CONSTRAINTS, joint_asks
@@ -72,8 +66,8 @@ def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: Admissio
         verdict = replace(verdict, remedy=joint_asks(filter(None, (verdict.remedy, ASK_CONFIG))))
 
     def reach(one: GatedNamespace) -> Verdict:
-        by_rules = best_of(rule.reach(one) for rule in rules if rule.effect >= needed)
-        return worst_of((webhook.reach(one), _by_config(objects, namespace, needed, one), by_rules))
+        by_rules = namespaces.best_of(rule.reach(one) for rule in rules if rule.effect >= needed)
+        return namespaces.worst_of((webhook.reach(one), _by_config(objects, namespace, needed, one), by_rules))
 
     return GateAnswer(
         name="Gatekeeper",
@@ -111,8 +105,8 @@ def _by_config(objects: ClusterObjects, home: str, needed: AdmissionEffect, name
     own = [one for one in every if (one[0].name, one[0].namespace) == ("config", home)]
     if not own and not objects.lists_all(home, "Config"):
         return unknown("nobody asked which namespaces its Config leaves out", remedy=ASK_CONFIG)
-    return worst_of(
-        by_names("the Config of Gatekeeper", find_list(part, "excludedNamespaces") or (), namespace)
+    return namespaces.worst_of(
+        namespaces.by_names("the Config of Gatekeeper", find_list(part, "excludedNamespaces") or (), namespace)
         for one in own
         for copy in one
         for part in objects_at(copy.body, "spec", "match")
@@ -183,13 +177,13 @@ def _reach(constraint: KubernetesFact, namespace: GatedNamespace) -> Verdict:
     """Whether a constraint is about the new pods of a namespace, by its own match."""
     match, who = find(constraint.body, "spec", "match"), f"{constraint.kind} {constraint.name}"
     parts = [
-        by_names(who, find_list(match, "excludedNamespaces") or (), namespace),
-        by_namespace(who, find(match, "namespaceSelector"), namespace),
-        by_pods(who, "labelSelector", find(match, "labelSelector"), namespace),
+        namespaces.by_names(who, find_list(match, "excludedNamespaces") or (), namespace),
+        namespaces.by_namespace(who, find(match, "namespaceSelector"), namespace),
+        namespaces.by_pods(who, "labelSelector", find(match, "labelSelector"), namespace),
     ]
     if (name := find_text(match, "name") or "*") != "*":
         parts.append(gap(f"{who} is about what is called {name}"))
     if (wanted := find_list(match, "namespaces")) and not (is_wanted := namespace.is_called(wanted)):
         reason = f"{who} is about the namespaces {listed(wanted)}"
         parts.append(gap(reason) if is_wanted is False else unknown(reason, remedy=ASK_CLUSTER))
-    return worst_of(parts)
+    return namespaces.worst_of(parts)

@@ -6,6 +6,7 @@ from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
+from router.coverage.admission import namespaces
 from router.coverage.admission.defender import image_gate, misconfiguration_gate
 from router.coverage.admission.effects import (
     AdmissionEffect,
@@ -17,12 +18,7 @@ from router.coverage.admission.effects import (
     listed,
 )
 from router.coverage.admission.gatekeeper import gatekeeper
-from router.coverage.admission.namespaces import (
-    NAME_LABEL,
-    SYSTEM_NAMESPACES,
-    GatedNamespace,
-    best_of,
-)
+from router.coverage.admission.namespaces import GatedNamespace
 from router.coverage.fields import find_text
 from router.coverage.kubernetes.commands import ASK_CLUSTER, enable_policy, joint_asks
 from router.coverage.readers.kubernetes import KubernetesFact
@@ -81,13 +77,13 @@ def _join_working(working: Sequence[GateAnswer], answers: Sequence[GateAnswer], 
 
 def _judge_namespaces(verdict: Verdict, working: Sequence[GateAnswer], objects: ClusterObjects) -> Verdict:
     """The verdict on gates that work, by the namespaces that none of them looks at, or of which it is not known."""
-    others = SYSTEM_NAMESPACES.union(*(one.namespaces for one in working))
+    others = namespaces.SYSTEM_NAMESPACES.union(*(one.namespaces for one in working))
     missed: dict[str, list[str]] = defaultdict(list)
     gaps: list[Verdict] = []
     doubts: list[Verdict] = []
     left_out: set[str] = set()
     for namespace in _gated_namespaces(objects, others):
-        found = best_of(one.reach(namespace) for one in working)
+        found = namespaces.best_of(one.reach(namespace) for one in working)
         if namespace.name in others:
             left_out |= {namespace.name} if found.state is CoverageState.GAP else set()
         elif found.state is CoverageState.GAP and namespace.name:
@@ -127,7 +123,7 @@ def _gated_namespaces(objects: ClusterObjects, others: frozenset[str]) -> list[G
     found = [
         GatedNamespace(
             one[0].name,
-            {NAME_LABEL: one[0].name, **copy.labels},
+            {namespaces.NAME_LABEL: one[0].name, **copy.labels},
             others,
             pods[one[0].name],
             has_all or objects.lists_all(one[0].name, "Pod"),
