@@ -14,7 +14,7 @@ from router.coverage.expected.manifest import CoverageManifest, NamedWorkloads, 
 from router.coverage.facts import CoverageFact, ResourceFact, Source
 from router.coverage.fields import find_text
 from router.coverage.kubernetes.commands import UNNAMED, find_gke_context, find_region
-from router.coverage.readers.clusters import NodeGroupFact
+from router.coverage.readers.clusters import ClusterProfileFact
 from router.coverage.readers.kubernetes import KubernetesFact
 from router.coverage.readers.machines import SensorHealthFact
 from router.coverage.verdicts import Workload
@@ -133,7 +133,8 @@ def _refuse_nodes_of_others(facts: Sequence[CoverageFact]) -> None:
     Azure has those of an AKS cluster in its subscription, and in a group of their own; an ARN names a region, and the name of
     a cluster of GKE its project, too. https://learn.microsoft.com/azure/aks/faq#why-are-two-resource-groups-created-with-aks-
     """
-    groups = {fact.subject: fact for fact in facts if isinstance(fact, NodeGroupFact)}
+    profiles = (fact for fact in facts if isinstance(fact, ClusterProfileFact))
+    groups = {fact.subject: fact.node_group for fact in profiles if fact.node_group}
     for fact in facts:
         if not isinstance(fact, KubernetesFact) or fact.kind != "Node" or fact.subject is None:
             continue
@@ -152,7 +153,7 @@ def _refuse_nodes_of_others(facts: Sequence[CoverageFact]) -> None:
             continue
         where, wanted = (machine.subscription or "").lower(), (cluster.subscription or "").lower()
         if where == wanted and group is not None:
-            where, wanted = (machine.resource_group or "").lower(), group.group.lower()
+            where, wanted = (machine.resource_group or "").lower(), group.lower()
         if where != wanted:
             raise BadUsage(
                 f"{fact.source.document}: is not of the cluster {cluster.name}: node {fact.name} is in {where}, "

@@ -252,10 +252,10 @@ def judge_cluster_installed(case: CoverageCase) -> Verdict | None:
         verdict = _by_arc_extension(verdict, extensions, case)
     # What Azure wishes proves nothing of what is in the cluster, where it may come from Helm.
     for profile in case.about(ClusterProfileFact):
-        wish = "asks" if profile.has_sensor else "does not ask"
-        remark = f"the security profile of the cluster {wish} for the sensor"
-        shown = profile.source.shows(profile.sensor_field, profile.has_sensor)
-        if verdict.state in (CoverageState.GAP, CoverageState.UNKNOWN):
+        if profile.has_sensor is not None and verdict.state in (CoverageState.GAP, CoverageState.UNKNOWN):
+            wish = "asks" if profile.has_sensor else "does not ask"
+            remark = f"the security profile of the cluster {wish} for the sensor"
+            shown = profile.source.shows(profile.sensor_field, profile.has_sensor)
             verdict = replace(verdict, evidence=(*verdict.evidence, shown), remarks=(*verdict.remarks, remark))
     return _with_absence(verdict, case, is_seen=verdict.state is CoverageState.COVERED)
 

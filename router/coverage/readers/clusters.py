@@ -30,18 +30,13 @@ class ClusterProfileFact(CoverageFact):
         has_sensor: whether the security profile asks for the sensor; None where a projection left the profile out.
         sensor_field: where that stands, which depends on the version of the API.
         has_policy: whether the Azure Policy add-on is on.
+        node_group: in which resource group its nodes are; empty where the document does not say it.
     """
 
     has_sensor: bool | None
     sensor_field: str
     has_policy: bool
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeGroupFact(CoverageFact):
-    """In which resource group the nodes of a managed cluster are."""
-
-    group: str
+    node_group: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,26 +109,23 @@ _BEFORE_2022 = ("securityProfile", "azureDefender", "enabled")
 
 def read_managed_cluster(item: Item) -> Iterator[CoverageFact]:
     """An AKS cluster, and what its profile asks for."""
-    code = find_text(item.find("powerState"), "code")
-    is_stopped = None if code is None else code.lower() == "stopped"
+    code = item.word("powerState", "code")
+    is_stopped = None if code is None else code == "stopped"
     if (fact := resource_fact(item, WorkloadKind.CLUSTER, is_stopped=is_stopped)) is None:
         return
-    yield fact
-    if group := find_text(item.find("nodeResourceGroup")):
-        yield NodeGroupFact(subject=fact.subject, group=group, source=item_source(item))
     # Every cluster has node pools: where they are left out, too, a projection did not ask for the profile.
     is_profile_said = any(item.find(name) is not None for name in ("agentPoolProfiles", "securityProfile"))
-    if is_profile_said or item.find("addonProfiles") is not None:
-        is_old = find_truth(item.find(*_BEFORE_2022)) is not None
-        path = _BEFORE_2022 if is_old else _SENSOR
-        is_cut = any(isinstance(item.find(*_SENSOR[:depth]), str) for depth in range(1, len(_SENSOR)))
-        yield ClusterProfileFact(
-            subject=fact.subject,
-            has_sensor=find_truth(item.find(*path)) is True if is_profile_said and not is_cut else None,
-            sensor_field=f"properties.{'.'.join(path)}",
-            has_policy=find_truth(item.find("addonProfiles", "azurepolicy", "enabled")) is True,
-            source=item_source(item),
-        )
+    path = _SENSOR if item.truth(*_BEFORE_2022) is None else _BEFORE_2022
+    is_cut = any(isinstance(item.find(*_SENSOR[:depth]), str) for depth in range(1, len(_SENSOR)))
+    yield fact
+    yield ClusterProfileFact(
+        subject=fact.subject,
+        has_sensor=item.truth(*path) is True if is_profile_said and not is_cut else None,
+        sensor_field=f"properties.{'.'.join(path)}",
+        has_policy=item.truth("addonProfiles", "azurepolicy", "enabled") is True,
+        node_group=item.text("nodeResourceGroup") or "",
+        source=item_source(item),
+    )
 
 
 def read_connected_cluster(item: Item) -> Iterator[CoverageFact]:
@@ -142,8 +134,8 @@ def read_connected_cluster(item: Item) -> Iterator[CoverageFact]:
         yield fact
         yield ConnectedClusterFact(
             subject=fact.subject,
-            connectivity=(find_text(item.find("connectivityStatus")) or "").lower(),
-            source=item_source(item, find_text(item.find("lastConnectivityTime"))),
+            connectivity=item.word("connectivityStatus") or "",
+            source=item_source(item, item.text("lastConnectivityTime")),
         )
 
 
@@ -153,15 +145,14 @@ def read_kubernetes_extension(item: Item) -> Iterator[CoverageFact]:
     cluster = id[: max(id.lower().find(provider), 0)]
     if (parse_resource_id(cluster).type or "").lower() not in (ARC_CLUSTER, AKS_CLUSTER):
         return
-    # Versions before 2021-09-01 call the state `installState`.
-    state = find_text(item.find("provisioningState")) or find_text(item.find("installState"))
     yield named_resource(item, cluster, WorkloadKind.CLUSTER)
     yield KubernetesExtensionFact(
         subject=cluster.lower(),
-        extension=(find_text(item.find("extensionType")) or find_text(item.body, "name") or "").lower(),
+        extension=item.word("extensionType") or (find_text(item.body, "name") or "").lower(),
         name=id[len(cluster) + len(provider) :].strip("/"),
-        state=state.lower() if state else None,
-        error=find_text(item.find("errorInfo"), "message") or "",
+        # Versions before 2021-09-01 call it `installState`.
+        state=item.word("provisioningState") or item.word("installState"),
+        error=item.text("errorInfo", "message") or "",
         source=item_source(item),
     )
 
@@ -181,9 +172,9 @@ def environment_subject(kind: WorkloadKind, name: str) -> str:
 def read_connector(item: Item) -> Iterator[CoverageFact]:
     """The account or project, and what the connector offers it."""
     environment, id = item.find("environmentData"), (item.id or "").rstrip("/")
-    said = find_text(item.find("environmentName")) or find_text(environment, "environmentType") or ""
-    number = find_text(item.find("hierarchyIdentifier")) or find_text(environment, "projectDetails", "projectNumber")
-    kind, parts = _ENVIRONMENTS.get(said.lower()), parse_resource_id(id)
+    said = item.word("environmentName") or item.word("environmentData", "environmentType") or ""
+    number = item.text("hierarchyIdentifier") or find_text(environment, "projectDetails", "projectNumber")
+    kind, parts = _ENVIRONMENTS.get(said), parse_resource_id(id)
     if kind is None or number is None or parts.name is None:
         return
     yield ResourceFact(
@@ -218,18 +209,15 @@ def read_eks_cluster(item: Item) -> Iterator[CoverageFact]:
     location = location_named(arn)
     if not (location.cluster and location.account):
         return
-    logs = None
-    if find_list(cluster, "logging", "clusterLogging") is not None:
-        enabled = (
-            one for one in objects_at(cluster, "logging", "clusterLogging") if find_truth(one, "enabled") is True
-        )
-        logs = frozenset(str(log).lower() for one in enabled for log in find_list(one, "types") or ())
+    logging = ("logging", "clusterLogging")
+    enabled = [one for one in objects_at(cluster, *logging) if find_truth(one, "enabled") is True]
+    logs = frozenset(str(log).lower() for one in enabled for log in find_list(one, "types") or ())
     yield _cloud_cluster(item, arn, find_text(cluster, "name"), find(cluster, "tags"))
     yield CloudClusterFact(
         subject=arn.lower(),
         environment=environment_subject(WorkloadKind.AWS_ACCOUNT, arn.split(":")[4]),
         region=arn.split(":")[3],
-        logged=logs,
+        logged=None if find_list(cluster, *logging) is None else logs,
         source=item_source(item),
     )
 
