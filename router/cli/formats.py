@@ -4,10 +4,8 @@ Annotations are commands in the log of a step of GitHub Actions, which shows the
 https://docs.github.com/actions/reference/workflows-and-actions/workflow-commands
 
 Cases are a JUnit report. There is no standard; this is what GitLab, Azure DevOps, Jenkins and the actions that read tests for
-GitHub agree on. GitLab shows the text of a failure and not its `message`, others show the `message`, so both say it. GitLab
-drops a case whose class and name were there before, so no two are alike: https://docs.gitlab.com/ci/testing/unit_test_reports/
-
-Names of files and what rules say are words from outside: no form lets them act.
+GitHub agree on. GitLab shows the text of a failure and others its `message`, so both say it. GitLab drops a case whose class
+and name were there before, so no two are alike: https://docs.gitlab.com/ci/testing/unit_test_reports/
 """
 
 from __future__ import annotations
@@ -44,23 +42,26 @@ class Annotation:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Case:
-    """One thing that was tested; it passed if it has no failures and no errors, and was not skipped.
+    """One thing that was tested, in a file as an annotation has it; errors say why it is not known whether it passed.
 
-    Attributes:
-        path: the file that it stands in, as in an annotation.
-        errors: why it is not known whether it passed.
-        remarks: what else is worth knowing, though it fails nothing.
-        skipped: why it was not tested; None if it was.
+    It passed if it has no failures and no errors, and no reason why it was skipped; remarks fail nothing.
     """
 
     suite: str
     name: str
-    path: str = ""
+    path: str
     line: int | None = None
     failures: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
     remarks: tuple[str, ...] = ()
     skipped: str | None = None
+
+    @property
+    def outcome(self) -> tuple[str, tuple[str, ...]]:
+        """What it came to, as an element is called, and why."""
+        if self.failures or self.errors:
+            return ("failure", self.failures) if self.failures else ("error", self.errors)
+        return ("passed", ()) if self.skipped is None else ("skipped", (self.skipped,))
 
 
 MOST = 10
@@ -106,9 +107,8 @@ def report_of(title: str, cases: Iterable[Case]) -> str:
     by_suite: dict[str, list[Case]] = {}
     for case in cases:
         by_suite.setdefault(case.suite, []).append(case)
-    root = Element(
-        "testsuites", {"name": one_line(title)} | _counts([one for some in by_suite.values() for one in some])
-    )
+    every = [case for some in by_suite.values() for case in some]
+    root = Element("testsuites", {"name": one_line(title)} | _counts(every))
     taken: dict[tuple[str, str], int] = {}  # the names of each class, with the last number given to one
     for suite, members in by_suite.items():
         element = SubElement(root, "testsuite", {"name": one_line(suite)} | _counts(members))
@@ -120,37 +120,22 @@ def report_of(title: str, cases: Iterable[Case]) -> str:
 
 
 def _counts(cases: list[Case]) -> dict[str, str]:
-    counts = {
-        "tests": len(cases),
-        "failures": sum(bool(case.failures) for case in cases),
-        "errors": sum(bool(case.errors) and not case.failures for case in cases),
-        "skipped": sum(case.skipped is not None and not case.failures and not case.errors for case in cases),
-        "time": 0,
-    }
-    return {key: str(count) for key, count in counts.items()}
+    outcomes = [case.outcome[0] for case in cases]
+    counts = {f"{name}s": outcomes.count(name) for name in ("failure", "error")}
+    every = {"tests": len(cases), **counts, "skipped": outcomes.count("skipped"), "time": 0}
+    return {key: str(count) for key, count in every.items()}
 
 
 def _add_case(suite: Element, case: Case, taken: dict[tuple[str, str], int]) -> None:
     classname, name = one_line(case.suite), _free_name(one_line(case.suite), one_line(case.name), taken)
-    attributes = {"classname": classname, "name": name}
-    if case.path:
-        attributes["file"] = one_line(case.path)
-    attributes["time"] = "0"
-    if case.line:
-        attributes["line"] = str(case.line)
-    element = SubElement(suite, "testcase", attributes)
-    if case.failures:
-        _add_outcome(element, "failure", case.failures)
-    elif case.errors:
-        _add_outcome(element, "error", case.errors)
-    elif case.skipped is not None:
-        SubElement(element, "skipped", {"message": one_line(case.skipped)}).text = legible(case.skipped)
+    file, line = {"file": one_line(case.path)} if case.path else {}, {"line": str(case.line)} if case.line else {}
+    element = SubElement(suite, "testcase", {"classname": classname, "name": name, **file, "time": "0", **line})
+    tag, why = case.outcome
+    if why:
+        type = {"type": tag} if tag != "skipped" else {}
+        SubElement(element, tag, {"message": one_line(why[0]), **type}).text = legible("\n".join(why))
     if case.remarks:
         SubElement(element, "system-out").text = legible("\n".join(case.remarks))
-
-
-def _add_outcome(case: Element, tag: str, said: Sequence[str]) -> None:
-    SubElement(case, tag, {"message": one_line(said[0]), "type": tag}).text = legible("\n".join(said))
 
 
 def _free_name(classname: str, name: str, taken: dict[tuple[str, str], int]) -> str:

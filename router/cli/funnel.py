@@ -15,7 +15,7 @@ from router.cli.printing import plain
 from router.cli.screen import print_table, table_of
 from router.domain.catalogue import AttackTable
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import Backlog, DeliveryState
+from router.domain.deliveries import OPEN, Backlog, DeliveryState
 from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.notices import RecordEntry
 from router.domain.readable import timestamp
@@ -37,10 +37,8 @@ class Tally:
     Attributes:
         reasons: by outcome and the code of its reason.
         held: by suppression rule and the instant until which it holds.
-        shadowed: by shadow rule that would have held them.
-        notices_by_change: those that were routed, by what people were notified of (opened, updated, resolved), or NOBODY.
-        severities: by severity and outcome.
-        tactics: by ATT&CK tactic id and outcome.
+        notices: those that were routed, by what people were notified of (opened, updated, resolved), or NOBODY.
+        severities, tactics: by severity or ATT&CK tactic id, and outcome.
         named: by destination that a decision names.
     """
 
@@ -48,7 +46,7 @@ class Tally:
     reasons: Counter[tuple[str, str]] = field(default_factory=Counter)
     held: Counter[tuple[str, str]] = field(default_factory=Counter)
     shadowed: Counter[str] = field(default_factory=Counter)
-    notices_by_change: Counter[str] = field(default_factory=Counter)
+    notices: Counter[str] = field(default_factory=Counter)
     severities: Counter[tuple[str, str]] = field(default_factory=Counter)
     tactics: Counter[tuple[str, str]] = field(default_factory=Counter)
     named: Counter[str] = field(default_factory=Counter)
@@ -67,7 +65,7 @@ class Tally:
                 self.held[entry.suppressed_by, entry.suppressed_until or ""] += 1
             self.shadowed.update(entry.shadowed_by)
             if entry.outcome == Outcome.ROUTED:
-                self.notices_by_change[entry.notice or NOBODY] += 1
+                self.notices[entry.notice or NOBODY] += 1
             if entry.outcome != Outcome.QUARANTINED:
                 self.severities[entry.severity or UNKNOWN, entry.outcome] += 1
             self.tactics.update((tactic, entry.outcome) for tactic in entry.tactics)
@@ -76,20 +74,10 @@ class Tally:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
-    """The deliveries of one destination after a run.
+    """The deliveries of one destination after a run, and what keeps it from getting them, in words.
 
-    Attributes:
-        sent: how many this run sent.
-        skipped: how many this run skipped: openings that were never sent, with their resolutions.
-        died: how many this run gave up on.
-        owed: how many are owed altogether.
-        dead: how many were given up on altogether.
-        due: when the next one is due.
-        error: its last error, if it had any.
-        paused: why it is paused, where it is: it refuses our credentials.
-        held: who holds it until when, and why.
-        unready: what it lacks, where it cannot be asked.
-        waiting: how many groups wait for room under its limit.
+    What was sent, skipped and died is counted in this run, what is owed and dead altogether; `waiting` are groups that wait for
+    room under its limit.
     """
 
     stream: str
@@ -99,12 +87,11 @@ class Standing:
     died: int
     owed: int
     dead: int
-    due: datetime | None = None
-    error: str | None = None
-    paused: str | None = None
-    held: str | None = None
-    unready: str | None = None
-    waiting: int = 0
+    next: Backlog | None
+    paused: str | None
+    held: str | None
+    unready: str | None
+    waiting: int
 
 
 type Counts = Mapping[tuple[str, DeliveryState], int]
@@ -131,20 +118,19 @@ async def standings_in(
     return [
         Standing(
             stream=stream,
-            destination=destination,
-            sent=new(destination, DeliveryState.SENT),
-            skipped=max(new(destination, DeliveryState.SKIPPED), 0),
-            died=max(new(destination, DeliveryState.DEAD), 0),
-            owed=sum(counts.get((destination, state), 0) for state in (DeliveryState.OWED, DeliveryState.CLAIMED)),
-            dead=counts.get((destination, DeliveryState.DEAD), 0),
-            due=dues[destination].due if destination in dues else None,
-            error=dues[destination].error if destination in dues else None,
-            paused=pauses[destination].error if destination in pauses else None,
-            held=words_of_hold(held[destination]) if destination in held else None,
-            unready=lacking.get(destination),
-            waiting=waiting[destination],
+            destination=name,
+            sent=new(name, DeliveryState.SENT),
+            skipped=max(new(name, DeliveryState.SKIPPED), 0),
+            died=max(new(name, DeliveryState.DEAD), 0),
+            owed=sum(counts.get((name, state), 0) for state in OPEN),
+            dead=counts.get((name, DeliveryState.DEAD), 0),
+            next=dues.get(name),
+            paused=pauses[name].error if name in pauses else None,
+            held=words_of_hold(held[name]) if name in held else None,
+            unready=lacking.get(name),
+            waiting=waiting[name],
         )
-        for destination in sorted({*(destination for destination, _ in counts), *delivered, *held})
+        for name in sorted({*(name for name, _ in counts), *delivered, *held})
     ]
 
 
@@ -225,12 +211,12 @@ def _remarks(one: Standing, now: datetime, state: object) -> Iterator[str]:
         yield f"paused, {one.paused}"
     if one.held is not None:
         yield one.held
-    if one.due is not None:
-        seconds = max((one.due - now).total_seconds(), 0)
+    if one.next is not None and one.next.due is not None:
+        seconds = max((one.next.due - now).total_seconds(), 0)
         wait = f"{seconds:.0f} s" if seconds < 120 else f"{seconds / 60:.0f} min"
         # The trouble of a paused destination is that of the pause.
-        why = f": {one.error}" if one.error is not None and one.paused is None else ""
-        yield f"{one.owed} owed, next due {timestamp(one.due)} (in {wait}){why}"
+        why = f": {one.next.error}" if one.next.error is not None and one.paused is None else ""
+        yield f"{one.owed} owed, next due {timestamp(one.next.due)} (in {wait}){why}"
     if one.waiting:
         yield f"{one.waiting} beyond its limit wait until it has room; a run after that tells of them"
     if one.dead:
@@ -248,8 +234,7 @@ def _details(tally: Tally, outcome: Outcome, authors: Mapping[str, str]) -> list
                 for (name, until), count in sorted(tally.held.items())
             ]
         case Outcome.ROUTED:
-            changes = tally.notices_by_change
-            shown = [f"{what} {changes[what]}" for what in (*Change, NOBODY) if changes[what]]
+            shown = [f"{what} {tally.notices[what]}" for what in (*Change, NOBODY) if tally.notices[what]]
         case Outcome.QUARANTINED | Outcome.REPEAT:
             shown = [f"{code} {count}" for (of, code), count in sorted(tally.reasons.items()) if of == outcome]
         case _:

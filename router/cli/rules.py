@@ -48,20 +48,22 @@ _GROUP = "/subscriptions/2f9d4c17-b86e-4035-a7d1-5c0e9b3f6a82/resourceGroups/mad
 
 
 def find_unheard_plans(loaded: Loaded, now: datetime) -> Iterator[Problem]:
-    """A warning where no High alert of a plan reaches a person by the rules of cwpp."""
+    """Yield a warning where no High alert of a plan reaches a person by the rules of cwpp."""
     policy = loaded.policy.document
     if loaded.rulebook is None or policy is None:
         return
-    book = _without_unknown_keys(loaded.rulebook)
-    people = {
-        name for name, spec in book.destinations.items() if spec.lane is not Lane.ROWS and spec.kind not in _OF_MACHINES
-    }
+    routes = (
+        replace(one, when=tuple(it for it in one.when if it.key not in _UNKNOWN and not it.key.startswith(BY_TAG)))
+        for one in loaded.rulebook.routes
+    )
+    book = replace(loaded.rulebook, routes=tuple(routes))
+    named = book.destinations.items()
+    people = {name for name, spec in named if spec.lane is not Lane.ROWS and spec.kind not in _OF_MACHINES}
     heard = dict[str, bool]()
     for alert in _alerts():
         plan = alert.plan or ""
         heard[plan] = heard.get(plan, False) or not people.isdisjoint(decide(alert, book, now).people)
-    unheard = sorted(plan for plan, is_heard in heard.items() if not is_heard)
-    if unheard:
+    if unheard := sorted(plan for plan, is_heard in heard.items() if not is_heard):
         which = "any plan" if len(unheard) == len(heard) else " or ".join(unheard)
         words = (
             f"no High alert of {which} reaches a person: name a destination for pages, tickets, a chat or mail here, "
@@ -70,16 +72,8 @@ def find_unheard_plans(loaded: Loaded, now: datetime) -> Iterator[Problem]:
         yield policy.problem(("otherwise",), words, "warning", "calls-nobody")
 
 
-def _without_unknown_keys(book: Rulebook) -> Rulebook:
-    def is_known(key: str) -> bool:
-        return key not in _UNKNOWN and not key.startswith(BY_TAG)
-
-    routes = (replace(one, when=tuple(clause for clause in one.when if is_known(clause.key))) for one in book.routes)
-    return replace(book, routes=tuple(routes))
-
-
 def _alerts() -> Iterator[Alert]:
-    """A High alert of each type of the catalogue on each type of resource that its plan watches."""
+    """Yield a High alert of each type of the catalogue on each type of resource that its plan watches."""
     catalogue = load_catalogue()
     resources: dict[str, list[str]] = {}
     for type, plan in catalogue.resource_plans.items():
@@ -105,8 +99,6 @@ FOUND = 1
 _EXAMPLES = " or ".join(f"{stream}/{EXAMPLES}" for stream in Stream)
 """Where examples stand."""
 
-_CHECK, _TEST = "rules check", "rules test"
-
 
 @dataclass(frozen=True, slots=True)
 class _Checked:
@@ -121,53 +113,49 @@ class _Checked:
     def books(self) -> Mapping[Stream, Rulebook]:
         return {stream: one.rulebook for stream, one in self.loaded.items() if one.rulebook is not None}
 
-    @property
-    def is_sound(self) -> bool:
-        return all(problem.level == "warning" for problem in self.problems)
-
 
 def check(options: Namespace) -> int:
-    """Prints every problem and warning; 1 if there is a problem, or with `--strict` a warning."""
+    """Print every problem and warning; 1 if there is a problem, or with `--strict` a warning."""
     directory = options.directory
     checked = _linted(directory, clock_for(options.now)())
     if options.strict:
         checked = replace(checked, problems=tuple(replace(problem, level="problem") for problem in checked.problems))
+    problems = checked.problems
     match options.format:
         case "json":
-            print_json({"problems": list(map(_document, checked.problems))})
+            print_json({"problems": list(map(_document, problems))})
         case "github":
-            print_commands(
-                commands_for(_CHECK, _summary(directory, checked), list(map(annotation_of, checked.problems)))
-            )
+            annotations = list(map(annotation_of, problems))
+            print_commands(commands_for("rules check", _summary(directory, checked), annotations))
         case "junit":
-            print_text(report_of(_CHECK, cases_of_files(directory, files_in(directory), checked.problems)))
+            print_text(report_of("rules check", cases_of_files(directory, files_in(directory), problems)))
         case _:
-            print_lines([*lines_for(checked.problems), _summary(directory, checked)])
-    return 0 if checked.is_sound else FOUND
+            print_lines([*lines_for(problems), _summary(directory, checked)])
+    return 0 if all(problem.level == "warning" for problem in problems) else FOUND
 
 
 def test(options: Namespace) -> int:
-    """Runs the examples and prints those that failed; 1 if one did, or if there is a problem."""
+    """Run the examples and print those that failed; 1 if one did, or if there is a problem."""
     directory = options.directory
     checked = _checked(directory, clock_for(options.now)())
     problems = [problem for problem in checked.problems if problem.level == "problem"]
     runs = [run for stream in checked.examples for run in _run_examples(directory, stream, checked)]
-    failed = [run for run in runs if run.unmet]
+    unmet = [(_where(directory, run.example), one) for run in runs for one in run.unmet or ()]
+    tally = _tally(directory, runs, problems)
     match options.format:
         case "json":
-            unmet = [one for run in failed for one in _unmet_documents(directory, run)]
             count = sum(run.unmet is not None for run in runs)
-            print_json({"examples": count, "failures": unmet, "problems": list(map(_document, problems))})
+            failures = [{"where": where, "example": one.example, "unmet": one.what} for where, one in unmet]
+            print_json({"examples": count, "failures": failures, "problems": list(map(_document, problems))})
         case "github":
             annotations = [*map(annotation_of, problems), *annotations_of_examples(directory, runs)]
-            print_commands(commands_for(_TEST, _tally(directory, runs, problems), annotations))
+            print_commands(commands_for("rules test", tally, annotations))
         case "junit":
             cases = [*cases_of_files(directory, (), problems), *cases_of_examples(directory, runs)]
-            print_text(report_of(_TEST, cases))
+            print_text(report_of("rules test", cases))
         case _:
-            lines = [f"{_where(directory, run.example)}: {one}" for run in failed for one in run.unmet or ()]
-            print_lines([*lines_for(problems), *lines, _tally(directory, runs, problems)])
-    return FOUND if failed or problems else 0
+            print_lines([*lines_for(problems), *(f"{where}: {one}" for where, one in unmet), tally])
+    return FOUND if unmet or problems else 0
 
 
 def schema(options: Namespace) -> int:
@@ -231,11 +219,6 @@ def _where(directory: Path, example: Example) -> str:
     return f"{directory}/{example.file}" + (f":{example.line}" if example.line else "")
 
 
-def _unmet_documents(directory: Path, run: ExampleRun) -> Iterator[dict[str, str]]:
-    where = _where(directory, run.example)
-    yield from ({"where": where, "example": one.example, "unmet": one.what} for one in run.unmet or ())
-
-
 def _tally(directory: Path, runs: Sequence[ExampleRun], problems: Sequence[Problem]) -> str:
     """How many examples were run, how many of them failed, how many problems there are; and that nothing was tested."""
     count = sum(run.unmet is not None for run in runs)
@@ -265,13 +248,7 @@ def _summary(directory: Path, checked: _Checked) -> str:
 
 
 def _document(problem: Problem) -> dict[str, object]:
-    return {
-        "file": problem.file,
-        "line": problem.line,
-        "level": problem.level,
-        "code": problem.code,
-        "message": problem.message,
-    }
+    return {name: getattr(problem, name) for name in ("file", "line", "level", "code", "message")}
 
 
 def _write(wanted: Mapping[str, object], directory: Path) -> None:

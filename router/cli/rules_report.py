@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from os.path import abspath
 from pathlib import Path, PurePosixPath
+from typing import NamedTuple
 
 from router.cli.decisions import decision_of, entry_of
 from router.cli.formats import Annotation, Case, Severity
@@ -29,14 +29,8 @@ FAILED_EXAMPLE = "failed-example"
 """The code of an example that was not met."""
 
 
-@dataclass(frozen=True, slots=True)
-class Unmet:
-    """One thing that a decision shows otherwise than an example expects.
-
-    Attributes:
-        example: the example, and which of its messages where it has several.
-        what: what was expected and what came.
-    """
+class Unmet(NamedTuple):
+    """One thing that a decision shows otherwise than an example expects: which message of which example, and what."""
 
     example: str
     what: str
@@ -45,14 +39,8 @@ class Unmet:
         return f"{self.example}: {self.what}"
 
 
-@dataclass(frozen=True, slots=True)
-class ExampleRun:
-    """One example that was run.
-
-    Attributes:
-        example: the example.
-        unmet: what was otherwise than expected; None where the rules of its stream cannot be used.
-    """
+class ExampleRun(NamedTuple):
+    """One example that was run; `unmet` is None where the rules of its stream cannot be used."""
 
     example: Example
     unmet: tuple[Unmet, ...] | None
@@ -98,7 +86,9 @@ def cases_of_examples(directory: Path, runs: Iterable[ExampleRun]) -> Iterator[C
             name=f"{PurePosixPath(path).stem}: {run.example.name}",
             path=path,
             line=run.example.line,
-            failures=tuple(_failure(path, run.example.line, one) for one in run.unmet or ()),
+            failures=tuple(
+                str(Annotation(path, run.example.line, "error", FAILED_EXAMPLE, str(one))) for one in run.unmet or ()
+            ),
             skipped="the rules of its stream cannot be used" if run.unmet is None else None,
         )
 
@@ -106,12 +96,10 @@ def cases_of_examples(directory: Path, runs: Iterable[ExampleRun]) -> Iterator[C
 def files_in(directory: Path) -> tuple[str, ...]:
     """The files of a rules directory that are read, relative to it."""
     folder = Folder(directory)
-    named = [
-        file for file in (OWNERS, ATTACK, COVERAGE, *(f"{stream}/{POLICY}" for stream in Stream)) if folder.has(file)
-    ]
-    rules = [file for stream in Stream for file, _ in files_of_rules(folder, stream)]
-    examples = [file for stream in Stream for file in folder.files_in(f"{stream}/{EXAMPLES}")]
-    return (*named, *rules, *examples)
+    named = (OWNERS, ATTACK, COVERAGE, *(f"{stream}/{POLICY}" for stream in Stream))
+    rules = (file for stream in Stream for file, _ in files_of_rules(folder, stream))
+    examples = (file for stream in Stream for file in folder.files_in(f"{stream}/{EXAMPLES}"))
+    return (*filter(folder.has, named), *rules, *examples)
 
 
 def shown(directory: Path, file: str) -> str:
@@ -119,10 +107,6 @@ def shown(directory: Path, file: str) -> str:
     path = Path(abspath(directory / file))  # noqa: PTH100 - a link is named as it is, not as what it leads to
     here = Path.cwd()
     return (path.relative_to(here) if path.is_relative_to(here) else path).as_posix()
-
-
-def _failure(path: str, line: int | None, unmet: Unmet) -> str:
-    return str(Annotation(path, line, "error", FAILED_EXAMPLE, str(unmet)))
 
 
 def _suite_of(path: str) -> str:
