@@ -12,7 +12,7 @@ import orjson
 
 from router.cli.opened_state import (
     discard_each,
-    ids_for,
+    find_id,
     ids_meant,
     is_shared,
     refuse_unnamed,
@@ -42,7 +42,7 @@ def list_them(options: Namespace) -> int:
 def show(options: Namespace) -> int:
     """Print one dead letter whole."""
     letters = {letter.id: letter for letter in asyncio.run(_letters(options))}
-    (id,) = ids_for([options.id], list(letters))
+    id = find_id(options.id, letters)
     document, content = _document(letters[id]), _content(letters[id])
     if options.format == "json":
         print_json(document | {"content": content})

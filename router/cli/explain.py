@@ -26,7 +26,6 @@ from router.decide import explain, notice_for
 from router.domain.decisions import Outcome
 from router.domain.errors import BadUsage
 from router.domain.notices import RecordEntry
-from router.domain.signals import Signal
 from router.domain.silences import NO_SILENCES, Silences
 from router.ingest.grouping import explain_grouping
 from router.ingest.messages import MessagePart, MessageReader, NotUnderstood
@@ -44,14 +43,14 @@ class _Around(NamedTuple):
     now: datetime
     silences: Mapping[str, Silences]
 
-    def silences_for(self, signal: Signal) -> Silences:
-        """Return those that may hold a signal."""
-        return self.silences.get(signal.stream.value, NO_SILENCES)
+    def silences_for(self, part: MessagePart) -> Silences:
+        """Return those that may hold a part of a message."""
+        stream = None if isinstance(part, NotUnderstood) else part.signal.stream
+        return self.silences.get(str(stream), NO_SILENCES)
 
     def entry_of(self, part: MessagePart) -> RecordEntry:
         """Return what would be on record of a part of a message that nothing came before."""
-        silences = NO_SILENCES if isinstance(part, NotUnderstood) else self.silences_for(part.signal)
-        return entry_of(part, self.reader, self.now, silences)
+        return entry_of(part, self.reader, self.now, self.silences_for(part))
 
 
 def run(options: Namespace) -> int:
@@ -148,7 +147,7 @@ def _notice(part: MessagePart, destination: str, around: _Around) -> str:
     if isinstance(part, NotUnderstood):
         return f"{destination}: is told nothing, since the message is quarantined ({part.quarantined.reason})."
     rulebook = around.reader.rulebooks[part.signal.stream]
-    return preview_of(part.signal, destination, rulebook, around.now, around.silences_for(part.signal))
+    return preview_of(part.signal, destination, rulebook, around.now, around.silences_for(part))
 
 
 def _steps(part: MessagePart, around: _Around) -> Rows:
@@ -156,7 +155,7 @@ def _steps(part: MessagePart, around: _Around) -> Rows:
         at_fault = part.quarantined.at_fault
         return [("understood?", f"no, {part.quarantined.reason}"), *([("at fault", at_fault)] if at_fault else [])]
     signal, rulebook = part.signal, around.reader.rulebooks[part.signal.stream]
-    explained = explain(signal, rulebook, around.now, around.silences_for(signal))
+    explained = explain(signal, rulebook, around.now, around.silences_for(part))
     steps = [(step.question, step.answer) for step in explained.steps]
     if (decision := explained.decision).outcome is Outcome.ROUTED:
         evidence = evidence_of(signal, rulebook.catalogue)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from router.cli.csv_messages import refuse_table, rows_in
-from router.cli.splitting import Elements, Piece, Text, cut, elements_in, find_array, is_begun, lines_in, whole
+from router.cli.splitting import Elements, Lines, Piece, Text, cut, find_array, is_begun, whole
 from router.cli.streams import complain
 from router.domain.errors import BadFile
 from router.domain.hubs import Arrival
@@ -87,7 +87,7 @@ class InputFile:
 
     def _messages_in(self, file: BinaryIO) -> Iterator[Message]:
         if self.suffix in _LINES:
-            return self._lines(lines_in(_utf8_in(file)))
+            return self._lines(cut(_utf8_in(file), Lines()))
         if self.suffix == ".csv":
             # The same bytes read as another form are other messages.
             return replace(self, digest=f"csv-{self.digest}")._numbered(rows_in(file))
@@ -104,7 +104,7 @@ class InputFile:
             return self._numbered(Piece(place, body) for place, body in enumerate(answer.bodies, 1))
         bodies = split_body(head)
         if bodies is None:
-            return self._lines(lines_in([head]))
+            return self._lines(cut([head], Lines()))
         if bodies == (head,):
             return self._whole([Piece(1, head)])
         return self._numbered(Piece(place, body) for place, body in enumerate(bodies, 1))
@@ -116,9 +116,9 @@ class InputFile:
         if is_document and (start := find_array(head)) is not None:
             opening, text = head[:start], chain([head[start:]], rest)
             is_wrapped = opening.lstrip().startswith(b"{")
-            return self._wrapped(opening, text) if is_wrapped else self._numbered(elements_in(text, wrapped=False))
+            return self._wrapped(opening, text) if is_wrapped else self._numbered(cut(text, Elements(wrapped=False)))
         text = chain([head], rest)
-        return self._whole(whole(text)) if is_document else self._lines(lines_in(text))
+        return self._whole(whole(text)) if is_document else self._lines(cut(text, Lines()))
 
     def _wrapped(self, opening: bytes, text: Iterator[bytes]) -> Iterator[Message]:
         """Yield the messages of a long envelope, and what it holds beside them as one more, unless that belongs to one."""

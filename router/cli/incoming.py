@@ -66,28 +66,19 @@ BATCH_BYTES = 16 * 1024 * 1024
 """Bytes after which a batch takes no further message."""
 
 
-class Batch:
-    """Messages that are taken in together. None is in it twice, also where a file is given twice."""
+class Batch(dict[str, Message]):
+    """Messages that are taken in together, by their keys: none is in it twice, also where a file is given twice."""
 
-    def __init__(self) -> None:
-        self._messages: dict[str, Message] = {}
-        self._size = 0
-
-    def __bool__(self) -> bool:
-        return bool(self._messages)
+    size = 0
 
     def takes(self, message: Message) -> bool:
         """Return whether there is room for a message."""
-        return len(self._messages) < BATCH and self._size < BATCH_BYTES and message.arrival.key not in self._messages
+        return len(self) < BATCH and self.size < BATCH_BYTES and message.arrival.key not in self
 
     def add(self, message: Message) -> None:
         """Add a message."""
-        self._messages[message.arrival.key] = message
-        self._size += len(message.body)
-
-    def messages(self) -> list[Message]:
-        """Return the messages, in their order."""
-        return list(self._messages.values())
+        self[message.arrival.key] = message
+        self.size += len(message.body)
 
 
 def batches_of(messages: Iterable[Message]) -> Iterator[list[Message]]:
@@ -95,11 +86,11 @@ def batches_of(messages: Iterable[Message]) -> Iterator[list[Message]]:
     batch = Batch()
     for message in messages:
         if not batch.takes(message):
-            yield batch.messages()
+            yield list(batch.values())
             batch = Batch()
         batch.add(message)
     if batch:
-        yield batch.messages()
+        yield list(batch.values())
 
 
 STDIN = "-"
@@ -149,12 +140,12 @@ class Stdin:
                 is_over = not (chunk := self._read())
                 for message in self._incoming.end() if is_over else self._incoming.feed(chunk):
                     if not batch.takes(message):
-                        yield batch.messages()
+                        yield list(batch.values())
                         batch, until = Batch(), None
                     batch.add(message)
                     until = until or loop.time() + WAIT
             if batch and (is_over or (until is not None and loop.time() >= until)):
-                yield batch.messages()
+                yield list(batch.values())
                 batch, until = Batch(), None
 
     async def _is_ready(self, until: float | None, stop: Stop) -> bool:
@@ -211,14 +202,12 @@ class Incoming:
 
     def end(self) -> Iterator[Message]:
         """Yield the messages that are left: a half line is a line."""
-        text = self._text.feed(b"", is_last=True)
-        if self._raw is not None:
-            self._head += text
-            yield from self._begin(is_document=False)
-            text = b""
         if self._document is not None:
             yield from file_of(STDIN, self._document).messages()
             return
+        text = self._text.feed(b"", is_last=True)
+        if self._raw is not None:
+            yield from self._begin(is_document=False)
         yield from self._messages(self._lines.feed(text))
         yield from self._messages(self._lines.end())
 

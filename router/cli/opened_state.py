@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from bisect import bisect_left
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -20,9 +19,6 @@ from router.store.store import Store
 
 GIVEN_UP = 2
 """The exit code where the person who was asked did not want it."""
-
-_AFTER = "~"
-"""Sorts after every character of an id."""
 
 
 def is_shared(state: Path | PostgresqlAddress) -> bool:
@@ -69,20 +65,15 @@ def refuse_unnamed(options: Namespace) -> None:
 
 
 def ids_meant(options: Namespace, known: Sequence[str]) -> list[str]:
-    """Return the whole ids of those named, or all that are known; raises BadUsage as `ids_for` does."""
-    return list(known) if options.all else ids_for(options.ids, known)
+    """Return the whole ids of those named, or all that are known; raises BadUsage as `find_id` does."""
+    return list(known if options.all else dict.fromkeys(find_id(one, known) for one in options.ids))
 
 
-def ids_for(written: Iterable[str], known: Iterable[str]) -> list[str]:
-    """Return the whole ids that were meant, each once; raises BadUsage for one that begins none, or several."""
-    ordered = sorted(known)
-    return list(dict.fromkeys(_id_for(one, ordered) for one in written))
-
-
-def _id_for(written: str, ordered: Sequence[str]) -> str:
+def find_id(written: str, known: Iterable[str]) -> str:
+    """Return the whole id that a text begins; raises BadUsage where it begins none, or several."""
     begin = written.lower()
-    found = ordered[bisect_left(ordered, begin) : bisect_left(ordered, begin + _AFTER)] if begin else []
-    if begin in found[:1]:
+    found = [one for one in known if begin and one.startswith(begin)]
+    if begin in found:
         return begin
     if not found:
         raise BadUsage(f"{written or '(nothing)'}: is no id in the list; the list shows them")

@@ -11,7 +11,7 @@ from datetime import datetime
 from router.app.rules import new_intake, new_reader
 from router.cli.opened_state import (
     discard_each,
-    ids_for,
+    find_id,
     ids_meant,
     is_shared,
     refuse_unnamed,
@@ -38,7 +38,7 @@ def list_it(options: Namespace) -> int:
 def show(options: Namespace) -> int:
     """Print one entry whole, with its reason."""
     entries = {one.id: one for one in asyncio.run(_entries(options))}
-    (id,) = ids_for([options.id], list(entries))
+    id = find_id(options.id, entries)
     document = _document(entries[id])
     body = entries[id].quarantined.body.decode("utf-8", "backslashreplace")
     if options.format == "json":

@@ -35,7 +35,6 @@ from router.store.claims import release_claims
 from router.store.delivery_status import NEVER, count_deliveries
 from router.store.forgetting import STEP, forget
 from router.store.quarantine import count_damaged_rows
-from router.store.retention import Retention
 from router.store.rules import read_hits
 from router.store.store import Store
 
@@ -55,7 +54,6 @@ class Job:
 
     Attributes:
         only: the one stream that is routed, where only one is.
-        decisions: the file that decisions are written to, where there is one.
         clock: tells the time; None for the state's own clock.
         patience: how long to wait for deliveries that are due again soon; zero ends them when nothing is due now.
     """
@@ -77,9 +75,7 @@ class Report:
         tally: counts of the messages that it took in.
         released: counts of the signals that a rule had held and no longer holds.
         ended: counts of the findings that ended because two snapshots came without them.
-        set_aside: how many damaged rows of the state are in quarantine.
-        fresh: how many of them this job found.
-        made: when it was made.
+        set_aside: how many damaged rows of the state are in quarantine; `fresh` of them this job found.
         is_hindered: whether a setting is missing that was there before, or that nothing works without.
         authors: whose the silences are that are not long over, by their names on record.
     """
@@ -111,21 +107,12 @@ class Work:
         decisions: DecisionsFile | None,
         stop: Stop,
         readiness: Readiness,
-        retention: Retention,
         clock: Clock,
     ) -> None:
-        self._job = job
-        self._store = store
-        self._dispatcher = dispatcher
-        self._decisions = decisions
-        self._stop = stop
-        self._readiness = readiness
-        self._retention = retention
-        self._clock = clock
-        self._began = clock()
+        self._job, self._store, self._dispatcher, self._decisions = job, store, dispatcher, decisions
+        self._stop, self._readiness, self._clock, self._began = stop, readiness, clock, clock()
         self._before: Mapping[Stream, Counts] = {}
-        self._set_aside = 0
-        self._is_hindered = False
+        self._set_aside, self._is_hindered = 0, False
         self._intake = new_intake(store, job.rules, job.only)
         self._watches = {stream: RuleWatch(store, book) for stream, book in job.rules.books.items()}
         self._tally, self._released, self._ended = Tally(), Tally(), Tally()
@@ -148,10 +135,7 @@ class Work:
             await watch.notify(self._clock())
 
     async def take_in(self, sources: Sequence[Source]) -> None:
-        """Take in what sources hold, up to the stop. Where a source comes bit by bit, deliver meanwhile.
-
-        Raises BadFile and StoreError.
-        """
+        """Take in what sources hold, up to the stop. Where a source comes bit by bit, deliver meanwhile. Raises BadFile."""
         is_awaited = any(isinstance(source, Stdin) for source in sources)
         with progress_over(None if is_awaited else sum(source.size for source in sources)) as advance:
             async with self._delivering() if is_awaited else nullcontext() as more:
@@ -264,7 +248,7 @@ class Work:
 
     async def _forget(self) -> None:
         """Take away what is old enough, twice as much as came in if that is more than the least; the next job goes on."""
-        store, books = self._store, self._job.rules.books
+        store, books, retention = self._store, self._job.rules.books, self._job.settings.retention
         by = await find_instant_to_forget_by(store, self._clock())
         if by is None:
             return
@@ -274,7 +258,7 @@ class Work:
             hits = [{(stream, name) for name in await read_hits(tx, stream)} for stream in unread]
         rules = rules_of(books.values()).union(await silences_known(store), *hits)
         for _ in range(0, max(LEAST_FORGOTTEN, 2 * self._tally.received) // STEP, AT_ONCE):
-            forgotten = None if self._stop.is_asked else await forget(store, by, self._retention, rules, AT_ONCE)
+            forgotten = None if self._stop.is_asked else await forget(store, by, retention, rules, AT_ONCE)
             if forgotten is None or forgotten.is_done:
                 return
             # Ctrl-C is heard in between.
@@ -295,10 +279,9 @@ class Work:
             return max([await count_damaged_rows(tx, stream) for stream in Stream])
 
     async def _dues(self) -> list[datetime]:
-        dues = [
-            await dues_in(self._store, stream, self._readiness.unready, await self._dispatcher.held_in(stream))
-            for stream in self._job.rules.books
-        ]
+        unready, held_in = self._readiness.unready, self._dispatcher.held_in
+        streams = self._job.rules.books
+        dues = [await dues_in(self._store, stream, unready, await held_in(stream)) for stream in streams]
         return [next.due for some in dues for next in some.values() if next.due is not None]
 
 
@@ -309,7 +292,7 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
     What the settings lack is said on stderr. Raises BadSetting, StateInUse, BadFile and StoreError; and Interrupted where a
     signal asked for the end and the work ended in order.
     """
-    readiness, retention = readiness_of(job.rules, job.settings), job.settings.retention
+    readiness = readiness_of(job.rules, job.settings)
     async with AsyncExitStack() as stack:
         store = await open_state(job.state, job.settings)
         stack.push_async_callback(store.close)
@@ -320,7 +303,7 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
             open_dispatcher(store, job.rules, readiness, job.settings, clock, lambda: stop.is_asked)
         )
         decisions = stack.enter_context(decisions_at(job.decisions)) if job.decisions is not None else None
-        work = Work(job, store, dispatcher, decisions, stop, readiness, retention, clock)
+        work = Work(job, store, dispatcher, decisions, stop, readiness, clock)
         await work.begin()
         yield work
         await work.end_if_asked()

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from router.app.rules import load_rules
-from router.cli.opened_state import ids_for, store_in
+from router.cli.opened_state import find_id, store_in
 from router.cli.option_values import author_given, clock_for, streams_in
 from router.cli.printing import print_json, print_lines, wrapped
 from router.cli.silence_bounds import needed_since, refuse_overrun, silenced_share, with_first
@@ -154,8 +154,7 @@ async def _end(options: Namespace, author: str) -> tuple[Silence, datetime, bool
 
 def _id_meant(written: str, known: Sequence[Silence]) -> str:
     """Return the id that a person means, by its beginning, or by the name under which it is on record."""
-    (id,) = ids_for([find_silence_id(written) or written], [one.id for one in known])
-    return id
+    return find_id(find_silence_id(written) or written, [one.id for one in known])
 
 
 def _bounds_in(options: Namespace, now: datetime) -> dict[Stream, SilenceBounds]:

@@ -18,7 +18,6 @@ from router.parse import LARGEST_BODY, split_body
 BEGINNING = 64 * 1024
 """Bytes that are kept of what is longer than the longest body that is looked at."""
 
-_CARRIAGE_RETURN = 1
 _HEAD = 64 * 1024
 _TRIED = 32
 _BRACKET = re.compile(rb"\[")
@@ -85,8 +84,7 @@ class Lines:
     """Lines that hold anything; a line ends at a line feed and nowhere else, and a half one is a line too."""
 
     def __init__(self, first: int = 1) -> None:
-        self._number = first
-        self._line = Growing()
+        self._number, self._line = first, Growing()
 
     def feed(self, chunk: bytes) -> Iterator[Piece]:
         """Return the lines that end in the next bytes."""
@@ -98,7 +96,8 @@ class Lines:
 
     def end(self) -> Iterator[Piece]:
         """Return the line that is under way, as far as it came."""
-        yield from self._line.end(self._number)
+        line, self._line = self._line, Growing()
+        yield from line.end(self._number)
         self._number += 1
 
 
@@ -114,14 +113,11 @@ class Elements:
     """
 
     def __init__(self, *, wrapped: bool) -> None:
-        self._number = 1
-        self._element = Growing()
-        self._depth = 0
-        self._is_text = self._is_escaped = False
+        self._number, self._element = 1, Growing()
+        self._depth, self._is_text, self._is_escaped = 0, False, False
         self._closing = b"}" if wrapped else b"]"
-        self.is_over = False
-        self.beside = bytearray()
         self._after: Lines | None = None
+        self.is_over, self.beside = False, bytearray()
 
     def feed(self, chunk: bytes) -> Iterator[Piece]:
         """Return the elements that end in the next bytes."""
@@ -160,7 +156,8 @@ class Elements:
         return self._after.end() if self._after is not None else self._ended()
 
     def _ended(self) -> Iterator[Piece]:
-        for piece in self._element.end(self._number):
+        element, self._element = self._element, Growing()
+        for piece in element.end(self._number):
             # What an object holds beside its messages is none.
             if self.is_over:
                 self.beside += (b"," + piece.body)[: BEGINNING - len(self.beside)]
@@ -213,12 +210,8 @@ class Growing:
     """A piece that grows. Of one that is too long, it holds only the beginning, the length and the digest."""
 
     def __init__(self) -> None:
-        self._begin()
-
-    def _begin(self) -> None:
         self._parts: list[bytes] = []
-        self._size = 0
-        self._digest = blake2b(digest_size=16)
+        self._size, self._digest = 0, blake2b(digest_size=16)
 
     def add(self, part: bytes) -> None:
         """Add the next bytes."""
@@ -233,11 +226,10 @@ class Growing:
             self._parts = [held[:BEGINNING]]
 
     def end(self, number: int) -> Iterator[Piece]:
-        """Return the piece, unless it holds nothing but blanks; the next one begins."""
-        body, size, digest = b"".join(self._parts), self._size, self._digest
-        self._begin()
-        if size > _MOST:
-            yield Piece(number, body, Cut(size, digest.hexdigest()))
+        """Return the piece, unless it holds nothing but blanks."""
+        body = b"".join(self._parts)
+        if self._size > _MOST:
+            yield Piece(number, body, Cut(self._size, self._digest.hexdigest()))
             return
         body = body.rstrip(b"\r\n")
         if len(body) > LARGEST_BODY:
@@ -246,17 +238,7 @@ class Growing:
             yield Piece(number, body)
 
 
-_MOST = LARGEST_BODY + _CARRIAGE_RETURN
-
-
-def lines_in(chunks: Iterable[bytes]) -> Iterator[Piece]:
-    """Return the lines of a text that is all there, a part at a time."""
-    return cut(chunks, Lines())
-
-
-def elements_in(chunks: Iterable[bytes], *, wrapped: bool) -> Iterator[Piece]:
-    """Return the elements of an array that is all there, a part at a time, from behind its bracket."""
-    return cut(chunks, Elements(wrapped=wrapped))
+_MOST = LARGEST_BODY + len(b"\r")
 
 
 def whole(chunks: Iterable[bytes]) -> Iterator[Piece]:

@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 from router.cli.csv_messages import MOST_CELLS
 from router.cli.incoming import open_files
-from router.cli.splitting import Text, elements_in, lines_in
+from router.cli.splitting import Elements, Lines, Text, cut
 from router.domain.errors import BadFile
 from router.parse import LARGEST_BODY
 from tests.cli.house import House, column, ndjson
@@ -84,7 +84,7 @@ def cut_anywhere(data: st.DataObject, text: bytes) -> list[bytes]:
 def test_no_line_is_lost(lines: list[bytes], data: st.DataObject) -> None:
     """Every line that holds anything is a message, under its own number, wherever the text is cut as it comes in."""
     kept = [(number, line.rstrip(b"\r\n")) for number, line in enumerate(lines, 1) if line.strip()]
-    pieces = lines_in(cut_anywhere(data, b"\n".join(lines)))
+    pieces = cut(cut_anywhere(data, b"\n".join(lines)), Lines())
     assert [(piece.number, piece.body) for piece in pieces] == kept
 
 
@@ -102,7 +102,7 @@ def test_an_array_is_cut_where_its_elements_end(values: list[object], indent: in
     text = json.dumps(values, indent=indent).encode()
     more = data.draw(st.sampled_from([b"", b', "more": [1, {"a": "]}"}]']))
     wrapped = text[1:] + (more + b"}" if (is_wrapped := data.draw(st.booleans())) else b"") + b"\n?"
-    *pieces, after = elements_in(cut_anywhere(data, wrapped), wrapped=is_wrapped)
+    *pieces, after = cut(cut_anywhere(data, wrapped), Elements(wrapped=is_wrapped))
     assert [(piece.number, json.loads(piece.body)) for piece in pieces] == list(enumerate(values, 1))
     assert after.body == b"?"
 
@@ -270,9 +270,9 @@ NESTED = st.recursive(
 def test_an_element_ends_where_it_is_closed_however_deep_it_goes(nested: bytes, data: st.DataObject) -> None:
     """What is cut where it may, a part at a time, is what is cut a byte at a time."""
     text = nested + b',"next",[2]]after'
-    one_by_one = list(elements_in([text[at : at + 1] for at in range(len(text))], wrapped=False))
-    assert list(elements_in(cut_anywhere(data, text), wrapped=False)) == one_by_one
-    assert list(elements_in([text], wrapped=False)) == one_by_one
+    one_by_one = list(cut([text[at : at + 1] for at in range(len(text))], Elements(wrapped=False)))
+    assert list(cut(cut_anywhere(data, text), Elements(wrapped=False))) == one_by_one
+    assert list(cut([text], Elements(wrapped=False))) == one_by_one
 
 
 @pytest.mark.parametrize("opens", [b"[", b'[{"a":', b'["\\"[",{}, ['])
@@ -287,7 +287,7 @@ def test_what_only_opens_is_not_looked_at_bracket_by_bracket(opens: bytes) -> No
 
     sys.setprofile(count)
     try:
-        (piece,) = elements_in([text[at : at + 65_536] for at in range(0, len(text), 65_536)], wrapped=False)
+        (piece,) = cut([text[at : at + 65_536] for at in range(0, len(text), 65_536)], Elements(wrapped=False))
     finally:
         sys.setprofile(None)
     assert piece.body == text
