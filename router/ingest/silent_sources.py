@@ -7,10 +7,10 @@ ours, each source is told by itself, so that the one at fault keeps no other wai
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Protocol
+from typing import NamedTuple
 
 from router.domain.clocks import is_possible, is_recent
 from router.domain.documents import DocumentKind, StoredDocument
@@ -35,29 +35,15 @@ BEHIND = timedelta(minutes=15)
 _STREAM = Stream.CSPM
 
 
-class LookAtSources(Protocol):
-    """Judges all sources, up to the hub's time `until` which all was taken in.
-
-    `before` is None at the first look, `known` has each source by its id, and `lost` is when events were last declared lost.
-    """
-
-    def __call__(
-        self,
-        before: SourceWatch | None,
-        known: Mapping[str, KnownSource],
-        until: datetime,
-        now: datetime,
-        lost: datetime | None,
-    ) -> SourceLook: ...
+type LookAtSources = Callable[
+    [SourceWatch | None, Mapping[str, KnownSource], datetime, datetime, datetime | None], SourceLook
+]
+"""Judges all sources: given the watch, None at the first look, each source by its id, the hub's time up to which all was taken
+in, now, and when events were last declared lost."""
 
 
-@dataclass(frozen=True, slots=True)
-class SourceReport:
-    """What a look at all sources brought.
-
-    Attributes:
-        warnings: lines for people, without a secret: patterns that fit nothing, and sources with a fault of ours.
-    """
+class SourceReport(NamedTuple):
+    """What a look at all sources brought; of warnings, lines for people: what fits nothing, and what has a fault of ours."""
 
     entries: Sequence[RecordEntry] = ()
     warnings: Sequence[str] = ()
@@ -152,7 +138,7 @@ class SilentSources:
             replace(one, turn=numbers.get(id, one.turn)) for id, one in look.changed.items() if only in (None, id)
         ]
         await write_watched(tx, changed, until)
-        return replace(report, entries=ingested.entries if ingested is not None else ()), ingested
+        return report._replace(entries=ingested.entries if ingested is not None else ()), ingested
 
     async def _after_those_on_record(self, tx: Transaction, turns: Sequence[SourceTurn]) -> Sequence[SourceTurn]:
         """Turns with numbers and times after those that were taken in of their sources, also where a source's row was lost."""

@@ -176,7 +176,7 @@ def _subject_in(options: Namespace) -> DrillSubject:
         if options.subscription is None:
             raise BadUsage("--subscription: is missing; name the subscription whose sample alerts are raised")
         return sample_drill(options.subscription, options.bundle)
-    named = _split_cluster(options.cluster)[0] if options.cluster is not None else options.machine
+    named = options.machine if options.cluster is None else _cluster_named(options).name
     subscription = options.subscription or (parse_resource_id(named).subscription or "").lower() or None
     if options.machine is not None:
         if subscription is None or not named.startswith("/"):
@@ -187,12 +187,12 @@ def _subject_in(options: Namespace) -> DrillSubject:
     return DrillSubject(plan=CONTAINERS, subscription=subscription, cluster=named)
 
 
-def _split_cluster(written: str) -> tuple[str, str | None]:
-    """Return the cluster, and its context if that is named beside it; raises BadUsage."""
-    name, separator, context = (part.strip() for part in written.partition("="))
+def _cluster_named(options: Namespace) -> NamedContext:
+    """Return the cluster, with its context, which is called as it is unless another name is given; raises BadUsage."""
+    name, separator, context = (part.strip() for part in options.cluster.partition("="))
     if separator and not (name and context):
-        raise BadUsage(f"--cluster {written}: has nothing on one side of =; write NAME=CONTEXT")
-    return name, context or None
+        raise BadUsage(f"--cluster {options.cluster}: has nothing on one side of =; write NAME=CONTEXT")
+    return NamedContext(name, context or name)
 
 
 def _cluster_in(options: Namespace, settings: Settings) -> Callable[[], Awaitable[None]] | None:
@@ -202,8 +202,7 @@ def _cluster_in(options: Namespace, settings: Settings) -> Callable[[], Awaitabl
     if options.cluster is None:
         raise BadUsage("--kubeconfig: says where the context of --cluster is, which is missing")
     kubeconfig = open_kubeconfig(options.kubeconfig, settings)
-    name, context = _split_cluster(options.cluster)
-    named = NamedContext(name, context or name)
+    named = _cluster_named(options)
     if named.context not in kubeconfig.contexts:
         raise BadUsage(f"--cluster {named.context}: is no context in {options.kubeconfig}; write NAME=CONTEXT")
     return partial(read_cluster, named, kubeconfig, settings)
@@ -212,7 +211,7 @@ def _cluster_in(options: Namespace, settings: Settings) -> Callable[[], Awaitabl
 def _instruction_lines(options: Namespace, subject: DrillSubject) -> list[str]:
     if options.kubeconfig is not None:
         return [f"  asks the cluster {subject.cluster} for the pods of the namespace {NAMESPACE}, and for nothing else"]
-    return instructions(subject, _split_cluster(options.cluster)[1] if options.cluster is not None else None)
+    return instructions(subject, _cluster_named(options).context if options.cluster is not None else "")
 
 
 def _say(options: Namespace, lines: Iterable[str]) -> None:

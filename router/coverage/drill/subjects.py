@@ -98,18 +98,15 @@ def may_belong_to(entry: RecordEntry, subject: DrillSubject, listed: Collection[
     return is_of_kubernetes and (resource == wanted or wanted in named)
 
 
-def instructions(subject: DrillSubject, context: str | None = None) -> list[str]:
-    """Return what a person runs to raise the alert, line by line; nothing for samples.
-
-    `context` is kubectl's, if it is not called as the cluster is.
-    """
+def instructions(subject: DrillSubject, context: str) -> list[str]:
+    """Return what a person runs to raise the alert, line by line; nothing for samples. An id is no name of a context."""
     if subject.cluster is not None:
-        context = quote(context or subject.cluster.rstrip("/").rpartition("/")[2])
+        named = quote(context.rstrip("/").rpartition("/")[2] if context == subject.cluster else context)
         return [
             "Ask the cluster for the pods of a namespace that is not there. It proves the audit log of the control plane,",
             'and no sensor; the answer is "No resources found", and the alert comes 5 to 30 minutes later:',
             "",
-            f"  kubectl --context {context} get pods --namespace={NAMESPACE}",
+            f"  kubectl --context {named} get pods --namespace={NAMESPACE}",
         ]
     if subject.machine is None:
         return []
