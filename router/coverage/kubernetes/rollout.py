@@ -103,16 +103,13 @@ def _judge_version(daemon_set: SensorDaemonSet, objects: SensorObjects) -> Rollo
     obstacles = {name: _find_obstacle(name, daemon_set, fleet) for name in fleet.nodes}
     chosen = {name for name, obstacle in obstacles.items() if obstacle is None}
     beyond = max(0, counts[0] - len(chosen)) if counts is not None else 0
-    state, unsupported, reason = _find_by_counts(daemon_set, fleet, chosen, beyond)
+    counted = _find_by_counts(daemon_set, fleet, chosen, beyond)
     findings: dict[str, NodeFinding] = {}
-    for name in fleet.possible:
-        found = _find_by_pods(by_node.get(name) or waiting, has_list=has_list) or NodeFinding(
-            state=unsupported if name in fleet.uncoverable else state, reason=reason, is_uncreated=True
-        )
+    for name in fleet.coverable:
+        found = _find_by_pods(by_node.get(name) or waiting, has_list=has_list) or counted
         findings[name] = _judge_node(name, daemon_set, objects, obstacles[name], found)
-    wanted = chosen.intersection(fleet.coverable)
-    ready = [name for name in wanted if findings[name].state is NodeState.READY]
-    if counts is not None and counts[1] < min(len(ready), len(wanted)):
+    ready = [name for name in findings if name in chosen and findings[name].state is NodeState.READY]
+    if counts is not None and counts[1] < len(ready):
         # Pods are ready on more nodes than the status counts: those are the ones that it speaks of.
         findings |= dict.fromkeys(ready, NodeFinding(state=NodeState.SHORT, is_uncreated=True))
     return Rollout(daemon_set=daemon_set, findings=findings, problem=_find_problem(daemon_set, by_node), beyond=beyond)
@@ -149,24 +146,24 @@ def _find_by_pods(pods: Sequence[Pod], *, has_list: bool) -> NodeFinding | None:
     return NodeFinding(state=NodeState.LACKING, reason="it has no pod there", is_uncreated=True) if has_list else None
 
 
-def _find_by_counts(
-    daemon_set: SensorDaemonSet, fleet: Fleet, chosen: set[str], beyond: int
-) -> tuple[NodeState, NodeState, str]:
-    """What the counts in its status say of each node, of each on which no sensor is supported, and why that is unclear."""
+def _find_by_counts(daemon_set: SensorDaemonSet, fleet: Fleet, chosen: set[str], beyond: int) -> NodeFinding:
+    """What the counts in its status say of each node that can have a sensor."""
+    state, reason = NodeState.UNCLEAR, ""
     if daemon_set.is_stale:
         reason = f"its status is of generation {daemon_set.observed or 0}, its specification of {daemon_set.generation}"
-        return NodeState.UNCLEAR, NodeState.UNCLEAR, reason
-    if daemon_set.counts is None:
-        return NodeState.UNCLEAR, NodeState.UNCLEAR, "its status does not say on how many nodes it is ready"
-    (desired, ready), wanted = daemon_set.counts, len(chosen.intersection(fleet.coverable))
-    if fleet.is_whole and not beyond and ready >= len(chosen.intersection(fleet.possible)):
-        return NodeState.READY, NodeState.READY, ""
-    if ready >= desired >= wanted:
-        return NodeState.READY, NodeState.UNCLEAR, ""
-    if ready < wanted:
-        return NodeState.SHORT, NodeState.UNCLEAR, ""
-    reason = f"it is ready on {ready} of the {desired} nodes that it chooses, and its status does not say on which"
-    return NodeState.UNCLEAR, NodeState.UNCLEAR, reason
+    elif daemon_set.counts is None:
+        reason = "its status does not say on how many nodes it is ready"
+    else:
+        (desired, ready), wanted = daemon_set.counts, len(chosen.intersection(fleet.coverable))
+        is_on_all = fleet.is_whole and not beyond and ready >= len(chosen.intersection(fleet.possible))
+        if is_on_all or ready >= desired >= wanted:
+            state = NodeState.READY
+        elif ready < wanted:
+            state = NodeState.SHORT
+        else:
+            unnamed = f"the {desired} nodes that it chooses, and its status does not say on which"
+            reason = f"it is ready on {ready} of {unnamed}"
+    return NodeFinding(state=state, reason=reason, is_uncreated=True)
 
 
 def _judge_node(

@@ -24,6 +24,7 @@ from router.coverage.verdicts import (
 )
 
 _BEST_FIRST = (CoverageState.COVERED, CoverageState.UNKNOWN, CoverageState.GAP)
+_STATES = dict(zip((NodeState.READY, NodeState.UNCLEAR, NodeState.SHORT), _BEST_FIRST, strict=True))
 
 
 def judge_running(objects: SensorObjects) -> Verdict:
@@ -161,12 +162,17 @@ def _doubt(daemon_set: SensorDaemonSet) -> str:
 def _count_nodes(
     namespace: str, parts: Mapping[SensorPart, Sequence[Rollout]], objects: SensorObjects
 ) -> Mapping[CoverageState, int] | None:
-    """How many nodes are in which state; a node that is not supported and where the sensor runs is covered all the same."""
+    """How many nodes are in which state; on each, `absent` is what it means that a part has no DaemonSet."""
     fleet = objects.fleet
     if not fleet.nodes:
         return None
     absent = NodeState.LACKING if objects.is_namespace_listed(namespace) else NodeState.UNCLEAR
-    found = Counter(_judge_node(name, parts, fleet, absent) for name in fleet.nodes)
+    worst = (
+        max(_best(name, parts[part])[1].state if part in parts else absent for part in SensorPart)
+        for name in fleet.coverable
+    )
+    found = Counter(_STATES[min(one, NodeState.SHORT)] for one in worst)
+    found[CoverageState.NOT_COVERABLE] = len(fleet.uncoverable)
     # Where the status counts fewer pods than there are nodes, and nothing says on which they are, as many nodes are a gap.
     ready = [max(one.count(fleet.coverable) for one in some) for some in parts.values()]
     missing = max((len(fleet.coverable) - count for count in ready), default=0)
@@ -174,20 +180,6 @@ def _count_nodes(
         found[CoverageState.COVERED] += found[CoverageState.GAP] - missing
         found[CoverageState.GAP] = missing
     return {state: found[state] for state in CoverageState if found[state]}
-
-
-def _judge_node(
-    name: str, parts: Mapping[SensorPart, Sequence[Rollout]], fleet: Fleet, absent: NodeState
-) -> CoverageState:
-    """What is known of a node; `absent` is what that means on each node that a part has no DaemonSet."""
-    if name not in fleet.possible:
-        return CoverageState.NOT_COVERABLE
-    worst = max(_best(name, parts[part])[1].state if part in parts else absent for part in SensorPart)
-    if worst is NodeState.READY:
-        return CoverageState.COVERED
-    if name in fleet.uncoverable:
-        return CoverageState.NOT_COVERABLE
-    return CoverageState.GAP if worst >= NodeState.SHORT else CoverageState.UNKNOWN
 
 
 def judge_installed(objects: SensorObjects) -> Verdict:
