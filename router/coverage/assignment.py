@@ -141,9 +141,10 @@ def _refuse_nodes_of_others(facts: Sequence[CoverageFact]) -> None:
         cloud, _, path = (find_text(fact.body, "spec", "providerID") or "").partition("://")
         region = find_region(fact.subject)
         is_aks = _AKS in fact.subject
-        if cloud in _CLOUDS and ((region and not region.has_node(cloud, path)) or (is_aks and cloud != "azure")):
+        is_there = region is None or (cloud == region[0] and path.lower().strip("/").startswith(region[1]))
+        if cloud in _CLOUDS and (not is_there or (is_aks and cloud != "azure")):
             name = fact.subject.rpartition("/")[2]
-            where = _CLOUDS[cloud] if region is None or region.cloud != cloud else path.strip("/")
+            where = _CLOUDS[cloud] if region is None or region[0] != cloud else path.strip("/")
             raise BadUsage(
                 f"{fact.source.document}: is not of the cluster {name}: node {fact.name} is in {where}; write NAME=FILE"
             )

@@ -7,7 +7,6 @@ import re
 import shlex
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import NamedTuple
 
 from router.coverage.remedies import command_line, file_name, resource_words
 from router.coverage.verdicts import Verdict, Workload
@@ -129,32 +128,15 @@ def find_gke_context(subject: str) -> str | None:
     return f"gke_{found[1]}_{found[2]}_{found[3]}" if found else None
 
 
-class CloudRegion(NamedTuple):
-    """Where another cloud has a cluster, and so its nodes.
+def find_region(subject: str) -> tuple[str, str] | None:
+    """Return the cloud of a cluster of EKS or GKE, and with what the ids of its nodes begin; None for any other cluster.
 
-    Attributes:
-        cloud: `aws` or `gce`, as the ids of nodes call it.
-        project: the project of Google Cloud; empty in AWS, whose nodes do not say their account.
-        location: the region, with which the zones of nodes begin: those of a cluster of one zone may be in others of it.
+    `subject` is its id or its context in lower case. A cluster of one zone may have nodes in others of its region.
     """
-
-    cloud: str
-    project: str
-    location: str
-
-    def has_node(self, cloud: str, path: str) -> bool:
-        """Whether a node may be there, by what stands before and after `://` in its id: `aws:///eu-west-1a/i-0123`."""
-        first, second, *_ = (*path.lower().strip("/").split("/"), "")
-        project, zone = ("", first) if cloud == "aws" else (first, second)
-        return (cloud, project) == (self.cloud, self.project) and zone.startswith(self.location)
-
-
-def find_region(subject: str) -> CloudRegion | None:
-    """Where a cluster of EKS or GKE is, by its id or its context in lower case; None for any other cluster."""
     if eks := _EKS.fullmatch(subject):
-        return CloudRegion("aws", "", eks["region"])
+        return "aws", eks["region"]
     if gke := _GKE.fullmatch(find_gke_context(subject) or subject):
-        return CloudRegion("gce", gke["project"], re.sub(r"-[a-z]$", "", gke["location"]))
+        return "gce", f"{gke['project']}/{re.sub(r'-[a-z]$', '', gke['location'])}"
     return None
 
 
