@@ -30,7 +30,7 @@ What is no file comes as documents, too.
 
 What is expected stands in rules/coverage.yaml.
 
-    expected/       the manifest: form, loading, problems, the workloads and sources it means, which of them are silent
+    expected/       the manifest: its form, loading it and its problems, the workloads it means, sources that are silent
     verdicts        what is known of a workload on a rung
 
 A drill proves the way of an alert.

@@ -208,48 +208,37 @@ class _Position(NamedTuple):
 
 def _parts(value: object, at: _Position, depth: int) -> Iterator[Item | Refusal | ListPage | str]:
     """The objects, errors, pages, and kinds of empty lists in a value."""
-    if depth == 0:
+    kind = kubernetes_kind(value) if isinstance(value, Mapping) else None
+    listed: list[object]
+    if depth == 0 or not isinstance(value, list | Mapping):
         return
     if isinstance(value, list):
-        page = page_of_rows(at.file, at.path, value)
-        yield page
-        yield from _listed(value, at, at.path, page, "", depth)
-    elif not isinstance(value, Mapping):
-        return
-    elif (kind := kubernetes_kind(value)) is not None:
-        if not kind.endswith("List") or not _has_items(value):
-            yield _item(value, at)
-            return
-        page = page_of_kubernetes(at.file, at.path, value, at.given)
-        yield page
-        typed = [_with_kind(one, kind, value) for one in find_list(value, "items") or []]
-        yield from _listed(typed, at, at.part("items"), page, kind, depth)
-    elif (reason := refusal_in(value)) is not None:
+        listed, path, page = value, at.path, page_of_rows(at.file, at.path, value)
+    elif kind is not None and kind.endswith("List") and _has_items(value):
+        listed = [_with_kind(one, kind, value) for one in find_list(value, "items") or []]
+        path, page = at.part("items"), page_of_kubernetes(at.file, at.path, value, at.given)
+    elif kind is None and (reason := refusal_in(value)) is not None:
         yield Refusal(at.document, reason)
-    elif (rows := rows_in(value)) is not None:
+        return
+    elif kind is None and (rows := rows_in(value)) is not None:
         name, listed = rows
-        page = page_of_answer(at.file, at.document, value, listed)
-        yield page
+        path, page = at.part(name), page_of_answer(at.file, at.document, value, listed)
         if not listed and find_text(value, "id"):
             # It says what there is none of: that is an answer, too.
             rest = {key: one for key, one in value.items() if key.lower() != name}
             yield _item(rest, at._replace(is_whole=page.is_whole))
-        yield from _listed(listed, at, at.part(name), page, "", depth)
     else:
         yield _item(value, at)
+        return
+    yield page
+    if not listed:
+        yield kind or ""
+    for number, one in enumerate(listed):
+        yield from _parts(one, at._replace(path=f"{path}[{number}]", is_whole=page.is_whole), depth - 1)
 
 
 def _item(body: Mapping[str, object], at: _Position) -> Item:
     return Item(body=body, document=at.document, given=at.given, is_whole=at.is_whole)
-
-
-def _listed(
-    listed: list[object], at: _Position, path: str, page: ListPage, kind: str, depth: int
-) -> Iterator[Item | Refusal | ListPage | str]:
-    if not listed:
-        yield kind
-    for number, one in enumerate(listed):
-        yield from _parts(one, at._replace(path=f"{path}[{number}]", is_whole=page.is_whole), depth - 1)
 
 
 def _has_items(body: Mapping[str, object]) -> bool:

@@ -32,7 +32,7 @@ POSTURE_NOT_KNOWN = (
 
 _CAUSES = {"exempt": "somebody exempted it from it", "offbypolicy": "it is switched off by policy"}
 
-_POSTURE_PLANS = tuple(PLANS[name] for name in ("foundationalcspm", "discovery", "cloudposture"))
+_POSTURE_PLANS = ("foundationalcspm", "discovery", "cloudposture")
 """The plans of which one that is on means that recommendations come. The first two cost nothing, the last is Defender CSPM."""
 
 
@@ -97,7 +97,13 @@ def recommendation_answers_for(
     found = [one for one in found if one[1] not in stale]
     since = {(name, one.subject) for name, one in found if one.code == "healthy" and one.source.known_at is not None}
     # An unhealthy one counts, as Azure's answers lag behind its messages, until a younger message says that it is healthy.
-    found = [(name, one) for name, one in found if not (_is_over(one, case) and (name, one.subject) in since)]
+    over = [
+        one
+        for name, one in found
+        if one.code == "unhealthy" and (name, one.subject) in since and one.source.is_stale(case.now, within)
+        if (at := parse_time(one.source.known_at or "")) is not None and at <= case.now
+    ]
+    found = [(name, one) for name, one in found if one not in over]
     healthy, unhealthy, not_applicable = (
         tuple(one for _, one in found if one.code == code) for code in ("healthy", "unhealthy", "notapplicable")
     )
@@ -113,13 +119,6 @@ def recommendation_answers_for(
     )
 
 
-def _is_over(fact: RecommendationFact, case: CoverageCase) -> bool:
-    """Whether it said so before the last snapshot, and no message since."""
-    said = parse_time(fact.source.known_at or "")
-    is_past = said is not None and said <= case.now
-    return fact.code == "unhealthy" and is_past and fact.source.is_stale(case.now, case.expectation.heard_within)
-
-
 class SubscriptionPosture(NamedTuple):
     """What is known of the foundational CSPM of a subscription, by its id; where it is not proved to be on, it may still be."""
 
@@ -133,11 +132,7 @@ class SubscriptionPosture(NamedTuple):
 def is_posture_known_on(case: CoverageCase) -> bool:
     """Whether the documents prove that recommendations come for the resources of a workload's subscription."""
     subscription = case.workload.subscription
-    if subscription is None:
-        return False
-    # Each workload asks it, and mostly a plan answers.
-    is_on = any(one.is_on for one in _posture_answers(case.facts, subscription))
-    return is_on or posture_for(case, subscription).is_known_on
+    return subscription is not None and posture_for(case, subscription).is_known_on
 
 
 def posture_for(case: CoverageCase, subscription: str) -> SubscriptionPosture:
@@ -148,7 +143,8 @@ def posture_for(case: CoverageCase, subscription: str) -> SubscriptionPosture:
 def _posture(
     facts: Facts, subscription: str, now: datetime, within: timedelta, name: str | None = None
 ) -> SubscriptionPosture:
-    answers = _posture_answers(facts, subscription)
+    at = subscription_subject(subscription)
+    answers = [answers_about(facts, at, PLANS[name]) for name in _POSTURE_PLANS]
     on = [one for one in answers if one.is_on][:1]
     free = [one for one in answers if one.is_on is False]
     evidence = tuple(shown for answer in on or free for shown in answer.evidence())
@@ -165,10 +161,6 @@ def _posture(
         reason = "not known to be on: no answer names a plan of posture that is on"
     is_known_on = bool(on) or heard is not None
     return SubscriptionPosture(subscription, name or subscription, is_known_on, reason, evidence)
-
-
-def _posture_answers(facts: Facts, subscription: str) -> list[PlanAnswers]:
-    return [answers_about(facts, subscription_subject(subscription), plan) for plan in _POSTURE_PLANS]
 
 
 def judge_posture(facts: Facts, manifest: CoverageManifest, now: datetime) -> tuple[SubscriptionPosture, ...]:
@@ -193,11 +185,6 @@ def find_healthy_rows(facts: Facts, subscription: str, now: datetime, within: ti
     return None
 
 
-def is_plan_recommended(case: CoverageCase) -> bool:
-    """Whether a recommendation on a plan speaks of a subscription at all."""
-    return any(one.known is not None and one.known.plan is not None for one in case.about(RecommendationFact))
-
-
 def recommended_answers(case: CoverageCase, plan: DefenderPlan) -> tuple[PlanAnswers, tuple[str, ...]]:
     """What the recommendation on a plan says of a subscription, as if it had answered, and a remark where that is too old.
 
@@ -213,18 +200,16 @@ def recommended_answers(case: CoverageCase, plan: DefenderPlan) -> tuple[PlanAns
     return PlanAnswers(plan, ()), old
 
 
-def _as_answers(plan: DefenderPlan, tier: str, said: Iterable[RecommendationFact]) -> PlanAnswers:
-    return PlanAnswers(
-        plan,
-        tuple(
-            PlanFact(
-                subject=one.subject,
-                plan=plan.name.lower(),
-                name=plan.name,
-                tier=tier,
-                shown=one.source.shows(f"{one.recommendation} status.code", one.code),
-                source=one.source,
-            )
-            for one in said
-        ),
+def _as_answers(plan: DefenderPlan, tier: str, rows: Iterable[RecommendationFact]) -> PlanAnswers:
+    facts = (
+        PlanFact(
+            subject=one.subject,
+            plan=plan.name.lower(),
+            name=plan.name,
+            tier=tier,
+            shown=one.source.shows(f"{one.recommendation} status.code", one.code),
+            source=one.source,
+        )
+        for one in rows
     )
+    return PlanAnswers(plan, tuple(facts))

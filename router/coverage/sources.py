@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 from router.coverage.assess import Assessed
 from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest, find_exception
-from router.coverage.expected.sources import ExpectedSource, expected_sources, silence_excuses
+from router.coverage.expected.silence import ExpectedSource, expected_sources, silence_excuses
 from router.coverage.facts import Facts
 from router.coverage.recommendations import find_healthy_rows
 from router.coverage.stored import EVERY_SOURCE, SourceFact, WatchFact

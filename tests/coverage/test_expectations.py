@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.coverage.expected.loading import find_overlaps
 from router.coverage.expected.manifest import (
     DEFAULT_RUNGS,
     Expectation,
@@ -16,7 +17,6 @@ from router.coverage.expected.manifest import (
     is_called,
     named_workload,
 )
-from router.coverage.expected.problems import find_overlaps
 from router.coverage.judges import judged_rungs
 from router.coverage.verdicts import CoverageState, Workload
 from router.domain.coverage import Rung, WorkloadKind

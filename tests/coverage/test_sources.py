@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation
-from router.coverage.expected.sources import expected_sources
+from router.coverage.expected.silence import expected_sources
 from router.domain.coverage import WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from tests.builders import NOW

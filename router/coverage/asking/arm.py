@@ -260,19 +260,14 @@ async def _ask_page(
     rows = [row for row in found[1] if isinstance(row, Mapping)]
     if len(rows) < len(found[1]):
         raise Unavailable("the answer has rows that are no objects")
-    known = {None, *subscriptions}
-    if subscriptions and any(_subscription_in(row) not in known for row in rows):
+    named = {(parse_resource_id(find_text(row, "id")).subscription or "").lower() for row in rows}
+    if subscriptions and not named <= {"", *subscriptions}:
         raise Unavailable("the answer is about something else")
     next_token = find_text(body, "$skipToken")
     if next_token is None and find(body, "$skipToken") not in (None, ""):
         raise Unavailable("its $skipToken is no text")
     is_whole = find(body, "resultTruncated") is None or find_truth(body, "resultTruncated") is False
     return _GraphPage(rows, total, next_token, not is_whole and next_token is None)
-
-
-def _subscription_in(row: Mapping[str, object]) -> str | None:
-    subscription = parse_resource_id(find_text(row, "id")).subscription
-    return subscription.lower() if subscription is not None else None
 
 
 def _count(rows: Sequence[Mapping[str, object]]) -> int:

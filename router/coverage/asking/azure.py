@@ -125,7 +125,12 @@ async def ask_azure(scope: AzureScope, send: Send, advance: Advance = lambda end
     resources = _resources_to_ask(Facts.of(known), scope.now)
     asked = resources[: scope.most_resources]
     of_resources = await azure.ask(arm.ask_object(send, cloud, path, version) for path, version in asked)
-    lacking = [_vanished(one) for one in expected if one not in seen]
+    # What is expected and does not appear is unknown.
+    gone = "it does not appear in what Resource Graph answers: it is gone, or the role Reader is missing there"
+    lacking = []
+    for id in (one for one in expected if one not in seen):
+        named = {"id": f"/subscriptions/{id}", "type": "Microsoft.Resources/subscriptions", "subscriptionId": id}
+        lacking.append(arm.partly(parsed_document(named, f"subscription {id}"), gone))
     if len(asked) < len(resources):
         reason = f"{len(asked):,} of {len(resources):,} were asked; name fewer subscriptions with --subscription"
         lacking.append(arm.refused("plans of single resources", reason))
@@ -159,13 +164,6 @@ def seen_subscriptions(documents: Iterable[CoverageDocument]) -> Mapping[str, bo
         if isinstance(fact, ResourceFact) and fact.workload.kind is WorkloadKind.SUBSCRIPTION
         if (id := find_subscription_id(fact.subject)) is not None
     }
-
-
-def _vanished(id: str) -> CoverageDocument:
-    """The document of a subscription that is expected and does not appear, so that it is unknown."""
-    named = {"id": f"/subscriptions/{id}", "type": "Microsoft.Resources/subscriptions", "subscriptionId": id}
-    reason = "it does not appear in what Resource Graph answers: it is gone, or the role Reader is missing there"
-    return arm.partly(parsed_document(named, f"subscription {id}"), reason)
 
 
 def _plan_facts(documents: Iterable[CoverageDocument]) -> Iterator[CoverageFact]:

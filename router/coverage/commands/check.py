@@ -16,7 +16,7 @@ from router.coverage.commands.documents import open_documents, refuse_unwritable
 from router.coverage.expected.loading import read_coverage
 from router.coverage.expected.manifest import FILE as COVERAGE
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
-from router.coverage.expected.sources import numbers_about_silence
+from router.coverage.expected.silence import numbers_about_silence
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.report.ci import build_annotations, build_cases, markdown_lines
 from router.coverage.report.document import report_object

@@ -111,7 +111,8 @@ def judge_detection(case: CoverageCase) -> Verdict | None:
     alerts = sorted(case.about(AlertFact), key=lambda one: one.time or _NEVER, reverse=True)
     heard = [one for fact in case.about(SourceFact) for one in _heard_alerts(fact, case.now)]
     recent = [one for one in (*alerts, *heard) if not one.is_sample and _is_recent(one, case.now)]
-    if proving := [one for one in recent if _proves(case.workload.kind, one.type)]:
+    watcher = _PROVING.get(case.workload.kind)
+    if proving := [one for one in recent if one.type and watcher in (None, watcher_for(one.type))]:
         newest = max(proving, key=lambda one: one.time or _NEVER)
         reason = f"Defender raised {newest.type} about it {_age(newest.time, case.now)}"
         return covered(reason, newest.source.shows("alertType", newest.type))
@@ -142,11 +143,6 @@ def _heard_alerts(fact: SourceFact, now: datetime) -> Iterator[AlertFact]:
 
 def _is_recent(alert: AlertFact, now: datetime) -> bool:
     return alert.time is not None and -_SKEW <= now - alert.time <= _KEPT
-
-
-def _proves(kind: WorkloadKind, type: str) -> bool:
-    """Whether an alert of that type comes of what watches such a workload."""
-    return bool(type) and (kind not in _PROVING or watcher_for(type) is _PROVING[kind])
 
 
 def _why_not(case: CoverageCase, alert: AlertFact) -> str:

@@ -92,11 +92,9 @@ class _Offerings:
 
     def shows_types(self) -> list[CoverageEvidence]:
         """The evidence of which offerings there are."""
-        field, known = (
-            "properties.offerings[].offeringType",
-            [one for one in self.documents if one.offerings is not None],
-        )
-        return [one.source.shows(field, ", ".join(one.offerings or ())) for one in known]
+        field = "properties.offerings[].offeringType"
+        known = [(one.source, one.offerings) for one in self.documents if one.offerings is not None]
+        return [source.shows(field, ", ".join(offerings)) for source, offerings in known]
 
 
 _PROTECTION = ("DefenderForServers", "DefenderForContainers", "DefenderForDatabases")
@@ -124,7 +122,7 @@ def judge_connector_plans(case: CoverageCase) -> Verdict | None:
     evidence = offerings.shows_types()
     remarks = _remarks(case, offerings, expected)
     if off := [name for name in expected if offerings.lacks(name.lower())]:
-        return gap(f"{', '.join(off)} {_are(off)} off", *evidence, remarks=(*remarks, _TURN_ON))
+        return gap(f"{', '.join(off)} {_verb_for(off)} off", *evidence, remarks=(*remarks, _TURN_ON))
     needed = {name: wanted for name, wanted in expected.items() if wanted is not None}
     sub_plans = {name: offerings.sub_plans(name.lower()) for name in needed}
     # Only servers have sub-plans of which one includes another.
@@ -141,15 +139,12 @@ def judge_connector_plans(case: CoverageCase) -> Verdict | None:
     if silent := [name for name in needed if "" in sub_plans[name]]:
         reason = f"no document says which sub-plan of {', '.join(silent)} it is, or they contradict each other"
         return unknown(reason, *evidence, remedy=ASK_CONNECTORS, remarks=remarks)
-    idle = [name for name in _protecting(case) if name not in expected and name.lower() not in offerings.names]
-    limit = f"{', '.join(idle)} {_are(idle)} off, and not among the plans of coverage.yaml"
+    protecting = [f"{name}{_CLOUDS[case.workload.kind]}" for name in _PROTECTION]
+    idle = [name for name in protecting if name not in expected and name.lower() not in offerings.names]
+    limit = f"{', '.join(idle)} {_verb_for(idle)} off, and not among the plans of coverage.yaml"
     return covered(
-        f"{', '.join(expected)} {_are(expected)} on", *evidence, remarks=remarks, limits=(limit,) if idle else ()
+        f"{', '.join(expected)} {_verb_for(expected)} on", *evidence, remarks=remarks, limits=(limit,) if idle else ()
     )
-
-
-def _protecting(case: CoverageCase) -> list[str]:
-    return [f"{name}{_CLOUDS[case.workload.kind]}" for name in _PROTECTION]
 
 
 def _expected(case: CoverageCase, offerings: _Offerings) -> Mapping[str, str | None]:
@@ -164,8 +159,9 @@ def _expected(case: CoverageCase, offerings: _Offerings) -> Mapping[str, str | N
         name = f"{_AS_IN_AZURE[plan.lower()]}{cloud}" if plan.lower() in _AS_IN_AZURE else by_name.get(plan.lower())
         if name is not None:
             expected[name] = sub_plan or expected.get(name)
-    on = [name for name in _protecting(case) if name.lower() in offerings.names]
-    expected = expected or dict.fromkeys(on or _protecting(case))
+    protecting = [f"{name}{cloud}" for name in _PROTECTION]
+    on = [name for name in protecting if name.lower() in offerings.names]
+    expected = expected or dict.fromkeys(on or protecting)
     if case.manifest.expects_posture:
         expected.setdefault(f"{_FOUNDATIONAL}{cloud}", None)
     return expected
@@ -176,12 +172,12 @@ def _remarks(case: CoverageCase, offerings: _Offerings, expected: Mapping[str, s
     off = [name for name in posture if name not in expected and name.lower() not in offerings.names]
     excluded = dict.fromkeys(name for one in offerings.documents for name in one.excluded)
     return (
-        *((f"{', '.join(off)} {_are(off)} off, which is posture",) if off else ()),
+        *((f"{', '.join(off)} {_verb_for(off)} off, which is posture",) if off else ()),
         *((f"its organization leaves out {', '.join(excluded)}",) if excluded else ()),
     )
 
 
-def _are(names: Collection[str]) -> str:
+def _verb_for(names: Collection[str]) -> str:
     return "are" if len(names) > 1 else "is"
 
 
@@ -214,7 +210,7 @@ def judge_connector_switches(case: CoverageCase) -> Verdict | None:
         return None
     every = [one for *_, shown in switches for one in shown]
     if silent := [path for path, _, is_on, _ in switches if is_on is None]:
-        reason = f"no document says whether {' and '.join(silent)} {_are(silent)} on"
+        reason = f"no document says whether {' and '.join(silent)} {_verb_for(silent)} on"
         return unknown(reason, *every, remedy=offerings.ask, remarks=remarks)
     return covered("its plans bring sensors and logs", *every, remarks=remarks)
 

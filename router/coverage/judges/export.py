@@ -79,10 +79,10 @@ class _Missing(NamedTuple):
 def judge_export(case: CoverageCase) -> Verdict | None:
     """Covered where every severity that is expected has an automation that is on, wide enough, and leads to our hub."""
     verdict = _judged(case)
-    return verdict and replace(verdict, remarks=(*verdict.remarks, *_heard(case)))
+    return verdict and replace(verdict, remarks=(*verdict.remarks, *_arrivals(case)))
 
 
-def _heard(case: CoverageCase) -> Iterator[str]:
+def _arrivals(case: CoverageCase) -> Iterator[str]:
     """What came lately shows that something carries; it proves neither every severity nor that it goes on."""
     for fact in case.about(SourceFact):
         heard = fact.heard.possible_at(case.now)
@@ -148,7 +148,7 @@ def _exports(automation: _Automation, wanted: _Wanted) -> ExportAspect:
     return (
         to_any
         if to_any.answer is ExportAnswer.NO
-        else _together(automation, _enabled, _leads_to, _wide, _sends, wanted=wanted)
+        else _together(automation, _is_enabled, _leads_to, _covers_subscription, _sends, wanted=wanted)
     )
 
 
@@ -246,9 +246,9 @@ def _remedy(case: CoverageCase, automations: Sequence[_Automation]) -> str:
     """Switching on what needs nothing else; else the export that this project deploys."""
     for one in automations:
         wanted = list(_wanted(case.manifest.export)) or [_ANY_ALERT]
-        rest = (_together(one, _leads_to, _wide, _sends, wanted=want) for want in wanted)
+        rest = (_together(one, _leads_to, _covers_subscription, _sends, wanted=want) for want in wanted)
         is_whole = any(aspect.answer is ExportAnswer.YES for aspect in rest)
-        if is_whole and _worst(_enabled, one, _ANY_ALERT).answer is ExportAnswer.NO:
+        if is_whole and _worst(_is_enabled, one, _ANY_ALERT).answer is ExportAnswer.NO:
             return rest_line("patch", one[0].id, _API, {"properties": {"isEnabled": True}})
     return _deploy(case)
 
@@ -282,13 +282,13 @@ def _answer(fact: AutomationFact, field: str, value: object, why_not: str = "", 
     return ExportAspect(answer, why_not or doubt, fact.source.shows(f"properties.{field}", value))
 
 
-def _enabled(fact: AutomationFact, _: _Wanted) -> ExportAspect:
+def _is_enabled(fact: AutomationFact, _: _Wanted) -> ExportAspect:
     if fact.is_enabled is None:
         return ExportAspect(ExportAnswer.UNSAID, "does not say whether it is enabled")
     return _answer(fact, "isEnabled", fact.is_enabled, "" if fact.is_enabled else "is disabled")
 
 
-def _wide(fact: AutomationFact, _: _Wanted) -> ExportAspect:
+def _covers_subscription(fact: AutomationFact, _: _Wanted) -> ExportAspect:
     """Whether it is for the whole subscription."""
     if fact.scopes is None:
         return ExportAspect(ExportAnswer.UNSAID, "does not say its scope")
@@ -333,15 +333,15 @@ def _sends(fact: AutomationFact, wanted: _Wanted) -> ExportAspect:
         return _answer(fact, "sources.ruleSets", "")
     sets, properties = [one for source in mine for one in source.rule_sets], wanted.properties
     # A set without rules lets pass what is not known.
-    best = min(max((_holds(rule, properties) for rule in rules), default=ExportAnswer.UNSURE) for rules in sets)
-    shown = " or ".join(_written(rules) for rules in sets)
+    best = min(max((_passes(rule, properties) for rule in rules), default=ExportAnswer.UNSURE) for rules in sets)
+    shown = " or ".join(_rules_text(rules) for rules in sets)
     others = dict.fromkeys(rule.property for rules in sets for rule in rules if _path(rule) not in properties)
     why_not = f"filters more than the manifest intends, by {', '.join(others)}" if others else f"lets only {shown} pass"
     doubt = f"has a rule that cannot be read: {shown}" if best is ExportAnswer.UNSURE else ""
     return _answer(fact, "sources.ruleSets", shown, why_not if best is ExportAnswer.NO else "", doubt)
 
 
-def _holds(rule: ExportRule, properties: Mapping[str, str]) -> ExportAnswer:
+def _passes(rule: ExportRule, properties: Mapping[str, str]) -> ExportAnswer:
     """Whether a rule lets every such message pass."""
     value = properties.get(_path(rule))
     if value is None:
@@ -357,7 +357,7 @@ def _path(rule: ExportRule) -> str:
     return rule.property.lower().removeprefix("$.")
 
 
-def _written(rules: Sequence[ExportRule]) -> str:
+def _rules_text(rules: Sequence[ExportRule]) -> str:
     return " and ".join(f"{rule.property} {rule.operator} {rule.value}" for rule in rules) or "a set without rules"
 
 

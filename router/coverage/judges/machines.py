@@ -67,7 +67,7 @@ def judge_machine_integration(case: CoverageCase) -> Verdict | None:
     if endpoint is False:
         also = f", and the plan {_PLAN.name} is off" if deployed is False else ""
         reason = f"the integration with Defender for Endpoint ({_ENDPOINT}) is off{also}"
-        return gap(reason, *_shown(case, _ENDPOINT), remedy=_rest_setting(case, "put", _ENDPOINT, on=True))
+        return gap(reason, *_setting_evidence(case, _ENDPOINT), remedy=_rest_setting(case, "put", _ENDPOINT, on=True))
     if deployed is False:
         said = f"{_ENDPOINT} is on" if endpoint else f"no document says whether {_ENDPOINT} is on"
         reason = f"{said}, but the plan {_PLAN.name} is off, so nothing is deployed"
@@ -80,19 +80,25 @@ def judge_machine_integration(case: CoverageCase) -> Verdict | None:
     excluded = _is_linux_left_out(case)
     if excluded and systems == {"linux"}:
         reason = f"Linux machines are left out ({_WITHOUT_LINUX} is on)"
-        return gap(reason, *_shown(case, _WITHOUT_LINUX), remedy=_rest_setting(case, "put", _WITHOUT_LINUX, on=False))
+        return gap(
+            reason,
+            *_setting_evidence(case, _WITHOUT_LINUX),
+            remedy=_rest_setting(case, "put", _WITHOUT_LINUX, on=False),
+        )
     if endpoint is None:
         reason = f"no document says whether the integration with Defender for Endpoint ({_ENDPOINT}) is on"
         return unknown(reason, remedy=_rest_setting(case, "get"))
     if deployed is None:
         reason = f"{_ENDPOINT} is on, but no document says whether the plan {_PLAN.name} is"
-        return unknown(reason, *_shown(case, _ENDPOINT), remedy=remedies.ask_plans(case.subscription))
+        return unknown(reason, *_setting_evidence(case, _ENDPOINT), remedy=remedies.ask_plans(case.subscription))
     if systems != {"windows"} and excluded:
         reason = f"Linux machines are left out ({_WITHOUT_LINUX} is on), and it is not known that the machine is none"
-        return unknown(reason, *_shown(case, _WITHOUT_LINUX), remedy=remedies.ask_resource(case.workload.id or ""))
+        return unknown(
+            reason, *_setting_evidence(case, _WITHOUT_LINUX), remedy=remedies.ask_resource(case.workload.id or "")
+        )
     if systems != {"windows"} and excluded is None:
         reason = f"no document says whether Linux machines are left out ({_WITHOUT_LINUX})"
-        return unknown(reason, *_shown(case, _ENDPOINT), remedy=_rest_setting(case, "get", _WITHOUT_LINUX))
+        return unknown(reason, *_setting_evidence(case, _ENDPOINT), remedy=_rest_setting(case, "get", _WITHOUT_LINUX))
     is_old = systems != {"linux"} and _setting(case, _SAME_AGE) is False
     tags = [tag_name(tag) for fact in case.about(ResourceFact) if (tag := find_exclusion_tag(fact)) is not None]
     remarks = (
@@ -100,7 +106,7 @@ def judge_machine_integration(case: CoverageCase) -> Verdict | None:
         *(f"its tag {tag} keeps Defender for Endpoint off it" for tag in dict.fromkeys(tags)),
         *([f"the plan {_PLAN.name} is off at the machine itself: see the rung plan"] if own is False else ()),
     )
-    evidence = (*_shown(case, _ENDPOINT), *_plan_evidence(case))
+    evidence = (*_setting_evidence(case, _ENDPOINT), *_plan_evidence(case))
     return covered(f"{_ENDPOINT} and the plan {_PLAN.name} are on", *evidence, remarks=remarks)
 
 
@@ -117,7 +123,7 @@ def _is_linux_left_out(case: CoverageCase) -> bool | None:
     return True if True in answers else False if False in answers else None
 
 
-def _shown(case: CoverageCase, name: str) -> list[CoverageEvidence]:
+def _setting_evidence(case: CoverageCase, name: str) -> list[CoverageEvidence]:
     facts = [one for one in case.of_subscription(SettingFact) if one.name == name]
     return [one.source.shows("properties.enabled", one.is_enabled) for one in facts]
 
@@ -159,11 +165,11 @@ def _installed(case: CoverageCase) -> Verdict:
             if one.bound_to not in (None, case.workload.subject)
         )
         remarks = (*clones, *state.remarks, *said.doubts)
-        return covered(f"its extension {installed[0].name} succeeded", *_states(installed), remarks=remarks)
+        return covered(f"its extension {installed[0].name} succeeded", *_state_evidence(installed), remarks=remarks)
     return _without_extension(case, state, extensions, said)
 
 
-def _states(extensions: Sequence[ExtensionFact]) -> list[CoverageEvidence]:
+def _state_evidence(extensions: Sequence[ExtensionFact]) -> list[CoverageEvidence]:
     return [one.source.shows(one.field, one.state) for one in extensions]
 
 
@@ -175,7 +181,7 @@ def _failed_extension(
     why = f"{'' if one.code is None else f' with {one.code}'}{f': {means}' if means else ''}"
     remarks = tuple(f"they contradict each other: {other.source.document} says succeeded" for other in installed)
     remedy = remedies.remove_extension(case.id, one.name)
-    return gap(f"its extension {one.name} failed{why}", *_states(failed), remedy=remedy, remarks=remarks)
+    return gap(f"its extension {one.name} failed{why}", *_state_evidence(failed), remedy=remedy, remarks=remarks)
 
 
 def _without_extension(
@@ -201,7 +207,7 @@ def _without_extension(
         return gap(said.doubts[0], *said.evidence, remedy=mend)
     if extensions:
         reason = f"its extension {extensions[0].name} has neither succeeded nor failed"
-        return unknown(reason, *_states(extensions), remedy=remedies.ASK_ENDPOINT_EXTENSIONS)
+        return unknown(reason, *_state_evidence(extensions), remedy=remedies.ASK_ENDPOINT_EXTENSIONS)
     if not is_asked:
         is_partly_asked = bool(case.about(ExtensionFact))
         reason = "no list has all of its extensions" if is_partly_asked else "nobody asked which extensions it has"
@@ -311,18 +317,14 @@ def _scale_set(case: CoverageCase) -> Verdict | None:
                 f"its instances are machines of their own, and {many} are here", *shown, remedy=remedies.ASK_POWER
             )
         return not_coverable(f"its {len(instances)} instances are machines of their own, each judged by itself", *shown)
-    running = _running_instances(case)
+    # Where it stands, for each instance, that its sensor runs. One that is gone leaves its record behind.
+    named = {one.subject for one in case.facts.every(EndpointFact) if one.subject is not None}
+    inside = sorted(one for one in named if one.startswith(f"{subject}/virtualmachines/"))
+    reports = [sensor_report_for(case.facts, instance, case.now) for instance in inside]
+    running = [one.runs[0] for one in reports if one.is_proof]
     many = f"{len(running)} of {number}"
     if capacity and len(running) >= capacity:
         return covered(f"the sensors of {many} instances are seen to run", *running)
     shown = [one.source.shows("properties.orchestrationMode", "Uniform") for one in sets if one.is_flexible is False]
     reason = f"no list shows extensions of a uniform scale set's instances, and the sensors of {many} are seen to run"
     return unknown(reason, *shown, *running, remedy=remedies.ASK_DEVICES)
-
-
-def _running_instances(case: CoverageCase) -> list[CoverageEvidence]:
-    """Where it stands, for each instance, that its sensor runs. One that is gone leaves its record behind."""
-    inside = f"{case.workload.subject}/virtualmachines/"
-    named = {one.subject for one in case.facts.every(EndpointFact) if one.subject and one.subject.startswith(inside)}
-    reports = (sensor_report_for(case.facts, instance, case.now) for instance in sorted(named))
-    return [said.runs[0] for said in reports if said.is_proof]

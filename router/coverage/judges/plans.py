@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from router.coverage.facts import CoverageCase, subscription_subject
+from router.coverage.facts import CoverageCase, RecommendationFact, subscription_subject
 from router.coverage.judges.connectors import judge_plan_of_cloud_cluster
 from router.coverage.kubernetes.commands import ask_for_cluster
 from router.coverage.plans.answers import WORST_FIRST, PlanAnswers, answers_about, joined
@@ -26,7 +26,7 @@ from router.coverage.plans.table import PLAN_OF_KIND, PLANS, PROTECTING_PLANS, D
 from router.coverage.readers.clusters import CloudClusterFact
 from router.coverage.readers.plans import PlanFact
 from router.coverage.readers.subscriptions import ResourceTypesFact
-from router.coverage.recommendations import is_plan_recommended, posture_for, recommended_answers
+from router.coverage.recommendations import posture_for, recommended_answers
 from router.coverage.remedies import ASK_TYPES, ask_plans, each_on_its_line, enable_plan
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
 from router.domain.coverage import WorkloadKind
@@ -103,7 +103,8 @@ class _WantedPlan:
 def judge_subscription_plans(case: CoverageCase) -> Verdict | None:
     """Covered where each plan that is wanted is known to be on, with what is expected of it."""
     facts, ask = case.about(PlanFact), ask_plans(case.subscription)
-    if not facts and not is_plan_recommended(case):
+    is_recommended = any(one.known is not None and one.known.plan is not None for one in case.about(RecommendationFact))
+    if not facts and not is_recommended:
         return unknown("nobody asked which plans it has", remedy=ask)
     wanted = [_wanted(case, plan_named(name), sub) for name, sub in case.expectation.plans.items()]
     every = [_wanted(case, plan, None) for plan in PROTECTING_PLANS]
@@ -122,8 +123,8 @@ def judge_subscription_plans(case: CoverageCase) -> Verdict | None:
     old = (remark for one in wanted if one.is_on is None for remark in one.remarks)
     parts[0] = replace(parts[0], remarks=(*parts[0].remarks, *failures, *old))
     if idle:
-        limit = f"{_are(idle)} not on, and no resource needs that"
-        parts.append(covered(f"{_are(idle)} not needed", limits=(limit,)))
+        limit = f"{_with_verb(idle)} not on, and no resource needs that"
+        parts.append(covered(f"{_with_verb(idle)} not needed", limits=(limit,)))
     if not case.expectation.plans and not any(one.source.is_whole for one in facts):
         parts.append(unknown("no list of all its plans was given", remedy=ask))
     return joined(parts)
@@ -163,20 +164,22 @@ def _tier_parts(
     doubtful = [one for one in wanted if one.is_on is False and not needs[one.plan]]
     absent = [one for one in wanted if one.is_on is None]
     if on:
-        yield covered(f"{_are(on)} on", *_shown(on), remarks=tuple(_remarks(case, on)))
+        yield covered(f"{_with_verb(on)} on", *_evidence(on), remarks=tuple(_remarks(case, on)))
     if off:
         remedy = each_on_its_line(enable_plan(one.plan, case.subscription, one.sub_plan) for one in off)
-        yield gap(f"{_are(off)} Free", *_shown(off), remedy=remedy)
+        yield gap(f"{_with_verb(off)} Free", *_evidence(off), remedy=remedy)
     if doubtful:
-        reason = f"{_are(doubtful)} Free, and nobody asked whether a resource needs that"
-        yield unknown(reason, *_shown(doubtful), remedy=ASK_TYPES)
+        reason = f"{_with_verb(doubtful)} Free, and nobody asked whether a resource needs that"
+        yield unknown(reason, *_evidence(doubtful), remedy=ASK_TYPES)
     if empty:
-        yield gap(f"{plan_names(one.plan for one in empty)}: on, and at none of the resources", *_shown(empty))
+        yield gap(f"{plan_names(one.plan for one in empty)}: on, and at none of the resources", *_evidence(empty))
     if absent:
-        yield unknown(f"no answer says whether {_are(absent)} on", *_shown(absent), remedy=ask_plans(case.subscription))
+        yield unknown(
+            f"no answer says whether {_with_verb(absent)} on", *_evidence(absent), remedy=ask_plans(case.subscription)
+        )
 
 
-def _are(plans: Sequence[_WantedPlan]) -> str:
+def _with_verb(plans: Sequence[_WantedPlan]) -> str:
     """Their names, and the verb that goes with them."""
     return f"{plan_names(one.plan for one in plans)} {'is' if len(plans) == 1 else 'are'}"
 
@@ -210,7 +213,7 @@ def _posture_part(case: CoverageCase) -> Iterator[Verdict]:
         yield unknown(f"foundational CSPM is {posture.reason}", *posture.evidence, remedy=ask_plans(case.subscription))
 
 
-def _shown(wanted: Sequence[_WantedPlan]) -> list[CoverageEvidence]:
+def _evidence(wanted: Sequence[_WantedPlan]) -> list[CoverageEvidence]:
     return [shown for one in wanted for answers in (one.answers, *one.instead) for shown in answers.evidence()]
 
 

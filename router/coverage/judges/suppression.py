@@ -42,7 +42,7 @@ def judge_suppression(case: CoverageCase) -> Verdict | None:
         more = f"; and {counted(len(blind) - _MOST, 'more rule')}" if len(blind) > _MOST else ""
         return gap(
             f"Defender dismisses alerts by {'; '.join(map(_described, blind[:_MOST]))}{more}",
-            *(one.source.shows(*_shown(one)) for one in blind[:_MOST]),
+            *(one.source.shows(*_fault_field(one)) for one in blind[:_MOST]),
             remedy="\n".join(_switch_off(case, one) for one in blind[:_MOST]),
             remarks=remarks,
         )
@@ -88,7 +88,7 @@ def _faults(rule: SuppressionRuleFact) -> list[str]:
     return faults
 
 
-def _shown(rule: SuppressionRuleFact) -> tuple[str, str]:
+def _fault_field(rule: SuppressionRuleFact) -> tuple[str, str]:
     """The field that shows what is wrong with a rule, and its value."""
     if rule.ends is None:
         return "properties.expirationDateUtc", rule.ends_written

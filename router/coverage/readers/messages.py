@@ -14,7 +14,6 @@ from router.coverage.facts import (
     CoverageFact,
     RecommendationFact,
     ResourceFact,
-    Source,
     item_source,
     subscription_subject,
 )
@@ -51,7 +50,10 @@ def read_assessment(item: Item) -> Iterator[CoverageFact]:
     code = item.word("status", "code")
     if not resource or code not in ("healthy", "unhealthy", "notapplicable"):
         return
-    details = item.find("resourceDetails")
+    source, details = item_source(item, item.text("status", "statusChangeDate")), item.find("resourceDetails")
+    if find(item.body, "seen") is not None:
+        # A message said it, which has the instant at which one last did.
+        source = replace(source, known_at=find_text(item.body, "seen") or NO_INSTANT)
     if any(names_another(resource, find_text(details, name)) for name in _IDS):
         return
     key = id.rpartition("/")[2].lower()
@@ -66,7 +68,7 @@ def read_assessment(item: Item) -> Iterator[CoverageFact]:
         title=title,
         code=code,
         cause=item.word("status", "cause") or "",
-        source=_source(item),
+        source=source,
     )
 
 
@@ -78,13 +80,6 @@ def _resource(item: Item, resource: str, known: CoverageRecommendation) -> Itera
     kind = SCOPES.get((parts.type or "").lower())
     if kind in known.kinds:
         yield named_resource(item, resource, kind)
-
-
-def _source(item: Item) -> Source:
-    """Where it stands; what a message said has `seen`, the instant at which one last said so."""
-    source = item_source(item, item.text("status", "statusChangeDate"))
-    seen = find(item.body, "seen")
-    return source if seen is None else replace(source, known_at=find_text(item.body, "seen") or NO_INSTANT)
 
 
 def read_alert(item: Item) -> Iterator[CoverageFact]:
