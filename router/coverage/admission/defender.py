@@ -51,7 +51,7 @@ def image_gate(objects: ClusterObjects, needed: AdmissionEffect) -> Iterator[Gat
             parts += _judge_behind(objects, webhook)
         yield GateAnswer(
             name="Defender's image gate",
-            is_there=webhook.is_there or bool(policies),
+            is_there=bool(webhook.entries or policies),
             verdict=join_parts(parts),
             reach=webhook.reach,
             namespaces=frozenset({webhook.namespace}),

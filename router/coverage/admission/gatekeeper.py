@@ -71,7 +71,7 @@ def _answer(objects: ClusterObjects, webhook: AdmissionWebhook, needed: Admissio
 
     return GateAnswer(
         name="Gatekeeper",
-        is_there=webhook.is_there or bool(manager.evidence or audit.evidence or constraints),
+        is_there=bool(webhook.entries or manager.evidence or audit.evidence or constraints),
         verdict=verdict,
         reach=reach,
         namespaces=frozenset({namespace}),

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from router.coverage.admission.effects import ClusterObjects, Copies, is_whole, listed
+from router.coverage.admission.effects import ClusterObjects, is_whole, listed
 from router.coverage.admission.namespaces import GatedNamespace, by_conditions, by_scope, worst_of
 from router.coverage.fields import find, find_list, find_text, find_truth, objects_at
 from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_WEBHOOKS, describe
@@ -24,19 +24,12 @@ CONFIGURATION = "ValidatingWebhookConfiguration"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdmissionWebhook:
-    """A webhook that a cluster has, or has not.
+    """A webhook of a cluster, as often as documents show it in `entries`; where it was not seen, what is known of that."""
 
-    Attributes:
-        name: its name; the pattern's text where it was not seen.
-        service: the service that answers it; empty where it was not seen or names none.
-        entries: the webhook, as often as documents show it.
-    """
-
-    name: str
+    verdict: Verdict
+    name: str = ""
     service: str = ""
     namespace: str = ""
-    is_there: bool
-    verdict: Verdict
     configuration: str = ""
     entries: tuple[Mapping[str, object], ...] = ()
 
@@ -54,42 +47,32 @@ class AdmissionWebhook:
 
 
 def find_webhooks(objects: ClusterObjects, name: re.Pattern[str], called: str) -> list[AdmissionWebhook]:
-    """The webhooks of a name, one for each configuration; where there is none, one that says so."""
-    found = [
-        _webhook(configuration, name, called)
-        for configuration in objects.find(CONFIGURATION)
-        if any(_is_called(one, name) for copy in configuration for one in objects_at(copy.body, "webhooks"))
-    ]
+    """The webhooks of a name, one for each configuration, which may be called anything; else one that was not seen."""
+    found: list[AdmissionWebhook] = []
+    for configuration in objects.find(CONFIGURATION):
+        copies = [(copy, _find_entry(copy, name)) for copy in configuration]
+        if entries := tuple(entry for _, entry in copies if entry is not None):
+            service = find(entries[0], "clientConfig", "service")
+            webhook = AdmissionWebhook(
+                verdict=worst_of(_judge_entry(copy, entry, called) for copy, entry in copies),
+                name=find_text(entries[0], "name") or called,
+                service=find_text(service, "name") or "",
+                namespace=find_text(service, "namespace") or "",
+                configuration=configuration[0].name,
+                entries=entries,
+            )
+            found.append(webhook)
     if found:
         return found
     if objects.was_asked(CONFIGURATION):
-        missing = gap(f"no webhook {called} is in the cluster")
-    else:
-        ask = ASK_WEBHOOKS if objects.find("Pod") else ASK_CLUSTER
-        missing = unknown(f"nobody asked for the webhook {called}", remedy=ask)
-    return [AdmissionWebhook(name=called, is_there=False, verdict=missing)]
+        return [AdmissionWebhook(verdict=gap(f"no webhook {called} is in the cluster"))]
+    ask = ASK_WEBHOOKS if objects.find("Pod") else ASK_CLUSTER
+    return [AdmissionWebhook(verdict=unknown(f"nobody asked for the webhook {called}", remedy=ask))]
 
 
-def _webhook(configuration: Copies, name: re.Pattern[str], called: str) -> AdmissionWebhook:
-    """The webhook of that name in a configuration, which may itself have any name."""
-    copies = [
-        (copy, next((one for one in objects_at(copy.body, "webhooks") if _is_called(one, name)), None))
-        for copy in configuration
-    ]
-    entries = tuple(entry for _, entry in copies if entry is not None)
-    return AdmissionWebhook(
-        name=find_text(entries[0], "name") or called,
-        service=find_text(entries[0], "clientConfig", "service", "name") or "",
-        namespace=find_text(entries[0], "clientConfig", "service", "namespace") or "",
-        is_there=True,
-        verdict=worst_of(_judge_entry(copy, entry, called) for copy, entry in copies),
-        configuration=configuration[0].name,
-        entries=entries,
-    )
-
-
-def _is_called(entry: Mapping[str, object], name: re.Pattern[str]) -> bool:
-    return name.fullmatch(find_text(entry, "name") or "") is not None
+def _find_entry(configuration: KubernetesFact, name: re.Pattern[str]) -> Mapping[str, object] | None:
+    webhooks = objects_at(configuration.body, "webhooks")
+    return next((one for one in webhooks if name.fullmatch(find_text(one, "name") or "")), None)
 
 
 def _judge_entry(configuration: KubernetesFact, entry: Mapping[str, object] | None, called: str) -> Verdict:

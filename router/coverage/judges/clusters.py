@@ -13,7 +13,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import NamedTuple
 
 from router.coverage.admission.effects import AdmissionEffect
@@ -275,13 +275,26 @@ def _by_arc_extension(verdict: Verdict, extensions: list[KubernetesExtensionFact
 
 
 def judge_cluster_running(case: CoverageCase) -> Verdict | None:
-    """Covered where collector and publisher are ready on every node that can have them, in that cluster's own words."""
-    objects, row = collect_objects(case.about(KubernetesFact), case.workload), _find_last_row(case)
-    verdict = judge_running(objects)
-    if row is not None:
-        verdict = _with_last_row(verdict, row, case.now)
+    """Covered where collector and publisher are ready on every node that can have them, in that cluster's own words.
+
+    The last row that its sensor sent shows that it ran then on some node, and covers no other one.
+    """
+    objects = collect_objects(case.about(KubernetesFact), case.workload)
+    verdict, is_fresh = judge_running(objects), False
     is_seen = verdict.state is CoverageState.COVERED or is_seen_running(objects)
-    return _with_absence(verdict, case, is_seen=is_seen, has_row=row is not None and row.is_fresh(case.now))
+    times = [(parse_time(one.source.time or ""), one.source) for one in case.about(ProcessEventsFact)]
+    rows = [(time, source) for time, source in times if time is not None and is_possible(time, case.now)]
+    if rows:
+        time, source = max(rows, key=lambda one: one[0])
+        is_fresh = case.now - time <= _FRESH
+        remark = f"the last row of its sensor is {age_words(time, case.now)} old"
+        if verdict.state is CoverageState.UNKNOWN:
+            more = ", and says nothing of its other nodes" if is_fresh else ""
+            evidence = (*verdict.evidence, source.shows("last", source.time))
+            verdict = replace(verdict, reason=f"{verdict.reason}; {remark}{more}", evidence=evidence)
+        else:
+            verdict = replace(verdict, remarks=(*verdict.remarks, remark))
+    return _with_absence(verdict, case, is_seen=is_seen, has_row=is_fresh)
 
 
 def _with_absence(verdict: Verdict, case: CoverageCase, *, is_seen: bool, has_row: bool = False) -> Verdict:
@@ -303,36 +316,6 @@ def _with_absence(verdict: Verdict, case: CoverageCase, *, is_seen: bool, has_ro
             remedy=delete_tag(case.workload, exclusion.name, exclusion.value) or verdict.remedy,
         )
     return at_cluster(verdict, case.workload)
-
-
-class _LastRow(NamedTuple):
-    """The last row that a cluster's sensor sent, which says that it ran then, on some node, and nothing of the other nodes."""
-
-    time: datetime
-    evidence: CoverageEvidence
-
-    def is_fresh(self, now: datetime) -> bool:
-        """Whether the sensor ran within a day, on some node."""
-        return now - self.time <= _FRESH
-
-
-def _find_last_row(case: CoverageCase) -> _LastRow | None:
-    """The last one that is known; None where no workspace says any, which proves nothing."""
-    rows = [
-        _LastRow(time, fact.source.shows("last", fact.source.time))
-        for fact in case.about(ProcessEventsFact)
-        if (time := parse_time(fact.source.time or "")) is not None and is_possible(time, case.now)
-    ]
-    return max(rows, key=lambda one: one.time, default=None)
-
-
-def _with_last_row(verdict: Verdict, row: _LastRow, now: datetime) -> Verdict:
-    """A verdict with what the last row adds: it stays what it is, since rows of one node cover no other one."""
-    said = f"the last row of its sensor is {age_words(row.time, now)} old"
-    if verdict.state is not CoverageState.UNKNOWN:
-        return replace(verdict, remarks=(*verdict.remarks, said))
-    said = f"{said}, and says nothing of its other nodes" if row.is_fresh(now) else said
-    return replace(verdict, reason=f"{verdict.reason}; {said}", evidence=(*verdict.evidence, row.evidence))
 
 
 def judge_admission_audits(case: CoverageCase) -> Verdict | None:
