@@ -273,7 +273,7 @@ async def _destination_life(
 
 async def _group_life(tx: Transaction, stream: str, name: str, key: str) -> GroupLife | None:
     """Return the group that a signal is in at a destination, with its deliveries; None where it is in none."""
-    member = (await groups.find_members(tx, stream, name, [key])).get(key)
+    member = (await groups.find_members(tx, stream, [name], [key])).get((name, key))
     if member is None:
         return None
     state = (await groups.find_groups(tx, stream, name, [member.group])).get(member.group)

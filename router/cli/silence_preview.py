@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -88,12 +87,10 @@ async def preview_of(
 
 async def _groups_of(tx: Transaction, stream: str, keys: Sequence[str]) -> set[str]:
     """Return the keys of the groups in which signals are told of: what is owed about them there is owed under these."""
-    members: defaultdict[str, list[str]] = defaultdict(list)
-    for row in (await signals.find_signals(tx, keys)).values():
-        for destination in row.grouped:
-            members[destination].append(row.key)
-    found = [await groups.find_members(tx, stream, name, some) for name, some in members.items()]
-    return {member.group for some in found for member in some.values()}
+    rows = (await signals.find_signals(tx, keys)).values()
+    grouped = {(destination, row.key) for row in rows for destination in row.grouped}
+    members = await groups.find_members(tx, stream, {destination for destination, _ in grouped}, keys)
+    return {member.group for place, member in members.items() if place in grouped}
 
 
 def _signals(preview: Preview) -> int:

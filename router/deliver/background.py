@@ -31,8 +31,8 @@ type _Asked = tuple[Claim, Notice]
 class BackgroundReader:
     """Reads what the state knows beside what goes to people at destinations of a stream, those in the page and ticket lanes.
 
-    However many claims are read for, the state is asked once for what was told of their signals anywhere, once for the notices
-    that were taken last, once for the members of each destination that is told of groups, and once for what happened before.
+    However many claims are read for, the state is asked once for the members of groups, once for what was told of their signals
+    anywhere, once for the notices that were taken last, and once for what happened before.
     """
 
     def __init__(self, stream: str, destinations: Collection[DestinationSpec], store: Store) -> None:
@@ -81,21 +81,24 @@ class BackgroundReader:
         }
         if not (opened or signals):
             return {}
-        keys = {name: await self._keys_at(spec, set(signals.values())) for name, spec in self._people.items()}
-        those = {key for some in keys.values() for key in some.values()} | {key for _, key in opened}
+        known, grouped = set(signals.values()), [name for name, spec in self._people.items() if spec.is_grouped]
+        keys = {(name, signal): signal for name in self._people if name not in grouped for signal in known}
         async with self._store.session() as tx:
-            statuses = await list_deliveries_at(tx, self._stream, list(keys), those)
+            members = await find_members(tx, self._stream, grouped, known)
+            keys |= {place: member.group for place, member in members.items() if member.stands}
+            those = {*keys.values(), *(key for _, key in opened)}
+            statuses = await list_deliveries_at(tx, self._stream, list(self._people), those)
             histories = await find_histories(tx, statuses, opened)
         found: dict[str, Background] = {}
         for claim, _ in asked:
             own, signal = claim.delivery.destination, signals.get(claim.id)
             notified = [
                 (*one, spec)
-                for spec in self._people.values()
-                if spec.name != own
+                for name, spec in self._people.items()
+                if name != own
                 and signal is not None
-                and (key := keys[spec.name].get(signal)) is not None
-                and (one := find_notified(statuses.get((spec.name, key), ()))) is not None
+                and (key := keys.get((name, signal))) is not None
+                and (one := find_notified(statuses.get((name, key), ()))) is not None
             ]
             elsewhere = [
                 Counterpart(destination=spec.name, lane=spec.lane, reference=receipt.reference, link=receipt.link)
@@ -104,14 +107,6 @@ class BackgroundReader:
             history = histories.get((own, claim.delivery.key)) or Background(opened=_opened_by(claim))
             found[claim.id] = replace(history, elsewhere=tuple(elsewhere))
         return found
-
-    async def _keys_at(self, other: DestinationSpec, signals: Collection[str]) -> Mapping[str, str]:
-        """Under which key a destination knows each of some signals, as far as it does."""
-        if not (other.is_grouped and signals):
-            return {signal: signal for signal in signals}
-        async with self._store.session() as tx:
-            members = await find_members(tx, self._stream, other.name, signals)
-        return {key: member.group for key, member in members.items() if member.stands}
 
     async def _read_earlier(self, asked: Sequence[_Asked]) -> Mapping[str, Earlier | None]:
         """How often the same alert was raised on the same resource before each that opens, where the claim does not know."""

@@ -183,11 +183,11 @@ async def list_grouped(tx: Transaction, stream: str) -> list[str]:
 
 
 async def find_members(
-    tx: Transaction, stream: str, destination: str, signals: Collection[str]
-) -> dict[str, MemberState]:
-    """Return the memberships of some signals in groups of a destination, by the keys of the signals."""
-    rows = await tx.fetch(_MEMBERS, stream, [destination], list(signals))
-    return {key: member for _, key, member in await sound_in(tx, "members", rows, _member_in)}
+    tx: Transaction, stream: str, destinations: Collection[str], signals: Collection[str]
+) -> dict[tuple[str, str], MemberState]:
+    """Return the memberships of some signals in groups of some destinations, by destination and the key of the signal."""
+    rows = await tx.fetch(_MEMBERS, stream, list(destinations), list(signals)) if destinations and signals else []
+    return {(name, key): member for name, key, member in await sound_in(tx, "members", rows, _member_in)}
 
 
 async def find_groups(tx: Transaction, stream: str, destination: str, keys: Collection[str]) -> dict[str, GroupState]:

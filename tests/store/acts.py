@@ -127,7 +127,8 @@ async def groups_at(store: Store, stream: str, destination: str) -> dict[str, Gr
 async def members_at(store: Store, stream: str, destination: str, *signals: str) -> dict[str, MemberState]:
     """The memberships of some signals."""
     async with store.session() as tx:
-        return await groups.find_members(tx, stream, destination, signals)
+        found = await groups.find_members(tx, stream, [destination], signals)
+    return {key: member for (_, key), member in found.items()}
 
 
 async def read_counts(tx: Transaction, since: datetime, until: datetime) -> dict[datetime, dict[Cell, int]]:
