@@ -368,7 +368,7 @@ class DeliveryLoop:
         self, found: Claimed, wanted: Mapping[Recipient, int], due: datetime, until: datetime
     ) -> list[Claim]:
         for recipient, most in wanted.items():
-            one, many = self._known[recipient.destination], found.count(recipient.destination)
+            one, many = self._known[recipient.destination], found.many[recipient.destination]
             one.came_empty = not many
             if many < most:
                 one.due, self._is_stale = FAR, True

@@ -69,7 +69,10 @@ def answers_in(finished: Sequence[Finished], now: datetime) -> Answers:
         results[one.destination.recipient.destination] += one.results or ()
         for claim, result in one.answered:
             keys |= find_key_answer(claim.delivery, result, now)
-    after = {name: one.pause_by(results[name], now) for name, one in destinations.items()}
+    after = {
+        name: pause_after(one.pause, results[name], stream=one.recipient.stream, destination=name, now=now)
+        for name, one in destinations.items()
+    }
     return Answers(
         [settlement for one in finished for settlement in one.settle(now)],
         {name: pause for name, pause in after.items() if pause != destinations[name].pause},
@@ -149,8 +152,3 @@ class Destination:
             self._taken += 1
             if self.width < self.most and self._taken >= self.width:
                 self.width, self._taken = self.width + 1, 0
-
-    def pause_by(self, results: Sequence[Result], now: datetime) -> Pause | None:
-        """Return the pause of the destination after some results."""
-        stream, _, name = self.recipient
-        return pause_after(self.pause, results, stream=stream, destination=name, now=now)

@@ -46,28 +46,26 @@ class Tokens:
         self._http = http
         self._seconds = seconds
         self._clock = clock
-        self._tokens: dict[_Client, _Token] = {}
-        self._under_way: dict[_Client, asyncio.Task[_Token]] = {}
+        self._fetches: dict[_Client, asyncio.Task[_Token]] = {}
 
     async def find(self, wanted: AccessToken) -> str:
-        """The token; raises Unauthorized where the client is refused, and Unavailable where no token came."""
+        """Return the token; raises Unauthorized where the client is refused, and Unavailable where no token came."""
         client = (wanted.url, wanted.client_id, wanted.client_secret, wanted.scope)
-        token = self._tokens.get(client)
-        if token is None or token.value == wanted.refused or self._seconds() >= token.until:
-            # Who waits may be called off, and the others still want it.
-            token = await asyncio.shield(self._under_way.get(client) or self._begun(client, wanted))
-        return token.value
+        fetch = self._fetches.get(client)
+        if fetch is None or self._is_used_up(fetch, wanted.refused):
+            fetch = self._fetches[client] = asyncio.create_task(self._fetched(wanted))
+            # asyncio logs a fault at which nothing looks, as where all who waited were called off.
+            fetch.add_done_callback(lambda done: done.cancelled() or done.exception())
+        # Who waits may be called off, and the others still want it.
+        return (await asyncio.shield(fetch)).value
 
-    def _begun(self, client: _Client, wanted: AccessToken) -> asyncio.Task[_Token]:
-        task = self._under_way[client] = asyncio.create_task(self._fetched(wanted))
-
-        def ended(task: asyncio.Task[_Token]) -> None:
-            del self._under_way[client]
-            if not task.cancelled() and task.exception() is None:
-                self._tokens[client] = task.result()
-
-        task.add_done_callback(ended)
-        return task
+    def _is_used_up(self, fetch: asyncio.Task[_Token], refused: str | None) -> bool:
+        if not fetch.done():
+            return False
+        if fetch.cancelled() or fetch.exception() is not None:
+            return True
+        token = fetch.result()
+        return token.value == refused or self._seconds() >= token.until
 
     async def _fetched(self, wanted: AccessToken) -> _Token:
         form = {

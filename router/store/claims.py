@@ -6,6 +6,7 @@ are read, and the rules of `delivery_lifecycle` decide. What may kill its worker
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -125,15 +126,11 @@ class Recipient(NamedTuple):
 
 
 class Claimed(NamedTuple):
-    """What a statement claimed; `depending` are rows whose next step depends on other turns of their signals."""
+    """What a statement claimed, and how many rows by destination; the next steps of those `depending` depend on other turns."""
 
     claims: list[Claim]
     depending: list[Columns]
-
-    def count(self, destination: str) -> int:
-        """Return how many rows of a destination were claimed."""
-        names = [one.delivery.destination for one in self.claims]
-        return (names + [row.words("destination") for row in self.depending]).count(destination)
+    many: Counter[str]
 
 
 async def claim_due(
@@ -153,7 +150,7 @@ async def claim_due(
     """
     values = [value for one, most in wanted.items() for value in (one.stream, one.destination, due, most)]
     if not values:
-        return Claimed([], [])
+        return Claimed([], [], Counter())
     sql = _claim_text(len(wanted), is_probe)
     rows = await tx.fetch(sql, *values, until, f"{uuid4().hex}-", is_last=is_last)
     claims: list[Claim] = []
@@ -164,7 +161,7 @@ async def claim_due(
             claims.append(claim)
         else:
             depending.append(row)
-    return Claimed(claims, depending)
+    return Claimed(claims, depending, Counter(row.words("destination") for row in rows))
 
 
 @cache
