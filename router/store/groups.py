@@ -135,7 +135,6 @@ _LOCK = upsert("admissions", _AT, _AT, ["destination=excluded.destination"])
 
 _THOSE = "SELECT * FROM {table} WHERE stream=? AND destination = ANY(?) AND {column} = ANY(?)"
 _MEMBERS = _THOSE.format(table="members", column="signal")
-_NAMED_ALERTS = _THOSE.format(table="named_alerts", column="key")
 _GROUPS = _THOSE.format(table="groups", column="key")
 _IN_WINDOWS = _THOSE.format(table="groups", column="window_key")
 _GROUPS_OF = """
@@ -224,21 +223,18 @@ async def read_states(tx: Transaction, stream: str, destinations: Sequence[str],
     """Return what is asked for of some destinations, by their names."""
     found = {destination: States() for destination in destinations}
     at = (stream, list(destinations))
-    signals, named, windows = list(asked.signals), list(asked.named_alerts), list(asked.windows)
     parts: list[tuple[str, Sequence[object]]] = [(_WAITING_FOR_ROOM, at)]
-    if signals:
-        for destination, key, member in await sound_in(
-            tx, "members", await tx.fetch(_MEMBERS, *at, signals), _member_in
-        ):
-            found[destination].members[key] = member
-        parts.append((_GROUPS_OF.format(table="members", column="signal"), (*at, signals)))
-    if named:
-        rows = await tx.fetch(_NAMED_ALERTS, *at, named)
-        for destination, key, alert in await sound_in(tx, "named_alerts", rows, _named_alert_in):
-            found[destination].named_alerts[key] = alert
-        parts.append((_GROUPS_OF.format(table="named_alerts", column="key"), (*at, named)))
-    if windows:
-        parts.append((_IN_WINDOWS, (*at, windows)))
+    for table, column, keys, read in (
+        ("members", "signal", asked.signals, _member_in),
+        ("named_alerts", "key", asked.named_alerts, _named_alert_in),
+    ):
+        if keys:
+            rows = await tx.fetch(_THOSE.format(table=table, column=column), *at, list(keys))
+            for destination, key, one in await sound_in(tx, table, rows, read):
+                getattr(found[destination], table)[key] = one
+            parts.append((_GROUPS_OF.format(table=table, column=column), (*at, list(keys))))
+    if asked.windows:
+        parts.append((_IN_WINDOWS, (*at, list(asked.windows))))
     for destination in destinations:
         parts += [(_NEXT, (stream, destination, sample, asked.waiting)) for sample in (0, 1)]
         parts += [(_DUE, (stream, destination, *span, asked.most)) for span in asked.due]
@@ -295,14 +291,13 @@ async def count_held(tx: Transaction, stream: str, destination: str, *, sample: 
 async def write_states(tx: Transaction, stream: str, changes: Mapping[str, States]) -> None:
     """Write states of destinations that the transaction has locked."""
     every = sorted(changes.items())
-    groups = [(stream, name, key, *_values_of(one)) for name, it in every for key, one in sorted(it.groups.items())]
-    await tx.write_many(_WRITE_GROUP, groups)
-    members = [(name, key, one) for name, it in every for key, one in sorted(it.members.items())]
-    await tx.write_many(_WRITE_MEMBER, [(stream, name, key, *_MEMBER.values(one)) for name, key, one in members])
-    named = [(name, key, one) for name, it in every for key, one in sorted(it.named_alerts.items())]
-    await tx.write_many(
-        _WRITE_NAMED_ALERT, [(stream, name, key, *_NAMED_ALERT.values(one)) for name, key, one in named]
-    )
+    for table, sql, values in (
+        ("groups", _WRITE_GROUP, _values_of),
+        ("members", _WRITE_MEMBER, _MEMBER.values),
+        ("named_alerts", _WRITE_NAMED_ALERT, _NAMED_ALERT.values),
+    ):
+        states = [(name, key, one) for name, it in every for key, one in sorted(getattr(it, table).items())]
+        await tx.write_many(sql, [(stream, name, key, *values(one)) for name, key, one in states])
     opened = [(name, it.openings) for name, it in every if it.openings]
     old = [(stream, name, openings[-1].at - LONGEST_WINDOW) for name, openings in opened]
     await tx.write_many(_FORGET_OPENINGS, old)
