@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from datetime import UTC, datetime
 from heapq import nlargest
-from ipaddress import ip_network
+from ipaddress import IPv4Network, IPv6Network
 from itertools import groupby
 from typing import NamedTuple
 
@@ -132,10 +132,10 @@ def document_of_watch(stream: str, watch: SourceWatch, version: Version | None =
 
 
 class _StoredElement(NamedTuple):
-    field: str
+    field: Field
     operator: Operator
     values: tuple[str, ...]
-    ranges: tuple[str, ...]
+    ranges: tuple[IPv4Network | IPv6Network, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,10 +149,7 @@ class _StoredSilence:
 def document_of_silence(silence: Silence, version: Version | None = None) -> StoredDocument:
     """Return the document of a silence, to be written over a version of it."""
     scope = tuple(
-        tuple(
-            _StoredElement(str(one.field), one.operator, tuple(sorted(one.values)), tuple(map(str, one.ranges)))
-            for one in group
-        )
+        tuple(_StoredElement(one.field, one.operator, tuple(sorted(one.values)), tuple(one.ranges)) for one in group)
         for group in silence.groups
     )
     body = encode(_StoredSilence(silence=replace(silence, id="", groups=()), scope=scope))
@@ -165,22 +162,20 @@ def find_silence_in(document: StoredDocument) -> Silence | None:
     try:
         if stored is None or ((every := stored.silence.every) and not every.days < set(range(len(DAYS) + 1))):
             return None
-        groups = tuple(tuple(map(_element_of, group)) for group in stored.scope)
+        if not all(group and all(one.values or one.ranges for one in group) for group in stored.scope):
+            return None
+        groups = tuple(
+            tuple(
+                Element(field, operator, frozenset(values), AddressRanges.from_networks(ranges))
+                for field, operator, values, ranges in group
+            )
+            for group in stored.scope
+        )
         # A zone that is not known here raises; one that is called like a directory of zones raises an OSError.
         stored.silence.find_next_window(datetime(2026, 1, 1, tzinfo=UTC))
     except (ValueError, LookupError, OSError):
         return None
-    return replace(stored.silence, id=document.id, groups=groups) if all(groups) else None
-
-
-def _element_of(stored: _StoredElement) -> Element:
-    ranges = AddressRanges.from_networks(map(ip_network, stored.ranges))
-    if not stored.values and not ranges:
-        raise ValueError("an element without a value")
-    prefix, _, path = stored.field.partition(".")
-    entity, _, name = path.partition(".")
-    field = Field(entity, name) if prefix == "entities" and path else Field(None, stored.field)
-    return Element(field, stored.operator, frozenset(stored.values), ranges)
+    return replace(stored.silence, id=document.id, groups=groups)
 
 
 MOST_TAGGED = 100_000

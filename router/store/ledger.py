@@ -21,9 +21,8 @@ class State(NamedTuple):
     """The state in which a signal was last observed.
 
     Attributes:
-        resolved: whether it is resolved.
-        status: the status as it is written, in lower case; New and Active are one status.
-        severity: how severe it is; None where no severity is known.
+        status: as it is written, in lower case; New and Active are one status.
+        severity: None where none is known.
         measure: what a score measures; for another finding the fingerprint of its CVEs, the version that mends it and its risk;
             for an incident the fingerprints of the alerts that it named so far, in order, or of very many the first of them and
             how many they are.
@@ -54,14 +53,10 @@ class Seen(NamedTuple):
 
     def is_older_than(self, other: Seen) -> bool:
         """Whether this state is older: by own times where they differ and neither is a Delete, else by arrival."""
-        if (
-            self.changed is not None
-            and other.changed is not None
-            and self.changed != other.changed
-            and not (self.deleted or other.deleted)
-        ):
-            return self.changed < other.changed
-        return self.arrival.is_before(other.arrival)
+        mine, theirs = self.changed, other.changed
+        if mine is None or theirs is None or mine == theirs or self.deleted or other.deleted:
+            return self.arrival.is_before(other.arrival)
+        return mine < theirs
 
     def without_impossible(self, now: datetime) -> Seen:
         """The same without times that are ahead of a clock: no later message could ever be later than those."""
@@ -95,8 +90,7 @@ class Held:
         rulebook: the hash of the rulebook under which the signal was suppressed.
         source: what people call the place where the message came in.
         body: None where a row was asked for without it.
-        since: when it was first decided that this rule holds the signal; None where that is not known.
-        messages: how many messages were held by this rule, the first among them; None where that is not known.
+        since: when it was first decided that this rule holds the signal; None where that is not known, as with `messages`.
     """
 
     rule: str

@@ -168,17 +168,17 @@ class PostgresqlStore(Store):
 
     async def _opened(self) -> _Connection:
         """The connection, which is cut when patience ends: a server that hangs would be waited for without end."""
-        is_new = self._connection is None or self._connection.closed
-        if self._connection is None or is_new:
-            self._farewells.clear()
-            self._connection = await self._connect()
-            self._connection.add_notice_handler(self._hear)
-        self._then(self._patience, partial(_cut, self._connection))
-        if is_new:
-            asked = time.monotonic()
-            ((told,),) = await (await self._connection.execute(_TIME, prepare=False)).fetchall()
-            self._zero = instant(told) - timedelta(seconds=(asked + time.monotonic()) / 2)
-        return self._connection
+        if self._connection is not None and not self._connection.closed:
+            self._then(self._patience, partial(_cut, self._connection))
+            return self._connection
+        self._farewells.clear()
+        self._connection = connection = await self._connect()
+        connection.add_notice_handler(self._hear)
+        self._then(self._patience, partial(_cut, connection))
+        asked = time.monotonic()
+        ((told,),) = await (await connection.execute(_TIME, prepare=False)).fetchall()
+        self._zero = instant(told) - timedelta(seconds=(asked + time.monotonic()) / 2)
+        return connection
 
     def _hear(self, said: psycopg.errors.Diagnostic) -> None:
         """Keep why the server ends a line on which it answers nothing: psycopg would say of it that it was closed."""

@@ -163,7 +163,6 @@ CREATE TABLE IF NOT EXISTS meta (
     name TEXT PRIMARY KEY, value TEXT NOT NULL
 );
 
-CREATE INDEX IF NOT EXISTS closed ON signals (closed_at) WHERE closed_at IS NOT NULL;
 CREATE INDEX IF NOT EXISTS reviewing ON signals (review_at);
 CREATE INDEX IF NOT EXISTS standing ON signals (stream, type, key) WHERE resolved=0 AND outcome IN ('routed', 'suppressed');
 CREATE INDEX IF NOT EXISTS holding ON signals (stream, held_by, held_until, key) WHERE held_by IS NOT NULL;
