@@ -22,7 +22,7 @@ from tempfile import TemporaryDirectory
 
 from benchmarks.field import rules_for
 from benchmarks.table import Row
-from benchmarks.virtual import Clock, OnFile, rules_there
+from benchmarks.virtual import Clock, OnFile
 from router.domain.signals import Stream
 from router.store.forgetting import forget
 from router.store.retention import Retention
@@ -53,7 +53,7 @@ async def _measured(scratch: Path) -> Row:
     with _waiting(scratch / "state") as waits:
         while not is_done:
             began = time.perf_counter()
-            gone, is_done = await forget(store, now, Retention(), rules_there(rules), 1)
+            gone, is_done = await forget(store, now, Retention(), 1)
             number += gone
             steps.append(time.perf_counter() - began)
             await asyncio.sleep(PAUSE)

@@ -13,7 +13,6 @@ from router.app.rules import Rules, new_intake, specs_of
 from router.deliver import DeliveryLoop, HoldReader, Sender
 from router.destinations import discover
 from router.domain.conversation import Result
-from router.domain.counts import Rule
 from router.domain.deliveries import LEASE, Claim, Receipt
 from router.domain.hubs import Event, HubEpoch, Partition
 from router.domain.rulebook import DestinationSpec
@@ -77,10 +76,10 @@ class Priced:
         self.price = Price()
         self.idle = Price()
 
-    async def forget(self, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
+    async def forget(self, now: datetime, retention: Retention, most: int) -> Forgotten:
         """Forgets as the store does."""
         requests, cpu = self._requests(), time.thread_time()
-        forgotten = await forget(self._store, now, retention, rules, most)
+        forgotten = await forget(self._store, now, retention, most)
         requests, cpu = self._requests() - requests, time.thread_time() - cpu
         self.price.add(requests, cpu)
         if not forgotten.number:
@@ -169,10 +168,5 @@ class OnFile:
         for stream, book in self._rules.books.items():
             await release_held(self._intakes[stream], self._store, book, now)
             await self._intakes[stream].admit_waiting(stream, now)
-        while not (await forget(self._store, now, Retention(), rules_there(self._rules), 1)).is_done:
+        while not (await forget(self._store, now, Retention(), 1)).is_done:
             pass
-
-
-def rules_there(rules: Rules) -> list[Rule]:
-    """The suppression rules that are there."""
-    return [(stream.value, name) for stream, book in rules.books.items() for name in book.suppressions.by_name]

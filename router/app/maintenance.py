@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
@@ -11,13 +11,10 @@ from router.app.destination_readiness import Unready, given_up_until
 from router.app.rule_watch import RuleWatch
 from router.deliver import HoldReader
 from router.domain.clocks import is_recent
-from router.domain.counts import Rule, rule_of
 from router.domain.destination_holds import DestinationHold
-from router.domain.documents import DocumentKind
 from router.domain.errors import StoreError
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Rulebook
-from router.domain.silences import shadow_name
 from router.ingest.gaps import GapFiller, GapReport
 from router.ingest.intake import Intake, fault_of, release_held
 from router.ingest.silent_sources import SilentSources, SourceReport
@@ -26,7 +23,6 @@ from router.store import partitions
 from router.store.dead_letters import abandon_deliveries, give_up_deliveries
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_pauses, pauses_among
-from router.store.documents import list_documents, read_silences
 from router.store.forgetting import forget
 from router.store.partitions import write_sweep_end
 from router.store.quarantine import count_damaged_rows
@@ -48,8 +44,7 @@ ROLLOUT = timedelta(minutes=15)
 class Sweeper:
     """Sweeps one stream; raises StoreError. Safe to repeat, and to break off anywhere.
 
-    `named` are the destinations that the policy names, and `unready` those of them that cannot be asked. `rules` are the
-    suppression rules of all streams, which share the state, and `retention` says how long that is kept. `holds` are those that
+    `named` are the destinations that the policy names, and `unready` those of them that cannot be asked. `holds` are those that
     the workers of this process know, and `sources` watches what coverage.yaml expects to be heard of in this stream.
     """
 
@@ -58,7 +53,6 @@ class Sweeper:
     intake: Intake
     gap_filler: GapFiller
     named: Collection[str]
-    rules: Collection[Rule]
     retention: Retention
     unready: Sequence[Unready] = ()
     holds: HoldReader | None = None
@@ -126,8 +120,7 @@ class Sweeper:
         by = await find_instant_to_forget_by(self.store, now)
         if by is None:
             return
-        rules = frozenset(self.rules) | await silences_known(self.store)
-        forgotten = await forget(self.store, by, self.retention, rules, FORGETTING)
+        forgotten = await forget(self.store, by, self.retention, FORGETTING)
         self._forgot_all = now if forgotten.is_done else None
 
 
@@ -213,19 +206,3 @@ async def _find_instant(tx: Transaction, now: datetime) -> datetime | None:
         if known is not None and known != is_known:
             await partitions.write_sweep_end(tx, name, known)
     return forgets_by(witness, now)
-
-
-def rules_of(books: Iterable[Rulebook]) -> frozenset[Rule]:
-    """The suppression rules and the shadow rules of some rulebooks."""
-    return frozenset(
-        rule_of(book.stream.value, name)
-        for book in books
-        for name in (*book.suppressions.by_name, *map(shadow_name, book.shadows.by_name))
-    )
-
-
-async def silences_known(store: Store) -> frozenset[Rule]:
-    """The silences that the state still has, which are rules that are there; raises StoreError."""
-    async with store.session() as tx:
-        found = read_silences(await list_documents(tx, DocumentKind.SILENCE)).values
-    return frozenset(rule_of(one.stream, one.name) for one in found)

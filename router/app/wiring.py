@@ -51,7 +51,7 @@ async def open_service(
     Once an end is asked for in `drain`, nothing further begins. A destination that lacks something stops no other;
     `Service.remarks` names it.
     """
-    from router.app.maintenance import Sweeper, rules_of
+    from router.app.maintenance import Sweeper
     from router.app.service import Service
     from router.coverage.expected.silence import look_at
     from router.eventhubs import HubReader
@@ -96,7 +96,6 @@ async def open_service(
                     gap_filler=GapFiller(hubs[stream], store, event_intakes[stream], settings.grace or GRACE),
                     named=[spec.name for spec in specs_of(book)],
                     unready=[one for one in readiness.unready if one.stream == stream],
-                    rules=rules_of(rules.books.values()),
                     retention=settings.retention,
                     holds=holds,
                     sources=sources if stream is Stream.CSPM else None,

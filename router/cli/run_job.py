@@ -14,7 +14,7 @@ from router.app.connections import open_state
 from router.app.delivery import Dispatcher, open_dispatcher
 from router.app.destination_readiness import Readiness, readiness_of
 from router.app.health import remarks_on
-from router.app.maintenance import find_instant_to_forget_by, rules_of, silences_known
+from router.app.maintenance import find_instant_to_forget_by
 from router.app.rule_watch import RuleWatch
 from router.app.rules import Rules, new_intake
 from router.app.settings import Clock, Settings
@@ -35,7 +35,6 @@ from router.store.claims import release_claims
 from router.store.delivery_status import NEVER, count_deliveries
 from router.store.forgetting import STEP, forget
 from router.store.quarantine import count_damaged_rows
-from router.store.rules import read_hits
 from router.store.store import Store
 
 LOOK = 60.0
@@ -248,17 +247,11 @@ class Work:
 
     async def _forget(self) -> None:
         """Take away what is old enough, twice as much as came in if that is more than the least; the next job goes on."""
-        store, books, retention = self._store, self._job.rules.books, self._job.settings.retention
-        by = await find_instant_to_forget_by(store, self._clock())
+        by, retention = await find_instant_to_forget_by(self._store, self._clock()), self._job.settings.retention
         if by is None:
             return
-        async with store.session() as tx:
-            # Of a stream whose rules the job has not read all stay that ever held anything.
-            unread = [stream.value for stream in Stream if stream not in books]
-            hits = [{(stream, name) for name in await read_hits(tx, stream)} for stream in unread]
-        rules = rules_of(books.values()).union(await silences_known(store), *hits)
         for _ in range(0, max(LEAST_FORGOTTEN, 2 * self._tally.received) // STEP, AT_ONCE):
-            forgotten = None if self._stop.is_asked else await forget(store, by, retention, rules, AT_ONCE)
+            forgotten = None if self._stop.is_asked else await forget(self._store, by, retention, AT_ONCE)
             if forgotten is None or forgotten.is_done:
                 return
             # Ctrl-C is heard in between.

@@ -6,11 +6,10 @@ that a step reads no more where much is kept. What another transaction has locke
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import datetime
 from functools import partial
 
-from router.domain.counts import Rule
 from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind
 from router.domain.keys import ABOUT
@@ -86,11 +85,18 @@ _FACTS = (DocumentKind.FACT, DocumentKind.TAGS)
 """The kinds of documents that say nothing any more when they are old. Of a source it counts just then that it is silent,
 and one that only a pattern of the manifest expects is known by nothing else."""
 
+# A rule that is there is known, and not gone; a silence has its document.
+_IS_GONE = """
+COALESCE(last_hit, gone_since)<=? AND (known_since IS NULL OR gone_since IS NOT NULL)
+AND NOT EXISTS (SELECT 1 FROM documents d WHERE d.kind='silence' AND 'silence:' || d.id=rules.name)
+"""
+
 _BY_DATE = (
     ("members", "stands=0 AND at<=?", LONGEST),
     ("named_alerts", "until<=?", LONGEST),
     ("counts", "hour<=?", COUNTS),
     ("told", "until<=?", COUNTS),
+    ("rules", _IS_GONE, COUNTS),
     ("snapshots", "last<=?", LONGEST),
     ("sources", "heard<=? AND silent_since IS NULL", COUNTS),
     *(("documents", f"kind='{kind.value}' AND at<=?", LONGEST if kind in _FACTS else COUNTS) for kind in DocumentKind),
@@ -101,13 +107,10 @@ type Step = Callable[[Transaction], Awaitable[int]]
 """Takes some of what is old away, or marks it; returns how many rows it looked at, which is less than STEP at the end."""
 
 
-async def forget(store: Store, now: datetime, retention: Retention, rules: Collection[Rule], most: int) -> Forgotten:
-    """Take away what is old enough, in at most so many steps; raises StoreError. Safe to repeat, and to break off anywhere.
-
-    `rules` are those that are there: their hits stay.
-    """
+async def forget(store: Store, now: datetime, retention: Retention, most: int) -> Forgotten:
+    """Take away what is old enough, in at most so many steps; raises StoreError. Safe to repeat, and to break off anywhere."""
     number = 0
-    for step in _steps(now, retention, rules):
+    for step in _steps(now, retention):
         found = STEP
         while found >= STEP:
             if most <= 0:
@@ -119,7 +122,7 @@ async def forget(store: Store, now: datetime, retention: Retention, rules: Colle
     return Forgotten(number, is_done=True)
 
 
-def _steps(now: datetime, retention: Retention, rules: Collection[Rule]) -> Iterator[Step]:
+def _steps(now: datetime, retention: Retention) -> Iterator[Step]:
     """The steps, in an order in which what needs another thing goes before it."""
     delivered = now - retention.deliveries
     yield partial(_forget_decisions, now=now, retention=retention)
@@ -131,7 +134,6 @@ def _steps(now: datetime, retention: Retention, rules: Collection[Rule]) -> Iter
         some = f"SELECT {key} FROM {table} WHERE {old} LIMIT ? FOR UPDATE SKIP LOCKED"
         yield partial(_forget_rows, sql=f"DELETE FROM {table} WHERE ({key}) IN ({some})", until=now - age)
     yield partial(_forget_signals, now=now, delivered=delivered)
-    yield partial(_forget_rules, until=now - COUNTS, rules=rules)
 
 
 async def _forget_rows(tx: Transaction, sql: str, until: datetime) -> int:
@@ -194,11 +196,3 @@ async def _forget_unneeded(
     for delivered in ("deliveries", "notices") if keys else ():
         await tx.write(f"DELETE FROM {delivered} WHERE key = ANY(?)", keys)
     return keys
-
-
-async def _forget_rules(tx: Transaction, until: datetime, rules: Collection[Rule]) -> int:
-    """Rules that are there no more, and their hits."""
-    rows = await tx.fetch("SELECT stream, name FROM rules WHERE COALESCE(last_hit, gone_since)<=?", until)
-    gone = sorted(rule for row in rows if (rule := (row.words("stream"), row.words("name"))) not in rules)
-    await tx.write_many("DELETE FROM rules WHERE stream=? AND name=?", gone)
-    return 0

@@ -136,7 +136,7 @@ class Town:
         await gap_filler.fill_gaps(self.now)
         await self.intake.admit_waiting(Stream.CWPP, self.now)
         await release_held(self.intake, self.store, self.book, self.now)
-        await forget(self.store, self.now, Retention(), (), 10_000)
+        await forget(self.store, self.now, Retention(), 10_000)
         await self.store.run(lambda tx: partitions.write_sweep_end(tx, "cwpp", self.now))
 
     async def look(self) -> Health:

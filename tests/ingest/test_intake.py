@@ -146,7 +146,7 @@ def test_a_message_that_is_on_record_is_a_replay_whatever_its_times_say(life: Li
     assert [(entry.outcome, entry.reason) for entry in again] == [("repeat", "older"), ("repeat", "same")]
     life.deliver()
     life.goes_on(61)
-    assert run(forget(life.store, life.now, Retention(), (), 10_000)).number == 1
+    assert run(forget(life.store, life.now, Retention(), 10_000)).number == 1
     (again,) = (life.ingest(opened),)
     assert [(entry.outcome, entry.reason) for entry in again] == [("repeat", "older")]
 

@@ -307,7 +307,7 @@ def test_what_is_judged_of_a_silent_subscription_is_forgotten_after_90_days(week
     weeks.lives(NAMES)
 
     def days(after: int) -> int:
-        while not run(forget(weeks.store, weeks.now - WEEK + after * DAY, Retention(), (), 100)).is_done:
+        while not run(forget(weeks.store, weeks.now - WEEK + after * DAY, Retention(), 100)).is_done:
             pass
         return len(run(within(weeks.store, snapshots.read_days, SUBSCRIPTION, weeks.now)))
 

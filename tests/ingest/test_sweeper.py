@@ -54,7 +54,7 @@ def a_sweeper(
     intake = Intake(store, {book.stream: book}, Catalogue(), book.stream)
     gap_filler = GapFiller(Shelf(), store, EventIntake(intake, store, "sweep"))
     more |= {"sources": sources(intake, store)} if sources is not None else {}
-    return Sweeper(store, book, intake, gap_filler, named=named, rules=(), retention=Retention(), **more)
+    return Sweeper(store, book, intake, gap_filler, named=named, retention=Retention(), **more)
 
 
 def test_a_sweep_gives_up_on_nothing_that_is_held(store: Store) -> None:

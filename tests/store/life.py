@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -10,7 +10,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from router.domain.catalogue import Catalogue
-from router.domain.counts import Rule
 from router.domain.deliveries import Claim, DeliveryState, Receipt, Settlement
 from router.domain.keys import signal_key
 from router.domain.notices import RecordEntry
@@ -105,9 +104,9 @@ class Life:
         """Writes down what became of a claim."""
         run(within(self.store, settle_claims, [self._settlement(claim, state, error=error, due=due)]))
 
-    def forget(self, rules: Collection[Rule] = (), most: int = 100_000) -> Forgotten:
+    def forget(self, most: int = 100_000) -> Forgotten:
         """What is old enough is forgotten."""
-        return run(forget(self.store, self.now, self.retention, rules, most))
+        return run(forget(self.store, self.now, self.retention, most))
 
     def key(self, id: str = "alert-1") -> str:
         """The key of an alert."""

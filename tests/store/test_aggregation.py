@@ -190,7 +190,7 @@ def test_a_group_that_stands_for_longer_than_anything_is_kept_still_takes_others
     backlog.pass_by(NOW)
     later = NOW + timedelta(days=366)
     for step in range(8):
-        run(forget(store, later + step * HOUR, Retention(), (), 100))
+        run(forget(store, later + step * HOUR, Retention(), 100))
     backlog.take([an_update("vm-2", "p")], later)
     assert backlog.pass_by(later + HOUR) == ["updated"]
     assert len(backlog.tickets) == 1

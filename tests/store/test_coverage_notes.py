@@ -254,7 +254,7 @@ def test_a_source_is_known_for_400_days_after_it_was_last_heard_of(store: Store)
         ingest(store, a_message(alert_body(f"{number}", AzureResourceId=machine(number)), at=at), now=at)
 
     def known(at: datetime) -> set[str]:
-        while not run(forget(store, at, Retention(), (), 100)).is_done:
+        while not run(forget(store, at, Retention(), 100)).is_done:
             pass
         return set(sources(store))
 

@@ -268,7 +268,7 @@ def test_damage_that_is_come_upon_at_work_is_told_in_the_same_line_and_has_the_w
             continue  # seen when it is opened
         store.hold()
         try:
-            run(forget(store, NOW, Retention(), (), 10_000))
+            run(forget(store, NOW, Retention(), 10_000))
             run(within(store, find_outcomes, ["1"]))
         except StoreError as fault:
             came_upon += 1

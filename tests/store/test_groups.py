@@ -99,7 +99,7 @@ def test_what_is_over_is_forgotten_once_it_is_old_and_what_stands_is_not(store: 
         {"c": NamedAlert(group="g", until=old - over)},
         {"g": a_group(0, old - over), "h": a_group(1, old)},
     ))  # fmt: skip
-    assert run(forget(store, NOW, Retention(), (), 10_000)).number == 3 * is_gone
+    assert run(forget(store, NOW, Retention(), 10_000)).number == 3 * is_gone
     assert list(run(members_at(store, *AT, "k", "x"))) == ["k", "x"][is_gone:]
     assert list(run(groups_at(store, *AT))) == ["h"]
 
@@ -114,6 +114,6 @@ def test_what_a_standing_group_or_a_membership_needs_stays(store: Store) -> None
     write_rows(store, [a_row(key, state=resolved, open={}, heard=old, closed_at=old) for key in ("k", "gone")])
     members = {"k": a_member(stands=False, at=later), "gone": a_member(False, NOW)}
     write(store, States(members, groups={"g": a_group(1, NOW), "over": a_group(0, NOW)}))
-    run(forget(store, later, Retention(), (), 10_000))
+    run(forget(store, later, Retention(), 10_000))
     assert states(store) == {DeliveryState.SENT: 1}
     assert list(find_rows(store, ["k", "gone"])) == ["k"]

@@ -113,7 +113,7 @@ async def everything(store: Store) -> None:
         of_stream = Intake(store, {stream: book}, Catalogue(), stream)
         shelf = Shelf(name=stream.value)
         gap_filler = GapFiller(shelf, store, EventIntake(of_stream, store, "sweep"))
-        sweeper = Sweeper(store, book, of_stream, gap_filler, named=["tickets"], rules=(), retention=Retention())
+        sweeper = Sweeper(store, book, of_stream, gap_filler, named=["tickets"], retention=Retention())
         found, _ = await sweeper.sweep(NOW + 31 * DAY)
         assert found.ended == (stream is Stream.CSPM)
         await health_of(store, {stream: shelf}, {stream: book}, NOW)

@@ -318,7 +318,7 @@ def test_who_took_a_delivery_did_so_for_good(store: Store) -> None:
     assert not took()
     settle(store, opening, DeliveryState.SENT, receipt=Receipt())
     assert (took(), took("pager"), took(stream="cspm")) == (True, False, False)
-    run(forget(store, NOW + 400 * DAY, Retention(), (), 10_000))
+    run(forget(store, NOW + 400 * DAY, Retention(), 10_000))
     assert DeliveryState.SENT not in states(store)
     assert took()
 

@@ -14,7 +14,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.app.maintenance import rules_of, silences_known
 from router.domain.catalogue import Catalogue
 from router.domain.counts import RuleHits
 from router.domain.deliveries import Claim
@@ -27,7 +26,7 @@ from router.ingest.intake import Intake, Message, release_held
 from router.store.documents import document_of_silence, put_document
 from router.store.forgetting import forget
 from router.store.retention import Retention
-from router.store.rules import read_hits
+from router.store.rules import note_rules, read_hits
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_element, an_ip, without_rules
 from tests.examples import some_of
 from tests.silences import a_silence
@@ -47,6 +46,11 @@ def a_book(*, ends: datetime = NOW + 3 * HOUR, hash: str = "one") -> Rulebook:
     """A rule for one address, and two shadow rules: for that address too, and for another one."""
     shadows = [a_rule("wide", ip=[RULE, SHADOW]), a_rule("narrow", ip=[SHADOW])]
     return replace(a_rulebook(a_rule(expires=ends), hash=hash), shadows=Suppressions.from_rules(shadows))
+
+
+def names_in(book: Rulebook) -> set[str]:
+    """The names on record of the rules and shadow rules of a rulebook."""
+    return {*book.suppressions.by_name, *map(shadow_name, book.shadows.by_name)}
 
 
 @dataclass(frozen=True)
@@ -113,8 +117,9 @@ def test_hits_are_those_of_what_was_decided_and_outlive_it(store: Store, twin: S
     whatever_happens()
     # Longer than any decision stays, and not so long that hits of a silence go.
     book, long_after = a_book(), NOW + timedelta(days=300)
+    run(within(store, note_rules, "cwpp", names_in(book), NOW))
     before = run(within(store, read_hits, "cwpp"))
-    while not run(forget(store, long_after, Retention(), rules_of([book]), 100_000)).is_done:
+    while not run(forget(store, long_after, Retention(), 100_000)).is_done:
         pass
     assert run(within(store, decisions_between, NOW, NOW + 10 * HOUR, 100_000)) == []
     assert run(within(store, read_hits, "cwpp")) == run(within(twin, read_hits, "cwpp")) == before
@@ -164,9 +169,10 @@ def test_hits_stay_as_long_as_what_made_them_is_there(store: Store) -> None:
         (491, bare, rule),
         (491, without_rules(bare), set()),
     ):
+        run(within(store, note_rules, "cwpp", names_in(book), NOW))
         life.now = NOW + timedelta(days=days)
-        for _ in range(2):  # What a sweep forgets it forgets by what was there when it began.
-            life.forget(rules_of([book]) | run(silences_known(store)))
+        for _ in range(2):  # A silence's document goes after what it held was looked at.
+            life.forget()
         assert run(within(store, read_hits, "cwpp")).keys() == names
 
 

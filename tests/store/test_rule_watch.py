@@ -325,7 +325,7 @@ def test_what_people_were_told_is_forgotten_by_its_age_and_never_while_it_is_owe
         settle(store, one, DeliveryState.SENT)
 
     def deliveries(days: int) -> Mapping[tuple[str, DeliveryState], int]:
-        while not run(forget(store, NOW + days * DAY, Retention(), (), 100)).is_done:
+        while not run(forget(store, NOW + days * DAY, Retention(), 100)).is_done:
             pass
         return run(within(store, count_deliveries, "cwpp"))
 

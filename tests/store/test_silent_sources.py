@@ -240,7 +240,7 @@ def test_what_is_told_of_is_known_for_as_long_as_it_is_silent(store: Store) -> N
 
     async def life() -> list[list[str]]:
         found = [await live(store, NOW + 9 * DAY)]
-        while not (await forget(store, NOW + 500 * DAY, Retention(), (), 100)).is_done:
+        while not (await forget(store, NOW + 500 * DAY, Retention(), 100)).is_done:
             pass
         found.append(await look(store, NOW + 500 * DAY))
         await hear(store, NOW + 500 * DAY, of_subscription(ONE))

@@ -22,6 +22,13 @@ type Ask = Callable[[str], list[tuple[Any, ...]]]
 
 PAGE = page("docs/state.md")
 QUESTIONS = [fence.text for fence in PAGE.fences if fence.text.startswith("SELECT")]
+BESIDE = (
+    "SELECT type, severity, outcome, heard FROM v_signals "
+    "WHERE stands = 'yes' AND resource LIKE '%/virtualmachines/vm-1' ORDER BY type, id",
+    "SELECT substr(decided, 1, 10) AS day, stream, outcome, count(*) AS decisions "
+    "FROM v_decisions GROUP BY day, stream, outcome ORDER BY day, stream, outcome",
+)
+"""What stands on a resource, and how many decisions of each kind there were on each day."""
 GRANTS = next(fence.text for fence in PAGE.fences if fence.text.startswith("GRANT"))
 VIEWS = {spans(row["view"])[0]: spans(row["columns"]) for row in PAGE.table("Views", "view")}
 SCANNER = "203.0.113.7"
@@ -50,18 +57,18 @@ def asked(place: Place) -> Iterator[Ask]:
 
 
 def test_the_questions_of_a_soc_have_the_same_answers_on_both_engines(asked: Ask) -> None:
-    """Each statement of the page, as it stands there; of what a rule held, where things lie, and what did not arrive."""
+    """Each statement of the page, and two more; of what a rule held, where things lie, and what did not arrive."""
     there = RESOURCE.lower()
-    assert [asked(question) for question in QUESTIONS] == [
+    assert [asked(question) for question in (*QUESTIONS, *BESIDE)] == [
         [("scanner", 1, NOON, NOON)],
         [(NOON, "VM_Test", there, "scanner", "2026-12-24T12:00:00Z")],
+        [("sentinel", 1, 0), ("tickets", 1, 0)],
+        [(TWO, name, "VM_Test", there, "answered 400") for name in ("sentinel", "tickets")],
         [
             ("VM_Test", "High", "suppressed", NOON),
             ("VM_Test", "High", "routed", TWO),
             ("VM_Test", "High", "routed", ONE),
         ],
-        [("sentinel", 1, 0), ("tickets", 1, 0)],
-        [(TWO, name, "VM_Test", there, "answered 400") for name in ("sentinel", "tickets")],
         [("2026-11-24", "cwpp", "routed", 2), ("2026-11-24", "cwpp", "suppressed", 1)],
     ]
 

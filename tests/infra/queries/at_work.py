@@ -114,7 +114,6 @@ class AtWork:
                     intakes[stream],
                     GapFiller(self.hubs[stream], self._store, event_intakes[stream]),
                     named=list(book.destinations),
-                    rules=(),
                     retention=Retention(),
                 )
                 for stream, book in books.items()
