@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from router.coverage.kubernetes.nodes import Node, find_obstacle, find_uncoverable, read_node, read_scheduling
+from router.coverage.kubernetes.nodes import Node, find_obstacle, find_uncoverable, read_node
 from router.coverage.readers.kubernetes import KubernetesFact, facts_in
 from tests.coverage.builders import Json, document, node
 from tests.coverage.kubernetes_builders import (
     affinity,
     affinity_of,
-    collector,
     labelled_node,
     node_of_image,
     taint,
@@ -65,7 +64,7 @@ def _tolerates(**fields: str) -> Json:
 )
 def test_a_daemon_set_chooses_nodes_by_their_labels(template: Json, is_chosen: bool) -> None:
     """As Kubernetes does: terms are alternatives, what stands in a term is not, and an empty term fits nothing."""
-    obstacle = find_obstacle(_node(labelled_node("node", LABELS)), read_scheduling(collector(pod=template)))
+    obstacle = find_obstacle(_node(labelled_node("node", LABELS)), template)
     assert (obstacle is None) is is_chosen
 
 
@@ -94,7 +93,7 @@ def test_a_daemon_set_chooses_nodes_by_their_labels(template: Json, is_chosen: b
 )
 def test_a_taint_keeps_pods_off_that_do_not_tolerate_it(taints: list[Json], template: Json, is_chosen: bool) -> None:
     """Beside its own tolerations a DaemonSet has those that its controller adds."""
-    obstacle = find_obstacle(_node(node("node", taints=taints)), read_scheduling(collector(pod=template)))
+    obstacle = find_obstacle(_node(node("node", taints=taints)), template)
     assert (obstacle is None) is is_chosen
     if obstacle is not None:
         assert obstacle.taint is not None

@@ -25,7 +25,7 @@ SYSTEM_NAMESPACES = frozenset(
 )
 """The namespaces of Kubernetes and of Azure itself, which AKS keeps webhooks out of, and Azure's own policies leave out.
 
-By their names, since everybody who may label a namespace may give it the labels of these.
+By their names, since who may label a namespace may give it the labels of these.
 https://learn.microsoft.com/azure/aks/faq, https://learn.microsoft.com/azure/aks/deployment-safeguards,
 https://github.com/Azure/azure-policy/tree/master/built-in-policies/policyDefinitions/Kubernetes
 """

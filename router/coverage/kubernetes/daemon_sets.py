@@ -15,7 +15,7 @@ from enum import StrEnum
 
 from router.coverage.facts import Source
 from router.coverage.fields import find, find_count, find_text, find_truth, objects_at
-from router.coverage.kubernetes.nodes import PodScheduling, find_condition, read_scheduling
+from router.coverage.kubernetes.nodes import find_condition
 from router.coverage.readers.kubernetes import KubernetesFact, labels_at
 from router.coverage.verdicts import CoverageEvidence
 
@@ -49,7 +49,7 @@ class SensorDaemonSet:
     uid: str | None
     parts: frozenset[SensorPart]
     selector: Mapping[str, str]
-    scheduling: PodScheduling
+    template: Mapping[str, object]
     is_managed: bool
     is_terminating: bool
     generation: int | None
@@ -99,8 +99,8 @@ def find_daemon_set(fact: KubernetesFact) -> SensorDaemonSet | None:
     """The DaemonSet of Defender's that a document describes; None where it is not one of Defender's."""
     labels = fact.labels
     selector = labels_at(fact.body, "spec", "selector", "matchLabels")
-    containers = objects_at(fact.body, "spec", "template", "spec", "containers")
-    images = [image for one in containers if (image := find_text(one, "image"))]
+    template = find(fact.body, "spec", "template", "spec")
+    images = [image for one in objects_at(template, "containers") if (image := find_text(one, "image"))]
     is_known = any(map(is_of_defender, images))
     if not is_known and not _is_named_so(fact.name, {**selector, **labels}):
         return None
@@ -111,7 +111,7 @@ def find_daemon_set(fact: KubernetesFact) -> SensorDaemonSet | None:
         uid=find_text(metadata, "uid"),
         parts=frozenset(_find_parts(fact.name.lower(), selector.get("dsName", "").lower(), images)),
         selector=selector,
-        scheduling=read_scheduling(fact.body),
+        template=template if isinstance(template, Mapping) else {},
         is_managed=labels.get("addonmanager.kubernetes.io/mode") == "Reconcile",
         is_terminating=find_text(metadata, "deletionTimestamp") is not None,
         generation=find_count(metadata, "generation"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
@@ -12,8 +12,7 @@ from router.coverage.fields import find, find_list, find_text, objects_at
 from router.coverage.readers.kubernetes import KubernetesFact, labels_at
 
 
-@dataclass(frozen=True, slots=True)
-class Taint:
+class Taint(NamedTuple):
     """What keeps pods off a node that do not tolerate it."""
 
     key: str
@@ -137,8 +136,7 @@ def _bears(toleration: Mapping[str, object], taint: Taint) -> bool:
     return (key, value) == (taint.key, taint.value)
 
 
-@dataclass(frozen=True, slots=True)
-class Requirement:
+class Requirement(NamedTuple):
     """What an affinity asks of one label, or one field, of a node."""
 
     key: str
@@ -176,46 +174,13 @@ class Requirement:
         return f"{self.key} {self.operator}{values}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PodScheduling:
-    """Where the pods of a DaemonSet may go.
-
-    Attributes:
-        terms: of which one must fit, each a list of requirements of labels and fields; None where there is no affinity.
-        tolerations: as the template has them; None where it has no list of them.
-    """
-
-    selector: Mapping[str, str]
-    terms: Sequence[Sequence[Requirement]] | None
-    tolerations: Sequence[Mapping[str, object]] | None
-    node: str
-
-
-@dataclass(frozen=True, slots=True)
-class Obstacle:
+class Obstacle(NamedTuple):
     """What keeps a DaemonSet off a node, and the field of it, or of the node where it is a taint, that says so."""
 
     reason: str
     field: str
     value: str
     taint: Taint | None = None
-
-
-def read_scheduling(body: Mapping[str, object]) -> PodScheduling:
-    """Where the pods of a DaemonSet may go."""
-    pod = find(body, "spec", "template", "spec")
-    required = find(pod, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
-    terms = [
-        [Requirement.of(one) for name in ("matchExpressions", "matchFields") for one in objects_at(term, name)]
-        for term in objects_at(required, "nodeSelectorTerms")
-    ]
-    has_tolerations = find_list(pod, "tolerations") is not None
-    return PodScheduling(
-        selector=labels_at(pod, "nodeSelector"),
-        terms=terms if isinstance(required, Mapping) else None,
-        tolerations=objects_at(pod, "tolerations") if has_tolerations else None,
-        node=find_text(pod, "nodeName") or "",
-    )
 
 
 _BORNE_BY_EVERY_DAEMON = {
@@ -233,26 +198,26 @@ https://kubernetes.io/docs/concepts/workloads/controllers/daemonset/#taints-and-
 """
 
 
-def find_obstacle(node: Node, scheduling: PodScheduling) -> Obstacle | None:
-    """What keeps a DaemonSet off a node; None where it chooses the node."""
-    if scheduling.node not in ("", node.name):
-        return Obstacle(f"it asks for the node {scheduling.node}", "spec.template.spec.nodeName", scheduling.node)
-    for label, value in scheduling.selector.items():
+def find_obstacle(node: Node, pod: Mapping[str, object]) -> Obstacle | None:
+    """What keeps a DaemonSet off a node, by the template of its pods; None where it chooses the node."""
+    if (name := find_text(pod, "nodeName") or node.name) != node.name:
+        return Obstacle(f"it asks for the node {name}", "spec.template.spec.nodeName", name)
+    for label, value in labels_at(pod, "nodeSelector").items():
         if node.labels.get(label) != value:
             wanted = f"{label}={value}"
             return Obstacle(f"its nodeSelector asks for {wanted}", "spec.template.spec.nodeSelector", wanted)
-    if scheduling.terms is not None and not any(_fits(node, term) for term in scheduling.terms):
-        wanted = " or ".join(" and ".join(map(str, term)) for term in scheduling.terms) or "nothing"
+    required = find(pod, "affinity", "nodeAffinity", "requiredDuringSchedulingIgnoredDuringExecution")
+    terms = [
+        [Requirement.of(one) for name in ("matchExpressions", "matchFields") for one in objects_at(term, name)]
+        for term in objects_at(required, "nodeSelectorTerms")
+    ]
+    # One term must fit, and one that asks for nothing fits no node.
+    fields = {**node.labels, "metadata.name": node.name}
+    if isinstance(required, Mapping) and not any(term and all(one.is_met_by(fields) for one in term) for term in terms):
+        wanted = " or ".join(" and ".join(map(str, term)) for term in terms) or "nothing"
         return Obstacle(f"its affinity asks for {wanted}", "spec.template.spec.affinity.nodeAffinity", wanted)
     for taint in node.taints:
-        if taint.effect == "PreferNoSchedule" or taint.key in _BORNE_BY_EVERY_DAEMON:
-            continue
-        if not any(_bears(one, taint) for one in scheduling.tolerations or ()):
+        is_borne = taint.effect == "PreferNoSchedule" or taint.key in _BORNE_BY_EVERY_DAEMON
+        if not is_borne and not any(_bears(one, taint) for one in objects_at(pod, "tolerations")):
             return Obstacle(f"it does not tolerate the taint {taint}", "spec.taints", str(taint), taint)
     return None
-
-
-def _fits(node: Node, term: Sequence[Requirement]) -> bool:
-    """Whether a node meets a term; one that asks for nothing is met by no node."""
-    labels = {**node.labels, "metadata.name": node.name}
-    return bool(term) and all(one.is_met_by(labels) for one in term)

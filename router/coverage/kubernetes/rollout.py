@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from enum import IntEnum
 
+from router.coverage.fields import find_list
 from router.coverage.kubernetes.commands import add_toleration, describe, edit, enable_sensor, label_namespace
 from router.coverage.kubernetes.daemon_sets import Pod, SensorDaemonSet, shortened
 from router.coverage.kubernetes.nodes import Obstacle, find_obstacle
@@ -126,7 +127,7 @@ def _by_node(pods: Sequence[Sequence[Pod]]) -> dict[str, list[Pod]]:
 
 
 def _find_obstacle(name: str, daemon_set: SensorDaemonSet, fleet: Fleet) -> Obstacle | None:
-    return next(filter(None, (find_obstacle(one, daemon_set.scheduling) for one in fleet.nodes[name])), None)
+    return next(filter(None, (find_obstacle(one, daemon_set.template) for one in fleet.nodes[name])), None)
 
 
 def _find_by_pods(pods: Sequence[Pod], *, has_list: bool) -> NodeFinding | None:
@@ -203,7 +204,7 @@ def _lift_obstacle(name: str, daemon_set: SensorDaemonSet, objects: SensorObject
     about = (daemon_set.name, daemon_set.namespace)
     if obstacle.taint is None:
         return edit("daemonset", *about)
-    has_tolerations = daemon_set.scheduling.tolerations is not None
+    has_tolerations = find_list(daemon_set.template, "tolerations") is not None
     return add_toleration(*about, obstacle.taint.key, obstacle.taint.effect, has_tolerations=has_tolerations)
 
 

@@ -93,7 +93,7 @@ _ASKED = frozenset(
 """All that is asked of pods and nodes, in lower case, wherever it stands in them."""
 
 _WHOLE = ("labels", "affinity")
-"""What is kept whole, since its names are anybody's."""
+"""What is kept whole, since its names are free."""
 
 
 def without_ballast(kind: str, body: Mapping[str, object]) -> Mapping[str, object]:
