@@ -94,7 +94,11 @@ def _arrivals(case: CoverageCase) -> Iterator[str]:
 def _judged(case: CoverageCase) -> Verdict | None:
     automations, wanted = _automations(case), list(_wanted(case.manifest.export))
     if not automations:
-        return _without_automations(case, is_wanted=bool(wanted))
+        if whole := next((one for one in case.about(NoAutomationsFact) if one.source.is_whole), None):
+            shown = whole.source.shows("value", "[]")
+            return gap("it has no automation, so nothing is exported", shown, remedy=_deploy(case))
+        is_expected = bool(wanted) or Rung.EXPORT in (case.expectation.rungs or ())
+        return unknown("nobody asked for its automations", remedy=_ask(case)) if is_expected else None
     if not wanted:
         return _without_hub(case, automations)
     proved: list[CoverageEvidence] = []
@@ -187,16 +191,6 @@ def _sentence(some: Sequence[_Wanted], wanted: Sequence[_Wanted], why: _Missing)
         parts.append(stream if severities == every else f"{stream} of severity {', '.join(severities)}")
     verb = "are not exported" if why.is_proved else "are not known to be exported"
     return f"{' and '.join(parts)} {verb} to our hub: {why.reasons}"
-
-
-def _without_automations(case: CoverageCase, *, is_wanted: bool) -> Verdict | None:
-    """The verdict without any automation: nothing is exported if they were listed."""
-    if whole := next((one for one in case.about(NoAutomationsFact) if one.source.is_whole), None):
-        shown = whole.source.shows("value", "[]")
-        return gap("it has no automation, so nothing is exported", shown, remedy=_deploy(case))
-    if is_wanted or Rung.EXPORT in (case.expectation.rungs or ()):
-        return unknown("nobody asked for its automations", remedy=_ask(case))
-    return None
 
 
 def _without_hub(case: CoverageCase, automations: Sequence[_Automation]) -> Verdict:

@@ -15,7 +15,7 @@ from router.coverage.kubernetes.commands import ask_for_cluster
 from router.coverage.plans.answers import WORST_FIRST, PlanAnswers, answers_about, joined
 from router.coverage.plans.at_resource import ResourcePlan, on_part, resource_plan
 from router.coverage.plans.details import (
-    extension_parts,
+    extension_part,
     extension_verdict,
     is_asked_of_plan,
     judge_extension,
@@ -56,7 +56,10 @@ def judge_plan(case: CoverageCase) -> Verdict | None:
     if is_on.state is CoverageState.GAP or not asked.is_answered:
         return is_on
     sub_plans = {name.lower(): sub_plan for name, sub_plan in case.expectation.plans.items()}
-    return joined([is_on, *sub_plan_part(asked, sub_plans.get(asked.plan.name.lower())), *extension_parts(asked)])
+    parts = [is_on, *sub_plan_part(asked, sub_plans.get(asked.plan.name.lower()))]
+    for name in sorted(case.expectation.extensions):
+        parts += extension_part(asked, name) if is_asked_of_plan(asked.plan, name) else ()
+    return joined(parts)
 
 
 def judge_registry_scans(case: CoverageCase) -> Verdict | None:

@@ -38,13 +38,6 @@ def sub_plan_part(asked: ResourcePlan, needed: str | None) -> Iterator[Verdict]:
         yield unknown(reason, remedy=asked.ask_subscription)
 
 
-def extension_parts(asked: ResourcePlan) -> Iterator[Verdict]:
-    """Whether each extension is on that is expected and belongs to the plan."""
-    for name in sorted(asked.case.expectation.extensions):
-        if is_asked_of_plan(asked.plan, name):
-            yield from extension_part(asked, name)
-
-
 def extension_part(asked: ResourcePlan, name: str) -> Iterator[Verdict]:
     """Whether an extension is on for the resource."""
     if asked.is_old:

@@ -141,7 +141,12 @@ def _nested_extensions(item: Item, machine: str) -> Iterator[CoverageFact]:
     """The extensions under `resources`, which are all that a virtual machine has, or the one that a query joined to it."""
     names = {name.lower() for name in item.body}
     if "name1" in names:
-        yield _joined(item, machine)
+        # Our own query joined it; where a machine has no extension of Defender for Endpoint, these columns are empty.
+        columns = {"name": find(item.body, "name1"), "properties": find(item.body, "properties1")}
+        own = _extension(replace(item, body=columns), machine)
+        lacking = AbsentExtensionsFact(subject=machine, lacks_endpoint=True, lacks_sql=False, source=own.source)
+        is_there = own.name or own.state is not None
+        yield replace(own, field=own.field.replace("properties", "properties1")) if is_there else lacking
     if item.type != VIRTUAL_MACHINE or "resources" not in names:
         return  # Azure Arc leaves the list empty unless it is asked for it.
     nested = [
@@ -183,22 +188,6 @@ def absent_extensions(items: Iterable[Item]) -> Iterator[AbsentExtensionsFact]:
     for subject, extensions in listed.items():
         if parse_resource_id(subject).type in kinds:
             yield replace(_absent(first[subject], subject, extensions), others=tuple(one.name for one in extensions))
-
-
-def _joined(item: Item, machine: str) -> CoverageFact:
-    """What our own query says: the columns of the extension of Defender for Endpoint are empty where a machine has none."""
-    name, state = find_text(item.body, "name1"), find_text(item.body, "properties1", "provisioningState")
-    type, source = find_text(item.body, "properties1", "type"), item_source(item)
-    if name is None and state is None:
-        return AbsentExtensionsFact(subject=machine, lacks_endpoint=True, lacks_sql=False, source=source)
-    return ExtensionFact(
-        subject=machine,
-        name=name or "",
-        type=type.lower() if type else None,
-        state=_state(state),
-        field="properties1.provisioningState",
-        source=source,
-    )
 
 
 def read_extension(item: Item) -> Iterator[CoverageFact]:
