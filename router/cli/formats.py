@@ -49,7 +49,7 @@ class Case:
 
     suite: str
     name: str
-    path: str
+    path: str = ""
     line: int | None = None
     failures: tuple[str, ...] = ()
     errors: tuple[str, ...] = ()
