@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from difflib import get_close_matches
 from enum import StrEnum
 from typing import Annotated, Any
-from urllib.parse import SplitResult, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Discriminator, Field, Tag, model_validator
 from pydantic_core import PydanticCustomError
@@ -114,38 +114,28 @@ class BasicAuth(Config):
     password: SecretName
 
 
-class AllowedUrl(str):
-    """A URL that the rules allow to be asked, told from other text by its type."""
+class Allowed(str):
+    """A URL or a host that the rules allow to be asked, told from other text by its type."""
 
     __slots__ = ()
 
 
-def _https(text: str) -> AllowedUrl:
+def _https(text: str) -> Allowed:
     url = split_url(text)
     if url.scheme != "https" and not (url.scheme == "http" and is_loopback(url.hostname or "")):
         raise ValueError("must be an https URL; http is for loopback only")
     if url.query or url.fragment:
         raise ValueError("must have no query and no fragment: they often carry a secret")
-    return AllowedUrl(_tidied(url))
-
-
-def _tidied(url: SplitResult) -> str:
     port = f":{url.port}" if url.port is not None and (url.scheme, url.port) != ("https", 443) else ""
     host = f"[{url.hostname}]" if ":" in (url.hostname or "") else url.hostname
-    return urlunsplit((url.scheme, f"{host}{port}", url.path, "", ""))
+    return Allowed(urlunsplit((url.scheme, f"{host}{port}", url.path, "", "")))
 
 
-class AllowedHost(str):
-    """A host that the rules allow to be asked, told from other text by its type."""
-
-    __slots__ = ()
-
-
-def _named_host(text: str) -> AllowedHost:
+def _named_host(text: str) -> Allowed:
     host = text.lower()
     if not is_host(host):
         raise ValueError("must name a host whose parts have 1 to 63 letters, digits and hyphens, without a port")
-    return AllowedHost(host.rstrip("."))
+    return Allowed(host.rstrip("."))
 
 
 Host = Annotated[str, AfterValidator(_named_host)]
@@ -181,7 +171,7 @@ type Auth = Annotated[
 def _origin(url: str) -> str:
     if urlsplit(url).path not in ("", "/"):
         raise ValueError("must be an origin, without a path: the path stands in the secret")
-    return AllowedUrl(base_of(url))
+    return Allowed(base_of(url))
 
 
 Origin = Annotated[str, AfterValidator(_https), AfterValidator(_origin), Field(json_schema_extra={"format": "uri"})]
@@ -195,9 +185,7 @@ def base_of(url: str) -> str:
 
 def hosts_in(config: object) -> set[str]:
     """The hosts that a destination of a config may ask, as far as the config says."""
-    parts = list(_parts_of(config))
-    urls = {urlsplit(part).hostname or "" for part in parts if isinstance(part, AllowedUrl)}
-    return urls | {str(part) for part in parts if isinstance(part, AllowedHost)}
+    return {urlsplit(part).hostname or str(part) for part in _parts_of(config) if isinstance(part, Allowed)}
 
 
 def settings_in(config: object) -> set[str]:
@@ -212,14 +200,8 @@ def with_setting(config: Config, name: str, value: str) -> Config:
 
 def _parts_of(value: object) -> Iterator[object]:
     yield value
-    children: list[object] = []
-    if isinstance(value, BaseModel):
-        children = [child for _, child in value]
-    elif isinstance(value, Mapping):
-        children = list(value.values())
-    elif isinstance(value, list | tuple):
-        children = list(value)
-    for child in children:
+    inner = dict(value) if isinstance(value, BaseModel) else value
+    for child in inner.values() if isinstance(inner, Mapping) else inner if isinstance(inner, list | tuple) else ():
         yield from _parts_of(child)
 
 

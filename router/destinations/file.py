@@ -1,10 +1,7 @@
-"""A file of NDJSON: one line for each notice, or for each entry of the record.
+"""A file of NDJSON: one line for each notice, or for each entry of the record, with the keys of `object_of`.
 
 Deduplicates nothing: a delivery that is tried again is written again. A notice's `key` and `turn` tell such lines.
 Retried: whatever kept the file from being written. Truncated: nothing.
-
-A notice's line has the keys that `document_of` gives: change, key, turn, destination, stream, kind, id, type, title,
-and so on. An entry of the record is written with its `key`, `at` and `DECISION_KEYS`.
 """
 
 from __future__ import annotations

@@ -1,24 +1,15 @@
 """Jira Cloud, REST API v3: one issue for each signal, with comments while it stands, taken to a done status when over.
 
-Deduplicates by look-up: Jira has no key of ours, so each opening first searches for an issue under the label
-`dfc-<signal key>` that is not done, and counts as delivered where there is one. The search lags behind by seconds,
-sometimes by minutes. So a creation whose answer was lost is tried again a minute later, when the search would find it;
-and an update or a resolution that finds nothing, though one before it may have made an issue, looks again a minute later
-before it believes that. What a search finds, and what the opening's receipt names, is read before it is touched, since
-a read does not lag; that is why nothing is asked to be reconciled. Two deliverers at once, or a longer lag, can still
-make two.
-
-An issue that is done does not count: a signal that comes back opens a new one. An update is a comment, and a new issue
-where people have finished the old one, unless only the signal's status changed. An open issue that a first attempt
-finds, or one that is older than its delivery, is one that could not be taken to done when its signal was over; it is
-told that the signal is back.
-
-A resolution for which no transition to a done status is open leaves a comment, so that who works the issue knows, and
-is a dead letter, so that who owns the workflow knows.
+Deduplicates by look-up: each opening first searches for an issue under the label `dfc-<signal key>` that is not done. The
+search lags behind by seconds, sometimes by minutes. So a creation whose answer was lost, and an update that finds no issue
+though one may have been made, look again a minute later. What a search or a receipt names is read before it is touched, since
+a read does not lag. Two deliverers at once, or a longer lag, can still make two.
+An older open issue that an opening finds could not be taken to done when its signal was over; it is told that it is back.
+A resolution for which no transition to done is open leaves a comment for who works the issue, and a dead letter for who owns
+the workflow.
 
 Retried: no answer, 408, 409 (another transition is under way), 425, 429, 5xx, a success that is no JSON of Jira's. A 400
-about what only the config decides (project, issue type, priority, a field that no screen has) pauses the destination, as do
-a 404 of the search and an answer to an anonymous user, since the token is over.
+about what only the config decides pauses the destination, as do a 404 of the search and an answer to an anonymous user.
 Truncated: summary and texts of `fields` at 255 characters; description and comments where their JSON passes 32,767 bytes.
 
 https://developer.atlassian.com/cloud/jira/platform/rest/v3/

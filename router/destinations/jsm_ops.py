@@ -1,14 +1,9 @@
 """Jira Service Management Operations, and Opsgenie until it ends: one alert for each signal, paged and closed.
 
-Deduplicates on the server, by `alias` (the signal key), while the alert is open: a creation under the alias of an open
-alert is counted on it and pages no one. After a close the same alias opens a new alert, so a signal that comes back
-pages again. An update is such a creation, then a note: a note alone is accepted for an alert that is closed, or that
-never came to be, and is lost there. So people who closed an alert whose signal goes on changing are paged anew.
-Whatever follows an opening goes by the key that took it. An owner with a pager key of its own is paged with that one, and
-by the destination's where that one is refused.
-
-A receipt means that the request was accepted (202), not that there is an alert: the vendor carries it out later, and
-says for seconds that it does not know the request. Its id stands in the receipt; the integration's log has the rest.
+Deduplicates on the server, by `alias` (the signal key), while the alert is open; after a close the alias opens a new alert.
+An update is a creation, then a note: a note alone is accepted for an alert that is closed, and is lost there. So people who
+closed an alert whose signal goes on changing are paged anew. Whatever follows an opening goes by the key that took it.
+A receipt means that the request was accepted (202); the vendor carries it out later, and its id is in the integration's log.
 
 Retried: no answer, 408, 425, 429, 5xx, a success that is no acceptance. A 402 pauses like a 401, and so does a 422 that is
 about the key's form.
@@ -43,7 +38,6 @@ from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError, Unauthorized, Unavailable
 from router.domain.notices import Notice
-from router.domain.readable import one_line
 from router.domain.rulebook import Lane
 
 MESSAGE_LIMIT = 130  # characters
@@ -57,7 +51,6 @@ _LOUDEST = "P1"
 
 # "Key format is not valid!", with a 422: https://github.com/falcosecurity/falcosidekick/issues/719
 _KEY = re.compile(r"(?:the )?(?:api ?|genie ?|integration )?key\b", re.IGNORECASE)
-_TOLD_ALREADY = frozenset({"description", "remediation"})  # in the description
 
 
 class Responder(Config):
@@ -127,9 +120,8 @@ class JsmOps(OneByOne):
         briefing = self.briefing_in(attempt)
         if attempt.delivery.change is not Change.OPENED:
             return note_of(briefing, DESCRIPTION_LIMIT)
-        return (
-            f"{summary_of(briefing.notice, briefing.evidence, MESSAGE_LIMIT)}\n\n{text_of(briefing, DESCRIPTION_LIMIT)}"
-        )
+        alert = self._alert(briefing.notice, briefing)
+        return f"{alert['message']}\n\n{alert['description']}"
 
     def _ask(self, path: str, body: Mapping[str, Any], key: str, attempt: Attempt) -> Exchange[str | None]:
         """The id of the request that was accepted."""
@@ -141,8 +133,7 @@ class JsmOps(OneByOne):
         return _request_in(answer)
 
     def _key_in(self, name: str, attempt: Attempt) -> str:
-        value = self._keys.value_of(name, attempt)
-        if fits_header(value):
+        if fits_header(value := self._keys.value_of(name, attempt)):
             return value
         raise self._keys.refusal_of(name, Unauthorized(f"{self.name}: a key that cannot stand in a header"), 401)
 
@@ -185,20 +176,14 @@ def _tags(notice: Notice) -> list[str]:
 
 
 def _as_texts(details: dict[str, Any]) -> dict[str, Any]:
-    """The details as texts, since the vendor takes no other."""
-    return {name: _text(value) for name, value in details.items() if name not in _TOLD_ALREADY}
+    """The details as texts, since the vendor takes no other, without what the description says."""
+    return {name: _text(value) for name, value in details.items() if name not in ("description", "remediation")}
 
 
 def _text(value: Any) -> str:
-    match value:
-        case Mapping():
-            return "\n".join(f"{name}: {one_line(item)}" for name, item in value.items())
-        case tuple() | list():
-            return ", ".join(value)
-        case bool():
-            return "yes" if value else "no"
-        case _:
-            return str(value)
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return ", ".join(value) if isinstance(value, tuple | list) else str(value)
 
 
 def _characters(details: Mapping[str, Any]) -> int:

@@ -147,43 +147,28 @@ def _of_alert(notice: Notice, attempt: Attempt) -> Row:
 
 
 def _subjects(notice: Notice) -> Row:
-    """The first host, address, account, process, file and URL: ASIM has one column for each."""
+    """The first host, address, account, process, file and URL: ASIM has one column for each, and one for a hash of each length.
+
+    Forms of a user's name: https://learn.microsoft.com/azure/sentinel/normalization-entity-user#usernametype.
+    """
     evidence = notice.evidence
-    user = _first(tuple(map(account_name_of, evidence.accounts)))
-    commands = tuple(filter(None, (command_line_of(process, evidence.files) for process in evidence.processes)))
+    user = next(map(account_name_of, evidence.accounts), None)
+    commands = filter(None, (command_line_of(process, evidence.files) for process in evidence.processes))
     is_azure = bool(notice.resource and notice.resource.lower().startswith("/subscriptions/"))
+    # An algorithm before a colon is left out.
+    hashes = [written.rpartition(":")[2].strip() for written in reversed(evidence.hashes)]
     return {
         "IndicatorType": "Host" if evidence.hosts else "Cloud Resource",
-        "DvcHostname": _first(evidence.hosts),
-        "DvcIpAddr": _first(evidence.ips),
+        "DvcHostname": next(iter(evidence.hosts), None),
+        "DvcIpAddr": next(iter(evidence.ips), None),
         "DvcIdType": ("AzureResourceId" if is_azure else "Other") if notice.resource else None,
         "Username": user,
-        "UsernameType": _username_type(user) if user else None,
-        "ProcessCommandLine": _first(commands) or _first(evidence.commands),
-        "FilePath": _first(evidence.files),
-        **_hashes_in(evidence.hashes),
-        "Url": _first(evidence.urls),
+        "UsernameType": ("UPN" if "@" in user else "Windows" if "\\" in user else "Simple") if user else None,
+        "ProcessCommandLine": next(commands, None) or next(iter(evidence.commands), None),
+        "FilePath": next(iter(evidence.files), None),
+        **{_HASHES[len(value)]: value for value in hashes if len(value) in _HASHES},
+        "Url": next(iter(evidence.urls), None),
     }
-
-
-def _first(values: tuple[str, ...]) -> str | None:
-    return values[0] if values else None
-
-
-def _username_type(name: str) -> str:
-    """As ASIM tells them: https://learn.microsoft.com/azure/sentinel/normalization-entity-user#usernametype."""
-    return "UPN" if "@" in name else "Windows" if "\\" in name else "Simple"
-
-
-def _hashes_in(hashes: tuple[str, ...]) -> Row:
-    """The first hash of each length; an algorithm before a colon is left out."""
-    found: Row = {}
-    for written in hashes:
-        value = written.rpartition(":")[2].strip()
-        column = _HASHES.get(len(value))
-        if column:
-            found.setdefault(column, value)
-    return found
 
 
 CALL_LIMIT = 900_000  # bytes of one call; the service takes 1,048,576
@@ -247,23 +232,18 @@ class LogAnalytics:
         return json_text(fitted_row(row_for(attempt, self._table)))
 
     def _upload(self, rows: Sequence[Mapping[str, Any]]) -> Conversation:
+        """The results of rows in one call; of a call that is too large in two halves, of such a row cut."""
         try:
             yield LogRows(endpoint=self._endpoint, rule=self._rule, stream=self._stream, rows=rows)
-        except Rejected as refused:
-            if refused.status == 413:
-                return (yield from self._upload_smaller(rows, refused))
-            return [refused] * len(rows)
+            return [Receipt()] * len(rows)
         except DeliveryError as failed:
-            return [failed] * len(rows)
-        return [Receipt()] * len(rows)
-
-    def _upload_smaller(self, rows: Sequence[Mapping[str, Any]], refused: Rejected) -> Conversation:
-        if len(rows) > 1:
-            middle = len(rows) // 2
-            first = yield from self._upload(rows[:middle])
-            return [*first, *(yield from self._upload(rows[middle:]))]
-        row = fitted(rows[0], _SMALL_ROW, size_of)
-        return (yield from self._upload([row])) if size_of(row) < size_of(rows[0]) else [refused]
+            middle, smaller = len(rows) // 2, fitted(rows[0], _SMALL_ROW, size_of)
+            if not isinstance(failed, Rejected) or failed.status != 413:
+                return [failed] * len(rows)
+            if middle:
+                first = yield from self._upload(rows[:middle])
+                return [*first, *(yield from self._upload(rows[middle:]))]
+            return (yield from self._upload([smaller])) if size_of(smaller) < size_of(rows[0]) else [failed]
 
 
 def size_of(row: Mapping[str, Any]) -> int:
@@ -292,5 +272,5 @@ def _fitted_field(value: Any) -> Any:
 
 
 def chunks_of(rows: Sequence[Mapping[str, Any]]) -> Iterator[Sequence[Mapping[str, Any]]]:
-    """The rows in their order, as many to a call as its limit lets in, counting what stands between and around them."""
+    """The rows in their order, as many to a call as its limit lets in, with what stands between and around them."""
     return packed(rows, lambda row: size_of(row) + _SEPARATOR, CALL_LIMIT - _BRACKETS)

@@ -1,9 +1,7 @@
 """PagerDuty, Events API v2: one alert for each signal, triggered and resolved.
 
-Deduplicates on the server, by `dedup_key` (the signal key) within one routing key: a second trigger is folded into
-the open alert. After a resolve the same key opens a new alert, so a signal that comes back pages again. Whatever
-follows an opening goes to the routing key that opened it, because PagerDuty drops a resolve that comes by another.
-An owner with a pager key of its own is paged with that one, and by the destination's where that one is refused.
+Deduplicates on the server, by `dedup_key` (the signal key) within one routing key; after a resolve the same key opens a new
+alert. Whatever follows an opening goes to the routing key that opened it: PagerDuty drops a resolve that comes by another.
 
 Retried: no answer, 408, 425, 429, 5xx. A 400 that names the destination's own routing key pauses it.
 Truncated: summary at 1,024 characters, the details until the event is below 512 KB.

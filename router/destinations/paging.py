@@ -33,14 +33,14 @@ def details_of(briefing: Briefing, most: int = _PROPERTIES[0]) -> dict[str, Any]
     Names are a contract: rules of pagers may use them. A property of the signal stands under its own name, with `(property)`
     behind it where that is one of these; `most` of them, and how many more there are.
     """
-    first, last = _first(briefing.notice, briefing), _last(briefing.notice, briefing)
+    first, last = _first(briefing), _last(briefing)
     taken = {name.casefold() for name in (*first, *last)}
     properties: dict[str, Any] = {}
     for fact in briefing.others[:most]:
         name = shorten(f"{fact.name} (property)" if fact.name.casefold() in taken else fact.name, _NAME)
         properties[name] = fact.values[0] if len(fact.values) == 1 else fact.values
-    if more := len(briefing.others) - most:
-        properties |= {"…": f"{more} more properties"} if more > 0 else {}
+    if (more := len(briefing.others) - most) > 0:
+        properties["…"] = f"{more} more properties"
     return {name: value for name, value in (first | properties | last).items() if value}
 
 
@@ -59,20 +59,19 @@ def details_within(
     return fitting
 
 
-def _first(notice: Notice, briefing: Briefing) -> dict[str, Any]:
+def _first(briefing: Briefing) -> dict[str, Any]:
     """What happened, where, since when, why you, and the evidence."""
-    owner, posture, evidence = notice.owner, words_of_posture(notice), evidence_once(notice)
-    happened = {"news": briefing.news, "description": notice.description}
-    if briefing.change is Change.OPENED:
-        happened = {"description": notice.description, "news": briefing.news}
+    notice, owner = briefing.notice, briefing.notice.owner
+    posture, evidence = words_of_posture(notice), evidence_once(notice)
+    told = {"description": notice.description, "news": briefing.news}
     return {
-        **happened,
+        **(told if briefing.change is Change.OPENED else dict(reversed(told.items()))),
         "severity": severity_of(notice),
         "not_watched": coverage_words(notice, is_over=briefing.change is Change.RESOLVED),
         "risk": posture["Risk"],
         "tactics": tactics_of(notice),
         "techniques": notice.techniques,
-        "group": _group(notice, briefing),
+        "group": _group(briefing),
         "alerts": notice.alerts,
         "status": notice.status,
         "cause": notice.cause,
@@ -95,8 +94,9 @@ def _first(notice: Notice, briefing: Briefing) -> dict[str, Any]:
     }
 
 
-def _last(notice: Notice, briefing: Briefing) -> dict[str, Any]:
+def _last(briefing: Briefing) -> dict[str, Any]:
     """What to do, links, and what other tools ask for."""
+    notice = briefing.notice
     return {
         "remediation": steps_for(notice, is_over=briefing.change is Change.RESOLVED),
         "links": [f"{link.text}: {link.url}" if link.url else link.text for link in briefing.links],
@@ -115,16 +115,11 @@ def _by_name(facts: Sequence[Fact]) -> dict[str, str]:
     return {fact.name.lower().replace(" ", "_"): fact.values[0] for fact in facts}
 
 
-def _group(notice: Notice, briefing: Briefing) -> list[str]:
-    if notice.group is None or briefing.members is None:
+def _group(briefing: Briefing) -> list[str]:
+    if briefing.notice.group is None or briefing.members is None:
         return []
     title, lines = briefing.members
-    return [count_words(notice.group), "\n".join([title, *(f"- {line}" for line in lines)])]
-
-
-_REFUSED = frozenset({401, 402, 403})
-_EXPLAINED = frozenset({400, 422})
-"""The statuses of what is wrong with the key or with the content: the vendor's words say with which."""
+    return [count_words(briefing.notice.group), "\n".join([title, *(f"- {line}" for line in lines)])]
 
 
 class KeyRefused(Rejected):
@@ -133,13 +128,10 @@ class KeyRefused(Rejected):
 
 @dataclass(frozen=True, slots=True)
 class PagerKeys:
-    """The keys that one destination pages with, by the names of their secrets.
+    """The keys that one destination of a kind pages with, by the names of their secrets.
 
-    Attributes:
-        kind: the name of the destination's kind.
-        default: the destination's own key; where it is refused, no page gets through. Any other key is an owner's.
-        handle: the handle under which a receipt names the key of its page.
-        refusals: how the vendor's explanation begins where the key is what is wrong.
+    `default` is the destination's own; where it is refused, no page gets through. Any other key is an owner's. A receipt names
+    the key of its page as `handle`; `refusals` is how the vendor's explanation begins where the key is what is wrong.
     """
 
     kind: str
@@ -172,8 +164,7 @@ class PagerKeys:
         if names := list(dict.fromkeys(filter(None, took))):
             return names
         notice = attempt.delivery.content
-        owner = notice.owner if isinstance(notice, Notice) else None
-        pager = owner.pager if owner is not None else None
+        pager = notice.owner.pager if isinstance(notice, Notice) and notice.owner is not None else None
         return [pager if pager is not None and attempt.secrets.get(pager) else self.default]
 
     def value_of(self, name: str, attempt: Attempt) -> str:
@@ -189,12 +180,12 @@ class PagerKeys:
 
     def error_by(self, name: str, error: DeliveryError, answer: HttpAnswer) -> DeliveryError:
         """What the error of an answer means to which a key was sent: the key's refusal, unless the content is what is wrong."""
-        is_explained = answer.status in _EXPLAINED and any(map(self.refusals.match, words_in(answer)))
+        # The vendor's words say whether the key or the content is wrong.
+        is_explained = answer.status in (400, 422) and any(map(self.refusals.match, words_in(answer)))
         # All keys go to one address: where it finds the destination's own and not another one, that other one is wrong.
         is_unknown = answer.status == 404 and name != self.default
-        if answer.status in _REFUSED or is_explained or is_unknown:
-            return self.refusal_of(name, error, answer.status)
-        return error
+        is_refused = answer.status in (401, 402, 403) or is_explained or is_unknown
+        return self.refusal_of(name, error, answer.status) if is_refused else error
 
     def refusal_of(self, name: str, error: DeliveryError, status: int) -> DeliveryError:
         """What it means that a key is refused: an owner's key stops no other page."""

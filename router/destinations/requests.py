@@ -13,7 +13,7 @@ from urllib.parse import unquote, urlsplit
 
 import orjson
 
-from router.destinations.config import Auth, BasicAuth, BearerAuth, ClientCredentials, SecretName
+from router.destinations.config import Auth, BasicAuth, BearerAuth, SecretName
 from router.destinations.wording.fitting import shorten
 from router.destinations.wording.masking import masked
 from router.domain.conversation import CROWDED, AccessToken, HttpAnswer, HttpRequest, SendMail, retry_after_in
@@ -30,16 +30,19 @@ type Exchange[T] = Generator[HttpRequest | AccessToken | SendMail, Any, T]
 
 def secret_named(name: str, attempt: Attempt, kind: str) -> str:
     """The value of the secret of that name; raises Unauthorized where it has none."""
-    value = attempt.secrets.get(name)
-    if value:
+    if value := attempt.secrets.get(name):
         return value
     raise Unauthorized(f"{kind}: the secret {name} has no value; set the app setting of that name")
 
 
+def user_named(auth: BasicAuth, attempt: Attempt, kind: str) -> str:
+    """The user's name, which may be the value of a secret, too."""
+    return secret_named(auth.user.secret, attempt, kind) if isinstance(auth.user, SecretName) else auth.user
+
+
 def header_secret(name: str, attempt: Attempt, kind: str) -> str:
     """The value of a secret that stands in a header; raises Unauthorized where it has none, or one that no header takes."""
-    value = secret_named(name, attempt, kind)
-    if fits_header(value):
+    if fits_header(value := secret_named(name, attempt, kind)):
         return value
     raise Unauthorized(f"{kind}: the secret {name} cannot stand in a header; set it anew, in printable ASCII")
 
@@ -188,13 +191,11 @@ def excerpt_of(text: str, attempt: Attempt) -> str:
 def words_in(answer: HttpAnswer) -> Iterator[str]:
     """The texts that a vendor explains itself with; a page for people (HTML) explains nothing."""
     try:
-        body: object = orjson.loads(answer.body) if len(answer.body) <= _READABLE else None
+        yield from _explanations_in(orjson.loads(answer.body) if len(answer.body) <= _READABLE else None, _DEPTH)
     except orjson.JSONDecodeError:
         text = answer.body[:_READABLE].decode("utf-8", "replace").strip()
         if not text.startswith("<"):
             yield text
-        return
-    yield from _explanations_in(body, _DEPTH)
 
 
 def json_object(answer: HttpAnswer) -> dict[str, Any]:
@@ -226,15 +227,16 @@ def authorized(request: HttpRequest, auth: Auth, attempt: Attempt, kind: str) ->
 
     A token of client credentials that is refused is replaced once: a vendor may take it back before it expires.
     """
-    if not isinstance(auth, ClientCredentials):
-        answer: HttpAnswer = yield _bearing(request, _authorization(auth, attempt, kind))
+    answer: HttpAnswer
+    if isinstance(auth, BearerAuth):
+        answer = yield _bearing(request, f"Bearer {header_secret(auth.bearer.secret, attempt, kind)}")
         return answer
-    wanted = AccessToken(
-        url=auth.token_url,
-        client_id=auth.client_id,
-        client_secret=secret_named(auth.client_secret.secret, attempt, kind),
-        scope=auth.scope,
-    )
+    if isinstance(auth, BasicAuth):
+        written = f"{user_named(auth, attempt, kind)}:{secret_named(auth.password.secret, attempt, kind)}"
+        answer = yield _bearing(request, f"Basic {b64encode(written.encode('utf-8', 'replace')).decode()}")
+        return answer
+    secret = secret_named(auth.client_secret.secret, attempt, kind)
+    wanted = AccessToken(url=auth.token_url, client_id=auth.client_id, client_secret=secret, scope=auth.scope)
     token: str = yield wanted
     answer = yield _bearing(request, f"Bearer {token}")
     if answer.status == 401:
@@ -268,11 +270,3 @@ def _leads_to(origin: str, written: str) -> bool:
 
 def _bearing(request: HttpRequest, authorization: str) -> HttpRequest:
     return replace(request, headers={**request.headers, "authorization": authorization})
-
-
-def _authorization(auth: BearerAuth | BasicAuth, attempt: Attempt, kind: str) -> str:
-    if isinstance(auth, BearerAuth):
-        return f"Bearer {header_secret(auth.bearer.secret, attempt, kind)}"
-    user = secret_named(auth.user.secret, attempt, kind) if isinstance(auth.user, SecretName) else auth.user
-    written = f"{user}:{secret_named(auth.password.secret, attempt, kind)}"
-    return f"Basic {b64encode(written.encode('utf-8', 'replace')).decode()}"

@@ -1,12 +1,8 @@
 """ServiceNow, Table API: one ticket for each signal, with notes while it stands, resolved when it is over.
 
-Deduplicates by look-up: `correlation_id` (the signal key) is not unique, so each opening first looks for an open
-ticket under it, and counts as delivered where there is one. Two deliverers at once, or an instance whose look-ups lag
-behind its inserts, can still make two. A ticket that was resolved or closed does not count: a signal that comes back
-opens a new one. An update goes to the ticket as a work note, and to a new ticket where people have closed it, unless
-only the signal's status changed.
-A ticket that people have closed already is not resolved again. In Security Incident Response (sn_si_incident) a ticket
-is over when it is Closed (3) or Cancelled (7), which are both inactive, and the router closes it.
+Deduplicates by look-up: `correlation_id` (the signal key) is not unique, so each opening first looks for an open ticket under
+it. Two deliverers at once, or an instance whose look-ups lag behind its inserts, can still make two.
+In Security Incident Response (sn_si_incident) a ticket is over when it is Closed (3) or Cancelled (7); the router closes it.
 
 Retried: no answer, 408, 425, 429, 5xx, a success that is no JSON, and one whose error says "Transaction cancelled".
 A 403 from a data policy or a business rule is about this one ticket and final; any other pauses the destination.

@@ -1,22 +1,17 @@
 """ServiceNow Event Management: one alert for each signal, by events that are pushed to the instance.
 
-Deduplicates on the server, by `message_key` (the signal key): events under one key update one alert, and one of
-severity 0 (Clear) closes it. What is sent twice is two events and still one alert. An event under the key of an alert
-that is closed opens it again within the instance's active interval, and makes a new alert after that; so an update of
-a signal whose alert people have closed by hand opens it again. Whether they have, an event cannot ask; so nothing is sent
-where only the signal's status changed. A Clear that finds no alert makes none.
+Deduplicates on the server, by `message_key` (the signal key): events under one key update one alert, and severity 0 (Clear)
+closes it. An event under the key of a closed alert opens it again, and cannot ask whether people closed it; so nothing is sent
+where only the signal's status changed. A Clear that finds no alert makes none. A success means that the event was taken; a job
+of the instance makes alerts of events later.
 
-Retried: no answer, 408, 425, 429, 5xx, a success that is no JSON, one whose error says "Transaction cancelled", and
-one that says that no event was inserted. A 404, and a 400 that knows no such resource, pauses the destination: Event
-Management is not active there, and nothing else would get through either.
+Retried: no answer, 408, 425, 429, 5xx, a success that is no JSON, one whose error says "Transaction cancelled", and one that
+says that no event was inserted. A 404, and a 400 that knows no such resource, pauses: Event Management is not active there.
 Truncated: source, node, type, resource, metric_name and event_class at 100 characters, description at 4,000,
 additional_info at 4,000, of which each value has at most 500; what has no room is named in its `cut`.
 
-A success means that the event was taken. Alerts are made of events later, by a job of the instance.
-
 https://www.servicenow.com/docs/r/it-operations-management/event-management/send-events-via-web-service.html
 https://www.servicenow.com/docs/r/it-operations-management/event-management/c_EMIntegrateRequirementEvent.html (limits)
-https://www.servicenow.com/docs/r/it-operations-management/event-management/t_EMSetTheAlertActiveInterval.html
 """
 
 from __future__ import annotations

@@ -1,20 +1,17 @@
 """Slack, incoming webhook: one message for each notice, into the one channel that the webhook was made for.
 
-Deduplicates nothing: a message that is tried again stands there again, at least once. An incoming webhook can neither
-look up, nor change, nor thread what it has posted, so an update and a resolution are further messages; `key` and turn
-at the end of each tell which belong together and which are the same.
+Deduplicates nothing, at least once: a webhook can neither look up, nor change, nor thread what it has posted. Key and turn at
+the end of each message tell which belong together and which are the same.
 
 Retried: no answer, 408, 425, 429, 5xx, and a 200 that does not say `ok`. An answer about the webhook, its channel or its
-workspace (401, 403, 404, or one of the words in `_ABOUT_ALL`) pauses the destination, since no other message gets
-through either, and none is lost when it is mended. Any other is about this message, and final.
+workspace (401, 403, 404, or one of the words in `_ABOUT_ALL`) pauses the destination. Any other is about this message alone.
 Truncated: header at 150 characters, the rest to one screen of a phone (`router.destinations.wording.first_screen`).
 
-Text of an alert stands in the header, which is plain text and escaped, and in the texts of `rich_text`, where nothing is
-looked for: what is bold, linked or called is an element of its own there, and escapes would be shown.
+Text of an alert stands in the header, which is plain text and escaped, and in the texts of `rich_text`, where Slack looks for
+nothing: what is bold, linked or called is an element of its own there, and escapes would be shown.
 
 https://docs.slack.dev/messaging/sending-messages-using-incoming-webhooks (answers)
 https://docs.slack.dev/reference/block-kit/blocks (limits)
-https://docs.slack.dev/reference/block-kit/blocks/rich-text-block (lines and links)
 https://docs.slack.dev/messaging/formatting-message-text (escaping)
 """
 

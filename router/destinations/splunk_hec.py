@@ -1,12 +1,10 @@
 """Splunk, HTTP Event Collector: one event for each notice, or for each decision on record.
 
-Deduplicates nothing: an event that is sent again stands there again, and a success means received, not indexed. A search
-tells such events by `key` and `turn` (`key` in the record): `sourcetype="defender:alert" | dedup key turn`.
-An event is what `object_of` gives. Its time is when the state began to hold, for a decision when it was made.
+Deduplicates nothing: an event that is sent again stands there again. A search tells such events by `key` and `turn` (`key` in
+the record): `sourcetype="defender:alert" | dedup key turn`.
 
-Retried: no answer, 408, 425, 429, 5xx, and a success that does not say code 0; by request, so that one request's failure
-is not another's. One that is too large (413) is halved. Where Splunk cannot read one event (codes 5, 6, 12, 13, 15), what
-stands around it is sent again without it; if Splunk had taken what stands before it, that is then there twice.
+Retried: no answer, 408, 425, 429, 5xx, and a success that does not say code 0, by request. One that is too large (413) is
+halved. Where Splunk cannot read one event (codes 5, 6, 12, 13, 15), what stands around it is sent again without it.
 A code that is about the token or its index, and so about every event, pauses the destination.
 Truncated: an event at 100,000 bytes; a request stays below 900,000 by spreading events over requests.
 

@@ -1,16 +1,12 @@
 """Microsoft Teams, by a webhook of the Workflows app: one Adaptive Card for each notice.
 
-Deduplicates nothing: a card that is tried again stands there again, at least once. A webhook can neither look up nor
-change what it has posted, so an update and a resolution are further cards; `key` and turn at the end of each tell which
-belong together and which are the same.
-An answer of 202 says that the workflow was started, and nothing more: whether it posted the card (its owner is gone, its
-connection has expired, the channel is) only its run history shows, and the router counts the delivery as sent.
+Deduplicates nothing, at least once: a webhook can neither look up nor change what it has posted. Key and turn at the end of
+each card tell which belong together and which are the same. An answer of 202 says that the workflow was started: whether it
+posted the card only its run history shows.
 
 Retried: no answer, 408, 425, 429, 5xx, and a success around an error or a page for people. 401, 403, 404 and a workflow
 that is turned off pause the destination: they are about every card. Any other answer is about this one, and final.
 Truncated: to one screen of a phone (`router.destinations.wording.first_screen`), which is far below the vendor's 28 KB.
-
-Text of an alert is escaped, so that its Markdown makes nothing but words. Only the names of facts are bold.
 
 https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook (28 KB)
 https://learn.microsoft.com/connectors/teams/#microsoft-teams-webhook (form)

@@ -4,12 +4,8 @@ Deduplicates on the receiver's side, by `webhook-id` (the delivery key), which s
 Retried: no answer, 408, 425, 429, 5xx. Any other answer but a 2xx is final, redirects and 410 Gone too.
 Truncated: the body below 20 KB, as the specification advises: lists first, then texts.
 
-The body is `{"type": "alert.opened", "timestamp": ..., "data": {...}}`: `type` is the signal's kind and what changed,
-`timestamp` when it did, `data` what `document_of` says. To change the secret without a gap name both, the new one
-first: each message is then signed with each.
-
-With `body: ocsf` it is an OCSF finding in a CloudEvents envelope instead, signed in the same way. For a receiver behind
-a gateway each message may say who we are beside its signature, by `auth`.
+The body is `{"type": "alert.opened", "timestamp": ..., "data": {...}}`, where `data` is what `document_of` gives, or with
+`body: ocsf` an OCSF finding in a CloudEvents envelope. Of two secrets each signs each message.
 
 https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md
 """
@@ -19,7 +15,6 @@ from __future__ import annotations
 import hmac
 from base64 import b64decode, b64encode
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Annotated, Any, ClassVar, Literal
 
 import orjson
@@ -68,22 +63,6 @@ type GatewayAuth = Annotated[
 """How a gateway is told who we are."""
 
 
-def through_gateway(
-    request: HttpRequest, auth: GatewayAuth | None, attempt: Attempt, kind: str
-) -> Exchange[HttpAnswer]:
-    """The answer to a request that bears what the gateway asks for, where there is one.
-
-    Raises Unauthorized where a secret has no value, or one that cannot stand in a header.
-    """
-    if auth is not None and not isinstance(auth, HeaderAuth):
-        return (yield from authorized(request, auth, attempt, kind))
-    if auth is not None:
-        header = {auth.header: header_secret(auth.value.secret, attempt, kind)}
-        request = replace(request, headers={**request.headers, **header})
-    answer: HttpAnswer = yield request
-    return answer
-
-
 BODY_LIMIT = 20_000  # bytes
 
 
@@ -127,21 +106,8 @@ class Webhook(OneByOne):
         self._auth = config.auth
 
     def deliver(self, attempt: Attempt) -> Exchange[Receipt]:
-        """The exchange that delivers one notice."""
-        answer = yield from through_gateway(self._message_for(attempt), self._auth, attempt, self.name)
-        if (error := error_for(answer, self.name, attempt)) is not None:
-            raise error
-        # The webhook-id, by which the receiver knows the message.
-        return Receipt(reference=attempt.delivery.id)
-
-    def preview(self, attempt: Attempt) -> str:
-        """The body, as JSON over several lines."""
-        return json_text(orjson.loads(self._finding_for(attempt) if self._is_ocsf else self._body_for(attempt)))
-
-    def _message_for(self, attempt: Attempt) -> HttpRequest:
-        """The signed message."""
-        body = self._finding_for(attempt) if self._is_ocsf else self._body_for(attempt)
-        id, timestamp = attempt.delivery.id, str(int(attempt.now.timestamp()))
+        """The exchange that delivers one notice, signed, with what the gateway asks for where there is one."""
+        body, id, timestamp = self._body_for(attempt), attempt.delivery.id, str(int(attempt.now.timestamp()))
         signed = f"{id}.{timestamp}.".encode() + body
         headers = {
             **({"content-type": ocsf.CONTENT_TYPE} if self._is_ocsf else JSON),
@@ -149,31 +115,35 @@ class Webhook(OneByOne):
             "webhook-timestamp": timestamp,
             "webhook-signature": " ".join(self._signature(signed, attempt, secret) for secret in self._secrets),
         }
-        return HttpRequest(method="POST", url=self.address, headers=headers, body=body)
+        answer: HttpAnswer
+        if self._auth is None or isinstance(self._auth, HeaderAuth):
+            if self._auth is not None:
+                headers[self._auth.header] = header_secret(self._auth.value.secret, attempt, self.name)
+            answer = yield HttpRequest(method="POST", url=self.address, headers=headers, body=body)
+        else:
+            request = HttpRequest(method="POST", url=self.address, headers=headers, body=body)
+            answer = yield from authorized(request, self._auth, attempt, self.name)
+        if (error := error_for(answer, self.name, attempt)) is not None:
+            raise error
+        # The webhook-id, by which the receiver knows the message.
+        return Receipt(reference=id)
+
+    def preview(self, attempt: Attempt) -> str:
+        """The body, as JSON over several lines."""
+        return json_text(orjson.loads(self._body_for(attempt)))
 
     def _body_for(self, attempt: Attempt) -> bytes:
-        notice = self.notice_in(attempt)
-        data = document_of(attempt.delivery, notice)
-        message = {
-            "type": f"{notice.kind}.{attempt.delivery.change}",
-            "timestamp": notice.changed or notice.started or attempt.now.isoformat(),
-            "data": data,
-        }
-        body = json_bytes(message)
-        if len(body) <= BODY_LIMIT:
-            return body
-        room = BODY_LIMIT - len(json_bytes({**message, "data": {}}))
-        return json_bytes({**message, "data": fitted(data, room)})
-
-    def _finding_for(self, attempt: Attempt) -> bytes:
-        """The finding, made of what is left of a notice that is too long, so that it is one whatever is cut."""
-        notice = self.notice_in(attempt)
+        """The message, made of what is left of a notice that is too long, so that a finding is one whatever is cut."""
+        notice, delivery = self.notice_in(attempt), attempt.delivery
+        document = document_of(delivery, notice)
+        whole = {name: document[name] for name in ("key", "started", "ended", "changed")}
 
         def message_of(document: Mapping[str, Any]) -> dict[str, Any]:
-            return ocsf.message_of({**document, **whole}, attempt.delivery.id, attempt.now)
+            if self._is_ocsf:
+                return ocsf.message_of({**document, **whole}, delivery.id, attempt.now)
+            time = notice.changed or notice.started or attempt.now.isoformat()
+            return {"type": f"{notice.kind}.{delivery.change}", "timestamp": time, "data": document}
 
-        document = document_of(attempt.delivery, notice)
-        whole = {name: document[name] for name in ("key", "started", "ended", "changed")}
         return json_bytes(message_of(fitted(document, BODY_LIMIT, lambda cut: json_size(message_of(cut)))))
 
     def _signature(self, signed: bytes, attempt: Attempt, secret: SecretName) -> str:

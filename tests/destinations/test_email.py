@@ -13,8 +13,7 @@ from pydantic import ValidationError
 
 from router.destinations import discover
 from router.destinations.config import hosts_in
-from router.destinations.email import PAGE_LIMIT, PATIENCE, SUBJECT_LIMIT, TEXT_LIMIT
-from router.destinations.email_page import mail_of
+from router.destinations.email import PAGE_LIMIT, PATIENCE, SUBJECT_LIMIT, TEXT_LIMIT, mail_of
 from router.destinations.wording.fitting import MARK
 from router.domain.conversation import MailAnswer, MailReply, MailStep, SendMail
 from router.domain.decisions import Change

@@ -3,17 +3,16 @@
 An attacker who owns a host chooses much of what an alert says: names, command lines, paths. A notice is put into the
 language of its destination as a whole, where the kind takes it up (`OneByOne.notice_in`), so that no field is forgotten:
 
-| language | spoken by | signs that mean something there | what is done |
-|---|---|---|---|
-| `plain` | Jira, PagerDuty, webhooks | none: texts stand in nodes, or in JSON | what acts is shown as its number |
-| `html` | JSM Operations | tags of HTML, `&#x202e;` | the same; a blank behind a `<` or `&` that would open one |
-| `journal` | ServiceNow | HTML, `[code]`, `@[...]` | the same; a parenthesis for the bracket |
-| `mrkdwn` | Slack | `<...>`, `&lt;` | the three signs that Slack asks to be escaped |
-| `markdown` | Teams | CommonMark, `&#x202e;` | a backslash before what means something |
+| language | spoken by | what is done |
+|---|---|---|
+| `plain` | Jira, PagerDuty, webhooks: texts stand in nodes, or in JSON | what acts is shown as its number |
+| `html` | JSM Operations | the same; a blank behind a `<` or `&` that would open a tag or `&#x202e;` |
+| `journal` | ServiceNow | the same; a parenthesis for the bracket of `[code]` and `@[...]` |
+| `mrkdwn` | Slack | the three signs that Slack asks to be escaped |
+| `markdown` | Teams | a backslash before what means something in CommonMark |
 
-The last two make a text longer sign by sign, so kinds use them where they cut it; the notice itself they take in `plain`.
-Rows (`file`, `log_analytics`, `splunk_hec`) carry data and not words: a file's name is searched for as it is. `json_bytes` lets
-none of it act on a terminal.
+The last two make a text longer sign by sign, so kinds use them where they cut it. Rows (`file`, `log_analytics`, `splunk_hec`)
+carry data and not words: a file's name is searched for as it is. `json_bytes` lets none of it act on a terminal.
 """
 
 from __future__ import annotations
