@@ -19,11 +19,9 @@ from router.destinations.wording.fitting import shorten
 from router.destinations.wording.headlines import headline, reporter_of, severity_of
 from router.domain.notices import Notice
 
-_VALUE = 200
-"""Characters of a value that a sentence quotes."""
-
-_NAMED = 10
-"""The most values that a sentence names."""
+_VALUE = 200  # characters of a value that a sentence quotes
+_NAMED = 10  # values that a sentence names
+_FACT = 300  # characters of a fact
 
 
 def changes_between(last: Notice, notice: Notice) -> tuple[str, ...]:
@@ -80,18 +78,14 @@ def _members(last: Notice, notice: Notice) -> Iterator[str]:
         return
     # A group of one looks like its only member.
     total, standing = (last.group.total, last.group.standing) if last.group else (1, 1)
-    if joined := notice.group.total - total:
-        yield (
-            f"{joined} more signal{'s' if joined > 1 else ''}: {notice.group.total} in all."
-            if joined > 0
-            else (f"The group has {notice.group.total} signals.")
-        )
-    if over := standing + max(joined, 0) - notice.group.standing:
-        yield (
-            f"{over} {'are' if over > 1 else 'is'} over; {notice.group.standing} still stand."
-            if over > 0
-            else (f"{notice.group.standing} stand again.")
-        )
+    if (joined := notice.group.total - total) > 0:
+        yield f"{joined} more signal{'s' if joined > 1 else ''}: {notice.group.total} in all."
+    elif joined:
+        yield f"The group has {notice.group.total} signals."
+    if (over := standing + max(joined, 0) - notice.group.standing) > 0:
+        yield f"{over} {'are' if over > 1 else 'is'} over; {notice.group.standing} still stand."
+    elif over:
+        yield f"{notice.group.standing} stand again."
     known = {one.key for one in last.group.named} if last.group else {last.key}
     fresh = [one for one in notice.group.named if one.key not in known]
     lines = [f"{one.severity or 'Unknown'} {one.title}{f' - {one.place}' if one.place else ''}" for one in fresh]
@@ -128,10 +122,6 @@ def _quoted(value: str | None) -> str:
     return shorten(" ".join((value or "").split()), _VALUE)
 
 
-_FACT = 300
-"""Characters of a fact."""
-
-
 def ending_of(notice: Notice, opened: datetime | None, now: datetime, untold_since: datetime | None = None) -> str:
     """Who says that it is over, or how else it ended; and how long it stood, where that is known.
 
@@ -139,23 +129,18 @@ def ending_of(notice: Notice, opened: datetime | None, now: datetime, untold_sin
     """
     if notice.group is not None and notice.group.groups is not None:
         return "All that waited for room has a ticket of its own by now, or is over."
-    stood = _length_of(opened, now) if untold_since is None else ""
+    since = time_words(opened.isoformat()) if opened is not None else ""
+    stood = ""
+    if opened is not None and untold_since is None and opened <= now:
+        stood = f" It stood here for {length_words(now - opened)}, since {since}."
     if notice.closing is None:
-        untold = _untold(opened, untold_since) if untold_since is not None else ""
+        untold = ""
+        if untold_since is not None:
+            over = f"{'over' if since else 'Over'} {time_words(untold_since.isoformat())}, before this could be told.\n"
+            untold = f"Opened {since}, {over}" if since else over
         return f"{untold}{reporter_of(notice)} reports that this is over.{stood}"
     package = notice.package.name if notice.package is not None else None
     facts = {"Resource": notice.resource, "Package": package, "Id": notice.id}
     lines = [f"{name}: {shorten(value, _FACT)}" for name, value in facts.items() if value]
     closing = f"{notice.closing[:1].upper()}{notice.closing[1:]}."
     return "\n".join([shorten(closing, _FACT) + stood, headline(notice, _FACT), *lines])
-
-
-def _untold(opened: datetime | None, over: datetime) -> str:
-    start = f"Opened {time_words(opened.isoformat())}, over" if opened is not None else "Over"
-    return f"{start} {time_words(over.isoformat())}, before this could be told.\n"
-
-
-def _length_of(opened: datetime | None, now: datetime) -> str:
-    if opened is None or now < opened:
-        return ""
-    return f" It stood here for {length_words(now - opened)}, since {time_words(opened.isoformat())}."

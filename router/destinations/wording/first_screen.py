@@ -47,6 +47,8 @@ _TIMES = {"First seen": "since", "Respond by": "respond by", _LAST: "last seen"}
 """What times are called in a row, what can be left out last."""
 _SECONDS = re.compile(r"(?<=\d\d:\d\d):\d\d(?= UTC$)")
 _ZONE = " UTC"
+_PARTS = re.compile(r"/|, | - | \(|\)")
+"""What stands between the names of a place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,15 +243,9 @@ def _where_of(notice: Notice) -> Iterator[str]:
 def _names_said_of_where(notice: Notice, headline: str, said: str) -> Iterator[str]:
     """Where it happened, by every name that stands whole in the headline, or in what is `said` of where."""
     where = whereabouts_of(notice)
-    names = (*where.parents, where.name)
-    for at in range(len(names)):
-        # A location that is too long lacks its end in the headline, and its beginning in its own line.
-        if f" - {'/'.join(names[: at + 1])}/" in headline:
-            yield names[at]
-        if said.startswith(f"{CUT}/{'/'.join(names[at:])}"):
-            yield from names[at:]
-    if where.words in headline or where.words in said:
-        yield from names
+    is_whole = where.words in headline or where.words in said
+    parts = {part.strip() for part in _PARTS.split(f"{headline}, {said}")}
+    yield from (name for name in (*where.parents, where.name) if is_whole or name in parts)
     yield from (name for name in map(one_line, _where_of(notice)) if name in said)
 
 

@@ -66,8 +66,6 @@ def _whole(pattern: str, parts: Mapping[str, str]) -> str:
 MASK = "[masked]"
 """What stands where a credential stood."""
 
-_TWO_MARKS = MASK * 2
-
 _COMMAND_ENDS = re.compile(r"[\r\n;|&]|\s(?=(?:ssh|scp|sftp|rsync)\s)")
 
 
@@ -86,8 +84,8 @@ def _masked_by(signs: Iterable[str], text: str) -> str:
         if not form.signs.isdisjoint(here):
             text = "".join(_pieces(form, text))
     # What two forms know each a part of is one credential.
-    while text != whole and _TWO_MARKS in text:
-        text = text.replace(_TWO_MARKS, MASK)
+    while text != whole and MASK * 2 in text:
+        text = text.replace(MASK * 2, MASK)
     return text
 
 
@@ -139,9 +137,7 @@ _PAIRS = {"name": "value", "key": "value", "parametername": "parametervalue"}
 
 def _is_credential(name: str) -> bool:
     """Whether the name of a property, or a step of the path that it is, says that the value is a credential."""
-    if name_of(name) in credential_names():
-        return True
-    return "." in name and any(name_of(step) in credential_names() for step in name.split("."))
+    return any(name_of(part) in credential_names() for part in (name, *name.split(".")))
 
 
 def _masked_property(name: str, value: str, signs: Iterable[str]) -> str:
@@ -149,8 +145,9 @@ def _masked_property(name: str, value: str, signs: Iterable[str]) -> str:
     if value and _is_credential(name):
         return MASK
     is_json = value.lstrip()[:1] in ("{", "[")
+    lowered = value.lower() if is_json else ""
     is_escaped = is_json and _ESCAPED in value
-    if is_escaped or (is_json and _has_sign_of_a_name(value.lower())):
+    if is_escaped or any(sign in lowered for sign in _name_signs()):
         try:
             document = json.loads(value, strict=False)
         except (ValueError, RecursionError):
@@ -198,10 +195,6 @@ def _ends_as_credential(name: str) -> bool:
 @cache
 def _name_pattern() -> re.Pattern[str]:
     return re.compile(_whole(r"(?&name)\Z", read_table("wording/credentials.toml")["parts"]))
-
-
-def _has_sign_of_a_name(lowered: str) -> bool:
-    return any(sign in lowered for sign in _name_signs())
 
 
 @cache

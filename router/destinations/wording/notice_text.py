@@ -192,10 +192,11 @@ def _news(
 
 
 def _what(notice: Notice, *, is_over: bool) -> Mapping[str, str | None]:
+    count = f"{len(notice.alerts)} alerts that Defender sees" if notice.alerts else "alerts"
     return {
         "Severity": severity_of(notice),
         "Not watched": coverage_words(notice, is_over=is_over),
-        "Incident": _incident(notice),
+        "Incident": f"{count} as one attack" if notice.kind == Kind.INCIDENT else None,
         "Risk": words_of_posture(notice)["Risk"],
         "Sample": "one of Defender's samples, nothing happened" if notice.sample else None,
         "Reported by": None if reporter_of(notice) == DEFENDER else reporter_of(notice),
@@ -206,13 +207,6 @@ def _what(notice: Notice, *, is_over: bool) -> Mapping[str, str | None]:
         "Measure": notice.measure,
         "Ended as": notice.closing,
     }
-
-
-def _incident(notice: Notice) -> str | None:
-    """That it is several alerts as one attack, where it is."""
-    if notice.kind != Kind.INCIDENT:
-        return None
-    return f"{len(notice.alerts)} alerts that Defender sees as one attack" if notice.alerts else "alerts as one attack"
 
 
 def _where(notice: Notice) -> Mapping[str, str | None]:

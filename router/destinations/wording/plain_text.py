@@ -81,15 +81,12 @@ def _links_of(briefing: Briefing) -> Iterator[str]:
 def _lines_of(facts: Iterable[Fact]) -> Iterator[str]:
     for fact in facts:
         values = [shorten(value, _VALUE) for value in fact.values]
-        if len(values) == 1 or (not fact.is_code and all(map(_stands_on_a_line, values))):
+        are_short = all(len(one) <= _SHORT and not any(joint in one for joint in _JOINTS) for one in values)
+        if len(values) == 1 or (not fact.is_code and are_short):
             yield f"{fact.name}: {', '.join(values)}"
         else:
             yield f"{fact.name}:"
             yield from (f"- {value}" for value in values)
-
-
-def _stands_on_a_line(value: str) -> bool:
-    return len(value) <= _SHORT and not any(joint in value for joint in _JOINTS)
 
 
 def _whole_lines(text: str, room: int) -> str:

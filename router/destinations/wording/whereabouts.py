@@ -46,12 +46,10 @@ class Whereabouts:
     """Where something happened, as people would say it.
 
     Attributes:
-        name: what the resource is called.
         parents: what it is a part of, outermost first: its server, or its cluster and namespace.
         scope: the resource group or subscription in words, where that is all that is known beside the name; it is in `words`.
-        environment: the environment, where owners.yaml says it.
-        subscription: what owners.yaml calls the subscription, account or project that the resource is in; else the AWS account
-            or the GCP project by its id. None where only the id of a subscription is known.
+        subscription: what owners.yaml calls the subscription, account or project; else the AWS account or the GCP project by
+            its id. None where only the id of a subscription is known.
     """
 
     name: str
@@ -90,7 +88,8 @@ def _named(notice: Notice) -> tuple[tuple[str, ...], str | None]:
     names, entity, scope = names_of_resource(notice.resource or ""), _entity_of(notice), _scope_of(notice)
     if entity and (notice.resource_type or "").lower() in _WATCHERS:
         return entity, None
-    if names and _is_by_its_type(names, notice):
+    # A name that is a GUID is called by its type.
+    if names and names[-1].endswith(ending(notice.resource or "")):
         return names, scope if len(names) == 1 else None
     if names:
         return _with_its_part(notice, names, entity), None
@@ -107,11 +106,6 @@ def _entity_of(notice: Notice) -> tuple[str, ...]:
     if entity in (*notice.evidence.ips, *map(account_name_of, notice.evidence.accounts)):
         return ()
     return names_of_resource(entity)
-
-
-def _is_by_its_type(names: tuple[str, ...], notice: Notice) -> bool:
-    """Whether the resource's own name is a GUID, so that it is called by its type."""
-    return names[-1].endswith(ending(notice.resource or ""))
 
 
 def _with_its_part(notice: Notice, names: tuple[str, ...], entity: tuple[str, ...]) -> tuple[str, ...]:
@@ -180,18 +174,12 @@ def _scope_of(notice: Notice) -> str | None:
     if account is not None:
         return f"{account.rpartition(' ')[0]} {notice.subscription_name}" if notice.subscription_name else account
     if is_connected(notice.resource) or (not notice.subscription and not notice.subscription_name):
-        return _management_group_in(notice.resource or "")
+        found = re.search(r"/managementGroups/([^/]+)", notice.resource or "", re.IGNORECASE)
+        return f"management group {found[1] if is_telling(found[1]) else ending(found[1])}" if found else None
     name = notice.subscription_name or ending(notice.subscription or "")
     if notice.resource_group and is_telling(notice.resource_group):
         return f"resource group {notice.resource_group} (subscription {name})"
     return f"subscription {name}"
-
-
-def _management_group_in(id: str) -> str | None:
-    found = re.search(r"/managementGroups/([^/]+)", id, re.IGNORECASE)
-    if found is None:
-        return None
-    return f"management group {found[1] if is_telling(found[1]) else ending(found[1])}"
 
 
 def _account_of(notice: Notice) -> str | None:

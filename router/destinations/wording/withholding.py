@@ -81,12 +81,6 @@ def _processes(item: str) -> Iterator[str]:
                 yield _SLASH.split(command)[-1]
 
 
-def with_parts(item: str, change: Callable[[str], str]) -> str:
-    """An item in which each part, between the words that are ours, is what `change` makes of it."""
-    parts = _WORDS_OF_OURS.split(item)
-    return "".join(part if number % 2 else change(part) for number, part in enumerate(parts))
-
-
 WITHHELD = "[withheld]"
 """What stands where a text quotes what is withheld."""
 
@@ -200,7 +194,11 @@ def _without_values(notice: Notice, values: _Values) -> Notice:
         **changed,
         evidence=Evidence(
             **{
-                one.name: _items_without(one.name, getattr(notice.evidence, one.name), values)
+                one.name: tuple(
+                    _item_without(item, values)
+                    for item in getattr(notice.evidence, one.name)
+                    if not any(map(is_whole, names_in(one.name, item)))
+                )
                 for one in fields(notice.evidence)
             }
         ),
@@ -213,14 +211,10 @@ def _without_values(notice: Notice, values: _Values) -> Notice:
     )
 
 
-def _items_without(listed: str, items: tuple[str, ...], values: _Values) -> tuple[str, ...]:
-    """The items of a list that name no value, without those that their words mention."""
-    left = (item for item in items if not any(map(values.is_whole, names_in(listed, item))))
-    return tuple(_item_without(item, values) for item in left)
-
-
 def _item_without(item: str, values: _Values) -> str:
-    return with_parts(values.unquoted(item), lambda part: WITHHELD if values.is_whole(part) else part)
+    """An item without the values that it quotes, and those that stand between the words that are ours."""
+    parts = _WORDS_OF_OURS.split(values.unquoted(item))
+    return "".join(WITHHELD if not at % 2 and values.is_whole(part) else part for at, part in enumerate(parts))
 
 
 def _group_without(group: Group | None, values: _Values, cleared: Callable[[Any], Any]) -> Group | None:
@@ -229,9 +223,7 @@ def _group_without(group: Group | None, values: _Values, cleared: Callable[[Any]
     by = tuple((name, _item_without(value, values)) for name, value in group.by if not values.is_whole(value))
     named = tuple(
         replace(
-            one,
-            title=cleared(one.title),
-            place=None if one.place and values.is_whole(one.place) else cleared(one.place),
+            one, title=cleared(one.title), place=cleared(one.place) if not values.is_whole(one.place or "") else None
         )
         for one in group.named
     )
@@ -260,23 +252,18 @@ _REQUIRED: dict[str, Any] = {
 def outline_of(notice: Notice) -> Notice:
     """A notice that says what an alert is, how grave, where, since when and whose, with our links, and no more."""
     left_out = {one.name: _nothing_for(one) for one in fields(Notice) if one.name not in _fields("outline")}
-    return replace(notice, **left_out | {"group": _outline_of_group(notice.group)})
+    group = notice.group
+    if group is not None:
+        # What its members have in common may be an entity.
+        alike = ((name, value) for name, value in group.by if name in _fields("alike") or name.startswith(BY_TAG))
+        left_out["group"] = replace(group, by=tuple(alike))
+    return replace(notice, **left_out)
 
 
 def _nothing_for(one: Field[Any]) -> Any:
     if one.name in _REQUIRED:
         return _REQUIRED[one.name]
     return one.default_factory() if one.default_factory is not MISSING else one.default
-
-
-def _outline_of_group(group: Group | None) -> Group | None:
-    """A group without what its members have in common, where that may be an entity."""
-    if group is None:
-        return None
-    return replace(
-        group,
-        by=tuple((name, value) for name, value in group.by if name in _fields("alike") or name.startswith(BY_TAG)),
-    )
 
 
 def disclosed(notice: Notice, withheld: Collection[str], *, has_ai_whole: bool) -> Notice:
