@@ -41,6 +41,8 @@ def is_sample(type: str, title: str, resources: Iterable[str | None]) -> bool:
 
 
 def _is_made_up(resource: str | None) -> bool:
+    if resource is None or NO_SUBSCRIPTION not in resource:
+        return False
     parts = parse_resource_id(resource)
     return (
         parts.subscription == NO_SUBSCRIPTION

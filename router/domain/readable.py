@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import datetime
-from functools import lru_cache, wraps
 
 
 def counted(number: int, what: str) -> str:
@@ -29,16 +28,27 @@ def timestamp(instant: datetime) -> str:
 _LONGEST_REMEMBERED = 512
 """Characters of a text that is remembered. A sender may make texts as long as a body, and none of those is to stay."""
 
+_MOST_REMEMBERED = 1_024
+
+
+class _Remembered[T](dict[str, T]):
+    """Answers by their texts. One that is there is found without a call of ours."""
+
+    def __init__(self, answer: Callable[[str], T]) -> None:
+        self._answer = answer
+
+    def __missing__(self, text: str) -> T:
+        answer = self._answer(text)
+        if len(text) <= _LONGEST_REMEMBERED:
+            if len(self) >= _MOST_REMEMBERED:
+                self.clear()
+            self[text] = answer
+        return answer
+
 
 def remembered[T](answer: Callable[[str], T]) -> Callable[[str], T]:
-    """The same function of a text, with its answers for the 1,024 latest short texts remembered."""
-    known = lru_cache(maxsize=1024)(answer)
-
-    @wraps(answer)
-    def answered(text: str) -> T:
-        return known(text) if len(text) <= _LONGEST_REMEMBERED else answer(text)
-
-    return answered
+    """The same function of a text, with its answers for up to 1,024 short texts remembered."""
+    return _Remembered(answer).__getitem__
 
 
 _LINE_ENDS = frozenset("\n\r\v\f\x85\u2028\u2029")

@@ -41,24 +41,24 @@ _NOTHING = ResourceId()
 @remembered
 def _parts_of(id: str) -> ResourceId:
     parts = id.strip("/").split("/")
+    lowered = [part.lower() for part in parts]
     return ResourceId(
-        subscription=_part_after("subscriptions", parts),
-        resource_group=_part_after("resourcegroups", parts),
-        type=_type_in(parts),
+        subscription=_part_after("subscriptions", parts, lowered),
+        resource_group=_part_after("resourcegroups", parts, lowered),
+        type=_type_in(parts, lowered),
         name=parts[-1] if len(parts) > 2 else None,
     )
 
 
-def _part_after(word: str, parts: list[str]) -> str | None:
+def _part_after(word: str, parts: list[str], lowered: list[str]) -> str | None:
     """The part of an id behind a word, whatever its case; None where there is none, or it is empty."""
-    lowered = [part.lower() for part in parts]
     at = lowered.index(word) + 1 if word in lowered else len(parts)
     return parts[at] or None if at < len(parts) else None
 
 
-def _type_in(parts: list[str]) -> str | None:
+def _type_in(parts: list[str], lowered: list[str]) -> str | None:
     """The type named by the last provider in the id, such as Microsoft.Sql/servers/databases."""
-    start = max((at for at, part in enumerate(parts, 1) if part.lower() == "providers"), default=len(parts))
+    start = len(parts) - lowered[::-1].index("providers") if "providers" in lowered else len(parts)
     return "/".join([parts[start], *parts[start + 1 :: 2]]) if start < len(parts) else None
 
 
@@ -129,8 +129,9 @@ def location_named(name: str) -> CloudLocation:
         return _location_in_google(google["rest"])
     if name[:1] == "/" and not is_connected(name):
         parts = name.strip("/").split("/")
-        cluster = next((found for word in _CLUSTERS if (found := _part_after(word, parts))), None)
-        return CloudLocation(cluster=cluster, namespaces=_namespaces_in(parts)) if cluster else NOWHERE
+        lowered = [part.lower() for part in parts]
+        cluster = next((found for word in _CLUSTERS if (found := _part_after(word, parts, lowered))), None)
+        return CloudLocation(cluster=cluster, namespaces=_namespaces_in(parts, lowered)) if cluster else NOWHERE
     return NOWHERE
 
 
@@ -141,13 +142,14 @@ def location_in_google(name: str) -> CloudLocation:
 
 def _location_in_google(rest: str) -> CloudLocation:
     parts = rest.split("/")
-    project, cluster = _part_after("projects", parts), _part_after("clusters", parts)
-    namespaces = _namespaces_in(parts) if cluster else ()
+    lowered = [part.lower() for part in parts]
+    project, cluster = _part_after("projects", parts, lowered), _part_after("clusters", parts, lowered)
+    namespaces = _namespaces_in(parts, lowered) if cluster else ()
     return CloudLocation(cloud="GCP", projects=(project,) if project else (), cluster=cluster, namespaces=namespaces)
 
 
-def _namespaces_in(parts: list[str]) -> tuple[str, ...]:
-    return tuple(found for word in _NAMESPACES if (found := _part_after(word, parts)))[:1]
+def _namespaces_in(parts: list[str], lowered: list[str]) -> tuple[str, ...]:
+    return tuple(found for word in _NAMESPACES if (found := _part_after(word, parts, lowered)))[:1]
 
 
 @remembered

@@ -151,6 +151,8 @@ def read_signals(body: bytes, catalogue: Catalogue) -> tuple[Alert | Finding | Q
         return (refusal.quarantined(body),)
     try:
         document = document_in(body)
+        if isinstance(document, dict) and (fields := fields_in(document)).keys().isdisjoint(_LISTS):
+            return (_signal_of(fields, catalogue),)
         elements = find_elements(document, body)
         if elements is None:
             return (_signal_in(document, catalogue),)
@@ -193,7 +195,10 @@ def _read_element(element: object, catalogue: Catalogue) -> Alert | Finding | Qu
 def _signal_in(document: object, catalogue: Catalogue) -> Alert | Finding:
     if not isinstance(document, dict):
         raise MessageRefused(Code.NOT_AN_OBJECT, f"{_WORDS.get(type(document), 'null')} where a message should be")
-    fields = fields_in(document)
+    return _signal_of(fields_in(document), catalogue)
+
+
+def _signal_of(fields: Fields, catalogue: Catalogue) -> Alert | Finding:
     if not _ZONED.isdisjoint(fields):
         # The portal writes the zone of a table's times into the names of their columns.
         fields = {name.removesuffix(" [utc]"): value for name, value in fields.items()}
