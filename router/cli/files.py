@@ -154,32 +154,27 @@ def _utf8_in(file: BinaryIO) -> Iterator[bytes]:
     yield text.feed(b"", is_last=True)
 
 
-def file_at(path: Path, name: str) -> InputFile:
-    """Return the file at a path under the name that it was given; raises BadFile and OSError."""
-    with path.open("rb") as file:
-        return _digested(name, path.suffix.lower(), file, lambda: path.open("rb"))
-
-
-def file_of(name: str, copy: BinaryIO) -> InputFile:
-    """Return a copy that lies in a temporary file as the file of that name."""
-    copy.seek(0)
-    return _digested(name, Path(name).suffix.lower(), copy, lambda: _again(copy))
-
-
-def _again(file: BinaryIO) -> BinaryIO:
-    file.seek(0)
-    return os.fdopen(os.dup(file.fileno()), "rb")
-
-
-def _digested(name: str, suffix: str, file: BinaryIO, reopen: Callable[[], BinaryIO]) -> InputFile:
-    digest, size = blake2b(digest_size=16), 0
-    while chunk := file.read(1 << 20):
-        digest.update(chunk)
-        size += len(chunk)
+def input_file(name: str, reopen: Callable[[], BinaryIO]) -> InputFile:
+    """Return what can be opened again and again as the file of that name, digested; raises BadFile and OSError."""
+    digest, size, suffix = blake2b(digest_size=16), 0, Path(name).suffix.lower()
     name = printable(name)
-    if suffix == ".csv":
-        refuse_table(file, name)
+    with reopen() as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+            size += len(chunk)
+        if suffix == ".csv":
+            refuse_table(file, name)
     return InputFile(name, suffix, digest.hexdigest(), size, reopen)
+
+
+def copied_file(name: str, copy: BinaryIO) -> InputFile:
+    """Return a copy that lies in a temporary file as the file of that name; raises BadFile and OSError."""
+
+    def reopen() -> BinaryIO:
+        copy.seek(0)
+        return os.fdopen(os.dup(copy.fileno()), "rb")
+
+    return input_file(name, reopen)
 
 
 def printable(name: str) -> str:

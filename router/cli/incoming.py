@@ -19,7 +19,7 @@ from shutil import copyfileobj
 from tempfile import TemporaryFile
 from typing import BinaryIO
 
-from router.cli.files import InputFile, file_at, file_of, messages_within, printable, unreadable
+from router.cli.files import InputFile, copied_file, input_file, messages_within, printable, unreadable
 from router.cli.splitting import Lines, Piece, Text, digest_of, find_array, is_begun
 from router.cli.stopping import Stop
 from router.domain.errors import BadFile
@@ -50,11 +50,11 @@ def _open(name: str, copies: ExitStack) -> Source:
         if path.is_dir():
             raise BadFile(f"{printable(name)}: is a directory; name the files in it")
         if path.is_file():
-            return file_at(path, name)
+            return input_file(name, lambda: path.open("rb"))
         with path.open("rb") as file:
             copy = copies.enter_context(TemporaryFile())  # noqa: SIM115  The stack closes it.
             copyfileobj(file, copy)
-            return file_of(name, copy)
+            return copied_file(name, copy)
     except (OSError, ValueError) as fault:  # ValueError: a name with a NUL in it
         raise unreadable(printable(name), fault) from fault
 
@@ -203,7 +203,7 @@ class Incoming:
     def end(self) -> Iterator[Message]:
         """Yield the messages that are left: a half line is a line."""
         if self._document is not None:
-            yield from file_of(STDIN, self._document).messages()
+            yield from copied_file(STDIN, self._document).messages()
             return
         text = self._text.feed(b"", is_last=True)
         if self._raw is not None:

@@ -58,14 +58,10 @@ def init(options: Namespace) -> int:
 
 def _files(workflow: str) -> Mapping[str, bytes]:
     """Return every file by its name in the repository."""
-    rules = {
-        f"{RULES}/{path.relative_to(STARTER).as_posix()}": path.read_bytes()
-        for path in sorted(STARTER.rglob("*"))
-        if path.is_file() and path.name not in _LEFT_OUT
-    }
-    beside = {
-        name: (REPOSITORY / name.lstrip(".")).read_bytes() for name in (".gitignore", "README.md", "alert.ndjson")
-    }
+    paths = [path for path in sorted(STARTER.rglob("*")) if path.is_file() and path.name not in _LEFT_OUT]
+    rules = {f"{RULES}/{path.relative_to(STARTER).as_posix()}": path.read_bytes() for path in paths}
+    names = (".gitignore", "README.md", "alert.ndjson")
+    beside = {name: (REPOSITORY / name.lstrip(".")).read_bytes() for name in names}
     return {**rules, WORKFLOW: workflow.encode("utf-8", "surrogateescape"), **beside}
 
 
@@ -112,20 +108,19 @@ def _is_rule(name: str) -> bool:
 
 def _about(directory: Path, origin: str | None, top: Path | None, text: str) -> list[str]:
     """Return what a reader of the workflow has to know."""
-    workflow, lines = directory / WORKFLOW, []
+    workflow = directory / WORKFLOW
     if origin is None:
-        line = next(number for number, one in enumerate(text.splitlines(), 1) if f"vars.{VARIABLE}" in one)
-        lines.append(
-            f"{workflow}:{line}: write there, behind ALERT_ROUTER:, where the alert router is, such as "
+        number = next(number for number, one in enumerate(text.splitlines(), 1) if f"vars.{VARIABLE}" in one)
+        line = (
+            f"{workflow}:{number}: write there, behind ALERT_ROUTER:, where the alert router is, such as "
             f"git+https://HOST/OWNER/alert-router@COMMIT; or set the variable {VARIABLE} of the repository to that"
         )
-    elif not _FIXED.search(origin):
-        lines.append(f"{workflow}: checks with {origin}, which names no commit: what that is may change")
     else:
-        lines.append(f"{workflow}: checks with {origin}")
-    if top is not None:
-        lines.append(f"{workflow}: GitHub looks for workflows at the top of a repository; move it to {top / WORKFLOW}")
-    return lines
+        may_change = "" if _FIXED.search(origin) else ", which names no commit: what that is may change"
+        line = f"{workflow}: checks with {origin}{may_change}"
+    if top is None:
+        return [line]
+    return [line, f"{workflow}: GitHub looks for workflows at the top of a repository; move it to {top / WORKFLOW}"]
 
 
 def _resolved(directory: Path) -> Path:

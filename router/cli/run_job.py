@@ -321,7 +321,9 @@ async def batches_in(sources: Iterable[Source], stop: Stop) -> AsyncIterator[lis
     """Yield the messages of sources in their order, in batches, those of standard input as they come, up to the stop."""
     for is_awaited, some in groupby(sources, lambda source: isinstance(source, Stdin)):
         if not is_awaited:
-            for batch in stop.until_asked(batches_of(messages_in(some))):
+            for batch in batches_of(messages_in(some)):
+                if stop.is_asked:
+                    return
                 yield batch
         for source in some:
             if isinstance(source, Stdin):

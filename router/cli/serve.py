@@ -1,7 +1,7 @@
 """`alert-router serve`: the router outside Functions, until it is told to stop.
 
-Loops run side by side: a sweep every minute, a consumer for each hub, and one that delivers in each stream and lane. None of
-them ends for a fault of the state or of a hub. What else one raises ends them all, and the process with them.
+Loops run side by side: a sweep every minute, a consumer for each hub, and one that delivers in each stream and lane. A fault of
+the state or of a hub ends none of them; what else one raises ends them all, and the process.
 """
 
 from __future__ import annotations

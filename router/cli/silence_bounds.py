@@ -22,12 +22,9 @@ _WEEK = timedelta(days=7)
 
 
 class Overrun(NamedTuple):
-    """How a silence would hold for longer than the policy allows.
+    """How a silence would hold for longer than the policy allows, counted from when the first began that it goes on with.
 
-    Attributes:
-        span: the span that would be too long: from when the first of those began that it goes on with.
-        allowed: how long it may be.
-        is_series: whether it is the whole series of a recurring silence that is too long, and no window of it.
+    `is_series` says that it is the whole series of a recurring silence that is too long, and no window of it.
     """
 
     span: Window
@@ -36,7 +33,7 @@ class Overrun(NamedTuple):
 
 
 def with_first(silence: Silence, others: Iterable[Silence]) -> Silence:
-    """A silence that knows when the first of the silences began that it goes on with.
+    """Return a silence that knows when the first of the silences began that it goes on with.
 
     It goes on with those whose scope it lies within and that ended less than an hour before it begins, or later; a series also
     with another series that ended less than a week before.
@@ -51,7 +48,7 @@ def with_first(silence: Silence, others: Iterable[Silence]) -> Silence:
 
 
 def find_overrun(silence: Silence, others: Iterable[Silence], bounds: SilenceBounds) -> Overrun | None:
-    """How a silence would hold for longer than a policy allows, with those that it goes on with; None where it does not."""
+    """Return how a silence would hold for longer than a policy allows, with those that it goes on with; None if it does not."""
     if silence.every is not None and silence.end - silence.first > bounds.recurring:
         return Overrun(Window(silence.first, silence.end), bounds.recurring, is_series=True)
     wider = [one for one in others if one.id != silence.id and lies_within(silence, one)]
@@ -66,7 +63,7 @@ def find_overrun(silence: Silence, others: Iterable[Silence], bounds: SilenceBou
 
 
 def silenced_share(scope: Silence, silences: Iterable[Silence], now: datetime) -> float:
-    """For how much of the last 30 days all that a silence is about was silenced, by it or by others; from 0 to 1.
+    """Return for how much of the last 30 days all that a silence is about was silenced, by it or by others; from 0 to 1.
 
     Two that held at the same time count once.
     """
@@ -81,7 +78,7 @@ def silenced_share(scope: Silence, silences: Iterable[Silence], now: datetime) -
 
 
 def needed_since(bounds: SilenceBounds, now: datetime) -> datetime:
-    """Since when silences that ended must be known, to judge a new one and to say how much was silenced."""
+    """Return since when silences that ended must be known, to judge a new one and to say how much was silenced."""
     return now - max(MONTH, bounds.longest + BREAK, _WEEK)
 
 
@@ -93,7 +90,7 @@ _NAMES = (_RESOURCE_ID, RESOURCE_NAME, Field("host", "hostname"), Field(None, "c
 
 
 def lies_within(inner: Silence, outer: Silence) -> bool:
-    """Whether it is certain that a silence covers nothing but what another one covers too, whenever either holds anything."""
+    """Return whether it is certain that a silence covers nothing but what another covers, whenever either holds anything."""
     if inner.stream != outer.stream:
         return False
     if outer.alert_type is not None and (inner.alert_type or "").casefold() != outer.alert_type.casefold():
@@ -102,7 +99,7 @@ def lies_within(inner: Silence, outer: Silence) -> bool:
 
 
 def _implies(narrow: Group, wide: Group) -> bool:
-    """Whether what meets one group meets another: both are about one entity, or about the signal itself."""
+    """Return whether what meets one group meets another: both are about one entity, or about the signal itself."""
     if wide[0].field == MACHINE:
         return any(one.field in (MACHINE, *_NAMES) and _is_narrower(one, wide[0]) for one in narrow)
     if narrow[0].field.entity != wide[0].field.entity:
@@ -115,13 +112,10 @@ def _is_narrower(narrow: Element, wide: Element) -> bool:
         return narrow.field == wide.field and narrow.operator is wide.operator and narrow.values <= wide.values
     if narrow.field == wide.field or (wide.field == MACHINE and narrow.field != _RESOURCE_ID):
         return _are_all_in(narrow, wide, str)
-    if narrow.field == _RESOURCE_ID and wide.field in (RESOURCE_NAME, MACHINE) and narrow.operator is Operator.IN:
-        return _are_all_in(narrow, wide, _name_in)
+    is_named_by_id = narrow.field == _RESOURCE_ID and wide.field in (RESOURCE_NAME, MACHINE)
+    if is_named_by_id and narrow.operator is Operator.IN:
+        return _are_all_in(narrow, wide, lambda name: name.rstrip("/").rpartition("/")[2])
     return False
-
-
-def _name_in(resource: str) -> str:
-    return resource.rstrip("/").rpartition("/")[2]
 
 
 def _are_all_in(narrow: Element, wide: Element, as_wide: Callable[[str], str]) -> bool:
@@ -131,7 +125,7 @@ def _are_all_in(narrow: Element, wide: Element, as_wide: Callable[[str], str]) -
 
 
 def _is_in(value: str, wide: Element) -> bool:
-    """Whether a text, or whatever a glob fits, meets an element."""
+    """Return whether a text, or all that a glob fits, meets an element."""
     if wide.operator is Operator.LIKE:
         return any(covers_glob(glob, value) for glob in wide.values)
     return value in wide.values or wide.ranges.find(value) is not None
@@ -144,7 +138,7 @@ def refuse_overrun(
     bounds: SilenceBounds,
     given_from: datetime | None = None,
 ) -> None:
-    """Raises BadUsage where a silence would hold for longer than the policy allows; says what to write instead.
+    """Raise BadUsage where a silence would hold for longer than the policy allows; says what to write instead.
 
     Lengths are counted from `given_from`, or else from its beginning.
     """
@@ -154,15 +148,12 @@ def refuse_overrun(
     whole, allowed = written(overrun.span.ends - overrun.span.begins), written(overrun.allowed)
     begun = f", counted from {timestamp(overrun.span.begins)}, when the first began that it goes on with"
     counted = begun if overrun.span.begins < silence.begins else ""
-    if overrun.is_series:
-        what = f"makes a series of {whole}{counted}; the policy allows {allowed}"
-    elif silence.every is not None:
+    if silence.every is not None and not overrun.is_series:
         raise BadUsage(
             f"--every: {silence.every} holds for {whole} without an hour's break; the policy allows {allowed}: "
             "write a shorter window, or fewer days"
         )
-    else:
-        what = f"makes {whole} without an hour's break{counted}; the policy allows {allowed}"
+    what = f"a series of {whole}" if overrun.is_series else f"{whole} without an hour's break"
     given_from = given_from or silence.begins
     # As long as one may be, or until a break before a later one into which it would run.
     later = {
@@ -177,4 +168,4 @@ def refuse_overrun(
         ),
         "what is to be held longer wants a suppression rule",
     )
-    raise BadUsage(f"{option}: {what}: {instead}")
+    raise BadUsage(f"{option}: makes {what}{counted}; the policy allows {allowed}: {instead}")

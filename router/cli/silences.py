@@ -28,7 +28,7 @@ from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
 from router.domain.readable import timestamp
 from router.domain.signals import Stream
-from router.domain.silences import BOUNDS, Silence, SilenceBounds, find_silence_id
+from router.domain.silences import BOUNDS, Silence, find_silence_id
 from router.store.documents import list_documents
 from router.store.rules import read_hits
 from router.store.signals import count_held
@@ -118,18 +118,19 @@ async def _listed(options: Namespace) -> tuple[list[ListedSilence], int, datetim
 
 
 async def _extend(options: Namespace, author: str) -> tuple[Silence, datetime]:
-    bounds = _bounds_in(options, clock_for(options.now)())
+    books = load_rules(options.rules, streams_in(options.rules), clock_for(options.now)()).books
     async with store_in(options) as store:
         now = clock_for(options.now, store.now)()
         known = (await stored_silences(store, None)).values
-        id = _id_meant(options.id, known)
+        id = _find_meant(options.id, known)
 
         def extended(silence: Silence) -> Silence:
             # It was ended, though by a clock that is ahead of this one.
             if silence.end <= now or silence.ended is not None:
                 raise BadUsage(f"{silence.id}: ended {timestamp(silence.end)}; silences add makes another one")
             later = replace(silence, until=silence.end + options.duration)
-            mine = bounds[Stream(silence.stream)]
+            # A stream without a policy allows what one allows that says nothing of silences.
+            mine = books[stream].silences if (stream := Stream(silence.stream)) in books else BOUNDS
             longer = with_first(later, known)
             # How much longer it could be made, and not how long in all.
             refuse_overrun("--for", longer, known, mine, given_from=silence.end)
@@ -142,7 +143,7 @@ async def _end(options: Namespace, author: str) -> tuple[Silence, datetime, bool
     async with store_in(options) as store:
         now = clock_for(options.now, store.now)()
         known = (await stored_silences(store, None)).values
-        id = _id_meant(options.id, known)
+        id = _find_meant(options.id, known)
         (silence,) = (one for one in known if one.id == id)
         if silence.end <= now:
             return silence, now, True
@@ -152,15 +153,9 @@ async def _end(options: Namespace, author: str) -> tuple[Silence, datetime, bool
         return ended, now, False
 
 
-def _id_meant(written: str, known: Sequence[Silence]) -> str:
+def _find_meant(written: str, known: Sequence[Silence]) -> str:
     """Return the id that a person means, by its beginning, or by the name under which it is on record."""
     return find_id(find_silence_id(written) or written, [one.id for one in known])
-
-
-def _bounds_in(options: Namespace, now: datetime) -> dict[Stream, SilenceBounds]:
-    """Return what policies allow. A stream without one allows what a policy allows that says nothing of silences."""
-    books = load_rules(options.rules, streams_in(options.rules), now).books
-    return {stream: books[stream].silences if stream in books else BOUNDS for stream in Stream}
 
 
 _HEADS = f"{'id':6}  stream  {'hits':>6}  {'last hit':20}  {'holds now':>12}  of 30 days  ends"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import signal
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from router.cli.interrupts import Interrupted, end_at_once, on_signals
@@ -17,7 +17,6 @@ class Stop:
         self._number: int | None = None
         self._asked = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        self._may_break_off = False
 
     @classmethod
     @contextmanager
@@ -51,31 +50,8 @@ class Stop:
             for one in waits:
                 one.cancel()
 
-    def until_asked[T](self, items: Iterable[T]) -> Iterator[T]:
-        """Items until the work is to end; a wait for the next one, such as for the rest of a file, is broken off then."""
-        each = iter(items)
-        while not self.is_asked:
-            try:
-                item = self._next(each)
-            except (StopIteration, _BrokenOff):
-                return
-            yield item
-
-    def _next[T](self, items: Iterator[T]) -> T:
-        self._may_break_off = True
-        try:
-            return next(items)
-        finally:
-            self._may_break_off = False
-
     def _heed(self, number: int) -> None:
         if self.is_asked:
             end_at_once(number)
         self._number = number
         self._loop.call_soon_threadsafe(self._asked.set)
-        if self._may_break_off:
-            raise _BrokenOff
-
-
-class _BrokenOff(BaseException):
-    """Breaks off the wait for an item; `until_asked` catches it."""

@@ -1,10 +1,7 @@
 """Standard input, output and error as every command may use them: they are open, and their faults are errors of ours.
 
-A stream that was closed when the program started is replaced, so that no file or socket gets its number: nothing can be
-read from such an input, and such an output and error are lost.
-
-A command does what it does whether its output is read or not. So an output that fails breaks nothing off where it is written:
-it is remembered, and `refuse_lost_output` raises it where nothing is half done.
+A stream that was closed when the program started is replaced, so that no file or socket gets its number. An output that fails
+breaks nothing off where it is written: it is remembered, and `refuse_lost_output` raises it where nothing is half done.
 """
 
 from __future__ import annotations
@@ -16,7 +13,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from select import select
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING, Literal, TextIO
 
 from router.domain.errors import BadUsage, RouterError
 from router.domain.readable import inert, one_line
@@ -67,22 +64,20 @@ def refuse_lost_output() -> None:
 
 def _replace_closed() -> None:
     if sys.stdin is None:
-        _put(os.open(os.devnull, os.O_WRONLY), _IN)
-        sys.stdin = open(_IN, closefd=False)  # noqa: SIM115  It is open for as long as the program is.
+        sys.stdin = _open_at(_IN, os.open(os.devnull, os.O_WRONLY), "r")
     if sys.stdout is None:
         reader, pipe = os.pipe()
         os.close(reader)
-        _put(pipe, _OUT)
-        sys.stdout = open(_OUT, "w", closefd=False)  # noqa: SIM115
+        sys.stdout = _open_at(_OUT, pipe, "w")
     if sys.stderr is None:
-        _put(os.open(os.devnull, os.O_WRONLY), _ERROR)
-        sys.stderr = open(_ERROR, "w", closefd=False)  # noqa: SIM115
+        sys.stderr = _open_at(_ERROR, os.open(os.devnull, os.O_WRONLY), "w")
 
 
-def _put(file: int, place: int) -> None:
+def _open_at(place: int, file: int, mode: Literal["r", "w"]) -> TextIO:
     if file != place:
         os.dup2(file, place)
         os.close(file)
+    return open(place, mode, closefd=False)
 
 
 class _Lossy(io.FileIO):
@@ -105,18 +100,14 @@ class _Lossy(io.FileIO):
 
 def _over(stream: TextIO, place: int) -> TextIO:
     """Return the same stream, whose faults are remembered; what a test put there instead stays as it is."""
-    if not _is_at(stream, place):
+    try:
+        if stream.fileno() != place:
+            return stream
+    except OSError:
         return stream
     raw = io.BufferedWriter(_Lossy(place, "w", closefd=False))
     is_by_line = place == _ERROR or stream.isatty()
     return io.TextIOWrapper(raw, encoding=stream.encoding, errors="backslashreplace", line_buffering=is_by_line)
-
-
-def _is_at(stream: TextIO, place: int) -> bool:
-    try:
-        return stream.fileno() == place
-    except OSError:
-        return False
 
 
 def refuse_unasked(what: str, *, is_confirmed: bool) -> None:

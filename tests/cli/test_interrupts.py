@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import fcntl
 import json
 import os
@@ -22,7 +21,6 @@ from typing import Any
 import pytest
 
 from alert_router_demo.soc import soc_in_thread
-from router.cli.stopping import Stop
 from tests.builders import alert_body
 from tests.cli.house import House, lines_in, ndjson, routing, said_into
 from tests.coverage.builders import managed_cluster
@@ -236,21 +234,6 @@ def test_whoever_interrupts_is_not_lectured(house: House, command: tuple[str, ..
         assert waiting.returncode == CODES[number]
         assert waiting.stderr is not None
         assert len(waiting.stderr.read().splitlines()) <= 1
-
-
-def test_what_waits_for_a_message_is_broken_off() -> None:
-    """A run whose messages come one by one is not kept from its end by one that never comes; what came first is there."""
-
-    def messages() -> Iterator[str]:
-        yield "first"
-        os.kill(os.getpid(), signal.SIGTERM)
-        yield "never waited for"
-
-    async def taken() -> tuple[list[str], bool]:
-        with Stop.heeded() as stop:
-            return list(stop.until_asked(messages())), stop.is_asked
-
-    assert asyncio.run(taken()) == (["first"], True)
 
 
 def is_read(process: subprocess.Popen[str] | WarmProcess) -> bool:

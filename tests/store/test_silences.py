@@ -9,8 +9,8 @@ from datetime import timedelta
 
 import pytest
 
-from router.cli.silence_preview import preview_of
 from router.cli.silence_records import add_silence, change_silence, stored_silences
+from router.cli.silences_add import preview_of
 from router.decide.preview import silence_matcher
 from router.deliver.destination_holds import ChangeAction, read_changes
 from router.domain.catalogue import Catalogue
