@@ -27,12 +27,7 @@ _ASKED = re.compile(r"(\w+)\s*[=<>+-]+\s*\?|coalesce\(\?, (\w+)\)|\?=(?:('\w+')|
 
 
 class BulkStatement(NamedTuple):
-    """A statement over arrays.
-
-    Attributes:
-        sql: the statement, with a `%s` for each column's array.
-        key: the places of the values that name a row: two rows that share them do not go into one statement.
-    """
+    """A statement over an array for each column. Rows that share the values at the places of `key` do not go into one."""
 
     sql: str
     key: Sequence[int]

@@ -17,7 +17,7 @@ from router.domain.deliveries import Earlier
 from router.domain.hubs import message_of
 from router.domain.keys import fingerprint_of
 from router.domain.notices import Notice, RecordEntry
-from router.store.codec import Columns, decision_in, encode, insert, readable, time_of, upsert
+from router.store.codec import Columns, RowForm, decision_in, encode, insert, readable, time_of, upsert
 from router.store.quarantine import read_sound, sound_in
 from router.store.rules import add_hits
 from router.store.store import Transaction
@@ -58,10 +58,12 @@ AS latest JOIN decisions d ON d.place=latest.place ORDER BY d.at DESC, d.place D
 """
 
 _PER_PAGE = 500
-"""Decisions of a page of a walk."""
 
 _BEYOND = "\U0010ffff"
 """Sorts after every text that begins as what stands before it."""
+
+LONGEST_ENDING = 512
+"""Characters of an id by which it is looked up: an index of PostgreSQL holds 2,704 bytes of a text."""
 
 MOST_AT_RESOURCE = 100
 """Signals at a resource that are looked at for how often the same happened there before."""
@@ -94,6 +96,18 @@ class EarlierQuestion(NamedTuple):
     notice: Notice
     before: datetime
     uncounted: Collection[str]
+
+
+class SignalLookup(NamedTuple):
+    """A signal's key and stream, and in lower case Defender's id of it and its resource, empty where it names none."""
+
+    signal: str
+    stream: str
+    id: str
+    resource: str
+
+
+_LOOKUP = RowForm(SignalLookup, {"resource": lambda row: row.find_text("resource") or ""})
 
 
 async def put_on_record(
@@ -164,7 +178,7 @@ async def search_signals(
         return []
     of_stream, only = ("AND stream=? ", [stream]) if stream is not None else ("", [])
     sql = f"SELECT * FROM lookups WHERE {column}>=? AND {column}<? {of_stream}ORDER BY {column}, signal LIMIT ?"
-    return await read_sound(tx, "lookups", sql, (end, end + _BEYOND, *only, most), _lookup_in)
+    return await read_sound(tx, "lookups", sql, (end, end + _BEYOND, *only, most), _LOOKUP.read)
 
 
 async def search_signals_at(
@@ -227,35 +241,10 @@ def _decision_in(row: Columns) -> RecordEntry:
     return decision_in(row.body("body"))
 
 
-def _lookup_in(row: Columns) -> SignalLookup:
-    resource = row.find_text("resource_end") or ""
-    return SignalLookup(row.text("signal"), row.text("stream"), written(row.text("id_end")), written(resource))
-
-
 def earlier_in(row: Columns) -> Earlier | None:
     """Return how often the same happened before, of none a count of 0; None where the row does not know. Raises Undecodable."""
     many, last, there = map(int, (row.find_text("earlier") or "0 0 0").split())
     return Earlier(count=many, last=time_of(last, "earlier"), is_whole=there < MOST_AT_RESOURCE) if there else None
-
-
-LONGEST_ENDING = 512
-"""Characters of an id by which it is looked up: an index of PostgreSQL holds 2,704 bytes of a text."""
-
-
-class SignalLookup(NamedTuple):
-    """A signal as a look-up finds it.
-
-    Attributes:
-        signal: its key.
-        stream: its stream.
-        id: Defender's id of it, in lower case.
-        resource: its resource, in lower case; empty where it names none.
-    """
-
-    signal: str
-    stream: str
-    id: str
-    resource: str
 
 
 def ending(text: str) -> str:

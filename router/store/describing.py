@@ -53,13 +53,11 @@ class StateReport:
     Attributes:
         next_version: what this program's next run makes of `version`; None where that is the present one.
         files, tables: bytes; no table where they are not known.
-        standing: the signals that have not ended.
-        held: those that a suppression rule holds.
+        standing, held: the signals that have not ended, and that a rule holds.
         deliveries: by the stream and name of their destination.
         owed_since: since when the oldest delivery is owed that is neither sent nor given up on.
         lost: events of hubs.
-        hours: hours that are counted.
-        rules: suppression rules that ever held a signal.
+        rules: those that ever held a signal.
     """
 
     at: datetime

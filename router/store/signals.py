@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import fields
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from router.domain.decisions import Outcome
@@ -103,15 +104,14 @@ _WALK_HELD = (
 )
 _COUNT_HELD = "SELECT held_by, count(*) AS many FROM signals WHERE stream=? AND held_by IS NOT NULL GROUP BY held_by"
 _PAGE = 2_000
-"""Rows of a page."""
-
 _BEYOND = "\U0010ffff"
 """After every type."""
 
 
 async def find_signals(tx: Transaction, keys: Collection[str], sql: str = _FIND) -> dict[str, LedgerRow]:
     """Return those signals that are known, without the bodies of what holds them."""
-    return {row.key: row for row in await read_sound(tx, "signals", sql, [list(keys)], _signal_in)} if keys else {}
+    read = partial(_SIGNAL.read, is_stored=True)
+    return {row.key: row for row in await read_sound(tx, "signals", sql, [list(keys)], read)} if keys else {}
 
 
 async def lock_signals(tx: Transaction, keys: Collection[str]) -> dict[str, LedgerRow]:
@@ -232,10 +232,6 @@ def _values_of(row: LedgerRow) -> tuple[object, ...]:
 def _type_of(type: str) -> str:
     """Return a type as signals are found by it, whatever its case."""
     return bounded(type.casefold())
-
-
-def _signal_in(row: Columns) -> LedgerRow:
-    return _SIGNAL.read(row, is_stored=True)
 
 
 def _standing_in(row: Columns) -> StandingSignal:

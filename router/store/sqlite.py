@@ -62,12 +62,7 @@ INSERT INTO meta (name, value) VALUES ('commit', '1') ON CONFLICT (name) DO UPDA
 
 
 class SqliteStore(Store):
-    """A file, whose statements return at once: between two of them no other task runs. Raises sqlite3.Error.
-
-    Attributes:
-        path: the file.
-        db: the connection to it.
-    """
+    """A file, whose statements return at once: between two of them no other task runs. Raises sqlite3.Error."""
 
     is_shared = False
     _TABLES = "SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite%'"
