@@ -20,6 +20,7 @@ from router.deliver.background import BackgroundReader
 from router.deliver.destination import BUSY, EPOCH, FAR, Answers, Destination, Finished, answers_in
 from router.deliver.destination_holds import HoldReader
 from router.deliver.isolation import Isolation
+from router.deliver.retries import chance, settlement_for, untried
 from router.deliver.sender import SHARE_OF_LEASE, Sender
 from router.domain.clocks import latest
 from router.domain.deliveries import LEASE, LONGEST_WAIT, SUSPECT, Background, Claim, Pause, Settlement
@@ -194,11 +195,9 @@ class DeliveryLoop:
                 task.cancel()
             await asyncio.gather(*self._sends, return_exceptions=True)
             # Something is left only where the call is broken off.
-            now = self._clock()
-            for one in self._finished:
-                self._unwritten += one.settle(now)
-            self._isolation.release(sum(len(one.claims) for one in self._finished))
-            self._finished.clear()
+            left = self._take_answers().settled
+            self._unwritten += left
+            self._isolation.release(len(left))
         for trouble in (self._broken, *self._faults):
             if trouble is not None:
                 raise trouble
@@ -245,7 +244,7 @@ class DeliveryLoop:
         for one in asked:
             mine = [claim for claim in claims if claim.delivery.destination == one.recipient.destination]
             if is_ended():
-                self._finished += [Finished(one, mine, None, now, now)] if mine else []
+                self._finished += [Finished(one, [untried(claim, now, now) for claim in mine])] if mine else []
             else:
                 self._send(one, mine, beside, now + self._lease * (1 - SHARE_OF_LEASE))
 
@@ -301,10 +300,12 @@ class DeliveryLoop:
                 began, width = self._clock(), one.width
                 if not may_begin or one.stopped is not None:
                     until, error = one.stopped or (began + BUSY, None)
-                    self._finished.append(Finished(one, claims, None, began, until, error))
+                    self._finished.append(Finished(one, [untried(it, until, began, error) for it in claims]))
                     return
-                results = await one.sender.attempt_delivery(claims, beside)
-                self._finished.append(Finished(one, claims, results, began))
+                results, now = await one.sender.attempt_delivery(claims, beside), self._clock()
+                pairs = zip(claims, results, strict=True)
+                settlements = [settlement_for(it, result, began, now, chance=chance()) for it, result in pairs]
+                self._finished.append(Finished(one, settlements, results))
                 one.hear(results, width)
         finally:
             one.out -= 1

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
-from router.deliver.retries import chance, settlement_for, untried
+from router.deliver.retries import chance
 from router.deliver.sender import Sender
 from router.domain.conversation import Result
-from router.domain.deliveries import Claim, Pause, Receipt, Settlement
+from router.domain.deliveries import Pause, Receipt, Settlement
 from router.domain.errors import Unauthorized, Unavailable
 from router.store.claims import Recipient
 from router.store.destinations import PROBE, find_key_answer, pause_after
@@ -26,30 +26,12 @@ FAR = datetime.max.replace(tzinfo=UTC)
 _NEVER = datetime.min.replace(tzinfo=UTC)
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """Claims of one destination that were sent together, and what that brought: a result for each, None where not tried.
-
-    What was not tried waits until an instant, for the trouble of the destination, if it is in any.
-    """
+class Finished(NamedTuple):
+    """What became of claims of one destination that were sent together, and what that brought; nothing if it was not tried."""
 
     destination: Destination
-    claims: Sequence[Claim]
-    results: Sequence[Result] | None
-    began: datetime
-    until: datetime | None = None
-    error: str | None = None
-
-    @property
-    def answered(self) -> Iterable[tuple[Claim, Result]]:
-        """The claims that were tried, each with its result."""
-        return zip(self.claims, self.results, strict=True) if self.results is not None else ()
-
-    def settle(self, now: datetime) -> list[Settlement]:
-        """Return what to write down about each claim."""
-        if self.results is None:
-            return [untried(claim, self.until or now, now, self.error) for claim in self.claims]
-        return [settlement_for(claim, result, self.began, now, chance=chance()) for claim, result in self.answered]
+    settlements: Sequence[Settlement]
+    results: Sequence[Result] = ()
 
 
 class Answers(NamedTuple):
@@ -66,15 +48,15 @@ def answers_in(finished: Sequence[Finished], now: datetime) -> Answers:
     results: dict[str, list[Result]] = {name: [] for name in destinations}
     keys: dict[str, Pause | None] = {}
     for one in finished:
-        results[one.destination.recipient.destination] += one.results or ()
-        for claim, result in one.answered:
-            keys |= find_key_answer(claim.delivery, result, now)
+        results[one.destination.recipient.destination] += one.results
+        for settlement, result in zip(one.settlements, one.results, strict=False):
+            keys |= find_key_answer(settlement.delivery, result, now)
     after = {
         name: pause_after(one.pause, results[name], stream=one.recipient.stream, destination=name, now=now)
         for name, one in destinations.items()
     }
     return Answers(
-        [settlement for one in finished for settlement in one.settle(now)],
+        [settlement for one in finished for settlement in one.settlements],
         {name: pause for name, pause in after.items() if pause != destinations[name].pause},
         keys,
     )
