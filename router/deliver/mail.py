@@ -24,22 +24,9 @@ from router.domain.conversation import MailAnswer, MailReply, MailStep, SendMail
 from router.domain.errors import Unauthorized, Unavailable
 from router.domain.urls import is_example, is_loopback, never_asked
 
-WAIT = 60.0
-"""Seconds for which a mail waits for one of a server's connections. Nothing is sent by then, so it may as well come again."""
-
-TIMEOUT = 30.0
-"""Seconds from the look-up of a server's name until it is ready for the message."""
-
-ACCEPTANCE = 120.0
-"""Seconds for the message and the answer to it. A server that looks through mails takes its time, and one that we do not
-wait for sends the mail all the same: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.6"""
-
 CONNECTIONS = 3
 """At a time to one server. Exchange Online refuses a fourth:
 https://learn.microsoft.com/exchange/troubleshoot/send-emails/smtp-submission-improvements"""
-
-GOODBYE = 1.0
-"""Seconds for the end of a connection, when the mail is accepted already."""
 
 NAME = "[127.0.0.1]"
 """The name that we give: it is not looked up, and says nothing of the machine."""
@@ -51,12 +38,20 @@ _USED = 0.9
 
 
 class Patience(NamedTuple):
-    """Seconds that each part of a submission may take, in their order."""
+    """Seconds that each part of a submission may take, in their order.
 
-    wait: float = WAIT
-    timeout: float = TIMEOUT
-    acceptance: float = ACCEPTANCE
-    goodbye: float = GOODBYE
+    Attributes:
+        wait: for one of a server's connections. Nothing is sent by then, so it may as well come again.
+        timeout: from the look-up of a server's name until it is ready for the message.
+        acceptance: for the message and the answer to it. A server that looks through mails takes its time, and one that we do
+            not wait for sends the mail all the same: https://www.rfc-editor.org/rfc/rfc5321#section-4.5.3.2.6
+        goodbye: for the end of a connection, when the mail is accepted already.
+    """
+
+    wait: float = 60.0
+    timeout: float = 30.0
+    acceptance: float = 120.0
+    goodbye: float = 1.0
 
     def within(self, left: float) -> Patience:
         """The same where all of it ends well before the seconds that are left are over; else every part is shorter."""
@@ -64,19 +59,15 @@ class Patience(NamedTuple):
         return Patience(*(share * seconds for seconds in self))
 
 
+_PATIENCE = Patience()
+
+
 class Mail:
     """Submits mails; obeys no proxy variable."""
 
-    def __init__(
-        self,
-        tls: ssl.SSLContext,
-        timeout: float = TIMEOUT,
-        acceptance: float = ACCEPTANCE,
-        connections: int = CONNECTIONS,
-        wait: float = WAIT,
-    ) -> None:
+    def __init__(self, tls: ssl.SSLContext, patience: Patience = _PATIENCE, connections: int = CONNECTIONS) -> None:
         self._tls = tls
-        self._patience = Patience(wait, timeout, acceptance)
+        self._patience = patience
         self._free = defaultdict[tuple[str, int], asyncio.Semaphore](lambda: asyncio.Semaphore(connections))
 
     async def submit(self, mail: SendMail, ends: float = math.inf) -> MailAnswer:

@@ -38,10 +38,12 @@ TWO = ("soc@soc.example", "ada@soc.example")
 def with_mail[T](server: MailDouble, act: Callable[[Mail, int], Awaitable[T]], **more: Any) -> T:
     """What an act brings beside a server at work, to whose port it may submit mails."""
     trust, offers_tls = more.pop("trust", authority()[1]), more.pop("offers_tls", True)
+    tls, connections = more.pop("tls", None), more.pop("connections", CONNECTIONS)
+    patience = Patience(**{"timeout": PATIENCE, "acceptance": PATIENCE} | more)
 
     async def go() -> T:
-        async with at_work(server, offers_tls=offers_tls, tls=more.pop("tls", None)) as port:
-            return await act(Mail(trust, **{"timeout": PATIENCE, "acceptance": PATIENCE} | more), port)
+        async with at_work(server, offers_tls=offers_tls, tls=tls) as port:
+            return await act(Mail(trust, patience, connections), port)
 
     return asyncio.run(go())
 
@@ -219,7 +221,7 @@ def test_whatever_a_server_says_it_has_an_end(replies: tuple[bytes, ...], again:
     async def go() -> None:
         async with speaking(replies, again) as port:
             with pytest.raises(Unavailable, match=r"127\.0\.0\.1: "):
-                await Mail(authority()[1], 1.0, 1.0).submit(a_mail(port))
+                await Mail(authority()[1], Patience(timeout=1.0, acceptance=1.0)).submit(a_mail(port))
 
     asyncio.run(go())
 

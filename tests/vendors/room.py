@@ -19,7 +19,7 @@ from router.deliver import BackgroundReader, ConversationRunner, DeliveryLoop, I
 from router.deliver.azure_transport import LoopbackCredential
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
-from router.deliver.mail import Mail
+from router.deliver.mail import Mail, Patience
 from router.deliver.tokens import Tokens
 from router.domain.conversation import DestinationKind, Result
 from router.domain.decisions import Change
@@ -56,7 +56,12 @@ async def the_shell(trust: ssl.SSLContext | None = None) -> AsyncIterator[Conver
     async with Http(trust, timeout=PATIENCE) as http:
         logs = Logs(http, lambda _: LoopbackCredential(), now)
         try:
-            yield ConversationRunner(http, logs, Tokens(http, time.monotonic, now), Mail(trust, PATIENCE, PATIENCE))
+            yield ConversationRunner(
+                http,
+                logs,
+                Tokens(http, time.monotonic, now),
+                Mail(trust, Patience(timeout=PATIENCE, acceptance=PATIENCE)),
+            )
         finally:
             await logs.close()
 
