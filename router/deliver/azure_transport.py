@@ -37,9 +37,6 @@ class AzureTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
     async def close(self) -> None:
         """As for `open`."""
 
-    async def __aenter__(self) -> Self:
-        return self
-
     async def __aexit__(self, *fault: object) -> None:
         pass
 
