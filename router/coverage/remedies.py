@@ -173,12 +173,7 @@ def on_machine(verdict: Verdict, workload: Workload) -> Verdict:
     return replace(verdict, remedy=remedy, remarks=(*verdict.remarks, remark))
 
 
-def restart_sensor(system: str | None) -> str:
-    """What starts the sensor of a machine again, to be run on the machine."""
-    return "sc.exe start sense" if system == "windows" else "systemctl restart mdatp"
-
-
-_MENDS: Mapping[str, tuple[str, str]] = {
+MENDS: Mapping[str, tuple[str, str]] = {
     EDR_RUNNING[0]: ("mdatp scan quick", "powershell.exe Start-MpScan -ScanType QuickScan"),
     EDR_RUNNING[1]: ("mdatp definitions update", "powershell.exe Update-MpSignature"),
     EDR_RUNNING[2]: (
@@ -188,11 +183,6 @@ _MENDS: Mapping[str, tuple[str, str]] = {
 }
 """By the recommendation on a machine's sensor: what mends it on Linux, and on Windows.
 https://learn.microsoft.com/defender-endpoint/linux-resources, https://learn.microsoft.com/powershell/module/defender"""
-
-
-def mend_recommendation(key: str, system: str | None) -> str:
-    """What mends what a recommendation on the sensor of a machine found, to be run on the machine."""
-    return _MENDS[key][system == "windows"]
 
 
 def install_sensor(machine: str, system: str | None) -> str:

@@ -32,7 +32,7 @@ from router.coverage.kubernetes.commands import (
 from router.coverage.kubernetes.daemon_sets import find_daemon_set
 from router.coverage.kubernetes.objects import collect_objects
 from router.coverage.kubernetes.sensor import is_seen_running, judge_installed, judge_running
-from router.coverage.plans.details import is_extension_on, plan_answers
+from router.coverage.plans.at_resource import is_extension_on, plan_answers
 from router.coverage.readers.clusters import (
     CloudClusterFact,
     ClusterProfileFact,

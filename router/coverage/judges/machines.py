@@ -22,7 +22,7 @@ from router.coverage.machine_states import (
     sensor_report_for,
     tag_name,
 )
-from router.coverage.plans.details import plan_answers
+from router.coverage.plans.at_resource import plan_answers
 from router.coverage.plans.table import plan_named, read_toml
 from router.coverage.readers.machines import (
     AbsentExtensionsFact,
@@ -263,7 +263,8 @@ def _failed_sensor(case: CoverageCase, state: MachineState, report: SensorReport
         return unknown(f"{reason}, and is new", evidence, *others, remedy=remedies.ask_sensor(state.system))
     remarks = tuple(f"they contradict each other: {one.document} says that it runs" for one in report.runs)
     is_unlicensed = evidence.field == "licensed"
-    mend = remedies.install_sensor(case.id, state.system) if is_unlicensed else remedies.restart_sensor(state.system)
+    restart = "sc.exe start sense" if state.system == "windows" else "systemctl restart mdatp"
+    mend = remedies.install_sensor(case.id, state.system) if is_unlicensed else restart
     return gap(reason, evidence, *others, *report.runs, remedy=mend, remarks=remarks)
 
 
@@ -275,7 +276,7 @@ def _not_proved(case: CoverageCase, state: MachineState, report: SensorReport, s
         reason = "its identity in Azure Arc has expired, so nothing reaches it; it must be connected anew"
         return gap(reason, state.lost, remedy="azcmagent disconnect --force-local-only")
     if said.unhealthy and not state.is_new:
-        mend = remedies.mend_recommendation(said.unhealthy[0].recommendation, state.system)
+        mend = remedies.MENDS[said.unhealthy[0].recommendation][state.system == "windows"]
         return gap(said.doubts[0], *said.evidence, remedy=mend)
     if state.exclusion is not None:
         return _left_out(case, state.exclusion)

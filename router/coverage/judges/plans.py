@@ -13,13 +13,15 @@ from router.coverage.facts import CoverageCase, RecommendationFact, subscription
 from router.coverage.judges.connectors import judge_plan_of_cloud_cluster
 from router.coverage.kubernetes.commands import ask_for_cluster
 from router.coverage.plans.answers import WORST_FIRST, PlanAnswers, answers_about, joined
-from router.coverage.plans.at_resource import ResourcePlan, on_part, resource_plan
-from router.coverage.plans.details import (
+from router.coverage.plans.at_resource import (
+    ResourcePlan,
     extension_part,
     extension_verdict,
     is_asked_of_plan,
     judge_extension,
+    on_part,
     plan_remarks,
+    resource_plan,
     sub_plan_part,
 )
 from router.coverage.plans.table import PLAN_OF_KIND, PLANS, PROTECTING_PLANS, DefenderPlan, plan_named, plan_names
