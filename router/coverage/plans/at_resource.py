@@ -15,7 +15,7 @@ from router.coverage.facts import CoverageCase, ResourceFact, subscription_subje
 from router.coverage.fields import worst_truth
 from router.coverage.plans.answers import PlanAnswers, answers_about, joined
 from router.coverage.plans.table import OLD_PLAN_OF_KIND, PLAN_OF_KIND, PLANS, DefenderPlan, find_lacking, plan_named
-from router.coverage.readers.plans import PlanFact, StorageSettingFact, ThreatProtectionFact
+from router.coverage.readers.plans import PlanFact, SwitchFact
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
 from router.coverage.workloads import AKS_CLUSTER
 from router.domain.coverage import WorkloadKind
@@ -39,7 +39,7 @@ class ResourceSwitch:
     ask: str
     mend: str
     evidence: tuple[CoverageEvidence, ...]
-    settings: tuple[StorageSettingFact, ...] = ()
+    settings: tuple[SwitchFact, ...] = ()
 
 
 def _find_switch(case: CoverageCase, base: PlanAnswers) -> ResourceSwitch | None:
@@ -55,19 +55,21 @@ def _find_switch(case: CoverageCase, base: PlanAnswers) -> ResourceSwitch | None
 
 
 def _threat_protection(case: CoverageCase) -> ResourceSwitch:
-    facts, (path, version) = case.about(ThreatProtectionFact), remedies.THREAT_PROTECTION
+    (path, version), name = remedies.THREAT_PROTECTION, "advancedThreatProtectionSettings"
+    facts = [one for one in case.about(SwitchFact) if one.name == name.lower()]
     is_on = worst_truth(one.is_enabled for one in facts)
     return ResourceSwitch(
         is_on=is_on,
         is_own=is_on is True and case.workload.kind is WorkloadKind.COSMOS_DB,
         ask=remedies.rest("get", f"{case.id}/{path}", version),
         mend=remedies.rest("put", f"{case.id}/{path}", version, {"properties": {"isEnabled": True}}),
-        evidence=tuple(one.source.shows("advancedThreatProtectionSettings isEnabled", one.is_enabled) for one in facts),
+        evidence=tuple(one.source.shows(f"{name} isEnabled", one.is_enabled) for one in facts),
     )
 
 
 def _storage(case: CoverageCase) -> ResourceSwitch:
-    facts, (path, version), name = case.about(StorageSettingFact), remedies.STORAGE, "defenderForStorageSettings"
+    (path, version), name = remedies.STORAGE, "defenderForStorageSettings"
+    facts = tuple(one for one in case.about(SwitchFact) if one.name == name.lower())
     answers = {(one.is_enabled, one.is_override is True) for one in facts}
     is_idle = (False, False) in answers
     is_on = bool({(True, True), (True, False)} & answers) and not is_idle

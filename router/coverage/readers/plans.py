@@ -60,23 +60,17 @@ class SettingFact(CoverageFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StorageSettingFact(CoverageFact):
-    """What `defenderForStorageSettings/current` says of one storage account; None for what it does not say.
+class SwitchFact(CoverageFact):
+    """What an account of storage or of Cosmos DB says of its own switch; None for what it does not say.
 
-    An account that overrides its subscription and is not on is not protected, whatever the plan says.
-    https://learn.microsoft.com/rest/api/defenderforcloud/defender-for-storage
+    `name` is the type of the switch in lower case. An account of storage that overrides its subscription and is not on is not
+    protected, whatever the plan says. https://learn.microsoft.com/rest/api/defenderforcloud/defender-for-storage
     """
 
+    name: str
     is_enabled: bool | None
     is_override: bool | None
     extensions: Mapping[str, bool | None]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ThreatProtectionFact(CoverageFact):
-    """The switch `Microsoft.Security/advancedThreatProtectionSettings` of an account of Cosmos DB, and of classic storage."""
-
-    is_enabled: bool | None
 
 
 def read_pricing(item: Item) -> Iterator[CoverageFact]:
@@ -139,12 +133,14 @@ def read_setting(item: Item) -> Iterator[CoverageFact]:
         )
 
 
-def read_storage_setting(item: Item) -> Iterator[CoverageFact]:
-    """The setting, and the account."""
-    if (found := find_scope(item.id, "/providers/microsoft.security/defenderforstoragesettings/")) is None:
+def read_switch(item: Item) -> Iterator[CoverageFact]:
+    """The switch, and the account."""
+    name = item.type.rpartition("/")[2]
+    if (found := find_scope(item.id, f"/providers/microsoft.security/{name}/")) is None:
         return
-    yield StorageSettingFact(
+    yield SwitchFact(
         subject=found[0].lower(),
+        name=name,
         is_enabled=item.truth("isEnabled"),
         is_override=item.truth("overrideSubscriptionLevelSettings"),
         extensions={
@@ -153,13 +149,4 @@ def read_storage_setting(item: Item) -> Iterator[CoverageFact]:
         },
         source=item_source(item),
     )
-    yield from scope_fact(item, found[0])
-
-
-def read_threat_protection(item: Item) -> Iterator[CoverageFact]:
-    """The switch, and the account."""
-    if (found := find_scope(item.id, "/providers/microsoft.security/advancedthreatprotectionsettings/")) is None:
-        return
-    is_enabled = item.truth("isEnabled")
-    yield ThreatProtectionFact(subject=found[0].lower(), is_enabled=is_enabled, source=item_source(item))
     yield from scope_fact(item, found[0])
