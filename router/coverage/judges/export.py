@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from router.coverage.expected.manifest import ExpectedExport
 from router.coverage.facts import CoverageCase, age_words
-from router.coverage.readers.subscriptions import AutomationFact, ExportRule, NoAutomationsFact
+from router.coverage.readers.subscriptions import SUPPRESSION_RULES, AutomationFact, EmptyListFact, ExportRule
 from router.coverage.remedies import list_command
 from router.coverage.remedies import rest as rest_line
 from router.coverage.stored import SourceFact
@@ -94,7 +94,7 @@ def _arrivals(case: CoverageCase) -> Iterator[str]:
 def _judged(case: CoverageCase) -> Verdict | None:
     automations, wanted = _automations(case), list(_wanted(case.manifest.export))
     if not automations:
-        if whole := next((one for one in case.about(NoAutomationsFact) if one.source.is_whole), None):
+        if whole := next((one for one in _empty_lists(case) if one.source.is_whole), None):
             shown = whole.source.shows("value", "[]")
             return gap("it has no automation, so nothing is exported", shown, remedy=_deploy(case))
         is_expected = bool(wanted) or Rung.EXPORT in (case.expectation.rungs or ())
@@ -209,9 +209,13 @@ def _without_hub(case: CoverageCase, automations: Sequence[_Automation]) -> Verd
     return unknown(reason, *filter(None, [likely]), remedy="azd env get-value CWPP_HUB_ID", remarks=remarks)
 
 
+def _empty_lists(case: CoverageCase) -> list[EmptyListFact]:
+    return [one for one in case.about(EmptyListFact) if one.type != SUPPRESSION_RULES]
+
+
 def _is_listed(case: CoverageCase, automations: Sequence[_Automation]) -> bool:
     """Whether a document lists all automations."""
-    facts = [*(fact for one in automations for fact in one), *case.about(NoAutomationsFact)]
+    facts = [*(fact for one in automations for fact in one), *_empty_lists(case)]
     return any(fact.source.is_whole for fact in facts)
 
 

@@ -11,7 +11,7 @@ from shlex import quote
 from urllib.parse import quote as url_quote
 
 from router.coverage.facts import CoverageCase
-from router.coverage.readers.subscriptions import NoSuppressionRulesFact, SuppressionRuleFact
+from router.coverage.readers.subscriptions import SUPPRESSION_RULES, EmptyListFact, SuppressionRuleFact
 from router.coverage.remedies import list_command
 from router.coverage.verdicts import Verdict, covered, gap, unknown
 from router.domain.coverage import Rung
@@ -29,7 +29,8 @@ _EVERY_ALERT = "*"
 
 def judge_suppression(case: CoverageCase) -> Verdict | None:
     """Covered if they were listed, and each that is in force ends and leaves something out."""
-    rules, empty = case.about(SuppressionRuleFact), case.about(NoSuppressionRulesFact)
+    rules = case.about(SuppressionRuleFact)
+    empty = [one for one in case.about(EmptyListFact) if one.type == SUPPRESSION_RULES]
     ask = list_command("security alerts-suppression-rule list", case.subscription, _TYPE)
     if not rules and not empty:
         is_expected = Rung.SUPPRESSION in (case.expectation.rungs or ())

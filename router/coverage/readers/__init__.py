@@ -41,9 +41,9 @@ _BY_TYPE: Mapping[str, Reader] = {
     "microsoft.security/assessments": messages.read_assessment,
     "microsoft.security/alerts": messages.read_alert,
     "microsoft.security/locations/alerts": messages.read_alert,
-    "microsoft.security/automations": subscriptions.read_automation,
-    "microsoft.security/securityautomations": subscriptions.read_automation,
-    "microsoft.security/alertssuppressionrules": subscriptions.read_suppression_rule,
+    "microsoft.security/automations": subscriptions.read_listed,
+    "microsoft.security/securityautomations": subscriptions.read_listed,
+    "microsoft.security/alertssuppressionrules": subscriptions.read_listed,
     "microsoft.resources/subscriptions": subscriptions.read_subscription,
 }
 """By the ARM type in lower case."""

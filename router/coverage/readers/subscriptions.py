@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import NamedTuple
 
 from router.coverage.documents import Item
-from router.coverage.facts import CoverageFact, item_source, subscription_subject
+from router.coverage.facts import CoverageFact, Source, item_source, subscription_subject
 from router.coverage.fields import find, find_list, find_text, find_time, find_truth, whole_objects_at
 from router.coverage.workloads import subscription_fact
 from router.domain.resources import parse_resource_id
@@ -22,6 +22,7 @@ _ID = re.compile(r"/subscriptions/([^/\s]+)/?", re.IGNORECASE)
 _STOPPED = ("disabled", "deleted")
 """States in which nothing runs. https://learn.microsoft.com/azure/cost-management-billing/manage/subscription-states"""
 
+SUPPRESSION_RULES = "microsoft.security/alertssuppressionrules"
 _NEVER = 9999
 """The year of the last day that .NET can write, which no rule lives to see."""
 
@@ -69,8 +70,10 @@ class AutomationFact(CoverageFact):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoAutomationsFact(CoverageFact):
-    """That a subscription has no automation, as an empty list says that says what it is a list of."""
+class EmptyListFact(CoverageFact):
+    """That a subscription has nothing of an ARM type, as an empty list says that says what it is a list of."""
+
+    type: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,11 +97,6 @@ class SuppressionRuleFact(CoverageFact):
     has_scope: bool | None
     comment: str
     modified: str
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NoSuppressionRulesFact(CoverageFact):
-    """That a subscription has no such rule, as an empty list says that says what it is a list of."""
 
 
 def read_subscription(item: Item) -> Iterator[CoverageFact]:
@@ -126,24 +124,28 @@ def _subscription_id(item: Item) -> str | None:
     return id if tenant and is_account and id and "/" not in id and id != tenant else None
 
 
-def read_automation(item: Item) -> Iterator[CoverageFact]:
-    """The automation, or that there is none, and the subscription that it is of.
-
-    Sets of rules are alternatives, and the rules of a set hold together. A connection string is never in an answer.
-    """
+def read_listed(item: Item) -> Iterator[CoverageFact]:
+    """An automation or a suppression rule, or that there is none, and the subscription that it is of."""
     id = (item.id or "").rstrip("/")
     if (subscription := parse_resource_id(id).subscription) is None:
         return
-    subject, source = subscription_subject(subscription), item_source(item)
+    subject, source = subscription_subject(subscription), item_source(item, item.text("lastModifiedUtc"))
     yield subscription_fact(subscription, source)
     if id.lower().endswith(f"/providers/{item.type}"):
-        yield NoAutomationsFact(subject=subject, source=source)
-        return
+        yield EmptyListFact(subject=subject, type=item.type, source=source)
+    elif item.type == SUPPRESSION_RULES:
+        yield _suppression_rule(item, id, subject, source)
+    else:
+        yield _automation(item, id, subject, source)
+
+
+def _automation(item: Item, id: str, subject: str, source: Source) -> AutomationFact:
+    """Sets of rules are alternatives, and the rules of a set hold together. A connection string is never in an answer."""
     actions, scopes = whole_objects_at(item.find("actions")), whole_objects_at(item.find("scopes"))
     sources = whole_objects_at(item.find("sources"))
     leading = [one for one in actions or () if (find_text(one, "actionType") or "").lower() == "eventhub"]
     paths = [find_text(one, "scopePath") for one in scopes or ()]
-    yield AutomationFact(
+    return AutomationFact(
         subject=subject,
         id=id,
         name=find_text(item.body, "name") or id.rpartition("/")[2],
@@ -177,34 +179,21 @@ def _rule(rule: object) -> ExportRule:
     )
 
 
-def read_suppression_rule(item: Item) -> Iterator[CoverageFact]:
-    """The rule, or that there is none, and the subscription that it is of.
-
-    The API writes `expirationDateUTC` where its specification says `expirationDateUtc`.
-    """
-    id = (item.id or "").rstrip("/")
-    if (subscription := parse_resource_id(id).subscription) is None:
-        return
-    subject, modified = subscription_subject(subscription), item.text("lastModifiedUtc")
-    source = item_source(item, modified)
-    yield subscription_fact(subscription, source)
-    if id.lower().endswith(f"/providers/{item.type}"):
-        yield NoSuppressionRulesFact(subject=subject, source=source)
-        return
+def _suppression_rule(item: Item, id: str, subject: str, source: Source) -> SuppressionRuleFact:
+    """The API writes `expirationDateUTC` where its specification says `expirationDateUtc`."""
     ends = find_time(item.find("expirationDateUtc"))
     is_endless = ends is not None and ends.year >= _NEVER
-    written = item.text("expirationDateUtc") or ""
-    yield SuppressionRuleFact(
+    return SuppressionRuleFact(
         subject=subject,
         id=id.lower(),
         name=find_text(item.body, "name") or id.rpartition("/")[2],
         alert_type=item.text("alertType") or "",
         state=item.word("state") or "",
         ends=None if is_endless else ends,
-        ends_written="" if is_endless else written,
+        ends_written="" if is_endless else item.text("expirationDateUtc") or "",
         has_scope=_has_scope(item.find("suppressionAlertsScope")),
         comment=item.text("comment") or "",
-        modified=modified or "",
+        modified=item.text("lastModifiedUtc") or "",
         source=source,
     )
 
