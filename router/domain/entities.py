@@ -8,7 +8,6 @@ dangle and may form cycles; both are legal and neither is an error.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
-from functools import cached_property
 
 from router.domain.readable import remembered
 
@@ -82,18 +81,23 @@ class Entities:
     is made when it is asked for. Where a `$id` is used twice, the first object that bears it is meant.
     """
 
+    __slots__ = ("_bearers", "_met", "_objects", "_raw")
+
     def __init__(self, raw: Iterable[object]) -> None:
         self._raw = list(raw)
+        self._objects: list[_Object] = []
+        self._met: list[tuple[str, _Object]] | None = None
+        self._bearers: dict[str, _Object] | None = None
 
     def __iter__(self) -> Iterator[Entity]:
-        return (Entity(type, value, self) for type, value in self._typed)
+        return (Entity(type, value, self) for type, value in self._typed())
 
     def __bool__(self) -> bool:
-        return bool(self._typed)
+        return bool(self._typed())
 
     def of_type(self, *types: str) -> list[Entity]:
         """The entities of some normalised types, in the order in which they are met."""
-        return [Entity(type, value, self) for type, value in self._typed if type in types]
+        return [Entity(type, value, self) for type, value in self._typed() if type in types]
 
     def entity_in(self, value: object) -> Entity | None:
         """The entity that a property's value is, or refers to; None for anything else."""
@@ -101,43 +105,47 @@ class Entities:
             return None
         referred = value.get("$ref")
         if isinstance(referred, str):
-            value = self._bearers.get(referred, value)
+            value = self._by_reference().get(referred, value)
         type = _type_of(value)
         return Entity(type, value, self) if type else None
 
-    @cached_property
     def _typed(self) -> list[tuple[str, _Object]]:
-        return [(type, value) for value in self._objects if (type := _type_of(value))]
+        if self._met is None:
+            self._objects = _objects_in(self._raw)
+            self._met = [(type, value) for value in self._objects if (type := _type_of(value))]
+        return self._met
 
-    @cached_property
-    def _bearers(self) -> dict[str, _Object]:
-        # The last one to be set stays, and the first one that bears an id is meant.
-        marked = [(value.get("$id"), value) for value in reversed(self._objects)]
-        return {identity: value for identity, value in marked if isinstance(identity, str)}
-
-    @cached_property
-    def _objects(self) -> list[_Object]:
-        """Every object that is more than a reference, listed and nested, in the order of reading."""
-        # A stack instead of recursion: hostile nesting is as deep as the parser allows. This is the hottest loop there is.
-        met: list[_Object] = []
-        waiting = self._raw[::-1]
-        while waiting:
-            value = waiting.pop()
-            if type(value) is dict:
-                if len(value) == 1 and type(value.get("$ref")) is str:
-                    continue
-                met.append(value)
-                for inner in reversed(value.values()):
-                    if type(inner) in _NESTING:
-                        waiting.append(inner)
-            elif type(value) is list:
-                waiting += reversed(value)
-        return met
+    def _by_reference(self) -> dict[str, _Object]:
+        if self._bearers is None:
+            self._typed()
+            # The last one to be set stays, and the first one that bears an id is meant.
+            marked = [(value.get("$id"), value) for value in reversed(self._objects)]
+            self._bearers = {identity: value for identity, value in marked if isinstance(identity, str)}
+        return self._bearers
 
 
 type _Object = dict[str, object]
 
 _NESTING = frozenset({dict, list})
+
+
+def _objects_in(raw: list[object]) -> list[_Object]:
+    """Every object that is more than a reference, listed and nested, in the order of reading."""
+    # A stack instead of recursion: hostile nesting is as deep as the parser allows. This is the hottest loop there is.
+    met: list[_Object] = []
+    waiting = raw[::-1]
+    while waiting:
+        value = waiting.pop()
+        if type(value) is dict:
+            if len(value) == 1 and type(value.get("$ref")) is str:
+                continue
+            met.append(value)
+            for inner in reversed(value.values()):
+                if type(inner) in _NESTING:
+                    waiting.append(inner)
+        elif type(value) is list:
+            waiting += reversed(value)
+    return met
 
 
 def _type_of(value: _Object) -> str:

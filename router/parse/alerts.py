@@ -122,7 +122,7 @@ def _entities(raw: object) -> Entities:
 _OURS = frozenset({"azuresecuritycenter", "microsoftdefenderforcloud", "azuredefender", "asc"})
 """What Defender for Cloud calls itself, or did; its plans, and all else that is `Defender for` something, are its own, too."""
 
-_COLUMNS = ("ProductName", "ProviderName", "VendorName")
+_COLUMNS = {"ProductName": "productname", "ProviderName": "providername", "VendorName": "vendorname"}
 _DOUBTFUL = ""
 _LONGEST_NAME = 512
 _ASIDE = re.compile(r"\([^()]{0,100}\)")
@@ -135,12 +135,13 @@ def refuse_foreign(fields: Fields, catalogue: Catalogue, within: str = "") -> No
     The catalogue names the products. A name that it lacks is no reason: partners' alerts that Defender for Cloud relays,
     renamed products and its own plans are read. `within` is the path to the fields in the message.
     """
-    written = {column: text_in(fields, column.lower()) or "" for column in _COLUMNS}
-    column, whose = _find_foreign(catalogue, *(name[:_LONGEST_NAME] for name in written.values()))
+    written = [(text_in(fields, name) or "")[:_LONGEST_NAME] for name in _COLUMNS.values()]
+    column, whose = _find_foreign(catalogue, *written)
     if whose is None or (column == _DOUBTFUL and _has_sign_of_ours(fields, catalogue)):
         return
     column = column or "ProviderName"
-    words = f"an alert of {whose} ({column} {written[column].strip()[:100]}), not of Microsoft Defender for Cloud"
+    said = (text_in(fields, _COLUMNS[column]) or "").strip()[:100]
+    words = f"an alert of {whose} ({column} {said}), not of Microsoft Defender for Cloud"
     raise MessageRefused(Code.UNKNOWN_SHAPE, words, within + column)
 
 
