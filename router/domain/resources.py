@@ -40,12 +40,12 @@ _NOTHING = ResourceId()
 
 @remembered
 def _parts_of(id: str) -> ResourceId:
-    parts = id.strip("/").split("/")
-    lowered = [part.lower() for part in parts]
+    parts, lowered = id.strip("/").split("/"), id.lower().strip("/").split("/")
+    start = len(lowered) - lowered[::-1].index("providers") if "providers" in lowered else len(lowered)
     return ResourceId(
         subscription=_part_after("subscriptions", parts, lowered),
         resource_group=_part_after("resourcegroups", parts, lowered),
-        type=_type_in(parts, lowered),
+        type="/".join([parts[start], *parts[start + 1 :: 2]]) if start < len(parts) else None,
         name=parts[-1] if len(parts) > 2 else None,
     )
 
@@ -54,12 +54,6 @@ def _part_after(word: str, parts: list[str], lowered: list[str]) -> str | None:
     """The part of an id behind a word, whatever its case; None where there is none, or it is empty."""
     at = lowered.index(word) + 1 if word in lowered else len(parts)
     return parts[at] or None if at < len(parts) else None
-
-
-def _type_in(parts: list[str], lowered: list[str]) -> str | None:
-    """The type named by the last provider in the id, such as Microsoft.Sql/servers/databases."""
-    start = len(parts) - lowered[::-1].index("providers") if "providers" in lowered else len(parts)
-    return "/".join([parts[start], *parts[start + 1 :: 2]]) if start < len(parts) else None
 
 
 def find_subscription_id(text: str) -> str | None:
@@ -128,8 +122,7 @@ def location_named(name: str) -> CloudLocation:
     if google := _GOOGLE.search(name):
         return _location_in_google(google["rest"])
     if name[:1] == "/" and not is_connected(name):
-        parts = name.strip("/").split("/")
-        lowered = [part.lower() for part in parts]
+        parts, lowered = name.strip("/").split("/"), name.lower().strip("/").split("/")
         cluster = next((found for word in _CLUSTERS if (found := _part_after(word, parts, lowered))), None)
         return CloudLocation(cluster=cluster, namespaces=_namespaces_in(parts, lowered)) if cluster else NOWHERE
     return NOWHERE
@@ -141,9 +134,8 @@ def location_in_google(name: str) -> CloudLocation:
 
 
 def _location_in_google(rest: str) -> CloudLocation:
-    parts = rest.split("/")
-    lowered = [part.lower() for part in parts]
-    project, cluster = _part_after("projects", parts, lowered), _part_after("clusters", parts, lowered)
+    parts, lowered = rest.split("/"), rest.lower().split("/")
+    project, cluster = (_part_after(word, parts, lowered) for word in ("projects", "clusters"))
     namespaces = _namespaces_in(parts, lowered) if cluster else ()
     return CloudLocation(cloud="GCP", projects=(project,) if project else (), cluster=cluster, namespaces=namespaces)
 

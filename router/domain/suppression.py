@@ -137,7 +137,7 @@ class Probe(NamedTuple):
 
     def keys_in(self, text: str) -> Iterable[str | int]:
         """What a value is looked up by."""
-        if not self.length and not self.version:
+        if not self.length:
             return self.field.forms_of(text)
         if not self.version:
             return dict.fromkeys(form[: self.length] for form in self.field.forms_of(text))
