@@ -62,28 +62,14 @@ _SEEN_BYTES = bytes(range(0x20, 0x7F)) + b"\n"
 
 _HALVES = range(0xD800, 0xE000)
 _REPLACED = "\ufffd"
-_MOST = 4_096  # characters that are remembered
-
-
-class _Shown(dict[int, str]):
-    """What each character is shown as, found out when it is met."""
-
-    def __init__(self, show: Callable[[str], str]) -> None:
-        super().__init__()
-        self._show = show
-
-    def __missing__(self, code: int) -> str:
-        shown = self._show(chr(code))
-        if len(self) < _MOST:
-            self[code] = shown
-        return shown
 
 
 def legible(text: str) -> str:
     """A text without characters that act instead of being read; every line end is a line feed."""
     if text.isascii() and text.isprintable():
         return text
-    return _shown(text.replace("\r\n", "\n"), _LEGIBLE)
+    text = text.replace("\r\n", "\n")
+    return text if _is_seen(text.replace("\n", " ")) else "".join(map(_as_text, text))
 
 
 def one_line(text: str) -> str:
@@ -114,11 +100,7 @@ def legible_json(document: bytes) -> bytes:
     # Next to nothing is left of a long document that has to be looked at character by character.
     if _is_seen(document.translate(None, _SEEN_BYTES).decode()):
         return document
-    return document.decode().translate(_JSON).encode()
-
-
-def _shown(text: str, table: _Shown) -> str:
-    return text if _is_seen(text.replace("\n", " ")) else text.translate(table)
+    return "".join(map(_as_json, document.decode())).encode()
 
 
 def _is_seen(text: str) -> bool:
@@ -126,6 +108,7 @@ def _is_seen(text: str) -> bool:
     return text.isprintable() and not _UNSEEN.search(text)
 
 
+@lru_cache(maxsize=4_096)
 def _as_text(character: str) -> str:
     if character in _LINE_ENDS:
         return "\n"
@@ -139,15 +122,13 @@ def _as_text(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
+@lru_cache(maxsize=4_096)
 def _as_json(character: str) -> str:
     # A line feed stands between values only: within one it is escaped already.
     if _is_seen(character) or character == "\n":
         return character
     pair = character.encode("utf-16-be", "surrogatepass")
     return "".join(f"\\u{pair[index : index + 2].hex()}" for index in range(0, len(pair), 2))
-
-
-_LEGIBLE, _JSON = _Shown(_as_text), _Shown(_as_json)
 
 
 def storable(text: str) -> str:

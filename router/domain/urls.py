@@ -6,8 +6,9 @@ What is said of a wrong URL never repeats it: it may hold a secret.
 from __future__ import annotations
 
 import re
-from ipaddress import ip_address
 from urllib.parse import SplitResult, urlsplit
+
+from router.domain.patterns import find_address
 
 _PART = r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,61}[A-Za-z0-9])?"
 _HOST = re.compile(rf"(?=.{{1,253}}$){_PART}(?:\.{_PART})*\.?")
@@ -33,15 +34,13 @@ def split_url(text: str) -> SplitResult:
 
 def is_host(text: str) -> bool:
     """Whether a text can be the name or the address of a host."""
-    return _HOST.fullmatch(text) is not None or _is_address(text)
+    return _HOST.fullmatch(text) is not None or find_address(text) is not None
 
 
 def is_loopback(host: str) -> bool:
     """Whether a host is this machine: localhost, 127.0.0.0/8 or ::1."""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
+    address = find_address(host)
+    return address.is_loopback if address is not None else host == "localhost"
 
 
 def _split(text: str) -> SplitResult:
@@ -56,14 +55,6 @@ def _has_sound_port(url: SplitResult) -> bool:
         return url.port is None or url.port > 0
     except ValueError:  # whose text would show what stands there, and a password may
         return False
-
-
-def _is_address(host: str) -> bool:
-    try:
-        ip_address(host)
-    except ValueError:
-        return False
-    return True
 
 
 EXAMPLE = "example"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from itertools import chain
 from typing import NamedTuple
 
 from router.domain.catalogue import Catalogue
@@ -15,16 +16,7 @@ from router.domain.resources import is_guid, parse_resource_id
 from router.domain.signals import Finding, Kind
 from router.parse.arm import entities_for, posture_in, steps_for
 from router.parse.cves import find_severity
-from router.parse.fields import (
-    Fields,
-    fields_in,
-    items_in,
-    labels_in,
-    name_in,
-    names_in,
-    text_in,
-    texts_in,
-)
+from router.parse.fields import Fields, fields_in, items_in, labels_in, name_in, names_in, text_in, texts_in
 
 MOST_WORDS = 50
 """Risk factors, and names of either end, that an attack path keeps."""
@@ -40,6 +32,7 @@ def read_attack_path(fields: Fields, _: Catalogue) -> Finding:
     known, people = _graph_in(properties)
     target, entry = (_node(properties, known, *names) for names in (_TARGET, _ENTRY_POINT))
     resource = target.resource or entry.resource or target.name or entry.name
+    risk_factors = labels_in(properties.get("riskfactors"), *_NAMES)
     intents, techniques = _mitre(properties.get("mitretacticsandtechniques"))
     return Finding(
         kind=Kind.ATTACK_PATH,
@@ -52,23 +45,17 @@ def read_attack_path(fields: Fields, _: Catalogue) -> Finding:
         resolved=posture.deleted,
         resource=resource,
         description=text_in(properties, "description", "attackstory") or "",
-        remediation=tuple(
-            line for step in texts_in(properties.get("manualremediationsteps")) for line in steps_for(step)
-        ),
+        remediation=tuple(chain.from_iterable(map(steps_for, texts_in(properties.get("manualremediationsteps"))))),
         entities=entities_for(resource),
         intents=intents,
         techniques=techniques,
-        categories=_labels(properties.get("riskcategories")) or _labels(properties.get("riskfactors")),
+        categories=labels_in(properties.get("riskcategories"), *_NAMES) or risk_factors,
         deleted=posture.deleted,
         snapshot=posture.snapshot,
-        extended={
-            name: words
-            for name, node in (("entryPoint", entry), ("target", target))
-            if (words := node.resource or node.name)
-        },
+        extended={name: words for name, words in (("entryPoint", entry.words), ("target", target.words)) if words},
         entry_points=_names_of(properties, people, entry, *_ENTRY_POINT),
         targets=_names_of(properties, people, target, *_TARGET),
-        risk_factors=_labels(properties.get("riskfactors"))[:MOST_WORDS],
+        risk_factors=risk_factors[:MOST_WORDS],
     )
 
 
@@ -77,6 +64,10 @@ class _Node(NamedTuple):
 
     resource: str | None
     name: str | None
+
+    @property
+    def words(self) -> str | None:
+        return self.resource or self.name
 
 
 def _node(properties: Fields, known: Mapping[str, str], named: str, internal: str) -> _Node:
@@ -91,9 +82,7 @@ def _node(properties: Fields, known: Mapping[str, str], named: str, internal: st
 def _graph_in(properties: Fields) -> tuple[dict[str, str], dict[str, str]]:
     """Return the ARM id behind each name and internal id of the path's graph, and the name behind each internal and ARM id."""
     graph = fields_in(properties.get("graphcomponent"))
-    resources: dict[str, str] = {}
-    by_id: dict[str, str] = {}
-    names: dict[str, str] = {}
+    resources, by_id, names = dict[str, str](), dict[str, str](), dict[str, str]()
     for entity in map(fields_in, items_in(graph.get("entities"))):
         id, resource, name = name_in(entity, "id"), _find_identifier(entity), _find_name(entity)
         if resource and (written := name_in(entity, *_NAMES)):
@@ -141,10 +130,6 @@ def _find_id(node: Fields) -> str | None:
 
 def _find_identifier(node: Fields) -> str | None:
     return name_in(fields_in(node.get("entityidentifiers")), "azureresourceid")
-
-
-def _labels(value: object) -> tuple[str, ...]:
-    return labels_in(value, *_NAMES)
 
 
 def _mitre(value: object) -> tuple[tuple[str, ...], tuple[str, ...]]:

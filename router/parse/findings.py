@@ -22,16 +22,7 @@ from router.domain.severity import severity_named
 from router.domain.signals import Finding, Kind
 from router.parse.arm import Posture, entities_for, entities_in_cluster, posture_in, steps_for
 from router.parse.cves import find_cves, find_cvss, find_severity, severities_given
-from router.parse.fields import (
-    Fields,
-    fields_in,
-    name_in,
-    names_in,
-    plain_values,
-    text_in,
-    texts_in,
-    time_in,
-)
+from router.parse.fields import Fields, fields_in, name_in, names_in, plain_values, text_in, texts_in, time_in
 from router.parse.recommendations import (
     extended_in,
     find_grouped_facts,

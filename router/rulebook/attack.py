@@ -11,7 +11,6 @@ from router.domain.catalogue import AttackTable, word_of
 from router.domain.errors import BadFile
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
-from router.rulebook.problems import KeyPath
 from router.rulebook.starter import STARTER
 from router.rulebook.validation_messages import complaints_of, find_sound
 from router.rulebook.when_form import Form, TechniqueId, Word
@@ -78,12 +77,9 @@ def _find_table(folder: Folder, document: Document | None) -> AttackTable | None
 def _check_ids(folder: Folder, document: Document, form: AttackForm) -> None:
     for table in ("intents", "names", "techniques"):
         for word, ids in getattr(form, table).items():
-            for id in ids:
-                if id not in form.tactics:
-                    path: KeyPath = (table, word)
-                    folder.note(
-                        document, path, f"names no tactic {id!r}; add it to tactics, or mend it", code="unknown-tactic"
-                    )
+            for id in (id for id in ids if id not in form.tactics):
+                words = f"names no tactic {id!r}; add it to tactics, or mend it"
+                folder.note(document, (table, word), words, code="unknown-tactic")
 
 
 def _table_of(form: AttackForm) -> AttackTable:
