@@ -96,9 +96,8 @@ def _cluster_facts(resource: str | None, additional: Fields) -> list[Fields]:
         said += map(fields_in, [*(items_in(details) or [details]), data.get("clusterdetails")])
         workloads = map(fields_in, items_in(fields_in(data.get("kubernetescontext")).get("workloads")))
         said += [{"controllername": workload.get("name"), **workload} for workload in workloads]
-    found = (
-        _IN_ID.match(resource, at + len(_BEFORE)) if resource and (at := resource.lower().rfind(_BEFORE)) >= 0 else None
-    )
+    at = (resource or "").lower().rfind(_BEFORE)
+    found = _IN_ID.match(resource, at + len(_BEFORE)) if resource and at >= 0 else None
     ids: Fields = found.groupdict() if found is not None else {}
     return [{**ids, **{name: held for name, held in one.items() if held}} for one in said if one] or [ids]
 

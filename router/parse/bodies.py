@@ -59,8 +59,7 @@ def find_elements(document: object, body: bytes) -> list[object] | None:
         return document
     if not isinstance(document, dict):
         return None
-    lists = [name for name, held in document.items() if isinstance(held, list) and name.lower() in _LISTS]
-    if not lists:
+    if not (lists := [name for name, held in document.items() if isinstance(held, list) and name.lower() in _LISTS]):
         return None
     if find_reader(fields_in(document)) is None:
         members = _find_members(document, body)
@@ -70,10 +69,6 @@ def find_elements(document: object, body: bytes) -> list[object] | None:
         if any(find_reader(fields_in(element)) is not None for element in items_in(document[name])):
             raise MessageRefused(Code.UNKNOWN_SHAPE, "a signal that holds other signals", name)
     return None
-
-
-def _plain(name: str) -> str:
-    return name.lower().removeprefix("@odata.").removeprefix("$").replace("_", "")
 
 
 def answer_in(body: bytes) -> Answer | None:
@@ -91,19 +86,17 @@ def answer_in(body: bytes) -> Answer | None:
 
 
 def _find_members(document: dict[str, object], body: bytes) -> Fields | None:
-    """The members of an envelope by their plain names; None where it holds anything else, which would be lost.
-
-    That is a second list, an object, a document in a text, or a name given twice, of which only the last is in `document`.
-    """
-    members = {_plain(name): held for name, held in document.items()}
+    """The members of an envelope by their plain names; None where it holds anything else, which would be lost."""
+    members = {
+        name.lower().removeprefix("@odata.").removeprefix("$").replace("_", ""): held for name, held in document.items()
+    }
     lists = [name for name, held in members.items() if isinstance(held, list) and (held or name != "facets")]
     if len(lists) != 1 or lists[0] not in _LISTS or len(members) < _count_of_names(body):
         return None
     for name, held in members.items():
-        is_known = name in _MEMBERS or (lists == ["records"] and name not in _ANSWERS)
-        if not is_known and name != "records":
-            return None
-        if isinstance(held, dict) or (isinstance(held, str) and find_document(held) is not None):
+        is_known = name in _MEMBERS or name == "records" or (lists == ["records"] and name not in _ANSWERS)
+        is_document = isinstance(held, dict) or (isinstance(held, str) and find_document(held) is not None)
+        if is_document or not is_known:
             return None
     return members
 
@@ -142,10 +135,7 @@ https://learn.microsoft.com/azure/event-hubs/event-hubs-quotas
 
 
 def read_signals(body: bytes, catalogue: Catalogue) -> tuple[Alert | Finding | Quarantined, ...]:
-    """The signals in a body: one, or one for each element of an envelope; at least one.
-
-    Never raises: what is not understood is Quarantined, with the element that it is about as its body.
-    """
+    """The signals in a body, at least one. What is not understood is Quarantined, with the element that it is about."""
     if len(body) > LARGEST_BODY:
         refusal = MessageRefused(Code.TOO_LARGE, f"{len(body)} bytes, which is more than {LARGEST_BODY}")
         return (refusal.quarantined(body),)
@@ -166,10 +156,7 @@ def read_signals(body: bytes, catalogue: Catalogue) -> tuple[Alert | Finding | Q
 
 
 def split_body(body: bytes) -> tuple[bytes, ...] | None:
-    """The bodies inside one JSON document, in their order; None for a body that is no JSON document.
-
-    A document without elements is a body by itself, also where it is an empty list, so that none gets lost.
-    """
+    """The bodies inside one JSON document, at least one; None for a body that is no JSON document."""
     try:
         elements = find_elements(document_in(body), body)
     except MessageRefused:

@@ -64,13 +64,7 @@ def serialised(document: object) -> bytes:
 def _read_leniently(text: str) -> object:
     """The document with NaN as null, control characters as they stand, and lone surrogates and NUL replaced by U+FFFD."""
     try:
-        tree = json.loads(
-            text,
-            strict=False,
-            parse_constant=lambda _: None,
-            parse_float=_finite,
-            parse_int=_whole,
-        )
+        tree = json.loads(text, strict=False, parse_constant=lambda _: None, parse_float=_finite, parse_int=_whole)
         again = json.dumps(tree, ensure_ascii=False).encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         return orjson.loads(_without_nul(again.encode()))
     except RecursionError:

@@ -85,14 +85,12 @@ def _with_brackets(words: str, *more: str | None) -> str:
 
 
 def _host(host: Entity) -> Iterator[EvidenceItem]:
-    name = _text(host, "HostName", "NetBiosName", "FQDN")
-    if name is None:
-        if resource := _last_part(host.text("AzureID")):
-            yield EvidenceItem("hosts", resource)
-        return
-    domain = host.text("DnsDomain")
-    is_short = domain and not name.lower().endswith(f".{domain.lower()}")
-    yield EvidenceItem("hosts", f"{name}.{domain}" if is_short else name, (name,))
+    name, domain = _text(host, "HostName", "NetBiosName", "FQDN"), host.text("DnsDomain")
+    if name is not None:
+        is_short = domain and not name.lower().endswith(f".{domain.lower()}")
+        yield EvidenceItem("hosts", f"{name}.{domain}" if is_short else name, (name,))
+    elif resource := _last_part(host.text("AzureID")):
+        yield EvidenceItem("hosts", resource)
 
 
 def _cluster(cluster: Entity) -> Iterator[EvidenceItem]:
@@ -119,12 +117,10 @@ def _account(account: Entity) -> Iterator[EvidenceItem]:
 
 
 def _ip(ip: Entity) -> Iterator[EvidenceItem]:
-    address = _text(ip, "Address")
-    if address is None:
-        return
-    yield EvidenceItem("ips", address)
-    if location := _location_in(ip.get("Location")):
-        yield EvidenceItem("locations", f"{address}: {location}", (location,))
+    if address := _text(ip, "Address"):
+        yield EvidenceItem("ips", address)
+        if location := _location_in(ip.get("Location")):
+            yield EvidenceItem("locations", f"{address}: {location}", (location,))
 
 
 def _location_in(value: object) -> str:
@@ -160,11 +156,9 @@ def _threats_to(entity: Entity, whose: str) -> Iterator[EvidenceItem]:
 
 
 def _dns(dns: Entity) -> Iterator[EvidenceItem]:
-    name = _text(dns, "DomainName")
-    if name is None:
-        return
-    addresses = [one for field in ("IpAdresses", "IpAddresses", "IpAddress") for one in _addresses_in(dns, field)]
-    yield EvidenceItem("domains", _with_brackets(name, *dict.fromkeys(addresses)), (name,))
+    if name := _text(dns, "DomainName"):
+        addresses = [one for field in ("IpAdresses", "IpAddresses", "IpAddress") for one in _addresses_in(dns, field)]
+        yield EvidenceItem("domains", _with_brackets(name, *dict.fromkeys(addresses)), (name,))
 
 
 def _addresses_in(entity: Entity, name: str) -> Iterator[str]:
@@ -270,10 +264,8 @@ def _session(session: Entity) -> Iterator[EvidenceItem]:
     whose = [fact.words for fact in (*(_account(account) if account else ()), *(_host(host) if host else ()))]
     start, end = _find_time(session, "StartTimeUtc", "StartTime"), _find_time(session, "EndTimeUtc", "EndTime")
     lasted = f"from {start}" + (f" to {end}" if end and end != start else "") if start else None
-    more = " on ".join(whose) or None
-    yield EvidenceItem(
-        "sessions", _with_brackets(id, more, *_texts(session, "Application", "Browser", "UserAgent"), lasted), (id,)
-    )
+    more = (" on ".join(whose) or None, *_texts(session, "Application", "Browser", "UserAgent"), lasted)
+    yield EvidenceItem("sessions", _with_brackets(id, *more), (id,))
 
 
 def _find_time(entity: Entity, *names: str) -> str | None:
@@ -315,9 +307,8 @@ def _mail_cluster(cluster: Entity) -> Iterator[EvidenceItem]:
     names = _texts(cluster, "Query", "ClusterSourceIdentifier", "ClusterGroup")
     count = _text(cluster, "MailCount")
     if names:
-        yield EvidenceItem(
-            "emails", _with_brackets(names[0], f"{count} mails" if count else None, *_texts(cluster, "Threats")), names
-        )
+        words = _with_brackets(names[0], f"{count} mails" if count else None, *_texts(cluster, "Threats"))
+        yield EvidenceItem("emails", words, names)
 
 
 _NAMES = (
@@ -328,12 +319,9 @@ _NAMES = (
 
 def _facts_of_unknown(entity: Entity) -> Iterator[EvidenceItem]:
     kind = entity.type.removeprefix("kubernetes").removeprefix("k8s")
-    names = _texts(entity, *_NAMES)
-    if not names:
-        return
-    if kind != entity.type:
+    if (names := _texts(entity, *_NAMES)) and kind != entity.type:
         yield EvidenceItem(_OF_CLUSTERS.get(kind, "kubernetes_objects"), names[0], names)
-    else:
+    elif names:
         yield EvidenceItem("others", f"{entity.type}: {names[0]}", names)
 
 

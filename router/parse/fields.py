@@ -63,7 +63,7 @@ def text_in(fields: Fields, *names: str) -> str | None:
 
 
 def name_in(fields: Fields, *names: str) -> str | None:
-    """What `text_in` gives, without blanks at its ends: for ids, types and names, which are compared with others."""
+    """What `text_in` gives, without blanks at its ends, for what is compared with others."""
     for name in names:
         value = fields.get(name)
         if isinstance(value, str):

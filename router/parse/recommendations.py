@@ -14,7 +14,7 @@ grouped, in these forms (https://learn.microsoft.com/rest/api/defenderforcloud/s
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from router.domain.posture import Cves, DatabaseRule, GroupedFacts, Image, Package, Risk
 from router.domain.resources import is_guid, parse_resource_id
@@ -27,7 +27,6 @@ from router.parse.fields import (
     fields_in,
     find_flag,
     is_true,
-    items_in,
     labels_in,
     name_in,
     plain_values,
@@ -165,7 +164,9 @@ def find_grouped_facts(type: str, posture: Posture, additional: Fields) -> Group
     said = [fields_in(data.get("artifactdetails")), path.groupdict() if path else {}, named]
     facts = GroupedFacts(
         package=_find_grouped_package(software),
-        cves=_find_cves((type, name_in(details, "cveid"), *_cves_in(data.get("cve")))),
+        cves=_find_cves(
+            (type, name_in(details, "cveid"), *labels_in(items_in(data.get("cve")), "title", "cveid", "id"))
+        ),
         image=_image_in(said, posture.scope),
         has_fix=find_flag(data.get("patchable")),
     )
@@ -187,14 +188,7 @@ def _find_grouped_package(software: Fields) -> Package | None:
     )
 
 
-def _cves_in(value: object) -> list[str | None]:
-    return [
-        name_in(fields_in(item), "title", "cveid", "id") or (item if isinstance(item, str) else None)
-        for item in items_in(value)
-    ]
-
-
-def _find_cves(written: tuple[str | None, ...]) -> Cves | None:
+def _find_cves(written: Iterable[str | None]) -> Cves | None:
     ids = tuple(dict.fromkeys(filter(None, (find_cve(one.strip()) for one in written if one))))
     return Cves(ids=ids[:MOST_IDS], is_whole=len(ids) <= MOST_IDS) if ids else None
 
