@@ -108,7 +108,7 @@ def _is_seen(text: str) -> bool:
     return text.isprintable() and not _UNSEEN.search(text)
 
 
-@lru_cache(maxsize=4_096)
+@remembered
 def _as_text(character: str) -> str:
     if character in _LINE_ENDS:
         return "\n"
@@ -122,7 +122,7 @@ def _as_text(character: str) -> str:
     return f"\\x{code:02x}" if code < 0x100 else f"\\u{code:04x}" if code < 0x10000 else f"\\U{code:08x}"
 
 
-@lru_cache(maxsize=4_096)
+@remembered
 def _as_json(character: str) -> str:
     # A line feed stands between values only: within one it is escaped already.
     if _is_seen(character) or character == "\n":

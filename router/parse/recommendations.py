@@ -27,6 +27,7 @@ from router.parse.fields import (
     fields_in,
     find_flag,
     is_true,
+    items_in,
     labels_in,
     name_in,
     plain_values,
