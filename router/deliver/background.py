@@ -55,7 +55,8 @@ class BackgroundReader:
             return {}
         longest = min(LONGEST_READ, lease * SHARE_OF_LEASE).total_seconds()
         notified, earlier = await asyncio.gather(
-            _or({}, self._read_notified(asked), longest), _or({}, self._read_earlier(asked), longest)
+            _read_in_time({}, self._read_notified(asked), longest),
+            _read_in_time({}, self._read_earlier(asked), longest),
         )
         return {
             claim.id: replace(
@@ -121,7 +122,7 @@ class BackgroundReader:
             return await find_earlier(tx, questions)
 
 
-async def _or[T](otherwise: T, read: Awaitable[T], longest: float) -> T:
+async def _read_in_time[T](otherwise: T, read: Awaitable[T], longest: float) -> T:
     """What a read brings, or something else where the state does not answer in time, or with damage."""
     try:
         async with asyncio.timeout(longest):

@@ -126,10 +126,10 @@ async def _read(response: httpx.Response, longest: int) -> bytes:
         if size >= longest:
             break
     encoding = response.headers.get("content-encoding", "identity").strip().lower()
-    return _unpacked(b"".join(chunks)[:longest], encoding, longest)
+    return _unpack(b"".join(chunks)[:longest], encoding, longest)
 
 
-def _unpacked(body: bytes, encoding: str, longest: int) -> bytes:
+def _unpack(body: bytes, encoding: str, longest: int) -> bytes:
     """An answer as it was before it was compressed, unasked: a few bytes may stand for very many."""
     if encoding in ("", "identity"):
         return body

@@ -94,7 +94,7 @@ class Mail:
                 tls_context=self._tls,
             )
             try:
-                answer = await _bounded(client, mail, patience, ends)
+                answer = await _submit_in_time(client, mail, patience, ends)
                 await _say_goodbye(client, patience.goodbye)
                 return answer
             finally:
@@ -116,7 +116,7 @@ class Mail:
             free.release()
 
 
-async def _bounded(client: SMTP, mail: SendMail, patience: Patience, ends: float) -> MailAnswer:
+async def _submit_in_time(client: SMTP, mail: SendMail, patience: Patience, ends: float) -> MailAnswer:
     now = asyncio.get_running_loop().time()
     # When the message must go at last: then there is just time for the slowest answer.
     latest = ends - patience.acceptance - patience.goodbye
@@ -124,11 +124,11 @@ async def _bounded(client: SMTP, mail: SendMail, patience: Patience, ends: float
         raise Unavailable(f"{mail.host}: nothing sent: there is no time left for it")
     try:
         async with asyncio.timeout_at(min(now + patience.timeout, latest)):
-            refusal = await _offered(client, mail)
+            refusal = await _offer(client, mail)
         if isinstance(refusal, MailAnswer):
             return refusal
         async with asyncio.timeout(patience.acceptance):
-            return await _handed_over(client, mail, refusal)
+            return await _hand_over(client, mail, refusal)
     except TimeoutError as fault:
         raise Unavailable(f"{mail.host}: no answer in time") from fault
     except (SMTPException, OSError, ValueError) as fault:
@@ -142,7 +142,7 @@ type _Refused = dict[str, MailReply]
 """The recipients that a server did not take, and what it said of each."""
 
 
-async def _offered(client: SMTP, mail: SendMail) -> MailAnswer | _Refused:
+async def _offer(client: SMTP, mail: SendMail) -> MailAnswer | _Refused:
     """What a server has against a mail before it sees it: a refusal of all of it, or of these recipients alone."""
     step = MailStep.CONNECTION
     try:
@@ -171,10 +171,10 @@ async def _offered(client: SMTP, mail: SendMail) -> MailAnswer | _Refused:
             refused[recipient] = reply = _reply_in(refusal)
             if reply.code == _CLOSING:
                 return MailAnswer(step=MailStep.RECIPIENTS, reply=reply)
-    return _as_a_whole(mail, refused) or refused
+    return _find_refusal_of_all(mail, refused) or refused
 
 
-def _as_a_whole(mail: SendMail, refused: _Refused) -> MailAnswer | None:
+def _find_refusal_of_all(mail: SendMail, refused: _Refused) -> MailAnswer | None:
     """The refusal of a mail that comes of those of its recipients: of all, or of one who may be taken later; else None."""
     later = [reply for reply in refused.values() if reply.code < 500]
     if (later and mail.is_for_all) or len(refused) == len(set(mail.recipients)):
@@ -194,7 +194,7 @@ async def _sign_in(client: SMTP, mail: SendMail) -> None:
         raise Unauthorized(f"{mail.host}: takes no user and password (AUTH PLAIN or LOGIN); name a server that does")
 
 
-async def _handed_over(client: SMTP, mail: SendMail, refused: _Refused) -> MailAnswer:
+async def _hand_over(client: SMTP, mail: SendMail, refused: _Refused) -> MailAnswer:
     """What a server says of the message."""
     try:
         said = await client.data(mail.message)

@@ -53,7 +53,7 @@ class Tokens:
         client = (wanted.url, wanted.client_id, wanted.client_secret, wanted.scope)
         fetch = self._fetches.get(client)
         if fetch is None or self._is_used_up(fetch, wanted.refused):
-            fetch = self._fetches[client] = asyncio.create_task(self._fetched(wanted))
+            fetch = self._fetches[client] = asyncio.create_task(self._fetch(wanted))
             # asyncio logs a fault at which nothing looks, as where all who waited were called off.
             fetch.add_done_callback(lambda done: done.cancelled() or done.exception())
         # Who waits may be called off, and the others still want it.
@@ -67,7 +67,7 @@ class Tokens:
         token = fetch.result()
         return token.value == refused or self._seconds() >= token.until
 
-    async def _fetched(self, wanted: AccessToken) -> _Token:
+    async def _fetch(self, wanted: AccessToken) -> _Token:
         form = {
             "grant_type": "client_credentials",
             "client_id": wanted.client_id,

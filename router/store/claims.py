@@ -25,10 +25,10 @@ from router.store.decisions import EARLIER_OF_DELIVERY
 from router.store.deliveries import (
     IS_OPEN,
     STATUS,
-    claim_of,
     failures_written,
-    is_status,
+    may_be_note,
     notice_in,
+    read_claim,
     read_signals,
     set_aside,
     write_statuses,
@@ -156,7 +156,7 @@ async def claim_due(
     claims: list[Claim] = []
     depending: list[Columns] = []
     for row in sorted(rows, key=lambda one: one.whole("place")):
-        claim = None if row.raw("depends") else attempt(claim_of, row, due)
+        claim = None if row.raw("depends") else attempt(read_claim, row, due)
         if isinstance(claim, Claim):
             claims.append(claim)
         else:
@@ -234,13 +234,13 @@ async def _claim_next(
     claims: list[Claim] = []
     faults: dict[int, Undecodable] = {}
     for first, statuses in found:
-        claim = attempt(claim_of, rows[first.row_id], due)
+        claim = attempt(read_claim, rows[first.row_id], due)
         if isinstance(claim, Undecodable):
             faults[first.row_id] = claim
             continue
         # What cannot be decoded may have said anything.
         before = untold_before(first, statuses)
-        is_note = claim.is_note and all(is_status(one, notice_in(signals.rows[one.row_id])) for one in before)
+        is_note = claim.is_note and all(may_be_note(one, notice_in(signals.rows[one.row_id])) for one in before)
         claims.append(replace(claim, is_untold=first.row_id in signals.untold_ends, is_note=is_note))
     await set_aside(tx, faults, due)
     return claims

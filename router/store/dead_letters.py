@@ -14,11 +14,11 @@ from router.store.codec import EPOCH, MOST_TIMES, Columns, attempt, readable
 from router.store.deliveries import (
     IS_OPEN,
     WHOLE,
-    delivery_of,
+    read_delivery,
     read_signals,
+    read_status,
     read_statuses,
     set_aside_unknown,
-    status_of,
     write_statuses,
 )
 from router.store.delivery_lifecycle import (
@@ -81,7 +81,7 @@ class Redrive(StrEnum):
 async def list_dead_letters(tx: Transaction) -> Sequence[DeadLetter]:
     """Return the dead letters, oldest first; of those that cannot be decoded what is left of them."""
     rows = await tx.fetch(f"{WHOLE} WHERE d.state='dead' ORDER BY d.settled NULLS FIRST, d.id")
-    return [_letter_of(row) for row in rows]
+    return [_read_letter(row) for row in rows]
 
 
 async def redrive(tx: Transaction, id: str, now: datetime) -> Redrive:
@@ -92,8 +92,8 @@ async def redrive(tx: Transaction, id: str, now: datetime) -> Redrive:
     row = await _find_dead(tx, id)
     if row is None:
         return Redrive.UNKNOWN
-    letter = attempt(status_of, row)
-    if isinstance(letter, Undecodable) or isinstance(attempt(delivery_of, row), Undecodable):
+    letter = attempt(read_status, row)
+    if isinstance(letter, Undecodable) or isinstance(attempt(read_delivery, row), Undecodable):
         return Redrive.DAMAGED
     (statuses,) = (await read_signals(tx, [letter.row_id], now)).statuses
     if is_overtaken(letter, statuses):
@@ -159,9 +159,9 @@ async def _find_dead(tx: Transaction, id: str) -> Columns | None:
     return await tx.find(f"{WHOLE} WHERE d.id=? AND d.state='dead' FOR UPDATE OF d", id)
 
 
-def _letter_of(row: Columns) -> DeadLetter:
+def _read_letter(row: Columns) -> DeadLetter:
     """Return the dead letter that a row holds, or what is left of it."""
-    delivery, id = attempt(delivery_of, row), readable("", row.text, "id")
+    delivery, id = attempt(read_delivery, row), readable("", row.text, "id")
     is_damaged = isinstance(delivery, Undecodable)
     return DeadLetter(
         id=id if id.isalnum() else f"{_UNNAMED}{row.raw('place')}",

@@ -87,12 +87,12 @@ _CHANGED = ("state", "attempts", "redriven", "born", "due", "settled", "error")
 _UPDATE = f"UPDATE deliveries SET {', '.join(f'{name}=?' for name in _CHANGED)} WHERE place=?"
 
 
-def status_of(row: Columns) -> DeliveryStatus:
+def read_status(row: Columns) -> DeliveryStatus:
     """Return how far a delivery has come, with its receipt where that was asked for; raises Undecodable."""
     return _STATUS.read(row, receipt=_receipt_in(row, "receipt"))
 
 
-def delivery_of(row: Columns) -> Delivery:
+def read_delivery(row: Columns) -> Delivery:
     """Return the delivery that a whole row holds; raises Undecodable."""
     delivery = _DELIVERY.read(row, content=content_of(row.text("type"), row.raw("body")))
     if delivery.id != row.raw("id"):
@@ -100,12 +100,12 @@ def delivery_of(row: Columns) -> Delivery:
     return delivery
 
 
-def claim_of(row: Columns, now: datetime) -> Claim:
+def read_claim(row: Columns, now: datetime) -> Claim:
     """Return the claim that a row is, with the receipt of what opened its signal there; raises Undecodable.
 
     It is a note where it says nothing but a status: what came before it was told.
     """
-    delivery = delivery_of(row)
+    delivery = read_delivery(row)
     return Claim(
         delivery=delivery,
         id=row.text("claim"),
@@ -115,7 +115,7 @@ def claim_of(row: Columns, now: datetime) -> Claim:
         opening=_receipt_in(row, "receipt_of_opening"),
         lost=row.whole("lost", 0, MOST_TIMES),
         failed=readable((), failures_in, row),
-        is_note=is_status(delivery, delivery.content),
+        is_note=may_be_note(delivery, delivery.content),
         is_elsewhere=row.raw("is_elsewhere") != 0,
         earlier=readable(None, earlier_in, row),
     )
@@ -185,7 +185,7 @@ async def read_signals(
     return Signals(list(signals.values()), by_place, untold_ends)
 
 
-def is_status(one: Delivery | DeliveryStatus, content: Notice | RecordEntry | None) -> bool:
+def may_be_note(one: Delivery | DeliveryStatus, content: Notice | RecordEntry | None) -> bool:
     """Return whether a delivery tells a ticket destination nothing but a status, given that what came before was told."""
     is_update = one.lane is Lane.TICKET and one.change is Change.UPDATED
     return is_update and isinstance(content, Notice) and content.status_only
@@ -204,7 +204,7 @@ def notice_in(row: Columns) -> Notice | None:
 
 async def _sound_in(tx: Transaction, rows: Iterable[Columns], now: datetime) -> list[DeliveryStatus]:
     """Return how far the deliveries of rows have come; what is open and cannot be decoded is dead then."""
-    found = [(row, attempt(status_of, row)) for row in rows]
+    found = [(row, attempt(read_status, row)) for row in rows]
     await set_aside(tx, {row.whole("place"): why for row, why in found if isinstance(why, Undecodable)}, now)
     return [status for _, status in found if isinstance(status, DeliveryStatus)]
 

@@ -15,7 +15,7 @@ from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 from router.store.claims import IS_FIRST
 from router.store.codec import EPOCH, attempt, readable
-from router.store.deliveries import IS_OPEN, STATUS, WHOLE, notice_in, status_of
+from router.store.deliveries import IS_OPEN, STATUS, WHOLE, notice_in, read_status
 from router.store.destinations import pauses_in
 from router.store.store import Transaction
 
@@ -200,4 +200,4 @@ async def find_first_due(
 
 async def _list_statuses(tx: Transaction, where: str, *values: str | list[str]) -> list[DeliveryStatus]:
     rows = await tx.fetch(f"SELECT {STATUS}, receipt FROM deliveries WHERE {where}", *values)
-    return [one for row in rows if not isinstance(one := attempt(status_of, row), Undecodable)]
+    return [one for row in rows if not isinstance(one := attempt(read_status, row), Undecodable)]
