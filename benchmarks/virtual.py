@@ -10,7 +10,9 @@ from typing import Any, Protocol
 
 from router.app.delivery import new_loops
 from router.app.rules import Rules, new_intake, specs_of
-from router.deliver import DeliveryLoop, HoldReader, Sender
+from router.deliver.delivery_loop import DeliveryLoop
+from router.deliver.destination_holds import HoldReader
+from router.deliver.sender import Sender
 from router.destinations import discover
 from router.domain.conversation import Result
 from router.domain.deliveries import LEASE, Claim, Receipt

@@ -16,15 +16,11 @@ from router.app.destination_readiness import Readiness
 from router.app.maintenance import give_up_undeliverable
 from router.app.rules import Rules, lanes_of, specs_of
 from router.app.settings import Clock, Settings
-from router.deliver import (
-    BackgroundReader,
-    ConversationRunner,
-    DeliveryLoop,
-    HoldReader,
-    Isolation,
-    OnSettled,
-    Sender,
-)
+from router.deliver.background import BackgroundReader
+from router.deliver.delivery_loop import DeliveryLoop, OnSettled
+from router.deliver.destination_holds import HoldReader
+from router.deliver.isolation import Isolation
+from router.deliver.sender import ConversationRunner, Sender
 from router.destinations import discover
 from router.domain.deliveries import LEASE
 from router.domain.destination_holds import DestinationHold

@@ -10,7 +10,7 @@ from typing import Any
 
 from router.app.destination_readiness import Remark, Unready, remark_on
 from router.app.rules import lanes_of
-from router.deliver import HoldReader
+from router.deliver.destination_holds import HoldReader
 from router.domain import readable
 from router.domain.clocks import is_possible
 from router.domain.deliveries import Backlog, Pause

@@ -9,7 +9,7 @@ from functools import partial
 
 from router.app.destination_readiness import Unready, given_up_until
 from router.app.rule_watch import RuleWatch
-from router.deliver import HoldReader
+from router.deliver.destination_holds import HoldReader
 from router.domain.clocks import is_recent
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError

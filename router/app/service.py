@@ -12,7 +12,8 @@ from router.app.destination_readiness import Unready
 from router.app.drain import Drain
 from router.app.health import Health, health_of, remarks_on
 from router.app.maintenance import Sweeper
-from router.deliver import DeliveryLoop, HoldReader, count_due_by_lane
+from router.deliver.delivery_loop import DeliveryLoop, count_due_by_lane
+from router.deliver.destination_holds import HoldReader
 from router.domain.errors import StoreError
 from router.domain.hubs import Event, Partition
 from router.domain.rulebook import Lane, Rulebook

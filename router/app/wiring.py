@@ -17,7 +17,7 @@ from router.app.destination_readiness import readiness_of
 from router.app.drain import Drain, ending_on_sigterm
 from router.app.rules import Rules, lanes_of, load_rules_of_hubs, new_intake, specs_of
 from router.app.settings import Clock, Settings, now
-from router.deliver import HoldReader
+from router.deliver.destination_holds import HoldReader
 from router.domain.signals import Stream
 from router.telemetry import Telemetry
 

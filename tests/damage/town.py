@@ -12,10 +12,12 @@ from typing import Never
 
 from router.app.health import Health, health_of
 from router.app.maintenance import give_up_undeliverable
-from router.deliver import ConversationRunner, DeliveryLoop, Isolation, Sender
+from router.deliver.delivery_loop import DeliveryLoop
 from router.deliver.http import Http
+from router.deliver.isolation import Isolation
 from router.deliver.logs_ingestion import Logs
 from router.deliver.mail import Mail
+from router.deliver.sender import ConversationRunner, Sender
 from router.deliver.tokens import Tokens
 from router.domain.catalogue import Catalogue
 from router.domain.conversation import Result

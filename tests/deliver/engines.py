@@ -14,11 +14,14 @@ from typing import Any, ClassVar
 import pytest
 
 from router.app.settings import now as by_the_clock
-from router.deliver import BackgroundReader, ConversationRunner, DeliveryLoop, HoldReader, Isolation, Sender
-from router.deliver.destination_holds import MadeHold, hold_destination
+from router.deliver.background import BackgroundReader
+from router.deliver.delivery_loop import DeliveryLoop
+from router.deliver.destination_holds import HoldReader, MadeHold, hold_destination
 from router.deliver.http import Http
+from router.deliver.isolation import Isolation
 from router.deliver.logs_ingestion import Logs
 from router.deliver.mail import Mail
+from router.deliver.sender import ConversationRunner, Sender
 from router.deliver.tokens import Tokens
 from router.domain.conversation import Conversation, Deduplication, DestinationKind, Result
 from router.domain.deliveries import LEASE, Attempt, Claim, DeliveryState, Receipt, Settlement

@@ -14,7 +14,7 @@ from typing import Any, NoReturn
 
 import pytest
 
-from router.deliver import DeliveryLoop, count_due_by_lane
+from router.deliver.delivery_loop import DeliveryLoop, count_due_by_lane
 from router.deliver.destination import BUSY, LONGEST_REST
 from router.domain.conversation import AppendLines, Conversation, Result
 from router.domain.decisions import Change

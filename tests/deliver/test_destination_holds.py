@@ -8,8 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from router.deliver import HoldReader
-from router.deliver.destination_holds import FRESH, ChangeAction, read_changes, release_destination
+from router.deliver.destination_holds import FRESH, ChangeAction, HoldReader, read_changes, release_destination
 from router.domain.deliveries import DeliveryState
 from router.domain.destination_holds import DestinationHold
 from router.domain.documents import DocumentKind

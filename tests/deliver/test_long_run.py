@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.app.maintenance import give_up_undeliverable
-from router.deliver import DeliveryLoop, HoldReader, Isolation
-from router.deliver.destination_holds import release_destination
+from router.deliver.delivery_loop import DeliveryLoop
+from router.deliver.destination_holds import HoldReader, release_destination
 from router.deliver.http import Http
+from router.deliver.isolation import Isolation
 from router.domain.conversation import Result
 from router.domain.deliveries import (
     LEASE,

@@ -16,10 +16,9 @@ from hypothesis import strategies as st
 from alert_router_demo.soc.faults import Drop, Fault, Hang, LoseAnswer, Status
 from alert_router_demo.soc.mail import MESSAGE as WHOLE
 from alert_router_demo.soc.mail import MailDouble
-from router.deliver import ConversationRunner, Sender
 from router.deliver.background import LONGEST_READ
 from router.deliver.mail import CONNECTIONS, Mail, Patience
-from router.deliver.sender import SHARE_OF_LEASE
+from router.deliver.sender import SHARE_OF_LEASE, ConversationRunner, Sender
 from router.domain.conversation import Conversation, MailAnswer, MailReply, MailStep, Result
 from router.domain.deliveries import LEASE, Attempt, Claim, Receipt
 from router.domain.errors import Unauthorized, Unavailable

@@ -15,8 +15,7 @@ from router.app.maintenance import Sweeper
 from router.app.settings import Lack, Why
 from router.coverage.expected.manifest import NO_MANIFEST
 from router.coverage.expected.silence import look_at
-from router.deliver import HoldReader
-from router.deliver.destination_holds import hold_destination
+from router.deliver.destination_holds import HoldReader, hold_destination
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import LONGEST_LIFE, Backlog
 from router.domain.destination_holds import DestinationHold

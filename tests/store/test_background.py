@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from router.deliver import BackgroundReader
+from router.deliver.background import BackgroundReader
 from router.domain.decisions import Change
 from router.domain.deliveries import NO_BACKGROUND, SUSPECT, Background, Claim, Counterpart, DeliveryState, Earlier
 from router.domain.rulebook import By, DestinationSpec, Grouping, Lane, Limit, Rulebook

@@ -15,11 +15,14 @@ from typing import Any
 
 from router.app.health import health_of
 from router.app.settings import now
-from router.deliver import BackgroundReader, ConversationRunner, DeliveryLoop, Isolation, Sender
 from router.deliver.azure_transport import LoopbackCredential
+from router.deliver.background import BackgroundReader
+from router.deliver.delivery_loop import DeliveryLoop
 from router.deliver.http import Http
+from router.deliver.isolation import Isolation
 from router.deliver.logs_ingestion import Logs
 from router.deliver.mail import Mail, Patience
+from router.deliver.sender import ConversationRunner, Sender
 from router.deliver.tokens import Tokens
 from router.domain.conversation import DestinationKind, Result
 from router.domain.decisions import Change

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from alert_router_demo.soc.endpoint import Endpoint, served
-from router.deliver import ConversationRunner
+from router.deliver.sender import ConversationRunner
 from router.domain.conversation import DestinationKind, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Delivery, Receipt

@@ -15,10 +15,10 @@ from aiohttp import web
 
 from alert_router_demo.soc.endpoint import json_answer, served
 from router.app.settings import now
-from router.deliver import ConversationRunner
 from router.deliver.http import Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.mail import Mail
+from router.deliver.sender import ConversationRunner
 from router.deliver.tokens import Tokens
 from router.destinations import discover
 from tests.destinations import goldens

@@ -15,7 +15,10 @@ from typing import Any, ClassVar, cast
 
 from router.app.maintenance import Sweeper
 from router.app.service import Service
-from router.deliver import ConversationRunner, DeliveryLoop, HoldReader, Isolation, Sender
+from router.deliver.delivery_loop import DeliveryLoop
+from router.deliver.destination_holds import HoldReader
+from router.deliver.isolation import Isolation
+from router.deliver.sender import ConversationRunner, Sender
 from router.domain.catalogue import Catalogue
 from router.domain.conversation import Conversation, Deduplication, Result
 from router.domain.deliveries import LEASE, Attempt, Receipt
