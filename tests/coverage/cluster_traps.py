@@ -85,6 +85,7 @@ TRAPS = [
         "no publisher", [collector(), *nodes()], GAP, "no publisher of Defender is among the DaemonSets of kube-system"
     ),
     Trap("no collector", [publisher(), *nodes()], GAP, "no collector of Defender"),
+    Trap("no collector, and nobody asked for the nodes", [publisher()], GAP, "no collector of Defender"),
     Trap(
         "blocked publisher",
         [collector(), publisher(ready=0), *nodes()],

@@ -68,6 +68,14 @@ def test_what_azure_wishes_says_nothing_of_what_is_in_the_cluster(has_sensor: bo
         assert on(rung, managed_cluster(has_sensor=has_sensor), LIVE).state is COVERED
 
 
+def test_a_profile_that_a_projection_left_out_asks_for_nothing_and_against_nothing() -> None:
+    """Its absence is no answer."""
+    cut = resource(CLUSTER, "Microsoft.ContainerService/managedClusters", {"addonProfiles": {}})
+    assert not any("security profile" in one for one in on(Rung.SENSOR_INSTALLED, cut).remarks)
+    asked = on(Rung.SENSOR_INSTALLED, managed_cluster(has_sensor=False))
+    assert any("security profile of the cluster does not ask" in one for one in asked.remarks)
+
+
 @pytest.mark.parametrize(
     ("listed", "said"),
     [

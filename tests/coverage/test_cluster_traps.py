@@ -19,6 +19,7 @@ def test_each_trap_is_seen(trap: Trap) -> None:
     assert found.state is trap.state, found.reason
     assert any(trap.said in text for text in (found.reason, *found.remarks)), (found.reason, found.remarks)
     assert (found.remedy is not None) is (trap.state in (GAP, UNKNOWN))
+    assert found.evidence or trap.state is UNKNOWN
 
 
 def test_two_documents_that_contradict_each_other_are_worth_the_worse_one() -> None:

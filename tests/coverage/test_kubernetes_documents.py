@@ -7,10 +7,15 @@ import json
 import pytest
 
 from router.coverage.documents import read_document
+from router.coverage.facts import Source
+from router.coverage.kubernetes.daemon_sets import read_pod
+from router.coverage.kubernetes.nodes import read_node
+from router.coverage.readers.kubernetes import KubernetesFact, without_ballast
 from router.coverage.verdicts import CoverageState, Verdict
 from router.domain.coverage import Rung
 from router.domain.errors import BadFile
-from tests.coverage.builders import Json, daemon_set, judged, kubectl, nodes, sensor, verdict
+from tests.coverage.builders import Json, daemon_set, judged, kubectl, node, nodes, sensor, verdict
+from tests.coverage.kubernetes_builders import affinity, taint
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 
@@ -84,3 +89,50 @@ def test_a_list_without_items_is_an_answer(items: str) -> None:
 def test_a_page_is_no_whole_list(metadata: dict[str, object], state: CoverageState) -> None:
     """It says that there is more, or how much."""
     assert _runs(SENSOR, _typed("NodeList", *nodes(), **metadata)).state is state
+
+
+ENDED = {
+    "name": "main",
+    "ready": False,
+    "restartCount": 3,
+    "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}},
+}
+WAITING = {"name": "main", "restartCount": 1, "state": {"waiting": {"reason": "ErrImagePull", "message": "no route"}}}
+UNSCHEDULED = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]
+FIELD = {"key": "metadata.name", "operator": "In", "values": ["node-1"]}
+
+
+@pytest.mark.parametrize(
+    ("status", "trouble"),
+    [
+        ({"phase": "Running", "containerStatuses": [ENDED]}, "OOMKilled"),
+        ({"initContainerStatuses": [WAITING]}, "ErrImagePull"),
+        ({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}, "Evicted"),
+        ({"phase": "Pending", "conditions": UNSCHEDULED}, "Unschedulable"),
+        ({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}, ""),
+    ],
+)
+def test_nothing_that_is_asked_of_a_pod_or_a_node_is_left_out_of_memory(status: Json, trouble: str) -> None:
+    """What is never asked is, such as the settings of containers."""
+    metadata = {
+        "namespace": "mdc",
+        "labels": {"any/Label": "x"},
+        "deletionTimestamp": "2026-11-25T00:00:00Z",
+        "ownerReferences": [{"kind": "DaemonSet", "name": "collector", "uid": "1", "controller": True}],
+        "managedFields": [{}],
+    }
+    spec = {**affinity(fields=[FIELD]), "containers": [{"env": [{"name": "a", "value": "b"}]}]}
+    pod = {"metadata": metadata, "spec": spec, "status": {**status, "podIP": "10.0.0.1"}}
+    slim = without_ballast("Pod", pod)
+    assert "env" not in str(slim)
+    assert "podIP" not in str(slim)
+    assert read_pod(_fact("Pod", slim)) == read_pod(_fact("Pod", pod))
+    assert (read_pod(_fact("Pod", slim)).trouble, read_pod(_fact("Pod", slim)).node) == (trouble, "node-1")
+    body = node("node-1", system="linux", taints=[taint("sku", "gpu")], pool="gpu")
+    assert read_node(_fact("Node", without_ballast("Node", body))) == read_node(_fact("Node", body))
+
+
+def _fact(kind: str, body: Json) -> KubernetesFact:
+    return KubernetesFact(
+        given=None, kind=kind, name="one", namespace="mdc", body=body, source=Source(document="one.json")
+    )
