@@ -35,7 +35,6 @@ from router.store.destinations import (
     list_pauses,
     pause_destination,
     resume_destination,
-    return_probe,
     take_probe,
 )
 from router.store.store import Store, Transaction
@@ -265,13 +264,14 @@ class DeliveryLoop:
         self, tx: Transaction, pause: Pause, recipient: Recipient, due: datetime, until: datetime
     ) -> list[Claim]:
         """Takes the probe that a paused destination is due, with one delivery; leaves it where there is none."""
-        if not await take_probe(tx, pause, due + PROBE):
+        taken = replace(pause, probe=due + PROBE)
+        if not await take_probe(tx, pause, taken.probe):
             return []
         found = await claim_due(tx, {recipient: 1}, due, until, is_probe=True)
         claims = [*found.claims, *await decide_depending(tx, found.depending, due, until)]
         claims = claims or await claim_odd(tx, recipient, due, until, 1)
         if not claims:
-            await return_probe(tx, pause, due + PROBE)
+            await take_probe(tx, taken, pause.probe)
         return claims
 
     def _send(

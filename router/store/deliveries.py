@@ -181,7 +181,8 @@ async def read_signals(
         signals.setdefault((one.key, one.destination), []).append(one)
     by_place = {row.whole("place"): row for row in rows}
     lives = [life for some in signals.values() if (life := find_untold_life(some))]
-    untold_ends = {life[-1].row_id for life in lives if any(_is_paged(by_place[one.row_id]) for one in life)}
+    told = {life[-1].row_id: [notice_in(by_place[one.row_id]) for one in life] for life in lives}
+    untold_ends = {row for row, notices in told.items() if any(one is not None and one.paged for one in notices)}
     return Signals(list(signals.values()), by_place, untold_ends)
 
 
@@ -189,11 +190,6 @@ def may_be_note(one: Delivery | DeliveryStatus, content: Notice | RecordEntry | 
     """Return whether a delivery tells a ticket destination nothing but a status, given that what came before was told."""
     is_update = one.lane is Lane.TICKET and one.change is Change.UPDATED
     return is_update and isinstance(content, Notice) and content.status_only
-
-
-def _is_paged(row: Columns) -> bool:
-    notice = notice_in(row)
-    return notice is not None and notice.paged
 
 
 def notice_in(row: Columns) -> Notice | None:

@@ -121,11 +121,6 @@ async def take_probe(tx: Transaction, pause: Pause, next: datetime) -> bool:
     return bool(await tx.execute(_TAKE_PROBE, next, pause.stream, pause.destination, pause.probe))
 
 
-async def return_probe(tx: Transaction, pause: Pause, next: datetime) -> None:
-    """Leave a probe that was taken to the next delivery."""
-    await tx.write(_TAKE_PROBE, pause.probe, pause.stream, pause.destination, next)
-
-
 async def resume_destination(tx: Transaction, stream: str, destination: str) -> None:
     """Forget a pause."""
     await tx.write(_RESUME, stream, destination)
