@@ -15,7 +15,7 @@ from router.app.rules import Rules, load_rules, specs_of
 from router.app.settings import Settings
 from router.cli.arguments import RULES_DIR
 from router.cli.arguments import written as duration_written
-from router.cli.funnel import dues_in
+from router.cli.funnel import backlogs_in
 from router.cli.opened_state import is_shared, store_in
 from router.cli.option_values import author_given, clock_for, stream_for, streams_in, words_given
 from router.cli.printing import plain, print_json, print_lines
@@ -205,8 +205,7 @@ class DestinationStatus:
     Attributes:
         lacks: what it needs and the settings lack, in words; empty where they lack nothing, None where that is not known: no
             rules name it, or it is asked by other settings than these.
-        backlog: what is open and dead there; None where it was never owed anything.
-        next: when it is next asked, as far as pauses and holds go, and how much it is owed; None where it is owed nothing.
+        backlog: what is owed and dead there, due as far as pauses and holds go.
         has_delivered: whether it ever took a delivery.
     """
 
@@ -214,8 +213,7 @@ class DestinationStatus:
     lacks: str | None
     paused: Pause | None
     held: DestinationHold | None
-    backlog: Backlog | None
-    next: Backlog | None
+    backlog: Backlog
     has_delivered: bool
 
     @property
@@ -238,13 +236,8 @@ class DestinationStatus:
     @property
     def figures(self) -> Mapping[str, object]:
         """What it is owed since when, when it is next asked, and how many were given up on."""
-        next, backlog = self.next, self.backlog
-        return {
-            "owed": next.owed if next is not None else 0,
-            "owed_since": backlog.oldest if backlog is not None else None,
-            "next_due": next.due if next is not None else None,
-            "dead": backlog.dead if backlog is not None else 0,
-        }
+        it = self.backlog
+        return {"owed": it.owed, "owed_since": it.oldest, "next_due": it.due, "dead": it.dead}
 
 
 def show(options: Namespace) -> int:
@@ -266,11 +259,10 @@ async def _statuses(options: Namespace) -> Sequence[DestinationStatus]:
         holds = HoldReader(store, {(one.stream, one.name): one.lane for one in known})
         streams = sorted({one.stream for one in known})
         async with store.session() as tx:
-            backlogs = {stream: await list_backlogs(tx, stream) for stream in streams}
             pauses = {stream: await list_pauses(tx, stream) for stream in streams}
             reached = {(stream, name) for stream in streams for name in await list_delivered(tx, stream)}
         held = {stream: await holds.held_in(stream, now) for stream in streams}
-        dues = {stream: await dues_in(store, stream, (), held[stream]) for stream in streams}
+        backlogs = {stream: await backlogs_in(store, stream, (), held[stream]) for stream in streams}
         # A shared state is served by other settings; their health page says what they lack.
         readiness = readiness_of(rules, Settings()) if rules is not None and not is_shared(options.state) else None
         lacking = {(one.stream, one.destination): one.why for one in readiness.unready} if readiness else {}
@@ -280,8 +272,7 @@ async def _statuses(options: Namespace) -> Sequence[DestinationStatus]:
                 lacks=lacking.get((one.stream, one.name), "") if readiness and one.kind is not None else None,
                 paused=pauses[one.stream].get(one.name),
                 held=held[one.stream].get(one.name),
-                backlog=backlogs[one.stream].get(one.name),
-                next=dues[one.stream].get(one.name),
+                backlog=backlogs[one.stream].get(one.name, Backlog(one.lane, None, 0)),
                 has_delivered=(one.stream, one.name) in reached,
             )
             for one in known

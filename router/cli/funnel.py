@@ -109,7 +109,7 @@ async def standings_in(
     async with store.session() as tx:
         counts, pauses = await count_deliveries(tx, stream, since), await list_pauses(tx, stream)
         waiting, delivered = await count_waiting(tx, stream), await list_delivered(tx, stream)
-    dues = await dues_in(store, stream, unready, held)
+    backlogs = await backlogs_in(store, stream, unready, held)
     lacking = {one.destination: one.why for one in unready if one.stream == stream}
 
     def new(destination: str, state: DeliveryState) -> int:
@@ -124,7 +124,7 @@ async def standings_in(
             died=max(new(name, DeliveryState.DEAD), 0),
             owed=sum(counts.get((name, state), 0) for state in OPEN),
             dead=counts.get((name, DeliveryState.DEAD), 0),
-            next=dues.get(name),
+            next=backlogs.get(name),
             paused=pauses[name].error if name in pauses else None,
             held=words_of_hold(held[name]) if name in held else None,
             unready=lacking.get(name),
@@ -134,24 +134,22 @@ async def standings_in(
     ]
 
 
-async def dues_in(
+async def backlogs_in(
     store: Store, stream: str, unready: Sequence[Unready], held: Mapping[str, DestinationHold]
 ) -> Mapping[str, Backlog]:
-    """Return when each destination that is owed something is next tried.
+    """Return what each destination is owed, due when it is next tried.
 
     A paused one is tried when it is probed, one that a person holds when that ends, and one that is not ready never.
     """
     left = {one.destination for one in unready if one.stream == stream}
     async with store.session() as tx:
-        pauses, dues = await list_pauses(tx, stream), await list_backlogs(tx, stream)
-    earliest = {name: pause.probe for name, pause in pauses.items()}
-    for name, hold in held.items():
-        earliest[name] = max(hold.ends, earliest.get(name, hold.ends))
-    return {
-        destination: next._replace(due=max(due, earliest.get(destination, due)))
-        for destination, next in dues.items()
-        if (due := next.due) is not None and destination not in left
-    }
+        pauses, backlogs = await list_pauses(tx, stream), await list_backlogs(tx, stream)
+    found: dict[str, Backlog] = {}
+    for name, one in backlogs.items():
+        ends = [pauses[name].probe] if name in pauses else []
+        ends += [held[name].ends] if name in held else []
+        found[name] = one._replace(due=max([one.due, *ends]) if one.due is not None and name not in left else None)
+    return found
 
 
 OUTCOMES = {

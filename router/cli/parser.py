@@ -53,7 +53,8 @@ class Parser(ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise BadUsage, naming the argument first."""
         lacking = message.removeprefix("the following arguments are required: ")
-        if wanted := _WANTED.get(f"{self.prog}: {lacking}") or _WANTED.get(lacking):
+        missing = read_commands()["missing"]
+        if wanted := missing.get(f"{self.prog}: {lacking}") or missing.get(lacking):
             message = f"{lacking}: is missing; {wanted}"
         elif found := _CHOICE.search(message):
             choices = found[2].replace("'", "")  # which Python 3.13.0 writes, and later ones do not
@@ -89,21 +90,9 @@ def _epilog(about: Mapping[str, Any]) -> str:
 _CHECKS = ("alert-router rules check", "alert-router rules test")
 """What takes a directory of rules by itself."""
 
-_WANTED = {
-    "FILE": "name a file of messages (NDJSON, JSON or CSV), or - for standard input",
-    "FILE|ID": "name a file of messages, or a signal of a state by its id, the end of it, or the number of a ticket",
-    "alert-router rules preview: FILE": "name the file of a suppression rule",
-    "ID": "name one of the list",
-    "DIR": "name the directory to write",
-    "NAME": "name a destination; alert-router destinations list shows them",
-    "--for": "say how long, such as --for 2h",
-    "--reason": "say why, such as --reason 'patching, CHG-1234'",
-}
-"""What to give where an argument is missing, of any command or of one."""
-
 
 def read_commands() -> dict[str, Any]:
-    """Return what commands.toml says: every command in `commands`, and in `options` those that several take."""
+    """Return what commands.toml says: every command, the options that several take, and what to give where one is missing."""
     return tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
 
 
