@@ -6,12 +6,12 @@ import asyncio
 import os
 import re
 import socket
-import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, suppress
 from datetime import datetime, timedelta
 from functools import lru_cache, partial
 from hashlib import sha256
+from time import monotonic
 from typing import Any
 
 import psycopg
@@ -19,7 +19,7 @@ from psycopg.generators import send
 
 from router.domain.errors import StoreError, Unstorable
 from router.store.bulk import find_bulk_statement
-from router.store.codec import instant
+from router.store.codec import EPOCH, instant
 from router.store.store import (
     CLOCK,
     Clock,
@@ -105,6 +105,7 @@ class PostgresqlStore(Store):
         self._clock, self._machine = clock, machine
         self._connection: _Connection | None = None
         self._zero: datetime | None = None
+        self._booted = EPOCH
         self._end: asyncio.TimerHandle | None = None
         self._farewells: list[str] = []
 
@@ -112,7 +113,7 @@ class PostgresqlStore(Store):
         """Return the time by the server's clock, which was last looked at when it was connected to."""
         if self._zero is None:
             return self._clock()
-        ahead = self._zero + timedelta(seconds=time.monotonic()) - self._machine()
+        ahead = self._zero + timedelta(seconds=monotonic()) - self._machine()
         return self._clock() + (ahead if abs(ahead) > _SAME else timedelta())
 
     @asynccontextmanager
@@ -168,16 +169,19 @@ class PostgresqlStore(Store):
 
     async def _opened(self) -> _Connection:
         """The connection, which is cut when patience ends: a server that hangs would be waited for without end."""
-        if self._connection is not None and not self._connection.closed:
-            self._then(self._patience, partial(_cut, self._connection))
-            return self._connection
-        self._farewells.clear()
-        self._connection = connection = await self._connect()
-        connection.add_notice_handler(self._hear)
+        connection = self._connection
+        if connection is None or connection.closed:
+            self._farewells.clear()
+            self._connection = connection = await self._connect()
+            connection.add_notice_handler(self._hear)
+            self._booted = EPOCH
         self._then(self._patience, partial(_cut, connection))
-        asked = time.monotonic()
-        ((told,),) = await (await connection.execute(_TIME, prepare=False)).fetchall()
-        self._zero = instant(told) - timedelta(seconds=(asked + time.monotonic()) / 2)
+        booted, asked = self._machine() - timedelta(seconds=monotonic()), monotonic()
+        # The connection is new, or the machine slept, or its clock was set.
+        if abs(booted - self._booted) > _SAME:
+            ((told,),) = await (await connection.execute(_TIME, prepare=False)).fetchall()
+            self._zero = instant(told) - timedelta(seconds=(asked + monotonic()) / 2)
+            self._booted = booted
         return connection
 
     def _hear(self, said: psycopg.errors.Diagnostic) -> None:
