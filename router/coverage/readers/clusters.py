@@ -48,14 +48,7 @@ class ConnectedClusterFact(CoverageFact):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KubernetesExtensionFact(CoverageFact):
-    """That a cluster has an extension, or none.
-
-    Attributes:
-        extension: its type, such as microsoft.azuredefender.kubernetes; empty for an empty list of extensions.
-        name: what it is called in its id, which people choose.
-        state: `succeeded`, `failed`, `pending` or another one; None where the document does not say it.
-        error: what went wrong, as it says itself.
-    """
+    """That a cluster has an extension, or none: its type, such as microsoft.azuredefender.kubernetes, is then empty."""
 
     extension: str
     name: str
@@ -71,7 +64,6 @@ class CloudClusterFact(CoverageFact):
         environment: its AWS account or GCP project, as `environment_subject` writes it.
         region: where EKS runs it; empty for GKE, which needs it for no command of ours.
         logged: the logs of its control plane that EKS writes, in lower case; None where the document does not say them.
-        is_autopilot: whether it is GKE Autopilot, whose nodes take no sensor.
     """
 
     environment: str
