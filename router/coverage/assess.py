@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import NamedTuple
 
 from router.coverage.expected.manifest import (
     DEFAULT_RUNGS,
@@ -80,7 +79,7 @@ def assess(facts: Facts, manifest: CoverageManifest, now: datetime) -> Assessed:
         rows.append(CoverageRow(workload=workload, verdicts=_judged(case)))
     there = NamedWorkloads(workloads.values())
     absent = _absent_workloads(manifest, there)
-    rows += [CoverageRow(workload=workload, verdicts=_unknown(workload, one)) for workload, one in absent.items()]
+    rows += [CoverageRow(workload=workload, verdicts=_unknown(workload, *why)) for workload, why in absent.items()]
     excuses = Excuses(manifest, there)
     return Assessed(
         rows=tuple(_excused(row, excuses, now) for row in sorted(rows, key=lambda row: _order(row.workload))),
@@ -132,11 +131,11 @@ def _unless_disabled(case: CoverageCase, verdict: Verdict | None) -> Verdict | N
     return not_coverable("the subscription is disabled", said[0].source.shows("state", "Disabled"))
 
 
-def _unknown(workload: Workload, absent: _AbsentWorkload) -> Mapping[Rung, Verdict]:
+def _unknown(workload: Workload, expectation: Expectation, reason: str) -> Mapping[Rung, Verdict]:
     """What is known of a workload that no document names for certain."""
-    verdict = unknown(absent.reason, remedy=_finding_command(workload))
+    verdict = unknown(reason, remedy=_finding_command(workload))
     rungs = judged_rungs(workload.kind)
-    return {rung: verdict for rung in rungs if _is_expected(rung, absent.expectation, is_spoken_of=False)}
+    return {rung: verdict for rung in rungs if _is_expected(rung, expectation, is_spoken_of=False)}
 
 
 def _is_expected(rung: Rung, expectation: Expectation, *, is_spoken_of: bool) -> bool:
@@ -145,25 +144,18 @@ def _is_expected(rung: Rung, expectation: Expectation, *, is_spoken_of: bool) ->
     return rung in DEFAULT_RUNGS or (rung in SPOKEN_OF_RUNGS and is_spoken_of)
 
 
-class _AbsentWorkload(NamedTuple):
-    """The entry that names a workload which no document names for certain, and why it is not known."""
-
-    expectation: Expectation
-    reason: str
-
-
-def _absent_workloads(manifest: CoverageManifest, there: NamedWorkloads) -> Mapping[Workload, _AbsentWorkload]:
-    """The workloads that entries name one by one and no document names, or no document by that name alone."""
+def _absent_workloads(manifest: CoverageManifest, there: NamedWorkloads) -> Mapping[Workload, tuple[Expectation, str]]:
+    """The workloads that entries name one by one and no document names for certain, each with its entry and why."""
     above = SelectorIndex()
-    found: dict[Workload, _AbsentWorkload] = {}
+    found: dict[Workload, tuple[Expectation, str]] = {}
     for entry in manifest.expectations:
         if (kind := _only_kind(entry)) is not None:
             selects = entry.selects
             for name in selects.named:
                 doubt = there.find_doubt(selects, name, kind)
                 if doubt != "" and not above.find_covering([kind], [name], selects.subscriptions):
-                    absent = _AbsentWorkload(entry, doubt or "no document names it")
-                    found.setdefault(named_workload(kind, name, selects.subscription), absent)
+                    why = entry, doubt or "no document names it"
+                    found.setdefault(named_workload(kind, name, selects.subscription), why)
         above.add(entry.selects)
     return found
 

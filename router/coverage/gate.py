@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -48,7 +48,8 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
         facts += found
         pages += document.pages
         # Documents of one name are one, as the facts of a state are.
-        reasons[document.name] = _why_unused(document, found) if reasons.get(document.name, _UNREAD) else None
+        why = None if found else document.why_empty or "says nothing of what is judged"
+        reasons[document.name] = why if reasons.get(document.name, why) else None
         if document.refusals:
             unanswered[document.name] = f"holds an answer that was refused: {document.refusals[0].reason}"
     for name, reason in cut_lists(pages):
@@ -70,9 +71,4 @@ def judge_documents(documents: Iterable[CoverageDocument], manifest: CoverageMan
     )
 
 
-_UNREAD = "was not read yet"
 _UNASSIGNED = "does not say which cluster it is of; write NAME=FILE"
-
-
-def _why_unused(document: CoverageDocument, found: Sequence[CoverageFact]) -> str | None:
-    return None if found else document.why_empty or "says nothing of what is judged"
