@@ -90,7 +90,9 @@ class PatientSender:
         self._limit = limit
         self._free = asyncio.Semaphore(at_a_time)
         self._clock = clock
-        self._retrying = retrying(limit, _may_succeed_later, attempts, self._wait, sleep)
+        self._retrying = retrying(
+            limit, lambda answer: answer.status in _LATER or answer.status >= 500, attempts, self._wait, sleep
+        )
 
     async def send(self, request: HttpRequest) -> HttpAnswer:
         """Return the answer, whatever its status; raises Unavailable if none came, or the time was over."""
@@ -110,7 +112,3 @@ class PatientSender:
         answer = last.result() if last is not None and not last.failed else None
         asked = retry_after_in(answer, self._clock()) if answer is not None else None
         return asked if asked is not None else WAITS(state)
-
-
-def _may_succeed_later(answer: HttpAnswer) -> bool:
-    return answer.status in _LATER or answer.status >= 500

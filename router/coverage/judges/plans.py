@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from router.coverage.facts import CoverageCase, RecommendationFact, subscription_subject
 from router.coverage.judges.connectors import judge_plan_of_cloud_cluster
@@ -119,8 +120,8 @@ def judge_subscription_plans(case: CoverageCase) -> Verdict | None:
     idle = [one for one in usable if not one.is_on and needs.get(one.plan) is False]
     wanted = wanted or [one for one in usable if one not in idle]
     on = [one for one in wanted if one.is_on]
-    parts = [*_tier_parts(case, wanted, needs), *_sub_plan_parts(case, on), *_posture_part(case)]
-    parts += _extension_parts(case, on)
+    sub_plans = [sub_plan_part(_at_subscription(case, one), one.sub_plan) for one in on if one.answers.is_on]
+    parts = [*_tier_parts(case, wanted, needs), *chain(*sub_plans), *_posture_part(case), *_extension_parts(case, on)]
     # Extensions of other plans that are not on although they look so, and recommendations that are too old.
     others = {plan_named(one.plan) for one in facts} - {one.plan for one in wanted}
     looks = [answers_about(case.facts, case.workload.subject, one) for one in sorted(others, key=lambda one: one.name)]
@@ -191,12 +192,6 @@ def _with_verb(plans: Sequence[_WantedPlan]) -> str:
 
 def _at_subscription(case: CoverageCase, one: _WantedPlan) -> ResourcePlan:
     return ResourcePlan(case=case, plan=one.plan, own=PlanAnswers(one.plan, ()), base=one.answers, switch=None)
-
-
-def _sub_plan_parts(case: CoverageCase, on: Sequence[_WantedPlan]) -> Iterator[Verdict]:
-    for one in on:
-        if one.answers.is_on:
-            yield from sub_plan_part(_at_subscription(case, one), one.sub_plan)
 
 
 def _extension_parts(case: CoverageCase, on: Sequence[_WantedPlan]) -> Iterator[Verdict]:

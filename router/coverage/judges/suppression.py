@@ -43,7 +43,12 @@ def judge_suppression(case: CoverageCase) -> Verdict | None:
         more = f"; and {counted(len(blind) - _MOST, 'more rule')}" if len(blind) > _MOST else ""
         return gap(
             f"Defender dismisses alerts by {'; '.join(map(_described, blind[:_MOST]))}{more}",
-            *(one.source.shows(*_fault_field(one)) for one in blind[:_MOST]),
+            *(
+                one.source.shows("properties.suppressionAlertsScope", "")
+                if one.ends
+                else one.source.shows("properties.expirationDateUtc", one.ends_written)
+                for one in blind[:_MOST]
+            ),
             remedy="\n".join(_switch_off(case, one) for one in blind[:_MOST]),
             remarks=remarks,
         )
@@ -87,13 +92,6 @@ def _faults(rule: SuppressionRuleFact) -> list[str]:
     if rule.has_scope is False:
         faults.append("without a scope")
     return faults
-
-
-def _fault_field(rule: SuppressionRuleFact) -> tuple[str, str]:
-    """The field that shows what is wrong with a rule, and its value."""
-    if rule.ends is None:
-        return "properties.expirationDateUtc", rule.ends_written
-    return "properties.suppressionAlertsScope", ""
 
 
 def _by_rule(rules: Iterable[SuppressionRuleFact]) -> list[SuppressionRuleFact]:
