@@ -143,7 +143,7 @@ class DrillFact(CoverageFact):
 
 
 def source_fact(document: str, heard: LastHeard) -> SourceFact:
-    """When a source was last heard of, as a fact: no file says it, which anybody may have written."""
+    """When a source was last heard of, as a fact. No file says it, since people may write files."""
     match heard.source.kind:
         case CoverageSourceKind.SUBSCRIPTION:
             subject = subscription_subject(heard.source.subject)

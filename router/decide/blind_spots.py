@@ -103,7 +103,7 @@ class AttackOutcome:
 
     @property
     def is_unheard(self) -> bool:
-        """Whether there are signals and none of them was routed to anybody."""
+        """Whether there are signals and none of them was routed to people."""
         return not self.routed and bool(self.unnotified or self.held_by or self.below_floor)
 
 
@@ -209,7 +209,7 @@ class AttackSpot(NamedTuple):
 
     @property
     def is_blind(self) -> bool:
-        """Whether nobody heard of it, or something in force could keep some of it from being heard."""
+        """Whether it is unheard, or something in force could keep some of it from being heard."""
         return self.outcome.is_unheard or any(hider.cover is not None for hider in self.hiders)
 
 
