@@ -47,8 +47,7 @@ from router.domain.urls import is_loopback, is_mail_address
 CREDENTIALS = frozenset({530, 534, 535, 538})
 """Replies that want other credentials, or any: https://www.rfc-editor.org/rfc/rfc4954#section-6"""
 
-CROWDED = frozenset({421, 432, 450, 452})
-"""Replies of a server that is asked too much, or may be."""
+CROWDED = frozenset({421, 432, 450, 452})  # replies of a server that is asked too much, or may be
 
 NOT_OURS = frozenset({"5.2.252", "5.7.60"})
 """Exchange's codes, given after the whole message, for a user who may not send as this sender."""
@@ -92,8 +91,7 @@ def _enhanced_in(reply: MailReply) -> str:
 SUBJECT_LIMIT = 200  # characters
 TEXT_LIMIT = 20_000  # characters of the text
 PAGE_LIMIT = 90_000  # bytes of the page; Gmail hides what is beyond 102 KB
-PATIENCE = timedelta(minutes=10)
-"""How long a mail waits for a recipient who is to be tried again later."""
+PATIENCE = timedelta(minutes=10)  # how long a mail waits for a recipient who is to be tried again later
 
 IMPORTANT = frozenset({"Critical", "High", None})
 """The severities of what a mail client is asked to show as important; what is not known may be as grave."""

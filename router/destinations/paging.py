@@ -23,8 +23,7 @@ from router.domain.signals import DEFENDER
 _PROPERTIES = (1_000, 100, 20, 0)
 """How many properties that stand in no list are told, step by step, until all fits."""
 
-_NAME = 100
-"""Characters of a property's name; ours."""
+_NAME = 100  # characters of a property's name; ours
 
 
 def details_of(briefing: Briefing, most: int = _PROPERTIES[0]) -> dict[str, Any]:
@@ -64,6 +63,10 @@ def _first(briefing: Briefing) -> dict[str, Any]:
     notice, owner = briefing.notice, briefing.notice.owner
     posture, evidence = words_of_posture(notice), evidence_once(notice)
     told = {"description": notice.description, "news": briefing.news}
+    group: list[str] = []
+    if notice.group is not None and briefing.members is not None:
+        title, lines = briefing.members
+        group = [count_words(notice.group), "\n".join([title, *(f"- {line}" for line in lines)])]
     return {
         **(told if briefing.change is Change.OPENED else dict(reversed(told.items()))),
         "severity": severity_of(notice),
@@ -71,7 +74,7 @@ def _first(briefing: Briefing) -> dict[str, Any]:
         "risk": posture["Risk"],
         "tactics": tactics_of(notice),
         "techniques": notice.techniques,
-        "group": _group(briefing),
+        "group": group,
         "alerts": notice.alerts,
         "status": notice.status,
         "cause": notice.cause,
@@ -113,13 +116,6 @@ def _last(briefing: Briefing) -> dict[str, Any]:
 
 def _by_name(facts: Sequence[Fact]) -> dict[str, str]:
     return {fact.name.lower().replace(" ", "_"): fact.values[0] for fact in facts}
-
-
-def _group(briefing: Briefing) -> list[str]:
-    if briefing.notice.group is None or briefing.members is None:
-        return []
-    title, lines = briefing.members
-    return [count_words(briefing.notice.group), "\n".join([title, *(f"- {line}" for line in lines)])]
 
 
 class KeyRefused(Rejected):

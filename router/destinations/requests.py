@@ -148,8 +148,7 @@ def _in_base64(raw: bytes) -> Iterator[bytes]:
             yield encoded[4 * bool(ahead) : whole]
 
 
-EXCERPT = 200
-"""Longest excerpt of a vendor's own words, in characters."""
+EXCERPT = 200  # longest excerpt of a vendor's own words, in characters
 
 _LATER = frozenset({408, 425, 429})
 _CREDENTIALS = frozenset({401, 403})

@@ -36,8 +36,7 @@ from router.domain.signals import AZURE_MONITOR, Stream
 NAME = "splunk_hec"
 
 _TAKEN = 0
-ABOUT_ONE_EVENT = frozenset({5, 6, 12, 13, 15})
-"""Codes for an event that cannot be read."""
+ABOUT_ONE_EVENT = frozenset({5, 6, 12, 13, 15})  # codes for an event that cannot be read
 
 _ABOUT_ALL = frozenset({1, 2, 3, 4, 7, 10, 11, 14, 16, 21, 22})
 
@@ -131,7 +130,9 @@ class SplunkHec:
         while waiting:
             together = waiting.popleft()
             try:
-                answer: HttpAnswer = yield self._request_for(together, attempts[0])
+                headers = {**JSON, "authorization": f"Splunk {header_secret(self._token, attempts[0], NAME)}"}
+                body = b"\n".join(event.line for event in together)
+                answer: HttpAnswer = yield HttpRequest(method="POST", url=self._url, headers=headers, body=body)
             except DeliveryError as failed:
                 error: DeliveryError | None = failed
                 again: list[Sequence[_Event]] = []
@@ -148,12 +149,6 @@ class SplunkHec:
     def preview(self, attempt: Attempt) -> str:
         """The event, as JSON."""
         return json_text(self._envelope(attempt))
-
-    def _request_for(self, events: Sequence[_Event], attempt: Attempt) -> HttpRequest:
-        headers = {**JSON, "authorization": f"Splunk {header_secret(self._token, attempt, NAME)}"}
-        return HttpRequest(
-            method="POST", url=self._url, headers=headers, body=b"\n".join(event.line for event in events)
-        )
 
     def _envelope(self, attempt: Attempt) -> dict[str, Any]:
         return {

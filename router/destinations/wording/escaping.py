@@ -102,9 +102,6 @@ def _names_of(form: Any) -> tuple[str, ...]:
     return tuple(one.name for one in fields(form) if one.name not in OURS) if is_dataclass(form) else ()
 
 
-type Language = Callable[[str], str]
-"""Puts a text into a language, in which it is nothing but words. What is in it already stays as it is."""
-
 _PROSE = frozenset({"description", "remediation"})
 """The fields of a notice that may have several lines, as the values of properties may, too."""
 
@@ -162,7 +159,7 @@ def markdown(text: str) -> str:
     return _OPENS_A_BLOCK.sub(r"\1\\", words)
 
 
-def in_language(notice: Notice, language: Language) -> Notice:
+def in_language(notice: Notice, language: Make) -> Notice:
     """A notice whose every text is words in a language, all on one line but for prose; its links are sound ones, or none."""
 
     def on_one_line(text: str) -> str:

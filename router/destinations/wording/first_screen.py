@@ -20,35 +20,29 @@ from router.domain.decisions import Change
 from router.domain.notices import ANNOUNCEMENT, Group, Link, NamedMember, Notice
 from router.domain.resources import is_connected
 
-LINES = 12
-"""Lines of one screen."""
+LINES = 12  # lines of one screen
 
-WIDTH = 45
-"""Characters of a line on a phone."""
+WIDTH = 45  # characters of a line on a phone
 
-LINKS = 4
-"""The most links."""
+LINKS = 4  # the most links
 
 # The most lines of each part.
 _HEADLINE, _NEWS, _DESCRIPTION, _COMMAND, _CODE, _SUBJECT, _STEP, _LINK_ROWS, _ANNOUNCED = 3, 4, 2, 3, 2, 2, 10, 2, 4
 _MEMBERS, _FEW = 3, 3
 """The members of a group that are named, and the lines of them that what changed leaves room for."""
 _NAME, _PLACE, _LINK, _TIME = 30, 20, 30, 40  # characters
-_BEGINNING = 20
-"""How many characters of a value are worth to be told."""
+_BEGINNING = 20  # how many characters of a value are worth to be told
 
 _LEAD, _LATE = ("Incident", "Reported by", "Risk", "Cause", "Measure"), ("Tactics",)
 """What of the facts on what happened is told before all evidence, and what behind it."""
-_HOW = ("Commands", "Processes", "Queries")
-"""How it was done."""
+_HOW = ("Commands", "Processes", "Queries")  # how it was done
 _WHERE = "Where"
 _LAST = "Last seen"
 _TIMES = {"First seen": "since", "Respond by": "respond by", _LAST: "last seen"}
 """What times are called in a row, what can be left out last."""
 _SECONDS = re.compile(r"(?<=\d\d:\d\d):\d\d(?= UTC$)")
 _ZONE = " UTC"
-_PARTS = re.compile(r"/|, | - | \(|\)")
-"""What stands between the names of a place."""
+_PARTS = re.compile(r"/|, | - | \(|\)")  # what stands between the names of a place
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,14 +70,7 @@ class Line:
 class FirstScreen:
     """What people see first of a notice: at most `LINES` lines, and below them the first step.
 
-    Attributes:
-        headline: how it changed, severity, title, location.
-        story: what happened: what this turn is about, the beginning of the description, the first of a group's members.
-        facts: where, since when, why you, evidence; each once.
-        hidden: how many facts of the evidence have no room.
-        rest: the line that says so; None where none is hidden.
-        step: what to do first; None where nothing is known.
-        links: pages to look at, the portal's first.
+    `hidden` is how many facts have no room, and `rest` the line that says so.
     """
 
     headline: str

@@ -11,8 +11,7 @@ import orjson
 
 from router.domain.readable import legible_json
 
-MARK = "… [cut]"
-"""What stands where a text was cut."""
+MARK = "… [cut]"  # what stands where a text was cut
 
 _MARK_BYTES = len(MARK.encode())
 _FEWEST_KEYS = 16
@@ -135,7 +134,7 @@ def _cut(value: Any, texts: int, items: int) -> Any:
 
 def without_empty(values: Mapping[str, Any]) -> dict[str, Any]:
     """The values that say something, by name; a number or a False does."""
-    return {name: value for name, value in values.items() if value is not None and value not in ("", (), [], {})}
+    return {name: value for name, value in values.items() if value or value == 0}
 
 
 def json_text(value: object) -> str:
@@ -162,8 +161,7 @@ def _words_of(item: object) -> str:
     return "; ".join(lines_of(item)) if isinstance(item, Mapping) else str(item)
 
 
-CUT = "…"
-"""What stands where a line was cut."""
+CUT = "…"  # what stands where a line was cut
 
 
 _DIGEST = re.compile(r"(?<=@sha256:[0-9a-fA-F]{12})[0-9a-fA-F]+")

@@ -63,8 +63,7 @@ def _whole(pattern: str, parts: Mapping[str, str]) -> str:
     return re.sub(r"\(\?&(\w+)\)", lambda part: f"(?:{_whole(parts[part[1]], parts)})", joined)
 
 
-MASK = "[masked]"
-"""What stands where a credential stood."""
+MASK = "[masked]"  # what stands where a credential stood
 
 _COMMAND_ENDS = re.compile(r"[\r\n;|&]|\s(?=(?:ssh|scp|sftp|rsync)\s)")
 
@@ -125,11 +124,9 @@ def masked_notice(notice: Notice) -> Notice:
     )
 
 
-_ESCAPED = "\\u00"
-"""How JSON may write any letter of a name."""
+_ESCAPED = "\\u00"  # how JSON may write any letter of a name
 
-_DEPTH = 50
-"""Levels of JSON that are looked through; what is nested more deeply is masked."""
+_DEPTH = 50  # levels of JSON that are looked through; what is nested more deeply is masked
 
 _PAIRS = {"name": "value", "key": "value", "parametername": "parametervalue"}
 """Where a document writes a name, and where the value of it, in lower case."""

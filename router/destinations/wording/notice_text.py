@@ -35,11 +35,9 @@ from router.domain.resources import is_connected
 from router.domain.rulebook import Lane
 from router.domain.signals import DEFENDER, Kind, Stream
 
-HEADLINE_LIMIT = 1_000
-"""Characters of a headline; ours, more than any vendor shows."""
+HEADLINE_LIMIT = 1_000  # characters of a headline; ours, more than any vendor shows
 
-LINK_LIMIT = 2_000
-"""Characters of a link; ours, so that a link and its words stay one text."""
+LINK_LIMIT = 2_000  # characters of a link; ours, so that a link and its words stay one text
 
 _NOTIFIED = "the policy's `notify` names this destination"
 _OWNED = "it is yours: you own the rule, or made the silence or hold"

@@ -13,7 +13,7 @@ https://github.com/cloudevents/spec/blob/v1.0.2/cloudevents/formats/json-format.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -38,6 +38,11 @@ def names() -> dict[str, Any]:
 _NEW, _SUPPRESSED, _RESOLVED = (1, "New"), 3, (4, "Resolved")
 _CVE = re.compile(r"\bCVE-\d{4}-\d{4,}\b", re.IGNORECASE)
 _MARK = re.compile(r"(?:… \[\d+ more\]|\.\.\. and \d+ more)")
+
+
+def _without_empty[**P](make: Callable[P, dict[str, Any]]) -> Callable[P, dict[str, Any]]:
+    """The same function without what has nothing to say in what it makes."""
+    return lambda *args, **kwargs: without_empty(make(*args, **kwargs))
 
 
 def message_of(document: Document, id: str, now: datetime) -> dict[str, Any]:
@@ -68,6 +73,7 @@ def class_for(document: Document) -> str:
     return str(kind)
 
 
+@_without_empty
 def finding_of(document: Document, id: str, now: datetime) -> dict[str, Any]:
     """The finding of a notice; attributes that have nothing to say are left out."""
     kind = class_for(document)
@@ -76,7 +82,9 @@ def finding_of(document: Document, id: str, now: datetime) -> dict[str, Any]:
     status, status_name = _status_of(document)
     severity = document["severity"]
     words = severity or document["severity_written"] or "Unknown"
-    finding = {
+    provider, subscription = document["cloud"] or "Azure", document["subscription"]
+    account = {"account": {"uid": subscription, "type_id": 13, "type": "Azure Subscription"}}
+    return {
         "category_uid": 2,
         "category_name": "Findings",
         "class_uid": uid,
@@ -96,25 +104,26 @@ def finding_of(document: Document, id: str, now: datetime) -> dict[str, Any]:
         "message": f"{words}: {document['title'] or document['type']}",
         "metadata": _metadata(document, id),
         "finding_info": _finding_info(document, kind),
-        "cloud": _cloud(document),
+        "cloud": {"provider": provider, **(account if subscription and provider == "Azure" else {})},
         "resources": _resources(document),
         "observables": _observables(document, kind),
         **_of_its_class(document, kind),
+        "unmapped": _unmapped(document, kind),
     }
-    return {**_without_empty(finding), "unmapped": _unmapped(document, kind)}
 
 
 def _of_its_class(document: Document, kind: str) -> dict[str, Any]:
     remediation = {"desc": "\n".join(document["remediation"])} if document["remediation"] else None
     if kind == "vulnerability":
         return {"vulnerabilities": _vulnerabilities(document, remediation)}
-    evidence = _without_empty(document["evidence"])
+    evidence = without_empty(document["evidence"])
     own = {"remediation": remediation, "evidences": [{"data": evidence}] if evidence else None}
     if kind == "compliance":
         return own | {"compliance": _compliance(document)}
     return own | {"is_alert": document["stream"] == "cwpp" or None}
 
 
+@_without_empty
 def _metadata(document: Document, id: str) -> dict[str, Any]:
     is_ours = document["kind"] == "coverage"
     return {
@@ -130,11 +139,12 @@ def _metadata(document: Document, id: str) -> dict[str, Any]:
         "product": {
             "name": "alert-router" if is_ours else document["product"] or DEFENDER,
             "vendor_name": "alert-router" if is_ours else "Microsoft",
-            "feature": {"name": document["plan"]} if document["plan"] else None,
+            **({"feature": {"name": document["plan"]}} if document["plan"] else {}),
         },
     }
 
 
+@_without_empty
 def _finding_info(document: Document, kind: str) -> dict[str, Any]:
     type = document["type"]
     analytic = {"uid": type, "name": document["title"] or type, "type_id": 0, "type": "Unknown"}
@@ -156,23 +166,16 @@ def _attacks(document: Document) -> Iterator[dict[str, Any]]:
     """The tactics and techniques; a technique is told beside its tactic only where there is no choice of tactics."""
     version = {"version": document["attack_version"]}
     tactics = [{"uid": one["id"], "name": one["name"]} for one in document["tactics"] if isinstance(one, Mapping)]
-    techniques = [_technique(one) for one in document["techniques"] if not _MARK.fullmatch(one)]
+    techniques = [
+        {"technique": {"uid": one.partition(".")[0]}, **({"sub_technique": {"uid": one}} if "." in one else {})}
+        for one in document["techniques"]
+        if not _MARK.fullmatch(one)
+    ]
     if len(tactics) == 1 and techniques:
         yield from ({"tactic": tactics[0], **technique, **version} for technique in techniques)
         return
     yield from ({"tactic": tactic, **version} for tactic in tactics)
     yield from ({**technique, **version} for technique in techniques)
-
-
-def _technique(id: str) -> dict[str, Any]:
-    technique, _, part = id.partition(".")
-    return {"technique": {"uid": technique}, **({"sub_technique": {"uid": id}} if part else {})}
-
-
-def _cloud(document: Document) -> dict[str, Any]:
-    provider, subscription = document["cloud"] or "Azure", document["subscription"]
-    account = {"account": {"uid": subscription, "type_id": 13, "type": "Azure Subscription"}}
-    return {"provider": provider, **(account if subscription and provider == "Azure" else {})}
 
 
 def _resources(document: Document) -> list[dict[str, Any]]:
@@ -181,15 +184,14 @@ def _resources(document: Document) -> list[dict[str, Any]]:
     if not (uid or name):
         return []
     group, person = document["resource_group"], owner.get("group") or owner.get("service")
-    return [
-        {
-            "uid": uid,
-            "name": name,
-            "type": document["resource_type"],
-            "group": {"name": group} if group else None,
-            "owner": {"name": person} if person else None,
-        }
-    ]
+    resource = {
+        "uid": uid,
+        "name": name,
+        "type": document["resource_type"],
+        "group": {"name": group} if group else None,
+        "owner": {"name": person} if person else None,
+    }
+    return [without_empty(resource)]
 
 
 def _observables(document: Document, kind: str) -> list[dict[str, Any]]:
@@ -236,18 +238,19 @@ def _vulnerabilities(document: Document, remediation: dict[str, str] | None) -> 
         "affected_packages": _packages(package) if package else None,
         "is_fix_available": bool(package["fixed"]) if package else None,
     }
-    return [name | common for name in names or [{"advisory": {"uid": document["type"]}}]]
+    return [name | without_empty(common) for name in names or [{"advisory": {"uid": document["type"]}}]]
 
 
 def _packages(package: Mapping[str, Any]) -> list[dict[str, Any]]:
     """The software in each version that was found."""
     common = {"name": package["name"], "package_manager": package["type"], "fixed_in_version": package["fixed"]}
     versions = [version for version in package["installed"] if not _MARK.fullmatch(version)]
-    return [{**common, "version": version} for version in versions or ["unknown"]]
+    return [without_empty({**common, "version": version}) for version in versions or ["unknown"]]
 
 
+@_without_empty
 def _compliance(document: Document) -> dict[str, Any]:
-    status, words = names()["compliance_statuses"].get(_plain(document["status"]), (99, document["status"] or ""))
+    status, words = names()["compliance_statuses"].get(_status_word(document), (99, document["status"] or ""))
     if not words:
         status, words = 0, "Unknown"
     categories = list(document["categories"])
@@ -261,12 +264,13 @@ def _compliance(document: Document) -> dict[str, Any]:
     }
 
 
+@_without_empty
 def _unmapped(document: Document, kind: str) -> dict[str, Any]:
     rest = {name: document[name] for name in names()["unmapped"]}
     if kind == "vulnerability":
         said = document["package"] or {}
-        rest["evidence"] = _without_empty(document["evidence"])
-        rest["package"] = _without_empty({name: said.get(name) for name in ("language", "fix_status")})
+        rest["evidence"] = without_empty(document["evidence"])
+        rest["package"] = without_empty({name: said.get(name) for name in ("language", "fix_status")})
     else:
         rest["cves"] = document["cves"]
     rest["has_more_cves"] = document["has_more_cves"] or None
@@ -275,16 +279,16 @@ def _unmapped(document: Document, kind: str) -> dict[str, Any]:
         for name in ("tactics", "techniques", "cves")
     }
     marked = {name: texts for name, texts in marks.items() if texts}
-    return without_empty(rest | {"cut": marked})
+    return rest | {"cut": marked}
 
 
 def _status_of(document: Document) -> tuple[int, str]:
-    status, words = names()["statuses"].get(_plain(document["status"]), _NEW)
+    status, words = names()["statuses"].get(_status_word(document), _NEW)
     return (status, words) if document["change"] != "resolved" or status == _SUPPRESSED else _RESOLVED
 
 
-def _plain(status: str | None) -> str:
-    return (status or "").replace(" ", "").lower()
+def _status_word(document: Document) -> str:
+    return (document["status"] or "").replace(" ", "").lower()
 
 
 def _time_in(document: Document, now: datetime) -> datetime:
@@ -293,12 +297,3 @@ def _time_in(document: Document, now: datetime) -> datetime:
 
 def _milliseconds(time: datetime | None) -> int | None:
     return int(time.timestamp() * 1_000) if time is not None else None
-
-
-def _without_empty(value: Any) -> Any:
-    """An object without what has nothing to say, at each depth."""
-    if isinstance(value, list):
-        return [_without_empty(item) for item in value]
-    if isinstance(value, Mapping):
-        return without_empty({name: _without_empty(item) for name, item in value.items()})
-    return value

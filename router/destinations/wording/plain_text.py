@@ -9,13 +9,11 @@ from router.destinations.wording.fitting import shorten
 from router.destinations.wording.notice_text import Briefing
 from router.domain.decisions import Change
 
-_VALUE = 1_500
-"""Characters of one value; a longer one is a script, of which the beginning says enough."""
+_VALUE = 1_500  # characters of one value; a longer one is a script, of which the beginning says enough
 
 _BETWEEN = "\n\n"
 
-_SHORT = 60
-"""Characters up to which several values stand on one line."""
+_SHORT = 60  # characters up to which several values stand on one line
 
 _JOINTS = (", ", "; ")
 """What a value that stands on one line with others does not hold, since its end could not be told."""

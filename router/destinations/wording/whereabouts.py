@@ -22,8 +22,7 @@ from router.domain.resources import (
     with_endings,
 )
 
-UNKNOWN = "unknown resource"
-"""What is said where a notice names nothing at all."""
+UNKNOWN = "unknown resource"  # what is said where a notice names nothing at all
 
 _REGISTRIES = frozenset({"microsoft.containerregistry/registries"})
 _SQL_SERVERS = frozenset({"microsoft.sql/servers", "microsoft.sql/managedinstances"})
@@ -33,12 +32,10 @@ _WATCHERS = frozenset({"microsoft.operationalinsights/workspaces"})
 _STARS = re.compile(r"(?:-\*)+\Z")
 """How the name of a workload ends of which several pods are meant: `metrics-server-*-*`."""
 
-_DIGEST = len("sha256:") + 12
-"""Characters of an image's digest by which people tell it from others."""
+_DIGEST = len("sha256:") + 12  # characters of an image's digest by which people tell it from others
 
 
-_MOST_NAMES = 16
-"""The most names of a place, the innermost ones; an id of Azure's has four at most."""
+_MOST_NAMES = 16  # the most names of a place, the innermost ones; an id of Azure's has four at most
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

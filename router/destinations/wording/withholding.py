@@ -81,8 +81,7 @@ def _processes(item: str) -> Iterator[str]:
                 yield _SLASH.split(command)[-1]
 
 
-WITHHELD = "[withheld]"
-"""What stands where a text quotes what is withheld."""
+WITHHELD = "[withheld]"  # what stands where a text quotes what is withheld
 
 _SHORTEST = 4  # characters of what is looked for within texts: less stands in too many words
 _LONGEST_QUOTED = (
@@ -110,9 +109,8 @@ def withheld_from(notice: Notice, names: Collection[str]) -> Notice:
 class _Values:
     """What is looked for in a notice.
 
-    Attributes:
-        whole: the values that no item, property or part of an item may be, as items are compared.
-        quotes: what finds a value within a text, the longest first, each with a word in lower case that stands in the value.
+    `whole` are the values that no item, property or part of an item may be, as items are compared; `quotes` find a value within
+    a text, the longest first, each with a word in lower case that stands in the value.
     """
 
     whole: frozenset[str]
