@@ -7,7 +7,7 @@ from router.domain.notices import Notice
 
 
 def bare_notice(stream: str, kind: str, reason: str) -> Notice:
-    """A notice that says nothing but why it is there; whoever makes it says the rest."""
+    """A notice that says nothing but why it is there; its maker says the rest."""
     return Notice(
         key="",
         turn=0,

@@ -265,7 +265,7 @@ def _posture(notice: Notice) -> Mapping[str, str | None]:
 def _evidence(notice: Notice) -> tuple[tuple[Fact, ...], tuple[Fact, ...]]:
     """The evidence that the location of a cluster says already, and the other evidence."""
     lists = evidence_once(notice)
-    said = _said_by_location(notice, lists) if notice.cluster or notice.evidence.clusters else {}
+    said = _evidence_in_location(notice, lists) if notice.cluster or notice.evidence.clusters else {}
     if said:
         lists = {name: tuple(one for one in values if one not in said.get(name, ())) for name, values in lists.items()}
     return _listed(said), _listed(lists)
@@ -275,7 +275,7 @@ def _listed(lists: Mapping[str, tuple[str, ...]]) -> tuple[Fact, ...]:
     return tuple([Fact(title_of(name), values, name in CODE) for name, values in lists.items() if values])
 
 
-def _said_by_location(notice: Notice, lists: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
+def _evidence_in_location(notice: Notice, lists: Mapping[str, tuple[str, ...]]) -> Mapping[str, tuple[str, ...]]:
     """Of the lists of what is in a cluster the names in the path of the location, where that path names the cluster."""
     where = whereabouts_of(notice)
     path = {name.casefold() for name in (*where.parents, where.name)}
