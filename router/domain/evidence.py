@@ -246,13 +246,10 @@ def _find_link_words(lowered: Mapping[str, object]) -> str | None:
     if isinstance(label := lowered.get(_LABEL), str):
         target = lowered.get(_TARGET)
         return f"{label}: {target}" if isinstance(target, str) and "://" in target else label
-    if lowered.keys() == _REFERENCE:
-        return ": ".join(filter(says_something, _texts_in(lowered, "title", "link"))) or None
-    return None
-
-
-def _texts_in(fields: Mapping[str, object], *names: str) -> Iterator[str]:
-    return (held.strip() for name in names if isinstance(held := fields.get(name), str))
+    if lowered.keys() != _REFERENCE:
+        return None
+    texts = (held.strip() for name in ("title", "link") if isinstance(held := lowered.get(name), str))
+    return ": ".join(filter(says_something, texts)) or None
 
 
 def _writable(text: str) -> str:

@@ -49,15 +49,8 @@ def texts_of(value: object) -> Sequence[str]:
     """The texts that a property offers: itself if it is a scalar, its scalars if it is a list; an empty text is no text."""
     if isinstance(value, str):
         return (value,) if value else ()
-    if isinstance(value, list):
-        return [text for item in value if (text := _text(item))]
-    return (str(value),) if isinstance(value, int | float) else ()
-
-
-def _text(value: object) -> str | None:
-    if isinstance(value, str):
-        return value
-    return str(value) if isinstance(value, int | float) else None
+    items = value if isinstance(value, list) else [value]
+    return [text for item in items if isinstance(item, str | int | float) and (text := str(item))]
 
 
 CVE = Field(None, "cve")

@@ -29,7 +29,8 @@ def sort_processes(processes: Sequence[Entity], extended: Mapping[str, object]) 
     """
     if len(processes) < 2:
         return list(processes)
-    named = frozenset(_values_of(extended))
+    values = (str(value) for name, value in extended.items() if property_key(name) in _NAMING)
+    named = frozenset(text.strip().casefold() for text in values if says_something(text))
     heights = _heights_of(processes)
 
     def rank(process: Entity) -> tuple[bool, int, int, bool, bool]:
@@ -41,12 +42,6 @@ def sort_processes(processes: Sequence[Entity], extended: Mapping[str, object]) 
         return not (command or path), -len(told & named), heights.get(process, 0), not command, not is_whole
 
     return sorted(processes, key=rank)
-
-
-def _values_of(extended: Mapping[str, object]) -> Iterator[str]:
-    for name, value in extended.items():
-        if property_key(name) in _NAMING and says_something(text := str(value)):
-            yield text.strip().casefold()
 
 
 def _heights_of(processes: Iterable[Entity]) -> Mapping[Entity, int]:

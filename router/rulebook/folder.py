@@ -18,14 +18,9 @@ class Folder:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._named = root.as_posix()
+        self.named = root.as_posix()
         self._read: dict[str, bytes] = {}
         self._problems: list[Problem] = []
-
-    @property
-    def named(self) -> str:
-        """The directory as it was given."""
-        return self._named
 
     @property
     def problems(self) -> tuple[Problem, ...]:
@@ -126,7 +121,7 @@ class Folder:
             return None
         try:
             text = data.decode("utf-8-sig")
-            return Document(self._named, file, text, parser(text, file))
+            return Document(self.named, file, text, parser(text, file))
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1
             self.blame(file, "is not UTF-8; save it as UTF-8", line, code="unreadable")
@@ -138,7 +133,7 @@ class Folder:
         self, file: str, message: str, line: int | None = None, level: Level = "problem", code: str = INVALID
     ) -> None:
         """Notes a problem of a file as a whole."""
-        self._problems.append(Problem(file, line, message, level, self._named, code))
+        self._problems.append(Problem(file, line, message, level, self.named, code))
 
     def note(
         self, document: Document, path: KeyPath, message: str, level: Level = "problem", code: str = INVALID

@@ -62,11 +62,6 @@ class Fault(NamedTuple):
     level: Level
     code: str = INVALID
 
-    @property
-    def is_of_defender(self) -> bool:
-        """Whether it matters in Defender only."""
-        return self.code == "not-portable"
-
 
 class Faults:
     """Everything that is wrong with a rule."""
@@ -75,11 +70,6 @@ class Faults:
 
     def __init__(self) -> None:
         self.all: list[Fault] = []
-
-    @property
-    def are_warnings(self) -> bool:
-        """Whether the rule can be used all the same."""
-        return all(fault.level == "warning" for fault in self.all)
 
     def blame(self, path: KeyPath, message: str, code: str = INVALID) -> None:
         """Notes what makes the rule unusable."""

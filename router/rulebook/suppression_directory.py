@@ -64,7 +64,7 @@ def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datet
         for path, name, body in _bodies_in(folder, document):
             rule, faults = read_rule(name, body, document.file, stream, life, shared)
             for fault in faults:
-                if not fault.is_of_defender:
+                if fault.code != "not-portable":
                     folder.note(document, (*path, *fault.path), fault.message, fault.level, fault.code)
                 elif policy.are_rules_portable:
                     words = f"{fault.message} ({_MATTERS_THERE} in {stream}/{POLICY})"

@@ -78,7 +78,7 @@ def read_rule(
         owner=rule_properties.owner(),
         source=storable(source),
     )
-    if stream is Stream.CSPM and rule.alert_type in _CATEGORIES and faults.are_warnings:
+    if stream is Stream.CSPM and rule.alert_type in _CATEGORIES and all(one.level == "warning" for one in faults.all):
         _check_category(rule, faults)
     if name.startswith(RESERVED):
         faults.blame(
