@@ -168,19 +168,11 @@ def _grouped_in(entry: Mapping[str, object]) -> dict[str, object]:
 
 
 def _complaints(entry: Mapping[str, object], kind: type[DestinationKind]) -> Iterator[Complaint]:
-    written = sorted(
-        {
-            text
-            for _, text in _strings_in(entry, ())
-            if len(text) >= _SHORTEST_SECRET and not _PLACEHOLDER.fullmatch(text)
-        },
-        key=len,
-        reverse=True,
-    )
+    texts = {text for _, text in _strings_in(entry, ()) if len(text) >= _SHORTEST_SECRET}
 
     def scrubbed(message: str) -> str:
-        for text in written:
-            message = message.replace(text, "...")
+        for text in sorted(texts, key=len, reverse=True):
+            message = message if _PLACEHOLDER.fullmatch(text) else message.replace(text, "...")
         return message
 
     return complaints_of(kind.Config, _config_in(entry, kind), scrubbed, GroupedForm.model_fields)

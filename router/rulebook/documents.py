@@ -116,9 +116,8 @@ def _refuse_aliases(text: str) -> None:
     """Raises Unreadable at the first alias: nested, a few of them make gigabytes of a few lines."""
     for event in yaml.parse(text, _Loader):
         if isinstance(event, yaml.AliasEvent):
-            raise _refused(
-                "has a text that begins with * and is not in quotes; put it in quotes, or repeat what it means", event
-            )
+            words = "has a text that begins with * and is not in quotes; put it in quotes, or repeat what it means"
+            raise _refused(words, event)
 
 
 _MAY_BE_ALIAS = re.compile(r"(?:^|[\s,:?\[{-])\*")
@@ -291,18 +290,11 @@ def _find_child(node: yaml.Node | None, step: str | int) -> tuple[str | int, yam
     """
     if isinstance(node, yaml.MappingNode):
         wanted = str(step)
-        bearers = [
-            (key, value)
-            for key, value in node.value
-            if isinstance(key, yaml.ScalarNode) and key.value.lower() == wanted.lower()
-        ]
-        if bearers:
+        named = [(key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)]
+        if bearers := [one for one in named if one[0].value.lower() == wanted.lower()]:
             key, value = next((one for one in reversed(bearers) if one[0].value == wanted), bearers[-1])
             return (step if isinstance(step, int) else key.value), value, key.start_mark.line
-        glued = (
-            key for key, _ in node.value if isinstance(key, yaml.ScalarNode) and key.value.startswith(f"{wanted}:")
-        )
-        if (key := next(glued, None)) is not None:
+        if (key := next((key for key, _ in named if key.value.startswith(f"{wanted}:")), None)) is not None:
             return step, key, key.start_mark.line
     if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
         item = node.value[step]

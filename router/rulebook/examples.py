@@ -138,12 +138,8 @@ def _examples_in(folder: Folder, stream: Stream) -> Iterator[Example]:
     positions: dict[str, str] = {}
     for file in folder.files_in(f"{stream}/{DIRECTORY}"):
         if not file.lower().endswith(_SUFFIXES):
-            folder.blame(
-                file,
-                "is not read: examples stand in .yaml, .yml or .json files here",
-                level="warning",
-                code="file-not-read",
-            )
+            unread = "is not read: examples stand in .yaml, .yml or .json files here"
+            folder.blame(file, unread, level="warning", code="file-not-read")
             continue
         document = folder.read(file)
         if document is None:
@@ -180,16 +176,14 @@ def _with_keys(path: KeyPath, message: str, code: str) -> str:
 
 def _example(form: ExampleForm, file: str, line: int | None) -> Example:
     messages = [form.message] if form.message is not None else form.messages or []
+    texts = (message if isinstance(message, str) else json.dumps(message) for message in messages)
     return Example(
         name=form.name,
         file=file,
         line=line,
         now=form.now.astimezone(UTC),
-        bodies=tuple(
-            # Half a pair of UTF-16 may stand in JSON, as \ud800 does, and arrives so.
-            (message if isinstance(message, str) else json.dumps(message)).encode("utf-8", "surrogatepass")
-            for message in messages
-        ),
+        # Half a pair of UTF-16 may stand in JSON, as \ud800 does, and arrives so.
+        bodies=tuple(text.encode("utf-8", "surrogatepass") for text in texts),
         expect=form.expect.model_dump(mode="json", exclude_unset=True),
     )
 

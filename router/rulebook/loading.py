@@ -124,11 +124,11 @@ def _stopped(
     for address in shared:
         name, twin = names[stream][address], names[other][address]
         path = (RECORD,) if name == RECORD else ("destinations", name)
-        message = (
+        words = (
             f"writes to the same place with the same credential as {twin!r} of {other}; streams share no destination"
         )
         if loaded.policy.document is not None:
-            problems.append(loaded.policy.document.problem(path, message, code="shared-destination"))
+            problems.append(loaded.policy.document.problem(path, words, code="shared-destination"))
     return replace(loaded, rulebook=None, problems=in_order(problems))
 
 

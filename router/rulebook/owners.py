@@ -238,9 +238,8 @@ def _by_id(
     scopes: dict[str, NamedScope] = {}
     for id, form in forms.items():
         if id.lower() in scopes:
-            folder.note(
-                document, (key, id), "is given twice; ids are the same whatever their case", code="duplicate-key"
-            )
+            twice = "is given twice; ids are the same whatever their case"
+            folder.note(document, (key, id), twice, code="duplicate-key")
         scopes[id.lower()] = NamedScope(name=form.name, environment=form.environment)
     return scopes
 

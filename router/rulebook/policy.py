@@ -12,14 +12,7 @@ from router.domain.rulebook import DestinationSpec, Floor, Lane, Route, Runbook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.domain.silences import BOUNDS, SilenceBounds
-from router.rulebook.clauses import (
-    SEVERITIES,
-    clauses_for,
-    doubts_about,
-    may_be_about_coverage,
-    plans_of,
-    unknown_plan,
-)
+from router.rulebook.clauses import SEVERITIES, clauses_for, doubts_about, may_be_about_coverage, plans_of, unknown_plan
 from router.rulebook.destinations import RECORD, KindsByName, read_destination
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import time
+from itertools import chain
 from zoneinfo import ZoneInfo, available_timezones
 
 from router.domain.patterns import is_glob
@@ -26,6 +27,7 @@ _OF_MANY = frozenset({Field("account", "upnsuffix"), Field("host", "dnsdomain"),
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 _HEXADECIMAL = re.compile(r"[0-9a-f-]*", re.IGNORECASE)
 _WILD = re.compile(r"[*?]+")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NARROW = "--resource web-1 for a resource, --host web-1 for a machine, --entity ip.address=10.0.0.1 for anything else"
 """What says enough of what is meant."""
 
@@ -69,11 +71,8 @@ def read_silence_scope(written: WrittenScope) -> SilenceScope:
     doubts: list[str] = []
     try:
         _refuse_bytes(written)
-        elements = [
-            element
-            for element in (_resource_in(written, doubts), _hosts_in(written), *_entities_in(written, doubts))
-            if element
-        ]
+        found = (_resource_in(written, doubts), _hosts_in(written), *_entities_in(written, doubts))
+        elements = [element for element in found if element]
         _refuse_whole(written, elements)
     except _ScopeRefused as why:
         return SilenceScope((), str(why), tuple(doubts))
@@ -87,18 +86,11 @@ def read_silence_scope(written: WrittenScope) -> SilenceScope:
 
 def _refuse_bytes(written: WrittenScope) -> None:
     """Refuses what a shell passed on that is no text: it could be neither compared nor stored."""
-    options = {
-        "--type": [written.alert_type or ""],
-        "--resource": [written.resource or ""],
-        "--host": written.hosts,
-        "--entity": written.entities,
-    }
-    for option, texts in options.items():
-        for text in texts:
-            try:
-                text.encode()
-            except UnicodeEncodeError:
-                raise _ScopeRefused(f"{option}: {text!r} is not UTF-8; write it as text") from None
+    single = (("--type", written.alert_type or ""), ("--resource", written.resource or ""))
+    several = (("--host", text) for text in written.hosts), (("--entity", text) for text in written.entities)
+    for option, text in chain(single, *several):
+        if _SURROGATE.search(text):
+            raise _ScopeRefused(f"{option}: {text!r} is not UTF-8; write it as text")
 
 
 def _refuse_whole(written: WrittenScope, elements: Sequence[Element]) -> None:
@@ -106,12 +98,10 @@ def _refuse_whole(written: WrittenScope, elements: Sequence[Element]) -> None:
     if not elements:
         what = f"{written.alert_type} everywhere" if written.alert_type else "everything"
         raise _ScopeRefused(f"silences add: would silence {what}; say of what it is: {_NARROW}")
-    narrow = [
-        one
-        for one in elements
-        if one.field.name in _OF_RESOURCES or (one.field.entity is not None and one.field not in _OF_MANY)
-    ]
-    if written.alert_type is None and not narrow:
+    is_narrow = any(
+        one.field.name in _OF_RESOURCES or (one.field.entity and one.field not in _OF_MANY) for one in elements
+    )
+    if written.alert_type is None and not is_narrow:
         raise _ScopeRefused(
             f"--entity: {elements[0].field} alone is about too much; add --type for one alert type, or {_NARROW}"
         )

@@ -94,9 +94,8 @@ def read_suppression_file(
 ) -> tuple[SuppressionRule, ...]:
     """The suppression rules of one file of any directory. What keeps one from being used is noted, and no warning."""
     if not file.lower().endswith(_SUFFIXES):
-        folder.blame(
-            file, "is no rules file: suppression rules stand in .json, .yaml or .yml files", code="file-not-read"
-        )
+        words = "is no rules file: suppression rules stand in .json, .yaml or .yml files"
+        folder.blame(file, words, code="file-not-read")
         return ()
     if (document := folder.read(file, parse_with_lower_keys)) is None:
         return ()
@@ -140,13 +139,9 @@ def _documents(folder: Folder, stream: Stream) -> Iterator[tuple[Document, bool]
         if not file.lower().endswith(_SUFFIXES):
             what = "shadow rules" if is_shadow else "suppression rules"
             is_near = get_close_matches(PurePosixPath(file).name.lower(), ["shadow"], cutoff=0.8)
-            folder.blame(
-                file,
-                f"is not read: {what} stand in .json, .yaml or .yml files here"
-                + (f"; did you mean {stream}/{SHADOWS}/?" if is_near and not is_shadow else ""),
-                level="warning",
-                code="file-not-read",
-            )
+            near = f"; did you mean {stream}/{SHADOWS}/?" if is_near and not is_shadow else ""
+            words = f"is not read: {what} stand in .json, .yaml or .yml files here{near}"
+            folder.blame(file, words, level="warning", code="file-not-read")
         elif document := folder.read(file, parse_with_lower_keys):
             yield document, is_shadow
 
@@ -166,6 +161,5 @@ def _bodies_in(folder: Folder, document: Document) -> Iterator[tuple[KeyPath, st
             if isinstance(name, str) and name:
                 yield ("value", number), name, body
             else:
-                folder.note(
-                    document, ("value", number), "has no name; in a list every rule needs one", code="missing-key"
-                )
+                nameless = "has no name; in a list every rule needs one"
+                folder.note(document, ("value", number), nameless, code="missing-key")

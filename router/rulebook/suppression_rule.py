@@ -81,9 +81,8 @@ def read_rule(
     if stream is Stream.CSPM and rule.alert_type in _CATEGORIES and all(one.level == "warning" for one in faults.all):
         _check_category(rule, faults)
     if name.startswith(RESERVED):
-        faults.blame(
-            (), f"{name!r} is no name for a rule: silences and shadow rules are called so", code="reserved-name"
-        )
+        reserved = f"{name!r} is no name for a rule: silences and shadow rules are called so"
+        faults.blame((), reserved, code="reserved-name")
     elif not _NAME.fullmatch(name):
         wanted = "which wants 2 to 50 letters, digits, - and _"
         faults.warn((), f"{name!r} is no name for Defender, {wanted}", code="not-portable")
@@ -99,12 +98,8 @@ def _check_category(rule: SuppressionRule, faults: Faults) -> None:
     many = {element: text for group in rule.groups for element in group if (text := _find_many(element)) is not None}
     rest = tuple(tuple(element for element in group if element not in many) for group in rule.groups)
     if many and not replace(rule, groups=rest).is_narrow:
-        faults.blame(
-            path,
-            f"{next(iter(many.values()))!r} is no one resource: a rule may not cover a whole category; "
-            "name a resource in it, or a package, cve or owner",
-            code="whole-category",
-        )
+        words = "is no one resource: a rule may not cover a whole category; name a resource in it, or a package, cve or owner"
+        faults.blame(path, f"{next(iter(many.values()))!r} {words}", code="whole-category")
 
 
 def _find_many(element: Element) -> str | None:

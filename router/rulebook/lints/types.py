@@ -108,10 +108,8 @@ def about_unknown_type(written: str, known: KnownTypes | None) -> tuple[str, str
     if known is not None and (titled := known.entitled(written)):
         more = f" and {len(titled) - _MOST_NAMED} more" if len(titled) > _MOST_NAMED else ""
         named = f"{', '.join(titled[:_MOST_NAMED])}{more}"
-        return (
-            f"{written!r} is no alert type, but a title of alerts or nearly one; did you mean {named}?",
-            "title-as-type",
-        )
+        words = f"{written!r} is no alert type, but a title of alerts or nearly one; did you mean {named}?"
+        return words, "title-as-type"
     if GUID.fullmatch(written) or written.casefold() in _CATEGORIES:
         return f"{written!r} names findings, and no alert; a rule about findings stands in cspm/", "unknown-alert-type"
     near = known.find_likely(written) if known is not None else []
