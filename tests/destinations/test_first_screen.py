@@ -468,6 +468,13 @@ def test_a_list_tells_whole_values_and_how_many_more_there_are() -> None:
     assert shown["Processes"].height == 3
 
 
+@pytest.mark.parametrize(("length", "told"), [(28, "u" * 28), (29, f"{'u' * 27}…")])
+def test_a_value_that_fills_its_line_is_whole(length: int, told: str) -> None:
+    """With its name before it and how many more there are behind it: 45 characters; one more, and it is cut."""
+    screen = screen_of(replace(with_others(25), evidence=Evidence(urls=("u" * length, "v" * 100))))
+    assert f"URLs: {told} and 1 more" in lines_of(screen)
+
+
 @pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
 def test_a_headline_has_three_lines(over: int, is_cut: bool) -> None:
     """135 characters go whole; one more, and it ends with the mark."""
