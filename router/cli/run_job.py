@@ -35,6 +35,7 @@ from router.store.claims import release_claims
 from router.store.delivery_status import NEVER, count_deliveries
 from router.store.forgetting import STEP, forget
 from router.store.quarantine import count_damaged_rows
+from router.store.retention import Retention
 from router.store.store import Store
 
 LOOK = 60.0
@@ -106,10 +107,12 @@ class Work:
         decisions: DecisionsFile | None,
         stop: Stop,
         readiness: Readiness,
+        retention: Retention,
         clock: Clock,
     ) -> None:
         self._job, self._store, self._dispatcher, self._decisions = job, store, dispatcher, decisions
-        self._stop, self._readiness, self._clock, self._began = stop, readiness, clock, clock()
+        self._stop, self._readiness, self._retention = stop, readiness, retention
+        self._clock, self._began = clock, clock()
         self._before: Mapping[Stream, Counts] = {}
         self._set_aside, self._is_hindered = 0, False
         self._intake = new_intake(store, job.rules, job.only)
@@ -285,7 +288,8 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
     What the settings lack is said on stderr. Raises BadSetting, StateInUse, BadFile and StoreError; and Interrupted where a
     signal asked for the end and the work ended in order.
     """
-    readiness = readiness_of(job.rules, job.settings)
+    # A setting that is wrong is told before anything is opened.
+    readiness, retention = readiness_of(job.rules, job.settings), job.settings.retention
     async with AsyncExitStack() as stack:
         store = await open_state(job.state, job.settings)
         stack.push_async_callback(store.close)
@@ -296,7 +300,7 @@ async def at_work(job: Job) -> AsyncIterator[Work]:
             open_dispatcher(store, job.rules, readiness, job.settings, clock, lambda: stop.is_asked)
         )
         decisions = stack.enter_context(decisions_at(job.decisions)) if job.decisions is not None else None
-        work = Work(job, store, dispatcher, decisions, stop, readiness, clock)
+        work = Work(job, store, dispatcher, decisions, stop, readiness, retention, clock)
         await work.begin()
         yield work
         await work.end_if_asked()
