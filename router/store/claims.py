@@ -161,7 +161,7 @@ async def claim_due(
             claims.append(claim)
         else:
             depending.append(row)
-    return Claimed(claims, depending, Counter(row.words("destination") for row in rows))
+    return Claimed(claims, depending, Counter(row.raw("destination") for row in rows))
 
 
 @cache

@@ -114,7 +114,7 @@ def read_claim(row: Columns, now: datetime) -> Claim:
         # Without its handles the vendor is asked where the signal is open.
         opening=_receipt_in(row, "receipt_of_opening"),
         lost=row.whole("lost", 0, MOST_TIMES),
-        failed=readable((), failures_in, row),
+        failed=readable((), failures_in, row) if row.raw("errors") else (),
         is_note=may_be_note(delivery, delivery.content),
         is_elsewhere=row.raw("is_elsewhere") != 0,
         earlier=readable(None, earlier_in, row),

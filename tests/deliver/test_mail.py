@@ -220,7 +220,7 @@ def test_whatever_a_server_says_it_has_an_end(replies: tuple[bytes, ...], again:
     async def go() -> None:
         async with speaking(replies, again) as port:
             with pytest.raises(Unavailable, match=r"127\.0\.0\.1: "):
-                await Mail(authority()[1], Patience(timeout=1.0, acceptance=1.0)).submit(a_mail(port))
+                await Mail(authority()[1], Patience(1.0, 1.0, 1.0)).submit(a_mail(port))
 
     asyncio.run(go())
 
