@@ -101,15 +101,21 @@ def test_the_ladder_and_the_states_are_all_there() -> None:
     assert sorted(states) == sorted(CoverageState)
 
 
-def test_the_manifest_that_is_shown_is_the_bundled_one() -> None:
-    """Byte for byte."""
-    assert PAGE.fence("bundled") == (SAMPLES / "expected" / "coverage.yaml").read_text()
+QUIET = f"""
+exceptions:
+  - kind: subscription
+    name: {PRODUCTION}
+    rungs: [export]
+    owner: platform@contoso.example
+    reason: moves to another tenant, CHG-1234
+    ends: 2026-12-31
+"""
 
 
-def test_the_exception_that_is_shown_excuses_a_silence(tmp_path: Path) -> None:
+def test_an_exception_excuses_a_silence_on_the_rung_of_its_finding(tmp_path: Path) -> None:
     """Of that subscription, and nothing of its plans."""
     expected = (SAMPLES / "expected" / "coverage.yaml").read_text()
-    (tmp_path / "coverage.yaml").write_text(f"{expected}{PAGE.fence('quiet')}")
+    (tmp_path / "coverage.yaml").write_text(f"{expected}{QUIET}")
     at = datetime.fromisoformat(NOW)
     found = read_coverage(tmp_path, at)
     assert found.problems == () and found.manifest is not None
