@@ -43,7 +43,7 @@ COVERAGE_USES = {
     # The gate reads what the state knows, and prints as every command does.
     "store.documents", "store.sources", "store.store",
     "app.optional_packages", "app.settings", "app.certificates", "deliver.azure_transport", "deliver.http",
-    "cli.arguments", "cli.formats", "cli.option_values", "cli.opened_state", "cli.printing",
+    "cli.arguments", "cli.formats", "cli.option_values", "cli.open_state", "cli.printing",
     "cli.screen", "cli.stopping", "cli.streams",
     "destinations.wording.masking",
     # A drill follows an alert through the rooms.

@@ -59,7 +59,6 @@ CLOCKS = {
 HURRIES = {
     "demo/soc/test_soc_faults.py": "a caller that gives up on what hangs",
     "deliver/test_http.py": "a client that gives up on what hangs",
-    "deliver/test_mail.py": "a submission that gives up on what never ends",
 }
 """Files in which something is given less than a minute, and what."""
 

@@ -20,7 +20,7 @@ from router.domain.errors import HubError, StoreError, without_words
 from router.domain.hubs import Extent, Partition
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
-from router.domain.source_turns import DOWN, SourceWatch
+from router.domain.silent_sources import DOWN, SourceWatch
 from router.ingest.gaps import Hub, lag_of
 from router.store import partitions
 from router.store.delivery_status import list_backlogs

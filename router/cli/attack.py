@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from rich.console import Console
 
 from router.cli.attack_layer import AttackReport, layer_of
-from router.cli.opened_state import store_in
+from router.cli.open_state import store_in
 from router.cli.option_values import clock_for, rules_given
 from router.cli.printing import json_of, print_json
 from router.cli.screen import print_table, screen, table_of

@@ -10,7 +10,7 @@ from functools import partial
 
 import orjson
 
-from router.cli.opened_state import (
+from router.cli.open_state import (
     discard_each,
     find_id,
     ids_meant,

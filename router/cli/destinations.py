@@ -16,7 +16,7 @@ from router.app.settings import Settings
 from router.cli.arguments import RULES_DIR
 from router.cli.arguments import written as duration_written
 from router.cli.funnel import backlogs_in
-from router.cli.opened_state import is_shared, store_in
+from router.cli.open_state import is_shared, store_in
 from router.cli.option_values import author_given, clock_for, stream_for, streams_in, words_given
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_list, screen

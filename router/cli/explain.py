@@ -121,7 +121,7 @@ def _parts_of(files: Iterable[Source], reader: MessageReader) -> Iterator[Messag
 
 async def _read_state(options: Namespace, rules: Rules) -> tuple[Rules, Mapping[str, Silences], datetime]:
     """Return the rules by the tags of the state that is named, its silences by stream, and the time by its clock."""
-    from router.cli.opened_state import store_in  # for which no file waits
+    from router.cli.open_state import store_in  # for which no file waits
     from router.ingest.state_cache import SilenceReader, TagReader
 
     async with store_in(options) as store:

@@ -27,12 +27,12 @@ from router.app.signal_life import (
 from router.app.signal_search import Found, Meant, find_meant
 from router.cli.arguments import DEFAULT_STATE
 from router.cli.notice_preview import check_destination, preview_of_taken
-from router.cli.opened_state import is_shared, store_in
+from router.cli.open_state import is_shared, store_in
 from router.cli.option_values import clock_for, rules_given, stream_for, streams_in
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
-from router.cli.signal_answers import paging_answer, waits_of, written_instant
 from router.cli.signal_document import document_of, match_document, stored_step
+from router.cli.signal_paging import paging_answer, waits_of, written_instant
 from router.decide.preview import silence_matcher
 from router.destinations.wording.masking import masked
 from router.domain.decisions import Change

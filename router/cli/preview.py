@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from router.app.lookback import look_back
-from router.cli.opened_state import store_in
+from router.cli.open_state import store_in
 from router.cli.option_values import clock_for, lines_for, stream_for
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_table, screen, table_of

@@ -9,7 +9,7 @@ from dataclasses import replace
 from datetime import datetime
 
 from router.app.rules import new_intake, new_reader
-from router.cli.opened_state import (
+from router.cli.open_state import (
     discard_each,
     find_id,
     ids_meant,

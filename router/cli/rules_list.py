@@ -12,7 +12,7 @@ from difflib import get_close_matches
 
 from router.app.rule_watch import recipients_of
 from router.cli.arguments import DEFAULT_STATE
-from router.cli.opened_state import store_in
+from router.cli.open_state import store_in
 from router.cli.option_values import clock_for, lines_for, stream_for, streams_in
 from router.cli.printing import print_json, print_lines, wrapped
 from router.cli.silence_records import undecodable_words

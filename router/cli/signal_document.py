@@ -12,7 +12,7 @@ from typing import NamedTuple
 from router.app.signal_life import DestinationLife, GroupLife, Presence, SignalLife
 from router.app.signal_search import Meant
 from router.cli.decisions import decision_of
-from router.cli.signal_answers import paging_answer, waits_of
+from router.cli.signal_paging import paging_answer, waits_of
 from router.decide import iso
 from router.destinations.wording.masking import masked
 from router.domain.decisions import StepCode
@@ -142,4 +142,4 @@ def stored_step(written: str) -> StoredStep:
 @cache
 def step_words() -> Mapping[str, str]:
     """Return what each step says, by its code."""
-    return tomllib.loads(Path(__file__).with_name("step_words.toml").read_text(encoding="utf-8"))
+    return tomllib.loads(Path(__file__).with_name("decision_steps.toml").read_text(encoding="utf-8"))

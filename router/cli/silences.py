@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 from router.app.rules import load_rules
-from router.cli.opened_state import find_id, store_in
+from router.cli.open_state import find_id, store_in
 from router.cli.option_values import author_given, clock_for, streams_in
 from router.cli.printing import print_json, print_lines, wrapped
 from router.cli.silence_bounds import needed_since, refuse_overrun, silenced_share, with_first

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from router.app.lookback import look_back
 from router.cli.arguments import written
-from router.cli.opened_state import GIVEN_UP, store_in
+from router.cli.open_state import GIVEN_UP, store_in
 from router.cli.option_values import Author, author_given, clock_for, streams_in, words_given
 from router.cli.preview import named_document
 from router.cli.printing import plain, print_json

@@ -3,7 +3,7 @@
 A document goes through these files in this order; all are pure.
 
     documents       bytes -> the objects in them, and the answers that are errors
-    cut_lists       which of the lists were not given to their last page
+    truncated_lists which of the lists were not given to their last page
     fields          values of an object, whatever the case of their names
     facts           what an object says, found by its subject; the case that a judge is asked about
     readers/        objects -> facts: a table says which function reads which type

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from router.coverage.cut_lists import ListPage, page_of_answer, page_of_kubernetes, page_of_rows
 from router.coverage.fields import find, find_list, find_text, find_truth
+from router.coverage.truncated_lists import ListPage, page_of_answer, page_of_kubernetes, page_of_rows
 from router.domain.errors import BadFile
 from router.domain.resources import parse_resource_id
 

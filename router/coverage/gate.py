@@ -8,7 +8,6 @@ from datetime import datetime
 
 from router.coverage.assess import Assessed, assess
 from router.coverage.assignment import assign_clusters, assign_machines
-from router.coverage.cut_lists import ListPage, cut_lists
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.manifest import CoverageManifest
 from router.coverage.facts import CoverageFact, Facts
@@ -17,6 +16,7 @@ from router.coverage.readers import read_facts
 from router.coverage.recommendations import SubscriptionPosture, judge_posture
 from router.coverage.sources import ReportedSource, reported_sources
 from router.coverage.stored import DrillFact
+from router.coverage.truncated_lists import ListPage, cut_lists
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

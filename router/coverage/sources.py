@@ -16,7 +16,7 @@ from router.coverage.verdicts import CoverageException
 from router.domain.clocks import is_possible
 from router.domain.coverage import WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
-from router.domain.source_turns import RUNGS
+from router.domain.silent_sources import RUNGS
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

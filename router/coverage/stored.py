@@ -19,7 +19,7 @@ from router.coverage.workloads import OFF_CLUSTERS, OFF_MACHINES, excluding, sub
 from router.domain.coverage_sources import CoverageSourceKind, LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.readable import timestamp
-from router.domain.source_turns import KnownSource, SourceWatch
+from router.domain.silent_sources import KnownSource, SourceWatch
 from router.store.documents import find_tags_in, find_value
 
 READ_KINDS = (DocumentKind.FACT, DocumentKind.TAGS, DocumentKind.SILENT_SOURCES)

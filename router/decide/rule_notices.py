@@ -9,13 +9,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
-from router.decide.bare_notices import bare_notice
 from router.decide.notice import iso
 from router.domain.clocks import is_possible
 from router.domain.counts import RuleHits, counted_name
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
 from router.domain.destination_holds import DestinationHold, is_over, is_to_be_warned_of
+from router.domain.evidence import Evidence
 from router.domain.keys import announcement_key, bounded
 from router.domain.notices import ANNOUNCEMENT, Group, NamedMember, Notice
 from router.domain.readable import counted
@@ -275,7 +275,7 @@ def notice_of(
     """The notice of some events."""
     reason = "notify: the policy's `notify`" if recipient is None else "notify: whose it is"
     return replace(
-        bare_notice(stream, ANNOUNCEMENT, reason),
+        _empty_notice(stream, ANNOUNCEMENT, reason),
         key=key,
         turn=1,
         id=key,
@@ -370,3 +370,41 @@ def _written(instant: datetime) -> str:
 def _clipped(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
+
+
+def _empty_notice(stream: str, kind: str, reason: str) -> Notice:
+    """A notice that says nothing but why it is there; its maker says the rest."""
+    return Notice(
+        key="",
+        turn=0,
+        stream=stream,
+        kind=kind,
+        id="",
+        type="",
+        title="",
+        description="",
+        severity=None,
+        severity_written=None,
+        status=None,
+        plan=None,
+        sample=False,
+        resource=None,
+        resource_type=None,
+        resource_group=None,
+        subscription=None,
+        compromised_entity=None,
+        tactics=(),
+        techniques=(),
+        attack_version="",
+        routes=(),
+        reason=reason,
+        rulebook="",
+        link=None,
+        remediation=(),
+        evidence=Evidence(),
+        owner=None,
+        product=None,
+        started=None,
+        ended=None,
+        changed=None,
+    )

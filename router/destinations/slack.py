@@ -5,7 +5,7 @@ the end of each message tell which belong together and which are the same.
 
 Retried: no answer, 408, 425, 429, 5xx, and a 200 that does not say `ok`. An answer about the webhook, its channel or its
 workspace (401, 403, 404, or one of the words in `_ABOUT_ALL`) pauses the destination. Any other is about this message alone.
-Truncated: header at 150 characters, the rest to one screen of a phone (`router.destinations.wording.first_screen`).
+Truncated: header at 150 characters, the rest to one screen of a phone (`router.destinations.wording.chat_text`).
 
 Text of an alert stands in the header, which is plain text and escaped, and in the texts of `rich_text`, where Slack looks for
 nothing: what is bold, linked or called is an element of its own there, and escapes would be shown.
@@ -24,8 +24,8 @@ from urllib.parse import urlsplit
 from router.destinations.base import OneRequest
 from router.destinations.config import OneByOneConfig, Origin, SecretName
 from router.destinations.requests import JSON, secret_url, words_in
+from router.destinations.wording.chat_text import FirstScreen, Line, first_screen_of
 from router.destinations.wording.escaping import mrkdwn
-from router.destinations.wording.first_screen import FirstScreen, Line, first_screen_of
 from router.destinations.wording.fitting import json_bytes, shorten_escaped
 from router.domain.conversation import Deduplication, HttpAnswer, HttpRequest
 from router.domain.deliveries import Attempt

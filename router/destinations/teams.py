@@ -6,7 +6,7 @@ posted the card only its run history shows.
 
 Retried: no answer, 408, 425, 429, 5xx, and a success around an error or a page for people. 401, 403, 404 and a workflow
 that is turned off pause the destination: they are about every card. Any other answer is about this one, and final.
-Truncated: to one screen of a phone (`router.destinations.wording.first_screen`), which is far below the vendor's 28 KB.
+Truncated: to one screen of a phone (`router.destinations.wording.chat_text`), which is far below the vendor's 28 KB.
 
 https://learn.microsoft.com/microsoftteams/platform/webhooks-and-connectors/how-to/add-incoming-webhook (28 KB)
 https://learn.microsoft.com/connectors/teams/#microsoft-teams-webhook (form)
@@ -22,8 +22,8 @@ from typing import Any, ClassVar, Literal
 from router.destinations.base import OneRequest
 from router.destinations.config import OneByOneConfig, Origin, SecretName
 from router.destinations.requests import JSON, json_object, secret_url
+from router.destinations.wording.chat_text import FirstScreen, Line, first_screen_of
 from router.destinations.wording.escaping import markdown
-from router.destinations.wording.first_screen import FirstScreen, Line, first_screen_of
 from router.destinations.wording.fitting import MARK, json_bytes
 from router.domain.conversation import Deduplication, HttpAnswer, HttpRequest
 from router.domain.decisions import Change

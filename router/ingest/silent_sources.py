@@ -17,7 +17,7 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.keys import signal_key
 from router.domain.notices import RecordEntry
 from router.domain.signals import Kind, Stream
-from router.domain.source_turns import AT_ONCE, RUNGS, KnownSource, SourceLook, SourceTurn, SourceWatch, finding_id_of
+from router.domain.silent_sources import AT_ONCE, RUNGS, KnownSource, SourceLook, SourceTurn, SourceWatch, finding_id_of
 from router.ingest.intake import Ingested, Intake, fault_of
 from router.ingest.source_messages import message_of
 from router.store.documents import document_of_watch, find_document, find_value, put_document

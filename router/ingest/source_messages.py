@@ -16,7 +16,7 @@ import orjson
 from router.domain.coverage_sources import CoverageSourceKind
 from router.domain.readable import counted, timestamp
 from router.domain.resources import is_guid
-from router.domain.source_turns import MESSAGE_TYPE, SourceState, SourceTurn, finding_id_of
+from router.domain.silent_sources import MESSAGE_TYPE, SourceState, SourceTurn, finding_id_of
 from router.ingest.messages import Message
 
 SOURCE = "silent sources"

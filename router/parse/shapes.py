@@ -10,7 +10,7 @@ from router.domain.catalogue import Catalogue
 from router.domain.decisions import Code
 from router.domain.resources import parse_resource_id
 from router.domain.signals import Alert, Finding, Kind
-from router.domain.source_turns import MESSAGE_TYPE
+from router.domain.silent_sources import MESSAGE_TYPE
 from router.parse.alerts import read_arm_alert, read_flat_alert
 from router.parse.attack_paths import read_attack_path
 from router.parse.azure_monitor import is_common_alert, read_common_alert

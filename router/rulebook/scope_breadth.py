@@ -27,7 +27,7 @@ from typing import NamedTuple
 from router.domain.patterns import glob_pattern
 from router.domain.suppression import Field
 
-_TABLE = tomllib.loads(files("router.rulebook").joinpath("id_words.toml").read_text(encoding="utf-8"))
+_TABLE = tomllib.loads(files("router.rulebook").joinpath("resource_id_words.toml").read_text(encoding="utf-8"))
 _AZURE, _CLOUDS = _TABLE["azure"], _TABLE["clouds"]
 
 FEWEST = 3

@@ -20,7 +20,7 @@ from router.domain.destination_holds import DestinationHold, id_of_hold
 from router.domain.documents import DocumentKind, StoredDocument, Version
 from router.domain.patterns import AddressRanges
 from router.domain.silences import DAYS, Silence
-from router.domain.source_turns import SourceWatch
+from router.domain.silent_sources import SourceWatch
 from router.domain.suppression import Element, Field, Operator
 from router.store.codec import MOST_STEPS, RowForm, attempt, decode, encode
 from router.store.quarantine import read_sound

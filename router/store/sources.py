@@ -16,7 +16,7 @@ from router.domain.coverage_sources import (
     last_of_each_watcher,
     watcher_for,
 )
-from router.domain.source_turns import KnownSource
+from router.domain.silent_sources import KnownSource
 from router.store.codec import MICROSECOND, MOST_TURNS, Columns, RowForm, upsert
 from router.store.quarantine import read_sound
 from router.store.store import Transaction

@@ -27,7 +27,7 @@ from router.domain import readable
 from router.domain.errors import StoreError
 from router.store.codec import MICROSECOND, Columns, micros
 
-STEPS = tuple(file.read_text("utf-8") for file in sorted(Path(__file__).with_name("steps").glob("*.sql")))
+STEPS = tuple(file.read_text("utf-8") for file in sorted(Path(__file__).with_name("migrations").glob("*.sql")))
 
 TABLES = dict(re.findall(r"(?ms)^CREATE TABLE IF NOT EXISTS (\w+) \((.*?)^\)", "".join(STEPS)))
 """What each table is made of, as the steps have it."""

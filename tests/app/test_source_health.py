@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from router.app.health import Health, health_of
 from router.domain.signals import Stream
-from router.domain.source_turns import DOWN, KnownSource, SourceWatch
+from router.domain.silent_sources import DOWN, KnownSource, SourceWatch
 from router.store.documents import document_of_watch, put_document
 from router.store.partitions import write_sweep_end
 from router.store.sources import write_watched

@@ -12,7 +12,7 @@ import pytest
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.recommendations import EDR_RUNNING
-from router.domain.source_turns import KnownSource, SourceWatch
+from router.domain.silent_sources import KnownSource, SourceWatch
 from router.store.documents import document_of_watch, put_document
 from router.store.sources import write_heard, write_watched
 from router.store.store import Store

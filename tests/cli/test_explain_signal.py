@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from router.cli.signal_answers import AwaitedCode, PagingCode
+from router.cli.signal_paging import AwaitedCode, PagingCode
 from tests.cli.house import House, a_suppression, ndjson
 from tests.cli.test_words import EVIL, alert_of
 from tests.destinations.test_words import acts

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from router.app.signal_life import SignalLife
-from router.cli.signal_answers import PagingCode, paging_answer
+from router.cli.signal_paging import PagingCode, paging_answer
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState, Pause, Receipt
 from router.domain.keys import ABOUT

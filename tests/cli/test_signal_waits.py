@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from router.cli.signal_answers import AwaitedCode, waits_at, waits_of
+from router.cli.signal_paging import AwaitedCode, waits_at, waits_of
 from router.domain.decisions import Change
 from router.domain.deliveries import DeliveryState
 from router.domain.silences import Recurrence

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from router.coverage.asking.clusters import AskedCluster
 from router.coverage.asking.kubeconfig import NamedContext
 from router.coverage.asking.kubectl import Kubectl, NotAnswered, Printed
-from router.coverage.asking.patience import TimeLimit
+from router.coverage.asking.retries import TimeLimit
 from router.coverage.documents import CoverageDocument
 from router.coverage.expected.manifest import CoverageManifest, Expectation
 from router.coverage.gate import GateResult

@@ -9,7 +9,7 @@ from router.coverage.documents import CoverageDocument
 from router.coverage.stored import documents_of_state
 from router.domain.coverage_sources import CoverageSourceKind
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.source_turns import KnownSource
+from router.domain.silent_sources import KnownSource
 from tests.coverage.builders import NOW, SUBSCRIPTION, Json, heard_by
 from tests.coverage.machine_builders import ago
 

@@ -13,7 +13,7 @@ from azure.core.exceptions import ClientAuthenticationError
 from router.coverage.asking.arm import refused
 from router.coverage.asking.azure import AzureQuestions
 from router.coverage.asking.azure_api import PUBLIC, AzureApi, cloud_for
-from router.coverage.asking.patience import ATTEMPTS, PatientSender, TimeLimit
+from router.coverage.asking.retries import ATTEMPTS, PatientSender, TimeLimit
 from router.coverage.documents import CoverageDocument
 from router.deliver.azure_transport import LoopbackCredential
 from router.domain.conversation import HttpAnswer, HttpRequest

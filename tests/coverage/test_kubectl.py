@@ -19,7 +19,7 @@ from router.app.settings import Settings
 from router.coverage.asking import kubectl
 from router.coverage.asking.clusters import ask_clusters
 from router.coverage.asking.kubeconfig import NamedContext, merge_kubeconfigs
-from router.coverage.asking.patience import TimeLimit
+from router.coverage.asking.retries import TimeLimit
 from router.coverage.documents import CoverageDocument
 from router.coverage.verdicts import CoverageState
 from tests.coverage.live_clusters import DARK, HEALTHY, asked, cluster_of, reasons, states, verdicts

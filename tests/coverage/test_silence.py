@@ -14,7 +14,7 @@ from router.coverage.expected.manifest import Excuse, WorkloadSelector
 from router.coverage.expected.silence import GONE
 from router.coverage.verdicts import CoverageException
 from router.domain.coverage import Rung, WorkloadKind
-from router.domain.source_turns import AT_ONCE, SourceState, SourceWatch
+from router.domain.silent_sources import AT_ONCE, SourceState, SourceWatch
 from tests.builders import NOW
 from tests.domain.silence_model import (
     DAY,

@@ -19,9 +19,9 @@ import pytest
 from router.decide import decide, notice_for
 from router.destinations import discover
 from router.destinations.base import OneByOne
+from router.destinations.wording.chat_text import LINES, first_screen_of
 from router.destinations.wording.escaping import name_of
 from router.destinations.wording.facts import EVIDENCE, title_of
-from router.destinations.wording.first_screen import LINES, first_screen_of
 from router.destinations.wording.fitting import MARK
 from router.destinations.wording.masking import credential_names, masked
 from router.destinations.wording.plain_text import text_of

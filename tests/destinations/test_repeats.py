@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from router.destinations.paging import details_of
-from router.destinations.wording.first_screen import first_screen_of
+from router.destinations.wording.chat_text import first_screen_of
 from router.destinations.wording.plain_text import text_of
 from router.domain.evidence import Evidence
 from router.domain.notices import Link, Notice

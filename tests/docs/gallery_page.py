@@ -22,7 +22,7 @@ from router.domain.coverage_sources import CoverageSource, CoverageSourceKind
 from router.domain.deliveries import Attempt
 from router.domain.evidence import Evidence
 from router.domain.signals import Finding, Stream
-from router.domain.source_turns import SourceState, SourceTurn
+from router.domain.silent_sources import SourceState, SourceTurn
 from router.ingest.source_messages import message_of
 from router.parse import read_signals
 from router.rulebook import STARTER, load_all

@@ -14,8 +14,8 @@ from router.app.signal_search import Meant
 from router.cli import FAILED, LOST_OUTPUT
 from router.cli.interrupts import SIGNALS, code_for
 from router.cli.run import DIED
-from router.cli.signal_answers import PagingCode
 from router.cli.signal_document import document_of as life_of
+from router.cli.signal_paging import PagingCode
 from router.cli.silences import ListedSilence, document_of_listed
 from router.cli.state import document_of
 from router.coverage.assess import Assessed, CoverageRow

@@ -26,7 +26,7 @@ from router.destinations import (
 )
 from router.destinations.config import PLACEHOLDERS, OneByOneConfig
 from router.destinations.log_analytics import log_tables
-from router.destinations.wording import first_screen, ocsf
+from router.destinations.wording import chat_text, ocsf
 from router.destinations.wording.fitting import MARK
 from router.destinations.wording.masking import MASK, masked
 from router.domain.conversation import HttpRequest
@@ -88,10 +88,10 @@ def test_the_limits_are_those_that_are_kept() -> None:
         ("email", "text"): f"{email.TEXT_LIMIT:,} characters",
         ("email", "page"): f"{email.PAGE_LIMIT:,} bytes",
         ("slack", "header"): f"{slack.HEADER_LIMIT:,} characters",
-        ("slack", "message"): f"{first_screen.LINES} lines of {first_screen.WIDTH} characters",
-        ("slack", "links"): f"{first_screen.LINKS}",
-        ("teams", "card"): f"{first_screen.LINES} lines of {first_screen.WIDTH} characters",
-        ("teams", "links"): f"{first_screen.LINKS}",
+        ("slack", "message"): f"{chat_text.LINES} lines of {chat_text.WIDTH} characters",
+        ("slack", "links"): f"{chat_text.LINKS}",
+        ("teams", "card"): f"{chat_text.LINES} lines of {chat_text.WIDTH} characters",
+        ("teams", "links"): f"{chat_text.LINKS}",
         ("teams", "message"): f"{teams.BODY_LIMIT:,} bytes",
         (
             "servicenow_events",

@@ -12,7 +12,7 @@ from router.coverage.expected.manifest import CoverageManifest, Excuse, Expectat
 from router.coverage.expected.silence import look_at
 from router.domain.coverage import WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
-from router.domain.source_turns import KnownSource, SourceTurn, SourceWatch
+from router.domain.silent_sources import KnownSource, SourceTurn, SourceWatch
 from tests.builders import NOW
 
 HOUR = timedelta(hours=1)

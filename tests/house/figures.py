@@ -55,14 +55,11 @@ ALL = Size(329, 50_400)
 
 GRANTED = {
     "": Size(2, 24),
-    "cli": Size(45, 8_315),
-    "coverage": Size(91, 17_030),
-    "deliver": Size(13, 2_180),
-    "destinations": Size(34, 7_600),
-    "domain": Size(33, 5_460),
-    "parse": Size(15, 2_800),
-    "rulebook": Size(31, 5_760),
-    "store": Size(29, 6_760),
+    "cli": Size(41, 7_280),
+    "coverage": Size(76, 14_610),
+    "destinations": Size(32, 6_790),
+    "domain": Size(33, 5_005),
+    "store": Size(28, 5_950),
 }
 """What rooms that are beyond their budgets may hold today: a change that makes one smaller lowers it here."""
 

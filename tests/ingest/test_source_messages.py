@@ -18,7 +18,7 @@ from router.domain.hubs import Arrival
 from router.domain.rulebook import Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Finding, Kind, Stream
-from router.domain.source_turns import RUNGS, SourceState, SourceTurn, finding_id_of
+from router.domain.silent_sources import RUNGS, SourceState, SourceTurn, finding_id_of
 from router.ingest.intake import Intake, release_held
 from router.ingest.source_messages import message_of
 from router.parse import read_signals

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from router.app.signal_life import Presence, SignalLife, read_life
 from router.app.signal_search import MOST_SIGNALS, Found, find_meant
-from router.cli.signal_answers import PagingCode, paging_answer, waits_of
+from router.cli.signal_paging import PagingCode, paging_answer, waits_of
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus, Pause
 from router.domain.destination_holds import DestinationHold, words_of_hold

@@ -21,7 +21,7 @@ from router.domain.errors import StoreError
 from router.domain.hubs import HubEpoch, Loss, Partition, Span
 from router.domain.keys import signal_key
 from router.domain.signals import Stream
-from router.domain.source_turns import SourceWatch, finding_id_of
+from router.domain.silent_sources import SourceWatch, finding_id_of
 from router.ingest.intake import Intake
 from router.ingest.silent_sources import BEHIND, SilentSources, SourceReport
 from router.store.codec import micros

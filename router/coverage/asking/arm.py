@@ -17,7 +17,7 @@ from typing import NamedTuple
 from urllib.parse import quote
 
 from router.coverage.asking.azure_api import AzureCloud
-from router.coverage.asking.patience import Send
+from router.coverage.asking.retries import Send
 from router.coverage.documents import CoverageDocument, Refusal, parsed_document, refusal_in, rows_in
 from router.coverage.fields import find, find_count, find_list, find_text, find_truth
 from router.coverage.plans.table import read_toml

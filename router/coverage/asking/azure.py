@@ -19,7 +19,7 @@ from datetime import datetime
 
 from router.coverage.asking import arm
 from router.coverage.asking.azure_api import AzureCloud
-from router.coverage.asking.patience import Advance, Send
+from router.coverage.asking.retries import Advance, Send
 from router.coverage.documents import CoverageDocument, parsed_document
 from router.coverage.expected.manifest import EVERY_NAME, NO_MANIFEST, CoverageManifest
 from router.coverage.facts import CoverageCase, CoverageFact, Facts, ResourceFact, subscription_subject

@@ -20,7 +20,7 @@ from urllib.parse import urlsplit
 from router.app.certificates import identity_for, trust_for
 from router.app.optional_packages import refuse_absent
 from router.app.settings import Settings, now
-from router.coverage.asking.patience import ATTEMPTS, PatientSender, Send, TimeLimit
+from router.coverage.asking.retries import ATTEMPTS, PatientSender, Send, TimeLimit
 from router.deliver.http import Http
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import BadUsage, Unavailable

@@ -15,7 +15,7 @@ from typing import NamedTuple
 from router.app.settings import Settings
 from router.coverage.asking.kubeconfig import Kubeconfig, NamedContext
 from router.coverage.asking.kubectl import Kubectl, NotAnswered, is_at_terminal, kubectl_for
-from router.coverage.asking.patience import Advance, Sleep, TimeLimit
+from router.coverage.asking.retries import Advance, Sleep, TimeLimit
 from router.coverage.documents import CoverageDocument, Refusal, parsed_document
 from router.coverage.fields import find_list, find_text
 from router.coverage.kubernetes.commands import EVERYWHERE

@@ -28,7 +28,7 @@ import yaml
 
 from router.app.settings import Settings
 from router.coverage.asking.kubeconfig import ClusterAccess
-from router.coverage.asking.patience import Sleep, TimeLimit, retrying
+from router.coverage.asking.retries import Sleep, TimeLimit, retrying
 from router.domain.errors import RouterError
 from router.domain.readable import one_line
 

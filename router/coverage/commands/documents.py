@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import NamedTuple
 
 from router.app.settings import Settings
-from router.cli.opened_state import store_in
+from router.cli.open_state import store_in
 from router.cli.screen import Count, progress_of
 from router.coverage.asking.clusters import ask_clusters
 from router.coverage.asking.kubeconfig import contexts_for, open_kubeconfig
-from router.coverage.asking.patience import TimeLimit
+from router.coverage.asking.retries import TimeLimit
 from router.coverage.commands.tags import keep_tags_read, wants_tags
 from router.coverage.documents import CoverageDocument, dated, read_document
 from router.coverage.expected.manifest import CoverageManifest

@@ -14,7 +14,7 @@ from router.app.destination_readiness import readiness_of
 from router.app.settings import Settings
 from router.app.signal_life import facts_of
 from router.cli.arguments import written
-from router.cli.opened_state import is_shared, store_in
+from router.cli.open_state import is_shared, store_in
 from router.cli.option_values import rules_given
 from router.cli.printing import print_json, print_lines
 from router.cli.stopping import Stop

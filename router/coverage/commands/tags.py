@@ -12,7 +12,7 @@ from datetime import datetime
 from itertools import batched
 from pathlib import Path
 
-from router.cli.opened_state import store_in
+from router.cli.open_state import store_in
 from router.cli.option_values import clock_for
 from router.cli.streams import complain
 from router.coverage.asking.arm import refused

@@ -18,7 +18,7 @@ from router.app.settings import HEARTBEAT, Settings
 from router.coverage.asking.azure_api import azure_over
 from router.coverage.asking.kubeconfig import Kubeconfig, NamedContext
 from router.coverage.asking.kubectl import NotAnswered, kubectl_for
-from router.coverage.asking.patience import PatientSender, Send, TimeLimit
+from router.coverage.asking.retries import PatientSender, Send, TimeLimit
 from router.coverage.drill.subjects import NAMESPACE
 from router.coverage.drill.verdict import ListedAlert, NotDone
 from router.coverage.fields import find, find_text, objects_at

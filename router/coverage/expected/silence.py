@@ -29,7 +29,7 @@ from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, L
 from router.domain.patterns import glob_pattern, is_glob
 from router.domain.readable import timestamp
 from router.domain.resources import is_guid, parse_resource_id
-from router.domain.source_turns import (
+from router.domain.silent_sources import (
     AT_ONCE,
     DOWN,
     RUNGS,

@@ -26,7 +26,7 @@ from router.coverage.verdicts import CoverageException, CoverageState, Workload
 from router.destinations.wording.masking import masked
 from router.domain.coverage import Rung
 from router.domain.readable import counted, timestamp
-from router.domain.source_turns import RUNGS
+from router.domain.silent_sources import RUNGS
 
 _MOST_COVERED = 20
 """How many workloads without a gap the matrix shows; more are counted."""

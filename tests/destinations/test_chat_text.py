@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.destinations.wording.first_screen import LINES, LINKS, WIDTH, FirstScreen, first_screen_of
+from router.destinations.wording.chat_text import LINES, LINKS, WIDTH, FirstScreen, first_screen_of
 from router.destinations.wording.fitting import MARK
 from router.destinations.wording.notice_text import briefing_of
 from router.domain.decisions import Change

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.source_turns import SourceState, SourceTurn, SourceWatch, finding_id_of
+from router.domain.silent_sources import SourceState, SourceTurn, SourceWatch, finding_id_of
 from router.store.documents import document_of_watch, find_value
 from tests.builders import NOW
 from tests.domain.silence_model import of_cluster, of_plan, of_subscription
