@@ -85,11 +85,11 @@ def _awaited_by(one: DestinationLife, waiting: DeliveryStatus, now: datetime) ->
         return AwaitedCode.CLAIM, words
     if one.held is not None:
         return AwaitedCode.HOLD, f"waits, because {one.name} is {one.held}"
-    if one.unready is not None:
-        return AwaitedCode.READINESS, f"waits until {one.name} can be asked: {one.unready}"
     if (pause := one.pause) is not None:
         why = f"{one.name} is paused since {timestamp(pause.since)}: {pause.error}"
         return AwaitedCode.PAUSE, f"waits, because {why}; one delivery tries again at {timestamp(pause.probe)}"
+    if one.unready is not None:
+        return AwaitedCode.READINESS, f"waits until {one.name} can be asked: {one.unready}"
     tried = f" after {counted(waiting.attempts, 'attempt')}" if waiting.attempts else ""
     trouble = f"; its last trouble: {waiting.error}" if waiting.error else ""
     if waiting.due > now and is_possible(waiting.due, now, LONGEST_WAIT[waiting.lane]):

@@ -156,12 +156,12 @@ class ClientCredentials(Config):
 
 def _form_of(value: Any) -> str:
     keys = value if isinstance(value, dict) else type(value).model_fields if isinstance(value, BaseModel) else {}
-    return next((form for form, key in (("token", "bearer"), ("client", "client_id")) if key in keys), "user")
+    return next((form for form, key in (("token", "bearer"), ("client", "client_id")) if key in keys), "basic")
 
 
 type Auth = Annotated[
     Annotated[BearerAuth, Tag("token")]
-    | Annotated[BasicAuth, Tag("user")]
+    | Annotated[BasicAuth, Tag("basic")]
     | Annotated[ClientCredentials, Tag("client")],
     Discriminator(_form_of),
 ]

@@ -72,7 +72,12 @@ LIVES: dict[PagingCode, list[tuple[SignalLife, str]]] = {
             a_life(oncall(owed(), pause=PAUSE)),
             "It paged nobody yet: turn 1 to oncall (opened) waits, because oncall is paused since 2026-11-24T11:59:00Z: 401 "
             "(bad key); one delivery tries again at 2026-11-24T12:01:00Z.",
-        )
+        ),
+        (  # A secret that this shell lacks says nothing of the worker that was refused.
+            a_life(oncall(owed(), pause=PAUSE, unready="KEY is missing")),
+            "It paged nobody yet: turn 1 to oncall (opened) waits, because oncall is paused since 2026-11-24T11:59:00Z: 401 "
+            "(bad key); one delivery tries again at 2026-11-24T12:01:00Z.",
+        ),
     ],
     PagingCode.DESTINATION_HELD: [
         (

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
+from router.destinations import discover
 from router.destinations.config import Auth, BasicAuth, BearerAuth, ClientCredentials, HttpsUrl, Origin, SecretName
+from router.rulebook.validation_messages import complaints_of
 
 urls = TypeAdapter[str](HttpsUrl)
 auths = TypeAdapter[BearerAuth | BasicAuth | ClientCredentials](Auth)
@@ -96,3 +98,19 @@ def test_auth_is_a_token_a_user_or_a_client() -> None:
     with pytest.raises(ValidationError) as refused:
         auths.validate_python({"bearer": "hunter2"})
     assert refused.value.error_count() == 1
+
+
+@pytest.mark.parametrize(
+    ("written", "key"),
+    [
+        ({"user": "router", "password": "hunter2"}, "password"),
+        ({"user": {"secret": "NAME"}, "password": "hunter2"}, "password"),
+        ({"bearer": "hunter2"}, "bearer"),
+        ({"client_id": "x", "client_secret": "hunter2", "token_url": "https://soc.example"}, "client_secret"),
+    ],
+)
+def test_a_secret_that_is_written_out_is_blamed_at_its_own_key(written: dict[str, object], key: str) -> None:
+    """What a form is called within is no key of it, so no other key is blamed."""
+    config = discover()["servicenow"].Config
+    asked = {"kind": "servicenow", "url": "https://soc.example", "auth": written}
+    assert [complaint.path for complaint in complaints_of(config, asked)] == [("auth", key)]
