@@ -15,6 +15,9 @@ from router.rulebook.problems import INVALID, KeyPath
 _SAID = {
     "missing": "is missing; add it",
     "bool_type": "must be true or false",
+    "int_type": "must be a whole number",
+    "int_parsing": "must be a whole number",
+    "int_from_float": "must be a whole number",
     "dict_type": "must be a mapping",
     "model_type": "must be a mapping",
     "model_attributes_type": "must be a mapping",
@@ -136,7 +139,7 @@ def _find_words(type: str, path: KeyPath, written: object, context: Mapping[str,
     match type:
         case "string_type":
             return must_be_text(written)
-        case "list_type":
+        case "list_type" | "tuple_type":
             return _must_be_list(written)
         case "extra_forbidden":
             word = str(path[-1])

@@ -114,3 +114,13 @@ def test_a_secret_that_is_written_out_is_blamed_at_its_own_key(written: dict[str
     config = discover()["servicenow"].Config
     asked = {"kind": "servicenow", "url": "https://soc.example", "auth": written}
     assert [complaint.path for complaint in complaints_of(config, asked)] == [("auth", key)]
+
+
+def test_a_value_of_another_kind_is_told_in_the_words_of_rules() -> None:
+    """Not in those of Python, which has tuples."""
+    written = {"kind": "email", "host": "soc.example", "from": "a@soc.example", "to": "b@soc.example", "port": "abc"}
+    complaints = complaints_of(discover()["email"].Config, written)
+    assert {(complaint.path, complaint.message) for complaint in complaints} == {
+        (("to",), "must be a list; put it in [ ]"),
+        (("port",), "must be a whole number"),
+    }
