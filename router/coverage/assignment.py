@@ -185,7 +185,8 @@ def assign_machines(facts: Sequence[CoverageFact]) -> tuple[Sequence[CoverageFac
 
     A file without a name belongs to no machine, even where the call has but one: the document of the other one may be missing.
     """
-    by_name = _by_name(_workloads(facts, WorkloadKind.MACHINE).values())
+    resources = (fact.workload for fact in facts if isinstance(fact, ResourceFact))
+    by_name = _by_name(one for one in resources if one.kind is WorkloadKind.MACHINE)
     found: list[CoverageFact] = []
     unassigned: dict[str, str] = {}
     for fact in facts:

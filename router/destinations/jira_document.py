@@ -25,8 +25,8 @@ def document_of(nodes: Iterable[Node]) -> Node:
 
 def briefing_nodes(briefing: Briefing) -> Iterator[Node]:
     """The whole briefing: what happened first, facts in tables, what people copy in blocks of code."""
-    for text in briefing.story:
-        yield from paragraphs(text)
+    yield from paragraphs(briefing.description)
+    yield from (paragraph(one) for text in briefing.news for one in text.split("\n"))
     for title, facts in briefing.tables:
         yield from _table(title, facts)
     yield from _members(briefing)

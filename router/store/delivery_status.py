@@ -65,7 +65,8 @@ def find_notified(statuses: Sequence[DeliveryStatus]) -> tuple[datetime, Receipt
 
     `statuses` are in turn order. An update may have opened it there: its opening may have died.
     """
-    life = [one for one in statuses if one.opened == max(it.opened for it in statuses)]
+    last = max((one.opened for one in statuses), default=0)
+    life = [one for one in statuses if one.opened == last]
     if any(one.change is Change.RESOLVED and one.state in _ENDING for one in life):
         return None
     taken = [one for one in life if one.state is DeliveryState.SENT and one.change is not Change.RESOLVED]

@@ -28,9 +28,10 @@ def holds_state(directory: Path) -> bool:
 
 
 def make_private(directory: Path) -> None:
-    """Make a state's directory where it is missing, and narrow the files of a state that is there; raises BadFile.
+    """Make a state's directory where it is missing, and take away what others may do there; raises BadFile.
 
-    A directory that is there stays as it is. Where all may write no state is begun; an empty one of ours is closed to others.
+    A directory is narrowed if it is the state's alone. One that is shared stays as it is, and the state's files in it are
+    narrowed; no state is begun in one where all may write.
     """
     try:
         directory.mkdir(mode=0o700, parents=True)
@@ -41,16 +42,10 @@ def make_private(directory: Path) -> None:
     except OSError as fault:
         raise BadFile(f"{directory}: cannot hold the state: {fault.strerror}; {REMEDY}") from fault
     try:
-        found = directory.stat()
-        if found.st_mode & stat.S_IWOTH and not (directory / "router.db").exists():
-            if found.st_uid != os.geteuid() or any(directory.iterdir()):
-                raise BadFile(
-                    f"{directory}: anybody may write there, so no state is begun in it; "
-                    f"name a directory of its own with --state, such as {directory / 'alert-router'}"
-                )
-            directory.chmod(0o700)
+        if _is_open_to_others(directory):
+            _narrow(directory)
         for file in (directory / name for name in FILES):
-            if file.is_file() and file.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO):
+            if file.is_file() and _is_open_to_others(file):
                 file.chmod(0o600)
     except OSError as fault:
         where = fault.filename or directory
@@ -77,6 +72,36 @@ def rename_on_disk(path: Path, name: Path) -> None:
         os.fsync(directory)
     finally:
         os.close(directory)
+
+
+def _narrow(directory: Path) -> None:
+    if _is_its_own(directory):
+        directory.chmod(0o700)
+    elif directory.stat().st_mode & stat.S_IWOTH and not (directory / "router.db").exists():
+        raise BadFile(
+            f"{directory}: anybody may write there, so no state is begun in it; "
+            f"name a directory of its own with --state, such as {directory / 'alert-router'}"
+        )
+
+
+def _is_its_own(directory: Path) -> bool:
+    """Whether nothing but a state of this user is there, so that it can be closed to others."""
+    here, us = Path.cwd(), os.geteuid()
+    return (
+        directory.resolve() not in (here, *here.parents)
+        and directory.stat().st_uid == us
+        and all(_is_of_state(one, us) for one in directory.iterdir())
+    )
+
+
+def _is_of_state(path: Path, owner: int) -> bool:
+    """Whether it is a file of the owner's, or a directory that holds a state, such as the demo's."""
+    found = path.stat(follow_symlinks=False)
+    return found.st_uid == owner and (not stat.S_ISDIR(found.st_mode) or (path / "router.db").exists())
+
+
+def _is_open_to_others(path: Path) -> bool:
+    return bool(path.stat().st_mode & (stat.S_IRWXG | stat.S_IRWXO))
 
 
 SECTOR = 512

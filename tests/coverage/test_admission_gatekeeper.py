@@ -373,6 +373,8 @@ def test_what_a_constraint_does(constraint: Json, does_audit: CoverageState, doe
     """Deny where nothing is said; by enforcement point where it is scoped; nothing where no pod is concerned."""
     objects = kubectl(*AROUND, *whole_gatekeeper()[:3], constraint)
     assert (audits(objects).state, denies(objects).state) == (does_audit, does_deny)
+    if does_deny is COVERED:
+        assert " constraints deny: " in denies(objects).reason
 
 
 LED = [one for one in whole_gatekeeper("deny") if one["kind"] != "EndpointSlice"]

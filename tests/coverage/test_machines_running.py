@@ -145,6 +145,13 @@ def test_a_name_of_two_machines_is_refused() -> None:
         _two_machines(health(), OTHER)
 
 
+def test_a_name_that_one_document_alone_gives_a_machine_counts_beside_its_others() -> None:
+    """Another document that calls it otherwise does not hand its old name over to its namesake."""
+    renamed = {**machine(), "name": "web-1-renamed"}
+    with pytest.raises(BadUsage, match=r"web-1: is the name of several machines"):
+        judged([machine(), machine(OTHER), renamed], health("web-1"))
+
+
 def _two_machines(said: object, other: str) -> GateResult:
     return judged([machine(), machine(other)], said)
 

