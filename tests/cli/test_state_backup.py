@@ -57,6 +57,7 @@ def test_a_copy_is_made_beside_a_run(house: House) -> None:
 def test_no_file_is_written_over(house: House) -> None:
     """It may be the only copy there is; nor is anything begun where there is no state, or left of a copy that failed."""
     assert house.says("state", "backup", "copy.db").complaint.startswith(".state: holds no state; ")
+    assert "FILE: is missing; name the file to write" in house.says("state", "backup").complaint
     routes_one(house, "one")
     house.writes("copy.db", "mine")
     assert house.says("state", "backup", "copy.db").complaint == (

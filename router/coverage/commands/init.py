@@ -83,7 +83,8 @@ def init(options: Namespace) -> int:
     _write(draft.text, options.out)
     rows = draft.result.assessed.rows
     gaps = sum(any(one.state is CoverageState.GAP for one in row.verdicts.values()) for row in rows)
-    print_lines([f"{options.out}: expects {counted(len(rows), 'workload')}, of which {gaps:,} have a gap today"])
+    have = "has" if gaps == 1 else "have"
+    print_lines([f"{options.out}: expects {counted(len(rows), 'workload')}, of which {gaps:,} {have} a gap today"])
     return 0
 
 
