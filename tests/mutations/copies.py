@@ -46,7 +46,8 @@ class Copy:
 
     def twin(self, within: Path) -> Copy:
         """Make another copy, with the compiled files of this one."""
-        shutil.copytree(self.within, within, symlinks=True)
+        # What tests left in their folders stays there: a named pipe cannot be copied.
+        shutil.copytree(self.within, within, symlinks=True, ignore=shutil.ignore_patterns("pytest-of-*"))
         return Copy(within)
 
     def record(self, out: Path, jobs: int, tests: Sequence[str]) -> str:
