@@ -16,7 +16,7 @@ from router.destinations.jira_document import RICH_LIMIT, rich, rich_briefing_of
 from router.destinations.jira_issue import SETTLED
 from router.domain.conversation import Ask, HttpRequest, Result
 from router.domain.decisions import Change
-from router.domain.deliveries import Attempt, Receipt
+from router.domain.deliveries import Attempt, Background, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.evidence import Evidence
 from router.domain.notices import Notice
@@ -427,6 +427,15 @@ def test_a_description_fits(length: int, is_cut: bool) -> None:
     assert any(node["type"] == "table" for node in document["content"]) != is_cut
     assert "Accounts: root" in _text_of(document) or not is_cut
     assert '"href":"https://portal.azure.com/#view/alerts/1"' in orjson.dumps(document).decode()
+
+
+def test_an_issue_that_an_update_opens_says_first_what_happened() -> None:
+    """Its readers know nothing of it yet; what is new of it comes behind."""
+    changed = a_briefing(change=Change.UPDATED, background=Background(last=a_notice(severity="Medium")))
+    paragraphs = [node for node in rich_briefing_of(changed)["content"] if node["type"] == "paragraph"]
+    said = ["".join(piece.get("text", "") for piece in node["content"]) for node in paragraphs]
+    assert changed.news
+    assert said.index(changed.description) < said.index(changed.news[0])
 
 
 def test_facts_are_tables_and_what_people_copy_is_code() -> None:
