@@ -12,5 +12,5 @@ SOME = 25
 
 
 def some_of(most: int) -> int:
-    """The examples of a property that takes long: that many in `make soak`, and a quarter of them in `make test`."""
-    return most * settings().max_examples // ALL
+    """The examples of a property that says a number: that many in `make soak`; a quarter in `make test`, at least `SOME`."""
+    return max(SOME, most * settings().max_examples // ALL)
