@@ -19,7 +19,6 @@ from hypothesis import HealthCheck, settings
 
 from tests.examples import ALL, SOME
 from tests.samples import SAMPLES
-from tests.stack.azurite import Azurite, azurite_running
 from tests.stack.postgres import NAMED, EmptiedDatabase, Server, postgres_running
 from tests.users_rules import stand_guard
 from tests.waiting import wait_until
@@ -63,7 +62,6 @@ def pytest_configure(config: pytest.Config) -> None:
     if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Shared("azurite", _ports_of_azurite), "shared Azurite")
         config.pluginmanager.register(Shared("postgres", _url_of_postgres), "shared PostgreSQL")
 
 
@@ -153,12 +151,6 @@ def _shared(worker: dict[str, Any], name: str) -> Any:
 
 
 @contextmanager
-def _ports_of_azurite() -> Iterator[dict[str, int]]:
-    with azurite_running() as azurite:
-        yield azurite.ports
-
-
-@contextmanager
 def _url_of_postgres() -> Iterator[str]:
     """The server that a setting names, else one of our own."""
     if _NAMED_POSTGRES:
@@ -166,19 +158,6 @@ def _url_of_postgres() -> Iterator[str]:
         return
     with postgres_running() as server:
         yield server.url
-
-
-@pytest.fixture(scope="session")
-def azurite(request: pytest.FixtureRequest) -> Iterator[Azurite]:
-    """An Azurite that all tests share; `new_account()` gives a test an empty account of its own."""
-    worker = getattr(request.config, "workerinput", None)
-    if worker is None:
-        with azurite_running() as running:
-            yield running
-        return
-    share = int(worker["workerid"].removeprefix("gw"))
-    # A worker that died is replaced by one of a further number.
-    yield Azurite.of_another(_shared(worker, "azurite"), share, 2 * worker["workercount"])
 
 
 @pytest.fixture(scope="session")

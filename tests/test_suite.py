@@ -36,11 +36,9 @@ PACES = {
     "stack/acts.py": "a worker that lives on for a moment after its last request",
     "stack/defender/double.py": "Defender's own pace: export comes a moment later",
     "stack/functions_host/host.py": "looks again and again until nothing is under way",
-    "stack/functions_host/queues.py": "Azure's own pace: an empty queue is looked at less and less often",
-    "stack/functions_host/timers.py": "Azure's own pace: a timer",
+    "stack/functions_host/triggers.py": "Azure's own pace: an empty queue is looked at less and less often, and a timer",
     "stack/functions_worker/worker.py": "looks again and again until its host is gone",
     "stack/functions_host/workers.py": "Azure's own pace: another worker comes a moment later",
-    "stack/functions_host/sample_app/function_app.py": "a function that hangs, or takes its time",
     "stack/gate/orders.py": "a request that is slow",
     "stack/soak.py": "workers die now and then for hours, and progress is printed",
     "stack/test_storm.py": "workers die now and then",
@@ -63,7 +61,6 @@ HURRIES = {
 """Files in which something is given less than a minute, and what."""
 
 SELF_LEASHED = {
-    "stack/azurite/process.py": "ends when a pipe is closed",
     "stack/functions_host/process.py": "ends when a socket is closed",
     "warm/process.py": "ends when a socket is closed",
 }

@@ -39,7 +39,6 @@ from tests.builders import NOW, a_rulebook, alert_body
 from tests.eventhubs.hubs import LEFT_BEHIND, run
 from tests.hubs import Shelf
 from tests.secrecy import found_in, secrets_in
-from tests.stack.azurite import Azurite
 from tests.stack.event_hubs import EventHubs
 from tests.stack.stack import stack_running
 from tests.store.builders import a_delivery
@@ -358,9 +357,9 @@ def test_nor_does_one_that_does_not_let_go(store: Store, caplog: pytest.LogCaptu
     assert caplog.messages == []
 
 
-def test_the_page_holds_no_secret(azurite: Azurite, postgresql: str) -> None:
+def test_the_page_holds_no_secret(postgresql: str) -> None:
     """Where destinations say in their answers what they were shown, and hubs are gone."""
-    with stack_running(azurite, postgresql) as stack:
+    with stack_running(postgresql) as stack:
         account = stack.soc.accounts["cwpp"]
         shown = f"{account.servicenow_user}:{account.servicenow_password}"
         basic = b64encode(shown.encode()).decode()

@@ -43,7 +43,6 @@ from tests.parse.messages import (
     body_of,
 )
 from tests.secrecy import found_in, secrets_in
-from tests.stack.azurite import Azurite
 from tests.stack.postgres import Server, Way, postgres_running
 from tests.stack.stack import Stack, stack_running
 from tests.store import opened
@@ -83,16 +82,16 @@ FINDING = f"{RESOURCE}/providers/Microsoft.Security/assessments/finding-{{}}".lo
 
 
 @pytest.fixture
-def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
+def stack(postgresql: str) -> Iterator[Stack]:
     """A stack in which nothing was done yet."""
-    with stack_running(azurite, postgresql) as stack:
+    with stack_running(postgresql) as stack:
         yield stack
 
 
 @pytest.fixture(scope="module")
-def unserved(azurite: Azurite, postgres: Server) -> Iterator[Stack]:
+def unserved(postgres: Server) -> Iterator[Stack]:
     """A stack for all that never begins to serve."""
-    with stack_running(azurite, postgres.new_database()) as stack:
+    with stack_running(postgres.new_database()) as stack:
         yield stack
 
 
@@ -256,9 +255,9 @@ def test_what_was_in_hand_when_it_was_killed_comes_out(stack: Stack) -> None:
     assert set(Received.at(stack).tickets.values()) == {1}
 
 
-def test_it_outlives_the_state(azurite: Azurite) -> None:
+def test_it_outlives_the_state() -> None:
     """While the database is down it says so and waits; what came meanwhile comes out afterwards."""
-    with postgres_running() as server, stack_running(azurite, server.new_database()) as stack:
+    with postgres_running() as server, stack_running(server.new_database()) as stack:
         publish(stack, range(2))
         with serving(stack) as one:
             one.until(lambda: has_received(stack, range(2)))

@@ -30,7 +30,6 @@ from tests.cli.house import House, a_suppression
 from tests.cli.serving import serving
 from tests.parse.messages import an_assessment, body_of
 from tests.silences import HOUR, a_silence, named
-from tests.stack.azurite import Azurite
 from tests.stack.postgres import Server
 from tests.stack.stack import Stack, stack_running
 from tests.store.builders import a_delivery
@@ -336,9 +335,9 @@ END $f$
 
 
 @pytest.fixture
-def stack(azurite: Azurite, postgresql: str) -> Iterator[Stack]:
+def stack(postgresql: str) -> Iterator[Stack]:
     """A stack whose state is in a database."""
-    with stack_running(azurite, postgresql) as stack:
+    with stack_running(postgresql) as stack:
         yield stack
 
 

@@ -27,7 +27,7 @@ def main() -> int:
     columns = {"this tree": figures(ROOT)}
     if options.against is not None:
         with tree_of(options.against) as tree:
-            (tree / ".venv").symlink_to(ROOT / ".venv")  # where Azurite is
+            (tree / ".venv").symlink_to(ROOT / ".venv")  # where Azurite was, for trees before it went
             columns[options.against] = figures(tree)
     rows = [("what", *columns, "budget"), *_rows(list(columns.values()))]
     print(drawn(rows))

@@ -26,7 +26,7 @@ CONDITIONS = Conditions(timers=60.0)
 def main() -> None:
     """Runs the stack, and says where everything is and what comes out; Ctrl-C is no failure, also while it starts."""
     with suppress(KeyboardInterrupt):
-        print("starting PostgreSQL, Azurite, Event Hubs, a SOC and a Functions host", flush=True)
+        print("starting PostgreSQL, Event Hubs, a SOC and a Functions host", flush=True)
         with stack_running() as stack:
             asyncio.run(_run(stack))
 
@@ -62,7 +62,7 @@ def _health_of(host: FunctionsHost) -> web.Application:
 
 
 def _explain(stack: Stack, host: FunctionsHost, address: str) -> None:
-    print("PostgreSQL, Azurite, Event Hubs and a SOC on this machine; function_app.py runs", ", ".join(host.functions))
+    print("PostgreSQL, Event Hubs and a SOC on this machine; function_app.py runs", ", ".join(host.functions))
     print(f"rules   {stack.rules}\nSOC     {stack.soc.addresses.control}/_state\nhealth  {address}{HEALTH}")
     print("\nIn another terminal:\n")
     for name in ("EVENT_HUBS", "ALERT_ROUTER_STATE"):

@@ -41,11 +41,10 @@ def runs(host: FunctionsHost, function: str, outcome: Outcome) -> int:
 
 def forget_checkpoints(stack: Stack) -> None:
     """Deletes what the platform noted of how far it has read the hub `cwpp`."""
-    noted = stack.checkpoints.checkpoints
-    forgotten = [key for key in noted if "cwpp" in key]
+    forgotten = [key for key in stack.checkpoints if key[0] == "cwpp"]
     assert forgotten, "nothing was noted, so nothing is forgotten"
     for key in forgotten:
-        del noted[key]
+        del stack.checkpoints[key]
 
 
 HOLD = "LOCK TABLE partitions, signals, admissions, deliveries IN EXCLUSIVE MODE"

@@ -1,6 +1,6 @@
 """`python -m tests.stack.soak`: many messages through the whole stack while the worker is killed every few seconds.
 
-They go into a loopback Event Hubs, through function_app.py in Microsoft's runtime, into Azurite and to a loopback SOC. When
+They go into a loopback Event Hubs, through function_app.py in Microsoft's runtime, into PostgreSQL and to a loopback SOC. When
 nothing is left to do, the books of what was sent are compared with what is on record and at the SOC.
 """
 
@@ -26,7 +26,7 @@ SETTINGS = {
 POLICY = "\n".join(line for line in POLICIES["cwpp"].splitlines() if not line.startswith("record:"))
 """The record has no second home: rows of every decision would be most of the work."""
 
-CONDITIONS = Conditions(speed=10, restart_delay=0.5, visibility=40)
+CONDITIONS = Conditions(speed=10, restart_delay=0.5)
 BATCH = 200
 SWEEP = 10.0  # seconds
 LONGEST = 3 * 3600.0  # seconds, after which it gives up

@@ -1,27 +1,25 @@
 """The whole of Azure that the router sees, on loopback: hubs, its state, and a SOC, and the rules and settings that lead there.
 
 `with stack_running() as stack:` starts it; `stack.environment` is what a router is given, `stack.host()` runs
-function_app.py as Azure does. The Functions host has a storage account of its own, which the router never sees.
+function_app.py as Azure does. What that keeps in a storage account of its own is in memory here.
 """
 
 from __future__ import annotations
 
 import asyncio
 import os
+from collections import defaultdict, deque
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 from alert_router_demo.soc import Soc, soc_in_thread
 from tests.builders import RULES
-from tests.stack.azurite import Azurite, azurite_running
 from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
-from tests.stack.event_hubs.checkpoints import Checkpoints
-from tests.stack.functions_host import Conditions, FunctionsHost
+from tests.stack.functions_host import Checkpoints, Conditions, FunctionsHost, Queues
 from tests.stack.postgres import postgres_running
 from tests.store.opened import Store, engine_over
 
@@ -62,13 +60,12 @@ class Stack:
     """A stack that runs; `directory` holds the rules, which a test may change before a router reads them, `state` is the
     URL of the state."""
 
-    azurite: Azurite
     hubs: EventHubs
     soc: Soc
     directory: Path
-    storage: str = field(repr=False)
     state: str
-    checkpoints: Checkpoints = field(default_factory=Checkpoints)
+    checkpoints: Checkpoints = field(default_factory=dict)
+    queues: Queues = field(default_factory=lambda: defaultdict(deque))
 
     @property
     def rules(self) -> Path:
@@ -80,7 +77,6 @@ class Stack:
         """What a router's process is given: how to reach all of it, and what the rules call secret."""
         given = {
             "ALERT_ROUTER_STATE": self.state,
-            "AzureWebJobsStorage": self.storage,
             "EVENT_HUBS": self.hubs.connection_string,
             "ALERT_ROUTER_RULES": str(self.rules),
             "ALERT_ROUTER_CA_FILE": str(self.soc.addresses.ca),
@@ -92,14 +88,13 @@ class Stack:
 
     def host(self, app: Path = ROOT, /, *, conditions: Conditions | None = None, **more: str) -> FunctionsHost:
         """A Functions host for function_app.py, or for another app; `more` are further app settings."""
-        given: dict[str, Any] = {} if conditions is None else {"conditions": conditions}
         return FunctionsHost(
             app,
             env=self.environment | more,
-            event_hubs_connection=self.hubs.connection_string,
-            storage_connection=self.storage,
+            hubs=self.hubs,
             checkpoints=self.checkpoints,
-            **given,
+            queues=self.queues,
+            conditions=conditions,
         )
 
     def store(self) -> Store:
@@ -128,18 +123,15 @@ async def _make(state: str) -> None:
 
 
 @contextmanager
-def stack_running(
-    azurite: Azurite | None = None, state: str | None = None, *, lag: float = 0.0, partitions: int = 2
-) -> Iterator[Stack]:
-    """Runs a stack, with an Azurite and a PostgreSQL of its own unless they are given, of the latter an empty database."""
+def stack_running(state: str | None = None, *, lag: float = 0.0, partitions: int = 2) -> Iterator[Stack]:
+    """Runs a stack, with a PostgreSQL of its own unless an empty database is given."""
     with ExitStack() as held:
         directory = Path(held.enter_context(TemporaryDirectory(prefix="stack-")))
-        azurite = held.enter_context(azurite_running()) if azurite is None else azurite
         hubs = held.enter_context(event_hubs_in_thread({"cwpp": partitions, "cspm": partitions}))
         soc = held.enter_context(soc_in_thread(lag=lag, keep=1_000_000))
         state = held.enter_context(postgres_running()).new_database() if state is None else state
         asyncio.run(_make(state))
-        stack = Stack(azurite, hubs, soc, directory, azurite.new_account(), state)
+        stack = Stack(hubs, soc, directory, state)
         for stream, policy in POLICIES.items():
             stack.write_policy(stream, policy)
         (stack.rules / "attack.yaml").write_bytes((RULES / "attack.yaml").read_bytes())

@@ -19,6 +19,8 @@ from tests.stack.gate import GatedStack, to
 from tests.stack.stack import ROOT
 from tests.waiting import until
 
+pytestmark = pytest.mark.soak  # Each waits for leases, graces and retries to pass, for a minute or two.
+
 DEATHS = 5
 """So many workers die of a message that kills, while they try 20 messages, 10, 5, 2, and it alone."""
 
@@ -26,6 +28,7 @@ DEADLY_APP = """
 import os, signal, sys
 from importlib.util import module_from_spec, spec_from_file_location
 from router.ingest import messages
+
 
 read = messages.read_signals
 

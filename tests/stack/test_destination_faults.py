@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
+
 from alert_router_demo.soc import Drop, Fault, Hang, LoseAnswer, Status
 from router.app.wiring import AT_A_TIME
 from tests.builders import finding_body
@@ -11,6 +13,8 @@ from tests.stack.accounting import QUICK, Post, books_of, high, key_of, medium, 
 from tests.stack.functions_host import Conditions
 from tests.stack.stack import Stack
 from tests.waiting import until
+
+pytestmark = pytest.mark.soak  # Each waits for leases, graces and retries to pass, for a minute or two.
 
 SNAPSHOT = 3_000
 

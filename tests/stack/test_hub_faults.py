@@ -8,6 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 import orjson
+import pytest
 
 from router.domain.errors import StoreError
 from router.store.partitions import read_losses
@@ -30,6 +31,8 @@ from tests.stack.functions_host import FunctionsHost, Outcome
 from tests.stack.stack import Stack
 from tests.store.within import within
 from tests.waiting import PATIENCE, until
+
+pytestmark = pytest.mark.soak  # Each waits for leases, graces and retries to pass, for a minute or two.
 
 IN_PARTS = {"AzureFunctionsJobHost__extensions__eventHubs__maxEventBatchSize": "3"}
 """Settings under which batches are small."""

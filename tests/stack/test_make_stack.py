@@ -12,9 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from urllib.request import urlopen
 
+import pytest
+
 from tests.leash import leashed
 from tests.stack.stack import ROOT
 from tests.waiting import PATIENCE, wait_until
+
+pytestmark = pytest.mark.soak  # Each waits for leases, graces and retries to pass, for a minute or two.
 
 
 def test_the_samples_come_out_as_it_says(tmp_path: Path) -> None:

@@ -76,8 +76,7 @@ def test_it_takes_a_batch_in_microsofts_worker(package: Path, stack: Stack) -> N
     host = FunctionsHost(
         package,
         env={name: value for name, value in stack.environment.items() if name != "ALERT_ROUTER_RULES"},
-        event_hubs_connection=stack.hubs.connection_string,
-        storage_connection=stack.storage,
+        hubs=stack.hubs,
         conditions=Conditions(speed=100),
     )
 

@@ -17,7 +17,6 @@ from psycopg import sql
 
 from tests.stack.accounting import QUICK, Post, books_of, high, junk, low, medium, settle, sweep
 from tests.stack.acts import HOLD, conditions, runs
-from tests.stack.azurite import Azurite
 from tests.stack.functions_host import FunctionsHost, Outcome
 from tests.stack.postgres import BY_PASSWORD, Postgres, Way, postgres_running, small_disk, standby_of
 from tests.stack.stack import Stack, stack_running
@@ -61,7 +60,7 @@ class House:
 
 
 @pytest.fixture
-def house(azurite: Azurite) -> Iterator[House]:
+def house() -> Iterator[House]:
     """A house whose router is a user of its server like any other."""
     with ExitStack() as held:
         server = held.enter_context(postgres_running())
@@ -70,7 +69,7 @@ def house(azurite: Azurite) -> Iterator[House]:
         server.execute(sql.SQL("CREATE ROLE {} LOGIN PASSWORD {}").format(ROLE, TOKEN))
         server.execute(sql.SQL("ALTER DATABASE {} OWNER TO {}").format(sql.Identifier(name_in(database)), ROLE))
         url = way.to(database.replace("//postgres@", f"//{BY_PASSWORD}:{TOKEN}@"))
-        stack = held.enter_context(stack_running(azurite, url))
+        stack = held.enter_context(stack_running(url))
         yield House(stack, server, way, held)
 
 
@@ -210,7 +209,7 @@ async def one_line_is_said(host: FunctionsHost, stack: Stack) -> None:
     begin, done = len(host.log), runs(host, "deliver_cwpp_page", Outcome.OK)
     for times in (1, 2):
         await sweep(host)
-        await wake(stack, "page")
+        wake(stack, "page")
         await until(lambda end=done + times: runs(host, "deliver_cwpp_page", Outcome.OK) >= end)  # type: ignore[misc]
     said = host.log[begin:]
     sweeps, lanes = SWEEP.findall(said), LANE.findall(said)

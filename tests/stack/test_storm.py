@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from functools import partial
 
+import pytest
+
 from tests.builders import RESOURCE, alert_body
 from tests.stack.accounting import QUICK, Letter, Post, books_of, key_of, rows_in, sweep
 from tests.stack.acts import asleep, conditions, has_died, kill
@@ -13,6 +15,8 @@ from tests.stack.gate import GatedStack
 from tests.stack.postgres import Way
 from tests.stack.stack import Stack
 from tests.waiting import PATIENCE, until
+
+pytestmark = pytest.mark.soak  # Each waits for leases, graces and retries to pass, for a minute or two.
 
 MOST = 10
 POLICY = """
@@ -94,7 +98,7 @@ def test_a_storm_makes_ten_pages_and_one_that_says_what_is_held(stack: Stack) ->
     stack.write_policy("cwpp", POLICY)
 
     async def run() -> None:
-        settings = Conditions(speed=10, restart_delay=0.5, visibility=10)
+        settings = Conditions(speed=10, restart_delay=0.5)
         async with stack.host(conditions=settings, **QUICK).running() as host:
             killed: list[int] = []
 

@@ -14,29 +14,25 @@ from router.store.deliveries import add_deliveries
 from router.store.destinations import PROBE, pause_destination
 from tests.stack.accounting import QUICK, Post, books_of, high, key_of, low, settle, sweep
 from tests.stack.acts import LANES, asleep, conditions, forget_checkpoints, runs
-from tests.stack.azurite import Queue
-from tests.stack.functions_host import Outcome
+from tests.stack.functions_host import Outcome, Queued
 from tests.stack.stack import Stack
 from tests.store.builders import a_delivery
 from tests.store.within import within
 from tests.waiting import until
 
 
-async def woken(stack: Stack) -> dict[str, int]:
-    """How many wake-ups are in the queues of `cwpp`, those that were fetched among them; each is taken out."""
-    found = {}
-    for lane in LANES:
-        async with Queue(stack.storage, f"cwpp-{lane}") as queue:
-            found[lane] = await queue.count()
-            await queue.clear()
+def woken(stack: Stack) -> dict[str, int]:
+    """How many wake-ups are in the queues of `cwpp`; each is taken out."""
+    queues = {lane: stack.queues[f"cwpp-{lane}"] for lane in LANES}
+    found = {lane: len(queue) for lane, queue in queues.items()}
+    for queue in queues.values():
+        queue.clear()
     return found
 
 
-async def wake(stack: Stack, lane: str, times: int = 1) -> None:
+def wake(stack: Stack, lane: str, times: int = 1) -> None:
     """Puts wake-ups into the queue of a lane of `cwpp`."""
-    async with Queue(stack.storage, f"cwpp-{lane}") as queue:
-        for _ in range(times):
-            await queue.put("deliver")
+    stack.queues[f"cwpp-{lane}"].extend(Queued("deliver") for _ in range(times))
 
 
 async def owe(stack: Stack, count: int, name: str = "d") -> None:
@@ -59,23 +55,23 @@ def test_each_lane_is_woken_once_for_each_200_deliveries_that_are_due_there(stac
             # A decision that nobody is told of is a row of the record all the same.
             await post.send(low("low"))
             await host.idle()
-            assert await woken(stack) == {"page": 3, "ticket": 0, "rows": 1}
+            assert woken(stack) == {"page": 3, "ticket": 0, "rows": 1}
             await sweep(host)
-            assert await woken(stack) == {"page": 3, "ticket": 0, "rows": 1}
+            assert woken(stack) == {"page": 3, "ticket": 0, "rows": 1}
         forget_checkpoints(stack)
         async with stack.host(conditions=conditions(), **asleep()).running() as host:
             await host.idle()
             assert runs(host, "take_cwpp", Outcome.OK) == 1
-            assert await woken(stack) == {"page": 3, "ticket": 0, "rows": 1}
+            assert woken(stack) == {"page": 3, "ticket": 0, "rows": 1}
             await owe(stack, A_WORKER * MOST_WORKERS, "more")
             await sweep(host)
-            assert await woken(stack) == {"page": MOST_WORKERS, "ticket": 0, "rows": 1}
+            assert woken(stack) == {"page": MOST_WORKERS, "ticket": 0, "rows": 1}
             store = stack.store()
             refused = Pause(stream="cwpp", destination="oncall", since=now(), probe=now() + PROBE, error="401")
             await within(store, pause_destination, refused)
             await store.close()
             await sweep(host)
-            assert await woken(stack) == {"page": 0, "ticket": 0, "rows": 1}
+            assert woken(stack) == {"page": 0, "ticket": 0, "rows": 1}
 
     asyncio.run(run())
     assert stack.soc.counts()["received"] == dict.fromkeys(stack.soc.counts()["received"], 0)
@@ -89,13 +85,13 @@ def test_a_wake_up_that_is_lost_or_doubled_changes_nothing(stack: Stack) -> None
         async with stack.host(conditions=conditions(), **QUICK, **asleep()).running() as host:
             await post.send(*(high(f"h-{number}") for number in range(20)))
             await host.idle()
-            assert await woken(stack) == dict.fromkeys(LANES, 1)
+            assert woken(stack) == dict.fromkeys(LANES, 1)
         async with stack.host(conditions=conditions(), **QUICK).running() as host:
             await host.idle()
             assert host.invocations == []
             await sweep(host)
             for lane in LANES:
-                await wake(stack, lane, times=5)
+                wake(stack, lane, times=5)
             await settle(stack, lambda: sweep(host))
             assert await books_of(stack) == post.due
             assert {run.outcome for run in host.invocations} == {Outcome.OK}
@@ -117,7 +113,7 @@ def test_one_wake_up_is_enough_for_what_falls_due_within_a_minute(stack: Stack) 
             await post.send(high("first"))
             await until(lambda: pager.answers["429"] > 0)
             assert host.under_way("deliver_cwpp_page") == 1
-            await wake(stack, "page")
+            wake(stack, "page")
             await until(lambda: runs(host, "deliver_cwpp_page", Outcome.OK) == 1)
             assert host.under_way("deliver_cwpp_page") == 1
             pager.faults.clear()

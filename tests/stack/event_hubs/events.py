@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from tests.stack.event_hubs.amqp.decoding import decode, decoding, end_of, items
 from tests.stack.event_hubs.amqp.descriptors import Section
@@ -104,6 +104,18 @@ class Event:
     def body(self) -> bytes:
         """The data that was published."""
         return b"".join(decode(self.rest, part.value)[0] for part in parts(self.rest) if part.section == Section.DATA)
+
+    @property
+    def properties(self) -> dict[str, Any]:
+        """The publisher's own properties of it, text where AMQP has bytes."""
+        found = (
+            decode(self.rest, one.value)[0] for one in parts(self.rest) if one.section == Section.APPLICATION_PROPERTIES
+        )
+        return {_text(key): _text(value) for key, value in next(found, {}).items()}
+
+
+def _text(value: Any) -> Any:
+    return value.decode(errors="replace") if isinstance(value, bytes) else value
 
 
 def published(data: bytes, format: int) -> list[Message]:

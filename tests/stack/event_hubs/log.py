@@ -64,6 +64,11 @@ class Partition:
         place = bisect_left(self.events, position, key=_sequence)
         return self.events[place] if place < len(self.events) else None
 
+    def events_from(self, position: int, most: int) -> list[Event]:
+        """The first events at or after a position."""
+        place = bisect_left(self.events, position, key=_sequence)
+        return self.events[place : place + most]
+
     def seek(self, selector: str | None) -> int:
         """The position that a reader's filter means; raises Refused if it lies beyond the end, or is no filter."""
         if selector is None:

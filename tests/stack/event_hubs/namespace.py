@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 
 from tests.stack.event_hubs.amqp.refused import Refused
 from tests.stack.event_hubs.clock import Clock
+from tests.stack.event_hubs.events import Event, Message
 from tests.stack.event_hubs.hub import Hub
+from tests.stack.event_hubs.log import Partition
 from tests.stack.event_hubs.refusals import RefusedLink, no_entity
 
 _MOST_KEPT = 10_000  # clients that are refused try again for ever
@@ -25,6 +27,7 @@ class Namespace:
         self.is_reachable = True
         self.bytes_left: int | None = None
         """How many more are said before every connection is cut off, if that was ordered."""
+        self.watchers: list[Callable[[], object]] = []
         self._groups = groups
         self._hubs: dict[str, Hub] = {}
         for name, partitions in hubs.items():
@@ -36,6 +39,17 @@ class Namespace:
             return self._hubs[name.lower()]
         except KeyError:
             raise no_entity(name) from None
+
+    def publish(self, hub: Hub, partition: Partition, messages: Sequence[Message], now: datetime) -> list[Event]:
+        """Keeps messages as events of one partition, and wakes all that read or watch."""
+        events = hub.publish(partition, messages, now)
+        self.tell()
+        return events
+
+    def tell(self) -> None:
+        """Tells those that watch of something new."""
+        for told in [*self.watchers]:
+            told()
 
     def create(self, name: str, partitions: int) -> None:
         """Puts an empty hub under a name, in place of one that may be there, which was created earlier in any case."""

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 
 from tests.stack.event_hubs.amqp.refused import Refused
 from tests.stack.event_hubs.clock import instant
@@ -35,6 +35,7 @@ class Published(NamedTuple):
     sequence: int
     enqueued: datetime
     body: bytes
+    properties: Mapping[str, Any] = {}
 
 
 class EventHubs:
@@ -85,6 +86,33 @@ class EventHubs:
         return self._namespace.hub(hub).partition(partition).last_sequence
 
     @at_home
+    def last_sequences(self, hub: str) -> dict[str, int]:
+        """The same of each partition."""
+        return {str(id): one.last_sequence for id, one in enumerate(self._namespace.hub(hub).partitions)}
+
+    @at_home
+    def read(self, hub: str, after: Mapping[str, int], most: int) -> dict[str, list[Published]]:
+        """The events of each partition that has some after a sequence number: all that is known of them, without a client."""
+        if not self._namespace.is_reachable:
+            return {}
+        partitions = {str(id): one for id, one in enumerate(self._namespace.hub(hub).partitions)}
+        found = {id: one.events_from(after.get(id, -1) + 1, most) for id, one in partitions.items()}
+        return {
+            id: [Published(one.sequence, instant(one.enqueued), one.body, one.properties) for one in events]
+            for id, events in found.items()
+            if events
+        }
+
+    @contextmanager
+    def watched(self, told: Callable[[], object]) -> Iterator[None]:
+        """A context in which something is told, in the hubs' thread, of each time that events were published."""
+        self._namespace.watchers.append(told)
+        try:
+            yield
+        finally:
+            self._namespace.watchers.remove(told)
+
+    @at_home
     def readers(self, hub: str) -> list[Seat]:
         """Who reads from a hub now, as partition, consumer group in lower case, and epoch."""
         return [reader.seat for reader in readers_of(self._namespace.hub(hub))]
@@ -111,7 +139,7 @@ class EventHubs:
         """Publishes a body, now or as if it had been at another time; returns its sequence number."""
         at = self._namespace.hub(hub)
         when = self._namespace.clock.now() if enqueued is None else enqueued
-        (event,) = at.publish(at.partition(partition), [Message.holding(body)], when)
+        (event,) = self._namespace.publish(at, at.partition(partition), [Message.holding(body)], when)
         return event.sequence
 
     @at_home
@@ -170,6 +198,7 @@ class EventHubs:
     def resume_accepting(self) -> None:
         """Makes the service reachable again."""
         self._namespace.is_reachable = True
+        self._namespace.tell()
 
     def _abort(self) -> None:
         for connection in list(self._connections):

@@ -37,4 +37,4 @@ class Writer(Inbound):
         messages = published(message, format)
         key = messages[0].key if messages else None
         partition = self._partition or self._hub.partition_for(key)
-        self._hub.publish(partition, messages, self._namespace.clock.now())
+        self._namespace.publish(self._hub, partition, messages, self._namespace.clock.now())

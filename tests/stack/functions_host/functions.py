@@ -3,18 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
-
-_QUEUE = "queue"
-_SETTING = re.compile(r"%([^%]+)%")
-_SERVED = {"eventHubTrigger", "queueTrigger", "timerTrigger", "httpTrigger", "http", _QUEUE}
-
-
-class NotServed(Exception):
-    """The app asks of its host what the mini-host does not do, or what nobody could do."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,64 +27,32 @@ class RetryPolicy:
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One function: its trigger as the app declares it, settings filled in, and its retry policy.
-
-    `outputs` are the queues that its parameters, and its result as `$return`, go to.
-    """
+    """One function: its trigger as the app declares it, its retry policy, and the queues that its parameters go to."""
 
     name: str
     id: str
     trigger: Mapping[str, Any]
     retry: RetryPolicy | None
-    outputs: Mapping[str, str] = field(default_factory=dict)
+    outputs: Mapping[str, str]
 
     @property
     def kind(self) -> str:
         """Gives the trigger's type, such as `queueTrigger`."""
         return str(self.trigger["type"])
 
-    @property
-    def parameter(self) -> str:
-        """Gives the name of the parameter that takes what triggered it."""
-        return str(self.trigger["name"])
 
-
-def function_of(metadata: Any, settings: Mapping[str, str]) -> Function:
-    """Gives the function that a worker's metadata describes; raises NotServed."""
+def function_of(metadata: Any) -> Function:
+    """Gives the function that a worker's metadata describes."""
     bindings = [json.loads(binding) for binding in metadata.raw_bindings]
-    for binding in bindings:
-        if binding["type"] not in _SERVED:
-            raise NotServed(f"{metadata.name}: has a binding of type {binding['type']}, which the mini-host lacks")
     (trigger,) = (binding for binding in bindings if binding["type"].endswith("Trigger"))
+    options = metadata.retry_options
+    shortest, longest = (
+        each.ToTimedelta().total_seconds() for each in (options.minimum_interval, options.maximum_interval)
+    )
     return Function(
         name=metadata.name,
         id=metadata.function_id,
-        trigger={key: _filled(metadata.name, value, settings) for key, value in trigger.items()},
-        retry=_policy_of(metadata.retry_options) if metadata.HasField("retry_options") else None,
-        outputs={
-            binding["name"]: _filled(metadata.name, binding["queueName"], settings)
-            for binding in bindings
-            if binding["type"] == _QUEUE
-        },
+        trigger=trigger,
+        retry=RetryPolicy(options.max_retry_count, shortest, longest) if metadata.HasField("retry_options") else None,
+        outputs={binding["name"]: binding["queueName"] for binding in bindings if binding["type"] == "queue"},
     )
-
-
-def _policy_of(options: Any) -> RetryPolicy:
-    if options.HasField("delay_interval"):
-        delay = options.delay_interval.ToTimedelta().total_seconds()
-        return RetryPolicy(options.max_retry_count, delay, delay)
-    return RetryPolicy(
-        limit=options.max_retry_count,
-        shortest=options.minimum_interval.ToTimedelta().total_seconds(),
-        longest=options.maximum_interval.ToTimedelta().total_seconds(),
-    )
-
-
-def _filled(function: str, value: Any, settings: Mapping[str, str]) -> Any:
-    """A value with every `%NAME%` in it replaced by the setting of that name."""
-    if not isinstance(value, str):
-        return value
-    missing = [name for name in _SETTING.findall(value) if name not in settings]
-    if missing:
-        raise NotServed(f"{function}: it names the setting {missing[0]}, which is not among the app's settings")
-    return _SETTING.sub(lambda found: settings[found[1]], value)

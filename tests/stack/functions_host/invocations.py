@@ -6,20 +6,46 @@ import asyncio
 import secrets
 import uuid
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
+from contextlib import suppress
 from dataclasses import dataclass, field
-from enum import StrEnum
+from enum import Enum, StrEnum, auto
 from typing import Any
 
-from tests.stack.azurite import StorageError
-from tests.stack.functions_host.calls import Call
-from tests.stack.functions_host.conditions import Conditions, Death
+from tests.stack.functions_host.calls import Call, messages_in
 from tests.stack.functions_host.functions import Function
-from tests.stack.functions_host.outputs import QueueOutputs
 from tests.stack.functions_host.process import WorkerDied
 from tests.stack.functions_host.workers import Workers
 from tests.stack.functions_worker.protocol import protocol
+
+
+class Death(Enum):
+    """What becomes of a batch of events whose worker process died."""
+
+    CHECKPOINTED = auto()
+    """It counts as done: a failed execution is followed by a checkpoint, and no retry policy stands in between."""
+
+    RETRIED = auto()
+    """It is a failure like any other, so that a retry policy covers it, as in the sources of the WebJobs SDK."""
+
+
+@dataclass(frozen=True, slots=True)
+class Conditions:
+    """What the platform, and not the app, decides; times in seconds.
+
+    Attributes:
+        speed: by how much the waits of retry policies and between looks at an empty queue are shortened.
+        death: what becomes of a batch whose worker died.
+        restart_delay: how long the app has no worker after one died.
+        grace: how long calls under way may take when the host stops; with 0 it goes as an instance that is lost.
+        timers: how often timers fire by themselves; None for never.
+    """
+
+    speed: float = 1.0
+    death: Death = Death.CHECKPOINTED
+    restart_delay: float = 0.2
+    grace: float = 5.0
+    timers: float | None = None
 
 
 class Outcome(StrEnum):
@@ -32,68 +58,55 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """A run of a function that has ended.
-
-    `source` is hub/partition, the queue, `timer`, or method and path; `retry` is 0 for the first run of a call.
-    """
+    """A run of a function that has ended; `source` is hub/partition, the queue, `timer`, or method and path."""
 
     function: str
     source: str
     events: int
-    retry: int
     outcome: Outcome
     error: str = ""
     answer: Any = field(default=None, repr=False)
-    id: str = field(default="", repr=False)
 
 
 class Invoker:
-    """Runs functions in whichever worker is current, and remembers how that went."""
+    """Runs functions in whichever worker is current, and remembers how that went; `put` takes what they give to queues."""
 
-    def __init__(self, workers: Workers, conditions: Conditions, outputs: QueueOutputs) -> None:
+    def __init__(self, workers: Workers, conditions: Conditions, put: Callable[[str, str], None]) -> None:
         self._workers = workers
-        self._outputs = outputs
         self._conditions = conditions
+        self._put = put
+        self.stopping = asyncio.Event()
         self.finished: list[Invocation] = []
-        self.under_way = 0
-        self.begun = 0
+        self.work: set[asyncio.Task[Any]] = set()
         self.calls: Counter[str] = Counter()
 
-    @contextmanager
-    def busy(self) -> Iterator[None]:
-        """Counts what is done inside as under way."""
-        self.begun += 1
-        self.under_way += 1
-        try:
-            yield
-        finally:
-            self.under_way -= 1
+    def begin[T](self, work: Coroutine[Any, Any, T]) -> asyncio.Task[T]:
+        """Does some work, which counts as under way until it is done."""
+        task = asyncio.create_task(work)
+        self.work.add(task)
+        task.add_done_callback(self.work.discard)
+        return task
 
     async def invoke(self, function: Function, call: Call, retry: int = 0) -> Invocation:
         """Runs a function once, as soon as there is a worker, and puts out what it gives; failures are the outcome."""
         worker = await self._workers.current()
-        id = str(uuid.uuid4())
         self.calls[function.name] += 1
         try:
-            answer = await worker.ask(invocation_request=_request(id, function, call, retry))
+            answer = await worker.ask(invocation_request=_request(function, call, retry))
         except WorkerDied as death:
             outcome, error, answer = Outcome.DIED, str(death), None
         else:
             ok = answer.result.status == protocol().StatusResult.Success
             outcome, error = Outcome.OK if ok else Outcome.FAILED, answer.result.exception.message
-            if ok:
-                try:
-                    await self._outputs.put(function, answer)
-                except StorageError as fault:
-                    outcome, error = Outcome.FAILED, f"output: {fault}"
+            for queue, content in messages_in(answer, function.outputs) if ok else ():
+                self._put(queue, content)
         finally:
             self.calls[function.name] -= 1
-        ended = Invocation(function.name, call.source, call.events, retry, outcome, error, answer, id)
-        self.finished.append(ended)
-        return ended
+        self.finished.append(Invocation(function.name, call.source, call.events, outcome, error, answer))
+        return self.finished[-1]
 
-    async def persist(self, function: Function, call: Call, given_up: asyncio.Event) -> Invocation:
-        """Runs a function as often as its retry policy has it, until it is `given_up`; gives the last run."""
+    async def persist(self, function: Function, call: Call) -> Invocation:
+        """Runs a function as often as its retry policy has it, until the host stops; gives the last run."""
         retry = 0
         while True:
             ended = await self.invoke(function, call, retry)
@@ -102,26 +115,19 @@ class Invoker:
                 return ended
             if ended.outcome is Outcome.DIED and self._conditions.death is Death.CHECKPOINTED:
                 return ended
-            if await _is_set_within(given_up, function.retry.delay_before(retry) / self._conditions.speed):
+            with suppress(TimeoutError):
+                pause = function.retry.delay_before(retry) / self._conditions.speed
+                await asyncio.wait_for(self.stopping.wait(), pause)
                 return ended
 
 
-async def _is_set_within(event: asyncio.Event, seconds: float) -> bool:
-    try:
-        await asyncio.wait_for(event.wait(), seconds)
-    except TimeoutError:
-        return False
-    return True
-
-
-def _request(id: str, function: Function, call: Call, retry: int) -> Any:
-    of = protocol()
-    limit = function.retry.limit if function.retry is not None else 0
+def _request(function: Function, call: Call, retry: int) -> Any:
+    of, policy = protocol(), function.retry
     return of.InvocationRequest(
-        invocation_id=id,
+        invocation_id=str(uuid.uuid4()),
         function_id=function.id,
-        input_data=[of.ParameterBinding(name=function.parameter, data=call.data)],
+        input_data=[of.ParameterBinding(name=function.trigger["name"], data=call.data)],
         trigger_metadata=call.metadata,
         trace_context=of.RpcTraceContext(trace_parent=f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"),
-        retry_context=of.RetryContext(retry_count=retry, max_retry_count=limit) if function.retry is not None else None,
+        retry_context=of.RetryContext(retry_count=retry, max_retry_count=policy.limit) if policy is not None else None,
     )

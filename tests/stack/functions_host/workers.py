@@ -36,11 +36,11 @@ class Workers:
     async def start(self, output: Path) -> None:
         """Starts the first worker, what it prints going to a file, and has it index the app.
 
-        Raises AppRefused and NotServed.
+        Raises AppRefused.
         """
         self._output = output
         self._worker, indexed = await self._started()
-        functions = [function_of(metadata, self._settings) for metadata in indexed]
+        functions = map(function_of, indexed)
         self.functions = {function.name: function for function in functions}
 
     async def keep(self) -> None:
@@ -110,8 +110,6 @@ class Workers:
         )
         answer = await worker.ask(functions_metadata_request=of.FunctionsMetadataRequest(function_app_directory=where))
         self._check(answer)
-        if not answer.function_metadata_results:
-            raise AppRefused(f"{where}: no functions found")
         for one in answer.function_metadata_results:
             load = of.FunctionLoadRequest(function_id=one.function_id, metadata=one)
             self._check(await worker.ask(function_load_request=load))
