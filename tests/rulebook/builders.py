@@ -6,14 +6,18 @@ import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from router.domain.rulebook import Route, Rulebook
 from router.domain.signals import Stream
-from router.rulebook import Loaded, load
+from router.rulebook import Loaded, Problem, lint, load
 from tests.builders import RULES
 from tests.rulebook.kinds import KINDS
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
+
+type Files = Mapping[str, object]
+"""Files by name; what is no text is written as JSON, which YAML knows."""
 
 
 def a_policy(stream: str = "cwpp", **parts: object) -> dict[str, object]:
@@ -35,8 +39,13 @@ def a_body(**properties: object) -> dict[str, object]:
     return {"properties": {key: value for key, value in (sound | properties).items() if value is not None}}
 
 
-def rules_in(directory: Path, files: Mapping[str, object] | None = None, stream: str = "cwpp") -> Path:
-    """A sound rules directory with some files added or replaced; what is no text is written as JSON, which YAML knows."""
+def a_scoped_body(*elements: object, **properties: object) -> dict[str, object]:
+    """Such a rule with a scope of some elements."""
+    return a_body(suppressionAlertsScope={"allOf": list(elements)}, **properties)
+
+
+def rules_in(directory: Path, files: Files | None = None, stream: str = "cwpp") -> Path:
+    """A sound rules directory with some files added or replaced."""
     contents: dict[str, object] = {
         f"{stream}/policy.yaml": a_policy(stream),
         "attack.yaml": (RULES / "attack.yaml").read_text(encoding="utf-8"),
@@ -45,32 +54,59 @@ def rules_in(directory: Path, files: Mapping[str, object] | None = None, stream:
     for name, content in contents.items():
         path = directory / name
         path.parent.mkdir(parents=True, exist_ok=True)
-        text = content if isinstance(content, str) else json.dumps(content, indent=2)
-        path.write_text(text, encoding="utf-8")
+        if isinstance(content, bytes):
+            path.write_bytes(content)
+        else:
+            path.write_text(content if isinstance(content, str) else json.dumps(content, indent=2), encoding="utf-8")
     return directory
 
 
-def loaded(directory: Path, files: Mapping[str, object] | None = None, stream: Stream = Stream.CWPP) -> Loaded:
+def checked(files: Files | None = None, stream: Stream = Stream.CWPP) -> tuple[Loaded, tuple[Problem, ...]]:
+    """What becomes of such a directory at NOW, and what lints say of it."""
+    with TemporaryDirectory() as directory:
+        rules = rules_in(Path(directory), files, stream)
+        result = load(rules, stream, KINDS, NOW)
+        return result, tuple(lint(rules, stream, result, NOW))
+
+
+def loaded(files: Files | None = None, stream: Stream = Stream.CWPP) -> Loaded:
     """What becomes of such a directory at NOW."""
-    return load(rules_in(directory, files, stream), stream, KINDS, NOW)
+    with TemporaryDirectory() as directory:
+        return load(rules_in(Path(directory), files, stream), stream, KINDS, NOW)
 
 
-def a_sound_rulebook(
-    directory: Path, files: Mapping[str, object] | None = None, stream: Stream = Stream.CWPP
-) -> Rulebook:
+def messages(files: Files, stream: Stream = Stream.CWPP) -> list[str]:
+    """What is said of such a directory when it is loaded, without the places."""
+    return [problem.message for problem in loaded(files, stream).problems]
+
+
+def lints(files: Files, stream: Stream = Stream.CWPP, code: str | None = None) -> list[str]:
+    """What lints say, or those with one code; all of it are warnings."""
+    found = checked(files, stream)[1]
+    assert {one.level for one in found} <= {"warning"}
+    return [f"{one.file}: {one.message}" for one in found if code in (None, one.code)]
+
+
+def the_book(files: Files | None = None, stream: Stream = Stream.CWPP) -> Rulebook:
     """The rulebook of such a directory, which has one."""
-    result = loaded(directory, files, stream)
+    result = loaded(files, stream)
     assert result.rulebook is not None, [str(problem) for problem in result.problems]
     return result.rulebook
 
 
-def a_route(
-    directory: Path,
-    when: Mapping[str, object],
-    stream: Stream = Stream.CWPP,
-    files: Mapping[str, object] | None = None,
-) -> Route:
+def a_sound_rulebook(directory: Path, files: Files | None = None, stream: Stream = Stream.CWPP) -> Rulebook:
+    """The same of a directory that stays."""
+    rules_in(directory, files, stream)
+    return the_book(files, stream)
+
+
+def rules_of(files: Files, stream: Stream = Stream.CWPP) -> set[str]:
+    """The names of the suppression rules that are in force with such files."""
+    return set(the_book(files, stream).suppressions.by_name)
+
+
+def a_route(when: Mapping[str, object], stream: Stream = Stream.CWPP, files: Files | None = None) -> Route:
     """The one route of a policy, with that `when`, beside other files."""
     policy = a_policy(stream, routes=[{"name": "one", "when": dict(when), "to": ["tickets"]}])
-    (route,) = a_sound_rulebook(directory, {f"{stream}/policy.yaml": policy, **(files or {})}, stream).routes
+    (route,) = the_book({f"{stream}/policy.yaml": policy, **(files or {})}, stream).routes
     return route

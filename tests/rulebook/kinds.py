@@ -41,14 +41,6 @@ class PagerConfig(_Config):
     key: Secret
 
 
-class Pager(_Kind):
-    """Pages people."""
-
-    name: ClassVar[str] = "pager"
-    lane: ClassVar[Lane] = Lane.PAGE
-    Config: ClassVar[type[Any]] = PagerConfig
-
-
 def _https(url: str) -> str:
     if not url.startswith("https://"):
         raise ValueError(f"{url} must be an https address")
@@ -65,26 +57,18 @@ class TicketKindConfig(_Config):
     withhold: list[str] | dict[str, list[str]] = Field(default_factory=list)
 
 
-class TicketKind(_Kind):
-    """Makes tickets."""
-
-    name: ClassVar[str] = "desk"
-    lane: ClassVar[Lane] = Lane.TICKET
-    Config: ClassVar[type[Any]] = TicketKindConfig
-
-
 class RowsConfig(_Config):
     """A table for rows."""
 
     table: str
 
 
-class Rows(_Kind):
-    """Writes rows."""
-
-    name: ClassVar[str] = "rows"
-    lane: ClassVar[Lane] = Lane.ROWS
-    Config: ClassVar[type[Any]] = RowsConfig
+def _a_kind(name: str, lane: Lane, config: type[Any]) -> type[DestinationKind]:
+    return type(name, (_Kind,), {"name": name, "lane": lane, "Config": config})
 
 
-KINDS: Mapping[str, type[DestinationKind]] = {"pager": Pager, "desk": TicketKind, "rows": Rows}
+KINDS: Mapping[str, type[DestinationKind]] = {
+    "pager": _a_kind("pager", Lane.PAGE, PagerConfig),
+    "desk": _a_kind("desk", Lane.TICKET, TicketKindConfig),
+    "rows": _a_kind("rows", Lane.ROWS, RowsConfig),
+}

@@ -5,8 +5,6 @@ from __future__ import annotations
 import csv
 from pathlib import Path
 
-import pytest
-
 from router.domain.catalogue import Deprecation
 from router.domain.severity import Severity
 from router.rulebook import load_catalogue
@@ -54,32 +52,30 @@ def test_the_columns_hold_what_their_readers_know() -> None:
     assert set(CATALOGUE.resource_plans.values()) <= plans
 
 
-@pytest.mark.parametrize(
-    ("type", "plan", "tactics", "severity"),
-    [
-        ("SQL.VM_DataExfiltration", "SqlServerVirtualMachines", ("Exfiltration",), "Medium"),
-        ("Storage.Blob_AM.MalwareFound", "StorageAccounts", ("LateralMovement",), "High"),
-        ("Storage.File_AM.MalwareFound", "StorageAccounts", ("LateralMovement",), "High"),
-        ("Storage.Blob_MalwareDownload", "StorageAccounts", ("LateralMovement",), "High"),
-        ("Storage.AccountKey_PubliclyLeaked", "StorageAccounts", ("CredentialAccess",), "High"),
-        ("Storage.Blob_AnonymousAccessAnomaly.Sensitive", "StorageAccounts", ("InitialAccess",), "High"),
-        ("Storage.Blob_DataExfiltration.AmountOfDataAnomaly.Sensitive", "StorageAccounts", ("Exfiltration",), "Medium"),
-        ("Storage.Blob_DataExfiltration.NumberOfBlobsAnomaly.Sensitive", "StorageAccounts", ("Exfiltration",), None),
-        ("Storage.Blob_SuspiciousApp.Sensitive", "StorageAccounts", ("InitialAccess",), "High"),
-        ("Storage.Blob_SuspiciousIp.Sensitive", "StorageAccounts", ("PreAttack",), "High"),
-        ("Storage.Blob_TorAnomaly.Sensitive", "StorageAccounts", ("PreAttack",), "High"),
-        ("Storage.Blob_GeoAnomaly.Sensitive", "StorageAccounts", ("InitialAccess",), "Informational"),
-        ("Storage.Blob_OpenACL.Sensitive", "StorageAccounts", ("Collection",), "High"),
-    ],
-)
-def test_types_that_stand_on_a_line_of_their_own(
-    type: str, plan: str, tactics: tuple[str, ...], severity: str | None
-) -> None:
+ON_A_LINE_OF_THEIR_OWN: list[tuple[str, str, str, str | None]] = [
+    ("SQL.VM_DataExfiltration", "SqlServerVirtualMachines", "Exfiltration", "Medium"),
+    ("Storage.Blob_AM.MalwareFound", "StorageAccounts", "LateralMovement", "High"),
+    ("Storage.File_AM.MalwareFound", "StorageAccounts", "LateralMovement", "High"),
+    ("Storage.Blob_MalwareDownload", "StorageAccounts", "LateralMovement", "High"),
+    ("Storage.AccountKey_PubliclyLeaked", "StorageAccounts", "CredentialAccess", "High"),
+    ("Storage.Blob_AnonymousAccessAnomaly.Sensitive", "StorageAccounts", "InitialAccess", "High"),
+    ("Storage.Blob_DataExfiltration.AmountOfDataAnomaly.Sensitive", "StorageAccounts", "Exfiltration", "Medium"),
+    ("Storage.Blob_DataExfiltration.NumberOfBlobsAnomaly.Sensitive", "StorageAccounts", "Exfiltration", None),
+    ("Storage.Blob_SuspiciousApp.Sensitive", "StorageAccounts", "InitialAccess", "High"),
+    ("Storage.Blob_SuspiciousIp.Sensitive", "StorageAccounts", "PreAttack", "High"),
+    ("Storage.Blob_TorAnomaly.Sensitive", "StorageAccounts", "PreAttack", "High"),
+    ("Storage.Blob_GeoAnomaly.Sensitive", "StorageAccounts", "InitialAccess", "Informational"),
+    ("Storage.Blob_OpenACL.Sensitive", "StorageAccounts", "Collection", "High"),
+]
+
+
+def test_types_that_stand_on_a_line_of_their_own() -> None:
     """Microsoft's pages print these ids without parentheses, or since June 2026; they are known like any other."""
-    known = CATALOGUE.find_type(type)
-    assert known is not None
-    assert (known.plan, known.tactics, known.severity) == (plan, tactics, severity)
-    assert (known.deprecation, known.field_only) == (None, False)
+    for type, plan, tactic, severity in ON_A_LINE_OF_THEIR_OWN:
+        known = CATALOGUE.find_type(type)
+        assert known is not None, type
+        assert (known.plan, known.tactics, known.severity) == (plan, (tactic,), severity)
+        assert (known.deprecation, known.field_only) == (None, False)
 
 
 def test_types_that_no_page_lists_are_marked() -> None:
@@ -92,28 +88,25 @@ def test_types_that_no_page_lists_are_marked() -> None:
     }
 
 
-@pytest.mark.parametrize(
-    ("type", "since", "replaced_by"),
-    [
-        ("AI.Azure_PhishingContentInModelResponse", "2025-09", ("AI.Azure_MaliciousUrl.ModelResponse",)),
-        ("AI.Azure_PhishingContentInAIApplication", "2025-09", ("AI.Azure_MaliciousUrl.UnknownSource",)),
-        ("AI.Azure_PhishingContentInUserPrompt", "2025-09", ("AI.Azure_MaliciousUrl.UserPrompt",)),
-        ("AI.Azure_DataLeakInModelResponse.Sensitive", "2025-04-20", ("AI.Azure_SensitiveDataAnomaly",)),
-        ("AI.Azure_SensitiveDataAnomaly", "2026-05-13", ()),
-        *((type, "2026-07-01", ()) for type in AGENTIC),
-        ("SIMULATED_AppServices_WpThemeInjection", "2025-12-11", ()),
-        ("appservices_phishingcontent", "2025-12-11", ()),
-        ("AzureDNS_ThreatIntelSuspectDomain", "2025-12-11", ()),
-        ("ARM_PowerZure.MaintainPersistence", "2025-06-01", ()),
-        ("Storage.Files_WidespreadeAm", "2025-09-18", ()),
-        ("VM_TimerServiceDisabled", None, ()),
-    ],
-)
-def test_an_entry_says_since_when_it_is_deprecated(type: str, since: str | None, replaced_by: tuple[str, ...]) -> None:
+def test_an_entry_says_since_when_it_is_deprecated() -> None:
     """With the day where Microsoft gives one, and what replaces it where anything does."""
-    known = CATALOGUE.find_type(type)
-    assert known is not None
-    assert known.deprecation == Deprecation(since, replaced_by)
+    for type, since, replaced_by in (
+        ("AI.Azure_PhishingContentInModelResponse", "2025-09", "AI.Azure_MaliciousUrl.ModelResponse"),
+        ("AI.Azure_PhishingContentInAIApplication", "2025-09", "AI.Azure_MaliciousUrl.UnknownSource"),
+        ("AI.Azure_PhishingContentInUserPrompt", "2025-09", "AI.Azure_MaliciousUrl.UserPrompt"),
+        ("AI.Azure_DataLeakInModelResponse.Sensitive", "2025-04-20", "AI.Azure_SensitiveDataAnomaly"),
+        ("AI.Azure_SensitiveDataAnomaly", "2026-05-13", None),
+        *((type, "2026-07-01", None) for type in AGENTIC),
+        ("SIMULATED_AppServices_WpThemeInjection", "2025-12-11", None),
+        ("appservices_phishingcontent", "2025-12-11", None),
+        ("AzureDNS_ThreatIntelSuspectDomain", "2025-12-11", None),
+        ("ARM_PowerZure.MaintainPersistence", "2025-06-01", None),
+        ("Storage.Files_WidespreadeAm", "2025-09-18", None),
+        ("VM_TimerServiceDisabled", None, None),
+    ):
+        known = CATALOGUE.find_type(type)
+        assert known is not None, type
+        assert known.deprecation == Deprecation(since, (replaced_by,) if replaced_by else ())
 
 
 def test_how_many_are_deprecated_and_what_replaces_them_is_known() -> None:

@@ -18,142 +18,104 @@ from router.decide.suppression import covers
 from router.domain.owners import NO_OWNERS
 from router.domain.signals import Stream
 from router.domain.suppression import Element, Operator, SuppressionRule
-from router.rulebook import Problem, lint
 from router.rulebook.lints import KnownTypes
 from router.rulebook.lints.scopes import covers_scope, find_wider_rules
 from tests.builders import NOW as THEN
 from tests.builders import a_rule, an_alert, an_element, an_ip
-from tests.rulebook.builders import NOW, a_body, a_policy, loaded, rules_in
-
-
-def said(directory: Path, files: Mapping[str, object], stream: Stream = Stream.CWPP) -> list[str]:
-    """What the lints say of a rules directory."""
-    problems = lint(directory, stream, loaded(directory, files, stream), NOW)
-    assert all(problem.level == "warning" for problem in problems)
-    return [str(problem).replace(f"{directory.as_posix()}/", "") for problem in problems]
+from tests.rulebook.builders import NOW, a_body, a_policy, a_scoped_body, checked, lints, loaded, rules_in
 
 
 def scopes(**scopes: Sequence[Mapping[str, object]]) -> dict[str, object]:
     """Rules of one type by their names, with the elements of their scopes."""
-    return {
-        f"cwpp/suppressions/{name}.json": a_body(suppressionAlertsScope={"allOf": list(elements)})
-        for name, elements in scopes.items()
-    }
+    return {f"cwpp/suppressions/{name}.json": a_scoped_body(*elements) for name, elements in scopes.items()}
 
 
+def files_of(found: Sequence[str]) -> list[str]:
+    """The rules that something is said of."""
+    return [line.partition(":")[0].removeprefix("cwpp/suppressions/").removesuffix(".json") for line in found]
+
+
+type Elements = list[Mapping[str, object]]
 IP, HOST, COMMAND = "entities.ip.address", "entities.host.hostname", "entities.process.commandline"
 BUILD: Mapping[str, object] = {"field": HOST, "contains": "build-"}
 
 
-@pytest.mark.parametrize(
-    ("wide", "narrow"),
-    [
-        ([{"field": IP, "in": ["10.20.0.5", "10.20.0.6"]}], [{"field": IP, "in": ["10.20.0.6"]}]),
-        ([{"field": IP, "in": ["::1"]}], [{"field": IP, "in": ["0:0::1"]}, BUILD]),
-        ([{"field": IP, "in": ["10.16.0.0/12"]}], [{"field": IP, "in": ["10.20.0.0/16", "::ffff:10.17.2.3"]}]),
-        ([{"field": IP, "contains": "10.20.0."}], [{"field": IP, "in": ["10.20.0.5", "10.20.0.6"]}]),
-        ([BUILD], [{"field": HOST, "contains": ["build-7", "rebuild-8"]}]),
-        ([BUILD], [{"field": HOST, "in": ["BUILD-7"]}]),
-        ([BUILD], [BUILD, {"field": IP, "in": ["10.20.0.5"]}]),
-        ([{"field": HOST, "contains": ["web", "build"]}], [BUILD]),
-        (
-            [{"field": COMMAND, "contains": "/opt/agent/run --all"}],
-            [{"field": COMMAND, "contains": "sh /opt/agent/run --all-now"}, {"field": HOST, "in": ["x-1"]}],
-        ),
-    ],
-)  # fmt: skip
-def test_a_scope_that_another_one_covers_is_said(
-    tmp_path: Path, wide: list[dict[str, object]], narrow: list[dict[str, object]]
-) -> None:
+def ip(*addresses: str) -> Mapping[str, object]:
+    """An element on addresses."""
+    return {"field": IP, "in": list(addresses)}
+
+
+COVERED: list[tuple[Elements, Elements]] = [
+    ([ip("10.20.0.5", "10.20.0.6")], [ip("10.20.0.6")]),
+    ([ip("::1")], [ip("0:0::1"), BUILD]),
+    ([ip("10.16.0.0/12")], [ip("10.20.0.0/16", "::ffff:10.17.2.3")]),
+    ([{"field": IP, "contains": "10.20.0."}], [ip("10.20.0.5", "10.20.0.6")]),
+    ([BUILD], [{"field": HOST, "contains": ["build-7", "rebuild-8"]}]),
+    ([BUILD], [{"field": HOST, "in": ["BUILD-7"]}]),
+    ([BUILD], [BUILD, ip("10.20.0.5")]),
+    ([{"field": HOST, "contains": ["web", "build"]}], [BUILD]),
+    (
+        [{"field": COMMAND, "contains": "/opt/agent/run --all"}],
+        [{"field": COMMAND, "contains": "sh /opt/agent/run --all-now"}, {"field": HOST, "in": ["x-1"]}],
+    ),
+]
+OVERLAPPING: list[tuple[Elements, Elements]] = [
+    ([ip("10.20.0.5", "10.20.0.6")], [ip("10.20.0.6", "10.20.0.7")]),
+    ([ip("10.20.0.0/16")], [ip("10.20.0.5", "10.21.0.5")]),
+    ([ip("10.20.0.0/16")], [{"field": IP, "contains": "10.20.0."}]),
+    ([BUILD, ip("10.20.0.5")], [BUILD, {"field": HOST, "in": ["build-7"]}]),
+    ([{"field": HOST, "contains": "build-7"}], [{"field": HOST, "contains": ["build-7x", "web-1"]}]),
+    ([{"field": HOST, "contains": "build"}], [{"field": COMMAND, "contains": "build"}]),
+]
+
+
+def test_a_scope_that_another_one_covers_is_said_and_one_that_only_overlaps_is_not(subtests: pytest.Subtests) -> None:
     """The narrow rule is warned about, whichever is read first, and names the other one and where it stands."""
-    for names in (("a", "b"), ("b", "a")):
-        directory = tmp_path / names[0]
-        found = said(directory, scopes(**{f"rule-{names[0]}": wide, f"rule-{names[1]}": narrow}))
-        assert len(found) == 1
-        assert found[0].startswith(f"cwpp/suppressions/rule-{names[1]}.json:")
-        assert f"held by rule 'rule-{names[0]}' (cwpp/suppressions/rule-{names[0]}.json:" in found[0]
+    for wide, narrow in COVERED:
+        for one, other in (("a", "b"), ("b", "a")):
+            with subtests.test(wide=wide, narrow=narrow):
+                (found,) = lints(scopes(**{one: wide, other: narrow}))
+                assert found.startswith(f"cwpp/suppressions/{other}.json:")
+                assert f"held by rule '{one}' (cwpp/suppressions/{one}.json:" in found
+    for wide, narrow in OVERLAPPING:
+        with subtests.test(one=wide, other=narrow):
+            assert lints(scopes(one=wide, other=narrow)) == []
 
 
-@pytest.mark.parametrize(
-    ("one", "other"),
-    [
-        ([{"field": IP, "in": ["10.20.0.5", "10.20.0.6"]}], [{"field": IP, "in": ["10.20.0.6", "10.20.0.7"]}]),
-        ([{"field": IP, "in": ["10.20.0.0/16"]}], [{"field": IP, "in": ["10.20.0.5", "10.21.0.5"]}]),
-        ([{"field": IP, "in": ["10.20.0.0/16"]}], [{"field": IP, "contains": "10.20.0."}]),
-        ([BUILD, {"field": IP, "in": ["10.20.0.5"]}], [BUILD, {"field": HOST, "in": ["build-7"]}]),
-        ([{"field": HOST, "contains": "build-7"}], [{"field": HOST, "contains": ["build-7x", "web-1"]}]),
-        ([{"field": HOST, "contains": "build"}], [{"field": COMMAND, "contains": "build"}]),
-    ],
-)
-def test_scopes_that_only_overlap_are_not_said(
-    tmp_path: Path, one: list[dict[str, object]], other: list[dict[str, object]]
-) -> None:
-    """Each holds something that the other one does not."""
-    assert said(tmp_path, scopes(one=one, other=other)) == []
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"state": "Disabled"},
-        {"expirationDateUtc": "2026-11-24T11:00:00Z"},
-        {"expirationDateUtc": "2027-05-31T23:59:59Z"},
-        {"alertType": "SQL.VM_BruteForce"},
-    ],
-)
-def test_a_rule_that_is_off_or_ends_earlier_or_of_another_type_covers_nothing(
-    tmp_path: Path, changes: Mapping[str, object]
-) -> None:
+def test_a_rule_that_is_off_or_ends_earlier_or_of_another_type_covers_nothing() -> None:
     """What the other rule holds after that is held by nothing else."""
-    wide = a_body(suppressionAlertsScope={"allOf": [{"field": IP, "in": ["10.20.0.5", "10.20.0.6"]}]}, **changes)
-    assert said(tmp_path, {"cwpp/suppressions/wide.json": wide, "cwpp/suppressions/narrow.json": a_body()}) == []
+    for name, value in (
+        ("state", "Disabled"),
+        ("expirationDateUtc", "2026-11-24T11:00:00Z"),
+        ("expirationDateUtc", "2027-05-31T23:59:59Z"),
+        ("alertType", "SQL.VM_BruteForce"),
+    ):
+        wide = a_scoped_body(ip("10.20.0.5", "10.20.0.6"), **{name: value})
+        assert lints({"cwpp/suppressions/wide.json": wide, "cwpp/suppressions/narrow.json": a_body()}) == [], value
 
 
-def test_of_equal_scopes_all_but_one_are_said(tmp_path: Path) -> None:
+def test_of_equal_scopes_all_but_one_are_said() -> None:
     """The one that ends last stays, and of those that end together the first by name, whatever the order of elements."""
-    elements: list[Mapping[str, object]] = [BUILD, {"field": IP, "in": ["10.20.0.5", "10.20.0.6"]}]
-    for number, order in enumerate(permutations(["first", "second", "third"])):
+    elements = [BUILD, ip("10.20.0.5", "10.20.0.6")]
+    for order in permutations(["first", "second", "third"]):
         files = scopes(**{name: elements if name == "first" else elements[::-1] for name in order})
-        found = said(tmp_path / str(number), files)
-        assert [line.partition(":")[0] for line in found] == [
-            "cwpp/suppressions/second.json",
-            "cwpp/suppressions/third.json",
-        ]
+        found = lints(files)
+        assert files_of(found) == ["second", "third"]
         assert all("is the scope of rule 'first' (cwpp/suppressions/first.json:1) too" in line for line in found)
-    files["cwpp/suppressions/third.json"] = a_body(
-        suppressionAlertsScope={"allOf": elements}, expirationDateUtc="2027-06-02T00:00:00Z"
-    )
-    found = said(tmp_path / "late", files)
-    assert [line.partition(":")[0] for line in found] == [
-        "cwpp/suppressions/first.json",
-        "cwpp/suppressions/second.json",
-    ]
-
-
-def test_scopes_that_cover_each_other_are_said_once(tmp_path: Path) -> None:
-    """One address in two spellings is one scope, though it is written differently."""
-    files = scopes(
-        b=[{"field": IP, "in": ["::1"]}], a=[{"field": IP, "in": ["0:0::1", "::1"]}, {"field": IP, "in": ["::1"]}]
-    )
-    found = said(tmp_path, files)
-    assert [line.partition(":")[0] for line in found] == ["cwpp/suppressions/b.json"]
+    files["cwpp/suppressions/third.json"] = a_scoped_body(*elements, expirationDateUtc="2027-06-02T00:00:00Z")
+    assert files_of(lints(files)) == ["first", "second"]
+    # One address in two spellings is one scope, though it is written differently.
+    assert files_of(lints(scopes(b=[ip("::1")], a=[ip("0:0::1", "::1"), ip("::1")]))) == ["b"]
 
 
 TEXTS = st.text("ab/-. ", min_size=1, max_size=6)
+SOME_TEXTS = st.lists(TEXTS, min_size=1, max_size=2)
+ADDRESSES = ["10.0.0.1", "::ffff:10.0.0.1", "::1", "0::1", "10.0.0.0/8", "10.0.0.0/30", "::/127"]
 ELEMENTS = st.one_of(
-    st.builds(lambda texts: an_element(COMMAND, *texts), st.lists(TEXTS, min_size=1, max_size=2)),
-    st.builds(
-        lambda texts: an_element(COMMAND, *texts, operator=Operator.CONTAINS), st.lists(TEXTS, min_size=1, max_size=2)
-    ),
-    st.builds(
-        lambda values: an_element(IP, *values),
-        st.lists(
-            st.sampled_from(["10.0.0.1", "::ffff:10.0.0.1", "::1", "0::1", "10.0.0.0/8", "10.0.0.0/30", "::/127"]),
-            min_size=1,
-            max_size=3,
-        ),
-    ),
-    st.builds(lambda text: an_element(IP, text, operator=Operator.CONTAINS), st.sampled_from(["10.", "ffff", "::"])),
+    SOME_TEXTS.map(lambda texts: an_element(COMMAND, *texts)),
+    SOME_TEXTS.map(lambda texts: an_element(COMMAND, *texts, operator=Operator.CONTAINS)),
+    st.lists(st.sampled_from(ADDRESSES), min_size=1, max_size=3).map(lambda values: an_element(IP, *values)),
+    st.sampled_from(["10.", "ffff", "::"]).map(lambda text: an_element(IP, text, operator=Operator.CONTAINS)),
 )
 
 
@@ -200,18 +162,15 @@ def test_a_scope_that_covers_another_one_holds_whatever_that_one_holds(
         assert all(wider in held for wider in rules if covers_scope(wider, rule))
 
 
-def test_types_that_the_policy_declares_are_known(tmp_path: Path) -> None:
+def test_types_that_the_policy_declares_are_known() -> None:
     """Whole or by a glob, in whatever case, and with the prefix of a sample; they are offered for misspelled ones."""
     types = ["Contoso.DiskFull", "AzureMonitor.*", "SIMULATED_Own"]
     names = ["contoso.diskfull", "AzureMonitor.Heartbeat", "SIMULATED_Contoso.DiskFull", "SIMULATED_Own", "VM_X"]
-    files = {f"cwpp/suppressions/rule-{n}.json": a_body(alertType=name) for n, name in enumerate(names)}
-    files["cwpp/policy.yaml"] = a_policy(types=types)
-    files["cwpp/suppressions/rule-5.json"] = a_body(alertType="Contoso.DiskFul")
-    found = said(tmp_path, files)
-    assert [line.partition(":")[0] for line in found] == [
-        "cwpp/suppressions/rule-4.json",
-        "cwpp/suppressions/rule-5.json",
-    ]
+    files = {
+        f"cwpp/suppressions/{n}.json": a_body(alertType=name) for n, name in enumerate([*names, "Contoso.DiskFul"])
+    }
+    found = lints({**files, "cwpp/policy.yaml": a_policy(types=types)})
+    assert files_of(found) == ["4", "5"]
     assert "did you mean Contoso.DiskFull?" in found[1]
 
 
@@ -222,94 +181,73 @@ def test_the_catalogue_is_known_in_any_case_and_for_samples() -> None:
         assert known.has(type)
         assert known.has(f"SIMULATED_{written}")
         assert known.is_fitted_by(written)
-    assert known.entitled("(Preview) Digital currency mining activity") == known.entitled(
-        "digital currency mining activity."
-    )
-    assert len(known.entitled("Digital currency mining activity")) > 1
+    titled = known.entitled("digital currency mining activity.")
+    assert known.entitled("(Preview) Digital currency mining activity") == titled
+    assert len(titled) > 1
     assert known.is_fitted_by("simulated_sql.db_brute*")
     assert not known.has("")
 
 
-def test_what_the_router_itself_raises_is_known(tmp_path: Path) -> None:
+def test_what_the_router_itself_raises_is_known() -> None:
     """Rules and routes about changed files, which docs/deploy.md tells to write, pass without `types`."""
     routes = [{"name": "files", "when": {"alert_type": ["file-integrity"]}, "to": ["tickets"]}]
-    files = {
-        "cwpp/policy.yaml": a_policy(routes=routes),
-        "cwpp/suppressions/one.json": a_body(alertType="File-Integrity"),
-    }
-    assert said(tmp_path, files) == []
+    rule = a_body(alertType="File-Integrity")
+    assert lints({"cwpp/policy.yaml": a_policy(routes=routes), "cwpp/suppressions/one.json": rule}) == []
 
 
-def test_a_rule_that_may_be_about_a_category_is_covered_by_none_that_may_not(tmp_path: Path) -> None:
+def test_a_rule_that_may_be_about_a_category_is_covered_by_none_that_may_not() -> None:
     """Only a narrow rule holds findings of a category, so that a wider one which is not narrow does not hold them."""
     account = {"field": "subscriptionId", "in": ["11111111-1111-1111-1111-111111111111"]}
     one = {"field": "resourceId", "contains": "/resourceGroups/rg-build/"}
     for type, count in (("ContosoCategory", 0), ("fde1c0c9-0fd2-4ecc-87b5-98956cbc1095", 1)):
-        files = {
-            f"cspm/suppressions/{name}.json": a_body(alertType=type, suppressionAlertsScope={"allOf": scope})
-            for name, scope in (("wide", [account]), ("narrow", [account, one]))
-        }
-        assert len([line for line in said(tmp_path, files, Stream.CSPM) if "holds nothing" in line]) == count
+        wide, narrow = a_scoped_body(account, alertType=type), a_scoped_body(account, one, alertType=type)
+        files = {"cspm/suppressions/wide.json": wide, "cspm/suppressions/narrow.json": narrow}
+        assert len([line for line in lints(files, Stream.CSPM) if "holds nothing" in line]) == count
 
 
-def test_findings_have_too_many_types_to_list(tmp_path: Path) -> None:
-    """In cspm nothing is said of a type that is not known, or that a policy of cwpp declares."""
-    declared = {"cwpp/policy.yaml": a_policy(types=["Contoso.*"])}
+def test_of_types_in_cspm_only_those_of_alerts_are_said() -> None:
+    """Findings have too many types to list. A rule about an alert holds nothing there, also where the rule is refused."""
     for type in ("no-such-key", "SQL.DB_BruteForc", "Contoso.DiskFull", "Data"):
-        files = {"cspm/suppressions/one.json": a_body(alertType=type), **declared}
-        assert said(tmp_path, files, Stream.CSPM) == []
-
-
-def test_an_alert_type_among_exemptions_is_said(tmp_path: Path) -> None:
-    """A rule about an alert in cspm holds nothing, however the type is written and also where the rule is refused."""
-    files = {
-        "cspm/suppressions/all.json": {
-            "value": [
-                {"name": "one", **a_body(alertType="sql.DB_BruteForce")},
-                {"name": "two", **a_body(alertType="SIMULATED_SQL.DB_BruteForce", state="enabled?")},
-            ]
+        files = {
+            "cspm/suppressions/one.json": a_body(alertType=type),
+            "cwpp/policy.yaml": a_policy(types=["Contoso.*"]),
         }
-    }
+        assert lints(files, Stream.CSPM) == []
+    rules = [{"name": "one", **a_body(alertType="sql.DB_BruteForce")}]
+    rules.append({"name": "two", **a_body(alertType="SIMULATED_SQL.DB_BruteForce", state="enabled?")})
+    found = checked({"cspm/suppressions/all.json": {"value": rules}}, Stream.CSPM)[1]
     words = "is an alert type, which no finding has; move the rule into cwpp/suppressions/"
-    assert said(tmp_path, files, Stream.CSPM) == [
-        f"cspm/suppressions/all.json:6: value[0].properties.alertType: 'sql.DB_BruteForce' {words}",
-        f"cspm/suppressions/all.json:26: value[1].properties.alertType: 'SIMULATED_SQL.DB_BruteForce' {words}",
+    assert [(one.line, one.message) for one in found] == [
+        (6, f"value[0].properties.alertType: 'sql.DB_BruteForce' {words}"),
+        (26, f"value[1].properties.alertType: 'SIMULATED_SQL.DB_BruteForce' {words}"),
     ]
 
 
 def test_lints_are_said_by_check_and_by_nothing_else(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A start loads the rules and does not compare them; `rules check` says both, in the order of the files."""
-    files = {"cwpp/suppressions/a.json": a_body(alertType="SQL.DB_BruteForc"), "cwpp/suppressions/b.txt": "x"}
-    assert [problem.code for problem in loaded(tmp_path, files).problems] == ["not-portable", "file-not-read"]
-    policy = a_policy(
-        destinations={"tickets": {"kind": "webhook", "url": "https://soc.example", "key": {"secret": "KEY"}}}
-    )
-    rules_in(tmp_path, {**files, "cwpp/policy.yaml": policy})
+    misspelled = a_body(alertType="SQL.DB_BruteForc")
+    files = {"cwpp/suppressions/a.json": misspelled, "cwpp/suppressions/b.txt": "x"}
+    assert [problem.code for problem in loaded(files).problems] == ["not-portable", "file-not-read"]
+    hook = {"kind": "webhook", "url": "https://soc.example", "key": {"secret": "KEY"}}
+    rules_in(tmp_path, {**files, "cwpp/policy.yaml": a_policy(destinations={"tickets": hook})})
     main(["rules", "check", str(tmp_path), "--format", "json", "--now", NOW.isoformat()])
     problems = json.loads(capsys.readouterr().out)["problems"]
     codes = [problem["code"] for problem in problems if problem["file"].startswith("cwpp/suppressions/")]
     assert codes == ["not-portable", "unknown-alert-type", "file-not-read"]
+    # Everything is said at once: the rules are compared, though the stream would not start.
+    broken = {"cwpp/policy.yaml": a_policy(routes=7), "cwpp/suppressions/one.json": misspelled}
+    assert ["SQL.DB_BruteForce?" in line for line in lints(broken)] == [True]
 
 
-def test_a_broken_policy_hides_no_lint(tmp_path: Path) -> None:
-    """Everything is said at once: the rules are compared, though the stream would not start."""
-    files = {"cwpp/policy.yaml": a_policy(routes=7), "cwpp/suppressions/one.json": a_body(alertType="SQL.DB_BruteForc")}
-    assert ["SQL.DB_BruteForce?" in line for line in said(tmp_path, files)] == [True]
-
-
-def test_rules_with_one_name_say_where_the_other_one_stands(tmp_path: Path) -> None:
+def test_rules_with_one_name_say_where_the_other_one_stands() -> None:
     """In two files, or in one file and a list, and whatever the case; all of them are left out."""
     rule_list = {"value": [{"name": "other", **a_body()}, {"name": "SCANNER", **a_body()}]}
-    files = {
-        "cwpp/suppressions/Scanner.json": a_body(),
-        "cwpp/suppressions/list.json": rule_list,
-        "cwpp/suppressions/scanner.yaml": a_body(),
-    }
-    result = loaded(tmp_path, files)
+    files: dict[str, object] = {f"cwpp/suppressions/{name}": a_body() for name in ("Scanner.json", "scanner.yaml")}
+    result = loaded({**files, "cwpp/suppressions/list.json": rule_list})
     named = [problem for problem in result.problems if problem.code == "duplicate-name"]
     assert result.rulebook is not None
     assert list(result.rulebook.suppressions.by_name) == ["other"]
-    line = _line_of(named, "list")
+    (line,) = (problem.line for problem in named if "list" in problem.file)
     assert [problem.message.partition(", so")[0] for problem in named] == [
         f"'Scanner' and 'SCANNER' are one name in Defender, at cwpp/suppressions/list.json:{line}",
         "value[1]: 'SCANNER' and 'Scanner' are one name in Defender, at cwpp/suppressions/Scanner.json:1",
@@ -317,56 +255,46 @@ def test_rules_with_one_name_say_where_the_other_one_stands(tmp_path: Path) -> N
     ]
 
 
-def _line_of(problems: Sequence[Problem], file: str) -> int | None:
-    return next(problem.line for problem in problems if file in problem.file)
-
-
-PAGER, ROWS = {"kind": "pager", "key": {"secret": "KEY"}}, {"kind": "rows", "table": "Alerts_CL"}
 EVERY = "otherwise: no High alert of any plan reaches a person"
+UNHEARD: list[tuple[Mapping[str, object], str | None]] = [
+    ({"at_least": "High"}, None),
+    ({}, None),
+    ({"severity": ["High", "unknown"], "status": ["new"], "sample": False, "incident": False}, None),
+    ({"tag": {"stage": "prod"}, "resource_group": "rg-pay*", "owner": "nobody", "account": "123456789012"}, None),
+    ({"techniques": "T1110", "kind": "alert"}, None),
+    ({"at_least": "Critical"}, EVERY),
+    ({"severity": "Medium"}, EVERY),
+    ({"status": "InProgress"}, EVERY),
+    ({"incident": True}, EVERY),
+    ({"sample": True}, EVERY),
+    ({"resource_type": "Microsoft.Compute/virtualMachine"}, EVERY),
+    ({"alert_type": "VMX_*"}, EVERY),
+    ({"alert_type": "KV_*", "plan": "StorageAccounts"}, EVERY),
+    ({"plan": ["VirtualMachines", "Containers"]}, "otherwise: no High alert of AI or Api or AppServices or Arm or Co"),
+]
 
 
-@pytest.mark.parametrize(
-    ("when", "says"),
-    [
-        ({"at_least": "High"}, None),
-        ({}, None),
-        ({"severity": ["High", "unknown"], "status": ["new"], "sample": False, "incident": False}, None),
-        ({"tag": {"stage": "prod"}, "resource_group": "rg-pay*", "owner": "nobody", "account": "123456789012"}, None),
-        ({"techniques": "T1110", "kind": "alert"}, None),
-        ({"at_least": "Critical"}, EVERY),
-        ({"severity": "Medium"}, EVERY),
-        ({"status": "InProgress"}, EVERY),
-        ({"incident": True}, EVERY),
-        ({"sample": True}, EVERY),
-        ({"resource_type": "Microsoft.Compute/virtualMachine"}, EVERY),
-        ({"alert_type": "VMX_*"}, EVERY),
-        ({"alert_type": "KV_*", "plan": "StorageAccounts"}, EVERY),
-        (
-            {"plan": ["VirtualMachines", "Containers"]},
-            "otherwise: no High alert of AI or Api or AppServices or Arm or Co",
-        ),
-    ],
-)
-def test_a_policy_that_calls_nobody_is_warned_about(
-    when: Mapping[str, object], says: str | None, tmp_path: Path
-) -> None:
+def test_a_policy_that_calls_nobody_is_warned_about(subtests: pytest.Subtests) -> None:
     """Whatever it says, it is judged by what comes of alerts; where something is may hold of a resource nobody made up."""
-    destinations = {"oncall": PAGER, "rows": ROWS}
-    routes = [{"name": "page", "when": when, "to": ["oncall"]}]
+    destinations = {
+        "oncall": {"kind": "pager", "key": {"secret": "KEY"}},
+        "rows": {"kind": "rows", "table": "Alerts_CL"},
+    }
     owners = {"owners": [{"resource_group": "rg-pay*", "group": "payments"}]}
-    policy = a_policy(destinations=destinations, routes=routes, otherwise=["rows"])
-    result = loaded(tmp_path, {"cwpp/policy.yaml": policy, "owners.yaml": owners})
-    found = list(find_unheard_plans(result, NOW))
-    assert [(one.code, one.level) for one in found] == ([("calls-nobody", "warning")] if says else [])
-    assert all(one.message.startswith(says or "") for one in found)
+    for when, says in UNHEARD:
+        routes = [{"name": "page", "when": when, "to": ["oncall"]}]
+        policy = a_policy(destinations=destinations, routes=routes, otherwise=["rows"])
+        with subtests.test(str(when)):
+            found = list(find_unheard_plans(loaded({"cwpp/policy.yaml": policy, "owners.yaml": owners}), NOW))
+            assert [(one.code, one.level) for one in found] == ([("calls-nobody", "warning")] if says else [])
+            assert all(one.message.startswith(says or "") for one in found)
 
 
 def test_what_is_told_to_programs_alone_calls_nobody(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A webhook is read by a program, so `rules check --strict` fails; a ticket, a chat or mail beside it is enough."""
     hook = {"kind": "webhook", "url": "https://hook.example", "secret": {"secret": "HOOK_SECRET"}}
     chat = {"kind": "slack", "url": {"secret": "SLACK_URL"}}
-    for otherwise, code in ((["hook"], 1), (["hook", "chat"], 0)):
-        used = {name: entry for name, entry in (("hook", hook), ("chat", chat)) if name in otherwise}
-        rules_in(tmp_path, {"cwpp/policy.yaml": a_policy(destinations=used, otherwise=otherwise)})
+    for used, code in (({"hook": hook}, 1), ({"hook": hook, "chat": chat}, 0)):
+        rules_in(tmp_path, {"cwpp/policy.yaml": a_policy(destinations=used, otherwise=list(used))})
         assert main(["rules", "check", "--strict", str(tmp_path)]) == code, capsys.readouterr().out
     assert "no High alert of any plan reaches a person" not in capsys.readouterr().out.splitlines()[-1]

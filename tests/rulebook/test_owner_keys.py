@@ -6,8 +6,6 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from fnmatch import fnmatchcase
-from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -28,7 +26,7 @@ from tests.builders import NOW, a_rulebook, an_alert
 from tests.examples import some_of
 from tests.parse.messages import CATALOGUE, an_assessment, in_pascal_case, read_finding
 from tests.parse.samples import sample_signals
-from tests.rulebook.builders import a_sound_rulebook, loaded
+from tests.rulebook.builders import messages, the_book
 
 SCOPE = "/subscriptions/aaaa/resourceGroups/rg-connectors/providers/Microsoft.Security/securityConnectors/corp"
 AKS = "/subscriptions/bbbb/resourceGroups/rg-aks/providers/Microsoft.ContainerService/managedClusters/aks-1"
@@ -82,10 +80,9 @@ SIGNALS: Mapping[str, Signal] = {
 }
 
 
-def owners_of(directory: Path, *entries: Mapping[str, object]) -> Owners:
-    """The owners in a rules directory with these entries, where some resources have tags."""
-    book = a_sound_rulebook(directory, {"owners.yaml": {"owners": [dict(entry) for entry in entries]}})
-    return replace(book.owners, tags=TAGS)
+def owners_of(*entries: Mapping[str, object]) -> Owners:
+    """The owners of rules with these entries, where some resources have tags."""
+    return replace(the_book({"owners.yaml": {"owners": [dict(entry) for entry in entries]}}).owners, tags=TAGS)
 
 
 def group_of(signal: Signal, owners: Owners) -> str | None:
@@ -95,56 +92,58 @@ def group_of(signal: Signal, owners: Owners) -> str | None:
     return found[0].group if found[0] else None
 
 
-@pytest.mark.parametrize(
-    ("entry", "owned"),
-    [
-        ({"resource": "*/virtualmachines/*"}, "vm"),
-        ({"resource": "/SUBSCRIPTIONS/*/managedclusters/aks-?"}, "aks"),
-        ({"resource": "arn:aws:eks:*:cluster/SHOP-*"}, "shop shop_by_arc"),
-        ({"resource": "arn:aws:s3:::exports"}, "bucket"),
-        ({"resource": "//container.googleapis.com/projects/ledger/*"}, "books"),
-        ({"resource": "*/securityentitydata/*"}, "shop books bucket"),
-        ({"resource": "vm-1"}, ""),
-        ({"namespace": "SHOP"}, "shop shop_by_arc books"),
-        ({"namespace": "jobs"}, "books"),
-        ({"namespace": "?*"}, "shop shop_by_arc books aks"),
-        ({"cluster": "shop-*", "namespace": "shop"}, "shop shop_by_arc"),
-        ({"cluster": "aks-*", "namespace": "shop"}, ""),
-        ({"account": "123456789012", "namespace": "*"}, "shop shop_by_arc bucket"),
-        ({"connector": "Corp"}, "shop books bucket"),
-        ({"connector": "*/rg-connectors/*/securityconnectors/corp"}, "shop books bucket"),
-        ({"connector": "074e03e2-*"}, "bucket"),
-        ({"connector": "cor"}, ""),
-        ({"tag": {"team": "*"}}, "shop books bucket shop_by_arc aks vm"),
-        ({"tag": {"TEAM": "web"}}, "vm"),
-        ({"tag": {"team": "cloud", "stage": "p*"}}, "shop_by_arc aks"),
-        ({"tag": {"team": "corp"}}, "shop books bucket"),
-        ({"tag": {"team": "whoever-connects"}}, ""),
-        ({"tag": {"owner": "*"}}, ""),
-        ({"tag": {"team": "*"}, "resource_group": "rg-*", "namespace": "monitoring"}, "aks"),
-    ],
-    ids=str,
-)
-def test_an_entry_owns_what_meets_all_of_its_keys(entry: Mapping[str, object], owned: str, tmp_path: Path) -> None:
+OWNED: Sequence[tuple[Mapping[str, object], str]] = [
+    ({"resource": "*/virtualmachines/*"}, "vm"),
+    ({"resource": "/SUBSCRIPTIONS/*/managedclusters/aks-?"}, "aks"),
+    ({"resource": "arn:aws:eks:*:cluster/SHOP-*"}, "shop shop_by_arc"),
+    ({"resource": "arn:aws:s3:::exports"}, "bucket"),
+    ({"resource": "//container.googleapis.com/projects/ledger/*"}, "books"),
+    ({"resource": "*/securityentitydata/*"}, "shop books bucket"),
+    ({"resource": "vm-1"}, ""),
+    ({"namespace": "SHOP"}, "shop shop_by_arc books"),
+    ({"namespace": "jobs"}, "books"),
+    ({"namespace": "?*"}, "shop shop_by_arc books aks"),
+    ({"cluster": "shop-*", "namespace": "shop"}, "shop shop_by_arc"),
+    ({"cluster": "aks-*", "namespace": "shop"}, ""),
+    ({"account": "123456789012", "namespace": "*"}, "shop shop_by_arc bucket"),
+    ({"connector": "Corp"}, "shop books bucket"),
+    ({"connector": "*/rg-connectors/*/securityconnectors/corp"}, "shop books bucket"),
+    ({"connector": "074e03e2-*"}, "bucket"),
+    ({"connector": "cor"}, ""),
+    ({"tag": {"team": "*"}}, "shop books bucket shop_by_arc aks vm"),
+    ({"tag": {"TEAM": "web"}}, "vm"),
+    ({"tag": {"team": "cloud", "stage": "p*"}}, "shop_by_arc aks"),
+    ({"tag": {"team": "corp"}}, "shop books bucket"),
+    ({"tag": {"team": "whoever-connects"}}, ""),
+    ({"tag": {"owner": "*"}}, ""),
+    ({"tag": {"team": "*"}, "resource_group": "rg-*", "namespace": "monitoring"}, "aks"),
+]
+
+
+def test_an_entry_owns_what_meets_all_of_its_keys(subtests: pytest.Subtests) -> None:
     """By globs that ignore case; an absent key, and `*`, may be anything, but a tag that is named must be there."""
-    owners = owners_of(tmp_path, {**entry, "group": "it"})
-    assert {name for name, signal in SIGNALS.items() if group_of(signal, owners) == "it"} == set(owned.split())
+    for entry, owned in OWNED:
+        with subtests.test(str(entry)):
+            owners = owners_of({**entry, "group": "it"})
+            assert {name for name, signal in SIGNALS.items() if group_of(signal, owners) == "it"} == set(owned.split())
 
 
-@pytest.mark.parametrize(
-    "entry",
-    [{"account": "1*"}, {"cluster": "shop-*"}, {"namespace": "shop"}, {"connector": "corp"}, {"tag": {"team": "*"}},
-     {"resource": "*/shop-prod"}],
-    ids=str,
-)  # fmt: skip
-def test_what_names_more_than_a_subscription_is_asked_first_of_what_a_connector_brings(
-    entry: Mapping[str, object], tmp_path: Path
-) -> None:
+def test_an_entry_says_group_service_and_pager() -> None:
+    """Any of them. Without owners.yaml nothing has an owner, and nothing is said about it."""
+    pays = {"resource_group": "rg-web", "group": "pay", "service": "Pay", "pager": {"secret": "PAY_KEY"}}
+    owners = owners_of(pays, {"subscription": "BBBB", "service": "Landing zone"})
+    assert find_owner_of(ON_VM, owners) == Owner("pay", "Pay", "PAY_KEY")
+    assert find_owner_of(ON_AKS, owners) == Owner(None, "Landing zone")
+    assert find_owner_of(SHOP, owners) is find_owner_of(ON_VM, the_book().owners) is None
+
+
+def test_what_names_more_than_a_subscription_is_asked_first_of_what_a_connector_brings() -> None:
     """Its subscription is the connector's. In Azure the order is that of the file, whatever an entry names."""
-    owners = owners_of(tmp_path, {"group": "everything"}, {**entry, "group": "it"}, {**entry, "group": "later"})
-    assert group_of(SHOP, owners) == "it"
-    for signal in (ON_AKS, ON_VM):
-        assert group_of(signal, owners) == "everything"
+    named: Mapping[str, object] = {"account": "1*", "cluster": "shop-*", "namespace": "shop", "connector": "corp"}
+    for key, glob in {**named, "tag": {"team": "*"}, "resource": "*/shop-prod"}.items():
+        owners = owners_of({"group": "everything"}, {key: glob, "group": "it"}, {key: glob, "group": "later"})
+        groups = [group_of(signal, owners) for signal in (SHOP, ON_AKS, ON_VM)]
+        assert groups == ["it", "everything", "everything"], key
 
 
 IN_CLUSTER: Mapping[str, object] = {
@@ -163,92 +162,80 @@ ON_TOP = {
 }
 
 
-@pytest.mark.parametrize(
-    ("additional", "resource", "where"),
-    [
-        ({"kubernetesDetails": IN_CLUSTER}, f"{AKS}/{INSIDE}", "aks-1/kube-system/metrics"),
-        ({"KubernetesDetails": in_pascal_case(IN_CLUSTER)}, f"{AKS}/{INSIDE}", "aks-1/kube-system/metrics"),
-        ({"kubernetesDetails": json.dumps(IN_CLUSTER)}, f"{AKS}/{INSIDE}", "aks-1/kube-system/metrics"),
-        ({"kubernetesDetails": [IN_CLUSTER, {**IN_CLUSTER, "namespace": "shop"}]}, AKS, "aks-1"),
-        ({"kubernetesDetails": {"namespace": "kube-system", "controllerName": None}}, AKS, "aks-1/kube-system"),
-        ({"kubernetesDetails": {**IN_CLUSTER, "controllerName": ""}}, AKS, "aks-1/kube-system/metrics"),
-        (NESTED, f"{AKS}/{INSIDE}", "aks-1/kube-system/metrics"),
-        (ON_TOP, f"{AKS.lower()}/{INSIDE}", "aks-1/kube-system/metrics"),
-        (CONTEXT, AKS, "aks-1/kube-system/metrics"),
-        (None, f"{AKS}/{INSIDE}", "aks-1/kube-system/metrics"),
-        (
-            {"kubernetesDetails": {**IN_CLUSTER, "clusterName": "shop-prod"}},
-            f"{ARC}/{INSIDE}",
-            "shop-prod/kube-system/metrics",
-        ),
-        (
-            {"kubernetesDetails": {**IN_CLUSTER, "clusterName": "shop-prod", "clusterResourceId": AWS_CLUSTER}},
-            f"{SCOPE}/{INSIDE}",
-            "shop-prod/kube-system/metrics",
-        ),
-        (
-            {"kubernetesDetails": {**IN_CLUSTER, "clusterName": None, "clusterResourceId": GCP_CLUSTER}},
-            f"{SCOPE}/{INSIDE}",
-            "books/kube-system/metrics",
-        ),
-    ],
-)
-def test_a_finding_in_a_cluster_is_told_and_owned_by_namespace(
-    tmp_path: Path, additional: object, resource: str, where: str
-) -> None:
+def in_cluster(**said: object) -> Mapping[str, object]:
+    """Additional data of the finding, with something else said of its cluster."""
+    return {"kubernetesDetails": {**IN_CLUSTER, **said}}
+
+
+IN_AKS = "aks-1/kube-system/metrics"
+PLACES: Sequence[tuple[object, str, str]] = [
+    (in_cluster(), f"{AKS}/{INSIDE}", IN_AKS),
+    ({"KubernetesDetails": in_pascal_case(IN_CLUSTER)}, f"{AKS}/{INSIDE}", IN_AKS),
+    ({"kubernetesDetails": json.dumps(IN_CLUSTER)}, f"{AKS}/{INSIDE}", IN_AKS),
+    ({"kubernetesDetails": [IN_CLUSTER, {**IN_CLUSTER, "namespace": "shop"}]}, AKS, "aks-1"),
+    ({"kubernetesDetails": {"namespace": "kube-system", "controllerName": None}}, AKS, "aks-1/kube-system"),
+    (in_cluster(controllerName=""), AKS, IN_AKS),
+    (NESTED, f"{AKS}/{INSIDE}", IN_AKS),
+    (ON_TOP, f"{AKS.lower()}/{INSIDE}", IN_AKS),
+    (CONTEXT, AKS, IN_AKS),
+    (None, f"{AKS}/{INSIDE}", IN_AKS),
+    (in_cluster(clusterName="shop-prod"), f"{ARC}/{INSIDE}", "shop-prod/kube-system/metrics"),
+    (
+        in_cluster(clusterName="shop-prod", clusterResourceId=AWS_CLUSTER),
+        f"{SCOPE}/{INSIDE}",
+        "shop-prod/kube-system/metrics",
+    ),
+    (in_cluster(clusterName=None, clusterResourceId=GCP_CLUSTER), f"{SCOPE}/{INSIDE}", "books/kube-system/metrics"),
+]
+
+
+def test_a_finding_in_a_cluster_is_told_and_owned_by_namespace(subtests: pytest.Subtests) -> None:
     """Wherever its cluster, namespace and workload stand in the message, and with no star in what people read."""
-    message = {
-        **an_assessment(resourceDetails={"id": resource}, additionalData=additional),
-        "id": f"{resource}{BEHIND}",
-    }
-    finding = read_finding(message)
-    cluster = where.partition("/")[0]
-    owners = owners_of(
-        tmp_path,
-        {"cluster": "*", "namespace": "default", "group": "nobody's"},
-        {"cluster": cluster, "namespace": "kube-*", "group": "platform"},
-    )
-    assert group_of(finding, owners) == "platform"
-    book = replace(a_rulebook(stream=finding.stream), catalogue=CATALOGUE)
-    notice = notice_for(finding, evidence_of(finding, CATALOGUE), decide(finding, book, NOW), book, "0" * 32, 1)
-    assert headline(notice, 200) == f"Medium: Management ports should be closed - {where}"
-    assert whereabouts_of(notice).words == where
+    for additional, resource, where in PLACES:
+        with subtests.test(where, additional=additional):
+            message = an_assessment(resourceDetails={"id": resource}, additionalData=additional)
+            finding = read_finding({**message, "id": f"{resource}{BEHIND}"})
+            others = {"cluster": "*", "namespace": "default", "group": "nobody's"}
+            cluster = where.partition("/")[0]
+            owners = owners_of(others, {"cluster": cluster, "namespace": "kube-*", "group": "platform"})
+            assert group_of(finding, owners) == "platform"
+            book = replace(a_rulebook(stream=finding.stream), catalogue=CATALOGUE)
+            decision = decide(finding, book, NOW)
+            notice = notice_for(finding, evidence_of(finding, CATALOGUE), decision, book, "0" * 32, 1)
+            assert headline(notice, 200) == f"Medium: Management ports should be closed - {where}"
+            assert whereabouts_of(notice).words == where
 
 
-def test_a_finding_elsewhere_in_a_cluster_is_not_owned_by_another_namespace(tmp_path: Path) -> None:
+def test_a_finding_elsewhere_in_a_cluster_is_not_owned_by_another_namespace() -> None:
     """Nor is one whose additional data have a namespace of another sort."""
-    owners = owners_of(tmp_path, {"cluster": "*", "namespace": "kube-system", "group": "platform"})
-    other = {"kubernetesDetails": {**IN_CLUSTER, "namespace": "shop"}}
-    assert group_of(read_finding(an_assessment(resourceDetails={"id": AKS}, additionalData=other)), owners) is None
+    owners = owners_of({"cluster": "*", "namespace": "kube-system", "group": "platform"})
+    shop = an_assessment(resourceDetails={"id": AKS}, additionalData=in_cluster(namespace="shop"))
+    assert group_of(read_finding(shop), owners) is None
     assert group_of(read_finding(an_assessment(additionalData={"Namespace": "kube-system"})), owners) is None
 
 
-def test_an_environment_is_found_by_the_same_keys(tmp_path: Path) -> None:
+def test_an_environment_is_found_by_the_same_keys() -> None:
     """An entry that says it alone owns nothing, also where it is asked first."""
-    owners = owners_of(tmp_path, {"group": "all"}, {"namespace": "shop", "environment": "test"})
+    owners = owners_of({"group": "all"}, {"namespace": "shop", "environment": "test"})
     assert (find_environment_of(SHOP, owners), group_of(SHOP, owners)) == ("test", "all")
     assert find_environment_of(ON_AKS, owners) is None
 
 
-def test_nobody_looks_into_an_alert_on_azure_for_what_no_entry_names(tmp_path: Path) -> None:
+def test_nobody_looks_into_an_alert_on_azure_for_what_no_entry_names() -> None:
     """Its entities are not drawn for a resource, a tag or a group: that costs more than all the rest of a decision."""
 
     class Untouched:
         def __iter__(self) -> Any:
             raise AssertionError("somebody looked")
 
-    entries: list[dict[str, object]] = [
-        {"resource": "*/vm-2"},
-        {"tag": {"team": "x"}},
-        {"resource_group": "rg-web", "group": "web"},
-    ]
     alert = replace(ON_VM, entities=Untouched())  # type: ignore[arg-type]
-    assert find_owner_of(alert, owners_of(tmp_path, *entries)) == Owner("web")
+    entries = {"resource": "*/vm-2"}, {"tag": {"team": "x"}}, {"resource_group": "rg-web", "group": "web"}
+    assert find_owner_of(alert, owners_of(*entries)) == Owner("web")
 
 
-@pytest.mark.parametrize(
-    ("entry", "said"),
-    [
+def test_a_key_that_is_none_is_said() -> None:
+    """With its remedy."""
+    said: Sequence[tuple[Mapping[str, object], str]] = [
         ({"namespce": "shop"}, "is no key that belongs here; did you mean 'namespace'?"),
         ({"tags": {"team": "x"}}, "is no key that belongs here; did you mean 'tag'?"),
         ({"conector": "corp"}, "is no key that belongs here; did you mean 'connector'?"),
@@ -256,13 +243,10 @@ def test_nobody_looks_into_an_alert_on_azure_for_what_no_entry_names(tmp_path: P
         ({"tag": {"team": 7}}, "must be text, and is read as a number; put it in quotes"),
         ({"tag": {"team": "a", "Team": "b"}}, "names a tag twice; the names of tags are the same whatever their case"),
         ({"namespace": ""}, "must not be empty"),
-    ],
-    ids=str,
-)
-def test_a_key_that_is_none_is_said(entry: Mapping[str, object], said: str, tmp_path: Path) -> None:
-    """With its remedy."""
-    (problem,) = loaded(tmp_path, {"owners.yaml": {"owners": [{**entry, "group": "it"}]}}).problems
-    assert problem.message.partition(": ")[2] == said
+    ]
+    for entry, words in said:
+        (message,) = messages({"owners.yaml": {"owners": [{**entry, "group": "it"}]}})
+        assert message.partition(": ")[2] == words
 
 
 # What the tests below ask about, with globs that often fit it.
@@ -307,8 +291,7 @@ def belongs(signal: Signal, entry: Mapping[str, Any]) -> bool:
 @given(st.lists(ENTRIES, min_size=1, max_size=6))
 def test_the_first_entry_that_matches_owns_whatever_it_names(entries: list[dict[str, Any]]) -> None:
     """Top to bottom; of what a connector brings those that name more than subscription and resource group come first."""
-    with TemporaryDirectory() as directory:
-        owners = owners_of(Path(directory), *({**one, "group": str(at)} for at, one in enumerate(entries)))
+    owners = owners_of(*({**one, "group": str(at)} for at, one in enumerate(entries)))
     for signal in SIGNALS.values():
         order = list(range(len(entries)))
         if location_of(signal).cloud is not None:
@@ -319,7 +302,7 @@ def test_the_first_entry_that_matches_owns_whatever_it_names(entries: list[dict[
 
 
 @pytest.mark.shared
-def test_every_real_message_is_owned_by_what_it_says_of_itself(tmp_path: Path) -> None:
+def test_every_real_message_is_owned_by_what_it_says_of_itself() -> None:
     """By its whole id in either case, by its group and subscription; what has none of them by the catch-all."""
     signals = {signal.resource: signal for signal in sample_signals()}
     entries: list[dict[str, object]] = []
@@ -329,8 +312,8 @@ def test_every_real_message_is_owned_by_what_it_says_of_itself(tmp_path: Path) -
         if parts.subscription and parts.resource_group:
             where = {"subscription": parts.subscription, "resource_group": parts.resource_group.upper()}
             entries.append({**where, "namespace": "shop", "group": "nobody's"})
-    owners = owners_of(tmp_path, *entries, {"group": "rest"})
-    groups = owners_of(tmp_path, *({**one, "namespace": "*", "resource": "*", "group": "group"} for one in entries))
+    owners = owners_of(*entries, {"group": "rest"})
+    groups = owners_of(*({**one, "namespace": "*", "resource": "*", "group": "group"} for one in entries))
     for at, signal in signals.items():
         found = group_of(signal, owners)
         assert found is not None

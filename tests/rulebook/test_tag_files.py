@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
 from hypothesis import given, settings
@@ -15,9 +14,10 @@ from router.domain.signals import Stream
 from router.domain.tags import Tags
 from router.rulebook import Loaded, load, load_all
 from tests.examples import some_of
-from tests.rulebook.builders import NOW, rules_in
+from tests.rulebook.builders import NOW, loaded, rules_in, the_book
 from tests.rulebook.kinds import KINDS
 
+ONE, OTHER = "tags/a.json", "tags/b.json"
 SUB = "/subscriptions/aaaa"
 GROUP = f"{SUB}/resourceGroups/RG"
 VM = f"{GROUP}/providers/Microsoft.Compute/virtualMachines/vm-1"
@@ -35,16 +35,9 @@ BY_ID = {
 }
 
 
-def rules_with(directory: Path, files: Mapping[str, object], named: object = None) -> Loaded:
-    """What becomes of rules whose owners.yaml names some tag files; bytes are written as they are."""
-    owners = {"tags": list(files) if named is None else named, "owners": []}
-    texts = {file: content for file, content in files.items() if not isinstance(content, bytes)}
-    rules_in(directory, {"owners.yaml": owners, **texts})
-    for file, content in files.items():
-        if isinstance(content, bytes):
-            (directory / file).parent.mkdir(parents=True, exist_ok=True)
-            (directory / file).write_bytes(content)
-    return load(directory, Stream.CWPP, KINDS, NOW)
+def rules_with(files: Mapping[str, object], named: object = None) -> Loaded:
+    """What becomes of rules whose owners.yaml names some tag files."""
+    return loaded({"owners.yaml": {"tags": list(files) if named is None else named, "owners": []}, **files})
 
 
 def tags_in(loaded: Loaded) -> Tags:
@@ -69,32 +62,42 @@ def many(count: int, start: int = 0) -> list[object]:
     return [{"id": f"{VM}-{number}", "tags": {"team": "a"}} for number in range(start, start + count)]
 
 
-@pytest.mark.parametrize(
-    "content",
-    [
+PAGES = "\n".join(json.dumps(an_answer(ROWS[at:][:2], 5, "x" if at < 4 else None), indent=2) for at in (0, 2, 4))
+
+
+def test_tags_are_read_as_az_prints_them() -> None:
+    """A whole answer, its pages after each other, or bare lists; ids in any case."""
+    for content in (
         an_answer(ROWS),
         json.dumps(ROWS),
         json.dumps(an_answer(ROWS), indent=2).encode("utf-8-sig"),
         json.dumps(an_answer(ROWS), indent=2).encode("utf-16"),
-        "\n".join(json.dumps(an_answer(ROWS[at:][:2], 5, "x" if at < 4 else None), indent=2) for at in (0, 2, 4)),
+        PAGES,
         json.dumps(list(ROWS[:2])) + json.dumps(list(ROWS[2:])),
         an_answer([row | {"id": f"{row['id']}/".replace("/sub", "sub").upper()} for row in ROWS]),
-    ],
-)
-def test_tags_are_read_as_az_prints_them(content: object, tmp_path: Path) -> None:
-    """A whole answer, its pages after each other, or bare lists; ids in any case."""
-    loaded = rules_with(tmp_path, {"tags/resources.json": content})
-    assert (tags_in(loaded).by_id, said(loaded)) == (BY_ID, [])
+    ):
+        found = rules_with({"tags/resources.json": content})
+        assert (tags_in(found).by_id, said(found)) == (BY_ID, []), content
 
 
 def test_several_files_are_one(tmp_path: Path) -> None:
-    """Each adds what it says; one of them may stand alone, without a list."""
+    """Each adds what it says, of one resource the one that is named later, tag by tag; one may stand alone, as a link."""
     files = {"tags/resources.json": an_answer(ROWS[:3]), "tags/containers.json": an_answer(ROWS[3:])}
-    assert tags_in(rules_with(tmp_path, files)).by_id == BY_ID
-    assert set(tags_in(rules_with(tmp_path, files, "./tags/containers.json")).by_id) == {GROUP.lower(), SUB}
+    assert tags_in(rules_with(files)).by_id == BY_ID
+    assert set(tags_in(rules_with(files, "./tags/containers.json")).by_id) == {GROUP.lower(), SUB}
+    both = {
+        ONE: [{"id": VM, "tags": {"team": "a", "env": "prod"}}],
+        OTHER: [{"id": VM, "tags": {"team": "c", "cost": "1"}}],
+    }
+    assert tags_in(rules_with(both)).by_id[VM.lower()] == {"team": "c", "env": "prod", "cost": "1"}
+    # Kubernetes mounts each file of a ConfigMap as a link within the rules directory.
+    owners = {"tags": "resources.json", "owners": []}
+    rules_in(tmp_path, {"..data/resources.json": [*ROWS], "owners.yaml": owners})
+    (tmp_path / "resources.json").symlink_to("..data/resources.json")
+    assert tags_in(load(tmp_path, Stream.CWPP, KINDS, NOW)).by_id == BY_ID
 
 
-def test_what_cannot_be_used_is_said_with_its_row(tmp_path: Path) -> None:
+def test_what_cannot_be_used_is_said_with_its_row() -> None:
     """Each sort once, by the first row of it; all else counts, and nothing stops the start."""
     rows: list[object] = [
         {"id": VM, "tags": {"team": "a"}},
@@ -109,13 +112,13 @@ def test_what_cannot_be_used_is_said_with_its_row(tmp_path: Path) -> None:
         {"id": f"{VM}-6", "tags": ["team"]},
         {"id": "/providers/Microsoft.Management/managementGroups/mg", "tags": None},
     ]
-    loaded = rules_with(tmp_path, {"tags/resources.json": an_answer(rows)})
-    assert tags_in(loaded).by_id == {
+    found = rules_with({"tags/resources.json": an_answer(rows)})
+    assert tags_in(found).by_id == {
         VM.lower(): {"team": "f"},
         f"{VM}-1".lower(): {"team": "c"},
         f"{VM}-2".lower(): {"env": "y" * 256},
     }
-    assert said(loaded) == [
+    assert said(found) == [
         f"warning unusable-tag-row tags/resources.json: {words}"
         for words in (
             "row 2 is no object with an id; ask for `project id, tags` (and 2 more like it)",
@@ -126,130 +129,110 @@ def test_what_cannot_be_used_is_said_with_its_row(tmp_path: Path) -> None:
     ]
 
 
-ONE, OTHER = "tags/a.json", "tags/b.json"
-
-
 def lines(*documents: object) -> str:
     """Documents one after the other."""
     return "\n".join(map(json.dumps, documents))
 
 
-@pytest.mark.parametrize(
-    ("content", "held"),
-    [
-        (an_answer(many(1), 2, "x"), "holds 1 of 2"),
-        (an_answer(many(1), 2), "holds 1 of 2"),
-        (an_answer(many(2), 2, None), None),
-        (lines(an_answer(many(2), 3, "x"), an_answer(many(1, 2), 3)), None),
-        (lines(an_answer(many(2), 6, "x"), an_answer(many(2, 2), 6)), "holds 4 of 6"),
-        (lines(an_answer(many(2), 6, "x"), an_answer(many(2, 2), 6, "y")), "holds 4 of 6"),
-        (
-            {"totalRecords": 5000, "count": 1, "data": many(1), "resultTruncated": "false", "$skipToken": "abc"},
-            "holds 1 of 5000",
+PARTS: list[tuple[object, str | None]] = [
+    (an_answer(many(1), 2, "x"), "holds 1 of 2"),
+    (an_answer(many(1), 2), "holds 1 of 2"),
+    (an_answer(many(2), 2, None), None),
+    (lines(an_answer(many(2), 3, "x"), an_answer(many(1, 2), 3)), None),
+    (lines(an_answer(many(2), 6, "x"), an_answer(many(2, 2), 6)), "holds 4 of 6"),
+    (lines(an_answer(many(2), 6, "x"), an_answer(many(2, 2), 6, "y")), "holds 4 of 6"),
+    ({"totalRecords": 5000, "count": 1, "data": many(1), "$skipToken": "abc"}, "holds 1 of 5000"),
+    ({"totalRecords": 2, "count": 2, "data": many(2), "resultTruncated": "false"}, None),
+    ({"data": many(1), "resultTruncated": "true"}, "holds 1 of more rows"),
+    ({"totalRecords": 1, "data": many(1), "resultTruncated": True}, "holds 1 of more rows"),
+    ({"data": many(1), "skipToken": "x"}, "holds 1 of more rows"),
+    ({"data": many(1), "skip_token": "x"}, "holds 1 of more rows"),
+    ({"data": many(1), "nextLink": "https://management.azure.com/x"}, "holds 1 of more rows"),
+    ({"data": many(1), "nextLink": None, "$skipToken": ""}, None),
+    ({"data": many(1), "totalRecords": "7"}, "holds 1 of 7"),
+    ({"data": many(1), "count": 3}, "holds 1 of 3"),
+    (
+        lines(
+            {"data": many(2), "totalRecords": 3, "resultTruncated": "true", "$skipToken": "x"},
+            {"data": many(1, 2), "totalRecords": 3, "resultTruncated": "true"},
         ),
-        ({"totalRecords": 2, "count": 2, "data": many(2), "resultTruncated": "false"}, None),
-        ({"data": many(1), "resultTruncated": "true"}, "holds 1 of more rows"),
-        ({"totalRecords": 1, "data": many(1), "resultTruncated": True}, "holds 1 of more rows"),
-        ({"data": many(1), "skipToken": "x"}, "holds 1 of more rows"),
-        ({"data": many(1), "skip_token": "x"}, "holds 1 of more rows"),
-        ({"data": many(1), "nextLink": "https://management.azure.com/x"}, "holds 1 of more rows"),
-        ({"data": many(1), "nextLink": None, "$skipToken": ""}, None),
-        ({"data": many(1), "totalRecords": "7"}, "holds 1 of 7"),
-        ({"data": many(1), "count": 3}, "holds 1 of 3"),
-        (
-            lines(
-                {"data": many(2), "totalRecords": 3, "resultTruncated": "true", "$skipToken": "x"},
-                {"data": many(1, 2), "totalRecords": 3, "resultTruncated": "true"},
-            ),
-            None,
-        ),
-    ],
-)
-def test_an_answer_that_is_not_whole_is_said(content: object, held: str | None, tmp_path: Path) -> None:
+        None,
+    ),
+]
+
+
+def test_an_answer_that_is_not_whole_is_said(subtests: pytest.Subtests) -> None:
     """What is missing in it would have no owner, and nobody would know; what there is counts."""
-    loaded = rules_with(tmp_path, {ONE: content})
-    assert tags_in(loaded).by_id
-    assert [one.code for one in loaded.problems] == (["partial-tag-file"] if held else [])
-    assert held is None or (held in loaded.problems[0].message and loaded.problems[0].file == ONE)
+    for content, held in PARTS:
+        with subtests.test(content=content):
+            found = rules_with({ONE: content})
+            assert tags_in(found).by_id
+            assert [one.code for one in found.problems] == (["partial-tag-file"] if held else [])
+            assert held is None or (held in found.problems[0].message and found.problems[0].file == ONE)
 
 
-def test_of_one_resource_the_file_that_is_named_later_counts(tmp_path: Path) -> None:
-    """Tag by tag."""
-    files = {
-        ONE: [{"id": VM, "tags": {"team": "a", "env": "prod"}}],
-        OTHER: [{"id": VM, "tags": {"team": "c", "cost": "1"}}],
-    }
-    assert tags_in(rules_with(tmp_path, files)).by_id[VM.lower()] == {"team": "c", "env": "prod", "cost": "1"}
-
-
-def test_values_are_shown_to_people(tmp_path: Path) -> None:
+def test_values_are_shown_to_people() -> None:
     """So they are one legible line; their case stays."""
     rows = [{"id": VM, "tags": {"team": " Pay\u202ements\n\x1b[31m ", "blank": " \t "}}]
-    assert tags_in(rules_with(tmp_path, {ONE: rows})).by_id[VM.lower()] == {
-        "team": "Pay\\u202ements \\x1b[31m",
-        "blank": "",
-    }
+    shown = {"team": "Pay\\u202ements \\x1b[31m", "blank": ""}
+    assert tags_in(rules_with({ONE: rows})).by_id[VM.lower()] == shown
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (
-            None,
-            "missing-file tags/a.json: is missing, and owners.yaml:3 names it; make it: az graph query --first 1000",
-        ),
+def test_a_file_that_cannot_be_read_stops_the_start(subtests: pytest.Subtests) -> None:
+    """In its place there would be no owners, and nobody would know."""
+    make = "missing-file tags/a.json: is missing, and owners.yaml:3 names it; make it: az graph query --first 1000"
+    broken: list[tuple[object, str]] = [
+        (None, make),
         ("", "unreadable tags/a.json: is empty; az says why on its standard error"),
         ("id  team\n--  ----\n", "unreadable tags/a.json: is not JSON, as az writes it with -o json"),
         ('{"data": [', "unreadable tags/a.json: is not JSON"),
         ("[" * 100_000, "unreadable tags/a.json: cannot be read"),
         ("1" * 10_000, "unreadable tags/a.json: cannot be read"),
         ("größe".encode("latin-1"), "unreadable tags/a.json: is not UTF-8"),
-    ],
-)
-def test_a_file_that_cannot_be_read_stops_the_start(content: object, words: str, tmp_path: Path) -> None:
-    """In its place there would be no owners, and nobody would know."""
-    loaded = rules_with(tmp_path, {} if content is None else {ONE: content}, [ONE])
-    (message,) = said(loaded)
-    assert loaded.rulebook is None
-    assert message.startswith(f"problem {words}")
+    ]
+    for content, words in broken:
+        with subtests.test(words):
+            found = rules_with({} if content is None else {ONE: content}, [ONE])
+            (message,) = said(found)
+            assert found.rulebook is None
+            assert message.startswith(f"problem {words}")
 
 
-def test_a_missing_file_is_said_with_the_one_that_may_be_meant(tmp_path: Path) -> None:
+def test_a_missing_file_is_said_with_the_one_that_may_be_meant() -> None:
     """Its name is compared with those of files that owners.yaml does not name yet, wherever they stand."""
     there = {"tags/resources.json": an_answer([]), "tag/containers.json": an_answer([])}
-    named = ["tags/resource.json", "tags/containers.json", "tags/machines.json"]
-    assert remedies_in(rules_with(tmp_path / "a", there, named)) == {
-        "tags/resource.json": "did you mean tags/resources.json? Otherwise make it",
-        "tags/containers.json": "did you mean tag/containers.json? Otherwise make it",
-        "tags/machines.json": "make it",
-    }
-    named = ["tags/resource.json", "tags/resources.json"]
-    assert remedies_in(rules_with(tmp_path / "b", there, named)) == {"tags/resource.json": "make it"}
+
+    def remedies(*named: str) -> list[str]:
+        missing = [one for one in rules_with(there, named).problems if one.code == "missing-file"]
+        return [f"{one.file}: {one.message.partition('names it; ')[2].partition(':')[0]}" for one in missing]
+
+    assert remedies("tags/resource.json", "tags/containers.json", "tags/machines.json") == [
+        "tags/containers.json: did you mean tag/containers.json? Otherwise make it",
+        "tags/machines.json: make it",
+        "tags/resource.json: did you mean tags/resources.json? Otherwise make it",
+    ]
+    assert remedies("tags/resource.json", "tags/resources.json") == ["tags/resource.json: make it"]
 
 
-def remedies_in(loaded: Loaded) -> dict[str, str]:
-    """What to do about each file that is missing, without how to make it."""
-    missing = [one for one in loaded.problems if one.code == "missing-file"]
-    return {one.file: one.message.partition("names it; ")[2].partition(":")[0] for one in missing}
-
-
-@pytest.mark.parametrize(
-    "content",
-    [
-        an_answer([]), [], [{"id": VM, "team": "a"}],
-        {"value": [{"id": VM, "tags": {"team": "a"}}]}, {"data": None}, {"error": {"code": "BadRequest"}}, {}, "null", "7",
-    ],
-)  # fmt: skip
-def test_a_file_without_any_tag_is_said(content: object, tmp_path: Path) -> None:
+def test_a_file_without_any_tag_is_said() -> None:
     """It is a warning, whatever JSON the file has: a new tenant may have no tags, and the router starts without them."""
-    loaded = rules_with(tmp_path, {ONE: content})
-    assert loaded.rulebook is not None
-    assert "no-tags" in [one.code for one in loaded.problems]
+    for content in (
+        an_answer([]), [], [{"id": VM, "team": "a"}], {"value": [{"id": VM, "tags": {"team": "a"}}]}, {"data": None},
+        {"error": {"code": "BadRequest"}}, {}, "null", "7",
+    ):  # fmt: skip
+        found = rules_with({ONE: content})
+        assert found.rulebook is not None
+        assert "no-tags" in [one.code for one in found.problems], content
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
+def test_only_files_in_the_rules_directory_are_read(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    """They are what is reviewed and deployed with the rules."""
+    rules, outside = tmp_path / "rules", tmp_path / "outside"
+    rules_in(outside, {"resources.json": [*ROWS]})
+    rules_in(rules, {ONE: [*ROWS]})
+    (rules / "out").symlink_to(outside)
+    (rules / "loop").symlink_to("loop")
+    for name, words in (
         ("/etc/hostname", "must be a file in the rules directory"),
         ("../tags.json", "must be a file in the rules directory"),
         ("tags/../../tags.json", "must be a file in the rules directory"),
@@ -262,38 +245,22 @@ def test_a_file_without_any_tag_is_said(content: object, tmp_path: Path) -> None
         ("tags", "cannot be read: Is a directory"),
         ("out/resources.json", "is a link out of the rules directory"),
         ("loop", "cannot be read"),
-    ],
-)
-def test_only_files_in_the_rules_directory_are_read(name: str, words: str, tmp_path: Path) -> None:
-    """They are what is reviewed and deployed with the rules."""
-    rules, outside = tmp_path / "rules", tmp_path / "outside"
-    rules_in(rules, {ONE: [*ROWS]})
-    outside.mkdir()
-    (outside / "resources.json").write_text(json.dumps(ROWS))
-    (rules / "out").symlink_to(outside)
-    (rules / "loop").symlink_to("loop")
-    loaded = rules_with(rules, {}, [name])
-    (problem,) = loaded.problems
-    assert (loaded.rulebook, words in problem.message) == (None, True), problem
-
-
-def test_a_link_within_the_rules_directory_is_followed(tmp_path: Path) -> None:
-    """Kubernetes mounts each file of a ConfigMap as one."""
-    rules_in(tmp_path, {"..data/resources.json": [*ROWS]})
-    (tmp_path / "resources.json").symlink_to("..data/resources.json")
-    assert tags_in(rules_with(tmp_path, {}, ["resources.json"])).by_id == BY_ID
+    ):
+        with subtests.test(name):
+            rules_in(rules, {"owners.yaml": {"tags": [name], "owners": []}})
+            found = load(rules, Stream.CWPP, KINDS, NOW)
+            (problem,) = found.problems
+            assert (found.rulebook, words in problem.message) == (None, True), problem
 
 
 def test_tags_belong_to_the_rules(tmp_path: Path) -> None:
     """Another tag is another hash, and both streams know the same; what is wrong is said of each, so that it is said once."""
-    hashes = set()
-    for team in "ab":
-        loaded = rules_with(tmp_path, {ONE: [{"id": VM, "tags": {"team": team}}, {"id": 4}]})
-        assert loaded.rulebook is not None
-        hashes.add(loaded.rulebook.hash)
-    assert len(hashes) == 2
-    rules_in(tmp_path, stream="cspm")
-    both = load_all(tmp_path, KINDS, NOW)
+    files = [
+        {ONE: [{"id": VM, "tags": {"team": team}}, {"id": 4}], "owners.yaml": {"tags": ONE, "owners": []}}
+        for team in "ab"
+    ]
+    assert len({the_book(one).hash for one in files}) == 2
+    both = load_all(rules_in(rules_in(tmp_path, files[1]), stream="cspm"), KINDS, NOW)
     assert [tags_in(one).by_id for one in both.values()] == [{VM.lower(): {"team": "b"}}] * 2
     assert len({one.problems for one in both.values()}) == len(both[Stream.CWPP].problems) == 1
 
@@ -313,8 +280,6 @@ _DOCUMENTS = st.recursive(
 @settings(deadline=None, max_examples=some_of(60))
 def test_whatever_json_a_file_has_is_taken_or_said(documents: list[object]) -> None:
     """Nobody meets a traceback, and each tag that is taken is a text of a thing in a subscription."""
-    with TemporaryDirectory() as directory:
-        loaded = rules_with(Path(directory), {ONE: lines(*documents)})
-    found = loaded.owners.owners.tags.by_id
+    found = rules_with({ONE: lines(*documents)}).owners.owners.tags.by_id
     assert all(id.startswith("/subscriptions/") and tags for id, tags in found.items())
     assert {type(value) for tags in found.values() for value in tags.values()} <= {str}

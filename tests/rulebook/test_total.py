@@ -80,36 +80,26 @@ def damaged(draw: st.DrawFn, sound: Any) -> object:
     return document
 
 
-@settings(max_examples=some_of(150))
-@given(damaged(POLICY))
-def test_any_policy_gives_a_rulebook_or_a_problem(policy: object) -> None:
-    """A damaged policy is either sound still, or stops its stream with a problem in its own file."""
-    with tempfile.TemporaryDirectory() as directory:
-        result = loaded(Path(directory), {"cwpp/policy.yaml": yaml.safe_dump(policy, allow_unicode=True)})
-    problems = [problem for problem in result.problems if problem.level == "problem"]
-    assert (result.rulebook is None) is bool(problems)
-    assert {problem.file for problem in problems} <= {"cwpp/policy.yaml"}
+DAMAGED = damaged(POLICY).map(lambda it: ("cwpp/policy.yaml", it)) | damaged(OWNERS).map(lambda it: ("owners.yaml", it))
 
 
-@settings(max_examples=some_of(150))
-@given(damaged(OWNERS))
-def test_any_owners_file_gives_a_rulebook_or_a_problem(owners: object) -> None:
-    """A damaged owners.yaml is either sound still, or stops the stream with a problem in its own file."""
-    with tempfile.TemporaryDirectory() as directory:
-        result = loaded(Path(directory), {"owners.yaml": yaml.safe_dump(owners, allow_unicode=True)})
+@settings(max_examples=some_of(300))
+@given(DAMAGED)
+def test_any_policy_and_any_owners_file_give_a_rulebook_or_a_problem(damaged: tuple[str, object]) -> None:
+    """A damaged file is either sound still, or stops its stream with a problem in its own file."""
+    file, content = damaged
+    result = loaded({file: yaml.safe_dump(content, allow_unicode=True)})
     problems = [problem for problem in result.problems if problem.level == "problem"]
     assert (result.rulebook is None) is bool(problems)
-    assert {problem.file for problem in problems} <= {"owners.yaml"}
+    assert {problem.file for problem in problems} <= {file}
 
 
 @settings(max_examples=some_of(150))
 @given(damaged(a_body()), st.sampled_from(["json", "yaml"]))
 def test_any_suppression_rule_is_in_force_or_refused(body: object, suffix: str) -> None:
     """A damaged rule is in force only if nothing worse than a warning is said, and then it ends and has a scope."""
-    file = f"cwpp/suppressions/rule.{suffix}"
-    with tempfile.TemporaryDirectory() as directory:
-        text: object = body if suffix == "json" and not isinstance(body, str) else yaml.safe_dump(body)
-        result = loaded(Path(directory), {file: text})
+    text: object = body if suffix == "json" and not isinstance(body, str) else yaml.safe_dump(body)
+    result = loaded({f"cwpp/suppressions/rule.{suffix}": text})
     assert result.rulebook is not None
     rules = result.rulebook.suppressions.by_name.values()
     is_refused = any(problem.level == "problem" for problem in result.problems)
@@ -136,6 +126,4 @@ def test_every_starter_file_can_be_damaged_without_a_crash() -> None:
     """Each of the first lines of the starter's policy may be missing; loading answers all the same."""
     lines = (RULES / "cwpp/policy.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
     for number in range(len(lines)):
-        with tempfile.TemporaryDirectory() as directory:
-            text = "".join(lines[:number] + lines[number + 1 :])
-            load(rules_in(Path(directory), {"cwpp/policy.yaml": text}), Stream.CWPP, KINDS, NOW)
+        loaded({"cwpp/policy.yaml": "".join(lines[:number] + lines[number + 1 :])})
