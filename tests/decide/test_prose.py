@@ -35,7 +35,7 @@ from tests.parse.messages import (
     read_finding,
     read_one,
 )
-from tests.parse.test_samples import read_rest_examples, rest_bodies
+from tests.parse.samples import read_rest_examples, rest_bodies
 from tests.samples import SAMPLES
 
 PAGE = {

@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-import json
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from router.domain.posture import Cves, GroupedFacts, Image, Package
 from router.domain.resources import CloudLocation
+from router.domain.rule_fields import rule_fields_of
 from router.domain.severity import Severity
 from router.domain.signals import Finding, Kind
-from tests.constructed.posture import a_compliance_category, an_exposure_path
+from router.ingest.observations import find_fingerprint
+from tests.constructed.posture import (
+    DIGEST,
+    a_compliance_category,
+    a_machine_vulnerability,
+    a_software_update,
+    an_exposure_path,
+    an_image_vulnerability,
+)
 from tests.parse.messages import (
     ASSESSMENT_KEY,
     MACHINE,
@@ -28,238 +37,283 @@ from tests.parse.messages import (
     in_pascal_case,
     read_finding,
 )
+from tests.parse.samples import read_rest_examples
+
+
+def assessment(**changes: object) -> Finding:
+    """What a recommendation is read as."""
+    return read_finding(an_assessment(**changes))  # type: ignore[arg-type]
 
 
 def test_a_recommendation_keeps_what_it_says() -> None:
-    """A recommendation's texts come from its metadata, its state from its status."""
-    finding = read_finding(an_assessment())
+    """Its texts come from its metadata, its state from its status; each <br> of its remediation is a line end."""
+    finding = assessment()
     assert finding.title == "Management ports should be closed"
     assert finding.description == "Open ports invite guessing."
-    assert finding.categories == ("Networking",)
-    assert finding.cause == "OpenPort"
-    assert finding.cloud == "Azure"
+    assert (finding.categories, finding.cause, finding.cloud) == (("Networking",), "OpenPort", "Azure")
     assert finding.changed == datetime(2026, 11, 9, 17, 20, 31, 521575, UTC)
     assert finding.extended == {"ports": "[22,3389]", "note": "open"}
+    assert finding.remediation == ("To fix it:\n1. Open it.\n2. Close it.",)
+    assert assessment(displayName=None, metadata={"displayName": "Inside"}).title == "Inside"
+    assert assessment(displayName=None, metadata=None).title == ASSESSMENT_KEY
 
 
-def test_a_recommendation_without_metadata_is_read() -> None:
-    """Where the metadata is missing, so is the severity; the finding is read all the same, as a Medium one."""
-    finding = read_finding(an_assessment(metadata=None))
+def test_a_recommendation_says_why_and_how_much_work_it_is() -> None:
+    """The status in words, when Defender first came to it, and what the metadata says of users, effort and threats."""
+    status = {
+        "code": "Unhealthy",
+        "description": "Port 22 is open.",
+        "firstEvaluationDate": "2026-11-02T04:11:10.1006558Z",
+    }
+    metadata = {"userImpact": "High", "implementationEffort": "Low", "threats": ["DataSpillage", "AccountBreach"]}
+    for message in (one := an_assessment(status=status, metadata=metadata), in_pascal_case(one)):
+        finding = read_finding(message)
+        assert (finding.status_description, finding.user_impact, finding.effort) == ("Port 22 is open.", "High", "Low")
+        assert finding.threats == ("DataSpillage", "AccountBreach")
+        assert finding.first_seen == datetime(2026, 11, 2, 4, 11, 10, 100655, UTC)
+
+
+def test_what_is_not_said_is_not_known() -> None:
+    """A message without any of it is read all the same, as a Medium one; a year 1 is a time that was never set."""
+    finding = assessment(metadata=None, additionalData=None, status="Unhealthy")
     assert (finding.severity, finding.severity_written, finding.description) == (Severity.MEDIUM, None, "")
+    assert (finding.status_description, finding.impact, finding.cvss, finding.first_seen) == (None, None, None, None)
+    assert (finding.user_impact, finding.effort, finding.threats, finding.grouped) == (None, None, (), None)
+    never = {"code": "Unhealthy", "firstEvaluationDate": "0001-01-01T00:00:00Z"}
+    assert assessment(status=never).first_seen is None
 
 
-NO_WORD = "null", '""', '" "', '"Unknown"', '"Sev0"', "4", "9.8", "true", "[]", '{"level": "High"}'
-"""What may stand in the place of a severity and is none."""
-
-
-@pytest.mark.parametrize("written", list(map(json.loads, NO_WORD)))
-@pytest.mark.parametrize("place", ["metadata", "status", "riskLevel"])
-def test_a_finding_whose_severity_is_no_severity_is_medium(written: object, place: str) -> None:
+def test_a_finding_whose_severity_is_no_severity_is_medium(subtests: pytest.Subtests) -> None:
     """It says what stands there, where that is a word or a whole number."""
-    finding = {
-        "metadata": lambda: read_finding(an_assessment(metadata={"severity": written})),
-        "status": lambda: read_finding(
-            a_sub_assessment(status={"code": "Unhealthy", "severity": written}, additionalData={})
-        ),
-        "riskLevel": lambda: read_finding(an_attack_path(riskLevel=written, potentialImpact=None)),
-    }[place]()
-    said = str(written) if written in ("Unknown", "Sev0", 4) and written is not True else None
-    assert (finding.severity, finding.severity_written, finding.has_assumed_severity) == (Severity.MEDIUM, said, True)
+    nothings: tuple[object, ...] = (None, "", " ", 9.8, True, [], {"level": "High"})
+    for written in (*nothings, "Unknown", "Sev0", 4):
+        unscored = {"code": "Unhealthy", "severity": written}
+        for place, message in {
+            "metadata": an_assessment(metadata={"severity": written}),
+            "status": a_sub_assessment(status=unscored, additionalData={}),
+            "riskLevel": an_attack_path(riskLevel=written, potentialImpact=None),
+        }.items():
+            with subtests.test(place, written=written):
+                finding = read_finding(message)
+                said = str(written) if written in ("Unknown", "Sev0", 4) else None
+                assert (finding.severity, finding.severity_written) == (Severity.MEDIUM, said)
+                assert finding.has_assumed_severity
 
 
-@pytest.mark.parametrize(
-    ("additional", "severity"),
-    [
-        (
-            {
-                "CvesDetails": json.dumps(
-                    [{"CveId": "CVE-1", "Severity": "low"}, {"CveId": "CVE-2", "Severity": "High"}]
-                )
-            },
-            "High",
-        ),
-        ({"CvesDetails": [{"CveId": "CVE-1", "Severity": "Unknown", "Cvss": None}], "MaxCvssScore": "9.8"}, "Critical"),
-        ({"CvesDetails": {"CVE-2026-1": {"Severity": "High"}}}, "High"),
-        (
-            {"CvesDetails": [{"CveId": "CVE-1", "Severity": "", "Cvss": [{"Key": "3.1", "Value": {"Base": 7.5}}]}]},
-            "High",
-        ),
-        ({"CvesDetails": [{"CveId": "CVE-1", "Severity": 5, "Cvss": {"2.0": {"base": 10.0}}}]}, "High"),
-        ({"CvesDetails": '[{"CveId": "CVE-1", "Sever', "MaxCvssScore": 3.9}, "Low"),
-        ({"CvesDetails": [{"CveId": "CVE-1", "Severity": "Unknown", "Cvss": None}], "MaxCvssScore": "0"}, "Medium"),
-        ({"CvesDetails": ["CVE-2026-1", None, 3]}, "Medium"),
-        ({"Cvss": {"3.0": {"base": 9.1}}}, "Critical"),
-        ({"Data": {"cvss": {"3.0": {"base": 4.0}}}}, "Medium"),
-        ({"severity": "Low", "MaxCvssScore": "9.8"}, "Low"),
-    ],
-)
-def test_a_finding_without_a_severity_has_that_of_its_gravest_cve(additional: dict[str, Any], severity: str) -> None:
+_UNKNOWN = {"CveId": "CVE-1", "Severity": "Unknown", "Cvss": None}
+_OF_CVES: list[tuple[dict[str, Any], str]] = [
+    ({"CvesDetails": '[{"CveId": "CVE-1", "Severity": "low"}, {"CveId": "CVE-2", "Severity": "High"}]'}, "High"),
+    ({"CvesDetails": [_UNKNOWN], "MaxCvssScore": "9.8"}, "Critical"),
+    ({"CvesDetails": {"CVE-2026-1": {"Severity": "High"}}}, "High"),
+    ({"CvesDetails": [_UNKNOWN | {"Severity": "", "Cvss": [{"Key": "3.1", "Value": {"Base": 7.5}}]}]}, "High"),
+    ({"CvesDetails": [_UNKNOWN | {"Severity": 5, "Cvss": {"2.0": {"base": 10.0}}}]}, "High"),
+    ({"CvesDetails": '[{"CveId": "CVE-1", "Sever', "MaxCvssScore": 3.9}, "Low"),
+    ({"CvesDetails": [_UNKNOWN], "MaxCvssScore": "0"}, "Medium"),
+    ({"CvesDetails": ["CVE-2026-1", None, 3]}, "Medium"),
+    ({"Cvss": {"3.0": {"base": 9.1}}}, "Critical"),
+    ({"Data": {"cvss": {"3.0": {"base": 4.0}}}}, "Medium"),
+    ({"severity": "Low", "MaxCvssScore": "9.8"}, "Low"),
+]
+
+
+def test_a_finding_without_a_severity_has_that_of_its_gravest_cve(subtests: pytest.Subtests) -> None:
     """By the word of each, else by its score; what the message gives in another place counts before them."""
-    for finding in (
-        read_finding(an_assessment(metadata={"severity": "Unknown"}, additionalData=additional)),
-        read_finding(a_sub_assessment(status={"code": "Unhealthy"}, additionalData=additional)),
-    ):
-        assert finding.severity is not None and finding.severity.label == severity
-    given = read_finding(an_assessment(metadata={"severity": "Informational"}, additionalData=additional))
-    assert given.severity is Severity.INFORMATIONAL and not given.has_assumed_severity
+    for additional, severity in _OF_CVES:
+        with subtests.test(additional=additional):
+            for finding in (
+                assessment(metadata={"severity": "Unknown"}, additionalData=additional),
+                read_finding(a_sub_assessment(status={"code": "Unhealthy"}, additionalData=additional)),
+            ):
+                assert finding.severity is not None and finding.severity.label == severity
+            given = assessment(metadata={"severity": "Informational"}, additionalData=additional)
+            assert given.severity is Severity.INFORMATIONAL and not given.has_assumed_severity
 
 
-def test_the_title_of_a_recommendation_falls_back() -> None:
-    """The display name is on top, else in the metadata, else the assessment key stands for it."""
-    assert read_finding(an_assessment(displayName=None, metadata={"displayName": "Inside"})).title == "Inside"
-    assert read_finding(an_assessment(displayName=None, metadata=None)).title == ASSESSMENT_KEY
-
-
-def test_remediation_loses_its_markup_of_lines() -> None:
-    """Each <br> of a recommendation's remediation is a line end."""
-    assert read_finding(an_assessment()).remediation == ("To fix it:\n1. Open it.\n2. Close it.",)
-
-
-@pytest.mark.parametrize(
-    ("links", "link"),
-    [
+def test_a_link_without_a_scheme_gets_one() -> None:
+    """The link can be followed, though Event Hubs carries it without a scheme."""
+    for links, link in (
         ({"azurePortal": "portal.azure.com/#x"}, "https://portal.azure.com/#x"),
         ({"azurePortalUri": "https://portal.azure.com/#x"}, "https://portal.azure.com/#x"),
         ({"azurePortal": "HTTPS://portal.azure.com/#x"}, "HTTPS://portal.azure.com/#x"),
         ({}, None),
         (None, None),
-    ],
-)
-def test_a_link_without_a_scheme_gets_one(links: object, link: str | None) -> None:
-    """The link can be followed, though Event Hubs carries it without a scheme."""
-    assert read_finding(an_assessment(links=links)).link == link
+    ):
+        assert assessment(links=links).link == link
 
 
-@pytest.mark.parametrize("build", [an_assessment, a_sub_assessment])
-@pytest.mark.parametrize(
-    ("code", "action", "resolved", "deleted"),
-    [
-        ("Unhealthy", "Insert", False, False),
-        ("Unhealthy", "Write", False, False),
-        ("Healthy", "Insert", True, False),
-        ("healthy", "Insert", True, False),
-        ("NotApplicable", "Insert", True, False),
-        ("Unhealthy", "Delete", True, True),
-        ("Healthy", "delete", True, True),
-    ],
-)
-def test_a_deleted_finding_is_over_whatever_its_status(
-    build: object, code: str, action: str, resolved: bool, deleted: bool
-) -> None:
-    """Healthy and NotApplicable end a finding; so does the action Delete, whose status may say anything."""
-    assert callable(build)
-    finding = read_finding(build(code=code, action=action))
-    assert (finding.resolved, finding.deleted, finding.status) == (resolved, deleted, code)
+def test_a_deleted_finding_is_over_whatever_its_status(subtests: pytest.Subtests) -> None:
+    """Healthy and NotApplicable end a finding; so does the action Delete, in one enrichment and any case of its keys."""
+    for code, action, is_over in (
+        ("Unhealthy", "Insert", False),
+        ("Unhealthy", "Write", False),
+        ("Healthy", "Insert", True),
+        ("healthy", "Insert", True),
+        ("NotApplicable", "Insert", True),
+        ("Unhealthy", "Delete", True),
+        ("Healthy", "delete", True),
+    ):
+        for message in (an_assessment(code=code, action=action), a_sub_assessment(code=code, action=action)):
+            with subtests.test(code, action=action):
+                finding = read_finding(message)
+                ends = (finding.resolved, finding.deleted, finding.status)
+                assert ends == (is_over, action.lower() == "delete", code)
+    one = read_finding(an_assessment() | {"securityEventDataEnrichment": {"Action": "Delete", "IsSnapshot": "True"}})
+    assert (one.deleted, one.snapshot) == (True, True)
+    assert [read_finding(an_assessment(snapshot=is_one)).snapshot for is_one in (True, False)] == [True, False]
 
 
-def test_an_action_in_one_enrichment_is_enough() -> None:
-    """Delete and isSnapshot count wherever they are said, and in any case of their keys."""
-    message = an_assessment() | {"securityEventDataEnrichment": {"Action": "Delete", "IsSnapshot": "True"}}
-    finding = read_finding(message)
-    assert (finding.deleted, finding.snapshot) == (True, True)
-    assert read_finding(an_assessment(snapshot=True)).snapshot is True
-    assert read_finding(an_assessment()).snapshot is False
+def test_a_finding_is_about_what_its_details_say_else_what_its_id_hangs_on() -> None:
+    """In pascal case, too. An image's path within its registry has neither subscription nor owner; the id has both.
 
-
-@pytest.mark.parametrize("build", [an_assessment, a_sub_assessment])
-def test_a_finding_offers_its_resource_as_an_entity(build: object) -> None:
-    """Rules see a finding's resource as one azure-resource entity."""
-    assert callable(build)
-    (entity,) = read_finding(build()).entities
-    assert (entity.type, entity.text("ResourceId")) == ("azureresource", MACHINE)
-
-
-def test_a_finding_without_details_is_about_what_its_id_hangs_on() -> None:
-    """Where resourceDetails says nothing, the finding's own id tells its resource."""
-    finding = read_finding(an_assessment(resourceDetails=None))
-    assert (finding.resource, finding.cloud) == (MACHINE, None)
-
-
-def test_resource_details_are_read_in_pascal_case_too() -> None:
-    """One message mixes cases, and its resource is found."""
+    Rules see the resource as one azure-resource entity.
+    """
     details = {"Source": "Aws", "Id": "arn:aws:s3:::invoices", "HierarchyId": "123456789012"}
-    finding = read_finding(an_assessment(resourceDetails=details))
+    finding = assessment(resourceDetails=details)
     assert (finding.resource, finding.cloud) == ("arn:aws:s3:::invoices", "Aws")
     assert finding.location == CloudLocation(cloud="AWS", account="123456789012", native="arn:aws:s3:::invoices")
-
-
-def test_a_resource_without_a_name_of_its_own_is_what_the_finding_hangs_on() -> None:
-    """An image's path within its registry has neither subscription nor owner; the finding's id has both."""
-    details = {"source": "Azure", "id": "/repositories/shop/images/sha256:0a"}
-    assert read_finding(an_assessment(resourceDetails=details)).resource == MACHINE
+    assert (assessment(resourceDetails=None).resource, assessment(resourceDetails=None).cloud) == (MACHINE, None)
+    image = {"source": "Azure", "id": "/repositories/shop/images/sha256:0a"}
+    assert assessment(resourceDetails=image).resource == MACHINE
+    for message in (an_assessment(), a_sub_assessment()):
+        (entity,) = read_finding(message).entities
+        assert (entity.type, entity.text("ResourceId")) == ("azureresource", MACHINE)
 
 
 def test_a_vulnerability_keeps_what_it_says() -> None:
-    """A vulnerability says the same in camel case and with $type on every object."""
+    """The same in camel case and with $type on every object; without the scanner's id it is known by its title."""
     for message in (a_sub_assessment(), in_pascal_case(a_sub_assessment())):
         finding = read_finding(message)
-        assert finding.title == "An example library"
-        assert finding.description == "A crafted request stops it."
-        assert finding.remediation == ("Update it.",)
-        assert finding.categories == ("Libraries",)
-        assert finding.cloud == "Azure"
+        assert (finding.title, finding.description) == ("An example library", "A crafted request stops it.")
+        assert (finding.remediation, finding.categories, finding.cloud) == (("Update it.",), ("Libraries",), "Azure")
         assert finding.changed == datetime(2026, 11, 18, 3, 11, 27, 739687, UTC)
-
-
-@pytest.mark.parametrize(
-    ("changes", "severity"),
-    [
-        ({}, Severity.HIGH),
-        ({"status": {"code": "Unhealthy"}, "additionalData": {"severity": "Low"}}, Severity.LOW),
-        ({"status": {"code": "Unhealthy"}, "additionalData": {"Data": {"Severity": "Low"}}}, Severity.LOW),
-        (
-            {"status": {"code": "Unhealthy"}, "additionalData": {"vulnerabilityDetails": {"severity": "Low"}}},
-            Severity.LOW,
-        ),
-        ({"status": "Unhealthy", "additionalData": None}, Severity.MEDIUM),
-    ],
-)
-def test_the_severity_of_a_vulnerability_is_found_wherever_it_stands(
-    changes: dict[str, Any], severity: Severity
-) -> None:
-    """The status tells the severity, else the additional data at one of its places."""
-    finding = read_finding(a_sub_assessment(**changes))
-    assert (finding.severity, finding.status) == (severity, "Unhealthy")
-
-
-def test_a_vulnerability_without_an_id_is_known_by_its_title() -> None:
-    """The scanner's id is the type, else the title, which is alike on every resource, and without either the name."""
     assert read_finding(a_sub_assessment(id=None)).type == "An example library"
     assert read_finding(a_sub_assessment(id=None, displayName=" ")).type == "cccccccc-0000-4000-8000-000000000099"
 
 
-def test_an_attack_path_of_exposure_management_keeps_what_it_says() -> None:
-    """The target is the resource, the risk level the severity, and the story the description."""
+def test_the_severity_of_a_vulnerability_is_found_wherever_it_stands() -> None:
+    """The status tells the severity, else the additional data at one of its places."""
+    low = {"severity": "Low"}
+    assert read_finding(a_sub_assessment()).severity is Severity.HIGH
+    for additional in (low, {"Data": {"Severity": "Low"}}, {"vulnerabilityDetails": low}):
+        message = a_sub_assessment(status={"code": "Unhealthy"}, additionalData=additional)
+        assert read_finding(message).severity is Severity.LOW
+    unsaid = read_finding(a_sub_assessment(status="Unhealthy", additionalData=None))
+    assert (unsaid.severity, unsaid.status) == (Severity.MEDIUM, "Unhealthy")
+
+
+def test_the_score_of_the_highest_version_counts() -> None:
+    """A version without a base score has none; the vector says the version more exactly than the key.
+
+    It stands under Data in pascal case; an individual recommendation has the highest of its CVEs.
+    """
+    vector = {"base": 9.1, "cvssVectorString": "CVSS:3.1/AV:N"}
+    cases: list[tuple[object, str | None]] = [
+        ({"2.0": {"base": 6.8}, "3.0": {"base": 7.8}}, "7.8 (CVSS 3.0)"),
+        ({"2.0": {"base": 6.8}, "3.0": None}, "6.8 (CVSS 2.0)"),
+        ({"2.0": None, "3.0": vector}, "9.1 (CVSS 3.1)"),
+        ({"3.0": {"Base": "9"}, "4.0": {"base": 10}}, "10 (CVSS 4.0)"),
+        ([{"Key": "3.0", "Value": {"Base": 9.8}}], "9.8 (CVSS 3.0)"),
+        ('{"3.0": {"base": 5}}', "5 (CVSS 3.0)"),
+        ({"3.0": 7.5}, "7.5 (CVSS 3.0)"),
+        ({"2.0": None, "$type": "x", "3.0": {"base": "high"}, "4.0": {"base": True}}, None),
+        ({"3.0": {"base": 70}}, None),
+        ("7.8", None),
+        (None, None),
+    ]
+    for cvss, words in cases:
+        assert read_finding(a_machine_vulnerability(cvss=cvss)).cvss == words, cvss
+    nested = {"cvss": None, "Data": {"Cvss": {"3.0": {"Base": 7.5}}}}
+    assert read_finding(a_machine_vulnerability(**nested)).cvss == "7.5 (CVSS 3.0)"
+    assert read_finding(a_software_update()).cvss == "8.7"
+    assert read_finding(a_software_update(additional={"MaxCvssScore": "many"})).cvss is None
+
+
+def test_an_image_vulnerability_says_its_package_and_its_image() -> None:
+    """Software with both versions, the CVE, and the image with registry, repository, tag and digest."""
+    fix = {"fixed": "1.4.3-r0", "fix_status": "FixAvailable", "vendor": "alpine"}
+    package = Package(name="libexample", installed=("1.4.1-r0",), **fix)
+    image = Image(
+        digest=DIGEST,
+        repository="shop/web",
+        registry="shop.azurecr.example",
+        tags=("4.18.2",),
+        pushed="2026-11-12T09:00:00.362Z",
+    )
+    for message in (an_image_vulnerability(), in_pascal_case(an_image_vulnerability())):
+        finding = read_finding(message)
+        assert finding.grouped == GroupedFacts(package=package, cves=Cves(ids=("CVE-2026-00101",)), image=image)
+        assert finding.cvss == "9.1 (CVSS 3.1)"
+        assert finding.impact == "Remote code execution in the container."
+        assert finding.status_description == "It was found in a scan."
+
+
+def test_an_image_is_named_by_its_path_too() -> None:
+    """The scanner's own id of an image is no digest; the registry is what the finding's id hangs on."""
+    cases: list[tuple[str, dict[str, Any], Image | None]] = [
+        (f"/repositories/shop/web/images/{DIGEST}", {}, Image(digest=DIGEST, repository="shop/web", registry="shop")),
+        ("/repositories/shop", {"imageDigest": DIGEST}, Image(digest=DIGEST, registry="shop")),
+        ("/x", {"imageDigest": ASSESSMENT_KEY, "repositoryName": "web"}, Image(repository="web", registry="shop")),
+        ("/repositories/shop", {"imageDigest": ASSESSMENT_KEY}, None),
+        ("x" * 2_000 + "/repositories/", {}, None),
+    ]
+    for resource, additional, image in cases:
+        message = an_image_vulnerability(resourceDetails={"id": resource})
+        message["properties"]["additionalData"] = additional
+        grouped = read_finding(message).grouped
+        assert grouped is not None
+        assert grouped.image == image
+
+
+def test_a_machine_vulnerability_says_its_cves_and_whether_there_is_a_fix() -> None:
+    """On top of additional data or under Data; what is no CVE is not one."""
+    cves = Cves(ids=("CVE-2026-00207",))
+    assert read_finding(a_machine_vulnerability()).grouped == GroupedFacts(cves=cves, has_fix=True)
+    data = {"Data": {"Patchable": "False", "Cve": ["cve-2026-1234", {"Title": "no"}, None]}}
+    nested = a_machine_vulnerability()
+    nested["properties"]["additionalData"] = data
+    assert read_finding(nested).grouped == GroupedFacts(cves=Cves(ids=("CVE-2026-1234",)), has_fix=False)
+
+
+def test_what_is_for_people_is_neither_for_rules_nor_news() -> None:
+    """Rules match of a grouped vulnerability and of an attack path what they always matched, and no fingerprint is made."""
+    for message in (an_image_vulnerability(), a_machine_vulnerability(), an_exposure_path()):
+        finding = read_finding(message)
+        fields = rule_fields_of(finding)
+        assert (fields.package, fields.cves, fields.risk) == (None, None, None)
+        assert (find_fingerprint(finding), finding.level) == (None, finding.severity)
+
+
+@pytest.mark.shared
+def test_real_vulnerabilities_say_their_facts() -> None:
+    """The three vulnerabilities of Microsoft's examples: CVE, score, impact, image, and whether there is a fix."""
+    findings = {one.title: one for one in read_rest_examples("SubAssessments") if isinstance(one, Finding)}
+    putty = findings["PuTTY ssh_agent_channel_data Function Integer Overflow Vulnerability"]
+    assert putty.cvss == "9.8 (CVSS 3.0)"
+    assert putty.grouped == GroupedFacts(cves=Cves(ids=("CVE-2017-6542",)), has_fix=True)
+    assert (putty.impact or "").startswith("Successful exploitation could allow")
+    backdoor = findings["'Back Orifice' Backdoor"]
+    digest = "sha256:877a6f2a212c44021281f80cb1f4c73a09dce4e99a8cb8efcc03f7ce3c877a6f"
+    image = Image(digest=digest, repository="asc/msi-connector", registry="myRegistry")
+    assert backdoor.grouped == GroupedFacts(cves=Cves(ids=("CVE-2019-12345",)), image=image, has_fix=True)
+    assert (backdoor.status_description, backdoor.cvss) == ("The resource is unhealthy", "10 (CVSS 3.0)")
+    rule = findings["Database-level firewall rules should be tracked and maintained at a strict minimum"]
+    assert (rule.type, rule.grouped, rule.cvss) == ("VA2064", None, None)
+    assert (rule.impact or "").startswith("Firewall rules should be strictly configured")
+
+
+def test_an_attack_path_keeps_what_it_says() -> None:
+    """The target is the resource, the risk level the severity; only a Delete ends it; older ones are read by their graph."""
     finding = read_finding(an_attack_path())
-    assert finding.resource == f"{MACHINE}-db"
-    assert finding.description == "An attacker enters."
-    assert finding.categories == ("Exposure to the internet",)
-    assert (finding.intents, finding.techniques) == (("Initial Access",), ("T1190",))
-
-
-def test_a_legacy_attack_path_keeps_what_it_says() -> None:
-    """Internal ids are looked up in the path's graph, so that the resource is a resource."""
-    finding = read_finding(a_legacy_attack_path())
-    assert finding.resource == f"{MACHINE}-store"
-    assert finding.description == "The machine can be reached."
-    assert finding.remediation == ("1. Close it.\n2. Update it.",)
-    assert finding.categories == ("Data exposure",)
-
-
-@pytest.mark.parametrize(
-    ("message", "resource"),
-    [
-        (an_attack_path(target=None), MACHINE),
-        (an_attack_path(target="/x"), "/x"),
-        (an_attack_path(target={"entityIdentifiers": {"azureResourceId": "/x"}}), "/x"),
-        (an_attack_path(target=None, entryPoint=None), None),
-        (a_legacy_attack_path(targetEntityInternalID=None), MACHINE),
-        (a_legacy_attack_path(graphComponent=None), "in-2"),
-    ],
-)
-def test_the_resource_of_an_attack_path_is_its_target_else_its_entry(message: Message, resource: str | None) -> None:
-    """A path without a target is about its entry point."""
-    assert read_finding(message).resource == resource
+    assert (finding.resource, finding.description) == (f"{MACHINE}-db", "An attacker enters.")
+    assert (finding.categories, finding.intents) == (("Exposure to the internet",), ("Initial Access",))
+    assert (finding.techniques, finding.resolved) == (("T1190",), False)
+    assert read_finding(an_attack_path(action="Delete")).resolved is True
+    legacy = read_finding(a_legacy_attack_path())
+    assert (legacy.resource, legacy.description) == (f"{MACHINE}-store", "The machine can be reached.")
+    assert (legacy.remediation, legacy.categories) == (("1. Close it.\n2. Update it.",), ("Data exposure",))
+    assert (legacy.risk_factors, read_finding(an_exposure_path()).risk_factors) == (
+        (), ("Internet exposure", "Weak authorization"),
+    )  # fmt: skip
 
 
 def test_a_path_that_only_names_things_is_read() -> None:
@@ -269,111 +323,115 @@ def test_a_path_that_only_names_things_is_read() -> None:
     assert finding.categories == ("Internet exposure", "Weak authorization")
     assert (finding.intents, finding.techniques) == (("InitialAccess", "CredentialAccess"), ())
     assert finding.extended == {"entryPoint": "vm-entry", "target": "kv-target"}
-    assert read_finding(an_exposure_path(riskFactors=["Internet exposure"])).categories == ("Internet exposure",)
-    assert read_finding(an_exposure_path(riskFactors='[{"name": "Exposed"}]')).categories == ("Exposed",)
+    for factors, category in ((["Internet exposure"], "Internet exposure"), ('[{"name": "Exposed"}]', "Exposed")):
+        assert read_finding(an_exposure_path(riskFactors=factors)).categories == (category,)
 
 
-@pytest.mark.parametrize(
-    ("ends", "resource", "entry_point"),
-    [
-        ({"target": {"name": "kv", "id": "/kv"}}, "/kv", "vm-entry"),
-        ({"target": {"name": "kv"}, "entryPoint": {"id": "/vm"}}, "/vm", "/vm"),
-        ({"target": '{"name": "kv"}'}, "kv", "vm-entry"),
-        ({"target": None}, "vm-entry", "vm-entry"),
-        ({"target": None, "entryPoint": None}, None, None),
-        ({"target": {"name": "kv"}, "targetEntityInternalID": "/in"}, "/in", "vm-entry"),
-        (
-            {
-                "graphComponent": {
-                    "entities": [{"entityName": "kv-target", "entityIdentifiers": {"azureResourceId": "/kv"}}]
-                }
-            },
-            "/kv",
-            "vm-entry",
-        ),
-    ],
-)
-def test_a_name_is_the_resource_only_where_there_is_no_id(
-    ends: dict[str, object], resource: str | None, entry_point: str | None
-) -> None:
-    """An id of the target, one of the entry point, a name that the graph knows; else the name."""
-    finding = read_finding(an_exposure_path(**ends))
-    assert (finding.resource, finding.extended.get("entryPoint")) == (resource, entry_point)
+def _graph(**entity: object) -> dict[str, Any]:
+    return {"graphComponent": {"entities": [entity]}}
 
 
-@pytest.mark.parametrize(
-    ("written", "intents", "techniques"),
-    [
+_NAMED = {"azureResourceId": "/kv"}
+_RESOURCES: list[tuple[Message, str | None]] = [
+    (an_attack_path(target=None), MACHINE),
+    (an_attack_path(target="/x"), "/x"),
+    (an_attack_path(target={"entityIdentifiers": {"azureResourceId": "/x"}}), "/x"),
+    (an_attack_path(target=None, entryPoint=None), None),
+    (a_legacy_attack_path(targetEntityInternalID=None), MACHINE),
+    (a_legacy_attack_path(graphComponent=None), "in-2"),
+    (an_exposure_path(target={"name": "kv", "id": "/kv"}), "/kv"),
+    (an_exposure_path(target={"name": "kv"}, entryPoint={"id": "/vm"}), "/vm"),
+    (an_exposure_path(target='{"name": "kv"}'), "kv"),
+    (an_exposure_path(target=None), "vm-entry"),
+    (an_exposure_path(target=None, entryPoint=None), None),
+    (an_exposure_path(target={"name": "kv"}, targetEntityInternalID="/in"), "/in"),
+    (an_exposure_path(**_graph(entityName="kv-target", entityIdentifiers=_NAMED)), "/kv"),
+]
+
+
+def test_the_resource_of_an_attack_path_is_its_target_else_its_entry(subtests: pytest.Subtests) -> None:
+    """By an id of the target, one of the entry point, a name that the graph knows; else it is the name."""
+    for message, resource in _RESOURCES:
+        with subtests.test(path=message["properties"]):
+            assert read_finding(message).resource == resource
+    ends = {"target": {"name": "kv"}, "entryPoint": {"id": "/vm"}}
+    assert read_finding(an_exposure_path(**ends)).extended["entryPoint"] == "/vm"
+    assert "entryPoint" not in read_finding(an_exposure_path(entryPoint=None)).extended
+
+
+GUID = "dcc854bb-bc7f-4ff8-9e84-037834d5a460"
+_IN_GRAPH = {"entities": [{"id": GUID, "label": "web"}, {"id": "in-2", "entityName": "store"}]}
+_ENDS: list[tuple[Message, tuple[str, ...], tuple[str, ...]]] = [
+    (an_exposure_path(), ("vm-entry",), ("kv-target",)),
+    (an_attack_path(), ("web-01",), ("web-01-db",)),
+    (an_attack_path(entryPoint={"id": MACHINE, "displayName": "Web 1"}), ("Web 1",), ("web-01-db",)),
+    (an_attack_path(entryPoint="internet", target=None), ("internet",), ()),
+    (an_attack_path(entryPoint=GUID, target={"id": GUID, "name": GUID}), (), ()),
+    (an_attack_path(target=[{"name": "one"}, {"id": MACHINE}, {"name": "one"}]), ("web-01",), ("one", "web-01")),
+    (a_legacy_attack_path(), ("web-01",), ("web-01-store",)),
+    (a_legacy_attack_path(graphComponent=None), (), ()),
+    (a_legacy_attack_path(entryPointEntityInternalID=GUID, graphComponent=_IN_GRAPH), ("web",), ("store",)),
+    (an_attack_path(entryPoint=GUID, **_graph(id=GUID, name="web")), ("web",), ("web-01-db",)),
+    (an_attack_path(entryPoint={"id": GUID}, **_graph(id=GUID, name="web")), ("web",), ("web-01-db",)),
+]
+
+
+def test_both_ends_of_a_path_have_names(subtests: pytest.Subtests) -> None:
+    """Their own, else that in the path's graph, else that of the resource; never an id that people do not know."""
+    for message, entry_points, targets in _ENDS:
+        with subtests.test(path=message["properties"]):
+            finding = read_finding(message)
+            assert (finding.entry_points, finding.targets) == (entry_points, targets)
+
+
+def test_tactics_and_techniques_come_in_any_form() -> None:
+    """Plain names, ids, both, or objects; a technique is told by its id, and a name is for the tactics."""
+    initial, t1190 = ("InitialAccess",), ("T1190",)
+    object = {"tactic": "InitialAccess", "techniques": ["T1190", "Valid Accounts"]}
+    cases: list[tuple[Any, tuple[str, ...], tuple[str, ...]]] = [
         (["InitialAccess", "Lateral Movement"], ("InitialAccess", "Lateral Movement"), ()),
-        ('["InitialAccess"]', ("InitialAccess",), ()),
+        ('["InitialAccess"]', initial, ()),
         ("InitialAccess, CredentialAccess", ("InitialAccess", "CredentialAccess"), ()),
         (["TA0001", "T1190", "T1059.001"], ("TA0001",), ("T1190", "T1059.001")),
-        (["Initial Access (TA0001)", "T1190: Exploit Public-Facing Application"], ("TA0001",), ("T1190",)),
-        (
-            [{"tactic": "InitialAccess", "techniques": ["T1190", "Valid Accounts"]}],
-            ("InitialAccess", "Valid Accounts"),
-            ("T1190",),
-        ),
-        ({"tactics": ["InitialAccess"], "techniques": "T1190"}, ("InitialAccess",), ("T1190",)),
-        ([{"name": "InitialAccess"}, 7, None, ""], ("InitialAccess",), ()),
+        (["Initial Access (TA0001)", "T1190: Exploit Public-Facing Application"], ("TA0001",), t1190),
+        ([object], ("InitialAccess", "Valid Accounts"), t1190),
+        ({"tactics": ["InitialAccess"], "techniques": "T1190"}, initial, t1190),
+        ([{"name": "InitialAccess"}, 7, None, ""], initial, ()),
         (7, (), ()),
         (None, (), ()),
-    ],
-)
-def test_tactics_and_techniques_come_in_any_form(
-    written: object, intents: tuple[str, ...], techniques: tuple[str, ...]
-) -> None:
-    """Plain names, ids, both, or objects; a technique is told by its id, and a name is for the tactics."""
-    finding = read_finding(an_exposure_path(mITRETacticsAndTechniques=written))
-    assert (finding.intents, finding.techniques) == (intents, techniques)
+    ]
+    for written, intents, techniques in cases:
+        finding = read_finding(an_exposure_path(mITRETacticsAndTechniques=written))
+        assert (finding.intents, finding.techniques) == (intents, techniques), written
 
 
-def test_only_a_delete_ends_an_attack_path() -> None:
-    """An attack path stands until a message deletes it."""
-    assert read_finding(an_attack_path()).resolved is False
-    assert read_finding(an_attack_path(action="Delete")).resolved is True
+def test_scores_and_compliance_are_measured_and_never_resolved() -> None:
+    """A score's measure is current/max; a control's tells its resources too; even its deletion resolves nothing."""
+    measures: list[tuple[Message, str | None]] = [
+        (a_secure_score(), "33.41/58"),
+        (a_secure_score(score={"max": 58.0, "current": 0}), "0/58"),
+        (a_secure_score(score="much"), None),
+        (a_score_control(), "5.6/8, 21 healthy, 9 unhealthy, 0 not applicable"),
+        (a_compliance_assessment(), "7 passed, 4 failed, 0 skipped"),
+    ]
+    for message, measure in measures:
+        finding = read_finding(message | {"securityEventDataEnrichment": an_enrichment("Delete")})
+        assert (finding.measure, finding.severity) == (measure, None)
+        assert (finding.resolved, finding.deleted) == (False, True)
 
 
-def test_scores_are_measured() -> None:
-    """A score's measure is current/max; a control's tells its resources too; neither has a severity."""
-    assert _measured(a_secure_score()) == ("33.41/58", None)
-    assert _measured(a_secure_score(score={"max": 58.0, "current": 0})) == ("0/58", None)
-    assert _measured(a_secure_score(score="much")) == (None, None)
-    assert _measured(a_score_control()) == ("5.6/8, 21 healthy, 9 unhealthy, 0 not applicable", None)
-
-
-def test_compliance_is_measured() -> None:
-    """Compliance says its state and its counts, and which standard and control it belongs to."""
-    finding = read_finding(a_compliance_assessment())
-    assert (finding.status, finding.measure) == ("Failed", "7 passed, 4 failed, 0 skipped")
-    assert finding.categories == ("PCI", "1.1")
-    assert (finding.title, finding.resource) == ("Scan data should be complete", SUBSCRIPTION)
-
-
-def test_compliance_by_category_is_joined_by_category() -> None:
+def test_compliance_says_to_which_standard_and_control_it_belongs() -> None:
     """A row about a category is about all its recommendations; one about a recommendation is known by that one's key."""
+    finding = read_finding(a_compliance_assessment())
+    assert (finding.status, finding.categories) == ("Failed", ("PCI", "1.1"))
+    assert (finding.title, finding.resource) == ("Scan data should be complete", SUBSCRIPTION)
     finding = read_finding(a_compliance_category())
     assert (finding.category, finding.kind, finding.severity) == ("SoftwareUpdate", Kind.COMPLIANCE, None)
     assert (finding.categories, finding.extended) == (("PCI", "6.2"), {"scope": "Subscription"})
     blank = read_finding(a_compliance_category(description=" SoftwareUpdate ", scope=" Subscription"))
     assert (blank.category, blank.extended, blank.overlaps) == (finding.category, finding.extended, False)
-    overlaps = {
-        scope: read_finding(a_compliance_category(scope=scope)).overlaps
-        for scope in ("Subscription", "multiCloudAggregation", None, "ManagementGroup", "Connector")
-    }
-    assert [scope for scope, is_so in overlaps.items() if is_so] == ["ManagementGroup", "Connector"]
+    scopes = ("Subscription", "multiCloudAggregation", None, "ManagementGroup", "Connector")
+    overlapping = [scope for scope in scopes if read_finding(a_compliance_category(scope=scope)).overlaps]
+    assert overlapping == ["ManagementGroup", "Connector"]
     one = read_finding(a_compliance_category(assessmentType="Assessment", scope=None))
     assert (one.category, one.type, one.extended) == (None, "cccc", {})
-
-
-@pytest.mark.parametrize("build", [a_secure_score, a_score_control, a_compliance_assessment])
-def test_scores_and_compliance_are_never_resolved(build: object) -> None:
-    """A score is a measurement: even its deletion resolves nothing."""
-    assert callable(build)
-    finding = read_finding(build() | {"securityEventDataEnrichment": an_enrichment("Delete")})
-    assert (finding.resolved, finding.deleted, finding.severity) == (False, True, None)
-
-
-def _measured(message: Message) -> tuple[str | None, Severity | None]:
-    finding: Finding = read_finding(message)
-    return finding.measure, finding.severity

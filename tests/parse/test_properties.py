@@ -13,93 +13,56 @@ from hypothesis import strategies as st
 
 from router.domain.signals import Alert, Finding, Quarantined
 from router.parse import evidence_of, read_signals, split_body
-from tests.constructed.posture import (
-    a_broken_rule,
-    a_compliance_category,
-    a_software_update,
-    an_exposure_path,
-    an_image_update,
-)
+from tests.constructed import posture
 from tests.examples import some_of
-from tests.parse.messages import (
-    CATALOGUE,
-    Message,
-    a_common_alert,
-    a_compliance_assessment,
-    a_flat_alert,
-    a_graph_row,
-    a_legacy_attack_path,
-    a_metric_alert,
-    a_score_control,
-    a_secure_score,
-    a_sub_assessment,
-    a_table_row,
-    an_arm_alert,
-    an_assessment,
-    an_attack_path,
-    an_old_arm_alert,
-    in_pascal_case,
-    read_one,
-)
+from tests.parse import messages
+from tests.parse.messages import CATALOGUE, Message, in_pascal_case, read_one
 
 _MESSAGES: tuple[Callable[[], Any], ...] = (
-    a_flat_alert,
-    a_graph_row,
-    an_arm_alert,
-    an_old_arm_alert,
-    a_table_row,
-    an_assessment,
-    a_sub_assessment,
-    lambda: in_pascal_case(a_sub_assessment()),
-    a_secure_score,
-    a_score_control,
-    a_compliance_assessment,
-    an_attack_path,
-    a_legacy_attack_path,
-    a_common_alert,
-    a_metric_alert,
-    a_software_update,
-    an_image_update,
-    a_broken_rule,
-    an_exposure_path,
-    a_compliance_category,
+    messages.a_flat_alert,
+    messages.a_graph_row,
+    messages.an_arm_alert,
+    messages.an_old_arm_alert,
+    messages.a_table_row,
+    messages.an_assessment,
+    messages.a_sub_assessment,
+    lambda: in_pascal_case(messages.a_sub_assessment()),
+    messages.a_secure_score,
+    messages.a_score_control,
+    messages.a_compliance_assessment,
+    messages.an_attack_path,
+    messages.a_legacy_attack_path,
+    messages.a_common_alert,
+    messages.a_metric_alert,
+    posture.a_software_update,
+    posture.an_image_update,
+    posture.a_broken_rule,
+    posture.an_exposure_path,
+    posture.a_compliance_category,
 )
-_KEYS = (
-    st.sampled_from(
-        ["type", "Type", "id", "name", "properties", "records", "AlertType", "SystemAlertId", "$id", "$ref"]
-    )
-    | st.sampled_from(["Entities", "entities", "severity", "status", "metadata", "score", "TimeGenerated"])
-    | st.sampled_from(["value", "data", "Data", "count", "skip_token", "total_records", "nextLink", "facets"])
-    | st.sampled_from(["CvesDetails", "CveId", "ScannersDetails", "CvesIds", "risk", "level", "SoftwareName", "name"])
-    | st.sampled_from(["ResourceIdentifiers", "ExtendedProperties", "securityEventDataEnrichment", "graphComponent"])
-    | st.sampled_from(
-        ["schemaId", "essentials", "alertContext", "alertId", "condition", "allOf", "dimensions", "event"]
-    )
-)
-_SCALARS = (
-    st.none()
-    | st.booleans()
-    | st.integers()
-    | st.floats()
-    | st.text(max_size=20)
-    | st.sampled_from(
-        [
-            "Microsoft.Security/assessments",
-            "Microsoft.Security/Locations/alerts",
-            "azureMonitorCommonAlertSchema",
-            "[",
-            "{}",
-            '[{"Type":"ip"}]',
-            '[{"CveId":"CVE-2026-0001"}',
-            "2/25/2025, 9:19:25.391 AM",
-            "\ud800",
-        ]
-    )
-)
+_NAMES = """
+    type Type id name properties records AlertType SystemAlertId $id $ref
+    Entities entities severity status metadata score TimeGenerated
+    value data Data count skip_token total_records nextLink facets
+    CvesDetails CveId ScannersDetails CvesIds risk level SoftwareName
+    ResourceIdentifiers ExtendedProperties securityEventDataEnrichment graphComponent
+    schemaId essentials alertContext alertId condition allOf dimensions event
+"""
+_TEXTS = [
+    "Microsoft.Security/assessments",
+    "Microsoft.Security/Locations/alerts",
+    "azureMonitorCommonAlertSchema",
+    "[",
+    "{}",
+    '[{"Type":"ip"}]',
+    '[{"CveId":"CVE-2026-0001"}',
+    "2/25/2025, 9:19:25.391 AM",
+    "\ud800",
+]
+_SCALARS = st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=20) | st.sampled_from(_TEXTS)
+_KEYS = st.sampled_from(_NAMES.split()) | st.text(max_size=5)
 _JSON = st.recursive(
-    _SCALARS,
-    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS | st.text(max_size=5), inner, max_size=5),
-    max_leaves=20,
+    _SCALARS, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(_KEYS, inner, max_size=5), max_leaves=20
 )
 
 
@@ -113,13 +76,18 @@ def _is_whole(signals: tuple[Alert | Finding | Quarantined, ...]) -> None:
             continue
         orjson.dumps([signal.id, signal.type, signal.title, signal.description, signal.status, signal.severity_written])
         if isinstance(signal, Finding):
-            orjson.dumps(
-                [signal.category, signal.package, signal.cves, signal.image, signal.rule, signal.risk, signal.scanner]
-            )
-        orjson.dumps(
-            [signal.resource, signal.link, signal.remediation, signal.intents, signal.techniques, signal.extended]
-        )
-        orjson.dumps(evidence_of(signal, CATALOGUE))
+            said = [
+                signal.category,
+                signal.package,
+                signal.cves,
+                signal.image,
+                signal.rule,
+                signal.risk,
+                signal.scanner,
+            ]
+            orjson.dumps(said)
+        orjson.dumps([signal.resource, signal.link, signal.remediation, signal.intents, signal.techniques])
+        orjson.dumps([signal.extended, evidence_of(signal, CATALOGUE)])
         assert signal.id
         assert signal.changed is None or signal.changed.utcoffset() is not None
 

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from router.domain.decisions import Code
-from router.domain.severity import Severity
-from router.domain.signals import Alert, Finding, Kind, Quarantined
+from router.domain.signals import Alert, Finding, Quarantined
 from tests.parse.messages import (
     ASSESSMENT,
     ASSESSMENT_KEY,
@@ -36,10 +35,17 @@ from tests.parse.messages import (
     read_quarantined,
 )
 
-_HIGH, _MEDIUM, _CRITICAL = Severity.HIGH, Severity.MEDIUM, Severity.CRITICAL
 _ALERT = "2516000000000000000_aaaaaaaa-0000-4000-8000-00000000000"
+_OLD_ALERT = "2516000000000000000_AAAAAAAA-0000-4000-8000-000000000003"
 _SECURITY = f"{SUBSCRIPTION}/providers/microsoft.security"
 _PCI = f"{_SECURITY}/regulatorycompliancestandards/pci"
+_CONTROL = f"{_PCI}/regulatorycompliancecontrols/1.1"
+_COMPLIANT = f"{_CONTROL}/regulatorycomplianceassessments/dddd"
+_VULNERABILITY = f"vulnerability {ASSESSMENT.lower()}/subassessments/99 CVE-2026-0001"
+_MIXED: Message = {
+    "resourceDetails": {"Source": "Azure", "Id": MACHINE},
+    "Status": {"Code": "Healthy", "severity": "high "},
+}
 
 
 def _without(message: Message, *names: str) -> Message:
@@ -52,208 +58,95 @@ def _graph_row() -> Message:
     return row | {"properties": _without(row["properties"], "systemAlertId")}
 
 
-def _rest_compliance(type: str, path: str, **counts: int) -> Message:
+def _rest_compliance(type: str, path: str) -> Message:
     return {
         "id": f"{SUBSCRIPTION}/providers/Microsoft.Security/regulatoryComplianceStandards/{path}",
         "name": path.rpartition("/")[2],
         "type": f"Microsoft.Security/{type}",
-        "properties": {"state": "Passed", **counts},
+        "properties": {"state": "Passed"},
     }
 
 
-# name: message; kind, id, type, severity, status, resolved, resource
-_SHAPES: dict[str, tuple[object, tuple[object, ...]]] = {
-    "flat alert": (a_flat_alert(), (Kind.ALERT, f"{_ALERT}1", "VM_Example", _HIGH, "New", False, MACHINE)),
-    "flat incident": (
-        a_flat_alert(IsIncident=True),
-        (Kind.INCIDENT, f"{_ALERT}1", "VM_Example", _HIGH, "New", False, MACHINE),
-    ),
-    "ARM alert of 2022": (
-        an_arm_alert(),
-        (Kind.ALERT, f"{_ALERT}2", "Storage.Example", _MEDIUM, "Active", False, MACHINE),
-    ),
+_REST = "PCI/regulatoryComplianceControls/1.1"
+_SHAPES: dict[str, tuple[object, str]] = {
+    "flat alert": (a_flat_alert(), f"alert {_ALERT}1 VM_Example High New stands {MACHINE}"),
+    "flat incident": (a_flat_alert(IsIncident=True), f"incident {_ALERT}1 VM_Example High New stands {MACHINE}"),
+    "ARM alert of 2022": (an_arm_alert(), f"alert {_ALERT}2 Storage.Example Medium Active stands {MACHINE}"),
     "ARM alert of 2015 to 2019": (
         an_old_arm_alert(),
-        (
-            Kind.ALERT,
-            "2516000000000000000_AAAAAAAA-0000-4000-8000-000000000003",
-            "ThreatIntelligence",
-            _HIGH,
-            "Dismissed",
-            True,
-            MACHINE,
-        ),
+        f"alert {_OLD_ALERT} ThreatIntelligence High Dismissed over {MACHINE}",
     ),
-    "Resource Graph row": (
-        _graph_row(),
-        (Kind.ALERT, f"{_ALERT}2", "Storage.Example", _MEDIUM, "Active", False, MACHINE),
-    ),
+    "Resource Graph row": (_graph_row(), f"alert {_ALERT}2 Storage.Example Medium Active stands {MACHINE}"),
     "Resource Graph row without an id": (
         _without(_graph_row(), "id"),
-        (Kind.ALERT, f"{_ALERT}2", "Storage.Example", _MEDIUM, "Active", False, MACHINE),
+        f"alert {_ALERT}2 Storage.Example Medium Active stands {MACHINE}",
     ),
     "Resource Graph row without a name": (
         _without(_graph_row(), "name"),
-        (Kind.ALERT, f"{_ALERT}2", "Storage.Example", _MEDIUM, "Active", False, MACHINE),
+        f"alert {_ALERT}2 Storage.Example Medium Active stands {MACHINE}",
     ),
-    "table row": (a_table_row(), (Kind.ALERT, f"{_ALERT}4", "VM_Example", _HIGH, "New", False, MACHINE)),
-    "table row of an incident": (
-        a_table_row(IsIncident="True"),
-        (Kind.INCIDENT, f"{_ALERT}4", "VM_Example", _HIGH, "New", False, MACHINE),
-    ),
-    "table row of another type": (
-        a_table_row(Type="Detection"),
-        (Kind.ALERT, f"{_ALERT}4", "VM_Example", _HIGH, "New", False, MACHINE),
-    ),
+    "table row": (a_table_row(), f"alert {_ALERT}4 VM_Example High New stands {MACHINE}"),
+    "incident's row": (a_table_row(IsIncident="True"), f"incident {_ALERT}4 VM_Example High New stands {MACHINE}"),
+    "row of another type": (a_table_row(Type="Detection"), f"alert {_ALERT}4 VM_Example High New stands {MACHINE}"),
     "table row without Defender's id": (
         a_table_row(VendorOriginalId=""),
-        (Kind.ALERT, "bbbbbbbb-0000-4000-8000-000000000004", "VM_Example", _HIGH, "New", False, MACHINE),
+        f"alert bbbbbbbb-0000-4000-8000-000000000004 VM_Example High New stands {MACHINE}",
     ),
     "ARM document that carries columns too": (
         a_flat_alert() | an_arm_alert(),
-        (Kind.ALERT, f"{_ALERT}2", "Storage.Example", _MEDIUM, "Active", False, MACHINE),
+        f"alert {_ALERT}2 Storage.Example Medium Active stands {MACHINE}",
     ),
-    "Azure Monitor's log search alert": (
-        a_common_alert(),
-        (Kind.ALERT, COMMON_ALERT, "file-integrity", _HIGH, "Fired", False, MACHINE),
-    ),
-    "Azure Monitor's metric alert": (
-        a_metric_alert(),
-        (Kind.ALERT, COMMON_ALERT, "cpu", Severity.LOW, "Resolved", True, MACHINE),
-    ),
+    "log search alert": (a_common_alert(), f"alert {COMMON_ALERT} file-integrity High Fired stands {MACHINE}"),
+    "metric alert": (a_metric_alert(), f"alert {COMMON_ALERT} cpu Low Resolved over {MACHINE}"),
     "assessment": (
         an_assessment(),
-        (Kind.RECOMMENDATION, ASSESSMENT.lower(), ASSESSMENT_KEY, _MEDIUM, "Unhealthy", False, MACHINE),
+        f"recommendation {ASSESSMENT.lower()} {ASSESSMENT_KEY} Medium Unhealthy stands {MACHINE}",
     ),
     "assessment without a type": (
         _without(an_assessment(), "type"),
-        (Kind.RECOMMENDATION, ASSESSMENT.lower(), ASSESSMENT_KEY, _MEDIUM, "Unhealthy", False, MACHINE),
+        f"recommendation {ASSESSMENT.lower()} {ASSESSMENT_KEY} Medium Unhealthy stands {MACHINE}",
     ),
-    "sub-assessment": (
-        a_sub_assessment(),
-        (
-            Kind.VULNERABILITY,
-            f"{ASSESSMENT}/subassessments/99".lower(),
-            "CVE-2026-0001",
-            _HIGH,
-            "Unhealthy",
-            False,
-            MACHINE,
-        ),
-    ),
-    "sub-assessment with $type": (
-        in_pascal_case(a_sub_assessment()),
-        (
-            Kind.VULNERABILITY,
-            f"{ASSESSMENT}/subassessments/99".lower(),
-            "CVE-2026-0001",
-            _HIGH,
-            "Unhealthy",
-            False,
-            MACHINE,
-        ),
-    ),
-    "sub-assessment in mixed case": (
-        a_sub_assessment(
-            resourceDetails={"Source": "Azure", "Id": MACHINE}, Status={"Code": "Healthy", "severity": "high "}
-        ),
-        (
-            Kind.VULNERABILITY,
-            f"{ASSESSMENT}/subassessments/99".lower(),
-            "CVE-2026-0001",
-            _HIGH,
-            "Healthy",
-            True,
-            MACHINE,
-        ),
-    ),
+    "sub-assessment": (a_sub_assessment(), f"{_VULNERABILITY} High Unhealthy stands {MACHINE}"),
+    "with $type": (in_pascal_case(a_sub_assessment()), f"{_VULNERABILITY} High Unhealthy stands {MACHINE}"),
+    "in mixed case": (a_sub_assessment(**_MIXED), f"{_VULNERABILITY} High Healthy over {MACHINE}"),
     "secure score": (
         a_secure_score(),
-        (Kind.SECURE_SCORE, f"{_SECURITY}/securescores/ascscore", "ascScore", None, None, False, SUBSCRIPTION),
+        f"secure_score {_SECURITY}/securescores/ascscore ascScore - - stands {SUBSCRIPTION}",
     ),
     "secure score control": (
         a_score_control(),
-        (
-            Kind.SECURE_SCORE_CONTROL,
-            f"{_SECURITY}/securescores/ascscore/securescorecontrols/mfa",
-            "mfa",
-            None,
-            None,
-            False,
-            SUBSCRIPTION,
-        ),
+        f"secure_score_control {_SECURITY}/securescores/ascscore/securescorecontrols/mfa mfa - - stands {SUBSCRIPTION}",
     ),
-    "compliance event": (
-        a_compliance_assessment(),
-        (
-            Kind.COMPLIANCE,
-            f"{_PCI}/regulatorycompliancecontrols/1.1/regulatorycomplianceassessments/dddd",
-            "dddd",
-            None,
-            "Failed",
-            False,
-            SUBSCRIPTION,
-        ),
-    ),
+    "compliance": (a_compliance_assessment(), f"compliance {_COMPLIANT} dddd - Failed stands {SUBSCRIPTION}"),
     "compliance assessment of the REST API": (
-        _rest_compliance(
-            "regulatoryComplianceAssessment",
-            "PCI/regulatoryComplianceControls/1.1/regulatoryComplianceAssessments/dddd",
-        ),
-        (
-            Kind.COMPLIANCE,
-            f"{_PCI}/regulatorycompliancecontrols/1.1/regulatorycomplianceassessments/dddd",
-            "dddd",
-            None,
-            "Passed",
-            False,
-            SUBSCRIPTION,
-        ),
+        _rest_compliance("regulatoryComplianceAssessment", f"{_REST}/regulatoryComplianceAssessments/dddd"),
+        f"compliance {_COMPLIANT} dddd - Passed stands {SUBSCRIPTION}",
     ),
     "compliance control of the REST API": (
-        _rest_compliance("regulatoryComplianceControl", "PCI/regulatoryComplianceControls/1.1"),
-        (Kind.COMPLIANCE, f"{_PCI}/regulatorycompliancecontrols/1.1", "1.1", None, "Passed", False, SUBSCRIPTION),
+        _rest_compliance("regulatoryComplianceControl", _REST),
+        f"compliance {_CONTROL} 1.1 - Passed stands {SUBSCRIPTION}",
     ),
     "compliance standard of the REST API": (
         _rest_compliance("regulatoryComplianceStandard", "PCI"),
-        (Kind.COMPLIANCE, _PCI, "PCI", None, "Passed", False, SUBSCRIPTION),
+        f"compliance {_PCI} PCI - Passed stands {SUBSCRIPTION}",
     ),
     "attack path of Exposure Management": (
         an_attack_path(),
-        (
-            Kind.ATTACK_PATH,
-            f"{_SECURITY}/attackpaths/eeee",
-            "ExposedClusterToDatabase",
-            _CRITICAL,
-            None,
-            False,
-            f"{MACHINE}-db",
-        ),
+        f"attack_path {_SECURITY}/attackpaths/eeee ExposedClusterToDatabase Critical - stands {MACHINE}-db",
     ),
     "attack path of Defender CSPM": (
         a_legacy_attack_path(),
-        (
-            Kind.ATTACK_PATH,
-            f"{_SECURITY}/attackpaths/eeee",
-            "ExposedMachineToStore",
-            _HIGH,
-            None,
-            False,
-            f"{MACHINE}-store",
-        ),
+        f"attack_path {_SECURITY}/attackpaths/eeee ExposedMachineToStore High - stands {MACHINE}-store",
     ),
 }
+"""Messages, and the kind, id, type, severity, status and resource of what they become; - is none."""
 
 
-def _summary(signal: Alert | Finding | Quarantined) -> tuple[object, ...]:
+def _summary(signal: Alert | Finding | Quarantined) -> str:
     assert not isinstance(signal, Quarantined), signal
-    return (signal.kind, signal.id, signal.type, signal.severity, signal.status, signal.resolved, signal.resource)
-
-
-@pytest.mark.parametrize(("message", "expected"), _SHAPES.values(), ids=_SHAPES.keys())
-def test_each_shape_becomes_its_signal(message: object, expected: tuple[object, ...]) -> None:
-    """Each of Defender's shapes becomes a signal of its kind, under its own id."""
-    assert _summary(read_one(message)) == expected
+    severity = signal.severity.label if signal.severity is not None else "-"
+    state = "over" if signal.resolved else "stands"
+    return f"{signal.kind} {signal.id} {signal.type} {severity} {signal.status or '-'} {state} {signal.resource}"
 
 
 def _rekeyed(value: Any, change: Callable[[str], str]) -> Any:
@@ -262,55 +155,40 @@ def _rekeyed(value: Any, change: Callable[[str], str]) -> Any:
     return [_rekeyed(item, change) for item in value] if isinstance(value, list) else value
 
 
-@pytest.mark.parametrize("change", [str.lower, str.upper, str.swapcase])
-@pytest.mark.parametrize(("message", "expected"), _SHAPES.values(), ids=_SHAPES.keys())
-def test_the_case_of_keys_never_matters(
-    message: object, expected: tuple[object, ...], change: Callable[[str], str]
-) -> None:
-    """A message says the same in whatever case its keys are written."""
-    assert _summary(read_one(_rekeyed(message, change))) == expected
+def test_each_shape_becomes_its_signal_in_whatever_case_its_keys_are(subtests: pytest.Subtests) -> None:
+    """Each becomes a signal of its kind, under its own id."""
+    for name, (message, expected) in _SHAPES.items():
+        for change in (str, str.lower, str.upper, str.swapcase):
+            with subtests.test(name, keys=change.__name__):
+                assert _summary(read_one(_rekeyed(message, change))) == expected
 
 
-@pytest.mark.parametrize(
-    "type",
-    [
-        "Microsoft.Security/automations",
-        "Microsoft.Security/assessmentMetadata",
-        "Microsoft.Security/pricings",
-        "microsoft.security/securescorecontroldefinitions",
-    ],
-)
-def test_what_defender_does_not_export_is_of_unknown_shape(type: str) -> None:
+def test_what_defender_does_not_export_is_of_unknown_shape(subtests: pytest.Subtests) -> None:
     """Another ARM document is quarantined, and the refusal names its type."""
-    refused = read_quarantined(
-        {"id": f"{SUBSCRIPTION}/providers/{type}/x", "name": "x", "type": type, "properties": {}}
-    )
-    assert refused.reason.code is Code.UNKNOWN_SHAPE
-    assert refused.at_fault == "type"
-    assert type in refused.reason.words
+    for type in ("automations", "assessmentMetadata", "pricings", "securescorecontroldefinitions"):
+        with subtests.test(type):
+            id = f"{SUBSCRIPTION}/providers/Microsoft.Security/{type}/x"
+            message = {"id": id, "name": "x", "type": f"Microsoft.Security/{type}", "properties": {}}
+            refused = read_quarantined(message)
+            assert (refused.reason.code, refused.at_fault) == (Code.UNKNOWN_SHAPE, "type")
+            assert f"Microsoft.Security/{type}" in refused.reason.words
 
 
-def test_another_product_s_document_is_no_alert() -> None:
-    """A document whose type says that it is something else is not taken for an alert by its properties."""
-    entity = an_arm_alert() | {"id": "/providers/Other.Product/entities/x", "type": "Other.Product/entities"}
-    assert read_quarantined(entity).reason.code is Code.UNKNOWN_SHAPE
-
-
-def test_a_suppression_rule_is_no_alert() -> None:
-    """A suppression rule names an alert type as an alert does, and is still no alert."""
-    properties = {"alertType": "VM_Example", "state": "Enabled", "reason": "Noise"}
-    for rule in (
-        {"type": "Microsoft.Security/alertsSuppressionRules", "name": "quiet", "properties": properties},
-        {"name": "quiet", "properties": properties},
+def test_what_is_neither_alert_nor_finding_is_quarantined_whole(subtests: pytest.Subtests) -> None:
+    """Also what has an alert's properties under another type, and a suppression rule, which names a type of alert."""
+    rule: Message = {
+        "name": "quiet",
+        "properties": {"alertType": "VM_Example", "state": "Enabled", "reason": "Noise"},
+    }
+    for message in (
+        {},
+        {"category": "Security", "resourceId": MACHINE},
+        {"type": None},
+        {"records": 5},
+        an_arm_alert() | {"id": "/providers/Other.Product/entities/x", "type": "Other.Product/entities"},
+        rule,
+        rule | {"type": "Microsoft.Security/alertsSuppressionRules"},
     ):
-        assert read_quarantined(rule).reason.code is Code.UNKNOWN_SHAPE
-
-
-@pytest.mark.parametrize(
-    "message", [{}, {"category": "Security", "resourceId": MACHINE}, {"type": None}, {"records": 5}]
-)
-def test_an_object_without_a_known_shape_is_quarantined_whole(message: Message) -> None:
-    """What is neither alert nor finding keeps its whole body in quarantine."""
-    refused = read_quarantined(message)
-    assert refused.reason.code is Code.UNKNOWN_SHAPE
-    assert refused.body == body_of(message)
+        with subtests.test(message=message):
+            refused = read_quarantined(message)
+            assert (refused.reason.code, refused.body) == (Code.UNKNOWN_SHAPE, body_of(message))
