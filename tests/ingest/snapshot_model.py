@@ -36,13 +36,9 @@ class Model:
     """What people should have been told.
 
     Attributes:
-        heard: every message that was taken in.
-        judged: the snapshots that are over.
-        unheard: the changes of each finding that nobody asked for yet, in order.
-        stands: the findings that stand.
+        unheard: the changes of each finding that were not asked for yet, in order.
         latest: when the latest state of each finding came.
         unseen: when each finding ended that was not seen any more, and of which nothing was heard since.
-        lost: when events were found to be lost.
     """
 
     heard: list[Said] = field(default_factory=list)
@@ -50,7 +46,6 @@ class Model:
     unheard: dict[str, list[str]] = field(default_factory=dict)
     stands: set[str] = field(default_factory=set)
     latest: dict[str, datetime] = field(default_factory=dict)
-    lost: list[datetime] = field(default_factory=list)
     unseen: dict[str, datetime] = field(default_factory=dict)
 
     def hears(self, messages: Iterable[Said]) -> None:
@@ -126,5 +121,4 @@ class Model:
 
         last = next((one for one in reversed(self.judged) if one.counts), None)
         counts = last is None or again(last) or (len(self.judged) > 1 and all(map(again, self.judged[-2:])))
-        is_lost = any(at >= found[0].at for at in self.lost)
-        self.judged.append(Judged(found[0].at, found[-1].at, rows, {one.kind for one in found}, counts and not is_lost))
+        self.judged.append(Judged(found[0].at, found[-1].at, rows, {one.kind for one in found}, counts))

@@ -175,9 +175,9 @@ def test_what_has_no_time_of_its_own_counts_when_it_comes(said: list[Said], grou
 
 
 @pytest.fixture
-def soc(store: Store) -> Soc:
+def soc(sqlite: Store) -> Soc:
     """A SOC over an empty store."""
-    return Soc(Life(store, a_book()))
+    return Soc(Life(sqlite, a_book()))
 
 
 def test_a_mere_status_is_on_record_as_an_update_that_no_pager_heard(soc: Soc) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hypothesis import given, settings
@@ -62,21 +63,15 @@ def statuses(document: StoredDocument) -> dict[str, str]:
 
 def test_the_gate_reads_what_messages_said_as_it_reads_azures_own_answers() -> None:
     """Key, title, status with cause and words, the resource, and when a message last said so."""
-    exempt = a_coverage_finding(
-        EDR, "NotApplicable", why={"cause": "Exempt", "description": "somebody answers for it"}, changed=NOW
-    )
+    why = {"cause": "Exempt", "description": "the owner answers for it"}
+    exempt = a_coverage_finding(EDR, "NotApplicable", why=why, changed=NOW)
     stored = document(a_coverage_finding(AGENT, "Healthy"), exempt)
     assert (stored.kind, stored.id) == (DocumentKind.FACT, RESOURCE.lower())
     assert stored.at == NOW + MINUTE
     assert statuses(stored) == {AGENT: "healthy", EDR: "notapplicable"}
     (item,) = (item for item in read_document(stored.body, "state").items if item.body["name"] == EDR)
     assert item.id == f"{RESOURCE.lower()}{PROVIDER}/{EDR}"
-    assert item.find("status") == {
-        "code": "NotApplicable",
-        "cause": "Exempt",
-        "description": "somebody answers for it",
-        "statusChangeDate": NOW.isoformat(),
-    }
+    assert item.find("status") == {"code": "NotApplicable", "statusChangeDate": NOW.isoformat()} | why
     assert item.find("resourceDetails") == {"Source": "Azure", "Id": RESOURCE}
     assert item.body["seen"] == (NOW + MINUTE).isoformat()
 
@@ -93,33 +88,33 @@ def test_what_is_deleted_is_known_no_more_and_an_older_message_does_not_bring_it
 def test_only_recommendations_that_count_for_coverage_are_kept() -> None:
     """A retired one still says something of its time. Nothing is built on a deprecated one, on what a customer wrote, or on
     what one subscription says of another."""
-    deprecated = "4fb67663-9ab9-475d-b026-8c544cced439"
-    for finding, is_kept in (
-        (a_coverage_finding(RETIRED_EDR), True),
-        (a_coverage_finding(deprecated), False),
-        (a_finding("another"), False),
-        (a_coverage_finding("another"), False),
-        (a_coverage_finding("another", type="BuiltIn"), True),
+    arn, theirs = "arn:aws:eks:eu-west-1:123456789012:cluster/c", "99999999-9999-9999-9999-999999999999"
+    kept = [
+        a_coverage_finding(RETIRED_EDR),
+        a_coverage_finding("another", type="BuiltIn"),
+        a_coverage_finding(EDR, resource=arn),
+    ]
+    others = [
+        a_coverage_finding("4fb67663-9ab9-475d-b026-8c544cced439"),  # deprecated
+        a_finding("another"),
+        a_coverage_finding("another"),
+        *(a_coverage_finding("another", type=type) for type in ("CustomPolicy", "CustomerManaged", "VerifiedPartner")),
+        a_coverage_finding(EDR, type="CustomerManaged"),
+        a_coverage_finding(EDR, resource="vm-1"),
         *(
-            (a_coverage_finding("another", type=type), False)
-            for type in ("CustomPolicy", "CustomerManaged", "VerifiedPartner")
-        ),
-        (a_coverage_finding(EDR, type="CustomerManaged"), False),
-        *(
-            (a_coverage_finding(EDR, resource=hangs_on, details={"source": "Azure", "id": named}), False)
+            a_coverage_finding(EDR, resource=hangs_on, details={"source": "Azure", "id": named})
             for hangs_on, named in (
-                (RESOURCE, RESOURCE.replace(SUBSCRIPTION, "99999999-9999-9999-9999-999999999999")),
+                (RESOURCE, RESOURCE.replace(SUBSCRIPTION, theirs)),
                 (RESOURCE, f"{RESOURCE}-2"),
                 (f"/subscriptions/{SUBSCRIPTION}", RESOURCE),
                 ("", RESOURCE),
-                (RESOURCE, "arn:aws:eks:eu-west-1:123456789012:cluster/c"),
+                (RESOURCE, arn),
             )
         ),
-        (a_coverage_finding(EDR, resource="vm-1"), False),
-        (a_coverage_finding(EDR, resource="arn:aws:eks:eu-west-1:123456789012:cluster/c"), True),
-    ):
+    ]
+    for finding in kept + others:
         one = an_observation(finding)
-        assert (find_assessment(finding, one.seen_at(NOW), NOW) is not None) is is_kept
+        assert (find_assessment(finding, one.seen_at(NOW), NOW) is not None) is (finding in kept), finding
 
 
 def test_what_is_cut_of_a_long_id_is_not_what_tells_two_recommendations_apart() -> None:
@@ -141,19 +136,15 @@ def test_no_clock_that_was_wrong_is_believed() -> None:
     assert assessments_in(ahead, NOW - timedelta(days=2)) == []
 
 
-@given(
-    st.binary(max_size=40) | st.sampled_from([b"[1]", b"{}", b"[{}]", b'[{"id": 1}]', b'[{"id": "a", "name": "\xc3"}]'])
-)
+DAMAGED = [b"[1]", b"{}", b"[{}]", b'[{"id": 1}]', b'[{"id": "a", "name": "\xc3"}]']
+
+
+@given(st.binary(max_size=40) | st.sampled_from(DAMAGED))
 def test_a_damaged_body_says_nothing_and_is_no_fault(body: bytes) -> None:
-    """It is written anew with the next message."""
-    damaged = StoredDocument(kind=DocumentKind.FACT, id="x", at=NOW, body=body)
-    assert assessments_in(damaged, NOW) == []
-
-
-def test_one_damaged_assessment_costs_only_itself() -> None:
-    """Its neighbours are read."""
+    """It is written anew with the next message; one damaged assessment costs only itself."""
+    assert assessments_in(StoredDocument(kind=DocumentKind.FACT, id="x", at=NOW, body=body), NOW) == []
     stored = document(a_coverage_finding(EDR, "Healthy"), a_coverage_finding(AGENT, "Healthy"))
-    damaged = StoredDocument(kind=stored.kind, id=stored.id, at=NOW, body=stored.body.replace(b'"arrival"', b'"o"', 1))
+    damaged = replace(stored, body=stored.body.replace(b'"arrival"', b'"o"', 1))
     assert len(assessments_in(damaged, NOW)) == 1
 
 
@@ -178,14 +169,10 @@ def test_in_whatever_order_messages_are_taken_in_the_latest_one_holds(
     said: Sequence[tuple[str, int | None, str]], data: st.DataObject
 ) -> None:
     """As the ledger orders states: by their own times, and by arrival around a Delete and what has no time of its own."""
+    times = [None if changed is None else NOW + changed * MINUTE for _, changed, _ in said]
     history = [
-        an_observation(
-            a_coverage_finding(
-                EDR, status, action=action, changed=NOW + changed * MINUTE if changed is not None else None
-            ),
-            number,
-        )
-        for number, (status, changed, action) in enumerate(said)
+        an_observation(a_coverage_finding(EDR, status, action=action, changed=time), number)
+        for number, ((status, _, action), time) in enumerate(zip(said, times, strict=True))
     ]
     known: StoredDocument | None = None
     for one in [*data.draw(st.permutations(history)), *data.draw(st.lists(st.sampled_from(history), max_size=3))]:

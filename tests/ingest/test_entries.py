@@ -1,4 +1,4 @@
-"""What an entry on record says of its signal: its key, the turn that was made, and the steps that led there."""
+"""What an entry on record says of its signal, what is known of the alerts that an incident named, and which time counts."""
 
 from __future__ import annotations
 
@@ -6,22 +6,22 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.domain.clocks import SKEW
 from router.domain.decisions import Code, Outcome, StepCode
-from router.domain.hubs import Arrival
-from router.domain.keys import signal_key
+from router.domain.hubs import MOST_AT_ONCE, MOST_DOCUMENTS, Arrival
+from router.domain.keys import alert_fingerprint, signal_key
 from router.domain.rule_fields import rule_fields_of
 from router.domain.severity import Severity
-from router.ingest.observations import Observation
+from router.ingest.observations import MOST, Observation, fingerprints_after
 from router.ingest.transitions import SignalTransition, transition_for
-from router.store.ledger import LedgerRow
+from router.store.ledger import LedgerRow, Seen
 from router.store.rules import hits_in
 from tests.builders import NOW, a_rule, a_rulebook, an_alert, an_ip
 
-MINUTE = timedelta(minutes=1)
+DAY, MINUTE, SECOND = timedelta(days=1), timedelta(minutes=1), timedelta(seconds=1)
 KEY = signal_key("cwpp", "alert", "alert-1")
 HELD: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
 BOOK = a_rulebook(a_rule())
@@ -79,7 +79,10 @@ def test_what_the_ledger_adds_is_a_step_of_an_entry_that_names_the_row_and_its_t
 
 
 def test_what_is_decided_again_has_a_second_place_on_record_and_says_so() -> None:
-    """What a rule held makes its next turn when the rule is gone; decided as before it makes none, and changes no row."""
+    """What a rule held makes its next turn when the rule is gone; decided as before it makes none, and changes no row.
+
+    Held still, it is no hit of the rule that held it: rules change every day. Another rule's hit is its first.
+    """
     held = row_after(transition_for(an_observation(**HELD), None, BOOK, NOW))
     for again, on_record, key in ((1, None, "hub/0:1@1"), (0, Outcome.SUPPRESSED, "hub/0:1@2")):
         observation = an_observation(again=again, **HELD)
@@ -87,23 +90,18 @@ def test_what_is_decided_again_has_a_second_place_on_record_and_says_so() -> Non
         assert (then.entry.key, then.entry.signal, then.entry.turn, added(then)) == (key, KEY, 2, ["again"])
     same = transition_for(an_observation(**HELD), held, BOOK, NOW, on_record=Outcome.SUPPRESSED)
     assert (same.row, same.entry.signal, same.entry.turn, added(same)) == (None, KEY, None, ["unchanged"])
-
-
-@pytest.mark.parametrize(("holder", "steps"), [("scanner", ["again", "still_held"]), ("other", ["again"])])
-def test_what_is_decided_again_and_held_still_is_no_hit_of_the_rule_that_held_it(holder: str, steps: list[str]) -> None:
-    """Rules change every day, and what they hold is decided again each time; another rule's hit is its first."""
-    held = row_after(transition_for(an_observation(**HELD), None, BOOK, NOW))
-    book = a_rulebook(a_rule(holder), hash="another")
-    again = transition_for(an_observation(again=1, **HELD), held, book, NOW + MINUTE)
-    assert (again.entry.outcome, again.entry.suppressed_by, added(again)) == ("suppressed", holder, steps)
-    assert set(hits_in([again.entry])) == ({("cwpp", "other")} if holder == "other" else set())
+    for holder, steps, hits in (("scanner", ["again", "still_held"], set()), ("other", ["again"], {("cwpp", "other")})):
+        book = a_rulebook(a_rule(holder), hash="another")
+        still = transition_for(an_observation(again=1, **HELD), held, book, NOW + MINUTE)
+        assert (still.entry.outcome, still.entry.suppressed_by, added(still)) == ("suppressed", holder, steps)
+        assert set(hits_in([still.entry])) == hits
 
 
 def test_each_turn_keeps_what_rules_can_match_and_a_repeat_says_it_anew_once_a_day() -> None:
     """Else it says None, which a store takes for what it has."""
     first = transition_for(an_observation(), None, BOOK, NOW)
     assert first.row is not None and first.row.fields == rule_fields_of(an_alert())
-    for after, fields in ((timedelta(hours=23), None), (timedelta(days=1), rule_fields_of(an_alert()))):
+    for after, fields in ((timedelta(hours=23), None), (DAY, rule_fields_of(an_alert()))):
         same = transition_for(an_observation(2), row_after(first), BOOK, NOW + after)
         assert same.row is not None and same.row.fields == fields
 
@@ -132,3 +130,57 @@ def test_the_last_step_that_settles_agrees_with_outcome_and_reason(messages: lis
         assert entry.turn == ((row.turn if row is not None else 0) + 1 if transition.turn is not None else None)
         recorded.setdefault(entry.key, Outcome(entry.outcome))
         row = row_after(transition) if transition.row is not None else row
+
+
+SPANS = st.tuples(st.integers(0, 2 * MOST), st.integers(0, 2 * MOST)).map(lambda ends: range(min(ends), max(ends)))
+
+
+def ids(numbers: range) -> list[str]:
+    """Alerts that an incident names."""
+    return [f"al-{number}" for number in numbers]
+
+
+@given(first=SPANS, second=SPANS)
+def test_what_is_known_of_an_incidents_alerts_is_bounded_and_more_of_them_are_news(first: range, second: range) -> None:
+    """In whatever order they are named; the same or fewer change nothing, more than any message named before do."""
+    known = fingerprints_after(fingerprints_after(frozenset(), ids(first)), ids(second))
+    for again in (first, second, range(second.start, (second.start + second.stop) // 2)):
+        assert fingerprints_after(known, reversed(ids(again))) == known
+    assert len(known) <= 2 * MOST
+    most = max(len(first), len(second), MOST)
+    more = fingerprints_after(known, ids(range(most + 1)))
+    assert more != known
+    assert len(more) == MOST + 1
+
+
+def test_up_to_so_many_each_alert_of_an_incident_is_known_by_its_fingerprint() -> None:
+    """Beyond that the number counts; in a damaged row a number that is none is a fingerprint like others."""
+    named = ids(range(MOST))
+    assert fingerprints_after(frozenset(), named) == set(map(alert_fingerprint, named))
+    assert fingerprints_after(frozenset(), [*named, "one more"]) > {f"+{MOST + 1}"}
+    for damaged in ("+", "+x", "+" + "9" * 5000, "-1", "+१"):
+        assert fingerprints_after({damaged}, ["a"]) == {damaged, alert_fingerprint("a")}
+
+
+def test_a_time_is_believed_up_to_a_day_ahead() -> None:
+    """Of when a message came in from a hub; of now where it came from a file. Both sides of the boundary."""
+    for arrival in (Arrival("hub/0", 1, NOW), Arrival("a file", 1)):
+        just, beyond = Seen(NOW + DAY, arrival), Seen(NOW + DAY + timedelta(microseconds=1), arrival)
+        assert just.without_impossible(NOW) == just
+        assert beyond.without_impossible(NOW) == Seen(None, arrival)
+
+
+def test_a_place_is_believed_up_to_what_its_origin_can_have_numbered() -> None:
+    """What the hub dates earlier may be any number of events behind; what it dates no earlier may not."""
+    cases: list[tuple[datetime | None, int, datetime | None, bool]] = [
+        (NOW, 2, NOW, True),
+        (NOW, 1 + MOST_AT_ONCE, NOW, True),
+        (NOW, 2 + MOST_AT_ONCE, NOW, False),
+        (NOW - SECOND, 2 + MOST_AT_ONCE, NOW, True),
+        (NOW + SKEW, 2, NOW, True),
+        (NOW + SKEW + SECOND, 2, NOW, False),
+        (None, 1 + MOST_DOCUMENTS, None, True),
+        (None, 2 + MOST_DOCUMENTS, None, False),
+    ]
+    for dated, place, other, is_before in cases:
+        assert Arrival("hub/0", 1, dated).is_before(Arrival("hub/0", place, other)) is is_before, (dated, place)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import pytest
@@ -30,11 +31,11 @@ HOUR = timedelta(hours=1)
 SECONDS = timedelta(seconds=30)
 
 
+@dataclass
 class Watch:
     """A store, which takes events of a hub in, and sweeps over a shelf."""
 
-    def __init__(self, store: Store) -> None:
-        self.store = store
+    store: Store
 
     def ingest(self, events: Sequence[Event], at: datetime = BEFORE, hub: str = "cwpp") -> None:
         """The trigger takes events in."""
@@ -57,9 +58,9 @@ class Watch:
 
 
 @pytest.fixture
-def watch(store: Store) -> Watch:
+def watch(sqlite: Store) -> Watch:
     """A watch over an empty store."""
-    return Watch(store)
+    return Watch(sqlite)
 
 
 def taken(report: GapReport, prefix: str = "cwpp:0:1:") -> list[int]:
@@ -209,21 +210,17 @@ def ranges(*some: tuple[int, int, int]) -> list[Taken]:
     return [Taken(Span(first, last), NOW - hours * HOUR, NOW, NOW) for first, last, hours in some]
 
 
-@pytest.mark.parametrize(
-    ("begins", "some", "lost", "last", "until"),
-    [
-        (0, ranges((0, 12, 1)), [], 12, NOW),
-        (0, ranges((0, 12, 1)), [], 13, NOW - HOUR),
-        (8, ranges((8, 10, 3), (12, 12, 1)), [], 12, NOW - 3 * HOUR),
-        (8, ranges((8, 10, 3), (12, 12, 1)), [Span(11, 11)], 12, NOW),
+def test_a_partition_is_taken_in_up_to_what_comes_before_the_first_gap() -> None:
+    """Or up to now, where nothing is missing; what is lost is no gap; the first event of all may be of any time."""
+    whole, two = ranges((0, 12, 1)), ranges((8, 10, 3), (12, 12, 1))
+    cases: list[tuple[int, list[Taken], list[Span], int, datetime | None]] = [
+        (0, whole, [], 12, NOW),
+        (0, whole, [], 13, NOW - HOUR),
+        (8, two, [], 12, NOW - 3 * HOUR),
+        (8, two, [Span(11, 11)], 12, NOW),
         (8, ranges((9, 12, 3)), [], 12, None),
         (0, [], [], -1, NOW),
-    ],
-    ids=["all", "the end is unread", "a gap", "what is lost is no gap", "a gap at first", "nothing there"],
-)
-def test_a_partition_is_taken_in_up_to_what_comes_before_the_first_gap(
-    begins: int, some: list[Taken], lost: list[Span], last: int, until: datetime | None
-) -> None:
-    """Or up to now, where nothing is missing; the first event that is missing of all may be of any time."""
-    known, done = HubPartition(HubEpoch(PLACE, 1), NOW, begins), [*(one.span for one in some), *lost]
-    assert find_taken_until(known, some, done, Extent(0, last, NOW), NOW) == until
+    ]
+    for begins, some, lost, last, until in cases:
+        known, done = HubPartition(HubEpoch(PLACE, 1), NOW, begins), [*(one.span for one in some), *lost]
+        assert find_taken_until(known, some, done, Extent(0, last, NOW), NOW) == until

@@ -36,7 +36,7 @@ from tests.builders import (
 from tests.constructed.posture import a_risk, a_software_update, cves_of
 from tests.parse.messages import COMMON_ALERT, a_common_alert, body_of
 from tests.store.acts import read_fields, run
-from tests.store.life import Life
+from tests.store.life import Life, a_life
 from tests.store.opened import Place, Store, open_store
 from tests.store.within import within
 
@@ -67,9 +67,9 @@ def changes(claims: Iterable[Claim]) -> list[str]:
 
 
 @pytest.fixture
-def life(store: Store) -> Life:
+def life(sqlite: Store) -> Life:
     """A router over an empty store."""
-    return Life(store)
+    return Life(sqlite)
 
 
 def decided_of(entries: Sequence[RecordEntry]) -> list[tuple[str, str | None]]:
@@ -77,35 +77,28 @@ def decided_of(entries: Sequence[RecordEntry]) -> list[tuple[str, str | None]]:
     return [(entry.outcome, entry.notice) for entry in entries]
 
 
-@pytest.mark.parametrize(
-    ("messages", "decided", "told"),
-    [
-        ([{}], ("routed", "opened", "routes: tickets"), ["opened"]),
-        ([{"Status": "New "}, {"Status": "Active"}], ("repeat", None, "same"), ["opened"]),
-        ([{}, {"Status": "InProgress"}], ("routed", "updated", "routes: tickets"), ["opened", "updated"]),
-        ([{"Severity": "Low"}] * 2, ("below_floor", None, "floor: Low is below Medium (default)"), []),
-        (
-            [{"Severity": "Low"}, {"Severity": "Low", "Status": "Dismissed"}],
-            ("resolved", None, "no_destination: nobody was ever told of it, it was below_floor"),
-            [],
-        ),
-        ([{"Status": "Resolved"}], ("resolved", "resolved", "status: Resolved"), []),
-        ([{"Status": "Resolved"} | LATE, EARLY], ("repeat", None, "older"), []),
-        (
-            [{"ProcessingEndTime": "9999-01-01T00:00:00Z"}, {"Status": "Resolved"} | LATE],
-            ("resolved", "resolved", "status: Resolved"),
-            [],
-        ),
-    ],
-)
-def test_a_message_is_a_turn_or_a_repeat(
-    life: Life, messages: list[dict[str, Any]], decided: tuple[str, str | None, str], told: list[str]
-) -> None:
-    """What opened before the router was here may be open in the SIEM; what nobody was told of is over for nobody."""
-    *_, last = [life.alert(**fields) for fields in messages]
-    assert (last.outcome, last.notice, last.reason) == decided
-    assert life.changes_at("tickets") == told
-    assert bool(life.changes_at("sentinel")) is (messages[0].get("Severity") != "Low")
+LOW, OVER = {"Severity": "Low"}, {"Status": "Resolved"}
+TOLD_TO_NONE = "no_destination: nobody was ever told of it, it was below_floor"
+TURNS: list[tuple[list[dict[str, str]], tuple[str, str | None, str], list[str]]] = [
+    ([{}], ("routed", "opened", "routes: tickets"), ["opened"]),
+    ([{"Status": "New "}, {"Status": "Active"}], ("repeat", None, "same"), ["opened"]),
+    ([{}, {"Status": "InProgress"}], ("routed", "updated", "routes: tickets"), ["opened", "updated"]),
+    ([LOW] * 2, ("below_floor", None, "floor: Low is below Medium (default)"), []),
+    ([LOW, LOW | {"Status": "Dismissed"}], ("resolved", None, TOLD_TO_NONE), []),
+    ([OVER], ("resolved", "resolved", "status: Resolved"), []),
+    ([OVER | LATE, EARLY], ("repeat", None, "older"), []),
+    ([{"ProcessingEndTime": "9999-01-01T00:00:00Z"}, OVER | LATE], ("resolved", "resolved", "status: Resolved"), []),
+]
+"""Messages about one alert, what the last of them comes to, and what its ticket is told."""
+
+
+def test_a_message_is_a_turn_or_a_repeat(life: Life) -> None:
+    """What opened before the router was here may be open in the SIEM; what was told to none is over for none."""
+    for number, (messages, decided, told) in enumerate(TURNS):
+        *_, last = [life.alert(f"alert-{number}", **fields) for fields in messages]
+        assert (last.outcome, last.notice, last.reason) == decided
+        assert life.changes_at("tickets") == told
+        assert bool(life.changes_at("sentinel")) is (messages[0].get("Severity") != "Low")
 
 
 def test_a_message_that_is_twice_in_a_batch_is_on_record_as_what_it_was_first(life: Life) -> None:
@@ -199,12 +192,6 @@ def test_a_rule_that_is_removed_lets_go_of_what_it_held_and_still_stands(life: L
     life.book = without_rules(life.book)
     assert [(entry.id, entry.outcome) for entry in life.release()] == [("stands", "routed")]
     assert life.changes_at("tickets") == ["opened"]
-
-
-def test_an_untimed_message_is_ordered_by_its_arrival_in_one_batch_as_in_many(life: Life) -> None:
-    """A message without a time of its own stands where it came in, and no later one with an older time passes it."""
-    bodies = [alert_body(**LATE), alert_body(Status="Resolved"), alert_body(**EARLY)]
-    assert [entry.outcome for entry in life.ingest(*map(a_message, bodies))] == ["routed", "resolved", "repeat"]
 
 
 def test_a_delete_is_ordered_by_its_arrival_since_its_own_time_tells_nothing(life: Life) -> None:
@@ -302,29 +289,28 @@ def of(*cves: str, **changes: Any) -> Any:
     return a_software_update(cves, **changes)
 
 
-@pytest.mark.parametrize(
-    ("first", "then", "is_news"),
-    [
-        (of(ONE, TWO), of(ONE, TWO, THREE), True),
-        (of(ONE), of(), True),
-        (of(ONE), of(ONE, additional={"FixedVersion": ""}), True),
-        (of(ONE), of(ONE, additional={"FixedVersion": "5.0"}), True),
-        (of(ONE), of(ONE, risk=a_risk()), True),
-        (of(ONE, risk=a_risk()), of(ONE, risk=a_risk(level="High")), True),
-        (of(ONE, risk=a_risk()), of(ONE, risk=a_risk(isContextualRisk=False)), True),
-        (of(ONE), of(ONE, additional={"CvesDetails": cves_of(ONE)[:-1]}), True),
-        (of(ONE, TWO), of(TWO, ONE, TWO), False),
-        (of(ONE), of(ONE, additional={"CvesDetails": [{"cveId": ONE.lower()}]}), False),
-        (of(ONE), of(ONE, risk=a_risk(level="None")), False),
-        (of(ONE, risk=a_risk()), of(ONE, risk=orjson.dumps(a_risk(riskFactors=[])).decode()), False),
-        (of(ONE), of(ONE, additional={"ScannersDetails": {}, "MaxCvssScore": "9.9"}), False),
-    ],
-)
-def test_what_is_said_of_cves_fix_and_risk_is_part_of_a_findings_state(
-    sqlite: Store, first: Any, then: Any, is_news: bool
-) -> None:
+STATES = [
+    (of(ONE, TWO), of(ONE, TWO, THREE), True),
+    (of(ONE), of(), True),
+    (of(ONE), of(ONE, additional={"FixedVersion": ""}), True),
+    (of(ONE), of(ONE, additional={"FixedVersion": "5.0"}), True),
+    (of(ONE), of(ONE, risk=a_risk()), True),
+    (of(ONE, risk=a_risk()), of(ONE, risk=a_risk(level="High")), True),
+    (of(ONE, risk=a_risk()), of(ONE, risk=a_risk(isContextualRisk=False)), True),
+    (of(ONE), of(ONE, additional={"CvesDetails": cves_of(ONE)[:-1]}), True),
+    (of(ONE, TWO), of(TWO, ONE, TWO), False),
+    (of(ONE), of(ONE, additional={"CvesDetails": [{"cveId": ONE.lower()}]}), False),
+    (of(ONE), of(ONE, risk=a_risk(level="None")), False),
+    (of(ONE, risk=a_risk()), of(ONE, risk=orjson.dumps(a_risk(riskFactors=[])).decode()), False),
+    (of(ONE), of(ONE, additional={"ScannersDetails": {}, "MaxCvssScore": "9.9"}), False),
+]
+"""Two states of a finding, and whether the second one is news."""
+
+
+def test_what_is_said_of_cves_fix_and_risk_is_part_of_a_findings_state(subtests: pytest.Subtests) -> None:
     """Other CVEs, another version that mends it and another level are an update; the same in another form is a repeat."""
-    life = Life(sqlite, POSTURE)
-    entries = [life.ingest(a_message(orjson.dumps(message)))[0] for message in (first, then, then)]
-    second = ("routed", "updated") if is_news else ("repeat", None)
-    assert decided_of(entries) == [("routed", "opened"), second, ("repeat", None)]
+    for first, then, is_news in STATES:
+        with subtests.test(first=first, then=then), a_life(POSTURE) as life:
+            entries = [life.ingest(a_message(orjson.dumps(message)))[0] for message in (first, then, then)]
+            second = ("routed", "updated") if is_news else ("repeat", None)
+            assert decided_of(entries) == [("routed", "opened"), second, ("repeat", None)]

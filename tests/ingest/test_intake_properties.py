@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta
 from random import Random
+from typing import NamedTuple
 
 import pytest
 from hypothesis import given, settings
@@ -13,7 +14,7 @@ from hypothesis import strategies as st
 
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Outcome
-from router.domain.hubs import message_of
+from router.domain.hubs import Arrival, message_of
 from router.domain.keys import signal_key
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.severity import Severity
@@ -25,7 +26,7 @@ from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rul
 from tests.examples import some_of
 from tests.grouping.test_grouping import a_grouping_book
 from tests.store.acts import find_rows, run
-from tests.store.life import a_life
+from tests.store.life import Life, a_life
 from tests.store.opened import open_store
 from tests.store.within import within
 
@@ -133,6 +134,54 @@ def is_well_formed(told: Sequence[str]) -> bool:
     return not is_open
 
 
+DAY = timedelta(days=1)
+FAR = datetime.fromisoformat("9999-12-31T23:59:59Z")
+
+
+class Timed(NamedTuple):
+    """A message says that a signal stands or is over, since when, and comes from a hub or a file; by a clock that is off."""
+
+    is_over: bool
+    changed: datetime | None
+    is_from_hub: bool
+    clock: datetime
+    hubs_clock: datetime
+
+
+TIMES = [NOW - DAY, NOW - timedelta(minutes=1), NOW + 2 * DAY, NOW + 400 * DAY, FAR]
+CLOCKS = st.sampled_from([NOW, NOW, NOW + 3 * DAY, NOW + 3_000 * DAY])
+TIMED = st.builds(Timed, st.booleans(), st.sampled_from([None, *TIMES]), st.booleans(), CLOCKS, CLOCKS)
+
+
+def outcome_of(life: Life, place: int, one: Timed) -> str:
+    """The outcome of a message that comes in."""
+    life.now = one.clock
+    times = {"ProcessingEndTime": one.changed.isoformat()} if one.changed is not None else {}
+    arrival = Arrival("hub/0", place, one.hubs_clock) if one.is_from_hub else Arrival(f"file-{place}", 1)
+    body = alert_body(Status="Resolved" if one.is_over else "New", **times)
+    (entry,) = life.ingest(Message(body, f"test:{place}", arrival))
+    return entry.outcome
+
+
+@few
+@given(st.lists(TIMED, max_size=5), st.booleans())
+def test_no_time_silences_what_comes_later(timed: list[Timed], is_from_hub: bool) -> None:
+    """A message's own time, the hub's or this machine's: what is impossible counts for nothing.
+
+    Once the clock is right the signal stands, is over, and stands again, each a little later.
+    """
+    with a_life(a_rulebook()) as life:
+        for place, one in enumerate(timed):
+            outcome_of(life, place, one)
+        row = life.row()
+        is_over = row is not None and not row.state.resolved
+        for step in range(3):
+            now = NOW + timedelta(minutes=step)
+            outcome = outcome_of(life, len(timed) + step, Timed(is_over, now, is_from_hub, now, now))
+            assert outcome == ("resolved" if is_over else "routed")
+            is_over = not is_over
+
+
 @pytest.mark.parametrize("book", [a_rulebook(), a_grouping_book()], ids=["alone", "grouped"])
 def test_what_several_workers_take_in_at_once_is_decided_once_each(
     database: str, postgres_store: Store, book: Rulebook
@@ -140,21 +189,11 @@ def test_what_several_workers_take_in_at_once_is_decided_once_each(
     """Four, each with a connection of its own, whose batches overlap: new signals, changes and ends, in any order, and as an
     alert or an incident of the same id."""
     statuses = ["New", "InProgress", "Resolved"]
-    messages = [
-        a_message(
-            alert_body(
-                f"a-{n % 10}",
-                Status=statuses[n // 10],
-                ProcessingEndTime=(NOW + n * MINUTE).isoformat(),
-                IsIncident=n // 10 == 1,
-            ),
-            origin=f"hub/{n % 4}",
-            place=n,
-            at=NOW + n * MINUTE,
-        )
-        for n in range(30)
-    ]
-    messages += [a_message(b"?", origin="hub/0", place=100 + n) for n in range(5)]
+    messages = [a_message(b"?", origin="hub/0", place=100 + n) for n in range(5)]
+    for n in range(30):
+        at, status, is_incident = NOW + n * MINUTE, statuses[n // 10], n // 10 == 1
+        body = alert_body(f"a-{n % 10}", Status=status, ProcessingEndTime=at.isoformat(), IsIncident=is_incident)
+        messages.append(a_message(body, origin=f"hub/{n % 4}", place=n, at=at))
     shuffled = Random(7)  # noqa: S311  It keeps no secret.
 
     async def work() -> None:

@@ -9,7 +9,6 @@ from itertools import count
 
 import pytest
 
-from router.domain.decisions import Code
 from router.domain.errors import StoreError
 from router.domain.hubs import Arrival
 from router.domain.notices import Notice
@@ -26,7 +25,7 @@ from router.store.retention import Retention
 from tests.builders import NOW, SUBSCRIPTION, a_rule, a_rulebook, an_element, without_rules
 from tests.constructed.weeks import CHANGED, row_of
 from tests.ingest.snapshot_model import Said
-from tests.ingest.weeks import DAY, HOUR, WEEK, Weeks, notices
+from tests.ingest.weeks import DAY, HOUR, WEEK, Weeks, a_life_of_weeks, notices
 from tests.store.acts import find_rows, run
 from tests.store.deadly import Deadly
 from tests.store.opened import Store, changed
@@ -40,9 +39,9 @@ WHOLE, LACKING = [row_of(name) for name in NAMES], [row_of(name) for name in RES
 
 
 @pytest.fixture
-def weeks(store: Store) -> Weeks:
+def weeks(sqlite: Store) -> Weeks:
     """A router over an empty store."""
-    return Weeks(store)
+    return Weeks(sqlite)
 
 
 def on_record(weeks: Weeks) -> list[tuple[str, str]]:
@@ -72,79 +71,46 @@ def test_what_two_snapshots_came_without_has_ended_and_is_not_said_to_be_fixed(w
 
 
 FEW = NAMES[:2]
+SNAPSHOTS: dict[str, tuple[list[str], str]] = {
+    "one without it": ([NAMES, REST, NAMES, REST], ""),
+    "two that stopped halfway": ([NAMES, NAMES[:4], NAMES[4:], NAMES], ""),
+    "a mass repair": ([NAMES, NAMES, FEW, FEW, FEW], ""),
+    "a mass repair that is confirmed": ([NAMES, NAMES, FEW, FEW, FEW, FEW], NAMES[2:]),
+}
 
 
-@pytest.mark.parametrize(
-    ("names", "ended"),
-    [
-        ([NAMES, REST, NAMES, REST], ""),
-        ([NAMES, NAMES[:4], NAMES[4:], NAMES], ""),
-        ([NAMES, NAMES, FEW, FEW, FEW], ""),
-        ([NAMES, NAMES, FEW, FEW, FEW, FEW], NAMES[2:]),
-    ],
-    ids=["one without it", "two that stopped halfway", "a mass repair", "a mass repair that is confirmed"],
-)
-def test_only_two_whole_snapshots_in_a_row_end_a_finding(weeks: Weeks, names: list[str], ended: str) -> None:
-    """A mass repair looks just like one that stopped; its tickets close some weeks late."""
-    weeks.publish_body(row_of("early", is_snapshot=False), weeks.now - DAY, 1)
-    weeks.lives(names[0])
-    assert not weeks.has_ended("early")
-    weeks.lives(*names[1:])
-    assert "".join(filter(weeks.has_ended, NAMES)) == ended
+def test_only_two_whole_snapshots_in_a_row_end_a_finding(subtests: pytest.Subtests) -> None:
+    """A mass repair looks just like one that stopped; its tickets close some weeks late.
+
+    A subscription that went silent ends nothing, while another one goes on as ever.
+    """
+    for name, (names, ended) in SNAPSHOTS.items():
+        with subtests.test(name), a_life_of_weeks() as weeks:
+            weeks.publish_body(row_of("early", is_snapshot=False), weeks.now - DAY, 1)
+            weeks.lives(names[0])
+            assert not weeks.has_ended("early")
+            weeks.lives(*names[1:])
+            assert "".join(filter(weeks.has_ended, NAMES)) == ended
+            for _ in range(4):
+                for other in "xyz":
+                    weeks.publish_body(row_of(other, subscription="22222222-2222-2222-2222-222222222222"), weeks.now)
+                weeks.lives(())
+            assert "".join(filter(weeks.has_ended, NAMES)) == ended
 
 
-def test_a_subscription_that_went_silent_ends_nothing(weeks: Weeks) -> None:
-    """Another one goes on as ever."""
-    weeks.lives(NAMES, NAMES)
-    for _ in range(4):
-        for name in "xyz":
-            weeks.publish_body(row_of(name, subscription="22222222-2222-2222-2222-222222222222"), weeks.now)
-        weeks.lives(())
-    assert not any(map(weeks.has_ended, NAMES))
-
-
-@pytest.mark.parametrize("kind", ["vulnerability", "attack_path"])
-def test_an_export_that_was_switched_off_ends_nothing_of_its_kind(weeks: Weeks, kind: str) -> None:
-    """Of a kind that is missing in one of two snapshots; what is missing of another kind ends."""
-    weeks.publish_rows("v", kind)
-    weeks.lives(NAMES)
-    weeks.publish_rows("w", kind)
-    weeks.lives(REST)
-    weeks.publish_rows(REST)
-    assert weeks.sweeps(2 * DAY) == [("resolved", "h")]
-    for both, told in (("vw", []), ("w", []), ("w", [("resolved", "v")])):
-        weeks.now += 5 * DAY
-        weeks.publish_rows(REST)
-        weeks.publish_rows(both, kind, HOUR)
-        assert weeks.sweeps(2 * DAY) == told
-
-
-@pytest.mark.parametrize(
-    ("later", "body"),
-    [
-        (-SECOND, row_of("h", is_snapshot=False)),
-        (timedelta(), row_of("h", is_snapshot=False)),
-        (HOUR, row_of("h", is_snapshot=False).replace(CHANGED.encode(), b"2020-01-01T00:00:00Z")),
-    ],
-    ids=["before", "since", "an older state"],
-)
-def test_what_another_message_named_since_has_not_ended(weeks: Weeks, later: timedelta, body: bytes) -> None:
+def test_what_another_message_named_since_has_not_ended(subtests: pytest.Subtests) -> None:
     """Since the first of the two snapshots began; an older state, which is a repeat, names it, too."""
-    weeks.lives(NAMES)
-    weeks.publish_body(body, weeks.now + later, 1)
-    weeks.lives(REST, REST)
-    assert weeks.has_ended("h") is (later < timedelta())
-
-
-def test_what_ended_and_comes_again_stands_again_whatever_its_own_time(weeks: Weeks) -> None:
-    """Only in a message that came after the end; one that came before it and is heard of late is a repeat."""
-    weeks.lives(NAMES, REST, REST)
-    assert weeks.has_ended("h")
-    ended = weeks.now - WEEK + 2 * DAY
-    for partition, at in enumerate((ended - HOUR, ended + HOUR)):
-        weeks.publish([Said("h", "recommendation", at, is_snapshot=False)], partition)
-    assert weeks.sweeps(timedelta()) == [("opened", "h")]
-    assert [reason.partition(": ")[0] for _, reason in on_record(weeks)].count(Code.OLDER) == 1
+    row = row_of("h", is_snapshot=False)
+    for name, later, body in (
+        ("before", -SECOND, row),
+        ("since", timedelta(), row),
+        ("an older state", HOUR, row.replace(CHANGED.encode(), b"2020-01-01T00:00:00Z")),
+    ):
+        with subtests.test(name), a_life_of_weeks() as weeks:
+            weeks.lives(NAMES)
+            weeks.publish_body(body, weeks.now + later, 1)
+            weeks.lives(REST, REST)
+            assert weeks.has_ended("h") is (later < timedelta())
 
 
 def test_what_is_unread_holds_a_snapshot_up_and_what_is_lost_spoils_it(weeks: Weeks) -> None:
@@ -249,8 +215,9 @@ def turns_of(weeks: Weeks) -> list[tuple[str, int]]:
     return [(one.change.value, one.turn) for one in owed if one.destination == "tickets"]
 
 
-def test_two_workers_end_a_finding_once(weeks: Weeks, twin: Store) -> None:
+def test_two_workers_end_a_finding_once(store: Store, twin: Store) -> None:
     """Both judge, and one of them wins."""
+    weeks = Weeks(store)
     a_third_snapshot(weeks)
 
     async def both() -> list[str]:
@@ -262,44 +229,43 @@ def test_two_workers_end_a_finding_once(weeks: Weeks, twin: Store) -> None:
     assert run(both()) == []
 
 
-@pytest.mark.parametrize("is_done", [False, True])
-def test_a_look_that_stops_or_dies_at_any_statement_is_done_by_the_next_one(weeks: Weeks, is_done: bool) -> None:
+def test_a_look_that_stops_or_dies_at_any_statement_is_done_by_the_next_one() -> None:
     """Each finding ends once, also where only the answer to a commit is lost."""
-    a_third_snapshot(weeks)
-    store = weeks.store
-    stopping = SnapshotEnds(weeks.intake, store, weeks.book, lambda: True)
-    assert run(stopping.end_unseen(weeks.now, weeks.now)) == []
-    for step in count(1):
-        weeks.store = deadly = Deadly(store, step, is_done)
-        with suppress(StoreError):
-            run(weeks.end(weeks.now))
-        weeks.store = store
-        if not deadly.died:
-            break
-    assert step > 8
-    assert turns_of(weeks) == [("opened", 1), ("resolved", 2)]
+    for is_done in (False, True):
+        with a_life_of_weeks() as weeks:
+            a_third_snapshot(weeks)
+            store = weeks.store
+            stopping = SnapshotEnds(weeks.intake, store, weeks.book, lambda: True)
+            assert run(stopping.end_unseen(weeks.now, weeks.now)) == []
+            for step in count(1):
+                weeks.store = deadly = Deadly(store, step, is_done)
+                with suppress(StoreError):
+                    run(weeks.end(weeks.now))
+                weeks.store = store
+                if not deadly.died:
+                    break
+            assert step > 8
+            assert turns_of(weeks) == [("opened", 1), ("resolved", 2)]
 
 
-@pytest.mark.parametrize("damage", ["snapshot_days='x'", "kind='x'", "named=NULL", "snapshot_days='99999999'"])
-def test_a_row_that_does_not_say_when_it_was_named_is_set_aside(weeks: Weeks, damage: str) -> None:
-    """It keeps no other finding from its end."""
-    weeks.lives(NAMES, REST)
-    key = weeks.row("a").key
-    run(changed(weeks.store, f"UPDATE signals SET {damage} WHERE key=?", key))  # noqa: S608
-    weeks.publish_rows(REST[1:])
-    assert weeks.sweeps(2 * DAY) == [("resolved", "h")]
-    assert find_rows(weeks.store, [key]) == {}
-    assert len(run(within(weeks.store, list_quarantined))) == 1
-
-
-@pytest.mark.parametrize("damage", ["counts=7", "last=last+864000000000"])
-def test_a_day_that_cannot_be_read_counts_as_not_there(weeks: Weeks, damage: str) -> None:
-    """It keeps no snapshot after it from being judged."""
-    weeks.lives(NAMES)
-    run(changed(weeks.store, f"UPDATE snapshots SET {damage}"))  # noqa: S608
-    weeks.lives(REST, REST)
-    assert len(run(within(weeks.store, list_quarantined))) == 1
-    assert weeks.has_ended("h")
+def test_what_cannot_be_read_keeps_no_other_finding_from_its_end(subtests: pytest.Subtests) -> None:
+    """A row that does not say when it was named is set aside; a day that cannot be read counts as not there."""
+    for damage in ("snapshot_days='x'", "kind='x'", "named=NULL", "snapshot_days='99999999'"):
+        with subtests.test(row=damage), a_life_of_weeks() as weeks:
+            weeks.lives(NAMES, REST)
+            key = weeks.row("a").key
+            run(changed(weeks.store, f"UPDATE signals SET {damage} WHERE key=?", key))  # noqa: S608
+            weeks.publish_rows(REST[1:])
+            assert weeks.sweeps(2 * DAY) == [("resolved", "h")]
+            assert find_rows(weeks.store, [key]) == {}
+            assert len(run(within(weeks.store, list_quarantined))) == 1
+    for damage in ("counts=7", "last=last+864000000000"):
+        with subtests.test(day=damage), a_life_of_weeks() as weeks:
+            weeks.lives(NAMES)
+            run(changed(weeks.store, f"UPDATE snapshots SET {damage}"))  # noqa: S608
+            weeks.lives(REST, REST)
+            assert len(run(within(weeks.store, list_quarantined))) == 1
+            assert weeks.has_ended("h")
 
 
 def test_what_is_judged_of_a_silent_subscription_is_forgotten_after_90_days(weeks: Weeks) -> None:

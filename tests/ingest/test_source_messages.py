@@ -6,7 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -84,37 +83,35 @@ NOBODY_KNOWS = "While it is silent nobody knows whether its alerts would arrive.
 SHARED = "silent, too: look first at what they share, such as the hub. "
 
 
-@pytest.mark.parametrize(
-    ("changes", "title", "said"),
-    [
-        ({}, f"subscription {ONE}", f"{AS_EVER}. {FOR_8_DAYS}{NOBODY_KNOWS}"),
-        (
-            {"last": None, "others": 41, "entry": 0},
-            f"subscription {ONE}",
-            "Nothing was ever heard of it; that counts since 2026-11-24T12:00:00Z. coverage.yaml (as a whole) lets it be "
-            f"silent for 8 days. 41 more subscriptions are {SHARED}{NOBODY_KNOWS}",
-        ),
-        (
-            {"since": NOW + HOUR, "others": 1, "source": of_plan("Containers"), "within": 47 * HOUR},
-            f"plan Containers in subscription {ONE}",
-            f"{AS_EVER}; times count since 2026-11-24T13:00:00Z, when the router was away or events were lost. "
-            f"coverage.yaml (expect[2]) lets it be silent for 47 hours. 1 more plan is {SHARED}"
-            "The subscription speaks, and nothing in it of what this plan looks at.",
-        ),
-        (
-            {"source": of_cluster("aks-a"), "name": "aks-a"},
-            "cluster aks-a",
-            f"{AS_EVER}. {FOR_8_DAYS}Its subscription speaks, and not of it: it may be gone, or not looked at any more.",
-        ),
-    ],
-)
-def test_a_silence_is_told_with_what_was_heard_last_and_what_expects_it(
-    changes: dict[str, Any], title: str, said: str
-) -> None:
+SILENCES: list[tuple[dict[str, Any], str, str]] = [
+    ({}, f"subscription {ONE}", f"{AS_EVER}. {FOR_8_DAYS}{NOBODY_KNOWS}"),
+    (
+        {"last": None, "others": 41, "entry": 0},
+        f"subscription {ONE}",
+        "Nothing was ever heard of it; that counts since 2026-11-24T12:00:00Z. coverage.yaml (as a whole) lets it be "
+        f"silent for 8 days. 41 more subscriptions are {SHARED}{NOBODY_KNOWS}",
+    ),
+    (
+        {"since": NOW + HOUR, "others": 1, "source": of_plan("Containers"), "within": 47 * HOUR},
+        f"plan Containers in subscription {ONE}",
+        f"{AS_EVER}; times count since 2026-11-24T13:00:00Z, when the router was away or events were lost. "
+        f"coverage.yaml (expect[2]) lets it be silent for 47 hours. 1 more plan is {SHARED}"
+        "The subscription speaks, and nothing in it of what this plan looks at.",
+    ),
+    (
+        {"source": of_cluster("aks-a"), "name": "aks-a"},
+        "cluster aks-a",
+        f"{AS_EVER}. {FOR_8_DAYS}Its subscription speaks, and not of it: it may be gone, or not looked at any more.",
+    ),
+]
+
+
+def test_a_silence_is_told_with_what_was_heard_last_and_what_expects_it() -> None:
     """How many more are silent with it, and times that began anew, are said."""
-    finding = finding_of(replace(SILENT, **changes))
-    assert (finding.title, finding.description) == (f"Nothing is heard of {title}", said)
-    assert finding.status == "Unhealthy"
+    for changes, title, said in SILENCES:
+        finding = finding_of(replace(SILENT, **changes))
+        assert (finding.title, finding.description) == (f"Nothing is heard of {title}", said)
+        assert finding.status == "Unhealthy"
 
 
 def test_each_says_what_to_look_at_in_lines_for_a_shell_that_finds_nothing_in_a_name() -> None:
@@ -141,34 +138,29 @@ def test_each_says_what_to_look_at_in_lines_for_a_shell_that_finds_nothing_in_a_
         assert "--subscription ID" in finding_of(named).remediation[0]
 
 
-@pytest.mark.parametrize(
-    ("state", "said"),
-    [
-        (SourceState.SPEAKS, "It was heard of again at 2026-12-03T12:00:00Z, after 9 days of silence."),
-        (
-            SourceState.EXCUSED,
-            "Its silence is excused until 2027-01-01T00:00:00Z by me. It is told again then, if it lasts.",
-        ),
-        (SourceState.UNEXPECTED, "coverage.yaml no longer expects it, or not so soon."),
-    ],
-)
-def test_its_end_says_why(state: SourceState, said: str) -> None:
-    """It speaks, somebody answers for it, or nobody expects it."""
-    finding = finding_of(replace(SILENT, state=state, last=NOW + 9 * DAY, excuse="2027-01-01T00:00:00Z by me"))
-    assert (finding.status, finding.description, finding.remediation) == ("Healthy", said, ())
+def test_its_end_says_why() -> None:
+    """It speaks, a person answers for it, or it is expected no more."""
+    excuse = "2027-01-01T00:00:00Z by me"
+    for state, said in {
+        SourceState.SPEAKS: "It was heard of again at 2026-12-03T12:00:00Z, after 9 days of silence.",
+        SourceState.EXCUSED: f"Its silence is excused until {excuse}. It is told again then, if it lasts.",
+        SourceState.UNEXPECTED: "coverage.yaml no longer expects it, or not so soon.",
+    }.items():
+        finding = finding_of(replace(SILENT, state=state, last=NOW + 9 * DAY, excuse=excuse))
+        assert (finding.status, finding.description, finding.remediation) == ("Healthy", said, ())
 
 
-def test_what_a_rule_holds_of_it_is_told_at_the_end_of_the_rule_and_nobody_else_says_it(store: Store) -> None:
+def test_what_a_rule_holds_of_it_is_told_at_the_end_of_the_rule_and_nobody_else_says_it(sqlite: Store) -> None:
     """It is decided again from what was kept of it, as any finding; what a hub brings in that form is quarantined."""
     group = [an_element("entities.azureresource.resourceid", f"/subscriptions/{ONE}")]
     book = a_rulebook(a_rule("quiet", alert_type="export", groups=[group]), stream=Stream.CSPM)
 
     def intake(book: Rulebook) -> Intake:
-        return Intake(store, {Stream.CSPM: book}, Catalogue(), Stream.CSPM)
+        return Intake(sqlite, {Stream.CSPM: book}, Catalogue(), Stream.CSPM)
 
     free, message = without_rules(book), message_of(SILENT)
     (held,) = run(intake(book).ingest([message], NOW))
-    (released,) = run(release_held(intake(free), store, free, NOW))
+    (released,) = run(release_held(intake(free), sqlite, free, NOW))
     assert (held.outcome, held.kind) == (Outcome.SUPPRESSED, "coverage")
     assert (released.outcome, released.signal) == (Outcome.ROUTED, held.signal)
     (forged,) = run(intake(free).ingest([replace(message, arrival=Arrival("cspm:0:1", 5, NOW))], NOW))

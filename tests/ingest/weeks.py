@@ -45,14 +45,7 @@ def body_of(one: Said) -> bytes:
 
 @dataclass
 class Weeks:
-    """A router over one store, and a hub before it.
-
-    Attributes:
-        store: the store.
-        book: the rules of the cspm stream.
-        shelf: the hub.
-        now: the present.
-    """
+    """A router over one store of the cspm stream, and a hub before it."""
 
     store: Store
     book: Rulebook = field(default_factory=lambda: a_rulebook(stream=Stream.CSPM))
