@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+import pytest
 
 from router.coverage.documents import CoverageDocument, parsed_document
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation, ExpectedExport
 from router.coverage.fields import parse_time
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.stored import source_fact
-from router.coverage.verdicts import Verdict
+from router.coverage.verdicts import CoverageState, Verdict
 from router.domain.coverage import Rung
 from router.domain.coverage_sources import (
     INSTANTS,
@@ -40,6 +42,11 @@ IN_PAYMENTS = "--context payments"
 """What a line for kubectl ends with that is for the cluster of that name."""
 
 type Json = Mapping[str, object]
+type Row = Sequence[Any]
+"""A state, and cases of it, each of which is some documents."""
+
+COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
+NOT_COVERABLE = CoverageState.NOT_COVERABLE
 
 
 def document(value: object, name: str = "answer.json", given: str | None = None) -> CoverageDocument:
@@ -79,6 +86,15 @@ def verdict(result: GateResult, name: str, rung: Rung) -> Verdict:
     found = [one for workload, at, one in result.assessed.verdicts() if workload.name == name and at is rung]
     assert len(found) == 1, f"{len(found)} verdicts on {name} at {rung}"
     return found[0]
+
+
+def hold(subtests: pytest.Subtests, judge: Callable[..., Verdict], *rows: Row) -> None:
+    """Asserts that each case has the state with which its row begins, as a judge of documents sees it."""
+    for state, *cases in rows:
+        for case in cases:
+            with subtests.test(state=state.value, documents=case):
+                found = judge(*case)
+                assert found.state is state, found.reason
 
 
 def pricing(

@@ -1,9 +1,10 @@
-"""One of the three gates is enough, and taking a document away never makes one of them work."""
+"""Defender's own two gates, and that one of the three is enough: taking a document away never makes one of them work."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 import pytest
 
@@ -15,19 +16,26 @@ from router.coverage.kubernetes.commands import (
     ASK_POLICIES,
     ASK_WEBHOOKS,
 )
-from router.coverage.verdicts import CoverageState, Verdict
+from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
 from tests.coverage.admission_builders import (
     AUDIT,
-    BOTH,
+    DEFAULT,
+    IMAGE,
     MANAGER,
+    MDC,
     NAMESPACES,
+    NEW_PODS,
     a_binding,
     a_constraint,
     a_pod,
     a_policy,
+    a_service,
     a_slice,
     a_webhook,
+    an_artifact_policy,
+    an_event,
+    an_image_webhook,
     audits,
     denies,
     no_config,
@@ -35,63 +43,200 @@ from tests.coverage.admission_builders import (
     whole_image_gate,
     whole_misconfiguration_gate,
 )
-from tests.coverage.builders import IN_PAYMENTS, Json, document, judged, kubectl, managed_cluster, resource, verdict
+from tests.coverage.builders import (
+    CLUSTER,
+    COVERED,
+    GAP,
+    IN_PAYMENTS,
+    NOT_COVERABLE,
+    UNKNOWN,
+    Json,
+    document,
+    hold,
+    judged,
+    kubectl,
+    managed_cluster,
+    resource,
+    verdict,
+)
 
-COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
-RUNGS = (Rung.ADMISSION_AUDITS, Rung.ADMISSION_DENIES)
+EMPTY = kubectl()
+ONLY_SHOP = {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}
+NOT_SHOP = {"matchExpressions": [{"key": "kubernetes.io/metadata.name", "operator": "NotIn", "values": ["shop"]}]}
+CUSTOM = "ps-block-misconfig-privileged-containers-should-be-avoided"
 SYSTEM = [
     a_pod("coredns", namespace="kube-system"),
     a_pod("web", namespace="shop"),
     a_webhook("aks-node.azmk8s.io", configuration="aks-node-validating-webhook"),
 ]
 NOBODYS = [a_policy("aks-managed-endpoints"), a_binding("Deny", name="aks-managed-endpoints")]
+IMAGE_RULES = "SecurityArtifactPolicy"
 
 
-@pytest.mark.parametrize("objects", [whole_gatekeeper(), whole_image_gate(), whole_misconfiguration_gate()])
-def test_one_gate_is_enough_and_what_the_others_lack_is_said(objects: list[Json]) -> None:
-    """The verdict names the gate that audits."""
-    found = audits(kubectl(*objects))
-    assert found.state is COVERED
-    names = ("Gatekeeper", "Defender's image gate", "Defender's misconfiguration gate")
-    working = [name for name in names if f"{name} audits" in found.reason]
-    assert len(working) == 1
-    for name in names:
-        assert name in working or any(one.startswith(f"{name}: ") for one in found.remarks)
+def audit(*objects: Json) -> Verdict:
+    """Whether a gate audits, as objects in one list say."""
+    return audits(kubectl(*objects))
 
 
-def test_a_cluster_that_nobody_asked_is_unknown() -> None:
-    """All is asked in one round, and denial is not spoken of where no manifest expects it."""
-    found = audits()
-    assert (found.state, asked(found)) == (
-        UNKNOWN,
-        [ASK_CLUSTER, ASK_CONSTRAINTS, ASK_CONFIG, ASK_POLICIES, ASK_IMAGE_RULES],
+def deny(*objects: Json) -> Verdict:
+    """Whether a gate denies, as objects in one list say."""
+    return denies(kubectl(*objects))
+
+
+def image_gate(without: str, action: str = "audit") -> list[Json]:
+    """Defender's image gate without objects of a kind."""
+    return [one for one in whole_image_gate(action) if one["kind"] != without]
+
+
+def test_the_rules_of_the_image_gate_say_what_it_does(subtests: pytest.Subtests) -> None:
+    """It audits from the day on which it is made. Webhook and pod show nothing of it; the verdict says how to ask."""
+    auditing, denying = (
+        [whole_image_gate(one) for one in some] for some in (("audit", "Audit"), ("deny", "Deny", "Block"))
     )
-    assert denies().remedy == found.remedy
-    expected = {rung for _, rung, _ in judged(managed_cluster(), kubectl(*whole_gatekeeper())).assessed.verdicts()}
-    assert expected.isdisjoint({Rung.ADMISSION_DENIES})
+    hold(subtests, audit, (COVERED, *auditing, *denying))
+    hold(subtests, deny, (GAP, *auditing), (COVERED, *denying))
+    rest = kubectl(*image_gate(IMAGE_RULES))
+    ask = f"{ASK_IMAGE_RULES} {IN_PAYMENTS} > payments.securityartifactpolicies.json"
+    assert (audits(rest).state, audits(rest).remedy) == (UNKNOWN, ask)
+    assert audits(rest, EMPTY).state is GAP
+    assert audits(rest, kubectl(an_artifact_policy("ponder"))).state is GAP
 
 
-def test_what_nobody_asked_of_a_cluster_is_asked_by_one_line_for_all_rungs() -> None:
-    """Else somebody asks it once for its sensor, again for its gates, and a third time for what these need."""
-    result = judged(managed_cluster())
-    lines = [asked(verdict(result, "payments", rung)) for rung in (*SENSOR, Rung.ADMISSION_AUDITS)]
-    assert [some[0] for some in lines] == [ASK_CLUSTER] * 3
-    assert [some[1:] for some in lines[:2]] == [[], []]
+def test_an_image_gate_that_crashes_for_days_is_a_gap() -> None:
+    """A lab's did, with nobody told: the webhook ignores failures."""
+    dark = a_pod(IMAGE, namespace=MDC, is_ready=False, restarts=917, waits="CrashLoopBackOff")
+    found = audit(*image_gate("Pod", "deny"), dark)
+    assert (found.state, "917 restarts" in found.reason) == (GAP, True)
+    assert found.remedy == f"kubectl describe pod defender-admission-controller-6c9f7d5b8-x2x4z -n mdc {IN_PAYMENTS}"
 
 
-def test_a_round_asks_only_what_is_not_known_yet() -> None:
-    """Where the cluster was asked, what needs its own call is left, and what only an empty list can answer."""
-    assert asked(audits(kubectl(a_pod(MANAGER), a_pod(AUDIT)))) == [ASK_WEBHOOKS, ASK_CONSTRAINTS, ASK_CONFIG]
-    assert asked(audits(kubectl(*SYSTEM))) == [ASK_POLICIES]
-    assert asked(audits(kubectl(a_webhook(), a_pod(MANAGER), a_pod(AUDIT)))) == [
-        ASK_CLUSTER,
-        ASK_CONSTRAINTS,
-        ASK_CONFIG,
+def test_the_webhook_of_the_image_gate_leads_to_the_pod_that_is_ready(subtests: pytest.Subtests) -> None:
+    """One that leads to another namespace, or that is another vendor's, is answered by nobody of Defender's."""
+    elsewhere = [a_pod("coredns", namespace="kube-system"), a_service("kube-dns", namespace="kube-system")]
+    rest = [*whole_image_gate()[1:], *elsewhere]
+    webhooks = [
+        *(an_image_webhook(namespace="kube-system"), an_image_webhook(rules=[{**NEW_PODS, "operations": ["UPDATE"]}])),
+        a_webhook("defender-admission-controller.mdc.svc", service="another", namespace=MDC),
+        a_webhook("twistlock-defender-admission-controller.mdc.svc", service=IMAGE, namespace=MDC),
     ]
-    assert asked(audits(kubectl(a_webhook()))) == [ASK_CLUSTER, ASK_CONSTRAINTS, ASK_CONFIG]
+    hold(subtests, audit, (COVERED, [an_image_webhook(), *rest]), (GAP, *([one, *rest] for one in webhooks)))
 
 
-SENSOR = (Rung.SENSOR_INSTALLED, Rung.SENSOR_RUNNING)
+def test_what_the_gates_of_defender_never_see_is_said() -> None:
+    """Images without scan results, other registries, everything while no pod answers, failures, missing parameters."""
+    found = deny(*image_gate(IMAGE_RULES), an_artifact_policy("deny", unsupportedRegistries=["docker.io"]))
+    binding = a_binding("Deny", paramRef={"name": "params", "parameterNotFoundAction": "Allow"})
+    policy = deny(a_policy(failurePolicy="Ignore"), binding)
+    assert found.state is policy.state is COVERED
+    assert all(word in str(found.limits) for word in ("without scan results", "docker.io", "failurePolicy Ignore"))
+    assert all(word in str(policy.remarks) for word in ("failurePolicy Ignore", "parameters are missing"))
+    strict = deny(*image_gate(IMAGE_RULES), an_artifact_policy("deny", blockUnscannedImages=True))
+    assert "without scan results" not in str(strict.remarks)
+
+
+def test_the_binding_decides_what_a_policy_does(subtests: pytest.Subtests) -> None:
+    """No pod is needed: the API server evaluates it. Unknown where the other was not asked for, a gap where it is not there."""
+    auditing, denying, idle = (
+        [[a_policy(), a_binding(*actions)] for actions in some]
+        for some in ((["Audit"], ["Warn", "Audit"]), (["Deny"], ["Deny", "Audit"]), ([], ["Ponder"]))
+    )
+    hold(subtests, audit, (COVERED, *auditing, *denying), (GAP, *idle))
+    hold(subtests, deny, (COVERED, *denying), (GAP, *auditing, *idle))
+    for alone in whole_misconfiguration_gate():
+        ask = f"{ASK_POLICIES} {IN_PAYMENTS} > payments.validatingadmissionpolicies.json"
+        assert (audit(alone).state, audit(alone).remedy) == (UNKNOWN, ask)
+        assert audit(alone, *NOBODYS).state is GAP
+
+
+def test_a_policy_of_somebody_elses_does_not_count() -> None:
+    """It is spoken of, so that nobody wonders."""
+    labelled = {**a_policy(CUSTOM), "metadata": {"name": f"{CUSTOM}.vap", "labels": {"defender/owner": "MDC"}}}
+    of_kind = {
+        one: a_policy(CUSTOM, paramKind={"apiVersion": one, "kind": "Params"})
+        for one in ("somebody.example.com/v1", "defender.microsoft.com/v1")
+    }
+    owned = {
+        one: a_policy(CUSTOM, auditAnnotations=[{"key": "owner", "valueExpression": f"'{one}'"}])
+        for one in ("platform", "MDC")
+    }
+    theirs = (a_policy(CUSTOM), of_kind["somebody.example.com/v1"], owned["platform"])
+    for policy in (*theirs, labelled, of_kind["defender.microsoft.com/v1"], owned["MDC"]):
+        found = deny(policy, a_binding("Deny", name=CUSTOM), a_webhook("other.example.com"))
+        assert (found.state, CUSTOM in str(found.remarks)) == ((GAP, True) if policy in theirs else (COVERED, False))
+
+
+def test_a_policy_must_be_evaluated_for_new_pods(subtests: pytest.Subtests) -> None:
+    """Policy and binding can each leave them out, or those of some namespaces, which are named; bindings add up."""
+    team = {"matchLabels": {"team": "shop"}}
+    only_shop = a_policy(matchConstraints={"resourceRules": [NEW_PODS], "namespaceSelector": ONLY_SHOP})
+
+    def auditing(policy: Json, matched: Json) -> Verdict:
+        return audit(policy, a_binding("Audit", matchResources=matched), *NAMESPACES)
+
+    narrow = [
+        *([a_policy(), {"namespaceSelector": team}], [a_policy(), {"objectSelector": team}], [only_shop, {}]),
+        [a_policy(), {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "default"}}}],
+    ]
+    no_team = {"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}
+    hold(
+        subtests,
+        auditing,
+        (GAP, [a_policy(rules=[{**NEW_PODS, "resources": ["ingresses"]}]), {}]),
+        (GAP, [a_policy(), {"resourceRules": [{**NEW_PODS, "operations": ["DELETE"]}]}]),
+        (GAP, [a_policy(), {"excludeResourceRules": [NEW_PODS]}], *narrow),
+        (COVERED, [a_policy(), {"resourceRules": [NEW_PODS]}], [a_policy(), {"namespaceSelector": no_team}]),
+    )
+    assert all("default" in auditing(*one).reason for one in narrow)
+    shop, others = (
+        a_binding("Deny", name=f"{DEFAULT}.{name}", binds=f"{DEFAULT}.vap", matchResources={"namespaceSelector": one})
+        for name, one in (("shop", ONLY_SHOP), ("rest", NOT_SHOP))
+    )
+    hold(subtests, deny, (COVERED, [a_policy(), shop, others, *NAMESPACES]), (GAP, [a_policy(), shop, *NAMESPACES]))
+    hold(subtests, deny, (UNKNOWN, [a_policy(), shop, others]))
+
+
+def test_of_two_documents_of_a_policy_or_binding_the_worse_one_counts() -> None:
+    """In whatever they differ, and in either order."""
+    whole = kubectl(*whole_misconfiguration_gate("Deny"), *NAMESPACES)
+    assert denies(whole).state is COVERED
+    for other in (
+        a_policy(rules=[{**NEW_PODS, "resources": ["ingresses"]}]),
+        a_policy(matchConstraints={"resourceRules": [NEW_PODS], "namespaceSelector": ONLY_SHOP}),
+        a_policy(matchConditions=[{"name": "some", "expression": "object.metadata.name != ''"}]),
+        a_binding("Deny", matchResources={"namespaceSelector": ONLY_SHOP}),
+        a_binding("Deny", matchResources={"excludeResourceRules": [NEW_PODS]}),
+    ):
+        for documents in ((whole, kubectl(other)), (kubectl(other), whole)):
+            assert denies(*documents).state is not COVERED, other
+
+
+def test_a_policy_needs_a_rule_that_can_fail(subtests: pytest.Subtests) -> None:
+    """However it is bound; one of which the rules were left out is believed."""
+    true, notes = {"expression": "true"}, [{"key": "note", "valueExpression": "'seen'"}]
+    specs: Sequence[dict[str, Any]] = (
+        *(
+            {"matchConditions": [{"name": "x", "expression": x}]}
+            for x in ("false", "object.metadata.name != ''", "true")
+        ),
+        *({"validations": [true]}, {"validations": [true, {"expression": "has(object.spec)"}]}, {"validations": None}),
+        {"validations": None, "auditAnnotations": notes},
+    )
+    off, some, on, idle, both, believed, noting = ([a_policy(**spec), a_binding("Deny")] for spec in specs)
+    hold(subtests, audit, (GAP, idle, off), (COVERED, both, believed, noting, on), (UNKNOWN, some))
+    hold(subtests, deny, (GAP, idle, off, noting), (COVERED, both, believed, on), (UNKNOWN, some))
+    assert all(DEFAULT in deny(*objects).reason for objects in (idle, off, noting, some))
+
+
+def test_one_gate_is_enough_and_what_the_others_lack_is_said() -> None:
+    """The verdict names the gate that audits. A refusal alone proves nothing: an event may say anything."""
+    names = ("Gatekeeper", "Defender's image gate", "Defender's misconfiguration gate")
+    for name, whole in zip(names, (whole_gatekeeper, whole_image_gate, whole_misconfiguration_gate), strict=True):
+        found = audit(*whole())
+        assert found.state is COVERED
+        assert [one for one in names if f"{one} audits" in found.reason] == [name]
+        assert all(any(said.startswith(f"{one}: ") for said in found.remarks) for one in names if one != name)
+    message = 'admission webhook "defender-admission-controller.mdc.svc" denied the request: 1 CVE'
+    assert deny(an_event(message)).state is UNKNOWN
 
 
 def asked(found: Verdict) -> list[str]:
@@ -99,101 +244,82 @@ def asked(found: Verdict) -> list[str]:
     return [line.partition(f" {IN_PAYMENTS}")[0] for line in (found.remedy or "").split("\n")]
 
 
+def test_a_cluster_is_asked_in_one_round_for_what_is_not_known_yet() -> None:
+    """By one line for its sensor and its gates; denial is not spoken of where no manifest expects it."""
+    assert asked(audits()) == [ASK_CLUSTER, ASK_CONSTRAINTS, ASK_CONFIG, ASK_POLICIES, ASK_IMAGE_RULES]
+    assert (audits().state, denies().remedy) == (UNKNOWN, audits().remedy)
+    result = judged(managed_cluster())
+    sensor = [asked(verdict(result, "payments", rung)) for rung in (Rung.SENSOR_INSTALLED, Rung.SENSOR_RUNNING)]
+    assert sensor == [[ASK_CLUSTER]] * 2
+    whole = judged(managed_cluster(), kubectl(*whole_gatekeeper()))
+    assert Rung.ADMISSION_DENIES not in {rung for _, rung, _ in whole.assessed.verdicts()}
+    pods, rest = (a_pod(MANAGER), a_pod(AUDIT)), [ASK_CONSTRAINTS, ASK_CONFIG]
+    assert asked(audit(*pods)) == [ASK_WEBHOOKS, *rest]
+    assert asked(audit(a_webhook(), *pods)) == asked(audit(a_webhook())) == [ASK_CLUSTER, *rest]
+    assert asked(audit(*SYSTEM)) == [ASK_POLICIES]
+
+
 def test_a_cluster_without_any_gate_is_a_gap() -> None:
-    """Everything was asked for, and others' webhooks and policies are all there is; the remedy is for that cluster."""
-    found = audits(kubectl(*SYSTEM, *NOBODYS))
-    assert found.state is GAP
-    assert found.remedy is not None
-    assert found.remedy.startswith("az aks enable-addons --addons azure-policy --resource-group rg --name payments ")
+    """Everything was asked for, and others' webhooks and policies are all there is; the remedy is for that cluster.
 
-
-def test_a_cluster_with_no_policy_at_all_needs_one_more_question() -> None:
-    """A list of several kinds does not say that a kind was asked for of which there is none; an empty list answers it."""
-    found = audits(kubectl(*SYSTEM))
-    assert found.state is UNKNOWN
-    assert found.remedy is not None
-    assert audits(kubectl(*SYSTEM), {"apiVersion": "v1", "kind": "List", "items": []}).state is GAP
-
-
-def test_an_empty_list_alone_answers_nothing() -> None:
-    """It does not say what was asked."""
-    assert audits({"apiVersion": "v1", "kind": "List", "items": []}).state is UNKNOWN
+    A list of several kinds does not say that a kind was asked for of which there is none; an empty list answers it beside it.
+    """
+    found = audit(*SYSTEM, *NOBODYS)
+    addon = "az aks enable-addons --addons azure-policy --resource-group rg --name payments "
+    assert (found.state, (found.remedy or "").startswith(addon)) == (GAP, True)
+    assert audit(*SYSTEM).state is audits(EMPTY).state is UNKNOWN
+    assert audits(kubectl(*SYSTEM), EMPTY).state is GAP
 
 
 def test_a_broken_gate_is_a_gap_unless_another_one_stands_there_that_may_work() -> None:
     """Somebody believes in it."""
     broken = [a_webhook(), a_pod(MANAGER, is_ready=False)]
-    assert audits(kubectl(*broken)).state is GAP
-    rules, *others = sorted(whole_image_gate(), key=lambda one: one["kind"] != "SecurityArtifactPolicy")
-    assert audits(kubectl(*broken), kubectl(*others)).state is UNKNOWN
-    assert audits(kubectl(*broken), kubectl(rules, *others)).state is COVERED
+    assert audit(*broken).state is GAP
+    assert audits(kubectl(*broken), kubectl(*image_gate(IMAGE_RULES))).state is UNKNOWN
+    assert audits(kubectl(*broken), kubectl(*whole_image_gate())).state is COVERED
 
 
-@pytest.mark.parametrize(("code", "state"), [("Stopped", CoverageState.NOT_COVERABLE), ("Running", UNKNOWN)])
-def test_a_stopped_cluster_is_not_coverable(code: str, state: CoverageState) -> None:
+def test_a_stopped_cluster_is_not_coverable_and_an_add_on_in_its_profile_is_only_the_wish() -> None:
     """Unless its gate is seen to work."""
-    id = str(managed_cluster()["id"])
-    properties = {"provisioningState": "Succeeded", "powerState": {"code": code}}
-    cluster = resource(id, "Microsoft.ContainerService/managedClusters", properties)
-    assert verdict(judged(cluster), "payments", Rung.ADMISSION_AUDITS).state is state
-    working = judged(cluster, kubectl(*whole_gatekeeper()))
-    assert verdict(working, "payments", Rung.ADMISSION_AUDITS).state is COVERED
+    for more, state in (
+        ({"powerState": {"code": "Stopped"}}, NOT_COVERABLE),
+        ({"powerState": {"code": "Running"}}, UNKNOWN),
+        ({"addonProfiles": {"azurePolicy": {"enabled": True}}}, UNKNOWN),
+    ):
+        properties = {"provisioningState": "Succeeded", **more}
+        cluster = resource(CLUSTER, "Microsoft.ContainerService/managedClusters", properties)
+        found = verdict(judged(cluster), "payments", Rung.ADMISSION_AUDITS)
+        assert (found.state, "Azure Policy add-on" in str(found.remarks)) == (state, "addonProfiles" in more)
+        working = judged(cluster, kubectl(*whole_gatekeeper()))
+        assert verdict(working, "payments", Rung.ADMISSION_AUDITS).state is COVERED
 
 
-def test_the_add_on_in_the_profile_is_only_the_wish() -> None:
-    """It says what somebody asked for."""
-    id = str(managed_cluster()["id"])
-    properties = {"provisioningState": "Succeeded", "addonProfiles": {"azurePolicy": {"enabled": True}}}
-    cluster = resource(id, "Microsoft.ContainerService/managedClusters", properties)
-    found = verdict(judged(cluster), "payments", Rung.ADMISSION_AUDITS)
-    assert found.state is UNKNOWN
-    assert any("Azure Policy add-on" in one for one in found.remarks)
+def test_clusters_of_other_clouds_are_judged_the_same() -> None:
+    """Only kubectl speaks of them, and no command of `az aks` is proposed; where the nodes say their cloud, Azure Arc is."""
 
+    def judge(*objects: Json) -> Verdict:
+        return verdict(judged(document(kubectl(*objects), "objects.json", "ledger")), "ledger", Rung.ADMISSION_AUDITS)
 
-@pytest.mark.parametrize("name", ["eks-prod", "gke-prod", "arc-prod"])
-def test_clusters_of_other_clouds_are_judged_the_same(name: str) -> None:
-    """Only kubectl speaks of them, and no command of `az aks` is proposed for them."""
-    working = judged(document(kubectl(*whole_misconfiguration_gate()), "objects.json", name))
-    assert verdict(working, name, Rung.ADMISSION_AUDITS).state is COVERED
-    without = judged(document(kubectl(*SYSTEM, *NOBODYS), "objects.json", name))
-    found = verdict(without, name, Rung.ADMISSION_AUDITS)
+    assert judge(*whole_misconfiguration_gate()).state is COVERED
+    found = judge(*SYSTEM, *NOBODYS)
     assert (found.state, found.remedy) == (GAP, None)
-
-
-def test_a_gate_that_is_missing_elsewhere_is_installed_by_azure_arc() -> None:
-    """As the sensor is: the nodes say in which cloud they are."""
-    node = {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": "a"},
-        "spec": {"providerID": "aws:///eu-west-1a/i"},
-    }
-    found = verdict(
-        judged(document(kubectl(*SYSTEM, *NOBODYS, node), "o.json", "ledger")), "ledger", Rung.ADMISSION_AUDITS
-    )
-    connect, create = (found.remedy or "").split("\n")
+    spec = {"providerID": "aws:///eu-west-1a/i"}
+    node = {"apiVersion": "v1", "kind": "Node", "metadata": {"name": "a"}, "spec": spec}
+    connect, create = (judge(*SYSTEM, *NOBODYS, node).remedy or "").split("\n")
     assert connect.startswith("az connectedk8s connect --name ledger ")
     assert "--extension-type Microsoft.PolicyInsights" in create
-
-
-def states(documents: Sequence[Json]) -> list[CoverageState]:
-    """What is known on both rungs."""
-    result = judged(managed_cluster(), *documents, manifest=BOTH)
-    return [verdict(result, "payments", rung).state for rung in RUNGS]
 
 
 def test_of_all_subsets_of_what_works_only_whole_gates_cover() -> None:
     """A gate is covered where all its objects are there, and by nothing less."""
     selector = {"matchExpressions": [{"key": "admission.gatekeeper.sh/ignore", "operator": "DoesNotExist"}]}
     webhook = a_webhook(namespaceSelector=selector)
-    gatekeeper = [webhook, a_pod(MANAGER), a_pod(AUDIT), a_constraint("deny"), a_slice(True), no_config()]
-    gates = (
-        [*map(kubectl, gatekeeper[:-1]), gatekeeper[-1], kubectl(*NAMESPACES)],
+    gatekeeper = [webhook, a_pod(MANAGER), a_pod(AUDIT), a_constraint("deny"), a_slice(True)]
+    for gate in (
+        [*map(kubectl, gatekeeper), no_config(), kubectl(*NAMESPACES)],
         [*map(kubectl, whole_image_gate("deny"))],
         [*map(kubectl, whole_misconfiguration_gate("Deny"))],
-    )
-    for gate in gates:
+    ):
         for size in range(len(gate)):
-            for some in combinations(gate, size):
-                assert states(some)[0] is not COVERED
-        assert states(gate) == [COVERED, COVERED]
+            assert all(audits(*some).state is not COVERED for some in combinations(gate, size))
+        assert audits(*gate).state is denies(*gate).state is COVERED

@@ -1,172 +1,146 @@
-"""What the manifest expects is judged, what it names and nobody has is unknown, and what it does not expect is said."""
+"""What the manifest expects is judged, what it names and nobody has is unknown; an exception excuses until its end."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import timedelta
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.coverage.expected.loading import find_overlaps
 from router.coverage.expected.manifest import (
     DEFAULT_RUNGS,
+    Excuse,
     Expectation,
     SelectorIndex,
     WorkloadSelector,
     is_called,
     named_workload,
 )
+from router.coverage.gate import GateResult
 from router.coverage.judges import judged_rungs
-from router.coverage.verdicts import CoverageState, Workload
+from router.coverage.verdicts import CoverageState, Verdict, Workload
 from router.domain.coverage import Rung, WorkloadKind
 from tests.coverage.builders import (
     CLUSTER,
+    COVERED,
+    GAP,
+    NOW,
     SUBSCRIPTION,
-    Json,
+    UNKNOWN,
     document,
     judged,
     kubectl,
     managed_cluster,
+    node,
     nodes,
     pricing,
     sensor,
     verdict,
 )
-from tests.coverage.manifests import cluster_id, expects, manifest_of
+from tests.coverage.manifests import cluster_id, excuses, expects, manifest_of
 from tests.examples import some_of
 
 OTHER = "22222222-2222-2222-2222-222222222222"
+EXCUSED = CoverageState.EXCUSED
 
 
-def test_of_several_entries_that_fit_the_first_counts() -> None:
-    """The second one would expect nothing that is judged here."""
+def running(result: GateResult, name: str = "payments") -> Verdict:
+    """Whether the sensor runs on a cluster."""
+    return verdict(result, name, Rung.SENSOR_RUNNING)
+
+
+def expected(*documents: object, entries: Sequence[Expectation], excused: Iterable[Excuse] = ()) -> GateResult:
+    """What comes of documents where a manifest has those entries."""
+    return judged(*documents, manifest=manifest_of(*entries, excused=excused))
+
+
+def test_of_several_entries_that_fit_the_first_counts_and_what_none_fits_is_said() -> None:
+    """A cluster that somebody made yesterday is not judged, no gap, and no secret either."""
     entries = expects("pay*"), expects("*", rungs=(), number=2)
-    result = judged(managed_cluster(), managed_cluster(cluster_id("lending")), manifest=manifest_of(*entries))
-    assert {row.workload.name: set(row.verdicts) for row in result.assessed.rows} == {
-        "payments": {Rung.SENSOR_RUNNING},
-        "lending": set(),
-    }
+    result = expected(managed_cluster(), managed_cluster(cluster_id("lending")), entries=entries)
+    rungs = {row.workload.name: set(row.verdicts) for row in result.assessed.rows}
+    assert rungs == {"payments": {Rung.SENSOR_RUNNING}, "lending": set()}
+    result = expected(managed_cluster(), entries=[expects("lend*")])
+    assert (result.assessed.rows, [one.name for one in result.assessed.unlisted]) == ((), ["payments"])
 
 
-@pytest.mark.parametrize("name", ["payments", "PAYMENTS", "pay*", CLUSTER, CLUSTER.upper(), "*/managedClusters/pay*"])
-def test_a_name_is_a_name_or_an_id_in_any_case(name: str) -> None:
-    """Whether it has a wildcard or not."""
-    result = judged(managed_cluster(), manifest=manifest_of(expects(name)))
-    assert [row.workload.name for row in result.assessed.rows] == ["payments"]
-    assert result.assessed.unmatched == ()
-
-
-@pytest.mark.parametrize("given", ["payments", CLUSTER])
-def test_a_cluster_of_which_kubectl_alone_speaks_is_found_by_its_name_in_the_manifest(given: str) -> None:
-    """The manifest may name it by its id, and the file by its name, or the reverse."""
+def test_a_name_is_a_name_or_an_id_in_any_case() -> None:
+    """Whether it has a wildcard or not. A cluster of which kubectl alone speaks is found, in the subscription named."""
+    for name in ("payments", "PAYMENTS", "pay*", CLUSTER, CLUSTER.upper(), "*/managedClusters/pay*"):
+        result = expected(managed_cluster(), entries=[expects(name)])
+        assert ([row.workload.name for row in result.assessed.rows], result.assessed.unmatched) == (["payments"], ())
     files = document(kubectl(*sensor(), *nodes()), "dump.json", "payments")
-    result = judged(files, manifest=manifest_of(expects(given)))
-    assert verdict(result, "payments", Rung.SENSOR_RUNNING).state is CoverageState.COVERED
-    assert len(result.assessed.rows) == 1
-
-
-def test_a_cluster_of_which_kubectl_alone_speaks_is_in_the_subscription_that_the_manifest_names() -> None:
-    """Kubectl says none, so it would fit no entry."""
-    files = document(kubectl(*sensor(), *nodes()), "dump.json", "payments")
-    result = judged(files, manifest=manifest_of(expects("payments", subscriptions=[SUBSCRIPTION.upper()])))
-    assert verdict(result, "payments", Rung.SENSOR_RUNNING).state is CoverageState.COVERED
+    for entry in (expects("payments"), expects(CLUSTER), expects("payments", subscriptions=[SUBSCRIPTION.upper()])):
+        result = expected(files, entries=[entry])
+        assert (running(result).state, len(result.assessed.rows)) == (COVERED, 1)
     assert result.assessed.rows[0].workload.subscription == SUBSCRIPTION
 
 
-@pytest.mark.parametrize("name", ["lending", cluster_id("lending")])
-def test_a_named_workload_that_no_document_names_is_unknown(name: str) -> None:
-    """A subscription that cannot be read is simply missing from what Azure answers."""
-    result = judged(managed_cluster(), manifest=manifest_of(expects(name), expects("*", number=2)))
-    found = verdict(result, "lending", Rung.SENSOR_RUNNING)
-    assert (found.state, found.reason) == (CoverageState.UNKNOWN, "no document names it")
-    assert found.remedy is not None
-    assert "az graph query" in found.remedy
-    assert name in found.remedy
+def test_a_named_workload_that_no_document_names_is_unknown() -> None:
+    """A subscription that cannot be read is simply missing from what Azure answers.
 
-
-def test_without_rungs_those_up_to_the_sensor_are_expected_of_what_is_missing() -> None:
-    """Every rung that its kind has and that is expected by default is unknown."""
-    result = judged(manifest=manifest_of(expects("lending", rungs=None)))
-    (row,) = result.assessed.rows
+    Without rungs, every rung that its kind has and that is expected by default is unknown.
+    """
+    for name in ("lending", cluster_id("lending")):
+        found = running(expected(managed_cluster(), entries=[expects(name), expects("*", number=2)]), "lending")
+        assert (found.state, found.reason) == (UNKNOWN, "no document names it")
+        assert all(word in (found.remedy or "") for word in ("az graph query", name))
+    (row,) = expected(entries=[expects("lending", rungs=None)]).assessed.rows
     assert set(row.verdicts) == DEFAULT_RUNGS.intersection(judged_rungs(WorkloadKind.CLUSTER))
-    assert {one.state for one in row.verdicts.values()} == {CoverageState.UNKNOWN}
+    assert {one.state for one in row.verdicts.values()} == {UNKNOWN}
 
 
 def test_a_name_in_another_subscription_is_another_workload() -> None:
-    """The cluster of that name in a subscription does not stand for the one in another."""
+    """The cluster of that name in a subscription does not stand for the one in another; and people choose display names."""
     entries = expects("payments", subscriptions=[OTHER]), expects("payments", subscriptions=[SUBSCRIPTION], number=2)
-    result = judged(managed_cluster(), manifest=manifest_of(*entries))
+    result = expected(managed_cluster(), entries=entries)
     states = {row.workload.subscription: row.verdicts[Rung.SENSOR_RUNNING].reason for row in result.assessed.rows}
     assert states == {SUBSCRIPTION: "nobody asked the cluster itself", OTHER: "no document names it"}
-
-
-@pytest.mark.parametrize(
-    ("others", "why"),
-    [
-        ([managed_cluster(cluster_id("payments", OTHER))], "any of"),
-        ([managed_cluster(cluster_id("lending", OTHER))], "one that is gone"),
-        ([pricing("Containers", scope=f"/subscriptions/{OTHER}")], "one that is gone"),
-        ([{"cluster": {"name": "x", "arn": "arn:aws:eks:eu-west-1:123456789012:cluster/x"}}], "one that is gone"),
-        ([managed_cluster(CLUSTER.replace("/rg/", "/other/"))], "any of"),
-    ],
-)
-def test_a_bare_name_that_may_be_two_is_known_of_none(others: list[Json], why: str) -> None:
-    """A cluster of that name that somebody made elsewhere does not stand for one that is gone."""
-    result = judged(managed_cluster(), *others, manifest=manifest_of(expects("Payments"), expects("*", number=2)))
-    (row,) = [row for row in result.assessed.rows if row.workload.subject == "payments"]
-    found = row.verdicts[Rung.SENSOR_RUNNING]
-    assert found.state is CoverageState.UNKNOWN
-    assert why in found.reason
-    assert CLUSTER in found.reason
-    assert "write the id of the one meant" in found.reason
-    sure = judged(managed_cluster(), *others, manifest=manifest_of(expects(CLUSTER)))
-    assert [row.workload.id for row in sure.assessed.rows] == [CLUSTER]
-
-
-def test_a_subscription_that_is_called_as_the_id_of_another_is_not_that_one() -> None:
-    """People choose display names."""
     row = {"id": f"/subscriptions/{OTHER}", "name": SUBSCRIPTION, "type": "microsoft.resources/subscriptions"}
     entry = expects(SUBSCRIPTION, kinds=[WorkloadKind.SUBSCRIPTION], rungs=[Rung.PLAN])
-    rows = judged([row], manifest=manifest_of(entry)).assessed.rows
+    rows = expected([row], entries=[entry]).assessed.rows
     found = {one.workload.subject: one.verdicts[Rung.PLAN].reason for one in rows}
     assert found[f"/subscriptions/{SUBSCRIPTION}"] == "no document names it"
 
 
-def test_globs_that_fit_nothing_are_said_with_their_entries() -> None:
-    """Nobody knows whether what they mean is covered."""
+def test_a_bare_name_that_may_be_two_is_known_of_none() -> None:
+    """A cluster of that name that somebody made elsewhere does not stand for one that is gone."""
+    gone = "one that is gone"
+    for other, why in (
+        (managed_cluster(cluster_id("payments", OTHER)), "any of"),
+        (managed_cluster(CLUSTER.replace("/rg/", "/other/")), "any of"),
+        (managed_cluster(cluster_id("lending", OTHER)), gone),
+        (pricing("Containers", scope=f"/subscriptions/{OTHER}"), gone),
+        ({"cluster": {"name": "x", "arn": "arn:aws:eks:eu-west-1:123456789012:cluster/x"}}, gone),
+    ):
+        result = expected(managed_cluster(), other, entries=[expects("Payments"), expects("*", number=2)])
+        (row,) = [row for row in result.assessed.rows if row.workload.subject == "payments"]
+        found = row.verdicts[Rung.SENSOR_RUNNING]
+        assert found.state is UNKNOWN
+        assert all(words in found.reason for words in (why, CLUSTER, "write the id of the one meant"))
+        sure = expected(managed_cluster(), other, entries=[expects(CLUSTER)])
+        assert [row.workload.id for row in sure.assessed.rows] == [CLUSTER]
+
+
+def test_globs_and_kinds_that_fit_nothing_are_said_with_their_entries() -> None:
+    """Nobody knows whether what they mean is covered; somebody may expect machines, and no file names any."""
     entries = expects("pay*", "lend*"), expects("x*", kinds=(), number=2), expects("jump", kinds=(), number=3)
-    result = judged(managed_cluster(), manifest=manifest_of(*entries))
-    assert result.assessed.unmatched == ((1, "lend*"), (2, "x*"), (3, "jump"))
-    assert result.assessed.missed == result.assessed.unmatched
-
-
-def test_a_kind_of_which_there_is_none_is_said() -> None:
-    """Somebody expects machines, and no file names any."""
-    result = judged(managed_cluster(), manifest=manifest_of(expects(kinds=[WorkloadKind.MACHINE]), expects(number=2)))
-    assert result.assessed.unmatched == ((1, "*"),)
-    assert result.assessed.missed == ()
-
-
-def test_what_no_entry_fits_is_said_and_not_judged() -> None:
-    """A cluster that somebody made yesterday is no gap, and no secret either."""
-    result = judged(managed_cluster(), manifest=manifest_of(expects("lend*")))
-    assert result.assessed.rows == ()
-    assert [workload.name for workload in result.assessed.unlisted] == ["payments"]
+    found = expected(managed_cluster(), entries=entries).assessed
+    assert found.unmatched == found.missed == ((1, "lend*"), (2, "x*"), (3, "jump"))
+    found = expected(managed_cluster(), entries=[expects(kinds=[WorkloadKind.MACHINE]), expects(number=2)]).assessed
+    assert (found.unmatched, found.missed) == (((1, "*"),), ())
 
 
 def test_a_subscription_is_found_by_its_id_whatever_people_call_it() -> None:
     """Its name changes; its id does not."""
-    called = Workload(
-        kind=WorkloadKind.SUBSCRIPTION,
-        name="Contoso Production",
-        id=f"/subscriptions/{SUBSCRIPTION}",
-        subscription=SUBSCRIPTION,
-        subject=f"/subscriptions/{SUBSCRIPTION}",
-    )
-    for name in ("contoso production", SUBSCRIPTION.upper(), f"/subscriptions/{SUBSCRIPTION}", "1111*"):
-        assert is_called(called, name)
-    absent = named_workload(WorkloadKind.SUBSCRIPTION, SUBSCRIPTION.upper())
+    id = f"/subscriptions/{SUBSCRIPTION}"
+    kind = WorkloadKind.SUBSCRIPTION
+    called = Workload(kind=kind, name="Contoso Production", id=id, subscription=SUBSCRIPTION, subject=id)
+    assert all(is_called(called, name) for name in ("contoso production", SUBSCRIPTION.upper(), id, "1111*"))
+    absent = named_workload(kind, SUBSCRIPTION.upper())
     assert (absent.key, absent.subscription) == (called.key, SUBSCRIPTION)
 
 
@@ -175,37 +149,31 @@ GLOBS = st.one_of(NAMES, st.sampled_from(["*", "pay*", "*ing", "pay??", "*/manag
 SUBSCRIPTIONS = st.sampled_from([("*",), (SUBSCRIPTION,), (OTHER,), ("1*",), ("1*", OTHER)])
 KINDS = st.frozensets(st.sampled_from([WorkloadKind.CLUSTER, WorkloadKind.MACHINE]))
 RUNGS = st.sampled_from([None, (Rung.SENSOR_RUNNING,), (Rung.PLAN, Rung.SENSOR_RUNNING)])
-
-
-@st.composite
-def entries(draw: st.DrawFn) -> tuple[Expectation, ...]:
-    """Entries of a manifest, of which some fit what others fit."""
-    parts = st.tuples(st.lists(GLOBS, min_size=1, max_size=2), KINDS, SUBSCRIPTIONS, RUNGS)
-    return tuple(
+PARTS = st.tuples(st.lists(GLOBS, min_size=1, max_size=2), KINDS, SUBSCRIPTIONS, RUNGS)
+ENTRIES = st.lists(PARTS, min_size=1, max_size=5).map(
+    lambda parts: [
         expects(*names, kinds=kinds, subscriptions=subscriptions, rungs=rungs, number=number)
-        for number, (names, kinds, subscriptions, rungs) in enumerate(draw(st.lists(parts, min_size=1, max_size=5)), 1)
-    )
+        for number, (names, kinds, subscriptions, rungs) in enumerate(parts, 1)
+    ]
+)
+"""Entries of a manifest, of which some fit what others fit."""
 
-
-CLUSTERS = st.lists(
-    st.tuples(st.sampled_from(["payments", "pay-1", "lending", "LENDING"]), st.sampled_from([SUBSCRIPTION, OTHER])),
-    max_size=4,
-    unique=True,
+ONE_CLUSTER = st.tuples(
+    st.sampled_from(["payments", "pay-1", "lending", "LENDING"]), st.sampled_from([SUBSCRIPTION, OTHER])
 )
 
 
 @settings(max_examples=some_of(200), deadline=None)
-@given(entries=entries(), clusters=CLUSTERS)
+@given(entries=ENTRIES, clusters=st.lists(ONE_CLUSTER, max_size=4, unique=True))
 def test_an_entry_below_one_that_covers_it_changes_nothing(
     entries: Sequence[Expectation], clusters: Sequence[tuple[str, str]]
 ) -> None:
     """So `rules check` is right to call it never reached."""
     covered = {int(str(doubt.path[1])) + 1 for doubt in find_overlaps(manifest_of(*entries))}
     documents = [managed_cluster(cluster_id(name, subscription)) for name, subscription in clusters]
-    whole = judged(*documents, manifest=manifest_of(*entries)).assessed
-    rest = judged(*documents, manifest=manifest_of(*(one for one in entries if one.number not in covered))).assessed
-    assert whole.rows == rest.rows
-    assert whole.unlisted == rest.unlisted
+    whole = expected(*documents, entries=entries).assessed
+    rest = expected(*documents, entries=[one for one in entries if one.number not in covered]).assessed
+    assert (whole.rows, whole.unlisted) == (rest.rows, rest.unlisted)
     assert [one for one in whole.unmatched if one[0] not in covered] == list(rest.unmatched)
 
 
@@ -215,7 +183,7 @@ def fits(selects: WorkloadSelector, workload: Workload) -> bool:
 
 
 @settings(max_examples=some_of(200), deadline=None)
-@given(entries=entries(), name=NAMES, subscription=st.sampled_from([None, SUBSCRIPTION, OTHER]))
+@given(entries=ENTRIES, name=NAMES, subscription=st.sampled_from([None, SUBSCRIPTION, OTHER]))
 def test_the_index_finds_what_each_selector_says_itself(
     entries: Sequence[Expectation], name: str, subscription: str | None
 ) -> None:
@@ -223,3 +191,84 @@ def test_the_index_finds_what_each_selector_says_itself(
     workload = named_workload(WorkloadKind.CLUSTER, name, subscription)
     fitting = [position for position, entry in enumerate(entries) if fits(entry.selects, workload)]
     assert SelectorIndex(entry.selects for entry in entries).positions(workload) == fitting
+
+
+def dark(*excused: Excuse, later: timedelta = timedelta(0)) -> GateResult:
+    """A dark cluster, a healthy one, one that nobody asked, and one that only the manifest names."""
+    return judged(
+        document(kubectl(*sensor(ready=0), *nodes()), "dark.json", "dark"),
+        document(kubectl(*sensor(), *nodes()), "healthy.json", "healthy"),
+        document(kubectl(*sensor(), node("windows", system="windows")), "windows.json", "windows"),
+        managed_cluster(),
+        manifest=manifest_of(expects("*", "missing"), excused=excused),
+        now=NOW + later,
+    )
+
+
+def test_what_is_excused_says_who_answers_for_it_and_what_it_was() -> None:
+    """The reason, the evidence and the remedy stay, so that nobody has to ask again.
+
+    What is unknown or missing can be excused; nobody answers for what is there. Of several exceptions the one that ends last
+    is said: until then nobody need do anything.
+    """
+    before, after = running(dark(), "dark"), running(dark(excuses("dark")), "dark")
+    assert (after.state, after.exception, after.excused) == (EXCUSED, excuses("dark").exception, GAP)
+    assert replace(after, state=before.state, exception=None, excused=None) == before
+    result = dark(excuses())
+    assert {running(result, name).state for name in ("dark", "payments", "missing")} == {EXCUSED}
+    assert running(result, "healthy").state is COVERED
+    ends = [NOW + timedelta(days=days) for days in (1, 3, 2)]
+    found = running(dark(*(excuses("dark", ends=end, owner=str(end)) for end in ends)), "dark").exception
+    assert found is not None and found.ends == max(ends)
+
+
+def test_it_is_excused_until_the_end_and_for_nothing_else() -> None:
+    """Both sides of the instant; another workload, another kind, another rung."""
+    for later, state in ((-1, EXCUSED), (0, GAP), (1, GAP)):
+        result = dark(excuses("dark", ends=NOW), later=timedelta(seconds=later))
+        assert running(result, "dark").state is state
+    others = excuses("healthy"), excuses("dark", kinds=[WorkloadKind.MACHINE]), excuses("dark", rungs=[Rung.PLAN])
+    assert {running(dark(excuse), "dark").state for excuse in others} == {GAP}
+
+
+def test_an_exception_may_name_an_id_and_for_a_bare_name_excuses_no_namesake() -> None:
+    """Nor does it where the one that it means may be gone from another subscription."""
+    there = managed_cluster(cluster_id("payments", OTHER))
+    result = expected(managed_cluster(), there, entries=[expects()], excused=[excuses(CLUSTER.upper())])
+    states = {row.workload.id: row.verdicts[Rung.SENSOR_RUNNING].state for row in result.assessed.rows}
+    assert [id for id, state in states.items() if state is EXCUSED] == [CLUSTER]
+    for some in ([managed_cluster(), there], [pricing("Containers"), there]):
+        result = expected(*some, entries=[expects()], excused=[excuses("payments")])
+        assert {row.verdicts[Rung.SENSOR_RUNNING].state for row in result.assessed.rows} == {UNKNOWN}
+
+
+EXCEPTIONS = st.lists(
+    st.builds(
+        excuses,
+        st.sampled_from(["*", "dark", "d*", "healthy", "missing", "payments", CLUSTER, "nothing"]),
+        kinds=KINDS,
+        rungs=st.frozensets(st.sampled_from([Rung.PLAN, Rung.SENSOR_RUNNING])),
+        ends=st.integers(-3, 3).map(lambda hours: NOW + timedelta(hours=hours)),
+    ),
+    max_size=4,
+)
+
+
+@settings(max_examples=some_of(60), deadline=None)
+@given(some=EXCEPTIONS, hours=st.integers(-4, 4))
+def test_an_exception_changes_nothing_but_the_state_of_what_it_excuses(some: list[Excuse], hours: int) -> None:
+    """And that only from gap or unknown to excused, while it has not ended."""
+    later = timedelta(hours=hours)
+    with_them, without = dark(*some, later=later), dark(later=later)
+    assert with_them.assessed.unlisted == without.assessed.unlisted
+    assert with_them.assessed.unmatched == without.assessed.unmatched
+    for (*cell, before), (*same, after) in zip(without.assessed.verdicts(), with_them.assessed.verdicts(), strict=True):
+        assert cell == same
+        if after.state is EXCUSED:
+            assert before.state in (GAP, UNKNOWN)
+            assert after.exception in [one.exception for one in some]
+            assert after.exception is not None and after.exception.ends > NOW + later
+            after = replace(after, state=before.state, exception=None, excused=None)
+        assert after == before
+    over = max((one.exception.ends - NOW for one in some), default=timedelta(0))
+    assert dark(*some, later=over) == dark(later=over), "after the last end everything is as without exceptions"

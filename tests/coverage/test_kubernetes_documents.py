@@ -1,23 +1,40 @@
-"""What kubectl, the API server and shells make of the answers of a cluster."""
+"""What kubectl, the API server and shells make of answers of a cluster; which nodes can have a sensor; lines for kubectl."""
 
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from router.coverage.documents import read_document
 from router.coverage.facts import Source
+from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_CONSTRAINTS, UNNAMED, at_cluster
 from router.coverage.kubernetes.daemon_sets import read_pod
-from router.coverage.kubernetes.nodes import read_node
-from router.coverage.readers.kubernetes import KubernetesFact, without_ballast
-from router.coverage.verdicts import CoverageState, Verdict
-from router.domain.coverage import Rung
+from router.coverage.kubernetes.nodes import Node, find_obstacle, find_uncoverable, read_node
+from router.coverage.readers.kubernetes import KubernetesFact, facts_in, without_ballast
+from router.coverage.remedies import command_line
+from router.coverage.verdicts import Verdict, Workload, gap, unknown
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.errors import BadFile
-from tests.coverage.builders import Json, daemon_set, judged, kubectl, node, nodes, sensor, verdict
-from tests.coverage.kubernetes_builders import affinity, taint
-
-COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
+from tests.coverage.builders import (
+    COVERED,
+    GAP,
+    UNKNOWN,
+    Json,
+    daemon_set,
+    document,
+    judged,
+    kubectl,
+    node,
+    nodes,
+    sensor,
+    verdict,
+)
+from tests.coverage.kubernetes_builders import affinity, affinity_of, labelled_node, node_of_image, taint
+from tests.examples import some_of
 
 
 def _runs(*texts: str | bytes) -> Verdict:
@@ -36,84 +53,58 @@ def _typed(kind: str, *items: Json, **metadata: object) -> str:
 SENSOR, NODES = json.dumps(kubectl(*sensor())), json.dumps(kubectl(*nodes()))
 
 
-@pytest.mark.parametrize("text", ["NAME READY", '{"a": 1', "1,2", "[1 2]"])
-def test_what_is_not_json_is_refused(text: str) -> None:
-    """A table, what was cut off, and what is nearly JSON."""
-    with pytest.raises(BadFile, match=r"^answer\.json: (is no JSON at line 1|holds several answers)"):
-        read_document(text.encode(), "answer.json")
+def test_a_document_of_another_shape_is_refused_in_one_sentence(subtests: pytest.Subtests) -> None:
+    """A table, what was cut off, what is nearly JSON: it names the file and the command that prints what is read."""
+    request = {"method": "GET", "uri": "https://management.azure.com/subscriptions"}
+    no_json, recording = "(is no JSON at line 1|holds several answers)", "is a recording or a batch of requests"
+    for text, said in {
+        **dict.fromkeys(("NAME READY", '{"a": 1', "1,2", "[1 2]"), no_json),
+        "": "is empty",
+        f"{SENSOR}\n{NODES}": "holds several answers; write each to a file of its own",
+        '{"data": {"columns": [{"name": "id"}], "rows": [["x"]]}}': "is a table of Resource Graph; ask with `az graph query",
+        '{"responses": {"200": {"body": {"value": []}}}}': f"{recording}; ask .* with `az rest ",
+        '{"responses": [{"httpStatusCode": 403, "content": {}}]}': recording,
+        json.dumps([{"request": request, "response": {"body": {}}}]): recording,
+        json.dumps([{**request, "body": {"value": []}}]): recording,
+    }.items():
+        with subtests.test(text=text), pytest.raises(BadFile, match=f"^answer.json: {said}[^\n]*$"):
+            read_document(text.encode(), "answer.json")
 
 
-REQUEST = {"method": "GET", "uri": "https://management.azure.com/subscriptions"}
-OTHER_SHAPES = {
-    "": "is empty",
-    f"{SENSOR}\n{NODES}": "holds several answers; write each to a file of its own",
-    '{"data": {"columns": [{"name": "id"}], "rows": [["x"]]}}': "is a table of Resource Graph; ask with `az graph query",
-    '{"responses": {"200": {"body": {"value": []}}}}': "is a recording or a batch of requests; ask .* with `az rest ",
-    '{"responses": [{"httpStatusCode": 403, "content": {}}]}': "is a recording or a batch of requests",
-    json.dumps([{"request": REQUEST, "response": {"body": {}}}]): "is a recording or a batch of requests",
-    json.dumps([{**REQUEST, "body": {"value": []}}]): "is a recording or a batch of requests",
-}
-
-
-@pytest.mark.parametrize("text", OTHER_SHAPES)
-def test_a_document_of_another_shape_is_refused_in_one_sentence(text: str) -> None:
-    """It names the file and the command that prints what is read."""
-    with pytest.raises(BadFile, match=f"^answer.json: {OTHER_SHAPES[text]}[^\n]*$"):
-        read_document(text.encode(), "answer.json")
-
-
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le"])
-def test_windows_powershell_writes_answers_after_a_mark(encoding: str) -> None:
+def test_windows_powershell_writes_answers_after_a_mark() -> None:
     """`>` makes UTF-16, and `Out-File -Encoding utf8` puts a mark before UTF-8."""
-    mark = "\ufeff" if encoding == "utf-16-le" else ""
-    assert _runs((mark + SENSOR).encode(encoding), (mark + NODES).encode(encoding)).state is COVERED
+    for encoding in ("utf-8-sig", "utf-16", "utf-16-le"):
+        mark = "\ufeff" if encoding == "utf-16-le" else ""
+        assert _runs((mark + SENSOR).encode(encoding), (mark + NODES).encode(encoding)).state is COVERED
 
 
 def test_lists_of_one_kind_are_read_as_lists_of_any() -> None:
-    """Their items take their kind from the list."""
+    """Their items take their kind from the list; an empty one is an answer, and the API server writes null for it.
+
+    A page says that there is more, or how much.
+    """
     assert _runs(_typed("DaemonSetList", *sensor()), _typed("NodeList", *nodes())).state is COVERED
     assert _runs(_typed("DaemonSetList", daemon_set("x", image="x")), NODES).state is GAP
+    empty = '{"apiVersion": "apps/v1", "kind": "DaemonSetList", "metadata": {}, "items": %s}'
+    assert {_runs(empty % items, NODES).state for items in ("[]", "null")} == {GAP}
+    for name, value, state in (
+        ("continue", "eyJ2", UNKNOWN),
+        ("remainingItemCount", 7, UNKNOWN),
+        ("remainingItemCount", 0, COVERED),
+    ):
+        assert _runs(SENSOR, _typed("NodeList", *nodes(), **{name: value})).state is state
 
 
-@pytest.mark.parametrize("items", ["[]", "null"])
-def test_a_list_without_items_is_an_answer(items: str) -> None:
-    """The API server writes null for it where it was never filled."""
-    empty = f'{{"apiVersion": "apps/v1", "kind": "DaemonSetList", "metadata": {{}}, "items": {items}}}'
-    assert _runs(empty, NODES).state is GAP
+def _fact(kind: str, body: Json) -> KubernetesFact:
+    source = Source(document="one.json")
+    return KubernetesFact(given=None, kind=kind, name="one", namespace="mdc", body=body, source=source)
 
 
-@pytest.mark.parametrize(
-    ("metadata", "state"),
-    [({"continue": "eyJ2"}, UNKNOWN), ({"remainingItemCount": 7}, UNKNOWN), ({"remainingItemCount": 0}, COVERED)],
-)
-def test_a_page_is_no_whole_list(metadata: dict[str, object], state: CoverageState) -> None:
-    """It says that there is more, or how much."""
-    assert _runs(SENSOR, _typed("NodeList", *nodes(), **metadata)).state is state
-
-
-ENDED = {
-    "name": "main",
-    "ready": False,
-    "restartCount": 3,
-    "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}},
-}
-WAITING = {"name": "main", "restartCount": 1, "state": {"waiting": {"reason": "ErrImagePull", "message": "no route"}}}
-UNSCHEDULED = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]
-FIELD = {"key": "metadata.name", "operator": "In", "values": ["node-1"]}
-
-
-@pytest.mark.parametrize(
-    ("status", "trouble"),
-    [
-        ({"phase": "Running", "containerStatuses": [ENDED]}, "OOMKilled"),
-        ({"initContainerStatuses": [WAITING]}, "ErrImagePull"),
-        ({"phase": "Failed", "reason": "Evicted", "message": "low on memory"}, "Evicted"),
-        ({"phase": "Pending", "conditions": UNSCHEDULED}, "Unschedulable"),
-        ({"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}, ""),
-    ],
-)
-def test_nothing_that_is_asked_of_a_pod_or_a_node_is_left_out_of_memory(status: Json, trouble: str) -> None:
+def test_nothing_that_is_asked_of_a_pod_or_a_node_is_left_out_of_memory() -> None:
     """What is never asked is, such as the settings of containers."""
+    ended = {"name": "main", "restartCount": 3, "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}
+    waiting = {"name": "main", "state": {"waiting": {"reason": "ErrImagePull", "message": "no route"}}}
+    unscheduled = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]
     metadata = {
         "namespace": "mdc",
         "labels": {"any/Label": "x"},
@@ -121,18 +112,201 @@ def test_nothing_that_is_asked_of_a_pod_or_a_node_is_left_out_of_memory(status: 
         "ownerReferences": [{"kind": "DaemonSet", "name": "collector", "uid": "1", "controller": True}],
         "managedFields": [{}],
     }
-    spec = {**affinity(fields=[FIELD]), "containers": [{"env": [{"name": "a", "value": "b"}]}]}
-    pod = {"metadata": metadata, "spec": spec, "status": {**status, "podIP": "10.0.0.1"}}
-    slim = without_ballast("Pod", pod)
-    assert "env" not in str(slim)
-    assert "podIP" not in str(slim)
-    assert read_pod(_fact("Pod", slim)) == read_pod(_fact("Pod", pod))
-    assert (read_pod(_fact("Pod", slim)).trouble, read_pod(_fact("Pod", slim)).node) == (trouble, "node-1")
+    on_node = affinity(fields=[{"key": "metadata.name", "operator": "In", "values": ["node-1"]}])
+    spec = {**on_node, "containers": [{"env": [{"name": "a", "value": "b"}]}]}
+    for trouble, status in (
+        ("OOMKilled", {"phase": "Running", "containerStatuses": [{**ended, "ready": False}]}),
+        ("ErrImagePull", {"initContainerStatuses": [waiting]}),
+        ("Evicted", {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}),
+        ("Unschedulable", {"phase": "Pending", "conditions": unscheduled}),
+        ("", {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}),
+    ):
+        pod = {"metadata": metadata, "spec": spec, "status": {**status, "podIP": "10.0.0.1"}}
+        slim = without_ballast("Pod", pod)
+        assert not any(word in str(slim) for word in ("env", "podIP"))
+        read = read_pod(_fact("Pod", slim))
+        assert read == read_pod(_fact("Pod", pod))
+        assert (read.trouble, read.node) == (trouble, "node-1")
     body = node("node-1", system="linux", taints=[taint("sku", "gpu")], pool="gpu")
     assert read_node(_fact("Node", without_ballast("Node", body))) == read_node(_fact("Node", body))
 
 
-def _fact(kind: str, body: Json) -> KubernetesFact:
-    return KubernetesFact(
-        given=None, kind=kind, name="one", namespace="mdc", body=body, source=Source(document="one.json")
+def _asks(key: str, operator: str, *values: str) -> Json:
+    return {"key": key, "operator": operator, "values": list(values)}
+
+
+def _term(key: str, value: str) -> Json:
+    return {"matchExpressions": [_asks(key, "In", value)]}
+
+
+def _read(body: Json) -> Node:
+    (item,) = document(body).items
+    (fact,) = facts_in(item)
+    assert isinstance(fact, KubernetesFact)
+    return read_node(fact)
+
+
+def test_a_daemon_set_chooses_nodes_by_their_labels(subtests: pytest.Subtests) -> None:
+    """As Kubernetes does: terms are alternatives, what stands in a term is not, and an empty term fits nothing."""
+    found = _read(labelled_node("node", {"kubernetes.io/os": "linux", "agentpool": "apps", "cores": "8"}))
+    preferred: Json = {"affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}}
+    chosen: list[Json] = [{}, {"nodeSelector": {"agentpool": "apps"}}, {"nodeName": "node"}, preferred]
+    chosen += [
+        *(affinity(_asks("agentpool", "In", "apps", "system")), affinity(_asks("agentpool", "NotIn", "system"))),
+        *(affinity(_asks("absent", "NotIn", "apps")), affinity(_asks("agentpool", "Exists"))),
+        *(
+            affinity(_asks("absent", "DoesNotExist")),
+            affinity(_asks("cores", "Gt", "7")),
+            affinity(_asks("cores", "Lt", "9")),
+        ),
+        affinity(fields=[_asks("metadata.name", "In", "node")]),
+        affinity_of([_term("cores", "4"), _term("cores", "8")]),
+    ]
+    left_out: list[Json] = [{"nodeSelector": {"agentpool": "apps", "cores": "4"}}, {"nodeName": "another"}]
+    left_out += [
+        *(affinity(_asks("agentpool", "In", "system")), affinity(_asks("agentpool", "NotIn", "apps"))),
+        *(affinity(_asks("absent", "Exists")), affinity(_asks("agentpool", "DoesNotExist"))),
+        *(
+            affinity(_asks("cores", "Gt", "8")),
+            affinity(_asks("cores", "Lt", "8")),
+            affinity(_asks("agentpool", "Gt", "1")),
+        ),
+        affinity(_asks("agentpool", "In", "apps"), _asks("cores", "In", "4")),
+        affinity(fields=[_asks("metadata.name", "In", "another")]),
+        *(affinity_of([_term("cores", "4"), _term("cores", "2")]), affinity_of([]), affinity_of([{}])),
+    ]
+    for templates, is_chosen in ((chosen, True), (left_out, False)):
+        for template in templates:
+            with subtests.test(template=template):
+                assert (find_obstacle(found, template) is None) is is_chosen
+
+
+def test_a_taint_keeps_pods_off_that_do_not_tolerate_it(subtests: pytest.Subtests) -> None:
+    """Beside its own tolerations a DaemonSet has those that its controller adds."""
+
+    def bears(**fields: str) -> Json:
+        return {"tolerations": [fields]}
+
+    gpu, evicting = taint("sku", "gpu"), taint("sku", "gpu", "NoExecute")
+    added = (
+        "not-ready",
+        "unreachable",
+        "disk-pressure",
+        "memory-pressure",
+        "pid-pressure",
+        "unschedulable",
+        "network-unavailable",
     )
+    cases: list[tuple[bool, *tuple[tuple[list[Json], Json], ...]]] = [
+        (True, ([gpu], bears(key="sku", value="gpu")), ([gpu], bears(key="sku", operator="Exists"))),
+        (True, ([gpu], bears(operator="Exists")), ([evicting], bears(operator="Exists", effect="NoExecute"))),
+        (True, ([taint("sku", "gpu", "PreferNoSchedule")], {})),
+        (True, *(([taint(f"node.kubernetes.io/{name}")], {}) for name in added)),
+        (False, ([gpu], {}), ([evicting], {}), ([gpu], bears(key="sku", operator="Equal", value="cpu"))),
+        (False, ([gpu], bears(operator="Exists", effect="NoExecute"))),
+        (False, ([gpu, taint("team", "red")], bears(key="sku", operator="Exists"))),
+        (False, ([taint("node.kubernetes.io/out-of-service")], {})),
+    ]
+    for is_chosen, *some in cases:
+        for taints, template in some:
+            with subtests.test(taints=taints, template=template):
+                obstacle = find_obstacle(_read(node("node", taints=taints)), template)
+                assert (obstacle is None) is is_chosen
+                assert obstacle is None or obstacle.taint is not None
+
+
+def test_a_node_that_is_not_known_to_be_unsupported_is_to_have_a_sensor() -> None:
+    """What no list names must not pass unseen: what is not coverable fails no gate. On some no sensor can be by design."""
+    for image, kernel, is_coverable in (
+        *(("Ubuntu 22.04.5 LTS", "5.15.0-1091-azure", True), ("Ubuntu 24.04.1 LTS", "6.8.0-1021-azure", True)),
+        *(("Ubuntu 16.04.7 LTS", "5.4.0", True), ("Ubuntu 14.04.6 LTS", "5.4.0", False)),
+        *(("Ubuntu 20.04", "5.3.18", False), ("Ubuntu 20.04", "5.10.1", True), ("Ubuntu 20.04", "10.0", True)),
+        *(("CBL-Mariner/Linux", "5.15.186", True), ("Microsoft Azure Linux 3.0", "6.6.92", True)),
+        *(("Debian GNU/Linux 9 (stretch)", "5.4.0", False), ("Debian GNU/Linux 11 (bullseye)", "5.10.0", True)),
+        ("Red Hat Enterprise Linux 8.10 (Ootpa)", "5.4.1", True),
+        ("Red Hat Enterprise Linux 7.9", "5.4.1", False),
+        ("Red Hat Enterprise Linux CoreOS 416.94", "5.14.0", True),
+        ("Bottlerocket OS 1.20.3 (aws-k8s-1.29)", "6.1.92", True),
+        ("Container-Optimized OS from Google", "6.1.90", True),
+        ("Flatcar Container Linux by Kinvolk 3815.2.5", "6.1.96", False),
+        ("SUSE Linux Enterprise Server 15 SP5", "5.14.21", False),
+        *(("A Linux of tomorrow", "7.0", True), ("", "", True)),
+    ):
+        assert (find_uncoverable(_read(node_of_image("node", image, kernel))) is None) is is_coverable, image
+    for body, reason in (
+        (node("win", system="windows"), "a Windows node"),
+        (labelled_node("win", {"kubernetes.io/os": "windows"}), "a Windows node"),
+        (labelled_node("aci", {"type": "virtual-kubelet"}), "a virtual node"),
+        (node("aci", taints=[taint("virtual-kubelet.io/provider", "azure")]), "a virtual node"),
+        (labelled_node("fargate", {"eks.amazonaws.com/compute-type": "fargate"}), "a Fargate node"),
+        (labelled_node("ec2", {"eks.amazonaws.com/compute-type": "ec2"}), None),
+        *((node("gk3-shop-pool-1"), "a node of GKE Autopilot"), (node("gke-shop-pool-1"), None)),
+        ({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "bare"}}, None),
+    ):
+        found = find_uncoverable(_read(body))
+        assert (found and found.reason) == reason, body
+
+
+LABEL = "kubectl label namespace kube-system a=b --overwrite"
+
+
+def cluster(name: str, id: str | None = None) -> Workload:
+    """A cluster of that name."""
+    return Workload(kind=WorkloadKind.CLUSTER, name=name, id=id, subject=(id or name).lower())
+
+
+def mended(line: str, name: str = "payments", id: str | None = None) -> str | None:
+    """A line that mends a gap of a cluster."""
+    return at_cluster(gap("it is dark", remedy=line), cluster(name, id)).remedy
+
+
+def test_a_line_for_kubectl_ends_with_the_context_that_is_called_as_the_cluster() -> None:
+    """It would else change whichever one is current; what is no line for kubectl stays what it is.
+
+    Other clouds have names of their own for contexts, with the account and the project, so that namesakes are told apart.
+    """
+    assert mended(f"az aks show\n{LABEL}") == f"az aks show\n{LABEL} --context payments"
+    assert mended("az aks update --name payments") == "az aks update --name payments"
+    assert at_cluster(gap("it is dark"), cluster("payments")).remedy is None
+    id = "/subscriptions/1/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/payments"
+    assert mended(LABEL) == mended(LABEL, id) == f"{LABEL} --context payments"
+    for id, context in {
+        "arn:aws:eks:eu-west-1:1:cluster/payments": "arn:aws:eks:eu-west-1:1:cluster/payments",
+        "container.googleapis.com/projects/p/locations/europe-west1/clusters/payments": "gke_p_europe-west1_payments",
+        "container.googleapis.com/projects/p/zones/europe-west1-b/clusters/payments": "gke_p_europe-west1-b_payments",
+    }.items():
+        assert mended(LABEL, "payments", id) == f"{LABEL} --context {context}"
+
+
+def test_each_answer_goes_into_a_file_of_its_own() -> None:
+    """And it is said how they are given, since no object says which cluster it is of; of an unnamed one no context is known."""
+    one, two, unnamed = (
+        at_cluster(unknown("nobody asked", remedy=line), cluster(name))
+        for line, name in (
+            (ASK_CLUSTER, "payments"),
+            (f"{ASK_CLUSTER}\n{ASK_CONSTRAINTS}", "payments"),
+            (ASK_CLUSTER, UNNAMED),
+        )
+    )
+    assert one.remedy == f"{ASK_CLUSTER} --context payments > payments.json"
+    assert one.remarks == ("give payments=payments.json",)
+    assert two.remedy == f"{one.remedy}\n{ASK_CONSTRAINTS} --context payments > payments.constraints.json"
+    assert two.remarks == ("give payments=payments.json payments=payments.constraints.json",)
+    assert mended(LABEL, UNNAMED) == LABEL
+    assert (unnamed.remedy, unnamed.remarks) == (
+        f"{ASK_CLUSTER} > unnamed-cluster.json",
+        ("give unnamed-cluster.json",),
+    )
+
+
+TEXTS = st.text(st.sampled_from("a-'\"\\ \n>$`;") | st.characters(exclude_categories=["Cs"]), max_size=12)
+
+
+@settings(max_examples=some_of(200))
+@given(names=st.lists(TEXTS, min_size=1, max_size=3), cluster_name=TEXTS.filter(lambda name: name.strip() != ""))
+def test_what_is_quoted_in_a_line_stays_what_it_is(names: list[str], cluster_name: str) -> None:
+    """No name is an option or a command; also where it has lines of its own, of which one looks like a line for kubectl."""
+    words = ["kubectl", "describe", "pod", *names, "x\nkubectl get pods -o json\ny"]
+    found = shlex.split(mended(command_line(*words), cluster_name) or "")
+    context = cluster_name.rpartition("/")[2] if cluster_name.startswith("/") else cluster_name
+    assert found == [*words, *([f"--context={context}"] if context.startswith("-") else ["--context", context])]

@@ -2,41 +2,48 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
+
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
-from router.coverage.verdicts import CoverageState, Verdict
-from router.domain.coverage import Rung
+from router.coverage.verdicts import Verdict
+from router.domain.coverage import Rung, WorkloadKind
 from tests.coverage.builders import (
     CLUSTER,
     COSMOS_DB,
+    COVERED,
+    GAP,
     MACHINE,
     REGISTRY,
     SQL_SERVER,
     STORAGE,
     SUBSCRIPTION,
+    UNKNOWN,
     Json,
     expecting_plans,
+    hold,
     judged,
     managed_cluster,
     pricing,
     setting,
     verdict,
 )
+from tests.coverage.estates import MANIFESTS, Estate, estates
+from tests.examples import some_of
 
-COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
-FULL = {"resourcesCoverageStatus": "FullyCovered"}
-PARTIAL = {"resourcesCoverageStatus": "PartiallyCovered"}
-
-
-def named(id: str) -> Json:
-    """A document that names a resource, and says nothing of the plan that protects it."""
-    return pricing("CloudPosture", "Free", scope=id)
+FULL, PARTIAL, NONE = ({"resourcesCoverageStatus": f"{word}Covered"} for word in ("Fully", "Partially", "Not"))
+SERVERS, CONTAINERS, SCANNING = "VirtualMachines", "Containers", "AgentlessVmScanning"
+V2 = pricing("StorageAccounts", subPlan="DefenderForStorageV2")
 
 
 def plan_of(id: str, *documents: Json, manifest: CoverageManifest = NO_MANIFEST) -> Verdict:
-    """What is known of the plan of a resource."""
-    result = judged(named(id), {"value": list(documents)}, manifest=manifest)
+    """What is known of the plan of a resource, which one more document names that says nothing of that plan."""
+    named = pricing("CloudPosture", "Free", scope=id)
+    result = judged(named, {"value": list(documents)}, manifest=manifest)
     return verdict(result, id.rpartition("/")[2], Rung.PLAN)
 
 
@@ -45,212 +52,168 @@ def own(id: str, plan: str, tier: str = "Standard", **properties: object) -> Jso
     return pricing(plan, tier, scope=id, **properties)
 
 
-OLD = [pricing("Containers", "Free"), pricing("KubernetesService")]
-
-
-@pytest.mark.parametrize(
-    ("id", "documents", "state"),
-    [
-        (MACHINE, [], UNKNOWN),
-        (MACHINE, [pricing("Containers", **FULL)], UNKNOWN),
-        (MACHINE, [pricing("VirtualMachines", "Free")], GAP),
-        (MACHINE, [pricing("VirtualMachines")], UNKNOWN),
-        (MACHINE, [pricing("VirtualMachines", "Premium", **FULL)], UNKNOWN),
-        (MACHINE, [pricing("VirtualMachines", **PARTIAL)], UNKNOWN),
-        (MACHINE, [pricing("VirtualMachines", resourcesCoverageStatus="NotCovered")], GAP),
-        (MACHINE, [pricing("VirtualMachines", **FULL)], COVERED),
-        (MACHINE, [pricing("VirtualMachines", "STANDARD", resourcesCoverageStatus="fullycovered")], COVERED),
-        (MACHINE, [pricing("VirtualMachines", **PARTIAL), own(MACHINE, "VirtualMachines")], COVERED),
-        (MACHINE, [pricing("VirtualMachines", **PARTIAL), own(MACHINE, "VirtualMachines", "Free")], GAP),
-        (MACHINE, [pricing("VirtualMachines", **FULL), own(MACHINE, "VirtualMachines", "Free")], GAP),
-        (MACHINE, [pricing("VirtualMachines", "Free"), own(MACHINE, "VirtualMachines", subPlan="P1")], COVERED),
-        (MACHINE, [pricing("VirtualMachines", "Free"), own(MACHINE, "VirtualMachines", inherited="True")], GAP),
-        (MACHINE, [pricing("VirtualMachines", "Free", **PARTIAL)], UNKNOWN),
-        (MACHINE, [own(MACHINE, "VirtualMachines", inherited="True")], COVERED),
-        (MACHINE, [own(MACHINE, "CloudPosture", "Free"), pricing("VirtualMachines", **FULL)], COVERED),
-        (CLUSTER, [pricing("Containers")], UNKNOWN),
-        (CLUSTER, [pricing("Containers", **FULL)], COVERED),
-        (CLUSTER, [pricing("Containers", "Free"), own(CLUSTER, "Containers")], COVERED),
-        (CLUSTER, [pricing("Containers", **FULL), own(CLUSTER, "Containers", "Free", inherited="False")], GAP),
-        (CLUSTER, [pricing("Containers", "Free"), pricing("KubernetesService", **FULL)], COVERED),
-        (CLUSTER, [pricing("Containers", "Free"), pricing("KubernetesService")], UNKNOWN),
-        (CLUSTER, [*OLD, own(CLUSTER, "Containers", "Free", inherited="True")], COVERED),
-        (CLUSTER, [*OLD, own(CLUSTER, "Containers", "Free", inherited="False")], GAP),
-        (CLUSTER, [pricing("Containers", "Free"), pricing("ContainerRegistry", **FULL)], GAP),
-        (REGISTRY, [pricing("Containers", "Free"), pricing("ContainerRegistry", **FULL)], COVERED),
-        (REGISTRY, [pricing("Containers", **PARTIAL)], UNKNOWN),
-        (SQL_SERVER, [pricing("SqlServers")], COVERED),
-        (SQL_SERVER, [pricing("SqlServers", **PARTIAL)], COVERED),
-        (SQL_SERVER, [pricing("SqlServers", "Free")], GAP),
-        (SQL_SERVER, [pricing("SqlServerVirtualMachines")], UNKNOWN),
-        (COSMOS_DB, [pricing("CosmosDbs")], UNKNOWN),
-        (COSMOS_DB, [pricing("CosmosDbs", **FULL)], COVERED),
-        (
-            COSMOS_DB,
-            [pricing("CosmosDbs"), setting(COSMOS_DB, "advancedThreatProtectionSettings", isEnabled=True)],
-            COVERED,
-        ),
-        (
-            COSMOS_DB,
-            [pricing("CosmosDbs"), setting(COSMOS_DB, "advancedThreatProtectionSettings", isEnabled=False)],
-            GAP,
-        ),
-        (COSMOS_DB, [pricing("CosmosDbs"), setting(COSMOS_DB, "advancedThreatProtectionSettings")], UNKNOWN),
-    ],
-)
-def test_a_resource_has_the_plan_that_its_subscription_has_unless_it_differs(
-    id: str, documents: list[Json], state: CoverageState
-) -> None:
-    """Where it can differ, that it does not must be seen, too."""
-    assert plan_of(id, *documents).state is state
-
-
-V2 = pricing("StorageAccounts", subPlan="DefenderForStorageV2")
-CLASSIC = pricing("StorageAccounts", subPlan="PerTransaction")
+def switch(id: str, **properties: object) -> Json:
+    """The classic switch of an account, as `az security atp storage show` prints it."""
+    return setting(id, "advancedThreatProtectionSettings", **properties)
 
 
 def storage(is_enabled: bool | None, override: bool | None) -> Json:
     """What a storage account says of itself."""
-    return setting(
-        STORAGE, "defenderForStorageSettings", isEnabled=is_enabled, overrideSubscriptionLevelSettings=override
+    switches = {"isEnabled": is_enabled, "overrideSubscriptionLevelSettings": override}
+    return setting(STORAGE, "defenderForStorageSettings", **switches)
+
+
+def test_a_resource_has_the_plan_that_its_subscription_has_unless_it_differs(subtests: pytest.Subtests) -> None:
+    """Where it can differ, that it does not must be seen, too. Another subscription's plan covers nothing here.
+
+    An account's own switch counts where the subscription's plan is off, both ways.
+    """
+    full, off, partial = pricing(SERVERS, **FULL), pricing(SERVERS, "Free"), pricing(SERVERS, **PARTIAL)
+    elsewhere = pricing(SERVERS, scope="/subscriptions/22222222-2222-2222-2222-222222222222", **FULL)
+    mine, not_mine, inherited = (
+        own(MACHINE, SERVERS),
+        own(MACHINE, SERVERS, "Free"),
+        own(MACHINE, SERVERS, inherited="True"),
+    )
+    in_capitals = pricing(SERVERS, "STANDARD", resourcesCoverageStatus="fullycovered")
+    hold(
+        subtests,
+        lambda *documents: plan_of(MACHINE, *documents),
+        (COVERED, [full], [in_capitals], [partial, mine], [off, own(MACHINE, SERVERS, subPlan="P1")], [inherited]),
+        (COVERED, [own(MACHINE, "CloudPosture", "Free"), full]),
+        (GAP, [off], [pricing(SERVERS, **NONE)], [partial, not_mine], [full, not_mine], [off, inherited]),
+        (UNKNOWN, [], [pricing(CONTAINERS, **FULL)], [pricing(SERVERS)], [partial], [elsewhere]),
+        (UNKNOWN, [pricing(SERVERS, "Premium", **FULL)], [pricing(SERVERS, "Free", **PARTIAL)]),
+    )
+    assert SUBSCRIPTION in (plan_of(MACHINE, elsewhere).remedy or "")
+    free, old = pricing(CONTAINERS, "Free"), pricing("KubernetesService")
+    hold(
+        subtests,
+        lambda *documents: plan_of(CLUSTER, *documents),
+        (COVERED, [pricing(CONTAINERS, **FULL)], [free, own(CLUSTER, CONTAINERS)]),
+        (COVERED, [free, pricing("KubernetesService", **FULL)]),
+        (COVERED, [free, old, own(CLUSTER, CONTAINERS, "Free", inherited="True")]),
+        (GAP, [pricing(CONTAINERS, **FULL), own(CLUSTER, CONTAINERS, "Free", inherited="False")]),
+        (GAP, [free, old, own(CLUSTER, CONTAINERS, "Free", inherited="False")]),
+        (GAP, [free, pricing("ContainerRegistry", **FULL)]),
+        (UNKNOWN, [pricing(CONTAINERS)], [free, old]),
+    )
+    registry = [free, pricing("ContainerRegistry", **FULL)]
+    hold(
+        subtests,
+        lambda *some: plan_of(REGISTRY, *some),
+        (COVERED, registry),
+        (UNKNOWN, [pricing(CONTAINERS, **PARTIAL)]),
+    )
+    hold(
+        subtests,
+        lambda *documents: plan_of(SQL_SERVER, *documents),
+        (COVERED, [pricing("SqlServers")], [pricing("SqlServers", **PARTIAL)]),
+        (GAP, [pricing("SqlServers", "Free")]),
+        (UNKNOWN, [pricing("SqlServerVirtualMachines")]),
+    )
+    cosmos, free = pricing("CosmosDbs"), pricing("CosmosDbs", "Free")
+    on, off = switch(COSMOS_DB, isEnabled=True), switch(COSMOS_DB, isEnabled=False)
+    hold(
+        subtests,
+        lambda *documents: plan_of(COSMOS_DB, *documents),
+        (COVERED, [pricing("CosmosDbs", **FULL)], [cosmos, on], [free, on]),
+        (GAP, [cosmos, off], [free, off]),
+        (UNKNOWN, [cosmos], [cosmos, switch(COSMOS_DB)]),
     )
 
 
-def atp(is_enabled: bool) -> Json:
-    """What `az security atp storage show` prints."""
-    return setting(STORAGE, "advancedThreatProtectionSettings", isEnabled=is_enabled)
-
-
-@pytest.mark.parametrize(
-    ("documents", "state"),
-    [
-        ([V2], UNKNOWN),
-        ([V2, storage(True, False)], COVERED),
-        ([V2, storage(True, True)], COVERED),
-        ([V2, storage(False, True)], GAP),
-        ([V2, storage(False, False)], UNKNOWN),
-        ([V2, storage(None, True)], UNKNOWN),
-        ([pricing("StorageAccounts", **FULL), storage(False, True)], GAP),
-        ([pricing("StorageAccounts", **FULL), storage(False, False)], UNKNOWN),
-        ([pricing("StorageAccounts", "Free"), storage(True, True)], COVERED),
-        ([pricing("StorageAccounts", "Free"), storage(True, False)], GAP),
-        ([V2, storage(True, False), storage(False, True)], GAP),
-        ([V2, atp(True)], UNKNOWN),
-        ([CLASSIC, atp(True)], COVERED),
-        ([CLASSIC, atp(False)], GAP),
-        ([CLASSIC, atp(True), storage(False, True)], GAP),
-    ],
-)
-def test_a_storage_account_that_overrides_its_subscription_is_judged_by_itself(
-    documents: list[Json], state: CoverageState
-) -> None:
+def test_a_storage_account_that_overrides_its_subscription_is_judged_by_itself(subtests: pytest.Subtests) -> None:
     """Override and not on is a gap under a plan that is on; the classic switch proves nothing of the new plan."""
-    assert plan_of(STORAGE, *documents).state is state
+    classic, full = pricing("StorageAccounts", subPlan="PerTransaction"), pricing("StorageAccounts", **FULL)
+    free, on, off = (
+        pricing("StorageAccounts", "Free"),
+        switch(STORAGE, isEnabled=True),
+        switch(STORAGE, isEnabled=False),
+    )
+    hold(
+        subtests,
+        lambda *documents: plan_of(STORAGE, *documents),
+        (COVERED, [V2, storage(True, False)], [V2, storage(True, True)], [free, storage(True, True)], [classic, on]),
+        (GAP, [V2, storage(False, True)], [full, storage(False, True)], [free, storage(True, False)], [classic, off]),
+        (GAP, [V2, storage(True, False), storage(False, True)], [classic, on, storage(False, True)]),
+        (
+            UNKNOWN,
+            [V2],
+            [V2, storage(False, False)],
+            [V2, storage(None, True)],
+            [full, storage(False, False)],
+            [V2, on],
+        ),
+    )
+    remark = "only resourcesCoverageStatus says that the account itself is on"
+    counted = pricing("StorageAccounts", subPlan="DefenderForStorageV2", **FULL)
+    for documents, is_said in (([counted], True), ([counted, storage(True, False)], False)):
+        assert (remark in str(plan_of(STORAGE, *documents).remarks)) is is_said
 
 
-@pytest.mark.parametrize(
-    ("documents", "state"),
-    [
-        ([pricing("VirtualMachines", subPlan="P2", **FULL)], COVERED),
-        ([pricing("VirtualMachines", subPlan="P1", **FULL)], GAP),
-        ([pricing("VirtualMachines", subPlan="P1", **PARTIAL)], GAP),
-        ([pricing("VirtualMachines", **FULL)], UNKNOWN),
-        ([pricing("VirtualMachines", subPlan="P3", **FULL)], UNKNOWN),
-        ([pricing("VirtualMachines", subPlan="p2", **FULL), own(MACHINE, "VirtualMachines", subPlan="P1")], GAP),
-        ([pricing("VirtualMachines", subPlan="P2", **FULL), pricing("VirtualMachines", subPlan="P1")], GAP),
-    ],
-)
-def test_p1_where_p2_is_needed_is_not_covered_by_plan(documents: list[Json], state: CoverageState) -> None:
-    """A sub-plan that no answer says is unknown."""
-    found = plan_of(MACHINE, *documents, manifest=expecting_plans({"virtualmachines": "P2"}))
-    assert found.state is state
-    if state is GAP:
+def test_p1_where_p2_is_needed_is_not_covered_by_plan(subtests: pytest.Subtests) -> None:
+    """A sub-plan that no answer says is unknown. A covered machine says what its sub-plan leaves out; P2 leaves nothing out."""
+    p1, p2 = (pricing(SERVERS, subPlan=one, **FULL) for one in ("P1", "p2"))
+    gaps = [[p1], [pricing(SERVERS, subPlan="P1", **PARTIAL)], [p2, own(MACHINE, SERVERS, subPlan="P1")]]
+    gaps += [[pricing(SERVERS, subPlan="P2", **FULL), pricing(SERVERS, subPlan="P1")]]
+
+    def judge(*documents: Json) -> Verdict:
+        return plan_of(MACHINE, *documents, manifest=expecting_plans({"virtualmachines": "P2"}))
+
+    unsaid = pricing(SERVERS, **FULL)
+    hold(subtests, judge, (COVERED, [p2]), (GAP, *gaps), (UNKNOWN, [unsaid], [pricing(SERVERS, subPlan="P3", **FULL)]))
+    for found in (judge(*documents) for documents in gaps):
         assert found.reason.startswith("VirtualMachines is P1, which leaves out ")
         assert "just-in-time access" in found.reason
         assert "--subplan P2" in (found.remedy or "")
+    for document, says in ((p1, True), (p2, False), (unsaid, True)):
+        found = plan_of(MACHINE, document)
+        assert (found.state, "file integrity monitoring" in str(found.remarks)) == (COVERED, says)
 
 
-def test_a_covered_machine_says_what_its_sub_plan_leaves_out() -> None:
-    """So does one of which the sub-plan is not known; P2 leaves nothing out."""
-    for sub_plan, says in (("P1", True), ("P2", False), (None, True)):
-        found = plan_of(MACHINE, pricing("VirtualMachines", subPlan=sub_plan, **FULL))
-        assert found.state is COVERED
-        assert any("file integrity monitoring" in one for one in found.remarks) is says
+def test_an_extension_that_is_expected_must_be_seen_on() -> None:
+    """One that failed looks as if it were on; only the answer to PUT tells. One that any answer calls off is off.
 
-
-SCANNING = "AgentlessVmScanning"
-
-
-@pytest.mark.parametrize(
-    ("extension", "state"),
-    [
-        ({"name": SCANNING, "isEnabled": "True"}, COVERED),
-        ({"name": SCANNING, "isEnabled": "true"}, COVERED),
-        ({"name": SCANNING, "isEnabled": "False"}, GAP),
-        ({"name": SCANNING, "isEnabled": "True", "operationStatus": {"code": "Succeeded"}}, COVERED),
-        ({"name": SCANNING, "isEnabled": "True", "operationStatus": {"code": "Failed"}}, GAP),
-        ({"name": SCANNING, "isEnabled": None}, UNKNOWN),
+    An extension of another plan is not asked of this one: a manifest may name those of several for all workloads.
+    """
+    expected = expecting_plans(None, SCANNING)
+    on, off = ({"name": SCANNING, "isEnabled": one} for one in ("True", "False"))
+    for extension, state in (
+        *((on, COVERED), ({**on, "isEnabled": "true"}, COVERED), (off, GAP), ({**on, "isEnabled": None}, UNKNOWN)),
+        *(({**on, "operationStatus": {"code": code}}, one) for code, one in (("Succeeded", COVERED), ("Failed", GAP))),
         ({"name": "FileIntegrityMonitoring", "isEnabled": "True"}, UNKNOWN),
-    ],
-)
-def test_an_extension_that_is_expected_must_be_seen_on(extension: Json, state: CoverageState) -> None:
-    """One that failed looks as if it were on; only the answer to PUT tells."""
-    document = pricing("VirtualMachines", subPlan="P2", extensions=[extension], **FULL)
-    assert plan_of(MACHINE, document, manifest=expecting_plans(None, SCANNING)).state is state
-    assert plan_of(MACHINE, document).state is COVERED
+    ):
+        document = pricing(SERVERS, subPlan="P2", extensions=[extension], **FULL)
+        assert plan_of(MACHINE, document, manifest=expected).state is state, extension
+        assert plan_of(MACHINE, document).state is COVERED
+    both = [pricing(SERVERS, extensions=[one], **FULL) for one in (on, off)]
+    assert {plan_of(MACHINE, *documents, manifest=expected).state for documents in (both, both[::-1])} == {GAP}
+    sensor = expecting_plans(None, "ContainerSensor")
+    assert plan_of(MACHINE, pricing(SERVERS, **FULL), manifest=sensor).state is COVERED
+    assert plan_of(CLUSTER, pricing(CONTAINERS, **FULL), manifest=sensor).state is UNKNOWN
 
 
-def test_an_extension_that_one_answer_calls_off_is_off() -> None:
-    """Whatever another one says, and in whichever order."""
-    on, off = (
-        pricing("VirtualMachines", extensions=[{"name": SCANNING, "isEnabled": said}], **FULL)
-        for said in ("True", "False")
-    )
-    for documents in ((on, off), (off, on)):
-        assert plan_of(MACHINE, *documents, manifest=expecting_plans(None, SCANNING)).state is GAP
-
-
-@pytest.mark.parametrize(
-    ("fields", "state"),
-    [
-        ({"tags": {"scan": "NO"}}, GAP),
-        ({"tags": {"scan": "yes"}}, COVERED),
-        ({"tags": {}}, COVERED),
-        ({"tags": None}, COVERED),
-        ({}, UNKNOWN),
-    ],
-)
-def test_an_extension_that_is_expected_leaves_out_what_has_a_tag(fields: Json, state: CoverageState) -> None:
+def test_an_extension_that_is_expected_leaves_out_what_has_a_tag() -> None:
     """So the tags of the resource must be known."""
-    extension = {
-        "name": "ContainerSensor",
-        "isEnabled": "True",
-        "additionalExtensionProperties": {"ExclusionTags": '[{"Key":"Scan","Value":"no"}]'},
-    }
-    plan = pricing("Containers", extensions=[extension], **FULL)
-    cluster = {**managed_cluster(), **fields}
-    assert plan_of(CLUSTER, cluster, plan, manifest=expecting_plans(None, "ContainerSensor")).state is state
-    assert plan_of(CLUSTER, cluster, plan).state is COVERED
-
-
-def test_an_extension_of_another_plan_is_not_asked_of_this_one() -> None:
-    """A manifest may name those of several plans for all workloads."""
-    manifest = expecting_plans(None, "ContainerSensor")
-    assert plan_of(MACHINE, pricing("VirtualMachines", **FULL), manifest=manifest).state is COVERED
-    assert plan_of(CLUSTER, pricing("Containers", **FULL), manifest=manifest).state is UNKNOWN
+    tags = {"ExclusionTags": '[{"Key":"Scan","Value":"no"}]'}
+    extension = {"name": "ContainerSensor", "isEnabled": "True", "additionalExtensionProperties": tags}
+    plan = pricing(CONTAINERS, extensions=[extension], **FULL)
+    for fields, state in (
+        *(({"tags": {"scan": "NO"}}, GAP), ({"tags": {"scan": "yes"}}, COVERED), ({"tags": {}}, COVERED)),
+        *(({"tags": None}, COVERED), ({}, UNKNOWN)),
+    ):
+        cluster = {**managed_cluster(), **fields}
+        assert plan_of(CLUSTER, cluster, plan, manifest=expecting_plans(None, "ContainerSensor")).state is state
+        assert plan_of(CLUSTER, cluster, plan).state is COVERED
 
 
 def test_two_answers_that_differ_are_taken_at_their_worst() -> None:
     """The evidence shows what both say."""
-    found = judged(named(SQL_SERVER), [pricing("SqlServers")], [pricing("SqlServers", "Free")])
-    assert verdict(found, "ledger", Rung.PLAN).state is GAP
-    found = judged(
-        named(MACHINE),
-        [pricing("VirtualMachines", subPlan="P2", **FULL)],
-        [pricing("VirtualMachines", subPlan="P1")],
-    )
-    shown = {(one.document, one.value) for one in verdict(found, "web-1", Rung.PLAN).evidence}
-    assert {("2.json [0]", "P2"), ("3.json [0]", "P1")} <= shown
+    assert plan_of(SQL_SERVER, pricing("SqlServers"), pricing("SqlServers", "Free")).state is GAP
+    p2, p1 = pricing(SERVERS, subPlan="P2", **FULL), pricing(SERVERS, subPlan="P1")
+    found = verdict(judged(own(MACHINE, "CloudPosture"), [p2], [p1]), "web-1", Rung.PLAN)
+    assert {("2.json [0]", "P2"), ("3.json [0]", "P1")} <= {(one.document, one.value) for one in found.evidence}
 
 
 def test_what_an_answer_says_besides_is_remarked() -> None:
@@ -260,56 +223,86 @@ def test_what_an_answer_says_besides_is_remarked() -> None:
         {"name": SCANNING, "isEnabled": "True", "additionalExtensionProperties": {"exclusionTags": tags}},
         {"name": "FileIntegrityMonitoring", "isEnabled": "False"},
     ]
-    remarks = plan_of(
-        MACHINE,
-        pricing(
-            "VirtualMachines",
-            subPlan="P2",
-            freeTrialRemainingTime="P29DT23H",
-            extensions=extensions,
-            **FULL,
-        ),
-    ).remarks
-    for words in ("P29DT23H", "scan=no or lab=yes", "FileIntegrityMonitoring"):
-        assert any(words in one for one in remarks), words
+    found = plan_of(MACHINE, pricing(SERVERS, freeTrialRemainingTime="P29DT23H", extensions=extensions, **FULL))
+    assert all(word in str(found.remarks) for word in ("P29DT23H", "scan=no or lab=yes", "FileIntegrityMonitoring"))
 
 
 def test_a_cluster_of_which_only_kubectl_speaks_is_in_no_known_subscription() -> None:
     """What Azure bills for it cannot be known."""
     namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}
-    found = verdict(judged(namespace, pricing("Containers", **FULL)), "(unnamed cluster)", Rung.PLAN)
+    found = verdict(judged(namespace, pricing(CONTAINERS, **FULL)), "(unnamed cluster)", Rung.PLAN)
     assert (found.state, found.remedy) == (UNKNOWN, "az aks list -o json")
 
 
-@pytest.mark.parametrize(
-    ("id", "plan", "method"),
-    [(MACHINE, "VirtualMachines", "delete"), (STORAGE, "StorageAccounts", "put"), (SQL_SERVER, "SqlServers", None)],
-)
-def test_a_plan_that_is_on_at_no_resource_is_mended_at_the_resource(id: str, plan: str, method: str | None) -> None:
+def test_a_plan_that_is_on_at_no_resource_is_mended_at_the_resource() -> None:
     """Where one of its kind can be switched off by itself."""
-    found = plan_of(id, pricing(plan, resourcesCoverageStatus="NotCovered"))
-    assert found.state is GAP
-    assert (found.remedy or "").startswith(f"az rest --method {method} --url '{id}/" if method else "")
-    assert (found.remedy is None) is (method is None)
+    for id, plan, method in (
+        (MACHINE, SERVERS, "delete"),
+        (STORAGE, "StorageAccounts", "put"),
+        (SQL_SERVER, "SqlServers", None),
+    ):
+        found = plan_of(id, pricing(plan, **NONE))
+        assert (found.state, found.remedy is None) == (GAP, method is None)
+        assert method is None or (found.remedy or "").startswith(f"az rest --method {method} --url '{id}/")
 
 
-def test_an_account_of_which_only_the_count_of_its_subscription_speaks_can_be_asked() -> None:
-    """Its own settings are no part of what was given."""
-    remark = "only resourcesCoverageStatus says that the account itself is on"
-    counted = pricing("StorageAccounts", subPlan="DefenderForStorageV2", **FULL)
-    for documents, is_said in (([counted], True), ([counted, storage(True, False)], False)):
-        assert any(remark in one for one in plan_of(STORAGE, *documents).remarks) is is_said
+@given(estates(), st.data(), st.sampled_from(MANIFESTS))
+@settings(max_examples=some_of(100))
+def test_what_is_covered_is_on(estate: Estate, data: st.DataObject, manifest: CoverageManifest) -> None:
+    """Whatever part of the answers is given, no plan is said to be on for a resource for which it is not.
+
+    By an oracle that knows the estate and not its documents.
+    """
+    documents = estate.documents()
+    some = data.draw(st.sets(st.sampled_from(sorted(documents))))
+    is_on = (estate.own or estate.tier) == "Standard"
+    is_old = estate.deprecated and estate.id in (CLUSTER, REGISTRY) and estate.own is None
+    result = judged(*(documents[name] for name in sorted(some)), manifest=manifest)
+    for workload, rung, found in result.assessed.verdicts():
+        if rung is Rung.PLAN and found.state is COVERED and workload.subject == estate.id.lower():
+            assert workload.kind is not WorkloadKind.SUBSCRIPTION
+            assert is_on or is_old
 
 
-def test_the_switch_of_an_account_of_cosmos_db_is_its_own() -> None:
-    """It counts where the subscription's plan is off, both ways."""
-    for is_on, state in ((True, COVERED), (False, GAP)):
-        switch = setting(COSMOS_DB, "advancedThreatProtectionSettings", isEnabled=is_on)
-        assert plan_of(COSMOS_DB, pricing("CosmosDbs", "Free"), switch).state is state
+def _flat(row: Json) -> Json:
+    properties = row["properties"]
+    assert isinstance(properties, Mapping)
+    return {"id": row["id"], "name": row["name"], "type": row["type"], **properties}
 
 
-def test_a_subscription_counts_for_its_own_resources_only() -> None:
-    """Another subscription's plan covers nothing here."""
-    other = pricing("VirtualMachines", scope="/subscriptions/22222222-2222-2222-2222-222222222222", **FULL)
-    assert plan_of(MACHINE, other).state is UNKNOWN
-    assert SUBSCRIPTION in (plan_of(MACHINE, other).remedy or "")
+def test_every_form_of_an_answer_says_plan_sub_plan_and_extensions(subtests: pytest.Subtests) -> None:
+    """Flat, ARM's, rows of Resource Graph; a table of Resource Graph writes what is nested as text."""
+    p2 = pricing(SERVERS, subPlan="P2")
+    id, row = p2["id"], {**p2, "type": "microsoft.security/pricings", "tenantId": "t"}
+    for name, form in {
+        "ARM, one": p2,
+        "ARM, list": {"value": [p2]},
+        "az security pricing show": _flat(p2),
+        "az security pricing list": {"value": [_flat(p2)]},
+        "az, only the list": [_flat(p2)],
+        "Resource Graph": {"data": [row], "count": 1},
+        "Resource Graph, id and properties": {"data": [{"id": id, "properties": p2["properties"]}]},
+        "PowerShell": {"Id": id, "Name": SERVERS, "PricingTier": "Standard", "SubPlan": "P2"},
+    }.items():
+        with subtests.test(name):
+            found = judged(form, manifest=expecting_plans({SERVERS: "P2"}))
+            assert verdict(found, SUBSCRIPTION, Rung.PLAN).state is COVERED
+    expected = expecting_plans({"StorageAccounts": None}, "OnUploadMalwareScanning")
+    for key in ("capGBPerMonthPerStorageAccount", "CapGBPerMonthPerStorageAccount"):
+        said = [{"name": "OnUploadMalwareScanning", "isEnabled": "True", "additionalExtensionProperties": {key: "10"}}]
+        for value in (said, json.dumps(said)):
+            found = judged([pricing("StorageAccounts", extensions=value)], manifest=expected)
+            assert verdict(found, SUBSCRIPTION, Rung.PLAN).state is COVERED
+
+
+def test_what_only_resembles_a_plan_is_none() -> None:
+    """It names no subscription and no plan."""
+    row = {"subscriptionId": SUBSCRIPTION, "tier": "Standard"}
+    operators = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Security/pricings/{SERVERS}/securityOperators/one"
+    for other in (
+        *({"name": SERVERS, "subPlan": "P2", **row}, {"name": "standard-plan", **row}),
+        {"name": CONTAINERS, "type": "microsoft.network/publicipaddresses", **row},
+        {"id": operators, "type": "Microsoft.Security/pricings/securityOperators"},
+    ):
+        result = judged([other])
+        assert (result.assessed.rows, [name for name, _ in result.unused]) == ((), ["1.json"])

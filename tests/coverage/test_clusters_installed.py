@@ -1,0 +1,305 @@
+"""Whether a sensor was deployed to a cluster, what left it out, what would answer it; no other cluster speaks for it."""
+
+from __future__ import annotations
+
+import shlex
+
+import pytest
+
+from router.coverage.gate import GateResult
+from router.coverage.kubernetes.commands import ASK_CLUSTER
+from router.coverage.verdicts import Verdict
+from router.domain.coverage import Rung
+from router.domain.errors import BadUsage
+from tests.coverage.builders import (
+    CLUSTER,
+    COVERED,
+    GAP,
+    IN_PAYMENTS,
+    NOT_COVERABLE,
+    SUBSCRIPTION,
+    UNKNOWN,
+    Json,
+    cluster_extension,
+    daemon_set,
+    document,
+    hold,
+    judged,
+    kubectl,
+    managed_cluster,
+    node,
+    nodes,
+    pricing,
+    resource,
+    sensor,
+    verdict,
+)
+from tests.coverage.kubernetes_builders import COLLECTOR, PUBLISHER, as_object, collector, part, pod, publisher, running
+
+BOTH = (Rung.SENSOR_INSTALLED, Rung.SENSOR_RUNNING)
+INSTALL = "az aks update --enable-defender --name payments --resource-group RESOURCE_GROUP"
+ENABLE = f"az aks update --enable-defender --resource-group rg --name payments --subscription {SUBSCRIPTION}"
+ASK = f"{ASK_CLUSTER} {IN_PAYMENTS} > payments.json"
+PROXY = daemon_set("kube-proxy", image="mcr.microsoft.com/oss/kubernetes/kube-proxy:v1.34")
+LIVE, DARK = kubectl(*sensor(), *nodes()), kubectl(*sensor(ready=0), *nodes())
+EKS, GKE = "arn:aws:eks:eu-west-1:123456789012:cluster/shop", "gke_shop-prod_europe-west1_carts"
+
+
+def on(rung: Rung, *documents: Json, name: str = "payments") -> Verdict:
+    """What documents say of a cluster on a rung; all of them are of that cluster."""
+    named = [document(one, f"{number}.json", name) for number, one in enumerate(documents)]
+    return verdict(judged(*named), name, rung)
+
+
+def installed(*documents: Json) -> Verdict:
+    """Whether the sensor was deployed."""
+    return on(Rung.SENSOR_INSTALLED, *documents)
+
+
+def cluster(**properties: object) -> Json:
+    """A cluster of which Azure says little else."""
+    return resource(CLUSTER, "Microsoft.ContainerService/managedClusters", properties)
+
+
+def test_what_azure_wishes_says_nothing_of_what_is_in_the_cluster() -> None:
+    """A sensor from Helm needs no profile, and a profile does not make a sensor run; one that was left out is no answer."""
+    for rung in BOTH:
+        for wish in (managed_cluster(), managed_cluster(has_sensor=False)):
+            found = on(rung, wish)
+            assert (found.state, found.remedy) == (UNKNOWN, ASK)
+            assert "give payments=payments.json" in found.remarks
+            assert on(rung, wish, LIVE).state is COVERED
+    assert "security profile" not in str(installed(cluster(addonProfiles={})).remarks)
+    asked = str(installed(managed_cluster(has_sensor=False)).remarks)
+    assert "security profile of the cluster does not ask" in asked
+
+
+def test_only_a_whole_list_of_a_namespace_of_defenders_shows_that_no_sensor_is_there(subtests: pytest.Subtests) -> None:
+    """It says which file; `kubectl get daemonsets -n shop` has no DaemonSet of Defender in any cluster.
+
+    One by its name, the first of several pages, and lists of something else prove no absence.
+    """
+    shop, web = (daemon_set("logger", namespace=name, image="x") for name in ("shop", "web"))
+    typed = {"apiVersion": "apps/v1", "kind": "DaemonSetList", "items": []}
+    for rung in BOTH:
+        gaps: list[list[Json]] = [[kubectl()], [typed], [kubectl(PROXY)], [kubectl(shop), kubectl(PROXY)]]
+        gaps += [[kubectl(shop, pod("node-0", "web", namespace="web"))]]
+        gaps += [[kubectl(daemon_set("x", namespace="mdc", image="x"))]]
+        open: list[list[Json]] = [[kubectl(shop)], [kubectl(shop, *nodes())], [kubectl(shop), kubectl(web)], [PROXY]]
+        open += [[{**kubectl(PROXY), "metadata": {"continue": "token"}}], [kubectl(*nodes())]]
+        open += [[{"apiVersion": "v1", "kind": "PodList", "items": []}]]
+        hold(subtests, lambda *documents, rung=rung: on(rung, *documents), (GAP, *gaps), (UNKNOWN, *open))
+        assert {on(rung, *one).remedy for one in gaps} == {INSTALL}
+        assert {on(rung, *one).remedy for one in open} == {ASK}
+        for listed, said in ((kubectl(), "0.json, whose list is empty"), (kubectl(PROXY), "sensor is in 0.json")):
+            assert said in on(rung, listed).reason
+            assert on(rung, listed, managed_cluster()).remedy == ENABLE
+
+
+def test_a_dark_sensor_is_installed_and_a_part_of_one_is_none() -> None:
+    """That it was deployed is all that this rung proves; a publisher alone, or a collector that is being deleted, is none."""
+    assert [on(rung, DARK).state for rung in BOTH] == [COVERED, GAP]
+    going = collector(metadata={"deletionTimestamp": "2026-11-25T00:00:00Z"})
+    found = [installed(kubectl(*objects)).state for objects in ([publisher()], [going, publisher()], [collector()])]
+    assert found == [GAP, GAP, COVERED]
+
+
+def test_a_tag_that_leaves_a_cluster_out_is_the_reason() -> None:
+    """Only these names, and only where they say so; unless its sensor is seen to run: then somebody manages it by Helm."""
+    for name, value in (
+        ("ms_defender_container_exclude_sensors", "true"),
+        ("MS_Defender_Container_Exclude_Sensors", "True"),
+        ("ms_defender_container_exclude_agents", "true"),
+        ("ms_defender_e2e_discovery_exclude", "true"),
+    ):
+        excluded, said = managed_cluster(tags={name: value}), f"the tag {name}={value} leaves the cluster out"
+        for rung in BOTH:
+            found = on(rung, excluded)
+            assert (found.state, found.reason.startswith(said)) == (GAP, True)
+            assert found.remedy == f"az tag update --resource-id {CLUSTER} --operation Delete --tags {name}={value}"
+            assert on(rung, excluded, LIVE).state is COVERED
+        assert said in on(Rung.SENSOR_RUNNING, excluded, DARK).reason
+        partly = on(Rung.SENSOR_RUNNING, excluded, kubectl(*sensor(ready=2), *nodes()))
+        assert (partly.state, partly.reason.startswith("DaemonSet ")) == (GAP, True)
+    for name, value in (
+        ("ms_defender_container_exclude_sensors", "false"),
+        ("ms_defender_container_exclude_sensors", ""),
+        ("ms_defender_container_exclude_azurepolicy", "true"),
+        ("exclude", "true"),
+    ):
+        assert {on(rung, managed_cluster(tags={name: value})).state for rung in BOTH} == {UNKNOWN}
+
+
+def test_a_cluster_that_is_stopped_is_not_coverable(subtests: pytest.Subtests) -> None:
+    """Unless a sensor is seen to run, or another document says that it is not stopped."""
+    stopped = cluster(powerState={"code": "Stopped"})
+    rows = (NOT_COVERABLE, [stopped]), (UNKNOWN, [stopped, managed_cluster()]), (COVERED, [stopped, LIVE])
+    partly = kubectl(*sensor(ready=1), *nodes())
+    hold(subtests, installed, *rows)
+    hold(subtests, lambda *some: on(BOTH[1], *some), *rows, (NOT_COVERABLE, [stopped, DARK]), (GAP, [stopped, partly]))
+
+
+def test_the_extension_of_azure_arc_installs_a_sensor(subtests: pytest.Subtests) -> None:
+    """It says nothing of whether the sensor runs."""
+    there, failed, creating = (
+        cluster_extension(state=one, cluster=CLUSTER) for one in ("Succeeded", "Failed", "Creating")
+    )
+    hold(subtests, installed, (COVERED, [there], [there, kubectl()]), (GAP, [failed, there]), (UNKNOWN, [creating]))
+    hold(subtests, lambda *some: on(BOTH[1], *some), (GAP, [there, kubectl()]), (UNKNOWN, [there]))
+    why = {"properties": {**as_object(failed, "properties"), "errorInfo": {"message": "no egress"}}}
+    found = installed({**failed, **why})
+    assert (found.state, "no egress" in found.reason) == (GAP, True)
+
+
+def test_the_file_that_is_asked_for_is_named_after_the_cluster() -> None:
+    """Whatever a cluster is called, the line runs only what it says."""
+    name = "../prod; rm -rf ~"
+    found = on(Rung.SENSOR_RUNNING, kubectl(*nodes()), name=name)
+    assert found.remedy == f"{ASK_CLUSTER} --context '{name}' > prod-rm-rf.json"
+
+
+def test_a_sensor_that_is_missing_is_installed_as_its_cloud_has_it() -> None:
+    """Elsewhere by Azure Arc; the line does not ask for the file that is at hand.
+
+    In Azure also where no document of Azure's names the cluster: its nodes do, or its name is as Azure has it.
+    """
+
+    def of(name: str, provider: str) -> GateResult:
+        some = [{**one, "spec": {"providerID": provider}} for one in nodes()]
+        return judged(document(kubectl(*some, daemon_set("kube-proxy", image="proxy")), "one.json", name))
+
+    eks, gke = "arn:aws:eks:eu-west-1:111122223333:cluster/ledger", "gke_contoso-pay_europe-west4_ledger"
+    for name, provider in ((eks, ""), (gke, ""), ("ledger", "aws:///eu-west-1a/i-0123"), ("ledger", "k3s://a")):
+        for rung in BOTH:
+            connect, create = map(shlex.split, (verdict(of(name, provider), name, rung).remedy or "").split("\n"))
+            assert connect[:5] == ["az", "connectedk8s", "connect", "--name", "ledger"]
+            assert connect[-2:] == ["--kube-context", name]
+            assert create[:3] == ["az", "k8s-extension", "create"]
+            assert "microsoft.azuredefender.kubernetes" in create
+    for provider in ("azure:///subscriptions/x/resourceGroups/mc", ""):
+        assert verdict(of("payments", provider), "payments", Rung.SENSOR_INSTALLED).remedy == INSTALL
+
+
+IMAGES = [
+    "mcr.microsoft.com/azuredefender/stable/pod-collector:1",
+    "mcr.azure.cn/azuredefender/stable/low-level-collector@sha256:0",
+    "mirror.example.com:5000/mcr/azuredefender/stable/low-level-collector:2",
+]
+
+
+def test_a_collector_is_found_however_it_was_deployed() -> None:
+    """By its image in every registry that mirrors it, by its labels, as those of the add-on and of Helm, else by its name."""
+    for name, where, image in (
+        *((COLLECTOR, "kube-system", IMAGES[0]), ("microsoft-defender-collectors-ds", "mdc", IMAGES[0])),
+        *(("microsoft-defender-collectors-ds", "kube-system", IMAGES[1]), (COLLECTOR, "mdc", IMAGES[2])),
+        (COLLECTOR, "azuredefender", "mirror.example.com/no/name/of/defender"),
+        ("renamed-by-somebody", "security", IMAGES[2]),
+    ):
+        found = running(part(name, namespace=where, image=image), publisher(namespace=where), *nodes())
+        by_name = any("by its name alone" in one for one in found.remarks)
+        assert (found.state, by_name) == (COVERED, "azuredefender/" not in image), name
+    body = part("renamed", image="mirror.example.com/renamed")
+    for labels in ({"dsName": "microsoft-defender-collector"}, {"app": "defender-k8s-sensor", "dsName": "collectors"}):
+        spec = {**as_object(body, "spec"), "selector": {"matchLabels": labels}}
+        assert running({**body, "spec": spec}, publisher(), *nodes()).state is COVERED
+
+
+def test_what_is_beside_a_sensor_or_does_nothing_in_its_place_is_none() -> None:
+    """Neither another product's, nor what runs once in a cluster, nor anti-malware alone, nor what collects nothing."""
+    for name, image in (
+        *(("microsoft-defender-pod-collector-misc", IMAGES[0]), ("otel-collector", "otel/opentelemetry-collector")),
+        ("microsoft-defender-pod-collector-virtual-kubelet", IMAGES[0]),
+        ("microsoft-defender-something-ds", "mcr.microsoft.com/azuredefender/stable/anti-malware-collector:1.0.16"),
+        ("collector", "example.com/notazuredefender/stable/pod-collector:1"),
+    ):
+        assert running(part(name, image=image), publisher(), *nodes()).state is GAP, name
+    for image in ("registry.k8s.io/pause:3.9", "busybox", "mirror.example.com:5000/ubuntu@sha256:0"):
+        found = running(part(COLLECTOR, image=image), part(PUBLISHER, image=image), *nodes())
+        assert (found.state, any(image in one and COLLECTOR in one for one in found.remarks)) == (GAP, True)
+
+
+def test_a_healthy_cluster_never_covers_the_dark_one_beside_it() -> None:
+    """Files that say their clusters are judged apart; one without a name is of the one cluster of the call, or of none.
+
+    It is said which file says nothing, by its whole name, also where there are blanks and brackets in it.
+    """
+    apart = judged(document(LIVE, "healthy.json", "healthy"), document(DARK, "dark.json", "dark"))
+    assert [verdict(apart, name, Rung.SENSOR_RUNNING).state for name in ("healthy", "dark")] == [COVERED, GAP]
+    alone = judged(managed_cluster(), kubectl(*sensor()), kubectl(*nodes()))
+    assert verdict(alone, "payments", Rung.SENSOR_RUNNING).state is COVERED
+    lending = managed_cluster(CLUSTER.replace("payments", "lending"))
+    for name in ("3.json", "nodes of payments.json", "nodes[1].json"):
+        result = judged(managed_cluster(), lending, document(LIVE, name))
+        assert {verdict(result, one, Rung.SENSOR_RUNNING).state for one in ("payments", "lending")} == {UNKNOWN}
+        assert [unused for unused, _ in result.unused] == [name]
+
+
+def test_what_says_nothing_of_a_cluster_makes_none() -> None:
+    """Else an unrelated file would be one more workload that is unknown."""
+    nothing = "says nothing of what is judged"
+    nameless = "does not say which cluster it is of; write NAME=FILE"
+    for other, reason in (
+        (kubectl(pod("node-0", "web", namespace="shop")), nameless),
+        ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}, nothing),
+        ({"apiVersion": "example.com/v1", "kind": "Sensor"}, nothing),
+    ):
+        alone, both = judged(pricing("Containers")), judged(pricing("Containers"), other)
+        assert (both.assessed, both.unused) == (alone.assessed, (("2.json", reason),))
+
+
+def _node(number: int, where: str = "") -> Json:
+    body = node(f"node-{number}")
+    metadata = {**as_object(body, "metadata"), "uid": f"uid-{number}-{where}"}
+    return {**body, "metadata": metadata, "spec": {"providerID": where}}
+
+
+def test_uids_tell_clusters_apart() -> None:
+    """Two clusters under one name, or one under two, would cover each other, so both are refused.
+
+    A loop in which kubectl stayed at one cluster writes the healthy one under every name.
+    """
+    for first, second, uids in (("payments", "payments", "ab"), ("payments", "lending", "aa")):
+        spaces = [
+            {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": uid}} for uid in uids
+        ]
+        with pytest.raises(BadUsage, match=r"2\.json.*1\.json"):
+            judged(document(spaces[0], "1.json", first), document(spaces[1], "2.json", second))
+    answer = kubectl(*sensor(), *map(_node, range(3)))
+    documents = [document(answer, f"{name}.json", name) for name in ("payments", "lending")]
+    with pytest.raises(BadUsage, match=r"lending\.json items\[2\].*payments\.json items\[2\].*node node-0"):
+        judged(*documents)
+    assert judged(documents[0], document(answer, "again.json", "payments"))
+
+
+def test_nodes_of_another_cluster_are_refused() -> None:
+    """Azure says in which group a cluster's nodes are, the ARN names the region, and a context of GKE its project, too.
+
+    Each node says where it is, which may be elsewhere than a context is called; what says neither is believed.
+    """
+    group, tail = "MC_rg_payments_westeurope", "providers/Microsoft.Compute/virtualMachineScaleSets/v/virtualMachines/0"
+    azure = managed_cluster()
+    mine = {**azure, "properties": {**as_object(azure, "properties"), "nodeResourceGroup": group}}
+    in_aws, in_gcp = "aws:///eu-west-1a/i-0123456789abcdef0", "gce://shop-prod/europe-west1-b/gke-carts-1"
+    in_azure = f"azure:///subscriptions/{SUBSCRIPTION}/resourceGroups/{group.lower()}/{tail}"
+    in_lending = in_azure.replace("payments", "lending")
+    own = {
+        "payments": (in_azure, "kind://docker/kind/kind-control-plane", "azure:///subscriptions/0/x", ""),
+        EKS: (in_aws, "eks-hybrid:///eu-west-1/shop/mi-0123456789abcdef0", ""),
+        GKE: (in_gcp,),
+        GKE.replace("west1", "west1-c"): (in_gcp,),
+    }
+    others = {
+        "payments": (in_lending, f"azure:///subscriptions/22222222/resourceGroups/{group}/{tail}", in_aws, in_gcp),
+        EKS: ("aws:///us-east-1a/i-0123456789abcdef0", in_gcp, in_azure),
+        GKE: (*("gce://shop-test/europe-west1-b/c", "gce://shop-prod/us-west1-b/c", "gce://shop-prod"), in_aws),
+    }
+    for wheres, is_own in ((own, True), (others, False)):
+        for name, where in ((name, where) for name, some in wheres.items() for where in some):
+            answer = kubectl(*sensor(), *(_node(number, where) for number in range(3)))
+            for given in (name, None) if name == "payments" else (name,):
+                documents = [document(answer, "answer.json", given), *([mine] if name == "payments" else [])]
+                if is_own:
+                    assert verdict(judged(*documents), name, Rung.SENSOR_RUNNING).state is COVERED
+                    continue
+                with pytest.raises(BadUsage, match=r"is not of the cluster .+: node node-0 is in "):
+                    judged(*documents)
