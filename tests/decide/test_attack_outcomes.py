@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -20,61 +19,49 @@ from tests.store.builders import an_entry
 DAY = timedelta(days=1)
 
 
+def technique(*decisions: PastDecision) -> AttackOutcome:
+    """What became of the technique that some decisions name."""
+    return outcomes_of(*decisions).techniques["T1110"]
+
+
 def test_signals_are_counted_and_not_messages() -> None:
-    """An opening and its update are one; another signal is another."""
+    """An opening and its update are one; another signal is another; a sample is counted apart, a repeat or an end not at
+    all."""
     outcomes = outcomes_of(a_past_decision("one"), a_past_decision("one", at=NOW + DAY), a_past_decision("two"))
     assert outcomes.techniques["T1110"] == AttackOutcome(routed={"one", "two"}, last_routed=NOW + DAY)
     assert (outcomes.decisions, outcomes.signals) == (3, {"one", "two"})
+    sample = outcomes_of(a_past_decision(is_sample=True))
+    assert (sample.samples, sample.signals, dict(sample.techniques)) == ({"one"}, set(), {})
+    for outcome in set(Outcome) - set(LOOKED_AT):
+        assert outcomes_of(a_past_decision(outcome=outcome)) == outcomes_of()
 
 
-def test_what_came_out_later_was_held_and_routed() -> None:
-    """So somebody heard of it in the end."""
-    one = outcomes_of(a_held_decision(), a_past_decision()).techniques["T1110"]
+def test_what_somebody_heard_of_in_the_end_is_not_unheard() -> None:
+    """What was held and came out later was held and routed; what only quiet routes took was routed to nobody until then."""
+    one = technique(a_held_decision(), a_past_decision())
     assert (one.routed, one.held, one.is_unheard) == ({"one"}, {"one"}, False)
-
-
-def test_what_only_quiet_routes_took_was_routed_to_nobody() -> None:
-    """Until somebody is notified of the same signal."""
     quiet = a_past_decision(is_quiet=True)
-    one = outcomes_of(quiet).techniques["T1110"]
+    one = technique(quiet)
     assert (one.routed, one.quiet, one.is_unheard) == (set(), {"one"}, True)
-    one = outcomes_of(quiet, a_past_decision()).techniques["T1110"]
+    one = technique(quiet, a_past_decision())
     assert (one.routed, one.quiet, one.is_unheard) == ({"one"}, set(), False)
 
 
 def test_each_rule_is_told_with_what_it_held_and_the_sum_is_not_theirs() -> None:
     """Of a signal that two rules held one after the other each says one, and one was held."""
-    one = outcomes_of(a_held_decision(by="b", at=NOW + DAY), a_held_decision(by="a")).techniques["T1110"]
+    one = technique(a_held_decision(by="b", at=NOW + DAY), a_held_decision(by="a"))
     assert one.held == {"one"}
     end = NOW + 30 * DAY
     assert one.held_by == {"a": HeldSignals({"one"}, NOW, end), "b": HeldSignals({"one"}, NOW + DAY, end)}
 
 
-def test_a_revoked_technique_counts_as_what_took_its_place() -> None:
-    """Also where an older table decided: an id that is no more draws nothing."""
-    outcomes = outcomes_of(
-        a_past_decision("one", techniques=("T1562.001",)), a_past_decision("two", techniques=("T1685",))
-    )
-    assert {id: one.routed for id, one in outcomes.techniques.items()} == {"T1685": {"one", "two"}}
-
-
-def test_what_is_no_technique_is_said_and_drawn_nowhere() -> None:
-    """Its signal names none then."""
+def test_a_revoked_technique_counts_as_what_took_its_place_and_what_is_none_is_drawn_nowhere() -> None:
+    """Also where an older table decided. A signal that names what is no technique names none."""
+    revoked, current = a_past_decision("one", techniques=("T1562.001",)), a_past_decision("two", techniques=("T1685",))
+    assert {id: one.routed for id, one in outcomes_of(revoked, current).techniques.items()} == {"T1685": {"one", "two"}}
     outcomes = outcomes_of(a_past_decision(techniques=("T11", "Brute Force")))
     assert (dict(outcomes.techniques), outcomes.not_techniques) == ({}, {"BRUTE FORCE", "T11"})
     assert outcomes.signals == outcomes.bare == {"one"}
-
-
-def test_a_sample_shows_nothing_of_what_people_hear() -> None:
-    """It is counted apart."""
-    outcomes = outcomes_of(a_past_decision(is_sample=True))
-    assert (outcomes.samples, outcomes.signals, dict(outcomes.techniques)) == ({"one"}, set(), {})
-
-
-@pytest.mark.parametrize("outcome", [one for one in Outcome if one not in LOOKED_AT])
-def test_other_outcomes_say_nothing_new(outcome: Outcome) -> None:
-    """A repeat, or that it is over."""
-    assert outcomes_of(a_past_decision(outcome=outcome)) == outcomes_of()
 
 
 def past_decision_of(entry: RecordEntry) -> PastDecision:

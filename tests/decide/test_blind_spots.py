@@ -6,7 +6,6 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,26 +17,18 @@ from router.domain.suppression import SuppressionRule
 from router.rulebook import load_catalogue
 from tests.builders import NOW, a_rule, a_rulebook
 from tests.decide.past import PAST_DECISIONS, TYPES, a_held_decision, a_past_decision, outcomes_of
+from tests.silences import a_silence as silence_of
 
 DAY = timedelta(days=1)
+INSTANT = timedelta(microseconds=1)
 
 
 def a_silence(
     id: str = "ab12cd", type: str | None = "VM_Test", begins: timedelta = -DAY, until: timedelta = DAY
 ) -> Silence:
     """A silence that is in force for a day yet."""
-    return Silence(
-        id=id,
-        stream="cwpp",
-        alert_type=type,
-        groups=a_rule().groups,
-        begins=NOW + begins,
-        until=NOW + until,
-        reason="works",
-        author="ana",
-        made=NOW + begins,
-        first=NOW + begins,
-    )
+    lasts = {"begins": NOW + begins, "lasts": until - begins, "made": NOW + begins}
+    return silence_of(id, alert_type=type, groups=a_rule().groups, **lasts)  # type: ignore[arg-type]
 
 
 def techniques_under(
@@ -50,80 +41,54 @@ def techniques_under(
     return {spot.id: spot for spot in spots if spot.is_blind}
 
 
-@pytest.mark.parametrize(
-    "decision",
-    [a_held_decision(), a_past_decision(outcome=Outcome.BELOW_FLOOR), a_past_decision(is_quiet=True)],
-    ids=["held", "below the floor", "routed to nobody"],
-)
-def test_a_technique_is_a_blind_spot_until_somebody_hears_of_it(decision: PastDecision) -> None:
-    """Of any signal that names it."""
-    assert techniques_under([], decision)["T1110"].outcome.is_unheard
-    assert techniques_under([], decision, a_past_decision("another")) == {}
+def test_a_technique_is_a_blind_spot_until_somebody_hears_of_it() -> None:
+    """Of any signal that names it: held, below the floor, or routed to nobody."""
+    below, quiet = a_past_decision(outcome=Outcome.BELOW_FLOOR), a_past_decision(is_quiet=True)
+    for decision in (a_held_decision(), below, quiet):
+        assert techniques_under([], decision)["T1110"].outcome.is_unheard
+        assert techniques_under([], decision, a_past_decision("another")) == {}
 
 
 def test_a_technique_that_a_rule_could_hide_is_told_though_somebody_heard_of_it() -> None:
-    """By which rule, until when; that it is not unheard is told beside it."""
+    """By which rule, until when; that it is not unheard is told beside it. A rule hides until the instant of its end."""
     spot = techniques_under([a_rule()], a_past_decision())["T1110"]
     ((name, held, cover),) = spot.hiders
     assert (spot.outcome.is_unheard, name, held) == (False, "scanner", None)
     assert cover == Cover("scanner", NOW + 30 * DAY, "vm_test", ["TA0006"], ["T1110"])
+    for rule in (a_rule(expires=NOW), a_rule(enabled=False), a_rule(alert_type="VM_Other")):
+        assert techniques_under([rule], a_past_decision()) == {}
+    assert techniques_under([a_rule(expires=NOW + INSTANT)], a_past_decision()) != {}
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [a_rule(expires=NOW), a_rule(enabled=False), a_rule(alert_type="VM_Other")],
-    ids=["has ended", "is disabled", "is about another type"],
-)
-def test_a_rule_hides_nothing_that(rule: SuppressionRule) -> None:
-    """Or that it is not in force for."""
-    assert techniques_under([rule], a_past_decision()) == {}
-
-
-def test_a_rule_hides_until_the_instant_of_its_end() -> None:
-    """A microsecond before it is in force."""
-    assert techniques_under([a_rule(expires=NOW + timedelta(microseconds=1))], a_past_decision()) != {}
-
-
-def test_what_a_rule_held_that_is_no_longer_in_force_is_told_with_its_end() -> None:
-    """As the record has it."""
+def test_what_a_rule_held_is_told_with_its_end() -> None:
+    """As the record has it; of a rule in force that of the rules, since it may have been moved since it held something."""
     (hider,) = techniques_under([], a_held_decision())["T1110"].hiders
     assert (hider.name, hider.cover, hider.until) == ("scanner", None, NOW + 30 * DAY)
-
-
-def test_the_end_of_a_rule_in_force_is_that_of_the_rules() -> None:
-    """It may have been moved since it held something."""
     (hider,) = techniques_under([a_rule(expires=NOW + DAY)], a_held_decision())["T1110"].hiders
     assert hider.until == NOW + DAY
     assert hider.held is not None
 
 
-@pytest.mark.parametrize(
-    ("silence", "hides"),
-    [
+def test_a_silence_in_force_could_hide_as_a_rule_does() -> None:
+    """Under its name on record."""
+    for silence, hides in (
         (a_silence(), True),
         (a_silence(type="vm_TEST"), True),
         (a_silence(begins=timedelta(0)), True),
-        (a_silence(begins=timedelta(microseconds=1)), False),
+        (a_silence(begins=INSTANT), False),
         (a_silence(until=timedelta(0)), False),
         (replace(a_silence(), ended=NOW), False),
         (a_silence(type="VM_Other"), False),
-    ],
-)
-def test_a_silence_in_force_could_hide_as_a_rule_does(silence: Silence, *, hides: bool) -> None:
-    """Under its name on record."""
-    spots = techniques_under([], a_past_decision(), silences=[silence])
-    assert [hider.name for spot in spots.values() for hider in spot.hiders] == (["silence:ab12cd"] if hides else [])
+    ):
+        spots = techniques_under([], a_past_decision(), silences=[silence])
+        assert [hider.name for spot in spots.values() for hider in spot.hiders] == ["silence:ab12cd"] * hides, silence
 
 
 def test_a_silence_for_any_type_is_in_force_for_what_is_not_known() -> None:
-    """It is told as such, and is no blind spot of a technique."""
-    (cover,) = covers_of(a_rulebook(), Silences.from_list([a_silence(type=None)]), NOW, {})
-    assert (cover.alert_type, cover.is_unknown) == (None, True)
-
-
-def test_what_a_silence_for_any_type_held_it_could_hide_again() -> None:
-    """Until its end, though somebody heard of the technique otherwise."""
+    """It is told as such; what it held it could hide again until its end, though somebody heard of it otherwise."""
     silence = a_silence(type=None)
+    (cover,) = covers_of(a_rulebook(), Silences.from_list([silence]), NOW, {})
+    assert (cover.alert_type, cover.is_unknown) == (None, True)
     held = a_held_decision(by=silence.name), a_past_decision("two")
     (hider,) = techniques_under([], *held, silences=[silence])["T1110"].hiders
     assert (hider.name, hider.until) == (silence.name, silence.end)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,7 +16,7 @@ from router.domain.posture import Cves, Package
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Finding, Stream
 from router.domain.suppression import Element, Operator, SuppressionRule, Suppressions
-from tests.builders import NOW, a_finding, a_rule, a_rulebook, an_alert, an_element, an_ip
+from tests.builders import NOW, SUBSCRIPTION, a_finding, a_rule, a_rulebook, an_alert, an_element, an_ip
 
 OWNERS = Owners(
     (
@@ -52,14 +51,20 @@ def holds(rule: SuppressionRule, finding: Finding) -> bool:
     return is_held
 
 
+def answers_of(finding: Finding, *rules: SuppressionRule) -> dict[str, str]:
+    """What an explanation answers, by its questions."""
+    return {step.question: step.answer for step in explain(finding, a_book(*rules), NOW).steps}
+
+
 def a_book(*rules: SuppressionRule) -> Rulebook:
     """A rulebook of findings, with owners."""
     return replace(a_rulebook(*rules, stream=Stream.CSPM), owners=OWNERS)
 
 
-@pytest.mark.parametrize(
-    ("finding", "is_held"),
-    [
+def test_a_rule_on_cves_names_every_cve_of_what_it_holds() -> None:
+    """One that it does not name is told, and so is what may name more than was read; by category and by assessment key.
+    Who accepted one CVE did not look at the other: two rules do not hold together what neither holds."""
+    for finding, is_held in (
         (an_update(ONE), True),
         (an_update(ONE, TWO), True),
         (an_update(ONE, THREE), False),
@@ -68,23 +73,16 @@ def a_book(*rules: SuppressionRule) -> Rulebook:
         (an_update(cves=None), False),
         (an_update(ONE, is_whole=False), False),
         (an_update(ONE, TWO, is_whole=False), False),
-    ],
-)
-@pytest.mark.parametrize("type", ["softwareUPDATE", "assessment-1"])
-def test_a_rule_on_cves_names_every_cve_of_what_it_holds(finding: Finding, is_held: bool, type: str) -> None:
-    """One that it does not name is told, and so is what may name more than was read; by category and by assessment key."""
-    assert holds(about(an_element("cve", ONE.lower(), TWO), type=type), finding) is is_held
-
-
-def test_two_rules_do_not_hold_together_what_neither_holds() -> None:
-    """Who accepted one CVE did not look at the other."""
+    ):
+        for type in ("softwareUPDATE", "assessment-1"):
+            assert holds(about(an_element("cve", ONE.lower(), TWO), type=type), finding) is is_held, finding.cves
     rules = [about(an_element("cve", one), name=one) for one in (ONE, TWO)]
     assert find_suppressor(an_update(ONE, TWO), Suppressions.from_rules(rules), NOW, OWNERS) is None
 
 
-@pytest.mark.parametrize(
-    ("element", "finding", "is_held"),
-    [
+def test_a_package_and_an_owner_are_asked_for_as_other_fields_are() -> None:
+    """By whole values or by parts, ignoring case; what has none is not held. Every element must hold."""
+    for element, finding, is_held in (
         (an_element("package", "LODASH"), an_update(), True),
         (an_element("package", "lodash"), an_update(package=Package(name="lodash-es")), False),
         (an_element("package", "odas", operator=Operator.CONTAINS), an_update(), True),
@@ -95,95 +93,62 @@ def test_two_rules_do_not_hold_together_what_neither_holds() -> None:
         (an_element("owner", "web-shop"), an_update(group="rg-db"), False),
         (an_element("owner", "ledger"), an_update(group="rg-db"), True),
         (an_element("owner", "nobody"), an_update(group="rg-other"), False),
-    ],
-)
-def test_a_package_and_an_owner_are_asked_for_as_other_fields_are(
-    element: Element, finding: Finding, is_held: bool
-) -> None:
-    """By whole values or by parts, ignoring case; what has none is not held."""
-    assert holds(about(element), finding) is is_held
-
-
-def test_every_element_must_hold() -> None:
-    """A rule on a package of one owner holds neither another's, nor another package."""
-    rule = about(an_element("package", "lodash"), an_element("owner", "web-shop"))
-    assert holds(rule, an_update())
-    assert not holds(rule, an_update(group="rg-db"))
-    assert not holds(rule, an_update(package=Package(name="curl")))
+    ):
+        assert holds(about(element), finding) is is_held, element
+    both = about(an_element("package", "lodash"), an_element("owner", "web-shop"))
+    findings = an_update(), an_update(group="rg-db"), an_update(package=Package(name="curl"))
+    assert [holds(both, finding) for finding in findings] == [True, False, False]
 
 
 def test_a_rule_is_about_the_category_only_with_a_narrow_scope() -> None:
-    """A scope that says nothing of a resource, package, CVE or owner never reaches beyond a type."""
-    wide = an_element("subscriptionId", "11111111-1111-1111-1111-111111111111")
+    """A scope that says nothing of a resource, package, CVE or owner never reaches beyond a type. What Defender sorts
+    resources under is no recommendation category, and alerts have none."""
+    wide, package = an_element("subscriptionId", SUBSCRIPTION), an_element("package", "lodash")
     finding = an_update()
     assert holds(about(wide, type=finding.type), finding)
     assert not holds(about(wide), finding)
     beside = Suppressions.from_rules([about(wide), about(an_element("package", "curl"), name="beside")])
     assert find_suppressor(finding, beside, NOW, OWNERS) is None
     assert holds(about(wide, an_element("resourceId", finding.resource or "")), finding)
-    assert not holds(about(an_element("package", "lodash"), type="SystemUpdate"), finding)
-    assert not holds(about(an_element("package", "lodash")), replace(finding, category=None))
-
-
-def test_what_defender_sorts_resources_under_is_no_recommendation_category() -> None:
-    """`metadata.categories` has words such as Data, which are of whole classes of recommendations."""
-    finding = an_update(category=None, categories=("SoftwareUpdate",))
-    assert not holds(about(an_element("package", "lodash")), finding)
+    assert not holds(about(package, type="SystemUpdate"), finding)
+    assert not holds(about(package), replace(finding, category=None))
+    assert not holds(about(package), an_update(category=None, categories=("SoftwareUpdate",)))
+    rules = Suppressions.from_rules([a_rule(alert_type="SoftwareUpdate")])
+    assert find_suppressor(an_alert(Entities=[an_ip("10.20.0.5")]), rules, NOW, OWNERS) is None
 
 
 def test_of_rules_on_the_type_and_on_the_category_the_one_that_expires_last_is_named() -> None:
     """It does not matter which of the two a rule is about."""
+    package = an_element("package", "lodash")
     for days in (10, 50):
-        rules = [
-            about(an_element("package", "lodash"), name="category"),
-            about(an_element("package", "lodash"), name="type", type=an_update().type, days=days),
-        ]
-        found = find_suppressor(an_update(), Suppressions.from_rules(rules), NOW, OWNERS)
-        assert found is rules[days > 30]
+        rules = [about(package, name="category"), about(package, name="type", type=an_update().type, days=days)]
+        assert find_suppressor(an_update(), Suppressions.from_rules(rules), NOW, OWNERS) is rules[days > 30]
 
 
-@pytest.mark.parametrize(
-    ("finding", "said"),
-    [
-        (an_update(ONE, TWO), "no, the rule must name every CVE, and does not name CVE-2020-8203"),
+def test_an_explanation_says_which_cve_is_not_named_and_which_category_no_rule_is_about() -> None:
+    """So that its reader knows what to look at."""
+    many = an_update(*(f"CVE-2026-{number}" for number in range(1, 9)))
+    unnamed = "no, the rule must name every CVE, and does not name"
+    for finding, said in (
+        (an_update(ONE, TWO), f"{unnamed} CVE-2020-8203"),
         (an_update(ONE, is_whole=False), "no, its list of CVEs was cut, so it may name more than the rule does"),
         (an_update(), "no, cve in ['cve-2021-23337'] is not met: the signal has nothing there"),
-        (
-            an_update(*(f"CVE-2026-{number}" for number in range(1, 9))),
-            "no, the rule must name every CVE, and does not name "
-            "CVE-2026-1, CVE-2026-2, CVE-2026-3, CVE-2026-4, CVE-2026-5 and 3 more",
-        ),
+        (many, f"{unnamed} CVE-2026-1, CVE-2026-2, CVE-2026-3, CVE-2026-4, CVE-2026-5 and 3 more"),
         (an_update(ONE), f"yes, until {NOW + timedelta(days=30):%Y-%m-%dT%H:%M:%SZ}"),
-    ],
-)
-def test_an_explanation_says_which_cve_is_not_named(finding: Finding, said: str) -> None:
-    """So that its reader knows what to look at."""
-    steps = explain(finding, a_book(about(an_element("cve", ONE))), NOW).steps
-    assert {step.question: step.answer for step in steps}["held by accepted?"] == said
-
-
-def test_an_explanation_names_the_category_that_no_rule_is_about() -> None:
-    """Rules were looked for under both names."""
-    steps = explain(an_update(), a_book(), NOW).steps
-    answer = {step.question: step.answer for step in steps}["held by a rule?"]
+    ):
+        assert answers_of(finding, about(an_element("cve", ONE)))["held by accepted?"] == said
+    answer = answers_of(an_update())["held by a rule?"]
     assert answer == "no, there is no rule for assessment-1, nor for SoftwareUpdate"
-
-
-def test_no_alert_is_held_by_a_rule_about_a_category() -> None:
-    """Alerts have none."""
-    rule = a_rule(alert_type="SoftwareUpdate", groups=[[an_element("entities.ip.address", "10.20.0.5")]])
-    assert (
-        find_suppressor(an_alert(Entities=[an_ip("10.20.0.5")]), Suppressions.from_rules([rule]), NOW, OWNERS) is None
-    )
 
 
 IDS = [ONE, TWO, THREE, "CVE-2022-1"]
 TYPES = st.sampled_from(["softwareupdate", "SystemUpdate", "assessment-1", "assessment-2"])
+OF_CVES = st.lists(st.sampled_from(IDS), min_size=1, max_size=4).map(lambda ids: an_element("cve", *ids))
 ELEMENTS = st.one_of(
-    st.builds(lambda ids: an_element("cve", *ids), st.lists(st.sampled_from(IDS), min_size=1, max_size=4)),
-    st.builds(lambda ids: an_element("cve", *ids), st.lists(st.sampled_from(IDS), min_size=1, max_size=4)),
-    st.builds(lambda name: an_element("package", name), st.sampled_from(["lodash", "curl"])),
-    st.builds(lambda name: an_element("owner", name), st.sampled_from(["web-shop", "Ledger", "ledger"])),
+    OF_CVES,
+    OF_CVES,
+    st.sampled_from(["lodash", "curl"]).map(lambda name: an_element("package", name)),
+    st.sampled_from(["web-shop", "Ledger", "ledger"]).map(lambda name: an_element("owner", name)),
     st.builds(
         lambda field, name: an_element(field, name, operator=Operator.CONTAINS),
         st.sampled_from(["package", "owner", "resourceId", "subscriptionId"]),
@@ -235,7 +200,7 @@ def element_holds_by_hand(element: Element, finding: Finding) -> bool:
         "package": [finding.package.name.lower()] if finding.package is not None else [],
         "owner": owners,
         "resourceid": [resource.lower()],
-        "subscriptionid": ["11111111-1111-1111-1111-111111111111"],
+        "subscriptionid": [SUBSCRIPTION],
         "cve": [id.lower() for id in finding.cves.ids] if finding.cves is not None else [],
     }[element.field.name]
     if element.field.name == "cve":

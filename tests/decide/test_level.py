@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
@@ -14,15 +12,13 @@ from router.decide import decide, explain, notice_for
 from router.destinations import discover
 from router.domain.decisions import Outcome, StepCode
 from router.domain.evidence import Evidence
-from router.domain.owners import NO_OWNERS
 from router.domain.posture import Risk
 from router.domain.rulebook import Lane
 from router.domain.severity import Severity
 from router.domain.signals import Finding, Stream
 from router.rulebook import load
-from router.rulebook.clauses import clauses_for
-from router.rulebook.when_form import WhenForm
-from tests.builders import NOW, a_finding, a_route, a_rulebook, an_alert, the_attack_table
+from tests.builders import NOW, a_finding, a_rulebook
+from tests.decide.test_coverage_level import a_when
 from tests.rulebook.builders import a_policy, rules_in
 
 LEVELS = st.none() | st.sampled_from(Severity)
@@ -32,9 +28,8 @@ LABELS = [severity.label for severity in Severity]
 
 def of(severity: Severity | None, risk: Risk | None = None) -> Finding:
     """A finding of a severity and a risk."""
-    return replace(
-        a_finding(), severity=severity, severity_written=severity.label if severity is not None else None, risk=risk
-    )
+    written = severity.label if severity is not None else None
+    return replace(a_finding(), severity=severity, severity_written=written, risk=risk)
 
 
 def contextual(level: Severity | None) -> Risk:
@@ -66,11 +61,7 @@ def test_floor_and_routes_look_at_one_level(
     finding, level = of(severity, risk), level_by_hand(severity, risk)
     assert finding.level == level
     plain = of(level)
-    whens: list[dict[str, Any]] = [{"at_least": bound.label}, {"severity": labels}]
-    routes = [
-        a_route(f"route-{n}", "tickets", when=clauses_for(WhenForm.model_validate(when), the_attack_table(), NO_OWNERS))
-        for n, when in enumerate(whens)
-    ]
+    routes = [a_when("bound", "tickets", at_least=bound.label), a_when("labels", "tickets", severity=labels)]
     book = a_rulebook(stream=Stream.CSPM, floor=floor, routes=routes)
     decision, same = decide(finding, book, NOW), decide(plain, book, NOW)
     assert (decision.outcome, decision.routes, decision.steps) == (same.outcome, same.routes, same.steps)
@@ -83,61 +74,35 @@ def test_a_quiet_route_never_takes_a_grave_or_unknown_level(
 ) -> None:
     """Whatever else such a route asks, nothing High, Critical or unknown is kept quiet by it."""
     finding = of(severity, risk)
-    quiet = a_route(
-        "quiet", when=clauses_for(WhenForm.model_validate({"severity": labels}), the_attack_table(), NO_OWNERS)
-    )
-    if (
-        "quiet"
-        in decide(finding, a_rulebook(stream=Stream.CSPM, floor=Severity.INFORMATIONAL, routes=[quiet]), NOW).routes
-    ):
+    book = a_rulebook(stream=Stream.CSPM, floor=Severity.INFORMATIONAL, routes=[a_when("quiet", severity=labels)])
+    if "quiet" in decide(finding, book, NOW).routes:
         assert finding.level in (Severity.LOW, Severity.MEDIUM, Severity.INFORMATIONAL)
 
 
-@pytest.mark.parametrize(
-    ("finding", "said", "explained"),
-    [
-        (
-            of(Severity.HIGH, contextual(Severity.LOW)),
-            "floor: Low risk is below Medium (default)",
-            "yes, Low risk is below Medium (default); the risk counts, and not the severity, which is High",
-        ),
-        (
-            of(Severity.LOW, Risk(level=Severity.HIGH)),
-            "floor: Low is below Medium (default)",
-            "yes, Low is below Medium (default)",
-        ),
-        (
-            of(Severity.LOW, contextual(Severity.HIGH)),
-            None,
-            "no, High risk is at least Medium; the risk counts, and not the severity, which is Low",
-        ),
-        (
-            of(None, contextual(Severity.HIGH)),
-            None,
-            "no, High risk is at least Medium; the risk counts, and not the severity, which is not known",
-        ),
-        (of(Severity.HIGH, contextual(Severity.HIGH)), None, "no, High risk is at least Medium"),
+BELOW = "is below Medium (default)"
+AT_LEAST = "no, High risk is at least Medium"
+RISK_COUNTS = "; the risk counts, and not the severity, which is"
+
+
+def test_a_decision_says_which_of_the_two_it_was() -> None:
+    """The reason names the risk where the risk counted, and the explanation the severity beside it."""
+    low_risk, high_risk = contextual(Severity.LOW), contextual(Severity.HIGH)
+    for finding, said, explained in (
+        (of(Severity.HIGH, low_risk), f"floor: Low risk {BELOW}", f"yes, Low risk {BELOW}{RISK_COUNTS} High"),
+        (of(Severity.LOW, Risk(level=Severity.HIGH)), f"floor: Low {BELOW}", f"yes, Low {BELOW}"),
+        (of(Severity.LOW, high_risk), None, f"{AT_LEAST}{RISK_COUNTS} Low"),
+        (of(None, high_risk), None, f"{AT_LEAST}{RISK_COUNTS} not known"),
+        (of(Severity.HIGH, high_risk), None, AT_LEAST),
         (of(Severity.HIGH, contextual(None)), None, "no, High is at least Medium"),
         (of(Severity.HIGH), None, "no, High is at least Medium"),
         (of(None, contextual(None)), None, "no, it has no severity, which is above every floor"),
-    ],
-)
-def test_a_decision_says_which_of_the_two_it_was(finding: Finding, said: str | None, explained: str) -> None:
-    """The reason names the risk where the risk counted, and the explanation the severity beside it."""
-    explanation = explain(finding, a_rulebook(stream=Stream.CSPM), NOW)
-    answers = {step.question: step.answer for step in explanation.steps}
-    assert answers["below the floor?"] == explained
-    if said is not None:
-        assert str(explanation.decision.reason) == said
-    assert explanation.decision.steps[3].code is (
-        StepCode.FLOOR_BELOW if said else StepCode.FLOOR_UNKNOWN if finding.level is None else StepCode.FLOOR_PASSED
-    )
-
-
-def test_an_alert_has_no_level_but_its_severity() -> None:
-    """Only findings have a risk."""
-    assert an_alert(Severity="Low").level is Severity.LOW
-    assert an_alert(Severity="odd").level is None
+    ):
+        explanation = explain(finding, a_rulebook(stream=Stream.CSPM), NOW)
+        answers = {step.question: step.answer for step in explanation.steps}
+        assert answers["below the floor?"] == explained
+        assert said in (None, str(explanation.decision.reason))
+        passed = StepCode.FLOOR_UNKNOWN if finding.level is None else StepCode.FLOOR_PASSED
+        assert explanation.decision.steps[3].code is (StepCode.FLOOR_BELOW if said else passed)
 
 
 @given(LEVELS, RISKS)
@@ -150,13 +115,12 @@ def test_a_notice_is_as_urgent_as_the_severity(severity: Severity | None, risk: 
     assert notice.risk == risk
 
 
-PAGERS = sorted(name for name, kind in discover().items() if kind.lane is Lane.PAGE)
-
-
-@pytest.mark.parametrize("kind", PAGERS)
-def test_no_policy_of_findings_has_a_destination_that_pages(kind: str, tmp_path: Path) -> None:
+def test_no_policy_of_findings_has_a_destination_that_pages(tmp_path: Path) -> None:
     """So no risk pages anybody, whatever it lifts over whatever a route asks."""
-    policy = a_policy("cspm", destinations={"oncall": {"kind": kind}}, otherwise=["oncall"])
-    result = load(rules_in(tmp_path, {"cspm/policy.yaml": policy}, "cspm"), Stream.CSPM, discover(), NOW)
-    assert result.rulebook is None
-    assert any("posture pages nobody" in problem.message for problem in result.problems)
+    pagers = [name for name, kind in discover().items() if kind.lane is Lane.PAGE]
+    assert pagers
+    for kind in pagers:
+        policy = a_policy("cspm", destinations={"oncall": {"kind": kind}}, otherwise=["oncall"])
+        result = load(rules_in(tmp_path, {"cspm/policy.yaml": policy}, "cspm"), Stream.CSPM, discover(), NOW)
+        assert result.rulebook is None
+        assert any("posture pages nobody" in problem.message for problem in result.problems)

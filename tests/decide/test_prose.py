@@ -54,21 +54,22 @@ def the_notice_of(signal: Alert | Finding) -> Notice:
 
 def links_of(*links: object) -> tuple[Link, ...]:
     """The links of the notice of an alert with some extended links."""
-    return the_notice_of(read_alert(a_flat_alert(ExtendedLinks=list(links)))).links
+    return told(ExtendedLinks=list(links)).links
+
+
+def told(**fields: object) -> Notice:
+    """The notice of a flat alert with something else in it."""
+    return the_notice_of(read_alert(a_flat_alert(**fields)))
 
 
 def test_texts_are_told_with_what_their_placeholders_stand_for() -> None:
     """In title, description and remediation: of properties, the compromised entity, and entities of which there is one."""
-    notice = the_notice_of(
-        read_alert(
-            a_flat_alert(
-                AlertDisplayName="%{process name} ran",
-                Description="<P>On {Compromised Host} %{User Name} ran '%{Process Name}' from %{Attacker IP}: {}.</P>",
-                RemediationSteps=["Ask %{user name}.<br>Scan %{Machine Name}.", "N/A"],
-                ExtendedProperties={"Process Name": "c:\\<b>x</b>.exe", "User Name": "ada"},
-                Entities=[{"$id": "4", "HostName": "web-01", "DnsDomain": "shop.example", "Type": "host"}],
-            )
-        )
+    notice = told(
+        AlertDisplayName="%{process name} ran",
+        Description="<P>On {Compromised Host} %{User Name} ran '%{Process Name}' from %{Attacker IP}: {}.</P>",
+        RemediationSteps=["Ask %{user name}.<br>Scan %{Machine Name}.", "N/A"],
+        ExtendedProperties={"Process Name": "c:\\<b>x</b>.exe", "User Name": "ada"},
+        Entities=[{"$id": "4", "HostName": "web-01", "DnsDomain": "shop.example", "Type": "host"}],
     )
     assert notice.title == "c:\\<b>x</b>.exe ran"
     assert notice.description == "On web-01 ada ran 'c:\\<b>x</b>.exe' from [Attacker IP]: {}."
@@ -76,40 +77,28 @@ def test_texts_are_told_with_what_their_placeholders_stand_for() -> None:
 
 
 def test_a_text_is_filled_with_names_and_not_with_what_is_known_beside() -> None:
-    """A process fills in as its command line, an account as its name."""
+    """A process fills in as its command line, an account as its name; of several nobody knows which one is meant; a
+    compromised entity that is an id is told by its name."""
     account = {"$id": "1", "Type": "account", "Name": "ada", "Sid": "S-1-5-18"}
     file = {"$id": "2", "Type": "file", "Directory": "/opt", "Name": "x"}
     process = {"Type": "process", "CommandLine": "x -t", "ProcessId": "7", "Account": {"$ref": "1"}}
-    alert = read_alert(
-        a_flat_alert(
-            Description="%{user}: %{command line}",
-            Entities=[account, file, process | {"ImageFile": {"$ref": "2"}}],
-            ExtendedProperties={"User SID": "S-1-5-18"},
-        )
+    entities = [account, file, process | {"ImageFile": {"$ref": "2"}}]
+    notice = told(
+        Description="%{user}: %{command line}", Entities=entities, ExtendedProperties={"User SID": "S-1-5-18"}
     )
-    assert the_notice_of(alert).evidence.processes == ("/opt/x: x -t (7), by ada",)
-    assert the_notice_of(alert).description == "ada: x -t"
+    assert notice.evidence.processes == ("/opt/x: x -t (7), by ada",)
+    assert notice.description == "ada: x -t"
+    hosts = [{"$id": str(number), "HostName": f"web-{number}", "Type": "host"} for number in range(2)]
+    assert told(Description="%{Host Name}", CompromisedEntity=None, Entities=hosts).description == "[Host Name]"
+    assert told(Description="%{Compromised Host}", CompromisedEntity=MACHINE, Entities=[]).description == "web-01"
 
 
 def test_investigation_steps_stand_with_what_to_do() -> None:
     """They come before the steps of the message itself, line by line, and are no property among others."""
     extended = {"Investigation steps": "• Confirm it.\n• See <b>the log</b>.", "potential causes": "A user did it."}
-    notice = the_notice_of(read_alert(a_flat_alert(RemediationSteps=["Limit access."], ExtendedProperties=extended)))
+    notice = told(RemediationSteps=["Limit access."], ExtendedProperties=extended)
     assert notice.remediation == ("• Confirm it.", "• See the log.", "Limit access.")
     assert load_catalogue().properties.find_list("investigation steps", "x") == BOILERPLATE
-
-
-def test_of_several_entities_none_is_filled_in() -> None:
-    """Nobody knows which one is meant."""
-    hosts = [{"$id": str(number), "HostName": f"web-{number}", "Type": "host"} for number in range(2)]
-    alert = read_alert(a_flat_alert(Description="%{Host Name}", CompromisedEntity=None, Entities=hosts))
-    assert the_notice_of(alert).description == "[Host Name]"
-
-
-def test_a_compromised_entity_that_is_an_id_is_told_by_its_name() -> None:
-    """A text for people names what people know."""
-    alert = read_alert(a_flat_alert(Description="%{Compromised Host}", CompromisedEntity=MACHINE, Entities=[]))
-    assert the_notice_of(alert).description == "web-01"
 
 
 def test_extended_links_are_kept_once() -> None:
@@ -139,9 +128,9 @@ def test_links_are_whole_and_not_too_many() -> None:
 def test_reports_of_defenders_are_links() -> None:
     """Those of an enrichment; what looks like it in any other property may be an attacker's."""
     reports = json.dumps({"Kind": "MultiLink", "DisplayValueToUrlDictionary": {"Report: GOLD": "https://a.example/g"}})
-    alert = read_alert(a_flat_alert(ExtendedProperties={"enrichment_tas_threat__reports": reports, "Command": reports}))
-    assert the_notice_of(alert).links == (Link(text="Report: GOLD", url="https://a.example/g"),)
-    assert the_notice_of(read_alert(a_flat_alert(ExtendedProperties={"Command": reports}))).links == ()
+    enriched = told(ExtendedProperties={"enrichment_tas_threat__reports": reports, "Command": reports})
+    assert enriched.links == (Link(text="Report: GOLD", url="https://a.example/g"),)
+    assert told(ExtendedProperties={"Command": reports}).links == ()
 
 
 def test_the_notice_of_a_finding_has_its_facts() -> None:
@@ -152,20 +141,14 @@ def test_the_notice_of_a_finding_has_its_facts() -> None:
     assert notice.image is not None
     assert (notice.package.name, notice.image.registry) == ("libexample", "shop.azurecr.example")
     assert (notice.cves, notice.has_more_cves, notice.cvss) == (("CVE-2026-00101",), False, "9.1 (CVSS 3.1)")
-    assert (notice.impact, notice.status_description) == (
-        "Remote code execution in the container.",
-        "It was found\nin a scan.",
-    )
+    assert notice.impact == "Remote code execution in the container."
+    assert notice.status_description == "It was found\nin a scan."
     assert the_notice_of(read_finding(a_machine_vulnerability())).has_fix is True
     status = {"code": "Unhealthy", "firstEvaluationDate": "2026-11-02T04:11:10Z"}
     said = {"userImpact": "High", "implementationEffort": "Low", "threats": ["DataSpillage"]}
-    recommendation = the_notice_of(read_finding(an_assessment(status=status, metadata=said)))
-    assert (recommendation.user_impact, recommendation.effort, recommendation.threats) == (
-        "High",
-        "Low",
-        ("DataSpillage",),
-    )
-    assert recommendation.started == "2026-11-02T04:11:10Z"
+    notice = the_notice_of(read_finding(an_assessment(status=status, metadata=said)))
+    assert (notice.user_impact, notice.effort, notice.threats) == ("High", "Low", ("DataSpillage",))
+    assert notice.started == "2026-11-02T04:11:10Z"
 
 
 def test_the_notice_of_an_attack_path_has_both_ends_and_its_risk() -> None:
@@ -176,33 +159,25 @@ def test_the_notice_of_an_attack_path_has_both_ends_and_its_risk() -> None:
     assert notice.risk == Risk(level=Severity.HIGH, written="High", factors=factors, is_contextual=True)
 
 
-@pytest.mark.parametrize("by", [By.PACKAGE, By.CVE, By.RISK])
-def test_findings_that_are_no_individual_recommendations_are_grouped_as_ever(by: By) -> None:
+def test_findings_that_are_no_individual_recommendations_are_grouped_as_ever() -> None:
     """By their titles, and by nothing where they have none: a group that stands open gets whoever joined it before."""
     for message in (an_image_vulnerability(), an_exposure_path()):
         notice = the_notice_of(read_finding(message))
-        values = common_values_of(notice, Grouping((by,), NOW - NOW))
-        assert values == (((by.value, notice.title),) if by is By.PACKAGE else ())
+        for by in (By.PACKAGE, By.CVE, By.RISK):
+            values = common_values_of(notice, Grouping((by,), NOW - NOW))
+            assert values == (((by.value, notice.title),) if by is By.PACKAGE else ())
 
 
-@given(
-    st.text(),
-    st.lists(st.text()),
-    st.dictionaries(st.text(), st.text()),
-    st.lists(st.dictionaries(st.just("Href"), st.text())),
-)
+LINKS = st.lists(st.dictionaries(st.just("Href"), st.text()))
+
+
+@given(st.text(), st.lists(st.text()), st.dictionaries(st.text(), st.text()), LINKS)
 def test_whatever_an_alert_says_can_be_told(
     text: str, steps: list[str], properties: dict[str, Any], links: list[Any]
 ) -> None:
     """Nothing raises."""
-    message = a_flat_alert(
-        AlertDisplayName=text,
-        Description=text,
-        RemediationSteps=steps,
-        ExtendedProperties=properties,
-        ExtendedLinks=links,
-    )
-    the_notice_of(read_alert(message))
+    said = {"RemediationSteps": steps, "ExtendedProperties": properties, "ExtendedLinks": links}
+    told(AlertDisplayName=text, Description=text, **said)
 
 
 @pytest.mark.shared

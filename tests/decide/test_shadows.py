@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -63,52 +62,33 @@ def some_alerts(draw: st.DrawFn) -> Alert:
 def test_no_shadow_rule_changes_anything_but_what_is_said_of_shadow_rules(
     live: Sequence[SuppressionRule], shadows: Sequence[SuppressionRule], alert: Alert
 ) -> None:
-    """Outcome, reason, steps, destinations: all as without them, whatever they cover; and all that would hold it are named."""
+    """Outcome, reason, steps, destinations; all that would hold it are named, and an explanation says of each whether."""
     book = a_rulebook(*live, routes=[a_route("tickets", "tickets")])
     alone, beside = decide(alert, book, NOW), decide(alert, with_shadows(book, *shadows), NOW)
     assert replace(beside, shadowed_by=()) == alone
     would_hold = sorted(rule.name for rule in shadows if rule.is_active(NOW) and covers(rule, alert, NO_OWNERS))
     is_asked = alone.outcome in (Outcome.SUPPRESSED, Outcome.ROUTED)
     # The index finds those that asking each by itself finds, where rules are asked at all.
-    about = [
-        name
-        for name in would_hold
-        if next(one for one in shadows if one.name == name).alert_type == alert.type.casefold()
+    about = {rule.name for rule in shadows if rule.alert_type == alert.type.casefold()}
+    assert list(beside.shadowed_by) == ([name for name in would_hold if name in about] if is_asked else [])
+    begin = "would be held by shadow rule "
+    asked = [
+        step for step in explain(alert, with_shadows(book, *shadows), NOW).steps if step.question.startswith(begin)
     ]
-    assert list(beside.shadowed_by) == (about if is_asked else [])
-
-
-@pytest.mark.parametrize(("before", "shadowed"), [(timedelta(microseconds=1), ("try",)), (timedelta(0), ())])
-def test_a_shadow_rule_ends_when_it_says(before: timedelta, shadowed: tuple[str, ...]) -> None:
-    """At its end it would hold nothing any more."""
-    book = with_shadows(a_rulebook(), a_rule("try", expires=NOW + before))
-    decision = decide(an_alert(Entities=[an_ip("10.20.0.5")]), book, NOW)
-    assert (decision.outcome, decision.shadowed_by) == (Outcome.ROUTED, shadowed)
+    answers = {step.question.removeprefix(begin).removesuffix("?"): step.answer for step in asked}
+    assert answers.keys() == about
+    if is_asked:
+        assert {name for name, answer in answers.items() if answer.startswith("yes, until ")} == set(beside.shadowed_by)
 
 
 def test_what_a_rule_holds_says_which_shadow_rules_would_hold_it_too() -> None:
-    """All of them, in the order of their names."""
-    book = with_shadows(a_rulebook(a_rule()), a_rule("two"), a_rule("one"), a_rule("off", enabled=False))
-    decision = decide(an_alert(Entities=[an_ip("10.20.0.5")]), book, NOW)
-    assert (decision.suppressed_by, decision.shadowed_by) == ("scanner", ("one", "two"))
-
-
-@given(some_rules("shadow"), some_alerts())
-def test_an_explanation_says_of_each_shadow_rule_whether_it_would_hold_the_alert(
-    shadows: Sequence[SuppressionRule], alert: Alert
-) -> None:
-    """Those that the decision names are answered yes, wherever rules are asked at all."""
-    explanation = explain(alert, with_shadows(a_rulebook(), *shadows), NOW)
-    begin = "would be held by shadow rule "
-    answers = {
-        step.question.removeprefix(begin).removesuffix("?"): step.answer
-        for step in explanation.steps
-        if step.question.startswith(begin)
-    }
-    yes = {name for name, answer in answers.items() if answer.startswith("yes, until ")}
-    if explanation.decision.outcome is Outcome.ROUTED:
-        assert yes == set(explanation.decision.shadowed_by)
-    assert answers.keys() == {rule.name for rule in shadows if rule.alert_type == alert.type.casefold()}
+    """All of them, in the order of their names; at its end one would hold nothing any more."""
+    alert = an_alert(Entities=[an_ip("10.20.0.5")])
+    ends = a_rule("ends", expires=NOW), a_rule("last", expires=NOW + timedelta(microseconds=1))
+    book = with_shadows(a_rulebook(a_rule()), a_rule("two"), a_rule("one"), a_rule("off", enabled=False), *ends)
+    decision = decide(alert, book, NOW)
+    assert (decision.suppressed_by, decision.shadowed_by) == ("scanner", ("last", "one", "two"))
+    assert decide(alert, with_shadows(a_rulebook(), a_rule("try")), NOW).outcome is Outcome.ROUTED
 
 
 def test_of_many_shadow_rules_only_those_are_asked_that_the_index_finds() -> None:
