@@ -1,9 +1,9 @@
-"""When a source was last heard of."""
+"""When a source was last heard of, and what is known of silent ones, as it is kept."""
 
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -16,8 +16,11 @@ from router.domain.coverage_sources import (
     LastHeard,
     last_of_each_watcher,
 )
-
-NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
+from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.silent_sources import SourceState, SourceTurn, SourceWatch, finding_id_of
+from router.store.documents import document_of_watch, find_value
+from tests.builders import NOW
+from tests.domain.silence_model import of_cluster, of_plan, of_subscription
 
 sources = st.builds(
     CoverageSource, st.sampled_from(CoverageSourceKind), st.text(min_size=1), st.sampled_from(["", "Containers"])
@@ -71,7 +74,32 @@ def test_of_each_sort_of_watcher_the_last_alert_is_kept() -> None:
     ahead = LastHeard(source=source, real_alert=later.at, by_watcher=(later,)).joined(old)
     assert [one.type for one in ahead.by_watcher] == [later.type]
     assert (ahead.real_alert_type, ahead.possible_at(NOW).real_alert_type) == (later.type, None)
-    assert [new.joined(old).real_alert_type, LastHeard(source=source, real_alert=NOW).real_alert_type] == [
-        "K8S_X",
-        None,
+    assert new.joined(old).real_alert_type == "K8S_X"
+    assert LastHeard(source=source, real_alert=NOW).real_alert_type is None
+
+
+@given(st.binary() | st.sampled_from([b"{}", b"[]", b'{"unmatched": 1}']))
+def test_what_does_not_decode_is_no_look(body: bytes) -> None:
+    """It costs nothing else; what was written is read again."""
+    document = StoredDocument(kind=DocumentKind.SILENT_SOURCES, id="cspm", at=NOW, body=body)
+    assert find_value(SourceWatch, document.body) is None
+    watch = SourceWatch(anew=NOW, taken=NOW + timedelta(days=9), unmatched=("expect[1].name: 'aks-*' fits nothing",))
+    assert find_value(SourceWatch, document_of_watch("cspm", watch).body) == watch
+
+
+def test_each_kind_of_source_has_a_finding_of_its_own() -> None:
+    """By its id and rung; two plans of a subscription have a place on record each."""
+    found = [
+        SourceTurn(source=source, number=7, state=SourceState.SILENT, at=NOW, since=NOW, name="")
+        for source in (of_subscription("s"), of_plan("Arm", "s"), of_plan("Api", "s"), of_cluster("aks-a"))
     ]
+    assert [finding_id_of(turn.source) for turn in found[:3]] == [
+        "subscription:s/export",
+        "plan:s:Arm/plan",
+        "plan:s:Api/plan",
+    ]
+    keys = [
+        f"coverage:{one}:7"
+        for one in ("s:export", "s:Arm:plan", "s:Api:plan", f"{of_cluster('aks-a').subject}:integration")
+    ]
+    assert [turn.arrival.key for turn in found] == keys

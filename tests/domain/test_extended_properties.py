@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from router.decide.notice import unlisted_in
 from router.domain.evidence import BOILERPLATE, Evidence, PropertyTable, items_in
 
@@ -19,9 +17,10 @@ _TABLE = PropertyTable(
 )
 
 
-@pytest.mark.parametrize(
-    ("value", "items"),
-    [
+def test_a_value_becomes_readable() -> None:
+    """JSON inside a text becomes one text for each of its elements; anything else stays what it is. A reference of a scanner
+    is its title with its link: an object of nothing else."""
+    for value, items in (
         ("  plain text ", ("plain text",)),
         ("[not, json]", ("[not, json]",)),
         ('["a", "", 5, true, null]', ("a", "5", "true")),
@@ -40,11 +39,11 @@ _TABLE = PropertyTable(
         ("[" * 100_000, ("[" * 100_000,)),
         ("{}", ()),
         ("n/a", ()),
-    ],
-)
-def test_a_value_becomes_readable(value: str, items: tuple[str, ...]) -> None:
-    """JSON inside a text becomes one text for each of its elements; anything else stays what it is."""
-    assert items_in(value) == items
+        ('[{"title": "CVE-2026-1", "link": "https://a.example"}]', ("CVE-2026-1: https://a.example",)),
+        ('[{"Title": "CVE-2026-1", "Link": null}]', ("CVE-2026-1",)),
+        ('[{"title": "a", "link": "b", "kind": "c"}]', ("title: a; link: b; kind: c",)),
+    ):
+        assert items_in(value) == items, value
 
 
 def test_what_belongs_to_no_list_is_named_shortest_first() -> None:
@@ -57,11 +56,15 @@ def test_what_belongs_to_no_list_is_named_shortest_first() -> None:
         "Empty": "N/A",
     }
     assert unlisted_in(extended, _TABLE, Evidence()) == ("Port", "Potential causes")
+    # Alerts of machines name the Windows domain beside the account that stands in it.
+    domain = {"domain name": "contoso"}
+    assert unlisted_in(domain, _TABLE, Evidence(accounts=("CONTOSO\\ada",))) == ()
+    assert unlisted_in(domain, _TABLE, Evidence()) == ("domain name",)
 
 
-@pytest.mark.parametrize(
-    ("name", "value", "listed"),
-    [
+def test_a_list_is_found_by_name_and_value() -> None:
+    """A number counts things, and a domain without a dot is one of Windows: they stand behind their own names."""
+    for name, value, listed in (
         ("USER_NAME", "ada", "accounts"),
         ("User name", "3", None),
         ("Operations", "6", None),
@@ -72,22 +75,5 @@ def test_what_belongs_to_no_list_is_named_shortest_first() -> None:
         ("Resource type", "webhooks", "kubernetes_objects"),
         ("Unheard of", "x", None),
         ("$type", "Example", BOILERPLATE),
-    ],
-)
-def test_a_list_is_found_by_name_and_value(name: str, value: str, listed: str | None) -> None:
-    """A number counts things, and a domain without a dot is one of Windows: they stand behind their own names."""
-    assert _TABLE.find_list(name, value) == listed
-
-
-def test_the_domain_of_an_account_is_not_said_again() -> None:
-    """Alerts of machines name the Windows domain beside the account that stands in it."""
-    accounts = Evidence(accounts=("CONTOSO\\ada",))
-    assert unlisted_in({"domain name": "contoso"}, _TABLE, accounts) == ()
-    assert unlisted_in({"domain name": "contoso"}, _TABLE, Evidence()) == ("domain name",)
-
-
-def test_a_reference_of_a_scanner_is_its_title_with_its_link() -> None:
-    """An object of nothing but title and link is one; any other is told name by name."""
-    assert items_in('[{"title": "CVE-2026-1", "link": "https://a.example"}]') == ("CVE-2026-1: https://a.example",)
-    assert items_in('[{"Title": "CVE-2026-1", "Link": null}]') == ("CVE-2026-1",)
-    assert items_in('[{"title": "a", "link": "b", "kind": "c"}]') == ("title: a; link: b; kind: c",)
+    ):
+        assert _TABLE.find_list(name, value) == listed, name

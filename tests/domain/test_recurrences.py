@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -51,50 +50,33 @@ def test_a_window_holds_from_its_first_instant_to_before_its_end() -> None:
 
 
 def test_a_window_may_go_over_midnight() -> None:
-    """It belongs to the day on which it begins."""
+    """It belongs to the day on which it begins; one that ends when it begins lasts a day."""
     every = weekly(SATURDAY, begins="22:00", ends="02:00")
     assert windows(every, "2026-11-27", "2026-12-01") == [Window(at("2026-11-28T22:00"), at("2026-11-29T02:00"))]
     assert holding(every).find_window_at(at("2026-11-29T01:00")) is not None
     assert holding(every).find_window_at(at("2026-11-28T01:00")) is None
+    whole = windows(weekly(SUNDAY, begins="00:00", ends="00:00"), "2026-11-27", "2026-12-01")
+    assert whole == [Window(at("2026-11-29T00:00"), at("2026-11-30T00:00"))]
 
 
-def test_a_window_that_ends_when_it_begins_lasts_a_day() -> None:
-    """From midnight to midnight."""
-    assert windows(weekly(SUNDAY, begins="00:00", ends="00:00"), "2026-11-27", "2026-12-01") == [
-        Window(at("2026-11-29T00:00"), at("2026-11-30T00:00"))
-    ]
-
-
-@pytest.mark.parametrize(
-    ("begins", "ends", "window"),
-    [
+def test_where_clocks_are_put_forward_a_window_is_shorter_and_where_they_are_put_back_longer() -> None:
+    """It holds by what the clocks show; what they never show lies where it would have been, and a time that they show twice
+    is the first of the two."""
+    for since, begins, ends, first, last in (
         # On 29 March 2026 the clocks of Berlin go from 02:00 to 03:00.
-        ("01:00", "04:00", ("2026-03-29T00:00", "2026-03-29T02:00")),
-        ("02:00", "04:00", ("2026-03-29T01:00", "2026-03-29T02:00")),
-        ("02:15", "02:45", ("2026-03-29T01:15", "2026-03-29T01:45")),
-        ("22:00", "03:30", ("2026-03-29T20:00", "2026-03-30T01:30")),
-    ],
-)
-def test_where_clocks_are_put_forward_a_window_is_shorter(begins: str, ends: str, window: tuple[str, str]) -> None:
-    """It holds by what the clocks show; what they never show lies where it would have been."""
-    every = weekly(SUNDAY, begins=begins, ends=ends, zone="Europe/Berlin")
-    assert windows(every, "2026-03-29T00:00", "2026-03-30T00:00") == [Window(at(window[0]), at(window[1]))]
-
-
-@pytest.mark.parametrize(
-    ("begins", "ends", "window"),
-    [
-        # On 25 October 2026 the clocks of Berlin go from 03:00 to 02:00.
-        ("01:00", "04:00", ("2026-10-24T23:00", "2026-10-25T03:00")),
-        ("02:00", "04:00", ("2026-10-25T00:00", "2026-10-25T03:00")),
-        ("02:15", "02:45", ("2026-10-25T00:15", "2026-10-25T00:45")),
-        ("00:00", "00:00", ("2026-10-24T22:00", "2026-10-25T23:00")),
-    ],
-)
-def test_where_clocks_are_put_back_a_window_is_longer(begins: str, ends: str, window: tuple[str, str]) -> None:
-    """A time that the clocks show twice is the first of the two."""
-    every = weekly(SUNDAY, begins=begins, ends=ends, zone="Europe/Berlin")
-    assert windows(every, "2026-10-24T22:00", "2026-10-26T00:00") == [Window(at(window[0]), at(window[1]))]
+        ("2026-03-29T00:00", "01:00", "04:00", "2026-03-29T00:00", "2026-03-29T02:00"),
+        ("2026-03-29T00:00", "02:00", "04:00", "2026-03-29T01:00", "2026-03-29T02:00"),
+        ("2026-03-29T00:00", "02:15", "02:45", "2026-03-29T01:15", "2026-03-29T01:45"),
+        ("2026-03-29T00:00", "22:00", "03:30", "2026-03-29T20:00", "2026-03-30T01:30"),
+        # On 25 October 2026 they go from 03:00 to 02:00.
+        ("2026-10-24T22:00", "01:00", "04:00", "2026-10-24T23:00", "2026-10-25T03:00"),
+        ("2026-10-24T22:00", "02:00", "04:00", "2026-10-25T00:00", "2026-10-25T03:00"),
+        ("2026-10-24T22:00", "02:15", "02:45", "2026-10-25T00:15", "2026-10-25T00:45"),
+        ("2026-10-24T22:00", "00:00", "00:00", "2026-10-24T22:00", "2026-10-25T23:00"),
+    ):
+        every = weekly(SUNDAY, begins=begins, ends=ends, zone="Europe/Berlin")
+        found = list(every.windows_between(at(since), at(since) + timedelta(days=1)))
+        assert found == [Window(at(first), at(last))], (since, begins)
 
 
 def test_a_zone_without_a_day_has_no_window_on_it_that_ends_before_it_begins() -> None:
@@ -127,5 +109,6 @@ def test_the_next_window_is_the_open_one_or_the_first_to_come(every: Recurrence,
 
 
 def test_a_recurrence_is_written_as_it_is_read() -> None:
-    """The days in the order of the week."""
+    """The days in the order of the week. One of no day has no window, and nothing goes wrong."""
     assert str(weekly(SUNDAY, SATURDAY, zone="Europe/Berlin")) == "Sat,Sun 02:00-04:00 Europe/Berlin"
+    assert holding(weekly()).find_next_window(at("2026-11-24")) is None

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.domain.tags import NO_TAGS, Tags, ids_around
+from router.domain.tags import NO_TAGS, Tags, TagText, ids_around
 
 SUB = "/subscriptions/aaaa"
 GROUP = f"{SUB}/resourcegroups/rg"
@@ -24,71 +25,57 @@ SCALE_SET = f"{NODES}/providers/microsoft.compute/virtualmachinescalesets/pool"
 OF_SECURITY = "providers/microsoft.security"
 
 
-@pytest.mark.parametrize(
-    ("resource", "around"),
-    [
-        (DATABASE, [SERVER, GROUP, SUB]),
-        (ASSESSMENT, [VM, GROUP, SUB]),
-        (f"{ASSESSMENT}/subassessments/2", [ASSESSMENT, VM, GROUP, SUB]),
-        (f"{SCALE_SET}/virtualmachines/3", [SCALE_SET, NODES, SUB]),
-        (GROUP, [SUB]),
-        (SUB, []),
-        (f"{GROUP}/{OF_SECURITY}/assessments/1", [GROUP, SUB]),
-        (f"{SUB}/{OF_SECURITY}/assessments/1", [SUB]),
-        (f"{SUB}/{OF_SECURITY}/locations/eu/alerts/1", [f"{SUB}/{OF_SECURITY}/locations/eu", SUB]),
-        # Ids that end in the middle: what is whole of them counts.
-        (f"{GROUP}/providers/microsoft.compute/virtualmachines", [GROUP, SUB]),
-        (f"{GROUP}/providers/microsoft.compute", [GROUP, SUB]),
-        (f"{GROUP}/providers", [GROUP, SUB]),
-        (f"{VM}/extensions", [VM, GROUP, SUB]),
-        (f"{SUB}/resourcegroups", [SUB]),
-        # A group and a server that are called "providers".
-        (
-            f"{SUB}/resourcegroups/providers/providers/microsoft.sql/servers/providers/databases/d",
-            [
-                f"{SUB}/resourcegroups/providers/providers/microsoft.sql/servers/providers",
-                f"{SUB}/resourcegroups/providers",
-                SUB,
-            ],
-        ),
-        # What a connector brings ends at the connector, whatever its group is called.
-        (CONNECTOR, []),
-        (f"{CONNECTOR}/securityentitydata/x", [CONNECTOR]),
-        (
-            f"{CONNECTOR}/securityentitydata/x/{OF_SECURITY}/assessments/1",
-            [f"{CONNECTOR}/securityentitydata/x", CONNECTOR],
-        ),
-        (
-            f"{CONNECTOR}/securityentitydata/x".replace("/rg/", "/securityconnectors/"),
-            [CONNECTOR.replace("/rg/", "/securityconnectors/")],
-        ),
-        (f"{SUB}/resourcegroups/{OF_SECURITY}/securityconnectors/aws/x", []),
-    ],
-)
-def test_around_a_resource_are_its_parents_its_group_and_its_subscription(resource: str, around: list[str]) -> None:
-    """From the inside out, in lower case; an extension, such as an assessment, lies within what it is about."""
-    assert ids_around(resource) == ids_around(f" {resource.upper()}/ ") == (resource, *around)
+AROUND = [
+    (DATABASE, [SERVER, GROUP, SUB]),
+    (ASSESSMENT, [VM, GROUP, SUB]),
+    (f"{ASSESSMENT}/subassessments/2", [ASSESSMENT, VM, GROUP, SUB]),
+    (f"{SCALE_SET}/virtualmachines/3", [SCALE_SET, NODES, SUB]),
+    (GROUP, [SUB]),
+    (SUB, []),
+    (f"{GROUP}/{OF_SECURITY}/assessments/1", [GROUP, SUB]),
+    (f"{SUB}/{OF_SECURITY}/locations/eu/alerts/1", [f"{SUB}/{OF_SECURITY}/locations/eu", SUB]),
+    # Ids that end in the middle: what is whole of them counts.
+    (f"{GROUP}/providers/microsoft.compute", [GROUP, SUB]),
+    (f"{VM}/extensions", [VM, GROUP, SUB]),
+    (f"{SUB}/resourcegroups", [SUB]),
+    # A group and a server that are called "providers".
+    (
+        f"{SUB}/resourcegroups/providers/providers/microsoft.sql/servers/providers/databases/d",
+        [
+            f"{SUB}/resourcegroups/providers/providers/microsoft.sql/servers/providers",
+            f"{SUB}/resourcegroups/providers",
+            SUB,
+        ],
+    ),
+    # What a connector brings ends at the connector, whatever its group is called.
+    (CONNECTOR, []),
+    (f"{CONNECTOR}/securityentitydata/x", [CONNECTOR]),
+    (
+        f"{CONNECTOR}/securityentitydata/x/{OF_SECURITY}/assessments/1",
+        [f"{CONNECTOR}/securityentitydata/x", CONNECTOR],
+    ),
+    (
+        f"{CONNECTOR}/securityentitydata/x".replace("/rg/", "/securityconnectors/"),
+        [CONNECTOR.replace("/rg/", "/securityconnectors/")],
+    ),
+    (f"{SUB}/resourcegroups/{OF_SECURITY}/securityconnectors/aws/x", []),
+]
 
 
-@pytest.mark.parametrize(
-    "text",
-    ["", "/", "/subscriptions", "/subscriptions/", "arn:aws:s3:::bucket", "//container.googleapis.com/projects/p",
-     "/providers/microsoft.management/managementgroups/mg"],
-)  # fmt: skip
-def test_what_is_no_id_in_a_subscription_has_nothing_around_it(text: str) -> None:
-    """Nor any tag."""
-    assert ids_around(text) == ()
+def test_around_a_resource_are_its_parents_its_group_and_its_subscription() -> None:
+    """From the inside out, in lower case; an extension, such as an assessment, lies within what it is about. What is no id in
+    a subscription has nothing around it."""
+    for resource, around in AROUND:
+        assert ids_around(resource) == ids_around(f" {resource.upper()}/ ") == (resource, *around)
+    for text in ("", "/", "/subscriptions", "/subscriptions/", "arn:aws:s3:::bucket",
+                 "//container.googleapis.com/projects/p", "/providers/microsoft.management/managementgroups/mg"):  # fmt: skip
+        assert ids_around(text) == (), text
 
 
 def test_the_nearest_tag_counts() -> None:
     """Each name by itself; names ignore case, values keep it; a tag that is blank is there all the same."""
-    tags = Tags(
-        {
-            SUB: {"team": "Landing", "env": "prod", "cost": "1"},
-            GROUP: {"team": "Web", "env": ""},
-            DATABASE: {"cost": "7"},
-        }
-    )
+    landing = {"team": "Landing", "env": "prod", "cost": "1"}
+    tags = Tags({SUB: landing, GROUP: {"team": "Web", "env": ""}, DATABASE: {"cost": "7"}})
     assert [tags.find(DATABASE, name) for name in ("Team", "ENV", "cost", "nobody's")] == ["Web", "", "7", None]
     assert tags.find(f"{DATABASE.upper()}/", "team") == "Web"
     assert tags.find(SUB, "team") == "Landing"
@@ -137,3 +124,36 @@ def test_of_two_that_know_a_tag_of_the_same_thing_the_upper_one_counts() -> None
     assert [both.find(GROUP, name) for name in ("team", "env")] == ["lower", "upper"]
     assert upper.over(NO_TAGS) is upper
     assert NO_TAGS.over(lower) is lower
+
+
+def test_a_tag_in_a_text_stands_for_its_value() -> None:
+    """The value that counts for the resource; where one is missing or blank there is no text."""
+    tags = Tags({VM: {"blank": "", "cost center": "4711"}, GROUP: {"team": "Payments", "blank": "x"}})
+    known = ["team", "Cost Center", "blank", "nobody's"]
+    for text, filled in (
+        ("{tag.team}", "Payments"),
+        ("{tag.TEAM}", "Payments"),
+        ("soc-{tag.team}/{tag.cost center}", "soc-Payments/4711"),
+        ("{tag.team}{tag.team}", "PaymentsPayments"),
+        ("payments", "payments"),
+        ("{tag.blank}", None),
+        ("{tag.team} {tag.blank}", None),
+        ("{tag.nobody's}", None),
+    ):
+        assert TagText.parse(text, known).fill(VM, tags) == filled, text
+
+
+def test_braces_hold_a_tag_that_the_entry_names() -> None:
+    """So that an entry without the tag matches nothing, and a misspelt name is nobody's group."""
+    for text, words in (
+        ("{tag.temm}", 'names no tag of this entry; add it: tag: {temm: "*"}'),
+        ("{tag.}", "names no tag of this entry"),
+        ("{tags.team}", "stands for nothing here; there is only {tag.NAME}"),
+        ("{team}", "stands for nothing here"),
+        ("{}", "stands for nothing here"),
+        ("{tag.team", "a brace stands alone"),
+        ("tag.team}", "a brace stands alone"),
+        ("{{tag.team}}", "a brace stands alone"),
+    ):
+        with pytest.raises(ValueError, match=re.escape(words)):
+            TagText.parse(text, ["team"])

@@ -1,4 +1,4 @@
-"""Ranges of addresses agree with the standard library's networks."""
+"""Addresses: ranges agree with the standard library's networks; which hosts are nobody's; what a mail may be sent to."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.domain.patterns import AddressRanges, find_address, unmapped
+from router.domain.urls import is_example, is_mail_address
 
 # Few prefixes and few bits that differ, so that addresses are often in ranges, and ranges in one another.
 _FOURS = st.builds(lambda high, low: str(ip_address(high << 24 | low)), st.sampled_from([10, 11]), st.integers(0, 3))
@@ -61,3 +62,33 @@ def test_what_is_no_address_is_in_no_range() -> None:
     """Texts that only look like addresses are none."""
     for text in ("", "10.0.0", "10.0.0.300", "010.0.0.1", "10.0.0.0/8", "vm-1", "1"):
         assert find_address(text) is None
+
+
+def test_a_name_under_example_is_nobodys() -> None:
+    """In any case, with the root's dot or without it; one that only has the word in it may be somebody's."""
+    for host in ("soc.example", "a.b.example", "SOC.Example", "soc.example.", "soc.EXAMPLE..", "example"):
+        assert is_example(host), host
+    for host in ("example.com", "soc.example.com", "myexample", "soc.examples", "192.0.2.1", "::1", ""):
+        assert not is_example(host), host
+
+
+def test_a_mail_address_is_one_and_nothing_beside_it() -> None:
+    """As rules and authors write it; not a name beside it, a second one, or anything of which a header could be made."""
+    for text in ("ana@contoso.example", "a.b+c@x", "o'neil@contoso.example"):
+        assert is_mail_address(text), text
+    for text in (
+        "",
+        "ana",
+        "@x",
+        "a@",
+        "a..b@x",
+        ".a@x",
+        "a@b@c",
+        "a b@x",
+        "Ana <a@x>",
+        "a@x\n",
+        "a@x,b@x",
+        "ä@x",
+        "a@x\r\nB: c",
+    ):
+        assert not is_mail_address(text), text
