@@ -54,17 +54,17 @@ def the_notice_of(signal: Alert | Finding) -> Notice:
 
 def links_of(*links: object) -> tuple[Link, ...]:
     """The links of the notice of an alert with some extended links."""
-    return told(ExtendedLinks=list(links)).links
+    return notice_with(ExtendedLinks=list(links)).links
 
 
-def told(**fields: object) -> Notice:
+def notice_with(**fields: object) -> Notice:
     """The notice of a flat alert with something else in it."""
     return the_notice_of(read_alert(a_flat_alert(**fields)))
 
 
 def test_texts_are_told_with_what_their_placeholders_stand_for() -> None:
     """In title, description and remediation: of properties, the compromised entity, and entities of which there is one."""
-    notice = told(
+    notice = notice_with(
         AlertDisplayName="%{process name} ran",
         Description="<P>On {Compromised Host} %{User Name} ran '%{Process Name}' from %{Attacker IP}: {}.</P>",
         RemediationSteps=["Ask %{user name}.<br>Scan %{Machine Name}.", "N/A"],
@@ -83,20 +83,22 @@ def test_a_text_is_filled_with_names_and_not_with_what_is_known_beside() -> None
     file = {"$id": "2", "Type": "file", "Directory": "/opt", "Name": "x"}
     process = {"Type": "process", "CommandLine": "x -t", "ProcessId": "7", "Account": {"$ref": "1"}}
     entities = [account, file, process | {"ImageFile": {"$ref": "2"}}]
-    notice = told(
+    notice = notice_with(
         Description="%{user}: %{command line}", Entities=entities, ExtendedProperties={"User SID": "S-1-5-18"}
     )
     assert notice.evidence.processes == ("/opt/x: x -t (7), by ada",)
     assert notice.description == "ada: x -t"
     hosts = [{"$id": str(number), "HostName": f"web-{number}", "Type": "host"} for number in range(2)]
-    assert told(Description="%{Host Name}", CompromisedEntity=None, Entities=hosts).description == "[Host Name]"
-    assert told(Description="%{Compromised Host}", CompromisedEntity=MACHINE, Entities=[]).description == "web-01"
+    assert notice_with(Description="%{Host Name}", CompromisedEntity=None, Entities=hosts).description == "[Host Name]"
+    assert (
+        notice_with(Description="%{Compromised Host}", CompromisedEntity=MACHINE, Entities=[]).description == "web-01"
+    )
 
 
 def test_investigation_steps_stand_with_what_to_do() -> None:
     """They come before the steps of the message itself, line by line, and are no property among others."""
     extended = {"Investigation steps": "• Confirm it.\n• See <b>the log</b>.", "potential causes": "A user did it."}
-    notice = told(RemediationSteps=["Limit access."], ExtendedProperties=extended)
+    notice = notice_with(RemediationSteps=["Limit access."], ExtendedProperties=extended)
     assert notice.remediation == ("• Confirm it.", "• See the log.", "Limit access.")
     assert load_catalogue().properties.find_list("investigation steps", "x") == BOILERPLATE
 
@@ -128,9 +130,9 @@ def test_links_are_whole_and_not_too_many() -> None:
 def test_reports_of_defenders_are_links() -> None:
     """Those of an enrichment; what looks like it in any other property may be an attacker's."""
     reports = json.dumps({"Kind": "MultiLink", "DisplayValueToUrlDictionary": {"Report: GOLD": "https://a.example/g"}})
-    enriched = told(ExtendedProperties={"enrichment_tas_threat__reports": reports, "Command": reports})
+    enriched = notice_with(ExtendedProperties={"enrichment_tas_threat__reports": reports, "Command": reports})
     assert enriched.links == (Link(text="Report: GOLD", url="https://a.example/g"),)
-    assert told(ExtendedProperties={"Command": reports}).links == ()
+    assert notice_with(ExtendedProperties={"Command": reports}).links == ()
 
 
 def test_the_notice_of_a_finding_has_its_facts() -> None:
@@ -177,7 +179,7 @@ def test_whatever_an_alert_says_can_be_told(
 ) -> None:
     """Nothing raises."""
     said = {"RemediationSteps": steps, "ExtendedProperties": properties, "ExtendedLinks": links}
-    told(AlertDisplayName=text, Description=text, **said)
+    notice_with(AlertDisplayName=text, Description=text, **said)
 
 
 @pytest.mark.shared
