@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
 from hypothesis import strategies as st
 
-from alert_router_demo.soc.endpoint import Endpoint, served
+from alert_router_demo.soc.endpoint import Endpoint
 from alert_router_demo.soc.faults import Drop, Fault, LoseAnswer, Status
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
 from tests.destinations.builders import a_delivery, a_notice
-from tests.vendors.room import a_room
-from tests.vendors.talks import Make
+from tests.vendors.room import Make, Room
 
 
 class Step(NamedTuple):
@@ -24,8 +22,8 @@ class Step(NamedTuple):
     """
 
     turns: Sequence[int]
-    faults: Sequence[Fault]
-    is_closed_by_hand: bool
+    faults: Sequence[Fault] = ()
+    is_closed_by_hand: bool = False
 
 
 class Life(NamedTuple):
@@ -65,12 +63,34 @@ class Life(NamedTuple):
         return found
 
 
+class Vendor(NamedTuple):
+    """A vendor at which signals live.
+
+    `open` gives how much of a signal, by its key, is open there. `close` is what people do with all that is open, None where
+    they cannot; `later` is what time does there between attempts. `has_statuses`: whether mere statuses are told there.
+    """
+
+    double: Endpoint
+    make: Make
+    open: Callable[[str], int]
+    close: Callable[[str], None] | None = None
+    later: Callable[[], None] = lambda: None
+    has_statuses: bool = False
+
+    def expected(self, life: Life) -> int:
+        """How much of a signal is to be open at the end of its life."""
+        return int(life.is_open if self.close else life.stands)
+
+
 _FAULTS: st.SearchStrategy[Fault] = st.sampled_from([Status(503), Status(429, retry_after="1"), Drop(), LoseAnswer()])
 
 
 @st.composite
-def lives(draw: st.DrawFn) -> Life:
-    """Lives of up to seven turns, each told as the ledger would, in any order within a step."""
+def lives(draw: st.DrawFn, has_statuses: bool = False) -> Life:
+    """Lives of up to seven turns, each told as the ledger would, in any order within a step.
+
+    Where there are statuses, some updates bring nothing else, as ticket destinations are told of alerts.
+    """
     changes = [Change.OPENED]
     for stands in draw(st.lists(st.booleans(), max_size=6)):
         was_open = changes[-1] is not Change.RESOLVED
@@ -82,41 +102,16 @@ def lives(draw: st.DrawFn) -> Life:
         turns = draw(st.permutations(range(start, cut)))
         steps.append(Step(turns, draw(st.lists(_FAULTS, max_size=3)), draw(st.booleans())))
         start = cut
-    return Life(changes, steps, is_paged=draw(st.booleans()))
+    updates = [turn for turn, change in enumerate(changes) if change is Change.UPDATED]
+    statuses = draw(st.lists(st.sampled_from(updates))) if updates and has_statuses else ()
+    return Life(changes, steps, frozenset(statuses), is_paged=draw(st.booleans()))
 
 
-@st.composite
-def lives_of_alerts(draw: st.DrawFn) -> Life:
-    """Lives in which some updates bring nothing but a status, as ticket destinations are told of alerts."""
-    life = draw(lives())
-    updates = [turn for turn, change in enumerate(life.changes) if change is Change.UPDATED]
-    return life._replace(statuses=frozenset(draw(st.lists(st.sampled_from(updates))) if updates else ()))
-
-
-def live(
-    vendor: Endpoint,
-    make: Make,
-    secrets: Mapping[str, str],
-    life: Life,
-    *,
-    close_by_hand: Callable[[], None] = lambda: None,
-    later: Callable[[], None] = lambda: None,
-) -> None:
-    """Lives a life through an outbox until nothing is owed; `later` is what time does at the vendor between attempts.
-
-    Whatever died is a failure of the test.
-    """
-
-    async def lived() -> None:
-        async with served(vendor.application()) as url, a_room(make(url), secrets) as room:
-            deliveries = life.deliveries()
-            for step in life.steps:
-                for fault in step.faults:
-                    vendor.faults.add(fault)
-                await room.deliver_all(*(deliveries[turn] for turn in step.turns), later=later)
-                assert await room.dead() == []
-                vendor.faults.clear()
-                if step.is_closed_by_hand:
-                    close_by_hand()
-
-    asyncio.run(lived())
+async def tell(room: Room, vendor: Vendor, step: Step, deliveries: Sequence[Delivery]) -> None:
+    """Delivers the turns of a step until nothing is owed, and has people close what is open, where they do."""
+    for fault in step.faults:
+        vendor.double.faults.add(fault)
+    await room.deliver_all(*(deliveries[turn] for turn in step.turns), later=vendor.later)
+    vendor.double.faults.clear()
+    if step.is_closed_by_hand and vendor.close:
+        vendor.close(deliveries[0].key)

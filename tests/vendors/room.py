@@ -1,4 +1,4 @@
-"""The room that delivers, with one destination over real HTTP: a test owes, lets time pass, and looks what arrived."""
+"""The room that delivers, with one destination over real sockets: a test owes, lets time pass, and looks what arrived."""
 
 from __future__ import annotations
 
@@ -6,13 +6,14 @@ import asyncio
 import ssl
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
+from alert_router_demo.soc.endpoint import Endpoint, served
 from router.app.health import health_of
 from router.app.settings import now
 from router.deliver.azure_transport import LoopbackCredential
@@ -26,7 +27,7 @@ from router.deliver.sender import ConversationRunner, Sender
 from router.deliver.tokens import Tokens
 from router.domain.conversation import DestinationKind, Result
 from router.domain.decisions import Change
-from router.domain.deliveries import LEASE, Attempt, Delivery, DeliveryState
+from router.domain.deliveries import LEASE, Attempt, Delivery, DeliveryState, Receipt
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Stream
 from router.store.dead_letters import DeadLetter, redrive
@@ -35,12 +36,15 @@ from router.store.delivery_status import count_deliveries
 from router.store.destinations import list_pauses
 from router.telemetry import Telemetry
 from tests.builders import a_rulebook
-from tests.destinations.builders import NOW, a_delivery, a_notice
+from tests.destinations.builders import NOW, a_delivery, a_huge_notice, a_notice
 from tests.hubs import Shelf
 from tests.store.acts import letters_in
 from tests.store.opened import Store, open_store
 from tests.store.within import within
 from tests.waiting import PATIENCE
+
+type Make = Callable[[str], tuple[DestinationKind, Mapping[str, str]]]
+"""A destination at a vendor's base URL, and its secrets."""
 
 DESTINATION = "there"
 TIME = timedelta(minutes=30)
@@ -132,11 +136,18 @@ class Room:
         found = await health_of(self._store, {Stream.CWPP: Shelf()}, {Stream.CWPP: a_rulebook()}, self.now)
         return [one for one in found.problems if DESTINATION in one]
 
-    async def send(self, *deliveries: Delivery) -> list[Result]:
-        """Sends deliveries at the same time, without an outbox, as two workers would that both believe it is theirs."""
-        attempts = [Attempt(delivery=one, number=1, now=self.now, secrets=self._secrets) for one in deliveries]
-        told = await asyncio.gather(*(self._answers.converse(self._kind, [attempt]) for attempt in attempts))
-        return [result for results in told for result in results]
+    async def send(self, *deliveries: Delivery, number: int = 1, opening: Result | None = None) -> Sequence[Result]:
+        """Sends deliveries in one conversation, without an outbox; `opening` is what the opening brought."""
+        receipt = opening if isinstance(opening, Receipt) else None
+        attempts = [
+            Attempt(delivery=one, number=number, now=self.now, secrets=self._secrets, opening=receipt)
+            for one in deliveries
+        ]
+        return await self._answers.converse(self._kind, attempts)
+
+    async def send_at_once(self, *deliveries: Delivery) -> list[Result]:
+        """Sends each by itself and all at the same time, as workers would of which each believes that it is theirs."""
+        return [result for results in await asyncio.gather(*map(self.send, deliveries)) for result in results]
 
 
 @asynccontextmanager
@@ -170,5 +181,46 @@ def resolved(turn: int = 3, opening: int = 1, **notice: Any) -> Delivery:
 
 def a_life(**notice: Any) -> tuple[Delivery, Delivery, Delivery]:
     """A signal opened, updated and resolved."""
-
     return opened(**notice), updated(**notice), resolved(**notice)
+
+
+def huge(turn: int = 1) -> Delivery:
+    """An opening of what no vendor takes as it is, under the key and from the place of any other."""
+    return opened(turn, **{name: getattr(a_huge_notice(), name) for name in LONG})
+
+
+LONG = ("title", "description", "remediation", "evidence", "extended")
+
+
+@asynccontextmanager
+async def a_room_at(vendor: Endpoint, make: Make, path: str = "") -> AsyncIterator[Room]:
+    """A room whose destination speaks to a double that is served on loopback; `path` is where its API begins."""
+    async with served(vendor.application()) as url, a_room(*make(url + path)) as room:
+        yield room
+
+
+@contextmanager
+def one_room_at(vendor: Endpoint, make: Make) -> Iterator[tuple[Room, Callable[[Coroutine[Any, Any, None]], None]]]:
+    """The same for all examples of a property, which cost no server each; gives what runs an act in it, too."""
+    with asyncio.Runner() as runner:
+        entered = a_room_at(vendor, make)
+        room = runner.run(entered.__aenter__())
+        try:
+            yield room, runner.run
+        finally:
+            runner.run(entered.__aexit__(None, None, None))
+
+
+def play(vendor: Endpoint, make: Make, act: Callable[[Room], Awaitable[None]], path: str = "") -> None:
+    """Plays one act in such a room."""
+
+    async def played() -> None:
+        async with a_room_at(vendor, make, path) as room:
+            await act(room)
+
+    asyncio.run(played())
+
+
+def types_of(results: Sequence[Result]) -> list[type]:
+    """The types of results."""
+    return [type(result) for result in results]

