@@ -162,7 +162,7 @@ def test_an_alert_lives_as_its_signal() -> None:
         play(vendor, jsm_at, act, path)
 
 
-def test_an_account_takes_the_longest_alert_and_folds_what_is_sent_twice() -> None:
+def test_an_account_takes_the_longest_alert_and_calls_once_for_what_is_sent_twice() -> None:
     """What was cut is within every limit that the vendor checks; one after the other or both at once call people once."""
     vendor = JsmOpsDouble(["ops-key"])
 

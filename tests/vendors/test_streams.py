@@ -55,11 +55,11 @@ def logs_at(url: str) -> tuple[DestinationKind, Mapping[str, str]]:
 
 
 class Stream(NamedTuple):
-    """A place to which turns are only added: `told` gives what stands there, in its order."""
+    """A place to which turns are only added: `turns` gives what stands there, in its order."""
 
     double: Endpoint
     make: Make
-    told: Callable[[], list[str]]
+    turns: Callable[[], list[str]]
 
 
 def slack() -> Stream:
@@ -87,7 +87,7 @@ def logs() -> Stream:
 @pytest.mark.parametrize("stream", [slack, teams, splunk, logs])
 def test_a_life_is_told_in_order_and_what_is_lost_again(stream: Callable[[], Stream]) -> None:
     """Nothing that was told is changed; nobody can tell whether a lost answer's was taken, so that it stands there twice."""
-    double, make, told = stream()
+    double, make, turns = stream()
 
     async def act(room: Room) -> None:
         assert types_of(await room.send(*a_life())) == [Receipt] * 3
@@ -99,7 +99,7 @@ def test_a_life_is_told_in_order_and_what_is_lost_again(stream: Callable[[], Str
         await until(lambda: double.count() == 5)
 
     play(double, make, act)
-    assert told() == ["opened", "updated", "resolved", "opened", "opened"]
+    assert turns() == ["opened", "updated", "resolved", "opened", "opened"]
 
 
 def test_whatever_an_alert_says_slack_takes_it_and_calls_nobody() -> None:
