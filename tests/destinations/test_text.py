@@ -6,7 +6,6 @@ from itertools import pairwise
 from typing import Any
 
 import orjson
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -17,6 +16,7 @@ from router.destinations.wording.fitting import (
     fitted,
     json_bytes,
     json_size,
+    lines_of,
     packed,
     shorten,
     shorten_bytes,
@@ -30,11 +30,11 @@ values: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@pytest.mark.parametrize(("length", "is_cut"), [(20, False), (21, True)])
-def test_a_text_at_its_limit_is_whole(length: int, is_cut: bool) -> None:
-    """One character too many, and the end becomes a mark."""
-    assert shorten("x" * length, 20).endswith(MARK) == is_cut
-    assert len(shorten("x" * length, 20)) == 20
+def test_a_text_at_its_limit_is_whole() -> None:
+    """One character too many, and the end becomes a mark; at the limit of what is escaped it ends in front of an escape."""
+    assert [shorten("x" * length, 20) for length in (20, 21)] == ["x" * 20, "x" * (20 - len(MARK)) + MARK]
+    shown = {"&&&&": "&amp;" * 4, "&&&xxxxx": "&amp;&amp;&amp;xxxxx", "&&&xxxxxx": f"&amp;&amp;{MARK}"}
+    assert {text: shorten_escaped(text, 20, lambda one: one.replace("&", "&amp;")) for text in shown} == shown
 
 
 @given(st.text(max_size=200), st.integers(20, 200))
@@ -72,20 +72,7 @@ def test_lists_go_before_texts() -> None:
 def test_any_text_can_be_encoded(value: dict[str, str]) -> None:
     """Lone surrogates become U+FFFD; everything else is as it was."""
     assert orjson.loads(json_bytes(value)) == encodable(value)
-
-
-def test_lone_surrogates_are_replaced() -> None:
-    """Half a pair cannot travel; a whole pair can."""
     assert json_bytes(["\ud83d", "\ud83d\ude00", "ok"]) == '["�","😀","ok"]'.encode()
-
-
-@pytest.mark.parametrize(
-    ("text", "shown"),
-    [("&&&&", "&amp;&amp;&amp;&amp;"), ("&&&xxxxx", "&amp;&amp;&amp;xxxxx"), ("&&&xxxxxx", f"&amp;&amp;{MARK}")],
-)
-def test_an_escape_is_never_cut_in_half(text: str, shown: str) -> None:
-    """At the limit a text is whole; above it, it ends in front of the escape that has no room."""
-    assert shorten_escaped(text, 20, lambda one: one.replace("&", "&amp;")) == shown
 
 
 @given(st.text(alphabet="&<x", max_size=80), st.integers(len(MARK), 60))
@@ -104,3 +91,13 @@ def test_packs_keep_order_and_limit(sizes: list[int]) -> None:
     assert [size for pack in packs for size in pack] == sizes
     assert all(sum(pack) <= 10 or len(pack) == 1 for pack in packs)
     assert all(sum(pack) + after[0] > 10 for pack, after in pairwise(packs))
+
+
+def test_values_by_name_are_lines_for_a_terminal() -> None:
+    """One item stands behind the name, several on lines of their own; what stands under a name is indented."""
+    values = {"hosts": ["a", "b"], "pods": ["web"], "none": [], "components": [{"name": "shop", "id": 1}], "text": "x"}
+    assert list(lines_of(values)) == [
+        "hosts:", "- a", "- b", "pods: web", "none:", "components: name: shop; id: 1", "text: x",
+    ]  # fmt: skip
+    values = {"fields": {"priority": {"name": "High"}, "labels": ["a", "b"]}}  # type: ignore[dict-item]
+    assert list(lines_of(values)) == ["fields:", "  priority:", "    name: High", "  labels:", "  - a", "  - b"]

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Any
 
-import pytest
-
 from router.destinations.wording.changes import changes_between
 from router.destinations.wording.withholding import WITHHELD, names_in, values_in, withheld_from
 from router.domain.entities import Entities
@@ -44,15 +42,14 @@ ENTITIES: list[dict[str, Any]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize("entity", ENTITIES, ids=lambda entity: entity["Type"])
-def test_every_name_that_an_entity_has_in_the_evidence_is_known_there(entity: dict[str, Any]) -> None:
+def test_every_name_that_an_entity_has_in_the_evidence_is_known_there() -> None:
     """What the parser says that a thing is called is among the values of its item, but for process ids."""
-    facts = list(facts_of(next(iter(Entities([entity])))))
-    assert facts
-    for fact in facts:
-        values = values_in(fact.listed, fact.words)
-        numbers = {entity.get("ProcessId"), f"({entity.get('ProcessId')})"}
-        assert set(fact.names) - numbers <= set(values), fact
+    for entity in ENTITIES:
+        facts = list(facts_of(next(iter(Entities([entity])))))
+        assert facts, entity
+        for fact in facts:
+            numbers = {entity.get("ProcessId"), f"({entity.get('ProcessId')})"}
+            assert set(fact.names) - numbers <= set(values_in(fact.listed, fact.words)), fact
 
 
 ANNOTATED = [f"{COMMAND}{behind}" for behind in (
@@ -61,45 +58,36 @@ ANNOTATED = [f"{COMMAND}{behind}" for behind in (
 )]  # fmt: skip
 
 
-@pytest.mark.parametrize("item", ANNOTATED)
-def test_a_process_is_withheld_by_its_bare_command(item: str) -> None:
+def test_a_process_is_withheld_by_its_bare_command() -> None:
     """The whole command goes from every text, however its item is annotated."""
-    assert COMMAND in names_in("processes", item)
-    notice = a_notice(
-        title=f"Ran {COMMAND.upper()}",
-        description=f"Someone ran '{COMMAND}' there.",
-        remediation=(f"Stop {COMMAND.replace(' ', '  ')}",),
-        evidence=Evidence(processes=(item,), commands=(COMMAND, "ls")),
-        extended={"Command": COMMAND, "JSON": f'{{"a": "{COMMAND}"}}'},
-        unlisted=("Command", "JSON"),
-    )
-    told = withheld_from(notice, {"processes"})
-    assert (told.title, told.description) == (f"Ran {WITHHELD}", f"Someone ran '{WITHHELD}' there.")
-    assert told.remediation == (f"Stop {WITHHELD}",)
-    assert told.evidence == Evidence(commands=("ls",))
-    assert told.extended == {"JSON": f'{{"a": "{WITHHELD}"}}'}
+    for item in ANNOTATED:
+        assert COMMAND in names_in("processes", item)
+        notice = a_notice(
+            title=f"Ran {COMMAND.upper()}",
+            description=f"Someone ran '{COMMAND}' there.",
+            remediation=(f"Stop {COMMAND.replace(' ', '  ')}",),
+            evidence=Evidence(processes=(item,), commands=(COMMAND, "ls")),
+            extended={"Command": COMMAND, "JSON": f'{{"a": "{COMMAND}"}}'},
+            unlisted=("Command", "JSON"),
+        )
+        told = withheld_from(notice, {"processes"})
+        assert (told.title, told.description) == (f"Ran {WITHHELD}", f"Someone ran '{WITHHELD}' there.")
+        assert told.remediation == (f"Stop {WITHHELD}",)
+        assert told.evidence == Evidence(commands=("ls",))
+        assert told.extended == {"JSON": f'{{"a": "{WITHHELD}"}}'}
 
 
-def test_a_process_is_withheld_by_its_command_behind_its_image() -> None:
-    """The image stands before a command line that does not name it; both are the process."""
+def test_an_item_names_what_stands_in_it() -> None:
+    """An image and the command line behind it; a registry value and its data; both ends of a connection."""
     item = "C:\\Program Files\\x.exe: run: all (7), by SHOP\\ada, child of cmd.exe"
     assert {"run: all", "C:\\Program Files\\x.exe", "x.exe"} <= set(names_in("processes", item))
     assert names_in("processes", "echo a: b (7)") == ("echo a: b (7)", "echo a: b")
     assert {"Wuhan", "China", "AS4837"} <= set(values_in("locations", "192.0.2.1: Wuhan, China (AS4837, x)"))
-
-
-def test_the_data_of_a_registry_value_are_one_value_whatever_is_in_them() -> None:
-    """They begin behind the first sign of equality, and so does what a connection leads to behind its first arrow."""
     assert {"C:\\a.exe --pin = 123", "x"} <= set(values_in("registry_values", "HKLM\\Run\\x = C:\\a.exe --pin = 123"))
     assert {"b -> c TCP", "b"} <= set(values_in("connections", "a -> b -> c TCP"))
-
-
-def test_the_parent_of_a_process_that_is_withheld_is_so_too() -> None:
-    """It is a process, whatever list tells of it."""
-    told = withheld_from(
-        a_notice(description="sshd -D did", evidence=Evidence(processes=("ls (1), child of sshd -D (77)",))),
-        {"processes"},
-    )
+    # The parent of a process is one, whatever list tells of it.
+    evidence = Evidence(processes=("ls (1), child of sshd -D (77)",))
+    told = withheld_from(a_notice(description="sshd -D did", evidence=evidence), {"processes"})
     assert told.description == f"{WITHHELD} did"
 
 
@@ -129,57 +117,78 @@ def test_a_short_value_goes_from_the_words_that_items_have_of_ours() -> None:
     assert by_property.evidence.accounts == ("bob",)
 
 
-@pytest.mark.parametrize("listed", ["accounts", "ips"])
-def test_an_item_that_only_mentions_a_value_stays(listed: str) -> None:
+def test_an_item_that_only_mentions_a_value_stays() -> None:
     """A mail is not its sender, and a domain not its address."""
+    mail, domain = "ann@x.example -> bob@x.example: Hi", "y.example (198.51.100.7)"
     notice = a_notice(
-        evidence=Evidence(
-            accounts=("ann@x.example",), ips=("198.51.100.7",), domains=("y.example (198.51.100.7)",),
-            emails=("ann@x.example -> bob@x.example: Hi",),
-        )
-    )  # fmt: skip
-    told = withheld_from(notice, {listed}).evidence
-    assert told.emails == ((f"{WITHHELD} -> bob@x.example: Hi") if listed == "accounts" else notice.evidence.emails[0],)
-    assert told.domains == (f"y.example ({WITHHELD})" if listed == "ips" else notice.evidence.domains[0],)
+        evidence=Evidence(accounts=("ann@x.example",), ips=("198.51.100.7",), domains=(domain,), emails=(mail,))
+    )
+    by_account, by_address = (withheld_from(notice, {name}).evidence for name in ("accounts", "ips"))
+    assert (by_account.emails, by_account.domains) == ((f"{WITHHELD} -> bob@x.example: Hi",), (domain,))
+    assert (by_address.emails, by_address.domains) == ((mail,), (f"y.example ({WITHHELD})",))
 
 
-@pytest.mark.parametrize("cut", [299, 250, 4000])
-def test_a_long_value_is_known_where_a_text_cuts_it(cut: int) -> None:
+def test_a_long_value_is_known_where_a_text_cuts_it() -> None:
     """A placeholder takes 300 characters, and an item 4,000."""
     command = "start " + " ".join(f"arg{number}" for number in range(1000)) + " end"
-    quoted = f"Ran {command[:cut]}…" if cut < 4000 else f"Ran {command}"
-    item = command if cut < 4000 else f"{command[:3990]}… [cut]"
-    told = withheld_from(a_notice(description=quoted, evidence=Evidence(commands=(item,))), {"commands"})
-    assert told.description == f"Ran {WITHHELD}"
+    for cut in (299, 250, 4000):
+        quoted = f"Ran {command[:cut]}…" if cut < 4000 else f"Ran {command}"
+        item = command if cut < 4000 else f"{command[:3990]}… [cut]"
+        told = withheld_from(a_notice(description=quoted, evidence=Evidence(commands=(item,))), {"commands"})
+        assert told.description == f"Ran {WITHHELD}"
 
 
-@pytest.mark.parametrize(
-    "quoted", ['bash -c \\"rm /x\\"', "bash -c &quot;rm /x&quot;", "bash%20-c%20%22rm%20%2Fx%22", 'bash\n-c  "rm /x"']
-)
-def test_a_value_is_known_in_json_in_html_and_in_an_address(quoted: str) -> None:
-    """A property may be JSON that has the command as one text of many."""
-    notice = a_notice(description=f"a {quoted} b", evidence=Evidence(commands=('bash -c "rm /x"',)))
-    assert withheld_from(notice, {"commands"}).description == f"a {WITHHELD} b"
+def test_a_value_is_known_in_json_in_html_and_in_an_address() -> None:
+    """A property may be JSON that has the command as one text of many; each name of a list that a property holds is one.
+
+    What is shorter than four characters stands in too many words, and a sentence with a comma is no list.
+    """
+    for quoted in (
+        'bash -c \\"rm /x\\"', "bash -c &quot;rm /x&quot;", "bash%20-c%20%22rm%20%2Fx%22", 'bash\n-c  "rm /x"',
+    ):  # fmt: skip
+        notice = a_notice(description=f"a {quoted} b", evidence=Evidence(commands=('bash -c "rm /x"',)))
+        assert withheld_from(notice, {"commands"}).description == f"a {WITHHELD} b"
+    for value, text, told in (
+        ("alice, bobby", "alice, then Bobby", f"{WITHHELD}, then {WITHHELD}"),
+        ('["alice", "bobby"]', "alice, then Bobby", f"{WITHHELD}, then {WITHHELD}"),
+        ("alice;bobby", "alice, then Bobby", f"{WITHHELD}, then {WITHHELD}"),
+        ("the user, an admin, left", "the user left", "the user left"),
+        ("abc", "it is abc", "it is abc"),
+        ("abcd", "it is abcd", f"it is {WITHHELD}"),
+    ):
+        assert withheld_from(a_notice(description=text, extended={"p": value}), {"p"}).description == told
 
 
-@pytest.mark.parametrize("value", ["alice, bobby", '["alice", "bobby"]', "alice;bobby"])
-def test_each_name_of_a_list_that_a_property_holds_is_withheld(value: str) -> None:
-    """In texts as in lists; a sentence with a comma is no list."""
-    notice = a_notice(description="alice, then Bobby", extended={"Users": value})
-    assert withheld_from(notice, {"users"}).description == f"{WITHHELD}, then {WITHHELD}"
-    sentence = a_notice(description="the user left", extended={"p": "the user, an admin, left"})
-    assert withheld_from(sentence, {"p"}).description == "the user left"
+def test_a_withheld_value_is_taken_out_of_lists_and_replaced_in_texts() -> None:
+    """A whole item of a list goes; within a text a mark stands in its place; a link that has it is left out."""
+    notice = a_notice(
+        title="Sign-in of Alice",
+        description="alice used php",
+        extended={"User name": "alice, bob", "Id": "4", "tool": "php"},
+        evidence=Evidence(accounts=("Alice", "bob", "carol"), processes=("su alice, bob",)),
+        link="https://x.example/alice,%20bob",
+        compromised_entity="bob",
+    )
+    told = withheld_from(notice, {"username"})
+    assert told.evidence == Evidence(accounts=("carol",), processes=(f"su {WITHHELD}",))
+    assert told.extended == {"Id": "4", "tool": "php"}
+    assert told.compromised_entity is None
+    listed = withheld_from(notice, {"accounts"})
+    assert (listed.title, listed.description) == (f"Sign-in of {WITHHELD}", f"{WITHHELD} used php")
+    assert listed.evidence.accounts == ()
+    assert listed.link is None
 
 
-def test_a_mark_is_never_looked_at_again() -> None:
-    """A value that stands in the mark itself spoils nothing."""
+def test_where_nothing_is_withheld_a_notice_is_itself() -> None:
+    """No name, or none that the notice has, changes nothing."""
+    notice = a_notice()
+    assert withheld_from(notice, set()) is notice
+    assert withheld_from(notice, {"nothing"}) == notice
+
+
+def test_what_is_withheld_spoils_no_mark_and_is_named_nowhere() -> None:
+    """A mark is never looked at again; a property that says what is withheld is neither evidence nor among what changed."""
     notice = a_notice(description="it was canary", extended={"p": "canary", "q": "held"})
     assert withheld_from(notice, {"p", "q"}).description == f"it was {WITHHELD}"
-
-
-def test_a_property_that_says_what_is_withheld_is_named_nowhere() -> None:
-    """Neither in the evidence nor among what changed."""
-    notice = a_notice(extended={"p": "canary", "q": "canary"}, unlisted=("p", "q"))
-    told = withheld_from(notice, {"p"})
-    assert (told.extended, told.unlisted) == ({}, ())
-    assert changes_between(told, told) == ()
+    told = withheld_from(a_notice(extended={"p": "canary", "q": "canary"}, unlisted=("p", "q")), {"p"})
+    assert (told.extended, told.unlisted, changes_between(told, told)) == ({}, (), ())

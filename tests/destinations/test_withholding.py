@@ -1,31 +1,37 @@
-"""What a destination never gets: what its policy withholds, and, of alerts about AI, all but an outline."""
+"""What a destination never gets: credentials, what its policy withholds, and, of alerts about AI, all but an outline."""
 
 from __future__ import annotations
 
+import json
 from dataclasses import fields, replace
 from typing import Any
 
 import pytest
 from pydantic import ValidationError
 
+from router.decide import decide, notice_for
 from router.destinations import discover
 from router.destinations.config import AiAlerts, OneByOneConfig
+from router.destinations.wording.escaping import name_of, texts_in
 from router.destinations.wording.masking import MASK
-from router.destinations.wording.withholding import OUTLINE, WITHHELD, outline_of, withheld_from
+from router.destinations.wording.withholding import OUTLINE, disclosed, outline_of
 from router.domain.deliveries import Background
 from router.domain.evidence import Evidence
 from router.domain.notices import Link, Notice, is_about_ai
 from router.domain.rulebook import Lane
+from router.ingest.grouping.group_notices import named_member
+from router.parse import evidence_of
+from tests.builders import NOW, a_rulebook
 from tests.destinations import goldens
 from tests.destinations.builders import a_destination, a_finding, a_group, a_notice, an_attempt, secret_names_in
 from tests.destinations.conversations import converse, payload_of
 from tests.destinations.goldens import CASES, Case
 from tests.destinations.test_words import a_hostile_notice
+from tests.parse.messages import CATALOGUE, a_flat_alert, read_alert
 
 KINDS = discover()
 PEOPLE = [name for name, kind in KINDS.items() if kind.lane is not Lane.ROWS]
 WHOLE = {"jira", "servicenow", "servicenow_events"}
-cases = pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
 people = pytest.mark.parametrize("kind", PEOPLE)
 
 SECRET = "hUnter2Canary"
@@ -34,6 +40,8 @@ CANARIES = (
     f"https://x.example/b?sig={SECRET}%3D",
     f"curl -u a:{SECRET} https://x.example",
 )
+# The others say no other change, and of an opening no other words of the notice.
+CHANGES = CASES[:6]
 
 AI_TYPES = [
     "AI.Azure_CredentialTheftAttempt", "Azure_Agentic_BlockedJailbreak", "AI.Azure_Agentic_Jailbreak",
@@ -58,29 +66,24 @@ def _sent(kind: str, notice: Notice, case: Case, config: dict[str, Any] | None =
 
 
 @people
-@cases
-@pytest.mark.parametrize("canary", CANARIES)
-def test_a_credential_is_told_to_nobody(kind: str, case: Case, canary: str) -> None:
-    """Wherever a credential stands in a notice, no ask of any kind that tells people carries it."""
-    told = _sent(kind, a_hostile_notice(canary), case)
-    assert SECRET not in told
-    assert SECRET not in told.encode().decode("unicode_escape", "replace")
+def test_a_credential_is_told_to_nobody(kind: str) -> None:
+    """Wherever one stands in a notice, no ask carries it, and so it is in what `explain --notice` prints."""
+    for canary in CANARIES:
+        notice = a_hostile_notice(canary)
+        shown = a_destination(kind).preview(an_attempt(notice))  # type: ignore[attr-defined]
+        assert (MASK in shown, SECRET in shown) == (True, False)
+        for case in CHANGES:
+            told = _sent(kind, notice, case)
+            assert SECRET not in told
+            assert SECRET not in told.encode().decode("unicode_escape", "replace")
+    ocsf = _sent("webhook", a_hostile_notice(CANARIES[0]), CASES[0], {"body": "ocsf"})
+    assert (MASK in ocsf, SECRET in ocsf) == (True, False)
 
 
-@people
-@pytest.mark.parametrize("canary", CANARIES)
-def test_a_preview_shows_no_credential(kind: str, canary: str) -> None:
-    """What `explain --notice` prints is what people would read there."""
-    destination: Any = a_destination(kind)
-    shown = destination.preview(an_attempt(a_hostile_notice(canary)))
-    assert MASK in shown
-    assert SECRET not in shown
-
-
-@pytest.mark.parametrize("kind", [name for name in KINDS if name not in PEOPLE])
-def test_rows_keep_all(kind: str) -> None:
+def test_rows_keep_all() -> None:
     """Rows are data: what they say of a notice is not masked."""
-    assert SECRET in _sent(kind, a_hostile_notice(CANARIES[0]), CASES[0])
+    for kind in KINDS.keys() - PEOPLE:
+        assert SECRET in _sent(kind, a_hostile_notice(CANARIES[0]), CASES[0])
 
 
 def _an_ai_alert(**changes: Any) -> Notice:
@@ -105,60 +108,54 @@ def _an_ai_alert(**changes: Any) -> Notice:
 
 
 @people
-@cases
-def test_of_an_alert_about_ai_most_kinds_are_told_an_outline(kind: str, case: Case) -> None:
-    """No description, entity or property goes anywhere but where the kind, or the policy, says that all may be told."""
+def test_of_an_alert_about_ai_most_kinds_are_told_an_outline(kind: str) -> None:
+    """No description, entity or property goes anywhere but where the kind, or the policy, says that all may be told.
+
+    All goes to ServiceNow, its Event Management and Jira; a new kind is told an outline unless it says otherwise.
+    """
+    assert (getattr(KINDS[kind], "ai", None) is AiAlerts.WHOLE) == (kind in WHOLE)
     alert = _an_ai_alert(turn=2)
-    default, outline, whole = (
-        _sent(kind, alert, case, config)
-        for config in ({}, {"withhold": {"ai": "outline"}}, {"withhold": {"ai": "whole"}})
-    )
-    assert "canary" not in outline
-    assert default == (whole if kind in WHOLE else outline)
-    if case.name == "opened":
-        assert "canary" in whole
-        assert "Detected credential theft attempts" in outline
-        assert OUTLINE[:30] in outline or kind == "pagerduty" or OUTLINE in outline
+    for case in CHANGES:
+        default, outline, whole = (
+            _sent(kind, alert, case, config)
+            for config in ({}, {"withhold": {"ai": "outline"}}, {"withhold": {"ai": "whole"}})
+        )
+        assert "canary" not in outline
+        assert default == (whole if kind in WHOLE else outline)
+        if case.name == "opened":
+            assert "canary" in whole
+            assert "Detected credential theft attempts" in outline
+            assert OUTLINE[:30] in outline or kind == "pagerduty" or OUTLINE in outline
 
 
-def test_the_kinds_that_are_told_all_of_an_alert_about_ai_are_few() -> None:
-    """ServiceNow, its Event Management and Jira; a new kind is told an outline unless it says otherwise."""
-    assert {name for name in PEOPLE if getattr(KINDS[name], "ai", None) is AiAlerts.WHOLE} == WHOLE
+def test_alerts_about_ai_are_known_by_their_types_their_plan_or_their_resource() -> None:
+    """Also as samples, in any case, and where the plan is not said or is a guess from how the type begins.
 
-
-@pytest.mark.parametrize("type", AI_TYPES)
-def test_alerts_about_ai_are_known_by_their_types(type: str) -> None:
-    """Also as samples, in any case, and where the plan is not said."""
-    assert is_about_ai(a_notice(type=type, plan=None))
-    assert is_about_ai(a_notice(type=type, plan="Containers"))
-
-
-@pytest.mark.parametrize("plan", [None, "VirtualMachines", "Arm", "AppServices"])
-@pytest.mark.parametrize(
-    "models",
-    [
+    Resource Manager's alerts are about management, and an incident is about AI where it names such an alert.
+    """
+    for type in AI_TYPES:
+        assert is_about_ai(a_notice(type=type, plan=None)) and is_about_ai(a_notice(type=type, plan="Containers"))
+    assert is_about_ai(a_notice(type="Something_New", plan="AI")) and is_about_ai(a_notice(type="ARM_X", plan="AI"))
+    assert not is_about_ai(a_notice(type="Airflow_Something", plan=None))
+    for models in (
         "Microsoft.CognitiveServices/accounts",
         "Microsoft.MachineLearningServices/workspaces",
         "microsoft.machinelearningservices/workspaces/onlineEndpoints",
         "Microsoft.BotService/botServices",
-    ],
-)
-def test_an_alert_on_an_ai_resource_is_about_ai_whatever_its_plan(plan: str | None, models: str) -> None:
-    """The plan of an unknown type is a guess from how the type begins; Resource Manager's alerts are about management."""
-    assert is_about_ai(a_notice(type="VM_SomethingNew", plan=plan, resource_type=models))
-    assert not is_about_ai(a_notice(type="ARM_Something", plan=plan, resource_type=models))
-    assert not is_about_ai(a_notice(type="SIMULATED_ARM_Something", plan=plan, resource_type=models))
-    assert not is_about_ai(
-        a_notice(type="VM_SomethingNew", plan=plan, resource_type="Microsoft.Compute/virtualMachines")
-    )
-    assert not is_about_ai(a_finding(type="x", plan=plan, resource_type=models))
-
-
-def test_alerts_about_ai_are_known_by_plan() -> None:
-    """Also one about management, and of a type that nobody knows yet."""
-    assert is_about_ai(a_notice(type="Something_New", plan="AI"))
-    assert is_about_ai(a_notice(type="ARM_Something", plan="AI"))
-    assert not is_about_ai(a_notice(type="Airflow_Something", plan=None))
+    ):
+        for plan in (None, "VirtualMachines", "Arm", "AppServices"):
+            told: dict[str, Any] = {"plan": plan, "resource_type": models}
+            assert is_about_ai(a_notice(type="VM_SomethingNew", **told))
+            assert not is_about_ai(a_notice(type="ARM_Something", **told))
+            assert not is_about_ai(a_notice(type="SIMULATED_ARM_Something", **told))
+            machine = told | {"resource_type": "Microsoft.Compute/virtualMachines"}
+            assert not is_about_ai(a_notice(type="VM_SomethingNew", **machine))
+            assert not is_about_ai(a_finding(type="x", **told))
+    incident: dict[str, Any] = {"kind": "incident", "type": "SecurityIncident", "plan": "VirtualMachines"}
+    assert not is_about_ai(a_notice(**incident))
+    assert is_about_ai(a_notice(**incident, extended={"alerts": "VM_X, AI.Azure_Jailbreak"}))
+    assert is_about_ai(a_notice(**incident, resource_type="Microsoft.CognitiveServices/accounts"))
+    assert is_about_ai(a_notice(**incident | {"plan": "AI"}))
 
 
 def test_an_outline_has_no_field_that_is_not_known_to_be_harmless() -> None:
@@ -170,18 +167,8 @@ def test_an_outline_has_no_field_that_is_not_known_to_be_harmless() -> None:
     assert outline_of(_an_ai_alert(is_whole=True)).is_whole
 
 
-def test_an_incident_is_about_ai_where_it_names_such_an_alert() -> None:
-    """By its plan, its resource, or the type of an alert in its properties."""
-    incident = {"kind": "incident", "type": "SecurityIncident", "plan": "VirtualMachines"}
-    assert not is_about_ai(a_notice(**incident))
-    assert is_about_ai(a_notice(**incident, extended={"alerts": "VM_X, AI.Azure_Jailbreak"}))
-    assert is_about_ai(a_notice(**incident, resource_type="Microsoft.CognitiveServices/accounts"))
-    assert is_about_ai(a_notice(**incident | {"plan": "AI"}))
-
-
 @people
-@cases
-def test_what_is_withheld_reaches_no_ask(kind: str, case: Case) -> None:
+def test_what_is_withheld_reaches_no_ask(kind: str) -> None:
     """Neither by its own name, nor by a list that has it, nor by a text that quotes it, nor by what was told before."""
     value = "canary-value"
     notice = a_notice(
@@ -194,46 +181,12 @@ def test_what_is_withheld_reaches_no_ask(kind: str, case: Case) -> None:
         compromised_entity=value,
         evidence=Evidence(processes=(value, "php"), files=("/canary-file",)),
         links=(Link(text=value, url=f"https://x.example/{value}"),),
-        group=case.group and replace(case.group, by=(("entity", value),)),
+        group=a_group(by=(("entity", value),)),
     )
-    told = _sent(kind, notice, case, {"withhold": ["suspicious-COMMAND", "Files", "no such property"]})
-    assert "canary" not in told.lower()
-    if case.name == "opened":
-        assert "canary" in _sent(kind, notice, case).lower()
-
-
-def test_a_withheld_value_is_taken_out_of_lists_and_replaced_in_texts() -> None:
-    """A whole item of a list goes; within a text a mark stands in its place; a link that has it is left out."""
-    notice = a_notice(
-        title="Sign-in of Alice",
-        description="alice used php",
-        extended={"User name": "alice, bob", "Id": "4", "tool": "php"},
-        evidence=Evidence(accounts=("Alice", "bob", "carol"), processes=("su alice, bob",)),
-        link="https://x.example/alice,%20bob",
-        compromised_entity="bob",
-    )
-    told = withheld_from(notice, {"username"})
-    assert told.evidence == Evidence(accounts=("carol",), processes=(f"su {WITHHELD}",))
-    assert told.extended == {"Id": "4", "tool": "php"}
-    assert told.compromised_entity is None
-    listed = withheld_from(notice, {"accounts"})
-    assert (listed.title, listed.description) == (f"Sign-in of {WITHHELD}", f"{WITHHELD} used php")
-    assert listed.evidence.accounts == ()
-    assert listed.link is None
-
-
-@pytest.mark.parametrize(("value", "told"), [("abc", "it is abc"), ("abcd", f"it is {WITHHELD}")])
-def test_only_values_of_four_characters_are_looked_for_in_texts(value: str, told: str) -> None:
-    """What is shorter stands in too many words."""
-    notice = a_notice(description=f"it is {value}", extended={"p": value})
-    assert withheld_from(notice, {"p"}).description == told
-
-
-def test_where_nothing_is_withheld_a_notice_is_itself() -> None:
-    """No name, or none that the notice has, changes nothing."""
-    notice = a_notice()
-    assert withheld_from(notice, set()) is notice
-    assert withheld_from(notice, {"nothing"}) == notice
+    withhold = {"withhold": ["suspicious-COMMAND", "Files", "no such property"]}
+    for case in CHANGES:
+        assert "canary" not in _sent(kind, notice, case, withhold).lower()
+    assert "canary" in _sent(kind, notice, CASES[0]).lower()
 
 
 @people
@@ -249,21 +202,87 @@ def test_what_was_told_before_is_told_as_it_may_be(kind: str) -> None:
 
 
 @people
-@pytest.mark.parametrize("written", ["path", {"ai": "all"}, {"paths": []}, ["..."], [1]], ids=str)
-def test_what_withhold_may_say(kind: str, written: object) -> None:
+def test_what_withhold_may_say(kind: str) -> None:
     """Names with a letter or a digit, in a list or under `properties`, and how much of alerts about AI."""
     model = KINDS[kind].Config
     example = model.model_json_schema()["examples"][0]
     assert issubclass(model, OneByOneConfig)
-    with pytest.raises(ValidationError):
-        model.model_validate(example | {"withhold": written})
+    for written in ("path", {"ai": "all"}, {"paths": []}, ["..."], [1]):
+        with pytest.raises(ValidationError):
+            model.model_validate(example | {"withhold": written})
     read = model.model_validate(example | {"withhold": ["User name"]})
     assert read.withhold.properties == ("User name",)
     assert model.model_validate(read.model_dump(exclude_unset=True)) == read
 
 
-def test_an_ocsf_finding_is_masked_as_well() -> None:
-    """The webhook's other body is made of the same notice."""
-    told = _sent("webhook", a_hostile_notice(CANARIES[0]), CASES[0], {"body": "ocsf"})
-    assert SECRET not in told
-    assert MASK in told
+CANARY = "CANARY"
+NAME = "Suspicious Command"
+MODELS = "/subscriptions/1/resourceGroups/rg/providers/Microsoft.CognitiveServices/accounts/x"
+
+
+def noticed(**alert: Any) -> Notice:
+    """The notice of an alert, as it is made of its message."""
+    signal, book = read_alert(a_flat_alert(**alert)), a_rulebook()
+    return notice_for(signal, evidence_of(signal, CATALOGUE), decide(signal, book, NOW), book, "key", 1)
+
+
+def texts_sent(notice: Notice, *withheld: str, has_ai_whole: bool = True) -> str:
+    """All that is told of a notice."""
+    return "\n".join(texts_in(disclosed(notice, frozenset(map(name_of, withheld)), has_ai_whole=has_ai_whole)))
+
+
+AROUND_WITHHOLDING: dict[str, dict[str, Any]] = {
+    "long in a text": {"Description": "Ran %{Suspicious Command}", "ExtendedProperties": {NAME: f"{CANARY} {'x' * 400}"}},
+    "long in a title": {
+        "AlertDisplayName": "Ran %{Suspicious Command}", "ExtendedProperties": {NAME: f"{CANARY} {'x' * 400}"},
+    },
+    "a JSON list": {"ExtendedProperties": {NAME: json.dumps([f"curl {CANARY} a", "b c"])}},
+    "a JSON object": {"ExtendedProperties": {NAME: json.dumps({"line": f"curl {CANARY} a", "user": "b c"})}},
+    "longer than evidence": {"ExtendedProperties": {NAME: f"{CANARY} {'x' * 5_000}"}},
+    "encoded in a link": {
+        "ExtendedProperties": {NAME: f"{CANARY} Bob"},
+        "ExtendedLinks": [{"Href": f"https://x.example/?u={CANARY}%20Bob", "Label": "l", "Type": "webLink"}],
+    },
+}  # fmt: skip
+AI = {"AlertType": "AI.Azure_Jailbreak"}
+INCIDENT = {"AlertType": "SecurityIncident", "IsIncident": True}
+AROUND_AN_OUTLINE: dict[str, dict[str, Any]] = {
+    "a title that is filled in": {**AI, "AlertDisplayName": "Jailbreak: %{Prompt}", "ExtendedProperties": {"Prompt": CANARY}},
+    "what a link is called": {
+        **AI, "ExtendedLinks": [{"Href": "https://x.example/", "Label": CANARY, "Type": "webLink"}],
+    },
+    "an address": {**AI, "ExtendedLinks": [{"Href": f"https://x.example/?q={CANARY}", "Label": "l", "Type": "webLink"}]},
+    "an incident whose description names one": {
+        **INCIDENT, "Description": f"Made of AI.Azure_Jailbreak: {CANARY}", "Entities": [],
+    },
+    "an incident whose evidence names a model's account": {
+        **INCIDENT, "Description": CANARY, "Entities": [{"$id": "2", "Type": "azure-resource", "ResourceId": MODELS}],
+    },
+}  # fmt: skip
+
+
+def test_there_is_no_way_around_withholding_or_around_an_outline() -> None:
+    """Placeholders cut at 300 characters, evidence at 4,000, and JSON becomes several items: none of that is the value.
+
+    A prompt may stand wherever the message, and not Defender's own table, says it.
+    """
+    for way, alert in AROUND_WITHHOLDING.items():
+        assert CANARY not in texts_sent(noticed(**alert), NAME), way
+    for way, alert in AROUND_AN_OUTLINE.items():
+        assert CANARY not in texts_sent(noticed(**alert), has_ai_whole=False), way
+
+
+def test_a_group_withholds_what_the_title_of_another_member_quotes() -> None:
+    """A member is named by its title with the names of its placeholders, since its properties are not known by then."""
+    member = noticed(AlertDisplayName="Ran %{Suspicious Command}", ExtendedProperties={NAME: f"curl {CANARY} | sh"})
+    assert named_member(member).title == "Ran [Suspicious Command]"
+    assert CANARY not in texts_sent(a_notice(group=a_group(named=(named_member(member),))), NAME)
+    member = noticed(**AROUND_AN_OUTLINE["a title that is filled in"])
+    assert CANARY not in texts_sent(a_notice(group=a_group(named=(named_member(member),))), has_ai_whole=False)
+
+
+def test_a_credential_is_masked_before_a_placeholder_is_cut() -> None:
+    """What is filled in is cut at 300 characters."""
+    token = "ghp_" + "A" * 36
+    notice = noticed(Description="Ran %{Note}", ExtendedProperties={"Note": f"{'x' * 279} {token}"})
+    assert "ghp_A" not in texts_sent(notice)
