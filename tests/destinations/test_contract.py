@@ -225,7 +225,7 @@ def test_whatever_a_notice_holds_it_is_sent(kind: str) -> None:
         half = subject.attempt(OPENED, title="half \ud800 a pair", id="\udfff", extended={"\ud800": "\ud800"})
         empty = subject.attempt(OPENED, extended={"tags": '[""]', "attempts": "42"}, unlisted=("tags", "attempts"))
         finding = an_attempt(a_finding(key=half.delivery.key), secrets=subject.secrets)
-        sent = []
+        sent = list[Ask]()
         for attempt in (finding, empty, half):
             sent, results = subject.converse(OPENED, attempt)
             assert [type(result) for result in results] == [Receipt]

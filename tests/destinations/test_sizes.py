@@ -46,35 +46,23 @@ def sent(kind: str, notice: Notice) -> bytes:
     return max((payload_of(ask) for ask in asks), key=len)
 
 
-@pytest.mark.parametrize("count", [100, 150, 1_000])
-def test_an_issue_of_many_properties_is_one_that_jira_takes(count: int) -> None:
-    """Each property beyond the room still has a line, so that the text grows with their number."""
-    assert json_size(rich_briefing_of(a_briefing(with_properties(count)))) <= RICH_LIMIT
-
-
-def test_an_issue_of_long_links_is_one_that_jira_takes() -> None:
-    """Twenty links and a few runbooks, each as long as one may be."""
+def test_an_issue_and_a_comment_are_ones_that_jira_takes() -> None:
+    """Each property beyond the room still has a line, links may be long, and a change is a sentence for each property."""
+    notices = [with_properties(count) for count in (100, 150, 1_000)]
     links = tuple(Link(text="t" * 200, url=f"https://x.example/{number}" + "u" * 1_900) for number in range(20))
-    assert json_size(rich_briefing_of(a_briefing(a_notice(links=links)))) <= RICH_LIMIT
-
-
-def test_a_comment_of_many_changes_is_one_that_jira_takes() -> None:
-    """Each sentence is cut, but there are as many as there are properties."""
+    for notice in (*notices, a_notice(links=links)):
+        assert json_size(rich_briefing_of(a_briefing(notice))) <= RICH_LIMIT
     briefing = a_briefing(with_properties(1_000), Change.UPDATED, background=Background(last=a_notice()))
     assert json_size(rich_note_of(briefing)) <= RICH_LIMIT
 
 
-@pytest.mark.parametrize("notice", [with_properties(12_000), with_properties(60, "n" * 10_000)], ids=["many", "long"])
-def test_a_page_of_many_properties_is_one_that_pagerduty_takes(notice: Notice) -> None:
+def test_a_page_of_many_or_long_properties_is_one_that_pagers_take() -> None:
     """The names of properties are keys of the details, and all keys stay."""
-    assert len(sent("pagerduty", notice)) <= EVENT_LIMIT
-
-
-@pytest.mark.parametrize("notice", [with_properties(300), with_properties(40, "n" * 1_000)], ids=["many", "long"])
-def test_an_alert_of_many_properties_is_one_that_jsm_takes(notice: Notice) -> None:
-    """As in PagerDuty."""
-    details: dict[str, Any] = orjson.loads(sent("jsm_ops", notice))["details"]
-    assert sum(len(name) + len(value) for name, value in details.items()) <= DETAILS_LIMIT
+    for notice in (with_properties(12_000), with_properties(60, "n" * 10_000)):
+        assert len(sent("pagerduty", notice)) <= EVENT_LIMIT
+    for notice in (with_properties(300), with_properties(40, "n" * 1_000)):
+        details: dict[str, Any] = orjson.loads(sent("jsm_ops", notice))["details"]
+        assert sum(len(name) + len(value) for name, value in details.items()) <= DETAILS_LIMIT
 
 
 ODD = "\u202e\u200b%`*_~<>|&[](){}\\/\"'=:@"

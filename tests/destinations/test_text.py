@@ -99,5 +99,5 @@ def test_values_by_name_are_lines_for_a_terminal() -> None:
     assert list(lines_of(values)) == [
         "hosts:", "- a", "- b", "pods: web", "none:", "components: name: shop; id: 1", "text: x",
     ]  # fmt: skip
-    values = {"fields": {"priority": {"name": "High"}, "labels": ["a", "b"]}}  # type: ignore[dict-item]
+    values = {"fields": {"priority": {"name": "High"}, "labels": ["a", "b"]}}
     assert list(lines_of(values)) == ["fields:", "  priority:", "    name: High", "  labels:", "  - a", "  - b"]

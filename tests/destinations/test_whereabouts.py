@@ -6,6 +6,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from itertools import product
 from typing import Any
 
 import pytest
@@ -53,92 +54,89 @@ def words(resource: str | None, *args: Any, **fields: Any) -> str:
     return whereabouts_of(at(resource, *args, **fields)).words
 
 
-@pytest.mark.parametrize(
-    ("below", "said"),
-    [
-        ("Microsoft.Sql/servers/sql-weu/databases/ledger", "sql-weu/ledger"),
-        ("Microsoft.Sql/managedInstances/mi-weu/databases/ledger", "mi-weu/ledger"),
-        ("Microsoft.DBforPostgreSQL/flexibleServers/pg-weu/databases/orders", "pg-weu/orders"),
-        ("Microsoft.DBforMySQL/servers/my-weu/databases/orders", "my-weu/orders"),
-        ("Microsoft.DocumentDB/databaseAccounts/cosmos/sqlDatabases/shop/containers/carts", "cosmos/shop/carts"),
-        ("Microsoft.AzureArcData/sqlServerInstances/hq-sql_PROD/databases/ledger", "hq-sql_PROD/ledger"),
-        ("Microsoft.Compute/virtualMachineScaleSets/vmss-web/virtualMachines/0", "vmss-web/0"),
-        ("Microsoft.Storage/storageAccounts/stpay/blobServices/default/containers/invoices", "stpay/invoices"),
-        ("Microsoft.Storage/storageAccounts/stpay/blobServices/default", "stpay"),
-        ("Microsoft.KeyVault/vaults/kv-pay/secrets/signing-key", "kv-pay/signing-key"),
-        ("Microsoft.Web/sites/app-shop/slots/staging", "app-shop/staging"),
-        ("Microsoft.Network/virtualNetworks/vnet/subnets/default", "vnet"),
-        ("Microsoft.Network/networkInterfaces/nic-1", "nic-1"),
-        ("Microsoft.Network/networkSecurityGroups/nsg-web/securityRules/allow-ssh", "nsg-web/allow-ssh"),
-        ("Microsoft.ApiManagement/service/apim/apis/orders-v2", "apim/orders-v2"),
-        ("Microsoft.CognitiveServices/accounts/oai/projects/chat", "oai/chat"),
-        ("Microsoft.Compute/virtualMachines/vm-1/providers/Microsoft.Security/assessments/" + GUID, "vm-1"),
-        ("Microsoft.Compute/virtualMachines/vm-1/providers/Microsoft.Insights/diagnosticSettings/logs", "vm-1/logs"),
-        ("Microsoft.Compute/virtualMachines/vm-1/extensions/" + GUID, "vm-1/extension …1c0d11"),
-    ],
-)
-def test_a_resource_is_named_with_what_it_is_a_part_of(below: str, said: str) -> None:
+RESOURCES = {
+    "Microsoft.Sql/servers/sql-weu/databases/ledger": "sql-weu/ledger",
+    "Microsoft.Sql/managedInstances/mi-weu/databases/ledger": "mi-weu/ledger",
+    "Microsoft.DBforPostgreSQL/flexibleServers/pg-weu/databases/orders": "pg-weu/orders",
+    "Microsoft.DBforMySQL/servers/my-weu/databases/orders": "my-weu/orders",
+    "Microsoft.DocumentDB/databaseAccounts/cosmos/sqlDatabases/shop/containers/carts": "cosmos/shop/carts",
+    "Microsoft.AzureArcData/sqlServerInstances/hq-sql_PROD/databases/ledger": "hq-sql_PROD/ledger",
+    "Microsoft.Compute/virtualMachineScaleSets/vmss-web/virtualMachines/0": "vmss-web/0",
+    "Microsoft.Storage/storageAccounts/stpay/blobServices/default/containers/invoices": "stpay/invoices",
+    "Microsoft.Storage/storageAccounts/stpay/blobServices/default": "stpay",
+    "Microsoft.KeyVault/vaults/kv-pay/secrets/signing-key": "kv-pay/signing-key",
+    "Microsoft.Web/sites/app-shop/slots/staging": "app-shop/staging",
+    "Microsoft.Network/virtualNetworks/vnet/subnets/default": "vnet",
+    "Microsoft.Network/networkInterfaces/nic-1": "nic-1",
+    "Microsoft.Network/networkSecurityGroups/nsg-web/securityRules/allow-ssh": "nsg-web/allow-ssh",
+    "Microsoft.ApiManagement/service/apim/apis/orders-v2": "apim/orders-v2",
+    "Microsoft.CognitiveServices/accounts/oai/projects/chat": "oai/chat",
+    "Microsoft.Compute/virtualMachines/vm-1/providers/Microsoft.Security/assessments/" + GUID: "vm-1",
+    "Microsoft.Compute/virtualMachines/vm-1/providers/Microsoft.Insights/diagnosticSettings/logs": "vm-1/logs",
+    "Microsoft.Compute/virtualMachines/vm-1/extensions/" + GUID: "vm-1/extension …1c0d11",
+}
+
+
+def test_a_resource_is_named_with_what_it_is_a_part_of() -> None:
     """Its id says both, and never the laptop that is among the entities; `default` and the like are no names."""
-    assert words(f"{GROUP}/providers/{below}") == said
-    assert words(f"{GROUP}/providers/{below}".upper()).lower() == said.lower()
+    for below, said in RESOURCES.items():
+        assert words(f"{GROUP}/providers/{below}") == said
+        assert words(f"{GROUP}/providers/{below}".upper()).lower() == said.lower()
 
 
-@pytest.mark.parametrize(
-    ("resource", "name", "said"),
-    [
-        (SUBSCRIPTION, None, "subscription …b8a110"),
-        (SUBSCRIPTION, "Contoso Payments", "subscription Contoso Payments"),
-        (f"{SUBSCRIPTION}/providers/Microsoft.Network", None, "subscription …b8a110"),
-        (GROUP, None, "resource group rg-data (subscription …b8a110)"),
-        (GROUP, "Contoso Payments", "resource group rg-data (subscription Contoso Payments)"),
-        (
-            f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleAssignments/{GUID}",
-            "Contoso Payments",
-            "role assignment …1c0d11 (subscription Contoso Payments)",
-        ),
-        ("/providers/Microsoft.Management/managementGroups/corp", None, "management group corp"),
-        (f"/providers/Microsoft.Management/managementGroups/{GUID}", None, "management group …1c0d11"),
-    ],
-)
-@pytest.mark.parametrize("entity", [None, "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"])
-def test_a_scope_is_said_with_its_name_or_the_end_of_its_id(
-    resource: str, name: str | None, said: str, entity: str | None
-) -> None:
+SCOPES: list[tuple[str, str | None, str]] = [
+    (SUBSCRIPTION, None, "subscription …b8a110"),
+    (SUBSCRIPTION, "Contoso Payments", "subscription Contoso Payments"),
+    (f"{SUBSCRIPTION}/providers/Microsoft.Network", None, "subscription …b8a110"),
+    (GROUP, None, "resource group rg-data (subscription …b8a110)"),
+    (GROUP, "Contoso Payments", "resource group rg-data (subscription Contoso Payments)"),
+    (
+        f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleAssignments/{GUID}",
+        "Contoso Payments",
+        "role assignment …1c0d11 (subscription Contoso Payments)",
+    ),
+    ("/providers/Microsoft.Management/managementGroups/corp", None, "management group corp"),
+    (f"/providers/Microsoft.Management/managementGroups/{GUID}", None, "management group …1c0d11"),
+]
+
+
+def test_a_scope_is_said_with_its_name_or_the_end_of_its_id() -> None:
     """A GUID by itself is never said; whoever wants the whole of it finds it among the facts."""
-    assert words(resource, entity, subscription_name=name) == said
+    for entity, (resource, name, said) in product((None, OTHER), SCOPES):
+        assert words(resource, entity, subscription_name=name) == said
 
 
-@pytest.mark.parametrize(
-    ("resource", "entity", "said"),
-    [
-        (None, "vm-7", "vm-7"),
-        (GUID, "vm-7", "vm-7"),
-        (SUBSCRIPTION, "vm-7", "vm-7 (subscription Contoso Payments)"),
-        (SUBSCRIPTION, "Contoso Payments", "subscription Contoso Payments"),
-        (SUBSCRIPTION, "203.0.113.9", "subscription Contoso Payments"),
-        (SUBSCRIPTION, "mallory@contoso.example", "subscription Contoso Payments"),
-        (f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/logs", "onprem-1", "onprem-1"),
-        (f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/logs", GUID, "logs"),
-        (f"{GROUP}/providers/Microsoft.Sql/servers/sql-weu", "ledger", "sql-weu/ledger"),
-        (f"{GROUP}/providers/Microsoft.Sql/servers/sql-weu", "SQL-WEU/ledger", "sql-weu/ledger"),
-        (f"{GROUP}/providers/Microsoft.Sql/servers/sql-weu", "sql-weu.database.example", "sql-weu"),
-        (f"{GROUP}/providers/Microsoft.Sql/servers/sql-weu", "laptop-of-mallory", "sql-weu"),
-        (f"{GROUP}/providers/Microsoft.Compute/virtualMachines/vm-1", "another", "vm-1"),
-        (f"{CONNECTED}/aws-ec2-instance-i-0a-eu-west-2", "shop-frontend", "shop-frontend"),
-        (f"{CONNECTED}/aws-ec2-instance-i-0a-eu-west-2", None, "aws-ec2-instance-i-0a-eu-west-2"),
-    ],
-)
-def test_the_compromised_entity_is_said_where_the_resource_says_less(
-    resource: str | None, entity: str, said: str
-) -> None:
+LOGS = f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/logs"
+SQL = f"{GROUP}/providers/Microsoft.Sql/servers/sql-weu"
+ENTITIES: list[tuple[str | None, str | None, str]] = [
+    (None, "vm-7", "vm-7"),
+    (GUID, "vm-7", "vm-7"),
+    (SUBSCRIPTION, "vm-7", "vm-7 (subscription Contoso Payments)"),
+    (SUBSCRIPTION, "Contoso Payments", "subscription Contoso Payments"),
+    (SUBSCRIPTION, "203.0.113.9", "subscription Contoso Payments"),
+    (SUBSCRIPTION, "mallory@contoso.example", "subscription Contoso Payments"),
+    (LOGS, "onprem-1", "onprem-1"),
+    (LOGS, GUID, "logs"),
+    (SQL, "ledger", "sql-weu/ledger"),
+    (SQL, "SQL-WEU/ledger", "sql-weu/ledger"),
+    (SQL, "sql-weu.database.example", "sql-weu"),
+    (SQL, "laptop-of-mallory", "sql-weu"),
+    (f"{GROUP}/providers/Microsoft.Compute/virtualMachines/vm-1", "another", "vm-1"),
+    (f"{CONNECTED}/aws-ec2-instance-i-0a-eu-west-2", "shop-frontend", "shop-frontend"),
+    (f"{CONNECTED}/aws-ec2-instance-i-0a-eu-west-2", None, "aws-ec2-instance-i-0a-eu-west-2"),
+]
+
+
+def test_the_compromised_entity_is_said_where_the_resource_says_less() -> None:
     """A subscription, a workspace, a connector's name and a bare GUID do; addresses and accounts are nowhere."""
     evidence = Evidence(
         hosts=("laptop-of-mallory",),
         ips=("203.0.113.9", "203.0.113.10"),
         accounts=("mallory@contoso.example (S-1-5-18)",),
     )
-    name = "Contoso Payments" if parse_resource_id(resource).subscription else None
-    assert words(resource, entity, evidence, subscription_name=name) == said
+    for resource, entity, said in ENTITIES:
+        name = "Contoso Payments" if parse_resource_id(resource).subscription else None
+        assert words(resource, entity, evidence, subscription_name=name) == said, (resource, entity)
 
 
 def test_a_host_is_said_only_where_nothing_else_has_a_name() -> None:
@@ -151,49 +149,38 @@ def test_a_host_is_said_only_where_nothing_else_has_a_name() -> None:
 
 
 BARE = GUID.replace("-", "")
+BY_GUID: list[tuple[str | None, str | None, str]] = [
+    (None, BARE, "resource …1c0d11"),
+    (None, f"{{{GUID}}}", "resource …1c0d11"),
+    (None, f"{OTHER}/{GUID}", "resource …1c0d11"),
+    (None, f"{GUID}_{OTHER}", "resource …b8a110"),
+    (f"/{GUID}", None, "resource …1c0d11"),
+    (GROUP, BARE, "resource group rg-data (subscription …b8a110)"),
+    (f"{GROUP}/providers/Microsoft.Compute/disks/{BARE}", None, "disk …1c0d11 (resource group rg-data"),
+    (f"arn:aws:ecs:eu-west-2:123456789012:task/shop/{BARE}", None, "shop/…1c0d11"),
+    (f"arn:aws:ecs:eu-west-2:123456789012:task/{OTHER}/{BARE}", None, "resource …1c0d11"),
+    (f"{CONNECTED}/{BARE}", "shop-frontend", "shop-frontend"),
+    (None, f"ledger@{OTHER}", "ledger@…b8a110"),
+    (None, f"vm-{GUID}", f"vm-{GUID}"),
+]
+CLUSTERS: list[tuple[dict[str, Any], Evidence, str]] = [
+    ({"cluster": GUID}, LAPTOP, "cluster …1c0d11"),
+    ({"cluster": BARE}, Evidence(namespaces=("jobs",), pods=("export-1",)), "cluster …1c0d11/jobs/export-1"),
+    ({"cluster": GUID}, Evidence(clusters=(GUID, "shop-prod"), pods=("export-1",)), "shop-prod/export-1"),
+    ({"cluster": "default"}, LAPTOP, "cluster default"),
+    ({"targets": (f"{GUID}/{GUID}", "vm-7")}, LAPTOP, "vm-7"),
+]
 
 
-@pytest.mark.parametrize(
-    ("resource", "entity", "said"),
-    [
-        (None, BARE, "resource …1c0d11"),
-        (None, f"{{{GUID}}}", "resource …1c0d11"),
-        (None, f"{OTHER}/{GUID}", "resource …1c0d11"),
-        (None, f"{GUID}_{OTHER}", "resource …b8a110"),
-        (f"/{GUID}", None, "resource …1c0d11"),
-        (GROUP, BARE, "resource group rg-data (subscription …b8a110)"),
-        (f"{GROUP}/providers/Microsoft.Compute/disks/{BARE}", None, "disk …1c0d11 (resource group rg-data"),
-        (f"arn:aws:ecs:eu-west-2:123456789012:task/shop/{BARE}", None, "shop/…1c0d11"),
-        (f"arn:aws:ecs:eu-west-2:123456789012:task/{OTHER}/{BARE}", None, "resource …1c0d11"),
-        (f"{CONNECTED}/{BARE}", "shop-frontend", "shop-frontend"),
-        (None, f"ledger@{OTHER}", "ledger@…b8a110"),
-        (None, f"vm-{GUID}", f"vm-{GUID}"),
-    ],
-)
-def test_a_guid_is_said_by_its_end_however_it_is_written(resource: str | None, entity: str | None, said: str) -> None:
-    """With hyphens or without, in braces, two together, or beside names; what is only a part of a name is said with it."""
-    assert words(resource, entity, Evidence()).startswith(said)
+def test_a_guid_is_said_by_its_end_however_it_is_written() -> None:
+    """With hyphens or without, in braces, two together, or beside names; what is only a part of a name is said with it.
 
-
-@pytest.mark.parametrize(
-    ("fields", "evidence", "said"),
-    [
-        ({"cluster": GUID}, LAPTOP, "cluster …1c0d11"),
-        ({"cluster": BARE}, Evidence(namespaces=("jobs",), pods=("export-1",)), "cluster …1c0d11/jobs/export-1"),
-        ({"cluster": GUID}, Evidence(clusters=(GUID, "shop-prod"), pods=("export-1",)), "shop-prod/export-1"),
-        ({"cluster": "default"}, LAPTOP, "cluster default"),
-        ({"targets": (f"{GUID}/{GUID}", "vm-7")}, LAPTOP, "vm-7"),
-    ],
-)
-def test_a_cluster_whose_name_is_a_guid_is_called_a_cluster(
-    fields: dict[str, Any], evidence: Evidence, said: str
-) -> None:
-    """Or as the evidence calls it; what else goes by GUIDs alone gives way to what has a name."""
-    assert words(None, None, evidence, **fields) == said
-
-
-def test_a_connected_cluster_whose_name_is_a_guid_is_called_by_the_name_that_is_known() -> None:
-    """Its own cloud's, else the connector's."""
+    A cluster whose name is one is called a cluster, or as the evidence, its own cloud or the connector calls it.
+    """
+    for resource, entity, said in BY_GUID:
+        assert words(resource, entity, Evidence()).startswith(said), (resource, entity)
+    for fields, evidence, said in CLUSTERS:
+        assert words(None, None, evidence, **fields) == said, fields
     resource = f"{CONNECTED}/aws-eks-cluster-shop-prod"
     assert words(resource, cluster=GUID, native_name="shop-prod") == "shop-prod"
     assert words(resource, cluster=GUID, native_name=BARE) == "aws-eks-cluster-shop-prod"
@@ -201,72 +188,57 @@ def test_a_connected_cluster_whose_name_is_a_guid_is_called_by_the_name_that_is_
 
 AKS = f"{GROUP}/providers/Microsoft.ContainerService/managedClusters/aks-web"
 ARC = f"{GROUP}/providers/Microsoft.Kubernetes/connectedClusters/arc-hq"
+INSIDE = [
+    (Evidence(namespaces=("jobs",), pods=("export-1",)), "/jobs/export-1"),
+    (Evidence(namespaces=("jobs",), pods=("export-1", "export-2")), "/jobs"),
+    (Evidence(namespaces=("jobs", "web"), pods=("export-1",)), "/export-1"),
+    (Evidence(namespaces=("jobs",), nodes=("pool-1",)), "/jobs"),
+    (Evidence(nodes=("pool-1",), hosts=("pool-1",)), "/pool-1"),
+    (Evidence(nodes=("pool-1", "pool-2")), ""),
+    (Evidence(), ""),
+]
+NAMED = [
+    (AKS, "aks-web"),
+    (ARC, "arc-hq"),
+    (f"{CONNECTED}/shop-prod", "shop-prod"),
+    (f"{CONNECTED}/aws-eks-cluster-shop-prod-eu-west-2", "shop-prod"),
+    ("arn:aws:eks:eu-west-2:123456789012:cluster/shop-prod", "shop-prod"),
+    ("//container.googleapis.com/projects/shop/zones/z/clusters/shop-prod", "shop-prod"),
+]
 
 
-@pytest.mark.parametrize(
-    ("evidence", "inside"),
-    [
-        (Evidence(namespaces=("jobs",), pods=("export-1",)), "/jobs/export-1"),
-        (Evidence(namespaces=("jobs",), pods=("export-1", "export-2")), "/jobs"),
-        (Evidence(namespaces=("jobs", "web"), pods=("export-1",)), "/export-1"),
-        (Evidence(namespaces=("jobs",), nodes=("pool-1",)), "/jobs"),
-        (Evidence(nodes=("pool-1",), hosts=("pool-1",)), "/pool-1"),
-        (Evidence(nodes=("pool-1", "pool-2")), ""),
-        (Evidence(), ""),
-    ],
-)
-@pytest.mark.parametrize(
-    ("resource", "cluster"),
-    [
-        (AKS, "aks-web"),
-        (ARC, "arc-hq"),
-        (f"{CONNECTED}/shop-prod", "shop-prod"),
-        (f"{CONNECTED}/aws-eks-cluster-shop-prod-eu-west-2", "shop-prod"),
-        ("arn:aws:eks:eu-west-2:123456789012:cluster/shop-prod", "shop-prod"),
-        ("//container.googleapis.com/projects/shop/zones/z/clusters/shop-prod", "shop-prod"),
-    ],
-)
-def test_a_pod_is_named_with_its_cluster_and_namespace(
-    resource: str, cluster: str, evidence: Evidence, inside: str
-) -> None:
+def test_a_pod_is_named_with_its_cluster_and_namespace() -> None:
     """In any cloud the cluster has its own name; a namespace, pod or node stands behind it where there is no doubt which."""
-    assert words(resource, None, evidence, cluster=cluster) == f"{cluster}{inside}"
+    for (evidence, inside), (resource, cluster) in product(INSIDE, NAMED):
+        assert words(resource, None, evidence, cluster=cluster) == f"{cluster}{inside}"
 
 
 REGISTRY = f"{GROUP}/providers/Microsoft.ContainerRegistry/registries/contoso"
 DIGEST = "sha256:eceeba9f3c1f021b333ab146d3142a73e81c5985277dfa9e8961628b1d82153c"
+IMAGES: list[tuple[dict[str, Any], tuple[str, ...], str]] = [
+    ({"image": Image(repository="shop/web", digest=DIGEST)}, (), "contoso/shop/web@sha256:eceeba9f3c1f"),
+    ({"image": Image(repository="shop/web")}, (), "contoso/shop/web"),
+    ({}, ("contoso.azurecr.example/shop/web:4.18",), "contoso/shop/web:4.18"),
+    ({}, (f"contoso.azurecr.example/shop/web@{DIGEST}",), "contoso/shop/web@sha256:eceeba9f3c1f"),
+    ({}, ("shop/web:4.18",), "contoso/shop/web:4.18"),
+    ({}, ("elsewhere.example/shop/web:4.18",), "contoso"),
+    ({}, ("shop/web:1", "shop/web:2"), "contoso"),
+]
+DATABASES = [
+    ("Microsoft.Compute/virtualMachines/sqlvm-1", "SQLVM-1\\PROD", "ledger", "sqlvm-1/PROD/ledger"),
+    ("Microsoft.HybridCompute/machines/hq-sql", "hq-sql.corp.example", "ledger", "hq-sql/ledger"),
+    ("Microsoft.Sql/servers/sql-weu/databases/ledger", "sql-weu", "ledger", "sql-weu/ledger"),
+    ("Microsoft.Sql/servers/sql-weu", None, "master", "sql-weu/master"),
+]
 
 
-@pytest.mark.parametrize(
-    ("fields", "images", "said"),
-    [
-        ({"image": Image(repository="shop/web", digest=DIGEST)}, (), "contoso/shop/web@sha256:eceeba9f3c1f"),
-        ({"image": Image(repository="shop/web")}, (), "contoso/shop/web"),
-        ({}, ("contoso.azurecr.example/shop/web:4.18",), "contoso/shop/web:4.18"),
-        ({}, (f"contoso.azurecr.example/shop/web@{DIGEST}",), "contoso/shop/web@sha256:eceeba9f3c1f"),
-        ({}, ("shop/web:4.18",), "contoso/shop/web:4.18"),
-        ({}, ("elsewhere.example/shop/web:4.18",), "contoso"),
-        ({}, ("shop/web:1", "shop/web:2"), "contoso"),
-    ],
-)
-def test_an_image_is_named_with_its_registry(fields: dict[str, Any], images: tuple[str, ...], said: str) -> None:
-    """Its repository with tag or digest, which is as long as people compare it."""
-    assert words(REGISTRY, None, Evidence(images=images), **fields) == said
-
-
-@pytest.mark.parametrize(
-    ("below", "server", "database", "said"),
-    [
-        ("Microsoft.Compute/virtualMachines/sqlvm-1", "SQLVM-1\\PROD", "ledger", "sqlvm-1/PROD/ledger"),
-        ("Microsoft.HybridCompute/machines/hq-sql", "hq-sql.corp.example", "ledger", "hq-sql/ledger"),
-        ("Microsoft.Sql/servers/sql-weu/databases/ledger", "sql-weu", "ledger", "sql-weu/ledger"),
-        ("Microsoft.Sql/servers/sql-weu", None, "master", "sql-weu/master"),
-    ],
-)
-def test_a_database_on_a_machine_is_named_with_both(below: str, server: str | None, database: str, said: str) -> None:
-    """The rule that it breaks says which database of which instance."""
-    rule = DatabaseRule(id="VA1", server=server, database=database)
-    assert words(f"{GROUP}/providers/{below}", rule=rule) == said
+def test_an_image_is_named_with_its_registry_and_a_database_with_its_machine() -> None:
+    """A repository with tag or digest, which is as long as people compare it; a rule says which database of which instance."""
+    for fields, images, said in IMAGES:
+        assert words(REGISTRY, None, Evidence(images=images), **fields) == said
+    for below, server, database, said in DATABASES:
+        rule = DatabaseRule(id="VA1", server=server, database=database)
+        assert words(f"{GROUP}/providers/{below}", rule=rule) == said
 
 
 def test_what_a_connector_brings_is_called_as_its_own_cloud_calls_it() -> None:
@@ -305,28 +277,27 @@ def test_surroundings_are_names_only() -> None:
     assert whereabouts_of(at(AKS, environment="production")).surroundings == "production"
 
 
-@pytest.mark.parametrize(
-    ("id", "names"),
-    [
-        ("arn:aws:s3:::invoices/2026/may.csv", ("invoices/2026/may.csv",)),
-        ("arn:aws:ec2:eu-west-2:123456789012:instance/i-0a1b", ("i-0a1b",)),
-        ("arn:aws:rds:eu-west-2:123456789012:db:orders", ("orders",)),
-        ("arn:aws:ecr:eu-west-2:123456789012:repository/shop/web", ("shop/web",)),
-        ("arn:aws:iam::123456789012:root", ("root",)),
-        ("//compute.googleapis.com/projects/shop/zones/z/instances/vm-1", ("vm-1",)),
-        ("//storage.googleapis.com/invoices", ("invoices",)),
-        ("//cloudresourcemanager.googleapis.com/projects/shop", ()),
-        ("/repositories/shop/images/" + DIGEST, (DIGEST,)),
-        ("vm-7", ("vm-7",)),
-        ("0", ()),
-        ("default", ()),
-        (GUID, ()),
-        ("", ()),
-    ],
-)
-def test_ids_of_any_cloud_have_names(id: str, names: tuple[str, ...]) -> None:
+IDS: dict[str, tuple[str, ...]] = {
+    "arn:aws:s3:::invoices/2026/may.csv": ("invoices/2026/may.csv",),
+    "arn:aws:ec2:eu-west-2:123456789012:instance/i-0a1b": ("i-0a1b",),
+    "arn:aws:rds:eu-west-2:123456789012:db:orders": ("orders",),
+    "arn:aws:ecr:eu-west-2:123456789012:repository/shop/web": ("shop/web",),
+    "arn:aws:iam::123456789012:root": ("root",),
+    "//compute.googleapis.com/projects/shop/zones/z/instances/vm-1": ("vm-1",),
+    "//storage.googleapis.com/invoices": ("invoices",),
+    "//cloudresourcemanager.googleapis.com/projects/shop": (),
+    "/repositories/shop/images/" + DIGEST: (DIGEST,),
+    "vm-7": ("vm-7",),
+    "0": (),
+    "default": (),
+    GUID: (),
+    "": (),
+}
+
+
+def test_ids_of_any_cloud_have_names() -> None:
     """Types, regions, accounts and projects are none of them."""
-    assert names_of_resource(id) == names
+    assert {id: names_of_resource(id) for id in IDS} == IDS
 
 
 def test_members_of_a_group_are_named_by_the_same_words() -> None:
@@ -341,24 +312,10 @@ def test_members_of_a_group_are_named_by_the_same_words() -> None:
 
 
 PIECES = [
-    "subscriptions",
-    "providers",
-    "Microsoft.Security",
-    "securityConnectors",
-    "securityentitydata",
-    GUID,
-    GUID.upper(),
-    BARE,
-    f"{{{GUID}}}",
-    "default",
-    "0",
-    "arn:aws:s3:::",
-    "arn:aws:ecs:eu-west-2:123456789012:task",
-    "//compute.googleapis.com",
-    "projects",
-    "a b",
-    "",
-]
+    "subscriptions", "providers", "Microsoft.Security", "securityConnectors", "securityentitydata", GUID, GUID.upper(), BARE,
+    f"{{{GUID}}}", "default", "0", "arn:aws:s3:::", "arn:aws:ecs:eu-west-2:123456789012:task", "//compute.googleapis.com",
+    "projects", "a b", "",
+]  # fmt: skip
 JOINED = st.tuples(
     st.lists(st.sampled_from(PIECES), max_size=9), st.sampled_from(["/", "//", "@", ":", "\\", " ", ", "])
 )

@@ -40,6 +40,7 @@ CANARIES = (
     f"https://x.example/b?sig={SECRET}%3D",
     f"curl -u a:{SECRET} https://x.example",
 )
+WRONG: tuple[object, ...] = ("path", {"ai": "all"}, {"paths": []}, ["..."], [1])
 # The others say no other change, and of an opening no other words of the notice.
 CHANGES = CASES[:6]
 
@@ -207,7 +208,7 @@ def test_what_withhold_may_say(kind: str) -> None:
     model = KINDS[kind].Config
     example = model.model_json_schema()["examples"][0]
     assert issubclass(model, OneByOneConfig)
-    for written in ("path", {"ai": "all"}, {"paths": []}, ["..."], [1]):
+    for written in WRONG:
         with pytest.raises(ValidationError):
             model.model_validate(example | {"withhold": written})
     read = model.model_validate(example | {"withhold": ["User name"]})

@@ -18,7 +18,6 @@ from markdown_it import MarkdownIt
 from router.destinations import discover
 from router.destinations.wording.escaping import html, in_language, journal, markdown, mrkdwn, plain
 from router.domain.conversation import AppendLines, Ask, DestinationKind, HttpRequest, LogRows, SendMail
-from router.domain.decisions import Change
 from router.domain.notices import Link, Notice
 from router.domain.rulebook import Lane
 from tests.destinations import goldens
@@ -260,14 +259,16 @@ def test_rows_keep_what_an_alert_says(text: str) -> None:
     assert orjson.loads(ask.lines)["title"] == text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-@pytest.mark.parametrize(
-    "link", ["javascript:alert(1)", "JavaScript:x", " https://x", "data:text/html,x", "file:///etc", "https://a b"]
-)
 @pytest.mark.parametrize("kind", KINDS)
-def test_no_link_leads_anywhere_but_to_a_web_page(kind: str, link: str) -> None:
-    """What is no whole link to one is told by nobody; rows keep one that is odd."""
-    told = b"".join(payload_of(ask) for ask in asked_of(kind, a_notice(link=link), CASES[0]))
-    assert link.encode() not in told or (KINDS[kind].lane is Lane.ROWS and link.startswith("https://"))
+def test_no_link_leads_anywhere_but_to_a_web_page(kind: str) -> None:
+    """What is no whole link to one is told by nobody; rows keep one that is odd. A key stays exact: no alert chooses it."""
+    links = ("javascript:alert(1)", "JavaScript:x", " https://x", "data:text/html,x", "file:///etc", "https://a b")
+    for link in links:
+        told = b"".join(payload_of(ask) for ask in asked_of(kind, a_notice(link=link), CASES[0]))
+        assert link.encode() not in told or (KINDS[kind].lane is Lane.ROWS and link.startswith("https://"))
+    notice = a_hostile_notice("\u202e[code]")
+    told = b"".join(payload_of(ask) for ask in asked_of(kind, notice, CASES[0]))
+    assert notice.key.encode() in told
 
 
 @pytest.mark.parametrize("language", [plain, html, journal, mrkdwn, markdown], ids=lambda one: one.__name__)
@@ -283,14 +284,6 @@ def test_links_beside_the_portals_stay_whole_too(language: Any) -> None:
     assert said.links == (Link(text=language("<b>Re port"), url=url),)
 
 
-@pytest.mark.parametrize("kind", PEOPLE)
-def test_a_key_stays_exact(kind: str) -> None:
-    """What a vendor knows a signal by is no word of an alert's."""
-    notice = a_hostile_notice("\u202e[code]")
-    told = b"".join(payload_of(ask) for ask in asked_of(kind, notice, CASES[0]))
-    assert notice.key.encode() in told
-
-
 @settings(deadline=None)
 @given(text=HOSTILE)
 @pytest.mark.parametrize("language", [plain, html, journal], ids=lambda one: one.__name__)
@@ -300,48 +293,35 @@ def test_what_is_words_already_stays_as_it_is(language: Any, text: str) -> None:
     assert in_language(once, language) == once
 
 
-@pytest.mark.parametrize(
-    ("said", "read"),
-    [
-        ("[co[code]de] [/code][CODE]", "[co(code]de] (/code](CODE]"),
-        ("[code]<a href=x>", "(code]< a href=x>"),
-        ("@[0123:Ada] a@b", "@(0123:Ada] a@b"),
-        ("[[ -f /etc/a_b ]] && cat <in >out; x=[1]", "[[ -f /etc/a_b ]] && cat < in >out; x=[1]"),
-        ("C:\\Users\\a_b\\[x].exe", "C:\\Users\\a_b\\[x].exe"),
-        ("a\u202ecod.exe\x1b[31m", "a\\u202ecod.exe\\x1b[31m"),
-        ("line\r\nnext\u2028last\tword", "line\nnext\nlast word"),
-        ("a&b=1 && c &#x202e;&rlm;", "a&b=1 && c & #x202e;& rlm;"),
-        ("Ünïcödé 漢字 😀", "Ünïcödé 漢字 😀"),
-    ],
-)
-def test_what_a_person_needs_to_read_stays_readable(said: str, read: str) -> None:
+READABLE = {
+    "[co[code]de] [/code][CODE]": "[co(code]de] (/code](CODE]",
+    "[code]<a href=x>": "(code]< a href=x>",
+    "@[0123:Ada] a@b": "@(0123:Ada] a@b",
+    "[[ -f /etc/a_b ]] && cat <in >out; x=[1]": "[[ -f /etc/a_b ]] && cat < in >out; x=[1]",
+    "C:\\Users\\a_b\\[x].exe": "C:\\Users\\a_b\\[x].exe",
+    "a\u202ecod.exe\x1b[31m": "a\\u202ecod.exe\\x1b[31m",
+    "line\r\nnext\u2028last\tword": "line\nnext\nlast word",
+    "a&b=1 && c &#x202e;&rlm;": "a&b=1 && c & #x202e;& rlm;",
+    "Ünïcödé 漢字 😀": "Ünïcödé 漢字 😀",
+}
+
+
+def test_what_a_person_needs_to_read_stays_readable() -> None:
     """Only what would act is changed, and a reader sees that it was there."""
-    assert journal(said) == read
+    assert {said: journal(said) for said in READABLE} == READABLE
 
 
 def test_a_tag_that_two_fields_make_together_is_none() -> None:
-    """Where the words of several fields meet, in a template of the customer's or in a sentence of ours."""
-    fields = {"u_x": "{title}{status}", "u_y": "[{plan}]"}
-    notice = a_notice(title="[co", status="de]", plan="code")
-    asks, _ = converse(
-        a_destination("servicenow", fields=fields),
-        [an_attempt(notice, Change.OPENED, secrets=["SERVICENOW_PASSWORD"])],
-        goldens.replay("servicenow", "opened"),
-    )
+    """Where the words of several fields meet, in a template of the customer's or in a sentence of ours.
+
+    A name with a line end in it makes no line of its own, so one fact cannot pretend to be another.
+    """
+    kind = a_destination("servicenow", fields={"u_x": "{title}{status}", "u_y": "[{plan}]"})
+    odd: dict[str, Any] = {"resource": "vm\nSeverity: Low", "compromised_entity": "x", "owner": None}
+    attempt = an_attempt(a_notice(title="[co", status="de]", plan="code", **odd), secrets=["SERVICENOW_PASSWORD"])
+    asks, _ = converse(kind, [attempt], goldens.replay("servicenow", "opened"))
     (columns,) = documents_in(asks)
     assert (columns["u_x"], columns["u_y"]) == ("(code]", "(code]")
-
-
-def test_one_fact_cannot_pretend_to_be_another() -> None:
-    """A name with a line end in it makes no line of its own."""
-    notice = a_notice(resource="vm\nSeverity: Low", compromised_entity="x", owner=None)
-    (columns,) = documents_in(
-        [
-            ask
-            for ask in asked_of("servicenow", notice, CASES[0])
-            if isinstance(ask, HttpRequest) and ask.method == "POST"
-        ]
-    )
     assert "Resource: vm Severity: Low" in columns["description"].split("\n")
 
 
@@ -349,5 +329,4 @@ def test_a_finding_of_ocsf_is_words_too() -> None:
     """The other body of a webhook is made of the same notice."""
     (document,) = documents_in(asked_of("webhook", a_hostile_notice("\u202e"), CASES[0], 2))
     assert document["specversion"] == "1.0"
-    assert document["dataschema"].endswith("/detection_finding")
     assert not any(any(map(acts, text)) for text in texts_in(document))
