@@ -1,17 +1,33 @@
-"""When a suppression rule holds a signal back, and when it must not."""
+"""When a suppression rule holds a signal back, and when it must not; shadow rules say what they would hold."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.decide import explain
-from router.decide.suppression import find_suppressor
+from router.decide import decide, explain
+from router.decide.suppression import covers, find_suppressor
+from router.domain.decisions import Outcome
 from router.domain.owners import NO_OWNERS
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Alert
 from router.domain.suppression import Element, Operator, SuppressionRule, Suppressions
-from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_finding, a_rule, a_rulebook, an_alert, an_element, an_ip
+from tests.builders import (
+    NOW,
+    RESOURCE,
+    SUBSCRIPTION,
+    a_finding,
+    a_route,
+    a_rule,
+    a_rulebook,
+    an_alert,
+    an_element,
+    an_ip,
+)
 
 HOST = {"$id": "h", "Type": "host", "HostName": "build-7", "DnsDomain": "corp"}
 
@@ -126,12 +142,12 @@ ELEMENTS = st.one_of(
 
 
 @st.composite
-def rules(draw: st.DrawFn) -> list[SuppressionRule]:
+def rules(draw: st.DrawFn, most: int = 3) -> list[SuppressionRule]:
     """Rules of two alert types, some over, some disabled, with elements grouped as the rulebook groups them."""
     found = []
     for number in range(draw(st.integers(0, 8))):
         groups: dict[object, list[Element]] = {}
-        for element in draw(st.lists(ELEMENTS, min_size=1, max_size=3)):
+        for element in draw(st.lists(ELEMENTS, min_size=1, max_size=most)):
             groups.setdefault(element.field.entity or element, []).append(element)
         found.append(
             a_rule(
@@ -162,3 +178,78 @@ def test_rules_that_are_over_or_disabled_change_no_decision(rules: list[Suppress
     alert = an_alert(Entities=[an_ip(address) for address in addresses])
     active = [rule for rule in reversed(rules) if rule.is_active(NOW)]
     assert explain(alert, a_rulebook(*rules), NOW).decision == explain(alert, a_rulebook(*active), NOW).decision
+
+
+def with_shadows(book: Rulebook, *shadows: SuppressionRule) -> Rulebook:
+    """The same rules with some shadow rules."""
+    return replace(book, shadows=Suppressions.from_rules(shadows))
+
+
+# What is drawn is likely to be covered: else the property would speak of nothing.
+SHADOWED = st.builds(
+    lambda of_type, severity, status, ips: an_alert(
+        AlertType=of_type,
+        Severity=severity,
+        Status=status,
+        CompromisedEntity="web-1",
+        Entities=[HOST, *map(an_ip, ips)],
+    ),
+    st.sampled_from(["VM_Test", "VM_Test", "VM_Other"]),
+    st.sampled_from(["High", "High", "Odd", "Low"]),
+    st.sampled_from(["New", "New", "Resolved"]),
+    st.lists(ADDRESSES, min_size=1, max_size=2),
+)
+
+
+@given(rules(1), rules(1), SHADOWED)
+def test_no_shadow_rule_changes_anything_but_what_is_said_of_shadow_rules(
+    live: Sequence[SuppressionRule], shadows: Sequence[SuppressionRule], alert: Alert
+) -> None:
+    """Outcome, reason, steps, destinations; all that would hold it are named, and an explanation says of each whether."""
+    book = a_rulebook(*live, routes=[a_route("tickets", "tickets")])
+    alone, beside = decide(alert, book, NOW), decide(alert, with_shadows(book, *shadows), NOW)
+    assert replace(beside, shadowed_by=()) == alone
+    would_hold = sorted(rule.name for rule in shadows if rule.is_active(NOW) and covers(rule, alert, NO_OWNERS))
+    is_asked = alone.outcome in (Outcome.SUPPRESSED, Outcome.ROUTED)
+    # The index finds those that asking each by itself finds, where rules are asked at all.
+    about = {rule.name for rule in shadows if rule.alert_type == alert.type.casefold()}
+    assert list(beside.shadowed_by) == ([name for name in would_hold if name in about] if is_asked else [])
+    begin = "would be held by shadow rule "
+    asked = [
+        step for step in explain(alert, with_shadows(book, *shadows), NOW).steps if step.question.startswith(begin)
+    ]
+    answers = {step.question.removeprefix(begin).removesuffix("?"): step.answer for step in asked}
+    assert answers.keys() == about
+    if is_asked:
+        assert {name for name, answer in answers.items() if answer.startswith("yes, until ")} == set(beside.shadowed_by)
+
+
+def test_what_a_rule_holds_says_which_shadow_rules_would_hold_it_too() -> None:
+    """All of them, in the order of their names; at its end one would hold nothing any more."""
+    alert = an_alert(Entities=[an_ip("10.20.0.5")])
+    ends = a_rule("ends", expires=NOW), a_rule("last", expires=NOW + timedelta(microseconds=1))
+    book = with_shadows(a_rulebook(a_rule()), a_rule("two"), a_rule("one"), a_rule("off", enabled=False), *ends)
+    decision = decide(alert, book, NOW)
+    assert (decision.suppressed_by, decision.shadowed_by) == ("scanner", ("last", "one", "two"))
+    assert decide(alert, with_shadows(a_rulebook(), a_rule("try")), NOW).outcome is Outcome.ROUTED
+
+
+def test_of_many_shadow_rules_only_those_are_asked_that_the_index_finds() -> None:
+    """A thousand that name other addresses cost a signal no question; so the cost does not grow with them."""
+    asked: list[str] = []
+
+    class Watched(SuppressionRule):
+        """A rule that notes that it was asked."""
+
+        def is_active(self, now: object) -> bool:
+            asked.append(self.name)
+            return True
+
+    def watched(name: str, address: str) -> SuppressionRule:
+        rule = a_rule(name, ip=[address])
+        return Watched(**{key: getattr(rule, key) for key in SuppressionRule.__dataclass_fields__})
+
+    others = [watched(f"other-{n}", f"10.{n // 250}.{n % 250}.9") for n in range(1_000)]
+    book = with_shadows(a_rulebook(), *others, watched("try", "10.20.0.5"))
+    decision = decide(an_alert(Entities=[an_ip("10.20.0.5")]), book, NOW)
+    assert (decision.shadowed_by, asked) == (("try",), ["try"])

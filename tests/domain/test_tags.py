@@ -18,21 +18,15 @@ DATABASE = f"{SERVER}/databases/d"
 VM = f"{GROUP}/providers/microsoft.compute/virtualmachines/vm"
 ASSESSMENT = f"{VM}/providers/microsoft.security/assessments/1111"
 CONNECTOR = f"{GROUP}/providers/microsoft.security/securityconnectors/aws"
-NODES = f"{SUB}/resourcegroups/mc_rg_aks_westeurope"
-SCALE_SET = f"{NODES}/providers/microsoft.compute/virtualmachinescalesets/pool"
 
 
 OF_SECURITY = "providers/microsoft.security"
 
 
 AROUND = [
-    (DATABASE, [SERVER, GROUP, SUB]),
     (ASSESSMENT, [VM, GROUP, SUB]),
     (f"{ASSESSMENT}/subassessments/2", [ASSESSMENT, VM, GROUP, SUB]),
-    (f"{SCALE_SET}/virtualmachines/3", [SCALE_SET, NODES, SUB]),
-    (GROUP, [SUB]),
     (SUB, []),
-    (f"{GROUP}/{OF_SECURITY}/assessments/1", [GROUP, SUB]),
     (f"{SUB}/{OF_SECURITY}/locations/eu/alerts/1", [f"{SUB}/{OF_SECURITY}/locations/eu", SUB]),
     # Ids that end in the middle: what is whole of them counts.
     (f"{GROUP}/providers/microsoft.compute", [GROUP, SUB]),

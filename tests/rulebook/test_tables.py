@@ -1,14 +1,17 @@
-"""The tables beside the policy: ATT&CK, the catalogue, examples, known properties."""
+"""The tables beside the policy: ATT&CK, examples, properties; and the catalogue of alert types, of which nothing is lost."""
 
 from __future__ import annotations
 
+import csv
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
+from router.domain.catalogue import Deprecation
 from router.domain.errors import BadFile
 from router.domain.evidence import BOILERPLATE, Evidence, property_key
+from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.rulebook import load_attack, load_catalogue, load_examples
 from router.rulebook.catalogue import rows_of
@@ -50,18 +53,6 @@ def test_an_attack_table_with_problems_says_them_all(tmp_path: Path) -> None:
     with pytest.raises(BadFile) as raised:
         load_attack(path)
     assert len(str(raised.value).splitlines()) == 2
-
-
-def test_the_catalogue_knows_types_plans_and_prefixes() -> None:
-    """An alert type is known with its plan, tactics and severity; an unknown one of a known family has a plan."""
-    catalogue = load_catalogue()
-    known = catalogue.find_type("simulated_sql.db_bruteforce")
-    assert known is not None
-    assert (known.plan, known.tactics, known.severity) == ("SqlServers", ("PreAttack",), "High")
-    assert catalogue.find_plan(None, "SQL.MySQL_NeverSeen") == "OpenSourceRelationalDatabases"
-    assert catalogue.find_plan("Servers", "X") == "VirtualMachines"
-    assert catalogue.find_plan(None, "X") is None
-    assert load_catalogue() is catalogue
 
 
 EXAMPLES = """
@@ -118,3 +109,91 @@ def test_one_key_means_two_things_only_where_its_spelling_tells() -> None:
     assert [key for key, count in keys.items() if count > 1] == ["resourcetype"]
     assert table.find_list("resourceType", "Virtual Machine") == table.find_list("Resource Type", "x") == BOILERPLATE
     assert table.find_list("Resource type", "pods") == "kubernetes_objects"
+
+
+CATALOGUE = load_catalogue()
+EVER = Path(__file__).with_name("catalogue_ever.tsv")
+"""Every alert type that was ever in the catalogue, with its plan, tactics and severity. Rows are added, never taken away."""
+
+AGENTIC = ("AI.Azure_Agentic_Jailbreak", "Azure_Agentic_BlockedJailbreak", "AI.Azure_Agentic_BlockedJailbreak")
+
+
+def every_type() -> list[dict[str, str]]:
+    """The rows of all alert types that the catalogue ever had."""
+    with EVER.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
+
+
+def test_no_alert_type_is_ever_lost() -> None:
+    """Microsoft takes types off its pages that still arrive: what was known once is known for good, and no row comes twice."""
+    rows = every_type()
+    ever = [row["alert_type"].lower() for row in rows]
+    assert len(rows) >= 492
+    assert [type for type in ever if type not in CATALOGUE.types] == []
+    assert sorted(CATALOGUE.types.keys() - set(ever)) == [], f"add what is new to {EVER.name}, so that it is not lost"
+    assert len(ever) == len(set(ever))
+
+
+def test_what_is_deprecated_is_read_as_ever() -> None:
+    """Deprecated or not, an alert type keeps the plan, the tactics and the severity that it had."""
+    rows = every_type()
+    assert {row["alert_type"] for row in rows if CATALOGUE.types[row["alert_type"].lower()].deprecation} >= set(AGENTIC)
+    for row in rows:
+        known = CATALOGUE.types[row["alert_type"].lower()]
+        said = (known.plan, known.tactics, known.severity)
+        assert said == (row["plan"] or None, tuple(row["tactics"].split()), row["severity"] or None), row
+
+
+def test_the_columns_hold_what_their_readers_know() -> None:
+    """Plans are plans, severities are severities, and the plan is the one that the type's prefix names."""
+    plans, severities = set(CATALOGUE.plan_names.values()), {severity.label for severity in Severity}
+    for type, known in CATALOGUE.types.items():
+        assert known.plan in plans, type
+        assert known.severity is None or known.severity in severities, type
+        assert CATALOGUE.find_plan(None, f"{type}_never_seen") == known.plan, type
+    assert set(CATALOGUE.resource_plans.values()) <= plans
+
+
+def test_types_that_no_page_lists_are_marked() -> None:
+    """What was seen in the field only says so; everything else is from Microsoft's pages."""
+    assert {type for type, known in CATALOGUE.types.items() if known.field_only} == {
+        "k8s.node_driftdetection",
+        "k8s.node_driftblocked",
+        "k8s.node_malwareblocked",
+        "ai.azure_agentic_blockedjailbreak",
+    }
+
+
+def test_an_entry_says_since_when_it_is_deprecated() -> None:
+    """With the day where Microsoft gives one, and what replaces it where anything does."""
+    for type, since, replaced_by in (
+        ("AI.Azure_PhishingContentInModelResponse", "2025-09", "AI.Azure_MaliciousUrl.ModelResponse"),
+        ("AI.Azure_DataLeakInModelResponse.Sensitive", "2025-04-20", "AI.Azure_SensitiveDataAnomaly"),
+        ("AI.Azure_SensitiveDataAnomaly", "2026-05-13", None),
+        *((type, "2026-07-01", None) for type in AGENTIC),
+        ("SIMULATED_AppServices_WpThemeInjection", "2025-12-11", None),
+        ("VM_TimerServiceDisabled", None, None),
+    ):
+        known = CATALOGUE.find_type(type)
+        assert known is not None, type
+        assert known.deprecation == Deprecation(since, (replaced_by,) if replaced_by else ())
+
+
+def test_how_many_are_deprecated_and_what_replaces_them_is_known() -> None:
+    """75 stand on the page of deprecated alerts, which gives no dates, and 32 have one."""
+    deprecated = [known.deprecation for known in CATALOGUE.types.values() if known.deprecation]
+    assert sum(one.since is None for one in deprecated) == 75
+    assert sum(one.since is not None for one in deprecated) == 32
+    assert all(CATALOGUE.find_type(heir) for one in deprecated for heir in one.replaced_by)
+
+
+def test_the_catalogue_knows_types_plans_and_prefixes() -> None:
+    """An alert type is known with its plan, tactics and severity; an unknown one of a known family has a plan."""
+    catalogue = load_catalogue()
+    known = catalogue.find_type("simulated_sql.db_bruteforce")
+    assert known is not None
+    assert (known.plan, known.tactics, known.severity) == ("SqlServers", ("PreAttack",), "High")
+    assert catalogue.find_plan(None, "SQL.MySQL_NeverSeen") == "OpenSourceRelationalDatabases"
+    assert catalogue.find_plan("Servers", "X") == "VirtualMachines"
+    assert catalogue.find_plan(None, "X") is None
+    assert load_catalogue() is catalogue
