@@ -39,7 +39,7 @@ PACES = {
     "stack/functions_host/triggers.py": "Azure's own pace: an empty queue is looked at less and less often, and a timer",
     "stack/functions_worker/worker.py": "looks again and again until its host is gone",
     "stack/functions_host/workers.py": "Azure's own pace: another worker comes a moment later",
-    "stack/gate/orders.py": "a request that is slow",
+    "stack/gate.py": "a request that is slow",
     "stack/soak.py": "workers die now and then for hours, and progress is printed",
     "stack/test_storm.py": "workers die now and then",
 }

@@ -7,11 +7,12 @@ import json
 import re
 import socket
 from base64 import b64encode
-from collections.abc import AsyncIterator, Iterator, Mapping
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import pytest
@@ -54,13 +55,22 @@ PLACE = Partition("cwpp", "0")
 BOOK = a_rulebook()
 
 
+@contextmanager
+def swept(at: datetime | None = NOW) -> Iterator[Store]:
+    """A store that was swept just now, or at another instant, or never."""
+    with TemporaryDirectory() as directory:
+        store = open_store(Path(directory))
+        if at is not None:
+            run(within(store, write_sweep_end, "cwpp", at))
+        yield store
+        run(store.close())
+
+
 @pytest.fixture
-def store(tmp_path: Path) -> Iterator[Store]:
+def store() -> Iterator[Store]:
     """A store that was swept just now."""
-    store = open_store(tmp_path)
-    run(within(store, write_sweep_end, "cwpp", NOW))
-    yield store
-    run(store.close())
+    with swept() as store:
+        yield store
 
 
 def health(store: Store, hub: Hub | None = None, patience: timedelta = timedelta(seconds=30)) -> Health:
@@ -95,27 +105,27 @@ def test_where_nothing_is_wrong_the_page_says_ok(store: Store) -> None:
     }
 
 
-@pytest.mark.parametrize("lane", list(Lane))
-def test_a_delivery_that_waits_too_long_is_a_problem(store: Store, lane: Lane) -> None:
+def test_a_delivery_that_waits_too_long_is_a_problem(subtests: pytest.Subtests) -> None:
     """How long that is depends on the lane; the oldest counts."""
-    run(within(store, add_deliveries, [a_delivery(key="new", lane=lane)], NOW))
-    run(within(store, add_deliveries, [a_delivery(key="old", lane=lane)], NOW - LATE[lane]))
-    in_time = health(store)
-    assert in_time.problems == ()
-    assert figures(in_time)["destinations"]["tickets"] == {
-        "lane": lane.value,
-        "oldest_seconds": LATE[lane].total_seconds(),
-        "dead": 0,
-        "waiting": 0,
-        "paused": None,
-        "held_until": None,
-    }
-    run(within(store, add_deliveries, [a_delivery(key="older", lane=lane)], NOW - LATE[lane] - SECOND))
-    late = health(store)
-    assert late.document["status"] == "failing"
-    assert late.problems == (
-        f"cwpp tickets: the oldest of its deliveries waits since {NOW - LATE[lane] - SECOND:%Y-%m-%dT%H:%M:%SZ}",
-    )
+    for lane in Lane:
+        with subtests.test(lane), swept() as store:
+            run(within(store, add_deliveries, [a_delivery(key="new", lane=lane)], NOW))
+            run(within(store, add_deliveries, [a_delivery(key="old", lane=lane)], NOW - LATE[lane]))
+            in_time = health(store)
+            assert in_time.problems == ()
+            assert figures(in_time)["destinations"]["tickets"] == {
+                "lane": lane.value,
+                "oldest_seconds": LATE[lane].total_seconds(),
+                "dead": 0,
+                "waiting": 0,
+                "paused": None,
+                "held_until": None,
+            }
+            run(within(store, add_deliveries, [a_delivery(key="older", lane=lane)], NOW - LATE[lane] - SECOND))
+            late = health(store)
+            assert late.document["status"] == "failing"
+            since = f"{NOW - LATE[lane] - SECOND:%Y-%m-%dT%H:%M:%SZ}"
+            assert late.problems == (f"cwpp tickets: the oldest of its deliveries waits since {since}",)
 
 
 def test_a_destination_that_a_person_holds_is_named_and_is_no_problem(store: Store) -> None:
@@ -143,104 +153,89 @@ def test_a_destination_that_a_person_holds_is_named_and_is_no_problem(store: Sto
     assert [line.split(":")[0] for line in health(store).held] == ["cwpp oncall"]
 
 
-NOT_YET = Unready(
-    stream="cwpp", destination="tickets", lane=Lane.TICKET, lacks=(Lack("KEY", Why.MISSING), Lack("X", Why.REFERENCE))
-)
 WHY = "KEY is missing, X is still a reference to Key Vault"
+LACKS = Lack("KEY", Why.MISSING), Lack("X", Why.REFERENCE)
+NOT_YET = Unready(stream="cwpp", destination="tickets", lane=Lane.TICKET, lacks=LACKS)
+UNFIT = replace(NOT_YET, lacks=(Lack("KEY", Why.UNFIT),))
+OLDEST = "cwpp tickets: the oldest of its deliveries waits since 2026-11-24T"
 
 
-def unready_health(store: Store, one: Unready = NOT_YET) -> Health:
-    """The health of a stream with a destination that cannot be asked."""
-    return run(health_of(store, {Stream.CWPP: Shelf()}, {Stream.CWPP: BOOK}, NOW, unready=[one]))
+def owed(store: Store, at: datetime = NOW, *names: str, destination: str = "tickets") -> None:
+    """Deliveries are owed since an instant."""
+    deliveries = [replace(a_delivery(key=name), destination=destination) for name in names or ("due",)]
+    run(within(store, add_deliveries, deliveries, at))
 
 
-def test_a_destination_that_is_not_there_yet_is_named_and_is_no_problem(store: Store) -> None:
-    """Also while something is owed there, for as long as that would be in time anywhere."""
-    assert (unready_health(store).problems, unready_health(store).not_yet) == ((), (f"cwpp tickets: not yet: {WHY}",))
-    run(within(store, add_deliveries, [a_delivery(key="due")], NOW - LATE[Lane.TICKET]))
-    assert unready_health(store).document["status"] == "ok"
-
-
-def test_what_is_owed_to_a_destination_that_is_not_there_yet_becomes_late(store: Store) -> None:
-    """And dead, as anywhere; the page still names what is missing."""
-    run(within(store, add_deliveries, [a_delivery(key="due")], NOW - LATE[Lane.TICKET] - SECOND))
-    late = unready_health(store)
-    assert [line.partition(" waits")[0] for line in late.problems] == ["cwpp tickets: the oldest of its deliveries"]
-    assert late.not_yet == (f"cwpp tickets: not yet: {WHY}",)
-    assert run(within(store, give_up_deliveries, "cwpp", "tickets", NOW, NOT_YET.error, NOW)) == 1
-    assert unready_health(store).problems == ("cwpp tickets: 1 dead letters",)
-
-
-def test_who_took_a_delivery_before_and_cannot_be_asked_is_a_problem(store: Store) -> None:
-    """Somebody took away what was there."""
-    run(within(store, add_deliveries, [a_delivery()], NOW))
-    (claim,) = run(claim_in(store, Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW, 1))
-    run(
-        within(
-            store,
-            settle_claims,
-            [Settlement(claim=claim, state=DeliveryState.SENT, at=NOW, receipt=Receipt())],
-        )
-    )
-    found = unready_health(store)
-    assert (found.problems, found.not_yet) == ((f"cwpp tickets: cannot be asked: {WHY}",), ())
-    assert found.document["status"] == "failing"
-
-
-def test_a_setting_that_holds_nonsense_is_a_problem_at_once(store: Store) -> None:
-    """Nobody would come to mend it by going on."""
-    found = unready_health(store, replace(NOT_YET, lacks=(Lack("KEY", Why.UNFIT),)))
-    assert found.problems == ("cwpp tickets: cannot be asked: KEY holds what its place in the rules does not take",)
-
-
-def test_dead_letters_are_a_problem(store: Store) -> None:
-    """As many as there are at each destination."""
-    deliveries = [a_delivery(key=key) for key in ("a", "b")]
-    run(within(store, add_deliveries, [*deliveries, replace(deliveries[0], destination="backlog")], NOW))
-    for destination in ("tickets", "backlog"):
+def ended(store: Store, state: DeliveryState, *destinations: str) -> None:
+    """All that is owed to some destinations has ended so."""
+    for destination in destinations:
         claims = run(claim_in(store, Recipient("cwpp", Lane.TICKET, destination), NOW, NOW + SECOND, 10))
-        run(
-            within(
-                store,
-                settle_claims,
-                [Settlement(claim=one, state=DeliveryState.DEAD, at=NOW) for one in claims],
-            )
-        )
-    assert sorted(health(store).problems) == ["cwpp backlog: 1 dead letters", "cwpp tickets: 2 dead letters"]
+        receipt = Receipt() if state is DeliveryState.SENT else None
+        settled = [Settlement(claim=one, state=state, at=NOW, receipt=receipt) for one in claims]
+        run(within(store, settle_claims, settled))
+
+
+def test_a_destination_that_is_not_there_yet_is_named_and_is_no_problem_until_something_is_late(
+    subtests: pytest.Subtests,
+) -> None:
+    """What is owed there becomes late, and dead, as anywhere. One that took a delivery before, and one whose setting holds
+    nonsense, are problems at once: it would not go away by itself."""
+    in_time, late = NOW - LATE[Lane.TICKET], NOW - LATE[Lane.TICKET] - SECOND
+    not_yet, dead = (f"cwpp tickets: not yet: {WHY}",), "cwpp tickets: 1 dead letters"
+    unfit = "cwpp tickets: cannot be asked: KEY holds what its place in the rules does not take"
+    taken_away = f"cwpp tickets: cannot be asked: {WHY}"
+
+    def given_up(store: Store) -> None:
+        owed(store, late)
+        assert run(within(store, give_up_deliveries, "cwpp", "tickets", NOW, NOT_YET.error, NOW)) == 1
+
+    def sent(store: Store) -> None:
+        owed(store)
+        ended(store, DeliveryState.SENT, "tickets")
+
+    cases: tuple[tuple[str, Callable[[Store], None], Unready, list[str], tuple[str, ...]], ...] = (
+        ("nothing is owed", lambda store: None, NOT_YET, [], not_yet),
+        ("in time", lambda store: owed(store, in_time), NOT_YET, [], not_yet),
+        ("late", lambda store: owed(store, late), NOT_YET, [OLDEST], not_yet),
+        ("dead", given_up, NOT_YET, [dead], not_yet),
+        ("somebody took away what was there", sent, NOT_YET, [taken_away], ()),
+        ("nonsense", lambda store: None, UNFIT, [unfit], ()),
+    )
+    for name, deed, unready, problems, said in cases:
+        with subtests.test(name), swept() as store:
+            deed(store)
+            found = run(health_of(store, {Stream.CWPP: Shelf()}, {Stream.CWPP: BOOK}, NOW, unready=[unready]))
+            assert [line[: len(OLDEST)] if line.startswith(OLDEST) else line for line in found.problems] == problems
+            assert found.not_yet == said
+            assert found.document["status"] == ("failing" if problems else "ok")
+
+
+def test_dead_letters_and_a_destination_that_refuses_us_are_problems(store: Store) -> None:
+    """As many as there are at each destination; since when, and what it says."""
+    owed(store, NOW, "a", "b")
+    owed(store, NOW, "c", destination="backlog")
+    ended(store, DeliveryState.DEAD, "tickets", "backlog")
+    dead = ["cwpp backlog: 1 dead letters", "cwpp tickets: 2 dead letters"]
+    assert sorted(health(store).problems) == dead
     assert figures(health(store))["destinations"]["tickets"]["dead"] == 2
-
-
-def test_a_destination_that_refuses_us_is_a_problem(store: Store) -> None:
-    """Since when, and what it says."""
-    run(within(store, add_deliveries, [a_delivery()], NOW))
     pause = Pause(stream="cwpp", destination="tickets", since=NOW - SECOND, probe=NOW, error="answered 401")
     run(within(store, pause_destination, pause))
-    assert health(store).problems == ("cwpp tickets: refuses our credentials since 2026-11-24T11:59:59Z",)
+    refusal = "cwpp tickets: refuses our credentials since 2026-11-24T11:59:59Z"
+    assert sorted(health(store).problems) == [*dead, refusal]
     assert figures(health(store))["destinations"]["tickets"]["paused"] == "answered 401"
 
 
-def test_sweeps_that_do_not_end_are_a_problem(store: Store) -> None:
-    """A few may be late."""
-    run(within(store, write_sweep_end, "cwpp", NOW - STALE))
-    assert health(store).problems == ()
-    run(within(store, write_sweep_end, "cwpp", NOW - STALE - SECOND))
-    assert health(store).problems == ("cwpp: the last sweep ended 2026-11-24T11:54:59Z",)
-
-
-def test_a_sweep_that_ended_in_the_future_is_a_problem(store: Store) -> None:
-    """A clock was wrong, and nobody has swept since it is right."""
-    run(within(store, write_sweep_end, "cwpp", NOW + 2 * STALE))
-    assert health(store).problems == ("cwpp: the last sweep ended 2026-11-24T12:10:00Z",)
-
-
-def test_a_stream_that_was_never_swept_is_a_problem(tmp_path: Path) -> None:
-    """A router that has just been set up says so until its first sweep."""
-    store = open_store(tmp_path)
-    try:
-        assert health(store).problems == ("cwpp: the last sweep ended never",)
-        assert figures(health(store))["swept"] is None
-    finally:
-        run(store.close())
+def test_sweeps_that_do_not_end_are_a_problem(subtests: pytest.Subtests) -> None:
+    """A few may be late. One that ended in the future shows that a clock was wrong; a new router says so until its first."""
+    cases = (
+        (NOW - STALE, ()),
+        (NOW - STALE - SECOND, ("cwpp: the last sweep ended 2026-11-24T11:54:59Z",)),
+        (NOW + 2 * STALE, ("cwpp: the last sweep ended 2026-11-24T12:10:00Z",)),
+        (None, ("cwpp: the last sweep ended never",)),
+    )
+    for at, problems in cases:
+        with subtests.test(at=at), swept(at) as store:
+            assert health(store).problems == problems
 
 
 def test_losses_of_a_week_are_a_problem(store: Store) -> None:

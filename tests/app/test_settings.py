@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
@@ -13,20 +13,109 @@ from router.domain.decisions import Outcome
 from router.domain.errors import BadSetting
 from router.store.retention import DAYS, Retention
 
-RETENTION = "ALERT_ROUTER_RETENTION"
+RETENTION, LEASE, GRACE = "ALERT_ROUTER_RETENTION", "ALERT_ROUTER_LEASE", "ALERT_ROUTER_GRACE"
+NAMESPACE, HUBS = "EVENT_HUBS__fullyQualifiedNamespace", "EVENT_HUBS"
+MANAGEMENT, LOGS = "ALERT_ROUTER_RESOURCE_MANAGER", "ALERT_ROUTER_LOG_ANALYTICS"
+KEPT = {Outcome.BELOW_FLOOR: timedelta(days=30), Outcome.ROUTED: timedelta(days=9999)}
+
+READ: tuple[tuple[str, Mapping[str, str], str, object], ...] = (
+    ("a lease in seconds", {LEASE: "90"}, "lease", timedelta(seconds=90)),
+    ("a fraction of a second", {LEASE: "0.5"}, "lease", timedelta(seconds=0.5)),
+    ("a lease of a day", {LEASE: "86400"}, "lease", timedelta(days=1)),
+    ("blank is the usual lease", {LEASE: " "}, "lease", None),
+    ("a grace in seconds", {GRACE: "90"}, "grace", timedelta(seconds=90)),
+    ("a grace of a day", {GRACE: "86400"}, "grace", timedelta(days=1)),
+    ("blank is the usual grace", {GRACE: " "}, "grace", None),
+    ("where the rules are", {"ALERT_ROUTER_RULES": "/mine"}, "rules", Path("/mine")),
+    ("blank names no rules", {"ALERT_ROUTER_RULES": ""}, "rules", None),
+    ("authorities in a file", {"ALERT_ROUTER_CA_FILE": "/ca.pem"}, "ca_file", "/ca.pem"),
+    ("blank names no authorities", {"ALERT_ROUTER_CA_FILE": " "}, "ca_file", None),
+    ("six sends at a time, the most, without a setting", {}, "at_a_time", None),
+    ("fewer sends at a time", {"ALERT_ROUTER_AT_A_TIME": " 2\n"}, "at_a_time", 2),
+    ("the identity of the host's storage", {"AzureWebJobsStorage__clientId": "one"}, "identity", "one"),
+    (
+        "an identity for hubs by itself",
+        {NAMESPACE: "n.servicebus.windows.net", "EVENT_HUBS__clientId": "two", "AzureWebJobsStorage__clientId": "one"},
+        "hubs",
+        HubConnection(namespace="n.servicebus.windows.net", client_id="two"),
+    ),
+    ("a connection string beats an identity", {NAMESPACE: "n", HUBS: " way\n"}, "hubs", HubConnection("way")),
+    ("decisions stay as long as ever", {}, "retention", Retention()),
+    ("blank says nothing of decisions", {RETENTION: " "}, "retention", Retention()),
+    (
+        "days by outcome",
+        {RETENTION: " below_floor = 30,routed=9999,\n"},
+        "retention",
+        Retention(decisions={**DAYS, **KEPT}),
+    ),
+    *(
+        (f"{name} {written}", {name: written}, attribute, found)
+        for name, attribute in ((MANAGEMENT, "resource_manager"), (LOGS, "log_analytics"))
+        for written, found in (
+            ("https://management.usgovcloudapi.net", "https://management.usgovcloudapi.net"),
+            ("https://Management.Azure.com/", "https://management.azure.com"),
+            ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
+            (" ", None),
+        )
+    ),
+)
+
+STATE = "ALERT_ROUTER_STATE"
+NO_DAYS = "is no number of days from 1 to 9999"
+REFUSED: tuple[tuple[Mapping[str, str], str, str], ...] = (
+    ({STATE: "postgresql://soc:s3cret/@pg.contoso.com/alerts"}, "state",
+     f"{STATE}: is no address of a database; write postgresql://ROLE@HOST/DATABASE"),
+    ({STATE: "@Microsoft.KeyVault(VaultName=v;SecretName=s3cret)"}, "state", f"{STATE}: is still a reference to Key Vault"),
+    ({}, "hubs", f"EVENT_HUBS: is not set; set {NAMESPACE}, or "),
+    ({NAMESPACE: "n.servicebus.Example"}, "hubs", f"{NAMESPACE}: 'n.servicebus.Example' ends in .example, "),
+    ({HUBS: "Endpoint=sb://n.servicebus.example/;SharedAccessKeyName=k;SharedAccessKey=s3cret"}, "hubs",
+     f"{HUBS}: 'n.servicebus.example' ends in .example, "),
+    *(({NAMESPACE: host}, "hubs", f"{NAMESPACE}: {host!r} is no host name")
+      for host in ("sb://n.servicebus.windows.net/", "n.servicebus.windows.net:5671", "a b")),
+    *(({name: written}, read, f"{name}: {written!r} is no number of seconds")
+      for name, read in ((LEASE, "lease"), (GRACE, "grace"))
+      for written in ("0", "-1", "86401", "soon", "nan", "inf", "1 minute")),
+    *(({"ALERT_ROUTER_AT_A_TIME": written}, "at_a_time", f"ALERT_ROUTER_AT_A_TIME: {written!r} is no number from 1 to 6")
+      for written in ("0", "7", "-1", "2.5", "many", "\u0663")),
+    *(({MANAGEMENT: written}, "resource_manager", f"{MANAGEMENT}: ")
+      for written in ("management.azure.com", "http://management.azure.com", "https://a.test/x", "https://u@a.test",
+                      "https://a.example")),
+    *(({RETENTION: written}, "retention", f"{RETENTION}: {said}")
+      for written, said in (
+          ("30", "'30' is no outcome; one of quarantined, resolved, noted, below_floor, suppressed, routed, repeat"),
+          ("Routed=30", "'Routed' is no outcome; "),
+          ("routed=30,=5", "'' is no outcome; "),
+          ("routed", f"routed: '' {NO_DAYS}"),
+          *((f"routed={days}", f"routed: {days!r} {NO_DAYS}") for days in ("0", "10000", "90d", "3\u0663")),
+          ("routed=30,noted=5,routed=60", "routed: is there twice; say its days once"),
+      )),
+)  # fmt: skip
 
 
-def test_a_secret_is_read_without_the_line_end_that_it_was_stored_with() -> None:
-    """`echo` puts a line end into a vault, and no header may hold one."""
-    assert Settings({"KEY": " value\n"}).look_up(["KEY"]).values == {"KEY": "value"}
+def test_a_setting_is_read(subtests: pytest.Subtests) -> None:
+    """Both sides of each bound; blank says nothing."""
+    for name, values, attribute, expected in READ:
+        with subtests.test(name):
+            assert getattr(Settings(values), attribute) == expected
 
 
-@pytest.mark.parametrize("value", [{}, {"ONE": ""}, {"ONE": " \n"}])
-def test_every_missing_secret_is_named_at_once(value: dict[str, str]) -> None:
-    """Blank is missing, too; what is there is found all the same."""
-    found = Settings(value | {"THREE": "x"}).look_up(["TWO", "ONE", "THREE"])
-    assert found.values == {"THREE": "x"}
-    assert found.lacks == (Lack("ONE", Why.MISSING), Lack("TWO", Why.MISSING))
+def test_a_setting_that_holds_nonsense_is_named_in_one_line_and_no_secret_is_shown(subtests: pytest.Subtests) -> None:
+    """Before anything is opened or asked: a mistake is not found out when the record is gone, or a token with a stranger."""
+    for values, attribute, said in REFUSED:
+        with subtests.test(said, values=values):
+            with pytest.raises(BadSetting) as refused:
+                getattr(Settings(values), attribute)
+            assert str(refused.value).startswith(said)
+            assert len(str(refused.value).splitlines()) == 1
+            assert "s3cret" not in str(refused.value)
+
+
+def test_every_missing_secret_is_named_at_once() -> None:
+    """Blank is missing, too; what is there is found all the same, without the line end that `echo` put into the vault."""
+    for values in ({}, {"ONE": ""}, {"ONE": " \n"}):
+        found = Settings({**values, "THREE": " x\n"}).look_up(["TWO", "ONE", "THREE"])
+        assert found.values == {"THREE": "x"}
+        assert found.lacks == (Lack("ONE", Why.MISSING), Lack("TWO", Why.MISSING))
 
 
 def test_a_reference_that_leads_to_nothing_is_said_apart_from_what_is_missing() -> None:
@@ -38,171 +127,7 @@ def test_a_reference_that_leads_to_nothing_is_said_apart_from_what_is_missing() 
 
 def test_settings_never_show_their_values() -> None:
     """A repr may end in a log."""
-    values = {"ALERT_ROUTER_STATE": "postgresql://soc:canary@pg.contoso.com/alerts", "EVENT_HUBS": "canary"}
-    settings = Settings(values)
-    found = settings.look_up(["EVENT_HUBS"])
-    assert found.values == {"EVENT_HUBS": "canary"}
+    settings = Settings({STATE: "postgresql://soc:canary@pg.contoso.com/alerts", HUBS: "canary"})
+    found = settings.look_up([HUBS])
+    assert found.values == {HUBS: "canary"}
     assert "canary" not in repr(settings) + repr(settings.state) + repr(settings.hubs) + repr(found)
-
-
-@pytest.mark.parametrize(
-    ("written", "said"),
-    [
-        (
-            "postgresql://soc:s3cret/@pg.contoso.com/alerts",
-            "is no address of a database; write postgresql://ROLE@HOST/DATABASE",
-        ),
-        ("@Microsoft.KeyVault(VaultName=v;SecretName=s3cret)", "is still a reference to Key Vault"),
-    ],
-)
-def test_a_state_that_is_no_state_is_named_without_what_the_setting_holds(written: str, said: str) -> None:
-    """It may hold a password."""
-    with pytest.raises(BadSetting, match=f"^ALERT_ROUTER_STATE: {said}") as refused:
-        _ = Settings({"ALERT_ROUTER_STATE": written}).state
-    assert "s3cret" not in str(refused.value)
-
-
-def test_an_identity_may_be_named() -> None:
-    """For the state, by the name that the host's storage has, and for hubs, each by itself."""
-    hubs = {"EVENT_HUBS__fullyQualifiedNamespace": "n.servicebus.windows.net", "EVENT_HUBS__clientId": "two"}
-    settings = Settings(hubs | {"AzureWebJobsStorage__clientId": "one"})
-    assert settings.identity == "one"
-    assert settings.hubs == HubConnection(namespace="n.servicebus.windows.net", client_id="two")
-
-
-def test_a_connection_string_beats_an_identity() -> None:
-    """Who runs a local stack means it."""
-    settings = Settings({"EVENT_HUBS__fullyQualifiedNamespace": "n", "EVENT_HUBS": " way\n"})
-    assert settings.hubs == HubConnection("way")
-
-
-@pytest.mark.parametrize("written", ["sb://n.servicebus.windows.net/", "n.servicebus.windows.net:5671", "a b"])
-def test_a_namespace_that_is_no_host_is_named(written: str) -> None:
-    """A scheme before it is the usual mistake."""
-    with pytest.raises(BadSetting, match=r"^EVENT_HUBS__fullyQualifiedNamespace: .* is no host name"):
-        _ = Settings({"EVENT_HUBS__fullyQualifiedNamespace": written}).hubs
-
-
-@pytest.mark.parametrize(
-    "values",
-    [
-        {"EVENT_HUBS__fullyQualifiedNamespace": "n.servicebus.Example"},
-        {"EVENT_HUBS": "Endpoint=sb://n.servicebus.example/;SharedAccessKeyName=k;SharedAccessKey=canary"},
-    ],
-)
-def test_hubs_that_are_nobodys_are_never_asked(values: dict[str, str]) -> None:
-    """The setting is named before anything is opened, and no key is shown."""
-    settings = Settings(values)
-    with pytest.raises(BadSetting, match=r"^EVENT_HUBS\S*: .*\.example") as refused:
-        _ = settings.hubs
-    assert "canary" not in str(refused.value)
-
-
-def test_hubs_that_are_not_said_name_what_to_set() -> None:
-    """One setting."""
-    with pytest.raises(BadSetting, match=r"^EVENT_HUBS: is not set; set EVENT_HUBS__fullyQualifiedNamespace, or "):
-        _ = Settings({}).hubs
-
-
-def lease(value: str) -> timedelta | None:
-    """The lease that a setting means."""
-    return Settings({"ALERT_ROUTER_LEASE": value}).lease
-
-
-def grace(value: str) -> timedelta | None:
-    """The grace that a setting means."""
-    return Settings({"ALERT_ROUTER_GRACE": value}).grace
-
-
-@pytest.mark.parametrize("read", [lease, grace])
-def test_times_are_in_seconds(read: Callable[[str], timedelta | None]) -> None:
-    """Above 0, a fraction too, and up to a day; blank means the usual one."""
-    assert read("90") == timedelta(seconds=90)
-    assert read("0.5") == timedelta(seconds=0.5)
-    assert read("86400") == timedelta(days=1)
-    assert read(" ") is None
-
-
-@pytest.mark.parametrize("read", [lease, grace])
-@pytest.mark.parametrize("value", ["0", "-1", "86401", "soon", "nan", "inf", "1 minute"])
-def test_what_is_no_time_is_named(read: Callable[[str], timedelta | None], value: str) -> None:
-    """With the setting that says it."""
-    with pytest.raises(BadSetting, match=rf"^ALERT_ROUTER_(LEASE|GRACE): '{value}' is no number of seconds"):
-        read(value)
-
-
-def test_files_and_rules_are_read_where_they_are_named() -> None:
-    """Blank names nothing."""
-    named = Settings({"ALERT_ROUTER_RULES": "/mine", "ALERT_ROUTER_CA_FILE": "/ca.pem"})
-    assert (named.rules, named.ca_file) == (Path("/mine"), "/ca.pem")
-    blank = Settings({"ALERT_ROUTER_RULES": "", "ALERT_ROUTER_CA_FILE": " "})
-    assert (blank.rules, blank.ca_file) == (None, None)
-
-
-def test_a_worker_makes_as_many_sends_at_a_time_as_a_setting_says() -> None:
-    """Six at most, which is what it makes without the setting."""
-    assert [Settings(given).at_a_time for given in ({}, {"ALERT_ROUTER_AT_A_TIME": " 2\n"})] == [None, 2]
-    for written in ("0", "7", "-1", "2.5", "many", "٣"):
-        with pytest.raises(BadSetting, match=r"^ALERT_ROUTER_AT_A_TIME: .* is no number from 1 to 6$"):
-            _ = Settings({"ALERT_ROUTER_AT_A_TIME": written}).at_a_time
-
-
-def test_decisions_are_kept_as_long_as_a_setting_says() -> None:
-    """In days by outcome; what it does not name stays as long as ever."""
-    assert [Settings(given).retention for given in ({}, {RETENTION: " "})] == [Retention()] * 2
-    chosen = Settings({RETENTION: " below_floor = 30,routed=9999,\n"}).retention
-    named = {Outcome.BELOW_FLOOR: timedelta(days=30), Outcome.ROUTED: timedelta(days=9999)}
-    assert chosen.decisions == {**DAYS, **named}
-
-
-@pytest.mark.parametrize(
-    ("written", "said"),
-    [
-        ("30", "'30' is no outcome; one of quarantined, resolved, noted, below_floor, suppressed, routed, repeat"),
-        ("Routed=30", "'Routed' is no outcome; "),
-        ("routed=30,=5", "'' is no outcome; "),
-        ("routed", "routed: '' is no number of days from 1 to 9999"),
-        ("routed=0", "routed: '0' is no number of days from 1 to 9999"),
-        ("routed=10000", "routed: '10000' is no number of days from 1 to 9999"),
-        ("routed=90d", "routed: '90d' is no number of days from 1 to 9999"),
-        ("routed=3\u0663", "routed: '3\u0663' is no number of days from 1 to 9999"),
-        ("routed=30,noted=5,routed=60", "routed: is there twice; say its days once"),
-    ],
-)
-def test_what_says_no_days_of_an_outcome_is_named(written: str, said: str) -> None:
-    """Whoever mistypes it must not find out when the record is gone."""
-    with pytest.raises(BadSetting) as error:
-        _ = Settings({RETENTION: written}).retention
-    assert str(error.value).startswith(f"{RETENTION}: {said}")
-    assert len(str(error.value).splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("written", "found"),
-    [
-        ("https://management.usgovcloudapi.net", "https://management.usgovcloudapi.net"),
-        ("https://Management.Azure.com/", "https://management.azure.com"),
-        ("http://127.0.0.1:8080", "http://127.0.0.1:8080"),
-        (" ", None),
-    ],
-)
-def test_the_endpoints_of_azure_are_hosts(written: str, found: str | None) -> None:
-    """By https, or on this machine."""
-    settings = Settings({"ALERT_ROUTER_RESOURCE_MANAGER": written, "ALERT_ROUTER_LOG_ANALYTICS": written})
-    assert (settings.resource_manager, settings.log_analytics) == (found, found)
-
-
-@pytest.mark.parametrize(
-    "written",
-    [
-        "management.azure.com",
-        "http://management.azure.com",
-        "https://a.test/x",
-        "https://u@a.test",
-        "https://a.example",
-    ],
-)
-def test_no_token_goes_to_what_is_no_endpoint(written: str) -> None:
-    """A mistake there is told before anything is asked."""
-    with pytest.raises(BadSetting, match=r"^ALERT_ROUTER_RESOURCE_MANAGER: "):
-        _ = Settings({"ALERT_ROUTER_RESOURCE_MANAGER": written}).resource_manager

@@ -82,7 +82,7 @@ def kill_on(stack: GatedStack, host: FunctionsHost, matching: Matching, after: f
             await asyncio.sleep(after)
             await host.kill_worker()
 
-    stack.gate.on(matching, lambda: asyncio.run_coroutine_threadsafe(kill(), loop))
+    stack.gate.hold(matching, lambda: asyncio.run_coroutine_threadsafe(kill(), loop))
     return killed
 
 

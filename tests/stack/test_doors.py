@@ -263,9 +263,8 @@ def test_the_trace_of_an_event_goes_on_to_the_destinations(stack: Stack) -> None
             await running.idle(PATIENCE)
 
     with gate_in_thread(services) as gate:
-        seen = gate.watch()
         asyncio.run(run(gate))
-    traces = {(one.service, one.headers.get("traceparent", "")[3:35]) for one in seen}
+    traces = {(one.service, one.headers.get("traceparent", "")[3:35]) for one in gate.seen}
     assert traces == {(service, trace) for service in services for trace in TRACES.values()}
 
 

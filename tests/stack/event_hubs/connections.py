@@ -1,33 +1,34 @@
-"""A connection: from bytes to what the client says on which channel, and back.
-
-https://docs.oasis-open.org/amqp/core/v1.0/os/amqp-core-transport-v1.0-os.html
-"""
+"""A connection: from bytes to what the client says on which channel, and back."""
 
 from __future__ import annotations
 
 import asyncio
+import re
 import socket
 import struct
-from typing import cast
+from collections.abc import Callable
+from functools import partial
+from typing import Any, cast
 
-from tests.stack.event_hubs.amqp import outgoing
-from tests.stack.event_hubs.amqp.frames import (
+from azure.eventhub._pyamqp._decode import decode_frame
+
+from tests.stack.event_hubs.amqp import (
     AMQP_HEADER,
+    HEAD,
     LARGEST_FRAME,
     SASL_HEADER,
-    SMALLEST_FRAME,
-    Frame,
-    FrameReader,
-    Kind,
+    Refused,
+    Said,
+    described,
     frame,
+    text,
 )
-from tests.stack.event_hubs.amqp.incoming import Begin, Close, End, Open, Said, SaslInit, read
-from tests.stack.event_hubs.amqp.refused import Refused
-from tests.stack.event_hubs.claims import Claims
-from tests.stack.event_hubs.namespace import Namespace
-from tests.stack.event_hubs.sessions import Session
+from tests.stack.event_hubs.asked import CBS, MANAGEMENT, answered
+from tests.stack.event_hubs.hubs import Namespace, messages_in, no_entity
+from tests.stack.event_hubs.links import LARGEST_MESSAGE, WINDOW, Inbound, Link, Outbound, Reader
 
 _NO_LINGERING = struct.pack("ii", 1, 0)
+_SCHEME_AND_HOST = re.compile(r"^\w+://[^/]*")
 
 
 class Connection(asyncio.Protocol):
@@ -35,11 +36,8 @@ class Connection(asyncio.Protocol):
 
     def __init__(self, namespace: Namespace, connections: set[Connection]) -> None:
         self.namespace = namespace
-        self.claims = Claims(namespace.keys)
-        self.largest_frame = LARGEST_FRAME
-        self.is_paused = False
         self._connections = connections
-        self._frames = FrameReader()
+        self._buffer = bytearray()
         self._sessions: dict[int, Session] = {}
         self._heartbeat: asyncio.TimerHandle | None = None
 
@@ -58,30 +56,23 @@ class Connection(asyncio.Protocol):
         for session in self._sessions.values():
             session.over()
 
-    def pause_writing(self) -> None:
-        """Holds messages back until the client has read some."""
-        self.is_paused = True
-
-    def resume_writing(self) -> None:
-        """Sends on."""
-        self.is_paused = False
-        for session in list(self._sessions.values()):
-            session.pump()
-
     def data_received(self, data: bytes) -> None:
-        """Does what the client says; nonsense ends the connection, with the reason."""
-        try:
-            for received in self._frames.feed(data):
-                if self._transport.is_closing():
-                    return
-                self._receive(received)
-        except Refused as refusal:
-            self.say(outgoing.close(refusal))
-            self.hang_up()
+        """Does what the client says."""
+        self._buffer += data
+        while len(self._buffer) >= HEAD.size and not self._transport.is_closing():
+            if self._buffer.startswith(b"AMQP"):
+                self._greet(self._take(HEAD.size))
+                continue
+            size, offset, _, channel = HEAD.unpack_from(self._buffer)
+            if len(self._buffer) < size:
+                return
+            if body := self._take(size)[offset * 4 :]:
+                self._hear(channel, *decode_frame(memoryview(body)))
 
-    def say(self, performative: bytes, payload: bytes = b"", channel: int = 0) -> None:
-        """Sends a frame."""
-        self._write(frame(performative + payload, channel))
+    def say(self, what: Said, *fields: object, channel: int = 0, payload: bytes = b"") -> None:
+        """Sends a performative; every field is to be given, since pyamqp 5.15.1 looks for them by place."""
+        kind = int(what >= Said.SASL_MECHANISMS)
+        self._write(frame(described(what, list(fields)) + payload, channel, kind))
 
     def hang_up(self) -> None:
         """Ends the connection once everything is said."""
@@ -92,55 +83,35 @@ class Connection(asyncio.Protocol):
         self._transport.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
         self._transport.abort()
 
-    def _receive(self, received: Frame) -> None:
-        if received.kind == Kind.HEADER:
-            self._greet(received.body)
-        elif received.body:
-            self._hear(*read(received.body), received.channel)
+    def _take(self, size: int) -> bytes:
+        taken = bytes(self._buffer[:size])
+        del self._buffer[:size]
+        return taken
 
     def _greet(self, header: bytes) -> None:
         """Agrees on the protocol, and offers ways to sign in before it."""
-        if header not in (AMQP_HEADER, SASL_HEADER):
-            self._write(AMQP_HEADER)
-            self.hang_up()
-            return
-        self._write(header)
+        self._write(header if header == SASL_HEADER else AMQP_HEADER)
         if header == SASL_HEADER:
-            self._write(frame(outgoing.sasl_mechanisms(), kind=Kind.SASL))
+            self.say(Said.SASL_MECHANISMS, ["ANONYMOUS", "EXTERNAL", "MSSBCBS"])
 
-    def _hear(self, said: Said, payload: bytes, channel: int) -> None:
-        match said:
-            case SaslInit():
-                self._write(frame(outgoing.sasl_outcome(), kind=Kind.SASL))
-            case Open():
-                self._open(said)
-            case Begin() if channel in self._sessions:
-                raise Refused("amqp:illegal-state", f"The channel {channel} belongs to another session.")
-            case Begin():
-                self._sessions[channel] = Session(self, channel, said)
-            case Close():
-                self.say(outgoing.close())
-                self.hang_up()
-            case _:
-                self._hear_in_session(said, payload, channel)
-
-    def _hear_in_session(self, said: Said, payload: bytes, channel: int) -> None:
+    def _hear(self, channel: int, what: int, fields: list[Any]) -> None:
         session = self._sessions.get(channel)
-        if session is None:
-            return  # pyamqp detaches from $cbs after it has ended the session
-        if isinstance(said, End):
-            del self._sessions[channel]
-            session.over()
-            self.say(outgoing.end(), channel=channel)
-        else:
-            session.hear(said, payload)
-
-    def _open(self, said: Open) -> None:
-        wanted = LARGEST_FRAME if said.max_frame_size is None else said.max_frame_size
-        self.largest_frame = max(SMALLEST_FRAME, min(wanted, LARGEST_FRAME))
-        self.say(outgoing.open(LARGEST_FRAME))
-        if said.idle_timeout:
-            self._beat(said.idle_timeout / 1000 / 2)
+        if what == Said.SASL_INIT:
+            self.say(Said.SASL_OUTCOME, 0, None)
+        elif what == Said.OPEN:
+            self.say(Said.OPEN, "loopback", None, LARGEST_FRAME, 1023, *[None] * 6)
+            if fields[4]:
+                self._beat(fields[4] / 1000 / 2)
+        elif what == Said.BEGIN:
+            self._sessions[channel] = Session(self, channel, fields)
+        elif what == Said.CLOSE:
+            self.say(Said.CLOSE, None)
+            self.hang_up()
+        elif session is not None and what == Said.END:
+            self._sessions.pop(channel).over()
+            self.say(Said.END, None, channel=channel)
+        elif session is not None:  # pyamqp detaches from $cbs after it has ended the session.
+            session.hear(what, fields)
 
     def _beat(self, seconds: float) -> None:
         """Sends an empty frame now and again, so that the client does not take silence for an end."""
@@ -158,3 +129,95 @@ class Connection(asyncio.Protocol):
             if self.namespace.bytes_left is None:
                 for connection in list(self._connections):
                     connection.abort()
+
+
+class Session:
+    """The links that a client has begun on one channel."""
+
+    def __init__(self, connection: Connection, channel: int, begin: list[Any]) -> None:
+        self.say: Callable[..., None] = partial(connection.say, channel=channel)
+        self.hang_up = connection.hang_up
+        self.next_incoming, self.next_outgoing = int(begin[1]), 0
+        self._namespace = connection.namespace
+        self._links: dict[int, Link] = {}
+        self._replies: dict[str, Outbound] = {}
+        self.say(Said.BEGIN, channel, 0, WINDOW, WINDOW, 255, None, None, None)
+
+    def hear(self, what: int, fields: list[Any]) -> None:
+        """Does what the client says; what it says to a link that is gone, or was refused, is passed over."""
+        link = self._links.get(fields[4] if what == Said.FLOW else fields[0])
+        if what == Said.ATTACH:
+            self._attach(fields)
+        elif what == Said.FLOW and isinstance(link, Outbound):
+            link.allow(fields)
+        elif what == Said.TRANSFER:
+            self.next_incoming += 1
+            if isinstance(link, Inbound):
+                link.receive(fields)
+        elif what == Said.DETACH and link is not None:
+            self.leave(link)
+            link.over()
+            self.say(Said.DETACH, link.handle, bool(fields[1]), None)
+
+    def leave(self, link: Link) -> None:
+        """Forgets a link."""
+        del self._links[link.handle]
+
+    def over(self) -> None:
+        """Lets go of every link."""
+        while self._links:
+            self._links.popitem()[1].over()
+
+    def _attach(self, fields: list[Any]) -> None:
+        """Begins a link, or one with no node at its ends that is detached with the reason, as the service does.
+
+        https://github.com/Azure/azure-sdk-for-net/issues/4276
+        """
+        name, handle, receives, sends, settles, source, target, *_, properties = fields
+        address = _SCHEME_AND_HOST.sub("", text((source if receives else target)[0] or "")).strip("/").lower()
+        refusal = None
+        try:
+            link = self._links[handle] = self._link(handle, address, receives, source, properties or {})
+        except Refused as refused:
+            refusal, source, target = refused, None, None
+        ends = None if source is None else (0x28, source), None if target is None else (0x29, target)
+        count = 0 if receives else None
+        fields = [text(name), handle, not receives, 1 if receives else sends, settles, *ends, None, False, count]
+        self.say(Said.ATTACH, *fields, LARGEST_MESSAGE, None, None, None)
+        if refusal is not None:
+            self.say(Said.DETACH, handle, True, refusal.error)
+        elif isinstance(link, Inbound):
+            link.replenish()
+
+    def _link(self, handle: int, node: str, receives: bool, source: Any, properties: dict[bytes, Any]) -> Link:
+        """The link to a node; raises Refused."""
+        if node in (CBS, MANAGEMENT):
+            if receives:
+                self._replies[node] = Outbound(self, handle)
+                return self._replies[node]
+            return Inbound(self, handle, partial(self._answer, node))
+        name, *path = node.split("/")
+        hub = self._namespace.hub(name)
+        match path:
+            case ["consumergroups", group, "partitions", id]:
+                filters = list((source[7] or {}).values())
+                selector = text(filters[0]) if filters else None
+                return Reader(self, handle, hub, int(id), group, properties.get(b"com.microsoft:epoch"), selector)
+            case []:
+                return Inbound(self, handle, partial(self._publish, name, None))
+            case ["partitions", id]:
+                return Inbound(self, handle, partial(self._publish, name, int(id)))
+        raise no_entity(node)
+
+    def _answer(self, node: str, message: bytes, _format: int) -> None:
+        replies = self._replies[node]
+        replies.waiting.append(answered(node, message, self._namespace))
+        replies.pump()
+
+    def _publish(self, name: str, id: int | None, message: bytes, format: int) -> None:
+        """Publishes a message, or all messages of a batch; raises the refusal that was ordered, if any."""
+        if self._namespace.refusals_ordered:
+            raise self._namespace.refusals_ordered.popleft()
+        hub = self._namespace.hub(name)
+        partition = hub.next_partition() if id is None else hub.partitions[id]
+        self._namespace.publish(hub, partition, list(messages_in(message, format)), self._namespace.now())

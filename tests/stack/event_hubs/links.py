@@ -2,69 +2,50 @@
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Callable
-from typing import Protocol
+from typing import Any, Protocol
 
-from tests.stack.event_hubs.amqp import outgoing
-from tests.stack.event_hubs.amqp.incoming import Attach, Flow, Transfer
-from tests.stack.event_hubs.amqp.refused import Refused
-from tests.stack.event_hubs.refusals import too_long
+from tests.stack.event_hubs.amqp import ACCEPTED, LARGEST_FRAME, REJECTED, Refused, Said
+from tests.stack.event_hubs.hubs import Hub
 
 LARGEST_MESSAGE = 1024 * 1024
-"""Bytes, as Event Hubs' standard tier announces on its links.
+"""Bytes, as Event Hubs' standard tier announces on its links: https://learn.microsoft.com/azure/event-hubs/event-hubs-quotas"""
 
-https://learn.microsoft.com/en-us/azure/event-hubs/event-hubs-quotas
-"""
+WINDOW = 0x7FFFFFFF
+"""Transfers: sessions are never held back, links are."""
 
 _CREDIT = 1000  # messages that a client may be ahead
+_OVERHEAD = 128  # bytes that a transfer takes of a frame beside its payload, generously
 
 
 class LinkSession(Protocol):
-    """What a link needs of the session that carries it."""
+    """What a link needs of the session that carries it; the ids are those of the next transfers."""
 
-    @property
-    def has_room(self) -> bool:
-        """Whether a message may be sent now; `Outbound.pump` is called when that changes."""
-        ...
+    next_incoming: int
+    next_outgoing: int
 
-    def say(self, performative: bytes) -> None:
+    def say(self, what: Said, *fields: object, payload: bytes = b"") -> None:
         """Sends a performative."""
-        ...
 
-    def grant(self, link: Inbound, credit: int) -> None:
-        """Lets the client send more messages."""
-        ...
-
-    def deliver(self, link: Outbound, message: bytes) -> None:
-        """Sends a message."""
-        ...
-
-    def dismiss(self, link: Link, refusal: Refused) -> None:
-        """Ends a link, and says why."""
-        ...
+    def leave(self, link: Link) -> None:
+        """Forgets a link."""
 
     def hang_up(self) -> None:
         """Ends the connection once everything is said."""
-        ...
-
-    def find_replies(self, node: str) -> Replies | None:
-        """The link on which a node's answers go to the client."""
-        ...
 
 
 class Link:
     """One end of a link; `count` is how many messages have passed."""
 
-    def __init__(self, session: LinkSession, attach: Attach) -> None:
-        self.session = session
-        self.handle = attach.handle
-        self.count = attach.delivery_count
+    def __init__(self, session: LinkSession, handle: int) -> None:
+        self.session, self.handle, self.count = session, handle, 0
 
     def dismiss(self, refusal: Refused) -> None:
         """Ends the link, and says why."""
-        self.session.dismiss(self, refusal)
+        self.session.leave(self)
+        self.over()
+        self.session.say(Said.DETACH, self.handle, True, refusal.error)
 
     def hang_up(self) -> None:
         """Ends the connection that carried it."""
@@ -74,106 +55,103 @@ class Link:
         """Lets go of what the link held; called once, however it ended."""
 
 
-class Inbound(Link, ABC):
-    """A link on which the client sends."""
+class Inbound(Link):
+    """A link on which the client sends, and something takes each message; Refused rejects it."""
 
-    def __init__(self, session: LinkSession, attach: Attach) -> None:
-        super().__init__(session, attach)
+    def __init__(self, session: LinkSession, handle: int, take: Callable[[bytes, int], None]) -> None:
+        super().__init__(session, handle)
+        self._take = take
         self._credit = 0
-        self._first: Transfer | None = None
+        self._first: list[Any] = []
         self._message = bytearray()
-
-    @abstractmethod
-    def take(self, message: bytes, format: int) -> None:
-        """Does with a message what the link is for; Refused rejects it."""
 
     def replenish(self) -> None:
         """Lets the client send on before it runs out of credit."""
         if self._credit <= _CREDIT // 2:
             self._credit = _CREDIT
-            self.session.grant(self, _CREDIT)
+            windows = self.session.next_incoming, WINDOW, self.session.next_outgoing, WINDOW
+            self.session.say(Said.FLOW, *windows, self.handle, self.count, _CREDIT, None, False, False, None)
 
-    def receive(self, transfer: Transfer, payload: bytes) -> None:
+    def receive(self, transfer: list[Any]) -> None:
         """Takes a message when its last part is there, and says what became of it."""
-        first = self._first = self._first or transfer
-        if len(self._message) <= LARGEST_MESSAGE:
-            self._message += payload
-        if transfer.more:
+        self._first = self._first or transfer
+        self._message += transfer[-1]
+        if transfer[5]:
             return
-        message = bytes(self._message)
-        self._first = None
-        self._message.clear()
+        (_, id, _, format, settled, *_), message = self._first, bytes(self._message)
+        self._first, self._message = [], bytearray()
         self.count += 1
         self._credit -= 1
-        outcome = self._outcome(message, first)
-        if not first.settled:
-            self.session.say(outcome)
-        self.replenish()
-
-    def _outcome(self, message: bytes, transfer: Transfer) -> bytes:
-        delivery = transfer.delivery_id or 0
+        outcome: tuple[int, list[Any]] = (ACCEPTED, [])
         try:
             if len(message) > LARGEST_MESSAGE:
-                raise too_long(LARGEST_MESSAGE)
-            self.take(message, transfer.message_format or 0)
+                raise Refused("amqp:link:message-size-exceeded", f"The message exceeds {LARGEST_MESSAGE} bytes.")
+            self._take(message, format or 0)
         except Refused as refusal:
-            return outgoing.rejected(delivery, refusal)
-        return outgoing.accepted(delivery)
+            outcome = (REJECTED, [refusal.error])
+        if not settled:
+            self.session.say(Said.DISPOSITION, True, id, id, True, outcome, None)
+        self.replenish()
 
 
-class Outbound(Link, ABC):
-    """A link on which the client receives."""
+class Outbound(Link):
+    """A link on which the client receives the messages that are there for it."""
 
-    def __init__(self, session: LinkSession, attach: Attach) -> None:
-        super().__init__(session, attach)
-        self.count = 0
+    def __init__(self, session: LinkSession, handle: int) -> None:
+        super().__init__(session, handle)
+        self.waiting: deque[bytes] = deque()
         self._credit = 0
 
-    @abstractmethod
-    def next_message(self) -> bytes | None:
-        """The next message to send, if there is one; it counts as sent."""
-
-    def allow(self, flow: Flow) -> None:
+    def allow(self, flow: list[Any]) -> None:
         """Takes the credit that the client gives."""
-        if flow.link_credit is not None:
-            self._credit = (flow.delivery_count or 0) + flow.link_credit - self.count
+        self._credit = (flow[5] or 0) + flow[6] - self.count
+        self.pump()
 
     def pump(self) -> None:
-        """Sends what there is, as far as the client lets it."""
-        while self._credit > 0 and self.session.has_room and (message := self.next_message()) is not None:
-            self.session.deliver(self, message)
+        """Sends what there is, as far as the client lets it, in as many frames as it takes."""
+        room = LARGEST_FRAME - _OVERHEAD
+        while self._credit > 0 and (message := self.next_message()) is not None:
+            id, tag = self.session.next_outgoing, self.count.to_bytes(4)
+            for at in range(0, len(message), room):
+                fields = self.handle, id, tag, 0, True, at + room < len(message)
+                self.session.say(Said.TRANSFER, *fields, *[None] * 5, payload=message[at : at + room])
+                self.session.next_outgoing += 1
             self.count += 1
             self._credit -= 1
 
-
-class Requests(Inbound):
-    """The questions to a node that is asked by messages."""
-
-    def __init__(self, session: LinkSession, attach: Attach, answer: Callable[[bytes], bytes]) -> None:
-        super().__init__(session, attach)
-        self._node, self._answer = attach.node, answer
-
-    def take(self, message: bytes, format: int) -> None:
-        """Answers a question on the session's link for that."""
-        answer = self._answer(message)
-        replies = self.session.find_replies(self._node)
-        if replies is not None:
-            replies.answer(answer)
+    def next_message(self) -> bytes | None:
+        """The next message to send, if there is one; it counts as sent."""
+        return self.waiting.popleft() if self.waiting else None
 
 
-class Replies(Outbound):
-    """The answers of a node that is asked by messages."""
+class Reader(Outbound):
+    """Reads one partition for one consumer group, from the position that its filter means."""
 
-    def __init__(self, session: LinkSession, attach: Attach) -> None:
-        super().__init__(session, attach)
-        self.node = attach.node
-        self._answers: deque[bytes] = deque()
+    def __init__(
+        self,
+        session: LinkSession,
+        handle: int,
+        hub: Hub,
+        partition: int,
+        group: str,
+        epoch: int | None,
+        selector: str | None,
+    ) -> None:
+        super().__init__(session, handle)
+        self.partition, self.group, self.epoch = partition, group, epoch
+        self._hub, self._log = hub, hub.partitions[partition]
+        self._position = self._log.seek(selector)
+        hub.seat(self)
 
-    def answer(self, message: bytes) -> None:
-        """Sends an answer."""
-        self._answers.append(message)
-        self.pump()
+    def over(self) -> None:
+        """Leaves its seat."""
+        self._hub.readers.remove(self)
 
     def next_message(self) -> bytes | None:
-        """The oldest answer that is not sent yet."""
-        return self._answers.popleft() if self._answers else None
+        """The first event at or after the position, which moves behind it."""
+        found = self._log.events_from(self._position)
+        if not found:
+            return None
+        self._position = found[0].sequence + 1
+        self._log.sent += 1
+        return found[0].wire

@@ -8,15 +8,11 @@ from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mappi
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple, Self
+from typing import Self
 
-from tests.stack.event_hubs.amqp.refused import Refused
-from tests.stack.event_hubs.clock import instant
+from tests.stack.event_hubs.amqp import Refused, Section, described
 from tests.stack.event_hubs.connections import Connection
-from tests.stack.event_hubs.events import Message
-from tests.stack.event_hubs.namespace import Namespace
-from tests.stack.event_hubs.readers import Seat, readers_of
-from tests.stack.event_hubs.refusals import RefusedLink, no_entity
+from tests.stack.event_hubs.hubs import Namespace, Partition, Published, no_entity
 from tests.stack.event_hubs.threads import Home, at_home, in_thread
 
 HOST = "127.0.0.1"
@@ -29,15 +25,6 @@ https://learn.microsoft.com/en-us/azure/event-hubs/test-locally-with-event-hub-e
 """
 
 
-class Published(NamedTuple):
-    """An event that a partition retains."""
-
-    sequence: int
-    enqueued: datetime
-    body: bytes
-    properties: Mapping[str, Any] = {}
-
-
 class EventHubs:
     """A namespace of event hubs on loopback. Its events outlive its runs, and its methods may be called from any thread."""
 
@@ -45,7 +32,7 @@ class EventHubs:
         self.home: Home | None = None
         self.port = 0
         self._key = key
-        self._namespace = Namespace(hubs, groups, {KEY_NAME: key})
+        self._namespace = Namespace(hubs, groups, key)
         self._connections: set[Connection] = set()
 
     @asynccontextmanager
@@ -77,13 +64,12 @@ class EventHubs:
     @at_home
     def published(self, hub: str, partition: int | str) -> list[Published]:
         """The events that a partition retains, in order."""
-        events = self._namespace.hub(hub).partition(partition).events
-        return [Published(event.sequence, instant(event.enqueued), event.body) for event in events]
+        return [event.published for event in self._partition(hub, partition).events]
 
     @at_home
     def last_sequence(self, hub: str, partition: int | str) -> int:
         """The sequence number of a partition's latest event, retained or not; -1 before there was any."""
-        return self._namespace.hub(hub).partition(partition).last_sequence
+        return self._partition(hub, partition).last_sequence
 
     @at_home
     def last_sequences(self, hub: str) -> dict[str, int]:
@@ -97,11 +83,7 @@ class EventHubs:
             return {}
         partitions = {str(id): one for id, one in enumerate(self._namespace.hub(hub).partitions)}
         found = {id: one.events_from(after.get(id, -1) + 1, most) for id, one in partitions.items()}
-        return {
-            id: [Published(one.sequence, instant(one.enqueued), one.body, one.properties) for one in events]
-            for id, events in found.items()
-            if events
-        }
+        return {id: [one.published for one in events] for id, events in found.items() if events}
 
     @contextmanager
     def watched(self, told: Callable[[], object]) -> Iterator[None]:
@@ -113,58 +95,57 @@ class EventHubs:
             self._namespace.watchers.remove(told)
 
     @at_home
-    def readers(self, hub: str) -> list[Seat]:
+    def readers(self, hub: str) -> list[tuple[int, str, int | None]]:
         """Who reads from a hub now, as partition, consumer group in lower case, and epoch."""
-        return [reader.seat for reader in readers_of(self._namespace.hub(hub))]
+        return [(one.partition, one.group, one.epoch) for one in self._namespace.hub(hub).readers]
 
     @at_home
     def sent(self, hub: str, partition: int | str) -> int:
         """How many events of a partition went out to readers, each as often as it did."""
-        return self._namespace.hub(hub).partition(partition).sent
+        return self._partition(hub, partition).sent
 
     @at_home
     def asked(self, hub: str, partition: int | str) -> int:
         """How often clients asked how far a partition has come."""
-        return self._namespace.hub(hub).partition(partition).asked
-
-    @at_home
-    def refused_links(self) -> list[RefusedLink]:
-        """The links that clients wanted and did not get; often it is only here that one can see it."""
-        return list(self._namespace.refused_links)
+        return self._partition(hub, partition).asked
 
     # To publish without a client.
 
     @at_home
     def append(self, hub: str, partition: int | str, body: bytes, enqueued: datetime | None = None) -> int:
         """Publishes a body, now or as if it had been at another time; returns its sequence number."""
-        at = self._namespace.hub(hub)
-        when = self._namespace.clock.now() if enqueued is None else enqueued
-        (event,) = self._namespace.publish(at, at.partition(partition), [Message.holding(body)], when)
-        return event.sequence
+        at = self._partition(hub, partition)
+        message = described(Section.DATA, body)
+        self._namespace.publish(self._namespace.hub(hub), at, [message], enqueued or self._namespace.now())
+        return at.last_sequence
 
     @at_home
     def shift_clock(self, by: timedelta) -> None:
         """Sets the hubs' clock ahead of the system's, or behind it."""
-        self._namespace.clock.ahead = by
+        self._namespace.ahead = by
 
     # What happens to hubs.
 
     @at_home
     def trim(self, hub: str, partition: int | str, before_sequence: int) -> None:
         """Forgets the events with lower sequence numbers, as retention does; readers go on with what is left."""
-        self._namespace.hub(hub).partition(partition).trim(before_sequence)
+        self._partition(hub, partition).trim(before_sequence)
 
     @at_home
     def recreate(self, hub: str, partitions: int) -> None:
         """Puts an empty hub in a hub's place: clients are cut off, and sequence numbers begin with 0 again."""
         old = self._namespace.hub(hub)
         self._namespace.create(old.name, partitions)
-        old.end(no_entity(old.name))
+        readers = list(old.readers)
+        for reader in readers:
+            reader.dismiss(no_entity(old.name))
+        for reader in readers:
+            reader.hang_up()
 
     @at_home
     def add_partitions(self, hub: str, count: int) -> None:
         """Gives a hub more partitions, empty ones."""
-        self._namespace.hub(hub).grow(count)
+        self._namespace.hub(hub).partitions += [Partition() for _ in range(count)]
 
     # Trouble.
 
@@ -199,6 +180,9 @@ class EventHubs:
         """Makes the service reachable again."""
         self._namespace.is_reachable = True
         self._namespace.tell()
+
+    def _partition(self, hub: str, partition: int | str) -> Partition:
+        return self._namespace.hub(hub).partitions[int(partition)]
 
     def _abort(self) -> None:
         for connection in list(self._connections):

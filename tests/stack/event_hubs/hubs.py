@@ -1,0 +1,223 @@
+"""A namespace of event hubs: what each partition retains, who reads it, a clock, and the trouble that was ordered."""
+
+from __future__ import annotations
+
+import itertools
+import re
+from bisect import bisect_left, bisect_right
+from collections import deque
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, NamedTuple, Protocol
+
+from tests.stack.event_hubs.amqp import Refused, Section, described, sections, text, timestamp
+
+_SELECTOR = re.compile(r"amqp\.annotation\.x-opt-(offset|sequence-number) *(>=?) *'(-?\d+)'")
+
+
+class Published(NamedTuple):
+    """An event that a partition retains."""
+
+    sequence: int
+    enqueued: datetime
+    body: bytes
+    properties: Mapping[str, Any] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A message in its place in a partition, as a reader gets it: the hub's own annotations, and the rest as it came."""
+
+    sequence: int
+    offset: int
+    enqueued: datetime
+    wire: bytes = field(repr=False)
+
+    @property
+    def published(self) -> Published:
+        """What was published."""
+        found = list(sections(self.wire))
+        body = b"".join(value for part, value, _ in found if part == Section.DATA)
+        theirs = (value for part, value, _ in found if part == Section.APPLICATION_PROPERTIES)
+        properties: Mapping[Any, Any] = next(theirs, {})
+        return Published(
+            self.sequence, self.enqueued, body, {text(key): text(each) for key, each in properties.items()}
+        )
+
+
+class Receiver(Protocol):
+    """A link that reads, as its hub sees it."""
+
+    partition: int
+    group: str
+    epoch: int | None
+
+    def pump(self) -> None:
+        """Sends on what is new."""
+
+    def dismiss(self, refusal: Refused) -> None:
+        """Ends the link, and says why."""
+
+    def hang_up(self) -> None:
+        """Ends the connection that carried it."""
+
+
+class Partition:
+    """Events with sequence numbers that count up; a position is the lowest sequence number still of interest.
+
+    `sent` is how many events went out to readers, `asked` how often somebody asked how far it has come.
+    """
+
+    def __init__(self) -> None:
+        self.sent = self.asked = 0
+        self.events: list[Event] = []
+        self.last: Event | None = None
+        self._end = 0
+
+    @property
+    def begin(self) -> int:
+        """The sequence number of the oldest event retained; where there is none, the one after the latest."""
+        return self.events[0].sequence if self.events else self.last_sequence + 1
+
+    @property
+    def last_sequence(self) -> int:
+        """The sequence number of the latest event, retained or not; -1 before there was any."""
+        return self.last.sequence if self.last else -1
+
+    def append(self, message: bytes, enqueued: datetime) -> Event:
+        """Keeps a message as the latest event."""
+        sequence, offset = self.last_sequence + 1, self._end
+        enqueued = enqueued.replace(microsecond=enqueued.microsecond // 1000 * 1000)  # As AMQP counts.
+        annotations = {
+            "x-opt-sequence-number": sequence,
+            "x-opt-offset": str(offset),
+            "x-opt-enqueued-time": timestamp(enqueued),
+        }
+        own = (Section.DELIVERY_ANNOTATIONS, Section.ANNOTATIONS)
+        rest = b"".join(whole for part, _, whole in sections(message) if part not in own)
+        self.last = Event(sequence, offset, enqueued, described(Section.ANNOTATIONS, annotations) + rest)
+        self.events.append(self.last)
+        self._end += len(rest)
+        return self.last
+
+    def trim(self, before: int) -> None:
+        """Forgets the events with a lower sequence number, as retention does."""
+        del self.events[: self._index_of(before)]
+
+    def events_from(self, position: int, most: int = 1) -> list[Event]:
+        """The first events at or after a position."""
+        place = self._index_of(position)
+        return self.events[place : place + most]
+
+    def seek(self, selector: str | None) -> int:
+        """The position that a reader's filter means; raises Refused if it lies beyond the end.
+
+        https://github.com/Azure/azure-sdk-for-python/issues/30931
+        """
+        asked = _SELECTOR.fullmatch(selector or "amqp.annotation.x-opt-offset > '-1'")
+        assert asked is not None, f"{selector}: nobody here asked so before"
+        kind, operator, value = asked[1], asked[2], int(asked[3])
+        last = self.last_sequence if kind == "sequence-number" else self.last.offset if self.last else -1
+        if value > max(last, -1):
+            what = kind.replace("-", " ")
+            said = f"The supplied {what} '{value}' is invalid. The last {what} in the system is '{last}'"
+            raise Refused("com.microsoft:argument-error", said)
+        find = bisect_left if operator == ">=" else bisect_right
+        place = find(self.events, value, key=lambda one: one.sequence if kind == "sequence-number" else one.offset)
+        return self.events[place].sequence if place < len(self.events) else self.last_sequence + 1
+
+    def _index_of(self, sequence: int) -> int:
+        return bisect_left(self.events, sequence, key=lambda one: one.sequence)
+
+
+class Hub:
+    """Partitions, and who reads them."""
+
+    def __init__(self, name: str, partitions: int, groups: Collection[str], created: datetime) -> None:
+        self.name, self.groups, self.created = name, {group.lower() for group in groups}, created
+        self.partitions = [Partition() for _ in range(partitions)]
+        self.readers: list[Receiver] = []
+        self._turns = itertools.count()
+
+    def next_partition(self) -> Partition:
+        """Each partition in turn."""
+        return self.partitions[next(self._turns) % len(self.partitions)]
+
+    def seat(self, reader: Receiver) -> None:
+        """Lets one read, from whose place go those that it outranks if it has an epoch; raises Refused where it may not.
+
+        https://github.com/Azure/azure-sdk-for-java/issues/12483, https://github.com/Azure/azure-sdk-for-java/issues/26583
+        """
+        if reader.group not in self.groups:
+            raise no_entity(f"{self.name}/consumergroups/{reader.group}")
+        place = (reader.partition, reader.group)
+        rivals = [one for one in self.readers if (one.partition, one.group) == place]
+        highest = max((one.epoch for one in rivals if one.epoch is not None), default=None)
+        if highest is not None and (reader.epoch is None or reader.epoch < highest):
+            raise Refused("amqp:link:stolen", f"Receiver 'nil' with a higher epoch '{highest}' already exists.")
+        for rival in rivals if reader.epoch is not None else ():
+            said = (
+                f"New receiver 'nil' with higher epoch of '{reader.epoch}' is created hence current receiver 'nil' with"
+            )
+            rival.dismiss(Refused("amqp:link:stolen", f"{said} epoch '{rival.epoch}' is getting disconnected."))
+        self.readers.append(reader)
+
+
+class Namespace:
+    """What outlives every connection. Names are compared without regard to case, as the service does."""
+
+    def __init__(self, hubs: Mapping[str, int], groups: Collection[str], key: str) -> None:
+        self.key = key
+        self.ahead = timedelta()
+        self.refusals_ordered: deque[Refused] = deque()
+        self.is_reachable = True
+        self.bytes_left: int | None = None
+        """How many more are said before every connection is cut off, if that was ordered."""
+        self.watchers: list[Callable[[], object]] = []
+        self._groups = groups
+        self._hubs: dict[str, Hub] = {}
+        for name, partitions in hubs.items():
+            self.create(name, partitions)
+
+    def now(self) -> datetime:
+        """The time at the hubs."""
+        return datetime.now(UTC) + self.ahead
+
+    def hub(self, name: str) -> Hub:
+        """A hub by its name; raises Refused."""
+        if name.lower() not in self._hubs:
+            raise no_entity(name)
+        return self._hubs[name.lower()]
+
+    def create(self, name: str, partitions: int) -> None:
+        """Puts an empty hub under a name, in place of one that may be there, which was created earlier in any case."""
+        former = self._hubs.get(name.lower())
+        created = max(self.now(), former.created + timedelta(milliseconds=1)) if former else self.now()
+        self._hubs[name.lower()] = Hub(name, partitions, self._groups, created)
+
+    def publish(self, hub: Hub, partition: Partition, messages: Sequence[bytes], now: datetime) -> None:
+        """Keeps messages as events of one partition, and wakes all that read or watch."""
+        for message in messages:
+            partition.append(message, now)
+        for reader in list(hub.readers):
+            reader.pump()
+        self.tell()
+
+    def tell(self) -> None:
+        """Tells those that watch of something new."""
+        for told in [*self.watchers]:
+            told()
+
+
+def no_entity(path: str) -> Refused:
+    """No hub, or no consumer group, has this path."""
+    return Refused("amqp:not-found", f"The messaging entity '{path}' could not be found.")
+
+
+def messages_in(transfer: bytes | bytearray, format: int) -> Iterator[bytes]:
+    """The messages that one transfer carries, which share a partition: azure-eventhub sends a batch as data of a message."""
+    if format != 0x80013700:
+        yield bytes(transfer)
+        return
+    yield from (value for part, value, _ in sections(transfer) if part == Section.DATA)
