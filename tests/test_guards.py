@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.checkouts import Checkout, NotRun
 from benchmarks.quick import Measurement, Row, compared
-from tests.house.figures import BUDGETS, GRANTED, SMALL, Figures, Size, figures, find_excesses
+from tests.house.figures import BUDGETS, GRANTED, Figures, Size, figures, find_excesses
 
 OURS, THEIRS = Checkout(Path("ours")), Checkout(Path("theirs"))
 
@@ -32,7 +32,7 @@ TREE = {
     "router/cli/tested_twice.py": "import router.cli.words\n",
     "router/cli/alone.py": "",
 }
-"""Files that show what counts, and their text. Only `engine`, `words` and what a test adds have one importer."""
+"""Files that show what counts, and their text."""
 
 
 def house(root: Path, **more: str) -> Figures:
@@ -40,7 +40,7 @@ def house(root: Path, **more: str) -> Figures:
     for path, text in {**TREE, **{f"router/cli/{name}.py": text for name, text in more.items()}}.items():
         (root / path).parent.mkdir(parents=True, exist_ok=True)
         (root / path).write_text(text)
-    return figures(root, run=False)
+    return figures(root)
 
 
 def test_the_house_counts_files_and_lines_by_room(tmp_path: Path) -> None:
@@ -52,25 +52,12 @@ def test_the_house_counts_files_and_lines_by_room(tmp_path: Path) -> None:
     assert (found.words, found.test_lines, found.voice) == (5, 3, 3)
 
 
-def test_a_small_file_with_one_importer_is_found(tmp_path: Path) -> None:
-    """What a package passes on is imported by those who take it there. Tests import nothing."""
-    assert set(house(tmp_path).small) == {"router/store/store.py", "router/cli/words.py"}
-
-
 @pytest.mark.parametrize("over", [0, 1])
 def test_a_room_that_holds_more_than_it_may_is_named(tmp_path: Path, over: int) -> None:
     """A tenth over its budget is let pass, and what it was granted; a line more is not."""
     most = max(BUDGETS["cli"].lines * 11 // 10, GRANTED.get("cli", Size(0, 0)).lines)
     named = list(find_excesses(house(tmp_path, long="\n" * (most + over - 7))))
     assert [line.partition(":")[0] for line in named] == ["router/cli"] * over
-
-
-@pytest.mark.parametrize(("lines", "is_small"), [(SMALL - 1, True), (SMALL, False)])
-def test_a_file_is_small_by_its_lines_of_code(tmp_path: Path, lines: int, is_small: bool) -> None:
-    """Blank lines, comments, docstrings and imports are no code."""
-    text = '"""What it is.\n\nIn words."""\n\n# Why.\nfrom typing import (\n    Any,\n)\n' + "x = 1\n" * lines
-    found = house(tmp_path, added=text, user="import router.cli.added\n")
-    assert ("router/cli/added.py" in found.small) is is_small
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,6 @@ from tempfile import TemporaryDirectory
 import pytest
 
 from infra.compiler import find_compiler
-from tests.infra import test_release_workflow as release
 from tests.infra import test_workflow as deploy
 from tests.infra.azd import az_that_knows, azd_in, locked_python
 from tests.infra.variants import DEFENDER, ROOT
@@ -103,7 +102,7 @@ def test_whatever_runs_without_azure_goes_well(clone: Path, tmp_path: Path) -> N
     run_steps(clone, deploy.commands("preview"), **given)
     assert "no change" in (tmp_path / "summary.md").read_text()
     run_steps(clone, deploy.commands("deploy"), **given)
-    only_there = [script for script in release.commands("build") if script not in (*checks, ALL_TESTS)]
+    only_there = [script for script in deploy.commands("build") if script not in (*checks, ALL_TESTS)]
     assert len(only_there) == 2
     run_steps(clone, only_there, **given)
     assert {path.name for path in (clone / "dist").iterdir()} >= {"alert-router.zip", "azuredeploy.json", "notes.md"}

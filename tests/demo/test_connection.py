@@ -126,15 +126,8 @@ def test_every_secret_that_the_rules_name_has_a_value(house: House, soc: Soc) ->
     assert (readiness.unready, readiness.problems) == ((), [])
     secrets = readiness.secrets[Stream.CWPP]
     assert {"HOOK", "HOOK_NEXT", "TOKEN", "USER", "PASSWORD", "CLIENT", "KEY", "WEB_KEY"} <= secrets.keys()
-    assert {
-        "OPS_KEY",
-        "JIRA_TOKEN",
-        "JIRA_BEARER",
-        "SLACK_URL",
-        "TEAMS_URL",
-        "SPLUNK_TOKEN",
-        "MAIL_PASSWORD",
-    } <= secrets.keys()
+    others = {"OPS_KEY", "JIRA_TOKEN", "JIRA_BEARER", "SLACK_URL", "TEAMS_URL", "SPLUNK_TOKEN", "MAIL_PASSWORD"}
+    assert others <= secrets.keys()
 
 
 def test_a_kind_that_the_soc_lacks_is_left_out(house: House, soc: Soc, capsys: pytest.CaptureFixture[str]) -> None:
@@ -156,8 +149,4 @@ def test_a_kind_that_the_soc_lacks_is_left_out(house: House, soc: Soc, capsys: p
         "cwpp record: left out, the demo's SOC has no endpoint for kind chat",
     ]
     assert not report.died
-    assert {one.destination: one.sent for one in report.standings if one.sent} == {
-        "demo-webhook": 1,
-        "log": 1,
-        "pager": 1,
-    }
+    assert {one.destination for one in report.standings if one.sent} == {"demo-webhook", "log", "pager"}

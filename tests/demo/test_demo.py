@@ -63,6 +63,8 @@ def test_everything_arrives(runs: DemoRuns) -> None:
     for destination in ("oncall", "soc-tickets", "sentinel", "backlog", "posture", "demo-webhook", "record"):
         assert destination in first.out
     assert "owed, next due" not in first.out
+    # Its story opens, updates, resolves and opens again.
+    assert {"opened", "updated", "resolved"} <= set(column(decisions, "notice"))
 
 
 def test_the_soc_saw_what_was_sent(runs: DemoRuns) -> None:
@@ -112,35 +114,22 @@ def test_the_readme_shows_the_screen(runs: DemoRuns) -> None:
     assert int(alerts) == int(alone) + int(beyond) + 2 and f" {int(alone) + 1 + 2} pages," in shown
 
 
-def test_signals_change_and_end(runs: DemoRuns) -> None:
-    """Its story opens, updates, resolves and opens again."""
-    notices = column(runs.decisions, "notice")
-    assert {"opened", "updated", "resolved"} <= set(notices)
-
-
 def test_the_second_time_nothing_is_sent(runs: DemoRuns) -> None:
-    """Run twice, everything is a repeat or was never sent, and the SOC hears nothing."""
+    """Run twice, everything is a repeat or was never sent, and the SOC hears nothing. Everything that it wrote is in the state,
+    which is not where `run` keeps its own."""
     assert (runs.second.code, runs.second.err) == (0, "")
     assert set(column(runs.repeats, "outcome")) == {"repeat", "below_floor", "suppressed", "quarantined"}
-    assert "nothing sent, nothing owed" in runs.second.out
+    assert "nothing sent, nothing owed" in runs.second.out and "one page" not in runs.second.out
     assert "servicenow   0 tickets   nothing" in runs.second.out
-
-
-def test_it_writes_only_where_it_says(runs: DemoRuns) -> None:
-    """Everything is in the state, which is not where `run` keeps its own."""
     written = {path.relative_to(runs.directory).as_posix() for path in runs.directory.rglob("*") if path.is_file()}
     assert {Path(name).parent.as_posix() for name in written} == {".state/demo"}
 
 
-def test_a_state_that_cannot_be_kept_is_named(house: House) -> None:
-    """An error of the demo is one line too."""
+def test_what_stands_in_the_way_is_one_line(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state that cannot be kept, an option that there is not; and what is deployed has no samples and no SOC."""
     house.writes("file", "")
     assert house.says("demo", "--state", "file").complaint.startswith("file: is a file, ")
     assert house.says("demo", "--to", "mars").complaint.startswith("unrecognized arguments: --to")
-
-
-def test_where_the_demo_was_left_out_that_is_said(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is deployed has no samples and no SOC."""
     monkeypatch.setitem(sys.modules, "alert_router_demo", None)
     monkeypatch.delitem(sys.modules, "alert_router_demo.story", raising=False)
     assert house.says("demo").complaint.startswith("demo: alert_router_demo is not deployed; ")
@@ -148,7 +137,6 @@ def test_where_the_demo_was_left_out_that_is_said(house: House, monkeypatch: pyt
 
 def test_one_page_and_one_ticket_are_shown_whole(runs: DemoRuns) -> None:
     """As the SOC got them: what happened first, then evidence, what to do and links; nobody is told anything new again."""
-    assert "one page" not in runs.second.out
     page, ticket = runs.first.out.split("one page, as the pager got it")[1].split("one ticket, as ServiceNow got it")
     shown = [line.strip() for line in page.splitlines()]
     assert shown.index("owner_group: web-shop") < shown.index("processes:") < shown.index("remediation:")

@@ -21,11 +21,10 @@ from router.coverage.asking.clusters import ASKED, CONSTRAINTS
 from router.coverage.expected.loading import read_coverage
 from router.coverage.kubernetes.commands import EVERYWHERE
 from router.coverage.verdicts import CoverageState
-from router.domain.coverage import Rung
 from tests.cli.house import House
 from tests.coverage.builders import SUBSCRIPTION, automation, judged, pricing
 from tests.coverage.stored_builders import heard
-from tests.docs.pages import ROOT, column, page, spans
+from tests.docs.pages import ROOT, page
 from tests.waiting import PATIENCE
 
 PAGE = page("docs/coverage.md")
@@ -66,39 +65,13 @@ esac
 """
 
 
-def test_the_dark_cluster_is_caught_and_mended_as_the_page_shows_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Typed in their order beside the bundled documents, at the time at which these were made."""
-    house = House(tmp_path, capsys)
-    monkeypatch.chdir(SAMPLES)
-    shown = [fence.text for fence in PAGE.fences if fence.language == "text"]
-    assert len(shown) == 4
-    for transcript in shown:
-        code = None
-        for command, output in re.findall(r"^\$ (.*)\n((?:(?!\$ ).*\n)*)", transcript, re.MULTILINE):
-            if command == "echo $?":
-                assert output == f"{code}\n"
-                continue
-            said = house.says(*shlex.split(command)[1:], "--now", NOW)
-            assert re.fullmatch(_pattern_of(output), said.out), said.out
-            code = said.code
-
-
-def _pattern_of(shown: str) -> str:
-    """What a transcript shows; a line of three dots stands for lines, and dots at the end of a line for its rest."""
-    lines = (
-        r"(?:.*\n)*?" if line.strip() == "..." else re.escape(line).replace(r"\ \.\.\.", " .*") + r"\n"
-        for line in shown.splitlines()
-    )
-    return "".join(lines)
-
-
-def test_the_ladder_and_the_states_are_all_there() -> None:
-    """In the order of the code."""
-    assert [rung for row in PAGE.table("The ladder", "rung") for rung in spans(row["rung"])] == list(Rung)
-    states = column(PAGE.table("What is known of a workload", "state"), "state")
-    assert sorted(states) == sorted(CoverageState)
+def put(directory: Path, script: str, *programs: str) -> Path:
+    """A directory in which programs of those names are one script."""
+    directory.mkdir(exist_ok=True)
+    for name in programs:
+        (directory / name).write_text(script)
+        (directory / name).chmod(0o755)
+    return directory
 
 
 QUIET = f"""
@@ -133,11 +106,7 @@ def test_the_script_asks_for_all_that_the_gate_needs(
     unreachable: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """What it writes has the gap; of a cluster that cannot be reached it leaves no file, so that nothing of it is covered."""
-    tools = tmp_path / "bin"
-    tools.mkdir()
-    for name in ("az", "kubectl", "kubelogin"):
-        (tools / name).write_text(CLI)
-        (tools / name).chmod(0o755)
+    tools = put(tmp_path / "bin", CLI, "az", "kubectl", "kubelogin")
     (tmp_path / "ask.sh").write_text(PAGE.fence("ask.sh"))
     (tmp_path / "coverage" / "azure").mkdir(parents=True)
     (tmp_path / "coverage" / "azure" / "of-yesterday.json").write_text("[]")
@@ -176,16 +145,22 @@ def test_several_formats_are_written_from_one_asking_and_the_last_line_decides()
     assert "bash ask.sh" in PAGE.fence("formats.sh")
 
 
-@pytest.mark.parametrize("label", IN_ONE_STEP)
-def test_a_pipeline_in_one_step_asks_once_and_that_decides(label: str) -> None:
-    """Of Azure and of each cluster, by commands that there are; nothing behind the last line hides how it ends."""
-    (gate,) = [script for script in _scripts(yaml.safe_load(PAGE.fence(label))) if "alert-router" in script]
-    *before, last = gate.strip().splitlines()
-    assert before == ["sudo az aks install-cli", "bash contexts.sh"]
-    command, redirected, _ = last.partition(" >")
-    assert redirected and not {"|", "&", ";"} & set(last)
-    options = new_parser().parse_args(shlex.split(command)[1:])
-    assert (options.live, options.context, options.allow_unknown) == (True, ["*"], False)
+def test_a_pipeline_in_one_step_asks_once_and_that_decides(subtests: pytest.Subtests) -> None:
+    """Of Azure and of each cluster, by commands that there are; nothing behind the last line hides how it ends. Actions are
+    pinned as those of the project are: the same commits, each with its version behind it."""
+    for label in IN_ONE_STEP:
+        with subtests.test(label):
+            (gate,) = [script for script in _scripts(yaml.safe_load(PAGE.fence(label))) if "alert-router" in script]
+            *before, last = gate.strip().splitlines()
+            assert before == ["sudo az aks install-cli", "bash contexts.sh"]
+            command, redirected, _ = last.partition(" >")
+            assert redirected and not {"|", "&", ";"} & set(last)
+            given = new_parser().parse_args(shlex.split(command)[1:])
+            assert (given.live, given.context, given.allow_unknown) == (True, ["*"], False)
+    own = "".join(path.read_text() for path in (ROOT / ".github" / "workflows").iterdir())
+    uses = re.findall(r"uses: .*", PAGE.fence(IN_ONE_STEP[0]))
+    assert len(uses) == 3
+    assert all(re.fullmatch(r"uses: \S+@[0-9a-f]{40}  # v\S+", one) and one in own for one in uses)
 
 
 GET_CREDENTIALS = r"""#!/usr/bin/env bash
@@ -204,23 +179,13 @@ esac
 
 def test_each_cluster_has_a_context_that_is_called_by_its_id(tmp_path: Path) -> None:
     """Two may have one name; one for which nobody gets credentials stops none of the others."""
-    for name in ("az", "kubelogin"):
-        (tmp_path / name).write_text(GET_CREDENTIALS)
-        (tmp_path / name).chmod(0o755)
+    put(tmp_path, GET_CREDENTIALS, "az", "kubelogin")
     environment = os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}", "KUBECONFIG": str(tmp_path / "config")}
-    ran = subprocess.run(
-        ["bash", "-c", PAGE.fence("contexts.sh")],
-        check=True,
-        env=environment,
-        timeout=PATIENCE,
-        capture_output=True,
-        text=True,
-    )
+    script = ["bash", "-c", PAGE.fence("contexts.sh")]
+    ran = subprocess.run(script, check=True, env=environment, timeout=PATIENCE, capture_output=True, text=True)
     *made, last = (tmp_path / "config").read_text().splitlines()
-    assert [one.partition("--context ")[2].split()[0] for one in made] == [
-        "/subscriptions/one/payments",
-        "/subscriptions/two/payments",
-    ]
+    contexts = [one.partition("--context ")[2].split()[0] for one in made]
+    assert contexts == ["/subscriptions/one/payments", "/subscriptions/two/payments"]
     assert last == "converted"
     assert ran.stderr == "/subscriptions/one/gone: no credentials\n"
 
@@ -237,36 +202,23 @@ def _scripts(value: Any) -> Iterator[str]:
             yield from _scripts(inner)
 
 
-def test_actions_are_pinned_as_those_of_the_project_are() -> None:
-    """The same commits, each with its version behind it."""
-    own = "".join(path.read_text() for path in (ROOT / ".github" / "workflows").iterdir())
-    uses = re.findall(r"uses: .*", PAGE.fence(IN_ONE_STEP[0]))
-    assert len(uses) == 3
-    assert all(re.fullmatch(r"uses: \S+@[0-9a-f]{40}  # v\S+", one) and one in own for one in uses)
-
-
 def test_the_role_in_a_cluster_reads_what_is_asked_for_and_no_more() -> None:
-    """What the page's own lines ask kubectl for, what the gate's remedies ask for, and the role are one list."""
+    """What the page's own lines ask kubectl for, what the gate's remedies ask for, what the gate lists where it asks clusters
+    itself, and the role are one list; which groups and kinds there are everybody may ask."""
     role, binding = yaml.safe_load_all(PAGE.fence("reader.yaml"))
     assert binding["roleRef"]["name"] == role["metadata"]["name"]
     assert all(rule["verbs"] == ["get", "list"] for rule in role["rules"])
-    allowed = {_named(rule["apiGroups"][0], one) for rule in role["rules"] for one in rule["resources"]}
-    asked = {
-        kind for kinds in re.findall(r'ask_cluster "[^"]+" (\S+)', PAGE.fence("ask.sh")) for kind in kinds.split(",")
-    }
-    raw = re.findall(r"get --raw /apis/([\w.]+)/\w+/(\w+)", PAGE.fence("ask.sh"))
+    held = {(group, one) for rule in role["rules"] for group in rule["apiGroups"] for one in rule["resources"]}
+    kinds = [one for kinds in ASKED for one in kinds]
+    assert held == {(one.group, "*" if one.group == CONSTRAINTS else one.plural) for one in kinds}
+    allowed = {_named(group, one) for group, one in held}
+    script = PAGE.fence("ask.sh")
+    asked = {kind for kinds in re.findall(r'ask_cluster "[^"]+" (\S+)', script) for kind in kinds.split(",")}
+    raw = re.findall(r"get --raw /apis/([\w.]+)/\w+/(\w+)", script)
     assert asked | {f"{plural}.{group}" for group, plural in raw} == allowed
     remedies = {kind for kinds in _kinds_in_code() for kind in kinds.split(",")}
     assert {"nodes", "constraints", "validatingadmissionpolicies"} <= remedies
     assert remedies <= allowed
-
-
-def test_the_role_in_a_cluster_allows_what_the_gate_itself_lists_and_no_more() -> None:
-    """Where it asks clusters itself; which groups and kinds there are everybody may ask."""
-    role, _ = yaml.safe_load_all(PAGE.fence("reader.yaml"))
-    allowed = {(group, one) for rule in role["rules"] for group in rule["apiGroups"] for one in rule["resources"]}
-    kinds = [one for kinds in ASKED for one in kinds]
-    assert allowed == {(one.group, "*" if one.group == CONSTRAINTS else one.plural) for one in kinds}
 
 
 def _named(group: str, resource: str) -> str:

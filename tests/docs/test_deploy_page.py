@@ -7,15 +7,12 @@ import re
 from collections import Counter
 from math import prod
 
-import pytest
-
 from infra.preflight import ALWAYS, WITH_NETWORK, WITH_SENTINEL, connections_of, database_sizes
 from infra.proof import LONGEST, STEPS
 from infra.references import VERSION, address_of
 from infra.remaining import SEND, STANDING
 from infra.required import CHECKED, LOOK_UP
-from tests.docs.pages import ROOT, column, page, pairs, spans
-from tests.infra.predicted import Deployment
+from tests.docs.pages import ROOT, page, pairs, spans
 from tests.infra.queries.shipped import alert_rules
 from tests.infra.variants import EVERY, deployed
 
@@ -26,14 +23,11 @@ REPOSITORY = page("docs/deploy-from-a-repository.md")
 PAGES = (PAGE, CHOICES, COSTS, REPOSITORY)
 OPERATIONS = page("docs/operations.md")
 BY_AZD = {"AZURE_ENV_NAME", "AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "DEFENDER_PRINCIPAL_ID", "ROUTER_SECRET_NAMES"}
-OF_THE_HOOKS = {CHECKED}
 SECONDS = 30 * 24 * 3600
 
 
-@pytest.fixture(scope="module")
-def azure() -> Deployment:
-    """What `azd up` makes where nobody chose anything."""
-    return deployed("default")
+AZURE = deployed("default")
+"""What `azd up` makes where nobody chose anything."""
 
 
 def choices() -> dict[str, str]:
@@ -51,22 +45,28 @@ def test_every_choice_is_listed_with_its_default() -> None:
 
 def test_every_variable_that_a_command_uses_is_set() -> None:
     """By azd, by a choice, or by an output of main.bicep; a shell would take another for nothing."""
-    azure = deployed("default")
     shell = "\n".join(fence.text for paper in PAGES for fence in paper.fences if fence.language == "sh")
     text = "".join(paper.text for paper in PAGES)
+    known = BY_AZD | {CHECKED} | choices().keys() | AZURE.outputs.keys()
     used = set(re.findall(r"\$\{?([A-Z][A-Z_]+)", shell)) | set(re.findall(r"azd env set ([A-Z]+_[A-Z_]+)", text))
-    assert used <= BY_AZD | OF_THE_HOOKS | choices().keys() | azure.outputs.keys()
+    assert used <= known
     named = set(re.findall(r"`((?:AZURE|CWPP|CSPM|FUNCTION|KEY|ALERTS|ROUTER|DEFENDER)_\w+)`", text))
-    assert (
-        named - {"AZURE_CLIENT_ID", "AZURE_TENANT_ID"}
-        <= BY_AZD | OF_THE_HOOKS | choices().keys() | azure.outputs.keys()
-    )
+    assert named - {"AZURE_CLIENT_ID", "AZURE_TENANT_ID"} <= known
 
 
-def test_the_exports_have_the_names_that_the_check_expects(azure: Deployment) -> None:
-    """Whoever looks for them finds them."""
-    made = {one.name for one in azure.of("Microsoft.Security/automations")}
+def test_commands_and_names_are_those_of_the_hooks_and_of_infra() -> None:
+    """Defender's object id is looked up, what stood before is asked for, the app is told to read its vault and exports are
+    called as it is done there."""
+    shell = "".join(fence.text for fence in PAGE.fences)
+    assert not [command for command in (*STANDING, SEND) if command not in shell]
+    assert " ".join(LOOK_UP) in PAGE.text
+    names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "FUNCTION_APP_NAME")
+    address = address_of({name: f"${name}" for name in names})
+    assert f'az rest --method post --url "{address}/refresh?api-version={VERSION}"\n' in CHOICES.text
+    made = {one.name for one in AZURE.of("Microsoft.Security/automations")}
     assert made == set(re.findall(r"alert-router-c[a-z]+", PAGE.section("1. `azd up`")))
+    read = json.loads((ROOT / "infra" / "main.parameters.json").read_text())
+    assert len(read["parameters"]) == len(choices()) + len(BY_AZD - {"AZURE_SUBSCRIPTION_ID"})
 
 
 def test_the_time_that_a_sample_takes_is_what_the_proof_waits() -> None:
@@ -79,20 +79,6 @@ def test_the_time_that_a_sample_takes_is_what_the_proof_waits() -> None:
     assert f"It waits for {LONGEST} minutes at most." in PAGE.section("A sample alert")
 
 
-def test_what_stood_before_is_asked_for_as_the_closing_lines_say() -> None:
-    """By the same commands."""
-    shell = "".join(fence.text for fence in PAGE.fences)
-    for command in (*STANDING, SEND):
-        assert command in shell
-
-
-def test_the_app_is_told_to_read_its_vault_as_the_hook_tells_it() -> None:
-    """By the same address."""
-    names = ("AZURE_SUBSCRIPTION_ID", "AZURE_RESOURCE_GROUP", "FUNCTION_APP_NAME")
-    address = address_of({name: f"${name}" for name in names})
-    assert f'az rest --method post --url "{address}/refresh?api-version={VERSION}"\n' in CHOICES.text
-
-
 def test_the_page_lists_what_is_looked_at() -> None:
     """Each provider, and by which choice."""
     (row, *_) = CHOICES.table("What the hooks do", "what")
@@ -102,26 +88,24 @@ def test_the_page_lists_what_is_looked_at() -> None:
     assert network == f" with `ROUTER_PRIVATE` {' and '.join(WITH_NETWORK)}"
 
 
-def test_the_costs_are_reckoned_with_what_is_deployed(azure: Deployment) -> None:
+def test_the_costs_are_reckoned_with_what_is_deployed() -> None:
     """Always-ready instances, their memory, units, endpoints and how often each alert rule runs."""
     told = {row["what"]: row for row in COSTS.table("What it costs", "what")}
-    scale = azure.one("Microsoft.Web/sites").properties["functionAppConfig"]["scaleAndConcurrency"]
+    few = {what: row["1,000 messages a day"] for what, row in told.items()}
+    scale = AZURE.one("Microsoft.Web/sites").says("functionAppConfig.scaleAndConcurrency")
     ready = sum(one["instanceCount"] for one in scale["alwaysReady"])
     memory = scale["instanceMemoryMB"] // 1024
-    assert told["always ready"]["1,000 messages a day"] == f"{ready * memory * SECONDS:,} GB-s"
-    assert told["sweeps"]["1,000 messages a day"] == f"{SECONDS // 60:,} executions, {SECONDS // 60 * memory:,} GB-s"
-    namespace = azure.one("Microsoft.EventHub/namespaces").properties
-    hours = SECONDS // 3600
-    assert told["hubs"]["1,000,000 a day"].startswith(
-        f"{hours} to {hours * namespace['maximumThroughputUnits']:,} unit"
-    )
+    assert few["always ready"] == f"{ready * memory * SECONDS:,} GB-s"
+    assert few["sweeps"] == f"{SECONDS // 60:,} executions, {SECONDS // 60 * memory:,} GB-s"
+    hours, units = SECONDS // 3600, AZURE.one("Microsoft.EventHub/namespaces").says("maximumThroughputUnits")
+    assert told["hubs"]["1,000,000 a day"].startswith(f"{hours} to {hours * units:,} unit")
     closed = deployed("private")
     kinds = ("Microsoft.Network/privateEndpoints", "Microsoft.Network/privateDnsZones")
     endpoints, zones = (len(closed.of(kind)) for kind in kinds)
-    assert told["closed network"]["1,000 messages a day"] == f"{endpoints} endpoints, {zones} zones"
+    assert few["closed network"] == f"{endpoints} endpoints, {zones} zones"
     runs = Counter(int(rule.every.total_seconds()) // 60 for rule in alert_rules().values())
     in_production = len(closed.of("Microsoft.Insights/scheduledQueryRules"))
-    assert told["alert rules"]["1,000 messages a day"] == f"{runs.total()} in a trial, else {in_production}"
+    assert few["alert rules"] == f"{runs.total()} in a trial, else {in_production}"
     every = {5: "every 5 minutes", 15: "every 15 minutes", 60: "every hour", 360: "every 6 hours"}
     assert told["alert rules"]["from"] == ", ".join(f"{runs[minutes]} {words}" for minutes, words in every.items())
 
@@ -151,15 +135,16 @@ def test_the_table_of_sizes_says_what_each_has_for_the_router() -> None:
         most = size["connections"] * 3 // 4
         assert (row["cores"], row["connections for users"]) == (str(size["cores"]), f"{size['connections']:,}")
         assert row["of them for the router"] == f"{most:,}"
-        for head, strategy in (
-            ("with `ROUTER_PARTITIONS` of 4, instances at most", "Recreate"),
-            ("with `RollingUpdate`", "RollingUpdate"),
-        ):
+        heads = {
+            "with `ROUTER_PARTITIONS` of 4, instances at most": "Recreate",
+            "with `RollingUpdate`": "RollingUpdate",
+        }
+        for head, strategy in heads.items():
             enough = [number for number in range(40, 1001) if connections_of(number, 4, strategy) <= most]
             assert row[head].startswith(str(enough[-1]) if enough else "none")
 
 
-def test_the_page_says_what_is_chosen_by_itself_and_what_is_production(azure: Deployment) -> None:
+def test_the_page_says_what_is_chosen_by_itself_and_what_is_production() -> None:
     """The page calls the defaults a trial, and what it calls production is let pass and predicted."""
     rows = CHOICES.table("The database", "choice")
     trial, production = (
@@ -167,11 +152,8 @@ def test_the_page_says_what_is_chosen_by_itself_and_what_is_production(azure: De
     )
     assert trial == {name: value for name, value in choices().items() if name in trial}
     server = deployed("private").one("Microsoft.DBforPostgreSQL/flexibleServers")
-    assert list(production.values()) == [
-        server.body["sku"]["name"],
-        server.properties["highAvailability"]["mode"],
-        str(server.properties["backup"]["backupRetentionDays"]),
-    ]
+    said = (".sku.name", "highAvailability.mode", "backup.backupRetentionDays")
+    assert list(production.values()) == [str(server.says(path)) for path in said]
 
 
 def test_the_workflow_signs_in_as_the_identity_that_the_page_makes() -> None:
@@ -182,24 +164,14 @@ def test_the_workflow_signs_in_as_the_identity_that_the_page_makes() -> None:
     assert set(re.findall(r"vars\.(\w+)", workflow)) <= set(spans(REPOSITORY.section("From your own repository")))
 
 
-def test_the_scripts_and_application_are_those_of_infra() -> None:
-    """Defender's object id is looked up on the page as the hook does it."""
-    assert " ".join(LOOK_UP) in PAGE.text
-
-
 def test_the_identity_of_the_preview_can_change_nothing() -> None:
     """It reads how those things are set up that infra/ makes, and asks what would be; no logs, no keys, nobody's alerts."""
     role = json.loads(REPOSITORY.fence("preview-role.json"))
     made = {one.kind for name in EVERY for one in deployed(name).resources} - {"Microsoft.Resources/resourceGroups"}
-    about = {
-        "Microsoft.Resources/deployments",
-        "Microsoft.Resources/subscriptions",
-        "Microsoft.Resources/subscriptions/resourceGroups",
-    }
-    assert set(role["Actions"]) == {f"{kind}/read" for kind in made | about} | {
-        "Microsoft.Resources/deployments/validate/action",
-        "Microsoft.Resources/deployments/whatIf/action",
-    }
+    about = ("deployments", "subscriptions", "subscriptions/resourceGroups")
+    allowed = {f"{kind}/read" for kind in {*made, *(f"Microsoft.Resources/{one}" for one in about)}}
+    allowed |= {f"Microsoft.Resources/deployments/{asked}/action" for asked in ("validate", "whatIf")}
+    assert set(role["Actions"]) == allowed
     assert not role.get("DataActions")
 
 
@@ -210,20 +182,6 @@ def test_every_alert_is_answered_with_its_severity() -> None:
     assert [(name, int(severity), int(number or minutes[word])) for name, severity, number, word in told] == [
         (rule.name, rule.severity, int(rule.every.total_seconds()) // 60) for rule in alert_rules().values()
     ]
-
-
-def test_every_metric_is_listed_with_its_attributes() -> None:
-    """The metrics are those of the code."""
-    from router.telemetry import metrics as instruments
-
-    all_of_them = (*instruments.COUNTERS, instruments.AGE, *instruments.GAUGES)
-    assert set(column(OPERATIONS.table("What to alert on", "metric"), "metric")) == {one.name for one in all_of_them}
-
-
-def test_the_parameters_are_json_that_azd_can_read() -> None:
-    """What the choices are read from is a parameters file."""
-    read = json.loads((ROOT / "infra" / "main.parameters.json").read_text())
-    assert len(read["parameters"]) == len(choices()) + len(BY_AZD - {"AZURE_SUBSCRIPTION_ID"})
 
 
 def test_beside_the_button_stands_that_it_publishes_the_rules() -> None:

@@ -55,17 +55,13 @@ def test_whoever_does_not_want_a_destination(
     assert_sound(rules, capsys, deleting=True)
 
 
-def test_whoever_does_not_want_the_starters_suppressions_and_owners(
+def test_whoever_does_not_want_the_starters_suppressions_and_owners_or_posture(
     rules: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Their files can go: nothing but examples needs them."""
+    """Their files can go: nothing but examples needs them; and alerts alone are enough."""
     for path in (*rules.glob("*/suppressions/*.json"), rules / "owners.yaml"):
         path.unlink()
     assert_sound(rules, capsys, deleting=True)
-
-
-def test_whoever_wants_no_posture(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Alerts alone."""
     shutil.rmtree(rules / "cspm")
     assert_sound(rules, capsys, deleting=False)
 

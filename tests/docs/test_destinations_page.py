@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 
 import pytest
@@ -24,14 +25,14 @@ from router.destinations import (
     teams,
     webhook,
 )
-from router.destinations.config import PLACEHOLDERS, OneByOneConfig
+from router.destinations.config import OneByOneConfig
 from router.destinations.log_analytics import log_tables
 from router.destinations.wording import chat_text, ocsf
 from router.destinations.wording.fitting import MARK
 from router.destinations.wording.masking import MASK, masked
 from router.domain.conversation import HttpRequest
 from router.domain.decisions import Change
-from tests.destinations.builders import NOW, a_destination, a_secret, an_attempt
+from tests.destinations.builders import NOW, a_destination, a_notice, a_secret, an_attempt, secret_names_in
 from tests.destinations.conversations import converse, replied
 from tests.docs.pages import Page, column, page, pairs, spans
 
@@ -45,69 +46,72 @@ def of_kind(kind: str) -> Page:
 
 
 def test_every_kind_is_listed_with_its_lane_and_how_it_deduplicates() -> None:
-    """Lane, deduplication and batch of each kind are those that it declares, and it links to the page of each."""
+    """As it declares them, with a link to its page, and what it does of each change."""
     table, changes = PAGE.tables("The kinds")[:2]
-    told = {
-        spans(row["kind"])[0]: (spans(row["lane"])[0], spans(row["deduplicates"])[0], int(row["batch"]))
-        for row in table
-    }
-    assert told == {name: (kind.lane, kind.deduplicates, kind.batch) for name, kind in KINDS.items()}
+    heads = ("lane", "deduplicates", "batch")
+    told = {spans(row["kind"])[0]: tuple(row[head].strip("`") for head in heads) for row in table}
+    assert told == {name: (kind.lane, kind.deduplicates, str(kind.batch)) for name, kind in KINDS.items()}
     assert column(changes, "kind") == list(KINDS)
     assert [row["kind"].partition("](")[2] for row in table] == [f"destinations/{name}.md)" for name in KINDS]
-
-
-def test_what_an_update_and_a_resolution_do_is_told_for_every_change() -> None:
-    """The table has a column for each change."""
-    changes = PAGE.tables("The kinds")[1]
     assert {change.value for change in Change} <= set(changes[0])
+
+
+LIMITS: Mapping[str, Mapping[str, str]] = {
+    "pagerduty": {
+        "summary": f"{pagerduty.SUMMARY_LIMIT:,} characters",
+        "source": f"{pagerduty.SOURCE_LIMIT:,} characters",
+        "event": f"{pagerduty.EVENT_LIMIT:,} bytes",
+    },
+    "servicenow": {
+        "short_description": f"{servicenow.SHORT_LIMIT:,} characters",
+        "description, work_notes, each of `fields`": f"{servicenow.TEXT_LIMIT:,} characters",
+    },
+    "log_analytics": {"field": f"{log_analytics.FIELD_LIMIT:,} bytes", "call": f"{log_analytics.CALL_LIMIT:,} bytes"},
+    "webhook": {"body": f"{webhook.BODY_LIMIT:,} bytes"},
+    "file": {"nothing": "is cut"},
+    "jsm_ops": {
+        "message": f"{jsm_ops.MESSAGE_LIMIT:,} characters",
+        "entity": f"{jsm_ops.ENTITY_LIMIT:,} characters",
+        "description, note": f"{jsm_ops.DESCRIPTION_LIMIT:,} characters",
+        "details, names and values together": f"{jsm_ops.DETAILS_LIMIT:,} characters",
+        "tags": f"{jsm_ops.TAGS_LIMIT} of {jsm_ops.TAG_LIMIT} characters",
+    },
+    "jira": {
+        "summary, each text of `fields`": f"{jira.FIELD_LIMIT:,} characters",
+        "label": f"{jira.LABEL_LIMIT:,} characters",
+        "description, comment": f"{jira_document.RICH_LIMIT:,} bytes",
+    },
+    "email": {
+        "subject": f"{email.SUBJECT_LIMIT:,} characters",
+        "text": f"{email.TEXT_LIMIT:,} characters",
+        "page": f"{email.PAGE_LIMIT:,} bytes",
+    },
+    "slack": {
+        "header": f"{slack.HEADER_LIMIT:,} characters",
+        "message": f"{chat_text.LINES} lines of {chat_text.WIDTH} characters",
+        "links": f"{chat_text.LINKS}",
+    },
+    "teams": {
+        "card": f"{chat_text.LINES} lines of {chat_text.WIDTH} characters",
+        "links": f"{chat_text.LINKS}",
+        "message": f"{teams.BODY_LIMIT:,} bytes",
+    },
+    "servicenow_events": {
+        "source, node, resource, type, metric_name, event_class": f"{servicenow_events.NAME_LIMIT:,} characters",
+        "description": f"{servicenow_events.TEXT_LIMIT:,} characters",
+        "additional_info": f"{servicenow_events.INFO_LIMIT:,} characters (its `cut` names what has no room)",
+        "each value of additional_info": f"{servicenow_events.VALUE_LIMIT:,} characters",
+    },
+    "splunk_hec": {"event": f"{splunk_hec.EVENT_LIMIT:,} bytes", "request": f"{splunk_hec.REQUEST_LIMIT:,} bytes"},
+}
 
 
 def test_the_limits_are_those_that_are_kept() -> None:
     """What is cut is cut where the page says, with the mark that the page shows."""
     rows = {spans(row["kind"])[0]: row["at most"] for row in PAGE.tables("The kinds")[2]}
     assert set(rows) == set(KINDS)
-    limits = {
-        ("pagerduty", "summary"): f"{pagerduty.SUMMARY_LIMIT:,} characters",
-        ("pagerduty", "source"): f"{pagerduty.SOURCE_LIMIT:,} characters",
-        ("pagerduty", "event"): f"{pagerduty.EVENT_LIMIT:,} bytes",
-        ("servicenow", "short_description"): f"{servicenow.SHORT_LIMIT:,} characters",
-        ("servicenow", "description, work_notes, each of `fields`"): f"{servicenow.TEXT_LIMIT:,} characters",
-        ("log_analytics", "field"): f"{log_analytics.FIELD_LIMIT:,} bytes",
-        ("log_analytics", "call"): f"{log_analytics.CALL_LIMIT:,} bytes",
-        ("webhook", "body"): f"{webhook.BODY_LIMIT:,} bytes",
-        ("file", "nothing"): "is cut",
-        ("jsm_ops", "message"): f"{jsm_ops.MESSAGE_LIMIT:,} characters",
-        ("jsm_ops", "entity"): f"{jsm_ops.ENTITY_LIMIT:,} characters",
-        ("jsm_ops", "description, note"): f"{jsm_ops.DESCRIPTION_LIMIT:,} characters",
-        ("jsm_ops", "details, names and values together"): f"{jsm_ops.DETAILS_LIMIT:,} characters",
-        ("jsm_ops", "tags"): f"{jsm_ops.TAGS_LIMIT} of {jsm_ops.TAG_LIMIT} characters",
-        ("jira", "summary, each text of `fields`"): f"{jira.FIELD_LIMIT:,} characters",
-        ("jira", "label"): f"{jira.LABEL_LIMIT:,} characters",
-        ("jira", "description, comment"): f"{jira_document.RICH_LIMIT:,} bytes",
-        ("email", "subject"): f"{email.SUBJECT_LIMIT:,} characters",
-        ("email", "text"): f"{email.TEXT_LIMIT:,} characters",
-        ("email", "page"): f"{email.PAGE_LIMIT:,} bytes",
-        ("slack", "header"): f"{slack.HEADER_LIMIT:,} characters",
-        ("slack", "message"): f"{chat_text.LINES} lines of {chat_text.WIDTH} characters",
-        ("slack", "links"): f"{chat_text.LINKS}",
-        ("teams", "card"): f"{chat_text.LINES} lines of {chat_text.WIDTH} characters",
-        ("teams", "links"): f"{chat_text.LINKS}",
-        ("teams", "message"): f"{teams.BODY_LIMIT:,} bytes",
-        (
-            "servicenow_events",
-            "source, node, resource, type, metric_name, event_class",
-        ): f"{servicenow_events.NAME_LIMIT:,} characters",
-        ("servicenow_events", "description"): f"{servicenow_events.TEXT_LIMIT:,} characters",
-        (
-            "servicenow_events",
-            "additional_info",
-        ): f"{servicenow_events.INFO_LIMIT:,} characters (its `cut` names what has no room)",
-        ("servicenow_events", "each value of additional_info"): f"{servicenow_events.VALUE_LIMIT:,} characters",
-        ("splunk_hec", "event"): f"{splunk_hec.EVENT_LIMIT:,} bytes",
-        ("splunk_hec", "request"): f"{splunk_hec.REQUEST_LIMIT:,} bytes",
-    }
-    for kind in {kind for kind, _ in limits}:
-        assert rows[kind] == "; ".join(f"{what} {most}" for (one, what), most in limits.items() if one == kind)
+    for kind, limits in LIMITS.items():
+        assert rows[kind] == "; ".join(f"{what} {most}" for what, most in limits.items())
     assert f"`{MARK}`" in PAGE.prose
     assert "Truncated: nothing" in (file.__doc__ or "")
 
@@ -125,19 +129,19 @@ def test_the_credentials_of_the_page_are_masked() -> None:
         assert "tr0ub4dor" not in shown, (example, shown)
 
 
-@pytest.mark.parametrize("kind", KINDS)
-def test_the_keys_of_a_config_are_listed(kind: str) -> None:
+def test_the_keys_of_a_config_are_listed(subtests: pytest.Subtests) -> None:
     """Each kind's keys are on its page, and those that it cannot do without are marked."""
-    model = KINDS[kind].Config
     shared = {"kind", *OneByOneConfig.model_fields}
-    fields = {field.alias or name: field for name, field in model.model_fields.items() if name not in shared}
-    paper = of_kind(kind)
-    table = paper.table(paper.title, "key")
-    assert column(table, "key") == list(fields)
-    for name, absent in pairs(table, "key", "if absent").items():
-        assert (absent == "a problem") is fields[name].is_required()
-        if isinstance(fields[name].default, str):
-            assert absent == f"`{fields[name].default}`"
+    for kind, found in KINDS.items():
+        with subtests.test(kind):
+            known = found.Config.model_fields.items()
+            fields = {field.alias or name: field for name, field in known if name not in shared}
+            paper = of_kind(kind)
+            table = paper.table(paper.title, "key")
+            assert column(table, "key") == list(fields)
+            for name, absent in pairs(table, "key", "if absent").items():
+                assert (absent == "a problem") is fields[name].is_required()
+                assert not isinstance(fields[name].default, str) or absent == f"`{fields[name].default}`"
 
 
 def test_the_severities_are_those_that_are_sent() -> None:
@@ -158,32 +162,20 @@ def test_the_severities_are_those_that_are_sent() -> None:
         column: {row["Defender"]: row[column] for row in rows} for column in rows[0] if column != "Defender"
     } == sent
     for kind, words in (("pagerduty", '"severity":"critical"'), ("servicenow", '"impact":"1","urgency":"1"')):
-        assert words in _opened_with_unknown_severity(kind)
+        secrets = secret_names_in(KINDS[kind].Config.model_json_schema()["examples"][0])
+        attempt = an_attempt(a_notice(severity=None), secrets=secrets)
+        asks, _ = converse(a_destination(kind), [attempt], lambda ask: replied(200, {"result": []}))
+        assert isinstance(asks[-1], HttpRequest)
+        assert words in asks[-1].body.decode()
 
 
-def _opened_with_unknown_severity(kind: str) -> str:
-    from tests.destinations.builders import a_notice, secret_names_in
-
-    example = KINDS[kind].Config.model_json_schema()["examples"][0]
-    attempt = an_attempt(a_notice(severity=None), secrets=secret_names_in(example))
-    asks, _ = converse(a_destination(kind), [attempt], lambda ask: replied(200, {"result": []}))
-    last = asks[-1]
-    assert isinstance(last, HttpRequest)
-    return last.body.decode()
-
-
-def test_the_placeholders_are_listed() -> None:
-    """The placeholders are those that `fields` takes, in the same order."""
-    assert column(PAGE.table("Placeholders", "placeholder"), "placeholder") == [f"{{{name}}}" for name in PLACEHOLDERS]
-
-
-@pytest.mark.parametrize("name", ["correlation_id", "sys_id", "number", "active"])
-def test_columns_of_the_routers_own_are_not_for_fields(name: str) -> None:
+def test_columns_of_the_routers_own_are_not_for_fields() -> None:
     """The four columns that the page calls the router's own are refused in `fields`."""
     assert "`correlation_id`, `sys_id`, `number` and `active` are its own" in of_kind("servicenow").prose
-    example = KINDS["servicenow"].Config.model_json_schema()["examples"][0]
-    with pytest.raises(ValidationError, match="needs this column for itself"):
-        KINDS["servicenow"].Config.model_validate(example | {"fields": {name: "1"}})
+    config = KINDS["servicenow"].Config
+    for name in ("correlation_id", "sys_id", "number", "active"):
+        with pytest.raises(ValidationError, match="needs this column for itself"):
+            config.model_validate(config.model_json_schema()["examples"][0] | {"fields": {name: "1"}})
 
 
 def test_the_stream_declarations_are_printed(capsys: pytest.CaptureFixture[str]) -> None:

@@ -91,13 +91,17 @@ def run_in(house: Path, *arguments: str, **environment: str) -> str:
 
 
 def test_a_new_kind_keeps_the_contract_by_being_there(house: Path) -> None:
-    """The example's golden files are written, and it passes the contract, with nothing registered."""
+    """The example's golden files are written, and it passes the contract, with nothing registered; the schema of policies
+    offers it, and the linter and the formatter have nothing against it."""
     goldens, contract = "tests/destinations/test_goldens.py", "tests/destinations/test_contract.py"
     pytest_ = ("pytest", "-q", "-p", "no:cacheprovider")
     said = run_in(house, *pytest_, goldens, contract, "-k", "chat", GOLDENS="write")
     assert " passed" in said
     again = run_in(house, *pytest_, goldens, "-k", "chat")
     assert f"{len(CASES)} passed" in again
+    assert '"const": "chat"' in run_in(house, "router", "rules", "schema", "policy")
+    run_in(house, "ruff", "check", "--no-cache", FILE)
+    run_in(house, "ruff", "format", "--check", "--no-cache", FILE)
 
 
 def test_a_new_kind_is_pure_and_on_the_page_as_the_recipe_asks(house: Path) -> None:
@@ -106,14 +110,3 @@ def test_a_new_kind_is_pure_and_on_the_page_as_the_recipe_asks(house: Path) -> N
     asked = "kind or keys or limits or (test_architecture and destinations)"
     said = run_in(house, "pytest", "-v", "-p", "no:cacheprovider", page, purity, "-k", asked)
     assert all(f"{file}::" in said for file in (page, purity))
-
-
-def test_a_new_kind_is_known_to_policies_at_once(house: Path) -> None:
-    """The schema of policies offers the example's kind."""
-    assert '"const": "chat"' in run_in(house, "router", "rules", "schema", "policy")
-
-
-def test_the_example_is_written_as_the_house_is(house: Path) -> None:
-    """The example passes the linter and the formatter."""
-    run_in(house, "ruff", "check", "--no-cache", FILE)
-    run_in(house, "ruff", "format", "--check", "--no-cache", FILE)

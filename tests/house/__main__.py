@@ -15,25 +15,19 @@ def main() -> int:
     """Print the table, for people to judge; with `--gate`, only rooms that hold more than they may, and return 1 for any."""
     parser = argparse.ArgumentParser(prog="python -m tests.house", description=__doc__)
     parser.add_argument("--against", type=commit_of, metavar="COMMIT", help="show the figures of this commit, too")
-    parser.add_argument("--names", action="store_true", help="name the small files that one file imports")
     parser.add_argument(
         "--gate", action="store_true", help="only name the rooms that hold more than they may; 1 if any does"
     )
     options = parser.parse_args()
     if options.gate:
-        excesses = list(find_excesses(figures(ROOT, run=False)))
+        excesses = list(find_excesses(figures(ROOT)))
         print(*excesses, sep="\n", end="\n" if excesses else "")
         return 1 if excesses else 0
     columns = {"this tree": figures(ROOT)}
     if options.against is not None:
         with tree_of(options.against) as tree:
-            (tree / ".venv").symlink_to(ROOT / ".venv")  # where Azurite was, for trees before it went
             columns[options.against] = figures(tree)
-    rows = [("what", *columns, "budget"), *_rows(list(columns.values()))]
-    print(drawn(rows))
-    if options.names:
-        for name, found in columns.items():
-            print(f"\nsmall files of {name} that one file imports:", *found.small, sep="\n")
+    print(drawn([("what", *columns, "budget"), *_rows(list(columns.values()))]))
     return 0
 
 
@@ -44,14 +38,12 @@ def _rows(columns: Sequence[Figures]) -> Iterator[Sequence[str]]:
         yield f"router/{room}: files, lines", *map(_pair, held), _pair(BUDGETS.get(room))
     yield "router, all: files, lines", *(_pair(found.router) for found in columns), _pair(ALL)
     yield "the median file: lines", *(f"{found.median:,.0f}" for found in columns), "-"
-    yield "small files that one file imports", *(f"{len(found.small):,}" for found in columns), "-"
-    yield "an alert's way: files, functions", *(_pair(found.way) for found in columns), "120, -"
     yield "README and docs: words", *(f"{found.words:,}" for found in columns), "-"
     yield "tests: lines", *(f"{found.test_lines:,}" for found in columns), "-"
     yield "whoever, nobody, somebody, anybody", *(f"{found.voice:,}" for found in columns), "-"
 
 
-def _pair(pair: Size | tuple[int, int] | None) -> str:
+def _pair(pair: Size | None) -> str:
     return "-" if pair is None else f"{pair[0]:,}, {pair[1]:,}"
 
 

@@ -16,14 +16,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from importlib.metadata import distribution
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from subprocess import DEVNULL, PIPE
 from types import MappingProxyType
 
 import yaml
 
 from tests.builders import RULES
 from tests.infra.variants import ROOT
-from tests.leash import leashed
+from tests.warm import started
 
 NAME = "soc"
 """The environment that is deployed; another stands beside it."""
@@ -66,52 +66,12 @@ sys.stderr.write(stderr)
 sys.exit(code)
 """
 
-_WARM = """
-import gc, json, os, runpy, sys
-from datetime import UTC, datetime
-from pathlib import Path
-from router.app.rules import load_rules_of_hubs
-load_rules_of_hubs(Path("router/rulebook/starter/rules"), datetime.now(UTC))
-gc.freeze()
-for line in sys.stdin:
-    asked = json.loads(line)
-    hook = os.fork()
-    if hook == 0:
-        for descriptor, (path, flags) in enumerate(((os.devnull, os.O_RDONLY), *((one, os.O_WRONLY) for one in asked["to"]))):
-            os.dup2(os.open(path, flags), descriptor)
-        os.chdir(os.path.dirname(asked["script"]))
-        os.environ.clear()
-        os.environ.update(asked["environment"])
-        sys.argv = [asked["script"]]
-        sys.path[0] = os.getcwd()
-        try:
-            runpy.run_path(asked["script"], run_name="__main__")
-            code = 0
-        except SystemExit as end:
-            code = end.code
-        sys.stdout.flush()
-        sys.stderr.flush()
-        os._exit(code)
-    print(os.waitstatus_to_exitcode(os.waitpid(hook, 0)[1]), flush=True)
-"""
-"""An interpreter that has read the router and rules, and becomes a hook as often as it is asked.
-
-A hook ends without taking apart what was read before it: that takes as long as the hook.
-"""
-
 SUBSCRIPTION = "00000000-0000-0000-0000-000000000001"
 WHO = "somebody@contoso.example"
 
 PROVIDERS = (
-    "DBforPostgreSQL",
-    "EventHub",
-    "Insights",
-    "KeyVault",
-    "ManagedIdentity",
-    "OperationalInsights",
-    "Security",
-    "Storage",
-    "Web",
+    *("DBforPostgreSQL", "EventHub", "Insights", "KeyVault", "ManagedIdentity", "OperationalInsights", "Security"),
+    *("Storage", "Web"),
 )
 QUOTAS = f"rest --method get --url https://management.azure.com/subscriptions/{SUBSCRIPTION}/providers/Microsoft.DBforPostgreSQL/"
 """How the question for the database's quotas begins."""
@@ -193,58 +153,22 @@ class Outcome:
     """What was said after it deployed."""
 
 
-class WarmPython:
-    """An interpreter that has read the router's code, and runs each script in a process that begins there."""
-
-    def __init__(self, python: Path) -> None:
-        self._process = subprocess.Popen(
-            [python, "-c", _WARM],
-            cwd=ROOT,
-            env={},
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-            preexec_fn=leashed,
-        )
-
-    def run(self, script: Path, environment: Mapping[str, str]) -> Outcome:
-        """What a script comes to, with nothing but that around it."""
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        with TemporaryDirectory() as scratch:
-            to = [Path(scratch, name) for name in ("stdout", "stderr")]
-            for one in to:
-                one.touch()
-            asked = {"script": str(script), "environment": dict(environment), "to": [str(one) for one in to]}
-            self._process.stdin.write(json.dumps(asked) + "\n")
-            self._process.stdin.flush()
-            code = int(self._process.stdout.readline())
-            return Outcome(code, "".join(one.read_text() for one in to))
-
-    def close(self) -> None:
-        """Ends it."""
-        self._process.communicate()
-
-
 @dataclass(frozen=True, slots=True)
 class Azd:
     """azd at work on a copy of the project, with `--no-prompt`."""
 
     project: Path
-    python: Path
-    """The interpreter with which the hooks run."""
+    python: Path | None = None
+    """The interpreter with which the hooks run, else one that has read the router already."""
     outside: dict[str, str] = field(default_factory=dict)
     """Variables of the shell from which azd is called."""
-    warm: WarmPython | None = None
-    """The same interpreter, started already; without one each hook starts its own."""
 
     def up(self) -> Outcome:
         """`azd up`: it reads the parameters as soon as `preup` is through, and again when it provisions."""
-        for event in ("preup", "the parameters", "preprovision"):
+        for event in ("preup", "the parameters", "preprovision", "the parameters"):
             outcome = self._deploy() if event == "the parameters" else self.run(event)
             if outcome.code != 0:
                 return outcome
-        outcome = self._deploy()
         self.put_out()
         after = [self.run(event) for event in ("postprovision", "predeploy", "postdeploy", "postup")]
         assert not any(one.code for one in after)
@@ -283,12 +207,14 @@ class Azd:
         assert hook["kind"] == "python"
         script = self.project / hook["run"]
         environment = {"PATH": str(self.project / "bin"), **self.environment()}
-        if self.warm is not None:
-            return self.warm.run(script, environment)
-        done = subprocess.run(
-            [self.python, script], cwd=script.parent, env=environment, capture_output=True, text=True, check=False
-        )
-        return Outcome(done.returncode, done.stdout + done.stderr)
+        if self.python is None:
+            module = hook["run"].removesuffix(".py").replace("/", ".")
+            ends = {"stdin": DEVNULL, "stdout": PIPE, "stderr": PIPE}
+            warm = started(module, cwd=self.project, env=environment, **ends)
+            said = "".join(warm.communicate())
+            return Outcome(warm.wait(), said)
+        cold = subprocess.run([self.python, script], cwd=script.parent, env=environment, capture_output=True, text=True)
+        return Outcome(cold.returncode, cold.stdout + cold.stderr)
 
     def environment(self, name: str = NAME) -> dict[str, str]:
         """What azd knows: what stands in its own file comes before what the shell says."""
@@ -318,25 +244,25 @@ class Azd:
         return Outcome(0, "", values)
 
 
-def azd_on(project: Path, python: Path, **outside: str) -> Azd:
+def azd_on(project: Path, python: Path | None = None) -> Azd:
     """A copy of the project in which `azd env new` was called and a region chosen, with azd on the path and no az."""
     shutil.copytree(ROOT / "infra", project / "infra", ignore=shutil.ignore_patterns("hooks_env", "__pycache__"))
     shutil.copytree(RULES, project / "rules")
     shutil.copy(ROOT / "azure.yaml", project)
     (project / "router").symlink_to(ROOT / "router")
-    return azd_in(project, python, **outside)
+    return azd_in(project, python)
 
 
-def azd_in(project: Path, python: Path, **outside: str) -> Azd:
+def azd_in(project: Path, python: Path | None = None) -> Azd:
     """The same in a project that is there already."""
     for name in (NAME, "another"):
         (project / ".azure" / name).mkdir(parents=True)
-        (project / ".azure" / name / ".env").write_text(
-            f'AZURE_LOCATION="westeurope"\nAZURE_SUBSCRIPTION_ID="{SUBSCRIPTION}"\n'
-        )
+        text = f'AZURE_LOCATION="westeurope"\nAZURE_SUBSCRIPTION_ID="{SUBSCRIPTION}"\n'
+        (project / ".azure" / name / ".env").write_text(text)
     (project / "bin").mkdir()
-    _program(project / "bin" / "azd", _AZD.format(python=sys.executable, name=NAME, root=ROOT, hooks=python))
-    return Azd(project, python, outside)
+    hooks = python or sys.executable
+    _program(project / "bin" / "azd", _AZD.format(python=sys.executable, name=NAME, root=ROOT, hooks=hooks))
+    return Azd(project, python)
 
 
 def az_that_says(azd: Azd, stdout: str = "", stderr: str = "", code: int = 0) -> None:
@@ -349,22 +275,21 @@ def az_that_knows(azd: Azd, defender: str, changes: Mapping[str, object] = Mappi
 
     What is a text is what it complains of; what is a pair of texts is what it prints, and where.
     """
-    answers = {
+    known = {
         "ad sp show": (f"{defender}\n", ""),
         **changes,
         **{one: AZURE[one] for one in AZURE if one not in changes},
     }
-    _answers(azd, {command: _answer(answer) for command, answer in answers.items()})
-
-
-def _answer(answer: object) -> tuple[str, str, int]:
-    match answer:
-        case str():
-            return "", answer, 1
-        case tuple((str(stdout), str(stderr))):
-            return stdout, stderr, 0
-        case _:
-            return json.dumps(answer), "WARNING: old\n", 0
+    answers: dict[str, tuple[str, str, int]] = {}
+    for command, answer in known.items():
+        match answer:
+            case str():
+                answers[command] = ("", answer, 1)
+            case tuple((str(stdout), str(stderr))):
+                answers[command] = (stdout, stderr, 0)
+            case _:
+                answers[command] = (json.dumps(answer), "WARNING: old\n", 0)
+    _answers(azd, answers)
 
 
 def _answers(azd: Azd, answers: Mapping[str, tuple[str, str, int]]) -> None:
@@ -377,9 +302,8 @@ def locked_python(directory: Path) -> Path:
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", directory], check=True)
     site = Path(sysconfig.get_path("purelib", "venv", {"base": str(directory)}))
     for name in locked():
-        for top in {
-            path.parts[0] for path in distribution(name).files or [] if path.parts[0] not in ("..", "__pycache__")
-        }:
+        files = distribution(name).files or []
+        for top in {path.parts[0] for path in files} - {"..", "__pycache__"}:
             (site / top).symlink_to(Path(str(distribution(name).locate_file(top))))
     return directory / "bin" / "python"
 

@@ -9,7 +9,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, reduce
 from pathlib import Path
 from typing import Any
 
@@ -29,28 +29,11 @@ _GROUP = re.compile(r"(/subscriptions/[^/']+/resourceGroups/[^/']+)")
 class Resource:
     """A resource as it would be deployed. Its name has those of its parents before it, as Azure writes it."""
 
+    id: str
+    kind: str
+    name: str
+    properties: Mapping[str, Value]
     body: Mapping[str, Value]
-
-    @property
-    def id(self) -> str:
-        """What Azure knows it by."""
-        return str(self.body["id"])
-
-    @property
-    def kind(self) -> str:
-        """Its type."""
-        return str(self.body["type"])
-
-    @property
-    def name(self) -> str:
-        """Its name."""
-        return str(self.body["name"])
-
-    @property
-    def properties(self) -> Mapping[str, Value]:
-        """Its properties."""
-        found: Mapping[str, Value] = self.body.get("properties") or {}
-        return found
 
     @property
     def group(self) -> str:
@@ -64,6 +47,11 @@ class Resource:
         """The id of what it stands on, if it is an extension of another resource."""
         found = _ON.match(self.id) if self.kind in _EXTENSIONS else None
         return (found[1] or found[2]) if found else None
+
+    def says(self, path: str) -> Value:
+        """What stands at a path of its properties, such as `siteConfig.minTlsVersion`; of its body, where a dot comes first."""
+        start = self.body if path.startswith(".") else self.properties
+        return reduce(lambda held, name: held[name], path.removeprefix(".").split("."), start)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,4 +80,8 @@ class Deployment:
 def predicted(path: Path) -> Deployment:
     """What a snapshot says."""
     found = json.loads(path.read_text("utf-8"))
-    return Deployment(tuple(Resource(one) for one in found["predictedResources"]), found["outputs"])
+    resources = (
+        Resource(str(one["id"]), one["type"], str(one["name"]), one.get("properties") or {}, one)
+        for one in found["predictedResources"]
+    )
+    return Deployment(tuple(resources), found["outputs"])

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.package import OWN
 from infra.parameters import NAMES
 from infra.required import DEFENDER
 from tests.builders import RULES
@@ -23,7 +24,8 @@ PARAMETERS: dict[str, Any] = json.loads((INFRA / "main.parameters.json").read_te
 VARIABLE = re.compile(r"\$\{([A-Z_]+)(?:=(.*))?\}")
 
 OF_AZD = {"AZURE_ENV_NAME", "AZURE_LOCATION"}
-"""What azd asks for and sets itself: https://learn.microsoft.com/azure/developer/azure-developer-cli/manage-environment-variables"""
+"""What azd asks for and sets itself:
+https://learn.microsoft.com/azure/developer/azure-developer-cli/manage-environment-variables"""
 
 HOOKED = {DEFENDER, NAMES}
 """What the hooks set before azd reads the parameters: tests/infra/test_hooks.py."""
@@ -62,18 +64,14 @@ def test_defaults_are_the_same_in_both_places() -> None:
             assert as_azd_gives(default, one["type"]) == one["defaultValue"], name
 
 
-def test_azd_finds_the_app_by_its_tag(azure: Deployment) -> None:
-    """The service of azure.yaml is deployed to the one resource that bears its name."""
+def test_azd_finds_the_app_and_its_environment_by_their_tags(azure: Deployment) -> None:
+    """The service of azure.yaml is deployed to the one resource that bears its name; `azd down` deletes the group that bears
+    the environment's."""
     (service,) = AZURE["services"]
     tagged = [one for one in azure.resources if "azd-service-name" in (one.body.get("tags") or {})]
     assert [(one.kind, one.body["tags"]["azd-service-name"]) for one in tagged] == [("Microsoft.Web/sites", service)]
     assert AZURE["services"][service]["host"] == "function"
-
-
-def test_azd_finds_its_environment_by_a_tag(azure: Deployment) -> None:
-    """`azd down` deletes the group that bears the environment's name."""
-    group = azure.one("Microsoft.Resources/resourceGroups")
-    assert group.body["tags"]["azd-env-name"] == ENVIRONMENT
+    assert azure.one("Microsoft.Resources/resourceGroups").says(".tags")["azd-env-name"] == ENVIRONMENT
 
 
 def test_every_output_that_somebody_needs_is_there(azure: Deployment) -> None:
@@ -99,29 +97,24 @@ def test_the_workspace_that_is_there_is_the_one_that_is_used() -> None:
     assert rule.body["location"].startswith(f"[reference('{WORKSPACE}', ")
 
 
-def packaged(path: Path) -> bool:
-    """Whether azd would put a file into the package."""
+def test_only_what_runs_is_packaged() -> None:
+    """By azd as by `make package`: the code, its locked dependencies, the host's settings, and whatever rules may hold, such as
+    the starter's files, which stand under rules/ in a new clone."""
     lines = (ROOT / ".funcignore").read_text().splitlines()
     patterns = [line.rstrip("/") for line in lines if line and not line.startswith("#")]
-    return not any(fnmatch(part, pattern) for part in path.parts for pattern in patterns)
 
+    def is_packaged(path: Path) -> bool:
+        return not any(fnmatch(part, pattern) for part in path.parts for pattern in patterns)
 
-@pytest.mark.parametrize("needed", ["function_app.py", "host.json", "requirements.txt", "router/app/wiring.py"])
-def test_what_the_app_needs_is_packaged(needed: str) -> None:
-    """The code, its locked dependencies and the host's settings."""
-    assert (ROOT / needed).is_file()
-    assert packaged(Path(needed))
-
-
-def test_whatever_rules_may_hold_is_packaged() -> None:
-    """The starter's files, which stand under rules/ in a new clone."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("no git here")
+    files = [Path(name) for name in listed.stdout.splitlines()]
+    assert {path.parts[0] for path in files if is_packaged(path)} == set(OWN)
+    assert [
+        path for path in files if path.parts[0] in OWN and path.suffix in (".py", ".txt") and not is_packaged(path)
+    ] == []
+    assert "dist" in patterns
     names = [Path("rules", path.relative_to(RULES)) for path in RULES.rglob("*") if path.is_file()]
     assert names
-    assert [name for name in names if not packaged(name)] == []
-
-
-def test_what_the_app_does_not_need_stays_at_home() -> None:
-    """Nothing at the top of the repository is packaged but what runs."""
-    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, check=True, capture_output=True, text=True)
-    top = {Path(name).parts[0] for name in listed.stdout.splitlines() if packaged(Path(name))}
-    assert top == {"function_app.py", "host.json", "requirements.txt", "router", "rules"}
+    assert [name for name in names if not is_packaged(name)] == []

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import pytest
 
-from tests.infra.predicted import Deployment
 from tests.infra.variants import EVERY, TEMPLATE, deployed, nested
 
 type Template = Mapping[str, Any]
@@ -30,12 +29,6 @@ def modules() -> Mapping[str, Template]:
     }
 
 
-def every_resource() -> Iterator[Template]:
-    """Each resource of each module."""
-    for module in modules().values():
-        yield from nested(module["properties"]["template"])
-
-
 def before(name: str) -> set[str]:
     """Everything that a module waits for, directly or not. Through one that may be left out Azure waits for nothing."""
     waits: set[str] = set()
@@ -47,32 +40,45 @@ def before(name: str) -> set[str]:
     return waits
 
 
-@pytest.mark.parametrize(
-    ("first", "then"),
-    [
-        ("logAnalytics", "logTables"),
-        ("sentinelOn", "logTables"),
-        ("logTables", "logRules"),  # Azure refuses a rule whose table it does not know
-        ("logTables", "alerts"),
-        ("logAnalytics", "fileIntegrityAlerts"),
-        ("eventHubs", "fileIntegrityAlerts"),
-        ("logRules", "roles"),
-        ("roles", "functionApp"),  # it reads storage and secrets as soon as it is there
-        ("privateEndpoints", "functionApp"),
-        ("databaseAdministrator", "functionApp"),  # it signs in to its state as soon as it is there
-        ("database", "databaseAdministrator"),  # what was only just made cannot be reached by who makes roles
-        ("databaseAdministrator", "privateEndpoints"),  # one change at a time
-        ("databaseAdministrator", "diagnostics"),
-        ("privateNetwork", "eventHubs"),  # its rule names the app's subnet
-        ("functionApp", "package"),
-        ("functionApp", "diagnostics"),
-        ("defender", "export"),
-        ("defender", "exportElsewhere"),
-    ],
-)
-def test_what_must_be_there_first_is_waited_for(first: str, then: str) -> None:
-    """Azure makes everything at once that does not wait."""
-    assert first in before(then)
+FIRST = {
+    # Azure refuses a rule whose table it does not know.
+    "logAnalytics": ("logTables", "fileIntegrityAlerts"),
+    "sentinelOn": ("logTables",),
+    "logTables": ("logRules", "alerts"),
+    "logRules": ("roles",),
+    # The app reads storage and secrets, and signs in to its state, as soon as it is there.
+    "roles": ("functionApp",),
+    "privateEndpoints": ("functionApp",),
+    # What was only just made cannot be reached by who makes roles; and then one change at a time.
+    "database": ("databaseAdministrator",),
+    "databaseAdministrator": ("functionApp", "privateEndpoints", "diagnostics"),
+    # Its rule names the app's subnet.
+    "privateNetwork": ("eventHubs",),
+    "eventHubs": ("fileIntegrityAlerts",),
+    "functionApp": ("package", "diagnostics"),
+    "defender": ("export", "exportElsewhere"),
+}
+"""Modules, and what waits for each: Azure makes everything at once that does not wait."""
+
+INSIDE = {
+    "eventHubs": {"network": "streams", "cwppReaders": "cspmReaders"},
+    "storage": {"deployments": "queueService", "wakeUps": "poison"},
+    "database": {"database": "azure"},
+}
+"""Changes to one namespace, account or server, which refuses one while another is at work on it: the first and the second."""
+
+
+def test_what_must_be_there_first_is_waited_for(subtests: pytest.Subtests) -> None:
+    """Also through what always is there in between."""
+    for first, several in FIRST.items():
+        for then in several:
+            with subtests.test(first, then=then):
+                assert first in before(then)
+    for module, pairs in INSIDE.items():
+        resources = modules()[module]["properties"]["template"]["resources"]
+        for first, then in pairs.items():
+            with subtests.test(module, first=first, then=then):
+                assert first in resources[then]["dependsOn"]
 
 
 def given(module: str) -> Mapping[str, str]:
@@ -114,62 +120,38 @@ BY_ID = {
 """What makes a resource that others are told of by its id, and that must be there when they are made."""
 
 
-@pytest.mark.parametrize("module", modules())
-def test_whatever_a_module_takes_to_be_there_is_made_before(module: str) -> None:
+def test_whatever_a_module_takes_to_be_there_is_made_before(subtests: pytest.Subtests) -> None:
     """By its name, where the module looks it up, or by its id."""
-    by_name = {makers()[name] for name in looked_up_in(module) & makers().keys()}
-    by_id = {BY_ID[value] for value in given(module).values() if value in BY_ID}
-    assert (by_name | by_id) - {module} <= before(module)
-
-
-def test_the_names_that_are_looked_up_are_found() -> None:
-    """The test above looks at something: each service is made by a module, and looked up by others."""
-    assert {"identity", "privateNetwork", "eventHubs", "storage", "database", "keyVault", "functionApp"} <= set(
-        makers().values()
-    )
+    for module in modules():
+        with subtests.test(module):
+            by_name = {makers()[name] for name in looked_up_in(module) & makers().keys()}
+            by_id = {BY_ID[value] for value in given(module).values() if value in BY_ID}
+            assert (by_name | by_id) - {module} <= before(module)
+    # It looks at something: each service is made by a module, and looked up by others.
+    services = {"identity", "privateNetwork", "eventHubs", "storage", "database", "keyVault", "functionApp"}
+    assert services <= set(makers().values())
     assert len(looked_up_in("roles")) == 6
 
 
-@pytest.mark.parametrize(
-    ("module", "first", "then"),
-    [
-        ("eventHubs", "network", "streams"),
-        ("eventHubs", "cwppReaders", "cspmReaders"),
-        ("storage", "deployments", "queueService"),
-        ("storage", "wakeUps", "poison"),
-        ("database", "database", "azure"),
-    ],
-)
-def test_changes_to_one_parent_wait_for_each_other(module: str, first: str, then: str) -> None:
-    """A namespace or an account refuses a change while another is at work on it."""
-    resources = modules()[module]["properties"]["template"]["resources"]
-    assert first in resources[then]["dependsOn"]
-
-
-@pytest.mark.parametrize("kind", ONE_AT_A_TIME)
-def test_what_one_parent_refuses_at_once_comes_one_by_one(kind: str) -> None:
+def test_what_one_parent_refuses_at_once_comes_one_by_one(subtests: pytest.Subtests) -> None:
     """Each loop is serial, and a second loop waits for the first."""
-    loops = [one for one in every_resource() if one["type"] == kind and not one.get("existing")]
-    assert loops
-    for one in loops:
-        assert (one["copy"]["mode"], one["copy"]["batchSize"]) == ("serial", 1)
-    assert (
-        sum(not waits_for(one, {other["copy"]["name"] for other in loops} - {one["copy"]["name"]}) for one in loops)
-        == 1
-    )
+    every = [one for module in modules() for one in made_in(module)]
+    for kind in ONE_AT_A_TIME:
+        with subtests.test(kind):
+            loops = {one["copy"]["name"]: one for one in every if one["type"] == kind and not one.get("existing")}
+            assert {(one["copy"]["mode"], one["copy"]["batchSize"]) for one in loops.values()} == {("serial", 1)}
+            assert sum(not loops.keys() - {name} & set(one.get("dependsOn", ())) for name, one in loops.items()) == 1
 
 
-def waits_for(one: Template, others: set[str]) -> bool:
-    """Whether a resource waits for one of others."""
-    return bool(set(one.get("dependsOn", ())) & others)
-
-
-@pytest.mark.parametrize("variant", EVERY)
-def test_a_preview_can_name_everything(variant: str) -> None:
+def test_a_preview_can_name_everything(subtests: pytest.Subtests) -> None:
     """A name or an id that only a deployment knows is left out of what-if, and only the router's role in its state has one:
-    Azure wants it named after the principal."""
-    unnamed = [one.kind for one in deployed(variant).resources if "reference(" in f"{one.id} {one.name}"]
-    assert unnamed == ["Microsoft.DBforPostgreSQL/flexibleServers/administrators"]
+    Azure wants it named after the principal. And nothing is made twice: two modules would undo each other's work."""
+    for variant in EVERY:
+        with subtests.test(variant):
+            made = deployed(variant).resources
+            unnamed = [one.kind for one in made if "reference(" in f"{one.id} {one.name}"]
+            assert unnamed == ["Microsoft.DBforPostgreSQL/flexibleServers/administrators"]
+            assert len({one.id for one in made}) == len(made)
 
 
 def test_nothing_is_looked_up_that_is_only_being_made() -> None:
@@ -179,15 +161,6 @@ def test_nothing_is_looked_up_that_is_only_being_made() -> None:
         "workspace": "[not(variables('ownWorkspace'))]",
         "watched": "[and(parameters('fileIntegrity'), not(empty(variables('watchedWorkspaceId'))))]",
     }
-
-
-def test_modules_are_not_named() -> None:
-    """Fixed names of deployments collide where two run at once."""
+    # Fixed names of deployments collide where two run at once.
     for name, module in modules().items():
         assert re.search(r"uniqueString\('\w+', deployment\(\)\.name\)", module["name"]), name
-
-
-def test_a_rule_that_resolves_by_itself_is_asked_at_least_every_six_hours(azure: Deployment) -> None:
-    """Azure refuses less often together with autoMitigate."""
-    for one in azure.of("Microsoft.Insights/scheduledQueryRules"):
-        assert re.fullmatch(r"PT(\d+M|[1-6]H)", one.properties["evaluationFrequency"]), one.name

@@ -35,50 +35,40 @@ def values(**chosen: str) -> dict[str, object]:
 
 
 def test_every_parameter_is_given_in_its_own_type() -> None:
-    """ARM refuses a text where it wants a number."""
-    assert values().keys() == GIVEN.keys()
-    defaults = values()
+    """ARM refuses a text where it wants a number. Schema and version stand where they stood."""
+    defaults, document = values(), rendered(NEEDED)
+    assert document.keys() == {"$schema", "contentVersion", "parameters"}
+    assert "deploymentParameters.json" in str(document["$schema"])
     assert (defaults["environmentName"], defaults["secretNames"]) == ("soc", "A,B")
     assert (defaults["private"], defaults["partitions"], defaults["alertSeverities"]) == (False, 4, "")
     types = dict(re.findall(r"^param (\w+) (\w+)", (INFRA / "main.bicep").read_text(), re.MULTILINE))
     python = {"bool": bool, "int": int}
-    assert {name: type(value) for name, value in defaults.items()} == {
-        name: python.get(types.get(name, ""), str) for name in GIVEN
-    }
+    wanted = {name: python.get(types.get(name, ""), str) for name in GIVEN}
+    assert {name: type(value) for name, value in defaults.items()} == wanted
 
 
-@pytest.mark.parametrize(
-    ("text", "is_meant"), [("true", True), ("True", True), ("1", True), ("false", False), ("0", False), ("", False)]
-)
-def test_a_yes_or_no_is_read_as_azd_reads_it(text: str, is_meant: bool) -> None:
-    """A variable that is empty counts as one that is not set."""
-    assert values(ROUTER_PRIVATE=text)["private"] is is_meant
+def test_a_choice_is_read_as_azd_reads_it_or_refused(subtests: pytest.Subtests) -> None:
+    """A variable that is empty counts as one that is not set; what is not of its type is refused, where azd would take the
+    default."""
+    for text, is_meant in {"true": True, "True": True, "1": True, "false": False, "0": False, "": False}.items():
+        with subtests.test(text):
+            assert values(ROUTER_PRIVATE=text)["private"] is is_meant
+    for name, text, kind in (
+        ("ROUTER_PRIVATE", "yes", "bool"),
+        ("ROUTER_PARTITIONS", "4.5", "int"),
+        ("ROUTER_PARTITIONS", "1_0", "int"),
+    ):
+        with subtests.test(text), pytest.raises(BadSetting, match=f"^{name}: {text} is no {kind}$"):
+            values(**{name: text})
 
 
-@pytest.mark.parametrize(
-    ("name", "text", "kind"),
-    [("ROUTER_PRIVATE", "yes", "bool"), ("ROUTER_PARTITIONS", "4.5", "int"), ("ROUTER_PARTITIONS", "1_0", "int")],
-)
-def test_what_is_not_of_its_type_is_refused(name: str, text: str, kind: str) -> None:
-    """Instead of the default, which azd would take."""
-    with pytest.raises(BadSetting, match=f"^{name}: {text} is no {kind}$"):
-        values(**{name: text})
-
-
-@pytest.mark.parametrize("name", NEEDED)
-@pytest.mark.parametrize("is_set", [True, False])
-def test_a_missing_value_is_named(name: str, is_set: bool) -> None:
+def test_a_missing_value_is_named(subtests: pytest.Subtests) -> None:
     """Whether the variable is empty or not there at all."""
-    environment = {key: value for key, value in NEEDED.items() if key != name}
-    with pytest.raises(BadSetting, match=f"^{name}: is not set, "):
-        rendered({**environment, name: ""} if is_set else environment)
-
-
-def test_the_file_is_what_az_reads() -> None:
-    """Schema and version stand where they stood, and every value under `value`."""
-    document = rendered(NEEDED)
-    assert document.keys() == {"$schema", "contentVersion", "parameters"}
-    assert "deploymentParameters.json" in str(document["$schema"])
+    for name in NEEDED:
+        without = {key: value for key, value in NEEDED.items() if key != name}
+        for environment in (without, {**without, name: ""}):
+            with subtests.test(name), pytest.raises(BadSetting, match=f"^{name}: is not set, "):
+                rendered(environment)
 
 
 def test_every_secret_is_found_wherever_the_rules_name_it(tmp_path: Path) -> None:
@@ -102,7 +92,7 @@ def printed(project: Path, **environment: str) -> subprocess.CompletedProcess[st
 
 def test_the_names_are_those_of_the_rules_and_never_stale(tmp_path: Path) -> None:
     """Whatever the variable says."""
-    azd = azd_on(tmp_path, Path(sys.executable))
+    azd = azd_on(tmp_path)
     policy = tmp_path / "rules" / "cspm" / "policy.yaml"
     policy.write_text(policy.read_text().replace("SERVICENOW_POSTURE_PASSWORD", "ANOTHER_PASSWORD"))
     chosen = {**NEEDED, FIRST: "2026-01-31T23:59:59Z"}
@@ -123,7 +113,7 @@ def test_the_names_are_those_of_the_rules_and_never_stale(tmp_path: Path) -> Non
 
 def test_what_is_missing_is_one_line(tmp_path: Path) -> None:
     """No traceback, and nothing that could be taken for parameters."""
-    azd_on(tmp_path, Path(sys.executable))
+    azd_on(tmp_path)
     done = printed(tmp_path, **{**NEEDED, "AZURE_LOCATION": ""})
     assert (done.returncode, done.stdout) == (1, "")
     assert done.stderr == "AZURE_LOCATION: is not set, and infra/main.bicep needs it\n"

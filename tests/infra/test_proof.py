@@ -36,17 +36,19 @@ class Azure:
         self.asked: list[tuple[str, Any]] = []
         self.waited = timedelta()
         self.said: list[str] = []
+        self.at: object = {"tables": [{"columns": [{"name": "at"}], "rows": [[NOW]]}]}
+        self.locations = [{"name": "centralus"}]
 
     def ask(self, *arguments: str) -> object:
         """What az answers."""
         if arguments[0] != "rest":
-            return {"customerId": "workspace-1"} if arguments[0] == "monitor" else [{"name": "centralus"}]
+            return {"customerId": "workspace-1"} if arguments[0] == "monitor" else self.locations
         url, body = arguments[arguments.index("--url") + 1], arguments[arguments.index("--body") + 1]
         self.asked.append((url, json.loads(Path(body.removeprefix("@")).read_text())))
         if "simulate" in url:
             return None
         if "now()" in self.asked[-1][1]["query"]:
-            return {"tables": [{"columns": [{"name": "at"}], "rows": [[NOW]]}]}
+            return self.at
         batch = self.batches.pop(0) if self.batches else []
         if isinstance(batch, str):
             raise NoAnswer(batch)
@@ -101,37 +103,29 @@ def test_it_gives_up_when_the_longest_is_over_and_says_why() -> None:
     assert azure.said[-1].startswith(f"nothing was routed within {LONGEST} minutes (busy): ")
 
 
-@pytest.mark.parametrize("to", ["", "[]", "null", "[", "oncall"])
-def test_whatever_stands_in_a_column_is_shown(to: str) -> None:
+def test_whatever_stands_in_a_column_is_shown(subtests: pytest.Subtests) -> None:
     """A dynamic column comes as text."""
-    azure = Azure([row(to=to)])
-    assert azure.proves()
-    assert azure.said[-1].endswith({"[": "to [", "oncall": "to oncall"}.get(to, "to nobody"))
+    for to, shown in {"": "nobody", "[]": "nobody", "null": "nobody", "[": "[", "oncall": "oncall"}.items():
+        with subtests.test(to):
+            azure = Azure([row(to=to)])
+            assert azure.proves()
+            assert azure.said[-1].endswith(f"to {shown}")
 
 
-@pytest.mark.parametrize("answer", [None, {}, {"tables": []}, {"tables": [{"columns": [], "rows": [["x"]]}]}])
-def test_nothing_is_raised_where_nobody_could_see_it(answer: object) -> None:
-    """A workspace that cannot be queried ends it at once."""
-    asked: list[str] = []
-
-    def ask(*arguments: str) -> object:
-        asked.append(" ".join(arguments))
-        return {"customerId": "workspace-1"} if arguments[0] == "monitor" else answer
-
-    with pytest.raises(NoAnswer):
-        prove(VALUES, ask, lambda _: None, lambda _: None)
-    assert not [command for command in asked if "simulate" in command]
-
-
-def test_without_a_location_of_defender_it_is_said() -> None:
-    """No plan is on, or was never."""
+def test_nothing_is_raised_where_nobody_could_see_it(subtests: pytest.Subtests) -> None:
+    """A workspace that cannot be queried ends it at once, and so does a subscription in which no plan is on, or ever was."""
+    answers: list[object] = [None, {}, {"tables": []}, {"tables": [{"columns": [], "rows": [["x"]]}]}]
+    for answer in answers:
+        azure = Azure()
+        azure.at = answer
+        with subtests.test(str(answer)):
+            with pytest.raises(NoAnswer):
+                azure.proves()
+            assert not [url for url, _ in azure.asked if "simulate" in url]
     azure = Azure()
-
-    def ask(*arguments: str) -> object:
-        return [] if arguments[0] == "security" else azure.ask(*arguments)
-
+    azure.locations = []
     with pytest.raises(NoAnswer, match="is a plan on"):
-        prove(VALUES, ask, lambda _: None, lambda _: None)
+        azure.proves()
 
 
 def test_any_python_can_run_it() -> None:

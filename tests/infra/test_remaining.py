@@ -12,7 +12,7 @@ import pytest
 
 from infra.programs import NoAnswer
 from infra.proof import LONGEST
-from infra.remaining import SEND, STANDING, closing_lines, secret_in_vault
+from infra.remaining import SEND, STANDING, closing_lines, main, secret_in_vault
 from router.app.rules import load_rules
 from router.app.settings import now
 from router.domain.signals import Stream
@@ -38,12 +38,14 @@ def secrets_named(lines: list[str]) -> dict[str, str]:
 
 
 def test_each_secret_is_put_where_its_reference_looks(azure: Deployment) -> None:
-    """The name that people are told is the one that the app setting names."""
-    settings = settings_of(azure)
-    assert set(secrets_named(said(RULES))) == set(NAMES)
-    for name, there in secrets_named(said(RULES)).items():
+    """The name that people are told is the one that the app setting names; no value is said, and none is asked for. The
+    starter's rules name the settings that hold what is deployed, and need no line about an endpoint."""
+    lines, settings = said(RULES), settings_of(azure)
+    assert set(secrets_named(lines)) == set(NAMES)
+    for name, there in secrets_named(lines).items():
         assert settings[name].endswith(f";SecretName={there})")
         assert there == secret_in_vault(name)
+    assert not [line for line in lines if re.search("@Microsoft|in the vault|endpoint", line)]
 
 
 def test_what_is_not_yet_is_said_as_the_app_says_it() -> None:
@@ -92,11 +94,6 @@ def test_what_cannot_be_told_is_unknown_and_stops_nothing() -> None:
     assert set(secrets_named(lines)) == set(NAMES)
 
 
-def test_no_value_of_a_secret_is_said() -> None:
-    """Only names are; and none is asked for."""
-    assert not [line for line in said(RULES) if "@Microsoft" in line or "in the vault" in line]
-
-
 def test_what_stood_before_is_asked_for_and_sent() -> None:
     """By the commands of docs/deploy.md, the namespace filled in."""
     lines = [line.strip() for line in said(RULES)]
@@ -117,29 +114,18 @@ def written_out(directory: Path, outputs: Mapping[str, str]) -> Path:
 
 
 def test_each_destination_of_rows_is_told_the_rule_of_its_stream(tmp_path: Path) -> None:
-    """Those that write another rule out; the record's second home too."""
+    """Those that write another rule out; the record's second home too. Rules that name what is deployed are left in peace."""
     other = {name: value.replace("alerts", "other").replace("posture", "another") for name, value in OUTPUTS.items()}
     lines = "\n".join(said(written_out(tmp_path, other)))
     for stream, what in (("cwpp", "sentinel"), ("cwpp", "record"), ("cspm", "posture"), ("cspm", "record")):
         block = f"  rules/{stream}/policy.yaml, {what}:\n    endpoint: {OUTPUTS[f'{stream.upper()}_LOGS_ENDPOINT']}"
         assert f"{block}\n    rule: {OUTPUTS[f'{stream.upper()}_LOGS_RULE']}" in lines
-
-
-def test_what_is_written_already_is_not_told_again(tmp_path: Path) -> None:
-    """Rules that name what is deployed are left in peace."""
     deployed = {name: f"{value}/" if value.startswith("https:") else value for name, value in OUTPUTS.items()}
     assert not [line for line in said(written_out(tmp_path, deployed)) if "endpoint" in line]
 
 
-def test_the_starter_rules_need_no_such_line() -> None:
-    """They name the settings that hold what is deployed."""
-    assert not [line for line in said(RULES) if "endpoint" in line]
-
-
 def test_without_azd_it_says_so(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
     """Whoever runs it by hand too early is told what to run first."""
-    from infra.remaining import main
-
     for name in OUTPUTS:
         monkeypatch.delenv(name, raising=False)
     assert main(RULES) == 1

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import ast
 import json
-import re
-from typing import Any
 
 from tests.infra.predicted import Deployment
-from tests.infra.variants import DEFENDER, INFRA, OPERATORS, ROOT, SENDER, TEMPLATE, deployed, nested
+from tests.infra.variants import DEFENDER, INFRA, OPERATORS, ROOT, SENDER, deployed
 
 ROLES = json.loads((INFRA / "roles.json").read_text())
 NAMES = {there: name for name, there in ROLES.items()}
 ACCOUNT = "Microsoft.Storage/storageAccounts"
 HUBS = "Microsoft.EventHub/namespaces/eventhubs"
 NAMESPACE = "Microsoft.EventHub/namespaces"
+IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+ASSIGNMENTS = "Microsoft.Authorization/roleAssignments"
 
 NEEDS = {
     "EventHubConsumerClient": ("eventHubsDataReceiver", NAMESPACE),
@@ -51,11 +51,10 @@ def clients() -> set[str]:
 
 def given_to(azure: Deployment, principal: str) -> Given:
     """The roles of somebody."""
-    found = azure.of("Microsoft.Authorization/roleAssignments")
     return {
-        (NAMES[one.properties["roleDefinitionId"].rpartition("/")[2]], str(one.scope))
-        for one in found
-        if str(one.properties["principalId"]) == principal
+        (NAMES[one.says("roleDefinitionId").rpartition("/")[2]], str(one.scope))
+        for one in azure.of(ASSIGNMENTS)
+        if str(one.says("principalId")) == principal
     }
 
 
@@ -66,79 +65,50 @@ def on_each(azure: Deployment, needs: set[tuple[str, str]]) -> Given:
 
 def router(azure: Deployment) -> str:
     """The router's principal."""
-    return f"[{azure.asks('Microsoft.ManagedIdentity/userAssignedIdentities', 'principalId')}]"
-
-
-def test_every_client_of_azure_that_the_code_uses_has_its_role_here() -> None:
-    """Whoever uses another service says here which role that takes."""
-    assert clients() == NEEDS.keys() | OF_PEOPLE.keys()
+    return f"[{azure.asks(IDENTITY, 'principalId')}]"
 
 
 def test_the_router_has_the_roles_that_it_needs_and_no_other(azure: Deployment) -> None:
-    """On the namespace, each rule, the one account, the one vault: never on a group or a subscription."""
+    """On the namespace, each rule, the one account, the one vault: never on a group or a subscription. Whoever adds a client of
+    another service says here which role that takes."""
+    assert clients() == NEEDS.keys() | OF_PEOPLE.keys()
     assert given_to(azure, router(azure)) == on_each(azure, {*NEEDS.values(), *OF_THE_PLATFORM})
+    # Each stands on a resource of the router's own, none on the group of them all.
+    own = {one.id for one in azure.resources} - {azure.one("Microsoft.Resources/resourceGroups").id}
+    assert all(one.scope in own for one in azure.of(ASSIGNMENTS))
 
 
 def test_the_router_alone_has_a_role_in_its_state_and_no_password_is_one(azure: Deployment) -> None:
     """Azure makes it of the identity, by whose name the app signs in; nobody was asked."""
-    server = azure.one("Microsoft.DBforPostgreSQL/flexibleServers")
-    assert server.properties["authConfig"] == {
+    assert azure.one("Microsoft.DBforPostgreSQL/flexibleServers").says("authConfig") == {
         "activeDirectoryAuth": "Enabled",
         "passwordAuth": "Disabled",
         "tenantId": azure.outputs["AZURE_TENANT_ID"],
     }
     role = azure.one("Microsoft.DBforPostgreSQL/flexibleServers/administrators")
     assert router(azure)[1:-1] in role.name
-    assert role.properties["principalName"] == azure.one("Microsoft.ManagedIdentity/userAssignedIdentities").name
-    assert role.properties["principalType"] == "ServicePrincipal"
+    assert (role.says("principalName"), role.says("principalType")) == (azure.one(IDENTITY).name, "ServicePrincipal")
 
 
 def test_the_app_acts_as_the_identity_that_has_the_roles(azure: Deployment) -> None:
     """The same one for the code, the host, the references and the package."""
-    identity = azure.one("Microsoft.ManagedIdentity/userAssignedIdentities").id
-    app = azure.one("Microsoft.Web/sites")
+    identity, app = azure.one(IDENTITY).id, azure.one("Microsoft.Web/sites")
     assert app.body["identity"] == {"type": "UserAssigned", "userAssignedIdentities": {identity: {}}}
-    assert app.properties["keyVaultReferenceIdentity"] == identity
-    deployment = app.properties["functionAppConfig"]["deployment"]["storage"]
-    assert deployment["authentication"]["userAssignedIdentityResourceId"] == identity
+    assert app.says("keyVaultReferenceIdentity") == identity
+    storage = app.says("functionAppConfig.deployment.storage.authentication")
+    assert storage == {"type": "UserAssignedIdentity", "userAssignedIdentityResourceId": identity}
 
 
-def test_defender_may_send_into_both_hubs_and_do_nothing_else(azure: Deployment) -> None:
-    """It is let in by its identity, since the hubs have no keys."""
+def test_defender_may_send_into_both_hubs_and_nobody_else_has_a_role_unless_named(azure: Deployment) -> None:
+    """It is let in by its identity, since the hubs have no keys; whoever deploys gets no role over data by that."""
     assert given_to(azure, DEFENDER) == on_each(azure, {("eventHubsDataSender", HUBS)})
-
-
-def test_nobody_else_has_a_role_unless_named(azure: Deployment) -> None:
-    """Whoever deploys gets no role over data by that."""
-    found = azure.of("Microsoft.Authorization/roleAssignments")
-    assert {str(one.properties["principalId"]) for one in found} == {router(azure), DEFENDER}
+    assert {str(one.says("principalId")) for one in azure.of(ASSIGNMENTS)} == {router(azure), DEFENDER}
 
 
 def test_operators_and_senders_get_what_their_commands_need() -> None:
     """Operators look after secrets; senders publish; neither may do the other's. What is owed is in the database, whose roles
     are its own."""
     azure = deployed("private")
-    secrets = ("keyVaultSecretsOfficer", "Microsoft.KeyVault/vaults")
     for operator in OPERATORS:
-        assert given_to(azure, operator) == on_each(azure, {secrets})
+        assert given_to(azure, operator) == on_each(azure, {("keyVaultSecretsOfficer", "Microsoft.KeyVault/vaults")})
     assert given_to(azure, SENDER) == on_each(azure, set(OF_PEOPLE.values()))
-
-
-def test_no_assignment_is_broader_than_one_resource(azure: Deployment) -> None:
-    """Each stands on a resource of the router's own, none on the group of them all."""
-    own = {one.id for one in azure.resources} - {azure.one("Microsoft.Resources/resourceGroups").id}
-    assert all(one.scope in own for one in azure.of("Microsoft.Authorization/roleAssignments"))
-
-
-def test_roles_are_given_before_the_app_is_made() -> None:
-    """It reads storage and secrets as soon as it is there, and would start without them."""
-    (app,) = [one for one in nested(TEMPLATE) if makes(one, "Microsoft.Web/sites")]
-    awaited = " ".join(app["dependsOn"])
-    assert re.search(r"\broles\b", awaited)
-    assert re.search(r"\bprivate-?endpoints\b", awaited, re.IGNORECASE)
-
-
-def makes(module: dict[str, Any], kind: str) -> bool:
-    """Whether a module makes a resource of a type."""
-    inner = module.get("properties", {}).get("template")
-    return inner is not None and any(one["type"] == kind and not one.get("existing") for one in nested(inner))

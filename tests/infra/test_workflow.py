@@ -1,4 +1,5 @@
-"""The workflow for the user's own repository checks before it deploys, and holds no credential."""
+"""The workflows: that for the user's own repository checks before it deploys, and that for releases builds where it may write
+nothing. Neither holds a credential."""
 
 from __future__ import annotations
 
@@ -13,80 +14,112 @@ from typing import Any
 import pytest
 import yaml
 
+from infra.package import PACKAGE
+from infra.release import NOTES, TEMPLATE_TAG, Release
 from tests.infra.azd import azd_on
 from tests.infra.test_azd import OF_AZD, variables
 from tests.infra.variants import DEFENDER, ROOT
 
-PATH = ROOT / ".github" / "workflows" / "deploy.yml"
-WORKFLOW = yaml.safe_load(PATH.read_text())
-JOBS = WORKFLOW["jobs"]
+WORKFLOWS = ROOT / ".github" / "workflows"
+TEXTS = {name: (WORKFLOWS / f"{name}.yml").read_text() for name in ("deploy", "release")}
+DEPLOYING, RELEASING = (yaml.safe_load(text) for text in TEXTS.values())
+JOBS: dict[str, dict[str, Any]] = {**DEPLOYING["jobs"], **RELEASING["jobs"]}
+"""The jobs of both, by name."""
+
 UNVERIFIED = {"Azure/setup-azd@v2"}
 """What is not pinned by commit, and says so."""
 
 DEPLOY = "azd provision --no-prompt --no-state"
 PARAMETERS = 'python -m infra.parameters > "$RUNNER_TEMP/parameters.json"'
+TAG = "v1.0;$(touch evil)'"
+READS = {"contents": "read"}
+
+_GH = """#!{python} -I
+import json, pathlib, sys
+said = sys.argv[1:]
+with open("asked", "a") as asked:
+    print(json.dumps(said), file=asked)
+if said[0] == "api" and "/refs" in said[1] and "PATCH" not in said and pathlib.Path("again").exists():
+    sys.exit("Reference already exists")
+print("sha-of-" + said[1].rpartition("/")[2])
+"""
 
 
-def test_it_names_no_secret() -> None:
-    """Azure trusts the run itself; variables are not secret."""
-    assert "secrets." not in PATH.read_text()
+def every_step(*jobs: str) -> list[dict[str, Any]]:
+    """The steps of some jobs, else of all."""
+    return [step for name, job in JOBS.items() if not jobs or name in jobs for step in job["steps"]]
 
 
-def test_only_what_deploys_and_what_previews_may_ask_azure_for_a_token() -> None:
-    """Each in an environment of its own, which an identity of its own trusts."""
-    assert WORKFLOW["permissions"] == {"contents": "read"}
-    asking = {name: job["environment"] for name, job in JOBS.items() if "permissions" in job or "environment" in job}
-    assert asking == {"deploy": "production", "preview": "preview"}
-    assert all(JOBS[name]["permissions"] == {"contents": "read", "id-token": "write"} for name in asking)
+def commands(job: str) -> list[str]:
+    """What a job runs, in its order."""
+    return [step["run"] for step in every_step(job) if "run" in step]
+
+
+def run(script: str, directory: Path, **environment: str) -> None:
+    """Runs a step's script as GitHub's runner does, in a directory that is the runner's own place for files too."""
+    given = {
+        "RUNNER_TEMP": str(directory),
+        "GITHUB_STEP_SUMMARY": str(directory / "summary.md"),
+        "PATH": os.environ["PATH"],
+    }
+    subprocess.run(["bash", "-e", "-c", script], cwd=directory, env=given | environment, check=True)
+
+
+def test_no_workflow_has_a_secret_or_runs_what_somebody_else_wrote() -> None:
+    """Azure trusts the run itself. What others wrote is carried by the environment of a step only; a tag can be moved, so that
+    actions are pinned by commit; and no clone leaves the token behind."""
+    assert len(JOBS) == len(DEPLOYING["jobs"]) + len(RELEASING["jobs"])
+    assert not [name for name, text in TEXTS.items() if "secrets." in text]
+    assert not [step["run"] for step in every_step() if "${{" in step.get("run", "")]
+    used = {step["uses"] for step in every_step() if "uses" in step}
+    assert {one for one in used if not re.search(r"@[0-9a-f]{40}$", one)} == UNVERIFIED
+    clones = [step for step in every_step() if "checkout" in step.get("uses", "")]
+    assert {step["with"]["persist-credentials"] for step in clones} == {False}
+    assert not [step for step in clones if step in every_step("publish")]
+
+
+def test_they_run_for_pull_requests_main_and_tags_only() -> None:
+    """Not for `pull_request_target`, which would give a stranger's code what only main may have. YAML reads `on` as true."""
+    assert DEPLOYING[True].keys() == {"pull_request", "push", "workflow_dispatch"}
+    assert DEPLOYING[True]["push"] == {"branches": ["main"]}
+    assert RELEASING[True] == {"push": {"tags": ["v*"]}}
+
+
+def test_only_what_deploys_and_previews_asks_azure_for_a_token_and_only_what_publishes_writes() -> None:
+    """Each in an environment of its own, which an identity of its own trusts. A stranger's pull request gets the code alone,
+    and a difference that was made without Azure."""
+    assert DEPLOYING["permissions"] == RELEASING["permissions"] == READS
+    signs_in = READS | {"id-token": "write"}
+    assert {name: job["permissions"] for name, job in JOBS.items() if "permissions" in job} == {
+        "deploy": signs_in,
+        "preview": signs_in,
+        "publish": {"contents": "write"},
+    }
+    assert {name: job["environment"] for name, job in JOBS.items() if "environment" in job} == {
+        "deploy": "production",
+        "preview": "preview",
+    }
     assert JOBS["deploy"]["if"] == "github.ref == 'refs/heads/main' && github.event_name != 'pull_request'"
-    assert JOBS["deploy"]["needs"] == "check"
-
-
-def test_a_pull_request_is_previewed_only_where_its_code_is_the_repositorys_own() -> None:
-    """Somebody else's gets nothing but the code, and a difference that was made without Azure."""
+    assert (JOBS["deploy"]["needs"], JOBS["publish"]["needs"]) == ("check", "build")
     own = "github.event.pull_request.head.repo.full_name == github.repository"
     assert JOBS["preview"]["if"] == f"github.event_name == 'pull_request' && {own}"
     assert JOBS["difference"]["if"] == JOBS["preview"]["if"].replace("full_name ==", "full_name !=")
-    assert not [step for step in JOBS["difference"]["steps"] if "azure" in str(step).lower().replace("in azure", "")]
-    assert all(
-        step["with"]["persist-credentials"] is False for step in every_step() if "checkout" in step.get("uses", "")
-    )
+    assert not [step for step in every_step("difference") if "azure" in str(step).lower().replace("in azure", "")]
 
 
-def test_the_preview_writes_nothing() -> None:
-    """It asks what would be, at the one level that does not want the right to write."""
-    ran = commands("preview")
-    assert not [run for run in ran if "azd" in run]
-    (asked,) = [run for run in ran if run.startswith("az ")]
-    assert asked.startswith("az deployment sub what-if ")
-    assert "--validation-level ProviderNoRbac" in asked
-
-
-def test_nothing_that_somebody_else_wrote_is_put_into_a_script() -> None:
-    """Only the environment of a step carries it."""
-    assert not [step["run"] for step in every_step() if "${{" in step.get("run", "")]
-
-
-def test_it_runs_for_pull_requests_and_main_only() -> None:
-    """Not for `pull_request_target`, which would give somebody else's code what only main may have."""
-    when = WORKFLOW[True]  # YAML reads `on` as true
-    assert when.keys() == {"pull_request", "push", "workflow_dispatch"}
-    assert when["push"] == {"branches": ["main"]}
-
-
-def test_actions_are_pinned_by_commit() -> None:
-    """A tag can be moved."""
-    used = {step["uses"] for step in every_step() if "uses" in step}
-    assert {one for one in used if not re.search(r"@[0-9a-f]{40}$", one)} == UNVERIFIED
-
-
-def test_it_checks_what_a_change_must_pass() -> None:
-    """All that .ci/run checks of the code, the rules and infra/."""
-    ran = set(commands("check"))
+def test_what_is_deployed_or_released_passed_all_checks() -> None:
+    """All that .ci/run checks of the code, the rules and infra/; and only then the package and what goes with it."""
+    checked = commands("check")
+    ci = (ROOT / ".ci" / "run").read_text()
     for command in ("make test", "make lint", "make infra-check"):
-        assert command in ran
-        assert command in (ROOT / ".ci" / "run").read_text()
-    assert {".venv/bin/alert-router rules check", ".venv/bin/alert-router rules test"} < ran
+        assert command in checked and command in ci
+    assert {".venv/bin/alert-router rules check", ".venv/bin/alert-router rules test"} < set(checked)
+    packed = ["make package", '.venv/bin/python -m infra.release "$GITHUB_REPOSITORY" "$GITHUB_REF_NAME"']
+    assert commands("build") == [*checked, *packed]
+    # Whether rules are as they came only the project's own repository asks.
+    starter = "router/rulebook/starter/rules"
+    assert f"diff -r rules {starter}" in ci.splitlines()
+    assert [path.name for path in WORKFLOWS.iterdir() if starter in path.read_text()] == []
 
 
 MAKEFILE = """
@@ -109,9 +142,9 @@ def test_the_projects_own_ci_runs_the_tests_as_a_stranger_would(tmp_path: Path) 
     }.items():
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         (project / name).write_text(text)
-    author = ("-c", "user.name=a", "-c", "user.email=a@contoso.example")
-    for step in (("init", "--quiet"), ("add", "."), (*author, "commit", "--quiet", "--message", "all")):
-        subprocess.run(["git", *step], cwd=project, check=True)
+    git(project, "init", "--quiet")
+    git(project, "add", ".")
+    git(project, "commit", "--quiet", "--message", "all")
     (tmp_path / "shared").mkdir()
     (project / ".venv" / "bin").mkdir(parents=True)
     (project / ".venv" / "bin" / "python").symlink_to(Path(sys.executable).resolve())
@@ -122,62 +155,49 @@ def test_the_projects_own_ci_runs_the_tests_as_a_stranger_would(tmp_path: Path) 
     (ran,) = [line for line in done.stdout.splitlines() if line.startswith("make test")]
     _, _, user, rest = ran.split(maxsplit=3)
     assert user != "0" or "only root can start it here" in done.stdout
-    assert "clone" in rest
-    assert "shared" not in rest
-    assert rest.endswith(" 1")
+    assert "clone" in rest and "shared" not in rest and rest.endswith(" 1")
     (more,) = [line for line in done.stdout.splitlines() if line.startswith("pytest")]
     assert "(shared or tools) and not soak" in more
     assert done.stdout.index(ran) < done.stdout.index(more) < done.stdout.index("make lint")
 
 
-def test_no_workflow_asks_whether_rules_are_as_they_came() -> None:
-    """Only .ci/run does, which is for the project's own repository."""
-    starter = "router/rulebook/starter/rules"
-    assert f"diff -r rules {starter}" in (ROOT / ".ci" / "run").read_text().splitlines()
-    assert [path.name for path in PATH.parent.iterdir() if starter in path.read_text()] == []
+def git(at: Path, *words: str) -> str:
+    """What git says to a person with a name."""
+    command = ["git", "-c", "user.name=a", "-c", "user.email=a@contoso.example", *words]
+    return subprocess.run(command, cwd=at, check=True, capture_output=True, text=True).stdout.strip()
 
 
-@pytest.mark.parametrize(("job", "reading"), [("deploy", DEPLOY), ("preview", PARAMETERS)])
-def test_what_was_chosen_reaches_azure(job: str, reading: str) -> None:
-    """A parameter that somebody set is not silently back at its default, nor missing in the preview."""
-    ran = commands(job)
-    (chosen,) = [at for at, run in enumerate(ran) if 'startswith("ROUTER_")' in run and "GITHUB_ENV" in run]
-    assert chosen < ran.index(reading)
+def test_what_was_chosen_reaches_azure(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    """In a deployment and in its preview: a variable that is set is not silently back at its default, and each that is needed
+    is given, since nobody can be asked. No run is taken for the first deployment, which would make alarms quiet again."""
     assert all(name.startswith("ROUTER_") for name, default in variables().values() if default is not None)
-
-
-@pytest.mark.parametrize("job", ["deploy", "preview"])
-def test_every_variable_that_is_needed_is_given(job: str) -> None:
-    """Nobody can be asked in a workflow, and what the hooks find out there need not be."""
-    assert JOBS[job]["env"].keys() >= OF_AZD | {"DEFENDER_PRINCIPAL_ID"}
-    python = next(at for at, step in enumerate(JOBS[job]["steps"]) if "setup-python" in step.get("uses", ""))
-    first = next(at for at, step in enumerate(JOBS[job]["steps"]) if step.get("run") in (DEPLOY, PARAMETERS))
-    assert python < first
-    assert JOBS[job]["steps"][python]["with"] == {"python-version": "3.13"}
-
-
-@pytest.mark.parametrize("job", ["deploy", "preview"])
-@pytest.mark.parametrize("said", [{}, {"ROUTER_FIRST_DEPLOYED": "2026-01-31T23:59:59Z"}])
-def test_no_run_is_taken_for_the_first_deployment(tmp_path: Path, job: str, said: dict[str, str]) -> None:
-    """A runner knows of none before it, and each would make alarms quiet again; what somebody said stands."""
-    (given,) = [command for command in commands(job) if "GITHUB_ENV" in command]
-    variables = json.dumps({"ROUTER_PARTITIONS": "8", "AZURE_LOCATION": "westeurope", **said})
-    file = tmp_path / "env"
-    run(given, tmp_path, VARIABLES=variables, GITHUB_ENV=str(file), PATH=os.environ["PATH"])
-    chosen = dict(line.split("=") for line in file.read_text().splitlines())
-    assert chosen == {"ROUTER_PARTITIONS": "8", "ROUTER_FIRST_DEPLOYED": "none", **said}
+    for job, reading in (("deploy", DEPLOY), ("preview", PARAMETERS)):
+        with subtests.test(job):
+            ran = commands(job)
+            (chosen,) = [one for one in ran if 'startswith("ROUTER_")' in one and "GITHUB_ENV" in one]
+            assert ran.index(chosen) < ran.index(reading)
+            assert JOBS[job]["env"].keys() >= OF_AZD | {"DEFENDER_PRINCIPAL_ID"}
+            steps = every_step(job)
+            (python,) = [at for at, step in enumerate(steps) if "setup-python" in step.get("uses", "")]
+            assert python < next(at for at, step in enumerate(steps) if step.get("run") == reading)
+            assert steps[python]["with"] == {"python-version": "3.13"}
+            for said in ({}, {"ROUTER_FIRST_DEPLOYED": "2026-01-31T23:59:59Z"}):
+                file = tmp_path / f"{job}-{len(said)}"
+                given = json.dumps({"ROUTER_PARTITIONS": "8", "AZURE_LOCATION": "westeurope", **said})
+                run(chosen, tmp_path, VARIABLES=given, GITHUB_ENV=str(file))
+                wanted = {"ROUTER_PARTITIONS": "8", "ROUTER_FIRST_DEPLOYED": "none", **said}
+                assert dict(line.split("=") for line in file.read_text().splitlines()) == wanted
 
 
 def test_what_was_changed_by_hand_is_put_back() -> None:
     """azd skips what it deployed already, unless it is told not to trust its memory."""
-    assert [run for run in commands("deploy") if run.startswith("azd ") and "auth" not in run] == [
-        DEPLOY,
-        "azd deploy --no-prompt",
-    ]
+    said = [one for one in commands("deploy") if one.startswith("azd ") and "auth" not in one]
+    assert said == [DEPLOY, "azd deploy --no-prompt"]
 
 
-def test_the_preview_is_of_the_rules_as_they_stand(tmp_path: Path) -> None:
-    """A stale variable of the repository's is not what is previewed; `test_hooks` holds the same for what is deployed."""
+def test_the_preview_is_of_the_rules_as_they_stand_and_writes_nothing(tmp_path: Path) -> None:
+    """A stale variable of the repository's is not what is previewed; what would be is asked at the one level that does not want
+    the right to write."""
     azd_on(tmp_path, Path(sys.executable))
     policy = tmp_path / "rules" / "cspm" / "policy.yaml"
     policy.write_text(policy.read_text().replace("SERVICENOW_POSTURE_PASSWORD", "ANOTHER_PASSWORD"))
@@ -186,66 +206,70 @@ def test_the_preview_is_of_the_rules_as_they_stand(tmp_path: Path) -> None:
     run(PARAMETERS, tmp_path, **given, ROUTER_SECRET_NAMES="STALE_KEY", PATH=path)
     parameters = json.loads((tmp_path / "parameters.json").read_text())["parameters"]
     assert parameters["secretNames"]["value"] == "ANOTHER_PASSWORD,PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD"
-    (asked,) = [run for run in commands("preview") if run.startswith("az ")]
+    assert not [one for one in commands("preview") if "azd" in one]
+    (asked,) = [one for one in commands("preview") if one.startswith("az ")]
+    assert asked.startswith("az deployment sub what-if ")
+    assert "--validation-level ProviderNoRbac" in asked
     assert '--parameters "@$RUNNER_TEMP/parameters.json"' in asked
 
 
 def test_a_forks_difference_is_that_of_its_own_commits(tmp_path: Path) -> None:
     """What main got meanwhile is not in it, and nothing but the predicted resources."""
-    git = ["git", "-c", "user.name=a", "-c", "user.email=a@example.com"]
 
     def committed(branch: str, **files: str) -> str:
-        subprocess.run(
-            [*git, "checkout", "--quiet", "-B", branch, *(["HEAD"] if branch != "start" else [])], cwd=tmp_path
-        )
+        git(tmp_path, "checkout", "--quiet", "-B", branch, *(["start"] if branch != "start" else []))
         for name, text in files.items():
             (tmp_path / "infra" / "predicted" / f"{name}.json").write_text(text)
-        subprocess.run([*git, "add", "--all"], cwd=tmp_path, check=True)
-        subprocess.run([*git, "commit", "--quiet", "--message", "x"], cwd=tmp_path, check=True)
-        said = subprocess.run([*git, "rev-parse", "HEAD"], cwd=tmp_path, check=True, capture_output=True, text=True)
-        return said.stdout.strip()
+        git(tmp_path, "add", "--all")
+        git(tmp_path, "commit", "--quiet", "--message", "x")
+        return git(tmp_path, "rev-parse", "HEAD")
 
     (tmp_path / "infra" / "predicted").mkdir(parents=True)
-    subprocess.run([*git, "init", "--quiet"], cwd=tmp_path, check=True)
-    start = committed("start", default="one\n", private="one\n")
-    base = committed("main", private="two\n")
-    subprocess.run([*git, "checkout", "--quiet", start], cwd=tmp_path, check=True)
-    head = committed("fork", default="two\n")
-    asked, _ = commands("difference")
-    run(asked, tmp_path, BASE=base, HEAD=head, PATH=os.environ["PATH"])
+    git(tmp_path, "init", "--quiet")
+    committed("start", default="one\n", private="one\n")
+    base, head = committed("main", private="two\n"), committed("fork", default="two\n")
+    run(commands("difference")[0], tmp_path, BASE=base, HEAD=head)
     text = (tmp_path / "difference.txt").read_text()
-    assert "+two" in text
-    assert "default.json" in text
-    assert "private.json" not in text
+    assert "+two" in text and "default.json" in text and "private.json" not in text
 
 
-@pytest.mark.parametrize(("job", "file"), [("preview", "what-if.txt"), ("difference", "difference.txt")])
-def test_what_is_shown_can_only_be_text(tmp_path: Path, job: str, file: str) -> None:
+def test_what_is_shown_can_only_be_text(tmp_path: Path, subtests: pytest.Subtests) -> None:
     """Every line is of the code block, also where a name holds the end of one; and it is as long as GitHub takes it."""
-    (tmp_path / file).write_bytes(b"+ one\r# two\n\n```\r\n<img src=x>\n" + b"a\n" * 400_000)
-    *_, shown = commands(job)
-    run(shown, tmp_path, PATH=os.environ["PATH"])
-    text = (tmp_path / "summary.md").read_text()
-    heading, empty, *lines = text.split("\n")
-    assert heading.startswith("### ")
-    assert empty == ""
-    assert "\r" not in text
-    assert lines[:4] == ["    + one# two", "    ", "    ```", "    <img src=x>"]
-    assert all(line.startswith("    ") for line in lines[:-1])
-    assert len(text.encode()) < 2**20
+    for job, file in (("preview", "what-if.txt"), ("difference", "difference.txt")):
+        with subtests.test(job):
+            (tmp_path / file).write_bytes(b"+ one\r# two\n\n```\r\n<img src=x>\n" + b"a\n" * 400_000)
+            (tmp_path / "summary.md").unlink(missing_ok=True)
+            run(commands(job)[-1], tmp_path)
+            text = (tmp_path / "summary.md").read_text()
+            heading, empty, *lines = text.split("\n")
+            assert heading.startswith("### ") and empty == "" and "\r" not in text
+            assert lines[:4] == ["    + one# two", "    ", "    ```", "    <img src=x>"]
+            assert all(line.startswith("    ") for line in lines[:-1])
+            assert len(text.encode()) < 2**20
 
 
-def every_step() -> list[dict[str, Any]]:
-    """The steps of all jobs."""
-    return [step for job in JOBS.values() for step in job["steps"]]
-
-
-def commands(job: str) -> list[str]:
-    """What a job runs, in its order."""
-    return [step["run"] for step in JOBS[job]["steps"] if "run" in step]
-
-
-def run(script: str, directory: Path, **environment: str) -> None:
-    """Runs a step's script as GitHub's runner does, in a directory that is the runner's own place for files too."""
-    given = {"RUNNER_TEMP": str(directory), "GITHUB_STEP_SUMMARY": str(directory / "summary.md"), **environment}
-    subprocess.run(["bash", "-e", "-c", script], cwd=directory, env=given, check=True)
+@pytest.mark.parametrize("again", [False, True])
+def test_template_and_package_are_where_the_notes_say(tmp_path: Path, again: bool) -> None:
+    """The template first, under the tag that the button reads, however that is spelt; a job that runs again moves that tag."""
+    if again:
+        (tmp_path / "again").touch()
+    (tmp_path / "gh").write_text(_GH.format(python=sys.executable))
+    (tmp_path / "gh").chmod(0o755)
+    for command in commands("publish"):
+        given = {"GITHUB_REPOSITORY": "soc/router", "GITHUB_REF_NAME": TAG}
+        run(command, tmp_path, **given, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    said = [json.loads(line) for line in (tmp_path / "asked").read_text().splitlines()]
+    blob, tree, commit, *refs, release = said
+    assert [one[1].rpartition("/")[2] for one in (blob, tree, commit)] == ["blobs", "trees", "commits"]
+    assert "content=@dist/azuredeploy.json" in blob
+    assert {"tree[][path]=azuredeploy.json", "tree[][sha]=sha-of-blobs"} < set(tree)
+    assert "tree=sha-of-trees" in commit
+    assert len(refs) == 1 + again
+    assert {f"ref=refs/tags/{TEMPLATE_TAG}{TAG}", "sha=sha-of-commits"} < set(refs[0])
+    if again:
+        assert refs[1][1] == f"repos/soc/router/git/refs/tags/{TEMPLATE_TAG}{TAG}"
+        assert {"PATCH", "sha=sha-of-commits", "force=true"} < set(refs[1])
+    assert release[:5] == ["release", "create", TAG, f"dist/{PACKAGE}", "dist/azuredeploy.json"]
+    assert release[-2:] == ["--notes-file", f"dist/{NOTES}"]
+    assert Release("soc/router", "v1").package.endswith(f"/v1/{PACKAGE}")
+    assert not (tmp_path / "evil").exists()

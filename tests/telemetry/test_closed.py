@@ -50,22 +50,14 @@ KINDS: st.SearchStrategy[type[DeliveryError]] = st.sampled_from([Rejected, Unaut
 @st.composite
 def entries(draw: st.DrawFn) -> RecordEntry:
     """An entry every text of which may be anything; it is no real one."""
+    optional = ("id", "type", "title", "severity", "status", "plan", "resource", "suppressed_by")
     return an_entry(
         draw(st.sampled_from([*Outcome]) | TEXTS),
         draw(st.sampled_from([*Code]).map(lambda code: f"{code}: {CANARY}") | TEXTS),
-        key=draw(TEXTS),
-        id=draw(MAYBE),
+        **{name: draw(TEXTS) for name in ("key", "kind", "rulebook")},
+        **{name: draw(MAYBE) for name in optional},
         stream=draw(st.sampled_from([*Stream]) | MAYBE),
-        kind=draw(TEXTS),
-        type=draw(MAYBE),
-        title=draw(MAYBE),
-        severity=draw(MAYBE),
-        status=draw(MAYBE),
-        plan=draw(MAYBE),
-        resource=draw(MAYBE),
-        suppressed_by=draw(MAYBE),
         routes=(draw(TEXTS),),
-        rulebook=draw(TEXTS),
         destinations=(draw(TEXTS),),
     )
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -17,39 +16,25 @@ from tests.telemetry.listening import Listening
 
 
 def test_a_batch_is_one_record_that_counts_outcomes(listening: Listening) -> None:
-    """Not one for each message."""
-    batch = [an_entry(), an_entry(), an_entry("repeat", "same"), an_entry("below_floor", "floor: Low is below Medium")]
-    listening.telemetry.record_taken(batch, "cwpp")
-    assert [record.levelno for record in listening.records] == [logging.INFO]
-    assert listening.attributes(logging.INFO) == [
-        {
-            names.STREAM: "cwpp",
-            "alert_router.signals.routed": 2,
-            "alert_router.signals.repeat": 1,
-            "alert_router.signals.below_floor": 1,
-        }
-    ]
-
-
-def test_an_empty_batch_is_no_record(listening: Listening) -> None:
-    """There is nothing to say."""
+    """Not one for each message; and none of an empty batch."""
     listening.telemetry.record_taken([], "cwpp")
     assert list(listening.records) == []
+    batch = [an_entry(), an_entry(), an_entry("repeat", "same"), an_entry("below_floor", "floor: Low is below Medium")]
+    listening.telemetry.record_taken(batch, "cwpp")
+    counts = {
+        f"alert_router.signals.{name}": count for name, count in (("routed", 2), ("repeat", 1), ("below_floor", 1))
+    }
+    assert [record.levelno for record in listening.records] == [logging.INFO]
+    assert listening.attributes(logging.INFO) == [{names.STREAM: "cwpp", **counts}]
 
 
 def test_a_quarantined_message_is_a_warning_that_says_where_it_is_and_why(listening: Listening) -> None:
-    """The code only: the words after it may be the message's own."""
+    """The code only: the words after it may be the message's own. A file may be called anything, and forges no record."""
     listening.telemetry.record_taken([an_entry(), an_unread_entry("unknown_shape: type X is none", "cwpp/0:9")], "cwpp")
-    assert listening.attributes(logging.WARNING) == [
-        {names.STREAM: "cwpp", names.REASON: "unknown_shape", log_records.SOURCE: "cwpp/0:9"}
-    ]
-
-
-def test_where_a_message_came_from_cannot_forge_a_record(listening: Listening) -> None:
-    """A file may be called anything."""
+    where = {names.STREAM: "cwpp", names.REASON: "unknown_shape", log_records.SOURCE: "cwpp/0:9"}
+    assert listening.attributes(logging.WARNING) == [where]
     listening.telemetry.record_taken([an_unread_entry(source="a\n2026-11-24 ERROR forged.json:1")], "cwpp")
-    (warning, _) = listening.records
-    assert warning.getMessage().isprintable()
+    assert all(record.getMessage().isprintable() for record in listening.records)
 
 
 def test_a_flood_of_quarantined_messages_is_named_in_part_and_counted_whole(listening: Listening) -> None:
@@ -62,13 +47,12 @@ def test_a_flood_of_quarantined_messages_is_named_in_part_and_counted_whole(list
     assert batch["alert_router.signals.quarantined"] == log_records.NAMED + 5
 
 
-def test_a_dead_delivery_is_a_warning_that_names_it(listening: Listening) -> None:
-    """With its destination and its last trouble; what was sent or will be tried again is not told at this level."""
+def test_a_dead_delivery_is_a_warning_that_names_it() -> None:
+    """With its destination and its last trouble; who looks closely sees at debug level what was sent or will be tried again."""
+    owed = settled(a_claim(), DeliveryState.OWED, error="busy")
     dead = settled(a_claim(), DeliveryState.DEAD, error="pagerduty: answered 400")
-    listening.telemetry.record_delivered(
-        [settled(a_claim()), dead, settled(a_claim(), DeliveryState.OWED, error="busy")]
-    )
-    assert [record.levelno for record in listening.records] == [logging.WARNING]
+    listening = Listening(logging.DEBUG)
+    listening.telemetry.record_delivered([settled(a_claim()), dead, owed])
     assert listening.attributes(logging.WARNING) == [
         {
             names.STREAM: "cwpp",
@@ -79,19 +63,15 @@ def test_a_dead_delivery_is_a_warning_that_names_it(listening: Listening) -> Non
             log_records.ERROR: "pagerduty: answered 400",
         }
     ]
-
-
-def test_who_looks_closely_sees_every_delivery() -> None:
-    """At debug level, those without trouble too."""
-    listening = Listening(logging.DEBUG)
-    listening.telemetry.record_delivered([settled(a_claim()), settled(a_claim(), DeliveryState.OWED, error="busy")])
-    told = listening.attributes(logging.DEBUG)
-    assert [(one[names.STATE], one.get(log_records.ERROR)) for one in told] == [("sent", None), ("owed", "busy")]
+    told = [(one[names.STATE], one.get(log_records.ERROR)) for one in listening.attributes(logging.DEBUG)]
+    assert told == [("sent", None), ("owed", "busy")]
+    assert len(listening.records) == 3
 
 
 def test_each_loss_is_an_error(listening: Listening) -> None:
-    """It says which numbers of which partition in which epoch, and why."""
-    listening.telemetry.record_swept(swept(lost=[a_loss(5, 9, "gone"), a_loss(12, 12)]))
+    """It says which numbers of which partition in which epoch, and why; what a sweep warns of is a warning, each on a line."""
+    warning = "partition 3: the hub was created anew"
+    listening.telemetry.record_swept(swept(lost=[a_loss(5, 9, "gone"), a_loss(12, 12)], warnings=[warning]))
     first, second = listening.attributes(logging.ERROR)
     assert first == {
         names.STREAM: "cwpp",
@@ -102,52 +82,33 @@ def test_each_loss_is_an_error(listening: Listening) -> None:
         log_records.ERROR: "gone",
     }
     assert (second[log_records.FIRST], second[log_records.LAST]) == (12, 12)
+    (warned,) = [record for record in listening.records if record.levelno == logging.WARNING]
+    assert warning in warned.getMessage()
 
 
-def test_a_pause_is_a_warning_at_every_sweep(listening: Listening) -> None:
-    """A pager that refuses our credentials is nothing to be said once."""
+def test_a_pause_and_a_hold_are_warnings_at_every_sweep(listening: Listening) -> None:
+    """A pager that refuses our credentials is nothing to be said once. Whoever reads the log because nobody was paged sees who
+    holds the pager, until when and why."""
     for minute in range(2):
-        at = a_pause().since + timedelta(minutes=minute)
+        at = NOW + timedelta(minutes=minute)
         listening.telemetry.record_swept(swept(at=at, paused={"oncall": a_pause()}))
-    told = {names.STREAM: "cwpp", names.DESTINATION: "oncall", log_records.ERROR: "pagerduty: answered 401"}
-    assert listening.attributes(logging.WARNING) == [told, told]
+        listening.telemetry.record_swept(swept(at=at, held={"oncall": a_hold()}))
+    where = {names.STREAM: "cwpp", names.DESTINATION: "oncall"}
+    paused = {**where, log_records.ERROR: "pagerduty: answered 401"}
+    assert listening.attributes(logging.WARNING) == [paused, where] * 2
+    held = "oncall: held by ana since 2026-11-24T12:00:00Z until 2026-11-24T14:00:00Z: the pager is moved"
+    assert [record.getMessage() for record in listening.records[1::2]] == [held, held]
 
 
-def test_a_hold_is_a_warning_at_every_sweep(listening: Listening) -> None:
-    """Whoever reads the log because nobody was paged sees who holds the pager, until when and why."""
-    for minute in range(2):
-        listening.telemetry.record_swept(swept(at=NOW + timedelta(minutes=minute), held={"oncall": a_hold()}))
-    first, second = listening.records
-    assert first.getMessage() == second.getMessage()
-    assert first.getMessage() == (
-        "oncall: held by ana since 2026-11-24T12:00:00Z until 2026-11-24T14:00:00Z: the pager is moved"
-    )
-    assert listening.attributes(logging.WARNING) == [{names.STREAM: "cwpp", names.DESTINATION: "oncall"}] * 2
-
-
-def test_what_a_sweep_warns_of_is_a_warning(listening: Listening) -> None:
-    """Each on a line."""
-    listening.telemetry.record_swept(swept(warnings=["partition 3: the hub was created anew"]))
-    (record,) = listening.records
-    assert (record.levelno, "the hub was created anew" in record.getMessage()) == (logging.WARNING, True)
-
-
-@pytest.mark.parametrize(
-    ("done", "level"),
-    [
-        ({}, logging.DEBUG),
-        ({"taken": 1}, logging.INFO),
-        ({"released": 1}, logging.INFO),
-    ],
-)
-def test_a_sweep_that_found_nothing_to_do_is_not_worth_a_line(done: dict[str, int], level: int) -> None:
+def test_a_sweep_that_found_nothing_to_do_is_not_worth_a_line(subtests: pytest.Subtests) -> None:
     """There is one every minute."""
-    listening = Listening(logging.DEBUG)
-    listening.telemetry.record_swept(replace(swept(), **done))  # type: ignore[arg-type]
-    (told,) = listening.attributes(level)
-    nothing = {"alert_router.sweep.taken": 0, "alert_router.sweep.released": 0}
-    did = {f"alert_router.sweep.{what}": count for what, count in done.items()}
-    assert told == {names.STREAM: "cwpp", "alert_router.sweep.lost": 0, **nothing, **did}
+    for taken, released, level in ((0, 0, logging.DEBUG), (1, 0, logging.INFO), (0, 1, logging.INFO)):
+        with subtests.test(taken=taken, released=released):
+            listening = Listening(logging.DEBUG)
+            listening.telemetry.record_swept(swept(taken=taken, released=released))
+            did = {"taken": taken, "released": released, "lost": 0}
+            told = {f"alert_router.sweep.{what}": count for what, count in did.items()}
+            assert listening.attributes(level) == [{names.STREAM: "cwpp", **told}]
 
 
 def test_what_others_wrote_is_cut() -> None:

@@ -20,8 +20,10 @@ from tests.telemetry.listening import Listening
 
 
 def test_taking_a_batch_in_is_a_consumers_span(listening: Listening) -> None:
-    """Named and described as the conventions for Azure Event Hubs ask."""
-    with listening.telemetry.processing("cwpp", [None, None, None], partition="3", group="take"):
+    """Named and described as the conventions for Azure Event Hubs ask, and linked to what its messages came with: each trace
+    once, whatever is no traceparent left out."""
+    came = [TRACEPARENT, None, ANOTHER, "nonsense", TRACEPARENT]
+    with listening.telemetry.processing("cwpp", came, partition="3", group="take"):
         pass
     span = listening.span()
     assert (span.name, span.kind) == ("process cwpp", SpanKind.CONSUMER)
@@ -33,15 +35,9 @@ def test_taking_a_batch_in_is_a_consumers_span(listening: Listening) -> None:
         convention.MESSAGING_DESTINATION_NAME: "cwpp",
         convention.MESSAGING_DESTINATION_PARTITION_ID: "3",
         convention.MESSAGING_CONSUMER_GROUP_NAME: "take",
-        convention.MESSAGING_BATCH_MESSAGE_COUNT: 3,
+        convention.MESSAGING_BATCH_MESSAGE_COUNT: 5,
     }
-
-
-def test_a_batch_is_linked_to_what_its_messages_came_with(listening: Listening) -> None:
-    """Each trace once, whatever is no traceparent left out."""
-    with listening.telemetry.processing("cwpp", [TRACEPARENT, None, ANOTHER, "nonsense", TRACEPARENT]):
-        pass
-    assert links_of(listening.span()) == [TRACEPARENT, ANOTHER]
+    assert links_of(span) == [TRACEPARENT, ANOTHER]
 
 
 def test_a_batch_belongs_to_the_call_that_brought_it(listening: Listening) -> None:
@@ -55,49 +51,28 @@ def test_a_batch_belongs_to_the_call_that_brought_it(listening: Listening) -> No
     assert parent_of(second) == ids_of(call)
 
 
-def test_a_message_that_came_without_a_trace_keeps_the_batchs(listening: Listening) -> None:
-    """The traceparent of the current span is what is kept with it; outside of any there is none."""
-    assert listening.telemetry.traceparent() is None
-    with listening.telemetry.processing("cwpp", [None]):
-        kept = listening.telemetry.traceparent()
-    assert kept == written(listening.span())
-    assert listening.telemetry.traceparent() is None
-
-
 def test_a_send_goes_on_where_its_message_came_from(listening: Listening) -> None:
-    """It is a client's span under the delivery's own trace, linked to the call that delivers."""
-    with listening.tracer.start_as_current_span("the call"), listening.telemetry.delivering([a_claim(TRACEPARENT)]):
-        pass
-    send, call = listening.spans()
+    """It is a client's span under the delivery's own trace, linked to the call that delivers; one without a trace of its own
+    belongs to the call: a hostile text is no trace."""
+    with listening.tracer.start_as_current_span("the call"):
+        for trace_of_it in (TRACEPARENT, "00-zz-zz-01"):
+            with listening.telemetry.delivering([a_claim(trace_of_it)]):
+                pass
+    send, traceless, call = listening.spans()
     assert (send.name, send.kind) == ("deliver oncall", SpanKind.CLIENT)
-    assert parent_of(send) == (TRACE, SPAN)
-    assert links_of(send) == [written(call)]
+    assert (parent_of(send), links_of(send)) == ((TRACE, SPAN), [written(call)])
+    assert (parent_of(traceless), links_of(traceless)) == (ids_of(call), [])
 
 
 def test_a_send_is_described(listening: Listening) -> None:
     """By where it goes, and by its delivery where it carries one alone."""
     claim = a_claim(number=2)
-    with listening.telemetry.delivering([claim]):
-        pass
+    for claims in ([claim], [a_claim(), a_claim(key="other")]):
+        with listening.telemetry.delivering(claims):
+            pass
     where = {names.STREAM: "cwpp", names.DESTINATION: "oncall", names.LANE: "page"}
-    assert dict(listening.span().attributes or {}) == {
-        **where,
-        names.CHANGE: "opened",
-        names.DELIVERY: claim.delivery.id,
-        spans.ATTEMPT: 2,
-        spans.COUNT: 1,
-    }
-    with listening.telemetry.delivering([a_claim(), a_claim(key="other")]):
-        pass
-    assert dict(listening.spans()[1].attributes or {}) == {**where, spans.COUNT: 2}
-
-
-def test_a_send_without_a_trace_of_its_own_belongs_to_the_call(listening: Listening) -> None:
-    """A hostile text is no trace."""
-    with listening.tracer.start_as_current_span("the call"), listening.telemetry.delivering([a_claim("00-zz-zz-01")]):
-        pass
-    send, call = listening.spans()
-    assert (parent_of(send), links_of(send)) == (ids_of(call), [])
+    one = {names.CHANGE: "opened", names.DELIVERY: claim.delivery.id, spans.ATTEMPT: 2, spans.COUNT: 1}
+    assert [dict(span.attributes or {}) for span in listening.spans()] == [{**where, **one}, {**where, spans.COUNT: 2}]
 
 
 def test_a_send_of_many_deliveries_is_linked_to_each_trace(listening: Listening) -> None:
@@ -111,21 +86,18 @@ def test_a_send_of_many_deliveries_is_linked_to_each_trace(listening: Listening)
     assert (parent_of(same), links_of(same)) == ((TRACE, SPAN), [])
 
 
-def test_the_destination_is_told_the_span_of_the_send(listening: Listening) -> None:
-    """Inside of it, and nothing after."""
-    with listening.telemetry.delivering([a_claim(TRACEPARENT)]):
-        headers = listening.telemetry.headers()
-    assert headers == {"traceparent": written(listening.span())}
-    assert listening.telemetry.headers() == {}
-
-
 def test_a_trace_leads_from_the_hub_to_the_destination(listening: Listening) -> None:
-    """Without a trace of its own, a message is followed from its batch on."""
+    """A message that came without a trace keeps its batch's; the destination is told the span of the send. Outside of any there
+    is none."""
+    assert listening.telemetry.traceparent() is None
     with listening.telemetry.processing("cwpp", [None], TRACEPARENT):
         kept = listening.telemetry.traceparent()
+    assert listening.telemetry.traceparent() is None
     with listening.telemetry.delivering([a_claim(kept)]):
         header = listening.telemetry.headers()["traceparent"]
+    assert listening.telemetry.headers() == {}
     batch, send = listening.spans()
+    assert (kept, header) == (written(batch), written(send))
     assert parent_of(send) == ids_of(batch)
     assert header.split("-")[1] == TRACE
 
@@ -146,32 +118,22 @@ def test_sends_side_by_side_do_not_see_each_others_spans(listening: Listening) -
     assert [header.split("-")[1] for header in told] == [TRACE, ANOTHER.split("-")[1]]
 
 
-def test_a_send_that_failed_says_how_and_nothing_of_what_was_said(listening: Listening) -> None:
-    """The type of the first failure among its deliveries."""
+def test_a_span_says_how_it_failed_and_nothing_of_what_was_said(listening: Listening) -> None:
+    """The type of the first failure among deliveries, or of what is raised inside, which goes through: its text may hold
+    anything, so no event holds it. A send that got through has no error, as the conventions ask, and no span stays current."""
     with listening.telemetry.delivering([a_claim(), a_claim()]) as span:
         span.record_results([Receipt(), Unauthorized("answered 401")])
-    told = listening.span()
-    assert (told.status.status_code, told.status.description) == (StatusCode.ERROR, None)
-    assert (told.attributes or {})[ERROR_TYPE] == "Unauthorized"
-
-
-def test_a_send_that_got_through_has_no_error(listening: Listening) -> None:
-    """Its status is left alone, as the conventions ask."""
-    with listening.telemetry.delivering([a_claim()]) as span:
-        span.record_results([Receipt()])
-    told = listening.span()
-    assert told.status.status_code is StatusCode.UNSET
-    assert ERROR_TYPE not in (told.attributes or {})
-
-
-def test_what_is_raised_inside_goes_through_and_leaves_its_type(listening: Listening) -> None:
-    """Its text may hold anything, so no event holds it; the span ends and is no longer current."""
     with pytest.raises(Unavailable), listening.telemetry.processing("cwpp", []):
         raise Unavailable("no answer from https://example.com/?sig=secret")
-    told = listening.span()
-    assert (told.status.status_code, told.status.description) == (StatusCode.ERROR, None)
-    assert (told.attributes or {})[ERROR_TYPE] == "Unavailable"
-    assert not told.events
+    with listening.telemetry.delivering([a_claim()]) as span:
+        span.record_results([Receipt()])
+    *failed, sent = listening.spans()
+    for told, error in zip(failed, ("Unauthorized", "Unavailable"), strict=True):
+        assert (told.status.status_code, told.status.description) == (StatusCode.ERROR, None)
+        assert (told.attributes or {})[ERROR_TYPE] == error
+        assert not told.events
+    assert sent.status.status_code is StatusCode.UNSET
+    assert ERROR_TYPE not in (sent.attributes or {})
     assert trace.get_current_span() is trace.INVALID_SPAN
 
 

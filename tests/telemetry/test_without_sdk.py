@@ -30,42 +30,37 @@ from tests.waiting import PATIENCE
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
-def telemetry() -> Telemetry:
-    """The process's own telemetry, of which no SDK was set up."""
-    return Telemetry()
+TELEMETRY = Telemetry()
+"""The process's own, of which no SDK was set up."""
 
 
-@pytest.mark.parametrize("traceparent", [TRACEPARENT, f"00-{TRACE}-{SPAN}-00", f"00-{TRACE}-{SPAN}-fe"])
-def test_a_stored_trace_reaches_the_destination_unchanged(telemetry: Telemetry, traceparent: str) -> None:
-    """Whoever collects before and after us can still put both ends together."""
-    with telemetry.delivering([a_claim(traceparent)]) as span:
-        assert telemetry.headers() == {"traceparent": traceparent}
-        span.record_results([Unavailable("no answer")])
-    assert telemetry.headers() == {}
+def test_a_stored_trace_reaches_the_destination_unchanged(subtests: pytest.Subtests) -> None:
+    """Whoever collects before and after us can still put both ends together; where there is no trace none is made up."""
+    for traceparent in (TRACEPARENT, f"00-{TRACE}-{SPAN}-00", f"00-{TRACE}-{SPAN}-fe"):
+        with subtests.test(traceparent):
+            with TELEMETRY.delivering([a_claim(traceparent)]) as span:
+                assert TELEMETRY.headers() == {"traceparent": traceparent}
+                span.record_results([Unavailable("no answer")])
+            assert TELEMETRY.headers() == {}
+    for hostile in (None, "", "00-hostile", TRACEPARENT + "\r\nX-Injected: 1"):
+        with subtests.test(hostile), TELEMETRY.delivering([a_claim(hostile)]):
+            assert TELEMETRY.headers() == {}
 
 
-def test_a_message_without_a_trace_keeps_that_of_the_call(telemetry: Telemetry) -> None:
+def test_a_message_without_a_trace_keeps_that_of_the_call() -> None:
     """The call's own traceparent goes on as it is; a hostile one does not."""
-    with telemetry.processing("cwpp", [None, ANOTHER], TRACEPARENT):
-        assert telemetry.traceparent() == TRACEPARENT
-    with telemetry.processing("cwpp", [None], "00-hostile"):
-        assert telemetry.traceparent() is None
+    with TELEMETRY.processing("cwpp", [None, ANOTHER], TRACEPARENT):
+        assert TELEMETRY.traceparent() == TRACEPARENT
+    with TELEMETRY.processing("cwpp", [None], "00-hostile"):
+        assert TELEMETRY.traceparent() is None
 
 
-@pytest.mark.parametrize("hostile", [None, "", "00-hostile", TRACEPARENT + "\r\nX-Injected: 1"])
-def test_where_there_is_no_trace_there_is_no_header(telemetry: Telemetry, hostile: str | None) -> None:
-    """None is made up."""
-    with telemetry.delivering([a_claim(hostile)]):
-        assert telemetry.headers() == {}
-
-
-def test_everything_can_be_told_to_nobody(telemetry: Telemetry) -> None:
+def test_everything_can_be_told_to_nobody() -> None:
     """No SDK is no error."""
-    telemetry.record_taken([an_entry()], "cwpp")
-    telemetry.record_delivered([settled(a_claim())])
+    TELEMETRY.record_taken([an_entry()], "cwpp")
+    TELEMETRY.record_delivered([settled(a_claim())])
     backlog = {"oncall": Backlog(Lane.PAGE, NOW, 1)}
-    telemetry.record_swept(swept(backlog=backlog, lag={"0": 1}, lost=[a_loss(1, 2)], paused={"oncall": a_pause()}))
+    TELEMETRY.record_swept(swept(backlog=backlog, lag={"0": 1}, lost=[a_loss(1, 2)], paused={"oncall": a_pause()}))
 
 
 LATE = f"""

@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from alert_router_demo.soc import Soc, soc_in_thread
+from alert_router_demo.soc.__main__ import main
 from tests.leash import leashed
 from tests.waiting import PATIENCE, wait_until
 
@@ -35,7 +36,8 @@ def a_process(directory: Path, *options: str) -> Iterator[tuple[subprocess.Popen
 
 
 def test_it_announces_itself_serves_and_stops_when_told(tmp_path: Path) -> None:
-    """The port file names addresses, authority and secrets; requests leave no line; SIGTERM ends it with 0."""
+    """The port file names addresses, authority and secrets; requests leave no line, and a router that is killed in the middle
+    of one is counted as cut off; SIGTERM ends it with 0."""
     with a_process(tmp_path, "--lag", "60") as (process, card):
         assert (tmp_path / "soc.json").stat().st_mode & 0o077 == 0
         addresses, account = card["addresses"], card["accounts"]["cwpp"]
@@ -45,95 +47,70 @@ def test_it_announces_itself_serves_and_stops_when_told(tmp_path: Path) -> None:
         assert httpx.post(table, json={"correlation_id": "key-1"}, headers=bearer).status_code == 201
         assert httpx.get(table, headers=bearer).json() == {"result": []}
         assert httpx.get(f"{addresses['control']}/_state").json()["tickets"][0]["correlation_id"] == "key-1"
+        with socket.create_connection(("127.0.0.1", int(addresses["pagerduty"].rpartition(":")[2]))) as caller:
+            caller.sendall(b"POST /v2/enqueue HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        counts = f"{addresses['control']}/_counts"
+        wait_until(lambda: bool(httpx.get(counts).json()["requests"]["pagerduty"]))
+        assert httpx.get(counts).json()["requests"]["pagerduty"] == {"dropped": 1}
         process.send_signal(signal.SIGTERM)
         output, errors = process.communicate(timeout=PATIENCE)
         assert (process.returncode, output, errors) == (0, b"", b"")
         assert not Path(addresses["ca"]).exists()
 
 
-def test_a_caller_that_dies_leaves_no_trace(tmp_path: Path) -> None:
-    """A router killed in the middle of a request is counted as cut off, and nothing is printed."""
-    with a_process(tmp_path) as (process, card):
-        port = int(card["addresses"]["pagerduty"].rpartition(":")[2])
-        with socket.create_connection(("127.0.0.1", port)) as caller:
-            caller.sendall(b"POST /v2/enqueue HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
-        counts = f"{card['addresses']['control']}/_counts"
-        wait_until(lambda: bool(httpx.get(counts).json()["requests"]["pagerduty"]))
-        assert httpx.get(counts).json()["requests"]["pagerduty"] == {"dropped": 1}
-        process.send_signal(signal.SIGTERM)
-        output, errors = process.communicate(timeout=PATIENCE)
-        assert (process.returncode, output, errors) == (0, b"", b"")
-
-
-def test_it_ends_by_itself() -> None:
-    """Without anybody's help it ends, with 0, when its time is over; without a port file the card is on stdout."""
-    done = subprocess.run([*MODULE, "--for", "0.1"], capture_output=True, timeout=PATIENCE, check=False)
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert json.loads(done.stdout)["addresses"]["webhook"].endswith("/hook")
-
-
-def test_a_port_file_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:
-    """A wrong path is named, without a traceback, and the exit code is 2."""
+def test_it_ends_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With 0, when its time is over; without a port file the card is on stdout. A port file that cannot be written is one
+    line."""
+    assert main(["--for", "0.1"]) == 0
+    assert json.loads(capsys.readouterr().out)["addresses"]["webhook"].endswith("/hook")
     wrong = tmp_path / "missing" / "soc.json"
-    done = subprocess.run(
-        [*MODULE, "--port-file", str(wrong)], capture_output=True, timeout=PATIENCE, check=False, text=True
-    )
-    assert done.returncode == 2
-    assert done.stderr == f"{wrong}: No such file or directory\n"
+    assert main(["--port-file", str(wrong)]) == 2
+    assert capsys.readouterr().err == f"{wrong}: No such file or directory\n"
 
 
-@pytest.mark.parametrize(
-    ("fault", "status"),
-    [
+def test_faults_can_be_ordered_and_ended_over_http(soc: Soc) -> None:
+    """Another process orders trouble for as many requests as it says; trouble without an end is ended for one endpoint, or for
+    all."""
+    faults, hook = f"{soc.addresses.control}/_faults", soc.addresses.webhook
+    orders: list[tuple[dict[str, Any], int]] = [
         ({"kind": "status", "code": 429, "retry_after": "1"}, 429),
         ({"kind": "status", "code": 200, "body": {"error": "x"}}, 200),
         ({"kind": "hang", "seconds": 0.01}, 401),
-    ],
-)
-def test_faults_can_be_ordered_over_http(soc: Soc, fault: dict[str, Any], status: int) -> None:
-    """Another process orders trouble for as many requests as it says."""
-    order = {"endpoint": "webhook", "fault": fault, "times": 1, "method": "POST"}
-    assert httpx.post(f"{soc.addresses.control}/_faults", json=order).status_code == 204
-    assert [httpx.post(soc.addresses.webhook).status_code for _ in range(2)] == [status, 401]
-
-
-def test_cut_connections_can_be_ordered_and_ended_over_http(soc: Soc) -> None:
-    """Trouble without an end is ended for one endpoint, or for all."""
-    faults = f"{soc.addresses.control}/_faults"
+    ]
+    for fault, status in orders:
+        order = {"endpoint": "webhook", "fault": fault, "times": 1, "method": "POST"}
+        assert httpx.post(faults, json=order).status_code == 204
+        assert [httpx.post(hook).status_code for _ in range(2)] == [status, 401]
     for kind, ending in (("drop", {"endpoint": "webhook"}), ("lose_answer", {})):
         order = {"endpoint": "webhook", "fault": {"kind": kind}, "times": None}
         assert httpx.post(faults, json=order).status_code == 204
         with pytest.raises(httpx.RemoteProtocolError):
-            httpx.post(soc.addresses.webhook)
+            httpx.post(hook)
         assert httpx.delete(faults, params=ending).status_code == 204
-        assert httpx.post(soc.addresses.webhook).status_code == 401
+        assert httpx.post(hook).status_code == 401
 
 
-@pytest.mark.parametrize(
-    ("order", "named"),
-    [
-        ({"endpoint": "mars", "fault": {"kind": "drop"}}, "endpoint"),
+def test_a_wrong_order_is_refused_by_name(soc: Soc, subtests: pytest.Subtests) -> None:
+    """A mistake in an order is said, not played as something else; an endpoint that does not exist is named, with those that
+    do."""
+    drop, status = {"kind": "drop"}, {"kind": "status", "code": 429}
+    orders: list[tuple[dict[str, Any], str]] = [
+        ({"endpoint": "mars", "fault": drop}, "endpoint"),
         ({"endpoint": "logs", "fault": {"kind": "explode"}}, "fault"),
-        ({"endpoint": "logs", "fault": {"kind": "status", "code": 99}}, "fault.status.code"),
-        ({"endpoint": "logs", "fault": {"kind": "status", "code": 429, "retry_afer": "1"}}, "retry_afer"),
-        ({"endpoint": "logs", "fault": {"kind": "drop"}, "times": 0}, "times"),
-        ({"endpoint": "logs", "fault": {"kind": "drop"}, "time": 1}, "time"),
-    ],
-)
-def test_a_wrong_order_is_refused_by_name(soc: Soc, order: dict[str, Any], named: str) -> None:
-    """A mistake in an order is said, not played as something else."""
-    answer = httpx.post(f"{soc.addresses.control}/_faults", json=order)
-    assert answer.status_code == 400
-    assert named in answer.json()["error"]
-
-
-def test_clearing_an_unknown_endpoint_is_refused(soc: Soc) -> None:
-    """An endpoint that does not exist is named, with those that do."""
-    answer = httpx.delete(f"{soc.addresses.control}/_faults", params={"endpoint": "mars"})
-    assert (answer.status_code, answer.json()["error"]) == (
-        400,
-        f"endpoint: mars is none of {', '.join(endpoint.name for endpoint in soc.endpoints)}",
-    )
+        ({"endpoint": "logs", "fault": status | {"code": 99}}, "fault.status.code"),
+        ({"endpoint": "logs", "fault": status | {"retry_afer": "1"}}, "retry_afer"),
+        ({"endpoint": "logs", "fault": drop, "times": 0}, "times"),
+        ({"endpoint": "logs", "fault": drop, "time": 1}, "time"),
+    ]
+    faults = f"{soc.addresses.control}/_faults"
+    for order, named in orders:
+        with subtests.test(named):
+            answer = httpx.post(faults, json=order)
+            assert answer.status_code == 400
+            assert named in answer.json()["error"]
+    answer = httpx.delete(faults, params={"endpoint": "mars"})
+    known = ", ".join(endpoint.name for endpoint in soc.endpoints)
+    assert (answer.status_code, answer.json()["error"]) == (400, f"endpoint: mars is none of {known}")
 
 
 def test_state_and_counts_name_everything_and_no_secret(soc: Soc) -> None:
@@ -158,14 +135,10 @@ def test_secrets_are_new_each_time_and_never_in_a_repr() -> None:
 def test_bodies_kept_are_bounded_and_counts_are_not() -> None:
     """The newest bodies are kept, as many as asked; every arrival is counted."""
     with soc_in_thread(keep=2) as soc:
-        account = soc.accounts["cwpp"]
+        event = {"routing_key": soc.accounts["cwpp"].routing_key, "event_action": "trigger"}
+        event["payload"] = {"summary": "s", "source": "s", "severity": "info"}  # type: ignore[assignment]
         for number in range(3):
-            event = {
-                "routing_key": account.routing_key,
-                "event_action": "trigger",
-                "dedup_key": str(number),
-                "payload": {"summary": "s", "source": "s", "severity": "info"},
-            }
-            assert httpx.post(f"{soc.addresses.pagerduty}/v2/enqueue", json=event).status_code == 202
+            answer = httpx.post(f"{soc.addresses.pagerduty}/v2/enqueue", json=event | {"dedup_key": str(number)})
+            assert answer.status_code == 202
         assert [page.event is None for page in soc.pagerduty.pages] == [False, False, True]
         assert soc.counts()["received"]["pages"] == 3

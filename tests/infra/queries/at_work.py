@@ -43,7 +43,7 @@ MINUTE = timedelta(minutes=1)
 
 
 class AtWork:
-    """A router that takes, delivers and sweeps. `says` is how destinations answer, `rows` what AppMetrics has by now."""
+    """A router that takes, delivers and sweeps; `rows` is what AppMetrics has by now."""
 
     def __init__(self, directory: Path, *rules: SuppressionRule, routes: Sequence[Route] | None = None) -> None:
         self.now = NOW
@@ -81,8 +81,14 @@ class AtWork:
         for letter in asyncio.run(letters_in(self._store)):
             asyncio.run(within(self._store, discard, letter.id, self.now))
 
-    def deliver(self, destination: str, lane: Lane) -> None:
-        """A destination is told what is due there."""
+    def receive(self, count: int = 1) -> None:
+        """Messages come, and are taken in at once."""
+        self.publish(count)
+        self.take()
+
+    def deliver(self, destination: str, lane: Lane, answer: Result | None = None) -> None:
+        """A destination is told what is due there, and takes it unless it answers otherwise."""
+        self.says = {} if answer is None else {destination: answer}
         asyncio.run(self._loop(destination, lane).deliver_due(lambda: False))
 
     def minutes(self, count: int = 1, *, sweeping: bool = True) -> None:

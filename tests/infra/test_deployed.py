@@ -1,0 +1,272 @@
+"""What is deployed: nothing is open that need not be, alerts and exports are as they were tested, choices are the user's."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from infra.variants import SUBSCRIPTION
+from tests.infra.predicted import Deployment, Resource
+from tests.infra.test_app_settings import settings_of
+from tests.infra.variants import EVERY, INFRA, OPERATORS, TEMPLATE, WORKSPACE_GROUP, deployed
+
+STORAGE = "Microsoft.Storage/storageAccounts"
+HUBS = "Microsoft.EventHub/namespaces"
+HUB_RULES = "Microsoft.EventHub/namespaces/networkRuleSets"
+DATABASE = "Microsoft.DBforPostgreSQL/flexibleServers"
+VAULT = "Microsoft.KeyVault/vaults"
+APP = "Microsoft.Web/sites"
+ALERTS = "Microsoft.Insights/scheduledQueryRules"
+ACTIONS = "Microsoft.Insights/actionGroups"
+DIAGNOSTICS = "Microsoft.Insights/diagnosticSettings"
+EXPORTS = "Microsoft.Security/automations"
+ENDPOINTS = "Microsoft.Network/privateEndpoints"
+ZONES = "Microsoft.Network/privateDnsZones"
+NETWORK = "Microsoft.Network/virtualNetworks"
+PAGER = f"{WORKSPACE_GROUP}/providers/Microsoft.Insights/actionGroups/pager"
+SCALE = "functionAppConfig.scaleAndConcurrency"
+
+type Said = Mapping[str, Mapping[str, Any]]
+"""What the only resource of a type says at each path."""
+
+ALWAYS: Mapping[str, Said] = {
+    "whoever comes has an identity and a role, and no key": {
+        STORAGE: {"allowSharedKeyAccess": False, "isLocalUserEnabled": False},
+        HUBS: {"disableLocalAuth": True},
+        DATABASE: {"authConfig.passwordAuth": "Disabled"},
+        VAULT: {"enableRbacAuthorization": True},
+        "Microsoft.Insights/components": {"DisableLocalAuth": True},
+    },
+    "no blob lets in anybody without a name": {
+        STORAGE: {"allowBlobPublicAccess": False, "allowCrossTenantReplication": False}
+    },
+    "TLS 1.2 at the least, and no plain HTTP or FTP": {
+        STORAGE: {"minimumTlsVersion": "TLS1_2", "supportsHttpsTrafficOnly": True},
+        HUBS: {"minimumTlsVersion": "1.2"},
+        APP: {"httpsOnly": True, "siteConfig.minTlsVersion": "1.2", "siteConfig.ftpsState": "Disabled"},
+    },
+    "a vault that was deleted by mistake comes back": {
+        VAULT: {"enableSoftDelete": True, "softDeleteRetentionInDays": 90, "enablePurgeProtection": True}
+    },
+    "Defender gets in as a trusted service, by an address that is not turned off": {
+        HUB_RULES: {"trustedServiceAccessEnabled": True, "publicNetworkAccess": "Enabled"},
+        HUBS: {"publicNetworkAccess": "Enabled"},
+    },
+}
+"""Promises, and what is deployed whatever is chosen."""
+
+CHOSEN: Mapping[str, Mapping[str, Said]] = {
+    "storage and vault have no public address": {
+        "private": {
+            one: {"publicNetworkAccess": "Disabled", "networkAcls.defaultAction": "Deny"} for one in (STORAGE, VAULT)
+        },
+    },
+    "the database has none, or lets in what has an address of Azure's, since the app has none of its own": {
+        "private": {DATABASE: {"network": {"publicNetworkAccess": "Disabled"}}},
+        "default": {
+            DATABASE: {"network": {"publicNetworkAccess": "Enabled"}},
+            f"{DATABASE}/firewallRules": {"startIpAddress": "0.0.0.0", "endIpAddress": "0.0.0.0"},  # noqa: S104
+        },
+    },
+    "hubs refuse what comes from elsewhere": {"private": {HUB_RULES: {"defaultAction": "Deny"}}},
+    "a trial where nobody chose, and production with a server that stands by in another zone": {
+        "default": {
+            DATABASE: {
+                ".sku": {"name": "Standard_B2s", "tier": "Burstable"},
+                "highAvailability": {"mode": "Disabled"},
+                "version": "18",
+                "storage.storageSizeGB": 32,
+                "backup.backupRetentionDays": 7,
+            }
+        },
+        "private": {
+            DATABASE: {
+                ".sku": {"name": "Standard_D2ds_v5", "tier": "GeneralPurpose"},
+                "highAvailability": {"mode": "ZoneRedundant"},
+                "version": "17",
+                "storage.storageSizeGB": 128,
+                "backup.backupRetentionDays": 35,
+            }
+        },
+    },
+    "instances: the lowest that Flex Consumption knows where nobody chose": {
+        "default": {APP: {f"{SCALE}.maximumInstanceCount": 40, "virtualNetworkSubnetId": None}},
+        "several-subscriptions": {
+            APP: {f"{SCALE}.maximumInstanceCount": 100, "functionAppConfig.siteUpdateStrategy.type": "RollingUpdate"}
+        },
+    },
+    "throughput: a hub that needs six is not set back to one, and its maximum is never below that": {
+        "default": {HUBS: {".sku.capacity": 1, "maximumThroughputUnits": 4}},
+        "several-subscriptions": {HUBS: {".sku.capacity": 6, "maximumThroughputUnits": 6}},
+    },
+    "what tells people is on": {"default": {ACTIONS: {"enabled": True}}},
+}
+"""Promises, and what is deployed by a choice."""
+
+
+def test_what_is_deployed_keeps_what_is_promised(subtests: pytest.Subtests) -> None:
+    """Each promise in each variant that it is about."""
+    everywhere = {promise: dict.fromkeys(EVERY, said) for promise, said in ALWAYS.items()}
+    for promise, variants in {**everywhere, **CHOSEN}.items():
+        for variant, resources in variants.items():
+            with subtests.test(promise, variant=variant):
+                said = {
+                    kind: {path: deployed(variant).one(kind).says(path) for path in paths}
+                    for kind, paths in resources.items()
+                }
+                assert said == resources
+
+
+def test_no_workspace_takes_a_key_and_none_is_ever_asked_for() -> None:
+    """Nothing lists keys, and no output, parameter or setting could hold one."""
+    for variant in EVERY:
+        for workspace in deployed(variant).of("Microsoft.OperationalInsights/workspaces"):
+            assert workspace.says("features.disableLocalAuth") is True
+    keys = r"\blist(Keys|AccountSas|ServiceSas)|connectionStrings|[Ss]ecure([Ss]tring|Object|\()"
+    for text in (json.dumps(TEMPLATE), (INFRA / "export-policy.bicep").read_text()):
+        assert not re.search(keys, text)
+
+
+def test_a_private_router_is_reached_by_private_addresses_only(azure: Deployment) -> None:
+    """Each service has an endpoint and a name in the network, whose one subnet is as Flex Consumption takes it; by itself there
+    is no network, which has its price."""
+    assert not [one for one in azure.resources if one.kind.startswith("Microsoft.Network/")]
+    private = deployed("private")
+    assert private.of(f"{DATABASE}/firewallRules") == []
+    assert private.one(HUB_RULES).says("virtualNetworkRules")  # a Deny without any rule is none
+    targets = {
+        (connection["properties"]["privateLinkServiceId"], *connection["properties"]["groupIds"])
+        for one in private.of(ENDPOINTS)
+        for connection in one.says("privateLinkServiceConnections")
+    }
+    groups = {STORAGE: ("blob", "queue"), DATABASE: ("postgresqlServer",), HUBS: ("namespace",), VAULT: ("vault",)}
+    assert targets == {(private.one(kind).id, group) for kind, several in groups.items() for group in several}
+    named = {
+        config["properties"]["privateDnsZoneId"]
+        for one in private.of(f"{ENDPOINTS}/privateDnsZoneGroups")
+        for config in one.says("privateDnsZoneConfigs")
+    }
+    assert named == {one.id for one in private.of(ZONES)}
+    links, network = private.of(f"{ZONES}/virtualNetworkLinks"), private.one(NETWORK)
+    assert len(named) == len(links) == len(private.of(ENDPOINTS))
+    assert {one.says("virtualNetwork.id") for one in links} == {network.id}
+    assert private.one(APP).says("virtualNetworkSubnetId") == f"{network.id}/subnets/app"
+    delegated = {
+        one["name"]: [found["properties"]["serviceName"] for found in one["properties"].get("delegations", [])]
+        for one in network.says("subnets")
+    }
+    assert delegated == {"app": ["Microsoft.App/environments"], "services": []}
+
+
+def test_everything_says_what_happens_to_it_and_what_is_dear_only_if_asked_for(subtests: pytest.Subtests) -> None:
+    """Dear are requests to storage, each look into a queue among them, and the host's logs, which Application Insights has."""
+    dear = (f"{STORAGE}/queueServices", APP)
+    for variant in EVERY:
+        with subtests.test(variant):
+            azure = deployed(variant)
+            told = {str(one.scope): one for one in azure.of(DIAGNOSTICS)}
+            kinds = (STORAGE, DATABASE, HUBS, VAULT, f"{STORAGE}/blobServices", *dear)
+            assert sorted(told) == sorted(azure.one(kind).id for kind in kinds)
+            assert {one.says("workspaceId") for one in told.values()} == {azure.outputs["WORKSPACE_ID"]}
+            assert all(metric["enabled"] for one in told.values() for metric in one.says("metrics"))
+            for kind in (DATABASE, HUBS, VAULT):
+                assert all(log["enabled"] for log in told[azure.one(kind).id].says("logs"))
+            for kind in dear:
+                logs = [log["enabled"] for log in told[azure.one(kind).id].says("logs")]
+                assert logs == [variant == "file-integrity-elsewhere"]
+
+
+def test_every_alert_is_deployed_as_it_was_tested(subtests: pytest.Subtests) -> None:
+    """On, one row enough, told to people. What should get people up is told to a pager that does not need the router, too."""
+    for variant, pager in (("default", []), ("private", [PAGER])):
+        azure = deployed(variant)
+        for rule in azure.of(ALERTS):
+            with subtests.test(variant, rule=rule.name):
+                (criterion,) = rule.says("criteria.allOf")
+                asked = (criterion["timeAggregation"], criterion["operator"], criterion["threshold"])
+                assert asked == ("Count", "GreaterThan", 0)
+                assert (rule.says("enabled"), rule.says("autoMitigate")) == (True, True)
+                assert rule.says("scopes") == [azure.outputs["WORKSPACE_ID"]]
+                told = [azure.one(ACTIONS).id, *(pager if rule.says("severity") == 1 else [])]
+                assert rule.says("actions.actionGroups") == told
+                # Azure refuses less often together with autoMitigate.
+                assert re.fullmatch(r"PT(\d+M|[1-6]H)", rule.says("evaluationFrequency"))
+        assert {one.says("severity") for one in azure.of(ALERTS)} == {1, 2, 3}
+        # Only of a size that lives on credits Azure says how many are left.
+        names = {one.name for one in azure.of(ALERTS)}
+        assert ("alert-router-database-credits" in names) is (variant == "default")
+
+
+def exports(azure: Deployment) -> dict[str, Resource]:
+    """Each export by its stream."""
+    return {one.name.rpartition("-")[2]: one for one in azure.of(EXPORTS)}
+
+
+def sources(azure: Deployment, stream: str) -> set[str]:
+    """What a stream's export sends."""
+    return {source["eventSource"] for source in exports(azure)[stream].says("sources")}
+
+
+def test_defender_exports_alerts_to_one_hub_and_posture_to_the_other(azure: Deployment) -> None:
+    """Without a key, as a trusted service, all severities; a finding with its recommendation, a snapshot with its stream."""
+    hubs = {one.name.rpartition("/")[2]: one.id for one in azure.of(f"{HUBS}/eventhubs")}
+    assert exports(azure).keys() == hubs.keys()
+    for stream, found in exports(azure).items():
+        (action,) = found.says("actions")
+        assert (action["eventHubResourceId"], action["isTrustedServiceEnabled"]) == (hubs[stream], True)
+        assert "connectionString" not in action
+        assert found.says("isEnabled") is True
+        assert found.says("scopes")[0]["scopePath"] == f"/subscriptions/{SUBSCRIPTION}"
+    assert sources(azure, "cwpp") == {"Alerts"}
+    assert exports(azure)["cwpp"].says("sources")[0]["ruleSets"] == []
+    streams = {"Assessments", "SubAssessments", "SecureScores", "SecureScoreControls", "AttackPaths"}
+    streams |= {"RegulatoryComplianceAssessment"}
+    assert sources(azure, "cspm") == streams | {f"{name}Snapshot" for name in streams}
+
+
+def test_every_subscription_exports_the_same_into_the_same_hubs() -> None:
+    """The deployment's own, though it is named, once, and each that it is told of; severities (' high , MEDIUM,,high') as
+    Defender calls them, each an alternative."""
+    several = deployed("several-subscriptions")
+    found: dict[str, list[Any]] = {}
+    for one in several.of(EXPORTS):
+        subscription = one.id.split("/")[2]
+        assert one.says("scopes")[0]["scopePath"] == f"/subscriptions/{subscription}"
+        found.setdefault(subscription, []).append((one.name, one.says("sources"), one.says("actions")))
+    own = found.pop(SUBSCRIPTION)
+    assert list(found.values()) == [own, own]
+    (chosen,) = exports(several)["cwpp"].says("sources")
+    assert [[rule["expectedValue"] for rule in one["rules"]] for one in chosen["ruleSets"]] == [["High"], ["Medium"]]
+    assert {rule["propertyJPath"] for one in chosen["ruleSets"] for rule in one["rules"]} == {"Severity"}
+    groups = [one.id.split("/")[2] for one in several.of("Microsoft.Resources/resourceGroups")]
+    assert groups.count(SUBSCRIPTION) == 1
+    assert sorted(set(groups)) == sorted(groups)
+
+
+def test_what_the_app_is_told_is_the_user_s_choice(azure: Deployment) -> None:
+    """The app's own where nobody chose. Rules without secrets, said with the word none, make an app without references."""
+    usual, chosen = settings_of(azure), settings_of(deployed("several-subscriptions"))
+    assert not {"ALERT_ROUTER_RETENTION", "ALERT_ROUTER_AT_A_TIME"} & usual.keys()
+    assert chosen["ALERT_ROUTER_RETENTION"] == "routed = 365, below_floor=30"
+    assert chosen["ALERT_ROUTER_AT_A_TIME"] == "2"
+    assert not [name for name, value in chosen.items() if "KeyVault" in value]
+
+
+def test_what_may_be_chosen_has_its_limits(azure: Deployment) -> None:
+    """What a build once read of rules is never what another's app gets: secrets have no default."""
+    given = TEMPLATE["parameters"]
+    assert (given["maximumInstances"]["minValue"], given["maximumInstances"]["maxValue"]) == (40, 1000)
+    assert given["updateStrategy"]["allowedValues"] == ["Recreate", "RollingUpdate"]
+    assert "defaultValue" not in given["secretNames"] and given["secretNames"]["minLength"] == 1
+    assert "siteUpdateStrategy" not in azure.one(APP).says("functionAppConfig")  # Azure's types know no strategy
+
+
+def test_people_who_are_named_twice_get_their_roles_once() -> None:
+    """The variant repeats one of them in capitals, with blanks."""
+    assignments = deployed("private").of("Microsoft.Authorization/roleAssignments")
+    people = [one.says("principalId") for one in assignments if one.says("principalId") in OPERATORS]
+    assert sorted(people) == sorted(OPERATORS)
