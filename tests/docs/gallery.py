@@ -56,17 +56,6 @@ def page_of_mail(case: str) -> str:
     return "\n".join(exchange_of("email", case)[0]["ask"]["page"])
 
 
-def picture_of_card(card: Mapping[str, Any]) -> bytes:
-    """An Adaptive Card as PNG, as wide as a phone; starts a browser of its own."""
-    return picture_of_html(page_of_card(card))
-
-
-def picture_of_html(html: str, width: int = PHONE[0]) -> bytes:
-    """A page as PNG, of that width in CSS pixels and as high as it is; starts a browser of its own."""
-    with started() as browser:
-        return browser.draw(html, width)
-
-
 def signed(picture: bytes, source: object) -> bytes:
     """A picture that holds the digest of what it was drawn from."""
     data = _KEY + digest_of(source).encode()

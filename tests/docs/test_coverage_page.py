@@ -9,7 +9,6 @@ import re
 import shlex
 import subprocess
 from collections.abc import Iterator
-from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -18,12 +17,9 @@ import yaml
 
 from router.cli.parser import new_parser
 from router.coverage.asking.clusters import ASKED, CONSTRAINTS
-from router.coverage.expected.loading import read_coverage
 from router.coverage.kubernetes.commands import EVERYWHERE
-from router.coverage.verdicts import CoverageState
 from tests.cli.house import House
-from tests.coverage.builders import SUBSCRIPTION, automation, judged, pricing
-from tests.coverage.stored_builders import heard
+from tests.coverage.builders import SUBSCRIPTION, automation
 from tests.docs.pages import ROOT, page
 from tests.waiting import PATIENCE
 
@@ -72,33 +68,6 @@ def put(directory: Path, script: str, *programs: str) -> Path:
         (directory / name).write_text(script)
         (directory / name).chmod(0o755)
     return directory
-
-
-QUIET = f"""
-exceptions:
-  - kind: subscription
-    name: {PRODUCTION}
-    rungs: [export]
-    owner: platform@contoso.example
-    reason: moves to another tenant, CHG-1234
-    ends: 2026-12-31
-"""
-
-
-def test_an_exception_excuses_a_silence_on_the_rung_of_its_finding(tmp_path: Path) -> None:
-    """Of that subscription, and nothing of its plans."""
-    expected = (SAMPLES / "expected" / "coverage.yaml").read_text()
-    (tmp_path / "coverage.yaml").write_text(f"{expected}{QUIET}")
-    at = datetime.fromisoformat(NOW)
-    found = read_coverage(tmp_path, at)
-    assert found.problems == () and found.manifest is not None
-    known = heard(subject=PRODUCTION, posture=(at - timedelta(days=9)).isoformat())
-    result = judged(
-        known, pricing("Containers", "Free", scope=f"/subscriptions/{PRODUCTION}"), manifest=found.manifest, now=at
-    )
-    (subscription, *_) = result.sources
-    assert subscription.is_silent and subscription.exception == found.manifest.excuses[0].exception
-    assert CoverageState.EXCUSED not in {one.state for _, _, one in result.assessed.verdicts()}
 
 
 @pytest.mark.parametrize("unreachable", ["nobody", "payouts"])

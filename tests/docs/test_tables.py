@@ -24,14 +24,7 @@ from router.cli.signal_paging import PagingCode
 from router.cli.silences import ListedSilence, document_of_listed
 from router.cli.state import document_of
 from router.coverage.assess import Assessed, CoverageRow
-from router.coverage.drill.results import (
-    DrillHop,
-    DrillJudgement,
-    DrillResult,
-    DrillVerdict,
-    OpenReceipt,
-    result_object,
-)
+from router.coverage.drill import results
 from router.coverage.drill.subjects import sample_drill
 from router.coverage.expected.form import ExceptionForm, ExpectationForm
 from router.coverage.gate import GateResult
@@ -95,7 +88,7 @@ def of_the_code() -> Iterator[Listed]:
     yield "suppressions.md", "Suppression rules", "key", set(PropertiesForm.model_fields)
     # The version is told before the tables.
     yield "attack.md", "The tables of attack.yaml", "table", list(AttackForm.model_fields)[1:]
-    yield "drill.md", "Verdicts", "hop", list(DrillHop)
+    yield "drill.md", "Verdicts", "hop", list(results.DrillHop)
     instruments = (*metrics.COUNTERS, metrics.AGE, *metrics.GAUGES)
     yield "operations.md", "What to alert on", "metric", {one.name for one in instruments}
 
@@ -132,10 +125,12 @@ def of_what_is_printed(directory: Path) -> Iterator[Listed]:
     yield "command-line.md", "explain", "key", list(life)
     yield "command-line.md", "explain", "`paging.code`", list(PagingCode)
     at = datetime(2026, 11, 26, tzinfo=UTC)
-    opened = OpenReceipt("oncall", "page", None, None, "x")
-    judgement = DrillJudgement(DrillVerdict.PASSED, "x", None, (), ())
+    opened = results.OpenReceipt("oncall", "page", None, None, "x")
+    judgement = results.DrillJudgement(results.DrillVerdict.PASSED, "x", None, (), ())
     subject = sample_drill("d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330", "DNS")
-    left = result_object(DrillResult(subject=subject, began=at, ended=at, judgement=judgement, open=(opened,)))
+    left = results.result_object(
+        results.DrillResult(subject=subject, began=at, ended=at, judgement=judgement, open=(opened,))
+    )
     yield "drill.md", "What it leaves behind", "key", list(left)
     (row,) = [one for one in page("docs/drill.md").table("What it leaves behind", "key") if one["key"] == "`open`"]
     assert set(spans(row["says"])) == set(left["open"][0])  # type: ignore[index]

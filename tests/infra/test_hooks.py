@@ -189,20 +189,11 @@ def test_what_azure_would_refuse_stops_it_with_the_command_that_mends_it(azd: Az
 
 
 def test_what_may_be_on_purpose_is_said_once_and_stops_nothing(azd: Azd) -> None:
-    """Roles of one's own may do as much, and a plan costs money."""
-    lacking = {
-        "role assignment list": [{"roleDefinitionName": "Contributor"}],
-        "security pricing list": {"value": [{"name": "VirtualMachines", "pricingTier": "Free"}]},
-    }
-    az_that_knows(azd, DEFENDER, lacking)
+    """Roles of one's own may do as much; what another choice needs is looked at again."""
+    az_that_knows(azd, DEFENDER, {"role assignment list": [{"roleDefinitionName": "Contributor"}]})
     outcome = azd.run("preup")
-    assert outcome.code == 0
-    roles, more, posture, plans = outcome.said.splitlines()
     whom = f"note: {WHO}, as whom az is signed in, has Contributor and not Role Based Access Control Admin"
-    assert roles.startswith(whom)
-    assert more.endswith(f'--assignee {WHO} --role "Security Admin" --scope /subscriptions/{SUBSCRIPTION}')
-    assert posture.startswith(f"unknown: whether Foundational CSPM is on in {SUBSCRIPTION}")
-    assert plans.startswith(f"note: {SUBSCRIPTION} has no plan that raises alerts")
+    assert outcome.code == 0 and outcome.said.startswith(whom)
     assert azd.run("preprovision") == Outcome(0, "")
     azd.set("ROUTER_SENTINEL", "true")
     assert "SecurityInsights" in azd.run("preprovision").said
@@ -294,21 +285,6 @@ def test_an_azd_that_is_missing_or_refuses_stops_it(azd: Azd) -> None:
     assert azd.provision() == Outcome(1, "azd env set ROUTER_SECRET_NAMES: ERROR: no environment\n")
     (azd.project / "bin" / "azd").unlink()
     assert azd.provision() == Outcome(1, "azd: is not on the PATH\n")
-
-
-def test_the_closing_lines_say_what_is_not_there_yet_and_what_to_do(first: First) -> None:
-    """After the very first `azd up`; nothing is installed but what the lock names."""
-    said = first.outcome.closing_lines
-    lacking = "not yet: PAGERDUTY_ROUTING_KEY is still a reference to Key Vault, events.pagerduty.example"
-    assert f"  cwpp oncall: {lacking}" in said
-    assert "az keyvault secret set --vault-name kv-test --name pagerduty-routing-key --file FILE" in said
-    assert "sentinel" not in said and "endpoint:" not in said  # what settings name is there
-    assert str(Path("infra", "hooks", "prove.py")) in said
-    assert "az graph query" in said
-    assert [line for line in first.asked if "refresh" in line] == [
-        f"az rest --method post --url https://management.azure.com/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-soc/providers/"
-        "Microsoft.Web/sites/func-test/config/configreferences/appsettings/refresh?api-version=2022-03-01 --output json"
-    ]
 
 
 def test_without_az_the_closing_lines_are_said_all_the_same(azd: Azd) -> None:

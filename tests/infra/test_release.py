@@ -57,25 +57,22 @@ def test_what_is_shipped_is_made_of_what_is_compiled(tmp_path: Path, capsys: pyt
     assert (tmp_path / "notes.md").read_text() == Release("soc/router", "v1.0").notes(sha256(b"package").hexdigest())
 
 
-@pytest.mark.parametrize("tag", ["v1.0", "v1 (of two)", "v1#/%"])
-def test_the_button_opens_the_template_of_this_repository_and_tag(tag: str) -> None:
+def test_the_button_opens_the_template_of_this_repository_and_tag(subtests: pytest.Subtests) -> None:
     """Whatever the tag holds, the portal gets one address, and each address leads to the tag."""
-    release = Release("soc/router", tag)
-    (button,) = re.findall(r"\]\((https://portal[^)]*)\)", release.notes("0"))
-    assert "any stranger can read the rules" in release.notes("0")
-    before, _, address = button.partition("/uri/")
-    assert before == "https://portal.azure.com/#create/Microsoft.Template"
-    assert re.fullmatch(r"[\w.%~-]+", address)
-    assert unquote(address) == release.template
-    host, *path = release.template.removeprefix("https://").split("/")
-    assert (host, [unquote(part) for part in path]) == (
-        "raw.githubusercontent.com",
-        ["soc", "router", f"azuredeploy-{tag}", "azuredeploy.json"],
-    )
-    assert [unquote(part) for part in release.package.split("/")[3:]] == [
-        *("soc", "router", "releases", "download"),
-        *(tag, PACKAGE),
-    ]
+    for tag in ("v1.0", "v1 (of two)", "v1#/%"):
+        with subtests.test(tag):
+            release = Release("soc/router", tag)
+            (button,) = re.findall(r"\]\((https://portal[^)]*)\)", release.notes("0"))
+            assert "any stranger can read the rules" in release.notes("0")
+            before, _, address = button.partition("/uri/")
+            assert before == "https://portal.azure.com/#create/Microsoft.Template"
+            assert re.fullmatch(r"[\w.%~-]+", address)
+            assert unquote(address) == release.template
+            host, *path = map(unquote, release.template.removeprefix("https://").split("/"))
+            assert host == "raw.githubusercontent.com"
+            assert path == ["soc", "router", f"azuredeploy-{tag}", "azuredeploy.json"]
+            package = [unquote(part) for part in release.package.split("/")[3:]]
+            assert package == ["soc", "router", "releases", "download", tag, PACKAGE]
 
 
 def test_the_notes_lead_to_a_section_that_leads_to_the_template() -> None:

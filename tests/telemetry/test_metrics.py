@@ -12,26 +12,7 @@ from opentelemetry.semconv._incubating.attributes import messaging_attributes as
 from router.domain.deliveries import Backlog, DeliveryState
 from router.domain.rulebook import Lane
 from router.telemetry import Telemetry
-from router.telemetry.metrics import (
-    AGE,
-    AGES,
-    COUNTERS,
-    DEAD_LETTERS,
-    DELIVERIES,
-    GAUGES,
-    HELD,
-    LAG,
-    LOST,
-    OLDEST,
-    PARTITION,
-    PAUSED,
-    RELEASED,
-    REMAINING,
-    SHADOWED,
-    SIGNALS,
-    TAKEN,
-    Instrument,
-)
+from router.telemetry import metrics as of
 from router.telemetry.open_telemetry import FRESH
 from tests.builders import NOW
 from tests.telemetry.builders import a_claim, a_hold, a_loss, a_pause, an_entry, an_unread_entry, settled, swept
@@ -69,14 +50,14 @@ BACKLOG = {
 }
 NAMES = ("oncall", "other", "rows", "second", "third", "tickets")
 
-COUNTED: Mapping[str, tuple[Telling, Mapping[Instrument, list[Point]]]] = {
+COUNTED: Mapping[str, tuple[Telling, Mapping[of.Instrument, list[Point]]]] = {
     "signals by stream, outcome, the code of the reason, kind and severity; batches add up": (
         taken(
             [an_entry(), HELD_BACK, an_entry(reason="routes: page-high, tickets")],
             [an_entry(), an_entry("repeat", "same")],
         ),
         {
-            SIGNALS: [
+            of.SIGNALS: [
                 (("cwpp", "repeat", "same", "alert", "High"), 1),
                 (("cwpp", "routed", "routes", "alert", "High"), 3),
                 (("cwpp", "suppressed", "rule", "alert", "Low"), 1),
@@ -85,16 +66,16 @@ COUNTED: Mapping[str, tuple[Telling, Mapping[Instrument, list[Point]]]] = {
     ),
     "what shadow rules would have held, for each of them": (
         taken([an_entry(shadowed_by=("one", "two")), an_entry(shadowed_by=("two",)), an_entry()]),
-        {SHADOWED: [(("cwpp", "one"), 1), (("cwpp", "two"), 2)]},
+        {of.SHADOWED: [(("cwpp", "one"), 1), (("cwpp", "two"), 2)]},
     ),
     "what could not be read, which has no stream, kind or severity of its own, where it came in": (
         taken([an_unread_entry("not_json: unexpected end")], stream="cspm"),
-        {SIGNALS: [(("cspm", "quarantined", "not_json", "unknown", "unknown"), 1)]},
+        {of.SIGNALS: [(("cspm", "quarantined", "not_json", "unknown", "unknown"), 1)]},
     ),
     "attempts by how they ended; what was put back untried, paused or busy, is none": (
         lambda telemetry: telemetry.record_delivered([settled(a_claim()), settled(a_claim()), TICKET, UNTRIED, OWED]),
         {
-            DELIVERIES: [
+            of.DELIVERIES: [
                 (("cwpp", "oncall", "page", "owed", "opened"), 1),
                 (("cwpp", "oncall", "page", "sent", "opened"), 2),
                 (("cwpp", "tickets", "ticket", "dead", "opened"), 1),
@@ -103,16 +84,16 @@ COUNTED: Mapping[str, tuple[Telling, Mapping[Instrument, list[Point]]]] = {
     ),
     "an age is never below nothing, though two workers' clocks differ": (
         lambda telemetry: telemetry.record_delivered([settled(a_claim(), after=-MINUTE)]),
-        {AGE: [(("cwpp", "oncall", "page"), 0)]},
+        {of.AGE: [(("cwpp", "oncall", "page"), 0)]},
     ),
     "what a sweep did and what is lost, by messages, both ends of a span among them": (
         swept_with(lost=[a_loss(5, 5), a_loss(10, 19)], taken=3, released=2),
-        {LOST: [(("cwpp",), 11)], TAKEN: [(("cwpp",), 3)], RELEASED: [(("cwpp",), 2)]},
+        {of.LOST: [(("cwpp",), 11)], of.TAKEN: [(("cwpp",), 3)], of.RELEASED: [(("cwpp",), 2)]},
     ),
-    "a sweep that did nothing counts nought: a chart shows that it looked": (swept_with(), {LOST: [(("cwpp",), 0)]}),
+    "a sweep that did nothing counts nought: a chart shows that it looked": (swept_with(), {of.LOST: [(("cwpp",), 0)]}),
     "of all destinations of a lane the one that waits longest; a lane where nothing waits says nought": (
         swept_with(backlog=BACKLOG),
-        {OLDEST: [(("cwpp", "page"), 90), (("cwpp", "rows"), 0), (("cwpp", "ticket"), 0)]},
+        {of.OLDEST: [(("cwpp", "page"), 90), (("cwpp", "rows"), 0), (("cwpp", "ticket"), 0)]},
     ),
     "a destination that is neither paused nor held says so, also one that was never owed anything": (
         swept_with(
@@ -122,15 +103,15 @@ COUNTED: Mapping[str, tuple[Telling, Mapping[Instrument, list[Point]]]] = {
             held={"tickets": a_hold("tickets"), "other": a_hold("other")},
         ),
         {
-            DEAD_LETTERS: [
+            of.DEAD_LETTERS: [
                 (("cwpp", "oncall", "page"), 2),
                 (("cwpp", "second", "page"), 0),
                 (("cwpp", "third", "page"), 0),
                 (("cwpp", "tickets", "ticket"), 0),
             ],
-            LAG: [(("cwpp", "0"), 7), (("cwpp", "1"), 0)],
-            PAUSED: [(("cwpp", name), name in ("oncall", "rows")) for name in NAMES],
-            HELD: [(("cwpp", name), name in ("other", "tickets")) for name in NAMES],
+            of.LAG: [(("cwpp", "0"), 7), (("cwpp", "1"), 0)],
+            of.PAUSED: [(("cwpp", name), name in ("oncall", "rows")) for name in NAMES],
+            of.HELD: [(("cwpp", name), name in ("other", "tickets")) for name in NAMES],
         },
     ),
 }
@@ -155,12 +136,12 @@ def test_only_what_was_sent_has_an_age(listening: Listening) -> None:
     unsent = [settled(a_claim(), state, after=MINUTE) for state in (DeliveryState.OWED, DeliveryState.DEAD)]
     sent = [settled(a_claim(), after=seconds * SECOND) for seconds in (2.5, 40)]
     listening.telemetry.record_delivered([*sent, *unsent])
-    metric = listening.metrics()[AGE.name]
+    metric = listening.metrics()[of.AGE.name]
     assert isinstance(metric.data, Histogram)
     (point,) = metric.data.data_points
     assert (point.count, point.sum, point.min, point.max) == (2, 42.5, 2.5, 40)
-    assert tuple(point.explicit_bounds) == AGES
-    assert dict(point.attributes or {}) == dict(zip(AGE.attributes, ("cwpp", "oncall", "page"), strict=True))
+    assert tuple(point.explicit_bounds) == of.AGES
+    assert dict(point.attributes or {}) == dict(zip(of.AGE.attributes, ("cwpp", "oncall", "page"), strict=True))
 
 
 def test_the_latest_sweep_of_each_stream_counts(listening: Listening) -> None:
@@ -175,10 +156,10 @@ def test_the_latest_sweep_of_each_stream_counts(listening: Listening) -> None:
         holding = {"scanner": NOW + 2 * MINUTE, "pentest": NOW + MINUTE} if number == 0 else {"scanner": NOW + MINUTE}
         listening.telemetry.record_swept(swept(**{"holding": holding, **found}))  # type: ignore[arg-type]
         if number == 0:
-            assert listening.points(REMAINING) == [(("cwpp", "pentest"), 60), (("cwpp", "scanner"), 120)]
-    assert listening.points(REMAINING) == [(("cspm", "scanner"), 60), (("cwpp", "scanner"), 60)]
-    assert listening.points(LAG) == [(("cspm", "0"), 5), (("cwpp", "0"), 2)]
-    assert listening.points(TAKEN) == [(("cspm",), 0), (("cwpp",), 7)]
+            assert listening.points(of.REMAINING) == [(("cwpp", "pentest"), 60), (("cwpp", "scanner"), 120)]
+    assert listening.points(of.REMAINING) == [(("cspm", "scanner"), 60), (("cwpp", "scanner"), 60)]
+    assert listening.points(of.LAG) == [(("cspm", "0"), 5), (("cwpp", "0"), 2)]
+    assert listening.points(of.TAKEN) == [(("cspm",), 0), (("cwpp",), 7)]
 
 
 def test_a_worker_that_sweeps_no_longer_says_nothing_of_how_things_stand(listening: Listening) -> None:
@@ -186,17 +167,17 @@ def test_a_worker_that_sweeps_no_longer_says_nothing_of_how_things_stand(listeni
     listening.telemetry.record_swept(swept(lag={"0": 7}))
     for later, told in ((FRESH, 1), (1, 0)):
         listening.seconds += later
-        assert len(listening.points(LAG)) == told
+        assert len(listening.points(of.LAG)) == told
 
 
 def test_every_metric_is_told_under_its_name_with_its_unit_and_its_attributes(listening: Listening) -> None:
     """No more and no fewer attributes than the table of instruments has; a partition is called as the conventions call it:
     https://opentelemetry.io/docs/specs/semconv/registry/attributes/messaging/"""
-    assert PARTITION == convention.MESSAGING_DESTINATION_PARTITION_ID
+    assert of.PARTITION == convention.MESSAGING_DESTINATION_PARTITION_ID
     listening.telemetry.record_taken([an_entry(shadowed_by=("try",))], "cwpp")
     listening.telemetry.record_delivered([settled(a_claim())])
     listening.telemetry.record_swept(swept(lag={"0": 1}, backlog=BACKLOG, holding={"scanner": NOW}))
-    instruments: list[Instrument] = [*COUNTERS, AGE, *GAUGES]
+    instruments: list[of.Instrument] = [*of.COUNTERS, of.AGE, *of.GAUGES]
     metrics = listening.metrics()
     assert set(metrics) == {one.name for one in instruments}
     for one in instruments:
