@@ -198,33 +198,6 @@ def test_what_is_not_understood_was_asked_nothing() -> None:
     assert (entry.signal, entry.turn, entry.steps) == (None, None, ("message.not_understood",))
 
 
-@given(
-    st.sampled_from(["New", "Resolved"]),
-    st.sampled_from([Kind.ALERT, Kind.INCIDENT, Kind.SECURE_SCORE]),
-    st.sampled_from([None, *Severity]),
-    st.sampled_from(["10.20.0.5", "10.20.0.6"]),
-    st.lists(st.sampled_from(["soc", "backlog", "quiet"]), unique=True),
-    st.booleans(),
-)
-def test_the_last_step_agrees_with_outcome_and_reason(
-    status: str, kind: Kind, severity: Severity | None, address: str, routes: list[str], has_intent: bool
-) -> None:
-    """Exactly one step settles, it is the last but for further routes, and what it names is what the decision names."""
-    signal = replace(
-        an_alert(Status=status, Entities=[an_ip(address)], Intent="Execution" if has_intent else ""),
-        kind=kind,
-        severity=severity,
-    )
-    decision = decide(signal, a_rulebook(a_rule(), routes=[a_route(name, "tickets") for name in routes]), NOW)
-    codes = [step.code for step in decision.steps]
-    assert (decision.outcome, decision.reason.code) == SETTLED_BY[codes[-1]]
-    assert {code for code in codes if code in SETTLED_BY} == {codes[-1]}
-    assert codes[0] is (StepCode.ATTACK_KNOWN if decision.tactics else StepCode.ATTACK_UNKNOWN)
-    assert tuple(step.rule for step in decision.steps if step.code is StepCode.ROUTE_MATCHED) == decision.routes
-    named = [step.rule for step in decision.steps if step.code is StepCode.SUPPRESSION_HELD]
-    assert named == ([decision.suppressed_by] if decision.suppressed_by else [])
-
-
 SETTLES = {
     "resolved?": Outcome.RESOLVED,
     "only noted?": Outcome.NOTED,
@@ -270,6 +243,11 @@ def test_the_first_question_that_is_answered_yes_is_the_one_that_decides() -> No
         asked = {ASKED_BY[step.code.partition(".")[0]]: step.code in YES for step in steps}
         assert list(asked.items()) == list(is_yes.items())[: len(steps)]
         assert list(asked)[-1] == first
+        # What the last step names is what the decision names.
+        decision = explanation.decision
+        assert (decision.outcome, decision.reason.code) == SETTLED_BY[steps[-1].code]
+        assert {step.code for step in steps} & SETTLED_BY.keys() == {steps[-1].code}
+        assert steps[-1].rule == (decision.suppressed_by or next(iter(decision.routes), None))
 
 
 def test_attack_is_explained_before_the_routes_which_ask_for_it() -> None:

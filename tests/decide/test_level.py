@@ -215,17 +215,6 @@ def test_floor_and_routes_look_at_one_level(
     assert (decision.outcome is Outcome.BELOW_FLOOR) is (level is not None and level < floor)
 
 
-@given(LEVELS, SOME_RISKS, st.lists(st.sampled_from(["Low", "Medium", "Informational"]), min_size=1))
-def test_a_quiet_route_never_takes_a_grave_or_unknown_level(
-    severity: Severity | None, risk: Risk | None, labels: list[str]
-) -> None:
-    """Whatever else such a route asks, nothing High, Critical or unknown is kept quiet by it."""
-    finding = graded(severity, risk)
-    book = a_rulebook(stream=Stream.CSPM, floor=Severity.INFORMATIONAL, routes=[a_when("quiet", severity=labels)])
-    if "quiet" in decide(finding, book, NOW).routes:
-        assert finding.level in (Severity.LOW, Severity.MEDIUM, Severity.INFORMATIONAL)
-
-
 BELOW = "is below Medium (default)"
 AT_LEAST = "no, High risk is at least Medium"
 RISK_COUNTS = "; the risk counts, and not the severity, which is"

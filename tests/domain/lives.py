@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from router.app.signal_life import DestinationLife, GroupLife, SignalLife
 from router.domain.decisions import Change, Outcome
@@ -12,7 +13,9 @@ from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.silences import Silence
 from tests.builders import NOW, RESOURCE, an_element
-from tests.store.builders import an_entry
+from tests.domain.signal_model import added
+from tests.silences import a_silence as silence_of
+from tests.store.builders import a_delivery, an_entry
 
 MINUTE = timedelta(minutes=1)
 KEY, GROUP = "k", "g"
@@ -48,23 +51,12 @@ def decided(outcome: Outcome, *, turn: int = 1, **changes: object) -> RecordEntr
     return an_entry(**{**known, **changes})  # type: ignore[arg-type]
 
 
-def owed(state: DeliveryState = DeliveryState.OWED, **changes: object) -> DeliveryStatus:
+def owed(state: DeliveryState = DeliveryState.OWED, **changes: Any) -> DeliveryStatus:
     """A delivery to oncall that opens."""
-    status = DeliveryStatus(
-        stream="cwpp",
-        destination="oncall",
-        lane=Lane.PAGE,
-        key=KEY,
-        turn=1,
-        change=Change.OPENED,
-        opened=1,
-        state=state,
-        born=NOW - MINUTE,
-        due=NOW - MINUTE,
-        attempts=0 if state is DeliveryState.OWED else 1,
-        settled=NOW if state in (DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.SKIPPED) else None,
-    )
-    return replace(status, **changes)  # type: ignore[arg-type]
+    status = added(a_delivery(1, Change.OPENED, lane=Lane.PAGE), NOW - MINUTE)
+    ended = state in (DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.SKIPPED)
+    known = {"destination": "oncall", "key": KEY, "attempts": int(state is not DeliveryState.OWED), "row_id": 0}
+    return replace(status, **{**known, "state": state, "settled": NOW if ended else None, **changes})
 
 
 def oncall(*deliveries: DeliveryStatus, **changes: object) -> DestinationLife:
@@ -94,18 +86,8 @@ def a_group_of(*deliveries: DeliveryStatus, **changes: object) -> GroupLife:
     return replace(group, **changes)  # type: ignore[arg-type]
 
 
-def a_silence(**changes: object) -> Silence:
+def a_silence(**changes: Any) -> Silence:
     """A silence of an hour."""
-    silence = Silence(
-        id="ab12cd",
-        stream="cwpp",
-        alert_type=None,
-        groups=((an_element("resourceid", RESOURCE),),),
-        begins=NOW - MINUTE,
-        until=NOW + timedelta(hours=1),
-        reason="patching",
-        author="ada",
-        made=NOW - MINUTE,
-        first=NOW - MINUTE,
-    )
-    return replace(silence, **changes)  # type: ignore[arg-type]
+    on_resource = ((an_element("resourceid", RESOURCE),),)
+    began = {"begins": NOW - MINUTE, "lasts": timedelta(hours=1, minutes=1), "made": NOW - MINUTE}
+    return silence_of(groups=on_resource, author="ada", **{**began, **changes})

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from hypothesis import strategies as st
 
@@ -85,43 +86,22 @@ def claimed(entry: DeliveryStatus, until: datetime, unique: str) -> DeliveryStat
     )
 
 
-def is_free(entry: DeliveryStatus, now: datetime) -> bool:
-    """Whether a delivery is open, and no worker has it in flight."""
-    return entry.is_open and (entry.state is DeliveryState.OWED or is_claimable(entry, now, LONGEST_LEASE))
-
-
 def settled(entry: DeliveryStatus, settlement: Settlement) -> DeliveryStatus:
     """A delivery of whose claim something became: its worker lived, so it killed nobody.
 
     One that was put back untried has spent no attempt, and is as suspect as before.
     """
+    is_failed = settlement.error is not None and settlement.spent
     return replace(
         entry,
         state=settlement.state,
         due=settlement.due or entry.born,
-        attempts=entry.attempts - (0 if settlement.spent else 1),
+        attempts=entry.attempts - (not settlement.spent),
         lost=0 if settlement.spent else entry.lost,
         settled=settlement.at,
         error=settlement.error,
-        failed=failures_after(entry.failed, settlement.at, settlement.error)
-        if settlement.error is not None and settlement.spent
-        else entry.failed,
+        failed=failures_after(entry.failed, settlement.at, str(settlement.error)) if is_failed else entry.failed,
     )
-
-
-def released(entry: DeliveryStatus) -> DeliveryStatus:
-    """A delivery whose claim no living worker holds; that counts as no loss, since nothing says that its worker died of it."""
-    return replace(entry, state=DeliveryState.OWED, due=entry.born)
-
-
-def discarded(entry: DeliveryStatus, now: datetime) -> DeliveryStatus:
-    """A dead letter that a person took off the list."""
-    return replace(entry, state=DeliveryState.SKIPPED, settled=now, error="discarded")
-
-
-def brought_forward(entry: DeliveryStatus, due: datetime) -> DeliveryStatus:
-    """A delivery that is owed and due at an instant at the latest."""
-    return replace(entry, due=min(entry.due, due))
 
 
 def is_still_valid(settlement: Settlement, stored: DeliveryStatus) -> bool:
@@ -137,22 +117,19 @@ def is_still_valid(settlement: Settlement, stored: DeliveryStatus) -> bool:
     return is_claim or settlement.state is DeliveryState.SENT
 
 
-@dataclass(frozen=True)
-class Add:
+class Add(NamedTuple):
     """The next turn is owed; it ends the signal, or not."""
 
     ends: bool = False
 
 
-@dataclass(frozen=True)
-class Work:
+class Work(NamedTuple):
     """A worker comes by, some minutes later."""
 
     wait: int = 0
 
 
-@dataclass(frozen=True)
-class Settle:
+class Settle(NamedTuple):
     """A worker settles the claim that it made last, or an earlier one that somebody may have claimed anew since."""
 
     state: DeliveryState
@@ -161,38 +138,32 @@ class Settle:
     spent: bool = True
 
 
-@dataclass(frozen=True)
-class Die:
+class Die(NamedTuple):
     """A worker claims, some minutes later, and is heard of no more; that often."""
 
     times: int = 1
 
 
-@dataclass(frozen=True)
-class Abandon:
+class Abandon(NamedTuple):
     """What nobody has in flight is given up on."""
 
 
-@dataclass(frozen=True)
-class Act:
+class Act(NamedTuple):
     """A person redrives a dead letter, or discards it."""
 
     redrives: bool
     which: int = 0
 
 
-@dataclass(frozen=True)
-class BringForward:
+class BringForward(NamedTuple):
     """A person wants the destination to be asked now."""
 
 
-@dataclass(frozen=True)
-class Restart:
+class Restart(NamedTuple):
     """The only process was ended, and gives back what it had claimed."""
 
 
-@dataclass(frozen=True)
-class Jump:
+class Jump(NamedTuple):
     """The clock is ahead by so much, until the next jump."""
 
     ahead: timedelta
@@ -202,6 +173,7 @@ type Event = Add | Work | Settle | Die | Abandon | Act | BringForward | Restart 
 
 ENDS = st.sampled_from([DeliveryState.SENT, DeliveryState.DEAD])
 STATES = st.sampled_from([DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.OWED])
+_ABANDONED = [Work(), Work(9), Abandon(), Act(True), Work()]
 _BOOLS, _WHICH = st.booleans(), st.integers(0, 1)
 _ONE = st.one_of(
     st.builds(lambda ends: [Add(ends)], _BOOLS),
@@ -209,17 +181,13 @@ _ONE = st.one_of(
     st.builds(lambda state, twin: [Work(), Settle(state, twin)], ENDS, _WHICH),
     st.builds(lambda one, two, which: [Work(), Work(9), Settle(one, which), Settle(two)], STATES, STATES, _WHICH),
     st.builds(lambda wait, spent: [Work(), Settle(DeliveryState.OWED, 0, wait, spent)], st.integers(0, 9), _BOOLS),
-    st.builds(lambda times: [Die(times)], st.sampled_from([1, SUSPECT, SUSPECT + 2])),
+    st.sampled_from([1, SUSPECT, SUSPECT + 2]).map(lambda times: [Die(times)]),
     st.builds(lambda one, two: [Add(one), Abandon(), Add(two), Work()], _BOOLS, _BOOLS),
     st.just([BringForward()]),
     st.builds(lambda redrives, which: [Act(redrives, which)], _BOOLS, _WHICH),
     st.builds(lambda redrives, which: [Abandon(), Act(redrives, which)], _BOOLS, _WHICH),
     st.builds(lambda one, two: [Add(one), Work(), Settle(DeliveryState.DEAD), Add(two), Act(True)], _BOOLS, _BOOLS),
-    st.builds(
-        lambda state, which: [Work(), Work(9), Abandon(), Act(True), Work(), Settle(state, which)],
-        STATES,
-        st.integers(0, 2),
-    ),
+    st.builds(lambda state, which: [*_ABANDONED, Settle(state, which)], STATES, st.integers(0, 2)),
     st.just([Work(), Restart()]),
 )
 
@@ -287,17 +255,19 @@ class SignalModel:
                     self.claims.clear()
             case Abandon():
                 for one in list(self.entries.values()):
-                    if is_free(one, self.clock):
+                    is_free = one.state is DeliveryState.OWED or is_claimable(one, self.clock, LONGEST_LEASE)
+                    if one.is_open and is_free:
                         self._move("given_up", given_up(one, self.clock, NOWHERE))
             case Act(redrives, which):
                 self._act(redrives, which)
             case BringForward():
                 first = first_open(self.entries.values())
                 if first is not None and first.state is DeliveryState.OWED:
-                    self._move("brought_forward", brought_forward(first, self.clock))
+                    self._move("brought_forward", replace(first, due=min(first.due, self.clock)))
             case Restart():
+                # That counts as no loss, since nothing says that its worker died of it.
                 for one in [one for one in self.entries.values() if one.state is DeliveryState.CLAIMED]:
-                    self._move("released", released(one))
+                    self._move("released", replace(one, state=DeliveryState.OWED, due=one.born))
             case Jump(ahead):
                 self.ahead = ahead
 
@@ -334,10 +304,8 @@ class SignalModel:
                 assert now_first is None or not is_claimable(now_first, self.clock, self.lease)
                 return None
             self._check_turn(first)
-            assert (first.is_suspect, first.is_poison) == (
-                self._losses(first) >= SUSPECT,
-                self._losses(first) > SUSPECT,
-            )
+            losses = self._losses(first)
+            assert (first.is_suspect, first.is_poison) == (losses >= SUSPECT, losses > SUSPECT)
             if not first.is_poison:
                 return self._claim(first)
             self._move("given_up", given_up(first, self.clock, DEADLY))
@@ -359,16 +327,12 @@ class SignalModel:
         if len(self.claims) <= event.which:
             return
         delivery, claim = self.claims.pop(-1 - event.which)
-        settlement = self.settlement_for(
-            event, Claim(delivery=delivery, id=claim.claim, number=claim.attempts, born=claim.born, failed=claim.failed)
-        )
+        known = {"number": claim.attempts, "born": claim.born, "failed": claim.failed}
+        settlement = self.settlement_for(event, Claim(delivery=delivery, id=claim.claim, **known))  # type: ignore[arg-type]
         stored = self.entries[delivery.turn]
         if not is_still_valid(settlement, stored):
-            assert (
-                event.state is not DeliveryState.SENT
-                or stored.state is DeliveryState.SENT
-                or stored.redriven > claim.redriven
-            ), "an acknowledgement counts, unless it is on record or somebody asked for the delivery again"
+            is_known = stored.state is DeliveryState.SENT or stored.redriven > claim.redriven
+            assert is_known or event.state is not DeliveryState.SENT, "an acknowledgement that is not on record counts"
             return
         assert event.state is DeliveryState.SENT or stored.claim == claim.claim
         if settlement.spent:
@@ -397,18 +361,17 @@ class SignalModel:
             return
         letter, entries = letters[which], list(self.entries.values())
         if not redrives:
-            self._move("discarded", discarded(letter, self.clock))
+            dropped = {"state": DeliveryState.SKIPPED, "settled": self.clock, "error": "discarded"}
+            self._move("discarded", replace(letter, **dropped))  # type: ignore[arg-type]
         elif is_overtaken(letter, entries):
             later = [one for one in entries if one.turn > letter.turn and one.turn in self.sent]
             assert later, "nothing but what was sent since overtakes a dead letter"
             self._move("skipped", skipped(letter, self.clock))
         else:
             again = [letter, *redriven_with(letter, entries)]
-            assert letter.change is not Change.OPENED or not [
-                one
-                for one in entries
-                if one.change is Change.RESOLVED and one.opened == letter.turn and one not in again
-            ], "what is opened again is closed again"
+            ends = [one for one in entries if one.change is Change.RESOLVED and one.opened == letter.turn]
+            is_opening = letter.change is Change.OPENED
+            assert not is_opening or all(one in again for one in ends), "what is opened again is closed again"
             self.sent -= {one.turn for one in again}
             for one in again:
                 self._move("redriven", redriven(one, self.clock))
@@ -441,7 +404,6 @@ class SignalModel:
             assert one.attempts == self.tried[turn] >= 0
             assert one.losses == self._losses(one)
             assert (one.state is DeliveryState.SENT) == (turn in self.sent), "an acknowledgement is never forgotten"
-        in_flight = [
-            one for one in self.entries.values() if one.state is DeliveryState.CLAIMED and one.due > self.clock
-        ]
+        claims = [one for one in self.entries.values() if one.state is DeliveryState.CLAIMED]
+        in_flight = [one for one in claims if one.due > self.clock]
         assert self.ahead or len(in_flight) <= 1 or any(one.redriven for one in self.entries.values())

@@ -21,8 +21,6 @@ DAY = timedelta(days=1)
 ONE = "11111111-1111-1111-1111-111111111111"
 TWO = "22222222-2222-2222-2222-222222222222"
 
-EXPORT = CoverageSource(CoverageSourceKind.SUBSCRIPTION, ONE)
-
 
 def of_subscription(id: str) -> CoverageSource:
     """A subscription as a source."""
@@ -31,9 +29,8 @@ def of_subscription(id: str) -> CoverageSource:
 
 def cluster_id(name: str, subscription: str = ONE) -> str:
     """The id of a cluster, as sources have it."""
-    return (
-        f"/subscriptions/{subscription}/resourcegroups/rg/providers/microsoft.containerservice/managedclusters/{name}"
-    )
+    group = f"/subscriptions/{subscription}/resourcegroups/rg"
+    return f"{group}/providers/microsoft.containerservice/managedclusters/{name}"
 
 
 def of_cluster(name: str, subscription: str = ONE) -> CoverageSource:

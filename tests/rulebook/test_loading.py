@@ -203,13 +203,6 @@ def test_a_route_may_keep_low_and_medium_signals_quiet() -> None:
         assert route.to == ()
 
 
-def test_posture_reaches_every_lane_but_the_pager() -> None:
-    """A destination of the CSPM stream may make tickets or rows; a pager stops the start."""
-    for entry, starts in ((DESK, True), (ROWS, True), ({"kind": "pager", "key": {"secret": "KEY"}}, False)):
-        policy = a_policy("cspm", destinations={"tickets": entry})
-        assert (loaded({"cspm/policy.yaml": policy}, Stream.CSPM).rulebook is not None) is starts
-
-
 def test_a_stream_without_a_policy_names_the_missing_file(tmp_path: Path) -> None:
     """A stream whose directory has no policy.yaml does not start, and says which file it misses."""
     result = load(rules_in(tmp_path), Stream.CSPM, KINDS, NOW)

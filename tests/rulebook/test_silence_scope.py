@@ -13,7 +13,7 @@ from router.domain.signals import Stream
 from router.domain.silences import Recurrence
 from router.domain.suppression import Element, Field, Operator
 from router.rulebook.silence_scope import WrittenScope, read_recurrence, read_silence_scope
-from tests.domain.test_recurrences import RECURRENCES
+from tests.domain.test_silences import RECURRENCES
 from tests.silences import called, named, weekly
 
 SUBSCRIPTION = "/subscriptions/6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"

@@ -7,8 +7,6 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from router.decide import decide
 from router.domain.posture import CATEGORIES, Cves, Package
 from router.domain.signals import Stream
@@ -185,39 +183,35 @@ def test_a_name_that_defender_would_refuse_is_said() -> None:
     assert {name: [one.level for one in loaded(files[name]).problems] for name in levels} == levels
 
 
-def test_of_two_rules_with_one_name_neither_is_in_force() -> None:
-    """Which of two files is read first decides nothing, nor which is a shadow rule: both are left out and named."""
-    for twin in ("Scanner.yaml", "shadow/Scanner.json"):
-        files = {f"cwpp/suppressions/{name}": a_body() for name in ("other.json", "scanner.json", twin)}
-        result = loaded(files)
-        assert result.rulebook is not None
-        assert (set(result.rulebook.suppressions.by_name), result.rulebook.shadows.by_name) == ({"other"}, {})
-        assert {problem.file for problem in result.problems} == files.keys() - {"cwpp/suppressions/other.json"}
-        assert {problem.code for problem in result.problems} == {"duplicate-name"}
+def test_of_a_rule_and_a_shadow_rule_with_one_name_neither_is_in_force() -> None:
+    """Which of two files is read first decides nothing: both are left out, and both are named."""
+    files = {f"cwpp/suppressions/{name}.json": a_body() for name in ("other", "scanner", "shadow/Scanner")}
+    result = loaded(files)
+    assert result.rulebook is not None
+    assert (set(result.rulebook.suppressions.by_name), result.rulebook.shadows.by_name) == ({"other"}, {})
+    assert {(one.file, one.code) for one in result.problems} == {(file, "duplicate-name") for file in list(files)[1:]}
 
 
-def test_what_only_defender_would_refuse_is_said_unless_rules_are_this_routers_alone(subtests: pytest.Subtests) -> None:
-    """The warning names the key that ends it, and with the key the rule passes `rules check --strict`."""
-    own = {"cwpp/policy.yaml": a_policy(suppression={"portable": False})}
-    for body in (
+def test_what_only_defender_would_refuse_is_not_said_where_rules_are_this_routers_alone() -> None:
+    """The warning names the key that ends it. With it a name may have any letters, and two that differ in case alone are two;
+    an owner is still asked for."""
+    bodies = (
         a_scoped_body(an_element("entities.ip.address", "10.20.0.0/16")),
         a_scoped_body(an_element("extendedProperties.Client", "scanner")),
         a_scoped_body({"field": "entities.host.hostname", "contains": ["vm-a", "vm-b"]}),
         a_body(comment=f"Scanner, owner secops@example.com {'.' * 140}"),
         a_body(reason="We know this scanner"),
         a_body(expirationDateUtc="2027-06-01"),
-    ):
-        files = {"cwpp/suppressions/rule.json": body}
-        with subtests.test(str(body)):
-            (warning,) = loaded(files).problems
-            assert (warning.level, warning.code) == ("warning", "not-portable")
-            assert "say suppression: {portable: false} in cwpp/policy.yaml" in warning.message
-            assert messages(files | own) == []
-            assert rules_of(files | own) == {"rule"}
-    # There a name may have any letters, and two that differ in case alone are two; an owner is still asked for.
+    )
+    files: dict[str, object] = {f"cwpp/suppressions/rule-{n}.json": body for n, body in enumerate(bodies)}
+    problems = loaded(files).problems
+    assert [(one.level, one.code) for one in problems] == [("warning", "not-portable")] * len(bodies)
+    assert all("say suppression: {portable: false} in cwpp/policy.yaml" in one.message for one in problems)
     names = ("the scanner", "Scanner", "scanner")
-    own["cwpp/suppressions/all.json"] = {"value": [{"name": name, **a_body()} for name in names]}
-    assert (messages(own), rules_of(own)) == ([], set(names))
+    own = {"cwpp/policy.yaml": a_policy(suppression={"portable": False})}
+    files |= own | {"cwpp/suppressions/all.json": {"value": [{"name": name, **a_body()} for name in names]}}
+    assert messages(files) == []
+    assert rules_of(files) == {*names, *(f"rule-{n}" for n in range(len(bodies)))}
     twice = [{"name": "scanner", **a_body(comment="Nobody's")}, {"name": "scanner", **a_body()}]
     problems = loaded(own | {"cwpp/suppressions/all.json": {"value": twice}}).problems
     assert sorted(str(problem.code) for problem in problems) == ["duplicate-name", "duplicate-name", "no-owner"]
@@ -275,10 +269,8 @@ def test_an_exemption_of_a_category_holds_what_its_file_says() -> None:
     elements: list[tuple[dict[str, object], bool]] = [
         (an_element("CVE", "cve-2026-1", "CVE-2026-2"), True),
         (an_element("cve", "CVE-2026-1"), False),
-        (an_element("Package", "Lodash"), True),
-        ({"field": "package", "contains": ["odas", "curl"]}, True),
+        ({"field": "Package", "contains": ["Odas", "curl"]}, True),
         (an_element("owner", "Web Shop"), True),
-        (an_element("owner", "payments"), False),
     ]
     for element, is_held in elements:
         exemption = a_scoped_body(element, alertType="softwareUpdate")

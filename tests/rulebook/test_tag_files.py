@@ -175,13 +175,6 @@ def test_an_answer_that_is_not_whole_is_said(subtests: pytest.Subtests) -> None:
             assert held is None or (held in found.problems[0].message and found.problems[0].file == ONE)
 
 
-def test_values_are_shown_to_people() -> None:
-    """So they are one legible line; their case stays."""
-    rows = [{"id": VM, "tags": {"team": " Pay\u202ements\n\x1b[31m ", "blank": " \t "}}]
-    shown = {"team": "Pay\\u202ements \\x1b[31m", "blank": ""}
-    assert tags_in(rules_with({ONE: rows})).by_id[VM.lower()] == shown
-
-
 def test_a_file_that_cannot_be_read_stops_the_start(subtests: pytest.Subtests) -> None:
     """In its place there would be no owners, and nobody would know."""
     make = "missing-file tags/a.json: is missing, and owners.yaml:3 names it; make it: az graph query --first 1000"
