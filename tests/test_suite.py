@@ -153,18 +153,13 @@ if any((USERS_RULES / stream).is_dir() for stream in Stream):  # Where there are
     LOOKS["the program"] = lambda there: main(["rules", "check", str(there)])
 
 
-@pytest.mark.parametrize("look", LOOKS.values(), ids=LOOKS)
-def test_no_test_looks_into_the_users_rules(look: Callable[[Path], object]) -> None:
-    """Whoever replaces them by others has tests that pass all the same."""
-    with pytest.raises(NotOurs, match="the user's own"):
-        look(USERS_RULES)
-
-
-def test_no_test_looks_into_them_by_another_name(tmp_path: Path) -> None:
-    """A link that a test makes leads there too; rules of its own it may call as it likes."""
+def test_no_test_looks_into_the_users_rules(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    """Tests pass for all who replace them; a link that a test makes leads there, too; rules of its own it calls as it likes."""
     (tmp_path / "rules").symlink_to(USERS_RULES)
-    with pytest.raises(NotOurs):
-        (tmp_path / "rules" / "cwpp" / "policy.yaml").read_text()
+    LOOKS["a link"] = lambda there: (tmp_path / "rules" / "cwpp" / "policy.yaml").read_text()
+    for name, look in LOOKS.items():
+        with subtests.test(name), pytest.raises(NotOurs, match="the user's own"):
+            look(USERS_RULES)
     (tmp_path / "own" / "rules").mkdir(parents=True)
     assert list((tmp_path / "own" / "rules").iterdir()) == []
 
@@ -175,10 +170,9 @@ def test_tests_are_interrupted_wherever_they_were_started() -> None:
         signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.parametrize("before", [signal.SIG_IGN, signal.default_int_handler])
-def test_a_process_on_a_leash_can_be_interrupted(before: signal.Handlers) -> None:
+def test_a_process_on_a_leash_can_be_interrupted() -> None:
     """Also where the tests were started in the background of a script, or by `nohup`, which both ignore SIGINT."""
-    ours = signal.signal(signal.SIGINT, before)
+    ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         asked = [sys.executable, "-c", "import signal; print(signal.getsignal(signal.SIGINT).__name__)"]
         done = subprocess.run(asked, preexec_fn=leashed, capture_output=True, text=True, timeout=PATIENCE, check=True)

@@ -6,13 +6,11 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cache
 from itertools import pairwise
 from pathlib import Path
-
-import pytest
+from typing import NamedTuple
 
 ROOT = Path(__file__).parents[1]
 
@@ -68,21 +66,13 @@ UNFINDABLE = {"take", "find", "add", "send"}
 """Verbs that half the code shares: whoever looks for the callers of a protocol by them finds everything else."""
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
-    """A name that the code gives to something.
-
-    Attributes:
-        text: the name; that of a field which a class declares, behind the name of the class.
-        what: what bears it: `file`, `class`, `function`, `field` or `type`.
-        where: the path of its file and, where it has one, its line.
-        path: the path of its file.
-    """
+class Name(NamedTuple):
+    """A name that the code gives to something: that of a field stands behind the name of the class that declares it."""
 
     text: str
-    what: str
-    where: str
+    is_test: bool
     path: str
+    line: int
 
 
 def files(*parts: str) -> Iterator[Path]:
@@ -96,22 +86,20 @@ def names_in(path: Path) -> Iterator[Name]:
     """Every name that the test looks at in a file, the file's own and its folders' among them."""
     shown = path.relative_to(ROOT)
     for part in (*shown.parts[:-1], shown.stem):
-        yield Name(part, "file", str(shown), str(shown))
+        yield Name(part, False, str(shown), 1)
     for node in ast.walk(ast.parse(path.read_text())):
-        found: list[tuple[str, str]] = []
+        found: list[str] = []
         match node:
             case ast.ClassDef(name=name, body=body):
-                found.append((name, "class"))
                 fields = [one.target for one in body if isinstance(one, ast.AnnAssign)]
-                found += [(f"{name}.{one.id}", "field") for one in fields if isinstance(one, ast.Name)]
-            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-                found.append((name, "function"))
-            case ast.TypeAlias(name=ast.Name(id=name)):
-                found.append((name, "type"))
+                found += [name, *(f"{name}.{one.id}" for one in fields if isinstance(one, ast.Name))]
+            case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name) | ast.TypeAlias(name=ast.Name(id=name)):
+                found.append(name)
             case ast.Attribute(value=ast.Name(id="self"), attr=name, ctx=ast.Store()):
-                found.append((name, "field"))
-        for name, what in found:
-            yield Name(name, what, f"{shown}:{getattr(node, 'lineno', 0)}", str(shown))
+                found.append(name)
+        for name in found:
+            is_test = name.startswith("test_") and not isinstance(node, ast.Attribute)
+            yield Name(name, is_test, str(shown), getattr(node, "lineno", 0))
 
 
 def words_of(name: str) -> list[str]:
@@ -120,23 +108,16 @@ def words_of(name: str) -> list[str]:
 
 
 def gone_in(name: Name) -> set[str]:
-    """The words of a name that went."""
+    """The words of a name that went; in the name of a test, which is a sentence, plain English stays."""
     words = words_of(name.text.rpartition(".")[2])
-    pairs = {f"{one}_{next}" for one, next in pairwise(words)}
-    hits = WORDS & (set(words) | pairs)
-    is_sentence = name.text.startswith("test_") and name.what == "function"
-    return hits - ENGLISH if is_sentence else hits
+    hits = WORDS & {*words, *(f"{one}_{next}" for one, next in pairwise(words))}
+    return hits - ENGLISH if name.is_test else hits
 
 
 @cache
-def names_to_mind() -> list[tuple[Name, str]]:
+def names_to_mind() -> list[tuple[Name, set[str]]]:
     """Every name that holds words that went, and those words; each file is parsed once for all tests."""
-    return [
-        (name, ", ".join(sorted(words)))
-        for path in files(*PARTS)
-        for name in names_in(path)
-        if (words := gone_in(name))
-    ]
+    return [(name, words) for path in files(*PARTS) for name in names_in(path) if (words := gone_in(name))]
 
 
 def find_exception(name: Name) -> str | None:
@@ -149,37 +130,17 @@ def classes_of(path: Path) -> Iterator[ast.ClassDef]:
     return (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef))
 
 
-@pytest.mark.parametrize(
-    ("name", "words"),
-    [
-        ("EraMarks", {"era", "marks"}),
-        ("_put_off_until", {"put_off"}),
-        ("InHand", {"in_hand"}),
-        ("HTTPCard", {"card"}),
-        ("camera", set()),
-        ("discarded", set()),
-        ("pointer", set()),
-    ],
-)
-def test_whole_words_are_found_and_parts_of_words_are_not(name: str, words: set[str]) -> None:
+def test_whole_words_are_found_and_parts_of_words_are_not() -> None:
     """Names are split at capitals and underscores."""
-    assert gone_in(Name(name, "class", "", "")) == words
-
-
-def test_in_the_name_of_a_test_plain_english_stays() -> None:
-    """It is a sentence: what a row was told may be kept in it, but a card is a card."""
-    assert gone_in(Name("test_what_a_row_was_told_is_kept", "function", "", "")) == set()
-    assert gone_in(Name("test_a_card_is_kept", "function", "", "")) == {"card"}
+    words = {"EraMarks": {"era", "marks"}, "_put_off_until": {"put_off"}, "InHand": {"in_hand"}, "HTTPCard": {"card"}}
+    words |= {"camera": set(), "discarded": set(), "pointer": set()}
+    assert {name: gone_in(Name(name, False, "", 0)) for name in words} == words
 
 
 def test_no_name_holds_a_word_that_went() -> None:
     """Each thing is named once, by the standard term."""
-    found = sorted(
-        f"{name.where}: {name.what} {name.text} holds {words}"
-        for name, words in names_to_mind()
-        if find_exception(name) is None
-    )
-    assert not found, "\n".join(found)
+    found = [(name, words) for name, words in names_to_mind() if find_exception(name) is None]
+    assert not found
 
 
 def test_every_exception_is_needed() -> None:

@@ -86,24 +86,14 @@ def test_a_cluster_that_refuses_is_named_and_nothing_is_waited_for(
     assert "canary" not in result["reason"]
 
 
-@pytest.mark.parametrize(
-    ("cluster", "more", "words"),
-    [
+def test_nothing_is_asked_that_was_not_wanted(ask: AskCluster, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line says why."""
+    for cluster, more, words in (
         ("aks-pay", (), "--yes: is missing"),
         ("aks-pay=", ("--yes",), "--cluster aks-pay=: has nothing on one side of ="),
         ("aks-other", ("--yes",), "--cluster aks-other: is no context in "),
-    ],
-)
-def test_nothing_is_asked_that_was_not_wanted(
-    ask: AskCluster,
-    log: Path,
-    capsys: pytest.CaptureFixture[str],
-    cluster: str,
-    more: tuple[str, ...],
-    words: str,
-) -> None:
-    """One line says why."""
-    assert ask(cluster, *more) == 2
-    out, err = capsys.readouterr()
-    assert (out, log.exists()) == ("", False)
-    assert words in err.splitlines()[-1]
+    ):
+        assert ask(cluster, *more) == 2
+        out, err = capsys.readouterr()
+        assert (out, log.exists()) == ("", False)
+        assert words in err.splitlines()[-1]

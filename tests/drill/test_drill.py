@@ -6,8 +6,7 @@ import os
 import re
 import signal
 from collections.abc import Callable
-from dataclasses import replace
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
 from threading import Event, Thread
 
 import pytest
@@ -22,7 +21,7 @@ from tests.builders import alert_body
 from tests.cli.house import said_into
 from tests.drill.drilling import CLUSTER, HEARTBEAT, SAMPLES, SUBSCRIPTION, Drilling, arguments, hooks_in_thread
 from tests.drill.small_router import POLICY, Grounds, SmallHouse
-from tests.stack.defender.samples import samples_of_bundle
+from tests.drill.test_defender import a_sample
 
 PACE = 0.5
 """Seconds between real alerts: the first may come before the drill has begun, and then is none of it."""
@@ -68,53 +67,51 @@ def break_soc(house: SmallHouse) -> None:
 
 def send_foreign(house: SmallHouse) -> None:
     """Sends a sample of another router, or an old one."""
-
-    def send(question: str) -> None:
-        (sample, *_) = samples_of_bundle("VirtualMachines", SUBSCRIPTION, datetime.now(UTC))
-        house.grounds.hubs.append("cwpp", "0", sample.exported())
-
-    house.grounds.defender.asked = send
+    house.grounds.defender.asked = lambda question: house.grounds.hubs.append("cwpp", "0", a_sample().exported())
 
 
 ROLE = "role in that subscription"
 NOT_DONE = "it did not take it in time: "
 
 
-@pytest.mark.parametrize(
-    ("spoil", "behaviour", "end", "words"),
-    [
-        (refuse, {}, (1, "failed", "raised", None), ("simulate: Azure answered 403", ROLE)),
-        (None, {"refuses_list": True}, (1, "failed", "raised", None), ("list of alerts: Azure answered 403", ROLE)),
-        (None, {"is_busy": True}, (1, "not proven", "raised", None), ("Azure answered 409", "'alerts': []")),
-        (None, {"fails": True}, (1, "failed", "defender", 0), ("lists none of them yet",)),
-        (None, {"exports": False}, (1, "failed", "hub", 2), (TWO, "the export did not bring them", "s before", NO_TIME)),
-        (None, {"is_deaf": True}, (1, "failed", "hub", 2), (TWO, "has ended no sweep of the hub ever")),
-        (None, {"garbled": True}, (1, "failed", "decided", 2), ("not_json", "quarantine show")),
-        (add_silence, {}, (1, "not proven", "destination", 2), ("oncall: silence", "tickets: silence")),
-        (break_soc, {}, (1, "failed", "destination", 2), (NOT_DONE, "500", "given up on", "400")),
-        (send_foreign, {"exports": False}, (1, "not proven", "hub", 2), ("may be another's", "'alerts': []", "'open': []")),
-    ],
-)  # fmt: skip
-def test_a_hop_that_is_broken_is_named(
-    grounds: Grounds,
-    drill: Drilling,
-    spoil: Callable[[SmallHouse], None] | None,
-    behaviour: dict[str, bool],
-    end: tuple[int, str, str, int | None],
-    words: tuple[str, ...],
-) -> None:
+@dataclass(frozen=True)
+class Broken:
+    """A hop that is broken: who breaks it or how Defender behaves, how the drill ends, and what it says."""
+
+    end: tuple[int, str, str, int | None]
+    words: tuple[str, ...]
+    spoil: Callable[[SmallHouse], None] | None = None
+    behaviour: str = ""
+
+
+BROKEN = (
+    Broken((1, "failed", "raised", None), ("simulate: Azure answered 403", ROLE), refuse),
+    Broken((1, "failed", "raised", None), ("list of alerts: Azure answered 403", ROLE), behaviour="refuses_list"),
+    Broken((1, "not proven", "raised", None), ("Azure answered 409", "'alerts': []"), behaviour="is_busy"),
+    Broken((1, "failed", "defender", 0), ("lists none of them yet",), behaviour="fails"),
+    Broken((1, "failed", "hub", 2), (TWO, "the export did not bring them", "s before", NO_TIME), behaviour="exports"),
+    Broken((1, "failed", "hub", 2), (TWO, "has ended no sweep of the hub ever"), behaviour="is_deaf"),
+    Broken((1, "failed", "decided", 2), ("not_json", "quarantine show"), behaviour="garbled"),
+    Broken((1, "not proven", "destination", 2), ("oncall: silence", "tickets: silence"), add_silence),
+    Broken((1, "failed", "destination", 2), (NOT_DONE, "500", "given up on", "400"), break_soc),
+    Broken((1, "not proven", "hub", 2), ("may be another's", "'alerts': []", "'open': []"), send_foreign, "exports"),
+)
+
+
+@pytest.mark.parametrize("broken", BROKEN)
+def test_a_hop_that_is_broken_is_named(grounds: Grounds, drill: Drilling, broken: Broken) -> None:
     """Samples of its own are dismissed all the same, and no others; without Defender's list no order is given."""
     house, raised, dismissed = grounds.house(), grounds.defender.count(), len(grounds.defender.dismissed)
-    for name, value in behaviour.items():
-        setattr(grounds.defender, name, value)
-    if spoil is not None:
-        spoil(house)
-    with house.at_work(is_deaf="is_deaf" in behaviour):
-        drilled = drill.in_vain(house, *words)
-    assert drilled.end == end, drilled
-    assert all(one in str(drilled.result) for one in words), drilled
-    assert (spoil is not refuse and "refuses_list" not in behaviour) or grounds.defender.count() == raised
-    assert len(grounds.defender.dismissed) - dismissed == (end[3] or 0)
+    if broken.behaviour:
+        setattr(grounds.defender, broken.behaviour, broken.behaviour != "exports")
+    if broken.spoil is not None:
+        broken.spoil(house)
+    with house.at_work(is_deaf=broken.behaviour == "is_deaf"):
+        drilled = drill.in_vain(house, *broken.words)
+    assert drilled.end == broken.end, drilled
+    assert all(one in str(drilled.result) for one in broken.words), drilled
+    assert (broken.spoil is not refuse and broken.behaviour != "refuses_list") or grounds.defender.count() == raised
+    assert len(grounds.defender.dismissed) - dismissed == (broken.end[3] or 0)
 
 
 def test_an_order_whose_answer_was_lost_is_followed_and_given_once(grounds: Grounds, drill: Drilling) -> None:
@@ -176,45 +173,39 @@ def test_a_dead_mans_switch_is_called_when_the_drill_passed_and_is_on_record_and
     assert "s3cret" not in "".join(f"{one.said} {one.result}" for one in (passed, unknown, refused))
 
 
-@pytest.mark.parametrize(
-    ("about", "settings", "words"),
-    [
-        (SAMPLES, {"FUNCTIONS_WORKER_RUNTIME": "python"}, "drill: this is a function app"),
-        (SAMPLES, {"WEBSITE_INSTANCE_ID": "1"}, "drill: this is a function app"),
-        ((*SAMPLES, "--heartbeat"), {}, f"{HEARTBEAT}: is not set"),
-        ((*SAMPLES, "--heartbeat"), {HEARTBEAT: "http://hc.test/s3cret"}, "must be an https URL"),
-        ((*SAMPLES, "--heartbeat"), {HEARTBEAT: "https://hc.example/s3cret"}, "ends in .example"),
-        (
-            (*SAMPLES, "--to", "nobody"),
-            {},
-            "--to: nobody: is no destination to which the rules lead such alerts; those are oncall",
-        ),
-        ((*SAMPLES, "--subscription", "mine"), {}, "--subscription: 'mine' is no id"),
-        ((*SAMPLES, "--within", "5h"), {}, "--within"),
-        (SAMPLES[:-1], {}, "--yes: is missing"),
-        (("--bundle", "DNS", "--yes"), {}, "--subscription: is missing"),
-        (("--cluster", "", "--yes"), {}, "--cluster: "),
-        (("--machine", "", "--yes"), {}, "--machine: "),
-    ],
-)
+UNDONE: list[tuple[tuple[str, ...], dict[str, str], str]] = [
+    (SAMPLES, {"FUNCTIONS_WORKER_RUNTIME": "python"}, "drill: this is a function app"),
+    (SAMPLES, {"WEBSITE_INSTANCE_ID": "1"}, "drill: this is a function app"),
+    ((*SAMPLES, "--heartbeat"), {}, f"{HEARTBEAT}: is not set"),
+    ((*SAMPLES, "--heartbeat"), {HEARTBEAT: "http://hc.test/s3cret"}, "must be an https URL"),
+    ((*SAMPLES, "--heartbeat"), {HEARTBEAT: "https://hc.example/s3cret"}, "ends in .example"),
+    (
+        (*SAMPLES, "--to", "nobody"),
+        {},
+        "--to: nobody: is no destination to which the rules lead such alerts; those are",
+    ),
+    ((*SAMPLES, "--subscription", "mine"), {}, "--subscription: 'mine' is no id"),
+    ((*SAMPLES, "--within", "5h"), {}, "--within"),
+    (SAMPLES[:-1], {}, "--yes: is missing"),
+    (("--bundle", "DNS", "--yes"), {}, "--subscription: is missing"),
+    (("--cluster", "", "--yes"), {}, "--cluster: "),
+    (("--machine", "", "--yes"), {}, "--machine: "),
+]
+
+
 def test_what_cannot_be_done_is_one_line_and_raises_nothing(
-    grounds: Grounds,
-    drill: Drilling,
-    monkeypatch: pytest.MonkeyPatch,
-    capsys: pytest.CaptureFixture[str],
-    about: tuple[str, ...],
-    settings: dict[str, str],
-    words: str,
+    grounds: Grounds, drill: Drilling, monkeypatch: pytest.MonkeyPatch, subtests: pytest.Subtests
 ) -> None:
     """In the router's own app it never runs: its identity may raise nothing."""
-    before = grounds.defender.count()
-    for name, value in settings.items():
-        monkeypatch.setenv(name, value)
-    assert main(arguments(grounds.house(), about=about)) == 2
-    said = capsys.readouterr().err
-    assert words in said.splitlines()[-1]
-    assert "s3cret" not in said
-    assert grounds.defender.count() == before
+    house, before = grounds.house(), grounds.defender.count()
+    for about, settings, words in UNDONE:
+        with subtests.test(words), monkeypatch.context() as given:
+            for name, value in settings.items():
+                given.setenv(name, value)
+            drilled = drill(house, about=about)
+            assert (drilled.code, grounds.defender.count()) == (2, before)
+            assert words in drilled.said.splitlines()[-1]
+            assert "s3cret" not in drilled.said
 
 
 def test_a_plan_is_printed_without_an_identity(
@@ -265,10 +256,10 @@ def test_alerts_that_another_one_raised_meanwhile_are_not_dismissed(grounds: Gro
     def order_too(asked: str) -> None:
         if asked == "simulate" and not others:
             others.append(asked)
-            grounds.defender.raise_samples("VirtualMachines", SUBSCRIPTION)
-            grounds.defender.raise_samples("KeyVaults", SUBSCRIPTION)
-            sample = samples_of_bundle("VirtualMachines", SUBSCRIPTION, datetime.now(UTC))[0]
-            grounds.defender.raised["real"] = replace(sample, id="real", type="VM_X", title="Not made up"), "Active"
+            for bundle in ("VirtualMachines", "KeyVaults"):
+                grounds.defender.raise_samples(bundle, SUBSCRIPTION)
+            real = replace(a_sample(), id="real", type="VM_X", title="Not made up")
+            grounds.defender.raised["real"] = real, "Active"
 
     grounds.defender.asked = order_too
     with house.at_work():

@@ -138,71 +138,54 @@ def test_the_seconds_of_each_hop_are_those_since_the_one_before() -> None:
 
 
 BELOW, HOLDER = an_alert(outcome=Outcome.BELOW_FLOOR), an_alert(outcome=Outcome.SUPPRESSED, holder="rule web")
+OTHER_RULES = "by other rules (bbbbbbbbbbbb) than were read here (aaaaaaaaaaaa)"
+QUIET = evidence_of(listed="", swept=after(590))
+JUDGED: list[tuple[DrillEvidence, DrillVerdict, str, str]] = [
+    (evidence_of(refused=NotDone("Azure answered 403", 403)), FAILED, "raised", "was raised: Azure answered 403"),
+    (evidence_of(an_alert(oncall=TAKEN), refused=NotDone("No")), FAILED, "raised", "nothing was raised: No"),
+    (evidence_of(refused=NotDone("busy", 409)), NOT_PROVEN, "raised", "busy"),
+    (evidence_of(refused=NotDone("busy", 429)), NOT_PROVEN, "raised", "busy"),
+    (QUIET, FAILED, "defender", "Defender lists no new sample after 600 s, 1.0 s"),
+    (evidence_of(listed="", trouble="no answer"), FAILED, "defender", "after 600 s (no answer), 1.0 s before it"),
+    (evidence_of(listed="xx"), NOT_PROVEN, "defender", "lists 2, and dismissed all: a suppression rule of its own"),
+    (evidence_of(listed="xa", swept=after(590)), FAILED, "hub", "the export did not bring them to the hub; 1.0 s"),
+    (evidence_of(listed="aa", swept=after(289)), FAILED, "hub", "has ended no sweep of the hub since 2026"),
+    (evidence_of(), FAILED, "hub", "nothing came within 600 s; the router has ended no sweep of the hub ever"),
+    (evidence_of(has_foreign=True), NOT_PROVEN, "hub", "it may be another's, 1.0 s before it"),
+    (evidence_of(quarantined=("not_json",)), FAILED, "decided", "not understood: not_json, 1.0 s before it"),
+    (evidence_of(unread="locked"), NOT_PROVEN, "decided", "could not be read, so what came is not known: locked"),
+    (evidence_of(an_alert(), unread="locked"), NOT_PROVEN, "destination", "could not be read at the end: locked"),
+    (evidence_of(BELOW), FAILED, "decided", "1 alert came, below the floor (floor: High), 103.0 s"),
+    (evidence_of(HOLDER, BELOW), NOT_PROVEN, "destination", "oncall: rule web held what came, 103.0 s before it"),
+    (evidence_of(an_alert(tickets=TAKEN)), NOT_PROVEN, "destination", "no route takes what came there"),
+    (evidence_of(an_alert(oncall=HELD)), NOT_PROVEN, "destination", "oncall: it is held by ana, 103.0 s"),
+    (evidence_of(an_alert(oncall=HELD), an_alert(oncall=DEAD)), FAILED, "destination", "oncall: given up on: 400"),
+    (evidence_of(an_alert(oncall=TAKEN, rulebook="b" * 64)), NOT_PROVEN, "decided", OTHER_RULES),
+]
 
 
-@pytest.mark.parametrize(
-    ("evidence", "verdict", "hop", "words"),
-    [
-        (evidence_of(refused=NotDone("Azure answered 403", 403)), FAILED, "raised", "was raised: Azure answered 403"),
-        (evidence_of(an_alert(oncall=TAKEN), refused=NotDone("No")), FAILED, "raised", "nothing was raised: No"),
-        (evidence_of(refused=NotDone("busy", 409)), NOT_PROVEN, "raised", "busy"),
-        (evidence_of(refused=NotDone("busy", 429)), NOT_PROVEN, "raised", "busy"),
-        (
-            evidence_of(listed="", swept=after(590)),
-            FAILED,
-            "defender",
-            "Defender lists no new sample after 600 s, 1.0 s",
-        ),
-        (evidence_of(listed="", trouble="no answer"), FAILED, "defender", "after 600 s (no answer), 1.0 s before it"),
-        (evidence_of(listed="xx"), NOT_PROVEN, "defender", "lists 2, and dismissed all: a suppression rule of its own"),
-        (evidence_of(listed="xa", swept=after(590)), FAILED, "hub", "the export did not bring them to the hub; 1.0 s"),
-        (evidence_of(listed="aa", swept=after(289)), FAILED, "hub", "has ended no sweep of the hub since 2026"),
-        (evidence_of(), FAILED, "hub", "nothing came within 600 s; the router has ended no sweep of the hub ever"),
-        (evidence_of(has_foreign=True), NOT_PROVEN, "hub", "it may be another's, 1.0 s before it"),
-        (evidence_of(quarantined=("not_json",)), FAILED, "decided", "not understood: not_json, 1.0 s before it"),
-        (evidence_of(unread="locked"), NOT_PROVEN, "decided", "could not be read, so what came is not known: locked"),
-        (evidence_of(an_alert(), unread="locked"), NOT_PROVEN, "destination", "could not be read at the end: locked"),
-        (evidence_of(BELOW), FAILED, "decided", "1 alert came, below the floor (floor: High), 103.0 s"),
-        (evidence_of(HOLDER, BELOW), NOT_PROVEN, "destination", "oncall: rule web held what came, 103.0 s before it"),
-        (evidence_of(an_alert(tickets=TAKEN)), NOT_PROVEN, "destination", "no route takes what came there"),
-        (evidence_of(an_alert(oncall=HELD)), NOT_PROVEN, "destination", "oncall: it is held by ana, 103.0 s"),
-        (evidence_of(an_alert(oncall=HELD), an_alert(oncall=DEAD)), FAILED, "destination", "oncall: given up on: 400"),
-        (
-            evidence_of(an_alert(oncall=TAKEN, rulebook="b" * 64)),
-            NOT_PROVEN,
-            "decided",
-            "by other rules (bbbbbbbbbbbb) than were read here (aaaaaaaaaaaa)",
-        ),
-    ],
-)
-def test_where_it_ended_is_named_with_the_seconds_before_it(
-    evidence: DrillEvidence, verdict: str, hop: str, words: str
-) -> None:
+def test_where_it_ended_is_named_with_the_seconds_before_it(subtests: pytest.Subtests) -> None:
     """What proves nothing is told apart from what failed."""
-    judged = judge_drill([an_expected("oncall")], evidence, after(600), "a" * 64)
-    assert (judged.verdict, judged.failed_hop) == (verdict, hop)
-    assert words in judged.reason
+    for evidence, verdict, hop, words in JUDGED:
+        with subtests.test(words):
+            judged = judge_drill([an_expected("oncall")], evidence, after(600), "a" * 64)
+            assert (judged.verdict, judged.failed_hop) == (verdict, hop)
+            assert words in judged.reason
 
 
-@pytest.mark.parametrize(
-    ("evidence", "takes_samples", "settled"),
-    [
+def test_it_waits_for_what_may_still_come_and_for_nothing_else() -> None:
+    """What no sample reaches is not waited for, once one was decided."""
+    for evidence, takes_samples, settled in (
         (evidence_of(), False, False),
         (evidence_of(refused=NotDone("Azure answered 403")), True, True),
         (evidence_of(an_alert(tickets=TAKEN)), True, False),
         (evidence_of(an_alert(tickets=TAKEN)), False, True),
         (evidence_of(an_alert(tickets=TAKEN, oncall=TAKEN)), True, True),
-    ],
-)
-def test_it_waits_for_what_may_still_come_and_for_nothing_else(
-    evidence: DrillEvidence, takes_samples: bool, settled: bool
-) -> None:
-    """What no sample reaches is not waited for, once one was decided."""
-    expected = [an_expected("oncall", takes_samples), an_expected("tickets")]
-    judged = judge_drill(expected, evidence, after(200))
-    assert is_settled(judged, expected) is settled
-    if not takes_samples:
-        assert KEPT_FROM_SAMPLES in {one.reason for one in judged.destinations}
+    ):
+        expected = [an_expected("oncall", takes_samples), an_expected("tickets")]
+        judged = judge_drill(expected, evidence, after(200))
+        assert is_settled(judged, expected) is settled
+        assert takes_samples or KEPT_FROM_SAMPLES in {one.reason for one in judged.destinations}
 
 
 SENT, OWED, GIVEN_UP, SKIPPED = DeliveryState.SENT, DeliveryState.OWED, DeliveryState.DEAD, DeliveryState.SKIPPED
@@ -227,39 +210,38 @@ BEFORE = a_delivery(settled=after(102))
 SINCE = a_delivery(turn=2)
 
 
-@pytest.mark.parametrize(
-    ("one", "verdict", "reason"),
-    [
-        (oncall(), FAILED, LATE),
-        (oncall(a_delivery()), PASSED, "P1"),
-        (oncall(replace(a_delivery(), receipt=Receipt(link="https://x"))), PASSED, "https://x"),
-        (oncall(replace(a_delivery(), settled=None)), FAILED, LATE),
-        (oncall(a_delivery(OWED, settled=after(104))), FAILED, f"{LATE}: 503"),
-        (oncall(a_delivery(OWED)), FAILED, f"{LATE}: 503"),
-        (oncall(a_delivery(SKIPPED)), NOT_PROVEN, "a later notice took its place before it was sent"),
-        (oncall(a_delivery(GIVEN_UP), held="held by ana"), FAILED, "given up on: 503"),
-        (oncall(a_delivery(GIVEN_UP), a_delivery(turn=2)), PASSED, "P1"),
-        (oncall(held="held by ana", unready="KEY: is not set"), NOT_PROVEN, "it is held by ana"),
-        (oncall(pause=PAUSE, unready="KEY: is not set"), FAILED, "it cannot be asked: KEY: is not set"),
-        (oncall(pause=PAUSE), FAILED, "it is paused since 2026-11-26T12:01:43Z: 401"),
-        (oncall(group=grouped(a_delivery(OWED, turn=2))), FAILED, f"{LATE}: 503"),
-        (oncall(group=grouped(BEFORE)), FAILED, LATE),
-        (oncall(group=grouped(replace(BEFORE, turn=2))), FAILED, LATE),
-        (oncall(group=grouped(BEFORE, SINCE)), PASSED, "P1"),
-        (oncall(group=grouped(BEFORE, SINCE, is_summary=True)), NOT_PROVEN, COUNTED),
-        (oncall(group=grouped(waits_for_room=True), held="held by ana"), NOT_PROVEN, COUNTED),
-        (oncall(group=grouped(SINCE, is_named=False)), NOT_PROVEN, COUNTED),
-        (oncall(a_delivery(), group=grouped(SINCE, is_named=False)), PASSED, "P1"),
-        (oncall(a_delivery(), group=grouped(SINCE, is_summary=True)), PASSED, "P1"),
-        (oncall(group=grouped(replace(SINCE, turn=1), SINCE)), PASSED, "P1"),
-        (oncall(group=grouped(replace(SINCE, turn=1))), FAILED, LATE),
-        (oncall(group=grouped(replace(SINCE, turn=1), joined=None)), PASSED, "P1"),
-    ],
-)
-def test_only_a_notice_that_names_the_alert_is_a_proof(
-    one: DestinationLife, verdict: DrillVerdict, reason: str
-) -> None:
+LIVES: list[tuple[DestinationLife, DrillVerdict, str]] = [
+    (oncall(), FAILED, LATE),
+    (oncall(a_delivery()), PASSED, "P1"),
+    (oncall(replace(a_delivery(), receipt=Receipt(link="https://x"))), PASSED, "https://x"),
+    (oncall(replace(a_delivery(), settled=None)), FAILED, LATE),
+    (oncall(a_delivery(OWED, settled=after(104))), FAILED, f"{LATE}: 503"),
+    (oncall(a_delivery(OWED)), FAILED, f"{LATE}: 503"),
+    (oncall(a_delivery(SKIPPED)), NOT_PROVEN, "a later notice took its place before it was sent"),
+    (oncall(a_delivery(GIVEN_UP), held="held by ana"), FAILED, "given up on: 503"),
+    (oncall(a_delivery(GIVEN_UP), a_delivery(turn=2)), PASSED, "P1"),
+    (oncall(held="held by ana", unready="KEY: is not set"), NOT_PROVEN, "it is held by ana"),
+    (oncall(pause=PAUSE, unready="KEY: is not set"), FAILED, "it cannot be asked: KEY: is not set"),
+    (oncall(pause=PAUSE), FAILED, "it is paused since 2026-11-26T12:01:43Z: 401"),
+    (oncall(group=grouped(a_delivery(OWED, turn=2))), FAILED, f"{LATE}: 503"),
+    (oncall(group=grouped(BEFORE)), FAILED, LATE),
+    (oncall(group=grouped(replace(BEFORE, turn=2))), FAILED, LATE),
+    (oncall(group=grouped(BEFORE, SINCE)), PASSED, "P1"),
+    (oncall(group=grouped(BEFORE, SINCE, is_summary=True)), NOT_PROVEN, COUNTED),
+    (oncall(group=grouped(waits_for_room=True), held="held by ana"), NOT_PROVEN, COUNTED),
+    (oncall(group=grouped(SINCE, is_named=False)), NOT_PROVEN, COUNTED),
+    (oncall(a_delivery(), group=grouped(SINCE, is_named=False)), PASSED, "P1"),
+    (oncall(a_delivery(), group=grouped(SINCE, is_summary=True)), PASSED, "P1"),
+    (oncall(group=grouped(replace(SINCE, turn=1), SINCE)), PASSED, "P1"),
+    (oncall(group=grouped(replace(SINCE, turn=1))), FAILED, LATE),
+    (oncall(group=grouped(replace(SINCE, turn=1), joined=None)), PASSED, "P1"),
+]
+
+
+def test_only_a_notice_that_names_the_alert_is_a_proof(subtests: pytest.Subtests) -> None:
     """A notice of its group from before it joined is none, nor is a summary that counts it."""
-    found = judge_life(one, "a", after(103))
-    assert (found.verdict, found.receipt or found.reason) == (verdict, reason)
-    assert (found.seconds, found.alert) == ((1.0, "a") if verdict is PASSED else (None, None))
+    for one, verdict, reason in LIVES:
+        with subtests.test(life=one):
+            found = judge_life(one, "a", after(103))
+            assert (found.verdict, found.receipt or found.reason) == (verdict, reason)
+            assert (found.seconds, found.alert) == ((1.0, "a") if verdict is PASSED else (None, None))
