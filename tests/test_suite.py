@@ -32,7 +32,7 @@ PACES = {
     "cli/test_serve_loops.py": "in virtual time",
     "cli/test_stdin.py": "in virtual time",
     "app/test_drain.py": "in virtual time",
-    "drill/small_router.py": "looks again and again for what came in, and for what is due",
+    "drill/drilling.py": "looks again and again for what came in, and for what is due",
     "stack/acts.py": "a worker that lives on for a moment after its last request",
     "stack/defender/double.py": "Defender's own pace: export comes a moment later",
     "stack/functions_host/host.py": "looks again and again until nothing is under way",

@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.drill.drilling import Drilling
-from tests.drill.small_router import Grounds, grounds_in
+from tests.drill.drilling import Drilling, Grounds, grounds_in
 
 
 @pytest.fixture(scope="module")

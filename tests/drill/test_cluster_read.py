@@ -14,8 +14,7 @@ import yaml
 from router.cli import main
 from tests.builders import alert_body
 from tests.coverage.test_kubeconfig import kubeconfig
-from tests.drill.drilling import CLUSTER, SOON, Drilling, arguments
-from tests.drill.small_router import Grounds
+from tests.drill.drilling import CLUSTER, SOON, Drilling, Grounds, arguments
 from tests.stack.kubernetes_api.kubectl import install
 
 TOKEN = "canary-token"

@@ -19,8 +19,18 @@ from router.coverage.drill.running import Drill
 from router.domain.errors import StoreError
 from tests.builders import alert_body
 from tests.cli.house import said_into
-from tests.drill.drilling import CLUSTER, HEARTBEAT, SAMPLES, SUBSCRIPTION, Drilling, arguments, hooks_in_thread
-from tests.drill.small_router import POLICY, Grounds, SmallHouse
+from tests.drill.drilling import (
+    CLUSTER,
+    HEARTBEAT,
+    POLICY,
+    SAMPLES,
+    SUBSCRIPTION,
+    Drilling,
+    Grounds,
+    SmallHouse,
+    arguments,
+    hooks_in_thread,
+)
 from tests.drill.test_defender import a_sample
 
 PACE = 0.5

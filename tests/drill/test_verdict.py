@@ -9,8 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from router.app.rules import load_rules
+from router.app.settings import now
 from router.app.signal_life import DestinationLife, GroupLife, SignalLife
 from router.coverage.drill.results import DestinationVerdict, DrillHop, DrillVerdict
+from router.coverage.drill.running import expected_destinations
+from router.coverage.drill.subjects import BUNDLES, DrillSubject, sample_drill
 from router.coverage.drill.verdict import (
     KEPT_FROM_SAMPLES,
     DrilledAlert,
@@ -26,9 +30,12 @@ from router.coverage.drill.verdict import (
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, DeliveryStatus, Pause, Receipt
 from router.domain.hubs import Arrival
-from router.domain.rulebook import Lane
+from router.domain.rulebook import Lane, Rulebook
+from router.domain.signals import Stream
 from router.store.ledger import Seen
+from tests.builders import RULES
 from tests.domain.lives import a_group_of, oncall, owed
+from tests.drill.drilling import SUBSCRIPTION
 from tests.store.builders import a_row, an_entry
 
 BEGAN = datetime(2026, 11, 26, 12, tzinfo=UTC)
@@ -245,3 +252,48 @@ def test_only_a_notice_that_names_the_alert_is_a_proof(subtests: pytest.Subtests
             found = judge_life(one, "a", after(103))
             assert (found.verdict, found.receipt or found.reason) == (verdict, reason)
             assert (found.seconds, found.alert) == ((1.0, "a") if verdict is PASSED else (None, None))
+
+
+POLICY = """
+stream: cwpp
+floor: {default: Medium}
+destinations:
+  pages: {kind: file, path: PATH/pages.ndjson}
+  tickets: {kind: file, path: PATH/tickets.ndjson}
+  vault: {kind: file, path: PATH/vault.ndjson}
+  miners: {kind: file, path: PATH/miners.ndjson}
+routes:
+  - {name: page, when: {at_least: High, sample: false}, to: [pages]}
+  - {name: vaults, when: {plan: KeyVaults}, to: [vault]}
+  - {name: miners, when: {alert_type: "SIMULATED_VM_*"}, to: [miners]}
+always: []
+otherwise: [tickets]
+"""
+
+
+@pytest.fixture(scope="module")
+def book(tmp_path_factory: pytest.TempPathFactory) -> Rulebook:
+    """Rules that keep samples off the pager, and send key vaults elsewhere."""
+    directory = tmp_path_factory.mktemp("expected")
+    (directory / "cwpp").mkdir()
+    (directory / "cwpp" / "policy.yaml").write_text(POLICY.replace("PATH", str(directory)))
+    (directory / "attack.yaml").write_bytes((RULES / "attack.yaml").read_bytes())
+    return load_rules(directory, [Stream.CWPP], now()).books[Stream.CWPP]
+
+
+def test_destinations_follow_from_the_plan_and_from_what_is_raised(book: Rulebook) -> None:
+    """A route that keeps samples away is expected all the same: a real alert goes there. Each bundle has known types."""
+    machine = DrillSubject(plan="VirtualMachines", subscription=SUBSCRIPTION, machine="/subscriptions/x/vm")
+    cases: list[tuple[DrillSubject, dict[str, bool]]] = [
+        (sample_drill(SUBSCRIPTION, "VirtualMachines"), {"miners": True, "pages": False, "tickets": True}),
+        (sample_drill(SUBSCRIPTION, "KeyVaults"), {"vault": True}),
+        (DrillSubject(plan="Containers", cluster="aks-pay"), {"pages": True, "tickets": True}),
+        (machine, {"pages": True, "tickets": True}),
+    ]
+    for subject, expected in cases:
+        found = expected_destinations(book, subject, now())
+        assert [(one.name, one.takes_samples) for one in found] == list(expected.items())
+    everything = replace(book, routes=())
+    for bundle in BUNDLES:
+        (tickets,) = expected_destinations(everything, sample_drill(SUBSCRIPTION, bundle), now())
+        assert tickets.name == "tickets", bundle

@@ -24,8 +24,7 @@ from router.store.quarantine import list_quarantined
 from router.store.retention import Retention
 from tests.builders import NOW, SUBSCRIPTION, a_rule, a_rulebook, an_element, without_rules
 from tests.constructed.weeks import CHANGED, row_of
-from tests.ingest.snapshot_model import Said
-from tests.ingest.weeks import DAY, HOUR, WEEK, Weeks, a_life_of_weeks, notices
+from tests.ingest.weeks import DAY, HOUR, WEEK, Said, Weeks, a_life_of_weeks, notices
 from tests.store.acts import find_rows, run
 from tests.store.deadly import Deadly
 from tests.store.opened import Store, changed

@@ -11,8 +11,7 @@ from hypothesis import strategies as st
 
 from tests.builders import NOW
 from tests.examples import some_of
-from tests.ingest.snapshot_model import Model, Said
-from tests.ingest.weeks import DAY, HOUR, WEEK, Weeks, a_life_of_weeks, body_of, notices
+from tests.ingest.weeks import DAY, HOUR, WEEK, Model, Said, Weeks, a_life_of_weeks, body_of, notices
 from tests.store.acts import run
 
 FINDINGS = {f"f{n}": "vulnerability" if n % 4 == 3 else "recommendation" for n in range(12)}
