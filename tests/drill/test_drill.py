@@ -77,7 +77,11 @@ def break_soc(house: SmallHouse) -> None:
 
 def send_foreign(house: SmallHouse) -> None:
     """Sends a sample of another router, or an old one."""
-    house.grounds.defender.asked = lambda question: house.grounds.hubs.append("cwpp", "0", a_sample().exported())
+
+    def send(question: str) -> None:
+        house.grounds.hubs.append("cwpp", "0", a_sample().exported())
+
+    house.grounds.defender.asked = send
 
 
 ROLE = "role in that subscription"
