@@ -195,12 +195,11 @@ def test_a_mere_status_is_on_record_as_an_update_that_no_pager_heard(soc: Soc) -
     assert soc.heard["oncall"] == ["opened", "opened", "resolved"]
 
 
-@pytest.mark.parametrize("group", [None, ALIKE])
-def test_rules_that_page_what_was_no_page_before_still_page_it(soc: Soc, group: Grouping | None) -> None:
+def test_rules_that_page_what_was_no_page_before_still_page_it(soc: Soc) -> None:
     """A status is enough for that, and the ticket that is open gets its note."""
-    soc.life.book = a_book(group, routes=[a_route("all", "tickets")])
+    soc.life.book = a_book(ALIKE, routes=[a_route("all", "tickets")])
     soc.alert()
-    soc.life.book = a_book(group)
+    soc.life.book = a_book(ALIKE)
     entry = soc.alert(Status="InProgress")
     assert (entry.notice, entry.destinations) == ("opened", ("oncall", "sentinel", "tickets"))
     assert (soc.heard["oncall"], soc.heard["tickets"]) == (["opened"], ["opened", "note"])

@@ -10,14 +10,12 @@ from typing import Any
 import orjson
 import pytest
 
-from router.domain.decisions import Outcome
 from router.domain.deliveries import Claim
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Clause, Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.intake import Message
 from router.ingest.observations import MOST
-from router.store.decisions import find_outcomes
 from router.store.forgetting import forget
 from router.store.quarantine import discard_quarantined, list_quarantined
 from router.store.retention import Retention
@@ -109,26 +107,6 @@ def test_a_message_that_is_twice_in_a_batch_is_on_record_as_what_it_was_first(li
     assert read_fields(life.store, [life.key()]).keys() == {life.key()}
 
 
-def test_a_destination_that_rules_name_later_is_opened_there_and_updated_elsewhere(life: Life) -> None:
-    """The decision's notice is `opened` if any destination is told so."""
-    life.alert(Severity="Medium")
-    life.book = a_rulebook(routes=[a_route("page", "oncall")])
-    entry = life.alert(Severity="High")
-    assert (entry.notice, entry.destinations) == ("opened", ("oncall", "sentinel", "tickets"))
-    assert (life.changes_at("oncall"), life.changes_at("tickets")) == (["opened"], ["opened", "updated"])
-
-
-def test_a_resolution_finds_every_place_where_the_signal_is_open_whatever_the_rules_say_now(life: Life) -> None:
-    """Routes changed and the rule that would hold it is new: the resolution still arrives, and points at the opening."""
-    life.alert(**HELD)
-    life.book = a_rulebook(a_rule(), routes=[a_route("page", "oncall")], always=[])
-    entry = life.alert(Status="Resolved", **HELD)
-    assert (entry.outcome, entry.notice, entry.destinations) == ("resolved", "resolved", ("sentinel", "tickets"))
-    opening, resolution = (claim.delivery for claim in life.owed("sentinel"))
-    assert (resolution.change, resolution.opened) == ("resolved", opening.turn)
-    assert life.changes_at("oncall") == []
-
-
 def test_a_message_that_is_on_record_is_a_replay_whatever_its_times_say(life: Life) -> None:
     """As long as the signal is known, 90 days after its end, also where its decision went before."""
     opened, resolved = a_message(alert_body()), a_message(alert_body(Status="Resolved"), origin="another/0")
@@ -142,19 +120,6 @@ def test_a_message_that_is_on_record_is_a_replay_whatever_its_times_say(life: Li
     assert run(forget(life.store, life.now, Retention(), 10_000)).number == 1
     (again,) = (life.ingest(opened),)
     assert [(entry.outcome, entry.reason) for entry in again] == [("repeat", "older")]
-
-
-def test_a_replay_of_what_was_held_is_decided_afresh_and_has_its_own_place_on_record(life: Life) -> None:
-    """Its first outcome stays on record, and so does what became of it now."""
-    message = a_message(alert_body(**HELD))
-    life.book = a_rulebook(a_rule())
-    (held,) = life.ingest(message)
-    life.book = a_rulebook()
-    (routed,) = life.ingest(message)
-    assert (held.outcome, routed.outcome) == ("suppressed", "routed")
-    assert held.key != routed.key
-    found = run(within(life.store, find_outcomes, [message.arrival.key]))
-    assert found == {message.arrival.key: Outcome.ROUTED}
 
 
 def test_what_was_quarantined_is_no_replay_until_it_was_told(life: Life) -> None:

@@ -131,23 +131,18 @@ def a_graph_row(**changes: object) -> Message:
     del flat["AzureResourceId"]
     properties = flat | times | {"Status": "Active", "Version": "2022-01-01.0"} | changes
     path = f"{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Security/locations/westeurope/alerts/{name}"
-    return {
-        "extendedLocation": None,
+    nothing = dict.fromkeys(["extendedLocation", "identity", "plan", "sku", "tags", "zones"])
+    return nothing | {
         "id": path,
-        "identity": None,
         "kind": "",
         "location": "westeurope",
         "managedBy": "",
         "name": name,
-        "plan": None,
         "properties": {key: held for key, held in properties.items() if held is not None},
         "resourceGroup": "rg-web",
-        "sku": None,
         "subscriptionId": SUBSCRIPTION.rpartition("/")[2],
-        "tags": None,
         "tenantId": "aaaaaaaa-0000-4000-8000-00000000000a",
         "type": "microsoft.security/locations/alerts",
-        "zones": None,
     }
 
 
@@ -379,20 +374,21 @@ def a_common_alert(
     """A log search alert of Azure Monitor about a changed file; changes are to its essentials."""
     if dimensions is None:
         dimensions = [{"name": "Computer", "value": "web-01"}, {"name": "FilePath", "value": "/etc/passwd"}]
-    criterion = {
-        "searchQuery": "MDCFileIntegrityMonitoringEvents",
-        "metricMeasureColumn": None,
-        "targetResourceTypes": "['Microsoft.Compute/virtualMachines']",
-        "operator": "GreaterThan",
-        "threshold": "0",
-        "timeAggregation": "Count",
-        "dimensions": dimensions,
-        "metricValue": 3.0,
-        "failingPeriods": {"numberOfEvaluationPeriods": 1, "minFailingPeriodsToAlert": 1},
-        "linkToSearchResultsUI": "https://portal.azure.com#@tenant/blade/all",
-        "linkToFilteredSearchResultsUI": "https://portal.azure.com#@tenant/blade/filtered",
-        "linkToSearchResultsAPI": "https://api.loganalytics.io/v1/all",
-    }
+    if context is None:
+        criterion = {
+            "searchQuery": "MDCFileIntegrityMonitoringEvents",
+            "metricMeasureColumn": None,
+            "operator": "GreaterThan",
+            "threshold": "0",
+            "timeAggregation": "Count",
+            "dimensions": dimensions,
+            "metricValue": 3.0,
+            "linkToSearchResultsUI": "https://portal.azure.com#@tenant/blade/all",
+            "linkToFilteredSearchResultsUI": "https://portal.azure.com#@tenant/blade/filtered",
+            "linkToSearchResultsAPI": "https://api.loganalytics.io/v1/all",
+        }
+        condition_of_rule = {"windowSize": "PT15M", "allOf": [criterion]}
+        context = {"properties": {}, "conditionType": "LogQueryCriteria", "condition": condition_of_rule}
     return {
         "schemaId": "azureMonitorCommonAlertSchema",
         "data": {
@@ -412,18 +408,7 @@ def a_common_alert(
                 "alertContextVersion": "1.0",
             }
             | essentials,
-            "alertContext": {
-                "properties": {},
-                "conditionType": "LogQueryCriteria",
-                "condition": {
-                    "windowSize": "PT15M",
-                    "allOf": [criterion],
-                    "windowStartTime": "2026-11-18T13:43:00Z",
-                    "windowEndTime": "2026-11-18T13:58:00Z",
-                },
-            }
-            if context is None
-            else context,
+            "alertContext": context,
             "customProperties": {"runbook": "https://wiki.contoso.example/file-integrity"},
         },
     }
@@ -431,33 +416,17 @@ def a_common_alert(
 
 def a_metric_alert(**essentials: object) -> Message:
     """A metric alert of Azure Monitor that is over; changes are to its essentials."""
-    context = {
-        "properties": None,
-        "conditionType": "SingleResourceMultipleMetricCriteria",
-        "condition": {
-            "windowSize": "PT5M",
-            "allOf": [
-                {
-                    "metricName": "Percentage CPU",
-                    "metricNamespace": "Microsoft.Compute/virtualMachines",
-                    "operator": "GreaterThan",
-                    "threshold": "25",
-                    "timeAggregation": "Average",
-                    "dimensions": [{"name": "ResourceId", "value": "a0a0a0a0-bbbb-cccc-dddd-e1e1e1e1e1e1"}],
-                    "metricValue": 7.727,
-                }
-            ],
-        },
+    criterion = {
+        "metricName": "Percentage CPU",
+        "metricNamespace": "Microsoft.Compute/virtualMachines",
+        "operator": "GreaterThan",
+        "threshold": "25",
+        "timeAggregation": "Average",
+        "dimensions": [{"name": "ResourceId", "value": "a0a0a0a0-bbbb-cccc-dddd-e1e1e1e1e1e1"}],
+        "metricValue": 7.727,
     }
-    return a_common_alert(
-        condition="Resolved",
-        context=context,
-        **{
-            "alertRule": "cpu",
-            "severity": "Sev3",
-            "signalType": "Metric",
-            "monitoringService": "Platform",
-            "resolvedDateTime": "2026-11-18T14:03:16.2246313Z",
-        }
-        | essentials,
-    )
+    condition = {"windowSize": "PT5M", "allOf": [criterion]}
+    context = {"properties": None, "conditionType": "SingleResourceMultipleMetricCriteria", "condition": condition}
+    own = {"alertRule": "cpu", "severity": "Sev3", "signalType": "Metric", "monitoringService": "Platform"}
+    over = {"condition": "Resolved", "resolvedDateTime": "2026-11-18T14:03:16.2246313Z"}
+    return a_common_alert(context=context, **own | over | essentials)  # type: ignore[arg-type]
