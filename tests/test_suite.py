@@ -61,7 +61,7 @@ HURRIES = {
 """Files in which something is given less than a minute, and what."""
 
 SELF_LEASHED = {
-    "stack/functions_host/process.py": "ends when a socket is closed",
+    "stack/functions_host/workers.py": "ends when a socket is closed",
     "warm/process.py": "ends when a socket is closed",
 }
 """Files that start processes which are gone with their parent by other means, and are never interrupted."""

@@ -7,10 +7,11 @@ import json
 import re
 import socket
 from base64 import b64encode
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import product
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -40,7 +41,6 @@ from tests.builders import NOW, a_rulebook, alert_body
 from tests.eventhubs.hubs import LEFT_BEHIND, run
 from tests.hubs import Shelf
 from tests.secrecy import found_in, secrets_in
-from tests.stack.event_hubs import EventHubs
 from tests.stack.stack import stack_running
 from tests.store.builders import a_delivery
 from tests.store.opened import Store, open_store
@@ -108,7 +108,7 @@ def test_where_nothing_is_wrong_the_page_says_ok(store: Store) -> None:
 def test_a_delivery_that_waits_too_long_is_a_problem(subtests: pytest.Subtests) -> None:
     """How long that is depends on the lane; the oldest counts."""
     for lane in Lane:
-        with subtests.test(lane), swept() as store:
+        with subtests.test(lane.value), swept() as store:
             run(within(store, add_deliveries, [a_delivery(key="new", lane=lane)], NOW))
             run(within(store, add_deliveries, [a_delivery(key="old", lane=lane)], NOW - LATE[lane]))
             in_time = health(store)
@@ -234,7 +234,7 @@ def test_sweeps_that_do_not_end_are_a_problem(subtests: pytest.Subtests) -> None
         (None, ("cwpp: the last sweep ended never",)),
     )
     for at, problems in cases:
-        with subtests.test(at=at), swept(at) as store:
+        with subtests.test(at=str(at)), swept(at) as store:
             assert health(store).problems == problems
 
 
@@ -265,60 +265,35 @@ def test_what_was_not_taken_in_yet_is_counted_by_partition(store: Store) -> None
     assert health(store, hub).problems == ()
 
 
-def test_a_hub_that_cannot_be_reached_is_a_problem(store: Store) -> None:
-    """And the rest of the page is as it is."""
-    hubs = EventHubs({"cwpp": 1})
+def test_what_cannot_be_reached_or_says_nothing_is_a_problem_and_does_not_hold_up_the_page(
+    store: Store, subtests: pytest.Subtests
+) -> None:
+    """It is asked for so long, and no longer; what the other says is on the page all the same."""
+    shelf, half = Shelf(), timedelta(seconds=0.5)
+    shelf.publish(1)
 
-    async def found() -> Health:
-        async with hubs.running():
-            hubs.stop_accepting()
-            reader = HubReader(Namespace(connection_string=hubs.connection_string), "cwpp")
-            return await health_of(store, {Stream.CWPP: reader}, {Stream.CWPP: BOOK}, NOW)
+    async def page_over(port: int, patience: timedelta, *, is_hub: bool) -> Health:
+        way = f"Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true"
+        hub = HubReader(Namespace(connection_string=way), "cwpp") if is_hub else shelf
+        asked = store if is_hub else open_store(f"postgresql://router@127.0.0.1:{port}/state")
+        page = await health_of(asked, {Stream.CWPP: hub}, {Stream.CWPP: BOOK}, NOW, patience)
+        if not is_hub:
+            await asked.close()
+        return page
 
-    page = run(found())
-    (problem,) = page.problems
-    assert problem.startswith("cwpp: hub cwpp: ")
-    assert figures(page)["hub"] == {"reached": False}
-    assert figures(page)["swept"] == "2026-11-24T12:00:00Z"
-
-
-@pytest.mark.parametrize("trouble", ["closed", "silent"])
-def test_a_state_that_cannot_be_reached_is_a_problem(trouble: str) -> None:
-    """Whether nobody is there or nobody answers; what the hub says is on the page all the same."""
-    hub = Shelf()
-    hub.publish(1)
-
-    async def found() -> Health:
-        async with somebody(silent=trouble == "silent") as port:
-            store = open_store(f"postgresql://router@127.0.0.1:{port}/state")
-            try:
-                patience = timedelta(seconds=0.5 if trouble == "silent" else 30)
-                return await health_of(store, {Stream.CWPP: hub}, {Stream.CWPP: BOOK}, NOW, patience)
-            finally:
-                await store.close()
-
-    page = run(found())
-    assert page.document["status"] == "failing"
-    if trouble == "closed":
-        assert all(problem.startswith("cwpp: 127.0.0.1, database state: ") for problem in page.problems)
-        assert figures(page) == {"rulebook": BOOK.hash, "hub": {"reached": True}}
-    else:
-        assert page.problems == ("cwpp: state: no answer within 0.5 s", "cwpp: hub cwpp: no answer within 0.5 s")
-
-
-def test_a_hub_that_says_nothing_does_not_hold_up_the_page(store: Store) -> None:
-    """It is asked for so long, and no longer; what storage says is on the page."""
-
-    async def found() -> Health:
-        async with somebody(silent=True) as port:
-            way = f"Endpoint=sb://127.0.0.1:{port};SharedAccessKeyName=n;SharedAccessKey=k;UseDevelopmentEmulator=true"
-            reader = HubReader(Namespace(connection_string=way), "cwpp")
-            half = timedelta(seconds=0.5)
-            return await health_of(store, {Stream.CWPP: reader}, {Stream.CWPP: BOOK}, NOW, half)
-
-    page = run(found())
-    assert page.problems == ("cwpp: hub cwpp: no answer within 0.5 s",)
-    assert figures(page)["swept"] == "2026-11-24T12:00:00Z"
+    for what, silent in product(("hub", "state"), (False, True)):
+        with subtests.test(what, silent=silent), somebody(silent=silent) as port:
+            page = run(page_over(port, half if silent else timedelta(seconds=30), is_hub=what == "hub"))
+            late = ["cwpp: state: no answer within 0.5 s", "cwpp: hub cwpp: no answer within 0.5 s"]
+            if silent:
+                assert page.problems == tuple(late[what == "hub" :])
+            else:
+                begin = "cwpp: hub cwpp: " if what == "hub" else "cwpp: 127.0.0.1, database state: "
+                assert page.problems
+                assert all(problem.startswith(begin) for problem in page.problems)
+                reached = {"hub": {"reached": what != "hub"}}
+                assert figures(page).items() >= {"rulebook": BOOK.hash, **reached}.items()
+            assert what == "state" or figures(page)["swept"] == "2026-11-24T12:00:00Z"
 
 
 class Clinging(Shelf):
@@ -386,8 +361,8 @@ def test_the_page_holds_no_secret(postgresql: str) -> None:
         ]
 
 
-@asynccontextmanager
-async def somebody(*, silent: bool) -> AsyncIterator[int]:
+@contextmanager
+def somebody(*, silent: bool) -> Iterator[int]:
     """A port at which somebody listens and never says a word, or at which nobody does."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
@@ -40,56 +40,30 @@ class House:
             self.closed += 1
 
 
-async def asked(house: House, times: int) -> Sequence[str | BaseException]:
-    """What so many callers get that come at once, before anything is open."""
+async def asked(house: House, callers: int, gone: int = 0) -> list[str]:
+    """What so many callers get that come at once, before anything is open; of the first, so many are gone by then."""
     once = Lazy(house.open)
-    callers = [asyncio.create_task(once()) for _ in range(times)]
+    assert house.opened == 0  # To import a door costs nothing.
+    calling = [asyncio.create_task(once()) for _ in range(callers)]
     await asyncio.sleep(0)
+    for call in calling[:gone]:
+        call.cancel()
     house.free.set()
-    return await asyncio.gather(*callers, return_exceptions=True)
+    found = await asyncio.gather(*calling, return_exceptions=True)
+    return [type(one).__name__ if isinstance(one, BaseException) else one for one in found]
 
 
-def test_nothing_is_opened_before_it_is_asked_for() -> None:
-    """To import a door costs nothing."""
-    house = House()
-    Lazy(house.open)
-    assert house.opened == 0
-
-
-def test_many_callers_at_once_share_one_opening() -> None:
-    """Those that come while it is being opened wait for it."""
-    house = House()
-    assert asyncio.run(asked(house, 20)) == ["opening 1"] * 20
-    assert house.opened == 1
-
-
-def test_a_failed_opening_is_tried_again_by_the_next() -> None:
-    """Also by one that has waited; who tried it is told why it failed."""
-    house = House(refusals=2)
-    first, second, *others = asyncio.run(asked(house, 5))
-    assert isinstance(first, Refusal)
-    assert isinstance(second, Refusal)
-    assert others == ["opening 3"] * 3
-
-
-def test_an_opening_that_is_broken_off_is_begun_anew() -> None:
-    """The caller that opened it may be gone before it was open."""
-
-    async def run() -> tuple[str, House]:
-        house = House()
-        once = Lazy(house.open)
-        opening = asyncio.create_task(once())
-        await asyncio.sleep(0)
-        waiting = asyncio.create_task(once())
-        await asyncio.sleep(0)
-        opening.cancel()
-        house.free.set()
-        with pytest.raises(asyncio.CancelledError):
-            await opening
-        return await waiting, house
-
-    given, house = asyncio.run(run())
-    assert (given, house.opened) == ("opening 2", 2)
+def test_callers_share_one_opening_and_one_that_comes_to_nothing_is_tried_again(subtests: pytest.Subtests) -> None:
+    """Those that come while it is being opened wait for it; who tried it is told why it failed, and may be gone."""
+    cases = (
+        ("at once", House(), 20, 0, ["opening 1"] * 20),
+        ("refused twice", House(refusals=2), 5, 0, ["Refusal"] * 2 + ["opening 3"] * 3),
+        ("broken off", House(), 2, 1, ["CancelledError", "opening 2"]),
+    )
+    for name, house, callers, gone, expected in cases:
+        with subtests.test(name):
+            assert asyncio.run(asked(house, callers, gone)) == expected
+            assert house.opened == int(expected[-1].split()[-1])
 
 
 def test_it_stays_open() -> None:

@@ -22,11 +22,3 @@ def gated_stack(stack: Stack) -> Iterator[GatedStack]:
     """The same behind a gate."""
     with gated(stack) as behind:
         yield behind
-
-
-@pytest.fixture
-def user_stack(stack: Stack, monkeypatch: pytest.MonkeyPatch) -> Stack:
-    """A stack that the command line finds as well."""
-    for name, value in stack.environment.items():
-        monkeypatch.setenv(name, value)
-    return stack

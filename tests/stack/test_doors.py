@@ -9,7 +9,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import orjson
 import pytest
 import yaml
 from azure.eventhub import EventData
@@ -23,8 +22,6 @@ from router.domain.notices import RecordEntry
 from router.store.codec import decode
 from router.store.delivery_status import count_deliveries
 from tests.builders import RULES, alert_body
-from tests.cli.house import ndjson
-from tests.cli.test_real_messages import unwrapped
 from tests.constructed.posture import (
     SUBSCRIPTION,
     a_broken_rule,
@@ -266,38 +263,3 @@ def test_the_trace_of_an_event_goes_on_to_the_destinations(stack: Stack) -> None
         asyncio.run(run(gate))
     traces = {(one.service, one.headers.get("traceparent", "")[3:35]) for one in gate.seen}
     assert traces == {(service, trace) for service in services for trace in TRACES.values()}
-
-
-@pytest.mark.shared
-def test_real_messages_come_out_of_hubs(stack: Stack, tmp_path: Path) -> None:
-    """All bodies in the REST examples, which nobody here wrote, each sent once to the hub of its stream: one decision on
-    record of each, and of what was not seen before the same as a dry run's."""
-    taken: dict[str, list[Decision]] = {}
-    files = sorted_out(stack.rules, tmp_path)
-
-    async def run() -> None:
-        async with host(stack).running() as running:
-            for stream, file in files.items():
-                await publish(stack, stream, *file.read_bytes().splitlines())
-            await running.idle(PATIENCE)
-            taken.update({stream: await on_record(stack, stream) for stream in files})
-
-    asyncio.run(run())
-    for stream, file in files.items():
-        alone = decided(tmp_path, "--rules", stack.rules, "--stream", stream, "--dry-run", file)
-        assert len(taken[stream]) == len(alone) > 0
-        assert but(first(taken[stream]), *OWN) == but(first(alone), *OWN)
-
-
-def sorted_out(rules: Path, directory: Path) -> dict[str, Path]:
-    """Files of the bodies by stream; what belongs to none is sent among the alerts."""
-    every = directory / "every.ndjson"
-    every.write_bytes(ndjson(*dict.fromkeys(map(orjson.dumps, unwrapped()))))
-    decisions = decided(directory, "--rules", rules, "--dry-run", every)
-    lines: dict[str, list[bytes]] = {stream: [] for stream in STREAMS}
-    for line, decision in zip(every.read_bytes().splitlines(), decisions, strict=True):
-        lines[decision["stream"] or "cwpp"].append(line)
-    files = {stream: directory / f"{stream}.ndjson" for stream in STREAMS}
-    for stream, file in files.items():
-        file.write_bytes(ndjson(*lines[stream]))
-    return files

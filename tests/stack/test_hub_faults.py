@@ -1,4 +1,4 @@
-"""What hubs and their readers do wrong costs time, and never a message, and nobody is told twice."""
+"""What hubs do wrong costs time, and never a message, and nobody is told twice."""
 
 from __future__ import annotations
 
@@ -72,24 +72,18 @@ async def arrived(stack: Stack, post: Post) -> None:
     await until(has_arrived, look=0.1)
 
 
-def test_hubs_that_hang_up_and_stay_away_cost_time_only(stack: Stack) -> None:
-    """While connections are cut again and again, and while the hubs are away, messages come in; all of them are taken by the
-    trigger in the end, without a sweep. A sweep meanwhile ends, and blames nobody."""
+def test_hubs_that_stay_away_cost_time_only(stack: Stack) -> None:
+    """What comes in meanwhile is taken by the trigger, without a sweep. A sweep meanwhile ends, and blames nobody."""
     post = Post(stack)
 
     async def run() -> None:
         async with host(stack).running() as running:
-            for number in range(8):
-                # Few that are told: what finds its destination busy waits for seconds.
-                some = mixed(f"{number}") if number in (3, 6) else [junk(f"{number}".encode()), low(f"{number}")]
-                await post.send(*some, partition=number % 2)
-                await until(lambda: bool(stack.hubs.readers("cwpp")))
-                stack.hubs.drop_connections()
+            await post.send(*mixed("before"))
+            await arrived(stack, post)
             stack.hubs.stop_accepting()
             await post.send(*mixed("away"))
             await post.send(low("away, too"), partition=1)
             await sweep(running)
-            assert stack.hubs.readers("cwpp") == []
             stack.hubs.resume_accepting()
             await running.idle()
             assert (await books_of(stack)).record == post.due.record

@@ -1,4 +1,4 @@
-"""PostgreSQL on a socket, and the ways in which it fails."""
+"""The PostgreSQL of tests leaves nothing behind."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import psycopg
 import pytest
 
 from tests.leash import is_gone
-from tests.stack.postgres import EmptiedDatabase, Server, Way
+from tests.stack.postgres import EmptiedDatabase, Server
 from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
@@ -51,32 +51,3 @@ def test_a_server_ends_with_the_process_that_started_it() -> None:
     pid, directory = said.split()
     wait_until(lambda: is_gone(int(pid)))
     shutil.rmtree(directory)  # A later run would sweep it away, in a minute at the earliest.
-
-
-def test_a_way_counts_the_round_trips_of_its_clients(postgres: Server) -> None:
-    """Statements that are sent together are one: what counts is how often a client waits."""
-    with Way(postgres.url) as way, psycopg.connect(way.to(postgres.url), autocommit=True) as connection:
-        before = way.trips
-        connection.execute("SELECT 1; SELECT 2")
-        connection.execute("SELECT %s", (1,))
-        assert way.trips - before == 2
-        with connection.pipeline():
-            for number in range(10):
-                connection.execute("SELECT %s", (number,))
-        assert way.trips - before == 3
-
-
-@pytest.mark.parametrize("is_after", [False, True])
-def test_a_way_cuts_a_line_before_the_server_hears_of_a_trip_or_before_its_answer_is_heard(
-    postgres: Server, is_after: bool
-) -> None:
-    """The client cannot tell the one from the other, and must do the right thing in both."""
-    url = postgres.new_database()
-    in_database(url, "CREATE TABLE things (place BIGINT)")
-    with Way(postgres.url) as way, psycopg.connect(way.to(url), autocommit=True) as connection:
-        way.cut_at(2, is_after=is_after)
-        connection.execute("INSERT INTO things VALUES (1)")
-        with pytest.raises(psycopg.OperationalError):
-            connection.execute("INSERT INTO things VALUES (2)")
-        assert way.trips == 2
-    assert len(in_database(url, "SELECT place FROM things")) == 1 + is_after

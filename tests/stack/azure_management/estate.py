@@ -52,11 +52,9 @@ class Estate:
 
     def set_plan(self, subscription: str, plan: str, **properties: object) -> None:
         """Says something else of a plan, in both answers that speak of it."""
+        id = f"/subscriptions/{subscription}/providers/microsoft.security/pricings/{plan}".lower()
         for row in (*self.pricings(subscription), *self.graph["securityresources"]):
-            if (
-                row["id"].lower()
-                == f"/subscriptions/{subscription}/providers/microsoft.security/pricings/{plan}".lower()
-            ):
+            if row["id"].lower() == id:
                 row["properties"] |= properties
 
     def override(self, subscription: str, plan: str, off: str = "") -> None:
@@ -78,30 +76,19 @@ _OVERRIDABLE = {
 
 def _own_setting(id: str, plan: str, *, is_off: bool) -> tuple[str, Row]:
     """What a resource says of a plan, and where."""
-    security = f"{id}/providers/Microsoft.Security"
+    properties: Row
+    type, name = "pricings", plan
     if plan == "StorageAccounts":
-        type, properties = (
-            "defenderForStorageSettings",
-            {
-                "isEnabled": not is_off,
-                "overrideSubscriptionLevelSettings": is_off,
-                "malwareScanning": {"onUpload": {"isEnabled": False, "capGBPerMonth": 5000}},
-                "sensitiveDataDiscovery": {"isEnabled": False},
-            },
-        )
+        type, name = "defenderForStorageSettings", "current"
+        scanning = {"onUpload": {"isEnabled": False, "capGBPerMonth": 5000}}
+        properties = {"isEnabled": not is_off, "overrideSubscriptionLevelSettings": is_off, "malwareScanning": scanning}
+        properties["sensitiveDataDiscovery"] = {"isEnabled": False}
     elif plan == "CosmosDbs":
-        type, properties = "advancedThreatProtectionSettings", {"isEnabled": not is_off}
+        type, name, properties = "advancedThreatProtectionSettings", "current", {"isEnabled": not is_off}
     else:
-        type, properties = (
-            "pricings",
-            {
-                "pricingTier": "Free" if is_off else "Standard",
-                "inherited": str(not is_off),
-                "inheritedFrom": None if is_off else id.partition("/resourceGroups/")[0],
-            },
-        )
-    name = plan if type == "pricings" else "current"
-    path = f"{security}/{type}/{name}"
+        tier, above = ("Free", None) if is_off else ("Standard", id.partition("/resourceGroups/")[0])
+        properties = {"pricingTier": tier, "inherited": str(not is_off), "inheritedFrom": above}
+    path = f"{id}/providers/Microsoft.Security/{type}/{name}"
     return path, {"id": path, "name": name, "type": f"Microsoft.Security/{type}", "properties": properties}
 
 
@@ -115,16 +102,9 @@ def healthy_estate(subscriptions: int = 1, machines: int = 1) -> Estate:
 
 def _add_subscription(estate: Estate, id: str, number: int, machines: int) -> None:
     scope = f"/subscriptions/{id}"
-    estate.graph["resourcecontainers"].append(
-        {
-            "id": scope,
-            "name": f"contoso-{number}",
-            "type": "microsoft.resources/subscriptions",
-            "subscriptionId": id,
-            "tags": {"owner": "platform"},
-            "properties": {"state": "Enabled"},
-        }
-    )
+    subscription = {"id": scope, "name": f"contoso-{number}", "type": "microsoft.resources/subscriptions"}
+    more = {"subscriptionId": id, "tags": {"owner": "platform"}, "properties": {"state": "Enabled"}}
+    estate.graph["resourcecontainers"].append({**subscription, **more})
     security = f"{scope}/providers/Microsoft.Security"
     plans = [_plan(security, plan) for plan in PLANS]
     lists: Mapping[str, list[Row]] = {
@@ -146,89 +126,58 @@ def _add_subscription(estate: Estate, id: str, number: int, machines: int) -> No
         estate.graph["securityresources"] += _assessments(scope, f"web-{machine}")
 
 
+def _security(security: str, type: str, name: str, properties: Row, **more: object) -> Row:
+    """A thing of Defender's, as Resource Manager has it."""
+    id, full = f"{security}/{type}/{name}", f"Microsoft.Security/{type}"
+    return {"id": id, "name": name, "type": full, "properties": properties, **more}
+
+
 def _plan(security: str, plan: str) -> Row:
+    names = ("ContainerSensor", "ContainerRegistriesVulnerabilityAssessments") if plan == "Containers" else ()
     properties: Row = {
         "pricingTier": "Standard",
         "freeTrialRemainingTime": "PT0S",
         "enablementTime": "2026-01-11T08:00:00Z",
         "enforce": "False",
         "resourcesCoverageStatus": "FullyCovered",
-        "extensions": [],
+        "extensions": [{"name": name, "isEnabled": "True", "additionalExtensionProperties": None} for name in names],
+        **({"subPlan": SUB_PLANS[plan]} if plan in SUB_PLANS else {}),
     }
-    if plan in SUB_PLANS:
-        properties["subPlan"] = SUB_PLANS[plan]
-    if plan == "Containers":
-        names = ("ContainerSensor", "ContainerRegistriesVulnerabilityAssessments")
-        properties["extensions"] = [
-            {"name": name, "isEnabled": "True", "additionalExtensionProperties": None} for name in names
-        ]
-    return {
-        "id": f"{security}/pricings/{plan}",
-        "name": plan,
-        "type": "Microsoft.Security/pricings",
-        "properties": properties,
-    }
+    return _security(security, "pricings", plan, properties)
 
 
 def _setting(security: str, name: str) -> Row:
-    return {
-        "name": name,
-        "type": "Microsoft.Security/settings",
-        "id": f"{security}/settings/{name}",
-        "kind": "AlertSyncSettings" if name == "Sentinel" else "DataExportSettings",
-        "properties": {"enabled": not name.startswith("WDATP_EXCLUDE")},
-    }
+    kind = "AlertSyncSettings" if name == "Sentinel" else "DataExportSettings"
+    return _security(security, "settings", name, {"enabled": not name.startswith("WDATP_EXCLUDE")}, kind=kind)
 
 
 def _automation(scope: str) -> Row:
-    def rule_set(severity: str) -> Row:
-        rule = {
-            "propertyJPath": "Severity",
-            "propertyType": "String",
-            "expectedValue": severity,
-            "operator": "Equals",
-        }
-        return {"rules": [rule]}
-
+    rule = {"propertyJPath": "Severity", "propertyType": "String", "operator": "Equals"}
     severities = ("high", "medium", "low", "informational")
-    return {
-        "id": f"{scope}/resourceGroups/rg-export/providers/Microsoft.Security/automations/exportToEventHub",
-        "name": "exportToEventHub",
-        "type": "Microsoft.Security/automations",
-        "etag": '"0"',
-        "location": "westeurope",
-        "tags": {},
-        "properties": {
-            "isEnabled": True,
-            "scopes": [{"description": "scope", "scopePath": scope}],
-            "sources": [{"eventSource": "Alerts", "ruleSets": [rule_set(one) for one in severities]}],
-            "actions": [
-                {
-                    "actionType": "EventHub",
-                    "isTrustedServiceEnabled": True,
-                    "eventHubResourceId": HUB,
-                    "sasPolicyName": None,
-                }
-            ],
-        },
+    rule_sets = [{"rules": [{**rule, "expectedValue": severity}]} for severity in severities]
+    action = {"isTrustedServiceEnabled": True, "eventHubResourceId": HUB, "sasPolicyName": None}
+    properties = {
+        "isEnabled": True,
+        "scopes": [{"description": "scope", "scopePath": scope}],
+        "sources": [{"eventSource": "Alerts", "ruleSets": rule_sets}],
+        "actions": [{"actionType": "EventHub", **action}],
     }
+    security = f"{scope}/resourceGroups/rg-export/providers/Microsoft.Security"
+    more = {"etag": '"0"', "location": "westeurope", "tags": {}}
+    return _security(security, "automations", "exportToEventHub", properties, **more)
 
 
 def _suppression_rule(security: str) -> Row:
-    return {
-        "id": f"{security}/alertsSuppressionRules/scanner",
-        "name": "scanner",
-        "type": "Microsoft.Security/alertsSuppressionRules",
-        "properties": {
-            "alertType": "VM_SuspiciousScan",
-            "lastModifiedUtc": "2026-11-01T08:00:00Z",
-            "expirationDateUtc": "2026-12-31T00:00:00Z",
-            "state": "Enabled",
-            "reason": "FalsePositive",
-            "comment": "the scanner of the SOC",
-            "suppressionAlertsScope": {"allOf": [{"field": "entities.ip.address", "in": ["10.0.0.4"]}]},
-        },
+    properties = {
+        "alertType": "VM_SuspiciousScan",
+        "lastModifiedUtc": "2026-11-01T08:00:00Z",
+        "expirationDateUtc": "2026-12-31T00:00:00Z",
+        "state": "Enabled",
+        "reason": "FalsePositive",
+        "comment": "the scanner of the SOC",
+        "suppressionAlertsScope": {"allOf": [{"field": "entities.ip.address", "in": ["10.0.0.4"]}]},
     }
+    return _security(security, "alertsSuppressionRules", "scanner", properties)
 
 
 def _resources(scope: str) -> Iterator[Row]:
@@ -240,64 +189,48 @@ def _resources(scope: str) -> Iterator[Row]:
         "Microsoft.Sql/servers": "ledger",
     }
     for type, name in types.items():
-        yield _resource(scope, type, name, {"provisioningState": "Succeeded"}, {"team": "payments"})
-    yield _resource(
-        scope,
-        "Microsoft.ContainerService/managedClusters",
-        "aks-payouts",
-        {
-            "provisioningState": "Succeeded",
-            "powerState": {"code": "Running"},
-            "nodeResourceGroup": "MC_rg_aks-payouts_westeurope",
-            "securityProfile": {"defender": {"securityMonitoring": {"enabled": True}}},
-            "addonProfiles": {"azurepolicy": {"enabled": True, "config": None}},
-        },
-    )
+        yield _resource(scope, type, name, {}, {"team": "payments"})
+    cluster = {
+        "powerState": {"code": "Running"},
+        "nodeResourceGroup": "MC_rg_aks-payouts_westeurope",
+        "securityProfile": {"defender": {"securityMonitoring": {"enabled": True}}},
+        "addonProfiles": {"azurepolicy": {"enabled": True, "config": None}},
+    }
+    yield _resource(scope, "Microsoft.ContainerService/managedClusters", "aks-payouts", cluster)
 
 
 def _machine(scope: str, name: str) -> Iterator[Row]:
-    machine = _resource(
-        scope,
-        "Microsoft.Compute/virtualMachines",
-        name,
-        {
-            "provisioningState": "Succeeded",
-            "timeCreated": "2026-01-11T08:00:00Z",
-            "storageProfile": {"osDisk": {"osType": "Linux", "name": f"{name}-disk"}},
-            "extended": {"instanceView": {"powerState": {"code": "PowerState/running"}}},
-        },
-    )
-    yield machine
-    yield {
-        "id": f"{machine['id']}/extensions/MDE.Linux",
-        "name": "MDE.Linux",
-        "type": "microsoft.compute/virtualmachines/extensions",
-        "location": "westeurope",
-        "properties": {
-            "publisher": "Microsoft.Azure.AzureDefenderForServers",
-            "type": "MDE.Linux",
-            "typeHandlerVersion": "1.0",
-            "autoUpgradeMinorVersion": True,
-            "provisioningState": "Succeeded",
-            "settings": {"azureResourceId": machine["id"], "provisionedBy": "Manual", "forceReOnboarding": True},
-        },
+    properties = {
+        "timeCreated": "2026-01-11T08:00:00Z",
+        "storageProfile": {"osDisk": {"osType": "Linux", "name": f"{name}-disk"}},
+        "extended": {"instanceView": {"powerState": {"code": "PowerState/running"}}},
     }
+    machine = _resource(scope, "Microsoft.Compute/virtualMachines", name, properties)
+    yield machine
+    settings = {"azureResourceId": machine["id"], "provisionedBy": "Manual", "forceReOnboarding": True}
+    installed = {
+        "publisher": "Microsoft.Azure.AzureDefenderForServers",
+        "type": "MDE.Linux",
+        "typeHandlerVersion": "1.0",
+        "autoUpgradeMinorVersion": True,
+        "provisioningState": "Succeeded",
+        "settings": settings,
+    }
+    extension = {"id": f"{machine['id']}/extensions/MDE.Linux", "name": "MDE.Linux", "location": "westeurope"}
+    yield {**extension, "type": "microsoft.compute/virtualmachines/extensions", "properties": installed}
 
 
 def _assessments(scope: str, name: str) -> Iterator[Row]:
     machine = f"{scope}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/{name}"
     for key in (EDR_INSTALLED, *EDR_RUNNING):
-        yield {
-            "id": f"{machine}/providers/Microsoft.Security/assessments/{key}",
-            "name": key,
-            "type": "microsoft.security/assessments",
-            "properties": {
-                "displayName": "made up",
-                "resourceDetails": {"Source": "Azure", "Id": machine},
-                "status": {"code": "Healthy", "cause": "", "description": ""},
-                "additionalData": {},
-            },
+        properties = {
+            "displayName": "made up",
+            "resourceDetails": {"Source": "Azure", "Id": machine},
+            "status": {"code": "Healthy", "cause": "", "description": ""},
+            "additionalData": {},
         }
+        assessment = _security(f"{machine}/providers/Microsoft.Security", "assessments", key, properties)
+        yield {**assessment, "type": "microsoft.security/assessments"}
 
 
 def _resource(scope: str, type: str, name: str, properties: Row, tags: Mapping[str, str] | None = None) -> Row:
@@ -308,5 +241,5 @@ def _resource(scope: str, type: str, name: str, properties: Row, tags: Mapping[s
         "type": type.lower(),
         "location": "westeurope",
         "tags": dict(tags) if tags is not None else None,
-        "properties": properties,
+        "properties": {"provisioningState": "Succeeded", **properties},
     }

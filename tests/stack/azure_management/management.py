@@ -60,9 +60,7 @@ class AzureManagement:
             return _refusal(400, "MissingApiVersionParameter", "The api-version query parameter is required.")
         subscription = path.split("/")[2] if path.startswith("/subscriptions/") else ""
         if subscription in self.estate.hidden:
-            return _refusal(
-                403, "AuthorizationFailed", f"The client does not have authorization over scope '{url.path}'."
-            )
+            return _refusal(403, "AuthorizationFailed", f"No authorization over scope '{url.path}'.")
         if path in self.estate.lists:
             return self._list(request.url, path, int(options.get("skip", ["0"])[0]))
         if path in self.estate.objects:
@@ -89,12 +87,8 @@ class AzureManagement:
         except ValueError:
             return _refusal(400, "BadRequest", "The $skipToken is not valid.")
         end = start + min(self.page, options.get("$top", 100))
-        body: dict[str, object] = {
-            "totalRecords": len(rows),
-            "count": len(rows[start:end]),
-            "resultTruncated": "false",
-            "facets": [],
-        }
+        body: dict[str, object] = {"totalRecords": len(rows), "count": len(rows[start:end])}
+        body |= {"resultTruncated": "false", "facets": []}
         if end < len(rows):
             body["$skipToken"] = base64.b64encode(str(end).encode()).decode()
         return _ok({**body, "data": rows[start:end]}, QUOTA)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping
@@ -107,14 +108,14 @@ class FunctionsHost:
 
     async def kill_worker(self) -> None:
         """Kills the worker in the midst of whatever it does, and returns when it is gone; another one follows."""
-        await (await self._workers.current()).kill()
+        await (await self._workers.current()).signal(signal.SIGKILL)
 
     async def terminate_worker(self) -> None:
         """Sends the worker SIGTERM, which Microsoft's heeds no more than this one, and returns when it is gone.
 
         The host goes on meanwhile, and calls it as long as it is there; another one follows.
         """
-        await (await self._workers.current()).terminate()
+        await (await self._workers.current()).signal(signal.SIGTERM)
 
     async def request(self, method: str, path: str) -> Response:
         """Answers an HTTP request by the function whose route it is, with a bare 500 where that fails."""

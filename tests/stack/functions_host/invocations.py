@@ -14,8 +14,7 @@ from typing import Any
 
 from tests.stack.functions_host.calls import Call, messages_in
 from tests.stack.functions_host.functions import Function
-from tests.stack.functions_host.process import WorkerDied
-from tests.stack.functions_host.workers import Workers
+from tests.stack.functions_host.workers import WorkerDied, Workers
 from tests.stack.functions_worker.protocol import protocol
 
 

