@@ -2,26 +2,17 @@
 
 from __future__ import annotations
 
-import ssl
-import time
+import asyncio
 from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
-from typing import Never
+from datetime import timedelta
 
 from router.app.health import Health, health_of
 from router.app.maintenance import give_up_undeliverable
-from router.deliver.delivery_loop import DeliveryLoop
-from router.deliver.http import Http
-from router.deliver.isolation import Isolation
-from router.deliver.logs_ingestion import Logs
-from router.deliver.mail import Mail
-from router.deliver.sender import ConversationRunner, Sender
-from router.deliver.tokens import Tokens
 from router.domain.catalogue import Catalogue
 from router.domain.conversation import Result
-from router.domain.deliveries import LEASE, Attempt, DeliveryState, Pause, Receipt
+from router.domain.deliveries import Attempt, DeliveryState, Pause, Receipt
 from router.domain.errors import Rejected
 from router.domain.hubs import Event, HubEpoch, Loss, Partition, Span
 from router.domain.notices import Notice
@@ -39,9 +30,8 @@ from router.store.partitions import Try
 from router.store.quarantine import list_quarantined
 from router.store.retention import Retention
 from router.store.store import Store
-from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination, a_route, a_rule, a_rulebook, alert_body, an_ip, without_rules
-from tests.deliver.engines import Scripted
+from tests.deliver.engines import Engine, Scripted
 from tests.hubs import LONG_AGO, Shelf
 from tests.store.within import within
 
@@ -111,26 +101,12 @@ class Town:
                 self.notified.append((it.destination, it.change.value, it.content.id))
             return Receipt(reference="INC1")
 
-        trust = ssl.create_default_context()
-        async with Http(trust) as http:
-            logs, tokens = Logs(http, _no, self.clock), Tokens(http, time.monotonic, self.clock)
-            answers = ConversationRunner(http, logs, tokens, Mail(trust))
-            await give_up_undeliverable(self.store, {"cwpp": list(LANES)}, (), {}, self.now, self.now)
-            for name, lane in LANES.items():
-                sender = Sender(Scripted(answer), answers, {}, self.clock, LEASE[lane], Telemetry().delivering)
-                loop = DeliveryLoop(
-                    "cwpp",
-                    lane,
-                    {name: sender},
-                    store=self.store,
-                    clock=self.clock,
-                    concurrency=2,
-                    isolation=Isolation(),
-                )
-                await loop.deliver_due(lambda: False)
-
-    def clock(self) -> datetime:
-        return self.now
+        await give_up_undeliverable(self.store, {"cwpp": list(LANES)}, (), {}, self.now, self.now)
+        engine = Engine(asyncio.run, self.store)
+        engine.clock.now = self.now
+        for name, lane in LANES.items():
+            worker = engine.worker(Scripted(answer), lane=lane, concurrency=2, destination=name)
+            await worker.deliver_due(lambda: False)
 
     async def sweep(self) -> None:
         """What runs on a clock."""
@@ -214,7 +190,3 @@ def by_signal(notified: Sequence[tuple[str, str, str]]) -> dict[str, set[tuple[s
         if destination not in ("chat", "summary"):
             found[id].add((destination, change))
     return found
-
-
-def _no(endpoint: str) -> Never:
-    raise AssertionError(endpoint)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
@@ -131,7 +131,7 @@ def trust() -> ssl.SSLContext:
 class Engine:
     """A store in which deliveries to `tickets` are owed, and the workers of one process over it."""
 
-    def __init__(self, run: Callable[[Awaitable[Any]], Any], store: Store) -> None:
+    def __init__(self, run: Callable[[Coroutine[Any, Any, Any]], Any], store: Store) -> None:
         self.run = run
         self.store = store
         self.faulty_store, self.state = faulty(store)
@@ -203,7 +203,7 @@ def engine_of_state(place: Place) -> Iterator[Engine]:
     """An engine over an empty state."""
     with asyncio.Runner() as runner:
         store = open_store(place)
-        yield Engine(runner.run, store)  # type: ignore[arg-type]
+        yield Engine(runner.run, store)
         runner.run(store.close())
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -46,8 +46,9 @@ LOOP = "router.deliver.delivery_loop"
 
 
 @pytest.fixture
-def engine(place: Place, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
-    """An engine with nothing owed, whose loops look again at once."""
+def engine(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator[Engine]:
+    """An engine with nothing owed, whose loops look again at once; over each kind of store where a test asks for `place`."""
+    place: Place = request.getfixturevalue("place" if "place" in request.fixturenames else "tmp_path")
     monkeypatch.setattr(f"{LOOP}.LOOK", 0.01)
     monkeypatch.setattr(f"{LOOP}.IDLE", 0.01)
     yield from engine_of_state(place)
@@ -58,7 +59,7 @@ def go_on() -> bool:
     return False
 
 
-def add(engine: Engine, *deliveries: Delivery) -> Awaitable[None]:
+def add(engine: Engine, *deliveries: Delivery) -> Coroutine[Any, Any, None]:
     """Owes deliveries."""
     return within(engine.store, add_deliveries, deliveries, engine.clock())
 
@@ -79,6 +80,7 @@ def settled(engine: Engine, state: DeliveryState = SENT) -> list[str]:
     return sorted(one.delivery.key for some in engine.settled for one in some if one.state is state)
 
 
+@pytest.mark.usefixtures("place")
 @pytest.mark.parametrize("kind", [Scripted, InBatches])
 def test_everything_that_is_due_is_sent_once(engine: Engine, kind: type[Scripted]) -> None:
     """More than goes side by side, one by one or as many in one send as the destination takes; an update behind its opening."""
@@ -94,6 +96,7 @@ def test_everything_that_is_due_is_sent_once(engine: Engine, kind: type[Scripted
     assert openings == {"k0": Receipt(reference="k0"), "new": None}
 
 
+@pytest.mark.usefixtures("place")
 def test_many_that_have_something_behind_them_are_sent_together(engine: Engine) -> None:
     """None is left claimed until its lease is over, as if a worker had died of it."""
     turns = ((1, Change.OPENED), (2, Change.UPDATED))
@@ -260,6 +263,7 @@ def test_without_a_time_it_goes_on_until_the_end(engine: Engine) -> None:
     engine.run(delivered())
 
 
+@pytest.mark.usefixtures("place")
 def test_what_is_due_is_counted_where_it_may_be_delivered_now(engine: Engine) -> None:
     """By lane; what is paused or held waits for its own time."""
     engine.owe(*(f"k{number}" for number in range(5)), lane=Lane.PAGE)
@@ -282,6 +286,7 @@ def test_what_is_due_is_counted_where_it_may_be_delivered_now(engine: Engine) ->
 # Pauses.
 
 
+@pytest.mark.usefixtures("place")
 def test_refused_credentials_pause_the_destination_and_one_delivery_probes_it(engine: Engine) -> None:
     """Nothing else is tried while it is paused, and what waits spends no attempt; once the probe gets through all are sent."""
     answer: list[Result] = [Unauthorized("401")]
@@ -321,6 +326,7 @@ def test_one_delivery_that_is_refused_for_itself_keeps_no_other_waiting_for_ever
     assert engine.states() == {SENT: 9, OWED: 1}
 
 
+@pytest.mark.usefixtures("place")
 def test_of_two_workers_one_probes(engine: Engine) -> None:
     """The probe is taken in the outbox, so that a paused destination is asked once and not by everybody."""
     engine.owe(*(f"k{n}" for n in range(10)))
@@ -549,6 +555,7 @@ def test_at_the_end_what_is_on_its_way_is_finished_and_the_rest_is_due(engine: E
 # A state that fails.
 
 
+@pytest.mark.usefixtures("place")
 def test_what_the_state_did_not_take_is_written_before_anything_else(engine: Engine) -> None:
     """The fault is raised; the destination is not told again what it was told, and each is heard of once."""
     destination = Scripted(sent)

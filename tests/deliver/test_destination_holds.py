@@ -1,17 +1,30 @@
-"""A destination that a person holds is not asked until that ends; what it is owed then is tried before it may die."""
+"""A destination that a person holds is not asked until that ends, and who held what is on record."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from router.deliver.destination_holds import FRESH, ChangeAction, HoldReader, read_changes, release_destination
+from router.deliver.destination_holds import (
+    FRESH,
+    ChangeAction,
+    ChangeEntry,
+    ChangeSubject,
+    HoldReader,
+    document_of_change,
+    read_changes,
+    release_destination,
+)
 from router.domain.deliveries import DeliveryState
 from router.domain.destination_holds import DestinationHold
-from router.domain.documents import DocumentKind
+from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import StoreError, Unauthorized
 from router.domain.rulebook import Lane
 from router.store.destinations import list_pauses
@@ -19,7 +32,6 @@ from router.store.documents import list_documents
 from router.store.store import Store
 from tests.builders import NOW
 from tests.deliver.engines import TICKETS, Engine, Held, InBatches, Scripted, engine_of_state, hold, sent
-from tests.store.opened import Place
 from tests.store.watching import watched
 from tests.store.within import within
 from tests.waiting import until
@@ -30,9 +42,9 @@ INSTANT = timedelta(microseconds=1)
 
 
 @pytest.fixture
-def engine(place: Place) -> Iterator[Engine]:
+def engine(tmp_path: Path) -> Iterator[Engine]:
     """An engine with nothing owed."""
-    yield from engine_of_state(place)
+    yield from engine_of_state(tmp_path)
 
 
 async def release(store: Store, now: datetime) -> DestinationHold | None:
@@ -178,3 +190,66 @@ def test_every_hold_and_every_release_is_on_record(engine: Engine) -> None:
         (ChangeAction.ADDED, "ana", "it is moved", hours[3], hours[5]),
     ]
     assert ({one.id for one in changes}, undecodable) == ({"cwpp/tickets"}, 0)
+
+
+HELD = ChangeEntry(
+    subject=ChangeSubject.HOLD,
+    id="cwpp/oncall",
+    stream="cwpp",
+    action=ChangeAction.ADDED,
+    at=NOW,
+    author="ana",
+    reason="the pager is moved",
+    until=NOW + timedelta(hours=2),
+)
+
+CHANGES = st.builds(
+    ChangeEntry,
+    subject=st.sampled_from(ChangeSubject),
+    id=st.text(),
+    stream=st.sampled_from(["cwpp", "cspm"]),
+    action=st.sampled_from(ChangeAction),
+    at=st.integers(0, 5).map(lambda seconds: NOW + timedelta(seconds=seconds)),
+    author=st.text(),
+    reason=st.text(),
+    until=st.integers(0, 10**6).map(lambda seconds: NOW + timedelta(seconds=seconds)),
+)
+
+
+@given(st.lists(CHANGES))
+def test_changes_come_back_as_they_were_made_in_the_order_of_time(changes: list[ChangeEntry]) -> None:
+    """Whatever people write; and their ids sort as their times do, so that a store lists them so."""
+    documents = sorted(map(document_of_change, changes), key=lambda document: document.id)
+    read = read_changes(documents)
+    assert [change.at for change in read.values] == sorted(change.at for change in changes)
+    assert [one.at for one in documents] == [change.at for change in read.values]
+    assert set(read.values) == set(changes)
+    assert read.undecodable == 0
+    assert len({one.id for one in documents}) == len(set(changes))
+
+
+def test_the_same_change_written_again_is_the_same_document() -> None:
+    """A command that was broken off and is given again leaves one change."""
+    assert document_of_change(HELD).id == document_of_change(replace(HELD)).id
+    assert document_of_change(HELD).id != document_of_change(replace(HELD, author="ben")).id
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[]", b"1", b"null", b"{}", b"\xff", b'{"subject":"hold"}', b"[" * 100_000]
+)
+def test_what_does_not_decode_is_skipped_and_counted(body: bytes) -> None:
+    """One that is damaged hides no other."""
+    damaged = StoredDocument(kind=DocumentKind.CHANGE, id="x", at=NOW, body=body)
+    assert read_changes([damaged, document_of_change(HELD)]) == ([HELD], 1)
+
+
+@pytest.mark.parametrize(
+    ("written", "instead"),
+    [(b'"hold"', b'"other"'), (b'"added"', b'"other"'), (b'"ana"', b"7"), (b'Z"', b'"'), (b'"cwpp"', b"null")],
+)
+def test_a_change_of_which_a_field_is_damaged_is_skipped(written: bytes, instead: bytes) -> None:
+    """Half a change says something that nobody did."""
+    document = document_of_change(HELD)
+    damaged = replace(document, body=document.body.replace(written, instead))
+    assert damaged.body != document.body
+    assert read_changes([damaged]) == ([], 1)

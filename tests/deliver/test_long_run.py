@@ -1,4 +1,4 @@
-"""Days of trouble: nothing dies without a last try or while it is held, pauses end when they may, wrong clocks are outlived."""
+"""What comes of attempts: nothing dies without a last try or while it is held, pauses end, and wrong clocks are outlived."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.app.maintenance import give_up_undeliverable
-from router.deliver.delivery_loop import DeliveryLoop
 from router.deliver.destination_holds import HoldReader, release_destination
-from router.deliver.http import Http
-from router.deliver.isolation import Isolation
+from router.deliver.retries import LEAST, chance, settlement_for, untried
 from router.domain.conversation import Result
 from router.domain.deliveries import (
     LEASE,
@@ -26,9 +24,11 @@ from router.domain.deliveries import (
     LONGEST_LIFE,
     LONGEST_WAIT,
     Attempt,
+    Claim,
     DeliveryState,
     Pause,
     Receipt,
+    Settlement,
 )
 from router.domain.errors import BadUsage, Rejected, Unauthorized, Unavailable
 from router.domain.rulebook import Lane
@@ -38,11 +38,123 @@ from router.store.delivery_status import count_deliveries
 from router.store.destinations import PROBE, is_probe_due, list_pauses, pause_after
 from router.store.store import Store
 from tests.builders import NOW
-from tests.deliver.engines import TICKETS, Answer, Clock, Scripted, a_sender, hold, trust
+from tests.deliver.engines import TICKETS, Answer, Engine, Scripted, hold
 from tests.store.acts import letters_in
 from tests.store.builders import a_delivery
 from tests.store.opened import open_store
 from tests.store.within import claim_in, within
+
+INSTANT = timedelta(microseconds=1)
+SECOND = timedelta(seconds=1)
+
+
+def a_claim(number: int = 1, *, age: timedelta = timedelta(), lane: Lane = Lane.TICKET) -> Claim:
+    return Claim(delivery=a_delivery(lane=lane), id="claim", number=number, born=NOW - age)
+
+
+def settled(claim: Claim, result: Result, *, took: timedelta = timedelta(), chance: float = 0.0) -> Settlement:
+    """What is written down now of an attempt that took so long."""
+    return settlement_for(claim, result, NOW - took, NOW, chance=chance)
+
+
+ANY_LANE = st.sampled_from(list(Lane))
+NUMBERS = st.integers(1, 10_000)
+AGES = st.one_of(
+    st.timedeltas(timedelta(days=-3), timedelta(days=9)),
+    st.builds(
+        lambda longest, by: longest + by,
+        st.sampled_from(sorted(set(LONGEST_LIFE.values()))),
+        st.timedeltas(-SECOND, SECOND),
+    ),
+)
+"""Also those of deliveries that a clock ahead of ours owed."""
+TOOK = st.timedeltas(timedelta(), timedelta(minutes=5))
+CHANCES = st.floats(0, 1)
+WISHES = st.one_of(st.floats(allow_nan=False, allow_infinity=True), st.integers(-(10**12), 10**12))
+ANY_TROUBLE: st.SearchStrategy[Result] = st.one_of(
+    st.builds(Unavailable, st.just("answered 503"), retry_after=st.none() | WISHES, is_crowded=st.booleans()),
+    st.just(Unauthorized("answered 401")),
+)
+RESULTS: st.SearchStrategy[Result] = st.one_of(
+    ANY_TROUBLE,
+    st.builds(Receipt, reference=st.just("T1")),
+    st.builds(Rejected, st.just("answered 400"), authenticated=st.booleans()),
+)
+
+
+@given(ANY_LANE, NUMBERS, AGES, RESULTS, TOOK, CHANCES)
+def test_an_attempt_ends_a_delivery_or_makes_it_due_within_its_lanes_bounds(
+    lane: Lane, number: int, age: timedelta, result: Result, took: timedelta, chance: float
+) -> None:
+    """A receipt means sent and a refusal dead, however old it is; trouble kills at the last try and not before. That is the
+    first that begins at its lane's age or later, and it comes as soon as it may."""
+    claim = a_claim(number, age=age, lane=lane)
+    it = settled(claim, result, took=took, chance=chance)
+    assert (it.claim, it.at, it.spent) == (claim, NOW, True)
+    last = claim.born + LONGEST_LIFE[lane]
+    match result:
+        case Receipt():
+            expected = DeliveryState.SENT
+        case Rejected():
+            expected = DeliveryState.DEAD
+        case _:
+            expected = DeliveryState.DEAD if NOW - took >= last else DeliveryState.OWED
+    assert it.state is expected
+    assert (it.receipt, it.error) == ((result, None) if isinstance(result, Receipt) else (None, str(result)))
+    assert (it.due is not None) == (it.state is DeliveryState.OWED)
+    if it.due is not None:
+        assert NOW + LEAST * SECOND <= it.due <= NOW + LONGEST_WAIT[lane]
+        assert it.due <= max(last, NOW + SECOND)
+
+
+@given(ANY_LANE, NUMBERS, WISHES, st.booleans(), CHANCES)
+def test_a_wish_is_honoured_as_far_as_its_lane_waits(
+    lane: Lane, number: int, wish: float, is_crowded: bool, chance: float
+) -> None:
+    """A delivery is never due before the instant that its destination wished for, unless its lane cannot wait so long."""
+    result = Unavailable("answered 429", retry_after=wish, is_crowded=is_crowded)
+    due = settled(a_claim(number, lane=lane), result, chance=chance).due
+    assert due is not None
+    asked = min(max(wish, 1), 900 if lane is Lane.PAGE else 4 * 3600)
+    assert due >= NOW + timedelta(seconds=asked) - INSTANT
+    if not is_crowded:
+        assert due <= NOW + timedelta(seconds=asked) + INSTANT
+
+
+@pytest.mark.parametrize(("number", "widest"), [(1, 2), (2, 4), (3, 8), (8, 256), (9, 256), (1000, 256)])
+def test_what_was_refused_together_does_not_come_again_together(number: int, widest: float) -> None:
+    """A destination that is asked too much is asked again over twice as long as before, each time."""
+    refusal = Unavailable("429", retry_after=10, is_crowded=True)
+    for share in (0.0, 0.25, 1.0):
+        wait = timedelta(seconds=10 + share * widest)
+        assert settled(a_claim(number), refusal, chance=share).due == NOW + wait
+
+
+def test_without_a_wish_the_wait_doubles_up_to_ten_minutes() -> None:
+    """Exponential with jitter, for the attempt of that number; of refused credentials the next probe is waited for."""
+    for attempt in range(1, 16):
+        least = min(2 * 2 ** (attempt - 1), 600)
+        for share in (0.0, 0.5, 1.0):
+            due = settled(a_claim(attempt), Unavailable("no answer"), chance=share).due
+            assert due == NOW + timedelta(seconds=min(least + 2 * share, 600))
+    # If it is this one alone that is refused, another one probes.
+    assert settled(a_claim(2), Unauthorized("401")).due == NOW + PROBE + 2 * SECOND
+
+
+def test_chance_spreads_what_was_refused_together() -> None:
+    """Over all that it is given, and anew each time."""
+    found = [chance() for _ in range(50)]
+    assert 0 <= min(found) < 1 / 3 < 2 / 3 < max(found) < 1
+
+
+@given(ANY_LANE, NUMBERS, AGES, st.timedeltas(timedelta(), timedelta(days=1)), st.none() | st.just("answered 429"))
+def test_a_claim_that_nobody_tried_spends_no_attempt(
+    lane: Lane, number: int, age: timedelta, wait: timedelta, error: str | None
+) -> None:
+    """Waiting for others costs nothing, however old it is."""
+    it = untried(a_claim(number, age=age, lane=lane), NOW + wait, NOW, error)
+    assert (it.state, it.due, it.spent, it.error) == (DeliveryState.OWED, NOW + wait, False, error)
+
 
 MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
@@ -54,16 +166,15 @@ MOST = 4
 LANES = st.sampled_from([Lane.PAGE, Lane.TICKET])
 
 
-class Rounds:
+class Rounds(Engine):
     """What is delivered from a file to the destination `tickets`, run by run."""
 
     def __init__(self, store: Store, lane: Lane) -> None:
-        self.store = store
+        super().__init__(asyncio.run, store)
         self.lane = lane
-        self.clock = Clock()
         self.born: dict[str, datetime] = {}
 
-    async def owe(self, many: int = 1) -> None:
+    async def owe_more(self, many: int = 1) -> None:
         """Owes openings of the next signals, as long as there are no more than `MOST`."""
         keys = [f"k{number}" for number in range(len(self.born), min(len(self.born) + many, MOST))]
         self.born |= dict.fromkeys(keys, self.clock())
@@ -73,32 +184,16 @@ class Rounds:
     async def round(self, answer: Result | Answer) -> list[Attempt]:
         """Does what each run does; what was tried."""
         await within(self.store, release_claims)
-        now, holds = self.clock(), HoldReader(self.store)
-        held = {"cwpp": await holds.held_in("cwpp", now)}
+        now, self.holds = self.clock(), HoldReader(self.store)
+        held = {"cwpp": await self.holds.held_in("cwpp", now)}
         await give_up_undeliverable(self.store, {"cwpp": [TICKETS]}, (), held, now, now)
         kind = Scripted(answer if callable(answer) else lambda _: answer)
-        async with Http(trust()) as http:
-            senders = {TICKETS: a_sender(kind, self.clock, http, self.lane)}
-            loop = DeliveryLoop(
-                "cwpp",
-                self.lane,
-                senders,
-                store=self.store,
-                clock=self.clock,
-                concurrency=4,
-                isolation=Isolation(),
-                holds=holds,
-            )
-            await loop.deliver_due(lambda: False)
+        await self.worker(kind, lane=self.lane).deliver_due(lambda: False)
         return kind.attempts
 
     async def dead(self) -> set[str]:
         """The signals of the dead letters."""
         return {letter.delivery.key for letter in await letters_in(self.store)}  # type: ignore[union-attr]
-
-    async def states(self) -> dict[DeliveryState, int]:
-        """How many deliveries are in which state."""
-        return {state: many for (_, state), many in (await within(self.store, count_deliveries, "cwpp")).items()}
 
     async def pauses(self) -> list[Pause]:
         """The pause of the destination, if it is paused."""
@@ -152,7 +247,7 @@ def test_nothing_dies_of_age_without_a_last_try_nor_while_it_is_held(
             clock.now += hours * HOUR
             match what:
                 case "owe":
-                    await rounds.owe()
+                    await rounds.owe_more()
                 case "hold":
                     with suppress(BadUsage):
                         await hold(rounds.store, clock(), lane=lane, hours=LONGEST_HOLD[lane] / HOUR)
@@ -182,20 +277,6 @@ def test_nothing_dies_of_age_without_a_last_try_nor_while_it_is_held(
     played(lane, play)
 
 
-def test_one_long_wish_does_not_cost_a_page_its_life() -> None:
-    """It is tried again every quarter of an hour until it is 6 hours old, and then once more."""
-
-    async def play(rounds: Rounds) -> None:
-        attempts = 0
-        await rounds.owe()
-        while not await rounds.dead():
-            attempts += len(await rounds.round(GONE))
-            rounds.clock.now += 15 * MINUTE
-        assert attempts == 6 * 4 + 1
-
-    played(Lane.PAGE, play)
-
-
 # Pauses.
 
 TAKEN: list[Result] = [Receipt(reference="T1"), Rejected("answered 400", status=400, authenticated=True)]
@@ -218,7 +299,7 @@ def test_a_pause_ends_only_when_our_credentials_are_taken(probes: Sequence[tuple
     """One probe at a time; one that is refused, unanswered or says nothing of us changes nothing, even if it dies of age."""
 
     async def play(rounds: Rounds) -> None:
-        await rounds.owe(MOST)
+        await rounds.owe_more(MOST)
         await rounds.round(REFUSED)
         for brought, is_old in probes:
             rounds.clock.now += LONGEST_LIFE[Lane.PAGE] if is_old else PROBE + MOMENT
@@ -243,25 +324,6 @@ def test_a_pause_ends_only_when_our_credentials_are_taken(probes: Sequence[tuple
 
 def _pause(probe: datetime = NOW) -> Pause:
     return Pause(stream="cwpp", destination=TICKETS, since=NOW, probe=probe, error="answered 401")
-
-
-@pytest.mark.parametrize("wrong", [HOUR, 400 * DAY, 365 * 5_000 * DAY])
-def test_a_pause_that_a_wrong_clock_wrote_is_probed_once_the_clock_is_right(wrong: timedelta) -> None:
-    """It does not last until the instant that such a clock gave it, and it has not begun in the future."""
-
-    async def play(rounds: Rounds) -> None:
-        await rounds.owe(2)
-        rounds.clock.now += wrong
-        await rounds.round(REFUSED)
-        rounds.clock.now = NOW + MOMENT
-        await rounds.round(REFUSED)
-        (pause,) = await rounds.pauses()
-        assert (pause.since, pause.probe) == (rounds.clock(), rounds.clock() + PROBE)
-        rounds.clock.now += PROBE + MOMENT
-        await rounds.round(Receipt())
-        assert await rounds.pauses() == []
-
-    played(Lane.PAGE, play)
 
 
 @pytest.mark.parametrize(
@@ -313,10 +375,10 @@ def test_everything_is_sent_once_the_clock_is_right(
 
     async def play(rounds: Rounds) -> None:
         clock = rounds.clock
-        await rounds.owe()
+        await rounds.owe_more()
         for ahead, owes, trouble in acts:
             clock.now = NOW + ahead
-            await rounds.owe(int(owes))
+            await rounds.owe_more(int(owes))
             if trouble is not None:
                 await rounds.round(trouble)
             else:
@@ -331,7 +393,10 @@ def test_everything_is_sent_once_the_clock_is_right(
         latest = max((ahead for ahead, _, trouble in acts if trouble is not None), default=timedelta())
         assert dead == 0 or latest - min(timedelta(), *(ahead for ahead, _, _ in acts)) >= LONGEST_LIFE[lane]
         expected = {DeliveryState.SENT: len(rounds.born) - dead, DeliveryState.DEAD: dead}
-        assert await rounds.states() == {state: many for state, many in expected.items() if many}
+        counts = await within(rounds.store, count_deliveries, "cwpp")
+        assert {state: many for (_, state), many in counts.items()} == {
+            state: many for state, many in expected.items() if many
+        }
         # What is dead probes nothing.
         assert dead or await rounds.pauses() == []
 

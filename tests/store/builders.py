@@ -13,8 +13,9 @@ from router.domain.hubs import Arrival
 from router.domain.notices import Group, NamedMember, RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.signals import Quarantined
-from router.store.groups import GroupState
+from router.store.groups import GroupState, MemberState
 from router.store.ledger import LedgerRow, Seen, State
+from router.store.quarantine import QuarantineEntry
 from tests.builders import NOW
 
 
@@ -56,6 +57,18 @@ def a_group(standing: int = 1, at: datetime = NOW) -> GroupState:
         severity="High",
         severity_written="High",
     )
+
+
+def a_quarantined(id: str = "q1", body: bytes = bytes(range(256)), words: str = "no id") -> QuarantineEntry:
+    """A body that was not understood."""
+    quarantined = Quarantined(reason=Reason(Code.INVALID, words), body=body, at_fault="SystemAlertId")
+    arrival = Arrival("hub/0", 2**40, NOW, 2)
+    return QuarantineEntry(id=id, source="f:1", stream=None, at=NOW, arrival=arrival, quarantined=quarantined)
+
+
+def a_member(stands: bool = True, at: datetime = NOW) -> MemberState:
+    """The membership of a signal in a group."""
+    return MemberState(group="g", turn=2, stands=stands, group_turn=3, at=at)
 
 
 def noise(size: int) -> bytes:

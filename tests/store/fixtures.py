@@ -50,28 +50,33 @@ def postgres_store(lasting: PostgresqlStore, postgresql: str) -> Store:
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
-def place(request: pytest.FixtureRequest) -> Place:
+def either(request: pytest.FixtureRequest) -> str:
+    """Asked for by what is tried over each engine: the contract of the store, and whatever works at once."""
+    kind: str = request.param
+    return kind
+
+
+@pytest.fixture
+def place(either: str, request: pytest.FixtureRequest) -> Place:
     """Where a test opens an empty state: a directory, and a database."""
-    if request.param == "sqlite":
-        directory: Path = request.getfixturevalue("tmp_path")
-        return directory
-    url: str = request.getfixturevalue("database")
-    return url
+    place: Place = request.getfixturevalue("tmp_path" if either == "sqlite" else "database")
+    return place
 
 
-@pytest.fixture(params=["sqlite", "postgresql"])
+@pytest.fixture
 def store(request: pytest.FixtureRequest) -> Store:
-    """An empty store over each engine."""
-    store: Store = request.getfixturevalue({"postgresql": "postgres_store"}.get(request.param, request.param))
+    """An empty store in a file; where a test asks for `either`, over each engine."""
+    is_shared = "either" in request.fixturenames and request.getfixturevalue("either") == "postgresql"
+    store: Store = request.getfixturevalue("postgres_store" if is_shared else "sqlite")
     return store
 
 
 @pytest.fixture
-def twin(store: Store, request: pytest.FixtureRequest) -> Iterator[Store]:
+def twin(either: str, store: Store, request: pytest.FixtureRequest) -> Iterator[Store]:
     """The same store as another process has it."""
 
     async def opened() -> Store:
-        return open_store(request.getfixturevalue("database" if store.is_shared else "tmp_path"))
+        return open_store(request.getfixturevalue("tmp_path" if either == "sqlite" else "database"))
 
     other = run(opened())
     yield other

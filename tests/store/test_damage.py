@@ -94,7 +94,7 @@ def overwritten(name: str, at: int, content: bytes) -> Callable[[Files], Files]:
     return lambda files: files | {name: files[name][:at] + content + files[name][at + len(content) :]}
 
 
-def replaced(name: str, content: bytes) -> Callable[[Files], Files]:
+def holding(name: str, content: bytes) -> Callable[[Files], Files]:
     """Makes a file hold something else."""
     return lambda files: files | {name: content}
 
@@ -102,10 +102,10 @@ def replaced(name: str, content: bytes) -> Callable[[Files], Files]:
 DAMAGES: dict[str, tuple[Files, Callable[[Files], Files]]] = {
     "truncated": (CLOSED, cut(DB, 0.5)),
     "all but its last page": (CLOSED, cut(DB, 0.99)),
-    "emptied": (CLOSED, replaced(DB, b"")),
-    "emptied, its log is left": (KILLED, replaced(DB, b"")),
+    "emptied": (CLOSED, holding(DB, b"")),
+    "emptied, its log is left": (KILLED, holding(DB, b"")),
     "deleted": (CLOSED, without(DB)),
-    "no database": (CLOSED, replaced(DB, b"this is no database at all" * 99)),
+    "no database": (CLOSED, holding(DB, b"this is no database at all" * 99)),
     "header cut": (CLOSED, cut(DB, 0.001)),
     "header overwritten": (CLOSED, overwritten(DB, 0, b"\0" * 16)),
     "a format of another program": (CLOSED, overwritten(DB, 44, b"\0\0\0\x63")),
@@ -114,16 +114,21 @@ DAMAGES: dict[str, tuple[Files, Callable[[Files], Files]]] = {
     "an older copy": (CLOSED, lambda files: files | {DB: a_state(11, 0)[DB]}),
     "its log deleted": (KILLED, without(WAL)),
     "its log and index deleted": (KILLED, without(WAL, SHM)),
-    "its log emptied": (KILLED, replaced(WAL, b"")),
+    "its log emptied": (KILLED, holding(WAL, b"")),
     "its log cut": (KILLED, cut(WAL, 0.5)),
     "its log without its last byte": (KILLED, cut(WAL, 0.999999)),
     "its log's header overwritten": (KILLED, overwritten(WAL, 0, b"garbage!")),
     "its log's middle overwritten": (KILLED, overwritten(WAL, 90_000, b"garbage!")),
     "truncated under its log": (a_state(40, 5, 3000), cut(DB, 0.6)),
-    "the small file emptied": (CLOSED, replaced(MARK, b"")),
-    "the small file is garbage": (KILLED, replaced(MARK, noise(2 * SECTOR))),
+    "the small file emptied": (CLOSED, holding(MARK, b"")),
+    "the small file is garbage": (KILLED, holding(MARK, noise(2 * SECTOR))),
     "the small file cut": (CLOSED, cut(MARK, 0.01)),
 }  # fmt: skip
+
+
+def apart_from_shared(files: Files) -> Files:
+    """What files hold, but for what processes share in memory."""
+    return {WAL: b"", **files, SHM: b""}
 
 
 @pytest.mark.parametrize("name", DAMAGES)
@@ -141,45 +146,45 @@ def test_a_damaged_state_is_told_in_one_line_and_left_as_it_is_until_a_person_go
         (line,) = str(told.value).splitlines()
         assert line.startswith(f"{state / DB}: is damaged: ")
         assert line.endswith(f"; then delete {state / MARK}")
-        assert {WAL: b"", **files_in(state), SHM: b""} == {WAL: b"", **before, SHM: b""}
+        assert apart_from_shared(files_in(state)) == apart_from_shared(before)
     for kept, copy in ((10, {DB: a_state(10, 0)[DB]}), (0, {})):
         put(state, without(DB, WAL, SHM, MARK)(damaged) | copy)
         assert count_in(state) == kept
         assert (state / MARK).exists()
 
 
-@pytest.mark.parametrize(
-    "harm",
-    [
-        without(SHM),
-        replaced(SHM, b"garbage" * 9999),
-        overwritten(MARK, 0, b"torn"),
-        overwritten(MARK, SECTOR, b"torn"),
-        cut(MARK, 0.5),
-        without(MARK),
-        lambda files: files | {MARK: a_state(0, 9)[MARK]},
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("state", [CLOSED, KILLED])
-def test_what_lost_nothing_is_sound(tmp_path: Path, state: Files, harm: Callable[[Files], Files]) -> None:
-    """The index of the log is made anew; one slot of the small file is enough; a state may be ahead of it, or have none."""
-    harmed = harm({SHM: b"", **state})
-    put(tmp_path / "state", harmed)
-    assert count_in(tmp_path / "state") == (12 if state is CLOSED else 100)
+HARMLESS: dict[str, Callable[[Files], Files]] = {
+    "the index of the log is gone": without(SHM),
+    "the index of the log is garbage": holding(SHM, b"garbage" * 9999),
+    "one slot of the small file is torn": overwritten(MARK, 0, b"torn"),
+    "the other slot is torn": overwritten(MARK, SECTOR, b"torn"),
+    "half of the small file is gone": cut(MARK, 0.5),
+    "there is no small file": without(MARK),
+    "the state is ahead of its small file": lambda files: files | {MARK: a_state(0, 9)[MARK]},
+}
 
 
-@pytest.mark.parametrize("garbage", ["x", "", "-1", "1.5", "9" * 25])
-def test_a_number_that_nobody_can_read_stops_nothing(tmp_path: Path, garbage: str) -> None:
-    """A column that somebody set to garbage is no loss of commits: what lost some has an older number. Counting goes on."""
-    put(tmp_path, CLOSED)
-    with closing(sqlite3.connect(tmp_path / DB)) as db, db:
-        db.execute("UPDATE meta SET value=? WHERE name='commit'", (garbage,))
-    assert count_in(tmp_path) == 12
-    mended = files_in(tmp_path)
-    assert count_in(tmp_path) == 12
-    put(tmp_path, mended | {DB: CLOSED[DB]})
-    with pytest.raises(BadFile, match="names commit"):
-        open_store(tmp_path)
+def test_what_lost_nothing_is_sound(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    """Nor does a number that cannot be read stop anything: what lost commits has an older one. Counting goes on from there."""
+    for name, harm in HARMLESS.items():
+        for state, many in ((CLOSED, 12), (KILLED, 100)):
+            with subtests.test(name):
+                put(tmp_path, harm({SHM: b"", **state}))
+                assert count_in(tmp_path) == many
+    for garbage in ("x", "", "-1", "1.5", "9" * 25):
+        put(tmp_path, CLOSED)
+        _change(tmp_path, "UPDATE meta SET value=? WHERE name='commit'", garbage)
+        assert count_in(tmp_path) == 12
+        mended = files_in(tmp_path)
+        assert count_in(tmp_path) == 12
+        put(tmp_path, mended | {DB: CLOSED[DB]})
+        with pytest.raises(BadFile, match="names commit"):
+            open_store(tmp_path)
+
+
+def _change(state: Path, statement: str, *values: str) -> None:
+    with closing(sqlite3.connect(state / DB)) as db, db:
+        db.execute(statement, values)
 
 
 STATES = [a_state(30, 0), a_state(0, 30), a_state(30, 30), a_state(40, 4, 3000), a_state(4, 40, 3000)]
@@ -284,7 +289,17 @@ def test_damage_that_is_come_upon_at_work_is_told_in_the_same_line_and_has_the_w
 
 
 def test_one_process_at_a_time_works_on_a_state_and_says_until_its_end_that_it_does(tmp_path: Path) -> None:
-    """One that dies at work leaves that behind, and one that closes the state does not."""
+    """One that dies at work leaves that behind, one that closes the state does not; to look at a state writes nothing."""
+    put(tmp_path, CLOSED)
+    store = open_store(tmp_path)
+
+    async def look() -> None:
+        async with store.transaction():
+            await within(store, find_outcomes, ["1"])
+
+    run(look())
+    run(store.close())
+    assert files_in(tmp_path) == CLOSED
     one, two = open_store(tmp_path), open_store(tmp_path)
     one.hold()
     assert (tmp_path / "router.lock").read_bytes()
@@ -296,51 +311,26 @@ def test_one_process_at_a_time_works_on_a_state_and_says_until_its_end_that_it_d
     run(two.close())
 
 
-def test_a_state_that_cannot_be_opened_is_named(tmp_path: Path) -> None:
-    """One line that names the file."""
-    (tmp_path / "router.db").mkdir()
+FORMS = {
+    "UPDATE meta SET value=value+1 WHERE name='version'": f"holds state of version {VERSION + 1}, and this program",
+    "DROP TABLE meta": "holds tables and says no version, as no release of this program leaves them",
+    "DELETE FROM meta WHERE name='version'": "says no version in its table meta",
+}
+
+
+def test_a_state_of_another_form_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
+    """One line names the directory and says what to do; it is not called damaged. So does one for what cannot be opened."""
+    for form, said in FORMS.items():
+        put(tmp_path, CLOSED)
+        _change(tmp_path, form)
+        before = files_in(tmp_path)
+        for opened in (lambda: opened_unchanged(tmp_path), lambda: nullcontext(StateFile(tmp_path))):
+            with pytest.raises(BadFile) as told, opened():
+                pass
+            (line,) = str(told.value).splitlines()
+            assert line.startswith(f"{tmp_path}: {said}")
+            assert line.endswith("name another state with --state")
+            assert apart_from_shared(files_in(tmp_path)) == apart_from_shared(before)
+    (tmp_path / "nothing" / DB).mkdir(parents=True)
     with pytest.raises(BadFile, match=r"router\.db: "):
-        open_store(tmp_path)
-
-
-def test_what_changes_nothing_has_no_number(tmp_path: Path) -> None:
-    """To look at a state writes nothing."""
-    put(tmp_path, CLOSED)
-    store = open_store(tmp_path)
-
-    async def look() -> None:
-        async with store.transaction():
-            await within(store, find_outcomes, ["1"])
-
-    run(look())
-    run(store.close())
-    assert files_in(tmp_path) == CLOSED
-
-
-@pytest.mark.parametrize(
-    ("form", "said"),
-    [
-        (
-            "UPDATE meta SET value=value+1 WHERE name='version'",
-            f"holds state of version {VERSION + 1}, and this program",
-        ),
-        ("DROP TABLE meta", "holds tables and says no version, as no release of this program leaves them"),
-        ("DELETE FROM meta WHERE name='version'", "says no version in its table meta"),
-    ],
-)
-def test_a_state_of_another_form_is_refused_and_left_as_it_is(tmp_path: Path, form: str, said: str) -> None:
-    """One line names the directory and says what to do; it is not called damaged."""
-    put(tmp_path, CLOSED)
-    with closing(sqlite3.connect(tmp_path / DB)) as db, db:
-        db.execute(form)
-    before = files_in(tmp_path)
-    for is_unchanged in (True, False):
-        with (
-            pytest.raises(BadFile) as told,
-            opened_unchanged(tmp_path) if is_unchanged else nullcontext(StateFile(tmp_path)),
-        ):
-            pass
-        (line,) = str(told.value).splitlines()
-        assert line.startswith(f"{tmp_path}: {said}")
-        assert line.endswith("name another state with --state")
-        assert {WAL: b"", **files_in(tmp_path), SHM: b""} == {WAL: b"", **before, SHM: b""}
+        open_store(tmp_path / "nothing")

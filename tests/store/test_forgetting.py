@@ -1,35 +1,35 @@
-"""What every store forgets, and what it never forgets."""
+"""What every store forgets and what it never forgets, and by which clock."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import replace
 from datetime import timedelta
 from itertools import count
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import StoreError
-from router.domain.rulebook import By, Grouping, Rulebook
+from router.domain.rulebook import Rulebook
 from router.store.dead_letters import discard, redrive
 from router.store.decisions import put_on_record, search_signals
-from router.store.delivery_status import find_last_notice, list_deliveries
+from router.store.delivery_status import list_deliveries
 from router.store.documents import list_documents, put_document
 from router.store.forgetting import STEP, forget
 from router.store.ledger import RECORD, record_delivery
 from router.store.quarantine import list_quarantined
-from router.store.retention import DAYS, Retention
+from router.store.retention import DAYS, ClockWitness, Retention, forgets_by, witness_after
 from router.store.rules import note_rules, read_hits
-from router.store.sqlite import StateFile
-from tests.builders import NOW, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
-from tests.store.acts import DAY, claim, find_rows, letters_in, owe, read_counts, run, settle, states, write_rows
-from tests.store.builders import a_row, an_entry
+from router.store.sources import list_sources
+from tests.builders import NOW, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
+from tests.store.acts import DAY, claim, find_rows, letters_in, owe, read_counts, run, settle, states
+from tests.store.builders import an_entry
 from tests.store.deadly import Deadly
 from tests.store.life import TICKET, Life
 from tests.store.opened import Store
@@ -94,13 +94,16 @@ def a_second_home(state: DeliveryState) -> Callable[[Life], object]:
 
 
 def a_held_one(life: Life) -> None:
-    """A rule with a name longer than a cell holds an alert."""
-    life.book = a_rulebook(a_rule("scanner-" * 50, expires=NOW + DAY))
+    """A rule with a name longer than a cell holds an alert, which comes out at its end, though nothing looked for a year."""
+    life.book = a_rulebook(a_rule("scanner-" * 50, expires=NOW + 300 * DAY))
     life.alert(**HELD)
-
-
-def is_counted(life: Life) -> bool:
-    return bool(run(within(life.store, read_counts, NOW.replace(minute=0), NOW + DAY)))
+    life.now = NOW + 399 * DAY
+    life.forget()
+    assert [entry.outcome for entry in life.release()] == ["routed"]
+    run(within(life.store, note_rules, "cwpp", life.book.suppressions.by_name, life.now))
+    life.forget()
+    assert [one.total for one in run(within(life.store, read_hits, "cwpp")).values()] == [1], "as long as it is there"
+    life.now = NOW
 
 
 def has_signal(life: Life) -> bool:
@@ -125,6 +128,8 @@ def has_document(kind: DocumentKind) -> Callable[[Life], bool]:
         (BOOK, a_second_home(DeliveryState.SENT), lambda life: states(life.store), 14),
         (BOOK, a_document(DocumentKind.SILENCE), has_document(DocumentKind.SILENCE), 400),
         (BOOK, a_document(DocumentKind.FACT), has_document(DocumentKind.FACT), 90),
+        (BOOK, an_alert(), lambda life: run(within(life.store, list_sources)), 400),
+        (BOOK, a_held_one, lambda life: run(within(life.store, read_counts, NOW - DAY, NOW + DAY)), 400),
     ],
 )
 def test_a_thing_is_kept_to_the_instant_that_is_promised(
@@ -157,32 +162,6 @@ def test_where_a_signal_is_open_to_people_it_is_kept_until_it_is_resolved_there(
     assert [one.delivery.change for one in life.deliver()] == [Change.OPENED, Change.OPENED]
 
 
-def test_a_finding_that_changes_for_years_leaves_no_trail_of_notices(store: Store) -> None:
-    """What opened it is kept, and the last that was sent; what stayed as the last goes with a later one."""
-    life = Life(store, ROWS)
-    for severity in ("High", "Critical") * 2:
-        life.alert(Severity=severity)
-        life.deliver()
-        for _ in range(2):
-            life.goes_on(60)
-            life.alert(Severity=severity)
-        life.forget()
-    assert life.deliveries() == [("sentinel", 1), ("sentinel", 4)]
-    notice = run(within(store, find_last_notice, "cwpp", "sentinel", life.key()))
-    assert notice is not None
-    assert notice.severity == "Critical"
-
-
-def test_what_a_rule_holds_is_kept_however_old_it_is(life: Life) -> None:
-    """It comes out at the end of its rule, also where nothing looked for a year."""
-    life.book = a_rulebook(a_rule(expires=NOW + 300 * DAY))
-    life.alert(**HELD)
-    for days in (299, 420):
-        lives_on(life, days * DAY)
-        assert life.row() is not None
-    assert [entry.outcome for entry in life.release()] == ["routed"]
-
-
 def test_what_is_owed_or_dead_is_kept_until_a_person_acts(life: Life) -> None:
     """A dead letter has all that it needs to be sent a year later; so has what is in quarantine."""
     life.alert("dead")
@@ -198,40 +177,6 @@ def test_what_is_owed_or_dead_is_kept_until_a_person_acts(life: Life) -> None:
     life.deliver()
     lives_on(life, 520 * DAY)
     assert life.row("dead") is None
-
-
-def test_a_group_that_is_over_goes_with_what_was_told_of_it(store: Store) -> None:
-    """Its members, its window and its deliveries; where it stands, its opening's receipt is kept."""
-    tickets = replace(a_destination("tickets"), group=Grouping(by=(By.ALERT_TYPE,), window=timedelta(hours=1)))
-    book = a_rulebook(always=(), destinations=[tickets])
-    life = Life(store, book)
-    for id in ("one", "two"):
-        life.alert(id)
-        life.deliver()
-    lives_on(life, 200 * DAY)
-    assert life.row("one") is not None
-    for id in ("one", "two"):
-        life.alert(id, Status="Resolved")
-    (resolution,) = life.deliver()
-    assert resolution.opening == TICKET
-    lives_on(life, 400 * DAY)
-    life.forget()
-    lives_on(life, 420 * DAY)
-    assert (life.row("one"), states(store)) == (None, {})
-
-
-def test_counts_are_kept_400_days_and_hits_as_long_as_the_rule_is_there(life: Life) -> None:
-    """A year can be held against the year before, and a rule's whole life is known, however long its name is."""
-    a_held_one(life)
-    run(within(life.store, note_rules, "cwpp", life.book.suppressions.by_name, NOW))
-    for age in (399 * DAY, 401 * DAY):
-        life.now = NOW + age
-        life.forget()
-        assert is_counted(life) is (age < 400 * DAY)
-        assert [one.total for one in run(within(life.store, read_hits, "cwpp")).values()] == [1]
-    run(within(life.store, note_rules, "cwpp", (), NOW))
-    life.forget()
-    assert run(within(life.store, read_hits, "cwpp")) == {}
 
 
 def test_what_two_destinations_were_told_is_kept_for_the_one_where_it_is_dead(store: Store) -> None:
@@ -345,29 +290,30 @@ def test_a_sweep_takes_as_many_steps_as_it_may_and_says_when_it_is_done(life: Li
     assert life.forget().number == 0
 
 
-def test_a_step_reads_no_more_however_much_is_kept(sqlite: Store) -> None:
-    """What is old and stays is marked once; each statement finds what is old by an index, in a file without statistics."""
-    life, asked, steps = ninety_days_old(sqlite), list[str](), list[int]()
-    assert isinstance(sqlite, StateFile)
-    db = sqlite.db
-    db.set_trace_callback(asked.append)
-    life.forget()
-    db.set_trace_callback(None)
-    for number in (10, 1000):
-        write_rows(sqlite, [a_row(f"{n}", outcome=Outcome.SUPPRESSED, heard=NOW) for n in range(number)])
-        life.forget()
-        steps.append(0)
+HOURS = st.lists(st.integers(0, 400 * 24), max_size=30)
 
-        def counted() -> None:
-            steps[-1] += 1
 
-        db.set_progress_handler(counted, 1)
-        life.forget()
-        db.set_progress_handler(None, 1)
-    statements = [one for one in asked if one.lstrip().startswith(("SELECT", "DELETE", "UPDATE"))]
-    plans = {one: [row[3] for row in db.execute(f"EXPLAIN QUERY PLAN {one}")] for one in statements}
-    assert steps[0] == steps[1]
-    found = {f"SCAN {name}" for name in ("json_each", *Outcome)}
-    assert [
-        one for one, plan in plans.items() if any(re.match(r"SCAN \w+$", step) and step not in found for step in plan)
-    ] == []
+@given(HOURS, st.integers(0, 30), st.integers(1, 100_000))
+def test_a_clock_that_is_wrong_for_less_than_an_hour_forgets_nothing_too_early(
+    hours: list[int], place: int, ahead: int
+) -> None:
+    """However often it is looked at meanwhile, and whenever somebody looked before."""
+    witness = ClockWitness()
+    for number, hour in enumerate([*sorted(hours), 401 * 24]):
+        now = NOW + timedelta(hours=hour)
+        wrong = [now + timedelta(hours=ahead, minutes=minutes) for minutes in (0, 1, 30, 59)]
+        for shown in (*(wrong if number == place else ()), now):
+            witness = witness_after(witness, shown)
+            by = forgets_by(witness, shown)
+            assert by is None or by <= now
+
+
+@given(st.lists(st.integers(1, 60 * 24), min_size=1, max_size=30))
+def test_however_seldom_somebody_looks_what_is_old_goes(gaps: list[int]) -> None:
+    """What one look showed the next one confirms: forgetting is one gap behind."""
+    witness, now = witness_after(ClockWitness(), NOW), NOW
+    assert forgets_by(witness, now) is None
+    for hours in gaps:
+        before, now = now, now + timedelta(hours=hours)
+        witness = witness_after(witness, now)
+        assert forgets_by(witness, now) == before

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -33,17 +36,115 @@ from router.store.describing import describe
 from router.store.documents import list_documents
 from router.store.quarantine import list_quarantined
 from router.store.retention import Retention
-from router.store.store import Store
+from router.store.sqlite import StateFile
+from router.store.store import Store, Transaction
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip, finding_body
 from tests.constructed.weeks import row_of
 from tests.destinations.builders import a_notice
 from tests.hubs import Shelf
 from tests.stack.postgres import Server
 from tests.store.acts import run
-from tests.store.growing import copy_signals, forget_copies, rows_read
 from tests.store.life import TICKET, Life
 from tests.store.opened import engine_over, open_store
+from tests.store.watching import Around
 from tests.store.within import claim_in, within
+
+COPIED = {
+    "signals": ("key",),
+    "lookups": ("signal", "id", "id_end", "resource", "resource_end"),
+    "decisions": ("key", "signal"),
+    "deliveries": ("id", "key", "reference"),
+    "notices": ("key",),
+}
+"""The tables that grow with signals, and the columns by which a copy differs."""
+
+MOST = 5_000
+"""Rows that no execution of a statement reads: a page has fewer."""
+
+_MANY = "WITH RECURSIVE many (n) AS (SELECT CAST(? AS BIGINT) UNION ALL SELECT n+1 FROM many WHERE n<?)"
+
+_READ = """
+SELECT COALESCE(sum(COALESCE(seq_tup_read, 0) + COALESCE(idx_tup_fetch, 0)), 0)::bigint FROM pg_stat_xact_user_tables
+"""
+
+
+async def copy_signals(store: Store, many: int) -> None:
+    """Makes so many copies of all that a state holds of its signals, and has the engine look at what it holds."""
+    async with store.transaction() as tx:
+        for table, keys in COPIED.items():
+            row = await tx.find(f"SELECT * FROM {table} LIMIT 1")  # noqa: S608
+            assert row is not None
+            columns = [name for name in row._row if name != "place" or table == "signals"]
+            named = ", ".join(columns)
+            made = ", ".join(f"t.{name} || '~' || CAST(n AS TEXT)" if name in keys else f"t.{name}" for name in columns)
+            copies = f"SELECT {made} FROM {table} t, many WHERE t.{keys[0]} NOT LIKE '%~%'"  # noqa: S608
+            await tx.execute(f"{_MANY} INSERT INTO {table} ({named}) {copies}", 1, many)
+    async with store.session() as tx:
+        await tx.execute("ANALYZE")
+
+
+async def forget_copies(store: Store, after: int) -> None:
+    """Takes away the copies beyond some; what the engine knows of its tables stays, and so do its plans."""
+    async with store.transaction() as tx:
+        for table, (key, *_) in COPIED.items():
+            number = f"CAST(substr({key}, {'strpos' if store.is_shared else 'instr'}({key}, '~') + 1) AS BIGINT)"
+            await tx.execute(f"DELETE FROM {table} WHERE {key} LIKE '%~%' AND {number}>?", after)  # noqa: S608
+
+
+async def rows_read(store: Store, scenario: Callable[[Store], Awaitable[None]]) -> Counter[str]:
+    """What each statement of a scenario reads: rows, or in SQLite steps. All that the scenario does is taken back.
+
+    A scenario that is run for the first time reads some more.
+    """
+    meter = _Meter(store)
+    try:
+        async with store.transaction():
+            await scenario(meter)
+            raise _TakenBack
+    except _TakenBack:
+        return meter.read
+
+
+class _TakenBack(Exception):
+    pass
+
+
+class _Meter(Around):
+    """A store that counts what statements read."""
+
+    def __init__(self, store: Store) -> None:
+        super().__init__(store)
+        self._one_at_a_time = asyncio.Lock()
+        self.read: Counter[str] = Counter()
+
+    async def asked[T](self, tx: Transaction, sql: str, values: Sequence[Any], ask: Callable[[], Awaitable[T]]) -> T:
+        async with self._one_at_a_time:
+            if not isinstance(self._store, StateFile):
+                before = await tx.value(_READ)
+                answer = await ask()
+                read = await tx.value(_READ) - before
+                assert read < MOST, f"one execution reads {read} rows: {sql}"
+                self.read[_name_of(sql)] += read
+                return answer
+            steps = 0
+
+            def step() -> int:
+                nonlocal steps
+                steps += 1
+                return 0
+
+            self._store.db.set_progress_handler(step, 1)
+            answer = await ask()
+            self._store.db.set_progress_handler(None, 1)
+            self.read[_name_of(sql)] += steps
+            return answer
+
+
+def _name_of(sql: str) -> str:
+    """A statement in a line, each part of a union once."""
+    parts = dict.fromkeys(" ".join(part.split()) for part in sql.split(" UNION ALL "))
+    return re.sub(r"(\(\?(,\s?\?)*\),?\s*)+", "(?) ", " UNION ALL ".join(parts))
+
 
 DAY = timedelta(days=1)
 SCANNER = "203.0.113.7"
@@ -175,7 +276,7 @@ def _grown_statements(store: Store, sizes: tuple[int, int]) -> dict[str, tuple[i
     return {sql: (small[sql], large[sql]) for sql in large.keys() | small.keys() if small[sql] != large[sql]}
 
 
-def _name_of(sql: str) -> str:
+def _known_as(sql: str) -> str:
     return next((name for name, pattern in GROWING.items() if re.search(pattern, sql)), sql)
 
 
@@ -183,4 +284,4 @@ def _name_of(sql: str) -> str:
 def test_every_statement_reads_as_many_rows_of_a_larger_state(grown: Store, size: int) -> None:
     """To the row, but for those that are named and read in pages."""
     found = _grown_statements(grown, (1_000, size))
-    assert {_name_of(sql) for sql in found} == set(GROWING), found
+    assert {_known_as(sql) for sql in found} == set(GROWING), found

@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
 import pytest
 
-from router.domain.clocks import SKEW
 from router.domain.decisions import Change
-from router.domain.deliveries import LONGEST_WAIT, SUSPECT, DeliveryState, Pause, Receipt, Settlement
-from router.domain.rulebook import Lane
-from router.store.claims import Recipient, bring_forward, release_claims, settle_claims
-from router.store.dead_letters import Redrive, abandon_deliveries, give_up_deliveries, redrive
+from router.domain.deliveries import SUSPECT, Delivery, DeliveryState, Pause, Receipt, Settlement
+from router.domain.rulebook import Clause, Lane
+from router.domain.severity import Severity
+from router.store.claims import bring_forward, settle_claims
+from router.store.dead_letters import Redrive, abandon_deliveries, discard, give_up_deliveries, redrive
 from router.store.deliveries import add_deliveries
-from router.store.delivery_lifecycle import LONGEST_LEASE
 from router.store.delivery_status import count_due, find_by_reference, find_first_due, list_backlogs
 from router.store.destinations import list_delivered, list_pauses, pause_destination, resume_destination, take_probe
 from router.store.forgetting import forget
 from router.store.retention import Retention
-from tests.builders import NOW
+from tests.builders import NOW, a_destination, a_route, a_rulebook
+from tests.destinations.builders import a_notice
 from tests.store.acts import DAY, LEASE, claim, decided, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
-from tests.store.opened import Store
-from tests.store.within import claim_in, within
+from tests.store.life import Life
+from tests.store.opened import Store, changed
+from tests.store.within import within
+
+pytestmark = pytest.mark.usefixtures("either")
 
 HOUR = timedelta(hours=1)
 INSTANT = timedelta(microseconds=1)
@@ -54,34 +57,24 @@ def give_up(store: Store, until: timedelta = timedelta(), after: timedelta = tim
     return run(within(store, give_up_deliveries, "cwpp", "tickets", NOW + until, "not ready", NOW + after))
 
 
-def test_a_delivery_is_owed_once_however_often_it_is_added_and_bears_its_trace(store: Store) -> None:
-    """Also after it was sent; and what is sent hours later, by another process, belongs to the trace of its message."""
+def test_a_delivery_is_owed_once_with_its_trace_and_claimed_from_its_instant_on(store: Store) -> None:
+    """What is due first comes first, no more than is asked for. A claim is one worker's alone until its lease ends, and what
+    is deferred is due then, to the microsecond. What was sent is owed no more."""
     traced = replace(OPENING, trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-    owe(store, traced, traced, a_delivery(key="untraced"))
-    first, other = claim(store)
-    assert (first.delivery, other.delivery.trace) == (traced, None)
-    settle(store, first, DeliveryState.SENT)
-    owe(store, traced)
-    assert claim(store) == []
-
-
-def test_a_delivery_is_claimed_at_its_instant_and_not_before(store: Store) -> None:
-    """A claim is one worker's alone until its lease ends, and what is deferred is due then, to the microsecond."""
-    owe(store, OPENING)
-    assert [one.number for one in claim(store)] == [1]
-    assert claim(store, after=LEASE - INSTANT) == []
-    (second,) = claim(store, after=LEASE)
-    settle(store, second, DeliveryState.OWED, due=NOW + HOUR, error="503")
+    run(within(store, add_deliveries, [a_delivery(key="later")], NOW + INSTANT))
+    owe(store, traced, traced)
+    assert [one.delivery for one in claim(store, after=INSTANT, limit=1)] == [traced]
+    assert [one.delivery.trace for one in claim(store, after=INSTANT)] == [None]
+    assert claim(store, after=LEASE) == []
+    for one in claim(store, after=LEASE + INSTANT):
+        settle(store, one, DeliveryState.OWED, due=NOW + HOUR, error="503")
     assert claim(store, after=HOUR - INSTANT) == []
-    assert [(one.number, one.born) for one in claim(store, after=HOUR)] == [(3, NOW)]
-
-
-def test_no_more_is_claimed_than_asked_for_and_what_is_due_first_comes_first(store: Store) -> None:
-    """The rest stays owed."""
-    run(within(store, add_deliveries, [a_delivery(key="later")], NOW + LEASE))
-    owe(store, a_delivery(key="first"))
-    assert [one.delivery.key for one in claim(store, after=LEASE, limit=1)] == ["first"]
-    assert [one.delivery.key for one in claim(store, after=LEASE)] == ["later"]
+    later, third = claim(store, after=HOUR)
+    assert (third.delivery, third.number, third.born, later.number) == (traced, 3, NOW, 3)
+    for one in (third, later):
+        settle(store, one, DeliveryState.SENT)
+    owe(store, traced)
+    assert claim(store, after=DAY) == []
 
 
 def lose(store: Store, times: int) -> None:
@@ -199,16 +192,9 @@ def test_what_nobody_can_be_asked_for_is_given_up_on_and_what_is_superseded_is_s
     assert give_up(store, after=LEASE) == 1
 
 
-def test_the_pause_of_a_destination_that_is_gone_is_forgotten(store: Store) -> None:
-    """Else it would be complained of for ever; and so is what is known of an owner's key there."""
-    for name in ("gone", "tickets", "tickets:KEY", "gone:KEY"):
-        run(within(store, pause_destination, a_pause(name)))
-    abandon(store, "tickets")
-    assert pauses(store).keys() == {"tickets", "tickets:KEY"}
-
-
-def test_a_pause_keeps_when_it_began_unless_a_wrong_clock_wrote_that(store: Store) -> None:
-    """Each refused probe moves the next one, not the beginning."""
+def test_a_pause_keeps_when_it_began_and_one_of_several_workers_takes_its_probe(store: Store) -> None:
+    """Each refused probe moves the next one, not the beginning, unless a wrong clock wrote that. It is forgotten with its
+    destination, and so is what is known of an owner's key there."""
     later = a_pause(since=NOW + LEASE, probe=NOW + 2 * LEASE, error="403")
     for pause, expected in (
         (a_pause(since=NOW + WRONG, probe=NOW + WRONG), None),
@@ -217,33 +203,20 @@ def test_a_pause_keeps_when_it_began_unless_a_wrong_clock_wrote_that(store: Stor
     ):
         run(within(store, pause_destination, pause))
         assert pauses(store) == {"tickets": expected or pause}
-    assert pauses(store, "cspm") == {}
-    run(within(store, resume_destination, "cwpp", "tickets"))
-    assert pauses(store) == {}
-
-
-def test_one_of_several_workers_takes_the_probe_that_is_due(store: Store) -> None:
-    """A destination that refuses our credentials is asked once, not by everybody."""
-    pause = a_pause()
-    run(within(store, pause_destination, pause))
-    next = pause.probe + LEASE
+    pause, next = replace(later, since=NOW), NOW + HOUR
 
     async def probed() -> list[bool]:
         return list(await asyncio.gather(*(within(store, take_probe, pause, next) for _ in range(5))))
 
     assert sorted(run(probed())) == [False] * 4 + [True]
-    assert pauses(store) == {"tickets": replace(pause, probe=next)}
+    assert (pauses(store), pauses(store, "cspm")) == ({"tickets": replace(pause, probe=next)}, {})
     run(within(store, resume_destination, "cwpp", "tickets"))
-    assert not run(within(store, take_probe, replace(pause, probe=next), next + LEASE))
+    assert not run(within(store, take_probe, replace(pause, probe=next), NOW + DAY))
     assert pauses(store) == {}
-
-
-def test_a_claim_that_is_given_back_does_not_count_as_lost(store: Store) -> None:
-    """A process that was ended by somebody did not die of what it had in hand."""
-    owe(store, OPENING)
-    claim(store)
-    assert run(within(store, release_claims)) == 1
-    assert [one.lost for one in claim(store)] == [0]
+    for name in ("gone", "tickets", "tickets:KEY", "gone:KEY"):
+        run(within(store, pause_destination, a_pause(name)))
+    abandon(store, "tickets")
+    assert pauses(store).keys() == {"tickets", "tickets:KEY"}
 
 
 def test_what_waits_is_brought_forward_for_who_wants_to_know_whether_its_destination_can_be_asked(store: Store) -> None:
@@ -323,27 +296,139 @@ def test_who_took_a_delivery_did_so_for_good(store: Store) -> None:
     assert took()
 
 
-# Clocks.
+SENT, DEAD, SKIPPED = DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.SKIPPED
 
 
-@pytest.mark.parametrize("lane", Lane)
-def test_what_is_deferred_further_than_anything_in_its_lane_is_due_at_once(store: Store, lane: Lane) -> None:
-    """Both sides of the longest wait, and of what two clocks that are right may differ by."""
-    owe(store, a_delivery(lane=lane), a_delivery(key="longer", lane=lane))
-    longest = NOW + LONGEST_WAIT[lane] + SKEW
-    for one in claim(store, lane=lane):
-        is_longer = one.delivery.key == "longer"
-        settle(store, one, DeliveryState.OWED, due=longest + (INSTANT if is_longer else timedelta()), error="503")
-    assert [one.delivery.key for one in claim(store, lane=lane)] == ["longer"]
+def news(turn: int, *, opened: int = 1, status_only: bool = False, lane: Lane = Lane.TICKET) -> Delivery:
+    """A signal is opened, by its first turn, or it changes."""
+    change = Change.OPENED if turn == opened else Change.UPDATED
+    notice = a_notice(key="k", turn=turn, status_only=status_only)
+    return replace(a_delivery(turn, change, opened=opened, lane=lane), content=notice)
 
 
-@pytest.mark.parametrize("excess", [timedelta(), INSTANT])
-def test_a_lease_that_a_wrong_clock_gave_holds_nothing_once_the_clock_is_right(store: Store, excess: timedelta) -> None:
-    """Both sides of the longest that settings give. The delivery is claimed anew, and its claim counts as lost."""
-    owe(store, OPENING)
-    longest = NOW + LONGEST_LEASE + SKEW
-    run(claim_in(store, Recipient("cwpp", Lane.TICKET, "tickets"), NOW, longest + excess, 1))
-    assert abandon(store) == (1 if excess else 0)
-    owe(store, a_delivery(key="wrong"))
-    run(claim_in(store, Recipient("cwpp", Lane.TICKET, "tickets"), NOW, NOW + WRONG, 1))
-    assert ("wrong", 1) in [(one.delivery.key, one.lost) for one in claim(store)]
+def status(turn: int, opened: int = 1, lane: Lane = Lane.TICKET) -> Delivery:
+    """Its status changes, and nothing else."""
+    return news(turn, opened=opened, status_only=True, lane=lane)
+
+
+def claimed(store: Store, *deliveries: Delivery) -> list[tuple[int, bool]]:
+    """The turns that are claimed once some more are owed, and whether each is a note; they are sent."""
+    owe(store, *deliveries)
+    found = claim(store)
+    for one in found:
+        settle(store, one, SENT)
+    return [(one.delivery.turn, one.is_note) for one in found]
+
+
+def ends(store: Store, delivery: Delivery, state: DeliveryState) -> None:
+    """A delivery is owed, and comes to an end; one that is skipped died, and a person discarded it."""
+    owe(store, delivery)
+    settle(store, claim(store)[0], SENT if state is SENT else DEAD, error=None if state is SENT else "400")
+    if state is SKIPPED:
+        assert run(within(store, discard, delivery.id, NOW))
+
+
+TOLD = (news(1), SENT)
+HISTORIES: dict[str, tuple[Sequence[tuple[Delivery, DeliveryState]], Delivery, bool]] = {
+    "all was told": ([TOLD, (news(2), SENT)], status(9), True),
+    "only statuses died": ([TOLD, (status(2), DEAD), (status(3), DEAD)], status(9), True),
+    "the opening died": ([(news(1), DEAD)], status(9), False),
+    "a person discarded the opening": ([(news(1), SKIPPED)], status(9), False),
+    "news died, and a status with it": ([TOLD, (news(2), DEAD), (status(3), DEAD)], status(9), False),
+    "news died, and a status told of it": ([TOLD, (news(2), DEAD), (status(3), SENT)], status(9), True),
+    "nothing is known": ([], status(9), True),
+    "an earlier opening died": ([(news(1), DEAD)], status(9, opened=5), True),
+    "a page": ([], status(9, lane=Lane.PAGE), False),
+    "a row": ([], status(9, lane=Lane.ROWS), False),
+}
+
+
+@pytest.mark.parametrize("before", HISTORIES)
+def test_a_status_is_a_note_for_tickets_where_nothing_before_it_stayed_untold(store: Store, before: str) -> None:
+    """What never got through is said by what follows; what an earlier opening left untold is another story."""
+    history, then, is_note = HISTORIES[before]
+    for delivery, state in history:
+        ends(store, delivery, state)
+    assert claimed(store, then) == [(9, is_note)]
+
+
+def test_a_status_that_supersedes_news_or_what_cannot_be_read_is_no_note_and_neither_is_news(store: Store) -> None:
+    """It stands for what was skipped for it, and the next one for itself alone. In doubt the router is loud."""
+    ends(store, *TOLD)
+    assert claimed(store, news(2), status(3), status(4)) == [(4, False)]
+    assert states(store) == {SENT: 2, SKIPPED: 2}
+    assert claimed(store, status(5), status(6)) == [(6, True)]
+    assert claimed(store, status(7), news(8)) == [(8, False)]
+    ends(store, status(9), DEAD)
+    run(changed(store, "UPDATE notices SET body=? WHERE turn=9", b"\0"))
+    assert claimed(store, status(10)) == [(10, False)]
+
+
+HIGH = Clause("severity", "High", lambda signal, attack: signal.severity is Severity.HIGH)
+PLACES = a_destination("oncall", Lane.PAGE), a_destination("tickets"), a_destination("more")
+BOOK = a_rulebook(
+    routes=[a_route("page", "oncall", when=[HIGH]), a_route("all", "tickets", "more")], destinations=PLACES
+)
+OPENED, RESOLVED = Change.OPENED, Change.RESOLVED
+
+
+@pytest.fixture
+def life(store: Store) -> Life:
+    """A router that pages what is High, and opens tickets of everything at two destinations."""
+    return Life(store, BOOK)
+
+
+def heard_by(life: Life, destination: str = "tickets") -> list[tuple[int, Change, bool]]:
+    """What a destination is told: the turn, its change, and whether that is the first and the last."""
+    return sorted((one.delivery.turn, one.delivery.change, one.is_untold) for one in life.owed(destination))
+
+
+def test_what_was_routed_to_a_pager_and_ended_untold_is_told_to_tickets_once_and_pages_nobody(life: Life) -> None:
+    """Its resolution alone; what no pager was to hear of, and a sample, with which nothing happened, is told to nobody."""
+    for fields in ({}, {"Severity": "Medium"}, {"AlertDisplayName": "[SAMPLE ALERT] test"}):
+        for status in ("New", "InProgress", "Resolved"):
+            life.alert(str(fields), Status=status, **fields)
+    assert heard_by(life) == heard_by(life, "more") == [(3, RESOLVED, True)]
+    assert heard_by(life, "oncall") == []
+    # Of what opened again the latest is told: what stands as ever, of two ends the second, so that there is one ticket.
+    for status in ("New", "Resolved", "New"):
+        life.alert("stands", Status=status), life.alert("over", Status=status)
+    life.alert("over", Status="Resolved"), life.alert("{}", Status="Resolved")
+    assert heard_by(life) == [(3, OPENED, False), (4, RESOLVED, True)]
+
+
+def test_what_ended_untold_stays_so_though_its_worker_dies_or_is_refused(life: Life) -> None:
+    """Its ticket may be there or not: what tries it next has to know. What was tried before it ended is resolved as ever."""
+    life.alert(), life.alert(Status="Resolved")
+    (lost,) = life.claims("tickets")
+    life.now += LEASE
+    (refused,) = life.claims("tickets")
+    life.settle(refused, DeliveryState.OWED, due=life.now, error="answered 503")
+    (last,) = life.owed("tickets")
+    assert [one.is_untold for one in (lost, refused, last)] == [True] * 3
+    assert last.number == 3
+    life.alert("tried")
+    (tried,) = life.claims("tickets")
+    life.settle(tried, DeliveryState.OWED, due=life.now, error="answered 503")
+    life.alert("tried", Status="Resolved")
+    assert heard_by(life) == [(1, OPENED, False), (2, RESOLVED, False)]
+
+
+def test_what_ended_untold_where_nothing_can_be_asked_is_a_dead_letter_in_the_end(life: Life) -> None:
+    """One for each ticket destination. An opening that its resolution told of is not told again: that were a second ticket."""
+
+    def give_up(destination: str) -> None:
+        run(within(life.store, give_up_deliveries, "cwpp", destination, life.now, "not ready", life.now))
+
+    life.alert(), life.alert(Status="Resolved")
+    for destination in ("tickets", "oncall"):
+        give_up(destination)
+    (letter,) = run(letters_in(life.store))
+    assert letter.delivery is not None and letter.delivery.change is RESOLVED
+    life.alert("untried")
+    give_up("tickets")
+    life.alert("untried", Status="Resolved")
+    assert heard_by(life) == [(2, RESOLVED, True)]
+    opening = next(one for one in run(letters_in(life.store)) if one.id != letter.id)
+    assert run(within(life.store, redrive, opening.id, life.now)) is Redrive.OVERTAKEN
+    assert heard_by(life) == []

@@ -240,9 +240,7 @@ def preview_of(life: Life, since: timedelta, rule: object = BOTH) -> Preview:
 @settings(max_examples=some_of(20), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(ALERTS, st.integers(0, 30))
 def test_a_preview_counts_what_a_look_at_each_decision_finds(
-    world: tuple[Life, dict[str, Seen]],
-    alerts: Sequence[tuple[int, str, str, str | None, bool]],
-    hours: int,
+    world: tuple[Life, dict[str, Seen]], alerts: Sequence[tuple[int, str, str, str | None, bool]], hours: int
 ) -> None:
     """Of what was routed or held, whatever became of it later; of what stands, what stands now."""
     life, seen = world
@@ -292,38 +290,25 @@ def test_a_preview_counts_what_a_look_at_each_decision_finds(
     )
 
 
-def test_a_preview_says_whom_each_decision_on_a_signal_told(store: Store) -> None:
-    """A pager hears of the first one alone, and is not forgotten for that."""
-    life = Life(store)
+def test_a_preview_says_whom_each_decision_told_what_is_let_through_and_what_could_not_be_looked_at(
+    store: Store,
+) -> None:
+    """A pager hears of the first one alone, and is not forgotten for that. What a rule of the same name held before is let go,
+    also where the new one is about another type, or not in force. Of a signal whose fields are not kept nothing is said."""
+    life, day = Life(store, a_rulebook(a_rule(ip=(OTHER,)))), timedelta(days=1)
     entry = life.alert("a", Entities=[an_ip(SCANNER)])
     earlier = (NOW - timedelta(hours=1)).isoformat()
-    run(within(store, put_on_record, [replace(entry, key="old:1", at=earlier, destinations=("pager",))]))
-    found = preview_of(life, timedelta(days=1))
+    gone = replace(entry, key="old:2", signal="gone")
+    run(within(store, put_on_record, [replace(entry, key="old:1", at=earlier, destinations=("pager",)), gone]))
+    write_rows(store, [a_row("gone")])
+    found = preview_of(life, day)
     (named,) = found.named
     assert (named.destinations, named.at) == (("pager", *entry.destinations), NOW)
     assert [(one.id, one.severity, one.held_by) for one in found.standing.named] == [("a", "High", None)]
-
-
-def test_a_changed_rule_says_what_it_lets_through(store: Store) -> None:
-    """By the name under which the rule of before held it, also where it is about another type now, or is not in force."""
-    life = Life(store, a_rulebook(a_rule(ip=(OTHER, SCANNER))))
-    life.alert("a", Entities=[an_ip(OTHER)])
-    life.alert("b", Entities=[an_ip(SCANNER)])
-    narrowed = preview_of(
-        life, timedelta(days=1), a_rule(ip=(SCANNER,), enabled=False, expires=NOW - timedelta(days=1))
-    )
-    assert (narrowed.held, narrowed.let_go, narrowed.standing.let_go) == (Amount(1, 1), Amount(1, 1), 1)
-    moved = preview_of(life, timedelta(days=1), a_rule(alert_type="VM_Other", ip=(SCANNER,)))
-    assert (moved.held, moved.let_go, moved.standing.let_go) == (Amount(), Amount(2, 2), 2)
-
-
-def test_what_could_not_be_looked_at_is_counted(store: Store) -> None:
-    """Of a signal whose fields are not kept nobody can say whether a rule would have held it."""
-    life = Life(store)
-    entry = life.alert("a", Entities=[an_ip(SCANNER)])
-    gone = replace(entry, key="old:2", signal="gone")
-    run(within(store, put_on_record, [gone]))
-    write_rows(store, [a_row("gone")])
-    found = preview_of(life, timedelta(days=1))
-    assert (found.looked_at, found.unjudged, found.held) == (2, 1, Amount(1, 1))
+    assert (found.looked_at, found.unjudged, found.held) == (3, 1, Amount(1, 2))
     assert (found.standing.looked_at, found.standing.unjudged, found.standing.signals) == (2, 1, 1)
+    life.alert("b", Entities=[an_ip(OTHER)])
+    narrowed = preview_of(life, day, a_rule(ip=(SCANNER,), enabled=False, expires=NOW - day))
+    assert (narrowed.held, narrowed.let_go, narrowed.standing.let_go) == (Amount(1, 2), Amount(1, 1), 1)
+    moved = preview_of(life, day, a_rule(alert_type="VM_Other", ip=(SCANNER,)))
+    assert (moved.held, moved.let_go, moved.standing.let_go) == (Amount(), Amount(1, 1), 1)

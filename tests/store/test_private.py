@@ -31,21 +31,31 @@ def use(directory: Path) -> dict[str, int]:
     return modes
 
 
-@pytest.mark.parametrize("mask", [0o000, 0o022, 0o277, 0o777])
-@pytest.mark.parametrize("is_there", [False, True])
-def test_a_new_state_is_its_owners_alone(tmp_path: Path, mask: int, is_there: bool) -> None:
+def test_a_new_state_is_its_owners_alone(tmp_path: Path) -> None:
     """The directory and each file in it, also where the umask takes away too much, or a person made an empty one for it."""
-    state = tmp_path / "state"
-    if is_there:
-        state.mkdir()
-        state.chmod(0o777)
-    before = os.umask(mask)
-    try:
-        modes = use(state)
-    finally:
-        os.umask(before)
-    assert mode_of(state) == 0o700
-    assert modes == dict.fromkeys(FILES, 0o600)
+    for mask in (0o000, 0o022, 0o277, 0o777):
+        for is_there in (False, True):
+            state = tmp_path / f"state-{mask}-{is_there}"
+            if is_there:
+                state.mkdir()
+                state.chmod(0o777)
+            before = os.umask(mask)
+            try:
+                modes = use(state)
+            finally:
+                os.umask(before)
+            assert (mode_of(state), modes) == (0o700, dict.fromkeys(FILES, 0o600))
+
+
+def test_a_directory_of_other_things_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where the shell stands, or where other directories are; the state's files there are narrow all the same."""
+    for name in ("here", "shared/other", "above/below"):
+        (tmp_path / name).mkdir(parents=True)
+    monkeypatch.chdir(tmp_path / "here")
+    for state, directory in ((Path(), "here"), (tmp_path / "shared", "shared"), (tmp_path / "above/..", ".")):
+        (tmp_path / directory).chmod(0o755)
+        assert set(use(state).values()) == {0o600}
+        assert mode_of(tmp_path / directory) == 0o755
 
 
 def test_what_others_could_read_is_narrowed(tmp_path: Path) -> None:
@@ -59,17 +69,6 @@ def test_what_others_could_read_is_narrowed(tmp_path: Path) -> None:
     assert set(use(state).values()) - {mode_of(state / "decisions.ndjson")} == {0o600}
     assert mode_of(state) == 0o700
     assert (mode_of(state / "demo"), mode_of(state / "decisions.ndjson")) == (0o755, 0o644)
-
-
-@pytest.mark.parametrize("state", [".", "shared", "above/.."])
-def test_a_directory_of_other_things_stays_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, state: str) -> None:
-    """Where the shell stands, or where other directories are; the state's files there are narrow all the same."""
-    for name in ("shared", "above/below"):
-        (tmp_path / name).mkdir(parents=True)
-    (tmp_path / "shared").chmod(0o755)
-    monkeypatch.chdir(tmp_path / "shared")
-    assert set(use(Path(tmp_path / state if state != "." else state)).values()) == {0o600}
-    assert mode_of(tmp_path / "shared") == 0o755
 
 
 def test_nothing_is_begun_where_anybody_may_write(tmp_path: Path) -> None:

@@ -1,82 +1,78 @@
-"""What every store promises of the record: outcomes by message, and signals by the end of their id or resource."""
+"""What people ask of the record: outcomes, signals by the ends of ids and resources, views of docs/state.md, and its size."""
 
 from __future__ import annotations
 
-from datetime import timedelta
+import hashlib
+import itertools
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing, suppress
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
 
+import psycopg
 import pytest
 
-from router.decide.suppression import find_suppressor
-from router.domain.decisions import Outcome
+from router.domain.decisions import Code, Outcome, Reason
 from router.domain.deliveries import DeliveryState, FailedAttempt
-from router.domain.hubs import Arrival
+from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.hubs import Arrival, HubEpoch, Loss, Partition, Span
 from router.domain.keys import same_id
 from router.domain.notices import Notice
-from router.domain.owners import NO_OWNERS
-from router.domain.rule_fields import signal_of
+from router.store import describing
 from router.store.decisions import find_decisions, find_outcomes, put_on_record, search_signals, search_signals_at
 from router.store.delivery_status import find_last_notice, list_deliveries
-from router.store.store import Store
-from tests.builders import NOW, RESOURCE, a_message, a_rule, a_rulebook, alert_body, an_alert, an_ip
-from tests.store.acts import read_fields, run
-from tests.store.builders import an_entry, noise
+from router.store.describing import StateReport, describe
+from router.store.documents import put_document
+from router.store.groups import States
+from router.store.ledger import Held
+from router.store.partitions import write_losses
+from router.store.quarantine import put_in_quarantine
+from router.store.sqlite import SqliteStore, opened_unchanged
+from tests.builders import NOW, RESOURCE, a_rule, a_rulebook, an_ip
+from tests.docs.pages import page, spans
+from tests.store.acts import DAY, claim, owe, run, settle, write_groups, write_rows
+from tests.store.builders import a_delivery, a_group, a_member, a_quarantined, a_row, an_entry, noise
 from tests.store.life import Life
+from tests.store.opened import Place, Store, changed, open_store, rows_in
 from tests.store.within import within
 
 
-def put(store: Store, key: str, outcome: Outcome = Outcome.ROUTED, at: str = "2026-11-24T12:00:00Z") -> None:
-    """Puts one decision on record."""
-    run(within(store, put_on_record, [an_entry(key, outcome=outcome.value, at=at)]))
+def put(store: Store, *outcomes: tuple[str, Outcome], at: str = "2026-11-24T12:00:00Z") -> None:
+    """Puts decisions on record."""
+    run(within(store, put_on_record, [an_entry(key, outcome=outcome.value, at=at) for key, outcome in outcomes]))
 
 
-def test_the_first_outcome_of_a_message_is_its_outcome(store: Store) -> None:
-    """Create-if-absent by its key, also within one batch: what comes later changes nothing."""
-    routed, repeat = (an_entry("cwpp:0:1:7", outcome=outcome.value) for outcome in (Outcome.ROUTED, Outcome.REPEAT))
-    run(within(store, put_on_record, [routed, repeat]))
-    run(within(store, put_on_record, [repeat, an_entry("cwpp:0:1:8", outcome=Outcome.NOTED.value)]))
-    found = run(within(store, find_outcomes, ["cwpp:0:1:7", "cwpp:0:1:8", "cwpp:0:1:9"]))
-    assert found == {"cwpp:0:1:7": Outcome.ROUTED, "cwpp:0:1:8": Outcome.NOTED}
+def outcomes(store: Store, *keys: str) -> Mapping[str, Outcome]:
+    """The outcomes that are on record of messages."""
+    return run(within(store, find_outcomes, keys))
 
 
-def test_a_further_decision_on_a_message_is_its_latest_outcome(store: Store) -> None:
-    """A message is looked up by its own key; that of a further decision finds nothing."""
-    put(store, "h:7", Outcome.SUPPRESSED)
-    put(store, "h:7@9", Outcome.ROUTED)
-    put(store, "h:7@10", Outcome.RESOLVED)
-    assert run(within(store, find_outcomes, ["h:7"])) == {"h:7": Outcome.RESOLVED}
-    put(store, "h:7@1", Outcome.REPEAT, at="2026-11-24T12:00:00.5Z")
-    assert run(within(store, find_outcomes, ["h:7", "h:7@1", "h:7@10"])) == {"h:7": Outcome.REPEAT}
-    assert run(within(store, find_outcomes, ["h:7@1"])) == {}
-
-
-def test_the_signals_of_one_message_are_on_record_apart(store: Store) -> None:
-    """Each has its own outcome, and so has each of them that is decided once more."""
-    arrivals = [Arrival("cwpp:0:1", 7, part=part) for part in (0, 1, 10)]
-    for arrival, outcome in zip(arrivals, (Outcome.NOTED, Outcome.ROUTED, Outcome.REPEAT), strict=True):
-        put(store, arrival.key, outcome)
-    put(store, f"{arrivals[1].key}@2", Outcome.RESOLVED, at="2026-11-24T12:00:01Z")
-    assert run(within(store, find_outcomes, [arrivals[2].key])) == {arrivals[2].key: Outcome.REPEAT}
-    assert run(within(store, find_outcomes, [one.key for one in arrivals])) == {
-        arrivals[0].key: Outcome.NOTED,
-        arrivals[1].key: Outcome.RESOLVED,
-        arrivals[2].key: Outcome.REPEAT,
-    }
-
-
-def test_a_batch_that_is_partly_on_record_is_put_there_whole(store: Store) -> None:
-    """Who repeats a step after dying in it finds some of it done."""
-    entries = [an_entry(f"h:{place}", outcome=Outcome.ROUTED.value) for place in range(250)]
-    run(within(store, put_on_record, []))
-    run(within(store, put_on_record, entries[::7]))
-    run(within(store, put_on_record, entries))
-    assert len(run(within(store, find_outcomes, [entry.key for entry in entries]))) == 250
-
-
-MINUTE = timedelta(minutes=1)
+@pytest.mark.usefixtures("either")
+def test_a_message_has_its_first_outcome_and_after_further_decisions_its_latest(store: Store) -> None:
+    """Create-if-absent by its key, also within one batch that is partly on record. The signals of one message are apart."""
+    put(store)
+    put(store, ("h:7", Outcome.ROUTED), ("h:7", Outcome.REPEAT))
+    put(store, ("h:7", Outcome.REPEAT), ("h:8", Outcome.NOTED))
+    assert outcomes(store, "h:7", "h:8", "h:9") == {"h:7": Outcome.ROUTED, "h:8": Outcome.NOTED}
+    put(store, ("h:7@9", Outcome.SUPPRESSED))
+    put(store, ("h:7@10", Outcome.RESOLVED))
+    assert outcomes(store, "h:7") == {"h:7": Outcome.RESOLVED}
+    put(store, ("h:7@1", Outcome.REPEAT), at="2026-11-24T12:00:00.5Z")
+    assert outcomes(store, "h:7", "h:7@1", "h:7@10") == {"h:7": Outcome.REPEAT}, "no key is that of a further decision"
+    parts = [Arrival("p:0", 7, part=part).key for part in (0, 1, 10)]
+    put(store, *zip(parts, (Outcome.NOTED, Outcome.ROUTED, Outcome.REPEAT), strict=True))
+    put(store, (f"{parts[1]}@2", Outcome.RESOLVED), at="2026-11-24T12:00:01Z")
+    assert outcomes(store, parts[2]) == {parts[2]: Outcome.REPEAT}
+    ends = zip(parts, (Outcome.NOTED, Outcome.RESOLVED, Outcome.REPEAT), strict=True)
+    assert outcomes(store, *parts) == dict(ends)
 
 
 @pytest.fixture
-def life(store: Store) -> Life:
+def life(either: str, store: Store) -> Life:
     """A router over each store."""
     return Life(store)
 
@@ -86,53 +82,42 @@ def found(store: Store, id: str, most: int = 10) -> list[str]:
     return [one.id for one in run(within(store, search_signals, id, most))]
 
 
-def test_a_signal_is_found_by_its_id_or_the_end_of_it(life: Life) -> None:
-    """Whatever the case in which somebody types it; whole ids first."""
-    for id in (
-        "2517-AAAA-beef",
-        "1111-beef",
-        "beef",
-        "beef-2",
-        "a/b\\c#d?e%f",
-        "ünïcode-İ",
-        "tab\tand\x7f.",
-        "'quoted'",
-    ):
-        assert found(life.store, life.alert(id).id or "")[0] == same_id(id)
-    assert found(life.store, "AAAA-BEEF") == ["2517-aaaa-beef"]
-    assert found(life.store, " Beef ")[0] == "beef"
-    assert sorted(found(life.store, "beef")) == ["1111-beef", "2517-aaaa-beef", "beef"]
-    assert len(found(life.store, "beef", most=2)) == 2
-    assert found(life.store, "ee") == found(life.store, "") == []
-    (one,) = run(within(life.store, search_signals, "1111-beef", 10))
+def found_at(store: Store, resource: str) -> list[str]:
+    """The ids of the signals that are found by a resource."""
+    return [one.id for one in run(within(store, search_signals_at, resource, 10))]
+
+
+def test_a_signal_is_found_by_the_end_of_its_id_or_resource(life: Life) -> None:
+    """Whatever the case in which somebody types it; whole ids first. One that moved is found where the latest decision says.
+
+    PostgreSQL refuses an index row of more than 2,704 bytes; that neither id nor resource is one costs no message.
+    """
+    store, odd = life.store, ("a/b\\c#d?e%f", "ünïcode-İ", "tab\tand\x7f.", "'quoted'")
+    for id in ("2517-AAAA-beef", "1111-beef", "beef", "beef-2", *odd):
+        assert found(store, life.alert(id).id or "")[0] == same_id(id)
+    assert (found(store, "AAAA-BEEF"), found(store, " Beef ")[0]) == (["2517-aaaa-beef"], "beef")
+    assert sorted(found(store, "beef")) == ["1111-beef", "2517-aaaa-beef", "beef"]
+    assert (len(found(store, "beef", most=2)), found(store, "ee"), found(store, "")) == (2, [], [])
+    (one,) = run(within(store, search_signals, "1111-beef", 10))
     assert (one.signal, one.stream, one.resource) == (life.key("1111-beef"), "cwpp", RESOURCE.lower())
-
-
-def test_ids_longer_than_an_index_holds_are_found_by_their_ends(store: Store) -> None:
-    """PostgreSQL refuses an index row of more than 2,704 bytes; that neither id nor resource is one costs no message."""
-    life, noisy = Life(store), noise(3_000).hex()
+    for id, resource in (("a", "b-1"), ("b", "b-12"), ("nowhere", "")):
+        life.alert(id, AzureResourceId=resource and RESOURCE.replace("vm-1", resource))
+    for text, ids in (
+        ("b-1", ["a"]),
+        (RESOURCE.replace("vm", "B").upper(), ["a"]),
+        ("B-12", ["b"]),
+        ("b", []),
+        ("", []),
+    ):
+        assert found_at(store, text) == ids
+    life.goes_on(1)
+    life.alert("a", Severity="Critical", AzureResourceId=f"{RESOURCE}-moved")
+    assert [one.resource for one in run(within(store, search_signals, "a", 1))] == [f"{RESOURCE}-moved".lower()]
+    assert found_at(store, "vm-1-moved") == ["a"]
+    noisy = noise(3_000).hex()
     life.alert(f"{noisy}-id", AzureResourceId=f"{noisy}-machine")
-    key = life.key(f"{noisy}-id")
-    assert [one.signal for one in run(within(store, search_signals, f"{noisy}-id", 10))] == [key]
-    assert [one.signal for one in run(within(store, search_signals, f"{noisy[-9:]}-id", 10))] == [key]
-    assert [one.signal for one in run(within(store, search_signals_at, "-machine", 10))] == [key]
-
-
-def test_a_signal_is_found_by_its_resource_or_the_end_of_it(life: Life) -> None:
-    """A machine's name is enough, and so is the whole id."""
-    life.alert("a")
-    life.alert("b", AzureResourceId=f"{RESOURCE}2")
-    life.alert("nowhere", AzureResourceId="")
-    for text, ids in (("vm-1", ["a"]), (RESOURCE.upper(), ["a"]), ("VM-12", ["b"]), ("vm", []), ("", [])):
-        assert [one.id for one in run(within(life.store, search_signals_at, text, 10))] == ids
-
-
-def test_a_signal_that_moved_is_found_where_it_is(life: Life) -> None:
-    """The latest decision says where."""
-    moved = alert_body("a", Severity="Critical", AzureResourceId=f"{RESOURCE}-moved")
-    life.ingest(a_message(alert_body("a")), a_message(moved))
-    assert [one.resource for one in run(within(life.store, search_signals, "a", 10))] == [f"{RESOURCE}-moved".lower()]
-    assert [one.id for one in run(within(life.store, search_signals_at, "vm-1-moved", 10))] == ["a"]
+    ends = found(store, f"{noisy}-id"), found(store, f"{noisy[-9:]}-id"), found_at(store, "-machine")
+    assert [len(some) for some in ends] == [1, 1, 1]
 
 
 def test_the_decisions_on_a_signal_are_found_the_latest_first(life: Life) -> None:
@@ -141,9 +126,8 @@ def test_the_decisions_on_a_signal_are_found_the_latest_first(life: Life) -> Non
         life.alert("a", **fields)
         life.alert(f"other-{number}")
         life.goes_on(1 / 24)
-    assert life.decisions("a") == ["resolved", "repeat", "routed"]
+    assert (life.decisions("a"), life.decisions("nobody")) == (["resolved", "repeat", "routed"], [])
     assert [entry.turn for entry in run(within(life.store, find_decisions, life.key("a"), 2))] == [2, None]
-    assert life.decisions("nobody") == []
 
 
 def test_each_delivery_says_what_failed_before(life: Life) -> None:
@@ -181,15 +165,204 @@ def _last(life: Life) -> str | None:
     return notice.severity
 
 
-def test_what_rules_can_match_of_a_signal_is_kept(life: Life) -> None:
-    """A rule that is written tomorrow is asked about what came today; a repeat changes nothing of it."""
-    fields = {"Entities": [an_ip("10.20.0.5")], "ExtendedProperties": {"image": "nginx"}}
-    rule = a_rulebook(a_rule()).suppressions
-    for _ in range(2):
-        life.alert("a", **fields)
-        life.alert("b")
-    kept = read_fields(life.store, [life.key("a"), life.key("b"), "nobody"])
-    assert set(kept) == {life.key("a"), life.key("b")}
-    assert find_suppressor(signal_of(kept[life.key("a")]), rule, NOW, NO_OWNERS) is not None
-    assert find_suppressor(signal_of(kept[life.key("b")]), rule, NOW, NO_OWNERS) is None
-    assert kept[life.key("a")].title == an_alert().title
+type Ask = Callable[[str], list[tuple[Any, ...]]]
+
+PAGE = page("docs/state.md")
+QUESTIONS = [fence.text for fence in PAGE.fences if fence.text.startswith("SELECT")]
+BESIDE = (
+    "SELECT type, severity, outcome, heard FROM v_signals "
+    "WHERE stands = 'yes' AND resource LIKE '%/virtualmachines/vm-1' ORDER BY type, id",
+    "SELECT substr(decided, 1, 10) AS day, stream, outcome, count(*) AS decisions "
+    "FROM v_decisions GROUP BY day, stream, outcome ORDER BY day, stream, outcome",
+)
+"""What stands on a resource, and how many decisions of each kind there were on each day."""
+GRANTS = next(fence.text for fence in PAGE.fences if fence.text.startswith("GRANT"))
+VIEWS = {spans(row["view"])[0]: spans(row["columns"]) for row in PAGE.table("Views", "view")}
+SCANNER = "203.0.113.7"
+NOON, ONE, TWO = (f"2026-11-24T{hour}:00:00Z" for hour in (12, 13, 14))
+
+
+@pytest.fixture
+def asked(place: Place) -> Iterator[Ask]:
+    """Asks a state in which a rule held one alert, one was sent, and destinations refused the last."""
+
+    async def opened() -> Store:
+        return open_store(place)
+
+    store = run(opened())
+    life = Life(store, a_rulebook(a_rule(ip=(SCANNER,))))
+    life.alert("held", Entities=[an_ip(SCANNER)])
+    life.goes_on(1 / 24)
+    life.alert("sent")
+    life.deliver()
+    life.goes_on(1 / 24)
+    life.alert("refused")
+    life.deliver(DeliveryState.DEAD)
+    run(within(store, put_in_quarantine, [a_quarantined()]))
+    yield lambda question: rows_in(place, question)
+    run(store.close())
+
+
+def test_the_questions_of_a_soc_have_the_same_answers_on_both_engines(asked: Ask) -> None:
+    """Each statement of the page, and two more; of what a rule held, where things lie, and what did not arrive."""
+    there = RESOURCE.lower()
+    assert [asked(question) for question in (*QUESTIONS, *BESIDE)] == [
+        [("scanner", 1, NOON, NOON)],
+        [(NOON, "VM_Test", there, "scanner", "2026-12-24T12:00:00Z")],
+        [("sentinel", 1, 0), ("tickets", 1, 0)],
+        [(TWO, name, "VM_Test", there, "answered 400") for name in ("sentinel", "tickets")],
+        [
+            ("VM_Test", "High", "suppressed", NOON),
+            ("VM_Test", "High", "routed", TWO),
+            ("VM_Test", "High", "routed", ONE),
+        ],
+        [("2026-11-24", "cwpp", "routed", 2), ("2026-11-24", "cwpp", "suppressed", 1)],
+    ]
+
+
+def test_views_have_the_columns_of_the_page_and_no_bodies(asked: Ask) -> None:
+    """A row of each shows a text, a number or nothing in every column."""
+    for view, columns in VIEWS.items():
+        named = ", ".join(column for column in columns if column not in {"yes", "no"})
+        whole = asked(f"SELECT {named} FROM {view}")  # noqa: S608
+        assert whole, view
+        every = asked(f"SELECT * FROM {view}")  # noqa: S608
+        assert sorted(map(repr, every)) == sorted(map(repr, whole)), view
+        assert all(isinstance(value, str | int | None) for row in whole for value in row), view
+    # A time that a wrong clock wrote hides no row: it is shown as none.
+    assert asked("UPDATE decisions SET at=4611686018427387904 WHERE outcome='suppressed' RETURNING 1")
+    assert sorted(map(str, asked("SELECT decided FROM v_decisions"))) == [f"('{ONE}',)", f"('{TWO}',)", "(None,)"]
+
+
+def test_a_reader_of_a_database_sees_the_views_and_no_table(database: str) -> None:
+    """By the grants of the page."""
+    with psycopg.connect(database, autocommit=True) as server:
+        server.execute("DROP ROLE IF EXISTS soc_reader")
+        server.execute("CREATE ROLE soc_reader")
+        try:
+            server.execute(GRANTS.encode())
+            server.execute("SET ROLE soc_reader")
+            for question in QUESTIONS:
+                assert server.execute(question.encode()).fetchall() == []
+            for table in ("decisions", "signals", "deliveries", "quarantine", "notices"):
+                with pytest.raises(psycopg.errors.InsufficientPrivilege):
+                    server.execute(f"SELECT * FROM {table}".encode())  # noqa: S608
+        finally:
+            server.execute("RESET ROLE")
+            server.execute("DROP OWNED BY soc_reader")
+            server.execute("DROP ROLE soc_reader")
+
+
+EPOCH = HubEpoch(Partition("cwpp", "0"), 1)
+HELD = Held(rule="maintenance", until=NOW, rulebook="hash", source="f", body=b"{}")
+LOSSES = [Loss(EPOCH, Span(1, 4), NOW, "gone"), Loss(EPOCH, Span(8, 8), NOW, "gone")]
+SILENCE = StoredDocument(kind=DocumentKind.SILENCE, id="s", at=NOW, body=b"{}")
+
+
+def described_by(store: Store) -> StateReport:
+    """What a store says of itself."""
+    report = run(describe(store, NOW))
+    assert report is not None
+    return report
+
+
+def decide(store: Store, outcome: Outcome, *ages: timedelta, **given: Any) -> None:
+    """Puts decisions with an outcome on record that are so old."""
+    entries = [
+        an_entry(f"hub/{outcome}:{number}", outcome=outcome.value, at=(NOW - age).isoformat(), stream="cwpp", **given)
+        for number, age in enumerate(ages)
+    ]
+    run(within(store, put_on_record, entries))
+
+
+@pytest.mark.usefixtures("either")
+@pytest.mark.parametrize("page", [1, 2, 100])
+def test_everything_is_counted(store: Store, monkeypatch: pytest.MonkeyPatch, page: int) -> None:
+    """Signals, deliveries and decisions in pages of any size; events, not ranges of them; hours and rules once; no members.
+
+    Nothing is counted where nothing is, and what a wrong clock put at the end of time is described too.
+    """
+    empty = described_by(store)
+    assert (empty.oldest, empty.newest, empty.owed_since, empty.decisions, empty.documents) == (*[None] * 3, {}, {})
+    assert (empty.signals, empty.lost, empty.groups, empty.deliveries) == (0, 0, 0, {})
+    monkeypatch.setattr(describing, "PAGE", page)
+    ended = a_row("d", outcome=Outcome.RESOLVED, closed_at=NOW)
+    write_rows(store, [a_row("a"), a_row("b"), a_row("c", outcome=Outcome.SUPPRESSED, held=HELD), ended])
+    owe(store, *(a_delivery(key=f"k{number}") for number in range(4)))
+    first, second, _ = claim(store, limit=3)
+    settle(store, first, DeliveryState.SENT)
+    settle(store, second, DeliveryState.DEAD, error="refused")
+    decide(store, Outcome.ROUTED, 3 * DAY, DAY, DAY)
+    decide(store, Outcome.SUPPRESSED, 3 * DAY, 2 * DAY, suppressed_by="maintenance")
+    run(changed(store, "INSERT INTO rules (stream, name, known_since) VALUES ('cwpp', 'never hit', 0)"))
+    whole = a_quarantined("a")
+    damaged = replace(whole, id="b", quarantined=replace(whole.quarantined, reason=Reason(Code.DAMAGED, "x")))
+    run(within(store, put_in_quarantine, [whole, a_quarantined("c"), damaged]))
+    run(within(store, write_losses, LOSSES))
+    states = States(members={"k": a_member(), "l": a_member()}, groups={"g": a_group()})
+    run(write_groups(store, "cwpp", "tickets", states))
+    run(within(store, put_document, SILENCE))
+
+    report = described_by(store)
+    assert (report.signals, report.standing, report.held) == (4, 3, 1)
+    each_once = {state: 1 for state in DeliveryState if state is not DeliveryState.SKIPPED}
+    assert report.deliveries == {("cwpp", "tickets"): each_once}
+    assert report.owed_since == NOW
+    assert report.decisions == {Outcome.ROUTED: 3, Outcome.SUPPRESSED: 2}
+    assert (report.oldest, report.newest) == (NOW - 3 * DAY, NOW - DAY)
+    assert (report.quarantined, report.damaged, report.lost) == (2, 1, 5)
+    assert (report.groups, report.hours, report.rules) == (1, 3, 1)
+    assert report.documents == {DocumentKind.SILENCE: 1, DocumentKind.RULES: 1}
+    last = datetime.max.replace(tzinfo=UTC)
+    run(within(store, put_on_record, [an_entry("late", outcome=Outcome.ROUTED.value, at=last.isoformat())]))
+    write_rows(store, [a_row("late", heard=last)])
+    assert described_by(store).newest == last
+
+
+# In a file.
+
+
+def prints_of(directory: Path) -> dict[str, object]:
+    """What each file of a directory holds, and who may read it; what processes share in memory is not the state's."""
+    return {
+        path.name: (hashlib.sha256(path.read_bytes()).hexdigest(), path.stat().st_mode)
+        for path in directory.iterdir()
+        if not path.name.endswith("-shm")
+    }
+
+
+@pytest.mark.parametrize("is_killed", [True, False])
+def test_the_files_stay_as_they_are(tmp_path: Path, *, is_killed: bool) -> None:
+    """The log of a run that was killed counts, and stays where it is; beside a state that was closed nothing is made."""
+    store = open_store(tmp_path / "run")
+    owe(store, a_delivery())
+    (tmp_path / "run" / "router.db").chmod(0o640)
+    shutil.copytree(tmp_path / "run", tmp_path / "killed")
+    run(store.close())
+    directory = tmp_path / ("killed" if is_killed else "run")
+    before = prints_of(directory)
+    with opened_unchanged(directory) as closed:
+        report = described_by(closed)
+    assert (report.owed_since, "router.db-wal" in report.files) == (NOW, is_killed)
+    assert prints_of(directory) == before
+
+
+def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: Store, tmp_path: Path) -> None:
+    """Whichever column holds something that no row has; it counts somewhere or nowhere."""
+    decide(sqlite, Outcome.ROUTED, DAY)
+    write_rows(sqlite, [a_row("a", outcome=Outcome.SUPPRESSED, held=HELD), a_row("b", closed_at=NOW)])
+    owe(sqlite, a_delivery())
+    run(within(sqlite, put_in_quarantine, [a_quarantined()]))
+    run(within(sqlite, write_losses, LOSSES))
+    run(within(sqlite, put_document, SILENCE))
+    path = tmp_path / "router.db"
+    with closing(sqlite3.connect(path, isolation_level=None)) as db:
+        tables = db.execute("SELECT name FROM sqlite_schema WHERE type='table' AND name<>'meta'").fetchall()
+        for (table,) in tables:
+            columns = [column[1] for column in db.execute(f"PRAGMA table_info({table})").fetchall()]
+            for column, garbage in itertools.product(columns, (b"\xff", "zz", -1, 2**63 - 1, 1.5)):
+                db.execute("BEGIN")
+                with suppress(sqlite3.IntegrityError):
+                    db.execute(f"UPDATE {table} SET {column}=?", (garbage,))  # noqa: S608
+                    assert run(describe(SqliteStore(path, db), NOW)) is not None
+                db.execute("ROLLBACK")

@@ -20,7 +20,6 @@ from router.cli.signal_paging import PagingCode, paging_answer, waits_of
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus, Pause
 from router.domain.destination_holds import DestinationHold, words_of_hold
-from router.domain.documents import DocumentKind
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
@@ -29,7 +28,7 @@ from router.store.dead_letters import discard, list_dead_letters
 from router.store.decisions import put_on_record
 from router.store.delivery_status import count_deliveries
 from router.store.destinations import pause_destination, resume_destination
-from router.store.documents import document_of_hold, document_of_silence, find_document, put_document
+from router.store.documents import document_of_hold, put_document
 from router.store.ledger import RECORD
 from router.store.store import Store
 from tests.builders import (
@@ -44,7 +43,6 @@ from tests.builders import (
     an_ip,
     without_rules,
 )
-from tests.domain.lives import a_silence
 from tests.examples import some_of
 from tests.grouping.test_grouping import a_grouping_book
 from tests.store.acts import decisions_between, run
@@ -176,21 +174,6 @@ def test_a_group_is_told_with_its_own_deliveries(store: Store) -> None:
         assert paging_answer(told, life.now).code is code
         for text in (group.key, "INC0012345"):
             assert sorted(keys_of(life, text)) == sorted([life.key("a"), life.key("b")])
-
-
-def test_a_silence_is_told_with_its_author_and_reason(life: Life) -> None:
-    """As its document has them, also where it no longer holds the signal; one that cannot be read costs only that."""
-    silence = a_silence()
-    run(within(life.store, put_document, document_of_silence(silence)))
-    for status, holds in (("New", True), ("Resolved", False)):
-        life.alert(Status=status)
-        told = life_of(life, "alert-1")
-        assert (told.holder is not None and told.holder.rule == silence.name) is holds
-        assert told.silences == {silence.name: silence}
-    known = run(within(life.store, find_document, DocumentKind.SILENCE, silence.id))
-    assert known is not None
-    run(within(life.store, put_document, replace(known, body=b"{}")))
-    assert life_of(life, "alert-1").silences == {}
 
 
 def test_a_pause_and_a_hold_of_a_destination_are_told_while_they_last(life: Life) -> None:

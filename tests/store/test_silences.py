@@ -25,7 +25,6 @@ from router.domain.silences import Silence, SilenceBounds
 from router.ingest.intake import Intake, release_held
 from router.ingest.state_cache import SilenceReader
 from router.store.documents import document_of_silence, find_document, list_documents, put_document
-from router.store.rules import read_hits
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
 from tests.silences import HOUR, a_silence, machine, named, weekly
@@ -138,11 +137,6 @@ HISTORIES: dict[str, tuple[Sequence[Step], Sequence[Ticketed]]] = {
         [a_silence(), ALERT, a_silence(lasts=4 * HOUR), 2 * HOUR, 2 * HOUR, 4 * HOUR],
         [opened(4 * HOUR, release_by(4 * HOUR))],
     ),
-    "a window ends": ([WEEKLY, ALERT, HOUR, 7 * DAY, OTHER], [opened(HOUR, release_by(HOUR))]),
-    "none came between two windows": (
-        [WEEKLY, ALERT, 7 * DAY, 7 * DAY + HOUR - SECOND, 7 * DAY + HOUR],
-        [opened(7 * DAY + HOUR, release_by(7 * DAY + HOUR))],
-    ),
     "two overlap for as long as one may last": (
         [
             SHORT,
@@ -160,24 +154,9 @@ HISTORIES: dict[str, tuple[Sequence[Step], Sequence[Ticketed]]] = {
         [LONG, *DAILY, 7 * DAY - SECOND, ALERT, 7 * DAY, OTHER, 9 * DAY, LATER, 9 * DAY + HOUR, {"id": "alert-3"}],
         [opened(7 * DAY, release_by(7 * DAY, since=7 * DAY - SECOND, id="6")), opened(7 * DAY, None, "alert-2")],
     ),
-    "a sample": ([a_silence(), SAMPLE, 2 * HOUR], [opened(2 * HOUR, release_by(2 * HOUR))]),
-    "a rule takes over": (
-        [SCANNER, a_silence(lasts=4 * HOUR), SCANNED, HOUR, a_silence(ended=NOW + HOUR), HOUR, 3 * HOUR],
-        [opened(3 * HOUR, BY_RULE)],
-    ),
     "an update of what is open": (
         [ALERT, SOON, MINUTE, UPDATE, MINUTE + 2 * HOUR],
         [AT_ONCE, (MINUTE + 2 * HOUR, "alert-1", Change.UPDATED, release_by(MINUTE + 2 * HOUR, since=MINUTE))],
-    ),
-    "the end of what is open": (
-        [ALERT, SOON, MINUTE, UPDATE, END],
-        [AT_ONCE, (MINUTE, "alert-1", Change.RESOLVED, None)],
-    ),
-    "resolved meanwhile": ([a_silence(), ALERT, MINUTE, END, 2 * HOUR], []),
-    "refused by the policy": ([REFUSING, a_silence(), ALERT, OTHER | {"Severity": "Medium"}], [AT_ONCE]),
-    "refused later": (
-        [a_silence(), ALERT, replace(REFUSING, hash="another"), MINUTE],
-        [opened(MINUTE, release_by(None))],
     ),
     "damaged": ([a_silence(), ALERT, b"{", MINUTE], [opened(MINUTE, release_by(None, author=None))]),
 }
@@ -201,22 +180,6 @@ def test_what_was_extended_a_moment_before_its_end_goes_on_holding(store: Store)
     put(store, a_silence(lasts=4 * HOUR))
     assert run(release_held(worker, store, life.book, life.now)) == []
     assert life.deliver() == []
-
-
-def test_what_comes_out_joins_its_group(store: Store) -> None:
-    """As what comes in now would: one notice for those that were held together."""
-    group = Grouping(by=(By.RESOURCE,), window=HOUR)
-    life = Life(store, a_rulebook(destinations=[replace(a_destination("tickets"), group=group)], always=[]))
-    put(store, a_silence())
-    life.alert("alert-1")
-    life.alert("alert-2")
-    life.now = NOW + 2 * HOUR
-    life.release()
-    opened = [claim.delivery for claim in life.deliver() if claim.delivery.change is Change.OPENED]
-    assert len(opened) == 1
-    row = life.row("alert-2")
-    assert row is not None
-    assert row.grouped == {"tickets"}
 
 
 def owed(life: Life, silence: Silence) -> int:
@@ -244,23 +207,6 @@ def test_what_is_owed_already_is_counted_also_where_it_is_owed_of_a_group(store:
     assert owed(life, both) == 2 + 1
     life.deliver()
     assert (owed(life, both), owed(life, other)) == (0, 0)
-
-
-def test_workers_hold_a_message_once_and_let_go_of_it_once(store: Store, twin: Store) -> None:
-    """However often it is redelivered, and though both are at it at the same moment."""
-    life, message = Life(store), a_message(alert_body(), at=NOW)
-    book = life.book
-    workers = [(one, Intake(one, {book.stream: book}, Catalogue())) for one in (store, twin)]
-    put(store, a_silence())
-
-    async def at_once() -> None:
-        await asyncio.gather(*(intake.ingest([message, message], NOW) for _, intake in workers))
-        await asyncio.gather(*(release_held(intake, one, book, NOW + 2 * HOUR) for one, intake in workers))
-
-    run(at_once())
-    assert [one.total for one in run(within(store, read_hits, "cwpp")).values()] == [1]
-    life.now = NOW + 2 * HOUR
-    assert [one.delivery.change for one in life.deliver()] == [Change.OPENED] * 2
 
 
 @pytest.mark.parametrize(("clock", "ticks"), [(15, 0), (0, 15), (-15, 0)], ids=["clock", "ticks", "clock put back"])

@@ -122,13 +122,13 @@ def test_a_program_that_starts_carries_a_state_forward_where_its_role_may(postgr
         run(one.close())
 
 
-@pytest.mark.parametrize("name", ["decisions", "meta"])
-def test_tables_of_something_else_are_left_alone(postgres: Server, name: str) -> None:
+def test_tables_of_something_else_are_left_alone(postgres: Server) -> None:
     """A database that another program uses, named by mistake."""
-    url = postgres.new_database()
-    rows_in(url, f"CREATE TABLE {name} (theirs TEXT)")
-    engine = engine_over(url)
-    for asked in (engine.upgrade, engine.prepare):
-        with pytest.raises(StoreError, match=r"holds tables and says no version"):
-            run(asked())
-    run(engine.close())
+    for name in ("decisions", "meta"):
+        url = postgres.new_database()
+        rows_in(url, f"CREATE TABLE {name} (theirs TEXT)")
+        engine = engine_over(url)
+        for asked in (engine.upgrade, engine.prepare):
+            with pytest.raises(StoreError, match=r"holds tables and says no version"):
+                run(asked())
+        run(engine.close())

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import permutations
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.coverage.commands.tags import keep_tags
 from router.coverage.documents import parsed_document
@@ -22,13 +25,21 @@ from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import Suppressions
 from router.ingest.state_cache import SLACK, TAGS_FRESH, TagReader
-from router.store.documents import put_document
+from router.store import documents as bodies
+from router.store.documents import (
+    ReadTags,
+    TagsById,
+    by_subscription,
+    document_of_tags,
+    find_tags_in,
+    put_document,
+    tags_after,
+    tags_that_count,
+)
 from router.store.retention import LONGEST
 from router.store.sources import list_sources
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_rule, an_alert, an_ip
-from tests.constructed.weeks import row_of
-from tests.ingest.weeks import Weeks, notices
 from tests.rulebook.builders import a_policy, a_sound_rulebook
 from tests.store.acts import run
 from tests.store.life import Life
@@ -36,7 +47,6 @@ from tests.store.watching import watched
 from tests.store.within import within
 
 SECOND = timedelta(seconds=1)
-DAY = timedelta(days=1)
 GROUP = RESOURCE.rpartition("/providers/")[0]
 BY_TEAM = {"tag": {"team": "*"}, "group": "{tag.team}"}
 
@@ -77,7 +87,7 @@ def test_an_alert_goes_to_the_owner_that_a_tag_of_the_state_names(store: Store, 
     life = Life(store, ruled(tmp_path / "rules"))
     unruled = life.book
     assert life.alert("before").destinations == ("tickets",)  # nothing routes it
-    life.book = replace(unruled, suppressions=Suppressions.from_rules([a_rule(expires=NOW + DAY)]))
+    life.book = replace(unruled, suppressions=Suppressions.from_rules([a_rule(expires=NOW + timedelta(days=1))]))
     assert life.alert("held", Entities=[an_ip("10.20.0.5")]).suppressed_by is not None
     assert owners_notified(life.deliver()) == [("opened", Owner("nobody-else"))]
     keep(store, (GROUP, {"Team": "payments", "cost": "1"}), (f"/subscriptions/{SUBSCRIPTION}", None))
@@ -85,26 +95,14 @@ def test_an_alert_goes_to_the_owner_that_a_tag_of_the_state_names(store: Store, 
     assert life.alert("after").routes == ("pay",)
     life.release()
     assert owners_notified(life.deliver()) == [("opened", Owner("payments"))] * 2
+    # A file in git counts before the state, of the very same thing: somebody reviewed it.
+    files: dict[str, object] = {"tags/a.json": [{"id": GROUP, "tags": {"team": "reviewed"}}]}
+    book = ruled(tmp_path / "other", tags=["tags/a.json", "live"], files=files)
+    assert owner(store, book) == "reviewed"
+    keep(store, (RESOURCE, {"team": "live"}))
+    assert owner(store, book) == "live"
     heard = [one.heard.source.id for one in run(within(store, list_sources, [CoverageSourceKind.OWNER]))]
     assert heard == ["owner:nobody-else", "owner:payments"]
-
-
-def test_the_end_of_a_finding_that_is_not_seen_any_more_names_the_owner_of_that_day(
-    sqlite: Store, tmp_path: Path
-) -> None:
-    """Not the one that its opening named."""
-    owners = {"tags": "live", "owners": [BY_TEAM]}
-    weeks = Weeks(sqlite, a_sound_rulebook(tmp_path / "rules", {"owners.yaml": owners}, Stream.CSPM))
-    claims: list[Claim] = []
-    for number, names in enumerate(("abcd", "abc", "abc")):
-        weeks.now = NOW + number * 7 * DAY
-        keep(sqlite, (f"/subscriptions/{SUBSCRIPTION}", {"team": f"team-{number}"}), at=weeks.now)
-        weeks.take([row_of(name) for name in names], f"week-{number}")
-        weeks.now += 2 * DAY
-        run(weeks.end(weeks.now))
-        claims += weeks.deliver()
-    told = zip(owners_notified(claims), (title for _, title in notices(claims)), strict=True)
-    assert [one for one, title in told if title == "d"] == [("opened", Owner("team-0")), ("resolved", Owner("team-2"))]
 
 
 def test_of_answers_what_was_read_last_counts_of_each_thing_that_one_names(
@@ -143,7 +141,7 @@ def test_a_worker_knows_tags_within_five_minutes_and_for_ninety_days(store: Stor
     assert owner_by(reader, NOW + TAGS_FRESH) == "b"
     end, worker = NOW + TAGS_FRESH + LONGEST, TagReader(store, {Stream.CWPP: book})
     assert [owner(store, book, end - SECOND), owner_by(worker, end - SECOND)] == ["b", "b"]
-    assert [owner(store, book, end), owner_by(worker, end + DAY)] == ["nobody-else", "nobody-else"]
+    assert [owner(store, book, end), owner_by(worker, end + timedelta(days=1))] == ["nobody-else", "nobody-else"]
 
 
 def test_what_a_clock_ahead_wrote_or_cannot_be_read_says_nothing(store: Store, tmp_path: Path) -> None:
@@ -159,17 +157,6 @@ def test_what_a_clock_ahead_wrote_or_cannot_be_read_says_nothing(store: Store, t
     assert owner(store, book) == "b"
 
 
-def test_a_file_in_git_counts_before_the_state(store: Store, tmp_path: Path) -> None:
-    """Of the very same thing, since somebody reviewed it; and a resource's own tag before its group's, whoever says it."""
-    file = "tags/reviewed.json"
-    files: dict[str, object] = {file: [{"id": GROUP, "tags": {"team": "reviewed"}}]}
-    book = ruled(tmp_path / "rules", tags=[file, "live"], files=files)
-    keep(store, (GROUP, {"team": "live"}))
-    assert owner(store, book) == "reviewed"
-    keep(store, (RESOURCE, {"team": "live"}))
-    assert owner(store, book) == "live"
-
-
 @pytest.mark.parametrize(("tags", "listed"), [(None, 0), ("live", 4)])
 def test_what_it_costs(tags: object, listed: int, sqlite: Store, tmp_path: Path) -> None:
     """Nothing unless owners.yaml says so; else one question in five minutes, and memory for the tags that a rule names."""
@@ -183,3 +170,63 @@ def test_what_it_costs(tags: object, listed: int, sqlite: Store, tmp_path: Path)
     by_id = run(reader.rulebook(Stream.CWPP, NOW + timedelta(minutes=98))).owners.tags.by_id
     assert by_id == ({f"{GROUP}/{one}".lower(): {"team": "a"} for one in "xyz"} if listed else {})
     assert len({id(one) for one in by_id.values()}) == min(listed, 1)
+
+
+IDS = [f"/subscriptions/s/resourcegroups/{name}" for name in "abc"]
+
+tags = st.dictionaries(st.sampled_from(["team", "env"]), st.sampled_from(["a", "b", ""]))
+answers = st.dictionaries(st.sampled_from(IDS), tags)
+
+
+@given(st.lists(answers, min_size=3, max_size=3))
+def test_it_does_not_matter_in_which_order_tags_are_written(some: list[Mapping[str, Mapping[str, str]]]) -> None:
+    """Of each thing those count that were read last; and what an answer does not name stays."""
+    read = [(NOW + number * SECOND, one) for number, one in enumerate(some)]
+    ends = []
+    for order in permutations(read):
+        known: TagsById = {}
+        for at, said in order:
+            known = tags_after(known, said, at)
+            assert tags_after(known, said, at) == known
+        ends.append(known)
+    assert all(end == ends[0] for end in ends)
+    latest = {id: ReadTags(at, tags) for at, said in read for id, tags in said.items()}
+    assert ends[0] == latest
+
+
+def test_what_was_read_ninety_days_ago_counts_no_more() -> None:
+    """Just younger, it does; and what a clock that is wrong says was read later than now does not."""
+    known = {
+        "old": ReadTags(NOW - LONGEST, {"team": "a"}),
+        "young": ReadTags(NOW - LONGEST + SECOND, {"team": "a"}),
+        "soon": ReadTags(NOW + SKEW, {"team": "a"}),
+        "ahead": ReadTags(NOW + SKEW + SECOND, {"team": "a"}),
+    }
+    assert tags_that_count(known, NOW).keys() == {"young", "soon"}
+    assert tags_after(known, {"ahead": {"team": "b"}}, NOW) == {
+        "young": known["young"],
+        "soon": known["soon"],
+        "ahead": ReadTags(NOW, {"team": "b"}),
+    }
+
+
+@given(st.dictionaries(st.text(), st.builds(ReadTags, st.sampled_from([NOW, NOW - SECOND]), tags)))
+def test_what_is_written_of_tags_is_read_again_and_forgotten_by_the_last_that_was_read(some: TagsById) -> None:
+    """What does not decode is not known, and written anew when it is read again."""
+    document = document_of_tags("s", some, NOW)
+    last = max((one.read for one in some.values()), default=NOW)
+    assert (find_tags_in(document), document.kind, document.id) == (some, DocumentKind.TAGS, "s")
+    assert document.at == last
+    for body in (b"", b"{", b"[]", b'{"reads": [{"read": "now", "rows": []}]}', b'{"reads": [{"read": 1}]}'):
+        assert find_tags_in(replace(document, body=body)) is None, body
+
+
+def test_each_thing_is_in_its_subscription_and_of_too_many_those_are_known_that_were_read_last() -> None:
+    """The subscription itself, too. A document has a bound, however large a subscription."""
+    group, other = {"/subscriptions/a/resourcegroups/r": {"x": "1"}}, "/subscriptions/b"
+    said = {other: {"x": "1"}, **group, f"{other}/resourcegroups/r": {}}
+    assert by_subscription(said) == {"a": group, "b": {key: said[key] for key in said.keys() - group.keys()}}
+    known = tags_after({}, {f"old-{number}": {} for number in range(bodies.MOST_TAGGED)}, NOW)
+    after = tags_after(known, {"new": {"team": "a"}}, NOW + SECOND)
+    assert len(known) == len(after) == bodies.MOST_TAGGED
+    assert after["new"].tags == {"team": "a"}
