@@ -25,14 +25,13 @@ from router.deliver.sender import ConversationRunner, Sender
 from router.deliver.tokens import Tokens
 from router.domain.conversation import Conversation, Deduplication, DestinationKind, Result
 from router.domain.deliveries import LEASE, Attempt, Claim, DeliveryState, Receipt, Settlement
-from router.domain.destination_holds import DestinationHold
 from router.domain.rulebook import Lane
 from router.store.claims import Recipient
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
 from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination
-from tests.store.builders import a_delivery
+from tests.store.builders import a_delivery, a_hold
 from tests.store.faulty import faulty
 from tests.store.opened import Place, Store, open_store
 from tests.store.within import claim_in, within
@@ -211,13 +210,6 @@ async def hold(
     store: Store, now: datetime, *, hours: float = 2, lane: Lane = Lane.TICKET, destination: str = TICKETS
 ) -> MadeHold:
     """Has a person hold a destination."""
-    wanted = DestinationHold(
-        stream="cwpp",
-        destination=destination,
-        lane=lane,
-        author="ana",
-        reason="it is moved",
-        since=now,
-        until=now + hours * timedelta(hours=1),
-    )
+    until = now + hours * timedelta(hours=1)
+    wanted = a_hold(destination=destination, lane=lane, since=now, until=until)
     return await hold_destination(store, wanted, now)

@@ -52,21 +52,22 @@ def submitted(server: MailDouble, *, patience: Mapping[str, Any] | None = None, 
     return with_mail(server, lambda sender, port: sender.submit(a_mail(port, **mail)), **patience or {})
 
 
-@pytest.mark.parametrize("methods", [("PLAIN", "LOGIN"), ("XOAUTH2", "PLAIN"), ("LOGIN",)])
-def test_a_mail_arrives_as_it_was_asked_for(methods: tuple[str, ...]) -> None:
-    """Envelope and message, dots and all, by either way of signing in; nothing but the wish for TLS goes in the clear."""
-    server = a_server()
-    server.methods = methods
-    answer = submitted(server, recipients=TWO)
-    said = MailReply(code=250, text="2.0.0 Ok: queued as 00000001")
-    assert answer == MailAnswer(step=MailStep.MESSAGE, reply=said, refused={})
-    assert server.mails[0].as_bytes().replace(b"\n", b"\r\n") == MESSAGE
-    assert list(server.recipients) == [TWO]
-    assert server.in_clear == ["EHLO [127.0.0.1]", "STARTTLS"]
+async def together(*acts: Awaitable[None]) -> None:
+    """Does it all at once: most of it waits for what hangs."""
+    await asyncio.gather(*acts)
 
 
-def test_a_server_without_starttls_gets_neither_mail_nor_credentials() -> None:
-    """As where somebody in between takes the offer out."""
+def test_a_mail_arrives_as_it_was_asked_for() -> None:
+    """Envelope and message, dots and all, by either way of signing in; nothing but the wish for TLS goes in the clear. Where
+    somebody takes the offer of TLS out, neither mail nor credentials go."""
+    for methods in (("PLAIN", "LOGIN"), ("XOAUTH2", "PLAIN"), ("LOGIN",)):
+        server = a_server()
+        server.methods = methods
+        said = MailReply(code=250, text="2.0.0 Ok: queued as 00000001")
+        assert submitted(server, recipients=TWO) == MailAnswer(step=MailStep.MESSAGE, reply=said, refused={})
+        assert server.mails[0].as_bytes().replace(b"\n", b"\r\n") == MESSAGE
+        assert list(server.recipients) == [TWO]
+        assert server.in_clear == ["EHLO [127.0.0.1]", "STARTTLS"]
     server = a_server()
     with pytest.raises(Unavailable, match=r"127\.0\.0\.1: offers no STARTTLS"):
         submitted(server, patience={"offers_tls": False})
@@ -112,15 +113,19 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize("code", [421, 451, 554])
-@pytest.mark.parametrize("command", COMMANDS)
-def test_a_refusal_is_an_answer_to_its_step(command: str, code: int) -> None:
+def test_a_refusal_is_an_answer_to_its_step() -> None:
     """At whatever step a server refuses, what it says comes back, and it has no mail."""
-    server = a_server()
-    server.faults.add(Status(code, body="4.3.2 not now"), method=command)
-    answer = submitted(server, recipients=TWO if code == 421 else TWO[:1])
-    assert answer == MailAnswer(step=COMMANDS[command], reply=MailReply(code=code, text="4.3.2 not now"))
-    assert server.accepted == 0
+
+    async def refused(command: str, code: int) -> None:
+        server = a_server()
+        server.faults.add(Status(code, body="4.3.2 not now"), method=command)
+        async with at_work(server) as port:
+            asked = a_mail(port, recipients=TWO if code == 421 else TWO[:1])
+            answer = await Mail(authority()[1], Patience(PATIENCE, PATIENCE, PATIENCE)).submit(asked)
+        assert answer == MailAnswer(step=COMMANDS[command], reply=MailReply(code=code, text="4.3.2 not now"))
+        assert server.accepted == 0
+
+    asyncio.run(together(*(refused(command, code) for command in COMMANDS for code in (421, 451, 554))))
 
 
 CUTS: list[tuple[str, Fault, str]] = [
@@ -130,103 +135,90 @@ CUTS: list[tuple[str, Fault, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("command", "fault", "why"), CUTS)
-def test_a_connection_that_is_cut_or_hangs_is_no_answer(command: str, fault: Fault, why: str) -> None:
-    """At whatever step, also where the server has the whole mail and dies before it says so; the whole is bounded."""
-    server = a_server()
-    server.faults.add(fault, method=command)
+def test_a_connection_that_is_cut_or_hangs_is_no_answer() -> None:
+    """At whatever step, also where the server has the whole mail and dies before it says so; the whole is bounded. A server
+    that takes its time over a message is waited for: it would send it whether or not we wait."""
 
-    async def go(mail: Mail, port: int) -> None:
-        with pytest.raises(Unavailable, match=rf"127\.0\.0\.1: {why}"):
-            await mail.submit(a_mail(port))
+    async def cut(command: str, fault: Fault, why: str) -> None:
+        server, bound = a_server(), 1.0 if isinstance(fault, Hang) else PATIENCE
+        server.faults.add(fault, method=command)
+        async with at_work(server) as port:
+            with pytest.raises(Unavailable, match=rf"127\.0\.0\.1: {why}"):
+                await Mail(authority()[1], Patience(PATIENCE, bound, bound)).submit(a_mail(port))
+        assert server.accepted == isinstance(fault, LoseAnswer), command
 
-    with_mail(server, go, **({"timeout": 1.0, "acceptance": 1.0} if isinstance(fault, Hang) else {}))
-    assert server.accepted == isinstance(fault, LoseAnswer)
-
-
-def test_a_server_that_takes_its_time_over_a_message_is_waited_for() -> None:
-    """It looks through the mail, and would send it whether or not we wait."""
+    asyncio.run(together(*(cut(*one) for one in CUTS)))
     server = a_server()
     server.faults.add(Hang(0.5), method=WHOLE)
     assert submitted(server).reply.code == 250
 
 
-def test_a_wrong_password_is_tried_once() -> None:
-    """Whoever tries it in each way that a server offers is soon locked out."""
+def test_a_wrong_password_is_tried_once_and_a_server_that_takes_none_is_told_none() -> None:
+    """Whoever tries it in each way that a server offers is soon locked out; what a server offers is about every mail."""
     server = a_server()
     server.methods = ("CRAM-MD5", "PLAIN", "LOGIN")
     answer = submitted(server, password="wrong")
-    assert (answer.step, answer.reply.code) == (MailStep.AUTH, 535)
-    assert server.answers == {"535": 1}
-
-
-@pytest.mark.parametrize("methods", [(), ("CRAM-MD5",), ("XOAUTH2",)])
-def test_a_server_that_takes_no_password_is_told_none(methods: tuple[str, ...]) -> None:
-    """It is about the server that the rules name, and so about every mail."""
-    server = a_server()
-    server.methods = methods
-    with pytest.raises(Unauthorized, match="AUTH PLAIN or LOGIN"):
-        submitted(server)
+    assert (answer.step, answer.reply.code, server.answers) == (MailStep.AUTH, 535, {"535": 1})
+    for methods in ((), ("CRAM-MD5",), ("XOAUTH2",)):
+        server = a_server()
+        server.methods = methods
+        with pytest.raises(Unauthorized, match="AUTH PLAIN or LOGIN"):
+            submitted(server)
 
 
 NEVER, LATER = "550 5.1.1 no such user", "450 4.2.0 greylisted"
 
 
-@pytest.mark.parametrize(
-    ("refusals", "is_for_all", "got_it", "reply"),
-    [
-        ({TWO[1]: NEVER}, True, TWO[:1], None),
-        # Else the others would have it again and again, until that one has it.
-        ({TWO[0]: LATER}, True, (), LATER),
-        ({TWO[0]: LATER}, False, TWO[1:], None),
-        # One who may be taken later outweighs one who never will.
-        ({TWO[0]: NEVER, TWO[1]: LATER}, False, (), LATER),
-        ({TWO[0]: NEVER, TWO[1]: "550 5.1.2 no such domain"}, False, (), NEVER),
-    ],
+REFUSALS: Sequence[tuple[dict[str, str], bool, tuple[str, ...], str | None]] = (
+    ({TWO[1]: NEVER}, True, TWO[:1], None),
+    # Else the others would have it again and again, until that one has it.
+    ({TWO[0]: LATER}, True, (), LATER),
+    ({TWO[0]: LATER}, False, TWO[1:], None),
+    # One who may be taken later outweighs one who never will.
+    ({TWO[0]: NEVER, TWO[1]: LATER}, False, (), LATER),
+    ({TWO[0]: NEVER, TWO[1]: "550 5.1.2 no such domain"}, False, (), NEVER),
 )
-def test_who_is_refused_is_named_and_the_others_get_it(
-    refusals: dict[str, str], is_for_all: bool, got_it: tuple[str, ...], reply: str | None
-) -> None:
+"""Who is refused, whether a mail is for all, who got it, and the reply that counts where that is none."""
+
+
+def test_who_is_refused_is_named_and_the_others_get_it() -> None:
     """One address that is wrong keeps a mail from nobody else; one who is taken later does while the mail is for all."""
-    server = a_server()
-    server.refusals = refusals
-    answer = submitted(server, recipients=TWO, is_for_all=is_for_all)
-    assert list(server.recipients) == ([got_it] if got_it else [])
-    assert f"{answer.reply.code} {answer.reply.text}" == (reply or "250 2.0.0 Ok: queued as 00000001")
-    assert answer.step is (MailStep.RECIPIENTS if reply else MailStep.MESSAGE)
-    named = {who: f"{said.code} {said.text}" for who, said in answer.refused.items()}
-    assert named == ({} if reply else refusals)
+    for refusals, is_for_all, got_it, reply in REFUSALS:
+        server = a_server()
+        server.refusals = refusals
+        answer = submitted(server, recipients=TWO, is_for_all=is_for_all)
+        assert list(server.recipients) == ([got_it] if got_it else [])
+        assert f"{answer.reply.code} {answer.reply.text}" == (reply or "250 2.0.0 Ok: queued as 00000001")
+        assert answer.step is (MailStep.RECIPIENTS if reply else MailStep.MESSAGE)
+        named = {who: f"{said.code} {said.text}" for who, said in answer.refused.items()}
+        assert named == ({} if reply else refusals)
 
 
 SLIPPED = b"220 go\r\n250-x\r\n250 AUTH PLAIN\r\n235 in\r\n250 ok\r\n250 ok\r\n354 go\r\n250 queued\r\n"
 """Replies in the clear behind the go-ahead for TLS, which are dropped: https://nostarttls.secvuln.info/"""
 
 
-@pytest.mark.parametrize(
-    ("replies", "again"),
-    [
-        ((b"220 x\r\n",), b"250-more\r\n" * 100),
-        ((b"220 x\r\n",), b"2" * 1_000),
-        ((b"hello\r\n",), b""),
-        ((b"220 x\r\n", b"250 x\r\n" * 100), b"250 x\r\n"),
-        ((b"999 x\r\n",), b""),
-        ((b"220 x\r\n", b"250-x\r\n250 STARTTLS\r\n", SLIPPED), b""),
-    ],
-    ids=["no end of lines", "no end of a line", "no reply", "too many replies", "no code", "slipped in before TLS"],
-)
-def test_whatever_a_server_says_it_has_an_end(replies: tuple[bytes, ...], again: bytes) -> None:
-    """Neither memory nor time without bound, and never a success."""
+SPOKEN: dict[str, tuple[tuple[bytes, ...], bytes]] = {
+    "no end of lines": ((b"220 x\r\n",), b"250-more\r\n" * 100),
+    "no end of a line": ((b"220 x\r\n",), b"2" * 1_000),
+    "no reply": ((b"hello\r\n",), b""),
+    "too many replies": ((b"220 x\r\n", b"250 x\r\n" * 100), b"250 x\r\n"),
+    "no code": ((b"999 x\r\n",), b""),
+    "slipped in before TLS": ((b"220 x\r\n", b"250-x\r\n250 STARTTLS\r\n", SLIPPED), b""),
+}
 
-    async def go() -> None:
+
+def test_whatever_a_server_says_it_has_an_end(subtests: pytest.Subtests) -> None:
+    """Neither memory nor time without bound, and never a success. A line's end in an address is no command either."""
+
+    async def go(replies: tuple[bytes, ...], again: bytes) -> None:
         async with speaking(replies, again) as port:
             with pytest.raises(Unavailable, match=r"127\.0\.0\.1: "):
                 await Mail(authority()[1], Patience(1.0, 1.0, 1.0)).submit(a_mail(port))
 
-    asyncio.run(go())
-
-
-def test_a_line_end_in_an_address_is_no_command() -> None:
-    """Addresses are checked where rules are read; here nothing is sent behind one all the same."""
+    for name, spoken in SPOKEN.items():
+        with subtests.test(name):
+            asyncio.run(go(*spoken))
     server = a_server()
     with pytest.raises(Unavailable, match="ValueError"):
         submitted(server, recipients=("soc@soc.example>\r\nRCPT TO:<eve@soc.example",))

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from random import Random
+from typing import Any
 
 from router.decide import entry_for, quarantined
 from router.domain.decisions import Change, Code, Outcome, Reason
 from router.domain.deliveries import Delivery
+from router.domain.destination_holds import DestinationHold
 from router.domain.hubs import Arrival
 from router.domain.notices import Group, NamedMember, RecordEntry
 from router.domain.rulebook import Lane
@@ -69,6 +71,15 @@ def a_quarantined(id: str = "q1", body: bytes = bytes(range(256)), words: str = 
 def a_member(stands: bool = True, at: datetime = NOW) -> MemberState:
     """The membership of a signal in a group."""
     return MemberState(group="g", turn=2, stands=stands, group_turn=3, at=at)
+
+
+def a_hold(**changes: Any) -> DestinationHold:
+    """A hold of `tickets` for two hours."""
+    hold = DestinationHold(
+        stream="cwpp", destination="tickets", lane=Lane.TICKET, author="ana", reason="it is moved", since=NOW,
+        until=NOW + timedelta(hours=2),
+    )  # fmt: skip
+    return replace(hold, **changes)
 
 
 def noise(size: int) -> bytes:

@@ -74,9 +74,10 @@ def store(request: pytest.FixtureRequest) -> Store:
 @pytest.fixture
 def twin(either: str, store: Store, request: pytest.FixtureRequest) -> Iterator[Store]:
     """The same store as another process has it."""
+    place: Place = request.getfixturevalue("tmp_path" if either == "sqlite" else "database")
 
     async def opened() -> Store:
-        return open_store(request.getfixturevalue("tmp_path" if either == "sqlite" else "database"))
+        return open_store(place)
 
     other = run(opened())
     yield other

@@ -70,12 +70,12 @@ NO_STATES = {
 def test_a_state_is_a_directory_or_a_database_and_nothing_else(subtests: pytest.Subtests) -> None:
     """As it is said again, it means the same. Else one line names a parameter and never a value."""
     for written, meant in STATES.items():
-        with subtests.test(written):
+        with subtests.test(ascii(written)):
             state = parse_state(written)
             assert state == meant or str(state) == meant
             assert parse_state(str(state)) == state
     for written, complaint in NO_STATES.items():
-        with subtests.test(written):
+        with subtests.test(ascii(written)):
             with pytest.raises(ValueError, match=f"^{re.escape(complaint)}") as refused:
                 parse_state(written)
             assert "s3cret" not in str(refused.value)

@@ -335,6 +335,7 @@ INSERT INTO quarantine (id, source, at, origin, place, part, code, words, body) 
 UNCOUNT = "DELETE FROM counts WHERE hour=? AND id=?"
 
 
+@pytest.mark.usefixtures("either")
 @pytest.mark.parametrize("many", [1, 3])
 def test_many_rows_are_written_as_if_one_after_the_other(store: Store, many: int) -> None:
     """Also where some name the same row, and in whatever way the engine sends them."""
@@ -383,6 +384,7 @@ def test_what_is_written_travels_with_what_is_asked_next(postgres: Server, postg
         run(store.close())
 
 
+@pytest.mark.usefixtures("either")
 def test_a_fault_of_what_is_written_keeps_all_of_a_transaction_out(store: Store) -> None:
     """It is seen where the transaction ends at the latest."""
 

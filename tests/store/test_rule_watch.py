@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -19,7 +19,6 @@ from router.app.rule_watch import RuleWatch
 from router.deliver.retries import untried
 from router.destinations import discover
 from router.domain.deliveries import DeliveryState
-from router.domain.destination_holds import DestinationHold
 from router.domain.documents import DocumentKind
 from router.domain.errors import StoreError
 from router.domain.notices import ANNOUNCEMENT, Notice
@@ -37,6 +36,7 @@ from tests.builders import NOW, a_destination, a_rule, a_rulebook, an_ip
 from tests.examples import some_of
 from tests.silences import a_silence, weekly
 from tests.store.acts import DAY, LEASE, claim, run, settle
+from tests.store.builders import a_hold
 from tests.store.deadly import Deadly
 from tests.store.life import Life
 from tests.store.opened import open_store
@@ -48,7 +48,6 @@ MAIL = discover()["email"].Config.model_validate(
 )
 MAILBOX = DestinationSpec(name="mail", kind="email", lane=Lane.TICKET, config=MAIL)
 OWNER, BEN = "owner@contoso.example", "ben@contoso.example"
-FAR = NOW + 300 * DAY
 LONG_NAME = "".join(sha256(bytes([n])).hexdigest() for n in range(10))
 
 
@@ -113,6 +112,24 @@ def life(store: Store) -> Life:
     return Life(store, a_book())
 
 
+def test_what_ended_long_ago_is_no_news_and_a_thousand_ends_are_one_notice_for_each_who_hears(store: Store) -> None:
+    """A first start on an old state tells of two weeks; of many events it names some; owners hear of their own alone."""
+    old = [owned(f"old-{days}", NOW - days * DAY, None) for days in (13, 14, 100)]
+    rules = [owned(f"rule-{number:04}", NOW, f"owner{number % 2}@contoso.example") for number in range(999)]
+    book = a_book(*old, *rules, notify=("mail", "tickets"))
+    assert [run(RuleWatch(store, book).notify(NOW + minutes * MINUTE)) for minutes in (0, 1)] == [4, 0]
+    mails = {one.recipient: one for one in heard(store)}
+    assert {to: one.title for to, one in mails.items()} == {
+        None: "Rules, silences and holds: 1000 ended",
+        "owner0@contoso.example": "Rules, silences and holds: 500 ended",
+        "owner1@contoso.example": "Rules, silences and holds: 499 ended",
+    }
+    assert "rule old-13 ended" in mails[None].description
+    assert mails[None].description.endswith("And 980 more.")
+    assert "rule-0001" not in mails["owner0@contoso.example"].description
+    assert [one.recipient for one in heard(store, "tickets")] == [None]
+
+
 def test_of_workers_that_look_at_the_same_time_one_tells(store: Store, twin: Store) -> None:
     """The policy's destination and the owner hear once that rules end soon."""
     book = a_book(*(owned(f"rule-{number}", NOW + 14 * DAY) for number in range(3)))
@@ -146,43 +163,22 @@ def test_at_its_end_people_hear_what_a_rule_held_and_what_still_stands(life: Lif
     looked(life.store, life.book, DAY, DAY + MINUTE)
     notice, other = heard(life.store)
     assert {notice.recipient, other.recipient} == {None, OWNER}
-    assert notice.title == "Suppression rule scanner ended 2026-11-25 12:00 UTC"
-    assert (
-        notice.description
-        == other.description
-        == (
-            "Suppression rule scanner ended 2026-11-25 12:00 UTC. It held 6 messages in its life, "
-            "the last 2026-11-24 12:00 UTC. "
-            "5 signals that it holds still stand: what no other rule or silence holds is told now. "
-            "File: cwpp/suppressions/scanner.json. Owner: owner@contoso.example."
-        )
+    title = "Suppression rule scanner ended 2026-11-25 12:00 UTC"
+    said = (
+        f"{title}. It held 6 messages in its life, the last 2026-11-24 12:00 UTC. "
+        "5 signals that it holds still stand: what no other rule or silence holds is told now. "
+        "File: cwpp/suppressions/scanner.json. Owner: owner@contoso.example."
     )
+    assert [notice.title, notice.description, other.description] == [title, said, said]
     assert notice.group is not None
     named = [(one.severity, one.title, one.place) for one in notice.group.named]
     assert named[:2] == [("Critical", "Alert *1*", "vm-1"), ("High", "Alert *2*", "vm-1")]
     assert (notice.group.standing, len(named)) == (5, 5)
 
 
-def test_what_ended_long_ago_is_no_news_and_a_thousand_ends_are_one_notice_for_each_who_hears(store: Store) -> None:
-    """A first start on an old state tells of two weeks; of many events it names some; owners hear of their own alone."""
-    old = [owned(f"old-{days}", NOW - days * DAY, None) for days in (13, 14, 100)]
-    rules = [owned(f"rule-{number:04}", NOW, f"owner{number % 2}@contoso.example") for number in range(999)]
-    book = a_book(*old, *rules, notify=("mail", "tickets"))
-    assert [run(RuleWatch(store, book).notify(NOW + minutes * MINUTE)) for minutes in (0, 1)] == [4, 0]
-    mails = {one.recipient: one for one in heard(store)}
-    assert {to: one.title for to, one in mails.items()} == {
-        None: "Rules, silences and holds: 1000 ended",
-        "owner0@contoso.example": "Rules, silences and holds: 500 ended",
-        "owner1@contoso.example": "Rules, silences and holds: 499 ended",
-    }
-    assert "rule old-13 ended" in mails[None].description
-    assert mails[None].description.endswith("And 980 more.")
-    assert "rule-0001" not in mails["owner0@contoso.example"].description
-    assert [one.recipient for one in heard(store, "tickets")] == [None]
-
-
-def test_owners_are_mailed_once_by_the_mail_destination_that_hears(store: Store) -> None:
-    """Not who hears already, nor who is no address, nor anybody where no mail destination is named."""
+def test_owners_are_mailed_once_by_the_mail_destination_that_hears_and_again_of_a_renewed_rule(store: Store) -> None:
+    """Not who hears already, nor who is no address, nor anybody where no mail destination is named. Who disables a rule
+    knows it."""
     injected = "a@b.example\nBcc: c@d.example"
     owners = ["SOC@soc.example", "somebody", injected, None, "Ana@contoso.example", "ana@contoso.example"]
     rules = [owned(f"rule-{number}", NOW, owner) for number, owner in enumerate(owners)]
@@ -190,15 +186,12 @@ def test_owners_are_mailed_once_by_the_mail_destination_that_hears(store: Store)
     assert ([one.recipient for one in heard(store, "tickets")], heard(store)) == ([None], [])
     looked(store, a_book(*(owned(f"{one.name}b", NOW, one.owner) for one in rules)), MINUTE)
     assert {one.recipient for one in heard(store)} == {"Ana@contoso.example", None}
-
-
-def test_a_rule_that_is_renewed_is_told_of_again_and_one_that_is_disabled_is_not(store: Store) -> None:
-    """Each end is one; whoever disables or removes a rule knows it."""
-    looked(store, a_book(owned("scanner", NOW + DAY)), timedelta())
-    renewed = owned("scanner", NOW + 30 * DAY)
-    looked(store, a_book(renewed), MINUTE, 20 * DAY)
+    before, renewed = titles(store), owned("scanner", NOW + 30 * DAY)
+    looked(store, a_book(owned("scanner", NOW + DAY)), 2 * MINUTE)
+    looked(store, a_book(renewed), 3 * MINUTE, 20 * DAY)
     looked(store, a_book(replace(renewed, enabled=False)), 31 * DAY)
-    assert titles(store) == [f"Suppression rule scanner ends {written(NOW + days * DAY)}" for days in (1, 30)]
+    ends = [f"Suppression rule scanner ends {written(NOW + days * DAY)}" for days in (1, 30)]
+    assert titles(store) == [*before, *ends]
 
 
 @pytest.mark.parametrize("wrong", [days * DAY for days in (35, 60, 1000, -60, -200)])
@@ -206,15 +199,15 @@ def test_a_clock_that_was_wrong_for_a_minute_makes_nobody_miss_nor_hear_twice(st
     """What it said falsely it said once; what is true is told when it is."""
     then = owned("then", NOW + wrong - HOUR)
     book = a_book(owned("early", NOW - DAY), owned("late", NOW + 30 * DAY), then, warn=DAY)
+    early, late, ended = (f"Suppression rule {name} ended" for name in ("early", "late", "then"))
     looked(store, book, timedelta(), MINUTE + wrong, 2 * MINUTE, 3 * MINUTE)
-    late = f"Suppression rule late ended {written(NOW + 30 * DAY)}"
-    before = lines(store).count(late)
+    before = lines(store).count(f"{late} {written(NOW + 30 * DAY)}")
     assert before <= 1
     looked(store, book, 30 * DAY, 30 * DAY + MINUTE)
-    assert lines(store).count(late) == before + 1
-    for once in (f"early ended {written(NOW - DAY)}", f"then ended {written(then.expires)}"):
-        assert lines(store).count(f"Suppression rule {once}") <= 1
-    assert lines(store).count(f"Suppression rule early ended {written(NOW - DAY)}") == 1
+    told = lines(store)
+    assert told.count(f"{late} {written(NOW + 30 * DAY)}") == before + 1
+    assert told.count(f"{early} {written(NOW - DAY)}") == 1
+    assert told.count(f"{ended} {written(then.expires)}") <= 1
 
 
 def test_an_author_hears_an_hour_before_a_long_silence_or_hold_ends_and_at_its_end(store: Store) -> None:
@@ -223,25 +216,19 @@ def test_an_author_hears_an_hour_before_a_long_silence_or_hold_ends_and_at_its_e
     silenced(store, a_silence("short", lasts=4 * HOUR, author=BEN))
     silenced(store, a_silence("early", lasts=8 * HOUR, ended=NOW + HOUR, author=BEN))
     silenced(store, a_silence("other", stream="cspm"))
-    hold = DestinationHold(
-        stream="cwpp", destination="tickets", lane=Lane.TICKET, author=BEN, reason="migration", since=NOW,
-        until=NOW + 10 * HOUR,
-    )  # fmt: skip
+    hold = a_hold(author=BEN, reason="migration", since=NOW, until=NOW + 10 * HOUR)
     run(within(store, put_document, document_of_hold(hold)))
     hours = (hours * HOUR for hours in (1, 3, 4, 5, 7, 8, 9, 10, 11))
     looked(store, a_book(), *sorted([*hours, 3 * HOUR + SECOND, 4 * HOUR + SECOND]))
-    assert (
-        titles(store)
-        == titles(store, BEN)
-        == [
-            "Silence early ended 2026-11-24 13:00 UTC",
-            "Silence ab12cd ends 2026-11-24 16:00 UTC",
-            "Silence short ended 2026-11-24 16:00 UTC",
-            "Silence ab12cd ended 2026-11-24 16:00 UTC",
-            "Hold of the destination tickets ends 2026-11-24 22:00 UTC",
-            "Hold of the destination tickets ended 2026-11-24 22:00 UTC",
-        ]
-    )
+    expected = [
+        "Silence early ended 2026-11-24 13:00 UTC",
+        "Silence ab12cd ends 2026-11-24 16:00 UTC",
+        "Silence short ended 2026-11-24 16:00 UTC",
+        "Silence ab12cd ended 2026-11-24 16:00 UTC",
+        "Hold of the destination tickets ends 2026-11-24 22:00 UTC",
+        "Hold of the destination tickets ended 2026-11-24 22:00 UTC",
+    ]
+    assert titles(store) == titles(store, BEN) == expected
 
 
 def test_of_a_recurring_silence_people_hear_at_the_end_of_windows_that_held_something(life: Life) -> None:
@@ -259,36 +246,30 @@ def test_of_a_recurring_silence_people_hear_at_the_end_of_windows_that_held_some
 
 @pytest.mark.parametrize("name", ["scanner", "a" * 201, LONG_NAME], ids=len)
 def test_people_hear_once_in_each_spell_in_which_a_rule_holds_nothing_for_thirty_days(life: Life, name: str) -> None:
-    """Counted from when it was first known, or from its last hit; not while something that it holds stands."""
-    life.book = a_book(owned(name, FAR), owned("idle", FAR, alert_type="VM_Other"))
-    looked(life.store, life.book, timedelta())
+    """Counted from when it was first known, or from its last hit; not while something that it holds stands. What was told is
+    remembered for as long as the spell may last."""
+    life.book = a_book(owned(name, NOW + 2000 * DAY), owned("idle", NOW + 2000 * DAY, alert_type="VM_Other"))
+
+    def until(days: float, *more: float) -> None:
+        looked(life.store, life.book, *(one * DAY for one in (days, *more)))
+        life.now = NOW + max(days, *more, 0) * DAY
+
+    until(0)
     life.goes_on(1)
     held(life, "one")
-    looked(life.store, life.book, 30 * DAY - SECOND)
+    until(30 - SECOND / DAY)
     assert titles(life.store) == []
-    looked(life.store, life.book, 30 * DAY, 31 * DAY, 40 * DAY)
-    life.now = NOW + 40 * DAY
+    until(30, 31, 40)
     held(life, "one", Status="Resolved")
-    looked(life.store, life.book, 40 * DAY + HOUR, 41 * DAY, 80 * DAY)
-    life.now = NOW + 90 * DAY
+    until(40 + HOUR / DAY, 41, 80, 90)
     held(life, "two")
     held(life, "two", Status="Resolved")
-    looked(life.store, life.book, 119 * DAY, 120 * DAY, 130 * DAY)
-    assert titles(life.store) == [
-        "Suppression rule idle has held nothing for 30 days",
-        f"Suppression rule {name} has held nothing for 39 days",
-        f"Suppression rule {name} has held nothing for 30 days",
-    ]
-
-
-def test_a_rule_that_holds_nothing_for_years_is_told_of_once(life: Life) -> None:
-    """What was told is remembered for as long as the spell may last."""
-    life.book = a_book(owned("idle", NOW + 1000 * DAY))
-    for days in range(0, 900, 50):
-        life.now = NOW + days * DAY
-        looked(life.store, life.book, days * DAY)
+    until(119, 120, 130)
+    for days in range(150, 900, 50):
+        until(days)
         life.forget()
-    assert titles(life.store) == ["Suppression rule idle has held nothing for 50 days"]
+    expected = [("idle", 30), (name, 39), (name, 30)]
+    assert titles(life.store) == [f"Suppression rule {one} has held nothing for {days} days" for one, days in expected]
 
 
 LOOKS = st.tuples(st.integers(1, 40), st.integers(1, 20), st.booleans())
@@ -323,15 +304,11 @@ def test_what_people_were_told_is_forgotten_by_its_age_and_never_while_it_is_owe
     looked(store, a_book(owned("scanner", NOW), notify=("mail", "tickets")), timedelta())
     for one in claim(store, destination="mail"):
         settle(store, one, DeliveryState.SENT)
-
-    def deliveries(days: int) -> Mapping[tuple[str, DeliveryState], int]:
+    owed = {("tickets", DeliveryState.OWED): 1}
+    for days, left in ((89, {("mail", DeliveryState.SENT): 2, **owed}), (91, owed)):
         while not run(forget(store, NOW + days * DAY, Retention(), 100)).is_done:
             pass
-        return run(within(store, count_deliveries, "cwpp"))
-
-    owed = {("tickets", DeliveryState.OWED): 1}
-    assert deliveries(89) == {("mail", DeliveryState.SENT): 2, **owed}
-    assert deliveries(91) == owed
+        assert run(within(store, count_deliveries, "cwpp")) == left
 
 
 NAMES = st.frozensets(st.sampled_from(["a", "b", "c", "shadow:a"]), min_size=1)
@@ -340,7 +317,7 @@ STEPS = st.lists(st.tuples(NAMES, st.integers(0, 80)), max_size=8)
 
 def seen(store: Store, names: Iterable[str], at: datetime) -> None:
     """A process with rules and shadow rules of these names begins."""
-    book = a_book(*(owned(one, FAR) for one in names if ":" not in one), notify=())
+    book = a_book(*(owned(one, NOW + 300 * DAY) for one in names if ":" not in one), notify=())
     shadows = Suppressions.from_rules([a_rule(one.partition(":")[2]) for one in names if ":" in one])
     run(RuleWatch(store, replace(book, shadows=shadows)).notify(at))
 

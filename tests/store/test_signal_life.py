@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from router.app.signal_life import Presence, SignalLife, read_life
 from router.app.signal_search import MOST_SIGNALS, Found, find_meant
 from router.cli.signal_paging import PagingCode, paging_answer, waits_of
-from router.domain.decisions import Change, Outcome
+from router.domain.decisions import Change
 from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus, Pause
-from router.domain.destination_holds import DestinationHold, words_of_hold
+from router.domain.destination_holds import words_of_hold
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
@@ -46,9 +46,9 @@ from tests.builders import (
 from tests.examples import some_of
 from tests.grouping.test_grouping import a_grouping_book
 from tests.store.acts import decisions_between, run
-from tests.store.builders import an_entry
+from tests.store.builders import a_hold, an_entry
 from tests.store.life import Life
-from tests.store.opened import empty, open_store
+from tests.store.opened import Place, empty, open_store
 from tests.store.within import within
 
 HELD: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
@@ -95,14 +95,13 @@ def answer(life: Life, text: str) -> PagingCode:
 def test_a_signal_is_found_by_whatever_is_in_hand(life: Life) -> None:
     """Its id in any case, the end of it, its key, its ticket's number, its machine; a whole id is no end of another.
 
-    The digits of a ticket may be the end of an id: both may be meant, and a signal that is meant by both is meant once.
+    The digits of a ticket may be the end of an id: both may be meant, and a signal that is meant by both is meant once. A
+    message that was not understood is found by its id in the quarantine, or by a text of some length, whatever its case.
     """
     life.alert("2517-AAAA-beef"), life.alert("beef"), life.alert("elsewhere", AzureResourceId=f"{RESOURCE}-b")
     key, beef, elsewhere = map(life.key, ("2517-aaaa-beef", "beef", "elsewhere"))
-    for text in ("2517-aaaa-BEEF", " aaaa-beef ", key.upper()):
-        assert keys_of(life, text) == [key]
-    assert keys_of(life, "beef") == [beef]
-    assert keys_of(life, "VM-1-b") == keys_of(life, f"{RESOURCE}-B") == [elsewhere]
+    for text, keys in ((" aaaa-beef ", [key]), (key.upper(), [key]), ("beef", [beef]), ("VM-1-b", [elsewhere])):
+        assert keys_of(life, text) == keys
     assert sorted(keys_of(life, "vm-1")) == sorted([key, beef])
     life.deliver()
     life.alert("2517-INC0012345")
@@ -114,6 +113,9 @@ def test_a_signal_is_found_by_whatever_is_in_hand(life: Life) -> None:
     for text in ("nobody", "0123456789abcdef" * 2, "", "INC9"):
         assert found(life, text) == Found()
     assert found(life, "beef", Stream.CSPM) == Found()
+    life.ingest(a_message(b'{"SystemAlertId": "2517-LOST", '))
+    (quarantined,) = found(life, "2517-lost").quarantined
+    assert (found(life, quarantined.id).quarantined, found(life, "lost")) == ((quarantined,), Found())
 
 
 def test_more_signals_than_are_read_are_not_all_told_apart(life: Life) -> None:
@@ -127,15 +129,6 @@ def test_more_signals_than_are_read_are_not_all_told_apart(life: Life) -> None:
     for text in ("-end", "vm-1", RESOURCE):
         assert [one.key for one in found(life, text, Stream.CSPM).signals] == ["s"]
         assert len(found(life, text, Stream.CWPP).signals) == MOST_SIGNALS
-
-
-def test_a_message_that_was_not_understood_is_found_by_what_it_says(life: Life) -> None:
-    """By its id in the quarantine, or by a text of some length, whatever its case."""
-    (entry,) = life.ingest(a_message(b'{"SystemAlertId": "2517-LOST", '))
-    assert entry.outcome == Outcome.QUARANTINED
-    (quarantined,) = found(life, "2517-lost").quarantined
-    assert found(life, quarantined.id).quarantined == (quarantined,)
-    assert found(life, "lost") == Found()
 
 
 def test_what_is_open_for_long_is_found_though_nothing_on_record_is_kept(life: Life) -> None:
@@ -182,23 +175,10 @@ def test_a_pause_and_a_hold_of_a_destination_are_told_while_they_last(life: Life
     pause = Pause(stream="cwpp", destination="oncall", since=NOW, probe=NOW + HOUR, error="401")
     run(within(life.store, pause_destination, pause))
     assert {one.name: one.pause for one in life_of(life, "alert-1").destinations if one.pause} == {"oncall": pause}
-    hold = DestinationHold(
-        stream="cwpp",
-        destination="oncall",
-        lane=Lane.PAGE,
-        author="ada",
-        reason="exercise",
-        since=NOW,
-        until=NOW + HOUR,
-    )
+    hold = a_hold(destination="oncall", lane=Lane.PAGE, until=NOW + HOUR)
     run(within(life.store, put_document, document_of_hold(hold)))
-    told = life_of(life, "alert-1")
-    assert {one.name: one.held for one in told.destinations if one.held} == {"oncall": words_of_hold(hold)}
-    assert paging_answer(told, life.now) == (
-        PagingCode.DESTINATION_HELD,
-        "It paged nobody yet: turn 1 to oncall (opened) waits, because oncall is held by ada since 2026-11-24T12:00:00Z until "
-        "2026-11-24T13:00:00Z: exercise.",
-    )
+    held = {one.name: one.held for one in life_of(life, "alert-1").destinations if one.held}
+    assert (held, answer(life, "alert-1")) == ({"oncall": words_of_hold(hold)}, PagingCode.DESTINATION_HELD)
     life.now += HOUR
     assert answer(life, "alert-1") is PagingCode.PAUSED
     run(within(life.store, resume_destination, "cwpp", "oncall"))
@@ -222,7 +202,6 @@ ACTS = st.lists(
     ),
     max_size=14,
 )
-
 
 type Took = dict[tuple[str, str], Change]
 """What a destination took last of a signal or a group, by its name and their key."""
@@ -272,20 +251,16 @@ def once(lives: Iterable[SignalLife]) -> Counter[tuple[str, DeliveryState]]:
     return Counter((one.destination, one.state) for one in told.values())
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
-def test_whatever_happened_each_decision_and_delivery_is_told_once_and_nothing_else(
-    kind: str, request: pytest.FixtureRequest
-) -> None:
+def test_whatever_happened_each_decision_and_delivery_is_told_once_and_nothing_else(place: Place) -> None:
     """The lives of all signals together are the state: statuses, severities, rules that end, deliveries that fail."""
 
     async def opened(directory: str) -> Store:
-        if kind == "sqlite":
-            return open_store(Path(directory))
-        store = open_store(request.getfixturevalue("database"))
-        await empty(store)
+        store = open_store(place if isinstance(place, str) else Path(directory))
+        if store.is_shared:
+            await empty(store)
         return store
 
-    @settings(max_examples=some_of(100) if kind == "sqlite" else 5, deadline=None)
+    @settings(max_examples=5 if isinstance(place, str) else some_of(100), deadline=None)
     @given(ACTS, st.sampled_from([frozenset[str](), frozenset({"oncall"})]))
     def holds(acts: Sequence[tuple[str, object, object]], grouped: Collection[str]) -> None:
         with TemporaryDirectory() as directory:

@@ -24,7 +24,6 @@ from router.domain.signals import Stream
 from router.domain.silent_sources import SourceWatch, finding_id_of
 from router.ingest.intake import Intake
 from router.ingest.silent_sources import BEHIND, SilentSources, SourceReport
-from router.store.codec import micros
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries
 from router.store.documents import document_of_watch, find_document, find_value, put_document
@@ -128,18 +127,6 @@ def test_while_something_waits_in_the_hub_nobody_is_judged(store: Store) -> None
     assert run(life()) == [0, 0, 2]
 
 
-def test_a_mass_is_told_a_hundred_in_each_sweep(sqlite: Store) -> None:
-    """The next one goes on at once, and then it is looked each ten minutes again."""
-    many = sources_of(sqlite, subscriptions(*(f"{n:08d}-0000-0000-0000-000000000000" for n in range(101))))
-
-    async def life() -> list[int]:
-        await many.look(NOW, NOW)
-        await at_work(sqlite, at := NOW + 8 * DAY)
-        return [len((await many.look(one, one)).entries) for one in (at + n * HOUR / 60 for n in (1, 2, 3))]
-
-    assert run(life()) == [100, 1, 0]
-
-
 def test_what_was_lost_may_have_spoken_of_everybody(store: Store) -> None:
     """Times begin anew with the last loss that was declared; one that a wrong clock dated counts for nothing."""
     epoch, lost = HubEpoch(Partition("cspm", "0"), 1), NOW + 8 * DAY
@@ -172,20 +159,6 @@ def test_a_restored_or_damaged_state_makes_no_storm_and_its_next_turns_are_told(
 
     assert run(life()) == [["routed", "routed"], [], ["resolved"], ["routed", "repeat"], ["resolved"]]
     assert owed(store) == [[("opened", 1), ("resolved", 2), ("opened", 3)], [("opened", 1), ("resolved", 2)]]
-
-
-def test_a_clock_that_was_ahead_when_it_was_told_hides_no_sign_of_life(store: Store) -> None:
-    """What is found next is later than what is on record, and so counts."""
-
-    async def life() -> list[str]:
-        await live(store, NOW + 9 * DAY)
-        ahead = micros(NOW + 9 * DAY + 12 * HOUR)
-        await store.run(lambda tx: tx.execute("UPDATE signals SET changed=? WHERE key=?", ahead, key_of(ONE)))
-        await hear(store, NOW + 9 * DAY + SECOND, of_subscription(ONE))
-        return await look(store, NOW + 9 * DAY + HOUR)
-
-    assert run(life()) == ["resolved"]
-    assert owed(store) == [[("opened", 1), ("resolved", 2)], [("opened", 1)]]
 
 
 def test_a_look_that_dies_anywhere_tells_each_source_once(store: Store) -> None:
