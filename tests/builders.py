@@ -110,15 +110,9 @@ def a_rule(
     groups: Sequence[Sequence[Element]] | None = None,
 ) -> SuppressionRule:
     """A rule that holds alerts of one type that name one of some IP addresses."""
-    if groups is None:
-        groups = [[an_element("entities.ip.address", *ip)]]
-    return SuppressionRule(
-        name=name,
-        alert_type=alert_type.casefold(),
-        expires=expires,
-        enabled=enabled,
-        groups=tuple(tuple(group) for group in groups),
-    )
+    elements = [[an_element("entities.ip.address", *ip)]] if groups is None else groups
+    scope = tuple(map(tuple, elements))
+    return SuppressionRule(name=name, alert_type=alert_type.casefold(), expires=expires, enabled=enabled, groups=scope)
 
 
 def an_element(field: str, *values: str, operator: Operator = Operator.IN) -> Element:
@@ -170,12 +164,8 @@ def a_rulebook(
     hash: str = "0123456789ab",
 ) -> Rulebook:
     """A rulebook that sends everything from Medium up to `tickets`, and to `sentinel` always."""
-    if destinations is None:
-        destinations = [
-            a_destination("tickets"),
-            a_destination("oncall", Lane.PAGE),
-            a_destination("sentinel", Lane.ROWS),
-        ]
+    lanes = {"tickets": Lane.TICKET, "oncall": Lane.PAGE, "sentinel": Lane.ROWS}
+    specs = [a_destination(name, lane) for name, lane in lanes.items()] if destinations is None else destinations
     return Rulebook(
         stream=stream,
         hash=hash,
@@ -186,7 +176,7 @@ def a_rulebook(
         otherwise=tuple(otherwise),
         attack=the_attack_table(),
         catalogue=Catalogue(),
-        destinations={spec.name: spec for spec in destinations},
+        destinations={spec.name: spec for spec in specs},
         record=record,
     )
 

@@ -47,9 +47,8 @@ def an_update(
     cves: tuple[str, ...] = (),
 ) -> bytes:
     """That a machine is to update a package."""
-    resource = (
-        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-{team}/providers/Microsoft.Compute/virtualMachines/{machine}"
-    )
+    group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-{team}"
+    resource = f"{group}/providers/Microsoft.Compute/virtualMachines/{machine}"
     when = {"statusChangeDate": changed.isoformat()} if changed is not None else {}
     return orjson.dumps(
         {
@@ -80,6 +79,5 @@ def a_snapshot(machines: int, packages: int, teams: int, *, status: str = "Unhea
     for machine in range(machines):
         for package in range(packages):
             severity = ("Medium", "High", "Critical")[package % 3]
-            yield an_update(
-                f"vm-{machine}", f"package-{package}", team=machine % teams, severity=severity, status=status
-            )
+            said = {"severity": severity, "status": status}
+            yield an_update(f"vm-{machine}", f"package-{package}", team=machine % teams, **said)  # type: ignore[arg-type]

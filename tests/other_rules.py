@@ -27,10 +27,8 @@ def write_alerts_alone(rules: Path) -> None:
     pager = {"kind": "pagerduty", "routing_key": {"secret": "NIGHT_SHIFT_KEY"}}
     tickets = {"kind": "webhook", "url": "https://tickets.contoso.example/in", "secret": {"secret": "TICKETS_SECRET"}}
     policy = _policy("cwpp", {"night": pager, "tickets": tickets}, ["tickets"])
-    _write(
-        rules / "cwpp/policy.yaml",
-        policy | {"routes": [{"name": "all", "when": {"at_least": "High"}, "to": ["night"]}]},
-    )
+    routes = [{"name": "all", "when": {"at_least": "High"}, "to": ["night"]}]
+    _write(rules / "cwpp/policy.yaml", policy | {"routes": routes})
     _write(rules / "owners.yaml", {"owners": [{"subscription": "*", "group": "everybody"}]})
     message = {"SystemAlertId": "1", "AlertType": "SQL.DB_BruteForce", "Severity": "High", "Status": "New"}
     example = {"name": "high", "now": NOW, "message": message, "expect": {"outcome": "routed", "routes": ["all"]}}
@@ -62,7 +60,7 @@ def write_large(rules: Path) -> None:
 OTHER_RULES: Mapping[str, Callable[[Path], None]] = {
     "tiny": write_tiny,
     "large": write_large,
-    "alerts alone": write_alerts_alone,
+    "alone": write_alerts_alone,
 }
 """What writes each set into an empty directory."""
 
@@ -75,18 +73,10 @@ def _policy(stream: str, destinations: Mapping[str, Any], otherwise: list[str]) 
 
 def _suppression(type: str, number: int) -> Any:
     ends = datetime.now(UTC) + timedelta(days=30 + number % 100)
-    return {
-        "properties": {
-            "alertType": type,
-            "state": "Enabled",
-            "reason": "Noise",
-            "expirationDateUtc": ends.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "comment": f"Scanner {number}, owner secops@contoso.example",
-            "suppressionAlertsScope": {
-                "allOf": [{"field": "entities.ip.address", "in": [f"10.{number >> 8}.{number & 255}.1"]}]
-            },
-        }
-    }
+    address = {"field": "entities.ip.address", "in": [f"10.{number >> 8}.{number & 255}.1"]}
+    said = {"alertType": type, "state": "Enabled", "reason": "Noise", "suppressionAlertsScope": {"allOf": [address]}}
+    comment = f"Scanner {number}, owner secops@contoso.example"
+    return {"properties": said | {"expirationDateUtc": f"{ends:%Y-%m-%dT%H:%M:%SZ}", "comment": comment}}
 
 
 def _id(number: int) -> str:

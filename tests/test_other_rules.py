@@ -42,23 +42,15 @@ def clone(request: pytest.FixtureRequest) -> Iterator[Path]:
                 shutil.copy2(ROOT / name, at / name)
         OTHER_RULES[request.param](at / "rules")
         said("git", "add", "--all", at=at)
-        said(
-            "git", "-c", "user.name=a", "-c", "user.email=a@contoso.example", "commit", "-qm", "Rules of our own", at=at
-        )
+        me = ("-c", "user.name=a", "-c", "user.email=a@contoso.example")
+        said("git", *me, "commit", "-qm", "Rules of our own", at=at)
         yield at
 
 
 def said(*command: str, at: Path, **more: str) -> str:
     """What a command prints in a directory, as a person's shell or GitHub's runner starts it; it must go well."""
-    ours = (
-        "PYTEST_CURRENT",
-        "PYTEST_XDIST_WORKER",
-        "PYTEST_XDIST_TESTRUN",
-        "VIRTUAL_ENV",
-        "PYTHONPATH",
-        "MAKE",
-        "MFLAGS",
-    )
+    pytests = ("PYTEST_CURRENT", "PYTEST_XDIST_WORKER", "PYTEST_XDIST_TESTRUN")
+    ours = (*pytests, "VIRTUAL_ENV", "PYTHONPATH", "MAKE", "MFLAGS")
     given = {name: value for name, value in os.environ.items() if not name.startswith(ours)} | more
     done = subprocess.run(
         command, cwd=at, env=given, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import given
-from hypothesis import strategies as st
-
-from router.decide import decide, explain
-from router.decide.suppression import covers, find_suppressor, is_about
+from router.decide import explain
+from router.decide.suppression import find_suppressor
 from router.domain.owners import Owner, Owners, Ownership
 from router.domain.posture import Cves, Package
 from router.domain.rulebook import Rulebook
@@ -139,58 +135,3 @@ def test_an_explanation_says_which_cve_is_not_named_and_which_category_no_rule_i
         assert answers_of(finding, about(an_element("cve", ONE)))["held by accepted?"] == said
     answer = answers_of(an_update())["held by a rule?"]
     assert answer == "no, there is no rule for assessment-1, nor for SoftwareUpdate"
-
-
-IDS = [ONE, TWO, THREE, "CVE-2022-1"]
-TYPES = st.sampled_from(["softwareupdate", "SystemUpdate", "assessment-1", "assessment-2"])
-OF_CVES = st.lists(st.sampled_from(IDS), min_size=1, max_size=4).map(lambda ids: an_element("cve", *ids))
-ELEMENTS = st.one_of(
-    OF_CVES,
-    OF_CVES,
-    st.sampled_from(["lodash", "curl"]).map(lambda name: an_element("package", name)),
-    st.sampled_from(["web-shop", "Ledger", "ledger"]).map(lambda name: an_element("owner", name)),
-    st.builds(
-        lambda field, name: an_element(field, name, operator=Operator.CONTAINS),
-        st.sampled_from(["package", "owner", "resourceId", "subscriptionId"]),
-        st.sampled_from(["web", "lod", "1111"]),
-    ),
-)
-FINDINGS = st.builds(
-    lambda ids, is_whole, group, package, category: an_update(
-        *ids, is_whole=is_whole, group=group, package=package, category=category
-    ),
-    st.lists(st.sampled_from(IDS), max_size=3, unique=True),
-    st.integers(0, 3).map(bool),
-    st.sampled_from(["rg-web", "rg-db", "rg-other"]),
-    st.sampled_from([None, Package(name="lodash"), Package(name="Curl")]),
-    st.sampled_from([None, "SoftwareUpdate", "SYSTEMUPDATE"]),
-)
-
-
-@given(st.lists(st.tuples(TYPES, st.lists(ELEMENTS, min_size=1, max_size=3), st.integers(-1, 3)), max_size=8), FINDINGS)
-def test_the_index_finds_the_last_to_end_of_the_rules_that_hold(
-    written: Sequence[tuple[str, list[Element], int]], finding: Finding
-) -> None:
-    """The decision, the explanation, and asking each rule by itself always name the same one."""
-    rules = [
-        about(*elements, type=type, name=f"rule-{number}", days=days)
-        for number, (type, elements, days) in enumerate(written)
-    ]
-    holding = [one for one in rules if one.expires > NOW and is_about(one, finding) and covers(one, finding, OWNERS)]
-    last = sorted(holding, key=lambda rule: (-rule.expires.timestamp(), rule.name))
-    explanation = explain(finding, a_book(*rules), NOW)
-    assert explanation.holder is (last[0] if last else None)
-    assert explanation.decision.suppressed_by == (last[0].name if last else None)
-
-
-@given(st.lists(st.tuples(TYPES, st.lists(ELEMENTS, min_size=1, max_size=3)), max_size=4), FINDINGS)
-def test_what_may_name_an_unread_cve_is_never_held_by_a_rule_that_asks_for_cves(
-    written: Sequence[tuple[str, list[Element]]], finding: Finding
-) -> None:
-    """Whatever else the rule asks."""
-    rules = [
-        about(*elements, an_element("cve", *IDS), type=type, name=f"rule-{number}")
-        for number, (type, elements) in enumerate(written)
-    ]
-    cut = replace(finding, cves=replace(finding.cves, is_whole=False) if finding.cves is not None else None)
-    assert decide(cut, a_book(*rules), NOW).suppressed_by is None

@@ -2,32 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from hypothesis import given
-from hypothesis import strategies as st
+from hypothesis import given, settings
 
 from router.decide import decide, explain
-from router.decide.suppression import covers, find_suppressor
+from router.decide.suppression import covers, find_suppressor, is_about
 from router.domain.decisions import Outcome
 from router.domain.owners import NO_OWNERS
 from router.domain.rulebook import Rulebook
-from router.domain.signals import Alert
-from router.domain.suppression import Element, Operator, SuppressionRule, Suppressions
+from router.domain.signals import Finding, Signal
+from router.domain.suppression import Operator, SuppressionRule, Suppressions
 from tests.builders import (
     NOW,
     RESOURCE,
     SUBSCRIPTION,
     a_finding,
-    a_route,
     a_rule,
     a_rulebook,
     an_alert,
     an_element,
     an_ip,
 )
+from tests.domain.test_rule_fields import OWNERS, signals_and_rules
+from tests.examples import some_of
 
 HOST = {"$id": "h", "Type": "host", "HostName": "build-7", "DnsDomain": "corp"}
 
@@ -115,109 +114,37 @@ def test_of_several_rules_the_one_that_expires_last_is_named_and_ties_go_by_name
     assert find_suppressor(alert, Suppressions.from_rules([late, twin, early]), NOW, NO_OWNERS) is twin
 
 
-HOSTS = st.sampled_from(["build-7", "web-1", "db-2", ""])
-ADDRESSES = st.sampled_from(["10.20.0.5", "10.20.0.55", "00.00.00.00", "::1", "0:0::1", "::ffff:10.20.0.5"])
-RANGES = st.sampled_from(
-    ["10.20.0.0/24", "10.20.0.0/26", "10.0.0.0/8", "10.20.0.55/32", "::/127", "::ffff:10.0.0.0/104"]
-)
-
-
-def some(values: st.SearchStrategy[str]) -> st.SearchStrategy[list[str]]:
-    """One to three of them."""
-    return st.lists(values, min_size=1, max_size=3)
-
-
-ELEMENTS = st.one_of(
-    some(ADDRESSES | RANGES).map(lambda values: an_element("entities.ip.address", *values)),
-    some(HOSTS).map(lambda values: an_element("entities.host.hostname", *values)),
-    st.sampled_from(["b", "web", "x"]).map(
-        lambda value: an_element("entities.host.hostname", value, operator=Operator.CONTAINS)
-    ),
-    HOSTS.filter(bool).map(lambda value: an_element("compromisedEntity", value)),
-)
-
-
-@st.composite
-def rules(draw: st.DrawFn, most: int = 3) -> list[SuppressionRule]:
-    """Rules of two alert types, some over, some disabled, with elements grouped as the rulebook groups them."""
-    found = []
-    for number in range(draw(st.integers(0, 8))):
-        groups: dict[object, list[Element]] = {}
-        for element in draw(st.lists(ELEMENTS, min_size=1, max_size=most)):
-            groups.setdefault(element.field.entity or element, []).append(element)
-        found.append(
-            a_rule(
-                f"rule-{number}",
-                alert_type=draw(st.sampled_from(["VM_Test", "VM_Other"])),
-                expires=NOW + timedelta(days=draw(st.integers(-1, 2))),
-                enabled=draw(st.booleans()),
-                groups=list(groups.values()),
-            )
-        )
-    return found
-
-
-@given(rules(), st.lists(HOSTS, max_size=3), st.lists(ADDRESSES, max_size=3), HOSTS)
-def test_the_index_and_asking_every_rule_agree(
-    rules: list[SuppressionRule], hosts: list[str], addresses: list[str], compromised: str
-) -> None:
-    """`explain` asks each rule in turn, `decide` asks the index: they always name the same rule."""
-    named = [HOST | {"HostName": host, "$id": f"h{n}"} for n, host in enumerate(hosts)]
-    alert = an_alert(Entities=[*named, *map(an_ip, addresses)], CompromisedEntity=compromised)
-    explanation = explain(alert, a_rulebook(*rules), NOW)
-    assert explanation.decision.suppressed_by == (explanation.holder.name if explanation.holder is not None else None)
-
-
-@given(rules(), st.lists(ADDRESSES, max_size=3))
-def test_rules_that_are_over_or_disabled_change_no_decision(rules: list[SuppressionRule], addresses: list[str]) -> None:
-    """A rule that is not active is as good as absent, and the order of rules never matters."""
-    alert = an_alert(Entities=[an_ip(address) for address in addresses])
-    active = [rule for rule in reversed(rules) if rule.is_active(NOW)]
-    assert explain(alert, a_rulebook(*rules), NOW).decision == explain(alert, a_rulebook(*active), NOW).decision
-
-
 def with_shadows(book: Rulebook, *shadows: SuppressionRule) -> Rulebook:
     """The same rules with some shadow rules."""
     return replace(book, shadows=Suppressions.from_rules(shadows))
 
 
-# What is drawn is likely to be covered: else the property would speak of nothing.
-SHADOWED = st.builds(
-    lambda of_type, severity, status, ips: an_alert(
-        AlertType=of_type,
-        Severity=severity,
-        Status=status,
-        CompromisedEntity="web-1",
-        Entities=[HOST, *map(an_ip, ips)],
-    ),
-    st.sampled_from(["VM_Test", "VM_Test", "VM_Other"]),
-    st.sampled_from(["High", "High", "Odd", "Low"]),
-    st.sampled_from(["New", "New", "Resolved"]),
-    st.lists(ADDRESSES, min_size=1, max_size=2),
-)
-
-
-@given(rules(1), rules(1), SHADOWED)
-def test_no_shadow_rule_changes_anything_but_what_is_said_of_shadow_rules(
-    live: Sequence[SuppressionRule], shadows: Sequence[SuppressionRule], alert: Alert
-) -> None:
-    """Outcome, reason, steps, destinations; all that would hold it are named, and an explanation says of each whether."""
-    book = a_rulebook(*live, routes=[a_route("tickets", "tickets")])
-    alone, beside = decide(alert, book, NOW), decide(alert, with_shadows(book, *shadows), NOW)
-    assert replace(beside, shadowed_by=()) == alone
-    would_hold = sorted(rule.name for rule in shadows if rule.is_active(NOW) and covers(rule, alert, NO_OWNERS))
+@settings(max_examples=some_of(200))
+@given(signals_and_rules())
+def test_the_index_finds_what_asking_each_rule_by_itself_finds(drawn: tuple[Signal, list[SuppressionRule]]) -> None:
+    """Of the rules that hold a signal and are in force, the one that ends last is named, whatever their order. Shadow rules
+    change nothing, and all that would hold it are named. What may name an unread CVE is held by no rule that asks for CVEs."""
+    signal, rules = drawn
+    live, shadows = rules[::2], rules[1::2]
+    active = [rule for rule in rules if rule.is_active(NOW)]
+    holding = [rule for rule in active if is_about(rule, signal) and covers(rule, signal, OWNERS)]
+    last = min(
+        (one for one in holding if one in live), key=lambda one: (-one.expires.timestamp(), one.name), default=None
+    )
+    assert find_suppressor(signal, Suppressions.from_rules(live[::-1]), NOW, OWNERS) is last
+    book = replace(a_rulebook(*live, stream=signal.stream), owners=OWNERS)
+    alone, beside = decide(signal, book, NOW), decide(signal, with_shadows(book, *shadows), NOW)
     is_asked = alone.outcome in (Outcome.SUPPRESSED, Outcome.ROUTED)
-    # The index finds those that asking each by itself finds, where rules are asked at all.
-    about = {rule.name for rule in shadows if rule.alert_type == alert.type.casefold()}
-    assert list(beside.shadowed_by) == ([name for name in would_hold if name in about] if is_asked else [])
+    assert replace(beside, shadowed_by=()) == alone
+    assert alone.suppressed_by == (last.name if last is not None and is_asked else None)
+    assert list(beside.shadowed_by) == sorted(one.name for one in holding if one in shadows and is_asked)
+    explanation = explain(signal, with_shadows(book, *shadows), NOW)
+    assert (explanation.decision, explanation.holder) == (beside, last)
     begin = "would be held by shadow rule "
-    asked = [
-        step for step in explain(alert, with_shadows(book, *shadows), NOW).steps if step.question.startswith(begin)
-    ]
-    answers = {step.question.removeprefix(begin).removesuffix("?"): step.answer for step in asked}
-    assert answers.keys() == about
-    if is_asked:
-        assert {name for name, answer in answers.items() if answer.startswith("yes, until ")} == set(beside.shadowed_by)
+    yes = [step.question for step in explanation.steps if step.answer.startswith("yes, until ")]
+    assert {f"{begin}{one.name}?" for one in holding if one in shadows} == {one for one in yes if one.startswith(begin)}
+    if isinstance(signal, Finding) and signal.cves is not None and not signal.cves.is_whole:
+        assert "cve" not in {element.field.name for one in holding for group in one.groups for element in group}
 
 
 def test_what_a_rule_holds_says_which_shadow_rules_would_hold_it_too() -> None:

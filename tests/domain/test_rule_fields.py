@@ -175,22 +175,24 @@ def signals_and_rules(draw: st.DrawFn) -> tuple[Signal, list[SuppressionRule]]:
     cves = signal.cves.ids if isinstance(signal, Finding) and signal.cves is not None else ()
     named = [signal.category] if isinstance(signal, Finding) and signal.category else []
     rules = []
-    for number in range(draw(st.integers(1, 4))):
+    for number in range(draw(st.integers(1, 6))):
         groups: dict[object, list[Element]] = {}
-        for _ in range(draw(st.integers(1, 3))):
+        for _ in range(draw(st.sampled_from([1, 1, 2, 3]))):
             name, text = draw(
                 st.one_of(st.sampled_from(offered), st.sampled_from(offered), asked) if offered else asked
             )
             where, operator = field_of(name), draw(st.sampled_from(Operator))
             part = text[draw(st.integers(0, 1)) :] if operator is Operator.CONTAINS else text
             texts = [text, *cves] if name == "cve" and draw(st.booleans()) else [part or text]
-            element = Element(where, operator, frozenset(form for one in texts for form in where.forms_of(one)))
+            ranges = ["10.20.0.0/24", "::/64"] if where.name == "address" and draw(st.booleans()) else []
+            element = an_element(name, *texts, *ranges, operator=Operator.IN if ranges else operator)
             groups.setdefault(where.entity or len(groups), []).append(element)
         rules.append(
             a_rule(
                 f"rule-{number}",
-                alert_type=draw(st.sampled_from([signal.type, *named, "VM_Other"])),
-                expires=NOW + timedelta(days=number),
+                alert_type=draw(st.sampled_from([signal.type, signal.type, *named, *named, "VM_Other"])),
+                expires=NOW + timedelta(days=draw(st.integers(0, 3))),
+                enabled=draw(st.sampled_from([True, True, True, False])),
                 groups=list(groups.values()),
             )
         )

@@ -25,15 +25,9 @@ FILES = {
 }
 
 
-def test_equal_content_has_equal_hashes() -> None:
-    """The hash depends on the files' names and bytes alone: not on where they stand or when they were written."""
-    first, second = (the_book(FILES).hash for _ in "ab")
-    assert first == second
-    assert len(first) == 16
-
-
-def test_any_change_of_content_changes_the_hash() -> None:
-    """Made of other bytes or other files: a rule's name is its file's. The other stream, examples and notes are no part."""
+def test_equal_content_has_equal_hashes_and_any_change_another() -> None:
+    """The hash depends on the files' names and bytes alone, not on where they stand or when they were written: a rule's name is
+    its file's. The other stream, examples and notes are no part."""
     changes: list[dict[str, object]] = [
         {},
         {"cwpp/policy.yaml": a_policy(always=["tickets"])},
@@ -46,6 +40,7 @@ def test_any_change_of_content_changes_the_hash() -> None:
     renamed = {name.replace("one", "uno"): content for name, content in FILES.items()}
     hashes = {the_book(files).hash for files in (renamed, *(FILES | changed for changed in changes))}
     assert len(hashes) == len(changes) + 1
+    assert {len(hash) for hash in hashes} == {16}
     for file in ("cspm/policy.yaml", "cwpp/examples/one.yaml", "cwpp/suppressions/README.md", "notes.txt"):
         assert the_book(FILES | {file: "anything"}).hash == the_book(FILES).hash, file
 
@@ -105,13 +100,6 @@ def test_streams_may_share_an_address_or_a_credential_but_not_both(tmp_path: Pat
         assert all(result.rulebook is not None and not result.problems for result in results.values())
 
 
-def test_one_stream_that_is_broken_leaves_the_other_alone(tmp_path: Path) -> None:
-    """A problem in one stream's policy does not stop the other stream."""
-    results = load_all(rules_in(tmp_path, {"cspm/policy.yaml": "stream: cspm\n"}), KINDS, NOW)
-    assert results[Stream.CSPM].rulebook is None
-    assert results[Stream.CWPP].rulebook is not None
-
-
 def test_what_is_no_file_is_blamed_and_neither_waited_for_nor_passed_over(tmp_path: Path) -> None:
     """Owners whose file is a broken link are not as good as none: whoever they page would not be told."""
     puts: list[Callable[[Path], object]] = [
@@ -137,17 +125,37 @@ def test_a_broken_attack_table_is_the_only_thing_to_blame() -> None:
         assert {(problem.file, problem.level) for problem in problems} == {("attack.yaml", "problem")}, text
 
 
-ROWS = {"kind": "rows", "table": "lake"}
 DESK = {"kind": "desk", "url": "https://desk.example.com", "key": {"secret": "Z_KEY"}}
 
 
-def test_a_floor_is_by_plan_whatever_the_case() -> None:
-    """Each plan has its own floor, and every other plan has the default; a policy that says nothing of one drops nothing."""
-    policy = a_policy(floor={"default": "High", "virtualmachines": "Low"})
-    floor = the_book({"cwpp/policy.yaml": policy}).floor
-    of_plans = [floor.severity_for(plan) for plan in ("VirtualMachines", "KeyVaults", None)]
+def test_a_policy_is_read_whole() -> None:
+    """Floors by plan, however its name is capitalised; destinations with their lanes, groups and the names of their secrets,
+    of which none is read; a record that no route can name; routes with how soon people should answer, and quiet ones."""
+    by = ["cluster", "tag.Team", "tag.TEAM", "tag.Cost center.v2"]
+    desk = {**DESK, "fields": {"deep": [{"secret": "A_KEY"}]}, "group": {"by": by, "window": "1h"}}
+    within = {"minutes": "30m", "hours": "4h", "days": "14d"}
+    quiet: dict[str, object] = {"q-list": ["Informational", "Low", "Medium"], "q-text": "Medium"}
+    routes = [
+        {"name": "at-leisure", "to": ["tickets"]},
+        *({"name": name, "to": ["tickets"], "respond_within": text} for name, text in within.items()),
+        *({"name": name, "when": {"severity": severities}, "to": []} for name, severities in quiet.items()),
+    ]
+    floors, record = {"default": "High", "virtualmachines": "Low"}, {"kind": "rows", "table": "lake"}
+    policy = a_policy(floor=floors, destinations={"tickets": desk}, routes=routes, record=record)
+    book = the_book({"cwpp/policy.yaml": policy})
+    of_plans = [book.floor.severity_for(plan) for plan in ("VirtualMachines", "KeyVaults", None)]
     assert of_plans == [Severity.LOW, Severity.HIGH, Severity.HIGH]
     assert the_book().floor.severity_for(None) is Severity.INFORMATIONAL
+    (spec,) = book.destinations.values()
+    assert (spec.name, spec.kind, spec.lane, spec.secrets) == ("tickets", "desk", Lane.TICKET, ("A_KEY", "Z_KEY"))
+    assert spec.group is not None
+    assert list(map(str, spec.group.by)) == ["cluster", "tag.team", "tag.cost center.v2"]
+    assert spec.group.tags == ("team", "cost center.v2")
+    assert book.record is not None
+    assert (book.record.name, book.record.lane) == ("record", Lane.ROWS)
+    known = {"minutes": timedelta(minutes=30), "hours": timedelta(hours=4), "days": timedelta(days=14)}
+    assert {route.name: route.respond_within for route in book.routes if route.to} == {"at-leisure": None, **known}
+    assert {route.name for route in book.routes if not route.to} == quiet.keys()
 
 
 def test_an_undefined_destination_is_reported_with_the_other_problems_of_its_route() -> None:
@@ -157,7 +165,6 @@ def test_an_undefined_destination_is_reported_with_the_other_problems_of_its_rou
         {"name": "one", "when": 7, "to": ["nowhere"]},
         {"to": ["nowhere"]},
         {"name": "one", "to": ["nowhere", 7]},
-        {"name": "one", "to": ["nowhere"], "respond_within": "soon"},
     ]
     for route in broken:
         problems = loaded({"cwpp/policy.yaml": a_policy(routes=[route])}).problems
@@ -166,49 +173,13 @@ def test_an_undefined_destination_is_reported_with_the_other_problems_of_its_rou
         assert len([one for one in problems if one.level == "problem"]) > 1
 
 
-def test_a_group_may_be_by_tags_whatever_the_case_of_their_names() -> None:
-    """One tag in two spellings is one, and a tag's name may hold blanks and dots."""
-    by = ["cluster", "tag.Team", "tag.TEAM", "tag.Cost center.v2"]
-    policy = a_policy(destinations={"tickets": {**DESK, "group": {"by": by, "window": "1h"}}})
-    group = the_book({"cwpp/policy.yaml": policy}).destinations["tickets"].group
-    assert group is not None
-    assert list(map(str, group.by)) == ["cluster", "tag.team", "tag.cost center.v2"]
-    assert group.tags == ("team", "cost center.v2")
-
-
-def test_a_destination_carries_its_kind_its_lane_and_the_names_of_its_secrets() -> None:
-    """What it needs by name is known without any secret being read. `record:` makes one that no route can name."""
-    desk = {**DESK, "fields": {"deep": [{"secret": "A_KEY"}]}}
-    book = the_book({"cwpp/policy.yaml": a_policy(destinations={"tickets": desk}, record=ROWS)})
-    (spec,) = book.destinations.values()
-    assert (spec.name, spec.kind, spec.lane, spec.secrets) == ("tickets", "desk", Lane.TICKET, ("A_KEY", "Z_KEY"))
-    assert book.record is not None
-    assert (book.record.name, book.record.lane) == ("record", Lane.ROWS)
-
-
-def test_a_route_says_how_soon_people_should_answer() -> None:
-    """In minutes, hours or days."""
-    written = {"30m": timedelta(minutes=30), "4h": timedelta(hours=4), "14d": timedelta(days=14), None: None}
-    for text, within in written.items():
-        route = {"name": "one", "to": ["tickets"]} | ({"respond_within": text} if text else {})
-        (found,) = the_book({"cwpp/policy.yaml": a_policy(routes=[route])}).routes
-        assert found.respond_within == within
-
-
-def test_a_route_may_keep_low_and_medium_signals_quiet() -> None:
-    """A quiet route is allowed for severities that nobody must be woken for; `bad/` has those that it is not allowed for."""
-    for severities in (["Low"], ["Informational", "Low", "Medium"], "Medium"):
-        policy = a_policy(routes=[{"name": "quiet", "when": {"severity": severities}, "to": []}])
-        (route,) = the_book({"cwpp/policy.yaml": policy}).routes
-        assert route.to == ()
-
-
 def test_a_stream_without_a_policy_names_the_missing_file(tmp_path: Path) -> None:
-    """A stream whose directory has no policy.yaml does not start, and says which file it misses."""
-    result = load(rules_in(tmp_path), Stream.CSPM, KINDS, NOW)
-    assert result.rulebook is None
+    """It does not start, and leaves the other alone."""
+    results = load_all(rules_in(tmp_path), KINDS, NOW)
+    assert results[Stream.CWPP].rulebook is not None
+    assert results[Stream.CSPM].rulebook is None
     missing = f"{tmp_path.as_posix()}/cspm/policy.yaml: is missing; add it"
-    assert [str(problem) for problem in result.problems] == [missing]
+    assert [str(problem) for problem in results[Stream.CSPM].problems] == [missing]
 
 
 def test_a_broken_policy_does_not_hide_what_is_wrong_elsewhere() -> None:

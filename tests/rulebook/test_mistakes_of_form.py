@@ -127,13 +127,6 @@ def test_a_mistake_of_form_is_told_with_its_line_and_its_remedy(subtests: pytest
                 assert said_at == line
 
 
-def test_keys_are_texts_as_they_are_written() -> None:
-    """A key is a name, so none is read as a truth value, a number, a time or a merge."""
-    read = parse("on: 1\nno: 2\n1:30: 3\n012345670123: 4\n~: 5\n2026-11-24: 6\n<<: {yes: 7}\n", "owners.yaml")
-    assert isinstance(read, dict)
-    assert list(read) == ["on", "no", "1:30", "012345670123", "~", "2026-11-24", "<<"]
-
-
 def test_an_alias_is_refused() -> None:
     """A few lines of nested aliases stand for gigabytes; JSON has none, and no rule needs one."""
     bomb = "".join(f"a{n}: &a{n} [{', '.join([f'*a{n - 1}'] * 9)}]\n" for n in range(1, 30))
@@ -150,17 +143,17 @@ def test_an_alias_is_refused() -> None:
         assert "secret" not in said
 
 
-def test_a_type_that_its_text_does_not_fit_is_refused() -> None:
-    """One such line in a pull request ends in no traceback."""
-    for text in ("a: !!bool x", "a: !!int ''", "a: !!int '-'", "a: !!float x"):
-        assert "cannot be read: " in what_is_said(text, "policy.yaml")[1], text
-
-
-def test_a_number_that_no_rule_has_is_a_text() -> None:
-    """A time of day is no number to the base of 60, and none is so large that reading or printing it fails."""
+def test_a_key_or_a_number_that_no_rule_has_is_a_text() -> None:
+    """A key is a name, so none is read as a truth value, a number, a time or a merge. A time of day is no number to the base of
+    60, and none is so large that reading or printing it fails. A type that its text does not fit ends in no traceback."""
+    read = parse("on: 1\nno: 2\n1:30: 3\n012345670123: 4\n~: 5\n2026-11-24: 6\n<<: {yes: 7}\n", "owners.yaml")
+    assert isinstance(read, dict)
+    assert list(read) == ["on", "no", "1:30", "012345670123", "~", "2026-11-24", "<<"]
     for number in ("1:30", "1" + ":30" * 999 + ".5", "9" * 5_000, "0x" + "f" * 5_000):
         text = f"at: {number}\nmost: -12\nshare: 0.5\n"
         assert parse(text, "policy.yaml") == {"at": number, "most": -12, "share": 0.5}
+    for text in ("a: !!bool x", "a: !!int ''", "a: !!int '-'", "a: !!float x"):
+        assert "cannot be read: " in what_is_said(text, "policy.yaml")[1], text
 
 
 def test_a_file_is_utf_8_however_an_editor_saves_it(tmp_path: Path) -> None:

@@ -116,13 +116,8 @@ def test_a_runbook_of_findings_may_be_about_a_category() -> None:
     for glob in ("assessment-1", "SoftwareUpdate", "softwareu*", "Data"):
         book = the_book({"cspm/policy.yaml": a_policy("cspm", runbooks={glob: WIKI})}, Stream.CSPM)
         assert notice_of(finding, book).runbooks == (WIKI,), glob
-
-
-def test_a_runbook_of_one_stream_is_not_the_others() -> None:
-    """A policy speaks for its own stream, and owners.yaml for both."""
-    files = {"cwpp/policy.yaml": a_policy(runbooks={"*": f"{WIKI}/ours"}), "owners.yaml": {"owners": []}}
-    assert the_book(files).runbooks
-    assert not the_book(files, Stream.CSPM).runbooks
+    # A policy speaks for its own stream.
+    assert not the_book({"cwpp/policy.yaml": a_policy(runbooks={"*": WIKI})}, Stream.CSPM).runbooks
 
 
 FILE = "tags/resources.json"

@@ -16,7 +16,7 @@ from router.decide import decide, notice_for
 from router.destinations.wording.headlines import headline
 from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.locations import location_of, resource_group_of
-from router.domain.owners import Owner, Owners, find_environment_of, find_owner_of
+from router.domain.owners import Owner, Owners, find_owner_of
 from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import rule_fields_of, signal_of
 from router.domain.signals import Alert, Signal
@@ -191,13 +191,6 @@ def test_a_finding_elsewhere_in_a_cluster_is_not_owned_by_another_namespace() ->
     shop = an_assessment(resourceDetails={"id": AKS}, additionalData=in_cluster(namespace="shop"))
     assert group_of(read_finding(shop), owners) is None
     assert group_of(read_finding(an_assessment(additionalData={"Namespace": "kube-system"})), owners) is None
-
-
-def test_an_environment_is_found_by_the_same_keys() -> None:
-    """An entry that says it alone owns nothing, also where it is asked first."""
-    owners = owners_of({"group": "all"}, {"namespace": "shop", "environment": "test"})
-    assert (find_environment_of(SHOP, owners), group_of(SHOP, owners)) == ("test", "all")
-    assert find_environment_of(ON_AKS, owners) is None
 
 
 def test_nobody_looks_into_an_alert_on_azure_for_what_no_entry_names() -> None:

@@ -110,6 +110,9 @@ def test_an_expiry_is_a_time_in_utc() -> None:
         assert the_rule(a_body(expirationDateUtc=written)).expires == expires, written
     digits = the_rule(a_body(expirationDateUtc="2027-06-01T00:00:00.0836331Z"))
     assert digits.expires == expires.replace(microsecond=83633)
+    # A rule that is disabled or expired by its state is known, and holds nothing.
+    states = {"Enabled": True, "Disabled": False, "Expired": False}
+    assert {state: the_rule(a_body(state=state)).is_active(NOW) for state in states} == states
     # One that no clock can hold in UTC is refused.
     assert said_about(a_body(expirationDateUtc="9999-12-31T23:59:59-01:00")) == (False, ["problem"])
 
@@ -131,12 +134,6 @@ def test_a_rule_may_live_exactly_the_longest_time_and_is_said_within_the_warning
         assert said_about(body, suppression={"warn": "36h"}) == (True, levels)
 
 
-def test_only_an_enabled_rule_holds() -> None:
-    """A rule that is disabled or expired by its state is known, and holds nothing."""
-    states = {"Enabled": True, "Disabled": False, "Expired": False}
-    assert {state: the_rule(a_body(state=state)).is_active(NOW) for state in states} == states
-
-
 def test_ranges_that_lie_apart_may_not_hold_most_addresses() -> None:
     """Every second network is half of the world, though none of them is too wide; private ones are one's own."""
     for ranges, is_too_wide in (
@@ -149,31 +146,26 @@ def test_ranges_that_lie_apart_may_not_hold_most_addresses() -> None:
         assert any("more IPv" in message for message in said) is is_too_wide
 
 
-def test_elements_on_one_entity_type_belong_together() -> None:
-    """Elements of one entity type are one group, in any order; each of the signal's own properties is one alone."""
-    fields = ("entities.account.name", "resourceId", "entities.ip.address", "entities.account.upnSuffix",
-              "extendedProperties.Client IP")  # fmt: skip
-    groups = the_rule(a_scoped_body(*(an_element(field, "10.0.0.1") for field in fields))).groups
-    assert [[str(element.field) for element in group] for group in groups] == [
-        ["entities.account.name", "entities.account.upnsuffix"],
-        ["resourceid"],
-        ["entities.ip.address"],
-        ["extendedproperties.client ip"],
-    ]
-
-
-def test_values_compare_without_case_and_addresses_as_addresses() -> None:
-    """What a rule looks for is folded once, when it is read."""
+def test_a_scope_is_read_once_for_all() -> None:
+    """Elements of one entity type are one group, in any order; each of the signal's own properties is one alone. Values compare
+    without case, and addresses as addresses."""
     scope = (
+        an_element("entities.account.name", "SVC"),
         an_element("entities.ip.address", "2001:DB8:0:0::1"),
-        {"field": "entities.process.commandline", "contains": "POWERSHELL.EXE"},
-        {"field": "entities.azure-resource.resourceId", "contains": ["/rg-A/", "/rg-B/"]},
+        {"field": "resourceId", "contains": ["/rg-A/", "/rg-B/"]},
+        an_element("entities.account.upnSuffix", "example.com"),
+        {"field": "entities.azure-resource.resourceId", "contains": "/RG-A/"},
+        an_element("extendedProperties.Client IP", "10.0.0.1"),
     )
-    ((address,), (command,), (resource,)) = the_rule(a_scoped_body(*scope)).groups
-    assert address.values == {"2001:db8:0:0::1", "2001:db8::1"}
-    assert command == Element(command.field, Operator.CONTAINS, frozenset({"powershell.exe"}))
-    assert resource.field == Field("azureresource", "resourceid")
-    assert resource.values == {"/rg-a/", "/rg-b/"}
+    groups = the_rule(a_scoped_body(*scope)).groups
+    assert [[(str(one.field), sorted(one.values)) for one in group] for group in groups] == [
+        [("entities.account.name", ["svc"]), ("entities.account.upnsuffix", ["example.com"])],
+        [("entities.ip.address", ["2001:db8:0:0::1", "2001:db8::1"])],
+        [("resourceid", ["/rg-a/", "/rg-b/"])],
+        [("entities.azureresource.resourceid", ["/rg-a/"])],
+        [("extendedproperties.client ip", ["10.0.0.1"])],
+    ]
+    assert [group[0].operator for group in groups[1:4]] == [Operator.IN, Operator.CONTAINS, Operator.CONTAINS]
 
 
 def test_a_name_that_defender_would_refuse_is_said() -> None:
@@ -181,15 +173,6 @@ def test_a_name_that_defender_would_refuse_is_said() -> None:
     levels = {"ab": [], "a" * 50: [], "a" * 51: ["warning"], "-a": ["warning"]}
     files = {name: {f"cwpp/suppressions/{name}.json": a_body()} for name in levels}
     assert {name: [one.level for one in loaded(files[name]).problems] for name in levels} == levels
-
-
-def test_of_a_rule_and_a_shadow_rule_with_one_name_neither_is_in_force() -> None:
-    """Which of two files is read first decides nothing: both are left out, and both are named."""
-    files = {f"cwpp/suppressions/{name}.json": a_body() for name in ("other", "scanner", "shadow/Scanner")}
-    result = loaded(files)
-    assert result.rulebook is not None
-    assert (set(result.rulebook.suppressions.by_name), result.rulebook.shadows.by_name) == ({"other"}, {})
-    assert {(one.file, one.code) for one in result.problems} == {(file, "duplicate-name") for file in list(files)[1:]}
 
 
 def test_what_only_defender_would_refuse_is_not_said_where_rules_are_this_routers_alone() -> None:
@@ -218,18 +201,19 @@ def test_what_only_defender_would_refuse_is_not_said_where_rules_are_this_router
 
 
 def test_a_shadow_rule_is_read_as_a_rule_and_holds_nothing() -> None:
-    """It stands in a directory of its own, in any form that a rule may have, and changes the hash as any rule does."""
+    """It stands in a directory of its own, in any form that a rule may have, and changes the hash as any rule does. None covers
+    a rule, nor another one: each is on record by itself. Of a rule and a shadow rule with one name neither is in force."""
     book = the_book({"cwpp/suppressions/shadow/try.json": a_body(), "cwpp/suppressions/shadow/some.yaml": LISTED})
     assert (set(book.shadows.by_name), book.suppressions.by_name) == ({"try", "one", "two"}, {})
     assert book.hash != the_book().hash
-    assert book.shadows.by_name["try"] == replace(
-        the_rule(a_body(), "try.json"), source="cwpp/suppressions/shadow/try.json"
-    )
-
-
-def test_no_shadow_rule_covers_a_rule() -> None:
-    """Nor another one: each is on record by itself. A rule that is tried out wider is no reason to remove the live one."""
+    live = the_rule(a_body(), "try.json")
+    assert book.shadows.by_name["try"] == replace(live, source="cwpp/suppressions/shadow/try.json")
     assert lints({f"cwpp/suppressions/{name}.json": a_body() for name in ("live", "shadow/same", "shadow/other")}) == []
+    result = loaded({f"cwpp/suppressions/{name}.json": a_body() for name in ("other", "scanner", "shadow/Scanner")})
+    assert result.rulebook is not None
+    assert (set(result.rulebook.suppressions.by_name), result.rulebook.shadows.by_name) == ({"other"}, {})
+    named = ["cwpp/suppressions/scanner.json", "cwpp/suppressions/shadow/Scanner.json"]
+    assert [(one.file, one.code) for one in result.problems] == [(file, "duplicate-name") for file in named]
 
 
 def test_what_stands_beside_the_rules_of_a_stream_is_none() -> None:

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 
 from router.domain.signals import Stream
 from router.rulebook import load, load_examples
-from tests.builders import RULES
 from tests.examples import some_of
 from tests.rulebook.builders import NOW, a_body, loaded, rules_in
 from tests.rulebook.kinds import KINDS
@@ -120,10 +119,3 @@ def test_any_text_at_all_can_be_a_rules_file(text: str) -> None:
         rules = rules_in(Path(directory), dict.fromkeys([*names, "cwpp/examples/one.yaml"], text))
         assert load(rules, Stream.CWPP, KINDS, NOW).rulebook is None
         load_examples(rules, Stream.CWPP)
-
-
-def test_every_starter_file_can_be_damaged_without_a_crash() -> None:
-    """Each of the first lines of the starter's policy may be missing; loading answers all the same."""
-    lines = (RULES / "cwpp/policy.yaml").read_text(encoding="utf-8").splitlines(keepends=True)
-    for number in range(len(lines)):
-        loaded({"cwpp/policy.yaml": "".join(lines[:number] + lines[number + 1 :])})
