@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from itertools import zip_longest
+from typing import Any
 
 from router.coverage.expected.manifest import CoverageManifest, Expectation
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
-from tests.coverage.builders import Json, judged, managed_cluster, verdict
+from tests.coverage.builders import Json, judged, managed_cluster, of_kind, verdict
 
 MANAGER, AUDIT, IMAGE = "gatekeeper-controller-manager", "gatekeeper-audit", "defender-admission-controller"
 GATEKEEPER, MDC = "gatekeeper-system", "mdc"
@@ -18,6 +20,7 @@ LABELS = {MANAGER: {OPERATION: "webhook"}, AUDIT: {OPERATION: "audit"}, IMAGE: {
 
 DEFAULT = "default-k8s-misconfiguration-policy-privileged-containers-should-be-avoided"
 
+REGISTRATION = "admissionregistration.k8s.io/v1"
 NEW_PODS: Json = {"operations": ["CREATE", "UPDATE"], "apiGroups": ["*"], "apiVersions": ["*"], "resources": ["*"]}
 BOTH = CoverageManifest(expectations=(Expectation(rungs=frozenset({Rung.ADMISSION_AUDITS, Rung.ADMISSION_DENIES})),))
 
@@ -45,23 +48,14 @@ def a_pod(
 ) -> Json:
     """A pod of a controller, with the labels of that controller, or with others."""
     owner = {"apiVersion": "apps/v1", "kind": "ReplicaSet", "name": f"{of}-6c9f7d5b8", "controller": True}
-    metadata = {
-        "name": f"{of}-6c9f7d5b8-{id}",
-        "namespace": namespace,
-        "labels": LABELS.get(of, {}) if labels is None else labels,
-        "ownerReferences": [owner],
-    }
+    said = {"labels": LABELS.get(of, {}) if labels is None else labels, "ownerReferences": [owner]}
     state = {"waiting": {"reason": waits}} if waits else {"running": {}}
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": metadata,
-        "status": {
-            "phase": phase,
-            "conditions": [{"type": "Ready", "status": str(is_ready)}],
-            "containerStatuses": [{"name": "manager", "ready": is_ready, "restartCount": restarts, "state": state}],
-        },
+    status = {
+        "phase": phase,
+        "conditions": [{"type": "Ready", "status": str(is_ready)}],
+        "containerStatuses": [{"name": "manager", "ready": is_ready, "restartCount": restarts, "state": state}],
     }
+    return of_kind("Pod", f"{of}-6c9f7d5b8-{id}", namespace, metadata=said, status=status)
 
 
 def a_webhook(
@@ -70,7 +64,6 @@ def a_webhook(
     service: str = SERVICE,
     namespace: str = GATEKEEPER,
     rules: Iterable[Json] = (NEW_PODS,),
-    failure_policy: str = "Ignore",
     configuration: str = "gatekeeper-validating-webhook-configuration",
     **fields: object,
 ) -> Json:
@@ -78,16 +71,11 @@ def a_webhook(
     entry = {
         "name": name,
         "clientConfig": {"service": {"name": service, "namespace": namespace, "path": "/v1/admit"}},
-        "failurePolicy": failure_policy,
+        "failurePolicy": "Ignore",
         "rules": list(rules),
         **fields,
     }
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingWebhookConfiguration",
-        "metadata": {"name": configuration},
-        "webhooks": [entry],
-    }
+    return of_kind("ValidatingWebhookConfiguration", configuration, version=REGISTRATION, webhooks=[entry])
 
 
 def an_image_webhook(*, namespace: str = MDC, rules: Iterable[Json] = (NEW_PODS,)) -> Json:
@@ -101,78 +89,55 @@ def a_constraint(
 ) -> Json:
     """A constraint of Gatekeeper's; None leaves the action out."""
     said = {} if action is None else {"enforcementAction": action}
-    by_pod = {} if enforced is None else {"status": {"byPod": [{"id": "one", "enforced": enforced}]}}
-    return {
-        "apiVersion": "constraints.gatekeeper.sh/v1beta1",
-        "kind": "K8sAzureV2NoPrivilege",
-        "metadata": {"name": name},
-        "spec": {**said, **spec},
-        **by_pod,
-    }
+    by_pod: dict[str, Any] = {} if enforced is None else {"status": {"byPod": [{"id": "one", "enforced": enforced}]}}
+    version = "constraints.gatekeeper.sh/v1beta1"
+    return of_kind("K8sAzureV2NoPrivilege", name, version=version, spec={**said, **spec}, **by_pod)
 
 
 def scoped(*actions: tuple[str, str]) -> Json:
     """A constraint with an action for each enforcement point."""
-    return a_constraint(
-        "scoped",
-        scopedEnforcementActions=[
-            {"action": action, "enforcementPoints": [{"name": point}]} for action, point in actions
-        ],
-    )
+    some = [{"action": action, "enforcementPoints": [{"name": point}]} for action, point in actions]
+    return a_constraint("scoped", scopedEnforcementActions=some)
 
 
 def an_artifact_policy(action: str = "audit", **configuration: object) -> Json:
     """The rules of Defender's image gate."""
     rule = {"name": "critical", "action": action, "configuration": configuration}
-    return {
-        "apiVersion": "defender.microsoft.com/v1",
-        "kind": "SecurityArtifactPolicy",
-        "metadata": {"name": "mdc-vulnerability-assessment-policy"},
-        "spec": {"vulnerabilityAssessmentGatedDeployment": [rule]},
-    }
+    name, spec = "mdc-vulnerability-assessment-policy", {"vulnerabilityAssessmentGatedDeployment": [rule]}
+    return of_kind("SecurityArtifactPolicy", name, version="defender.microsoft.com/v1", spec=spec)
 
 
 def a_policy(name: str = DEFAULT, *, rules: Iterable[Json] = (NEW_PODS,), **spec: object) -> Json:
     """A ValidatingAdmissionPolicy."""
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicy",
-        "metadata": {"name": f"{name}.vap"},
-        "spec": {
-            "failurePolicy": "Fail",
-            "matchConstraints": {"resourceRules": list(rules)},
-            "validations": [{"expression": "!object.spec.hostNetwork"}],
-            **spec,
-        },
+    said = {
+        "failurePolicy": "Fail",
+        "matchConstraints": {"resourceRules": list(rules)},
+        "validations": [{"expression": "!object.spec.hostNetwork"}],
+        **spec,
     }
+    return of_kind("ValidatingAdmissionPolicy", f"{name}.vap", version=REGISTRATION, spec=said)
 
 
 def a_binding(*actions: str, name: str = DEFAULT, binds: str | None = None, **spec: object) -> Json:
     """A binding of a ValidatingAdmissionPolicy."""
-    return {
-        "apiVersion": "admissionregistration.k8s.io/v1",
-        "kind": "ValidatingAdmissionPolicyBinding",
-        "metadata": {"name": f"{name}.binding"},
-        "spec": {"policyName": binds or f"{name}.vap", "validationActions": list(actions), **spec},
-    }
+    said = {"policyName": binds or f"{name}.vap", "validationActions": list(actions), **spec}
+    return of_kind("ValidatingAdmissionPolicyBinding", f"{name}.binding", version=REGISTRATION, spec=said)
 
 
 def an_event(message: str) -> Json:
     """An event that says why something could not be made."""
-    metadata = {"name": "web-7d4b9.17f", "namespace": "shop"}
-    return {"apiVersion": "v1", "kind": "Event", "metadata": metadata, "reason": "FailedCreate", "message": message}
+    return of_kind("Event", "web-7d4b9.17f", "shop", reason="FailedCreate", message=message)
 
 
 def a_namespace(name: str, labels: Mapping[str, str]) -> Json:
     """A namespace with labels."""
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": dict(labels)}}
+    return of_kind("Namespace", name, metadata={"labels": dict(labels)})
 
 
 def a_service(name: str = SERVICE, *, namespace: str = GATEKEEPER, selector: Mapping[str, str] | None = None) -> Json:
     """The service of a webhook, which chooses the pods of its controller or others."""
     chosen = LABELS[MANAGER if name == SERVICE else IMAGE] if selector is None else selector
-    metadata = {"name": name, "namespace": namespace}
-    return {"apiVersion": "v1", "kind": "Service", "metadata": metadata, "spec": {"selector": dict(chosen)}}
+    return of_kind("Service", name, namespace, spec={"selector": dict(chosen)})
 
 
 def a_slice(
@@ -183,15 +148,17 @@ def a_slice(
     pods: Iterable[str] = (),
 ) -> Json:
     """Endpoints of a service, each ready or not, and of a pod where one is named."""
-    targets = [{"targetRef": {"kind": "Pod", "name": one, "namespace": namespace}} for one in pods]
-    targets += [{}] * (len(ready) - len(targets))
     endpoints = [
-        {"addresses": ["10.0.0.1"], "conditions": {"ready": one}, **target}
-        for one, target in zip(ready, targets, strict=True)
+        {
+            "addresses": ["10.0.0.1"],
+            "conditions": {"ready": one},
+            **({"targetRef": {"kind": "Pod", "name": pod}} if pod else {}),
+        }
+        for one, pod in zip_longest(ready, pods)
     ]
-    labels = {"kubernetes.io/service-name": service}
-    metadata = {"name": f"{service}-{name}", "namespace": namespace, "labels": labels}
-    return {"apiVersion": "discovery.k8s.io/v1", "kind": "EndpointSlice", "metadata": metadata, "endpoints": endpoints}
+    said = {"labels": {"kubernetes.io/service-name": service}}
+    version = "discovery.k8s.io/v1"
+    return of_kind("EndpointSlice", f"{service}-{name}", namespace, version=version, metadata=said, endpoints=endpoints)
 
 
 def no_config() -> Json:
@@ -201,12 +168,8 @@ def no_config() -> Json:
 
 def a_config(*excluded: str, processes: Iterable[str] = ("*",), namespace: str = GATEKEEPER) -> Json:
     """Gatekeeper's configuration, which leaves namespaces out of some of its work."""
-    return {
-        "apiVersion": "config.gatekeeper.sh/v1alpha1",
-        "kind": "Config",
-        "metadata": {"name": "config", "namespace": namespace},
-        "spec": {"match": [{"excludedNamespaces": list(excluded), "processes": list(processes)}]},
-    }
+    spec = {"match": [{"excludedNamespaces": list(excluded), "processes": list(processes)}]}
+    return of_kind("Config", "config", namespace, version="config.gatekeeper.sh/v1alpha1", spec=spec)
 
 
 NAMESPACES = [

@@ -28,15 +28,15 @@ from router.domain.coverage_sources import (
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 SUBSCRIPTION = "11111111-1111-1111-1111-111111111111"
-CLUSTER = (
-    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/payments"
-)
-ARC_CLUSTER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Kubernetes/connectedClusters/edge"
-MACHINE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/web-1"
-REGISTRY = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.ContainerRegistry/registries/images"
-SQL_SERVER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Sql/servers/ledger"
-COSMOS_DB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.DocumentDB/databaseAccounts/carts"
-STORAGE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/uploads"
+GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers"
+CLUSTER = f"{GROUP}/Microsoft.ContainerService/managedClusters/payments"
+ARC_CLUSTER = f"{GROUP}/Microsoft.Kubernetes/connectedClusters/edge"
+MACHINE = f"{GROUP}/Microsoft.Compute/virtualMachines/web-1"
+REGISTRY = f"{GROUP}/Microsoft.ContainerRegistry/registries/images"
+SQL_SERVER = f"{GROUP}/Microsoft.Sql/servers/ledger"
+COSMOS_DB = f"{GROUP}/Microsoft.DocumentDB/databaseAccounts/carts"
+STORAGE = f"{GROUP}/Microsoft.Storage/storageAccounts/uploads"
+HUB = f"{GROUP}/Microsoft.EventHub/namespaces/router/eventhubs/cwpp"
 
 IN_PAYMENTS = "--context payments"
 """What a line for kubectl ends with that is for the cluster of that name."""
@@ -74,11 +74,9 @@ def heard_by(value: Any) -> LastHeard:
 
 def judged(*documents: object, manifest: CoverageManifest = NO_MANIFEST, now: datetime = NOW) -> GateResult:
     """What comes of documents: values, or documents that `document` made."""
-    named = [
-        one if isinstance(one, CoverageDocument) else document(one, f"{number}.json")
-        for number, one in enumerate(documents, 1)
-    ]
-    return judge_documents(named, manifest, now)
+    every = ((one, f"{number}.json") for number, one in enumerate(documents, 1))
+    named = (one if isinstance(one, CoverageDocument) else document(one, name) for one, name in every)
+    return judge_documents([*named], manifest, now)
 
 
 def verdict(result: GateResult, name: str, rung: Rung) -> Verdict:
@@ -140,22 +138,20 @@ def kubectl(*objects: Json) -> Json:
     return {"apiVersion": "v1", "kind": "List", "items": list(objects)}
 
 
+def of_kind(
+    kind: str, name: str, namespace: str = "", *, version: str = "v1", metadata: Json | None = None, **fields: Any
+) -> Json:
+    """An object of Kubernetes."""
+    named = {"name": name, **({"namespace": namespace} if namespace else {}), **(metadata or {})}
+    return {"apiVersion": version, "kind": kind, "metadata": named, **fields}
+
+
 def node(name: str, *, system: str = "linux", taints: Iterable[Json] = (), **labels: str) -> Json:
     """A node that is ready."""
-    return {
-        "apiVersion": "v1",
-        "kind": "Node",
-        "metadata": {"name": name, "labels": {"kubernetes.io/os": system, **labels}},
-        "spec": {"taints": list(taints)},
-        "status": {
-            "conditions": [{"type": "Ready", "status": "True"}],
-            "nodeInfo": {
-                "operatingSystem": system,
-                "kernelVersion": "5.15.0-1091-azure",
-                "osImage": "Ubuntu 22.04.5 LTS",
-            },
-        },
-    }
+    info = {"operatingSystem": system, "kernelVersion": "5.15.0-1091-azure", "osImage": "Ubuntu 22.04.5 LTS"}
+    status = {"conditions": [{"type": "Ready", "status": "True"}], "nodeInfo": info}
+    metadata = {"labels": {"kubernetes.io/os": system, **labels}}
+    return of_kind("Node", name, metadata=metadata, spec={"taints": list(taints)}, status=status)
 
 
 def nodes(many: int = 3) -> list[Json]:
@@ -173,35 +169,24 @@ def daemon_set(
     **status: int,
 ) -> Json:
     """A DaemonSet of Defender's."""
-    return {
-        "apiVersion": "apps/v1",
-        "kind": "DaemonSet",
-        "metadata": {"name": name, "namespace": namespace, "generation": 1},
-        "spec": {
-            "selector": {"matchLabels": {"dsName": name}},
-            "template": {"spec": {"containers": [{"name": "main", "image": image}]}},
-        },
-        "status": {
-            "desiredNumberScheduled": desired,
-            "currentNumberScheduled": desired,
-            "numberMisscheduled": 0,
-            "numberReady": ready,
-            "observedGeneration": 1,
-            **status,
-        },
-    }
+    template = {"spec": {"containers": [{"name": "main", "image": image}]}}
+    counts = {"desiredNumberScheduled": desired, "currentNumberScheduled": desired, "numberReady": ready}
+    return of_kind(
+        "DaemonSet",
+        name,
+        namespace,
+        version="apps/v1",
+        metadata={"generation": 1},
+        spec={"selector": {"matchLabels": {"dsName": name}}, "template": template},
+        status={**counts, "numberMisscheduled": 0, "observedGeneration": 1, **status},
+    )
 
 
 def sensor(*, ready: int = 3, desired: int = 3, namespace: str = "kube-system") -> list[Json]:
     """Collector and publisher."""
-    image = "mcr.microsoft.com/azuredefender/stable/security-publisher:1.0.67"
-    publisher = daemon_set(
-        "microsoft-defender-publisher-ds", namespace=namespace, desired=desired, ready=ready, image=image
-    )
+    image, name = "mcr.microsoft.com/azuredefender/stable/security-publisher:1.0.67", "microsoft-defender-publisher-ds"
+    publisher = daemon_set(name, namespace=namespace, desired=desired, ready=ready, image=image)
     return [daemon_set(namespace=namespace, desired=desired, ready=ready), publisher]
-
-
-HUB = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.EventHub/namespaces/router/eventhubs/cwpp"
 
 
 def automation(
@@ -215,17 +200,14 @@ def automation(
 ) -> Json:
     """A continuous export as the REST API answers it; one without a hub runs a logic app."""
     action = {"actionType": "LogicApp"} if hub is None else {"actionType": "EventHub", "eventHubResourceId": hub}
-    return resource(
-        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Security/automations/{name}",
-        "Microsoft.Security/automations",
-        {
-            "isEnabled": True,
-            "scopes": [{"scopePath": scope}],
-            "sources": [{"eventSource": source, "ruleSets": [{"rules": list(rules)} for rules in rule_sets]}],
-            "actions": [action],
-            **properties,
-        },
-    )
+    said = {
+        "isEnabled": True,
+        "scopes": [{"scopePath": scope}],
+        "sources": [{"eventSource": source, "ruleSets": [{"rules": list(rules)} for rules in rule_sets]}],
+        "actions": [action],
+        **properties,
+    }
+    return resource(f"{GROUP}/Microsoft.Security/automations/{name}", "Microsoft.Security/automations", said)
 
 
 def only(value: str, property: str = "Severity", operator: str = "Equals") -> Json:
@@ -255,7 +237,7 @@ def suppression_rule(name: str = "noisy", **properties: object) -> Json:
 def alert(about: str = MACHINE, *, type: str = "VM_SuspiciousActivity", **properties: object) -> Json:
     """An alert as the REST API answers it, two days old."""
     return resource(
-        f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Security/locations/westeurope/alerts/1",
+        f"{GROUP}/Microsoft.Security/locations/westeurope/alerts/1",
         "Microsoft.Security/Locations/alerts",
         {
             "alertType": type,
@@ -309,7 +291,7 @@ def offering(name: str, **fields: object) -> Json:
 
 def connector(*offerings: Json, cloud: str = "AWS", name: str = "shop", account: str = "123456789012") -> Json:
     """A connector to an account of AWS or a project of GCP, as the REST API answers it."""
-    id = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Security/securityConnectors/{name}"
+    id = f"{GROUP}/Microsoft.Security/securityConnectors/{name}"
     details = {"projectDetails": {"projectId": "shop-prod", "projectNumber": account}} if cloud == "GCP" else {}
     properties = {
         "environmentName": cloud,
@@ -330,12 +312,8 @@ def eks_cluster(*logs: str, account: str = "123456789012", **fields: object) -> 
 
 def last_row(cluster: str, **ago: float) -> Json:
     """When the sensor of a cluster last sent a row, that long before the tests judge, as Log Analytics answers it."""
-    columns = ("AzureResourceId", "AwsResourceName", "GcpFullResourceName")
-    starts = ("/subscriptions/", "arn:", "//")
-    named = {
-        column: cluster if cluster.lower().startswith(start) else ""
-        for column, start in zip(columns, starts, strict=True)
-    }
+    columns = {"AzureResourceId": "/subscriptions/", "AwsResourceName": "arn:", "GcpFullResourceName": "//"}
+    named = {column: cluster if cluster.lower().startswith(start) else "" for column, start in columns.items()}
     return {**named, "last": (NOW - timedelta(**ago)).isoformat()}
 
 

@@ -16,75 +16,11 @@ from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Exp
 from router.domain.coverage import Rung
 from router.domain.coverage_sources import CoverageSourceKind
 from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
-from tests.coverage.admission_builders import (
-    AUDIT,
-    IMAGE,
-    MANAGER,
-    MDC,
-    NAMESPACES,
-    a_binding,
-    a_config,
-    a_constraint,
-    a_namespace,
-    a_pod,
-    a_policy,
-    a_service,
-    a_slice,
-    a_webhook,
-    an_artifact_policy,
-    an_image_webhook,
-    no_config,
-    whole_gatekeeper,
-)
-from tests.coverage.builders import (
-    CLUSTER,
-    COSMOS_DB,
-    HUB,
-    MACHINE,
-    SQL_SERVER,
-    SUBSCRIPTION,
-    alert,
-    automation,
-    cluster_extension,
-    connected_cluster,
-    connector,
-    eks_cluster,
-    extension_of_plan,
-    gke_cluster,
-    kubectl,
-    last_row,
-    managed_cluster,
-    nodes,
-    offering,
-    only,
-    pricing,
-    resource,
-    security_setting,
-    sensor,
-    suppression_rule,
-)
+from tests.coverage import admission_builders as k8s
+from tests.coverage import builders as az
+from tests.coverage import machine_builders as vm
+from tests.coverage import stored_builders as kept
 from tests.coverage.estates import estates
-from tests.coverage.machine_builders import (
-    ARC,
-    ARC_SQL,
-    EXCLUDED,
-    POSTURE,
-    SET,
-    SQL,
-    ago,
-    all_healthy,
-    arc_machine,
-    arc_sql,
-    assessment,
-    device,
-    extension,
-    joined,
-    machine,
-    scale_set,
-    sql_extension,
-    sql_machine,
-)
-from tests.coverage.stored_builders import drill, heard, said
 from tests.coverage.worlds import cluster_worlds
 
 type NamedDocument = tuple[str | None, Any]
@@ -95,23 +31,27 @@ type Question = Sequence[Sequence[object]]
 
 EMPTY_LIST = {"apiVersion": "v1", "kind": "List", "items": []}
 HEALTH = {"healthy": True, "licensed": True, "orgId": "aaaa", "realTimeProtectionEnabled": {"value": True}}
-GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers"
-REGISTRY = resource(f"{GROUP}/Microsoft.ContainerRegistry/registries/images", "Microsoft.ContainerRegistry/registries")
-ACCOUNT = resource(f"{GROUP}/Microsoft.Storage/storageAccounts/files", "Microsoft.Storage/storageAccounts")
+REGISTRY = az.resource(
+    f"{az.GROUP}/Microsoft.ContainerRegistry/registries/images", "Microsoft.ContainerRegistry/registries"
+)
+ACCOUNT = az.resource(f"{az.GROUP}/Microsoft.Storage/storageAccounts/files", "Microsoft.Storage/storageAccounts")
 AKS_PROFILE, CONTAINERS = "56a83a6e-c417-42ec-b567-1e6fcb3d09a9", "e599a9fe-30e3-47c6-a173-8b4b6d9d3255"
 SCANS, MALWARE = "ContainerRegistriesVulnerabilityAssessments", "OnUploadMalwareScanning"
 
 
 def resource_types(*some: str) -> Any:
     """Which types of resources the subscription has."""
-    return {"id": f"/subscriptions/{SUBSCRIPTION}", "subscriptionId": SUBSCRIPTION, "resourceTypes": list(some)}
+    return {"id": f"/subscriptions/{az.SUBSCRIPTION}", "subscriptionId": az.SUBSCRIPTION, "resourceTypes": list(some)}
 
+
+OF_SUBSCRIPTION = f"/subscriptions/{az.SUBSCRIPTION}"
+OLD = {"seen": vm.ago(days=9)}
 
 MANIFESTS: Sequence[CoverageManifest] = (
     NO_MANIFEST,
     CoverageManifest(
         expectations=(Expectation(rungs=frozenset(Rung), extensions=frozenset({MALWARE, SCANS}), number=1),),
-        export=ExpectedExport(alerts=HUB),
+        export=ExpectedExport(alerts=az.HUB),
         expects_posture=True,
         is_given=True,
     ),
@@ -120,161 +60,170 @@ MANIFESTS: Sequence[CoverageManifest] = (
     ),
 )
 
+
+def one_of(*documents: object) -> Question:
+    """A question that one of these documents answers."""
+    return [[one] for one in documents]
+
+
+_HEALTHY, _INSTALLED = vm.all_healthy(), vm.assessment(EDR_INSTALLED)
+_ILL = vm.assessment(EDR_RUNNING[0], "Unhealthy")
+_NOT_INSTALLED = vm.assessment(EDR_INSTALLED, "Unhealthy")
+_WATCHED = kept.heard(CoverageSourceKind.WORKLOAD, az.MACHINE, real_alert=vm.ago(days=2))
+_BY_SENSOR = [{"at": vm.ago(days=2), "type": "VM_Eicar"}]
+_INSTANCE = f"{vm.SET}/virtualMachines/0"
+_SQL_OF_ARC = vm.arc_sql("Protected", at=vm.ago(hours=1)), vm.assessment("f00d", title=SQL_PROTECTED, of=vm.ARC_SQL)
+
 MACHINES: Sequence[Question] = (
-    ([machine()], [machine(tags=EXCLUDED)], [machine(power="deallocated")], [machine(timeCreated=ago(hours=1))]),
-    ([extension()], [extension("Failed")], [joined(None, None)], [joined("MDE.Linux", "Creating")]),
-    (
-        [assessment(EDR_INSTALLED)],
-        [assessment(EDR_INSTALLED, "Unhealthy")],
-        [assessment(EDR_INSTALLED, "NotApplicable", cause="Exempt")],
-        [said(assessment(EDR_INSTALLED))],
-        [said(assessment(EDR_INSTALLED), seen=ago(days=9))],
-        [said(assessment(EDR_INSTALLED, "Unhealthy"), seen=ago(days=9))],
+    one_of(
+        *(vm.machine(**one) for one in ({}, {"tags": vm.EXCLUDED}, {"timeCreated": vm.ago(hours=1)})),
+        vm.machine(power="deallocated"),
+    ),
+    one_of(vm.extension(), vm.extension("Failed"), vm.joined(None, None), vm.joined("MDE.Linux", "Creating")),
+    one_of(
+        *(_INSTALLED, _NOT_INSTALLED, vm.assessment(EDR_INSTALLED, "NotApplicable", cause="Exempt")),
+        *(kept.said(_INSTALLED), kept.said(_INSTALLED, **OLD), kept.said(_NOT_INSTALLED, **OLD)),
     ),
     (
-        [HEALTH],
-        [device()],
-        [all_healthy()],
-        [HEALTH, device(), all_healthy()],
-        [{**HEALTH, "healthy": False}],
-        [device(healthStatus="Inactive")],
-        [device(seen=ago(days=30))],
-        [assessment(EDR_RUNNING[0], "Unhealthy")],
-        [said(*all_healthy())],
-        [said(*all_healthy()), HEALTH],
-        [said(*all_healthy(), seen=ago(days=9))],
-        [said(assessment(EDR_RUNNING[0], "Unhealthy"), seen=ago(days=9))],
+        *one_of(HEALTH, vm.device(), _HEALTHY, {**HEALTH, "healthy": False}, vm.device(healthStatus="Inactive")),
+        *one_of(
+            vm.device(seen=vm.ago(days=30)),
+            _ILL,
+            kept.said(*_HEALTHY),
+            kept.said(*_HEALTHY, **OLD),
+            kept.said(_ILL, **OLD),
+        ),
+        *([HEALTH, vm.device(), _HEALTHY], [kept.said(*_HEALTHY), HEALTH]),
     ),
-    (
-        [POSTURE],
-        [pricing("FoundationalCspm", "Free")],
-        [heard(healthy=ago(days=2))],
-        [heard(healthy=ago(days=9))],
-        [heard(healthy=ago(days=-2))],
+    one_of(
+        *(vm.POSTURE, az.pricing("FoundationalCspm", "Free")),
+        *(kept.heard(healthy=vm.ago(days=days)) for days in (2, 9, -2)),
     ),
-    (
-        [
-            heard(
-                CoverageSourceKind.WORKLOAD,
-                MACHINE,
-                real_alert=ago(days=2),
-                by_watcher=[{"at": ago(days=2), "type": "VM_Eicar"}],
-            )
-        ],
-        [heard(CoverageSourceKind.WORKLOAD, MACHINE, real_alert=ago(days=2))],
-        [[alert(MACHINE)]],
+    one_of({**_WATCHED, "by_watcher": _BY_SENSOR}, _WATCHED, [az.alert(az.MACHINE)]),
+    one_of(vm.arc_machine(), vm.arc_machine("Disconnected"), vm.arc_machine("Expired")),
+    one_of(vm.extension(of=vm.ARC, type="MDE.Windows"), vm.joined(None, None, of=vm.ARC)),
+    one_of(vm.assessment(EDR_INSTALLED, of=vm.ARC), vm.all_healthy(vm.ARC)),
+    one_of(vm.scale_set("Uniform")),
+    one_of(vm.device(_INSTANCE), vm.device(_INSTANCE, healthStatus="Inactive")),
+    one_of(vm.sql_machine()),
+    one_of(vm.sql_extension(), vm.sql_extension("Failed")),
+    one_of(
+        vm.assessment("f00d", title=SQL_PROTECTED, of=vm.SQL), vm.assessment("f00d", "Unhealthy", title=SQL_PROTECTED)
     ),
-    ([arc_machine()], [arc_machine("Disconnected")], [arc_machine("Expired")]),
-    ([extension(of=ARC, type="MDE.Windows")], [joined(None, None, of=ARC)]),
-    ([assessment(EDR_INSTALLED, of=ARC)], [all_healthy(ARC)]),
-    ([scale_set("Uniform")],),
-    ([device(f"{SET}/virtualMachines/0")], [device(f"{SET}/virtualMachines/0", healthStatus="Inactive")]),
-    ([sql_machine()],),
-    ([sql_extension()], [sql_extension("Failed")]),
-    (
-        [assessment("f00d", title=SQL_PROTECTED, of=SQL)],
-        [assessment("f00d", "Unhealthy", title=SQL_PROTECTED)],
-    ),
-    ([sql_extension(of=ARC)],),
-    (
-        [arc_sql("Protected", at=ago(hours=1))],
-        [assessment("f00d", title=SQL_PROTECTED, of=ARC_SQL)],
-        [arc_sql("Protected", at=ago(hours=1)), assessment("f00d", title=SQL_PROTECTED, of=ARC_SQL)],
-        [arc_sql("Unprotected")],
-    ),
+    one_of(vm.sql_extension(of=vm.ARC)),
+    (*one_of(*_SQL_OF_ARC, vm.arc_sql("Unprotected")), _SQL_OF_ARC),
 )
 
-FULL_CONNECTOR = connector(
-    offering("DefenderForServersAws", subPlan="P2", mdeAutoProvisioning={"enabled": True}),
-    offering(
-        "DefenderForContainersAws", enableDefenderAgentAutoProvisioning=True, enableAuditLogsAutoProvisioning=True
-    ),
-)
+
+def _connector_to(cloud: str, name: str, account: str, *more: str) -> Any:
+    """A connector whose plans for servers and containers bring what they can, with more plans."""
+    suffix = cloud.capitalize()
+    brought = {"enableDefenderAgentAutoProvisioning": True, "enableAuditLogsAutoProvisioning": True}
+    on = {"enabled": True}
+    servers = az.offering(f"DefenderForServers{suffix}", subPlan="P2", mdeAutoProvisioning=on, arcAutoProvisioning=on)
+    plans = [servers, az.offering(f"DefenderForContainers{suffix}", **brought)]
+    plans += [az.offering(f"{plan}{suffix}") for plan in more]
+    return az.connector(*plans, cloud=cloud, name=name, account=account)
+
+
+FULL_CONNECTOR = _connector_to("AWS", "shop", "123456789012")
 SILENT_CONNECTOR = {
     **FULL_CONNECTOR,
     "properties": {"environmentName": "AWS", "hierarchyIdentifier": "123456789012", "environmentData": {}},
 }
 """What a query projects that left the offerings out."""
 
+_NO_LINUX = az.security_setting("WDATP_EXCLUDE_LINUX_PUBLIC_PREVIEW")
+_OF_SUBSCRIPTION = vm.assessment(CONTAINERS, of=OF_SUBSCRIPTION)
+_OF_PROFILE = vm.assessment(AKS_PROFILE, of=az.CLUSTER)
+_SCANNING = [az.extension_of_plan(SCANS), az.extension_of_plan("ContainerSensor", enabled="False")]
+
 ESTATES: Sequence[Question] = (
     # A whole list without the setting says that it is off, so an answer that says it is on contradicts the list.
     (
-        [security_setting()],
-        [[security_setting(), security_setting("WDATP_UNIFIED_SOLUTION")]],
-        [security_setting(), security_setting("WDATP_EXCLUDE_LINUX_PUBLIC_PREVIEW")],
-        [security_setting("WDATP_EXCLUDE_LINUX_PUBLIC_PREVIEW")],
+        *one_of(
+            az.security_setting(), [az.security_setting(), az.security_setting("WDATP_UNIFIED_SOLUTION")], _NO_LINUX
+        ),
+        [az.security_setting(), _NO_LINUX],
     ),
-    ([pricing("VirtualMachines", subPlan="P2")], [pricing("VirtualMachines", "Free")]),
+    one_of(az.pricing("VirtualMachines", subPlan="P2"), az.pricing("VirtualMachines", "Free")),
+    one_of(
+        *(
+            az.pricing("Containers", extensions=_SCANNING),
+            az.pricing("Containers", "Free"),
+            kept.said(_OF_SUBSCRIPTION),
+        ),
+        kept.said(vm.assessment(CONTAINERS, "Unhealthy", of=OF_SUBSCRIPTION), **OLD),
+    ),
+    one_of(az.pricing("Containers", "Free", scope=str(REGISTRY["id"]))),
+    one_of(az.pricing("StorageAccounts", extensions=[az.extension_of_plan(MALWARE)])),
+    *(one_of(REGISTRY), one_of(ACCOUNT)),
+    one_of(resource_types("microsoft.containerregistry/registries", "microsoft.web/sites"), resource_types()),
+    one_of({"value": [az.pricing("KeyVaults", "Free"), az.pricing("Api"), az.pricing("CosmosDbs", "Free")]}),
+    one_of(
+        az.managed_cluster(),
+        az.managed_cluster(has_sensor=False, tags={"ms_defender_container_exclude_sensors": "true"}),
+        *(kept.said(_OF_PROFILE), kept.said(_OF_PROFILE, **OLD)),
+        kept.said(vm.assessment(AKS_PROFILE, "Unhealthy", of=az.CLUSTER)),
+    ),
     (
-        [
-            pricing(
-                "Containers", extensions=[extension_of_plan(SCANS), extension_of_plan("ContainerSensor", enabled="False")]
+        *one_of(kept.drill(), kept.drill("failed"), kept.drill("not proven"), kept.drill(ended=vm.ago(days=31))),
+        [kept.drill(bundle="KeyVaults"), kept.drill()],
+    ),
+    one_of(az.connected_cluster(), az.connected_cluster(connectivity="Offline")),
+    one_of(
+        az.cluster_extension(),
+        az.cluster_extension(state="Pending"),
+        [az.cluster_extension("microsoft.policyinsights")],
+    ),
+    one_of(az.eks_cluster("audit", "authenticator"), az.eks_cluster("audit")),
+    one_of(az.gke_cluster(autopilot={"enabled": True}), az.gke_cluster()),
+    one_of([az.last_row(az.CLUSTER, hours=2)], [az.last_row(az.CLUSTER, days=9)]),
+    one_of(
+        *(
+            az.connector(*map(az.offering, plans))
+            for plans in (
+                ("DefenderForServersAws", "DefenderForDatabasesAws"),
+                ("DefenderForContainersAws", "CspmMonitorAws"),
             )
-        ],
-        [pricing("Containers", "Free")],
-        [said(assessment(CONTAINERS, of=f"/subscriptions/{SUBSCRIPTION}"))],
-        [said(assessment(CONTAINERS, "Unhealthy", of=f"/subscriptions/{SUBSCRIPTION}"), seen=ago(days=9))],
+        ),
+        FULL_CONNECTOR,
+        SILENT_CONNECTOR,
     ),
-    ([pricing("Containers", "Free", scope=str(REGISTRY["id"]))],),
-    ([pricing("StorageAccounts", extensions=[extension_of_plan(MALWARE)])],),
-    ([REGISTRY],),
-    ([ACCOUNT],),
-    ([resource_types("microsoft.containerregistry/registries", "microsoft.web/sites")], [resource_types()]),
-    ([{"value": [pricing("KeyVaults", "Free"), pricing("Api"), pricing("CosmosDbs", "Free")]}],),
-    (
-        [managed_cluster()],
-        [managed_cluster(has_sensor=False, tags={"ms_defender_container_exclude_sensors": "true"})],
-        [said(assessment(AKS_PROFILE, of=CLUSTER))],
-        [said(assessment(AKS_PROFILE, of=CLUSTER), seen=ago(days=9))],
-        [said(assessment(AKS_PROFILE, "Unhealthy", of=CLUSTER))],
-    ),
-    ([drill()], [drill("failed")], [drill("not proven")], [drill(ended=ago(days=31))], [drill(bundle="KeyVaults"), drill()]),
-    ([connected_cluster()], [connected_cluster(connectivity="Offline")]),
-    ([cluster_extension()], [cluster_extension(state="Pending")], [[cluster_extension("microsoft.policyinsights")]]),
-    ([eks_cluster("audit", "authenticator")], [eks_cluster("audit")]),
-    ([gke_cluster(autopilot={"enabled": True})], [gke_cluster()]),
-    ([[last_row(CLUSTER, hours=2)], [last_row(CLUSTER, days=9)]]),
-    (
-        [connector(offering("DefenderForServersAws"), offering("DefenderForDatabasesAws"))],
-        [connector(offering("DefenderForContainersAws"), offering("CspmMonitorAws"))],
-        [FULL_CONNECTOR],
-        [SILENT_CONNECTOR],
-    ),
-    ([connector(offering("DefenderForContainersGcp", enableDefenderAgentAutoProvisioning=True), cloud="GCP", account="42")],),
-)  # fmt: skip
-
-GATES: Sequence[Question] = (
-    (
-        [a_webhook()],
-        [a_webhook(rules=[])],
-        [a_webhook(namespaceSelector={"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]})],
-        [a_webhook(objectSelector={"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["shop"]}]})],
-        [a_webhook(matchConditions=[{"name": "some", "expression": "request.namespace != 'pay'"}])],
-    ),
-    (
-        [kubectl(*NAMESPACES)],
-        [a_namespace("pay", {"team": "pay"})],
-        [kubectl(*NAMESPACES, a_namespace("pay", {"team": "pay"}))],
-    ),
-    ([no_config()], [a_config("pay")], [kubectl(a_config("shop"))]),
-    ([a_service()], [kubectl(a_service(), a_service("other"))]),
-    ([a_slice(True)], [a_slice(False)], [kubectl(a_slice(True), a_slice(True, service=IMAGE, namespace=MDC))]),
-    ([a_service(IMAGE, namespace=MDC), a_slice(True, service=IMAGE, namespace=MDC)],),
-    ([a_pod(MANAGER)], [a_pod(MANAGER, is_ready=False)]),
-    ([a_pod(AUDIT)], [a_pod(AUDIT, is_ready=False)]),
-    *(([a_constraint(one, name=one)],) for one in ("deny", "dryrun", "warn")),
-    ([a_constraint("deny", name="narrow", match={"excludedNamespaces": ["pay"]})],),
-    ([an_image_webhook()], [an_image_webhook(namespace="kube-system")]),
-    ([a_pod(IMAGE, namespace=MDC)], [a_pod(IMAGE, namespace=MDC, is_ready=False)]),
-    ([an_artifact_policy("audit")], [an_artifact_policy("deny")]),
-    ([a_policy()], [a_policy(rules=[])]),
-    ([a_binding("Audit")], [a_binding("Deny")], [a_binding()]),
-    ([a_pod("web", namespace="shop"), a_webhook("aks-node.azmk8s.io", configuration="aks-node")],),
-    ([a_policy("aks-managed-endpoints"), a_binding("Deny", name="aks-managed-endpoints")],),
-    ([EMPTY_LIST],),
+    one_of(_connector_to("GCP", "carts", "42")),
 )
 
-CLUSTERS = {"edge": sensor(namespace="mdc"), "payments": sensor(), "checkout": sensor(namespace="mdc")}
+_TEAM = {"key": "team", "operator": "DoesNotExist"}
+_NOT_SHOP = {"key": "team", "operator": "NotIn", "values": ["shop"]}
+_OF_IMAGES = k8s.a_slice(True, service=k8s.IMAGE, namespace=k8s.MDC)
+_PAY = k8s.a_namespace("pay", {"team": "pay"})
+
+GATES: Sequence[Question] = (
+    one_of(
+        *(k8s.a_webhook(), k8s.a_webhook(rules=[])),
+        k8s.a_webhook(namespaceSelector={"matchExpressions": [_TEAM]}),
+        k8s.a_webhook(objectSelector={"matchExpressions": [_NOT_SHOP]}),
+        k8s.a_webhook(matchConditions=[{"name": "some", "expression": "request.namespace != 'pay'"}]),
+    ),
+    one_of(az.kubectl(*k8s.NAMESPACES), _PAY, az.kubectl(*k8s.NAMESPACES, _PAY)),
+    one_of(k8s.no_config(), k8s.a_config("pay"), az.kubectl(k8s.a_config("shop"))),
+    one_of(k8s.a_service(), az.kubectl(k8s.a_service(), k8s.a_service("other"))),
+    one_of(k8s.a_slice(True), k8s.a_slice(False), az.kubectl(k8s.a_slice(True), _OF_IMAGES)),
+    ([k8s.a_service(k8s.IMAGE, namespace=k8s.MDC), _OF_IMAGES],),
+    *(one_of(k8s.a_pod(one), k8s.a_pod(one, is_ready=False)) for one in (k8s.MANAGER, k8s.AUDIT)),
+    *(one_of(k8s.a_constraint(one, name=one)) for one in ("deny", "dryrun", "warn")),
+    one_of(k8s.a_constraint("deny", name="narrow", match={"excludedNamespaces": ["pay"]})),
+    one_of(k8s.an_image_webhook(), k8s.an_image_webhook(namespace="kube-system")),
+    one_of(*(k8s.a_pod(k8s.IMAGE, namespace=k8s.MDC, is_ready=one) for one in (True, False))),
+    one_of(k8s.an_artifact_policy("audit"), k8s.an_artifact_policy("deny")),
+    one_of(k8s.a_policy(), k8s.a_policy(rules=[])),
+    one_of(k8s.a_binding("Audit"), k8s.a_binding("Deny"), k8s.a_binding()),
+    ([k8s.a_pod("web", namespace="shop"), k8s.a_webhook("aks-node.azmk8s.io", configuration="aks-node")],),
+    ([k8s.a_policy("aks-managed-endpoints"), k8s.a_binding("Deny", name="aks-managed-endpoints")],),
+    one_of(EMPTY_LIST),
+)
+
+CLUSTERS = {"edge": az.sensor(namespace="mdc"), "payments": az.sensor(), "checkout": az.sensor(namespace="mdc")}
 
 
 def answers(questions: Sequence[Question], *, most: int = 8) -> st.SearchStrategy[list[Any]]:
@@ -291,9 +240,11 @@ def exports(draw: st.DrawFn) -> list[Any]:
     """Exports, suppression rules and alerts of a subscription: whole lists, pages, single answers and parts of them."""
     found: list[Any] = []
     for name in draw(st.sets(st.sampled_from(["first", "second"]), max_size=2)):
-        hub = draw(st.sampled_from([HUB, HUB, HUB, f"{HUB}-2", None]))
-        rule_sets = draw(st.sampled_from([[], [[only("High")]], [[only("Low")], [only("i", operator="Contains")]]]))
-        whole = automation(name, hub=hub, rule_sets=rule_sets, isEnabled=draw(st.sampled_from([True, True, False])))
+        hub = draw(st.sampled_from([az.HUB, az.HUB, az.HUB, f"{az.HUB}-2", None]))
+        rule_sets = draw(
+            st.sampled_from([[], [[az.only("High")]], [[az.only("Low")], [az.only("i", operator="Contains")]]])
+        )
+        whole = az.automation(name, hub=hub, rule_sets=rule_sets, isEnabled=draw(st.sampled_from([True, True, False])))
         left = draw(st.sets(st.sampled_from(["isEnabled", "scopes", "sources", "actions"]), max_size=2))
         properties: Any = whole["properties"]
         part = {**whole, "properties": {key: value for key, value in properties.items() if key not in left}}
@@ -301,17 +252,20 @@ def exports(draw: st.DrawFn) -> list[Any]:
     ends = st.sampled_from(["2026-12-24T00:00:00Z", "2026-12-24T00:00:00Z", "2020-01-01T00:00:00Z", None])
     states = st.sampled_from(["Enabled", "Disabled", "?"])
     rules = [
-        suppression_rule(name, expirationDateUTC=draw(ends), state=draw(states))
+        az.suppression_rule(name, expirationDateUTC=draw(ends), state=draw(states))
         for name in draw(st.sets(st.sampled_from(["noisy", "old"]), max_size=2))
     ]
     if draw(st.booleans()):
         found.append(
-            {"id": f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Security/alertsSuppressionRules", "value": rules}
+            {
+                "id": f"/subscriptions/{az.SUBSCRIPTION}/providers/Microsoft.Security/alertsSuppressionRules",
+                "value": rules,
+            }
         )
     found += [{"value": [rule], "nextLink": "more"} for rule in rules if draw(st.booleans())]
     types = st.sampled_from(["K8S.NODE_EICAR", "K8S_X", "SIMULATED_K8S.NODE_EICAR"])
-    for about in draw(st.sets(st.sampled_from([CLUSTER, CLUSTER.upper(), f"{CLUSTER}-2"]), max_size=2)):
-        found.append([alert(about, type=draw(types))])
+    for about in draw(st.sets(st.sampled_from([az.CLUSTER, az.CLUSTER.upper(), f"{az.CLUSTER}-2"]), max_size=2)):
+        found.append([az.alert(about, type=draw(types))])
     return found
 
 
@@ -323,17 +277,17 @@ def document_sets(draw: st.DrawFn) -> list[NamedDocument]:
         case "estates":
             found += [(None, one) for one in draw(answers(ESTATES))]
             names = draw(st.sets(st.sampled_from(sorted(CLUSTERS)), max_size=2))
-            found += [(name, kubectl(*CLUSTERS[name])) for name in sorted(names)]
+            found += [(name, az.kubectl(*CLUSTERS[name])) for name in sorted(names)]
         case "plans":
             every = draw(estates()).documents()
             found += [(None, every[name]) for name in sorted(draw(st.sets(st.sampled_from(sorted(every)), max_size=6)))]
         case "cluster":
             found += [("payments", one) for one in draw(cluster_worlds()).documents.values()]
             found += [("payments", one) for one in draw(answers(GATES, most=3))]
-            found += [(None, managed_cluster())] if draw(st.booleans()) else []
+            found += [(None, az.managed_cluster())] if draw(st.booleans()) else []
         case "gates":
             found += [("payments", _listed(one)) for one in draw(answers(GATES))]
-            found += [(None, managed_cluster())] if draw(st.booleans()) else []
+            found += [(None, az.managed_cluster())] if draw(st.booleans()) else []
     match draw(st.sampled_from(["machines", "machines", "exports", "nothing"])):
         case "machines":
             found += [("web-1" if "healthy" in one else None, one) for one in draw(answers(MACHINES, most=5))]
@@ -344,69 +298,44 @@ def document_sets(draw: st.DrawFn) -> list[NamedDocument]:
 
 def _listed(one: Any) -> Any:
     """What `kubectl get KIND -A` prints where there is that one."""
-    return one if one == EMPTY_LIST else kubectl(one)
+    return one if one == EMPTY_LIST else az.kubectl(one)
 
 
-_SQL_SERVER = resource(SQL_SERVER, "Microsoft.Sql/servers")
-_COSMOS_DB = resource(COSMOS_DB, "Microsoft.DocumentDB/databaseAccounts")
-_POSTGRES = resource(
-    f"{GROUP}/Microsoft.DBforPostgreSQL/flexibleServers/orders", "Microsoft.DBforPostgreSQL/flexibleServers"
-)
+_PROVIDERS = {
+    "Microsoft.Sql/servers": az.SQL_SERVER,
+    "Microsoft.DocumentDB/databaseAccounts": az.COSMOS_DB,
+    "Microsoft.DBforPostgreSQL/flexibleServers": f"{az.GROUP}/Microsoft.DBforPostgreSQL/flexibleServers/orders",
+}
+_DATABASES = [az.resource(id, type) for type, id in _PROVIDERS.items()]
 _PLANS = (
-    "VirtualMachines", "Containers", "SqlServers", "SqlServerVirtualMachines", "OpenSourceRelationalDatabases", "CosmosDbs",
-    "StorageAccounts", "KeyVaults", "Arm", "AppServices", "Api", "AI", "FoundationalCspm",
-)  # fmt: skip
+    *("VirtualMachines", "Containers", "SqlServers", "SqlServerVirtualMachines", "OpenSourceRelationalDatabases"),
+    *("CosmosDbs", "StorageAccounts", "KeyVaults", "Arm", "AppServices", "Api", "AI", "FoundationalCspm"),
+)
 _SUB_PLANS = {"VirtualMachines": {"subPlan": "P2"}, "StorageAccounts": {"subPlan": "DefenderForStorageV2"}}
-_EXTENSIONS = [extension_of_plan(SCANS), extension_of_plan(MALWARE), extension_of_plan("ContainerSensor")]
-
-
-def _connector_to(cloud: str, name: str, account: str) -> Any:
-    suffix = cloud.capitalize()
-    return connector(
-        offering(
-            f"DefenderForServers{suffix}", mdeAutoProvisioning={"enabled": True}, arcAutoProvisioning={"enabled": True}
-        ),
-        offering(
-            f"DefenderForContainers{suffix}",
-            enableDefenderAgentAutoProvisioning=True,
-            enableAuditLogsAutoProvisioning=True,
-        ),
-        offering(f"DefenderForDatabases{suffix}"),
-        offering(f"CspmMonitor{suffix}"),
-        cloud=cloud,
-        name=name,
-        account=account,
-    )
-
+_ON: dict[str, Any] = {
+    "extensions": [az.extension_of_plan(name) for name in (SCANS, MALWARE, "ContainerSensor")],
+    "resourcesCoverageStatus": "FullyCovered",
+}
+_ALERTS_ABOUT = (az.MACHINE, OF_SUBSCRIPTION, *(str(one["id"]) for one in (REGISTRY, ACCOUNT, *_DATABASES)))
+_OF_AZURE: Sequence[object] = (
+    {"value": [az.pricing(name, **_ON, **_SUB_PLANS.get(name, {})) for name in _PLANS]},
+    [az.security_setting(), az.security_setting("WDATP_EXCLUDE_LINUX_PUBLIC_PREVIEW", enabled=False)],
+    *(az.managed_cluster(), vm.machine(), REGISTRY, ACCOUNT, *_DATABASES),
+    *(vm.extension(), vm.all_healthy(), vm.sql_machine(), vm.sql_extension()),
+    vm.assessment("f00d", title=SQL_PROTECTED, of=vm.SQL),
+    *(
+        _connector_to(*one, "DefenderForDatabases", "CspmMonitor")
+        for one in (("AWS", "shop", "123456789012"), ("GCP", "carts", "42"))
+    ),
+    *([az.automation()], [az.suppression_rule()], [az.last_row(az.CLUSTER, hours=2)], kept.drill()),
+    *([az.alert(az.CLUSTER, type="K8S.NODE_EICAR")], [az.alert(vm.SQL, type="SQL.VM_BruteForce")]),
+    *([az.alert(id)] for id in _ALERTS_ABOUT),
+)
 
 EVERYTHING: Sequence[NamedDocument] = (
-    (
-        None,
-        {
-            "value": [
-                pricing(
-                    name, extensions=_EXTENSIONS, resourcesCoverageStatus="FullyCovered", **_SUB_PLANS.get(name, {})
-                )
-                for name in _PLANS
-            ]
-        },
-    ),
-    (None, [security_setting(), security_setting("WDATP_EXCLUDE_LINUX_PUBLIC_PREVIEW", enabled=False)]),
-    *((None, one) for one in (managed_cluster(), machine(), REGISTRY, ACCOUNT, _SQL_SERVER, _COSMOS_DB, _POSTGRES)),
-    *((None, one) for one in (extension(), all_healthy(), sql_machine(), sql_extension())),
-    (None, assessment("f00d", title=SQL_PROTECTED, of=SQL)),
+    *((None, one) for one in _OF_AZURE),
     ("web-1", HEALTH),
-    ("payments", kubectl(*sensor(), *nodes())),
-    ("payments", kubectl(*whole_gatekeeper("deny"))),
-    (None, _connector_to("AWS", "shop", "123456789012")),
-    (None, _connector_to("GCP", "carts", "42")),
-    (None, [automation()]),
-    (None, [suppression_rule()]),
-    (None, [last_row(CLUSTER, hours=2)]),
-    (None, [alert(CLUSTER, type="K8S.NODE_EICAR")]),
-    (None, [alert(SQL, type="SQL.VM_BruteForce")]),
-    (None, drill()),
-    *((None, [alert(id)]) for id in (MACHINE, SQL_SERVER, COSMOS_DB, f"/subscriptions/{SUBSCRIPTION}")),
-    *((None, [alert(str(one["id"]))]) for one in (REGISTRY, ACCOUNT, _POSTGRES)),
+    ("payments", az.kubectl(*az.sensor(), *az.nodes())),
+    ("payments", az.kubectl(*k8s.whole_gatekeeper("deny"))),
 )
 """Documents of an estate in which everything is as it should be."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from hypothesis import strategies as st
 
@@ -21,14 +22,8 @@ from tests.coverage.builders import (
     setting,
 )
 
-PLANS = {
-    MACHINE: "VirtualMachines",
-    CLUSTER: "Containers",
-    REGISTRY: "Containers",
-    SQL_SERVER: "SqlServers",
-    COSMOS_DB: "CosmosDbs",
-    STORAGE: "StorageAccounts",
-}
+PLANS = {MACHINE: "VirtualMachines", CLUSTER: "Containers", REGISTRY: "Containers", SQL_SERVER: "SqlServers"}
+PLANS |= {COSMOS_DB: "CosmosDbs", STORAGE: "StorageAccounts"}
 CAN_DIFFER = (MACHINE, CLUSTER, REGISTRY)
 SUB_PLANS = {"VirtualMachines": ["P1", "P2"], "StorageAccounts": ["DefenderForStorageV2", "PerTransaction"]}
 MANIFESTS = [
@@ -63,52 +58,37 @@ class Estate:
 
     def documents(self) -> dict[str, object]:
         """All that may be asked about it, each answer by what it is called."""
-        scope = f"/subscriptions/{SUBSCRIPTION}"
-        plan = PLANS[self.id]
+        plan, tier, scope = PLANS[self.id], self.tier, f"/subscriptions/{SUBSCRIPTION}"
         names = ("AgentlessVmScanning", "OnUploadMalwareScanning")
-        sub_plan = self.sub_plan if self.tier == "Standard" else None
         extensions = [{"name": name, "isEnabled": str(self.scanning)} for name in names]
-        named = pricing("CloudPosture", scope=self.id)
-        rest = pricing(
-            plan, self.tier, resourcesCoverageStatus=self._coverage(), extensions=extensions, subPlan=sub_plan
-        )
-        flat = {"id": f"{scope}/providers/Microsoft.Security/pricings/{plan}", "name": plan, "pricingTier": self.tier}
+        said: dict[str, Any] = {"subPlan": self.sub_plan if tier == "Standard" else None, "extensions": extensions}
+        flat = {"id": f"{scope}/providers/Microsoft.Security/pricings/{plan}", "name": plan, "pricingTier": tier}
         found: dict[str, object] = {
-            "named": named,
-            "rest": {"value": [rest]},
-            "az": [{**flat, "subPlan": sub_plan, "extensions": extensions}],
+            "named": pricing("CloudPosture", scope=self.id),
+            "rest": {"value": [pricing(plan, tier, resourcesCoverageStatus=self._coverage(), **said)]},
+            "az": [{**flat, **said}],
             "2018": [flat],
-            "row": [{"name": plan, "subscriptionId": SUBSCRIPTION, "tier": self.tier}],
+            "row": [{"name": plan, "subscriptionId": SUBSCRIPTION, "tier": tier}],
             "others": {"value": [pricing("Api", "Free"), pricing("CloudPosture", "Standard")]},
             "account": [{"id": SUBSCRIPTION, "name": "Payments", "tenantId": "t", "isDefault": True}],
         }
         if self.deprecated:
-            found["old"] = [
-                pricing("KubernetesService", deprecated=True),
-                pricing("ContainerRegistry", deprecated=True),
-            ]
+            found["old"] = [pricing(name, deprecated=True) for name in ("KubernetesService", "ContainerRegistry")]
+        is_on = (self.own or tier) == "Standard"
         if self.id in CAN_DIFFER:
             found["own"] = self._own_plan(plan, extensions)
         elif self.id == STORAGE:
-            found["own"] = setting(
-                STORAGE,
-                "defenderForStorageSettings",
-                isEnabled=self._is_on(),
-                overrideSubscriptionLevelSettings=self.own is not None,
-            )
+            switches = {"isEnabled": is_on, "overrideSubscriptionLevelSettings": self.own is not None}
+            found["own"] = setting(STORAGE, "defenderForStorageSettings", **switches)
         elif self.id == COSMOS_DB:
-            found["own"] = setting(COSMOS_DB, "advancedThreatProtectionSettings", isEnabled=self._is_on())
+            found["own"] = setting(COSMOS_DB, "advancedThreatProtectionSettings", isEnabled=is_on)
         return found
 
     def _own_plan(self, plan: str, extensions: list[dict[str, str]]) -> Json:
-        if self.own is None:
-            return pricing(
-                plan, self.tier, scope=self.id, inherited="True", subPlan=self.sub_plan, extensions=extensions
-            )
-        return pricing(plan, self.own, scope=self.id, inherited="False", subPlan="P1")
-
-    def _is_on(self) -> bool:
-        return (self.own or self.tier) == "Standard"
+        if self.own is not None:
+            return pricing(plan, self.own, scope=self.id, inherited="False", subPlan="P1")
+        said: dict[str, Any] = {"inherited": "True", "subPlan": self.sub_plan, "extensions": extensions}
+        return pricing(plan, self.tier, scope=self.id, **said)
 
     def _coverage(self) -> str:
         on = [(self.own or self.tier) == "Standard", (self.tier == "Standard") is not self.others]

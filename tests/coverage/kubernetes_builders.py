@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
-from tests.coverage.builders import Json, daemon_set, document, judged, kubectl, node, verdict
+from tests.coverage.builders import Json, daemon_set, document, judged, kubectl, node, of_kind, verdict
 
 COLLECTOR = "microsoft-defender-collector-ds"
 PUBLISHER = "microsoft-defender-publisher-ds"
@@ -15,16 +15,7 @@ PUBLISHER_IMAGE = "mcr.microsoft.com/azuredefender/stable/security-publisher:1.0
 
 
 class Changes(TypedDict, total=False):
-    """How a DaemonSet differs from one that is as it should be.
-
-    Attributes:
-        namespace: its namespace.
-        ready: on how many nodes it is ready, where these are not all that it wants.
-        current: on how many nodes it has a pod, where these are not all that it wants.
-        pod: what is laid over the specification of its pods.
-        metadata: what is laid over its metadata.
-        status: what is laid over its status.
-    """
+    """How a DaemonSet differs from one that is as it should be: on how many nodes it is, and what is laid over it."""
 
     namespace: str
     ready: int
@@ -86,22 +77,13 @@ def pod(
     reference = {"apiVersion": "apps/v1", "kind": "DaemonSet", "name": owner, **({"uid": uid} if uid else {})}
     state: Json = {"waiting": {"reason": waiting}} if waiting else {"running": {}}
     is_ready = is_ready and waiting is None
-    return {
-        "apiVersion": "v1",
-        "kind": "Pod",
-        "metadata": {
-            "name": f"{owner}-{node}",
-            "namespace": namespace,
-            "ownerReferences": [reference],
-            **(metadata or {}),
-        },
-        "spec": {"nodeName": node},
-        "status": {
-            "phase": "Running",
-            "conditions": [{"type": "Ready", "status": str(is_ready)}],
-            "containerStatuses": [{"name": "main", "ready": is_ready, "restartCount": restarts, "state": state}],
-        },
+    status = {
+        "phase": "Running",
+        "conditions": [{"type": "Ready", "status": str(is_ready)}],
+        "containerStatuses": [{"name": "main", "ready": is_ready, "restartCount": restarts, "state": state}],
     }
+    said = {"ownerReferences": [reference], **(metadata or {})}
+    return of_kind("Pod", f"{owner}-{node}", namespace, metadata=said, spec={"nodeName": node}, status=status)
 
 
 def pods(
@@ -128,35 +110,27 @@ def failed_create(
 ) -> Json:
     """The event of a pod that was refused."""
     about = {"kind": "DaemonSet", "name": owner, "namespace": namespace, **({"uid": uid} if uid else {})}
-    return {
-        "apiVersion": "v1",
-        "kind": "Event",
-        "metadata": {"name": f"{owner}.{time}", "namespace": namespace},
+    said: dict[str, Any] = {
         "involvedObject": about,
         "reason": "FailedCreate",
         "message": message,
         "lastTimestamp": time,
     }
+    return of_kind("Event", f"{owner}.{time}", namespace, **said)
 
 
-def new_event(note: str = POD_SECURITY, *, time: str = "2026-11-24T09:58:11.000000Z") -> Json:
+def new_event() -> Json:
     """The same, as the newer API writes it."""
-    return {
-        "apiVersion": "events.k8s.io/v1",
-        "kind": "Event",
-        "metadata": {"name": "new", "namespace": "kube-system"},
-        "regarding": {"kind": "DaemonSet", "name": COLLECTOR, "namespace": "kube-system"},
-        "reason": "FailedCreate",
-        "note": note,
-        "series": {"count": 3, "lastObservedTime": time},
-        "eventTime": "2026-11-20T00:00:00.000000Z",
-    }
+    about = {"kind": "DaemonSet", "name": COLLECTOR, "namespace": "kube-system"}
+    when = {"series": {"count": 3, "lastObservedTime": "2026-11-24T09:58:11.0Z"}, "eventTime": "2026-11-20T00:00:00.0Z"}
+    said: dict[str, Any] = {"regarding": about, "reason": "FailedCreate", "note": POD_SECURITY, **when}
+    return of_kind("Event", "new", "kube-system", version="events.k8s.io/v1", **said)
 
 
 def namespace(name: str = "kube-system", **levels: str) -> Json:
     """A namespace; `enforce="baseline"` is its label of Pod Security."""
     labels = {f"pod-security.kubernetes.io/{mode.replace('_', '-')}": level for mode, level in levels.items()}
-    return {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": name, "labels": labels}}
+    return of_kind("Namespace", name, metadata={"labels": labels})
 
 
 def taint(key: str, value: str = "", effect: str = "NoSchedule") -> Json:
@@ -189,7 +163,7 @@ def silent_node(name: str) -> Json:
 
 def labelled_node(name: str, labels: Mapping[str, str]) -> Json:
     """A node that has labels and says nothing else of itself."""
-    return {"apiVersion": "v1", "kind": "Node", "metadata": {"name": name, "labels": labels}}
+    return of_kind("Node", name, metadata={"labels": labels})
 
 
 def running(*objects: Json) -> Verdict:

@@ -6,14 +6,12 @@ from datetime import timedelta
 
 from router.coverage.documents import CoverageDocument
 from router.domain.recommendations import EDR_RUNNING
-from tests.coverage.builders import MACHINE, NOW, SUBSCRIPTION, Json, document, pricing, resource
+from tests.coverage.builders import GROUP, MACHINE, NOW, Json, document, pricing, resource
 
-ARC = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.HybridCompute/machines/till-1"
-SET = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachineScaleSets/batch"
-SQL = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.SqlVirtualMachine/sqlVirtualMachines/ledger"
-ARC_SQL = (
-    f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.AzureArcData/sqlServerInstances/till-1_TILL"
-)
+ARC = f"{GROUP}/Microsoft.HybridCompute/machines/till-1"
+SET = f"{GROUP}/Microsoft.Compute/virtualMachineScaleSets/batch"
+SQL = f"{GROUP}/Microsoft.SqlVirtualMachine/sqlVirtualMachines/ledger"
+ARC_SQL = f"{GROUP}/Microsoft.AzureArcData/sqlServerInstances/till-1_TILL"
 
 POSTURE = pricing("FoundationalCspm")
 EXCLUDED = {"ExcludeMdeAutoProvisioning": "True"}
@@ -65,13 +63,8 @@ def joined(name: str | None, state: str | None, *, of: str = MACHINE) -> Json:
     """A row of the gate's own query that joins machines with their extensions of Defender for Endpoint."""
     type = "microsoft.hybridcompute/machines" if "HybridCompute" in of else "microsoft.compute/virtualmachines"
     properties = {"type": name, "provisioningState": state} if name else None
-    return {
-        "id": of.lower(),
-        "name": of.rpartition("/")[2],
-        "type": type,
-        "name1": name or "",
-        "properties1": properties,
-    }
+    row = {"id": of.lower(), "name": of.rpartition("/")[2], "type": type}
+    return {**row, "name1": name or "", "properties1": properties}
 
 
 def assessment(

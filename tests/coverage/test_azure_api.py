@@ -94,43 +94,24 @@ def get(url: str = f"{ARM}/subscriptions") -> HttpRequest:
     return HttpRequest(method="GET", url=url)
 
 
-@pytest.mark.parametrize("first", [BUSY, HttpAnswer(status=500), HttpAnswer(status=408), Unavailable("no answer")])
-def test_what_may_succeed_later_is_asked_again(first: HttpAnswer | Unavailable) -> None:
-    """Throttled, broken or silent: the next answer may be one."""
-    time, server = Time(), Server(first, OK)
-    assert asyncio.run(patient(server, time).send(get())) == OK
-    assert len(server.asked) == 2
-    assert len(time.waits) == 1
+def test_what_may_succeed_later_is_asked_again() -> None:
+    """Throttled, broken or silent: the next answer may be one. A refusal is an answer; what fails for ever is given up.
 
-
-def test_it_waits_as_long_as_the_answer_asks_for() -> None:
-    """Retry-After is the server's own wish."""
-    time = Time()
-    asyncio.run(patient(Server(BUSY, OK), time).send(get()))
-    assert time.waits == [7.0]
-
-
-def test_a_wish_beyond_the_time_limit_ends_the_question_at_once() -> None:
-    """Whoever waits to be told that there was no time has waited for nothing."""
+    It waits as long as the answer asks for, and ends at once where that is beyond the time limit: whoever waits to be told that
+    there was no time has waited for nothing.
+    """
+    for first in (BUSY, HttpAnswer(status=500), HttpAnswer(status=408), Unavailable("no answer")):
+        time, server = Time(), Server(first, OK)
+        assert asyncio.run(patient(server, time).send(get())) == OK
+        assert (len(server.asked), len(time.waits)) == (2, 1)
+        assert first is not BUSY or time.waits == [7.0]
     time, server = Time(), Server(BUSY)
-    assert asyncio.run(patient(server, time, seconds=7.0).send(get())) == BUSY
-    assert time.waits == []
+    assert (asyncio.run(patient(server, time, seconds=7.0).send(get())), time.waits) == (BUSY, [])
     assert asyncio.run(patient(Server(BUSY, OK), time, seconds=7.1).send(get())) == OK
-
-
-@pytest.mark.parametrize("status", [200, 302, 400, 401, 403, 404])
-def test_what_will_not_change_is_asked_once(status: int) -> None:
-    """A refusal is an answer."""
-    server = Server(HttpAnswer(status=status))
-    assert asyncio.run(patient(server, Time()).send(get())).status == status
-    assert len(server.asked) == 1
-
-
-def test_what_fails_for_ever_is_given_up() -> None:
-    """The last answer is returned; where there was none, that is raised."""
-    server = Server(HttpAnswer(status=500))
-    assert asyncio.run(patient(server, Time()).send(get())).status == 500
-    assert len(server.asked) == ATTEMPTS
+    for status, attempts in (*((one, 1) for one in (200, 302, 400, 401, 403, 404)), (500, ATTEMPTS)):
+        server = Server(HttpAnswer(status=status))
+        assert asyncio.run(patient(server, Time()).send(get())).status == status
+        assert len(server.asked) == attempts
     with pytest.raises(Unavailable, match="no answer"):
         asyncio.run(patient(Server(Unavailable("no answer")), Time()).send(get()))
 
@@ -181,19 +162,16 @@ def test_a_token_is_asked_for_once_and_again_before_it_ends() -> None:
         await api.send(get())
 
     asyncio.run(ask())
-    assert [one.headers["authorization"] for one in server.asked] == [
-        "Bearer token-1",
-        "Bearer token-1",
-        "Bearer token-2",
-    ]
+    assert [one.headers["authorization"][-1] for one in server.asked] == ["1", "1", "2"]
     assert set(credential.scopes) == {f"{ARM}/.default"}
-
-
-def test_a_token_that_is_refused_is_asked_for_anew_once() -> None:
-    """A sign-in may have been revoked meanwhile, and another one be there."""
-    time, server = Time(), Server(HttpAnswer(status=401))
-    assert asyncio.run(azure(server, time).send(get())).status == 401
+    # One that is refused is asked for anew once: a sign-in may have been revoked meanwhile, and another one be there.
+    server = Server(HttpAnswer(status=401))
+    assert asyncio.run(azure(server, Time()).send(get())).status == 401
     assert [one.headers["authorization"] for one in server.asked] == ["Bearer token-1", "Bearer token-2"]
+    # That of Resource Manager does not open Log Analytics.
+    credential = Credential(time)
+    asyncio.run(azure(Server(OK), time, credential).send(get("https://api.loganalytics.io/v1/workspaces/w/query")))
+    assert credential.scopes == ["https://api.loganalytics.io/.default"]
 
 
 def test_whoever_is_not_signed_in_is_told_so_in_one_line() -> None:
@@ -207,60 +185,33 @@ def test_whoever_is_not_signed_in_is_told_so_in_one_line() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    "url",
-    [
-        "https://management.azure.com.evil.test/subscriptions",
-        "https://management.azure.com@evil.test/subscriptions",
-        "https://management.azure.com:8443/subscriptions",
-        "http://management.azure.com/subscriptions",
-        "https://evil.test/?https://management.azure.com/",
-        "https://[",
-        "//management.azure.com/",
-        "",
-    ],
-)
-def test_nobody_but_azure_is_asked(url: str) -> None:
-    """Where an answer points elsewhere, no token goes there, nor any request."""
-    time, server = Time(), Server(OK)
-    credential = Credential(time)
-    with pytest.raises(Unavailable, match="no endpoint of Azure's"):
-        asyncio.run(azure(server, time, credential).send(get(url)))
-    assert server.asked == []
-    assert credential.scopes == []
-
-
-def test_azure_is_asked_also_where_a_link_says_the_port_of_https() -> None:
-    """As some of its services write it."""
-    time, server = Time(), Server(OK)
-    assert asyncio.run(azure(server, time).send(get("https://Management.Azure.com:443/subscriptions"))) == OK
-
-
-def test_log_analytics_has_a_token_of_its_own() -> None:
-    """That of Resource Manager does not open it."""
-    time = Time()
-    credential = Credential(time)
-    asyncio.run(azure(Server(OK), time, credential).send(get("https://api.loganalytics.io/v1/workspaces/w/query")))
-    assert credential.scopes == ["https://api.loganalytics.io/.default"]
-
-
-@pytest.mark.parametrize(
-    ("manager", "analytics", "expected"),
-    [
-        (None, None, ("https://management.azure.com", "https://api.loganalytics.io")),
-        (
-            "https://management.usgovcloudapi.net",
-            None,
-            ("https://management.usgovcloudapi.net", "https://api.loganalytics.us"),
+def test_nobody_but_azure_is_asked(subtests: pytest.Subtests) -> None:
+    """Where an answer points elsewhere, no token goes there, nor any request. A link may say the port of https."""
+    for url in (
+        *(
+            "https://management.azure.com.evil.test/subscriptions",
+            "https://management.azure.com@evil.test/subscriptions",
         ),
-        ("http://127.0.0.1:80", None, ("http://127.0.0.1:80", "http://127.0.0.1:80")),
-        (None, "https://logs.contoso.test", ("https://management.azure.com", "https://logs.contoso.test")),
-    ],
-)
-def test_each_cloud_has_its_endpoints(manager: str | None, analytics: str | None, expected: tuple[str, str]) -> None:
+        *("https://management.azure.com:8443/subscriptions", "http://management.azure.com/subscriptions"),
+        *("https://evil.test/?https://management.azure.com/", "https://[", "//management.azure.com/", ""),
+    ):
+        time, server = Time(), Server(OK)
+        credential = Credential(time)
+        with subtests.test(url), pytest.raises(Unavailable, match="no endpoint of Azure's"):
+            asyncio.run(azure(server, time, credential).send(get(url)))
+        assert (server.asked, credential.scopes) == ([], [])
+    assert asyncio.run(azure(Server(OK), Time()).send(get("https://Management.Azure.com:443/subscriptions"))) == OK
+
+
+def test_each_cloud_has_its_endpoints() -> None:
     """The operator says one of them, and the others follow where they are known."""
-    cloud = cloud_for(manager, analytics)
-    assert (cloud.resource_manager, cloud.log_analytics) == expected
+    us, here, logs = "https://management.usgovcloudapi.net", "http://127.0.0.1:80", "https://logs.contoso.test"
+    for manager, analytics, expected in (
+        *((None, None, (ARM, "https://api.loganalytics.io")), (us, None, (us, "https://api.loganalytics.us"))),
+        *((here, None, (here, here)), (None, logs, (ARM, logs))),
+    ):
+        cloud = cloud_for(manager, analytics)
+        assert (cloud.resource_manager, cloud.log_analytics) == expected
 
 
 def test_what_is_asked_is_counted() -> None:

@@ -1,258 +1,305 @@
-"""Only a real alert about a workload itself, of what watches it, proves that it is watched; none proves nothing."""
+"""What proves for a time that something is watched: a real alert about it, a drill on the path, a row of a cluster's sensor."""
 
 from __future__ import annotations
 
+import shlex
+from datetime import timedelta
+from typing import Any
+
 import pytest
 
-from router.coverage.expected.manifest import NO_MANIFEST, Expectation
-from router.coverage.facts import CoverageCase, Facts
-from router.coverage.judges.alerts import judge_detection
-from router.coverage.readers import read_facts
-from router.coverage.verdicts import CoverageState, Verdict, Workload
-from router.domain.coverage import Rung, WorkloadKind
+from router.cli.parser import new_parser
+from router.coverage.judges.alerts import LATELY
+from router.coverage.verdicts import Verdict
+from router.domain.clocks import SKEW
+from router.domain.coverage import Rung
 from router.domain.coverage_sources import CoverageSourceKind
-from tests.coverage.builders import (
-    CLUSTER,
-    MACHINE,
-    NOW,
-    SUBSCRIPTION,
-    Json,
-    alert,
-    document,
-    expecting,
-    judged,
-    managed_cluster,
-    pricing,
-    resource,
-    verdict,
-)
-from tests.coverage.machine_builders import ago, machine
-from tests.coverage.stored_builders import heard
+from tests.coverage import builders as az
+from tests.coverage.machine_builders import SQL, ago, machine, sql_machine
+from tests.coverage.stored_builders import drill, heard, of_state
 
-SERVER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Sql/servers/shop"
-SHOP = resource(SERVER, "Microsoft.Sql/servers")
+SERVER = f"/subscriptions/{az.SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Sql/servers/shop"
+STORAGE = f"/subscriptions/{az.SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/files"
+SHOP, ACCOUNT = az.resource(SERVER, "Microsoft.Sql/servers"), az.resource(STORAGE, "Microsoft.Storage/storageAccounts")
+EVERYTHING: list[object] = [az.managed_cluster(), SHOP, ACCOUNT, machine(), sql_machine()]
+DETECTION, PATH = az.expecting(Rung.DETECTION), az.expecting(Rung.PATH)
 
 
-def of_server(*alerts: Json) -> Verdict:
+def of_server(*alerts: az.Json) -> Verdict:
     """What is known of the detection on the server."""
-    return verdict(judged([SHOP], list(alerts)), "shop", Rung.DETECTION)
+    return az.verdict(az.judged([SHOP], list(alerts)), "shop", Rung.DETECTION)
 
 
-def of_cluster(*alerts: Json) -> Verdict:
-    """What is known of the detection on the cluster."""
-    return verdict(judged([managed_cluster()], list(alerts)), "payments", Rung.DETECTION)
+def expected_of(name: str, *documents: object) -> Verdict:
+    """The same of what is called so, where a manifest expects it."""
+    return az.verdict(az.judged(*EVERYTHING, *documents, manifest=DETECTION), name, Rung.DETECTION)
 
 
-AZ = {key: value for key, value in alert(SERVER, type="SQL.DB_X").items() if key != "properties"} | dict(
-    alert(SERVER, type="SQL.DB_X")["properties"]  # type: ignore[call-overload]
-)
-OLD = alert(
-    SERVER, resourceIdentifiers=[], associatedResource=SERVER, startTimeUtc=None, detectedTimeUtc="2026-11-23T10:00:00Z"
-)
+def has_detection(*documents: object) -> bool:
+    """Whether anything is said of detection where nothing expects it."""
+    return any(rung is Rung.DETECTION for _, rung, _ in az.judged(*documents).assessed.verdicts())
 
 
-@pytest.mark.parametrize(
-    "one",
-    [
-        alert(SERVER, type="SQL.DB_X"),
-        alert(SERVER.upper(), type="SQL.DB_X"),
-        alert(f"{SERVER}/databases/orders", type="SQL.DB_X"),
-        AZ,
-        OLD,
-    ],
-)
-def test_a_real_alert_about_the_workload_covers_in_every_form(one: Json) -> None:
-    """REST of today and of 2015, and `az`; its age is said."""
-    found = of_server(one)
-    assert found.state is CoverageState.COVERED
-    assert found.reason.endswith("about it 2 days ago")
+def real(about: str = SERVER, **fields: object) -> az.Json:
+    """A real alert about the server."""
+    return az.alert(about, **{"type": "SQL.DB_X", **fields})  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize(
-    "one",
-    [
-        {**alert(SERVER, type="SQL.DB_X"), "id": str(alert()["id"]).replace("1111", "9999")},
-        alert(SERVER, type="SQL.DB_X", providerName="ASI Scheduled Alerts"),
-        alert(SERVER, type="SQL.DB_X", productName="Azure Sentinel"),
-        alert(SERVER, type="SQL.DB_X", providerName="CustomAlertRule"),
-    ],
-)
-def test_what_somebody_else_wrote_proves_no_sensor(one: Json) -> None:
-    """Of another subscription, by a rule of Sentinel's, or by another vendor: each may name any resource."""
-    found = judged([SHOP], [one], manifest=expecting(Rung.DETECTION))
-    assert verdict(found, "shop", Rung.DETECTION).state is CoverageState.UNKNOWN
+def test_a_real_alert_about_the_workload_covers_in_every_form(subtests: pytest.Subtests) -> None:
+    """REST of today and of 2015, and `az`; its age is said. Both sides of ninety days, and of a clock that is ahead."""
+    flat = {key: value for key, value in real().items() if key != "properties"} | dict(real()["properties"])  # type: ignore[call-overload]
+    of_2015: dict[str, Any] = {
+        "associatedResource": SERVER,
+        "startTimeUtc": None,
+        "detectedTimeUtc": "2026-11-23T10:00:00Z",
+    }
+    cases: list[az.Row] = [
+        (az.COVERED, "about it 2 days ago", real(), real(SERVER.upper()), real(f"{SERVER}/databases/orders"), flat),
+        (az.COVERED, "about it 2 days ago", az.alert(SERVER, resourceIdentifiers=[], **of_2015)),
+        (az.COVERED, "90 days ago", real(startTimeUtc="2026-08-27T12:00:00Z")),
+        (az.UNKNOWN, "90 days ago: too long ago", real(startTimeUtc="2026-08-27T11:59:59Z")),
+        (az.COVERED, "less than a day ago", *(real(startTimeUtc=f"2026-11-{day}T12:00:00Z") for day in (25, 26))),
+        (az.UNKNOWN, "of a time to come", real(startTimeUtc="2026-11-26T12:00:01Z")),
+        (az.UNKNOWN, "does not say when", real(startTimeUtc="yesterday"), real(startTimeUtc=None)),
+    ]
+    for state, words, *some in cases:
+        for one in some:
+            with subtests.test(words, one=one):
+                found = of_server(one)
+                assert (found.state, words in found.reason) == (state, True), found.reason
 
 
-@pytest.mark.parametrize(
-    "sign",
-    [
-        {"type": "SIMULATED_SQL.DB_X"},
-        {"alertDisplayName": "[SAMPLE ALERT] Brute force"},
-        {"description": "THIS IS A SAMPLE ALERT: brute force"},
-        {"isSample": "True"},
-    ],
-)
-def test_a_sample_alert_proves_no_sensor(sign: dict[str, str]) -> None:
-    """It is about a resource that is made up, whatever it is called."""
-    found = of_server(alert(SERVER, **sign))
-    assert found.state is CoverageState.UNKNOWN
-    assert "proves the path of alerts, and no sensor" in found.reason
+def test_what_somebody_else_wrote_or_is_about_something_else_proves_no_sensor() -> None:
+    """Of another subscription, by a rule of Sentinel's, or by another vendor: each may name any resource.
 
-
-@pytest.mark.parametrize(
-    ("time", "state", "words"),
-    [
-        ("2026-08-27T12:00:00Z", CoverageState.COVERED, "90 days ago"),
-        ("2026-08-27T11:59:59Z", CoverageState.UNKNOWN, "90 days ago: too long ago"),
-        ("2026-11-25T12:00:00Z", CoverageState.COVERED, "less than a day ago"),
-        ("2026-11-26T12:00:00Z", CoverageState.COVERED, "less than a day ago"),
-        ("2026-11-26T12:00:01Z", CoverageState.UNKNOWN, "of a time to come"),
-        ("yesterday", CoverageState.UNKNOWN, "does not say when"),
-        (None, CoverageState.UNKNOWN, "does not say when"),
-    ],
-)
-def test_an_alert_must_be_younger_than_ninety_days(time: str | None, state: CoverageState, words: str) -> None:
-    """Both sides of each boundary."""
-    found = of_server(alert(SERVER, type="SQL.DB_X", startTimeUtc=time))
-    assert found.state is state
-    assert words in found.reason
-
-
-def test_an_alert_of_the_audit_log_proves_no_sensor_on_a_node() -> None:
-    """The verdict names both sorts; a sensor's own alert proves it, in either case that is documented."""
-    found = of_cluster(alert(CLUSTER, type="K8S_ExposedDashboard"))
-    assert found.state is CoverageState.UNKNOWN
-    assert "K8S_ExposedDashboard" in found.reason
-    assert "K8S.NODE_" in found.reason
-    assert "simulation.py" in (found.remedy or "")
-    for type in ("K8S.NODE_EICAR", "K8S.Node_EICAR"):
-        assert of_cluster(alert(CLUSTER, type=type), alert(CLUSTER, type="K8S_X")).state is CoverageState.COVERED
-
-
-@pytest.mark.parametrize(
-    ("one", "is_spoken_of"),
-    [
-        (alert("/subscriptions/s/resourceGroups/rg/providers/Microsoft.Sql/servers/shop"), False),
-        (alert(MACHINE), False),
-        (alert(f"{SERVER}-2"), False),
-        (alert(SERVER, isIncident=True), False),
-        (alert(SERVER, productName="Microsoft Defender for Identity"), False),
-        (alert(SERVER), True),
-    ],
-)
-def test_an_alert_about_another_resource_says_nothing(one: Json, is_spoken_of: bool) -> None:
-    """Nor does an incident, which is made of alerts about others, or an alert of another product."""
-    found = [rung for _, rung, _ in judged([SHOP], [one]).assessed.verdicts() if rung is Rung.DETECTION]
-    assert bool(found) is is_spoken_of
-
-
-@pytest.mark.parametrize(
-    ("kind", "type", "proves"),
-    [
-        (WorkloadKind.MACHINE, "VM_SuspiciousActivity", True),
-        (WorkloadKind.MACHINE, "ARM_VMAccessUnusualConfigReset", False),
-        (WorkloadKind.MACHINE, "AzureDNS_ThreatIntelSuspectDomain", False),
-        (WorkloadKind.MACHINE, "RDP_Incoming_BF_OneToOne", False),
-        (WorkloadKind.MACHINE, "SQL.VM_BruteForce", False),
-        (WorkloadKind.SQL_ON_MACHINE, "SQL.VM_BruteForce", True),
-        (WorkloadKind.SQL_ON_MACHINE, "SQL_Incoming_BF_OneToOne", False),
-        (WorkloadKind.SQL_ON_MACHINE, "VM_SuspiciousActivity", False),
-        (WorkloadKind.STORAGE_ACCOUNT, "Storage.Blob_X", True),
-    ],
-)
-def test_an_alert_proves_what_it_comes_of(kind: WorkloadKind, type: str, proves: bool) -> None:
-    """Azure raises alerts about machines from its network and management plane, too, where no sensor is."""
-    workload = Workload(kind=kind, name="web-1", id=MACHINE, subscription=SUBSCRIPTION, subject=MACHINE.lower())
-    facts = Facts.of(read_facts(document([alert(type=type)])))
-    case = CoverageCase(workload=workload, expectation=Expectation(), manifest=NO_MANIFEST, facts=facts, now=NOW)
-    found = judge_detection(case)
-    assert found is not None
-    assert (found.state is CoverageState.COVERED) is proves
-    assert proves or found.reason.endswith("2 days ago, comes of no sensor on it")
-
-
-def test_no_alert_proves_nothing() -> None:
-    """Where the manifest expects detection, it is unknown, and the remedy raises a real one."""
-    found = judged([SHOP, managed_cluster()], manifest=expecting(Rung.DETECTION))
-    for name in ("shop", "payments"):
-        assert verdict(found, name, Rung.DETECTION).state is CoverageState.UNKNOWN
-    assert "simulation.py" in (verdict(found, "payments", Rung.DETECTION).remedy or "")
-
-
-HEARD = {
-    "K8S.NODE_EICAR": (CLUSTER, "payments", True),
-    "K8S_ExposedDashboard": (CLUSTER, "payments", False),
-    "SQL.DB_BruteForce": (SERVER, "shop", True),
-    "VM_Eicar": (MACHINE, "web-1", True),
-    "ARM_Suspicious": (MACHINE, "web-1", False),
-}
-
-
-@pytest.mark.parametrize("type", ["K8S_ExposedDashboard", "K8S.NODE_EICAR", "SQL.DB_BruteForce", "VM_AgentlessMalware"])
-def test_what_watches_something_else_on_a_machine_proves_no_sensor_of_its_own(type: str) -> None:
-    """Those of a cluster whose node it is, of a server on it, and of Azure that scans its disk."""
-    one = heard(
-        CoverageSourceKind.WORKLOAD, MACHINE, real_alert=ago(days=1), by_watcher=[{"at": ago(days=1), "type": type}]
+    Nor does an incident, which is made of alerts about others, or an alert of another product.
+    """
+    elsewhere = {**real(), "id": str(az.alert()["id"]).replace("1111", "9999")}
+    named = (
+        {"providerName": "ASI Scheduled Alerts"},
+        {"productName": "Azure Sentinel"},
+        {"providerName": "CustomAlertRule"},
     )
-    found = verdict(judged(machine(), one, manifest=expecting(Rung.DETECTION)), "web-1", Rung.DETECTION)
-    assert found.state is CoverageState.UNKNOWN
+    for one in (elsewhere, *(real(**fields) for fields in named)):
+        assert expected_of("shop", [one]).state is az.UNKNOWN
+    about = ("/subscriptions/s/resourceGroups/rg/providers/Microsoft.Sql/servers/shop", az.MACHINE, f"{SERVER}-2")
+    other = real(productName="Microsoft Defender for Identity")
+    assert not any(has_detection([SHOP], [one]) for one in (*map(real, about), real(isIncident=True), other))
+    assert has_detection([SHOP], [az.alert(SERVER)])
 
 
-@pytest.mark.parametrize("type", HEARD)
-@pytest.mark.parametrize(("days", "is_recent"), [(1, True), (91, False), (-1, False)])
-def test_the_last_real_alert_that_the_router_heard_of_proves_by_its_type(type: str, days: int, is_recent: bool) -> None:
-    """As an alert does that was given; one of unknown type, of another part of Azure, or too old makes nothing unknown."""
-    id, name, proves = HEARD[type]
-    resources: list[object] = [managed_cluster(), SHOP, machine()]
-    source = {"subject": id, "alert": ago(days=days), "real_alert": ago(days=days)}
-    heard_of = heard(CoverageSourceKind.CLUSTER if id == CLUSTER else CoverageSourceKind.WORKLOAD, **source)
-    for one, is_covered in (
-        ({**heard_of, "by_watcher": [{"at": ago(days=days), "type": type}]}, proves and is_recent),
-        (heard_of, False),
+def test_a_sample_alert_proves_no_sensor_and_no_path() -> None:
+    """It is about a resource that is made up, whatever it is called; of those that the router heard only the others count."""
+    named = {"alertDisplayName": "[SAMPLE ALERT] Brute force"}, {"description": "THIS IS A SAMPLE ALERT: brute force"}
+    for sign in ({"type": "SIMULATED_SQL.DB_X"}, {"isSample": "True"}, *named):
+        found = of_server(real(**sign))
+        assert (found.state, "proves the path of alerts, and no sensor" in found.reason) == (az.UNKNOWN, True)
+    assert not has_detection([SHOP], heard(CoverageSourceKind.WORKLOAD, SERVER, alert=ago(hours=1)))
+    found = az.verdict(az.judged([az.pricing("Dns")], [real(**named[0])], manifest=PATH), az.SUBSCRIPTION, Rung.PATH)
+    assert (found.state, (found.remedy or "").startswith("alert-router drill --subscription ")) == (az.UNKNOWN, True)
+
+
+ABOUT = {"payments": az.CLUSTER, "shop": SERVER, "files": STORAGE, "web-1": az.MACHINE, "ledger": SQL}
+PROVE = {
+    **dict.fromkeys(("K8S.NODE_EICAR", "K8S.Node_EICAR"), "payments"),
+    "SQL.DB_BruteForce": "shop",
+    "VM_Eicar": "web-1",
+    "SQL.VM_BruteForce": "ledger",
+    "Storage.Blob_X": "files",
+}
+PROVE_NOTHING = {
+    "K8S_ExposedDashboard": "payments",
+    "SQL_Incoming_BF_OneToOne": "ledger",
+    "VM_SuspiciousActivity": "ledger",
+    **dict.fromkeys(("ARM_VMAccessUnusualConfigReset", "AzureDNS_ThreatIntelSuspectDomain"), "web-1"),
+    **dict.fromkeys(("RDP_Incoming_BF_OneToOne", "SQL.VM_X", "K8S.NODE_X", "SQL.DB_X", "VM_AgentlessMalware"), "web-1"),
+}
+"""Types of alerts, each with what it is about: from the sensor that watches that, or from somewhere else."""
+
+
+def test_an_alert_proves_what_it_comes_of(subtests: pytest.Subtests) -> None:
+    """Azure raises alerts about machines from its network, its management plane and its scans, too, where no sensor is.
+
+    One that was given, or the last that the router heard of, as long as it is young; one of another part of Azure, or of no
+    known type, makes nothing unknown where nothing is expected.
+    """
+    for type, name in (PROVE | PROVE_NOTHING).items():
+        with subtests.test(type, name=name):
+            given = expected_of(name, [az.alert(ABOUT[name], type=type)])
+            assert (given.state is az.COVERED) is (type in PROVE)
+            assert type in PROVE or "comes of no sensor on it" in given.reason or name == "payments"
+            kind = CoverageSourceKind.CLUSTER if name == "payments" else CoverageSourceKind.WORKLOAD
+            for days, is_recent in ((1, True), (91, False), (-1, False)):
+                when = {"alert": ago(days=days), "real_alert": ago(days=days)}
+                bare = heard(kind, ABOUT[name], **when)
+                one = {**bare, "by_watcher": [{"at": ago(days=days), "type": type}]}
+                is_proved = type in PROVE and is_recent
+                assert (has_detection(*EVERYTHING, one), has_detection(*EVERYTHING, bare)) == (is_proved, False)
+                assert expected_of(name, one).state is (az.COVERED if is_proved else az.UNKNOWN)
+                assert expected_of(name, bare).state is az.UNKNOWN
+
+
+def test_an_alert_of_the_audit_log_proves_no_sensor_on_a_node_and_takes_nothing_from_what_one_proved() -> None:
+    """The verdict names both sorts, and the remedy raises a real one.
+
+    Whoever can have an alert raised of the audit log, or of Azure's network, makes no cluster and no machine dark.
+    """
+    found = expected_of("payments", [az.alert(az.CLUSTER, type="K8S_ExposedDashboard")])
+    assert (found.state, "K8S_ExposedDashboard" in found.reason, "K8S.NODE_" in found.reason) == (
+        az.UNKNOWN,
+        True,
+        True,
+    )
+    assert "simulation.py" in (found.remedy or "") and "simulation.py" in (expected_of("payments").remedy or "")
+    assert expected_of("shop").state is expected_of("payments").state is az.UNKNOWN
+    both = [az.alert(az.CLUSTER, type="K8S.NODE_EICAR"), az.alert(az.CLUSTER, type="K8S_X")]
+    assert expected_of("payments", both).state is az.COVERED
+    for id, name, mine, other in (
+        (az.CLUSTER, "payments", "K8S.NODE_EICAR", "K8S_ExposedDashboard"),
+        (az.MACHINE, "web-1", "VM_Eicar", "Network_OutboundToBlackListedIP"),
     ):
-        found = judged(*resources, one)
-        shown = [
-            v for workload, rung, v in found.assessed.verdicts() if workload.name == name and rung is Rung.DETECTION
-        ]
-        assert [v.state for v in shown] == ([CoverageState.COVERED] if is_covered else [])
-        asked = verdict(judged(*resources, one, manifest=expecting(Rung.DETECTION)), name, Rung.DETECTION)
-        assert asked.state is (CoverageState.COVERED if is_covered else CoverageState.UNKNOWN)
-
-
-def test_an_alert_that_comes_after_one_of_the_sensor_takes_nothing_from_what_that_proved() -> None:
-    """Whoever can have an alert raised of the audit log, or of Azure's network, makes no cluster and no machine dark."""
-    for id, name, known, sensor, other in (
-        (CLUSTER, "payments", managed_cluster(), "K8S.NODE_EICAR", "K8S_ExposedDashboard"),
-        (MACHINE, "web-1", machine(), "VM_Eicar", "Network_OutboundToBlackListedIP"),
-    ):
-        alerts = [{"at": ago(days=3), "type": sensor}, {"at": ago(hours=1), "type": other}]
+        alerts = [{"at": ago(days=3), "type": mine}, {"at": ago(hours=1), "type": other}]
         one = heard(CoverageSourceKind.WORKLOAD, id, real_alert=ago(hours=1), by_watcher=alerts)
-        found = verdict(judged(known, one, manifest=expecting(Rung.DETECTION)), name, Rung.DETECTION)
-        assert (found.state, sensor in found.reason) == (CoverageState.COVERED, True)
-        alone = {**one, "by_watcher": alerts[1:]}
-        dark = verdict(judged(known, alone, manifest=expecting(Rung.DETECTION)), name, Rung.DETECTION)
-        assert (dark.state, other in dark.reason) == (CoverageState.UNKNOWN, True)
+        lit, dark = expected_of(name, one), expected_of(name, {**one, "by_watcher": alerts[1:]})
+        assert (lit.state, mine in lit.reason) == (az.COVERED, True)
+        assert (dark.state, other in dark.reason) == (az.UNKNOWN, True)
 
 
-def test_a_sample_that_the_router_heard_of_proves_nothing() -> None:
-    """Only its last alert that was none counts."""
-    sample = heard(CoverageSourceKind.WORKLOAD, SERVER, alert=ago(hours=1))
-    assert not [rung for _, rung, _ in judged([SHOP], sample).assessed.verdicts() if rung is Rung.DETECTION]
-
-
-def test_the_path_is_unknown_until_a_drill_passed() -> None:
-    """No sample alert that is given proves it; only a manifest expects it."""
-    alerts = [alert(SERVER, alertDisplayName="[SAMPLE ALERT] X")]
-    found = verdict(judged([pricing("Dns")], alerts, manifest=expecting(Rung.PATH)), SUBSCRIPTION, Rung.PATH)
-    assert found.state is CoverageState.UNKNOWN
-    assert (found.remedy or "").startswith("alert-router drill --subscription ")
-    assert not [rung for _, rung, _ in judged([pricing("Dns")], alerts).assessed.verdicts() if rung is Rung.PATH]
-
-
-@pytest.mark.parametrize("rung", [Rung.PATH, Rung.EXPORT, Rung.SUPPRESSION, Rung.DETECTION, Rung.PLAN])
-def test_remedies_name_a_subscription_by_its_id(rung: Rung) -> None:
+def test_remedies_name_a_subscription_by_its_id() -> None:
     """Whatever people call it: no API takes that name."""
-    account = [{"id": SUBSCRIPTION, "name": "Payments", "tenantId": "t", "isDefault": True}]
-    remedy = verdict(judged(account, manifest=expecting(rung)), "Payments", rung).remedy or ""
-    assert SUBSCRIPTION in remedy
-    assert "Payments" not in remedy
+    account = [{"id": az.SUBSCRIPTION, "name": "Payments", "tenantId": "t", "isDefault": True}]
+    for rung in (Rung.PATH, Rung.EXPORT, Rung.SUPPRESSION, Rung.DETECTION, Rung.PLAN):
+        remedy = az.verdict(az.judged(account, manifest=az.expecting(rung)), "Payments", rung).remedy or ""
+        assert (az.SUBSCRIPTION in remedy, "Payments" in remedy) == (True, False), rung
+
+
+AGAIN = f"alert-router drill --subscription {az.SUBSCRIPTION} --"
+JUST = timedelta(microseconds=1)
+
+
+def path(*documents: object) -> Verdict:
+    """What is known of the path of the subscription."""
+    return az.verdict(az.judged(az.pricing("Containers"), *documents, manifest=PATH), az.SUBSCRIPTION, Rung.PATH)
+
+
+def test_a_drill_that_passed_proves_the_path_for_a_time(subtests: pytest.Subtests) -> None:
+    """Keys are rotated in the meantime. One that does not say when it ended, or contradicts itself, proves nothing.
+
+    A drill passes where each destination took a notice, and only then: somebody wrote the others by hand, or cut them.
+    """
+    took, took_not = {"name": "pager", "verdict": "passed"}, {"name": "siem", "verdict": "not proven"}
+    doubtful = [[], None, [{"name": "pager"}], [took, took_not], [{**took, "verdict": "failed"}]]
+    old = [str(end) for end in (az.NOW + SKEW + JUST, az.NOW - LATELY - JUST, "yesterday", "")]
+    unknown = [
+        *(drill(ended=end) for end in (*old, [])),
+        *(drill(word) for word in ("not proven", "PASSED?", "maybe", "covered")),
+        *(drill(destinations=some) for some in doubtful),
+        *(drill(failed_hop="hub"), drill(subscription="22222222-2222-2222-2222-222222222222")),
+    ]
+    left_out = [drill(left_out=some) for some in (["oncall", "rows"], "oncall")]
+    upper = drill(subscription=f"/subscriptions/{az.SUBSCRIPTION.upper()}")
+    passed = [
+        drill(),
+        *(drill(ended=str(end)) for end in (az.NOW + SKEW, az.NOW - LATELY)),
+        drill("Passed", failed_hop=None),
+    ]
+    az.hold(
+        subtests,
+        path,
+        (az.COVERED, *([one] for one in (*passed, *left_out, upper))),
+        (az.UNKNOWN, *([one] for one in unknown)),
+    )
+    assert {path(one).remedy for one in unknown[:-1]} == {f"{AGAIN}bundle VirtualMachines"}
+    assert path(drill()).remedy is None
+    assert ", without oncall, rows" in path(left_out[0]).reason
+    assert path(*of_state(drill())).state is az.COVERED, "it is read from a state as from a file"
+    assert az.verdict(az.judged(az.pricing("Containers"), drill()), az.SUBSCRIPTION, Rung.PATH).state is az.COVERED
+    assert [rung for _, rung, _ in az.judged(az.pricing("Containers")).assessed.verdicts()] == [Rung.PLAN]
+
+
+def test_a_drill_that_failed_is_a_gap_that_names_the_hop_and_is_proposed_again_as_it_was() -> None:
+    """With the seconds before it, however long ago that was. In a cluster or at a machine it is a drill of its own."""
+    vaults = path(drill("failed", bundle="KeyVaults", ended=ago(days=90)))
+    in_cluster = path(drill("failed", bundle=None, plan="Containers", cluster="aks-1"))
+    at_machine = path(drill("failed", bundle=None, plan="VirtualMachines", machine="/m"))
+    assert vaults.reason == (
+        "the drill of KeyVaults failed 90 days ago: nothing came to the hub within 15 minutes "
+        "(raised 2.5 s, nothing came over the hop hub)"
+    )
+    for found, what in ((vaults, "bundle KeyVaults"), (in_cluster, "cluster aks-1"), (at_machine, "machine /m")):
+        assert (found.state, found.remedy) == (az.GAP, f"{AGAIN}{what}")
+        assert new_parser().parse_args(shlex.split(f"{AGAIN}{what}")[1:]).subscription == az.SUBSCRIPTION
+
+
+def test_of_one_bundle_the_last_drill_counts_and_of_several_the_worst(subtests: pytest.Subtests) -> None:
+    """One that failed is mended by one that passed later, and not by one of another bundle."""
+    failed = drill("failed", ended=ago(days=2))
+    in_cluster = [drill("failed", cluster="aks-1"), drill(ended=az.NOW.isoformat())]
+    earlier = ([drill(ended=ago(days=days)), failed] for days in (2, 3))
+    gaps = [*earlier, [drill(bundle="KeyVaults"), failed], in_cluster]
+    az.hold(subtests, path, (az.COVERED, [drill(), failed]), (az.GAP, *gaps))
+    found = path(drill(bundle="KeyVaults"), drill("not proven"))
+    assert (found.state, "VirtualMachines proved nothing" in found.remarks[0]) == (az.COVERED, True)
+
+
+def running(*documents: object, name: str = "payments") -> Verdict:
+    """What is known of a cluster's sensor."""
+    return az.verdict(az.judged(*documents), name, Rung.SENSOR_RUNNING)
+
+
+def test_a_cluster_that_nobody_asked_says_when_its_sensor_last_sent_a_row() -> None:
+    """It stays unknown: some node sent it, and the others may be dark. Of several workspaces the last row counts.
+
+    None that came at a time to come does, which no clock that is right has written. Other clouds have names of their own.
+    """
+    rest = ", and says nothing of its other nodes"
+    for row, age in (
+        *(
+            (az.last_row(az.CLUSTER, hours=2), f"2 hours old{rest}"),
+            (az.last_row(az.CLUSTER, hours=24), f"1 day old{rest}"),
+        ),
+        *(
+            (az.last_row(az.CLUSTER, hours=24, seconds=1), "1 day old"),
+            (az.last_row(az.CLUSTER.upper(), days=9), "9 days old"),
+        ),
+    ):
+        found = running(az.managed_cluster(), az.document([row], "rows"))
+        said = f"nobody asked the cluster itself; the last row of its sensor is {age}"
+        assert (found.state, found.reason, found.evidence[-1].document) == (az.UNKNOWN, said, "rows [0]")
+        assert found.remedy == running(az.managed_cluster()).remedy
+    rows = [az.last_row(az.CLUSTER, days=3), az.last_row(az.CLUSTER, hours=5), az.last_row(az.CLUSTER, days=-2)]
+    assert "is 5 hours old" in running(az.managed_cluster(), rows).reason
+    gke = "//container.googleapis.com/projects/shop-prod/locations/europe-west1/clusters/carts"
+    eks = "arn:aws:eks:eu-west-1:123456789012:cluster/checkout"
+    for cluster, of, name in ((eks, az.eks_cluster(), "checkout"), (gke, az.gke_cluster(), "carts")):
+        assert "is 2 hours old" in running(of, [az.last_row(cluster, hours=2)], name=name).reason
+
+
+def test_what_kubectl_says_counts_before_a_row() -> None:
+    """A row of one node mends no other one, and one that is old takes nothing away.
+
+    A tag alone is no gap where the sensor sent rows today: somebody brought it by Helm; yesterday's rows do not show that.
+    """
+    lit, dark = (az.document(az.kubectl(*az.sensor(ready=ready), *az.nodes()), given="payments") for ready in (3, 0))
+    assert running(az.managed_cluster(), lit, [az.last_row(az.CLUSTER, days=9)]).state is az.COVERED
+    found = running(az.managed_cluster(), dark, [az.last_row(az.CLUSTER, hours=1)])
+    assert (found.state, "the last row of its sensor is 1 hour old" in found.remarks) == (az.GAP, True)
+    tagged = az.managed_cluster(tags={"ms_defender_container_exclude_sensors": "true"})
+    states = [
+        running(tagged, *rows).state
+        for rows in ([], [[az.last_row(az.CLUSTER, hours=1)]], [[az.last_row(az.CLUSTER, hours=25)]])
+    ]
+    assert states == [az.GAP, az.UNKNOWN, az.GAP]
+
+
+def test_a_row_that_does_not_say_when_or_of_what_says_nothing() -> None:
+    """Nor does it raise."""
+    whens = [
+        {"AzureResourceId": az.CLUSTER, **when} for when in ({"last": "yesterday"}, {"last": None}, {}, {"last": 5})
+    ]
+    for row in (
+        *whens,
+        {"AzureResourceId": "", "last": ago(hours=1)},
+        {"AzureResourceId": [az.CLUSTER], "last": ago(hours=1)},
+    ):
+        assert running(az.managed_cluster(), [row]).reason == "nobody asked the cluster itself"

@@ -1,25 +1,47 @@
-"""An export covers a subscription where it is on, wide enough, unfiltered and leads to our hub; each that fails says why."""
+"""An export covers where it is on, wide enough, unfiltered and leads to our hub; a rule of Defender's own is no blind spot.
+
+What `ConvertTo-Json` of PowerShell makes of what is too deep is texts, which say nothing of what stood there.
+"""
 
 from __future__ import annotations
 
+import json
 import shlex
+from typing import Any
 
 import pytest
 
 from router.coverage.expected.manifest import ExpectedExport
-from router.coverage.verdicts import CoverageState, Verdict
+from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
 from router.domain.severity import Severity
-from tests.coverage.builders import HUB, SUBSCRIPTION, Json, automation, expecting, judged, only, pricing, verdict
+from tests.coverage.builders import (
+    COVERED,
+    GAP,
+    HUB,
+    SUBSCRIPTION,
+    UNKNOWN,
+    Json,
+    automation,
+    connector,
+    expecting,
+    hold,
+    judged,
+    managed_cluster,
+    offering,
+    only,
+    pricing,
+    resource,
+    suppression_rule,
+    verdict,
+)
 
 ALERTS = ExpectedExport(alerts=HUB)
 LOW_AND_HIGH = ExpectedExport(alerts=HUB, severities=frozenset({Severity.LOW, Severity.HIGH}))
 POSTURE_HUB = HUB.replace("cwpp", "cspm")
 GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/web"
-NAMESPACE = HUB.partition("/eventhubs/")[0]
-
-FLAT = {**automation(), "properties": None, **dict(automation()["properties"])}  # type: ignore[call-overload]
-"""As `az security automation list` prints one."""
+OTHERS = pricing("Containers")
+RULES = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Security/alertsSuppressionRules"
 
 
 def judge(*documents: object, export: ExpectedExport | None = ALERTS) -> Verdict:
@@ -27,54 +49,67 @@ def judge(*documents: object, export: ExpectedExport | None = ALERTS) -> Verdict
     return verdict(judged(*documents, manifest=expecting(Rung.EXPORT, export=export)), SUBSCRIPTION, Rung.EXPORT)
 
 
-@pytest.mark.parametrize(
-    "one",
-    [
-        automation(),
-        FLAT,
-        automation(hub=HUB.upper()),
-        automation(scope=f"/subscriptions/{SUBSCRIPTION}".upper()),
-        automation(isEnabled="True"),
-        automation(rule_sets=[[only("high")], [only("MEDIUM")], [only("low")], [only("Informational")]]),
-        automation(rule_sets=[[only("i", operator="Contains")], [only("Low")]]),
-        automation(rule_sets=[[only("nothing", operator="NotEquals")]]),
-        automation(sources=[{"eventSource": "Alerts"}]),
-        automation(sources=[{"eventSource": "Alerts", "ruleSets": None}]),
-    ],
-)
-def test_an_export_of_every_alert_of_the_subscription_covers(one: Json) -> None:
-    """However it is written; that a key was rotated shows nowhere, and is said."""
-    found = judge([one])
-    assert found.state is CoverageState.COVERED
-    assert any("path" in remark for remark in found.remarks)
+def without_hub(*documents: object) -> Verdict:
+    """What is known of it where no manifest says which hub is ours."""
+    return verdict(judged(*documents), SUBSCRIPTION, Rung.EXPORT)
 
 
-@pytest.mark.parametrize(
-    ("one", "why"),
-    [
-        (automation(isEnabled=False), "is disabled"),
-        (automation(scope=GROUP), f"is too narrow: its scope is {GROUP.lower()}"),
-        (automation(scope="/subscriptions/other"), "is for another subscription"),
+def suppression(*documents: object) -> Verdict:
+    """What is known of the suppression rules of the subscription."""
+    return verdict(judged(*documents), SUBSCRIPTION, Rung.SUPPRESSION)
+
+
+def filtered(*rules: Json, **fields: Any) -> Json:
+    """An export that lets pass what fits all of these."""
+    return automation(rule_sets=[rules], **fields)
+
+
+def test_an_export_of_every_alert_of_the_subscription_covers(subtests: pytest.Subtests) -> None:
+    """However it is written; that a key was rotated shows nowhere, and is said. What others export elsewhere is theirs."""
+    flat = {**automation(), "properties": None, **dict(automation()["properties"])}  # type: ignore[call-overload]
+    sets = [[[only(one)] for one in ("high", "MEDIUM", "low", "Informational")]]
+    sets += [[[only("i", operator="Contains")], [only("Low")]], [[only("nothing", operator="NotEquals")]]]
+    sources: tuple[Json, ...] = ({"eventSource": "Alerts"}, {"eventSource": "Alerts", "ruleSets": None})
+    others = [automation("theirs", hub=POSTURE_HUB), automation("chat", hub=None), automation("old", isEnabled=False)]
+    hold(
+        subtests,
+        judge,
+        (COVERED, [[automation()]], [[flat]], [[automation(hub=HUB.upper())]], [[automation(isEnabled="True")]]),
+        (COVERED, [[automation(scope=f"/subscriptions/{SUBSCRIPTION}".upper())]], [[*others, automation()]]),
+        (COVERED, *([[automation(rule_sets=one)]] for one in sets)),
+        (COVERED, *([[automation(sources=[one])]] for one in sources)),
+    )
+    assert any("path" in remark for remark in judge([automation()]).remarks)
+
+
+def test_an_export_that_is_deficient_is_a_gap_that_says_which_and_why(subtests: pytest.Subtests) -> None:
+    """By name, as far as five, so that nobody has to look for it; of two documents about one the worse counts."""
+    for one, why in (
+        (automation(isEnabled=False), "alert-router-cwpp is disabled"),
+        (automation(scope=GROUP), f"alert-router-cwpp is too narrow: its scope is {GROUP.lower()}"),
+        (automation(scope="/subscriptions/other"), "alert-router-cwpp is for another subscription"),
         (automation(hub=POSTURE_HUB), f"points elsewhere, to {POSTURE_HUB}"),
-        (automation(hub=None), "leads to no event hub"),
-        (automation(source="Assessments"), "exports no alerts"),
-        (automation(rule_sets=[[only("High")]]), "lets only Severity equals High pass"),
-        (automation(rule_sets=[[only("K8s", "ProductComponentName")]]), "by ProductComponentName"),
-        (automation(rule_sets=[[only("High"), only("Low")]]), "lets only Severity equals High and Severity equals Low"),
-    ],
-)
-def test_an_export_that_is_deficient_is_a_gap_that_says_which_and_why(one: Json, why: str) -> None:
-    """By name; so that nobody has to look for it."""
-    found = judge([one])
-    assert found.state is CoverageState.GAP
-    assert f"alert-router-cwpp {why}" in found.reason or why in found.reason
-    assert found.evidence
+        (automation(hub=None), "alert-router-cwpp leads to no event hub"),
+        (automation(source="Assessments"), "alert-router-cwpp exports no alerts"),
+        (filtered(only("High")), "alert-router-cwpp lets only Severity equals High pass"),
+        (filtered(only("K8s", "ProductComponentName")), "by ProductComponentName"),
+        (filtered(only("High"), only("Low")), "lets only Severity equals High and Severity equals Low"),
+    ):
+        with subtests.test(why):
+            found = judge([one])
+            assert (found.state, why in found.reason, bool(found.evidence)) == (GAP, True, True), found.reason
+    many = judge([automation(f"old-{number}", isEnabled=False) for number in range(7)]).reason
+    assert ("old-4 is disabled" in many, "old-5" in many, "2 more" in many) == (True, False, True)
+    assert judge([automation()], [automation(isEnabled=False)]).state is GAP
+    part = automation(isEnabled=None, scopes=None, sources=None, actions=None)
+    assert judge([automation()], [part]).state is COVERED
 
 
-@pytest.mark.parametrize(
-    ("one", "why"),
-    [
-        (automation(hub=NAMESPACE), "names the namespace"),
+def test_what_an_export_does_not_say_is_unknown(subtests: pytest.Subtests) -> None:
+    """It is asked for again, whole. Rules that cannot be read let nothing pass for certain; one alone is a list of one."""
+    sets: tuple[object, ...] = ("@{rules=}", [None], [{"rules": "@{x=}"}], 3, {"rules": "System.Object[]"})
+    for one, why in (
+        (automation(hub=HUB.partition("/eventhubs/")[0]), "names the namespace"),
         (automation(hub=""), "does not say which event hub"),
         (automation(scope="/providers/Microsoft.Management/managementGroups/all"), "nobody says whether it holds"),
         (automation(scopes=[]), "nobody says whether it holds"),
@@ -82,58 +117,27 @@ def test_an_export_that_is_deficient_is_a_gap_that_says_which_and_why(one: Json,
         (automation(sources=None), "does not say what it exports"),
         (automation(actions=None), "does not say its actions"),
         (automation(isEnabled=None), "does not say whether it is enabled"),
-        (automation(rule_sets=[[]]), "cannot be read: a set without rules"),
-        (automation(rule_sets=[[only("1", operator="GreaterThan")]]), "cannot be read"),
-    ],
-)
-def test_what_an_export_does_not_say_is_unknown(one: Json, why: str) -> None:
-    """It is asked for again, whole."""
-    found = judge([one])
-    assert found.state is CoverageState.UNKNOWN
-    assert why in found.reason
-    assert found.remedy is not None
-    assert shlex.split(found.remedy)[:4] == ["az", "security", "automation", "list"]
+        (filtered(), "cannot be read: a set without rules"),
+        (filtered(only("1", operator="GreaterThan")), "cannot be read"),
+        *((automation(sources=[{"eventSource": "Alerts", "ruleSets": one}]), "") for one in sets),
+    ):
+        with subtests.test(why, one=one):
+            found = judge([one])
+            assert (found.state, why in found.reason) == (UNKNOWN, True), found.reason
+            assert shlex.split(found.remedy or "")[:4] == ["az", "security", "automation", "list"]
+    alone = automation(sources=[{"eventSource": "Alerts", "ruleSets": {"rules": [only("High")]}}])
+    assert judge([alone]).state is GAP
 
 
-def test_the_severities_that_are_missing_are_named() -> None:
+def test_the_severities_that_are_missing_are_named_and_several_automations_cover_together() -> None:
     """Microsoft's own policy leaves Informational out."""
     policy = automation(rule_sets=[[only("high")], [only("medium")], [only("low")]])
     found = judge([policy])
-    assert found.state is CoverageState.GAP
-    assert found.reason.startswith(
-        "alerts of severity Informational are not exported to our hub: alert-router-cwpp lets"
-    )
-    assert judge([policy], export=LOW_AND_HIGH).state is CoverageState.COVERED
-
-
-def test_several_automations_cover_together() -> None:
-    """One for each severity; without one of them its severity is missing."""
+    said = "alerts of severity Informational are not exported to our hub: alert-router-cwpp lets"
+    assert (found.state, found.reason.startswith(said)) == (GAP, True)
     high, low = (automation(name, rule_sets=[[only(name)]]) for name in ("high", "low"))
-    assert judge([high, low], export=LOW_AND_HIGH).state is CoverageState.COVERED
-    assert judge([high], export=LOW_AND_HIGH).state is CoverageState.GAP
-    assert judge([low], export=LOW_AND_HIGH).state is CoverageState.GAP
-
-
-def test_an_automation_beside_a_good_one_changes_nothing() -> None:
-    """Others export elsewhere; that is theirs."""
-    others = [automation("theirs", hub=POSTURE_HUB), automation("chat", hub=None), automation("old", isEnabled=False)]
-    assert judge([*others, automation()]).state is CoverageState.COVERED
-
-
-def test_every_failing_automation_is_named_as_far_as_five() -> None:
-    """A subscription may have many."""
-    found = judge([automation(f"old-{number}", isEnabled=False) for number in range(7)])
-    assert "old-4 is disabled" in found.reason
-    assert "old-5" not in found.reason
-    assert "2 more" in found.reason
-
-
-def test_of_two_documents_about_one_automation_the_worse_counts() -> None:
-    """One that does not say something contradicts nothing."""
-    found = judge([automation()], [automation(isEnabled=False)])
-    assert found.state is CoverageState.GAP
-    part = automation(isEnabled=None, scopes=None, sources=None, actions=None)
-    assert judge([automation()], [part]).state is CoverageState.COVERED
+    states = [judge(some, export=LOW_AND_HIGH).state for some in ([policy], [high, low], [high], [low])]
+    assert states == [COVERED, COVERED, GAP, GAP]
 
 
 def test_posture_is_wanted_where_the_manifest_says_so() -> None:
@@ -143,75 +147,166 @@ def test_posture_is_wanted_where_the_manifest_says_so() -> None:
         [only("Microsoft.Security/assessments", "type", "Contains"), only(one, "properties.metadata.severity")]
         for one in ("High", "Medium", "Low")
     ]
-    found = judge([automation(hub=POSTURE_HUB, source="Assessments", rule_sets=policy)], export=export)
-    assert found.state is CoverageState.COVERED
+    whole, less = (automation(hub=POSTURE_HUB, source="Assessments", rule_sets=some) for some in (policy, policy[:2]))
+    found = judge([whole], export=export)
+    assert found.state is COVERED
     assert "weekly snapshots of recommendations are not exported" in found.remarks
     assert "recommendations of severity Critical are not exported" in found.remarks
-    assert judge([automation()], export=export).state is CoverageState.GAP
-    assert judge([automation(hub=POSTURE_HUB, source="Assessments", rule_sets=policy[:2])], export=export).state is (
-        CoverageState.GAP
-    )
+    assert judge([automation()], export=export).state is judge([less], export=export).state is GAP
 
 
-@pytest.mark.parametrize(
-    ("one", "state"),
-    [
-        (automation(), CoverageState.UNKNOWN),
-        (automation(rule_sets=[[only("High")]]), CoverageState.UNKNOWN),
-        (automation(isEnabled=False), CoverageState.GAP),
-        (automation(hub=None), CoverageState.GAP),
-        (automation(source="Assessments"), CoverageState.GAP),
-        (automation(scope=GROUP), CoverageState.GAP),
-    ],
-)
-def test_without_a_hub_in_the_manifest_nothing_is_covered(one: Json, state: CoverageState) -> None:
+def test_without_a_hub_in_the_manifest_nothing_is_covered(subtests: pytest.Subtests) -> None:
     """Which one is ours is not said; that none can be, is."""
-    found = judged_without_hub([one])
-    assert found.state is state
-    assert ("export.alerts" in found.reason) == (state is CoverageState.UNKNOWN)
+    unsaid = ([[automation()]], [[filtered(only("High"))]])
+    gaps = (
+        *([[automation(isEnabled=False)]], [[automation(hub=None)]]),
+        *([[automation(source="Assessments")]], [[automation(scope=GROUP)]]),
+    )
+    hold(subtests, without_hub, (UNKNOWN, *unsaid), (GAP, *gaps))
+    assert all("export.alerts" in without_hub(*one).reason for one in unsaid)
+    assert not any("export.alerts" in without_hub(*one).reason for one in gaps)
 
 
 def test_one_automation_that_was_never_an_export_says_nothing_of_the_others() -> None:
-    """They are not in an answer that is no list; one that leads to a hub and falls short is what somebody relies on."""
-    asked = judge(automation(hub=None))
-    assert (asked.state, asked.remedy) == (CoverageState.UNKNOWN, judge([pricing("Containers")]).remedy)
-    assert judged_without_hub(automation(hub=None)).state is CoverageState.UNKNOWN
-    for one in (automation(isEnabled=False), automation(hub=POSTURE_HUB)):
-        assert judge(one).state is CoverageState.GAP
-    assert judge([automation(hub=None)]).state is CoverageState.GAP
-    assert judge(automation(hub=None), [automation("other", hub=None)]).state is CoverageState.GAP
+    """They are not in an answer that is no list; one that leads to a hub and falls short is what somebody relies on.
 
-
-def judged_without_hub(*documents: object) -> Verdict:
-    """What is known where no manifest says which hub is ours."""
-    return verdict(judged(*documents), SUBSCRIPTION, Rung.EXPORT)
-
-
-def test_nobody_who_does_not_speak_of_exports_is_asked_for_one() -> None:
-    """Where the manifest does, what was not asked is unknown."""
-    assert not [rung for _, rung, _ in judged([pricing("Containers")]).assessed.verdicts() if rung is Rung.EXPORT]
-    assert judge([pricing("Containers")]).state is CoverageState.UNKNOWN
-    assert judge([pricing("Containers")], export=None).state is CoverageState.UNKNOWN
+    Nobody who does not speak of exports is asked for one; where the manifest does, what was not asked is unknown.
+    """
+    chat, asked = automation(hub=None), judge([OTHERS])
+    assert (judge(chat).state, judge(chat).remedy, without_hub(chat).state) == (UNKNOWN, asked.remedy, UNKNOWN)
+    assert {judge(one).state for one in (automation(isEnabled=False), automation(hub=POSTURE_HUB), [chat])} == {GAP}
+    assert judge(chat, [automation("other", hub=None)]).state is GAP
+    assert Rung.EXPORT not in {rung for _, rung, _ in judged([OTHERS]).assessed.verdicts()}
+    assert asked.state is judge([OTHERS], export=None).state is UNKNOWN
 
 
 def test_a_list_that_says_that_it_is_empty_is_a_gap() -> None:
-    """As the command prints it that the verdict before proposes."""
+    """As the command prints it that the verdict before proposes. One that is only disabled is switched on; another is not."""
     listed = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Security/automations"
-    remedy = judge([pricing("Containers")]).remedy
-    assert remedy is not None
-    assert f'{{id: `"{listed}"`, value: @}}' in shlex.split(remedy)
+    assert f'{{id: `"{listed}"`, value: @}}' in shlex.split(judge([OTHERS]).remedy or "")
     found = judge({"id": listed, "value": []})
-    assert found.state is CoverageState.GAP
-    assert "infra/export-subscription.bicep" in (found.remedy or "")
-    assert judge({"id": listed, "value": [automation()]}).state is CoverageState.COVERED
-
-
-def test_one_that_is_only_disabled_is_switched_on() -> None:
-    """Another is not: switching it on would export nothing that is missing."""
-    found = judge([automation("theirs", hub=POSTURE_HUB, isEnabled=False), automation("o'hara", isEnabled=False)])
-    assert found.remedy is not None
-    words = shlex.split(found.remedy)
+    assert (found.state, "infra/export-subscription.bicep" in (found.remedy or "")) == (GAP, True)
+    assert judge({"id": listed, "value": [automation()]}).state is COVERED
+    off = judge([automation("theirs", hub=POSTURE_HUB, isEnabled=False), automation("o'hara", isEnabled=False)])
+    words = shlex.split(off.remedy or "")
     assert words[:5] == ["az", "rest", "--method", "patch", "--url"]
     assert "/automations/o'hara?api-version=" in words[5]
-    narrow = judge([automation(scope=GROUP, isEnabled=False)])
-    assert "az deployment sub create" in (narrow.remedy or "")
+    assert "az deployment sub create" in (judge([automation(scope=GROUP, isEnabled=False)]).remedy or "")
+
+
+NOW_TEXT = "2026-11-25T12:00:00.0000000Z"
+BLIND: dict[str, Any] = {"expirationDateUTC": None}
+
+
+def test_a_rule_that_ends_and_is_narrow_or_is_not_in_force_is_no_blind_spot(subtests: pytest.Subtests) -> None:
+    """Whether it is over its end says more than its state, which may lag; of what Defender exports nothing is missing."""
+    hold(
+        subtests,
+        suppression,
+        (COVERED, [[suppression_rule()]], [[suppression_rule(expirationDateUTC=None, expirationDateUtc="2026-12-24")]]),
+        (COVERED, [[suppression_rule(state="Disabled", **BLIND)]], [[suppression_rule(state="Hibernating")]]),
+        (COVERED, [[suppression_rule(state="Expired", suppressionAlertsScope=None)]]),
+        (COVERED, [[suppression_rule(expirationDateUTC=NOW_TEXT, suppressionAlertsScope=None)]]),
+        (COVERED, [[suppression_rule(expirationDateUTC="2020-01-01T00:00:00", suppressionAlertsScope={"allOf": []})]]),
+    )
+
+
+def test_a_rule_in_force_without_an_end_or_a_scope_is_a_gap(subtests: pytest.Subtests) -> None:
+    """It is named with its comment and last change, and the remedy switches it off and deletes nothing."""
+    wide = [{"allOf": []}, {"allOf": [{"contains": "x"}]}, {"allOf": [{"field": "entities.file.name", "contains": ""}]}]
+    for rule, why in (
+        (suppression_rule(**BLIND), "without an end ("),
+        (suppression_rule(expirationDateUTC="9999-12-31T23:59:59.9999999Z"), "without an end ("),
+        (suppression_rule(expirationDateUTC="some day"), "with an end that is no time, some day"),
+        (
+            suppression_rule(expirationDateUTC=NOW_TEXT.replace("00Z", "10Z"), suppressionAlertsScope=None),
+            "without a scope",
+        ),
+        *((suppression_rule(suppressionAlertsScope=scope), "without a scope") for scope in wide),
+        (suppression_rule(state="enabled", alertType="*", **BLIND), "of every alert without an end"),
+        (
+            suppression_rule(suppressionAlertsScope=None, expirationDateUTC=None),
+            'rule noisy of VM_Noise without an end and without a scope ("asked by web team", last changed 2026-11-01T09',
+        ),
+    ):
+        with subtests.test(why, rule=rule):
+            found = suppression([rule])
+            assert (found.state, why in found.reason) == (GAP, True), found.reason
+            put, got = (found.remedy or "").removesuffix(')"').split(' --body "$(')
+            asked = ["--url", f"{RULES}/noisy?api-version=2019-01-01-preview"]
+            assert shlex.split(put) == ["az", "rest", "--method", "put", *asked]
+            query = ["--query", "{properties: merge(properties, {state: 'Disabled'})}"]
+            assert shlex.split(got) == ["az", "rest", "--method", "get", *asked, *query, "--output", "json"]
+            assert found.evidence[0].time == "2026-11-01T09:00:00.1234567Z"
+    # The name of a rule is somebody else's text, and one word of the remedy.
+    hostile = suppression([suppression_rule("x'; reboot; $(y)", **BLIND)]).remedy or ""
+    assert "reboot" not in hostile.replace("x%27%3B%20reboot%3B%20%24%28y%29", "")
+
+
+def test_what_no_document_says_of_rules_is_unknown(subtests: pytest.Subtests) -> None:
+    """A list that is cut short covers nothing, nor does a single rule; a blind spot in it is one nevertheless.
+
+    A state that nobody knows may be in force, and a scope that was cut may be narrow: such a rule is not to be switched off.
+    """
+    blind, cut = suppression_rule(**BLIND), suppression_rule(suppressionAlertsScope="@{allOf=System.Object[]}")
+    hold(
+        subtests,
+        suppression,
+        (UNKNOWN, [{"value": [suppression_rule()], "nextLink": "/more"}], [suppression_rule()], [[cut]]),
+        (UNKNOWN, *([[suppression_rule(state=state, **BLIND)]] for state in ("Hibernating", None, 7))),
+        (GAP, [blind], [[suppression_rule()], [blind]], [{"id": RULES, "value": []}, [blind]]),
+        (COVERED, [{"id": RULES, "value": []}]),
+        (UNKNOWN, [{"id": RULES, "value": [], "nextLink": "more"}]),
+    )
+    assert "Disabled" not in (suppression([cut]).remedy or "")
+    assert Rung.SUPPRESSION not in {rung for _, rung, _ in judged([OTHERS]).assessed.verdicts()}
+    found = verdict(judged([OTHERS], manifest=expecting(Rung.SUPPRESSION)), SUBSCRIPTION, Rung.SUPPRESSION)
+    assert (found.state, f'{{id: `"{RULES}"`, value: @}}' in shlex.split(found.remedy or "")) == (UNKNOWN, True)
+
+
+def test_every_blind_spot_is_named_as_far_as_ten_and_what_deserves_a_look_is_remarked() -> None:
+    """A subscription may have many. What ends late, or is of every type, is no gap."""
+    found = suppression([suppression_rule(f"noisy-{number}", **BLIND) for number in range(12)]).reason
+    assert all(f"rule noisy-{number} " in found for number in (0, 1, 10, 11))
+    assert ("noisy-9" in found, "2 more rules" in found) == (False, True)
+    for rule, remark in (
+        (suppression_rule(expirationDateUTC="2027-11-26T12:00:00Z"), ""),
+        (suppression_rule(expirationDateUTC="2027-11-26T12:00:01Z"), "ends in more than a year"),
+        (suppression_rule(alertType="*"), "of every type within its scope"),
+    ):
+        seen = suppression([rule])
+        assert (seen.state, bool(seen.remarks), remark in str(seen.remarks)) == (COVERED, bool(remark), True)
+
+
+def cut(value: Any, depth: int) -> Any:
+    """A value as PowerShell writes it: what is deeper is a text."""
+    if not isinstance(value, dict | list):
+        return value
+    if depth < 0:
+        return f"@{{{'; '.join(f'{name}=' for name in value)}}}" if isinstance(value, dict) else "System.Object[]"
+    if isinstance(value, list):
+        return [cut(one, depth - 1) for one in value]
+    return {name: cut(one, depth - 1) for name, one in value.items()}
+
+
+def test_what_powershell_cut_is_unknown_and_never_a_gap_or_covered_by_less(subtests: pytest.Subtests) -> None:
+    """At any depth: what remains proves either all of it or nothing."""
+    plans = [offering(f"DefenderFor{name}Aws") for name in ("Servers", "Containers", "Databases")]
+    for document, workload, rung in (
+        (filtered(only("0", operator="NotEquals")), SUBSCRIPTION, Rung.EXPORT),
+        (suppression_rule(), SUBSCRIPTION, Rung.SUPPRESSION),
+        (connector(*plans), "shop", Rung.PLAN),
+        (managed_cluster(), "payments", Rung.INTEGRATION),
+    ):
+        whole = json.loads(json.dumps([document]))
+        for depth in range(1, 9):
+            with subtests.test(rung=rung, depth=depth):
+                shortened = cut(whole, depth)
+                result = judged(shortened, manifest=expecting(rung, export=ALERTS if rung is Rung.EXPORT else None))
+                found = {one.state for of, at, one in result.assessed.verdicts() if (of.name, at) == (workload, rung)}
+                assert found <= {COVERED if shortened == whole else UNKNOWN}
+    row = {
+        **resource(str(managed_cluster()["id"]), "Microsoft.ContainerService/managedClusters"),
+        "properties": "@{a=}",
+    }
+    assert verdict(judged([row]), "payments", Rung.INTEGRATION).state is UNKNOWN

@@ -39,19 +39,24 @@ def kubeconfig(
     }
 
 
-def access(*files: object, context: str = "payments") -> ClusterAccess:
-    """How a context of some files is asked."""
+def access(*files: object) -> ClusterAccess:
+    """How the context payments of some files is asked."""
     found = merge_kubeconfigs((f"/home/me/{number}/config", one) for number, one in enumerate(files))
-    return found.access_for(context, Settings({}))
+    return found.access_for("payments", Settings({}))
 
 
 def test_a_context_is_its_cluster_and_its_user() -> None:
-    """The server has no slash at its end. What is secret is not shown."""
+    """The server has no slash at its end. What is secret is not shown. A plugin may ask a person unless it says otherwise."""
     found = access(kubeconfig({"server": "https://rancher.contoso.com/k8s/clusters/c-1/", "tls-server-name": "api"}))
     assert found.server == "https://rancher.contoso.com/k8s/clusters/c-1"
     assert found.cluster == {"server": found.server, "tls-server-name": "api"}
-    assert found.user == {"token": "canary"}
-    assert "canary" not in repr(found)
+    assert (found.user, "canary" in repr(found)) == ({"token": "canary"}, False)
+    never = {"exec": {**EXEC, "interactiveMode": "Never"}}
+    assert [access(kubeconfig(user=one)).may_ask for one in ({"token": "x"}, {"exec": EXEC}, never)] == [
+        False,
+        True,
+        False,
+    ]
 
 
 def test_paths_are_relative_to_the_kubeconfig_in_which_they_stand() -> None:
@@ -59,20 +64,15 @@ def test_paths_are_relative_to_the_kubeconfig_in_which_they_stand() -> None:
     files = {"client-certificate": "me.pem", "client-key": "/etc/me.key", "tokenFile": "token"}
     found = access({}, kubeconfig({"certificate-authority": "ca.pem"}, {**files, "exec": {"command": "bin/plugin"}}))
     assert found.cluster["certificate-authority"] == "/home/me/1/ca.pem"
-    assert found.user == {
-        "client-certificate": "/home/me/1/me.pem",
-        "client-key": "/etc/me.key",
-        "tokenFile": "/home/me/1/token",
-        "exec": {"command": "/home/me/1/bin/plugin"},
-    }
+    there = {"client-certificate": "/home/me/1/me.pem", "client-key": "/etc/me.key", "tokenFile": "/home/me/1/token"}
+    assert found.user == {**there, "exec": {"command": "/home/me/1/bin/plugin"}}
     assert access(kubeconfig(user={"exec": EXEC})).user == {"exec": EXEC}
 
 
 def test_of_several_files_the_first_wins_each_name_as_a_whole() -> None:
     """As kubectl has it: nothing of the second is laid over the first. Parts may come from different files."""
-    second = kubeconfig(
-        {"server": "https://10.0.0.2", "tls-server-name": "second"}, {"username": "me", "password": "x"}
-    )
+    user = {"username": "me", "password": "x"}
+    second = kubeconfig({"server": "https://10.0.0.2", "tls-server-name": "second"}, user)
     found = access(kubeconfig(user={"token": "first"}), second)
     assert (found.cluster, found.user) == ({"server": "https://10.0.0.1:6443"}, {"token": "first"})
     apart = access({"contexts": kubeconfig()["contexts"]}, {"users": kubeconfig()["users"]}, None, kubeconfig())
@@ -80,9 +80,9 @@ def test_of_several_files_the_first_wins_each_name_as_a_whole() -> None:
     assert merge_kubeconfigs([("a", kubeconfig()), ("b", kubeconfig(name="ledger"))]).contexts == ("payments", "ledger")
 
 
-@pytest.mark.parametrize(
-    ("cluster", "user", "said"),
-    [
+def test_what_is_not_followed_is_refused_in_one_line(subtests: pytest.Subtests) -> None:
+    """It names the file and the context, says what to do, and shows no secret. Without TLS only this machine is asked."""
+    for cluster, user, said in (
         ({"insecure-skip-tls-verify": True}, None, "insecure-skip-tls-verify would send its credentials to whoever"),
         ({"proxy-url": "http://proxy:3128"}, None, "proxy-url is not followed"),
         ({"server": "http://10.0.0.1"}, None, "asked without TLS; write https"),
@@ -93,39 +93,26 @@ def test_of_several_files_the_first_wins_each_name_as_a_whole() -> None:
         ({"server": 3}, None, "is no address"),
         (None, {"auth-provider": {"name": "azure"}}, "use an exec plugin, such as kubelogin"),
         (None, {"token": "canary", "as": "admin"}, "asks as somebody else, by as"),
-    ],
-)
-def test_what_is_not_followed_is_refused_in_one_line(cluster: object, user: object, said: str) -> None:
-    """It names the file and the context, says what to do, and shows no secret."""
-    with pytest.raises(BadFile, match=r"^/home/me/0/config: context payments: ") as caught:
-        access(kubeconfig(cluster, user))
-    assert said in str(caught.value)
-    assert "canary" not in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-def test_without_tls_only_this_machine_is_asked() -> None:
-    """As `kubectl proxy` serves it."""
+    ):
+        with subtests.test(said):
+            with pytest.raises(BadFile, match=r"^/home/me/0/config: context payments: ") as caught:
+                access(kubeconfig(cluster, user))
+            assert said in str(caught.value)
+            assert not any(word in str(caught.value) for word in ("canary", "\n"))
+    for part in ("clusters", "users"):
+        with pytest.raises(BadFile, match=rf"context payments: its {part[:-1]} is not there"):
+            access({**kubeconfig(), part: []})
     assert access(kubeconfig({"server": "http://127.0.0.1:8001"})).server == "http://127.0.0.1:8001"
 
 
-@pytest.mark.parametrize(
-    "value",
-    ["text", [], 3, {"clusters": {}}, {"users": [1]}, {"contexts": [{"context": {}}]}, {"users": [{"name": 3}]}],
-)
-def test_what_is_no_kubeconfig_is_said(value: object) -> None:
+def test_what_is_no_kubeconfig_is_said() -> None:
     """By the name of the file."""
-    with pytest.raises(BadFile, match=r"^/home/me/0/config: is no kubeconfig"):
-        access(value)
+    named: tuple[object, ...] = ({"users": [1]}, {"contexts": [{"context": {}}]}, {"users": [{"name": 3}]})
+    for value in ("text", [], 3, {"clusters": {}}, *named):
+        with pytest.raises(BadFile, match=r"^/home/me/0/config: is no kubeconfig"):
+            access(value)
     with pytest.raises(BadFile, match=r"has two users that are called payments"):
         access(kubeconfig(users=kubeconfig()["users"] * 2))
-
-
-@pytest.mark.parametrize("part", ["clusters", "users"])
-def test_a_context_of_what_is_not_there_is_said(part: str) -> None:
-    """Other contexts of the file can be asked all the same."""
-    with pytest.raises(BadFile, match=rf"context payments: its {part[:-1]} is not there"):
-        access({**kubeconfig(), part: []})
 
 
 JUNK = st.recursive(
@@ -152,96 +139,63 @@ def test_nothing_in_a_kubeconfig_is_a_traceback(
             assert "\n" not in str(fault)
 
 
-@pytest.mark.parametrize(
-    ("user", "may_ask"),
-    [({"token": "x"}, False), ({"exec": EXEC}, True), ({"exec": {**EXEC, "interactiveMode": "Never"}}, False)],
-)
-def test_a_plugin_may_ask_a_person_unless_it_says_otherwise(user: object, may_ask: bool) -> None:
-    """Which one it is, kubectl looks at itself."""
-    assert access(kubeconfig(user=user)).may_ask is may_ask
+def test_a_context_counts_as_the_cluster_of_its_name_or_of_the_one_before_it() -> None:
+    """A pattern names each that it fits as it is called. What both of two contexts answer would be judged as one cluster."""
+    arn = "arn:aws:eks:eu-west-1:1:cluster/x"
+    known = ["aks-a", "aks-b", arn, "odd=name"]
+    for arguments, found in (
+        (["aks-a"], {"aks-a": "aks-a"}),
+        (["aks-*"], {"aks-a": "aks-a", "aks-b": "aks-b"}),
+        (["*", "aks-a"], {one: one for one in known}),
+        (["payments=aks-a"], {"payments": "aks-a"}),
+        (["/subscriptions/1/x=aks-a", "aks-b"], {"/subscriptions/1/x": "aks-a", "aks-b": "aks-b"}),
+        (["odd=name"], {"odd=name": "odd=name"}),
+        ([arn], {arn: arn}),
+    ):
+        assert contexts_for(arguments, known) == tuple(NamedContext(*one) for one in found.items())
+    for arguments in (["a=aks-a", "A=aks-b"], ["aks-*", "aks-a=aks-b"], ["*"]):
+        with pytest.raises(
+            BadUsage, match=r"two contexts count as it, .+ and .+; leave one out, or write NAME=CONTEXT"
+        ):
+            contexts_for(arguments, ["aks-a", "aks-b", "AKS-B"])
 
 
-@pytest.mark.parametrize(
-    ("arguments", "found"),
-    [
-        (["aks-a"], [("aks-a", "aks-a")]),
-        (["aks-*"], [("aks-a", "aks-a"), ("aks-b", "aks-b")]),
-        (["*", "aks-a"], [(one, one) for one in ("aks-a", "aks-b", "arn:aws:eks:eu-west-1:1:cluster/x", "odd=name")]),
-        (["payments=aks-a"], [("payments", "aks-a")]),
-        (["/subscriptions/1/x=aks-a", "aks-b"], [("/subscriptions/1/x", "aks-a"), ("aks-b", "aks-b")]),
-        (["odd=name"], [("odd=name", "odd=name")]),
-        (["arn:aws:eks:eu-west-1:1:cluster/x"], [("arn:aws:eks:eu-west-1:1:cluster/x",) * 2]),
-    ],
-)
-def test_a_context_counts_as_the_cluster_of_its_name_or_of_the_one_before_it(
-    arguments: list[str], found: list[tuple[str, str]]
-) -> None:
-    """A pattern names each that it fits as it is called."""
-    known = ["aks-a", "aks-b", "arn:aws:eks:eu-west-1:1:cluster/x", "odd=name"]
-    assert contexts_for(arguments, known) == tuple(NamedContext(*one) for one in found)
-
-
-@pytest.mark.parametrize("argument", ["aks-z", "z-*", "payments=aks-*", "=aks-a", "payments=", "", "payments=aks-z"])
-def test_a_context_that_is_not_there_is_said(argument: str) -> None:
+def test_a_context_that_is_not_there_is_said() -> None:
     """With those that are."""
-    with pytest.raises(BadUsage, match=r"^--context"):
-        contexts_for([argument], ["aks-a", "aks-b"])
+    for argument in ("aks-z", "z-*", "payments=aks-*", "=aks-a", "payments=", "", "payments=aks-z"):
+        with pytest.raises(BadUsage, match=r"^--context"):
+            contexts_for([argument], ["aks-a", "aks-b"])
     with pytest.raises(BadUsage, match=r"there are aks-a, aks-b$"):
         contexts_for(["aks-z"], ["aks-a", "aks-b"])
     with pytest.raises(BadUsage, match="name the file with --kubeconfig"):
         contexts_for(["aks-z"], [])
 
 
-@pytest.mark.parametrize("arguments", [["a=aks-a", "A=aks-b"], ["aks-*", "aks-a=aks-b"], ["*"]])
-def test_two_contexts_are_not_one_cluster(arguments: list[str]) -> None:
-    """What both answer would be judged as one, and names of clusters are the same in any casing."""
-    with pytest.raises(BadUsage, match=r"two contexts count as it, .+ and .+; leave one out, or write NAME=CONTEXT"):
-        contexts_for(arguments, ["aks-a", "aks-b", "AKS-B"])
-
-
-CONTEXT = "contexts: [{name: %s, context: {cluster: a, user: b}}]\n"
-
-
 def written(path: Path, name: str) -> Path:
     """A kubeconfig with a context of that name."""
-    path.write_text(CONTEXT % name)
+    path.write_text(f"contexts: [{{name: {name}, context: {{cluster: a, user: b}}}}]\n")
     return path
 
 
-def test_the_file_that_is_named_is_the_only_one(tmp_path: Path) -> None:
-    """As with kubectl --kubeconfig; it must be there."""
-    settings = Settings({"KUBECONFIG": str(written(tmp_path / "other", "ledger"))})
-    assert open_kubeconfig(written(tmp_path / "named", "payments"), settings).contexts == ("payments",)
-    with pytest.raises(BadFile, match=r"gone: cannot be read: No such file"):
-        open_kubeconfig(tmp_path / "gone", settings)
-
-
-def test_else_those_that_kubeconfig_lists_and_that_are_there(tmp_path: Path) -> None:
-    """In their order, each once."""
+def test_the_files_are_those_that_kubectl_would_read(tmp_path: Path) -> None:
+    """The one that is named, which must be there, else those that KUBECONFIG lists and that are there, in order, each once."""
     files = [written(tmp_path / "a", "payments"), tmp_path / "gone", written(tmp_path / "b", "ledger"), tmp_path / "a"]
-    settings = Settings({"KUBECONFIG": os.pathsep.join(["", *map(str, files)])})
-    found = open_kubeconfig(None, settings)
-    assert found.contexts == ("payments", "ledger")
+    listed = Settings({"KUBECONFIG": os.pathsep.join(["", *map(str, files)])})
+    assert open_kubeconfig(None, listed).contexts == ("payments", "ledger")
+    assert open_kubeconfig(tmp_path / "b", listed).contexts == ("ledger",)
+    with pytest.raises(BadFile, match=r"gone: cannot be read: No such file"):
+        open_kubeconfig(tmp_path / "gone", listed)
+    home = (Path.home() / ".kube" / "config",)
+    assert Settings({}).kubeconfigs == Settings({"KUBECONFIG": ""}).kubeconfigs == home
 
 
-def test_else_that_of_kubectl() -> None:
-    """In the home directory."""
-    assert Settings({}).kubeconfigs == (Path.home() / ".kube" / "config",)
-    assert Settings({"KUBECONFIG": ""}).kubeconfigs == Settings({}).kubeconfigs
-
-
-@pytest.mark.parametrize("text", ["users: [{token: canary", "a: !!python/object:os.system x", "\0", "- " * 3 + "&a *b"])
-def test_what_is_no_yaml_is_said_without_what_stands_there(tmp_path: Path, text: str) -> None:
-    """It may be a token."""
+def test_what_is_no_yaml_is_said_without_what_stands_there(tmp_path: Path) -> None:
+    """It may be a token. Nor is a folder a kubeconfig, or what has no name of a file."""
     file = tmp_path / "config"
-    file.write_text(text)
-    with pytest.raises(BadFile, match=r"config: is no YAML, so no kubeconfig$"):
-        open_kubeconfig(file, Settings({}))
-
-
-def test_a_folder_is_no_kubeconfig(tmp_path: Path) -> None:
-    """Nor is what has no name of a file."""
-    with pytest.raises(BadFile, match="cannot be read: Is a directory"):
-        open_kubeconfig(tmp_path, Settings({}))
-    with pytest.raises(BadFile, match="is no name of a file"):
-        open_kubeconfig(Path("a\0b"), Settings({}))
+    for text in ("users: [{token: canary", "a: !!python/object:os.system x", "\0", "- " * 3 + "&a *b"):
+        file.write_text(text)
+        with pytest.raises(BadFile, match=r"config: is no YAML, so no kubeconfig$"):
+            open_kubeconfig(file, Settings({}))
+    for path, said in ((tmp_path, "cannot be read: Is a directory"), (Path("a\0b"), "is no name of a file")):
+        with pytest.raises(BadFile, match=said):
+            open_kubeconfig(path, Settings({}))

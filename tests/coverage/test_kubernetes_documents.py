@@ -19,20 +19,7 @@ from router.coverage.remedies import command_line
 from router.coverage.verdicts import Verdict, Workload, gap, unknown
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.errors import BadFile
-from tests.coverage.builders import (
-    COVERED,
-    GAP,
-    UNKNOWN,
-    Json,
-    daemon_set,
-    document,
-    judged,
-    kubectl,
-    node,
-    nodes,
-    sensor,
-    verdict,
-)
+from tests.coverage import builders as az
 from tests.coverage.kubernetes_builders import affinity, affinity_of, labelled_node, node_of_image, taint
 from tests.examples import some_of
 
@@ -40,17 +27,17 @@ from tests.examples import some_of
 def _runs(*texts: str | bytes) -> Verdict:
     data = [text if isinstance(text, bytes) else text.encode() for text in texts]
     documents = [read_document(one, f"{number}.json", "payments") for number, one in enumerate(data)]
-    return verdict(judged(*documents), "payments", Rung.SENSOR_RUNNING)
+    return az.verdict(az.judged(*documents), "payments", Rung.SENSOR_RUNNING)
 
 
-def _typed(kind: str, *items: Json, **metadata: object) -> str:
+def _typed(kind: str, *items: az.Json, **metadata: object) -> str:
     """A list of one kind, as `kubectl get --raw` answers it: its items do not say their kind."""
     plain = [{key: value for key, value in one.items() if key not in ("kind", "apiVersion")} for one in items]
     version = "apps/v1" if kind == "DaemonSetList" else "v1"
     return json.dumps({"apiVersion": version, "kind": kind, "metadata": metadata, "items": plain})
 
 
-SENSOR, NODES = json.dumps(kubectl(*sensor())), json.dumps(kubectl(*nodes()))
+SENSOR, NODES = json.dumps(az.kubectl(*az.sensor())), json.dumps(az.kubectl(*az.nodes()))
 
 
 def test_a_document_of_another_shape_is_refused_in_one_sentence(subtests: pytest.Subtests) -> None:
@@ -75,7 +62,7 @@ def test_windows_powershell_writes_answers_after_a_mark() -> None:
     """`>` makes UTF-16, and `Out-File -Encoding utf8` puts a mark before UTF-8."""
     for encoding in ("utf-8-sig", "utf-16", "utf-16-le"):
         mark = "\ufeff" if encoding == "utf-16-le" else ""
-        assert _runs((mark + SENSOR).encode(encoding), (mark + NODES).encode(encoding)).state is COVERED
+        assert _runs((mark + SENSOR).encode(encoding), (mark + NODES).encode(encoding)).state is az.COVERED
 
 
 def test_lists_of_one_kind_are_read_as_lists_of_any() -> None:
@@ -83,19 +70,19 @@ def test_lists_of_one_kind_are_read_as_lists_of_any() -> None:
 
     A page says that there is more, or how much.
     """
-    assert _runs(_typed("DaemonSetList", *sensor()), _typed("NodeList", *nodes())).state is COVERED
-    assert _runs(_typed("DaemonSetList", daemon_set("x", image="x")), NODES).state is GAP
+    assert _runs(_typed("DaemonSetList", *az.sensor()), _typed("NodeList", *az.nodes())).state is az.COVERED
+    assert _runs(_typed("DaemonSetList", az.daemon_set("x", image="x")), NODES).state is az.GAP
     empty = '{"apiVersion": "apps/v1", "kind": "DaemonSetList", "metadata": {}, "items": %s}'
-    assert {_runs(empty % items, NODES).state for items in ("[]", "null")} == {GAP}
+    assert {_runs(empty % items, NODES).state for items in ("[]", "null")} == {az.GAP}
     for name, value, state in (
-        ("continue", "eyJ2", UNKNOWN),
-        ("remainingItemCount", 7, UNKNOWN),
-        ("remainingItemCount", 0, COVERED),
+        ("continue", "eyJ2", az.UNKNOWN),
+        ("remainingItemCount", 7, az.UNKNOWN),
+        ("remainingItemCount", 0, az.COVERED),
     ):
-        assert _runs(SENSOR, _typed("NodeList", *nodes(), **{name: value})).state is state
+        assert _runs(SENSOR, _typed("NodeList", *az.nodes(), **{name: value})).state is state
 
 
-def _fact(kind: str, body: Json) -> KubernetesFact:
+def _fact(kind: str, body: az.Json) -> KubernetesFact:
     source = Source(document="one.json")
     return KubernetesFact(given=None, kind=kind, name="one", namespace="mdc", body=body, source=source)
 
@@ -127,20 +114,20 @@ def test_nothing_that_is_asked_of_a_pod_or_a_node_is_left_out_of_memory() -> Non
         read = read_pod(_fact("Pod", slim))
         assert read == read_pod(_fact("Pod", pod))
         assert (read.trouble, read.node) == (trouble, "node-1")
-    body = node("node-1", system="linux", taints=[taint("sku", "gpu")], pool="gpu")
+    body = az.node("node-1", system="linux", taints=[taint("sku", "gpu")], pool="gpu")
     assert read_node(_fact("Node", without_ballast("Node", body))) == read_node(_fact("Node", body))
 
 
-def _asks(key: str, operator: str, *values: str) -> Json:
+def _asks(key: str, operator: str, *values: str) -> az.Json:
     return {"key": key, "operator": operator, "values": list(values)}
 
 
-def _term(key: str, value: str) -> Json:
+def _term(key: str, value: str) -> az.Json:
     return {"matchExpressions": [_asks(key, "In", value)]}
 
 
-def _read(body: Json) -> Node:
-    (item,) = document(body).items
+def _read(body: az.Json) -> Node:
+    (item,) = az.document(body).items
     (fact,) = facts_in(item)
     assert isinstance(fact, KubernetesFact)
     return read_node(fact)
@@ -149,8 +136,8 @@ def _read(body: Json) -> Node:
 def test_a_daemon_set_chooses_nodes_by_their_labels(subtests: pytest.Subtests) -> None:
     """As Kubernetes does: terms are alternatives, what stands in a term is not, and an empty term fits nothing."""
     found = _read(labelled_node("node", {"kubernetes.io/os": "linux", "agentpool": "apps", "cores": "8"}))
-    preferred: Json = {"affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}}
-    chosen: list[Json] = [{}, {"nodeSelector": {"agentpool": "apps"}}, {"nodeName": "node"}, preferred]
+    preferred: az.Json = {"affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}}
+    chosen: list[az.Json] = [{}, {"nodeSelector": {"agentpool": "apps"}}, {"nodeName": "node"}, preferred]
     chosen += [
         *(affinity(_asks("agentpool", "In", "apps", "system")), affinity(_asks("agentpool", "NotIn", "system"))),
         *(affinity(_asks("absent", "NotIn", "apps")), affinity(_asks("agentpool", "Exists"))),
@@ -162,7 +149,7 @@ def test_a_daemon_set_chooses_nodes_by_their_labels(subtests: pytest.Subtests) -
         affinity(fields=[_asks("metadata.name", "In", "node")]),
         affinity_of([_term("cores", "4"), _term("cores", "8")]),
     ]
-    left_out: list[Json] = [{"nodeSelector": {"agentpool": "apps", "cores": "4"}}, {"nodeName": "another"}]
+    left_out: list[az.Json] = [{"nodeSelector": {"agentpool": "apps", "cores": "4"}}, {"nodeName": "another"}]
     left_out += [
         *(affinity(_asks("agentpool", "In", "system")), affinity(_asks("agentpool", "NotIn", "apps"))),
         *(affinity(_asks("absent", "Exists")), affinity(_asks("agentpool", "DoesNotExist"))),
@@ -184,7 +171,7 @@ def test_a_daemon_set_chooses_nodes_by_their_labels(subtests: pytest.Subtests) -
 def test_a_taint_keeps_pods_off_that_do_not_tolerate_it(subtests: pytest.Subtests) -> None:
     """Beside its own tolerations a DaemonSet has those that its controller adds."""
 
-    def bears(**fields: str) -> Json:
+    def bears(**fields: str) -> az.Json:
         return {"tolerations": [fields]}
 
     gpu, evicting = taint("sku", "gpu"), taint("sku", "gpu", "NoExecute")
@@ -197,7 +184,7 @@ def test_a_taint_keeps_pods_off_that_do_not_tolerate_it(subtests: pytest.Subtest
         "unschedulable",
         "network-unavailable",
     )
-    cases: list[tuple[bool, *tuple[tuple[list[Json], Json], ...]]] = [
+    cases: list[tuple[bool, *tuple[tuple[list[az.Json], az.Json], ...]]] = [
         (True, ([gpu], bears(key="sku", value="gpu")), ([gpu], bears(key="sku", operator="Exists"))),
         (True, ([gpu], bears(operator="Exists")), ([evicting], bears(operator="Exists", effect="NoExecute"))),
         (True, ([taint("sku", "gpu", "PreferNoSchedule")], {})),
@@ -210,7 +197,7 @@ def test_a_taint_keeps_pods_off_that_do_not_tolerate_it(subtests: pytest.Subtest
     for is_chosen, *some in cases:
         for taints, template in some:
             with subtests.test(taints=taints, template=template):
-                obstacle = find_obstacle(_read(node("node", taints=taints)), template)
+                obstacle = find_obstacle(_read(az.node("node", taints=taints)), template)
                 assert (obstacle is None) is is_chosen
                 assert obstacle is None or obstacle.taint is not None
 
@@ -234,13 +221,13 @@ def test_a_node_that_is_not_known_to_be_unsupported_is_to_have_a_sensor() -> Non
     ):
         assert (find_uncoverable(_read(node_of_image("node", image, kernel))) is None) is is_coverable, image
     for body, reason in (
-        (node("win", system="windows"), "a Windows node"),
+        (az.node("win", system="windows"), "a Windows node"),
         (labelled_node("win", {"kubernetes.io/os": "windows"}), "a Windows node"),
         (labelled_node("aci", {"type": "virtual-kubelet"}), "a virtual node"),
-        (node("aci", taints=[taint("virtual-kubelet.io/provider", "azure")]), "a virtual node"),
+        (az.node("aci", taints=[taint("virtual-kubelet.io/provider", "azure")]), "a virtual node"),
         (labelled_node("fargate", {"eks.amazonaws.com/compute-type": "fargate"}), "a Fargate node"),
         (labelled_node("ec2", {"eks.amazonaws.com/compute-type": "ec2"}), None),
-        *((node("gk3-shop-pool-1"), "a node of GKE Autopilot"), (node("gke-shop-pool-1"), None)),
+        *((az.node("gk3-shop-pool-1"), "a node of GKE Autopilot"), (az.node("gke-shop-pool-1"), None)),
         ({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "bare"}}, None),
     ):
         found = find_uncoverable(_read(body))

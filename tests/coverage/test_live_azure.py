@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import tracemalloc
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -24,11 +24,10 @@ from router.coverage.expected.manifest import (
     WorkloadSelector,
 )
 from router.coverage.gate import GateResult, judge_documents
-from router.coverage.verdicts import CoverageState
 from router.deliver.azure_transport import LoopbackCredential
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.coverage import Rung, WorkloadKind
-from tests.coverage.builders import verdict
+from tests.coverage.builders import COVERED, GAP, NOT_COVERABLE, UNKNOWN, verdict
 from tests.examples import some_of
 from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, subscription_id
 from tests.stack.azure_management.faults import FAULTS
@@ -70,17 +69,13 @@ def judged(azure: AzureManagement, *subscriptions: str, manifest: CoverageManife
 
 def covered(result: GateResult) -> set[tuple[str, Rung]]:
     """What is covered."""
-    return {
-        (workload.subject, rung)
-        for workload, rung, one in result.assessed.verdicts()
-        if one.state is CoverageState.COVERED
-    }
+    return {(workload.subject, rung) for workload, rung, one in result.assessed.verdicts() if one.state is COVERED}
 
 
 def is_passed(result: GateResult) -> bool:
     """Whether the gate would end with 0."""
     states = {one.state for _, _, one in result.assessed.verdicts()}
-    return bool(states) and states <= {CoverageState.COVERED, CoverageState.NOT_COVERABLE} and not result.unanswered
+    return bool(states) and states <= {COVERED, NOT_COVERABLE} and not result.unanswered
 
 
 def gets(azure: AzureManagement) -> list[str]:
@@ -88,6 +83,11 @@ def gets(azure: AzureManagement) -> list[str]:
     return [
         one.url.partition("?")[0].removeprefix(PUBLIC.resource_manager) for one in azure.asked if one.method == "GET"
     ]
+
+
+def of_resources(azure: AzureManagement) -> list[str]:
+    """Those of them that are of single resources."""
+    return [path for path in gets(azure) if "/resourceGroups/" in path]
 
 
 def without_clusters(estate: Estate) -> Estate:
@@ -108,23 +108,19 @@ def test_what_is_wrong_in_azure_is_a_gap() -> None:
     """A plan that is off, an export that is disabled, a machine without its extension."""
     estate = healthy_estate(machines=2)
     estate.set_plan(FIRST, "SqlServers", pricingTier="Free")
-    estate.lists[f"/subscriptions/{FIRST}/providers/microsoft.security/automations"][0]["properties"]["isEnabled"] = (
-        False
-    )
+    (export,) = estate.lists[f"/subscriptions/{FIRST}/providers/microsoft.security/automations"]
+    export["properties"]["isEnabled"] = False
     result = judged(AzureManagement(estate))
-    assert verdict(result, "ledger", Rung.PLAN).state is CoverageState.GAP
-    assert verdict(result, "contoso-0", Rung.EXPORT).state is CoverageState.GAP
-    assert verdict(result, "web-1", Rung.PLAN).state is CoverageState.COVERED
+    assert verdict(result, "ledger", Rung.PLAN).state is GAP
+    assert verdict(result, "contoso-0", Rung.EXPORT).state is GAP
+    assert verdict(result, "web-1", Rung.PLAN).state is COVERED
 
 
 def test_evidence_says_what_was_asked() -> None:
     """Whoever reads it can ask the same."""
     result = judged(AzureManagement(healthy_estate()))
-    assert (
-        verdict(result, "web-0", Rung.SENSOR_INSTALLED)
-        .evidence[0]
-        .document.startswith("Resource Graph: machines data[")
-    )
+    installed = verdict(result, "web-0", Rung.SENSOR_INSTALLED).evidence[0].document
+    assert installed.startswith("Resource Graph: machines data[")
     (export,) = {one.document for one in verdict(result, "contoso-0", Rung.EXPORT).evidence}
     assert export.startswith(f"GET /subscriptions/{FIRST}/providers/Microsoft.Security/automations value[0]")
 
@@ -168,47 +164,40 @@ def test_plans_are_asked_for_again_where_resource_graph_does_not_answer() -> Non
         FAULTS["500"](request, answer) if b"security/pricings" in request.body else answer
     )
     result = judged(azure)
-    assert verdict(result, "contoso-0", Rung.PLAN).state is CoverageState.COVERED
+    assert verdict(result, "contoso-0", Rung.PLAN).state is COVERED
     assert [name for name, _ in result.unanswered] == ["Resource Graph: pricings"]
 
 
-@pytest.mark.parametrize(
-    ("plan", "name"),
-    [("VirtualMachines", "web-1"), ("Containers", "images"), ("StorageAccounts", "uploads"), ("CosmosDbs", "carts")],
-)
-def test_a_resource_is_asked_only_where_its_plan_may_be_off_there(plan: str, name: str) -> None:
+def test_a_resource_is_asked_only_where_its_plan_may_be_off_there() -> None:
     """The subscription says that some resource differs; each of that plan is asked, and the one that does is a gap."""
-    estate = healthy_estate(2, machines=2)
-    azure = AzureManagement(estate)
+    azure = AzureManagement(healthy_estate(2, machines=2))
     judged(azure)
-    assert not [path for path in gets(azure) if "/resourceGroups/" in path]
-    estate.override(FIRST, plan, off=name)
-    azure = AzureManagement(estate)
-    result = judged(azure)
-    of_resources = [path for path in gets(azure) if "/resourceGroups/" in path]
-    assert {path.split("/")[2] for path in of_resources} == {FIRST}
-    assert len(of_resources) == {"VirtualMachines": 2, "Containers": 2}.get(plan, 1)
-    states = {
-        (one.workload.subscription, one.workload.name): one.verdicts[Rung.PLAN].state
-        for one in result.assessed.rows
-        if one.workload.name == name
-    }
-    assert states == {(FIRST, name): CoverageState.GAP, (SECOND, name): CoverageState.COVERED}
+    assert not of_resources(azure)
+    for plan, name, many in (
+        *(("VirtualMachines", "web-1", 2), ("Containers", "images", 2)),
+        *(("StorageAccounts", "uploads", 1), ("CosmosDbs", "carts", 1)),
+    ):
+        estate = healthy_estate(2, machines=2)
+        estate.override(FIRST, plan, off=name)
+        azure = AzureManagement(estate)
+        rows = [one for one in judged(azure).assessed.rows if one.workload.name == name]
+        assert [path.split("/")[2] for path in of_resources(azure)] == [FIRST] * many
+        states = {one.workload.subscription: one.verdicts[Rung.PLAN].state for one in rows}
+        assert states == {FIRST: GAP, SECOND: COVERED}
 
 
-@pytest.mark.parametrize(("most", "is_cut"), [(2, False), (1, True)])
-def test_so_many_resources_that_not_each_is_asked_are_said(most: int, is_cut: bool) -> None:
+def test_so_many_resources_that_not_each_is_asked_are_said() -> None:
     """Those that were not asked are unknown."""
-    estate = healthy_estate(machines=2)
-    estate.override(FIRST, "VirtualMachines")
-    azure = AzureManagement(estate)
-    result = judge_documents(asked(azure, most_resources=most), EXPORT, NOW)
-    assert len([path for path in gets(azure) if "/resourceGroups/" in path]) == most
-    said = "1 of 2 were asked; name fewer subscriptions with --subscription"
-    reasons = dict(result.unanswered)
-    assert reasons == ({"plans of single resources": f"holds an answer that was refused: {said}"} if is_cut else {})
-    states = [one.state for _, rung, one in result.assessed.verdicts() if rung is Rung.PLAN]
-    assert states.count(CoverageState.UNKNOWN) == (1 if is_cut else 0)
+    for most, is_cut in ((2, False), (1, True)):
+        estate = healthy_estate(machines=2)
+        estate.override(FIRST, "VirtualMachines")
+        azure = AzureManagement(estate)
+        result = judge_documents(asked(azure, most_resources=most), EXPORT, NOW)
+        assert len(of_resources(azure)) == most
+        said = "holds an answer that was refused: 1 of 2 were asked; name fewer subscriptions with --subscription"
+        assert dict(result.unanswered) == ({"plans of single resources": said} if is_cut else {})
+        states = [one.state for _, rung, one in result.assessed.verdicts() if rung is Rung.PLAN]
+        assert states.count(UNKNOWN) == (1 if is_cut else 0)
 
 
 def expecting(*names: str, subscription: str = "*") -> CoverageManifest:
@@ -241,25 +230,23 @@ def test_the_subscriptions_that_are_named_are_asked() -> None:
         assert asks_of(azure) == expected, (named, manifest)
 
 
-@pytest.mark.parametrize("given", [(FIRST, SECOND), ()])
-def test_a_subscription_that_vanishes_is_unknown(given: tuple[str, ...]) -> None:
-    """Somebody expects it, and no answer has it: not on the command line, and not in the manifest."""
-    estate = without_clusters(healthy_estate(2))
+def test_a_subscription_that_vanishes_is_unknown() -> None:
+    """Somebody expects it, and no answer has it: not on the command line, and not in the manifest.
+
+    Whoever has no role anywhere sees an empty estate, which is no healthy one.
+    """
     manifest = expecting(FIRST, SECOND)
-    assert is_passed(judged(AzureManagement(estate), *given, manifest=manifest))
-    estate.hidden.add(SECOND)
-    result = judged(AzureManagement(estate), *given, manifest=manifest)
-    assert not is_passed(result)
-    assert verdict(result, SECOND, Rung.PLAN).state is CoverageState.UNKNOWN
-    assert verdict(result, "contoso-0", Rung.PLAN).state is CoverageState.COVERED
-    reasons = dict(result.unanswered)
-    assert "does not appear in what Resource Graph answers" in reasons[f"subscription {SECOND}"]
-    settings_asked = reasons[f"GET /subscriptions/{SECOND}/providers/Microsoft.Security/settings"]
-    assert "403, so that the role Security Reader is missing: AuthorizationFailed" in settings_asked
-
-
-def test_where_nothing_can_be_read_nothing_is_covered() -> None:
-    """Whoever has no role anywhere sees an empty estate, which is no healthy one."""
+    for named in ((FIRST, SECOND), ()):
+        estate = without_clusters(healthy_estate(2))
+        assert is_passed(judged(AzureManagement(estate), *named, manifest=manifest))
+        estate.hidden.add(SECOND)
+        result = judged(AzureManagement(estate), *named, manifest=manifest)
+        assert not is_passed(result)
+        assert [verdict(result, name, Rung.PLAN).state for name in (SECOND, "contoso-0")] == [UNKNOWN, COVERED]
+        reasons = dict(result.unanswered)
+        assert "does not appear in what Resource Graph answers" in reasons[f"subscription {SECOND}"]
+        settings_asked = reasons[f"GET /subscriptions/{SECOND}/providers/Microsoft.Security/settings"]
+        assert "403, so that the role Security Reader is missing: AuthorizationFailed" in settings_asked
     estate = healthy_estate()
     estate.hidden.add(FIRST)
     result = judged(AzureManagement(estate))
@@ -308,12 +295,12 @@ def test_a_tenant_with_too_many_subscriptions_for_one_query_is_cut() -> None:
 def troubled_estate() -> Estate:
     """An estate in which something of everything is asked, so that each question can go wrong."""
     estate = healthy_estate(machines=2)
-    for plan, off in (
-        ("VirtualMachines", "web-1"),
-        ("StorageAccounts", ""),
-        ("CosmosDbs", "carts"),
-        ("Containers", ""),
-    ):
+    for plan, off in {
+        "VirtualMachines": "web-1",
+        "StorageAccounts": "",
+        "CosmosDbs": "carts",
+        "Containers": "",
+    }.items():
         estate.override(FIRST, plan, off)
     estate.set_plan(FIRST, "SqlServers", pricingTier="Free")
     return estate
@@ -331,19 +318,19 @@ def test_a_fault_never_makes_anything_covered(fault: str) -> None:
     requests = list({(one.url, one.body): one for one in azure.asked}.values())
     assert len(requests) > 20
     for request in requests:
-        azure.fault = at(request, fault)
+        azure.fault = at({(request.url, request.body): fault})
         result = judged(azure)
         assert covered(result) <= before, request.url
         is_of_one_object = "/resourceGroups/" in request.url
         assert result.unanswered or (fault in UNHARMED and is_of_one_object), (request.url, request.body)
 
 
-def at(request: HttpRequest, fault: str) -> Fault:
-    """A fault of the answers to one request."""
+def at(faults: Mapping[tuple[str, bytes], str]) -> Fault:
+    """Faults of the answers to some requests, each by its URL and its body."""
 
     def answer(asked: HttpRequest, found: HttpAnswer) -> HttpAnswer:
-        is_it = (asked.url, asked.body) == (request.url, request.body)
-        return FAULTS[fault](asked, found) if is_it else found
+        name = faults.get((asked.url, asked.body))
+        return FAULTS[name](asked, found) if name else found
 
     return answer
 
@@ -352,11 +339,7 @@ _WRONG_PLAN = st.tuples(
     st.sampled_from([FIRST, SECOND]),
     st.sampled_from(["VirtualMachines", "Containers", "StorageAccounts", "SqlServers", "CloudPosture"]),
     st.sampled_from(
-        [
-            {"pricingTier": "Free"},
-            {"resourcesCoverageStatus": "PartiallyCovered"},
-            {"resourcesCoverageStatus": "NotCovered"},
-        ]
+        [{"pricingTier": "Free"}, *({"resourcesCoverageStatus": f"{word}Covered"} for word in ("Partially", "Not"))]
     ),
 )
 
@@ -386,9 +369,7 @@ def test_faults_together_never_make_anything_covered(
     before = covered(judged(azure, *given))
     requests = [azure.asked[number % len(azure.asked)] for number in faults]
     by_request = {(one.url, one.body): name for one, name in zip(requests, faults.values(), strict=True)}
-    azure.fault = lambda request, answer: (
-        FAULTS[by_request[key]](request, answer) if (key := (request.url, request.body)) in by_request else answer
-    )
+    azure.fault = at(by_request)
     result = judged(azure, *given)
     assert covered(result) <= before
     is_harmed = any(name not in UNHARMED or "/resourceGroups/" not in url for (url, _), name in by_request.items())
@@ -417,31 +398,30 @@ def test_a_workspace_says_when_the_sensor_of_a_cluster_last_sent_a_row() -> None
     estate.processes[WORKSPACE] = [(cluster, "2026-11-26T09:00:00Z"), ("arn:aws:eks:x", "2026-11-26T09:00:00Z")]
     documents = asked(AzureManagement(estate), workspaces=[WORKSPACE])
     found = verdict(judge_documents(documents, EXPORT, NOW), "aks-payouts", Rung.SENSOR_RUNNING)
-    assert found.state is CoverageState.UNKNOWN
+    assert found.state is UNKNOWN
     assert found.reason.endswith("the last row of its sensor is 3 hours old, and says nothing of its other nodes")
     assert found.evidence[-1].document == f"Log Analytics: last rows in workspace {WORKSPACE} [0]"
 
 
-@pytest.mark.parametrize("fault", sorted(FAULTS.keys() - {"rows lost", *UNHARMED}))
-def test_a_workspace_that_does_not_answer_is_named(fault: str) -> None:
-    """403 says which role is missing; nothing else is worse for it."""
+def of_workspaces(fault: Fault) -> Fault:
+    """A fault of what workspaces answer alone."""
+    return lambda request, answer: fault(request, answer) if "/workspaces/" in request.url else answer
+
+
+def test_a_workspace_that_does_not_answer_is_named(subtests: pytest.Subtests) -> None:
+    """403 says which role is missing; nothing else is worse for it. One without rows proves nothing, and is no fault."""
     estate = healthy_estate()
     estate.processes[WORKSPACE] = []
     azure = AzureManagement(estate)
-    before = covered(judged(azure))
-    azure.fault = lambda request, answer: FAULTS[fault](request, answer) if "/workspaces/" in request.url else answer
-    result = judge_documents(asked(azure, workspaces=[WORKSPACE]), EXPORT, NOW)
-    assert covered(result) == before
-    (reason,) = [text for name, text in result.unanswered if WORKSPACE in name]
-    assert "Log Analytics Reader" in reason or fault != "403"
-
-
-def test_a_workspace_without_rows_proves_nothing() -> None:
-    """And is no fault."""
-    estate = healthy_estate()
-    estate.processes[WORKSPACE] = []
-    documents = asked(AzureManagement(estate), workspaces=[WORKSPACE])
-    assert judge_documents(documents, EXPORT, NOW) == judged(AzureManagement(estate))
+    before = judged(azure)
+    assert judge_documents(asked(azure, workspaces=[WORKSPACE]), EXPORT, NOW) == before
+    for name in sorted(FAULTS.keys() - {"rows lost", *UNHARMED}):
+        with subtests.test(name):
+            azure.fault = of_workspaces(FAULTS[name])
+            result = judge_documents(asked(azure, workspaces=[WORKSPACE]), EXPORT, NOW)
+            assert covered(result) == covered(before)
+            (reason,) = [text for document, text in result.unanswered if WORKSPACE in document]
+            assert "Log Analytics Reader" in reason or name != "403"
 
 
 MEGABYTE = 1 << 20

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import pytest
 from hypothesis import given, settings
@@ -82,13 +82,9 @@ def covered(cluster: Answer) -> set[Rung]:
     return {rung for rung, state in states(asked(cluster)).items() if state is COVERED}
 
 
-def test_a_healthy_cluster_is_covered() -> None:
-    """On every rung that the cluster itself is asked for."""
-    assert set(states(asked(cluster_of(HEALTHY))).values()) == {COVERED}
-
-
-def test_the_dark_cluster_is_caught() -> None:
+def test_the_dark_cluster_is_caught_and_the_healthy_one_is_covered_on_every_rung() -> None:
     """With the same words, evidence and remedy as from files."""
+    assert set(states(asked(cluster_of(HEALTHY))).values()) == {COVERED}
     found = verdicts(asked(cluster_of(DARK)))
     assert found == verdicts(offline(DARK))
     assert found[Rung.SENSOR_RUNNING].state is GAP
@@ -100,8 +96,7 @@ def test_the_dark_cluster_is_caught() -> None:
 @given(cluster_worlds(), answers(GATES))
 def test_asked_or_from_files_a_cluster_is_the_same(world: ClusterWorld, gates: list[Json]) -> None:
     """Every verdict as a whole."""
-    objects = [one for body in world.documents.values() for one in _items(body)]
-    objects += _new(gates, objects)
+    objects = _objects(world, gates)
     live = asked(cluster_of(objects))
     assert not reasons(live)
     assert verdicts(live) == verdicts(offline(objects))
@@ -111,35 +106,33 @@ def test_asked_or_from_files_a_cluster_is_the_same(world: ClusterWorld, gates: l
 @given(cluster_worlds(), answers(GATES), st.data())
 def test_no_fault_covers_anything(world: ClusterWorld, gates: list[Json], data: st.DataObject) -> None:
     """Whatever comes instead of whichever answers."""
-    objects = [one for body in world.documents.values() for one in _items(body)]
-    objects += _new(gates, objects)
+    objects = _objects(world, gates)
     faults = data.draw(st.dictionaries(st.sampled_from(PLURALS), st.sampled_from(sorted(COMPLAINTS.values()))))
     assert covered(cluster_of(objects, faults)) <= covered(cluster_of(objects))
 
 
-@pytest.mark.parametrize("plural", PLURALS)
-def test_every_fault_of_every_answer_is_said(plural: str) -> None:
+def test_every_fault_of_every_answer_is_said(subtests: pytest.Subtests) -> None:
     """The gate names what was not answered, so that it ends with 2 at least; and nothing is covered by it."""
     whole = covered(cluster_of(HEALTHY))
-    clusters = [cluster_of(HEALTHY, {plural: complaint}) for complaint in COMPLAINTS.values()]
-    clusters += [printing(HEALTHY, plural, out) for out in PRINTED.values()]
-    for cluster in clusters:
-        documents = asked(cluster)
-        assert {rung for rung, state in states(documents).items() if state is COVERED} <= whole
-        assert reasons(documents) and gate(documents).unanswered
-        assert all("\n" not in reason and "reader" not in reason for reason in reasons(documents))
+    for plural in PLURALS:
+        faulty = {name: cluster_of(HEALTHY, {plural: complaint}) for name, complaint in COMPLAINTS.items()}
+        for name, cluster in {
+            **faulty,
+            **{name: printing(HEALTHY, plural, out) for name, out in PRINTED.items()},
+        }.items():
+            with subtests.test(name, plural=plural):
+                documents = asked(cluster)
+                assert {rung for rung, state in states(documents).items() if state is COVERED} <= whole
+                assert reasons(documents) and gate(documents).unanswered
+                assert all("\n" not in reason and "reader" not in reason for reason in reasons(documents))
 
 
-@pytest.mark.parametrize("complaint", ["403", "404", "500"])
-def test_beside_what_is_not_answered_the_rest_is_judged(complaint: str) -> None:
-    """A gate needs no DaemonSet."""
-    found = states(asked(cluster_of(HEALTHY, {"daemonsets": COMPLAINTS[complaint]})))
-    assert found[Rung.SENSOR_RUNNING] is found[Rung.SENSOR_INSTALLED] is UNKNOWN
-    assert found[Rung.ADMISSION_AUDITS] is COVERED
-
-
-def test_who_may_not_list_something_is_told_what() -> None:
-    """By the verbs and the resource, as a role names them."""
+def test_beside_what_is_not_answered_the_rest_is_judged() -> None:
+    """A gate needs no DaemonSet. Who may not list something is told what, by verbs and resource, as a role names them."""
+    for complaint in ("403", "404", "500"):
+        found = states(asked(cluster_of(HEALTHY, {"daemonsets": COMPLAINTS[complaint]})))
+        assert found[Rung.SENSOR_RUNNING] is found[Rung.SENSOR_INSTALLED] is UNKNOWN
+        assert found[Rung.ADMISSION_AUDITS] is COVERED
     documents = asked(cluster_of(HEALTHY, {"daemonsets": COMPLAINTS["403"]}))
     assert reasons(documents) == [
         "who asks may not list daemonsets.apps (403): bind a ClusterRole that allows get and list of it"
@@ -148,83 +141,69 @@ def test_who_may_not_list_something_is_told_what() -> None:
     assert verdicts(documents)[Rung.SENSOR_RUNNING].reason == said
 
 
-@pytest.mark.parametrize(
-    ("complaint", "said"),
-    [
-        ("401", "the API server does not know who asks (401): sign in anew, or mend the user of the kubeconfig"),
-        ("no answer", "the API server was not reached; `kubectl get nodes --context payments` shows why"),
-        ("a certificate", "its certificate is not trusted; mend certificate-authority-data"),
-        ("a plugin", "its exec plugin gave out no credential; `kubectl get nodes --context payments` shows why"),
-    ],
-)
-def test_where_the_cluster_does_not_answer_nothing_else_is_asked(complaint: str, said: str) -> None:
-    """One line says why."""
-    asked_for: set[str] = set()
-
-    def cluster(words: Sequence[str]) -> tuple[int, str, str]:
-        asked_for.add(words[1])
-        return 1, "", COMPLAINTS[complaint]
-
-    assert reasons(asked(cluster)) == [said]
-    assert len(asked_for) == 1
-
-
-@pytest.mark.parametrize(("complaint", "attempts"), [("429", 5), ("503", 5), ("no answer", 5), ("403", 1), ("401", 1)])
-def test_what_may_be_answered_later_is_asked_again(complaint: str, attempts: int) -> None:
-    """Up to five times."""
+def complaining(complaint: str) -> tuple[list[str], Counter[str]]:
+    """What is said of a cluster that complains of everything, and how often each kind was asked for."""
     counted: Counter[str] = Counter()
 
     def cluster(words: Sequence[str]) -> tuple[int, str, str]:
         counted[words[1]] += 1
         return 1, "", COMPLAINTS[complaint]
 
-    asked(cluster)
-    assert set(counted.values()) == {attempts}
+    return reasons(asked(cluster)), counted
+
+
+def test_where_the_cluster_does_not_answer_nothing_else_is_asked() -> None:
+    """One line says why. What may be answered later is asked again, up to five times."""
+    shown = "`kubectl get nodes --context payments` shows why"
+    for complaint, said in {
+        "401": "the API server does not know who asks (401): sign in anew, or mend the user of the kubeconfig",
+        "no answer": f"the API server was not reached; {shown}",
+        "a certificate": "its certificate is not trusted; mend certificate-authority-data",
+        "a plugin": f"its exec plugin gave out no credential; {shown}",
+    }.items():
+        found, counted = complaining(complaint)
+        assert (found, len(counted)) == ([said], 1)
+    for complaint, attempts in (("429", 5), ("503", 5), ("no answer", 5), ("403", 1), ("401", 1)):
+        assert set(complaining(complaint)[1].values()) == {attempts}, complaint
 
 
 def test_what_only_some_clusters_have_may_be_absent_and_that_is_an_answer() -> None:
-    """A cluster before version 1.30 and without Gatekeeper has neither: no gate, rather than nobody asked."""
+    """A cluster before version 1.30 and without Gatekeeper has neither: no gate, rather than nobody asked.
+
+    Whoever says that of what every cluster has is no API server of Kubernetes.
+    """
     lacks = ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
     objects = [one for one in HEALTHY if not str(one["apiVersion"]).startswith(("constraints.", "defender."))]
     documents = asked(cluster_of([one for one in objects if "Policy" not in str(one["kind"])], lacks=lacks))
     assert not reasons(documents)
     assert states(documents)[Rung.ADMISSION_AUDITS] is GAP
+    for plural in ("nodes", "daemonsets", "pods"):
+        said = str(reasons(asked(cluster_of(HEALTHY, lacks=[plural]))))
+        assert "is its server in the kubeconfig that of a cluster?" in said
 
 
-@pytest.mark.parametrize("plural", ["nodes", "daemonsets", "pods"])
-def test_what_every_cluster_has_is_never_absent(plural: str) -> None:
-    """Who says that is no API server of Kubernetes."""
-    documents = asked(cluster_of(HEALTHY, lacks=[plural]))
-    assert "is its server in the kubeconfig that of a cluster?" in str(reasons(documents))
-
-
-@pytest.mark.parametrize(
-    ("said", "is_absent"),
-    [
+def test_a_kind_is_absent_only_if_the_cluster_said_which_kinds_it_has() -> None:
+    """What else it did not say makes no difference: a server for metrics is often down."""
+    whole = cluster_of([one for one in HEALTHY if one["kind"] != "Config"])
+    for said, is_absent in (
         ("resource list for config.gatekeeper.sh/v1alpha1: the server is busy", False),
         ("current server API group list: the server is busy", False),
         ("resource list for metrics.k8s.io/v1beta1: the server is busy", True),
-    ],
-)
-def test_a_kind_is_absent_only_if_the_cluster_said_which_kinds_it_has(said: str, is_absent: bool) -> None:
-    """What else it did not say makes no difference: a server for metrics is often down."""
-    objects = [one for one in HEALTHY if one["kind"] != "Config"]
-    whole = cluster_of(objects)
+    ):
 
-    def cluster(words: Sequence[str]) -> tuple[int, str, str]:
-        code, out, complaint = whole(words)
-        return code, out, f'{KLOG}{said}"\n{complaint}'
+        def cluster(words: Sequence[str], said: str = said) -> tuple[int, str, str]:
+            code, out, complaint = whole(words)
+            return code, out, f'{KLOG}{said}"\n{complaint}'
 
-    documents = asked(cluster)
-    assert ("asked for configs.config.gatekeeper.sh" not in str(reasons(documents))) is is_absent
+        assert ("asked for configs.config.gatekeeper.sh" not in str(reasons(asked(cluster)))) is is_absent
 
 
-@pytest.mark.parametrize("whole", [whole_gatekeeper, whole_image_gate, whole_misconfiguration_gate])
-def test_each_gate_alone_is_found(whole: Callable[[], Sequence[Json]]) -> None:
+def test_each_gate_alone_is_found() -> None:
     """In whichever version its kinds are served."""
-    for version in (None, "v1alpha1", "v1beta1", "v2"):
-        moved = [{**one, "apiVersion": _moved(str(one["apiVersion"]), version)} for one in whole()]
-        assert states(asked(cluster_of(moved)))[Rung.ADMISSION_AUDITS] is COVERED
+    for whole in (whole_gatekeeper, whole_image_gate, whole_misconfiguration_gate):
+        for version in (None, "v1alpha1", "v1beta1", "v2"):
+            moved = [{**one, "apiVersion": _moved(str(one["apiVersion"]), version)} for one in whole()]
+            assert states(asked(cluster_of(moved)))[Rung.ADMISSION_AUDITS] is COVERED
 
 
 def test_what_is_asked_is_what_a_person_is_told_to_ask() -> None:
@@ -256,10 +235,10 @@ def _items(body: Json) -> list[Json]:
     return items
 
 
-def _new(documents: Sequence[Json], objects: Sequence[Json]) -> list[Json]:
-    """The objects in documents that a cluster does not have by name yet."""
-    found = {_key(one): one for body in documents for one in (_items(body) if "items" in body else [body])}
-    return [one for key, one in found.items() if key not in {_key(other) for other in objects}]
+def _objects(world: ClusterWorld, gates: Sequence[Json]) -> list[Json]:
+    """The objects of a cluster, and those of gates that it does not have by name yet."""
+    every = [*gates, *world.documents.values()]
+    return [*{_key(one): one for body in every for one in (_items(body) if "items" in body else [body])}.values()]
 
 
 def _key(one: Json) -> tuple[object, object, object]:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-import pytest
-
 from router.coverage.expected.loading import CoverageFile, read_coverage
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation, WorkloadSelector
 from router.coverage.verdicts import CoverageException
@@ -30,23 +28,15 @@ def manifest(directory: Path, text: str) -> CoverageManifest:
     return found.manifest
 
 
-def only_entry(directory: Path, text: str) -> Expectation:
-    """The one entry of such a text."""
-    (entry,) = manifest(directory, f"expect:\n  - {text}").expectations
-    return entry
-
-
 def test_without_a_file_whatever_is_there_is_expected(tmp_path: Path) -> None:
-    """And nobody is told that it is missing."""
+    """And nobody is told that it is missing. Who excuses something takes no expectation away.
+
+    A date is its first instant in UTC: from the end on it must be covered, on that day, and not only after it.
+    """
     assert read_coverage(tmp_path, NOW) == CoverageFile(manifest=NO_MANIFEST)
-    assert not NO_MANIFEST.is_given
-
-
-def test_a_file_of_exceptions_alone_expects_the_same(tmp_path: Path) -> None:
-    """Who excuses something takes no expectation away."""
     found = manifest(tmp_path, "exceptions:\n  - {name: a, owner: b, reason: c, ends: 2027-01-31}")
-    assert found.expectations == NO_MANIFEST.expectations
-    assert found.is_given
+    assert (found.expectations, found.is_given, NO_MANIFEST.is_given) == (NO_MANIFEST.expectations, True, False)
+    assert [one.exception.ends for one in found.excuses] == [datetime(2027, 1, 31, tzinfo=UTC)]
 
 
 def test_every_key_has_its_meaning(tmp_path: Path) -> None:
@@ -64,7 +54,7 @@ expect:
     rungs: [plan, sensor-running]
     plans: {{Containers: any, virtualmachines: p2}}
     extensions: [containersensor, Another]
-  - {{}}
+  - {{kind: machine, name: /subscriptions/S/x/}}
 exceptions:
   - {{kind: cluster, name: aks-lab, rungs: plan, owner: a@b.example, reason: rebuilt, ends: "2027-01-31T10:00:00+02:00"}}
 """,
@@ -81,7 +71,7 @@ exceptions:
         extensions=frozenset({"ContainerSensor", "Another"}),
         number=1,
     )
-    assert second == Expectation(number=2)
+    assert second.selects.names == ("/subscriptions/S/x",), "Azure writes ids without a slash at the end"
     (excuse,) = found.excuses
     ends = datetime(2027, 1, 31, 8, tzinfo=UTC)
     assert excuse.exception == CoverageException(owner="a@b.example", reason="rebuilt", ends=ends)
@@ -93,38 +83,23 @@ exceptions:
     assert found.expects_posture
 
 
-def test_a_date_is_its_first_instant_in_utc(tmp_path: Path) -> None:
-    """From the end on it must be covered: on that day, and not only after it."""
-    (excuse,) = manifest(tmp_path, "exceptions:\n  - {owner: b, reason: c, ends: 2027-01-31}").excuses
-    assert excuse.exception.ends == datetime(2027, 1, 31, tzinfo=UTC)
+def test_an_exception_ends_within_a_year(tmp_path: Path) -> None:
+    """Both sides of both boundaries. A problem stops the manifest and a warning does not.
 
-
-def test_an_id_may_end_with_a_slash(tmp_path: Path) -> None:
-    """Azure writes ids without it."""
-    assert only_entry(tmp_path, "{kind: machine, name: /subscriptions/S/x/}").selects.names == ("/subscriptions/S/x",)
-
-
-def test_a_problem_stops_the_manifest_and_a_warning_does_not(tmp_path: Path) -> None:
-    """A gate that knows half of what is expected would pass what nobody expects."""
+    A gate that knows half of what is expected would pass what nobody expects.
+    """
     assert written(tmp_path, "expect: [{kind: cluster, rungs: [path]}]").manifest is None
-    ended = written(tmp_path, "exceptions: [{owner: b, reason: c, ends: 2026-01-31}]")
-    assert ended.manifest is not None
-    assert [problem.code for problem in ended.problems] == ["ended"]
-
-
-@pytest.mark.parametrize(
-    ("after", "codes"),
-    [
-        (timedelta(0), ["ended"]),
-        (timedelta(seconds=1), []),
-        (timedelta(days=366), []),
-        (timedelta(days=366, seconds=1), ["end-too-far"]),
-    ],
-)
-def test_an_exception_ends_within_a_year(tmp_path: Path, after: timedelta, codes: list[str]) -> None:
-    """Both sides of both boundaries."""
-    text = f"exceptions: [{{owner: b, reason: c, ends: {(NOW + after).isoformat()}}}]"
-    assert [problem.code for problem in written(tmp_path, text).problems] == codes
+    year = timedelta(days=366)
+    for after, codes in (
+        (0, ["ended"]),
+        (1, []),
+        (year.total_seconds(), []),
+        (year.total_seconds() + 1, ["end-too-far"]),
+    ):
+        ends = (NOW + timedelta(seconds=after)).isoformat()
+        found = written(tmp_path, f"exceptions: [{{owner: b, reason: c, ends: {ends}}}]")
+        assert [problem.code for problem in found.problems] == codes
+        assert found.manifest is not None or codes == ["end-too-far"]
 
 
 def test_a_manifest_is_no_part_of_the_rules_of_a_stream(tmp_path: Path) -> None:

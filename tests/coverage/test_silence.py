@@ -1,19 +1,21 @@
-"""Who is silent is told once, and again when it speaks; whoever was away tells nothing false."""
+"""Who is silent is told once, and again when it speaks; whoever was away tells nothing false; which sources are expected."""
 
 from __future__ import annotations
 
+import sys
+from collections import Counter
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.coverage.expected.manifest import Excuse, WorkloadSelector
-from router.coverage.expected.silence import GONE
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Excuse, Expectation, WorkloadSelector
+from router.coverage.expected.silence import GONE, expected_sources
 from router.coverage.verdicts import CoverageException
 from router.domain.coverage import Rung, WorkloadKind
+from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.silent_sources import AT_ONCE, SourceState, SourceWatch
 from tests.builders import NOW
 from tests.domain.silence_model import (
@@ -86,9 +88,9 @@ def test_who_is_silent_for_longer_than_it_may_is_told_once_and_again_when_it_spe
         assert all(one.state is not other.state for one, other in pairwise(turns))
 
 
-def a_life(days: float = 8, plans: tuple[str, ...] = ()) -> Life:
+def a_life() -> Life:
     """A router that expects one subscription, just begun."""
-    life = Life(subscriptions(ONE, days=days, plans=plans))
+    life = Life(subscriptions(ONE))
     life.looks(NOW)
     return life
 
@@ -117,21 +119,16 @@ def test_alerts_alone_say_nothing_and_their_silence_alarms_nobody() -> None:
     assert said(life.looks(NOW + 9 * DAY + SECOND)) == [(ONE, "silent")]
 
 
-@pytest.mark.parametrize("leap", [-400 * DAY, -DAY, 20 * DAY, 400 * DAY])
-def test_a_clock_that_leapt_makes_nobody_silent_and_nobody_speak(leap: timedelta) -> None:
-    """Neither while it is wrong nor when it is right again; from then on times count."""
-    life = a_life()
-    life.hears(NOW, of_subscription(ONE))
-    life.lives(NOW + 5 * DAY, since=NOW)
-    wrong = NOW + 5 * DAY + leap
-    assert life.lives(wrong + 5 * HOUR, since=wrong) == []
-    right = NOW + 6 * DAY
-    assert life.lives(right + 8 * DAY, since=right) == []
-    assert said(life.lives(right + 9 * DAY, since=right + 8 * DAY)) == [(ONE, "silent")]
-
-
-def test_a_clock_that_leapt_while_a_source_was_silent_loses_no_sign_of_life() -> None:
-    """Its turns go on in order, whatever the clock says."""
+def test_a_clock_that_leapt_makes_nobody_silent_and_nobody_speak() -> None:
+    """Neither while it is wrong nor when it is right again; from then on times count, and turns go on in order."""
+    for leap in (-400 * DAY, -DAY, 20 * DAY, 400 * DAY):
+        life = a_life()
+        life.hears(NOW, of_subscription(ONE))
+        life.lives(NOW + 5 * DAY, since=NOW)
+        wrong, right = NOW + 5 * DAY + leap, NOW + 6 * DAY
+        assert life.lives(wrong + 5 * HOUR, since=wrong) == []
+        assert life.lives(right + 8 * DAY, since=right) == []
+        assert said(life.lives(right + 9 * DAY, since=right + 8 * DAY)) == [(ONE, "silent")]
     life = a_life()
     life.lives(NOW + 9 * DAY, since=NOW)
     life.looks(NOW + 900 * DAY)
@@ -222,17 +219,13 @@ def test_a_cluster_of_which_its_subscriptions_snapshots_say_nothing_is_silent() 
     assert said(life.turns) == [("aks-b", "silent"), ("aks-b", "speaks")]
 
 
-def test_without_healthy_rows_only_the_subscription_is_held_to_its_silence() -> None:
-    """What is well is not spoken of there."""
+def test_healthy_rows_count_as_long_as_the_subscription_may_be_silent() -> None:
+    """Between the last of them and the last row of any snapshot; without them only the subscription is held to its silence."""
     life = Life(CLUSTERS)
     weekly(life, "aks-a", healthy=False, weeks=5)
     assert life.turns == []
     life.lives(NOW + 60 * DAY, since=NOW + 35 * DAY)
     assert said(life.turns) == [(ONE, "silent")]
-
-
-def test_healthy_rows_count_as_long_as_the_subscription_may_be_silent() -> None:
-    """Between the last of them and the last row of any snapshot."""
     for gap, is_silent in ((8 * DAY, True), (8 * DAY + SECOND, False)):
         life = Life(CLUSTERS)
         life.looks(NOW)
@@ -259,9 +252,7 @@ def test_when_a_whole_subscription_is_silent_its_clusters_and_plans_are_not_told
     assert life.lives(begun + DAY, since=begun) == []
     assert said(life.looks(begun + DAY + SECOND)) == [("aks-b", "silent")]
 
-
-def test_nor_where_the_subscription_may_be_silent_for_less_than_a_week() -> None:
-    """Its last snapshot is not late, and still it is silent as a whole."""
+    # Nor where the subscription may be silent for less than a week: its last snapshot is not late.
     life = Life(a_manifest(an_entry(WorkloadKind.CLUSTER, cluster_id("aks-a"), plans=["Containers"], days=3)))
     life.looks(NOW)
     life.hears(NOW, of_subscription(ONE), of_cluster("aks-a"), of_plan("Containers"), healthy=True)
@@ -315,3 +306,163 @@ def test_while_nothing_changes_it_is_written_down_once_an_hour() -> None:
         if life.watch not in written:
             written.append(life.watch)
     assert len(written) == 3
+
+
+SUBSCRIPTION, CLUSTER = WorkloadKind.SUBSCRIPTION, WorkloadKind.CLUSTER
+ARN = "arn:aws:eks:eu-central-1:123456789012:cluster/eks-pay"
+
+
+def heard(*sources: CoverageSource, subscription: str | None = None) -> list[LastHeard]:
+    """Some sources of which something was heard."""
+    return [LastHeard(source=source, subscription=subscription, posture=NOW) for source in sources]
+
+
+def found(manifest: CoverageManifest, *of: CoverageSource, subscription: str | None = None) -> dict[str, timedelta]:
+    """How long each expected source may be silent, by its id."""
+    sources = expected_sources(manifest, heard(*of, subscription=subscription))
+    return {id: one.within for id, one in sources.by_id.items()}
+
+
+def unmatched(manifest: CoverageManifest, *of: CoverageSource) -> list[str]:
+    """What is said of patterns that fit nothing."""
+    return [str(one).partition(": ")[0] for one in expected_sources(manifest, heard(*of)).unmatched]
+
+
+def test_a_manifest_without_entries_expects_whatever_was_heard_of() -> None:
+    """As the gate does with what files name. Workloads and owners may be silent for ever; without one nothing is expected."""
+    empty, heard_of = CoverageManifest(is_given=True), (of_subscription(ONE), of_cluster("aks-a"))
+    assert found(empty, *heard_of).keys() == {one.id for one in heard_of}
+    assert (found(NO_MANIFEST, *heard_of), unmatched(empty)) == ({}, [])
+    kinds = (CoverageSourceKind.WORKLOAD, CoverageSourceKind.OWNER, CoverageSourceKind.PLAN)
+    others = [CoverageSource(kind, ONE) for kind in kinds]
+    assert found(CoverageManifest(expectations=(Expectation(),), is_given=True), *others) == {}
+
+
+def test_what_is_named_is_expected_before_anything_is_heard_of_it() -> None:
+    """Subscriptions by their ids in any case, clusters by name or id, and their subscriptions with them."""
+    manifest = a_manifest(
+        an_entry(SUBSCRIPTION, ONE.upper(), f"/subscriptions/{ONE}", days=9),
+        an_entry(CLUSTER, cluster_id("aks-a", TWO).upper(), "AKS-B", days=10, number=2),
+        an_entry(WorkloadKind.MACHINE, subscription="33333333-3333-3333-3333-333333333333", days=11, number=3),
+    )
+    assert found(manifest) == {
+        of_subscription(ONE).id: 9 * DAY,
+        of_cluster("aks-a", TWO).id: 10 * DAY,
+        of_subscription(TWO).id: 10 * DAY,
+        "cluster:aks-b": 10 * DAY,
+        "subscription:33333333-3333-3333-3333-333333333333": 11 * DAY,
+    }
+
+
+def test_of_several_entries_that_fit_a_source_the_first_one_counts() -> None:
+    """Also where a later one names it."""
+    manifest = a_manifest(
+        an_entry(SUBSCRIPTION, "1111*", days=20),
+        an_entry(CLUSTER, "aks-*", days=30, number=2),
+        an_entry(SUBSCRIPTION, ONE, days=9, number=3),
+        an_entry(CLUSTER, "aks-a", subscription=ONE, days=10, number=4),
+    )
+    within = found(manifest, of_cluster("aks-a"), of_subscription(ONE))
+    assert within == {of_subscription(ONE).id: 20 * DAY, of_cluster("aks-a").id: 30 * DAY}
+
+
+def test_a_pattern_expects_what_it_fits_once_that_was_heard_of() -> None:
+    """Of subscriptions and clusters; until then it is said to fit nothing. A kind without a name may fit nothing."""
+    manifest = a_manifest(
+        an_entry(SUBSCRIPTION, "1*"),
+        an_entry(CLUSTER, "aks-?", number=2),
+        an_entry(WorkloadKind.MACHINE, "vm-*", subscription="2*", number=3),
+        an_entry(CLUSTER, number=4),
+    )
+    assert found(manifest) == {}
+    assert unmatched(manifest) == [
+        "coverage.yaml expect[0].name",
+        "coverage.yaml expect[1].name",
+        "coverage.yaml expect[2].subscription",
+    ]
+    of = (of_subscription(ONE), of_subscription(TWO), of_cluster("aks-a"), of_cluster("other", TWO))
+    assert found(manifest, *of).keys() == {one.id for one in of}
+    assert unmatched(manifest, *of) == []
+    # No message names a subscription otherwise than by its id.
+    named = a_manifest(an_entry(SUBSCRIPTION, "Production"))
+    assert (found(named, of_subscription(ONE)), unmatched(named)) == ({}, ["coverage.yaml expect[0].name"])
+
+
+def test_plans_are_expected_in_each_subscription_of_their_entry() -> None:
+    """Those that it names or fits, and those of its clusters; the first entry that expects one counts."""
+    manifest = a_manifest(
+        an_entry(SUBSCRIPTION, ONE, plans=["KeyVaults"], days=9),
+        an_entry(CLUSTER, "aks-*", plans=["Containers"], days=10, number=2),
+        an_entry(WorkloadKind.MACHINE, plans=["VirtualMachines", "KeyVaults"], subscription=ONE, days=11, number=3),
+        an_entry(WorkloadKind.MACHINE, plans=["CosmosDbs"], number=4),
+    )
+    within = found(manifest, of_cluster("aks-a", TWO))
+    assert {id: days for id, days in within.items() if id.startswith("plan:")} == {
+        of_plan("KeyVaults").id: 9 * DAY,
+        of_plan("Containers", TWO).id: 10 * DAY,
+        of_plan("VirtualMachines").id: 11 * DAY,
+    }
+
+
+def test_a_named_cluster_is_known_by_its_own_id_as_soon_as_it_is_heard_of() -> None:
+    """Be it in Azure or elsewhere; one of that name in another subscription is another one."""
+    manifest = a_manifest(an_entry(CLUSTER, "AKS-A", subscription=ONE), an_entry(CLUSTER, "EKS-Pay", ARN, number=2))
+    elsewhere = CoverageSource(CoverageSourceKind.CLUSTER, ARN)
+    assert expected_sources(manifest, heard(elsewhere)).known_by_now == {"cluster:eks-pay"}
+    sources = expected_sources(manifest, heard(of_cluster("aks-a"), elsewhere))
+    assert sources.by_id.keys() == {of_subscription(ONE).id, of_cluster("aks-a").id, elsewhere.id}
+    assert sources.known_by_now == {f"cluster:{ONE}/aks-a"}
+    (doubt,) = map(str, sources.unmatched)
+    assert doubt.startswith("coverage.yaml expect[1].name: EKS-Pay may be arn:aws:eks:")
+    assert doubt.endswith("write the id of the one meant, or its subscription")
+    assert found(manifest, of_cluster("aks-a", TWO)).keys() >= {f"cluster:{ONE}/aks-a"}
+
+
+def test_a_namesake_that_speaks_keeps_no_cluster_alive() -> None:
+    """Each that was heard of is a source of its own; of the one that never spoke nobody knows."""
+    manifest = a_manifest(an_entry(CLUSTER, "aks-a"))
+    for of in ((of_cluster("aks-a", TWO), of_subscription(ONE)), (of_cluster("aks-a", TWO), of_cluster("aks-a"))):
+        sources = expected_sources(manifest, heard(*of))
+        assert sources.known_by_now == frozenset()
+        assert ["aks-a may be" in str(one) for one in sources.unmatched] == [True]
+    # It is heard of through the subscription of its connector, where it is in another cloud.
+    source = CoverageSource(CoverageSourceKind.CLUSTER, ARN)
+    sources = expected_sources(a_manifest(an_entry(CLUSTER, "eks-*")), heard(source, subscription=ONE))
+    assert sources.by_id[source.id].subscription == ONE
+    assert of_subscription(ONE).id in sources.by_id
+
+
+def test_a_cluster_that_is_named_and_called_by_its_id_is_one_source() -> None:
+    """Else its silence would be told twice, as that of two clusters."""
+    entries = [an_entry(CLUSTER, "AKS-a", subscription=ONE), an_entry(CLUSTER, cluster_id("aks-a"), number=2)]
+    for some in (entries, entries[::-1]):
+        assert found(a_manifest(*some)).keys() == {of_cluster("aks-a").id, of_subscription(ONE).id}
+    elsewhere = an_entry(CLUSTER, "aks-a", subscription=TWO)
+    assert f"cluster:{TWO}/aks-a" in expected_sources(a_manifest(elsewhere, entries[1]), []).by_id
+
+
+def test_a_look_at_thousands_of_sources_costs_no_more_for_each_of_them() -> None:
+    """Looks are made every ten minutes, and nothing else is done meanwhile: compared one by one, ten times as many cost 100."""
+    for shape in ("subscriptions", "entries", "subscription", "clusters", "names"):
+        assert cost_of_a_look(shape, 600) < 20 * cost_of_a_look(shape, 60), shape
+
+
+def cost_of_a_look(shape: str, number: int) -> int:
+    """How many functions are called to find so many sources that a manifest names in some way."""
+    ids = [f"{number:08d}-0000-0000-0000-000000000000" for number in range(number)]
+    entries = {
+        "subscriptions": [an_entry(WorkloadKind.SUBSCRIPTION, *ids)],
+        "entries": [an_entry(WorkloadKind.SUBSCRIPTION, id) for id in ids],
+        "subscription": [an_entry(WorkloadKind.CLUSTER, subscription=id) for id in ids],
+        "clusters": [an_entry(WorkloadKind.CLUSTER, *(cluster_id("aks", id) for id in ids))],
+        "names": [an_entry(WorkloadKind.CLUSTER, "aks", subscription=id) for id in ids],
+    }
+    known = [LastHeard(source=of_cluster("aks", id), subscription=id, posture=NOW) for id in ids]
+    called: Counter[str] = Counter()
+    sys.setprofile(lambda frame, event, argument: called.update((event,)))
+    try:
+        found = expected_sources(a_manifest(*entries[shape]), known).by_id
+    finally:
+        sys.setprofile(None)
+    assert len(found) == (number if shape in ("subscriptions", "entries") else 2 * number)
+    return called["call"] + called["c_call"]

@@ -1,88 +1,135 @@
-"""What somebody writes into one place says nothing of another: a cluster is believed of itself alone."""
+"""What documents of Azure say of tags; and that what somebody writes into one place says nothing of another."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
-from router.coverage.verdicts import CoverageState
+from router.coverage.commands.tags import tag_file, tags_in
+from router.coverage.gate import GateResult
 from router.domain.coverage import Rung
 from router.domain.coverage_sources import CoverageSourceKind
-from tests.coverage.builders import (
-    CLUSTER,
-    MACHINE,
-    SUBSCRIPTION,
-    Json,
-    alert,
-    document,
-    judged,
-    kubectl,
-    last_row,
-    managed_cluster,
-    nodes,
-    pricing,
-    security_setting,
-    sensor,
-)
+from router.domain.signals import Stream
+from router.rulebook import load
+from tests.coverage import builders as az
+from tests.coverage import builders as azure
 from tests.coverage.machine_builders import all_healthy, health, machine
 from tests.coverage.stored_builders import drill, heard
+from tests.rulebook.builders import rules_in
+from tests.rulebook.kinds import KINDS
+
+SUB = f"/subscriptions/{az.SUBSCRIPTION}"
+
+
+def test_tags_are_said_of_resources_groups_and_subscriptions() -> None:
+    """In whatever answer they stand, under ids and names in lower case; a field without tags says that there are none.
+
+    The same thing twice has all of its tags: one answer may have asked for more of it.
+    """
+    rows = [
+        {"id": az.MACHINE, "tags": {"Team": "Payments", "odd": 1, "blank": None}},
+        {"id": f"{SUB}/resourceGroups/RG/", "type": "microsoft.resources/subscriptions/resourcegroups", "tags": None},
+        {"id": SUB, "type": "microsoft.resources/subscriptions", "tags": {}},
+    ]
+    answer = {"totalRecords": 3, "count": 3, "data": rows, "facets": [], "resultTruncated": "false"}
+    of_arm = {"id": az.CLUSTER, "name": "payments", "location": "westeurope", "Tags": {"team": "Aks"}}
+    assert tags_in([az.document(answer), az.document(of_arm)]) == {
+        az.MACHINE.lower(): {"team": "Payments"},
+        f"{SUB}/resourcegroups/rg": {},
+        SUB: {},
+        az.CLUSTER.lower(): {"team": "Aks"},
+    }
+    some = [
+        {"id": az.MACHINE, "tags": {"team": "a"}},
+        {"id": az.MACHINE.upper(), "tags": {"env": "b"}},
+        {"id": az.MACHINE, "tags": None},
+    ]
+    assert tags_in(map(az.document, some)) == {az.MACHINE.lower(): {"team": "a", "env": "b"}}
+
+
+def test_what_says_no_tags_of_azure_says_nothing() -> None:
+    """So it takes no tag away that is known."""
+    tags = {"team": "a"}
+    ids = (
+        "arn:aws:eks:eu-west-1:1:cluster/shop",
+        "/subscriptions/",
+        "/providers/Microsoft.Management/managementGroups/mg",
+    )
+    refused = {"error": {"code": "AuthorizationFailed", "message": "no"}, "id": az.MACHINE, "tags": tags}
+    pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}, "tags": tags}
+    others = [
+        {"id": az.MACHINE, "name": "web-1"},
+        {"id": az.MACHINE, "tags": "team=payments"},
+        {"id": az.MACHINE, "tags": ["a"]},
+    ]
+    for value in (
+        az.pricing("Containers"),
+        *others,
+        *({"id": id, "tags": tags} for id in ids),
+        {"tags": tags},
+        refused,
+        pod,
+    ):
+        assert tags_in([az.document(value)]) == {}, value
+
+
+def test_a_file_of_them_is_one_that_owners_may_name(tmp_path: Path) -> None:
+    """It is whole, without a warning, and says the same."""
+    said = [az.document([{"id": az.MACHINE, "tags": {"Team": "Zahlungen \u00fc"}}, {"id": az.CLUSTER, "tags": {}}])]
+    rules_in(tmp_path, {"owners.yaml": {"tags": "tags.json", "owners": []}, "tags.json": tag_file(said).decode()})
+    loaded = load(tmp_path, Stream.CWPP, KINDS, az.NOW)
+    assert not loaded.problems
+    assert loaded.owners.owners.tags.by_id == {az.MACHINE.lower(): {"team": "Zahlungen \u00fc"}}
+
 
 CONSTRAINT = {"apiVersion": "constraints.gatekeeper.sh/v1beta1", "metadata": {"name": "mine"}}
-HEALTHY = health().items[0].body
 
 
-@pytest.mark.parametrize("form", ["in a list", "alone", "in a list of its own"])
-@pytest.mark.parametrize(
-    "said",
-    [
-        drill(),
-        heard(healthy="2026-11-25T11:00:00Z"),
-        heard(CoverageSourceKind.WORKLOAD, MACHINE, real_alert="2026-11-25T11:00:00Z", real_alert_type="VM_Bad"),
-        pricing("VirtualMachines"),
-        security_setting(),
-        managed_cluster(),
-        machine(),
-        alert(),
-        {**alert(), "id": None},
-        all_healthy()[0],
-        last_row(CLUSTER, minutes=1),
-        HEALTHY,
-    ],
-)
-def test_an_object_of_a_cluster_says_nothing_of_azure(said: Json, form: str) -> None:
+def covered_by(value: az.Json) -> tuple[GateResult, set[Rung]]:
+    """What comes of objects of a cluster alone, and which rungs they cover."""
+    found = az.judged(az.document(value, "objects.json", "payments"))
+    return found, {rung for _, rung, one in found.assessed.verdicts() if one.state is az.COVERED}
+
+
+def test_an_object_of_a_cluster_says_nothing_of_azure(subtests: pytest.Subtests) -> None:
     """Whoever may make kinds in one cluster writes into their objects whatever Azure, the router or a machine would say."""
-    own = {**CONSTRAINT, "kind": "Mine", **{name: value for name, value in said.items() if name != "kind"}}
-    given = {
-        "in a list": kubectl(own),
-        "alone": own,
-        "in a list of its own": {**CONSTRAINT, "kind": "MineList", "items": [said]},
-    }
-    found = judged(document(given[form], "objects.json", "payments"))
-    assert {workload.name for workload, _, _ in found.assessed.verdicts()} <= {"payments"}
-    assert not [one for _, _, one in found.assessed.verdicts() if one.state is CoverageState.COVERED]
-    assert found.sources == ()
-    assert found.drills == ()
+    watched = heard(
+        CoverageSourceKind.WORKLOAD, az.MACHINE, real_alert="2026-11-25T11:00:00Z", real_alert_type="VM_Bad"
+    )
+    alert = azure.alert()
+    for said in (
+        *(
+            drill(),
+            heard(healthy="2026-11-25T11:00:00Z"),
+            watched,
+            az.pricing("VirtualMachines"),
+            azure.security_setting(),
+        ),
+        *(azure.managed_cluster(), machine(), alert, {**alert, "id": None}, all_healthy()[0]),
+        *(azure.last_row(az.CLUSTER, minutes=1), health().items[0].body),
+    ):
+        own = {**CONSTRAINT, "kind": "Mine", **{name: value for name, value in said.items() if name != "kind"}}
+        for given in (az.kubectl(own), own, {**CONSTRAINT, "kind": "MineList", "items": [said]}):
+            with subtests.test(given=given):
+                found, covered = covered_by(given)
+                assert {workload.name for workload, _, _ in found.assessed.verdicts()} <= {"payments"}
+                assert (covered, found.sources, found.drills) == (set(), (), ())
 
 
 def test_an_object_that_is_called_a_list_holds_no_objects() -> None:
     """A list has no name. Else one object would be every sensor and every node of its cluster."""
-    inner = [*sensor(), *nodes()]
-    own = {**CONSTRAINT, "kind": "MineList", "items": inner}
-    found = judged(document(kubectl(own), "objects.json", "payments"))
-    assert not [one for _, _, one in found.assessed.verdicts() if one.state is CoverageState.COVERED]
-    held = judged(document(kubectl(kubectl(*inner)), "objects.json", "payments"))
-    assert Rung.SENSOR_RUNNING in {
-        rung for _, rung, one in held.assessed.verdicts() if one.state is CoverageState.COVERED
-    }
+    inner = [*azure.sensor(), *azure.nodes()]
+    assert covered_by(az.kubectl({**CONSTRAINT, "kind": "MineList", "items": inner}))[1] == set()
+    assert Rung.SENSOR_RUNNING in covered_by(az.kubectl(az.kubectl(*inner)))[1]
 
 
 def test_a_tag_and_a_property_say_nothing_but_themselves() -> None:
     """Tags, names and properties are what owners of resources write."""
     words = drill()
     row = {**machine(), "tags": words, "properties": {**words, "response": {"body": words}, "value": [words]}}
-    assert judged({"data": [row], "totalRecords": 1}).drills == ()
-    assert (
-        judged(kubectl({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": words})).drills
-        == ()
-    )
-    assert judged({**alert(), "properties": {"extendedProperties": words}}).drills == ()
-    assert {one.subject for one in judged(words).drills} == {f"/subscriptions/{SUBSCRIPTION}"}
+    settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": words}
+    alert = {**azure.alert(), "properties": {"extendedProperties": words}}
+    for one in ({"data": [row], "totalRecords": 1}, az.kubectl(settings), alert):
+        assert az.judged(one).drills == ()
+    assert {one.subject for one in az.judged(words).drills} == {SUB}

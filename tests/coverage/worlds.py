@@ -7,21 +7,10 @@ from dataclasses import dataclass
 
 from hypothesis import strategies as st
 
+from tests.coverage import kubernetes_builders as k8s
 from tests.coverage.builders import Json, kubectl, node
-from tests.coverage.kubernetes_builders import (
-    COLLECTOR,
-    PUBLISHER,
-    collector,
-    failed_create,
-    namespace,
-    node_of_image,
-    pod,
-    publisher,
-    silent_node,
-    taint,
-)
 
-PARTS = (COLLECTOR, PUBLISHER)
+PARTS = (k8s.COLLECTOR, k8s.PUBLISHER)
 COVERABLE = ("plain", "gpu", "silent")
 
 
@@ -75,18 +64,17 @@ class ClusterWorld:
 
     @property
     def documents(self) -> dict[str, Json]:
-        """What `kubectl` prints of it, one file for each sort of object."""
+        """What `kubectl` prints of it, one file for each sort of object; there may be events whether it is dark or not."""
+        there = ((part, number) for part in PARTS for number in self._numbers(part, "ready", "crashing"))
         return {
             "daemonsets": kubectl(*map(self._daemon_set, PARTS)),
             "nodes": kubectl(*(_node(f"node-{number}", kind) for number, kind in enumerate(self.kinds))),
-            "pods": kubectl(
-                *(self._pod(part, n) for part in PARTS for n in self._numbers("ready", "crashing", part=part))
-            ),
-            "events": kubectl(*map(failed_create_of, PARTS)),
-            "namespaces": kubectl(namespace(**({"enforce": self.level} if self.level else {}))),
+            "pods": kubectl(*(self._pod(*one) for one in there)),
+            "events": kubectl(*(k8s.failed_create(owner=part) for part in PARTS)),
+            "namespaces": kubectl(k8s.namespace(**({"enforce": self.level} if self.level else {}))),
         }
 
-    def _numbers(self, *states: str, part: str) -> list[int]:
+    def _numbers(self, part: str, *states: str) -> list[int]:
         return [number for number in range(len(self.kinds)) if self.pod_of(part, number) in states]
 
     def _daemon_set(self, part: str) -> Json:
@@ -95,32 +83,27 @@ class ClusterWorld:
         template: dict[str, object] = {"tolerations": [{"operator": "Exists"}]} if daemon.tolerates else {}
         if daemon.is_for_linux:
             template["nodeSelector"] = {"kubernetes.io/os": "linux"}
-        make = collector if part == COLLECTOR else publisher
-        current = len(self._numbers("ready", "crashing", part=part))
-        return make(desired, ready=len(self._numbers("ready", part=part)), current=current, pod=template)
+        make = k8s.collector if part == k8s.COLLECTOR else k8s.publisher
+        ready, current = (len(self._numbers(part, *states)) for states in (["ready"], ["ready", "crashing"]))
+        return make(desired, ready=ready, current=current, pod=template)
 
     def _pod(self, part: str, number: int) -> Json:
         waiting = None if self.pod_of(part, number) == "ready" else "CrashLoopBackOff"
-        return pod(f"node-{number}", part, waiting=waiting)
-
-
-def failed_create_of(part: str) -> Json:
-    """An event of a DaemonSet: there may be one whether it is dark or not."""
-    return failed_create(owner=part)
+        return k8s.pod(f"node-{number}", part, waiting=waiting)
 
 
 def _node(name: str, kind: str) -> Json:
     match kind:
         case "gpu":
-            return node(name, taints=[taint("sku", "gpu")])
+            return node(name, taints=[k8s.taint("sku", "gpu")])
         case "silent":
-            return {**silent_node(name)}
+            return k8s.silent_node(name)
         case "windows":
             return node(name, system="windows")
         case "virtual":
-            return node(name, taints=[taint("virtual-kubelet.io/provider", "azure")])
+            return node(name, taints=[k8s.taint("virtual-kubelet.io/provider", "azure")])
         case "old":
-            return node_of_image(name, "Ubuntu 18.04.6 LTS", "4.15.0")
+            return k8s.node_of_image(name, "Ubuntu 18.04.6 LTS", "4.15.0")
     return node(name)
 
 
