@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -18,8 +18,7 @@ FINDINGS = {f"f{n}": "vulnerability" if n % 4 == 3 else "recommendation" for n i
 SECOND = timedelta(seconds=1)
 
 
-@dataclass(frozen=True)
-class Week:
+class Week(NamedTuple):
     """What one week brings.
 
     Attributes:
@@ -55,12 +54,10 @@ def weeks(draw: st.DrawFn) -> list[Week]:
                 rows = sorted(there)[: len(there) // 2]
             case "missing":
                 rows = []
-            case "repair":
-                there = set(sorted(there)[: 1 + len(there) // 5])
-                rows = sorted(there)
             case "switched off":
                 rows = [name for name in sorted(there) if FINDINGS[name] == "recommendation"]
-            case _:
+            case how:
+                there = set(sorted(there)[: 1 + len(there) // 5]) if how == "repair" else there
                 rows = sorted(there)
         rows = draw(st.permutations(rows))
         others = draw(st.lists(st.tuples(st.integers(30, 150), st.sampled_from(names), st.booleans()), max_size=2))

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim
@@ -156,8 +157,7 @@ def a_life_of_weeks() -> Iterator[Weeks]:
 DAY = timedelta(days=1)
 
 
-@dataclass(frozen=True)
-class Said:
+class Said(NamedTuple):
     """One message: which finding of which kind it names, when the hub got it, and what it says."""
 
     finding: str
@@ -167,8 +167,7 @@ class Said:
     is_delete: bool = False
 
 
-@dataclass
-class Judged:
+class Judged(NamedTuple):
     """A snapshot that is over: when its rows came, which findings it named, and whether it counts."""
 
     first: datetime
@@ -210,7 +209,7 @@ class Model:
         for one in messages:
             known = [row.at for row in self.heard if row.finding == one.finding and row.is_snapshot >= one.is_snapshot]
             is_news = at - max(known) >= 3.5 * DAY
-            self.heard.append(replace(one, at=at, is_snapshot=one.is_snapshot and is_news))
+            self.heard.append(one._replace(at=at, is_snapshot=one.is_snapshot and is_news))
             if is_news and not one.is_delete and one.finding in self.unseen:
                 del self.unseen[one.finding]
                 self.latest[one.finding] = at
