@@ -9,6 +9,7 @@ from itertools import count
 
 import pytest
 
+from router.domain.decisions import Code
 from router.domain.errors import StoreError
 from router.domain.hubs import Arrival
 from router.domain.notices import Notice
@@ -95,6 +96,34 @@ def test_only_two_whole_snapshots_in_a_row_end_a_finding(subtests: pytest.Subtes
                     weeks.publish_body(row_of(other, subscription="22222222-2222-2222-2222-222222222222"), weeks.now)
                 weeks.lives(())
             assert "".join(filter(weeks.has_ended, NAMES)) == ended
+
+
+def test_an_export_that_was_switched_off_ends_nothing_of_its_kind(subtests: pytest.Subtests) -> None:
+    """Of a kind that is missing in one of two snapshots; what is missing of another kind ends."""
+    for kind in ("vulnerability", "attack_path"):
+        with subtests.test(kind), a_life_of_weeks() as weeks:
+            weeks.publish_rows("v", kind)
+            weeks.lives(NAMES)
+            weeks.publish_rows("w", kind)
+            weeks.lives(REST)
+            weeks.publish_rows(REST)
+            assert weeks.sweeps(2 * DAY) == [("resolved", "h")]
+            for both, told in (("vw", []), ("w", []), ("w", [("resolved", "v")])):
+                weeks.now += 5 * DAY
+                weeks.publish_rows(REST)
+                weeks.publish_rows(both, kind, HOUR)
+                assert weeks.sweeps(2 * DAY) == told
+
+
+def test_what_ended_and_comes_again_stands_again_whatever_its_own_time(weeks: Weeks) -> None:
+    """Only in a message that came after the end; one that came before it and is heard of late is a repeat."""
+    weeks.lives(NAMES, REST, REST)
+    assert weeks.has_ended("h")
+    ended = weeks.now - WEEK + 2 * DAY
+    for partition, at in enumerate((ended - HOUR, ended + HOUR)):
+        weeks.publish([Said("h", "recommendation", at, is_snapshot=False)], partition)
+    assert weeks.sweeps(timedelta()) == [("opened", "h")]
+    assert [reason.partition(": ")[0] for _, reason in on_record(weeks)].count(Code.OLDER) == 1
 
 
 def test_what_another_message_named_since_has_not_ended(subtests: pytest.Subtests) -> None:
