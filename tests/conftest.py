@@ -8,8 +8,8 @@ import os
 import shutil
 import signal
 import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from threading import Event, Thread
 from typing import Any
@@ -62,7 +62,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if "TMPDIR" not in os.environ and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ENOUGH:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
     if config.getoption("dist", "no") != "no" and not hasattr(config, "workerinput"):
-        config.pluginmanager.register(Shared("postgres", _url_of_postgres), "shared PostgreSQL")
+        config.pluginmanager.register(SharedPostgres(), "shared PostgreSQL")
 
 
 FIRST = ("tests/stack/", "tests/test_killed.py", "tests/cli/test_serve.py")
@@ -99,16 +99,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
-class Shared:
-    """What the workers of one run share, in the process that starts them: it begins while they collect tests.
+class SharedPostgres:
+    """The PostgreSQL of all workers of one run, in the process that starts them: it begins while they collect tests.
 
     One each would take seconds to start, and as long until it is as fast as it gets.
     """
 
-    def __init__(self, name: str, running: Callable[[], AbstractContextManager[object]]) -> None:
-        self._name = name
-        self._running = running
-        self._directory = tempfile.TemporaryDirectory(prefix=f"shared-{name}-")
+    def __init__(self) -> None:
+        self._directory = tempfile.TemporaryDirectory(prefix="shared-postgres-")
         self._said = Path(self._directory.name, "said")
         self._ending = Event()
         # What it starts is gone when the thread is, so that this stays until the end.
@@ -117,13 +115,13 @@ class Shared:
 
     def _run(self) -> None:
         try:
-            with self._running() as said:
-                self._say({"said": said})
+            with _url_of_postgres() as url:
+                self._say({"url": url})
                 self._ending.wait()
-        except Exception as fault:  # noqa: BLE001  Whoever needs it raises that.
+        except Exception as fault:  # noqa: BLE001  A worker that needs it raises that.
             self._say({"fault": str(fault)})
 
-    def _say(self, words: dict[str, object]) -> None:
+    def _say(self, words: dict[str, str]) -> None:
         fresh = self._said.with_name("saying")
         fresh.write_text(json.dumps(words))
         fresh.rename(self._said)
@@ -131,7 +129,7 @@ class Shared:
     @pytest.hookimpl(optionalhook=True)
     def pytest_configure_node(self, node: Any) -> None:
         """Tells a worker where it says how it is reached, once it is."""
-        node.workerinput[self._name] = str(self._said)
+        node.workerinput["postgres"] = str(self._said)
 
     def pytest_unconfigure(self) -> None:
         """Ends it when all workers have ended."""
@@ -140,14 +138,13 @@ class Shared:
         self._directory.cleanup()
 
 
-def _shared(worker: dict[str, Any], name: str) -> Any:
-    """What is shared under a name, said to a worker; raises RuntimeError where it could not be started."""
-    path = Path(worker[name])
+def _shared_url(path: Path) -> str:
+    """The URL that stands in a file, once it is there; raises RuntimeError where the server could not be started."""
     wait_until(path.exists)
-    words = json.loads(path.read_text())
+    words: dict[str, str] = json.loads(path.read_text())
     if "fault" in words:
         raise RuntimeError(words["fault"])
-    return words["said"]
+    return words["url"]
 
 
 @contextmanager
@@ -164,8 +161,9 @@ def _url_of_postgres() -> Iterator[str]:
 def postgres(request: pytest.FixtureRequest) -> Iterator[Server]:
     """A PostgreSQL that all tests share; `new_database()` gives a test an empty database of its own, in 50 milliseconds."""
     with ExitStack() as held:
-        worker = getattr(request.config, "workerinput", None)
-        server = Server(held.enter_context(_url_of_postgres()) if worker is None else _shared(worker, "postgres"))
+        worker: dict[str, str] | None = getattr(request.config, "workerinput", None)
+        url = held.enter_context(_url_of_postgres()) if worker is None else _shared_url(Path(worker["postgres"]))
+        server = Server(url)
         held.callback(server.drop_databases)
         yield server
 
