@@ -14,13 +14,8 @@ from tests.builders import NOW, the_attack_table
 
 def a_past_decision(signal: str = "one", outcome: Outcome = Outcome.ROUTED, **changes: Any) -> PastDecision:
     """A decision on a signal that names one technique and one tactic."""
-    given: dict[str, Any] = {
-        "type": "VM_Test",
-        "at": NOW,
-        "tactics": ("TA0006",),
-        "techniques": ("T1110",),
-        "rulebook": "0123456789ab",
-    }
+    named: dict[str, Any] = {"tactics": ("TA0006",), "techniques": ("T1110",)}
+    given: dict[str, Any] = {"type": "VM_Test", "at": NOW, "rulebook": "0123456789ab"} | named
     return PastDecision(signal=signal, outcome=outcome, **(given | changes))
 
 

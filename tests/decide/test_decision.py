@@ -118,8 +118,8 @@ EXEMPT = [
     ({"cause": "Exempt"}, "exempt: exempt, not fixed"),
     ({"cause": "exempt ", "description": "Accepted until May"}, "exempt: exempt, not fixed: Accepted until May"),
     (
-        {"cause": "EXEMPT", "exemptionCategory": "Waiver", "description": "Accepted"},
-        "exempt: exempt, not fixed: Waiver, Accepted",
+        {"cause": "EXEMPT", "exemptionCategory": "Waiver", "description": "Yes"},
+        "exempt: exempt, not fixed: Waiver, Yes",
     ),
     ({"cause": "OffByPolicy", "description": "x"}, "status: NotApplicable"),
 ]

@@ -123,21 +123,12 @@ ENTITIES: list[tuple[dict[str, Any], CloudLocation]] = [
         SHOP_IN_AWS,
     ),
     ({"Type": "K8s-cluster", "Name": AWS_CLUSTER}, SHOP_IN_AWS),
-    (
-        {"Type": "gcp-resource", "ResourceId": GCP_CLUSTER, "ProjectNumber": "42"},
-        gcp("shop", "42", cluster="shop-prod"),
-    ),
+    ({"Type": "gcp-resource", "ResourceId": GCP_CLUSTER, "ProjectNumber": "4"}, gcp("shop", "4", cluster="shop-prod")),
     ({"Type": "K8s-cluster", "Name": "shop-prod"}, CloudLocation(cluster="shop-prod")),
     ({"Type": "gcp-resource"}, gcp(cluster="shop-prod")),
-    (
-        {"Type": "gcp-resource", "RelativeResourceName": "projects/shop/locations/l/clusters/c"},
-        gcp("shop", cluster="c"),
-    ),
+    ({"Type": "gcp-resource", "RelativeResourceName": "projects/shop/zones/l/clusters/c"}, gcp("shop", cluster="c")),
     ({"Type": "gcp-resource", "ResourceName": "/projects/shop/locations/l/clusters/c"}, gcp("shop", cluster="c")),
-    (
-        {"Type": "K8s-cluster", "CloudResource": {"Type": "gcp-resource", "ResourceName": "projects/shop"}},
-        SHOP_IN_GCP,
-    ),
+    ({"Type": "K8s-cluster", "CloudResource": {"Type": "gcp-resource", "ResourceName": "projects/shop"}}, SHOP_IN_GCP),
     ({"Type": "amazon-resource", "AmazonAccountId": ACCOUNT}, SHOP_IN_AWS),
     ({"Type": "amazon-resource", "ResourceName": AWS_CLUSTER}, SHOP_IN_AWS),
 ]

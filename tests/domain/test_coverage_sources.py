@@ -93,13 +93,7 @@ def test_each_kind_of_source_has_a_finding_of_its_own() -> None:
         SourceTurn(source=source, number=7, state=SourceState.SILENT, at=NOW, since=NOW, name="")
         for source in (of_subscription("s"), of_plan("Arm", "s"), of_plan("Api", "s"), of_cluster("aks-a"))
     ]
-    assert [finding_id_of(turn.source) for turn in found[:3]] == [
-        "subscription:s/export",
-        "plan:s:Arm/plan",
-        "plan:s:Api/plan",
-    ]
-    keys = [
-        f"coverage:{one}:7"
-        for one in ("s:export", "s:Arm:plan", "s:Api:plan", f"{of_cluster('aks-a').subject}:integration")
-    ]
-    assert [turn.arrival.key for turn in found] == keys
+    findings = [finding_id_of(turn.source) for turn in found[:3]]
+    assert findings == ["subscription:s/export", "plan:s:Arm/plan", "plan:s:Api/plan"]
+    ids = ("s:export", "s:Arm:plan", "s:Api:plan", f"{of_cluster('aks-a').subject}:integration")
+    assert [turn.arrival.key for turn in found] == [f"coverage:{one}:7" for one in ids]

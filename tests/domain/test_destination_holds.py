@@ -54,11 +54,8 @@ def test_a_hold_lasts_as_long_as_its_lane_allows_and_no_longer() -> None:
 def test_a_hold_is_in_force_from_its_start_until_its_end_or_until_it_is_released() -> None:
     """Both sides of each. One that begins in the future, or lasts longer than any, was not made by a clock that is right."""
     hold = a_hold()
-    assert [hold.is_in_force(NOW + after) for after in (timedelta(), 2 * HOUR - INSTANT, 2 * HOUR)] == [
-        True,
-        True,
-        False,
-    ]
+    instants = {timedelta(): True, 2 * HOUR - INSTANT: True, 2 * HOUR: False}
+    assert {after: hold.is_in_force(NOW + after) for after in instants} == instants
     released = replace(hold, released=NOW + HOUR)
     assert (released.is_in_force(NOW + HOUR - INSTANT), released.is_in_force(NOW + HOUR)) == (True, False)
     assert holds_in_force([released, hold], NOW + HOUR) == [hold]

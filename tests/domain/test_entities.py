@@ -43,7 +43,7 @@ def test_a_reference_is_followed_wherever_it_stands() -> None:
             {
                 "$id": "2",
                 "Type": "host",
-                "HostName": "web-01",
+                "HostName": "web-1",
                 "Files": [{"$ref": "9"}, 5, None],
                 "Image": {"$ref": "9"},
             },
@@ -57,7 +57,7 @@ def test_a_reference_is_followed_wherever_it_stands() -> None:
     account, host = first.find("Account"), first.find("host")
     assert account is not None
     assert host is not None
-    assert (account.text("name"), host.text("HOSTNAME")) == ("bob", "web-01")
+    assert (account.text("name"), host.text("HOSTNAME")) == ("bob", "web-1")
     assert len(entities.of_type("host")) == 2
     assert (host.find("Image"), host.find_all("Files"), host.find("Nothing")) == (None, [], None)
     (file,) = entities.of_type("file")
@@ -120,10 +120,7 @@ def test_a_value_becomes_readable() -> None:
         ('{"displayValue": "Read on", "kind": "Link", "value": "https://a"}', ("Read on: https://a",)),
         ('{"displayValue": "Open", "kind": "OpenBlade", "value": "blade"}', ("Open",)),
         ('{"$type": "X", "a": {"b": [1, 2], "c": "d"}, "e": ""}', ("a.b: 1, 2", "a.c: d")),
-        (
-            '{"properties": {"a": {"b": {"c": 1}}, "d": [{"e": 2}, {"f": 3}]}}',
-            ("properties.a.b.c: 1", "properties.d: e: 2", "properties.d: f: 3"),
-        ),
+        ('{"p": {"a": {"b": {"c": 1}}, "d": [{"e": 2}, {"f": 3}]}}', ("p.a.b.c: 1", "p.d: e: 2", "p.d: f: 3")),
         ('{"a": "{\\"b\\": {\\"c\\": 1, \\"d\\": 2}}"}', ("a.b.c: 1", "a.b.d: 2")),
         ('["{\\"b\\": 1}", "{b"]', ("b: 1", "{b")),
         ('[{"resources": ["pods"], "operations": ["CREATE"]}]', ("resources: pods; operations: CREATE",)),
@@ -141,13 +138,7 @@ def test_a_value_becomes_readable() -> None:
 
 def test_what_belongs_to_no_list_is_named_shortest_first() -> None:
     """Names as they are written, by the length of their values; nothing that is listed, boilerplate, or says nothing."""
-    extended = {
-        "Potential causes": "a long text",
-        "User name": "ada",
-        "Port": "80",
-        "resourceType": "VM",
-        "Empty": "N/A",
-    }
+    extended = {"Potential causes": "a long text", "User name": "ada", "Port": "80", "resourceType": "VM", "No": "N/A"}
     assert unlisted_in(extended, _TABLE, Evidence()) == ("Port", "Potential causes")
     # Alerts of machines name the Windows domain beside the account that stands in it.
     domain = {"domain name": "contoso"}

@@ -36,13 +36,8 @@ SATURDAY, SUNDAY = 5, 6
 INSTANT = timedelta(microseconds=1)
 DAYS = st.sets(st.integers(0, 6), min_size=1)
 TIMES = st.times().map(lambda at: at.replace(second=0, microsecond=0))
-RECURRENCES = st.builds(
-    Recurrence,
-    DAYS.map(frozenset),
-    TIMES,
-    TIMES,
-    st.sampled_from(["UTC", "Europe/Berlin", "Pacific/Apia", "America/St_Johns"]),
-)
+ZONES = st.sampled_from(["UTC", "Europe/Berlin", "Pacific/Apia", "America/St_Johns"])
+RECURRENCES = st.builds(Recurrence, DAYS.map(frozenset), TIMES, TIMES, ZONES)
 INSTANTS = st.timedeltas(timedelta(), timedelta(days=1100)).map(lambda since: datetime(2025, 1, 1, tzinfo=UTC) + since)
 
 
@@ -294,8 +289,8 @@ def test_a_silence_says_in_words_what_it_is_about() -> None:
         (a_silence(alert_type="VM_X", groups=(named("web-*"),)), "VM_X at a resource called web-*"),
         (a_silence(groups=(addresses,)), "anything with ip.address 10.0.0.1 or 10.0.0.2"),
         (
-            a_silence(groups=((an_element("resourceid", "/a/b"),), named("b"))),
-            "anything at /a/b and at a resource called b",
+            a_silence(groups=((an_element("resourceid", "/a"),), named("b"))),
+            "anything at /a and at a resource called b",
         ),
     ):
         assert silence_scope_words(silence) == words

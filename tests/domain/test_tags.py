@@ -20,6 +20,7 @@ ASSESSMENT = f"{VM}/providers/microsoft.security/assessments/1111"
 CONNECTOR = f"{GROUP}/providers/microsoft.security/securityconnectors/aws"
 
 
+BROUGHT = f"{CONNECTOR}/securityentitydata/x"
 OF_SECURITY = "providers/microsoft.security"
 
 
@@ -43,11 +44,8 @@ AROUND = [
     ),
     # What a connector brings ends at the connector, whatever its group is called.
     (CONNECTOR, []),
-    (f"{CONNECTOR}/securityentitydata/x", [CONNECTOR]),
-    (
-        f"{CONNECTOR}/securityentitydata/x/{OF_SECURITY}/assessments/1",
-        [f"{CONNECTOR}/securityentitydata/x", CONNECTOR],
-    ),
+    (BROUGHT, [CONNECTOR]),
+    (f"{BROUGHT}/{OF_SECURITY}/assessments/1", [BROUGHT, CONNECTOR]),
     (
         f"{CONNECTOR}/securityentitydata/x".replace("/rg/", "/securityconnectors/"),
         [CONNECTOR.replace("/rg/", "/securityconnectors/")],

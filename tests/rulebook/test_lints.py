@@ -192,10 +192,7 @@ def test_a_rule_that_may_be_about_a_category_is_covered_by_none_that_may_not() -
 def test_findings_have_too_many_types_to_list() -> None:
     """In cspm nothing is said of a type that is not known, or that a policy of cwpp declares."""
     for type in ("no-such-key", "SQL.DB_BruteForc", "Contoso.DiskFull", "Data"):
-        files = {
-            "cspm/suppressions/one.json": a_body(alertType=type),
-            "cwpp/policy.yaml": a_policy(types=["Contoso.*"]),
-        }
+        files = {"cspm/suppressions/a.json": a_body(alertType=type), "cwpp/policy.yaml": a_policy(types=["Contoso.*"])}
         assert lints(files, Stream.CSPM) == []
     # A rule about an alert holds nothing there, however its type is written, also where the rule is refused.
     body = a_body(alertType="SIMULATED_SQL.DB_BruteForce", state="enabled?")
@@ -206,11 +203,7 @@ def test_findings_have_too_many_types_to_list() -> None:
 def test_what_is_gone_is_said_with_what_took_its_place() -> None:
     """In any case: a category, or nothing where what took its place is deprecated by now, too. The rule stays in force."""
     for type, stream, words in (
-        (
-            "1195afff-c881-495e-9bc5-1486211ae03f",
-            Stream.CSPM,
-            "put the recommendation category SoftwareUpdate in its place",
-        ),
+        ("1195afff-c881-495e-9bc5-1486211ae03f", Stream.CSPM, "put the recommendation category SoftwareUpdate in"),
         ("ai.azure_agentic_dowvolumeanomaly", Stream.CWPP, "is deprecated since 2026-07-01; no successor is known"),
         ("AI.Azure_DataLeakInModelResponse.Sensitive", Stream.CWPP, "since 2025-04-20; no successor is known"),
     ):
@@ -269,10 +262,8 @@ UNHEARD: list[tuple[Mapping[str, object], str | None]] = [
 
 def test_a_policy_that_calls_nobody_is_warned_about(subtests: pytest.Subtests) -> None:
     """Whatever it says, it is judged by what comes of alerts; where something is may hold of a resource nobody made up."""
-    destinations = {
-        "oncall": {"kind": "pager", "key": {"secret": "KEY"}},
-        "rows": {"kind": "rows", "table": "Alerts_CL"},
-    }
+    pager, rows = {"kind": "pager", "key": {"secret": "KEY"}}, {"kind": "rows", "table": "Alerts_CL"}
+    destinations = {"oncall": pager, "rows": rows}
     owners = {"owners": [{"resource_group": "rg-pay*", "group": "payments"}]}
     for when, says in UNHEARD:
         routes = [{"name": "page", "when": when, "to": ["oncall"]}]

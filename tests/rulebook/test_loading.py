@@ -18,11 +18,8 @@ from router.rulebook import Loaded, load, load_all
 from tests.rulebook.builders import NOW, a_body, a_policy, loaded, rules_in, the_book
 from tests.rulebook.kinds import KINDS
 
-FILES = {
-    "cwpp/suppressions/one.json": a_body(),
-    "cwpp/suppressions/two.json": a_body(),
-    "owners.yaml": {"owners": [{"group": "web"}]},
-}
+RULES = {f"cwpp/suppressions/{name}.json": a_body() for name in ("one", "two")}
+FILES = {**RULES, "owners.yaml": {"owners": [{"group": "web"}]}}
 
 
 def test_equal_content_has_equal_hashes_and_any_change_another() -> None:

@@ -137,12 +137,8 @@ def ruled(*entries: object, **more: object) -> Rulebook:
 def test_a_tag_names_the_group() -> None:
     """Legible as all that people read, and with the case that it is written in; where it is blank the next entry owns.
     The pager is never of a tag."""
-    soc = {
-        "group": "{tag.team}",
-        "service": "soc-{tag.Team}",
-        "pager": {"secret": "SOC_KEY"},
-        "environment": "elsewhere",
-    }
+    pager = {"secret": "SOC_KEY"}
+    soc = {"group": "{tag.team}", "service": "soc-{tag.Team}", "pager": pager, "environment": "elsewhere"}
     first = {"tag": {"ENV": "prod"}, "environment": "{tag.env}"}
     book = ruled(first, {"tag": {"TEAM": "*"}, **soc}, {"group": "platform"})
     other, outside = RESOURCE.replace("vm-1", "vm-2"), f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-other"

@@ -70,14 +70,8 @@ BUCKET = read_finding(
         }
     )
 )
-SIGNALS: Mapping[str, Signal] = {
-    "shop": SHOP,
-    "shop_by_arc": SHOP_BY_ARC,
-    "books": BOOKS,
-    "bucket": BUCKET,
-    "aks": ON_AKS,
-    "vm": ON_VM,
-}
+SHOPS: Mapping[str, Signal] = {"shop": SHOP, "shop_by_arc": SHOP_BY_ARC}
+SIGNALS: Mapping[str, Signal] = {**SHOPS, "books": BOOKS, "bucket": BUCKET, "aks": ON_AKS, "vm": ON_VM}
 
 
 def owners_of(*entries: Mapping[str, object]) -> Owners:
@@ -133,12 +127,7 @@ INSIDE = "securityentitydata/namespace-kube-system-pod-metrics-*-*-container-ser
 NESTED = {"subAssessment": {"properties": {"additionalData": {"kubernetesDetails": IN_CLUSTER}}}}
 WORKLOADS = [{"kind": "ReplicaSet", "name": "metrics", "namespace": "kube-system"}]
 CONTEXT = {"clusterDetails": {"clusterName": "aks-1"}, "kubernetesContext": {"workloads": WORKLOADS}}
-ON_TOP = {
-    "K8sClusterName": "aks-1",
-    "ControllerName": "metrics-*",
-    "PodName": "metrics-*-*",
-    "Namespace": "kube-system",
-}
+TOP = {"K8sClusterName": "aks-1", "ControllerName": "metrics-*", "PodName": "metrics-*-*", "Namespace": "kube-system"}
 
 
 def in_cluster(**said: object) -> Mapping[str, object]:
@@ -155,15 +144,11 @@ PLACES: Sequence[tuple[object, str, str]] = [
     ({"kubernetesDetails": {"namespace": "kube-system", "controllerName": None}}, AKS, "aks-1/kube-system"),
     (in_cluster(controllerName=""), AKS, IN_AKS),
     (NESTED, f"{AKS}/{INSIDE}", IN_AKS),
-    (ON_TOP, f"{AKS.lower()}/{INSIDE}", IN_AKS),
+    (TOP, f"{AKS.lower()}/{INSIDE}", IN_AKS),
     (CONTEXT, AKS, IN_AKS),
     (None, f"{AKS}/{INSIDE}", IN_AKS),
     (in_cluster(clusterName="shop-prod"), f"{ARC}/{INSIDE}", "shop-prod/kube-system/metrics"),
-    (
-        in_cluster(clusterName="shop-prod", clusterResourceId=AWS_CLUSTER),
-        f"{SCOPE}/{INSIDE}",
-        "shop-prod/kube-system/metrics",
-    ),
+    (in_cluster(clusterName=None, clusterResourceId=AWS_CLUSTER), f"{SCOPE}/{INSIDE}", "shop-prod/kube-system/metrics"),
     (in_cluster(clusterName=None, clusterResourceId=GCP_CLUSTER), f"{SCOPE}/{INSIDE}", "books/kube-system/metrics"),
 ]
 

@@ -32,11 +32,8 @@ ROWS: Sequence[dict[str, object]] = (
     {"id": GROUP, "tags": {"team": "Platform"}},
     {"id": SUB, "tags": {"cost center": "4711"}},
 )
-BY_ID = {
-    VM.lower(): {"team": "Payments", "env": "prod"},
-    GROUP.lower(): {"team": "Platform"},
-    SUB: {"cost center": "4711"},
-}
+OF_VM = {"team": "Payments", "env": "prod"}
+BY_ID = {VM.lower(): OF_VM, GROUP.lower(): {"team": "Platform"}, SUB: {"cost center": "4711"}}
 
 
 def rules_with(files: Mapping[str, object], named: object = None) -> Loaded:
@@ -89,10 +86,8 @@ def test_several_files_are_one(tmp_path: Path) -> None:
     files = {"tags/resources.json": an_answer(ROWS[:3]), "tags/containers.json": an_answer(ROWS[3:])}
     assert tags_in(rules_with(files)).by_id == BY_ID
     assert set(tags_in(rules_with(files, "./tags/containers.json")).by_id) == {GROUP.lower(), SUB}
-    both = {
-        ONE: [{"id": VM, "tags": {"team": "a", "env": "prod"}}],
-        OTHER: [{"id": VM, "tags": {"team": "c", "cost": "1"}}],
-    }
+    one, other = {"team": "a", "env": "prod"}, {"team": "c", "cost": "1"}
+    both = {ONE: [{"id": VM, "tags": one}], OTHER: [{"id": VM, "tags": other}]}
     assert tags_in(rules_with(both)).by_id[VM.lower()] == {"team": "c", "env": "prod", "cost": "1"}
     # Kubernetes mounts each file of a ConfigMap as a link within the rules directory.
     owners = {"tags": "resources.json", "owners": []}
@@ -117,11 +112,8 @@ def test_what_cannot_be_used_is_said_with_its_row() -> None:
         {"id": "/providers/Microsoft.Management/managementGroups/mg", "tags": None},
     ]
     found = rules_with({"tags/resources.json": an_answer(rows)})
-    assert tags_in(found).by_id == {
-        VM.lower(): {"team": "f"},
-        f"{VM}-1".lower(): {"team": "c"},
-        f"{VM}-2".lower(): {"env": "y" * 256},
-    }
+    teams = {VM: {"team": "f"}, f"{VM}-1": {"team": "c"}, f"{VM}-2": {"env": "y" * 256}}
+    assert tags_in(found).by_id == {id.lower(): tags for id, tags in teams.items()}
     assert said(found) == [
         f"warning unusable-tag-row tags/resources.json: {words}"
         for words in (
@@ -252,10 +244,8 @@ def test_only_files_in_the_rules_directory_are_read(tmp_path: Path, subtests: py
 
 def test_tags_belong_to_the_rules(tmp_path: Path) -> None:
     """Another tag is another hash, and both streams know the same; what is wrong is said of each, so that it is said once."""
-    files = [
-        {ONE: [{"id": VM, "tags": {"team": team}}, {"id": 4}], "owners.yaml": {"tags": ONE, "owners": []}}
-        for team in "ab"
-    ]
+    rows = [[{"id": VM, "tags": {"team": team}}, {"id": 4}] for team in "ab"]
+    files = [{ONE: one, "owners.yaml": {"tags": ONE, "owners": []}} for one in rows]
     assert len({the_book(one).hash for one in files}) == 2
     both = load_all(rules_in(rules_in(tmp_path, files[1]), stream="cspm"), KINDS, NOW)
     assert [tags_in(one).by_id for one in both.values()] == [{VM.lower(): {"team": "b"}}] * 2
@@ -325,10 +315,8 @@ def test_a_rulebook_by_other_tags_asks_them_everywhere() -> None:
     assert other.hash == book.hash
 
 
-TAGGED = [
-    {"id": RESOURCE, "tags": {"Team": "Payments", "env": "prod"}},
-    {"id": f"{RESOURCE}-2", "tags": {"TEAM": "web"}},
-]
+PAID = {"id": RESOURCE, "tags": {"Team": "Payments", "env": "prod"}}
+TAGGED = [PAID, {"id": f"{RESOURCE}-2", "tags": {"TEAM": "web"}}]
 
 
 def unknown(tag: object, tags: object = FILE, **policy: Any) -> list[str]:

@@ -36,7 +36,7 @@ POLICY: dict[str, Any] = {
 }
 OWNERS: dict[str, Any] = {
     "owners": [
-        {"subscription": "a*", "group": "web", "environment": "production"},
+        {"subscription": "a*", "group": "web", "environment": "test"},
         {"cluster": "x", "pager": {"secret": "KEY"}},
     ],
     "subscriptions": {

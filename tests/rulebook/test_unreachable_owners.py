@@ -26,10 +26,7 @@ def said_of(*entries: Mapping[str, object], code: str = "unreachable-owner", **n
 
 REACHED: list[tuple[bool, list[dict[str, object]]]] = [
     (False, [{"group": "all"}, {"resource_group": "rg-web", "group": "web"}]),
-    (
-        False,
-        [{"resource_group": "rg-*", "group": "a"}, {"resource_group": "RG-WEB*", "subscription": "aaaa", "group": "b"}],
-    ),
+    (False, [{"resource_group": "rg-*", "group": "a"}, {"resource_group": "RG-W*", "subscription": "a", "group": "b"}]),
     (False, [{"tag": {"team": "*"}, "group": "a"}, {"tag": {"Team": "web"}, "group": "b"}]),
     (False, [{"resource": "*/rg-?/*", "group": "a"}, {"resource": "*/rg-?/vm-*", "group": "b"}]),
     (False, [{"group": "all"}, {"cluster": "c", "resource_group": "rg-aks", "group": "b"}]),
