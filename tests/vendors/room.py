@@ -184,12 +184,10 @@ def a_life(**notice: Any) -> tuple[Delivery, Delivery, Delivery]:
     return opened(**notice), updated(**notice), resolved(**notice)
 
 
-def huge(turn: int = 1) -> Delivery:
-    """An opening of what no vendor takes as it is, under the key and from the place of any other."""
-    return opened(turn, **{name: getattr(a_huge_notice(), name) for name in LONG})
-
-
-LONG = ("title", "description", "remediation", "evidence", "extended")
+def a_huge_life() -> tuple[Delivery, Delivery, Delivery]:
+    """The same of what no vendor takes as it is, from the place of any other."""
+    names = ("title", "description", "remediation", "evidence", "extended")
+    return a_life(**{name: getattr(a_huge_notice(), name) for name in names})
 
 
 @asynccontextmanager

@@ -20,10 +20,11 @@ from alert_router_demo.soc.slack import SlackDouble
 from alert_router_demo.soc.webhook import PATH
 from router.domain.conversation import DestinationKind
 from router.domain.decisions import Change
+from router.domain.deliveries import DeliveryState
 from tests.destinations.builders import NOW, a_destination
 from tests.examples import some_of
 from tests.vendors.lives import Life, Vendor, lives, tell
-from tests.vendors.room import TIME, one_room_at
+from tests.vendors.room import TIME, Room, a_huge_life, one_room_at, play
 
 ACCOUNT = new_account("cwpp")
 AUTH = {"user": ACCOUNT.servicenow_user, "password": {"secret": "PASSWORD"}}
@@ -145,9 +146,26 @@ def live(vendor: Vendor, check: Callable[[str, Life], None]) -> None:
         is_right()
 
 
-@pytest.mark.parametrize(
+each_vendor = pytest.mark.parametrize(
     "vendor", [pagerduty, jsm_ops, jira, servicenow, security_incidents, servicenow_events, webhook]
 )
+
+
+@each_vendor
+def test_a_vendor_takes_the_longest_notice(vendor: Callable[[], Vendor]) -> None:
+    """What was cut is within every limit that the vendor checks, and nothing is cut behind our back."""
+    there = vendor()
+
+    async def act(room: Room) -> None:
+        for delivery in a_huge_life():
+            await room.deliver(delivery)
+        assert await room.states() == {DeliveryState.SENT: 3}
+
+    play(there.double, there.make, act)
+    assert not getattr(there.double, "cut", None)
+
+
+@each_vendor
 def test_however_a_life_is_told_what_is_open_in_the_end_is_right(vendor: Callable[[], Vendor]) -> None:
     """At most one thing is open for a signal, and only while it stands and nobody has closed it since."""
     there = vendor()
