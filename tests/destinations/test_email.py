@@ -75,17 +75,6 @@ def test_a_mailbox_gets_one_mail_however_often_it_is_named() -> None:
     )
 
 
-def test_a_server_on_loopback_may_want_neither_tls_nor_a_user() -> None:
-    """The second example: a relay on this machine."""
-    example = discover()["email"].Config.model_json_schema()["examples"][1]
-    kind = discover()["email"]
-    (mail,), (result,) = converse(
-        kind(kind.Config.model_validate(example)), [an_attempt(secrets=[])], lambda ask: TAKEN
-    )
-    assert isinstance(mail, SendMail) and isinstance(result, Receipt)
-    assert (mail.is_cleartext, mail.user, mail.password) == (True, None, None)
-
-
 PROBLEMS: dict[str, tuple[Any, ...]] = {
     "tls": ("none", "ssl"),
     "host": ("smtp.soc.example:587", "https://smtp.soc.example", "smtp.soc.example\n", "smtp..example", ""),
@@ -110,7 +99,8 @@ def test_what_is_no_server_or_no_address_is_a_problem() -> None:
         assert "hunter2" not in str(refused.value)
     # Cleartext is for loopback, as http is.
     for host in ("127.0.0.1", "::1", "localhost", "127.9.9.9"):
-        assert mail_for(an_attempt(secrets=[PASSWORD]), host=host, tls="none").is_cleartext
+        mail = mail_for(an_attempt(secrets=[]), host=host, tls="none", auth=None)
+        assert (mail.is_cleartext, mail.user, mail.password) == (True, None, None)
 
 
 def test_a_server_that_is_yet_to_be_named_is_not_ready() -> None:
@@ -118,13 +108,6 @@ def test_a_server_that_is_yet_to_be_named_is_not_ready() -> None:
     config = discover()["email"].Config
     assert hosts_in(config.model_validate(EXAMPLE)) == {"smtp.soc.example"}
     assert hosts_in(config.model_validate(EXAMPLE | {"host": "SMTP.azurecomm.net."})) == {"smtp.azurecomm.net"}
-
-
-def test_azure_s_mail_takes_its_three_part_users() -> None:
-    """Of the resource, the application and the tenant, divided by dots or, as before, by bars."""
-    for user in ("contoso.6f0a3c52.7f0b", "contoso|6f0a3c52|7f0b", "alerts@contoso.example"):
-        auth = {"user": user, "password": {"secret": PASSWORD}}
-        assert mail_for(an_attempt(secrets=[PASSWORD]), host="smtp.azurecomm.net", auth=auth).user == user
 
 
 def test_updates_and_resolutions_stand_under_the_mail_that_opened_it() -> None:

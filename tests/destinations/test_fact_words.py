@@ -6,8 +6,6 @@ import json
 from dataclasses import replace
 from typing import Any
 
-import orjson
-
 from router.destinations.base import document_of
 from router.destinations.paging import details_of
 from router.destinations.wording.changes import ending_of
@@ -72,28 +70,6 @@ def test_cves_in_words() -> None:
         ("abcdefg", True): "a, b, c, d, e and 2 more at least", ("a", True): "a and others", ("", True): "others",
     }  # fmt: skip
     assert {(cves, more): fact("CVEs", cves=tuple(cves), has_more_cves=more) for cves, more in told} == told
-
-
-def test_details_and_documents_carry_it_too() -> None:
-    """A page's details in words, a webhook's body as data; what is not known is left out of one and null in the other."""
-    details = details_of(a_briefing(a_software_update()))
-    assert (details["risk"], details["package"]) == (
-        "Critical (Exposure to the Internet, on an attack path)",
-        "lodash (npm) 4.17.15 -> 4.17.21",
-    )
-    document = orjson.loads(orjson.dumps(document_of(a_delivery(), a_software_update())))
-    assert document["package"] == {
-        "name": "lodash", "type": "npm", "language": "JavaScript", "installed": ["4.17.15"], "fixed": "4.17.21",
-        "fix_status": "FixAvailable", "vendor": None,
-    }  # fmt: skip
-    assert document["risk"] == {
-        "level": "Critical", "written": "Critical", "factors": ["Exposure to the Internet"], "attack_paths": ["p"],
-        "is_contextual": True,
-    }  # fmt: skip
-    plain = document_of(a_delivery(), a_finding())
-    empty = ("category", "package", "cves", "image", "rule", "scanner", "risk")
-    assert [plain[name] for name in empty] == [None, None, (), None, None, None, None]
-    assert not {"risk", "package", "cves"} & set(details_of(a_briefing(a_finding())))
 
 
 def test_a_document_says_how_a_signal_ended_that_nobody_says_is_fixed() -> None:

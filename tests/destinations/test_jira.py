@@ -11,6 +11,7 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
+from alert_router_demo.soc.jira import text_of
 from router.destinations.jira import FIELD_LIMIT, JiraConfig
 from router.destinations.jira_document import RICH_LIMIT, rich, rich_briefing_of
 from router.destinations.jira_issue import SETTLED
@@ -333,9 +334,9 @@ def test_a_summary_and_a_field_fit(over: int) -> None:
 def test_a_description_fits(length: int, is_cut: bool) -> None:
     """What Jira takes has its facts in tables; of what is too long the text is cut, and its links lead somewhere."""
     document = rich_briefing_of(a_briefing(a_notice(description="d" * length)))
-    assert ("[cut]" in _text_of(document)) == is_cut
+    assert ("[cut]" in text_of(document)) == is_cut
     assert any(node["type"] == "table" for node in document["content"]) != is_cut
-    assert "Accounts: root" in _text_of(document) or not is_cut
+    assert "Accounts: root" in text_of(document) or not is_cut
     assert '"href":"https://portal.azure.com/#view/alerts/1"' in orjson.dumps(document).decode()
 
 
@@ -348,13 +349,6 @@ def test_an_issue_that_an_update_opens_says_first_what_happened() -> None:
     assert said.index(changed.description) < said.index(changed.news[0])
 
 
-def _text_of(document: dict[str, Any]) -> str:
-    if document["type"] == "hardBreak":
-        return "\n"
-    ends = "\n" if document["type"] in ("paragraph", "heading", "codeBlock") else ""
-    return str(document.get("text", "")) + "".join(_text_of(piece) for piece in document.get("content", [])) + ends
-
-
 @pytest.mark.parametrize(
     "notice",
     [a_huge_notice(), a_notice(description="安" * 50_000), a_notice(description="x\n" * 50_000)],
@@ -364,7 +358,7 @@ def test_a_rich_text_is_below_the_limit_however_it_is_counted(notice: Notice) ->
     """Its JSON in bytes is, so its characters are; what is cut has a mark."""
     document = rich_briefing_of(a_briefing(notice), "Opened again. ")
     assert len(orjson.dumps(document)) <= RICH_LIMIT
-    assert "[cut]" in _text_of(document)
+    assert "[cut]" in text_of(document)
 
 
 def test_rich_text_has_no_empty_piece() -> None:
@@ -430,7 +424,7 @@ def test_what_owners_yaml_says_costs_nobody_the_issue() -> None:
     assert isinstance(result, Receipt)
     assert last["fields"].keys() >= {"customfield_2", "priority", "summary"}
     assert last["fields"].keys().isdisjoint({"components", "customfield_1"})
-    assert "Jira refused this with components, customfield_1; check owners.yaml." in _text_of(
+    assert "Jira refused this with components, customfield_1; check owners.yaml." in text_of(
         last["fields"]["description"]
     )
 

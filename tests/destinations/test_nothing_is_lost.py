@@ -27,10 +27,12 @@ from router.destinations.wording.facts import EVIDENCE, title_of
 from router.destinations.wording.fitting import MARK
 from router.destinations.wording.masking import credential_names, masked
 from router.destinations.wording.plain_text import text_of
+from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.conversation import DestinationKind, HttpRequest
 from router.domain.entities import Entities
 from router.domain.evidence import Evidence, items_in, says_something
 from router.domain.notices import Notice
+from router.domain.resources import is_guid, is_telling, names_of_resource
 from router.domain.signals import Signal
 from router.parse import evidence_of
 from router.rulebook import load_catalogue
@@ -264,6 +266,17 @@ def test_a_chat_says_first_what_its_title_speaks_of_and_the_first_step_whole(kin
         times = f"{started:%Y-%m-%d %H:%M} UTC, respond by {by:%Y-%m-%d %H:%M}"
         assert _plain(times) in sent, notice.title
     assert told.keys() == {*_SPEAKS_OF, "step"}
+
+
+def test_every_real_message_says_where() -> None:
+    """Words that tell, no bare GUID, and no host that is not the resource, where the resource has a name."""
+    for sample in samples_once():
+        said = whereabouts_of(sample.notice)
+        assert is_telling(said.words), sample.notice.id
+        assert not any(is_guid(word.strip("()")) for word in said.words.replace("/", " ").split()), sample.notice.id
+        if names := names_of_resource(sample.notice.resource or ""):
+            assert (*said.parents, said.name)[: len(names)] == names
+            assert said.name in names or said.name not in sample.notice.evidence.hosts
 
 
 def _beside_resource(notice: Notice) -> Evidence:

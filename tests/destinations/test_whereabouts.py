@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import csv
-import json
 import re
-from collections.abc import Iterator
 from itertools import product
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -18,15 +14,14 @@ from router.destinations.wording.whereabouts import UNKNOWN, whereabouts_of
 from router.domain.evidence import Evidence
 from router.domain.notices import Group, Notice
 from router.domain.posture import DatabaseRule, Image
-from router.domain.resources import is_guid, is_telling, names_of_resource, parse_resource_id
-from router.domain.signals import Quarantined, Stream
+from router.domain.resources import is_telling, names_of_resource, parse_resource_id
+from router.domain.signals import Stream
 from router.ingest.grouping.group_notices import named_member, notice_from_state
-from router.parse import evidence_of, read_signals
+from router.parse import evidence_of
 from router.store.groups import GroupState
 from tests.builders import NOW, a_rulebook
 from tests.destinations.builders import a_finding, a_notice
-from tests.parse.messages import CATALOGUE, an_assessment, read_finding
-from tests.samples import SAMPLES
+from tests.parse.messages import an_assessment, read_finding
 
 SUBSCRIPTION = "/subscriptions/6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
 GROUP = f"{SUBSCRIPTION}/resourceGroups/rg-data"
@@ -357,37 +352,3 @@ def test_nothing_that_a_message_names_has_a_guid_said_by_itself(
     said = whereabouts_of(at(resource, entity, evidence, rule=rule, image=image, targets=targets, **fields))
     assert said.words
     assert not BEING_SAID.search(said.words)
-
-
-def messages() -> Iterator[object]:
-    """Every message that nobody here wrote."""
-    for path in sorted((SAMPLES / "azure-rest-api-specs").rglob("*.json")):
-        for answer in json.loads(path.read_bytes()).get("responses", {}).values():
-            if body := answer.get("body"):
-                yield from body["value"] if isinstance(body.get("value"), list) else [body]
-    for folder in ("demisto-content", "stix-shifter"):
-        for path in sorted((SAMPLES / folder).rglob("*.json")):
-            yield from json.loads(path.read_bytes())
-    for path in sorted((SAMPLES / "azure-sentinel-notebooks").rglob("*.csv")):
-        with path.open(encoding="utf-8", newline="") as file:
-            yield from csv.DictReader(file)
-
-
-@pytest.mark.shared
-def test_every_real_message_says_where() -> None:
-    """Words that tell, no bare GUID, and no host that is not the resource, where the resource has a name."""
-    seen = 0
-    for message in messages():
-        (signal,) = read_signals(json.dumps(message).encode(), CATALOGUE)
-        if isinstance(signal, Quarantined):
-            continue
-        seen += 1
-        book = a_rulebook(stream=signal.stream)
-        notice = notice_for(signal, evidence_of(signal, book.catalogue), decide(signal, book, NOW), book, "0" * 32, 1)
-        said = whereabouts_of(notice)
-        assert is_telling(said.words), message
-        assert not any(is_guid(word.strip("()")) for word in said.words.replace("/", " ").split()), message
-        if names := names_of_resource(signal.resource or ""):
-            assert (*said.parents, said.name)[: len(names)] == names, message
-            assert said.name in names or said.name not in notice.evidence.hosts, message
-    assert seen > 150
