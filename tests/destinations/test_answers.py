@@ -1,4 +1,4 @@
-"""What an answer means, and what is said of it."""
+"""What an answer means, and what is said of it. The answers of each vendor are in `answers.ndjson`, beside what they mean."""
 
 from __future__ import annotations
 
@@ -10,15 +10,22 @@ from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from pathlib import Path
+from typing import Any
 from urllib.parse import quote, quote_plus
 
+import orjson
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from router.destinations.requests import EXCERPT, error_for, excerpt_of
-from router.domain.conversation import HttpAnswer, retry_after_in
+from router.domain.conversation import HttpAnswer, MailStep, retry_after_in
+from router.domain.deliveries import Receipt
 from router.domain.errors import Unavailable
-from tests.destinations.builders import NOW, a_secret, an_attempt
+from tests.destinations import goldens
+from tests.destinations.builders import NOW, a_destination, a_secret, an_attempt, secret_names_in
+from tests.destinations.conversations import Answer, converse, in_turn, mail_answered
 
 WAITS = {
     "0": 0.0, "120": 120.0, "1.5": 1.5, "Tue, 24 Nov 2026 12:01:30 GMT": 60.0, "Tue, 24 Nov 2026 11:00:00 GMT": 0.0,
@@ -160,3 +167,29 @@ def test_words_of_any_length_are_looked_through_in_no_time() -> None:
     error_for(HttpAnswer(status=500, body=b"?" * 65_000), "webhook", an_attempt())
     error_for(HttpAnswer(status=500, body=b"?a" * 32_000), "webhook", an_attempt())
     assert time.thread_time() - began < 2
+
+
+ANSWERS: dict[str, list[dict[str, Any]]] = {}
+for _line in Path(__file__).with_name("answers.ndjson").read_text(encoding="utf-8").splitlines():
+    ANSWERS.setdefault(json.loads(_line)["kind"], []).append(json.loads(_line))
+
+
+@pytest.mark.parametrize("kind", ANSWERS)
+def test_an_answer_is_about_us_or_about_this_delivery(kind: str) -> None:
+    """What no delivery would get past pauses the destination, for somebody to mend it; what is wrong with this one is dead.
+
+    A vendor's own trouble, and what is no answer of its, is tried again later; under a success an error is none.
+    """
+    secrets = list(secret_names_in(a_destination(kind).Config.model_json_schema()["examples"][0]))
+    for one in ANSWERS[kind]:
+        body = orjson.dumps(one["body"]) if "body" in one else one["text"].encode()
+        if "step" in one:
+            answer: Answer = mail_answered(MailStep(one["step"]), one["code"], one["text"])
+            beginning = f"{kind}: answered {one['code']} to the {one['step']}"
+        else:
+            answer, beginning = HttpAnswer(status=one["status"], body=body), f"{kind}: answered {one['status']}"
+        before = goldens.answers_of(kind, "opened")[: one.get("ask", 0)]
+        _, (result,) = converse(a_destination(kind), [an_attempt(secrets=secrets)], in_turn(*before, *[answer] * 3))
+        assert type(result).__name__ == one["means"], (one, result)
+        assert isinstance(result, Receipt) or str(result).startswith(beginning)
+        assert one.get("says", "") in str(result)

@@ -18,7 +18,7 @@ from router.destinations.jira_issue import SETTLED
 from router.domain.conversation import Ask, HttpRequest, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Background, Receipt
-from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Notice
 from tests.destinations.builders import NOW, a_briefing, a_destination, a_huge_notice, a_notice, an_attempt
 from tests.destinations.conversations import Answer, converse, in_turn, replied
@@ -370,47 +370,6 @@ def test_rich_text_has_no_empty_piece() -> None:
         },
         {"type": "paragraph", "content": [{"type": "text", "text": "c"}]},
     ]
-
-
-@pytest.mark.parametrize(
-    "errors",
-    [
-        {"project": "valid project is required"},
-        {"project": "You cannot create issues in this project."},
-        {"issuetype": "Specify a valid issue type"},
-        {"priority": "Specify the Priority (name) in the string format"},
-        {"customfield_1": "Field 'customfield_1' cannot be set. It is not on the appropriate screen, or unknown."},
-    ],
-)
-def test_a_400_about_what_the_config_decides_pauses_the_destination(errors: dict[str, str]) -> None:
-    """Every issue would meet it, so that none is given up on; the text says which field and what to check."""
-    _, result, _ = steps(opened(), NONE, replied(400, {"errorMessages": [], "errors": errors}))
-    assert isinstance(result, Unauthorized)
-    assert next(iter(errors.values())) in str(result)
-    assert "issue_type" in str(result)
-
-
-SAID: list[tuple[list[Answer], type[DeliveryError], str]] = [
-    (
-        [replied(400, {"errorMessages": ["The value 'SEC' does not exist for the field 'project'."]})],
-        Unauthorized,
-        "not exist",
-    ),
-    ([NONE, replied(400, {"errors": {"summary": "Summary is required."}})], Rejected, "summary: Summary is required."),
-    ([replied(404, {"errorMessage": "Site temporarily unavailable"})], Unauthorized, "check the address"),
-    ([NONE, replied(404, {"errorMessage": "Site temporarily unavailable"})], Unauthorized, "check the address"),
-    ([replied(200, {"issues": [], "errorMessages": ["The index is not there"]})], Rejected, "The index is not there"),
-]
-
-
-def test_a_refusal_is_about_the_project_the_address_or_this_issue() -> None:
-    """What every issue would meet pauses; a value that one notice brought fails that one, in Jira's words.
-
-    Messages under a 200 are not taken for a search that found nothing.
-    """
-    for answers, expected, said in SAID:
-        _, result, _ = steps(opened(), *answers)
-        assert (type(result), said in str(result)) == (expected, True), result
 
 
 OF_OWNER = {"components": [{"name": "{owner.service}"}], "customfield_1": "{owner.group}", "customfield_2": "{type}"}

@@ -9,10 +9,9 @@ import orjson
 import pytest
 
 from router.destinations.servicenow_events import INFO_LIMIT, NAME_LIMIT, TEXT_LIMIT, VALUE_LIMIT, additional_info_of
-from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.conversation import HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
-from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
 from router.domain.notices import Notice
 from tests.destinations.builders import NOW, a_destination, a_finding, a_huge_notice, a_notice, an_attempt
 from tests.destinations.conversations import converse, replied
@@ -31,12 +30,6 @@ def event_of(notice: Notice | None = None, change: Change = Change.OPENED, **con
 def attempted(notice: Notice | None = None, change: Change = Change.OPENED) -> Attempt:
     """An attempt with the password at hand."""
     return an_attempt(notice, change, secrets=["SERVICENOW_PASSWORD"])
-
-
-def answered(answer: HttpAnswer) -> object:
-    """What an answer means for an opening."""
-    _, results = converse(a_destination("servicenow_events"), [attempted()], lambda ask: answer)
-    return results[0]
 
 
 def test_severity_says_how_loud() -> None:
@@ -100,30 +93,3 @@ def test_a_huge_alert_fits() -> None:
     text = additional_info_of(a_huge_notice(**dict.fromkeys(names, "\x01" * 1000)))
     assert len(text) <= INFO_LIMIT
     assert {"resource_id", "plan", "reason"} <= set(orjson.loads(text)["cut"].split(", "))
-
-
-ANSWERS: list[tuple[HttpAnswer, type[DeliveryError], str]] = [
-    (replied(404), Unauthorized, "check that Event Management is active"),
-    (
-        replied(400, {"error": {"message": "Requested URI does not represent any resource"}, "status": "failure"}),
-        Unauthorized,
-        "check that Event Management is active",
-    ),
-    (replied(400, {"error": {"message": "Exception while reading request"}}), Rejected, "Exception while reading"),
-    (replied(410), Rejected, "answered 410"),
-    (replied(403, {"error": {"message": "User Not Authorized"}}), Unauthorized, "what they may do"),
-    (replied(403, {"error": {"detail": "Data Policy Exception: mandatory"}}), Rejected, "Data Policy"),
-    (replied(200, {"error": {"message": "No"}, "status": "failure"}), Rejected, "around an error (No)"),
-    (replied(200, {"error": {"message": "Transaction cancelled"}}), Unavailable, "around an error"),
-    (replied(200, {"result": {"Default Bulk Endpoint": "0 events were inserted"}}), Unavailable, "no event"),
-    (HttpAnswer(status=200, body=b"<html>Hibernating</html>"), Unavailable, "is the instance awake?"),
-    (replied(204), Unavailable, "is the instance awake?"),
-]
-
-
-def test_an_answer_is_taken_for_what_it_is() -> None:
-    """Only an event that was inserted is delivered, and what would stop every event pauses the destination."""
-    for answer, expected, says in ANSWERS:
-        result = answered(answer)
-        assert (type(result), says in str(result)) == (expected, True), (answer, result)
-    assert isinstance(answered(replied(200, {"result": {"x": "10 events were inserted"}})), Receipt)

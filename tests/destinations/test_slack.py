@@ -13,7 +13,7 @@ from pydantic import ValidationError
 from router.destinations.slack import HEADER_LIMIT
 from router.destinations.wording.fitting import MARK
 from router.domain.conversation import HttpAnswer, HttpRequest
-from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from router.domain.errors import DeliveryError, Unauthorized
 from router.domain.evidence import Evidence
 from router.domain.notices import Notice
 from tests.destinations.builders import a_destination, a_finding, a_huge_notice, a_notice, a_secret, an_attempt
@@ -126,25 +126,6 @@ def test_a_finding_without_details_is_a_message_too() -> None:
     """No empty text is sent, which Slack refuses."""
     bare = a_finding(description="", remediation=(), evidence=Evidence(), link=None, owner=None, status=None)
     assert all(text.strip() or text == "\n" for text in texts_in(orjson.loads(request_of(bare).body)))
-
-
-ANSWERS: dict[tuple[int, str], type[DeliveryError]] = {
-    (400, "invalid_payload"): Rejected, (400, "invalid_blocks"): Rejected, (400, "user_not_found"): Rejected,
-    (400, "too_many_attachments"): Rejected, (400, "channel_is_archived"): Unauthorized,
-    (403, "action_prohibited"): Unauthorized, (403, "invalid_token"): Unauthorized,
-    (403, "posting_to_general_channel_denied"): Unauthorized, (404, "no_service"): Unauthorized,
-    (404, "channel_not_found"): Unauthorized, (404, ""): Unauthorized, (410, "channel_is_archived"): Unauthorized,
-    (410, ""): Rejected, (413, ""): Rejected, (429, "rate_limited"): Unavailable, (500, "rollup_error"): Unavailable,
-    (200, ""): Unavailable, (200, "no_text"): Unavailable, (200, "<html>ok</html>"): Unavailable,
-    (200, "ok, but from a proxy"): Unavailable,
-}  # fmt: skip
-
-
-def test_an_answer_is_about_the_webhook_or_about_the_message() -> None:
-    """Where no message can get through the destination waits for somebody to mend it; what is wrong with one is dead."""
-    results = {(status, body): answered(status, body) for status, body in ANSWERS}
-    assert {answer: type(result) for answer, result in results.items()} == ANSWERS
-    assert all(HOOK in str(one) for (status, _), one in results.items() if type(one) is Unauthorized and status != 403)
 
 
 def test_the_webhook_is_told_nobody() -> None:

@@ -116,26 +116,6 @@ def test_a_huge_event_says_first_which_it_is() -> None:
     assert list(events_in(ask)[0]["event"])[:3] == ["change", "key", "turn"]
 
 
-CODES: dict[tuple[int, int | None], type[DeliveryError]] = {
-    (403, 1): Unauthorized, (401, 2): Unauthorized, (401, 3): Unauthorized, (403, 4): Unauthorized,
-    (400, 5): Rejected, (400, 6): Rejected, (400, 7): Unauthorized, (500, 8): Unavailable, (503, 9): Unavailable,
-    (400, 10): Unauthorized, (400, 11): Unauthorized, (400, 12): Rejected, (400, 13): Rejected,
-    (400, 14): Unauthorized, (400, 15): Rejected, (400, 16): Unauthorized, (503, 18): Unavailable,
-    (400, 21): Unauthorized, (400, 22): Unauthorized, (400, 99): Rejected, (400, None): Rejected,
-    (200, 9): Unavailable, (200, 17): Unavailable, (200, None): Unavailable, (200, 6): Rejected,
-    (200, 4): Unauthorized, (204, None): Unavailable,
-}  # fmt: skip
-
-
-def test_a_code_says_whose_fault_it_is() -> None:
-    """About the token or its index: paused. About this event: dead. Splunk's own trouble, or no answer of its: later."""
-    for (status, code), expected in CODES.items():
-        answer = replied(status, {"text": "Some words", "code": code} if code is not None else "a page for people")
-        _, (result,) = post([an_attempt(secrets=[TOKEN])], in_turn(answer, answer))
-        assert type(result) is expected, (status, code)
-        assert str(result).startswith("splunk_hec: answered")
-
-
 @pytest.mark.parametrize("bad", [0, 1, 3, 5])
 def test_a_refused_event_is_found_whatever_number_splunk_gives(bad: int) -> None:
     """Right, off by one, off by much or none: the one event is dead, the others are taken."""

@@ -18,7 +18,7 @@ from router.destinations.wording.fitting import MARK
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.decisions import Change
 from router.domain.deliveries import Receipt
-from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from router.domain.errors import DeliveryError, Unauthorized
 from router.domain.evidence import Evidence
 from router.domain.notices import Notice
 from tests.destinations.builders import a_destination, a_finding, a_huge_notice, a_notice, a_secret, an_attempt
@@ -145,30 +145,6 @@ def test_what_is_not_there_makes_no_empty_block_and_no_button() -> None:
     bare = a_finding(description="", remediation=(), evidence=Evidence(), link=None, owner=None)
     card = orjson.loads(request_of(bare).body)["attachments"][0]["content"]
     assert all(text.strip() for text in texts_in(card))
-
-
-ANSWERS: dict[tuple[int, str | None], type[DeliveryError]] = {
-    (400, "TriggerInputSchemaMismatch"): Rejected, (400, "WorkflowTriggerIsNotEnabled"): Unauthorized,
-    (401, "DirectApiAuthorizationRequired"): Unauthorized, (403, "Forbidden"): Unauthorized,
-    (404, "WorkflowNotFound"): Unauthorized, (404, None): Unauthorized, (410, None): Rejected,
-    (413, "RequestEntityTooLarge"): Rejected, (429, "WorkflowRunActionThrottled"): Unavailable,
-    (502, "NoResponse"): Unavailable, (302, None): Rejected, (200, "GatewayError"): Unavailable,
-}  # fmt: skip
-
-
-def test_an_answer_is_about_the_workflow_or_about_the_card() -> None:
-    """Where no card can get through the destination waits for somebody to mend it; what is wrong with one is dead."""
-    for (status, code), expected in ANSWERS.items():
-        result = answered(status, {"error": {"code": code, "message": "Some words."}} if code else None)
-        assert (type(result), str(result).startswith(f"teams: answered {status}")) == (expected, True), (status, code)
-
-
-def test_a_workflow_with_an_answer_of_its_own_has_taken_the_card() -> None:
-    """202 is what a workflow says by itself; a page or an error under another success is none."""
-    for status, raw in ((202, b""), (200, b""), (200, b'{"posted": true}'), (200, b"done")):
-        assert isinstance(answered(status, raw=raw), Receipt), raw
-    for raw in (b"<html>a page for people</html>", b' {"error": {"code": "x"}}'):
-        assert not isinstance(answered(200, raw=raw), Receipt), raw
 
 
 def test_the_address_is_told_nobody() -> None:
