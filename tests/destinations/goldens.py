@@ -22,7 +22,7 @@ from router.domain.notices import Group, Release
 from router.domain.rulebook import Lane
 from tests.destinations.builders import NOW, a_group, a_notice, an_attempt
 from tests.destinations.conversations import Answer, Respond, mail_answered
-from tests.destinations.examples import ANNOUNCED, ANNOUNCED_GROUP, PACKAGE, PACKAGE_GROUP, WORKLOAD
+from tests.destinations.examples import ANNOUNCED, ANNOUNCED_GROUP, PACKAGE, WORKLOAD
 from tests.destinations.mails import read
 
 HERE = Path(__file__).with_name("golden")
@@ -74,7 +74,7 @@ CASES = (
     Case("joined", Change.UPDATED, True, a_group(), _BEFORE),
     Case("released", Change.OPENED, False, background=_ELSEWHERE, notice={"release": _RELEASED}),
     Case("workload", Change.OPENED, False, background=_ELSEWHERE, notice=WORKLOAD),
-    Case("package", Change.OPENED, False, PACKAGE_GROUP, notice=PACKAGE),
+    Case("package", Change.OPENED, False, notice=PACKAGE),
     Case("announced", Change.OPENED, False, ANNOUNCED_GROUP, notice=ANNOUNCED),
 )
 
