@@ -1,9 +1,11 @@
-"""Where it happened, as every text says it."""
+"""Where it happened, as every text says it. Ids of resources, and how they are said, are on file in `places.ndjson`."""
 
 from __future__ import annotations
 
+import json
 import re
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 from hypothesis import given
@@ -30,6 +32,10 @@ GUID = "0b2c8f0e-6a4e-4c5c-9c1d-1f0f5a1c0d11"
 OTHER = "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
 LAPTOP = Evidence(hosts=("laptop-of-mallory",))
 
+ON_FILE: dict[str, list[dict[str, Any]]] = {}
+for _line in Path(__file__).with_name("places.ndjson").read_text(encoding="utf-8").splitlines():
+    ON_FILE.setdefault(json.loads(_line)["table"], []).append(json.loads(_line))
+
 
 def at(resource: str | None, entity: str | None = None, evidence: Evidence = LAPTOP, **fields: Any) -> Notice:
     """A notice about a resource, with somebody's laptop among the evidence."""
@@ -49,77 +55,17 @@ def words(resource: str | None, *args: Any, **fields: Any) -> str:
     return whereabouts_of(at(resource, *args, **fields)).words
 
 
-RESOURCES = {
-    "Microsoft.Sql/servers/sql-weu/databases/ledger": "sql-weu/ledger",
-    "Microsoft.Sql/managedInstances/mi-weu/databases/ledger": "mi-weu/ledger",
-    "Microsoft.DBforPostgreSQL/flexibleServers/pg-weu/databases/orders": "pg-weu/orders",
-    "Microsoft.DBforMySQL/servers/my-weu/databases/orders": "my-weu/orders",
-    "Microsoft.DocumentDB/databaseAccounts/cosmos/sqlDatabases/shop/containers/carts": "cosmos/shop/carts",
-    "Microsoft.AzureArcData/sqlServerInstances/hq-sql_PROD/databases/ledger": "hq-sql_PROD/ledger",
-    "Microsoft.Compute/virtualMachineScaleSets/vmss-web/virtualMachines/0": "vmss-web/0",
-    "Microsoft.Storage/storageAccounts/stpay/blobServices/default/containers/invoices": "stpay/invoices",
-    "Microsoft.Storage/storageAccounts/stpay/blobServices/default": "stpay",
-    "Microsoft.KeyVault/vaults/kv-pay/secrets/signing-key": "kv-pay/signing-key",
-    "Microsoft.Web/sites/app-shop/slots/staging": "app-shop/staging",
-    "Microsoft.Network/virtualNetworks/vnet/subnets/default": "vnet",
-    "Microsoft.Network/networkInterfaces/nic-1": "nic-1",
-    "Microsoft.Network/networkSecurityGroups/nsg-web/securityRules/allow-ssh": "nsg-web/allow-ssh",
-    "Microsoft.ApiManagement/service/apim/apis/orders-v2": "apim/orders-v2",
-    "Microsoft.CognitiveServices/accounts/oai/projects/chat": "oai/chat",
-    "Microsoft.Compute/virtualMachines/vm-1/providers/Microsoft.Security/assessments/" + GUID: "vm-1",
-    "Microsoft.Compute/virtualMachines/vm-1/providers/Microsoft.Insights/diagnosticSettings/logs": "vm-1/logs",
-    "Microsoft.Compute/virtualMachines/vm-1/extensions/" + GUID: "vm-1/extension …1c0d11",
-}
-
-
 def test_a_resource_is_named_with_what_it_is_a_part_of() -> None:
     """Its id says both, and never the laptop that is among the entities; `default` and the like are no names."""
-    for below, said in RESOURCES.items():
-        assert words(f"{GROUP}/providers/{below}") == said
-        assert words(f"{GROUP}/providers/{below}".upper()).lower() == said.lower()
-
-
-SCOPES: list[tuple[str, str | None, str]] = [
-    (SUBSCRIPTION, None, "subscription …b8a110"),
-    (SUBSCRIPTION, "Contoso Payments", "subscription Contoso Payments"),
-    (f"{SUBSCRIPTION}/providers/Microsoft.Network", None, "subscription …b8a110"),
-    (GROUP, None, "resource group rg-data (subscription …b8a110)"),
-    (GROUP, "Contoso Payments", "resource group rg-data (subscription Contoso Payments)"),
-    (
-        f"{SUBSCRIPTION}/providers/Microsoft.Authorization/roleAssignments/{GUID}",
-        "Contoso Payments",
-        "role assignment …1c0d11 (subscription Contoso Payments)",
-    ),
-    ("/providers/Microsoft.Management/managementGroups/corp", None, "management group corp"),
-    (f"/providers/Microsoft.Management/managementGroups/{GUID}", None, "management group …1c0d11"),
-]
+    for one in ON_FILE["resources"]:
+        assert words(one["resource"]) == one["said"]
+        assert words(one["resource"].upper()).lower() == one["said"].lower()
 
 
 def test_a_scope_is_said_with_its_name_or_the_end_of_its_id() -> None:
     """A GUID by itself is never said; whoever wants the whole of it finds it among the facts."""
-    for entity, (resource, name, said) in product((None, OTHER), SCOPES):
-        assert words(resource, entity, subscription_name=name) == said
-
-
-LOGS = f"{GROUP}/providers/Microsoft.OperationalInsights/workspaces/logs"
-SQL = f"{GROUP}/providers/Microsoft.Sql/servers/sql-weu"
-ENTITIES: list[tuple[str | None, str | None, str]] = [
-    (None, "vm-7", "vm-7"),
-    (GUID, "vm-7", "vm-7"),
-    (SUBSCRIPTION, "vm-7", "vm-7 (subscription Contoso Payments)"),
-    (SUBSCRIPTION, "Contoso Payments", "subscription Contoso Payments"),
-    (SUBSCRIPTION, "203.0.113.9", "subscription Contoso Payments"),
-    (SUBSCRIPTION, "mallory@contoso.example", "subscription Contoso Payments"),
-    (LOGS, "onprem-1", "onprem-1"),
-    (LOGS, GUID, "logs"),
-    (SQL, "ledger", "sql-weu/ledger"),
-    (SQL, "SQL-WEU/ledger", "sql-weu/ledger"),
-    (SQL, "sql-weu.database.example", "sql-weu"),
-    (SQL, "laptop-of-mallory", "sql-weu"),
-    (f"{GROUP}/providers/Microsoft.Compute/virtualMachines/vm-1", "another", "vm-1"),
-    (f"{CONNECTED}/aws-ec2-instance-i-0a-eu-west-2", "shop-frontend", "shop-frontend"),
-    (f"{CONNECTED}/aws-ec2-instance-i-0a-eu-west-2", None, "aws-ec2-instance-i-0a-eu-west-2"),
-]
+    for entity, one in product((None, OTHER), ON_FILE["scopes"]):
+        assert words(one["resource"], entity, subscription_name=one["subscription"]) == one["said"]
 
 
 def test_the_compromised_entity_is_said_where_the_resource_says_less() -> None:
@@ -129,9 +75,9 @@ def test_the_compromised_entity_is_said_where_the_resource_says_less() -> None:
         ips=("203.0.113.9", "203.0.113.10"),
         accounts=("mallory@contoso.example (S-1-5-18)",),
     )
-    for resource, entity, said in ENTITIES:
-        name = "Contoso Payments" if parse_resource_id(resource).subscription else None
-        assert words(resource, entity, evidence, subscription_name=name) == said, (resource, entity)
+    for one in ON_FILE["entities"]:
+        name = "Contoso Payments" if parse_resource_id(one["resource"]).subscription else None
+        assert words(one["resource"], one["entity"], evidence, subscription_name=name) == one["said"], one
 
 
 def test_a_host_is_said_only_where_nothing_else_has_a_name() -> None:
@@ -144,20 +90,6 @@ def test_a_host_is_said_only_where_nothing_else_has_a_name() -> None:
 
 
 BARE = GUID.replace("-", "")
-BY_GUID: list[tuple[str | None, str | None, str]] = [
-    (None, BARE, "resource …1c0d11"),
-    (None, f"{{{GUID}}}", "resource …1c0d11"),
-    (None, f"{OTHER}/{GUID}", "resource …1c0d11"),
-    (None, f"{GUID}_{OTHER}", "resource …b8a110"),
-    (f"/{GUID}", None, "resource …1c0d11"),
-    (GROUP, BARE, "resource group rg-data (subscription …b8a110)"),
-    (f"{GROUP}/providers/Microsoft.Compute/disks/{BARE}", None, "disk …1c0d11 (resource group rg-data"),
-    (f"arn:aws:ecs:eu-west-2:123456789012:task/shop/{BARE}", None, "shop/…1c0d11"),
-    (f"arn:aws:ecs:eu-west-2:123456789012:task/{OTHER}/{BARE}", None, "resource …1c0d11"),
-    (f"{CONNECTED}/{BARE}", "shop-frontend", "shop-frontend"),
-    (None, f"ledger@{OTHER}", "ledger@…b8a110"),
-    (None, f"vm-{GUID}", f"vm-{GUID}"),
-]
 CLUSTERS: list[tuple[dict[str, Any], Evidence, str]] = [
     ({"cluster": GUID}, LAPTOP, "cluster …1c0d11"),
     ({"cluster": BARE}, Evidence(namespaces=("jobs",), pods=("export-1",)), "cluster …1c0d11/jobs/export-1"),
@@ -172,8 +104,8 @@ def test_a_guid_is_said_by_its_end_however_it_is_written() -> None:
 
     A cluster whose name is one is called a cluster, or as the evidence, its own cloud or the connector calls it.
     """
-    for resource, entity, said in BY_GUID:
-        assert words(resource, entity, Evidence()).startswith(said), (resource, entity)
+    for one in ON_FILE["guids"]:
+        assert words(one["resource"], one["entity"], Evidence()).startswith(one["said"]), one
     for fields, evidence, said in CLUSTERS:
         assert words(None, None, evidence, **fields) == said, fields
     resource = f"{CONNECTED}/aws-eks-cluster-shop-prod"
@@ -272,27 +204,10 @@ def test_surroundings_are_names_only() -> None:
     assert whereabouts_of(at(AKS, environment="production")).surroundings == "production"
 
 
-IDS: dict[str, tuple[str, ...]] = {
-    "arn:aws:s3:::invoices/2026/may.csv": ("invoices/2026/may.csv",),
-    "arn:aws:ec2:eu-west-2:123456789012:instance/i-0a1b": ("i-0a1b",),
-    "arn:aws:rds:eu-west-2:123456789012:db:orders": ("orders",),
-    "arn:aws:ecr:eu-west-2:123456789012:repository/shop/web": ("shop/web",),
-    "arn:aws:iam::123456789012:root": ("root",),
-    "//compute.googleapis.com/projects/shop/zones/z/instances/vm-1": ("vm-1",),
-    "//storage.googleapis.com/invoices": ("invoices",),
-    "//cloudresourcemanager.googleapis.com/projects/shop": (),
-    "/repositories/shop/images/" + DIGEST: (DIGEST,),
-    "vm-7": ("vm-7",),
-    "0": (),
-    "default": (),
-    GUID: (),
-    "": (),
-}
-
-
 def test_ids_of_any_cloud_have_names() -> None:
     """Types, regions, accounts and projects are none of them."""
-    assert {id: names_of_resource(id) for id in IDS} == IDS
+    for one in ON_FILE["ids"]:
+        assert names_of_resource(one["resource"]) == tuple(one["names"]), one
 
 
 def test_members_of_a_group_are_named_by_the_same_words() -> None:
