@@ -26,7 +26,6 @@ from tests.destinations.builders import (
     a_briefing,
     a_finding,
     a_group,
-    a_huge_notice,
     a_notice,
     a_software_update,
 )
@@ -168,14 +167,6 @@ def test_what_is_hidden_is_counted_exactly(lists: list[list[int]]) -> None:
     assert screen.hidden == len(left)
 
 
-def test_a_resolution_says_how_it_ended_and_no_more_than_where_when_and_whose() -> None:
-    """The channel has the rest already: no description, no evidence, nothing counted."""
-    closed = screen_of(a_finding(closing="not seen since 2026-11-23"), Change.RESOLVED)
-    first, *others = lines_of(closed)
-    assert first.startswith("Not seen since 2026-11-23.")
-    assert [one.partition(":")[0] for one in others] == ["Where", "Since", "Owner"]
-
-
 def test_what_ended_untold_says_when_it_opened_and_was_over_behind_what_happened() -> None:
     """Nobody has read of it yet, so evidence and the first step stand there, too."""
     background = Background(opened=NOW - timedelta(hours=2))
@@ -266,19 +257,14 @@ def a_shell_in_a_pod(**changes: Any) -> Notice:
 
 
 def test_what_a_place_is_a_part_of_is_not_evidence_beside() -> None:
-    """Cluster, namespace and pod stand in the headline: the lines are for the command, and none of them is counted."""
+    """Cluster, namespace and pod stand in the headline: the lines are for the command, and none of them is counted.
+
+    What is too long is told by its end, outermost first; a pod of which both say only the beginning is told as evidence.
+    """
     screen = screen_of(a_shell_in_a_pod())
     assert screen.headline.endswith(" - aks-web-weu/shop/checkout-7d59c6c9bb-r8h4q (production)")
     assert not {*PARTS, "Processes"} & set(names_of(screen))
-    assert f"Commands: {SHELL}" in lines_of(screen)
-    assert screen.height == LINES
-
-
-def test_a_place_that_is_too_long_is_told_by_its_end() -> None:
-    """What it is a part of is left out, outermost first; cluster and namespace stand in the headline, the pod in its line.
-
-    A pod of which both say only the beginning is told as evidence.
-    """
+    assert (f"Commands: {SHELL}" in lines_of(screen), screen.height) == (True, LINES)
     full = {f"property {number}": f"value {number}" for number in range(25)}
     others: dict[str, Any] = {"extended": full, "unlisted": tuple(full)}
     assert "Where: …/shop/checkout-7d59c6c9bb-r8h4q" in lines_of(screen_of(a_shell_in_a_pod(**others)))
@@ -444,15 +430,6 @@ def test_times_say_no_day_and_no_zone_twice() -> None:
         full = screen_of(replace(with_others(25), respond_by=respond_by))
         told = [line.text for one in (screen, full) for line in one.facts if line.name == "Since"]
         assert told == [f"{said}{seen}", said]
-
-
-def test_a_huge_notice_is_a_screen_at_once() -> None:
-    """A megabyte of description and thousands of hosts make no more of it."""
-    huge = a_huge_notice()
-    screen = screen_of(huge)
-    assert screen.height == LINES
-    assert MARK in screen.headline
-    assert f" and {len(huge.evidence.hosts) - 1} more" in str(lines_of(screen))
 
 
 def test_a_fact_without_a_word_is_none() -> None:

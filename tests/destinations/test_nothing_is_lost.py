@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
@@ -40,6 +40,7 @@ from tests.builders import a_rulebook
 from tests.destinations.builders import NOW, a_destination, an_attempt, secret_names_in
 from tests.destinations.conversations import Respond, converse
 from tests.destinations.goldens import replay
+from tests.destinations.test_words import texts_in
 from tests.parse.samples import names_in, properties_in, sample_signals
 
 pytestmark = pytest.mark.shared
@@ -95,7 +96,7 @@ def details_in(notice: Notice) -> dict[str, str]:
     """The evidence in PagerDuty's details, by name."""
     (request,) = _sent("pagerduty", notice)
     details = orjson.loads(request.body)["payload"]["custom_details"]
-    return {name: "\n".join(_texts(held)) for name, held in details.items() if name not in _ELSEWHERE}
+    return {name: "\n".join(texts_in(held)) for name, held in details.items() if name not in _ELSEWHERE}
 
 
 def missing_on_page(notice: Notice, sample: Sample) -> list[str]:
@@ -223,7 +224,7 @@ def test_a_chat_tells_the_first_facts_and_counts_the_others(kind: str) -> None:
         ]
         assert len(unsaid) <= screen.hidden, sample.notice.type
         assert bool(screen.hidden) == (screen.rest is not None and f" {screen.hidden} more fact" in screen.rest)
-        sent = _plain("".join(_texts([orjson.loads(request.body) for request in _sent(kind, sample.notice)])))
+        sent = _plain("".join(texts_in([orjson.loads(request.body) for request in _sent(kind, sample.notice)])))
         assert not screen.hidden or f"{screen.hidden}morefact" in sent
 
 
@@ -254,7 +255,7 @@ def test_a_chat_says_first_what_its_title_speaks_of_and_the_first_step_whole(kin
         screen = first_screen_of(destination.briefing_in(an_attempt(notice)))
         bodies = [orjson.loads(request.body) for request in _sent(kind, notice)]
         # Teams' escapes stand between the letters.
-        sent = _plain("".join(_texts(bodies)) if kind == "slack" else screen.text)
+        sent = _plain("".join(texts_in(bodies)) if kind == "slack" else screen.text)
         for word, lists in _SPEAKS_OF.items():
             names = {title_of(name) for name in lists if getattr(_beside_resource(notice), name)}
             if names and re.search(word, notice.title, re.IGNORECASE):
@@ -319,19 +320,6 @@ def _set_up(name: str) -> tuple[DestinationKind, tuple[str, ...], Respond]:
     kind = a_destination(name)
     secrets = tuple(secret_names_in(discover()[name].Config.model_json_schema()["examples"][0]))
     return kind, secrets, replay(name, "opened")
-
-
-def _texts(value: object) -> Iterator[str]:
-    match value:
-        case str():
-            yield value
-        case Mapping():
-            for name, held in value.items():
-                yield str(name)
-                yield from _texts(held)
-        case list() | tuple():
-            for held in value:
-                yield from _texts(held)
 
 
 def _plain(text: str) -> str:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import ssl
-import time
 from dataclasses import replace
 from itertools import product
 from typing import Any
@@ -14,17 +12,12 @@ import pytest
 from aiohttp import web
 
 from alert_router_demo.soc.endpoint import json_answer, served
-from router.app.settings import now
-from router.deliver.http import Http
-from router.deliver.logs_ingestion import Logs
-from router.deliver.mail import Mail
-from router.deliver.sender import ConversationRunner
-from router.deliver.tokens import Tokens
 from router.destinations import discover
 from tests.destinations import goldens
 from tests.destinations.builders import a_secret, an_attempt, secret_names_in
 from tests.destinations.goldens import CASES
 from tests.secrecy import found_in
+from tests.vendors.room import the_shell
 
 STATUSES = (200, 302, 400, 401, 404, 429, 500)
 WORDS = ("message", "detail", "error", "errors", "title", "text", "errorMessages", "error_description", "access_token")
@@ -90,13 +83,7 @@ def test_what_is_said_back_is_not_repeated(
     application.router.add_route("*", "/{path:.*}", echo.answer)
 
     async def run() -> tuple[list[str], dict[str, str]]:
-        async with served(application) as address, Http(ssl.create_default_context()) as http:
-            answers = ConversationRunner(
-                http,
-                Logs(http, lambda endpoint: pytest.fail(endpoint), now),
-                Tokens(http, time.monotonic, now),
-                Mail(ssl.create_default_context()),
-            )
+        async with served(application) as address, the_shell() as answers:
             secrets = {one: a_secret(one) for one in secret_names_in(example)}
             if isinstance(example.get("url"), dict):  # the address itself is the secret
                 secrets[example["url"]["secret"]] = f"{address}/hooks/{a_secret('PATH')}?sig={a_secret('SIG')}"
