@@ -200,16 +200,6 @@ def test_a_resolution_takes_a_transition_to_a_done_status(resolve: dict[str, str
     assert written == {"transition": {"id": id}, "fields": {"resolution": {"name": "Won't Do"}}}
 
 
-def test_what_is_not_seen_any_more_is_not_said_to_be_over() -> None:
-    """A comment says since when, before the issue is done."""
-    notice = a_notice(closing="not seen since 2026-11-03, two snapshots came without it")
-    attempt = an_attempt(notice, Change.RESOLVED, secrets=[SECRET], opening=OPENING)
-    asks, _ = converse(a_destination("jira"), [attempt], in_turn(shown(), WAYS, COMMENTED, WENT))
-    said = b"".join(ask.body for ask in asks if isinstance(ask, HttpRequest) and ask.body)
-    assert b"Not seen since 2026-11-03" in said
-    assert b"reports that this is over" not in said
-
-
 @pytest.mark.parametrize(
     ("resolve", "open_ways"),
     [

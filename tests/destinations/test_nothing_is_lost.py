@@ -154,19 +154,6 @@ def test_a_page_tells_everything_as_evidence() -> None:
             assert missing_on_page(alone.notice, alone) == [], signal.type
 
 
-def test_a_type_of_entity_that_is_dropped_is_missed() -> None:
-    """Where the entities of one type are not read, and no property says the same, a page lacks what they name."""
-    seen: dict[str, bool] = {}
-    for sample in samples_once():
-        for type in {type for type, _, _ in names_in(sample.signal)}:
-            if not seen.get(type):
-                kept = Entities([entity for entity in sample.signal.entities if entity.type != type])
-                blind = notice_of(replace(sample.signal, entities=kept, extended={}))
-                seen[type] = bool(missing_in("\n".join(details_in(blind).values()), sample))
-    assert len(seen) > 10
-    assert [type for type, is_seen in seen.items() if not is_seen] == []
-
-
 def test_a_ticket_tells_everything() -> None:
     """A ticket's evidence is whole, since no message of the samples is longer than the description of a ticket."""
     kind = _kind_named("servicenow")

@@ -15,13 +15,12 @@ from markdown_it.token import Token
 
 from router.destinations.teams import BODY_LIMIT, COLOURS
 from router.destinations.wording.fitting import MARK
-from router.domain.conversation import HttpAnswer, HttpRequest
+from router.domain.conversation import HttpRequest
 from router.domain.decisions import Change
-from router.domain.deliveries import Receipt
-from router.domain.errors import DeliveryError, Unauthorized
+from router.domain.errors import Unauthorized
 from router.domain.evidence import Evidence
 from router.domain.notices import Notice
-from tests.destinations.builders import a_destination, a_finding, a_huge_notice, a_notice, a_secret, an_attempt
+from tests.destinations.builders import a_destination, a_finding, a_huge_notice, a_notice, an_attempt
 from tests.destinations.conversations import converse, replied
 
 HOOK = "TEAMS_WEBHOOK_URL"
@@ -72,13 +71,6 @@ def tokens_in(text: str) -> Iterator[Token]:
     for token in MarkdownIt("commonmark").parse(text):
         yield token
         yield from token.children or ()
-
-
-def answered(status: int, body: Any = None, raw: bytes = b"") -> DeliveryError | Receipt:
-    """What an answer of a workflow's means."""
-    answer = HttpAnswer(status=status, body=raw or (orjson.dumps(body) if body is not None else b""))
-    _, (result,) = converse(a_destination("teams"), [an_attempt(secrets=[HOOK])], lambda ask: answer)
-    return result
 
 
 def test_the_heading_has_the_colour_of_the_severity() -> None:
@@ -147,13 +139,8 @@ def test_what_is_not_there_makes_no_empty_block_and_no_button() -> None:
     assert all(text.strip() for text in texts_in(card))
 
 
-def test_the_address_is_told_nobody() -> None:
-    """Neither whole nor by its signature, which is all that it takes to post; one at another host is not used."""
-    signature = a_secret(HOOK).rpartition("sig=")[2]
-    for said in (a_secret(HOOK), f"bad signature {signature}", a_secret(HOOK).partition(":443")[2]):
-        for status in (400, 401, 404, 500):
-            assert "Y2FuYXJ5" not in str(answered(status, {"error": {"message": said}}))
-    assert "sig=" not in repr(request_of(a_notice()))
+def test_an_address_elsewhere_is_not_used() -> None:
+    """A secret that leads to another host pauses the destination, and nothing is asked."""
     attempt = replace(an_attempt(), secrets={HOOK: "https://evil.example.com/?sig=1"})
     asks, (result,) = converse(a_destination("teams"), [attempt], lambda ask: replied(202))
     assert (asks, type(result)) == ([], Unauthorized)
