@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
+from functools import cache
 from typing import Any
 
 from router.destinations import discover
@@ -37,41 +38,21 @@ RESOURCE = (
 def a_notice(**changes: Any) -> Notice:
     """A High alert on a virtual machine, at its first turn."""
     values: dict[str, Any] = {
-        "key": signal_key("cwpp", "alert", ID),
-        "turn": 1,
-        "stream": "cwpp",
-        "kind": "alert",
-        "id": ID,
-        "type": "VM_SuspiciousLogin",
-        "title": "Suspicious sign-in to a virtual machine",
+        "key": signal_key("cwpp", "alert", ID), "turn": 1, "stream": "cwpp", "kind": "alert", "id": ID,
+        "type": "VM_SuspiciousLogin", "title": "Suspicious sign-in to a virtual machine",
         "description": "Somebody signed in from an address that was never seen before.",
-        "severity": "High",
-        "severity_written": "High",
-        "status": "New",
-        "plan": "VirtualMachines",
-        "sample": False,
-        "resource": RESOURCE,
-        "resource_type": "Microsoft.Compute/virtualMachines",
-        "resource_group": "rg-payments",
-        "subscription": "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110",
-        "compromised_entity": "vm-pay-01",
-        "tactics": (Tactic("TA0006", "Credential Access"),),
-        "techniques": ("T1110",),
-        "attack_version": "19.0",
-        "routes": ("page-high",),
-        "reason": "routes: page-high",
-        "rulebook": "5f2d7c1e",
+        "severity": "High", "severity_written": "High", "status": "New", "plan": "VirtualMachines", "sample": False,
+        "resource": RESOURCE, "resource_type": "Microsoft.Compute/virtualMachines", "resource_group": "rg-payments",
+        "subscription": "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110", "compromised_entity": "vm-pay-01",
+        "tactics": (Tactic("TA0006", "Credential Access"),), "techniques": ("T1110",), "attack_version": "19.0",
+        "routes": ("page-high",), "reason": "routes: page-high", "rulebook": "5f2d7c1e",
         "link": "https://portal.azure.com/#view/alerts/1",
         "remediation": ("Change the password.", "Look for other sign-ins."),
         "evidence": Evidence(hosts=("vm-pay-01",), accounts=("root",), ips=("203.0.113.7",), processes=("php -r 1",)),
-        "owner": Owner(group="payments-platform", service="Payments"),
-        "product": "Microsoft Defender for Cloud",
-        "started": "2026-11-24T11:58:00Z",
-        "ended": "2026-11-24T11:59:00Z",
-        "changed": "2026-11-24T12:00:00Z",
-        "extended": {"attempts": "42"},
-        "is_whole": True,
-    }
+        "owner": Owner(group="payments-platform", service="Payments"), "product": "Microsoft Defender for Cloud",
+        "started": "2026-11-24T11:58:00Z", "ended": "2026-11-24T11:59:00Z", "changed": "2026-11-24T12:00:00Z",
+        "extended": {"attempts": "42"}, "is_whole": True,
+    }  # fmt: skip
     return Notice(**values | changes)
 
 
@@ -94,49 +75,29 @@ def a_group(**changes: Any) -> Group:
 def a_finding(**changes: Any) -> Notice:
     """A Medium recommendation about a storage account."""
     values: dict[str, Any] = {
-        "key": signal_key("cspm", "recommendation", "/subscriptions/1/assessments/a"),
-        "stream": "cspm",
-        "kind": "recommendation",
-        "id": "/subscriptions/1/assessments/a",
-        "type": "a",
-        "title": "Storage account should refuse public access",
-        "severity": "Medium",
-        "severity_written": "Medium",
-        "status": "Unhealthy",
-        "plan": None,
-        "categories": ("Data",),
-        "cause": "OffByPolicy",
-        "cloud": "Azure",
+        "key": signal_key("cspm", "recommendation", "/subscriptions/1/assessments/a"), "stream": "cspm",
+        "kind": "recommendation", "id": "/subscriptions/1/assessments/a", "type": "a",
+        "title": "Storage account should refuse public access", "severity": "Medium", "severity_written": "Medium",
+        "status": "Unhealthy", "plan": None, "categories": ("Data",), "cause": "OffByPolicy", "cloud": "Azure",
         "evidence": Evidence(),
-    }
+    }  # fmt: skip
     return a_notice(**values | changes)
 
 
 def a_software_update(**changes: Any) -> Notice:
     """A High recommendation to update a package on the machine, which is at Critical risk."""
     values: dict[str, Any] = {
-        "title": "Update lodash",
-        "severity": "High",
-        "severity_written": "High",
-        "category": "SoftwareUpdate",
+        "title": "Update lodash", "severity": "High", "severity_written": "High", "category": "SoftwareUpdate",
         "package": Package(
-            name="lodash",
-            type="npm",
-            language="JavaScript",
-            installed=("4.17.15",),
-            fixed="4.17.21",
+            name="lodash", type="npm", language="JavaScript", installed=("4.17.15",), fixed="4.17.21",
             fix_status="FixAvailable",
         ),
-        "cves": ("CVE-2026-1001", "CVE-2026-1002"),
-        "scanner": "mdvm",
+        "cves": ("CVE-2026-1001", "CVE-2026-1002"), "scanner": "mdvm",
         "risk": Risk(
-            level=Severity.CRITICAL,
-            written="Critical",
-            factors=("Exposure to the Internet",),
-            attack_paths=("p",),
+            level=Severity.CRITICAL, written="Critical", factors=("Exposure to the Internet",), attack_paths=("p",),
             is_contextual=True,
         ),
-    }
+    }  # fmt: skip
     return a_finding(**values | changes)
 
 
@@ -228,8 +189,13 @@ def secret_names_in(value: object) -> Iterator[str]:
                 yield from secret_names_in(item)
 
 
-def a_destination(kind: str, **config: Any) -> DestinationKind:
-    """A destination of a kind; its config is the kind's own example, but for what is given."""
+@cache
+def examples_of(kind: str) -> list[dict[str, Any]]:
+    """The example configs of a kind."""
+    return list(discover()[kind].Config.model_json_schema()["examples"])
+
+
+def a_destination(kind: str, /, example: int = 0, **config: Any) -> DestinationKind:
+    """A destination of a kind; its config is the kind's own example of that number, but for what is given."""
     found = discover()[kind]
-    example = found.Config.model_json_schema()["examples"][0]
-    return found(found.Config.model_validate(example | config))
+    return found(found.Config.model_validate(examples_of(kind)[example] | config))

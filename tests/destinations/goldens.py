@@ -18,10 +18,10 @@ import orjson
 from router.domain.conversation import AppendLines, Ask, HttpAnswer, HttpRequest, LogRows, MailStep, Result, SendMail
 from router.domain.decisions import Change
 from router.domain.deliveries import NO_BACKGROUND, Attempt, Background, Counterpart, Earlier, Receipt
-from router.domain.notices import Group, Release
+from router.domain.notices import Group, Notice, Release
 from router.domain.rulebook import Lane
-from tests.destinations.builders import NOW, a_group, a_notice, an_attempt
-from tests.destinations.conversations import Answer, Respond, mail_answered
+from tests.destinations.builders import NOW, a_destination, a_group, a_notice, an_attempt, examples_of, secret_names_in
+from tests.destinations.conversations import Answer, Respond, converse, mail_answered
 from tests.destinations.examples import ANNOUNCED, ANNOUNCED_GROUP, PACKAGE, WORKLOAD
 from tests.destinations.mails import read
 
@@ -114,6 +114,22 @@ def opening_of(kind: str) -> Receipt:
     """The receipt on file of the opening."""
     written = orjson.loads((HERE / kind / "opened.json").read_bytes())["result"]
     return Receipt(**written) if written else Receipt()
+
+
+def asks_of(
+    kind: str,
+    notice: Notice,
+    case: Case = CASES[0],
+    background: Background = NO_BACKGROUND,
+    *,
+    example: int = 0,
+    **config: Any,
+) -> list[Ask]:
+    """What is asked of a vendor that is content, to tell of a notice; the config is as for `a_destination`."""
+    secrets = secret_names_in(examples_of(kind)[example])
+    opening = opening_of(kind) if case.has_opening else None
+    attempt = an_attempt(notice, case.change, secrets=secrets, opening=opening, background=background)
+    return converse(a_destination(kind, example, **config), [attempt], replay(kind, case.name))[0]
 
 
 def write(kind: str, case: str, asks: list[Ask], results: list[Result]) -> None:

@@ -24,7 +24,7 @@ from router.domain.conversation import HttpAnswer, MailStep, retry_after_in
 from router.domain.deliveries import Receipt
 from router.domain.errors import Unavailable
 from tests.destinations import goldens
-from tests.destinations.builders import NOW, a_destination, a_secret, an_attempt, secret_names_in
+from tests.destinations.builders import NOW, a_destination, a_secret, an_attempt, examples_of, secret_names_in
 from tests.destinations.conversations import Answer, converse, in_turn, mail_answered
 
 WAITS = {
@@ -180,7 +180,7 @@ def test_an_answer_is_about_us_or_about_this_delivery(kind: str) -> None:
 
     A vendor's own trouble, and what is no answer of its, is tried again later; under a success an error is none.
     """
-    secrets = list(secret_names_in(a_destination(kind).Config.model_json_schema()["examples"][0]))
+    secrets = list(secret_names_in(examples_of(kind)[0]))
     for one in ANSWERS[kind]:
         body = orjson.dumps(one["body"]) if "body" in one else one["text"].encode()
         if "step" in one:

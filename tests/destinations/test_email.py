@@ -23,14 +23,14 @@ from router.domain.evidence import Evidence
 from router.domain.keys import delivery_key
 from router.domain.notices import Link
 from router.domain.readable import legible, one_line
-from tests.destinations.builders import NOW, a_destination, a_huge_notice, a_notice, a_secret, an_attempt
+from tests.destinations.builders import NOW, a_destination, a_huge_notice, a_notice, a_secret, an_attempt, examples_of
 from tests.destinations.conversations import converse, mail_answered
 from tests.destinations.mails import ReadMail, read, shown_in
 from tests.examples import some_of
 
 PASSWORD = "SMTP_PASSWORD"
 TAKEN = mail_answered(MailStep.MESSAGE, 250, "2.0.0 Ok: queued as 4F2A1C0B")
-EXAMPLE: dict[str, Any] = discover()["email"].Config.model_json_schema()["examples"][0]
+EXAMPLE: dict[str, Any] = examples_of("email")[0]
 
 
 def mail_for(attempt: Attempt, **config: Any) -> SendMail:
@@ -67,7 +67,7 @@ def test_what_is_for_one_person_goes_to_nobody_else() -> None:
 
 def test_a_mailbox_gets_one_mail_however_often_it_is_named() -> None:
     """Mailboxes are compared without case; so are the places that two streams must not share."""
-    twice = {"to": ["SOC@soc.example", "ada@soc.example", "soc@soc.example"]}
+    twice: dict[str, Any] = {"to": ["SOC@soc.example", "ada@soc.example", "soc@soc.example"]}
     assert mail_for(an_attempt(secrets=[PASSWORD]), **twice).recipients == ("soc@soc.example", "ada@soc.example")
     assert (
         a_destination("email", **twice).address

@@ -6,7 +6,7 @@ import pytest
 
 from router.destinations import discover
 from tests.destinations import goldens
-from tests.destinations.builders import a_destination, secret_names_in
+from tests.destinations.builders import a_destination, examples_of, secret_names_in
 from tests.destinations.conversations import converse
 from tests.destinations.goldens import CASES, Case
 
@@ -15,8 +15,7 @@ from tests.destinations.goldens import CASES, Case
 @pytest.mark.parametrize("kind", discover())
 def test_what_is_sent_is_what_the_golden_file_says(kind: str, case: Case) -> None:
     """Each kind sends for each change exactly what is on file, and brings back the receipt on file."""
-    example = discover()[kind].Config.model_json_schema()["examples"][0]
-    attempt = goldens.attempt_for(kind, case, list(secret_names_in(example)))
+    attempt = goldens.attempt_for(kind, case, list(secret_names_in(examples_of(kind)[0])))
     asks, results = converse(a_destination(kind), [attempt], goldens.replay(kind, case.name))
 
     if goldens.IS_WRITING:

@@ -19,7 +19,6 @@ import pytest
 
 from alert_router_demo.soc.jira import text_of as text_of_document
 from router.decide import decide, notice_for
-from router.destinations import discover
 from router.destinations.base import OneByOne
 from router.destinations.wording.chat_text import LINES, first_screen_of
 from router.destinations.wording.escaping import name_of
@@ -28,7 +27,7 @@ from router.destinations.wording.fitting import MARK
 from router.destinations.wording.masking import credential_names, masked
 from router.destinations.wording.plain_text import text_of
 from router.destinations.wording.whereabouts import whereabouts_of
-from router.domain.conversation import DestinationKind, HttpRequest
+from router.domain.conversation import HttpRequest
 from router.domain.entities import Entities
 from router.domain.evidence import Evidence, items_in, says_something
 from router.domain.notices import Notice
@@ -37,9 +36,8 @@ from router.domain.signals import Signal
 from router.parse import evidence_of
 from router.rulebook import load_catalogue
 from tests.builders import a_rulebook
-from tests.destinations.builders import NOW, a_destination, an_attempt, secret_names_in
-from tests.destinations.conversations import Respond, converse
-from tests.destinations.goldens import replay
+from tests.destinations.builders import NOW, a_destination, an_attempt
+from tests.destinations.goldens import asks_of
 from tests.destinations.test_words import texts_in
 from tests.parse.samples import names_in, properties_in, sample_signals
 
@@ -291,22 +289,13 @@ def _opening(kind: str, notice: Notice) -> Any:
 
 
 def _sent(name: str, notice: Notice) -> Sent:
-    kind, secrets, respond = _set_up(name)
-    asks, _ = converse(kind, [an_attempt(notice, secrets=secrets)], respond)
-    return tuple(ask for ask in asks if isinstance(ask, HttpRequest))
+    return tuple(ask for ask in asks_of(name, notice) if isinstance(ask, HttpRequest))
 
 
 def _kind_named(name: str) -> OneByOne:
     kind = a_destination(name)
     assert isinstance(kind, OneByOne)
     return kind
-
-
-@cache
-def _set_up(name: str) -> tuple[DestinationKind, tuple[str, ...], Respond]:
-    kind = a_destination(name)
-    secrets = tuple(secret_names_in(discover()[name].Config.model_json_schema()["examples"][0]))
-    return kind, secrets, replay(name, "opened")
 
 
 def _plain(text: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from functools import cache, partial
+from functools import partial
 from typing import Any
 
 import orjson
@@ -21,9 +21,9 @@ from router.domain.deliveries import Background
 from router.domain.notices import Link, Notice
 from router.parse import evidence_of
 from tests.builders import NOW, a_rulebook
-from tests.destinations.builders import a_briefing, a_destination, a_notice, an_attempt, secret_names_in
-from tests.destinations.conversations import converse, payload_of
-from tests.destinations.goldens import replay
+from tests.destinations.builders import a_briefing, a_notice
+from tests.destinations.conversations import payload_of
+from tests.destinations.goldens import asks_of
 from tests.parse.messages import CATALOGUE, a_flat_alert, read_alert
 
 
@@ -33,17 +33,9 @@ def with_properties(count: int, name: str = "Property number") -> Notice:
     return a_notice(extended=extended, unlisted=tuple(extended))
 
 
-@cache
-def kind_of(kind: str) -> tuple[Any, tuple[str, ...]]:
-    """A destination of a kind, by the kind's first example, and the names of its secrets."""
-    return a_destination(kind), tuple(secret_names_in(discover()[kind].Config.model_json_schema()["examples"][0]))
-
-
 def sent(kind: str, notice: Notice) -> bytes:
     """The longest of what a kind sends of an opening."""
-    destination, secrets = kind_of(kind)
-    asks, _ = converse(destination, [an_attempt(notice, secrets=secrets)], replay(kind, "opened"))
-    return max((payload_of(ask) for ask in asks), key=len)
+    return max(map(payload_of, asks_of(kind, notice)), key=len)
 
 
 def test_an_issue_and_a_comment_are_ones_that_jira_takes() -> None:

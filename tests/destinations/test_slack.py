@@ -17,7 +17,8 @@ from router.domain.errors import Unauthorized
 from router.domain.evidence import Evidence
 from router.domain.notices import Notice
 from tests.destinations.builders import a_destination, a_finding, a_huge_notice, a_notice, a_secret, an_attempt
-from tests.destinations.conversations import converse, replied
+from tests.destinations.conversations import converse
+from tests.destinations.goldens import asks_of
 
 HOOK = "SLACK_WEBHOOK_URL"
 CALLS = "<!channel> <!here|x> <@U123> <https://evil.example.com|click> & co"
@@ -25,9 +26,9 @@ CALLS = "<!channel> <!here|x> <@U123> <https://evil.example.com|click> & co"
 
 def request_of(notice: Notice) -> HttpRequest:
     """The request that tells of an opening."""
-    asks, _ = converse(a_destination("slack"), [an_attempt(notice, secrets=[HOOK])], lambda ask: replied(200, "ok"))
-    assert isinstance(asks[0], HttpRequest)
-    return asks[0]
+    (ask,) = asks_of("slack", notice)
+    assert isinstance(ask, HttpRequest)
+    return ask
 
 
 def message_of(**notice: Any) -> Any:

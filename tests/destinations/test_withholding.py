@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, replace
+from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -22,10 +22,9 @@ from router.domain.rulebook import Lane
 from router.ingest.grouping.group_notices import named_member
 from router.parse import evidence_of
 from tests.builders import NOW, a_rulebook
-from tests.destinations import goldens
-from tests.destinations.builders import a_destination, a_finding, a_group, a_notice, an_attempt, secret_names_in
-from tests.destinations.conversations import converse, payload_of
-from tests.destinations.goldens import CASES, Case
+from tests.destinations.builders import a_destination, a_finding, a_group, a_notice, an_attempt, examples_of
+from tests.destinations.conversations import payload_of
+from tests.destinations.goldens import CASES, Case, asks_of
 from tests.destinations.test_words import a_hostile_notice
 from tests.parse.messages import CATALOGUE, a_flat_alert, read_alert
 
@@ -51,18 +50,9 @@ AI_TYPES = [
 ]  # fmt: skip
 
 
-def _sent(kind: str, notice: Notice, case: Case, config: dict[str, Any] | None = None) -> str:
+def _sent(kind: str, notice: Notice, case: Case, **config: Any) -> str:
     """All that a destination of a kind sends of a notice."""
-    destination = a_destination(kind, **(config or {}))
-    example = KINDS[kind].Config.model_json_schema()["examples"][0]
-    attempt = an_attempt(
-        notice,
-        case.change,
-        secrets=list(secret_names_in(example)),
-        opening=goldens.opening_of(kind) if case.has_opening else None,
-    )
-    attempt = replace(attempt, background=Background(last=notice))
-    asks, _ = converse(destination, [attempt], goldens.replay(kind, case.name))
+    asks = asks_of(kind, notice, case, Background(last=notice), **config)
     return "".join(payload_of(ask).decode() + str(getattr(ask, "url", "")) for ask in asks)
 
 
@@ -77,7 +67,7 @@ def test_a_credential_is_told_to_nobody(kind: str) -> None:
             told = _sent(kind, notice, case)
             assert SECRET not in told
             assert SECRET not in told.encode().decode("unicode_escape", "replace")
-    ocsf = _sent("webhook", a_hostile_notice(CANARIES[0]), CASES[0], {"body": "ocsf"})
+    ocsf = _sent("webhook", a_hostile_notice(CANARIES[0]), CASES[0], body="ocsf")
     assert (MASK in ocsf, SECRET in ocsf) == (True, False)
 
 
@@ -89,22 +79,14 @@ def test_rows_keep_all() -> None:
 
 def _an_ai_alert(**changes: Any) -> Notice:
     values: dict[str, Any] = {
-        "type": AI_TYPES[0],
-        "plan": "AI",
-        "title": "Detected credential theft attempts",
-        "description": "prompt-canary",
-        "remediation": ("prompt-canary",),
+        "type": AI_TYPES[0], "plan": "AI", "title": "Detected credential theft attempts", "description": "prompt-canary",
+        "remediation": ("prompt-canary",), "extended": {"canary-name": "canary-value"}, "unlisted": ("canary-name",),
         "evidence": Evidence(**{one.name: (f"canary-{one.name}",) for one in fields(Evidence)}),
-        "extended": {"canary-name": "canary-value"},
-        "unlisted": ("canary-name",),
-        "compromised_entity": "canary-entity",
-        "cause": "canary-cause",
-        "categories": ("canary-category",),
-        "status_description": "canary-status",
-        "correlation": "canary-correlation",
+        "compromised_entity": "canary-entity", "cause": "canary-cause", "categories": ("canary-category",),
+        "status_description": "canary-status", "correlation": "canary-correlation",
         "links": (Link(text="canary's prompt", url="https://x.example/?u=canary"),),
         "group": a_group(by=(("entity", "canary-entity"),)),
-    }
+    }  # fmt: skip
     return a_notice(**values | changes)
 
 
@@ -118,8 +100,7 @@ def test_of_an_alert_about_ai_most_kinds_are_told_an_outline(kind: str) -> None:
     alert = _an_ai_alert(turn=2)
     for case in CHANGES:
         default, outline, whole = (
-            _sent(kind, alert, case, config)
-            for config in ({}, {"withhold": {"ai": "outline"}}, {"withhold": {"ai": "whole"}})
+            _sent(kind, alert, case, withhold=withhold) for withhold in ((), {"ai": "outline"}, {"ai": "whole"})
         )
         assert "canary" not in outline
         assert default == (whole if kind in WHOLE else outline)
@@ -184,9 +165,9 @@ def test_what_is_withheld_reaches_no_ask(kind: str) -> None:
         links=(Link(text=value, url=f"https://x.example/{value}"),),
         group=a_group(by=(("entity", value),)),
     )
-    withhold = {"withhold": ["suspicious-COMMAND", "Files", "no such property"]}
+    withhold = ["suspicious-COMMAND", "Files", "no such property"]
     for case in CHANGES:
-        assert "canary" not in _sent(kind, notice, case, withhold).lower()
+        assert "canary" not in _sent(kind, notice, case, withhold=withhold).lower()
     assert "canary" in _sent(kind, notice, CASES[0]).lower()
 
 
@@ -205,8 +186,7 @@ def test_what_was_told_before_is_told_as_it_may_be(kind: str) -> None:
 @people
 def test_what_withhold_may_say(kind: str) -> None:
     """Names with a letter or a digit, in a list or under `properties`, and how much of alerts about AI."""
-    model = KINDS[kind].Config
-    example = model.model_json_schema()["examples"][0]
+    model, example = KINDS[kind].Config, examples_of(kind)[0]
     assert issubclass(model, OneByOneConfig)
     for written in WRONG:
         with pytest.raises(ValidationError):

@@ -17,13 +17,13 @@ from markdown_it import MarkdownIt
 
 from router.destinations import discover
 from router.destinations.wording.escaping import html, in_language, journal, markdown, mrkdwn, plain
-from router.domain.conversation import AppendLines, Ask, DestinationKind, HttpRequest, LogRows, SendMail
+from router.domain.conversation import AppendLines, Ask, HttpRequest, LogRows, SendMail
 from router.domain.notices import Link, Notice
 from router.domain.rulebook import Lane
 from tests.destinations import goldens
-from tests.destinations.builders import a_destination, a_group, a_notice, an_attempt, secret_names_in
+from tests.destinations.builders import a_destination, a_group, a_notice, an_attempt, examples_of
 from tests.destinations.conversations import converse, payload_of
-from tests.destinations.goldens import CASES, Case
+from tests.destinations.goldens import CASES, Case, asks_of
 from tests.destinations.mails import read, tags_in
 from tests.examples import some_of
 
@@ -75,17 +75,6 @@ def a_hostile_notice(text: str, **changes: Any) -> Notice:
     )
     hostile: Notice = every_text(full, text)
     return replace(hostile, **changes)
-
-
-def asked_of(kind: str, notice: Notice, case: Case, number: int = 0) -> list[Ask]:
-    """What is asked of a vendor to tell of a notice."""
-    found: type[DestinationKind] = KINDS[kind]
-    example = found.Config.model_json_schema()["examples"][number]
-    secrets = list(secret_names_in(example))
-    opening = goldens.opening_of(kind) if case.has_opening else None
-    attempt = an_attempt(notice, case.change, secrets=secrets, opening=opening)
-    destination = found(found.Config.model_validate(example))
-    return converse(destination, [attempt], goldens.replay(kind, case.name))[0]
 
 
 def texts_in(value: Any) -> Iterator[str]:
@@ -233,9 +222,8 @@ def _nodes_in(value: Any) -> Iterator[str]:
 @pytest.mark.parametrize("kind", PEOPLE)
 def test_what_people_are_told_is_words_and_nothing_else(kind: str, text: str, case: Case, number: int) -> None:
     """Whatever every field of an alert says: no markup, no mention, and nothing that acts on a screen or turns a text."""
-    examples = KINDS[kind].Config.model_json_schema()["examples"]
     notice = a_hostile_notice(text, link="https://portal.azure.com/#view/alerts/1")
-    for document in documents_in(asked_of(kind, notice, case, number % len(examples))):
+    for document in documents_in(asks_of(kind, notice, case, example=number % len(examples_of(kind)))):
         assert [one for one in texts_in(document) if any(map(acts, one))] == []
         assert markup_in(kind, document) == []
 
@@ -245,7 +233,7 @@ def test_what_people_are_told_is_words_and_nothing_else(kind: str, text: str, ca
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_byte_that_is_sent_acts_on_whoever_looks_at_it(kind: str, text: str, case: Case) -> None:
     """Rows are data and stay what they are, yet their JSON says by escapes what would act; so a file can be shown."""
-    for ask in asked_of(kind, a_hostile_notice(text), case):
+    for ask in asks_of(kind, a_hostile_notice(text), case):
         if not isinstance(ask, LogRows):
             assert not any(map(acts, payload_of(ask).decode()))
 
@@ -254,7 +242,7 @@ def test_no_byte_that_is_sent_acts_on_whoever_looks_at_it(kind: str, text: str, 
 @given(text=HOSTILE)
 def test_rows_keep_what_an_alert_says(text: str) -> None:
     """A file's name with a sign that turns it is found by its name; half a pair alone cannot travel."""
-    (ask,) = asked_of("file", a_hostile_notice(text), CASES[0])
+    (ask,) = asks_of("file", a_hostile_notice(text))
     assert isinstance(ask, AppendLines)
     assert orjson.loads(ask.lines)["title"] == text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
@@ -264,10 +252,10 @@ def test_no_link_leads_anywhere_but_to_a_web_page(kind: str) -> None:
     """What is no whole link to one is told by nobody; rows keep one that is odd. A key stays exact: no alert chooses it."""
     links = ("javascript:alert(1)", "JavaScript:x", " https://x", "data:text/html,x", "file:///etc", "https://a b")
     for link in links:
-        told = b"".join(payload_of(ask) for ask in asked_of(kind, a_notice(link=link), CASES[0]))
+        told = b"".join(payload_of(ask) for ask in asks_of(kind, a_notice(link=link)))
         assert link.encode() not in told or (KINDS[kind].lane is Lane.ROWS and link.startswith("https://"))
     notice = a_hostile_notice("\u202e[code]")
-    told = b"".join(payload_of(ask) for ask in asked_of(kind, notice, CASES[0]))
+    told = b"".join(payload_of(ask) for ask in asks_of(kind, notice))
     assert notice.key.encode() in told
 
 
@@ -327,6 +315,6 @@ def test_a_tag_that_two_fields_make_together_is_none() -> None:
 
 def test_a_finding_of_ocsf_is_words_too() -> None:
     """The other body of a webhook is made of the same notice."""
-    (document,) = documents_in(asked_of("webhook", a_hostile_notice("\u202e"), CASES[0], 2))
+    (document,) = documents_in(asks_of("webhook", a_hostile_notice("\u202e"), example=2))
     assert document["specversion"] == "1.0"
     assert not any(any(map(acts, text)) for text in texts_in(document))
