@@ -81,8 +81,9 @@ def past_decision_of(entry: RecordEntry) -> PastDecision:
     return past_decision(DecisionLine.model_validate(entry))
 
 
-def test_an_alert_that_came_back_as_an_incident_is_one_signal() -> None:
-    """Also where the record does not say its key."""
+def test_what_is_on_record_is_counted_as_it_was_told() -> None:
+    """Also where the record does not say its key. An update of which no pager hears is not quiet, as its signal stands
+    open where people are; one that opened nowhere is."""
 
     def on_record(kind: str, id: str) -> PastDecision:
         return past_decision_of(an_entry(stream="cwpp", kind=kind, id=id, outcome="routed", notice="opened"))
@@ -90,10 +91,6 @@ def test_an_alert_that_came_back_as_an_incident_is_one_signal() -> None:
     pair = on_record("alert", "A-1"), on_record("incident", "a-1 ")
     assert len(outcomes_of(*pair).signals) == 1
     assert len(outcomes_of(*pair, on_record("alert", "A-2")).signals) == 2
-
-
-def test_an_update_of_which_no_pager_hears_is_not_quiet() -> None:
-    """Its signal stands open where people are; one that opened nowhere is quiet."""
     update = an_entry(stream="cwpp", id="1", outcome="routed", notice=None, steps=("route.matched=r", "ledger.open"))
     opening = an_entry(stream="cwpp", id="1", outcome="routed", notice=None, steps=("route.matched=r",))
     assert (past_decision_of(update).is_quiet, past_decision_of(opening).is_quiet) == (False, True)

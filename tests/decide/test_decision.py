@@ -70,7 +70,8 @@ def test_every_route_that_matches_adds_its_destinations() -> None:
 
 
 def test_the_most_pressing_route_says_by_when_people_should_answer() -> None:
-    """Counted from the decision; where no route that matches says how soon, nothing does."""
+    """Counted from the decision; where no route that matches says how soon, nothing does. Of what a quiet route takes,
+    `to: []`, nobody but `always` is told, and nobody has to answer."""
     day = a_route("tickets", "tickets", respond_within=timedelta(days=1))
     page = a_route("page", "oncall", when=[HIGH], respond_within=timedelta(minutes=30))
     book = a_rulebook(routes=[day, page, a_route("more", "tickets")])
@@ -78,10 +79,6 @@ def test_the_most_pressing_route_says_by_when_people_should_answer() -> None:
     assert (high.respond_by, medium.respond_by) == (NOW + timedelta(minutes=30), NOW + timedelta(days=1))
     assert decide(an_alert(), a_rulebook(routes=[a_route("more", "tickets")]), NOW).respond_by is None
     assert decide(an_alert(Severity="Medium"), a_rulebook(routes=[page]), NOW).respond_by is None
-
-
-def test_a_quiet_route_tells_nobody_but_always() -> None:
-    """`to: []` is a match after which nobody is told, and where nobody is told nobody has to answer."""
     quiet = a_route("quiet", respond_within=timedelta(hours=1))
     decision = decide(an_alert(), a_rulebook(routes=[quiet]), NOW)
     assert (decision.outcome, decision.routes) == (Outcome.ROUTED, ("quiet",))
@@ -107,13 +104,6 @@ def test_the_order_of_routes_never_matters(routes: list[Route], count: int, seve
     assert as_drawn == sorted_by_name
 
 
-def test_a_deleted_finding_is_resolved_whatever_its_status_says() -> None:
-    """The action is looked at first: a Delete may still say Unhealthy."""
-    book = a_rulebook(stream=Stream.CSPM)
-    decision = decide(a_finding(status="Unhealthy", action="Delete"), book, NOW)
-    assert (decision.outcome, str(decision.reason)) == (Outcome.RESOLVED, "status: action Delete")
-
-
 EXEMPT = [
     ({"cause": "Exempt"}, "exempt: exempt, not fixed"),
     ({"cause": "exempt ", "description": "Accepted until May"}, "exempt: exempt, not fixed: Accepted until May"),
@@ -126,7 +116,7 @@ EXEMPT = [
 
 
 def test_an_exempted_finding_is_exempt_and_not_fixed() -> None:
-    """What the message says of the exemption is the reason; of one that was deleted, that it is there no more."""
+    """What the message says of the exemption is the reason. The action is looked at first: a Delete may still say Unhealthy."""
     book = a_rulebook(stream=Stream.CSPM)
     for kind, (status, reason) in product(("recommendation", "vulnerability"), EXEMPT):
         (finding,) = read_signals(row_of("h", kind, status={"code": "NotApplicable", **status}), Catalogue())
@@ -139,6 +129,9 @@ def test_an_exempted_finding_is_exempt_and_not_fixed() -> None:
     (finding,) = read_signals(body, Catalogue())
     assert isinstance(finding, Finding)
     assert str(decide(finding, book, NOW).reason) == "status: action Delete"
+    book = a_rulebook(stream=Stream.CSPM)
+    decision = decide(a_finding(status="Unhealthy", action="Delete"), book, NOW)
+    assert (decision.outcome, str(decision.reason)) == (Outcome.RESOLVED, "status: action Delete")
 
 
 def test_tactics_come_from_the_message_and_revoked_techniques_are_succeeded() -> None:
@@ -177,7 +170,7 @@ def steps_of(signal: Signal, book: Rulebook) -> tuple[str, ...]:
 
 def test_a_routed_signal_was_asked_everything() -> None:
     """In the order in which it was settled, with every route that matched; posture has the same steps. What is not known
-    passes every floor, and no step follows the one that settles."""
+    passes every floor, and no step follows the one that settles. What is not understood was asked nothing."""
     book = a_rulebook(a_rule(), routes=[a_route("soc", "oncall"), a_route("backlog", "tickets")])
     asked = ("resolved.no", "noted.no", "floor.passed", "suppression.none")
     assert steps_of(an_alert(), book) == ("attack.known", *asked, "route.matched=backlog", "route.matched=soc")
@@ -188,40 +181,29 @@ def test_a_routed_signal_was_asked_everything() -> None:
     held = decide(an_alert(Entities=[an_ip("10.20.0.5")]), a_rulebook(a_rule("maintenance")), NOW)
     assert str(held.steps[-1]) == "suppression.held=maintenance"
     assert [step.rule for step in held.steps[:-1]] == [None] * 4
-
-
-def test_what_is_not_understood_was_asked_nothing() -> None:
-    """Its reason says more."""
     what = Quarantined(reason=Reason(Code.NOT_JSON), body=b"{")
     assert quarantined(what, None).steps == (DecisionStep(StepCode.NOT_UNDERSTOOD),)
     entry = entry_for(what, quarantined(what, None), key="k", source="s", now=NOW)
     assert (entry.signal, entry.turn, entry.steps) == (None, None, ("message.not_understood",))
 
 
-SETTLES = {
-    "resolved?": Outcome.RESOLVED,
-    "only noted?": Outcome.NOTED,
-    "below the floor?": Outcome.BELOW_FLOOR,
-    "held by scanner?": Outcome.SUPPRESSED,
-    "route tickets?": Outcome.ROUTED,
+QUESTIONS = {
+    "resolved": ("resolved?", Outcome.RESOLVED),
+    "noted": ("only noted?", Outcome.NOTED),
+    "floor": ("below the floor?", Outcome.BELOW_FLOOR),
+    "suppression": ("held by scanner?", Outcome.SUPPRESSED),
+    "route": ("route tickets?", Outcome.ROUTED),
 }
-"""What a signal becomes where a question is the first that is answered yes, in the order of the questions."""
+"""What is asked by the steps of one beginning, and what a signal becomes where it is the first that is answered yes."""
 
-ASKED_BY = {
-    "resolved": "resolved?",
-    "noted": "only noted?",
-    "floor": "below the floor?",
-    "suppression": "held by scanner?",
-    "route": "route tickets?",
-}
-"""The question that is asked by the steps of one beginning."""
-
+SETTLES = dict(QUESTIONS.values())
 YES = frozenset(SETTLED_BY) - {StepCode.ROUTE_OTHERWISE}
 """The steps that say yes to their question."""
 
 
 def test_the_first_question_that_is_answered_yes_is_the_one_that_decides() -> None:
-    """Whatever else is true of a signal: the steps stand in the order that `decide` goes through."""
+    """Whatever else is true of a signal: the steps stand in the order that `decide` goes through. ATT&CK settles nothing, so it
+    is explained where it is first needed."""
     book = a_rulebook(a_rule(), routes=[a_route("tickets", "tickets")])
     for resolved, noted, low, held in product((False, True), repeat=4):
         signal = replace(
@@ -240,7 +222,7 @@ def test_the_first_question_that_is_answered_yes_is_the_one_that_decides() -> No
         # The steps of the decision are the questions up to that one, with the same answers.
         attack, *steps = explanation.decision.steps
         assert attack.code is StepCode.ATTACK_KNOWN
-        asked = {ASKED_BY[step.code.partition(".")[0]]: step.code in YES for step in steps}
+        asked = {QUESTIONS[step.code.partition(".")[0]][0]: step.code in YES for step in steps}
         assert list(asked.items()) == list(is_yes.items())[: len(steps)]
         assert list(asked)[-1] == first
         # What the last step names is what the decision names.
@@ -248,10 +230,6 @@ def test_the_first_question_that_is_answered_yes_is_the_one_that_decides() -> No
         assert (decision.outcome, decision.reason.code) == SETTLED_BY[steps[-1].code]
         assert {step.code for step in steps} & SETTLED_BY.keys() == {steps[-1].code}
         assert steps[-1].rule == (decision.suppressed_by or next(iter(decision.routes), None))
-
-
-def test_attack_is_explained_before_the_routes_which_ask_for_it() -> None:
-    """It settles nothing, so it stands where it is first needed, though `decide` looks it up first of all."""
     questions = [step.question for step in explain(an_alert(), a_rulebook(a_rule()), NOW).steps]
     assert questions.index("held by scanner?") < questions.index("ATT&CK?") < questions.index("route tickets?")
 

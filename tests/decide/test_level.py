@@ -85,19 +85,16 @@ def test_an_unhealthy_recommendation_on_coverage_is_high_and_told_whatever_it_sa
     assert StepCode.FLOOR_COVERAGE in [step.code for step in decision.steps]
 
 
-def test_what_is_deprecated_is_asked_for_its_severity_like_any_other() -> None:
-    """Else every machine without the agent that is gone would be told."""
-    for one in (one for one in RECOMMENDATIONS if one.is_deprecated):
-        assert decide(of(one, severity="Low"), a_book(), NOW).outcome is Outcome.BELOW_FLOOR
-        assert decide(of(one, severity="Medium"), a_book(), NOW).outcome is Outcome.ROUTED
-
-
 def test_a_finding_of_our_own_is_for_people_and_as_grave() -> None:
-    """It is not a number that is only noted, though no route names its kind."""
+    """It is not a number that is only noted, though no route names its kind. What is deprecated is asked for its severity like
+    any other: else every machine without the agent that is gone would be told."""
     finding, book = a_finding_of_our_own(), a_book(floor=Severity.CRITICAL, routes=ROUTES)
     decision = decide(finding, book, NOW)
     assert (decision.outcome, decision.routes) == (Outcome.ROUTED, ("soc",))
     assert decide(replace(finding, resolved=True, status="Healthy"), book, NOW).outcome is Outcome.RESOLVED
+    for one in (one for one in RECOMMENDATIONS if one.is_deprecated):
+        assert decide(of(one, severity="Low"), a_book(), NOW).outcome is Outcome.BELOW_FLOOR
+        assert decide(of(one, severity="Medium"), a_book(), NOW).outcome is Outcome.ROUTED
 
 
 @pytest.mark.parametrize("severity", Severity)

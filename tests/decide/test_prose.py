@@ -116,15 +116,12 @@ def test_extended_links_are_kept_once() -> None:
 
 
 def test_links_are_whole_and_not_too_many() -> None:
-    """Half a link leads nowhere."""
+    """Half a link leads nowhere. Reports are those of an enrichment; what looks like it in any other property may be an
+    attacker's."""
     url = "https://a.example/"
     assert links_of(PAGE | {"Href": url.ljust(LONGEST_LINK + 1, "x")}) == ()
     many = links_of(*({"Href": f"{url}{number}", "Label": "x" * 999} for number in range(MOST_LINKS + 5)))
     assert (len(many), len(many[0].text)) == (MOST_LINKS, 200)
-
-
-def test_reports_of_defenders_are_links() -> None:
-    """Those of an enrichment; what looks like it in any other property may be an attacker's."""
     reports = json.dumps({"Kind": "MultiLink", "DisplayValueToUrlDictionary": {"Report: GOLD": "https://a.example/g"}})
     enriched = notice_with(ExtendedProperties={"enrichment_tas_threat__reports": reports, "Command": reports})
     assert enriched.links == (Link(text="Report: GOLD", url="https://a.example/g"),)
@@ -244,14 +241,10 @@ HTML = [
 ]  # fmt: skip
 
 
-def test_html_becomes_lines() -> None:
-    """Blocks end lines, lists have their bullets, and a link is its words with its whole address."""
-    assert [(text, plain_text(text)) for text, _ in HTML] == HTML
-
-
-def test_what_is_no_html_stays() -> None:
-    """A command line that a text quotes may have angle brackets, and words in them. Of characters by name only those few are
-    read in plain text that are often written so: a word behind an ampersand may be an argument."""
+def test_html_becomes_lines_and_what_is_none_stays() -> None:
+    """Blocks end lines, lists have their bullets, and a link is its words with its whole address. A command line that a
+    text quotes may have angle brackets, and words in them. Of characters by name only a few are read: `&word` may be an
+    argument."""
     for text in (
         "It ran 'sort < in > out' on web-01.",
         "It ran 'cmd /c copy <a> <b>' there.",
@@ -264,6 +257,7 @@ def test_what_is_no_html_stays() -> None:
     ):
         assert plain_text(text) == text
     assert plain_text("don&#39;t &quot;x&quot; &amp; &sum;") == 'don\'t "x" & &sum;'
+    assert [(text, plain_text(text)) for text, _ in HTML] == HTML
 
 
 @given(st.lists(_PIECES).map("".join))
@@ -285,8 +279,8 @@ FILLED = [
 
 
 def test_placeholders_are_filled() -> None:
-    """Names are compared by letters and digits; what is not known stays readable, and what is filled in is final. JSON,
-    variables of a shell and formats of programs are no placeholders."""
+    """Names are compared by letters and digits; what is not known stays readable, and what is filled in is final and
+    bounded. JSON, variables of a shell and formats of programs are no placeholders."""
     assert [(text, filled(text, KNOWN.get)) for text, _ in FILLED] == FILLED
     for text in (
         "echo ${HOME} {} {1} { home }",
@@ -298,10 +292,6 @@ def test_placeholders_are_filled() -> None:
     ):
         assert filled(text, KNOWN.get) == text
     assert key_of("Client IP-Address (v4)") == key_of("client_ip address V4") == "clientipaddressv4"
-
-
-def test_what_is_filled_in_is_bounded() -> None:
-    """In length, on one line, and in how often."""
     assert filled("{a}", {"a": "x" * 1_000}.get) == "x" * (LONGEST - 1) + "…"
     assert filled("{a}", {"a": "one\r\n two"}.get) == "one two"
     assert filled("{a}" * 1_000, {"a": "xy"}.get) == "xy" * MOST + "{a}" * (1_000 - MOST)
@@ -361,10 +351,6 @@ def test_what_to_do_becomes_lines() -> None:
         assert lines_of([step, "Close it."]) == ("Close it.",), step
     lines = lines_of(["\n".join(f"step {number}" for number in range(1_000))])
     assert (len(lines), lines[-1].count("\n")) == (MOST_LINES, 1_000 - MOST_LINES)
-
-
-def test_links_are_those_that_have_an_address() -> None:
-    """A text that is no JSON holds none."""
     assert links_in(json.dumps(REPORTS)) == [Link(text="Report: GOLD", url="https://a.example/gold")]
     assert links_in(json.dumps(BLADE)) == links_in("https://a.example/") == links_in("[1]") == []
 

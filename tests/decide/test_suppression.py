@@ -84,16 +84,9 @@ def test_azureresource_names_the_type_with_a_dash_also_nested_in_others() -> Non
     assert find_suppressor(a_finding(), Suppressions.from_rules([rule]), NOW, NO_OWNERS) is rule
 
 
-def test_the_alert_type_is_compared_whole() -> None:
-    """A rule never reaches a type that it does not name."""
-    rule = a_rule(alert_type="vm_test")
-    assert holds(rule, Entities=[an_ip("10.20.0.5")])
-    assert not holds(rule, AlertType="VM_Test2", Entities=[an_ip("10.20.0.5")])
-    assert not holds(rule, AlertType="SIMULATED_VM_Test", Entities=[an_ip("10.20.0.5")])
-
-
 def test_what_the_signal_itself_says_can_be_asked_too() -> None:
-    """Beyond Defender's fields: the resource, the subscription, the compromised entity, an extended property."""
+    """Beyond Defender's fields: the resource, the subscription, the compromised entity, an extended property. A rule
+    never reaches a type that it does not name."""
     for field, value in (
         ("resourceId", RESOURCE),
         ("subscriptionId", SUBSCRIPTION),
@@ -103,6 +96,10 @@ def test_what_the_signal_itself_says_can_be_asked_too() -> None:
         rule = a_rule(groups=[[an_element(field, value)]])
         assert holds(rule, CompromisedEntity="vm-1", ExtendedProperties={"Client Name": "nessus"})
         assert not holds(rule, CompromisedEntity="vm-2", ExtendedProperties={}, AzureResourceId="/subscriptions/x/y")
+    rule = a_rule(alert_type="vm_test")
+    assert holds(rule, Entities=[an_ip("10.20.0.5")])
+    assert not holds(rule, AlertType="VM_Test2", Entities=[an_ip("10.20.0.5")])
+    assert not holds(rule, AlertType="SIMULATED_VM_Test", Entities=[an_ip("10.20.0.5")])
 
 
 def test_of_several_rules_the_one_that_expires_last_is_named_and_ties_go_by_name() -> None:

@@ -65,11 +65,6 @@ NAMES = {
 }
 
 
-def test_a_name_says_where_it_is() -> None:
-    """ARNs, Google's names, ids of clusters in Azure; any other name says nothing."""
-    assert {name: location_named(name) for name in NAMES} == NAMES
-
-
 @given(st.text(max_size=60), st.dictionaries(st.sampled_from(["id", "source", "hierarchyid"]), st.text(max_size=20)))
 def test_whatever_is_written_is_read(name: str, details: dict[str, str]) -> None:
     """A name in no known form is no error."""
@@ -111,10 +106,12 @@ DETAILS: list[tuple[dict[str, str], CloudLocation]] = [
 ]
 
 
-def test_details_say_it_first() -> None:
-    """`hierarchyId` is the account, or the number of the project; the id of a project is kept beside it."""
+def test_details_say_first_where_it_is_and_then_a_name() -> None:
+    """ARNs, Google's names, ids of clusters in Azure say where they are; details say it first: `hierarchyId` is the
+    account, or the number of the project, and the id of a project is kept beside it."""
     for details, location in DETAILS:
         assert bare(location_among(None, details, Entities([]), {})) == location, details
+    assert {name: location_named(name) for name in NAMES} == NAMES
 
 
 ENTITIES: list[tuple[dict[str, Any], CloudLocation]] = [
@@ -135,11 +132,16 @@ ENTITIES: list[tuple[dict[str, Any], CloudLocation]] = [
 
 
 def test_an_alert_names_its_cluster_among_its_entities() -> None:
-    """Its resource is what the connector made of it. What is kept for rules says the same."""
+    """Its resource is what the connector made of it. What is kept for rules says the same. Nothing is kept where
+    nothing tells: a namespace of WMI, of event hubs or of a service bus is none of Kubernetes."""
     for entity, location in ENTITIES:
         alert = an_alert(AzureResourceId=EKS, Entities=[entity])
         assert bare(location_of(alert)) == location, entity
         assert location_of(signal_of(rule_fields_of(alert))) == location_of(alert)
+    for alert in (an_alert(), an_alert(ExtendedProperties={"Namespace": "root\\cimv2"})):
+        assert location_of(alert) == NOWHERE
+        assert rule_fields_of(alert).location is None
+        assert location_of(signal_of(rule_fields_of(alert))) == NOWHERE
 
 
 def group_of(signal: Signal, *entries: Ownership) -> str | None:
@@ -176,14 +178,6 @@ def test_a_connectors_group_owns_nothing_of_another_cloud() -> None:
     for source, owner in (("Aws", "cloud"), ("Gcp", "cloud"), ("Azure", "connectors"), (None, "connectors")):
         finding = read_finding(an_assessment(resourceDetails={"Source": source, "Id": CONNECTORS}))
         assert group_of(finding, a_group("rg-connectors", "connectors"), cloud) == owner
-
-
-def test_an_alert_on_azure_is_in_no_other_cloud() -> None:
-    """Nothing is kept where nothing tells; a namespace of WMI, of event hubs or of a service bus is none of Kubernetes."""
-    for alert in (an_alert(), an_alert(ExtendedProperties={"Namespace": "root\\cimv2"})):
-        assert location_of(alert) == NOWHERE
-        assert rule_fields_of(alert).location is None
-        assert location_of(signal_of(rule_fields_of(alert))) == NOWHERE
 
 
 IN_NAMESPACE: list[dict[str, Any]] = [

@@ -158,13 +158,9 @@ def test_a_hold_comes_back_as_it_was_written(
 
 
 def test_a_hold_that_does_not_decode_holds_nothing_and_is_counted() -> None:
-    """The others do."""
+    """The others do, and say in one sentence who holds, since when, until when and why."""
     good = document_of_hold(a_hold())
     for body in (b"", b"{}", b"[1]", b'{"stream":"cwpp"}', b"\xff\x00", b"[" * 100_000):
         assert read_values(DestinationHold, [replace(good, body=body), good]) == ([a_hold()], 1)
-
-
-def test_the_words_of_a_hold_say_who_since_when_until_when_and_why() -> None:
-    """In one sentence."""
     words = "held by ana since 2026-11-24T12:00:00Z until 2026-11-24T14:00:00Z: the pager is moved"
     assert words_of_hold(a_hold()) == words

@@ -218,10 +218,13 @@ def test_what_was_lost_often_is_suspect_and_once_more_poison() -> None:
 
 
 def test_what_is_redriven_is_as_young_as_if_it_were_owed_from_now_on() -> None:
-    """Else it would die of age at once."""
+    """Else it would die of age at once. It takes the later resolutions of its opening along, and nothing else."""
     again = redriven(given_up(CLAIMED, NOW, "x"), NOW + HOUR)
     assert (again.state, again.born, again.due, again.settled) == (_OWED, NOW + HOUR, NOW + HOUR, None)
     assert (again.attempts, again.redriven) == (1, 1)
+    letter, end = an_entry(2, OPENED, 2), an_entry(4, RESOLVED, 2)
+    others = [an_entry(1, RESOLVED, 2), an_entry(3, UPDATED, 2), an_entry(6, RESOLVED, 5)]
+    assert redriven_with(letter, [letter, *others, end]) == [end]
 
 
 def test_a_dead_letter_keeps_its_last_trouble_as_far_as_there_is_room() -> None:
@@ -249,13 +252,6 @@ def test_what_was_sent_later_overtakes_what_it_leaves_nothing_to_say() -> None:
         sent = an_entry(3, later, state=SENT)
         assert is_overtaken(dead, [dead, sent]) is ((letter, later) in OVERTAKES)
         assert not is_overtaken(dead, [dead, replace(sent, turn=1), replace(sent, state=DEAD)])
-
-
-def test_a_dead_letter_takes_the_later_resolutions_of_its_opening_along() -> None:
-    """And nothing else."""
-    letter, end = an_entry(2, OPENED, 2), an_entry(4, RESOLVED, 2)
-    others = [an_entry(1, RESOLVED, 2), an_entry(3, UPDATED, 2), an_entry(6, RESOLVED, 5)]
-    assert redriven_with(letter, [letter, *others, end]) == [end]
 
 
 NEEDLESS: list[tuple[list[DeliveryStatus], list[int]]] = [

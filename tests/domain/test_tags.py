@@ -65,7 +65,9 @@ def test_around_a_resource_are_its_parents_its_group_and_its_subscription() -> N
 
 
 def test_the_nearest_tag_counts() -> None:
-    """Each name by itself; names ignore case, values keep it; a tag that is blank is there all the same."""
+    """Each name by itself; names ignore case, values keep it; a tag that is blank is there all the same. A bucket of
+    AWS is not the team's that made the connector: the connector's own tags are about what it brings, and those of its
+    group not."""
     landing = {"team": "Landing", "env": "prod", "cost": "1"}
     tags = Tags({SUB: landing, GROUP: {"team": "Web", "env": ""}, DATABASE: {"cost": "7"}})
     assert [tags.find(DATABASE, name) for name in ("Team", "ENV", "cost", "nobody's")] == ["Web", "", "7", None]
@@ -73,10 +75,6 @@ def test_the_nearest_tag_counts() -> None:
     assert tags.find(SUB, "team") == "Landing"
     assert tags.find("/subscriptions/bbbb", "team") is None
     assert tags.find(None, "team") is tags.find("", "team") is NO_TAGS.find(DATABASE, "team") is None
-
-
-def test_the_group_of_a_connector_says_nothing_of_what_it_brings() -> None:
-    """A bucket of AWS is not the team's that made the connector; the connector's own tags are about what it brings."""
     tags = Tags({SUB: {"team": "landing"}, GROUP: {"team": "connectors"}, CONNECTOR: {"cloud": "aws"}})
     brought = f"{CONNECTOR}/securityentitydata/x"
     assert (tags.find(brought, "team"), tags.find(brought, "cloud")) == (None, "aws")

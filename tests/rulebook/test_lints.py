@@ -147,7 +147,8 @@ def test_a_scope_that_covers_another_one_holds_whatever_that_one_holds(
 
 
 def test_types_that_the_policy_declares_are_known() -> None:
-    """Whole or by a glob, in whatever case, and with the prefix of a sample; they are offered for misspelled ones."""
+    """Whole or by a glob, in whatever case, and with the prefix of a sample; they are offered for misspelled ones. What
+    the router itself raises, such as about changed files, passes without `types`."""
     types = ["Contoso.DiskFull", "AzureMonitor.*", "SIMULATED_Own"]
     names = ["contoso.diskfull", "AzureMonitor.Heartbeat", "SIMULATED_Contoso.DiskFull", "SIMULATED_Own", "VM_X"]
     files = {
@@ -156,6 +157,9 @@ def test_types_that_the_policy_declares_are_known() -> None:
     found = lints({**files, "cwpp/policy.yaml": a_policy(types=types)})
     assert files_of(found) == ["4", "5"]
     assert "did you mean Contoso.DiskFull?" in found[1]
+    routes = [{"name": "files", "when": {"alert_type": ["file-integrity"]}, "to": ["tickets"]}]
+    rule = a_body(alertType="File-Integrity")
+    assert lints({"cwpp/policy.yaml": a_policy(routes=routes), "cwpp/suppressions/one.json": rule}) == []
 
 
 def test_the_catalogue_is_known_in_any_case_and_for_samples() -> None:
@@ -170,13 +174,6 @@ def test_the_catalogue_is_known_in_any_case_and_for_samples() -> None:
     assert len(titled) > 1
     assert known.is_fitted_by("simulated_sql.db_brute*")
     assert not known.has("")
-
-
-def test_what_the_router_itself_raises_is_known() -> None:
-    """Rules and routes about changed files, which docs/deploy.md tells to write, pass without `types`."""
-    routes = [{"name": "files", "when": {"alert_type": ["file-integrity"]}, "to": ["tickets"]}]
-    rule = a_body(alertType="File-Integrity")
-    assert lints({"cwpp/policy.yaml": a_policy(routes=routes), "cwpp/suppressions/one.json": rule}) == []
 
 
 def test_a_rule_that_may_be_about_a_category_is_covered_by_none_that_may_not() -> None:

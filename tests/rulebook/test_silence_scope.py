@@ -58,11 +58,14 @@ RESOURCES = [
 ]
 
 
-def test_a_resource_is_named_by_its_name_its_id_or_a_glob() -> None:
-    """Whatever its case."""
+def test_a_resource_is_named_by_its_name_its_id_or_a_glob_and_a_machine_however_alerts_name_it() -> None:
+    """Whatever its case; a machine by its resource, by a host, or by what was compromised, any of several."""
     for resource, element in RESOURCES:
         read = read_silence_scope(scope_of(resource=resource))
         assert (read.refused, read.groups) == (None, (element,)), resource
+    for hosts in (["WEB-1", "web-2"], ["web-1", "data-*"]):
+        read = read_silence_scope(of_hosts(*hosts))
+        assert (read.refused, read.groups) == (None, (called(*map(str.lower, hosts)),))
 
 
 OF_EVERY_RESOURCE = [
@@ -98,13 +101,6 @@ def test_a_glob_that_fits_resources_of_one_kind_which_have_no_name_in_common_is_
     glob = f"{star}{star.join(pieces)}{star}"
     if glob_pattern(glob).match(ONE) and glob_pattern(glob).match(OTHER):
         assert read_silence_scope(scope_of(resource=glob)).refused is not None
-
-
-def test_a_machine_is_named_however_alerts_name_it() -> None:
-    """By its resource, by a host, or by what was compromised; any of several."""
-    for hosts in (["WEB-1", "web-2"], ["web-1", "data-*"]):
-        read = read_silence_scope(of_hosts(*hosts))
-        assert (read.refused, read.groups) == (None, (called(*map(str.lower, hosts)),))
 
 
 NO_MACHINES = [

@@ -142,7 +142,8 @@ def test_what_looks_like_a_rule_where_nothing_reads_it_is_said() -> None:
 
 
 def test_what_is_read_and_what_is_no_rule_is_no_stray() -> None:
-    """The known places, hidden files, Markdown, other sorts of files, and tags that owners.yaml names."""
+    """The known places, hidden files, Markdown, other sorts of files, and tags that owners.yaml names. Where rules are
+    a repository of their own, other files of YAML stand beside them: only what is called like a rule is said."""
     files = {
         "owners.yaml": {"owners": [], "tags": ["tags/all.json"]}, "coverage.yaml": "", "tags/all.json": "[]",
         "cwpp/suppressions/one.json": a_body(), "cwpp/suppressions/shadow/two.json": a_body(),
@@ -150,10 +151,6 @@ def test_what_is_read_and_what_is_no_rule_is_no_stray() -> None:
         ".schemas/policy.schema.json": "{}", "README.md": "", "cwpp/notes.txt": "", "pictures/a.png": "", "cwpp/.keep": "",
     }  # fmt: skip
     assert strays_with(files) == []
-
-
-def test_at_the_top_of_a_repository_only_what_is_called_like_a_rule_is_said() -> None:
-    """Where rules are a repository of their own, other files of YAML stand beside them."""
     files = {".git/HEAD": "", "mkdocs.yml": "", "infra/main.json": "{}", "owner.yaml": "", "cwpp/one.json": "{}"}
     assert strays_with(files) == [STRAYS["cwpp/one.json"], STRAYS["owner.yaml"]]
 
