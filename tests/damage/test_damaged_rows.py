@@ -86,24 +86,16 @@ def test_a_damaged_dead_letter_is_redriven_once_it_is_mended_and_discarded_whene
     assert states(store) == {DeliveryState.SKIPPED: 1}
 
 
-@pytest.mark.parametrize(
-    ("column", "value"),
-    [
-        ("due", 2**62),
-        ("born", -(2**62)),
-        ("attempts", 2**31),
-        ("lost", 2**31),
-        ("turn", 0),
-        ("state", "?"),
-        ("stream", "?"),
-    ],
-)
+SPOILT: dict[str, object] = {"due": 2**62, "born": -(2**62), "attempts": 2**31, "lost": 2**31, "turn": 0, "state": "?"}
+
+
+@pytest.mark.parametrize("column", [*SPOILT, "stream"])
 def test_a_delivery_whose_bookkeeping_is_damaged_is_dead_and_no_turn_waits_for_it(
-    store: Store, spoil: Spoil, column: str, value: object
+    store: Store, spoil: Spoil, column: str
 ) -> None:
     """Nothing is guessed of it. What no claim would ever find, every sweep finds."""
     owe(store, OPENING, a_delivery(key="other"))
-    spoil("deliveries", "k", {column: value})
+    spoil("deliveries", "k", {column: SPOILT.get(column, "?")})
     assert [one.delivery.key for one in (*claim(store), *claim(store))] == ["other"]
     run(within(store, abandon_deliveries, "cwpp", ["tickets"], NOW, NOW))
     (letter,) = run(within(store, list_dead_letters))
@@ -421,7 +413,7 @@ def test_a_damaged_row_in_quarantine_is_no_message_to_retake(owed: House) -> Non
     assert owed.says("quarantine", "discard", "--yes", "--all").out == "discarded: 1\n"
 
 
-@pytest.mark.parametrize("column", ["state", "due", "destination", "lane", "key", "id", "settled", "error", "stream"])
+@pytest.mark.parametrize("column", ["state", "due", "destination", "id", "error"])
 def test_whatever_a_row_holds_the_lists_list(owed: House, column: str) -> None:
     """Also before any run has seen the damage."""
     value = 2**63 - 1 if column in ("due", "settled") else "CAST(x'ff80' AS TEXT)"

@@ -415,27 +415,6 @@ def test_past_the_limit_one_summary_says_what_is_held_and_is_over_with_the_last_
     assert [(change, counts) for change, _, counts in tickets.said(HOUR)] == [("resolved", (9, 0))]
 
 
-def test_what_flaps_opens_summaries_no_more_often_than_anything_else(build: Build) -> None:
-    """Each is over before the next one comes, so that the summary is over each time: it opens, and again as often as the limit
-    says, and then counts in silence until there is room again; at a pager once more where one is graver than those before."""
-    tickets, opened = build(a_grouping_book(None, TWO)), 0
-    for number in range(20):
-        for status in ("New", "Resolved"):
-            tickets.alerts(f"a{number}", Status=status, at=number * MINUTE)
-            opened += len(tickets.opened(number * MINUTE))
-    assert opened == 2 + 1 + 2
-    tickets.alerts("late", at=HOUR + MINUTE)
-    assert tickets.opened(HOUR + MINUTE) == ["late"]
-    pager, opened = build(a_grouping_book(None, ONE, Lane.PAGE)), 0
-    for status in ("New", "Resolved") * 8:
-        for severity in ("Medium", "High"):
-            pager.alerts(severity, Severity=severity, Status=status)
-            opened += len(pager.opened())
-    assert opened <= 1 + 2 + 1
-    pager.alerts("last")
-    assert ("opened", "last") in pager.sweep(HOUR + MINUTE)
-
-
 def test_at_a_pager_one_that_is_graver_opens_a_page_of_its_own(build: Build) -> None:
     """What joins a page calls nobody. A batch is opened by its gravest; beyond the limit there is at most one more summary for
     each step in severity: the first Critical of a storm of Mediums calls somebody."""
