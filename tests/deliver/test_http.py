@@ -106,9 +106,16 @@ def test_of_a_long_answer_only_the_beginning_is_read() -> None:
     asyncio.run(go())
 
 
-@pytest.mark.parametrize(
-    ("beginning", "again"),
-    [
+def test_an_answer_that_never_comes_to_its_end_is_none_and_its_url_is_not_told(subtests: pytest.Subtests) -> None:
+    """Hints, headers or one header without end; a server that hangs, in the midst or not, or closes the connection."""
+
+    async def go(beginning: bytes, again: bytes | None) -> None:
+        async with flooding(beginning, again) as url:
+            with pytest.raises(Unavailable) as caught:
+                await post(url, timeout=0.3)
+            assert "canary" not in str(caught.value) and "hook" not in str(caught.value)
+
+    for beginning, again in (
         (b"", b"HTTP/1.1 100 Continue\r\n\r\n" * 100),
         (b"", b"HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n" * 100),
         (b"HTTP/1.1 200 OK\r\n", b"X-More: y\r\n" * 100),
@@ -116,45 +123,31 @@ def test_of_a_long_answer_only_the_beginning_is_read() -> None:
         (b"", b""),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx", b""),
         (b"", None),
-    ],
-)
-def test_an_answer_that_never_comes_to_its_end_is_none_and_its_url_is_not_told(
-    beginning: bytes, again: bytes | None
-) -> None:
-    """Hints, headers or one header without end; a server that hangs, in the midst or not, or closes the connection."""
-
-    async def go() -> None:
-        async with flooding(beginning, again) as url:
-            with pytest.raises(Unavailable) as caught:
-                await post(url, timeout=0.3)
-            assert "canary" not in str(caught.value) and "hook" not in str(caught.value)
-
-    asyncio.run(go())
+    ):
+        with subtests.test(ascii(beginning)):
+            asyncio.run(go(beginning, again))
 
 
-@pytest.mark.parametrize("host", ["soc.example", "SOC.Example", "soc.example.", "soc.example:8443"])
-def test_a_host_that_is_nobodys_is_never_asked(host: str) -> None:
+def test_a_host_that_is_nobodys_is_never_asked() -> None:
     """Neither looked up nor connected to; the delivery is told so, by the host alone."""
-    with nobody_else() as strangers, pytest.raises(Unavailable, match=r"ends in \.example") as refused:
-        asyncio.run(post(f"https://{host}"))
-    assert strangers == []
-    assert "canary" not in str(refused.value)
+    for host in ("soc.example", "SOC.Example", "soc.example.", "soc.example:8443"):
+        with nobody_else() as strangers, pytest.raises(Unavailable, match=r"ends in \.example") as refused:
+            asyncio.run(post(f"https://{host}"))
+        assert strangers == []
+        assert "canary" not in str(refused.value)
 
 
-@pytest.mark.parametrize(
-    ("host", "said"),
-    [
+def test_why_there_is_no_connection_is_said() -> None:
+    """It did not take too long, as the transport calls it."""
+    for host, said in (
         ("127.0.0.1", "no answer: the connection was refused"),
         ("a.invalid", "no answer: the name of its host is not known"),
-    ],
-)
-def test_why_there_is_no_connection_is_said(host: str, said: str) -> None:
-    """It did not take too long, as the transport calls it."""
-    with socket.create_server(("127.0.0.1", 0)) as closed:
-        port = closed.getsockname()[1]
-    with pytest.raises(Unavailable) as caught:
-        asyncio.run(post(f"http://{host}:{port}"))
-    assert str(caught.value) == said
+    ):
+        with socket.create_server(("127.0.0.1", 0)) as closed:
+            port = closed.getsockname()[1]
+        with pytest.raises(Unavailable) as caught:
+            asyncio.run(post(f"http://{host}:{port}"))
+        assert str(caught.value) == said
 
 
 ROWS: list[dict[str, object]] = [{"EventUid": "0"}, {"EventUid": "1"}]
@@ -210,11 +203,10 @@ ANSWERS: dict[int, type[DeliveryError]] = dict.fromkeys((400, 404, 413), Rejecte
 ANSWERS |= dict.fromkeys((401, 403), Unauthorized) | dict.fromkeys((408, 425, 429, 500, 503, 200), Unavailable)
 
 
-@pytest.mark.parametrize(("status", "error"), ANSWERS.items())
-def test_each_answer_means_what_it_means_elsewhere(status: int, error: type[DeliveryError]) -> None:
+def test_each_answer_means_what_it_means_elsewhere(subtests: pytest.Subtests) -> None:
     """The first answer counts, and the outbox has it on record, with the endpoint's wish and without its URL."""
 
-    async def go() -> None:
+    async def go(status: int, error: type[DeliveryError]) -> None:
         async with answering(status, **{"Retry-After": "7"}) as endpoint:
             with pytest.raises(error, match=f"{status}") as caught:
                 await upload(endpoint.url)
@@ -228,7 +220,9 @@ def test_each_answer_means_what_it_means_elsewhere(status: int, error: type[Deli
             if isinstance(caught.value, Rejected):
                 assert caught.value.status == status
 
-    asyncio.run(go())
+    for status, error in ANSWERS.items():
+        with subtests.test(ascii(status)):
+            asyncio.run(go(status, error))
 
 
 @pytest.mark.parametrize("name", [None, "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
@@ -251,65 +245,61 @@ def test_rows_follow_no_redirect_and_go_through_no_proxy(monkeypatch: pytest.Mon
     asyncio.run(go())
 
 
-@pytest.mark.parametrize("claims", ["A", "__79", "\xff"])
-def test_a_refusal_that_claims_what_nobody_can_read_is_a_refusal(claims: str) -> None:
+def test_a_refusal_that_claims_what_nobody_can_read_is_a_refusal() -> None:
     """The destination pauses, and no rows die for what an answer says."""
 
-    async def go() -> None:
+    async def go(claims: str) -> None:
         challenge = f'Bearer error="insufficient_claims", claims="{claims}"'
         async with answering(401, **{"WWW-Authenticate": challenge}) as endpoint:
             with pytest.raises(Unauthorized):
                 await upload(endpoint.url)
 
-    asyncio.run(go())
+    for claims in ("A", "__79", "\xff"):
+        asyncio.run(go(claims))
 
 
 ROUND: dict[str, object] = {}
 ROUND["itself"] = ROUND
 
 
-@pytest.mark.parametrize(
-    ("trouble", "rows", "error", "said"),
-    [
-        # A mistake of ours or a library's may be mended while the rows are owed.
-        (ValueError("what tenant?"), ROWS, Unavailable, r"not asked \(ValueError\)"),
-        (None, [ROUND], Unavailable, r"not asked \(ValueError\)"),
-        (ClientAuthenticationError("what tenant?"), ROWS, Unauthorized, "no token"),
-        (ServiceRequestError("what tenant?"), ROWS, Unavailable, "no token"),
-    ],
-)
-def test_what_fails_before_anybody_was_asked_sends_nothing(
-    trouble: Exception | None, rows: list[dict[str, object]], error: type[DeliveryError], said: str
-) -> None:
+def test_what_fails_before_anybody_was_asked_sends_nothing() -> None:
     """The error says whether we are refused or nobody answered, and not what the library says."""
 
-    async def go() -> None:
+    async def go(
+        trouble: Exception | None, rows: list[dict[str, object]], error: type[DeliveryError], said: str
+    ) -> None:
         async with answering(204) as endpoint:
             with pytest.raises(error, match=said) as caught:
                 await upload(endpoint.url, rows=rows, identity=Issuing(trouble))
             assert endpoint.requests == []
             assert "tenant" not in str(caught.value)
 
-    asyncio.run(go())
+    for trouble, rows, error, said in (
+        # A mistake of ours or a library's may be mended while the rows are owed.
+        (ValueError("what tenant?"), ROWS, Unavailable, r"not asked \(ValueError\)"),
+        (None, [ROUND], Unavailable, r"not asked \(ValueError\)"),
+        (ClientAuthenticationError("what tenant?"), ROWS, Unauthorized, "no token"),
+        (ServiceRequestError("what tenant?"), ROWS, Unavailable, "no token"),
+    ):
+        asyncio.run(go(trouble, rows, error, said))
 
 
-@pytest.mark.parametrize(
-    ("status", "again", "error"),
-    [(400, b"?" * 4096, Rejected), (200, b"?" * 4096, Unavailable), (200, None, Unavailable)],
-)
-def test_an_answer_without_end_or_cut_ends_and_its_client_says_nothing_of_it(
-    caplog: pytest.LogCaptureFixture, status: int, again: bytes | None, error: type[DeliveryError]
-) -> None:
+def test_an_answer_without_end_or_cut_ends_and_its_client_says_nothing_of_it(caplog: pytest.LogCaptureFixture) -> None:
     """Of its body only the beginning is read. Stderr is ours: Microsoft's client calls what it cannot read critical."""
 
-    async def go() -> None:
+    async def go(status: int, again: bytes | None, error: type[DeliveryError]) -> None:
         head = b"HTTP/1.1 %d x\r\nContent-Type: application/xml\r\n" % status
         async with flooding(head if again is None else head + b"\r\n", again) as url:
             with pytest.raises(error):
                 await upload(url)
 
-    asyncio.run(go())
-    assert caplog.messages == []
+    for status, again, error in (
+        (400, b"?" * 4096, Rejected),
+        (200, b"?" * 4096, Unavailable),
+        (200, None, Unavailable),
+    ):
+        asyncio.run(go(status, again, error))
+        assert caplog.messages == []
 
 
 def test_a_token_is_asked_for_once_and_anew_when_it_was_refused_or_is_nearly_over() -> None:

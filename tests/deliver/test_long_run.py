@@ -121,13 +121,14 @@ def test_a_wish_is_honoured_as_far_as_its_lane_waits(
         assert due <= NOW + timedelta(seconds=asked) + INSTANT
 
 
-@pytest.mark.parametrize(("number", "widest"), [(1, 2), (2, 4), (3, 8), (8, 256), (9, 256), (1000, 256)])
-def test_what_was_refused_together_does_not_come_again_together(number: int, widest: float) -> None:
+def test_what_was_refused_together_does_not_come_again_together(subtests: pytest.Subtests) -> None:
     """A destination that is asked too much is asked again over twice as long as before, each time."""
-    refusal = Unavailable("429", retry_after=10, is_crowded=True)
-    for share in (0.0, 0.25, 1.0):
-        wait = timedelta(seconds=10 + share * widest)
-        assert settled(a_claim(number), refusal, chance=share).due == NOW + wait
+    for number, widest in ((1, 2), (2, 4), (3, 8), (8, 256), (9, 256), (1000, 256)):
+        with subtests.test(ascii(number)):
+            refusal = Unavailable("429", retry_after=10, is_crowded=True)
+            for share in (0.0, 0.25, 1.0):
+                wait = timedelta(seconds=10 + share * widest)
+                assert settled(a_claim(number), refusal, chance=share).due == NOW + wait
 
 
 def test_without_a_wish_the_wait_doubles_up_to_ten_minutes() -> None:
@@ -326,27 +327,19 @@ def _pause(probe: datetime = NOW) -> Pause:
     return Pause(stream="cwpp", destination=TICKETS, since=NOW, probe=probe, error="answered 401")
 
 
-@pytest.mark.parametrize(
-    ("before", "results", "after"),
-    [
-        # Of a batch one part may have got through before the token ran out.
+def test_a_refusal_counts_for_more_than_what_came_with_it() -> None:
+    """And what tells nothing neither pauses nor resumes. A probe is due at its instant, and where that is not possible: a
+    worker whose clock is a little ahead is believed."""
+    # Of a batch one part may have got through before the token ran out; what was put back untried asked nobody.
+    cases: Sequence[tuple[Pause | None, list[Result], Pause | None]] = (
         (None, [Receipt(), REFUSED], _pause(NOW + PROBE)),
         (_pause(), [Receipt(), REFUSED], _pause(NOW + PROBE)),
         (None, [Unavailable("answered 503")], None),
-        # What was put back untried asked nobody.
         (_pause(), [], _pause()),
         (None, [], None),
-    ],
-)
-def test_a_refusal_counts_for_more_than_what_came_with_it(
-    before: Pause | None, results: list[Result], after: Pause | None
-) -> None:
-    """And what tells nothing neither pauses nor resumes."""
-    assert pause_after(before, results, stream="cwpp", destination=TICKETS, now=NOW) == after
-
-
-def test_a_probe_is_due_at_its_instant_and_where_that_is_not_possible() -> None:
-    """A worker whose clock is a little ahead is believed."""
+    )
+    for before, results, after in cases:
+        assert pause_after(before, results, stream="cwpp", destination=TICKETS, now=NOW) == after
     moment = timedelta(microseconds=1)
     dues = [timedelta(), moment, 2 * PROBE, 2 * PROBE + moment]
     assert [is_probe_due(_pause(NOW + due), NOW) for due in dues] == [True, False, False, True]
