@@ -43,7 +43,7 @@ type Spoil = Callable[[str, str, dict[str, object]], None]
 
 
 @pytest.fixture
-def spoil(store: Store) -> Spoil:
+def spoil(either: str, store: Store) -> Spoil:
     """Damages rows of the store, beside the router; a column of numbers takes a number only."""
 
     def spoil(table: str, name: str, columns: dict[str, object]) -> None:

@@ -12,15 +12,10 @@ from tests.store.watching import Around, AroundTransaction
 
 
 class Deadly(Around):
-    """A store of a worker that dies at its n-th statement or commit; after that it raises StoreError for everything.
+    """A store of a worker that dies at its n-th statement or commit, from 1; after that it raises StoreError for everything.
 
-    Args:
-        store: the store that it works on.
-        dies_at: which statement or commit, from 1.
-        is_done: whether that takes effect: an answer is lost, or the question.
-
-    Attributes:
-        died: whether it is dead; it may be revived, where it was the state that failed, and not the worker.
+    `is_done` says whether that takes effect: an answer is lost, or the question. One that `died` may be revived, where it was
+    the state that failed, and not the worker.
     """
 
     def __init__(self, store: Store, dies_at: int, is_done: bool) -> None:

@@ -34,16 +34,7 @@ TICKET = Receipt(reference="INC0012345", handles={"sys_id": "s"})
 
 @dataclass
 class Life:
-    """What happens in one store.
-
-    Attributes:
-        store: the store.
-        book: the rules of the cwpp stream.
-        retention: how long decisions are kept.
-        now: the present.
-        other: the rules of the other stream, if it has any.
-        only: the stream of which alone messages come.
-    """
+    """What happens in one store, by the rules of cwpp and of the other stream, if it has any; messages come of `only`."""
 
     store: Store
     book: Rulebook = field(default_factory=a_rulebook)

@@ -57,6 +57,7 @@ def elsewhere(life: Life, destination: str) -> list[list[str]]:
     return [[one.destination for one in read.elsewhere] for read in send(life, destination)]
 
 
+@pytest.mark.usefixtures("either")
 def test_the_later_of_page_and_ticket_names_the_earlier(life: Life) -> None:
     """Whichever is sent first names nobody; what is over there, or on its way to be, is named no more, nor is a dead letter."""
     life.alert()
@@ -133,6 +134,7 @@ def test_what_is_told_comes_with_what_was_told_last_and_since_when(life: Life) -
     assert known_before(Severity="High", **times) == (None, again)
 
 
+@pytest.mark.usefixtures("either")
 def test_an_opening_says_how_often_the_same_happened_on_the_resource_before(life: Life) -> None:
     """Of the type and the resource, whatever their case, and before it; samples count with samples. An update says nothing."""
     title = "[SAMPLE ALERT] Something happened"

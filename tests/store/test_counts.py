@@ -127,16 +127,11 @@ def test_hits_stay_as_long_as_what_made_them_is_there(store: Store) -> None:
 
 @dataclass(frozen=True)
 class Step:
-    """What happens.
-
-    Attributes:
-        hour: when, in hours from the beginning.
-        workers: the messages that each of two workers takes in, side by side, its last write, and whether that is done.
-        releases: whether both of them then decide again what is held, as rules changed.
-    """
+    """What happens, so many hours from the beginning, and whether both workers then decide again what is held."""
 
     hour: int
     workers: Sequence[tuple[Sequence[int], int, bool]]
+    """The messages that each of two takes in, side by side, its last write, and whether that is done."""
     releases: bool
 
 

@@ -11,6 +11,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -28,8 +29,6 @@ from router.domain.signals import Stream
 from router.ingest.coverage_notes import OFTEN, OFTEN_OF_POSTURE
 from router.ingest.intake import Intake, Message
 from router.store.documents import list_documents, put_document
-from router.store.forgetting import forget
-from router.store.retention import Retention
 from router.store.sources import list_sources
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_message, a_rulebook, alert_body
 from tests.coverage_messages import RETIRED_EDR, coverage_body
@@ -155,6 +154,7 @@ def test_a_file_that_is_read_again_says_nothing_anew(sqlite: Store) -> None:
     assert sources(sqlite)[WORKLOAD].alert == NOW + 7 * DAY
 
 
+@pytest.mark.usefixtures("either")
 def test_a_worker_whose_batch_was_taken_back_writes_its_notes_again(store: Store) -> None:
     """They went with the batch, at whichever statement the state failed."""
     for step in count(1):
@@ -246,18 +246,3 @@ def test_whichever_worker_takes_in_what_in_whatever_order_the_same_is_known(
                 assert timedelta() <= latest - known < (OFTEN_OF_POSTURE if name == "posture" else OFTEN)
         finally:
             run(store.close())
-
-
-def test_a_source_is_known_for_400_days_after_it_was_last_heard_of(store: Store) -> None:
-    """Longer than any may be silent."""
-    for number, at in ((3, NOW), (7, NOW + OFTEN)):
-        ingest(store, a_message(alert_body(f"{number}", AzureResourceId=machine(number)), at=at), now=at)
-
-    def known(at: datetime) -> set[str]:
-        while not run(forget(store, at, Retention(), 100)).is_done:
-            pass
-        return set(sources(store))
-
-    both = {HERE, *(f"workload:{machine(number).lower()}" for number in (3, 7))}
-    assert known(NOW + 400 * DAY - MINUTE) == both
-    assert known(NOW + 400 * DAY) == both - {f"workload:{machine(3).lower()}"}

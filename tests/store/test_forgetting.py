@@ -179,6 +179,7 @@ def test_what_is_owed_or_dead_is_kept_until_a_person_acts(life: Life) -> None:
     assert life.row("dead") is None
 
 
+@pytest.mark.usefixtures("either")
 def test_what_two_destinations_were_told_is_kept_for_the_one_where_it_is_dead(store: Store) -> None:
     """One notice goes to both; what is left of it is whole."""
     life = Life(store)
@@ -262,6 +263,7 @@ def what_stays(life: Life) -> list[object]:
     return [*((life.row(id), life.deliveries(id)) for id in STAY), run(letters_in(life.store))]
 
 
+@pytest.mark.usefixtures("either")
 @pytest.mark.parametrize("is_done", [False, True])
 def test_wherever_a_sweep_breaks_off_nothing_goes_that_is_needed_and_the_next_one_goes_on(
     store: Store, is_done: bool

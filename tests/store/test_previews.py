@@ -58,6 +58,7 @@ def walked[T](store: Store, walk: Callable[[Transaction], AsyncIterator[Sequence
     return run(pages())
 
 
+@pytest.mark.usefixtures("either")
 @MANY
 @example([(2, Outcome.ROUTED, False)] * 9, 0, 100, {Outcome.ROUTED}, 4)
 @given(
@@ -136,6 +137,7 @@ STEPS = st.lists(
 )
 
 
+@pytest.mark.usefixtures("either")
 @MANY
 @given(STEPS, st.sampled_from([None, {"vm_test"}, {"vm_other", "sql_ünusual"}, set()]), st.integers(1, 5))
 def test_what_stands_and_what_is_held_is_what_was_written(

@@ -322,6 +322,7 @@ def seen(store: Store, names: Iterable[str], at: datetime) -> None:
     run(RuleWatch(store, replace(book, shadows=shadows)).notify(at))
 
 
+@pytest.mark.usefixtures("either")
 def test_a_rule_is_known_since_it_was_first_seen_of_those_times_that_it_was_not_long_away(store: Store) -> None:
     """However rules come and go, whoever looks, and whatever wrong clocks wrote before."""
 

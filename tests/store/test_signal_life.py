@@ -118,6 +118,7 @@ def test_a_signal_is_found_by_whatever_is_in_hand(life: Life) -> None:
     assert (found(life, quarantined.id).quarantined, found(life, "lost")) == ((quarantined,), Found())
 
 
+@pytest.mark.usefixtures("either")
 def test_more_signals_than_are_read_are_not_all_told_apart(life: Life) -> None:
     """It is said that there are more. Of one stream a signal is found among many of the other."""
     life.ingest(*(a_message(alert_body(f"{number}-end")) for number in range(MOST_SIGNALS)))

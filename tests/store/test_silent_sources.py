@@ -161,6 +161,7 @@ def test_a_restored_or_damaged_state_makes_no_storm_and_its_next_turns_are_told(
     assert owed(store) == [[("opened", 1), ("resolved", 2), ("opened", 3)], [("opened", 1), ("resolved", 2)]]
 
 
+@pytest.mark.usefixtures("either")
 def test_a_look_that_dies_anywhere_tells_each_source_once(store: Store) -> None:
     """At whichever statement, before or after it is done: the next look goes on."""
 
