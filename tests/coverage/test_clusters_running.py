@@ -329,14 +329,18 @@ def test_the_clusters_own_words_say_why_no_pod_is_made_or_ready() -> None:
     early, late = failed_create(time="2026-11-24T08:00:00Z"), failed_create("late", time="2026-11-24T09:00:00Z")
     assert '"late"' in dark(early, late).reason and '"late"' in dark(late, early).reason
     unscheduled = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "no memory"}
-    pulled = [{"state": {"waiting": {"reason": "ErrImagePull", "message": "no memory"}}}]
-    for status in (
-        {"conditions": [unscheduled]},
-        {"conditions": [{"type": "Ready", "status": "False"}], "containerStatuses": pulled},
-        {"phase": "Failed", "reason": "Evicted", "message": "no memory"},
+    states = [{"waiting": {"reason": "ErrImagePull", "message": "no memory"}}, {"terminated": {"reason": "OOMKilled"}}]
+    pulled, killed = ([{"name": "main", "ready": False, "restartCount": 3, "state": state}] for state in states)
+    for trouble, status in (
+        ("Unschedulable", {"phase": "Pending", "conditions": [unscheduled]}),
+        ("ErrImagePull", {"conditions": [{"type": "Ready", "status": "False"}], "containerStatuses": pulled}),
+        ("ErrImagePull", {"initContainerStatuses": pulled}),
+        ("OOMKilled after 3 restarts", {"phase": "Running", "containerStatuses": killed}),
+        ("Evicted", {"phase": "Failed", "reason": "Evicted", "message": "no memory"}),
     ):
         found = running(collector(ready=2), publisher(), *nodes(), {**pod("node-2"), "status": status})
-        assert any("no memory" in one.value for one in found.evidence)
+        assert f"pod {COLLECTOR}-node-2 is {trouble}" in found.reason, found.reason
+        assert any("no memory" in one.value for one in found.evidence) or trouble.startswith("OOM")
 
 
 def test_a_pod_that_waits_says_why_and_for_which_node() -> None:

@@ -10,11 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.coverage.documents import read_document
-from router.coverage.facts import Source
 from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_CONSTRAINTS, UNNAMED, at_cluster
-from router.coverage.kubernetes.daemon_sets import read_pod
 from router.coverage.kubernetes.nodes import Node, find_obstacle, find_uncoverable, read_node
-from router.coverage.readers.kubernetes import KubernetesFact, facts_in, without_ballast
+from router.coverage.readers.kubernetes import KubernetesFact, facts_in
 from router.coverage.remedies import command_line
 from router.coverage.verdicts import Verdict, Workload, gap, unknown
 from router.domain.coverage import Rung, WorkloadKind
@@ -80,42 +78,6 @@ def test_lists_of_one_kind_are_read_as_lists_of_any() -> None:
         ("remainingItemCount", 0, az.COVERED),
     ):
         assert _runs(SENSOR, _typed("NodeList", *az.nodes(), **{name: value})).state is state
-
-
-def _fact(kind: str, body: az.Json) -> KubernetesFact:
-    source = Source(document="one.json")
-    return KubernetesFact(given=None, kind=kind, name="one", namespace="mdc", body=body, source=source)
-
-
-def test_nothing_that_is_asked_of_a_pod_or_a_node_is_left_out_of_memory() -> None:
-    """What is never asked is, such as the settings of containers."""
-    ended = {"name": "main", "restartCount": 3, "state": {"terminated": {"reason": "OOMKilled", "exitCode": 137}}}
-    waiting = {"name": "main", "state": {"waiting": {"reason": "ErrImagePull", "message": "no route"}}}
-    unscheduled = [{"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": "0/3 nodes"}]
-    metadata = {
-        "namespace": "mdc",
-        "labels": {"any/Label": "x"},
-        "deletionTimestamp": "2026-11-25T00:00:00Z",
-        "ownerReferences": [{"kind": "DaemonSet", "name": "collector", "uid": "1", "controller": True}],
-        "managedFields": [{}],
-    }
-    on_node = affinity(fields=[{"key": "metadata.name", "operator": "In", "values": ["node-1"]}])
-    spec = {**on_node, "containers": [{"env": [{"name": "a", "value": "b"}]}]}
-    for trouble, status in (
-        ("OOMKilled", {"phase": "Running", "containerStatuses": [{**ended, "ready": False}]}),
-        ("ErrImagePull", {"initContainerStatuses": [waiting]}),
-        ("Evicted", {"phase": "Failed", "reason": "Evicted", "message": "low on memory"}),
-        ("Unschedulable", {"phase": "Pending", "conditions": unscheduled}),
-        ("", {"phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}),
-    ):
-        pod = {"metadata": metadata, "spec": spec, "status": {**status, "podIP": "10.0.0.1"}}
-        slim = without_ballast("Pod", pod)
-        assert not any(word in str(slim) for word in ("env", "podIP"))
-        read = read_pod(_fact("Pod", slim))
-        assert read == read_pod(_fact("Pod", pod))
-        assert (read.trouble, read.node) == (trouble, "node-1")
-    body = az.node("node-1", system="linux", taints=[taint("sku", "gpu")], pool="gpu")
-    assert read_node(_fact("Node", without_ballast("Node", body))) == read_node(_fact("Node", body))
 
 
 def _asks(key: str, operator: str, *values: str) -> az.Json:

@@ -250,7 +250,6 @@ _LINUX, _MIXED = "nodes.linux-three", "nodes.mixed"
 _EVENTS, _NAMESPACE = "events.failed-create.pod-security", "namespace.kube-system.pod-security-baseline"
 _CRASHING = "pods.defender.one-crashing"
 _READY = "ready on all 3 nodes"
-_TAINT = "node aks-gpu-0-vmss000000: it does not tolerate the taint sku=gpu:NoSchedule"
 _DARK = "collector-ds in kube-system is ready on 0 of"
 
 
@@ -260,9 +259,10 @@ def _sensor(names: str, installed: str, running: str, *words: str) -> SampleRow:
     return SampleRow(files, {"payments": said}, words)
 
 
+_NOT_ASKED = "nobody asked which DaemonSets the cluster has"
 KUBECTL = [
     _sensor(f"ds.kube-system.absent {_LINUX}", "gap", "gap", "whose list is empty"),
-    _sensor(f"ds.kube-system.covered {_LINUX}", "covered", "covered", _READY),
+    _sensor(f"ds.kube-system.covered {_LINUX} {_EVENTS} {_NAMESPACE}", "covered", "covered", _READY),
     _sensor(f"ds.kube-system.dark-pod-security {_LINUX}", "covered", "gap", f"{_DARK} 3 nodes"),
     _sensor(f"ds.kube-system.desired-zero {_LINUX}", "covered", "gap", "its nodeSelector asks for agentpool=retired"),
     _sensor(
@@ -272,53 +272,47 @@ KUBECTL = [
         f"ds.kube-system.stale-status {_LINUX}", "covered", "unknown", "is of generation 3, its specification of 4"
     ),
     _sensor(f"ds.mdc.helm-covered {_LINUX}", "covered", "covered", f"in mdc are {_READY}"),
-    _sensor(f"{_EVENTS} {_LINUX}", "unknown", "unknown", "nobody asked which DaemonSets the cluster has"),
-    _sensor(f"{_NAMESPACE} {_LINUX}", "unknown", "unknown", "nobody asked which DaemonSets the cluster has"),
     # Another sensor may be ready on the node of the pod that crashes.
-    _sensor(f"{_CRASHING} {_LINUX}", "unknown", "unknown", "nobody asked which DaemonSets the cluster has"),
-    _sensor(_LINUX, "unknown", "unknown", "nobody asked which DaemonSets the cluster has"),
-    _sensor(_MIXED, "unknown", "unknown", "nobody asked which DaemonSets the cluster has"),
+    *(_sensor(f"{one} {_LINUX}", "unknown", "unknown", _NOT_ASKED) for one in (_EVENTS, _NAMESPACE, _CRASHING)),
+    *(_sensor(one, "unknown", "unknown", _NOT_ASKED) for one in (_LINUX, _MIXED)),
     _sensor("ds.kube-system.covered", "covered", "unknown", "nobody asked which nodes the cluster has"),
     _sensor("ds.kube-system.dark-pod-security", "covered", "gap", "ready on 0 of the 3 nodes that it chooses"),
-    _sensor("ds.kube-system.desired-zero", "covered", "unknown", "nobody asked which nodes the cluster has"),
-    _sensor(f"ds.kube-system.absent {_MIXED}", "gap", "gap", "whose list is empty"),
     # The Windows node and the virtual one cannot have a sensor, the tainted one has none, and the silent one does not tell.
     _sensor(
         f"ds.kube-system.covered {_MIXED}",
         "covered",
         "gap",
-        _TAINT,
+        "node aks-gpu-0-vmss000000: it does not tolerate the taint sku=gpu:NoSchedule",
         "not coverable: node akswin000000 is a Windows node",
         "not coverable: node virtual-node-aci-linux is a virtual node",
         "node aks-nodepool1-0-vmss000002 is NotReady",
         "covered 2, gap 1, not coverable 2, unknown 1",
     ),
     _sensor(f"ds.kube-system.dark-pod-security {_MIXED}", "covered", "gap", f"{_DARK} 4 nodes"),
-    _sensor(f"ds.kube-system.desired-zero {_MIXED}", "covered", "gap", "its nodeSelector asks for agentpool=retired"),
-    _sensor(f"ds.kube-system.one-not-ready {_MIXED}", "covered", "gap", _TAINT),
-    _sensor(f"ds.kube-system.stale-status {_MIXED}", "covered", "gap", _TAINT),
-    _sensor(f"ds.mdc.helm-covered {_MIXED}", "covered", "gap", _TAINT),
-    _sensor(
-        f"ds.kube-system.dark-pod-security {_LINUX} {_EVENTS}",
-        "covered",
-        "gap",
-        "Pod Security refuses its pods at level baseline",
+    *(
+        _sensor(
+            f"ds.kube-system.dark-pod-security {_LINUX} {one}",
+            "covered",
+            "gap",
+            f"Pod Security refuses its pods at level {why}",
+        )
+        for one, why in (
+            (_EVENTS, "baseline"),
+            (
+                _NAMESPACE,
+                "baseline, by the label pod-security.kubernetes.io/enforce=baseline of the namespace kube-system",
+            ),
+        )
     ),
-    _sensor(
-        f"ds.kube-system.dark-pod-security {_LINUX} {_NAMESPACE}",
-        "covered",
-        "gap",
-        "Pod Security refuses its pods at level baseline, by the label pod-security.kubernetes.io/enforce=baseline of the "
-        "namespace kube-system",
+    *(
+        _sensor(
+            f"ds.kube-system.{one} {_LINUX} {_CRASHING}",
+            "covered",
+            "gap",
+            "vmss000001: pod microsoft-defender-collector-ds-bqs96 is CrashLoopBackOff after 57 restarts",
+        )
+        for one in ("one-not-ready", "covered")
     ),
-    _sensor(f"ds.kube-system.covered {_LINUX} {_EVENTS} {_NAMESPACE}", "covered", "covered", _READY),
-    _sensor(
-        f"ds.kube-system.one-not-ready {_LINUX} {_CRASHING}",
-        "covered",
-        "gap",
-        "vmss000001: pod microsoft-defender-collector-ds-bqs96 is CrashLoopBackOff after 57 restarts",
-    ),
-    _sensor(f"ds.kube-system.covered {_LINUX} {_CRASHING}", "covered", "gap", "is CrashLoopBackOff after 57 restarts"),
     _sensor(
         f"ds.kube-system.dark-pod-security ds.mdc.helm-covered {_LINUX}", "covered", "covered", f"in mdc are {_READY}"
     ),
@@ -339,15 +333,11 @@ def _gatekeeper(names: str, state: str, *words: str, beside: tuple[object, ...] 
 GATEKEEPER = [
     # They have no status: they say what is to be deployed, and nothing of what runs.
     _gatekeeper(_WEBHOOK, "unknown", "nobody asked for the pods of Gatekeeper's webhook", "failurePolicy Ignore"),
-    _gatekeeper(_AUDIT, "unknown", "nobody asked which gates stand before the cluster"),
-    _gatekeeper(_MANAGER, "unknown", "nobody asked which gates stand before the cluster"),
-    _gatekeeper(_MUTATING, "unknown", "nobody asked which gates stand before the cluster"),
-    _gatekeeper(_SYSTEM, "unknown", "nobody asked which gates stand before the cluster"),
-    _gatekeeper(
-        f"{_WEBHOOK} {_AUDIT} {_MANAGER}",
-        "unknown",
-        "nobody asked for the pods of Gatekeeper's webhook",
+    *(
+        _gatekeeper(one, "unknown", "nobody asked which gates stand before the cluster")
+        for one in (_AUDIT, _MANAGER, _MUTATING, _SYSTEM)
     ),
+    _gatekeeper(f"{_WEBHOOK} {_AUDIT} {_MANAGER}", "unknown", "nobody asked for the pods of Gatekeeper's webhook"),
     _gatekeeper(f"{_WEBHOOK} {_AUDIT} {_MANAGER} {_MUTATING} {_SYSTEM}", "unknown", "nobody asked for its constraints"),
     _gatekeeper(
         f"{_WEBHOOK} {_SYSTEM}",

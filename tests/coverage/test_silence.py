@@ -11,13 +11,13 @@ from itertools import pairwise
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Excuse, Expectation, WorkloadSelector
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation
 from router.coverage.expected.silence import GONE, expected_sources
-from router.coverage.verdicts import CoverageException
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.silent_sources import AT_ONCE, SourceState, SourceWatch
 from tests.builders import NOW
+from tests.coverage.manifests import excuses
 from tests.domain.silence_model import (
     DAY,
     HOUR,
@@ -107,9 +107,7 @@ def test_exactly_as_long_as_allowed_is_no_silence() -> None:
     assert (turn.state, turn.last, turn.since) == (SourceState.SPEAKS, NOW + 30 * DAY, NOW)
     assert said(life.lives(NOW + 60 * DAY, since=NOW + 30 * DAY + HOUR)) == [(ONE, "silent")]
 
-
-def test_alerts_alone_say_nothing_and_their_silence_alarms_nobody() -> None:
-    """Posture is what comes once a week."""
+    # Alerts alone say nothing: posture is what comes once a week.
     life = a_life()
     life.hears(NOW + DAY, of_subscription(ONE))
     known = life.known[of_subscription(ONE).id]
@@ -138,22 +136,20 @@ def test_a_clock_that_leapt_makes_nobody_silent_and_nobody_speak() -> None:
     assert [turn.number for turn in life.turns] == [1, 2]
 
 
-def an_excuse(name: str, ends: datetime, *rungs: Rung) -> Excuse:
-    """An exception of the manifest."""
-    exception = CoverageException(owner="platform@contoso.example", reason="moved", ends=ends)
-    return Excuse(selects=WorkloadSelector(names=(name,)), rungs=frozenset(rungs), exception=exception, number=1)
-
-
 def test_an_exception_holds_back_what_is_silent_until_its_end() -> None:
     """What was told before is over for so long; one on another rung, or of another subscription, holds nothing."""
-    end = NOW + 20 * DAY
-    life = Life(a_manifest(an_entry(WorkloadKind.SUBSCRIPTION, ONE, TWO), excuses=[an_excuse(ONE, end, Rung.EXPORT)]))
+    end, on_export, on_plan = NOW + 20 * DAY, [Rung.EXPORT], [Rung.PLAN]
+    life = Life(
+        a_manifest(an_entry(WorkloadKind.SUBSCRIPTION, ONE, TWO), excuses=[excuses(ONE, ends=end, rungs=on_export)])
+    )
     assert said(life.lives(end - SECOND, since=NOW)) == [(TWO, "silent")]
     assert said(life.looks(end)) == [(ONE, "silent")]
-    life.manifest = replace(life.manifest, excuses=(an_excuse(ONE, end + DAY, Rung.PLAN), an_excuse(TWO, end + DAY)))
+    life.manifest = replace(
+        life.manifest, excuses=(excuses(ONE, ends=end + DAY, rungs=on_plan), excuses(TWO, ends=end + DAY))
+    )
     (turn,) = life.looks(end + HOUR)
     assert (turn.source.subject, turn.state) == (TWO, SourceState.EXCUSED)
-    assert turn.excuse == "2026-12-15T12:00:00Z by platform@contoso.example"
+    assert turn.excuse == "2026-12-15T12:00:00Z by platform@example.com"
     assert said(life.lives(end + 2 * DAY, since=end + 2 * HOUR)) == [(TWO, "silent")]
 
 
