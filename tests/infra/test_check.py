@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import pytest
@@ -16,6 +16,7 @@ from infra.compiler import Compiler, find_compiler
 from infra.differences import differences
 from infra.generate import generate
 from infra.sources import RECORD, recorded, stale
+from tests.infra.compiled import kept
 from tests.infra.variants import INFRA
 
 ANOTHER_ROLE = "00000000-0000-0000-0000-00000000401e"
@@ -59,6 +60,12 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return infra
 
 
+def said_of(infra: Path, compiler: Compiler) -> list[Said]:
+    """What a compiler finds in a copy."""
+    said = kept(infra, compiler, "all of it", lambda: [astuple(one) for one in compiled(infra, compiler)])
+    return [Said(*one) for one in said]
+
+
 @pytest.mark.tools
 def test_what_is_otherwise_than_in_git_is_named(broken: Path, subtests: pytest.Subtests) -> None:
     """A resource, a role, a name, an output, a warning and a layout: each in a line of its own, and each a fault. What another
@@ -67,7 +74,7 @@ def test_what_is_otherwise_than_in_git_is_named(broken: Path, subtests: pytest.S
     if compiler is None:
         pytest.skip("no Bicep compiler here")
     ours = replace(compiler, version=recorded(INFRA)["compiler"])
-    found: list[Said] = list(compiled(broken, ours))
+    found = said_of(broken, ours)
     faults = [one.said for one in judged(found, same=True) if one.is_fault]
     assert not [line for line in faults if "\n" in line]
     for said in (
@@ -86,7 +93,7 @@ def test_what_is_otherwise_than_in_git_is_named(broken: Path, subtests: pytest.S
     assert [one.said for one in shown] == [one.line for one in found]
     assert not [one for one in shown if one.is_fault]
     (broken / "alone.bicep").write_text("output location string = nowhere\n")
-    (fault,) = [one.said for one in judged(compiled(broken, ours), same=False) if one.is_fault]
+    (fault,) = [one.said for one in judged(said_of(broken, ours), same=False) if one.is_fault]
     assert fault.startswith("infra/alone.bicep:1,26: BCP057: ")
     assert heading(INFRA, ours) == str(ours)
     assert "99.0.0" in heading(INFRA, replace(ours, version="99.0.0"))

@@ -16,6 +16,7 @@ from infra.variants import Variant
 from router.app.settings import Settings
 from router.domain.decisions import Outcome
 from router.domain.errors import BadSetting
+from tests.infra.compiled import kept
 from tests.infra.variants import INFRA
 
 WRONG = {
@@ -125,9 +126,13 @@ def test_whatever_is_wrong_is_named_before_anything_is_made(compiler: Compiler, 
     ]
     path = tmp_path / "chosen.bicepparam"
     path.write_text("\n".join(lines) + "\n")
-    answer = compiler.snapshot(Variant(path))
-    said = " ".join(one.said for one in answer.diagnostics)
-    assert not answer.done
+
+    def asked() -> object:
+        answer = compiler.snapshot(Variant(path))
+        return answer.done, " ".join(one.said for one in answer.diagnostics)
+
+    done, said = kept(INFRA, compiler, repr(WRONG), asked)
+    assert not done
     assert [name for name in WRONG if f"{name}: " not in said] == []
     assert "hihg" in said.lower()
     assert "xoxb" not in said
@@ -153,9 +158,15 @@ def wrong(compiler: Compiler, tmp_path_factory: pytest.TempPathFactory) -> Wrong
     lines = [f"param {name} = {_array(of)}" for name, of in texts.items()]
     lines += [f"param databases = [{', '.join(_array(one) for one in DATABASES)}]"]
     path.write_text("\n".join(["using 'wrong.bicep'", *lines, ""]))
-    variant = Variant(path)
-    assert compiler.snapshot(variant).done
-    outputs = json.loads(variant.snapshot.read_text())["outputs"]
+
+    def asked() -> object:
+        variant = Variant(path)
+        assert compiler.snapshot(variant).done
+        return json.loads(variant.snapshot.read_text())["outputs"]
+
+    outputs = kept(
+        INFRA, compiler, path.read_text() + path.with_suffix(".bicep").read_text().replace(choices, ""), asked
+    )
     return {name: dict(zip(of, outputs[name], strict=True)) for name, of in {**texts, "databases": DATABASES}.items()}
 
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import json
 import re
 import shutil
-import subprocess
-import sys
 from pathlib import Path
+from subprocess import DEVNULL, PIPE
 
 import pytest
 
@@ -17,6 +16,7 @@ from router.domain.errors import BadSetting
 from tests.builders import RULES
 from tests.infra.azd import azd_on
 from tests.infra.variants import DEFENDER, INFRA
+from tests.warm import started
 
 NEEDED = {
     "AZURE_ENV_NAME": "soc",
@@ -84,10 +84,12 @@ def test_every_secret_is_found_wherever_the_rules_name_it(tmp_path: Path) -> Non
     assert secret_names(tmp_path, now()) == "PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD,THE_OWNERS_KEY"
 
 
-def printed(project: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    """What `python -m infra.parameters` says in a copy of the project."""
-    command = [sys.executable, "-m", "infra.parameters"]
-    return subprocess.run(command, cwd=project, env=environment, capture_output=True, text=True, check=False)
+def printed(project: Path, **environment: str) -> tuple[int, str, str]:
+    """The exit code of `python -m infra.parameters` in a copy of the project, and what it says."""
+    ends = {"stdin": DEVNULL, "stdout": PIPE, "stderr": PIPE}
+    process = started("infra.parameters", cwd=project, env=environment, **ends)
+    said = process.communicate()
+    return process.wait(), *said
 
 
 def test_the_names_are_those_of_the_rules_and_never_stale(tmp_path: Path) -> None:
@@ -96,28 +98,24 @@ def test_the_names_are_those_of_the_rules_and_never_stale(tmp_path: Path) -> Non
     policy = tmp_path / "rules" / "cspm" / "policy.yaml"
     policy.write_text(policy.read_text().replace("SERVICENOW_POSTURE_PASSWORD", "ANOTHER_PASSWORD"))
     chosen = {**NEEDED, FIRST: "2026-01-31T23:59:59Z"}
-    done = printed(tmp_path, **chosen)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert json.loads(done.stdout)["parameters"]["secretNames"] == {
-        "value": "ANOTHER_PASSWORD,PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD"
-    }
+    code, out, err = printed(tmp_path, **chosen)
+    assert (code, err) == (0, "")
+    given = json.loads(out)["parameters"]
+    assert given["secretNames"] == {"value": "ANOTHER_PASSWORD,PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD"}
     for name, value in chosen.items():
         azd.set(name, value)
     deployed = azd.provision().deployed
     assert deployed is not None
-    given = json.loads(done.stdout)["parameters"]
-    assert {name: str(one["value"]).lower() for name, one in given.items()} == {
-        name: value.lower() for name, value in deployed.items()
-    }
+    wanted = {name: value.lower() for name, value in deployed.items()}
+    assert {name: str(one["value"]).lower() for name, one in given.items()} == wanted
 
 
 def test_what_is_missing_is_one_line(tmp_path: Path) -> None:
     """No traceback, and nothing that could be taken for parameters."""
     azd_on(tmp_path)
-    done = printed(tmp_path, **{**NEEDED, "AZURE_LOCATION": ""})
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr == "AZURE_LOCATION: is not set, and infra/main.bicep needs it\n"
+    wrong = "AZURE_LOCATION: is not set, and infra/main.bicep needs it\n"
+    assert printed(tmp_path, **{**NEEDED, "AZURE_LOCATION": ""}) == (1, "", wrong)
     (tmp_path / "rules" / "cwpp" / "policy.yaml").write_text("stream: cwpp\n")
-    done = printed(tmp_path, **NEEDED)
-    assert (done.returncode, done.stdout) == (1, "")
-    assert all("/rules/cwpp/policy.yaml:1: " in line for line in done.stderr.splitlines())
+    code, out, err = printed(tmp_path, **NEEDED)
+    assert (code, out) == (1, "")
+    assert all("/rules/cwpp/policy.yaml:1: " in line for line in err.splitlines())

@@ -52,11 +52,6 @@ def said(database: Database = TRIAL, **answers: Any) -> list[Finding]:
     return list(findings(replace(WANTED, database=database), Found(**found, plans={SUBSCRIPTION: plans}, who=WHO)))
 
 
-def weights(found: Sequence[Finding]) -> list[Weight]:
-    """What becomes of each."""
-    return [one.weight for one in found]
-
-
 def test_where_all_is_there_nothing_is_said() -> None:
     """Who deploys reads what is wrong, and nothing else."""
     assert said() == []
@@ -95,80 +90,135 @@ def test_what_is_wanted_follows_the_choices() -> None:
         assert wanted_by({**environment, missing: ""}) is None
 
 
-def test_a_provider_stops_it_only_where_it_is_plainly_not_registered(subtests: pytest.Subtests) -> None:
-    """Whatever the case of its name; and the command says which."""
-    providers = AZURE["provider list"]
-    assert isinstance(providers, list)
-    cases: dict[object, Weight] = dict.fromkeys(("NotRegistered", "Unregistered", "Unregistering"), Weight.STOPS)
-    cases |= {"Registering": Weight.NOTE, "Moved": Weight.UNKNOWN, None: Weight.UNKNOWN}
-    for state, weight in cases.items():
-        with subtests.test(str(state)):
-            answer = [{**one, "namespace": one["namespace"].lower()} for one in providers]
-            answer[0]["registrationState"] = state
-            (one,) = said(providers=answer)
-            assert one.weight is weight
-            mend = f"az provider register --wait --namespace Microsoft.{ALWAYS[0]} --subscription {SUBSCRIPTION}"
-            assert mend in one.line
+STOPS, NOTE, UNKNOWN = Weight.STOPS, Weight.NOTE, Weight.UNKNOWN
+GIVER = "Role Based Access Control Administrator"
+LARGE = {"size": "Standard_D2ds_v5", "standby": "SameZone"}
+
+type Said = list[tuple[Weight, str]]
+"""The weight of each finding, and what stands in its line."""
 
 
-def test_a_missing_role_is_said_and_stops_nothing(subtests: pytest.Subtests) -> None:
-    """One line each, with the command; a role of one's own may do as much. Whoever is told of no role is not without one."""
-    giver = "Role Based Access Control Administrator"
-    cases: dict[tuple[str, ...], tuple[str, ...]] = {
-        ("Owner",): (),
-        ("owner", "Reader"): (),
-        ("Contributor", giver, "Security Admin"): (),
-        ("Contributor", "User Access Administrator", "Security Admin"): (),
-        ("Contributor", "Security Admin"): (giver,),
-        ("Contributor",): (giver, "Security Admin"),
-        ("Security Admin", "User Access Administrator"): ("Contributor",),
-        ("Ours",): ("Contributor", giver, "Security Admin"),
-    }
-    for held, lacking in cases.items():
-        with subtests.test(", ".join(held)):
-            found = said(roles=[{"roleDefinitionName": name} for name in held])
-            assert weights(found) == [Weight.NOTE] * len(lacking)
-            for one, role in zip(found, lacking, strict=True):
-                assert f'--assignee {WHO} --role "{role}" --scope /subscriptions/{SUBSCRIPTION}' in one.line
-    assert weights(said(roles=[])) == [Weight.UNKNOWN]
+def of_provider(state: object) -> Sequence[Mapping[str, object]]:
+    """Providers in other letters, of which the first is in that state."""
+    lower = [{"namespace": f"microsoft.{one.lower()}", "registrationState": "Registered"} for one in ALWAYS]
+    return [{**lower[0], "registrationState": state}, *lower[1:]]
 
 
-def test_one_plan_that_raises_alerts_and_one_of_posture_are_enough(subtests: pytest.Subtests) -> None:
-    """Also a runtime plan that can no longer be turned on, and in the form of REST; paid posture has what the free plan has."""
-    for name in RUNTIME:
-        with subtests.test(name):
-            free = [plan("FoundationalCspm"), plan("Other", "Free")]
-            assert said(plans={"value": [*free, plan(name.upper())]}) == []
-            inside = [{"name": one, "properties": {"pricingTier": "Standard"}} for one in ("CloudPosture", name)]
-            assert said(plans=inside) == []
+def registers(weight: Weight) -> Said:
+    """The command for the first provider."""
+    return [(weight, f"az provider register --wait --namespace Microsoft.{ALWAYS[0]} --subscription {SUBSCRIPTION}")]
 
 
-def plan(name: str, tier: str = "Standard") -> Mapping[str, object]:
-    """A plan of Defender's in an answer."""
-    return {"name": name, "pricingTier": tier}
+def roles(*names: str) -> list[Mapping[str, str]]:
+    """An answer that names those roles."""
+    return [{"roleDefinitionName": name} for name in names]
 
 
-def test_a_plan_that_is_not_seen_is_said(subtests: pytest.Subtests) -> None:
-    """With the command that turns it on. How the answer says that posture is off is not documented: it is unknown. A plan of
-    another name, or neither on nor off, may be a runtime plan."""
-    machines, posture = "VirtualMachines", "FoundationalCspm"
-    off = plan(machines, "Free")
-    cases: list[tuple[list[Mapping[str, object]], Weight, str]] = [
-        ([plan("Arm")], Weight.UNKNOWN, posture),
-        ([plan("Arm"), plan(posture, "Free")], Weight.UNKNOWN, posture),
-        ([plan("Arm"), plan("Discovery")], Weight.UNKNOWN, posture),
-        ([plan(posture), off, plan("Containers", "Free")], Weight.NOTE, machines),
-        ([plan("CloudPosture"), off, plan("Discovery")], Weight.NOTE, machines),
-        ([plan(posture), off, plan("Tomorrow")], Weight.UNKNOWN, machines),
-        ([plan(posture), plan(machines, "Basic")], Weight.UNKNOWN, machines),
-        ([plan(posture)], Weight.UNKNOWN, machines),
-    ]
-    for plans, weight, lacking in cases:
-        with subtests.test(str(plans)):
-            (one,) = said(plans=plans)
-            assert one.weight is weight
-            command = f"az security pricing create --tier standard --subscription {SUBSCRIPTION} --name {lacking}"
-            assert one.line.endswith(command)
+def lacks(*names: str) -> Said:
+    """The command for each role."""
+    return [(NOTE, f'--assignee {WHO} --role "{name}" --scope /subscriptions/{SUBSCRIPTION}') for name in names]
+
+
+def plans(**tiers: str) -> Mapping[str, object]:
+    """An answer with those plans."""
+    return {"value": [{"name": name, "pricingTier": tier} for name, tier in tiers.items()]}
+
+
+def no_plan(weight: Weight, name: str) -> Said:
+    """The command that turns a plan on."""
+    return [(weight, f"az security pricing create --tier standard --subscription {SUBSCRIPTION} --name {name}")]
+
+
+def sizes(*found: dict[str, str]) -> list[object]:
+    """An answer with those sizes."""
+    return [{"supportedServerEditions": [{"supportedServerSkus": [*found]}]}]
+
+
+def quotas(**used: int) -> Mapping[str, object]:
+    """An answer with what is used of each quota."""
+    limits = {"cores": 20, "standardBSFamily": 10, "standardDDSv5Family": 4}
+    return {"value": [{"name": {"value": k}, "limit": v, "currentValue": used.get(k, 0)} for k, v in limits.items()]}
+
+
+def used_up(*names: str) -> Said:
+    """The quotas that are."""
+    return [(STOPS, f" of {name} are left") for name in names]
+
+
+ON, OFF = "Standard", "Free"
+UNREGISTERED = ("NotRegistered", "Unregistered", "Unregistering")
+ANSWERS: Sequence[tuple[str, object, Mapping[str, Any], Said]] = [
+    # A provider stops it only where it is plainly not registered, whatever the case of its name.
+    *(
+        ("providers", of_provider(state), {}, registers(STOPS))
+        for state in ("NotRegistered", "Unregistered", "Unregistering")
+    ),
+    ("providers", of_provider("Registering"), {}, registers(NOTE)),
+    *(("providers", of_provider(state), {}, registers(UNKNOWN)) for state in ("Moved", None)),
+    # A region only where it is plainly not among them, by its name or the one that people read.
+    ("regions", [{"name": "West Europe"}], {}, []),
+    ("regions", [{"name": "x", "displayName": "West Europe"}], {}, []),
+    ("regions", [{"name": "northeurope"}], {}, [(STOPS, "")]),
+    ("regions", [{}], {}, [(UNKNOWN, "")]),
+    # A missing role is said and stops nothing: one of one's own may do as much. Whoever is told of no role is not without one.
+    ("roles", roles("Owner"), {}, []),
+    ("roles", roles("owner", "Reader"), {}, []),
+    ("roles", roles("Contributor", GIVER, "Security Admin"), {}, []),
+    ("roles", roles("Contributor", "User Access Administrator", "Security Admin"), {}, []),
+    ("roles", roles("Contributor", "Security Admin"), {}, lacks(GIVER)),
+    ("roles", roles("Contributor"), {}, lacks(GIVER, "Security Admin")),
+    ("roles", roles("Security Admin", "User Access Administrator"), {}, lacks("Contributor")),
+    ("roles", roles("Ours"), {}, lacks("Contributor", GIVER, "Security Admin")),
+    ("roles", [], {}, [(UNKNOWN, "")]),
+    # One runtime plan is enough, also one that can no longer be turned on, and in the form of REST; so is one of posture.
+    *(("plans", plans(FoundationalCspm=ON, Other=OFF, **{name.upper(): ON}), {}, []) for name in RUNTIME),
+    *(
+        ("plans", [{"name": one, "properties": {"pricingTier": ON}} for one in ("CloudPosture", name)], {}, [])
+        for name in RUNTIME
+    ),
+    # Posture is never said to be off: how the answer says so is not documented.
+    ("plans", plans(Arm=ON), {}, no_plan(UNKNOWN, "FoundationalCspm")),
+    ("plans", plans(Arm=ON, FoundationalCspm=OFF), {}, no_plan(UNKNOWN, "FoundationalCspm")),
+    ("plans", plans(Arm=ON, Discovery=ON), {}, no_plan(UNKNOWN, "FoundationalCspm")),
+    # A plan of another name, or neither on nor off, may raise alerts.
+    ("plans", plans(FoundationalCspm=ON, VirtualMachines=OFF, Containers=OFF), {}, no_plan(NOTE, "VirtualMachines")),
+    ("plans", plans(CloudPosture=ON, VirtualMachines=OFF, Discovery=ON), {}, no_plan(NOTE, "VirtualMachines")),
+    ("plans", plans(FoundationalCspm=ON, VirtualMachines=OFF, Tomorrow=ON), {}, no_plan(UNKNOWN, "VirtualMachines")),
+    ("plans", plans(FoundationalCspm=ON, VirtualMachines="Basic"), {}, no_plan(UNKNOWN, "VirtualMachines")),
+    ("plans", plans(FoundationalCspm=ON), {}, no_plan(UNKNOWN, "VirtualMachines")),
+    # A size only where the region plainly does not offer it, with Azure's own words, where it has any.
+    (
+        "sizes",
+        [{"reason": "Provisioning is restricted in this\n region."}],
+        {},
+        [(STOPS, "is restricted in this region.")],
+    ),
+    ("sizes", sizes({"name": "Standard_B2s", "status": "Disabled"}, D2), {}, [(STOPS, "")]),
+    ("sizes", sizes(D2), {}, [(STOPS, "")]),
+    ("sizes", sizes({"name": "Standard_B2s"}), {}, []),
+    ("sizes", [{"supportedServerEditions": []}], {}, [(UNKNOWN, "")]),
+    ("sizes", None, {}, [(UNKNOWN, "")]),
+    # Quotas: twice the cores where a second server stands by, and none for a server that is there already.
+    ("quotas", quotas(cores=18, standardBSFamily=8), {}, []),
+    ("quotas", quotas(cores=19), {}, used_up("cores")),
+    ("quotas", quotas(standardBSFamily=9), {}, used_up("standardBSFamily")),
+    ("quotas", quotas(cores=99, standardBSFamily=99), {}, used_up("cores", "standardBSFamily")),
+    ("quotas", quotas(cores=99, standardBSFamily=99), {"is_there": True}, []),
+    ("quotas", quotas(), LARGE, []),
+    ("quotas", quotas(standardDDSv5Family=1), LARGE, used_up("standardDDSv5Family")),
+    ("quotas", quotas(standardDDSv5Family=1), {"size": "Standard_D2ds_v5"}, []),
+]
+"""What az was asked for, its answer, how another database is chosen, and what is said then."""
+
+
+def test_what_azure_would_refuse_is_said_with_the_command_that_mends_it(subtests: pytest.Subtests) -> None:
+    """It stops what would plainly fail, and nothing else; each finding is one line."""
+    for what, answer, chosen, expected in ANSWERS:
+        with subtests.test(what, answer=answer, **chosen):
+            answers: dict[str, Any] = {what: answer}
+            found = said(replace(TRIAL, **chosen), **answers)
+            assert [one.weight for one in found] == [weight for weight, _ in expected]
+            assert all(part in one.line for one, (_, part) in zip(found, expected, strict=True))
 
 
 def test_a_size_with_too_few_connections_stops_it(subtests: pytest.Subtests) -> None:
@@ -179,75 +229,24 @@ def test_a_size_with_too_few_connections_stops_it(subtests: pytest.Subtests) -> 
                 connections = connections_of(instances, partitions, strategy)
                 found = said(replace(TRIAL, size=size, connections=connections))
                 refused = [one for one in found if " connections for users" in one.line or " is none of " in one.line]
-                assert weights(refused) == [Weight.STOPS] * (not is_let_pass)
+                assert [one.weight for one in refused] == [STOPS] * (not is_let_pass)
                 assert all("; azd env set ROUTER_" in one.line for one in refused)
-
-
-def test_what_a_region_does_not_offer_stops_it_only_where_that_is_plain(subtests: pytest.Subtests) -> None:
-    """By the name of the region or the one that people read; a size with Azure's own words, where it has any."""
-
-    def offering(*sizes: dict[str, str]) -> list[object]:
-        return [{"supportedServerEditions": [{"supportedServerSkus": [*sizes]}]}]
-
-    cases: list[tuple[str, object, list[Weight]]] = [
-        ("regions", [{"name": "West Europe"}], []),
-        ("regions", [{"name": "x", "displayName": "West Europe"}], []),
-        ("regions", [{"name": "northeurope"}], [Weight.STOPS]),
-        ("regions", [{}], [Weight.UNKNOWN]),
-        ("sizes", [{"reason": "Provisioning is restricted in this\n region."}], [Weight.STOPS]),
-        ("sizes", offering({"name": "Standard_B2s", "status": "Disabled"}, D2), [Weight.STOPS]),
-        ("sizes", offering(D2), [Weight.STOPS]),
-        ("sizes", offering({"name": "Standard_B2s"}), []),
-        ("sizes", [{"supportedServerEditions": []}], [Weight.UNKNOWN]),
-        ("sizes", None, [Weight.UNKNOWN]),
-    ]
-    for what, answer, weight in cases:
-        with subtests.test(what, answer=answer):
-            answers: dict[str, Any] = {what: answer}
-            found = said(**answers)
-            assert weights(found) == weight
-            assert "restricted" not in str(answer) or "Provisioning is restricted in this region." in found[0].line
 
 
 def test_what_the_region_does_not_offer_of_a_size_stops_it(subtests: pytest.Subtests) -> None:
     """The variable is named, and what to set it to."""
-    cases: list[tuple[dict[str, Any], set[str]]] = [
-        ({"size": "Standard_D2ds_v5", "standby": "SameZone"}, set()),
+    for chosen, variables in (
+        (LARGE, set()),
         ({"size": "Standard_D2ds_v5", "standby": "ZoneRedundant"}, {"ROUTER_DATABASE_HIGH_AVAILABILITY"}),
         ({"standby": "SameZone"}, {"ROUTER_DATABASE_HIGH_AVAILABILITY"}),
         ({"version": "19"}, {"ROUTER_DATABASE_VERSION"}),
         ({"size": "Standard_B3s"}, {"ROUTER_DATABASE_SIZE"}),
-    ]
-    for chosen, variables in cases:
+    ):
         with subtests.test(str(chosen)):
-            found = [one for one in said(replace(TRIAL, **chosen)) if one.weight is Weight.STOPS]
+            database: Any = chosen
+            found = [one for one in said(replace(TRIAL, **database)) if one.weight is STOPS]
             assert {one.line.partition(":")[0] for one in found} == variables
             assert all("azd env set " in one.line for one in found)
-
-
-def test_a_quota_that_is_used_up_stops_it(subtests: pytest.Subtests) -> None:
-    """Twice the cores where a second server stands by, and none for a server that is there already."""
-    limits = {"cores": 20, "standardBSFamily": 10, "standardDDSv5Family": 4}
-    large = {"size": "Standard_D2ds_v5", "standby": "SameZone"}
-    cases: list[tuple[dict[str, int], dict[str, Any], list[str]]] = [
-        ({"cores": 18, "standardBSFamily": 8}, {}, []),
-        ({"cores": 19}, {}, ["cores"]),
-        ({"standardBSFamily": 9}, {}, ["standardBSFamily"]),
-        ({"cores": 99, "standardBSFamily": 99}, {}, ["cores", "standardBSFamily"]),
-        ({"cores": 99, "standardBSFamily": 99}, {"is_there": True}, []),
-        ({"standardDDSv5Family": 0}, large, []),
-        ({"standardDDSv5Family": 1}, large, ["standardDDSv5Family"]),
-        ({"standardDDSv5Family": 1}, {"size": "Standard_D2ds_v5"}, []),
-    ]
-    for used, chosen, lacking in cases:
-        with subtests.test(str(used), **chosen):
-            quotas = [
-                {"name": {"value": name}, "limit": most, "currentValue": used.get(name, 0)}
-                for name, most in limits.items()
-            ]
-            found = said(replace(TRIAL, **chosen), quotas={"value": quotas})
-            assert weights(found) == [Weight.STOPS] * len(lacking)
-            assert all(f" of {name} are left" in one.line for one, name in zip(found, lacking, strict=True))
 
 
 KEYS = ("value", "name", "namespace", "roleDefinitionName", "properties", "supportedServerEditions", "limit")
@@ -267,7 +266,7 @@ def test_what_cannot_be_read_stops_nothing(answer: object, what: str) -> None:
     answers: dict[str, Any] = {what: answer}
     found = said(**answers)
     assert found
-    assert what == "regions" or Weight.STOPS not in weights(found)
+    assert what == "regions" or STOPS not in {one.weight for one in found}
     assert all("\n" not in one.line for one in found if isinstance(answer, NoAnswer))
 
 
