@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from router.domain.decisions import Change
 from router.domain.deliveries import Claim, Delivery, DeliveryState, Pause, Receipt, Settlement
@@ -13,6 +14,7 @@ from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
 from router.telemetry.metrics import Swept
 from tests.builders import NOW
+from tests.destinations.builders import an_entry as an_entry_on_record
 
 TRACE = "0af7651916cd43dd8448eb211c80319c"
 SPAN = "b7ad6b7169203331"
@@ -22,56 +24,21 @@ ANOTHER = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 def an_entry(outcome: str = "routed", reason: str = "routes: tickets", **changes: object) -> RecordEntry:
     """What is on record of one high alert."""
-    entry = RecordEntry(
-        key="cwpp:0:1:7",
-        at="2026-11-24T12:00:00Z",
-        id="alert-1",
-        stream="cwpp",
-        kind="alert",
-        type="VM_Test",
-        title="Something happened",
-        severity="High",
-        status="New",
-        plan="VirtualMachines",
-        resource=None,
-        sample=False,
-        outcome=outcome,
-        reason=reason,
-        notice=None,
-        suppressed_by=None,
-        suppressed_until=None,
-        tactics=(),
-        techniques=(),
-        routes=(),
-        destinations=(),
-        rulebook="0123456789ab",
-        source="cwpp/0:7",
-    )
-    return replace(entry, **changes)  # type: ignore[arg-type]
+    return an_entry_on_record(**{"outcome": outcome, "reason": reason, "source": "cwpp/0:7", **changes})
 
 
 def an_unread_entry(reason: str = "not_json", source: str = "cwpp/0:7") -> RecordEntry:
     """What is on record of a message that was not understood."""
-    return an_entry(
-        "quarantined", reason, source=source, id=None, stream=None, kind="unknown", type=None, title=None, severity=None
-    )
+    nothing = dict.fromkeys(("id", "stream", "type", "title", "severity"))
+    return an_entry("quarantined", reason, source=source, kind="unknown", **nothing)
 
 
 def a_claim(
     trace: str | None = None, *, destination: str = "oncall", lane: Lane = Lane.PAGE, number: int = 1, key: str = "k"
 ) -> Claim:
     """A claim on a page that was owed at NOW."""
-    delivery = Delivery(
-        stream="cwpp",
-        destination=destination,
-        lane=lane,
-        key=key,
-        turn=1,
-        change=Change.OPENED,
-        opened=1,
-        content=an_entry(),
-        trace=trace,
-    )
+    said: dict[str, Any] = {"key": key, "turn": 1, "change": Change.OPENED, "opened": 1, "trace": trace}
+    delivery = Delivery(stream="cwpp", destination=destination, lane=lane, content=an_entry(), **said)
     return Claim(delivery=delivery, id="claim", number=number, born=NOW)
 
 
