@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.deploy_rules import PAGE, write_addresses
+from tests.docs.test_deploy_rules import PAGE, write_addresses
 from tests.infra.azd import NAME, SUBSCRIPTION, Azd, az_that_knows, azd_on, locked_python, references
 from tests.infra.test_proof import COLUMNS, NOW, row
 from tests.infra.variants import DEFENDER, OPERATORS

@@ -11,7 +11,7 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar, cast
+from typing import Any, cast
 
 from router.app.maintenance import Sweeper
 from router.app.service import Service
@@ -20,8 +20,8 @@ from router.deliver.destination_holds import HoldReader
 from router.deliver.isolation import Isolation
 from router.deliver.sender import ConversationRunner, Sender
 from router.domain.catalogue import Catalogue
-from router.domain.conversation import Conversation, Deduplication, Result
-from router.domain.deliveries import LEASE, Attempt, Receipt
+from router.domain.conversation import Result
+from router.domain.deliveries import LEASE, Receipt
 from router.domain.hubs import Partition
 from router.domain.rulebook import Lane, Route, Rulebook
 from router.domain.signals import Stream
@@ -32,6 +32,7 @@ from router.ingest.intake import Intake
 from router.store.dead_letters import discard
 from router.store.retention import Retention
 from tests.builders import NOW, a_rulebook
+from tests.deliver.engines import InBatches
 from tests.hubs import Shelf
 from tests.infra.queries.telemetry import Exported
 from tests.infra.queries.workspace import Row
@@ -134,32 +135,15 @@ class AtWork:
 
     def _loop(self, destination: str, lane: Lane) -> DeliveryLoop:
         answers = ConversationRunner(*cast(Any, [None] * 4))  # its destinations ask for nothing
+        kind = InBatches(lambda _: self.says.get(destination, Receipt()))
         tracing = self._exported.telemetry.delivering
         return DeliveryLoop(
             "cwpp",
             lane,
-            {destination: Sender(_Says(self, destination), answers, {}, self._clock, LEASE[lane], tracing)},
+            {destination: Sender(kind, answers, {}, self._clock, LEASE[lane], tracing)},
             store=self._store,
             clock=self._clock,
             concurrency=6,
             isolation=Isolation(),
             on_settled=self._exported.telemetry.record_delivered,
         )
-
-
-class _Says:
-    """A destination that answers each delivery as it is told to, and takes it where it is told nothing."""
-
-    name: ClassVar[str] = "says"
-    lane: ClassVar[Lane] = Lane.TICKET
-    deduplicates: ClassVar[Deduplication] = Deduplication.NONE
-    batch: ClassVar[int] = 10
-    Config: ClassVar[type[Any]] = object
-
-    def __init__(self, work: AtWork, destination: str) -> None:
-        self._work = work
-        self._destination = self.address = destination
-
-    def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
-        yield from ()
-        return [self._work.says.get(self._destination, Receipt()) for _ in attempts]
