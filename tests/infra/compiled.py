@@ -12,7 +12,7 @@ from infra.compiler import Compiler
 from tests.infra.variants import ROOT
 
 
-def kept(infra: Path, compiler: Compiler, asked: str, ask: Callable[[], Any]) -> Any:
+def stored_answer(infra: Path, compiler: Compiler, asked: str, ask: Callable[[], Any]) -> Any:
     """The answer to what is asked of a compiler about all files of a folder, kept in `.state/bicep` by their hash."""
     files = (path for path in sorted(infra.rglob("*")) if path.is_file() and path.suffix != ".pyc")
     parts = [f"{path.relative_to(infra)} {sha256(path.read_bytes()).hexdigest()}" for path in files]

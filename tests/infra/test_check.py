@@ -16,7 +16,7 @@ from infra.compiler import Compiler, find_compiler
 from infra.differences import differences
 from infra.generate import generate
 from infra.sources import RECORD, recorded, stale
-from tests.infra.compiled import kept
+from tests.infra.compiled import stored_answer
 from tests.infra.variants import INFRA
 
 ANOTHER_ROLE = "00000000-0000-0000-0000-00000000401e"
@@ -62,7 +62,7 @@ def broken(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def said_of(infra: Path, compiler: Compiler) -> list[Said]:
     """What a compiler finds in a copy."""
-    said = kept(infra, compiler, "all of it", lambda: [astuple(one) for one in compiled(infra, compiler)])
+    said = stored_answer(infra, compiler, "all of it", lambda: [astuple(one) for one in compiled(infra, compiler)])
     return [Said(*one) for one in said]
 
 

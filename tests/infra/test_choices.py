@@ -16,7 +16,7 @@ from infra.variants import Variant
 from router.app.settings import Settings
 from router.domain.decisions import Outcome
 from router.domain.errors import BadSetting
-from tests.infra.compiled import kept
+from tests.infra.compiled import stored_answer
 from tests.infra.variants import INFRA
 
 WRONG = {
@@ -131,7 +131,7 @@ def test_whatever_is_wrong_is_named_before_anything_is_made(compiler: Compiler, 
         answer = compiler.snapshot(Variant(path))
         return answer.done, " ".join(one.said for one in answer.diagnostics)
 
-    done, said = kept(INFRA, compiler, repr(WRONG), asked)
+    done, said = stored_answer(INFRA, compiler, repr(WRONG), asked)
     assert not done
     assert [name for name in WRONG if f"{name}: " not in said] == []
     assert "hihg" in said.lower()
@@ -164,7 +164,7 @@ def wrong(compiler: Compiler, tmp_path_factory: pytest.TempPathFactory) -> Wrong
         assert compiler.snapshot(variant).done
         return json.loads(variant.snapshot.read_text())["outputs"]
 
-    outputs = kept(
+    outputs = stored_answer(
         INFRA, compiler, path.read_text() + path.with_suffix(".bicep").read_text().replace(choices, ""), asked
     )
     return {name: dict(zip(of, outputs[name], strict=True)) for name, of in {**texts, "databases": DATABASES}.items()}
