@@ -51,16 +51,13 @@ def test_signals_are_counted_and_not_messages() -> None:
         assert outcomes_of(a_past_decision(outcome=outcome)) == outcomes_of()
 
 
-def test_what_only_quiet_routes_took_was_routed_to_nobody() -> None:
-    """Until somebody is notified of the same signal. What was held and came out later was held and routed."""
+def test_what_quiet_routes_and_rules_took_is_told_as_theirs() -> None:
+    """Until somebody is notified of the same signal. Of a signal that two rules held one after the other each says one, and one
+    was held."""
     quiet = a_past_decision(is_quiet=True)
     for decisions, routed, silent in (((quiet,), set(), {"one"}), ((quiet, a_past_decision()), {"one"}, set())):
         one = technique(*decisions)
         assert (one.routed, one.quiet, one.is_unheard) == (routed, silent, not routed)
-
-
-def test_each_rule_is_told_with_what_it_held_and_the_sum_is_not_theirs() -> None:
-    """Of a signal that two rules held one after the other each says one, and one was held."""
     one = technique(a_held_decision(by="b", at=NOW + DAY), a_held_decision(by="a"))
     assert one.held == {"one"}
     end = NOW + 30 * DAY

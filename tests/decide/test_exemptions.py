@@ -97,8 +97,8 @@ def test_a_package_and_an_owner_are_asked_for_as_other_fields_are() -> None:
 
 
 def test_a_rule_is_about_the_category_only_with_a_narrow_scope() -> None:
-    """A scope that says nothing of a resource, package, CVE or owner never reaches beyond a type. What Defender sorts
-    resources under is no recommendation category, and alerts have none."""
+    """A scope that says nothing of a resource, package, CVE or owner never reaches beyond a type. What Defender sorts resources
+    under is no category, and alerts have none. Of rules on the type and on the category the last to expire is named."""
     wide, package = an_element("subscriptionId", SUBSCRIPTION), an_element("package", "lodash")
     finding = an_update()
     assert holds(about(wide, type=finding.type), finding)
@@ -111,14 +111,10 @@ def test_a_rule_is_about_the_category_only_with_a_narrow_scope() -> None:
     assert not holds(about(package), an_update(category=None, categories=("SoftwareUpdate",)))
     rules = Suppressions.from_rules([a_rule(alert_type="SoftwareUpdate")])
     assert find_suppressor(an_alert(Entities=[an_ip("10.20.0.5")]), rules, NOW, OWNERS) is None
-
-
-def test_of_rules_on_the_type_and_on_the_category_the_one_that_expires_last_is_named() -> None:
-    """It does not matter which of the two a rule is about."""
     package = an_element("package", "lodash")
     for days in (10, 50):
-        rules = [about(package, name="category"), about(package, name="type", type=an_update().type, days=days)]
-        assert find_suppressor(an_update(), Suppressions.from_rules(rules), NOW, OWNERS) is rules[days > 30]
+        pair = [about(package, name="category"), about(package, name="type", type=an_update().type, days=days)]
+        assert find_suppressor(an_update(), Suppressions.from_rules(pair), NOW, OWNERS) is pair[days > 30]
 
 
 def test_an_explanation_says_which_cve_is_not_named_and_which_category_no_rule_is_about() -> None:

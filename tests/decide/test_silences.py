@@ -90,15 +90,10 @@ def test_a_finding_is_held_by_its_category_too() -> None:
     assert decided(finding, replace(silence, groups=(machine("vm-1"),)), book=book).suppressed_by is None
 
 
-def test_resolved_and_too_low_come_before_a_silence() -> None:
-    """So that people hear when what they know of is over."""
-    assert decided(an_alert(Status="Resolved"), a_silence()).outcome is Outcome.RESOLVED
-    assert decided(an_alert(Severity="Low"), a_silence()).outcome is Outcome.BELOW_FLOOR
-
-
 def test_of_a_rule_and_silences_the_one_holds_that_ends_later() -> None:
-    """The rule, where it ends with a silence; of two silences that end together, the first by its id. Of a recurring one the
-    end of its window counts: what it holds is let go then, however long the series goes on."""
+    """The rule, where it ends with a silence; of two silences that end together, the first by its id. Of a recurring
+    one the end of its window counts, however long the series goes on. Resolved and too low come before both: people
+    hear when it is over."""
     for hours, by in ((2, "scanner"), (3, "scanner"), (4, "silence:ab12cd")):
         decision = decided(an_alert(Entities=[SCANNER]), a_silence(lasts=hours * HOUR))
         assert (decision.suppressed_by, decision.suppressed_until) == (by, NOW + max(3, hours) * HOUR)
@@ -108,6 +103,8 @@ def test_of_a_rule_and_silences_the_one_holds_that_ends_later() -> None:
     silence = a_silence(lasts=60 * DAY, every=weekly(1, begins="11:00", ends="12:30"))
     assert decided(an_alert(), silence).suppressed_until == NOW + HOUR / 2
     assert decided(an_alert(), silence, after=HOUR / 2).outcome is Outcome.ROUTED
+    assert decided(an_alert(Status="Resolved"), a_silence()).outcome is Outcome.RESOLVED
+    assert decided(an_alert(Severity="Low"), a_silence()).outcome is Outcome.BELOW_FLOOR
 
 
 def test_what_the_policy_refuses_is_told_and_the_steps_say_so() -> None:

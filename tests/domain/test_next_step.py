@@ -217,23 +217,20 @@ def test_what_was_lost_often_is_suspect_and_once_more_poison() -> None:
         assert (one.is_suspect, one.is_poison) == (is_suspect, is_poison)
 
 
-def test_what_is_redriven_is_as_young_as_if_it_were_owed_from_now_on() -> None:
-    """Else it would die of age at once. It takes the later resolutions of its opening along, and nothing else."""
+def test_a_dead_letter_keeps_its_trouble_and_is_redriven_as_young_as_one_that_is_owed_now() -> None:
+    """A destination may answer with a page. What is redriven is as young as if it were owed from now on, else it would
+    die of age at once; it takes the later resolutions of its opening along, and nothing else."""
+    troubled = replace(OWED, error="x" * LONGEST_ERROR)
+    ended = given_up(troubled, NOW, "no_destination: gone").error
+    assert ended is not None
+    assert (len(ended), ended[:30]) == (LONGEST_ERROR, f"no_destination: gone{LAST_TROUBLE}"[:30])
+    assert given_up(OWED, NOW, "no_destination: gone").error == "no_destination: gone"
     again = redriven(given_up(CLAIMED, NOW, "x"), NOW + HOUR)
     assert (again.state, again.born, again.due, again.settled) == (_OWED, NOW + HOUR, NOW + HOUR, None)
     assert (again.attempts, again.redriven) == (1, 1)
     letter, end = an_entry(2, OPENED, 2), an_entry(4, RESOLVED, 2)
     others = [an_entry(1, RESOLVED, 2), an_entry(3, UPDATED, 2), an_entry(6, RESOLVED, 5)]
     assert redriven_with(letter, [letter, *others, end]) == [end]
-
-
-def test_a_dead_letter_keeps_its_last_trouble_as_far_as_there_is_room() -> None:
-    """A destination may answer with a page."""
-    troubled = replace(OWED, error="x" * LONGEST_ERROR)
-    ended = given_up(troubled, NOW, "no_destination: gone").error
-    assert ended is not None
-    assert (len(ended), ended[:30]) == (LONGEST_ERROR, f"no_destination: gone{LAST_TROUBLE}"[:30])
-    assert given_up(OWED, NOW, "no_destination: gone").error == "no_destination: gone"
 
 
 def an_entry(turn: int, change: Change, opened: int = 1, **more: object) -> DeliveryStatus:

@@ -195,14 +195,11 @@ TOO_LITTLE = [
 
 
 def test_an_entity_that_says_too_little_is_refused_with_what_to_write() -> None:
-    """One line."""
+    """One line each. A resource or an entity is named, whatever else is: neither everything nor a whole type or category is
+    silenced, as no rule may cover one either."""
     said = {entity: refusal(scope_of(entity)) for entity, _ in TOO_LITTLE}
     assert [entity for entity in said if not said[entity].startswith("--entity: ")] == []
     assert [entity for entity, words in TOO_LITTLE if words not in said[entity]] == []
-
-
-def test_neither_everything_nor_a_whole_type_or_category_is_silenced() -> None:
-    """A resource or an entity is named, whatever else is; a whole category of findings no rule may cover either."""
     assert "would silence everything; say of what it is" in refusal(scope_of())
     assert "would silence VM_X everywhere; say of what it is" in refusal(scope_of(type="VM_X"))
     assert not refusal(scope_of("extendedproperties.resourceType=VM", type="VM_X"))

@@ -174,10 +174,9 @@ def test_every_starter_rule_and_owner_names_a_subscription_of_the_samples() -> N
     for rule in [rule for stream in Stream for rule in the_rules(stream).suppressions.by_name.values()]:
         values = [value for group in rule.groups for element in group for value in element.values]
         assert any(subscription in value for value in values for subscription in SUBSCRIPTIONS), rule.name
-    for group in ("rg-payments", "rg-web-01", "rg-data", "rg-build", "anything"):
-        for resource in (f"/subscriptions/{ELSEWHERE}/resourceGroups/{group}", f"/resourceGroups/{group}"):
-            assert find_owner_of(an_alert(AzureResourceId=resource), the_rules(Stream.CWPP).owners) is None
-    for resource in (f"/subscriptions/{ELSEWHERE}", "vm-1"):
+    elsewhere, groups = f"/subscriptions/{ELSEWHERE}", ("rg-payments", "rg-web-01", "rg-data", "rg-build", "anything")
+    places = [f"{subscription}/resourceGroups/{group}" for subscription in (elsewhere, "") for group in groups]
+    for resource in (*places, elsewhere, "vm-1"):
         assert find_owner_of(an_alert(AzureResourceId=resource), the_rules(Stream.CWPP).owners) is None
 
 
