@@ -33,7 +33,7 @@ PACES = {
     "cli/test_stdin.py": "in virtual time",
     "app/test_drain.py": "in virtual time",
     "drill/drilling.py": "looks again and again for what came in, and for what is due",
-    "stack/acts.py": "a worker that lives on for a moment after its last request",
+    "stack/azure_management/server.py": "an answer that does not come",
     "stack/defender/double.py": "Defender's own pace: export comes a moment later",
     "stack/functions_host/host.py": "looks again and again until nothing is under way",
     "stack/functions_host/triggers.py": "Azure's own pace: an empty queue is looked at less and less often, and a timer",

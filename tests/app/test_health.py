@@ -7,7 +7,7 @@ import json
 import re
 import socket
 from base64 import b64encode
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -30,18 +30,23 @@ from router.domain.destination_holds import DestinationHold
 from router.domain.hubs import Extent, HubEpoch, Loss, Partition, Span
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.domain.silent_sources import DOWN, KnownSource, SourceWatch
 from router.eventhubs import HubReader, Namespace
 from router.ingest.gaps import Hub
 from router.store.claims import Recipient, settle_claims
 from router.store.dead_letters import give_up_deliveries
 from router.store.deliveries import add_deliveries
 from router.store.destinations import pause_destination
+from router.store.documents import document_of_watch, put_document
 from router.store.partitions import Taken, lock_partition, take, write_losses, write_sweep_end
+from router.store.sources import write_watched
 from tests.builders import NOW, a_rulebook, alert_body
+from tests.domain.silence_model import ONE, TWO, Life, subscriptions
 from tests.eventhubs.hubs import LEFT_BEHIND, run
 from tests.hubs import Shelf
 from tests.secrecy import found_in, secrets_in
 from tests.stack.stack import stack_running
+from tests.store.acts import DAY
 from tests.store.builders import a_delivery
 from tests.store.opened import Store, open_store
 from tests.store.within import claim_in, within
@@ -359,6 +364,50 @@ def test_the_page_holds_no_secret(postgresql: str) -> None:
             "cwpp: ",
             "cspm: ",
         ]
+
+
+def watched_health(store: Store, at: datetime, stream: Stream = Stream.CSPM) -> Health:
+    """The health of one stream that was swept just now."""
+    run(within(store, write_sweep_end, stream.value, at))
+    return run(health_of(store, {stream: Shelf(name=stream.value)}, {stream: a_rulebook(stream=stream)}, at))
+
+
+def write_watch(store: Store, watch: SourceWatch | None, known: Iterable[KnownSource] = ()) -> None:
+    """What is known of the sources is written down."""
+    assert watch is not None
+    assert run(within(store, put_document, document_of_watch("cspm", watch))) is not None
+    run(within(store, write_watched, known, NOW))
+
+
+def test_it_counts_who_is_silent_and_names_what_fits_nothing(sqlite: Store) -> None:
+    """Neither is a problem by itself: who is silent is told as any finding."""
+    life = Life(subscriptions(ONE, TWO, "eeee*"))
+    life.lives(NOW + 9 * DAY, since=NOW)
+    write_watch(sqlite, life.watch, life.known.values())
+    page = watched_health(sqlite, NOW + 9 * DAY)
+    assert page.problems == ()
+    assert page.document["streams"]["cspm"]["sources"] == {
+        "silent": 2,
+        "unmatched": ["coverage.yaml expect[0].name: 'eeee*' fits nothing that was ever heard of"],
+        "judged": "2026-12-03T12:00:00Z",
+    }
+    assert "sources" not in watched_health(sqlite, NOW + 9 * DAY, Stream.CWPP).document["streams"]["cwpp"]
+
+
+def test_that_nobody_was_judged_for_long_is_a_problem(sqlite: Store) -> None:
+    """Silence is not seen meanwhile."""
+    write_watch(sqlite, SourceWatch(anew=NOW, taken=NOW))
+    assert watched_health(sqlite, NOW + DOWN).problems == ()
+    assert watched_health(sqlite, NOW + DOWN + SECOND).problems == (
+        "cspm: no source was judged silent or not since 2026-11-24T12:00:00Z",
+    )
+
+
+def test_where_nobody_watches_nothing_is_said(sqlite: Store) -> None:
+    """A router without a manifest has no sources to be silent."""
+    page = watched_health(sqlite, NOW)
+    assert page.problems == ()
+    assert "sources" not in page.document["streams"]["cspm"]
 
 
 @contextmanager

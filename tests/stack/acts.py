@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
 from collections.abc import Iterator
@@ -10,15 +9,9 @@ from contextlib import contextmanager
 
 import psycopg
 
-from router.domain.deliveries import DeliveryState
-from router.store.dead_letters import DeadLetter
-from router.store.delivery_status import count_deliveries
 from tests.stack.functions_host import Conditions, Death, FunctionsHost, Outcome
 from tests.stack.gate import GatedStack, Matching
 from tests.stack.stack import Stack
-from tests.store.acts import letters_in
-from tests.store.within import within
-from tests.waiting import until
 
 
 def conditions(death: Death = Death.CHECKPOINTED) -> Conditions:
@@ -47,10 +40,6 @@ def forget_checkpoints(stack: Stack) -> None:
         del stack.checkpoints[key]
 
 
-HOLD = "LOCK TABLE partitions, signals, admissions, deliveries IN EXCLUSIVE MODE"
-"""Lets nothing else write there, nor lock a row, until the transaction ends."""
-
-
 def kill(host: FunctionsHost) -> None:
     """Kills the worker at once, from any thread."""
     os.kill(host.worker_pid, signal.SIGKILL)
@@ -65,36 +54,18 @@ def has_died(host: FunctionsHost, times: int) -> bool:
 def state_held(stack: Stack) -> Iterator[None]:
     """A context in which nothing else writes to the state."""
     with psycopg.connect(stack.state) as connection:
-        connection.execute(HOLD)
+        connection.execute("LOCK TABLE partitions, signals, admissions, deliveries IN EXCLUSIVE MODE")
         yield
 
 
-def kill_on(stack: GatedStack, host: FunctionsHost, matching: Matching, after: float = 0.0) -> set[int]:
-    """Has every worker killed that makes such a request, which gets no answer; returns the workers that were.
+def kill_on(stack: GatedStack, host: FunctionsHost, matching: Matching) -> set[int]:
+    """Has every worker killed that makes such a request, which gets no answer; returns the workers that were."""
+    killed = set[int]()
 
-    `after` is how long a worker then still lives, in seconds.
-    """
-    loop, killed = asyncio.get_running_loop(), set[int]()
-
-    async def kill() -> None:
+    def kill_it() -> None:
         if host.worker_pid not in killed:
             killed.add(host.worker_pid)
-            await asyncio.sleep(after)
-            await host.kill_worker()
+            kill(host)
 
-    stack.gate.hold(matching, lambda: asyncio.run_coroutine_threadsafe(kill(), loop))
+    stack.gate.hold(matching, kill_it)
     return killed
-
-
-async def dead_letters(stack: Stack) -> list[DeadLetter]:
-    """The dead letters, once every delivery has ended."""
-    store, open = stack.store(), {DeliveryState.OWED, DeliveryState.CLAIMED}
-
-    async def is_over() -> bool:
-        return not open & {state for _, state in await within(store, count_deliveries, "cwpp")}
-
-    try:
-        await until(is_over, look=0.3)
-        return await letters_in(store)
-    finally:
-        await store.close()

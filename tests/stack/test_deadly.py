@@ -13,10 +13,12 @@ from router.domain.deliveries import SUSPECT
 from router.store.delivery_lifecycle import DEADLY
 from tests.builders import alert_body
 from tests.stack.accounting import QUICK, Letter, Post, books_of, high, key_of, low, quick, settle, sweep
-from tests.stack.acts import conditions, dead_letters, kill_on, runs
+from tests.stack.acts import conditions, kill_on, runs
 from tests.stack.functions_host import Death, Outcome
 from tests.stack.gate import GatedStack, to
 from tests.stack.stack import ROOT
+from tests.stack.test_doors import delivered
+from tests.store.acts import letters_in
 from tests.waiting import until
 
 pytestmark = pytest.mark.soak  # Each waits for leases, graces and retries to pass, for a minute or two.
@@ -102,7 +104,10 @@ def test_a_delivery_that_kills_is_given_up_on_and_what_is_beside_it_gets_through
             gated_stack.gate.delay(to("pagerduty", key_of("beside")), 0.3)
             await post.send(killer, high("beside"))
             await until(lambda: len(killed) == SUSPECT + 1)
-            (letter,) = await dead_letters(gated_stack)
+            await delivered(gated_stack)
+            store = gated_stack.store()
+            (letter,) = await letters_in(store)
+            await store.close()
             assert (letter.delivery.key, letter.attempts, letter.error) == (key_of("killer"), SUSPECT + 1, DEADLY)  # type: ignore[union-attr]
             assert len(killed) == SUSPECT + 1
             assert (await books_of(gated_stack)).pages == post.due.pages

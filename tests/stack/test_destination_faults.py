@@ -1,4 +1,4 @@
-"""What a destination's trouble costs: time, there and nowhere else; never a notice, and nobody is told twice who can tell."""
+"""What a destination's trouble costs: time, there and nowhere else. What each vendor's does is told by tests/vendors."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import asyncio
 
 import pytest
 
-from alert_router_demo.soc import Drop, Fault, Hang, LoseAnswer, Status
+from alert_router_demo.soc import Hang
 from router.app.wiring import AT_A_TIME
 from tests.builders import finding_body
-from tests.stack.accounting import QUICK, Post, books_of, high, key_of, medium, settle, sweep
+from tests.stack.accounting import Post, high, key_of, medium
 from tests.stack.functions_host import Conditions
 from tests.stack.stack import Stack
 from tests.waiting import until
@@ -22,32 +22,6 @@ SNAPSHOT = 3_000
 def received(stack: Stack, what: str) -> int:
     """How many pages, tickets or rows are at the SOC."""
     return int(stack.soc.counts()["received"][what])
-
-
-def test_what_is_over_soon_costs_an_attempt_and_no_more(stack: Stack) -> None:
-    """Errors, cut connections and answers that are none are tried again, and so is what was done but never answered: the
-    pager folds that, a look-up finds the ticket, and the row keeps its EventUid."""
-    post, soc = Post(stack), stack.soc
-    fault: Fault
-    asleep = Status(200, body="Your instance is hibernating")
-    cancelled = Status(200, body={"error": {"message": "Transaction cancelled"}, "status": "failure"})
-    for fault in (Status(200, body={"status": "queued"}), Status(502), LoseAnswer()):
-        soc.pagerduty.faults.add(fault)
-    for fault in (Drop(), asleep, cancelled):
-        soc.servicenow.faults.add(fault)
-    soc.servicenow.faults.add(LoseAnswer(), method="POST")
-    for fault in (Status(500), Drop(), LoseAnswer()):
-        soc.logs.faults.add(fault)
-
-    async def run() -> None:
-        async with stack.host(conditions=Conditions(speed=100, grace=0.5), **QUICK).running() as host:
-            await post.send(*(high(f"h-{number}") for number in range(3)))
-            await settle(stack, lambda: sweep(host))
-            assert await books_of(stack) == post.due
-
-    asyncio.run(run())
-    assert sum(page.triggers for page in soc.pagerduty.pages) == 3 + 1
-    assert received(stack, "rows") > 3 + 3, "nothing was written twice, so nothing was proven of rows"
 
 
 POSTURE = """

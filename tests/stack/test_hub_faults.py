@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import replace
 
-import orjson
 import pytest
 
 from router.domain.errors import StoreError
@@ -19,7 +18,6 @@ from tests.stack.accounting import (
     books_of,
     high,
     junk,
-    left_over,
     low,
     medium,
     resolved,
@@ -161,42 +159,5 @@ def test_a_hub_that_was_created_anew_is_not_taken_for_the_old_one(stack: Stack) 
             assert stack.soc.counts() == told
             await new.send(*mixed("by the trigger"))
             await arrived(stack, post)
-
-    asyncio.run(run())
-
-
-def test_what_the_hub_forgot_while_nobody_read_it_is_reported_once_with_its_numbers(stack: Stack) -> None:
-    """Retention took events while the app was stopped: the sweep says which, the health page says so with 503, and all that
-    is left is taken in. The next sweep says nothing new."""
-    post = Post(stack)
-    lost = [f"Span(first=4, last={last}): lost, the hub no longer holds these events" for last in (6, 4)]
-
-    async def run() -> None:
-        async with host(stack).running() as running:
-            for partition in (0, 1):
-                await post.send(*mixed(f"before {partition}"), partition=partition)
-            await arrived(stack, post)
-            await sweep(running)
-        for partition, count in ((0, 3), (1, 1)):
-            for _ in range(count):
-                stack.hubs.append("cwpp", partition, high("gone").body)
-            await post.send(*mixed(f"after {partition}"), partition=partition)
-            stack.hubs.trim("cwpp", partition, 4 + count)
-        async with host(stack).running() as running:
-            await arrived(stack, post)
-
-            async def is_reported() -> bool:
-                return await left_over(stack) == lost
-
-            await sweep_until(running, is_reported)
-            await sweep(running)
-            assert await is_reported()
-            assert await books_of(stack) == post.due
-            page = await running.request("GET", "/api/health")
-            assert running.log.count(": lost 4 to 6: ") == running.log.count(": lost 4 to 4: ") == 1
-        health = orjson.loads(page.body)
-        assert (page.status, health["problems"]) == (503, ["cwpp: 4 events were lost in the last 7 days"])
-        found = {(one["partition"], one["first"], one["last"]) for one in health["streams"]["cwpp"]["lost"]}
-        assert found == {("0", 4, 6), ("1", 4, 4)}
 
     asyncio.run(run())

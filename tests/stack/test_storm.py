@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
 import pytest
 
 from tests.builders import RESOURCE, alert_body
 from tests.stack.accounting import QUICK, Letter, Post, books_of, key_of, rows_in, sweep
-from tests.stack.acts import asleep, conditions, has_died, kill
 from tests.stack.functions_host import Conditions, FunctionsHost
-from tests.stack.gate import GatedStack
-from tests.stack.postgres import Way
 from tests.stack.stack import Stack
 from tests.waiting import PATIENCE, until
 
@@ -58,37 +54,6 @@ async def settled(stack: Stack, post: Post, host: FunctionsHost, patience: float
         return not owed and books.record == post.due.record and post.due.rows <= books.rows
 
     await until(is_settled, look=1, within=patience)
-
-
-def test_workers_that_die_over_a_group_make_one_page_of_it_and_end_it(gated_stack: GatedStack) -> None:
-    """Killed at round trips all along the intake of what joins it: the page is one, counts all, and is over with the last."""
-    stack, post, trips = gated_stack, Post(gated_stack), range(2, 8)
-    names = [f"{number}-{one}" for number in range(len(trips)) for one in range(3)]
-    stack.write_policy("cwpp", POLICY)
-
-    def pages() -> list[str]:
-        return [page.status for page in stack.soc.pagerduty.pages]
-
-    async def run() -> None:
-        with Way(stack.state) as way:
-            settings = {**QUICK, **asleep(), "ALERT_ROUTER_STATE": way.to(stack.state)}
-            async with stack.host(conditions=conditions(), **settings).running() as host:
-                for number, trip in enumerate(trips):
-                    way.cut_at(trip, is_after=number % 2 == 1, happens=partial(kill, host))
-                    await post.send(*(an_alert(f"{number}-{one}", "h") for one in range(3)))
-                    await until(partial(has_died, host, number + 1))
-                    await host.idle()
-        async with stack.host(conditions=conditions(), **QUICK).running() as host:
-            await settled(stack, post, host)
-            assert pages() == ["triggered"]
-            await post.send(*(an_end(name, "h") for name in names[1:]))
-            await settled(stack, post, host)
-            assert pages() == ["triggered"]
-            await post.send(an_end(names[0], "h"))
-            await settled(stack, post, host)
-
-    asyncio.run(run())
-    assert pages() == ["resolved"]
 
 
 def test_a_storm_makes_ten_pages_and_one_that_says_what_is_held(stack: Stack) -> None:

@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from datetime import UTC, datetime
-from functools import partial
 from typing import Any, ClassVar
 
 from aiohttp import web
 
 from alert_router_demo.soc.endpoint import Endpoint, RefusedRequest, json_answer, served
 from tests.stack.defender.samples import LOCATION, Sample, samples_of_bundle
+from tests.stack.event_hubs.threads import in_thread
 
 type Publish = Callable[[bytes], object]
 """Publishes a message to the hub that export leads to."""
@@ -57,6 +56,13 @@ class DefenderDouble(Endpoint):
         self._exporting: set[asyncio.Task[None]] = set()
         self._loop: asyncio.AbstractEventLoop
         self.behave()
+
+    @asynccontextmanager
+    async def running(self) -> AsyncIterator[DefenderDouble]:
+        """Serves in this event loop."""
+        self._loop = asyncio.get_running_loop()
+        async with served(self.application()) as self.url:
+            yield self
 
     def behave(self) -> None:
         """Puts everything back to what it does by itself; what was raised stays."""
@@ -160,21 +166,5 @@ class DefenderDouble(Endpoint):
 @contextmanager
 def defender_in_thread(publish: Publish) -> Iterator[DefenderDouble]:
     """Serves a double from a thread of its own."""
-    double = DefenderDouble(publish)
-    ready: Future[Callable[[], object]] = Future()
-    with ThreadPoolExecutor(max_workers=1, thread_name_prefix="defender") as threads:
-        serving = threads.submit(asyncio.run, _serve(double, ready))
-        serving.add_done_callback(lambda ended: ready.cancel() if not ready.done() else None)
-        end = ready.result()
-        try:
-            yield double
-        finally:
-            end()
-
-
-async def _serve(double: DefenderDouble, ready: Future[Callable[[], object]]) -> None:
-    stopped = asyncio.Event()
-    loop = double._loop = asyncio.get_running_loop()
-    async with served(double.application()) as double.url:
-        ready.set_result(partial(loop.call_soon_threadsafe, stopped.set))
-        await stopped.wait()
+    with in_thread(DefenderDouble(publish).running(), "defender") as double:
+        yield double

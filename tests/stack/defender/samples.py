@@ -66,74 +66,67 @@ class Sample:
         """The sample as continuous export publishes it."""
         at = f"{self.at:%Y-%m-%dT%H:%M:%S.%fZ}"
         identifier = {"$id": "2", "AzureResourceId": self.resource, "Type": "AzureResource"}
+        nothing = dict.fromkeys(
+            (
+                "ProviderAlertStatus",
+                "ConfidenceLevel",
+                "ConfidenceScore",
+                "ConfidenceReasons",
+                "CorrelationKey",
+                "AgentId",
+            )
+        ) | dict.fromkeys(("WorkspaceId", "WorkspaceSubscriptionId", "WorkspaceResourceGroup", "ExtendedLinks"))
+        times = dict.fromkeys(("StartTimeUtc", "EndTimeUtc", "TimeGenerated", "ProcessingEndTime"), at)
         body = {
             "VendorName": "Microsoft",
             "AlertType": self.type,
             "ProductName": "Microsoft Defender for Cloud",
             "ProductComponentName": self.component,
-            "StartTimeUtc": at,
-            "EndTimeUtc": at,
-            "TimeGenerated": at,
-            "ProcessingEndTime": at,
             "Severity": self.severity,
             "Status": status,
-            "ProviderAlertStatus": None,
-            "ConfidenceLevel": None,
-            "ConfidenceScore": None,
-            "ConfidenceReasons": None,
             "IsIncident": False,
             "SystemAlertId": self.id,
-            "CorrelationKey": None,
             "Intent": "Execution",
             "AzureResourceId": self.resource,
-            "WorkspaceId": None,
-            "WorkspaceSubscriptionId": None,
-            "WorkspaceResourceGroup": None,
-            "AgentId": None,
             "CompromisedEntity": self.resource.rpartition("/")[2],
             "AlertDisplayName": self.title,
             "Description": self.description,
             "Entities": [{"$id": "3", "ResourceId": self.resource, "Type": "azure-resource"}],
-            "ExtendedLinks": None,
             "RemediationSteps": [],
             "ResourceIdentifiers": [identifier],
             "AlertUri": f"https://portal.azure.com/#blade/Microsoft_Azure_Security/AlertBlade/alertId/{self.id}",
             "ExtendedProperties": {"Compromised Host": self.resource.rpartition("/")[2]},
         }
-        return json.dumps(body).encode()
+        return json.dumps(body | nothing | times).encode()
 
     def listed(self, status: str) -> dict[str, object]:
         """The sample as the API has it."""
         at = f"{self.at:%Y-%m-%dT%H:%M:%S.%f0Z}"
+        properties = {
+            "version": "2022-01-01.0",
+            "alertType": self.type,
+            "systemAlertId": self.id,
+            "productComponentName": self.component,
+            "alertDisplayName": self.title,
+            "description": self.description,
+            "severity": self.severity,
+            "intent": "Execution",
+            "resourceIdentifiers": [{"azureResourceId": self.resource, "type": "AzureResource"}],
+            "vendorName": "Microsoft",
+            "status": status,
+            "alertUri": f"https://portal.azure.com/#blade/Microsoft_Azure_Security/AlertBlade/alertId/{self.id}",
+            "productName": "Microsoft Defender for Cloud",
+            "isIncident": False,
+            "extendedProperties": {},
+            "compromisedEntity": self.resource.rpartition("/")[2],
+            **{name: [] for name in ("remediationSteps", "extendedLinks", "entities")},
+            **dict.fromkeys(("startTimeUtc", "endTimeUtc", "timeGeneratedUtc", "processingEndTimeUtc"), at),
+        }
         return {
             "id": self.path,
             "name": self.id,
             "type": "Microsoft.Security/Locations/alerts",
-            "properties": {
-                "version": "2022-01-01.0",
-                "alertType": self.type,
-                "systemAlertId": self.id,
-                "productComponentName": self.component,
-                "alertDisplayName": self.title,
-                "description": self.description,
-                "severity": self.severity,
-                "intent": "Execution",
-                "startTimeUtc": at,
-                "endTimeUtc": at,
-                "resourceIdentifiers": [{"azureResourceId": self.resource, "type": "AzureResource"}],
-                "remediationSteps": [],
-                "vendorName": "Microsoft",
-                "status": status,
-                "extendedLinks": [],
-                "alertUri": f"https://portal.azure.com/#blade/Microsoft_Azure_Security/AlertBlade/alertId/{self.id}",
-                "timeGeneratedUtc": at,
-                "productName": "Microsoft Defender for Cloud",
-                "processingEndTimeUtc": at,
-                "entities": [],
-                "isIncident": False,
-                "extendedProperties": {},
-                "compromisedEntity": self.resource.rpartition("/")[2],
-            },
+            "properties": properties,
         }
 
 
@@ -141,17 +134,9 @@ def samples_of_bundle(bundle: str, subscription: str, at: datetime) -> list[Samp
     """The samples of a bundle; of one that the double does not know, none."""
     (type_of_resource, name), kinds = _KINDS.get(bundle, (("", ""), ()))
     resource = f"/SUBSCRIPTIONS/{subscription}/RESOURCEGROUPS/{GROUP}/providers/{type_of_resource}/{name}"
+    given = {"subscription": subscription, "resource": resource, "component": bundle}
     return [
-        Sample(
-            id=_new_id(at),
-            subscription=subscription,
-            resource=resource,
-            component=bundle,
-            type=type,
-            title=f"[SAMPLE ALERT] {title}",
-            severity=severity,
-            at=at,
-        )
+        Sample(id=_new_id(at), type=type, title=f"[SAMPLE ALERT] {title}", severity=severity, at=at, **given)
         for type, title, severity in kinds
     ]
 

@@ -1,8 +1,7 @@
-"""An API server on loopback: HTTP, or HTTPS with an authority of its own, which may want a client certificate."""
+"""An API server on loopback, by HTTPS with an authority of its own."""
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import ssl
 from collections.abc import AsyncIterator, Callable
@@ -13,7 +12,8 @@ from typing import Any
 import trustme
 from aiohttp import web
 
-from router.domain.conversation import HttpAnswer, HttpRequest
+from alert_router_demo.soc.endpoint import served
+from router.domain.conversation import HttpRequest
 from tests.stack.kubernetes_api.answers import ClusterApi, refusal
 
 TOKEN = "canary-token"
@@ -26,27 +26,21 @@ class ApiServer:
 
     Attributes:
         api: what it answers to whom it knows.
+        authority: who vouches for it.
         url: its address.
-        authority: who vouches for it; None where it is asked without TLS.
-        tokens: the tokens that it knows.
         instead: what it answers instead, by the number of the request, from 0; None to answer as it should.
-        is_silent: whether it answers nothing at all.
         requests: the requests that came.
     """
 
     api: ClusterApi
+    authority: trustme.CA
     url: str = ""
-    authority: trustme.CA | None = None
-    tokens: set[str] = field(default_factory=lambda: {TOKEN})
     instead: Callable[[int, web.Request], web.StreamResponse | None] = lambda number, request: None
-    is_silent: bool = False
     requests: list[web.Request] = field(default_factory=list)
 
     def kubeconfig(self, user: object = None, *, context: str = "payments", **cluster: object) -> dict[str, Any]:
         """A kubeconfig for it."""
-        trust: dict[str, object] = {}
-        if self.authority is not None:
-            trust["certificate-authority-data"] = base64.b64encode(self.authority.cert_pem.bytes()).decode()
+        trust = {"certificate-authority-data": base64.b64encode(self.authority.cert_pem.bytes()).decode()}
         return {
             "apiVersion": "v1",
             "kind": "Config",
@@ -58,53 +52,24 @@ class ApiServer:
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answers a request."""
-        number = len(self.requests)
         self.requests.append(request)
-        if self.is_silent:
-            await asyncio.Event().wait()
-        other = self.instead(number, request)
+        other = self.instead(len(self.requests) - 1, request)
         if other is not None:
             return other
-        answer = self._answer(request)
+        answer = refusal(401, "Unauthorized", "Unauthorized")
+        if request.headers.get("authorization") == f"Bearer {TOKEN}":
+            answer = self.api.answer(HttpRequest(method=request.method, url=str(request.rel_url)))
         return web.Response(status=answer.status, headers=answer.headers, body=answer.body)
-
-    def _answer(self, request: web.Request) -> HttpAnswer:
-        scheme, _, token = request.headers.get("authorization", "").partition(" ")
-        transport = request.transport
-        peer = transport.get_extra_info("peercert") if transport is not None else None
-        if not peer and not (scheme in ("Bearer", "Basic") and token in self.tokens):
-            return refusal(401, "Unauthorized", "Unauthorized")
-        return self.api.answer(HttpRequest(method=request.method, url=str(request.rel_url)))
 
 
 @asynccontextmanager
 async def serving(
-    api: ClusterApi,
-    *,
-    authority: trustme.CA | None = None,
-    names: tuple[str, ...] = ("127.0.0.1",),
-    tls: ssl.SSLContext | None = None,
+    api: ClusterApi, *, authority: trustme.CA, names: tuple[str, ...] = ("127.0.0.1",)
 ) -> AsyncIterator[ApiServer]:
-    """An API server on loopback, with TLS where an authority vouches for it under those names, or `tls` is another's."""
-    server = ApiServer(api, authority=authority)
-    tls = tls or _tls(authority, names)
+    """An API server on loopback, for which an authority vouches under those names."""
+    server, tls = ApiServer(api, authority), ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert(*names).configure_cert(tls)
     application = web.Application()
     application.router.add_route("*", "/{path:.*}", server.handle)
-    runner = web.AppRunner(application, access_log=None, shutdown_timeout=0.1, handler_cancellation=True)
-    await runner.setup()
-    try:
-        await web.TCPSite(runner, "127.0.0.1", 0, ssl_context=tls).start()
-        server.url = f"http{'s' if tls is not None else ''}://127.0.0.1:{runner.addresses[0][1]}"
+    async with served(application, tls) as server.url:
         yield server
-    finally:
-        await runner.cleanup()
-
-
-def _tls(authority: trustme.CA | None, names: tuple[str, ...]) -> ssl.SSLContext | None:
-    if authority is None:
-        return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    authority.issue_cert(*names).configure_cert(context)
-    authority.configure_trust(context)
-    context.verify_mode = ssl.CERT_OPTIONAL
-    return context

@@ -109,13 +109,37 @@ class Way:
             with self._lock:
                 self._open |= {client, server}
             server.sendall(first)
-            line = _Line(self, client, server)
-            back = threading.Thread(target=line.bring_back, daemon=True)
+            mute = threading.Event()  # The next answer is the one before which something happens.
+            back = threading.Thread(target=self._bring_back, args=(client, server, mute), daemon=True)
             back.start()
-            line.bring()
+            self._bring(client, server, mute)
             back.join()
             with self._lock:
                 self._open -= {plain, client, server}
+
+    def _bring(self, client: socket.socket, server: socket.socket, mute: threading.Event) -> None:
+        """Brings what a client says to the server."""
+        with suppress(OSError):
+            for piece, trips in _messages(client):
+                with self._lock:
+                    before, self.trips = self.trips, self.trips + trips
+                    is_now = self._at is not None and before < self._at <= self.trips
+                if is_now and self._is_after:
+                    mute.set()
+                elif is_now:
+                    self._happens()
+                server.sendall(piece)
+        _end(server)
+
+    def _bring_back(self, client: socket.socket, server: socket.socket, mute: threading.Event) -> None:
+        """Brings what the server says to a client."""
+        with suppress(OSError):
+            while piece := server.recv(_PIECE):
+                if mute.is_set():
+                    mute.clear()
+                    self._happens()
+                client.sendall(piece)
+        _end(client)
 
     def _greeted(self, client: socket.socket, held: ExitStack) -> tuple[socket.socket, bytes]:
         """A client that has said who it is, in TLS where TLS is asked for, and what it said."""
@@ -134,49 +158,6 @@ class Way:
                 raise ConnectionRefusedError
             else:
                 return client, first
-
-    def went_by(self, messages: int) -> tuple[bool, bool]:
-        """Counts round trips of a client; whether the line is cut now, and whether the server hears of them before."""
-        with self._lock:
-            before, self.trips = self.trips, self.trips + messages
-            is_now = self._at is not None and before < self._at <= self.trips
-            return is_now, self._is_after
-
-    def happen(self) -> None:
-        """Does what is to happen at this round trip."""
-        self._happens()
-
-
-class _Line:
-    """One client's line to the server."""
-
-    def __init__(self, way: Way, client: socket.socket, server: socket.socket) -> None:
-        self._way = way
-        self._client = client
-        self._server = server
-        self._is_mute = False
-        """Whether the next answer is the one before which something happens."""
-
-    def bring(self) -> None:
-        """Brings what the client says to the server."""
-        with suppress(OSError):
-            for piece, trips in _messages(self._client):
-                is_now, is_after = self._way.went_by(trips) if trips else (False, False)
-                if is_now and not is_after:
-                    self._way.happen()
-                self._is_mute = self._is_mute or (is_now and is_after)
-                self._server.sendall(piece)
-        _end(self._server)
-
-    def bring_back(self) -> None:
-        """Brings what the server says to the client."""
-        with suppress(OSError):
-            while piece := self._server.recv(_PIECE):
-                if self._is_mute:
-                    self._is_mute = False
-                    self._way.happen()
-                self._client.sendall(piece)
-        _end(self._client)
 
 
 def _messages(client: socket.socket) -> Iterator[tuple[bytes, int]]:
