@@ -151,12 +151,7 @@ def the_lines_are_cut(_server: Postgres, way: Way, _running: Sequence[WarmProces
     way.cut()
 
 
-def the_connections_are_ended(server: Postgres, _way: Way, _running: Sequence[WarmProcess]) -> None:
-    """As an administrator does, or a server that moves to another machine."""
-    server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'alert-router'")
-
-
-TROUBLES = (a_run_is_killed, the_server_is_killed, the_lines_are_cut, the_connections_are_ended)
+TROUBLES = (a_run_is_killed, the_server_is_killed, the_lines_are_cut)
 AT_A_TIME = 2
 FEW = 12
 MOST_TRIPS = 40

@@ -31,7 +31,7 @@ PACES = {
     "waiting.py": "looks again and again until something is so",
     "cli/test_serve_loops.py": "in virtual time",
     "cli/test_stdin.py": "in virtual time",
-    "app/test_drain.py": "in virtual time",
+    "app/test_worker_life.py": "in virtual time",
     "drill/drilling.py": "looks again and again for what came in, and for what is due",
     "stack/azure_management/server.py": "an answer that does not come",
     "stack/defender/double.py": "Defender's own pace: export comes a moment later",

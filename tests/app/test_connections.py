@@ -10,6 +10,7 @@ import pytest
 import trustme
 from aiohttp import web
 
+from alert_router_demo.soc.endpoint import served
 from router.app.certificates import authorities_for
 from router.app.connections import connector_for
 from router.app.optional_packages import refuse_absent
@@ -75,21 +76,15 @@ def test_the_password_at_azures_servers_is_a_token_of_the_identity(monkeypatch: 
     async def tokens() -> tuple[str, str, str]:
         application = web.Application()
         application.router.add_get("/token", give)
-        runner = web.AppRunner(application)
-        await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        monkeypatch.setenv("IDENTITY_ENDPOINT", f"http://127.0.0.1:{runner.addresses[0][1]}/token")
-        monkeypatch.setenv("IDENTITY_HEADER", "header")
-        connector = connector_for(AZURE, Settings({"AzureWebJobsStorage__clientId": "the-router"}))
-        assert connector.token is not None
-        try:
+        async with served(application) as address:
+            monkeypatch.setenv("IDENTITY_ENDPOINT", f"{address}/token")
+            monkeypatch.setenv("IDENTITY_HEADER", "header")
+            connector = connector_for(AZURE, Settings({"AzureWebJobsStorage__clientId": "the-router"}))
+            assert connector.token is not None
             first, second = await connector.token(), await connector.token()
             with pytest.raises(StoreError) as refused:
                 await connector.token()
             return first, second, str(refused.value)
-        finally:
-            await runner.cleanup()
 
     first, second, refused = asyncio.run(tokens())
     assert (first, second) == ("token-1", "token-2")

@@ -79,11 +79,6 @@ def junk(body: bytes = b"no JSON") -> Letter:
     return Letter(body, "quarantined")
 
 
-def resolved(name: str) -> Letter:
-    """The end of an alert that was sent before: one more row, and nothing new elsewhere."""
-    return Letter(alert_body(name, Status="Resolved"), "resolved", key_of(name), turn=2, tells=frozenset({"rows"}))
-
-
 @dataclass(frozen=True, slots=True)
 class Books:
     """What is on record, by message; what is at the SOC, by signal, each thing as often as it is there.

@@ -1,14 +1,14 @@
-"""The worker may be killed at any step: nothing is lost, and nobody is told twice who can tell it."""
+"""The worker may be killed, or told to end, at any step: nothing is lost, and nobody is told twice who can tell it."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from contextlib import ExitStack
 from functools import partial
 
 import pytest
 
-from alert_router_demo.soc.pagerduty import Page
 from tests.stack.accounting import (
     QUICK,
     Post,
@@ -16,15 +16,17 @@ from tests.stack.accounting import (
     high,
     junk,
     key_of,
+    left_over,
     low,
     medium,
     quick,
+    rows_in,
     settle,
     sweep,
 )
-from tests.stack.acts import asleep, conditions, has_died, kill
-from tests.stack.functions_host import Death
-from tests.stack.gate import GatedStack, to
+from tests.stack.acts import asleep, conditions, has_died, kill, runs, state_held
+from tests.stack.functions_host import Death, FunctionsHost, Outcome
+from tests.stack.gate import GatedStack, Order, to
 from tests.stack.postgres import Way
 from tests.waiting import until
 
@@ -69,15 +71,20 @@ def test_killed_at_any_round_trip_of_its_intake_a_batch_is_taken_in_once(
     asyncio.run(run())
 
 
-def test_killed_at_any_moment_of_a_delivery_nobody_is_told_twice_who_can_tell_it(gated_stack: GatedStack) -> None:
-    """A delivery whose worker died is made again when its claim ends. The pager folds what it had already, a ticket that is
-    there is found, a row keeps its EventUid; what is on record as sent is never sent again."""
-    post, gate = Post(gated_stack), gated_stack.gate
-    moments = {
+def moments_of(stack: GatedStack) -> dict[str, Order]:
+    """Alerts whose delivery is held up before it arrives, or before its answer does."""
+    gate = stack.gate
+    return {
         "on its way": gate.hold(to("pagerduty", key_of("on its way"))),
         "paged": gate.withhold(to("pagerduty", key_of("paged"))),
         "opened": gate.withhold(to("servicenow", f'"correlation_id":"{key_of("opened")}"')),
     }
+
+
+def test_killed_at_any_moment_of_a_delivery_nobody_is_told_twice_who_can_tell_it(gated_stack: GatedStack) -> None:
+    """A delivery whose worker died is made again when its claim ends. The pager folds what it had already, a ticket that is
+    there is found, a row keeps its EventUid; what is on record as sent is never sent again."""
+    post, moments = Post(gated_stack), moments_of(gated_stack)
 
     async def run() -> None:
         async with gated_stack.host(conditions=conditions(), **quick(lease=6)).running() as host:
@@ -90,10 +97,76 @@ def test_killed_at_any_moment_of_a_delivery_nobody_is_told_twice_who_can_tell_it
             assert await books_of(gated_stack) == post.due
 
     asyncio.run(run())
-    assert page_of(gated_stack, "paged").triggers >= 2, "no kill met a page under way, so nothing was proven"
+    (paged,) = [page for page in gated_stack.soc.pagerduty.pages if page.dedup_key == key_of("paged")]
+    assert paged.triggers >= 2, "no kill met a page under way, so nothing was proven"
 
 
-def page_of(gated_stack: GatedStack, name: str) -> Page:
-    """The one page of an alert."""
-    (page,) = [page for page in gated_stack.soc.pagerduty.pages if page.dedup_key == key_of(name)]
-    return page
+AT_ONCE = {"ALERT_ROUTER_GRACE": "1"}
+"""Claims have their usual leases, minutes long, as in Azure."""
+
+DOORS = ("deliver_cwpp_page", "deliver_cwpp_ticket", "deliver_cwpp_rows", "take_cwpp")
+
+
+async def replace_worker(
+    host: FunctionsHost, orders: Sequence[Order], meanwhile: Callable[[], Awaitable[object]] | None = None
+) -> None:
+    """Sends a worker SIGTERM in the midst of what some orders hold up, and lets that go on once it has heeded it."""
+    async with asyncio.TaskGroup() as group:
+        group.create_task(host.terminate_worker())
+        await until(lambda: "ending; what is in hand has" in host.log)
+        if meanwhile is not None:
+            await meanwhile()
+        for order in orders:
+            order.end()
+
+
+def test_what_is_in_hand_is_finished_and_the_rest_is_the_next_workers(gated_stack: GatedStack) -> None:
+    """In the midst of claims, requests, answers and settlements of every lane. Nothing is lost, nobody is told twice, no call
+    dies, and no lease has to run out: the next worker sends at once what this one had claimed and not sent."""
+    post, moments = Post(gated_stack), moments_of(gated_stack)
+
+    async def run() -> None:
+        async with gated_stack.host(conditions=conditions(), **AT_ONCE).running() as host:
+            await post.send(*map(high, moments))
+            await asyncio.gather(*(order.met() for order in moments.values()))
+            await replace_worker(host, list(moments.values()))
+            await until(lambda: _is_done(gated_stack), look=1)
+            assert await books_of(gated_stack) == post.due
+            assert [runs(host, door, Outcome.DIED) for door in DOORS] == [0] * len(DOORS)
+
+    asyncio.run(run())
+    assert asyncio.run(rows_in(gated_stack, "SELECT id FROM deliveries WHERE lost > 0")) == []
+    assert {page.triggers for page in gated_stack.soc.pagerduty.pages} == {1}
+    assert set(gated_stack.soc.counts()["duplicates"].values()) == {0}
+
+
+def test_a_batch_in_hand_is_taken_in_and_the_next_one_is_the_next_workers(gated_stack: GatedStack) -> None:
+    """The platform would count a batch as done whose worker dies, and the sweep would have to bring it back."""
+    post = Post(gated_stack)
+
+    async def run() -> None:
+        async with gated_stack.host(conditions=conditions(), **AT_ONCE).running() as host:
+            await post.send(low("first"))
+            await host.idle()
+            with ExitStack() as held:
+                held.enter_context(state_held(gated_stack))
+                await post.send(high("in hand"), low("low"))
+                await until(lambda: host.under_way("take_cwpp") == 1)
+
+                async def refused() -> None:
+                    await post.send(high("comes later"), partition=1)
+                    await until(lambda: runs(host, "take_cwpp", Outcome.FAILED) >= 1)
+                    held.close()
+
+                await replace_worker(host, [], refused)
+            await until(lambda: _is_done(gated_stack), look=1)
+            assert await books_of(gated_stack) == post.due
+            assert runs(host, "take_cwpp", Outcome.DIED) == 0
+            await settle(gated_stack, lambda: sweep(host))
+
+    asyncio.run(run())
+
+
+async def _is_done(gated_stack: GatedStack) -> bool:
+    """Whether every delivery was sent; that the hub is settled is a sweep's to say."""
+    return not [one for one in await left_over(gated_stack) if "settled up to" not in one]

@@ -1,4 +1,4 @@
-"""A storm through Microsoft's runtime, while workers die: no page more than the policy lets it make, and nothing lost."""
+"""A storm through Microsoft's runtime: no page more than the policy allows, none held up by what pours in, nothing lost."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import asyncio
 
 import pytest
 
-from tests.builders import RESOURCE, alert_body
-from tests.stack.accounting import QUICK, Letter, Post, books_of, key_of, rows_in, sweep
+from alert_router_demo.soc import Hang
+from router.app.wiring import AT_A_TIME
+from tests.builders import RESOURCE, alert_body, finding_body
+from tests.stack.accounting import QUICK, Letter, Post, books_of, high, key_of, medium, rows_in, sweep
 from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.stack import Stack
 from tests.waiting import PATIENCE, until
@@ -15,6 +17,7 @@ from tests.waiting import PATIENCE, until
 pytestmark = pytest.mark.soak  # Each waits for leases, graces and retries to pass, for a minute or two.
 
 MOST = 10
+SNAPSHOT = 3_000
 POLICY = """
 stream: cwpp
 floor: {{default: Medium}}
@@ -87,3 +90,45 @@ def test_a_storm_makes_ten_pages_and_one_that_says_what_is_held(stack: Stack) ->
 
     asyncio.run(run())
     assert {page.status for page in stack.soc.pagerduty.pages} == {"resolved"}
+
+
+def received(stack: Stack, what: str) -> int:
+    """How many pages, tickets or rows are at the SOC."""
+    return int(stack.soc.counts()["received"][what])
+
+
+POSTURE = """
+stream: cspm
+floor: {{default: Medium}}
+destinations:
+  posture: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-3, table: DefenderFindings_CL}}
+routes: []
+always: []
+otherwise: [posture]
+record: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-4, table: AlertRouterDecisions_CL}}
+"""
+
+
+def test_a_page_leaves_while_tickets_hang_and_a_snapshot_pours_in(stack: Stack) -> None:
+    """More tickets hang than a worker sends at a time, and thousands of findings are on their way: a new alert is a page before
+    any ticket is through, and before all of the findings are."""
+    stack.write_policy("cspm", POSTURE)
+    stack.soc.servicenow.faults.add(Hang(600), times=None)
+    post, findings = Post(stack), "Custom-DefenderFindings_CL"
+
+    def pour() -> None:
+        for number in range(SNAPSHOT):
+            stack.hubs.append("cspm", number % 2, finding_body(f"f-{number}", isSnapshot=True))
+
+    async def run() -> None:
+        async with stack.host(conditions=Conditions(grace=0)).running():
+            await post.send(*(medium(f"m-{number}") for number in range(4 * AT_A_TIME + 2)))
+            await asyncio.to_thread(pour)
+            await until(lambda: stack.soc.logs.counts[findings] > 0)
+            await post.send(high("new"))
+            await until(lambda: received(stack, "pages") == 1)
+            assert received(stack, "tickets") == 0
+            assert stack.soc.logs.counts[findings] < SNAPSHOT
+
+    asyncio.run(run())
+    assert [page.dedup_key for page in stack.soc.pagerduty.pages] == [key_of("new")]

@@ -9,9 +9,12 @@ from collections import deque
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.stack.event_hubs.amqp import Refused, Section, described, sections, text, timestamp
+
+if TYPE_CHECKING:
+    from tests.stack.event_hubs.links import Reader
 
 _SELECTOR = re.compile(r"amqp\.annotation\.x-opt-(offset|sequence-number) *(>=?) *'(-?\d+)'")
 
@@ -44,23 +47,6 @@ class Event:
         return Published(
             self.sequence, self.enqueued, body, {text(key): text(each) for key, each in properties.items()}
         )
-
-
-class Receiver(Protocol):
-    """A link that reads, as its hub sees it."""
-
-    partition: int
-    group: str
-    epoch: int | None
-
-    def pump(self) -> None:
-        """Sends on what is new."""
-
-    def dismiss(self, refusal: Refused) -> None:
-        """Ends the link, and says why."""
-
-    def hang_up(self) -> None:
-        """Ends the connection that carried it."""
 
 
 class Partition:
@@ -137,14 +123,14 @@ class Hub:
     def __init__(self, name: str, partitions: int, groups: Collection[str], created: datetime) -> None:
         self.name, self.groups, self.created = name, {group.lower() for group in groups}, created
         self.partitions = [Partition() for _ in range(partitions)]
-        self.readers: list[Receiver] = []
+        self.readers: list[Reader] = []
         self._turns = itertools.count()
 
     def next_partition(self) -> Partition:
         """Each partition in turn."""
         return self.partitions[next(self._turns) % len(self.partitions)]
 
-    def seat(self, reader: Receiver) -> None:
+    def seat(self, reader: Reader) -> None:
         """Lets one read, from whose place go those that it outranks if it has an epoch; raises Refused where it may not.
 
         https://github.com/Azure/azure-sdk-for-java/issues/12483, https://github.com/Azure/azure-sdk-for-java/issues/26583

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from tests.stack.event_hubs.amqp import ACCEPTED, LARGEST_FRAME, REJECTED, Refused, Said
 from tests.stack.event_hubs.hubs import Hub
+
+if TYPE_CHECKING:
+    from tests.stack.event_hubs.connections import Session
 
 LARGEST_MESSAGE = 1024 * 1024
 """Bytes, as Event Hubs' standard tier announces on its links: https://learn.microsoft.com/azure/event-hubs/event-hubs-quotas"""
@@ -19,26 +22,10 @@ _CREDIT = 1000  # messages that a client may be ahead
 _OVERHEAD = 128  # bytes that a transfer takes of a frame beside its payload, generously
 
 
-class LinkSession(Protocol):
-    """What a link needs of the session that carries it; the ids are those of the next transfers."""
-
-    next_incoming: int
-    next_outgoing: int
-
-    def say(self, what: Said, *fields: object, payload: bytes = b"") -> None:
-        """Sends a performative."""
-
-    def leave(self, link: Link) -> None:
-        """Forgets a link."""
-
-    def hang_up(self) -> None:
-        """Ends the connection once everything is said."""
-
-
 class Link:
     """One end of a link; `count` is how many messages have passed."""
 
-    def __init__(self, session: LinkSession, handle: int) -> None:
+    def __init__(self, session: Session, handle: int) -> None:
         self.session, self.handle, self.count = session, handle, 0
 
     def dismiss(self, refusal: Refused) -> None:
@@ -47,10 +34,6 @@ class Link:
         self.over()
         self.session.say(Said.DETACH, self.handle, True, refusal.error)
 
-    def hang_up(self) -> None:
-        """Ends the connection that carried it."""
-        self.session.hang_up()
-
     def over(self) -> None:
         """Lets go of what the link held; called once, however it ended."""
 
@@ -58,7 +41,7 @@ class Link:
 class Inbound(Link):
     """A link on which the client sends, and something takes each message; Refused rejects it."""
 
-    def __init__(self, session: LinkSession, handle: int, take: Callable[[bytes, int], None]) -> None:
+    def __init__(self, session: Session, handle: int, take: Callable[[bytes, int], None]) -> None:
         super().__init__(session, handle)
         self._take = take
         self._credit = 0
@@ -97,7 +80,7 @@ class Inbound(Link):
 class Outbound(Link):
     """A link on which the client receives the messages that are there for it."""
 
-    def __init__(self, session: LinkSession, handle: int) -> None:
+    def __init__(self, session: Session, handle: int) -> None:
         super().__init__(session, handle)
         self.waiting: deque[bytes] = deque()
         self._credit = 0
@@ -129,7 +112,7 @@ class Reader(Outbound):
 
     def __init__(
         self,
-        session: LinkSession,
+        session: Session,
         handle: int,
         hub: Hub,
         partition: int,

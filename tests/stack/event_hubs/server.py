@@ -28,11 +28,10 @@ https://learn.microsoft.com/en-us/azure/event-hubs/test-locally-with-event-hub-e
 class EventHubs:
     """A namespace of event hubs on loopback. Its events outlive its runs, and its methods may be called from any thread."""
 
-    def __init__(self, hubs: Mapping[str, int] = HUBS, *, groups: Collection[str] = GROUPS, key: str = KEY) -> None:
+    def __init__(self, hubs: Mapping[str, int] = HUBS, *, groups: Collection[str] = GROUPS) -> None:
         self.home: Home | None = None
         self.port = 0
-        self._key = key
-        self._namespace = Namespace(hubs, groups, key)
+        self._namespace = Namespace(hubs, groups, KEY)
         self._connections: set[Connection] = set()
 
     @asynccontextmanager
@@ -55,7 +54,7 @@ class EventHubs:
     def connection_string(self) -> str:
         """What clients connect with; `eventhub_name` says to which hub."""
         return (
-            f"Endpoint=sb://{HOST}:{self.port};SharedAccessKeyName={KEY_NAME};SharedAccessKey={self._key};"
+            f"Endpoint=sb://{HOST}:{self.port};SharedAccessKeyName={KEY_NAME};SharedAccessKey={KEY};"
             "UseDevelopmentEmulator=true"
         )
 
@@ -140,7 +139,7 @@ class EventHubs:
         for reader in readers:
             reader.dismiss(no_entity(old.name))
         for reader in readers:
-            reader.hang_up()
+            reader.session.hang_up()
 
     @at_home
     def add_partitions(self, hub: str, count: int) -> None:
@@ -190,9 +189,7 @@ class EventHubs:
 
 
 @contextmanager
-def event_hubs_in_thread(
-    hubs: Mapping[str, int] = HUBS, *, groups: Collection[str] = GROUPS, key: str = KEY, port: int = 0
-) -> Iterator[EventHubs]:
+def event_hubs_in_thread(hubs: Mapping[str, int] = HUBS) -> Iterator[EventHubs]:
     """Serves event hubs from a thread of their own, for callers without an event loop."""
-    with in_thread(EventHubs(hubs, groups=groups, key=key).running(port), "event-hubs") as running:
+    with in_thread(EventHubs(hubs).running(), "event-hubs") as running:
         yield running

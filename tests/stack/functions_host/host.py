@@ -60,7 +60,7 @@ class FunctionsHost:
     async def running(self) -> AsyncIterator[Self]:
         """Starts the worker and the triggers, and stops them gracefully; what fails inside shows the worker's log.
 
-        Raises AppRefused with the worker's own words where the app cannot be indexed.
+        Raises RuntimeError with the worker's own words where the app cannot be indexed.
         """
         with TemporaryDirectory(prefix="functions-host-") as scratch:
             try:

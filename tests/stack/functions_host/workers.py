@@ -30,10 +30,6 @@ class WorkerDied(Exception):
     """The worker process ended before it answered."""
 
 
-class AppRefused(Exception):
-    """The worker could not index the app; the message is the worker's own, its stack trace included."""
-
-
 class _Warm:
     """A process that has imported the router already, as asyncio has processes."""
 
@@ -152,20 +148,20 @@ class Workers:
         self.functions: Mapping[str, Function] = {}
 
     async def start(self, output: Path) -> None:
-        """Starts the first worker, what it prints going to a file, and has it index the app; raises AppRefused."""
+        """Starts the first worker, what it prints going to a file, and has it index the app; raises RuntimeError."""
         self._output = output
         self._worker, indexed = await self._started()
         self.functions = {function.name: function for function in map(function_of, indexed)}
 
     async def keep(self) -> None:
-        """Replaces every worker that dies, until it is cancelled; raises AppRefused."""
+        """Replaces every worker that dies, until it is cancelled; raises RuntimeError."""
         while True:
             assert self._worker is not None
             await self._worker.gone()
             await asyncio.sleep(self._restart_delay)
             try:
                 self._worker, _ = await self._started()
-            except AppRefused as fault:
+            except RuntimeError as fault:
                 self._fault = fault
                 raise
             finally:
@@ -173,7 +169,7 @@ class Workers:
                 self._replaced = asyncio.Event()
 
     async def current(self) -> WorkerProcess:
-        """Gives a worker that can be asked, and waits for one while there is none; raises AppRefused."""
+        """Gives a worker that can be asked, and waits for one while there is none; raises RuntimeError."""
         while self._worker is None or not self._worker.is_open:
             if self._fault is not None:
                 raise self._fault
@@ -204,7 +200,7 @@ class Workers:
             async with asyncio.timeout(PATIENCE):
                 return worker, await self._indexed(worker)
         except WorkerDied:
-            raise AppRefused(f"{self._app}: the worker ended with {await worker.gone()} while indexing") from None
+            raise RuntimeError(f"{self._app}: the worker ended with {await worker.gone()} while indexing") from None
         except BaseException:
             await worker.stop()
             raise
@@ -223,4 +219,4 @@ class Workers:
     def _check(self, answer: Any) -> None:
         if answer.result.status != protocol().StatusResult.Success:
             said = answer.result.exception
-            raise AppRefused(f"{self._app}: {said.message}\n{said.stack_trace}")
+            raise RuntimeError(f"{self._app}: {said.message}\n{said.stack_trace}")
