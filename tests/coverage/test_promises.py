@@ -28,6 +28,9 @@ from tests.coverage.document_sets import (
     EVERYTHING,
     FULL_CONNECTOR,
     MANIFESTS,
+    NOTHING_JUDGED,
+    OTHER_WORKLOADS,
+    OTHERS_OF_THE_CLUSTER,
     SILENT_CONNECTOR,
     NamedDocument,
     document_sets,
@@ -35,7 +38,6 @@ from tests.coverage.document_sets import (
 from tests.coverage.kubernetes_builders import pod
 from tests.coverage.machine_builders import extension, machine
 from tests.coverage.manifests import excuses, expects, manifest_of
-from tests.coverage.unrelated_documents import NOTHING_JUDGED, OTHER_WORKLOADS, OTHERS_OF_THE_CLUSTER
 from tests.examples import some_of
 
 AWS, GCP = WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT
