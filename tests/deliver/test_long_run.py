@@ -6,6 +6,7 @@ import asyncio
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -337,6 +338,9 @@ def test_a_refusal_counts_for_more_than_what_came_with_it() -> None:
         (None, [Unavailable("answered 503")], None),
         (_pause(), [], _pause()),
         (None, [], None),
+        # One that a wrong clock wrote has not begun in the future.
+        (replace(_pause(), since=NOW + DAY), [REFUSED], _pause(NOW + PROBE)),
+        (replace(_pause(), since=NOW + DAY), [Unavailable("answered 503")], _pause(NOW + PROBE)),
     )
     for before, results, after in cases:
         assert pause_after(before, results, stream="cwpp", destination=TICKETS, now=NOW) == after
