@@ -11,6 +11,7 @@ import pytest
 from router.cli.attack_layer import COULD_BE_HIDDEN, UNHEARD
 from tests.cli.house import House, a_suppression, ndjson
 from tests.cli.navigator_spec import faults_of
+from tests.cli.transcripts import Transcript
 from tests.parse.messages import a_flat_alert, an_assessment
 
 AT = ("--now", "2026-11-24T12:00:00Z")
@@ -51,163 +52,91 @@ def scores_in(layer: Any) -> dict[str, int]:
     return {one["techniqueID"]: one["score"] for one in layer["techniques"]}
 
 
+FILE = ("decisions.ndjson",)
 WORKED = {"T1046": 0, "T1110": 1, "T1685": 0}
 """How many signals of each technique were routed in that house."""
 
 
-@pytest.mark.parametrize("source", [(), ("decisions.ndjson",)], ids=["state", "file"])
-def test_a_state_and_the_file_of_the_same_run_say_the_same(worked: House, source: tuple[str, ...]) -> None:
-    """What was routed, what was held under today's id, and what nobody heard of or could hear of."""
-    layer = layer_in(worked, *source)
-    assert scores_in(layer) == WORKED
-    colours = {one["techniqueID"]: one.get("color") for one in layer["techniques"]}
-    assert colours == {"T1046": UNHEARD, "T1110": COULD_BE_HIDDEN, "T1685": UNHEARD}
+def test_a_state_and_the_file_of_the_same_run_say_the_same(worked: House) -> None:
+    """What was routed, what was held under today's id, and what nobody heard of; the other stream is told of by itself."""
+    layers = [layer_in(worked), layer_in(worked), layer_in(worked, "decisions.ndjson")]
+    assert layers[0] == layers[1]
+    for layer in layers:
+        assert scores_in(layer) == WORKED
+        colours = {one["techniqueID"]: one.get("color") for one in layer["techniques"]}
+        assert colours == {"T1046": UNHEARD, "T1110": COULD_BE_HIDDEN, "T1685": UNHEARD}
+    posture = layer_in(worked, "decisions.ndjson", "--stream", "cspm")
+    assert (posture["name"], scores_in(posture)) == ("cspm: blind spots", {})
 
 
-def test_one_command_answers_what_of_attack_the_rules_hide(worked: House) -> None:
-    """As a table: the technique, whether anybody heard of it, by which rule, until when."""
-    lines = [line.split() for line in worked.says("attack", "layer", *AT).out.splitlines()]
-    assert ["T1046", "never", "0", "0", "0", "1", "-", "-", "-", "-"] in lines
-    rule, until, now = "build-agents", "2026-12-24T12:00:00Z", "2026-11-24T12:00:00Z"
-    assert ["T1110", "yes", "1", "0", "0", "0", rule, until, "0", "-"] in lines
-    assert ["T1685", "never", "0", "0", "1", "0", rule, until, "1", now] in lines
-    assert ["TA0006", "Credential", "Access", "yes", "1", "0", "1", "1", rule, until, "1", now] in lines
-
-
-def test_the_layer_is_written_for_the_navigator(worked: House) -> None:
-    """What is printed is for people all the same."""
-    said = worked.says("attack", "layer", *AT, "--out", "layer.json")
-    assert said.out.endswith("\nlayer  layer.json\n")
+def test_one_command_answers_what_of_attack_the_rules_hide(worked: House, transcript: Transcript) -> None:
+    """As a table: the technique, whether anybody heard of it, by which rule, until when; beside a layer that is written."""
+    transcript(f"attack layer {' '.join(AT)} --out layer.json")
     assert json.loads((worked.directory / "layer.json").read_bytes()) == [layer_in(worked)]
 
 
-def test_the_same_state_makes_the_same_layer(worked: House) -> None:
-    """To the byte, as of the same instant."""
-    once, again = (worked.says("attack", "layer", "--format", "json", *AT).out for _ in range(2))
-    assert once == again
-
-
-def test_the_other_stream_is_told_of_by_itself(worked: House) -> None:
-    """Posture and attacks never mix; nobody's alerts count there."""
-    layer = layer_in(worked, "decisions.ndjson", "--stream", "cspm")
-    assert (layer["name"], scores_in(layer)) == ("cspm: blind spots", {})
-
-
-def test_rules_say_what_they_could_hide_before_any_alert_came(house: House) -> None:
-    """By the catalogue, of a state in which nothing happened."""
-    house.writes(RULE, a_suppression("SQL.DB_BruteForce", "2026-12-24T12:00:00Z"))
+def test_rules_say_what_they_could_hide_before_any_alert_came(house: House, transcript: Transcript) -> None:
+    """By the catalogue, of a state in which nothing happened; a rule of which nothing is known is named, too."""
     house.writes("none.ndjson", "")
     assert house.says("run", *AT, "none.ndjson").code == 0
-    out = house.says("attack", "layer", *AT).out
-    (line,) = [line.split() for line in out.splitlines() if "build-agents" in line]
-    assert line[-10:] == ["no", "signal", "0", "0", "0", "0", "build-agents", "2026-12-24T12:00:00Z", "0", "-"]
+    for type in ("SQL.DB_BruteForce", "VM_Example"):
+        house.writes(RULE, a_suppression(type, "2026-12-24T12:00:00Z"))
+        transcript(f"attack layer {' '.join(AT)}")
 
 
-def test_a_rule_of_which_nothing_is_known_is_named(house: House) -> None:
-    """That it is in no table would else be read as that it hides nothing."""
-    house.writes(RULE, a_suppression("VM_Example", "2026-12-24T12:00:00Z"))
-    house.writes("none.ndjson", "")
-    assert house.says("run", *AT, "none.ndjson").code == 0
-    lines = house.says("attack", "layer", *AT).out.splitlines()
-    assert lines[-1].split() == ["build-agents", "vm_example", "2026-12-24T12:00:00Z"]
+@pytest.mark.usefixtures("worked")
+def test_what_cannot_be_done_is_named(transcript: Transcript) -> None:
+    """In one line, with exit code 2; there is one source."""
+    for arguments in (
+        *("a.ndjson", "gone.ndjson", "--state gone", "--out gone/layer.json", "--rules gone"),
+        *("decisions.ndjson --state .state", "-", "--since soon", "--out -"),
+    ):
+        assert transcript(f"attack layer {arguments}").complaint
 
 
-@pytest.mark.parametrize(
-    ("options", "routed"),
-    [
-        (("--since", "1d"), {"T1110": 1}),
-        (("--now", "2026-11-25T12:00:00Z", "--since", "1d"), {"T1110": 1}),
-        (("--now", "2026-11-25T12:00:01Z", "--since", "1d"), {}),
-        (("--until", "2026-11-24T12:00:00Z"), {}),
-        (("--until", "2026-11-24T12:00:01Z"), {"T1110": 1}),
-        (("--now", "2026-12-24T12:00:00Z"), {"T1110": 1}),
-        (("--now", "2026-12-24T12:00:01Z"), {}),
-    ],
-)
-def test_the_span_takes_in_its_first_instant_and_not_the_one_after_it(
-    worked: House, options: tuple[str, ...], routed: dict[str, int]
-) -> None:
-    """Of a state, 30 days back from now unless told otherwise."""
-    assert {id: score for id, score in scores_in(layer_in(worked, *options)).items() if score} == routed
+SPANS: list[tuple[str, str, bool]] = [
+    ("--now 2026-11-25T12:00:00Z", "--since 1d", True),
+    ("--now 2026-11-25T12:00:01Z", "--since 1d", False),
+    ("--until 2026-11-24T12:00:00Z", "", False),
+    ("--until 2026-11-24T12:00:01Z", "", True),
+    ("--until 2026-11-25T12:00:00Z", "--since 24h", True),
+    ("--until 2026-11-25T12:00:00Z", "--since 23h59m", False),
+]
 
 
-@pytest.mark.parametrize(
-    ("options", "routed"),
-    [
-        (("--now", "2026-11-25T12:00:00Z", "--since", "1d"), {"T1110": 1}),
-        (("--now", "2026-11-25T12:00:01Z", "--since", "1d"), {}),
-        (("--until", "2026-11-24T12:00:00Z"), {}),
-        (("--until", "2026-11-24T12:00:01Z"), {"T1110": 1}),
-        (("--until", "2026-11-25T12:00:00Z", "--since", "24h"), {"T1110": 1}),
-        (("--until", "2026-11-25T12:00:00Z", "--since", "23h59m"), {}),
-        (("--now", "2027-12-24T12:00:00Z"), {"T1110": 1}),
-    ],
-)
-def test_a_file_is_looked_at_whole_unless_a_span_is_given(
-    worked: House, options: tuple[str, ...], routed: dict[str, int]
-) -> None:
-    """Then as a state is."""
-    layer = layer_in(worked, "decisions.ndjson", *options)
-    assert {id: score for id, score in scores_in(layer).items() if score} == routed
-    told = {one["name"]: one["value"] for one in layer["metadata"]}
-    assert told.get("left out: decisions of another time") == (None if routed else "3")
+def test_a_span_takes_in_its_first_instant_and_not_the_one_after_it(worked: House, subtests: pytest.Subtests) -> None:
+    """Of a state, 30 days back from now unless told otherwise; a file is looked at whole unless a span is given."""
+    alone = [((), "2026-12-24T12:00:00Z", True), ((), "2026-12-24T12:00:01Z", False)]
+    cases: list[tuple[tuple[str, ...], list[str], bool]] = [
+        (source, f"{ends} {since}".split(), is_in) for ends, since, is_in in SPANS for source in ((), FILE)
+    ]
+    cases += [(source, ["--now", now], is_in) for source, now, is_in in (*alone, (FILE, "2027-12-24T12:00:00Z", True))]
+    for source, options, is_in in cases:
+        with subtests.test(source=source, options=options):
+            layer = layer_in(worked, *source, *options)
+            assert {id: score for id, score in scores_in(layer).items() if score} == ({"T1110": 1} if is_in else {})
+            if source:
+                assert metadata_in(layer).get("left out: decisions of another time") == (None if is_in else "3")
 
 
-def test_a_decision_without_a_time_is_in_no_span(worked: House) -> None:
-    """Older programs wrote none; without a span all of them count, and nothing says when a rule held them last."""
-    lines = [{key: value for key, value in line.items() if key != "at"} for line in worked.lines("decisions.ndjson")]
-    worked.writes("old.ndjson", ndjson(*lines))
+def metadata_in(layer: Any) -> dict[str, str]:
+    """The metadata of a layer."""
+    return {one["name"]: one["value"] for one in layer["metadata"]}
+
+
+def test_what_a_file_holds_beside_decisions_with_times_is_counted(worked: House) -> None:
+    """Lines that are cut or no decisions are left out; one without a time, as older programs wrote, is in no span."""
+    path = worked.directory / "decisions.ndjson"
+    whole = path.read_bytes()
+    timeless = [{key: value for key, value in line.items() if key != "at"} for line in worked.lines("decisions.ndjson")]
+    worked.writes("old.ndjson", ndjson(*timeless))
     assert scores_in(layer_in(worked, "old.ndjson")) == WORKED
     layer = layer_in(worked, "old.ndjson", "--since", "1d")
     assert scores_in(layer) == {}
-    told = {one["name"]: one["value"] for one in layer["metadata"]}
-    assert told["left out: decisions that do not say when they were made"] == "3"
-
-
-# What a file may hold.
-
-
-def test_lines_that_are_no_decisions_are_left_out_and_counted(worked: House) -> None:
-    """Of a file that was cut, or put together by hand."""
-    path = worked.directory / "decisions.ndjson"
-    whole = path.read_bytes()
+    assert metadata_in(layer)["left out: decisions that do not say when they were made"] == "3"
     path.write_bytes(whole + b'{"outcome": "routed"}\n[]\n\xff\n\n' + whole.splitlines()[0][:-1])
-    layer = layer_in(worked, "decisions.ndjson")
+    layer = layer_in(worked, *FILE)
     assert scores_in(layer) == WORKED
-    told = {one["name"]: one["value"] for one in layer["metadata"]}
-    assert told["left out: lines that are no decisions"] == "4"
-    assert told["left out: decisions of the other stream"] == "1"
-    out = worked.says("attack", "layer", *AT, "decisions.ndjson").out
-    assert "left out   4 lines that are no decisions" in out
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        (("a.ndjson",), "a.ndjson: holds no decisions; alert-router run --decisions FILE writes them"),
-        (("gone.ndjson",), "gone.ndjson: cannot be read: No such file or directory"),
-        (("--state", "gone"), "gone: holds no state; name where it is with --state, or by ALERT_ROUTER_STATE"),
-        (
-            ("--out", "gone/layer.json"),
-            "gone/layer.json: the layer cannot be written there: No such file or directory",
-        ),
-        (("--rules", "gone"), "gone: is no directory of rules; did you mean rules?"),
-    ],
-)
-def test_what_cannot_be_done_is_named(worked: House, arguments: tuple[str, ...], complaint: str) -> None:
-    """In one line, with exit code 2."""
-    assert worked.says("attack", "layer", *AT, *arguments).complaint == complaint
-
-
-@pytest.mark.parametrize(
-    "arguments",
-    [
-        ("decisions.ndjson", "--state", ".state"),
-        ("-",),
-        ("--since", "soon"),
-        ("--out", "-"),
-    ],
-)
-def test_what_the_command_does_not_know_is_refused(worked: House, arguments: tuple[str, ...]) -> None:
-    """There is one source."""
-    assert worked.says("attack", "layer", *arguments).complaint
+    assert metadata_in(layer)["left out: lines that are no decisions"] == "4"
+    assert metadata_in(layer)["left out: decisions of the other stream"] == "1"
+    assert "left out   4 lines that are no decisions" in worked.says("attack", "layer", *AT, *FILE).out

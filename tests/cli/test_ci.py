@@ -19,6 +19,7 @@ from router.cli import main
 from router.cli.parser import new_parser
 from tests.builders import RULES, alert_body
 from tests.cli.house import House, a_suppression
+from tests.cli.transcripts import Transcript
 from tests.docs.pages import page, papers
 from tests.waiting import PATIENCE
 
@@ -84,50 +85,30 @@ def test_the_action_is_pinned_and_nothing_that_is_given_to_it_is_code() -> None:
     assert all(isinstance(default, str) for default in INPUTS.values())
 
 
-def test_the_action_passes_what_is_sound(house: House) -> None:
-    """A warning is an annotation and no failure; the summary says what both commands said, as text."""
+def test_the_action_passes_what_is_sound_and_fails_what_is_not(house: House, transcript: Transcript) -> None:
+    """A warning is an annotation and no failure, unless it is strict; the summary says what both commands said, as text.
+
+    A failed example is an error; so is a directory that is not there, or an input that means nothing. No text is a command.
+    """
+    at = {"now": "2026-11-24T00:00:00Z"}
+
+    def notes(what: str, ran: Ran) -> Ran:
+        transcript.notes(f"{what}: exit {ran.code}", "\n".join([*ran.log, "--- summary", ran.summary]))
+        return ran
+
     policy = (house.directory / "rules/cwpp/policy.yaml").read_text()
     file = f"{{kind: file, path: {house.directory}/people.ndjson}}"
     house.writes("mine/cwpp/policy.yaml", policy.replace(file, "{kind: slack, url: {secret: SLACK_URL}}"))
     house.writes("mine/cwpp/suppressions/old.json", a_suppression("VM_Example", "2026-11-20T00:00:00Z"))
-    ran = run(CHECK, house, rules="mine", now="2026-11-24T00:00:00Z")
-    assert ran.code == 0, ran
-    check, warning, test = ran.log
-    assert check.startswith("::notice title=rules check::mine: 0 problems; 1 warning")
-    assert warning.startswith("::warning file=mine/cwpp/suppressions/old.json,line=1,title=ended::")
-    assert test.startswith("::notice title=rules test::mine: 0 examples, 0 failed")
-    heading, blank, *lines = ran.summary.splitlines()
-    assert (heading, blank) == ("### Alert rules passed", "")
-    sum, old, examples = lines
-    assert sum.startswith("    mine: 0 problems; 1 warning")
-    assert old.startswith("    warning: mine/cwpp/suppressions/old.json:1: properties.expirationDateUtc: has passed")
-    assert examples.startswith("    mine: 0 examples, 0 failed; 0 problems; nothing was tested: ")
-
-
-def test_the_action_fails_what_is_not(house: House) -> None:
-    """Strictly a warning is an error; a failed example is one, too; no text is a command or markup."""
+    assert notes("sound", run(CHECK, house, rules="mine", **at)).code == 0
     house.writes("rules/cwpp/suppressions/a\n::add-mask::b.json", a_suppression("VM_Example", "2026-11-20T00:00:00Z"))
     house.writes("rules/cwpp/examples/one.yaml", AN_EXAMPLE_THAT_FAILS)
-    ran = run(CHECK, house, strict="true", now="2026-11-24T00:00:00Z")
-    assert ran.code == 1, ran
+    ran = notes("strict", run(CHECK, house, strict="true", **at))
+    assert ran.code == 1
     assert all(re.match(r"::(notice|error|warning) (title|file)=", line) for line in ran.log)
-    assert sum(line.startswith("::error") for line in ran.log) == len(ran.log) - 2
-    assert any("title=failed-example" in line for line in ran.log)
-    heading, _, *lines = ran.summary.splitlines()
-    assert heading == "### Alert rules failed"
-    assert all(line.startswith("    ") for line in lines)
-    assert any(line.startswith("    error: rules/cwpp/suppressions/a ::add-mask::b.json:1: ") for line in lines)
-    assert any(": ## 100%: id: expected" in line for line in lines)
-
-
-def test_the_action_says_what_keeps_it_from_working(house: House) -> None:
-    """A directory that is not there, or an input that means nothing, is one error and no success."""
-    ran = run(CHECK, house, rules="-no%0A")
-    assert ran.code == 2
-    (error,) = ran.log
-    assert error.startswith("::error::-no%250A: is no directory of rules")
-    ran = run(CHECK, house, strict="yes")
-    assert (ran.code, ran.log) == (2, ["::error::strict: must be true or false"])
+    assert all(line.startswith("    ") for line in ran.summary.splitlines()[2:])
+    assert notes("no directory", run(CHECK, house, rules="-no%0A")).code == 2
+    assert notes("no such input", run(CHECK, house, strict="yes")).code == 2
 
 
 def test_hooks_are_commands_and_look_at_the_whole_directory(house: House) -> None:
@@ -242,33 +223,27 @@ def a_change(house: House, *files: str) -> str:
     return base
 
 
-def test_the_action_says_what_changed_rules_would_have_held(house: House) -> None:
-    """Of each changed file in the summary; without a state it says nothing, and what was there before is not asked."""
-    base = a_change(house, "rules/cwpp/suppressions/a new one.json", "rules/cwpp/suppressions/notes.md")
-    ran = run(PREVIEW, house, base, state=".state", now="2026-11-25T00:00:00Z")
+def test_the_action_says_what_changed_rules_would_have_held(house: House, transcript: Transcript) -> None:
+    """Of each changed file in the summary; without a state it says nothing, and what was there before is not asked.
+
+    It fails where a rule would have held what is too grave, or cannot be read, or it lacks what a change is compared with.
+    """
+    rule = "rules/cwpp/suppressions/a new one.json"
+    base = a_change(house, rule, "rules/cwpp/suppressions/notes.md")
+    given = {"state": ".state", "now": "2026-11-25T00:00:00Z"}
+    ran = run(PREVIEW, house, base, **given)
     assert (ran.code, ran.log) == (0, [])
-    heading, blank, *lines = ran.summary.splitlines()
-    assert (heading, blank) == ("### What suppression rules would have held", "")
-    assert all(line.startswith("    ") for line in lines)
-    assert lines[0].startswith("    a new one (rules/cwpp/suppressions/a new one.json, cwpp), as if in force from ")
-    assert re.search(r"would have held +1 signal, 1 decision", ran.summary)
+    transcript.notes("summary", ran.summary)
     assert run(PREVIEW, house, base) == Ran(0, [], "")
     assert run(PREVIEW, house, git(house, "rev-parse", "HEAD"), state=".state") == Ran(0, [], "")
-
-
-def test_the_action_fails_where_a_changed_rule_would_have_held_what_is_too_grave(house: House) -> None:
-    """The report is in the summary all the same; a rule that cannot be read is an error of its own."""
-    base = a_change(house, "rules/cwpp/suppressions/one.json")
-    graver = run(PREVIEW, house, base, state=".state", now="2026-11-25T00:00:00Z", fail_on="High")
-    assert (graver.code, len(graver.log)) == (1, 1)
-    assert "    one (rules/cwpp/suppressions/one.json, cwpp)" in graver.summary
-    less = run(PREVIEW, house, base, state=".state", now="2026-11-25T00:00:00Z", fail_on="Critical")
-    assert less.code == 0
-    house.writes("rules/cwpp/suppressions/one.json", "{")
-    broken = run(PREVIEW, house, base, state=".state")
-    assert (broken.code, broken.summary) == (2, "")
-    (error,) = broken.log
-    assert error.startswith("::error title=rules preview::rules/cwpp/suppressions/one.json:1: is not JSON")
+    graver = run(PREVIEW, house, base, **given, fail_on="High")
+    assert (graver.code, len(graver.log), graver.summary) == (1, 1, ran.summary)
+    assert run(PREVIEW, house, base, **given, fail_on="Critical").code == 0
+    house.writes(rule, "{")
+    for commit in (base, "0" * 40):
+        broken = run(PREVIEW, house, commit, state=".state")
+        assert (broken.code, broken.summary) == (2, "")
+        transcript.notes("log", "\n".join(line.partition("::the")[0] for line in broken.log))
 
 
 GH = """#!/bin/sh
@@ -303,10 +278,3 @@ def test_the_action_keeps_one_comment_on_a_pull_request(house: House, monkeypatc
     refused = run(PREVIEW, house, base, "7", **given)
     warning = "::warning title=rules preview::no comment was written: HTTP 403: 100%25 forbidden"
     assert (refused.code, refused.log) == (0, [warning])
-
-
-def test_the_action_says_that_it_lacks_what_a_change_is_compared_with(house: House) -> None:
-    """In a clone of one commit, from which nobody may ask for more."""
-    a_change(house)
-    ran = run(PREVIEW, house, "0" * 40, state=".state")
-    assert (ran.code, ran.log[0].partition("::the")[0]) == (2, "::error title=rules preview")

@@ -21,8 +21,8 @@ from router.coverage.gate import judge_documents
 from router.coverage.verdicts import CoverageState
 from router.domain.errors import BadUsage
 from tests.cli.house import House
+from tests.cli.transcripts import Transcript
 from tests.coverage.builders import (
-    CLUSTER,
     NOW,
     SUBSCRIPTION,
     document,
@@ -69,58 +69,24 @@ def _storage_account(name: str) -> Mapping[str, object]:
     return resource(id, "Microsoft.Storage/storageAccounts")
 
 
-def test_plans_that_are_on_today_are_expected_and_the_others_are_said() -> None:
-    """One that nobody can enable any more is expected of nobody."""
-    text = drafted(
-        [
-            pricing("VirtualMachines", subPlan="P2"),
-            pricing("Containers"),
-            pricing("KeyVaults", subPlan="PerTransaction"),
-            pricing("Api", "Free"),
-            pricing("Dns", deprecated=True),
-            pricing("Tomorrow"),
-            pricing("FoundationalCspm"),
-        ]
-    )
-    assert "    plans: {Containers: any, KeyVaults: any, VirtualMachines: P2}\n" in text
-    assert "# off today: Api\n" in text
-    assert "not known: Dns, Tomorrow\n" in text
-    assert "\nposture: true" in text
+def test_what_is_there_today_is_expected_and_the_others_are_said(transcript: Transcript) -> None:
+    """A plan that no subscription can enable any more is expected of none; posture only where every subscription has it.
 
-
-def test_foundational_cspm_is_expected_only_where_every_subscription_has_it() -> None:
-    """Of a subscription that says nothing of it, nobody knows."""
-    other = "/subscriptions/22222222-2222-2222-2222-222222222222"
-    assert "\n# posture: true" in drafted([pricing("FoundationalCspm"), pricing("Containers", scope=other)])
-
-
-def test_each_cluster_is_named_by_its_id() -> None:
-    """So that one that is missing is missed, whatever is called so elsewhere."""
-    other = cluster_id("payments", "22222222-2222-2222-2222-222222222222")
-    text = drafted(managed_cluster(), managed_cluster(other), managed_cluster(cluster_id("lending")))
-    assert re.findall(r"name: (.+)  # (.+)", text) == [
-        (f'"{cluster_id("lending")}"', "lending"),
-        (f'"{CLUSTER}"', "payments"),
-        (f'"{other}"', "payments"),
+    Each cluster is named by its id, so that one that is missing is missed, whatever is called so elsewhere. Hubs of
+    automations stand there for somebody to confirm: a hub of somebody else looks the same.
+    """
+    on = [
+        pricing("VirtualMachines", subPlan="P2"),
+        pricing("Containers"),
+        pricing("KeyVaults", subPlan="PerTransaction"),
     ]
-
-
-@pytest.mark.parametrize(
-    ("names", "patterns"),
-    [
-        (["web-1", "web-2", "WEB-03", "db"], ["db*", "web-*"]),
-        (["web-1", "1web"], ["*"]),
-        (["\u0130x1"], ["\u0130x*"]),
-        ([f"{chr(ord('a') + one % 26)}{chr(ord('a') + one // 26)}" for one in range(51)], ["*"]),
-    ],
-)
-def test_machines_are_expected_by_what_stands_before_their_numbers(names: list[str], patterns: list[str]) -> None:
-    """The next one of the same sort is expected, too, and one that is deleted is not missed."""
-    assert machine_patterns(names) == patterns
-
-
-def test_hubs_of_automations_stand_there_for_somebody_to_confirm() -> None:
-    """A hub of somebody else looks the same."""
+    others = [pricing("Api", "Free"), pricing("Dns", deprecated=True), pricing("Tomorrow"), pricing("FoundationalCspm")]
+    other = "22222222-2222-2222-2222-222222222222"
+    clusters = [
+        managed_cluster(),
+        managed_cluster(cluster_id("payments", other)),
+        managed_cluster(cluster_id("lending")),
+    ]
     automation = resource(
         f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Security/automations/export",
         "Microsoft.Security/automations",
@@ -129,7 +95,23 @@ def test_hubs_of_automations_stand_there_for_somebody_to_confirm() -> None:
             "actions": [{"actionType": "EventHub", "eventHubResourceId": HUB}, {"actionType": "LogicApp"}],
         },
     )
-    assert f'# export:\n#   alerts: "{HUB}"\n' in drafted(automation, managed_cluster())
+    transcript.notes("plans", drafted([*on, *others]))
+    transcript.notes(
+        "posture", drafted([pricing("FoundationalCspm"), pricing("Containers", scope=f"/subscriptions/{other}")])
+    )
+    transcript.notes("clusters and hubs", drafted(*clusters, automation))
+
+
+def test_machines_are_expected_by_what_stands_before_their_numbers() -> None:
+    """The next one of the same sort is expected, too, and one that is deleted is not missed."""
+    many = [f"{chr(ord('a') + one % 26)}{chr(ord('a') + one // 26)}" for one in range(51)]
+    for names, patterns in (
+        (["web-1", "web-2", "WEB-03", "db"], ["db*", "web-*"]),
+        (["web-1", "1web"], ["*"]),
+        (["\u0130x1"], ["\u0130x*"]),
+        (many, ["*"]),
+    ):
+        assert machine_patterns(names) == patterns
 
 
 def test_what_is_a_gap_waits_for_its_excuse() -> None:
@@ -150,39 +132,28 @@ def test_what_is_a_gap_waits_for_its_excuse() -> None:
     assert CoverageState.EXCUSED in states
 
 
-def test_it_prints_the_draft_or_writes_it_where_no_file_is(house: House) -> None:
-    """And what it wrote judges the same files."""
+def test_it_prints_the_draft_or_writes_it_where_no_file_is(house: House, transcript: Transcript) -> None:
+    """And what it wrote judges the same files; a directory is made for it, and nothing is written over.
+
+    None is made of files of which one cannot be read, or none names a workload: what they name would be missed by no check.
+    """
+    init = f"coverage init {' '.join(AT)}"
     house.writes("clusters.json", json.dumps([managed_cluster()]))
-    printed = house.says("coverage", "init", *AT, "clusters.json")
-    assert printed.code == 0
-    said = house.says("coverage", "init", *AT, "clusters.json", "--out", "rules/coverage.yaml")
-    assert said.code == 0
-    assert said.out.startswith("rules/coverage.yaml: expects 1 workload")
-    assert (house.directory / "rules/coverage.yaml").read_text() == printed.out
+    printed = transcript(f"{init} clusters.json")
+    for name in ("rules/coverage.yaml", "new/rules/coverage.yaml"):
+        assert transcript(f"{init} clusters.json --out {name}").code == 0
+        assert (house.directory / name).read_text() == printed.out
     assert house.says("coverage", "check", *AT, "clusters.json").out.startswith("1 workload of 1 file judged")
-    again = house.says("coverage", "init", *AT, "clusters.json", "--out", "rules/coverage.yaml")
-    assert again.code == 2
-    assert "overwrites nothing" in again.err
-
-
-def test_it_makes_the_directory_that_the_draft_is_to_stand_in(house: House) -> None:
-    """As `init` does for rules; what cannot be made is named, and nothing is written over."""
-    house.writes("clusters.json", json.dumps([managed_cluster()]))
-    made = house.says("coverage", "init", *AT, "clusters.json", "--out", "new/rules/coverage.yaml")
-    assert (made.code, made.err) == (0, "")
-    assert (house.directory / "new/rules/coverage.yaml").read_text().startswith("# What Defender must watch")
-    under_a_file = house.says("coverage", "init", *AT, "clusters.json", "--out", "clusters.json/rules/coverage.yaml")
-    assert under_a_file.code == 2
-    assert under_a_file.err.startswith("clusters.json/rules/coverage.yaml: cannot be written: ")
-
-
-def test_no_draft_is_made_of_files_of_which_one_cannot_be_read(house: House) -> None:
-    """What that one names would be missing from it, and nobody would miss it."""
-    house.writes("clusters.json", json.dumps([managed_cluster()]))
+    transcript(
+        *(f"{init} clusters.json --out {name}" for name in ("rules/coverage.yaml", "clusters.json/x/coverage.yaml"))
+    )
+    house.writes("rules/coverage.yaml", "expect: [{kind: clusters}]")
+    transcript(f"coverage check {' '.join(AT)} clusters.json")
     house.writes("broken.json", "{")
-    said = house.says("coverage", "init", *AT, "clusters.json", "broken.json")
-    assert (said.code, said.out) == (2, "")
-    assert "broken.json" in said.err
+    house.writes("a.json", '{"hello": "world"}')
+    for files in ("clusters.json broken.json", "a.json"):
+        said = transcript(f"{init} {files}")
+        assert (said.code, said.out) == (2, "")
 
 
 def test_what_check_judges_is_drafted_from(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,29 +172,10 @@ def test_what_check_judges_is_drafted_from(house: House, monkeypatch: pytest.Mon
     assert "or ask Azure with --live: there is nothing to judge" in house.says("coverage", "init", *AT).complaint
 
 
-def test_of_files_that_name_no_workload_no_draft_is_made(house: House) -> None:
-    """A manifest that expects nothing would pass everything."""
-    house.writes("a.json", '{"hello": "world"}')
-    said = house.says("coverage", "init", *AT, "a.json")
-    assert (said.code, said.out) == (2, "")
-    assert "no workload is named" in said.err
-
-
-def test_coverage_check_says_what_is_wrong_with_a_manifest_and_judges_nothing(house: House) -> None:
-    """Half of what is expected would pass the other half."""
-    house.writes("clusters.json", json.dumps([managed_cluster()]))
-    house.writes("rules/coverage.yaml", "expect: [{kind: clusters}]")
-    said = house.says("coverage", "check", *AT, "clusters.json")
-    assert (said.code, said.out) == (2, "")
-    assert "rules/coverage.yaml:1: expect[0].kind" in said.err
-
-
-@pytest.mark.parametrize(
-    "name", ["a: b", "no", "*", "a # b", "'\"", "\u2028x", "\x85y", "\x00", "\ud800", "{a}", "123"]
-)
-def test_a_name_stands_in_quotes(name: str) -> None:
+def test_a_name_stands_in_quotes() -> None:
     """Names in documents are anybody's words: none ends its line, its comment or its quotes."""
-    _passes_its_own_check([managed_cluster(cluster_id(name)), _storage_account(name)])
+    for name in ("a: b", "no", "*", "a # b", "'\"", "\u2028x", "\x85y", "\x00", "\ud800", "{a}", "123"):
+        _passes_its_own_check([managed_cluster(cluster_id(name)), _storage_account(name)])
 
 
 TEXTS = st.text(st.characters(exclude_characters="/"), min_size=1, max_size=8)

@@ -9,18 +9,22 @@ import pty
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
 
+from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.documents import DocumentKind
 from router.store.documents import TagsById, find_document, find_tags_in
 from tests.cli.house import House, Said
-from tests.coverage.builders import kubectl, nodes, sensor
+from tests.cli.transcripts import Transcript
+from tests.coverage.builders import kubectl, managed_cluster, nodes, sensor
+from tests.coverage.live_clusters import DARK, HEALTHY
+from tests.coverage.test_kubeconfig import kubeconfig
 from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, subscription_id
 from tests.stack.azure_management.faults import FAULTS
 from tests.stack.azure_management.management import AzureManagement
 from tests.stack.azure_management.server import serving
+from tests.stack.kubernetes_api.kubectl import install
 from tests.store.opened import open_store
 from tests.store.within import within
 from tests.warm import started
@@ -63,13 +67,42 @@ def without_clusters(estate: Estate) -> AzureManagement:
     return AzureManagement(estate, page=7)
 
 
-def test_a_healthy_estate_passes(house: House, serves: Serves) -> None:
-    """Without any file."""
-    azure = serves(without_clusters(healthy_estate(2)))
+def without_tags(request: HttpRequest, answer: HttpAnswer) -> HttpAnswer:
+    """A fault that refuses what is asked of tags alone."""
+    return FAULTS["403"](request, answer) if b"union" in request.body else answer
+
+
+def test_a_healthy_estate_passes_and_a_gap_is_1(house: House, serves: Serves) -> None:
+    """Without any file; a page is made of the same."""
+    estate = healthy_estate(2)
+    azure = serves(without_clusters(estate))
     said = check(house)
     assert (said.code, said.err) == (0, "")
     assert said.out.startswith("4 workloads of what Azure answered judged: 4 are covered\n")
     assert {one.headers["authorization"] for one in azure.asked} == {"Bearer loopback"}
+    assert house.says("coverage", "report", "--live", *AT, "--out", "page.html").code == 0
+    page = (house.directory / "page.html").read_text()
+    assert "contoso-1" in page and ">just now</time>" in page and "no time said" not in page
+    estate.set_plan(SECOND, "VirtualMachines", pricingTier="Free")
+    for form in ("json", "github"):
+        said = check(house, "--format", form)
+        assert said.code == 1
+        assert "VirtualMachines is Free" in said.out
+
+
+def test_one_subscription_alone_can_be_asked_and_files_are_judged_beside(house: House, serves: Serves) -> None:
+    """In any spelling of its id; Azure says which cluster there is, and kubectl how it is."""
+    azure = serves(without_clusters(healthy_estate(2)))
+    house.writes("rules/coverage.yaml", f"expect: [{{kind: subscription}}]\nexport: {{alerts: {HUB}}}")
+    assert check(house, "--subscription", f"/subscriptions/{FIRST.upper()}").code == 0
+    assert not [one for one in azure.asked if SECOND in one.url or SECOND.encode() in one.body]
+    house.writes("payouts.json", json.dumps(kubectl(*sensor(), *nodes())))
+    house.writes("rules/coverage.yaml", "expect: [{kind: cluster, rungs: [plan, integration, sensor-running]}]")
+    serves(AzureManagement(healthy_estate()))
+    assert check(house).code == 2
+    said = check(house, "aks-payouts=payouts.json")
+    assert said.code == 0
+    assert said.out.startswith("1 workload of 1 file and what Azure answered judged: 1 is covered\n")
 
 
 def test_whoever_watches_sees_how_far_it_is(house: House, serves: Serves) -> None:
@@ -92,58 +125,17 @@ def test_whoever_watches_sees_how_far_it_is(house: House, serves: Serves) -> Non
     assert "asking Azure" not in out
 
 
-def test_a_context_that_is_not_there_is_said_before_azure_is_asked(house: House, serves: Serves) -> None:
-    """Whoever mistyped it need not wait."""
-    azure = serves(without_clusters(healthy_estate(1)))
-    house.writes("kubeconfig", "{}")
-    said = check(house, "--kubeconfig", "kubeconfig", "--context", "payments")
-    assert (said.code, azure.asked) == (2, [])
-    assert said.err.startswith("--context payments: is in no kubeconfig")
-
-
-def test_files_are_judged_beside_what_is_asked(house: House, serves: Serves) -> None:
-    """Azure says which cluster there is, and kubectl how it is."""
-    house.writes("payouts.json", json.dumps(kubectl(*sensor(), *nodes())))
-    house.writes("rules/coverage.yaml", "expect: [{kind: cluster, rungs: [plan, integration, sensor-running]}]")
-    serves(AzureManagement(healthy_estate()))
-    assert check(house).code == 2
-    said = check(house, "aks-payouts=payouts.json")
-    assert said.code == 0
-    assert said.out.startswith("1 workload of 1 file and what Azure answered judged: 1 is covered\n")
-
-
-@pytest.mark.parametrize("form", ["json", "github"])
-def test_a_gap_is_1(house: House, serves: Serves, form: str) -> None:
-    """As from files."""
-    estate = healthy_estate(2)
-    estate.set_plan(SECOND, "VirtualMachines", pricingTier="Free")
-    serves(without_clusters(estate))
-    said = check(house, "--format", form)
-    assert said.code == 1
-    assert "VirtualMachines is Free" in said.out
-
-
-def test_the_page_is_made_of_what_is_asked(house: House, serves: Serves) -> None:
-    """`coverage report --live`."""
-    serves(without_clusters(healthy_estate(2)))
-    said = house.says("coverage", "report", "--live", *AT, "--out", house.directory / "page.html")
-    assert said.code == 0
-    page = (house.directory / "page.html").read_text()
-    assert "contoso-1" in page
-    assert ">just now</time>" in page
-    assert "no time said" not in page
-
-
-@pytest.mark.parametrize("fault", ["silent", "429", "500", "redirect", "garbage", "cut", "elsewhere"])
-def test_a_fault_of_every_answer_is_no_pass_and_no_traceback(house: House, serves: Serves, fault: str) -> None:
+def test_a_fault_of_every_answer_is_no_pass_and_no_traceback(
+    house: House, serves: Serves, subtests: pytest.Subtests
+) -> None:
     """The whole thread, with the real client: the gate ends with 2, and says what was not answered."""
-    azure = without_clusters(healthy_estate(2))
-    azure.fault = FAULTS[fault]
-    serves(azure)
-    said = check(house, "--timeout", "0.9")
-    assert said.code == 2
-    assert "not answered in full" in said.out
-    assert said.err == ""
+    azure = serves(without_clusters(healthy_estate(2)))
+    for fault in ("silent", "500", "redirect", "garbage", "cut"):
+        with subtests.test(fault):
+            azure.fault = FAULTS[fault]
+            said = check(house, "--timeout", "0.9")
+            assert (said.code, said.err) == (2, "")
+            assert "not answered in full" in said.out
 
 
 def test_what_is_refused_says_which_role_is_missing(house: House, serves: Serves) -> None:
@@ -160,35 +152,13 @@ def test_what_is_refused_says_which_role_is_missing(house: House, serves: Serves
     assert "answers were not given in full" in said.out.splitlines()[0]
 
 
-def test_one_subscription_alone_can_be_asked(house: House, serves: Serves) -> None:
-    """In any spelling of its id."""
-    azure = serves(without_clusters(healthy_estate(2)))
-    house.writes("rules/coverage.yaml", f"expect: [{{kind: subscription}}]\nexport: {{alerts: {HUB}}}")
-    assert check(house, "--subscription", f"/subscriptions/{FIRST.upper()}").code == 0
-    assert not [one for one in azure.asked if SECOND in one.url or SECOND.encode() in one.body]
-
-
-@pytest.mark.parametrize(
-    ("arguments", "complaint"),
-    [
-        (("--subscription", FIRST), "--subscription: says what is asked, and nobody is; add --live"),
-        (("--keep-tags", "x.json"), "--keep-tags: says what is asked, and nobody is; add --live"),
-        ((), "or ask Azure with --live: there is nothing to judge"),
-        (("--live", "--subscription", "contoso"), "--subscription: 'contoso' is no id of a subscription"),
-        (
-            ("--live", "--workspace", "/subscriptions/x"),
-            "--workspace: '/subscriptions/x' is no id of a workspace",
-        ),
-        (("--live", "--timeout", "0"), "--timeout: '0' is no number of seconds"),
-    ],
-)
-def test_what_cannot_be_asked_is_one_line(house: House, arguments: tuple[str, ...], complaint: str) -> None:
-    """Before anything is asked."""
-    assert complaint in house.says("coverage", "check", *AT, *arguments).complaint
-
-
-def test_whoever_is_not_signed_in_is_told_so(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Azure itself is not asked: only who may give out a token, and here is nobody."""
+def test_what_cannot_be_asked_is_one_line(
+    house: House, transcript: Transcript, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Before anything is asked; who is not signed in is told so."""
+    transcript(f"coverage check --subscription {FIRST}", "coverage check --keep-tags x.json", "coverage check")
+    for option in ("--subscription contoso", "--workspace /subscriptions/x", "--timeout 0"):
+        transcript(f"coverage check --live {option}")
     for name in ("AZURE_CLIENT_ID", "AZURE_TENANT_ID", "AZURE_CLIENT_SECRET", "IDENTITY_ENDPOINT", "MSI_ENDPOINT"):
         monkeypatch.delenv(name, raising=False)
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "EnvironmentCredential")
@@ -197,20 +167,22 @@ def test_whoever_is_not_signed_in_is_told_so(house: House, monkeypatch: pytest.M
     assert complaint.endswith("); sign in with `az login`, or give this job an identity")
 
 
-def tags_in(house: House) -> list[Any]:
-    """The rows of the file of tags."""
-    return list(json.loads((house.directory / "tags.json").read_text())["data"])
-
-
 def test_tags_are_kept_as_owners_read_them(house: House, serves: Serves) -> None:
-    """Those of resources and of subscriptions, of everything that was asked; the rules read the file."""
-    serves(without_clusters(healthy_estate(2)))
-    assert check(house, "--keep-tags", str(house.directory / "tags.json")).code == 0
-    rows = tags_in(house)
+    """Those of resources and of subscriptions, of everything that was asked; what is not whole leaves the file as it is."""
+    azure = serves(without_clusters(healthy_estate(2)))
+    assert check(house, "--keep-tags", "tags.json").code == 0
+    kept = (house.directory / "tags.json").read_text()
+    rows = json.loads(kept)["data"]
     assert {"id": f"/subscriptions/{FIRST}", "tags": {"owner": "platform"}} in rows
     assert len(rows) == 2 * (1 + 4)
     assert all(row["tags"] for row in rows)
     assert [one.name for one in house.directory.iterdir() if one.name.startswith(".tags")] == []
+    azure.fault = without_tags
+    said = check(house, "--keep-tags", "tags.json")
+    assert said.code == 2
+    assert "is not written, as not every tag was answered" in said.err
+    assert "Resource Graph: tags: not answered in full" in said.out
+    assert (house.directory / "tags.json").read_text() == kept
 
 
 def test_tags_are_kept_in_a_state(house: House, serves: Serves) -> None:
@@ -229,54 +201,63 @@ def test_tags_are_kept_in_a_state(house: House, serves: Serves) -> None:
     assert check(house, "--state", str(state)).code == 0
     before = asyncio.run(tags())
     assert before[f"/subscriptions/{FIRST}"].tags == {"owner": "platform"}
-    azure.fault = lambda request, answer: FAULTS["403"](request, answer) if b"union" in request.body else answer
+    azure.fault = without_tags
     said = check(house, "--state", str(state))
     assert (said.code, asyncio.run(tags())) == (0, before)
     assert said.err == "tags: not every one was answered; the state keeps what it had of the others\n"
 
 
-def test_nothing_is_asked_where_there_is_no_such_state(house: House, serves: Serves) -> None:
-    """Whoever waited for Azure would be told in the end."""
-    azure = serves(without_clusters(healthy_estate()))
-    assert "holds no state" in check(house, "--state", str(house.directory / "none")).complaint
-    assert azure.asked == []
-
-
-@pytest.mark.parametrize(
-    ("command", "arguments", "complaint"),
-    [
-        ("check", ("--context", "nowhere"), "--context nowhere: is in no kubeconfig"),
-        (
-            "check",
-            ("--keep-tags", "no/tags.json"),
-            "no/tags.json: the tags cannot be written there: No such file or directory",
-        ),
-        (
-            "report",
-            ("--out", "no/page.html"),
-            "no/page.html: the page cannot be written there: No such file or directory",
-        ),
-    ],
-)
-def test_nothing_is_asked_where_the_end_is_known(
-    house: House, serves: Serves, command: str, arguments: tuple[str, ...], complaint: str
-) -> None:
-    """The same of a context that is not there, and of a file that cannot be written."""
+def test_nothing_is_asked_where_the_end_is_known(house: House, serves: Serves, transcript: Transcript) -> None:
+    """The name of a context or a state is wrong, or a file that cannot be written: who waited would be told in the end."""
     house.writes("kubeconfig", "contexts: []")
     azure = serves(without_clusters(healthy_estate()))
-    config = ("--kubeconfig", str(house.directory / "kubeconfig")) if "--context" in arguments else ()
-    assert complaint in house.says("coverage", command, "--live", *AT, *arguments, *config).complaint
+    for option in ("--kubeconfig kubeconfig --context x", "--keep-tags no/tags.json", "--state none"):
+        transcript(f"coverage check --live {option}")
+    transcript("coverage report --live --out no/page.html")
     assert azure.asked == []
 
 
-def test_tags_that_are_not_whole_leave_the_file_as_it_is(house: House, serves: Serves) -> None:
-    """Whoever would be asked about what is missing would be nobody."""
-    house.writes("tags.json", '{"data": []}')
-    azure = without_clusters(healthy_estate(2))
-    azure.fault = lambda request, answer: FAULTS["403"](request, answer) if b"union" in request.body else answer
-    serves(azure)
-    said = check(house, "--keep-tags", str(house.directory / "tags.json"))
-    assert said.code == 2
-    assert "is not written, as not every tag was answered" in said.err
-    assert "Resource Graph: tags: not answered in full" in said.out
-    assert tags_in(house) == []
+@pytest.fixture
+def asking(house: House, monkeypatch: pytest.MonkeyPatch) -> House:
+    """A house with a kubeconfig of both, and of one that is not to be asked, and what Azure says of one of them."""
+    install(house.directory / "bin", {"payments": HEALTHY, "aks-ledger": DARK})
+    monkeypatch.setenv("PATH", f"{house.directory / 'bin'}{os.pathsep}{os.environ['PATH']}")
+    house.writes("clusters.json", json.dumps(managed_cluster()))
+    gone = kubeconfig(user={"auth-provider": {"name": "azure"}}, name="gone")
+    some = [kubeconfig(), kubeconfig(name="aks-ledger"), gone]
+    merged = {part: [one for each in some for one in each[part]] for part in ("clusters", "users", "contexts")}
+    house.writes("kubeconfig", json.dumps(merged))
+    return house
+
+
+CHECK = "coverage check --now 2026-11-25T12:00:00Z --kubeconfig kubeconfig"
+
+
+def test_clusters_are_asked_beside_files_or_alone(asking: House, transcript: Transcript) -> None:
+    """Each counts as the cluster that its context is called as, or as the name before it; none that was not named is asked."""
+    asking.says(*CHECK.split()[:4], "clusters.json")
+    assert not (asking.directory / "bin" / "log").exists()
+    transcript(f"{CHECK} --context payments --context ledger=aks-ledger clusters.json", f"{CHECK} --context '*a*'")
+    assert transcript(f"{CHECK} --context aks-ledger").code == 1
+    assert asking.says(*f"coverage report {CHECK[15:]} --context aks-ledger --out page.html".split()).code == 0
+    assert "baseline" in (asking.directory / "page.html").read_text()
+
+
+def test_what_cannot_be_asked_is_unknown(
+    asking: House, transcript: Transcript, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It ends with 2, is named, and keeps none of the others from being judged; nor does a time that is over."""
+    assert transcript(f"{CHECK} --context gone --context payments clusters.json").code == 2
+    install(asking.directory / "bin", {}, "exec sleep 60")
+    said = asking.says(*CHECK.split(), "--context", "aks-ledger", "--timeout", "1", "--format", "json")
+    (one,) = json.loads(said.out)["workloads"]
+    assert one["rungs"]["sensor-running"]["state"] == "unknown"
+    monkeypatch.setenv("PATH", str(asking.directory))
+    assert transcript(f"{CHECK} --context payments", f"{CHECK} --context payments clusters.json").code == 2
+
+
+@pytest.mark.usefixtures("asking")
+def test_what_was_called_wrongly_is_said_in_one_line(transcript: Transcript) -> None:
+    """Before anything is asked."""
+    transcript("coverage check", CHECK, f"{CHECK} --context aks-z")
+    transcript("coverage check --timeout 9 clusters.json", "coverage check --kubeconfig none --context x")

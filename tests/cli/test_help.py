@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shlex
+import shutil
+import subprocess
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
 
@@ -11,8 +13,10 @@ import pytest
 from router.cli.parser import PROGRAM, new_parser, read_commands
 from router.coverage.drill.subjects import BUNDLES
 from router.domain.errors import BadUsage
+from tests.cli.house import House
 from tests.docs.command_line import commands
 from tests.docs.pages import page
+from tests.waiting import PATIENCE
 
 HELP = read_commands()["commands"]
 
@@ -40,41 +44,39 @@ def test_a_drill_may_name_each_bundle_that_there_is() -> None:
     assert bundles == sorted(BUNDLES)
 
 
-@pytest.mark.parametrize("command", [command for command in PARSERS if command not in ("", "completion")])
-def test_a_start_knows_every_option_of_the_command_that_it_is_asked_for(command: str) -> None:
+def test_a_start_knows_every_option_of_the_command_that_it_is_asked_for(subtests: pytest.Subtests) -> None:
     """It knows none of the others, which no line can be about."""
-    parsers = {one.prog.removeprefix(PROGRAM).strip(): one for one in _parsers_of(new_parser(command.split()))}
-    assert parsers[command].format_help() == PARSERS[command].format_help()
-    assert len(parsers) < len(PARSERS)
+    for command in PARSERS.keys() - {"", "completion"}:
+        with subtests.test(command):
+            parsers = {one.prog.removeprefix(PROGRAM).strip(): one for one in _parsers_of(new_parser(command.split()))}
+            assert parsers[command].format_help() == PARSERS[command].format_help()
+            assert len(parsers) < len(PARSERS)
 
 
 AN_ID = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"
 
 
-@pytest.mark.parametrize("command", PARSERS)
-def test_help_ends_with_examples_and_exit_codes(command: str) -> None:
-    """Examples first, each on one line, then the codes; nothing stands behind them."""
-    examples, codes = PARSERS[command].format_help().partition("\nexamples:\n")[2].split("\n\nexit codes:\n")
-    assert [line.partition("#")[0].strip() for line in examples.splitlines()] == [
-        line for line, _ in HELP[command]["examples"]
-    ]
-    listed = [line.split()[0] for line in codes.splitlines()]
-    assert listed == ["0", *(["1"] if "found" in HELP[command] else []), "2", "130", "141", "143"]
+def test_help_ends_with_examples_and_exit_codes(subtests: pytest.Subtests) -> None:
+    """Examples first, each on one line, then the codes; nothing stands behind them. Each example is understood.
 
-
-@pytest.mark.parametrize(
-    ("command", "example"), [(command, example) for command, text in HELP.items() for example, _ in text["examples"]]
-)
-def test_an_example_is_understood(command: str, example: str) -> None:
-    """What is piped into it or where its output goes is the shell's; it shows the command under which it stands.
-
-    ID stands for an id, which is too long for a line.
+    What is piped into it or where its output goes is the shell's. ID stands for an id, which is too long for a line.
     """
-    line = example.rpartition("| ")[2].partition(" >")[0]
-    program, *arguments = shlex.split(line)
-    assert program == PROGRAM
-    assert " ".join(arguments).startswith(command)
-    new_parser().parse_args([AN_ID if one == "ID" else one for one in arguments])
+    whole = new_parser()
+    for command, parser in PARSERS.items():
+        with subtests.test(command):
+            examples, codes = parser.format_help().partition("\nexamples:\n")[2].split("\n\nexit codes:\n")
+            shown = [line.partition("#")[0].strip() for line in examples.splitlines()]
+            assert shown == [line for line, _ in HELP[command]["examples"]]
+            listed = [line.split()[0] for line in codes.splitlines()]
+            assert listed == ["0", *(["1"] if "found" in HELP[command] else []), "2", "130", "141", "143"]
+            for example, _ in HELP[command]["examples"]:
+                program, *arguments = shlex.split(example.rpartition("| ")[2].partition(" >")[0])
+                assert program == PROGRAM
+                assert " ".join(arguments).startswith(command)
+                whole.parse_args([AN_ID if one == "ID" else one for one in arguments])
+
+
+AN_ID = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"
 
 
 def test_the_docs_give_a_command_the_same_exit_codes() -> None:
@@ -83,10 +85,55 @@ def test_the_docs_give_a_command_the_same_exit_codes() -> None:
     assert told == {command for command in commands() if "found" in HELP[command]}
 
 
-@pytest.mark.parametrize("choices", ["check, test", "'check', 'test'"])
-def test_a_word_that_is_none_of_the_choices_is_told_alike_by_each_python(choices: str) -> None:
+def test_a_word_that_is_none_of_the_choices_is_told_alike_by_each_python() -> None:
     """Python 3.13.0 quotes the choices, and later ones do not."""
-    with pytest.raises(
-        BadUsage, match=r"^COMMAND: invalid choice: 'chek' \(choose from check, test\); did you mean check\?"
+    said = r"^COMMAND: invalid choice: 'chek' \(choose from check, test\); did you mean check\?"
+    for choices in ("check, test", "'check', 'test'"):
+        with pytest.raises(BadUsage, match=said):
+            new_parser().error(f"argument COMMAND: invalid choice: 'chek' (choose from {choices})")
+
+
+COMPLETE = """
+source ./script
+line="$1"
+read -ra COMP_WORDS <<< "$line"
+case "$line" in *" ") COMP_WORDS+=("") ;; esac
+COMP_CWORD=$((${#COMP_WORDS[@]} - 1)) COMP_LINE="$line" COMP_POINT=${#line}
+function_of() { while [ "$1" != -F ]; do shift; done; echo "$2"; }
+"$(function_of $(complete -p alert-router))" alert-router "${COMP_WORDS[COMP_CWORD]}"
+printf '%s\\n' "${COMPREPLY[@]}"
+"""
+"""What bash does when the tab key is pressed behind a line."""
+
+
+def completed(line: str, house: House) -> list[str]:
+    """What bash offers behind a line, with the script and nothing else loaded."""
+    command = ["bash", "--noprofile", "--norc", "-c", COMPLETE, "bash", line]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=PATIENCE, cwd=house.directory, check=True)
+    return done.stdout.split()
+
+
+def test_bash_completes_commands_options_and_values(house: House, subtests: pytest.Subtests) -> None:
+    """In a real bash: commands, options, choices, directories where one is wanted, and files where one is."""
+    house.writes("alerts.ndjson", "")
+    house.writes("other/file", "")
+    house.writes("script", house.says("completion", "bash").out)
+    for line, offered in (
+        ("alert-router ru", {"run", "rules"}),
+        ("alert-router rules check --str", {"--strict"}),
+        ("alert-router run --stream ", {"cwpp", "cspm"}),
+        ("alert-router rules check ", {"rules", "other"}),
+        ("alert-router run al", {"alerts.ndjson"}),
     ):
-        new_parser().error(f"argument COMMAND: invalid choice: 'chek' (choose from {choices})")
+        with subtests.test(line=line):
+            assert set(completed(line, house)) == offered
+
+
+@pytest.mark.parametrize(("shell", "check"), [("zsh", ["-n"]), ("fish", ["--no-execute"])])
+def test_other_shells_get_a_script_of_their_own(shell: str, check: list[str], house: House) -> None:
+    """It names every command; where that shell is installed, it is one that the shell understands."""
+    script = house.says("completion", shell).out
+    assert "alert-router" in script
+    assert all(command in script for command in ("dead-letters", "redrive", "strict", "junit"))
+    if program := shutil.which(shell):
+        subprocess.run([program, *check, house.directory / house.writes("script", script)], check=True)

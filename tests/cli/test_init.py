@@ -16,6 +16,7 @@ import alert_router_demo as demo
 from router.cli.init import STAGING, VARIABLE, WORKFLOW
 from router.rulebook.starter import REPOSITORY
 from tests.cli.house import House, Said
+from tests.cli.transcripts import Transcript
 from tests.docs.pages import ROOT
 
 COMMIT = "0123456789" * 4
@@ -43,11 +44,6 @@ def steps_in(directory: Path) -> tuple[dict[str, str], list[str]]:
     return workflow["env"], [step["run"] for step in workflow["jobs"]["check"]["steps"] if "run" in step]
 
 
-def workflow_lines(directory: Path) -> list[str]:
-    """A written workflow, line by line."""
-    return (directory / WORKFLOW).read_text().splitlines()
-
-
 def shell(text: str, within: Path, **environment: str) -> Said:
     """What a step of the workflow comes to, as GitHub runs it."""
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
@@ -58,22 +54,23 @@ def shell(text: str, within: Path, **environment: str) -> Said:
     return Said(done.returncode, done.stdout, done.stderr)
 
 
-def test_what_it_writes_is_sound_and_it_says_what_comes_next(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Nothing is there but what it names; the commands that it ends with, and the workflow's, are typed where it says."""
-    said = house.says("init", "my rules", "--from", ORIGIN)
-    assert (said.code, said.err) == (0, "")
+def test_what_it_writes_is_sound_and_it_says_what_comes_next(
+    house: House, transcript: Transcript, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nothing is there but what it names; the commands that it ends with, and the workflow's, are typed where it says.
+
+    What is wrong stands beside its line, as GitHub reads it of a workflow's output.
+    """
+    said = transcript(f"init 'my rules' --from {ORIGIN}")
     mine = house.directory / "my rules"
     assert {path.name for path in mine.iterdir()} == {"rules", ".github", ".gitignore", "README.md", "alert.ndjson"}
     assert {path.name for path in (mine / "rules").iterdir()} == {"cwpp", "cspm", "owners.yaml"}
-    *lines, enter, check, test, explain = said.out.splitlines()
-    assert lines[-2:] == [f"my rules/{WORKFLOW}: checks with {ORIGIN}", "next:"]
+    *_, enter, check, test, explain = said.out.splitlines()
     assert enter == "  cd 'my rules'"
     monkeypatch.chdir(mine)
     typed = [house.says(*command.split()[1:]) for command in (check, test, explain)]
     assert [one.code for one in typed] == [0, 0, 0]
-    assert "0 problems; 0 warnings" in typed[0].out
     assert house.says("rules", "check", "--strict").code == 0
-    assert " 0 failed" in typed[1].out
     assert typed[2].out.startswith("alert.ndjson:1: routed")
     environment, (_, *commands) = steps_in(mine)
     assert environment == {"ALERT_ROUTER": ORIGIN, "RULES": "rules"}
@@ -81,23 +78,15 @@ def test_what_it_writes_is_sound_and_it_says_what_comes_next(house: House, monke
     assert [shell(command, mine, **environment).code for command in commands] == [0, 0, 0]
     heading, blank, *results = (mine / "summary.md").read_text().splitlines()
     assert (heading, blank) == ("### Alert rules", "")
-    assert [line.partition(";")[0] for line in results] == [
-        "    rules: 0 problems",
-        f"    {typed[1].out.split(';')[0]}",
-    ]
-
-
-def test_what_is_wrong_stands_beside_its_line(house: House) -> None:
-    """As GitHub reads it of a workflow's output."""
-    assert house.says("init", ".", "--from", ORIGIN).code == 0
-    house.writes("rules/cwpp/suppressions/mine.json", '{\n  "properties": {\n')
-    environment, (_, check, _, summary) = steps_in(house.directory)
-    said = shell(check, house.directory, **environment)
-    assert said.code == 1
-    assert "\n::error file=rules/cwpp/suppressions/mine.json,line=2," in said.out
-    assert shell(summary, house.directory, **environment, GITHUB_STEP_SUMMARY="summary.md") == Said(0, "", "")
-    results = (house.directory / "summary.md").read_text().splitlines()[2:]
-    assert results[0].startswith("    rules/cwpp/suppressions/mine.json:2: ")
+    expected = ["    rules: 0 problems", f"    {typed[1].out.split(';')[0]}"]
+    assert [line.partition(";")[0] for line in results] == expected
+    (mine / "rules/cwpp/suppressions/mine.json").write_text('{\n  "properties": {\n')
+    checked = shell(commands[0], mine, **environment)
+    assert checked.code == 1
+    assert "\n::error file=rules/cwpp/suppressions/mine.json,line=2," in checked.out
+    assert shell(commands[-1], mine, **environment) == Said(0, "", "")
+    results = (mine / "summary.md").read_text().splitlines()
+    assert any(line.startswith("    rules/cwpp/suppressions/mine.json:2: ") for line in results)
     assert " failed; 1 problem" in results[-1]
 
 
@@ -111,20 +100,9 @@ def test_a_commit_on_github_is_an_action(house: House) -> None:
         assert step["with"].keys() <= yaml.safe_load((ROOT / "action.yml").read_text())["inputs"].keys()
 
 
-def test_a_second_one_is_said_to_be_one(house: House) -> None:
-    """What was written, and perhaps changed since, stays as it is."""
-    assert house.says("init", ".").code == 0
-    before = everything_in(house.directory)
-    assert (
-        house.says("init", ".").complaint
-        == "rules: is there already, and init overwrites nothing; name another directory"
-    )
-    assert everything_in(house.directory) == before
-
-
 @pytest.mark.parametrize("what", ["a file in it", "a file", "a link to nothing", "a link to an empty directory"])
 def test_where_rules_are_nothing_is_written(house: House, what: str) -> None:
-    """Whatever it is that is called so."""
+    """Whatever it is that is called so. An empty directory is none: who made it has written nothing yet."""
     rules = house.directory / "mine" / "rules"
     rules.parent.mkdir()
     if what == "a file in it":
@@ -135,57 +113,50 @@ def test_where_rules_are_nothing_is_written(house: House, what: str) -> None:
         (house.directory / "empty").mkdir()
         rules.symlink_to(house.directory / ("empty" if "empty" in what else "nowhere"))
     before = everything_in(house.directory)
-    assert house.says("init", "mine").complaint.startswith("mine/rules: is there already")
+    complaint = house.says("init", "mine").complaint
+    assert complaint == "mine/rules: is there already, and init overwrites nothing; name another directory"
     assert everything_in(house.directory) == before
-
-
-def test_an_empty_directory_of_rules_is_none(house: House) -> None:
-    """Who made the directory first has written nothing yet."""
     (house.directory / "rules").mkdir()
     assert house.says("init", ".").code == 0
     assert (house.directory / "rules" / "cwpp" / "policy.yaml").is_file()
+    assert house.says("init", ".").complaint.startswith("rules: is there already")
 
 
-def test_what_stands_beside_the_rules_stays_and_is_named(house: House) -> None:
-    """A README of one's own, or a workflow."""
-    house.writes("README.md", "mine")
-    house.writes(WORKFLOW, "name: mine")
-    said = house.says("init", ".")
-    assert said.code == 0
-    assert [line for line in said.out.splitlines() if "stays" in line] == [
-        f"{WORKFLOW}: was there, and stays as it is",
-        "README.md: was there, and stays as it is",
-    ]
-    assert f"{WORKFLOW}: checks with" not in said.out and VARIABLE not in said.out
-    assert [(house.directory / name).read_text() for name in ("README.md", WORKFLOW)] == ["mine", "name: mine"]
-
-
-def test_one_that_was_interrupted_can_be_run_again(house: House) -> None:
-    """What it had begun is gone after that; what it had put in its place is there once."""
+def test_one_that_was_interrupted_can_be_run_again(house: House, transcript: Transcript) -> None:
+    """What it had begun is gone after that; what it had put in its place is there once, and a README of one's own stays."""
     assert house.says("init", "whole").code == 0
     house.writes(f"mine/{STAGING}/rules/cwpp/policy.yaml", "strea")
     house.writes(f"mine/{STAGING}/rules/cwpp/suppressions/of_an_older_version.json", "{}")
     house.writes(f"mine/{WORKFLOW}", (house.directory / "whole" / WORKFLOW).read_bytes())
-    assert house.says("init", "mine").code == 0
-    assert everything_in(house.directory / "mine") == everything_in(house.directory / "whole")
+    house.writes("mine/README.md", "mine")
+    assert transcript("init mine").code == 0
+    assert everything_in(house.directory / "mine") == everything_in(house.directory / "whole") | {"README.md": b"mine"}
 
 
-@pytest.mark.parametrize("there", ["mine", "mine/.github", "mine/.github/workflows"])
-def test_where_it_cannot_write_there_are_no_rules_and_one_line(house: House, there: str) -> None:
+def test_where_it_cannot_write_there_are_no_rules_and_one_line(house: House) -> None:
     """A file stands where a directory must; without it the same command succeeds."""
-    house.writes(there, "a file")
-    assert house.says("init", "mine").complaint.startswith("mine")
-    assert [data for data in everything_in(house.directory).values() if data is not None] == [b"a file"]
+    for there in ("mine", "mine/.github", "mine/.github/workflows"):
+        house.writes(there, "a file")
+        assert house.says("init", "mine").complaint.startswith("mine")
+        assert [data for data in everything_in(house.directory).values() if data is not None] == [b"a file"]
+        (house.directory / there).unlink()
     assert not (house.directory / "mine" / "rules").exists() and not (house.directory / "mine" / STAGING).exists()
-    (house.directory / there).unlink()
     assert house.says("init", "mine").code == 0
 
 
 def test_the_directory_is_named(house: House) -> None:
-    """Nothing is written where somebody happens to stand, as where a variable of the shell is empty."""
+    """Nothing is written where somebody happens to stand, as where a variable of the shell is empty.
+
+    Who stands in a directory that is gone is told, and may name one from the top.
+    """
     assert house.says("init").complaint.startswith("DIR: is missing; name the directory")
     assert house.says("init", " ").complaint.startswith("DIR: ' ' is no directory")
     assert everything_in(house.directory) == {}
+    (house.directory / "gone").mkdir()
+    os.chdir(house.directory / "gone")
+    (house.directory / "gone").rmdir()
+    assert house.says("init", "mine").complaint.startswith("mine: cannot be found")
+    assert house.says("init", house.directory / "mine").code == 0
 
 
 def test_a_directory_may_be_called_anything(house: House) -> None:
@@ -197,15 +168,6 @@ def test_a_directory_may_be_called_anything(house: House) -> None:
     assert "\x1b" not in said.out
     (name_in_workflow,) = re.findall(rb"RULES: (.*)", (house.directory / name / WORKFLOW).read_bytes())
     assert json.loads(name_in_workflow.decode("utf-8", "surrogateescape")) == f"{name}/rules"
-
-
-def test_who_stands_in_a_directory_that_is_gone_is_told(house: House) -> None:
-    """And where to write can still be named from the top."""
-    (house.directory / "gone").mkdir()
-    os.chdir(house.directory / "gone")
-    (house.directory / "gone").rmdir()
-    assert house.says("init", "mine").complaint.startswith("mine: cannot be found")
-    assert house.says("init", house.directory / "mine").code == 0
 
 
 def test_github_looks_for_workflows_at_the_top(house: House) -> None:
@@ -237,18 +199,11 @@ def test_the_actions_are_those_of_this_repository() -> None:
     assert all(re.search(r"@[0-9a-f]{40}  # v", one) and one in ours for one in used)
 
 
-def test_what_is_missing_is_never_installed_by_its_bare_name(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """On an index it may be anybody's."""
-    monkeypatch.setitem(sys.modules, "alert_router_demo", None)
-    monkeypatch.delitem(sys.modules, "alert_router_demo.story", raising=False)
-    where = '"alert-router @ git+https://HOST/OWNER/alert-router@COMMIT"'
-    assert house.says("demo").complaint == f"demo: alert_router_demo is not deployed; install {where}"
-
-
 def test_a_workflow_that_is_not_told_where_from_asks_in_one_line(house: House) -> None:
     """And installs nothing: on an index the name may be anybody's. `init` names the line in which the place may stand."""
     said = house.says("init", ".")
-    number = next(number for number, line in enumerate(workflow_lines(house.directory), 1) if "ALERT_ROUTER:" in line)
+    lines = (house.directory / WORKFLOW).read_text().splitlines()
+    number = next(number for number, line in enumerate(lines, 1) if "ALERT_ROUTER:" in line)
     assert f"\n{WORKFLOW}:{number}: write there, behind ALERT_ROUTER:, where the alert router is, " in said.out
     assert VARIABLE in said.out
     environment, (install, *_) = steps_in(house.directory)
@@ -259,56 +214,44 @@ def test_a_workflow_that_is_not_told_where_from_asks_in_one_line(house: House) -
     assert line.startswith(f"::error::{VARIABLE}: is not set; ")
 
 
-@pytest.mark.parametrize(
-    "origin",
-    [
-        "git+https://git.contoso.example/soc/alert-router@v1.2",
-        "git+ssh://git@github.com/contoso/alert-router@main",
-        "https://files.contoso.example/alert_router-0.1.0-py3-none-any.whl",
-        "alert-router @ https://files.contoso.example/alert_router-0.1.0-py3-none-any.whl",
-        "alert-router[azure] @ git+https://github.com/contoso/alert-router",
-        "./vendor/alert_router-0.1.0-py3-none-any.whl",
-        './it\'s "vendored"/alert_router-0.1.0-py3-none-any.whl',
-    ],
+WHEEL = "alert_router-0.1.0-py3-none-any.whl"
+PLACES = (
+    "git+https://git.contoso.example/soc/alert-router@v1.2",
+    "git+ssh://git@github.com/contoso/alert-router@main",
+    f"https://files.contoso.example/{WHEEL}",
+    f"alert-router @ https://files.contoso.example/{WHEEL}",
+    "alert-router[azure] @ git+https://github.com/contoso/alert-router",
+    f"./vendor/{WHEEL}",
+    f'./it\'s "vendored"/{WHEEL}',
 )
-def test_a_place_to_install_from_stands_in_the_workflow_as_it_was_written(house: House, origin: str) -> None:
-    """Whatever YAML and the shell make of such characters; what may change is said to."""
-    said = house.says("init", ".", "--from", origin)
-    assert steps_in(house.directory)[0]["ALERT_ROUTER"] == origin
-    assert ("may change" in said.out) == (not origin.startswith("./"))
+NO_PLACES = (
+    *("", " ", "alert-router", "alert-router==0.1.0", "alert-router @ alert-router", "-r requirements.txt"),
+    *("/home/me/alert_router.whl", "file:///home/me/alert_router.whl", "git+file:///work/alert-router"),
+    *("http://files.example/alert_router.whl", "git+http://files.example/alert-router", "git+https:///alert-router"),
+    *("https://[", "https://a.example/x.whl\nname: evil"),
+    "https://me:canary@github.com/contoso/alert-router",
+    "git+https://canary@github.com/contoso/alert-router@main",
+    "alert-router @ git+https://canary@github.com/contoso/alert-router@main",
+    "git+ssh://git:canary@github.com/contoso/alert-router",
+    "another @ git+https://canary@github.com/contoso/alert-router",
+    "me:canary@github.com:contoso/alert-router",
+    "https://files.example/alert_router.whl?sig=canary",
+    "git+https://github.com/contoso/alert-router@main#egg=alert-router&token=canary",
+    "https://files.example/alert_router.whl#canary",
+)
 
 
-@pytest.mark.parametrize(
-    "origin",
-    [
-        "",
-        " ",
-        "alert-router",
-        "alert-router==0.1.0",
-        "alert-router @ alert-router",
-        "-r requirements.txt",
-        "/home/me/alert_router.whl",
-        "file:///home/me/alert_router.whl",
-        "git+file:///work/alert-router",
-        "http://files.example/alert_router.whl",
-        "git+http://files.example/alert-router",
-        "git+https:///alert-router",
-        "https://[",
-        "https://a.example/x.whl\nname: evil",
-        "https://me:canary@github.com/contoso/alert-router",
-        "git+https://canary@github.com/contoso/alert-router@main",
-        "alert-router @ git+https://canary@github.com/contoso/alert-router@main",
-        "git+ssh://git:canary@github.com/contoso/alert-router",
-        "another @ git+https://canary@github.com/contoso/alert-router",
-        "me:canary@github.com:contoso/alert-router",
-        "https://files.example/alert_router.whl?sig=canary",
-        "git+https://github.com/contoso/alert-router@main#egg=alert-router&token=canary",
-        "https://files.example/alert_router.whl#canary",
-    ],
-)
-def test_what_no_workflow_should_install_is_refused(house: House, origin: str) -> None:
-    """A name is whoever's took it, a path is this machine's, a password would be everybody's; nothing is written."""
-    complaint = house.says("init", ".", f"--from={origin}").complaint
-    assert complaint.startswith("--from: ")
-    assert "canary" not in complaint
+def test_a_place_to_install_from_stands_in_the_workflow_as_it_was_written(house: House) -> None:
+    """Whatever YAML and the shell make of such characters; what may change is said to.
+
+    A name is whoever's took it, a path is this machine's, a password would be everybody's: those are refused.
+    """
+    for origin in NO_PLACES:
+        complaint = house.says("init", ".", f"--from={origin}").complaint
+        assert complaint.startswith("--from: ")
+        assert "canary" not in complaint
     assert everything_in(house.directory) == {}
+    for number, origin in enumerate(PLACES):
+        said = house.says("init", f"{number}", "--from", origin)
+        assert steps_in(house.directory / f"{number}")[0]["ALERT_ROUTER"] == origin
+        assert ("may change" in said.out) == (not origin.startswith("./"))

@@ -11,10 +11,12 @@ import struct
 import subprocess
 import sys
 import termios
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import partial
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +24,13 @@ import pytest
 
 from alert_router_demo.soc import soc_in_thread
 from tests.builders import alert_body
-from tests.cli.house import House, lines_in, ndjson, routing, said_into
+from tests.cli.house import House, furnish, lines_in, ndjson, routing, said_into
 from tests.coverage.builders import managed_cluster
 from tests.leash import leashed
-from tests.parse.messages import an_assessment
+from tests.parse.messages import a_flat_alert, an_assessment
 from tests.stack.gate import Order, everything, gate_in_thread
 from tests.store.opened import rows_in
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE, wait_until
 from tests.warm import WarmProcess
 
 BATCH = 200
@@ -61,15 +63,17 @@ sys.exit(code)
 CODES = {signal.SIGINT: 130, signal.SIGTERM: 143}
 
 
-def environment(**more: str) -> dict[str, str]:
+def environment() -> dict[str, str]:
     """What a process finds around it."""
-    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])} | more
+    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
 
 
-def started(*command: str | Path, **more: str) -> subprocess.Popen[str]:
+def started(*command: str) -> subprocess.Popen[str]:
     """A process with pipes at all its ends."""
-    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    return subprocess.Popen(list(map(str, command)), text=True, env=environment(**more), preexec_fn=leashed, **pipes)  # type: ignore[call-overload, no-any-return]
+    pipe = subprocess.PIPE
+    return subprocess.Popen(
+        command, text=True, env=environment(), preexec_fn=leashed, stdin=pipe, stdout=pipe, stderr=pipe
+    )
 
 
 def until(running: subprocess.Popen[str] | WarmProcess, is_so: Callable[[], bool]) -> None:
@@ -185,43 +189,32 @@ def paged_at(house: House, url: str) -> None:
     )
 
 
-def test_an_answer_that_is_awaited_is_written_down(house: House) -> None:
-    """Pages in flight are finished first; those that nobody sent yet are owed with no attempt spent."""
+@pytest.mark.parametrize("is_impatient", [False, True])
+def test_an_answer_that_is_awaited_is_written_down_unless_a_second_signal_ends_it(
+    house: House, is_impatient: bool
+) -> None:
+    """Pages in flight are finished first; those that nobody sent yet are owed with no attempt spent.
+
+    Whoever does not want to wait for a slow destination need not: what was in flight is due again in the next run.
+    """
     with a_slow_pager() as (url, key, withheld):
         paged_at(house, url)
         with routing("run", alerts(house, 40), PAGER_KEY=key) as run:
             until(run, lambda: withheld.count >= 16)
             run.send_signal(signal.SIGINT)
-            withheld.end()
-            _, err = run.communicate()
+            run.send_signal(signal.SIGTERM) if is_impatient else withheld.end()
+            out, err = run.communicate()
     states = Counter(rows_in(house.directory / ".state", "SELECT state, attempts FROM deliveries"))
+    if is_impatient:
+        assert (run.returncode, out, err, owed(house)) == (143, "", "", 40)
+        return
     assert run.returncode == 130
     assert set(states) == {("sent", 1), ("owed", 0)}
     assert states["sent", 1] >= 16
     assert f"40 taken in, {states['owed', 0]} owed" in err
 
 
-def test_a_second_signal_ends_it_at_once(house: House) -> None:
-    """Whoever does not want to wait for a slow destination need not: what was in flight is due again in the next run."""
-    with a_slow_pager() as (url, key, withheld):
-        paged_at(house, url)
-        with routing("run", alerts(house, 1), PAGER_KEY=key) as run:
-            until(run, lambda: withheld.count >= 1)
-            run.send_signal(signal.SIGINT)
-            run.send_signal(signal.SIGTERM)
-            assert run.communicate() == ("", "")
-    assert run.returncode == 143
-    assert owed(house) == 1
-
-
-@pytest.mark.parametrize(
-    ("command", "number"),
-    [
-        (("run", "-"), signal.SIGINT),
-        (("explain", "-"), signal.SIGINT),
-        (("run", "--dry-run", "-"), signal.SIGTERM),
-    ],
-)
+@pytest.mark.parametrize(("command", "number"), [(("run", "-"), signal.SIGINT), (("explain", "-"), signal.SIGTERM)])
 def test_whoever_interrupts_is_not_lectured(house: House, command: tuple[str, ...], number: signal.Signals) -> None:
     """A command that waits for its input ends with no more than a line."""
     with routing(*command) as waiting:
@@ -256,56 +249,38 @@ def test_what_was_started_to_ignore_ctrl_c_ignores_it(house: House) -> None:
     assert run.returncode == 0
 
 
-@contextmanager
-def a_reader_gone() -> Iterator[dict[str, object]]:
-    """A pipe that nobody reads."""
-    reader, writer = os.pipe()
-    os.close(reader)
-    yield {"stdout": writer, "preexec_fn": leashed}
-    os.close(writer)
-
-
-@contextmanager
-def a_closed_output() -> Iterator[dict[str, object]]:
-    """No standard output at all."""
-
-    def without_output() -> None:
-        leashed()
-        os.close(1)
-
-    yield {"preexec_fn": without_output}
-
-
-@contextmanager
-def a_full_disk() -> Iterator[dict[str, object]]:
-    """A file that takes nothing."""
-    with Path("/dev/full").open("wb") as full:
-        yield {"stdout": full, "preexec_fn": leashed}
-
-
 # Each kind of output, once with a command that does something.
 @pytest.mark.parametrize(
-    ("command", "output"),
-    [
-        ("run many.ndjson", a_reader_gone),
-        ("run many.ndjson", a_full_disk),
-        ("explain many.ndjson", a_closed_output),
-        ("-h", a_full_disk),
-    ],
+    ("command", "redirected"),
+    [("run many.ndjson", ""), ("run many.ndjson", ">/dev/full"), ("explain many.ndjson", ">&-"), ("-h", ">/dev/full")],
 )
-def test_what_nobody_reads_is_told_by_the_exit_code(
-    house: House, command: str, output: Callable[[], AbstractContextManager[dict[str, Any]]]
-) -> None:
-    """141 and no more than a line; what was to be done is done all the same."""
+def test_what_nobody_reads_is_told_by_the_exit_code(house: House, command: str, redirected: str) -> None:
+    """141 and no more than a line, of a reader that is gone, too; what was to be done is done all the same."""
     alerts(house, 200)
-    with output() as options:
-        done = subprocess.run(
-            [*ROUTER, *command.split()], stderr=subprocess.PIPE, text=True, env=environment(), **options
-        )
-    assert done.returncode == 141, done.stderr
-    assert done.stderr == (NO_SPACE if output is a_full_disk else "")
+    reader, writer = os.pipe()
+    os.close(reader)
+    assert in_a_shell(f"{command} {redirected}", writer) == (141, NO_SPACE if "full" in redirected else "")
+    os.close(writer)
     if command.startswith("run"):
         assert [len(counts) for counts in notices_by_file(house)] == [200, 200]
+
+
+def in_a_shell(command: str, stdout: int | None = None) -> tuple[int, str]:
+    """The exit code of the router in a line of a shell, and what it said on standard error."""
+    line = ["bash", "-c", f"exec {' '.join(ROUTER)} {command}"]
+    done = subprocess.run(line, stdout=stdout, stderr=subprocess.PIPE, text=True, env=environment(), preexec_fn=leashed)
+    return done.returncode, done.stderr
+
+
+@pytest.mark.usefixtures("house")
+def test_a_closed_input_is_no_empty_one() -> None:
+    """To route nothing would look like success; where an error cannot be written the exit code stays."""
+    code, said = in_a_shell("run - <&-")
+    assert code == 2
+    assert said.startswith("-: cannot be read: ")
+    assert len(said.splitlines()) == 1
+    for redirected in ("2>&-", "2>/dev/full"):
+        assert in_a_shell(f"run missing {redirected}") == (2, "")
 
 
 @pytest.mark.usefixtures("house")
@@ -323,25 +298,16 @@ def test_an_output_that_is_full_for_now_is_waited_for() -> None:
     assert printed.rstrip().endswith(b"alert-router")
 
 
-def with_people_down(house: House) -> None:
-    """A state with dead letters, since a file could not be written for four days."""
+def a_state_with_everything(house: House) -> None:
+    """Dead letters of a file that could not be written for four days, a silence, a destination held, and a quarantine."""
+    house.writes("clusters.json", json.dumps([managed_cluster()]))
+    house.says("run", "--now", AT, "--stream", "cwpp", house.writes("q.ndjson", ndjson(an_assessment())))
     (house.directory / "people.ndjson").mkdir()
     for day in ("20", "24"):
         house.says("run", "--now", f"2026-11-{day}T12:00:00Z", alerts(house, 3))
     (house.directory / "people.ndjson").rmdir()
-
-
-def with_a_silence(house: House) -> None:
-    """A state in which something is silenced, a destination held, and a message in quarantine that is understood now."""
-    house.says("run", "--now", AT, "--stream", "cwpp", house.writes("q.ndjson", ndjson(an_assessment())))
     for command in (SILENCE, HOLD):
-        assert house.says(*command.split(), "--now", AT).code == 0
-
-
-def with_a_cluster(house: House) -> None:
-    """A document for the gate."""
-    house.says("run", "--now", AT, house.writes("empty.ndjson", b""))
-    house.writes("clusters.json", json.dumps([managed_cluster()]))
+        assert house.says(*command.replace("vm-1", "vm-9").split(), "--now", AT).code == 0
 
 
 AT = "2026-11-24T12:00:00Z"
@@ -351,30 +317,30 @@ HOLD = f"destinations hold people --for 2h {WHO}"
 
 
 @pytest.mark.parametrize(
-    ("prepare", "command"),
+    "command",
     [
-        (with_people_down, f"run many.ndjson --decisions decisions.ndjson --now {AT}"),
-        (with_people_down, f"{SILENCE} --now {AT}"),
-        (with_people_down, f"{SILENCE} --now {AT} --format json"),
-        (with_people_down, f"{HOLD} --now {AT}"),
-        (with_people_down, f"dead-letters redrive --all --now {AT}"),
-        (with_people_down, f"dead-letters discard --all --yes --now {AT}"),
-        (with_people_down, f"attack layer --out layer.json --now {AT}"),
-        (with_a_silence, f"silences extend SILENCE --for 1h --author ana@contoso.example --now {AT}"),
-        (with_a_silence, f"silences end SILENCE --author ana@contoso.example --now {AT}"),
-        (with_a_silence, f"destinations release people {WHO} --now {AT}"),
-        (with_a_silence, f"quarantine retake --all --now {AT}"),
-        (with_a_silence, "quarantine discard --all --yes"),
-        (with_a_cluster, f"coverage init clusters.json --out rules/coverage.yaml --now {AT}"),
-        (with_a_cluster, f"coverage report clusters.json --out page.html --now {AT}"),
-        (with_a_cluster, "init mine"),
+        f"run many.ndjson --decisions decisions.ndjson --now {AT}",
+        f"{SILENCE} --now {AT}",
+        f"{SILENCE} --now {AT} --format json",
+        f"{HOLD.replace('people', 'everything')} --now {AT}",
+        f"dead-letters redrive --all --now {AT}",
+        f"dead-letters discard --all --yes --now {AT}",
+        f"attack layer --out layer.json --now {AT}",
+        f"silences extend SILENCE --for 1h --author ana@contoso.example --now {AT}",
+        f"silences end SILENCE --author ana@contoso.example --now {AT}",
+        f"destinations release people {WHO} --now {AT}",
+        f"quarantine retake --all --now {AT}",
+        "quarantine discard --all --yes",
+        f"coverage init clusters.json --out rules/coverage.yaml --now {AT}",
+        f"coverage report clusters.json --out page.html --now {AT}",
+        "init mine",
     ],
 )
 def test_what_a_command_does_it_does_whole_wherever_its_output_is_cut(
-    house: House, tmp_path_factory: pytest.TempPathFactory, prepare: Callable[[House], None], command: str
+    house: House, tmp_path_factory: pytest.TempPathFactory, command: str
 ) -> None:
     """As `silences add --yes | head -1`: what was not read is told by the exit code, and what it was to say is so."""
-    prepare(house)
+    a_state_with_everything(house)
     if "SILENCE" in command:
         command = command.replace("SILENCE", listed(house, "silences", "--now", AT)[0]["id"])
     kept = shutil.copytree(house.directory, tmp_path_factory.mktemp("kept") / "house")
@@ -392,7 +358,7 @@ def test_what_a_command_does_it_does_whole_wherever_its_output_is_cut(
 
 def test_what_was_to_be_asked_and_could_not_be_shown_is_not_done(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
     """A person says yes to what they read."""
-    with_people_down(house)
+    a_state_with_everything(house)
     before = what_is_there(house)
     main, terminal = os.openpty()
     os.write(main, b"y\n")
@@ -424,28 +390,6 @@ def listed(house: House, what: str, *more: str) -> list[dict[str, Any]]:
 NO_SPACE = "standard output: cannot be written: No space left on device\n"
 
 
-def test_a_closed_input_is_no_empty_one(house: House) -> None:
-    """To route nothing would look like success."""
-    done = subprocess.run(
-        [*ROUTER, "run", "-"], preexec_fn=lambda: os.close(0), capture_output=True, text=True, env=environment()
-    )
-    assert (done.returncode, done.stdout) == (2, "")
-    assert done.stderr.startswith("-: cannot be read: ")
-    assert len(done.stderr.splitlines()) == 1
-
-
-@pytest.mark.parametrize("number", [2, 0])
-def test_where_nobody_hears_of_an_error_the_exit_code_stays(house: House, number: int) -> None:
-    """Standard error is full or closed."""
-
-    def without_error() -> None:
-        os.close(2)
-        if number:
-            os.open("/dev/full", os.O_WRONLY)
-
-    assert subprocess.run([*ROUTER, "run", "missing"], preexec_fn=without_error, env=environment()).returncode == 2
-
-
 def test_a_decisions_file_on_a_full_disk_is_named(house: House) -> None:
     """One line; what was taken in is owed."""
     said = house.says("run", "--decisions", "/dev/full", alerts(house, 300))
@@ -456,9 +400,62 @@ def test_a_decisions_file_on_a_full_disk_is_named(house: House) -> None:
 def test_a_started_list_ends_where_its_reader_does(house: House) -> None:
     """As `alert-router explain FILE | head -1`."""
     with routing("explain", alerts(house, 3000)) as run:
-        assert run.stdout is not None
+        assert run.stdout is not None and run.stderr is not None
         run.stdout.readline()
         run.stdout.close()
-        assert run.stderr is not None
         assert run.stderr.read() == ""
     assert run.returncode == 141
+
+
+POLICY = """
+stream: cwpp
+floor: {{default: Medium}}
+destinations:
+  soar: {{kind: webhook, url: "http://127.0.0.1:{port}/hook", secret: {{secret: WEBHOOK_SECRET}}}}
+routes: []
+always: []
+otherwise: [soar]
+"""
+
+
+class Answers(BaseHTTPRequestHandler):
+    """A vendor that does not deduplicate, and answers when it is let; `received` counts what it received."""
+
+    received, may_answer = 0, threading.Event()
+
+    def do_POST(self) -> None:
+        self.rfile.read(int(self.headers["content-length"]))
+        Answers.received += 1
+        self.may_answer.wait(PATIENCE)
+        self.send_response(200)
+        self.send_header("content-length", "0")
+        self.end_headers()
+
+    def log_message(self, format: str, *args: object) -> None:
+        """Says nothing."""
+
+
+def test_what_is_on_its_way_is_finished_when_a_run_cannot_go_on(tmp_path: Path) -> None:
+    """Nobody reads its decisions any more; what it was sending then is on record as sent."""
+    furnish(tmp_path)
+    decisions, state = tmp_path / "decisions", tmp_path / "state"
+    os.mkfifo(decisions)
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as hook:
+        threading.Thread(target=hook.serve_forever).start()
+        (tmp_path / "rules" / "cwpp" / "policy.yaml").write_text(POLICY.format(port=hook.server_port))
+        command = ("run", "--decisions", str(decisions), "--state", str(state), "-")
+        with routing(*command, within=tmp_path, WEBHOOK_SECRET="whsec_" + 43 * "A" + "=") as running:
+            assert running.stdin is not None
+            with decisions.open("rb"):
+                running.stdin.write(ndjson(a_flat_alert(SystemAlertId="first"), b"").decode())
+                running.stdin.flush()
+                wait_until(lambda: Answers.received == 1, goes_on=lambda: running.poll() is None)
+            running.stdin.write(ndjson(a_flat_alert(SystemAlertId="second"), b"").decode())
+            running.stdin.flush()
+            wait_until(lambda: rows_in(state, "SELECT count(*) FROM decisions") == [(2,)])
+            Answers.may_answer.set()
+            _, complaint = running.communicate()
+        hook.shutdown()
+    assert (running.returncode, "decisions cannot be written there" in complaint) == (2, True)
+    sent = dict(rows_in(state, "SELECT state, count(*) FROM deliveries GROUP BY state"))
+    assert sent == {"sent": Answers.received, "owed": 1}

@@ -3,18 +3,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from router.app.signal_life import SignalLife
-from router.cli.signal_paging import PagingCode, paging_answer
-from router.domain.decisions import Change, Outcome
+from router.cli.signal_document import step_words, stored_step
+from router.cli.signal_paging import AwaitedCode, PagingCode, paging_answer, waits_at, waits_of
+from router.domain.decisions import Change, DecisionStep, Outcome, StepCode
 from router.domain.deliveries import DeliveryState, Pause, Receipt
 from router.domain.keys import ABOUT
 from router.domain.rulebook import Lane
 from router.store.dead_letters import DISCARDED
+from router.store.ledger import Held
 from tests.builders import NOW
-from tests.domain.lives import MINUTE, a_group_of, a_life, decided, oncall, owed, tickets
+from tests.cli.transcripts import Transcript
+from tests.domain.lives import MINUTE, a_group_of, a_life, a_silence, decided, oncall, owed, tickets
+from tests.silences import weekly
+from tests.store.builders import a_row
 
 SENT, DEAD, SKIPPED, CLAIMED = DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.SKIPPED, DeliveryState.CLAIMED
 EARLIER = NOW - 2 * MINUTE
@@ -22,186 +29,79 @@ EARLIER = NOW - 2 * MINUTE
 PAUSE = Pause(stream="cwpp", destination="oncall", since=NOW - MINUTE, probe=NOW + MINUTE, error="401 (bad key)")
 WAITING = a_group_of(waits_for_room=True)
 
-LIVES: dict[PagingCode, list[tuple[SignalLife, str]]] = {
+LIVES: dict[PagingCode, list[SignalLife]] = {
     PagingCode.PAGED: [
-        (
-            a_life(oncall(owed(SENT, receipt=Receipt(reference="Q1")))),
-            "It paged somebody: oncall took turn 1 (opened) at 2026-11-24T12:00:00Z, as Q1.",
-        ),
-        (
-            a_life(oncall(group=a_group_of(owed(SENT)))),
-            "It paged somebody: oncall took turn 1 of its group (opened) at 2026-11-24T12:00:00Z.",
-        ),
-        (
-            a_life(oncall(owed(SENT)), after=Outcome.SUPPRESSED),
-            "It paged somebody: oncall took turn 1 (opened) at 2026-11-24T12:00:00Z.",
-        ),
-        # What calls is the opening, where it was sent, and not the update that followed.
-        (
-            a_life(oncall(owed(SENT), owed(SENT, turn=2, change=Change.UPDATED))),
-            "It paged somebody: oncall took turn 1 (opened) at 2026-11-24T12:00:00Z.",
-        ),
+        a_life(oncall(owed(SENT, receipt=Receipt(reference="Q1")))),
+        a_life(oncall(group=a_group_of(owed(SENT)))),
+        a_life(oncall(owed(SENT)), after=Outcome.SUPPRESSED),
+        a_life(oncall(owed(SENT), owed(SENT, turn=2, change=Change.UPDATED))),
     ],
     PagingCode.GROUPED: [
-        (
-            a_life(
-                oncall(
-                    group=a_group_of(
-                        owed(SENT, born=EARLIER, settled=EARLIER), owed(SENT, turn=2, change=Change.UPDATED)
-                    )
-                )
-            ),
-            "It called nobody anew: its group of 3 signals had paged before it came: oncall took turn 1 of its group (opened) "
-            "at 2026-11-24T11:58:00Z.",
-        ),
+        a_life(
+            oncall(
+                group=a_group_of(owed(SENT, born=EARLIER, settled=EARLIER), owed(SENT, turn=2, change=Change.UPDATED))
+            )
+        )
     ],
     PagingCode.OWED: [
-        (
-            a_life(oncall(owed(due=NOW + MINUTE, attempts=3, error="503 (busy)"))),
-            "It paged nobody yet: turn 1 to oncall (opened) is due again at 2026-11-24T12:01:00Z after 3 attempts; its last "
-            "trouble: 503 (busy).",
-        ),
-        (
-            a_life(oncall(owed(CLAIMED), pause=PAUSE)),
-            "It paged nobody yet: turn 1 to oncall (opened) is being sent, or was when its worker died: then it is tried again "
-            "when that claim ends.",
-        ),
+        a_life(oncall(owed(due=NOW + MINUTE, attempts=3, error="503 (busy)"))),
+        a_life(oncall(owed(CLAIMED), pause=PAUSE)),
     ],
     PagingCode.PAUSED: [
-        (
-            a_life(oncall(owed(), pause=PAUSE)),
-            "It paged nobody yet: turn 1 to oncall (opened) waits, because oncall is paused since 2026-11-24T11:59:00Z: 401 "
-            "(bad key); one delivery tries again at 2026-11-24T12:01:00Z.",
-        ),
-        (  # A secret that this shell lacks says nothing of the worker that was refused.
-            a_life(oncall(owed(), pause=PAUSE, unready="KEY is missing")),
-            "It paged nobody yet: turn 1 to oncall (opened) waits, because oncall is paused since 2026-11-24T11:59:00Z: 401 "
-            "(bad key); one delivery tries again at 2026-11-24T12:01:00Z.",
-        ),
+        a_life(oncall(owed(), pause=PAUSE)),
+        a_life(oncall(owed(), pause=PAUSE, unready="KEY is missing")),
     ],
-    PagingCode.DESTINATION_HELD: [
-        (
-            a_life(oncall(owed(), pause=PAUSE, held="held by ada until noon: exercise")),
-            "It paged nobody yet: turn 1 to oncall (opened) waits, because oncall is held by ada until noon: exercise.",
-        )
-    ],
-    PagingCode.NOT_READY: [
-        (
-            a_life(oncall(owed(), unready="KEY is missing")),
-            "It paged nobody yet: turn 1 to oncall (opened) waits until oncall can be asked: KEY is missing.",
-        )
-    ],
+    PagingCode.DESTINATION_HELD: [a_life(oncall(owed(), pause=PAUSE, held="held by ada until noon: exercise"))],
+    PagingCode.NOT_READY: [a_life(oncall(owed(), unready="KEY is missing"))],
     PagingCode.LIMIT: [
-        (
-            a_life(oncall(group=WAITING, limit="2 openings within 1h")),
-            "It paged nobody yet: its group at oncall waits for room under the limit of 2 openings within 1h.",
-        ),
-        (
-            a_life(oncall(group=WAITING, lane=None)),
-            "It paged nobody yet: its group at oncall waits for room under the limit of that destination.",
-        ),
+        a_life(oncall(group=WAITING, limit="2 openings within 1h")),
+        a_life(oncall(group=WAITING, lane=None)),
     ],
     PagingCode.DEAD: [
-        (
-            a_life(oncall(owed(DEAD, attempts=12, error="410 (gone)"))),
-            "It paged nobody: its delivery to oncall died at 2026-11-24T12:00:00Z after 12 attempts: 410 (gone).",
-        ),
-        # It was over, and came again.
-        (
-            a_life(
-                oncall(
-                    owed(SENT, born=EARLIER, settled=EARLIER),
-                    owed(SENT, turn=2, change=Change.RESOLVED, born=EARLIER),
-                    owed(DEAD, turn=3, opened=3, error="410"),
-                )
-            ),
-            "It paged nobody: its delivery to oncall died at 2026-11-24T12:00:00Z after 1 attempt: 410.",
+        a_life(oncall(owed(DEAD, attempts=12, error="410 (gone)"))),
+        a_life(
+            oncall(
+                owed(SENT, born=EARLIER, settled=EARLIER),
+                owed(SENT, turn=2, change=Change.RESOLVED, born=EARLIER),
+                owed(DEAD, turn=3, opened=3, error="410"),
+            )
         ),
     ],
     PagingCode.SUPERSEDED: [
-        (
-            a_life(oncall(owed(SKIPPED), owed(SKIPPED, turn=2, change=Change.RESOLVED)), after=Outcome.RESOLVED),
-            "It paged nobody: its delivery to oncall was skipped at 2026-11-24T12:00:00Z, since a later turn left nothing to "
-            "say.",
-        )
+        a_life(oncall(owed(SKIPPED), owed(SKIPPED, turn=2, change=Change.RESOLVED)), after=Outcome.RESOLVED)
     ],
-    PagingCode.DISCARDED: [
-        (
-            a_life(oncall(owed(SKIPPED, error=DISCARDED))),
-            "It paged nobody: a person discarded its dead letter to oncall at 2026-11-24T12:00:00Z.",
-        )
-    ],
-    PagingCode.NOT_KEPT: [
-        (
-            a_life(oncall(lane=lane)),
-            "Nobody knows any more: it was decided for oncall, and no delivery there is kept.",
-        )
-        for lane in (Lane.PAGE, None)
-    ],
+    PagingCode.DISCARDED: [a_life(oncall(owed(SKIPPED, error=DISCARDED)))],
+    PagingCode.NOT_KEPT: [a_life(oncall(lane=lane)) for lane in (Lane.PAGE, None)],
     PagingCode.BELOW_FLOOR: [
-        (a_life(outcome=Outcome.BELOW_FLOOR), "It paged nobody: it is below the floor (below_floor)."),
-        (
-            a_life(outcome=Outcome.BELOW_FLOOR, after=Outcome.REPEAT),
-            "It paged nobody: it is below the floor (below_floor).",
-        ),
+        a_life(outcome=Outcome.BELOW_FLOOR),
+        a_life(outcome=Outcome.BELOW_FLOOR, after=Outcome.REPEAT),
     ],
-    PagingCode.NOTED: [
-        (a_life(outcome=Outcome.NOTED), "It paged nobody: it is only noted (noted), which asks nobody."),
-    ],
+    PagingCode.NOTED: [a_life(outcome=Outcome.NOTED)],
     PagingCode.SUPPRESSED: [
-        (
-            a_life(outcome=Outcome.SUPPRESSED, after=Outcome.RESOLVED),
-            "It paged nobody: at 2026-11-24T11:59:00Z rule nightly held it until 2026-12-01T00:00:00Z.",
-        ),
-        (
-            a_life(decisions=(decided(Outcome.SUPPRESSED, suppressed_by="silence:ab12cd"),)),
-            "It paged nobody: at 2026-11-24T11:59:00Z silence ab12cd held it until 2026-12-01T00:00:00Z.",
-        ),
+        a_life(outcome=Outcome.SUPPRESSED, after=Outcome.RESOLVED),
+        a_life(decisions=(decided(Outcome.SUPPRESSED, suppressed_by="silence:ab12cd"),)),
     ],
-    PagingCode.NOT_UNDERSTOOD: [
-        (
-            a_life(outcome=Outcome.QUARANTINED),
-            "It paged nobody: its message was not understood (quarantined) and lies in the quarantine.",
-        )
-    ],
+    PagingCode.NOT_UNDERSTOOD: [a_life(outcome=Outcome.QUARANTINED)],
     PagingCode.SAMPLE: [
-        (
-            a_life(tickets(owed(SENT)), decisions=(decided(Outcome.ROUTED, sample=True, destinations=("tickets",)),)),
-            "It paged nobody: it is one of Defender's samples, and its routes (page) lead to tickets, none of which is a "
-            "pager.",
-        )
+        a_life(tickets(owed(SENT)), decisions=(decided(Outcome.ROUTED, sample=True, destinations=("tickets",)),))
     ],
     PagingCode.NO_PAGER: [
-        (
-            a_life(tickets(owed(SENT)), decisions=(decided(Outcome.ROUTED, destinations=("tickets",), routes=()),)),
-            "It paged nobody: no route takes it, and the rest goes to tickets, none of which is a pager.",
-        )
+        a_life(tickets(owed(SENT)), decisions=(decided(Outcome.ROUTED, destinations=("tickets",), routes=()),))
     ],
-    PagingCode.OVER: [
-        (a_life(outcome=Outcome.RESOLVED), "It paged nobody: it was over when it was first heard of."),
-    ],
-    PagingCode.ANNOUNCEMENT: [
-        (
-            replace(a_life(), key=f"{ABOUT}0123456789abcdef"),
-            "It pages nobody: it is no signal, but tells of rules, silences and holds to whom the policy's `notify` names.",
-        )
-    ],
-    PagingCode.UNKNOWN: [
-        (a_life(decisions=()), "Nobody knows any more: no decision says it that is kept."),
-        (
-            a_life(decisions=(decided(Outcome.RESOLVED, turn=4),)),
-            "Nobody knows any more: no decision says it that is kept.",
-        ),
-    ],
+    PagingCode.OVER: [a_life(outcome=Outcome.RESOLVED)],
+    PagingCode.ANNOUNCEMENT: [replace(a_life(), key=f"{ABOUT}0123456789abcdef")],
+    PagingCode.UNKNOWN: [a_life(decisions=()), a_life(decisions=(decided(Outcome.RESOLVED, turn=4),))],
 }
-"""Lives for each answer, with its words."""
+"""Lives for each answer; the words of each are on file."""
 
 
-@pytest.mark.parametrize("code", PagingCode)
-def test_each_answer_has_a_life_that_it_answers(code: PagingCode) -> None:
-    """All codes are in the table of this file, with the sentence that people read."""
-    for life, words in LIVES[code]:
-        assert paging_answer(life, NOW) == (code, words)
+def test_each_answer_has_a_life_that_it_answers(transcript: Transcript) -> None:
+    """All codes are in the table of this file; the sentence that people read of each life is on file."""
+    for code in PagingCode:
+        for life in LIVES[code]:
+            answer = paging_answer(life, NOW)
+            assert answer.code is code
+            transcript.notes(code, answer.words)
 
 
 def test_what_was_sent_answers_before_what_is_owed_and_that_before_what_died() -> None:
@@ -214,13 +114,6 @@ def test_what_was_sent_answers_before_what_is_owed_and_that_before_what_died() -
         assert paging_answer(a_life(*reversed(others)), NOW).code is code
 
 
-@pytest.mark.parametrize(("before", "code"), [(MINUTE, PagingCode.PAGED), (2 * MINUTE, PagingCode.GROUPED)])
-def test_a_group_that_the_signal_began_was_paged_for_it(before: object, code: PagingCode) -> None:
-    """Its page was owed when the signal was routed, and not before."""
-    group = a_group_of(owed(SENT, born=NOW - before))  # type: ignore[operator]
-    assert paging_answer(a_life(oncall(group=group)), NOW).code is code
-
-
 def test_a_resolution_pages_nobody() -> None:
     """Nor does a ticket."""
     life = a_life(oncall(owed(SENT, change=Change.RESOLVED)), tickets(owed(SENT)), outcome=Outcome.BELOW_FLOOR)
@@ -228,7 +121,9 @@ def test_a_resolution_pages_nobody() -> None:
 
 
 def test_what_a_group_paged_for_others_answers_for_nobody_who_waits() -> None:
-    """A summary that was told and is over waits to open again: what it had sent was for those before."""
+    """A summary that was told and is over waits to open again; a page that was owed when the signal came was for it, too."""
+    for before, code in ((MINUTE, PagingCode.PAGED), (2 * MINUTE, PagingCode.GROUPED)):
+        assert paging_answer(a_life(oncall(group=a_group_of(owed(SENT, born=NOW - before)))), NOW).code is code
     told = owed(SENT, born=EARLIER, settled=EARLIER)
     waiting = a_group_of(told, waits_for_room=True, is_summary=True)
     assert paging_answer(a_life(oncall(group=waiting)), NOW).code is PagingCode.LIMIT
@@ -246,3 +141,100 @@ def test_a_signal_that_came_again_asks_what_was_paged_since() -> None:
     group = a_group_of(owed(SENT, born=EARLIER))
     assert paging_answer(a_life(oncall(group=group), decisions=decisions), NOW).code is PagingCode.GROUPED
     assert paging_answer(a_life(oncall(group=group), decisions=decisions[:2]), NOW).code is PagingCode.PAGED
+
+
+DAY, HOUR = timedelta(days=1), timedelta(hours=1)
+WINDOW = weekly(1, begins="11:00", ends="13:00")
+
+
+def test_a_turn_waits_for_those_before_it() -> None:
+    """The first says what it waits for itself; what is closed holds up nobody."""
+    update = owed(turn=2, change=Change.UPDATED)
+    waits = list(waits_at(oncall(update, owed(due=NOW + MINUTE)), NOW))
+    assert [(one.code, one.turn) for one in waits] == [(AwaitedCode.TIME, 1), (AwaitedCode.TURN, 2)]
+    assert waits[1].words == "turn 2 to oncall (updated) waits for its turn behind turn 1"
+    (only,) = waits_at(oncall(owed(DeliveryState.SENT), update), NOW)
+    assert only.words == "turn 2 to oncall (updated) is due now; the next run or worker sends it"
+
+
+def test_a_time_that_only_a_wrong_clock_can_have_set_is_not_waited_for() -> None:
+    """A page waits a quarter of an hour at most."""
+    (soon,) = waits_at(oncall(owed(due=NOW + 15 * MINUTE)), NOW)
+    (never,) = waits_at(oncall(owed(due=NOW + DAY)), NOW)
+    assert (soon.code, never.code) == (AwaitedCode.TIME, AwaitedCode.WORKER)
+
+
+def test_what_is_owed_to_a_group_has_turns_of_its_own() -> None:
+    """A signal's own turn 1 does not hold up its group's turn 2."""
+    group = a_group_of(owed(turn=2), waits_for_room=True)
+    waits = list(waits_at(oncall(owed(), group=group, limit="1 opening within 10m"), NOW))
+    assert [one.words for one in waits] == [
+        "turn 1 to oncall (opened) is due now; the next run or worker sends it",
+        "the group's turn 2 to oncall (opened) is due now; the next run or worker sends it",
+        "its group at oncall waits for room under the limit of 1 opening within 10m",
+    ]
+
+
+def test_a_signal_itself_waits_for_what_holds_it_to_end() -> None:
+    """That is said before what any destination is owed."""
+    held = Held(rule="silence:ab12", until=NOW + DAY, rulebook="h", source="s")
+    row = a_row(held=held)
+    life = a_life(oncall(owed()), row=row)
+    assert [(one.code, one.destination) for one in waits_of(life, NOW)] == [
+        (AwaitedCode.END, None),
+        (AwaitedCode.WORKER, "oncall"),
+    ]
+    assert waits_of(life, NOW)[0].words == (
+        "the signal is held by silence ab12 until 2026-11-25T12:00:00Z; then it is decided again"
+    )
+
+
+@pytest.mark.parametrize(
+    ("held", "changes", "words"),
+    [
+        (
+            DAY,
+            {"until": NOW},
+            "held the signal until 2026-11-24T12:00:00Z; the next run or the next sweep decides it again",
+        ),
+        (
+            DAY,
+            {"until": NOW + DAY, "ended": NOW - MINUTE},
+            "held the signal until 2026-11-24T11:59:00Z, when a person ended the silence; the next run or the next sweep",
+        ),
+        (HOUR, {"until": NOW + DAY}, "until 2026-11-25T12:00:00Z; then"),
+        (HOUR, {"until": NOW + DAY, "every": WINDOW}, "until 2026-11-24T13:00:00Z; then"),
+        (HOUR / 2, {"until": NOW + DAY, "every": WINDOW}, "until 2026-11-24T13:00:00Z; then"),
+    ],
+)
+def test_what_a_silence_holds_it_holds_until_its_end_as_that_stands_now(
+    held: timedelta, changes: dict[str, Any], words: str
+) -> None:
+    """One that was extended since, or ended by a person; of one that comes again that is the end of its window."""
+    silence = a_silence(begins=NOW - DAY, **changes)
+    life = a_life(
+        row=a_row(held=Held(rule=silence.name, until=NOW + held, rulebook="h", source="s")),
+        silences={silence.name: silence},
+    )
+    (wait,) = waits_of(life, NOW)
+    assert words in wait.words
+
+
+def test_nothing_waits_where_all_is_closed() -> None:
+    """Sent, skipped or dead."""
+    closed = [owed(state) for state in (DeliveryState.SENT, DeliveryState.SKIPPED, DeliveryState.DEAD)]
+    assert waits_of(a_life(oncall(*closed)), NOW) == ()
+
+
+def test_each_step_has_words_of_its_own(transcript: Transcript) -> None:
+    """Those that a rule or a route answered name it; a step that only a later program knows stays as it is."""
+    assert step_words().keys() == set(StepCode)
+    steps = [
+        *(str(DecisionStep(code, "night=ly")) for code in StepCode),
+        "suppression.held=silence:ab12cd",
+        "weather.rain=x",
+    ]
+    said = [stored_step(step) for step in steps]
+    assert len({one.words for one in said}) == len(steps)
+    assert [one.code for one in said[:-2]] == [*StepCode]
+    transcript.notes("steps", "\n".join(f"{one.code} {one.rule}: {one.words}" for one in said))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
+from router.coverage.commands.tags import keep_tags
+from router.coverage.documents import parsed_document
 from router.domain.severity import Severity
-from tests.builders import alert_body, finding_body
+from tests.builders import RESOURCE, alert_body, finding_body
 from tests.cli.house import House, a_suppression, over_both
-
-pytestmark = over_both
+from tests.cli.transcripts import Transcript
+from tests.store.opened import open_store
 
 NOW = "2026-11-25T00:00:00Z"
-RULE = "rules/cwpp/suppressions/web.json"
+RULE, BAD = "rules/cwpp/suppressions/web.json", "rules/cwpp/suppressions/bad.json"
 HOSTILE = "<b>@root</b> | `x` \\| [a](https://evil.example) \x1b[31m\u202e sig=" + "A" * 43 + "%3D"
 """Text that is markup, calls somebody, ends a cell and paints a terminal."""
 
@@ -23,6 +27,9 @@ def on_host(id: str, host: str = "web-01", **fields: object) -> bytes:
     """An alert about a host."""
     entities = [{"Type": "host", "HostName": host}]
     return alert_body(id, **{"AlertType": "VM_Example", "Entities": entities} | fields) + b"\n"
+
+
+PREVIEW = f"rules preview --now {NOW}"
 
 
 @pytest.fixture
@@ -51,61 +58,34 @@ def previewed(house: House, *arguments: str, file: str = RULE) -> Any:
     return one
 
 
+@over_both
 def test_a_preview_says_what_a_rule_would_have_held(routed: House) -> None:
     """By day, severity, tactic and type, which notices nobody would have had, and what stands now."""
     one = previewed(routed)
-    assert (one["name"], one["stream"], one["file"]) == ("web", "cwpp", RULE)
-    assert (one["since"], one["looked_back_to"], one["is_whole"]) == ("2026-10-26T00:00:00Z",) * 2 + (True,)
     assert (one["looked_at"], one["not_judged"], one["signals"], one["decisions"]) == (4, 0, 2, 2)
-    assert one["by_day"] == [{"day": "2026-11-24", "signals": 2, "decisions": 2}]
-    assert [row["severity"] for row in one["by_severity"]] == ["High", "Medium"]
-    assert {row["tactic"]: (row["signals"], row["decisions"]) for row in one["by_tactic"]} == {
-        "TA0002": (2, 2),
-        "TA0003": (1, 1),
-    }
-    assert one["by_type"] == [{"type": "VM_Example", "signals": 2, "decisions": 2}]
     assert one["fewer_notices"] == {name: {"opened": 2, "notices": 2} for name in ("everything", "people")}
-    assert [(row["id"], row["destinations"]) for row in one["examples"]] == [
-        ("1", ["everything", "people"]),
-        ("2", ["everything", "people"]),
-    ]
-    assert one["standing"]["signals"] == 2
+    assert [row["id"] for row in one["examples"]] == ["1", "2"]
     assert one["standing"]["by_severity"] == [{"severity": "High", "signals": 1}, {"severity": "Medium", "signals": 1}]
 
 
-def test_a_preview_says_what_others_held_anyway(routed: House) -> None:
-    """What two rules hold is not fewer twice."""
-    wide = previewed(
-        routed,
-        "--stream",
-        "cwpp",
-        file=routed.writes("wide.json", a_suppression("VM_Example", "2026-12-20T00:00:00Z", "db-01")),
-    )
+def test_a_preview_says_what_others_held_anyway_and_looks_back_as_far_as_it_is_told(routed: House) -> None:
+    """What two rules hold is not fewer twice; a span ends at the instant that is given, and what stands is another matter."""
+    file = routed.writes("wide.json", a_suppression("VM_Example", "2026-12-20T00:00:00Z", "db-01"))
+    wide = previewed(routed, "--stream", "cwpp", file=file)
     assert (wide["decisions"], wide["held_already"], wide["fewer_notices"]) == (1, {"old": 1}, {})
     assert wide["standing"]["held_already"] == {"old": 1}
-
-
-def test_a_preview_looks_back_as_far_as_it_is_told(routed: House) -> None:
-    """A span ends at the instant that is given; what stands now is another matter."""
     assert previewed(routed, "--since", "24h")["decisions"] == 2
     later = previewed(routed, "--since", "23h59m")
     assert (later["decisions"], later["standing"]["signals"]) == (0, 2)
 
 
-def test_a_rule_that_has_ended_is_said_to_have_ended_and_holds_nothing(routed: House) -> None:
-    """From the instant of its end on; what it held comes out. Until then it is previewed as ever."""
+def test_a_rule_that_has_ended_is_said_to_have_ended_and_holds_nothing(routed: House, transcript: Transcript) -> None:
+    """From the instant of its end on; what it held comes out. Until then it is previewed as ever. Each of a list is judged."""
     held = routed.writes("rules/cwpp/suppressions/old.json", a_suppression("VM_Example", NOW, "db-01"))
     one = previewed(routed, "--fail-on", "Low", file=held)
     assert (one["ended"], one["signals"], one["standing"]["signals"]) == (NOW, 0, 0)
     assert (one["let_through"]["signals"], one["standing"]["let_through"]) == (1, 1)
-    said = routed.says("rules", "preview", "--now", NOW, held)
-    assert (said.code, said.out) == (0, f"old ({held}, cwpp) ended {NOW}, and holds nothing\n")
-    before = routed.says("rules", "preview", "--now", "2026-11-24T23:59:59Z", "--format", "json", held)
-    assert [(one["ended"], one["signals"]) for one in json.loads(before.out)] == [(None, 1)]
-
-
-def test_each_rule_of_a_list_is_judged(routed: House) -> None:
-    """In YAML too, wherever it stands."""
+    transcript(f"{PREVIEW} {held}", f"rules preview --now 2026-11-24T23:59:59Z {held}")
     body = json.loads(a_suppression("VM_Example", "2026-12-20T00:00:00Z"))
     other = json.loads(a_suppression("VM_Example", "2026-12-20T00:00:00Z", "other"))
     file = routed.writes("list.yaml", json.dumps({"value": [{"name": "a", **body}, {"name": "b", **other}]}))
@@ -113,72 +93,27 @@ def test_each_rule_of_a_list_is_judged(routed: House) -> None:
     assert [(one["name"], one["signals"]) for one in json.loads(said.out)] == [("a", 2), ("b", 1)]
 
 
-@pytest.mark.parametrize("severity", Severity)
-def test_a_preview_fails_where_a_rule_would_have_held_what_is_as_grave(routed: House, severity: Severity) -> None:
-    """It is printed all the same."""
-    said = routed.says("rules", "preview", "--now", NOW, "--fail-on", severity.label.lower(), RULE)
-    assert (said.code, said.err) == (int(severity <= Severity.HIGH), "")
-    assert said.out.startswith("web (")
+def test_a_preview_is_read_on_a_terminal(routed: House, transcript: Transcript) -> None:
+    """No text of an alert acts on it, and a credential is masked; it fails where the rule would have held what is as grave."""
+    said = transcript(f"{PREVIEW} --format json {RULE}", f"{PREVIEW} {RULE}")
+    assert not [one for one in ("\x1b", "\u202e", "A" * 43) if one in said.out]
+    for severity in Severity:
+        failing = routed.says(*PREVIEW.split(), "--fail-on", severity.label.lower(), RULE)
+        assert (failing.code, failing.out) == (int(severity <= Severity.HIGH), said.out)
 
 
-def test_a_preview_is_read_on_a_terminal(routed: House) -> None:
-    """No text of an alert acts on it, and what looks like a credential is masked."""
-    said = routed.says("rules", "preview", "--now", NOW, RULE)
-    assert said.code == 0
-    lines = [" ".join(line.split()) for line in said.out.splitlines()]
-    assert lines[0] == f"web ({RULE}, cwpp), as if in force from 2026-10-26T00:00:00Z to 2026-11-25T00:00:00Z"
-    assert "would have held 2 signals, 2 decisions" in lines
-    assert "would not have told people (rows lane): 2 notices fewer (2 opened)" in lines
-    assert "would hold now 2 signals that stand, the gravest High" in lines
-    assert {"by severity High 1, Medium 1", "by ATT&CK tactic Execution 2, Persistence 1"} <= set(lines)
-    assert {"by type VM_Example 2", "by day (UTC) 2026-11-24 2"} <= set(lines)
-    assert "\x1b" not in said.out
-    assert "\u202e" not in said.out
-    assert "A" * 43 not in said.out
-
-
-@pytest.mark.parametrize(
-    ("name", "content", "complaint"),
-    [
-        ("rules/cwpp/suppressions/bad.json", "{", "rules/cwpp/suppressions/bad.json:1: is not JSON"),
-        ("rules/cwpp/suppressions/bad.json", "{}", "rules/cwpp/suppressions/bad.json:1: has not one `properties`"),
-        (
-            "rules/cwpp/suppressions/bad.json",
-            '{"value": []}',
-            "rules/cwpp/suppressions/bad.json: holds no suppression rule",
-        ),
-        ("rules/cwpp/suppressions/bad.txt", "{}", "rules/cwpp/suppressions/bad.txt: is no rules file"),
-        ("bad.json", "{}", "bad.json: stands neither in cwpp/ nor in cspm/; say its stream with --stream"),
-    ],
-)
-def test_a_file_that_holds_no_rule_is_one_complaint(routed: House, name: str, content: str, complaint: str) -> None:
-    """It says what to mend, and nothing is printed."""
-    routed.writes(name, content)
-    assert routed.says("rules", "preview", name).complaint.startswith(complaint)
-
-
-def test_each_problem_of_a_rule_is_a_line(routed: House) -> None:
-    """What is only warned about is left to `rules check`."""
-    file = routed.writes(RULE, a_suppression("VM_*", "2099-12-20T00:00:00Z", ""))
-    said = routed.says("rules", "preview", "--now", NOW, file)
-    assert (said.code, said.out) == (2, "")
-    assert all(line.startswith(f"{RULE}:") and "warning" not in line for line in said.err.splitlines())
-    assert len(said.err.splitlines()) > 1
-
-
-def test_a_file_that_is_not_there_is_one_complaint(house: House) -> None:
-    """Whatever is missing: it may be the name of a rule that somebody wrote instead."""
-    assert house.says("rules", "preview", "scanner").complaint == (
-        "scanner: is no file; a suppression rule stands in rules/STREAM/suppressions/NAME.json"
-    )
-    assert "FILE: is missing; name the file of a suppression rule" in house.says("rules", "preview").complaint
-
-
-def test_a_state_that_is_not_there_is_one_complaint(house: House) -> None:
-    """Nothing is made."""
-    house.writes(RULE, a_suppression("VM_Example", "2026-12-20T00:00:00Z"))
-    assert house.says("rules", "preview", "--state", "nowhere", RULE).complaint.startswith("nowhere: holds no state")
-    assert not (house.directory / "nowhere").exists()
+def test_a_file_that_holds_no_rule_is_one_complaint(routed: House, transcript: Transcript) -> None:
+    """It says what to mend, and nothing is printed; each problem of a rule is a line, and what is only warned about is none."""
+    for name, content in (
+        *((BAD, content) for content in ("{", "{}", '{"value": []}')),
+        ("rules/cwpp/bad.txt", "{}"),
+        ("bad.json", "{}"),
+        (RULE, a_suppression("VM_*", "2099-12-20", "")),
+    ):
+        said = transcript(f"{PREVIEW} {routed.writes(name, content)}")
+        assert (said.code, said.out) == (2, "")
+    transcript(f"{PREVIEW} scanner", PREVIEW, f"{PREVIEW} --state nowhere {RULE}")
+    assert not (routed.directory / "nowhere").exists()
 
 
 def test_a_rule_that_names_an_owner_is_asked_with_the_owners_of_the_rules(house: House) -> None:
@@ -199,3 +134,34 @@ def test_a_rule_that_names_an_owner_is_asked_with_the_owners_of_the_rules(house:
         "rules: warning: has problems that alert-router rules check names, so what is known of owners and destinations may be "
         "wrong\n"
     )
+
+
+TAGGED_AT = "2026-11-24T12:00:00Z"
+BY_OWNER = "rules/cspm/suppressions/payments.json"
+
+
+def test_commands_on_a_state_know_the_owners_that_its_tags_name(house: House) -> None:
+    """`explain` of a message, where the state is named, and a preview of a rule by owner, where owners.yaml says `live`."""
+    house.writes("rules/owners.yaml", 'tags: live\nowners: [{tag: {team: "*"}, group: "{tag.team}"}]\n')
+    house.writes("finding.ndjson", finding_body())
+    assert house.says("run", "--now", TAGGED_AT, "finding.ndjson").code == 0
+
+    async def keep() -> None:
+        store = open_store(house.directory / ".state")
+        document = parsed_document({"id": RESOURCE, "tags": {"Team": "payments"}}, "answer")
+        await keep_tags(store, [document], datetime(2026, 11, 24, 11, tzinfo=UTC))
+        await store.close()
+
+    asyncio.run(keep())
+    explain = ("explain", "--format", "json", "--now", TAGGED_AT, "finding.ndjson")
+    owners = [json.loads(house.says(*explain, *state).out)[0]["owner"] for state in ((), ("--state", ".state"))]
+    assert owners == [None, "payments"]
+
+    rule = json.loads(a_suppression("assessment-1", "2026-12-20T00:00:00Z"))
+    rule["properties"]["suppressionAlertsScope"] = {"allOf": [{"field": "owner", "in": ["payments"]}]}
+    house.writes(BY_OWNER, json.dumps(rule))
+    preview = ("rules", "preview", "--state", ".state", "--format", "json", "--now", TAGGED_AT, BY_OWNER)
+    (by_tags,) = json.loads(house.says(*preview).out)
+    house.writes("rules/owners.yaml", 'owners: [{tag: {team: "*"}, group: "{tag.team}"}]\n')
+    (without,) = json.loads(house.says(*preview).out)
+    assert (by_tags["signals"], without["signals"]) == (1, 0)

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import orjson
-import pytest
 
 from router.app.rules import load_rules, new_intake
 from router.domain.documents import DocumentKind, StoredDocument
@@ -26,6 +25,7 @@ from router.store.store import Store
 from tests.builders import alert_body
 from tests.cli.house import House, a_suppression
 from tests.cli.test_state_in_postgresql import Both, both
+from tests.cli.transcripts import Transcript
 from tests.silences import a_silence
 from tests.store.opened import open_store
 from tests.store.within import within
@@ -36,10 +36,7 @@ NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
 HOST = Element(Field("host", "hostname"), Operator.IN, frozenset({"db-01"}))
 AT = ("--now", f"{NOW:%Y-%m-%dT%H:%M:%SZ}")
-KEYS = [
-    "name", "stream", "kind", "file", "scope", "type", "owner", "ends", "hits", "last_hit", "holding",
-    "holds_nothing_since", "notified",
-]  # fmt: skip
+LIST = f"rules list {' '.join(AT)}"
 
 
 def ends(after: timedelta) -> str:
@@ -87,84 +84,40 @@ async def take(store: Store, at: datetime, *bodies: bytes) -> None:
 
 
 async def some_life(store: Store) -> None:
-    """Five days of it: web-01 is held thrice, one of which is over; a silence holds db-01; web-02 is told."""
+    """Five days of it: web-01 is held thrice, one of which is over; a silence holds db-01, one is damaged; web-02 is told."""
     await within(store, put_document, document_of_silence(SILENCE))
+    await within(store, put_document, StoredDocument(kind=DocumentKind.SILENCE, id="ff", at=NOW + DAY, body=b"{}"))
     await take(store, NOW - 5 * DAY, an_alert("a", "web-01"), an_alert("b", "web-01"))
     await take(store, NOW - 2 * DAY, an_alert("c", "web-01"), an_alert("t", "web-02"))
     await take(store, NOW - DAY, an_alert("d", "db-01"), an_alert("a", "web-01", Status="Resolved"))
 
 
-def test_each_rule_silence_and_shadow_rule_is_listed_with_its_life(both: Both) -> None:
-    """All keys, always; hits of its whole life, what it holds and still stands, and since when it holds nothing."""
+def test_each_rule_silence_and_shadow_rule_is_listed_with_its_life(both: Both, transcript: Transcript) -> None:
+    """All keys, always; hits of its whole life, what it holds and still stands, and since when it holds nothing.
+
+    The same in both stores, and beside a run. One is listed by its name, a silence also by its id, a shadow rule by its name
+    on record. What is gone or refused is listed with what it held and still holds, until a run decides that anew.
+    """
     furnish_rules(both.house)
     both.hold(some_life)
-    found = json.loads(both.say("rules", "list", "--format", "json", *AT))
-    assert [list(one) for one in found] == [KEYS] * 4
-    silence, web, shadow, never = found
-    scope = "entities.host.hostname is "
-    assert web == {
-        "name": "web",
-        "stream": "cwpp",
-        "kind": "rule",
-        "file": "rules/cwpp/suppressions/web.json",
-        "scope": f"{scope}web-01",
-        "type": "VM_Example",
-        "owner": "secops@example.com",
-        "ends": ends(20 * DAY),
-        "hits": 3,
-        "last_hit": ends(-2 * DAY),
-        "holding": 2,
-        "holds_nothing_since": None,
-        "notified": [],
-    }
-    assert silence == {
-        **web,
-        "name": "silence:ab12cd",
-        "kind": "silence",
-        "file": None,
-        "scope": f"{scope}db-01",
-        "type": None,
-        "owner": "ann@example.com",
-        "ends": ends(DAY),
-        "hits": 1,
-        "last_hit": ends(-DAY),
-        "holding": 1,
-    }
-    assert shadow == {
-        **web,
-        "name": "try",
-        "kind": "shadow",
-        "file": "rules/cwpp/suppressions/shadow/try.json",
-        "scope": f"{scope}web-02",
-        "ends": ends(30 * DAY),
-        "hits": 1,
-        "holding": 0,
-        "holds_nothing_since": ends(-2 * DAY),
-        "notified": [],
-    }
-    assert (never["hits"], never["last_hit"], never["holding"]) == (0, None, 0)
-
-
-def test_people_read_the_figures_in_columns_and_below_them_what_it_is(both: Both) -> None:
-    """The same in both stores; what never matched is said to be so, and counted. Listing changes nothing beside a run."""
-    furnish_rules(both.house)
-    both.hold(some_life)
-    lines = both.say("rules", "list", *AT).splitlines()
-    assert lines[0] == "ends                    hits  last hit              holds  holds nothing since"
-    assert lines[4:7] == [
-        "2026-12-14T12:00:00Z       3  2026-11-22T12:00:00Z      2  -",
-        "    cwpp web: VM_Example, where entities.host.hostname is web-01",
-        "    secops@example.com, rules/cwpp/suppressions/web.json",
-    ]
-    assert lines[-5].startswith("2027-01-03T12:00:00Z       0  never                     0")
-    assert lines[-2] == "2 suppression rules, 1 silence, 1 shadow rule; never hit: 1"
-    assert lines[-1] == "nobody is told when they end: no notify in a policy names who hears"
     store = open_store(both.house.directory / ".state")
     try:
         store.hold()
-        assert len(names(both.house)) == 4
+        transcript(LIST, f"{LIST} --format json")
     finally:
         asyncio.run(store.close())
+    asked = {"web": "web", "try": "try", "shadow:try": "try", "ab12cd": "silence:ab12cd"}
+    for name, found in asked.items():
+        assert [one["name"] for one in json.loads(both.say(*LIST.split(), "--name", name, "--format", "json"))] == [
+            found
+        ]
+    transcript(f"{LIST} --name nevr", f"{LIST} --name never --expiring 30d")
+    for file in ("web.json", "shadow/try.json"):
+        (both.house.directory / "rules/cwpp/suppressions" / file).unlink()
+    both.house.writes("rules/cwpp/suppressions/bad.json", a_suppression("VM_Example", ""))
+    for command in (LIST, f"{LIST} --format json"):
+        transcript(command)
+        both.say(*command.split())
 
 
 def test_of_each_it_is_said_who_is_told_when_it_ends(house: House) -> None:
@@ -179,55 +132,30 @@ def test_of_each_it_is_said_who_is_told_when_it_ends(house: House) -> None:
             f"destinations:\n  desk: {desk}\n  soc-mail: {mail}\n",
         )
         assert {one["name"]: one["notified"] for one in listed(house)} == {"web": told, "never": told, "try": []}
-        assert f"    told of its end: {', '.join(told)}" in house.says("rules", "list", *AT).out.splitlines()
+        assert f"    told of its end: {', '.join(told)}" in house.says(*LIST.split()).out.splitlines()
     house.writes("rules/cwpp/policy.yaml", "stream: cwpp\nnonsense: 1\n")
     assert {one["notified"] is None for one in listed(house) if one["kind"] == "rule"} == {True}
 
 
-def test_one_is_listed_by_its_name(both: Both) -> None:
-    """A silence also by its id, a shadow rule also by its name on record; of another it is said what was meant."""
-    furnish_rules(both.house)
-    both.hold(some_life)
-    asked = {"web": "web", "try": "try", "shadow:try": "try", "ab12cd": "silence:ab12cd"}
-    for name, found in asked.items():
-        said = json.loads(both.say("rules", "list", "--name", name, "--format", "json", *AT))
-        assert [one["name"] for one in said] == [found]
-    missing = both.house.says("rules", "list", "--name", "nevr", *AT)
-    meant = "--name: 'nevr' is no rule, silence or shadow rule here; did you mean 'never'?"
-    assert (missing.code, missing.complaint) == (2, meant)
-    left_out = both.house.says("rules", "list", "--name", "never", "--expiring", "30d", *AT)
-    assert left_out.complaint == "--name: 'never' is none of those that are asked for"
+def test_without_a_state_the_rules_are_listed_and_it_is_said_that_their_hits_are_not_known(
+    house: House, transcript: Transcript
+) -> None:
+    """Neither 0 nor never, which nobody knows; what was unused is not answered, nor is a state that is not there.
 
-
-def test_without_a_state_the_rules_are_listed_and_it_is_said_that_their_hits_are_not_known(house: House) -> None:
-    """Neither 0 nor never, which nobody knows; what was unused is not answered, nor is a state that is not there."""
+    What ends within a time is listed up to its last instant; what has ended is listed among all, behind those that hold.
+    """
     furnish_rules(house)
-    said = house.says("rules", "list", "--format", "json", *AT)
-    assert said.err == ("no state in .state: what the rules held is not known; name one with --state\n")
-    found = json.loads(said.out)
-    assert [one["name"] for one in found] == ["web", "try", "never"]
-    assert all(one[key] is None for one in found for key in ("hits", "last_hit", "holding", "holds_nothing_since"))
-    lines = house.says("rules", "list", *AT).out.splitlines()
-    assert lines[1] == "2026-12-14T12:00:00Z       -  -                         -  -"
-    assert lines[-2] == "2 suppression rules, 1 shadow rule"
-    assert house.says("rules", "list", "--unused", "30d").complaint.startswith("--unused: only a state knows")
-    assert house.says("rules", "list", "--state", "elsewhere").complaint.startswith("elsewhere: holds no state")
-
-
-@pytest.mark.parametrize(("within", "found"), [("19d23h59m", []), ("20d", ["web"]), ("30d", ["web", "try"])])
-def test_what_ends_within_a_time_is_listed_up_to_its_last_instant(house: House, within: str, found: list[str]) -> None:
-    """What has ended is not: it is listed among all, after those that still hold, and people see that it ended."""
-    furnish_rules(house)
+    transcript(LIST, "rules list --unused 30d", "rules list --state elsewhere")
+    keys = ("hits", "last_hit", "holding", "holds_nothing_since")
+    assert all(one[key] is None for one in listed(house) for key in keys)
     house.writes("rules/cwpp/suppressions/over.json", a_suppression("VM_Example", ends(timedelta(0))))
-    assert names(house, "--expiring", within) == found
+    for time, ending in (("19d23h59m", []), ("20d", ["web"]), ("30d", ["web", "try"])):
+        assert names(house, "--expiring", time) == ending
     assert names(house) == ["web", "try", "never", "over"]
-    assert "    cwpp over, ended: VM_Example" in house.says("rules", "list", *AT).out
+    assert "    cwpp over, ended: VM_Example" in house.says(*LIST.split()).out
 
 
-@pytest.mark.parametrize(
-    ("unused", "found"), [("2d", ["try", "never"]), ("2d1m", ["never"]), ("3d", ["never"]), ("3d1m", [])]
-)
-def test_what_held_nothing_for_a_time_is_listed(both: Both, unused: str, found: list[str]) -> None:
+def test_what_held_nothing_for_a_time_is_listed(both: Both) -> None:
     """Since its last hit, or where it has none since it was first seen; not what holds something, is not enabled, or over."""
     furnish_rules(both.house)
     for name, state, end in (("off", "Disabled", DAY), ("over", "Enabled", -DAY)):
@@ -242,80 +170,42 @@ def test_what_held_nothing_for_a_time_is_listed(both: Both, unused: str, found: 
     both.hold(live)
     listed = json.loads(both.say("rules", "list", "--format", "json", *AT))
     assert {one["name"]: one["holds_nothing_since"] for one in listed}["never"] == ends(-3 * DAY)
-    said = both.say("rules", "list", "--format", "json", "--unused", unused, *AT)
-    assert [one["name"] for one in json.loads(said)] == found
+    for unused, found in (("2d", ["try", "never"]), ("2d1m", ["never"]), ("3d", ["never"]), ("3d1m", [])):
+        said = both.say("rules", "list", "--format", "json", "--unused", unused, *AT)
+        assert [one["name"] for one in json.loads(said)] == found
     assert "(not enabled, so it holds nothing)" in both.say("rules", "list", *AT)
 
 
-def test_people_read_few_of_many_values_and_programs_all(house: House) -> None:
-    """A rule may name thousands of addresses."""
-    body = orjson.loads(a_suppression("VM_Example", ends(DAY)))
-    names = [f"web-{number:02}" for number in range(20)]
-    body["properties"]["suppressionAlertsScope"]["allOf"][0]["in"] = names
-    house.writes("rules/cwpp/suppressions/many.json", orjson.dumps(body))
-    words = "where entities.host.hostname is web-00 or web-01 or web-02 or web-03 or web-04 or 15 more\n"
-    assert words in house.says("rules", "list", *AT).out
-    assert listed(house)[0]["scope"] == f"entities.host.hostname is {' or '.join(names)}"
-
-
-def test_a_rule_that_is_gone_or_refused_is_listed_as_such(both: Both) -> None:
-    """With what it held and still holds, until a run decides that anew; nothing is told of it that people might rely on."""
-    furnish_rules(both.house)
-    both.hold(some_life)
-    for file in ("web.json", "shadow/try.json"):
-        (both.house.directory / "rules/cwpp/suppressions" / file).unlink()
-    gone = [one for one in listed(both.house) if one["file"] is None and one["kind"] != "silence"]
-    found = [("try", "shadow", 1, 0), ("web", "rule", 3, 2)]
-    assert [(one["name"], one["kind"], one["hits"], one["holding"]) for one in gone] == found
-    assert {(one["ends"], one["type"], one["owner"]) for one in gone} == {(None, None, None)}
-    assert "    cwpp web: gone, and not known any more\n" in both.say("rules", "list", *AT)
-    both.house.writes("rules/cwpp/suppressions/bad.json", a_suppression("VM_Example", ""))
-    said = both.house.says("rules", "list", *AT)
-    assert "bad.json:1: properties.expirationDateUtc: is missing: a rule must end" in said.err
-    assert "    cwpp bad: refused, and holds nothing; rules check says why\n" in said.out
-    assert {one["name"]: one["ends"] for one in listed(both.house)}["bad"] is None
-
-
-def test_a_name_in_both_directories_is_refused(house: House) -> None:
-    """A shadow rule that goes live is moved; hits are kept apart, and which of two was meant is nothing to guess."""
-    furnish_rules(house)
-    house.writes("rules/cwpp/suppressions/shadow/web.json", a_suppression("VM_Example", ends(DAY)))
-    said = house.says("rules", "check", *AT)
-    assert said.code == 1
-    assert "'web' names another rule too, at cwpp/suppressions/web.json:1, so both are left out" in said.out
-
-
 def test_a_shadow_rule_that_goes_live_begins_with_no_hits(house: House) -> None:
-    """What it would have held is not what it held."""
+    """What it would have held is not what it held; a name in both directories is refused, since it may mean either."""
     furnish_rules(house)
     house.writes("alerts.ndjson", an_alert("t", "web-02") + b"\n")
     house.routes("alerts.ndjson", *AT)
     directory = house.directory / "rules/cwpp/suppressions"
-    shutil.move(directory / "shadow/try.json", directory / "try.json")
+    shutil.copy(directory / "shadow/try.json", directory / "try.json")
+    said = house.says("rules", "check", *AT)
+    assert said.code == 1
+    assert "'try' names another rule too, at cwpp/suppressions/shadow/try.json:1, so both are left out" in said.out
+    (directory / "shadow/try.json").unlink()
     found = {(one["name"], one["kind"]): (one["hits"], one["file"]) for one in listed(house)}
     assert found["try", "rule"] == (0, "rules/cwpp/suppressions/try.json")
     assert found["try", "shadow"] == (1, None)
 
 
-def test_one_stream_is_listed_where_one_is_named(house: House) -> None:
-    """With its silences, and without what is gone of the other."""
-    furnish_rules(house)
-    scope = {"field": "entities.azureresource.resourceid", "contains": "/resourcegroups/rg-web/"}
-    body = orjson.loads(a_suppression("51fd8bb1-0db4-bbf1-7e2b-cfcba7eb66a6", ends(DAY)))
-    body["properties"]["suppressionAlertsScope"] = {"allOf": [scope]}
-    house.writes("rules/cspm/suppressions/posture.json", orjson.dumps(body))
-    assert names(house, "--stream", "cspm") == ["posture"]
-    assert "posture" not in names(house, "--stream", "cwpp")
-
-
 def test_nothing_that_a_file_says_acts_on_a_terminal(house: House) -> None:
-    """A name, an owner and a scope are words of whoever opened a pull request."""
+    """A name, an owner and a scope are words of whoever opened a pull request; of many values people read few."""
     body = orjson.loads(a_suppression("VM_Example", ends(DAY), host="web\u202e\x1b[2J"))
     house.writes("rules/cwpp/suppressions/list.json", orjson.dumps({"value": [{**body, "name": "a\x1b[31m\nb"}]}))
     for form in ("text", "json"):
         said = house.says("rules", "list", "--format", form, *AT)
         assert not {"\x1b", "\u202e"} & set(said.out + said.err)
-    assert names(house) == ["a\x1b[31m\nb"]
+    assert (names(house), names(house, "--stream", "cspm")) == (["a\x1b[31m\nb"], [])
+    hosts = [f"web-{number:02}" for number in range(20)]
+    body["properties"]["suppressionAlertsScope"]["allOf"][0]["in"] = hosts
+    house.writes("rules/cwpp/suppressions/list.json", orjson.dumps(body))
+    words = "where entities.host.hostname is web-00 or web-01 or web-02 or web-03 or web-04 or 15 more\n"
+    assert words in house.says("rules", "list", *AT).out
+    assert listed(house)[0]["scope"] == f"entities.host.hostname is {' or '.join(hosts)}"
 
 
 def test_a_rule_whose_name_no_database_holds_is_held_to_the_name_that_one_does(both: Both) -> None:
@@ -333,17 +223,3 @@ def test_a_rule_whose_name_no_database_holds_is_held_to_the_name_that_one_does(b
     found = json.loads(both.say("rules", "list", "--format", "json", *AT))
     hits = {one["name"][:5]: (len(one["name"]), one["hits"], one["holding"]) for one in found}
     assert hits == {"a\ufffd?": (3, 1, 1), "caf?": (4, 1, 1), long[:5]: (512, 1, 1)}
-
-
-def test_a_silence_that_cannot_be_read_is_counted_and_said(both: Both) -> None:
-    """The others are listed."""
-
-    async def damage(store: Store) -> None:
-        await within(store, put_document, document_of_silence(SILENCE))
-        damaged = StoredDocument(kind=DocumentKind.SILENCE, id="ff", at=NOW + DAY, body=b"{}")
-        await within(store, put_document, damaged)
-
-    both.hold(damage)
-    said = both.house.says("rules", "list", *AT)
-    assert said.err == "1 silence cannot be read, and holds nothing\n"
-    assert "    cwpp silence ab12cd: any type, where" in both.say("rules", "list", *AT)

@@ -4,21 +4,16 @@ from __future__ import annotations
 
 import gc
 import json
-import os
-import subprocess
-import sys
 from collections.abc import Iterator
-from pathlib import Path
 
 import orjson
 import pytest
 
-from tests.cli.house import House, Said, column, ndjson
+from tests.cli.house import House, Said, column, ndjson, routing
 from tests.cli.test_envelopes import listed, queried, rows
 from tests.cli.test_files import as_csv
 from tests.parse.messages import a_flat_alert, a_sub_assessment, a_table_row, an_assessment
 from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
-from tests.waiting import PATIENCE
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:unclosed <StreamWriter:ResourceWarning", "ignore:loop is closed:ResourceWarning"
@@ -40,7 +35,7 @@ def arrived(hubs: EventHubs, hub: str = "cwpp") -> list[bytes]:
 
 
 def test_messages_are_published_as_they_stand_in_their_files(house: House, hubs: EventHubs) -> None:
-    """Lines, also those that nobody understands, members of an array, and rows; the other hub gets nothing."""
+    """Lines, also those that nobody understands, members of an array, and rows; each stream has its hub."""
     house.writes("lines.ndjson", ndjson(a_flat_alert(SystemAlertId="1"), b"{?", a_flat_alert(SystemAlertId="2")))
     house.writes("array.json", b'[{"a":1},\n {"b":2}]')
     house.writes("rows.csv", as_csv([a_table_row(SystemAlertId="3")]))
@@ -51,41 +46,23 @@ def test_messages_are_published_as_they_stand_in_their_files(house: House, hubs:
     assert bodies[3:5] == [b'{"a":1}', b'{"b":2}']
     assert b'"SystemAlertId":"3"' in bodies[5]
     assert arrived(hubs, "cspm") == []
+    assert house.says("send", house.writes("lines.ndjson", b"1\n2\n"), "--to", "cspm").code == 0
+    assert (len(arrived(hubs)), arrived(hubs, "cspm")) == (6, [b"1", b"2"])
 
 
-def test_each_stream_has_its_hub(house: House, hubs: EventHubs) -> None:
-    """What is sent to posture's is not in runtime's."""
-    house.writes("lines.ndjson", b"1\n2\n")
-    assert house.says("send", "lines.ndjson", "--to", "cspm").code == 0
-    assert (arrived(hubs), arrived(hubs, "cspm")) == ([], [b"1", b"2"])
-
-
-@pytest.mark.parametrize("name", ["standing.json", "standing.ndjson"])
-def test_each_element_is_an_event(house: House, hubs: EventHubs, name: str) -> None:
-    """Also of an answer that is longer than an event may be, and in one line."""
+def test_each_element_of_an_answer_is_an_event(house: House, hubs: EventHubs) -> None:
+    """Also of an answer that is longer than an event may be, and as it comes out of `az`; an empty one sends nothing."""
     some = [row | {"tags": {"x": "y" * 99_999}} for row in rows(20)]
-    house.writes(name, orjson.dumps(queried(*some, token="ey==")))
-    said = house.says("send", "--to", "cwpp", name)
+    house.writes("standing.json", orjson.dumps(queried(*some, token="ey==")))
+    said = house.says("send", "--to", "cwpp", "standing.json")
     assert (said.code, said.out) == (0, "sent to cwpp: 20\n")
     assert "is a part of the answer" in said.err
     assert [json.loads(body)["name"] for body in arrived(hubs)] == [row["name"] for row in some]
-
-
-def test_an_answer_is_sent_from_standard_input(house: House, hubs: EventHubs) -> None:
-    """As it comes out of `az`."""
-    command = [sys.executable, "-m", "router", "send", "--to", "cwpp", "-"]
-    text = orjson.dumps(queried(*rows(3)), option=orjson.OPT_INDENT_2)
-    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run(command, input=text, capture_output=True, timeout=PATIENCE, env=environment)
-    assert (done.returncode, done.stdout) == (0, b"sent to cwpp: 3\n"), done.stderr
-    assert len(arrived(hubs)) == 3
-
-
-def test_an_empty_answer_sends_nothing(house: House, hubs: EventHubs) -> None:
-    """Who has no alert from before needs not know."""
+    with routing("send", "--to", "cwpp", "-") as piped:
+        assert piped.communicate(json.dumps(queried(*rows(3)), indent=2)) == ("sent to cwpp: 3\n", "")
+    assert len(arrived(hubs)) == 23
     house.writes("standing.json", orjson.dumps(queried(), option=orjson.OPT_INDENT_2))
     assert house.says("send", "--to", "cwpp", "standing.json") == Said(0, "sent to cwpp: 0\n", "")
-    assert arrived(hubs) == []
 
 
 def test_what_was_sent_is_what_was_read(house: House, hubs: EventHubs) -> None:
@@ -99,50 +76,36 @@ def test_what_was_sent_is_what_was_read(house: House, hubs: EventHubs) -> None:
 
 
 def test_a_hub_that_does_not_take_all_fails_the_command(house: House, hubs: EventHubs) -> None:
-    """With exit code 1, and what it took."""
+    """With exit code 1, and what it took; or in one line without an address where it cannot be reached.
+
+    Nothing is sent where a file cannot be read, so that a second try does not send the others twice.
+    """
     house.writes("lines.ndjson", b"1\n" + b"2" * 1_048_576 + b"\n3\n")
-    said = house.says("send", "--to", "cwpp", "lines.ndjson")
-    assert (said.code, said.out) == (1, "")
-    assert said.err == (
-        "hub cwpp: message 2 has 1048576 bytes, more than the hub takes; leave it out; messages taken before: 1\n"
+    send = ("send", "--to", "cwpp", "lines.ndjson")
+    missing = house.says(*send, "missing.ndjson").complaint
+    assert missing == "missing.ndjson: cannot be read: No such file or directory"
+    assert arrived(hubs) == []
+    assert house.says(*send) == Said(
+        1,
+        "",
+        "hub cwpp: message 2 has 1048576 bytes, more than the hub takes; leave it out; messages taken before: 1\n",
     )
     assert arrived(hubs) == [b"1"]
-
-
-def test_a_hub_that_cannot_be_reached_fails_the_command(house: House, hubs: EventHubs) -> None:
-    """With exit code 1, in one line without an address."""
     hubs.stop_accepting()
     house.writes("lines.ndjson", b"1\n")
-    said = house.says("send", "--to", "cwpp", "lines.ndjson")
-    assert (said.code, said.out) == (1, "")
-    assert said.err == "hub cwpp: ConnectError (socket-error); messages taken before: 0\n"
+    unreached = "hub cwpp: ConnectError (socket-error); messages taken before: 0\n"
+    assert house.says(*send) == Said(1, "", unreached)
 
 
-def test_nothing_is_sent_where_a_file_cannot_be_read(house: House, hubs: EventHubs) -> None:
-    """The others are left alone too, so that a second try does not send them twice."""
-    house.writes("lines.ndjson", b"1\n")
-    said = house.says("send", "--to", "cwpp", "lines.ndjson", "missing.ndjson")
-    assert said.complaint == "missing.ndjson: cannot be read: No such file or directory"
-    assert arrived(hubs) == []
-
-
-@pytest.mark.parametrize("setting", [None, "nonsense"])
 def test_a_namespace_that_is_not_set_is_a_mistake_of_whoever_calls(
-    house: House, monkeypatch: pytest.MonkeyPatch, setting: str | None
+    house: House, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The setting is named, and its value is not shown."""
-    monkeypatch.delenv("EVENT_HUBS", raising=False)
-    monkeypatch.delenv("EVENT_HUBS__fullyQualifiedNamespace", raising=False)
-    if setting is not None:
-        monkeypatch.setenv("EVENT_HUBS", setting)
+    """The setting is named, and its value is not shown; usage is a mistake before anything is read."""
     house.writes("lines.ndjson", b"1\n")
+    for arguments in (["lines.ndjson"], ["--to", "cwpp"], ["--to", "alerts", "lines.ndjson"]):
+        assert "see alert-router send --help" in house.says("send", *arguments).complaint
+    assert house.says("send", "--to", "cwpp", "lines.ndjson").complaint.startswith("EVENT_HUBS: ")
+    monkeypatch.setenv("EVENT_HUBS", "nonsense")
     complaint = house.says("send", "--to", "cwpp", "lines.ndjson").complaint
     assert complaint.startswith("EVENT_HUBS: ")
     assert "nonsense" not in complaint
-
-
-@pytest.mark.parametrize("arguments", [["lines.ndjson"], ["--to", "cwpp"], ["--to", "alerts", "lines.ndjson"]])
-def test_what_is_to_go_where_must_be_said(house: House, arguments: list[str]) -> None:
-    """Usage is a mistake before anything is read."""
-    house.writes("lines.ndjson", b"1\n")
-    assert "see alert-router send --help" in house.says("send", *arguments).complaint

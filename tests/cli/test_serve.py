@@ -12,65 +12,26 @@ import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
-from datetime import timedelta
 from itertools import cycle, islice
 from pathlib import Path
-from typing import Any
 
 import pytest
 
-from alert_router_demo.soc import Hang
+from alert_router_demo.soc import Hang, Status
 from router.cli import main
 from router.domain.deliveries import DeliveryState
 from router.domain.keys import event_uid, signal_key
-from router.store.conninfo import parse_address
 from router.store.delivery_status import count_deliveries
 from tests.builders import RESOURCE, alert_body, finding_body
+from tests.cli.house import House
 from tests.cli.serving import Received, Serving, serving
-from tests.parse.messages import (
-    a_common_alert,
-    a_compliance_assessment,
-    a_flat_alert,
-    a_legacy_attack_path,
-    a_score_control,
-    a_secure_score,
-    a_sub_assessment,
-    a_table_row,
-    an_arm_alert,
-    an_assessment,
-    an_attack_path,
-    an_old_arm_alert,
-    body_of,
-)
+from tests.parse.messages import an_assessment, body_of
 from tests.secrecy import found_in, secrets_in
-from tests.stack.postgres import Server, Way, postgres_running
+from tests.stack.postgres import Server, Way
 from tests.stack.stack import Stack, stack_running
 from tests.store import opened
 from tests.store.within import within
 from tests.waiting import PATIENCE
-
-EVERY_KIND: dict[str, list[object]] = {
-    "cwpp": [
-        a_flat_alert(),
-        a_flat_alert(SystemAlertId="incident-1", IsIncident=True),
-        an_arm_alert(),
-        an_old_arm_alert(),
-        a_table_row(),
-        a_common_alert(),
-        an_assessment(),
-        "no object",
-    ],
-    "cspm": [
-        an_assessment(),
-        a_sub_assessment(),
-        an_attack_path(),
-        a_legacy_attack_path() | {"id": "/subscriptions/s/providers/microsoft.security/attackpaths/older"},
-        a_secure_score(),
-        a_score_control(),
-        a_compliance_assessment(),
-    ],
-}
-
 
 type Trouble = Callable[[Serving], None]
 """What becomes of one of several processes."""
@@ -96,13 +57,14 @@ def unserved(postgres: Server) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def said_here(unserved: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Iterator[Ended]:
+def said_here(unserved: Stack, capsys: pytest.CaptureFixture[str]) -> Iterator[Ended]:
     """What becomes of a serve that ends by itself, in this process: a process of its own takes a second to start."""
 
     def ended_here(settings: Mapping[str, str], rules: Path = unserved.rules) -> tuple[int, str]:
-        for name, value in {**unserved.environment, **settings}.items():
-            monkeypatch.setenv(name, value)
-        code = main(["serve", "--rules", str(rules)])
+        with pytest.MonkeyPatch.context() as patch:
+            for name, value in {**unserved.environment, **settings}.items():
+                patch.setenv(name, value)
+            code = main(["serve", "--rules", str(rules)])
         return code, capsys.readouterr().err
 
     root, router = logging.getLogger(), logging.getLogger("router")
@@ -168,38 +130,6 @@ def slow_down(stack: Stack, seconds: float) -> None:
             endpoint.faults.add(Hang(seconds), times=None)
 
 
-def test_every_kind_of_message_comes_out(stack: Stack) -> None:
-    """Alerts page, open tickets and are rows; posture opens tickets and is rows; what is not understood is on record."""
-    for stream, messages in EVERY_KIND.items():
-        for place, message in enumerate(messages):
-            stack.hubs.append(stream, place % 2, body_of(message))
-    with serving(stack) as one:
-        one.until(lambda: len(rows_in(stack, "AlertRouterDecisions_CL")) == 15)
-        one.until(lambda: len(rows_in(stack, "ASimAlertEventLogs")) == 6)
-        one.until(lambda: len(rows_in(stack, "DefenderFindings_CL")) == 7)
-        one.until(lambda: len(stack.soc.pagerduty.pages) == 4)
-        one.until(lambda: len(stack.soc.servicenow.tickets) == 9)
-        stack.hubs.append("cwpp", 0, body_of(a_flat_alert(Status="Resolved", ProcessingEndTime="2026-11-17T00:00:00Z")))
-        stack.hubs.append("cwpp", 0, body_of(a_common_alert(condition="Resolved")))
-        one.until(lambda: [page.status for page in stack.soc.pagerduty.pages].count("resolved") == 2)
-        one.until(lambda: [ticket.is_active for ticket in stack.soc.servicenow.tickets].count(False) == 2)
-        one.until(lambda: len(rows_in(stack, "AlertRouterDecisions_CL")) == 17)
-        assert one.stop() == 0
-    decided = Counter((row["Stream"], row["Kind"], row["Outcome"]) for row in rows_in(stack, "AlertRouterDecisions_CL"))
-    assert decided == {
-        ("cwpp", "alert", "routed"): 4,
-        ("cwpp", "incident", "routed"): 1,
-        ("cwpp", "alert", "resolved"): 3,
-        ("cwpp", "unknown", "quarantined"): 2,
-        ("cspm", "recommendation", "routed"): 1,
-        ("cspm", "vulnerability", "routed"): 1,
-        ("cspm", "attack_path", "routed"): 2,
-        ("cspm", "secure_score", "noted"): 1,
-        ("cspm", "secure_score_control", "noted"): 1,
-        ("cspm", "compliance", "noted"): 1,
-    }
-
-
 def test_a_graceful_stop_settles_what_is_in_hand(stack: Stack) -> None:
     """In the midst of work it sends on what it has begun to, takes up nothing more, and ends with 0; the next serve goes
     on from the checkpoints, and nobody is told twice. The log has no line for each message."""
@@ -232,62 +162,6 @@ def test_a_second_signal_ends_it_at_once(stack: Stack) -> None:
         one.process.send_signal(signal.SIGTERM)
         one.until(lambda: one.says("stopping"))
         assert one.stop() == -signal.SIGTERM
-
-
-@pytest.mark.soak  # Leases, graces and the ownership of partitions have to run out.
-def test_what_was_in_hand_when_it_was_killed_comes_out(stack: Stack) -> None:
-    """A claim once its lease is over, an event although its partition is still another's; one page and one ticket
-    each."""
-    lease = timedelta(seconds=3)
-    quick = {"ALERT_ROUTER_LEASE": f"{lease.seconds}", "ALERT_ROUTER_GRACE": "2"}
-    slow_down(stack, 2)
-    publish(stack, range(6))
-    with serving(stack, **quick) as one:
-        one.until(lambda: states(stack)[DeliveryState.CLAIMED] > 0)
-        publish(stack, range(6, 9))
-        one.kill()
-    slow_down(stack, 0)
-    publish(stack, range(9, 10))
-    with serving(stack, **quick) as one:
-        one.until(lambda: has_received(stack, range(10)))
-        assert one.stop() == 0
-    assert set(Received.at(stack).pages.values()) == {1}
-    assert set(Received.at(stack).tickets.values()) == {1}
-
-
-def test_it_outlives_the_state() -> None:
-    """While the database is down it says so and waits; what came meanwhile comes out afterwards."""
-    with postgres_running() as server, stack_running(server.new_database()) as stack:
-        publish(stack, range(2))
-        with serving(stack) as one:
-            one.until(lambda: has_received(stack, range(2)))
-            server.kill()
-            publish(stack, range(2, 4))
-            one.until(lambda: one.says(f"ERROR {parse_address(stack.state).name}: cannot be reached: "))
-            server.start()
-            one.until(lambda: has_received(stack, range(4)))
-            assert one.stop() == 0
-        assert_nothing_was_received_twice(stack)
-
-
-@pytest.mark.soak  # Each looks at what the other claimed every ten seconds, and a minute after it died takes that, too.
-def test_two_share_the_partitions_of_a_state(stack: Stack) -> None:
-    """Each reads a partition of each hub; what one had when it was killed the other one reads. Nothing is told twice."""
-
-    def owners() -> list[tuple[str, int]]:
-        query = "SELECT hub, count(DISTINCT owner) FROM partitions WHERE owner<>'' GROUP BY hub ORDER BY hub"
-        return opened.rows_in(stack.state, query)
-
-    with serving(stack) as one, serving(stack) as other:
-        one.until(lambda: owners() == [("cspm", 2), ("cwpp", 2)])
-        publish(stack, range(6))
-        one.until(lambda: has_received(stack, range(6)))
-        one.kill()
-        publish(stack, range(6, 10))
-        other.until(lambda: has_received(stack, range(10)))
-        assert other.stop() == 0
-    assert owners() == []
-    assert_nothing_was_received_twice(stack)
 
 
 def is_killed(one: Serving) -> None:
@@ -365,21 +239,6 @@ def ends(stack: Stack) -> dict[tuple[str, str], int]:
     return {place: stack.hubs.last_sequence(*place) for place in places}
 
 
-@pytest.mark.soak  # Its client of hubs tries again without a pause, and says so after a minute.
-def test_it_outlives_the_hubs(stack: Stack) -> None:
-    """What came while they could not be reached comes out when they can be again."""
-    publish(stack, range(2))
-    with serving(stack) as one:
-        one.until(lambda: has_received(stack, range(2)))
-        stack.hubs.stop_accepting()
-        publish(stack, range(2, 4))
-        one.until(lambda: one.says("hub cwpp: ConnectError") and one.says("hub cspm: ConnectError"))
-        stack.hubs.resume_accepting()
-        one.until(lambda: has_received(stack, range(4)))
-        assert one.stop(signal.SIGINT) == 0
-    assert_nothing_was_received_twice(stack)
-
-
 def test_what_is_not_there_yet_is_named_and_the_rest_is_served(stack: Stack) -> None:
     """A line for each destination; pages and rows go out, and a ticket that is due is owed until the password is there."""
     publish(stack, range(2))
@@ -396,27 +255,47 @@ def test_what_is_not_there_yet_is_named_and_the_rest_is_served(stack: Stack) -> 
     assert_nothing_was_received_twice(stack)
 
 
-@pytest.mark.parametrize(
-    ("settings", "complaint"),
-    [
+def test_what_is_owed_again_is_sent_by_who_serves(stack: Stack, house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A page that the pager refused and somebody redrives; a message that somebody retakes."""
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    stack.soc.pagerduty.faults.add(Status(400))
+    stack.hubs.append("cwpp", 0, alert_body("alert-1"))
+    stack.hubs.append("cwpp", 1, body_of(an_assessment()))
+    with serving(stack) as one:
+        one.until(lambda: "oncall" in house.says("dead-letters", "list").out)
+        one.until(lambda: "wrong_stream" in house.says("quarantine", "list").out)
+        assert stack.soc.pagerduty.pages == []
+        assert house.says("dead-letters", "redrive", "--all").out.startswith("redriven: 1;")
+        one.until(lambda: len(stack.soc.pagerduty.pages) == 1)
+        retaken = house.says("quarantine", "retake", "--all", "--rules", stack.rules)
+        assert retaken.out.endswith("retaken: 1; what was routed is sent within a minute\n")
+        one.until(lambda: len(stack.soc.servicenow.tickets) == 2)
+        assert one.stop() == 0
+
+
+def test_what_keeps_it_from_starting_is_named(
+    unserved: Stack, said_here: Ended, tmp_path: Path, subtests: pytest.Subtests
+) -> None:
+    """One line that begins with what is at fault, and exit code 2; of a policy with problems each has a line, with its file."""
+    for settings, complaint in (
         ({"ALERT_ROUTER_STATE": "mysql://soc@127.0.0.1/alerts"}, r"ALERT_ROUTER_STATE: is no address of a state; .*"),
-        (
-            {"ALERT_ROUTER_STATE": "postgresql://soc:s3cret@127.0.0.1:1/alerts"},
-            r"127.0.0.1, database alerts: .*",
-        ),
+        ({"ALERT_ROUTER_STATE": "postgresql://soc:s3cret@127.0.0.1:1/alerts"}, r"127.0.0.1, database alerts: .*"),
         ({"EVENT_HUBS": ""}, r"EVENT_HUBS: is not set; set .*"),
         ({"EVENT_HUBS": "nonsense"}, r"EVENT_HUBS: does not say where a namespace is"),
         ({"ALERT_ROUTER_LEASE": "soon"}, r"ALERT_ROUTER_LEASE: 'soon' is no number of seconds .*"),
-    ],
-)
-def test_what_keeps_it_from_starting_is_named(
-    unserved: Stack, said_here: Ended, settings: dict[str, str], complaint: str
-) -> None:
-    """One line that begins with what is at fault, and exit code 2."""
-    code, said = said_here(settings)
-    assert code == 2
-    assert re.fullmatch(complaint + r"\n", said), said
-    assert found_in(said, secrets_in(unserved.environment) | {"s3cret"}) == []
+    ):
+        with subtests.test(complaint):
+            code, said = said_here(settings)
+            assert code == 2
+            assert re.fullmatch(complaint + r"\n", said), said
+            assert found_in(said, secrets_in(unserved.environment) | {"s3cret"}) == []
+    rules = tmp_path / "rules"
+    shutil.copytree(unserved.rules, rules)
+    (rules / "cspm" / "policy.yaml").write_text("stream: cspm\nfloor: {default: Middling}\n")
+    code, said = said_here({}, rules)
+    assert (code, bool(said.splitlines())) == (2, True)
+    assert all(line.startswith(f"{rules}/cspm/policy.yaml:") for line in said.splitlines())
 
 
 def test_a_directory_has_one_that_serves_it(stack: Stack, said_here: Ended) -> None:
@@ -428,28 +307,3 @@ def test_a_directory_has_one_that_serves_it(stack: Stack, said_here: Ended) -> N
         code, said = said_here({"ALERT_ROUTER_STATE": state})
         assert (code, said) == (2, f"{state}: another run is at work on this state; wait for it to end\n")
         assert one.stop() == 0
-
-
-def test_a_policy_with_problems_keeps_it_from_starting(unserved: Stack, said_here: Ended, tmp_path: Path) -> None:
-    """Each problem has a line, with file and place."""
-    rules = tmp_path / "rules"
-    shutil.copytree(unserved.rules, rules)
-    (rules / "cspm" / "policy.yaml").write_text("stream: cspm\nfloor: {default: Middling}\n")
-    code, said = said_here({}, rules)
-    assert code == 2
-    assert said.splitlines()
-    assert all(line.startswith(f"{rules}/cspm/policy.yaml:") for line in said.splitlines())
-
-
-def test_it_is_explained(capsys: pytest.CaptureFixture[str]) -> None:
-    """--help says what it does and takes."""
-    with pytest.raises(SystemExit, match="0"):
-        main(["serve", "--help"])
-    said = capsys.readouterr().out
-    assert "--rules DIR" in said
-    assert "until told to stop" in said
-
-
-def rows_in(stack: Stack, table: str) -> list[dict[str, Any]]:
-    """The rows in one table of the SOC's."""
-    return list(stack.soc.logs.rows[f"Custom-{table}"])

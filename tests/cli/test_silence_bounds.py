@@ -43,10 +43,8 @@ IN_GROUP = (Element(Field(None, "resourceid"), Operator.LIKE, frozenset({"*/reso
         ([named("vm-1")], [named("vm-1")], True),
         ([named("vm-1")], [named("vm-1", "vm-2")], True),
         ([named("vm-1", "vm-2")], [named("vm-1")], False),
-        ([named("vm-1")], [named("vm-*")], True),
         ([named("vm-1*")], [named("vm-*")], True),
         ([named("vm-*")], [named("vm-1*")], False),
-        ([named("vm-*")], [named("vm-1")], False),
         ([named("web-*")], [named("*-prod")], False),
         ([BY_ID], [named("vm-1")], True),
         ([BY_ID], [named("vm-2")], False),
@@ -78,56 +76,38 @@ def test_one_scope_lies_within_another_where_it_covers_nothing_else(
     assert lies_within(a_silence(groups=tuple(inner)), a_silence(groups=tuple(outer))) is is_within
 
 
-@pytest.mark.parametrize(
-    ("inner", "outer", "is_within"),
-    [(None, None, True), ("VM_X", None, True), ("vm_x", "VM_X", True), (None, "VM_X", False), ("VM_X", "VM_Y", False)],
-)
-def test_one_without_a_type_is_about_all_types(inner: str | None, outer: str | None, *, is_within: bool) -> None:
-    """Whatever case they are written in."""
-    assert lies_within(a_silence(alert_type=inner), a_silence(alert_type=outer)) is is_within
-
-
-def test_silences_of_two_streams_have_nothing_to_do_with_each_other() -> None:
-    """An alert is no finding."""
+def test_one_without_a_type_is_about_all_types() -> None:
+    """Whatever case they are written in; silences of two streams have nothing to do with each other."""
+    for inner, outer, is_within in (
+        (None, None, True),
+        ("VM_X", None, True),
+        ("vm_x", "VM_X", True),
+        (None, "VM_X", False),
+        ("VM_X", "VM_Y", False),
+    ):
+        assert lies_within(a_silence(alert_type=inner), a_silence(alert_type=outer)) is is_within
     assert not lies_within(a_silence(stream="cspm"), a_silence())
 
 
-@pytest.mark.parametrize(("pause", "first"), [(timedelta(), NOW), (HOUR - INSTANT, NOW), (HOUR, None)])
-def test_one_that_begins_less_than_an_hour_after_another_ended_goes_on_with_it(
-    pause: timedelta, first: datetime | None
-) -> None:
-    """An hour's break makes it another one."""
+def test_one_that_begins_less_than_an_hour_after_another_ended_goes_on_with_it() -> None:
+    """An hour's break makes it another one, and so does a wider scope; of many the first one counts, whatever their order."""
     before = a_silence("before", lasts=20 * HOUR, ended=NOW + 10 * HOUR)
-    after = a_silence("after", begins=NOW + 10 * HOUR + pause, lasts=HOUR, groups=(named("vm-1"), machine("a")))
-    assert with_first(after, [before]).first == (first or after.begins)
-
-
-def test_one_that_is_wider_begins_anew() -> None:
-    """It is about more than what was silenced; what was is let go in time all the same."""
+    for pause, goes_on in ((timedelta(), True), (HOUR - INSTANT, True), (HOUR, False)):
+        after = a_silence("after", begins=NOW + 10 * HOUR + pause, lasts=HOUR, groups=(named("vm-1"), machine("a")))
+        assert with_first(after, [before]).first == (NOW if goes_on else after.begins)
     before = a_silence("before", groups=(named("vm-1"), machine("a")))
     assert with_first(a_silence("after", begins=NOW + HOUR), [before]).first == NOW + HOUR
-
-
-def test_one_counts_from_the_first_of_many_that_went_on_with_each_other() -> None:
-    """Through whichever of them: their order makes no difference."""
     chain = [a_silence(f"{number}", begins=NOW + number * 5 * HOUR, lasts=4.5 * HOUR) for number in range(4)]
-    last = a_silence("last", begins=NOW + 19 * HOUR, lasts=HOUR)
-    assert with_first(last, reversed(chain)).first == NOW
+    assert with_first(a_silence("last", begins=NOW + 19 * HOUR, lasts=HOUR), reversed(chain)).first == NOW
 
 
-@pytest.mark.parametrize(("lasts", "is_over"), [(4 * HOUR, False), (4 * HOUR + INSTANT, True)])
-def test_what_goes_on_with_another_ends_when_that_would_have_to(lasts: timedelta, *, is_over: bool) -> None:
-    """To the moment: no chain of short ones lasts longer than one may."""
+def test_what_goes_on_with_another_ends_when_that_would_have_to() -> None:
+    """To the moment: no chain of short ones lasts longer than one may; also with one that is to come."""
     before = a_silence("before", lasts=20 * HOUR)
-    after = with_first(a_silence("after", begins=NOW + 20 * HOUR, lasts=lasts), [before])
-    overrun = find_overrun(after, [before], BOUNDS)
-    assert (overrun is not None) is is_over
-    if overrun is not None:
-        assert overrun.span == Window(NOW, after.end)
-
-
-def test_one_that_meets_another_that_is_to_come_counts_with_it() -> None:
-    """Whoever made the other one first."""
+    for lasts, is_over in ((4 * HOUR, False), (4 * HOUR + INSTANT, True)):
+        after = with_first(a_silence("after", begins=NOW + 20 * HOUR, lasts=lasts), [before])
+        overrun = find_overrun(after, [before], BOUNDS)
+        assert (overrun.span if overrun is not None else None) == (Window(NOW, after.end) if is_over else None)
     coming = a_silence("coming", begins=NOW + 20 * HOUR, lasts=20 * HOUR)
     assert find_overrun(a_silence(lasts=19.5 * HOUR), [coming], BOUNDS) is not None
     assert find_overrun(a_silence(lasts=19 * HOUR), [coming], BOUNDS) is None
@@ -135,16 +115,17 @@ def test_one_that_meets_another_that_is_to_come_counts_with_it() -> None:
 
 def test_a_window_of_a_recurring_one_is_as_long_as_any_may_be() -> None:
     """Also where clocks are put back, and where one day follows another."""
-    night = a_silence(begins=NOW, lasts=60 * DAY, every=weekly(5, begins="00:00", ends="00:00"))
-    assert find_overrun(night, [], BOUNDS) is None
-    assert find_overrun(replace(night, every=weekly(5, 6, begins="00:00", ends="00:00")), [], BOUNDS) is not None
-    assert find_overrun(replace(night, every=weekly(5, 6, begins="00:00", ends="23:00")), [], BOUNDS) is None
-    assert find_overrun(replace(night, every=weekly(5, 6, begins="00:00", ends="23:01")), [], BOUNDS) is not None
     autumn = datetime.fromisoformat("2026-10-20T00:00:00+00:00")
-    put_back = replace(night, begins=autumn, first=autumn, until=autumn + 10 * DAY)
-    assert find_overrun(replace(put_back, every=weekly(6, begins="00:00", ends="00:00")), [], BOUNDS) is None
-    berlin = weekly(6, begins="00:00", ends="00:00", zone="Europe/Berlin")
-    assert find_overrun(replace(put_back, every=berlin), [], BOUNDS) is not None
+    for begins, days, ends, zone, is_over in (
+        (NOW, (5,), "00:00", "UTC", False),
+        (NOW, (5, 6), "00:00", "UTC", True),
+        (NOW, (5, 6), "23:00", "UTC", False),
+        (NOW, (5, 6), "23:01", "UTC", True),
+        (autumn, (6,), "00:00", "UTC", False),
+        (autumn, (6,), "00:00", "Europe/Berlin", True),
+    ):
+        every = weekly(*days, begins="00:00", ends=ends, zone=zone)
+        assert (find_overrun(a_silence(begins=begins, lasts=60 * DAY, every=every), [], BOUNDS) is not None) is is_over
 
 
 def test_a_series_lasts_as_long_as_the_policy_says_from_its_first_start() -> None:
@@ -164,20 +145,22 @@ def test_one_in_between_two_windows_of_another_counts_from_its_own_beginning() -
     """A series that has been there for long keeps nobody from silencing the same for an hour."""
     series = a_silence("series", begins=NOW - 40 * DAY, lasts=80 * DAY, every=weekly(5))
     now = with_first(a_silence("now", lasts=20 * HOUR), [series])
-    assert now.first == NOW
-    assert find_overrun(now, [series], BOUNDS) is None
+    assert (now.first, find_overrun(now, [series], BOUNDS)) == (NOW, None)
 
 
 def test_the_share_of_a_month_counts_what_two_silenced_once() -> None:
     """And only as far back as 30 days, and only what lay around all of the scope."""
-    assert silenced_share(a_silence(), [], NOW) == 0
     one = a_silence("a", begins=NOW - 20 * DAY, lasts=10 * DAY)
     other = a_silence("b", begins=NOW - 15 * DAY, lasts=10 * DAY, groups=(named("vm-*"),))
     narrower = a_silence("c", begins=NOW - 5 * DAY, lasts=5 * DAY, groups=(named("vm-1"), machine("a")))
-    assert silenced_share(a_silence(), [one, other, narrower], NOW) == pytest.approx(15 / 30)
-    assert silenced_share(a_silence(), [replace(one, begins=NOW - 50 * DAY)], NOW) == pytest.approx(20 / 30)
-    assert silenced_share(a_silence(), [replace(one, until=NOW + DAY)], NOW) == pytest.approx(20 / 30)
-    assert silenced_share(a_silence(), [a_silence("d", begins=NOW + DAY)], NOW) == 0
+    for silences, days in (
+        ([], 0),
+        ([one, other, narrower], 15),
+        ([replace(one, begins=NOW - 50 * DAY)], 20),
+        ([replace(one, until=NOW + DAY)], 20),
+        ([a_silence("d", begins=NOW + DAY)], 0),
+    ):
+        assert silenced_share(a_silence(), silences, NOW) == pytest.approx(days / 30)
     assert needed_since(SilenceBounds(longest=40 * DAY), NOW) == NOW - 40 * DAY - BREAK
 
 
@@ -227,10 +210,3 @@ def test_one_whole_silence_is_never_cut(spans: Sequence[tuple[int, int, int | No
         whole = span.ends - span.begins
         assert find_latest_end(silences, span.begins, whole) == span.ends
         assert find_latest_end(silences, span.ends - INSTANT, whole) in (span.ends, None)
-
-
-def test_spans_that_are_an_hour_apart_are_two() -> None:
-    """One moment less, and they are one."""
-    for pause, number in ((HOUR - INSTANT, 1), (HOUR, 2)):
-        silences = [a_silence("a", lasts=HOUR), a_silence("b", begins=NOW + HOUR + pause)]
-        assert len(spans_between(silences, NOW, NOW + DAY)) == number

@@ -6,19 +6,18 @@ import json
 import os
 import re
 import shutil
-import sqlite3
-from collections.abc import Callable
-from contextlib import closing
-from pathlib import Path
+from errno import ENOSPC
 from typing import Any
 
 import pytest
 
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
-from tests.cli.house import House, a_process, ndjson, routing
+from tests.cli.house import House, ndjson, routing
 from tests.cli.test_interrupts import is_read, until
+from tests.cli.transcripts import Transcript
 from tests.parse.messages import a_flat_alert
+from tests.store.opened import rows_in
 
 AT = ("--now", "2026-11-24T12:00:00Z")
 LATER = ("--now", "2026-12-05T12:00:00Z")
@@ -45,20 +44,19 @@ def test_a_person_sees_first_what_they_want_to_know(worked: House) -> None:
     """Where, which version, how large, how much and how old; then what is owed; then the rest in aligned columns."""
     lines = worked.says("state", *LATER).out.splitlines()
     size = (worked.directory / ".state" / "router.db").stat().st_size / 1000
-    assert lines[:13] == [
-        "state          .state",
-        "version        1",
-        f"size           router.db {size:.1f} KB",
-        "decisions      3, from 2026-11-24T12:00:00Z to 2026-11-24T12:00:00Z",
-        "owed           0",
-        "dead letters   0",
-        "quarantine     messages 1, damaged rows 0",
-        "lost events    0",
-        "signals        2: not ended 2, held 0",
-        "groups         0",
-        "counted        hours 1, rules with hits 0",
-        "documents      source 2",
-        "",
+    assert [re.split(r"  +", line) for line in lines[:12]] == [
+        ["state", ".state"],
+        ["version", "1"],
+        ["size", f"router.db {size:.1f} KB"],
+        ["decisions", "3, from 2026-11-24T12:00:00Z to 2026-11-24T12:00:00Z"],
+        ["owed", "0"],
+        ["dead letters", "0"],
+        ["quarantine", "messages 1, damaged rows 0"],
+        ["lost events", "0"],
+        ["signals", "2: not ended 2, held 0"],
+        ["groups", "0"],
+        ["counted", "hours 1, rules with hits 0"],
+        ["documents", "source 2"],
     ]
     assert re.split(r"  +", lines[13]) == ["on record", "number"]
     rows = dict(re.split(r"  +", line) for line in lines[14:21])
@@ -67,48 +65,38 @@ def test_a_person_sees_first_what_they_want_to_know(worked: House) -> None:
     assert any(line.startswith("deliveries ") and line.endswith(" KB") for line in lines)
 
 
-def test_a_program_reads_the_same_under_keys_that_stay(worked: House) -> None:
+def test_a_program_reads_the_same_under_keys_that_stay(worked: House, transcript: Transcript) -> None:
     """Every outcome, state and kind of document is there, also where there is none of it."""
     document = described(worked, *LATER)
-    assert list(document) == [
-        "state", "at", "version", "next_version", "bytes", "files", "decisions", "owed", "owed_since", "dead_letters",
-        "quarantine", "lost_events", "signals", "groups", "hours_counted", "rules_with_hits", "documents",
-        "destination_holds", "deliveries", "tables", "at_least",
-    ]  # fmt: skip
-    assert (document["state"], document["at"], document["at_least"]) == (".state", "2026-12-05T12:00:00Z", [])
-    assert document["decisions"] == {
-        "total": 3,
-        "oldest": "2026-11-24T12:00:00Z",
-        "newest": "2026-11-24T12:00:00Z",
-        "by_outcome": dict.fromkeys(document["decisions"]["by_outcome"], 0)
-        | {"routed": 1, "below_floor": 1, "quarantined": 1},
-    }
+    assert document["bytes"] == document["files"]["router.db"] > sum(one["bytes"] for one in document["tables"]) > 0
     assert set(document["decisions"]["by_outcome"]) == set(Outcome)
-    kinds = [
-        "silence",
-        "hold",
-        "change",
-        "fact",
-        "source",
-        "tags",
-        "snapshots",
-        "rules",
-        "rule_events",
-        "silent_sources",
-    ]
-    assert document["documents"] == {**dict.fromkeys(kinds, 0), "source": 2}
     none: dict[str, object] = dict.fromkeys(map(str, DeliveryState), 0)
     assert none | {"stream": "cwpp", "destination": "people", "sent": 1} in document["deliveries"]
-    assert document["bytes"] == document["files"]["router.db"] > sum(one["bytes"] for one in document["tables"]) > 0
+    # How large each is differs with the version of SQLite.
+    stays = {key: value for key, value in document.items() if key not in ("bytes", "files", "tables")}
+    transcript.notes("what stays", json.dumps(stays, indent=1))
 
 
 def test_what_is_owed_is_said_with_since_when(house: House) -> None:
-    """A destination that cannot be written to."""
+    """A destination that cannot be written to; also of a state under a name that is not UTF-8."""
     (house.directory / "people.ndjson").mkdir()
     house.says("run", *AT, house.writes("a.ndjson", ndjson(a_flat_alert())))
     assert "owed           1, the oldest since 2026-11-24T12:00:00Z" in house.says("state").out.splitlines()
-    document = described(house)
+    name = os.fsdecode(b"st\xffate ?#%41")
+    (house.directory / ".state").rename(house.directory / name)
+    document = described(house, "--state", name)
     assert (document["owed"], document["owed_since"], document["dead_letters"]) == (1, "2026-11-24T12:00:00Z", 0)
+
+
+def test_what_the_command_does_not_know_is_refused(house: House) -> None:
+    """One line, with exit code 2. No upgrade begins a state in a directory whose name was misspelled."""
+    for options in (("--now", "soon"), ("--format", "yaml"), ("--state", "azure:", "--state", "x"), ("x",)):
+        assert house.says("state", *options).complaint
+    assert house.says("state", "upgrade", "--state", "stat").complaint.startswith("stat: holds no state; name where")
+    assert not (house.directory / "stat").exists()
+    (house.directory / ".state").mkdir()
+    (house.directory / ".state" / "router.db").touch()
+    assert house.says("state").complaint == ".state: holds no state yet; a run begins one"
 
 
 def test_the_setting_says_how_long_decisions_stay(worked: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,79 +115,111 @@ def test_the_setting_says_how_long_decisions_stay(worked: House, monkeypatch: py
     assert not (worked.directory / ".state").exists()
 
 
-def test_a_state_is_looked_at_while_a_run_is_at_work_on_it(house: House) -> None:
-    """Neither waits for the other, and the run takes in what comes next."""
+def test_what_cannot_be_looked_at_is_named(worked: House) -> None:
+    """In one line, with exit code 2, as every command does; nothing is made in its stead."""
+    state = worked.directory / ".state"
+    whole = (state / "router.db").read_bytes()
+
+    def names() -> list[str]:
+        return sorted(path.name for path in state.glob("*"))
+
+    def fails(said: str) -> None:
+        before = names()
+        assert worked.says("state").complaint.startswith(said)
+        assert names() == before
+
+    (state / "router.db").write_bytes(whole[:8192])
+    fails(".state/router.db: is damaged: ")
+    (state / "router.db").write_bytes(whole)
+    rows_in(state, "UPDATE meta SET value='99' WHERE name='version'")
+    fails(".state: holds state of version 99, and this program reads up to version 1; use the newer program")
+    (state / "router.db").unlink()
+    fails(".state/router.db: is damaged: it is missing, and ")
+    shutil.rmtree(state)
+    fails(".state: holds no state; name where it is with --state, or by ALERT_ROUTER_STATE")
+
+
+AT = ("--now", "2026-11-24T12:00:00Z")
+COUNT = "SELECT count(*) FROM decisions"
+
+
+def routes_one(house: House, id: str, *arguments: str) -> None:
+    """Takes an alert in."""
+    house.writes("a.ndjson", ndjson(a_flat_alert(SystemAlertId=id)))
+    assert house.says("run", *AT, "a.ndjson", *arguments).code == 0
+
+
+def test_a_copy_is_a_state_that_goes_on(house: House) -> None:
+    """Put in a directory of its own it needs nothing beside it: what it knows is neither decided nor told again."""
+    routes_one(house, "one")
+    said = house.says("state", "backup", "copy.db")
+    assert (said.code, said.out) == (0, "copy.db: holds the state of .state, as it was last committed\n")
+    assert (house.directory / "copy.db").stat().st_mode & 0o777 == 0o600
+    (house.directory / "restored").mkdir()
+    (house.directory / "copy.db").rename(house.directory / "restored" / "router.db")
+    routes_one(house, "one", "--state", "restored")
+    assert len(house.lines("people.ndjson")) == 1
+    assert rows_in(house.directory / "restored", COUNT) == [(1,)]
+
+
+def test_a_copy_is_made_beside_a_run(house: House) -> None:
+    """Neither waits for the other, nor does a look at the state; the run takes in what comes next."""
     with routing("run", "-", "--state", "busy") as run:
         assert run.stdin is not None
         run.stdin.write(ndjson(a_flat_alert(SystemAlertId="one")).decode())
         run.stdin.flush()
-        until(run, lambda: is_read(run) and _sent(house) == 1)
-        said = a_process("state", "--state", "busy", within=house.directory)
+        until(run, lambda: is_read(run) and len(house.lines("people.ndjson")) == 1)
+        (house.directory / "copy").mkdir()
+        assert house.says("state", "--state", "busy", "backup", "copy/router.db").code == 0
+        assert rows_in(house.directory / "copy", COUNT) == [(1,)]
+        said = house.says("state", "--state", "busy")
         assert (said.code, said.err) == (0, "")
         assert "signals        1: not ended 1, held 0" in said.out.splitlines()
         run.communicate(ndjson(a_flat_alert(SystemAlertId="two")).decode())
     assert run.returncode == 0
-    assert _sent(house) == 2
+    assert len(house.lines("people.ndjson")) == 2
 
 
-def _sent(house: House) -> int:
-    return len(house.lines("people.ndjson"))
+def test_no_file_is_written_over(house: House) -> None:
+    """It may be the only copy there is; nor is anything begun where there is no state, or left of a copy that failed."""
+    assert house.says("state", "backup", "copy.db").complaint.startswith(".state: holds no state; ")
+    assert "FILE: is missing; name the file to write" in house.says("state", "backup").complaint
+    routes_one(house, "one")
+    house.writes("copy.db", "mine")
+    assert house.says("state", "backup", "copy.db").complaint == (
+        "copy.db: is there already, and no copy is written over; name another file"
+    )
+    assert (house.directory / "copy.db").read_text() == "mine"
+    for name in ("link.db", "other.db.new"):
+        (house.directory / name).symlink_to("nowhere")
+        assert house.says("state", "backup", name.removesuffix(".new")).complaint == (
+            f"{name}: is there already, and no copy is written over; name another file"
+        )
+        assert (house.directory / name).is_symlink()
+    complaint = house.says("state", "backup", "none/copy.db").complaint
+    assert complaint.startswith("none/copy.db: the copy cannot be written: No such file or directory; ")
 
 
-def _cut(directory: Path) -> None:
-    path = directory / "router.db"
-    path.write_bytes(path.read_bytes()[:8192])
+def test_a_state_on_a_server_is_copied_by_its_own_tools(house: House) -> None:
+    """One line, before anything is asked of the server. A state is named before the command or behind it."""
+    complaint = house.says("state", "backup", "copy.db", "--state", "postgresql://soc@127.0.0.1:1/alerts").complaint
+    assert complaint == (
+        "postgresql://soc@127.0.0.1:1/alerts: is kept by a server, whose own tools copy it: "
+        "pg_dump, or in Azure point-in-time restore"
+    )
+    routes_one(house, "one", "--state", "other")
+    for place, order in enumerate((("--state", "other", "backup"), ("backup", "--state", "other"))):
+        assert house.says("state", *order, f"copy-{place}.db").code == 0
 
 
-def _make_newer(directory: Path) -> None:
-    with closing(sqlite3.connect(directory / "router.db")) as db, db:
-        db.execute("UPDATE meta SET value='99' WHERE name='version'")
+def test_what_ends_a_copy_leaves_nothing_under_its_name(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full, or Ctrl-C: half a copy would be taken for a state that has little in it."""
+    routes_one(house, "one")
 
+    def fails(*_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
 
-@pytest.mark.parametrize(
-    ("harm", "said"),
-    [
-        (shutil.rmtree, r"\.state: holds no state; name where it is with --state, or by ALERT_ROUTER_STATE"),
-        (lambda directory: (directory / "router.db").unlink(), r"\.state/router\.db: is damaged: it is missing, and "),
-        (_cut, r"\.state/router\.db: is damaged: "),
-        (
-            _make_newer,
-            r"\.state: holds state of version 99, and this program reads up to version 1; use the newer program",
-        ),
-    ],
-)
-def test_what_cannot_be_looked_at_is_named(worked: House, harm: Callable[[Path], None], said: str) -> None:
-    """In one line, with exit code 2, as every command does; nothing is made in its stead."""
-    state = worked.directory / ".state"
-    harm(state)
-    before = sorted(path.name for path in state.iterdir()) if state.exists() else None
-    assert re.match(said, worked.says("state").complaint)
-    assert (sorted(path.name for path in state.iterdir()) if state.exists() else None) == before
-
-
-def test_a_state_may_lie_under_a_name_that_is_no_text(worked: House) -> None:
-    """A file system allows bytes that are not UTF-8."""
-    name = os.fsdecode(b"st\xffate ?#%41")
-    (worked.directory / ".state").rename(worked.directory / name)
-    assert described(worked, "--state", name)["decisions"]["total"] == 3
-
-
-def test_a_state_that_no_run_wrote_holds_nothing_yet(house: House) -> None:
-    """A file that a run is just about to fill."""
-    (house.directory / ".state").mkdir()
-    (house.directory / ".state" / "router.db").touch()
-    assert house.says("state").complaint == ".state: holds no state yet; a run begins one"
-
-
-def test_no_upgrade_begins_a_state_in_a_directory(house: House) -> None:
-    """A name that was misspelled is told, and nothing is made there."""
-    assert house.says("state", "upgrade", "--state", "stat").complaint.startswith("stat: holds no state; name where")
-    assert not (house.directory / "stat").exists()
-
-
-@pytest.mark.parametrize(
-    "options", [("--now", "soon"), ("--format", "yaml"), ("--state", "azure:", "--state", "x"), ("x",)]
-)
-def test_what_the_command_does_not_know_is_refused(house: House, options: tuple[str, ...]) -> None:
-    """One line, with exit code 2."""
-    assert house.says("state", *options).complaint
+    monkeypatch.setattr("router.store.sqlite.os.fsync", fails)
+    complaint = house.says("state", "backup", "copy.db").complaint
+    assert complaint == "copy.db: the copy cannot be written: No space left on device; name a file where there is room"
+    assert [path.name for path in house.directory.glob("copy.db*")] == []
