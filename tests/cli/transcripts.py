@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.cli.house import House, Said
 
 GOLDEN = Path(__file__).parent / "golden"
-_PASSING = re.compile(r"\b[0-9a-f]{6,}\b")
+_PASSING = re.compile(r"(?<![\w.])[0-9a-f]{6,}\b")
 
 
 class Transcript:
