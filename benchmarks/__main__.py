@@ -1,4 +1,4 @@
-"""`python -m benchmarks [decision] [rules] [path] [start] [forgetting] [growth] [hub] [state] [coverage] [--write]`:
+"""`python -m benchmarks [decision] [rules] [path] [start] [forgetting] [growth] [hub] [state] [coverage] [way] [--write]`:
 measures, and prints a table.
 
 With --write the table also replaces the one in docs/benchmarks.md. `quick`, first, is another program: quick.py.
@@ -12,7 +12,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from benchmarks import coverage, decision, forgetting, growth, hub, path, quick, rules, start, state
+from benchmarks import coverage, decision, forgetting, growth, hub, path, quick, rules, start, state, way
 from benchmarks.table import Row, markdown
 
 MEASUREMENTS = {
@@ -25,6 +25,7 @@ MEASUREMENTS = {
     "hub": hub.measure,
     "state": state.measure,
     "coverage": coverage.measure,
+    "way": way.measure,
 }
 PAGE = Path(__file__).parent.parent / "docs" / "benchmarks.md"
 RESULTS = re.compile(r"(<!-- results -->\n).*?(<!-- end of results -->)", re.DOTALL)
