@@ -11,7 +11,8 @@ CREATE TABLE IF NOT EXISTS signals (
     forwarded BIGINT NOT NULL, closed_at BIGINT, heard BIGINT, review_at BIGINT,
     subscription TEXT, kind TEXT, named BIGINT, in_snapshot BIGINT, snapshot_days TEXT,
     held_by TEXT, held_until BIGINT, held_since BIGINT, held_messages BIGINT, held_rulebook TEXT, held_source TEXT,
-    type TEXT NOT NULL, rule_fields BYTEA, held_body BYTEA
+    type TEXT NOT NULL, rule_fields BYTEA, held_body BYTEA,
+    CHECK ((held_by IS NULL) = (held_until IS NULL))
 );
 
 -- What a turn tells, once for all its deliveries.
