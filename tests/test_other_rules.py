@@ -33,6 +33,8 @@ ALL_TESTS = "make test"
 def clone(request: pytest.FixtureRequest) -> Iterator[Path]:
     """A clone of what is worked on, with other rules, committed as their owner would."""
     with TemporaryDirectory(prefix="other-rules-", dir=LASTING if LASTING.is_dir() else None) as scratch:
+        # The server of a test that root runs is another user's, and its programs are in the clone.
+        Path(scratch).chmod(0o711)
         at = Path(scratch, "clone")
         said("git", "clone", "--quiet", "--no-checkout", "--shared", str(ROOT), str(at), at=ROOT)
         listed = said("git", "ls-files", "--cached", "--others", "--exclude-standard", "-z", at=ROOT).split("\0")

@@ -112,6 +112,7 @@ def test_the_workflow_that_init_writes_is_green(machine: Machine) -> None:
     assert machine.types(made).code == 0
     workflow = yaml.safe_load((machine.home / "green" / WORKFLOW).read_text())
     path = f'export PATH="{machine.home / "python" / "bin"}:$PATH" ALERT_ROUTER={COMMIT} RULES=rules'
+    path += f" GITHUB_STEP_SUMMARY={machine.home / 'summary.md'}"
     for step in workflow["jobs"]["check"]["steps"]:
         if "run" in step:
             said = machine.types(f"{path}\n{step['run']}", machine.home / "green")
