@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import orjson
 
@@ -28,10 +29,10 @@ OWNERS = Owners(
 """Each of some teams owns a resource group."""
 
 
-def a_posture_book(limit: Limit | None = None, grouping: Grouping | None = LASTING, **others: object) -> Rulebook:
+def a_posture_book(limit: Limit | None = None, grouping: Grouping | None = LASTING, **others: Any) -> Rulebook:
     """A rulebook of findings whose `tickets` are grouped, as far as a grouping is given."""
     destination = replace(a_destination("tickets"), group=grouping, limit=limit)
-    book = a_rulebook(stream=Stream.CSPM, destinations=[destination], always=(), **others)  # type: ignore[arg-type]
+    book = a_rulebook(stream=Stream.CSPM, destinations=[destination], always=(), **others)
     return replace(book, owners=OWNERS)
 
 

@@ -40,9 +40,9 @@ def has_detection(*documents: object) -> bool:
     return any(rung is Rung.DETECTION for _, rung, _ in az.judged(*documents).assessed.verdicts())
 
 
-def real(about: str = SERVER, **fields: object) -> az.Json:
+def real(about: str = SERVER, **fields: Any) -> az.Json:
     """A real alert about the server."""
-    return az.alert(about, **{"type": "SQL.DB_X", **fields})  # type: ignore[arg-type]
+    return az.alert(about, **{"type": "SQL.DB_X", **fields})
 
 
 def test_a_real_alert_about_the_workload_covers_in_every_form(subtests: pytest.Subtests) -> None:

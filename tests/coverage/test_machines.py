@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -217,9 +218,9 @@ def running(*documents: object, name: str = "web-1") -> Verdict:
     return verdict(judged(*documents), name, Rung.SENSOR_RUNNING)
 
 
-def on_machine(*documents: object, **fields: object) -> Verdict:
+def on_machine(*documents: object, **fields: Any) -> Verdict:
     """The same of a machine that Azure names."""
-    return running(machine(**fields), *documents)  # type: ignore[arg-type]
+    return running(machine(**fields), *documents)
 
 
 def two_of_three(code: str, cause: str = "") -> list[object]:

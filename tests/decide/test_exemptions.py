@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
 from router.decide import explain
 from router.decide.suppression import find_suppressor
@@ -23,7 +24,7 @@ OWNERS = Owners(
 ONE, TWO, THREE = "CVE-2021-23337", "CVE-2020-8203", "CVE-2026-1"
 
 
-def an_update(*cves: str, is_whole: bool = True, group: str = "rg-web", **fields: object) -> Finding:
+def an_update(*cves: str, is_whole: bool = True, group: str = "rg-web", **fields: Any) -> Finding:
     """A recommendation to update lodash, for CVEs, on a resource in a resource group."""
     finding = a_finding()
     update = replace(
@@ -33,7 +34,7 @@ def an_update(*cves: str, is_whole: bool = True, group: str = "rg-web", **fields
         cves=Cves(ids=cves, is_whole=is_whole),
         resource=(finding.resource or "").replace("rg-web", group),
     )
-    return replace(update, **fields)  # type: ignore[arg-type]
+    return replace(update, **fields)
 
 
 def about(*elements: Element, type: str = "SoftwareUpdate", name: str = "accepted", days: int = 30) -> SuppressionRule:

@@ -22,17 +22,17 @@ KEY, GROUP = "k", "g"
 
 
 def a_life(
-    *destinations: DestinationLife, outcome: Outcome = Outcome.ROUTED, after: Outcome | None = None, **changes: object
+    *destinations: DestinationLife, outcome: Outcome = Outcome.ROUTED, after: Outcome | None = None, **changes: Any
 ) -> SignalLife:
     """A signal that was decided so, a minute ago, and after that otherwise."""
     decisions = tuple(
         decided(one, turn=turn) for turn, one in enumerate([outcome, *([after] if after is not None else [])], 1)
     )
     life = SignalLife(key=KEY, stream="cwpp", decisions=decisions, destinations=destinations)
-    return replace(life, **changes)  # type: ignore[arg-type]
+    return replace(life, **changes)
 
 
-def decided(outcome: Outcome, *, turn: int = 1, **changes: object) -> RecordEntry:
+def decided(outcome: Outcome, *, turn: int = 1, **changes: Any) -> RecordEntry:
     """A decision a minute ago that notifies oncall where it is routed."""
     routed = outcome is Outcome.ROUTED
     known = {
@@ -48,7 +48,7 @@ def decided(outcome: Outcome, *, turn: int = 1, **changes: object) -> RecordEntr
         "suppressed_by": "nightly" if outcome is Outcome.SUPPRESSED else None,
         "suppressed_until": "2026-12-01T00:00:00Z" if outcome is Outcome.SUPPRESSED else None,
     }
-    return an_entry(**{**known, **changes})  # type: ignore[arg-type]
+    return an_entry(**{**known, **changes})
 
 
 def owed(state: DeliveryState = DeliveryState.OWED, **changes: Any) -> DeliveryStatus:
@@ -59,9 +59,9 @@ def owed(state: DeliveryState = DeliveryState.OWED, **changes: Any) -> DeliveryS
     return replace(status, **{**known, "state": state, "settled": NOW if ended else None, **changes})
 
 
-def oncall(*deliveries: DeliveryStatus, **changes: object) -> DestinationLife:
+def oncall(*deliveries: DeliveryStatus, **changes: Any) -> DestinationLife:
     """What a signal has to do with a pager."""
-    return replace(DestinationLife(name="oncall", lane=Lane.PAGE, deliveries=deliveries), **changes)  # type: ignore[arg-type]
+    return replace(DestinationLife(name="oncall", lane=Lane.PAGE, deliveries=deliveries), **changes)
 
 
 def tickets(*deliveries: DeliveryStatus) -> DestinationLife:
@@ -70,7 +70,7 @@ def tickets(*deliveries: DeliveryStatus) -> DestinationLife:
     return DestinationLife(name="tickets", lane=Lane.TICKET, deliveries=filed)
 
 
-def a_group_of(*deliveries: DeliveryStatus, **changes: object) -> GroupLife:
+def a_group_of(*deliveries: DeliveryStatus, **changes: Any) -> GroupLife:
     """A group of three signals, two of which stand."""
     group = GroupLife(
         key=GROUP,
@@ -83,7 +83,7 @@ def a_group_of(*deliveries: DeliveryStatus, **changes: object) -> GroupLife:
         changed=NOW,
         deliveries=tuple(replace(one, key=GROUP) for one in deliveries),
     )
-    return replace(group, **changes)  # type: ignore[arg-type]
+    return replace(group, **changes)
 
 
 def a_silence(**changes: Any) -> Silence:

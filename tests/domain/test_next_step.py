@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import timedelta
 from itertools import product
 from random import Random
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
@@ -233,9 +234,9 @@ def test_a_dead_letter_keeps_its_trouble_and_is_redriven_as_young_as_one_that_is
     assert redriven_with(letter, [letter, *others, end]) == [end]
 
 
-def an_entry(turn: int, change: Change, opened: int = 1, **more: object) -> DeliveryStatus:
+def an_entry(turn: int, change: Change, opened: int = 1, **more: Any) -> DeliveryStatus:
     """An entry that is owed, unless something else is said of it."""
-    return replace(added(a_delivery(turn, change, opened=opened), NOW), **more)  # type: ignore[arg-type]
+    return replace(added(a_delivery(turn, change, opened=opened), NOW), **more)
 
 
 OVERTAKES = {(OPENED, OPENED), (OPENED, UPDATED), (UPDATED, OPENED), (UPDATED, UPDATED), (UPDATED, RESOLVED)}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -79,7 +80,7 @@ def an_alert(
     )
 
 
-def evidence_of(*alerts: DrilledAlert, listed: str | None = None, **more: object) -> DrillEvidence:
+def evidence_of(*alerts: DrilledAlert, listed: str | None = None, **more: Any) -> DrillEvidence:
     """What is known of a drill that Defender took the order of after a second; each x in `listed` is a sample that is over."""
     names = {
         f"{number}": ListedAlert(f"{number}", "/", "t", "c", "T", is_sample=True, is_over=letter == "x")

@@ -49,11 +49,11 @@ def a_grouped(
 
 
 def a_grouping_book(
-    group: Grouping | None = ALIKE, limit: Limit | None = None, lane: Lane = Lane.TICKET, **others: object
+    group: Grouping | None = ALIKE, limit: Limit | None = None, lane: Lane = Lane.TICKET, **others: Any
 ) -> Rulebook:
     """A rulebook whose `tickets` are grouped, and whose `sentinel` gets every signal."""
     destinations = [a_grouped(group, limit, lane), a_destination("sentinel", Lane.ROWS)]
-    return a_rulebook(destinations=destinations, **others)  # type: ignore[arg-type]
+    return a_rulebook(destinations=destinations, **others)
 
 
 @dataclass

@@ -29,7 +29,7 @@ STANDING, OVER = ["New", "Active", "InProgress"], ["Resolved", "Dismissed"]
 SEVERITIES = st.sampled_from(["Medium", "High", "High"])
 
 
-def a_book(group: Grouping | None = None, **others: object) -> Rulebook:
+def a_book(group: Grouping | None = None, **others: Any) -> Rulebook:
     """Everything is a ticket, and what is High is a page; rows have all of it."""
     places = [a_destination(name, lane) for name, lane in LANES.items()]
     grouped = [place if place.lane is Lane.ROWS else replace(place, group=group) for place in places]
@@ -51,9 +51,9 @@ class Soc:
             heard += ["note" if one.is_note else one.delivery.change.value for one in self.life.owed(name)]
         return entries
 
-    def alert(self, **fields: object) -> RecordEntry:
+    def alert(self, **fields: Any) -> RecordEntry:
         """Takes in a message about an alert, which is later than those before."""
-        (entry,) = self.take(a_message(alert_body(**fields)))  # type: ignore[arg-type]
+        (entry,) = self.take(a_message(alert_body(**fields)))
         return entry
 
 

@@ -282,7 +282,7 @@ def test_what_cannot_be_read_keeps_no_other_finding_from_its_end(subtests: pytes
         with subtests.test(row=damage), a_life_of_weeks() as weeks:
             weeks.lives(NAMES, REST)
             key = weeks.row("a").key
-            run(changed(weeks.store, f"UPDATE signals SET {damage} WHERE key=?", key))  # noqa: S608
+            run(changed(weeks.store, f"UPDATE signals SET {damage} WHERE key=?", key))
             weeks.publish_rows(REST[1:])
             assert weeks.sweeps(2 * DAY) == [("resolved", "h")]
             assert find_rows(weeks.store, [key]) == {}
@@ -290,7 +290,7 @@ def test_what_cannot_be_read_keeps_no_other_finding_from_its_end(subtests: pytes
     for damage in ("counts=7", "last=last+864000000000"):
         with subtests.test(day=damage), a_life_of_weeks() as weeks:
             weeks.lives(NAMES)
-            run(changed(weeks.store, f"UPDATE snapshots SET {damage}"))  # noqa: S608
+            run(changed(weeks.store, f"UPDATE snapshots SET {damage}"))
             weeks.lives(REST, REST)
             assert len(run(within(weeks.store, list_quarantined))) == 1
             assert weeks.has_ended("h")

@@ -414,7 +414,7 @@ def a_common_alert(
     }
 
 
-def a_metric_alert(**essentials: object) -> Message:
+def a_metric_alert(**essentials: Any) -> Message:
     """A metric alert of Azure Monitor that is over; changes are to its essentials."""
     criterion = {
         "metricName": "Percentage CPU",
@@ -429,4 +429,4 @@ def a_metric_alert(**essentials: object) -> Message:
     context = {"properties": None, "conditionType": "SingleResourceMultipleMetricCriteria", "condition": condition}
     own = {"alertRule": "cpu", "severity": "Sev3", "signalType": "Metric", "monitoringService": "Platform"}
     over = {"condition": "Resolved", "resolvedDateTime": "2026-11-18T14:03:16.2246313Z"}
-    return a_common_alert(context=context, **own | over | essentials)  # type: ignore[arg-type]
+    return a_common_alert(context=context, **own | over | essentials)

@@ -33,10 +33,10 @@ def _split_by(**dimensions: str) -> list[Message]:
     return [{"name": name, "value": value} for name, value in dimensions.items()]
 
 
-def common(*, split: dict[str, str] | None = None, context: Message | None = None, **essentials: object) -> Alert:
+def common(*, split: dict[str, str] | None = None, context: Message | None = None, **essentials: Any) -> Alert:
     """What an alert in the common schema is read as; `split` are the dimensions of its rule."""
     dimensions = None if split is None else _split_by(**split)
-    return read_alert(a_common_alert(dimensions=dimensions, context=context, **essentials))  # type: ignore[arg-type]
+    return read_alert(a_common_alert(dimensions=dimensions, context=context, **essentials))
 
 
 def evidence(alert: Alert) -> Evidence:

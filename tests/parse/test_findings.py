@@ -40,9 +40,9 @@ from tests.parse.messages import (
 from tests.parse.samples import read_rest_examples
 
 
-def assessment(**changes: object) -> Finding:
+def assessment(**changes: Any) -> Finding:
     """What a recommendation is read as."""
-    return read_finding(an_assessment(**changes))  # type: ignore[arg-type]
+    return read_finding(an_assessment(**changes))
 
 
 def test_a_recommendation_keeps_what_it_says() -> None:

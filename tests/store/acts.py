@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 from router.domain.counts import Cell
 from router.domain.decisions import Change, Outcome
@@ -69,9 +70,9 @@ def claim(
     return run(claim_in(store, Recipient("cwpp", lane, destination), NOW + after, NOW + after + LEASE, limit))
 
 
-def settle(store: Store, claim: Claim, state: DeliveryState, **more: object) -> None:
+def settle(store: Store, claim: Claim, state: DeliveryState, **more: Any) -> None:
     """Writes down what became of a claim."""
-    settlement = Settlement(claim=claim, state=state, at=NOW, **more)  # type: ignore[arg-type]
+    settlement = Settlement(claim=claim, state=state, at=NOW, **more)
     run(within(store, settle_claims, [settlement]))
 
 

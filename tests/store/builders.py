@@ -21,7 +21,7 @@ from router.store.quarantine import QuarantineEntry
 from tests.builders import NOW
 
 
-def a_row(key: str = "k", **changes: object) -> LedgerRow:
+def a_row(key: str = "k", **changes: Any) -> LedgerRow:
     """A row of a signal that stands and was told to `tickets`."""
     row = LedgerRow(
         key=key,
@@ -33,14 +33,14 @@ def a_row(key: str = "k", **changes: object) -> LedgerRow:
         open={"tickets": 1},
         forwarded=True,
     )
-    return replace(row, **changes)  # type: ignore[arg-type]
+    return replace(row, **changes)
 
 
-def an_entry(key: str = "hub/0:1", **changes: object) -> RecordEntry:
+def an_entry(key: str = "hub/0:1", **changes: Any) -> RecordEntry:
     """What is on record of a message that was not understood."""
     nonsense = Quarantined(reason=Reason(Code.NOT_JSON), body=b"?")
     entry = entry_for(nonsense, quarantined(nonsense, None), key=key, source="test", now=NOW)
-    return replace(entry, **changes)  # type: ignore[arg-type]
+    return replace(entry, **changes)
 
 
 def a_group(standing: int = 1, at: datetime = NOW) -> GroupState:

@@ -72,12 +72,12 @@ async def copy_signals(store: Store, many: int) -> None:
     """Makes so many copies of all that a state holds of its signals, and has the engine look at what it holds."""
     async with store.transaction() as tx:
         for table, keys in COPIED.items():
-            row = await tx.find(f"SELECT * FROM {table} LIMIT 1")  # noqa: S608
+            row = await tx.find(f"SELECT * FROM {table} LIMIT 1")
             assert row is not None
             columns = [name for name in row._row if name != "place" or table == "signals"]
             named = ", ".join(columns)
             made = ", ".join(f"t.{name} || '~' || CAST(n AS TEXT)" if name in keys else f"t.{name}" for name in columns)
-            copies = f"SELECT {made} FROM {table} t, many WHERE t.{keys[0]} NOT LIKE '%~%'"  # noqa: S608
+            copies = f"SELECT {made} FROM {table} t, many WHERE t.{keys[0]} NOT LIKE '%~%'"
             await tx.execute(f"{_MANY} INSERT INTO {table} ({named}) {copies}", 1, many)
     async with store.session() as tx:
         await tx.execute("ANALYZE")
@@ -88,7 +88,7 @@ async def forget_copies(store: Store, after: int) -> None:
     async with store.transaction() as tx:
         for table, (key, *_) in COPIED.items():
             number = f"CAST(substr({key}, {'strpos' if store.is_shared else 'instr'}({key}, '~') + 1) AS BIGINT)"
-            await tx.execute(f"DELETE FROM {table} WHERE {key} LIKE '%~%' AND {number}>?", after)  # noqa: S608
+            await tx.execute(f"DELETE FROM {table} WHERE {key} LIKE '%~%' AND {number}>?", after)
 
 
 async def rows_read(store: Store, scenario: Callable[[Store], Awaitable[None]]) -> Counter[str]:

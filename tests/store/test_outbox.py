@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 
@@ -36,10 +37,10 @@ WRONG = timedelta(days=400)
 """By how much a clock is ahead that is wrong."""
 
 
-def a_pause(destination: str = "tickets", **changes: object) -> Pause:
+def a_pause(destination: str = "tickets", **changes: Any) -> Pause:
     """A pause from now on, that is probed in a lease."""
     pause = Pause(stream="cwpp", destination=destination, since=NOW, probe=NOW + LEASE, error="401")
-    return replace(pause, **changes)  # type: ignore[arg-type]
+    return replace(pause, **changes)
 
 
 def pauses(store: Store, stream: str = "cwpp") -> Mapping[str, Pause]:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import count
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -199,9 +200,9 @@ def write(store: Store, some: States, destination: str = "tickets") -> None:
     run(write_groups(store, "cwpp", destination, some))
 
 
-def read(store: Store, **asked: object) -> States:
+def read(store: Store, **asked: Any) -> States:
     """What is asked for of `tickets`."""
-    return run(within(store, groups.read_states, "cwpp", ["tickets"], Asked(**asked)))["tickets"]  # type: ignore[arg-type]
+    return run(within(store, groups.read_states, "cwpp", ["tickets"], Asked(**asked)))["tickets"]
 
 
 def test_states_come_back_as_they_were_written_whatever_they_are_asked_by(store: Store) -> None:

@@ -46,17 +46,17 @@ def settled(
     claim: Claim,
     state: DeliveryState = DeliveryState.SENT,
     after: timedelta = timedelta(seconds=3),
-    **more: object,
+    **more: Any,
 ) -> Settlement:
     """A claim, and what became of it a while after it was owed."""
     receipt = Receipt() if state is DeliveryState.SENT else None
     settlement = Settlement(claim=claim, state=state, at=NOW + after, receipt=receipt)
-    return replace(settlement, **more)  # type: ignore[arg-type]
+    return replace(settlement, **more)
 
 
-def swept(stream: str = "cwpp", at: datetime = NOW, **found: object) -> Swept:
+def swept(stream: str = "cwpp", at: datetime = NOW, **found: Any) -> Swept:
     """A sweep that found nothing but what is said."""
-    return replace(Swept(stream=stream, at=at), **found)  # type: ignore[arg-type]
+    return replace(Swept(stream=stream, at=at), **found)
 
 
 def a_loss(first: int, last: int, why: str = "the hub no longer has it") -> Loss:

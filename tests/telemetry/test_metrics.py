@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from opentelemetry.sdk.metrics.export import Histogram
@@ -33,9 +34,9 @@ def taken(*batches: Sequence[object], stream: str = "cwpp") -> Telling:
     return tell
 
 
-def swept_with(**found: object) -> Telling:
+def swept_with(**found: Any) -> Telling:
     """A sweep that found that."""
-    return lambda telemetry: telemetry.record_swept(swept(**found))  # type: ignore[arg-type]
+    return lambda telemetry: telemetry.record_swept(swept(**found))
 
 
 HELD_BACK = an_entry("suppressed", "rule: scanner until 2026-12-31T00:00:00Z", severity="Low")

@@ -72,7 +72,7 @@ def _fill(workspace: Any, table: str, rows: Iterable[Row], since: datetime, unti
     places = f"({', '.join('?' * len(columns))})"
     for some in batched(held, 500, strict=False):
         all_places = ", ".join([places] * len(some))
-        workspace.execute(f'INSERT INTO "{table}" VALUES {all_places}', list(chain(*some)))  # noqa: S608
+        workspace.execute(f'INSERT INTO "{table}" VALUES {all_places}', list(chain(*some)))
 
 
 def _value(type: str, value: Any) -> Any:
