@@ -72,7 +72,8 @@ def test_a_message_that_kills_is_quarantined_unread_and_its_neighbours_get_throu
                 await until(lambda: runs(host, "take_cwpp", Outcome.OK) == 2)
             else:
                 await until(lambda: runs(host, "take_cwpp", Outcome.DIED) > 0)
-                while (await host.fire("sweep")).outcome is not Outcome.OK:
+                # A sweep that comes before the dead worker's lease has ended finds nothing to do.
+                while (await host.fire("sweep")).outcome is not Outcome.OK or len(deaths.read_text()) < DEATHS:
                     assert len(deaths.read_text()) <= DEATHS
             await settle(gated_stack, lambda: sweep(host))
             assert await books_of(gated_stack) == post.due

@@ -66,7 +66,7 @@ class Way:
     def cut_at(self, trip: int, *, is_after: bool, happens: Callable[[], object] | None = None) -> None:
         """Counts anew, and cuts all lines at a round trip: before the server hears of it, or before its answer is heard.
 
-        `happens` is done in place of the cut.
+        `happens` is done in place of the cut. A trip of 0 never comes.
         """
         with self._lock:
             self.trips = 0
