@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -32,36 +32,6 @@ from tests.silences import a_silence as silence_of
 from tests.store.builders import an_entry
 
 DAY = timedelta(days=1)
-
-
-def technique(*decisions: PastDecision) -> AttackOutcome:
-    """What became of the technique that some decisions name."""
-    return outcomes_of(*decisions).techniques["T1110"]
-
-
-def test_signals_are_counted_and_not_messages() -> None:
-    """An opening and its update are one; another signal is another; a sample is counted apart, a repeat or an end not at
-    all."""
-    outcomes = outcomes_of(a_past_decision("one"), a_past_decision("one", at=NOW + DAY), a_past_decision("two"))
-    assert outcomes.techniques["T1110"] == AttackOutcome(routed={"one", "two"}, last_routed=NOW + DAY)
-    assert (outcomes.decisions, outcomes.signals) == (3, {"one", "two"})
-    sample = outcomes_of(a_past_decision(is_sample=True))
-    assert (sample.samples, sample.signals, dict(sample.techniques)) == ({"one"}, set(), {})
-    for outcome in set(Outcome) - set(LOOKED_AT):
-        assert outcomes_of(a_past_decision(outcome=outcome)) == outcomes_of()
-
-
-def test_what_quiet_routes_and_rules_took_is_told_as_theirs() -> None:
-    """Until somebody is notified of the same signal. Of a signal that two rules held one after the other each says one, and one
-    was held."""
-    quiet = a_past_decision(is_quiet=True)
-    for decisions, routed, silent in (((quiet,), set(), {"one"}), ((quiet, a_past_decision()), {"one"}, set())):
-        one = technique(*decisions)
-        assert (one.routed, one.quiet, one.is_unheard) == (routed, silent, not routed)
-    one = technique(a_held_decision(by="b", at=NOW + DAY), a_held_decision(by="a"))
-    assert one.held == {"one"}
-    end = NOW + 30 * DAY
-    assert one.held_by == {"a": HeldSignals({"one"}, NOW, end), "b": HeldSignals({"one"}, NOW + DAY, end)}
 
 
 def test_a_revoked_technique_counts_as_what_took_its_place_and_what_is_none_is_drawn_nowhere() -> None:
@@ -103,10 +73,13 @@ def test_order_and_pages_change_nothing(decisions: list[PastDecision], random: o
 
 @given(PAST_DECISIONS)
 def test_counts_are_those_of_the_signals(decisions: list[PastDecision]) -> None:
-    """For each technique and tactic the sets of signals, told one by one."""
+    """Not of messages: an opening and its update are one. A sample is counted apart, a repeat or an end not at all; what quiet
+    routes took, until people are told of the same signal, and what each rule held is told as theirs."""
     outcomes = outcomes_of(*decisions)
-    real = [one for one in decisions if not one.is_sample and one.outcome in LOOKED_AT]
-    assert outcomes.signals == {one.signal for one in real}
+    looked_at = [one for one in decisions if one.outcome in LOOKED_AT]
+    assert outcomes.samples == {one.signal for one in looked_at if one.is_sample}
+    real = [one for one in looked_at if not one.is_sample]
+    assert (outcomes.signals, outcomes.decisions) == ({one.signal for one in real}, len(real))
     for id, counted in outcomes.techniques.items():
         _check(counted, [one for one in real if id in _current(one.techniques)])
     for id, counted in outcomes.tactics.items():
@@ -120,12 +93,23 @@ def _current(ids: Sequence[str]) -> set[str]:
 
 
 def _check(counted: AttackOutcome, decisions: Sequence[PastDecision]) -> None:
-    routed = {one.signal for one in decisions if one.outcome is Outcome.ROUTED and not one.is_quiet}
-    held = {one.signal for one in decisions if one.outcome is Outcome.SUPPRESSED}
     assert decisions
-    assert (counted.routed, counted.held) == (routed, held)
-    assert counted.is_unheard is not bool(routed)
-    assert all(rule.signals and rule.signals <= counted.held for rule in counted.held_by.values())
+    routed = [one for one in decisions if one.outcome is Outcome.ROUTED]
+    told = {one.signal for one in routed if not one.is_quiet}
+    held = [one for one in decisions if one.outcome is Outcome.SUPPRESSED]
+    assert (counted.routed, counted.held) == (told, {one.signal for one in held})
+    assert counted.last_routed == _last(one.at for one in routed if not one.is_quiet)
+    assert counted.quiet == {one.signal for one in routed} - told
+    assert counted.is_unheard is not bool(told)
+    by_name = {name: [one for one in held if (one.held_by or "") == name] for name in counted.held_by}
+    assert {one.held_by or "" for one in held} == by_name.keys()
+    for name, those in by_name.items():
+        last, until = _last(one.at for one in those), _last(one.held_until for one in those)
+        assert counted.held_by[name] == HeldSignals({one.signal for one in those}, last, until)
+
+
+def _last(instants: Iterable[datetime | None]) -> datetime | None:
+    return max((one for one in instants if one is not None), default=None)
 
 
 INSTANT = timedelta(microseconds=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -12,7 +11,6 @@ from hypothesis import strategies as st
 
 from router.decide import decide, entry_for, explain, notice_for, with_coverage_level
 from router.decide.preview import silence_matcher
-from router.destinations import discover
 from router.domain.catalogue import Catalogue
 from router.domain.coverage import Rung
 from router.domain.decisions import Decision, Outcome, StepCode
@@ -22,18 +20,16 @@ from router.domain.owners import NO_OWNERS
 from router.domain.posture import Risk
 from router.domain.recommendations import RECOMMENDATIONS, CoverageRecommendation
 from router.domain.rule_fields import rule_fields_of, signal_of
-from router.domain.rulebook import Lane, Route, Rulebook
+from router.domain.rulebook import Route, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Finding, Kind, Stream
 from router.domain.silences import SilenceBounds, Silences
 from router.ingest.messages import Message, MessageReader
 from router.ingest.observations import Observation
-from router.rulebook import load
 from router.rulebook.clauses import clauses_for
 from router.rulebook.when_form import WhenForm
 from tests.builders import NOW, a_finding, a_route, a_rulebook, the_attack_table
 from tests.coverage_messages import RETIRED_EDR, a_coverage_finding, coverage_body
-from tests.rulebook.builders import a_policy, rules_in
 from tests.silences import a_silence
 
 SEVERITIES = st.none() | st.sampled_from([*(one.label for one in Severity), "odd", " low "])
@@ -156,15 +152,6 @@ def test_an_explanation_says_why_no_floor_drops_it() -> None:
         assert explanation.decision.steps[3].code is StepCode.FLOOR_COVERAGE
 
 
-def test_a_route_asks_whether_it_is_about_coverage() -> None:
-    """What is none passes `false`, whatever its kind; the kind of a recommendation stays what it is."""
-    book = a_book(routes=[a_when("yes", "tickets", coverage=True), a_when("no", "tickets", coverage=False)])
-    findings = a_coverage_finding(), a_finding_of_our_own(), a_finding()
-    assert [decide(finding, book, NOW).routes for finding in findings] == [("yes",), ("yes",), ("no",)]
-    by_kind = a_book(routes=[a_when("kind", "tickets", kind="recommendation")])
-    assert [decide(finding, by_kind, NOW).routes for finding in findings] == [("kind",), (), ("kind",)]
-
-
 LEVELS = st.none() | st.sampled_from(Severity)
 SOME_RISKS = st.none() | st.builds(Risk, level=LEVELS, written=st.none() | st.just("odd"), is_contextual=st.booleans())
 LABELS = [severity.label for severity in Severity]
@@ -246,14 +233,3 @@ def test_a_notice_is_as_urgent_as_the_severity(severity: Severity | None, risk: 
     notice = notice_for(finding, Evidence(), decision, book, "key", 1)
     assert notice.severity == (severity.label if severity is not None else "Medium" if decision.people else None)
     assert notice.risk == risk
-
-
-def test_no_policy_of_findings_has_a_destination_that_pages(tmp_path: Path) -> None:
-    """So no risk pages anybody, whatever it lifts over whatever a route asks."""
-    pagers = [name for name, kind in discover().items() if kind.lane is Lane.PAGE]
-    assert pagers
-    for kind in pagers:
-        policy = a_policy("cspm", destinations={"oncall": {"kind": kind}}, otherwise=["oncall"])
-        result = load(rules_in(tmp_path, {"cspm/policy.yaml": policy}, "cspm"), Stream.CSPM, discover(), NOW)
-        assert result.rulebook is None
-        assert any("posture pages nobody" in problem.message for problem in result.problems)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import timedelta
 
 from hypothesis import given, settings
 
@@ -102,15 +101,6 @@ def test_what_the_signal_itself_says_can_be_asked_too() -> None:
     assert not holds(rule, AlertType="SIMULATED_VM_Test", Entities=[an_ip("10.20.0.5")])
 
 
-def test_of_several_rules_the_one_that_expires_last_is_named_and_ties_go_by_name() -> None:
-    """The decision names the rule that will hold the signal longest."""
-    alert = an_alert(Entities=[an_ip("10.20.0.5")])
-    early, late = a_rule("a-early"), a_rule("z-late", expires=NOW + timedelta(days=60))
-    twin = a_rule("b-late", expires=NOW + timedelta(days=60))
-    assert find_suppressor(alert, Suppressions.from_rules([early, late]), NOW, NO_OWNERS) is late
-    assert find_suppressor(alert, Suppressions.from_rules([late, twin, early]), NOW, NO_OWNERS) is twin
-
-
 def with_shadows(book: Rulebook, *shadows: SuppressionRule) -> Rulebook:
     """The same rules with some shadow rules."""
     return replace(book, shadows=Suppressions.from_rules(shadows))
@@ -142,16 +132,6 @@ def test_the_index_finds_what_asking_each_rule_by_itself_finds(drawn: tuple[Sign
     assert {f"{begin}{one.name}?" for one in holding if one in shadows} == {one for one in yes if one.startswith(begin)}
     if isinstance(signal, Finding) and signal.cves is not None and not signal.cves.is_whole:
         assert "cve" not in {element.field.name for one in holding for group in one.groups for element in group}
-
-
-def test_what_a_rule_holds_says_which_shadow_rules_would_hold_it_too() -> None:
-    """All of them, in the order of their names; at its end one would hold nothing any more."""
-    alert = an_alert(Entities=[an_ip("10.20.0.5")])
-    ends = a_rule("ends", expires=NOW), a_rule("last", expires=NOW + timedelta(microseconds=1))
-    book = with_shadows(a_rulebook(a_rule()), a_rule("two"), a_rule("one"), a_rule("off", enabled=False), *ends)
-    decision = decide(alert, book, NOW)
-    assert (decision.suppressed_by, decision.shadowed_by) == ("scanner", ("last", "one", "two"))
-    assert decide(alert, with_shadows(a_rulebook(), a_rule("try")), NOW).outcome is Outcome.ROUTED
 
 
 def test_of_many_shadow_rules_only_those_are_asked_that_the_index_finds() -> None:

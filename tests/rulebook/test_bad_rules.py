@@ -6,6 +6,8 @@ change of wording, run this module: `python -m tests.rulebook.test_bad_rules`. T
 
 from __future__ import annotations
 
+import ast
+import re
 import shutil
 from collections.abc import Iterable
 from itertools import groupby
@@ -88,6 +90,33 @@ def test_the_same_is_said_of_a_shadow_rule(stream: Stream, subtests: pytest.Subt
         expected = "".join(line for line in said.splitlines(keepends=True) if not line.startswith(covered))
         with subtests.test(case.name):
             assert read_with(case, f"{stream}/suppressions/shadow")[1] == expected
+
+
+ROOT = Path(__file__).parents[2]
+SECTION = (ROOT / "docs" / "rule-checks.md").read_text().partition("## Codes\n")[2].partition("\n## ")[0]
+DESCRIBED = dict(re.findall(r"^\| `([a-z-]+)` \| (.+) \|$", SECTION, re.MULTILINE))
+FOLDERS = ROOT / "router" / "rulebook", ROOT / "router" / "coverage" / "expected"
+SOURCES = [ROOT / "router" / "cli" / "rules.py", *(path for folder in FOLDERS for path in folder.rglob("*.py"))]
+NOTING = {"note", "blame", "warn", "warning", "problem"}
+"""The functions that note a problem."""
+
+
+def test_every_code_that_is_given_is_described_and_no_other() -> None:
+    """A code is written as `code=`, or behind the message of a problem; a check that goes takes its line with it."""
+    nodes = [node for path in SOURCES for node in ast.walk(ast.parse(path.read_text()))]
+    codes: list[ast.expr] = [node.value for node in nodes if isinstance(node, ast.keyword) and node.arg == "code"]
+    for node in nodes:
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr in NOTING:
+            codes += node.args[2:]
+    given = {text for text in texts_among(codes) if re.fullmatch(r"[a-z]+(-[a-z]+)+", text)}
+    given |= {line.split()[1] for case in CASES for line in golden_of(case).read_text().splitlines()}
+    assert given <= DESCRIBED.keys() <= texts_among(nodes)
+    assert len(DESCRIBED) > 50
+
+
+def texts_among(nodes: Iterable[ast.AST]) -> set[str]:
+    """The texts that stand in some nodes."""
+    return {node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)}
 
 
 def _write_goldens() -> None:

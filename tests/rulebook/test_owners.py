@@ -1,4 +1,4 @@
-"""The keys by which an entry of owners.yaml knows what it matches, and the order in which entries are asked."""
+"""What an entry of owners.yaml matches, the order of entries, and what notices say by it: owners, names, runbooks."""
 
 from __future__ import annotations
 
@@ -13,22 +13,26 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.decide import decide, notice_for
+from router.destinations.config import parse
 from router.destinations.wording.headlines import headline
 from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.locations import location_of, resource_group_of
-from router.domain.owners import Owner, Owners, find_owner_of
+from router.domain.notices import Notice
+from router.domain.owners import Owner, Owners, find_environment_of, find_owner_of
 from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import rule_fields_of, signal_of
-from router.domain.signals import Alert, Signal
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Alert, Signal, Stream
 from router.domain.tags import Tags
 from router.parse import evidence_of
-from tests.builders import NOW, a_rulebook, an_alert
+from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_rulebook, an_alert
 from tests.examples import some_of
 from tests.parse.messages import CATALOGUE, an_assessment, in_pascal_case, read_finding
 from tests.parse.samples import sample_signals
-from tests.rulebook.builders import messages, the_book
+from tests.rulebook.builders import a_policy, messages, the_book
 
-SCOPE = "/subscriptions/aaaa/resourceGroups/rg-connectors/providers/Microsoft.Security/securityConnectors/corp"
+CONNECTORS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-connectors"
+SCOPE = f"{CONNECTORS}/providers/Microsoft.Security/securityConnectors/corp"
 AKS = "/subscriptions/bbbb/resourceGroups/rg-aks/providers/Microsoft.ContainerService/managedClusters/aks-1"
 ARC = "/subscriptions/bbbb/resourceGroups/rg-arc/providers/Microsoft.Kubernetes/connectedClusters/shop-prod"
 VM = "/subscriptions/bbbb/resourceGroups/rg-web/providers/Microsoft.Compute/virtualMachines/vm-1"
@@ -42,7 +46,7 @@ TAGS = Tags(
         "/subscriptions/bbbb": {"team": "cloud", "stage": "prod"},
         "/subscriptions/bbbb/resourcegroups/rg-web": {"team": "Web"},
         SCOPE.lower(): {"team": "corp"},
-        SCOPE.lower().partition("/providers/")[0]: {"team": "whoever-connects"},
+        CONNECTORS.lower(): {"team": "whoever-connects"},
     }
 )
 
@@ -70,8 +74,7 @@ BUCKET = read_finding(
         }
     )
 )
-SHOPS: Mapping[str, Signal] = {"shop": SHOP, "shop_by_arc": SHOP_BY_ARC}
-SIGNALS: Mapping[str, Signal] = {**SHOPS, "books": BOOKS, "bucket": BUCKET, "aks": ON_AKS, "vm": ON_VM}
+SIGNALS: Sequence[Signal] = [SHOP, SHOP_BY_ARC, BOOKS, BUCKET, ON_AKS, ON_VM]
 
 
 def owners_of(*entries: Mapping[str, object]) -> Owners:
@@ -86,37 +89,9 @@ def group_of(signal: Signal, owners: Owners) -> str | None:
     return found[0].group if found[0] else None
 
 
-OWNED: Sequence[tuple[Mapping[str, object], str]] = [
-    ({"resource": "/SUBSCRIPTIONS/*/managedclusters/aks-?"}, "aks"),
-    ({"resource": "arn:aws:eks:*:cluster/SHOP-*"}, "shop shop_by_arc"),
-    ({"resource": "vm-1"}, ""),
-    ({"namespace": "?*"}, "shop shop_by_arc books aks"),
-    ({"account": "123456789012", "namespace": "*"}, "shop shop_by_arc bucket"),
-    ({"connector": "*/rg-connectors/*/securityconnectors/corp"}, "shop books bucket"),
-    ({"connector": "074e03e2-*"}, "bucket"),
-    ({"tag": {"team": "*"}}, "shop books bucket shop_by_arc aks vm"),
-    ({"tag": {"team": "corp"}}, "shop books bucket"),
-    ({"tag": {"team": "whoever-connects"}}, ""),
-    ({"tag": {"owner": "*"}}, ""),
-    ({"tag": {"team": "*"}, "resource_group": "rg-*", "namespace": "monitoring"}, "aks"),
-]
-
-
-def test_an_entry_owns_what_meets_all_of_its_keys(subtests: pytest.Subtests) -> None:
-    """By globs that ignore case; an absent key, and `*`, may be anything, but a tag that is named must be there."""
-    for entry, owned in OWNED:
-        with subtests.test(str(entry)):
-            owners = owners_of({**entry, "group": "it"})
-            assert {name for name, signal in SIGNALS.items() if group_of(signal, owners) == "it"} == set(owned.split())
-
-
-def test_an_entry_says_group_service_and_pager() -> None:
-    """Any of them. Without owners.yaml nothing has an owner, and nothing is said about it."""
-    pays = {"resource_group": "rg-web", "group": "pay", "service": "Pay", "pager": {"secret": "PAY_KEY"}}
-    owners = owners_of(pays, {"subscription": "BBBB", "service": "Landing zone"})
-    assert find_owner_of(ON_VM, owners) == Owner("pay", "Pay", "PAY_KEY")
-    assert find_owner_of(ON_AKS, owners) == Owner(None, "Landing zone")
-    assert find_owner_of(SHOP, owners) is find_owner_of(ON_VM, the_book().owners) is None
+def notice_of(signal: Signal, book: Rulebook) -> Notice:
+    """The notice of a signal under some rules."""
+    return notice_for(signal, evidence_of(signal, book.catalogue), decide(signal, book, NOW), book, "0" * 32, 1)
 
 
 IN_CLUSTER: Mapping[str, object] = {
@@ -164,8 +139,7 @@ def test_a_finding_in_a_cluster_is_told_and_owned_by_namespace(subtests: pytest.
             owners = owners_of(others, {"cluster": cluster, "namespace": "kube-*", "group": "platform"})
             assert group_of(finding, owners) == "platform"
             book = replace(a_rulebook(stream=finding.stream), catalogue=CATALOGUE)
-            decision = decide(finding, book, NOW)
-            notice = notice_for(finding, evidence_of(finding, CATALOGUE), decision, book, "0" * 32, 1)
+            notice = notice_of(finding, book)
             assert headline(notice, 200) == f"Medium: Management ports should be closed - {where}"
             assert whereabouts_of(notice).words == where
 
@@ -205,7 +179,7 @@ def test_a_key_that_is_none_is_said() -> None:
 
 # What the tests below ask about, with globs that often fit it.
 GLOBS: Mapping[str, Sequence[str]] = {
-    "subscription": ("aaaa", "B*", "*"),
+    "subscription": ("1111*", "B*", "*"),
     "resource_group": ("rg-*", "RG-WEB", "*"),
     "account": ("1234*", "9", "*"),
     "project": ("led*", "*"),
@@ -246,7 +220,7 @@ def belongs(signal: Signal, entry: Mapping[str, Any]) -> bool:
 def test_the_first_entry_that_matches_owns_whatever_it_names(entries: list[dict[str, Any]]) -> None:
     """Top to bottom; of what a connector brings those that name more than subscription and resource group come first."""
     owners = owners_of(*({**one, "group": str(at)} for at, one in enumerate(entries)))
-    for signal in SIGNALS.values():
+    for signal in SIGNALS:
         order = list(range(len(entries)))
         if location_of(signal).cloud is not None:
             own = {"subscription", "resource_group"}
@@ -274,3 +248,153 @@ def test_every_real_message_is_owned_by_what_it_says_of_itself() -> None:
         assert found.lower() == (f"id {at}".lower() if at else "rest")
         is_grouped = parse_resource_id(at).resource_group is not None
         assert not is_grouped or group_of(signal, groups) == "group"
+
+
+NAMES: dict[str, object] = {
+    "owners": [],
+    "subscriptions": {SUBSCRIPTION: {"name": "Contoso Payments", "environment": "production"}},
+    "accounts": {"123456789012": {"name": "Retail", "environment": "retail"}},
+    "projects": {"Ledger": {"name": "The shop"}},
+}
+
+
+def on_cluster(name: str) -> Signal:
+    """An alert on a cluster that a connector brought, which has its own name among the entities."""
+    return an_alert_in(f"{SCOPE}/securityentitydata/shop-prod", cluster=name)
+
+
+CALLED: list[tuple[Signal, str | None, str | None]] = [
+    (an_alert(), "Contoso Payments", "production"),
+    (an_alert(AzureResourceId=RESOURCE.upper()), "Contoso Payments", "production"),
+    (an_alert(AzureResourceId=f"/subscriptions/{SUBSCRIPTION}"), "Contoso Payments", "production"),
+    (an_alert(AzureResourceId=RESOURCE.replace("1111", "2222")), None, None),
+    (an_alert(AzureResourceId=""), None, None),
+    (on_cluster(AWS_CLUSTER), "Retail", "retail"),
+    (on_cluster(GCP_CLUSTER), "The shop", None),
+    (on_cluster(AWS_CLUSTER.replace("1234", "9999")), None, None),
+    (on_cluster("shop-prod"), None, None),
+]
+
+
+def test_a_notice_says_what_its_subscription_is_called() -> None:
+    """Whatever the case of its id; what a connector brings is called by its account or project, not by the connector's."""
+    book = the_book({"owners.yaml": NAMES})
+    for signal, name, environment in CALLED:
+        notice = notice_of(signal, book)
+        assert (notice.subscription_name, notice.environment) == (name, environment), signal.resource
+
+
+def test_an_entry_of_owners_may_say_another_environment() -> None:
+    """The first entry that says one counts, before the subscription; one that says nothing else owns nothing."""
+    owners = [
+        {"resource_group": "rg-web", "environment": "test"},
+        {"resource_group": "rg-*", "group": "web", "environment": "staging"},
+        {"cluster": "shop-*", "environment": "shop"},
+        {"group": "platform"},
+    ]
+    book = the_book({"owners.yaml": NAMES | {"owners": owners}})
+    for signal, environment, group in (
+        (an_alert(), "test", "web"),
+        (an_alert(AzureResourceId=RESOURCE.replace("rg-web", "rg-data")), "staging", "web"),
+        (an_alert(AzureResourceId=f"/subscriptions/{SUBSCRIPTION}"), "production", "platform"),
+        (on_cluster(AWS_CLUSTER), "shop", "platform"),
+    ):
+        notice = notice_of(signal, book)
+        assert (notice.environment, notice.owner) == (environment, Owner(group))
+    # An entry without anything said still owns: it says that nobody is named here, whatever stands below it.
+    nobody = the_book({"owners.yaml": {"owners": [{"resource_group": "rg-web"}, {"group": "platform"}]}})
+    assert notice_of(an_alert(), nobody).owner == Owner()
+
+
+WIKI = "https://wiki.example"
+RUNBOOKS: list[tuple[dict[str, str], dict[str, str], str]] = [
+    ({}, {}, ""),
+    ({}, {"vm_*": f"{WIKI}/vm"}, "vm"),
+    ({"VM_*": f"{WIKI}/ours"}, {"*": f"{WIKI}/all"}, "ours all"),
+    ({"*": f"{WIKI}/all"}, {"VM_Test": f"{WIKI}/all"}, "all"),
+    ({"VM": f"{WIKI}/no", "K8S*": f"{WIKI}/no"}, {}, ""),
+    ({"VM_T*": f"{WIKI}/1", "VM_*": f"{WIKI}/2"}, {"*": f"{WIKI}/3", "VM_Test": f"{WIKI}/4"}, "1 2 3"),
+]
+
+
+def test_a_notice_names_the_first_three_runbooks_that_fit() -> None:
+    """Those of the policy first, each in the order in which they are written, and none twice; with a query as it is."""
+    for policy, owners, expected in RUNBOOKS:
+        files = {"cwpp/policy.yaml": a_policy(runbooks=policy), "owners.yaml": {"owners": [], "runbooks": owners}}
+        assert notice_of(an_alert(), the_book(files)).runbooks == tuple(f"{WIKI}/{one}" for one in expected.split())
+    for url in (
+        "https://wiki.example/pages/viewpage.action?pageId=4711#Step-2",
+        "HTTPS://WIKI.example:8443/k8s",
+        "https://192.0.2.1/k8s",
+        "https://wiki.example/a?tokens=no&keyword=a",
+    ):
+        book = the_book({"owners.yaml": {"owners": [], "runbooks": {"*": url}}})
+        assert notice_of(an_alert(), book).runbooks == (url,)
+
+
+def test_a_runbook_of_findings_may_be_about_a_category() -> None:
+    """The type of a finding is a GUID; people write what sort of recommendation it is."""
+    metadata = {"severity": "High", "recommendationCategory": "SoftwareUpdate", "categories": ["Data"]}
+    finding = read_finding(an_assessment(metadata=metadata) | {"name": "assessment-1"})
+    for glob in ("assessment-1", "SoftwareUpdate", "softwareu*", "Data"):
+        book = the_book({"cspm/policy.yaml": a_policy("cspm", runbooks={glob: WIKI})}, Stream.CSPM)
+        assert notice_of(finding, book).runbooks == (WIKI,), glob
+    # A policy speaks for its own stream.
+    assert not the_book({"cwpp/policy.yaml": a_policy(runbooks={"*": WIKI})}, Stream.CSPM).runbooks
+
+
+FILE = "tags/resources.json"
+ROWS = [
+    {"id": RESOURCE, "tags": {"Team": "Pay\u202ements", "env": "PROD"}},
+    {"id": RESOURCE.rpartition("/providers/")[0], "tags": {"team": "Web", "env": "test"}},
+    {"id": f"/subscriptions/{SUBSCRIPTION}", "tags": {"team": "", "cost": "4711"}},
+]
+
+
+def ruled(*entries: object, **more: object) -> Rulebook:
+    """Rules with these entries and the tags of ROWS."""
+    return the_book({"owners.yaml": {"tags": FILE, "owners": entries, **more}, FILE: ROWS})
+
+
+def test_a_tag_names_the_group() -> None:
+    """Legible as all that people read, and with the case that it is written in; where it is blank the next entry owns.
+    The pager is never of a tag."""
+    pager = {"secret": "SOC_KEY"}
+    soc = {"group": "{tag.team}", "service": "soc-{tag.Team}", "pager": pager, "environment": "elsewhere"}
+    first = {"tag": {"ENV": "prod"}, "environment": "{tag.env}"}
+    book = ruled(first, {"tag": {"TEAM": "*"}, **soc}, {"group": "platform"})
+    other, outside = RESOURCE.replace("vm-1", "vm-2"), f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-other"
+    notices = [notice_of(an_alert(AzureResourceId=resource), book) for resource in (RESOURCE, other, outside)]
+    assert [notice.owner for notice in notices] == [
+        Owner("Pay\\u202ements", "soc-Pay\\u202ements", "SOC_KEY"),
+        Owner("Web", "soc-Web", "SOC_KEY"),
+        Owner("platform"),
+    ]
+    assert [notice.environment for notice in notices] == ["PROD", "elsewhere", None]
+    assert parse("{owner.group}")(notices[1]) == "Web"
+
+
+def test_an_entry_whose_tag_is_nowhere_matches_nothing() -> None:
+    """Nor does one where another value is asked for."""
+    teams = {"tag": {"temm": "*"}, "group": "{tag.temm}"}, {"tag": {"team": "x*"}, "group": "x"}
+    book = ruled(*teams, {"tag": {"team": "*", "cost": "47??"}, "group": "{tag.team}-{tag.cost}"})
+    assert find_owner_of(an_alert(), book.owners) == Owner("Pay\\u202ements-4711")
+    assert find_owner_of(an_alert(AzureResourceId="/subscriptions/bbbb"), book.owners) is None
+    assert find_environment_of(an_alert(), book.owners) is None
+
+
+def test_a_text_names_tags_of_its_entry() -> None:
+    """And a pager none: who may tag a resource must not choose who is paged. A subscription is called by no tag either."""
+    tag = {"tag": {"team": "*"}}
+    said: list[tuple[dict[str, object], str]] = [
+        ({"group": "{tag.team}"}, "group: {tag.team} names no tag of this entry"),
+        ({**tag, "service": "{team}"}, "service: {team} stands for nothing here"),
+        ({**tag, "environment": "{tag.env"}, "environment: a brace stands alone"),
+        ({**tag, "pager": "{tag.team}"}, "pager: takes no tag"),
+        ({**tag, "pager": {"secret": "KEY_{tag.team}"}}, "pager: takes no tag"),
+    ]
+    for entry, words in said:
+        (message,) = messages({"owners.yaml": {"owners": [entry]}})
+        assert message.startswith(f"owners[0].{words}"), message
+    (message,) = messages({"owners.yaml": {"owners": [], "subscriptions": {SUBSCRIPTION: {"name": "{tag.name}"}}}})
+    assert "takes no tag" in message
