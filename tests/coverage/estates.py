@@ -8,23 +8,12 @@ from typing import Any
 from hypothesis import strategies as st
 
 from router.coverage.expected.manifest import NO_MANIFEST
-from tests.coverage.builders import (
-    CLUSTER,
-    COSMOS_DB,
-    MACHINE,
-    REGISTRY,
-    SQL_SERVER,
-    STORAGE,
-    SUBSCRIPTION,
-    Json,
-    expecting_plans,
-    pricing,
-    setting,
-)
+from tests.coverage import builders as az
+from tests.coverage.builders import CLUSTER, COSMOS_DB, MACHINE, STORAGE, SUBSCRIPTION, Json, expecting_plans, pricing
 
-PLANS = {MACHINE: "VirtualMachines", CLUSTER: "Containers", REGISTRY: "Containers", SQL_SERVER: "SqlServers"}
+PLANS = {MACHINE: "VirtualMachines", CLUSTER: "Containers", az.REGISTRY: "Containers", az.SQL_SERVER: "SqlServers"}
 PLANS |= {COSMOS_DB: "CosmosDbs", STORAGE: "StorageAccounts"}
-CAN_DIFFER = (MACHINE, CLUSTER, REGISTRY)
+CAN_DIFFER = (MACHINE, CLUSTER, az.REGISTRY)
 SUB_PLANS = {"VirtualMachines": ["P1", "P2"], "StorageAccounts": ["DefenderForStorageV2", "PerTransaction"]}
 MANIFESTS = [
     NO_MANIFEST,
@@ -79,9 +68,9 @@ class Estate:
             found["own"] = self._own_plan(plan, extensions)
         elif self.id == STORAGE:
             switches = {"isEnabled": is_on, "overrideSubscriptionLevelSettings": self.own is not None}
-            found["own"] = setting(STORAGE, "defenderForStorageSettings", **switches)
+            found["own"] = az.setting(STORAGE, "defenderForStorageSettings", **switches)
         elif self.id == COSMOS_DB:
-            found["own"] = setting(COSMOS_DB, "advancedThreatProtectionSettings", isEnabled=is_on)
+            found["own"] = az.setting(COSMOS_DB, "advancedThreatProtectionSettings", isEnabled=is_on)
         return found
 
     def _own_plan(self, plan: str, extensions: list[dict[str, str]]) -> Json:
@@ -99,7 +88,7 @@ class Estate:
 def estates(draw: st.DrawFn) -> Estate:
     """An estate, of which no two answers contradict each other."""
     id = draw(st.sampled_from(list(PLANS)))
-    differs = id != SQL_SERVER
+    differs = id != az.SQL_SERVER
     return Estate(
         id=id,
         tier=draw(st.sampled_from(["Standard", "Standard", "Free"])),

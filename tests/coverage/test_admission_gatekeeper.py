@@ -8,30 +8,11 @@ import pytest
 
 from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_CONSTRAINTS
 from router.coverage.verdicts import Verdict
-from tests.coverage.admission_builders import (
-    AUDIT,
-    GATEKEEPER,
-    LABELS,
-    MANAGER,
-    NAMESPACES,
-    NEW_PODS,
-    OPERATION,
-    a_config,
-    a_constraint,
-    a_namespace,
-    a_pod,
-    a_service,
-    a_slice,
-    a_webhook,
-    around_gatekeeper,
-    audits,
-    denies,
-    scoped,
-    whole_gatekeeper,
-)
+from tests.coverage import admission_builders as adm
+from tests.coverage.admission_builders import MANAGER, a_constraint, a_pod, a_slice, a_webhook, audits, whole_gatekeeper
 from tests.coverage.builders import COVERED, GAP, IN_PAYMENTS, UNKNOWN, Json, hold, kubectl
 
-AROUND = around_gatekeeper()
+AROUND = adm.around_gatekeeper()
 EMPTY = kubectl()
 LAX = {"admission.gatekeeper.sh/ignore": "true", "team": "aks", "control-plane": "true"}
 """The labels of a namespace of somebody's, by which it is left out of much."""
@@ -44,7 +25,7 @@ def audit(*objects: Json) -> Verdict:
 
 def deny(*objects: Json) -> Verdict:
     """Whether a gate denies, as objects in one list say."""
-    return denies(kubectl(*objects))
+    return adm.denies(kubectl(*objects))
 
 
 def _asks(operator: str, *values: str, key: str = "team") -> Json:
@@ -94,7 +75,7 @@ def test_gatekeeper_that_works_audits_and_each_part_of_it_is_asked_for(subtests:
     """In one list or in several; without the service its pods are found by the label that says their work."""
     found = audit(*whole_gatekeeper())
     assert (found.state, "Gatekeeper audits" in found.reason) == (COVERED, True)
-    parts = [*whole_gatekeeper()[: -len(NAMESPACES)], kubectl(*NAMESPACES)]
+    parts = [*whole_gatekeeper()[: -len(adm.NAMESPACES)], kubectl(*adm.NAMESPACES)]
     assert audits(*map(kubectl, parts[:-1]), parts[-1]).state is COVERED
     for left_out, part in enumerate(parts[:-1]):
         with subtests.test(without=part["kind"]):
@@ -105,12 +86,17 @@ def test_gatekeeper_that_works_audits_and_each_part_of_it_is_asked_for(subtests:
 
 def test_a_webhook_without_ready_pods_admits_everything() -> None:
     """With failurePolicy Ignore nobody is told, so the pods' state and their restarts are."""
-    for of, rung in ((MANAGER, audit), (AUDIT, audit), (MANAGER, deny)):
-        objects = [*AROUND, a_webhook(), a_constraint("deny"), *(a_pod(one) for one in (MANAGER, AUDIT) if one != of)]
+    for of, rung in ((MANAGER, audit), (adm.AUDIT, audit), (MANAGER, deny)):
+        objects = [
+            *AROUND,
+            a_webhook(),
+            a_constraint("deny"),
+            *(a_pod(one) for one in (MANAGER, adm.AUDIT) if one != of),
+        ]
         dark = a_pod(of, is_ready=False, restarts=917, waits="CrashLoopBackOff")
         found = rung(*objects, dark)
         assert (found.state, "CrashLoopBackOff, 917 restarts" in found.reason) == (GAP, True)
-        assert found.remedy == f"kubectl describe pod {of}-6c9f7d5b8-x2x4z -n {GATEKEEPER} {IN_PAYMENTS}"
+        assert found.remedy == f"kubectl describe pod {of}-6c9f7d5b8-x2x4z -n {adm.GATEKEEPER} {IN_PAYMENTS}"
         assert rung(*objects, dark, a_pod(of, id="other")).state is COVERED
 
 
@@ -127,9 +113,9 @@ def test_only_running_pods_behind_the_webhooks_service_count(subtests: pytest.Su
     """Evicted pods stay listed, not ready, for long, and a pod of that name in another namespace answers nobody."""
 
     def with_pods(*pods: Json) -> Verdict:
-        return audit(*AROUND, a_webhook(), a_constraint(), a_pod(AUDIT), *pods)
+        return audit(*AROUND, a_webhook(), a_constraint(), a_pod(adm.AUDIT), *pods)
 
-    other = a_pod("other", labels=LABELS[MANAGER])
+    other = a_pod("other", labels=adm.LABELS[MANAGER])
     gone, over, dark = (a_pod(MANAGER, is_ready=False, phase=one) for one in ("Failed", "Succeeded", "Running"))
     hold(
         subtests,
@@ -144,11 +130,11 @@ def test_a_webhook_must_be_asked_about_new_pods_wherever_they_are(subtests: pyte
     """Its rules may leave them out, and its selector may ask for a label; one that keeps some namespaces out is usual."""
     named = _asks("In", "test", key="kubernetes.io/metadata.name")
     asked = [
-        {**NEW_PODS, "operations": ["*"], "apiGroups": [""], "resources": ["pods"]},
-        {**NEW_PODS, "scope": "Namespaced", "resources": ["*/*"]},
+        {**adm.NEW_PODS, "operations": ["*"], "apiGroups": [""], "resources": ["pods"]},
+        {**adm.NEW_PODS, "scope": "Namespaced", "resources": ["*/*"]},
     ]
     changes = {"operations": ["UPDATE"], "resources": ["deployments", "pods/exec"], "apiGroups": ["apps"]}
-    changed: list[Json] = [{**NEW_PODS, name: value} for name, value in {**changes, "scope": "Cluster"}.items()]
+    changed: list[Json] = [{**adm.NEW_PODS, name: value} for name, value in {**changes, "scope": "Cluster"}.items()]
     for judge in (audit, deny):
         hold(
             subtests,
@@ -171,25 +157,29 @@ def test_a_namespace_that_is_left_out_is_a_gap_that_names_it(subtests: pytest.Su
         *(_asks("DoesNotExist", key="control-plane"), _asks("NotIn", "pay-dev", key=by_name)),
         _asks("In", "shop", "default", key=by_name),
     ]
-    configs = [a_config("pay-dev"), a_config("kube-*", "pay-*", processes=["webhook", "sync"]), a_config("*-dev")]
+    configs = [
+        adm.a_config("pay-dev"),
+        adm.a_config("kube-*", "pay-*", processes=["webhook", "sync"]),
+        adm.a_config("*-dev"),
+    ]
     constraints = [
         *(_matching(excludedNamespaces=["kube-system", "pay-dev"]), _matching(excludedNamespaces=["*-dev"])),
         *(_matching(namespaces=["shop", "default"]), _matching(namespaceSelector=IGNORED)),
     ]
-    business = [a_namespace(name, {"team": name}) for name in ("shop", "default")]
+    business = [adm.a_namespace(name, {"team": name}) for name in ("shop", "default")]
     for objects in (*map(_selecting, selectors), *map(_in_config, configs), *map(_constrained, constraints)):
         rest = [one for one in objects if one["kind"] != "Namespace"]
         for rung in (audit, deny):
             with subtests.test(objects=objects, rung=rung.__name__):
-                found = rung(*rest, *NAMESPACES[:2], *business, a_namespace("pay-dev", LAX))
+                found = rung(*rest, *adm.NAMESPACES[:2], *business, adm.a_namespace("pay-dev", LAX))
                 assert (found.state, "namespace pay-dev:" in found.reason) == (GAP, True), found.reason
-                assert rung(*rest, *NAMESPACES[:2], *business).state is COVERED
+                assert rung(*rest, *adm.NAMESPACES[:2], *business).state is COVERED
                 assert rung(*rest).state is UNKNOWN
 
 
 def test_a_namespace_that_is_left_out_by_a_label_is_taken_in_again_by_one_line() -> None:
     """The label that leaves it out is the evidence."""
-    found = deny(*_selecting(IGNORED), a_namespace("pay-dev", LAX))
+    found = deny(*_selecting(IGNORED), adm.a_namespace("pay-dev", LAX))
     assert found.remedy == f"kubectl label namespace pay-dev admission.gatekeeper.sh/ignore- {IN_PAYMENTS}"
     shown = [(one.field, one.value) for one in found.evidence]
     assert ("metadata.labels.admission.gatekeeper.sh/ignore", "true") in shown
@@ -199,7 +189,7 @@ def test_what_leaves_nothing_out_covers(subtests: pytest.Subtests) -> None:
     """Pods without a label that is asked for pass; several webhooks and constraints add up; no other configuration counts."""
     objects = "objectSelector"
     older = a_webhook(configuration="older", namespaceSelector=_asks("In", "a"))
-    elsewhere = a_config("shop", namespace="elsewhere")
+    elsewhere = adm.a_config("shop", namespace="elsewhere")
     hold(
         subtests,
         deny,
@@ -207,12 +197,12 @@ def test_what_leaves_nothing_out_covers(subtests: pytest.Subtests) -> None:
         (UNKNOWN, _selecting(NOT_OFF, objects), _selecting(_asks("Gt", "3"))),
         (COVERED, [*_selecting(NOT_OFF, objects), _web()], [*_selecting(NO_GATE, objects), _web(gate2="off")]),
         (GAP, [*_selecting(NOT_OFF, objects), _web(gate="off")], [*_selecting(NO_GATE, objects), _web(gate="off")]),
-        (COVERED, _in_config(a_config("pay-dev", processes=["sync", "mutation-webhook"]))),
-        (COVERED, _in_config(a_config("shop", processes=["audit"])), _in_config(a_config(), elsewhere)),
-        (COVERED, _in_config(a_config("kube-*", "gatekeeper-system", "azure-arc"))),
+        (COVERED, _in_config(adm.a_config("pay-dev", processes=["sync", "mutation-webhook"]))),
+        (COVERED, _in_config(adm.a_config("shop", processes=["audit"])), _in_config(adm.a_config(), elsewhere)),
+        (COVERED, _in_config(adm.a_config("kube-*", "gatekeeper-system", "azure-arc"))),
         (UNKNOWN, _in_config(elsewhere)),
         (GAP, [a_webhook(namespaceSelector=_asks("In", "a")), *_selecting(_asks("NotIn", "a"))[1:]]),
-        (COVERED, [older, *_selecting(_asks("NotIn", "a")), a_namespace("pay", {"team": "a"})]),
+        (COVERED, [older, *_selecting(_asks("NotIn", "a")), adm.a_namespace("pay", {"team": "a"})]),
         (COVERED, [*whole_gatekeeper("deny"), {**_matching(excludedNamespaces=["shop"]), "kind": "K8sOther"}]),
         (GAP, _constrained(_matching(labelSelector=_asks("Exists"))), _constrained(_matching(name="web"))),
     )
@@ -230,7 +220,7 @@ def test_a_condition_in_cel_is_unknown_and_named() -> None:
 def test_what_is_admitted_beside_a_gate_that_works_is_a_limit() -> None:
     """Each is said of a cell that is covered, in words that a person reads."""
     lax = a_constraint("warn", name="lax")
-    scope = {**scoped(("warn", "validation.gatekeeper.sh")), "metadata": {"name": "scoped"}}
+    scope = {**adm.scoped(("warn", "validation.gatekeeper.sh")), "metadata": {"name": "scoped"}}
     narrow = {**_matching(excludedNamespaces=["shop"]), "metadata": {"name": "narrow"}}
     found = deny(*_selecting(IGNORED), lax, scope, narrow)
     assert found.state is COVERED
@@ -249,13 +239,15 @@ def test_gatekeeper_is_found_by_what_its_pods_do_and_not_by_a_name(subtests: pyt
     constraint says in its status which pods do what.
     """
     rest = [one for one in AROUND if one["kind"] != "Service"]
-    made = [a_pod(f"gatekeeper-{name}", labels=LABELS[work]) for name, work in (("c", MANAGER), ("auditor", AUDIT))]
+    made = [
+        a_pod(f"gatekeeper-{name}", labels=adm.LABELS[work]) for name, work in (("c", MANAGER), ("auditor", adm.AUDIT))
+    ]
     found = [a_webhook(), a_constraint("deny"), *made]
     hold(subtests, audit, (COVERED, [*found, *AROUND], [*found, *rest]))
     hold(subtests, deny, (COVERED, [*found, *AROUND], [*found, *rest]))
-    labels, chosen = {"app": "gatekeeper"}, a_service(selector={"app": "gatekeeper"})
-    objects = [a_webhook(), a_constraint("deny"), a_pod(AUDIT), *rest, chosen]
-    others = ({**labels, OPERATION: "audit"}, LABELS[MANAGER])
+    labels, chosen = {"app": "gatekeeper"}, adm.a_service(selector={"app": "gatekeeper"})
+    objects = [a_webhook(), a_constraint("deny"), a_pod(adm.AUDIT), *rest, chosen]
+    others = ({**labels, adm.OPERATION: "audit"}, adm.LABELS[MANAGER])
     hold(subtests, deny, (COVERED, [*objects, a_pod("policy", labels=labels)]))
     hold(subtests, deny, (GAP, *([*objects, a_pod("policy", labels=one)] for one in others)))
     by_pod = [{"id": "gatekeeper-6c9f7d5b8-x2x4z", "enforced": True, "operations": ["audit", "status", "webhook"]}]
@@ -267,7 +259,7 @@ def test_what_a_constraint_does(subtests: pytest.Subtests) -> None:
     """Deny where nothing is said; by enforcement point where it is scoped; nothing where no pod is concerned."""
     point = "validation.gatekeeper.sh"
     denying = [
-        *(a_constraint("deny"), a_constraint(None), scoped(("deny", point)), scoped(("deny", "*"))),
+        *(a_constraint("deny"), a_constraint(None), adm.scoped(("deny", point)), adm.scoped(("deny", "*"))),
         *(a_constraint("deny", enforced=True), _enforced_by("mutation-webhook", "webhook")),
         _matching(kinds=[{"apiGroups": [""], "kinds": ["Service", "Pod"]}]),
         _matching(kinds=[{"apiGroups": ["*"], "kinds": ["*"]}]),
@@ -276,10 +268,10 @@ def test_what_a_constraint_does(subtests: pytest.Subtests) -> None:
     ]
     auditing = [
         *(a_constraint("warn"), a_constraint("dryrun"), _enforced_by("audit", "status")),
-        scoped(("warn", point), ("deny", "audit.gatekeeper.sh")),
+        adm.scoped(("warn", point), ("deny", "audit.gatekeeper.sh")),
     ]
     idle = [
-        *(a_constraint("refuse"), scoped(("deny", "gator.gatekeeper.sh")), scoped()),
+        *(a_constraint("refuse"), adm.scoped(("deny", "gator.gatekeeper.sh")), adm.scoped()),
         a_constraint("deny", enforced=False),
         _matching(kinds=[{"apiGroups": ["networking.k8s.io"], "kinds": ["Ingress"]}]),
         _matching(kinds=[{"apiGroups": [""], "kinds": ["Namespace"]}]),
@@ -319,14 +311,14 @@ def test_pods_that_no_service_leads_to_answer_nothing(subtests: pytest.Subtests)
         (GAP, *gaps),
         (COVERED, [a_slice(False, True)], [a_slice(None)], [a_slice(), a_slice(True, name="two")]),
         (COVERED, [a_slice(True, pods=[ready])], [a_slice(True, True, pods=["of-last-week", ready])]),
-        (COVERED, [a_slice(True), a_service("other")]),
+        (COVERED, [a_slice(True), adm.a_service("other")]),
     )
-    line = f"kubectl describe service gatekeeper-webhook-service -n {GATEKEEPER} {IN_PAYMENTS}"
+    line = f"kubectl describe service gatekeeper-webhook-service -n {adm.GATEKEEPER} {IN_PAYMENTS}"
     assert {leading(*one).remedy for one in gaps} == {line}
-    for found in (leading(), denies(kubectl(*led), a_slice(False))):
+    for found in (leading(), adm.denies(kubectl(*led), a_slice(False))):
         assert (found.state, found.remedy) == (UNKNOWN, f"{ASK_CLUSTER} {IN_PAYMENTS} > payments.json")
     without = [one for one in led if one["kind"] != "Service"]
-    assert deny(*without, a_service("other"), a_slice(True)).state is GAP
+    assert deny(*without, adm.a_service("other"), a_slice(True)).state is GAP
     assert deny(a_webhook(service="another"), *led[1:]).state is GAP
 
 
@@ -336,7 +328,7 @@ def test_a_webhook_that_can_never_answer_checks_nothing(subtests: pytest.Subtest
     def asking(**fields: Any) -> list[Json]:
         return _with(a_webhook(**fields))
 
-    service = {"name": "gatekeeper-webhook-service", "namespace": GATEKEEPER}
+    service = {"name": "gatekeeper-webhook-service", "namespace": adm.GATEKEEPER}
     bundles = {GAP: ("Cg==", ""), COVERED: ("LS0tLS1CRUdJTg==", "not base64!", None)}
     by_bundle = {
         state: [asking(clientConfig={"service": service, **({} if one is None else {"caBundle": one})}) for one in some]
@@ -355,17 +347,17 @@ def test_only_a_list_of_constraints_shows_that_no_other_denies() -> None:
     """A single object is no list. Gatekeeper that is ready and has none checks nothing."""
     rest = kubectl(*AROUND, *whole_gatekeeper()[:3])
     ask = f"{ASK_CONSTRAINTS} {IN_PAYMENTS} > payments.constraints.json"
-    for found in (denies(rest, a_constraint("dryrun")), audits(rest)):
+    for found in (adm.denies(rest, a_constraint("dryrun")), audits(rest)):
         assert (found.state, found.remedy) == (UNKNOWN, ask)
-    assert denies(rest, kubectl(a_constraint("dryrun"))).state is GAP
+    assert adm.denies(rest, kubectl(a_constraint("dryrun"))).state is GAP
     assert audits(rest, EMPTY).state is GAP
 
 
 def test_documents_that_contradict_each_other_prove_the_worse_and_one_webhook_that_works_is_enough() -> None:
     """The same constraint denies in one file and not in the other; what an older installation left behind changes nothing."""
     rest = kubectl(*whole_gatekeeper("deny"))
-    assert denies(rest, kubectl(a_constraint("dryrun"))).state is GAP
-    assert denies(rest, kubectl(a_constraint("deny"))).state is COVERED
+    assert adm.denies(rest, kubectl(a_constraint("dryrun"))).state is GAP
+    assert adm.denies(rest, kubectl(a_constraint("deny"))).state is COVERED
     left = a_webhook(namespace="gatekeeper-old", configuration="left-behind")
     for objects in ([left, *whole_gatekeeper()], [*whole_gatekeeper(), left]):
         assert audit(*objects).state is COVERED

@@ -8,14 +8,8 @@ from typing import Any
 
 import pytest
 
-from router.coverage.kubernetes.commands import (
-    ASK_CLUSTER,
-    ASK_CONFIG,
-    ASK_CONSTRAINTS,
-    ASK_IMAGE_RULES,
-    ASK_POLICIES,
-    ASK_WEBHOOKS,
-)
+from router.coverage.kubernetes import commands
+from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_CONFIG, ASK_CONSTRAINTS, ASK_IMAGE_RULES, ASK_POLICIES
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
 from tests.coverage import admission_builders as adm
@@ -235,7 +229,7 @@ def test_a_cluster_is_asked_in_one_round_for_what_is_not_known_yet() -> None:
     whole = az.judged(az.managed_cluster(), az.kubectl(*adm.whole_gatekeeper()))
     assert Rung.ADMISSION_DENIES not in {rung for _, rung, _ in whole.assessed.verdicts()}
     pods, rest = (adm.a_pod(adm.MANAGER), adm.a_pod(adm.AUDIT)), [ASK_CONSTRAINTS, ASK_CONFIG]
-    assert asked(audit(*pods)) == [ASK_WEBHOOKS, *rest]
+    assert asked(audit(*pods)) == [commands.ASK_WEBHOOKS, *rest]
     assert asked(audit(adm.a_webhook(), *pods)) == asked(audit(adm.a_webhook())) == [ASK_CLUSTER, *rest]
     assert asked(audit(*SYSTEM)) == [ASK_POLICIES]
 

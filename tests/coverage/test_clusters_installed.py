@@ -11,43 +11,22 @@ from router.coverage.kubernetes.commands import ASK_CLUSTER
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
 from router.domain.errors import BadUsage
-from tests.coverage.builders import (
-    CLUSTER,
-    COVERED,
-    GAP,
-    IN_PAYMENTS,
-    NOT_COVERABLE,
-    SUBSCRIPTION,
-    UNKNOWN,
-    Json,
-    cluster_extension,
-    daemon_set,
-    document,
-    hold,
-    judged,
-    kubectl,
-    managed_cluster,
-    node,
-    nodes,
-    pricing,
-    resource,
-    sensor,
-    verdict,
-)
+from tests.coverage import builders as az
+from tests.coverage.builders import COVERED, GAP, NOT_COVERABLE, UNKNOWN, Json, hold, judged, kubectl, nodes, verdict
 from tests.coverage.kubernetes_builders import COLLECTOR, PUBLISHER, as_object, collector, part, pod, publisher, running
 
 BOTH = (Rung.SENSOR_INSTALLED, Rung.SENSOR_RUNNING)
 INSTALL = "az aks update --enable-defender --name payments --resource-group RESOURCE_GROUP"
-ENABLE = f"az aks update --enable-defender --resource-group rg --name payments --subscription {SUBSCRIPTION}"
-ASK = f"{ASK_CLUSTER} {IN_PAYMENTS} > payments.json"
-PROXY = daemon_set("kube-proxy", image="mcr.microsoft.com/oss/kubernetes/kube-proxy:v1.34")
-LIVE, DARK = kubectl(*sensor(), *nodes()), kubectl(*sensor(ready=0), *nodes())
+ENABLE = f"az aks update --enable-defender --resource-group rg --name payments --subscription {az.SUBSCRIPTION}"
+ASK = f"{ASK_CLUSTER} {az.IN_PAYMENTS} > payments.json"
+PROXY = az.daemon_set("kube-proxy", image="mcr.microsoft.com/oss/kubernetes/kube-proxy:v1.34")
+LIVE, DARK = kubectl(*az.sensor(), *nodes()), kubectl(*az.sensor(ready=0), *nodes())
 EKS, GKE = "arn:aws:eks:eu-west-1:123456789012:cluster/shop", "gke_shop-prod_europe-west1_carts"
 
 
 def on(rung: Rung, *documents: Json, name: str = "payments") -> Verdict:
     """What documents say of a cluster on a rung; all of them are of that cluster."""
-    named = [document(one, f"{number}.json", name) for number, one in enumerate(documents)]
+    named = [az.document(one, f"{number}.json", name) for number, one in enumerate(documents)]
     return verdict(judged(*named), name, rung)
 
 
@@ -58,19 +37,19 @@ def installed(*documents: Json) -> Verdict:
 
 def cluster(**properties: object) -> Json:
     """A cluster of which Azure says little else."""
-    return resource(CLUSTER, "Microsoft.ContainerService/managedClusters", properties)
+    return az.resource(az.CLUSTER, "Microsoft.ContainerService/managedClusters", properties)
 
 
 def test_what_azure_wishes_says_nothing_of_what_is_in_the_cluster() -> None:
     """A sensor from Helm needs no profile, and a profile does not make a sensor run; one that was left out is no answer."""
     for rung in BOTH:
-        for wish in (managed_cluster(), managed_cluster(has_sensor=False)):
+        for wish in (az.managed_cluster(), az.managed_cluster(has_sensor=False)):
             found = on(rung, wish)
             assert (found.state, found.remedy) == (UNKNOWN, ASK)
             assert "give payments=payments.json" in found.remarks
             assert on(rung, wish, LIVE).state is COVERED
     assert "security profile" not in str(installed(cluster(addonProfiles={})).remarks)
-    asked = str(installed(managed_cluster(has_sensor=False)).remarks)
+    asked = str(installed(az.managed_cluster(has_sensor=False)).remarks)
     assert "security profile of the cluster does not ask" in asked
 
 
@@ -79,12 +58,12 @@ def test_only_a_whole_list_of_a_namespace_of_defenders_shows_that_no_sensor_is_t
 
     One by its name, the first of several pages, and lists of something else prove no absence.
     """
-    shop, web = (daemon_set("logger", namespace=name, image="x") for name in ("shop", "web"))
+    shop, web = (az.daemon_set("logger", namespace=name, image="x") for name in ("shop", "web"))
     typed = {"apiVersion": "apps/v1", "kind": "DaemonSetList", "items": []}
     for rung in BOTH:
         gaps: list[list[Json]] = [[kubectl()], [typed], [kubectl(PROXY)], [kubectl(shop), kubectl(PROXY)]]
         gaps += [[kubectl(shop, pod("node-0", "web", namespace="web"))]]
-        gaps += [[kubectl(daemon_set("x", namespace="mdc", image="x"))]]
+        gaps += [[kubectl(az.daemon_set("x", namespace="mdc", image="x"))]]
         open: list[list[Json]] = [[kubectl(shop)], [kubectl(shop, *nodes())], [kubectl(shop), kubectl(web)], [PROXY]]
         open += [[{**kubectl(PROXY), "metadata": {"continue": "token"}}], [kubectl(*nodes())]]
         open += [[{"apiVersion": "v1", "kind": "PodList", "items": []}]]
@@ -93,7 +72,7 @@ def test_only_a_whole_list_of_a_namespace_of_defenders_shows_that_no_sensor_is_t
         assert {on(rung, *one).remedy for one in open} == {ASK}
         for listed, said in ((kubectl(), "0.json, whose list is empty"), (kubectl(PROXY), "sensor is in 0.json")):
             assert said in on(rung, listed).reason
-            assert on(rung, listed, managed_cluster()).remedy == ENABLE
+            assert on(rung, listed, az.managed_cluster()).remedy == ENABLE
 
 
 def test_a_dark_sensor_is_installed_and_a_part_of_one_is_none() -> None:
@@ -112,14 +91,14 @@ def test_a_tag_that_leaves_a_cluster_out_is_the_reason() -> None:
         ("ms_defender_container_exclude_agents", "true"),
         ("ms_defender_e2e_discovery_exclude", "true"),
     ):
-        excluded, said = managed_cluster(tags={name: value}), f"the tag {name}={value} leaves the cluster out"
+        excluded, said = az.managed_cluster(tags={name: value}), f"the tag {name}={value} leaves the cluster out"
         for rung in BOTH:
             found = on(rung, excluded)
             assert (found.state, found.reason.startswith(said)) == (GAP, True)
-            assert found.remedy == f"az tag update --resource-id {CLUSTER} --operation Delete --tags {name}={value}"
+            assert found.remedy == f"az tag update --resource-id {az.CLUSTER} --operation Delete --tags {name}={value}"
             assert on(rung, excluded, LIVE).state is COVERED
         assert said in on(Rung.SENSOR_RUNNING, excluded, DARK).reason
-        partly = on(Rung.SENSOR_RUNNING, excluded, kubectl(*sensor(ready=2), *nodes()))
+        partly = on(Rung.SENSOR_RUNNING, excluded, kubectl(*az.sensor(ready=2), *nodes()))
         assert (partly.state, partly.reason.startswith("DaemonSet ")) == (GAP, True)
     for name, value in (
         ("ms_defender_container_exclude_sensors", "false"),
@@ -127,14 +106,14 @@ def test_a_tag_that_leaves_a_cluster_out_is_the_reason() -> None:
         ("ms_defender_container_exclude_azurepolicy", "true"),
         ("exclude", "true"),
     ):
-        assert {on(rung, managed_cluster(tags={name: value})).state for rung in BOTH} == {UNKNOWN}
+        assert {on(rung, az.managed_cluster(tags={name: value})).state for rung in BOTH} == {UNKNOWN}
 
 
 def test_a_cluster_that_is_stopped_is_not_coverable(subtests: pytest.Subtests) -> None:
     """Unless a sensor is seen to run, or another document says that it is not stopped."""
     stopped = cluster(powerState={"code": "Stopped"})
-    rows = (NOT_COVERABLE, [stopped]), (UNKNOWN, [stopped, managed_cluster()]), (COVERED, [stopped, LIVE])
-    partly = kubectl(*sensor(ready=1), *nodes())
+    rows = (NOT_COVERABLE, [stopped]), (UNKNOWN, [stopped, az.managed_cluster()]), (COVERED, [stopped, LIVE])
+    partly = kubectl(*az.sensor(ready=1), *nodes())
     hold(subtests, installed, *rows)
     hold(subtests, lambda *some: on(BOTH[1], *some), *rows, (NOT_COVERABLE, [stopped, DARK]), (GAP, [stopped, partly]))
 
@@ -142,7 +121,7 @@ def test_a_cluster_that_is_stopped_is_not_coverable(subtests: pytest.Subtests) -
 def test_the_extension_of_azure_arc_installs_a_sensor(subtests: pytest.Subtests) -> None:
     """It says nothing of whether the sensor runs."""
     there, failed, creating = (
-        cluster_extension(state=one, cluster=CLUSTER) for one in ("Succeeded", "Failed", "Creating")
+        az.cluster_extension(state=one, cluster=az.CLUSTER) for one in ("Succeeded", "Failed", "Creating")
     )
     hold(subtests, installed, (COVERED, [there], [there, kubectl()]), (GAP, [failed, there]), (UNKNOWN, [creating]))
     hold(subtests, lambda *some: on(BOTH[1], *some), (GAP, [there, kubectl()]), (UNKNOWN, [there]))
@@ -166,7 +145,7 @@ def test_a_sensor_that_is_missing_is_installed_as_its_cloud_has_it() -> None:
 
     def of(name: str, provider: str) -> GateResult:
         some = [{**one, "spec": {"providerID": provider}} for one in nodes()]
-        return judged(document(kubectl(*some, daemon_set("kube-proxy", image="proxy")), "one.json", name))
+        return judged(az.document(kubectl(*some, az.daemon_set("kube-proxy", image="proxy")), "one.json", name))
 
     eks, gke = "arn:aws:eks:eu-west-1:111122223333:cluster/ledger", "gke_contoso-pay_europe-west4_ledger"
     for name, provider in ((eks, ""), (gke, ""), ("ledger", "aws:///eu-west-1a/i-0123"), ("ledger", "k3s://a")):
@@ -223,13 +202,13 @@ def test_a_healthy_cluster_never_covers_the_dark_one_beside_it() -> None:
 
     It is said which file says nothing, by its whole name, also where there are blanks and brackets in it.
     """
-    apart = judged(document(LIVE, "healthy.json", "healthy"), document(DARK, "dark.json", "dark"))
+    apart = judged(az.document(LIVE, "healthy.json", "healthy"), az.document(DARK, "dark.json", "dark"))
     assert [verdict(apart, name, Rung.SENSOR_RUNNING).state for name in ("healthy", "dark")] == [COVERED, GAP]
-    alone = judged(managed_cluster(), kubectl(*sensor()), kubectl(*nodes()))
+    alone = judged(az.managed_cluster(), kubectl(*az.sensor()), kubectl(*nodes()))
     assert verdict(alone, "payments", Rung.SENSOR_RUNNING).state is COVERED
-    lending = managed_cluster(CLUSTER.replace("payments", "lending"))
+    lending = az.managed_cluster(az.CLUSTER.replace("payments", "lending"))
     for name in ("3.json", "nodes of payments.json", "nodes[1].json"):
-        result = judged(managed_cluster(), lending, document(LIVE, name))
+        result = judged(az.managed_cluster(), lending, az.document(LIVE, name))
         assert {verdict(result, one, Rung.SENSOR_RUNNING).state for one in ("payments", "lending")} == {UNKNOWN}
         assert [unused for unused, _ in result.unused] == [name]
 
@@ -243,12 +222,12 @@ def test_what_says_nothing_of_a_cluster_makes_none() -> None:
         ({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}}, nothing),
         ({"apiVersion": "example.com/v1", "kind": "Sensor"}, nothing),
     ):
-        alone, both = judged(pricing("Containers")), judged(pricing("Containers"), other)
+        alone, both = judged(az.pricing("Containers")), judged(az.pricing("Containers"), other)
         assert (both.assessed, both.unused) == (alone.assessed, (("2.json", reason),))
 
 
 def _node(number: int, where: str = "") -> Json:
-    body = node(f"node-{number}")
+    body = az.node(f"node-{number}")
     metadata = {**as_object(body, "metadata"), "uid": f"uid-{number}-{where}"}
     return {**body, "metadata": metadata, "spec": {"providerID": where}}
 
@@ -263,12 +242,12 @@ def test_uids_tell_clusters_apart() -> None:
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": uid}} for uid in uids
         ]
         with pytest.raises(BadUsage, match=r"2\.json.*1\.json"):
-            judged(document(spaces[0], "1.json", first), document(spaces[1], "2.json", second))
-    answer = kubectl(*sensor(), *map(_node, range(3)))
-    documents = [document(answer, f"{name}.json", name) for name in ("payments", "lending")]
+            judged(az.document(spaces[0], "1.json", first), az.document(spaces[1], "2.json", second))
+    answer = kubectl(*az.sensor(), *map(_node, range(3)))
+    documents = [az.document(answer, f"{name}.json", name) for name in ("payments", "lending")]
     with pytest.raises(BadUsage, match=r"lending\.json items\[2\].*payments\.json items\[2\].*node node-0"):
         judged(*documents)
-    assert judged(documents[0], document(answer, "again.json", "payments"))
+    assert judged(documents[0], az.document(answer, "again.json", "payments"))
 
 
 def test_nodes_of_another_cluster_are_refused() -> None:
@@ -277,10 +256,10 @@ def test_nodes_of_another_cluster_are_refused() -> None:
     Each node says where it is, which may be elsewhere than a context is called; what says neither is believed.
     """
     group, tail = "MC_rg_payments_westeurope", "providers/Microsoft.Compute/virtualMachineScaleSets/v/virtualMachines/0"
-    azure = managed_cluster()
+    azure = az.managed_cluster()
     mine = {**azure, "properties": {**as_object(azure, "properties"), "nodeResourceGroup": group}}
     in_aws, in_gcp = "aws:///eu-west-1a/i-0123456789abcdef0", "gce://shop-prod/europe-west1-b/gke-carts-1"
-    in_azure = f"azure:///subscriptions/{SUBSCRIPTION}/resourceGroups/{group.lower()}/{tail}"
+    in_azure = f"azure:///subscriptions/{az.SUBSCRIPTION}/resourceGroups/{group.lower()}/{tail}"
     in_lending = in_azure.replace("payments", "lending")
     own = {
         "payments": (in_azure, "kind://docker/kind/kind-control-plane", "azure:///subscriptions/0/x", ""),
@@ -295,9 +274,9 @@ def test_nodes_of_another_cluster_are_refused() -> None:
     }
     for wheres, is_own in ((own, True), (others, False)):
         for name, where in ((name, where) for name, some in wheres.items() for where in some):
-            answer = kubectl(*sensor(), *(_node(number, where) for number in range(3)))
+            answer = kubectl(*az.sensor(), *(_node(number, where) for number in range(3)))
             for given in (name, None) if name == "payments" else (name,):
-                documents = [document(answer, "answer.json", given), *([mine] if name == "payments" else [])]
+                documents = [az.document(answer, "answer.json", given), *([mine] if name == "payments" else [])]
                 if is_own:
                     assert verdict(judged(*documents), name, Rung.SENSOR_RUNNING).state is COVERED
                     continue

@@ -11,62 +11,30 @@ from hypothesis import given, settings
 
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
-from tests.coverage.builders import (
-    COVERED,
-    GAP,
-    IN_PAYMENTS,
-    NOT_COVERABLE,
-    UNKNOWN,
-    Json,
-    daemon_set,
-    document,
-    judged,
-    kubectl,
-    managed_cluster,
-    node,
-    nodes,
-    sensor,
-    verdict,
-)
-from tests.coverage.kubernetes_builders import (
-    COLLECTOR,
-    PUBLISHER,
-    affinity,
-    collector,
-    failed_create,
-    labelled_node,
-    namespace,
-    new_event,
-    node_of_image,
-    part,
-    pod,
-    pods,
-    publisher,
-    running,
-    running_in,
-    silent_node,
-    taint,
-)
+from tests.coverage import builders as az
+from tests.coverage import kubernetes_builders as k8s
+from tests.coverage.builders import COVERED, GAP, NOT_COVERABLE, UNKNOWN, Json, judged, kubectl, nodes, sensor, verdict
+from tests.coverage.kubernetes_builders import collector, failed_create, namespace, pod, pods, publisher, running, taint
 from tests.coverage.worlds import COVERABLE, ClusterWorld, cluster_worlds
 from tests.examples import some_of
 
 THREE = ("node-0", "node-1", "node-2")
-OLD, WINDOWS = node_of_image("old", "Ubuntu 18.04.6 LTS", "5.3.9"), node("win", system="windows")
-GPU = node("gpu", taints=[taint("sku", "gpu")])
+OLD, WINDOWS = k8s.node_of_image("old", "Ubuntu 18.04.6 LTS", "5.3.9"), az.node("win", system="windows")
+GPU = az.node("gpu", taints=[taint("sku", "gpu")])
 BEARS_GPU = {"tolerations": [{"key": "sku", "operator": "Equal", "value": "gpu", "effect": "NoSchedule"}]}
 RETIRED = {"nodeSelector": {"agentpool": "retired"}}
-PROXY = daemon_set("kube-proxy", image="proxy")
+PROXY = az.daemon_set("kube-proxy", image="proxy")
 CRASHING = pod("node-2", waiting="CrashLoopBackOff", restarts=57)
 
 
 def last(*taints: Json) -> list[Json]:
     """Three nodes, of which the last one has taints."""
-    return [*nodes(2), node("node-2", taints=taints)]
+    return [*nodes(2), az.node("node-2", taints=taints)]
 
 
 def labelled_pods(*owners: Json) -> list[Json]:
     """Pods that have the labels of the collector's, and other owners or none."""
-    return [pod(name, metadata={"labels": {"dsName": COLLECTOR}, "ownerReferences": owners}) for name in THREE]
+    return [pod(name, metadata={"labels": {"dsName": k8s.COLLECTOR}, "ownerReferences": owners}) for name in THREE]
 
 
 COUNTLESS = collector(status={"numberReady": None})
@@ -88,7 +56,7 @@ TRAPS: tuple[tuple[object, str, *tuple[list[Json], ...]], ...] = (
     # A taint keeps a DaemonSet off a node, which is then not desired; some of them pods may ignore.
     (GAP, "node gpu: it does not tolerate the taint sku=gpu:NoSchedule", [*sensor(), *nodes(), GPU]),
     (COVERED, "all 4 nodes", [collector(4, pod=BEARS_GPU), publisher(4, pod=BEARS_GPU), *nodes(), GPU]),
-    (GAP, PUBLISHER, [collector(4, pod=BEARS_GPU), publisher(), *nodes(), GPU]),
+    (GAP, k8s.PUBLISHER, [collector(4, pod=BEARS_GPU), publisher(), *nodes(), GPU]),
     (COVERED, "", [*sensor(), *last(taint("a", "", "PreferNoSchedule"))]),
     (
         COVERED,
@@ -101,7 +69,7 @@ TRAPS: tuple[tuple[object, str, *tuple[list[Json], ...]], ...] = (
     (GAP, "no publisher of Defender is among the DaemonSets of kube-system", [collector(), *nodes()]),
     (GAP, "no publisher", [collector(), publisher(namespace="mdc"), *nodes()]),
     (GAP, "no collector of Defender", [publisher(), *nodes()], [publisher()]),
-    (GAP, f"{PUBLISHER} in kube-system is ready on 0", [collector(), publisher(ready=0), *nodes()]),
+    (GAP, f"{k8s.PUBLISHER} in kube-system is ready on 0", [collector(), publisher(ready=0), *nodes()]),
     # The status may be old or absent; pods that are ready say more.
     (UNKNOWN, "generation 1, its specification of 4", [NEWER, publisher(), *nodes()]),
     (COVERED, "", [collector(metadata={"generation": 4}, status={"observedGeneration": 4}), publisher(), *nodes()]),
@@ -120,12 +88,12 @@ TRAPS: tuple[tuple[object, str, *tuple[list[Json], ...]], ...] = (
     (
         UNKNOWN,
         "DaemonSet kube-proxy in kube-system is to be on 4 nodes, and the list of them has 3",
-        [*sensor(), daemon_set("kube-proxy", image="proxy", desired=4, ready=4), *nodes()],
+        [*sensor(), az.daemon_set("kube-proxy", image="proxy", desired=4, ready=4), *nodes()],
     ),
     (COVERED, "", [*sensor(), PROXY, *nodes()]),
     (UNKNOWN, "on 1 more than the nodes", [*sensor(), *nodes(2)]),
-    (GAP, "node node-2: the node is NotReady", [*sensor(ready=2), *nodes(2), silent_node("node-2")]),
-    (UNKNOWN, "NotReady", [*sensor(), *nodes(2), silent_node("node-2")]),
+    (GAP, "node node-2: the node is NotReady", [*sensor(ready=2), *nodes(2), k8s.silent_node("node-2")]),
+    (UNKNOWN, "NotReady", [*sensor(), *nodes(2), k8s.silent_node("node-2")]),
     # Nodes that cannot have a sensor.
     (
         COVERED,
@@ -133,15 +101,15 @@ TRAPS: tuple[tuple[object, str, *tuple[list[Json], ...]], ...] = (
         [*sensor(), *nodes(), WINDOWS],
         [*sensor(desired=4), *nodes(), WINDOWS],
     ),
-    (COVERED, "node aci is a virtual node", [*sensor(), *nodes(), node("aci", type="virtual-kubelet")]),
-    (COVERED, "", [*sensor(), *nodes(), node("aci", taints=[taint("virtual-kubelet.io/provider", "azure")])]),
-    (COVERED, "Fargate", [*sensor(), *nodes(), labelled_node("f", {"eks.amazonaws.com/compute-type": "fargate"})]),
+    (COVERED, "node aci is a virtual node", [*sensor(), *nodes(), az.node("aci", type="virtual-kubelet")]),
+    (COVERED, "", [*sensor(), *nodes(), az.node("aci", taints=[taint("virtual-kubelet.io/provider", "azure")])]),
+    (COVERED, "Fargate", [*sensor(), *nodes(), k8s.labelled_node("f", {"eks.amazonaws.com/compute-type": "fargate"})]),
     (COVERED, "not coverable: node old is a node whose kernel 5.3.9", [*sensor(), *nodes(), OLD]),
     (COVERED, "older than 5.4", [*sensor(ready=4, desired=4), *nodes(), OLD]),
     (UNKNOWN, "does not say on which", [*sensor(desired=4), *nodes(), OLD]),
     (COVERED, "", [*sensor(desired=4), *nodes(), OLD, *pods(THREE)]),
     (GAP, "node node-2: it has no pod", [*sensor(desired=4), *nodes(), OLD, *pods(["node-0", "node-1", "old"])]),
-    (GAP, "ready on 3 of 4", [*sensor(), *nodes(), node_of_image("new", "Nobody's Linux 1")]),
+    (GAP, "ready on 3 of 4", [*sensor(), *nodes(), k8s.node_of_image("new", "Nobody's Linux 1")]),
     (NOT_COVERABLE, "Windows", [*sensor(ready=0, desired=0), WINDOWS], [PROXY, WINDOWS]),
     # Pods say on which nodes it runs; those of another DaemonSet, or of a node that is gone, say nothing.
     (
@@ -205,8 +173,8 @@ def test_each_trap_in_what_is_ready_and_desired_is_seen(subtests: pytest.Subtest
 @given(cluster_worlds())
 def test_a_cluster_is_covered_exactly_if_its_sensor_is_ready_on_each_node_that_can_have_it(world: ClusterWorld) -> None:
     """By an oracle that knows the cluster itself, and not what is printed of it."""
-    named = [document(value, f"{name}.json", "payments") for name, value in world.documents.items()]
-    found = verdict(judged(managed_cluster(), *named), "payments", Rung.SENSOR_RUNNING)
+    named = [az.document(value, f"{name}.json", "payments") for name, value in world.documents.items()]
+    found = verdict(judged(az.managed_cluster(), *named), "payments", Rung.SENSOR_RUNNING)
     assert (found.state is COVERED) is world.is_covered, found.reason
     coverable = [kind for kind in world.kinds if kind in COVERABLE]
     if not coverable:
@@ -226,7 +194,7 @@ def test_nodes_are_counted_by_what_is_known_of_them() -> None:
         ([collector(), *nodes()], {GAP: 3}),
         ([*sensor(ready=2), *nodes(2)], {UNKNOWN: 2}),
         ([*sensor(ready=4, desired=4), *nodes(), OLD], {COVERED: 3, NOT_COVERABLE: 1}),
-        ([*sensor(), *nodes(2), silent_node("node-2")], {COVERED: 2, UNKNOWN: 1}),
+        ([*sensor(), *nodes(2), k8s.silent_node("node-2")], {COVERED: 2, UNKNOWN: 1}),
         (sensor(), None),
     ):
         assert running(*objects).counts == counts, objects
@@ -237,24 +205,24 @@ def test_two_documents_that_contradict_each_other_are_worth_the_worse_one() -> N
     tainted, crashing = last(taint("sku", "gpu")), [pod("node-2", waiting="CrashLoopBackOff")]
     for healthy, ill in ((sensor(), sensor(ready=1)), (nodes(), tainted), (pods(THREE), crashing)):
         for documents in ((healthy, ill), (ill, healthy)):
-            found = running_in(kubectl(*sensor(), *nodes()), *(kubectl(*one) for one in documents))
+            found = k8s.running_in(kubectl(*sensor(), *nodes()), *(kubectl(*one) for one in documents))
             assert found.state is GAP
             assert any("say different things of" in remark for remark in found.remarks)
     listed = kubectl(*sensor(desired=2, ready=2), *nodes(2))
-    windows, linux = kubectl(node("node-2", system="windows")), kubectl(node("node-2"))
-    assert running_in(listed, windows).state is COVERED
+    windows, linux = kubectl(az.node("node-2", system="windows")), kubectl(az.node("node-2"))
+    assert k8s.running_in(listed, windows).state is COVERED
     for both in ((windows, linux), (linux, windows)):
-        assert running_in(listed, *both).state is GAP
+        assert k8s.running_in(listed, *both).state is GAP
 
 
 def test_a_list_of_another_kind_of_nodes_is_not_whole() -> None:
     """One node by its name, as `kubectl get node NAME` prints it, does not say that there are no others."""
     one = kubectl(*sensor(ready=1, desired=1))
-    assert (running_in(one, nodes(1)[0]).state, running_in(one, kubectl(*nodes(1))).state) == (UNKNOWN, COVERED)
+    assert (k8s.running_in(one, nodes(1)[0]).state, k8s.running_in(one, kubectl(*nodes(1))).state) == (UNKNOWN, COVERED)
 
 
 LABEL = "pod-security.kubernetes.io/enforce"
-ADMIT = f"kubectl label namespace kube-system {LABEL}=privileged --overwrite {IN_PAYMENTS}"
+ADMIT = f"kubectl label namespace kube-system {LABEL}=privileged --overwrite {az.IN_PAYMENTS}"
 NONE_MADE = [collector(ready=0, current=0), publisher(), *nodes()]
 
 
@@ -270,7 +238,7 @@ def test_pod_security_is_named_with_its_level_and_label() -> None:
 
     What keeps both parts out is said once, and a publisher alone that is refused is named.
     """
-    for event in (failed_create(), new_event()):
+    for event in (failed_create(), k8s.new_event()):
         for level in ("baseline", "restricted"):
             both = dark(event, namespace(enforce=level))
             assert f"Pod Security refuses its pods at level baseline, by the label {LABEL}={level}" in both.reason
@@ -287,11 +255,11 @@ def test_pod_security_is_named_with_its_level_and_label() -> None:
     )
     assert of_both.reason.count("Pod Security") == 1
     assert of_both.reason.endswith(
-        f"{PUBLISHER} in kube-system is ready on 1 of 3 nodes that can have it, for the same reason"
+        f"{k8s.PUBLISHER} in kube-system is ready on 1 of 3 nodes that can have it, for the same reason"
     )
-    of_one = running(collector(), publisher(ready=0, current=0), *nodes(), failed_create(owner=PUBLISHER))
-    assert f"{PUBLISHER} in kube-system is ready on 0 of 3 nodes that can have it: Pod Security" in of_one.reason
-    assert (of_one.state, COLLECTOR in of_one.reason) == (GAP, False)
+    of_one = running(collector(), publisher(ready=0, current=0), *nodes(), failed_create(owner=k8s.PUBLISHER))
+    assert f"{k8s.PUBLISHER} in kube-system is ready on 0 of 3 nodes that can have it: Pod Security" in of_one.reason
+    assert (of_one.state, k8s.COLLECTOR in of_one.reason) == (GAP, False)
 
 
 def test_what_does_not_block_is_not_the_reason() -> None:
@@ -299,7 +267,7 @@ def test_what_does_not_block_is_not_the_reason() -> None:
 
     Pods that are there and not ready were not refused.
     """
-    of_set = {"kind": "ReplicaSet", "name": COLLECTOR, "namespace": "kube-system"}
+    of_set = {"kind": "ReplicaSet", "name": k8s.COLLECTOR, "namespace": "kube-system"}
     for other in (
         *(namespace(warn="restricted", audit="restricted"), namespace(enforce="privileged", warn="baseline")),
         *(
@@ -321,7 +289,7 @@ def test_what_does_not_block_is_not_the_reason() -> None:
 
 def test_the_clusters_own_words_say_why_no_pod_is_made_or_ready() -> None:
     """As the latest event has them, in whatever order; of a pod that is there they are evidence."""
-    describe = f"kubectl describe daemonset {COLLECTOR} -n kube-system {IN_PAYMENTS}"
+    describe = f"kubectl describe daemonset {k8s.COLLECTOR} -n kube-system {az.IN_PAYMENTS}"
     denied = 'admission webhook "validation.gatekeeper.sh" denied the request: [no-host-path] hostPath is forbidden'
     for message, said in ((denied, denied), ("", ""), ("x" * 301, f"{'x' * 300}…")):
         found = dark(failed_create(message))
@@ -339,7 +307,7 @@ def test_the_clusters_own_words_say_why_no_pod_is_made_or_ready() -> None:
         ("Evicted", {"phase": "Failed", "reason": "Evicted", "message": "no memory"}),
     ):
         found = running(collector(ready=2), publisher(), *nodes(), {**pod("node-2"), "status": status})
-        assert f"pod {COLLECTOR}-node-2 is {trouble}" in found.reason, found.reason
+        assert f"pod {k8s.COLLECTOR}-node-2 is {trouble}" in found.reason, found.reason
         assert any("no memory" in one.value for one in found.evidence) or trouble.startswith("OOM")
 
 
@@ -348,11 +316,11 @@ def test_a_pod_that_waits_says_why_and_for_which_node() -> None:
     message = "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity]."
     field = {"key": "metadata.name", "operator": "In", "values": ["node-2"]}
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
-    for spec in (affinity(fields=[field]), {}):
+    for spec in (k8s.affinity(fields=[field]), {}):
         waiting = {**pod("node-2"), "spec": spec, "status": {"phase": "Pending", "conditions": [condition]}}
-        others = [*pods(["node-0", "node-1"]), pod("node-2", PUBLISHER)]
+        others = [*pods(["node-0", "node-1"]), pod("node-2", k8s.PUBLISHER)]
         found = running(collector(ready=2), publisher(), *nodes(), *others, waiting)
-        assert found.reason.endswith(f"node node-2: pod {COLLECTOR}-node-2 is Unschedulable: {message}")
+        assert found.reason.endswith(f"node node-2: pod {k8s.COLLECTOR}-node-2 is Unschedulable: {message}")
 
 
 def remedy(*objects: Json) -> list[str]:
@@ -364,29 +332,29 @@ def remedy(*objects: Json) -> list[str]:
 
 def test_what_keeps_it_off_nodes_on_which_it_cannot_run_is_not_removed() -> None:
     """An affinity names virtual nodes, too, and no image runs on another processor: a person decides, and has it opened."""
-    real = affinity({"key": "type", "operator": "In", "values": ["real"]})
+    real = k8s.affinity({"key": "type", "operator": "In", "values": ["real"]})
     for template in ({"nodeSelector": {"kubernetes.io/arch": "amd64"}}, RETIRED, {"nodeName": "another"}, real):
         words = remedy(collector(0, pod=template), publisher(), *nodes())
-        assert words == ["kubectl", "edit", "daemonset", COLLECTOR, "-n", "kube-system"]
+        assert words == ["kubectl", "edit", "daemonset", k8s.COLLECTOR, "-n", "kube-system"]
 
 
 def test_a_patch_is_proposed_where_nothing_sets_it_back() -> None:
     """As where Helm installed it; tolerations that are there stay. What AKS sets back AKS mends."""
-    gpu = [*nodes(2), node("gpu-1", taints=[taint("sku", "gpu")])]
+    gpu = [*nodes(2), az.node("gpu-1", taints=[taint("sku", "gpu")])]
     value = {"key": "sku", "effect": "NoSchedule", "operator": "Exists"}
     for template, end, added in (({}, "", [value]), ({"tolerations": []}, "/-", value)):
         words = remedy(collector(2, pod=template), publisher(3), *gpu)
-        assert words[:4] == ["kubectl", "patch", "daemonset", COLLECTOR]
+        assert words[:4] == ["kubectl", "patch", "daemonset", k8s.COLLECTOR]
         path = f"/spec/template/spec/tolerations{end}"
         assert json.loads(words[-1]) == [{"op": "add", "path": path, "value": added}]
     managed = {"labels": {"addonmanager.kubernetes.io/mode": "Reconcile"}}
 
     def of_aks(objects: Iterable[Json]) -> Verdict:
-        files = document(kubectl(*objects), "payments.json", "payments")
-        return verdict(judged(managed_cluster(), files), "payments", Rung.SENSOR_RUNNING)
+        files = az.document(kubectl(*objects), "payments.json", "payments")
+        return verdict(judged(az.managed_cluster(), files), "payments", Rung.SENSOR_RUNNING)
 
     found = of_aks([collector(2, metadata=managed), publisher(3), *gpu])
-    assert found.remedy == f"kubectl describe node gpu-1 {IN_PAYMENTS}"
+    assert found.remedy == f"kubectl describe node gpu-1 {az.IN_PAYMENTS}"
     assert any("AKS undoes a patch" in one and "addonmanager.kubernetes.io/mode" in one for one in found.remarks)
     anew = of_aks([collector(0, metadata=managed, pod=RETIRED), publisher(), *nodes()])
     assert (anew.remedy or "").startswith("az aks update --enable-defender ")
@@ -397,15 +365,15 @@ def test_no_name_is_a_command_or_an_option_of_kubectl() -> None:
     evil = "kube-system; rm -rf ~"
     objects = [collector(ready=0, current=0, namespace=evil), publisher(namespace=evil), *nodes()]
     found = running(*objects, failed_create(namespace=evil))
-    assert found.remedy == f"kubectl label namespace '{evil}' {LABEL}=privileged --overwrite {IN_PAYMENTS}"
+    assert found.remedy == f"kubectl label namespace '{evil}' {LABEL}=privileged --overwrite {az.IN_PAYMENTS}"
     option = "--server=https://example.com"
     ill = [collector(ready=2), publisher()]
     for some in (
-        [part(option, ready=0, current=0), publisher()],
+        [k8s.part(option, ready=0, current=0), publisher()],
         [*ill, pod("node-2", is_ready=False, metadata={"name": option})],
         [*ill, pod("node-2", waiting="CrashLoopBackOff", restarts=3, metadata={"name": option})],
         [collector(ready=0, current=0, namespace=option), namespace(option, enforce="baseline")],
-        [part(option, 0, pod=RETIRED), publisher()],
+        [k8s.part(option, 0, pod=RETIRED), publisher()],
     ):
         words = remedy(*some, *nodes())
         assert all(words[number - 1] == "-n" for number, word in enumerate(words) if word == option)

@@ -9,19 +9,8 @@ import pytest
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung, WorkloadKind
-from tests.coverage.builders import (
-    COVERED,
-    GAP,
-    SUBSCRIPTION,
-    UNKNOWN,
-    Json,
-    connector,
-    eks_cluster,
-    hold,
-    judged,
-    offering,
-    verdict,
-)
+from tests.coverage import builders as az
+from tests.coverage.builders import COVERED, GAP, UNKNOWN, Json, connector, eks_cluster, hold, judged, offering, verdict
 
 PROTECTION = ("DefenderForServers", "DefenderForContainers", "DefenderForDatabases")
 
@@ -156,7 +145,7 @@ def test_connectors_of_two_subscriptions_cover_as_far_as_both_say() -> None:
     logged = eks_cluster("audit", "authenticator")
     for mine, state in ((full, COVERED), (silent, UNKNOWN), (connector(*offerings(*PROTECTION)), UNKNOWN), (off, GAP)):
         for other in (full, silent):
-            theirs = {**other, "id": str(other["id"]).replace(SUBSCRIPTION, SUBSCRIPTION.replace("1", "9"))}
+            theirs = {**other, "id": str(other["id"]).replace(az.SUBSCRIPTION, az.SUBSCRIPTION.replace("1", "9"))}
             result = judged(logged, mine, theirs, manifest=expecting(VirtualMachines="P2"))
             cells = (("shop", Rung.PLAN), ("shop", Rung.INTEGRATION), ("checkout", Rung.INTEGRATION))
             expected = UNKNOWN if state is COVERED and other is silent else state

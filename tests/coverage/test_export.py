@@ -15,48 +15,30 @@ from router.coverage.expected.manifest import ExpectedExport
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
 from router.domain.severity import Severity
-from tests.coverage.builders import (
-    COVERED,
-    GAP,
-    HUB,
-    SUBSCRIPTION,
-    UNKNOWN,
-    Json,
-    automation,
-    connector,
-    expecting,
-    hold,
-    judged,
-    managed_cluster,
-    offering,
-    only,
-    pricing,
-    resource,
-    suppression_rule,
-    verdict,
-)
+from tests.coverage import builders as az
+from tests.coverage.builders import COVERED, GAP, UNKNOWN, Json, automation, hold, judged, suppression_rule, verdict
 
-ALERTS = ExpectedExport(alerts=HUB)
-LOW_AND_HIGH = ExpectedExport(alerts=HUB, severities=frozenset({Severity.LOW, Severity.HIGH}))
-POSTURE_HUB = HUB.replace("cwpp", "cspm")
-GROUP = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/web"
-OTHERS = pricing("Containers")
-RULES = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Security/alertsSuppressionRules"
+ALERTS = ExpectedExport(alerts=az.HUB)
+LOW_AND_HIGH = ExpectedExport(alerts=az.HUB, severities=frozenset({Severity.LOW, Severity.HIGH}))
+POSTURE_HUB = az.HUB.replace("cwpp", "cspm")
+GROUP = f"/subscriptions/{az.SUBSCRIPTION}/resourceGroups/web"
+OTHERS = az.pricing("Containers")
+RULES = f"/subscriptions/{az.SUBSCRIPTION}/providers/Microsoft.Security/alertsSuppressionRules"
 
 
 def judge(*documents: object, export: ExpectedExport | None = ALERTS) -> Verdict:
     """What is known of the export of the subscription."""
-    return verdict(judged(*documents, manifest=expecting(Rung.EXPORT, export=export)), SUBSCRIPTION, Rung.EXPORT)
+    return verdict(judged(*documents, manifest=az.expecting(Rung.EXPORT, export=export)), az.SUBSCRIPTION, Rung.EXPORT)
 
 
 def without_hub(*documents: object) -> Verdict:
     """What is known of it where no manifest says which hub is ours."""
-    return verdict(judged(*documents), SUBSCRIPTION, Rung.EXPORT)
+    return verdict(judged(*documents), az.SUBSCRIPTION, Rung.EXPORT)
 
 
 def suppression(*documents: object) -> Verdict:
     """What is known of the suppression rules of the subscription."""
-    return verdict(judged(*documents), SUBSCRIPTION, Rung.SUPPRESSION)
+    return verdict(judged(*documents), az.SUBSCRIPTION, Rung.SUPPRESSION)
 
 
 def filtered(*rules: Json, **fields: Any) -> Json:
@@ -67,15 +49,15 @@ def filtered(*rules: Json, **fields: Any) -> Json:
 def test_an_export_of_every_alert_of_the_subscription_covers(subtests: pytest.Subtests) -> None:
     """However it is written; that a key was rotated shows nowhere, and is said. What others export elsewhere is theirs."""
     flat = {**automation(), "properties": None, **dict(automation()["properties"])}  # type: ignore[call-overload]
-    sets = [[[only(one)] for one in ("high", "MEDIUM", "low", "Informational")]]
-    sets += [[[only("i", operator="Contains")], [only("Low")]], [[only("nothing", operator="NotEquals")]]]
+    sets = [[[az.only(one)] for one in ("high", "MEDIUM", "low", "Informational")]]
+    sets += [[[az.only("i", operator="Contains")], [az.only("Low")]], [[az.only("nothing", operator="NotEquals")]]]
     sources: tuple[Json, ...] = ({"eventSource": "Alerts"}, {"eventSource": "Alerts", "ruleSets": None})
     others = [automation("theirs", hub=POSTURE_HUB), automation("chat", hub=None), automation("old", isEnabled=False)]
     hold(
         subtests,
         judge,
-        (COVERED, [[automation()]], [[flat]], [[automation(hub=HUB.upper())]], [[automation(isEnabled="True")]]),
-        (COVERED, [[automation(scope=f"/subscriptions/{SUBSCRIPTION}".upper())]], [[*others, automation()]]),
+        (COVERED, [[automation()]], [[flat]], [[automation(hub=az.HUB.upper())]], [[automation(isEnabled="True")]]),
+        (COVERED, [[automation(scope=f"/subscriptions/{az.SUBSCRIPTION}".upper())]], [[*others, automation()]]),
         (COVERED, *([[automation(rule_sets=one)]] for one in sets)),
         (COVERED, *([[automation(sources=[one])]] for one in sources)),
     )
@@ -91,9 +73,9 @@ def test_an_export_that_is_deficient_is_a_gap_that_says_which_and_why(subtests: 
         (automation(hub=POSTURE_HUB), f"points elsewhere, to {POSTURE_HUB}"),
         (automation(hub=None), "alert-router-cwpp leads to no event hub"),
         (automation(source="Assessments"), "alert-router-cwpp exports no alerts"),
-        (filtered(only("High")), "alert-router-cwpp lets only Severity equals High pass"),
-        (filtered(only("K8s", "ProductComponentName")), "by ProductComponentName"),
-        (filtered(only("High"), only("Low")), "lets only Severity equals High and Severity equals Low"),
+        (filtered(az.only("High")), "alert-router-cwpp lets only Severity equals High pass"),
+        (filtered(az.only("K8s", "ProductComponentName")), "by ProductComponentName"),
+        (filtered(az.only("High"), az.only("Low")), "lets only Severity equals High and Severity equals Low"),
     ):
         with subtests.test(why):
             found = judge([one])
@@ -109,7 +91,7 @@ def test_what_an_export_does_not_say_is_unknown(subtests: pytest.Subtests) -> No
     """It is asked for again, whole. Rules that cannot be read let nothing pass for certain; one alone is a list of one."""
     sets: tuple[object, ...] = ("@{rules=}", [None], [{"rules": "@{x=}"}], 3, {"rules": "System.Object[]"})
     for one, why in (
-        (automation(hub=HUB.partition("/eventhubs/")[0]), "names the namespace"),
+        (automation(hub=az.HUB.partition("/eventhubs/")[0]), "names the namespace"),
         (automation(hub=""), "does not say which event hub"),
         (automation(scope="/providers/Microsoft.Management/managementGroups/all"), "nobody says whether it holds"),
         (automation(scopes=[]), "nobody says whether it holds"),
@@ -118,24 +100,24 @@ def test_what_an_export_does_not_say_is_unknown(subtests: pytest.Subtests) -> No
         (automation(actions=None), "does not say its actions"),
         (automation(isEnabled=None), "does not say whether it is enabled"),
         (filtered(), "cannot be read: a set without rules"),
-        (filtered(only("1", operator="GreaterThan")), "cannot be read"),
+        (filtered(az.only("1", operator="GreaterThan")), "cannot be read"),
         *((automation(sources=[{"eventSource": "Alerts", "ruleSets": one}]), "") for one in sets),
     ):
         with subtests.test(why, one=one):
             found = judge([one])
             assert (found.state, why in found.reason) == (UNKNOWN, True), found.reason
             assert shlex.split(found.remedy or "")[:4] == ["az", "security", "automation", "list"]
-    alone = automation(sources=[{"eventSource": "Alerts", "ruleSets": {"rules": [only("High")]}}])
+    alone = automation(sources=[{"eventSource": "Alerts", "ruleSets": {"rules": [az.only("High")]}}])
     assert judge([alone]).state is GAP
 
 
 def test_the_severities_that_are_missing_are_named_and_several_automations_cover_together() -> None:
     """Microsoft's own policy leaves Informational out."""
-    policy = automation(rule_sets=[[only("high")], [only("medium")], [only("low")]])
+    policy = automation(rule_sets=[[az.only("high")], [az.only("medium")], [az.only("low")]])
     found = judge([policy])
     said = "alerts of severity Informational are not exported to our hub: alert-router-cwpp lets"
     assert (found.state, found.reason.startswith(said)) == (GAP, True)
-    high, low = (automation(name, rule_sets=[[only(name)]]) for name in ("high", "low"))
+    high, low = (automation(name, rule_sets=[[az.only(name)]]) for name in ("high", "low"))
     states = [judge(some, export=LOW_AND_HIGH).state for some in ([policy], [high, low], [high], [low])]
     assert states == [COVERED, COVERED, GAP, GAP]
 
@@ -144,7 +126,7 @@ def test_posture_is_wanted_where_the_manifest_says_so() -> None:
     """A set of rules on the type alone, as Microsoft's policy writes it, filters nothing."""
     export = ExpectedExport(posture=POSTURE_HUB)
     policy = [
-        [only("Microsoft.Security/assessments", "type", "Contains"), only(one, "properties.metadata.severity")]
+        [az.only("Microsoft.Security/assessments", "type", "Contains"), az.only(one, "properties.metadata.severity")]
         for one in ("High", "Medium", "Low")
     ]
     whole, less = (automation(hub=POSTURE_HUB, source="Assessments", rule_sets=some) for some in (policy, policy[:2]))
@@ -157,7 +139,7 @@ def test_posture_is_wanted_where_the_manifest_says_so() -> None:
 
 def test_without_a_hub_in_the_manifest_nothing_is_covered(subtests: pytest.Subtests) -> None:
     """Which one is ours is not said; that none can be, is."""
-    unsaid = ([[automation()]], [[filtered(only("High"))]])
+    unsaid = ([[automation()]], [[filtered(az.only("High"))]])
     gaps = (
         *([[automation(isEnabled=False)]], [[automation(hub=None)]]),
         *([[automation(source="Assessments")]], [[automation(scope=GROUP)]]),
@@ -182,7 +164,7 @@ def test_one_automation_that_was_never_an_export_says_nothing_of_the_others() ->
 
 def test_a_list_that_says_that_it_is_empty_is_a_gap() -> None:
     """As the command prints it that the verdict before proposes. One that is only disabled is switched on; another is not."""
-    listed = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Security/automations"
+    listed = f"/subscriptions/{az.SUBSCRIPTION}/providers/Microsoft.Security/automations"
     assert f'{{id: `"{listed}"`, value: @}}' in shlex.split(judge([OTHERS]).remedy or "")
     found = judge({"id": listed, "value": []})
     assert (found.state, "infra/export-subscription.bicep" in (found.remedy or "")) == (GAP, True)
@@ -260,7 +242,7 @@ def test_what_no_document_says_of_rules_is_unknown(subtests: pytest.Subtests) ->
     )
     assert "Disabled" not in (suppression([cut]).remedy or "")
     assert Rung.SUPPRESSION not in {rung for _, rung, _ in judged([OTHERS]).assessed.verdicts()}
-    found = verdict(judged([OTHERS], manifest=expecting(Rung.SUPPRESSION)), SUBSCRIPTION, Rung.SUPPRESSION)
+    found = verdict(judged([OTHERS], manifest=az.expecting(Rung.SUPPRESSION)), az.SUBSCRIPTION, Rung.SUPPRESSION)
     assert (found.state, f'{{id: `"{RULES}"`, value: @}}' in shlex.split(found.remedy or "")) == (UNKNOWN, True)
 
 
@@ -291,22 +273,22 @@ def cut(value: Any, depth: int) -> Any:
 
 def test_what_powershell_cut_is_unknown_and_never_a_gap_or_covered_by_less(subtests: pytest.Subtests) -> None:
     """At any depth: what remains proves either all of it or nothing."""
-    plans = [offering(f"DefenderFor{name}Aws") for name in ("Servers", "Containers", "Databases")]
+    plans = [az.offering(f"DefenderFor{name}Aws") for name in ("Servers", "Containers", "Databases")]
     for document, workload, rung in (
-        (filtered(only("0", operator="NotEquals")), SUBSCRIPTION, Rung.EXPORT),
-        (suppression_rule(), SUBSCRIPTION, Rung.SUPPRESSION),
-        (connector(*plans), "shop", Rung.PLAN),
-        (managed_cluster(), "payments", Rung.INTEGRATION),
+        (filtered(az.only("0", operator="NotEquals")), az.SUBSCRIPTION, Rung.EXPORT),
+        (suppression_rule(), az.SUBSCRIPTION, Rung.SUPPRESSION),
+        (az.connector(*plans), "shop", Rung.PLAN),
+        (az.managed_cluster(), "payments", Rung.INTEGRATION),
     ):
         whole = json.loads(json.dumps([document]))
         for depth in range(1, 9):
             with subtests.test(rung=rung, depth=depth):
                 shortened = cut(whole, depth)
-                result = judged(shortened, manifest=expecting(rung, export=ALERTS if rung is Rung.EXPORT else None))
+                result = judged(shortened, manifest=az.expecting(rung, export=ALERTS if rung is Rung.EXPORT else None))
                 found = {one.state for of, at, one in result.assessed.verdicts() if (of.name, at) == (workload, rung)}
                 assert found <= {COVERED if shortened == whole else UNKNOWN}
     row = {
-        **resource(str(managed_cluster()["id"]), "Microsoft.ContainerService/managedClusters"),
+        **az.resource(str(az.managed_cluster()["id"]), "Microsoft.ContainerService/managedClusters"),
         "properties": "@{a=}",
     }
     assert verdict(judged([row]), "payments", Rung.INTEGRATION).state is UNKNOWN

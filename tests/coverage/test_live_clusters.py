@@ -11,26 +11,12 @@ from hypothesis import strategies as st
 
 from router.coverage.verdicts import CoverageState
 from router.domain.coverage import Rung
-from tests.coverage.admission_builders import (
-    a_constraint,
-    whole_gatekeeper,
-    whole_image_gate,
-    whole_misconfiguration_gate,
-)
+from tests.coverage import admission_builders as adm
+from tests.coverage import live_clusters as live
+from tests.coverage.admission_builders import a_constraint, whole_gatekeeper, whole_image_gate
 from tests.coverage.builders import Json
 from tests.coverage.document_sets import GATES, answers
-from tests.coverage.live_clusters import (
-    DARK,
-    HEALTHY,
-    Answer,
-    asked,
-    cluster_of,
-    gate,
-    offline,
-    reasons,
-    states,
-    verdicts,
-)
+from tests.coverage.live_clusters import DARK, HEALTHY, Answer, asked, cluster_of, offline, reasons, states, verdicts
 from tests.coverage.worlds import ClusterWorld, cluster_worlds
 from tests.examples import some_of
 from tests.stack.kubernetes_api.kubectl import KINDS, refusal
@@ -123,7 +109,7 @@ def test_every_fault_of_every_answer_is_said(subtests: pytest.Subtests) -> None:
             with subtests.test(name, plural=plural):
                 documents = asked(cluster)
                 assert {rung for rung, state in states(documents).items() if state is COVERED} <= whole
-                assert reasons(documents) and gate(documents).unanswered
+                assert reasons(documents) and live.gate(documents).unanswered
                 assert all("\n" not in reason and "reader" not in reason for reason in reasons(documents))
 
 
@@ -200,7 +186,7 @@ def test_a_kind_is_absent_only_if_the_cluster_said_which_kinds_it_has() -> None:
 
 def test_each_gate_alone_is_found() -> None:
     """In whichever version its kinds are served."""
-    for whole in (whole_gatekeeper, whole_image_gate, whole_misconfiguration_gate):
+    for whole in (whole_gatekeeper, whole_image_gate, adm.whole_misconfiguration_gate):
         for version in (None, "v1alpha1", "v1beta1", "v2"):
             moved = [{**one, "apiVersion": _moved(str(one["apiVersion"]), version)} for one in whole()]
             assert states(asked(cluster_of(moved)))[Rung.ADMISSION_AUDITS] is COVERED

@@ -13,20 +13,8 @@ from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
 from router.domain.errors import BadUsage
 from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
-from tests.coverage.builders import (
-    COVERED,
-    GAP,
-    MACHINE,
-    NOT_COVERABLE,
-    UNKNOWN,
-    Row,
-    document,
-    hold,
-    judged,
-    pricing,
-    resource,
-    verdict,
-)
+from tests.coverage import builders as az
+from tests.coverage.builders import COVERED, GAP, MACHINE, NOT_COVERABLE, UNKNOWN, Row, hold, judged, pricing, verdict
 from tests.coverage.machine_builders import (
     ARC,
     ARC_SQL,
@@ -131,7 +119,7 @@ def test_azure_says_in_several_places_whether_a_machine_is_on(subtests: pytest.S
     """`az vm list -d` writes it as words; Resource Graph has the instance view under `extended`."""
     said = {"id": MACHINE, "name": "web-1", "type": "Microsoft.Compute/virtualMachines", "tags": EXCLUDED}
     power = {"extended": {"instanceView": {"powerState": {"code": "PowerState/deallocated"}}}}
-    row = resource(MACHINE, "microsoft.compute/virtualmachines", power)
+    row = az.resource(MACHINE, "microsoft.compute/virtualmachines", power)
     hold(
         subtests,
         installed,
@@ -234,7 +222,7 @@ def test_what_is_known_of_whether_it_runs(subtests: pytest.Subtests) -> None:
     A clock may be a day ahead; a device that reported later than that would cover the machine for years.
     """
     inactive, other = device(healthStatus="Inactive"), "dc5357d0-3858-4d17-a1a3-072840bff5be"
-    words = document({"healthy": "true", "licensed": "True", "org_id": "a"}, "h.json", "web-1")
+    words = az.document({"healthy": "true", "licensed": "True", "org_id": "a"}, "h.json", "web-1")
     hold(
         subtests,
         on_machine,
@@ -306,7 +294,7 @@ def test_a_name_before_the_file_says_which_machine_it_is_of() -> None:
         assert verdict(result, "web-1", Rung.SENSOR_RUNNING).state is (COVERED if is_known else UNKNOWN)
         assert verdict(result, "web-2", Rung.SENSOR_RUNNING).state is UNKNOWN
         assert [name for name, _ in result.unused] == ([] if is_known else ["health.json"])
-    said = document([{"healthy": True, "licensed": True}], "my health.json")
+    said = az.document([{"healthy": True, "licensed": True}], "my health.json")
     assert [name for name, _ in judged([machine()], said).unused] == ["my health.json"]
 
 

@@ -12,26 +12,8 @@ from hypothesis import strategies as st
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung, WorkloadKind
-from tests.coverage.builders import (
-    CLUSTER,
-    COSMOS_DB,
-    COVERED,
-    GAP,
-    MACHINE,
-    REGISTRY,
-    SQL_SERVER,
-    STORAGE,
-    SUBSCRIPTION,
-    UNKNOWN,
-    Json,
-    expecting_plans,
-    hold,
-    judged,
-    managed_cluster,
-    pricing,
-    setting,
-    verdict,
-)
+from tests.coverage import builders as az
+from tests.coverage.builders import CLUSTER, COVERED, GAP, MACHINE, UNKNOWN, Json, hold, judged, pricing, verdict
 from tests.coverage.estates import MANIFESTS, Estate, estates
 from tests.examples import some_of
 
@@ -54,13 +36,13 @@ def own(id: str, plan: str, tier: str = "Standard", **properties: object) -> Jso
 
 def switch(id: str, **properties: object) -> Json:
     """The classic switch of an account, as `az security atp storage show` prints it."""
-    return setting(id, "advancedThreatProtectionSettings", **properties)
+    return az.setting(id, "advancedThreatProtectionSettings", **properties)
 
 
 def storage(is_enabled: bool | None, override: bool | None) -> Json:
     """What a storage account says of itself."""
     switches = {"isEnabled": is_enabled, "overrideSubscriptionLevelSettings": override}
-    return setting(STORAGE, "defenderForStorageSettings", **switches)
+    return az.setting(az.STORAGE, "defenderForStorageSettings", **switches)
 
 
 def test_a_resource_has_the_plan_that_its_subscription_has_unless_it_differs(subtests: pytest.Subtests) -> None:
@@ -85,7 +67,7 @@ def test_a_resource_has_the_plan_that_its_subscription_has_unless_it_differs(sub
         (UNKNOWN, [], [pricing(CONTAINERS, **FULL)], [pricing(SERVERS)], [partial], [elsewhere]),
         (UNKNOWN, [pricing(SERVERS, "Premium", **FULL)], [pricing(SERVERS, "Free", **PARTIAL)]),
     )
-    assert SUBSCRIPTION in (plan_of(MACHINE, elsewhere).remedy or "")
+    assert az.SUBSCRIPTION in (plan_of(MACHINE, elsewhere).remedy or "")
     free, old = pricing(CONTAINERS, "Free"), pricing("KubernetesService")
     hold(
         subtests,
@@ -101,25 +83,25 @@ def test_a_resource_has_the_plan_that_its_subscription_has_unless_it_differs(sub
     registry = [free, pricing("ContainerRegistry", **FULL)]
     hold(
         subtests,
-        lambda *some: plan_of(REGISTRY, *some),
+        lambda *some: plan_of(az.REGISTRY, *some),
         (COVERED, registry),
         (UNKNOWN, [pricing(CONTAINERS, **PARTIAL)]),
     )
     hold(
         subtests,
-        lambda *documents: plan_of(SQL_SERVER, *documents),
+        lambda *documents: plan_of(az.SQL_SERVER, *documents),
         (COVERED, [pricing("SqlServers")], [pricing("SqlServers", **PARTIAL)]),
         (GAP, [pricing("SqlServers", "Free")]),
         (UNKNOWN, [pricing("SqlServerVirtualMachines")]),
     )
     cosmos, free = pricing("CosmosDbs"), pricing("CosmosDbs", "Free")
-    on, off = switch(COSMOS_DB, isEnabled=True), switch(COSMOS_DB, isEnabled=False)
+    on, off = switch(az.COSMOS_DB, isEnabled=True), switch(az.COSMOS_DB, isEnabled=False)
     hold(
         subtests,
-        lambda *documents: plan_of(COSMOS_DB, *documents),
+        lambda *documents: plan_of(az.COSMOS_DB, *documents),
         (COVERED, [pricing("CosmosDbs", **FULL)], [cosmos, on], [free, on]),
         (GAP, [cosmos, off], [free, off]),
-        (UNKNOWN, [cosmos], [cosmos, switch(COSMOS_DB)]),
+        (UNKNOWN, [cosmos], [cosmos, switch(az.COSMOS_DB)]),
     )
 
 
@@ -128,12 +110,12 @@ def test_a_storage_account_that_overrides_its_subscription_is_judged_by_itself(s
     classic, full = pricing("StorageAccounts", subPlan="PerTransaction"), pricing("StorageAccounts", **FULL)
     free, on, off = (
         pricing("StorageAccounts", "Free"),
-        switch(STORAGE, isEnabled=True),
-        switch(STORAGE, isEnabled=False),
+        switch(az.STORAGE, isEnabled=True),
+        switch(az.STORAGE, isEnabled=False),
     )
     hold(
         subtests,
-        lambda *documents: plan_of(STORAGE, *documents),
+        lambda *documents: plan_of(az.STORAGE, *documents),
         (COVERED, [V2, storage(True, False)], [V2, storage(True, True)], [free, storage(True, True)], [classic, on]),
         (GAP, [V2, storage(False, True)], [full, storage(False, True)], [free, storage(True, False)], [classic, off]),
         (GAP, [V2, storage(True, False), storage(False, True)], [classic, on, storage(False, True)]),
@@ -149,7 +131,7 @@ def test_a_storage_account_that_overrides_its_subscription_is_judged_by_itself(s
     remark = "only resourcesCoverageStatus says that the account itself is on"
     counted = pricing("StorageAccounts", subPlan="DefenderForStorageV2", **FULL)
     for documents, is_said in (([counted], True), ([counted, storage(True, False)], False)):
-        assert (remark in str(plan_of(STORAGE, *documents).remarks)) is is_said
+        assert (remark in str(plan_of(az.STORAGE, *documents).remarks)) is is_said
 
 
 def test_p1_where_p2_is_needed_is_not_covered_by_plan(subtests: pytest.Subtests) -> None:
@@ -159,7 +141,7 @@ def test_p1_where_p2_is_needed_is_not_covered_by_plan(subtests: pytest.Subtests)
     gaps += [[pricing(SERVERS, subPlan="P2", **FULL), pricing(SERVERS, subPlan="P1")]]
 
     def judge(*documents: Json) -> Verdict:
-        return plan_of(MACHINE, *documents, manifest=expecting_plans({"virtualmachines": "P2"}))
+        return plan_of(MACHINE, *documents, manifest=az.expecting_plans({"virtualmachines": "P2"}))
 
     unsaid = pricing(SERVERS, **FULL)
     hold(subtests, judge, (COVERED, [p2]), (GAP, *gaps), (UNKNOWN, [unsaid], [pricing(SERVERS, subPlan="P3", **FULL)]))
@@ -177,7 +159,7 @@ def test_an_extension_that_is_expected_must_be_seen_on() -> None:
 
     An extension of another plan is not asked of this one: a manifest may name those of several for all workloads.
     """
-    expected = expecting_plans(None, SCANNING)
+    expected = az.expecting_plans(None, SCANNING)
     on, off = ({"name": SCANNING, "isEnabled": one} for one in ("True", "False"))
     for extension, state in (
         *((on, COVERED), ({**on, "isEnabled": "true"}, COVERED), (off, GAP), ({**on, "isEnabled": None}, UNKNOWN)),
@@ -189,7 +171,7 @@ def test_an_extension_that_is_expected_must_be_seen_on() -> None:
         assert plan_of(MACHINE, document).state is COVERED
     both = [pricing(SERVERS, extensions=[one], **FULL) for one in (on, off)]
     assert {plan_of(MACHINE, *documents, manifest=expected).state for documents in (both, both[::-1])} == {GAP}
-    sensor = expecting_plans(None, "ContainerSensor")
+    sensor = az.expecting_plans(None, "ContainerSensor")
     assert plan_of(MACHINE, pricing(SERVERS, **FULL), manifest=sensor).state is COVERED
     assert plan_of(CLUSTER, pricing(CONTAINERS, **FULL), manifest=sensor).state is UNKNOWN
 
@@ -203,14 +185,14 @@ def test_an_extension_that_is_expected_leaves_out_what_has_a_tag() -> None:
         *(({"tags": {"scan": "NO"}}, GAP), ({"tags": {"scan": "yes"}}, COVERED), ({"tags": {}}, COVERED)),
         *(({"tags": None}, COVERED), ({}, UNKNOWN)),
     ):
-        cluster = {**managed_cluster(), **fields}
-        assert plan_of(CLUSTER, cluster, plan, manifest=expecting_plans(None, "ContainerSensor")).state is state
+        cluster = {**az.managed_cluster(), **fields}
+        assert plan_of(CLUSTER, cluster, plan, manifest=az.expecting_plans(None, "ContainerSensor")).state is state
         assert plan_of(CLUSTER, cluster, plan).state is COVERED
 
 
 def test_two_answers_that_differ_are_taken_at_their_worst() -> None:
     """The evidence shows what both say."""
-    assert plan_of(SQL_SERVER, pricing("SqlServers"), pricing("SqlServers", "Free")).state is GAP
+    assert plan_of(az.SQL_SERVER, pricing("SqlServers"), pricing("SqlServers", "Free")).state is GAP
     p2, p1 = pricing(SERVERS, subPlan="P2", **FULL), pricing(SERVERS, subPlan="P1")
     found = verdict(judged(own(MACHINE, "CloudPosture"), [p2], [p1]), "web-1", Rung.PLAN)
     assert {("2.json [0]", "P2"), ("3.json [0]", "P1")} <= {(one.document, one.value) for one in found.evidence}
@@ -238,8 +220,8 @@ def test_a_plan_that_is_on_at_no_resource_is_mended_at_the_resource() -> None:
     """Where one of its kind can be switched off by itself."""
     for id, plan, method in (
         (MACHINE, SERVERS, "delete"),
-        (STORAGE, "StorageAccounts", "put"),
-        (SQL_SERVER, "SqlServers", None),
+        (az.STORAGE, "StorageAccounts", "put"),
+        (az.SQL_SERVER, "SqlServers", None),
     ):
         found = plan_of(id, pricing(plan, **NONE))
         assert (found.state, found.remedy is None) == (GAP, method is None)
@@ -256,7 +238,7 @@ def test_what_is_covered_is_on(estate: Estate, data: st.DataObject, manifest: Co
     documents = estate.documents()
     some = data.draw(st.sets(st.sampled_from(sorted(documents))))
     is_on = (estate.own or estate.tier) == "Standard"
-    is_old = estate.deprecated and estate.id in (CLUSTER, REGISTRY) and estate.own is None
+    is_old = estate.deprecated and estate.id in (CLUSTER, az.REGISTRY) and estate.own is None
     result = judged(*(documents[name] for name in sorted(some)), manifest=manifest)
     for workload, rung, found in result.assessed.verdicts():
         if rung is Rung.PLAN and found.state is COVERED and workload.subject == estate.id.lower():
@@ -285,20 +267,22 @@ def test_every_form_of_an_answer_says_plan_sub_plan_and_extensions(subtests: pyt
         "PowerShell": {"Id": id, "Name": SERVERS, "PricingTier": "Standard", "SubPlan": "P2"},
     }.items():
         with subtests.test(name):
-            found = judged(form, manifest=expecting_plans({SERVERS: "P2"}))
-            assert verdict(found, SUBSCRIPTION, Rung.PLAN).state is COVERED
-    expected = expecting_plans({"StorageAccounts": None}, "OnUploadMalwareScanning")
+            found = judged(form, manifest=az.expecting_plans({SERVERS: "P2"}))
+            assert verdict(found, az.SUBSCRIPTION, Rung.PLAN).state is COVERED
+    expected = az.expecting_plans({"StorageAccounts": None}, "OnUploadMalwareScanning")
     for key in ("capGBPerMonthPerStorageAccount", "CapGBPerMonthPerStorageAccount"):
         said = [{"name": "OnUploadMalwareScanning", "isEnabled": "True", "additionalExtensionProperties": {key: "10"}}]
         for value in (said, json.dumps(said)):
             found = judged([pricing("StorageAccounts", extensions=value)], manifest=expected)
-            assert verdict(found, SUBSCRIPTION, Rung.PLAN).state is COVERED
+            assert verdict(found, az.SUBSCRIPTION, Rung.PLAN).state is COVERED
 
 
 def test_what_only_resembles_a_plan_is_none() -> None:
     """It names no subscription and no plan."""
-    row = {"subscriptionId": SUBSCRIPTION, "tier": "Standard"}
-    operators = f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Security/pricings/{SERVERS}/securityOperators/one"
+    row = {"subscriptionId": az.SUBSCRIPTION, "tier": "Standard"}
+    operators = (
+        f"/subscriptions/{az.SUBSCRIPTION}/providers/Microsoft.Security/pricings/{SERVERS}/securityOperators/one"
+    )
     for other in (
         *({"name": SERVERS, "subPlan": "P2", **row}, {"name": "standard-plan", **row}),
         {"name": CONTAINERS, "type": "microsoft.network/publicipaddresses", **row},

@@ -10,26 +10,8 @@ from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Exp
 from router.coverage.plans.table import PROTECTING_PLANS
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
-from tests.coverage.builders import (
-    COVERED,
-    GAP,
-    HUB,
-    NOT_COVERABLE,
-    SQL_SERVER,
-    SUBSCRIPTION,
-    UNKNOWN,
-    Json,
-    automation,
-    expecting,
-    expecting_plans,
-    hold,
-    judged,
-    managed_cluster,
-    pricing,
-    resource,
-    suppression_rule,
-    verdict,
-)
+from tests.coverage import builders as az
+from tests.coverage.builders import COVERED, GAP, HUB, NOT_COVERABLE, UNKNOWN, Json, hold, judged, pricing, verdict
 
 ALL = [pricing(one.name) for one in PROTECTING_PLANS]
 VAULTS = "microsoft.keyvault/vaults"
@@ -37,7 +19,7 @@ VAULTS = "microsoft.keyvault/vaults"
 
 def plans_of(*documents: object, manifest: CoverageManifest = NO_MANIFEST) -> Verdict:
     """What is known of the plans of the subscription."""
-    return verdict(judged(*documents, manifest=manifest), SUBSCRIPTION, Rung.PLAN)
+    return verdict(judged(*documents, manifest=manifest), az.SUBSCRIPTION, Rung.PLAN)
 
 
 def but(*others: Json) -> list[Json]:
@@ -48,7 +30,7 @@ def but(*others: Json) -> list[Json]:
 
 def types(*some: str) -> Json:
     """Which types of resources the subscription has, as Resource Graph answers it."""
-    row = {"id": f"/subscriptions/{SUBSCRIPTION}", "subscriptionId": SUBSCRIPTION, "resourceTypes": list(some)}
+    row = {"id": f"/subscriptions/{az.SUBSCRIPTION}", "subscriptionId": az.SUBSCRIPTION, "resourceTypes": list(some)}
     return {"data": [row], "total_records": 1, "count": 1}
 
 
@@ -78,15 +60,15 @@ def test_without_a_manifest_every_plan_that_protects_workloads_is_wanted(subtest
 
 def test_a_plan_that_is_free_is_a_gap_where_a_resource_needs_it(subtests: pytest.Subtests) -> None:
     """Where a list of types has none it is said, and no gap; where nobody asked for that list it is unknown."""
-    server, networks = resource(SQL_SERVER, "Microsoft.Sql/servers"), types("microsoft.network/virtualnetworks")
+    server, networks = az.resource(az.SQL_SERVER, "Microsoft.Sql/servers"), types("microsoft.network/virtualnetworks")
     clusters = types("microsoft.containerservice/managedclusters")
     for plan, state, *cases in (
         ("KeyVaults", GAP, [types(VAULTS)], [types("Microsoft.KeyVault/vaults")]),
         ("KeyVaults", COVERED, [networks]),
         ("KeyVaults", UNKNOWN, [], [types()]),
         ("SqlServers", GAP, [server], [server, types("microsoft.web/sites")]),
-        ("SqlServers", COVERED, [managed_cluster(), clusters]),
-        ("SqlServers", UNKNOWN, [managed_cluster()]),
+        ("SqlServers", COVERED, [az.managed_cluster(), clusters]),
+        ("SqlServers", UNKNOWN, [az.managed_cluster()]),
         ("Arm", GAP, [networks]),
     ):
         off = {"value": but(pricing(str(plan), "Free"))}
@@ -99,14 +81,14 @@ def test_a_plan_that_is_free_is_a_gap_where_a_resource_needs_it(subtests: pytest
                     found.remedy or ""
                 )
                 assert is_asked is (state is UNKNOWN)
-                assert plans_of(off, *documents, manifest=expecting_plans({str(plan): None})).state is GAP
+                assert plans_of(off, *documents, manifest=az.expecting_plans({str(plan): None})).state is GAP
 
 
 def test_a_manifest_says_which_plans_are_wanted(subtests: pytest.Subtests) -> None:
     """Exactly those, each with its sub-plan; old ones that are on count as on."""
 
     def wanting(plan: str, sub_plan: str | None, *answer: Json) -> Verdict:
-        return plans_of(list(answer), manifest=expecting_plans({plan: sub_plan}))
+        return plans_of(list(answer), manifest=az.expecting_plans({plan: sub_plan}))
 
     servers = {one: pricing("VirtualMachines", subPlan=one) for one in ("P1", "P2")}
     hold(
@@ -126,7 +108,7 @@ def test_a_manifest_says_which_plans_are_wanted(subtests: pytest.Subtests) -> No
 
 def test_an_extension_is_asked_of_the_plan_that_has_it() -> None:
     """Of those that are wanted."""
-    manifest = expecting_plans({"Containers": None, "SqlServers": None}, "ContainerSensor")
+    manifest = az.expecting_plans({"Containers": None, "SqlServers": None}, "ContainerSensor")
     for is_enabled, state in (("True", COVERED), ("False", GAP), (None, UNKNOWN)):
         sensor = {"name": "ContainerSensor", "isEnabled": is_enabled}
         found = plans_of([pricing("Containers", extensions=[sensor]), pricing("SqlServers")], manifest=manifest)
@@ -137,25 +119,27 @@ def test_an_extension_is_asked_of_the_plan_that_has_it() -> None:
 def test_no_remedy_proposes_what_the_api_refuses() -> None:
     """The successor is proposed in its stead, also where the manifest still names a sub-plan of before."""
     for name in ("Dns", "ContainerRegistry", "KubernetesService"):
-        wanted = expecting_plans({name: None})
+        wanted = az.expecting_plans({name: None})
         remedy = plans_of([pricing(name, "Free", deprecated=True)], manifest=wanted).remedy or ""
         assert ("az security pricing create" in remedy, name in remedy) == (True, False)
     for plan, old, new in (("KeyVaults", "PerTransaction", "PerKeyVault"), ("Arm", "PerApiCall", "PerSubscription")):
-        remedy = plans_of([pricing(plan, "Free")], manifest=expecting_plans({plan: old})).remedy or ""
+        remedy = plans_of([pricing(plan, "Free")], manifest=az.expecting_plans({plan: old})).remedy or ""
         assert (f"--subplan {new}" in remedy, old in remedy) == (True, False)
 
 
 def test_a_name_in_a_document_never_becomes_a_command() -> None:
     """Remedies are lines for a shell, and anybody may have written the documents."""
     hostile = "x; rm -rf ~ #"
-    scope = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/$(id)/providers/Microsoft.Compute/virtualMachines/{hostile}"
+    scope = (
+        f"/subscriptions/{az.SUBSCRIPTION}/resourceGroups/$(id)/providers/Microsoft.Compute/virtualMachines/{hostile}"
+    )
     documents = [
         pricing("VirtualMachines", "Standard", resourcesCoverageStatus="PartiallyCovered"),
         pricing("CloudPosture", "Free", scope=scope),
         pricing(hostile, "Free"),
         pricing("Containers", extensions=[{"name": hostile, "isEnabled": "False"}]),
     ]
-    manifest = expecting_plans({hostile: hostile, "Containers": None}, hostile)
+    manifest = az.expecting_plans({hostile: hostile, "Containers": None}, hostile)
     remedies = [one.remedy for _, _, one in judged(documents, manifest=manifest).assessed.verdicts() if one.remedy]
     assert len(remedies) >= 2
     for remedy in remedies:
@@ -166,15 +150,15 @@ def test_a_name_in_a_document_never_becomes_a_command() -> None:
 
 def account(state: str | None = "Enabled", name: str = "Payments") -> Json:
     """A subscription as `az account list` prints it."""
-    return {"id": SUBSCRIPTION, "name": name, "tenantId": "t", "isDefault": True, "state": state}
+    return {"id": az.SUBSCRIPTION, "name": name, "tenantId": "t", "isDefault": True, "state": state}
 
 
 def test_a_list_of_subscriptions_names_those_of_which_nothing_else_is_known() -> None:
     """One that may not be read is missing from every other answer; what was refused does not say that all is off."""
-    id = f"/subscriptions/{SUBSCRIPTION}"
+    id = f"/subscriptions/{az.SUBSCRIPTION}"
     for document in (
         [account()],
-        [{"id": id, "subscriptionId": SUBSCRIPTION, "displayName": "Payments"}],
+        [{"id": id, "subscriptionId": az.SUBSCRIPTION, "displayName": "Payments"}],
         {"data": [{"id": id, "name": "Payments", "type": "microsoft.resources/subscriptions"}]},
     ):
         found = verdict(judged(document), "Payments", Rung.PLAN)
@@ -191,7 +175,9 @@ def test_many_remedies_stand_one_on_a_line() -> None:
     """None of them needs another, and the API wants to be left alone between them."""
     off = {"value": [pricing(name, "Free") for name in ("SqlServers", "Arm")]}
     sql, arm = (plans_of(off, types("microsoft.sql/servers")).remedy or "").split("\n")
-    assert sql == f"az security pricing create -n SqlServers --tier standard --subscription {SUBSCRIPTION} && sleep 15"
+    assert (
+        sql == f"az security pricing create -n SqlServers --tier standard --subscription {az.SUBSCRIPTION} && sleep 15"
+    )
     assert arm.startswith("az security pricing create -n Arm --tier standard --subplan PerSubscription ")
 
 
@@ -207,8 +193,8 @@ def test_posture_is_known_on_where_a_plan_of_posture_is_on() -> None:
         (posture,) = judged(documents).posture
         is_said_off = not is_known_on and free in documents
         assert (posture.is_known_on, "Free is what the answer says" in posture.reason) == (is_known_on, is_said_off)
-        assert plans_of(documents, manifest=expecting_plans(plans)).state is COVERED
-        asked = plans_of(documents, manifest=expecting_plans(plans, expects_posture=True))
+        assert plans_of(documents, manifest=az.expecting_plans(plans)).state is COVERED
+        asked = plans_of(documents, manifest=az.expecting_plans(plans, expects_posture=True))
         assert asked.state is (COVERED if is_known_on else UNKNOWN)
 
 
@@ -218,23 +204,23 @@ def test_a_disabled_subscription_is_not_coverable_on_any_rung(subtests: pytest.S
     Nobody speaks of its export who does not of that of others: only the plan is expected of each.
     """
     rungs = (Rung.PLAN, Rung.SUPPRESSION, Rung.EXPORT, Rung.PATH)
-    manifest = expecting(*rungs, export=ExpectedExport(alerts=HUB))
-    ill = (pricing("Arm", "Free"), [automation(hub=None)], [suppression_rule(state="?", expirationDateUTC=None)])
+    manifest = az.expecting(*rungs, export=ExpectedExport(alerts=HUB))
+    ill = (pricing("Arm", "Free"), [az.automation(hub=None)], [az.suppression_rule(state="?", expirationDateUTC=None)])
     for is_disabled, *states in (
         *((True, "Disabled"), (True, "deleted"), (True, "Disabled", None)),
         *((False, "Enabled"), (False, "Warned"), (False, "PastDue"), (False, None), (False, "Disabled", "Enabled")),
     ):
         for others in ((), ill):
             with subtests.test(states=states, others=bool(others)):
-                accounts = [account(None if one is None else str(one), SUBSCRIPTION) for one in states]
+                accounts = [account(None if one is None else str(one), az.SUBSCRIPTION) for one in states]
                 result = judged(*accounts, *others, manifest=manifest)
-                found = {verdict(result, SUBSCRIPTION, rung).state is NOT_COVERABLE for rung in rungs}
+                found = {verdict(result, az.SUBSCRIPTION, rung).state is NOT_COVERABLE for rung in rungs}
                 assert found == {is_disabled}
-    covered = judged(account("Disabled", SUBSCRIPTION), [suppression_rule()])
-    assert verdict(covered, SUBSCRIPTION, Rung.SUPPRESSION).state is COVERED
+    covered = judged(account("Disabled", az.SUBSCRIPTION), [az.suppression_rule()])
+    assert verdict(covered, az.SUBSCRIPTION, Rung.SUPPRESSION).state is COVERED
     assert [list(row.verdicts) for row in judged(account("Disabled")).assessed.rows] == [[Rung.PLAN]]
-    id = f"/subscriptions/{SUBSCRIPTION}"
-    arm = {"value": [{"id": id, "subscriptionId": SUBSCRIPTION, "displayName": "old", "state": "Disabled"}]}
+    id = f"/subscriptions/{az.SUBSCRIPTION}"
+    arm = {"value": [{"id": id, "subscriptionId": az.SUBSCRIPTION, "displayName": "old", "state": "Disabled"}]}
     row = {"id": id, "type": "microsoft.resources/subscriptions", "name": "old", "properties": {"state": "Disabled"}}
-    for document in (arm, {"data": [{**row, "subscriptionId": SUBSCRIPTION}]}):
+    for document in (arm, {"data": [{**row, "subscriptionId": az.SUBSCRIPTION}]}):
         assert verdict(judged(document), "old", Rung.PLAN).state is NOT_COVERABLE

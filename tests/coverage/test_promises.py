@@ -23,18 +23,8 @@ from router.coverage.verdicts import CoverageState, Verdict, Workload
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.errors import BadUsage
 from tests.coverage import builders as az
-from tests.coverage.document_sets import (
-    EMPTY_LIST,
-    EVERYTHING,
-    FULL_CONNECTOR,
-    MANIFESTS,
-    NOTHING_JUDGED,
-    OTHER_WORKLOADS,
-    OTHERS_OF_THE_CLUSTER,
-    SILENT_CONNECTOR,
-    NamedDocument,
-    document_sets,
-)
+from tests.coverage import document_sets as sets
+from tests.coverage.document_sets import EMPTY_LIST, EVERYTHING, FULL_CONNECTOR, MANIFESTS, NamedDocument, document_sets
 from tests.coverage.kubernetes_builders import pod
 from tests.coverage.machine_builders import extension, machine
 from tests.coverage.manifests import excuses, expects, manifest_of
@@ -78,7 +68,7 @@ def test_to_take_a_document_away_covers_nothing(documents: list[NamedDocument], 
             assert state is not az.COVERED or before.get(key) is az.COVERED, (key, documents[number])
 
 
-@given(document_sets(), st.sampled_from(MANIFESTS), st.sampled_from(NOTHING_JUDGED), st.integers(0, 9))
+@given(document_sets(), st.sampled_from(MANIFESTS), st.sampled_from(sets.NOTHING_JUDGED), st.integers(0, 9))
 @settings(max_examples=some_of(200))
 def test_an_unrelated_document_changes_nothing(
     documents: list[NamedDocument], manifest: CoverageManifest, other: object, where: int
@@ -100,13 +90,13 @@ def test_what_is_of_others_changes_nothing(
     A plan that is off, and of which nobody knew whether a resource needs it, is a gap once one does.
     """
     before = states(gate(documents, manifest))
-    other = data.draw(st.sampled_from(OTHER_WORKLOADS))
+    other = data.draw(st.sampled_from(sets.OTHER_WORKLOADS))
     after = states(gate([*documents, (None, other)], manifest))
     changed = {key: (before[key], after[key]) for key in before if after[key] is not before[key]}
     assert all(
         kind is WorkloadKind.SUBSCRIPTION and found == (az.UNKNOWN, az.GAP) for (kind, *_), found in changed.items()
     )
-    other = data.draw(st.sampled_from(OTHERS_OF_THE_CLUSTER))
+    other = data.draw(st.sampled_from(sets.OTHERS_OF_THE_CLUSTER))
     after = states(gate([*documents, ("payments", other)], manifest))
     assert {key: after[key] for key in before} == before
 
@@ -125,7 +115,7 @@ SERVERS_AND_CONTAINERS = az.connector(az.offering("DefenderForServersAws"), az.o
 
 @given(document_sets(), document_sets(), st.sampled_from([*MANIFESTS, BARE_NAMES]), st.booleans())
 @example([(None, az.eks_cluster())], [(None, FULL_CONNECTOR)], MANIFESTS[0], False)  # it alone connects my cluster
-@example([(None, az.eks_cluster()), (None, SILENT_CONNECTOR)], [(None, FULL_CONNECTOR)], MANIFESTS[0], False)
+@example([(None, az.eks_cluster()), (None, sets.SILENT_CONNECTOR)], [(None, FULL_CONNECTOR)], MANIFESTS[0], False)
 @example([(None, az.eks_cluster()), (None, SERVERS_AND_CONTAINERS)], [(None, FULL_CONNECTOR)], MANIFESTS[2], False)
 @settings(max_examples=some_of(150))
 def test_what_a_stranger_writes_in_another_subscription_covers_and_excuses_nothing_of_mine(

@@ -10,15 +10,9 @@ import pytest
 
 from router.coverage.facts import RecommendationFact
 from router.coverage.readers import read_facts
+from router.domain import recommendations
 from router.domain.coverage import Rung, WorkloadKind
-from router.domain.recommendations import (
-    EDR_INSTALLED,
-    EDR_RUNNING,
-    RECOMMENDATIONS,
-    SQL_PROTECTED,
-    find_missing_rung,
-    find_recommendation,
-)
+from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING, RECOMMENDATIONS, SQL_PROTECTED, find_missing_rung
 from router.domain.rule_fields import rule_fields_of, signal_of
 from router.domain.signals import Finding, Kind
 from router.rulebook.catalogue import rows_of
@@ -96,11 +90,11 @@ def test_a_key_counts_before_a_title() -> None:
         *(("0", title.lower()), ("0", f"[Preview]: {title}"), ("0", f"{title} (Preview)")),
         ("0", "Preview: EDR solution should be installed on\u00a0Virtual Machines\u200b."),
     ):
-        known = find_recommendation(key, said)
+        known = recommendations.find_recommendation(key, said)
         assert known is not None and known.key == EDR_INSTALLED, (key, said)
     for key, said in (("0", title.rpartition(" on")[0]), ("0", "the antivirus is off or partly configured"), ("", "")):
-        assert find_recommendation(key, said) is None
-    known = find_recommendation("f00d", SQL_PROTECTED.upper())
+        assert recommendations.find_recommendation(key, said) is None
+    known = recommendations.find_recommendation("f00d", SQL_PROTECTED.upper())
     assert known is not None and (known.key, known.kinds) == (None, (WorkloadKind.SQL_ON_MACHINE,))
 
 

@@ -18,38 +18,22 @@ from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, L
 from router.domain.silent_sources import AT_ONCE, SourceState, SourceWatch
 from tests.builders import NOW
 from tests.coverage.manifests import excuses
-from tests.domain.silence_model import (
-    DAY,
-    HOUR,
-    ONE,
-    TWO,
-    Life,
-    Oracle,
-    Step,
-    a_manifest,
-    an_entry,
-    cluster_id,
-    of_cluster,
-    of_plan,
-    of_subscription,
-    said,
-    steps,
-    subscriptions,
-)
+from tests.domain import silence_model as model
+from tests.domain.silence_model import DAY, HOUR, ONE, TWO, a_manifest, an_entry, of_cluster, of_subscription, said
 from tests.examples import some_of
 
 SECOND = timedelta(seconds=1)
 
 
 @settings(max_examples=some_of(250))
-@given(steps, st.sampled_from([1, 3, 8]))
+@given(model.steps, st.sampled_from([1, 3, 8]))
 def test_who_is_silent_for_longer_than_it_may_is_told_once_and_again_when_it_speaks(
-    some: list[Step], days: int
+    some: list[model.Step], days: int
 ) -> None:
     """Whatever comes and goes: messages, looks, absences, losses, entries of the manifest."""
     expected: tuple[str, ...] = (ONE, TWO)
-    life, now, looked, lost = Life(subscriptions(*expected, days=days)), NOW, None, None
-    oracles = {id: Oracle(days * DAY) for id in expected}
+    life, now, looked, lost = model.Life(model.subscriptions(*expected, days=days)), NOW, None, None
+    oracles = {id: model.Oracle(days * DAY) for id in expected}
 
     def look() -> None:
         nonlocal looked
@@ -78,7 +62,7 @@ def test_who_is_silent_for_longer_than_it_may_is_told_once_and_again_when_it_spe
                 lost = now
             case "manifest":
                 expected = step.who
-                life.manifest = subscriptions(*expected, days=days)
+                life.manifest = model.subscriptions(*expected, days=days)
             case _:
                 look()
     for id, oracle in oracles.items():
@@ -88,9 +72,9 @@ def test_who_is_silent_for_longer_than_it_may_is_told_once_and_again_when_it_spe
         assert all(one.state is not other.state for one, other in pairwise(turns))
 
 
-def a_life() -> Life:
+def a_life() -> model.Life:
     """A router that expects one subscription, just begun."""
-    life = Life(subscriptions(ONE))
+    life = model.Life(model.subscriptions(ONE))
     life.looks(NOW)
     return life
 
@@ -139,7 +123,7 @@ def test_a_clock_that_leapt_makes_nobody_silent_and_nobody_speak() -> None:
 def test_an_exception_holds_back_what_is_silent_until_its_end() -> None:
     """What was told before is over for so long; one on another rung, or of another subscription, holds nothing."""
     end, on_export, on_plan = NOW + 20 * DAY, [Rung.EXPORT], [Rung.PLAN]
-    life = Life(
+    life = model.Life(
         a_manifest(an_entry(WorkloadKind.SUBSCRIPTION, ONE, TWO), excuses=[excuses(ONE, ends=end, rungs=on_export)])
     )
     assert said(life.lives(end - SECOND, since=NOW)) == [(TWO, "silent")]
@@ -155,7 +139,7 @@ def test_an_exception_holds_back_what_is_silent_until_its_end() -> None:
 
 def test_what_the_manifest_no_longer_expects_is_over_once_all_workers_have_it() -> None:
     """Two workers with other manifests, side by side, tell nothing."""
-    life, other = a_life(), subscriptions(TWO)
+    life, other = a_life(), model.subscriptions(TWO)
     life.lives(NOW + 9 * DAY, since=NOW)
     own, now = life.manifest, NOW + 9 * DAY
     for number in range(21):
@@ -179,33 +163,39 @@ def test_a_source_that_may_be_silent_for_longer_by_now_is_silent_no_more() -> No
     life.lives(now, since=NOW)
     assert said(life.turns) == [(ONE, "silent")]
     for days in (3, 9, 8, 20, 8):
-        life.manifest = subscriptions(ONE, days=days)
+        life.manifest = model.subscriptions(ONE, days=days)
         now += GONE / 2
         assert life.looks(now) == []
-    life.manifest = subscriptions(ONE, days=20)
+    life.manifest = model.subscriptions(ONE, days=20)
     assert said(life.lives(now + 2 * HOUR, since=now + SECOND, every=GONE / 2)) == [(ONE, "unexpected")]
     assert life.lives(NOW + 20 * DAY, since=now + 2 * HOUR) == []
     assert said(life.looks(NOW + 20 * DAY + SECOND)) == [(ONE, "silent")]
 
 
-CLUSTERS = a_manifest(an_entry(WorkloadKind.CLUSTER, cluster_id("aks-a"), cluster_id("aks-b"), plans=["Containers"]))
+CLUSTERS = a_manifest(
+    an_entry(WorkloadKind.CLUSTER, model.cluster_id("aks-a"), model.cluster_id("aks-b"), plans=["Containers"])
+)
 
 
-def weekly(life: Life, *of_snapshots: str, healthy: bool = True, since: datetime = NOW, weeks: int = 1) -> None:
+def weekly(life: model.Life, *of_snapshots: str, healthy: bool = True, since: datetime = NOW, weeks: int = 1) -> None:
     """Snapshots of the subscription, with rows of some clusters, and of the plan, an hour after its first."""
     for week in range(weeks):
         at = since + week * 7 * DAY
         life.lives(at, since=at)
         life.hears(at, of_subscription(ONE), healthy=healthy)
         life.hears(
-            at + HOUR, of_subscription(ONE), *map(of_cluster, of_snapshots), of_plan("Containers"), healthy=healthy
+            at + HOUR,
+            of_subscription(ONE),
+            *map(of_cluster, of_snapshots),
+            model.of_plan("Containers"),
+            healthy=healthy,
         )
         life.lives(at + 7 * DAY - HOUR, since=at + HOUR)
 
 
 def test_a_cluster_of_which_its_subscriptions_snapshots_say_nothing_is_silent() -> None:
     """Its subscription and its plan are expected with it, and speak."""
-    life = Life(CLUSTERS)
+    life = model.Life(CLUSTERS)
     weekly(life, "aks-a", "aks-b")
     weekly(life, "aks-a", since=NOW + 7 * DAY, weeks=3)
     (turn,) = life.turns
@@ -217,13 +207,13 @@ def test_a_cluster_of_which_its_subscriptions_snapshots_say_nothing_is_silent() 
 
 def test_healthy_rows_count_as_long_as_the_subscription_may_be_silent() -> None:
     """Between the last of them and the last row of any snapshot; without them only the subscription is held to its silence."""
-    life = Life(CLUSTERS)
+    life = model.Life(CLUSTERS)
     weekly(life, "aks-a", healthy=False, weeks=5)
     assert life.turns == []
     life.lives(NOW + 60 * DAY, since=NOW + 35 * DAY)
     assert said(life.turns) == [(ONE, "silent")]
     for gap, is_silent in ((8 * DAY, True), (8 * DAY + SECOND, False)):
-        life = Life(CLUSTERS)
+        life = model.Life(CLUSTERS)
         life.looks(NOW)
         life.hears(NOW, of_subscription(ONE), healthy=True)
         life.lives(NOW + gap, since=NOW)
@@ -234,7 +224,7 @@ def test_healthy_rows_count_as_long_as_the_subscription_may_be_silent() -> None:
 
 def test_when_a_whole_subscription_is_silent_its_clusters_and_plans_are_not_told_one_by_one() -> None:
     """They have a day from its first snapshot on, and follow if they are still silent then."""
-    life = Life(CLUSTERS)
+    life = model.Life(CLUSTERS)
     weekly(life, "aks-a", "aks-b")
     life.lives(NOW + 30 * DAY, since=NOW + 7 * DAY)
     assert said(life.turns) == [(ONE, "silent")]
@@ -243,21 +233,25 @@ def test_when_a_whole_subscription_is_silent_its_clusters_and_plans_are_not_told
     life.lives(back + 3 * DAY, since=back + SECOND)
     assert said(life.turns[1:]) == [(ONE, "speaks")], "no snapshot came yet"
     life.hears(back + 3 * DAY, of_subscription(ONE), healthy=True)
-    life.hears(back + 3 * DAY + HOUR, of_subscription(ONE), of_cluster("aks-a"), of_plan("Containers"), healthy=True)
+    life.hears(
+        back + 3 * DAY + HOUR, of_subscription(ONE), of_cluster("aks-a"), model.of_plan("Containers"), healthy=True
+    )
     begun = back + 3 * DAY + HOUR
     assert life.lives(begun + DAY, since=begun) == []
     assert said(life.looks(begun + DAY + SECOND)) == [("aks-b", "silent")]
 
     # Nor where the subscription may be silent for less than a week: its last snapshot is not late.
-    life = Life(a_manifest(an_entry(WorkloadKind.CLUSTER, cluster_id("aks-a"), plans=["Containers"], days=3)))
+    life = model.Life(
+        a_manifest(an_entry(WorkloadKind.CLUSTER, model.cluster_id("aks-a"), plans=["Containers"], days=3))
+    )
     life.looks(NOW)
-    life.hears(NOW, of_subscription(ONE), of_cluster("aks-a"), of_plan("Containers"), healthy=True)
+    life.hears(NOW, of_subscription(ONE), of_cluster("aks-a"), model.of_plan("Containers"), healthy=True)
     assert said(life.lives(NOW + 7 * DAY, since=NOW)) == [(ONE, "silent")]
 
 
 def test_a_cluster_that_is_named_and_never_heard_of_is_known_by_its_name_until_it_is() -> None:
     """Then its own id takes over, and what was told under the name is over."""
-    life = Life(a_manifest(an_entry(WorkloadKind.CLUSTER, "AKS-New", subscription=ONE)))
+    life = model.Life(a_manifest(an_entry(WorkloadKind.CLUSTER, "AKS-New", subscription=ONE)))
     for week in range(3):
         at = NOW + week * 7 * DAY
         life.hears(at, of_subscription(ONE), healthy=True)
@@ -278,7 +272,7 @@ def test_a_cluster_that_is_named_and_never_heard_of_is_known_by_its_name_until_i
 def test_a_mass_that_falls_silent_is_counted_in_each_and_told_in_pieces() -> None:
     """A look tells no more than so many; each says how many more there are."""
     ids = [f"{number:08d}-0000-0000-0000-000000000000" for number in range(AT_ONCE + 20)]
-    life = Life(subscriptions(*ids))
+    life = model.Life(model.subscriptions(*ids))
     life.looks(NOW)
     at = NOW + 5 * HOUR
     while at <= NOW + 8 * DAY:
@@ -338,7 +332,7 @@ def test_what_is_named_is_expected_before_anything_is_heard_of_it() -> None:
     """Subscriptions by their ids in any case, clusters by name or id, and their subscriptions with them."""
     manifest = a_manifest(
         an_entry(SUBSCRIPTION, ONE.upper(), f"/subscriptions/{ONE}", days=9),
-        an_entry(CLUSTER, cluster_id("aks-a", TWO).upper(), "AKS-B", days=10, number=2),
+        an_entry(CLUSTER, model.cluster_id("aks-a", TWO).upper(), "AKS-B", days=10, number=2),
         an_entry(WorkloadKind.MACHINE, subscription="33333333-3333-3333-3333-333333333333", days=11, number=3),
     )
     assert found(manifest) == {
@@ -394,9 +388,9 @@ def test_plans_are_expected_in_each_subscription_of_their_entry() -> None:
     )
     within = found(manifest, of_cluster("aks-a", TWO))
     assert {id: days for id, days in within.items() if id.startswith("plan:")} == {
-        of_plan("KeyVaults").id: 9 * DAY,
-        of_plan("Containers", TWO).id: 10 * DAY,
-        of_plan("VirtualMachines").id: 11 * DAY,
+        model.of_plan("KeyVaults").id: 9 * DAY,
+        model.of_plan("Containers", TWO).id: 10 * DAY,
+        model.of_plan("VirtualMachines").id: 11 * DAY,
     }
 
 
@@ -430,7 +424,7 @@ def test_a_namesake_that_speaks_keeps_no_cluster_alive() -> None:
 
 def test_a_cluster_that_is_named_and_called_by_its_id_is_one_source() -> None:
     """Else its silence would be told twice, as that of two clusters."""
-    entries = [an_entry(CLUSTER, "AKS-a", subscription=ONE), an_entry(CLUSTER, cluster_id("aks-a"), number=2)]
+    entries = [an_entry(CLUSTER, "AKS-a", subscription=ONE), an_entry(CLUSTER, model.cluster_id("aks-a"), number=2)]
     for some in (entries, entries[::-1]):
         assert found(a_manifest(*some)).keys() == {of_cluster("aks-a").id, of_subscription(ONE).id}
     elsewhere = an_entry(CLUSTER, "aks-a", subscription=TWO)
@@ -450,7 +444,7 @@ def cost_of_a_look(shape: str, number: int) -> int:
         "subscriptions": [an_entry(WorkloadKind.SUBSCRIPTION, *ids)],
         "entries": [an_entry(WorkloadKind.SUBSCRIPTION, id) for id in ids],
         "subscription": [an_entry(WorkloadKind.CLUSTER, subscription=id) for id in ids],
-        "clusters": [an_entry(WorkloadKind.CLUSTER, *(cluster_id("aks", id) for id in ids))],
+        "clusters": [an_entry(WorkloadKind.CLUSTER, *(model.cluster_id("aks", id) for id in ids))],
         "names": [an_entry(WorkloadKind.CLUSTER, "aks", subscription=id) for id in ids],
     }
     known = [LastHeard(source=of_cluster("aks", id), subscription=id, posture=NOW) for id in ids]
