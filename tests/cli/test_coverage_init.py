@@ -25,6 +25,7 @@ from tests.cli.transcripts import Transcript
 from tests.coverage.builders import (
     NOW,
     SUBSCRIPTION,
+    cluster_id,
     document,
     kubectl,
     managed_cluster,
@@ -34,8 +35,7 @@ from tests.coverage.builders import (
     sensor,
 )
 from tests.coverage.live_clusters import HEALTHY
-from tests.coverage.manifests import cluster_id
-from tests.coverage.test_kubeconfig import kubeconfig
+from tests.coverage.test_kubectl import kubeconfig
 from tests.examples import some_of
 from tests.stack.kubernetes_api.kubectl import install
 

@@ -19,7 +19,7 @@ from tests.cli.house import House, Said
 from tests.cli.transcripts import Transcript
 from tests.coverage.builders import kubectl, managed_cluster, nodes, sensor
 from tests.coverage.live_clusters import DARK, HEALTHY
-from tests.coverage.test_kubeconfig import kubeconfig
+from tests.coverage.test_kubectl import kubeconfig
 from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, subscription_id
 from tests.stack.azure_management.faults import FAULTS
 from tests.stack.azure_management.management import AzureManagement

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import partial
 from itertools import zip_longest
 from typing import Any
 
 from router.coverage.expected.manifest import CoverageManifest, Expectation
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
-from tests.coverage.builders import Json, judged, managed_cluster, of_kind, verdict
+from tests.coverage.builders import Json, known, kubectl, managed_cluster, of_kind
 
 MANAGER, AUDIT, IMAGE = "gatekeeper-controller-manager", "gatekeeper-audit", "defender-admission-controller"
 GATEKEEPER, MDC = "gatekeeper-system", "mdc"
@@ -25,14 +26,19 @@ NEW_PODS: Json = {"operations": ["CREATE", "UPDATE"], "apiGroups": ["*"], "apiVe
 BOTH = CoverageManifest(expectations=(Expectation(rungs=frozenset({Rung.ADMISSION_AUDITS, Rung.ADMISSION_DENIES})),))
 
 
-def audits(*documents: object) -> Verdict:
-    """Whether a gate of the cluster audits, as documents say."""
-    return verdict(judged(managed_cluster(), *documents), "payments", Rung.ADMISSION_AUDITS)
+audits = partial(known, managed_cluster(), of="payments", on=Rung.ADMISSION_AUDITS)
+denies = partial(known, managed_cluster(), of="payments", on=Rung.ADMISSION_DENIES, manifest=BOTH)
+"""Whether a gate of the cluster audits, and whether it denies where a manifest expects that, as documents say."""
 
 
-def denies(*documents: object) -> Verdict:
-    """Whether a gate of the cluster denies, as documents say, where a manifest expects it."""
-    return verdict(judged(managed_cluster(), *documents, manifest=BOTH), "payments", Rung.ADMISSION_DENIES)
+def audit(*objects: Json) -> Verdict:
+    """Whether a gate audits, as objects in one list say."""
+    return audits(kubectl(*objects))
+
+
+def deny(*objects: Json) -> Verdict:
+    """Whether a gate denies, as objects in one list say."""
+    return denies(kubectl(*objects))
 
 
 def a_pod(

@@ -8,15 +8,20 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-import pytest
-
 from router.coverage.documents import CoverageDocument, parsed_document
-from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation, ExpectedExport
+from router.coverage.expected.manifest import (
+    NO_MANIFEST,
+    CoverageManifest,
+    Excuse,
+    Expectation,
+    ExpectedExport,
+    WorkloadSelector,
+)
 from router.coverage.fields import parse_time
 from router.coverage.gate import GateResult, judge_documents
 from router.coverage.stored import source_fact
-from router.coverage.verdicts import CoverageState, Verdict
-from router.domain.coverage import Rung
+from router.coverage.verdicts import CoverageException, CoverageState, Verdict
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import (
     INSTANTS,
     CoverageSource,
@@ -44,6 +49,9 @@ IN_PAYMENTS = "--context payments"
 type Json = Mapping[str, object]
 type Row = Sequence[Any]
 """A state, and cases of it, each of which is some documents."""
+
+type Hold = Callable[..., None]
+"""Asserts of a judge of documents that each case has the state with which its row begins."""
 
 COVERED, GAP, UNKNOWN = CoverageState.COVERED, CoverageState.GAP, CoverageState.UNKNOWN
 NOT_COVERABLE = CoverageState.NOT_COVERABLE
@@ -86,13 +94,9 @@ def verdict(result: GateResult, name: str, rung: Rung) -> Verdict:
     return found[0]
 
 
-def hold(subtests: pytest.Subtests, judge: Callable[..., Verdict], *rows: Row) -> None:
-    """Asserts that each case has the state with which its row begins, as a judge of documents sees it."""
-    for state, *cases in rows:
-        for case in cases:
-            with subtests.test(state=state.value, documents=case):
-                found = judge(*case)
-                assert found.state is state, found.reason
+def known(*documents: object, of: str, on: Rung, manifest: CoverageManifest = NO_MANIFEST) -> Verdict:
+    """What documents say of the workload of that name on a rung."""
+    return verdict(judged(*documents, manifest=manifest), of, on)
 
 
 def pricing(
@@ -321,3 +325,48 @@ def gke_cluster(**fields: object) -> Json:
     """What `gcloud container clusters describe` prints."""
     link = "https://container.googleapis.com/v1/projects/shop-prod/locations/europe-west1/clusters/carts"
     return {"name": "carts", "selfLink": link, "location": "europe-west1", **fields}
+
+
+def cluster_id(name: str, subscription: str = SUBSCRIPTION) -> str:
+    """The id of an AKS cluster."""
+    return (
+        f"/subscriptions/{subscription}/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/{name}"
+    )
+
+
+def expects(
+    *names: str,
+    kinds: Iterable[WorkloadKind] = (WorkloadKind.CLUSTER,),
+    subscriptions: Iterable[str] = ("*",),
+    rungs: Iterable[Rung] | None = (Rung.SENSOR_RUNNING,),
+    number: int = 1,
+) -> Expectation:
+    """An entry that expects workloads of these names on some rungs."""
+    return Expectation(
+        selects=WorkloadSelector(kinds=frozenset(kinds), names=names or ("*",), subscriptions=tuple(subscriptions)),
+        rungs=None if rungs is None else frozenset(rungs),
+        number=number,
+    )
+
+
+def excuses(
+    *names: str,
+    kinds: Iterable[WorkloadKind] = (),
+    rungs: Iterable[Rung] = (),
+    ends: datetime = NOW + timedelta(days=1),
+    owner: str = "platform@example.com",
+) -> Excuse:
+    """An exception for workloads of these names."""
+    return Excuse(
+        selects=WorkloadSelector(kinds=frozenset(kinds), names=names or ("*",)),
+        rungs=frozenset(rungs),
+        exception=CoverageException(owner=owner, reason="rebuilt", ends=ends),
+        number=1,
+    )
+
+
+def manifest_of(*expectations: Expectation, excused: Iterable[Excuse] = ()) -> CoverageManifest:
+    """A manifest that somebody wrote."""
+    return CoverageManifest(
+        expectations=expectations or NO_MANIFEST.expectations, excuses=tuple(excused), is_given=True
+    )

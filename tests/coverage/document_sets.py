@@ -1,9 +1,7 @@
 """What people may have at hand: documents of every kind that are true at one time, so that no two contradict each other.
-
-Each kind of question has several answers, of which at most one is true. Where two documents say different things of the same
-field of the same object, the worse one counts, and to take it away may cover: that is the one exception of the gate's first
-promise, and each judge's own tests show it.
-"""
+Each kind of question has several answers, of which at most one is true. Where two documents say different things of the
+same field of the same object, the worse one counts, and to take it away may cover: that is the one exception of the gate's
+first promise, and each judge's own tests show it."""
 
 from __future__ import annotations
 
@@ -20,9 +18,8 @@ from tests.coverage import admission_builders as k8s
 from tests.coverage import builders as az
 from tests.coverage import machine_builders as vm
 from tests.coverage import stored_builders as kept
-from tests.coverage.estates import estates
 from tests.coverage.kubernetes_builders import pod
-from tests.coverage.worlds import cluster_worlds
+from tests.coverage.worlds import cluster_worlds, estates
 
 type NamedDocument = tuple[str | None, Any]
 """A document, and the name that is given before it."""

@@ -9,23 +9,22 @@ import pytest
 from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_CONSTRAINTS
 from router.coverage.verdicts import Verdict
 from tests.coverage import admission_builders as adm
-from tests.coverage.admission_builders import MANAGER, a_constraint, a_pod, a_slice, a_webhook, audits, whole_gatekeeper
-from tests.coverage.builders import COVERED, GAP, IN_PAYMENTS, UNKNOWN, Json, hold, kubectl
+from tests.coverage.admission_builders import (
+    MANAGER,
+    a_constraint,
+    a_pod,
+    a_webhook,
+    audit,
+    audits,
+    deny,
+    whole_gatekeeper,
+)
+from tests.coverage.builders import COVERED, GAP, IN_PAYMENTS, UNKNOWN, Hold, Json, kubectl
 
 AROUND = adm.around_gatekeeper()
 EMPTY = kubectl()
 LAX = {"admission.gatekeeper.sh/ignore": "true", "team": "aks", "control-plane": "true"}
 """The labels of a namespace of somebody's, by which it is left out of much."""
-
-
-def audit(*objects: Json) -> Verdict:
-    """Whether a gate audits, as objects in one list say."""
-    return audits(kubectl(*objects))
-
-
-def deny(*objects: Json) -> Verdict:
-    """Whether a gate denies, as objects in one list say."""
-    return adm.denies(kubectl(*objects))
 
 
 def _asks(operator: str, *values: str, key: str = "team") -> Json:
@@ -109,7 +108,7 @@ def test_only_a_list_that_has_room_for_gatekeepers_pods_shows_that_there_are_non
     assert audit(*objects, system, _web()).state is GAP
 
 
-def test_only_running_pods_behind_the_webhooks_service_count(subtests: pytest.Subtests) -> None:
+def test_only_running_pods_behind_the_webhooks_service_count(hold: Hold) -> None:
     """Evicted pods stay listed, not ready, for long, and a pod of that name in another namespace answers nobody."""
 
     def with_pods(*pods: Json) -> Verdict:
@@ -118,7 +117,6 @@ def test_only_running_pods_behind_the_webhooks_service_count(subtests: pytest.Su
     other = a_pod("other", labels=adm.LABELS[MANAGER])
     gone, over, dark = (a_pod(MANAGER, is_ready=False, phase=one) for one in ("Failed", "Succeeded", "Running"))
     hold(
-        subtests,
         with_pods,
         (COVERED, [a_pod(MANAGER)], [gone, other], [over, other]),
         (GAP, [a_pod(MANAGER, namespace="elsewhere")], [a_pod(MANAGER, labels={})], [a_pod(MANAGER, phase="Failed")]),
@@ -126,7 +124,7 @@ def test_only_running_pods_behind_the_webhooks_service_count(subtests: pytest.Su
     )
 
 
-def test_a_webhook_must_be_asked_about_new_pods_wherever_they_are(subtests: pytest.Subtests) -> None:
+def test_a_webhook_must_be_asked_about_new_pods_wherever_they_are(hold: Hold) -> None:
     """Its rules may leave them out, and its selector may ask for a label; one that keeps some namespaces out is usual."""
     named = _asks("In", "test", key="kubernetes.io/metadata.name")
     asked = [
@@ -137,7 +135,6 @@ def test_a_webhook_must_be_asked_about_new_pods_wherever_they_are(subtests: pyte
     changed: list[Json] = [{**adm.NEW_PODS, name: value} for name, value in {**changes, "scope": "Cluster"}.items()]
     for judge in (audit, deny):
         hold(
-            subtests,
             judge,
             (GAP, *(_with(a_webhook(rules=[rule])) for rule in changed)),
             (COVERED, *(_with(a_webhook(rules=[rule])) for rule in asked)),
@@ -147,10 +144,8 @@ def test_a_webhook_must_be_asked_about_new_pods_wherever_they_are(subtests: pyte
 
 
 def test_a_namespace_that_is_left_out_is_a_gap_that_names_it(subtests: pytest.Subtests) -> None:
-    """Whatever leaves it out, while all other namespaces are looked at; those of the system may be left out.
-
-    Nothing covers where nobody asked for the namespaces: a label is enough to leave one out.
-    """
+    """Whatever leaves it out, while all other namespaces are looked at; those of the system may be left out. Nothing covers
+    where nobody asked for the namespaces: a label is enough to leave one out."""
     by_name = "kubernetes.io/metadata.name"
     selectors = [
         *(IGNORED, _asks("NotIn", "aks", "system"), _asks("In", "shop", "default")),
@@ -185,13 +180,12 @@ def test_a_namespace_that_is_left_out_by_a_label_is_taken_in_again_by_one_line()
     assert ("metadata.labels.admission.gatekeeper.sh/ignore", "true") in shown
 
 
-def test_what_leaves_nothing_out_covers(subtests: pytest.Subtests) -> None:
+def test_what_leaves_nothing_out_covers(hold: Hold) -> None:
     """Pods without a label that is asked for pass; several webhooks and constraints add up; no other configuration counts."""
     objects = "objectSelector"
     older = a_webhook(configuration="older", namespaceSelector=_asks("In", "a"))
     elsewhere = adm.a_config("shop", namespace="elsewhere")
     hold(
-        subtests,
         deny,
         (GAP, _selecting({"matchLabels": {"gate": "on"}}, objects)),
         (UNKNOWN, _selecting(NOT_OFF, objects), _selecting(_asks("Gt", "3"))),
@@ -232,30 +226,28 @@ def test_what_is_admitted_beside_a_gate_that_works_is_a_limit() -> None:
     assert set(found.limits) <= set(found.remarks)
 
 
-def test_gatekeeper_is_found_by_what_its_pods_do_and_not_by_a_name(subtests: pytest.Subtests) -> None:
+def test_gatekeeper_is_found_by_what_its_pods_do_and_not_by_a_name(hold: Hold) -> None:
     """The add-on of AKS calls its Deployment gatekeeper-controller; a service chooses pods, and so does their own label.
-
     Pods that the service does not choose, or that say to do other work, answer nothing. One pod may do all work: each
-    constraint says in its status which pods do what.
-    """
+    constraint says in its status which pods do what."""
     rest = [one for one in AROUND if one["kind"] != "Service"]
     made = [
         a_pod(f"gatekeeper-{name}", labels=adm.LABELS[work]) for name, work in (("c", MANAGER), ("auditor", adm.AUDIT))
     ]
     found = [a_webhook(), a_constraint("deny"), *made]
-    hold(subtests, audit, (COVERED, [*found, *AROUND], [*found, *rest]))
-    hold(subtests, deny, (COVERED, [*found, *AROUND], [*found, *rest]))
+    hold(audit, (COVERED, [*found, *AROUND], [*found, *rest]))
+    hold(deny, (COVERED, [*found, *AROUND], [*found, *rest]))
     labels, chosen = {"app": "gatekeeper"}, adm.a_service(selector={"app": "gatekeeper"})
     objects = [a_webhook(), a_constraint("deny"), a_pod(adm.AUDIT), *rest, chosen]
     others = ({**labels, adm.OPERATION: "audit"}, adm.LABELS[MANAGER])
-    hold(subtests, deny, (COVERED, [*objects, a_pod("policy", labels=labels)]))
-    hold(subtests, deny, (GAP, *([*objects, a_pod("policy", labels=one)] for one in others)))
+    hold(deny, (COVERED, [*objects, a_pod("policy", labels=labels)]))
+    hold(deny, (GAP, *([*objects, a_pod("policy", labels=one)] for one in others)))
     by_pod = [{"id": "gatekeeper-6c9f7d5b8-x2x4z", "enforced": True, "operations": ["audit", "status", "webhook"]}]
     alone = [a_webhook(), a_pod("gatekeeper", labels={}), {**a_constraint("deny"), "status": {"byPod": by_pod}}]
-    hold(subtests, audit, (COVERED, [*alone, *rest]), (GAP, [*alone, *AROUND]))
+    hold(audit, (COVERED, [*alone, *rest]), (GAP, [*alone, *AROUND]))
 
 
-def test_what_a_constraint_does(subtests: pytest.Subtests) -> None:
+def test_what_a_constraint_does(hold: Hold) -> None:
     """Deny where nothing is said; by enforcement point where it is scoped; nothing where no pod is concerned."""
     point = "validation.gatekeeper.sh"
     denying = [
@@ -282,47 +274,50 @@ def test_what_a_constraint_does(subtests: pytest.Subtests) -> None:
         _matching(namespaceSelector=NO_NAMESPACE),
     ]
     of_all = [[_constrained(one) for one in some] for some in (denying, auditing, idle)]
-    hold(subtests, audit, (COVERED, *of_all[0], *of_all[1]), (GAP, *of_all[2]))
-    hold(subtests, deny, (COVERED, *of_all[0]), (GAP, *of_all[1], *of_all[2]))
+    hold(audit, (COVERED, *of_all[0], *of_all[1]), (GAP, *of_all[2]))
+    hold(deny, (COVERED, *of_all[0]), (GAP, *of_all[1], *of_all[2]))
     assert all(" constraints deny: " in deny(*objects).reason for objects in of_all[0])
 
 
-def test_pods_that_no_service_leads_to_answer_nothing(subtests: pytest.Subtests) -> None:
-    """The API server asks the service; endpoints that are not ready, or of pods that are gone, lead to nothing.
-
-    A single slice is no list. Every cluster has services, so a list of them without it says so.
-    """
+def test_pods_that_no_service_leads_to_answer_nothing(hold: Hold) -> None:
+    """The API server asks the service; endpoints that are not ready, or of pods that are gone, lead to nothing. A single
+    slice is no list. Every cluster has services, so a list of them without it says so."""
     led = [one for one in whole_gatekeeper("deny") if one["kind"] != "EndpointSlice"]
     ready, dark = (
         f"{MANAGER}-6c9f7d5b8-x2x4z",
-        [a_slice(None, pods=["dark-6c9f7d5b8-x2x4z"]), a_pod("dark", is_ready=False)],
+        [adm.a_slice(None, pods=["dark-6c9f7d5b8-x2x4z"]), a_pod("dark", is_ready=False)],
     )
 
     def leading(*objects: Json) -> Verdict:
         return deny(*led, *objects)
 
     gaps: list[list[Json]] = [
-        *([a_slice()], [a_slice(False)], [a_slice(True, service="other")], [a_slice(True, pods=["of-last-week"])], dark)
+        *(
+            [adm.a_slice()],
+            [adm.a_slice(False)],
+            [adm.a_slice(True, service="other")],
+            [adm.a_slice(True, pods=["of-last-week"])],
+            dark,
+        )
     ]
     hold(
-        subtests,
         leading,
         (UNKNOWN, []),
         (GAP, *gaps),
-        (COVERED, [a_slice(False, True)], [a_slice(None)], [a_slice(), a_slice(True, name="two")]),
-        (COVERED, [a_slice(True, pods=[ready])], [a_slice(True, True, pods=["of-last-week", ready])]),
-        (COVERED, [a_slice(True), adm.a_service("other")]),
+        (COVERED, [adm.a_slice(False, True)], [adm.a_slice(None)], [adm.a_slice(), adm.a_slice(True, name="two")]),
+        (COVERED, [adm.a_slice(True, pods=[ready])], [adm.a_slice(True, True, pods=["of-last-week", ready])]),
+        (COVERED, [adm.a_slice(True), adm.a_service("other")]),
     )
     line = f"kubectl describe service gatekeeper-webhook-service -n {adm.GATEKEEPER} {IN_PAYMENTS}"
     assert {leading(*one).remedy for one in gaps} == {line}
-    for found in (leading(), adm.denies(kubectl(*led), a_slice(False))):
+    for found in (leading(), adm.denies(kubectl(*led), adm.a_slice(False))):
         assert (found.state, found.remedy) == (UNKNOWN, f"{ASK_CLUSTER} {IN_PAYMENTS} > payments.json")
     without = [one for one in led if one["kind"] != "Service"]
-    assert deny(*without, adm.a_service("other"), a_slice(True)).state is GAP
+    assert deny(*without, adm.a_service("other"), adm.a_slice(True)).state is GAP
     assert deny(a_webhook(service="another"), *led[1:]).state is GAP
 
 
-def test_a_webhook_that_can_never_answer_checks_nothing(subtests: pytest.Subtests) -> None:
+def test_a_webhook_that_can_never_answer_checks_nothing(hold: Hold) -> None:
     """It is there and named as it should be, and somebody switched it off, or it was never given its certificates."""
 
     def asking(**fields: Any) -> list[Json]:
@@ -336,7 +331,6 @@ def test_a_webhook_that_can_never_answer_checks_nothing(subtests: pytest.Subtest
     }
     off, all = ([{"name": "one", "expression": one}] for one in ("false", "true"))
     hold(
-        subtests,
         deny,
         (GAP, asking(matchConditions=off), asking(namespaceSelector=NO_NAMESPACE), *by_bundle[GAP]),
         (COVERED, asking(matchConditions=all), *by_bundle[COVERED]),

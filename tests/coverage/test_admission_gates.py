@@ -6,14 +6,13 @@ from collections.abc import Sequence
 from itertools import combinations
 from typing import Any
 
-import pytest
-
 from router.coverage.kubernetes import commands
 from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_CONFIG, ASK_CONSTRAINTS, ASK_IMAGE_RULES, ASK_POLICIES
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
 from tests.coverage import admission_builders as adm
 from tests.coverage import builders as az
+from tests.coverage.admission_builders import audit, deny
 
 EMPTY = az.kubectl()
 ONLY_SHOP = {"matchLabels": {"kubernetes.io/metadata.name": "shop"}}
@@ -28,28 +27,18 @@ NOBODYS = [adm.a_policy("aks-managed-endpoints"), adm.a_binding("Deny", name="ak
 IMAGE_RULES = "SecurityArtifactPolicy"
 
 
-def audit(*objects: az.Json) -> Verdict:
-    """Whether a gate audits, as objects in one list say."""
-    return adm.audits(az.kubectl(*objects))
-
-
-def deny(*objects: az.Json) -> Verdict:
-    """Whether a gate denies, as objects in one list say."""
-    return adm.denies(az.kubectl(*objects))
-
-
 def image_gate(without: str, action: str = "audit") -> list[az.Json]:
     """Defender's image gate without objects of a kind."""
     return [one for one in adm.whole_image_gate(action) if one["kind"] != without]
 
 
-def test_the_rules_of_the_image_gate_say_what_it_does(subtests: pytest.Subtests) -> None:
+def test_the_rules_of_the_image_gate_say_what_it_does(hold: az.Hold) -> None:
     """It audits from the day on which it is made. Webhook and pod show nothing of it; the verdict says how to ask."""
     auditing, denying = (
         [adm.whole_image_gate(one) for one in some] for some in (("audit", "Audit"), ("deny", "Deny", "Block"))
     )
-    az.hold(subtests, audit, (az.COVERED, *auditing, *denying))
-    az.hold(subtests, deny, (az.GAP, *auditing), (az.COVERED, *denying))
+    hold(audit, (az.COVERED, *auditing, *denying))
+    hold(deny, (az.GAP, *auditing), (az.COVERED, *denying))
     rest = az.kubectl(*image_gate(IMAGE_RULES))
     ask = f"{ASK_IMAGE_RULES} {az.IN_PAYMENTS} > payments.securityartifactpolicies.json"
     assert (adm.audits(rest).state, adm.audits(rest).remedy) == (az.UNKNOWN, ask)
@@ -65,7 +54,7 @@ def test_an_image_gate_that_crashes_for_days_is_a_gap() -> None:
     assert found.remedy == f"kubectl describe pod defender-admission-controller-6c9f7d5b8-x2x4z -n mdc {az.IN_PAYMENTS}"
 
 
-def test_the_webhook_of_the_image_gate_leads_to_the_pod_that_is_ready(subtests: pytest.Subtests) -> None:
+def test_the_webhook_of_the_image_gate_leads_to_the_pod_that_is_ready(hold: az.Hold) -> None:
     """One that leads to another namespace, or that is another vendor's, is answered by nobody of Defender's."""
     elsewhere = [adm.a_pod("coredns", namespace="kube-system"), adm.a_service("kube-dns", namespace="kube-system")]
     rest = [*adm.whole_image_gate()[1:], *elsewhere]
@@ -77,9 +66,7 @@ def test_the_webhook_of_the_image_gate_leads_to_the_pod_that_is_ready(subtests: 
         adm.a_webhook("defender-admission-controller.mdc.svc", service="another", namespace=adm.MDC),
         adm.a_webhook("twistlock-defender-admission-controller.mdc.svc", service=adm.IMAGE, namespace=adm.MDC),
     ]
-    az.hold(
-        subtests, audit, (az.COVERED, [adm.an_image_webhook(), *rest]), (az.GAP, *([one, *rest] for one in webhooks))
-    )
+    hold(audit, (az.COVERED, [adm.an_image_webhook(), *rest]), (az.GAP, *([one, *rest] for one in webhooks)))
 
 
 def test_what_the_gates_of_defender_never_see_is_said() -> None:
@@ -94,14 +81,14 @@ def test_what_the_gates_of_defender_never_see_is_said() -> None:
     assert "without scan results" not in str(strict.remarks)
 
 
-def test_the_binding_decides_what_a_policy_does(subtests: pytest.Subtests) -> None:
+def test_the_binding_decides_what_a_policy_does(hold: az.Hold) -> None:
     """No pod is needed: the API server evaluates it. Unknown where the other was not asked for, a gap where it is not there."""
     auditing, denying, idle = (
         [[adm.a_policy(), adm.a_binding(*actions)] for actions in some]
         for some in ((["Audit"], ["Warn", "Audit"]), (["Deny"], ["Deny", "Audit"]), ([], ["Ponder"]))
     )
-    az.hold(subtests, audit, (az.COVERED, *auditing, *denying), (az.GAP, *idle))
-    az.hold(subtests, deny, (az.COVERED, *denying), (az.GAP, *auditing, *idle))
+    hold(audit, (az.COVERED, *auditing, *denying), (az.GAP, *idle))
+    hold(deny, (az.COVERED, *denying), (az.GAP, *auditing, *idle))
     for alone in adm.whole_misconfiguration_gate():
         ask = f"{ASK_POLICIES} {az.IN_PAYMENTS} > payments.validatingadmissionpolicies.json"
         assert (audit(alone).state, audit(alone).remedy) == (az.UNKNOWN, ask)
@@ -127,7 +114,7 @@ def test_a_policy_of_somebody_elses_does_not_count() -> None:
         )
 
 
-def test_a_policy_must_be_evaluated_for_new_pods(subtests: pytest.Subtests) -> None:
+def test_a_policy_must_be_evaluated_for_new_pods(hold: az.Hold) -> None:
     """Policy and binding can each leave them out, or those of some namespaces, which are named; bindings add up."""
     team = {"matchLabels": {"team": "shop"}}
     only_shop = adm.a_policy(matchConstraints={"resourceRules": [adm.NEW_PODS], "namespaceSelector": ONLY_SHOP})
@@ -140,8 +127,7 @@ def test_a_policy_must_be_evaluated_for_new_pods(subtests: pytest.Subtests) -> N
         [adm.a_policy(), {"namespaceSelector": {"matchLabels": {"kubernetes.io/metadata.name": "default"}}}],
     ]
     no_team = {"matchExpressions": [{"key": "team", "operator": "DoesNotExist"}]}
-    az.hold(
-        subtests,
+    hold(
         auditing,
         (az.GAP, [adm.a_policy(rules=[{**adm.NEW_PODS, "resources": ["ingresses"]}]), {}]),
         (az.GAP, [adm.a_policy(), {"resourceRules": [{**adm.NEW_PODS, "operations": ["DELETE"]}]}]),
@@ -159,13 +145,12 @@ def test_a_policy_must_be_evaluated_for_new_pods(subtests: pytest.Subtests) -> N
         )
         for name, one in (("shop", ONLY_SHOP), ("rest", NOT_SHOP))
     )
-    az.hold(
-        subtests,
+    hold(
         deny,
         (az.COVERED, [adm.a_policy(), shop, others, *adm.NAMESPACES]),
         (az.GAP, [adm.a_policy(), shop, *adm.NAMESPACES]),
     )
-    az.hold(subtests, deny, (az.UNKNOWN, [adm.a_policy(), shop, others]))
+    hold(deny, (az.UNKNOWN, [adm.a_policy(), shop, others]))
 
 
 def test_of_two_documents_of_a_policy_or_binding_the_worse_one_counts() -> None:
@@ -183,7 +168,7 @@ def test_of_two_documents_of_a_policy_or_binding_the_worse_one_counts() -> None:
             assert adm.denies(*documents).state is not az.COVERED, other
 
 
-def test_a_policy_needs_a_rule_that_can_fail(subtests: pytest.Subtests) -> None:
+def test_a_policy_needs_a_rule_that_can_fail(hold: az.Hold) -> None:
     """However it is bound; one of which the rules were left out is believed."""
     true, notes = {"expression": "true"}, [{"key": "note", "valueExpression": "'seen'"}]
     specs: Sequence[dict[str, Any]] = (
@@ -195,8 +180,8 @@ def test_a_policy_needs_a_rule_that_can_fail(subtests: pytest.Subtests) -> None:
         {"validations": None, "auditAnnotations": notes},
     )
     off, some, on, idle, both, believed, noting = ([adm.a_policy(**spec), adm.a_binding("Deny")] for spec in specs)
-    az.hold(subtests, audit, (az.GAP, idle, off), (az.COVERED, both, believed, noting, on), (az.UNKNOWN, some))
-    az.hold(subtests, deny, (az.GAP, idle, off, noting), (az.COVERED, both, believed, on), (az.UNKNOWN, some))
+    hold(audit, (az.GAP, idle, off), (az.COVERED, both, believed, noting, on), (az.UNKNOWN, some))
+    hold(deny, (az.GAP, idle, off, noting), (az.COVERED, both, believed, on), (az.UNKNOWN, some))
     assert all(adm.DEFAULT in deny(*objects).reason for objects in (idle, off, noting, some))
 
 
@@ -235,10 +220,8 @@ def test_a_cluster_is_asked_in_one_round_for_what_is_not_known_yet() -> None:
 
 
 def test_a_cluster_without_any_gate_is_a_gap() -> None:
-    """Everything was asked for, and others' webhooks and policies are all there is; the remedy is for that cluster.
-
-    A list of several kinds does not say that a kind was asked for of which there is none; an empty list answers it beside it.
-    """
+    """Everything was asked for, and others' webhooks and policies are all there is; the remedy is for that cluster. A list
+    of several kinds does not say that a kind was asked for of which there is none; an empty list answers it beside it."""
     found = audit(*SYSTEM, *NOBODYS)
     addon = "az aks enable-addons --addons azure-policy --resource-group rg --name payments "
     assert (found.state, (found.remedy or "").startswith(addon)) == (az.GAP, True)

@@ -95,11 +95,9 @@ def get(url: str = f"{ARM}/subscriptions") -> HttpRequest:
 
 
 def test_what_may_succeed_later_is_asked_again() -> None:
-    """Throttled, broken or silent: the next answer may be one. A refusal is an answer; what fails for ever is given up.
-
-    It waits as long as the answer asks for, and ends at once where that is beyond the time limit: whoever waits to be told that
-    there was no time has waited for nothing.
-    """
+    """Throttled, broken or silent: the next answer may be one. A refusal is an answer; what fails for ever is given up. It
+    waits as long as the answer asks for, and ends at once where that is beyond the time limit: whoever waits to be told
+    that there was no time has waited for nothing."""
     for first in (BUSY, HttpAnswer(status=500), HttpAnswer(status=408), Unavailable("no answer")):
         time, server = Time(), Server(first, OK)
         assert asyncio.run(patient(server, time).send(get())) == OK

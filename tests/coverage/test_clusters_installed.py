@@ -12,7 +12,7 @@ from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
 from router.domain.errors import BadUsage
 from tests.coverage import builders as az
-from tests.coverage.builders import COVERED, GAP, NOT_COVERABLE, UNKNOWN, Json, hold, judged, kubectl, nodes, verdict
+from tests.coverage.builders import COVERED, GAP, NOT_COVERABLE, UNKNOWN, Hold, Json, judged, kubectl, nodes, verdict
 from tests.coverage.kubernetes_builders import COLLECTOR, PUBLISHER, as_object, collector, part, pod, publisher, running
 
 BOTH = (Rung.SENSOR_INSTALLED, Rung.SENSOR_RUNNING)
@@ -53,11 +53,9 @@ def test_what_azure_wishes_says_nothing_of_what_is_in_the_cluster() -> None:
     assert "security profile of the cluster does not ask" in asked
 
 
-def test_only_a_whole_list_of_a_namespace_of_defenders_shows_that_no_sensor_is_there(subtests: pytest.Subtests) -> None:
-    """It says which file; `kubectl get daemonsets -n shop` has no DaemonSet of Defender in any cluster.
-
-    One by its name, the first of several pages, and lists of something else prove no absence.
-    """
+def test_only_a_whole_list_of_a_namespace_of_defenders_shows_that_no_sensor_is_there(hold: Hold) -> None:
+    """It says which file; `kubectl get daemonsets -n shop` has no DaemonSet of Defender in any cluster. One by its name,
+    the first of several pages, and lists of something else prove no absence."""
     shop, web = (az.daemon_set("logger", namespace=name, image="x") for name in ("shop", "web"))
     typed = {"apiVersion": "apps/v1", "kind": "DaemonSetList", "items": []}
     for rung in BOTH:
@@ -67,7 +65,7 @@ def test_only_a_whole_list_of_a_namespace_of_defenders_shows_that_no_sensor_is_t
         open: list[list[Json]] = [[kubectl(shop)], [kubectl(shop, *nodes())], [kubectl(shop), kubectl(web)], [PROXY]]
         open += [[{**kubectl(PROXY), "metadata": {"continue": "token"}}], [kubectl(*nodes())]]
         open += [[{"apiVersion": "v1", "kind": "PodList", "items": []}]]
-        hold(subtests, lambda *documents, rung=rung: on(rung, *documents), (GAP, *gaps), (UNKNOWN, *open))
+        hold(lambda *documents, rung=rung: on(rung, *documents), (GAP, *gaps), (UNKNOWN, *open))
         assert {on(rung, *one).remedy for one in gaps} == {INSTALL}
         assert {on(rung, *one).remedy for one in open} == {ASK}
         for listed, said in ((kubectl(), "0.json, whose list is empty"), (kubectl(PROXY), "sensor is in 0.json")):
@@ -109,22 +107,22 @@ def test_a_tag_that_leaves_a_cluster_out_is_the_reason() -> None:
         assert {on(rung, az.managed_cluster(tags={name: value})).state for rung in BOTH} == {UNKNOWN}
 
 
-def test_a_cluster_that_is_stopped_is_not_coverable(subtests: pytest.Subtests) -> None:
+def test_a_cluster_that_is_stopped_is_not_coverable(hold: Hold) -> None:
     """Unless a sensor is seen to run, or another document says that it is not stopped."""
     stopped = cluster(powerState={"code": "Stopped"})
     rows = (NOT_COVERABLE, [stopped]), (UNKNOWN, [stopped, az.managed_cluster()]), (COVERED, [stopped, LIVE])
     partly = kubectl(*az.sensor(ready=1), *nodes())
-    hold(subtests, installed, *rows)
-    hold(subtests, lambda *some: on(BOTH[1], *some), *rows, (NOT_COVERABLE, [stopped, DARK]), (GAP, [stopped, partly]))
+    hold(installed, *rows)
+    hold(lambda *some: on(BOTH[1], *some), *rows, (NOT_COVERABLE, [stopped, DARK]), (GAP, [stopped, partly]))
 
 
-def test_the_extension_of_azure_arc_installs_a_sensor(subtests: pytest.Subtests) -> None:
+def test_the_extension_of_azure_arc_installs_a_sensor(hold: Hold) -> None:
     """It says nothing of whether the sensor runs."""
     there, failed, creating = (
         az.cluster_extension(state=one, cluster=az.CLUSTER) for one in ("Succeeded", "Failed", "Creating")
     )
-    hold(subtests, installed, (COVERED, [there], [there, kubectl()]), (GAP, [failed, there]), (UNKNOWN, [creating]))
-    hold(subtests, lambda *some: on(BOTH[1], *some), (GAP, [there, kubectl()]), (UNKNOWN, [there]))
+    hold(installed, (COVERED, [there], [there, kubectl()]), (GAP, [failed, there]), (UNKNOWN, [creating]))
+    hold(lambda *some: on(BOTH[1], *some), (GAP, [there, kubectl()]), (UNKNOWN, [there]))
     why = {"properties": {**as_object(failed, "properties"), "errorInfo": {"message": "no egress"}}}
     found = installed({**failed, **why})
     assert (found.state, "no egress" in found.reason) == (GAP, True)
@@ -138,10 +136,8 @@ def test_the_file_that_is_asked_for_is_named_after_the_cluster() -> None:
 
 
 def test_a_sensor_that_is_missing_is_installed_as_its_cloud_has_it() -> None:
-    """Elsewhere by Azure Arc; the line does not ask for the file that is at hand.
-
-    In Azure also where no document of Azure's names the cluster: its nodes do, or its name is as Azure has it.
-    """
+    """Elsewhere by Azure Arc; the line does not ask for the file that is at hand. In Azure also where no document of
+    Azure's names the cluster: its nodes do, or its name is as Azure has it."""
 
     def of(name: str, provider: str) -> GateResult:
         some = [{**one, "spec": {"providerID": provider}} for one in nodes()]
@@ -198,10 +194,8 @@ def test_what_is_beside_a_sensor_or_does_nothing_in_its_place_is_none() -> None:
 
 
 def test_a_healthy_cluster_never_covers_the_dark_one_beside_it() -> None:
-    """Files that say their clusters are judged apart; one without a name is of the one cluster of the call, or of none.
-
-    It is said which file says nothing, by its whole name, also where there are blanks and brackets in it.
-    """
+    """Files that say their clusters are judged apart; one without a name is of the one cluster of the call, or of none. It
+    is said which file says nothing, by its whole name, also where there are blanks and brackets in it."""
     apart = judged(az.document(LIVE, "healthy.json", "healthy"), az.document(DARK, "dark.json", "dark"))
     assert [verdict(apart, name, Rung.SENSOR_RUNNING).state for name in ("healthy", "dark")] == [COVERED, GAP]
     alone = judged(az.managed_cluster(), kubectl(*az.sensor()), kubectl(*nodes()))
@@ -233,10 +227,8 @@ def _node(number: int, where: str = "") -> Json:
 
 
 def test_uids_tell_clusters_apart() -> None:
-    """Two clusters under one name, or one under two, would cover each other, so both are refused.
-
-    A loop in which kubectl stayed at one cluster writes the healthy one under every name.
-    """
+    """Two clusters under one name, or one under two, would cover each other, so both are refused. A loop in which kubectl
+    stayed at one cluster writes the healthy one under every name."""
     for first, second, uids in (("payments", "payments", "ab"), ("payments", "lending", "aa")):
         spaces = [
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": uid}} for uid in uids
@@ -252,9 +244,7 @@ def test_uids_tell_clusters_apart() -> None:
 
 def test_nodes_of_another_cluster_are_refused() -> None:
     """Azure says in which group a cluster's nodes are, the ARN names the region, and a context of GKE its project, too.
-
-    Each node says where it is, which may be elsewhere than a context is called; what says neither is believed.
-    """
+    Each node says where it is, which may be elsewhere than a context is called; what says neither is believed."""
     group, tail = "MC_rg_payments_westeurope", "providers/Microsoft.Compute/virtualMachineScaleSets/v/virtualMachines/0"
     azure = az.managed_cluster()
     mine = {**azure, "properties": {**as_object(azure, "properties"), "nodeResourceGroup": group}}

@@ -234,10 +234,8 @@ def dark(*others: Json) -> Verdict:
 
 
 def test_pod_security_is_named_with_its_level_and_label() -> None:
-    """By the label where it is known, also where the events have gone; the event alone is enough to name the level.
-
-    What keeps both parts out is said once, and a publisher alone that is refused is named.
-    """
+    """By the label where it is known, also where the events have gone; the event alone is enough to name the level. What
+    keeps both parts out is said once, and a publisher alone that is refused is named."""
     for event in (failed_create(), k8s.new_event()):
         for level in ("baseline", "restricted"):
             both = dark(event, namespace(enforce=level))
@@ -263,10 +261,8 @@ def test_pod_security_is_named_with_its_level_and_label() -> None:
 
 
 def test_what_does_not_block_is_not_the_reason() -> None:
-    """To warn and to audit refuse nothing; other namespaces, objects and uids say nothing of this one.
-
-    Pods that are there and not ready were not refused.
-    """
+    """To warn and to audit refuse nothing; other namespaces, objects and uids say nothing of this one. Pods that are there
+    and not ready were not refused."""
     of_set = {"kind": "ReplicaSet", "name": k8s.COLLECTOR, "namespace": "kube-system"}
     for other in (
         *(namespace(warn="restricted", audit="restricted"), namespace(enforce="privileged", warn="baseline")),

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import pytest
 
-from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation
+from router.coverage.expected.manifest import CoverageManifest, Expectation
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung, WorkloadKind
 from tests.coverage import builders as az
-from tests.coverage.builders import COVERED, GAP, UNKNOWN, Json, connector, eks_cluster, hold, judged, offering, verdict
+from tests.coverage.builders import COVERED, GAP, UNKNOWN, Hold, Json, connector, eks_cluster, judged, offering, verdict
 
 PROTECTION = ("DefenderForServers", "DefenderForContainers", "DefenderForDatabases")
 
@@ -20,9 +21,7 @@ def offerings(*names: str, cloud: str = "Aws") -> list[Json]:
     return [offering(f"{name}{cloud}") for name in names]
 
 
-def plan(*documents: object, manifest: CoverageManifest = NO_MANIFEST) -> Verdict:
-    """What is known of the plans of the account."""
-    return verdict(judged(*documents, manifest=manifest), "shop", Rung.PLAN)
+plan = partial(az.known, of="shop", on=Rung.PLAN)
 
 
 def integration(*offered: Json) -> Verdict:
@@ -56,10 +55,8 @@ def properties_of(one: Json) -> dict[str, Any]:
 
 
 def test_a_connector_names_what_it_connects() -> None:
-    """By the account or the project's number; in the forms of REST and of `az`, which has no `properties`.
-
-    An account and a project of one number are two; connectors to code and registries protect no workload.
-    """
+    """By the account or the project's number; in the forms of REST and of `az`, which has no `properties`. An account and a
+    project of one number are two; connectors to code and registries protect no workload."""
     for cloud, suffix, kind in (("AWS", "Aws", WorkloadKind.AWS_ACCOUNT), ("GCP", "Gcp", WorkloadKind.GCP_PROJECT)):
         rest = connector(*offerings(*PROTECTION, cloud=suffix), cloud=cloud, account="42")
         flat = {**{key: value for key, value in rest.items() if key != "properties"}, **properties_of(rest)}
@@ -76,9 +73,8 @@ def test_a_connector_names_what_it_connects() -> None:
 
 def test_a_plan_without_its_offering_is_off_and_named() -> None:
     """An account that is connected for EKS needs no plan for databases, unless the manifest says so. Posture is a remark.
-
-    Where no offerings are said, as in a projection of Resource Graph, it is unknown, and one query asks for every connector.
-    """
+    Where no offerings are said, as in a projection of Resource Graph, it is unknown, and one query asks for every
+    connector."""
     eks = connector(*offerings("DefenderForContainers", "CspmMonitor"))
     found = plan(eks)
     limit = "DefenderForServersAws, DefenderForDatabasesAws are off, and not among the plans of coverage.yaml"
@@ -152,25 +148,21 @@ def test_connectors_of_two_subscriptions_cover_as_far_as_both_say() -> None:
             assert {verdict(result, *cell).state for cell in cells} == {expected}
 
 
-def test_the_plan_of_a_cluster_of_eks_is_that_of_its_account(subtests: pytest.Subtests) -> None:
+def test_the_plan_of_a_cluster_of_eks_is_that_of_its_account(hold: Hold) -> None:
     """It has no subscription."""
     on, off = (connector(*offerings(name)) for name in ("DefenderForContainers", "DefenderForServers"))
     hold(
-        subtests,
         lambda *documents: verdict(judged(eks_cluster(), *documents), "checkout", Rung.PLAN),
         *((COVERED, [on]), (GAP, [off])),
         (UNKNOWN, [], [connector(*offerings("DefenderForContainers"), account="1")]),
     )
 
 
-def test_the_plans_of_a_connector_bring_sensors_and_logs(subtests: pytest.Subtests) -> None:
-    """Each switch of the plans that are on must be known to be on; a connector of posture alone has nothing to bring.
-
-    The query that lists all connectors was answered, so that one which does not say a switch is asked itself.
-    """
+def test_the_plans_of_a_connector_bring_sensors_and_logs(hold: Hold) -> None:
+    """Each switch of the plans that are on must be known to be on; a connector of posture alone has nothing to bring. The
+    query that lists all connectors was answered, so that one which does not say a switch is asked itself."""
     silent, silent_too = servers(mde=None), containers(logs=None)
     hold(
-        subtests,
         integration,
         (
             COVERED,

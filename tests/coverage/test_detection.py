@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 import pytest
@@ -32,7 +33,7 @@ def of_server(*alerts: az.Json) -> Verdict:
 
 def expected_of(name: str, *documents: object) -> Verdict:
     """The same of what is called so, where a manifest expects it."""
-    return az.verdict(az.judged(*EVERYTHING, *documents, manifest=DETECTION), name, Rung.DETECTION)
+    return az.known(*EVERYTHING, *documents, of=name, on=Rung.DETECTION, manifest=DETECTION)
 
 
 def has_detection(*documents: object) -> bool:
@@ -70,10 +71,8 @@ def test_a_real_alert_about_the_workload_covers_in_every_form(subtests: pytest.S
 
 
 def test_what_somebody_else_wrote_or_is_about_something_else_proves_no_sensor() -> None:
-    """Of another subscription, by a rule of Sentinel's, or by another vendor: each may name any resource.
-
-    Nor does an incident, which is made of alerts about others, or an alert of another product.
-    """
+    """Of another subscription, by a rule of Sentinel's, or by another vendor: each may name any resource. Nor does an
+    incident, which is made of alerts about others, or an alert of another product."""
     elsewhere = {**real(), "id": str(az.alert()["id"]).replace("1111", "9999")}
     named = (
         {"providerName": "ASI Scheduled Alerts"},
@@ -118,11 +117,9 @@ PROVE_NOTHING = {
 
 
 def test_an_alert_proves_what_it_comes_of(subtests: pytest.Subtests) -> None:
-    """Azure raises alerts about machines from its network, its management plane and its scans, too, where no sensor is.
-
-    One that was given, or the last that the router heard of, as long as it is young; one of another part of Azure, or of no
-    known type, makes nothing unknown where nothing is expected.
-    """
+    """Azure raises alerts about machines from its network, its management plane and its scans, too, where no sensor is. One
+    that was given, or the last that the router heard of, as long as it is young; one of another part of Azure, or of no
+    known type, makes nothing unknown where nothing is expected."""
     for type, name in (PROVE | PROVE_NOTHING).items():
         with subtests.test(type, name=name):
             given = expected_of(name, [az.alert(ABOUT[name], type=type)])
@@ -140,10 +137,8 @@ def test_an_alert_proves_what_it_comes_of(subtests: pytest.Subtests) -> None:
 
 
 def test_an_alert_of_the_audit_log_proves_no_sensor_on_a_node_and_takes_nothing_from_what_one_proved() -> None:
-    """The verdict names both sorts, and the remedy raises a real one.
-
-    Whoever can have an alert raised of the audit log, or of Azure's network, makes no cluster and no machine dark.
-    """
+    """The verdict names both sorts, and the remedy raises a real one. Whoever can have an alert raised of the audit log, or
+    of Azure's network, makes no cluster and no machine dark."""
     found = expected_of("payments", [az.alert(az.CLUSTER, type="K8S_ExposedDashboard")])
     assert (found.state, "K8S_ExposedDashboard" in found.reason, "K8S.NODE_" in found.reason) == (
         az.UNKNOWN,
@@ -177,16 +172,12 @@ AGAIN = f"alert-router drill --subscription {az.SUBSCRIPTION} --"
 JUST = timedelta(microseconds=1)
 
 
-def path(*documents: object) -> Verdict:
-    """What is known of the path of the subscription."""
-    return az.verdict(az.judged(az.pricing("Containers"), *documents, manifest=PATH), az.SUBSCRIPTION, Rung.PATH)
+path = partial(az.known, az.pricing("Containers"), of=az.SUBSCRIPTION, on=Rung.PATH, manifest=PATH)
 
 
-def test_a_drill_that_passed_proves_the_path_for_a_time(subtests: pytest.Subtests) -> None:
-    """Keys are rotated in the meantime. One that does not say when it ended, or contradicts itself, proves nothing.
-
-    A drill passes where each destination took a notice, and only then: somebody wrote the others by hand, or cut them.
-    """
+def test_a_drill_that_passed_proves_the_path_for_a_time(hold: az.Hold) -> None:
+    """Keys are rotated in the meantime. One that does not say when it ended, or contradicts itself, proves nothing. A drill
+    passes where each destination took a notice, and only then: somebody wrote the others by hand, or cut them."""
     took, took_not = {"name": "pager", "verdict": "passed"}, {"name": "siem", "verdict": "not proven"}
     doubtful = [[], None, [{"name": "pager"}], [took, took_not], [{**took, "verdict": "failed"}]]
     old = [str(end) for end in (az.NOW + SKEW + JUST, az.NOW - LATELY - JUST, "yesterday", "")]
@@ -203,8 +194,7 @@ def test_a_drill_that_passed_proves_the_path_for_a_time(subtests: pytest.Subtest
         *(drill(ended=str(end)) for end in (az.NOW + SKEW, az.NOW - LATELY)),
         drill("Passed", failed_hop=None),
     ]
-    az.hold(
-        subtests,
+    hold(
         path,
         (az.COVERED, *([one] for one in (*passed, *left_out, upper))),
         (az.UNKNOWN, *([one] for one in unknown)),
@@ -231,27 +221,23 @@ def test_a_drill_that_failed_is_a_gap_that_names_the_hop_and_is_proposed_again_a
         assert new_parser().parse_args(shlex.split(f"{AGAIN}{what}")[1:]).subscription == az.SUBSCRIPTION
 
 
-def test_of_one_bundle_the_last_drill_counts_and_of_several_the_worst(subtests: pytest.Subtests) -> None:
+def test_of_one_bundle_the_last_drill_counts_and_of_several_the_worst(hold: az.Hold) -> None:
     """One that failed is mended by one that passed later, and not by one of another bundle."""
     failed = drill("failed", ended=ago(days=2))
     in_cluster = [drill("failed", cluster="aks-1"), drill(ended=az.NOW.isoformat())]
     earlier = ([drill(ended=ago(days=days)), failed] for days in (2, 3))
     gaps = [*earlier, [drill(bundle="KeyVaults"), failed], in_cluster]
-    az.hold(subtests, path, (az.COVERED, [drill(), failed]), (az.GAP, *gaps))
+    hold(path, (az.COVERED, [drill(), failed]), (az.GAP, *gaps))
     found = path(drill(bundle="KeyVaults"), drill("not proven"))
     assert (found.state, "VirtualMachines proved nothing" in found.remarks[0]) == (az.COVERED, True)
 
 
-def running(*documents: object, name: str = "payments") -> Verdict:
-    """What is known of a cluster's sensor."""
-    return az.verdict(az.judged(*documents), name, Rung.SENSOR_RUNNING)
+running = partial(az.known, of="payments", on=Rung.SENSOR_RUNNING)
 
 
 def test_a_cluster_that_nobody_asked_says_when_its_sensor_last_sent_a_row() -> None:
-    """It stays unknown: some node sent it, and the others may be dark. Of several workspaces the last row counts.
-
-    None that came at a time to come does, which no clock that is right has written. Other clouds have names of their own.
-    """
+    """It stays unknown: some node sent it, and the others may be dark. Of several workspaces the last row counts. None that
+    came at a time to come does, which no clock that is right has written. Other clouds have names of their own."""
     rest = ", and says nothing of its other nodes"
     for row, age in (
         *(
@@ -272,14 +258,12 @@ def test_a_cluster_that_nobody_asked_says_when_its_sensor_last_sent_a_row() -> N
     gke = "//container.googleapis.com/projects/shop-prod/locations/europe-west1/clusters/carts"
     eks = "arn:aws:eks:eu-west-1:123456789012:cluster/checkout"
     for cluster, of, name in ((eks, az.eks_cluster(), "checkout"), (gke, az.gke_cluster(), "carts")):
-        assert "is 2 hours old" in running(of, [az.last_row(cluster, hours=2)], name=name).reason
+        assert "is 2 hours old" in running(of, [az.last_row(cluster, hours=2)], of=name).reason
 
 
 def test_what_kubectl_says_counts_before_a_row() -> None:
-    """A row of one node mends no other one, and one that is old takes nothing away.
-
-    A tag alone is no gap where the sensor sent rows today: somebody brought it by Helm; yesterday's rows do not show that.
-    """
+    """A row of one node mends no other one, and one that is old takes nothing away. A tag alone is no gap where the sensor
+    sent rows today: somebody brought it by Helm; yesterday's rows do not show that."""
     lit, dark = (az.document(az.kubectl(*az.sensor(ready=ready), *az.nodes()), given="payments") for ready in (3, 0))
     assert running(az.managed_cluster(), lit, [az.last_row(az.CLUSTER, days=9)]).state is az.COVERED
     found = running(az.managed_cluster(), dark, [az.last_row(az.CLUSTER, hours=1)])

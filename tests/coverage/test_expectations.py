@@ -1,17 +1,20 @@
-"""What the manifest expects is judged, what it names and nobody has is unknown; an exception excuses until its end."""
+"""What coverage.yaml means: what it expects is judged, what it names and nobody has is unknown, an exception excuses."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from router.coverage.expected.loading import find_overlaps
+from router.coverage.expected.loading import CoverageFile, find_overlaps, read_coverage
 from router.coverage.expected.manifest import (
     DEFAULT_RUNGS,
+    NO_MANIFEST,
+    CoverageManifest,
     Excuse,
     Expectation,
     SelectorIndex,
@@ -21,11 +24,127 @@ from router.coverage.expected.manifest import (
 )
 from router.coverage.gate import GateResult
 from router.coverage.judges import judged_rungs
-from router.coverage.verdicts import CoverageState, Verdict, Workload
+from router.coverage.verdicts import CoverageException, CoverageState, Verdict, Workload
 from router.domain.coverage import Rung, WorkloadKind
+from router.domain.severity import Severity
 from tests.coverage import builders as az
-from tests.coverage.manifests import cluster_id, excuses, expects, manifest_of
+from tests.coverage.builders import cluster_id, excuses, expects, manifest_of
 from tests.examples import some_of
+from tests.rulebook.builders import NOW, a_sound_rulebook
+
+HUB = "/subscriptions/S/resourceGroups/rg/providers/Microsoft.EventHub/namespaces/ns/eventhubs/cwpp"
+
+
+def written(directory: Path, text: str, now: datetime = NOW) -> CoverageFile:
+    """What a coverage.yaml of that text says."""
+    (directory / "coverage.yaml").write_text(text, encoding="utf-8")
+    return read_coverage(directory, now)
+
+
+def manifest(directory: Path, text: str) -> CoverageManifest:
+    """The manifest of a text without a problem."""
+    found = written(directory, text)
+    assert found.manifest is not None, list(map(str, found.problems))
+    return found.manifest
+
+
+def test_without_a_file_whatever_is_there_is_expected(tmp_path: Path) -> None:
+    """And nobody is told that it is missing. Who excuses something takes no expectation away. A date is its first instant
+    in UTC: from the end on it must be covered, on that day, and not only after it."""
+    assert read_coverage(tmp_path, NOW) == CoverageFile(manifest=NO_MANIFEST)
+    found = manifest(tmp_path, "exceptions:\n  - {name: a, owner: b, reason: c, ends: 2027-01-31}")
+    assert (found.expectations, found.is_given, NO_MANIFEST.is_given) == (NO_MANIFEST.expectations, True, False)
+    assert [one.exception.ends for one in found.excuses] == [datetime(2027, 1, 31, tzinfo=UTC)]
+
+
+def test_every_key_has_its_meaning(tmp_path: Path) -> None:
+    """A whole manifest, with all that may stand in it."""
+    found = manifest(
+        tmp_path,
+        f"""
+$schema: ../.schemas/coverage.schema.json
+export: {{alerts: {HUB}, posture: {HUB}-posture, severities: [High, Medium]}}
+posture: true
+expect:
+  - kind: [cluster, machine]
+    name: ["aks-*", "web-?"]
+    subscription: "11111111-*"
+    rungs: [plan, sensor-running]
+    plans: {{Containers: any, virtualmachines: p2}}
+    extensions: [containersensor, Another]
+  - {{kind: machine, name: /subscriptions/S/x/}}
+exceptions:
+  - {{kind: cluster, name: aks-lab, rungs: plan, owner: a@b.example, reason: rebuilt, ends: "2027-01-31T10:00:00+02:00"}}
+""",
+    )
+    first, second = found.expectations
+    assert first == Expectation(
+        selects=WorkloadSelector(
+            kinds=frozenset({WorkloadKind.CLUSTER, WorkloadKind.MACHINE}),
+            names=("aks-*", "web-?"),
+            subscriptions=("11111111-*",),
+        ),
+        rungs=frozenset({Rung.PLAN, Rung.SENSOR_RUNNING}),
+        plans={"Containers": None, "VirtualMachines": "P2"},
+        extensions=frozenset({"ContainerSensor", "Another"}),
+        number=1,
+    )
+    assert second.selects.names == ("/subscriptions/S/x",), "Azure writes ids without a slash at the end"
+    (excuse,) = found.excuses
+    ends = datetime(2027, 1, 31, 8, tzinfo=UTC)
+    assert excuse.exception == CoverageException(owner="a@b.example", reason="rebuilt", ends=ends)
+    assert excuse.rungs == {Rung.PLAN}
+    assert excuse.number == 1
+    assert found.export is not None
+    assert (found.export.alerts, found.export.posture) == (HUB, f"{HUB}-posture")
+    assert found.export.severities == {Severity.HIGH, Severity.MEDIUM}
+    assert found.expects_posture
+
+
+def test_an_exception_ends_within_a_year(tmp_path: Path) -> None:
+    """Both sides of both boundaries. A problem stops the manifest and a warning does not. A gate that knows half of what is
+    expected would pass what nobody expects."""
+    assert written(tmp_path, "expect: [{kind: cluster, rungs: [path]}]").manifest is None
+    year = timedelta(days=366)
+    for after, codes in (
+        (0, ["ended"]),
+        (1, []),
+        (year.total_seconds(), []),
+        (year.total_seconds() + 1, ["end-too-far"]),
+    ):
+        ends = (NOW + timedelta(seconds=after)).isoformat()
+        found = written(tmp_path, f"exceptions: [{{owner: b, reason: c, ends: {ends}}}]")
+        assert [problem.code for problem in found.problems] == codes
+        assert found.manifest is not None or codes == ["end-too-far"]
+
+
+def test_a_manifest_is_no_part_of_the_rules_of_a_stream(tmp_path: Path) -> None:
+    """What is expected of Defender changes no decision, so the hash of the rules stays, whatever stands there."""
+    before = a_sound_rulebook(tmp_path).hash
+    assert a_sound_rulebook(tmp_path, {"coverage.yaml": "expect: [{kind: cluster}]"}).hash == before
+    assert a_sound_rulebook(tmp_path, {"coverage.yaml": "expect: {"}).hash == before
+
+
+def test_a_manifest_that_is_a_directory_is_a_problem(tmp_path: Path) -> None:
+    """Nobody may take it for a manifest that is not there."""
+    (tmp_path / "coverage.yaml").mkdir()
+    found = read_coverage(tmp_path, NOW)
+    assert found.manifest is None
+    assert [problem.code for problem in found.problems] == ["unreadable"]
+
+
+def test_how_long_a_source_may_be_silent(tmp_path: Path) -> None:
+    """As its entry says, else as the top says, else 8 days."""
+    entries = "expect:\n  - {kind: cluster, heard_within: 36h}\n  - {kind: subscription}\n"
+
+    def within(text: str) -> list[timedelta]:
+        return [one.heard_within for one in manifest(tmp_path, text).expectations]
+
+    assert within(entries) == [timedelta(hours=36), timedelta(days=8)]
+    assert within(f"heard_within: 30d\n{entries}") == [timedelta(hours=36), timedelta(days=30)]
+    assert within("heard_within: 30d") == [timedelta(days=30)]
+    assert within("posture: true") == [timedelta(days=8)]
+
 
 OTHER = "22222222-2222-2222-2222-222222222222"
 EXCUSED = CoverageState.EXCUSED
@@ -68,10 +187,8 @@ def test_a_name_is_a_name_or_an_id_in_any_case() -> None:
 
 
 def test_a_named_workload_that_no_document_names_is_unknown() -> None:
-    """A subscription that cannot be read is simply missing from what Azure answers.
-
-    Without rungs, every rung that its kind has and that is expected by default is unknown.
-    """
+    """A subscription that cannot be read is simply missing from what Azure answers. Without rungs, every rung that its kind
+    has and that is expected by default is unknown."""
     for name in ("lending", cluster_id("lending")):
         found = running(expected(az.managed_cluster(), entries=[expects(name), expects("*", number=2)]), "lending")
         assert (found.state, found.reason) == (az.UNKNOWN, "no document names it")
@@ -194,11 +311,9 @@ def dark(*excused: Excuse, later: timedelta = timedelta(0)) -> GateResult:
 
 
 def test_what_is_excused_says_who_answers_for_it_and_what_it_was() -> None:
-    """The reason, the evidence and the remedy stay, so that nobody has to ask again.
-
-    What is unknown or missing can be excused; nobody answers for what is there. Of several exceptions the one that ends last
-    is said: until then nobody need do anything.
-    """
+    """The reason, the evidence and the remedy stay, so that nobody has to ask again. What is unknown or missing can be
+    excused; nobody answers for what is there. Of several exceptions the one that ends last is said: until then nobody need
+    do anything."""
     before, after = running(dark(), "dark"), running(dark(excuses("dark")), "dark")
     assert (after.state, after.exception, after.excused) == (EXCUSED, excuses("dark").exception, az.GAP)
     assert replace(after, state=before.state, exception=None, excused=None) == before

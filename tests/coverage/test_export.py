@@ -1,12 +1,11 @@
 """An export covers where it is on, wide enough, unfiltered and leads to our hub; a rule of Defender's own is no blind spot.
-
-What `ConvertTo-Json` of PowerShell makes of what is too deep is texts, which say nothing of what stood there.
-"""
+What `ConvertTo-Json` of PowerShell makes of what is too deep is texts, which say nothing of what stood there."""
 
 from __future__ import annotations
 
 import json
 import shlex
+from functools import partial
 from typing import Any
 
 import pytest
@@ -16,7 +15,7 @@ from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
 from router.domain.severity import Severity
 from tests.coverage import builders as az
-from tests.coverage.builders import COVERED, GAP, UNKNOWN, Json, automation, hold, judged, suppression_rule, verdict
+from tests.coverage.builders import COVERED, GAP, UNKNOWN, Hold, Json, automation, judged, suppression_rule, verdict
 
 ALERTS = ExpectedExport(alerts=az.HUB)
 LOW_AND_HIGH = ExpectedExport(alerts=az.HUB, severities=frozenset({Severity.LOW, Severity.HIGH}))
@@ -28,17 +27,11 @@ RULES = f"/subscriptions/{az.SUBSCRIPTION}/providers/Microsoft.Security/alertsSu
 
 def judge(*documents: object, export: ExpectedExport | None = ALERTS) -> Verdict:
     """What is known of the export of the subscription."""
-    return verdict(judged(*documents, manifest=az.expecting(Rung.EXPORT, export=export)), az.SUBSCRIPTION, Rung.EXPORT)
+    return without_hub(*documents, manifest=az.expecting(Rung.EXPORT, export=export))
 
 
-def without_hub(*documents: object) -> Verdict:
-    """What is known of it where no manifest says which hub is ours."""
-    return verdict(judged(*documents), az.SUBSCRIPTION, Rung.EXPORT)
-
-
-def suppression(*documents: object) -> Verdict:
-    """What is known of the suppression rules of the subscription."""
-    return verdict(judged(*documents), az.SUBSCRIPTION, Rung.SUPPRESSION)
+without_hub = partial(az.known, of=az.SUBSCRIPTION, on=Rung.EXPORT)
+suppression = partial(az.known, of=az.SUBSCRIPTION, on=Rung.SUPPRESSION)
 
 
 def filtered(*rules: Json, **fields: Any) -> Json:
@@ -46,7 +39,7 @@ def filtered(*rules: Json, **fields: Any) -> Json:
     return automation(rule_sets=[rules], **fields)
 
 
-def test_an_export_of_every_alert_of_the_subscription_covers(subtests: pytest.Subtests) -> None:
+def test_an_export_of_every_alert_of_the_subscription_covers(hold: Hold) -> None:
     """However it is written; that a key was rotated shows nowhere, and is said. What others export elsewhere is theirs."""
     flat = {**automation(), "properties": None, **dict(automation()["properties"])}  # type: ignore[call-overload]
     sets = [[[az.only(one)] for one in ("high", "MEDIUM", "low", "Informational")]]
@@ -54,7 +47,6 @@ def test_an_export_of_every_alert_of_the_subscription_covers(subtests: pytest.Su
     sources: tuple[Json, ...] = ({"eventSource": "Alerts"}, {"eventSource": "Alerts", "ruleSets": None})
     others = [automation("theirs", hub=POSTURE_HUB), automation("chat", hub=None), automation("old", isEnabled=False)]
     hold(
-        subtests,
         judge,
         (COVERED, [[automation()]], [[flat]], [[automation(hub=az.HUB.upper())]], [[automation(isEnabled="True")]]),
         (COVERED, [[automation(scope=f"/subscriptions/{az.SUBSCRIPTION}".upper())]], [[*others, automation()]]),
@@ -137,23 +129,21 @@ def test_posture_is_wanted_where_the_manifest_says_so() -> None:
     assert judge([automation()], export=export).state is judge([less], export=export).state is GAP
 
 
-def test_without_a_hub_in_the_manifest_nothing_is_covered(subtests: pytest.Subtests) -> None:
+def test_without_a_hub_in_the_manifest_nothing_is_covered(hold: Hold) -> None:
     """Which one is ours is not said; that none can be, is."""
     unsaid = ([[automation()]], [[filtered(az.only("High"))]])
     gaps = (
         *([[automation(isEnabled=False)]], [[automation(hub=None)]]),
         *([[automation(source="Assessments")]], [[automation(scope=GROUP)]]),
     )
-    hold(subtests, without_hub, (UNKNOWN, *unsaid), (GAP, *gaps))
+    hold(without_hub, (UNKNOWN, *unsaid), (GAP, *gaps))
     assert all("export.alerts" in without_hub(*one).reason for one in unsaid)
     assert not any("export.alerts" in without_hub(*one).reason for one in gaps)
 
 
 def test_one_automation_that_was_never_an_export_says_nothing_of_the_others() -> None:
-    """They are not in an answer that is no list; one that leads to a hub and falls short is what somebody relies on.
-
-    Nobody who does not speak of exports is asked for one; where the manifest does, what was not asked is unknown.
-    """
+    """They are not in an answer that is no list; one that leads to a hub and falls short is what somebody relies on. Nobody
+    who does not speak of exports is asked for one; where the manifest does, what was not asked is unknown."""
     chat, asked = automation(hub=None), judge([OTHERS])
     assert (judge(chat).state, judge(chat).remedy, without_hub(chat).state) == (UNKNOWN, asked.remedy, UNKNOWN)
     assert {judge(one).state for one in (automation(isEnabled=False), automation(hub=POSTURE_HUB), [chat])} == {GAP}
@@ -180,10 +170,9 @@ NOW_TEXT = "2026-11-25T12:00:00.0000000Z"
 BLIND: dict[str, Any] = {"expirationDateUTC": None}
 
 
-def test_a_rule_that_ends_and_is_narrow_or_is_not_in_force_is_no_blind_spot(subtests: pytest.Subtests) -> None:
+def test_a_rule_that_ends_and_is_narrow_or_is_not_in_force_is_no_blind_spot(hold: Hold) -> None:
     """Whether it is over its end says more than its state, which may lag; of what Defender exports nothing is missing."""
     hold(
-        subtests,
         suppression,
         (COVERED, [[suppression_rule()]], [[suppression_rule(expirationDateUTC=None, expirationDateUtc="2026-12-24")]]),
         (COVERED, [[suppression_rule(state="Disabled", **BLIND)]], [[suppression_rule(state="Hibernating")]]),
@@ -225,14 +214,11 @@ def test_a_rule_in_force_without_an_end_or_a_scope_is_a_gap(subtests: pytest.Sub
     assert "reboot" not in hostile.replace("x%27%3B%20reboot%3B%20%24%28y%29", "")
 
 
-def test_what_no_document_says_of_rules_is_unknown(subtests: pytest.Subtests) -> None:
-    """A list that is cut short covers nothing, nor does a single rule; a blind spot in it is one nevertheless.
-
-    A state that nobody knows may be in force, and a scope that was cut may be narrow: such a rule is not to be switched off.
-    """
+def test_what_no_document_says_of_rules_is_unknown(hold: Hold) -> None:
+    """A list that is cut short covers nothing, nor does a single rule; a blind spot in it is one nevertheless. A state that
+    nobody knows may be in force, and a scope that was cut may be narrow: such a rule is not to be switched off."""
     blind, cut = suppression_rule(**BLIND), suppression_rule(suppressionAlertsScope="@{allOf=System.Object[]}")
     hold(
-        subtests,
         suppression,
         (UNKNOWN, [{"value": [suppression_rule()], "nextLink": "/more"}], [suppression_rule()], [[cut]]),
         (UNKNOWN, *([[suppression_rule(state=state, **BLIND)]] for state in ("Hibernating", None, 7))),

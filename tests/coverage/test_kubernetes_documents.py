@@ -64,10 +64,8 @@ def test_windows_powershell_writes_answers_after_a_mark() -> None:
 
 
 def test_lists_of_one_kind_are_read_as_lists_of_any() -> None:
-    """Their items take their kind from the list; an empty one is an answer, and the API server writes null for it.
-
-    A page says that there is more, or how much.
-    """
+    """Their items take their kind from the list; an empty one is an answer, and the API server writes null for it. A page
+    says that there is more, or how much."""
     assert _runs(_typed("DaemonSetList", *az.sensor()), _typed("NodeList", *az.nodes())).state is az.COVERED
     assert _runs(_typed("DaemonSetList", az.daemon_set("x", image="x")), NODES).state is az.GAP
     empty = '{"apiVersion": "apps/v1", "kind": "DaemonSetList", "metadata": {}, "items": %s}'
@@ -210,10 +208,8 @@ def mended(line: str, name: str = "payments", id: str | None = None) -> str | No
 
 
 def test_a_line_for_kubectl_ends_with_the_context_that_is_called_as_the_cluster() -> None:
-    """It would else change whichever one is current; what is no line for kubectl stays what it is.
-
-    Other clouds have names of their own for contexts, with the account and the project, so that namesakes are told apart.
-    """
+    """It would else change whichever one is current; what is no line for kubectl stays what it is. Other clouds have names
+    of their own for contexts, with the account and the project, so that namesakes are told apart."""
     assert mended(f"az aks show\n{LABEL}") == f"az aks show\n{LABEL} --context payments"
     assert mended("az aks update --name payments") == "az aks update --name payments"
     assert at_cluster(gap("it is dark"), cluster("payments")).remedy is None

@@ -231,10 +231,8 @@ def test_the_subscriptions_that_are_named_are_asked() -> None:
 
 
 def test_a_subscription_that_vanishes_is_unknown() -> None:
-    """Somebody expects it, and no answer has it: not on the command line, and not in the manifest.
-
-    Whoever has no role anywhere sees an empty estate, which is no healthy one.
-    """
+    """Somebody expects it, and no answer has it: not on the command line, and not in the manifest. Whoever has no role
+    anywhere sees an empty estate, which is no healthy one."""
     manifest = expecting(FIRST, SECOND)
     for named in ((FIRST, SECOND), ()):
         estate = without_clusters(healthy_estate(2))

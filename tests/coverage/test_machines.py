@@ -1,20 +1,42 @@
-"""Whether the sensor of a machine, and that of SQL Server on it, is there and runs: what each document proves of it."""
+"""Whether the sensor of a machine, and that of SQL Server on it, is there and runs; what answers it, and what mends it."""
 
 from __future__ import annotations
 
+import json
 import shlex
-from typing import Any
+from functools import partial
 
+import duckdb_kql
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.coverage.remedies import (
+    ASK_ENDPOINT_EXTENSIONS,
+    ASK_EXTENSIONS,
+    ASK_POSTURE,
+    ASK_SENSOR,
+    ASK_SQL_RECOMMENDATIONS,
+    ask_recommendations,
+)
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
 from router.domain.errors import BadUsage
 from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
 from tests.coverage import builders as az
-from tests.coverage.builders import COVERED, GAP, MACHINE, NOT_COVERABLE, UNKNOWN, Row, hold, judged, pricing, verdict
+from tests.coverage.builders import (
+    COVERED,
+    GAP,
+    MACHINE,
+    NOT_COVERABLE,
+    UNKNOWN,
+    Hold,
+    judged,
+    known,
+    pricing,
+    resource,
+    verdict,
+)
 from tests.coverage.machine_builders import (
     ARC,
     ARC_SQL,
@@ -43,16 +65,16 @@ MONITOR = {"type": "AzureMonitorLinuxAgent", "publisher": "Microsoft.Azure.Monit
 OTHER, BESIDE = extension(**MONITOR), extension(of=f"{MACHINE}-2", **MONITOR)
 
 
-def installed(*documents: object, name: str = "web-1") -> Verdict:
-    """What is known of the sensor of a machine."""
-    return verdict(judged(*documents), name, Rung.SENSOR_INSTALLED)
+installed = partial(known, of="web-1", on=Rung.SENSOR_INSTALLED)
+running = partial(known, of="web-1", on=Rung.SENSOR_RUNNING)
+on_machine = partial(running, machine())
+sql_installed = partial(known, sql_machine(), of="ledger", on=Rung.SENSOR_INSTALLED)
+sql_running = partial(known, sql_machine(), of="ledger", on=Rung.SENSOR_RUNNING)
 
 
-def test_what_is_known_of_the_sensor(subtests: pytest.Subtests) -> None:
-    """The extension proves it, a running sensor does; an extension that is absent proves nothing.
-
-    Of two documents that contradict each other the worse one counts; a deployment that succeeded is none of its handler.
-    """
+def test_what_is_known_of_the_sensor(hold: Hold) -> None:
+    """The extension proves it, a running sensor does; an extension that is absent proves nothing. Of two documents that
+    contradict each other the worse one counts; a deployment that succeeded is none of its handler."""
     bare, absent, tagged = machine(), joined(None, None), machine(tags=EXCLUDED)
     exempt = assessment(EDR_INSTALLED, "NotApplicable", cause="Exempt")
     handler = {"statuses": [{"code": "ProvisioningState/failed/21", "message": "no"}]}
@@ -65,7 +87,6 @@ def test_what_is_known_of_the_sensor(subtests: pytest.Subtests) -> None:
         "type": "Microsoft.Compute/virtualMachines/extensions",
     }
     hold(
-        subtests,
         installed,
         (COVERED, [extension()], [extension("Provisioning succeeded")], [joined("MDE.Linux", "Succeeded")], [[flat]]),
         (COVERED, [machine(resources=[extension()])], [machine(power="deallocated"), extension()], [bare, health()]),
@@ -96,7 +117,7 @@ def test_a_machine_whose_extensions_are_all_listed_has_a_gap_without_the_sensor(
     """It is said what is there; and Azure installs the sensor by the line that mends it."""
     only = "none brings Defender for Endpoint: it has only AzureMonitorLinuxAgent"
     cut, unasked = "no list has all of its extensions", "nobody asked which extensions it has"
-    cases: list[Row] = [
+    cases: list[az.Row] = [
         (GAP, only, [rows(machine(), OTHER)], [machine(), rows(OTHER)], [machine(), [OTHER]]),
         (GAP, only, [machine(resources=[OTHER])]),
         (GAP, "it has none", [rows(machine(), BESIDE)]),
@@ -115,13 +136,12 @@ def test_a_machine_whose_extensions_are_all_listed_has_a_gap_without_the_sensor(
                 assert state is not GAP or (found.remedy or "").startswith("az vm extension set ")
 
 
-def test_azure_says_in_several_places_whether_a_machine_is_on(subtests: pytest.Subtests) -> None:
+def test_azure_says_in_several_places_whether_a_machine_is_on(hold: Hold) -> None:
     """`az vm list -d` writes it as words; Resource Graph has the instance view under `extended`."""
     said = {"id": MACHINE, "name": "web-1", "type": "Microsoft.Compute/virtualMachines", "tags": EXCLUDED}
     power = {"extended": {"instanceView": {"powerState": {"code": "PowerState/deallocated"}}}}
     row = az.resource(MACHINE, "microsoft.compute/virtualmachines", power)
     hold(
-        subtests,
         installed,
         (GAP, *([[{**said, "powerState": words}]] for words in ("VM running", "?"))),
         (NOT_COVERABLE, *([[{**said, "powerState": words}]] for words in ("VM deallocated", "VM stopped"))),
@@ -148,10 +168,10 @@ def test_settings_that_name_another_machine_are_remarked_on() -> None:
     assert not installed(extension(settings={"azureResourceId": MACHINE.upper()})).remarks
 
 
-def test_a_new_machine_has_twelve_hours(subtests: pytest.Subtests) -> None:
+def test_a_new_machine_has_twelve_hours(hold: Hold) -> None:
     """Onboarding takes up to an hour, and twelve for the first subscription of a tenant. A tag is no matter of waiting."""
     young, old = ([machine(timeCreated=ago(hours=hours)), UNHEALTHY] for hours in (11.9, 12))
-    hold(subtests, installed, (UNKNOWN, young), (GAP, old, [machine(timeCreated=ago(hours=1), tags=EXCLUDED)]))
+    hold(installed, (UNKNOWN, young), (GAP, old, [machine(timeCreated=ago(hours=1), tags=EXCLUDED)]))
 
 
 def test_a_tag_is_removed_by_the_remedy_whatever_stands_in_its_value() -> None:
@@ -166,19 +186,19 @@ def test_of_a_machine_that_azure_arc_lost_only_what_is_installed_is_known() -> N
     rest = (joined(None, None, of=ARC), assessment(EDR_INSTALLED, of=ARC), POSTURE)
     for status in ("Connected", "Disconnected", "Expired"):
         is_there = status == "Connected"
-        found = installed(arc_machine(status), extension(of=ARC, type="MDE.Windows"), name="till-1")
+        found = installed(arc_machine(status), extension(of=ARC, type="MDE.Windows"), of="till-1")
         assert (found.state, bool(found.remarks)) == (COVERED, not is_there)
-        assert installed(arc_machine(status), *rest, name="till-1").state is (COVERED if is_there else UNKNOWN)
+        assert installed(arc_machine(status), *rest, of="till-1").state is (COVERED if is_there else UNKNOWN)
 
 
 def test_a_scale_set_cannot_be_judged_by_extensions() -> None:
     """That of a uniform one says why; a set that does not say its mode is no better; a flexible one is its machines."""
-    uniform = installed(scale_set("Uniform"), name="batch")
+    uniform = installed(scale_set("Uniform"), of="batch")
     assert (uniform.state, "uniform" in uniform.reason) == (UNKNOWN, True)
-    assert installed(scale_set(""), name="batch").state is UNKNOWN
+    assert installed(scale_set(""), of="batch").state is UNKNOWN
     one = machine(virtualMachineScaleSet={"id": SET.upper()})
-    assert installed(scale_set("Flexible", 1), one, name="batch").state is NOT_COVERABLE
-    assert installed(scale_set("Flexible", 2), one, name="batch").state is UNKNOWN
+    assert installed(scale_set("Flexible", 1), one, of="batch").state is NOT_COVERABLE
+    assert installed(scale_set("Flexible", 2), one, of="batch").state is UNKNOWN
 
 
 def test_a_machine_is_called_as_arm_spells_it_and_a_list_of_costs_names_none() -> None:
@@ -194,21 +214,11 @@ def test_a_machine_is_called_as_arm_spells_it_and_a_list_of_costs_names_none() -
 @given(st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1, max_size=12))
 def test_a_name_cannot_leave_its_quotes(name: str) -> None:
     """A shell reads the name of a machine in a remedy as one word."""
-    found = installed(extension("Failed", of=MACHINE.replace("web-1", f"x{name}x")), name=f"x{name}x")
+    found = installed(extension("Failed", of=MACHINE.replace("web-1", f"x{name}x")), of=f"x{name}x")
     assert f"x{name}x" in shlex.split(found.remedy or "")
 
 
 NAMESAKE = MACHINE.replace("/rg/", "/other/")
-
-
-def running(*documents: object, name: str = "web-1") -> Verdict:
-    """What is known of whether the sensor of a machine runs."""
-    return verdict(judged(*documents), name, Rung.SENSOR_RUNNING)
-
-
-def on_machine(*documents: object, **fields: Any) -> Verdict:
-    """The same of a machine that Azure names."""
-    return running(machine(**fields), *documents)
 
 
 def two_of_three(code: str, cause: str = "") -> list[object]:
@@ -216,15 +226,12 @@ def two_of_three(code: str, cause: str = "") -> list[object]:
     return [*all_healthy()[:-1], assessment(EDR_RUNNING[-1], code, cause=cause)]
 
 
-def test_what_is_known_of_whether_it_runs(subtests: pytest.Subtests) -> None:
-    """Its own words prove it; recommendations do where all are healthy and posture is known to be on.
-
-    A clock may be a day ahead; a device that reported later than that would cover the machine for years.
-    """
+def test_what_is_known_of_whether_it_runs(hold: Hold) -> None:
+    """Its own words prove it; recommendations do where all are healthy and posture is known to be on. A clock may be a day
+    ahead; a device that reported later than that would cover the machine for years."""
     inactive, other = device(healthStatus="Inactive"), "dc5357d0-3858-4d17-a1a3-072840bff5be"
     words = az.document({"healthy": "true", "licensed": "True", "org_id": "a"}, "h.json", "web-1")
     hold(
-        subtests,
         on_machine,
         (
             COVERED,
@@ -261,7 +268,6 @@ def test_what_is_known_of_whether_it_runs(subtests: pytest.Subtests) -> None:
     )
     off, tagged = machine(power="deallocated"), machine(tags=EXCLUDED)
     hold(
-        subtests,
         running,
         (COVERED, [tagged, health()], [tagged, *all_healthy(), POSTURE], [off, device()]),
         (GAP, [tagged], [off, health(healthy=False)]),
@@ -272,17 +278,15 @@ def test_what_is_known_of_whether_it_runs(subtests: pytest.Subtests) -> None:
 
 def test_recommendations_on_a_machine_that_azure_arc_lost_prove_nothing() -> None:
     """One that is disconnected may be off; one that has expired must be connected anew. Its own words count all the same.
-
-    Where nobody said whether it is in reach, as a row of Resource Graph may leave it out, they prove nothing either.
-    """
+    Where nobody said whether it is in reach, as a row of Resource Graph may leave it out, they prove nothing either."""
     recommended = (*all_healthy(ARC), POSTURE)
     for status, *states in (
         *(("Connected", UNKNOWN, COVERED), ("Disconnected", UNKNOWN, UNKNOWN), ("Error", UNKNOWN, UNKNOWN)),
         ("Expired", GAP, GAP),
     ):
-        found = [running(arc_machine(status), *some, name="till-1").state for some in ((), recommended, (device(ARC),))]
+        found = [running(arc_machine(status), *some, of="till-1").state for some in ((), recommended, (device(ARC),))]
         assert found == [*states, COVERED], status
-    assert running(extension(of=ARC), *recommended, name="till-1").state is UNKNOWN
+    assert running(extension(of=ARC), *recommended, of="till-1").state is UNKNOWN
 
 
 def test_a_name_before_the_file_says_which_machine_it_is_of() -> None:
@@ -305,16 +309,15 @@ def test_a_name_of_two_machines_is_refused() -> None:
             judged([machine(), machine(NAMESAKE), *more], health())
 
 
-def test_a_uniform_scale_set_is_covered_where_as_many_instances_run_as_it_is_to_have(subtests: pytest.Subtests) -> None:
+def test_a_uniform_scale_set_is_covered_where_as_many_instances_run_as_it_is_to_have(hold: Hold) -> None:
     """Defender for Endpoint names each by its own id; those that are gone count for nothing."""
 
     def of_set(capacity: int | None, *devices: object) -> Verdict:
-        return running(scale_set("Uniform", capacity), list(devices), name="batch")
+        return running(scale_set("Uniform", capacity), list(devices), of="batch")
 
     first, second = device(f"{SET}/virtualMachines/0"), device(f"{SET}/virtualMachines/1")
     inactive = device(f"{SET}/virtualMachines/1", healthStatus="Inactive")
     hold(
-        subtests,
         of_set,
         (COVERED, [2, first, second]),
         (UNKNOWN, [2, first, first], [2, first, inactive], [2, device(f"{SET}-2/virtualMachines/0"), second]),
@@ -333,26 +336,10 @@ def test_what_contradicts_and_what_the_sensor_finds_wrong_is_said() -> None:
 KEY = "f00d"
 
 
-def sql_installed(*documents: object) -> Verdict:
-    """Whether the SQL Server of a machine has its sensor."""
-    return verdict(judged(sql_machine(), *documents), "ledger", Rung.SENSOR_INSTALLED)
-
-
-def sql_running(*documents: object) -> Verdict:
-    """Whether that sensor runs."""
-    return verdict(judged(sql_machine(), *documents), "ledger", Rung.SENSOR_RUNNING)
-
-
-def of_arc(*documents: object) -> Verdict:
-    """Whether the sensor of a SQL Server runs that Azure Arc found."""
-    return verdict(judged(*documents), "till-1_TILL", Rung.SENSOR_RUNNING)
-
-
-def test_the_extension_of_its_machine_says_whether_the_sensor_is_there(subtests: pytest.Subtests) -> None:
+def test_the_extension_of_its_machine_says_whether_the_sensor_is_there(hold: Hold) -> None:
     """Neither the plan nor Defender for Endpoint does."""
     endpoint = extension(type="MDE.Windows")
     hold(
-        subtests,
         sql_installed,
         (COVERED, [sql_extension()], [machine(resources=[sql_extension()])]),
         (GAP, [sql_extension("Failed")], [sql_extension("Failed"), sql_extension()], [machine(resources=[endpoint])]),
@@ -363,13 +350,12 @@ def test_the_extension_of_its_machine_says_whether_the_sensor_is_there(subtests:
     )
 
 
-def test_the_recommendation_says_whether_it_is_protected(subtests: pytest.Subtests) -> None:
+def test_the_recommendation_says_whether_it_is_protected(hold: Hold) -> None:
     """Its key is documented nowhere, so that its title counts; on the SQL Server or on its machine."""
     unhealthy = assessment(KEY, "Unhealthy", title=SQL_PROTECTED)
     exempt = assessment(KEY, "NotApplicable", title=SQL_PROTECTED, cause="Exempt")
     other = assessment("08d649c8-5458-46dd-a13c-e1c5c7b1687c", of=SQL)
     hold(
-        subtests,
         sql_running,
         (COVERED, [assessment(KEY, title=SQL_PROTECTED, of=SQL), POSTURE]),
         (COVERED, [assessment(KEY, title=f"{SQL_PROTECTED} (Preview)"), POSTURE]),
@@ -379,19 +365,16 @@ def test_the_recommendation_says_whether_it_is_protected(subtests: pytest.Subtes
     )
 
 
-def test_azure_arc_says_whether_it_is_protected(subtests: pytest.Subtests) -> None:
-    """Its word counts for a day, as in Microsoft's own policy, and before the recommendation, which follows it later.
-
-    A recommendation counts only while Azure Arc reaches the machine. A clock may be a day ahead.
-    """
+def test_azure_arc_says_whether_it_is_protected(hold: Hold) -> None:
+    """Its word counts for a day, as in Microsoft's own policy, and before the recommendation, which follows it later. A
+    recommendation counts only while Azure Arc reaches the machine. A clock may be a day ahead."""
     said = assessment(KEY, title=SQL_PROTECTED, of=ARC_SQL), POSTURE
 
     def seen(**span: float) -> list[object]:
         return [arc_sql("Protected", at=ago(**span))]
 
     hold(
-        subtests,
-        of_arc,
+        partial(running, of="till-1_TILL"),
         (COVERED, seen(days=1), seen(hours=-23), [arc_sql(), arc_machine(), *said]),
         (GAP, [arc_sql("Unprotected", at=ago(hours=1))], [arc_sql("Unprotected"), arc_machine(), *said]),
         (UNKNOWN, seen(days=1, seconds=1), seen(hours=-25), [arc_sql("Protected")], [arc_sql()]),
@@ -402,8 +385,107 @@ def test_azure_arc_says_whether_it_is_protected(subtests: pytest.Subtests) -> No
 
 def test_what_azure_arc_sees_protected_has_its_sensor() -> None:
     """Nobody need list the extensions then. Extensions of Azure Arc have a command of their own."""
-    protected = judged(arc_sql("Protected", at=ago(hours=1)))
-    assert verdict(protected, "till-1_TILL", Rung.SENSOR_INSTALLED).state is COVERED
-    failed = judged(arc_sql(), sql_extension("Failed", of=ARC))
-    remedy = verdict(failed, "till-1_TILL", Rung.SENSOR_INSTALLED).remedy or ""
+    assert installed(arc_sql("Protected", at=ago(hours=1)), of="till-1_TILL").state is COVERED
+    remedy = installed(arc_sql(), sql_extension("Failed", of=ARC), of="till-1_TILL").remedy or ""
     assert remedy.startswith("az connectedmachine extension delete")
+
+
+SECOND = f"{MACHINE.rpartition('/')[0]}/web-2"
+
+
+def test_of_two_machines_the_same_is_asked_by_the_same_line() -> None:
+    """Two hundred lines are run by nobody. A query takes all that a page may have and can be continued. Pages come only
+    where the id is projected: https://learn.microsoft.com/azure/governance/resource-graph/paginate-powershell"""
+    healthy = [one for of in (MACHINE, SECOND) for one in all_healthy(of)]
+    all_but_one = [one for of in (MACHINE, SECOND) for one in all_healthy(of)[:-1]]
+    for judge, documents, ask in (
+        (installed, [], ASK_ENDPOINT_EXTENSIONS),
+        (running, healthy, ASK_POSTURE),
+        (running, all_but_one, ask_recommendations(*EDR_RUNNING)),
+    ):
+        found = [judge(machine(), machine(SECOND), *documents, of=name) for name in ("web-1", "web-2")]
+        assert [(one.state, one.remedy) for one in found] == [(UNKNOWN, ask)] * 2
+    some = (ASK_ENDPOINT_EXTENSIONS, ASK_EXTENSIONS, ASK_POSTURE, ASK_SQL_RECOMMENDATIONS, ask_recommendations("a"))
+    for words in map(shlex.split, some):
+        assert (words[:4], words[5:]) == (["az", "graph", "query", "-q"], ["--first", "1000", "-o", "json"])
+        assert words[4].rpartition("| project ")[2].startswith("id, name, type")
+
+
+def test_the_answer_of_each_query_is_read() -> None:
+    """A machine without the extension is not asked for its extensions again; with posture, healthy recommendations count."""
+    row = {"id": MACHINE, "name": "web-1", "type": "microsoft.compute/virtualmachines"}
+    for state, said in ((COVERED, "Succeeded"), (GAP, "Failed"), (UNKNOWN, "")):
+        properties = {"type": "MDE.Linux", "provisioningState": said} if said else None
+        joined = {**row, "name1": "MDE.Linux" if said else "", "properties1": properties}
+        found = installed(machine(), {"data": [joined], "total_records": 1})
+        assert (found.state, found.remedy == ASK_ENDPOINT_EXTENSIONS) == (state, False)
+    posture = {**pricing("FoundationalCspm"), "type": "microsoft.security/pricings"}
+    answer = {"data": [posture], "total_records": 1}
+    assert running(machine(), *all_healthy(), answer).state is COVERED
+
+
+def test_what_a_sensor_says_is_asked_on_its_machine_and_given_with_its_name() -> None:
+    """The answer does not say which machine it is of. No name of a machine acts in the file that is written."""
+    found = running(machine())
+    assert found.remedy == f"{ASK_SENSOR} > web-1.json"
+    assert "run it on web-1, and give web-1.json as web-1=web-1.json" in found.remarks
+    assert running(machine(), health()).state is COVERED
+    hostile = "x; rm -rf ~"
+    found = running(machine(MACHINE.replace("web-1", hostile)), of=hostile)
+    assert found.remedy == f"{ASK_SENSOR} > x-rm-rf.json"
+
+
+def test_the_extensions_of_all_machines_are_asked_for_sql() -> None:
+    """They have the one of Defender for SQL, too."""
+    documents = machine(), sql_machine()
+    assert installed(*documents, of="ledger").remedy == ASK_EXTENSIONS
+    assert running(*documents, of="ledger").remedy == ASK_SQL_RECOMMENDATIONS
+
+
+def test_the_query_has_a_row_for_each_machine_and_no_two_for_one() -> None:
+    """Rows of one id would look like a page that was cut; the query is run, on a table as Resource Graph has it."""
+    graph = duckdb_kql.connect()
+    graph.execute("CREATE TABLE resources (id VARCHAR, name VARCHAR, type VARCHAR, properties JSON)")
+    kind = "microsoft.compute/virtualmachines"
+    for id, type, properties in [
+        (MACHINE, kind, {}),
+        (SECOND, kind, {}),
+        (f"{MACHINE.upper()}/extensions/MDE.Linux", f"{kind}/extensions", {"type": "MDE.Linux"}),
+        (f"{MACHINE}/extensions/Monitor", f"{kind}/extensions", {"type": "AzureMonitorLinuxAgent"}),
+    ]:
+        graph.execute(
+            "INSERT INTO resources VALUES (?, ?, ?, ?)", [id, id.rpartition("/")[2], type, json.dumps(properties)]
+        )
+    found = duckdb_kql.query(graph, shlex.split(ASK_ENDPOINT_EXTENSIONS)[4])
+    rows = {row["id"]: row for row in (dict(zip(found.columns, one, strict=True)) for one in found.fetchall())}
+    assert {id: row["name1"] or None for id, row in rows.items()} == {MACHINE: "MDE.Linux", SECOND: None}
+    assert json.loads(rows[MACHINE]["properties1"]) == {"type": "MDE.Linux"}
+
+
+def test_a_gap_is_mended_by_its_line_and_asks_nothing(subtests: pytest.Subtests) -> None:
+    """What its own document answered is not asked again; a line for the machine says where to run it."""
+    running, installed = Rung.SENSOR_RUNNING, Rung.SENSOR_INSTALLED
+    disk = {"storageProfile": {"osDisk": {"osType": "Windows"}}}
+    linux, windows = machine(), resource(MACHINE, "Microsoft.Compute/virtualMachines", disk)
+    ill = [assessment(key, "Unhealthy") for key in EDR_RUNNING]
+    sql = assessment("f00d", "Unhealthy", title=SQL_PROTECTED, of=SQL)
+    for line, rung, *documents in (
+        ("systemctl restart mdatp", running, linux, health(healthy=False)),
+        ("sc.exe start sense", running, windows, device(healthStatus="Inactive")),
+        ("az vm extension set", running, linux, health(licensed=False)),
+        ("mdatp scan quick", running, linux, ill[0]),
+        ("powershell.exe Update-MpSignature", running, windows, ill[1]),
+        ("az vm extension set", installed, linux, assessment(EDR_INSTALLED, "Unhealthy")),
+        ("az vm extension set", installed, machine(resources=None), sql_machine()),
+        ("az connectedmachine extension create", running, arc_sql("Unprotected")),
+        ("az security pricing create -n SqlServerVirtualMachines", running, sql),
+    ):
+        with subtests.test(line=line, rung=rung):
+            gaps = [
+                (workload.name, one)
+                for workload, at, one in judged(*documents).assessed.verdicts()
+                if at is rung and one.state is GAP
+            ]
+            name, found = gaps[-1]
+            assert (found.remedy or "").startswith(str(line)), found.remedy
+            assert str(line).startswith("az ") or f"run it on {name}" in found.remarks

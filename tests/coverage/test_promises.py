@@ -7,13 +7,16 @@ import re
 import shlex
 from collections.abc import Iterable, Sequence
 from itertools import chain, combinations, groupby, product
+from pathlib import Path
 from typing import Any
 from zlib import crc32
 
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+import alert_router_demo as demo
 from router.coverage.assess import Assessed, CoverageRow
+from router.coverage.documents import read_document
 from router.coverage.expected.manifest import DEFAULT_RUNGS, NO_MANIFEST, CoverageManifest, Expectation
 from router.coverage.facts import CoverageCase, Facts
 from router.coverage.gate import GateResult
@@ -24,13 +27,15 @@ from router.domain.coverage import Rung, WorkloadKind
 from router.domain.errors import BadUsage
 from tests.coverage import builders as az
 from tests.coverage import document_sets as sets
+from tests.coverage.builders import excuses, expects, manifest_of
 from tests.coverage.document_sets import EMPTY_LIST, EVERYTHING, FULL_CONNECTOR, MANIFESTS, NamedDocument, document_sets
 from tests.coverage.kubernetes_builders import pod
 from tests.coverage.machine_builders import extension, machine
-from tests.coverage.manifests import excuses, expects, manifest_of
 from tests.examples import some_of
 
 AWS, GCP = WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT
+
+STORY = Path(demo.__file__).parent / "samples" / "coverage"
 
 type Key = tuple[WorkloadKind, str, Rung]
 
@@ -85,10 +90,8 @@ def test_an_unrelated_document_changes_nothing(
 def test_what_is_of_others_changes_nothing(
     documents: list[NamedDocument], manifest: CoverageManifest, data: st.DataObject
 ) -> None:
-    """Another workload is judged beside the others. An object of the cluster says that somebody asked it, and no more.
-
-    A plan that is off, and of which nobody knew whether a resource needs it, is a gap once one does.
-    """
+    """Another workload is judged beside the others. An object of the cluster says that somebody asked it, and no more. A
+    plan that is off, and of which nobody knew whether a resource needs it, is a gap once one does."""
     before = states(gate(documents, manifest))
     other = data.draw(st.sampled_from(sets.OTHER_WORKLOADS))
     after = states(gate([*documents, (None, other)], manifest))
@@ -312,6 +315,21 @@ def _result_of(some: Sequence[CoverageState], is_together: bool, is_cut: bool) -
     rows = (CoverageRow(workload=one, verdicts=of_one) for one, of_one in zip(workloads, each, strict=True))
     cut = (("1.json", "was cut"),) if is_cut else ()
     return GateResult(assessed=Assessed(rows=tuple(rows)), used=(), unused=(), unanswered=cut)
+
+
+def test_the_bundled_story_has_one_gap_and_ends_well() -> None:
+    """Every toggle is green, and one cluster is dark, by a label of Pod Security; mended it is covered on every rung."""
+    of_azure = ["pricings.json", "settings.json", "clusters.json", "aks-cards=cards.json", "aks-ledger=ledger.json"]
+    for last, gaps in (("payouts", {("aks-payouts", Rung.SENSOR_RUNNING)}), ("mended", set())):
+        files = [one.rpartition("=") for one in (*of_azure, f"aks-payouts={last}.json")]
+        read = [read_document((STORY / name).read_bytes(), name, given or None) for given, _, name in files]
+        found = {(one.name, rung): known for one, rung, known in az.judged(*read).assessed.verdicts()}
+        assert {key for key, one in found.items() if one.state is not az.COVERED} == gaps
+        assert {rung for name, rung in found if name == "aks-payouts"} == DEFAULT_RUNGS
+        for one in map(found.__getitem__, gaps):
+            assert (one.state, "Pod Security" in one.reason) == (az.GAP, True)
+            label = "pod-security.kubernetes.io/enforce=privileged"
+            assert one.remedy == f"kubectl label namespace kube-system {label} --overwrite --context aks-payouts"
 
 
 def test_a_rung_that_a_manifest_names_is_judged_though_nothing_speaks_of_it() -> None:

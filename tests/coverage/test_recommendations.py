@@ -62,10 +62,8 @@ def test_an_assessment_is_about_what_its_id_hangs_on_and_nothing_else() -> None:
 
 
 def test_each_row_of_the_table_is_found_and_means_one_rung() -> None:
-    """By a key that stands once, else by the title that Defender writes. A plan is named on the rung of plans alone.
-
-    No judge builds on what is retired, which rules are warned of; a day says that one was in force until then.
-    """
+    """By a key that stands once, else by the title that Defender writes. A plan is named on the rung of plans alone. No
+    judge builds on what is retired, which rules are warned of; a day says that one was in force until then."""
     keys = Counter(one.key for one in RECOMMENDATIONS if one.key)
     titles = Counter(one.title.lower() for one in RECOMMENDATIONS if one.has_official_title)
     assert {*keys.values(), *titles.values()} == {1}
@@ -80,10 +78,8 @@ def test_each_row_of_the_table_is_found_and_means_one_rung() -> None:
 
 
 def test_a_key_counts_before_a_title() -> None:
-    """A title is found in any case, and with or without the word Preview; only one that Defender writes.
-
-    What has no documented key is found by its title, as the status of SQL servers on machines.
-    """
+    """A title is found in any case, and with or without the word Preview; only one that Defender writes. What has no
+    documented key is found by its title, as the status of SQL servers on machines."""
     title = "EDR solution should be installed on Virtual Machines"
     for key, said in (
         *((EDR_INSTALLED.upper(), ""), (EDR_INSTALLED, SQL_PROTECTED), (f"{{{EDR_INSTALLED}}}", "another")),
@@ -99,10 +95,8 @@ def test_a_key_counts_before_a_title() -> None:
 
 
 def test_a_recommendation_says_which_rung_is_missing_unless_it_is_deprecated(subtests: pytest.Subtests) -> None:
-    """One that was retired on a day says it still, in a message as in what is kept of that.
-
-    The type of a finding of our own is the rung; no other kind is about one.
-    """
+    """One that was retired on a day says it still, in a message as in what is kept of that. The type of a finding of our
+    own is the rung; no other kind is about one."""
     for one in RECOMMENDATIONS:
         with subtests.test(one.key or one.title):
             missing = None if one.is_deprecated else one.rung
@@ -118,10 +112,8 @@ def test_a_recommendation_says_which_rung_is_missing_unless_it_is_deprecated(sub
 
 
 def test_an_assessment_says_its_resource_its_status_and_since_when() -> None:
-    """As the REST API answers it, and as `az security assessment list` lifts the properties, whose case differs as well.
-
-    A projection may leave the details out. One that is retired, or about something else, names no workload.
-    """
+    """As the REST API answers it, and as `az security assessment list` lifts the properties, whose case differs as well. A
+    projection may leave the details out. One that is retired, or about something else, names no workload."""
     answer = document({"value": [assessment(EDR_INSTALLED, "Unhealthy", title="EDR", at="2026-11-01T00:00:00Z")]})
     (fact,) = (one for one in read_facts(answer) if isinstance(one, RecommendationFact))
     assert (fact.subject, fact.recommendation, fact.code) == (MACHINE.lower(), EDR_INSTALLED, "unhealthy")

@@ -64,10 +64,6 @@ def but(usual: str, *others: str) -> str:
     return ", ".join(f"{rung} {state}" for rung, state in states.items())
 
 
-def _arm(name: str, verdicts: Mapping[str, str], *words: str, posture: Mapping[str, bool] | None = None) -> SampleRow:
-    return SampleRow((f"coverage/arm/{name}*",), verdicts, words, posture=posture)
-
-
 def _tool(
     name: str,
     verdicts: Mapping[str, str],
@@ -84,59 +80,67 @@ def _machine_in(subscription: str) -> object:
 
 
 ARM = [
-    _arm("alerts.simulate.request.", {}, NOTHING),
+    _tool("arm/alerts.simulate.request.", {}, NOTHING),
     # Two scale sets, and a recommendation that is deprecated: neither is judged by it.
-    _arm("assessments.list.offbypolicy.", {}),
-    _arm("automations.GetAutomationsSubscription_", {"a5caac9c": "plan unknown, export gap"}, "leads to no event hub"),
+    _tool("arm/assessments.list.offbypolicy.", {}),
+    _tool(
+        "arm/automations.GetAutomationsSubscription_", {"a5caac9c": "plan unknown, export gap"}, "leads to no event hub"
+    ),
     # The answer to a request about one automation does not say what others there are.
-    _arm(
-        "automations.PutAutomationAllAssessments_",
+    _tool(
+        "arm/automations.PutAutomationAllAssessments_",
         {"a5caac9c": "plan unknown, export unknown"},
         "leads to no event hub",
     ),
-    _arm("automations.PutDisableAutomation_", {"a5caac9c": "plan unknown, export unknown"}, "leads to no event hub"),
-    _arm("automations.ValidateAutomation_", {}, NOTHING),
-    # A second after it was made: it is on its way.
-    _arm("k8s-extension.azuredefender.", {"myCluster": CLUSTER}, "microsoft.azuredefender.kubernetes is pending"),
-    _arm("k8s-extension.azurepolicy.", {"my-test-cluster": CLUSTER}, "no document says whether the extension"),
-    _arm(
-        "managedClusters.create.defender.", {"clustername1": but(CLUSTER, "integration covered")}, "asks for the sensor"
+    _tool(
+        "arm/automations.PutDisableAutomation_", {"a5caac9c": "plan unknown, export unknown"}, "leads to no event hub"
     ),
-    _arm(
-        "pricings.get.CloudPosture.managed-by-m365.",
+    _tool("arm/automations.ValidateAutomation_", {}, NOTHING),
+    # A second after it was made: it is on its way.
+    _tool("arm/k8s-extension.azuredefender.", {"myCluster": CLUSTER}, "microsoft.azuredefender.kubernetes is pending"),
+    _tool("arm/k8s-extension.azurepolicy.", {"my-test-cluster": CLUSTER}, "no document says whether the extension"),
+    _tool(
+        "arm/managedClusters.create.defender.",
+        {"clustername1": but(CLUSTER, "integration covered")},
+        "asks for the sensor",
+    ),
+    _tool(
+        "arm/pricings.get.CloudPosture.managed-by-m365.",
         {"20ff7fc3": "plan unknown"},
         "no answer says whether VirtualMachines, Containers",
         posture={"20ff7fc3": True},
     ),
     # The second id of the example is of another subscription, of whose machine it names only the plan of posture.
-    _arm(
-        "pricings.list.resource-vm.",
+    _tool(
+        "arm/pricings.list.resource-vm.",
         {"VM-1 20ff7fc3": but(MACHINE, "plan covered"), "VM-1 d34fd44c": MACHINE},
         "VirtualMachines is on at the resource itself",
         "leaves out what has a tag TestKey1=TestValue1",
     ),
     # The example names two subscriptions in one list.
-    _arm(
-        "pricings.list.subscription.",
+    _tool(
+        "arm/pricings.list.subscription.",
         {"20ff7fc3": "plan unknown", "d34fd44c": "plan unknown"},
         "AppServices is Free",
         "VirtualMachines is switched off at some resources",
         "no answer says whether VirtualMachines, SqlServers",
         posture={"20ff7fc3": False, "d34fd44c": True},
     ),
-    _arm(
-        "pricings.put.CloudPosture.partial-success.",
+    _tool(
+        "arm/pricings.put.CloudPosture.partial-success.",
         {"20ff7fc3": "plan unknown"},
         "AgentlessVmScanning of CloudPosture failed to be switched on",
         "AgentlessDiscoveryForKubernetes of CloudPosture failed to be switched on",
         "SensitiveDataDiscovery of CloudPosture failed to be switched on",
     ),
-    _arm("pricings.put.resource-aks.Containers.", {"demo-aks-cluster": but(CLUSTER, "plan covered")}, "free trial"),
+    _tool(
+        "arm/pricings.put.resource-aks.Containers.", {"demo-aks-cluster": but(CLUSTER, "plan covered")}, "free trial"
+    ),
     # Settings are of all machines of a subscription, and name none.
-    _arm("settings.list.2022-05-01.azure-rest-api-specs-2022", {}),
-    _arm("settings.list.2022-05-01.azure-rest-api-specs-2026", {}),
+    _tool("arm/settings.list.2022-05-01.azure-rest-api-specs-2022", {}),
+    _tool("arm/settings.list.2022-05-01.azure-rest-api-specs-2026", {}),
     # The older settings of a database server decide nothing: the plan does.
-    _arm("sql.server.advancedThreatProtectionSettings.", {}, NOTHING),
+    _tool("arm/sql.server.advancedThreatProtectionSettings.", {}, NOTHING),
 ]
 
 _FREE = "Containers, SqlServers, SqlServerVirtualMachines, OpenSourceRelationalDatabases, CosmosDbs, KeyVaults"
@@ -246,11 +250,17 @@ SUBSCRIPTIONS = [
     _rules(f"{_SPEC}/DeleteAlertsSuppressionRule_example.json", None, NOTHING),
 ]
 
-_LINUX, _MIXED = "nodes.linux-three", "nodes.mixed"
+_LINUX = "nodes.linux-three"
+_OF_LINUX = {
+    "absent": ("gap", "gap"),
+    "covered": ("covered", "covered"),
+    **dict.fromkeys(("dark-pod-security", "desired-zero", "one-not-ready"), ("covered", "gap")),
+    "stale-status": ("covered", "unknown"),
+}
+"""DaemonSets beside three nodes: whether a sensor is installed, and whether it runs."""
+
 _EVENTS, _NAMESPACE = "events.failed-create.pod-security", "namespace.kube-system.pod-security-baseline"
-_CRASHING = "pods.defender.one-crashing"
-_READY = "ready on all 3 nodes"
-_DARK = "collector-ds in kube-system is ready on 0 of"
+_CRASHING, _MIXED = "pods.defender.one-crashing", "nodes.mixed"
 
 
 def _sensor(names: str, installed: str, running: str, *words: str) -> SampleRow:
@@ -259,24 +269,10 @@ def _sensor(names: str, installed: str, running: str, *words: str) -> SampleRow:
     return SampleRow(files, {"payments": said}, words)
 
 
-_NOT_ASKED = "nobody asked which DaemonSets the cluster has"
 KUBECTL = [
-    _sensor(f"ds.kube-system.absent {_LINUX}", "gap", "gap", "whose list is empty"),
-    _sensor(f"ds.kube-system.covered {_LINUX} {_EVENTS} {_NAMESPACE}", "covered", "covered", _READY),
-    _sensor(f"ds.kube-system.dark-pod-security {_LINUX}", "covered", "gap", f"{_DARK} 3 nodes"),
-    _sensor(f"ds.kube-system.desired-zero {_LINUX}", "covered", "gap", "its nodeSelector asks for agentpool=retired"),
-    _sensor(
-        f"ds.kube-system.one-not-ready {_LINUX}", "covered", "gap", "publisher-ds in kube-system is ready on 2 of 3"
-    ),
-    _sensor(
-        f"ds.kube-system.stale-status {_LINUX}", "covered", "unknown", "is of generation 3, its specification of 4"
-    ),
-    _sensor(f"ds.mdc.helm-covered {_LINUX}", "covered", "covered", f"in mdc are {_READY}"),
-    # Another sensor may be ready on the node of the pod that crashes.
-    *(_sensor(f"{one} {_LINUX}", "unknown", "unknown", _NOT_ASKED) for one in (_EVENTS, _NAMESPACE, _CRASHING)),
-    *(_sensor(one, "unknown", "unknown", _NOT_ASKED) for one in (_LINUX, _MIXED)),
-    _sensor("ds.kube-system.covered", "covered", "unknown", "nobody asked which nodes the cluster has"),
-    _sensor("ds.kube-system.dark-pod-security", "covered", "gap", "ready on 0 of the 3 nodes that it chooses"),
+    *(_sensor(f"ds.kube-system.{name} {_LINUX}", *states) for name, states in _OF_LINUX.items()),
+    *(_sensor(one, "unknown", "unknown") for one in (_LINUX, _MIXED, _EVENTS, _NAMESPACE, _CRASHING)),
+    _sensor(f"ds.mdc.helm-covered ds.kube-system.dark-pod-security {_LINUX}", "covered", "covered", "in mdc are ready"),
     # The Windows node and the virtual one cannot have a sensor, the tainted one has none, and the silent one does not tell.
     _sensor(
         f"ds.kube-system.covered {_MIXED}",
@@ -288,40 +284,25 @@ KUBECTL = [
         "node aks-nodepool1-0-vmss000002 is NotReady",
         "covered 2, gap 1, not coverable 2, unknown 1",
     ),
-    _sensor(f"ds.kube-system.dark-pod-security {_MIXED}", "covered", "gap", f"{_DARK} 4 nodes"),
     *(
-        _sensor(
-            f"ds.kube-system.dark-pod-security {_LINUX} {one}",
-            "covered",
-            "gap",
-            f"Pod Security refuses its pods at level {why}",
-        )
-        for one, why in (
-            (_EVENTS, "baseline"),
-            (
-                _NAMESPACE,
-                "baseline, by the label pod-security.kubernetes.io/enforce=baseline of the namespace kube-system",
-            ),
-        )
-    ),
-    *(
-        _sensor(
-            f"ds.kube-system.{one} {_LINUX} {_CRASHING}",
-            "covered",
-            "gap",
-            "vmss000001: pod microsoft-defender-collector-ds-bqs96 is CrashLoopBackOff after 57 restarts",
-        )
-        for one in ("one-not-ready", "covered")
+        _sensor(f"ds.kube-system.dark-pod-security {_LINUX} {one}", "covered", "gap", "Pod Security refuses its pods")
+        for one in (_EVENTS, _NAMESPACE)
     ),
     _sensor(
-        f"ds.kube-system.dark-pod-security ds.mdc.helm-covered {_LINUX}", "covered", "covered", f"in mdc are {_READY}"
+        f"ds.kube-system.covered {_LINUX} {_CRASHING}",
+        "covered",
+        "gap",
+        "vmss000001: pod microsoft-defender-collector-ds-bqs96 is CrashLoopBackOff after 57 restarts",
     ),
 ]
 
 _WEBHOOK = "ValidatingWebhookConfiguration.gatekeeper-validating-webhook-configuration"
-_AUDIT, _MANAGER = "Deployment.gatekeeper-audit", "Deployment.gatekeeper-controller-manager"
-_MUTATING = "MutatingWebhookConfiguration.gatekeeper-mutating-webhook-configuration"
-_SYSTEM = "Namespace.gatekeeper-system"
+_OTHERS = (
+    "Deployment.gatekeeper-audit",
+    "Deployment.gatekeeper-controller-manager",
+    "MutatingWebhookConfiguration.gatekeeper-mutating-webhook-configuration",
+    "Namespace.gatekeeper-system",
+)
 
 
 def _gatekeeper(names: str, state: str, *words: str, beside: tuple[object, ...] = ()) -> SampleRow:
@@ -333,14 +314,10 @@ def _gatekeeper(names: str, state: str, *words: str, beside: tuple[object, ...] 
 GATEKEEPER = [
     # They have no status: they say what is to be deployed, and nothing of what runs.
     _gatekeeper(_WEBHOOK, "unknown", "nobody asked for the pods of Gatekeeper's webhook", "failurePolicy Ignore"),
-    *(
-        _gatekeeper(one, "unknown", "nobody asked which gates stand before the cluster")
-        for one in (_AUDIT, _MANAGER, _MUTATING, _SYSTEM)
-    ),
-    _gatekeeper(f"{_WEBHOOK} {_AUDIT} {_MANAGER}", "unknown", "nobody asked for the pods of Gatekeeper's webhook"),
-    _gatekeeper(f"{_WEBHOOK} {_AUDIT} {_MANAGER} {_MUTATING} {_SYSTEM}", "unknown", "nobody asked for its constraints"),
+    *(_gatekeeper(one, "unknown", "nobody asked which gates stand before the cluster") for one in _OTHERS),
+    _gatekeeper(" ".join((_WEBHOOK, *_OTHERS)), "unknown", "nobody asked for its constraints"),
     _gatekeeper(
-        f"{_WEBHOOK} {_SYSTEM}",
+        f"{_WEBHOOK} {_OTHERS[-1]}",
         "covered",
         "failurePolicy Ignore",
         "system namespaces are left out: gatekeeper-system",

@@ -17,7 +17,7 @@ from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.silent_sources import AT_ONCE, SourceState, SourceWatch
 from tests.builders import NOW
-from tests.coverage.manifests import excuses
+from tests.coverage.builders import excuses
 from tests.domain import silence_model as model
 from tests.domain.silence_model import DAY, HOUR, ONE, TWO, a_manifest, an_entry, of_cluster, of_subscription, said
 from tests.examples import some_of

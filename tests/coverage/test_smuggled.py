@@ -23,10 +23,8 @@ SUB = f"/subscriptions/{az.SUBSCRIPTION}"
 
 
 def test_tags_are_said_of_resources_groups_and_subscriptions() -> None:
-    """In whatever answer they stand, under ids and names in lower case; a field without tags says that there are none.
-
-    The same thing twice has all of its tags: one answer may have asked for more of it.
-    """
+    """In whatever answer they stand, under ids and names in lower case; a field without tags says that there are none. The
+    same thing twice has all of its tags: one answer may have asked for more of it."""
     rows = [
         {"id": az.MACHINE, "tags": {"Team": "Payments", "odd": 1, "blank": None}},
         {"id": f"{SUB}/resourceGroups/RG/", "type": "microsoft.resources/subscriptions/resourcegroups", "tags": None},

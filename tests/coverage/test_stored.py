@@ -3,49 +3,37 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from functools import partial
 
 import pytest
 
 from router.coverage.documents import dated
-from router.coverage.expected.manifest import HEARD_WITHIN, NO_MANIFEST, CoverageManifest, Expectation, WorkloadSelector
+from router.coverage.expected.manifest import HEARD_WITHIN, CoverageManifest, Expectation, WorkloadSelector
 from router.coverage.stored import documents_of_state
-from router.coverage.verdicts import Verdict
 from router.domain.clocks import SKEW
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
 from router.store.documents import ReadTags, document_of_tags
 from tests.coverage import builders as az
+from tests.coverage.builders import excuses, expects, manifest_of
 from tests.coverage.machine_builders import POSTURE, SQL, all_healthy, assessment, joined, machine, sql_machine
-from tests.coverage.manifests import excuses, expects, manifest_of
 from tests.coverage.stored_builders import heard, of_state, said
 
 AKS_PROFILE, ARC_EXTENSION = "56a83a6e-c417-42ec-b567-1e6fcb3d09a9", "3ef9848c-c2c8-4ff3-8b9c-4c8eb8ddfce6"
 CONTAINERS, OF_SUBSCRIPTION = "e599a9fe-30e3-47c6-a173-8b4b6d9d3255", f"/subscriptions/{az.SUBSCRIPTION}"
 YOUNGEST, OLDEST, JUST = az.NOW + SKEW, az.NOW - HEARD_WITHIN, timedelta(microseconds=1)
-WANTED = az.expecting_plans({"Containers": None})
 
 
-def running(*documents: object, manifest: CoverageManifest = NO_MANIFEST) -> Verdict:
-    """What is known of whether the sensor of the machine runs."""
-    return az.verdict(az.judged(*documents, manifest=manifest), "web-1", Rung.SENSOR_RUNNING)
-
-
-def plans(*documents: object) -> Verdict:
-    """What is known of the plan that the manifest names."""
-    return az.verdict(az.judged(*documents, manifest=WANTED), az.SUBSCRIPTION, Rung.PLAN)
-
-
-def integration(name: str, *documents: object) -> Verdict:
-    """What is known of the integration of a cluster."""
-    return az.verdict(az.judged(*documents), name, Rung.INTEGRATION)
+running = partial(az.known, of="web-1", on=Rung.SENSOR_RUNNING)
+plans = partial(az.known, of=az.SUBSCRIPTION, on=Rung.PLAN, manifest=az.expecting_plans({"Containers": None}))
+integration = partial(az.known, POSTURE, on=Rung.INTEGRATION)
 
 
 def test_what_a_message_said_covers_as_long_as_it_is_young_and_a_gap_stays_one(subtests: pytest.Subtests) -> None:
     """One missed snapshot, and it proves nothing: it is unknown, and how old it is says why. All of them must be young.
-
-    Healthy rows of a snapshot prove as long that recommendations come, where no answer calls a plan Free that costs nothing.
-    """
+    Healthy rows of a snapshot prove as long that recommendations come, where no answer calls a plan Free that costs
+    nothing."""
     ages: list[tuple[object, bool]] = [(YOUNGEST.isoformat(), True), ((YOUNGEST + JUST).isoformat(), False)]
     ages += [
         (OLDEST.isoformat(), True),
@@ -143,10 +131,8 @@ def test_a_source_of_the_manifest_is_reported_though_it_was_never_heard_of() -> 
 
 
 def test_each_judge_that_goes_by_recommendations_asks_how_old_they_are() -> None:
-    """Machines by what is installed, SQL servers on them, clusters by what is asked for, subscriptions by their plans.
-
-    What only the stream named is a workload as if a file had named it.
-    """
+    """Machines by what is installed, SQL servers on them, clusters by what is asked for, subscriptions by their plans. What
+    only the stream named is a workload as if a file had named it."""
     sql = assessment("f00d", title=SQL_PROTECTED, of=SQL)
     for seen, state in ((OLDEST.isoformat(), az.COVERED), ((OLDEST - JUST).isoformat(), az.UNKNOWN)):
         for documents, name, rung in (
@@ -177,9 +163,8 @@ def test_what_does_not_apply_covers_nothing() -> None:
     """Somebody exempted it, or switched it off."""
     healthy = said(assessment(CONTAINERS, of=OF_SUBSCRIPTION))
     for cause in ("Exempt", "OffByPolicy", ""):
-        found = integration(
-            "payments", POSTURE, said(assessment(AKS_PROFILE, "NotApplicable", of=az.CLUSTER, cause=cause))
-        )
+        profile = said(assessment(AKS_PROFILE, "NotApplicable", of=az.CLUSTER, cause=cause))
+        found = integration(profile, of="payments")
         assert (found.state, "does not apply" in found.reason) == (az.UNKNOWN, True)
         plan = said(assessment(CONTAINERS, "NotApplicable", of=OF_SUBSCRIPTION, cause=cause))
         assert {plans(POSTURE, *some).state for some in ([plan], [plan, healthy], [healthy, plan])} == {az.UNKNOWN}
@@ -192,8 +177,8 @@ def test_what_azure_answers_counts_before_a_recommendation() -> None:
     assert (found.state, found.evidence[0].field) == (az.GAP, f"{CONTAINERS} status.code")
     assert plans(plan, az.pricing("Containers")).state is az.COVERED
     profile, arc = said(assessment(AKS_PROFILE, of=az.CLUSTER)), said(assessment(ARC_EXTENSION, of=az.ARC_CLUSTER))
-    assert integration("payments", POSTURE, profile, az.managed_cluster(has_sensor=False)).state is az.GAP
-    assert integration("edge", POSTURE, arc, az.cluster_extension(state="Pending")).state is az.UNKNOWN
+    assert integration(profile, az.managed_cluster(has_sensor=False), of="payments").state is az.GAP
+    assert integration(arc, az.cluster_extension(state="Pending"), of="edge").state is az.UNKNOWN
 
 
 def test_what_came_lately_is_a_remark_on_export_and_proves_none() -> None:

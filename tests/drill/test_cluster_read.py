@@ -13,7 +13,7 @@ import yaml
 
 from router.cli import main
 from tests.builders import alert_body
-from tests.coverage.test_kubeconfig import kubeconfig
+from tests.coverage.test_kubectl import kubeconfig
 from tests.drill.drilling import CLUSTER, SOON, Drilling, Grounds, arguments
 from tests.stack.kubernetes_api.kubectl import install
 

@@ -1,0 +1,434 @@
+"""Whether a cluster is meant to have the sensor, and what must be on beside the plan of registries, accounts and machines."""
+
+from __future__ import annotations
+
+from functools import partial
+from itertools import combinations, permutations
+
+from router.coverage.expected.manifest import CoverageManifest, Expectation
+from router.coverage.kubernetes.commands import ASK_CLUSTER
+from router.coverage.readers import read_facts
+from router.coverage.remedies import ASK_CONNECTORS
+from router.coverage.verdicts import Verdict
+from router.domain.coverage import Rung
+from tests.coverage import builders as az
+from tests.coverage.machine_builders import assessment
+
+POLICY = "microsoft.policyinsights"
+PROFILE_KEY, EXTENSION_KEY = "56a83a6e-c417-42ec-b567-1e6fcb3d09a9", "3ef9848c-c2c8-4ff3-8b9c-4c8eb8ddfce6"
+HELM = az.kubectl(*az.sensor(namespace="mdc"))
+EKS_CONTEXT = "arn:aws:eks:eu-west-1:123456789012:cluster/checkout"
+GKE_CONTEXT = "gke_shop-prod_europe-west1_carts"
+LOGGED = az.eks_cluster("audit", "authenticator")
+SENSOR_OFF = az.pricing("Containers", extensions=[az.extension_of_plan("ContainerSensor", enabled="False")])
+
+
+integration = partial(az.known, on=Rung.INTEGRATION)
+aks, arc, eks = (partial(integration, of=name) for name in ("payments", "edge", "checkout"))
+
+
+def with_properties(**properties: object) -> list[az.Json]:
+    """A cluster of AKS that has those properties."""
+    return [
+        az.resource(az.CLUSTER, "Microsoft.ContainerService/ManagedClusters", {"agentPoolProfiles": [], **properties})
+    ]
+
+
+def test_a_profile_asks_for_the_sensor_or_is_a_gap(hold: az.Hold) -> None:
+    """In both forms, of which the older one went with api-version 2022-06; a missing one is off. The plan's extension
+    deploys it on clusters that do not ask for it themselves, and of two profiles the worse one counts."""
+    row = {
+        "id": az.CLUSTER,
+        "name": "payments",
+        "type": "microsoft.containerservice/managedclusters",
+        "provisioningState": "x",
+    }
+    on = ({"defender": {"securityMonitoring": {"enabled": True}}}, {"AzureDefender": {"Enabled": "true"}})
+    off: tuple[object, ...] = (
+        *(
+            {"defender": {"securityMonitoring": {"enabled": False}}},
+            {"defender": {"logAnalyticsWorkspaceResourceId": "/w"}},
+        ),
+        *({"azureDefender": {"enabled": False}}, {"workloadIdentity": {"enabled": True}}, None),
+    )
+    hold(
+        aks,
+        (az.COVERED, *(with_properties(securityProfile=one) for one in on), [az.managed_cluster(), SENSOR_OFF]),
+        (az.GAP, *(with_properties(securityProfile=one) for one in off)),
+        # A row that names the cluster, or what else was asked for, says nothing of its profile.
+        (az.UNKNOWN, [[row]], [[{**row, "addonProfiles": {"azurepolicy": {"enabled": True}}}]]),
+        (az.UNKNOWN, [az.cluster_extension(cluster=az.CLUSTER)]),
+    )
+    show = f"az aks show --resource-group rg --name payments --subscription {az.SUBSCRIPTION} -o json"
+    assert aks([row]).remedy == show
+    found = aks(az.managed_cluster(), az.managed_cluster(has_sensor=False))
+    contradiction = "the documents contradict each other; the worse one counts"
+    assert (found.state, found.remarks) == (az.GAP, (contradiction,))
+
+
+def test_a_gap_names_the_command_the_tag_and_the_extension_of_the_plan() -> None:
+    """The plan stays green while they leave the cluster out. A name in a document is one word of the shell."""
+    tags = {"ms_defender_container_exclude_sensors": "True", "team": "a"}
+    found = aks(az.managed_cluster(has_sensor=False, tags=tags), SENSOR_OFF)
+    assert (found.state, found.reason) == (
+        az.GAP,
+        "the security profile does not ask for the sensor; its tag ms_defender_container_exclude_sensors leaves it out; "
+        "ContainerSensor of the plan Containers is off: audit-log detections only, no node ever sees a sensor",
+    )
+    assert (found.remedy or "").startswith("az aks update --enable-defender --resource-group rg --name payments ")
+    id = "/subscriptions/s/resourceGroups/r g/providers/Microsoft.ContainerService/managedClusters/$(reboot)"
+    hostile = integration(az.managed_cluster(id, has_sensor=False), of="$(reboot)")
+    assert "--resource-group 'r g' --name '$(reboot)'" in (hostile.remedy or "")
+    of_gke = integration(az.gke_cluster(resourceLabels={"ms_defender_container_exclude_agents": "true"}), of="carts")
+    assert "its tag ms_defender_container_exclude_agents leaves it out" in of_gke.reason
+
+
+def test_helm_covers_a_cluster_that_azure_did_not_ask_it_for() -> None:
+    """Its recommendation stays Unhealthy for ever, and the remark says so."""
+    for found, key in (
+        (aks(az.managed_cluster(has_sensor=False), HELM), PROFILE_KEY),
+        (aks(az.managed_cluster(has_sensor=False), az.kubectl(*az.sensor())), PROFILE_KEY),
+        (arc(az.connected_cluster(), [az.cluster_extension(POLICY)], HELM), EXTENSION_KEY),
+    ):
+        assert (found.state, f"{key} stays Unhealthy for ever" in found.remarks[0]) == (az.COVERED, True)
+
+
+def test_an_extension_of_arc_is_there_when_it_succeeded(hold: az.Hold) -> None:
+    """One that is on its way there is asked for again, and so is one without a state. Only a whole list shows that none is.
+    It is read as `az k8s-extension` flattens it, by its older name for the state, and as Resource Graph cases it."""
+    rest, name = az.cluster_extension(), "Microsoft.AzureDefender.Kubernetes"
+    flat = {**rest, "properties": None, "extensionType": name, "installState": "Installed"}
+    row = {**rest, "properties": {"ExtensionType": name.lower(), "ProvisioningState": "Succeeded"}}
+    listed = f"{az.ARC_CLUSTER}/providers/Microsoft.KubernetesConfiguration/extensions"
+    other = az.cluster_extension(POLICY)
+    hold(
+        arc,
+        (az.COVERED, *([az.cluster_extension(state=one)] for one in ("Succeeded", "succeeded"))),
+        (az.GAP, *([az.cluster_extension(state=one)] for one in ("Failed", "Deleting", "Canceled"))),
+        (az.UNKNOWN, *([az.cluster_extension(state=one)] for one in ("Pending", "Creating", "Updating", ""))),
+        (az.COVERED, [flat], [row], [{"data": [row], "count": 1}], [az.connected_cluster(), [other], rest]),
+        (az.UNKNOWN, [az.connected_cluster()], [az.connected_cluster(), []], [az.connected_cluster(), other]),
+        (az.UNKNOWN, [{"value": [other], "nextLink": "/more"}]),
+        (az.GAP, [az.connected_cluster(), [other]], [{"id": listed, "value": []}]),
+    )
+    assert (arc({"id": listed, "value": []}).remedy or "").startswith(f"az k8s-extension create --name {name.lower()} ")
+    assert arc(az.connected_cluster()).remedy == (
+        "az k8s-extension list --cluster-type connectedClusters --cluster-name edge --resource-group rg "
+        f"--subscription {az.SUBSCRIPTION} --query '{{id: `\"{listed}\"`, value: @}}' -o json"
+    )
+
+
+def test_an_extension_that_failed_is_put_again_under_its_own_name() -> None:
+    """One that is pending goes on by itself, and is looked at again; where Arc hears nothing, its state is an old one."""
+    failed = {
+        **az.cluster_extension(state="Failed"),
+        "id": f"{az.cluster_extension()['id']}".rpartition("/")[0] + "/my-own",
+    }
+    again = "az k8s-extension create --name my-own --extension-type microsoft.azuredefender.kubernetes "
+    assert (arc(failed).remedy or "").startswith(again)
+    pending = arc(az.cluster_extension(state="Pending"))
+    assert (pending.remedy or "").startswith("az k8s-extension list ")
+    assert "is pending" in pending.reason
+    assert arc(az.cluster_extension(state="Pending"), failed).state is az.GAP
+    found = arc(az.connected_cluster(connectivity="Offline"), az.cluster_extension())
+    assert found.remarks == ("Azure Arc says that it is offline, so the state of the extension is an old one",)
+
+
+def test_a_recommendation_shows_a_gap_and_never_covers(hold: az.Hold) -> None:
+    """Where nothing else was asked, and posture is not known to be on."""
+    cluster = {"id": az.CLUSTER, "type": "Microsoft.ContainerService/managedClusters"}
+    for judge, one, key, id in (
+        (aks, cluster, PROFILE_KEY, az.CLUSTER),
+        (arc, az.connected_cluster(), EXTENSION_KEY, az.ARC_CLUSTER),
+    ):
+        said = {code: [one, assessment(key, code, of=id)] for code in ("Unhealthy", "Healthy", "NotApplicable")}
+        hold(judge, (az.GAP, said.pop("Unhealthy")), (az.UNKNOWN, *said.values()))
+
+
+def test_the_name_of_a_context_says_which_cloud_is_to_be_asked() -> None:
+    """As the command lines of the clouds name contexts; Azure's do it by the cluster's name alone. A sensor is there, but
+    who knows whether an EKS cluster's control plane is logged."""
+    gcloud = "gcloud container clusters describe carts --location europe-west1 --project shop-prod --format json"
+    for name, ask in {
+        "prod": "az aks list -o json",
+        EKS_CONTEXT: "aws eks describe-cluster --region eu-west-1 --name checkout --output json",
+        GKE_CONTEXT: gcloud,
+        "arn:aws:eks:eu-west-1:1:cluster/--profile": "az aks list -o json",
+        "gke_-x_--y_--z": "az aks list -o json",
+    }.items():
+        result = az.judged(az.document(az.kubectl(*az.sensor()), "k.json", name))
+        assert [az.verdict(result, name, rung).remedy for rung in (Rung.INTEGRATION, Rung.PLAN)] == [ask, ask]
+        found = az.verdict(result, name, Rung.INTEGRATION)
+        assert (found.state, "a sensor is in it" in found.reason) == (az.UNKNOWN, True)
+    for context, name, described in (
+        (EKS_CONTEXT, "checkout", az.eks_cluster()),
+        (GKE_CONTEXT, "carts", az.gke_cluster()),
+    ):
+        result = az.judged(az.document(az.kubectl(*az.sensor(), *az.nodes()), "k.json", context), described)
+        assert [row.workload.name for row in result.assessed.rows] == [name]
+        assert az.verdict(result, name, Rung.SENSOR_RUNNING).state is az.COVERED
+
+
+def test_a_name_that_azure_does_not_have_is_said() -> None:
+    """It may be misspelt: the file is then of a cluster of its own, and the one that it means stays unknown."""
+    listed = az.document([az.managed_cluster()], "clusters.json")
+    misspelt, elsewhere = (az.document(az.kubectl(*az.sensor()), "k.json", name) for name in ("payment", EKS_CONTEXT))
+    found = integration(misspelt, listed, of="payment")
+    assert (found.state, "Azure has none called payment in clusters.json" in found.reason) == (az.UNKNOWN, True)
+    assert "Azure" not in integration(misspelt, of="payment").reason
+    assert "Azure" not in integration(elsewhere, listed, of=EKS_CONTEXT).reason
+
+
+def test_what_was_answered_is_not_asked_again() -> None:
+    """Somebody would run the same query for ever; the cluster itself may show a sensor that came by Helm."""
+    containers = [az.connector(az.offering("DefenderForContainersAws"))]
+    show = f"az resource show --ids {str(az.connector()['id']).lower()} -o json"
+    for connected, says, ask in (
+        ([], "no document says what brings it the sensor", ASK_CONNECTORS),
+        ([az.connector(account="999")], "the connectors that were given are of others", ASK_CLUSTER),
+        ([az.connector(az.offering("CspmMonitorAws"))], "the connector has no plan for containers", ASK_CLUSTER),
+        (containers, "the connector does not say whether it brings the sensor", show),
+    ):
+        found = eks(LOGGED, *connected)
+        assert (found.state, says in found.reason) == (az.UNKNOWN, True)
+        assert (found.remedy or "").startswith(ask)
+
+
+def test_eks_needs_its_logs_and_the_sensor(hold: az.Hold) -> None:
+    """Without both logs no alert of the control plane comes, whatever runs on the nodes; one line turns them on."""
+    on, off = (
+        az.connector(az.offering("DefenderForContainersAws", enableDefenderAgentAutoProvisioning=one))
+        for one in (True, False)
+    )
+    hold(
+        eks,
+        # Tags may be no object, as another tool writes them.
+        (az.COVERED, [LOGGED, on], [LOGGED, HELM], [az.eks_cluster("audit", "authenticator", tags=["team"]), on]),
+        (az.GAP, [LOGGED, off], [az.eks_cluster("audit"), on], [az.eks_cluster("authenticator"), HELM]),
+        (az.UNKNOWN, [LOGGED], [az.eks_cluster(logging=None), on]),
+        (az.UNKNOWN, [az.eks_cluster("audit", "authenticator", account="999999999999"), on]),
+    )
+    found = eks(az.eks_cluster())
+    assert found.reason == "its control plane writes no audit and no authenticator log, so no alert of it can come"
+    assert (found.remedy or "").startswith(
+        "aws eks update-cluster-config --region eu-west-1 --name checkout --logging "
+    )
+
+
+def test_gke_gets_the_sensor_from_the_connector_of_its_project(hold: az.Hold) -> None:
+    """Which Google's documents name by its id, and the connector by id and number."""
+    brings = az.offering("DefenderForContainersGcp", enableDefenderAgentAutoProvisioning=True)
+    autopilot = az.gke_cluster(autopilot={"enabled": True})
+    project = az.connector(brings, cloud="GCP", account="42")
+    hold(
+        partial(integration, of="carts"),
+        (az.UNKNOWN, [az.gke_cluster()]),
+        (az.NOT_COVERABLE, [autopilot]),
+        (az.COVERED, [autopilot, HELM], [az.gke_cluster(autopilot={}), project]),
+    )
+
+
+def test_the_policy_add_on_is_read_in_either_case() -> None:
+    """Microsoft writes it in two."""
+    for addons, expected in (
+        ({"azurepolicy": {"enabled": True}}, True),
+        ({"azurePolicy": {"enabled": True}}, True),
+        ({"azurepolicy": {"enabled": False}}, False),
+        (None, False),
+    ):
+        facts = read_facts(az.document(with_properties(addonProfiles=addons)[0]))
+        assert [getattr(one, "has_policy", None) for one in facts][1:] == [expected]
+
+
+GROUP = f"/subscriptions/{az.SUBSCRIPTION}/resourceGroups/rg/providers"
+REGISTRY_ID = f"{GROUP}/Microsoft.ContainerRegistry/registries/images"
+REGISTRY = az.resource(REGISTRY_ID, "Microsoft.ContainerRegistry/registries")
+ACCOUNT_ID = f"{GROUP}/Microsoft.Storage/storageAccounts/files"
+ACCOUNT = az.resource(ACCOUNT_ID, "Microsoft.Storage/storageAccounts")
+SCANS = "ContainerRegistriesVulnerabilityAssessments"
+MALWARE, DISCOVERY = "OnUploadMalwareScanning", "SensitiveDataDiscovery"
+
+WITHOUT_LINUX = "WDATP_EXCLUDE_LINUX_PUBLIC_PREVIEW"
+PLAN = az.pricing("VirtualMachines", subPlan="P2")
+ON, OFF = az.security_setting(), az.security_setting(enabled=False)
+
+
+def containers(
+    tier: str = "Standard", *, enabled: object = "True", failed: bool = False, scope: str | None = None
+) -> az.Json:
+    """The plan Containers with the extension that scans registries, at the subscription or at the registry itself."""
+    extension = dict(az.extension_of_plan(SCANS, enabled=enabled))
+    if failed:
+        extension["operationStatus"] = {"code": "Failed", "message": "no role"}
+    if scope is not None:
+        return az.pricing("Containers", tier, scope=scope, extensions=[extension])
+    coverage = "FullyCovered" if tier == "Standard" else "NotCovered"
+    return az.pricing("Containers", tier, extensions=[extension], resourcesCoverageStatus=coverage)
+
+
+registry = partial(az.known, REGISTRY, of="images", on=Rung.INTEGRATION)
+
+
+def test_the_images_of_a_registry_are_scanned_where_plan_and_extension_are_on(hold: az.Hold) -> None:
+    """At the subscription, or at the registry itself; of two answers to one question the worse one counts."""
+    scans = [az.extension_of_plan(SCANS)]
+    hold(
+        registry,
+        (az.COVERED, [containers()], [containers(enabled="true")], [containers(), containers(scope=REGISTRY_ID)]),
+        (az.COVERED, [containers("Free"), containers(scope=REGISTRY_ID)]),
+        (az.GAP, [containers(enabled="False")], [containers("Free")], [containers("Free", enabled="False")]),
+        (az.GAP, [containers(), containers("Free", scope=REGISTRY_ID)], [containers(), containers(enabled="False")]),
+        (az.GAP, [containers(), containers(enabled="False", scope=REGISTRY_ID)], [containers(), containers("Free")]),
+        (az.GAP, [containers(failed=True)], [containers(), containers(failed=True)]),
+        (
+            az.UNKNOWN,
+            [],
+            [containers(enabled=None)],
+            [az.pricing("Containers")],
+            [az.pricing("Containers", extensions=scans)],
+        ),
+        (az.UNKNOWN, [az.pricing("CloudPosture", extensions=scans)]),
+        (az.UNKNOWN, [az.pricing("CloudPosture", scope=REGISTRY_ID, extensions=scans)]),
+    )
+
+
+def test_the_remedies_of_a_registry_ask_and_mend() -> None:
+    """Only the answer to the request that switched the extension on says why it failed; later ones call it on."""
+    path = f"/subscriptions/{az.SUBSCRIPTION}/providers/Microsoft.Security/pricings?api-version=2024-01-01"
+    assert registry().remedy == f"az rest --method get --url '{path}'"
+    assert registry(containers(enabled="False")).remedy == (
+        f"az security pricing create -n Containers --tier standard --extensions name={SCANS} isEnabled=True "
+        f"--subscription {az.SUBSCRIPTION}"
+    )
+    failed = registry(containers(failed=True), containers())
+    assert failed.reason == f"extension {SCANS} failed to be switched on: no role, so nobody scans its images"
+
+
+def expecting(*extensions: str, rungs: frozenset[Rung] | None = None) -> CoverageManifest:
+    """A manifest that expects those extensions of every plan."""
+    return CoverageManifest(expectations=(Expectation(extensions=frozenset(extensions), rungs=rungs),), is_given=True)
+
+
+def test_a_storage_account_of_which_nothing_more_is_expected_does_not_have_the_rung() -> None:
+    """It is not unknown: there is nothing that could be known."""
+    for manifest in (expecting(), expecting(SCANS), expecting(rungs=frozenset({Rung.INTEGRATION}))):
+        (row,) = az.judged(ACCOUNT, manifest=manifest).assessed.rows
+        assert Rung.INTEGRATION not in row.verdicts
+
+
+def test_a_storage_account_is_as_good_as_the_worst_extension_that_is_expected() -> None:
+    """Names are compared in any case; another extension may be off; what scans nothing by its own setting is a gap."""
+
+    def account(manifest: CoverageManifest, malware: object, discovery: object, *own: az.Json) -> Verdict:
+        extensions = [
+            az.extension_of_plan(MALWARE, enabled=malware),
+            az.extension_of_plan(DISCOVERY, enabled=discovery),
+        ]
+        fields = {"subPlan": "DefenderForStorageV2", "resourcesCoverageStatus": "FullyCovered"}
+        plan = az.pricing("StorageAccounts", extensions=extensions, **fields)
+        return az.verdict(az.judged(ACCOUNT, plan, *own, manifest=manifest), "files", Rung.INTEGRATION)
+
+    both = expecting(MALWARE.lower(), DISCOVERY)
+    for malware, discovery, state in (
+        *(("True", "True", az.COVERED), ("True", "False", az.GAP), ("False", None, az.GAP), ("True", None, az.UNKNOWN)),
+    ):
+        assert account(both, malware, discovery).state is state
+    assert account(expecting(MALWARE), "True", "False").state is az.COVERED
+    switches = {"isEnabled": True, "overrideSubscriptionLevelSettings": True}
+    own = az.setting(
+        ACCOUNT_ID, "defenderForStorageSettings", **switches, malwareScanning={"onUpload": {"isEnabled": False}}
+    )
+    assert account(expecting(MALWARE), "True", None, own).state is az.GAP
+
+
+def machine(*documents: object, system: str | None = "windows", tags: dict[str, str] | None = None) -> Verdict:
+    """What is known of a machine of that system."""
+    disk = {"storageProfile": {"osDisk": {"osType": system}}} if system else {}
+    one = az.resource(az.MACHINE, "Microsoft.Compute/virtualMachines", disk, tags=tags or {})
+    return az.verdict(az.judged(one, *documents), "web-1", Rung.INTEGRATION)
+
+
+def settings(*names: str, **others: bool) -> list[az.Json]:
+    """A whole list of settings: those that are on, and others."""
+    return [*map(az.security_setting, names), *(az.security_setting(name, enabled=on) for name, on in others.items())]
+
+
+def test_a_machine_needs_the_integration_and_the_plan() -> None:
+    """Without the plan nothing is deployed. Its own plan is enough, and no verdict rests on direct onboarding. Of two
+    answers the worse one counts, whichever comes first."""
+    found = machine(ON, PLAN)
+    assert (found.state, [one.field for one in found.evidence]) == (
+        az.COVERED,
+        ["properties.enabled", "properties.pricingTier"],
+    )
+    free, own = az.pricing("VirtualMachines", "Free"), az.pricing("VirtualMachines", scope=az.MACHINE)
+    without = machine(ON, free)
+    said = "WDATP is on, but the plan VirtualMachines is off, so nothing is deployed"
+    assert (without.state, without.reason, "--tier standard --subplan P2" in (without.remedy or "")) == (
+        az.GAP,
+        said,
+        True,
+    )
+    onboarding = [{"name": "MdeDesignatedSubscription", "isEnabled": "False"}]
+    assert machine(ON, free, own).state is az.COVERED
+    assert machine(ON, az.pricing("VirtualMachines", extensions=onboarding)).state is az.COVERED
+    assert {machine(*documents).state for documents in permutations((ON, OFF, PLAN))} == {az.GAP}
+
+
+def test_an_integration_that_is_off_is_a_gap_and_what_was_not_asked_is_unknown() -> None:
+    """Whichever form the setting comes in; the remedy puts it on, or asks, in a line whose url is relative."""
+    url = f"/subscriptions/{az.SUBSCRIPTION}/providers/Microsoft.Security/"
+    put = """--body '{"kind": "DataExportSettings", "properties": {"enabled": true}}'"""
+    for off in (OFF, az.security_setting(enabled="False"), [{**ON, "properties": None, "enabled": False}]):
+        found = machine(off, PLAN)
+        line = f"az rest --method put --url '{url}settings/WDATP?api-version=2022-05-01' {put}"
+        assert (found.state, found.remedy) == (az.GAP, line)
+    for documents in ((), (PLAN,), (ON,), (*settings("MCAS", "WDATP_VNEXT"), PLAN)):
+        found = machine(*documents)
+        assert (found.state, f"az rest --method get --url '{url}" in (found.remedy or "")) == (az.UNKNOWN, True)
+
+
+def test_linux_is_covered_only_where_it_is_known_not_to_be_left_out() -> None:
+    """By the setting, or by a whole list of a version of the API that lists such settings; older versions never name it."""
+    left_out, taken_in = (settings("WDATP", **{WITHOUT_LINUX: one}) for one in (True, False))
+    listed = settings("WDATP", "WDATP_UNIFIED_SOLUTION")
+    for said, linux, windows, nobody_knows in (
+        (left_out, az.GAP, az.COVERED, az.UNKNOWN),
+        (taken_in, az.COVERED, az.COVERED, az.COVERED),
+        (ON, az.UNKNOWN, az.COVERED, az.UNKNOWN),
+        (settings("MCAS", "WDATP"), az.UNKNOWN, az.COVERED, az.UNKNOWN),
+        (listed, az.COVERED, az.COVERED, az.COVERED),
+        ({"value": listed, "nextLink": "/more"}, az.UNKNOWN, az.COVERED, az.UNKNOWN),
+    ):
+        found = [machine(said, PLAN, system=one).state for one in ("linux", "windows", None)]
+        assert found == [linux, windows, nobody_knows], said
+
+
+def test_removing_an_answer_never_covers_a_machine() -> None:
+    """Of all sets of answers, each against the same without one of them."""
+    own = az.pricing("VirtualMachines", scope=az.MACHINE)
+    refused = {"error": {"code": "SubscriptionNotRegistered", "message": "none"}}
+    answers: tuple[object, ...] = (ON, settings("WDATP", "WDATP_UNIFIED_SOLUTION"), PLAN, own, refused)
+    answers += (az.security_setting(WITHOUT_LINUX, enabled=False), az.security_setting("MCAS"))
+    every = [chosen for many in range(len(answers) + 1) for chosen in combinations(range(len(answers)), many)]
+    for system in ("linux", None):
+        covered = {some: machine(*(answers[one] for one in some), system=system).state is az.COVERED for some in every}
+        assert True in covered.values()
+        for some in (one for one, is_covered in covered.items() if not is_covered):
+            assert not any(covered[tuple(one for one in some if one != removed)] for removed in some), some
+
+
+def test_what_keeps_the_sensor_off_though_all_is_on_is_a_remark() -> None:
+    """The rungs above say whether it is there."""
+    found = machine(
+        settings("WDATP", WDATP_UNIFIED_SOLUTION=False),
+        PLAN,
+        az.pricing("VirtualMachines", "Free", scope=az.MACHINE),
+        tags={"excludeMDEAutoProvisioning": "True"},
+    )
+    assert found.state is az.COVERED
+    assert found.remarks == (
+        "WDATP_UNIFIED_SOLUTION is off, so Windows Server 2012 R2 and 2016 may have no sensor",
+        "its tag excludeMDEAutoProvisioning keeps Defender for Endpoint off it",
+        "the plan VirtualMachines is off at the machine itself: see the rung plan",
+    )
