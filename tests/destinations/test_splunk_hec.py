@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 
 from router.destinations.splunk_hec import EVENT_LIMIT, REQUEST_LIMIT
 from router.destinations.wording.fitting import MARK
@@ -25,6 +28,7 @@ from tests.destinations.builders import (
     an_entry,
 )
 from tests.destinations.conversations import Answer, Respond, converse, in_turn, replied
+from tests.examples import some_of
 
 TOKEN = "SPLUNK_HEC_TOKEN"
 TAKEN = replied(200, {"text": "Success", "code": 0})
@@ -116,28 +120,46 @@ def test_a_huge_event_says_first_which_it_is() -> None:
     assert list(events_in(ask)[0]["event"])[:3] == ["change", "key", "turn"]
 
 
-@pytest.mark.parametrize("bad", [0, 1, 3, 5])
-def test_a_refused_event_is_found_whatever_number_splunk_gives(bad: int) -> None:
-    """Right, off by one, off by much or none: the one event is dead, the others are taken."""
-    numbers: list[object] = [0, 1, 2, 5, 6, 7, None, 9_000, -1, "3", True]
-    for number in numbers:
+@settings(max_examples=some_of(60), deadline=None)
+@given(st.sets(st.integers(0, 29)), st.sampled_from(["right", 0, 1, 2, 5, 29, 30, None, 9_000, -1, "3", True]))
+@example(set(range(30)), 0)
+def test_a_refused_event_costs_only_itself(poison: set[int], number: object) -> None:
+    """Whatever number Splunk gives for it, that event is dead and every other one is taken; at most twice, if it is right.
 
-        def respond(ask: Ask, number: object = number) -> Answer:
-            assert isinstance(ask, HttpRequest)
-            if bad in [event["event"]["turn"] for event in events_in(ask)]:
-                return replied(400, {"text": "Invalid data format", "code": 6, "invalid-event-number": number})
-            return TAKEN
+    Where no event can be read, each is dead, in no more than a few requests for each; our token was taken.
+    """
+    taken = Counter[int]()
 
-        _, results = post(several(6), respond)
-        assert [type(result) for result in results] == [Rejected if turn == bad else Receipt for turn in range(6)]
+    def respond(ask: Ask) -> Answer:
+        assert isinstance(ask, HttpRequest)
+        turns = [event["event"]["turn"] for event in events_in(ask)]
+        first = next((place for place, turn in enumerate(turns) if turn in poison), len(turns))
+        taken.update(turns[:first])
+        said = {"code": 6, "invalid-event-number": first if number == "right" else number}
+        return replied(400, said) if first < len(turns) else TAKEN
+
+    asks, results = post(several(30), respond)
+    assert [
+        turn for turn, result in enumerate(results) if isinstance(result, Rejected) and result.authenticated
+    ] == sorted(poison)
+    assert taken.keys() | poison == set(range(30)) and taken.keys().isdisjoint(poison)
+    assert len(asks) <= (1 + 4 * len(poison) if number == "right" else 60)
+    assert number != "right" or max(taken.values(), default=0) <= 2
 
 
-def test_a_batch_that_is_refused_altogether_ends() -> None:
-    """Where no event can be read, each is dead, in no more than a few requests for each; our token was taken."""
-    refusal = replied(400, {"text": "Invalid data format", "code": 6, "invalid-event-number": 0})
-    asks, results = post(several(100), lambda ask: refusal)
-    assert [isinstance(result, Rejected) and result.authenticated for result in results] == [True] * 100
-    assert len(asks) <= 200
+def test_a_request_that_is_too_large_all_the_same_is_halved() -> None:
+    """A collector with a smaller limit gets smaller requests, and one event that it does not take is cut."""
+    last = bytearray()
+
+    def respond(ask: Ask) -> Answer:
+        assert isinstance(ask, HttpRequest)
+        last[:] = ask.body if len(ask.body) <= 20_000 else last
+        return TAKEN if len(ask.body) <= 20_000 else replied(413)
+
+    asks, results = post([*several(40), *several(1, description="x" * 50_000)], respond)
+    assert results == [Receipt()] * 41
+    assert sum(len(events_in(ask)) for ask in asks if len(ask.body) <= 20_000) == 41
+    assert b"[cut]" in last
 
 
 def test_an_event_that_is_too_large_alone_is_cut_hard_then_rejected() -> None:

@@ -63,14 +63,14 @@ class Life(NamedTuple):
         return found
 
 
-class Vendor(NamedTuple):
+class Vendor[Double: Endpoint](NamedTuple):
     """A vendor at which signals live.
 
     `open` gives how much of a signal, by its key, is open there. `close` is what people do with all that is open, None where
     they cannot; `later` is what time does there between attempts. `has_statuses`: whether mere statuses are told there.
     """
 
-    double: Endpoint
+    double: Double
     make: Make
     open: Callable[[str], int]
     close: Callable[[str], None] | None = None
@@ -107,7 +107,7 @@ def lives(draw: st.DrawFn, has_statuses: bool = False) -> Life:
     return Life(changes, steps, frozenset(statuses), is_paged=draw(st.booleans()))
 
 
-async def tell(room: Room, vendor: Vendor, step: Step, deliveries: Sequence[Delivery]) -> None:
+async def tell(room: Room, vendor: Vendor[Any], step: Step, deliveries: Sequence[Delivery]) -> None:
     """Delivers the turns of a step until nothing is owed, and has people close what is open, where they do."""
     for fault in step.faults:
         vendor.double.faults.add(fault)

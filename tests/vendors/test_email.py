@@ -15,7 +15,6 @@ from alert_router_demo.soc.mail import MailDouble
 from router.destinations.email import PATIENCE
 from router.domain.conversation import DestinationKind
 from router.domain.deliveries import DeliveryState, Receipt
-from router.domain.errors import Unavailable
 from tests.deliver.mail_servers import PASSWORD, USER, a_server, at_work, authority
 from tests.destinations.builders import a_destination
 from tests.secrecy import found_in
@@ -163,16 +162,3 @@ def test_what_a_server_says_back_is_not_repeated(caplog: pytest.LogCaptureFixtur
     at_a_server(server, play)
     assert len(said) == 48
     assert not found_in("\n".join([caplog.text, *said]), {PASSWORD})
-
-
-def test_a_server_that_cannot_be_reached_is_asked_again() -> None:
-    """As anybody else."""
-
-    async def played() -> None:
-        async with at_work(a_server()) as port:
-            kind = a_mailer(port)
-        async with a_room(kind, SECRETS, authority()[1]) as room:
-            (result,) = await room.send(opened())
-            assert isinstance(result, Unavailable)
-
-    asyncio.run(played())

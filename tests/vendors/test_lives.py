@@ -3,35 +3,43 @@ are lost, refusals, and what people do by hand."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from itertools import count
+from collections.abc import Callable, Sequence
+from itertools import count, product
+from typing import Any, NamedTuple
 
+import orjson
 import pytest
 from hypothesis import given, settings
 
 from alert_router_demo.soc.accounts import new_account
+from alert_router_demo.soc.endpoint import Endpoint
+from alert_router_demo.soc.faults import Drop, Hang, LoseAnswer
 from alert_router_demo.soc.findings import FindingsDouble
 from alert_router_demo.soc.jira import JiraDouble
 from alert_router_demo.soc.jsm_ops import JsmOpsDouble
+from alert_router_demo.soc.logs import LogsIngestion
 from alert_router_demo.soc.pagerduty import PagerDutyDouble
 from alert_router_demo.soc.servicenow import ServiceNowDouble
 from alert_router_demo.soc.servicenow_events import EventManagementDouble
 from alert_router_demo.soc.slack import SlackDouble
+from alert_router_demo.soc.splunk_hec import SplunkHecDouble
+from alert_router_demo.soc.teams import TeamsDouble, hook_of
 from alert_router_demo.soc.webhook import PATH
-from router.domain.conversation import DestinationKind
 from router.domain.decisions import Change
-from router.domain.deliveries import DeliveryState
+from router.domain.deliveries import DeliveryState, Receipt
+from router.domain.errors import Unavailable
 from tests.destinations.builders import NOW, a_destination
 from tests.examples import some_of
 from tests.vendors.lives import Life, Vendor, lives, tell
-from tests.vendors.room import TIME, Room, a_huge_life, one_room_at, play
+from tests.vendors.room import TIME, Make, Room, a_huge_life, a_life, one_room_at, opened, play, resolved, types_of
+from tests.waiting import until
 
 ACCOUNT = new_account("cwpp")
 AUTH = {"user": ACCOUNT.servicenow_user, "password": {"secret": "PASSWORD"}}
 SECRETS = {"PASSWORD": ACCOUNT.servicenow_password}
 
 
-def pagerduty() -> Vendor:
+def pagerduty() -> Vendor[PagerDutyDouble]:
     """Events of one key fold, and what is over is resolved; people close nothing there."""
     double = PagerDutyDouble([ACCOUNT])
     return Vendor(
@@ -41,7 +49,7 @@ def pagerduty() -> Vendor:
     )
 
 
-def jsm_ops() -> Vendor:
+def jsm_ops() -> Vendor[JsmOpsDouble]:
     """At most one alert under an alias."""
     double = JsmOpsDouble(["ops-key"])
     return Vendor(
@@ -52,7 +60,7 @@ def jsm_ops() -> Vendor:
     )
 
 
-def jira() -> Vendor:
+def jira() -> Vendor[JiraDouble]:
     """The index lags, and has caught up by the time of a retry."""
     double = JiraDouble({"alert-router@contoso.example": "ATATT-token-1234"})
     double.is_lagging = True
@@ -71,7 +79,7 @@ def jira() -> Vendor:
     )
 
 
-def servicenow(table: str = "incident", closed: str = "7") -> Vendor:
+def servicenow(table: str = "incident", closed: str = "7") -> Vendor[ServiceNowDouble]:
     """Look-ups see what was inserted, so nothing is opened twice."""
     double = ServiceNowDouble([ACCOUNT])
     if table != "incident":
@@ -90,12 +98,12 @@ def servicenow(table: str = "incident", closed: str = "7") -> Vendor:
     )
 
 
-def security_incidents() -> Vendor:
+def security_incidents() -> Vendor[ServiceNowDouble]:
     """The table whose states are others."""
     return servicenow("sn_si_incident", "3")
 
 
-def servicenow_events() -> Vendor:
+def servicenow_events() -> Vendor[EventManagementDouble]:
     """At most one alert is open, whoever closed one before."""
     double = EventManagementDouble([ACCOUNT], clock=lambda: 0.0)
     return Vendor(
@@ -107,7 +115,7 @@ def servicenow_events() -> Vendor:
     )
 
 
-def webhook() -> Vendor:
+def webhook() -> Vendor[FindingsDouble]:
     """No older state of a finding is its last one."""
     clock = [NOW.timestamp()]
     double = FindingsDouble(ACCOUNT, "gateway-key", lambda: clock[0])
@@ -125,7 +133,7 @@ def webhook() -> Vendor:
     )
 
 
-def live(vendor: Vendor, check: Callable[[str, Life], None]) -> None:
+def live(vendor: Vendor[Any], check: Callable[[str, Life], None]) -> None:
     """Lives many lives, each of a signal of its own; nothing dies in any, and each ends as the check says."""
     keys = map("{:032x}".format, count(1))
     with one_room_at(vendor.double, vendor.make) as (room, run):
@@ -152,7 +160,7 @@ each_vendor = pytest.mark.parametrize(
 
 
 @each_vendor
-def test_a_vendor_takes_the_longest_notice(vendor: Callable[[], Vendor]) -> None:
+def test_a_vendor_takes_the_longest_notice(vendor: Callable[[], Vendor[Any]]) -> None:
     """What was cut is within every limit that the vendor checks, and nothing is cut behind our back."""
     there = vendor()
 
@@ -166,7 +174,7 @@ def test_a_vendor_takes_the_longest_notice(vendor: Callable[[], Vendor]) -> None
 
 
 @each_vendor
-def test_however_a_life_is_told_what_is_open_in_the_end_is_right(vendor: Callable[[], Vendor]) -> None:
+def test_however_a_life_is_told_what_is_open_in_the_end_is_right(vendor: Callable[[], Vendor[Any]]) -> None:
     """At most one thing is open for a signal, and only while it stands and nobody has closed it since."""
     there = vendor()
 
@@ -174,6 +182,116 @@ def test_however_a_life_is_told_what_is_open_in_the_end_is_right(vendor: Callabl
         assert there.open(key) == there.expected(life)
 
     live(there, is_right)
+
+
+def test_what_was_paged_and_ended_untold_is_one_finished_issue_whichever_answer_is_lost() -> None:
+    """Its description says that it opened and is over; a comment would say it again."""
+    for method, nth in (("POST", 1), ("POST", 2), ("POST", 3), ("GET", 1), ("GET", 2)):
+        site = jira()
+        for _ in range(nth - 1):
+            site.double.faults.add(Hang(0.001), method=method)
+        site.double.faults.add(LoseAnswer(), method=method)
+
+        async def act(room: Room, later: Callable[[], None] = site.later) -> None:
+            await room.deliver_all(opened(paged=True), resolved(2, paged=True), later=later)
+
+        play(site.double, site.make, act)
+        (issue,) = site.double.issues
+        assert (issue.status.category, issue.comments) == ("done", []), (method, nth)
+        assert "before this could be told" in orjson.dumps(issue.fields["description"]).decode()
+
+
+def test_what_was_paged_and_ended_untold_is_one_closed_ticket_whichever_answer_is_lost() -> None:
+    """It says that it opened and is over; a closed ticket of an earlier life is not taken for it."""
+    for lost, has_past in product(("POST", "PATCH", "GET"), (False, True)):
+        instance = security_incidents()
+        double = instance.double
+
+        async def act(
+            room: Room, double: ServiceNowDouble = double, lost: str = lost, has_past: bool = has_past
+        ) -> None:
+            if has_past:
+                await room.deliver(opened(1))
+                await room.deliver(resolved(2))
+                next(iter(double.tickets)).fields["sys_created_on"] = "2026-11-24 11:54:00"
+            double.faults.add(LoseAnswer(), method=lost)
+            await room.deliver_all(opened(3, paged=True), resolved(4, 3, paged=True))
+
+        play(double, instance.make, act)
+        *past, ticket = double.tickets
+        said = ticket.fields["description"]
+        assert (len(past), ticket.fields["state"], ticket.is_active) == (has_past, "3", False), (lost, has_past)
+        assert "Somebody signed in from an address that was never seen before." in said
+        assert "before this could be told" in said
+
+
+class Stream(NamedTuple):
+    """A place to which turns are only added: `turns` gives what stands there, in its order."""
+
+    double: Endpoint
+    make: Make
+    turns: Callable[[], list[str]]
+
+
+def slack() -> Stream:
+    double = SlackDouble(ACCOUNT.slack_path)
+    return Stream(
+        double,
+        lambda url: (a_destination("slack", origin=url), {"SLACK_WEBHOOK_URL": url + ACCOUNT.slack_path}),
+        lambda: [one.partition(":")[0].lower() for one in double.headers_shown()],
+    )
+
+
+def teams() -> Stream:
+    hook = hook_of("0123456789abcdef", ACCOUNT.teams_signature)
+    double = TeamsDouble("0123456789abcdef", ACCOUNT.teams_signature)
+    return Stream(
+        double,
+        lambda url: (a_destination("teams", origin=url), {"TEAMS_WEBHOOK_URL": url + hook}),
+        lambda: [one.partition(":")[0].lower() for one in double.headings()],
+    )
+
+
+def splunk() -> Stream:
+    double = SplunkHecDouble(ACCOUNT.splunk_token)
+    return Stream(
+        double,
+        lambda url: (a_destination("splunk_hec", url=url), {"SPLUNK_HEC_TOKEN": ACCOUNT.splunk_token}),
+        lambda: [one["event"]["change"] for one in double.events],
+    )
+
+
+def logs() -> Stream:
+    double = LogsIngestion([])
+    return Stream(
+        double,
+        lambda url: (a_destination("log_analytics", endpoint=url), {}),
+        lambda: [row["AdditionalFields"]["Change"] for rows in double.rows.values() for row in rows],
+    )
+
+
+@pytest.mark.parametrize("stream", [slack, teams, splunk, logs])
+def test_a_life_is_told_in_order_and_what_is_lost_again(stream: Callable[[], Stream]) -> None:
+    """Nothing that was told is changed; nobody can tell whether a lost answer's was taken, so that it stands there twice.
+
+    What no vendor takes as it is arrives all the same: a card that is too large would be accepted, and never be seen.
+    """
+    double, make, turns = stream()
+
+    async def act(room: Room) -> None:
+        assert types_of(await room.send(*a_life())) == [Receipt] * 3
+        await until(lambda: double.count() == 3)
+        double.faults.add(LoseAnswer())
+        double.faults.add(Drop())
+        results = [await room.send(opened()) for _ in range(3)]
+        assert list(map(types_of, results)) == [[Unavailable], [Unavailable], [Receipt]]
+        await until(lambda: double.count() == 5)
+        assert types_of(await room.send(*a_huge_life())) == [Receipt] * 3
+        await until(lambda: double.count() == 8)
+
+    play(double, make, act)
+    life = [change.value for change in (Change.OPENED, Change.UPDATED, Change.RESOLVED)]
+    assert turns() == [*life, "opened", "opened", *life]
 
 
 def is_in_order(told: Sequence[str], life: Life) -> bool:
@@ -191,13 +309,11 @@ def is_in_order(told: Sequence[str], life: Life) -> bool:
 
 def test_a_channel_is_told_in_the_order_of_turns() -> None:
     """Messages may come twice, never late."""
-    slack = SlackDouble(ACCOUNT.slack_path)
-
-    def make(url: str) -> tuple[DestinationKind, Mapping[str, str]]:
-        return a_destination("slack", origin=url), {"SLACK_WEBHOOK_URL": url + ACCOUNT.slack_path}
+    channel, told = slack(), list[str]()
 
     def is_right(key: str, life: Life) -> None:
-        assert is_in_order([header.partition(":")[0].lower() for header in slack.headers_shown()], life)
-        slack.messages.clear()
+        new = channel.turns()[len(told) :]
+        told.extend(new)
+        assert is_in_order(new, life)
 
-    live(Vendor(slack, make, lambda key: 0), is_right)
+    live(Vendor(channel.double, channel.make, lambda key: 0), is_right)

@@ -1,4 +1,4 @@
-"""PagerDuty and JSM Operations over real sockets: one page for each signal, whoever's key is right, and whatever is lost."""
+"""PagerDuty over real sockets: one page for each signal, whoever's key is right, and whatever is lost."""
 
 from __future__ import annotations
 
@@ -12,18 +12,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alert_router_demo.soc.accounts import new_account
-from alert_router_demo.soc.faults import LoseAnswer, Status
-from alert_router_demo.soc.jsm_ops import JsmOpsDouble
 from alert_router_demo.soc.pagerduty import PagerDutyDouble
 from router.domain.conversation import DestinationKind
 from router.domain.decisions import Change
-from router.domain.deliveries import Receipt
-from router.domain.errors import Unavailable
 from router.domain.owners import Owner
 from tests.destinations.builders import a_destination, a_notice
 from tests.examples import some_of
 from tests.vendors.lives import Life, Step, Vendor, lives, tell
-from tests.vendors.room import Room, a_life, one_room_at, opened, play, resolved, types_of, updated
+from tests.vendors.room import Room, one_room_at, play
 
 OWN, TEAM = "PAGERDUTY_ROUTING_KEY", "PAYMENTS_ROUTING_KEY"
 
@@ -137,68 +133,3 @@ def test_the_health_page_names_the_owner_whose_key_is_refused_until_it_is_taken_
         assert await room.complaints() == []
 
     play(pagers.double, pagers.make, act)
-
-
-def jsm_at(url: str) -> tuple[DestinationKind, Mapping[str, str]]:
-    """The destination at an account of JSM Operations."""
-    return a_destination("jsm_ops", url=url), {"JSM_OPS_KEY": "ops-key"}
-
-
-def test_people_are_called_once_for_what_is_sent_twice() -> None:
-    """One after the other, or both at once: the server knows the alert by its alias."""
-    vendor = JsmOpsDouble(["ops-key"])
-
-    async def act(room: Room) -> None:
-        await room.send(opened())
-        await room.send_at_once(opened(), opened())
-
-    play(vendor, jsm_at, act)
-    assert [(alert.count, alert.pages) for alert in vendor.alerts] == [(3, 1)]
-
-
-def test_an_update_whose_note_was_lost_is_told_again() -> None:
-    """A note has no key, so it may stand there twice; it is never missing."""
-    vendor = JsmOpsDouble(["ops-key"])
-
-    async def act(room: Room) -> None:
-        (opening,) = await room.send(opened())
-        vendor.faults.add(Status(202, body={"requestId": "made by the fault"}))
-        vendor.faults.add(LoseAnswer())
-        assert types_of(await room.send(updated(), opening=opening)) == [Unavailable]
-        assert types_of(await room.send(updated(), number=2, opening=opening)) == [Receipt]
-
-    play(vendor, jsm_at, act)
-    assert [len(alert.notes) for alert in vendor.alerts] == [2]
-
-
-def test_an_acceptance_is_made_up_for_by_what_follows_it() -> None:
-    """An opening may be accepted and then fail, which nobody tells; what is carried out late ends right all the same."""
-    vendor = JsmOpsDouble(["ops-key"], is_slow=True)
-
-    async def act(room: Room) -> None:
-        await room.send(opened())
-        vendor.waiting.clear()
-        await room.send(updated(status="Active"))
-        vendor.process_waiting()
-        assert "Status: Active" in vendor.open[0].body["description"]
-        for delivery in a_life():
-            await room.send(delivery)
-        vendor.process_waiting()
-        assert vendor.open == []
-
-    play(vendor, jsm_at, act)
-
-
-def test_a_resolution_whose_opening_died_closes_what_it_left() -> None:
-    """Without a receipt the alias is enough, and where there is nothing to close the delivery is done as well."""
-    vendor = JsmOpsDouble(["ops-key"])
-
-    async def act(room: Room) -> None:
-        assert types_of(await room.send(resolved())) == [Receipt]
-        vendor.faults.add(LoseAnswer())
-        await room.send(opened())
-        assert len(vendor.open) == 1
-        assert types_of(await room.send(resolved())) == [Receipt]
-
-    play(vendor, jsm_at, act)
-    assert [success for success, _ in vendor.outcomes.values()] == [False, True, True]
