@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -28,7 +29,8 @@ def house(
 @pytest.fixture
 def transcript(house: House, request: pytest.FixtureRequest) -> Iterator[Transcript]:
     """Says commands in the house; what they print is what is on file of this test."""
-    test = request.node.name.removeprefix("test_").replace("[", "-").rstrip("]")
+    test = re.sub(r"\[(directory|database)\]$", "", request.node.name)
+    test = test.removeprefix("test_").replace("[", "-").rstrip("]")
     written = Transcript(house, f"{request.path.stem.removeprefix('test_')}/{test}")
     yield written
     written.compare()

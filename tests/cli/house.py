@@ -2,23 +2,29 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import json
 import os
 import re
 import subprocess
 import sys
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import orjson
 import pytest
 
+from router.app.rules import load_rules, new_intake
 from router.cli import main
+from router.domain.hubs import Arrival
+from router.domain.signals import Stream
+from router.ingest.messages import Message
 from tests.builders import RULES
-from tests.store.opened import Place
+from tests.store.opened import Place, Store, open_store
 from tests.warm import WarmProcess, started
 
 POLICIES = {
@@ -104,6 +110,28 @@ class House:
     def lines(self, name: str) -> list[dict[str, Any]]:
         """The objects in a file of NDJSON here."""
         return lines_in(self.directory / name)
+
+    def in_state[T](self, work: Callable[[Store], Awaitable[T]]) -> T:
+        """What some work on its state comes to."""
+
+        async def done() -> T:
+            store = open_store(self.state)
+            try:
+                return await work(store)
+            finally:
+                await store.close()
+
+        return asyncio.run(done())
+
+
+async def take(store: Store, at: datetime, *bodies: bytes) -> None:
+    """Takes alerts in at an instant by the rules of the house, and sends nothing."""
+    intake = new_intake(store, load_rules(Path("rules"), list(Stream), at), Stream.CWPP)
+    messages = [
+        Message(body, f"cwpp/0:{at:%d%H%M}{place}", Arrival(f"cwpp:0:{at:%d%H%M}", place, at))
+        for place, body in enumerate(bodies)
+    ]
+    await intake.ingest(messages, at)
 
 
 def routing(*arguments: str, within: Path | None = None, **more: str) -> WarmProcess:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import shutil
 import subprocess
@@ -14,6 +15,7 @@ from router.cli.parser import PROGRAM, new_parser, read_commands
 from router.coverage.drill.subjects import BUNDLES
 from router.domain.errors import BadUsage
 from tests.cli.house import House
+from tests.cli.transcripts import GOLDEN
 from tests.docs.command_line import commands
 from tests.docs.pages import page
 from tests.waiting import PATIENCE
@@ -137,3 +139,10 @@ def test_other_shells_get_a_script_of_their_own(shell: str, check: list[str], ho
     assert all(command in script for command in ("dead-letters", "redrive", "strict", "junit"))
     if program := shutil.which(shell):
         subprocess.run([program, *check, house.directory / house.writes("script", script)], check=True)
+
+
+def test_each_transcript_on_file_is_of_a_test_that_asks_for_it() -> None:
+    """A golden whose test was renamed or is gone would be kept up by nothing."""
+    for path in GOLDEN.glob("*/*.txt"):
+        tests = (GOLDEN.parent / f"test_{path.parent.name}.py").read_text()
+        assert re.search(rf"def test_{path.stem.partition('-')[0]}\([^)]*\btranscript\b", tests), path

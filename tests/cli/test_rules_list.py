@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import shutil
@@ -13,24 +12,16 @@ from typing import Any
 
 import orjson
 
-from router.app.rules import load_rules, new_intake
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.hubs import Arrival
-from router.domain.signals import Stream
 from router.domain.suppression import Element, Field, Operator
-from router.ingest.messages import Message
 from router.store.documents import document_of_silence, put_document
 from router.store.rules import note_rules
 from router.store.store import Store
 from tests.builders import alert_body
-from tests.cli.house import House, a_suppression
-from tests.cli.test_state_in_postgresql import Both, both
+from tests.cli.house import House, a_suppression, over_both, take
 from tests.cli.transcripts import Transcript
 from tests.silences import a_silence
-from tests.store.opened import open_store
 from tests.store.within import within
-
-__all__ = ["both"]
 
 NOW = datetime(2026, 11, 24, 12, tzinfo=UTC)
 DAY = timedelta(days=1)
@@ -73,16 +64,6 @@ def an_alert(id: str, host: str, **more: object) -> bytes:
     return alert_body(id, AlertType="VM_Example", Entities=[{"$id": "1", "Type": "host", "HostName": host}], **more)
 
 
-async def take(store: Store, at: datetime, *bodies: bytes) -> None:
-    """Takes alerts in at an instant by the rules of the house."""
-    intake = new_intake(store, load_rules(Path("rules"), list(Stream), at), Stream.CWPP)
-    messages = [
-        Message(body, f"cwpp/0:{at:%d%H%M}{place}", Arrival(f"cwpp:0:{at:%d%H%M}", place, at))
-        for place, body in enumerate(bodies)
-    ]
-    await intake.ingest(messages, at)
-
-
 async def some_life(store: Store) -> None:
     """Five days of it: web-01 is held thrice, one of which is over; a silence holds db-01, one is damaged; web-02 is told."""
     await within(store, put_document, document_of_silence(SILENCE))
@@ -92,32 +73,23 @@ async def some_life(store: Store) -> None:
     await take(store, NOW - DAY, an_alert("d", "db-01"), an_alert("a", "web-01", Status="Resolved"))
 
 
-def test_each_rule_silence_and_shadow_rule_is_listed_with_its_life(both: Both, transcript: Transcript) -> None:
+@over_both
+def test_each_rule_silence_and_shadow_rule_is_listed_with_its_life(house: House, transcript: Transcript) -> None:
     """All keys, always; hits of its whole life, what it holds and still stands, and since when it holds nothing.
 
-    The same in both stores, and beside a run. One is listed by its name, a silence also by its id, a shadow rule by its name
-    on record. What is gone or refused is listed with what it held and still holds, until a run decides that anew.
+    The same in both stores. One is listed by its name, a silence also by its id, a shadow rule by its name on record. What is
+    gone or refused is listed with what it held and still holds, until a run decides that anew.
     """
-    furnish_rules(both.house)
-    both.hold(some_life)
-    store = open_store(both.house.directory / ".state")
-    try:
-        store.hold()
-        transcript(LIST, f"{LIST} --format json")
-    finally:
-        asyncio.run(store.close())
-    asked = {"web": "web", "try": "try", "shadow:try": "try", "ab12cd": "silence:ab12cd"}
-    for name, found in asked.items():
-        assert [one["name"] for one in json.loads(both.say(*LIST.split(), "--name", name, "--format", "json"))] == [
-            found
-        ]
+    furnish_rules(house)
+    house.in_state(some_life)
+    transcript(LIST, f"{LIST} --format json")
+    for name, found in (("web", "web"), ("try", "try"), ("shadow:try", "try"), ("ab12cd", "silence:ab12cd")):
+        assert names(house, "--name", name) == [found]
     transcript(f"{LIST} --name nevr", f"{LIST} --name never --expiring 30d")
     for file in ("web.json", "shadow/try.json"):
-        (both.house.directory / "rules/cwpp/suppressions" / file).unlink()
-    both.house.writes("rules/cwpp/suppressions/bad.json", a_suppression("VM_Example", ""))
-    for command in (LIST, f"{LIST} --format json"):
-        transcript(command)
-        both.say(*command.split())
+        (house.directory / "rules/cwpp/suppressions" / file).unlink()
+    house.writes("rules/cwpp/suppressions/bad.json", a_suppression("VM_Example", ""))
+    transcript(LIST, f"{LIST} --format json")
 
 
 def test_of_each_it_is_said_who_is_told_when_it_ends(house: House) -> None:
@@ -155,25 +127,20 @@ def test_without_a_state_the_rules_are_listed_and_it_is_said_that_their_hits_are
     assert "    cwpp over, ended: VM_Example" in house.says(*LIST.split()).out
 
 
-def test_what_held_nothing_for_a_time_is_listed(both: Both) -> None:
+@over_both
+def test_what_held_nothing_for_a_time_is_listed(house: House) -> None:
     """Since its last hit, or where it has none since it was first seen; not what holds something, is not enabled, or over."""
-    furnish_rules(both.house)
+    furnish_rules(house)
     for name, state, end in (("off", "Disabled", DAY), ("over", "Enabled", -DAY)):
         body = orjson.loads(a_suppression("VM_Example", ends(end), host="idle"))
         body["properties"]["state"] = state
-        both.house.writes(f"rules/cwpp/suppressions/{name}.json", orjson.dumps(body))
-
-    async def live(store: Store) -> None:
-        await some_life(store)
-        await within(store, note_rules, "cwpp", ["never"], NOW - 3 * DAY)
-
-    both.hold(live)
-    listed = json.loads(both.say("rules", "list", "--format", "json", *AT))
-    assert {one["name"]: one["holds_nothing_since"] for one in listed}["never"] == ends(-3 * DAY)
+        house.writes(f"rules/cwpp/suppressions/{name}.json", orjson.dumps(body))
+    house.in_state(some_life)
+    house.in_state(lambda store: within(store, note_rules, "cwpp", ["never"], NOW - 3 * DAY))
+    assert {one["name"]: one["holds_nothing_since"] for one in listed(house)}["never"] == ends(-3 * DAY)
     for unused, found in (("2d", ["try", "never"]), ("2d1m", ["never"]), ("3d", ["never"]), ("3d1m", [])):
-        said = both.say("rules", "list", "--format", "json", "--unused", unused, *AT)
-        assert [one["name"] for one in json.loads(said)] == found
-    assert "(not enabled, so it holds nothing)" in both.say("rules", "list", *AT)
+        assert names(house, "--unused", unused) == found
+    assert "(not enabled, so it holds nothing)" in house.says("rules", "list", *AT).out
 
 
 def test_a_shadow_rule_that_goes_live_begins_with_no_hits(house: House) -> None:
@@ -208,7 +175,8 @@ def test_nothing_that_a_file_says_acts_on_a_terminal(house: House) -> None:
     assert listed(house)[0]["scope"] == f"entities.host.hostname is {' or '.join(hosts)}"
 
 
-def test_a_rule_whose_name_no_database_holds_is_held_to_the_name_that_one_does(both: Both) -> None:
+@over_both
+def test_a_rule_whose_name_no_database_holds_is_held_to_the_name_that_one_does(house: House) -> None:
     """Else what it holds would be quarantined, and its hits not found. So with a file's name that is no UTF-8, or is long."""
     long = "".join(sha256(bytes([n])).hexdigest() for n in range(100))
     bodies = {
@@ -216,10 +184,10 @@ def test_a_rule_whose_name_no_database_holds_is_held_to_the_name_that_one_does(b
         for name, host in (("a\0\ud800", "web-01"), (long, "web-03"))
     }
     text = json.dumps({"value": [{**body, "name": name} for name, body in bodies.items()]})
-    both.house.writes("rules/cwpp/suppressions/list.json", text)
-    directory = os.fsencode(both.house.directory / "rules/cwpp/suppressions")
+    house.writes("rules/cwpp/suppressions/list.json", text)
+    directory = os.fsencode(house.directory / "rules/cwpp/suppressions")
     Path(os.fsdecode(directory + b"/caf\xe9.json")).write_bytes(a_suppression("VM_Example", ends(DAY), host="web-02"))
-    both.hold(lambda store: take(store, NOW, *(an_alert(f"web-0{n}", f"web-0{n}") for n in (1, 2, 3))))
-    found = json.loads(both.say("rules", "list", "--format", "json", *AT))
+    house.in_state(lambda store: take(store, NOW, *(an_alert(f"web-0{n}", f"web-0{n}") for n in (1, 2, 3))))
+    found = listed(house)
     hits = {one["name"][:5]: (len(one["name"]), one["hits"], one["holding"]) for one in found}
     assert hits == {"a\ufffd?": (3, 1, 1), "caf?": (4, 1, 1), long[:5]: (512, 1, 1)}

@@ -238,7 +238,8 @@ def test_a_second_run_on_the_same_state_waits_its_turn(
     store = open_store(house.directory / ".state")
     store.hold()
     try:
-        assert house.says("run", alerts).complaint.startswith(".state: another run is at work")
+        for command in (("run", alerts), ("dead-letters", "redrive", "--all")):
+            assert house.says(*command).complaint.startswith(".state: another run is at work")
     finally:
         asyncio.run(store.close())
     assert house.says("run", alerts).code == 0

@@ -1,20 +1,28 @@
-"""`dead-letters` and `quarantine`: nothing is lost, and somebody can see to it."""
+"""`state`, `dead-letters`, `quarantine`: what a state holds, what of it is forgotten, and what a person can see to."""
 
 from __future__ import annotations
 
-import asyncio
 import json
+import os
+import re
+import shutil
+from errno import ENOSPC
 from io import StringIO
 from typing import Any
 
 import pytest
 
-from tests.cli.house import House, a_suppression, column, ndjson
+from router.domain.decisions import Outcome
+from router.domain.deliveries import DeliveryState
+from router.store.conninfo import parse_address
+from tests.cli.house import House, a_suppression, column, ndjson, over_both, routing
+from tests.cli.test_interrupts import is_read, until
 from tests.cli.transcripts import Transcript
 from tests.parse.messages import a_flat_alert, an_assessment
-from tests.store.opened import open_store
+from tests.stack.postgres import Server
+from tests.store.opened import rows_in
 
-BEFORE, NOW, LATER = "2026-11-20T12:00:00Z", "2026-11-24T12:00:00Z", "2026-11-24T12:01:00Z"
+BEFORE, NOW, SOON = "2026-11-20T12:00:00Z", "2026-11-24T12:00:00Z", "2026-11-24T12:01:00Z"
 
 
 @pytest.fixture
@@ -35,6 +43,7 @@ def entries(house: House) -> list[dict[str, Any]]:
     return _entries(house)
 
 
+@over_both
 def test_dead_letters_are_listed_and_shown_and_sent_by_the_run_after_they_were_redriven(
     house: House, dead: list[dict[str, Any]], transcript: Transcript
 ) -> None:
@@ -46,17 +55,18 @@ def test_dead_letters_are_listed_and_shown_and_sent_by_the_run_after_they_were_r
     assert {key: shown[key] for key in dead[0]} == dead[0]
     for which, ids in ((dead[0]["id"], [dead[0]["signal"]]), ("--all", ["one", "two"])):
         transcript(f"dead-letters redrive --now {NOW} {which}")
-        house.says("run", "--now", LATER, "a.ndjson")
+        house.says("run", "--now", SOON, "a.ndjson")
         assert sorted(column(house.lines("people.ndjson"), "id")) == ids
     transcript("dead-letters list", "dead-letters redrive --all")
 
 
+@over_both
 def test_letters_are_discarded_by_a_person_who_is_asked(
     house: House, dead: list[dict[str, Any]], transcript: Transcript, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Or by --yes, also where --all needs no ids; what is discarded is never sent.
 
-    Nothing is done where one of the ids is unknown, or begins several; what a run sends just now is the run's.
+    Nothing is done where one of the ids is unknown, or begins several.
     """
     transcript("dead-letters discard --all", "dead-letters show xyz", "dead-letters redrive ''")
     for command in ("redrive", "discard"):
@@ -65,12 +75,6 @@ def test_letters_are_discarded_by_a_person_who_is_asked(
             house.says("dead-letters", command, "--yes" if command == "discard" else "xyz", dead[0]["id"], "xyz").code
             == 2
         )
-    store = open_store(house.directory / ".state")
-    store.hold()
-    try:
-        assert "another run is at work" in house.says("dead-letters", "redrive", "--all").complaint
-    finally:
-        asyncio.run(store.close())
     assert _letters(house) == dead
     for answer, code in (("n", 2), ("y", 0)):
         with monkeypatch.context() as patched:
@@ -79,7 +83,7 @@ def test_letters_are_discarded_by_a_person_who_is_asked(
             asked = house.says("dead-letters", "discard", dead[0]["id"])
         assert (asked.code, "discard 1 dead letter for good?" in asked.err) == (code, True)
     transcript(f"dead-letters discard --yes {dead[1]['id']} {dead[1]['id']}", "dead-letters discard --all --yes")
-    house.says("run", "--now", LATER, "a.ndjson")
+    house.says("run", "--now", SOON, "a.ndjson")
     assert (_letters(house), house.lines("people.ndjson")) == ([], [])
 
 
@@ -108,6 +112,7 @@ def test_an_ambiguous_id_is_refused(house: House) -> None:
     assert "ids; write more of it" in house.says("quarantine", "show", letter).complaint
 
 
+@over_both
 def test_what_is_understood_now_is_taken_in_and_what_is_not_is_discarded(
     house: House, entries: list[dict[str, Any]], transcript: Transcript
 ) -> None:
@@ -185,3 +190,224 @@ def _letters(house: House) -> list[dict[str, Any]]:
 def _entries(house: House) -> list[dict[str, Any]]:
     entries: list[dict[str, Any]] = json.loads(house.says("quarantine", "list", "--format", "json").out)
     return entries
+
+
+def test_a_database_without_tables_or_with_newer_ones_is_refused(house: House, postgres: Server) -> None:
+    """They are made only where an operator says so."""
+    database = postgres.new_database()
+    house.writes("a.ndjson", ndjson(a_flat_alert()))
+    commands = (("run", "a.ndjson"), ("state",), ("dead-letters", "list"), ("silences", "list"))
+    for command in commands:
+        complaint = house.says(*command, "--state", database).complaint
+        assert complaint.startswith(f"{parse_address(database).name}: holds no state")
+        assert "alert-router state upgrade" in complaint
+    assert house.says("state", "upgrade", "--state", database).code == 0
+    assert [house.says(*command, "--state", database).code for command in commands] == [0, 0, 0, 0]
+    rows_in(database, "UPDATE meta SET value='99' WHERE name='version'")
+    for command in commands:
+        assert ": holds state of version 99, and this" in house.says(*command, "--state", database).complaint
+
+
+AT = ("--now", "2026-11-24T12:00:00Z")
+LATER = ("--now", "2026-12-05T12:00:00Z")
+MUCH_LATER = ("--now", "2026-12-05T13:00:00Z")
+
+
+@pytest.fixture
+def worked(house: House) -> House:
+    """A house whose state has two alerts, one of them below the floor, and nonsense."""
+    alerts = [a_flat_alert(SystemAlertId="one"), a_flat_alert(SystemAlertId="two", Severity="Low")]
+    assert house.says("run", *AT, house.writes("a.ndjson", ndjson(*alerts, b"?"))).code == 0
+    return house
+
+
+def described(house: House, *arguments: str) -> dict[str, Any]:
+    """What the command says as JSON."""
+    said = house.says("state", "--format", "json", *arguments)
+    assert (said.code, said.err) == (0, "")
+    document: dict[str, Any] = json.loads(said.out)
+    return document
+
+
+def test_a_person_sees_first_what_they_want_to_know(worked: House) -> None:
+    """Where, which version, how large, how much and how old; then what is owed; then the rest in aligned columns."""
+    lines = worked.says("state", *LATER).out.splitlines()
+    size = (worked.directory / ".state" / "router.db").stat().st_size / 1000
+    assert [re.split(r"  +", line) for line in lines[:12]] == [
+        ["state", ".state"],
+        ["version", "1"],
+        ["size", f"router.db {size:.1f} KB"],
+        ["decisions", "3, from 2026-11-24T12:00:00Z to 2026-11-24T12:00:00Z"],
+        ["owed", "0"],
+        ["dead letters", "0"],
+        ["quarantine", "messages 1, damaged rows 0"],
+        ["lost events", "0"],
+        ["signals", "2: not ended 2, held 0"],
+        ["groups", "0"],
+        ["counted", "hours 1, rules with hits 0"],
+        ["documents", "source 2"],
+    ]
+    assert re.split(r"  +", lines[13]) == ["on record", "number"]
+    rows = dict(re.split(r"  +", line) for line in lines[14:21])
+    assert (rows["below the floor"], rows["routed"], rows["repeats"]) == ("1", "1", "0")
+    assert ["cwpp", "people", "0", "0", "1", "0", "0"] in [line.split() for line in lines]
+    assert any(line.startswith("deliveries ") and line.endswith(" KB") for line in lines)
+
+
+def test_a_program_reads_the_same_under_keys_that_stay(worked: House, transcript: Transcript) -> None:
+    """Every outcome, state and kind of document is there, also where there is none of it."""
+    document = described(worked, *LATER)
+    assert document["bytes"] == document["files"]["router.db"] > sum(one["bytes"] for one in document["tables"]) > 0
+    assert set(document["decisions"]["by_outcome"]) == set(Outcome)
+    none: dict[str, object] = dict.fromkeys(map(str, DeliveryState), 0)
+    assert none | {"stream": "cwpp", "destination": "people", "sent": 1} in document["deliveries"]
+    # How large each is differs with the version of SQLite.
+    stays = {key: value for key, value in document.items() if key not in ("bytes", "files", "tables")}
+    transcript.notes("what stays", json.dumps(stays, indent=1))
+
+
+def test_what_is_owed_is_said_with_since_when(house: House) -> None:
+    """A destination that cannot be written to; also of a state under a name that is not UTF-8."""
+    (house.directory / "people.ndjson").mkdir()
+    house.says("run", *AT, house.writes("a.ndjson", ndjson(a_flat_alert())))
+    assert "owed           1, the oldest since 2026-11-24T12:00:00Z" in house.says("state").out.splitlines()
+    name = os.fsdecode(b"st\xffate ?#%41")
+    (house.directory / ".state").rename(house.directory / name)
+    document = described(house, "--state", name)
+    assert (document["owed"], document["owed_since"], document["dead_letters"]) == (1, "2026-11-24T12:00:00Z", 0)
+
+
+def test_what_the_command_does_not_know_is_refused(house: House) -> None:
+    """One line, with exit code 2. No upgrade begins a state in a directory whose name was misspelled."""
+    for options in (("--now", "soon"), ("--format", "yaml"), ("--state", "azure:", "--state", "x"), ("x",)):
+        assert house.says("state", *options).complaint
+    assert house.says("state", "upgrade", "--state", "stat").complaint.startswith("stat: holds no state; name where")
+    assert not (house.directory / "stat").exists()
+    (house.directory / ".state").mkdir()
+    (house.directory / ".state" / "router.db").touch()
+    assert house.says("state").complaint == ".state: holds no state yet; a run begins one"
+
+
+def test_the_setting_says_how_long_decisions_stay(worked: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A run forgets them, and names what is no such setting before it does anything."""
+    monkeypatch.setenv("ALERT_ROUTER_RETENTION", "below_floor=5")
+    left = []
+    # The first run since ten days is not believed to know what day it is; the next one confirms it.
+    for when in (LATER, MUCH_LATER):
+        assert worked.says("run", *when, worked.writes("none.ndjson", "")).code == 0
+        left.append(described(worked, *when)["decisions"]["by_outcome"]["below_floor"])
+    assert left == [1, 0]
+    monkeypatch.setenv("ALERT_ROUTER_RETENTION", "below_floor=never")
+    shutil.rmtree(worked.directory / ".state")
+    said = worked.says("run", "a.ndjson").complaint
+    assert said == "ALERT_ROUTER_RETENTION: below_floor: 'never' is no number of days from 1 to 9999"
+    assert not (worked.directory / ".state").exists()
+
+
+def test_what_cannot_be_looked_at_is_named(worked: House) -> None:
+    """In one line, with exit code 2, as every command does; nothing is made in its stead."""
+    state = worked.directory / ".state"
+    whole = (state / "router.db").read_bytes()
+
+    def names() -> list[str]:
+        return sorted(path.name for path in state.glob("*"))
+
+    def fails(said: str) -> None:
+        before = names()
+        assert worked.says("state").complaint.startswith(said)
+        assert names() == before
+
+    (state / "router.db").write_bytes(whole[:8192])
+    fails(".state/router.db: is damaged: ")
+    (state / "router.db").write_bytes(whole)
+    rows_in(state, "UPDATE meta SET value='99' WHERE name='version'")
+    fails(".state: holds state of version 99, and this program reads up to version 1; use the newer program")
+    (state / "router.db").unlink()
+    fails(".state/router.db: is damaged: it is missing, and ")
+    shutil.rmtree(state)
+    fails(".state: holds no state; name where it is with --state, or by ALERT_ROUTER_STATE")
+
+
+COUNT = "SELECT count(*) FROM decisions"
+
+
+def routes_one(house: House, id: str, *arguments: str) -> None:
+    """Takes an alert in."""
+    house.writes("a.ndjson", ndjson(a_flat_alert(SystemAlertId=id)))
+    assert house.says("run", *AT, "a.ndjson", *arguments).code == 0
+
+
+def test_a_copy_is_a_state_that_goes_on(house: House) -> None:
+    """Put in a directory of its own it needs nothing beside it: what it knows is neither decided nor told again."""
+    routes_one(house, "one")
+    said = house.says("state", "backup", "copy.db")
+    assert (said.code, said.out) == (0, "copy.db: holds the state of .state, as it was last committed\n")
+    assert (house.directory / "copy.db").stat().st_mode & 0o777 == 0o600
+    (house.directory / "restored").mkdir()
+    (house.directory / "copy.db").rename(house.directory / "restored" / "router.db")
+    routes_one(house, "one", "--state", "restored")
+    assert len(house.lines("people.ndjson")) == 1
+    assert rows_in(house.directory / "restored", COUNT) == [(1,)]
+
+
+def test_a_copy_is_made_beside_a_run(house: House) -> None:
+    """Neither waits for the other, nor does a look at the state; the run takes in what comes next."""
+    with routing("run", "-", "--state", "busy") as run:
+        assert run.stdin is not None
+        run.stdin.write(ndjson(a_flat_alert(SystemAlertId="one")).decode())
+        run.stdin.flush()
+        until(run, lambda: is_read(run) and len(house.lines("people.ndjson")) == 1)
+        (house.directory / "copy").mkdir()
+        assert house.says("state", "--state", "busy", "backup", "copy/router.db").code == 0
+        assert rows_in(house.directory / "copy", COUNT) == [(1,)]
+        said = house.says("state", "--state", "busy")
+        assert (said.code, said.err) == (0, "")
+        assert "signals        1: not ended 1, held 0" in said.out.splitlines()
+        run.communicate(ndjson(a_flat_alert(SystemAlertId="two")).decode())
+    assert run.returncode == 0
+    assert len(house.lines("people.ndjson")) == 2
+
+
+def test_no_file_is_written_over(house: House) -> None:
+    """It may be the only copy there is; nor is anything begun where there is no state, or left of a copy that failed."""
+    assert house.says("state", "backup", "copy.db").complaint.startswith(".state: holds no state; ")
+    assert "FILE: is missing; name the file to write" in house.says("state", "backup").complaint
+    routes_one(house, "one")
+    house.writes("copy.db", "mine")
+    assert house.says("state", "backup", "copy.db").complaint == (
+        "copy.db: is there already, and no copy is written over; name another file"
+    )
+    assert (house.directory / "copy.db").read_text() == "mine"
+    for name in ("link.db", "other.db.new"):
+        (house.directory / name).symlink_to("nowhere")
+        assert house.says("state", "backup", name.removesuffix(".new")).complaint == (
+            f"{name}: is there already, and no copy is written over; name another file"
+        )
+        assert (house.directory / name).is_symlink()
+    complaint = house.says("state", "backup", "none/copy.db").complaint
+    assert complaint.startswith("none/copy.db: the copy cannot be written: No such file or directory; ")
+
+
+def test_a_state_on_a_server_is_copied_by_its_own_tools(house: House) -> None:
+    """One line, before anything is asked of the server. A state is named before the command or behind it."""
+    complaint = house.says("state", "backup", "copy.db", "--state", "postgresql://soc@127.0.0.1:1/alerts").complaint
+    assert complaint == (
+        "postgresql://soc@127.0.0.1:1/alerts: is kept by a server, whose own tools copy it: "
+        "pg_dump, or in Azure point-in-time restore"
+    )
+    routes_one(house, "one", "--state", "other")
+    for place, order in enumerate((("--state", "other", "backup"), ("backup", "--state", "other"))):
+        assert house.says("state", *order, f"copy-{place}.db").code == 0
+
+
+def test_what_ends_a_copy_leaves_nothing_under_its_name(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full, or Ctrl-C: half a copy would be taken for a state that has little in it."""
+    routes_one(house, "one")
+
+    def fails(*_: object) -> None:
+        raise OSError(ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("router.store.sqlite.os.fsync", fails)
+    complaint = house.says("state", "backup", "copy.db").complaint
+    assert complaint == "copy.db: the copy cannot be written: No space left on device; name a file where there is room"
+    assert [path.name for path in house.directory.glob("copy.db*")] == []

@@ -26,6 +26,7 @@ from tests.parse.messages import a_flat_alert
 
 CLI = Path(__file__).parents[2] / "router" / "cli"
 TURNED = "a\u202egpj.exe\x1b[2J\x9b31m\u2066\u200b\U000e0041\x7f"
+CANARY = "abcdef0123456789abcdef"
 EVIL = "".join(one for one in FRAGMENTS if not one.isprintable() and not "\ud800" <= one <= "\udfff")
 
 
@@ -47,15 +48,16 @@ def alert_of(text: str, id: str) -> dict[str, object]:
     )
 
 
-@pytest.fixture
-def evil(house: House) -> str:
-    """A file with a name and with messages that would act, of which one is none."""
-    return house.writes(f"{TURNED}.ndjson", ndjson(alert_of(EVIL, f"1{EVIL}"), {EVIL: EVIL}, f"?{EVIL}".encode()))
-
-
 @pytest.mark.parametrize("format", ["text", "json"])
-def test_no_command_that_shows_a_message_lets_it_act(house: House, evil: str, format: str) -> None:
-    """Explained, routed, dead or in quarantine, listed or shown, as text or as JSON, which stays the same data."""
+def test_no_command_that_shows_a_message_lets_it_act(house: House, format: str) -> None:
+    """Explained, routed, dead or in quarantine, listed or shown, as text or as JSON, which stays the same data.
+
+    So it is with the life of a signal, which shows no credential that the alert quotes, and a list of several.
+    """
+    title = f"curl -H 'Authorization: Bearer {CANARY}'"
+    secret = a_flat_alert(SystemAlertId="3", AlertDisplayName=title, AzureResourceId=f"/subscriptions/1/{title}")
+    messages = (*(alert_of(EVIL, f"{one}{EVIL}") for one in (1, 2)), secret, {EVIL: EVIL}, f"?{EVIL}".encode())
+    evil = house.writes(f"{TURNED}.ndjson", ndjson(*messages))
     (house.directory / "people.ndjson").mkdir()
     says = [house.says("run", "--now", f"2026-11-{day}T12:00:00Z", evil) for day in ("20", "24")]
     says.append(house.says("explain", "--format", format, evil))
@@ -65,6 +67,10 @@ def test_no_command_that_shows_a_message_lets_it_act(house: House, evil: str, fo
         assert listed
         says += [house.says(command, "show", one["id"], "--format", format) for one in listed]
     says += [house.says("quarantine", "retake", "--all"), house.says("run", "--dry-run", evil)]
+    lives = [house.says("explain", id, "--format", format) for id in (f"1{EVIL}", "3", EVIL, f"4{EVIL}")]
+    assert [said.code for said in lives] == [0, 0, 2, 2]
+    assert CANARY not in lives[1].out
+    says += lives
     assert [one for said in says for one in said.out + said.err if acts(one)] == []
     if format == "json":
         # No database of the state holds a NUL in a text.
