@@ -29,7 +29,7 @@ from tests.coverage.builders import (
 )
 from tests.coverage.machine_builders import ago, all_healthy
 from tests.coverage.stored_builders import drill, heard, of_state, said
-from tests.pictures.browser import PHONE, find_browser, started
+from tests.pictures.browser import PHONE, find_browser, show
 
 LONG = "cluster-with-a-name-" + "x" * 200
 PLACE = "/home/ana/work/" + "estate-of-" * 20
@@ -83,11 +83,10 @@ def test_the_page_says_all_in_words_and_nothing_on_it_acts() -> None:
 @pytest.mark.skipif(find_browser() is None, reason="needs Chromium, which draws the page")
 def test_the_page_fits_a_screen() -> None:
     """Nothing is cut off at the side, nothing goes wrong, and no name has become a script. On a phone the tables scroll."""
-    with started() as browser:
-        for width in (PHONE[0], 1280):
-            shown = browser.show(render_page(report(), NOW), width)
-            assert shown.problems == ()
-            assert "healthy" in shown.text
+    for width in (PHONE[0], 1280):
+        (shown,) = show(render_page(report(), NOW), width=width)
+        assert shown.problems == []
+        assert "healthy" in shown.text
     assert shown.width == 1280
 
 

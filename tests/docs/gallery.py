@@ -13,10 +13,10 @@ from typing import Any
 
 import orjson
 
-from tests.destinations.goldens import CASES, exchange_of
+from tests.destinations.goldens import exchange_of
 from tests.docs.gallery_page import SCENES
 from tests.docs.pages import DOCS
-from tests.pictures.browser import PHONE, started
+from tests.pictures.browser import PHONE, draw
 from tests.pictures.cards import page_of_card
 
 GALLERY = DOCS / "gallery"
@@ -31,17 +31,10 @@ _MAIL_SCALE = 0.6  # A mail is long, and its picture is to stay small.
 
 def sources() -> Mapping[str, dict[str, Any] | str]:
     """What each picture is of, by its name: a card of Teams, or the page of a mail."""
-    names = (name for scene in SCENES for name in scene.pictures)
-    return {f"{name}.png": _source_of(*name.split("-", 1)) for name in names}
-
-
-def _source_of(kind: str, case: str) -> dict[str, Any] | str:
-    return card_of(case) if kind == "teams" else page_of_mail(case)
-
-
-def teams_cards() -> Mapping[str, dict[str, Any]]:
-    """The cards of the golden files, by the names of their cases."""
-    return {case.name: card_of(case.name) for case in CASES}
+    names = [name for scene in SCENES for name in scene.pictures]
+    return {
+        f"{one}.png": {"teams": card_of, "email": page_of_mail}[one.split("-")[0]](one.split("-")[1]) for one in names
+    }
 
 
 def card_of(case: str) -> dict[str, Any]:
@@ -81,16 +74,15 @@ def main() -> None:
     for file in GALLERY.glob("*.png"):
         if file.name not in wanted:
             file.unlink()
-    with started() as browser:
-        for name, source in wanted.items():
-            file = GALLERY / name
-            if not file.exists() or source_of(file.read_bytes()) != digest_of(source):
-                if isinstance(source, str):
-                    picture = browser.draw(source, most=_MAIL_HEIGHT, scale=_MAIL_SCALE)
-                else:
-                    picture = browser.draw(page_of_card(source))
-                file.write_bytes(signed(picture, source))
-                print(f"{file.relative_to(DOCS.parent)}: drawn")
+    for name, source in wanted.items():
+        file = GALLERY / name
+        if not file.exists() or source_of(file.read_bytes()) != digest_of(source):
+            if isinstance(source, str):
+                picture = draw(source, most=_MAIL_HEIGHT, scale=_MAIL_SCALE)
+            else:
+                picture = draw(page_of_card(source))
+            file.write_bytes(signed(picture, source))
+            print(f"{file.relative_to(DOCS.parent)}: drawn")
 
 
 if __name__ == "__main__":

@@ -15,10 +15,11 @@ from router.domain.notices import Link
 from router.domain.rulebook import Lane
 from tests.destinations.builders import a_destination, a_group, a_huge_notice, a_notice, an_attempt
 from tests.destinations.conversations import converse, replied
-from tests.docs.gallery import GALLERY, digest_of, source_of, sources, teams_cards
+from tests.destinations.goldens import CASES
+from tests.docs.gallery import GALLERY, card_of, digest_of, source_of, sources
 from tests.docs.gallery_page import IS_WRITING, PAGE, page
 from tests.docs.pages import ROOT
-from tests.pictures.browser import PHONE, find_browser, started
+from tests.pictures.browser import PHONE, find_browser, show
 from tests.pictures.cards import page_of_card
 
 LARGEST = 60_000  # bytes of a picture
@@ -51,16 +52,13 @@ def test_the_readme_begins_with_two_of_them() -> None:
 @pytest.mark.skipif(find_browser() is None, reason="needs Chromium, which draws the cards")
 def test_a_card_fits_a_phone() -> None:
     """Microsoft's renderer draws each without a complaint, every line is there, none is too wide or too high."""
-    cards = {**teams_cards(), **{f"full {number}": card for number, card in enumerate(full_cards())}}
-    with started() as browser:
-        for name, card in cards.items():
-            page = browser.show(page_of_card(card))
-            assert page.problems == (), name
-            assert page.width == PHONE[0], name
-            assert page.height <= PHONE[1], name
-            shown = "".join(page.text.split())
-            for block in card["body"]:
-                assert "".join(words_of(block["text"]).split()) in shown, name
+    cards = [*(card_of(case.name) for case in CASES), *full_cards()]
+    for card, seen in zip(cards, show(*map(page_of_card, cards)), strict=True):
+        assert (seen.problems, seen.width) == ([], PHONE[0])
+        assert seen.height <= PHONE[1]
+        shown = "".join(seen.text.split())
+        for block in card["body"]:
+            assert "".join(words_of(block["text"]).split()) in shown
 
 
 def words_of(text: str) -> str:

@@ -1,26 +1,19 @@
-"""Chromium without a window, which draws pages as a phone or a desk shows them. It reaches no network.
-
-It is spoken to in the DevTools protocol over two pipes, so that nothing listens anywhere and it ends with whoever started it.
-"""
+"""Chromium without a window, which draws pages as a phone or a desk shows them. It reaches no network."""
 
 from __future__ import annotations
 
 import base64
-import fcntl
 import json
 import os
-import select
+import re
 import shutil
-import signal
 import struct
+import subprocess
 import zlib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import dataclass
-from itertools import count
+from html import escape, unescape
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.waiting import PATIENCE
 
@@ -29,23 +22,19 @@ PHONE = (375, 812)
 
 _NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 _OPTIONS = (
-    "--headless=new", "--remote-debugging-pipe", "--no-first-run", "--disable-gpu", "--hide-scrollbars",
-    "--font-render-hinting=none", "--disable-lcd-text", "--disable-background-networking", "--disable-component-update",
+    "--headless=new", "--no-first-run", "--disable-gpu", "--hide-scrollbars", "--font-render-hinting=none",
+    "--disable-lcd-text", "--disable-background-networking", "--disable-component-update", "--disable-dev-shm-usage",
     # What a page names on the network is not asked for.
-    "--host-resolver-rules=MAP * ~NOTFOUND", "--disable-dev-shm-usage",
+    "--host-resolver-rules=MAP * ~NOTFOUND",
+    # It is done when scripts and letters are, not when the page is loaded.
+    "--virtual-time-budget=60000",
 )  # fmt: skip
 _SHARPNESS = 2  # pixels to a CSS pixel
-_FROM, _TO = 3, 4  # the descriptors that Chromium speaks at
+_BESIDE = 200
+"""CSS pixels by which the window is larger than what is drawn: a part of its height is no page, and 500 are its least width."""
 
 
-def find_browser() -> Path | None:
-    """The machine's Chromium, or None."""
-    found = next(filter(None, map(shutil.which, _NAMES)), None)
-    return Path(found) if found else None
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
+class Page(NamedTuple):
     """A page as a browser shows it.
 
     Attributes:
@@ -57,107 +46,81 @@ class Page:
     width: int
     height: int
     text: str
-    problems: tuple[str, ...]
+    problems: list[str]
 
 
-class Browser:
-    """A Chromium that runs; made by `started`."""
-
-    def __init__(self, asks: int, answers: int, folder: Path) -> None:
-        self._asks, self._answers, self._folder = asks, answers, folder
-        self._numbers = count(1)
-        self._read = b""
-        self._events: list[Mapping[str, Any]] = []
-
-    def show(self, html: str, width: int = PHONE[0]) -> Page:
-        """Shows a page on a screen of that width, and says how that looks."""
-        with self._opened(html, width) as session:
-            return self._measured(session)
-
-    def draw(self, html: str, width: int = PHONE[0], *, most: int | None = None, scale: float = 1.0) -> bytes:
-        """A picture of a page, as PNG: of that width, and as high as the page, but no higher than `most`."""
-        with self._opened(html, width) as session:
-            height = self._measured(session).height
-            height = height if most is None else min(height, most)
-            clip = {"x": 0, "y": 0, "width": width, "height": height, "scale": scale}
-            png = self._ask("Page.captureScreenshot", session, clip=clip, captureBeyondViewport=True)["data"]
-            across, palette, pixels = self._evaluate(session, f"({_PALETTE})({json.dumps(png)})")
-        return _png(across, base64.b64decode(palette), base64.b64decode(pixels))
-
-    @contextmanager
-    def _opened(self, html: str, width: int) -> Iterator[str]:
-        """The session of a page, for as long as that is open."""
-        file = self._folder / "page.html"
-        file.write_text(html)
-        target = self._ask("Target.createTarget", url="about:blank")["targetId"]
-        session = self._ask("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        self._ask("Page.enable", session)
-        self._ask("Runtime.enable", session)
-        screen = {"width": width, "height": PHONE[1], "deviceScaleFactor": _SHARPNESS, "mobile": False}
-        self._ask("Emulation.setDeviceMetricsOverride", session, **screen)
-        self._ask("Page.navigate", session, url=file.as_uri())
-        self._await_event("Page.loadEventFired", session)
-        self._evaluate(session, "document.fonts.ready.then(() => null)")
-        yield session
-        self._ask("Target.closeTarget", targetId=target)
-        self._events.clear()
-
-    def _measured(self, session: str) -> Page:
-        width, height, text = self._evaluate(session, _MEASURE)
-        thrown = [
-            one["params"]["exceptionDetails"] for one in self._events if one["method"] == "Runtime.exceptionThrown"
-        ]
-        problems = [one.get("exception", {}).get("description", one["text"]) for one in thrown]
-        return Page(width, height, text, tuple(problems))
-
-    def _evaluate(self, session: str, script: str) -> Any:
-        said = self._ask("Runtime.evaluate", session, expression=script, awaitPromise=True, returnByValue=True)
-        if "exceptionDetails" in said:
-            raise RuntimeError(f"page: {said['exceptionDetails']}")
-        return said["result"].get("value")
-
-    def _ask(self, method: str, session: str | None = None, **params: Any) -> Any:
-        number = next(self._numbers)
-        asked = {"id": number, "method": method, "params": params} | ({"sessionId": session} if session else {})
-        left = memoryview(json.dumps(asked).encode() + b"\0")
-        while left:
-            left = left[os.write(self._asks, left) :]
-        while (said := self._next()).get("id") != number:
-            self._events.append(said)
-        if "error" in said:
-            raise RuntimeError(f"Chromium: {method}: {said['error']}")
-        return said["result"]
-
-    def _await_event(self, method: str, session: str) -> None:
-        while not any(one.get("method") == method and one.get("sessionId") == session for one in self._events):
-            self._events.append(self._next())
-
-    def _next(self) -> Mapping[str, Any]:
-        while b"\0" not in self._read:
-            ready, _, _ = select.select([self._answers], [], [], PATIENCE)
-            more = os.read(self._answers, 1 << 20) if ready else b""
-            if not more:
-                raise RuntimeError("Chromium: says nothing" if not ready else "Chromium: ended")
-            self._read += more
-        one, _, self._read = self._read.partition(b"\0")
-        said: Mapping[str, Any] = json.loads(one)
-        return said
+def find_browser() -> str | None:
+    """The machine's Chromium, or None."""
+    return next(filter(None, map(shutil.which, _NAMES)), None)
 
 
-_MEASURE = """(() => {
-  const body = document.body.getBoundingClientRect();
-  const right = Math.max(...[...document.querySelectorAll("body *")].map((one) => one.getBoundingClientRect().right));
-  return [Math.ceil(Math.max(right, document.documentElement.scrollWidth)), Math.ceil(body.bottom), document.body.innerText];
-})()"""
+def show(*pages: str, width: int = PHONE[0]) -> list[Page]:
+    """How pages look on a screen of that width; raises RuntimeError where the machine has no Chromium."""
+    return [Page(*one) for one in _said("".join(_framed(page, width, PHONE[1]) for page in pages), _MEASURE)]
+
+
+def draw(page: str, width: int = PHONE[0], *, most: int | None = None, scale: float = 1.0) -> bytes:
+    """A picture of a page, as PNG: of that width, and as high as the page, but no higher than `most`."""
+    (shown,) = show(page, width=width)
+    height = shown.height if most is None else min(shown.height, most)
+    window = f"--window-size={width + _BESIDE},{height + _BESIDE}"
+    with TemporaryDirectory(prefix="pictures-") as folder:
+        picture = Path(folder, "page.png")
+        sharp = f"--force-device-scale-factor={_SHARPNESS * scale}"
+        _run(_framed(page, width, shown.height), f"--screenshot={picture}", sharp, window)
+        png = base64.b64encode(picture.read_bytes()).decode()
+    across, down = (round(_SHARPNESS * scale * one) for one in (width, height))
+    palette, pixels = map(
+        base64.b64decode, _said(f'<img id=png src="data:image/png;base64,{png}">', f"({_PALETTE})({across}, {down})")
+    )
+    return _png(across, palette, pixels)
+
+
+def _framed(page: str, width: int, height: int) -> str:
+    listening = "<script>problems = []; onerror = (said) => { problems.push(String(said)); };</script>"
+    size = f"display: block; border: 0; width: {width}px; height: {height}px"
+    return f'<iframe style="{size}" srcdoc="{escape(listening + page)}"></iframe>'
+
+
+def _said(body: str, script: str) -> Any:
+    """What a script answers, as JSON, once the page around it is loaded."""
+    done = f"onload = async () => {{ said.textContent = JSON.stringify(await {script}); }}"
+    found = re.search(
+        r'<pre id="said">(.+?)</pre>', _run(f"{body}<pre id=said></pre><script>{done}</script>", "--dump-dom")
+    )
+    if found is None:
+        raise RuntimeError("Chromium: says nothing of the page")
+    return json.loads(unescape(found[1]))
+
+
+def _run(body: str, *options: str) -> str:
+    program = find_browser()
+    if program is None:
+        raise RuntimeError("Chromium: there is none on this machine; install it, under Debian as `chromium`")
+    with TemporaryDirectory(prefix="pictures-", ignore_cleanup_errors=True) as folder:
+        (page := Path(folder, "page.html")).write_text(
+            f'<!doctype html><meta charset="utf-8"><style>body {{ margin: 0; }}</style>{body}'
+        )
+        own = [f"--user-data-dir={folder}/profile", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
+        command = [program, *_OPTIONS, *own, *options, page.as_uri()]
+        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=2 * PATIENCE).stdout
+
+
+_MEASURE = """Promise.all([...document.querySelectorAll("iframe")].map(async (frame) => {
+  const page = frame.contentDocument;
+  await page.fonts.ready;
+  const right = Math.max(...[...page.querySelectorAll("body *")].map((one) => one.getBoundingClientRect().right));
+  const width = Math.max(right, page.documentElement.scrollWidth);
+  const height = page.body.getBoundingClientRect().bottom;
+  return [Math.ceil(width), Math.ceil(height), page.body.innerText, frame.contentWindow.problems];
+}))"""
 
 
 # The most frequent colours of a picture, and for each pixel the one that is nearest: such a file is half as large.
-_PALETTE = """async (png) => {
-  const bytes = Uint8Array.from(atob(png), (sign) => sign.charCodeAt(0));
-  const bitmap = await createImageBitmap(new Blob([bytes]));
-  const context = new OffscreenCanvas(bitmap.width, bitmap.height).getContext("2d");
-  context.drawImage(bitmap, 0, 0);
-  const { data } = context.getImageData(0, 0, bitmap.width, bitmap.height);
+_PALETTE = """(width, height) => {
+  const context = new OffscreenCanvas(width, height).getContext("2d");
+  context.drawImage(png, 0, 0);
+  const { data } = context.getImageData(0, 0, width, height);
   const [red, green, blue] = [0, 1, 2].map((part) => (at) => data[4 * at + part]);
   const colours = Array.from({ length: data.length / 4 }, (_, at) => (red(at) << 16) | (green(at) << 8) | blue(at));
   const counts = new Map();
@@ -171,7 +134,7 @@ _PALETTE = """async (png) => {
   }
   const text = (list) => { let all = ""; for (const one of list) all += String.fromCharCode(one); return btoa(all); };
   const parts = palette.flatMap((one) => [one >> 16, (one >> 8) & 255, one & 255]);
-  return [bitmap.width, text(parts), text(colours.map((one) => places.get(one)))];
+  return [text(parts), text(colours.map((one) => places.get(one)))];
 }"""
 
 
@@ -187,52 +150,3 @@ def _png(width: int, palette: bytes, pixels: bytes) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(
         struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
     )
-
-
-@contextmanager
-def started(program: Path | None = None) -> Iterator[Browser]:
-    """A Chromium for as long as it is needed; raises RuntimeError where the machine has none."""
-    program = program or find_browser()
-    if program is None:
-        raise RuntimeError("Chromium: there is none on this machine; install it, under Debian as `chromium`")
-    with TemporaryDirectory(prefix="pictures-", ignore_cleanup_errors=True) as folder:
-        theirs, asks = map(_high, os.pipe())
-        answers, ours = map(_high, os.pipe())
-        options = [*_OPTIONS, f"--user-data-dir={folder}/profile", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
-        null = os.open(os.devnull, os.O_RDWR)
-        process = os.posix_spawn(
-            program,
-            [str(program), *options],
-            os.environ,
-            file_actions=[
-                *((os.POSIX_SPAWN_DUP2, null, one) for one in (0, 1, 2)),
-                (os.POSIX_SPAWN_DUP2, theirs, _FROM),
-                (os.POSIX_SPAWN_DUP2, ours, _TO),
-            ],
-            setpgroup=0,
-        )
-        for one in (null, theirs, ours):
-            os.close(one)
-        try:
-            yield Browser(asks, answers, Path(folder))
-        finally:
-            os.close(asks)
-            _end(process, answers)
-
-
-def _end(process: int, answers: int) -> None:
-    """Waits until a Chromium has ended that is asked nothing more; what hangs is ended by its group, which is its own."""
-    while select.select([answers], [], [], PATIENCE)[0]:
-        if not os.read(answers, 1 << 20):
-            break
-    else:
-        os.killpg(process, signal.SIGKILL)
-    os.close(answers)
-    os.waitpid(process, 0)
-
-
-def _high(descriptor: int) -> int:
-    """The same pipe under a number that is not one of those at which Chromium speaks."""
-    moved = fcntl.fcntl(descriptor, fcntl.F_DUPFD_CLOEXEC, 10)
-    os.close(descriptor)
-    return moved

@@ -79,7 +79,7 @@ def page_of_card(card: Mapping[str, Any]) -> str:
 
 @cache
 def _installed() -> Mapping[str, str]:
-    modules = npm.installed(_HERE, "pictures").modules
+    modules = npm.installed(_HERE, "pictures")
     letters = [
         f"@font-face {{ font-family: {family}; font-weight: {weight}; src: url(data:font/woff2;base64,"
         f"{base64.b64encode((modules / '@fontsource' / file).read_bytes()).decode()}); }}"

@@ -38,9 +38,8 @@ class ParsedQuery:
 def parsed() -> Mapping[str, ParsedQuery]:
     """What the parser says of each query over the tables of the schema."""
     queries, here = {**QUERIES, **CONTROLS}, Path(__file__).parent / "grammar"
-    packages = npm.installed(here, "kusto")
-    asked = {"modules": str(packages.modules), "schema": SCHEMA, "queries": list(queries.values())}
-    node = [str(packages.node), str(here / "read.cjs")]
+    asked = {"modules": str(npm.installed(here, "kusto")), "schema": SCHEMA, "queries": list(queries.values())}
+    node = [str(npm.NODE), str(here / "read.cjs")]
     said = subprocess.run(node, input=json.dumps(asked), capture_output=True, text=True, check=True).stdout
     return {name: ParsedQuery(**one) for name, one in zip(queries, json.loads(said), strict=True)}
 
