@@ -22,7 +22,7 @@ NODE = _HOME / "bin" / "node"
 
 @cache
 def installed(lists: Path, name: str) -> Path:
-    """The folder of the packages that the lists in a directory name, installed first where they are not; who asks at once waits.
+    """The folder of the packages that lists name, installed first where they are not yet; who asks at once waits.
 
     Raises CalledProcessError where npm fails.
     """

@@ -18,7 +18,7 @@ import pytest
 from infra.compiler import find_compiler
 from tests.infra import test_workflow as deploy
 from tests.infra.azd import az_that_knows, azd_in, locked_python
-from tests.infra.variants import DEFENDER, ROOT
+from tests.infra.predicted import DEFENDER, ROOT
 from tests.other_rules import OTHER_RULES
 
 pytestmark = pytest.mark.soak

@@ -31,10 +31,8 @@ _MAIL_SCALE = 0.6  # A mail is long, and its picture is to stay small.
 
 def sources() -> Mapping[str, dict[str, Any] | str]:
     """What each picture is of, by its name: a card of Teams, or the page of a mail."""
-    names = [name for scene in SCENES for name in scene.pictures]
-    return {
-        f"{one}.png": {"teams": card_of, "email": page_of_mail}[one.split("-")[0]](one.split("-")[1]) for one in names
-    }
+    names = [name.split("-") for scene in SCENES for name in scene.pictures]
+    return {f"{kind}-{case}.png": card_of(case) if kind == "teams" else page_of_mail(case) for kind, case in names}
 
 
 def card_of(case: str) -> dict[str, Any]:

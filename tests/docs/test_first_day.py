@@ -12,8 +12,8 @@ import pytest
 
 from tests.docs.test_deploy_rules import PAGE, write_addresses
 from tests.infra.azd import NAME, SUBSCRIPTION, Azd, az_that_knows, azd_on, locked_python, references
+from tests.infra.predicted import DEFENDER, OPERATORS
 from tests.infra.test_proof import COLUMNS, NOW, row
-from tests.infra.variants import DEFENDER, OPERATORS
 
 SECRETS = ("PAGERDUTY_ROUTING_KEY", "SERVICENOW_PASSWORD", "SERVICENOW_POSTURE_PASSWORD")
 

@@ -22,7 +22,7 @@ from types import MappingProxyType
 import yaml
 
 from tests.builders import RULES
-from tests.infra.variants import ROOT
+from tests.infra.predicted import ROOT
 from tests.warm import started
 
 NAME = "soc"

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.infra.predicted import Deployment
-from tests.infra.variants import deployed
+from tests.infra.predicted import Deployment, deployed
 
 
 @pytest.fixture(scope="session")

@@ -1,17 +1,18 @@
-"""What a deployment comes to, as Microsoft's compiler predicted it: infra/predicted/NAME.snapshot.json.
-
-What only Azure knows (an address, an immutable id) stands as the expression that asks for it: `[reference(...)]`.
-"""
+"""The deployments that are predicted, what they are given, and what each comes to, as Microsoft's compiler predicted it."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, reduce
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
+
+from infra.compiler import Compiler
+from infra.variants import variants
 
 type Value = Any
 
@@ -22,7 +23,6 @@ _EXTENSIONS = (
     "Microsoft.Insights/diagnosticSettings",
     "Microsoft.SecurityInsights/onboardingStates",
 )
-_GROUP = re.compile(r"(/subscriptions/[^/']+/resourceGroups/[^/']+)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +34,6 @@ class Resource:
     name: str
     properties: Mapping[str, Value]
     body: Mapping[str, Value]
-
-    @property
-    def group(self) -> str:
-        """The id of the resource group that it is in."""
-        found = _GROUP.search(self.id)
-        assert found, self.id
-        return found[1]
 
     @property
     def scope(self) -> str | None:
@@ -70,18 +63,60 @@ class Deployment:
         (found,) = self.of(kind)
         return found
 
+    @property
+    def settings(self) -> dict[str, str]:
+        """The app settings."""
+        return {
+            one["name"]: str(one["value"]) for one in self.one("Microsoft.Web/sites").says("siteConfig.appSettings")
+        }
+
     def asks(self, kind: str, name: str) -> str:
         """The expression that asks for a property of the only resource of a type."""
         one = self.one(kind)
         return f"reference('{one.id}', '{one.body['apiVersion']}').{name}"
 
 
+ROOT = Path(__file__).parents[2]
+INFRA = ROOT / "infra"
+
+EVERY = [one.name for one in variants(INFRA) if one.template.name == "main.bicep"]
+"""The variants of main.bicep, by name: `deployed(name)` is what one comes to."""
+
+ENVIRONMENT = "test"
+DEFENDER = "00000000-0000-0000-0000-00000000defe"
+OPERATORS = ("00000000-0000-0000-0000-000000000a11", "00000000-0000-0000-0000-000000000b0b")
+SENDER = "00000000-0000-0000-0000-000000000c1d"
+WORKSPACE_GROUP = "/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/soc"
+WORKSPACE = f"{WORKSPACE_GROUP}/providers/Microsoft.OperationalInsights/workspaces/soc-logs"
+WATCHED_GROUP = "/subscriptions/00000000-0000-0000-0000-000000000006/resourceGroups/servers"
+WATCHED = f"{WATCHED_GROUP}/providers/Microsoft.OperationalInsights/workspaces/server-logs"
+SECRETS = {"PAGERDUTY_ROUTING_KEY", "SERVICENOW_PASSWORD", "SERVICENOW_POSTURE_PASSWORD"}
+"""The secrets that the predictions are made for, whatever the rules name."""
+
+TEMPLATE: dict[str, Any] = json.loads((INFRA / "azuredeploy.json").read_text("utf-8"))
+"""What main.bicep compiles to."""
+
+
 @cache
-def predicted(path: Path) -> Deployment:
-    """What a snapshot says."""
-    found = json.loads(path.read_text("utf-8"))
+def deployed(name: str) -> Deployment:
+    """What a variant comes to, by its name, as its snapshot says."""
+    found = json.loads((INFRA / "predicted" / f"{name}.snapshot.json").read_text("utf-8"))
     resources = (
         Resource(str(one["id"]), one["type"], str(one["name"]), one.get("properties") or {}, one)
         for one in found["predictedResources"]
     )
     return Deployment(tuple(resources), found["outputs"])
+
+
+def stored_answer(infra: Path, compiler: Compiler, asked: str, ask: Callable[[], Any]) -> Any:
+    """The answer to what is asked of a compiler about all files of a folder, kept in `.state/bicep` by their hash."""
+    files = (path for path in sorted(infra.rglob("*")) if path.is_file() and path.suffix != ".pyc")
+    parts = [f"{path.relative_to(infra)} {sha256(path.read_bytes()).hexdigest()}" for path in files]
+    name = sha256("\n".join([str(compiler), asked, *parts]).encode()).hexdigest()
+    file = ROOT / ".state" / "bicep" / f"{name}.json"
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        fresh = file.with_suffix(f".{id(parts)}")
+        fresh.write_text(json.dumps(ask()))
+        fresh.rename(file)
+    return json.loads(file.read_text())

@@ -16,8 +16,7 @@ from infra.package import OWN
 from infra.parameters import NAMES
 from infra.required import DEFENDER
 from tests.builders import RULES
-from tests.infra.predicted import Deployment
-from tests.infra.variants import ENVIRONMENT, INFRA, ROOT, TEMPLATE, WORKSPACE, WORKSPACE_GROUP, deployed
+from tests.infra.predicted import ENVIRONMENT, INFRA, ROOT, TEMPLATE, WORKSPACE, WORKSPACE_GROUP, Deployment, deployed
 
 AZURE = yaml.safe_load((ROOT / "azure.yaml").read_text())
 PARAMETERS: dict[str, Any] = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
@@ -92,7 +91,7 @@ def test_the_workspace_that_is_there_is_the_one_that_is_used() -> None:
     assert azure.of("Microsoft.OperationalInsights/workspaces") == []
     tables = azure.of("Microsoft.OperationalInsights/workspaces/tables")
     assert {one.name.partition("/")[0] for one in tables} == {"soc-logs"}
-    assert {one.group for one in tables} == {WORKSPACE_GROUP}
+    assert all(one.id.startswith(f"{WORKSPACE_GROUP}/") for one in tables)
     (rule, _) = azure.of("Microsoft.Insights/dataCollectionRules")
     assert rule.body["location"].startswith(f"[reference('{WORKSPACE}', ")
 

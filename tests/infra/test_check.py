@@ -16,8 +16,7 @@ from infra.compiler import Compiler, find_compiler
 from infra.differences import differences
 from infra.generate import generate
 from infra.sources import RECORD, recorded, stale
-from tests.infra.compiled import stored_answer
-from tests.infra.variants import INFRA
+from tests.infra.predicted import INFRA, stored_answer
 
 ANOTHER_ROLE = "00000000-0000-0000-0000-00000000401e"
 KEPT = "default.bicepparam"

@@ -16,8 +16,7 @@ from infra.variants import Variant
 from router.app.settings import Settings
 from router.domain.decisions import Outcome
 from router.domain.errors import BadSetting
-from tests.infra.compiled import stored_answer
-from tests.infra.variants import INFRA
+from tests.infra.predicted import INFRA, stored_answer
 
 WRONG = {
     "defenderPrincipalId": "000000000000000000000000000000000000",

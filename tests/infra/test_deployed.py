@@ -10,9 +10,7 @@ from typing import Any
 import pytest
 
 from infra.variants import SUBSCRIPTION
-from tests.infra.predicted import Deployment, Resource
-from tests.infra.test_app_settings import settings_of
-from tests.infra.variants import EVERY, INFRA, OPERATORS, TEMPLATE, WORKSPACE_GROUP, deployed
+from tests.infra.predicted import EVERY, INFRA, OPERATORS, TEMPLATE, WORKSPACE_GROUP, Deployment, Resource, deployed
 
 STORAGE = "Microsoft.Storage/storageAccounts"
 HUBS = "Microsoft.EventHub/namespaces"
@@ -249,7 +247,7 @@ def test_every_subscription_exports_the_same_into_the_same_hubs() -> None:
 
 def test_what_the_app_is_told_is_the_user_s_choice(azure: Deployment) -> None:
     """The app's own where nobody chose. Rules without secrets, said with the word none, make an app without references."""
-    usual, chosen = settings_of(azure), settings_of(deployed("several-subscriptions"))
+    usual, chosen = azure.settings, deployed("several-subscriptions").settings
     assert not {"ALERT_ROUTER_RETENTION", "ALERT_ROUTER_AT_A_TIME"} & usual.keys()
     assert chosen["ALERT_ROUTER_RETENTION"] == "routed = 365, below_floor=30"
     assert chosen["ALERT_ROUTER_AT_A_TIME"] == "2"

@@ -29,7 +29,7 @@ from tests.infra.azd import (
     locked,
     locked_python,
 )
-from tests.infra.variants import DEFENDER, ROOT, deployed
+from tests.infra.predicted import DEFENDER, ROOT, deployed
 
 HOOKS = ROOT / "infra" / "hooks"
 SHIPPED = "PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD,SERVICENOW_POSTURE_PASSWORD"

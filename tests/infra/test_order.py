@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from tests.infra.variants import EVERY, TEMPLATE, deployed, nested
+from tests.infra.predicted import EVERY, TEMPLATE, deployed
 
 type Template = Mapping[str, Any]
 
@@ -90,7 +90,9 @@ def given(module: str) -> Mapping[str, str]:
 
 def made_in(module: str) -> Sequence[Template]:
     """The resources that a module makes or looks up."""
-    return nested(modules()[module]["properties"]["template"])
+    # A newer kind of template has its resources by name.
+    resources = modules()[module]["properties"]["template"]["resources"]
+    return list(resources.values()) if isinstance(resources, dict) else resources
 
 
 def makers() -> Mapping[str, str]:

@@ -15,7 +15,7 @@ from router.app.settings import now
 from router.domain.errors import BadSetting
 from tests.builders import RULES
 from tests.infra.azd import azd_on
-from tests.infra.variants import DEFENDER, INFRA
+from tests.infra.predicted import DEFENDER, INFRA
 from tests.warm import started
 
 NEEDED = {

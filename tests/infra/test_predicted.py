@@ -10,7 +10,7 @@ from infra.check import generated
 from infra.generate import documents
 from infra.sources import RECORD, record, recorded, stale
 from infra.variants import GROUP, variants
-from tests.infra.variants import EVERY, INFRA, deployed
+from tests.infra.predicted import EVERY, INFRA, deployed
 
 
 def test_what_is_made_of_infra_or_of_the_program_is_not_stale(tmp_path: Path) -> None:

@@ -28,8 +28,8 @@ from infra.preflight import (
 from infra.programs import NoAnswer
 from infra.required import FRESH, _digest, is_checked
 from tests.infra.azd import AZURE, QUOTAS, SUBSCRIPTION, WHO
+from tests.infra.predicted import deployed
 from tests.infra.test_choices import DATABASES
-from tests.infra.variants import deployed
 
 TRIAL = Database("Standard_B2s", "18", "Disabled", 250, is_there=False)
 WANTED = Wanted(SUBSCRIPTION, "westeurope", tuple(f"Microsoft.{name}" for name in ALWAYS), (SUBSCRIPTION,), TRIAL)

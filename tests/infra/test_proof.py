@@ -16,7 +16,7 @@ from infra.programs import NoAnswer
 from infra.proof import LONGEST, PAUSE, QUERY, STEPS, prove
 from router.destinations.log_analytics import log_tables
 from tests.infra.azd import OUTPUTS, SUBSCRIPTION
-from tests.infra.variants import ROOT
+from tests.infra.predicted import ROOT
 
 VALUES = {**OUTPUTS, "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION}
 NOW = "2026-11-25T12:00:00Z"

@@ -17,7 +17,7 @@ from infra.parameters import secret_names
 from infra.release import NoParameter, Release, main, released
 from router.app.settings import now
 from tests.builders import RULES
-from tests.infra.variants import ROOT, TEMPLATE
+from tests.infra.predicted import ROOT, TEMPLATE
 
 DEFAULTS = {"secretNames": "A_KEY,B_KEY", "packageUri": "https://example.com/alert-router.zip"}
 

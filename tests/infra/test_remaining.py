@@ -20,7 +20,6 @@ from tests.builders import RULES
 from tests.infra.azd import OUTPUTS as AZURE_OUTPUTS
 from tests.infra.azd import SUBSCRIPTION
 from tests.infra.predicted import Deployment
-from tests.infra.test_app_settings import settings_of
 
 OUTPUTS = {**AZURE_OUTPUTS, "AZURE_SUBSCRIPTION_ID": SUBSCRIPTION}
 NAMES = ("PAGERDUTY_ROUTING_KEY", "SERVICENOW_PASSWORD", "SERVICENOW_POSTURE_PASSWORD")
@@ -40,7 +39,7 @@ def secrets_named(lines: list[str]) -> dict[str, str]:
 def test_each_secret_is_put_where_its_reference_looks(azure: Deployment) -> None:
     """The name that people are told is the one that the app setting names; no value is said, and none is asked for. The
     starter's rules name the settings that hold what is deployed, and need no line about an endpoint."""
-    lines, settings = said(RULES), settings_of(azure)
+    lines, settings = said(RULES), azure.settings
     assert set(secrets_named(lines)) == set(NAMES)
     for name, there in secrets_named(lines).items():
         assert settings[name].endswith(f";SecretName={there})")

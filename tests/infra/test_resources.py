@@ -1,21 +1,48 @@
-"""Everything that the code or host.json calls by a name is there."""
+"""Everything that the code or host.json calls by a name is there, and what the code reads of its environment is what is set."""
 
 from __future__ import annotations
 
 import json
 import re
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
 
 import pytest
+from azure_functions_runtime.utils import constants as runtime  # type: ignore[import-untyped]
 
+import function_app
+from router.app.rules import load_rules, specs_of
+from router.app.settings import HUBS, STATE, STORAGE, Settings, now
+from router.destinations.config import settings_in
 from router.destinations.log_analytics import ALERTS, log_tables
+from router.domain.errors import BadSetting
 from router.domain.signals import Stream
 from router.eventhubs import consumer, reader
-from tests.infra.functions import triggers, wake_ups
-from tests.infra.predicted import Deployment
-from tests.infra.variants import ROOT, deployed
+from router.store.conninfo import PostgresqlAddress
+from tests.builders import RULES
+from tests.docs.pages import page, spans
+from tests.infra.predicted import ROOT, SECRETS, Deployment, deployed
 
-STORAGE = "Microsoft.Storage/storageAccounts"
-HUBS = "Microsoft.EventHub/namespaces/eventhubs"
+
+@cache
+def bindings() -> Mapping[str, list[dict[str, Any]]]:
+    """What calls each function, first, and what else it is bound to, as Microsoft's library declares it to the host."""
+    functions = [(one, one.get_trigger()) for one in function_app.app.get_functions()]
+    return {
+        str(one.get_function_name()): [trigger.get_dict_repr(), *(each.get_dict_repr() for each in one.get_bindings())]
+        for one, trigger in functions
+        if trigger
+    }
+
+
+def triggers() -> Mapping[str, dict[str, Any]]:
+    """What calls each function, by its name."""
+    return {name: bound[0] for name, bound in bindings().items()}
+
+
+ACCOUNT = "Microsoft.Storage/storageAccounts"
+HUB = "Microsoft.EventHub/namespaces/eventhubs"
 APP = "Microsoft.Web/sites"
 ROWS = "Microsoft.Insights/dataCollectionRules"
 
@@ -29,13 +56,13 @@ def test_storage_has_the_queues_that_functions_use_and_the_package(azure: Deploy
     """Each queue that functions put wake-ups into and triggers read, with its poison queue. The host makes its own containers;
     the state is in a database; the app is deployed to the one container that is made for it."""
     read = {one["queueName"] for one in triggers().values() if "queueName" in one}
-    assert read == wake_ups()
-    assert last(azure, f"{STORAGE}/queueServices/queues") == read | {f"{queue}-poison" for queue in read}
-    (container,) = azure.of(f"{STORAGE}/blobServices/containers")
+    assert read == {one["queueName"] for bound in bindings().values() for one in bound if one["type"] == "queue"}
+    assert last(azure, f"{ACCOUNT}/queueServices/queues") == read | {f"{queue}-poison" for queue in read}
+    (container,) = azure.of(f"{ACCOUNT}/blobServices/containers")
     assert (container.name.rpartition("/")[2], container.says("publicAccess")) == ("deployments", "None")
     assert not [one.kind for one in azure.resources if "/tableServices" in one.kind]
     storage = azure.one(APP).says("functionAppConfig.deployment.storage.value")
-    assert azure.asks(STORAGE, "primaryEndpoints.blob") in storage
+    assert azure.asks(ACCOUNT, "primaryEndpoints.blob") in storage
     assert "deployments'" in storage
 
 
@@ -43,13 +70,13 @@ def test_every_stream_has_its_hub_and_every_reader_of_it_a_consumer_group(azure:
     """Old messages go by age. The functions, the sweep and serve read; two that shared a group would steal each other's
     partitions."""
     hubs = {one["eventHubName"] for one in triggers().values() if "eventHubName" in one}
-    assert hubs == {stream.value for stream in Stream} == last(azure, HUBS)
-    kept = [one.says("retentionDescription") for one in azure.of(HUBS)]
+    assert hubs == {stream.value for stream in Stream} == last(azure, HUB)
+    kept = [one.says("retentionDescription") for one in azure.of(HUB)]
     assert {(one["cleanupPolicy"], one["retentionTimeInHours"]) for one in kept} == {("Delete", 168)}
     functions = {(one["eventHubName"], one["consumerGroup"]) for one in triggers().values() if "consumerGroup" in one}
     readers = functions | {(stream.value, group) for stream in Stream for group in (reader.GROUP, consumer.GROUP)}
     assert len(readers) == len(functions) + 4
-    assert {tuple(one.name.split("/")[1:]) for one in azure.of(f"{HUBS}/consumergroups")} == readers
+    assert {tuple(one.name.split("/")[1:]) for one in azure.of(f"{HUB}/consumergroups")} == readers
 
 
 def test_host_json_names_nothing_that_would_have_to_be_made() -> None:
@@ -115,3 +142,130 @@ def test_every_column_has_a_name_that_azure_takes() -> None:
     for table in log_tables().values():
         assert not reserved & table.columns.keys()
         assert all(re.fullmatch(r"[A-Za-z]\w{0,44}", name) for name in table.columns)
+
+
+IDENTITY = "Microsoft.ManagedIdentity/userAssignedIdentities"
+DATABASE = "Microsoft.DBforPostgreSQL/flexibleServers"
+
+OF_THE_HOST = {
+    *(f"{STORAGE}__{service}ServiceUri" for service in ("blob", "queue")),
+    # https://learn.microsoft.com/azure/azure-functions/functions-reference#configure-an-identity-based-connection
+    f"{STORAGE}__credential",
+    f"{HUBS}__credential",
+    # https://learn.microsoft.com/azure/azure-functions/functions-app-settings
+    "APPLICATIONINSIGHTS_CONNECTION_STRING",
+    "APPLICATIONINSIGHTS_AUTHENTICATION_STRING",
+}
+"""What Microsoft's host reads, and we do not."""
+
+OF_THE_RULES = {
+    name
+    for book in load_rules(RULES, list(Stream), now()).books.values()
+    for spec in specs_of(book)
+    for name in settings_in(spec.config)
+}
+"""What the starter's rules call {setting: NAME}."""
+
+OF_THE_WORKER = {runtime.PYTHON_APPLICATIONINSIGHTS_ENABLE_TELEMETRY, "OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"}
+"""What Microsoft's worker for Python reads, or what it sets telemetry up with."""
+
+
+class Asked(dict[str, str]):
+    """An environment that remembers what it was asked for."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: set[str] = set()
+
+    def get(self, name: str, default: str = "") -> str:  # type: ignore[override]
+        """Nothing is set."""
+        self.names.add(name)
+        return default
+
+
+def read_by_code() -> set[str]:
+    """Every setting that the router looks for, those of the secrets left out."""
+    asked = Asked()
+    settings = Settings(asked)
+    for name in (name for name, member in vars(Settings).items() if isinstance(member, property)):
+        try:
+            getattr(settings, name)
+        except BadSetting:
+            continue
+    return asked.names | {STORAGE}  # The host reads it for itself.
+
+
+def optional() -> set[str]:
+    """The settings that docs/operations.md says may be left out."""
+    rows = page("docs/operations.md").table("App settings", "setting")
+    return {name for row in rows if row["needed"] in ("no", "local stack only") for name in spans(row["setting"])}
+
+
+OF_COMMANDS = {"KUBECONFIG", "ALERT_ROUTER_DRILL_HEARTBEAT"}
+"""What only commands read that no app ever runs."""
+
+SAID_BY_THE_HOST = {"FUNCTIONS_WORKER_RUNTIME", "WEBSITE_INSTANCE_ID"}
+"""What Functions sets itself: by it a drill knows that it must not run there."""
+
+
+def test_what_the_code_reads_is_set_and_the_reverse(azure: Deployment) -> None:
+    """Whoever adds a setting adds it to infra/, or says on paper that it has a default. A setting that is set and not read is a
+    promise that is not kept. What Flex Consumption refuses is left out:
+    https://learn.microsoft.com/azure/azure-functions/functions-app-settings#flex-consumption-plan-considerations"""
+    given = azure.settings.keys()
+    assert read_by_code() - OF_COMMANDS - SAID_BY_THE_HOST - given == optional()
+    assert given - read_by_code() == OF_THE_HOST | OF_THE_WORKER | OF_THE_RULES | SECRETS
+    refused = (
+        r"FUNCTIONS_(WORKER_RUNTIME|EXTENSION_VERSION)|SCM_DO_BUILD_DURING_DEPLOYMENT|ENABLE_ORYX_BUILD|WEBSITE_.*"
+    )
+    assert not [name for name in given if re.fullmatch(refused, name)]
+
+
+def test_the_deployed_settings_are_ones_that_the_router_can_start_with(azure: Deployment) -> None:
+    """The state, hubs and identity are found by them, and so is every secret once it is in the vault."""
+    identity, server = (azure.one(kind) for kind in (IDENTITY, DATABASE))
+    host = azure.asks(DATABASE, "fullyQualifiedDomainName")
+    deployed = azure.settings
+    assert deployed[STATE] == (
+        f"[format('postgresql://{{0}}@{{1}}:5432/{{2}}', '{identity.name}', {host}, '{azure.outputs['DATABASE_NAME']}')]"
+    )
+    deployed[STATE] = f"postgresql://{identity.name}@{server.name}.postgres.database.azure.com:5432/router"
+    settings = Settings(deployed)
+    assert isinstance(settings.state, PostgresqlAddress)
+    assert (settings.state.role, settings.state.database) == (identity.name, "router")
+    assert settings.state.token_scope is not None  # no password stands there, so that a token is one
+    assert settings.hubs.namespace == azure.outputs["EVENT_HUBS_NAMESPACE"]
+    known = f"[{azure.asks(IDENTITY, 'clientId')}]"
+    assert settings.identity == settings.hubs.client_id == known
+
+
+def test_the_connections_of_the_triggers_are_set(azure: Deployment) -> None:
+    """A trigger finds its hub or its queue by the setting that it names."""
+    connections = {one["connection"] for one in triggers().values() if "connection" in one}
+    assert connections == {STORAGE, HUBS}
+    for connection in connections:
+        found = {name.removeprefix(f"{connection}__") for name in azure.settings if name.startswith(connection)}
+        assert {"credential", "clientId"} < found
+
+
+def test_rows_go_where_the_rule_of_their_stream_takes_them(azure: Deployment) -> None:
+    """Each stream has its own endpoint and rule, as the outputs say them too, and nobody writes them into rules."""
+    for stream in ("cwpp", "cspm"):
+        (rule,) = (one for one in azure.of(ROWS) if one.name.endswith(f"-{stream}"))
+        held = {"ENDPOINT": "endpoints.logsIngestion", "RULE": "immutableId"}
+        for what, name in held.items():
+            setting = azure.settings[f"{stream.upper()}_LOGS_{what}"]
+            assert setting == f"[reference('{rule.id}', '{rule.body['apiVersion']}').{name}]"
+    assert azure.outputs.keys() >= OF_THE_RULES
+
+
+def test_every_secret_is_a_reference_that_the_vault_can_hold(azure: Deployment) -> None:
+    """Each secret is looked up in the vault under its own name, and no value stands in a deployment."""
+    references = {name: azure.settings[name] for name in SECRETS}
+    vault = azure.one("Microsoft.KeyVault/vaults").name
+    held = {name: name.lower().replace("_", "-") for name in SECRETS}
+    assert references == {
+        name: f"@Microsoft.KeyVault(VaultName={vault};SecretName={there})" for name, there in held.items()
+    }
+    assert len(set(held.values())) == len(SECRETS)
+    assert all(there.replace("-", "").isalnum() for there in held.values())

@@ -7,9 +7,7 @@ import sys
 
 from azure.monitor.opentelemetry._constants import _FULLY_SUPPORTED_INSTRUMENTED_LIBRARIES as INSTRUMENTED
 
-from tests.infra.predicted import Deployment
-from tests.infra.test_app_settings import settings_of
-from tests.infra.variants import ROOT
+from tests.infra.predicted import ROOT, Deployment
 from tests.waiting import PATIENCE
 
 NOWHERE = (
@@ -74,7 +72,7 @@ def test_no_request_is_told_but_by_the_router_itself(azure: Deployment) -> None:
     """The address of a webhook may be a secret, and a path of Azure's may name a resource: neither stands in any span. A new
     version of Microsoft's distribution that brings another instrumentation is seen here; without the setting requests would be
     told."""
-    setting = settings_of(azure)["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"]
+    setting = azure.settings["OTEL_PYTHON_DISABLED_INSTRUMENTATIONS"]
     assert set(setting.split(",")) == set(INSTRUMENTED)
     assert spans_of(OTEL_PYTHON_DISABLED_INSTRUMENTATIONS=setting) == ["ours"]
     assert len(spans_of()) > 1

@@ -17,8 +17,8 @@ import yaml
 from infra.package import PACKAGE
 from infra.release import NOTES, TEMPLATE_TAG, Release
 from tests.infra.azd import azd_on
+from tests.infra.predicted import DEFENDER, ROOT
 from tests.infra.test_azd import OF_AZD, variables
-from tests.infra.variants import DEFENDER, ROOT
 
 WORKFLOWS = ROOT / ".github" / "workflows"
 TEXTS = {name: (WORKFLOWS / f"{name}.yml").read_text() for name in ("deploy", "release")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.telemetry.listening import Listening
+from tests.telemetry.builders import Listening
 
 
 @pytest.fixture

@@ -1,12 +1,28 @@
-"""Every endpoint plays the trouble it was ordered, and then behaves."""
+"""The SOC plays the trouble that it is ordered, also as a process of its own, and has one double of each vendor's API."""
 
+from __future__ import annotations
+
+import ast
 import asyncio
+import json
+import re
+import signal
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
 
-from alert_router_demo.soc import Drop, Hang, LoseAnswer, Soc, Status
+from alert_router_demo.soc import Drop, Hang, LoseAnswer, Soc, Status, soc_in_thread
+from alert_router_demo.soc.__main__ import main
 from alert_router_demo.soc.faults import FaultScript
+from tests.leash import leashed
 from tests.waiting import PATIENCE, wait_until
 
 
@@ -82,3 +98,167 @@ def test_the_soc_runs_inside_an_event_loop() -> None:
     soc = asyncio.run(use())
     with pytest.raises(RuntimeError, match="not running"):
         _ = soc.addresses
+
+
+MODULE = [sys.executable, "-m", "alert_router_demo.soc"]
+
+
+@contextmanager
+def a_process(directory: Path, *options: str) -> Iterator[tuple[subprocess.Popen[bytes], dict[str, Any]]]:
+    port_file = directory / "soc.json"
+    command = [*MODULE, "--port-file", str(port_file), *options]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, preexec_fn=leashed)
+    try:
+        wait_until(port_file.exists, goes_on=lambda: process.poll() is None)
+        yield process, json.loads(port_file.read_bytes())
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_it_announces_itself_serves_and_stops_when_told(tmp_path: Path) -> None:
+    """The port file names addresses, authority and secrets; requests leave no line, and a router that is killed in the middle
+    of one is counted as cut off; SIGTERM ends it with 0."""
+    with a_process(tmp_path, "--lag", "60") as (process, card):
+        assert (tmp_path / "soc.json").stat().st_mode & 0o077 == 0
+        addresses, account = card["addresses"], card["accounts"]["cwpp"]
+        assert Path(addresses["ca"]).read_text().startswith("-----BEGIN CERTIFICATE-----")
+        bearer = {"Authorization": f"Bearer {account['servicenow_token']}"}
+        table = f"{addresses['servicenow']}/api/now/table/incident"
+        assert httpx.post(table, json={"correlation_id": "key-1"}, headers=bearer).status_code == 201
+        assert httpx.get(table, headers=bearer).json() == {"result": []}
+        assert httpx.get(f"{addresses['control']}/_state").json()["tickets"][0]["correlation_id"] == "key-1"
+        with socket.create_connection(("127.0.0.1", int(addresses["pagerduty"].rpartition(":")[2]))) as caller:
+            caller.sendall(b"POST /v2/enqueue HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n{")
+        counts = f"{addresses['control']}/_counts"
+        wait_until(lambda: bool(httpx.get(counts).json()["requests"]["pagerduty"]))
+        assert httpx.get(counts).json()["requests"]["pagerduty"] == {"dropped": 1}
+        process.send_signal(signal.SIGTERM)
+        output, errors = process.communicate(timeout=PATIENCE)
+        assert (process.returncode, output, errors) == (0, b"", b"")
+        assert not Path(addresses["ca"]).exists()
+
+
+def test_it_ends_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """With 0, when its time is over; without a port file the card is on stdout. A port file that cannot be written is one
+    line."""
+    assert main(["--for", "0.1"]) == 0
+    assert json.loads(capsys.readouterr().out)["addresses"]["webhook"].endswith("/hook")
+    wrong = tmp_path / "missing" / "soc.json"
+    assert main(["--port-file", str(wrong)]) == 2
+    assert capsys.readouterr().err == f"{wrong}: No such file or directory\n"
+
+
+def test_faults_can_be_ordered_and_ended_over_http(soc: Soc) -> None:
+    """Another process orders trouble for as many requests as it says; trouble without an end is ended for one endpoint, or for
+    all."""
+    faults, hook = f"{soc.addresses.control}/_faults", soc.addresses.webhook
+    orders: list[tuple[dict[str, Any], int]] = [
+        ({"kind": "status", "code": 429, "retry_after": "1"}, 429),
+        ({"kind": "status", "code": 200, "body": {"error": "x"}}, 200),
+        ({"kind": "hang", "seconds": 0.01}, 401),
+    ]
+    for fault, status in orders:
+        order = {"endpoint": "webhook", "fault": fault, "times": 1, "method": "POST"}
+        assert httpx.post(faults, json=order).status_code == 204
+        assert [httpx.post(hook).status_code for _ in range(2)] == [status, 401]
+    for kind, ending in (("drop", {"endpoint": "webhook"}), ("lose_answer", {})):
+        order = {"endpoint": "webhook", "fault": {"kind": kind}, "times": None}
+        assert httpx.post(faults, json=order).status_code == 204
+        with pytest.raises(httpx.RemoteProtocolError):
+            httpx.post(hook)
+        assert httpx.delete(faults, params=ending).status_code == 204
+        assert httpx.post(hook).status_code == 401
+
+
+def test_a_wrong_order_is_refused_by_name(soc: Soc, subtests: pytest.Subtests) -> None:
+    """A mistake in an order is said, not played as something else; an endpoint that does not exist is named, with those that
+    do."""
+    drop, status = {"kind": "drop"}, {"kind": "status", "code": 429}
+    orders: list[tuple[dict[str, Any], str]] = [
+        ({"endpoint": "mars", "fault": drop}, "endpoint"),
+        ({"endpoint": "logs", "fault": {"kind": "explode"}}, "fault"),
+        ({"endpoint": "logs", "fault": status | {"code": 99}}, "fault.status.code"),
+        ({"endpoint": "logs", "fault": status | {"retry_afer": "1"}}, "retry_afer"),
+        ({"endpoint": "logs", "fault": drop, "times": 0}, "times"),
+        ({"endpoint": "logs", "fault": drop, "time": 1}, "time"),
+    ]
+    faults = f"{soc.addresses.control}/_faults"
+    for order, named in orders:
+        with subtests.test(named):
+            answer = httpx.post(faults, json=order)
+            assert answer.status_code == 400
+            assert named in answer.json()["error"]
+    answer = httpx.delete(faults, params={"endpoint": "mars"})
+    known = ", ".join(endpoint.name for endpoint in soc.endpoints)
+    assert (answer.status_code, answer.json()["error"]) == (400, f"endpoint: mars is none of {known}")
+
+
+def test_state_and_counts_name_everything_and_no_secret(soc: Soc) -> None:
+    """What arrived is visible from outside in one JSON object, whose numbers are those of `_counts`."""
+    state = httpx.get(f"{soc.addresses.control}/_state")
+    counts = httpx.get(f"{soc.addresses.control}/_counts").json()
+    assert set(state.json()) == {endpoint.holds for endpoint in soc.endpoints} | set(counts)
+    assert {endpoint.name for endpoint in soc.endpoints} == set(counts["requests"])
+    assert counts == {name: state.json()[name] for name in ("requests", "received", "duplicates")}
+
+
+def test_secrets_are_new_each_time_and_never_in_a_repr() -> None:
+    """Two SOCs share no secret, and printing an account shows none."""
+    with soc_in_thread() as one, soc_in_thread() as other:
+        mine, theirs = one.accounts["cwpp"], other.accounts["cwpp"]
+        assert mine.routing_key != theirs.routing_key
+        assert len(mine.routing_key) == 32
+        names = {name for name in asdict(mine) if name not in ("name", "servicenow_user", "jira_user", "mail_user")}
+        assert all(getattr(mine, name) not in repr(mine) for name in names)
+
+
+def test_bodies_kept_are_bounded_and_counts_are_not() -> None:
+    """The newest bodies are kept, as many as asked; every arrival is counted."""
+    with soc_in_thread(keep=2) as soc:
+        event = {"routing_key": soc.accounts["cwpp"].routing_key, "event_action": "trigger"}
+        event["payload"] = {"summary": "s", "source": "s", "severity": "info"}  # type: ignore[assignment]
+        for number in range(3):
+            answer = httpx.post(f"{soc.addresses.pagerduty}/v2/enqueue", json=event | {"dedup_key": str(number)})
+            assert answer.status_code == 202
+        assert [page.event is None for page in soc.pagerduty.pages] == [False, False, True]
+        assert soc.counts()["received"]["pages"] == 3
+
+
+ROOT = Path(__file__).parents[3]
+SOC = ROOT / "alert_router_demo" / "soc"
+_BASES = {"Endpoint", "Double"}
+_BASED = re.compile(r"^ *class \w+\(.*(Endpoint|Double)", re.MULTILINE)
+AZURE = ROOT / "tests" / "stack"
+"""Where Azure's own side is played, which is no vendor that a SOC has."""
+
+
+def doubles_in(path: Path) -> Iterator[str]:
+    """The classes of a file that are made of nothing but an endpoint, or of nothing but a double."""
+    text = path.read_text()
+    for node in ast.walk(ast.parse(text)) if _BASED.search(text) else ():
+        if isinstance(node, ast.ClassDef) and node.name != "Endpoint" and _BASES & set(map(ast.unparse, node.bases)):
+            yield node.name
+
+
+def test_a_double_says_where_its_vendor_describes_the_api_and_nobody_else_plays_a_vendor() -> None:
+    """One class in a file, whose docstring links the vendor's documentation. Tests, `make stack` and benchmarks use the SOC's;
+    what they need of another kind of trouble stands before it."""
+    for path in SOC.glob("*.py"):
+        found = list(doubles_in(path))
+        assert len(found) <= 1, path.name
+        assert not found or "https://" in (ast.get_docstring(ast.parse(path.read_text())) or ""), path.name
+    others = [path for part in ("tests", "benchmarks") for path in (ROOT / part).rglob("*.py")]
+    assert not [path for path in others if AZURE not in path.parents and any(doubles_in(path))]
+
+
+def test_every_double_is_in_the_soc(soc: Soc) -> None:
+    """Each has an address there, and a name and a word for what it holds of its own."""
+    assert {type(endpoint).__name__ for endpoint in soc.endpoints} == {
+        name for path in SOC.glob("*.py") for name in doubles_in(path)
+    }
+    assert (
+        len({endpoint.name for endpoint in soc.endpoints})
+        == len({one.holds for one in soc.endpoints})
+        == len(soc.endpoints)
+    )

@@ -18,9 +18,9 @@ from router.domain.rulebook import Route
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
 from tests.builders import NOW, RULES
+from tests.infra.predicted import ROOT
 from tests.infra.queries.at_work import AtWork
 from tests.infra.queries.workspace import Rows
-from tests.infra.variants import ROOT
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from tests.infra.variants import INFRA, deployed
+from tests.infra.predicted import INFRA, deployed
 
 QUERIES: Mapping[str, str] = {path.stem: path.read_text("utf-8") for path in sorted((INFRA / "queries").glob("*.kql"))}
 NAMESPACE = deployed("default").one("Microsoft.EventHub/namespaces").id
