@@ -47,7 +47,7 @@ PACES = {
 
 CLOCKS = {
     "waiting.py": "the end of patience",
-    "parse/test_hostile.py": "CPU time of this thread, in a generous ratio",
+    "parse/test_properties.py": "CPU time of this thread, in a generous ratio",
     "destinations/test_answers.py": "CPU time of this thread, thousands of times what it takes",
     "stack/functions_host/host.py": "the end of patience, or of a grace that Azure gives",
     "stack/soak.py": "what is printed, and the end of patience",

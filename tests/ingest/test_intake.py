@@ -1,20 +1,26 @@
-"""What a message makes of its signal: turns, repeats, resolutions, and what a rule held."""
+"""What a message makes of its signal: turns, repeats, resolutions, what a rule held, and what is said of that rule."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
+from itertools import count
 from typing import Any
 
 import orjson
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim
-from router.domain.notices import RecordEntry
-from router.domain.rulebook import Clause, Lane, Rulebook
+from router.domain.errors import StoreError
+from router.domain.notices import Notice, RecordEntry, Release
+from router.domain.rulebook import By, Clause, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
-from router.ingest.intake import Message
+from router.ingest.intake import Intake, Message
 from router.ingest.observations import MOST
 from router.store.forgetting import forget
 from router.store.quarantine import discard_quarantined, list_quarantined
@@ -32,8 +38,10 @@ from tests.builders import (
     without_rules,
 )
 from tests.constructed.posture import a_risk, a_software_update, cves_of
+from tests.examples import some_of
 from tests.parse.messages import COMMON_ALERT, a_common_alert, body_of
 from tests.store.acts import read_fields, run
+from tests.store.deadly import Deadly
 from tests.store.life import Life, a_life
 from tests.store.opened import Place, Store, open_store
 from tests.store.within import within
@@ -279,3 +287,137 @@ def test_what_is_said_of_cves_fix_and_risk_is_part_of_a_findings_state(subtests:
             entries = [life.ingest(a_message(orjson.dumps(message)))[0] for message in (first, then, then)]
             second = ("routed", "updated") if is_news else ("repeat", None)
             assert decided_of(entries) == [("routed", "opened"), second, ("repeat", None)]
+
+
+HOUR = timedelta(hours=1)
+SCANNER: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
+RULE = replace(a_rule(expires=NOW + HOUR), owner="ada@contoso.example")
+BOOK = a_rulebook(RULE)
+RELEASE = Release(kind="rule", name="scanner", author=RULE.owner, since="2026-11-24T12:00:00Z", messages=1)
+
+
+@pytest.fixture
+def holding(sqlite: Store) -> Life:
+    """A router with a rule that holds what a scanner causes."""
+    return Life(sqlite, BOOK)
+
+
+def a_held_message(place: int, **fields: Any) -> Message:
+    """A message about one and the same alert, which the rule covers."""
+    body = alert_body(**{**SCANNER, "Description": f"text {place}", **fields})
+    return a_message(body, place=place, at=NOW + place * timedelta(seconds=1))
+
+
+def releases(holding: Life) -> list[Release | None]:
+    """What the notices that tickets get say of what had held the alert."""
+    contents = [claim.delivery.content for claim in holding.owed("tickets")]
+    return [content.release for content in contents if isinstance(content, Notice)]
+
+
+@settings(max_examples=some_of(40), deadline=None)
+@given(st.lists(st.tuples(st.lists(st.integers(1, 6), max_size=4), st.booleans()), max_size=6))
+def test_a_release_counts_each_message_that_was_held_once(batches: Sequence[tuple[list[int], bool]]) -> None:
+    """Whatever came again, in whatever batches, and whether the answer to a commit was lost.
+
+    What is older than what is known is a repeat, and was not held.
+    """
+    messages = {place: a_held_message(place) for place in range(7)}
+    with a_life(BOOK) as holding:
+        holding.ingest(messages[0])
+        latest, expected = 0, 1
+        for number, (places, is_lost) in enumerate(batches, start=1):
+            holding.now = NOW + number * MINUTE
+            for place in sorted(set(places)):
+                expected, latest = expected + (place > latest), max(latest, place)
+            for _ in range(1 + is_lost):
+                holding.ingest(*(messages[place] for place in places))
+        holding.now = NOW + HOUR
+        holding.release()
+        assert releases(holding) == [replace(RELEASE, ended="2026-11-24T13:00:00Z", messages=expected)]
+
+
+def test_a_release_that_dies_at_any_statement_is_told_once(holding: Life) -> None:
+    """The next sweep does the rest of it, and nothing twice; so where only the answer to a commit is lost."""
+    store = holding.store
+    for step in count(1, 3):
+        holding.now = NOW
+        holding.alert(f"alert-{step}", **SCANNER)
+        holding.now, holding.store = NOW + HOUR, Deadly(store, step, is_done=True)
+        with suppress(StoreError):
+            holding.release()
+        deadly, holding.store = holding.store, store
+        holding.release()
+        (told,) = holding.owed("tickets")
+        assert isinstance(told.delivery.content, Notice)
+        assert (told.delivery.content.id, told.delivery.change) == (f"alert-{step}", "opened")
+        if not deadly.died:
+            return
+
+
+def test_a_message_that_rises_above_what_the_rule_covers_says_what_had_held_the_others(holding: Life) -> None:
+    """The rule has not ended: it covers no more what the alert says. What falls below the floor is held no more either."""
+    holding.ingest(a_held_message(1), a_held_message(2), a_held_message(3, Entities=[]))
+    assert releases(holding) == [replace(RELEASE, messages=2)]
+    holding.alert("low", **SCANNER), holding.alert("low", Severity="Informational", **SCANNER)
+    holding.book = without_rules(holding.book)
+    holding.alert("low", **SCANNER)
+    assert releases(holding) == [None]
+
+
+def test_a_rule_that_is_gone_is_named_without_an_owner() -> None:
+    """Whose it was stands in the file that is there no more; its end is known from when it held the alert."""
+    for after, ended in ((MINUTE, None), (HOUR, "2026-11-24T13:00:00Z")):
+        with a_life(BOOK) as holding:
+            holding.ingest(a_held_message(1))
+            holding.book = without_rules(holding.book)
+            holding.now += after
+            holding.release()
+            assert releases(holding) == [replace(RELEASE, author=None, ended=ended)]
+
+
+def test_a_rule_that_takes_over_says_since_when_it_held_the_alert_itself(holding: Life) -> None:
+    """What another one held before it is not its own; the message that it took over is the first that it held.
+
+    A rule whose file changed goes on counting, and what is decided again is no further message.
+    """
+    holding.ingest(a_held_message(1), a_held_message(2))
+    holding.now = NOW + HOUR
+    other = replace(a_rule("maintenance", expires=NOW + 3 * HOUR), owner="bob@contoso.example")
+    holding.book = replace(a_rulebook(other), hash="another")
+    assert holding.release() == []
+    holding.book = replace(a_rulebook(replace(other, comment="again")), hash="a third")
+    assert holding.release() == []
+    holding.ingest(a_held_message(3))
+    holding.now = NOW + 3 * HOUR
+    holding.release()
+    told = replace(RELEASE, name="maintenance", author=other.owner, since="2026-11-24T13:00:00Z", messages=2)
+    assert releases(holding) == [replace(told, ended="2026-11-24T15:00:00Z")]
+
+
+def test_what_was_never_held_and_what_resolves_says_nothing_of_a_rule(holding: Life) -> None:
+    """An alert that people know of, is held, and resolves: its resolution is not released."""
+    holding.book = without_rules(holding.book)
+    holding.ingest(a_held_message(1))
+    assert releases(holding) == [None]
+    holding.book = BOOK
+    holding.ingest(a_held_message(2), a_held_message(3, Status="Resolved"))
+    assert releases(holding) == [None]
+
+
+def test_a_group_that_waited_for_room_says_what_had_held_the_member_in_whose_words_it_opens(sqlite: Store) -> None:
+    """All of it, also where the rule has a long name."""
+    spec = replace(a_destination("tickets"), group=Grouping((By.ALERT_TYPE,), None), limit=Limit(1, HOUR))
+    book = a_rulebook(a_rule("scanner " * 100), destinations=[spec], always=())
+    holding = Life(sqlite, book)
+    holding.alert(**SCANNER)
+    holding.alert("other", AlertType="VM_Other")
+    holding.deliver()
+    holding.book = without_rules(book)
+    holding.release()
+    assert releases(holding) == []  # it waits for its turn
+    holding.goes_on(1 / 12)
+    run(
+        Intake(sqlite, {holding.book.stream: holding.book}, Catalogue()).admit_waiting(holding.book.stream, holding.now)
+    )
+    (opening, *_) = [release for release in releases(holding) if release is not None]
+    assert (opening.name, opening.since, opening.messages) == ("scanner " * 100, "2026-11-24T12:00:00Z", 1)

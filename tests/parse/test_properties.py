@@ -1,8 +1,9 @@
-"""What holds for every body there is."""
+"""What holds for every body there is, and for those that are broken or meant to break the reader."""
 
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -11,12 +12,25 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.domain.catalogue import Catalogue
+from router.domain.decisions import Code
 from router.domain.signals import Alert, Finding, Quarantined
-from router.parse import evidence_of, read_signals, split_body
+from router.parse import answer_in, evidence_of, read_signals, split_body
 from tests.constructed import posture
+from tests.constructed.posture import a_software_update
 from tests.examples import some_of
 from tests.parse import messages
-from tests.parse.messages import CATALOGUE, Message, in_pascal_case, read_one
+from tests.parse.messages import (
+    CATALOGUE,
+    Message,
+    a_flat_alert,
+    a_table_row,
+    body_of,
+    in_pascal_case,
+    read_alert,
+    read_one,
+    read_quarantined,
+)
 
 _MESSAGES: tuple[Callable[[], Any], ...] = (
     messages.a_flat_alert,
@@ -167,3 +181,151 @@ def test_odd_optional_fields_cost_no_message(build: Callable[[], Message], data:
     (after,) = read_signals(json.dumps(message).encode(), CATALOGUE)
     assert not isinstance(after, Quarantined)
     assert (after.kind.stream, after.id) == (before.kind.stream, before.id)
+
+
+def test_numbers_are_kept_as_they_can_be() -> None:
+    """What is no number is not known, one beyond a double becomes its digits, one beyond 64 bits a double."""
+    body = body_of(a_flat_alert(ConfidenceScore=0.125, ExtendedProperties={"a": 1, "b": 2, "c": 3, "d": 4}))
+    body = body.replace(b"0.125", b"NaN").replace(b'"a":1', b'"a":' + b"9" * 5000).replace(b'"b":2', b'"b":1e999')
+    body = body.replace(b'"c":3', b'"c":' + b"9" * 30).replace(b'"d":4', b'"d":-Infinity')
+    assert read_alert(body).extended == {"a": "9" * 5000, "b": "1e999", "c": 1e30, "d": None}
+
+
+def test_lone_surrogates_are_replaced_everywhere() -> None:
+    """Half a surrogate pair becomes U+FFFD, in keys, texts and JSON inside strings; whole pairs stay."""
+    extended = r'{"\ud800k": "v\udfff", "whole": "\ud83d\ude00"}'
+    body = body_of(a_table_row(ExtendedProperties=extended, DisplayName="half")).replace(b"half", rb"half \ud83d")
+    alert = read_alert(body)
+    assert (alert.title, alert.extended) == ("half \ufffd", {"\ufffdk": "v\ufffd", "whole": "😀"})
+    orjson.dumps([alert.title, alert.extended])
+
+
+def test_what_is_no_utf_8_is_read_as_far_as_it_can_be(subtests: pytest.Subtests) -> None:
+    """Other bytes become U+FFFD, a raw tab stays; a byte order mark, UTF-16 and UTF-32, as Windows writes them, are read."""
+    body = body_of(a_flat_alert(Description="bad")).replace(b"bad", b"b\xff\xc3\td")
+    assert read_alert(body).description == "b\ufffd\ufffd\td"
+    for encoding in ("utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"):
+        with subtests.test(encoding):
+            body = body_of(a_flat_alert(Description="grüße")).decode().encode(encoding)
+            assert read_alert(body).description == "grüße"
+
+
+def test_nul_is_replaced_everywhere() -> None:
+    """No text of PostgreSQL's holds it: also in JSON inside strings; a backslash before it stays what it is."""
+    body = body_of(a_flat_alert(Description="a-b-c", ExtendedProperties=r'{"k": "v\u0000"}'))
+    for nul in (rb"\u0000", b"\x00"):
+        alert = read_alert(body.replace(b"a-b-c", b"a" + nul + rb"\\u0000\\" + nul))
+        assert (alert.description, alert.extended) == ("a\ufffd\\u0000\\\ufffd", {"k": "v\ufffd"})
+
+
+def _nested(depth: int, around: bytes = b"1") -> bytes:
+    return b"[" * depth + around + b"]" * depth
+
+
+def test_nesting_beyond_the_limit_is_quarantined(subtests: pytest.Subtests) -> None:
+    """A body nested deeper than 1,024 levels is quarantined, however deep it goes, in an envelope, too."""
+    for depth in (1_025, 10_000, 300_000):
+        with subtests.test(depth=depth):
+            body = body_of(a_flat_alert(Extra=5)).replace(b'"Extra":5', b'"Extra":' + _nested(depth))
+            envelope = b'{"value":' + _nested(depth) + b"}"
+            for refused in (read_quarantined(body), read_quarantined(envelope)):
+                assert (refused.reason.code, refused.reason.words) == (Code.NOT_JSON, "nested too deeply")
+                assert refused.body in (body, envelope)
+            assert answer_in(envelope) is None
+    assert answer_in(b'{"value":' + _nested(1_000) + b"}") is not None
+
+
+def test_nesting_within_the_limit_costs_nothing() -> None:
+    """Deep entities and properties are read, and come out as text; a deep element that is refused is kept whole."""
+    for depth in (200, 1_000):
+        body = body_of(a_flat_alert(Entities=0, ExtendedProperties={"a": "deep"}))
+        body = body.replace(b'"Entities":0', b'"Entities":' + _nested(depth, b'{"Type":"ip","Address":"::1"}'))
+        alert = read_alert(body.replace(b'"deep"', _nested(depth)))
+        assert [entity.text("Address") for entity in alert.entities] == ["::1"]
+        assert alert.extended == {"a": _nested(depth).decode()}
+        assert read_quarantined(b"[" + _nested(depth) + b"]").body == _nested(depth)
+
+
+def test_json_inside_strings_is_unpacked_only_so_far() -> None:
+    """Deep nesting inside a string makes it no JSON, and costs nothing else."""
+    row = a_table_row(Entities=_nested(50_000).decode(), ExtendedProperties="{" * 50_000, RemediationSteps="[" * 50_000)
+    alert = read_alert(row)
+    assert (list(alert.entities), alert.extended, alert.remediation) == ([], {}, ())
+
+
+def test_references_in_a_circle_end() -> None:
+    """A process that is its own parent, and references that dangle, stop neither reading nor evidence."""
+    entities = [
+        {"$id": "1", "Type": "process", "CommandLine": "a", "ParentProcess": {"$ref": "2"}, "ImageFile": {"$ref": "1"}},
+        {"$id": "2", "Type": "process", "CommandLine": "b", "ParentProcess": {"$ref": "1"}},
+        {"$ref": "9"},
+        {"$id": "2", "Type": "account", "Name": {"$ref": "2"}},
+    ]
+    assert evidence_of(read_alert(a_flat_alert(Entities=entities)), Catalogue()).processes == ("a", "b")
+
+
+def _alert_with(**changes: object) -> bytes:
+    return body_of(a_flat_alert(**changes))
+
+
+def _property(value: object) -> bytes:
+    return _alert_with(ExtendedProperties={"Machines": value})
+
+
+def _update(**additional: object) -> bytes:
+    return body_of(a_software_update(additional=additional))
+
+
+def _html(text: str) -> bytes:
+    properties = {"metadata": {"remediationDescription": text}}
+    return body_of({"id": "/x", "type": "Microsoft.Security/assessments", "properties": properties})
+
+
+def _scanners(count: int) -> dict[str, object]:
+    return {f"{n}": {"CvesIds": [f"CVE-2026-{n:05}"]} for n in range(count)}
+
+
+_GROWING: dict[str, Callable[[int], bytes]] = {
+    "opening brackets": lambda size: b"[" * size,
+    "opening braces in a string": lambda size: body_of(a_table_row(ExtendedProperties='{"a":' * size)),
+    "backslashes without an end": lambda size: b'{"SystemAlertId":"' + b"\\\\" * size,
+    "digits": lambda size: b'{"a":' + b"9" * size + b"}",
+    "a fraction": lambda size: b'{"a":NaN,"b":0.' + b"9" * size + b"}",
+    "line breaks": lambda size: _html("<br " * size),
+    "commas": lambda size: _alert_with(Intent="a," * size),
+    "elements": lambda size: b"[" + b"0," * (size // 10) + b"0]",
+    "references": lambda size: _alert_with(Entities=[{"$id": "1", "$ref": "1", "Type": "ip"}] * (size // 20)),
+    "slashes": lambda size: body_of({"type": None, "id": "/providers" * size}),
+    "a list of CVEs that is cut": lambda size: _update(CvesDetails='[{"CveId" :' * (size // 11)),
+    "CVEs of one letter": lambda size: _update(CvesDetails="a, " * (size // 3)),
+    "CVEs in a list": lambda size: _update(CvesDetails=[[]] * (size // 3)),
+    "scanners": lambda size: _update(ScannersDetails=_scanners(size // 5)),
+    "brackets in a product": lambda size: _alert_with(ProductName="(" * size + "(a" * size),
+    "blanks in a time": lambda size: _alert_with(ProcessingEndTime="2/2/2025" + " " * size),
+    "blanks behind a time": lambda size: _alert_with(ProcessingEndTime=f"2/2/2025, 9:19:25{' ' * size}x"),
+    "a list in a property": lambda size: _property(f"[{'[1],' * (size // 4)}0]"),
+    "brackets in a property": lambda size: _property("[" * size),
+    "commas in a property": lambda size: _property("a," * size),
+    "properties": lambda size: _alert_with(
+        ExtendedProperties={f"Machine {'s' * number}": "x" for number in range(int(size**0.5))}
+    ),
+    "lists in texts": lambda size: _alert_with(RemediationSteps=["[" * 100] * (size // 100)),
+}
+
+
+def _seconds(body: bytes) -> float:
+    start = time.thread_time()
+    for signal in read_signals(body, Catalogue()):
+        if not isinstance(signal, Quarantined):
+            evidence_of(signal, CATALOGUE)
+    return time.thread_time() - start
+
+
+def test_time_grows_with_length_and_no_faster(subtests: pytest.Subtests) -> None:
+    """Eight times the body takes about eight times as long: never sixty-four times, as anything quadratic would."""
+    size = 25_000
+    for name, grow in _GROWING.items():
+        with subtests.test(name):
+            small = min(_seconds(grow(size)) for _ in range(3))
+            large = min(_seconds(grow(8 * size)) for _ in range(3))
+            assert large < max(32 * small, 0.1)
