@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import orjson
@@ -37,25 +38,18 @@ def read_one(message: object) -> Alert | Finding | Quarantined:
     return signal
 
 
-def read_alert(message: object) -> Alert:
-    """The alert that a message becomes."""
+def _read_as[T](kind: type[T], message: object) -> T:
     signal = read_one(message)
-    assert isinstance(signal, Alert), signal
+    assert isinstance(signal, kind), signal
     return signal
 
 
-def read_finding(message: object) -> Finding:
-    """The finding that a message becomes."""
-    signal = read_one(message)
-    assert isinstance(signal, Finding), signal
-    return signal
-
-
-def read_quarantined(message: object) -> Quarantined:
-    """The refusal that a message becomes."""
-    signal = read_one(message)
-    assert isinstance(signal, Quarantined), signal
-    return signal
+read_alert = partial(_read_as, Alert)
+"""The alert that a message becomes."""
+read_finding = partial(_read_as, Finding)
+"""The finding that a message becomes."""
+read_quarantined = partial(_read_as, Quarantined)
+"""The refusal that a message becomes."""
 
 
 def a_flat_alert(**changes: object) -> Message:
@@ -71,7 +65,6 @@ def a_flat_alert(**changes: object) -> Message:
         "ProcessingEndTime": "2026-11-16T02:05:53.7025211Z",
         "Severity": "High",
         "Status": "New",
-        "ConfidenceScore": None,
         "IsIncident": False,
         "SystemAlertId": "2516000000000000000_aaaaaaaa-0000-4000-8000-000000000001",
         "Intent": "Persistence, CredentialAccess",
@@ -80,7 +73,6 @@ def a_flat_alert(**changes: object) -> Message:
         "AlertDisplayName": "Something happens",
         "Description": "It happens on web-01.",
         "Entities": [{"$id": "4", "HostName": "web-01", "Type": "host"}],
-        "ExtendedLinks": None,
         "RemediationSteps": ["Look at it.", "Mend it."],
         "ResourceIdentifiers": [{"$id": "2", "AzureResourceId": MACHINE, "Type": "AzureResource"}],
         "AlertUri": "https://portal.azure.com/#blade/alert",
@@ -88,15 +80,17 @@ def a_flat_alert(**changes: object) -> Message:
     } | changes
 
 
+def _in_arm(name: str, properties: Message) -> Message:
+    path = f"{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Security/locations/westeurope/alerts/{name}"
+    return {"id": path, "name": name, "type": "Microsoft.Security/Locations/alerts", "properties": properties}
+
+
 def an_arm_alert(**changes: object) -> Message:
     """An alert in the ARM form of 2022; changes are to its properties."""
     name = "2516000000000000000_aaaaaaaa-0000-4000-8000-000000000002"
-    return {
-        "id": f"{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Security/locations/westeurope/alerts/{name}",
-        "name": name,
-        "type": "Microsoft.Security/Locations/alerts",
-        "properties": {
-            "version": "2022-01-01.0",
+    return _in_arm(
+        name,
+        {
             "status": "Active",
             "timeGeneratedUtc": "2026-11-16T07:51:23.7323577Z",
             "processingEndTimeUtc": "2026-11-16T07:51:23.1811182Z",
@@ -120,7 +114,7 @@ def an_arm_alert(**changes: object) -> Message:
             "subTechniques": ["T1059.001"],
         }
         | changes,
-    }
+    )
 
 
 def a_graph_row(**changes: object) -> Message:
@@ -129,31 +123,16 @@ def a_graph_row(**changes: object) -> Message:
     name = str(changes.get("SystemAlertId") or flat["SystemAlertId"])
     times = {f"{key}Utc": flat.pop(key) for key in ("TimeGenerated", "ProcessingEndTime")}
     del flat["AzureResourceId"]
-    properties = flat | times | {"Status": "Active", "Version": "2022-01-01.0"} | changes
-    path = f"{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Security/locations/westeurope/alerts/{name}"
-    nothing = dict.fromkeys(["extendedLocation", "identity", "plan", "sku", "tags", "zones"])
-    return nothing | {
-        "id": path,
-        "kind": "",
-        "location": "westeurope",
-        "managedBy": "",
-        "name": name,
-        "properties": {key: held for key, held in properties.items() if held is not None},
-        "resourceGroup": "rg-web",
-        "subscriptionId": SUBSCRIPTION.rpartition("/")[2],
-        "tenantId": "aaaaaaaa-0000-4000-8000-00000000000a",
-        "type": "microsoft.security/locations/alerts",
-    }
+    properties = flat | times | {"Status": "Active"} | changes
+    row = _in_arm(name, {key: held for key, held in properties.items() if held is not None})
+    return row | {"kind": "", "managedBy": "", "tags": None, "type": "microsoft.security/locations/alerts"}
 
 
 def an_old_arm_alert(**changes: object) -> Message:
     """An alert in the ARM form of 2015 to 2019; changes are to its properties."""
-    name = "2516000000000000000_AAAAAAAA-0000-4000-8000-000000000003"
-    return {
-        "id": f"{SUBSCRIPTION}/resourceGroups/rg-web/providers/Microsoft.Security/locations/westeurope/alerts/{name}",
-        "name": name,
-        "type": "Microsoft.Security/Locations/alerts",
-        "properties": {
+    return _in_arm(
+        "2516000000000000000_AAAAAAAA-0000-4000-8000-000000000003",
+        {
             "alertDisplayName": "A known bad address",
             "alertName": "ThreatIntelligence",
             "detectedTimeUtc": "2026-11-16T19:50:47.083633Z",
@@ -169,13 +148,12 @@ def an_old_arm_alert(**changes: object) -> Message:
             "entities": [{"address": "192.0.2.1", "type": "ip"}],
         }
         | changes,
-    }
+    )
 
 
 def a_table_row(**changes: object) -> Message:
     """A row of the SecurityAlert table."""
     return {
-        "TenantId": "aaaaaaaa-0000-4000-8000-00000000000a",
         "TimeGenerated": "2026-11-16 07:27:56.188461+00:00",
         "DisplayName": "A miner runs",
         "AlertName": "A miner runs",
@@ -186,7 +164,6 @@ def a_table_row(**changes: object) -> Message:
         "SystemAlertId": "bbbbbbbb-0000-4000-8000-000000000004",
         "ResourceId": MACHINE,
         "AlertType": "VM_Example",
-        "ConfidenceScore": "None",
         "IsIncident": "False",
         "StartTime": "2026-11-16 07:27:09.489644+00:00",
         "EndTime": "2026-11-16 07:27:09.489644+00:00",
@@ -194,7 +171,6 @@ def a_table_row(**changes: object) -> Message:
         "RemediationSteps": '["Stop it.", "Find out how it came."]',
         "ExtendedProperties": '{"User Name": "ada"}',
         "Entities": '[{"$id": "2", "HostName": "web-01", "Type": "host"}]',
-        "ExtendedLinks": "",
         "ProductName": "Azure Security Center",
         "ProductComponentName": "VirtualMachines",
         "AlertLink": "https://portal.azure.com/#blade/alert",
@@ -269,65 +245,48 @@ def in_pascal_case(value: object) -> object:
     return [in_pascal_case(item) for item in value] if isinstance(value, list) else value
 
 
+def _posture(path: str, type: str, properties: Message, action: str = "Insert") -> Message:
+    return {
+        "id": f"{SUBSCRIPTION}/providers/Microsoft.Security/{path}",
+        "name": path.rpartition("/")[2],
+        "type": f"Microsoft.Security/{type}",
+        "properties": properties,
+        "securityEventDataEnrichment": an_enrichment(action),
+    }
+
+
 def a_secure_score(**changes: object) -> Message:
     """The secure score of a subscription; changes are to its properties."""
-    return {
-        "id": f"{SUBSCRIPTION}/providers/Microsoft.Security/secureScores/ascScore",
-        "name": "ascScore",
-        "type": "Microsoft.Security/secureScores",
-        "properties": {
-            "displayName": "ASC score",
-            "score": {"max": 58, "current": 33.41, "percentage": 0.576},
-            "weight": 412,
-        }
-        | changes,
-        "securityEventDataEnrichment": an_enrichment(),
-    }
+    score = {"displayName": "ASC score", "score": {"max": 58, "current": 33.41, "percentage": 0.576}}
+    return _posture("secureScores/ascScore", "secureScores", score | changes)
 
 
 def a_score_control() -> Message:
     """One control of a secure score."""
-    return {
-        "id": f"{SUBSCRIPTION}/providers/Microsoft.Security/secureScores/ascScore/secureScoreControls/mfa",
-        "name": "mfa",
-        "type": "Microsoft.Security/secureScores/secureScoreControls",
-        "properties": {
-            "displayName": "Enable MFA",
-            "healthyResourceCount": 21,
-            "unhealthyResourceCount": 9,
-            "notApplicableResourceCount": 0,
-            "score": {"max": 8, "current": 5.6, "percentage": 0.7},
-        },
-        "securityEventDataEnrichment": an_enrichment(),
-    }
+    counts = {"healthyResourceCount": 21, "unhealthyResourceCount": 9, "notApplicableResourceCount": 0}
+    control = {"displayName": "Enable MFA", "score": {"max": 8, "current": 5.6, "percentage": 0.7}}
+    return _posture(
+        "secureScores/ascScore/secureScoreControls/mfa", "secureScores/secureScoreControls", control | counts
+    )
 
 
 def a_compliance_assessment() -> Message:
     """A compliance assessment in the form of an event."""
-    standards = "regulatoryComplianceStandards"
-    return {
-        "id": f"{SUBSCRIPTION}/providers/Microsoft.Security/{standards}/PCI/regulatoryComplianceControls/1.1"
-        "/regulatoryComplianceAssessments/dddd",
-        "name": "dddd",
-        "type": f"Microsoft.Security/{standards}/regulatoryComplianceControls/regulatoryComplianceAssessments",
-        "properties": {
-            "description": "Scan data should be complete",
-            "state": "Failed",
-            "passedResources": 7,
-            "failedResources": 4,
-            "skippedResources": 0,
-        },
-        "securityEventDataEnrichment": an_enrichment("Write") | {"interval": "00:00:00"},
-    }
+    standards, controls, assessments = (f"regulatoryCompliance{of}" for of in ("Standards", "Controls", "Assessments"))
+    counts = {"passedResources": 7, "failedResources": 4, "skippedResources": 0}
+    return _posture(
+        f"{standards}/PCI/{controls}/1.1/{assessments}/dddd",
+        f"{standards}/{controls}/{assessments}",
+        {"description": "Scan data should be complete", "state": "Failed"} | counts,
+    )
 
 
 def an_attack_path(*, action: str = "Insert", **changes: object) -> Message:
     """An attack path in Exposure Management's shape; changes are to its properties."""
-    return {
-        "id": f"{SUBSCRIPTION}/providers/microsoft.security/attackpaths/eeee",
-        "name": "eeee",
-        "type": "microsoft.security/attackpaths",
-        "properties": {
+    return _posture(
+        "attackpaths/eeee",
+        "attackpaths",
+        {
             "displayName": "An exposed cluster leads to a database",
             "riskLevel": "Critical",
             "riskFactors": ["Exposure to the internet"],
@@ -338,8 +297,8 @@ def an_attack_path(*, action: str = "Insert", **changes: object) -> Message:
             "attackStory": "An attacker enters.",
         }
         | changes,
-        "securityEventDataEnrichment": an_enrichment(action),
-    }
+        action,
+    )
 
 
 def a_legacy_attack_path(**changes: object) -> Message:
@@ -377,7 +336,6 @@ def a_common_alert(
     if context is None:
         criterion = {
             "searchQuery": "MDCFileIntegrityMonitoringEvents",
-            "metricMeasureColumn": None,
             "operator": "GreaterThan",
             "threshold": "0",
             "timeAggregation": "Count",
@@ -385,7 +343,6 @@ def a_common_alert(
             "metricValue": 3.0,
             "linkToSearchResultsUI": "https://portal.azure.com#@tenant/blade/all",
             "linkToFilteredSearchResultsUI": "https://portal.azure.com#@tenant/blade/filtered",
-            "linkToSearchResultsAPI": "https://api.loganalytics.io/v1/all",
         }
         condition_of_rule = {"windowSize": "PT15M", "allOf": [criterion]}
         context = {"properties": {}, "conditionType": "LogQueryCriteria", "condition": condition_of_rule}
@@ -401,11 +358,8 @@ def a_common_alert(
                 "monitoringService": "Log Alerts V2",
                 "alertTargetIDs": [MACHINE],
                 "configurationItems": ["web-01"],
-                "originAlertId": "0a0a0a0a-0000-4000-8000-000000000001",
                 "firedDateTime": "2026-11-18T13:58:24.3713213Z",
                 "description": "A watched file changed.",
-                "essentialsVersion": "1.0",
-                "alertContextVersion": "1.0",
             }
             | essentials,
             "alertContext": context,

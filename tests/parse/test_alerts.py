@@ -65,6 +65,7 @@ def test_a_table_row_keeps_what_it_says() -> None:
 EVENING = datetime(2026, 11, 16, 2, 5, 53, tzinfo=UTC)
 IMPACT = ("Execution", "Impact")
 EXTENDED = {"a": "x", "b": 1, "c": True, "d": None, "e": [1, {"f": "ä"}]}
+NO_TEXTS: list[tuple[object, object]] = [(None, None), ("  ", None), ([], None), (True, None)]
 FIELDS: list[tuple[str, str, list[tuple[object, object]]]] = [
     # A time is UTC unless it says otherwise; what is no time is none.
     (
@@ -93,10 +94,8 @@ FIELDS: list[tuple[str, str, list[tuple[object, object]]]] = [
     ),
     ("Severity", "severity", [("INFORMATIONAL", Severity.INFORMATIONAL), ("High/Medium", None), ("100", None)]),
     ("Severity", "severity_written", [(text, text) for text in ("  mEDIUM ", "Unheard-of", "100")]),
-    *(
-        ("Severity", name, [(none, None) for none in (None, "  ", [], True)])
-        for name in ("severity", "severity_written")
-    ),
+    ("Severity", "severity", NO_TEXTS),
+    ("Severity", "severity_written", NO_TEXTS),
     # Only Resolved and Dismissed are over.
     ("Status", "resolved", [(status, False) for status in ("New", "Active", "InProgress", None, "")]),
     ("Status", "resolved", [(status, True) for status in ("Resolved", "resolved", "Dismissed")]),
