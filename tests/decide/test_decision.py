@@ -4,16 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 from datetime import timedelta
-from itertools import product
-
-from hypothesis import given
-from hypothesis import strategies as st
+from itertools import permutations, product
 
 from router.decide import decide, entry_for, explain, notice_for, quarantined
 from router.domain.catalogue import Attack, Catalogue
 from router.domain.decisions import Change, Code, DecisionStep, Outcome, Reason, StepCode, written_steps
 from router.domain.evidence import Evidence
-from router.domain.rulebook import Clause, Route, Rulebook
+from router.domain.rulebook import Clause, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Finding, Kind, Quarantined, Signal, Stream
 from router.parse import read_signals
@@ -30,26 +27,6 @@ def at_least_high(signal: Signal, _: Attack) -> bool:
 HIGH = Clause("at_least", "High", at_least_high)
 
 
-def test_an_alert_that_no_longer_stands_is_resolved_even_where_a_rule_would_hold_it() -> None:
-    """A resolution is told whatever floors and rules say, and goes to `always`."""
-    for status in ("Resolved", "Dismissed", "resolved"):
-        alert = an_alert(Status=status, Severity="Low", Entities=[an_ip("10.20.0.5")])
-        decision = decide(alert, a_rulebook(a_rule()), NOW)
-        assert (decision.outcome, decision.notice) == (Outcome.RESOLVED, Change.RESOLVED)
-        assert (decision.reason, decision.destinations) == ((Code.STATUS, status), ("sentinel",))
-
-
-def test_a_severity_at_the_floor_above_it_or_unknown_is_forwarded_and_one_below_is_not() -> None:
-    """The floor drops only what is known to lie below it, which goes to the record only: in doubt the router is loud."""
-    book = a_rulebook(floor=Severity.MEDIUM)
-    for severity in ("Medium", "High", "Critical", None, "", "Catastrophic", 7):
-        assert decide(an_alert(Severity=severity), book, NOW).outcome is Outcome.ROUTED, severity
-    for severity in ("Low", "Informational", "low"):
-        decision = decide(an_alert(Severity=severity), book, NOW)
-        assert (decision.outcome, decision.reason.code) == (Outcome.BELOW_FLOOR, Code.FLOOR)
-        assert (decision.destinations, decision.notice) == ((), None)
-
-
 def test_a_rule_holds_until_but_not_including_its_last_instant() -> None:
     """The expiry is checked against `now` at every decision."""
     alert, book = an_alert(Entities=[an_ip("10.20.0.5")]), a_rulebook(a_rule(expires=NOW))
@@ -58,12 +35,15 @@ def test_a_rule_holds_until_but_not_including_its_last_instant() -> None:
     assert (at.outcome, at.suppressed_by) == (Outcome.ROUTED, None)
 
 
-def test_every_route_that_matches_adds_its_destinations() -> None:
+def test_every_route_that_matches_adds_its_destinations_whatever_their_order() -> None:
     """Routes add up, and `always` comes on top. Routing is total: what no route matches goes where `otherwise` says."""
-    page, tickets = a_route("page", "oncall", when=[HIGH]), a_route("tickets", "tickets")
-    decision = decide(an_alert(Severity="High"), a_rulebook(routes=[page, tickets]), NOW)
-    assert (decision.routes, str(decision.reason)) == (("page", "tickets"), "routes: page, tickets")
-    assert decision.destinations == ("oncall", "sentinel", "tickets")
+    page, tickets, hour = a_route("page", "oncall", when=[HIGH]), a_route("tickets", "tickets"), timedelta(hours=1)
+    both, quiet = a_route("both", "oncall", "tickets", when=[HIGH], respond_within=hour), a_route("quiet")
+    names = ("both", "page", "quiet", "tickets")
+    for routes in permutations((page, tickets, both, quiet)):
+        decision = decide(an_alert(Severity="High"), a_rulebook(routes=routes), NOW)
+        assert (str(decision.reason), decision.routes) == (f"routes: {', '.join(names)}", names)
+        assert (decision.destinations, decision.respond_by) == (("oncall", "sentinel", "tickets"), NOW + hour)
     decision = decide(an_alert(Severity="Medium"), a_rulebook(routes=[page]), NOW)
     assert (decision.reason, decision.notice) == ((Code.OTHERWISE, ""), Change.OPENED)
     assert decision.destinations == ("sentinel", "tickets")
@@ -83,25 +63,6 @@ def test_the_most_pressing_route_says_by_when_people_should_answer() -> None:
     decision = decide(an_alert(), a_rulebook(routes=[quiet]), NOW)
     assert (decision.outcome, decision.routes) == (Outcome.ROUTED, ("quiet",))
     assert (decision.destinations, decision.notice, decision.respond_by) == (("sentinel",), None, None)
-
-
-LOW_ONLY = Clause("severity", "Low", lambda signal, _: signal.severity is Severity.LOW)
-ROUTES = [
-    a_route("page", "oncall", when=[HIGH]),
-    a_route("tickets", "tickets"),
-    a_route("quiet", when=[LOW_ONLY]),
-    a_route("both", "oncall", "tickets", when=[HIGH]),
-]
-
-
-@given(st.permutations(ROUTES), st.integers(0, 4), st.sampled_from(["Low", "Medium", "High", None, "odd"]))
-def test_the_order_of_routes_never_matters(routes: list[Route], count: int, severity: str | None) -> None:
-    """Any order of the same routes makes the same decision."""
-    alert = an_alert(Severity=severity)
-    some = routes[:count]
-    as_drawn = decide(alert, a_rulebook(floor=Severity.LOW, routes=some), NOW)
-    sorted_by_name = decide(alert, a_rulebook(floor=Severity.LOW, routes=sorted(some, key=lambda r: r.name)), NOW)
-    assert as_drawn == sorted_by_name
 
 
 EXEMPT = [
@@ -162,6 +123,13 @@ SETTLED_BY = {
 }
 """What each step of `decide` that settles a signal makes of it, and why."""
 
+NOTIFIES = {
+    Outcome.RESOLVED: (Change.RESOLVED, ("sentinel",)),
+    Outcome.NOTED: (None, ("sentinel",)),
+    Outcome.ROUTED: (Change.OPENED, ("sentinel", "tickets")),
+}
+"""Of what a signal notifies whom, beside a row for `always`: a resolution is told whatever floors and rules say."""
+
 
 def steps_of(signal: Signal, book: Rulebook) -> tuple[str, ...]:
     """The steps of a decision, as they are written."""
@@ -170,13 +138,14 @@ def steps_of(signal: Signal, book: Rulebook) -> tuple[str, ...]:
 
 def test_a_routed_signal_was_asked_everything() -> None:
     """In the order in which it was settled, with every route that matched; posture has the same steps. What is not known
-    passes every floor, and no step follows the one that settles. What is not understood was asked nothing."""
+    passes every floor: in doubt the router is loud. No step follows the one that settles; what is not understood was asked
+    nothing."""
     book = a_rulebook(a_rule(), routes=[a_route("soc", "oncall"), a_route("backlog", "tickets")])
     asked = ("resolved.no", "noted.no", "floor.passed", "suppression.none")
     assert steps_of(an_alert(), book) == ("attack.known", *asked, "route.matched=backlog", "route.matched=soc")
     of_posture = steps_of(a_finding(), a_rulebook(stream=Stream.CSPM, routes=[]))
     assert of_posture == ("attack.unknown", *asked, "route.otherwise")
-    for severity in ("odd", None):
+    for severity in ("odd", None, "", 7):
         assert "floor.unknown" in steps_of(an_alert(Severity=severity), a_rulebook())
     held = decide(an_alert(Entities=[an_ip("10.20.0.5")]), a_rulebook(a_rule("maintenance")), NOW)
     assert str(held.steps[-1]) == "suppression.held=maintenance"
@@ -228,6 +197,7 @@ def test_the_first_question_that_is_answered_yes_is_the_one_that_decides() -> No
         # What the last step names is what the decision names.
         decision = explanation.decision
         assert (decision.outcome, decision.reason.code) == SETTLED_BY[steps[-1].code]
+        assert (decision.notice, decision.destinations) == NOTIFIES.get(decision.outcome, (None, ()))
         assert {step.code for step in steps} & SETTLED_BY.keys() == {steps[-1].code}
         assert steps[-1].rule == (decision.suppressed_by or next(iter(decision.routes), None))
     questions = [step.question for step in explain(an_alert(), a_rulebook(a_rule()), NOW).steps]

@@ -51,7 +51,6 @@ def test_a_silence_holds_what_it_covers_and_the_decision_names_it() -> None:
 
 
 BY_SCOPE = [
-    (a_silence(groups=(named("vm-1"),)), True),
     (a_silence(groups=(named("vm-*"),)), True),
     (a_silence(groups=(named("vm-2"),)), False),
     (a_silence(groups=((Element(Field(None, "resourceid"), Operator.LIKE, frozenset({"*/rg-web/*"})),),)), True),
@@ -59,9 +58,7 @@ BY_SCOPE = [
     (a_silence(groups=(machine("web-1"),)), True),
     (a_silence(groups=(machine("web-2"),)), False),
     (a_silence(groups=(called("web-1"),)), True),
-    (a_silence(groups=(called("vm-*"),)), True),
     (a_silence(groups=(called("db-1", "host-of-contoso"),)), True),
-    (a_silence(groups=(called("web-2"),)), False),
     (a_silence(groups=(machine("web-1"), named("vm-1"))), True),
     (a_silence(groups=(machine("web-1"), named("vm-2"))), False),
     (a_silence(alert_type="vm_test"), True),
@@ -111,7 +108,8 @@ def test_what_the_policy_refuses_is_told_and_the_steps_say_so() -> None:
     """However the silence was made, at the severity that is refused, above it, and of unknown ones. A rule holds it all the
     same."""
     book = replace(BOOK, silences=SilenceBounds(refuse=Severity.HIGH))
-    for severity, is_held in (("Medium", True), ("High", False), (None, False)):
+    assert decided(an_alert(Severity=None), a_silence()).outcome is Outcome.SUPPRESSED
+    for severity, is_held in (("Medium", True), ("High", False), ("Critical", False), (None, False)):
         decision = decided(an_alert(Severity=severity), a_silence(), book=book)
         assert (decision.outcome is Outcome.SUPPRESSED) is is_held
         assert ("silence.refused=silence:ab12cd" in written_steps(decision.steps)) is not is_held

@@ -296,6 +296,7 @@ class SignalModel:
         for _ in range(3 * LONGEST_STEP):
             before = list(self.entries.values())
             needless, first = next_step(before, self.clock, self.lease)
+            assert next_step(before[::-1], self.clock, self.lease) == (needless, first)
             self._check_superseded(needless)
             for one in needless:
                 self._move("skipped", skipped(one, self.clock))

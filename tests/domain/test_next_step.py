@@ -9,13 +9,12 @@ from itertools import product
 from random import Random
 from typing import Any
 
-import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from router.domain.clocks import SKEW
 from router.domain.decisions import Change
-from router.domain.deliveries import LEASE, LONGEST_WAIT, SUSPECT, DeliveryState, DeliveryStatus
+from router.domain.deliveries import LEASE, LONGEST_WAIT, DeliveryState, DeliveryStatus
 from router.domain.rulebook import Lane
 from router.store.delivery_lifecycle import (
     LAST_TROUBLE,
@@ -62,7 +61,8 @@ LANES = st.sampled_from(Lane)
 def test_whatever_happens_turns_are_kept_claims_are_one_workers_and_nothing_is_forgotten(
     lane: Lane, events: Sequence[Event]
 ) -> None:
-    """The model checks each step: order of turns, claims, acknowledgements, what is superseded, and who is suspect."""
+    """The model checks each step: order of turns, claims, acknowledgements, what is superseded, who is suspect; and that a step
+    depends on no order in which a store may find entries."""
     SignalModel(lane).play(events)
 
 
@@ -96,17 +96,6 @@ def test_what_is_open_is_sent_within_its_lanes_bounds_once_the_clock_is_right(
         signal.happen(Settle(DeliveryState.SENT))
         signal.check()
     assert not [one for one in signal.entries.values() if one.is_open]
-
-
-@settings(deadline=None)
-@given(LANES, EVENTS)
-def test_a_step_depends_on_no_order(lane: Lane, events: Sequence[Event]) -> None:
-    """A store may give entries as it finds them."""
-    signal = SignalModel(lane)
-    for event in events:
-        signal.play([event])
-        entries = list(signal.entries.values())
-        assert next_step(entries[::-1], signal.now) == next_step(entries, signal.now)
 
 
 REDRIVEN_BEHIND_A_LATER_OPENING: list[Event] = [
@@ -162,15 +151,6 @@ def test_every_transition_that_is_listed_is_made_and_no_other() -> None:
     assert made == {(by, *change) for by, changes in TRANSITIONS.items() for change in changes}
 
 
-@pytest.mark.parametrize("lane", [Lane.PAGE, Lane.TICKET])
-def test_a_signal_that_went_up_and_down_untold_comes_to_nothing(lane: Lane) -> None:
-    """However often: nobody was told, and nobody has to hear of it."""
-    signal = SignalModel(lane)
-    signal.play([Add(), Add(ends=True)] * 5)
-    assert signal.work() is None
-    assert {one.state for one in signal.entries.values()} == {DeliveryState.SKIPPED}
-
-
 INSTANT = timedelta(microseconds=1)
 HOUR = timedelta(hours=1)
 OPENED, UPDATED, RESOLVED = Change
@@ -204,18 +184,6 @@ def test_an_instant_that_only_a_wrong_clock_can_have_written_does_not_count() ->
         assert is_claimable(replace(longest, due=longest.due + INSTANT), NOW)
     assert born_at(replace(OWED, born=NOW + SKEW).born, NOW) == NOW + SKEW
     assert born_at(replace(OWED, born=NOW + SKEW + INSTANT).born, NOW) == NOW
-
-
-def test_what_was_lost_often_is_suspect_and_once_more_poison() -> None:
-    """A claim whose lease ended counts as soon as somebody looks."""
-    for entry, lost, is_suspect, is_poison in (
-        (OWED, SUSPECT - 1, False, False),
-        (CLAIMED, SUSPECT - 1, True, False),
-        (OWED, SUSPECT, True, False),
-        (CLAIMED, SUSPECT, True, True),
-    ):
-        one = replace(entry, lost=lost)
-        assert (one.is_suspect, one.is_poison) == (is_suspect, is_poison)
 
 
 def test_a_dead_letter_keeps_its_trouble_and_is_redriven_as_young_as_one_that_is_owed_now() -> None:

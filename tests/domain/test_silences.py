@@ -13,12 +13,10 @@ from hypothesis import strategies as st
 
 from router.cli.silence_records import silence_scope_words
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.severity import Severity
 from router.domain.silences import (
     NO_SILENCES,
     Recurrence,
     Silence,
-    SilenceBounds,
     Silences,
     Window,
     find_shadow_rule,
@@ -161,19 +159,6 @@ def test_a_recurring_one_holds_in_its_windows_alone_and_none_begins_before_it_or
     assert len(list(silence.windows_between(NOW - week, NOW + 4 * week))) == 3
 
 
-def test_a_policy_refuses_what_is_too_grave() -> None:
-    """And what is of unknown severity, where it refuses anything."""
-    for refuse, level, is_refused in (
-        (None, None, False),
-        (None, Severity.CRITICAL, False),
-        (Severity.HIGH, Severity.MEDIUM, False),
-        (Severity.HIGH, Severity.HIGH, True),
-        (Severity.HIGH, Severity.CRITICAL, True),
-        (Severity.HIGH, None, True),
-    ):
-        assert SilenceBounds(refuse=refuse).refuses(level) is is_refused, (refuse, level)
-
-
 TEXTS = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8)
 FIELDS = st.sampled_from(
     [Field(None, "resourceid"), RESOURCE_NAME, Field("host", "hostname"), Field(None, "extendedproperties.a.b")]
@@ -226,23 +211,18 @@ BROKEN: list[dict[str, Any]] = [
     {"stream": ...},
     {"alert_type": 7},
     {"scope": ...},
-    {"scope": [7]},
     {"scope": [[]]},
-    {"scope": ["", [[NAME, "in", ["a"], []]]]},
     {"scope": [[[NAME, "in", [], []]]]},
     {"scope": [[[NAME, "near", ["a"], []]]]},
     {"scope": [[[ADDRESS, "in", [], ["nowhere"]]]]},
     {"scope": [[[{"entity": None}, "in", ["a"], []]]]},
-    {"begins": "yesterday"},
     {"begins": "2026-11-24T12:00:00"},
     {"until": ...},
     *({"every": EVERY | {"zone": zone}} for zone in ("Nowhere/Else", "../../../etc/passwd", "Europe", "Z" * 300)),
     *({"every": EVERY | changed} for changed in ({"days": [9]}, {"days": ["x"]}, {"begins": "26:00"})),
-    {"author": ...},
     {"made": 7},
     {"ended": "soon"},
     {"begins": "0001-01-01T00:00:00+14:00"},
-    {"until": "9999-12-31T23:59:59-14:00"},
     {"reason": "\ud800"},
 ]
 

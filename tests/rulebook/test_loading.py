@@ -162,21 +162,6 @@ def test_a_policy_is_read_whole() -> None:
     assert {route.name for route in book.routes if not route.to} == quiet.keys()
 
 
-def test_an_undefined_destination_is_reported_with_the_other_problems_of_its_route() -> None:
-    """So a route is mended at once, and not once for each of its mistakes."""
-    broken: list[dict[str, object]] = [
-        {"name": "one", "when": {"severty": "High"}, "to": ["nowhere"]},
-        {"name": "one", "when": 7, "to": ["nowhere"]},
-        {"to": ["nowhere"]},
-        {"name": "one", "to": ["nowhere", 7]},
-    ]
-    for route in broken:
-        problems = loaded({"cwpp/policy.yaml": a_policy(routes=[route])}).problems
-        named = [one.message for one in problems if one.code == "unknown-destination"]
-        assert named == ["routes[0].to[0]: names no destination 'nowhere'; known: tickets"]
-        assert len([one for one in problems if one.level == "problem"]) > 1
-
-
 def test_a_stream_without_a_policy_names_the_missing_file(tmp_path: Path) -> None:
     """It does not start, and leaves the other alone."""
     results = load_all(rules_in(tmp_path), KINDS, NOW)
@@ -211,32 +196,14 @@ def test_without_an_attack_table_of_ones_own_the_programs_counts(tmp_path: Path)
     assert (result.rulebook.hash, result.problems) == (with_table.hash, ())
 
 
-def messages_of(directory: Path, **policy: Any) -> list[tuple[str | None, str]]:
-    """Code and words of what is said of a policy whose destinations are of real kinds."""
-    rules = rules_in(directory, {"cwpp/policy.yaml": a_policy(**policy)})
-    return [(one.code, one.message) for one in load(rules, Stream.CWPP, discover(), NOW).problems]
-
-
-def test_a_placeholder_that_is_none_is_named_where_it_cannot_be_a_secret(tmp_path: Path) -> None:
-    """Whoever misspelled a placeholder reads what they wrote, though nothing else that is written is repeated."""
-    for text, said in (
-        ("{owner.grup}", "{owner.grup} is no placeholder; did you mean {owner.group}?"),
-        ("{salary}", "{salary} is no placeholder; there are id, key, "),
-        ("{hunter2}", "... is no placeholder; there are id, key, "),
-    ):
-        auth = {"user": "router", "password": {"secret": "DESK_KEY"}}
-        desk = {"kind": "servicenow", "url": "https://desk.example", "auth": auth, "fields": {"assignment_group": text}}
-        ((_, message),) = messages_of(tmp_path, destinations={"tickets": desk})
-        assert message.startswith(f"destinations.tickets.fields: assignment_group: {said}")
-
-
 def test_who_has_mail_and_people_hear_of_rules_is_told_that_owners_do_not(tmp_path: Path) -> None:
     """Not where nobody hears at all, and not where no mail is sent."""
     mail = {"kind": "email", "host": "smtp.soc.example", "from": "a@soc.example", "to": ["b@soc.example"]}
     destinations = {"desk": {"kind": "slack", "url": {"secret": "SLACK"}}, "mail": mail}
     for notify, is_warned in ((["desk"], True), (["desk", "mail"], False), (["mail"], False), ([], False)):
-        said = messages_of(tmp_path, destinations=destinations, otherwise=["desk", "mail"], routes=[], notify=notify)
-        assert [code for code, _ in said] == ["owners-unheard"] * is_warned
+        policy = a_policy(destinations=destinations, otherwise=["desk", "mail"], routes=[], notify=notify)
+        said = load(rules_in(tmp_path, {"cwpp/policy.yaml": policy}), Stream.CWPP, discover(), NOW).problems
+        assert [one.code for one in said] == ["owners-unheard"] * is_warned
 
 
 POLICY: dict[str, Any] = {

@@ -7,23 +7,10 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from router.decide import decide
-from router.domain.posture import CATEGORIES, Cves, Package
-from router.domain.signals import Stream
+from router.domain.posture import CATEGORIES
 from router.domain.suppression import Element, Field, Operator, SuppressionRule
 from router.rulebook.catalogue import rows_of
-from tests.builders import a_finding
-from tests.rulebook.builders import (
-    NOW,
-    a_body,
-    a_policy,
-    a_scoped_body,
-    lints,
-    loaded,
-    messages,
-    rules_of,
-    the_book,
-)
+from tests.rulebook.builders import NOW, a_body, a_policy, a_scoped_body, lints, loaded, messages, rules_of, the_book
 
 LISTED = {"value": [{"name": "one", **a_body()}, {"name": "two", **a_body()}], "nextLink": None}
 
@@ -238,21 +225,3 @@ def test_every_category_that_took_the_place_of_a_retired_assessment_is_known_as_
     advised = {row[3] for row in rows_of("retired.tsv") if row[3]}
     assert advised <= set(CATEGORIES)
     assert list(CATEGORIES) == sorted(CATEGORIES)
-
-
-def test_an_exemption_of_a_category_holds_what_its_file_says() -> None:
-    """From the file to the decision, with the owners of owners.yaml."""
-    owners = {"owners": [{"resource_group": "rg-web", "group": "web", "service": "Web shop"}]}
-    package, cves = Package(name="lodash"), Cves(ids=("CVE-2026-1", "CVE-2026-2"))
-    finding = replace(a_finding(), category="SoftwareUpdate", package=package, cves=cves)
-    elements: list[tuple[dict[str, object], bool]] = [
-        (an_element("CVE", "cve-2026-1", "CVE-2026-2"), True),
-        (an_element("cve", "CVE-2026-1"), False),
-        ({"field": "Package", "contains": ["Odas", "curl"]}, True),
-        (an_element("owner", "Web Shop"), True),
-    ]
-    for element, is_held in elements:
-        exemption = a_scoped_body(element, alertType="softwareUpdate")
-        book = the_book({"owners.yaml": owners, "cspm/suppressions/accepted.json": exemption}, Stream.CSPM)
-        assert decide(finding, book, NOW).suppressed_by == ("accepted" if is_held else None), element
-        assert decide(replace(finding, category="ExposedSecrets"), book, NOW).suppressed_by is None
