@@ -128,20 +128,17 @@ PLACES: Sequence[tuple[object, str, str]] = [
 ]
 
 
-def test_a_finding_in_a_cluster_is_told_and_owned_by_namespace(subtests: pytest.Subtests) -> None:
+def test_a_finding_in_a_cluster_is_told_and_owned_by_namespace() -> None:
     """Wherever its cluster, namespace and workload stand in the message, and with no star in what people read."""
     for additional, resource, where in PLACES:
-        with subtests.test(where, additional=additional):
-            message = an_assessment(resourceDetails={"id": resource}, additionalData=additional)
-            finding = read_finding({**message, "id": f"{resource}{BEHIND}"})
-            others = {"cluster": "*", "namespace": "default", "group": "nobody's"}
-            cluster = where.partition("/")[0]
-            owners = owners_of(others, {"cluster": cluster, "namespace": "kube-*", "group": "platform"})
-            assert group_of(finding, owners) == "platform"
-            book = replace(a_rulebook(stream=finding.stream), catalogue=CATALOGUE)
-            notice = notice_of(finding, book)
-            assert headline(notice, 200) == f"Medium: Management ports should be closed - {where}"
-            assert whereabouts_of(notice).words == where
+        message = an_assessment(resourceDetails={"id": resource}, additionalData=additional)
+        finding = read_finding({**message, "id": f"{resource}{BEHIND}"})
+        others, cluster = {"cluster": "*", "namespace": "default", "group": "nobody's"}, where.partition("/")[0]
+        owners = owners_of(others, {"cluster": cluster, "namespace": "kube-*", "group": "platform"})
+        assert group_of(finding, owners) == "platform", (where, additional)
+        notice = notice_of(finding, replace(a_rulebook(stream=finding.stream), catalogue=CATALOGUE))
+        assert headline(notice, 200) == f"Medium: Management ports should be closed - {where}"
+        assert whereabouts_of(notice).words == where
 
 
 def test_a_finding_elsewhere_in_a_cluster_is_not_owned_by_another_namespace() -> None:
