@@ -21,9 +21,7 @@ from tests.coverage.builders import kubectl, managed_cluster, nodes, sensor
 from tests.coverage.live_clusters import DARK, HEALTHY
 from tests.coverage.test_kubectl import kubeconfig
 from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, subscription_id
-from tests.stack.azure_management.faults import FAULTS
-from tests.stack.azure_management.management import AzureManagement
-from tests.stack.azure_management.server import serving
+from tests.stack.azure_management.management import FAULTS, AzureManagement, serving
 from tests.stack.kubernetes_api.kubectl import install
 from tests.store.opened import open_store
 from tests.store.within import within

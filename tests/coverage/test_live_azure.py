@@ -30,8 +30,7 @@ from router.domain.coverage import Rung, WorkloadKind
 from tests.coverage.builders import COVERED, GAP, NOT_COVERABLE, UNKNOWN, verdict
 from tests.examples import some_of
 from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, subscription_id
-from tests.stack.azure_management.faults import FAULTS
-from tests.stack.azure_management.management import AzureManagement, Fault
+from tests.stack.azure_management.management import FAULTS, AzureManagement, Fault
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 FIRST, SECOND = subscription_id(0), subscription_id(1)

@@ -7,7 +7,6 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -26,7 +25,6 @@ from tests.stack.defender import Sample, samples_of_bundle
 
 BASE = "https://management.azure.com"
 ALERTS = SAMPLES / "azure-rest-api-specs" / "stable" / "2022-01-01" / "examples" / "Alerts"
-EXPORTED = Path(__file__).parents[2] / "alert_router_demo" / "samples" / "cwpp.ndjson"
 DRILL = sample_drill(SUBSCRIPTION, "VirtualMachines")
 SECURITY = f"{BASE}/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Security"
 LOCATION = {"value": [{"name": "centralus"}]}
@@ -228,11 +226,3 @@ def test_what_the_double_lists_has_the_shape_of_microsofts_example() -> None:
     assert kinds_of(ours).items() <= kinds_of(body).items()
     assert kinds_of(properties).items() <= kinds_of(body["properties"]).items()
     assert properties["status"] == body["properties"]["status"]
-
-
-def test_what_the_double_exports_has_the_shape_of_a_sample_that_was_recorded() -> None:
-    """With the marks of a sample that Defender alone sets, as the demo's has them, which was made after a recording."""
-    bodies = [json.loads(line) for line in EXPORTED.read_text().splitlines() if "SIMULATED_" in line]
-    recorded = next(body for body in bodies if "SIMULATED_" in body["AlertType"])
-    ours = json.loads(a_sample().exported())
-    assert (ours.keys(), kinds_of(ours)) == (recorded.keys(), kinds_of(recorded))

@@ -137,7 +137,6 @@ def _plan(security: str, plan: str) -> Row:
     properties: Row = {
         "pricingTier": "Standard",
         "freeTrialRemainingTime": "PT0S",
-        "enablementTime": "2026-01-11T08:00:00Z",
         "enforce": "False",
         "resourcesCoverageStatus": "FullyCovered",
         "extensions": [{"name": name, "isEnabled": "True", "additionalExtensionProperties": None} for name in names],
@@ -155,16 +154,14 @@ def _automation(scope: str) -> Row:
     rule = {"propertyJPath": "Severity", "propertyType": "String", "operator": "Equals"}
     severities = ("high", "medium", "low", "informational")
     rule_sets = [{"rules": [{**rule, "expectedValue": severity}]} for severity in severities]
-    action = {"isTrustedServiceEnabled": True, "eventHubResourceId": HUB, "sasPolicyName": None}
     properties = {
         "isEnabled": True,
-        "scopes": [{"description": "scope", "scopePath": scope}],
+        "scopes": [{"scopePath": scope}],
         "sources": [{"eventSource": "Alerts", "ruleSets": rule_sets}],
-        "actions": [{"actionType": "EventHub", **action}],
+        "actions": [{"actionType": "EventHub", "eventHubResourceId": HUB}],
     }
     security = f"{scope}/resourceGroups/rg-export/providers/Microsoft.Security"
-    more = {"etag": '"0"', "location": "westeurope", "tags": {}}
-    return _security(security, "automations", "exportToEventHub", properties, **more)
+    return _security(security, "automations", "exportToEventHub", properties)
 
 
 def _suppression_rule(security: str) -> Row:
@@ -207,14 +204,11 @@ def _machine(scope: str, name: str) -> Iterator[Row]:
     }
     machine = _resource(scope, "Microsoft.Compute/virtualMachines", name, properties)
     yield machine
-    settings = {"azureResourceId": machine["id"], "provisionedBy": "Manual", "forceReOnboarding": True}
     installed = {
         "publisher": "Microsoft.Azure.AzureDefenderForServers",
         "type": "MDE.Linux",
-        "typeHandlerVersion": "1.0",
-        "autoUpgradeMinorVersion": True,
         "provisioningState": "Succeeded",
-        "settings": settings,
+        "settings": {"azureResourceId": machine["id"]},
     }
     extension = {"id": f"{machine['id']}/extensions/MDE.Linux", "name": "MDE.Linux", "location": "westeurope"}
     yield {**extension, "type": "microsoft.compute/virtualmachines/extensions", "properties": installed}
@@ -224,10 +218,8 @@ def _assessments(scope: str, name: str) -> Iterator[Row]:
     machine = f"{scope}/resourceGroups/rg/providers/Microsoft.Compute/virtualMachines/{name}"
     for key in (EDR_INSTALLED, *EDR_RUNNING):
         properties = {
-            "displayName": "made up",
             "resourceDetails": {"Source": "Azure", "Id": machine},
             "status": {"code": "Healthy", "cause": "", "description": ""},
-            "additionalData": {},
         }
         assessment = _security(f"{machine}/providers/Microsoft.Security", "assessments", key, properties)
         yield {**assessment, "type": "microsoft.security/assessments"}

@@ -1,18 +1,123 @@
-"""The API of the double: orders, the list of alerts, and their dismissal."""
+"""Defender for Cloud on loopback, as far as a drill asks it: `with defender_in_thread(publish) as defender:`.
+
+It takes the order to raise the sample alerts of a bundle, lists alerts and dismisses them, as Azure Resource Manager does; a
+moment later it gives each sample to `publish`, as continuous export publishes it to a hub. `defender.faults` orders trouble.
+
+Not the service's: any token is believed, and nothing is throttled unless a test says so.
+https://learn.microsoft.com/rest/api/defenderforcloud/alerts
+"""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+import json
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
+from itertools import count
+from pathlib import Path
 from typing import Any, ClassVar
+from uuid import UUID
 
 from aiohttp import web
 
 from alert_router_demo.soc.endpoint import Endpoint, RefusedRequest, json_answer, served
-from tests.stack.defender.samples import LOCATION, Sample, samples_of_bundle
 from tests.stack.event_hubs.threads import in_thread
+
+GROUP, LOCATION = "Sample-RG", "centralus"
+EXPORTED = Path(__file__).parents[2] / "alert_router_demo" / "samples" / "cwpp.ndjson"
+
+_NUMBERS = count(1)
+_TICKS_AT_THE_END = 3_155_378_975_999_999_999
+
+_KINDS: Mapping[str, tuple[str, Sequence[tuple[str, str, str]]]] = {
+    "VirtualMachines": (
+        "Microsoft.Compute/virtualMachines/Sample-VM",
+        [
+            ("SIMULATED_VM_DigitalCurrencyMining", "Digital currency mining related behavior detected", "High"),
+            ("SIMULATED_VM_SuspiciousLogin", "Suspicious sign-in to a virtual machine", "Medium"),
+        ],
+    ),
+    "KeyVaults": (
+        "Microsoft.KeyVault/vaults/Sample-KV",
+        [("KV_OperationVolumeAnomaly", "High volume of operations in a key vault", "Medium")],
+    ),
+}
+"""By bundle: the type and the name of the resource, and type, title and severity of each alert."""
+
+
+@cache
+def _recorded() -> str:
+    """A sample as it was exported: the demo has one, made after a recording."""
+    return next(line for line in EXPORTED.read_text().splitlines() if '"AlertType":"SIMULATED_' in line)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sample:
+    """A sample alert: its id, the subscription that it was ordered in, a resource that nobody has, and what it says."""
+
+    id: str
+    subscription: str
+    resource: str
+    component: str
+    type: str
+    title: str
+    severity: str
+    at: datetime
+
+    def exported(self, status: str = "New") -> bytes:
+        """The sample as continuous export publishes it."""
+        recorded = _recorded()
+        body = json.loads(recorded.replace(json.loads(recorded)["AzureResourceId"], self.resource))
+        at = f"{self.at:%Y-%m-%dT%H:%M:%S.%fZ}"
+        body |= dict.fromkeys(("StartTimeUtc", "EndTimeUtc", "TimeGenerated", "ProcessingEndTime"), at)
+        own = {
+            "AlertType": self.type,
+            "AlertDisplayName": self.title,
+            "Severity": self.severity,
+            "SystemAlertId": self.id,
+        }
+        own |= {"ProductComponentName": self.component, "CompromisedEntity": self.resource.rpartition("/")[2]}
+        return json.dumps(body | own | {"Status": status}).encode()
+
+    def listed(self, status: str) -> dict[str, object]:
+        """The sample as the API has it, as far as a drill looks at it."""
+        group = f"/subscriptions/{self.subscription}/resourceGroups/{GROUP}"
+        properties = {
+            "alertType": self.type,
+            "systemAlertId": self.id,
+            "productComponentName": self.component,
+            "alertDisplayName": self.title,
+            "severity": self.severity,
+            "resourceIdentifiers": [{"azureResourceId": self.resource, "type": "AzureResource"}],
+            "status": status,
+        }
+        return {
+            "id": f"{group}/providers/Microsoft.Security/locations/{LOCATION}/alerts/{self.id}",
+            "name": self.id,
+            "type": "Microsoft.Security/Locations/alerts",
+            "properties": properties,
+        }
+
+
+def samples_of_bundle(bundle: str, subscription: str, at: datetime) -> list[Sample]:
+    """The samples of a bundle; of one that the double does not know, none."""
+    place, kinds = _KINDS.get(bundle, ("", ()))
+    resource = f"/SUBSCRIPTIONS/{subscription}/RESOURCEGROUPS/{GROUP}/providers/{place}"
+    given = {"subscription": subscription, "resource": resource, "component": bundle}
+    return [
+        Sample(id=_new_id(at), type=type, title=f"[SAMPLE ALERT] {title}", severity=severity, at=at, **given)
+        for type, title, severity in kinds
+    ]
+
+
+def _new_id(at: datetime) -> str:
+    """An id as Defender makes them: how far it is to the end of .NET's time, and a GUID."""
+    ticks = int(at.timestamp() * 10_000_000) + 621_355_968_000_000_000
+    return f"{_TICKS_AT_THE_END - ticks}_{UUID(int=next(_NUMBERS))}"
+
 
 type Publish = Callable[[bytes], object]
 """Publishes a message to the hub that export leads to."""
