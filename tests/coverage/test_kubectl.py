@@ -34,9 +34,8 @@ from router.domain.errors import BadFile, BadUsage, UserError
 from tests.coverage.builders import UNKNOWN
 from tests.coverage.live_clusters import DARK, HEALTHY, asked, cluster_of, reasons, states, verdicts
 from tests.leash import is_gone
-from tests.stack.kubernetes_api.answers import api_of, refusal
 from tests.stack.kubernetes_api.kubectl import answer, install
-from tests.stack.kubernetes_api.server import TOKEN, serving
+from tests.stack.kubernetes_api.server import TOKEN, ApiServer, refusal, serving
 from tests.waiting import PATIENCE, until
 
 V1 = "client.authentication.k8s.io/v1"
@@ -378,10 +377,9 @@ class TestRealKubectl:
 
     def test_what_it_prints_is_what_the_double_prints(self, bin: Path) -> None:
         """So that every other test holds for it, too."""
-        authority = trustme.CA()
 
         async def work() -> list[CoverageDocument]:
-            async with serving(api_of(HEALTHY, page=2), authority=authority) as server:
+            async with serving(ApiServer(HEALTHY, page=2)) as server:
                 return await _ask(bin, server.kubeconfig())
 
         found = asyncio.run(work())
@@ -395,12 +393,11 @@ class TestRealKubectl:
         """Of one kind, beside which the rest is judged."""
 
         def busy(_: int, request: web.Request) -> web.Response | None:
-            said = refusal(status, reason, "some words")
             is_asked = request.path.endswith("/daemonsets")
-            return web.Response(status=status, headers=said.headers, body=said.body) if is_asked else None
+            return refusal(status, reason, "some words") if is_asked else None
 
         async def work() -> list[CoverageDocument]:
-            async with serving(api_of(HEALTHY), authority=trustme.CA()) as server:
+            async with serving(ApiServer(HEALTHY)) as server:
                 server.instead = busy
                 return await _ask(bin, server.kubeconfig())
 
@@ -412,10 +409,9 @@ class TestRealKubectl:
         authority = trustme.CA()
 
         async def work() -> tuple[list[CoverageDocument], int]:
-            names = ("127.0.0.1", "localhost")
             async with (
-                serving(api_of(HEALTHY), authority=authority, names=names) as server,
-                serving(api_of(HEALTHY), authority=authority, names=names) as other,
+                serving(ApiServer(HEALTHY, authority), "localhost") as server,
+                serving(ApiServer(HEALTHY, authority), "localhost") as other,
             ):
 
                 def lead_away(_: int, request: web.Request) -> web.Response | None:
@@ -446,7 +442,7 @@ class TestRealKubectl:
         """From what it complains of."""
 
         async def work() -> list[CoverageDocument]:
-            async with serving(api_of(HEALTHY), authority=trustme.CA()) as server:
+            async with serving(ApiServer(HEALTHY)) as server:
                 return await _ask(bin, server.kubeconfig(**change))  # type: ignore[arg-type]
 
         (reason,) = reasons(asyncio.run(work()))
@@ -457,7 +453,7 @@ class TestRealKubectl:
         lacks = ("ValidatingAdmissionPolicy", "ValidatingAdmissionPolicyBinding")
 
         async def work() -> tuple[list[CoverageDocument], ...]:
-            async with serving(api_of(DARK, lacks=lacks), authority=trustme.CA()) as server:
+            async with serving(ApiServer(DARK, lacks=lacks)) as server:
                 there = server.kubeconfig()
                 found = await _ask(bin, there)
             return found, await _ask(bin, there)
