@@ -235,8 +235,7 @@ def positions(stack: Stack) -> dict[tuple[str, str], int]:
 
 def ends(stack: Stack) -> dict[tuple[str, str], int]:
     """The last number of each partition."""
-    places = [(hub, partition) for hub in ("cwpp", "cspm") for partition in ("0", "1")]
-    return {place: stack.hubs.last_sequence(*place) for place in places}
+    return {(hub, id): last for hub in ("cwpp", "cspm") for id, last in stack.hubs.last_sequences(hub).items()}
 
 
 def test_what_is_not_there_yet_is_named_and_the_rest_is_served(stack: Stack) -> None:

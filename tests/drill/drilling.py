@@ -76,7 +76,7 @@ class Grounds:
         """Rules and an empty state of their own; doubles behave again."""
         self.number += 1
         self.defender.end_exports()  # what an earlier drill did not wait for would be another's sample in this one
-        house = SmallHouse(self, self.directory / f"house-{self.number}", self.hubs.last_sequence(HUB, PARTITION))
+        house = SmallHouse(self, self.directory / f"house-{self.number}", self.hubs.last_sequences(HUB)[PARTITION])
         rules = house.rules / HUB
         rules.mkdir(parents=True)
         addresses: Mapping[str, str] = {name: str(one) for name, one in asdict(self.soc.addresses).items()}

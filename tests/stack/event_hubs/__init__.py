@@ -4,10 +4,6 @@
 `hubs.connection_string` is what clients take, beside `eventhub_name`; `hubs.published("cwpp", 0)` tells what arrived,
 `hubs.drop_connections()` and its neighbours order trouble.
 
-    amqp         bytes and frames                      links    what a client sends, or is sent
-    connections  what a client says on which channel   hubs     hubs, partitions, and what each retains
-    asked        the answers of $cbs and $management   server   all of it, as tests have it
-
 Not the service's: bytes are read and written by the client's own encoder, and from a client that keeps to the protocol; a JWT
 is believed, memory is the only storage, and nothing is throttled or expires unless a test says so.
 """

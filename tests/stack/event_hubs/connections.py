@@ -1,34 +1,63 @@
-"""A connection: from bytes to what the client says on which channel, and back."""
+"""A connection: from bytes to what the client says on which channel, and back.
+
+A link goes one of two ways: what a client sends is counted, credited and answered; what it gets waits for credit. The nodes
+`$cbs`, which takes tokens, and `$management`, which tells about hubs and partitions, are asked by messages:
+https://learn.microsoft.com/azure/event-hubs/event-hubs-amqp-protocol-guide
+"""
 
 from __future__ import annotations
 
 import asyncio
+import hmac
 import re
 import socket
 import struct
+from base64 import b64encode
+from collections import deque
 from collections.abc import Callable
+from datetime import UTC, datetime
 from functools import partial
 from typing import Any, cast
+from urllib.parse import unquote_plus
 
 from azure.eventhub._pyamqp._decode import decode_frame
 
 from tests.stack.event_hubs.amqp import (
+    ACCEPTED,
     AMQP_HEADER,
     HEAD,
     LARGEST_FRAME,
+    REJECTED,
     SASL_HEADER,
     Refused,
     Said,
+    Section,
     described,
     frame,
+    sections,
     text,
+    timestamp,
 )
-from tests.stack.event_hubs.asked import CBS, MANAGEMENT, answered
-from tests.stack.event_hubs.hubs import Namespace, messages_in, no_entity
-from tests.stack.event_hubs.links import LARGEST_MESSAGE, WINDOW, Inbound, Link, Outbound, Reader
+from tests.stack.event_hubs.hubs import Hub, Namespace, messages_in, no_entity
 
 _NO_LINGERING = struct.pack("ii", 1, 0)
 _SCHEME_AND_HOST = re.compile(r"^\w+://[^/]*")
+
+LARGEST_MESSAGE = 1024 * 1024
+"""Bytes, as Event Hubs' standard tier announces on its links: https://learn.microsoft.com/azure/event-hubs/event-hubs-quotas"""
+
+WINDOW = 0x7FFFFFFF
+"""Transfers: sessions are never held back, links are."""
+
+_CREDIT = 1000  # messages that a client may be ahead
+_OVERHEAD = 128  # bytes that a transfer takes of a frame beside its payload, generously
+
+CBS, MANAGEMENT = "$cbs", "$management"
+
+_NEVER = datetime(1, 1, 1, tzinfo=UTC)
+"""What the service gives where there is no time."""
+
+_STATUSES = {"amqp:unauthorized-access": 401, "amqp:not-found": 404}
 
 
 class Connection(asyncio.Protocol):
@@ -221,3 +250,169 @@ class Session:
         hub = self._namespace.hub(name)
         partition = hub.next_partition() if id is None else hub.partitions[id]
         self._namespace.publish(hub, partition, list(messages_in(message, format)), self._namespace.now())
+
+
+class Link:
+    """One end of a link; `count` is how many messages have passed."""
+
+    def __init__(self, session: Session, handle: int) -> None:
+        self.session, self.handle, self.count = session, handle, 0
+
+    def dismiss(self, refusal: Refused) -> None:
+        """Ends the link, and says why."""
+        self.session.leave(self)
+        self.over()
+        self.session.say(Said.DETACH, self.handle, True, refusal.error)
+
+    def over(self) -> None:
+        """Lets go of what the link held; called once, however it ended."""
+
+
+class Inbound(Link):
+    """A link on which the client sends, and something takes each message; Refused rejects it."""
+
+    def __init__(self, session: Session, handle: int, take: Callable[[bytes, int], None]) -> None:
+        super().__init__(session, handle)
+        self._take = take
+        self._credit = 0
+        self._first: list[Any] = []
+        self._message = bytearray()
+
+    def replenish(self) -> None:
+        """Lets the client send on before it runs out of credit."""
+        if self._credit <= _CREDIT // 2:
+            self._credit = _CREDIT
+            windows = self.session.next_incoming, WINDOW, self.session.next_outgoing, WINDOW
+            self.session.say(Said.FLOW, *windows, self.handle, self.count, _CREDIT, None, False, False, None)
+
+    def receive(self, transfer: list[Any]) -> None:
+        """Takes a message when its last part is there, and says what became of it."""
+        self._first = self._first or transfer
+        self._message += transfer[-1]
+        if transfer[5]:
+            return
+        (_, id, _, format, settled, *_), message = self._first, bytes(self._message)
+        self._first, self._message = [], bytearray()
+        self.count += 1
+        self._credit -= 1
+        outcome: tuple[int, list[Any]] = (ACCEPTED, [])
+        try:
+            self._take(message, format or 0)
+        except Refused as refusal:
+            outcome = (REJECTED, [refusal.error])
+        if not settled:
+            self.session.say(Said.DISPOSITION, True, id, id, True, outcome, None)
+        self.replenish()
+
+
+class Outbound(Link):
+    """A link on which the client receives the messages that are there for it."""
+
+    def __init__(self, session: Session, handle: int) -> None:
+        super().__init__(session, handle)
+        self.waiting: deque[bytes] = deque()
+        self._credit = 0
+
+    def allow(self, flow: list[Any]) -> None:
+        """Takes the credit that the client gives."""
+        self._credit = (flow[5] or 0) + flow[6] - self.count
+        self.pump()
+
+    def pump(self) -> None:
+        """Sends what there is, as far as the client lets it, in as many frames as it takes."""
+        room = LARGEST_FRAME - _OVERHEAD
+        while self._credit > 0 and (message := self.next_message()) is not None:
+            id, tag = self.session.next_outgoing, self.count.to_bytes(4)
+            for at in range(0, len(message), room):
+                fields = self.handle, id, tag, 0, True, at + room < len(message)
+                self.session.say(Said.TRANSFER, *fields, *[None] * 5, payload=message[at : at + room])
+                self.session.next_outgoing += 1
+            self.count += 1
+            self._credit -= 1
+
+    def next_message(self) -> bytes | None:
+        """The next message to send, if there is one; it counts as sent."""
+        return self.waiting.popleft() if self.waiting else None
+
+
+class Reader(Outbound):
+    """Reads one partition for one consumer group, from the position that its filter means."""
+
+    def __init__(
+        self,
+        session: Session,
+        handle: int,
+        hub: Hub,
+        partition: int,
+        group: str,
+        epoch: int | None,
+        selector: str | None,
+    ) -> None:
+        super().__init__(session, handle)
+        self.partition, self.group, self.epoch = partition, group, epoch
+        self.rank = -1 if epoch is None else epoch
+        self._hub, self._log = hub, hub.partitions[partition]
+        self._position = self._log.seek(selector)
+        hub.seat(self)
+
+    def over(self) -> None:
+        """Leaves its seat."""
+        self._hub.readers.remove(self)
+
+    def next_message(self) -> bytes | None:
+        """The first event at or after the position, which moves behind it."""
+        found = self._log.events_from(self._position)
+        if not found:
+            return None
+        self._position = found[0].sequence + 1
+        self._log.sent += 1
+        return found[0].wire
+
+
+def answered(node: str, message: bytes, namespace: Namespace) -> bytes:
+    """The message that answers the question in a message, whether or not it is refused."""
+    parts = {part: value for part, value, _ in sections(message)}
+    asked = {text(name): text(value) for name, value in parts[Section.APPLICATION_PROPERTIES].items()}
+    value: dict[str, Any] | None = None
+    try:
+        if node == MANAGEMENT:
+            value = _description(asked, namespace)
+        elif asked["type"] == "servicebus.windows.net:sastoken":
+            _check(text(parts[Section.VALUE]), namespace.key)
+        about = {"status-code": 202 if value is None else 200, "status-description": "OK"}
+    except Refused as refusal:
+        status = _STATUSES.get(refusal.condition, 400)
+        about = {"status-code": status, "status-description": refusal.description, "error-condition": refusal.condition}
+    id, nothing = parts[Section.PROPERTIES][0], [None] * 5
+    answer = described(Section.PROPERTIES, [*nothing, id, *nothing, None, None])
+    return answer + described(Section.APPLICATION_PROPERTIES, about) + described(Section.VALUE, value)
+
+
+def _check(token: str, key: str) -> None:
+    """Raises Refused for a signature that does not hold. A JWT is taken at its word: nobody here could have issued it.
+
+    https://learn.microsoft.com/azure/event-hubs/authenticate-shared-access-signature
+    """
+    parts = dict(part.partition("=")[::2] for part in token.removeprefix("SharedAccessSignature ").split("&"))
+    right = b64encode(hmac.digest(key.encode(), f"{parts['sr']}\n{parts['se']}".encode(), "sha256"))
+    if not hmac.compare_digest(right, unquote_plus(parts["sig"]).encode()):
+        raise Refused("amqp:unauthorized-access", "InvalidSignature: The token has an invalid signature.")
+
+
+def _description(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
+    hub = namespace.hub(asked["name"])
+    about: dict[str, Any] = {"name": hub.name, "type": asked["type"]}
+    if asked["type"] == "com.microsoft:eventhub":
+        ids = [str(id) for id in range(len(hub.partitions))]
+        return about | {"created_at": timestamp(hub.created), "partition_count": len(ids), "partition_ids": ids}
+    partition = hub.partitions[int(asked["partition"])]
+    partition.asked += 1
+    last = partition.last
+    return about | {
+        "partition": asked["partition"],
+        "begin_sequence_number": partition.begin,
+        "last_enqueued_sequence_number": partition.last_sequence,
+        "last_enqueued_offset": str(last.offset if last else -1),
+        "last_enqueued_time_utc": timestamp(last.enqueued if last else _NEVER),
+        "is_partition_empty": not partition.events,
+    }

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 from tests.stack.event_hubs.amqp import Refused, Section, described, sections, text, timestamp
 
 if TYPE_CHECKING:
-    from tests.stack.event_hubs.links import Reader
+    from tests.stack.event_hubs.connections import Reader
 
 _SELECTOR = re.compile(r"amqp\.annotation\.x-opt-(offset|sequence-number) *(>=?) *'(-?\d+)'")
 
@@ -105,10 +105,10 @@ class Partition:
         assert asked is not None, f"{selector}: nobody here asked so before"
         kind, operator, value = asked[1], asked[2], int(asked[3])
         last = self.last_sequence if kind == "sequence-number" else self.last.offset if self.last else -1
-        if value > max(last, -1):
-            what = kind.replace("-", " ")
-            said = f"The supplied {what} '{value}' is invalid. The last {what} in the system is '{last}'"
-            raise Refused("com.microsoft:argument-error", said)
+        if value > last:
+            raise Refused(
+                "com.microsoft:argument-error", f"The supplied {kind} '{value}' is invalid; the last is '{last}'."
+            )
         find = bisect_left if operator == ">=" else bisect_right
         place = find(self.events, value, key=lambda one: one.sequence if kind == "sequence-number" else one.offset)
         return self.events[place].sequence if place < len(self.events) else self.last_sequence + 1
@@ -137,16 +137,11 @@ class Hub:
         """
         if reader.group not in self.groups:
             raise no_entity(f"{self.name}/consumergroups/{reader.group}")
-        place = (reader.partition, reader.group)
-        rivals = [one for one in self.readers if (one.partition, one.group) == place]
-        highest = max((one.epoch for one in rivals if one.epoch is not None), default=None)
-        if highest is not None and (reader.epoch is None or reader.epoch < highest):
-            raise Refused("amqp:link:stolen", f"Receiver 'nil' with a higher epoch '{highest}' already exists.")
+        rivals = [one for one in self.readers if (one.partition, one.group) == (reader.partition, reader.group)]
+        if any(rival.rank > reader.rank for rival in rivals):
+            raise Refused("amqp:link:stolen", "A receiver with a higher epoch exists.")
         for rival in rivals if reader.epoch is not None else ():
-            said = (
-                f"New receiver 'nil' with higher epoch of '{reader.epoch}' is created hence current receiver 'nil' with"
-            )
-            rival.dismiss(Refused("amqp:link:stolen", f"{said} epoch '{rival.epoch}' is getting disconnected."))
+            rival.dismiss(Refused("amqp:link:stolen", "A receiver with a higher epoch was created."))
         self.readers.append(reader)
 
 

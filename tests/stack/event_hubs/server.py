@@ -66,13 +66,8 @@ class EventHubs:
         return [event.published for event in self._partition(hub, partition).events]
 
     @at_home
-    def last_sequence(self, hub: str, partition: int | str) -> int:
-        """The sequence number of a partition's latest event, retained or not; -1 before there was any."""
-        return self._partition(hub, partition).last_sequence
-
-    @at_home
     def last_sequences(self, hub: str) -> dict[str, int]:
-        """The same of each partition."""
+        """The sequence number of each partition's latest event, retained or not; -1 before there was any."""
         return {str(id): one.last_sequence for id, one in enumerate(self._namespace.hub(hub).partitions)}
 
     @at_home

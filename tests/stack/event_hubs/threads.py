@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, contextmanager
 from functools import partial, wraps
-from typing import Any, Concatenate, NamedTuple, Protocol, Self
+from typing import Concatenate, NamedTuple, Protocol, Self
 
 from tests.waiting import PATIENCE
 
@@ -50,23 +50,22 @@ def at_home[S: Resident, **P, R](method: Callable[Concatenate[S, P], R]) -> Call
 def in_thread[T](running: AbstractAsyncContextManager[T], name: str) -> Iterator[T]:
     """Holds an asynchronous context in a thread of its own, for callers without an event loop."""
     ready: Future[tuple[T, Callable[[], object]]] = Future()
+
+    async def hold() -> None:
+        over = asyncio.Event()
+        async with running as held:
+            ready.set_result((held, partial(asyncio.get_running_loop().call_soon_threadsafe, over.set)))
+            await over.wait()
+
+    def fail(ended: Future[None]) -> None:
+        if not ready.done():
+            ready.set_exception(ended.exception())
+
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix=name) as threads:
-        holding = threads.submit(asyncio.run, _hold_until_released(running, ready))
-        either: tuple[Future[Any], ...] = (ready, holding)
-        wait(either, return_when=FIRST_COMPLETED)
-        if holding.done():
-            holding.result()
+        holding = threads.submit(asyncio.run, hold())
+        holding.add_done_callback(fail)
         held, let_go = ready.result()
         try:
             yield held
         finally:
             let_go()
-
-
-async def _hold_until_released[T](
-    running: AbstractAsyncContextManager[T], ready: Future[tuple[T, Callable[[], object]]]
-) -> None:
-    told = asyncio.Event()
-    async with running as held:
-        ready.set_result((held, partial(asyncio.get_running_loop().call_soon_threadsafe, told.set)))
-        await told.wait()

@@ -9,9 +9,8 @@ Not the platform's: hubs and queues are in this process, no scaling, no keys of 
 output bindings but HTTP responses and queues, no second instance beside the first, and of triggers what function_app.py has.
 """
 
-from tests.stack.functions_host.host import FunctionsHost, NotIdle
+from tests.stack.functions_host.host import Checkpoints, FunctionsHost, Queued, Queues
 from tests.stack.functions_host.invocations import Conditions, Death, Invocation, Outcome
-from tests.stack.functions_host.triggers import Checkpoints, Queued, Queues
 
 __all__ = [
     "Checkpoints",
@@ -19,7 +18,6 @@ __all__ = [
     "Death",
     "FunctionsHost",
     "Invocation",
-    "NotIdle",
     "Outcome",
     "Queued",
     "Queues",

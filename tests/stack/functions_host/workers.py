@@ -1,8 +1,12 @@
-"""The host's end of worker processes: one at a time, for ever; a new one takes the place of one that died."""
+"""The host's end of worker processes, and the functions that they read from an app's code.
+
+There is one process at a time, for ever; a new one takes the place of one that died.
+"""
 
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 import socket
@@ -10,12 +14,12 @@ import sys
 import uuid
 from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 from infra.package import DEPENDENCIES
-from tests.stack.functions_host.functions import Function, function_of
 from tests.stack.functions_worker.protocol import find_message, protocol, write_message
 from tests.waiting import PATIENCE, until
 from tests.warm import WarmProcess, started
@@ -24,6 +28,56 @@ _REPOSITORY = Path(__file__).parents[3]
 _WORKER = "tests.stack.functions_worker.worker"
 _HOST_VERSION = "4.1045.0"
 _GRACE = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class RetryPolicy:
+    """How often a failed call is tried again; a negative limit is for ever, delays are in seconds."""
+
+    limit: int
+    shortest: float
+    longest: float
+
+    def is_allowed(self, retry: int) -> bool:
+        """Whether the retry of that number, counted from 1, is made."""
+        return self.limit < 0 or retry <= self.limit
+
+    def delay_before(self, retry: int) -> float:
+        """Gives the seconds before a retry: they double, from the shortest to the longest."""
+        return min(self.longest, self.shortest * 2.0 ** min(retry - 1, 30))
+
+
+@dataclass(frozen=True, slots=True)
+class Function:
+    """One function: its trigger as the app declares it, its retry policy, and the queues that its parameters go to."""
+
+    name: str
+    id: str
+    trigger: Mapping[str, Any]
+    retry: RetryPolicy | None
+    outputs: Mapping[str, str]
+
+    @property
+    def kind(self) -> str:
+        """Gives the trigger's type, such as `queueTrigger`."""
+        return str(self.trigger["type"])
+
+
+def function_of(metadata: Any) -> Function:
+    """Gives the function that a worker's metadata describes."""
+    bindings = [json.loads(binding) for binding in metadata.raw_bindings]
+    (trigger,) = (binding for binding in bindings if binding["type"].endswith("Trigger"))
+    options = metadata.retry_options
+    shortest, longest = (
+        each.ToTimedelta().total_seconds() for each in (options.minimum_interval, options.maximum_interval)
+    )
+    return Function(
+        name=metadata.name,
+        id=metadata.function_id,
+        trigger=trigger,
+        retry=RetryPolicy(options.max_retry_count, shortest, longest) if metadata.HasField("retry_options") else None,
+        outputs={binding["name"]: binding["queueName"] for binding in bindings if binding["type"] == "queue"},
+    )
 
 
 class WorkerDied(Exception):

