@@ -1,4 +1,4 @@
-"""The health page: a line for each thing that is wrong, no secret, and always an answer."""
+"""The health page: a line for each thing that is wrong, no secret, and always an answer; and what cannot be delivered."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import re
 import socket
 from base64 import b64encode
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -19,18 +19,20 @@ from typing import Any
 import pytest
 
 from alert_router_demo.soc import Status
-from router.app.destination_readiness import Unready
+from router.app.destination_readiness import Remark, Unready, given_up_until, remark_on
 from router.app.health import LATE, STALE, Health, health_of
+from router.app.maintenance import ROLLOUT, give_up_undeliverable
 from router.app.rules import load_rules
 from router.app.settings import Lack, Settings, Why, now
 from router.app.wiring import open_service
 from router.deliver.destination_holds import hold_destination, release_destination
-from router.domain.deliveries import DeliveryState, Pause, Receipt, Settlement
+from router.domain.deliveries import LONGEST_LIFE, DeliveryState, Pause, Receipt, Settlement
 from router.domain.destination_holds import DestinationHold
+from router.domain.errors import StoreError
 from router.domain.hubs import Extent, HubEpoch, Loss, Partition, Span
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
-from router.domain.silent_sources import DOWN, KnownSource, SourceWatch
+from router.domain.silent_sources import DOWN
 from router.eventhubs import HubReader, Namespace
 from router.ingest.gaps import Hub
 from router.store.claims import Recipient, settle_claims
@@ -46,15 +48,16 @@ from tests.eventhubs.hubs import LEFT_BEHIND, run
 from tests.hubs import Shelf
 from tests.secrecy import found_in, secrets_in
 from tests.stack.stack import stack_running
-from tests.store.acts import DAY
-from tests.store.builders import a_delivery
+from tests.store.acts import DAY, letters_in, owe, states
+from tests.store.builders import OPENING, a_delivery
+from tests.store.faulty import faulty
 from tests.store.opened import Store, open_store
 from tests.store.within import claim_in, within
 from tests.waiting import until
 
 pytestmark = LEFT_BEHIND
 
-SECOND = timedelta(seconds=1)
+SECOND, MOMENT = timedelta(seconds=1), timedelta(microseconds=1)
 WEEK = timedelta(days=7)
 PLACE = Partition("cwpp", "0")
 BOOK = a_rulebook()
@@ -158,13 +161,6 @@ def test_a_destination_that_a_person_holds_is_named_and_is_no_problem(store: Sto
     assert [line.split(":")[0] for line in health(store).held] == ["cwpp oncall"]
 
 
-WHY = "KEY is missing, X is still a reference to Key Vault"
-LACKS = Lack("KEY", Why.MISSING), Lack("X", Why.REFERENCE)
-NOT_YET = Unready(stream="cwpp", destination="tickets", lane=Lane.TICKET, lacks=LACKS)
-UNFIT = replace(NOT_YET, lacks=(Lack("KEY", Why.UNFIT),))
-OLDEST = "cwpp tickets: the oldest of its deliveries waits since 2026-11-24T"
-
-
 def owed(store: Store, at: datetime = NOW, *names: str, destination: str = "tickets") -> None:
     """Deliveries are owed since an instant."""
     deliveries = [replace(a_delivery(key=name), destination=destination) for name in names or ("due",)]
@@ -180,39 +176,90 @@ def ended(store: Store, state: DeliveryState, *destinations: str) -> None:
         run(within(store, settle_claims, settled))
 
 
-def test_a_destination_that_is_not_there_yet_is_named_and_is_no_problem_until_something_is_late(
-    subtests: pytest.Subtests,
-) -> None:
-    """What is owed there becomes late, and dead, as anywhere. One that took a delivery before, and one whose setting holds
-    nonsense, are problems at once: it would not go away by itself."""
+def lacking(*whys: Why, lane: Lane = Lane.TICKET) -> Unready:
+    """A destination that lacks things."""
+    lacks = tuple(Lack(f"KEY{number}", why) for number, why in enumerate(whys))
+    return Unready(stream="cwpp", destination="tickets", lane=lane, lacks=lacks)
+
+
+LACKING = lacking(Why.MISSING, Why.REFERENCE)
+
+
+def test_what_was_never_there_is_not_yet_and_what_was_or_is_a_mistake_is_a_problem(subtests: pytest.Subtests) -> None:
+    """Whatever it is that is missing. A mistake would not go away by itself, and is named beside what is missing."""
+    for why in (Why.MISSING, Why.REFERENCE, Why.EXAMPLE, Why.NOT_INSTALLED):
+        with subtests.test(why.value):
+            for has_delivered, begin in ((False, "not yet"), (True, "cannot be asked")):
+                said = f"cwpp tickets: {begin}: KEY0 {why}"
+                assert remark_on(lacking(why), has_delivered=has_delivered) == Remark(said, has_delivered)
+    for why in (Why.UNFIT, Why.SHARED):
+        with subtests.test(why.value):
+            said = f"cwpp tickets: cannot be asked: KEY0 is missing, KEY1 {why}"
+            assert remark_on(lacking(Why.MISSING, why), has_delivered=False) == Remark(said, is_problem=True)
+
+
+def test_a_destination_that_is_not_there_yet_is_no_problem_until_something_is_late(subtests: pytest.Subtests) -> None:
+    """What is owed there becomes late, and dead, as anywhere; that one took a delivery before is known from the state."""
     in_time, late = NOW - LATE[Lane.TICKET], NOW - LATE[Lane.TICKET] - SECOND
-    not_yet, dead = (f"cwpp tickets: not yet: {WHY}",), "cwpp tickets: 1 dead letters"
-    unfit = "cwpp tickets: cannot be asked: KEY holds what its place in the rules does not take"
-    taken_away = f"cwpp tickets: cannot be asked: {WHY}"
+    lacks = "KEY0 is missing, KEY1 is still a reference to Key Vault"
 
     def given_up(store: Store) -> None:
         owed(store, late)
-        assert run(within(store, give_up_deliveries, "cwpp", "tickets", NOW, NOT_YET.error, NOW)) == 1
+        assert run(within(store, give_up_deliveries, "cwpp", "tickets", NOW, LACKING.error, NOW)) == 1
 
     def sent(store: Store) -> None:
         owed(store)
         ended(store, DeliveryState.SENT, "tickets")
 
-    cases: tuple[tuple[str, Callable[[Store], None], Unready, list[str], tuple[str, ...]], ...] = (
-        ("nothing is owed", lambda store: None, NOT_YET, [], not_yet),
-        ("in time", lambda store: owed(store, in_time), NOT_YET, [], not_yet),
-        ("late", lambda store: owed(store, late), NOT_YET, [OLDEST], not_yet),
-        ("dead", given_up, NOT_YET, [dead], not_yet),
-        ("somebody took away what was there", sent, NOT_YET, [taken_away], ()),
-        ("nonsense", lambda store: None, UNFIT, [unfit], ()),
+    cases: tuple[tuple[str, Callable[[Store], None], list[str]], ...] = (
+        ("in time", lambda store: owed(store, in_time), []),
+        (
+            "late",
+            lambda store: owed(store, late),
+            [f"cwpp tickets: the oldest of its deliveries waits since {late:%FT%TZ}"],
+        ),
+        ("dead", given_up, ["cwpp tickets: 1 dead letters"]),
+        ("somebody took away what was there", sent, [f"cwpp tickets: cannot be asked: {lacks}"]),
     )
-    for name, deed, unready, problems, said in cases:
+    for name, deed, problems in cases:
         with subtests.test(name), swept() as store:
             deed(store)
-            found = run(health_of(store, {Stream.CWPP: Shelf()}, {Stream.CWPP: BOOK}, NOW, unready=[unready]))
-            assert [line[: len(OLDEST)] if line.startswith(OLDEST) else line for line in found.problems] == problems
-            assert found.not_yet == said
+            found = run(health_of(store, {Stream.CWPP: Shelf()}, {Stream.CWPP: BOOK}, NOW, unready=[LACKING]))
+            assert list(found.problems) == problems
+            assert found.not_yet == (() if deed is sent else (f"cwpp tickets: not yet: {lacks}",))
             assert found.document["status"] == ("failing" if problems else "ok")
+
+
+def give_up(store: Store, named: Sequence[str], now: datetime, since: datetime, *unready: Unready) -> None:
+    """Gives up where the policy of `cwpp` names some destinations."""
+    run(give_up_undeliverable(store, {"cwpp": named}, unready, {}, now, since))
+
+
+def test_what_others_may_still_deliver_to_is_not_given_up_on_yet(sqlite: Store) -> None:
+    """While an older policy may be at work beside this one."""
+    owe(sqlite, OPENING)
+    before = NOW + ROLLOUT - MOMENT
+    give_up(sqlite, ["oncall"], before, before - ROLLOUT)
+    assert states(sqlite) == {DeliveryState.OWED: 1}
+    give_up(sqlite, ["oncall"], NOW + ROLLOUT, NOW)
+    assert states(sqlite) == {DeliveryState.DEAD: 1}
+
+
+def test_what_nobody_can_ask_is_owed_for_as_long_as_its_lane_lets_it_live(sqlite: Store) -> None:
+    """Six hours for a page, three days for the others. It is a dead letter then, which says what is missing. A step that fails
+    keeps no other from being done; what it raised is raised in the end."""
+    for lane in Lane:
+        assert NOW - given_up_until(lacking(Why.MISSING, lane=lane), NOW) == LONGEST_LIFE[lane] >= timedelta(hours=6)
+    owe(sqlite, OPENING)
+    end = NOW + LONGEST_LIFE[Lane.TICKET]
+    give_up(sqlite, ["tickets"], end - MOMENT, NOW, LACKING)
+    assert states(sqlite) == {DeliveryState.OWED: 1}
+    broken, state = faulty(sqlite)
+    state.down.add("abandon")
+    with pytest.raises(StoreError):
+        give_up(broken, ["tickets"], end, NOW, LACKING)
+    error = "never tried: KEY0 is missing, KEY1 is still a reference to Key Vault"
+    assert [letter.error for letter in run(letters_in(sqlite))] == [error]
 
 
 def test_dead_letters_and_a_destination_that_refuses_us_are_problems(store: Store) -> None:
@@ -366,48 +413,28 @@ def test_the_page_holds_no_secret(postgresql: str) -> None:
         ]
 
 
-def watched_health(store: Store, at: datetime, stream: Stream = Stream.CSPM) -> Health:
-    """The health of one stream that was swept just now."""
-    run(within(store, write_sweep_end, stream.value, at))
-    return run(health_of(store, {stream: Shelf(name=stream.value)}, {stream: a_rulebook(stream=stream)}, at))
+def test_who_is_silent_is_counted_and_that_nobody_was_judged_for_long_is_a_problem(sqlite: Store) -> None:
+    """Who is silent is told as any finding, and what fits nothing is named: neither is a problem by itself. A router without a
+    manifest has no sources to be silent."""
 
+    def sources(at: datetime) -> tuple[object, ...]:
+        run(within(sqlite, write_sweep_end, "cspm", at))
+        page = run(
+            health_of(sqlite, {Stream.CSPM: Shelf(name="cspm")}, {Stream.CSPM: a_rulebook(stream=Stream.CSPM)}, at)
+        )
+        return figures(page, "cspm").get("sources"), page.problems
 
-def write_watch(store: Store, watch: SourceWatch | None, known: Iterable[KnownSource] = ()) -> None:
-    """What is known of the sources is written down."""
-    assert watch is not None
-    assert run(within(store, put_document, document_of_watch("cspm", watch))) is not None
-    run(within(store, write_watched, known, NOW))
-
-
-def test_it_counts_who_is_silent_and_names_what_fits_nothing(sqlite: Store) -> None:
-    """Neither is a problem by itself: who is silent is told as any finding."""
-    life = Life(subscriptions(ONE, TWO, "eeee*"))
-    life.lives(NOW + 9 * DAY, since=NOW)
-    write_watch(sqlite, life.watch, life.known.values())
-    page = watched_health(sqlite, NOW + 9 * DAY)
-    assert page.problems == ()
-    assert page.document["streams"]["cspm"]["sources"] == {
-        "silent": 2,
-        "unmatched": ["coverage.yaml expect[0].name: 'eeee*' fits nothing that was ever heard of"],
-        "judged": "2026-12-03T12:00:00Z",
-    }
-    assert "sources" not in watched_health(sqlite, NOW + 9 * DAY, Stream.CWPP).document["streams"]["cwpp"]
-
-
-def test_that_nobody_was_judged_for_long_is_a_problem(sqlite: Store) -> None:
-    """Silence is not seen meanwhile."""
-    write_watch(sqlite, SourceWatch(anew=NOW, taken=NOW))
-    assert watched_health(sqlite, NOW + DOWN).problems == ()
-    assert watched_health(sqlite, NOW + DOWN + SECOND).problems == (
-        "cspm: no source was judged silent or not since 2026-11-24T12:00:00Z",
-    )
-
-
-def test_where_nobody_watches_nothing_is_said(sqlite: Store) -> None:
-    """A router without a manifest has no sources to be silent."""
-    page = watched_health(sqlite, NOW)
-    assert page.problems == ()
-    assert "sources" not in page.document["streams"]["cspm"]
+    assert sources(NOW) == (None, ())
+    life, judged = Life(subscriptions(ONE, TWO, "eeee*")), NOW + 9 * DAY
+    life.lives(judged, since=NOW)
+    assert life.watch is not None
+    assert run(within(sqlite, put_document, document_of_watch("cspm", life.watch))) is not None
+    run(within(sqlite, write_watched, life.known.values(), NOW))
+    unmatched = ["coverage.yaml expect[0].name: 'eeee*' fits nothing that was ever heard of"]
+    silent = {"silent": 2, "unmatched": unmatched, "judged": "2026-12-03T12:00:00Z"}
+    assert sources(judged + DOWN) == (silent, ())
+    late = "cspm: no source was judged silent or not since 2026-12-03T12:00:00Z"
+    assert sources(judged + DOWN + SECOND) == (silent, (late,))
 
 
 @contextmanager

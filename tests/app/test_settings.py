@@ -1,17 +1,33 @@
-"""Where secrets, and the ways to storage and hubs, come from."""
+"""Where secrets, and the ways to state, storage and hubs, come from; and the app in Azure, which reads two hubs in any case."""
 
 from __future__ import annotations
 
+import asyncio
+import shutil
+import ssl
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
+import trustme
+from aiohttp import web
 
+from alert_router_demo.soc.endpoint import served
+from router.app.certificates import authorities_for
+from router.app.connections import connector_for
+from router.app.optional_packages import refuse_absent
+from router.app.rules import load_rules_of_hubs, new_intake, secret_names_of
 from router.app.settings import HubConnection, Lack, Settings, Why
+from router.coverage.expected.manifest import NO_MANIFEST
 from router.domain.decisions import Outcome
-from router.domain.errors import BadSetting
+from router.domain.errors import BadFile, BadPolicy, BadSetting, BadUsage, StoreError
+from router.domain.signals import Stream
+from router.store.conninfo import parse_address
 from router.store.retention import DAYS, Retention
+from tests.builders import NOW, RULES, a_message, alert_body, finding_body
+from tests.store.acts import run
+from tests.store.opened import Store
 
 RETENTION, LEASE, GRACE = "ALERT_ROUTER_RETENTION", "ALERT_ROUTER_LEASE", "ALERT_ROUTER_GRACE"
 NAMESPACE, HUBS = "EVENT_HUBS__fullyQualifiedNamespace", "EVENT_HUBS"
@@ -131,3 +147,133 @@ def test_settings_never_show_their_values() -> None:
     found = settings.look_up([HUBS])
     assert found.values == {HUBS: "canary"}
     assert "canary" not in repr(settings) + repr(settings.state) + repr(settings.hubs) + repr(found)
+
+
+AZURE = parse_address("postgresql://soc@soc.postgres.database.azure.com/alerts")
+
+
+def test_what_libpq_reads_of_the_environment_counts_for_nothing(
+    postgresql: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """Neither another server, nor a service, nor what a session would set."""
+    (tmp_path / "service").write_text("[elsewhere]\nhost=192.0.2.1\n")
+    for name, value in {
+        "PGSERVICE": "elsewhere",
+        "PGSERVICEFILE": str(tmp_path / "service"),
+        "PGHOSTADDR": "192.0.2.1",
+        "PGSSLMODE": "verify-full",
+        "PGOPTIONS": "-c lock_timeout=1",
+        "PGTZ": "nowhere",
+        "PGAPPNAME": "psql",
+        "PGCONNECT_TIMEOUT": "soon",
+        "PGTARGETSESSIONATTRS": "standby",
+    }.items():
+        monkeypatch.setenv(name, value)
+
+    async def asked() -> object:
+        connection = await connector_for(parse_address(postgresql), Settings({})).connect()
+        async with connection:
+            answer = await connection.execute(
+                "SELECT current_setting('application_name'), current_setting('lock_timeout'), "
+                "current_setting('TimeZone') <> 'nowhere', coalesce(current_setting('transaction_timeout', true), '2min')"
+            )
+            return await answer.fetchone()
+
+    assert asyncio.run(asked()) == ("alert-router", "30s", True, "2min")
+
+
+def test_a_server_elsewhere_is_verified_by_the_systems_authorities_and_those_of_a_setting(tmp_path: Path) -> None:
+    """Both in one file, whether the setting is there for another server or for this one."""
+    trustme.CA().cert_pem.write_to_path(str(tmp_path / "ours.pem"))
+    system = ssl.create_default_context(cafile=authorities_for(Settings({}))).cert_store_stats()["x509_ca"]
+    both = authorities_for(Settings({"ALERT_ROUTER_CA_FILE": str(tmp_path / "ours.pem")}))
+    assert ssl.create_default_context(cafile=both).cert_store_stats()["x509_ca"] == system + 1
+    with pytest.raises(BadFile, match=r"gone\.pem: ALERT_ROUTER_CA_FILE names no readable file"):
+        connector_for(AZURE, Settings({"ALERT_ROUTER_CA_FILE": "gone.pem"}))
+
+
+def test_the_password_at_azures_servers_is_a_token_of_the_identity(monkeypatch: pytest.MonkeyPatch) -> None:
+    """For that service, asked anew each time; where there is none, one line says so."""
+    asked = []
+
+    async def give(request: web.Request) -> web.Response:
+        asked.append((request.query["resource"], request.query["client_id"]))
+        if len(asked) > 2:
+            return web.json_response({"error": "s3cret"}, status=400)
+        return web.json_response(
+            {"access_token": f"token-{len(asked)}", "expires_on": 1, "resource": "", "token_type": ""}
+        )
+
+    async def tokens() -> tuple[str, str, str]:
+        application = web.Application()
+        application.router.add_get("/token", give)
+        async with served(application) as address:
+            monkeypatch.setenv("IDENTITY_ENDPOINT", f"{address}/token")
+            monkeypatch.setenv("IDENTITY_HEADER", "header")
+            connector = connector_for(AZURE, Settings({"AzureWebJobsStorage__clientId": "the-router"}))
+            assert connector.token is not None
+            first, second = await connector.token(), await connector.token()
+            with pytest.raises(StoreError) as refused:
+                await connector.token()
+            return first, second, str(refused.value)
+
+    first, second, refused = asyncio.run(tokens())
+    assert (first, second) == ("token-1", "token-2")
+    assert set(asked) == {("https://ossrdbms-aad.database.windows.net", "the-router")}
+    assert refused.startswith(f"{AZURE.name}: nobody is signed in to Azure, whose token would be the password (")
+    assert "s3cret" not in refused
+
+
+def test_what_is_not_installed_is_said_with_what_to_install() -> None:
+    """By the extra that brings it."""
+    with pytest.raises(
+        BadUsage, match=r'^postgresql: is not installed; install "alert-router\[postgresql\] @ .*", which a state'
+    ):
+        refuse_absent(("router.no_such_module",), "a state in PostgreSQL", "postgresql")
+
+
+def rules_without(directory: Path, stream: Stream) -> Path:
+    """The starter's rules, but for those of a stream."""
+    shutil.copytree(RULES, directory, ignore=shutil.ignore_patterns(stream.value))
+    return directory
+
+
+def test_posture_without_rules_is_recorded_and_told_to_nobody(tmp_path: Path, sqlite: Store) -> None:
+    """Alerts go where their rules say, and findings end on record like any other message: none is lost or quarantined."""
+    rules = load_rules_of_hubs(rules_without(tmp_path / "rules", Stream.CSPM), NOW)
+    assert secret_names_of(rules.books.values()) == {"PAGERDUTY_ROUTING_KEY", "SERVICENOW_PASSWORD"}
+    (alert,) = run(new_intake(sqlite, rules, Stream.CWPP).ingest([a_message(alert_body())], NOW))
+    assert "oncall" in alert.destinations
+    (finding,) = run(new_intake(sqlite, rules, Stream.CSPM).ingest([a_message(finding_body())], NOW))
+    assert (finding.outcome, finding.destinations) == (Outcome.ROUTED, ())
+    assert [str(one).partition("; ")[0] for one in rules.problems] == [
+        f"{tmp_path.as_posix()}/rules/cspm: is missing, so posture is recorded and told to nobody"
+    ]
+
+
+def test_a_policy_that_is_missing_stops_the_app(tmp_path: Path) -> None:
+    """Alerts that nobody is told of are never what was meant, and a folder for posture without its policy is a mistake: one
+    line says which file is missing."""
+    for stream in Stream:
+        rules = rules_without(tmp_path / stream, stream)
+        if stream is Stream.CSPM:
+            (rules / "cspm").mkdir()
+        with pytest.raises(BadPolicy, match=rf"^\S+/{stream}/policy\.yaml: is missing; add it$"):
+            load_rules_of_hubs(rules, NOW)
+
+
+def test_the_manifest_of_coverage_is_read_with_the_rules(tmp_path: Path) -> None:
+    """One that has a problem stops nothing but itself; without a file nothing is expected."""
+    rules = tmp_path / "rules"
+    shutil.copytree(RULES, rules)
+    assert load_rules_of_hubs(rules, NOW).manifest == NO_MANIFEST
+    (rules / "coverage.yaml").write_text("heard_within: 9d\nexpect: [{kind: cluster, name: aks-a}]")
+    loaded = load_rules_of_hubs(rules, NOW)
+    assert loaded.manifest is not None
+    assert [entry.heard_within.days for entry in loaded.manifest.expectations] == [9]
+    assert loaded.problems == ()
+    (rules / "coverage.yaml").write_text("heard_within: soon")
+    broken = load_rules_of_hubs(rules, NOW)
+    assert broken.manifest is None
+    assert broken.books.keys() == set(Stream)
+    assert [one.code for one in broken.problems] == ["invalid"]
