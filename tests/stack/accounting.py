@@ -1,8 +1,10 @@
-"""The books of a run: what was sent into a hub, and where all of it is in the end, each thing counted."""
+"""The books of a run: what was sent into a hub, and where all of it is in the end; and what tests do to its worker."""
 
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
@@ -16,7 +18,7 @@ from router.store.codec import Columns
 from router.store.delivery_status import count_deliveries
 from router.store.quarantine import list_quarantined
 from tests.builders import alert_body
-from tests.stack.functions_host import FunctionsHost, Outcome
+from tests.stack.functions_host import Conditions, Death, FunctionsHost, Outcome
 from tests.stack.stack import Stack
 from tests.store.within import within
 from tests.waiting import PATIENCE, until
@@ -105,7 +107,7 @@ class Post:
         """Publishes letters in one batch; returns the keys under which they will be on record."""
         hubs = self._stack.hubs
         assert hubs.home is not None, "The hubs are not running."
-        first = hubs.last_sequence("cwpp", partition) + 1
+        first = hubs.last_sequences("cwpp")[str(partition)] + 1
         keys = [f"cwpp:{partition}:1:{number}" for number in range(first, first + len(letters))]
         for key, letter in zip(keys, letters, strict=True):
             self._enter(key, f"cwpp/{partition}:{key.split(':')[3]}", letter)
@@ -181,6 +183,37 @@ async def rows_in(stack: Stack, sql: str) -> list[Columns]:
             return await tx.fetch(sql)
     finally:
         await store.close()
+
+
+LANES = ("page", "ticket", "rows")
+
+
+def conditions(death: Death = Death.CHECKPOINTED) -> Conditions:
+    """A platform that is quick."""
+    return Conditions(speed=100, death=death, restart_delay=0.05)
+
+
+def asleep() -> dict[str, str]:
+    """Settings under which nothing delivers in any lane of `cwpp`."""
+    return {f"AzureWebJobs__deliver_cwpp_{lane}__Disabled": "true" for lane in LANES}
+
+
+def runs(host: FunctionsHost, function: str, outcome: Outcome) -> int:
+    """How many runs of a function ended so."""
+    return sum(1 for run in host.invocations if run.function == function and run.outcome is outcome)
+
+
+def forget_checkpoints(stack: Stack) -> None:
+    """Deletes what the platform noted of how far it has read the hub `cwpp`."""
+    forgotten = [key for key in stack.checkpoints if key[0] == "cwpp"]
+    assert forgotten, "nothing was noted, so nothing is forgotten"
+    for key in forgotten:
+        del stack.checkpoints[key]
+
+
+def kill(host: FunctionsHost) -> None:
+    """Kills the worker at once, from any thread."""
+    os.kill(host.worker_pid, signal.SIGKILL)
 
 
 async def sweep(host: FunctionsHost) -> None:

@@ -1,4 +1,4 @@
-"""The stacks that tests share."""
+"""The stack of a test, and the gate before its SOC."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stack.gate import GatedStack, gated
+from tests.stack.gate import Gate, gate_in_thread
 from tests.stack.stack import Stack, stack_running
 
 
@@ -18,7 +18,10 @@ def stack(postgresql: str) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def gated_stack(stack: Stack) -> Iterator[GatedStack]:
-    """The same behind a gate."""
-    with gated(stack) as behind:
-        yield behind
+def gate(stack: Stack) -> Iterator[Gate]:
+    """A gate before the pager and the tickets of the stack, through which its policies lead."""
+    services = {name: stack.addresses("cwpp")[name] for name in ("pagerduty", "servicenow")}
+    with gate_in_thread(services) as gate:
+        stack.gates.update(gate.addresses)
+        stack.write_policies()
+        yield gate

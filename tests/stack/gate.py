@@ -1,7 +1,6 @@
 """A gate on loopback, between the router and what it calls, that a test can close.
 
-`with gated(stack) as stack:` puts one before the stack's pager and tickets, as the router reaches them.
-`order = stack.gate.hold(to("pagerduty"))`, `await order.met()`, `order.end()`.
+`order = gate.hold(to("pagerduty"))`, `await order.met()`, `order.end()`.
 """
 
 from __future__ import annotations
@@ -10,7 +9,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from functools import partial
 
 from aiohttp import ClientConnectionError, ClientSession, TCPConnector, web
@@ -18,18 +17,13 @@ from yarl import URL
 
 from alert_router_demo.soc.endpoint import served
 from tests.stack.event_hubs.threads import Home, at_home, in_thread
-from tests.stack.stack import POLICIES, Stack
 from tests.waiting import PATIENCE
-
-_SERVICES = ("pagerduty", "servicenow")
 
 _OWN = {"connection", "keep-alive", "transfer-encoding", "content-length"}
 """Headers that belong to one connection, and the length, which is reckoned anew."""
 
 _ADDED = ("User-Agent", "Accept", "Accept-Encoding", "Content-Type")
 """What a client of aiohttp would add by itself."""
-
-_LONGEST_BODY = 64 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +57,8 @@ class Order:
 
     home: Home | None
     matching: Matching
-    is_after: bool = False
-    seconds: float | None = None
     callback: Callable[[], object] = lambda: None
+    is_after: bool = False
     count: int = 0
     ended: asyncio.Event = field(default_factory=asyncio.Event)
     _met: Future[None] = field(default_factory=Future)
@@ -86,7 +79,7 @@ class Order:
             self._met.set_result(None)
         self.callback()
         answer = await forward() if self.is_after else None
-        await (self.ended.wait() if self.seconds is None else asyncio.sleep(self.seconds))
+        await self.ended.wait()
         return answer if self.is_after else await forward()
 
 
@@ -111,7 +104,7 @@ class Gate:
             session = ClientSession(connector=TCPConnector(limit=0), auto_decompress=False)
             self._session = await held.enter_async_context(session)
             for service, address in self._services.items():
-                application = web.Application(client_max_size=_LONGEST_BODY)
+                application = web.Application(client_max_size=64 * 1024 * 1024)
                 application.router.add_route("*", "/{path:.*}", partial(self._answer, service, URL(address)))
                 self.addresses[service] = await held.enter_async_context(served(application))
             self.home = Home.here()
@@ -119,15 +112,11 @@ class Gate:
 
     def hold(self, matching: Matching, callback: Callable[[], object] = lambda: None) -> Order:
         """Hands requests on only when the order ends, and never if their caller is gone by then."""
-        return self._ordered(Order(self.home, matching, callback=callback))
+        return self._ordered(Order(self.home, matching, callback))
 
     def withhold(self, matching: Matching) -> Order:
         """Hands requests on, but not their answers before the order ends."""
         return self._ordered(Order(self.home, matching, is_after=True))
-
-    def delay(self, matching: Matching, seconds: float) -> Order:
-        """Hands requests on after so many seconds."""
-        return self._ordered(Order(self.home, matching, seconds=seconds))
 
     @at_home
     def _ordered(self, order: Order) -> Order:
@@ -168,24 +157,3 @@ def gate_in_thread(services: Mapping[str, str]) -> Iterator[Gate]:
     """Runs a gate before services, which are given by their names and base URLs, from a thread of its own."""
     with in_thread(Gate(services).running(), "gate") as gate:
         yield gate
-
-
-@dataclass(frozen=True, kw_only=True)
-class GatedStack(Stack):
-    """A stack whose SOC the router reaches through a gate; tests go past it."""
-
-    gate: Gate
-
-    def addresses(self, stream: str) -> Mapping[str, str]:
-        """The SOC's addresses, those of the pager and the tickets at the gate."""
-        return {**super().addresses(stream), **{name: self.gate.addresses[name] for name in _SERVICES}}
-
-
-@contextmanager
-def gated(stack: Stack) -> Iterator[GatedStack]:
-    """The same stack with a gate before its pager and tickets, and policies that lead through it."""
-    with gate_in_thread({name: stack.addresses("cwpp")[name] for name in _SERVICES}) as gate:
-        behind = GatedStack(**{one.name: getattr(stack, one.name) for one in fields(stack)}, gate=gate)
-        for stream, policy in POLICIES.items():
-            behind.write_policy(stream, policy)
-        yield behind

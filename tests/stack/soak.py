@@ -13,8 +13,9 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from itertools import batched
 
-from tests.stack.accounting import Books, Letter, Post, books_of, high, junk, left_over, low, medium
+from tests.stack.accounting import Letter, Post, books_of, high, junk, left_over, low, medium, rows_in
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
 from tests.stack.stack import POLICIES, Stack, stack_running
 
@@ -30,6 +31,7 @@ CONDITIONS = Conditions(speed=10, restart_delay=0.5)
 BATCH = 200
 SWEEP = 10.0  # seconds
 LONGEST = 3 * 3600.0  # seconds, after which it gives up
+TAKEN = "SELECT COALESCE(sum(last - first + 1), 0)::bigint AS count FROM taken WHERE hub = 'cwpp'"
 
 
 def letters(count: int) -> Iterator[Letter]:
@@ -47,26 +49,39 @@ def letters(count: int) -> Iterator[Letter]:
 
 
 async def soak(stack: Stack, count: int, every: float) -> bool:
-    """Runs it, and prints what came of it; False where the books do not agree."""
+    """Runs it, and prints what came of it; False where the books do not agree, TimeoutError where it takes too long."""
     post, began = Post(stack), time.monotonic()
-    async with stack.host(conditions=CONDITIONS, **SETTINGS).running() as host:
+
+    def say(words: str) -> None:
+        print(f"{time.monotonic() - began:6.0f} s  {words}", flush=True)
+
+    async with asyncio.timeout(LONGEST), stack.host(conditions=CONDITIONS, **SETTINGS).running() as host:
         trouble = asyncio.create_task(_kill_again_and_again(host, every))
         sweeping = asyncio.create_task(_sweep_again_and_again(host))
-        some: list[Letter] = []
-        for number, letter in enumerate(letters(count)):
-            some.append(letter)
-            if len(some) == BATCH or number == count - 1:
-                await post.send(*some, partition=number // BATCH % 2)
-                some = []
-        kills = await _until_taken(stack, trouble, began, count)
-        print(f"all taken in after {time.monotonic() - began:.0f} s; the killing ends", flush=True)
-        await _until_done(stack, began)
+        for number, some in enumerate(batched(letters(count), BATCH, strict=False)):
+            await post.send(*some, partition=number % 2)
+        while (taken := (await rows_in(stack, TAKEN))[0].whole("count")) < count:
+            say(f"{taken:>8,} taken in")
+            await asyncio.sleep(10)
+        trouble.cancel()
+        say(f"all taken in; {await trouble} workers were killed")
+        while left := await left_over(stack):
+            say(f"left: {'; '.join(left)[:300]}")
+            await asyncio.sleep(20)
         sweeping.cancel()
-        ended = Counter((run.function, run.outcome) for run in host.invocations)
-    print(f"\n{count:,} messages in {time.monotonic() - began:.0f} s, {kills} workers killed")
-    for (function, outcome), number in sorted(ended.items(), key=str):
-        print(f"  {function:22} {outcome.value:8} {number:>8,}")
-    return _compare(post.due, await books_of(stack), ended)
+        died = sum(run.outcome is Outcome.DIED for run in host.invocations)
+    found, due = await books_of(stack), post.due
+    outcomes = Counter(outcome for outcomes in found.record.values() for outcome in outcomes)
+    say(f"{count:,} messages, {died:,} calls died with their worker; {dict(outcomes)}")
+    agree = {
+        "one outcome for each message, as is due": found.record == due.record,
+        "quarantined whole": found.quarantined == due.quarantined,
+        "one page for each signal": found.pages == due.pages,
+        "one ticket for each signal": found.tickets == due.tickets,
+        "a row for each turn": found.rows == due.rows,
+    }
+    print(*(f"  {'yes' if does else 'NO '}  {what}" for what, does in agree.items()), sep="\n")
+    return all(agree.values())
 
 
 async def _kill_again_and_again(host: FunctionsHost, every: float) -> int:
@@ -85,52 +100,6 @@ async def _sweep_again_and_again(host: FunctionsHost) -> None:
     while True:
         await asyncio.sleep(SWEEP)
         await host.fire("sweep")
-
-
-async def _until_taken(stack: Stack, trouble: asyncio.Task[int], began: float, count: int) -> int:
-    """Waits until every message is on record, then ends the killing; returns how many were killed."""
-    while (done := await _taken(stack)) < count and time.monotonic() - began < LONGEST:
-        print(f"{time.monotonic() - began:6.0f} s  {done:>8,} taken in", flush=True)
-        await asyncio.sleep(10)
-    trouble.cancel()
-    return await trouble
-
-
-async def _taken(stack: Stack) -> int:
-    """How many messages were taken in."""
-    store = stack.store()
-    async with store.session() as tx:
-        taken = int(await tx.value("SELECT sum(last - first + 1) FROM taken WHERE hub='cwpp'") or 0)
-    await store.close()
-    return taken
-
-
-async def _until_done(stack: Stack, began: float) -> None:
-    while (left := await left_over(stack)) and time.monotonic() - began < LONGEST:
-        print(f"{time.monotonic() - began:6.0f} s  left: {'; '.join(left)[:300]}", flush=True)
-        await asyncio.sleep(20)
-
-
-def _compare(due: Books, found: Books, ended: Counter[tuple[str, Outcome]]) -> bool:
-    outcomes = Counter(outcome for outcomes in found.record.values() for outcome in outcomes)
-    doubled = sum(number - 1 for number in found.tickets.values())
-    print(f"\n  outcomes  {', '.join(f'{name} {number:,}' for name, number in sorted(outcomes.items()))}")
-    tickets = f"{len(found.tickets):,} tickets ({doubled} doubled)"
-    print(f"  at the SOC  {len(found.pages):,} pages, {tickets}, {len(found.rows):,} rows")
-    unread = {message for message, ends in found.record.items() if ends != due.record.get(message)}
-    agree = {
-        "one outcome for each message, as is due": not unread and found.record.keys() == due.record.keys(),
-        "quarantined whole": found.quarantined == due.quarantined,
-        "one page for each signal": found.pages == due.pages,
-        "one ticket for each signal": found.tickets == due.tickets,
-        "a row for each turn": found.rows == due.rows,
-    }
-    print(*(f"  {'yes' if does else 'NO '}  {what}" for what, does in agree.items()), sep="\n")
-    for message in sorted(unread)[:10]:
-        print(f"       {message}: {found.record[message]}, due: {due.record.get(message)}")
-    killed = sum(number for (_, outcome), number in ended.items() if outcome is Outcome.DIED)
-    print(f"  {killed:,} calls died with their worker")
-    return all(agree.values())
 
 
 def main() -> int:

@@ -58,7 +58,7 @@ record: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-4, table: AlertRout
 @dataclass(frozen=True)
 class Stack:
     """A stack that runs; `directory` holds the rules, which a test may change before a router reads them, `state` is the
-    URL of the state."""
+    URL of the state, `gates` are addresses at which the router reaches services of the SOC in place of their own."""
 
     hubs: EventHubs
     soc: Soc
@@ -66,6 +66,7 @@ class Stack:
     state: str
     checkpoints: Checkpoints = field(default_factory=dict)
     queues: Queues = field(default_factory=lambda: defaultdict(deque))
+    gates: dict[str, str] = field(default_factory=dict)
 
     @property
     def rules(self) -> Path:
@@ -107,10 +108,16 @@ class Stack:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text.format_map(self.addresses(stream)))
 
+    def write_policies(self) -> None:
+        """Puts the stack's policies in place of each stream's own."""
+        for stream, policy in POLICIES.items():
+            self.write_policy(stream, policy)
+
     def addresses(self, stream: str) -> Mapping[str, str]:
         """What policies call the SOC's addresses, and its user for a stream."""
         return {
             **{name: str(address) for name, address in asdict(self.soc.addresses).items()},
+            **self.gates,
             "user": self.soc.accounts[stream].servicenow_user,
         }
 
@@ -132,7 +139,6 @@ def stack_running(state: str | None = None, *, lag: float = 0.0, partitions: int
         state = held.enter_context(postgres_running()).new_database() if state is None else state
         asyncio.run(_make(state))
         stack = Stack(hubs, soc, directory, state)
-        for stream, policy in POLICIES.items():
-            stack.write_policy(stream, policy)
+        stack.write_policies()
         (stack.rules / "attack.yaml").write_bytes((RULES / "attack.yaml").read_bytes())
         yield stack

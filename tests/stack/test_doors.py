@@ -5,13 +5,11 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 from azure.eventhub import EventData
 from azure.eventhub.aio import EventHubProducerClient
 
@@ -28,10 +26,25 @@ from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
 from router.store.destinations import PROBE, pause_destination
 from tests.builders import RULES, alert_body
-from tests.stack.accounting import QUICK, ROWS, Post, books_of, high, key_of, low, rows_in, settle, sweep
-from tests.stack.acts import LANES, asleep, conditions, forget_checkpoints, runs
+from tests.stack.accounting import (
+    LANES,
+    QUICK,
+    ROWS,
+    Post,
+    asleep,
+    books_of,
+    conditions,
+    forget_checkpoints,
+    high,
+    key_of,
+    low,
+    rows_in,
+    runs,
+    settle,
+    sweep,
+)
 from tests.stack.functions_host import Outcome, Queued
-from tests.stack.gate import Gate, gate_in_thread
+from tests.stack.gate import Gate
 from tests.stack.stack import ROOT, Stack
 from tests.store.builders import a_delivery
 from tests.store.within import within
@@ -40,13 +53,7 @@ from tests.waiting import PATIENCE, until
 DEMO = ROOT / "alert_router_demo" / "samples"
 FINDINGS = "Custom-DefenderFindings_CL"
 STREAMS = ("cwpp", "cspm")
-PASSWORDS = {"cwpp": "SERVICENOW_PASSWORD", "cspm": "SERVICENOW_POSTURE_PASSWORD"}
-HOOKS = {"kind": "webhook", "secret": {"secret": "WEBHOOK_SECRET"}}
-
 FILES = {stream: DEMO / f"{stream}.ndjson" for stream in STREAMS}
-OWN = ("source", "rulebook", "at")
-"""What a decision says of where its message came from, under which rules, and when it was made."""
-
 
 type Decision = dict[str, Any]
 
@@ -61,45 +68,6 @@ async def publish(stack: Stack, hub: str, *bodies: bytes, **properties: str) -> 
             event.properties = {name: value for name, value in properties.items()}  # noqa: C416  Its keys may be bytes, too.
             batch.add(event)
         await client.send_batch(batch)
-
-
-def ship(rules: Path, soc: Soc) -> dict[str, str]:
-    """Puts the starter's rules there, pointed at a SOC, alerts also at its webhook; returns the secrets that they name.
-
-    They group nothing here: a group's key tells when its first signal came, and two ways there take their own time.
-    """
-    shutil.copytree(RULES, rules, dirs_exist_ok=True)
-    for stream in STREAMS:
-        path = rules / stream / "policy.yaml"
-        policy = yaml.safe_load(path.read_bytes())
-        if stream == "cwpp":
-            policy["destinations"]["soar"] = dict(HOOKS)
-            policy["always"].append("soar")
-        for destination in (*policy["destinations"].values(), policy["record"]):
-            destination.update(redirected(destination, stream, soc))
-            for key in ("group", "limit"):
-                destination.pop(key, None)
-        path.write_text(json.dumps(policy))
-    alerts = soc.accounts["cwpp"]
-    return {
-        "PAGERDUTY_ROUTING_KEY": alerts.routing_key,
-        "WEBHOOK_SECRET": alerts.webhook_secret,
-        **{name: soc.accounts[stream].servicenow_password for stream, name in PASSWORDS.items()},
-        **{f"{stream.upper()}_LOGS_RULE": f"dcr-{stream}" for stream in PASSWORDS},
-    }
-
-
-def redirected(destination: Mapping[str, Any], stream: str, soc: Soc) -> dict[str, Any]:
-    """What changes in a destination so that it is at a SOC."""
-    at = soc.addresses
-    user = soc.accounts[stream].servicenow_user
-    changes: dict[str, dict[str, Any]] = {
-        "pagerduty": {"url": at.pagerduty},
-        "webhook": {"url": at.webhook},
-        "log_analytics": {"endpoint": at.logs},
-        "servicenow": {"url": at.servicenow, "auth": {"user": user, "password": {"secret": PASSWORDS[stream]}}},
-    }
-    return changes[destination["kind"]]
 
 
 async def on_record(stack: Stack, hub: str) -> list[Decision]:
@@ -123,18 +91,6 @@ async def delivered(stack: Stack) -> None:
         await store.close()
 
 
-def decided(directory: Path, *arguments: str | Path) -> list[Decision]:
-    """The decisions of `alert-router run`, which must end well."""
-    decisions = directory / "decisions.ndjson"
-    assert main(["run", "--decisions", str(decisions), *map(str, arguments)]) == 0
-    return [json.loads(line) for line in decisions.read_bytes().splitlines()]
-
-
-def but(decisions: Sequence[Decision], *keys: str) -> list[Decision]:
-    """Decisions without some of their keys."""
-    return [{key: value for key, value in one.items() if key not in keys} for one in decisions]
-
-
 def standing(soc: Soc) -> dict[str, list[str]]:
     """What is open at a SOC, and what it was told in rows, each as often as it is there."""
     state = soc.state()
@@ -151,13 +107,14 @@ def standing(soc: Soc) -> dict[str, list[str]]:
 def test_samples_come_out_of_hubs_as_out_of_files(
     stack: Stack, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Under the starter's rules: the same decisions, pages, tickets and rows as `run` has for the same files. The health page
-    has nothing to complain of then."""
-    secrets = ship(stack.rules, stack.soc)
+    """The same decisions, pages, tickets and rows as `run` has for the same files. The health page has nothing to complain of
+    then."""
     taken: dict[str, list[Decision]] = {}
+    shutil.copytree(RULES, tmp_path / "rules")
+    shutil.copytree(RULES, stack.rules, dirs_exist_ok=True)
 
     async def run() -> None:
-        async with stack.host(conditions=conditions(), **secrets).running() as running:
+        async with stack.host(conditions=conditions()).running() as running:
             for stream, file in FILES.items():
                 await publish(stack, stream, *file.read_bytes().splitlines())
             await running.idle(PATIENCE)
@@ -169,52 +126,51 @@ def test_samples_come_out_of_hubs_as_out_of_files(
             assert {run.outcome for run in running.invocations} == {Outcome.OK}
             taken.update({stream: await on_record(stack, stream) for stream in FILES})
 
+    stack.write_policies()
     asyncio.run(run())
     with soc_in_thread() as soc:
-        for name, value in (ship(tmp_path / "rules", soc) | {"ALERT_ROUTER_CA_FILE": str(soc.addresses.ca)}).items():
+        files = replace(stack, soc=soc, directory=tmp_path)
+        files.write_policies()
+        for name, value in files.environment.items():
             monkeypatch.setenv(name, value)
         for stream, file in FILES.items():
-            rules = ("--rules", tmp_path / "rules", "--stream", stream)
-            expected = decided(tmp_path, *rules, "--state", tmp_path / "state", file)
-            assert but(taken[stream], *OWN) == but(expected, *OWN)
+            decisions = tmp_path / f"{stream}.ndjson"
+            given = (
+                "--rules",
+                files.rules,
+                "--stream",
+                stream,
+                "--state",
+                tmp_path / "state",
+                "--decisions",
+                decisions,
+            )
+            assert main(["run", *map(str, given), str(file)]) == 0
+            expected = [json.loads(line) for line in decisions.read_bytes().splitlines()]
+            for one in (*taken[stream], *expected):
+                # Where its message came from, under which rules, and when it was made.
+                del one["source"], one["rulebook"], one["at"]
+            assert taken[stream] == expected
         assert standing(stack.soc) == standing(soc)
     assert min(map(len, standing(stack.soc).values())) > 20
 
 
-TRACED = """
-stream: cwpp
-floor: {{default: Medium}}
-destinations:
-  oncall: {{kind: pagerduty, url: "{pagerduty}", routing_key: {{secret: CWPP_ROUTING_KEY}}}}
-  tickets: {{kind: servicenow, url: "{servicenow}", auth: {{user: {user}, password: {{secret: CWPP_PASSWORD}}}}}}
-  soar: {{kind: webhook, url: "{webhook}/hook", secret: {{secret: WEBHOOK_SECRET}}}}
-routes: []
-always: []
-otherwise: [oncall, tickets, soar]
-"""
 TRACES = {"traceparent": "11111111111111111111111111111111", "Diagnostic-Id": "22222222222222222222222222222222"}
 SPAN = "3333333333333333"
 
 
-def test_the_trace_of_an_event_goes_on_to_the_destinations(stack: Stack) -> None:
-    """Whichever of the two properties names it: each request to the pager, the tickets and the webhook is of that trace."""
-    account = stack.soc.accounts["cwpp"]
-    services = {
-        name: stack.addresses("cwpp")[name].removesuffix("/hook") for name in ("pagerduty", "servicenow", "webhook")
-    }
+def test_the_trace_of_an_event_goes_on_to_the_destinations(stack: Stack, gate: Gate) -> None:
+    """Whichever of the two properties names it: each request to the pager and the tickets is of that trace."""
 
-    async def run(gate: Gate) -> None:
-        policy = TRACED.format(**gate.addresses, user=account.servicenow_user)
-        (stack.rules / "cwpp" / "policy.yaml").write_text(policy)
-        async with stack.host(conditions=conditions(), WEBHOOK_SECRET=account.webhook_secret).running() as running:
+    async def run() -> None:
+        async with stack.host(conditions=conditions()).running() as running:
             for name, trace in TRACES.items():
                 await publish(stack, "cwpp", alert_body(name), **{name: f"00-{trace}-{SPAN}-01"})
             await running.idle(PATIENCE)
 
-    with gate_in_thread(services) as gate:
-        asyncio.run(run(gate))
+    asyncio.run(run())
     traces = {(one.service, one.headers.get("traceparent", "")[3:35]) for one in gate.seen}
-    assert traces == {(service, trace) for service in services for trace in TRACES.values()}
+    assert traces == {(service, trace) for service in ("pagerduty", "servicenow") for trace in TRACES.values()}
 
 
 def woken(stack: Stack) -> dict[str, int]:

@@ -4,30 +4,34 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import ExitStack
 from functools import partial
 
+import psycopg
 import pytest
 
 from tests.stack.accounting import (
     QUICK,
     Post,
+    asleep,
     books_of,
+    conditions,
     high,
     junk,
     key_of,
+    kill,
     left_over,
     low,
     medium,
     quick,
     rows_in,
+    runs,
     settle,
     sweep,
 )
-from tests.stack.acts import asleep, conditions, has_died, kill, runs, state_held
 from tests.stack.functions_host import Death, FunctionsHost, Outcome
-from tests.stack.gate import GatedStack, Order, to
+from tests.stack.gate import Gate, Order, to
 from tests.stack.postgres import Way
+from tests.stack.stack import Stack
 from tests.waiting import until
 
 
@@ -44,16 +48,16 @@ def every(trips: int) -> Sequence[int]:
 @pytest.mark.parametrize("death", Death)
 @pytest.mark.parametrize("chosen", [some, pytest.param(every, marks=pytest.mark.soak)])
 def test_killed_at_any_round_trip_of_its_intake_a_batch_is_taken_in_once(
-    gated_stack: GatedStack, death: Death, chosen: Callable[[int], Sequence[int]]
+    stack: Stack, death: Death, chosen: Callable[[int], Sequence[int]]
 ) -> None:
     """Before the state hears of it, or before the worker hears what came of it. The sweep takes a batch in that the platform
     counts as done; one that it brings again needs no sweep. Each message is on record once, and is told once."""
-    post = Post(gated_stack)
+    post = Post(stack)
 
     async def run() -> None:
-        with Way(gated_stack.state) as way:
-            settings = {**QUICK, **asleep(), "ALERT_ROUTER_STATE": way.to(gated_stack.state)}
-            async with gated_stack.host(conditions=conditions(death), **settings).running() as host:
+        with Way(stack.state) as way:
+            settings = {**QUICK, **asleep(), "ALERT_ROUTER_STATE": way.to(stack.state)}
+            async with stack.host(conditions=conditions(death), **settings).running() as host:
                 for name in ("before", "counted"):
                     before = way.trips
                     await post.send(high(f"h-{name}"), junk(), low(f"l-{name}"), medium(f"m-{name}"))
@@ -61,19 +65,18 @@ def test_killed_at_any_round_trip_of_its_intake_a_batch_is_taken_in_once(
                 for number, trip in enumerate(chosen(way.trips - before)):
                     way.cut_at(trip, is_after=number % 2 == 1, happens=partial(kill, host))
                     await post.send(high(f"h-{number}"), junk(), low(f"l-{number}"), medium(f"m-{number}"))
-                    await until(partial(has_died, host, number + 1))
+                    await until(lambda deaths=number + 1: runs(host, "take_cwpp", Outcome.DIED) == deaths)  # type: ignore[misc]
                     await host.idle()
-                assert death is Death.CHECKPOINTED or (await books_of(gated_stack)).record == post.due.record
-        async with gated_stack.host(conditions=conditions(), **QUICK).running() as host:
-            await settle(gated_stack, lambda: sweep(host))
-            assert await books_of(gated_stack) == post.due
+                assert death is Death.CHECKPOINTED or (await books_of(stack)).record == post.due.record
+        async with stack.host(conditions=conditions(), **QUICK).running() as host:
+            await settle(stack, lambda: sweep(host))
+            assert await books_of(stack) == post.due
 
     asyncio.run(run())
 
 
-def moments_of(stack: GatedStack) -> dict[str, Order]:
+def moments_of(gate: Gate) -> dict[str, Order]:
     """Alerts whose delivery is held up before it arrives, or before its answer does."""
-    gate = stack.gate
     return {
         "on its way": gate.hold(to("pagerduty", key_of("on its way"))),
         "paged": gate.withhold(to("pagerduty", key_of("paged"))),
@@ -81,23 +84,23 @@ def moments_of(stack: GatedStack) -> dict[str, Order]:
     }
 
 
-def test_killed_at_any_moment_of_a_delivery_nobody_is_told_twice_who_can_tell_it(gated_stack: GatedStack) -> None:
+def test_killed_at_any_moment_of_a_delivery_nobody_is_told_twice_who_can_tell_it(stack: Stack, gate: Gate) -> None:
     """A delivery whose worker died is made again when its claim ends. The pager folds what it had already, a ticket that is
     there is found, a row keeps its EventUid; what is on record as sent is never sent again."""
-    post, moments = Post(gated_stack), moments_of(gated_stack)
+    post, moments = Post(stack), moments_of(gate)
 
     async def run() -> None:
-        async with gated_stack.host(conditions=conditions(), **quick(lease=6)).running() as host:
+        async with stack.host(conditions=conditions(), **quick(lease=6)).running() as host:
             await post.send(*map(high, moments))
             await asyncio.gather(*(order.met() for order in moments.values()))
             await host.kill_worker()
             for order in moments.values():
                 order.end()
-            await settle(gated_stack, lambda: sweep(host))
-            assert await books_of(gated_stack) == post.due
+            await settle(stack, lambda: sweep(host))
+            assert await books_of(stack) == post.due
 
     asyncio.run(run())
-    (paged,) = [page for page in gated_stack.soc.pagerduty.pages if page.dedup_key == key_of("paged")]
+    (paged,) = [page for page in stack.soc.pagerduty.pages if page.dedup_key == key_of("paged")]
     assert paged.triggers >= 2, "no kill met a page under way, so nothing was proven"
 
 
@@ -120,53 +123,53 @@ async def replace_worker(
             order.end()
 
 
-def test_what_is_in_hand_is_finished_and_the_rest_is_the_next_workers(gated_stack: GatedStack) -> None:
+def test_what_is_in_hand_is_finished_and_the_rest_is_the_next_workers(stack: Stack, gate: Gate) -> None:
     """In the midst of claims, requests, answers and settlements of every lane. Nothing is lost, nobody is told twice, no call
     dies, and no lease has to run out: the next worker sends at once what this one had claimed and not sent."""
-    post, moments = Post(gated_stack), moments_of(gated_stack)
+    post, moments = Post(stack), moments_of(gate)
 
     async def run() -> None:
-        async with gated_stack.host(conditions=conditions(), **AT_ONCE).running() as host:
+        async with stack.host(conditions=conditions(), **AT_ONCE).running() as host:
             await post.send(*map(high, moments))
             await asyncio.gather(*(order.met() for order in moments.values()))
             await replace_worker(host, list(moments.values()))
-            await until(lambda: _is_done(gated_stack), look=1)
-            assert await books_of(gated_stack) == post.due
+            await until(lambda: _is_done(stack), look=1)
+            assert await books_of(stack) == post.due
             assert [runs(host, door, Outcome.DIED) for door in DOORS] == [0] * len(DOORS)
 
     asyncio.run(run())
-    assert asyncio.run(rows_in(gated_stack, "SELECT id FROM deliveries WHERE lost > 0")) == []
-    assert {page.triggers for page in gated_stack.soc.pagerduty.pages} == {1}
-    assert set(gated_stack.soc.counts()["duplicates"].values()) == {0}
+    assert asyncio.run(rows_in(stack, "SELECT id FROM deliveries WHERE lost > 0")) == []
+    assert {page.triggers for page in stack.soc.pagerduty.pages} == {1}
+    assert set(stack.soc.counts()["duplicates"].values()) == {0}
 
 
-def test_a_batch_in_hand_is_taken_in_and_the_next_one_is_the_next_workers(gated_stack: GatedStack) -> None:
+def test_a_batch_in_hand_is_taken_in_and_the_next_one_is_the_next_workers(stack: Stack) -> None:
     """The platform would count a batch as done whose worker dies, and the sweep would have to bring it back."""
-    post = Post(gated_stack)
+    post = Post(stack)
 
     async def run() -> None:
-        async with gated_stack.host(conditions=conditions(), **AT_ONCE).running() as host:
+        async with stack.host(conditions=conditions(), **AT_ONCE).running() as host:
             await post.send(low("first"))
             await host.idle()
-            with ExitStack() as held:
-                held.enter_context(state_held(gated_stack))
+            with psycopg.connect(stack.state) as held:  # Nothing else writes to the state meanwhile.
+                held.execute("LOCK TABLE partitions, signals, admissions, deliveries IN EXCLUSIVE MODE")
                 await post.send(high("in hand"), low("low"))
                 await until(lambda: host.under_way("take_cwpp") == 1)
 
                 async def refused() -> None:
                     await post.send(high("comes later"), partition=1)
                     await until(lambda: runs(host, "take_cwpp", Outcome.FAILED) >= 1)
-                    held.close()
+                    held.rollback()
 
                 await replace_worker(host, [], refused)
-            await until(lambda: _is_done(gated_stack), look=1)
-            assert await books_of(gated_stack) == post.due
+            await until(lambda: _is_done(stack), look=1)
+            assert await books_of(stack) == post.due
             assert runs(host, "take_cwpp", Outcome.DIED) == 0
-            await settle(gated_stack, lambda: sweep(host))
+            await settle(stack, lambda: sweep(host))
 
     asyncio.run(run())
 
 
-async def _is_done(gated_stack: GatedStack) -> bool:
+async def _is_done(stack: Stack) -> bool:
     """Whether every delivery was sent; that the hub is settled is a sweep's to say."""
-    return not [one for one in await left_over(gated_stack) if "settled up to" not in one]
+    return not [one for one in await left_over(stack) if "settled up to" not in one]

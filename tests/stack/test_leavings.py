@@ -1,4 +1,4 @@
-"""What tests start is gone with them, also where a run is killed and can tidy up nothing; a database is handed out empty."""
+"""What tests start is gone with them, also where a run is killed and can tidy up nothing."""
 
 from __future__ import annotations
 
@@ -7,11 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-import psycopg
-import pytest
-
 from tests.leash import is_gone
-from tests.stack.postgres import EmptiedDatabase, Server
 from tests.stack.stack import ROOT
 from tests.waiting import wait_until
 
@@ -19,7 +15,7 @@ KILLED_SERVER = """
 import os
 from tests.stack.postgres import postgres_running
 with postgres_running() as server:
-    print(server.pid, server.directory, flush=True)
+    print(server.process.pid, server.directory, flush=True)
     os._exit(0)
 """
 BLOCKING = """
@@ -70,19 +66,3 @@ def test_a_server_ends_with_the_process_that_started_it() -> None:
     pid, directory = said_by(KILLED_SERVER)
     wait_until(lambda: is_gone(int(pid)))
     shutil.rmtree(directory)  # A later run would sweep it away, in a minute at the earliest.
-
-
-def test_a_database_that_is_handed_out_again_is_empty_and_keeps_its_tables(postgres: Server) -> None:
-    """Rows go, and so do transactions that a test left open, with their connections; the schema's version stays."""
-    with EmptiedDatabase(postgres.new_database()) as database:
-        with psycopg.connect(database.url, autocommit=True) as connection:
-            connection.execute("CREATE TABLE things (place BIGINT); CREATE TABLE meta (name TEXT, value TEXT)")
-            connection.execute("INSERT INTO meta VALUES ('version', '1'), ('other', '1')")
-        with psycopg.connect(database.url) as left:
-            left.execute("INSERT INTO things VALUES (1)")
-            database.empty()
-            with pytest.raises(psycopg.OperationalError):
-                left.execute("SELECT 1")
-        with psycopg.connect(database.url) as connection:
-            assert connection.execute("SELECT * FROM things").fetchall() == []
-            assert connection.execute("SELECT name FROM meta").fetchall() == [("version",)]

@@ -14,8 +14,20 @@ from urllib.parse import urlsplit
 import pytest
 from psycopg import sql
 
-from tests.stack.accounting import QUICK, Post, books_of, high, junk, low, medium, settle, sweep
-from tests.stack.acts import conditions, forget_checkpoints, runs
+from tests.stack.accounting import (
+    QUICK,
+    Post,
+    books_of,
+    conditions,
+    forget_checkpoints,
+    high,
+    junk,
+    low,
+    medium,
+    runs,
+    settle,
+    sweep,
+)
 from tests.stack.functions_host import FunctionsHost, Outcome
 from tests.stack.postgres import BY_PASSWORD, Postgres, Way, postgres_running
 from tests.stack.stack import Stack, stack_running
