@@ -13,8 +13,7 @@ from pydantic import ValidationError
 
 from router.destinations import discover
 from router.destinations.config import hosts_in
-from router.destinations.email import PAGE_LIMIT, PATIENCE, SUBJECT_LIMIT, TEXT_LIMIT, mail_of
-from router.destinations.wording.fitting import MARK
+from router.destinations.email import PATIENCE, mail_of
 from router.domain.conversation import MailAnswer, MailReply, MailStep, SendMail
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
@@ -23,7 +22,7 @@ from router.domain.evidence import Evidence
 from router.domain.keys import delivery_key
 from router.domain.notices import Link
 from router.domain.readable import legible, one_line
-from tests.destinations.builders import NOW, a_destination, a_huge_notice, a_notice, a_secret, an_attempt, examples_of
+from tests.destinations.builders import NOW, a_destination, a_notice, a_secret, an_attempt, examples_of
 from tests.destinations.conversations import converse, mail_answered
 from tests.destinations.mails import ReadMail, read, shown_in
 from tests.examples import some_of
@@ -183,26 +182,6 @@ def test_what_ended_untold_is_told_whole_in_a_thread_of_its_own() -> None:
         assert "Somebody signed in" in form and "Change the password" in form
     assert mail.headers["Subject"].startswith("[Resolved] High: ")
     assert "References" not in mail.headers
-
-
-def test_a_page_that_says_too_much_says_what_it_leaves_out() -> None:
-    """Gmail hides what is beyond 102 KB, so the page has the text in place of tables, cut with a mark."""
-    mail = read(mail_for(an_attempt(a_huge_notice(), secrets=[PASSWORD])))
-    assert len(mail.page.encode()) <= PAGE_LIMIT
-    assert MARK in mail.page and "more lines]" in mail.page
-    assert len(mail.headers["Subject"]) == SUBJECT_LIMIT and mail.headers["Subject"].endswith(f"{MARK} - vm-pay-01")
-    assert len(mail.text) <= 2 * TEXT_LIMIT
-
-
-@given(st.characters(), st.integers(0, 4_000))
-@settings(max_examples=25, deadline=None)
-def test_whatever_an_alert_says_the_page_fits(character: str, length: int) -> None:
-    """Also where every sign of it is written as five."""
-    text, names = character * length, Evidence(processes=tuple(f"{number} {character * 200}" for number in range(100)))
-    told: dict[str, Any] = dict.fromkeys(("title", "description", "resource", "status", "reason", "type"), text)
-    extended = {f"{number} {text}"[:100]: text for number in range(60)}
-    mail = read_mail(**told, extended=extended, unlisted=tuple(extended), evidence=names, remediation=(text,) * 60)
-    assert len(mail.page.encode()) <= PAGE_LIMIT
 
 
 @given(st.text(max_size=250).map(one_line).map(str.strip), st.text(max_size=300).map(legible))

@@ -12,15 +12,14 @@ import pytest
 from pydantic import ValidationError
 
 from alert_router_demo.soc.jira import text_of
-from router.destinations.jira import FIELD_LIMIT
-from router.destinations.jira_document import RICH_LIMIT, rich, rich_briefing_of
+from router.destinations.jira_document import rich, rich_briefing_of
 from router.destinations.jira_issue import SETTLED
 from router.domain.conversation import Ask, HttpRequest, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Background, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Notice
-from tests.destinations.builders import NOW, a_briefing, a_destination, a_huge_notice, a_notice, an_attempt
+from tests.destinations.builders import NOW, a_briefing, a_destination, a_notice, an_attempt
 from tests.destinations.conversations import Answer, converse, in_turn, replied
 
 SECRET = "JIRA_TOKEN"
@@ -310,15 +309,6 @@ def test_a_link_leads_to_what_people_can_open() -> None:
     assert result.link == "https://jira.example/browse/SEC-8"
 
 
-@pytest.mark.parametrize("over", [0, 1])
-def test_a_summary_and_a_field_fit(over: int) -> None:
-    """A text of 255 characters is whole; one more and it is cut with a mark."""
-    summary = fields_of(a_notice(title="t" * (FIELD_LIMIT - len("High:  - vm-pay-01") + over)))["summary"]
-    assert (len(summary), summary.endswith("[cut] - vm-pay-01")) == (FIELD_LIMIT, bool(over))
-    text = fields_of(a_notice(title="t" * (FIELD_LIMIT + over)), fields={"customfield_1": "{title}"})["customfield_1"]
-    assert (len(text), text.endswith("[cut]")) == (FIELD_LIMIT, bool(over))
-
-
 @pytest.mark.parametrize(("length", "is_cut"), [(20_000, False), (40_000, True)])
 def test_a_description_fits(length: int, is_cut: bool) -> None:
     """What Jira takes has its facts in tables; of what is too long the text is cut, and its links lead somewhere."""
@@ -336,18 +326,6 @@ def test_an_issue_that_an_update_opens_says_first_what_happened() -> None:
     said = ["".join(piece.get("text", "") for piece in node["content"]) for node in paragraphs]
     assert changed.news
     assert said.index(changed.description) < said.index(changed.news[0])
-
-
-@pytest.mark.parametrize(
-    "notice",
-    [a_huge_notice(), a_notice(description="安" * 50_000), a_notice(description="x\n" * 50_000)],
-    ids=["huge", "wide letters", "short lines"],
-)
-def test_a_rich_text_is_below_the_limit_however_it_is_counted(notice: Notice) -> None:
-    """Its JSON in bytes is, so its characters are; what is cut has a mark."""
-    document = rich_briefing_of(a_briefing(notice), "Opened again. ")
-    assert len(orjson.dumps(document)) <= RICH_LIMIT
-    assert "[cut]" in text_of(document)
 
 
 def test_rich_text_has_no_empty_piece() -> None:

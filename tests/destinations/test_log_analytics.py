@@ -15,7 +15,6 @@ from router.destinations.log_analytics import (
     ALERTS,
     CALL_LIMIT,
     DECISIONS,
-    FIELD_LIMIT,
     FINDINGS,
     chunks_of,
     log_tables,
@@ -167,16 +166,6 @@ def test_rows_go_in_calls_below_the_limit() -> None:
     assert sum(map(len, chunks)) == 200_000
     assert max(len(json.dumps(chunk)) for chunk in chunks) <= CALL_LIMIT
     assert min(len(json.dumps(chunk)) for chunk in chunks[:-1]) > CALL_LIMIT - 20
-
-
-def test_a_huge_row_is_cut_and_no_field_is_above_64_kb() -> None:
-    """A row that no call could hold is cut, each field with a mark."""
-    calls, _ = upload([an_attempt(a_huge_notice())])
-    assert size_of(calls[0]) <= CALL_LIMIT
-    for value in calls[0].rows[0].values():
-        text = value if isinstance(value, str) else json.dumps(value)
-        assert len(text.encode()) <= FIELD_LIMIT
-    assert str(calls[0].rows[0]["EventMessage"]).endswith("[cut]")
 
 
 def test_a_chunk_that_is_too_large_is_halved() -> None:

@@ -260,6 +260,7 @@ def test_a_text_fits_and_says_where_it_was_cut(
     text = text_of(a_briefing(notice), limit)
     assert len(text) <= limit
     assert text == whole if len(whole) <= limit else "… [" in text
+    assert text_of(a_briefing(notice), len(whole)) == whole
 
 
 def test_evidence_is_not_starved_by_prose() -> None:

@@ -9,16 +9,13 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from router.destinations import jsm_ops
-from router.destinations.pagerduty import EVENT_LIMIT, SUMMARY_LIMIT
 from router.domain.conversation import Ask, HttpAnswer, HttpRequest, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Background, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.evidence import Evidence
-from router.domain.notices import Tactic
 from router.domain.owners import Owner
-from tests.destinations.builders import a_destination, a_huge_notice, a_notice, a_secret, an_attempt
+from tests.destinations.builders import a_destination, a_notice, a_secret, an_attempt
 from tests.destinations.conversations import Respond, converse, replied
 
 TEAM = "PAYMENTS_KEY"
@@ -219,76 +216,6 @@ def test_opsgenie_is_the_same_by_another_address() -> None:
     kind = a_destination("jsm_ops", url="https://api.eu.opsgenie.com/")
     asks, _ = converse(kind, [PAGERS[1].attempt()], lambda ask: PAGERS[1].accepted)
     assert isinstance(asks[0], HttpRequest) and asks[0].url == "https://api.eu.opsgenie.com/v2/alerts"
-
-
-def title_for(limit: int) -> Callable[[int], dict[str, Any]]:
-    """A title with which a headline has so many characters."""
-    return lambda over: {"title": "t" * (limit - len("High:  - vm-pay-01") + over)}
-
-
-TAKEN = len(sent("jsm_ops", description="d")["description"]) - 1
-FITTING: dict[str, tuple[str, int, Callable[[int], dict[str, Any]], Callable[[Any], str]]] = {
-    "summary": ("pagerduty", SUMMARY_LIMIT, title_for(SUMMARY_LIMIT), lambda one: one["payload"]["summary"]),
-    "message": ("jsm_ops", jsm_ops.MESSAGE_LIMIT, title_for(jsm_ops.MESSAGE_LIMIT), lambda one: one["message"]),
-    "entity": (
-        "jsm_ops", jsm_ops.ENTITY_LIMIT, lambda over: {"resource": "h" * (jsm_ops.ENTITY_LIMIT + over)},
-        lambda one: one["entity"],
-    ),
-    "tag": (
-        "jsm_ops", jsm_ops.TAG_LIMIT, lambda over: {"tactics": (Tactic("TA0000", "t" * (jsm_ops.TAG_LIMIT + over)),)},
-        lambda one: one["tags"][3],
-    ),
-    "description": (
-        "jsm_ops", jsm_ops.DESCRIPTION_LIMIT, lambda over: {"description": "d" * (jsm_ops.DESCRIPTION_LIMIT - TAKEN + over)},
-        lambda one: one["description"],
-    ),
-}  # fmt: skip
-"""For each text its limit, a notice with which it has that and so many characters more, and where it stands."""
-
-
-@pytest.mark.parametrize("over", [0, 1])
-@pytest.mark.parametrize("name", FITTING)
-def test_a_text_fits(name: str, over: int) -> None:
-    """One of exactly the limit is whole; one more and it is cut with a mark."""
-    kind, limit, notice, text = FITTING[name]
-    told = text(sent(kind, **notice(over)))
-    assert (len(told), "[cut]" in told) == (limit, bool(over))
-    assert name not in ("summary", "message") or told.endswith(" - vm-pay-01")
-
-
-@pytest.mark.parametrize("over", [0, 1])
-def test_details_and_tags_fit(over: int) -> None:
-    """Details of 8,000 characters are whole; one more and the longest is cut. Of more than twenty tags one says how many."""
-    taken = _characters(sent("jsm_ops", extended={"k": "x"}, unlisted=("k",))["details"]) - 1
-    text = "x" * (jsm_ops.DETAILS_LIMIT - taken + over)
-    details = sent("jsm_ops", extended={"k": text}, unlisted=("k",))["details"]
-    assert _characters(details) <= jsm_ops.DETAILS_LIMIT
-    assert (_characters(details) == jsm_ops.DETAILS_LIMIT) == (not over)
-    assert details["k"].endswith("[cut]") == bool(over)
-    assert details["severity"] == "High"
-    tags = sent("jsm_ops", techniques=tuple(f"T{number}" for number in range(jsm_ops.TAGS_LIMIT - 4 + over)))["tags"]
-    assert (len(tags), tags[-1] == "… [2 more]") == (jsm_ops.TAGS_LIMIT, bool(over))
-
-
-def _characters(details: dict[str, str]) -> int:
-    return sum(len(name) + len(value) for name, value in details.items())
-
-
-def test_a_huge_alert_fits_whole() -> None:
-    """Everything that is too long is cut at once, and keys and severity are whole; every detail of JSM's is a text."""
-    for change in (Change.OPENED, Change.UPDATED):
-        (create, *note), _ = PAGERS[1].converse(PAGERS[1].attempt(a_huge_notice(), change))
-        alert = orjson.loads(create.body)
-        assert len(alert["message"]) == jsm_ops.MESSAGE_LIMIT
-        assert len(alert["description"]) <= jsm_ops.DESCRIPTION_LIMIT
-        assert _characters(alert["details"]) <= jsm_ops.DETAILS_LIMIT
-        assert all(isinstance(value, str) for value in alert["details"].values())
-        assert all(len(orjson.loads(one.body)["note"]) <= jsm_ops.DESCRIPTION_LIMIT for one in note)
-    (request,), _ = PAGERS[0].converse(PAGERS[0].attempt(a_huge_notice()))
-    event = orjson.loads(request.body)
-    assert len(request.body) <= EVENT_LIMIT
-    assert (event["routing_key"], event["payload"]["severity"]) == (a_secret(PAGERS[0].own), "error")
-    assert event["payload"]["custom_details"]["hosts"][-1].endswith("more]")
 
 
 def test_a_summary_names_the_subject() -> None:

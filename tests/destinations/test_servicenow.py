@@ -10,13 +10,13 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from router.destinations.servicenow import SECURITY_INCIDENT, SHORT_LIMIT, TEXT_LIMIT
+from router.destinations.servicenow import SECURITY_INCIDENT
 from router.domain.conversation import Ask, HttpRequest, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.posture import Package
-from tests.destinations.builders import a_destination, a_huge_notice, a_notice, an_attempt
+from tests.destinations.builders import a_destination, a_notice, an_attempt
 from tests.destinations.conversations import Answer, converse, in_turn, replied
 
 SYS_ID = "9d385017c611228701d22104cc95c371"
@@ -217,15 +217,6 @@ def test_a_data_policy_is_about_one_ticket() -> None:
     assert result.authenticated
     _, proxys, _ = steps(opened(), NONE, replied(403, {"message": "Authentication is mandatory"}))
     assert not getattr(proxys, "authenticated", False)
-
-
-def test_an_opening_fits_its_columns() -> None:
-    """Short description and description keep to their columns' lengths, with a mark."""
-    _, _, columns = steps(an_attempt(a_huge_notice(), secrets=["SERVICENOW_PASSWORD"]), NONE, shown(201))
-    assert len(columns["short_description"]) == SHORT_LIMIT
-    assert columns["short_description"].endswith("[cut] - vm-pay-01")
-    assert len(columns["description"]) <= TEXT_LIMIT
-    assert "[cut]" in columns["description"]
 
 
 def test_a_sys_id_cannot_leave_the_table() -> None:

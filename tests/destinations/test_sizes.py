@@ -1,9 +1,9 @@
-"""Documents that a vendor refuses for ever, and the steps that hostile texts take."""
+"""What a vendor refuses for ever is never sent: it is cut where one sees it; and the steps that hostile texts take."""
 
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -11,50 +11,190 @@ import orjson
 import pytest
 
 from router.decide import decide, notice_for
-from router.destinations import discover
-from router.destinations.jira_document import RICH_LIMIT, rich_briefing_of, rich_note_of
-from router.destinations.jsm_ops import DETAILS_LIMIT
-from router.destinations.pagerduty import EVENT_LIMIT
-from router.destinations.wording.fitting import json_size
-from router.domain.decisions import Change
-from router.domain.deliveries import Background
-from router.domain.notices import Link, Notice
+from router.destinations import discover, email, jsm_ops, pagerduty, servicenow, servicenow_events, splunk_hec
+from router.destinations.jira import FIELD_LIMIT
+from router.destinations.jira_document import RICH_LIMIT
+from router.destinations.log_analytics import CALL_LIMIT
+from router.destinations.log_analytics import FIELD_LIMIT as COLUMN_LIMIT
+from router.destinations.slack import HEADER_LIMIT
+from router.destinations.teams import BODY_LIMIT as CARD_LIMIT
+from router.destinations.webhook import BODY_LIMIT
+from router.destinations.wording.fitting import MARK
+from router.domain.conversation import HttpRequest, LogRows, SendMail
+from router.domain.evidence import Evidence
+from router.domain.notices import Link, Notice, Tactic
 from router.parse import evidence_of
 from tests.builders import NOW, a_rulebook
-from tests.destinations.builders import a_briefing, a_notice
+from tests.destinations.builders import a_huge_notice, a_notice
 from tests.destinations.conversations import payload_of
-from tests.destinations.goldens import asks_of
+from tests.destinations.goldens import CASES, asks_of
+from tests.destinations.mails import read
+from tests.destinations.test_words import texts_in
 from tests.parse.messages import CATALOGUE, a_flat_alert, read_alert
 
 
-def with_properties(count: int, name: str = "Property number") -> Notice:
-    """An alert with so many properties that no list knows."""
+def with_properties(count: int, name: str = "Property number") -> dict[str, Any]:
+    """What is said of an alert with so many properties that no list knows."""
     extended = {f"{name} {number}": "v" * 40 for number in range(count)}
-    return a_notice(extended=extended, unlisted=tuple(extended))
+    return {"extended": extended, "unlisted": tuple(extended)}
 
 
-def sent(kind: str, notice: Notice) -> bytes:
-    """The longest of what a kind sends of an opening."""
-    return max(map(payload_of, asks_of(kind, notice)), key=len)
+NAMES = (
+    "title", "description", "resource", "type", "status", "plan", "cause", "measure", "reason", "subscription", "started",
+    "severity_written", "link",
+)  # fmt: skip
+LINKS = tuple(Link(text="t" * 200, url=f"https://x.example/{number}" + "u" * 1_900) for number in range(20))
+# Blanks alone name nothing, so that the compromised entity says where.
+TOO_LONG: dict[str, Notice] = {
+    "everything": a_huge_notice(),
+    **{
+        f"everything in {character!r}": a_huge_notice(
+            **dict.fromkeys(NAMES, character * 5_000),
+            severity=None,
+            techniques=(character * 900,),
+            compromised_entity="c" * 5_000,
+        )
+        for character in ("安", "🔥", "\x01", "[", "&", "\n", '"')
+    },
+    "short lines": a_notice(description="x\n" * 50_000),
+    "many properties": a_notice(**with_properties(1_000)),
+    "more properties than a pager takes": a_notice(**with_properties(12_000)),
+    "properties of long names": a_notice(**with_properties(60, "n" * 10_000)),
+    "long links": a_notice(links=LINKS),
+}
 
 
-def test_an_issue_and_a_comment_are_ones_that_jira_takes() -> None:
-    """Each property beyond the room still has a line, links may be long, and a change is a sentence for each property."""
-    notices = [with_properties(count) for count in (100, 150, 1_000)]
-    links = tuple(Link(text="t" * 200, url=f"https://x.example/{number}" + "u" * 1_900) for number in range(20))
-    for notice in (*notices, a_notice(links=links)):
-        assert json_size(rich_briefing_of(a_briefing(notice))) <= RICH_LIMIT
-    briefing = a_briefing(with_properties(1_000), Change.UPDATED, background=Background(last=a_notice()))
-    assert json_size(rich_note_of(briefing)) <= RICH_LIMIT
+def sizes_of(kind: str, ask: HttpRequest | LogRows | SendMail) -> Iterator[tuple[int, int]]:
+    """Sizes of an ask, each beside its limit."""
+    body = payload_of(ask)
+    told: Any = orjson.loads(body) if isinstance(ask, HttpRequest) and body else {}
+    match kind:
+        case "slack":
+            yield from ((len(told["blocks"]), 50), (len(told["text"]), HEADER_LIMIT))
+            lines = [line for block in told["blocks"] for line in block.get("elements", [])]
+            yield sum(len(one["text"]) for line in lines for one in line.get("elements", [line])), 3_000
+        case "teams":
+            yield from ((len(body), CARD_LIMIT), (len(body.decode().encode("utf-16-le")), CARD_LIMIT))
+        case "email" if isinstance(ask, SendMail):
+            mail = read(ask)
+            yield from ((len(mail.headers["Subject"]), email.SUBJECT_LIMIT), (len(mail.text), 2 * email.TEXT_LIMIT))
+            yield len(mail.page.encode()), email.PAGE_LIMIT
+        case "jira":
+            texts = (told.get("body"), told["fields"]["description"] if "summary" in told.get("fields", ()) else None)
+            yield from ((len(orjson.dumps(text)), RICH_LIMIT) for text in texts)
+        case "servicenow":
+            yield len(told.get("short_description", "")), servicenow.SHORT_LIMIT
+            yield from ((len(told.get(name, "")), servicenow.TEXT_LIMIT) for name in ("description", "work_notes"))
+        case "servicenow_events":
+            yield len(told["records"][0]["description"]), servicenow_events.TEXT_LIMIT
+            yield len(told["records"][0]["additional_info"]), servicenow_events.INFO_LIMIT
+        case "pagerduty":
+            yield from (
+                (len(body), pagerduty.EVENT_LIMIT),
+                (len(told.get("payload", {}).get("summary", "")), pagerduty.SUMMARY_LIMIT),
+            )
+        case "jsm_ops":
+            yield len(told.get("message", "")), jsm_ops.MESSAGE_LIMIT
+            yield from ((len(told.get(name, "")), jsm_ops.DESCRIPTION_LIMIT) for name in ("description", "note"))
+            yield len("".join(texts_in(told.get("details", {})))), jsm_ops.DETAILS_LIMIT
+        case "webhook":
+            yield len(body), BODY_LIMIT
+        case "splunk_hec":
+            yield len(body), splunk_hec.EVENT_LIMIT
+        case "log_analytics" if isinstance(ask, LogRows):
+            yield len(body), CALL_LIMIT
+            yield from ((len(payload_of_value(value)), COLUMN_LIMIT) for value in ask.rows[0].values())
 
 
-def test_a_page_of_many_or_long_properties_is_one_that_pagers_take() -> None:
-    """The names of properties are keys of the details, and all keys stay."""
-    for notice in (with_properties(12_000), with_properties(60, "n" * 10_000)):
-        assert len(sent("pagerduty", notice)) <= EVENT_LIMIT
-    for notice in (with_properties(300), with_properties(40, "n" * 1_000)):
-        details: dict[str, Any] = orjson.loads(sent("jsm_ops", notice))["details"]
-        assert sum(len(name) + len(value) for name, value in details.items()) <= DETAILS_LIMIT
+def payload_of_value(value: object) -> bytes:
+    """A field of a row, as it travels."""
+    return value.encode() if isinstance(value, str) else orjson.dumps(value)
+
+
+@pytest.mark.parametrize("kind", sorted(discover().keys() - {"file"}))
+def test_whatever_is_too_long_is_within_every_limit_of_the_vendor(kind: str) -> None:
+    """Whatever its letters, and however a limit is counted; what is cut is still well formed, and has a mark."""
+    for name, notice in TOO_LONG.items():
+        for case in CASES[:3] if name == "everything" else CASES[:1]:
+            asks = asks_of(kind, notice, case)
+            too_large = [sizes for ask in asks for sizes in sizes_of(kind, ask) if sizes[0] > sizes[1]]  # type: ignore[arg-type]
+            assert too_large == [], (name, case.name)
+            assert (
+                case is not CASES[0]
+                or not name.startswith("everything")
+                or MARK.encode() in b"".join(map(payload_of, asks))
+            )
+
+
+type Told = Callable[[Any], str]
+
+
+def titled(text: str) -> dict[str, Any]:
+    """Without a subject that would stand behind it."""
+    return {"title": text, "evidence": Evidence()}
+
+
+def described(text: str) -> dict[str, Any]:
+    return {"description": text}
+
+
+AT_THE_LIMIT: dict[str, tuple[str, dict[str, Any], int, Callable[[str], dict[str, Any]], Told]] = {
+    "a summary of PagerDuty": ("pagerduty", {}, pagerduty.SUMMARY_LIMIT, titled, lambda one: one["payload"]["summary"]),
+    "a message of JSM's": ("jsm_ops", {}, jsm_ops.MESSAGE_LIMIT, titled, lambda one: one["message"]),
+    "its entity": ("jsm_ops", {}, jsm_ops.ENTITY_LIMIT, lambda text: {"resource": text}, lambda one: one["entity"]),
+    "its tag": (
+        "jsm_ops", {}, jsm_ops.TAG_LIMIT, lambda text: {"tactics": (Tactic("TA0000", text),)}, lambda one: one["tags"][3],
+    ),
+    "its description": ("jsm_ops", {}, jsm_ops.DESCRIPTION_LIMIT, described, lambda one: one["description"]),
+    "its details": (
+        "jsm_ops", {}, jsm_ops.DETAILS_LIMIT, lambda text: {"extended": {"k": text}, "unlisted": ("k",)},
+        lambda one: "".join(texts_in(one["details"])),
+    ),
+    "a summary of Jira's": ("jira", {}, FIELD_LIMIT, titled, lambda one: one["fields"]["summary"]),
+    "a field of Jira's": (
+        "jira", {"fields": {"customfield_1": "{title}"}}, FIELD_LIMIT, titled, lambda one: one["fields"]["customfield_1"],
+    ),
+    "a short description": ("servicenow", {}, servicenow.SHORT_LIMIT, titled, lambda one: one["short_description"]),
+    "the type of an event": (
+        "servicenow_events", {}, servicenow_events.NAME_LIMIT, lambda text: {"type": text},
+        lambda one: one["records"][0]["type"],
+    ),
+    "a value of an event": (
+        "servicenow_events", {}, servicenow_events.VALUE_LIMIT, lambda text: {"reason": text},
+        lambda one: orjson.loads(one["records"][0]["additional_info"])["reason"],
+    ),
+    # Counted as it is sent: an ampersand is five.
+    "a header of Slack's": ("slack", {}, HEADER_LIMIT, lambda text: titled("&" * 20 + text), lambda one: one["text"]),
+    "the body of a webhook": ("webhook", {}, BODY_LIMIT, described, lambda one: orjson.dumps(one).decode()),
+    "a finding": ("webhook", {"body": "ocsf"}, BODY_LIMIT, described, lambda one: orjson.dumps(one).decode()),
+    "an event of Splunk's": ("splunk_hec", {}, splunk_hec.EVENT_LIMIT, described, lambda one: orjson.dumps(one).decode()),
+}  # fmt: skip
+"""A kind and its config, how long a text of it may be, a notice that has a text there, and where it is told."""
+
+
+@pytest.mark.parametrize("over", [0, 1])
+@pytest.mark.parametrize("name", AT_THE_LIMIT)
+def test_what_is_as_long_as_its_limit_is_whole(name: str, over: int) -> None:
+    """One letter more, and it is cut with a mark."""
+    kind, config, limit, notice, told = AT_THE_LIMIT[name]
+
+    def said(text: str) -> str:
+        return told(orjson.loads(payload_of(asks_of(kind, a_notice(**notice(text)), **config)[-1])))
+
+    text = said("x" * (limit - len(said("x")) + 1 + over))
+    assert (len(text) <= limit, len(text) == limit or bool(over), MARK in text) == (True, True, bool(over))
+
+
+def test_what_pagers_take_of_many_is_counted() -> None:
+    """All keys of PagerDuty's details stay, and JSM's are texts; of more than twenty tags one says how many."""
+    event, alert = (orjson.loads(payload_of(asks_of(kind, a_huge_notice())[0])) for kind in ("pagerduty", "jsm_ops"))
+    details = event["payload"]["custom_details"]
+    assert (event["payload"]["severity"], details["hosts"][-1][-5:]) == ("error", "more]")
+    assert all(isinstance(value, str) for value in alert["details"].values())
+    for over in (0, 1):
+        techniques = tuple(f"T{number}" for number in range(jsm_ops.TAGS_LIMIT - 4 + over))
+        tags = orjson.loads(payload_of(asks_of("jsm_ops", a_notice(techniques=techniques))[0]))["tags"]
+        assert (len(tags), tags[-1] == "… [2 more]") == (jsm_ops.TAGS_LIMIT, bool(over))
 
 
 ODD = "\u202e\u200b%`*_~<>|&[](){}\\/\"'=:@"
@@ -111,7 +251,7 @@ def test_what_is_told_of_a_message_takes_steps_in_proportion_to_its_size(
         signal = read_alert(a_flat_alert(**sized(size)))
         notice = notice_for(signal, evidence_of(signal, CATALOGUE), decide(signal, book, NOW), book, "k" * 32, 1, ())
         for kind in discover():
-            sent(kind, notice)
+            asks_of(kind, notice)
 
     tells(1)  # What is remembered from one message to the next is no part of it.
     alone, few, many = (steps_of(partial(tells, size)) for size in (1, 150, 600))

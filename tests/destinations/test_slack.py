@@ -10,13 +10,11 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
-from router.destinations.slack import HEADER_LIMIT
-from router.destinations.wording.fitting import MARK
 from router.domain.conversation import HttpRequest
 from router.domain.errors import Unauthorized
 from router.domain.evidence import Evidence
 from router.domain.notices import Notice
-from tests.destinations.builders import a_destination, a_finding, a_huge_notice, a_notice, a_secret, an_attempt
+from tests.destinations.builders import a_destination, a_finding, a_notice, a_secret, an_attempt
 from tests.destinations.conversations import converse
 from tests.destinations.goldens import asks_of
 
@@ -74,27 +72,6 @@ def test_text_of_an_alert_calls_nobody_and_links_nowhere() -> None:
     links = [one for one in elements if one["type"] != "text"]
     assert links == [{"type": "link", "url": "https://portal.azure.com/#view/alerts/1", "text": "Azure portal"}]
     assert all(one.keys() <= {"type", "text", "style"} for one in elements if one["type"] == "text")
-
-
-@pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
-def test_a_header_is_cut_above_its_limit(over: int, is_cut: bool) -> None:
-    """150 characters go whole, counted as they are sent: an ampersand is five; one more, and it ends with the mark."""
-    title = "&" * 24 + "x" * 4
-    assert len(f"Opened: High: {title} - vm-pay-01") + 4 * 24 == HEADER_LIMIT
-    header = header_of(message_of(title=title + "x" * over))
-    assert len(header) <= HEADER_LIMIT
-    assert header.endswith(MARK) is is_cut
-
-
-def test_a_huge_notice_keeps_every_limit() -> None:
-    """50 blocks, 3,000 characters of a text, whatever is escaped."""
-    names = ("title", "resource", "type", "reason", "status", "cause", "measure")
-    link = "https://portal.azure.com/" + "x" * 4_000
-    huge: dict[str, Any] = dict.fromkeys(names, "&<>" * 2_000)
-    message = orjson.loads(request_of(a_huge_notice(**huge, link=link)).body)
-    assert len(message["blocks"]) <= 50
-    assert sum(map(len, texts_in(message["blocks"]))) <= 3_000
-    assert len(message["text"]) <= HEADER_LIMIT
 
 
 def test_the_link_is_one_only_where_it_can_be() -> None:

@@ -11,8 +11,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from router.destinations.splunk_hec import EVENT_LIMIT, REQUEST_LIMIT
-from router.destinations.wording.fitting import MARK
+from router.destinations.splunk_hec import REQUEST_LIMIT
 from router.domain.conversation import Ask, HttpRequest, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Receipt
@@ -104,22 +103,6 @@ def test_events_are_spread_over_requests_at_the_limit(most: int, requests: int) 
     assert results == [Receipt()] * len(attempts)
 
 
-@pytest.mark.parametrize(("over", "is_cut"), [(0, False), (1, True)])
-def test_an_event_is_cut_above_its_limit(over: int, is_cut: bool) -> None:
-    """One of exactly the limit goes whole; one byte more, and its texts are cut with a mark."""
-    size = len(post(several(1, description=""))[0][0].body)
-    (ask,), _ = post(several(1, description="x" * (EVENT_LIMIT - size + over)))
-    assert len(ask.body) <= EVENT_LIMIT
-    assert (MARK.encode() in ask.body) is is_cut
-
-
-def test_a_huge_event_says_first_which_it_is() -> None:
-    """What is cut keeps `change`, `key` and `turn`, by which events are told."""
-    (ask,), _ = post([an_attempt(a_huge_notice(), secrets=[TOKEN])])
-    assert len(ask.body) <= EVENT_LIMIT
-    assert list(events_in(ask)[0]["event"])[:3] == ["change", "key", "turn"]
-
-
 @settings(max_examples=some_of(60), deadline=None)
 @given(st.sets(st.integers(0, 29)), st.sampled_from(["right", 0, 1, 2, 5, 29, 30, None, 9_000, -1, "3", True]))
 @example(set(range(30)), 0)
@@ -163,10 +146,11 @@ def test_a_request_that_is_too_large_all_the_same_is_halved() -> None:
 
 
 def test_an_event_that_is_too_large_alone_is_cut_hard_then_rejected() -> None:
-    """On 413 a single event is cut once more; what is refused then is dead."""
+    """On 413 a single event is cut once more and says first which it is; what is refused then is dead."""
     asks, results = post([an_attempt(a_huge_notice(), secrets=[TOKEN])], lambda ask: replied(413))
     assert len(asks) == 2
     assert len(asks[1].body) <= 10_000 < len(asks[0].body)
+    assert [list(events_in(ask)[0]["event"])[:3] for ask in asks] == [["change", "key", "turn"]] * 2
     assert [type(result) for result in results] == [Rejected]
 
 

@@ -7,20 +7,19 @@ from dataclasses import replace
 from typing import Any
 
 import orjson
-import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
-from router.destinations.teams import BODY_LIMIT, COLOURS
+from router.destinations.teams import COLOURS
 from router.destinations.wording.fitting import MARK
 from router.domain.conversation import HttpRequest
 from router.domain.decisions import Change
 from router.domain.errors import Unauthorized
 from router.domain.evidence import Evidence
 from router.domain.notices import Notice
-from tests.destinations.builders import a_destination, a_finding, a_huge_notice, a_notice, an_attempt
+from tests.destinations.builders import a_destination, a_finding, a_notice, an_attempt
 from tests.destinations.conversations import converse, replied
 
 HOOK = "TEAMS_WEBHOOK_URL"
@@ -111,23 +110,6 @@ def test_the_mark_of_a_cut_is_shown_as_everywhere() -> None:
     assert MARK in str(blocks_of(card_of(description="x " * 900, evidence=Evidence()))[1])
     for written in (f"{MARK}(https://a.example)", f"{MARK}[cut]", "…[cut]: https://a.example", rf"… \{MARK[2:]}"):
         assert MARK not in blocks_of(card_of(description=written, evidence=Evidence()))[1]["text"], written
-
-
-@pytest.mark.parametrize("change", Change)
-@pytest.mark.parametrize("character", ["x", "Ö", "🔥", "\x01", "[", "\n", '"'])
-def test_a_message_stays_below_28_kb(character: str, change: Change) -> None:
-    """In UTF-8 and UTF-16, whatever its characters: every part is still there, and says where it was cut."""
-    names = (
-        "title", "description", "resource", "type", "status", "plan", "cause", "measure", "reason", "subscription",
-        "started", "severity_written", "link",
-    )  # fmt: skip
-    # Blanks alone name nothing, so that the compromised entity says where.
-    long: dict[str, Any] = dict.fromkeys(names, character * 5000) | {"compromised_entity": "c" * 5000}
-    body = request_of(a_huge_notice(**long, severity=None, techniques=(character * 900,)), change).body
-    assert max(len(body), len(body.decode().encode("utf-16-le"))) <= BODY_LIMIT
-    card = orjson.loads(body)["attachments"][0]["content"]
-    assert blocks_of(card)[-1]["text"].endswith(f"{a_notice().key}, turn 1")
-    assert MARK in str(card)
 
 
 def test_what_is_not_there_makes_no_empty_block_and_no_button() -> None:
