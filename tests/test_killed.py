@@ -191,7 +191,9 @@ def test_workers_that_share_a_database_lose_nothing_whichever_of_them_or_the_ser
                 broken_off += one.returncode != 0
             if not server.is_running:
                 server.start()
-        way.cut_at(0, is_after=False)  # Trouble that the last round was too short for does not come to those who finish.
+        way.cut_at(
+            0, is_after=False
+        )  # Trouble that the last round was too short for does not come to those who finish.
         assert broken_off >= 2 * rounds, "hardly any trouble met a worker, so nothing was proven"
         due = [signal_key("cwpp", "alert", f"{file.stem}-{n}") for file in files for n in range(FEW)]
 

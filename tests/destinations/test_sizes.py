@@ -126,7 +126,7 @@ def test_whatever_is_too_long_is_within_every_limit_of_the_vendor(kind: str) -> 
             )
 
 
-type Told = Callable[[Any], str]
+type Text = Callable[[Any], str]
 
 
 def titled(text: str) -> dict[str, Any]:
@@ -138,7 +138,7 @@ def described(text: str) -> dict[str, Any]:
     return {"description": text}
 
 
-AT_THE_LIMIT: dict[str, tuple[str, dict[str, Any], int, Callable[[str], dict[str, Any]], Told]] = {
+AT_THE_LIMIT: dict[str, tuple[str, dict[str, Any], int, Callable[[str], dict[str, Any]], Text]] = {
     "a summary of PagerDuty": ("pagerduty", {}, pagerduty.SUMMARY_LIMIT, titled, lambda one: one["payload"]["summary"]),
     "a message of JSM's": ("jsm_ops", {}, jsm_ops.MESSAGE_LIMIT, titled, lambda one: one["message"]),
     "its entity": ("jsm_ops", {}, jsm_ops.ENTITY_LIMIT, lambda text: {"resource": text}, lambda one: one["entity"]),

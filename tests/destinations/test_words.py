@@ -40,11 +40,12 @@ FRAGMENTS = [
     "\u2028", "\u2029", "\u200b", "\u200d", "\u200e", "\u200f", "\u061c", "\u202a", "\u202b", "\u202c", "\u202d",
     "\u202e", "\u2066", "\u2067", "\u2068", "\u2069", "\ufeff", "\ufe0f", "\U000e0041", "\U000e007f", "\U000e0100",
     "\u3164", "\xad", "\ud800", "\udfff", "\ue000", "\ufff9",
-    "&#x202e;", "&#8238", "&rlm;", "&", "#x7;",
+    "&#x202e;", "&#8238", "&rlm;", "&", "#x7;", "#\r0", "+ l", "1) l", "===", "***", "[a]: https://evil", "**a:** ",
 ]  # fmt: skip
 """What means something to somebody, whole and in pieces."""
 
-HOSTILE = st.lists(st.sampled_from(FRAGMENTS) | st.text(max_size=3), max_size=8).map("".join)
+SIGNS = st.text(st.sampled_from("[]()<>!*_`\\~#+-=.1 \nab:/&;|@"), max_size=9)
+HOSTILE = st.lists(st.sampled_from(FRAGMENTS) | SIGNS | st.text(max_size=3), max_size=8).map("".join)
 
 EXACT = frozenset(
     {"key", "stream", "kind", "severity", "owner", "started", "ended", "changed", "respond_by", "attack_version"}

@@ -1,0 +1,123 @@
+"""Slack and Teams: messages that they take, and addresses that are secrets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+from markdown_it import MarkdownIt
+from pydantic import ValidationError
+
+from router.destinations.teams import COLOURS
+from router.destinations.wording.fitting import MARK
+from router.domain.decisions import Change
+from router.domain.errors import Unauthorized
+from router.domain.evidence import Evidence
+from router.domain.notices import Notice
+from tests.destinations.builders import a_destination, a_finding, a_notice, a_secret, an_attempt
+from tests.destinations.conversations import converse, payload_of
+from tests.destinations.goldens import CASES, asks_of
+
+HOOK = "SLACK_WEBHOOK_URL"
+CHANGES = {case.change: case for case in CASES[:3]}
+BARE = a_finding(description="", remediation=(), evidence=Evidence(), link=None, owner=None, status=None)
+
+
+def body_of(kind: str, notice: Notice, change: Change = Change.OPENED) -> Any:
+    """The body of the request that tells of a change."""
+    (ask,) = asks_of(kind, notice, CHANGES[change])
+    return orjson.loads(payload_of(ask))
+
+
+def elements_of(**notice: Any) -> Iterator[Any]:
+    """What the lines of a message of Slack's are made of."""
+    for block in body_of("slack", a_notice(**notice))["blocks"]:
+        for section in block["elements"] if block["type"] == "rich_text" else ():
+            yield from section["elements"]
+
+
+def card_of(change: Change = Change.OPENED, **notice: Any) -> Any:
+    """The card of Teams about a notice."""
+    return body_of("teams", a_notice(**notice), change)["attachments"][0]["content"]
+
+
+def blocks_of(card: Any) -> list[Any]:
+    """The text blocks of a card."""
+    return [one for one in card["body"] if one["type"] == "TextBlock"]
+
+
+def lines_of(card: Any) -> list[str]:
+    """The lines of a card, as they are read."""
+    tokens = [MarkdownIt("commonmark").parse(block["text"]) for block in blocks_of(card)]
+    return ["".join(one.content for token in line for one in token.children or ()) for line in tokens]
+
+
+def test_what_is_empty_makes_no_text_and_no_button() -> None:
+    """Slack refuses an empty text; a button of Teams opens https only, and what else stands for a link leads nowhere."""
+    lines = [section for block in body_of("slack", BARE)["blocks"] for section in block.get("elements", ())]
+    assert all(one["text"].strip() or one["text"] == "\n" for line in lines for one in line.get("elements", [line]))
+    card = body_of("teams", BARE)["attachments"][0]["content"]
+    assert all(block["text"].strip() for block in blocks_of(card))
+    card = card_of(link="javascript:alert(1)")
+    assert "actions" not in card and "javascript" not in str(card)
+
+
+def test_the_link_is_one_only_where_it_can_be() -> None:
+    """What is no https address, could end the link early, or is too long for one is not told at all."""
+    portal = "https://portal.azure.com/"
+    for link in (f"{portal}#a?b=1&c=2", portal + "x" * 1_975):
+        assert [one["url"] for one in elements_of(link=link) if one["type"] == "link"] == [link]
+    for link in (f"{portal}a|b", f"{portal}a>b", "http://portal.azure.com/", portal + "x" * 1_976):
+        assert not any(one["type"] == "link" or "ortal" in one["text"] for one in elements_of(link=link))
+
+
+def test_the_heading_has_the_colour_of_the_severity() -> None:
+    """Unknown is as loud as Critical; what is over is good, whatever it was."""
+    for severity in (*COLOURS, None):
+        assert blocks_of(card_of(severity=severity))[0]["color"] == COLOURS[severity or "Critical"]
+        assert blocks_of(card_of(Change.RESOLVED, severity=severity))[0]["color"] == "Good"
+
+
+def test_what_was_escaped_reads_as_it_was() -> None:
+    """A backslash takes a sign's meaning away and is not shown itself; a name that an alert chose is words, too."""
+    name = "**a** [x](https://evil)"
+    card = card_of(cause="VM_[x]*`<a>~\\", extended={name: "v"}, unlisted=(name,), evidence=Evidence(), tactics=())
+    assert {"Cause: VM_[x]*`<a>~\\", f"{name}: v"} <= set(lines_of(card))
+    title = "<!channel> <!here|x> <@U123> <https://evil.example.com|click> & co"
+    assert body_of("slack", a_notice(title=title))["text"].startswith("Opened: High: &lt;!channel&gt; &lt;!here|x&gt;")
+
+
+def test_the_mark_of_a_cut_is_shown_as_everywhere() -> None:
+    """`… [cut]`, with no backslash in it."""
+    assert blocks_of(card_of(title="x" * 500))[0]["text"].endswith(f"x{MARK} - vm-pay-01")
+    assert MARK in str(blocks_of(card_of(description="x " * 900, evidence=Evidence()))[1])
+    for written in (f"{MARK}(https://a.example)", f"{MARK}[cut]", "…[cut]: https://a.example", rf"… \{MARK[2:]}"):
+        assert MARK not in blocks_of(card_of(description=written, evidence=Evidence()))[1]["text"], written
+
+
+def test_an_address_written_out_is_a_problem() -> None:
+    """The whole address is a secret, so it is named and not written; an origin has no path."""
+    for config in ({"url": a_secret(HOOK)}, {"url": {"secret": HOOK}, "origin": a_secret(HOOK)}):
+        with pytest.raises(ValidationError) as refused:
+            a_destination("slack", **config)
+        assert "Y2FuYXJ5" not in str(refused.value)
+    elsewhere = a_destination("slack", origin="https://hooks.slack-gov.com")
+    assert elsewhere.address == "https://hooks.slack-gov.com"
+
+
+def test_what_is_no_webhook_of_the_vendor_is_not_called() -> None:
+    """Another host, or a workflow's trigger, which lives at Slack's host and would run at each attempt: it pauses."""
+    slack = ("https://evil.example.com/services/1", *(
+        f"https://hooks.slack.com{path}" for path in ("/triggers/T0/1/2", "/", "/workflows/T0/services/")
+    ))  # fmt: skip
+    for kind, hook, addresses in (
+        ("slack", HOOK, slack),
+        ("teams", "TEAMS_WEBHOOK_URL", ("https://evil.example.com/?sig=1",)),
+    ):
+        for address in addresses:
+            attempt = replace(an_attempt(secrets=()), secrets={hook: address})
+            asks, (result,) = converse(a_destination(kind), [attempt], lambda ask: None)
+            assert (asks, type(result)) == ([], Unauthorized), address
