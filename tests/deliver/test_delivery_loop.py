@@ -29,15 +29,13 @@ from tests.builders import NOW
 from tests.deliver.engines import TICKETS, Engine, Held, InBatches, Scripted, engine_of_state, hold, sent
 from tests.destinations.builders import a_notice
 from tests.stack.postgres import Server, Way
+from tests.store.acts import HOUR, MINUTE, SECOND
 from tests.store.builders import a_delivery
 from tests.store.opened import Place
 from tests.store.watching import watched
 from tests.store.within import within
 from tests.waiting import PATIENCE, until
 
-SECOND = timedelta(seconds=1)
-MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
 MOMENT = timedelta(seconds=10)
 """By no more than that what was refused comes after the probe is due."""
 

@@ -32,13 +32,10 @@ from router.store.documents import list_documents
 from router.store.store import Store
 from tests.builders import NOW
 from tests.deliver.engines import TICKETS, Engine, Held, InBatches, Scripted, engine_of_state, hold, sent
+from tests.store.acts import HOUR, INSTANT, SECOND
 from tests.store.watching import watched
 from tests.store.within import within
 from tests.waiting import until
-
-SECOND = timedelta(seconds=1)
-HOUR = timedelta(hours=1)
-INSTANT = timedelta(microseconds=1)
 
 
 @pytest.fixture

@@ -40,13 +40,10 @@ from router.store.destinations import PROBE, is_probe_due, list_pauses, pause_af
 from router.store.store import Store
 from tests.builders import NOW
 from tests.deliver.engines import TICKETS, Answer, Engine, Scripted, hold
-from tests.store.acts import letters_in
+from tests.store.acts import DAY, HOUR, INSTANT, MINUTE, SECOND, letters_in
 from tests.store.builders import a_delivery
 from tests.store.opened import open_store
 from tests.store.within import claim_in, within
-
-INSTANT = timedelta(microseconds=1)
-SECOND = timedelta(seconds=1)
 
 
 def a_claim(number: int = 1, *, age: timedelta = timedelta(), lane: Lane = Lane.TICKET) -> Claim:
@@ -158,9 +155,6 @@ def test_a_claim_that_nobody_tried_spends_no_attempt(
     assert (it.state, it.due, it.spent, it.error) == (DeliveryState.OWED, NOW + wait, False, error)
 
 
-MINUTE = timedelta(minutes=1)
-HOUR = timedelta(hours=1)
-DAY = timedelta(days=1)
 MOMENT = timedelta(seconds=20)
 MOST = 4
 """Signals, `k0` and so on, that are owed at most."""

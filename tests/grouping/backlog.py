@@ -4,25 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
-from itertools import batched
-from typing import Any
+from datetime import datetime
 
-from router.domain.catalogue import Catalogue
 from router.domain.decisions import Change
-from router.domain.deliveries import Claim, DeliveryState, Settlement
+from router.domain.deliveries import Claim
 from router.domain.notices import Group, Notice
-from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
-from router.ingest.intake import Intake
-from router.store.claims import Recipient, settle_claims
+from router.ingest.grouping import tell_waiting
 from router.store.groups import GroupState
 from tests.builders import a_message
-from tests.store.acts import groups_at
-from tests.store.within import claim_in, within
+from tests.store.acts import groups_at, run
+from tests.store.life import Life
 
-AT = ("cspm", "tickets")
-MINUTE = timedelta(minutes=1)
+AT = (Stream.CSPM.value, "tickets")
 
 
 @dataclass
@@ -42,6 +36,12 @@ class Ticket:
         return self.notices[-1][2]
 
     @property
+    def group(self) -> Group:
+        """The group of the latest notice, which tells of several."""
+        assert self.last.group is not None
+        return self.last.group
+
+    @property
     def is_summary(self) -> bool:
         """Whether it counts what waits."""
         return self.last.group is not None and self.last.group.limited
@@ -49,51 +49,33 @@ class Ticket:
     @property
     def standing(self) -> int:
         """How many signals stand, as its latest notice says."""
-        _, change, notice = self.notices[-1]
-        if notice.group is None:
-            return int(change is not Change.RESOLVED)
-        return notice.group.standing
+        return self.group.standing if self.last.group is not None else int(self.changes[-1] != "resolved")
 
 
-class Backlog:
+@dataclass
+class Backlog(Life):
     """The destination `tickets` of a rulebook; `tickets` are what it received, by the keys of their groups."""
 
-    def __init__(self, store: Any, book: Rulebook, runs: Any) -> None:
-        self.store, self.book, self._runs = store, book, runs
-        self.tickets: dict[str, Ticket] = {}
+    tickets: dict[str, Ticket] = field(default_factory=dict)
 
-    @property
-    def intake(self) -> Intake:
-        """An intake as a worker has it that starts now."""
-        return Intake(self.store, {Stream.CSPM: self.book}, Catalogue())
-
-    def take(self, bodies: Iterable[bytes], now: datetime, *, at_a_time: int = 100) -> None:
-        """Takes messages in."""
-        intake = self.intake
-        for some in batched(bodies, at_a_time, strict=False):
-            self._runs(intake.ingest([a_message(body, at=now) for body in some], now))
+    def take(self, bodies: Iterable[bytes], now: datetime) -> None:
+        """Takes messages in, all at once."""
+        self.now = now
+        self.ingest(*(a_message(body, at=now) for body in bodies))
 
     def sweep(self, now: datetime) -> None:
         """Lets the clock tell what is due."""
-        self._runs(self.intake.admit_waiting(Stream.CSPM, now))
+        run(tell_waiting(self.store, self.book, now))
 
     def receive(self, now: datetime) -> list[Claim]:
         """Receives what is owed, and keeps it in mind."""
-        claims: list[Claim] = self._runs(self._receive(now))
+        self.now = now
+        claims = self.owed("tickets")
         for one in claims:
-            content = one.delivery.content
-            assert isinstance(content, Notice)
-            self.tickets.setdefault(one.delivery.key, Ticket()).notices.append((now, one.delivery.change, content))
+            assert isinstance(one.delivery.content, Notice)
+            ticket = self.tickets.setdefault(one.delivery.key, Ticket())
+            ticket.notices.append((now, one.delivery.change, one.delivery.content))
         return claims
-
-    async def _receive(self, now: datetime) -> list[Claim]:
-        found: list[Claim] = []
-        recipient = Recipient(AT[0], Lane.TICKET, AT[1])
-        while claims := await claim_in(self.store, recipient, now, now + MINUTE, 100):
-            found += claims
-            done = [Settlement(claim=one, state=DeliveryState.SENT, at=now) for one in claims]
-            await within(self.store, settle_claims, done)
-        return found
 
     def pass_by(self, now: datetime) -> Sequence[str]:
         """Sweeps and receives; returns what each notice changed."""
@@ -102,7 +84,7 @@ class Backlog:
 
     def standing(self) -> dict[str, GroupState]:
         """The groups in which somebody stands."""
-        return self._runs(groups_at(self.store, *AT))  # type: ignore[no-any-return]
+        return run(groups_at(self.store, *AT))
 
     def of_values(self) -> list[Ticket]:
         """The tickets of groups, without summaries."""
@@ -111,9 +93,3 @@ class Backlog:
     def summaries(self) -> list[Ticket]:
         """The tickets that count what waits."""
         return [one for one in self.tickets.values() if one.is_summary]
-
-
-def group_in(notice: Notice) -> Group:
-    """The group of a notice that tells of several."""
-    assert notice.group is not None
-    return notice.group

@@ -28,8 +28,9 @@ from router.ingest.grouping import explain_grouping, tell_waiting
 from router.ingest.grouping.grouping_keys import common_values_of
 from tests.builders import NOW, RESOURCE, a_destination, a_finding, a_message, a_route, a_rulebook, alert_body
 from tests.ingest.test_intake import House, changes
+from tests.store.acts import HOUR, MINUTE
 
-HOUR, MINUTE, AT_ONCE = timedelta(hours=1), timedelta(minutes=1), timedelta()
+AT_ONCE = timedelta()
 ALIKE = Grouping((By.ALERT_TYPE, By.RESOURCE), HOUR)
 ONE, TWO = Limit(1, HOUR), Limit(2, HOUR)
 THEIRS = RESOURCE.replace("rg-web", "rg-pay")

@@ -1,36 +1,181 @@
-"""Whatever comes, over histories: limits, one ticket each, a note an hour, and a turn for all."""
+"""Groups that last, and histories of groups: limits, one ticket each, a note an hour, and a turn for all."""
 
 from __future__ import annotations
 
-import asyncio
-import tempfile
+import tracemalloc
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
-from pathlib import Path
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.decide import decide, notice_for
+from router.domain.catalogue import Catalogue
 from router.domain.decisions import Change
 from router.domain.keys import signal_key
 from router.domain.notices import Notice
 from router.domain.owners import Owner, Owners, Ownership
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.severity import gravity_of
-from router.domain.signals import Kind
-from router.ingest.grouping import tell_waiting
+from router.domain.signals import Finding, Kind
+from router.ingest.grouping import explain_grouping, tell_waiting
+from router.parse import evidence_of, read_signals
 from router.store.groups import MemberState
+from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_message, alert_body
-from tests.builders_constructed_updates import HOUR, SUBSCRIPTION, a_posture_book, an_update
+from tests.builders_constructed_updates import LASTING, SUBSCRIPTION, a_posture_book, a_snapshot, an_update
 from tests.examples import some_of
-from tests.grouping.backlog import AT, MINUTE, Backlog
+from tests.grouping.backlog import AT, Backlog
 from tests.grouping.test_grouping import a_grouping_book
-from tests.ingest.test_intake import House
-from tests.store.acts import members_at
-from tests.store.opened import open_store
+from tests.store.acts import DAY, HOUR, MINUTE, an_empty_store, members_at, run
+from tests.store.life import Life, a_life
+
+TWO_A_DAY = Limit(2, DAY)
+WEEKLY = Grouping(LASTING.by, 7 * DAY)
+
+
+@pytest.fixture
+def backlog(sqlite: Store) -> Backlog:
+    """A destination whose groups last, without a limit."""
+    return Backlog(sqlite, a_posture_book())
+
+
+def test_the_first_opens_at_once_and_the_rest_is_one_note_an_hour_as_long_as_one_stands(backlog: Backlog) -> None:
+    """A year later it is still the same ticket. A resolution says all that was not told before, and a later one opens anew."""
+    year = 365 * DAY
+    backlog.take([an_update("vm-1", "openssl")], NOW)
+    assert backlog.pass_by(NOW) == ["opened"]
+    for minute in (1, 2):
+        backlog.take([an_update(f"vm-{minute + 1}", "openssl")], NOW + minute * MINUTE)
+        assert backlog.pass_by(NOW + minute * MINUTE) == []
+    assert backlog.pass_by(NOW + HOUR) == []
+    assert backlog.pass_by(NOW + HOUR + MINUTE) == ["updated"]
+    (ticket,) = backlog.tickets.values()
+    group = ticket.group
+    assert (group.total, group.standing, len(group.named)) == (3, 3, 3)
+    assert backlog.pass_by(NOW + 3 * HOUR) == [], "when nothing changed, nothing is said"
+    backlog.take([an_update("vm-4", "openssl")], NOW + year)
+    backlog.take([an_update(f"vm-{n}", "openssl", status="Healthy") for n in range(1, 5)], NOW + year + MINUTE)
+    assert backlog.pass_by(NOW + year + MINUTE) == ["resolved"]
+    assert ticket.group.total == 4
+    backlog.take([an_update("vm-5", "openssl")], NOW + year + MINUTE)
+    assert backlog.pass_by(NOW + year + 2 * HOUR) == ["opened"]
+    assert len(backlog.tickets) == 2
+
+
+def test_what_a_limit_holds_opens_when_it_is_its_turn_the_gravest_first(backlog: Backlog) -> None:
+    """Six packages, two a day: two tickets and a summary of four; two more each day; then the summary is over. No new group
+    takes the room of those that wait, and who joins one that waits is told when it opens."""
+    backlog.book = a_posture_book(TWO_A_DAY)
+    severities = ("High", "High", "Medium", "Critical", "Medium", "Critical")
+    # One after the other, so that the first two take the room whatever comes later.
+    for number, severity in enumerate(severities):
+        backlog.take([an_update("vm-1", f"p{number}", severity=severity)], NOW)
+    assert sorted(backlog.pass_by(NOW)) == ["opened"] * 3
+    (summary,) = backlog.summaries()
+    group = summary.group
+    assert (group.groups, group.standing, group.total) == (4, 4, 4)
+    assert {one.title for one in group.named[:2]} == {"Update p3", "Update p5"}
+    backlog.take([an_update("vm-2", "p5", severity="Critical")], NOW + MINUTE)
+    assert backlog.pass_by(NOW + HOUR + MINUTE) == ["updated"], "the summary counts it"
+    assert summary.standing == 5
+    assert backlog.pass_by(NOW + DAY - MINUTE) == []
+    backlog.take([an_update("vm-1", "p6")], NOW + DAY)
+    assert backlog.receive(NOW + DAY) == []
+    assert backlog.pass_by(NOW + DAY) == ["opened", "opened"]
+    told = {one.last.title: one for one in backlog.of_values()}
+    assert told.keys() == {"Update p0", "Update p1", "Update p3", "Update p5"}
+    assert (told["Update p5"].changes, told["Update p5"].standing) == (["opened"], 2)
+    assert backlog.pass_by(NOW + DAY + HOUR) == ["updated"], "the summary says how many are left"
+    assert (summary.group.groups, summary.standing) == (3, 3)
+    backlog.take([an_update("vm-1", "p6", status="Healthy")], NOW + DAY + 2 * HOUR)
+    assert sorted(backlog.pass_by(NOW + 2 * DAY)) == ["opened", "opened", "resolved"]
+    assert summary.changes == ["opened", "updated", "updated", "resolved"]
+    assert summary.group.total == 6, "what it ever counted"
+    assert len(backlog.of_values()) == 6, "one whose members were over while it waited never opens"
+    assert backlog.pass_by(NOW + 3 * DAY) == []
+
+
+def test_a_limit_that_is_lifted_keeps_none_waiting(backlog: Backlog, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The clock under the new rules opens all, so many in a transaction, and then ends the summary; so do notes."""
+    monkeypatch.setattr("router.ingest.grouping.group_turns.AT_ONCE", 3)
+    backlog.book = a_posture_book(TWO_A_DAY)
+    backlog.take([an_update("vm-1", f"p{n}") for n in range(10)], NOW)
+    backlog.pass_by(NOW)
+    backlog.book = a_posture_book()
+    assert sorted(backlog.pass_by(NOW + MINUTE)) == ["opened"] * 8 + ["resolved"]
+    backlog.take([an_update("vm-2", f"p{n}") for n in range(10)], NOW + MINUTE)
+    assert backlog.pass_by(NOW + HOUR + MINUTE) == ["updated"] * 10
+
+
+@pytest.mark.parametrize("then", [None, WEEKLY, Grouping((By.RESOURCE,), 7 * DAY)])
+def test_what_waits_opens_too_when_the_policy_groups_otherwise(backlog: Backlog, then: Grouping | None) -> None:
+    """Groups of a policy that had open windows get their turn under the next policy, and who changes in one that waits does
+    not jump the queue."""
+    backlog.book = a_posture_book(TWO_A_DAY)
+    backlog.take([an_update("vm-1", f"p{n}") for n in range(4)], NOW)
+    backlog.pass_by(NOW)
+    backlog.book = a_posture_book(TWO_A_DAY, then)
+    backlog.take([an_update("vm-1", f"p{n}", severity="Critical") for n in range(4)], NOW + MINUTE)
+    backlog.pass_by(NOW + MINUTE)
+    assert len(backlog.of_values()) == 2
+    assert sorted(backlog.pass_by(NOW + DAY)) == ["opened", "opened", "resolved"]
+    assert len(backlog.of_values()) == 4
+
+
+def test_groups_of_a_policy_with_ends_go_on_under_one_with_open_windows(backlog: Backlog) -> None:
+    """What the older policy opened takes others in that are alike, as long as one stands in it. What a worker deferred whose
+    clock was a year ahead is told by the next sweep whose clock is right."""
+    backlog.book = a_posture_book(None, WEEKLY)
+    backlog.take([an_update("vm-1", "p")], NOW)
+    backlog.pass_by(NOW)
+    backlog.book = a_posture_book()
+    backlog.take([an_update("vm-2", "p")], NOW + 30 * DAY)
+    assert backlog.pass_by(NOW + 30 * DAY + HOUR) == ["updated"]
+    assert [one.until for one in backlog.standing().values()] == [None]
+    backlog.take([an_update("vm-3", "p")], NOW + timedelta(days=365))
+    assert backlog.pass_by(NOW + 31 * DAY) == ["updated"]
+    assert len(backlog.tickets) == 1
+
+
+def test_explain_says_how_long_others_join_and_what_becomes_of_what_is_beyond() -> None:
+    """In the words of the policy."""
+    book = a_posture_book(TWO_A_DAY)
+    (finding,) = read_signals(an_update("vm-1", "openssl"), Catalogue())
+    assert isinstance(finding, Finding)
+    notice = notice_for(finding, evidence_of(finding, book.catalogue), decide(finding, book, NOW), book, "key", 1, ())
+    assert explain_grouping(notice, book.destinations["tickets"]) == (
+        "with those of category SoftwareUpdate and package openssl and owner team-0 as long as one of them stands; "
+        "at most 2 openings in 1d, beyond that it waits its turn, and one summary counts it"
+    )
+
+
+def _peak_of(act: Callable[[], object]) -> int:
+    tracemalloc.start()
+    act()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak
+
+
+def test_what_a_sweep_takes_in_memory_does_not_grow_with_what_waits(backlog: Backlog) -> None:
+    """Ten times as many groups wait, and a walk over them keeps keys alone."""
+    backlog.book = a_posture_book(Limit(1, DAY))
+    peaks: list[int] = []
+    for packages in (40, 400):
+        backlog.take(a_snapshot(1, packages, 1), NOW)
+        backlog.pass_by(NOW)
+        peaks.append(_peak_of(lambda: backlog.sweep(NOW + DAY + len(peaks) * DAY)))
+        backlog.receive(NOW + DAY)
+    assert peaks[1] < 3 * peaks[0] + 4 * 2**20, peaks
+
+
+# Whatever comes.
+
 
 WINDOW = 6 * HOUR
 MACHINES = range(4)
@@ -107,7 +252,7 @@ def lived(backlog: Backlog, acts: Sequence[Act], bodies: list[bytes]) -> tuple[d
 
 def _members(backlog: Backlog, standing: dict[str, str]) -> dict[str, str]:
     """The group in which each signal stands."""
-    members = asyncio.run(members_at(backlog.store, *AT, *standing))
+    members = run(members_at(backlog.store, *AT, *standing))
     assert members.keys() == standing.keys()
     assert all(one.stands for one in members.values())
     return {key: one.group for key, one in members.items()}
@@ -146,14 +291,13 @@ def _assert_paced(backlog: Backlog, limit: Limit | None) -> None:
 def test_whatever_comes_each_is_told_once_and_in_time(acts: list[Act], most: int | None) -> None:
     """One group for each package and owner, no more openings and notes than promised, and in the end the right counts."""
     limit = Limit(most, WINDOW) if most is not None else None
-    with tempfile.TemporaryDirectory() as directory, asyncio.Runner() as runner:
-        store = open_store(Path(directory))
-        backlog = Backlog(store, a_posture_book(limit), runner.run)
+    with an_empty_store() as store:
+        backlog = Backlog(store, a_posture_book(limit))
         bodies: list[bytes] = []
         standing, now = lived(backlog, acts, bodies)
         end = now + (len(PACKAGES) * 2 + 2) * WINDOW
         while now < end:
-            now += timedelta(minutes=30)
+            now += HOUR / 2
             backlog.pass_by(now)
         _assert_paced(backlog, limit)
         _assert_notified_or_counted(backlog, standing)
@@ -162,11 +306,10 @@ def test_whatever_comes_each_is_told_once_and_in_time(acts: list[Act], most: int
         assert {key: one.standing for key, one in open_tickets.items()} == dict(count)
         backlog.take(bodies, now)  # all of it once more
         assert backlog.pass_by(now + 2 * HOUR) == []
-        runner.run(store.close())
 
 
 SHORT = 10 * MINUTE
-YEAR = timedelta(days=365)
+YEAR = 365 * DAY
 IDS = "abcdefgh"
 SEVERITIES = ["Medium", "High", "Critical", None]
 OWNERS = Owners((Ownership(lambda _, group: group == "rg-b", Owner(group="b", pager="B_KEY")),))
@@ -223,10 +366,10 @@ def body(act: Said, index: int) -> bytes:
 
 
 @dataclass
-class Life:
-    """A house under a policy, what its destination received, and what a reader of the promise would keep in mind."""
+class Reader:
+    """A router under a policy, what its destination received, and what a reader of the promise would keep in mind."""
 
-    house: House
+    life: Life
     received: list[tuple[int, Notice]] = field(default_factory=list)
     stood_at: dict[str, int] = field(default_factory=dict)
     """At which act each signal that stands was last opened or changed."""
@@ -238,7 +381,8 @@ class Life:
     """The signals that were graver than all before them in their group when they last joined it."""
 
     def take(self, act: Said, index: int, now: datetime) -> None:
-        self.house.ingest(a_message(body(act, index)), now=now)
+        self.life.now = now
+        self.life.ingest(a_message(body(act, index)))
         key = signal_key("cwpp", "alert", act.id)
         before, member = self.members.get(act.id), self.find_member(key)
         if member is None or (before is not None and before.turn == member.turn):
@@ -262,10 +406,11 @@ class Life:
         self.stood_at.setdefault(act.id, index)
 
     def find_member(self, key: str) -> MemberState | None:
-        return asyncio.run(members_at(self.house.store, "cwpp", "tickets", key)).get(key)
+        return run(members_at(self.life.store, "cwpp", "tickets", key)).get(key)
 
     def deliver(self, index: int, now: datetime) -> None:
-        for claim in self.house.owed("tickets", now):
+        self.life.now = now
+        for claim in self.life.owed("tickets"):
             content = claim.delivery.content
             assert isinstance(content, Notice)
             if claim.delivery.change is not Change.RESOLVED:
@@ -289,21 +434,17 @@ class Life:
 
 def left_by(acts: Sequence[Said], book: Rulebook) -> list[str]:
     """The signals that stand in the end and that no notice named or counted once the window had passed."""
-    with tempfile.TemporaryDirectory() as directory:
-        life = Life(House(Path(directory), book))
-        now = NOW
+    with a_life(book) as life:
+        reader, now = Reader(life), NOW
         for index, act in enumerate(acts):
             now += act.wait * MINUTE
             then = now + YEAR if act.is_wrong else now
-            life.take(act, index, then)
+            reader.take(act, index, then)
             if act.is_delivered or act.is_wrong:
-                life.deliver(index, then)
-        end = now + SHORT
-        asyncio.run(tell_waiting(life.house.store, book, end))
-        life.deliver(len(acts), end)
-        left = [id for id in life.stood_at if not life.is_named(id)]
-        asyncio.run(life.house.store.close())
-    return left
+                reader.deliver(index, then)
+        run(tell_waiting(life.store, book, now + SHORT))
+        reader.deliver(len(acts), now + SHORT)
+        return [id for id in reader.stood_at if not reader.is_named(id)]
 
 
 @settings(max_examples=some_of(60), deadline=None)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, Concatenate
 
 from router.domain.counts import Cell
 from router.domain.decisions import Change, Outcome
@@ -16,7 +20,7 @@ from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
 from router.store import groups, signals
 from router.store.claims import Recipient, settle_claims
-from router.store.codec import decision_in, micros
+from router.store.codec import decision_in
 from router.store.dead_letters import DeadLetter, list_dead_letters
 from router.store.decisions import put_on_record
 from router.store.deliveries import add_deliveries
@@ -26,10 +30,12 @@ from router.store.ledger import LedgerRow
 from router.store.store import Store, Transaction
 from tests.builders import NOW
 from tests.store.builders import an_entry
+from tests.store.opened import Place, empty, open_store
 from tests.store.within import claim_in, within
 
-LEASE = timedelta(minutes=5)
-DAY = timedelta(days=1)
+INSTANT, SECOND, MINUTE = timedelta(microseconds=1), timedelta(seconds=1), timedelta(minutes=1)
+HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+LEASE = 5 * MINUTE
 
 RUNNER = asyncio.Runner()
 """One event loop for all tests of stores: the clients of an account live in the loop that made them."""
@@ -37,9 +43,29 @@ RUNNER = asyncio.Runner()
 run = RUNNER.run
 
 
+def ask[**P, T](
+    store: Store, do: Callable[Concatenate[Transaction, P], Awaitable[T]], *args: P.args, **more: P.kwargs
+) -> T:
+    """What a function of the store brings, in a transaction of its own."""
+    return run(within(store, do, *args, **more))
+
+
+@contextmanager
+def an_empty_store(place: Place | None = None) -> Iterator[Store]:
+    """A store for one example: in a file of its own, or in a database that is emptied."""
+    with TemporaryDirectory() as directory:
+        store = open_store(place if isinstance(place, str) else Path(directory))
+        try:
+            if store.is_shared:
+                run(empty(store))
+            yield store
+        finally:
+            run(store.close())
+
+
 def owe(store: Store, *deliveries: Delivery) -> None:
     """Owes deliveries."""
-    run(within(store, add_deliveries, deliveries, NOW))
+    ask(store, add_deliveries, deliveries, NOW)
 
 
 def decided(store: Store, *deliveries: Delivery) -> None:
@@ -55,7 +81,7 @@ def decided(store: Store, *deliveries: Delivery) -> None:
         )
         for one in deliveries
     ]
-    run(within(store, put_on_record, entries))
+    ask(store, put_on_record, entries)
 
 
 def claim(
@@ -73,12 +99,12 @@ def claim(
 def settle(store: Store, claim: Claim, state: DeliveryState, **more: Any) -> None:
     """Writes down what became of a claim."""
     settlement = Settlement(claim=claim, state=state, at=NOW, **more)
-    run(within(store, settle_claims, [settlement]))
+    ask(store, settle_claims, [settlement])
 
 
 def states(store: Store) -> dict[DeliveryState, int]:
     """How many deliveries there are in each state."""
-    return {state: count for (_, state), count in run(within(store, count_deliveries, "cwpp")).items()}
+    return {state: count for (_, state), count in ask(store, count_deliveries, "cwpp").items()}
 
 
 async def letters_in(store: Store) -> list[DeadLetter]:
@@ -132,21 +158,16 @@ async def members_at(store: Store, stream: str, destination: str, *signals: str)
     return {key: member for (_, key), member in found.items()}
 
 
-async def read_counts(tx: Transaction, since: datetime, until: datetime) -> dict[datetime, dict[Cell, int]]:
-    """How many decisions are in each cell, for each hour that began from one instant to before another."""
-    hours: dict[datetime, dict[Cell, int]] = {}
-    sql = "SELECT * FROM counts WHERE hour>=? AND hour<? ORDER BY hour"
-    for row in await tx.fetch(sql, micros(since), micros(until)):
+async def read_counts(tx: Transaction) -> dict[datetime, Counter[Cell]]:
+    """How many decisions are in each cell, for each hour."""
+    hours: dict[datetime, Counter[Cell]] = {}
+    for row in await tx.fetch("SELECT * FROM counts"):
         *texts, tactics, destinations = row.json("cell")
         cell = Cell._make([*texts, tuple(tactics), tuple(destinations)])
-        hours.setdefault(row.time("hour"), {})[cell] = row.whole("count", 1)
+        hours.setdefault(row.time("hour"), Counter())[cell] = row.whole("count", 1)
     return hours
 
 
-async def decisions_between(
-    tx: Transaction, since: datetime, until: datetime, most: int, outcomes: Collection[Outcome] = frozenset(Outcome)
-) -> list[RecordEntry]:
-    """The latest decisions on record from one instant to before another, the latest first."""
-    sql = "SELECT body FROM decisions WHERE at>=? AND at<? AND outcome = ANY(?) ORDER BY at DESC, place DESC LIMIT ?"
-    rows = await tx.fetch(sql, micros(since), micros(until), [one.value for one in outcomes], most)
-    return [decision_in(row.body("body")) for row in rows]
+async def all_decisions(tx: Transaction) -> list[RecordEntry]:
+    """Every decision on record."""
+    return [decision_in(row.body("body")) for row in await tx.fetch("SELECT body FROM decisions")]

@@ -6,8 +6,6 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim, DeliveryState, Receipt, Settlement
@@ -24,9 +22,9 @@ from router.store.ledger import LedgerRow
 from router.store.retention import Forgotten, Retention
 from router.store.store import Store
 from tests.builders import NOW, a_message, a_rulebook, alert_body
-from tests.store.acts import find_rows, run
-from tests.store.opened import open_store
-from tests.store.within import claim_in, within
+from tests.store.acts import an_empty_store, ask, find_rows, run
+from tests.store.opened import Place
+from tests.store.within import claim_in
 
 LEASE = timedelta(minutes=5)
 TICKET = Receipt(reference="INC0012345", handles={"sys_id": "s"})
@@ -66,7 +64,7 @@ class Life:
         error = None if state is DeliveryState.SENT else "answered 400"
         for destination in self.book.destinations:
             while claims := self.claims(destination):
-                run(within(self.store, settle_claims, [self._settlement(one, state, error=error) for one in claims]))
+                ask(self.store, settle_claims, [self._settlement(one, state, error=error) for one in claims])
                 delivered += claims
         return delivered
 
@@ -75,7 +73,7 @@ class Life:
         owed: list[Claim] = []
         recipient = Recipient(self.book.stream.value, Lane.TICKET, destination)
         while claims := run(claim_in(self.store, recipient, self.now, self.now + LEASE, 10)):
-            run(within(self.store, settle_claims, [self._settlement(one, DeliveryState.SENT) for one in claims]))
+            ask(self.store, settle_claims, [self._settlement(one, DeliveryState.SENT) for one in claims])
             owed += claims
         return owed
 
@@ -93,7 +91,7 @@ class Life:
         self, claim: Claim, state: DeliveryState, *, error: str | None = None, due: datetime | None = None
     ) -> None:
         """Writes down what became of a claim."""
-        run(within(self.store, settle_claims, [self._settlement(claim, state, error=error, due=due)]))
+        ask(self.store, settle_claims, [self._settlement(claim, state, error=error, due=due)])
 
     def forget(self, most: int = 100_000) -> Forgotten:
         """What is old enough is forgotten."""
@@ -109,11 +107,11 @@ class Life:
 
     def decisions(self, id: str = "alert-1") -> list[str]:
         """The outcomes of the decisions on an alert that are on record, the latest first."""
-        return [entry.outcome for entry in run(within(self.store, find_decisions, self.key(id), 100))]
+        return [entry.outcome for entry in ask(self.store, find_decisions, self.key(id), 100)]
 
     def deliveries(self, id: str = "alert-1") -> list[tuple[str, int]]:
         """The deliveries that are kept of an alert, by destination and turn."""
-        return [(one.destination, one.turn) for one in run(within(self.store, list_deliveries, self.key(id)))]
+        return [(one.destination, one.turn) for one in ask(self.store, list_deliveries, self.key(id))]
 
     def _settlement(
         self, claim: Claim, state: DeliveryState, *, error: str | None = None, due: datetime | None = None
@@ -128,11 +126,7 @@ class Life:
 
 
 @contextmanager
-def a_life(book: Rulebook) -> Iterator[Life]:
-    """A router over an empty store in a file, for one example."""
-    with TemporaryDirectory() as directory:
-        life = Life(open_store(Path(directory)), book)
-        try:
-            yield life
-        finally:
-            run(life.store.close())
+def a_life(book: Rulebook, place: Place | None = None) -> Iterator[Life]:
+    """A router over an empty store, for one example: in a file, or in a database that is emptied."""
+    with an_empty_store(place) as store:
+        yield Life(store, book)

@@ -36,7 +36,7 @@ from tests.stack.postgres import (
     small_disk,
     standby_of,
 )
-from tests.store.acts import run
+from tests.store.acts import HOUR, run
 from tests.store.opened import Store, changed, engine_over, open_store
 from tests.waiting import until
 
@@ -56,7 +56,6 @@ SELECT count(*) FROM information_schema.columns
 WHERE table_name='things' AND data_type='text' AND collation_name IS DISTINCT FROM 'C'
 """
 NUMBER_OF = "SELECT number FROM things WHERE key=?"
-HOUR = timedelta(hours=1)
 
 
 def awaited[**P](test: Callable[P, Awaitable[None]]) -> Callable[P, None]:

@@ -43,7 +43,7 @@ from tests.constructed.weeks import row_of
 from tests.destinations.builders import a_notice
 from tests.hubs import Shelf
 from tests.stack.postgres import Server
-from tests.store.acts import run
+from tests.store.acts import DAY, run
 from tests.store.life import TICKET, Life
 from tests.store.opened import engine_over, open_store
 from tests.store.watching import Around
@@ -146,7 +146,6 @@ def _name_of(sql: str) -> str:
     return re.sub(r"(\(\?(,\s?\?)*\),?\s*)+", "(?) ", " UNION ALL ".join(parts))
 
 
-DAY = timedelta(days=1)
 SCANNER = "203.0.113.7"
 GROUPED = replace(a_destination("tickets"), group=Grouping((By.ALERT_TYPE,), DAY), limit=Limit(2, DAY))
 BOOK = a_rulebook(a_rule(ip=(SCANNER,)), destinations=[GROUPED, a_destination("sentinel", Lane.ROWS)])

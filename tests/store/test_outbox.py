@@ -23,7 +23,7 @@ from router.store.forgetting import forget
 from router.store.retention import Retention
 from tests.builders import NOW, a_destination, a_route, a_rulebook
 from tests.destinations.builders import a_notice
-from tests.store.acts import DAY, LEASE, claim, decided, letters_in, owe, run, settle, states
+from tests.store.acts import DAY, HOUR, INSTANT, LEASE, ask, claim, decided, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
 from tests.store.life import Life
 from tests.store.opened import Store, changed
@@ -31,8 +31,6 @@ from tests.store.within import within
 
 pytestmark = pytest.mark.usefixtures("either")
 
-HOUR = timedelta(hours=1)
-INSTANT = timedelta(microseconds=1)
 WRONG = timedelta(days=400)
 """By how much a clock is ahead that is wrong."""
 
@@ -45,24 +43,24 @@ def a_pause(destination: str = "tickets", **changes: Any) -> Pause:
 
 def pauses(store: Store, stream: str = "cwpp") -> Mapping[str, Pause]:
     """The pauses of a stream, by destination."""
-    return run(within(store, list_pauses, stream))
+    return ask(store, list_pauses, stream)
 
 
 def abandon(store: Store, *named: str, until: timedelta = timedelta(), after: timedelta = timedelta()) -> int:
     """Gives up on what is that old at destinations that are not named."""
-    return run(within(store, abandon_deliveries, "cwpp", named, NOW + until, NOW + after))
+    return ask(store, abandon_deliveries, "cwpp", named, NOW + until, NOW + after)
 
 
 def give_up(store: Store, until: timedelta = timedelta(), after: timedelta = timedelta()) -> int:
     """Gives up on what is that old at `tickets`, which cannot be asked."""
-    return run(within(store, give_up_deliveries, "cwpp", "tickets", NOW + until, "not ready", NOW + after))
+    return ask(store, give_up_deliveries, "cwpp", "tickets", NOW + until, "not ready", NOW + after)
 
 
 def test_a_delivery_is_owed_once_with_its_trace_and_claimed_from_its_instant_on(store: Store) -> None:
     """What is due first comes first, no more than is asked for. A claim is one worker's alone until its lease ends, and what
     is deferred is due then, to the microsecond. What was sent is owed no more."""
     traced = replace(OPENING, trace="00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01")
-    run(within(store, add_deliveries, [a_delivery(key="later")], NOW + INSTANT))
+    ask(store, add_deliveries, [a_delivery(key="later")], NOW + INSTANT)
     owe(store, traced, traced)
     assert [one.delivery for one in claim(store, after=INSTANT, limit=1)] == [traced]
     assert [one.delivery.trace for one in claim(store, after=INSTANT)] == [None]
@@ -91,7 +89,7 @@ def test_what_is_not_to_be_sent_leaves_room_for_what_is(store: Store) -> None:
     after = (SUSPECT + 1) * LEASE
     ended = ((1, Change.OPENED), (2, Change.RESOLVED))
     untold = [a_delivery(turn, change, key=f"u{n}") for n in range(3) for turn, change in ended]
-    run(within(store, add_deliveries, [*untold, a_delivery(key="last")], NOW + after))
+    ask(store, add_deliveries, [*untold, a_delivery(key="last")], NOW + after)
     assert [one.delivery.key for one in claim(store, after=after, limit=1)] == ["last"]
     assert states(store) == {DeliveryState.SKIPPED: 6, DeliveryState.CLAIMED: 3}
 
@@ -111,7 +109,7 @@ def test_what_was_lost_three_times_is_tried_alone_after_everything_else_and_once
     letters = run(letters_in(store))
     died = "internal: its worker died each of the last 4 times it was tried"
     assert [(one.attempts, one.error) for one in letters] == [(SUSPECT + 1, died)] * 2
-    assert run(within(store, redrive, OPENING.id, NOW)) is Redrive.OWED
+    assert ask(store, redrive, OPENING.id, NOW) is Redrive.OWED
     owe(store, a_delivery(key="later"))
     assert [[(one.delivery.key, one.lost) for one in claim(store)] for _ in range(2)] == [
         [("later", 0)],
@@ -135,12 +133,12 @@ def test_of_results_that_are_written_together_each_belongs_to_its_claim(store: S
             )
             for id, state in found
         ]
-        run(within(store, settle_claims, some))
+        ask(store, settle_claims, some)
 
     results((twin.id, DeliveryState.SENT), (twin.id, DeliveryState.DEAD))
     assert states(store) == {DeliveryState.CLAIMED: 1, DeliveryState.SENT: 1}
     assert abandon(store, after=LEASE) == 1
-    assert run(within(store, redrive, OPENING.id, NOW + LEASE)) is Redrive.OWED
+    assert ask(store, redrive, OPENING.id, NOW + LEASE) is Redrive.OWED
     (again,) = claim(store, after=LEASE)
     results((slow.id, DeliveryState.SENT), (again.id, DeliveryState.DEAD))
     assert states(store) == {DeliveryState.DEAD: 1, DeliveryState.SENT: 1}
@@ -155,7 +153,7 @@ def test_a_reference_that_no_index_holds_is_written_down_and_found(store: Store)
     settle(store, opening, DeliveryState.SENT, receipt=Receipt(reference=references[0]))
     assert states(store) == {DeliveryState.SENT: 1}
     for reference, found in zip(references, (1, 0), strict=True):
-        assert len(run(within(store, find_by_reference, reference))) == found
+        assert len(ask(store, find_by_reference, reference)) == found
 
 
 def test_what_has_nowhere_left_to_go_becomes_a_dead_letter(store: Store) -> None:
@@ -180,7 +178,7 @@ def test_what_nobody_can_be_asked_for_is_given_up_on_and_what_is_superseded_is_s
         for turn, change in ((1, OPENING.change), (2, Change.RESOLVED))
     ]
     owe(store, OPENING, RESOLUTION, a_delivery(key="alone"), *rows, replace(OPENING, destination="pager"))
-    run(within(store, add_deliveries, [a_delivery(key="younger")], NOW + INSTANT))
+    ask(store, add_deliveries, [a_delivery(key="younger")], NOW + INSTANT)
     assert give_up(store, -INSTANT) == 0
     assert give_up(store) == 5
     letters = run(letters_in(store))
@@ -202,7 +200,7 @@ def test_a_pause_keeps_when_it_began_and_one_of_several_workers_takes_its_probe(
         (a_pause(), None),
         (later, replace(later, since=NOW)),
     ):
-        run(within(store, pause_destination, pause))
+        ask(store, pause_destination, pause)
         assert pauses(store) == {"tickets": expected or pause}
     pause, next = replace(later, since=NOW), NOW + HOUR
 
@@ -211,11 +209,11 @@ def test_a_pause_keeps_when_it_began_and_one_of_several_workers_takes_its_probe(
 
     assert sorted(run(probed())) == [False] * 4 + [True]
     assert (pauses(store), pauses(store, "cspm")) == ({"tickets": replace(pause, probe=next)}, {})
-    run(within(store, resume_destination, "cwpp", "tickets"))
-    assert not run(within(store, take_probe, replace(pause, probe=next), NOW + DAY))
+    ask(store, resume_destination, "cwpp", "tickets")
+    assert not ask(store, take_probe, replace(pause, probe=next), NOW + DAY)
     assert pauses(store) == {}
     for name in ("gone", "tickets", "tickets:KEY", "gone:KEY"):
-        run(within(store, pause_destination, a_pause(name)))
+        ask(store, pause_destination, a_pause(name))
     abandon(store, "tickets")
     assert pauses(store).keys() == {"tickets", "tickets:KEY"}
 
@@ -225,7 +223,7 @@ def test_what_waits_is_brought_forward_for_who_wants_to_know_whether_its_destina
     now = HOUR / 4
 
     def bring(destination: str = "tickets") -> bool:
-        return run(within(store, bring_forward, "cwpp", destination, NOW + now))
+        return ask(store, bring_forward, "cwpp", destination, NOW + now)
 
     assert not bring()
     owe(store, OPENING, UPDATE, a_delivery(key="later"))
@@ -245,11 +243,11 @@ def test_what_is_due_is_counted_by_destination_up_to_as_much_as_is_asked_for(sto
     """What is in flight or deferred is not due; what is sent is over."""
 
     def count(after: timedelta = timedelta(), most: int = 10, stream: str = "cwpp") -> dict[str, int]:
-        return dict(run(within(store, count_due, stream, ["tickets", "pager", "other"], NOW + after, most)))
+        return dict(ask(store, count_due, stream, ["tickets", "pager", "other"], NOW + after, most))
 
     owe(store, *(a_delivery(key=f"k{number}") for number in range(3)), replace(OPENING, destination="pager"))
     assert (count(), count(most=2)) == ({"tickets": 3, "pager": 1}, {"tickets": 2, "pager": 1})
-    assert count(-INSTANT) == count(stream="cspm") == run(within(store, count_due, "cwpp", [], NOW, 10)) == {}
+    assert count(-INSTANT) == count(stream="cspm") == ask(store, count_due, "cwpp", [], NOW, 10) == {}
     sent, deferred = claim(store, limit=2)
     assert count() == {"tickets": 1, "pager": 1}
     settle(store, sent, DeliveryState.SENT)
@@ -261,8 +259,8 @@ def test_a_destination_says_when_its_first_delivery_is_due(store: Store) -> None
     """Not what waits for its turn, whichever signal was owed first; what is in flight is due when its lease ends."""
 
     def first() -> tuple[dict[str, datetime], dict[str, tuple[object, ...]]]:
-        found = run(within(store, find_first_due, "cwpp", ["pager", "tickets"], NOW + 2 * HOUR))
-        backlogs = run(within(store, list_backlogs, "cwpp")).items()
+        found = ask(store, find_first_due, "cwpp", ["pager", "tickets"], NOW + 2 * HOUR)
+        backlogs = ask(store, list_backlogs, "cwpp").items()
         dues = {name: one.due for name, one in found.items() if one.due is not None}
         return dues, {name: (one.due, one.error, one.owed) for name, one in backlogs}
 
@@ -282,7 +280,7 @@ def test_who_took_a_delivery_did_so_for_good(store: Store) -> None:
     """Also once nothing is kept of it; nobody else is taken for them, and what was not sent was not delivered."""
 
     def took(destination: str = "tickets", stream: str = "cwpp") -> bool:
-        return destination in run(within(store, list_delivered, stream))
+        return destination in ask(store, list_delivered, stream)
 
     decided(store, OPENING)
     owe(store, OPENING, *(a_delivery(key=key) for key in ("owed", "dead", "skipped")))
@@ -326,7 +324,7 @@ def ends(store: Store, delivery: Delivery, state: DeliveryState) -> None:
     owe(store, delivery)
     settle(store, claim(store)[0], SENT if state is SENT else DEAD, error=None if state is SENT else "400")
     if state is SKIPPED:
-        assert run(within(store, discard, delivery.id, NOW))
+        assert ask(store, discard, delivery.id, NOW)
 
 
 TOLD = (news(1), SENT)
@@ -419,7 +417,7 @@ def test_what_ended_untold_where_nothing_can_be_asked_is_a_dead_letter_in_the_en
     """One for each ticket destination. An opening that its resolution told of is not told again: that were a second ticket."""
 
     def give_up(destination: str) -> None:
-        run(within(life.store, give_up_deliveries, "cwpp", destination, life.now, "not ready", life.now))
+        ask(life.store, give_up_deliveries, "cwpp", destination, life.now, "not ready", life.now)
 
     life.alert(), life.alert(Status="Resolved")
     for destination in ("tickets", "oncall"):
@@ -431,5 +429,5 @@ def test_what_ended_untold_where_nothing_can_be_asked_is_a_dead_letter_in_the_en
     life.alert("untried", Status="Resolved")
     assert heard_by(life) == [(2, RESOLVED, True)]
     opening = next(one for one in run(letters_in(life.store)) if one.id != letter.id)
-    assert run(within(life.store, redrive, opening.id, life.now)) is Redrive.OVERTAKEN
+    assert ask(life.store, redrive, opening.id, life.now) is Redrive.OVERTAKEN
     assert heard_by(life) == []

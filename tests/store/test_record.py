@@ -34,21 +34,20 @@ from router.store.quarantine import put_in_quarantine
 from router.store.sqlite import SqliteStore, opened_unchanged
 from tests.builders import NOW, RESOURCE, a_rule, a_rulebook, an_ip
 from tests.docs.pages import page, spans
-from tests.store.acts import DAY, claim, owe, run, settle, write_groups, write_rows
+from tests.store.acts import DAY, ask, claim, owe, run, settle, write_groups, write_rows
 from tests.store.builders import a_delivery, a_group, a_member, a_quarantined, a_row, an_entry, noise
 from tests.store.life import Life
 from tests.store.opened import Place, Store, changed, open_store, rows_in
-from tests.store.within import within
 
 
 def put(store: Store, *outcomes: tuple[str, Outcome], at: str = "2026-11-24T12:00:00Z") -> None:
     """Puts decisions on record."""
-    run(within(store, put_on_record, [an_entry(key, outcome=outcome.value, at=at) for key, outcome in outcomes]))
+    ask(store, put_on_record, [an_entry(key, outcome=outcome.value, at=at) for key, outcome in outcomes])
 
 
 def outcomes(store: Store, *keys: str) -> Mapping[str, Outcome]:
     """The outcomes that are on record of messages."""
-    return run(within(store, find_outcomes, keys))
+    return ask(store, find_outcomes, keys)
 
 
 @pytest.mark.usefixtures("either")
@@ -79,12 +78,12 @@ def life(either: str, store: Store) -> Life:
 
 def found(store: Store, id: str, most: int = 10) -> list[str]:
     """The ids of the signals that are found by an id."""
-    return [one.id for one in run(within(store, search_signals, id, most))]
+    return [one.id for one in ask(store, search_signals, id, most)]
 
 
 def found_at(store: Store, resource: str) -> list[str]:
     """The ids of the signals that are found by a resource."""
-    return [one.id for one in run(within(store, search_signals_at, resource, 10))]
+    return [one.id for one in ask(store, search_signals_at, resource, 10)]
 
 
 def test_a_signal_is_found_by_the_end_of_its_id_or_resource(life: Life) -> None:
@@ -98,7 +97,7 @@ def test_a_signal_is_found_by_the_end_of_its_id_or_resource(life: Life) -> None:
     assert (found(store, "AAAA-BEEF"), found(store, " Beef ")[0]) == (["2517-aaaa-beef"], "beef")
     assert sorted(found(store, "beef")) == ["1111-beef", "2517-aaaa-beef", "beef"]
     assert (len(found(store, "beef", most=2)), found(store, "ee"), found(store, "")) == (2, [], [])
-    (one,) = run(within(store, search_signals, "1111-beef", 10))
+    (one,) = ask(store, search_signals, "1111-beef", 10)
     assert (one.signal, one.stream, one.resource) == (life.key("1111-beef"), "cwpp", RESOURCE.lower())
     for id, resource in (("a", "b-1"), ("b", "b-12"), ("nowhere", "")):
         life.alert(id, AzureResourceId=resource and RESOURCE.replace("vm-1", resource))
@@ -112,7 +111,7 @@ def test_a_signal_is_found_by_the_end_of_its_id_or_resource(life: Life) -> None:
         assert found_at(store, text) == ids
     life.goes_on(1)
     life.alert("a", Severity="Critical", AzureResourceId=f"{RESOURCE}-moved")
-    assert [one.resource for one in run(within(store, search_signals, "a", 1))] == [f"{RESOURCE}-moved".lower()]
+    assert [one.resource for one in ask(store, search_signals, "a", 1)] == [f"{RESOURCE}-moved".lower()]
     assert found_at(store, "vm-1-moved") == ["a"]
     noisy = noise(3_000).hex()
     life.alert(f"{noisy}-id", AzureResourceId=f"{noisy}-machine")
@@ -127,7 +126,7 @@ def test_the_decisions_on_a_signal_are_found_the_latest_first(life: Life) -> Non
         life.alert(f"other-{number}")
         life.goes_on(1 / 24)
     assert (life.decisions("a"), life.decisions("nobody")) == (["resolved", "repeat", "routed"], [])
-    assert [entry.turn for entry in run(within(life.store, find_decisions, life.key("a"), 2))] == [2, None]
+    assert [entry.turn for entry in ask(life.store, find_decisions, life.key("a"), 2)] == [2, None]
 
 
 def test_each_delivery_says_what_failed_before(life: Life) -> None:
@@ -139,7 +138,7 @@ def test_each_delivery_says_what_failed_before(life: Life) -> None:
         life.goes_on(1 / 24)
         (claim,) = life.claims("tickets")
     life.settle(claim, DeliveryState.SENT)
-    (status,) = [one for one in run(within(life.store, list_deliveries, life.key())) if one.destination == "tickets"]
+    (status,) = [one for one in ask(life.store, list_deliveries, life.key()) if one.destination == "tickets"]
     expected = [FailedAttempt(NOW + timedelta(hours=number), f"answered {500 + number}") for number in range(2, 12)]
     assert list(status.failed) == expected
     assert (status.state, status.attempts, status.settled) == (DeliveryState.SENT, 13, life.now)
@@ -156,11 +155,11 @@ def test_the_last_notice_that_a_destination_took_is_known(life: Life) -> None:
     life.alert(Severity="Medium")
     life.deliver()
     assert _last(life) == "Medium"
-    assert run(within(life.store, find_last_notice, "cwpp", "oncall", life.key())) is None
+    assert ask(life.store, find_last_notice, "cwpp", "oncall", life.key()) is None
 
 
 def _last(life: Life) -> str | None:
-    notice = run(within(life.store, find_last_notice, "cwpp", "tickets", life.key()))
+    notice = ask(life.store, find_last_notice, "cwpp", "tickets", life.key())
     assert isinstance(notice, Notice)
     return notice.severity
 
@@ -198,7 +197,7 @@ def asked(place: Place) -> Iterator[Ask]:
     life.goes_on(1 / 24)
     life.alert("refused")
     life.deliver(DeliveryState.DEAD)
-    run(within(store, put_in_quarantine, [a_quarantined()]))
+    ask(store, put_in_quarantine, [a_quarantined()])
     yield lambda question: rows_in(place, question)
     run(store.close())
 
@@ -272,7 +271,7 @@ def decide(store: Store, outcome: Outcome, *ages: timedelta, **given: Any) -> No
         an_entry(f"hub/{outcome}:{number}", outcome=outcome.value, at=(NOW - age).isoformat(), stream="cwpp", **given)
         for number, age in enumerate(ages)
     ]
-    run(within(store, put_on_record, entries))
+    ask(store, put_on_record, entries)
 
 
 @pytest.mark.usefixtures("either")
@@ -297,11 +296,11 @@ def test_everything_is_counted(store: Store, monkeypatch: pytest.MonkeyPatch, pa
     run(changed(store, "INSERT INTO rules (stream, name, known_since) VALUES ('cwpp', 'never hit', 0)"))
     whole = a_quarantined("a")
     damaged = replace(whole, id="b", quarantined=replace(whole.quarantined, reason=Reason(Code.DAMAGED, "x")))
-    run(within(store, put_in_quarantine, [whole, a_quarantined("c"), damaged]))
-    run(within(store, write_losses, LOSSES))
+    ask(store, put_in_quarantine, [whole, a_quarantined("c"), damaged])
+    ask(store, write_losses, LOSSES)
     states = States(members={"k": a_member(), "l": a_member()}, groups={"g": a_group()})
     run(write_groups(store, "cwpp", "tickets", states))
-    run(within(store, put_document, SILENCE))
+    ask(store, put_document, SILENCE)
 
     report = described_by(store)
     assert (report.signals, report.standing, report.held) == (4, 3, 1)
@@ -314,7 +313,7 @@ def test_everything_is_counted(store: Store, monkeypatch: pytest.MonkeyPatch, pa
     assert (report.groups, report.hours, report.rules) == (1, 3, 1)
     assert report.documents == {DocumentKind.SILENCE: 1, DocumentKind.RULES: 1}
     last = datetime.max.replace(tzinfo=UTC)
-    run(within(store, put_on_record, [an_entry("late", outcome=Outcome.ROUTED.value, at=last.isoformat())]))
+    ask(store, put_on_record, [an_entry("late", outcome=Outcome.ROUTED.value, at=last.isoformat())])
     write_rows(store, [a_row("late", heard=last)])
     assert described_by(store).newest == last
 
@@ -352,9 +351,9 @@ def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: Store, tmp_path: Path
     decide(sqlite, Outcome.ROUTED, DAY)
     write_rows(sqlite, [a_row("a", outcome=Outcome.SUPPRESSED, held=HELD), a_row("b", closed_at=NOW)])
     owe(sqlite, a_delivery())
-    run(within(sqlite, put_in_quarantine, [a_quarantined()]))
-    run(within(sqlite, write_losses, LOSSES))
-    run(within(sqlite, put_document, SILENCE))
+    ask(sqlite, put_in_quarantine, [a_quarantined()])
+    ask(sqlite, write_losses, LOSSES)
+    ask(sqlite, put_document, SILENCE)
     path = tmp_path / "router.db"
     with closing(sqlite3.connect(path, isolation_level=None)) as db:
         tables = db.execute("SELECT name FROM sqlite_schema WHERE type='table' AND name<>'meta'").fetchall()

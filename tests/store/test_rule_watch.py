@@ -35,14 +35,13 @@ from router.store.store import Store
 from tests.builders import NOW, a_destination, a_rule, a_rulebook, an_ip
 from tests.examples import some_of
 from tests.silences import a_silence, weekly
-from tests.store.acts import DAY, LEASE, claim, run, settle
+from tests.store.acts import DAY, HOUR, LEASE, MINUTE, SECOND, ask, claim, run, settle
 from tests.store.builders import a_hold
 from tests.store.deadly import Deadly
 from tests.store.life import Life
 from tests.store.opened import open_store
-from tests.store.within import claim_in, within
+from tests.store.within import claim_in
 
-SECOND, MINUTE, HOUR = timedelta(seconds=1), timedelta(minutes=1), timedelta(hours=1)
 MAIL = discover()["email"].Config.model_validate(
     {"kind": "email", "host": "smtp.soc.example", "from": "router@soc.example", "to": ["soc@soc.example"]}
 )
@@ -70,8 +69,8 @@ def held(life: Life, id: str, **fields: object) -> None:
 
 def silenced(store: Store, silence: Silence) -> None:
     """Writes a silence, over the one that is there."""
-    there = run(within(store, find_document, DocumentKind.SILENCE, silence.id))
-    run(within(store, put_document, document_of_silence(silence, there.version if there is not None else None)))
+    there = ask(store, find_document, DocumentKind.SILENCE, silence.id)
+    ask(store, put_document, document_of_silence(silence, there.version if there is not None else None))
 
 
 def looked(store: Store, book: Rulebook, *after: timedelta) -> None:
@@ -84,7 +83,7 @@ def heard(store: Store, destination: str = "mail") -> list[Notice]:
     """What a destination was owed of announcements, in the order in which it was found."""
     recipient, far = Recipient("cwpp", Lane.TICKET, destination), NOW + 4000 * DAY
     claims = run(claim_in(store, recipient, far, far + LEASE, 1_000))
-    run(within(store, settle_claims, [untried(one, far, far) for one in claims]))
+    ask(store, settle_claims, [untried(one, far, far) for one in claims])
     notices = [one.delivery.content for one in claims if isinstance(one.delivery.content, Notice)]
     assert {one.kind for one in notices} <= {ANNOUNCEMENT}
     return sorted(notices, key=lambda one: one.changed or "")
@@ -149,7 +148,7 @@ def test_where_nobody_is_to_hear_it_is_noted_since_when_rules_are_there_and_no_m
     """A policy without `notify` costs one look in the life of a rulebook, and one without rules none."""
     watch = RuleWatch(store, a_book(owned("scanner", NOW), notify=()))
     assert run(watch.notify(NOW)) == 0
-    assert run(within(store, read_known_rules, "cwpp", NOW)) == {"scanner": NOW}
+    assert ask(store, read_known_rules, "cwpp", NOW) == {"scanner": NOW}
     run(store.close())
     assert [run(one.notify(NOW + HOUR)) for one in (watch, RuleWatch(store, a_book(notify=())))] == [0, 0]
 
@@ -217,7 +216,7 @@ def test_an_author_hears_an_hour_before_a_long_silence_or_hold_ends_and_at_its_e
     silenced(store, a_silence("early", lasts=8 * HOUR, ended=NOW + HOUR, author=BEN))
     silenced(store, a_silence("other", stream="cspm"))
     hold = a_hold(author=BEN, reason="migration", since=NOW, until=NOW + 10 * HOUR)
-    run(within(store, put_document, document_of_hold(hold)))
+    ask(store, put_document, document_of_hold(hold))
     hours = (hours * HOUR for hours in (1, 3, 4, 5, 7, 8, 9, 10, 11))
     looked(store, a_book(), *sorted([*hours, 3 * HOUR + SECOND, 4 * HOUR + SECOND]))
     expected = [
@@ -308,7 +307,7 @@ def test_what_people_were_told_is_forgotten_by_its_age_and_never_while_it_is_owe
     for days, left in ((89, {("mail", DeliveryState.SENT): 2, **owed}), (91, owed)):
         while not run(forget(store, NOW + days * DAY, Retention(), 100)).is_done:
             pass
-        assert run(within(store, count_deliveries, "cwpp")) == left
+        assert ask(store, count_deliveries, "cwpp") == left
 
 
 NAMES = st.frozensets(st.sampled_from(["a", "b", "c", "shadow:a"]), min_size=1)
@@ -333,7 +332,7 @@ def test_a_rule_is_known_since_it_was_first_seen_of_those_times_that_it_was_not_
         now = NOW
         for wrong in (NOW + 400 * DAY, datetime(1970, 1, 1, tzinfo=UTC)):
             seen(store, ["a"], wrong)
-            assert run(within(store, read_known_rules, "cwpp", NOW)) == {}
+            assert ask(store, read_known_rules, "cwpp", NOW) == {}
         first: dict[str, datetime] = {}
         missing: dict[str, datetime] = {}
         for names, hours in steps:
@@ -345,7 +344,7 @@ def test_a_rule_is_known_since_it_was_first_seen_of_those_times_that_it_was_not_
                 missing.pop(name, None)
             for name in first.keys() - names:
                 missing.setdefault(name, now)
-            known = run(within(store, read_known_rules, "cwpp", now))
+            known = ask(store, read_known_rules, "cwpp", now)
             assert {name: known[name] for name in names} == {name: first[name] for name in names}
 
     however()

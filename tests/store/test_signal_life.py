@@ -1,13 +1,11 @@
-"""The life of a signal, read from each store: whole, each thing once, and nothing that is another's."""
+"""What a state knows of a signal, beside its notice and when people ask: whole, each thing once, nothing that is another's."""
 
 from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace
-from datetime import timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -17,14 +15,26 @@ from hypothesis import strategies as st
 from router.app.signal_life import Presence, SignalLife, read_life
 from router.app.signal_search import MOST_SIGNALS, Found, find_meant
 from router.cli.signal_paging import PagingCode, paging_answer, waits_of
+from router.deliver.background import BackgroundReader
 from router.domain.decisions import Change
-from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus, Pause
+from router.domain.deliveries import (
+    NO_BACKGROUND,
+    OPEN,
+    SUSPECT,
+    Background,
+    Claim,
+    Counterpart,
+    DeliveryState,
+    DeliveryStatus,
+    Earlier,
+    Pause,
+)
 from router.domain.destination_holds import words_of_hold
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
-from router.store.dead_letters import discard, list_dead_letters
+from router.store.dead_letters import discard, list_dead_letters, redrive
 from router.store.decisions import put_on_record
 from router.store.delivery_status import count_deliveries
 from router.store.destinations import pause_destination, resume_destination
@@ -45,24 +55,26 @@ from tests.builders import (
 )
 from tests.examples import some_of
 from tests.grouping.test_grouping import a_grouping_book
-from tests.store.acts import decisions_between, run
+from tests.store.acts import DAY, HOUR, SECOND, all_decisions, ask, run
 from tests.store.builders import a_hold, an_entry
-from tests.store.life import Life
-from tests.store.opened import Place, empty, open_store
-from tests.store.within import within
+from tests.store.faulty import faulty
+from tests.store.life import Life, a_life
+from tests.store.opened import Place, changed
 
-HELD: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
-HOUR = timedelta(hours=1)
 ALIKE = Grouping((By.ALERT_TYPE,), HOUR)
 
 
-def a_paging_book(*rules: SuppressionRule, grouped: Collection[str] = ()) -> Rulebook:
+def a_paging_book(*rules: SuppressionRule, grouped: Collection[str] = (), limited: Collection[str] = ()) -> Rulebook:
     """Everything goes to a pager and to tickets, and each decision to the record's second home."""
     specs = [a_destination("oncall", Lane.PAGE), a_destination("tickets"), a_destination("sentinel", Lane.ROWS)]
+    limit = Limit(1, HOUR)
     return a_rulebook(
         *rules,
         routes=[a_route("page", "oncall", "tickets")],
-        destinations=[replace(one, group=ALIKE, limit=Limit(1, HOUR)) if one.name in grouped else one for one in specs],
+        destinations=[
+            replace(one, group=ALIKE if one.name in grouped else None, limit=limit if one.name in limited else None)
+            for one in specs
+        ],
         record=a_destination(RECORD, Lane.ROWS),
     )
 
@@ -71,6 +83,160 @@ def a_paging_book(*rules: SuppressionRule, grouped: Collection[str] = ()) -> Rul
 def life(store: Store) -> Life:
     """A router over each store, which pages."""
     return Life(store, a_paging_book(a_rule()))
+
+
+# Beside a notice, as the deliver room reads it.
+
+
+def background(life: Life, one: Claim, store: Store | None = None, lease: timedelta = 120 * SECOND) -> Background:
+    """What is read beside a claim."""
+    reader = BackgroundReader("cwpp", life.book.destinations.values(), store or life.store)
+    return run(reader.read([one], lease)).get(one.id, NO_BACKGROUND)
+
+
+def send(life: Life, destination: str) -> list[Background]:
+    """Sends what is due at a destination; what was read beside each."""
+    read = []
+    for one in life.claims(destination):
+        read.append(background(life, one))
+        life.settle(one, DeliveryState.SENT)
+    return read
+
+
+def elsewhere(life: Life, destination: str) -> list[list[str]]:
+    """Sends what is due at a destination; where else each was open then."""
+    return [[one.destination for one in read.elsewhere] for read in send(life, destination)]
+
+
+def began_anew(life: Life) -> dict[str, Any]:
+    """What an alert says that stands since now."""
+    return {"StartTimeUtc": life.now.isoformat(), "TimeGenerated": life.now.isoformat()}
+
+
+@pytest.mark.usefixtures("either")
+def test_the_later_of_page_and_ticket_names_the_earlier(life: Life) -> None:
+    """Whichever is sent first names nobody; what is over there, or on its way to be, is named no more, nor is a dead letter."""
+    life.alert()
+    assert elsewhere(life, "tickets") == [[]]
+    (read,) = send(life, "oncall")
+    assert read.elsewhere == (Counterpart(destination="tickets", lane=Lane.TICKET, reference="INC0012345"),)
+    life.alert(Status="Resolved")
+    assert elsewhere(life, "oncall") == [[]]
+    send(life, "tickets")
+    life.goes_on(1)
+    life.alert(**began_anew(life))
+    (dead,) = life.claims("tickets")
+    life.settle(dead, DeliveryState.DEAD, error="400")
+    assert elsewhere(life, "oncall") == [[]]
+
+
+def test_what_is_known_beside_costs_nothing_where_reading_it_fails_hangs_or_kills(life: Life) -> None:
+    """A read takes a tenth of a claim's time at most; what killed workers goes with nothing beside it."""
+    life.alert()
+    send(life, "tickets")
+    (one,) = life.claims("oncall")
+    for how in ("down", "hung"):
+        broken, engine = faulty(life.store)
+        getattr(engine, how).add("beside")
+        assert background(life, one, broken, SECOND) == Background(opened=one.born)
+        assert engine.seen["beside"] > 0
+    assert background(life, replace(one, lost=SUSPECT - 1)).elsewhere
+    assert background(life, replace(one, lost=SUSPECT)) == Background()
+
+
+@pytest.mark.parametrize("grouped", [("oncall", "tickets"), ("oncall",), ("tickets",)])
+def test_a_group_names_where_else_the_signal_is_in_whose_words_it_is(store: Store, grouped: Sequence[str]) -> None:
+    """Each destination has groups and keys of its own, or none; the summary of what a limit holds back names nothing."""
+    life = Life(store, a_paging_book(grouped=grouped))
+    life.alert("alert-1")
+    send(life, "tickets")
+    assert elsewhere(life, "oncall") == [["tickets"]]
+    life.alert("alert-2")
+    # The group's ticket, or one of its own that is not sent yet.
+    assert elsewhere(life, "oncall") == ([["tickets"]] if "tickets" in grouped else [[]])
+    life.book = a_paging_book(limited=["oncall"])
+    for number in (3, 4, 5):
+        life.alert(f"alert-{number}", AlertType=f"VM_{number}")
+    send(life, "tickets")
+    assert [(len(one.elsewhere), one.earlier) for one in send(life, "oncall")] == [(1, None), (0, None)]
+
+
+def test_what_is_told_comes_with_what_was_told_last_and_since_when(life: Life) -> None:
+    """An opening has nothing before it, also where the alert was open before; and a notice that is damaged is no last one."""
+
+    def known_before(**fields: object) -> tuple[str | None, datetime | None]:
+        """Half a day after the last message: the severity that the pager was told before, and since when the alert is open."""
+        life.alert("alert-1", **fields)
+        (read,) = send(life, "oncall")
+        life.goes_on(0.5)
+        return read.last.severity if read.last else None, read.opened
+
+    assert known_before(Severity="Medium") == (None, NOW)
+    assert known_before(Severity="High") == ("Medium", NOW)
+    assert known_before(Severity="High", Status="Resolved") == ("High", NOW)
+    again, times = life.now, began_anew(life)
+    assert known_before(Severity="Medium", **times) == (None, again)
+    run(changed(life.store, "UPDATE notices SET body=?", b"\xff"))
+    assert known_before(Severity="High", **times) == (None, again)
+
+
+@pytest.mark.usefixtures("either")
+def test_an_opening_says_how_often_the_same_happened_on_the_resource_before(life: Life) -> None:
+    """Of the type and the resource, whatever their case, and before it; samples count with samples. An update says nothing.
+
+    Beyond a hundred signals there may be more: a busy resource costs no more than that.
+    """
+    title = "[SAMPLE ALERT] Something happened"
+    for id, fields in (
+        ("first", {}),
+        ("second", {"AlertType": "vm_test", "AzureResourceId": RESOURCE.upper()}),
+        ("below the floor", {"Severity": "Low"}),
+        ("another type", {"AlertType": "VM_Other"}),
+        ("another resource", {"AzureResourceId": RESOURCE.replace("vm-1", "vm-2")}),
+        ("a longer one", {"AzureResourceId": f"/x{RESOURCE}"}),
+        ("a sample", {"AlertDisplayName": title}),
+    ):
+        life.alert(id, **fields)
+        life.goes_on(1)
+    life.deliver()
+    life.alert("alert-1", Severity="Medium"), life.alert("another sample", AlertDisplayName=title)
+    claims = life.claims("oncall")
+    life.goes_on(1)
+    life.alert("later")
+    expected = [Earlier(count=3, last=NOW + 2 * DAY), Earlier(count=1, last=NOW + 6 * DAY)]
+    assert [background(life, one).earlier for one in claims] == expected
+    # The claim of what a group is told of, or of what is claimed alone, does not know.
+    assert [background(life, replace(one, earlier=None)).earlier for one in claims] == expected
+    life.deliver()
+    life.alert("alert-1", Severity="High")
+    assert [one.earlier for one in send(life, "oncall")] == [None]
+    busy = {"AzureResourceId": f"{RESOURCE}-busy"}
+    life.ingest(*(a_message(alert_body(f"before-{number}", **busy)) for number in range(101)))
+    life.deliver()
+    life.goes_on(1)
+    life.alert("busy", **busy)
+    (read,) = send(life, "oncall")
+    assert read.earlier is not None
+    assert (read.earlier.is_whole, read.earlier.count) in {(False, 99), (False, 100)}
+
+
+def test_a_signal_never_counts_itself(life: Life) -> None:
+    """However often it came before, was over, and is sent again."""
+    life.alert()
+    life.goes_on(1)
+    life.alert(Status="Resolved")
+    life.deliver()
+    life.goes_on(1)
+    life.alert("ALERT-1 ", **began_anew(life))
+    (one,) = life.claims("oncall")
+    assert (one.delivery.change, background(life, one).earlier) == (Change.OPENED, None)
+    life.settle(one, DeliveryState.DEAD, error="400")
+    life.now += HOUR
+    ask(life.store, redrive, one.delivery.id, life.now)
+    assert [one.earlier for one in send(life, "oncall")] == [None]
+
+
+# As people ask.
 
 
 def found(life: Life, text: str, only: Stream | None = None) -> Found:
@@ -126,7 +292,7 @@ def test_more_signals_than_are_read_are_not_all_told_apart(life: Life) -> None:
     life.alert("another-end")
     assert (len(keys_of(life, "-end")), found(life, "-end").has_more) == (MOST_SIGNALS, True)
     finding = an_entry("f", stream="cspm", kind="finding", id="f-end", signal="s", resource=RESOURCE.lower())
-    run(within(life.store, put_on_record, [finding]))
+    ask(life.store, put_on_record, [finding])
     for text in ("-end", "vm-1", RESOURCE):
         assert [one.key for one in found(life, text, Stream.CSPM).signals] == ["s"]
         assert len(found(life, text, Stream.CWPP).signals) == MOST_SIGNALS
@@ -174,15 +340,15 @@ def test_a_pause_and_a_hold_of_a_destination_are_told_while_they_last(life: Life
     """Its own and no other's, by whom, until when and why; the pause that the hold hides comes out after it."""
     life.alert()
     pause = Pause(stream="cwpp", destination="oncall", since=NOW, probe=NOW + HOUR, error="401")
-    run(within(life.store, pause_destination, pause))
+    ask(life.store, pause_destination, pause)
     assert {one.name: one.pause for one in life_of(life, "alert-1").destinations if one.pause} == {"oncall": pause}
     hold = a_hold(destination="oncall", lane=Lane.PAGE, until=NOW + HOUR)
-    run(within(life.store, put_document, document_of_hold(hold)))
+    ask(life.store, put_document, document_of_hold(hold))
     held = {one.name: one.held for one in life_of(life, "alert-1").destinations if one.held}
     assert (held, answer(life, "alert-1")) == ({"oncall": words_of_hold(hold)}, PagingCode.DESTINATION_HELD)
     life.now += HOUR
     assert answer(life, "alert-1") is PagingCode.PAUSED
-    run(within(life.store, resume_destination, "cwpp", "oncall"))
+    ask(life.store, resume_destination, "cwpp", "oncall")
     assert answer(life, "alert-1") is PagingCode.OWED
 
 
@@ -225,8 +391,8 @@ def live(life: Life, acts: Sequence[tuple[str, object, object]]) -> tuple[list[R
                 for one in life.claims(str(what)):
                     life.settle(one, DeliveryState.OWED, error="503", due=life.now + HOUR / 4)
             case "discard":
-                for letter in run(within(life.store, list_dead_letters))[:1]:
-                    run(within(life.store, discard, letter.id, life.now))
+                for letter in ask(life.store, list_dead_letters)[:1]:
+                    ask(life.store, discard, letter.id, life.now)
             case _:
                 life.book = without_rules(life.book)
                 life.release()
@@ -252,46 +418,34 @@ def once(lives: Iterable[SignalLife]) -> Counter[tuple[str, DeliveryState]]:
     return Counter((one.destination, one.state) for one in told.values())
 
 
-def test_whatever_happened_each_decision_and_delivery_is_told_once_and_nothing_else(place: Place) -> None:
+@pytest.mark.parametrize("grouped", [(), ("oncall",)])
+def test_whatever_happened_each_decision_and_delivery_is_told_once(place: Place, grouped: Collection[str]) -> None:
     """The lives of all signals together are the state: statuses, severities, rules that end, deliveries that fail."""
 
-    async def opened(directory: str) -> Store:
-        store = open_store(place if isinstance(place, str) else Path(directory))
-        if store.is_shared:
-            await empty(store)
-        return store
-
-    @settings(max_examples=5 if isinstance(place, str) else some_of(100), deadline=None)
-    @given(ACTS, st.sampled_from([frozenset[str](), frozenset({"oncall"})]))
-    def holds(acts: Sequence[tuple[str, object, object]], grouped: Collection[str]) -> None:
-        with TemporaryDirectory() as directory:
-            store = run(opened(directory))
-            try:
-                life = Life(store, a_paging_book(a_rule(), grouped=grouped))
-                decided, took = live(life, acts)
-                told = [life_of(life, id) for id in sorted({str(entry.id) for entry in decided})]
-                entries = [entry for one in told for entry in one.decisions]
-                on_record = run(within(store, decisions_between, NOW, life.now + HOUR, 1_000))
-                assert sorted(entries, key=str) == sorted(on_record, key=str)
-                there = run(within(store, count_deliveries, "cwpp"))
-                deliveries = once(told)
-                for at, number in there.items():
-                    # Of a group that none of its members is in any more nobody knows whose it was.
-                    assert deliveries[at] <= number if at[0] in grouped else deliveries[at] == number
-                assert deliveries.keys() <= there.keys()
-                for one in told:
-                    assert {entry.signal for entry in one.decisions} == {one.key}
-                    waiting = Counter(
-                        (wait.key, wait.destination, wait.turn) for wait in waits_of(one, life.now) if wait.key
-                    )
-                    still_open = [d for at in one.destinations for d in at.all_deliveries if d.state in OPEN]
-                    assert waiting == Counter((d.key, d.destination, d.turn) for d in still_open)
-                    assert paging_answer(one, life.now).words
-                    is_open = {name for name, presence in one.presences.items() if presence is Presence.OPEN}
-                    # Of a group that is open one member may be over, or not told yet.
-                    assert is_open.difference(grouped) == open_by(one, took).difference(grouped, {RECORD})
-                    assert is_open <= open_by(one, took)
-            finally:
-                run(store.close())
+    @settings(max_examples=5 if isinstance(place, str) else some_of(50), deadline=None)
+    @given(ACTS)
+    def holds(acts: Sequence[tuple[str, object, object]]) -> None:
+        with a_life(a_paging_book(a_rule(), grouped=grouped, limited=grouped), place) as life:
+            decided, took = live(life, acts)
+            told = [life_of(life, id) for id in sorted({str(entry.id) for entry in decided})]
+            entries = [entry for one in told for entry in one.decisions]
+            on_record = ask(life.store, all_decisions)
+            assert sorted(entries, key=str) == sorted(on_record, key=str)
+            there = ask(life.store, count_deliveries, "cwpp")
+            deliveries = once(told)
+            for at, number in there.items():
+                # Of a group that none of its members is in any more nobody knows whose it was.
+                assert deliveries[at] <= number if at[0] in grouped else deliveries[at] == number
+            assert deliveries.keys() <= there.keys()
+            for one in told:
+                assert {entry.signal for entry in one.decisions} == {one.key}
+                waiting = Counter((two.key, two.destination, two.turn) for two in waits_of(one, life.now) if two.key)
+                still_open = [d for at in one.destinations for d in at.all_deliveries if d.state in OPEN]
+                assert waiting == Counter((d.key, d.destination, d.turn) for d in still_open)
+                assert paging_answer(one, life.now).words
+                is_open = {name for name, presence in one.presences.items() if presence is Presence.OPEN}
+                # Of a group that is open one member may be over, or not told yet.
+                assert is_open.difference(grouped) == open_by(one, took).difference(grouped, {RECORD})
+                assert is_open <= open_by(one, took)
 
     holds()

@@ -26,11 +26,14 @@ from router.store.ledger import Held, LedgerRow, Seen, State
 from router.store.partitions import Taken, Try
 from router.store.quarantine import QuarantineEntry, discard_quarantined, list_quarantined, put_in_quarantine
 from router.store.retention import Retention
-from router.store.snapshots import Appearances
+from router.store.snapshots import REMEMBERED, Appearances, Snapshot, day_of, joined
 from tests.builders import NOW
 from tests.destinations.builders import a_notice
 from tests.store.acts import (
     DAY,
+    INSTANT,
+    SECOND,
+    ask,
     claim,
     find_rows,
     groups_at,
@@ -45,7 +48,6 @@ from tests.store.acts import (
 )
 from tests.store.builders import a_delivery, a_group, a_member, a_quarantined, a_row, noise
 from tests.store.opened import Store
-from tests.store.within import within
 
 pytestmark = pytest.mark.usefixtures("either")
 
@@ -56,10 +58,10 @@ def test_of_two_who_write_a_document_over_the_same_version_one_wins(store: Store
     """It comes back as it was written, by its kind and id, and among those of its kind that end no sooner."""
 
     def put(store: Store, document: StoredDocument) -> int | str | None:
-        return run(within(store, put_document, document))
+        return ask(store, put_document, document)
 
     def found(id: str) -> StoredDocument | None:
-        return run(within(store, find_document, DocumentKind.SILENCE, id))
+        return ask(store, find_document, DocumentKind.SILENCE, id)
 
     version = put(store, SILENCE)
     assert version is not None and put(store, replace(SILENCE, kind=DocumentKind.HOLD))
@@ -70,7 +72,7 @@ def test_of_two_who_write_a_document_over_the_same_version_one_wins(store: Store
         (DocumentKind.SILENCE, NOW + timedelta(microseconds=1), 0),
         (DocumentKind.FACT, None, 0),
     ):
-        assert [one.body for one in run(within(store, list_documents, kind, since))] == [SILENCE.body] * many
+        assert [one.body for one in ask(store, list_documents, kind, since)] == [SILENCE.body] * many
     extended = replace(SILENCE, at=NOW + DAY, version=version)
     assert put(twin, SILENCE) is None
     newer = put(twin, extended)
@@ -82,33 +84,33 @@ def test_many_documents_are_written_and_found_together(store: Store, twin: Store
     """More than one transaction carries; those with which somebody was faster are left out, and their neighbours are not."""
     many = [replace(SILENCE, kind=DocumentKind.SOURCE, id=f"/source/{number}") for number in range(120)]
     theirs = replace(many[7], body=b'{"reason": "faster"}')
-    run(within(twin, put_document, theirs))
-    versions = run(within(store, put_documents, many))
+    ask(twin, put_document, theirs)
+    versions = ask(store, put_documents, many)
     assert versions.keys() == {one.id for one in many} - {theirs.id}
-    found = run(within(twin, find_documents, DocumentKind.SOURCE, [*(one.id for one in many), "/source/none"]))
+    found = ask(twin, find_documents, DocumentKind.SOURCE, [*(one.id for one in many), "/source/none"])
     expected = {one.id: replace(one, version=versions[one.id]) for one in many if one.id in versions}
     assert {**found, theirs.id: None} == {**expected, theirs.id: None}
     assert found[theirs.id].body == theirs.body
-    newer = run(within(store, put_documents, [replace(expected["/source/3"], body=b"{}"), many[4]]))
+    newer = ask(store, put_documents, [replace(expected["/source/3"], body=b"{}"), many[4]])
     assert newer.keys() == {"/source/3"}
-    assert run(within(store, find_documents, DocumentKind.SOURCE, [])) == {}
-    assert run(within(store, put_documents, [])) == {}
+    assert ask(store, find_documents, DocumentKind.SOURCE, []) == {}
+    assert ask(store, put_documents, []) == {}
 
 
 def test_the_quarantine_keeps_bodies_whole_until_they_are_discarded_the_oldest_first(store: Store) -> None:
     """Bytes in, the same bytes out."""
 
     def listed() -> list[QuarantineEntry]:
-        return list(run(within(store, list_quarantined)))
+        return list(ask(store, list_quarantined))
 
     entry = a_quarantined()
     later = replace(entry, id="a", at=NOW + timedelta(microseconds=1), stream="cwpp")
     earlier = replace(entry, id="c", arrival=Arrival("f", 1))
-    run(within(store, put_in_quarantine, [later, entry, entry]))
-    run(within(store, put_in_quarantine, [entry, earlier, replace(earlier, id="b")]))
+    ask(store, put_in_quarantine, [later, entry, entry])
+    ask(store, put_in_quarantine, [entry, earlier, replace(earlier, id="b")])
     assert listed() == [replace(earlier, id="b"), earlier, entry, later]
-    assert run(within(store, discard_quarantined, "q1"))
-    assert not run(within(store, discard_quarantined, "q1"))
+    assert ask(store, discard_quarantined, "q1")
+    assert not ask(store, discard_quarantined, "q1")
     assert entry not in listed()
 
 
@@ -185,7 +187,6 @@ def test_held_rows_come_back_when_what_holds_them_ended_or_the_rulebook_changed(
 
 
 AT = ("cwpp", "tickets")
-SECOND = timedelta(seconds=1)
 
 
 def waiting(severity: str, at: datetime = NOW, *, sample: bool = False) -> GroupState:
@@ -202,7 +203,7 @@ def write(store: Store, some: States, destination: str = "tickets") -> None:
 
 def read(store: Store, **asked: Any) -> States:
     """What is asked for of `tickets`."""
-    return run(within(store, groups.read_states, "cwpp", ["tickets"], Asked(**asked)))["tickets"]
+    return ask(store, groups.read_states, "cwpp", ["tickets"], Asked(**asked))["tickets"]
 
 
 def test_states_come_back_as_they_were_written_whatever_they_are_asked_by(store: Store) -> None:
@@ -224,7 +225,7 @@ def test_what_waits_is_asked_for_by_how_grave_it_is_and_since_when_it_waits(stor
     for most, keys in ((1, "ds"), (2, "dcs"), (3, "dcbs"), (9, "dcbas")):
         assert set(read(store, waiting=most).groups) == set(keys)
     for sample, many in ((False, WaitingCount(4, 4, 8)), (True, WaitingCount(1, 1, 2))):
-        assert run(within(store, groups.count_held, *AT, sample=sample)) == many
+        assert ask(store, groups.count_held, *AT, sample=sample) == many
 
 
 def test_openings_are_counted_within_a_span_for_each_audience(store: Store) -> None:
@@ -236,7 +237,7 @@ def test_openings_are_counted_within_a_span_for_each_audience(store: Store) -> N
     ]
     write(store, States(openings=openings))
     spans = {"tickets": (NOW, NOW + 2 * SECOND), "another": (NOW, NOW)}
-    assert run(within(store, groups.count_openings, "cwpp", spans)) == {
+    assert ask(store, groups.count_openings, "cwpp", spans) == {
         "tickets": {
             (None, False, False): OpeningCount(2, 2),
             ("KEY", False, False): OpeningCount(1, 1),
@@ -277,7 +278,6 @@ EPOCH = HubEpoch(PLACE, 1)
 HUGE = 2**62
 """Sequence numbers have 64 bits."""
 _IDS = count(2)
-INSTANT = timedelta(microseconds=1)
 
 
 def take(store: Store, epoch: HubEpoch, *spans: Span) -> None:
@@ -295,7 +295,7 @@ def take(store: Store, epoch: HubEpoch, *spans: Span) -> None:
 
 
 def taken(store: Store, epoch: HubEpoch = EPOCH, first: int = 0) -> list[Taken]:
-    return run(within(store, partitions.read_taken, epoch, first))
+    return ask(store, partitions.read_taken, epoch, first)
 
 
 @settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -318,16 +318,16 @@ def test_a_try_is_over_when_all_its_numbers_are_taken_in_or_it_failed_and_never_
     """Another range, or another process, ends it not; each sees those of other processes that overlap its own."""
 
     def others(mine: Span) -> list[str]:
-        found = run(within(store, partitions.find_other_tries, Try(PLACE, mine, "me")))
+        found = ask(store, partitions.find_other_tries, Try(PLACE, mine, "me"))
         return [one.process for one in found]
 
     spans = [("dead", Span(0, 9)), ("died too", Span(30, 39)), ("died too", Span(5, 9)), ("me", Span(0, 4))]
     for process, span in (*spans, ("elsewhere", Span(20, 29))):
-        run(within(store, partitions.begin_try, Try(PLACE, span, process)))
+        ask(store, partitions.begin_try, Try(PLACE, span, process))
     assert (others(Span(0, 4)), others(Span(9, 20))) == (["dead"], ["dead", "died too", "elsewhere"])
     take(store, EPOCH, Span(0, 4))
     assert others(Span(0, 99)) == ["dead", "died too", "elsewhere"]
-    run(within(store, partitions.end_try, Try(PLACE, Span(20, 29), "elsewhere")))
+    ask(store, partitions.end_try, Try(PLACE, Span(20, 29), "elsewhere"))
     take(store, EPOCH, Span(5, 9))
     assert others(Span(0, 99)) == []
 
@@ -338,22 +338,22 @@ def test_a_loss_is_reported_once_and_a_sweep_known_by_its_hub(store: Store) -> N
     early = Loss(HubEpoch(PLACE, 2), Span(1, HUGE), NOW, "recreated")
     elsewhere = replace(late, epoch=HubEpoch(Partition("cspm", "0"), 1))
     for losses in ([late, early], [replace(late, at=NOW, why="another word"), elsewhere]):
-        run(within(store, partitions.write_losses, losses))
-    assert run(within(store, partitions.read_losses, "cwpp")) == [early, late]
-    assert run(within(store, partitions.read_losses, "cspm")) == [elsewhere]
-    assert run(within(store, partitions.find_last_sweep, "cwpp")) is None
+        ask(store, partitions.write_losses, losses)
+    assert ask(store, partitions.read_losses, "cwpp") == [early, late]
+    assert ask(store, partitions.read_losses, "cspm") == [elsewhere]
+    assert ask(store, partitions.find_last_sweep, "cwpp") is None
     for at in (NOW + INSTANT, NOW):
-        run(within(store, partitions.write_sweep_end, "cwpp", at))
-    assert run(within(store, partitions.find_last_sweep, "cwpp")) == NOW
-    assert run(within(store, partitions.find_last_sweep, "cspm")) is None
+        ask(store, partitions.write_sweep_end, "cwpp", at)
+    assert ask(store, partitions.find_last_sweep, "cwpp") == NOW
+    assert ask(store, partitions.find_last_sweep, "cspm") is None
 
 
 def claimed(store: Store, *wanted: PartitionClaim) -> list[PartitionClaim]:
-    return run(within(store, partitions.claim_partitions, wanted))
+    return ask(store, partitions.claim_partitions, wanted)
 
 
 def claims(store: Store, hub: str = "cwpp") -> list[PartitionClaim]:
-    return run(within(store, partitions.list_claims, hub))
+    return ask(store, partitions.list_claims, hub)
 
 
 def test_of_two_that_claim_a_partition_one_gets_it(store: Store) -> None:
@@ -365,7 +365,7 @@ def test_of_two_that_claim_a_partition_one_gets_it(store: Store) -> None:
     assert claims(store) == [renewed, theirs]
     assert len({mine.claim, renewed.claim, beside.claim, theirs.claim}) == 4
     assert claimed(store, PartitionClaim(Partition("cspm", "0"), "other")) == claims(store, "cspm")
-    run(within(store, partitions.free_partitions))
+    ask(store, partitions.free_partitions)
     assert [one.owner for one in claims(store)] == ["", ""]
 
 
@@ -375,9 +375,54 @@ def test_a_partition_is_read_from_before_the_first_number_that_is_missing(store:
     assert [one.sequence for one in claims(store)] == [None]
     take(store, EPOCH, Span(3, 4), Span(6, 7), Span(9, 12))
     assert [one.sequence for one in claims(store)] == [4]
-    run(within(store, partitions.write_losses, [Loss(EPOCH, Span(5, 5), NOW, "gone")]))
+    ask(store, partitions.write_losses, [Loss(EPOCH, Span(5, 5), NOW, "gone")])
     assert [one.sequence for one in claims(store)] == [7]
-    known = run(within(store, partitions.lock_partition, PLACE))
-    _, lost = run(within(store, partitions.begin_epoch, known, NOW))
+    known = ask(store, partitions.lock_partition, PLACE)
+    _, lost = ask(store, partitions.begin_epoch, known, NOW)
     assert [one.span for one in lost] == [Span(8, 8)]
     assert [(one.owner, one.sequence) for one in claims(store)] == [("one", None)]
+
+
+# Snapshots.
+
+HOURS = st.one_of(st.integers(0, 600), st.integers(0, 20).map(lambda halves: halves * 12))
+COMING = st.lists(HOURS.map(lambda hours: NOW + timedelta(hours=hours)), min_size=1, max_size=12)
+
+
+def chained(times: Sequence[datetime]) -> list[tuple[datetime, datetime]]:
+    """The first and the last times of snapshots, as the definition says."""
+    found: list[tuple[datetime, datetime]] = []
+    for time in sorted(times):
+        if found and time - found[-1][1] < DAY:
+            found[-1] = (found[-1][0], time)
+        else:
+            found.append((time, time))
+    return found
+
+
+@given(COMING)
+def test_a_snapshot_is_all_rows_with_less_than_a_day_between_them(times: list[datetime]) -> None:
+    """Each finding knows its days alone; with when rows of a day came these give the snapshots, and in which it came."""
+    appearances = Appearances("s", "recommendation", times[0])
+    for time in times:
+        appearances = appearances.in_snapshot_at(time)
+    assert (appearances.named, appearances.in_snapshot) == (max(times), max(times))
+    assert appearances.days == tuple(sorted({day_of(time) for time in times}))[-REMEMBERED:]
+    by_day = {day: [time for time in times if day_of(time) == day] for day in map(day_of, times)}
+    found = joined(Snapshot(min(some), max(some), frozenset([day])) for day, some in by_day.items())
+    assert [(one.first, one.last) for one in found] == chained(times)
+    assert [one.days for one in found] == [
+        frozenset(day_of(time) for time in times if one.first <= time <= one.last) for one in found
+    ]
+
+
+def test_what_names_a_finding_half_a_week_later_is_news() -> None:
+    """A row of a snapshot after the last row, and another message after the last message."""
+    one = Appearances("s", "recommendation", NOW + DAY, NOW)
+    found = [
+        (days, in_snapshot)
+        for days in (3.49, 3.5, 4.49, 4.5)
+        for in_snapshot in (True, False)
+        if one.is_news_at(NOW + days * DAY, in_snapshot=in_snapshot)
+    ]
+    assert found == [(3.5, True), (4.49, True), (4.5, True), (4.5, False)]

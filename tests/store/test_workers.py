@@ -6,7 +6,7 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from itertools import count, pairwise
 
@@ -31,15 +31,14 @@ from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, 
 from tests.builders_constructed_updates import a_posture_book, an_update
 from tests.examples import some_of
 from tests.grouping.backlog import Backlog
-from tests.grouping.test_grouping import HOUR, a_grouping_book
+from tests.grouping.test_grouping import a_grouping_book
 from tests.stack.postgres import Server, Way
-from tests.store.acts import LEASE, claim, groups_at, letters_in, owe, run, settle, states
+from tests.store.acts import DAY, HOUR, LEASE, MINUTE, ask, claim, groups_at, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, a_delivery
 from tests.store.deadly import Deadly
 from tests.store.opened import Store, changed, empty, everything_in, open_store
 from tests.store.within import claim_in, within
 
-MINUTE, DAY = timedelta(minutes=1), timedelta(days=1)
 AT = ("cwpp", "tickets")
 BOOK = a_grouping_book()
 
@@ -96,7 +95,7 @@ def test_a_clock_that_dies_at_any_statement_tells_everything_once(store: Store) 
     book = a_posture_book(Limit(2, DAY))
     for step in count(1):
         first, day = NOW + step * 30 * DAY, f"of day {step}"
-        backlog = Backlog(store, book, run)
+        backlog = Backlog(store, book)
         backlog.take([an_update("vm-1", f"p{n} {day}") for n in range(4)], first)
         assert sorted(backlog.pass_by(first)) == ["opened"] * 3
         backlog.take([an_update("vm-2", f"p{n} {day}") for n in range(4)], first + MINUTE)
@@ -187,14 +186,14 @@ def _assert_limited(told: list[tuple[datetime, Claim]], book: Rulebook) -> None:
 
 def test_what_waits_at_a_destination_that_the_policy_drops_becomes_a_dead_letter(store: Store) -> None:
     """Two groups wait at `tickets`, which the policy then calls otherwise: they are given up where people see it."""
-    backlog = Backlog(store, a_posture_book(Limit(2, DAY)), run)
+    backlog = Backlog(store, a_posture_book(Limit(2, DAY)))
     backlog.take([an_update("vm-1", f"p{n}") for n in range(4)], NOW)
     backlog.pass_by(NOW)
     backlog.book = a_rulebook(stream=Stream.CSPM, destinations=[a_destination("intake")], otherwise=("intake",))
     for minute in (1, 2):
         now = NOW + minute * MINUTE
         backlog.sweep(now)
-        run(within(store, abandon_deliveries, "cspm", ["intake"], now, now))
+        ask(store, abandon_deliveries, "cspm", ["intake"], now, now)
     letters = run(letters_in(store))
     contents = [one.delivery.content for one in letters if one.delivery is not None]
     titles = {one.title for one in contents if isinstance(one, Notice)}
@@ -268,9 +267,9 @@ def test_what_is_acknowledged_while_its_next_step_is_decided_is_not_sent_again(s
     owe(store, *some_lives(1, 2))
     (slow,) = claim(store)
     now, until = NOW + LEASE, NOW + 2 * LEASE
-    found = run(within(twin, claim_due, {TICKETS: 1}, now, until))
+    found = ask(twin, claim_due, {TICKETS: 1}, now, until)
     settle(store, slow, DeliveryState.SENT)
-    (next,) = run(within(twin, decide_depending, found.depending, now, until))
+    (next,) = ask(twin, decide_depending, found.depending, now, until)
     assert next.delivery.turn == 2
     assert states(store) == {DeliveryState.SENT: 1, DeliveryState.CLAIMED: 1}
 
@@ -284,7 +283,7 @@ def test_a_dead_letter_that_two_people_redrive_is_owed_once(store: Store, twin: 
         return list(await asyncio.gather(*(within(one, redrive, OPENING.id, NOW) for one in (store, twin))))
 
     assert sorted(run(raced())) == [Redrive.OWED, Redrive.UNKNOWN]
-    assert not run(within(twin, discard, OPENING.id, NOW))
+    assert not ask(twin, discard, OPENING.id, NOW)
     assert len(claim(store)) == 1
 
 
@@ -330,7 +329,7 @@ def trips(way: Way, store: Store, deliveries: list[Delivery], state: DeliverySta
     counted.append(way.trips)
     claims = claim(store, limit=len(deliveries))
     counted.append(way.trips)
-    run(within(store, settle_claims, [ended(one, state) for one in claims]))
+    ask(store, settle_claims, [ended(one, state) for one in claims])
     return [after - before for before, after in pairwise([*counted, way.trips])]
 
 
