@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import ssl
 import time
-from collections.abc import Callable, Coroutine, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import cache
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Concatenate
 
 import pytest
 
@@ -29,6 +29,7 @@ from router.domain.rulebook import Lane
 from router.store.claims import Recipient
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
+from router.store.store import Transaction
 from router.telemetry import Telemetry
 from tests.builders import NOW, a_destination
 from tests.store.builders import a_delivery, a_hold
@@ -139,6 +140,12 @@ class Engine:
         self.holds = HoldReader(store)
         self.settled: list[Sequence[Settlement]] = []
 
+    def ask[**P, T](
+        self, do: Callable[Concatenate[Transaction, P], Awaitable[T]], *args: P.args, **more: P.kwargs
+    ) -> T:
+        """What a function of the store brings."""
+        return self.run(within(self.store, do, *args, **more))  # type: ignore[no-any-return]
+
     def worker(
         self,
         kind: DestinationKind | Sender,
@@ -175,7 +182,7 @@ class Engine:
     def owe(self, *keys: str, lane: Lane = Lane.TICKET, destination: str = TICKETS) -> None:
         """Owes openings of some signals."""
         deliveries = [replace(a_delivery(key=key, lane=lane), destination=destination) for key in keys]
-        self.run(within(self.store, add_deliveries, deliveries, self.clock()))
+        self.ask(add_deliveries, deliveries, self.clock())
 
     def deliver(self, worker: DeliveryLoop, is_ended: Callable[[], bool] = lambda: False) -> list[DeliveryState]:
         """Has a worker deliver what is due; what it settled."""
@@ -194,7 +201,7 @@ class Engine:
 
     def states(self, destination: str = TICKETS) -> dict[DeliveryState, int]:
         """How many deliveries are in which state."""
-        counts = self.run(within(self.store, count_deliveries, "cwpp"))
+        counts = self.ask(count_deliveries, "cwpp")
         return {state: count for (name, state), count in counts.items() if name == destination}
 
 

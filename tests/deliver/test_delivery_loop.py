@@ -65,12 +65,12 @@ def add(engine: Engine, *deliveries: Delivery) -> Coroutine[Any, Any, None]:
 def paused(engine: Engine, probe: timedelta = PROBE, destination: str = TICKETS) -> None:
     """Has a destination refuse our credentials."""
     pause = Pause(stream="cwpp", destination=destination, since=NOW, probe=NOW + probe, error="401")
-    engine.run(within(engine.store, pause_destination, pause))
+    engine.ask(pause_destination, pause)
 
 
 def pauses(engine: Engine) -> list[str]:
     """The destinations that are paused."""
-    return list(engine.run(within(engine.store, list_pauses, "cwpp")))
+    return list(engine.ask(list_pauses, "cwpp"))
 
 
 def settled(engine: Engine, state: DeliveryState = SENT) -> list[str]:
@@ -110,7 +110,7 @@ def test_what_a_destination_refuses_is_dead_and_its_neighbours_are_not(engine: E
     keys = ("k0", "bad", "fault", "k2") if kind is Scripted else ("k0", "bad", "k2")
     engine.owe(*keys)
     engine.deliver(engine.worker(kind(answer)))
-    errors = [letter.error for letter in engine.run(within(engine.store, list_dead_letters))]
+    errors = [letter.error for letter in engine.ask(list_dead_letters)]
     assert (engine.states()[SENT], sorted(errors)) == (2, ["400", "internal: ZeroDivisionError"][: len(keys) - 2])
 
 
@@ -596,7 +596,7 @@ def test_an_answer_that_the_engine_refuses_is_left_out_and_keeps_no_other_waitin
     engine.owe("k0", "k1", "k2")
     engine.deliver(engine.worker(Scripted(sent)))
     assert engine.states() == {SENT: 3}
-    receipts = [engine.run(within(engine.store, list_deliveries, key))[0].receipt for key in ("k0", "k1", "k2")]
+    receipts = [engine.ask(list_deliveries, key)[0].receipt for key in ("k0", "k1", "k2")]
     assert receipts == [Receipt(reference="k0"), None, Receipt(reference="k2")]
 
 

@@ -24,18 +24,18 @@ from router.deliver.destination_holds import (
 )
 from router.domain.deliveries import DeliveryState
 from router.domain.destination_holds import DestinationHold
-from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.errors import StoreError, Unauthorized
+from router.domain.documents import DocumentKind
+from router.domain.errors import StoreError
 from router.domain.rulebook import Lane
-from router.store.destinations import list_pauses
 from router.store.documents import list_documents
 from router.store.store import Store
 from tests.builders import NOW
 from tests.deliver.engines import TICKETS, Engine, Held, InBatches, Scripted, engine_of_state, hold, sent
 from tests.store.acts import HOUR, INSTANT, SECOND
 from tests.store.watching import watched
-from tests.store.within import within
 from tests.waiting import until
+
+SENT, OWED = DeliveryState.SENT, DeliveryState.OWED
 
 
 @pytest.fixture
@@ -49,41 +49,28 @@ async def release(store: Store, now: datetime) -> DestinationHold | None:
     return await release_destination(store, "cwpp", TICKETS, author="ben", reason="it is there", now=now)
 
 
-@pytest.mark.parametrize(("kind", "lane"), [(Scripted, Lane.TICKET), (InBatches, Lane.ROWS)])
-def test_a_held_destination_is_not_asked_and_one_that_is_released_is(
-    engine: Engine, kind: type[Scripted], lane: Lane
+@pytest.mark.parametrize(("lane", "hours", "ends"), [(Lane.TICKET, 2, 2), (Lane.PAGE, 48, 4), (Lane.ROWS, 2, 2)])
+def test_a_held_destination_is_not_asked_until_the_hold_ends_or_its_lane_does(
+    engine: Engine, lane: Lane, hours: int, ends: int
 ) -> None:
-    """In every lane, and no other destination. Holding spends no attempt."""
-    engine.owe(*(f"k{n}" for n in range(5)), lane=lane)
-    engine.owe("k0", destination="oncall")
-    destination = kind(sent)
-    worker = engine.worker(destination, lane=lane)
-    engine.run(hold(engine.store, NOW, lane=lane))
-    assert engine.deliver(worker) == []
-    assert engine.deliver(engine.worker(Scripted(sent), destination="oncall")) == [DeliveryState.SENT]
-    assert set(engine.run(engine.holds.held_in("cwpp", NOW))) == {TICKETS}
-    assert engine.run(engine.holds.held_in("cspm", NOW)) == {}
-    engine.run(release(engine.store, NOW + SECOND))
-    engine.clock.now += FRESH + SECOND
-    assert engine.deliver(worker) == [DeliveryState.SENT] * 5
-    assert [attempt.number for attempt in destination.attempts] == [1] * 5
-
-
-@pytest.mark.parametrize(("lane", "hours", "ends"), [(Lane.TICKET, 2, 2), (Lane.PAGE, 48, 4)])
-def test_a_hold_ends_when_it_says_or_its_lane_does(engine: Engine, lane: Lane, hours: int, ends: int) -> None:
-    """To the microsecond. The lane counts in which it is delivered to now: it may have been another one where it was held."""
-    engine.owe("k0", lane=lane)
+    """To the microsecond, it alone, and that spends no attempt. The lane counts in which it is delivered to now: it may have
+    been another one where it was held."""
+    for name in (TICKETS, "oncall"):
+        engine.owe("k0", lane=lane, destination=name)
     engine.holds = HoldReader(engine.store, {("cwpp", TICKETS): lane})
-    worker = engine.worker(Scripted(sent), lane=lane)
+    kind = (InBatches if lane is Lane.ROWS else Scripted)(sent)
+    loop = engine.loop({TICKETS: kind, "oncall": kind}, lane=lane)
     engine.run(hold(engine.store, NOW, hours=hours, lane=Lane.TICKET))
+    assert engine.deliver(loop) == [SENT]
     engine.clock.now = NOW + ends * HOUR - INSTANT
-    assert engine.deliver(worker) == []
+    assert engine.deliver(loop) == []
     engine.clock.now += INSTANT
-    assert engine.deliver(worker) == [DeliveryState.SENT]
+    assert engine.deliver(loop) == [SENT]
+    assert [(one.delivery.destination, one.number) for one in kind.attempts] == [("oncall", 1), (TICKETS, 1)]
 
 
 def test_what_is_in_flight_is_finished_and_what_is_claimed_behind_it_is_put_back(engine: Engine) -> None:
-    """A hold touches no send that has begun; the others are owed as if nobody had claimed them."""
+    """A hold touches no send that has begun; the others are owed as if nobody had claimed them, and sent after a release."""
     engine.owe(*(f"k{n}" for n in range(6)))
     destination = Held()
 
@@ -96,7 +83,7 @@ def test_what_is_in_flight_is_finished_and_what_is_claimed_behind_it_is_put_back
         await working
 
     engine.run(delivered())
-    assert engine.states() == {DeliveryState.SENT: 2, DeliveryState.OWED: 4}
+    assert engine.states() == {SENT: 2, OWED: 4}
     engine.run(release(engine.store, engine.clock()))
     engine.clock.now += FRESH + SECOND
     later = Scripted(sent)
@@ -104,30 +91,23 @@ def test_what_is_in_flight_is_finished_and_what_is_claimed_behind_it_is_put_back
     assert [attempt.number for attempt in later.attempts] == [1] * 4
 
 
-class Counted:
-    """How often the holds of a store are listed; it can be down."""
+def test_holds_are_read_at_most_every_fifteen_seconds_and_where_they_cannot_be_nobody_is_asked(engine: Engine) -> None:
+    """All workers of a process ask one reader; where the clock was set back or stands still, they look again as well. What a
+    person holds is not asked because storage was down for a moment."""
+    listed, passed, is_down = 0, 0.0, False
 
-    def __init__(self, store: Store) -> None:
-        self.store = watched(store, self._look)
-        self.listed = 0
-        self.is_down = False
-
-    def _look(self, sql: str, values: Sequence[object]) -> None:
-        self.listed += 1
-        if self.is_down:
+    def look(sql: str, values: Sequence[object]) -> None:
+        nonlocal listed
+        listed += 1
+        if is_down:
             raise StoreError("storage is down")
 
-
-def test_holds_are_read_at_most_every_fifteen_seconds_however_many_ask(engine: Engine) -> None:
-    """All workers of a process ask one reader; where the clock was set back or stands still, they look again as well."""
-    documents = Counted(engine.store)
-    passed = 0.0
-    reader = HoldReader(documents.store, ticks=lambda: passed)
+    reader = HoldReader(watched(engine.store, look), ticks=lambda: passed)
 
     async def asked(now: datetime) -> int:
-        before = documents.listed
+        before = listed
         await asyncio.gather(*(reader.held_in(stream, now) for stream in ["cwpp", "cspm"] * 20))
-        return documents.listed - before
+        return listed - before
 
     times = [NOW, NOW, NOW + FRESH, NOW + FRESH + SECOND, NOW + FRESH]
     assert [engine.run(asked(time)) for time in times] == [1, 0, 0, 1, 1]
@@ -136,38 +116,14 @@ def test_holds_are_read_at_most_every_fifteen_seconds_however_many_ask(engine: E
         passed += seconds
         found.append(engine.run(asked(times[-1])))
     assert found == [0, 1, 0, 1]
-
-
-def test_where_holds_cannot_be_read_nobody_is_asked(engine: Engine) -> None:
-    """What a person holds is not asked because storage was down for a moment."""
     engine.owe("k0")
-    documents = Counted(engine.store)
-    documents.is_down = True
-    engine.holds = HoldReader(documents.store)
-    destination = Scripted(sent)
-    worker = engine.worker(destination)
+    engine.holds, is_down, passed = reader, True, 100.0
+    kind = Scripted(sent)
     with pytest.raises(StoreError):
-        engine.deliver(worker)
-    assert destination.attempts == []
-    documents.is_down = False
-    assert engine.deliver(worker) == [DeliveryState.SENT]
-
-
-def test_a_paused_destination_is_not_probed_while_it_is_held(engine: Engine) -> None:
-    """Its pause is as it was when it is released, and is probed then."""
-    engine.owe("k0")
-    engine.deliver(engine.worker(Scripted(lambda _: Unauthorized("401"))))
-    pauses = engine.run(within(engine.store, list_pauses, "cwpp"))
-    engine.clock.now += FRESH + SECOND
-    engine.run(hold(engine.store, engine.clock()))
-    engine.clock.now += HOUR
-    worker = engine.worker(Scripted(sent))
-    assert engine.deliver(worker) == []
-    assert engine.run(within(engine.store, list_pauses, "cwpp")) == pauses != {}
-    engine.run(release(engine.store, engine.clock()))
-    engine.clock.now += FRESH + SECOND
-    assert engine.deliver(worker) == [DeliveryState.SENT]
-    assert engine.run(within(engine.store, list_pauses, "cwpp")) == {}
+        engine.deliver(engine.worker(kind))
+    assert kind.attempts == []
+    is_down = False
+    assert engine.deliver(engine.worker(kind)) == [SENT]
 
 
 def test_every_hold_and_every_release_is_on_record(engine: Engine) -> None:
@@ -179,7 +135,7 @@ def test_every_hold_and_every_release_is_on_record(engine: Engine) -> None:
     engine.run(release(store, hours[2]))
     assert engine.run(release(store, hours[2])) is None
     engine.run(hold(store, hours[3]))
-    changes, undecodable = read_changes(engine.run(within(store, list_documents, DocumentKind.CHANGE)))
+    changes, undecodable = read_changes(engine.ask(list_documents, DocumentKind.CHANGE))
     assert [(one.action, one.author, one.reason, one.at, one.until) for one in changes] == [
         (ChangeAction.ADDED, "ana", "it is moved", NOW, hours[2]),
         (ChangeAction.EXTENDED, "ana", "it is moved", hours[1], hours[3]),
@@ -188,17 +144,6 @@ def test_every_hold_and_every_release_is_on_record(engine: Engine) -> None:
     ]
     assert ({one.id for one in changes}, undecodable) == ({"cwpp/tickets"}, 0)
 
-
-HELD = ChangeEntry(
-    subject=ChangeSubject.HOLD,
-    id="cwpp/oncall",
-    stream="cwpp",
-    action=ChangeAction.ADDED,
-    at=NOW,
-    author="ana",
-    reason="the pager is moved",
-    until=NOW + timedelta(hours=2),
-)
 
 CHANGES = st.builds(
     ChangeEntry,
@@ -215,41 +160,26 @@ CHANGES = st.builds(
 
 @given(st.lists(CHANGES))
 def test_changes_come_back_as_they_were_made_in_the_order_of_time(changes: list[ChangeEntry]) -> None:
-    """Whatever people write; and their ids sort as their times do, so that a store lists them so."""
+    """Whatever people write; their ids sort as their times do, so that a store lists them so, and the same change written again
+    is the same document."""
     documents = sorted(map(document_of_change, changes), key=lambda document: document.id)
     read = read_changes(documents)
-    assert [change.at for change in read.values] == sorted(change.at for change in changes)
-    assert [one.at for one in documents] == [change.at for change in read.values]
-    assert set(read.values) == set(changes)
-    assert read.undecodable == 0
+    assert [one.at for one in documents] == [change.at for change in read.values] == sorted(one.at for one in changes)
+    assert (set(read.values), read.undecodable) == (set(changes), 0)
     assert len({one.id for one in documents}) == len(set(changes))
 
 
-def test_the_same_change_written_again_is_the_same_document() -> None:
-    """A command that was broken off and is given again leaves one change."""
-    assert document_of_change(HELD).id == document_of_change(replace(HELD)).id
-    assert document_of_change(HELD).id != document_of_change(replace(HELD, author="ben")).id
-
-
 def test_what_does_not_decode_is_skipped_and_counted(subtests: pytest.Subtests) -> None:
-    """One that is damaged hides no other."""
-    for body in (b"", b"{", b"[]", b"1", b"null", b"{}", b"\xff", b'{"subject":"hold"}', b"[" * 100_000):
-        with subtests.test(ascii(body)):
-            damaged = StoredDocument(kind=DocumentKind.CHANGE, id="x", at=NOW, body=body)
-            assert read_changes([damaged, document_of_change(HELD)]) == ([HELD], 1)
-
-
-def test_a_change_of_which_a_field_is_damaged_is_skipped(subtests: pytest.Subtests) -> None:
-    """Half a change says something that nobody did."""
-    for written, instead in (
-        (b'"hold"', b'"other"'),
-        (b'"added"', b'"other"'),
-        (b'"ana"', b"7"),
-        (b'Z"', b'"'),
-        (b'"cwpp"', b"null"),
-    ):
-        with subtests.test(ascii(written)):
-            document = document_of_change(HELD)
-            damaged = replace(document, body=document.body.replace(written, instead))
-            assert damaged.body != document.body
-            assert read_changes([damaged]) == ([], 1)
+    """One that is damaged hides no other; half a change says something that nobody did."""
+    held = ChangeEntry(
+        subject=ChangeSubject.HOLD, id="cwpp/oncall", stream="cwpp", action=ChangeAction.ADDED, at=NOW, author="ana",
+        reason="the pager is moved", until=NOW + 2 * HOUR,
+    )  # fmt: skip
+    document = document_of_change(held)
+    parts = {b'"hold"': b'"other"', b'"added"': b'"other"', b'"ana"': b"7", b'Z"': b'"', b'"cwpp"': b"null"}
+    halves = [document.body.replace(written, instead) for written, instead in parts.items()]
+    assert document.body not in halves
+    nothing = (b"", b"{", b"[]", b"1", b"null", b"{}", b"\xff", b'{"subject":"hold"}', b"[" * 100_000)
+    for body in (*nothing, *halves):
+        with subtests.test(ascii(body[:99])):
+            assert read_changes([replace(document, body=body), document]) == ([held], 1)

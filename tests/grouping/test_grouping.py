@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from contextlib import ExitStack
+from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,8 +26,9 @@ from router.domain.tags import Tags
 from router.ingest.grouping import explain_grouping, tell_waiting
 from router.ingest.grouping.grouping_keys import common_values_of
 from tests.builders import NOW, RESOURCE, a_destination, a_finding, a_message, a_route, a_rulebook, alert_body
-from tests.ingest.test_intake import House, changes
-from tests.store.acts import HOUR, MINUTE
+from tests.ingest.test_intake import changes
+from tests.store.acts import HOUR, INSTANT, MINUTE, an_empty_store, run
+from tests.store.life import Life
 
 AT_ONCE = timedelta()
 ALIKE = Grouping((By.ALERT_TYPE, By.RESOURCE), HOUR)
@@ -57,21 +57,20 @@ def a_grouping_book(
     return a_rulebook(destinations=destinations, **others)
 
 
-@dataclass
-class Tickets:
-    """The destination `tickets` of a house: messages are taken in, a clock ticks, and it receives notices."""
-
-    house: House
+class Tickets(Life):
+    """The destination `tickets` of a router: messages are taken in, a clock ticks, and it receives notices."""
 
     def take(self, *bodies: bytes, at: timedelta = AT_ONCE) -> None:
-        self.house.ingest(*map(a_message, bodies), now=NOW + at)
+        self.now = NOW + at
+        self.ingest(*map(a_message, bodies))
 
     def alerts(self, *ids: str, at: timedelta = AT_ONCE, **fields: object) -> None:
         """Takes alerts in that differ in nothing but their ids, which are their titles as well."""
         self.take(*(alert_body(id, **{"AlertDisplayName": id} | fields) for id in ids), at=at)
 
-    def receive(self, at: timedelta = AT_ONCE) -> list[Claim]:
-        return self.house.owed("tickets", NOW + at)
+    def receive(self, at: timedelta = AT_ONCE, destination: str = "tickets") -> list[Claim]:
+        self.now = NOW + at
+        return self.owed(destination)
 
     def said(self, at: timedelta = AT_ONCE) -> list[tuple[str, str, tuple[int, int] | None]]:
         """What each notice received changes, whose words it is in, and how many signals it tells of, and how many stand."""
@@ -81,10 +80,10 @@ class Tickets:
         """In whose words something is opened by what is received."""
         return [title for change, title, _ in self.said(at) if change == "opened"]
 
-    def sweep(self, at: timedelta) -> list[tuple[str, str]]:
-        """What each notice changes after the clock has ticked, and in whose words."""
-        asyncio.run(tell_waiting(self.house.store, self.house.book, NOW + at))
-        return [(change, title) for change, title, _ in self.said(at)]
+    def sweep(self, at: timedelta) -> list[Claim]:
+        """What is received after the clock has ticked."""
+        run(tell_waiting(self.store, self.book, NOW + at))
+        return self.receive(at)
 
     def flap(self) -> None:
         """A opens, B and C come and go beyond the limit, and D stands with no room left."""
@@ -99,9 +98,20 @@ def notice_in(claim: Claim) -> Notice:
     return claim.delivery.content
 
 
+def group_in(claim: Claim) -> Group:
+    group = notice_in(claim).group
+    assert isinstance(group, Group)
+    return group
+
+
 def counts_in(claim: Claim) -> tuple[int, int] | None:
     group = notice_in(claim).group
-    return (group.total, group.standing) if isinstance(group, Group) else None
+    return (group.total, group.standing) if group is not None else None
+
+
+def opened_by(claims: Sequence[Claim]) -> list[tuple[str, str]]:
+    """What each notice changes, and in whose words."""
+    return [(one.delivery.change.value, notice_in(one).title) for one in claims]
 
 
 def pager_of(claim: Claim) -> str:
@@ -113,18 +123,10 @@ type Build = Callable[..., Tickets]
 
 
 @pytest.fixture
-def build(tmp_path: Path) -> Iterator[Build]:
-    """Builds such a destination under a rulebook; its house is closed when the test ends."""
-    built: list[Tickets] = []
-
-    def build(book: Rulebook | None = None) -> Tickets:
-        (place := tmp_path / str(len(built))).mkdir()
-        built.append(Tickets(House(place, book or a_grouping_book())))
-        return built[-1]
-
-    yield build
-    for tickets in built:
-        asyncio.run(tickets.house.store.close())
+def build() -> Iterator[Build]:
+    """Builds such a destination under a rulebook; its store is closed when the test ends."""
+    with ExitStack() as stores:
+        yield lambda book=None: Tickets(stores.enter_context(an_empty_store()), book or a_grouping_book())
 
 
 def test_the_first_looks_like_any_other_and_those_that_follow_are_counted_and_named(build: Build) -> None:
@@ -134,13 +136,12 @@ def test_the_first_looks_like_any_other_and_those_that_follow_are_counted_and_na
     (opening,) = tickets.receive()
     first = notice_in(opening)
     assert (opening.delivery.change, first.group, first.id) == ("opened", None, "a")
-    assert first.key == opening.delivery.key != tickets.house.key("a")
+    assert first.key == opening.delivery.key != tickets.key("a")
     tickets.alerts("b", "c", Severity="Medium")
     for status in ("Resolved", "New"):
         tickets.alerts("b", Severity="Medium", Status=status)
     (*_, update) = tickets.receive()
-    last = notice_in(update).group
-    assert isinstance(last, Group)
+    last = group_in(update)
     assert (last.total, last.standing, {one.title for one in last.named}) == (3, 3, {"a", "b", "c"})
     assert last.by == (("alert_type", "VM_Test"), ("resource", RESOURCE))
     assert (update.delivery.change, update.delivery.key) == ("updated", opening.delivery.key)
@@ -148,8 +149,7 @@ def test_the_first_looks_like_any_other_and_those_that_follow_are_counted_and_na
     for number in range(30):
         tickets.alerts(str(number), Severity="High")
     (*_, update) = tickets.receive()
-    last = notice_in(update).group
-    assert isinstance(last, Group)
+    last = group_in(update)
     assert (last.standing, "grave" in [one.title for one in last.named]) == (34, True), "the first of its severity"
     tickets.alerts(*map(str, range(50, 100)), AlertType="Other")
     assert [counts for _, _, counts in tickets.said()] == [(50, 50)]
@@ -180,7 +180,7 @@ def test_the_window_counts_from_the_first_signal(build: Build) -> None:
     """Just before its end others join, at its end they do not. A member of an earlier window ends its own group."""
     tickets = build()
     tickets.alerts("a")
-    tickets.alerts("b", at=HOUR - timedelta(microseconds=1))
+    tickets.alerts("b", at=HOUR - INSTANT)
     tickets.alerts("c", at=HOUR)
     claims = tickets.receive(HOUR)
     keys = {notice_in(one).id: one.delivery.key for one in claims}
@@ -202,7 +202,7 @@ def test_a_group_that_ended_untold_is_told_once_where_one_of_its_members_was_to_
             tickets.alerts(f"quiet-{id}", Severity="Medium", AlertType="VM_Other", Status=status)
     (claim,) = tickets.receive()
     assert (claim.delivery.change, claim.is_untold, counts_in(claim)) == ("resolved", True, (3, 0))
-    assert tickets.house.owed("oncall") == []
+    assert tickets.receive(destination="oncall") == []
     for severity, id in (("High", "d"), ("Medium", "e")):
         tickets.alerts(id, Severity=severity, AlertType="VM_Third")
     tickets.alerts("d", "e", AlertType="VM_Third", Status="Resolved")
@@ -345,7 +345,7 @@ def test_it_is_explained_in_what_signals_are_alike_and_what_one_lacks(build: Bui
     assert explain_grouping(told["b"], spec) == "no, it has no tag.team"
     both = replace(told["a"], namespaces=("shop",))
     assert explain_grouping(both, spec) == "with those of tag.team Web and namespace shop within 1h of the first"
-    tickets.house.book = a_grouping_book(Grouping((By.ALERT_TYPE, By.ENTITY), HOUR))
+    tickets.book = a_grouping_book(Grouping((By.ALERT_TYPE, By.ENTITY), HOUR))
     tickets.alerts("c", AlertType="A\x1fentity:b", CompromisedEntity="c")
     tickets.alerts("d", AlertType="A", CompromisedEntity="b\x1fentity:c")
     assert tickets.opened() == ["c", "d"]
@@ -381,14 +381,14 @@ def test_an_incident_that_only_names_more_alerts_is_its_next_turn(build: Build) 
     tickets, many = build(), [f"a{number}" for number in range(50)]
     tickets.take(an_incident("i", *many))
     tickets.receive()
-    (entry,) = tickets.house.ingest(a_message(an_incident("i", *many, "late")))
+    (entry,) = tickets.ingest(a_message(an_incident("i", *many, "late")))
     assert (entry.outcome, entry.notice) == ("routed", "updated")
     (update,) = tickets.receive()
     assert (update.delivery.change, notice_in(update).alerts[0]) == ("updated", "late")
     tickets.alerts("late")
     assert changes(tickets.receive()) == ["updated"]
     for again in ([*reversed(many), "late"], ["A0 ", *many[1:], "late"], many[:3], []):
-        (entry,) = tickets.house.ingest(a_message(an_incident("i", *again)))
+        (entry,) = tickets.ingest(a_message(an_incident("i", *again)))
         assert (entry.outcome, entry.reason) == ("repeat", "same")
 
 
@@ -399,14 +399,13 @@ def test_past_the_limit_one_summary_says_what_is_held_and_is_over_with_the_last_
     ids = [str(number) for number in range(10)]
     for id in ids:
         tickets.alerts(id, AzureResourceId=f"{RESOURCE}{id}")
-    tickets.alerts("early", AzureResourceId="early", at=HOUR - timedelta(microseconds=1))
+    tickets.alerts("early", AzureResourceId="early", at=HOUR - INSTANT)
     claims = tickets.receive(HOUR)
     assert changes(claims).count("opened") == 3
-    summary = notice_in(claims[-1]).group
-    assert isinstance(summary, Group)
+    summary = group_in(claims[-1])
     assert (summary.limited, summary.total, [one.title for one in summary.named][:2]) == (True, 9, ["early", "9"])
     assert summary.by == (("limit", "2 openings in 1h"),)
-    assert changes(tickets.house.owed("sentinel", NOW + HOUR)) == ["opened"] * 11
+    assert changes(tickets.receive(HOUR, "sentinel")) == ["opened"] * 11
     tickets.alerts("later", AzureResourceId="later", at=HOUR)
     assert tickets.said(HOUR) == [("opened", "later", None)]
     for id in ids[2:]:
@@ -430,11 +429,8 @@ def test_at_a_pager_one_that_is_graver_opens_a_page_of_its_own(build: Build) -> 
     limited = build(a_grouping_book(None, ONE, Lane.PAGE))
     for id, severity in zip("abcdef", ("High", "Medium", "Medium", "High", "High", "Medium"), strict=True):
         limited.alerts(id, Severity=severity, AlertType="limited")
-    assert [notice_in(one).severity for one in limited.receive() if one.delivery.turn == 1] == [
-        "High",
-        "Medium",
-        "High",
-    ]
+    severities = [notice_in(one).severity for one in limited.receive() if one.delivery.turn == 1]
+    assert severities == ["High", "Medium", "High"]
 
 
 def test_whoever_has_a_pager_of_their_own_is_called_by_it(build: Build) -> None:
@@ -473,8 +469,7 @@ def test_one_that_moves_to_another_pager_takes_none_along_that_waits_with_it(bui
         pager.flap()
         pager.alerts("E", at=6 * MINUTE)
         pager.alerts("D", at=7 * MINUTE, AzureResourceId=THEIRS, Severity="Critical")
-        asyncio.run(tell_waiting(pager.house.store, pager.house.book, NOW + HOUR))
-        assert [pager_of(one) for one in pager.receive(HOUR) if (counts_in(one) or (0, 0))[1] == 2] == ["A_KEY"]
+        assert [pager_of(one) for one in pager.sweep(HOUR) if (counts_in(one) or (0, 0))[1] == 2] == ["A_KEY"]
 
 
 def test_what_waits_opens_as_soon_as_there_is_room_in_the_words_of_one_that_stands(build: Build) -> None:
@@ -482,13 +477,11 @@ def test_what_waits_opens_as_soon_as_there_is_room_in_the_words_of_one_that_stan
     comes then, joins it."""
     tickets = build(a_grouping_book(None, ONE))
     tickets.flap()
-    assert tickets.sweep(HOUR - timedelta(microseconds=1)) == []
+    assert tickets.sweep(HOUR - INSTANT) == []
     tickets.alerts("E", at=HOUR)
     opened, updated = tickets.receive(HOUR)
     assert (opened.delivery.change, notice_in(opened).title, updated.delivery.change) == ("opened", "D", "updated")
-    group = notice_in(updated).group
-    assert isinstance(group, Group)
-    assert {one.title for one in group.named} == {"D", "E"}
+    assert {one.title for one in group_in(updated).named} == {"D", "E"}
     assert tickets.sweep(2 * HOUR) == [], "it opens once"
     tickets.alerts("D", "E", at=2 * HOUR, Status="Dismissed")
     assert tickets.said(2 * HOUR)[0][0] == "resolved"
@@ -500,10 +493,10 @@ def test_a_summary_opens_never_where_nothing_stands(build: Build) -> None:
     tickets.flap()
     tickets.alerts("E", at=6 * MINUTE, Severity="Medium")
     tickets.alerts("D", at=7 * MINUTE, Status="Dismissed")
-    limited = tickets.house.book
-    tickets.house.book = replace(limited, destinations=a_grouping_book(None, None).destinations)
-    assert tickets.sweep(8 * MINUTE) == [("opened", "E")], "a limit that is lifted keeps nothing waiting"
-    tickets.house.book = limited
+    limited = tickets.book
+    tickets.book = a_grouping_book(None, None)
+    assert opened_by(tickets.sweep(8 * MINUTE)) == [("opened", "E")], "a limit that is lifted keeps nothing waiting"
+    tickets.book = limited
     tickets.alerts("E", at=8 * MINUTE, Status="Dismissed")
     assert tickets.said(8 * MINUTE)[0][0] == "resolved"
     tickets.alerts("F", at=8 * MINUTE)
@@ -511,7 +504,7 @@ def test_a_summary_opens_never_where_nothing_stands(build: Build) -> None:
     assert tickets.sweep(2 * HOUR) == []
     other = build(a_grouping_book(None, ONE))
     other.flap()
-    assert other.sweep(HOUR) == [("opened", "D")]
+    assert opened_by(other.sweep(HOUR)) == [("opened", "D")]
 
 
 def test_an_opening_in_an_impossible_future_counts_for_nothing(build: Build) -> None:
@@ -526,20 +519,18 @@ def test_an_opening_in_an_impossible_future_counts_for_nothing(build: Build) -> 
             assert (counts_in(one) is None) is is_alone
 
 
-def test_a_group_stays_one_when_the_policy_groups_no_longer_and_a_signal_by_itself_when_it_begins_to(
-    build: Build,
-) -> None:
+def test_what_was_opened_as_a_group_or_alone_stays_so_when_the_policy_changes(build: Build) -> None:
     """What was opened as a member is resolved as one, and what was opened under its own key under that."""
     tickets = build()
     tickets.alerts("a", "b")
     (opening,) = tickets.receive()
-    tickets.house.book = a_rulebook()
+    tickets.book = a_rulebook()
     tickets.alerts("a", "b", Status="Resolved")
     (end,) = tickets.receive()
     assert (end.delivery.change, end.delivery.key) == ("resolved", opening.delivery.key)
     tickets.alerts("alone")
     tickets.receive()
-    tickets.house.book = a_grouping_book()
+    tickets.book = a_grouping_book()
     tickets.alerts("alone", Status="InProgress")
     tickets.alerts("c")
     tickets.alerts("alone", Status="Resolved")

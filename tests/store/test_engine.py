@@ -389,45 +389,6 @@ def test_a_fault_of_what_is_written_keeps_all_of_a_transaction_out(store: Store)
     assert run(store.run(lambda tx: tx.value("SELECT count(*) FROM counts"))) == 0
 
 
-@awaited
-async def test_work_that_ends_a_deadlock_as_its_victim_is_run_again_whole(url: str, over: Open) -> None:
-    """Nothing is kept of the try that the server broke off, and the one it gave way to goes first."""
-    tries: list[str] = []
-    engine = over(url, "SET deadlock_timeout = 1")
-    await put(engine, "a", "b")
-    async with (
-        await psycopg.AsyncConnection.connect(url) as other,
-        await psycopg.AsyncConnection.connect(url, autocommit=True) as looking,
-    ):
-        await other.execute("SET deadlock_timeout = '1h'")
-        await other.execute("UPDATE things SET number=2 WHERE key='b'")
-        crossing: list[asyncio.Task[None]] = []
-
-        async def cross() -> None:
-            await other.execute("UPDATE things SET number=2 WHERE key='a'")
-            await other.commit()
-
-        async def is_waiting() -> bool:
-            pid = other.info.backend_pid
-            rows = await looking.execute("SELECT 1 FROM pg_locks WHERE NOT granted AND pid=%s", [pid])
-            return await rows.fetchone() is not None
-
-        async def work(tx: Transaction) -> str:
-            tries.append(f"try {len(tries)}")
-            await tx.execute(PUT, tries[-1], 1, None)
-            await tx.execute("UPDATE things SET number=number+10 WHERE key='a'")
-            if not crossing:
-                crossing.append(asyncio.ensure_future(cross()))
-                await until(is_waiting)
-            await tx.execute("UPDATE things SET number=number+10 WHERE key='b'")
-            return tries[-1]
-
-        assert await engine.run(work) == "try 1"
-        await crossing[0]
-    assert await keys(engine) == ["a", "b", "try 1"]
-    assert [await number_of(engine, key) for key in "ab"] == [12, 12]
-
-
 @pytest.mark.parametrize("how", ["raised", "reworded", "hidden"])
 @awaited
 async def test_work_that_another_overtook_is_run_again_whole(url: str, over: Open, how: str) -> None:
@@ -458,22 +419,29 @@ async def test_work_that_another_overtook_is_run_again_whole(url: str, over: Ope
 
 
 @awaited
-async def test_work_that_is_broken_off_each_time_is_given_up(pg: Store) -> None:
-    """Then the state has failed, as it says, and nothing is kept; work within it is not tried by itself."""
+async def test_work_that_is_broken_off_is_run_again_whole_and_given_up_where_it_is_each_time(pg: Store) -> None:
+    """Where another was faster, or as a deadlock's victim. Then the state has failed, as it says, and nothing is kept; work
+    within it is not tried by itself."""
     calls: list[str] = []
 
-    async def broken_off(tx: Transaction) -> None:
+    async def broken_off(tx: Transaction, code: str) -> None:
         calls.append("inner")
-        await tx.execute("DO 'BEGIN RAISE EXCEPTION SQLSTATE ''40001'' USING MESSAGE = ''overtaken''; END'")
+        await tx.execute(f"DO 'BEGIN RAISE EXCEPTION SQLSTATE ''{code}'' USING MESSAGE = ''overtaken''; END'")
 
-    async def work(tx: Transaction) -> None:
+    async def work(tx: Transaction, code: str, times: int = 99) -> None:
         calls.append("outer")
-        await tx.execute(PUT, "lost", 1, None)
-        await pg.run(broken_off)
+        await tx.execute(PUT, f"{len(calls)}", 1, None)
+        if calls.count("outer") <= times:
+            await pg.run(partial(broken_off, code=code))
 
-    with pytest.raises(StoreError, match="overtaken"):
-        await pg.run(work)
-    assert (await keys(pg), calls) == ([], ["outer", "inner"] * 8)
+    for code in ("40001", "40P01"):
+        calls.clear()
+        with pytest.raises(StoreError, match="overtaken"):
+            await pg.run(partial(work, code=code))
+        assert (await keys(pg), calls) == ([], ["outer", "inner"] * 8)
+    calls.clear()
+    await pg.run(partial(work, code="40P01", times=1))
+    assert (await keys(pg), calls) == (["3"], ["outer", "inner", "outer"])
 
 
 @awaited

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from router.domain.decisions import Change
-from router.domain.deliveries import SUSPECT, Delivery, DeliveryState, Pause, Receipt, Settlement
+from router.domain.deliveries import SUSPECT, Claim, Delivery, DeliveryState, Pause, Receipt, Settlement
 from router.domain.rulebook import Clause, Lane
 from router.domain.severity import Severity
 from router.store.claims import bring_forward, settle_claims
@@ -122,25 +122,16 @@ def test_of_results_that_are_written_together_each_belongs_to_its_claim(store: S
     owe(store, OPENING, a_delivery(key="twin"))
     slow, twin = claim(store)
 
-    def results(*found: tuple[str, DeliveryState]) -> None:
-        """Writes down results of claims of either delivery."""
-        some = [
-            Settlement(
-                claim=twin if id == twin.id else replace(twin, delivery=OPENING, id=id),
-                state=state,
-                at=NOW,
-                error="400",
-            )
-            for id, state in found
-        ]
-        ask(store, settle_claims, some)
+    def results(*found: tuple[Claim, DeliveryState]) -> None:
+        """Writes down results of claims."""
+        ask(store, settle_claims, [Settlement(claim=one, state=state, at=NOW, error="400") for one, state in found])
 
-    results((twin.id, DeliveryState.SENT), (twin.id, DeliveryState.DEAD))
+    results((twin, DeliveryState.SENT), (twin, DeliveryState.DEAD))
     assert states(store) == {DeliveryState.CLAIMED: 1, DeliveryState.SENT: 1}
     assert abandon(store, after=LEASE) == 1
     assert ask(store, redrive, OPENING.id, NOW + LEASE) is Redrive.OWED
     (again,) = claim(store, after=LEASE)
-    results((slow.id, DeliveryState.SENT), (again.id, DeliveryState.DEAD))
+    results((slow, DeliveryState.SENT), (again, DeliveryState.DEAD))
     assert states(store) == {DeliveryState.DEAD: 1, DeliveryState.SENT: 1}
 
 
@@ -154,18 +145,6 @@ def test_a_reference_that_no_index_holds_is_written_down_and_found(store: Store)
     assert states(store) == {DeliveryState.SENT: 1}
     for reference, found in zip(references, (1, 0), strict=True):
         assert len(ask(store, find_by_reference, reference)) == found
-
-
-def test_what_has_nowhere_left_to_go_becomes_a_dead_letter(store: Store) -> None:
-    """On both sides of the age that it is given; what a worker has in hand is left to it until its lease ends."""
-    owe(store, OPENING)
-    settle(store, claim(store)[0], DeliveryState.OWED, due=NOW, error="503")
-    assert abandon(store, "oncall", until=-INSTANT) == abandon(store, "tickets") == 0
-    claim(store)
-    assert abandon(store, "oncall") == 0
-    assert abandon(store, "oncall", after=LEASE) == 1
-    (letter,) = run(letters_in(store))
-    assert letter.error == "no_destination: the policy no longer names it; its last trouble: 503"
 
 
 def test_what_nobody_can_be_asked_for_is_given_up_on_and_what_is_superseded_is_skipped_before(store: Store) -> None:

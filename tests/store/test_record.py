@@ -23,7 +23,7 @@ from router.domain.hubs import Arrival, HubEpoch, Loss, Partition, Span
 from router.domain.keys import same_id
 from router.domain.notices import Notice
 from router.store import describing
-from router.store.decisions import find_decisions, find_outcomes, put_on_record, search_signals, search_signals_at
+from router.store.decisions import find_outcomes, put_on_record, search_signals, search_signals_at
 from router.store.delivery_status import find_last_notice, list_deliveries
 from router.store.describing import StateReport, describe
 from router.store.documents import put_document
@@ -117,16 +117,6 @@ def test_a_signal_is_found_by_the_end_of_its_id_or_resource(life: Life) -> None:
     life.alert(f"{noisy}-id", AzureResourceId=f"{noisy}-machine")
     ends = found(store, f"{noisy}-id"), found(store, f"{noisy[-9:]}-id"), found_at(store, "-machine")
     assert [len(some) for some in ends] == [1, 1, 1]
-
-
-def test_the_decisions_on_a_signal_are_found_the_latest_first(life: Life) -> None:
-    """Repeats too, and no other signal's."""
-    for number, fields in enumerate(({"Severity": "High"}, {"Severity": "High"}, {"Status": "Resolved"})):
-        life.alert("a", **fields)
-        life.alert(f"other-{number}")
-        life.goes_on(1 / 24)
-    assert (life.decisions("a"), life.decisions("nobody")) == (["resolved", "repeat", "routed"], [])
-    assert [entry.turn for entry in ask(life.store, find_decisions, life.key("a"), 2)] == [2, None]
 
 
 def test_each_delivery_says_what_failed_before(life: Life) -> None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import datetime
-from functools import partial
-from itertools import count, pairwise
+from itertools import count, pairwise, product
 
 import pytest
 from hypothesis import given, settings
@@ -318,9 +317,6 @@ def test_all_turns_of_all_signals_are_told_in_order_by_the_worker_that_is_free(s
 
 # Round trips.
 
-NEVER = 10**9
-"""A round trip that nothing has."""
-
 
 def trips(way: Way, store: Store, deliveries: list[Delivery], state: DeliveryState) -> list[int]:
     """The round trips to owe, to claim and to settle deliveries."""
@@ -333,52 +329,16 @@ def trips(way: Way, store: Store, deliveries: list[Delivery], state: DeliverySta
     return [after - before for before, after in pairwise([*counted, way.trips])]
 
 
-@pytest.mark.parametrize("state", [DeliveryState.SENT, DeliveryState.OWED])
-@pytest.mark.parametrize("turns", [1, 3])
-def test_a_hundred_deliveries_take_as_many_round_trips_as_two(
-    postgres: Server, database: str, turns: int, state: DeliveryState
-) -> None:
+def test_a_hundred_deliveries_take_as_many_round_trips_as_two(postgres: Server, database: str) -> None:
     """Each step is a handful of statements, its beginning and its end among them."""
     with Way(postgres.url) as way:
         store = open_store(way.to(database))
         trips(way, store, [OPENING], DeliveryState.SENT)
-        few = trips(way, store, some_lives(2, turns), state)
-        run(changed(store, "DELETE FROM deliveries"))
-        many = trips(way, store, some_lives(100, turns), state)
-        assert few == many
-        assert max(many) <= 6, many
-        run(store.close())
-
-
-@pytest.mark.parametrize("is_after", [False, True])
-def test_at_whatever_round_trip_the_line_is_cut_each_delivery_is_sent_once_it_can_be(
-    postgres: Server, database: str, is_after: bool
-) -> None:
-    """A claim whose answer is lost ends with its lease; a result that may be written down is written down again."""
-    owed = some_lives(3, 1)
-
-    def cut[T](act: Callable[[], T], trip: int) -> T | None:
-        """What an act brings while the line is cut at one of its round trips; None where that ends it."""
-        way.cut_at(trip, is_after=is_after)
-        try:
-            return act()
-        except StoreError:
-            return None
-        finally:
-            way.cut_at(NEVER, is_after=is_after)
-
-    with Way(postgres.url) as way:
-        store = open_store(way.to(database))
-        for trip in range(1, 4):
-            run(changed(store, "DELETE FROM deliveries"))
-            cut(partial(owe, store, *owed), trip)
-            owe(store, *owed)
-            claims = cut(partial(claim, store, limit=3), trip) or ()
-            claims = [*claims, *claim(store, limit=3), *claim(store, limit=3, after=LEASE)]
-            assert {one.delivery.key for one in claims} == {one.key for one in owed}
-            write = partial(within, store, settle_claims, [ended(one) for one in claims])
-            cut(lambda write=write: run(write()), trip)  # type: ignore[misc]
-            run(write())
-            assert states(store) == {DeliveryState.SENT: 3}
-            assert claim(store, limit=3, after=LEASE) == []
+        for turns, state in product((1, 3), (DeliveryState.SENT, DeliveryState.OWED)):
+            counted = []
+            for many in (2, 100):
+                run(changed(store, "DELETE FROM deliveries"))
+                counted.append(trips(way, store, some_lives(many, turns), state))
+            assert counted[0] == counted[1]
+            assert max(counted[0]) <= 6
         run(store.close())
