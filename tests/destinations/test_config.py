@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import replace
+from itertools import product
+from typing import Any
 
 import pytest
 from pydantic import TypeAdapter, ValidationError
@@ -14,7 +18,7 @@ from router.domain.conversation import AccessToken, Ask, HttpRequest
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Unauthorized
 from router.rulebook.validation_messages import complaints_of
-from tests.destinations.builders import a_delivery, a_destination, a_secret, an_attempt
+from tests.destinations.builders import a_delivery, a_destination, a_secret, an_attempt, examples_of
 from tests.destinations.conversations import Answer, converse, replied
 
 urls, origins = TypeAdapter[str](HttpsUrl), TypeAdapter[str](Origin)
@@ -79,18 +83,89 @@ def test_auth_is_a_token_a_user_or_a_client() -> None:
     assert refused.value.error_count() == 1
 
 
+HEADER = {"header": "X-Api-Key", "value": {"secret": "GATEWAY_KEY"}}
+
+
 def test_a_secret_that_is_written_out_is_blamed_at_its_own_key() -> None:
     """What a form is called within is no key of it, so no other key is blamed."""
-    forms: list[tuple[dict[str, object], str]] = [
-        ({"user": "router", "password": "hunter2"}, "password"),
-        ({"user": {"secret": "NAME"}, "password": "hunter2"}, "password"),
-        ({"bearer": "hunter2"}, "bearer"),
-        ({"client_id": "x", "client_secret": "hunter2", "token_url": "https://soc.example"}, "client_secret"),
+    forms: list[tuple[str, Mapping[str, object], str]] = [
+        ("servicenow", {"user": "router", "password": "hunter2"}, "password"),
+        ("servicenow", {"user": {"secret": "NAME"}, "password": "hunter2"}, "password"),
+        ("servicenow", {"bearer": "hunter2"}, "bearer"),
+        ("servicenow", CLIENT | {"client_secret": "hunter2"}, "client_secret"),
+        ("webhook", HEADER | {"value": "hunter2"}, "value"),
     ]
-    for written, key in forms:
-        asked = {"kind": "servicenow", "url": "https://soc.example", "auth": written}
-        found = complaints_of(discover()["servicenow"].Config, asked)
+    for kind, auth, key in forms:
+        found = complaints_of(discover()[kind].Config, examples_of(kind)[0] | {"auth": dict(auth)})
         assert [complaint.path for complaint in found] == [("auth", key)]
+
+
+NO_SERVER = {
+    "tls": ("none", "ssl"),
+    "host": ("smtp.soc.example:587", "https://smtp.soc.example", "smtp.soc.example\n", "smtp..example", ""),
+    "port": (0, 65_536),
+    "to": (
+        [], ["soc@soc.example"] * 51, "soc@soc.example", *([one] for one in (
+            "SOC <soc@soc.example>", "soc@soc.example, eve@soc.example", "soc@soc.example\r\nBcc: eve@soc.example",
+            "{owner.email}", "soc", "söc@soc.example", "soc@söc.example", "a@b@soc.example", ".soc@soc.example",
+            "soc@soc..example",
+        )),
+    ),
+    "from": ('"x"@soc.example', "soc@soc.example\n"),
+    "auth": ({"bearer": {"secret": "TOKEN"}}, {"user": "us", "password": "hunter2"}),
+}  # fmt: skip
+"""Nothing that a parser of mail might read differently; cleartext to another machine; a secret that is none."""
+
+MISTAKES: dict[str, list[tuple[dict[str, Any], str]]] = {
+    "jira": [
+        ({"fields": {"customfield_1": {"value": "{owner.salary}"}}}, "customfield_1: {owner.salary} is no placeholder"),
+        ({"fields": {"customfield_1": ["{severity"]}}, "a brace stands alone"),
+        ({"fields": {"labels": ["x"]}}, "the router needs this field"),
+        ({"fields": {"Due Date": "x"}}, "match pattern"),
+        ({"labels": ["{nobody}"]}, "is no placeholder"),
+        ({"project": 'SEC" OR 1=1'}, "match pattern"),
+        ({"priorities": {"Severe": "High"}}, "Input should be"),
+    ],
+    "servicenow": [
+        ({"fields": {"u_x": "{owner.salary}"}}, "u_x: {owner.salary} is no placeholder"),
+        ({"fields": {"u_x": "{severity"}}, "a brace stands alone"),
+        ({"fields": {"correlation_id": "1"}}, "the router needs this column"),
+        ({"fields": {"U X": "1"}}, "match pattern"),
+        # What a table has of its own hides no mistake.
+        *(
+            ({"table": table, "resolve": resolve}, "resolve")
+            for table, resolve in product(("incident", "sn_si_incident"), ("6", ["6"], {"secret": "X"}))
+        ),
+    ],
+    "jsm_ops": [
+        ({"responders": [{"type": "team"}]}, "give one of them"),
+        ({"responders": [{"type": "team", "id": "1", "name": "x"}]}, "give one of them"),
+        ({"responders": [{"type": "team", "name": "{owner.salary}"}]}, "is no placeholder"),
+        ({"responders": [{"type": "robot", "id": "1"}]}, "Input should be"),
+    ],
+    "webhook": [
+        # A policy cannot replace what the router sets itself, nor name what is no header.
+        *(
+            ({"auth": HEADER | {"header": header}}, "header")
+            for header in ("Content-Type", "webhook-signature", "Host", "traceparent", "x key", "x:", "")
+        ),
+        ({"auth": HEADER | {"value": "hunter2"}}, "never written"),
+    ],
+    # The whole address is a secret, so it is named and not written; an origin has no path.
+    "slack": [
+        ({"url": "https://hooks.slack.com/services/hunter2"}, "url"), ({"origin": "https://soc.example/hunter2"}, "origin"),
+    ],
+    "email": [({name: value}, name) for name, values in NO_SERVER.items() for value in values],
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", MISTAKES)
+def test_a_mistake_in_a_config_is_a_problem(kind: str) -> None:
+    """It is found when the policy is read, and a secret that stands in it is not repeated."""
+    for config, problem in MISTAKES[kind]:
+        with pytest.raises(ValidationError, match=re.escape(problem)) as refused:
+            a_destination(kind, **config)
+        assert "hunter2" not in str(refused.value), config
 
 
 def test_a_value_of_another_kind_is_told_in_the_words_of_rules() -> None:

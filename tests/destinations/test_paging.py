@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import orjson
 import pytest
-from pydantic import ValidationError
 
 from router.domain.conversation import Ask, HttpAnswer, HttpRequest, Result
 from router.domain.decisions import Change
@@ -251,18 +250,3 @@ def test_responders_are_filled_in() -> None:
         assert isinstance(asks[0], HttpRequest)
         assert orjson.loads(asks[0].body)["responders"] == named
     assert "responders" not in sent("jsm_ops")
-
-
-@pytest.mark.parametrize(
-    ("responder", "problem"),
-    [
-        ({"type": "team"}, "give one of them"),
-        ({"type": "team", "id": "1", "name": "x"}, "give one of them"),
-        ({"type": "team", "name": "{owner.salary}"}, "is no placeholder"),
-        ({"type": "robot", "id": "1"}, "Input should be"),
-    ],
-)
-def test_responders_with_a_mistake_are_a_problem(responder: dict[str, str], problem: str) -> None:
-    """What is wrong with one is found when the policy is read."""
-    with pytest.raises(ValidationError, match=problem):
-        a_destination("jsm_ops", responders=[responder])

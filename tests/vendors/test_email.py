@@ -14,7 +14,7 @@ from alert_router_demo.soc.faults import Drop, LoseAnswer, Status
 from alert_router_demo.soc.mail import MailDouble
 from router.destinations.email import PATIENCE
 from router.domain.conversation import DestinationKind
-from router.domain.deliveries import DeliveryState, Receipt
+from router.domain.deliveries import DeliveryState
 from tests.deliver.mail_servers import PASSWORD, USER, a_server, at_work, authority
 from tests.destinations.builders import a_destination
 from tests.secrecy import found_in
@@ -91,43 +91,6 @@ def test_a_server_that_wants_to_be_asked_later_is_asked_later() -> None:
 
         at_a_server(server, play)
         assert (server.accepted, server.duplicates) == (1, 0), command
-
-
-def test_a_password_that_is_wrong_pauses_and_nothing_is_lost_when_it_is_mended() -> None:
-    """One probe at a time, and each tries the password once."""
-    server = a_server()
-    server.users = {USER: "another"}
-
-    async def play(room: Room) -> None:
-        await room.deliver(opened())
-        assert await room.is_paused()
-        assert server.answers == {"535": 1}
-        await room.deliver(updated())
-        assert server.answers == {"535": 1}
-        server.users = {USER: PASSWORD}
-        await room.deliver_all()
-        assert not await room.is_paused()
-        assert await room.states() == {DeliveryState.SENT: 2}
-
-    at_a_server(server, play)
-
-
-def test_one_recipient_who_is_unknown_keeps_nobody_from_the_mail() -> None:
-    """The receipt names him; a mail that nobody may get is a dead letter that says what the server said."""
-    server = a_server()
-    server.refusals = {TO[1]: "550 5.1.1 no such user"}
-
-    async def play(room: Room) -> None:
-        (receipt,) = await room.send(opened())
-        assert isinstance(receipt, Receipt)
-        assert receipt.handles["refused"] == f"{TO[1]}: 550 5.1.1"
-        server.refusals = dict.fromkeys(TO, "550 5.1.1 no such user")
-        await room.deliver(updated())
-        (letter,) = await room.dead()
-        assert letter.error == "email: answered 550 to the recipients (5.1.1 no such user)"
-
-    at_a_server(server, play)
-    assert list(server.recipients) == [TO[:1]]
 
 
 def test_a_mail_waits_for_who_is_taken_later_and_then_goes_to_the_others() -> None:
