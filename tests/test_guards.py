@@ -9,7 +9,7 @@ import pytest
 
 from benchmarks.checkouts import Checkout, NotRun
 from benchmarks.quick import Measurement, Row, compared
-from tests.house.figures import BUDGETS, GRANTED, Figures, Size, figures, find_excesses
+from tests.house import BUDGETS, GRANTED, Figures, Size, figures, find_excesses
 
 OURS, THEIRS = Checkout(Path("ours")), Checkout(Path("theirs"))
 

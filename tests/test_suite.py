@@ -60,7 +60,7 @@ HURRIES = {
 
 SELF_LEASHED = {
     "stack/functions_host/workers.py": "ends when a socket is closed",
-    "warm/process.py": "ends when a socket is closed",
+    "warm/__init__.py": "ends when a socket is closed",
 }
 """Files that start processes which are gone with their parent by other means, and are never interrupted."""
 

@@ -16,8 +16,7 @@ from router.coverage.drill.subjects import BUNDLES
 from router.domain.errors import BadUsage
 from tests.cli.house import House
 from tests.cli.transcripts import GOLDEN
-from tests.docs.command_line import commands
-from tests.docs.pages import page
+from tests.docs.pages import commands, page
 from tests.waiting import PATIENCE
 
 HELP = read_commands()["commands"]

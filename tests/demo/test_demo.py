@@ -1,20 +1,36 @@
-"""`demo`: the main job, on real HTTP, twice."""
+"""`demo`: the main job, on real HTTP, twice, with whatever destinations a policy has."""
 
 from __future__ import annotations
 
+import asyncio
 import re
 import subprocess
 import sys
 from collections import Counter
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
+from alert_router_demo.connection import connected
+from alert_router_demo.soc import Soc, soc_in_thread
+from router.app.destination_readiness import readiness_of
+from router.app.rules import Rules, load_rules
+from router.cli.incoming import open_files
+from router.cli.option_values import clock_for
+from router.cli.run_job import Job, Report, do
+from router.destinations import discover
 from router.domain.readable import counted
-from tests.cli.house import House, Said, a_process, column, lines_in
+from router.domain.rulebook import DestinationSpec, Lane
+from router.domain.signals import Stream
+from tests.cli.house import House, Said, a_process, column, lines_in, ndjson
+from tests.destinations.builders import examples_of, secret_names_in
 from tests.docs.pages import page
+from tests.parse.messages import a_flat_alert, an_assessment
+from tests.waiting import wait_until
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,3 +159,102 @@ def test_one_page_and_one_ticket_are_shown_whole(runs: DemoRuns) -> None:
     lines = [line.strip() for line in ticket.splitlines()]
     headings = ["WHAT", "WHERE", "WHEN", "WHY YOU", "EVIDENCE", "WHAT TO DO", "LINKS", "REFERENCE"]
     assert [line for line in lines if line in headings][: len(headings)] == headings
+
+
+_ADDRESS = "https://servicenow.example"
+DESTINATIONS: dict[str, Any] = {
+    **{
+        f"{kind}-{at}": one
+        for kind in discover()
+        for at, one in enumerate(examples_of(kind))
+        if one.get("tls") != "none"
+    },
+    "user": {
+        "kind": "servicenow",
+        "url": _ADDRESS,
+        "auth": {"user": {"secret": "USER"}, "password": {"secret": "PASSWORD"}},
+    },
+    "client": {
+        "kind": "servicenow",
+        "url": _ADDRESS,
+        "auth": {"client_id": "us", "client_secret": {"secret": "CLIENT"}, "token_url": f"{_ADDRESS}/oauth_token.do"},
+    },
+}
+"""Every example of every kind, and two more ways to be let in; the SOC's mail server takes mail of its users alone."""
+
+BACKLOG = {
+    "kind": "servicenow",
+    "url": _ADDRESS,
+    "table": "problem",
+    "auth": {"user": "us", "password": {"secret": "PASSWORD"}},
+}
+
+
+@pytest.fixture
+def soc() -> Iterator[Soc]:
+    """A running SOC."""
+    with soc_in_thread() as running:
+        yield running
+
+
+def rules_in(house: House) -> Rules:
+    """The rules of both streams, with every kind that there is and an owner who is paged with a key of its own."""
+    routes = [{"name": "high", "when": {"at_least": "High"}, "to": list(DESTINATIONS)}]
+    for stream, destinations, routed in (("cwpp", DESTINATIONS, routes), ("cspm", {"backlog": BACKLOG}, [])):
+        policy = {"stream": stream, "floor": {"default": "Low"}, "destinations": destinations, "routes": routed}
+        house.writes(f"rules/{stream}/policy.yaml", yaml.safe_dump({**policy, "otherwise": list(destinations)[-1:]}))
+    house.writes("rules/owners.yaml", "owners: [{group: web, pager: {secret: WEB_KEY}}]\n")
+    return load_rules(house.directory / "rules", list(Stream), clock_for(None)())
+
+
+def routed(house: House, rules: Rules, soc: Soc) -> Report:
+    """What routing an alert and a finding to the SOC comes to."""
+    rules, settings = connected(rules, soc)
+    state, clock = house.directory / ".state", clock_for(None)
+    job = Job(rules=rules, only=None, state=state, decisions=None, settings=settings, clock=clock)
+    with open_files([house.writes("a.ndjson", ndjson(a_flat_alert(), an_assessment()))]) as files:
+        return asyncio.run(do(job, files))
+
+
+def test_every_kind_reaches_the_soc(house: House, soc: Soc) -> None:
+    """Each with an endpoint of its own, by token, by password and as an OAuth client that asks nobody else for a token; two
+    streams may name one secret, and a file is a file."""
+    report = routed(house, rules_in(house), soc)
+    names = {*DESTINATIONS, "demo-webhook", "backlog"}
+    assert {one.destination: one.sent for one in report.standings if one.sent} == dict.fromkeys(names, 1)
+    assert not report.died
+    wait_until(lambda: soc.teams.count() == 1)
+    received = soc.counts()["received"]
+    assert all(received.values()) and (received["tickets"], received["hooks"]) == (5, 5)
+    assert len(house.lines("notices.ndjson")) == 1
+
+
+def test_every_secret_that_the_rules_name_has_a_value(house: House, soc: Soc) -> None:
+    """Also the user's, both of a webhook's, and an owner's pager key; so no secret is missing."""
+    rules, settings = connected(rules_in(house), soc)
+    readiness = readiness_of(rules, settings)
+    assert (readiness.unready, readiness.problems) == ((), [])
+    named = {*secret_names_in(DESTINATIONS), "WEB_KEY"}
+    assert {"USER", "WEBHOOK_SECRET_NEXT"} < named <= readiness.secrets[Stream.CWPP].keys()
+
+
+def test_a_kind_that_the_soc_lacks_is_left_out(house: House, soc: Soc, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line names it, its secret is not missed, and the rest is routed as ever."""
+    rules = rules_in(house)
+    book = rules.books[Stream.CWPP]
+    chat = DestinationSpec(name="chat", kind="chat", lane=Lane.TICKET, config=object(), secrets=("CHAT_TOKEN",))
+    (route,) = book.routes
+    odd = replace(
+        book,
+        destinations={**book.destinations, "chat": chat},
+        routes=(replace(route, to=("chat", "pagerduty-0")),),
+        always=("chat", "file-0"),
+        record=replace(chat, name="record"),
+    )
+    report = routed(house, replace(rules, books={Stream.CWPP: odd}), soc)
+    assert capsys.readouterr().err.splitlines() == [
+        "cwpp chat: left out, the demo's SOC has no endpoint for kind chat",
+        "cwpp record: left out, the demo's SOC has no endpoint for kind chat",
+    ]
+    assert not report.died
+    assert {one.destination for one in report.standings if one.sent} == {"demo-webhook", "file-0", "pagerduty-0"}

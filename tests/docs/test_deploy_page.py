@@ -14,7 +14,7 @@ from infra.remaining import SEND, STANDING
 from infra.required import CHECKED, LOOK_UP
 from tests.docs.pages import ROOT, page, pairs, spans
 from tests.infra.predicted import EVERY, deployed
-from tests.infra.queries.shipped import alert_rules
+from tests.infra.queries.workspace import alert_rules
 
 PAGE = page("docs/deploy.md")
 CHOICES = page("docs/deploy-choices.md")

@@ -16,8 +16,7 @@ from router.domain.rulebook import Lane
 from tests.destinations.builders import a_destination, a_group, a_huge_notice, a_notice, an_attempt
 from tests.destinations.conversations import converse, replied
 from tests.destinations.goldens import CASES
-from tests.docs.gallery import GALLERY, card_of, digest_of, source_of, sources
-from tests.docs.gallery_page import IS_WRITING, PAGE, page
+from tests.docs.gallery import GALLERY, IS_WRITING, PAGE, card_of, digest_of, page, source_of, sources
 from tests.docs.pages import ROOT
 from tests.pictures.browser import PHONE, find_browser, show
 from tests.pictures.cards import page_of_card

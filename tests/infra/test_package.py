@@ -1,13 +1,26 @@
-"""The package that a release ships has what the app needs and nothing else, and is the same whoever makes it."""
+"""The package and the template that a release ships have what the app needs and nothing else."""
 
 from __future__ import annotations
 
+import json
 import os
+import re
 from collections.abc import Mapping
+from copy import deepcopy
+from hashlib import sha256
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote
 from zipfile import ZipFile
 
-from infra.package import DEPENDENCIES, contents, digest, pack
+import pytest
+
+from infra.package import DEPENDENCIES, PACKAGE, contents, digest, pack
+from infra.parameters import secret_names
+from infra.release import NoParameter, Release, main, released
+from router.app.settings import now
+from tests.builders import RULES
+from tests.infra.predicted import ROOT, TEMPLATE
 
 PROJECT = {
     "function_app.py": "app",
@@ -79,3 +92,68 @@ def test_made_twice_it_is_the_same(tmp_path: Path) -> None:
     assert [one.filename for one in infos] == sorted(one.filename for one in infos)
     assert {(one.date_time, one.external_attr >> 16) for one in infos} == {((1980, 1, 1, 0, 0, 0), 0o100644)}
     assert any(one.filename.startswith(DEPENDENCIES) for one in infos)
+
+
+DEFAULTS = {"secretNames": "A_KEY,B_KEY", "packageUri": "https://example.com/alert-router.zip"}
+
+
+def test_defaults_are_put_in_and_nothing_else_is_changed() -> None:
+    """Whatever else the template has stays as it was compiled."""
+    template = deepcopy(TEMPLATE)
+    template["parameters"] |= {"secretNames": {"type": "string"}, "packageUri": {"type": "string", "defaultValue": ""}}
+    before = deepcopy(template)
+    copy = released(template, DEFAULTS)
+    assert template == before
+    assert {name: copy["parameters"][name].pop("defaultValue") for name in DEFAULTS} == DEFAULTS
+    before["parameters"]["packageUri"].pop("defaultValue")
+    assert copy == before
+
+
+def test_a_template_without_the_parameter_is_refused() -> None:
+    """A button that asks for something else would deploy an empty app."""
+    for missing in DEFAULTS:
+        template: dict[str, Any] = {"parameters": {name: {} for name in DEFAULTS if name != missing}}
+        with pytest.raises(NoParameter, match=f"^azuredeploy.json: has no parameter {missing}$"):
+            released(template, DEFAULTS)
+
+
+def test_what_is_shipped_is_made_of_what_is_compiled(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Beside the package, by one command: a template that asks for neither, and notes with the button; without a package
+    nothing is made, since notes would name one that is not there."""
+    assert main(["soc/router", "v1.0", str(tmp_path)], RULES) == 1
+    assert capsys.readouterr().err == f"{tmp_path / PACKAGE}: is not there; run `make package`\n"
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / PACKAGE).write_bytes(b"package")
+    assert main(["soc/router", "v1.0", str(tmp_path)], RULES) == 0
+    parameters = json.loads((tmp_path / "azuredeploy.json").read_text())["parameters"]
+    assert parameters["secretNames"]["defaultValue"] == secret_names(RULES, now())
+    assert parameters["packageUri"]["defaultValue"] == Release("soc/router", "v1.0").package
+    assert parameters.keys() == TEMPLATE["parameters"].keys()
+    assert (tmp_path / "notes.md").read_text() == Release("soc/router", "v1.0").notes(sha256(b"package").hexdigest())
+
+
+def test_the_button_opens_the_template_of_this_repository_and_tag(subtests: pytest.Subtests) -> None:
+    """Whatever the tag holds, the portal gets one address, and each address leads to the tag."""
+    for tag in ("v1.0", "v1 (of two)", "v1#/%"):
+        with subtests.test(tag):
+            release = Release("soc/router", tag)
+            (button,) = re.findall(r"\]\((https://portal[^)]*)\)", release.notes("0"))
+            assert "any stranger can read the rules" in release.notes("0")
+            before, _, address = button.partition("/uri/")
+            assert before == "https://portal.azure.com/#create/Microsoft.Template"
+            assert re.fullmatch(r"[\w.%~-]+", address)
+            assert unquote(address) == release.template
+            host, *path = map(unquote, release.template.removeprefix("https://").split("/"))
+            assert host == "raw.githubusercontent.com"
+            assert path == ["soc", "router", f"azuredeploy-{tag}", "azuredeploy.json"]
+            package = [unquote(part) for part in release.package.split("/")[3:]]
+            assert package == ["soc", "router", "releases", "download", tag, PACKAGE]
+
+
+def test_the_notes_lead_to_a_section_that_leads_to_the_template() -> None:
+    """A heading that was renamed would leave the reader at the top; the section shows where a template lies."""
+    page = (ROOT / "docs" / "deploy-from-a-repository.md").read_text()
+    anchor = Release("soc/router", "v1.0").page.partition("#")[2]
+    headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
+    assert Release("OWNER/REPOSITORY", "v1").template in page
+    assert anchor in {heading.lower().replace(" ", "-") for heading in headings}

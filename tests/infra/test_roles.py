@@ -9,9 +9,7 @@ import pytest
 
 from tests.builders import NOW
 from tests.infra.predicted import DEFENDER, INFRA, OPERATORS, ROOT, SENDER, WATCHED, Deployment, Resource, deployed
-from tests.infra.queries.shipped import QUERIES
-from tests.infra.queries.tables import SCHEMA
-from tests.infra.queries.workspace import answers
+from tests.infra.queries.workspace import QUERIES, SCHEMA, answers
 
 ROLES = json.loads((INFRA / "roles.json").read_text())
 NAMES = {there: name for name, there in ROLES.items()}

@@ -66,10 +66,8 @@ def test_signals_are_told_in_our_own_words(batch: list[RecordEntry]) -> None:
     """Attributes are of closed sets, and no record holds a word of a message."""
     listening = Listening(logging.DEBUG)
     listening.telemetry.record_taken(batch, "cwpp")
-    _expect_closed_metrics(listening)
-    for record in listening.records:
-        assert CANARY not in record.getMessage()
-        assert CANARY not in str(attributes_of(record))
+    _expect_closed(listening)
+    assert CANARY not in str([(record.getMessage(), attributes_of(record)) for record in listening.records])
 
 
 @given(error=TEXTS, trace=MAYBE, state=st.sampled_from(DeliveryState), kind=KINDS)
@@ -82,11 +80,7 @@ def test_deliveries_are_told_in_our_own_words(
     with listening.telemetry.delivering([claim]) as span:
         span.record_results([kind(error)])
     listening.telemetry.record_delivered([settled(claim, state, error=error)])
-    _expect_closed_metrics(listening)
-    _expect_closed_spans(listening)
-    for record in listening.records:
-        _expect_one_line(record)
-        assert CANARY not in str({**attributes_of(record), log_records.ERROR: None})
+    _expect_closed(listening)
 
 
 @given(why=TEXTS, error=TEXTS, warning=TEXTS)
@@ -102,10 +96,7 @@ def test_sweeps_are_told_in_our_own_words(why: str, error: str, warning: str) ->
         warnings=[warning],
     )
     listening.telemetry.record_swept(found)
-    _expect_closed_metrics(listening)
-    for record in listening.records:
-        _expect_one_line(record)
-        assert CANARY not in str({**attributes_of(record), log_records.ERROR: None})
+    _expect_closed(listening)
 
 
 @given(traces=st.lists(MAYBE, max_size=5), parent=MAYBE)
@@ -114,18 +105,15 @@ def test_spans_of_batches_are_told_in_our_own_words(traces: list[str | None], pa
     listening = Listening()
     with listening.telemetry.processing("cwpp", traces, parent, partition="0"):
         pass
-    _expect_closed_spans(listening)
+    _expect_closed(listening)
     assert (listening.span().parent, list(listening.span().links)) == (None, [])
 
 
-def _expect_closed_metrics(listening: Listening) -> None:
+def _expect_closed(listening: Listening) -> None:
+    """Metrics and spans have our own words; a log record is one line, and has others' words there and as its error alone."""
     for metric in listening.metrics().values():
         for point in metric.data.data_points:
-            for name, value in (point.attributes or {}).items():
-                assert value in WORDS[name]
-
-
-def _expect_closed_spans(listening: Listening) -> None:
+            assert all(value in WORDS[name] for name, value in (point.attributes or {}).items())
     known: dict[str, set[str]] = {
         **WORDS,
         spans.SYSTEM: {"eventhubs"},
@@ -141,8 +129,7 @@ def _expect_closed_spans(listening: Listening) -> None:
         assert span.status.description is None
         for name, value in (span.attributes or {}).items():
             assert isinstance(value, int) or str(value) in known[name]
-
-
-def _expect_one_line(record: logging.LogRecord) -> None:
-    assert record.getMessage().isprintable()
-    assert len(record.getMessage()) < 2 * log_records.LONGEST
+    for record in listening.records:
+        assert record.getMessage().isprintable()
+        assert len(record.getMessage()) < 2 * log_records.LONGEST
+        assert CANARY not in str({**attributes_of(record), log_records.ERROR: None})

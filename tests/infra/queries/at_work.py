@@ -1,17 +1,22 @@
-"""The router at work, minute by minute, and what it tells meanwhile.
-
-It is the service itself with its own rooms, over a store in a file, hubs in memory and destinations that answer as a test
-says.
-"""
+"""The router itself at work, minute by minute, over hubs in memory, and the telemetry of it as rows of AppMetrics."""
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, cast
+
+from azure.monitor.opentelemetry.exporter.export.metrics._exporter import (
+    APPLICATION_INSIGHTS_METRIC_TEMPORALITIES,
+    _convert_point_to_envelope,
+)
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.resources import Resource
 
 from router.app.maintenance import Sweeper
 from router.app.service import Service
@@ -31,14 +36,57 @@ from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.store.dead_letters import discard
 from router.store.retention import Retention
+from router.telemetry import Telemetry
 from tests.builders import NOW, a_rulebook
 from tests.deliver.engines import InBatches
 from tests.hubs import Shelf
-from tests.infra.queries.telemetry import Exported
 from tests.infra.queries.workspace import Row
 from tests.store.acts import letters_in
 from tests.store.opened import open_store
 from tests.store.within import within
+
+_TEMPORALITIES: Any = APPLICATION_INSIGHTS_METRIC_TEMPORALITIES
+"""That a counter tells what it counted since the last time, and not since the start."""
+
+
+class Exported:
+    """A router's telemetry, exported when a test says so; `seconds` is its clock."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+        self._reader = InMemoryMetricReader(_TEMPORALITIES)
+        meters = MeterProvider([self._reader], Resource.get_empty(), shutdown_on_exit=False)
+        log = logging.Logger("unheard", logging.CRITICAL)
+        self.telemetry = Telemetry(meters.get_meter("test"), log=log, clock=lambda: self.seconds)
+
+    def rows(self, at: datetime) -> Sequence[Row]:
+        """What the exporter sends now, each metric's point as the row that it becomes."""
+        data = self._reader.get_metrics_data()
+        metrics = [
+            metric
+            for resource in (data.resource_metrics if data else ())
+            for scope in resource.scope_metrics
+            if scope.scope.name == "test"
+            for metric in scope.metrics
+        ]
+        return [_row(metric.name, point, at) for metric in metrics for point in metric.data.data_points]
+
+
+def _row(name: str, point: Any, at: datetime) -> Row:
+    """What Application Insights makes of an envelope: a point's value is Sum, its count ItemCount."""
+    envelope: Any = _convert_point_to_envelope(point, name)
+    data = envelope.data.base_data
+    (said,) = data.metrics
+    return {
+        "TimeGenerated": at,
+        "Name": said.name,
+        "Sum": float(said.value),
+        "Min": said.min if said.min is not None else float(said.value),
+        "Max": said.max if said.max is not None else float(said.value),
+        "ItemCount": said.count,
+        "Properties": dict(data.properties),
+    }
+
 
 MINUTE = timedelta(minutes=1)
 

@@ -17,8 +17,7 @@ from router.domain.rulebook import Lane, Route
 from router.telemetry.open_telemetry import FRESH
 from tests.builders import NOW, RULES, a_rule
 from tests.infra.queries.at_work import MINUTE, AtWork
-from tests.infra.queries.shipped import DATABASE, NAMESPACE, AlertRule, alert_rules
-from tests.infra.queries.workspace import Row, Rows, answers
+from tests.infra.queries.workspace import DATABASE, NAMESPACE, AlertRule, Row, Rows, alert_rules, answers
 
 RULES_BY_NAME = alert_rules()
 DATED = alert_rules("file-integrity-elsewhere")

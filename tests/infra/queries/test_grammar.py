@@ -15,9 +15,18 @@ import pytest
 
 from tests import npm
 from tests.builders import NOW
-from tests.infra.queries.shipped import DATABASE, NAMESPACE, QUERIES, alert_rules, parameters, tile_queries, tiles
-from tests.infra.queries.tables import SCHEMA, Columns
-from tests.infra.queries.workspace import columns_of
+from tests.infra.queries.workspace import (
+    DATABASE,
+    NAMESPACE,
+    QUERIES,
+    SCHEMA,
+    Columns,
+    alert_rules,
+    columns_of,
+    parameters,
+    tile_queries,
+    tiles,
+)
 
 CONTROLS = {
     "no column": "AlertRouterDecisions_CL | where Outcom == 'routed'",

@@ -13,9 +13,7 @@ from router.domain.errors import Rejected, Unauthorized
 from router.domain.rulebook import Lane
 from tests.builders import NOW, RULES
 from tests.infra.queries.at_work import AtWork
-from tests.infra.queries.shipped import QUERIES
-from tests.infra.queries.tables import SCHEMA
-from tests.infra.queries.workspace import Row, Rows, answers
+from tests.infra.queries.workspace import QUERIES, SCHEMA, Row, Rows, answers
 
 UNTIL = datetime(2028, 6, 1)  # noqa: DTZ001  As the engine answers: in UTC, and not saying so.
 
