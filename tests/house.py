@@ -3,8 +3,6 @@
 .venv/bin/python -m tests.house [--against COMMIT] [--gate]
 """
 
-from __future__ import annotations
-
 import argparse
 import re
 import sys

@@ -1,7 +1,5 @@
 """Packages of npm, installed once as a lock pins them into a directory that git ignores."""
 
-from __future__ import annotations
-
 import fcntl
 import hashlib
 import os

@@ -1,7 +1,5 @@
 """The guard over what tests notice, in a small house that is a repository of its own."""
 
-from __future__ import annotations
-
 import subprocess
 from pathlib import Path
 

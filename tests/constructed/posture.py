@@ -3,8 +3,6 @@
 None of them was seen as it stands here: no real message of an individual recommendation or of a risk was found.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

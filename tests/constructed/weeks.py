@@ -1,7 +1,5 @@
 """Rows of weekly snapshots, constructed from the documentation: no real one of an individual recommendation was found."""
 
-from __future__ import annotations
-
 import orjson
 
 from tests.builders import SUBSCRIPTION

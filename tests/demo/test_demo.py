@@ -1,7 +1,5 @@
 """`demo`: the main job, on real HTTP, twice, with whatever destinations a policy has."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 import subprocess

@@ -1,7 +1,5 @@
 """docs/gallery.md, and its pictures, which `python -m tests.docs.gallery` draws anew from the golden files."""
 
-from __future__ import annotations
-
 import hashlib
 import os
 import struct

@@ -1,7 +1,5 @@
 """The papers as data: their tables by heading, their snippets, their links; and the commands that there are."""
 
-from __future__ import annotations
-
 import re
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator, Mapping

@@ -1,7 +1,5 @@
 """docs/coverage.md and docs/drill.md: what people copy and type does what the pages say."""
 
-from __future__ import annotations
-
 import ast
 import json
 import os

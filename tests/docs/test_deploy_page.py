@@ -1,7 +1,5 @@
 """The pages about a deployment say what infra/ has, and reckon with its numbers; docs/operations.md knows every alert."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections import Counter

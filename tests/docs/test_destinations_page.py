@@ -1,7 +1,5 @@
 """docs/destinations.md and the page of each kind say what it does, and their snippets run."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """The steps of docs/deploy.md, followed to the letter against doubles of azd and az; rules that it tells to write are sound."""
 
-from __future__ import annotations
-
 import os
 import re
 import shutil

@@ -1,7 +1,5 @@
 """docs/gallery.md and its pictures show what the golden files say, and Teams' cards fit a phone."""
 
-from __future__ import annotations
-
 import re
 from typing import Any
 

@@ -1,7 +1,5 @@
 """What is installed is what a lock says, pinned and hashed: in Azure, for a developer, and what installs the rest."""
 
-from __future__ import annotations
-
 import re
 import tomllib
 from pathlib import Path

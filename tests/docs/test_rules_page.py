@@ -1,7 +1,5 @@
 """The pages about rules say what the loader does, and their snippets are rules that load."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

@@ -1,7 +1,5 @@
 """What the papers list and say is what the code has and does, no more and no less."""
 
-from __future__ import annotations
-
 import inspect
 import re
 import sqlite3

@@ -1,7 +1,5 @@
 """What pages tell a reader to type is typed to the letter, and prints what they show."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex
@@ -14,8 +12,8 @@ from textwrap import dedent
 
 import pytest
 
-from tests.builders import RULES
-from tests.cli.house import House, ndjson
+from tests.builders import RULES, alert_body
+from tests.cli.house import House
 from tests.docs.pages import ROOT, page
 
 QUESTIONS, ATTACK, COVERAGE = page("docs/questions.md"), page("docs/attack.md"), page("docs/coverage.md")
@@ -88,7 +86,7 @@ def test_the_dark_cluster_is_caught_and_mended_as_the_page_shows_it(
 GROUPS = "/subscriptions/6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110/resourceGroups"
 
 
-def alerts() -> Iterator[dict[str, object]]:
+def alerts() -> Iterator[bytes]:
     """Six alerts that the starter's rules decide, three of them on machines that its suppression rules look at."""
     for number, (type, severity, intent, techniques, group, address) in enumerate(
         (
@@ -104,24 +102,20 @@ def alerts() -> Iterator[dict[str, object]]:
         machine = f"{GROUPS}/{group}/providers/Microsoft.Compute/virtualMachines/vm-01"
         entities = [{"$id": "1", "Type": "azure-resource", "ResourceId": machine}] if group else []
         entities += [{"$id": "2", "Type": "ip", "Address": address}] if address else []
-        yield {
-            "VendorName": "Microsoft",
+        said = {
             "AlertType": type,
             "AlertDisplayName": type,
             "Severity": severity,
-            "Status": "New",
-            "SystemAlertId": f"00000000-0000-4000-8000-{number:012}",
             "Intent": intent,
             "Techniques": techniques,
-            "Entities": entities,
-            "AzureResourceId": f"{GROUPS}/rg-payments/providers/Microsoft.Compute/virtualMachines/vm-pay-01",
         }
+        yield alert_body(f"00000000-0000-4000-8000-{number:012}", Entities=entities, **said)
 
 
 def test_the_heat_map_is_what_the_commands_print(house: House) -> None:
     """Typed as they stand there, with the starter's rules, at the instant that the page names."""
     shutil.copytree(RULES, house.directory / "rules")
-    house.writes("alerts.ndjson", ndjson(*alerts()))
+    house.writes("alerts.ndjson", b"\n".join(alerts()))
     decide, show = ATTACK.fence("from a file").splitlines()
     assert house.says(*shlex.split(decide)[1:]).code == 0
     said = house.says(*shlex.split(show)[1:])

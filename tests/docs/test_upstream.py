@@ -1,7 +1,5 @@
 """A newer version comes into somebody's own repository by the commands of docs/upgrade.md, and never touches their rules."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -1,7 +1,5 @@
 """The way of docs/first-steps.md to rules without a clone, typed to the letter on a machine that has uv alone."""
 
-from __future__ import annotations
-
 import os
 import re
 import subprocess

@@ -4,8 +4,6 @@ After azd's own source: cmd/up.go, pkg/ext/hooks_runner.go, pkg/tools/language/p
 pkg/infra/provisioning/bicep/bicep_provider.go of https://github.com/Azure/azure-dev/tree/main/cli/azd
 """
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

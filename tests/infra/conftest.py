@@ -1,7 +1,5 @@
 """What a whole deployment comes to."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.infra.predicted import Deployment, deployed

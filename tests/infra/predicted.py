@@ -1,7 +1,5 @@
 """The deployments that are predicted, what they are given, and what each comes to, as Microsoft's compiler predicted it."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Callable, Mapping

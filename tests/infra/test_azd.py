@@ -1,7 +1,5 @@
 """azd finds what it needs, and who deploys with az instead gives the same parameters."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

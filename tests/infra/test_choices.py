@@ -1,7 +1,5 @@
 """What people choose is read as they meant it, or refused by the name of the parameter before anything is made."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterable, Mapping

@@ -1,7 +1,5 @@
 """What is deployed: nothing is open that need not be, alerts and exports are as they were tested, choices are the user's."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping
@@ -10,7 +8,7 @@ from typing import Any
 import pytest
 
 from infra.variants import SUBSCRIPTION
-from tests.infra.predicted import EVERY, INFRA, OPERATORS, TEMPLATE, WORKSPACE_GROUP, Deployment, Resource, deployed
+from tests.infra.predicted import EVERY, INFRA, TEMPLATE, WORKSPACE_GROUP, Deployment, Resource, deployed
 
 STORAGE = "Microsoft.Storage/storageAccounts"
 HUBS = "Microsoft.EventHub/namespaces"
@@ -261,10 +259,3 @@ def test_what_may_be_chosen_has_its_limits(azure: Deployment) -> None:
     assert given["updateStrategy"]["allowedValues"] == ["Recreate", "RollingUpdate"]
     assert "defaultValue" not in given["secretNames"] and given["secretNames"]["minLength"] == 1
     assert "siteUpdateStrategy" not in azure.one(APP).says("functionAppConfig")  # Azure's types know no strategy
-
-
-def test_people_who_are_named_twice_get_their_roles_once() -> None:
-    """The variant repeats one of them in capitals, with blanks."""
-    assignments = deployed("private").of("Microsoft.Authorization/roleAssignments")
-    people = [one.says("principalId") for one in assignments if one.says("principalId") in OPERATORS]
-    assert sorted(people) == sorted(OPERATORS)

@@ -1,7 +1,5 @@
 """The hooks of azd: whoever deploys is asked nothing that can be found out, and rules are deployed as they stand."""
 
-from __future__ import annotations
-
 import ast
 import re
 import shutil
@@ -70,19 +68,11 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> First:
     return First(azd, began, outcome, azd.asked)
 
 
-def call(azd: Azd, command: str) -> Outcome:
-    """What comes of `azd up` or `azd provision`."""
-    return azd.up() if command == "up" else azd.provision()
-
-
 def deployed_by(outcome: Outcome) -> dict[str, str]:
     """The parameters that were deployed, of a command that went through."""
     assert (outcome.code, outcome.said) == (0, "")
     assert outcome.deployed is not None
     return dict(outcome.deployed)
-
-
-ways = pytest.mark.parametrize("command", ["up", "provision"])
 
 
 def test_whoever_deploys_for_the_first_time_is_asked_nothing(first: First, azd: Azd) -> None:
@@ -94,17 +84,14 @@ def test_whoever_deploys_for_the_first_time_is_asked_nothing(first: First, azd: 
         assert one.environment("another").keys() == {"AZURE_LOCATION", "AZURE_SUBSCRIPTION_ID", "AZURE_ENV_NAME"}
 
 
-@pytest.mark.parametrize(("command", "where"), [("up", "in azd's environment"), ("provision", "in the shell")])
-def test_a_stale_name_is_not_deployed(azd: Azd, command: str, where: str) -> None:
-    """Rules that changed since the last deployment are read anew, by each way in."""
-    if where == "in the shell":
-        azd.outside["ROUTER_SECRET_NAMES"] = "STALE_KEY"
-    else:
-        azd.set("ROUTER_SECRET_NAMES", "STALE_KEY")
+def test_a_stale_name_is_not_deployed(azd: Azd) -> None:
+    """Rules that changed since the last deployment are read anew, whether the shell or azd's environment says otherwise."""
     policy = azd.project / "rules" / "cspm" / "policy.yaml"
     policy.write_text(policy.read_text().replace("SERVICENOW_POSTURE_PASSWORD", "ANOTHER_PASSWORD"))
-    names = deployed_by(call(azd, command))["secretNames"]
-    assert names == "ANOTHER_PASSWORD,PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD"
+    azd.outside["ROUTER_SECRET_NAMES"] = "STALE_KEY"
+    for deploy in (azd.provision, azd.up):
+        assert deployed_by(deploy())["secretNames"] == "ANOTHER_PASSWORD,PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD"
+        azd.set("ROUTER_SECRET_NAMES", "STALE_KEY")
 
 
 def test_rules_that_name_no_secret_say_so(azd: Azd) -> None:
@@ -116,12 +103,13 @@ def test_rules_that_name_no_secret_say_so(azd: Azd) -> None:
     assert deployed_by(azd.provision())["secretNames"] == "none"
 
 
-@pytest.mark.parametrize(("command", "file"), [("up", "cwpp/policy.yaml"), ("provision", "owners.yaml")])
-def test_rules_that_cannot_be_used_stop_it_and_change_nothing(azd: Azd, command: str, file: str) -> None:
+@pytest.mark.parametrize("file", ["cwpp/policy.yaml", "owners.yaml"])
+def test_rules_that_cannot_be_used_stop_it_and_change_nothing(azd: Azd, file: str) -> None:
     """One line a problem, as `rules check` has it; what was deployed keeps its secrets, those of owners' pagers too."""
     azd.set("ROUTER_SECRET_NAMES", SHIPPED)
     (azd.project / "rules" / file).write_text("owners: [1, 2]\n")
-    outcome = call(azd, command)
+    outcome = azd.up()
+    assert outcome == azd.provision()
     assert (outcome.code, outcome.deployed) == (1, None)
     lines = outcome.said.splitlines()
     assert len(lines) >= 2
@@ -159,8 +147,7 @@ def test_every_subscription_that_is_exported_is_asked_for_its_plans(azd: Azd) ->
     assert asked == [f"az security pricing list --subscription {one} --output json" for one in (SUBSCRIPTION, other)]
 
 
-@ways
-def test_what_azure_would_refuse_stops_it_with_the_command_that_mends_it(azd: Azd, command: str) -> None:
+def test_what_azure_would_refuse_stops_it_with_the_command_that_mends_it(azd: Azd) -> None:
     """One line each; nothing is made; the next try asks again. Whom a look stops by mistake may skip it."""
     providers = [
         {"namespace": f"microsoft.{one}".lower(), "registrationState": "NotRegistered"} for one in PROVIDERS[:2]
@@ -168,7 +155,8 @@ def test_what_azure_would_refuse_stops_it_with_the_command_that_mends_it(azd: Az
     providers += [{"namespace": f"Microsoft.{one}", "registrationState": "Registered"} for one in PROVIDERS[2:]]
     lacking = {"provider list": providers, "functionapp list-flexconsumption-locations": [{"name": "East US"}]}
     az_that_knows(azd, DEFENDER, lacking)
-    outcome = call(azd, command)
+    outcome = azd.up()
+    assert outcome == azd.provision()
     assert (outcome.code, outcome.deployed) == (1, None)
     mend = "az provider register --wait --namespace"
     assert outcome.said.splitlines() == [
@@ -179,13 +167,12 @@ def test_what_azure_would_refuse_stops_it_with_the_command_that_mends_it(azd: Az
         "AZURE_LOCATION: westeurope has no Flex Consumption; choose one of "
         "`az functionapp list-flexconsumption-locations --output table`, then: azd env set AZURE_LOCATION REGION",
     ]
-    if command == "up":
-        azd.set("ROUTER_CHECKED", "skip")
-        assert azd.run("preup") == Outcome(0, "")
-        assert azd.provision().deployed is not None
-    else:
-        az_that_knows(azd, DEFENDER)
-        assert azd.run("preprovision") == Outcome(0, "")
+    azd.set("ROUTER_CHECKED", "skip")
+    assert azd.run("preup") == Outcome(0, "")
+    assert azd.provision().deployed is not None
+    azd.set("ROUTER_CHECKED", "")
+    az_that_knows(azd, DEFENDER)
+    assert azd.run("preprovision") == Outcome(0, "")
 
 
 def test_what_may_be_on_purpose_is_said_once_and_stops_nothing(azd: Azd) -> None:
@@ -200,7 +187,8 @@ def test_what_may_be_on_purpose_is_said_once_and_stops_nothing(azd: Azd) -> None
 
 
 def test_where_az_cannot_be_asked_that_is_said_once(azd: Azd) -> None:
-    """What cannot be told stops nothing, nor does a missing az: azd itself needs none, where Defender's object id is set."""
+    """What cannot be told stops nothing, nor does a missing az: azd itself needs none, where Defender's object id is set. The
+    closing lines are said all the same."""
     answers: list[object] = ["\nERROR: Please run 'az login'.\n", {"user": {}}, [], None]
     for answer in answers:
         az_that_knows(azd, DEFENDER, {"account show": answer})
@@ -213,6 +201,10 @@ def test_where_az_cannot_be_asked_that_is_said_once(azd: Azd) -> None:
     (azd.project / "bin" / "az").unlink()
     assert azd.run("preup").said == f"{NOT_LOOKED}az: is not on the PATH)\n"
     assert azd.run("preprovision") == Outcome(0, "")
+    azd.put_out()
+    closing = azd.run("postdeploy")
+    assert closing.code == 0
+    assert "unknown: whether the app has its secrets (az: is not on the PATH); have it read the vault:" in closing.said
 
 
 def test_before_azd_knows_where_nothing_is_looked_at(azd: Azd) -> None:
@@ -263,7 +255,7 @@ def test_a_missing_object_id_ends_with_the_command_that_finds_it(azd: Azd, subte
             (azd.project / "bin" / "az").unlink(missing_ok=True)
             if answer is not None:
                 az_that_says(azd, *answer)
-            outcome = call(azd, command)
+            outcome = azd.up() if command == "up" else azd.provision()
             assert (outcome.code, outcome.deployed) == (1, None)
             assert outcome.said == (
                 f"DEFENDER_PRINCIPAL_ID: could not be looked up ({why}); whoever may read the directory finds it with "
@@ -271,12 +263,10 @@ def test_a_missing_object_id_ends_with_the_command_that_finds_it(azd: Azd, subte
             )
 
 
-@ways
-def test_a_choice_of_the_wrong_type_stops_it(azd: Azd, command: str) -> None:
-    """azd would take the default without a word: an open network where somebody asked for a closed one."""
+def test_a_choice_of_the_wrong_type_stops_it(azd: Azd) -> None:
+    """azd would take the default without a word: an open network where a closed one was asked for."""
     azd.set("ROUTER_PRIVATE", "yes")
-    outcome = call(azd, command)
-    assert (outcome.code, outcome.said) == (1, "ROUTER_PRIVATE: yes is no bool\n")
+    assert azd.up() == azd.provision() == Outcome(1, "ROUTER_PRIVATE: yes is no bool\n")
 
 
 def test_an_azd_that_is_missing_or_refuses_stops_it(azd: Azd) -> None:
@@ -285,16 +275,6 @@ def test_an_azd_that_is_missing_or_refuses_stops_it(azd: Azd) -> None:
     assert azd.provision() == Outcome(1, "azd env set ROUTER_SECRET_NAMES: ERROR: no environment\n")
     (azd.project / "bin" / "azd").unlink()
     assert azd.provision() == Outcome(1, "azd: is not on the PATH\n")
-
-
-def test_without_az_the_closing_lines_are_said_all_the_same(azd: Azd) -> None:
-    """With how to have the vault read, and every secret."""
-    (azd.project / "bin" / "az").unlink()
-    azd.put_out()
-    outcome = azd.run("postdeploy")
-    assert outcome.code == 0
-    assert "unknown: whether the app has its secrets (az: is not on the PATH); have it read the vault:" in outcome.said
-    assert outcome.said.count("az keyvault secret set") == 3
 
 
 def test_a_sample_alert_is_raised_by_the_interpreter_that_azd_made(first: First) -> None:

@@ -1,7 +1,5 @@
 """What must be there first is there first, and what one parent refuses at the same time comes one by one."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -1,7 +1,5 @@
 """The package and the template that a release ships have what the app needs and nothing else."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """What is compiled and predicted is what infra/ says today; `make infra-check` says what is wrong in a line that names it."""
 
-from __future__ import annotations
-
 import json
 import re
 import shutil

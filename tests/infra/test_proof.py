@@ -1,7 +1,5 @@
 """az is called for the hooks: a sample alert is raised and seen routed, and the app reads its vault when it is told to."""
 
-from __future__ import annotations
-
 import json
 import os
 import subprocess

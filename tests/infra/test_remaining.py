@@ -1,7 +1,5 @@
 """After azd provisioned, somebody is told what is left to do."""
 
-from __future__ import annotations
-
 import re
 import shutil
 from collections.abc import Mapping

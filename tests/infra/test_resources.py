@@ -1,7 +1,5 @@
 """Everything that the code or host.json calls by a name is there, and what the code reads of its environment is what is set."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Mapping

@@ -1,7 +1,5 @@
 """What Microsoft's worker collects by itself with the settings that are deployed: what the router tells, and nothing else."""
 
-from __future__ import annotations
-
 import subprocess
 import sys
 

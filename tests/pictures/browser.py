@@ -1,7 +1,5 @@
 """Chromium without a window, which draws pages as a phone or a desk shows them. It reaches no network."""
 
-from __future__ import annotations
-
 import base64
 import json
 import os

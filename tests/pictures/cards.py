@@ -1,7 +1,5 @@
 """Adaptive Cards as Microsoft's own renderer draws them, in a frame like that of Teams on a phone."""
 
-from __future__ import annotations
-
 import base64
 import json
 from collections.abc import Mapping

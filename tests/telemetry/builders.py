@@ -1,7 +1,5 @@
 """Values that rooms return, where a test names only what it is about, and a telemetry that is listened to."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """A telemetry that is listened to, for each test a new one."""
 
-from __future__ import annotations
-
 import pytest
 
 from tests.telemetry.builders import Listening

@@ -1,7 +1,5 @@
 """Whatever messages and destinations say, what is told of them comes from closed sets."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Mapping
 

@@ -1,7 +1,5 @@
 """What is counted and logged follows from what rooms returned alone; log records are few and of the right level."""
 
-from __future__ import annotations
-
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """A trace leads from the hub to the destination, also where nobody collects anything."""
 
-from __future__ import annotations
-
 import asyncio
 import subprocess
 import sys
@@ -12,7 +10,7 @@ from opentelemetry import trace
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.semconv._incubating.attributes import messaging_attributes as convention
 from opentelemetry.semconv.attributes.error_attributes import ERROR_TYPE
-from opentelemetry.trace import SpanKind, StatusCode
+from opentelemetry.trace import Link, SpanKind, StatusCode
 
 from router.domain.deliveries import Backlog, Receipt
 from router.domain.errors import Unauthorized, Unavailable
@@ -167,18 +165,15 @@ def ids_of(span: ReadableSpan) -> tuple[str, str]:
     return trace_id, span_id
 
 
-def written(span: ReadableSpan) -> str:
-    """The traceparent of a span."""
+def written(span: ReadableSpan | Link) -> str:
+    """The traceparent of a span, or of what one is linked to."""
     assert span.context is not None
     return f"00-{span.context.trace_id:032x}-{span.context.span_id:016x}-{span.context.trace_flags:02x}"
 
 
 def links_of(span: ReadableSpan) -> list[str]:
     """The traceparents that a span is linked to."""
-    return [
-        f"00-{link.context.trace_id:032x}-{link.context.span_id:016x}-{link.context.trace_flags:02x}"
-        for link in span.links
-    ]
+    return list(map(written, span.links))
 
 
 ROOT = Path(__file__).parents[2]

@@ -5,8 +5,6 @@ an environment and signals of its own, and may be killed. What Python itself doe
 such a process shows: tests of that, and of output that is closed or full, start an interpreter.
 """
 
-from __future__ import annotations
-
 import atexit
 import json
 import os

@@ -1,7 +1,5 @@
 """The process from which the others begin: it has imported the router, and forks once for each that is asked for."""
 
-from __future__ import annotations
-
 import atexit
 import gc
 import importlib

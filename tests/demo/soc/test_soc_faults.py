@@ -1,7 +1,5 @@
 """The SOC plays the trouble that it is ordered, also as a process of its own, and has one double of each vendor's API."""
 
-from __future__ import annotations
-
 import ast
 import asyncio
 import json

@@ -1,7 +1,5 @@
 """The router itself at work, minute by minute, over hubs in memory, and the telemetry of it as rows of AppMetrics."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 from collections import Counter

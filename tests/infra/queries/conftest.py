@@ -1,7 +1,5 @@
 """What the tests of queries may ask for."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack

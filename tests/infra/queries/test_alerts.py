@@ -1,7 +1,5 @@
 """What fires each alert, and what does not: over telemetry of a router that is driven into the trouble that it is about."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime, timedelta

@@ -3,8 +3,6 @@
 It is @kusto/language-service-next, the one behind the editors of Azure's portals. It knows a schema and no rows.
 """
 
-from __future__ import annotations
-
 import json
 import subprocess
 from collections.abc import Mapping, Sequence

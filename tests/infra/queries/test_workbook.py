@@ -1,7 +1,5 @@
 """What the workbook shows, over the rows that the program sends for the demo's samples."""
 
-from __future__ import annotations
-
 from collections import Counter
 from datetime import datetime, timedelta
 from typing import Any

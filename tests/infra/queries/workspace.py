@@ -1,7 +1,5 @@
 """A Log Analytics workspace in memory: the tables and queries that are shipped, rows in, and KQL over them, by duckdb-kql."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterable, Mapping
