@@ -2,8 +2,7 @@
 
 import hashlib
 import os
-import struct
-import zlib
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import timedelta
 from itertools import groupby
@@ -222,12 +221,8 @@ def _text(kind: str, attempt: Callable[[list[str]], Attempt]) -> str:
 
 GALLERY = DOCS / "gallery"
 
-_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_FIRST_CHUNK = len(_SIGNATURE) + 25
-"""Where a picture's first chunk ends."""
-_KEY = b"Source\0"
-_MAIL_HEIGHT = 3 * PHONE[1] // 2
-_MAIL_SCALE = 0.6  # A mail is long, and its picture is to stay small.
+_MAIL: dict[str, Any] = {"most": 3 * PHONE[1] // 2, "scale": 0.6}
+"""A mail is long, and its picture is to stay small."""
 
 
 def sources() -> Mapping[str, dict[str, Any] | str]:
@@ -248,17 +243,10 @@ def page_of_mail(case: str) -> str:
     return "\n".join(exchange_of("email", case)[0]["ask"]["page"])
 
 
-def signed(picture: bytes, source: object) -> bytes:
-    """A picture that holds the digest of what it was drawn from."""
-    data = _KEY + digest_of(source).encode()
-    chunk = struct.pack(">I", len(data)) + b"tEXt" + data + struct.pack(">I", zlib.crc32(b"tEXt" + data))
-    return picture[:_FIRST_CHUNK] + chunk + picture[_FIRST_CHUNK:]
-
-
 def source_of(picture: bytes) -> str:
     """The digest of what a picture was drawn from; empty where it holds none."""
-    chunk = picture[_FIRST_CHUNK + 8 : _FIRST_CHUNK + 8 + len(_KEY) + 64]
-    return chunk.removeprefix(_KEY).decode() if chunk.startswith(_KEY) else ""
+    found = re.search(rb"tEXtSource\0([0-9a-f]{64})", picture)
+    return found[1].decode() if found else ""
 
 
 def digest_of(source: object) -> str:
@@ -274,13 +262,11 @@ def main() -> None:
         if file.name not in wanted:
             file.unlink()
     for name, source in wanted.items():
-        file = GALLERY / name
-        if not file.exists() or source_of(file.read_bytes()) != digest_of(source):
-            if isinstance(source, str):
-                picture = draw(source, most=_MAIL_HEIGHT, scale=_MAIL_SCALE)
-            else:
-                picture = draw(page_of_card(source))
-            file.write_bytes(signed(picture, source))
+        file, digest = GALLERY / name, digest_of(source)
+        if not file.exists() or source_of(file.read_bytes()) != digest:
+            file.write_bytes(
+                draw(source, digest, **_MAIL) if isinstance(source, str) else draw(page_of_card(source), digest)
+            )
             print(f"{file.relative_to(DOCS.parent)}: drawn")
 
 

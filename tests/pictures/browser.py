@@ -57,8 +57,8 @@ def show(*pages: str, width: int = PHONE[0]) -> list[Page]:
     return [Page(*one) for one in _said("".join(_framed(page, width, PHONE[1]) for page in pages), _MEASURE)]
 
 
-def draw(page: str, width: int = PHONE[0], *, most: int | None = None, scale: float = 1.0) -> bytes:
-    """A picture of a page, as PNG: of that width, and as high as the page, but no higher than `most`."""
+def draw(page: str, source: str, *, most: int | None = None, scale: float = 1.0, width: int = PHONE[0]) -> bytes:
+    """A picture of a page, as PNG that holds `source`: of that width, and as high as the page, but no higher than `most`."""
     (shown,) = show(page, width=width)
     height = shown.height if most is None else min(shown.height, most)
     window = f"--window-size={width + _BESIDE},{height + _BESIDE}"
@@ -71,7 +71,7 @@ def draw(page: str, width: int = PHONE[0], *, most: int | None = None, scale: fl
     palette, pixels = map(
         base64.b64decode, _said(f'<img id=png src="data:image/png;base64,{png}">', f"({_PALETTE})({across}, {down})")
     )
-    return _png(across, palette, pixels)
+    return _png(across, palette, pixels, source)
 
 
 def _framed(page: str, width: int, height: int) -> str:
@@ -136,11 +136,12 @@ _PALETTE = """(width, height) => {
 }"""
 
 
-def _png(width: int, palette: bytes, pixels: bytes) -> bytes:
+def _png(width: int, palette: bytes, pixels: bytes, source: str) -> bytes:
     """A picture of at most 256 colours as a file."""
     rows = [b"\0" + pixels[start : start + width] for start in range(0, len(pixels), width)]
     chunks = (
         (b"IHDR", struct.pack(">IIBBBBB", width, len(rows), 8, 3, 0, 0, 0)),
+        (b"tEXt", f"Source\0{source}".encode()),
         (b"PLTE", palette),
         (b"IDAT", zlib.compress(b"".join(rows), 9)),
         (b"IEND", b""),
