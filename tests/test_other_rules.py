@@ -20,7 +20,7 @@ import yaml
 
 from infra.compiler import find_compiler
 from router.rulebook import load_catalogue
-from tests.docs.rules_on_paper import PAGES_OF_DESTINATIONS, fragments
+from tests.docs.test_rules_page import PAGES_OF_DESTINATIONS, fragments
 from tests.infra import test_workflow as deploy
 from tests.infra.azd import az_that_knows, azd_in, locked_python
 from tests.infra.predicted import DEFENDER, ROOT
