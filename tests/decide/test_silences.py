@@ -142,9 +142,7 @@ GLOBS = st.sampled_from(
     st.sampled_from(["vm-1", "VM-10", "db-10", "", "v", "Straße-1"]),
     st.sets(st.sampled_from(["web-1", "WEB-2"])),
 )
-def test_the_index_finds_each_silence_that_covers_an_alert(
-    globs: Sequence[tuple[list[str], bool]], resource: str, hosts: set[str]
-) -> None:
+def test_the_index_finds_each_silence(globs: Sequence[tuple[list[str], bool]], resource: str, hosts: set[str]) -> None:
     """By what its globs begin with, and whatever begins with a wildcard."""
     scopes = [(called if of_machines else named)(*map(str.casefold, texts)) for texts, of_machines in globs]
     silences = [a_silence(f"{n}", groups=(scope,)) for n, scope in enumerate(scopes)]
@@ -154,19 +152,14 @@ def test_the_index_finds_each_silence_that_covers_an_alert(
 
 
 RESOURCES, HOSTS = ["vm-1", "vm-2", "db-10"], ["web-1", "web-2"]
-SCOPES = st.lists(
-    st.sampled_from([named("vm-1"), named("vm-*"), named("db-10"), machine("web-1"), machine("web-1", "web-2")]),
-    min_size=1,
-    max_size=2,
-    unique=True,
-)
+SCOPE = st.sampled_from([named("vm-1"), named("vm-*"), named("db-10"), machine("web-1"), machine("web-1", "web-2")])
+SCOPES = st.lists(SCOPE, min_size=1, max_size=2, unique=True)
+type Life = tuple[int, int, list[tuple[Element, ...]], str | None]
 LIFE = st.tuples(st.integers(0, 60), st.integers(1, 20), SCOPES, st.sampled_from([None, "VM_Test", "VM_Other"]))
 
 
 @given(st.lists(LIFE, min_size=1, max_size=6), st.sampled_from(RESOURCES), st.sets(st.sampled_from(HOSTS)))
-def test_no_chain_of_silences_holds_anything_for_longer_than_one_may(
-    lives: Sequence[tuple[int, int, list[tuple[Element, ...]], str | None]], resource: str, hosts: set[str]
-) -> None:
+def test_no_chain_of_silences_holds_longer_than_one_may(lives: Sequence[Life], resource: str, hosts: set[str]) -> None:
     """Whatever their scopes are: within each other, wider, the same, or overlapping by halves. Only an hour is a break."""
     silences = Silences.from_list(
         a_silence(f"{n}", begins=NOW + h * HOUR / 2, lasts=lasts * HOUR / 2, groups=tuple(scope), alert_type=type)
@@ -210,9 +203,7 @@ def test_an_explanation_asks_each_silence_that_may_be_about_a_signal() -> None:
 
 
 @given(st.lists(LIFE, min_size=1, max_size=4), st.sampled_from(RESOURCES))
-def test_an_explanation_says_yes_of_whatever_silence_holds(
-    lives: Sequence[tuple[int, int, list[tuple[Element, ...]], str | None]], resource: str
-) -> None:
+def test_an_explanation_says_yes_of_whatever_silence_holds(lives: Sequence[Life], resource: str) -> None:
     """Asked without the index, and of no other that ends later."""
     silences = Silences.from_list(
         a_silence(f"{n}", begins=NOW - h * HOUR / 4, lasts=lasts * HOUR, groups=tuple(scope), alert_type=type)

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from random import Random
 from typing import NamedTuple
 
 from hypothesis import strategies as st
@@ -13,20 +14,7 @@ from hypothesis import strategies as st
 from router.domain.decisions import Change
 from router.domain.deliveries import LEASE, SUSPECT, Claim, Delivery, DeliveryState, DeliveryStatus, Settlement
 from router.domain.rulebook import Lane
-from router.store.delivery_lifecycle import (
-    DEADLY,
-    LONGEST_LEASE,
-    NOWHERE,
-    failures_after,
-    first_open,
-    given_up,
-    is_claimable,
-    is_overtaken,
-    next_step,
-    redriven,
-    redriven_with,
-    skipped,
-)
+from router.store import delivery_lifecycle as lifecycle
 from tests.builders import NOW
 from tests.store.builders import a_delivery
 
@@ -100,7 +88,9 @@ def settled(entry: DeliveryStatus, settlement: Settlement) -> DeliveryStatus:
         lost=0 if settlement.spent else entry.lost,
         settled=settlement.at,
         error=settlement.error,
-        failed=failures_after(entry.failed, settlement.at, str(settlement.error)) if is_failed else entry.failed,
+        failed=lifecycle.failures_after(entry.failed, settlement.at, str(settlement.error))
+        if is_failed
+        else entry.failed,
     )
 
 
@@ -210,6 +200,29 @@ FAR_JUMPS = _histories(_ONE, _ONE, _ONE, _jump(*_FAR))
 """Those of which a store sees at once that no clock that is right can have written what it finds."""
 
 
+OWED_FROM_AN_INSTANT_TO_COME: list[Event] = [
+    Jump(10 * MINUTE), Add(), Jump(timedelta()), BringForward(), Work(), Work(9),
+]  # fmt: skip
+"""A clock that was ahead wrote since when it is owed; its claim is over before that."""
+
+REDRIVEN_BEHIND_A_LATER_OPENING: list[Event] = [
+    Add(), Add(ends=True), Add(), Abandon(), Add(ends=True), Add(), Work(), Settle(DeliveryState.OWED, wait=1), Add(),
+    Work(), Settle(DeliveryState.DEAD), Add(), Act(redrives=True),
+]  # fmt: skip
+"""An end that was tried is superseded beside an update of the next opening, which has later turns."""
+
+
+def a_history(random: Random) -> list[Event]:
+    """Some things that happen to a signal, by chance."""
+    states = (DeliveryState.SENT, DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.OWED)
+    every: list[Event] = [
+        Add(), Add(ends=True), Work(), Work(6),
+        Settle(random.choice(states), random.randint(0, 1), random.randint(0, 3), random.random() < 0.8),
+        Die(random.choice((1, 5))), Abandon(), BringForward(), Act(True, random.randint(0, 1)), Act(False), Restart(),
+    ]  # fmt: skip
+    return random.choices(every, weights=[3, 3, 5, 2, 6, 1, 1, 1, 3, 1, 1], k=40)
+
+
 @dataclass
 class SignalModel:
     """What became of one signal so far.
@@ -255,13 +268,15 @@ class SignalModel:
                     self.claims.clear()
             case Abandon():
                 for one in list(self.entries.values()):
-                    is_free = one.state is DeliveryState.OWED or is_claimable(one, self.clock, LONGEST_LEASE)
+                    is_free = one.state is DeliveryState.OWED or lifecycle.is_claimable(
+                        one, self.clock, lifecycle.LONGEST_LEASE
+                    )
                     if one.is_open and is_free:
-                        self._move("given_up", given_up(one, self.clock, NOWHERE))
+                        self._move("given_up", lifecycle.given_up(one, self.clock, lifecycle.NOWHERE))
             case Act(redrives, which):
                 self._act(redrives, which)
             case BringForward():
-                first = first_open(self.entries.values())
+                first = lifecycle.first_open(self.entries.values())
                 if first is not None and first.state is DeliveryState.OWED:
                     self._move("brought_forward", replace(first, due=min(first.due, self.clock)))
             case Restart():
@@ -295,21 +310,21 @@ class SignalModel:
         self.now += wait
         for _ in range(3 * LONGEST_STEP):
             before = list(self.entries.values())
-            needless, first = next_step(before, self.clock, self.lease)
-            assert next_step(before[::-1], self.clock, self.lease) == (needless, first)
+            needless, first = lifecycle.next_step(before, self.clock, self.lease)
+            assert lifecycle.next_step(before[::-1], self.clock, self.lease) == (needless, first)
             self._check_superseded(needless)
             for one in needless:
-                self._move("skipped", skipped(one, self.clock))
+                self._move("skipped", lifecycle.skipped(one, self.clock))
             if first is None:
-                now_first = first_open(self.entries.values())
-                assert now_first is None or not is_claimable(now_first, self.clock, self.lease)
+                now_first = lifecycle.first_open(self.entries.values())
+                assert now_first is None or not lifecycle.is_claimable(now_first, self.clock, self.lease)
                 return None
             self._check_turn(first)
             losses = self._losses(first)
             assert (first.is_suspect, first.is_poison) == (losses >= SUSPECT, losses > SUSPECT)
             if not first.is_poison:
                 return self._claim(first)
-            self._move("given_up", given_up(first, self.clock, DEADLY))
+            self._move("given_up", lifecycle.given_up(first, self.clock, lifecycle.DEADLY))
         raise AssertionError("there is always something next")
 
     def _claim(self, entry: DeliveryStatus) -> DeliveryStatus:
@@ -364,18 +379,18 @@ class SignalModel:
         if not redrives:
             dropped = {"state": DeliveryState.SKIPPED, "settled": self.clock, "error": "discarded"}
             self._move("discarded", replace(letter, **dropped))  # type: ignore[arg-type]
-        elif is_overtaken(letter, entries):
+        elif lifecycle.is_overtaken(letter, entries):
             later = [one for one in entries if one.turn > letter.turn and one.turn in self.sent]
             assert later, "nothing but what was sent since overtakes a dead letter"
-            self._move("skipped", skipped(letter, self.clock))
+            self._move("skipped", lifecycle.skipped(letter, self.clock))
         else:
-            again = [letter, *redriven_with(letter, entries)]
+            again = [letter, *lifecycle.redriven_with(letter, entries)]
             ends = [one for one in entries if one.change is Change.RESOLVED and one.opened == letter.turn]
             is_opening = letter.change is Change.OPENED
             assert not is_opening or all(one in again for one in ends), "what is opened again is closed again"
             self.sent -= {one.turn for one in again}
             for one in again:
-                self._move("redriven", redriven(one, self.clock))
+                self._move("redriven", lifecycle.redriven(one, self.clock))
 
     def _check_turn(self, entry: DeliveryStatus) -> None:
         earlier = [one.turn for one in self.entries.values() if one.is_open and one.turn < entry.turn]

@@ -52,9 +52,7 @@ def test_ranges_hold_what_is_in_one_of_the_networks(networks: list[IPv4Network |
 
 
 @given(_networks(), _networks())
-def test_ranges_cover_the_networks_within_one(
-    first: IPv4Network | IPv6Network, second: IPv4Network | IPv6Network
-) -> None:
+def test_ranges_cover_the_networks_in_one(first: IPv4Network | IPv6Network, second: IPv4Network | IPv6Network) -> None:
     """As subnet_of says of networks of one version; what is written of a range is read as the same range."""
     inner, outer = unmapped(first), unmapped(second)
     is_subnet = inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]

@@ -10,17 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from router.deliver.destination_holds import APART, hold_after
+from router.domain import destination_holds as holds
 from router.domain.clocks import SKEW
 from router.domain.deliveries import LONGEST_HOLD, LONGEST_LIFE
-from router.domain.destination_holds import (
-    LONG,
-    WARNING,
-    DestinationHold,
-    holds_in_force,
-    is_over,
-    is_to_be_warned_of,
-    words_of_hold,
-)
 from router.domain.errors import BadUsage
 from router.domain.rulebook import Lane
 from router.store.documents import document_of_hold, find_value, read_values
@@ -31,10 +23,10 @@ MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 
 
-def a_hold(*, lane: Lane = Lane.PAGE, since: datetime = NOW, lasts: timedelta = 2 * HOUR) -> DestinationHold:
+def a_hold(*, lane: Lane = Lane.PAGE, since: datetime = NOW, lasts: timedelta = 2 * HOUR) -> holds.DestinationHold:
     """A hold of `oncall`."""
     ana = {"stream": "cwpp", "destination": "oncall", "author": "ana", "reason": "the pager is moved"}
-    return DestinationHold(lane=lane, since=since, until=since + lasts, **ana)  # type: ignore[arg-type]
+    return holds.DestinationHold(lane=lane, since=since, until=since + lasts, **ana)  # type: ignore[arg-type]
 
 
 def test_a_hold_lasts_as_long_as_its_lane_allows_and_no_longer() -> None:
@@ -58,7 +50,7 @@ def test_a_hold_is_in_force_from_its_start_until_its_end_or_until_it_is_released
     assert {after: hold.is_in_force(NOW + after) for after in instants} == instants
     released = replace(hold, released=NOW + HOUR)
     assert (released.is_in_force(NOW + HOUR - INSTANT), released.is_in_force(NOW + HOUR)) == (True, False)
-    assert holds_in_force([released, hold], NOW + HOUR) == [hold]
+    assert holds.holds_in_force([released, hold], NOW + HOUR) == [hold]
     assert a_hold(since=NOW + SKEW).is_in_force(NOW)
     assert not a_hold(since=NOW + SKEW + INSTANT).is_in_force(NOW)
     longest = a_hold(lasts=LONGEST_HOLD[Lane.PAGE])
@@ -132,28 +124,26 @@ def test_nothing_stays_held_by_renewing_it(lane: Lane, steps: list[tuple[int, in
 
 def test_the_author_of_a_long_hold_is_to_be_warned_an_hour_before_its_end_and_of_each_end() -> None:
     """One of four hours is not long; one that is over or released is not about to end."""
-    long = a_hold(lane=Lane.TICKET, lasts=LONG + INSTANT)
+    long = a_hold(lane=Lane.TICKET, lasts=holds.LONG + INSTANT)
     end = long.until
-    warned = {end - WARNING - INSTANT: False, end - WARNING: True, end - INSTANT: True, end: False}
-    assert {now: is_to_be_warned_of(long, now) for now in warned} == warned
-    assert not any(is_to_be_warned_of(a_hold(lane=Lane.TICKET, lasts=LONG), now) for now in warned)
-    assert not is_to_be_warned_of(replace(long, released=end - HOUR / 2), end - HOUR / 4)
-    assert (is_over(long, end - INSTANT), is_over(long, end)) == (False, True)
-    assert is_over(replace(long, released=NOW + HOUR), NOW + HOUR)
-    assert not is_over(a_hold(since=NOW + timedelta(days=400)), NOW)
+    warned = {end - holds.WARNING - INSTANT: False, end - holds.WARNING: True, end - INSTANT: True, end: False}
+    assert {now: holds.is_to_be_warned_of(long, now) for now in warned} == warned
+    assert not any(holds.is_to_be_warned_of(a_hold(lane=Lane.TICKET, lasts=holds.LONG), now) for now in warned)
+    assert not holds.is_to_be_warned_of(replace(long, released=end - HOUR / 2), end - HOUR / 4)
+    assert (holds.is_over(long, end - INSTANT), holds.is_over(long, end)) == (False, True)
+    assert holds.is_over(replace(long, released=NOW + HOUR), NOW + HOUR)
+    assert not holds.is_over(a_hold(since=NOW + timedelta(days=400)), NOW)
 
 
 WORDS = st.fixed_dictionaries(dict.fromkeys(("destination", "author", "reason"), st.text()))
 
 
 @given(st.sampled_from(["cwpp", "cspm"]), st.sampled_from(Lane), WORDS, st.sampled_from([None, NOW + HOUR / 2]))
-def test_a_hold_comes_back_as_it_was_written(
-    stream: str, lane: Lane, words: dict[str, str], end: datetime | None
-) -> None:
+def test_a_hold_is_read_as_it_was_written(stream: str, lane: Lane, words: dict[str, str], end: datetime | None) -> None:
     """And its document goes 400 days after its end."""
     hold = replace(a_hold(lane=lane), stream=stream, released=end, **words)  # type: ignore[arg-type]
     document = document_of_hold(hold)
-    assert find_value(DestinationHold, document.body) == hold
+    assert find_value(holds.DestinationHold, document.body) == hold
     assert (document.id, document.at) == (f"{hold.stream}/{hold.destination}", hold.ends)
 
 
@@ -161,6 +151,6 @@ def test_a_hold_that_does_not_decode_holds_nothing_and_is_counted() -> None:
     """The others do, and say in one sentence who holds, since when, until when and why."""
     good = document_of_hold(a_hold())
     for body in (b"", b"{}", b"[1]", b'{"stream":"cwpp"}', b"\xff\x00", b"[" * 100_000):
-        assert read_values(DestinationHold, [replace(good, body=body), good]) == ([a_hold()], 1)
+        assert read_values(holds.DestinationHold, [replace(good, body=body), good]) == ([a_hold()], 1)
     words = "held by ana since 2026-11-24T12:00:00Z until 2026-11-24T14:00:00Z: the pager is moved"
-    assert words_of_hold(a_hold()) == words
+    assert holds.words_of_hold(a_hold()) == words

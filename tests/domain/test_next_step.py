@@ -16,128 +16,53 @@ from router.domain.clocks import SKEW
 from router.domain.decisions import Change
 from router.domain.deliveries import LEASE, LONGEST_WAIT, DeliveryState, DeliveryStatus
 from router.domain.rulebook import Lane
-from router.store.delivery_lifecycle import (
-    LAST_TROUBLE,
-    LONGEST_ERROR,
-    LONGEST_LEASE,
-    born_at,
-    first_open,
-    given_up,
-    is_claimable,
-    is_overtaken,
-    next_step,
-    redriven,
-    redriven_with,
-    superseded,
-)
+from router.store import delivery_lifecycle as lifecycle
 from tests.builders import NOW
-from tests.domain.signal_model import (
-    EVENTS,
-    JUMPS,
-    LONGEST_STEP,
-    MINUTE,
-    TRANSITIONS,
-    Abandon,
-    Act,
-    Add,
-    BringForward,
-    Die,
-    Event,
-    Jump,
-    Restart,
-    Settle,
-    SignalModel,
-    Work,
-    added,
-    claimed,
-)
+from tests.domain import signal_model as model
 from tests.store.builders import OPENING, a_delivery
 
 LANES = st.sampled_from(Lane)
 
 
 @settings(deadline=None)
-@given(LANES, EVENTS)
-def test_whatever_happens_turns_are_kept_claims_are_one_workers_and_nothing_is_forgotten(
-    lane: Lane, events: Sequence[Event]
-) -> None:
+@given(LANES, model.EVENTS)
+def test_whatever_happens_turns_are_kept_and_nothing_is_forgotten(lane: Lane, events: Sequence[model.Event]) -> None:
     """The model checks each step: order of turns, claims, acknowledgements, what is superseded, who is suspect; and that a step
     depends on no order in which a store may find entries."""
-    SignalModel(lane).play(events)
-
-
-OWED_FROM_AN_INSTANT_TO_COME: list[Event] = [
-    Jump(10 * MINUTE), Add(), Jump(timedelta()), BringForward(), Work(), Work(9),
-]  # fmt: skip
-"""A clock that was ahead wrote since when it is owed; its claim is over before that."""
+    model.SignalModel(lane).play(events)
 
 
 @settings(deadline=None)
-@given(LANES, JUMPS)
-@example(Lane.PAGE, OWED_FROM_AN_INSTANT_TO_COME)
-def test_a_clock_that_jumps_breaks_none_of_it(lane: Lane, events: Sequence[Event]) -> None:
-    """Minutes or years ahead, and back."""
-    SignalModel(lane).play(events)
-
-
-@settings(deadline=None)
-@given(LANES, JUMPS)
-def test_what_is_open_is_sent_within_its_lanes_bounds_once_the_clock_is_right(
-    lane: Lane, events: Sequence[Event]
-) -> None:
-    """Nothing waits for an instant that a wrong clock wrote, and nothing waits for ever."""
-    signal = SignalModel(lane)
+@given(LANES, model.JUMPS)
+@example(Lane.PAGE, model.OWED_FROM_AN_INSTANT_TO_COME)
+def test_what_is_open_is_sent_in_time_once_the_clock_is_right(lane: Lane, events: Sequence[model.Event]) -> None:
+    """Minutes or years ahead, and back. Nothing waits for an instant that a wrong clock wrote, and nothing waits for ever."""
+    signal = model.SignalModel(lane)
     signal.play(events)
     signal.ahead = timedelta()
-    signal.now += LONGEST_WAIT[lane] + LEASE[lane] + 10 * MINUTE
-    for _ in range(LONGEST_STEP):
+    signal.now += LONGEST_WAIT[lane] + LEASE[lane] + 10 * model.MINUTE
+    for _ in range(model.LONGEST_STEP):
         if signal.work() is None:
             break
-        signal.happen(Settle(DeliveryState.SENT))
+        signal.happen(model.Settle(DeliveryState.SENT))
         signal.check()
     assert not [one for one in signal.entries.values() if one.is_open]
 
 
-REDRIVEN_BEHIND_A_LATER_OPENING: list[Event] = [
-    Add(), Add(ends=True), Add(), Abandon(), Add(ends=True), Add(), Work(), Settle(DeliveryState.OWED, wait=1), Add(),
-    Work(), Settle(DeliveryState.DEAD), Add(), Act(redrives=True),
-]  # fmt: skip
-"""An end that was tried is superseded beside an update of the next opening, which has later turns."""
-
-
 @settings(deadline=None)
-@given(LANES, EVENTS, st.integers(0, 12))
-@example(Lane.PAGE, REDRIVEN_BEHIND_A_LATER_OPENING, 0)
-def test_a_step_that_is_taken_leads_to_another_one(lane: Lane, events: Sequence[Event], minutes: int) -> None:
+@given(LANES, model.EVENTS, st.integers(0, 12))
+@example(Lane.PAGE, model.REDRIVEN_BEHIND_A_LATER_OPENING, 0)
+def test_a_step_that_is_taken_leads_to_another_one(lane: Lane, events: Sequence[model.Event], minutes: int) -> None:
     """What is superseded is so once, and what has to wait may be claimed at the instant that is said."""
-    signal = SignalModel(lane)
+    signal = model.SignalModel(lane)
     signal.play(events)
-    signal.now += minutes * MINUTE
-    needless, first = next_step(list(signal.entries.values()), signal.now)
+    signal.now += minutes * model.MINUTE
+    needless, first = lifecycle.next_step(list(signal.entries.values()), signal.now)
     if needless:
         signal.work()
-        assert not next_step(list(signal.entries.values()), signal.now).needless
-    elif first is None and (waiting := first_open(signal.entries.values())) is not None:
-        assert any(next_step(list(signal.entries.values()), waiting.due))
-
-
-def a_history(random: Random) -> list[Event]:
-    """Some things that happen to a signal, by chance."""
-    states = (DeliveryState.SENT, DeliveryState.SENT, DeliveryState.DEAD, DeliveryState.OWED)
-    every: list[Event] = [
-        Add(),
-        Add(ends=True),
-        Work(),
-        Work(6),
-        Settle(random.choice(states), random.randint(0, 1), random.randint(0, 3), random.random() < 0.8),
-        Die(random.choice((1, 5))),
-        Abandon(),
-        BringForward(),
-        Act(True, random.randint(0, 1)),
-        Act(False),
-        Restart(),
-    ]
-    return random.choices(every, weights=[3, 3, 5, 2, 6, 1, 1, 1, 3, 1, 1], k=40)
+        assert not lifecycle.next_step(list(signal.entries.values()), signal.now).needless
+    elif first is None and (waiting := lifecycle.first_open(signal.entries.values())) is not None:
+        assert any(lifecycle.next_step(list(signal.entries.values()), waiting.due))
 
 
 def test_every_transition_that_is_listed_is_made_and_no_other() -> None:
@@ -145,10 +70,10 @@ def test_every_transition_that_is_listed_is_made_and_no_other() -> None:
     made: set[tuple[str, DeliveryState | None, DeliveryState]] = set()
     for seed in range(800):
         random = Random(seed)  # noqa: S311  Nothing here is secret.
-        signal = SignalModel(random.choice((Lane.TICKET, Lane.ROWS)))
-        signal.play(a_history(random))
+        signal = model.SignalModel(random.choice((Lane.TICKET, Lane.ROWS)))
+        signal.play(model.a_history(random))
         made |= signal.made
-    assert made == {(by, *change) for by, changes in TRANSITIONS.items() for change in changes}
+    assert made == {(by, *change) for by, changes in model.TRANSITIONS.items() for change in changes}
 
 
 INSTANT = timedelta(microseconds=1)
@@ -156,55 +81,55 @@ HOUR = timedelta(hours=1)
 OPENED, UPDATED, RESOLVED = Change
 _OWED, _CLAIMED, SENT, SKIPPED, DEAD = DeliveryState
 
-OWED = added(OPENING, NOW)
-CLAIMED = claimed(OWED, NOW + HOUR, "one")
+OWED = model.added(OPENING, NOW)
+CLAIMED = model.claimed(OWED, NOW + HOUR, "one")
 
 
 def test_a_claim_is_one_workers_until_its_lease_ends() -> None:
     """At that instant it is anybody's. What is closed is nobody's to claim, whatever its instants say."""
     freed = {timedelta(): False, HOUR - INSTANT: False, HOUR: True, 2 * HOUR: True}
-    assert {after: is_claimable(CLAIMED, NOW + after) for after in freed} == freed
+    assert {after: lifecycle.is_claimable(CLAIMED, NOW + after) for after in freed} == freed
     for state in set(DeliveryState) - {_OWED, _CLAIMED}:
         closed = replace(OWED, state=state)
-        assert not is_claimable(closed, NOW)
+        assert not lifecycle.is_claimable(closed, NOW)
         assert not closed.is_open
 
 
 def test_an_instant_that_only_a_wrong_clock_can_have_written_does_not_count() -> None:
     """On both sides of what clocks that are right may differ by: a lease, a wait of each lane, and since when it is owed."""
-    leases = [replace(CLAIMED, due=NOW + lease + SKEW) for lease in (*LEASE.values(), LONGEST_LEASE)]
-    for lease, held in zip((*LEASE.values(), LONGEST_LEASE), leases, strict=True):
-        assert not is_claimable(held, NOW, lease)
-        assert is_claimable(replace(held, due=held.due + INSTANT), NOW, lease)
-    assert not is_claimable(leases[-1], NOW)
-    assert is_claimable(replace(leases[-1], due=leases[-1].due + INSTANT), NOW)
+    leases = [replace(CLAIMED, due=NOW + lease + SKEW) for lease in (*LEASE.values(), lifecycle.LONGEST_LEASE)]
+    for lease, held in zip((*LEASE.values(), lifecycle.LONGEST_LEASE), leases, strict=True):
+        assert not lifecycle.is_claimable(held, NOW, lease)
+        assert lifecycle.is_claimable(replace(held, due=held.due + INSTANT), NOW, lease)
+    assert not lifecycle.is_claimable(leases[-1], NOW)
+    assert lifecycle.is_claimable(replace(leases[-1], due=leases[-1].due + INSTANT), NOW)
     for lane in Lane:
         longest = replace(OWED, lane=lane, due=NOW + LONGEST_WAIT[lane] + SKEW)
-        assert not is_claimable(longest, NOW)
-        assert is_claimable(replace(longest, due=longest.due + INSTANT), NOW)
-    assert born_at(replace(OWED, born=NOW + SKEW).born, NOW) == NOW + SKEW
-    assert born_at(replace(OWED, born=NOW + SKEW + INSTANT).born, NOW) == NOW
+        assert not lifecycle.is_claimable(longest, NOW)
+        assert lifecycle.is_claimable(replace(longest, due=longest.due + INSTANT), NOW)
+    assert lifecycle.born_at(replace(OWED, born=NOW + SKEW).born, NOW) == NOW + SKEW
+    assert lifecycle.born_at(replace(OWED, born=NOW + SKEW + INSTANT).born, NOW) == NOW
 
 
 def test_a_dead_letter_keeps_its_trouble_and_is_redriven_as_young_as_one_that_is_owed_now() -> None:
     """A destination may answer with a page. What is redriven is as young as if it were owed from now on, else it would
     die of age at once; it takes the later resolutions of its opening along, and nothing else."""
-    troubled = replace(OWED, error="x" * LONGEST_ERROR)
-    ended = given_up(troubled, NOW, "no_destination: gone").error
+    troubled = replace(OWED, error="x" * lifecycle.LONGEST_ERROR)
+    ended = lifecycle.given_up(troubled, NOW, "no_destination: gone").error
     assert ended is not None
-    assert (len(ended), ended[:30]) == (LONGEST_ERROR, f"no_destination: gone{LAST_TROUBLE}"[:30])
-    assert given_up(OWED, NOW, "no_destination: gone").error == "no_destination: gone"
-    again = redriven(given_up(CLAIMED, NOW, "x"), NOW + HOUR)
+    assert (len(ended), ended[:30]) == (lifecycle.LONGEST_ERROR, f"no_destination: gone{lifecycle.LAST_TROUBLE}"[:30])
+    assert lifecycle.given_up(OWED, NOW, "no_destination: gone").error == "no_destination: gone"
+    again = lifecycle.redriven(lifecycle.given_up(CLAIMED, NOW, "x"), NOW + HOUR)
     assert (again.state, again.born, again.due, again.settled) == (_OWED, NOW + HOUR, NOW + HOUR, None)
     assert (again.attempts, again.redriven) == (1, 1)
     letter, end = an_entry(2, OPENED, 2), an_entry(4, RESOLVED, 2)
     others = [an_entry(1, RESOLVED, 2), an_entry(3, UPDATED, 2), an_entry(6, RESOLVED, 5)]
-    assert redriven_with(letter, [letter, *others, end]) == [end]
+    assert lifecycle.redriven_with(letter, [letter, *others, end]) == [end]
 
 
 def an_entry(turn: int, change: Change, opened: int = 1, **more: Any) -> DeliveryStatus:
     """An entry that is owed, unless something else is said of it."""
-    return replace(added(a_delivery(turn, change, opened=opened), NOW), **more)
+    return replace(model.added(a_delivery(turn, change, opened=opened), NOW), **more)
 
 
 OVERTAKES = {(OPENED, OPENED), (OPENED, UPDATED), (UPDATED, OPENED), (UPDATED, UPDATED), (UPDATED, RESOLVED)}
@@ -216,8 +141,8 @@ def test_what_was_sent_later_overtakes_what_it_leaves_nothing_to_say() -> None:
     for letter, later in product(Change, Change):
         dead = an_entry(2, letter, state=DEAD)
         sent = an_entry(3, later, state=SENT)
-        assert is_overtaken(dead, [dead, sent]) is ((letter, later) in OVERTAKES)
-        assert not is_overtaken(dead, [dead, replace(sent, turn=1), replace(sent, state=DEAD)])
+        assert lifecycle.is_overtaken(dead, [dead, sent]) is ((letter, later) in OVERTAKES)
+        assert not lifecycle.is_overtaken(dead, [dead, replace(sent, turn=1), replace(sent, state=DEAD)])
 
 
 NEEDLESS: list[tuple[list[DeliveryStatus], list[int]]] = [
@@ -242,7 +167,7 @@ def test_what_nobody_needs_is_superseded() -> None:
     """What was told to nobody and is over, and an update that another one follows; whatever was tried or asked for stays. It
     waits for its turn: the first open one decides when anything is done."""
     for entries, needless in NEEDLESS:
-        assert [one.turn for one in superseded(entries)] == needless
+        assert [one.turn for one in lifecycle.superseded(entries)] == needless
     entries = [an_entry(1, OPENED, due=NOW + HOUR), an_entry(2, RESOLVED)]
-    assert next_step(entries, NOW) == ([], None)
-    assert next_step(entries, NOW + HOUR) == (entries, None)
+    assert lifecycle.next_step(entries, NOW) == ([], None)
+    assert lifecycle.next_step(entries, NOW + HOUR) == (entries, None)

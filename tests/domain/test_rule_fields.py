@@ -31,20 +31,7 @@ from router.rulebook.clauses import clauses_for
 from router.rulebook.scope import PORTABLE, find_field
 from router.rulebook.when_form import WhenForm
 from router.store.codec import decode, encode
-from tests.builders import (
-    NOW,
-    RESOURCE,
-    SUBSCRIPTION,
-    a_route,
-    a_rule,
-    a_rulebook,
-    alert_body,
-    an_alert,
-    an_element,
-    an_ip,
-    finding_body,
-    the_attack_table,
-)
+from tests import builders
 
 SAMPLES = Path(__file__).parents[2] / "alert_router_demo" / "samples"
 
@@ -89,7 +76,7 @@ IN_CLUSTERS: Sequence[dict[str, object]] = (
 )
 """Entities by which an alert says in which cluster it is."""
 
-PLACES = [RESOURCE, RESOURCE.upper(), "/subscriptions/x/y", "vm-1", AKS, EKS, None]
+PLACES = [builders.RESOURCE, builders.RESOURCE.upper(), "/subscriptions/x/y", "vm-1", AKS, EKS, None]
 EXTENDED = st.dictionaries(st.sampled_from(["Client Name", "client name", "User", "É", ""]), VALUES, max_size=4)
 
 
@@ -97,7 +84,7 @@ EXTENDED = st.dictionaries(st.sampled_from(["Client Name", "client name", "User"
 def alerts(draw: st.DrawFn) -> Signal:
     """Alerts as they are read, with whatever rules look at."""
     return read(
-        alert_body(
+        builders.alert_body(
             AlertType=draw(st.sampled_from(["VM_Test", "SIMULATED_VM_Test", "SQL.DB_BruteForce", ""])),
             Severity=draw(st.sampled_from(["Low", "Medium", "High", "Critical", "odd", None])),
             Status=draw(st.sampled_from(["New", "Active", "Resolved", "InProgress", "", None])),
@@ -123,7 +110,7 @@ def findings(draw: st.DrawFn) -> Signal:
     action = draw(st.sampled_from(["Write", "Delete"]))
     key = draw(st.sampled_from(["assessment-1", EDR_INSTALLED]))
     kind = draw(st.sampled_from([kind for kind in Kind if kind.stream is Stream.CSPM]))
-    finding = read(finding_body(key, draw(st.sampled_from(["Unhealthy", "Healthy", "odd"])), action=action))
+    finding = read(builders.finding_body(key, draw(st.sampled_from(["Unhealthy", "Healthy", "odd"])), action=action))
     assert isinstance(finding, Finding)
     return replace(
         finding,
@@ -136,7 +123,7 @@ def findings(draw: st.DrawFn) -> Signal:
         package=draw(st.none() | st.builds(Package, name=st.sampled_from(["lodash", "Lodash", "curl"]), type=WORDS)),
         cves=draw(st.none() | st.builds(Cves, ids=st.lists(CVES, max_size=3).map(tuple), is_whole=st.booleans())),
         risk=draw(st.none() | st.builds(Risk, level=LEVELS, is_contextual=st.booleans())),
-        resource=draw(st.sampled_from([RESOURCE, RESOURCE.replace("rg-web", "rg-db"), None])),
+        resource=draw(st.sampled_from([builders.RESOURCE, builders.RESOURCE.replace("rg-web", "rg-db"), None])),
     )
 
 
@@ -185,13 +172,13 @@ def signals_and_rules(draw: st.DrawFn) -> tuple[Signal, list[SuppressionRule]]:
             part = text[draw(st.integers(0, 1)) :] if operator is Operator.CONTAINS else text
             texts = [text, *cves] if name == "cve" and draw(st.booleans()) else [part or text]
             ranges = ["10.20.0.0/24", "::/64"] if where.name == "address" and draw(st.booleans()) else []
-            element = an_element(name, *texts, *ranges, operator=Operator.IN if ranges else operator)
+            element = builders.an_element(name, *texts, *ranges, operator=Operator.IN if ranges else operator)
             groups.setdefault(where.entity or len(groups), []).append(element)
         rules.append(
-            a_rule(
+            builders.a_rule(
                 f"rule-{number}",
                 alert_type=draw(st.sampled_from([signal.type, signal.type, *named, *named, "VM_Other"])),
-                expires=NOW + timedelta(days=draw(st.integers(0, 3))),
+                expires=builders.NOW + timedelta(days=draw(st.integers(0, 3))),
                 enabled=draw(st.sampled_from([True, True, True, False])),
                 groups=list(groups.values()),
             )
@@ -201,7 +188,7 @@ def signals_and_rules(draw: st.DrawFn) -> tuple[Signal, list[SuppressionRule]]:
 
 WHENS: dict[str, Any] = {
     "severity": ["High", "unknown"], "at_least": "High", "alert_type": "VM_*", "plan": "VirtualMachines",
-    "tactics": "Execution", "techniques": ["T1685", "T1110"], "subscription": SUBSCRIPTION,
+    "tactics": "Execution", "techniques": ["T1685", "T1110"], "subscription": builders.SUBSCRIPTION,
     "resource": "*/virtualmachines/*", "resource_type": "Microsoft.Compute/virtualMachines",
     "resource_group": ["rg-web", "rg-connectors"], "account": "123456789012", "project": ["shop", "42"],
     "cluster": ["shop-prod", "aks-1"], "namespace": "build-7", "connector": ["corp", "*-guid"], "tag": {"team": "web"},
@@ -216,7 +203,7 @@ OWNERS = Owners(
         Ownership(lambda _, __: True, Owner("shop"), lambda location: "build-7" in location.namespaces),
         Ownership(lambda subscription, group: group == "rg-web", Owner("web", "Web shop")),
     ),
-    Tags({RESOURCE.lower().partition("/providers/")[0]: {"team": "web"}}),
+    Tags({builders.RESOURCE.lower().partition("/providers/")[0]: {"team": "web"}}),
 )
 
 
@@ -225,9 +212,10 @@ def a_book(stream: Stream, rules: Sequence[SuppressionRule] = ()) -> Rulebook:
     assert WHENS.keys() == WhenForm.model_fields.keys()
     forms = {key: WhenForm.model_validate({key: asked}) for key, asked in WHENS.items()}
     routes = [
-        a_route(key, "tickets", when=clauses_for(form, the_attack_table(), OWNERS)) for key, form in forms.items()
+        builders.a_route(key, "tickets", when=clauses_for(form, builders.the_attack_table(), OWNERS))
+        for key, form in forms.items()
     ]
-    book = a_rulebook(*rules, stream=stream, routes=routes, floor=Severity.INFORMATIONAL)
+    book = builders.a_rulebook(*rules, stream=stream, routes=routes, floor=Severity.INFORMATIONAL)
     return replace(book, catalogue=CATALOGUE, owners=OWNERS)
 
 
@@ -243,14 +231,14 @@ def agrees(signal: Signal, book: Rulebook) -> None:
     attack = attack_of(signal, book)
     for route in book.routes:
         assert route.matches(again, attack) == route.matches(signal, attack), route.name
-    assert decide(again, book, NOW - timedelta(seconds=1)) == decide(signal, book, NOW - timedelta(seconds=1))
+    assert decide(again, book, builders.NOW - timedelta(seconds=1)) == decide(
+        signal, book, builders.NOW - timedelta(seconds=1)
+    )
     assert rule_fields_of(again) == rule_fields_of(signal)
 
 
 @given(signals_and_rules())
-def test_every_rule_and_route_says_the_same_of_a_signal_that_is_made_again(
-    drawn: tuple[Signal, list[SuppressionRule]],
-) -> None:
+def test_every_rule_and_route_says_the_same_of_a_signal_made_again(drawn: tuple[Signal, list[SuppressionRule]]) -> None:
     """Whatever is in it, and whatever they ask."""
     signal, rules = drawn
     agrees(signal, a_book(signal.stream, rules))
@@ -262,7 +250,7 @@ def test_every_bundled_sample_is_decided_as_before(stream: Stream) -> None:
     for signal in samples(stream):
         offered = texts_offered(signal)
         held = [
-            a_rule(f"rule-{number}", alert_type=signal.type, groups=[[an_element(field, text)]])
+            builders.a_rule(f"rule-{number}", alert_type=signal.type, groups=[[builders.an_element(field, text)]])
             for number, (field, text) in enumerate(offered)
             if field != "cve"  # One CVE of several holds nothing.
         ]
@@ -278,9 +266,9 @@ def samples(stream: Stream) -> Iterator[Signal]:
 
 def test_nothing_is_kept_that_no_rule_can_match() -> None:
     """Neither entities of other types, nor other properties, nor the same entity twice, nor a property without a text."""
-    address = an_ip("10.20.0.5") | {"Location": {"City": "Ulm"}}
+    address = builders.an_ip("10.20.0.5") | {"Location": {"City": "Ulm"}}
     entities = [address, address | {"$id": "2"}, {"Type": "url", "Url": "https://x"}]
-    fields = rule_fields_of(an_alert(Entities=entities, ExtendedProperties={"a": ""}))
+    fields = rule_fields_of(builders.an_alert(Entities=entities, ExtendedProperties={"a": ""}))
     assert fields.entities == {"ip": ({"address": ("10.20.0.5",)},)}
     assert fields.extended == {}
 
@@ -291,20 +279,20 @@ def nested(levels: int) -> bytes:
 
 def with_address(value: bytes) -> bytes:
     """An alert with an ip entity whose address is that JSON."""
-    return alert_body(Entities=["x"]).replace(b'"x"', b'{"Type":"ip","Address":' + value + b"}")
+    return builders.alert_body(Entities=["x"]).replace(b'"x"', b'{"Type":"ip","Address":' + value + b"}")
 
 
 HOSTILE = [
-    alert_body(Entities=[], ExtendedProperties={"a": 1}).replace(b'"a":1', b'"a":' + nested(900)),
+    builders.alert_body(Entities=[], ExtendedProperties={"a": 1}).replace(b'"a":1', b'"a":' + nested(900)),
     with_address(nested(900)),
     with_address(b"[" * 900 + b"]" * 900),
     with_address(b"9" * 9_000),
     with_address(b'[NaN,1e999,-1e400,"a"]'),
-    alert_body(Entities=["x"]).replace(b'"x"', rb'{"Type":"host","HostName":"half \ud800"}'),
-    alert_body(ExtendedProperties=r'{"\ud800k": "v\udfff", "l": ["\udc00"]}', AlertDisplayName="\x00\u2028"),
-    alert_body(ExtendedProperties={"a": "x" * 3_000_000}, Entities=[an_ip("y" * 100_000)] * 3),
-    alert_body(Entities=[{"$id": "1", "Type": "host", "HostName": {"$ref": "1"}, "Again": {"$ref": "2"}}]),
-    alert_body(Entities={"host": [{"Type": "host", "HostName": "vm"}]}, ExtendedProperties=[1, 2]),
+    builders.alert_body(Entities=["x"]).replace(b'"x"', rb'{"Type":"host","HostName":"half \ud800"}'),
+    builders.alert_body(ExtendedProperties=r'{"\ud800k": "v\udfff", "l": ["\udc00"]}', AlertDisplayName="\x00\u2028"),
+    builders.alert_body(ExtendedProperties={"a": "x" * 3_000_000}, Entities=[builders.an_ip("y" * 100_000)] * 3),
+    builders.alert_body(Entities=[{"$id": "1", "Type": "host", "HostName": {"$ref": "1"}, "Again": {"$ref": "2"}}]),
+    builders.alert_body(Entities={"host": [{"Type": "host", "HostName": "vm"}]}, ExtendedProperties=[1, 2]),
 ]
 
 

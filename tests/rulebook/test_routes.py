@@ -86,16 +86,13 @@ ROUTES: Sequence[tuple[Mapping[str, object], Sequence[Signal], Sequence[Signal]]
     ({"severity": ["Low", "unknown"]}, [UNGRADED], [ALERT]),
     ({"at_least": "High"}, [ALERT, an_alert(severity=Severity.CRITICAL)], [an_alert(severity=Severity.MEDIUM)]),
     ({"at_least": "Critical"}, [UNGRADED], [ALERT]),
-    ({"alert_type": "SQL.DB_BruteForce"}, [ALERT], []),
     ({"alert_type": "sql.*"}, [ALERT], []),
     ({"alert_type": ["VM_*", "SQL.DB_?ruteForce"]}, [ALERT], []),
     ({"alert_type": ["SQL.DB", "DB_*", "[Ss]QL.*"]}, [], [ALERT]),
     ({"plan": ["KeyVaults", "sqlservers"]}, [ALERT], [an_alert(plan="Arm"), an_alert(plan=None)]),
     ({"tactics": ["Impact", "Credential Access"]}, [ALERT], []),
-    ({"tactics": "TA0006"}, [ALERT], []),
     ({"tactics": "Impact"}, [], [ALERT]),
     ({"techniques": "T1110"}, [ALERT], []),
-    ({"techniques": "T1110.003"}, [ALERT], []),
     ({"techniques": ["T1111", "T1110.001"]}, [], [ALERT]),
     ({"subscription": "aaaa-1"}, [ALERT], [NOWHERE]),
     ({"subscription": "aaaa"}, [], [ALERT]),
@@ -106,15 +103,12 @@ ROUTES: Sequence[tuple[Mapping[str, object], Sequence[Signal], Sequence[Signal]]
     ({"resource_type": "microsoft.sql/servers/databases"}, [ALERT], []),
     ({"resource_type": "Microsoft.Sql/servers"}, [], [ALERT]),
     ({"resource_group": "RG-*"}, [ALERT], [NOWHERE]),
-    ({"resource_group": "rg-connectors"}, [], [IN_EKS]),
     ({"account": ["9*", "1234*"]}, [IN_EKS], [IN_GKE]),
     ({"project": ["books", "x"]}, [IN_GKE], [IN_EKS]),
     ({"project": "4"}, [], [IN_GKE]),
     ({"cluster": "Shop-*"}, [IN_EKS], [ALERT]),
     ({"namespace": ["x", "JOBS"]}, [IN_EKS], [IN_GKE]),
-    ({"namespace": "sho"}, [], [IN_EKS]),
     ({"connector": "CORP"}, [IN_EKS], [ALERT]),
-    ({"connector": "*/rg-connectors/*"}, [IN_GKE], []),
     ({"tag": {"TEAM": ["web", "pay*"], "Cost Center": "*"}}, [ALERT], []),
     ({"tag": {"team": "*"}}, [ALERT], [IN_EKS]),
     ({"tag": {"team": "*", "owner": "*"}}, [], [ALERT]),
@@ -126,13 +120,11 @@ ROUTES: Sequence[tuple[Mapping[str, object], Sequence[Signal], Sequence[Signal]]
     ({"coverage": False}, [FINDING], [ON_COVERAGE]),
     ({"kind": ["alert", "incident"]}, [ALERT], []),
     ({"kind": "incident"}, [INCIDENT], [ALERT]),
-    ({"kind": "recommendation"}, [FINDING], []),
     ({"status": "New"}, [ALERT, an_alert(status="Active")], [an_alert(status="InProgress"), an_alert(status=None)]),
     ({"category": ["softwareupdate", "Data"]}, [UPDATE, FINDING], []),
     ({"category": "Software"}, [], [UPDATE, FINDING]),
     ({"package": "LODASH"}, [UPDATE], [an_update(package=Package(name="lodash-es"))]),
     ({"package": ["curl", "lod*"]}, [UPDATE], [FINDING]),
-    ({"cve": "cve-2021-23337"}, [UPDATE], []),
     ({"cve": ["CVE-2019-*", "CVE-2020-8203"]}, [UPDATE], []),
     ({"cve": "CVE-2020-8203"}, [an_update(cves=Cves(ids=("CVE-2020-8203",), is_whole=False))], []),
     ({"cve": "CVE-2021-2333"}, [], [UPDATE]),
@@ -144,7 +136,6 @@ ROUTES: Sequence[tuple[Mapping[str, object], Sequence[Signal], Sequence[Signal]]
     ({"owner": "nobody"}, [NOWHERE], [ALERT]),
     ({"owner": ["other", "Nobody"]}, [a_finding(resource="/subscriptions/BBBB")], [FINDING]),
     ({"owner": ["payments", "x"]}, [FINDING], [a_finding(resource=None)]),
-    ({"owner": "pay"}, [], [FINDING]),
     ({"at_least": "Medium", "plan": "SqlServers", "tactics": "TA0006"}, [ALERT], [an_alert(plan=None)]),
 ]  # fmt: skip
 """For each `when` what takes the route, and what does not."""
@@ -350,9 +341,7 @@ def test_a_route_that_matches_something_is_never_called_dead(
 
 @settings(deadline=None, max_examples=some_of(200))
 @given(WHENS, WHENS, SIGNALS)
-def test_a_route_that_is_said_to_take_all_of_another_does(
-    wide: dict[str, object], narrow: dict[str, object], signal: Signal
-) -> None:
+def test_what_takes_all_of_a_route_does(wide: dict[str, object], narrow: dict[str, object], signal: Signal) -> None:
     """What meets the narrower `when` meets the wider one."""
     shared = {key: value for key, value in wide.items() if key in {*narrow, "severity", "at_least"}}
     form = WhenForm.model_validate(shared)

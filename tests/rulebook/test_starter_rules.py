@@ -190,9 +190,7 @@ successors: {T1001: T1002, T1002: T1003, T1008: T1009, T1009: T1008}
 """
 
 
-def test_every_spelling_of_a_tactic_leads_to_its_ids_and_a_revoked_technique_to_the_end_of_its_line(
-    tmp_path: Path,
-) -> None:
+def test_every_spelling_of_a_tactic_leads_to_its_ids_and_a_revoked_technique_to_the_last(tmp_path: Path) -> None:
     """An unknown word leads nowhere. Successors are followed to the last one, and a ring of them ends. All that is wrong with a
     table is said at once."""
     (tmp_path / "attack.yaml").write_text(ATTACK, encoding="utf-8")
@@ -244,7 +242,8 @@ def test_examples_are_read_as_they_are_written(tmp_path: Path) -> None:
 
 
 def test_each_known_property_belongs_to_a_list_or_is_boilerplate_for_a_reason() -> None:
-    """The table names lists that exist, each name once and sorted; what is left out says why."""
+    """The table names lists that exist, each name once and sorted; what is left out says why. One key means two things only
+    where its spelling tells: a cluster's alerts say `Resource type` of an object, and all `resourceType` of the resource."""
     rows = [[*row, ""][:4] for row in rows_of("properties.tsv")]
     names = [name for name, *_ in rows]
     keys = [property_key(name) for name in names]
@@ -253,13 +252,8 @@ def test_each_known_property_belongs_to_a_list_or_is_boilerplate_for_a_reason() 
     assert {listed for _, listed, *_ in rows} <= {*Evidence.__dataclass_fields__, BOILERPLATE}
     assert all(source for _, _, source, _ in rows)
     assert [name for name, listed, _, reason in rows if (listed == BOILERPLATE) != bool(reason)] == []
-
-
-def test_one_key_means_two_things_only_where_its_spelling_tells() -> None:
-    """A cluster's alerts say `Resource type` of an object, and every alert says `resourceType` of the resource."""
+    assert [key for key, count in Counter(keys).items() if count > 1] == ["resourcetype"]
     table = load_catalogue().properties
-    keys = Counter(property_key(name) for name, *_ in rows_of("properties.tsv"))
-    assert [key for key, count in keys.items() if count > 1] == ["resourcetype"]
     assert table.find_list("resourceType", "Virtual Machine") == table.find_list("Resource Type", "x") == BOILERPLATE
     assert table.find_list("Resource type", "pods") == "kubernetes_objects"
 
@@ -271,28 +265,16 @@ EVER = Path(__file__).with_name("catalogue_ever.tsv")
 AGENTIC = ("AI.Azure_Agentic_Jailbreak", "Azure_Agentic_BlockedJailbreak", "AI.Azure_Agentic_BlockedJailbreak")
 
 
-def every_type() -> list[dict[str, str]]:
-    """The rows of all alert types that the catalogue ever had."""
+def test_no_alert_type_is_ever_lost_and_what_is_deprecated_is_read_as_ever() -> None:
+    """Microsoft takes types off its pages that still arrive: what was known once is known for good, no row comes twice, and a
+    type keeps the plan, the tactics and the severity that it had."""
     with EVER.open(encoding="utf-8", newline="") as file:
-        return list(csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE))
-
-
-def test_no_alert_type_is_ever_lost() -> None:
-    """Microsoft takes types off its pages that still arrive: what was known once is known for good, and no row comes twice."""
-    rows = every_type()
-    ever = [row["alert_type"].lower() for row in rows]
-    assert len(rows) >= 492
-    assert [type for type in ever if type not in CATALOGUE.types] == []
-    assert sorted(CATALOGUE.types.keys() - set(ever)) == [], f"add what is new to {EVER.name}, so that it is not lost"
-    assert len(ever) == len(set(ever))
-
-
-def test_what_is_deprecated_is_read_as_ever() -> None:
-    """Deprecated or not, an alert type keeps the plan, the tactics and the severity that it had."""
-    rows = every_type()
-    assert {row["alert_type"] for row in rows if CATALOGUE.types[row["alert_type"].lower()].deprecation} >= set(AGENTIC)
-    for row in rows:
-        known = CATALOGUE.types[row["alert_type"].lower()]
+        rows = {row["alert_type"].lower(): row for row in csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)}
+    assert len(rows) == len(EVER.read_text(encoding="utf-8").splitlines()) - 1 >= 492
+    assert sorted(CATALOGUE.types.keys() - rows.keys()) == [], f"add what is new to {EVER.name}, so that it is not lost"
+    assert {type for type in rows if CATALOGUE.types[type].deprecation} >= set(map(str.lower, AGENTIC))
+    for type, row in rows.items():
+        known = CATALOGUE.types[type]
         said = (known.plan, known.tactics, known.severity)
         assert said == (row["plan"] or None, tuple(row["tactics"].split()), row["severity"] or None), row
 
