@@ -16,8 +16,7 @@ from tests.coverage import builders as az
 from tests.coverage import builders as azure
 from tests.coverage.machine_builders import all_healthy, health, machine
 from tests.coverage.stored_builders import drill, heard
-from tests.rulebook.builders import rules_in
-from tests.rulebook.kinds import KINDS
+from tests.rulebook.builders import KINDS, rules_in
 
 SUB = f"/subscriptions/{az.SUBSCRIPTION}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping
 from typing import Any
@@ -26,8 +25,7 @@ from router.rulebook import load_catalogue
 from tests.builders import NOW, a_rulebook
 from tests.constructed.posture import a_machine_vulnerability, an_exposure_path, an_image_vulnerability
 from tests.parse import messages
-from tests.parse.samples import read_rest_examples, rest_bodies
-from tests.samples import SAMPLES
+from tests.parse.samples import read_rest_examples, rest_bodies, table_rows
 
 PAGE = {"Href": "https://a.example/r.pdf", "Category": "threat_reports", "Label": "Report: GOLD", "Type": "webLink"}
 
@@ -76,10 +74,8 @@ def test_a_text_is_filled_with_names_and_not_with_what_is_known_beside() -> None
     assert notice.description == "ada: x -t"
     hosts = [{"$id": str(number), "HostName": f"web-{number}", "Type": "host"} for number in range(2)]
     assert notice_with(Description="%{Host Name}", CompromisedEntity=None, Entities=hosts).description == "[Host Name]"
-    assert (
-        notice_with(Description="%{Compromised Host}", CompromisedEntity=messages.MACHINE, Entities=[]).description
-        == "web-01"
-    )
+    named = notice_with(Description="%{Compromised Host}", CompromisedEntity=messages.MACHINE, Entities=[])
+    assert named.description == "web-01"
 
 
 def test_investigation_steps_stand_with_what_to_do() -> None:
@@ -95,18 +91,15 @@ def test_extended_links_are_kept_once() -> None:
     lower = {name.lower(): value for name, value in PAGE.items()}
     link = Link(text="Report: GOLD", url="https://a.example/r.pdf")
     assert links_of(PAGE, lower, PAGE | {"Label": "Again"}) == (link,)
-    assert (
-        links_of(None, 7, {}, PAGE | {"Href": None}, PAGE | {"Href": "http://a.example/"}, PAGE | {"Href": "a b"}) == ()
-    )
-    assert links_of(PAGE | {"Href": "https://portal.azure.com/#blade/alert"}) == ()
+    for url in (None, "http://a.example/", "a b", "https://portal.azure.com/#blade/alert"):
+        assert links_of(None, 7, {}, PAGE | {"Href": url}) == (), url
     assert links_of(PAGE | {"Label": ""})[0].text == "threat_reports"
     assert links_of({"Href": "https://a.example/"}) == (Link(text="https://a.example/", url="https://a.example/"),)
-    row = messages.read_alert(messages.a_table_row(ExtendedLinks=json.dumps([PAGE])))
-    assert (
-        the_notice_of(row).links
-        == the_notice_of(messages.read_alert(messages.an_arm_alert(extendedLinks=[PAGE]))).links
-        == (link,)
-    )
+    for message in (
+        messages.a_table_row(ExtendedLinks=json.dumps([PAGE])),
+        messages.an_arm_alert(extendedLinks=[PAGE]),
+    ):
+        assert the_notice_of(messages.read_alert(message)).links == (link,)
     assert the_notice_of(messages.read_alert(messages.a_table_row(ExtendedLinks=""))).links == ()
 
 
@@ -186,18 +179,14 @@ def test_the_placeholder_of_a_real_alert_is_filled() -> None:
 @pytest.mark.shared
 def test_the_remediation_of_real_recommendations_has_no_markup() -> None:
     """Microsoft's own texts: a link in HTML, and steps that are numbered in one line."""
-    texts = {
-        body["properties"]["remediationDescription"]
-        for family, body in rest_bodies()
-        if family == "AssessmentsMetadata" and "remediationDescription" in body["properties"]
-    }
+    bodies = [body["properties"] for family, body in rest_bodies() if family == "AssessmentsMetadata"]
+    texts = {said["remediationDescription"] for said in bodies if "remediationDescription" in said}
     told = [lines_of([text]) for text in sorted(texts)]
     assert told[0] == ("Fix it with these remediation instructions",)
-    assert told[1] == (
-        "To install an endpoint protection solution: 1. Follow the instructions in How do I turn on antimalware in my virtual "
-        "machine scale set (https://docs.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-faq"
-        "#how-do-i-turn-on-antimalware-in-my-virtual-machine-scale-set)",
-    )
+    page = "https://docs.microsoft.com/azure/virtual-machine-scale-sets/virtual-machine-scale-sets-faq"
+    question = "How do I turn on antimalware in my virtual machine scale set"
+    link = f"{question} ({page}#{question.lower().replace(' ', '-')})"
+    assert told[1] == (f"To install an endpoint protection solution: 1. Follow the instructions in {link}",)
     assert told[2][1:3] == ("To restrict the access to your virtual machines:", "1. Click on a VM from the list below")
     assert [line[:2] for line in told[2][2:]] == ["1.", "2.", "3.", "4."]
 
@@ -205,10 +194,7 @@ def test_the_remediation_of_real_recommendations_has_no_markup() -> None:
 @pytest.mark.shared
 def test_links_of_a_real_table_are_kept_whole() -> None:
     """46 rows of the exported table have links to reports, all of which lead to a page; no text loses anything."""
-    with (SAMPLES / "azure-sentinel-notebooks" / "alertlist.csv").open(encoding="utf-8", newline="") as file:
-        signals = [
-            signal for row in csv.DictReader(file) if not isinstance(signal := messages.read_one(row), Quarantined)
-        ]
+    signals = [signal for row in table_rows() if not isinstance(signal := messages.read_one(row), Quarantined)]
     told = [(signal, prose_of(signal, evidence_of(signal, messages.CATALOGUE))) for signal in signals]
     assert all((prose.title, prose.description) == (signal.title, signal.description) for signal, prose in told)
     linked = [prose.links for _, prose in told if prose.links]

@@ -1,18 +1,85 @@
-"""Rules directories for tests: sound ones, in which a test changes what it is about."""
+"""Rules directories for tests, sound ones, in which a test changes what it is about; and kinds of destination of no vendor."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Annotated, Any, ClassVar
 
-from router.domain.rulebook import Route, Rulebook
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+
+from router.domain.conversation import Conversation, Deduplication, DestinationKind
+from router.domain.deliveries import Attempt
+from router.domain.rulebook import Lane, Route, Rulebook
 from router.domain.signals import Stream
 from router.rulebook import Loaded, Problem, lint, load
 from tests.builders import RULES
-from tests.rulebook.kinds import KINDS
+
+
+class _Config(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Secret(_Config):
+    """A secret by name."""
+
+    secret: Annotated[str, Field(pattern=r"^[A-Z][A-Z0-9_]*$")]
+
+
+class _Kind:
+    deduplicates: ClassVar[Deduplication] = Deduplication.NONE
+    batch: ClassVar[int] = 1
+
+    def __init__(self, config: Any) -> None:
+        self.config = config
+        self.address = str(getattr(config, "url", getattr(config, "table", "pager")))
+
+    def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
+        """Nothing is sent here."""
+        raise NotImplementedError
+
+
+class PagerConfig(_Config):
+    """A pager's key."""
+
+    key: Secret
+
+
+def _https(url: str) -> str:
+    if not url.startswith("https://"):
+        raise ValueError(f"{url} must be an https address")
+    return url
+
+
+class TicketKindConfig(_Config):
+    """A ticket desk's address and key; it knows its `kind`, as kinds may."""
+
+    kind: str = "desk"
+    url: Annotated[str, AfterValidator(_https)]
+    key: Secret
+    fields: dict[str, object] = Field(default_factory=dict)
+    withhold: list[str] | dict[str, list[str]] = Field(default_factory=list)
+
+
+class RowsConfig(_Config):
+    """A table for rows."""
+
+    table: str
+
+
+def _a_kind(name: str, lane: Lane, config: type[Any]) -> type[DestinationKind]:
+    return type(name, (_Kind,), {"name": name, "lane": lane, "Config": config})
+
+
+KINDS: Mapping[str, type[DestinationKind]] = {
+    "pager": _a_kind("pager", Lane.PAGE, PagerConfig),
+    "desk": _a_kind("desk", Lane.TICKET, TicketKindConfig),
+    "rows": _a_kind("rows", Lane.ROWS, RowsConfig),
+}
+
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 

@@ -21,8 +21,7 @@ from router.coverage.expected.loading import read_coverage
 from router.coverage.expected.manifest import FILE as COVERAGE
 from router.domain.signals import Stream
 from router.rulebook import Loaded, Problem, in_order, lint, load, load_examples
-from tests.rulebook.builders import NOW, rules_in
-from tests.rulebook.kinds import KINDS
+from tests.rulebook.builders import KINDS, NOW, rules_in
 
 BAD = Path(__file__).parent / "bad"
 CASES = sorted(path for path in BAD.rglob("*") if path.is_file() and path.suffix != ".txt")

@@ -23,8 +23,7 @@ from router.rulebook.lints.scopes import covers_scope, find_wider_rules
 from tests.builders import NOW as THEN
 from tests.builders import a_rule, an_alert, an_element, an_ip
 from tests.examples import some_of
-from tests.rulebook.builders import NOW, a_body, a_policy, a_scoped_body, lints, loaded, rules_in, rules_of
-from tests.rulebook.kinds import KINDS
+from tests.rulebook.builders import KINDS, NOW, a_body, a_policy, a_scoped_body, lints, loaded, rules_in, rules_of
 from tests.rulebook.test_owners import ENTRIES, SIGNALS, group_of, owners_of
 
 

@@ -22,8 +22,7 @@ from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.rulebook import Loaded, load, load_all, load_examples
 from tests.examples import some_of
-from tests.rulebook.builders import NOW, a_body, a_policy, loaded, rules_in, the_book
-from tests.rulebook.kinds import KINDS
+from tests.rulebook.builders import KINDS, NOW, a_body, a_policy, loaded, rules_in, the_book
 
 RULES = {f"cwpp/suppressions/{name}.json": a_body() for name in ("one", "two")}
 FILES = {**RULES, "owners.yaml": {"owners": [{"group": "web"}]}}

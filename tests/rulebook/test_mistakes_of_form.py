@@ -20,7 +20,7 @@ from router.rulebook.documents import Unreadable, parse
 from router.rulebook.folder import Folder
 from router.rulebook.patterns import WORDS
 from tests.builders import RULES
-from tests.rulebook.kinds import KINDS
+from tests.rulebook.builders import KINDS
 from tests.rulebook.test_bad_rules import BAD
 
 YAML = """\

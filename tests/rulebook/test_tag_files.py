@@ -17,8 +17,7 @@ from router.domain.tags import Tags
 from router.rulebook import Loaded, load, load_all
 from tests.builders import RESOURCE, an_alert
 from tests.examples import some_of
-from tests.rulebook.builders import NOW, Files, a_policy, lints, loaded, messages, rules_in, the_book
-from tests.rulebook.kinds import KINDS
+from tests.rulebook.builders import KINDS, NOW, Files, a_policy, lints, loaded, messages, rules_in, the_book
 
 ONE, OTHER = "tags/a.json", "tags/b.json"
 SUB = "/subscriptions/aaaa"
