@@ -11,9 +11,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from contextlib import AsyncExitStack, contextmanager
 from dataclasses import asdict, dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
-from threading import Thread
 from typing import Any
 
 import pytest
@@ -28,13 +26,11 @@ from router.domain.documents import DocumentKind
 from router.domain.hubs import Event, Partition
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
-from router.store.documents import list_documents
 from router.store.partitions import write_sweep_end
 from tests.builders import RULES
 from tests.stack.defender import DefenderDouble, defender_in_thread
 from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
-from tests.store.opened import open_store
-from tests.store.within import within
+from tests.store.opened import open_store, rows_in
 
 HUB, PARTITION = "cwpp", "0"
 
@@ -110,16 +106,8 @@ class SmallHouse:
 
     def results(self) -> dict[str, Any]:
         """What lies in the state of drills, by the documents' ids."""
-
-        async def read() -> dict[str, Any]:
-            store = open_store(self.state)
-            try:
-                found = await within(store, list_documents, DocumentKind.FACT)
-                return {one.id: json.loads(one.body) for one in found}
-            finally:
-                await store.close()
-
-        return asyncio.run(read())
+        query = "SELECT id, body FROM documents WHERE kind = ?"
+        return {id: json.loads(body) for id, body in rows_in(self.state, query, DocumentKind.FACT.value)}
 
     @contextmanager
     def at_work(self, *, is_deaf: bool = False) -> Iterator[None]:
@@ -235,41 +223,3 @@ class Drilling:
 def arguments(house: SmallHouse, *more: str, about: tuple[str, ...] = SAMPLES) -> list[str]:
     """Return the command line of a drill."""
     return ["drill", *about, "--state", str(house.state), "--rules", str(house.rules), *more]
-
-
-@dataclass
-class Hooks:
-    """A dead man's switch: what it answers, and what called it."""
-
-    url: str = ""
-    status: int = 200
-    words: str = "OK"
-    called: list[str] = field(default_factory=list)
-
-
-@contextmanager
-def hooks_in_thread() -> Iterator[Hooks]:
-    """Serves one."""
-    hooks = Hooks()
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_POST(self) -> None:
-            body = json.loads(self.rfile.read(int(self.headers["content-length"])))
-            hooks.called.append(f"POST {self.path} {body['verdict']}")
-            self.send_response(hooks.status)
-            self.end_headers()
-            self.wfile.write(hooks.words.encode())
-
-        def log_message(self, format: str, *args: object) -> None:
-            """Says nothing."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    thread = Thread(target=server.serve_forever, daemon=True)
-    thread.start()
-    try:
-        hooks.url = f"http://127.0.0.1:{server.server_port}"
-        yield hooks
-    finally:
-        server.shutdown()
-        server.server_close()
-        thread.join()

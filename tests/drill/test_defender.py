@@ -7,6 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import pytest
@@ -22,6 +23,7 @@ from router.domain.notices import RecordEntry
 from tests.drill.drilling import CLUSTER, SUBSCRIPTION
 from tests.samples import SAMPLES
 from tests.stack.defender import Sample, samples_of_bundle
+from tests.store.builders import an_entry
 
 BASE = "https://management.azure.com"
 ALERTS = SAMPLES / "azure-rest-api-specs" / "stable" / "2022-01-01" / "examples" / "Alerts"
@@ -32,9 +34,11 @@ LOCATION = {"value": [{"name": "centralus"}]}
 type Answer = tuple[int, object] | Unavailable
 
 
-def ask[T](question: Callable[[Defender], Awaitable[T]], *answers: Answer) -> tuple[T | NotDone, list[HttpRequest]]:
+def ask[T](
+    question: Callable[[Defender], Awaitable[T]], *answers: Answer, place: object = LOCATION
+) -> tuple[T | NotDone, list[HttpRequest]]:
     """Return what comes of a question with these answers, and what was asked after the place; every answer must be wanted."""
-    asked, left = list[HttpRequest](), [(200, LOCATION), *answers]
+    asked, left = list[HttpRequest](), [(200, place), *answers]
 
     async def send(request: HttpRequest) -> HttpAnswer:
         asked.append(request)
@@ -45,8 +49,8 @@ def ask[T](question: Callable[[Defender], Awaitable[T]], *answers: Answer) -> tu
 
     async def run() -> T | NotDone:
         defender = Defender(BASE, SUBSCRIPTION, send)
-        defender._alerts = await defender._find_location()
         try:
+            defender._alerts = await defender._find_location()
             return await question(defender)
         except NotDone as fault:
             return fault
@@ -104,14 +108,8 @@ def test_a_list_is_read_page_by_page_to_its_end() -> None:
 
 def test_a_subscription_of_which_defender_keeps_nothing_is_said() -> None:
     """No plan was ever on there, or the answer is garbage."""
-    bodies: list[object] = [None, [], {"value": "x"}, {"value": []}, {"value": [{"name": []}]}]
-    for body in bodies:
-
-        async def send(request: HttpRequest, body: object = body) -> HttpAnswer:
-            return HttpAnswer(status=200, headers={}, body=json.dumps(body).encode())
-
-        with pytest.raises(NotDone):
-            asyncio.run(Defender(BASE, SUBSCRIPTION, send).list_alerts())
+    places: list[object] = [None, [], {"value": "x"}, {"value": []}, {"value": [{"name": []}]}]
+    assert all(isinstance(ask(Defender.list_alerts, place=place)[0], NotDone) for place in places)
 
 
 def test_an_alert_is_dismissed_by_its_own_path_and_else_as_one_of_the_subscription() -> None:
@@ -144,23 +142,15 @@ def test_any_answer_is_read_without_an_error(page: object) -> None:
     assert list(alerts_in({"value": [{"id": "/a", "properties": {"resourceIdentifiers": page}}]})) == []
 
 
-def an_entry(**more: object) -> RecordEntry:
-    """The decision on a sample of the drill."""
-    fields: dict[str, Any] = {
-        **{name: None for name in RecordEntry.__dataclass_fields__ if name not in ("steps", "shadowed_by")},
-        "key": "cwpp:0:1:7",
-        "type": "SIMULATED_VM_X",
-        "id": "A-1",
-        "plan": "VirtualMachines",
-        "sample": True,
-        "resource": f"/SUBSCRIPTIONS/{SUBSCRIPTION}/RESOURCEGROUPS/Sample-RG/providers/x/y/Sample-VM",
-    }
-    return RecordEntry(**fields | more)
+VM = f"/SUBSCRIPTIONS/{SUBSCRIPTION}/RESOURCEGROUPS/Sample-RG/providers/x/y/Sample-VM"
+MADE_UP = {"type": "SIMULATED_VM_X", "id": "A-1", "plan": "VirtualMachines", "sample": True, "resource": VM}
+a_sample_entry = partial(an_entry, "cwpp:0:1:7", **MADE_UP)
+"""The decision on a sample of the drill."""
 
 
 def of_cluster(resource: str = CLUSTER, **more: object) -> RecordEntry:
     """The decision on a real alert of a cluster."""
-    return an_entry(**{"sample": False, "plan": "Containers", "resource": resource, **more})
+    return a_sample_entry(**{"sample": False, "plan": "Containers", "resource": resource, **more})
 
 
 ZEROS = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/Sample-RG/providers/x/y/Sample-VM"
@@ -170,11 +160,11 @@ ITS_ID = DrillSubject(plan="Containers", subscription=SUBSCRIPTION, cluster=CLUS
 
 MACHINE = replace(DRILL, bundle=None, machine="/A/VM/")
 OWN: list[tuple[DrillSubject, RecordEntry, bool]] = [
-    (DRILL, an_entry(), True),
-    (DRILL, an_entry(sample=False), False),
-    (DRILL, an_entry(plan="KeyVaults"), False),
-    (DRILL, an_entry(resource="/subscriptions/another/resourceGroups/rg"), False),
-    (DRILL, an_entry(resource=ZEROS), True),
+    (DRILL, a_sample_entry(), True),
+    (DRILL, a_sample_entry(sample=False), False),
+    (DRILL, a_sample_entry(plan="KeyVaults"), False),
+    (DRILL, a_sample_entry(resource="/subscriptions/another/resourceGroups/rg"), False),
+    (DRILL, a_sample_entry(resource=ZEROS), True),
     (A_CLUSTER, of_cluster(), True),
     (A_CLUSTER, of_cluster(CLUSTER.upper(), plan=None, type="K8S_X"), True),
     (A_CLUSTER, of_cluster(f"{CLUSTER}-2"), False),
@@ -193,17 +183,15 @@ OWN: list[tuple[DrillSubject, RecordEntry, bool]] = [
 
 
 def test_an_alert_that_fits_may_be_the_drills() -> None:
-    """By its plan and resource, if a hub brought it; a sample without a subscription is one of any."""
+    """By its plan and resource, if a hub brought it; a sample without a subscription is one of any.
+
+    A sample that Defender lists is the drill's whatever else it says.
+    """
     for subject, entry, is_own in OWN:
         assert may_belong_to(entry, subject) is is_own, (subject, entry)
-        assert may_belong_to(replace(entry, key=f"{'a' * 64}:3"), subject) is False
-
-
-def test_a_sample_that_defender_lists_is_the_drills_if_a_hub_brought_it() -> None:
-    """Whatever else it says."""
-    assert may_belong_to(an_entry(plan=None, resource=None), DRILL, {"a-1"})
-    assert not may_belong_to(an_entry(sample=False), DRILL, {"a-1"})
-    assert not may_belong_to(an_entry(key=f"{'a' * 64}:3"), DRILL, {"a-1"})
+        assert may_belong_to(replace(entry, key=f"{'a' * 64}:3"), subject, {"a-1"}) is False
+    assert may_belong_to(a_sample_entry(plan=None, resource=None), DRILL, {"a-1"})
+    assert not may_belong_to(a_sample_entry(sample=False), DRILL, {"a-1"})
 
 
 def a_sample() -> Sample:

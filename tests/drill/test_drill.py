@@ -7,7 +7,9 @@ import os
 import re
 import signal
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import count
 from pathlib import Path
 from threading import Event, Thread
 
@@ -23,25 +25,39 @@ from router.domain.errors import StoreError
 from tests.builders import alert_body
 from tests.cli.house import said_into
 from tests.coverage.test_kubectl import kubeconfig
+from tests.deliver.sockets import answering
 from tests.drill.drilling import (
     CLUSTER,
     HEARTBEAT,
     POLICY,
     SAMPLES,
-    SOON,
     SUBSCRIPTION,
     Drilling,
     Grounds,
+    Outcome,
     SmallHouse,
     arguments,
     grounds_in,
-    hooks_in_thread,
 )
 from tests.drill.test_defender import a_sample
+from tests.stack.event_hubs.threads import in_thread
 from tests.stack.kubernetes_api.kubectl import install
 
-PACE = 0.5
-"""Seconds between real alerts: the first may come before the drill has begun, and then is none of it."""
+
+@pytest.fixture(scope="module")
+def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grounds]:
+    """The grounds of a file."""
+    with grounds_in(tmp_path_factory.mktemp("drill")) as grounds:
+        yield grounds
+
+
+@pytest.fixture
+def drill(grounds: Grounds, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Drilling:
+    """Holds drills by the command line, with the settings of the router."""
+    for name, value in grounds.environment().items():
+        monkeypatch.setenv(name, value)
+    return Drilling(capsys)
+
 
 TWO, NO_TIME = "Defender lists 2", "{'hop': 'hub', 'at': None, 'seconds': None}"
 
@@ -91,6 +107,16 @@ def send_foreign(house: SmallHouse) -> None:
     house.grounds.defender.asked = send
 
 
+def refuse_dismissal(house: SmallHouse) -> None:
+    """Has Defender let nobody dismiss one of two samples, so that the other one is dismissed."""
+    house.grounds.defender.refuses_dismissal = "SIMULATED_VM_SuspiciousLogin"
+
+
+def lose_one(house: SmallHouse) -> None:
+    """Has Defender list one of two samples that is never exported: what is decided later is none of the drill's proof."""
+    house.grounds.defender.late_type = "SIMULATED_VM_DigitalCurrencyMining"
+
+
 ROLE = "role in that subscription"
 NOT_DONE = "it did not take it in time: "
 
@@ -99,7 +125,7 @@ NOT_DONE = "it did not take it in time: "
 class Broken:
     """A hop that is broken: who breaks it or how Defender behaves, how the drill ends, and what it says."""
 
-    end: tuple[int, str, str, int | None]
+    end: tuple[int, str, str | None, int | None]
     words: tuple[str, ...]
     spoil: Callable[[SmallHouse], None] | None = None
     behaviour: str = ""
@@ -115,6 +141,8 @@ BROKEN = (
     Broken((1, "failed", "decided", 2), ("not_json", "quarantine show"), behaviour="garbled"),
     Broken((1, "not proven", "destination", 2), ("oncall: silence", "tickets: silence"), add_silence),
     Broken((1, "failed", "destination", 2), (NOT_DONE, "500", "given up on", "400"), break_soc),
+    Broken((0, "passed", None, 1), ("dismiss ", "Azure answered 403", "Security Admin"), refuse_dismissal),
+    Broken((1, "not proven", "destination", 2), ("'undecided': ['",), lose_one),
     Broken((1, "not proven", "hub", 2), ("may be another's", "'alerts': []", "'open': []"), send_foreign, "exports"),
 )
 
@@ -172,21 +200,22 @@ def test_a_dead_mans_switch_is_called_when_the_drill_passed_and_is_on_record_and
         raise StoreError("disk full")
 
     house = grounds.house()
-    with hooks_in_thread() as hooks, house.at_work():
+    with in_thread(answering(), "hooks") as hooks, house.at_work():
         monkeypatch.setenv(HEARTBEAT, f"{hooks.url}/s3cret-address")
         passed = drill(house, "--heartbeat")
-        assert (passed.code, hooks.called) == (0, ["POST /s3cret-address passed"]), passed
-        hooks.status, hooks.words = 200, "OK (not found)"
+        (called,) = hooks.requests
+        assert (passed.code, called.startswith(b"POST /s3cret-address "), b"passed" in called) == (0, True, True)
+        hooks.body = b"OK (not found)"
         unknown = drill(house, "--heartbeat")
         hooks.status = 404
         refused = drill(house, "--heartbeat")
-        assert [len(hooks.called), unknown.code, refused.code] == [3, 1, 1]
+        assert [len(hooks.requests), unknown.code, refused.code] == [3, 1, 1]
         with monkeypatch.context() as broken:
             broken.setattr(Drill, "write", write)
             unwritten = drill(house, "--heartbeat")
         refuse(house)
         assert drill(house, "--heartbeat").code == 1
-        assert len(hooks.called) == 3
+        assert len(hooks.requests) == 3
     assert "heartbeat: 127.0.0.1: does not know the address; the drill has passed" in unknown.said
     assert "heartbeat: 127.0.0.1: answered 404" in refused.said
     assert unwritten.end == (1, "passed", None, 2)
@@ -257,18 +286,6 @@ def test_samples_of_an_earlier_drill_are_neither_followed_nor_dismissed(grounds:
     assert {grounds.defender.raised[id][1] for id in kept.ids} == {"Active"}
 
 
-def test_a_sample_that_may_not_be_dismissed_is_named_with_the_role_that_may(grounds: Grounds, drill: Drilling) -> None:
-    """The others are dismissed."""
-    house = grounds.house()
-    grounds.defender.refuses_dismissal = "SIMULATED_VM_SuspiciousLogin"
-    with house.at_work():
-        drilled = drill(house)
-    assert drilled.end == (0, "passed", None, 1), drilled
-    (left,) = [id for id, (_, state) in grounds.defender.raised.items() if state == "Active" and id in drilled.ids]
-    assert f"dismiss {left}: Azure answered 403" in drilled.result["undismissed"]
-    assert "Security Admin" in drilled.result["undismissed"]
-
-
 def test_alerts_that_another_one_raised_meanwhile_are_not_dismissed(grounds: Grounds, drill: Drilling) -> None:
     """The same samples cannot be told apart, so they are named. Samples of other plans and real alerts are not."""
     house, dismissed = grounds.house(), len(grounds.defender.dismissed)
@@ -290,17 +307,6 @@ def test_alerts_that_another_one_raised_meanwhile_are_not_dismissed(grounds: Gro
     assert all(id in drilled.result["undismissed"] for id in drilled.ids)
     assert drilled.result["undismissed"].count(",") == 4
     assert len(grounds.defender.dismissed) == dismissed
-
-
-def test_what_was_decided_too_late_is_named(grounds: Grounds, drill: Drilling) -> None:
-    """One sample proves the ticket; the other one is listed, and comes later."""
-    house = grounds.house()
-    grounds.defender.late_type = "SIMULATED_VM_DigitalCurrencyMining"
-    with house.at_work():
-        drilled = drill(house, "--to", "tickets")
-    assert (drilled.code, len(drilled.ids)) == (0, 1), drilled
-    (late,) = drilled.result["undecided"]
-    assert grounds.defender.raised[late][0].type == grounds.defender.late_type
 
 
 def test_a_state_that_cannot_be_read_proves_nothing(
@@ -350,128 +356,80 @@ def test_a_drill_whose_output_is_cut_goes_on_and_dismisses_its_samples(grounds: 
     assert [one["verdict"] for one in house.results().values()] == ["passed"]
 
 
-def test_real_alerts_of_a_cluster_are_waited_for(
-    grounds: Grounds, drill: Drilling, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The drill prints the line to run; it raises nothing and dismisses nothing."""
-    house, before, over = grounds.house(), grounds.defender.count(), Event()
+PACE = 0.5
+"""Seconds between two real alerts."""
+
+
+@contextmanager
+def real_alerts(grounds: Grounds) -> Iterator[None]:
+    """Alerts of a cluster come again and again: the first may come before a drill has begun, and then is none of it."""
+    over = Event()
 
     def raise_alerts() -> None:
-        number = 0
-        while not over.wait(PACE):
-            number += 1
+        for number in count():
             body = alert_body(f"test-{number}", AlertType="K8S_Test", AzureResourceId=CLUSTER, Severity="High")
             grounds.hubs.append("cwpp", "0", body)
+            if over.wait(PACE):
+                return
 
     raising = Thread(target=raise_alerts)
     raising.start()
     try:
-        with house.at_work():
-            about = ("--cluster", "aks-pay", "--to", "oncall", "--yes")
-            code = main(arguments(house, "--within", "60s", about=about))
+        yield
     finally:
         over.set()
         raising.join()
-    said = capsys.readouterr().out
-    assert code == 0, said
-    assert "REAL: these are real alerts" in said
-    assert "kubectl --context aks-pay get pods --namespace=asc-alerttest-662jfi039n" in said
-    assert "passed: 1 destination took it" in said
-    assert "dismissed" not in said.partition("passed:")[2]
-    assert grounds.defender.count() == before
+
+
+def test_real_alerts_of_a_cluster_are_waited_for(grounds: Grounds, drill: Drilling) -> None:
+    """The drill prints the line to run; it raises nothing and dismisses nothing."""
+    house, before = grounds.house(), grounds.defender.count()
+    with real_alerts(grounds), house.at_work():
+        drilled = drill(house, about=("--cluster", "aks-pay", "--to", "oncall", "--yes"))
+    assert (drilled.end, grounds.defender.count()) == ((0, "passed", None, None), before), drilled
+    assert "REAL: these are real alerts" in drilled.said
+    assert "kubectl --context aks-pay get pods --namespace=asc-alerttest-662jfi039n" in drilled.said
 
 
 TOKEN = "canary-token"
+PODS = "/api/v1/namespaces/asc-alerttest-662jfi039n/pods?limit=1"
+FORBIDDEN = "context aks-pay: the API server answered 403; the drill needs the right to list pods"
+UNASKED = (
+    ("aks-pay", (), "--yes: is missing"),
+    ("aks-pay=", ("--yes",), "--cluster aks-pay=: has nothing on one side of ="),
+    ("aks-other", ("--yes",), "--cluster aks-other: is no context in "),
+)
 
-type AskCluster = Callable[..., int]
 
+def test_the_drill_asks_the_cluster_once_and_only_after_that_was_wanted(
+    grounds: Grounds, drill: Drilling, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The context may be called otherwise than the cluster. A cluster that refuses is named, and nothing is waited for.
 
-@pytest.fixture
-def log(grounds: Grounds, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """With what kubectl was called. Defender sees the request for that namespace, if kubectl has the right to it."""
-    folder = tmp_path / "bin"
-    os.mkfifo(tmp_path / "asked")
-    raise_alert = f"grep -q {TOKEN} {tmp_path}/config && echo yes > {tmp_path}/asked"
+    No token is ever printed, nor what kubectl complains of.
+    """
     refused = "echo 'Error from server (Forbidden): canary' >&2; exit 1"
-    log = install(folder, {"aks-pay": [], "admin@pay": []}, f"{raise_alert} || {{ {refused}; }}")
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    return log
+    known = f"grep -q {TOKEN} {tmp_path}/config || {{ {refused}; }}"
+    log = install(tmp_path / "bin", {"aks-pay": [], "admin@pay": []}, known)
+    monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}{os.pathsep}{os.environ['PATH']}")
 
-
-@pytest.fixture
-def ask(grounds: Grounds, drill: Drilling, log: Path, tmp_path: Path) -> AskCluster:
-    """Returns the exit code of a drill that asks a cluster itself, with a token."""
-
-    def ask(cluster: str, *more: str, token: str = TOKEN, context: str = "aks-pay") -> int:
+    def ask(cluster: str, *more: str, token: str = TOKEN, context: str = "aks-pay") -> Outcome:
         (tmp_path / "config").write_text(yaml.safe_dump(kubeconfig(user={"token": token}, name=context)))
-        about = ("--cluster", cluster, "--kubeconfig", str(tmp_path / "config"), "--to", "oncall", *more)
         house = grounds.house()
+        with real_alerts(grounds), house.at_work():
+            about = ("--cluster", cluster, "--kubeconfig", str(tmp_path / "config"), "--to", "oncall", *more)
+            return drill(house, about=about)
 
-        def see() -> None:
-            if (tmp_path / "asked").read_text():
-                body = alert_body("test", AlertType="K8S_Test", AzureResourceId=CLUSTER, Severity="High")
-                grounds.hubs.append("cwpp", "0", body)
-
-        defender = Thread(target=see)
-        defender.start()
-        try:
-            with house.at_work():
-                return main(arguments(house, "--within", SOON, "--format", "json", about=about))
-        finally:
-            os.close(os.open(tmp_path / "asked", os.O_RDWR))  # nothing more is said
-            defender.join()
-
-    return ask
-
-
-def test_the_drill_asks_the_cluster_once_and_for_nothing_else(
-    ask: AskCluster, log: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """The context may be called otherwise than the cluster. No token is ever printed."""
-    code = ask("aks-pay=admin@pay", "--yes", context="admin@pay")
-    out, err = capsys.readouterr()
-    assert (code, json.loads(out)["cluster"], json.loads(out)["verdict"]) == (0, "aks-pay", "passed"), err
+    for cluster, more, words in UNASKED:
+        unasked = ask(cluster, *more)
+        assert (unasked.code, unasked.result, log.exists()) == (2, {}, False)
+        assert words in unasked.said.splitlines()[-1]
+    asking = ask("aks-pay=admin@pay", "--yes", context="admin@pay")
+    assert (asking.code, asking.result["cluster"], asking.result["verdict"]) == (0, "aks-pay", "passed"), asking
     (asked,) = [json.loads(line)["words"] for line in log.read_text().splitlines()]
-    path = "/api/v1/namespaces/asc-alerttest-662jfi039n/pods?limit=1"
-    assert asked[:5] == ["get", "--raw", path, "--context", "admin@pay"]
-    assert "asks the cluster aks-pay for the pods of the namespace asc-alerttest-662jfi039n" in err
-    assert TOKEN not in out + err
-
-
-def test_a_cluster_that_refuses_is_named_and_nothing_is_waited_for(
-    ask: AskCluster, capsys: pytest.CaptureFixture[str]
-) -> None:
-    """Here the token is not known there. What kubectl complains of is not repeated."""
-    assert ask("aks-pay", "--yes", token="unknown") == 1
-    result = json.loads(capsys.readouterr().out)
-    assert (result["verdict"], result["failed_hop"]) == ("failed", "raised")
-    assert "context aks-pay: the API server answered 403; the drill needs the right to list pods" in result["reason"]
-    assert "canary" not in result["reason"]
-
-
-def test_nothing_is_asked_that_was_not_wanted(ask: AskCluster, log: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """One line says why."""
-    for cluster, more, words in (
-        ("aks-pay", (), "--yes: is missing"),
-        ("aks-pay=", ("--yes",), "--cluster aks-pay=: has nothing on one side of ="),
-        ("aks-other", ("--yes",), "--cluster aks-other: is no context in "),
-    ):
-        assert ask(cluster, *more) == 2
-        out, err = capsys.readouterr()
-        assert (out, log.exists()) == ("", False)
-        assert words in err.splitlines()[-1]
-
-
-@pytest.fixture(scope="module")
-def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grounds]:
-    """The grounds of a file."""
-    with grounds_in(tmp_path_factory.mktemp("drill")) as grounds:
-        yield grounds
-
-
-@pytest.fixture
-def drill(grounds: Grounds, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Drilling:
-    """Holds drills by the command line, with the settings of the router."""
-    for name, value in grounds.environment().items():
-        monkeypatch.setenv(name, value)
-    return Drilling(capsys)
+    assert asked[:5] == ["get", "--raw", PODS, "--context", "admin@pay"]
+    assert "asks the cluster aks-pay for the pods of the namespace asc-alerttest-662jfi039n" in asking.said
+    refusing = ask("aks-pay", "--yes", token="unknown")
+    assert refusing.end[:3] == (1, "failed", "raised")
+    assert FORBIDDEN in refusing.result["reason"]
+    assert "canary" not in f"{asking} {refusing.result['reason']}"
