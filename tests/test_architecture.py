@@ -124,23 +124,19 @@ def imported_by(node: ast.AST) -> Iterator[str]:
             yield from (f"router.{alias.name}" for alias in node.names)
 
 
+def rooms_of(path: Path) -> set[str]:
+    """The modules of router/ that a file imports, without `router.` before them."""
+    return {module.removeprefix("router.") for module in source(path).imports if module.startswith("router.")}
+
+
 def test_imports_go_down_only() -> None:
-    """Rooms do not import each other sideways, and nothing below imports what stands above it."""
+    """Rooms do not import sideways, nothing below imports what stands above, and coverage's list outlives no reason."""
     for part, below in FLOORS.items():
         for path in sources(part):
             beyond = {module for module in rooms_of(path) if module.split(".")[0] not in below | {part}}
             assert beyond <= (COVERAGE_USES if part == "coverage" else set()), (
                 f"{path.relative_to(ROOT)}: {sorted(beyond)}"
             )
-
-
-def rooms_of(path: Path) -> set[str]:
-    """The modules of router/ that a file imports, without `router.` before them."""
-    return {module.removeprefix("router.") for module in source(path).imports if module.startswith("router.")}
-
-
-def test_coverage_uses_all_that_it_may_use() -> None:
-    """The list does not outlive its reasons."""
     used = set().union(*map(rooms_of, sources("coverage")))
     assert used >= COVERAGE_USES, sorted(COVERAGE_USES - used)
 
@@ -173,14 +169,10 @@ def test_no_room_knows_the_demo() -> None:
         assert DEMO not in {module.split(".")[0] for module in source(path).imports}, path.relative_to(ROOT)
 
 
-def test_the_package_draws_every_room_that_there_is() -> None:
-    """`router/__init__.py` is what a stranger opens first."""
+def test_packages_draw_the_rooms_and_modules_that_there_are() -> None:
+    """`router/__init__.py` is what a stranger opens first; what stands in columns at the head of a package are its modules."""
     drawn = re.findall(r"^    (\w+)/", (ROUTER / "__init__.py").read_text(), re.MULTILINE)
     assert sorted(drawn) == sorted(path.name for path in ROUTER.iterdir() if (path / "__init__.py").exists())
-
-
-def test_a_package_draws_no_module_that_is_not_there() -> None:
-    """What stands in columns at the head of a package are its modules."""
     for path in ROUTER.rglob("__init__.py"):
         drawn = re.findall(
             r"(?:^|  )([a-z_]+)/? {2,}", ast.get_docstring(ast.parse(path.read_text())) or "", re.MULTILINE
@@ -232,13 +224,9 @@ def test_there_are_two_broad_excepts_one_in_each_shell_loop() -> None:
     assert sorted(found) == ["deliver/sender.py", "ingest/intake.py"]
 
 
-def test_only_settings_reads_the_environment() -> None:
-    """One place to look for what a deployment must set."""
+def test_only_settings_reads_the_environment_and_no_file_is_named_after_nothing() -> None:
+    """There is one place to look for what a deployment must set, and a file's name says what it holds."""
     readers = {str(path.relative_to(ROUTER)) for path in ROUTER.rglob("*.py") if source(path).reads_environment}
     assert readers <= {"app/settings.py"}
-
-
-def test_no_file_is_named_after_nothing() -> None:
-    """A file's name says what it holds."""
     for name in ("utils", "helpers", "manager", "common", "misc"):
         assert not list(ROUTER.rglob(f"*{name}*.py"))

@@ -162,14 +162,10 @@ def test_no_test_looks_into_the_users_rules(tmp_path: Path, subtests: pytest.Sub
     assert list((tmp_path / "own" / "rules").iterdir()) == []
 
 
-def test_tests_are_interrupted_wherever_they_were_started() -> None:
-    """They send themselves what Ctrl-C sends; .ci/run starts them where that is ignored."""
+def test_tests_and_processes_on_a_leash_can_be_interrupted_wherever_they_were_started() -> None:
+    """Also in the background of a script, or by `nohup`, which both ignore SIGINT: they send themselves what Ctrl-C sends."""
     with pytest.raises(KeyboardInterrupt):
         signal.raise_signal(signal.SIGINT)
-
-
-def test_a_process_on_a_leash_can_be_interrupted() -> None:
-    """Also where the tests were started in the background of a script, or by `nohup`, which both ignore SIGINT."""
     ours = signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         asked = [sys.executable, "-c", "import signal; print(signal.getsignal(signal.SIGINT).__name__)"]

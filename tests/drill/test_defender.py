@@ -60,21 +60,17 @@ def ask[T](
     return found, asked[1:]
 
 
-def test_samples_are_ordered_where_defender_keeps_the_subscriptions_data() -> None:
-    """The order names the bundle."""
+def test_samples_are_ordered_where_defender_keeps_the_subscriptions_data_and_no_other_host_is_asked() -> None:
+    """The order names the bundle. A token would go where an answer points to."""
     found, (asked,) = ask(lambda defender: defender.raise_samples("KeyVaults"), (202, None))
     assert found is None
     url = f"{SECURITY}/locations/centralus/alerts/default/simulate?api-version=2022-01-01"
     assert (asked.method, asked.url) == ("POST", url)
     assert json.loads(asked.body) == {"properties": {"kind": "Bundles", "bundles": ["KeyVaults"]}}
-
-
-def test_nothing_is_asked_of_another_host_whatever_an_answer_points_to() -> None:
-    """A token would go there."""
     for next in ("https://elsewhere.example/7", "http://management.azure.com/7", "https://[x/7"):
-        listed, asked = ask(Defender.list_alerts, (200, {"value": [], "nextLink": next}))
+        listed, all_asked = ask(Defender.list_alerts, (200, {"value": [], "nextLink": next}))
         assert isinstance(listed, NotDone)
-        assert len(asked) == 1
+        assert len(all_asked) == 1
 
 
 def test_an_order_that_is_refused_says_why() -> None:
@@ -94,7 +90,7 @@ def test_an_order_that_is_refused_says_why() -> None:
 
 
 def test_a_list_is_read_page_by_page_to_its_end() -> None:
-    """What is no alert is left out. One without an end is not whole: samples on later pages could not be told."""
+    """What is no alert is left out; one without an end is not whole. A subscription of which Defender keeps nothing is said."""
     alert = {"id": "/subscriptions/x/alerts/1", "name": "1", "properties": {"alertDisplayName": "[SAMPLE ALERT] x"}}
     more = {"nextLink": f"{SECURITY}/alerts?page=2"}
     last = {"value": [7, alert | {"name": "2"}, alert | {"id": "x"}]}
@@ -104,10 +100,6 @@ def test_a_list_is_read_page_by_page_to_its_end() -> None:
     found, _ = ask(Defender.list_alerts, *[(200, {"value": []} | more)] * MOST_PAGES)
     assert isinstance(found, NotDone)
     assert found.why == f"Defender's list of alerts: has more than {MOST_PAGES} pages"
-
-
-def test_a_subscription_of_which_defender_keeps_nothing_is_said() -> None:
-    """No plan was ever on there, or the answer is garbage."""
     places: list[object] = [None, [], {"value": "x"}, {"value": []}, {"value": [{"name": []}]}]
     assert all(isinstance(ask(Defender.list_alerts, place=place)[0], NotDone) for place in places)
 

@@ -131,20 +131,6 @@ def test_a_drill_passed_if_and_only_if_each_expected_destination_took_an_alert_o
     assert all(hop.seconds is None or hop.seconds >= 0 for hop in judged.hops)
 
 
-def test_the_seconds_of_each_hop_are_those_since_the_one_before() -> None:
-    """They are of the alert that was in the hub first, at the latest when it was decided, whatever Azure's clock says."""
-    first = an_alert(oncall=TAKEN)
-    later = replace(first, enqueued=after(150), decided=after(160))
-    judged = judge_drill([an_expected("oncall")], evidence_of(later, first), after(600))
-    hops = [(DrillHop.RAISED, 1.0), (DrillHop.HUB, 100.0), (DrillHop.DECIDED, 2.0)]
-    assert [(one.hop, one.seconds) for one in judged.hops] == hops
-    assert judged.destinations == [replace(TAKEN, name="oncall", lane="page")]
-    entry = an_entry(at=after(103).isoformat())
-    came = (Seen(None, Arrival("hub/0", 7, after(seconds))) for seconds in (101, 110))
-    found = [drilled_alert(SignalLife(key="k", stream="cwpp", row=a_row(seen=seen)), entry) for seen in came]
-    assert [(one.enqueued, one.decided) for one in found] == [(after(101), after(103)), (after(103), after(103))]
-
-
 BELOW, HOLDER = an_alert(outcome=Outcome.BELOW_FLOOR), an_alert(outcome=Outcome.SUPPRESSED, holder="rule web")
 OTHER_RULES = "by other rules (bbbbbbbbbbbb) than were read here (aaaaaaaaaaaa)"
 QUIET = evidence_of(listed="", swept=after(590))
@@ -181,8 +167,18 @@ def test_where_it_ended_is_named_with_the_seconds_before_it(subtests: pytest.Sub
             assert words in judged.reason
 
 
-def test_it_waits_for_what_may_still_come_and_for_nothing_else() -> None:
-    """What no sample reaches is not waited for, once one was decided."""
+def test_each_hop_has_the_seconds_since_the_one_before_and_only_what_may_still_come_is_waited_for() -> None:
+    """Of the alert that was in the hub first, at the latest when it was decided. What no sample reaches is not waited for."""
+    first = an_alert(oncall=TAKEN)
+    later = replace(first, enqueued=after(150), decided=after(160))
+    judged = judge_drill([an_expected("oncall")], evidence_of(later, first), after(600))
+    hops = [(DrillHop.RAISED, 1.0), (DrillHop.HUB, 100.0), (DrillHop.DECIDED, 2.0)]
+    assert [(one.hop, one.seconds) for one in judged.hops] == hops
+    assert judged.destinations == [replace(TAKEN, name="oncall", lane="page")]
+    entry = an_entry(at=after(103).isoformat())
+    came = (Seen(None, Arrival("hub/0", 7, after(seconds))) for seconds in (101, 110))
+    found = [drilled_alert(SignalLife(key="k", stream="cwpp", row=a_row(seen=seen)), entry) for seen in came]
+    assert [(one.enqueued, one.decided) for one in found] == [(after(101), after(103)), (after(103), after(103))]
     for evidence, takes_samples, settled in (
         (evidence_of(), False, False),
         (evidence_of(refused=NotDone("Azure answered 403")), True, True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 
 import orjson
 import pytest
@@ -20,7 +21,7 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.hubs import Arrival
 from router.domain.owners import NO_OWNERS, Owner, Owners, Ownership
 from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING
-from router.domain.signals import AZURE_MONITOR, Finding, Kind, Signal, Stream
+from router.domain.signals import Finding, Kind, Signal, Stream
 from router.ingest.coverage_facts import (
     MOST,
     CoverageAssessment,
@@ -43,6 +44,7 @@ WHOLE = f"/subscriptions/{SUBSCRIPTION}"
 HERE = f"subscription:{SUBSCRIPTION}"
 PLAN = f"plan:{SUBSCRIPTION}:Containers"
 AKS = f"{WHOLE}/resourceGroups/rg-K8S/providers/Microsoft.ContainerService/managedClusters/Shop"
+OF_AKS = f"cluster:{AKS.lower()}"
 ARC = f"{WHOLE}/resourceGroups/rg-k8s/providers/Microsoft.Kubernetes/connectedClusters/edge"
 EKS = (
     f"{WHOLE}/resourceGroups/rg-aws/providers/Microsoft.Security/securityConnectors/aws-prod"
@@ -60,17 +62,6 @@ def heard(signal: Signal, owners: Owners = NO_OWNERS) -> dict[str, LastHeard]:
     return {one.source.id: one for one in found}
 
 
-def of_finding(key: str = "any", status: str = "Unhealthy", **said: object) -> set[str]:
-    """What is heard of after a recommendation."""
-    return set(heard(a_coverage_finding(key, status, **said)))
-
-
-def instants(one: LastHeard) -> set[str]:
-    """Which of a source's instants are known."""
-    names = ("posture", "snapshot", "healthy", "alert", "real_alert")
-    return {name for name in names if getattr(one, name) == NOW}
-
-
 def workload(id: str, *parts: str) -> set[str]:
     """A workload and parts of it, as sources."""
     return {f"workload:{id}{part}".lower() for part in ("", *parts)}
@@ -81,93 +72,86 @@ def cluster(id: str, *parts: str) -> set[str]:
     return {f"cluster:{id.lower()}"} | workload(id, *parts)
 
 
-def test_an_alert_is_heard_of_its_machine_its_subscription_and_its_owner() -> None:
-    """By their names in lower case; an owner has no subscription. A sample shows that alerts come, and nothing of a sensor."""
+IN_AWS = {"$id": "1", "Type": "amazon-resource", "AmazonResourceId": ARN}
+ENABLED = "Microsoft Defender for Containers should be enabled"
+MINE, NATIVE = {"source": "Azure", "id": AKS}, {"source": "Aws", "id": RESOURCE, "nativeResourceId": ARN}
+THEIRS = {"source": "Azure", "id": AKS.replace(SUBSCRIPTION, "99999999-9999-9999-9999-999999999999")}
+ABOUT: list[tuple[Signal, set[str]]] = [
+    # An alert is about its resource and the whole of it; what no cloud can have is not kept.
+    (an_alert(AzureResourceId=AKS), cluster(AKS) | {HERE}),
+    (an_alert(AzureResourceId=f"{AKS}/namespaces/payments"), cluster(AKS, "/namespaces/payments") | {HERE}),
+    (an_alert(AzureResourceId=ARC), cluster(ARC) | {HERE}),
+    (an_alert(AzureResourceId=EKS), cluster(EKS) | {HERE}),
+    (an_alert(AzureResourceId=ARN), cluster(ARN)),
+    (an_alert(AzureResourceId=GKE), cluster(GKE[2:])),
+    (an_alert(AzureResourceId=f"{GKE}/k8s/a"), cluster(GKE[2:], "/k8s/a")),
+    (an_alert(AzureResourceId=f"{SERVER}/databases/books"), workload(SERVER, "/databases/books") | {HERE}),
+    (an_alert(AzureResourceId=f"/subscriptions/{SUBSCRIPTION.upper()}"), workload(WHOLE) | {HERE}),
+    (an_alert(AzureResourceId="vm-1"), set()),
+    (an_alert(AzureResourceId=f"/subscriptions/s/{'x' * LONGEST}"), {"subscription:s"}),
+    (an_alert(AzureResourceId=f"{RESOURCE}\x07"), {HERE}),
+    # A cluster of another cloud has its own name, where the message says it; some name a place only in a property.
+    (an_alert(AzureResourceId=EKS, Entities=[IN_AWS]), cluster(ARN) | workload(EKS) | {HERE}),
+    (a_coverage_finding("any", resource=EKS, details=NATIVE | {"id": EKS}), {f"cluster:{ARN.lower()}", HERE}),
+    (
+        an_alert(AzureResourceId=AKS, ExtendedProperties={"EffectiveAzureResourceId": RESOURCE}),
+        cluster(AKS) | workload(RESOURCE) | {HERE},
+    ),
+    # An incident is made of alerts that come by themselves, and Azure Monitor has sensors of its own.
+    (an_alert(IsIncident=True), {HERE}),
+    (read_alert(a_common_alert()), set()),
+    # A plan of one resource is none of its subscription's, nor is what a customer wrote, whatever its title.
+    (a_coverage_finding(CONTAINERS, resource=WHOLE), {HERE, PLAN}),
+    (a_coverage_finding(SERVERS, resource=SERVER), {HERE}),
+    (a_coverage_finding("another", title=ENABLED, resource=WHOLE, type="BuiltIn"), {HERE, PLAN}),
+    (a_coverage_finding("another", title=ENABLED, resource=WHOLE, type="CustomPolicy"), {HERE}),
+    # What a customer wrote, or one subscription says of another, keeps no cluster alive.
+    (a_coverage_finding("any", resource=AKS), {HERE, OF_AKS}),
+    (a_coverage_finding("another", resource=AKS, type="BuiltIn"), {HERE, OF_AKS}),
+    (a_coverage_finding("another", resource=AKS, type="CustomerManaged"), {HERE}),
+    (a_coverage_finding("any", resource=AKS, details=THEIRS), {HERE}),
+    (a_coverage_finding("any", resource=WHOLE, details=MINE), {HERE}),
+    (a_coverage_finding("any", resource=RESOURCE, details=NATIVE), {HERE}),
+    (a_coverage_finding("any", resource="", details=MINE), set()),
+]
+"""Messages, and the sources that are heard of in them."""
+
+
+def test_a_message_is_heard_of_what_it_is_about_and_of_nothing_else(subtests: pytest.Subtests) -> None:
+    """By their names in lower case; an owner has no subscription."""
+    for signal, sources in ABOUT:
+        with subtests.test(resource=signal.resource, title=signal.title):
+            assert heard(signal).keys() == sources
     owners = Owners((Ownership(lambda _, group: group == "rg-web", Owner("Web-Shop")),))
-    for type, known in (("VM_Test", {"alert", "real_alert"}), ("SIMULATED_VM_Test", {"alert"})):
-        found = heard(an_alert(AlertType=type), owners)
-        subscriptions = {name: one.subscription for name, one in found.items()}
-        machine = dict.fromkeys([*workload(RESOURCE), HERE], SUBSCRIPTION)
-        assert subscriptions == machine | {"owner:web-shop": None}
-        assert all(instants(one) == known for one in found.values())
+    subscriptions = {name: one.subscription for name, one in heard(an_alert(), owners).items()}
+    assert subscriptions == dict.fromkeys([*workload(RESOURCE), HERE], SUBSCRIPTION) | {"owner:web-shop": None}
 
 
-def test_an_alert_is_heard_of_everything_that_it_is_about(subtests: pytest.Subtests) -> None:
-    """A part is about its whole; what no cloud can have is not kept."""
-    for resource, sources in {
-        AKS: cluster(AKS) | {HERE},
-        f"{AKS}/namespaces/payments": cluster(AKS, "/namespaces/payments") | {HERE},
-        ARC: cluster(ARC) | {HERE},
-        EKS: cluster(EKS) | {HERE},
-        ARN: cluster(ARN),
-        GKE: cluster(GKE[2:]),
-        f"{GKE}/k8s/a": cluster(GKE[2:], "/k8s/a"),
-        f"{SERVER}/databases/books": workload(SERVER, "/databases/books") | {HERE},
-        f"/subscriptions/{SUBSCRIPTION.upper()}": workload(WHOLE) | {HERE},
-        "vm-1": set[str](),
-        f"/subscriptions/s/{'x' * LONGEST}": {"subscription:s"},
-        f"{RESOURCE}\x07": {HERE},
-    }.items():
-        with subtests.test(resource=resource):
-            assert heard(an_alert(AzureResourceId=resource)).keys() == sources
+IN_SNAPSHOT = partial(a_coverage_finding, EDR_INSTALLED, resource=AKS, isSnapshot=True)
+KNOWN: list[tuple[Signal, set[str]]] = [
+    # A sample shows that alerts come, and nothing of a sensor.
+    (an_alert(), {"alert", "real_alert"}),
+    (an_alert(AlertType="SIMULATED_VM_Test"), {"alert"}),
+    *((a_coverage_finding(CONTAINERS, status, resource=WHOLE), {"posture"}) for status in ("Healthy", "Unhealthy")),
+    (a_coverage_finding(EDR_INSTALLED, "Healthy", resource=AKS), {"posture"}),
+    # That snapshots come, and that they bring Healthy rows, so that what is missing in them means something.
+    (IN_SNAPSHOT(status="Healthy"), {"posture", "snapshot", "healthy"}),
+    (IN_SNAPSHOT(), {"posture", "snapshot"}),
+    (IN_SNAPSHOT(status="NotApplicable"), {"posture", "snapshot"}),
+    (IN_SNAPSHOT(status="Healthy", action="Delete"), {"posture", "snapshot"}),
+    # What a customer wrote comes without Defender.
+    (IN_SNAPSHOT(status="Healthy", type="CustomerManaged"), {"posture", "snapshot"}),
+]
+"""Messages, and which instants they tell of all that they are about."""
 
 
-def test_what_else_a_message_names_is_heard_of_as_the_gate_knows_it() -> None:
-    """A cluster of another cloud by its own name, where the message says it, and what only the properties name."""
-    entity = {"$id": "1", "Type": "amazon-resource", "AmazonResourceId": ARN}
-    assert heard(an_alert(AzureResourceId=EKS, Entities=[entity])).keys() == cluster(ARN) | workload(EKS) | {HERE}
-    details = {"source": "Aws", "id": EKS, "nativeResourceId": ARN}
-    assert of_finding(resource=EKS, details=details) == {f"cluster:{ARN.lower()}", HERE}
-    named = an_alert(AzureResourceId=AKS, ExtendedProperties={"EffectiveAzureResourceId": RESOURCE})
-    assert heard(named).keys() == cluster(AKS) | workload(RESOURCE) | {HERE}
-
-
-def test_what_says_nothing_of_a_sensor_is_not_heard_of_one() -> None:
-    """An incident is made of alerts that come by themselves, and Azure Monitor has sensors of its own."""
-    assert heard(an_alert(IsIncident=True)).keys() == {HERE}
-    common = read_alert(a_common_alert())
-    assert (common.product, heard(common)) == (AZURE_MONITOR, {})
-
-
-def test_a_recommendation_about_a_plan_is_heard_of_the_plan_whatever_its_status() -> None:
-    """A plan of one resource is none of its subscription's, nor is what a customer wrote, whatever its title."""
-    for status in ("Healthy", "Unhealthy", "NotApplicable"):
-        found = heard(a_coverage_finding(CONTAINERS, status, resource=WHOLE))
-        assert {name: instants(one) for name, one in found.items()} == {HERE: {"posture"}, PLAN: {"posture"}}
-    assert of_finding(SERVERS, resource=SERVER) == {HERE}
-    title = "Microsoft Defender for Containers should be enabled"
-    assert of_finding("another", title=title, resource=WHOLE, type="BuiltIn") == {HERE, PLAN}
-    assert of_finding("another", title=title, resource=WHOLE, type="CustomPolicy") == {HERE}
-
-
-def test_what_others_say_keeps_no_cluster_alive_and_no_posture_on() -> None:
-    """Neither what one subscription says of another, nor what a customer wrote, which comes without Defender."""
-    theirs = {"source": "Azure", "id": AKS.replace(SUBSCRIPTION, "99999999-9999-9999-9999-999999999999")}
-    mine, native = {"source": "Azure", "id": AKS}, {"source": "Aws", "id": RESOURCE, "nativeResourceId": ARN}
-    assert of_finding(resource=AKS) == {HERE, f"cluster:{AKS.lower()}"}
-    for resource, details in ((AKS, theirs), (WHOLE, mine), (RESOURCE, native)):
-        assert of_finding(resource=resource, details=details) == {HERE}
-    assert of_finding(resource="", details=mine) == set()
-    for type, names in (("CustomerManaged", {HERE}), ("BuiltIn", {HERE, f"cluster:{AKS.lower()}"})):
-        found = heard(a_coverage_finding("another", "Healthy", resource=AKS, type=type, isSnapshot=True))
-        assert found.keys() == names
-        assert ("healthy" in instants(found[HERE])) is (type == "BuiltIn")
-
-
-def test_a_row_of_a_snapshot_says_more_than_another_message() -> None:
-    """That snapshots come, and that they bring Healthy rows, so that what is missing in them means something."""
-    for status, snapshot, action, expected in (
-        ("Healthy", True, "Write", {"posture", "snapshot", "healthy"}),
-        ("Unhealthy", True, "Write", {"posture", "snapshot"}),
-        ("NotApplicable", True, "Write", {"posture", "snapshot"}),
-        ("Healthy", True, "Delete", {"posture", "snapshot"}),
-        ("Healthy", False, "Write", {"posture"}),
-    ):
-        found = heard(a_coverage_finding(EDR_INSTALLED, status, resource=AKS, isSnapshot=snapshot, action=action))
-        assert {name: instants(one) for name, one in found.items()} == {
-            HERE: expected,
-            f"cluster:{AKS.lower()}": expected,
-        }
+def test_what_is_known_after_a_message_depends_on_what_it_says(subtests: pytest.Subtests) -> None:
+    """Only a real alert shows that a sensor works, and only a Healthy row of a snapshot that those come."""
+    names = ("posture", "snapshot", "healthy", "alert", "real_alert")
+    for signal, known in KNOWN:
+        with subtests.test(title=signal.title, known=known):
+            found = heard(signal).values()
+            assert [{name for name in names if getattr(one, name) == NOW} for one in found] == [known] * len(found)
 
 
 def test_every_kind_of_posture_is_heard_of_its_subscription() -> None:
@@ -260,15 +244,6 @@ def test_the_gate_reads_what_messages_said_as_it_reads_azures_own_answers() -> N
     assert item.body["seen"] == (NOW + MINUTE).isoformat()
 
 
-def test_what_is_deleted_is_known_no_more_and_an_older_message_does_not_bring_it_back() -> None:
-    """The message may be taken in by another worker, or come again."""
-    here = assessment_of(an_observation(a_coverage_finding(EDR, "Healthy", changed=NOW), 1))
-    gone = assessment_of(an_observation(a_coverage_finding(EDR, "Unhealthy", action="Delete"), 2))
-    back = assessment_of(an_observation(a_coverage_finding(EDR, "Healthy", changed=NOW - MINUTE), 3))
-    assert statuses(document_of_assessments(joined([gone, here]), NOW)) == {}
-    assert statuses(document_of_assessments(joined([back, here, gone]), NOW)) == {EDR: "healthy"}
-
-
 def test_only_recommendations_that_count_for_coverage_are_kept() -> None:
     """A retired one still says something of its time. Nothing is built on a deprecated one, on what a customer wrote, or on
     what one subscription says of another."""
@@ -301,18 +276,13 @@ def test_only_recommendations_that_count_for_coverage_are_kept() -> None:
         assert (find_assessment(finding, one.seen_at(NOW), NOW) is not None) is (finding in kept), finding
 
 
-def test_what_is_cut_of_a_long_id_is_not_what_tells_two_recommendations_apart() -> None:
-    """Else the one that is healthy would take the place of the one that is not."""
-    long = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{'x' * 900}"
-    found = [
-        assessment_of(an_observation(a_coverage_finding(key, status, resource=long, type="BuiltIn"), place))
-        for place, (key, status) in enumerate([(AGENT, "Unhealthy"), (EDR, "Healthy")])
-    ]
-    assert statuses(document_of_assessments(joined(found), NOW)) == {AGENT: "unhealthy", EDR: "healthy"}
-
-
-def test_no_clock_that_was_wrong_is_believed() -> None:
-    """A hub's clock may be some minutes ahead, and is not told of later than now; what is far ahead counts for nothing."""
+def test_an_older_message_brings_back_nothing_that_was_deleted_and_no_wrong_clock_is_believed() -> None:
+    """It may come again, or to another worker. A hub's clock is minutes ahead at most, and never told of as later than now."""
+    here = assessment_of(an_observation(a_coverage_finding(EDR, "Healthy", changed=NOW), 1))
+    gone = assessment_of(an_observation(a_coverage_finding(EDR, "Unhealthy", action="Delete"), 2))
+    back = assessment_of(an_observation(a_coverage_finding(EDR, "Healthy", changed=NOW - MINUTE), 3))
+    assert statuses(document_of_assessments(joined([gone, here]), NOW)) == {}
+    assert statuses(document_of_assessments(joined([back, here, gone]), NOW)) == {EDR: "healthy"}
     ahead = document(a_coverage_finding(EDR, "Healthy"), now=NOW - MINUTE)
     (item,) = read_document(ahead.body, "state").items
     assert item.body["seen"] == (NOW - MINUTE).isoformat()
@@ -332,8 +302,14 @@ def test_a_damaged_body_says_nothing_and_is_no_fault(body: bytes) -> None:
     assert len(assessments_in(damaged, NOW)) == 1
 
 
-def test_a_resource_has_no_more_assessments_than_there_are_recommendations() -> None:
-    """Who writes a title of Defender's under ever new keys fills no storage; the latest stay."""
+def test_two_recommendations_of_a_long_id_are_told_apart_and_only_so_many_are_kept() -> None:
+    """Else a healthy one would take another's place. A title of Defender's under ever new keys fills no storage."""
+    long = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/{'x' * 900}"
+    found = [
+        assessment_of(an_observation(a_coverage_finding(key, status, resource=long, type="BuiltIn"), place))
+        for place, (key, status) in enumerate([(AGENT, "Unhealthy"), (EDR, "Healthy")])
+    ]
+    assert statuses(document_of_assessments(joined(found), NOW)) == {AGENT: "unhealthy", EDR: "healthy"}
     title = "Microsoft Defender CSPM should be enabled"
     many = [a_coverage_finding(f"key-{number}", title=title, type="BuiltIn") for number in range(MOST + 5)]
     assert statuses(document(*many)).keys() == {f"key-{number}" for number in range(5, MOST + 5)}

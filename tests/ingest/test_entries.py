@@ -81,7 +81,7 @@ def test_what_the_ledger_adds_is_a_step_of_an_entry_that_names_the_row_and_its_t
 def test_what_is_decided_again_has_a_second_place_on_record_and_says_so() -> None:
     """What a rule held makes its next turn when the rule is gone; decided as before it makes none, and changes no row.
 
-    Held still, it is no hit of the rule that held it: rules change every day. Another rule's hit is its first.
+    Held still, it is no hit of the rule that held it. Each turn keeps what rules can match; a repeat says it anew once a day.
     """
     held = row_after(transition_for(an_observation(**HELD), None, BOOK, NOW))
     for again, on_record, key in ((1, None, "hub/0:1@1"), (0, Outcome.SUPPRESSED, "hub/0:1@2")):
@@ -95,10 +95,6 @@ def test_what_is_decided_again_has_a_second_place_on_record_and_says_so() -> Non
         still = transition_for(an_observation(again=1, **HELD), held, book, NOW + MINUTE)
         assert (still.entry.outcome, still.entry.suppressed_by, added(still)) == ("suppressed", holder, steps)
         assert set(hits_in([still.entry])) == hits
-
-
-def test_each_turn_keeps_what_rules_can_match_and_a_repeat_says_it_anew_once_a_day() -> None:
-    """Else it says None, which a store takes for what it has."""
     first = transition_for(an_observation(), None, BOOK, NOW)
     assert first.row is not None and first.row.fields == rule_fields_of(an_alert())
     for after, fields in ((timedelta(hours=23), None), (DAY, rule_fields_of(an_alert()))):
@@ -162,16 +158,12 @@ def test_up_to_so_many_each_alert_of_an_incident_is_known_by_its_fingerprint() -
         assert fingerprints_after({damaged}, ["a"]) == {damaged, alert_fingerprint("a")}
 
 
-def test_a_time_is_believed_up_to_a_day_ahead() -> None:
-    """Of when a message came in from a hub; of now where it came from a file. Both sides of the boundary."""
+def test_a_time_and_a_place_are_believed_as_far_as_they_can_be() -> None:
+    """A day ahead of its arrival, or of now in a file. What the hub dates earlier may be any number of events behind."""
     for arrival in (Arrival("hub/0", 1, NOW), Arrival("a file", 1)):
         just, beyond = Seen(NOW + DAY, arrival), Seen(NOW + DAY + timedelta(microseconds=1), arrival)
         assert just.without_impossible(NOW) == just
         assert beyond.without_impossible(NOW) == Seen(None, arrival)
-
-
-def test_a_place_is_believed_up_to_what_its_origin_can_have_numbered() -> None:
-    """What the hub dates earlier may be any number of events behind; what it dates no earlier may not."""
     cases: list[tuple[datetime | None, int, datetime | None, bool]] = [
         (NOW, 2, NOW, True),
         (NOW, 1 + MOST_AT_ONCE, NOW, True),

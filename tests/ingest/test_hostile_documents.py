@@ -18,6 +18,7 @@ from router.ingest.intake import Message
 from router.store.decisions import find_outcomes, search_signals, search_signals_at
 from router.store.quarantine import list_quarantined
 from tests.builders import RESOURCE, a_message, a_rulebook, alert_body, an_ip, finding_body
+from tests.parse.test_properties import JSON, mutated
 from tests.stack.postgres import Server
 from tests.store.acts import run
 from tests.store.life import Life
@@ -32,25 +33,9 @@ LONG = "".join(map(chr, range(40_000, 46_000)))
 NAMED = RESOURCE + "".join(map(chr, range(0x20_000, 0x20_320)))
 """The name of a resource that no index holds whole, and that is short enough to be one."""
 
-TEXTS = st.one_of(
-    st.text(st.characters(), max_size=20),
-    st.sampled_from(
-        ["\0", "a\0b", "\ud800", "\udfff\ud800", "\ufeff", "\u202e", "", " ", "'", "?", "%s", "$1", "\\", LONG]
-    ),
-    st.sampled_from(["x", "\0", "\U0001f600", "'"]).flatmap(
-        lambda text: st.integers(1, 20_000).map(lambda n: text * n)
-    ),
-)
-NUMBERS = st.one_of(
-    st.integers(-(10**40), 10**40), st.sampled_from([2**63, -(2**63) - 1, 2**64, 0, -1]), st.floats(), st.booleans()
-)
-LEAVES = st.one_of(st.none(), NUMBERS, TEXTS)
-NESTED = st.integers(1, 300).map(lambda depth: json.loads("[" * depth + "]" * depth))
-VALUES = st.one_of(
-    LEAVES,
-    NESTED,
-    st.recursive(LEAVES, lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4)),
-)
+
+DOCUMENTS = JSON | mutated(st.sampled_from([alert_body(), finding_body(), alert_body(Status="Resolved")]))
+"""Something of a real shape in which some values are hostile; or anything."""
 
 
 def places_in(document: Json, way: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
@@ -72,19 +57,6 @@ def put_in(document: Json, way: tuple[str | int, ...], value: Json) -> None:
         document[last] = value
     except (TypeError, KeyError, IndexError):
         return
-
-
-@st.composite
-def documents(draw: st.DrawFn) -> Json:
-    """Something of a real shape in which some values are hostile; or anything."""
-    if draw(st.integers(0, 9)) == 0:
-        return draw(VALUES)
-    document = orjson.loads(draw(st.sampled_from([alert_body(), finding_body(), alert_body(Status="Resolved")])))
-    for way in draw(st.lists(st.sampled_from(list(places_in(document))), min_size=1, max_size=4)):
-        put_in(document, way, draw(VALUES))
-    if draw(st.booleans()):
-        document[draw(TEXTS)] = draw(VALUES)
-    return document
 
 
 def come_of(life: Life, messages: list[Message]) -> Mapping[str, Any]:
@@ -152,7 +124,7 @@ def test_each_place_of_a_message_may_hold_what_a_database_refuses(lives: Sequenc
         assert any(one["told"]) is not is_again
 
 
-@given(hostile=st.lists(documents(), min_size=1, max_size=3))
+@given(hostile=st.lists(DOCUMENTS, min_size=1, max_size=3))
 @example(hostile=[orjson.loads(alert_body("a\0b"))])
 def test_any_document_has_the_same_outcome_over_both_engines_and_delays_no_other(
     lives: Sequence[Life], hostile: list[Json]

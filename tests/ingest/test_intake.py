@@ -39,7 +39,6 @@ from tests.builders import (
 )
 from tests.constructed.posture import a_risk, a_software_update, cves_of
 from tests.examples import some_of
-from tests.parse.messages import COMMON_ALERT, a_common_alert, body_of
 from tests.store.acts import read_fields, run
 from tests.store.deadly import Deadly
 from tests.store.life import Life, a_life
@@ -185,18 +184,6 @@ def test_what_a_person_took_out_of_quarantine_is_not_kept_again(life: Life) -> N
     run(within(life.store, discard_quarantined, kept.id))
     assert life.ingest(message) == [first]
     assert run(within(life.store, list_quarantined)) == []
-
-
-def test_an_alert_of_azure_monitor_is_opened_by_fired_and_ended_by_resolved(life: Life) -> None:
-    """Both have one id and may have one time: then the order in which they came in counts. The next one has another id."""
-    fired, over = body_of(a_common_alert()), body_of(a_common_alert(condition="Resolved"))
-    entries = life.ingest(*(a_message(body) for body in (fired, fired, over, over)))
-    assert decided_of(entries) == [
-        ("routed", "opened"), ("repeat", None), ("resolved", "resolved"), ("repeat", None),
-    ]  # fmt: skip
-    assert {entry.signal for entry in entries} == {life.key(COMMON_ALERT)}
-    again = life.ingest(a_message(body_of(a_common_alert(alertId=f"{COMMON_ALERT}-2"))))
-    assert decided_of(again) == [("routed", "opened")]
 
 
 def test_a_signal_on_the_wrong_stream_is_quarantined_whole(life: Life) -> None:

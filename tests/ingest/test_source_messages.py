@@ -106,14 +106,6 @@ SILENCES: list[tuple[dict[str, Any], str, str]] = [
 ]
 
 
-def test_a_silence_is_told_with_what_was_heard_last_and_what_expects_it() -> None:
-    """How many more are silent with it, and times that began anew, are said."""
-    for changes, title, said in SILENCES:
-        finding = finding_of(replace(SILENT, **changes))
-        assert (finding.title, finding.description) == (f"Nothing is heard of {title}", said)
-        assert finding.status == "Unhealthy"
-
-
 def test_each_says_what_to_look_at_in_lines_for_a_shell_that_finds_nothing_in_a_name() -> None:
     """People copy the commands; what looks like one of its own is quoted, or left out."""
     subscription, plan = finding_of(SILENT), finding_of(replace(SILENT, source=of_plan("Containers")))
@@ -138,8 +130,12 @@ def test_each_says_what_to_look_at_in_lines_for_a_shell_that_finds_nothing_in_a_
         assert "--subscription ID" in finding_of(named).remediation[0]
 
 
-def test_its_end_says_why() -> None:
-    """It speaks, a person answers for it, or it is expected no more."""
+def test_a_silence_is_told_with_what_was_heard_last_and_what_expects_it_and_its_end_says_why() -> None:
+    """How many more are silent, and times that began anew; it speaks, a person answers for it, or it is expected no more."""
+    for changes, title, said in SILENCES:
+        finding = finding_of(replace(SILENT, **changes))
+        assert (finding.title, finding.description) == (f"Nothing is heard of {title}", said)
+        assert finding.status == "Unhealthy"
     excuse = "2027-01-01T00:00:00Z by me"
     for state, said in {
         SourceState.SPEAKS: "It was heard of again at 2026-12-03T12:00:00Z, after 9 days of silence.",

@@ -40,7 +40,7 @@ def flat(**changes: object) -> Alert:
 
 
 def test_an_alert_keeps_what_it_says() -> None:
-    """Seven fractional digits of its times are cut to microseconds, and every time is in UTC."""
+    """Times are cut to microseconds, and in UTC. A row's lists come out of strings; entities may stand under their types."""
     alert = flat()
     assert (alert.title, alert.description) == ("Something happens", "It happens on web-01.")
     assert (alert.remediation, alert.link) == (("Look at it.", "Mend it."), "https://portal.azure.com/#blade/alert")
@@ -50,10 +50,6 @@ def test_an_alert_keeps_what_it_says() -> None:
     assert alert.changed == datetime(2026, 11, 16, 2, 5, 53, 702521, UTC)
     assert alert.started == datetime(2026, 11, 16, 1, 34, 18, 515715, UTC)
     assert alert.ended == datetime(2026, 11, 16, 2, 4, 18, 951182, UTC)
-
-
-def test_a_table_row_keeps_what_it_says() -> None:
-    """Its lists and objects are unpacked from their strings; entities may stand under their types."""
     alert = read_alert(a_table_row())
     assert (alert.remediation, alert.extended) == (("Stop it.", "Find out how it came."), {"User Name": "ada"})
     assert [host.text("HostName") for host in alert.entities] == ["web-01"]
@@ -142,15 +138,6 @@ def test_what_is_not_in_its_place_is_found_in_the_next() -> None:
     assert flat(**nowhere, ExtendedProperties={"EffectiveAzureResourceId": "/x"}).resource == "/x"
 
 
-def test_the_portal_writes_the_zone_into_the_names_of_columns() -> None:
-    """A row exported from the portal has its zone in the names of its time columns."""
-    row = {f"{name} [UTC]" if "Time" in name else name: value for name, value in a_table_row().items()}
-    assert read_alert(row).changed == read_alert(a_table_row()).changed is not None
-    assert read_alert(row).started == read_alert(a_table_row()).started is not None
-    del row["TimeGenerated [UTC]"]
-    assert read_alert(row).changed == read_alert(a_table_row()).changed
-
-
 MORNING = datetime(2025, 2, 25, 9, 19, 25, 391000, UTC)
 PORTAL_TIMES: dict[str, datetime | None] = {
     "2/25/2025, 9:19:25.391 AM": MORNING,
@@ -175,7 +162,12 @@ PORTAL_TIMES: dict[str, datetime | None] = {
 
 
 def test_times_of_the_portal_are_read_whose_form_says_which_number_is_the_month() -> None:
-    """Nothing is guessed; also where a row comes as JSON."""
+    """Nothing is guessed. The zone may stand in the names of columns; a row may come as JSON."""
+    row = {f"{name} [UTC]" if "Time" in name else name: value for name, value in a_table_row().items()}
+    assert read_alert(row).changed == read_alert(a_table_row()).changed is not None
+    assert read_alert(row).started == read_alert(a_table_row()).started is not None
+    del row["TimeGenerated [UTC]"]
+    assert read_alert(row).changed == read_alert(a_table_row()).changed
     assert {text: find_portal_time(text) for text in PORTAL_TIMES} == PORTAL_TIMES
     alert = read_alert(a_table_row(ProcessingEndTime="2/25/2025, 9:19:25.391 AM", StartTime="03/04/2025, 09:19:25"))
     assert (alert.changed, alert.started) == (MORNING, None)
@@ -275,18 +267,14 @@ def evidence(alert: Alert) -> Evidence:
     return evidence_of(alert, CATALOGUE)
 
 
-def test_it_is_azure_monitor_s_and_never_defender_s() -> None:
-    """Product, plan and sample mark say so, whatever the rule is called, and whatever else stands in the message."""
+def test_it_is_azure_monitor_s_and_has_the_severity_that_the_author_of_its_rule_gave() -> None:
+    """Plan and sample mark are never Defender's. Sev0 and Sev1 are High; one that is not known is kept as written."""
     zeros = "/subscriptions/00000000-0000-0000-0000-000000000000/resourceGroups/sample-rg/providers/Microsoft.Compute"
     disguises: list[dict[str, Any]] = [{"alertRule": "SIMULATED_VM_Example"}, {"alertRule": "[SAMPLE ALERT] a test"}]
     disguises += [{}, {"alertRule": "Storage.Example"}, {"alertTargetIDs": [f"{zeros}/virtualMachines/sample-vm"]}]
     alerts = [common(**disguise) for disguise in disguises]
     for alert in (*alerts, read_alert(a_flat_alert() | a_common_alert())):
         assert (alert.product, alert.plan, alert.sample) == ("Azure Monitor", None, False)
-
-
-def test_the_author_s_severity_becomes_one_of_ours() -> None:
-    """Sev0 and Sev1 are High, down to Sev4, Informational; one that is not known is None, and kept as written."""
     severities = {"Sev0": Severity.HIGH, "Sev1": Severity.HIGH, "Sev2": Severity.MEDIUM, "Sev3": Severity.LOW}
     severities |= {"Sev4": Severity.INFORMATIONAL, " sev4 ": Severity.INFORMATIONAL}
     for written, severity in (severities | dict.fromkeys(["Sev5", "High", None])).items():
@@ -347,15 +335,11 @@ def test_a_logged_value_that_reads_like_a_resource_is_not_one(subtests: pytest.S
                     assert alert.resource == true.get("_ResourceId")
 
 
-def test_people_are_told_the_computer() -> None:
-    """Else what the alert itself names that is no id and not the workspace that was searched."""
+def test_dimensions_are_evidence_and_so_are_other_columns() -> None:
+    """They are known by the names of their columns. People are told the computer, else what is no id and no workspace."""
     assert common(split={"Computer": "web-01"}, configurationItems=["till-7"]).compromised_entity == "web-01"
     for items, entity in ((["web-01"], "web-01"), (["LOGS", "till-7"], "till-7"), ([MACHINE], None)):
         assert common(split={}, alertTargetIDs=[WORKSPACE], configurationItems=items).compromised_entity == entity
-
-
-def test_dimensions_are_evidence_and_so_are_other_columns() -> None:
-    """Computer, file, hashes, accounts, addresses and processes are found by the names of their columns in any case."""
     alert = common()
     assert (evidence(alert).hosts, evidence(alert).files) == (("web-01",), ("/etc/passwd",))
     assert {"Computer": "web-01", "FilePath": "/etc/passwd"}.items() <= alert.extended.items()
@@ -404,8 +388,8 @@ def test_what_was_measured_and_what_the_author_says_stands_in_its_extended_prope
         assert read_alert(message).extended["searchQuery"] == kept
 
 
-def test_the_link_is_to_what_the_alert_is_about() -> None:
-    """The link leads to the rows of the alert's own dimensions, else to all; what is no web page is no link."""
+def test_title_and_link_are_of_what_the_alert_is_about() -> None:
+    """The rule, else its id, and what changed; the rows of its own dimensions, else all. What is no web page is no link."""
     message = a_common_alert(investigationLink="https://portal.azure.com/#investigate")
     criterion = message["data"]["alertContext"]["condition"]["allOf"][0]
     assert read_alert(message).link == "https://portal.azure.com#@tenant/blade/filtered"
@@ -413,10 +397,6 @@ def test_the_link_is_to_what_the_alert_is_about() -> None:
     assert read_alert(message).link == "https://portal.azure.com#@tenant/blade/all"
     criterion["linkToSearchResultsUI"] = "javascript:alert(1)"
     assert read_alert(message).link == "https://portal.azure.com/#investigate"
-
-
-def test_the_title_names_the_rule_and_what_changed() -> None:
-    """Two alerts of one rule on one machine are told apart in a list; a rule without a name is known by its id."""
     assert common().title == "file-integrity: /etc/passwd"
     contexts: list[Message] = [
         {},
@@ -432,10 +412,10 @@ def test_the_title_names_the_rule_and_what_changed() -> None:
     assert (common(alertRule=None).type, common(alertRule=None).title) == ("", "An Azure Monitor alert: /etc/passwd")
 
 
-def test_what_cannot_be_identified_or_read_is_quarantined() -> None:
+def test_what_cannot_be_identified_or_read_is_quarantined_and_no_key_in_its_url_is_kept() -> None:
     """Without an alertId its Fired could not be told from another's; the name of the schema alone makes no alert.
 
-    A message in another schema says which one is read.
+    A message in another schema says which one is read: behind the question mark of a URL may be a key.
     """
     nameless: list[object] = [None, " ", {"a": 1}]
     for id in nameless:
@@ -448,10 +428,6 @@ def test_what_cannot_be_identified_or_read_is_quarantined() -> None:
     refused = read_quarantined({"schemaId": "Microsoft.Insights/LogAlert", "data": {"AlertRuleName": "fim"}})
     assert refused.reason.code is Code.UNKNOWN_SHAPE
     assert all(words in refused.reason.words for words in ("Microsoft.Insights/LogAlert", "common alert schema"))
-
-
-def test_the_reason_keeps_no_query_of_a_url() -> None:
-    """A foreign type or schema may be a URL, and what stands behind its question mark may be a key."""
     for name in ("type", "schemaId"):
         for mark in ("?", "#", "x" * 300 + "?"):
             refused = read_quarantined({name: f"https://logic.example/s{mark}code=hunter2&sig=hunter2"})

@@ -115,8 +115,8 @@ def test_what_cannot_be_identified_is_quarantined(subtests: pytest.Subtests) -> 
     assert read_alert(a_flat_alert(SystemAlertId=2516)).id == "2516"
 
 
-def test_a_body_beyond_a_limit_is_quarantined_unread() -> None:
-    """The longest body is read, and one of the most elements; one more costs no more than a look, so it is parked whole."""
+def test_a_body_beyond_a_limit_is_quarantined_unread_and_split_all_the_same() -> None:
+    """The longest is read, and one of the most elements; one more is parked whole. What is no JSON document does not split."""
     body = body_of(a_flat_alert())
     assert isinstance(read_signals(body.ljust(LARGEST_BODY), Catalogue())[0], Alert)
     zeros = [b"[" + b",".join([b"0"] * count) + b"]" for count in (MOST_ELEMENTS, MOST_ELEMENTS + 1)]
@@ -127,10 +127,6 @@ def test_a_body_beyond_a_limit_is_quarantined_unread() -> None:
     for beyond in (body.ljust(LARGEST_BODY + 1), enveloped.ljust(LARGEST_BODY + 1), zeros[1], enveloped):
         refused = read_quarantined(beyond)
         assert (refused.reason.code, refused.body) == (Code.TOO_LARGE, beyond)
-
-
-def test_splitting_loses_nothing_and_knows_no_limit() -> None:
-    """What has no element stays one body; what is no JSON document does not split; a file may be as long as it likes."""
     for body in (b"[]", b'{"records": []}', b"7"):
         assert split_body(body) == (body,)
     for body in (b"", b"{}\n{}\n", b"<xml/>"):
@@ -187,18 +183,14 @@ def test_what_may_hold_messages_twice_is_quarantined_whole(subtests: pytest.Subt
     assert len(read_signals(body_of(document | {"count": 2, "time": "[now", "n": None}), CATALOGUE)) == 2
 
 
-def test_an_answer_may_be_empty(subtests: pytest.Subtests) -> None:
-    """Who asked knows that there is nothing; what comes by a hub is a message, and never none."""
+def test_an_answer_may_be_empty_and_says_that_it_is_only_a_part(subtests: pytest.Subtests) -> None:
+    """By its token, its link, or a count below its total. Who asked knows of nothing; a hub brings a message, never none."""
     for name, envelope in ENVELOPES.items():
         with subtests.test(name):
             answer = answer_in(body_of(envelope))
             assert answer is not None
             assert answer.bodies == ()
             assert read_quarantined(envelope).reason.code is Code.NOT_AN_OBJECT
-
-
-def test_an_answer_says_that_it_is_only_a_part(subtests: pytest.Subtests) -> None:
-    """By its token, by its link, or by a count that does not reach its total."""
     whole, link = {"count": 1, "data": [1], "total_records": 1}, "https://management.azure.com/x"
     for members, rest in (
         (whole | {"skip_token": "x"}, Continuation.TOKEN),
@@ -360,19 +352,15 @@ def test_each_shape_becomes_its_signal_in_whatever_case_its_keys_are(subtests: p
                 assert _summary(read_one(_rekeyed(message, change))) == expected
 
 
-def test_what_defender_does_not_export_is_of_unknown_shape(subtests: pytest.Subtests) -> None:
-    """Another ARM document is quarantined, and the refusal names its type."""
+def test_what_is_neither_alert_nor_finding_is_quarantined_whole(subtests: pytest.Subtests) -> None:
+    """Also what has an alert's properties under another type. The refusal of another ARM document names its type."""
     for type in ("automations", "assessmentMetadata", "pricings", "securescorecontroldefinitions"):
         with subtests.test(type):
             id = f"{SUBSCRIPTION}/providers/Microsoft.Security/{type}/x"
-            message = {"id": id, "name": "x", "type": f"Microsoft.Security/{type}", "properties": {}}
-            refused = read_quarantined(message)
+            ours = {"id": id, "name": "x", "type": f"Microsoft.Security/{type}", "properties": {}}
+            refused = read_quarantined(ours)
             assert (refused.reason.code, refused.at_fault) == (Code.UNKNOWN_SHAPE, "type")
             assert f"Microsoft.Security/{type}" in refused.reason.words
-
-
-def test_what_is_neither_alert_nor_finding_is_quarantined_whole(subtests: pytest.Subtests) -> None:
-    """Also what has an alert's properties under another type, and a suppression rule, which names a type of alert."""
     rule: Message = {
         "name": "quiet",
         "properties": {"alertType": "VM_Example", "state": "Enabled", "reason": "Noise"},

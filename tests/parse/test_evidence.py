@@ -16,8 +16,8 @@ def _evidence(*entities: object, **extended: object) -> Evidence:
     return evidence_of(read_alert(a_flat_alert(Entities=list(entities), ExtendedProperties=extended)), CATALOGUE)
 
 
-def test_a_cluster_s_entities_are_told_apart() -> None:
-    """Cluster, namespace, pod, container and image are found through their references, each once."""
+def test_what_an_entity_refers_to_is_found_with_it() -> None:
+    """A cluster, what stands in it, and the image of a container; the file of a process, and that file's hashes; each once."""
     resource = {"$id": "5", "ResourceId": _CLUSTER, "Type": "azure-resource"}
     image = {"$id": "10", "ImageId": "cart:1", "Type": "container-image"}
     found = _evidence(
@@ -30,24 +30,16 @@ def test_a_cluster_s_entities_are_told_apart() -> None:
     )
     cluster = {"clusters": ("aks-1",), "namespaces": ("shop",), "pods": ("cart-1",), "containers": ("cart",)}
     assert found == Evidence(**cluster, images=("cart:1",), nodes=("node-1",), resources=(_CLUSTER,))
-
-
-def test_a_process_brings_its_file_and_hashes() -> None:
-    """A process is its file, command line and id; its file and that file's hashes are evidence too."""
     hashes = [{"$id": "8", "Algorithm": "sha256", "Value": "abc", "Type": "filehash"}]
     file = {"$id": "7", "Directory": "/opt", "Name": "x", "FileHashes": hashes, "Type": "file"}
     found = _evidence({"$id": "9", "ProcessId": "0x1e", "CommandLine": "x -t 4", "ImageFile": file, "Type": "process"})
     assert found == Evidence(processes=("/opt/x: x -t 4 (0x1e)",), files=("/opt/x",), hashes=("SHA256:abc",))
 
 
-def test_what_stands_twice_is_told_once_and_in_order() -> None:
-    """Repeats are left out, and the first of them keeps its place."""
+def test_a_list_tells_each_thing_once_and_says_what_it_leaves_out() -> None:
+    """The first of repeats keeps its place; of more than fifty elements the last tells how many more there are."""
     addresses = ["192.0.2.2", "192.0.2.1", "192.0.2.2"]
     assert _evidence(*({"Address": address, "Type": "ip"} for address in addresses)).ips == ("192.0.2.2", "192.0.2.1")
-
-
-def test_a_list_is_bounded_and_says_what_it_leaves_out() -> None:
-    """A list holds at most fifty elements, the last of which tells how many more there are."""
     for count, last in ((MOST, "ip-49"), (MOST + 1, "... and 2 more"), (5_000, "... and 4951 more")):
         ips = _evidence(*({"Address": f"ip-{number}", "Type": "ip"} for number in range(count))).ips
         assert (len(ips), ips[-1]) == (MOST, last)
@@ -129,8 +121,8 @@ def test_an_entity_is_told_in_the_list_of_its_type_as_people_know_it(subtests: p
             assert _evidence(entity) == Evidence(**found)
 
 
-def test_an_address_brings_its_location_and_what_threat_intelligence_knows() -> None:
-    """Both stand behind the address, each in a list of its own."""
+def test_an_address_brings_what_is_known_of_it_and_stands_behind_its_domain() -> None:
+    """Location and threats have lists of their own. Defender misspells the property of a domain, its documentation does not."""
     where = {"CountryName": "China", "State": "Hubei", "City": "Wuhan", "Asn": 4837, "Carrier": "Unicom", "Latitude": 1}
     threat = {
         "ProviderName": "Feed",
@@ -145,18 +137,14 @@ def test_an_address_brings_its_location_and_what_threat_intelligence_knows() -> 
         locations=("192.0.2.1: Wuhan, Hubei, China (AS4837, Unicom)",),
         threats=("192.0.2.1: C2 rarog (Feed, confidence 0.8). https://r",),
     )
-
-
-def test_a_domain_has_its_addresses_behind_it() -> None:
-    """Defender misspells the property, its documentation does not."""
     address = {"$id": "1", "Type": "ip", "Address": "192.0.2.1"}
     for spelling in ("IpAdresses", "IpAddresses", "ipAddress"):
         found = _evidence(address, {"Type": "dns", "DomainName": "x.example", spelling: [{"$ref": "1"}]})
         assert found == Evidence(ips=("192.0.2.1",), domains=("x.example (192.0.2.1)",))
 
 
-def test_a_connection_is_told_by_its_ends() -> None:
-    """Source -> destination:port protocol, as far as they are known."""
+def test_connections_and_registry_values_are_told_as_far_as_they_are_known() -> None:
+    """Source -> destination:port protocol; key, name and data."""
     ends = [{"$id": id, "Type": "ip", "Address": address} for id, address in (("1", "192.0.2.1"), ("2", "2001:db8::1"))]
     source, destination = {"SourceAddress": {"$ref": "1"}}, {"DestinationAddress": {"$ref": "2"}}
     cases: list[tuple[dict[str, object], str]] = [
@@ -168,10 +156,6 @@ def test_a_connection_is_told_by_its_ends() -> None:
     ]
     for connection, words in cases:
         assert _evidence(*ends, connection | {"Type": "network-connection"}).connections == (words,)
-
-
-def test_a_registry_value_stands_behind_its_key() -> None:
-    """Key, name and data, as far as they are known."""
     key = {"$id": "1", "Type": "registry-key", "Hive": "HKLM", "Key": "Run"}
     values = [{"Name": "x", "Value": "c:\\x.exe"}, {"Value": "y"}, {"Name": "z"}, {}]
     found = _evidence(key, *({"Type": "registry-value", "Key": {"$ref": "1"}} | value for value in values))
@@ -193,12 +177,6 @@ def test_a_session_says_whose_it_is_and_its_times_to_the_second() -> None:
         ({"StartTimeUtc": "soon"}, "from soon"),
     ):
         assert _evidence(session | times).sessions == (f"0x7 ({words})",)
-
-
-def test_a_property_is_found_however_it_is_spelled() -> None:
-    """Names are compared by letters and digits alone."""
-    for name in ("Container image", "containerImage", "CONTAINER_IMAGE", " container-image "):
-        assert _evidence(**{name: "cart:1"}) == Evidence(images=("cart:1",))
 
 
 def test_properties_follow_entities_and_say_nothing_twice() -> None:
@@ -227,25 +205,23 @@ def test_an_account_is_told_once_with_a_sid_that_is_its_own() -> None:
     assert _evidence(**other).accounts == ("S-1-5-18",)
 
 
-def test_lists_inside_a_text_are_several_values() -> None:
-    """A JSON list is its elements, in a list of names a comma stands between two, and a dictionary of links is a line each."""
-    found = _evidence(**{"Machines": '["a", "b", null]', "Attacker source IP": "IP Address: 192.0.2.1, 192.0.2.2"})
-    assert found == Evidence(hosts=("a", "b"), attackers=("192.0.2.1", "192.0.2.2"))
-    links = '{"Kind":"MultiLink","DisplayValueToUrlDictionary":{"Report: A":"https://a","Report: B":"https://b"}}'
-    threats = ("Threat report: A: https://a", "Threat report: B: https://b")
-    assert _evidence(enrichment_tas_threat__reports=links).threats == threats
-
-
-def test_a_property_without_a_value_says_nothing_and_one_of_a_megabyte_is_cut() -> None:
-    """Placeholders are no evidence; a value is cut visibly, and the portal has it whole."""
+def test_a_property_is_found_however_it_is_spelled_and_only_where_it_says_something() -> None:
+    """By letters and digits alone. Placeholders are no evidence; a long value is cut visibly, and the portal has it whole."""
+    for name in ("Container image", "containerImage", "CONTAINER_IMAGE", " container-image "):
+        assert _evidence(**{name: "cart:1"}) == Evidence(images=("cart:1",))
     for nothing in ("", " ", "N/A", "None", "-", "N/A (not used)", _GUID, None, "System.String[]"):
         assert _evidence(**{"User Name": nothing}) == Evidence()
     (command,) = _evidence(Script="x" * 1_000_000).commands
     assert (len(command), command[-8:]) == (LONGEST, "x… [cut]")
 
 
-def test_an_object_of_kubernetes_is_one_item() -> None:
-    """Its name behind its type, whichever of the two properties comes first."""
+def test_lists_inside_a_text_are_several_values_and_an_object_of_kubernetes_is_one() -> None:
+    """In a list of names a comma stands between two; a dictionary of links is a line each; an object has its type before it."""
+    found = _evidence(**{"Machines": '["a", "b", null]', "Attacker source IP": "IP Address: 192.0.2.1, 192.0.2.2"})
+    assert found == Evidence(hosts=("a", "b"), attackers=("192.0.2.1", "192.0.2.2"))
+    links = '{"Kind":"MultiLink","DisplayValueToUrlDictionary":{"Report: A":"https://a","Report: B":"https://b"}}'
+    threats = ("Threat report: A: https://a", "Threat report: B: https://b")
+    assert _evidence(enrichment_tas_threat__reports=links).threats == threats
     for extended, told in (
         ({"Resource type": "clusterroles", "Resource name": "cluster-admin"}, "clusterroles: cluster-admin"),
         ({"Resource name": "cluster-admin", "Resource type": "clusterroles"}, "clusterroles: cluster-admin"),
@@ -300,7 +276,7 @@ def test_a_process_says_nothing_twice() -> None:
 
 
 def test_what_an_alert_is_about_stands_before_its_ancestors() -> None:
-    """However they are listed: the nearest parent follows, and numbers alone come last, also those of properties."""
+    """What most properties name is first, then the nearest parent, however they are listed; numbers alone come last."""
     grandparent = _process("explorer", "6")
     parent = _process("bash", "7", ParentProcess={"$ref": "6"})
     near = _process("sh", "8", ParentProcess={"$ref": "7"})
@@ -310,10 +286,6 @@ def test_what_an_alert_is_about_stands_before_its_ancestors() -> None:
     assert found.processes == ("miner", "sh", "bash", "explorer", "init", "process 7", "process 0x8")
     circle = [_process(name, id, ParentProcess={"$ref": of}) for name, id, of in ("a67", "b76", "c88")]
     assert sorted(_evidence(*circle).processes) == ["a", "b", "c"]
-
-
-def test_what_the_properties_name_is_first() -> None:
-    """The process that most of them name."""
     processes = [_process(f"{name} -x", ProcessId=f"0x{number}") for number, name in enumerate("abc", 1)]
     processes[1]["ImageFile"] = {"$ref": "2"}
     for extended in (

@@ -46,7 +46,7 @@ def assessment(**changes: Any) -> Finding:
 
 
 def test_a_recommendation_keeps_what_it_says() -> None:
-    """Its texts come from its metadata, its state from its status; each <br> of its remediation is a line end."""
+    """Texts, state, since when, effort and threats; each <br> is a line end. What is not said is not known; it is Medium."""
     finding = assessment()
     assert finding.title == "Management ports should be closed"
     assert finding.description == "Open ports invite guessing."
@@ -56,10 +56,6 @@ def test_a_recommendation_keeps_what_it_says() -> None:
     assert finding.remediation == ("To fix it:\n1. Open it.\n2. Close it.",)
     assert assessment(displayName=None, metadata={"displayName": "Inside"}).title == "Inside"
     assert assessment(displayName=None, metadata=None).title == ASSESSMENT_KEY
-
-
-def test_a_recommendation_says_why_and_how_much_work_it_is() -> None:
-    """The status in words, when Defender first came to it, and what the metadata says of users, effort and threats."""
     status = {
         "code": "Unhealthy",
         "description": "Port 22 is open.",
@@ -71,10 +67,6 @@ def test_a_recommendation_says_why_and_how_much_work_it_is() -> None:
         assert (finding.status_description, finding.user_impact, finding.effort) == ("Port 22 is open.", "High", "Low")
         assert finding.threats == ("DataSpillage", "AccountBreach")
         assert finding.first_seen == datetime(2026, 11, 2, 4, 11, 10, 100655, UTC)
-
-
-def test_what_is_not_said_is_not_known() -> None:
-    """A message without any of it is read all the same, as a Medium one; a year 1 is a time that was never set."""
     finding = assessment(metadata=None, additionalData=None, status="Unhealthy")
     assert (finding.severity, finding.severity_written, finding.description) == (Severity.MEDIUM, None, "")
     assert (finding.status_description, finding.impact, finding.cvss, finding.first_seen) == (None, None, None, None)
@@ -180,7 +172,7 @@ def test_a_finding_is_about_what_its_details_say_else_what_its_id_hangs_on() -> 
 
 
 def test_a_vulnerability_keeps_what_it_says() -> None:
-    """The same in camel case and with $type on every object; without the scanner's id it is known by its title."""
+    """In camel case and with $type; without the scanner's id it is known by its title. Its severity has many places."""
     for message in (a_sub_assessment(), in_pascal_case(a_sub_assessment())):
         finding = read_finding(message)
         assert (finding.title, finding.description) == ("An example library", "A crafted request stops it.")
@@ -188,10 +180,6 @@ def test_a_vulnerability_keeps_what_it_says() -> None:
         assert finding.changed == datetime(2026, 11, 18, 3, 11, 27, 739687, UTC)
     assert read_finding(a_sub_assessment(id=None)).type == "An example library"
     assert read_finding(a_sub_assessment(id=None, displayName=" ")).type == "cccccccc-0000-4000-8000-000000000099"
-
-
-def test_the_severity_of_a_vulnerability_is_found_wherever_it_stands() -> None:
-    """The status tells the severity, else the additional data at one of its places."""
     low = {"severity": "Low"}
     assert read_finding(a_sub_assessment()).severity is Severity.HIGH
     for additional in (low, {"Data": {"Severity": "Low"}}, {"vulnerabilityDetails": low}):
@@ -229,7 +217,7 @@ def test_the_score_of_the_highest_version_counts() -> None:
 
 
 def test_an_image_vulnerability_says_its_package_and_its_image() -> None:
-    """Software with both versions, the CVE, and the image with registry, repository, tag and digest."""
+    """The image may be named by its path; a scanner's own id is no digest; the registry is what the finding's id hangs on."""
     fix = {"fixed": "1.4.3-r0", "fix_status": "FixAvailable", "vendor": "alpine"}
     package = Package(name="libexample", installed=("1.4.1-r0",), **fix)
     image = Image(
@@ -245,10 +233,6 @@ def test_an_image_vulnerability_says_its_package_and_its_image() -> None:
         assert finding.cvss == "9.1 (CVSS 3.1)"
         assert finding.impact == "Remote code execution in the container."
         assert finding.status_description == "It was found in a scan."
-
-
-def test_an_image_is_named_by_its_path_too() -> None:
-    """The scanner's own id of an image is no digest; the registry is what the finding's id hangs on."""
     cases: list[tuple[str, dict[str, Any], Image | None]] = [
         (f"/repositories/shop/web/images/{DIGEST}", {}, Image(digest=DIGEST, repository="shop/web", registry="shop")),
         ("/repositories/shop", {"imageDigest": DIGEST}, Image(digest=DIGEST, registry="shop")),
@@ -256,26 +240,22 @@ def test_an_image_is_named_by_its_path_too() -> None:
         ("/repositories/shop", {"imageDigest": ASSESSMENT_KEY}, None),
         ("x" * 2_000 + "/repositories/", {}, None),
     ]
-    for resource, additional, image in cases:
+    for resource, additional, named in cases:
         message = an_image_vulnerability(resourceDetails={"id": resource})
         message["properties"]["additionalData"] = additional
         grouped = read_finding(message).grouped
         assert grouped is not None
-        assert grouped.image == image
+        assert grouped.image == named
 
 
 def test_a_machine_vulnerability_says_its_cves_and_whether_there_is_a_fix() -> None:
-    """On top of additional data or under Data; what is no CVE is not one."""
+    """On top of additional data or under Data. What is for people is neither for rules, nor does it make a fingerprint."""
     cves = Cves(ids=("CVE-2026-00207",))
     assert read_finding(a_machine_vulnerability()).grouped == GroupedFacts(cves=cves, has_fix=True)
     data = {"Data": {"Patchable": "False", "Cve": ["cve-2026-1234", {"Title": "no"}, None]}}
     nested = a_machine_vulnerability()
     nested["properties"]["additionalData"] = data
     assert read_finding(nested).grouped == GroupedFacts(cves=Cves(ids=("CVE-2026-1234",)), has_fix=False)
-
-
-def test_what_is_for_people_is_neither_for_rules_nor_news() -> None:
-    """Rules match of a grouped vulnerability and of an attack path what they always matched, and no fingerprint is made."""
     for message in (an_image_vulnerability(), a_machine_vulnerability(), an_exposure_path()):
         finding = read_finding(message)
         fields = rule_fields_of(finding)
@@ -314,10 +294,6 @@ def test_an_attack_path_keeps_what_it_says() -> None:
     assert (legacy.risk_factors, read_finding(an_exposure_path()).risk_factors) == (
         (), ("Internet exposure", "Weak authorization"),
     )  # fmt: skip
-
-
-def test_a_path_that_only_names_things_is_read() -> None:
-    """The target's name is the resource, factors are categories, tactics are intents, and both ends are kept."""
     finding = read_finding(an_exposure_path())
     assert (finding.resource, finding.severity) == ("kv-target", Severity.HIGH)
     assert finding.categories == ("Internet exposure", "Weak authorization")
@@ -406,7 +382,7 @@ def test_tactics_and_techniques_come_in_any_form() -> None:
 
 
 def test_scores_and_compliance_are_measured_and_never_resolved() -> None:
-    """A score's measure is current/max; a control's tells its resources too; even its deletion resolves nothing."""
+    """Even by a Delete. Compliance has a standard and a control; a row about a category is about all its recommendations."""
     measures: list[tuple[Message, str | None]] = [
         (a_secure_score(), "33.41/58"),
         (a_secure_score(score={"max": 58.0, "current": 0}), "0/58"),
@@ -418,10 +394,6 @@ def test_scores_and_compliance_are_measured_and_never_resolved() -> None:
         finding = read_finding(message | {"securityEventDataEnrichment": an_enrichment("Delete")})
         assert (finding.measure, finding.severity) == (measure, None)
         assert (finding.resolved, finding.deleted) == (False, True)
-
-
-def test_compliance_says_to_which_standard_and_control_it_belongs() -> None:
-    """A row about a category is about all its recommendations; one about a recommendation is known by that one's key."""
     finding = read_finding(a_compliance_assessment())
     assert (finding.status, finding.categories) == ("Failed", ("PCI", "1.1"))
     assert (finding.title, finding.resource) == ("Scan data should be complete", SUBSCRIPTION)

@@ -64,15 +64,6 @@ THEIRS: list[tuple[Message, str, str]] = [
 ]
 
 
-def test_another_products_row_is_quarantined(subtests: pytest.Subtests) -> None:
-    """It is of no shape of ours, and the reason names the product and the column that tells it."""
-    for row, named, at_fault in THEIRS:
-        with subtests.test(product=row["ProductName"], provider=row.get("ProviderName"), named=named):
-            refused = read_quarantined(row)
-            assert (refused.reason.code, refused.at_fault) == (Code.UNKNOWN_SHAPE, at_fault)
-            assert refused.reason.words.startswith(f"an alert of {named} ({at_fault} ")
-
-
 PLANS = ["Servers", "Storage", "SQL", "Containers", "DNS", "Databases", "APIs", "AI"]
 OUR_NAMES = [
     "Azure Security Center",
@@ -130,8 +121,13 @@ def test_another_products_alert_is_refused_in_every_form(subtests: pytest.Subtes
             assert read_alert(document | {"properties": named_so}).title
 
 
-def test_who_provides_an_alert_is_no_product() -> None:
-    """A row's provider may be a detector of Defender's own, `Detection`, which is the name of nothing that people know."""
+def test_another_products_row_is_quarantined(subtests: pytest.Subtests) -> None:
+    """The reason names product and column. Who provides an alert of ours, such as `Detection`, is no product."""
+    for row, named, at_fault in THEIRS:
+        with subtests.test(product=row["ProductName"], provider=row.get("ProviderName"), named=named):
+            refused = read_quarantined(row)
+            assert (refused.reason.code, refused.at_fault) == (Code.UNKNOWN_SHAPE, at_fault)
+            assert refused.reason.words.startswith(f"an alert of {named} ({at_fault} ")
     assert [read_alert(a_row(product, "Detection")).product for product in (None, "Azure Security Center")] == [
         None, "Azure Security Center",
     ]  # fmt: skip
@@ -179,7 +175,7 @@ def test_an_unknown_type_has_the_plan_of_its_resource() -> None:
 
 
 def test_the_plan_of_the_component_and_then_that_of_the_type_wins() -> None:
-    """A listed type, a deprecated one, or one of a known family says more than the resource that it was seen on."""
+    """A type says more than the resource that it was seen on. Outside Azure Defender's word does, where the id says nothing."""
     machine = "Microsoft.Compute/virtualMachines/vm-01"
     plans = {
         "SQL.VM_BruteForce": "SqlServerVirtualMachines",
@@ -191,18 +187,14 @@ def test_the_plan_of_the_component_and_then_that_of_the_type_wins() -> None:
     assert the_plan_of("SQL.VM_BruteForce", machine, "Containers") == "Containers"
     assert the_plan_of("X", machine, "testName") == "VirtualMachines"
     assert the_plan_of("X", machine, "", ProductComponentName="Storage Accounts") == "StorageAccounts"
-
-
-def test_where_the_id_says_nothing_defenders_word_does() -> None:
-    """A resource outside Azure has no ARM type of its own, but Defender says what it is."""
     connector = "Microsoft.Security/securityConnectors/aws/securityentitydata/prod"
-    plans = {
+    words: dict[str, str | None] = {
         "Virtual Machine": "VirtualMachines",
         "AWS EKS Cluster": "Containers",
         "GCP GKE Cluster": "Containers",
         "Kubernetes – Azure Arc": "Containers",
         "Spaceship": None,
     }
-    assert {word: the_plan_of("X", connector, resourceType=word) for word in plans} == plans
+    assert {word: the_plan_of("X", connector, resourceType=word) for word in words} == words
     assert the_plan_of("X", connector, resourceType=["Virtual Machine"]) is None
-    assert {the_plan_of("X", "Microsoft.Web/sites/shop", resourceType=word) for word in plans} == {"AppServices"}
+    assert {the_plan_of("X", "Microsoft.Web/sites/shop", resourceType=word) for word in words} == {"AppServices"}

@@ -88,15 +88,11 @@ def test_blanks_around_what_is_said_say_nothing(subtests: pytest.Subtests) -> No
         assert (one.id, one.type.lower()) == (id.lower(), UPDATE_KEY)
 
 
-def test_severity_is_the_metadatas_where_it_gives_one() -> None:
-    """A Critical CVE does not make a recommendation Critical, unless that says nothing of its own."""
+def test_category_and_severity_are_what_the_metadata_gives() -> None:
+    """The set of categories is open. A Critical CVE makes no recommendation Critical that says a severity of its own."""
     assert read_finding(a_software_update(metadata={"severity": "Low"})).severity is Severity.LOW
     unsaid = read_finding(a_software_update(metadata={"severity": None}))
     assert (unsaid.severity, unsaid.severity_written) == (Severity.CRITICAL, None)
-
-
-def test_a_category_is_kept_as_it_is_written_and_a_classic_recommendation_has_none() -> None:
-    """The set is open; what was sent before is read as before."""
     for category in ("SoftwareUpdate", "HostMisconfigurations", "ACategoryOfTomorrow", None):
         assert read_finding(a_recommendation(category)).category == category
     for finding in (read_finding(an_assessment()), read_finding(a_sub_assessment())):
@@ -215,8 +211,8 @@ def test_a_long_list_is_not_carried_twice() -> None:
     assert additional(CvesDetails=cves_of()).extended["CvesDetails"] == "[]"
 
 
-def test_the_scanner_is_named_in_the_portals_order() -> None:
-    """The first of the scanners' details, as it is written, else the fields that say a name."""
+def test_the_scanner_is_named_in_the_portals_order_and_the_image_by_digest_and_repository() -> None:
+    """They stand in the resource's additional data, or in the finding's; the first scanner is named as it is written."""
     for changes, scanner in (
         ({}, "mdvm"),
         ({"ScannersDetails": '{"Qualys": {}, "mdvm": {}}'}, "Qualys"),
@@ -230,10 +226,6 @@ def test_the_scanner_is_named_in_the_portals_order() -> None:
         assert additional(**changes).scanner == scanner
     secret = read_finding(an_exposed_secret())
     assert (secret.category, secret.scanner, secret.package) == ("ExposedSecrets", "MDC secret scanner", None)
-
-
-def test_an_image_is_known_by_digest_and_repository() -> None:
-    """They stand in the resource's additional data, or in the finding's."""
     outside = Image(digest=DIGEST, repository="shop/web", pushed="2026-11-01", registry="shop")
     assert read_finding(an_image_update()).image == outside
     inside = additional(Digest=DIGEST, RepositoryDetails='{"repositoryName": "shop/web"}')
@@ -259,9 +251,9 @@ def risk_in(written: object) -> Risk | None:
     return read_finding(a_software_update(risk=written)).risk
 
 
-def test_risk_is_read_whole() -> None:
-    """An object, or one in a text as Resource Graph has it; its level counts as the finding's."""
-    risk = Risk(
+def test_a_risk_is_read_whole_in_any_form() -> None:
+    """An object, or one in a text; its level is the finding's. A level that says none, and a risk of nothing, is none."""
+    whole = Risk(
         level=Severity.CRITICAL,
         written="Critical",
         factors=("Exposure to the Internet", "Sensitive Data", "Critical Resource"),
@@ -270,14 +262,7 @@ def test_risk_is_read_whole() -> None:
     )
     for written in (a_risk(), orjson.dumps(a_risk()).decode(), in_upper_case(a_risk())):
         finding = read_finding(a_software_update(risk=written, metadata={"severity": "Low"}))
-        assert (finding.risk, finding.severity, finding.level) == (risk, Severity.LOW, Severity.CRITICAL)
-
-
-def test_a_risk_comes_in_any_form() -> None:
-    """A level that says that there is none is none; whether the risk is contextual is said as a boolean or in letters.
-
-    Lists may be texts, factors objects; a risk of nothing is none.
-    """
+        assert (finding.risk, finding.severity, finding.level) == (whole, Severity.LOW, Severity.CRITICAL)
     levels = {"high": Severity.HIGH, "None": None, "Not evaluated": None, "Informational": None, None: None}
     for written, level in levels.items():
         risk = risk_in(a_risk(level=written))
