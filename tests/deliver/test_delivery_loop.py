@@ -337,12 +337,7 @@ def test_of_two_workers_one_probes(engine: Engine) -> None:
 # How many sends go side by side.
 
 
-def a_refusal(wish: float | None = None) -> Unavailable:
-    """What a vendor says that is asked too much."""
-    return Unavailable("answered 429", retry_after=wish, is_crowded=True)
-
-
-WIDTHS = ((a_refusal(), [4, 1]), (Receipt(reference="T1"), [1, 2, 3, 4, 4]))
+WIDTHS = ((Unavailable("429", is_crowded=True), [4, 1]), (Receipt(reference="T1"), [1, 2, 3, 4, 4]))
 """Sends at a time to a vendor that is asked too much twice, and takes what it is sent from then on."""
 
 
@@ -369,7 +364,7 @@ def test_a_vendor_that_is_asked_too_much_gets_one_call_at_a_time(engine: Engine)
 def test_a_vendor_that_wishes_to_be_left_alone_is_for_as_long_as_that(engine: Engine) -> None:
     """By all deliveries of a worker, which spend no attempt; but for half a minute at most, since it may have meant one."""
     for name, wish, rest in (("short", 10.0, 10 * SECOND), ("long", 3600.0, LONGEST_REST)):
-        vendor = Held(a_refusal(wish))
+        vendor = Held(Unavailable("429", retry_after=wish, is_crowded=True))
         vendor.open()
         worker = engine.worker(vendor, concurrency=1, destination=name)
         engine.owe("refused", "claimed", destination=name)
@@ -482,32 +477,22 @@ async def claimed_late(
     await delivering
 
 
-def test_what_comes_too_late_from_the_state_to_end_within_its_lease_is_not_begun(engine: Engine) -> None:
-    """Another worker would send it beside this one. It spends no attempt."""
+def test_what_is_claimed_too_late_or_when_the_stop_came_is_put_back_and_due(engine: Engine) -> None:
+    """Another worker would send it beside this one. It spends no attempt, and no worker died of it. After the stop nothing is
+    claimed."""
 
     def goes_by() -> None:
         engine.clock.now += LEASE[Lane.TICKET] - MINUTE
 
-    kind = Scripted(sent)
+    kind, stopped = Scripted(sent), asyncio.Event()
     engine.owe("k")
-    engine.run(claimed_late(engine, engine.worker(kind), goes_by))
+    worker = engine.worker(kind)
+    engine.run(claimed_late(engine, worker, goes_by))
     assert (kind.attempts, engine.states()) == ([], {OWED: 1})
     engine.clock.now += BUSY
-    engine.deliver(engine.worker(kind))
-    assert [attempt.number for attempt in kind.attempts] == [1]
-
-
-# The end of a process.
-
-
-def test_what_was_claimed_when_the_stop_came_is_put_back_and_due(engine: Engine) -> None:
-    """It was not sent and spends no attempt, and no worker died of it. After the stop nothing is claimed."""
-    destination, stopped = Scripted(sent), asyncio.Event()
-    engine.owe("k")
-    worker = engine.worker(destination)
     engine.run(claimed_late(engine, worker, stopped.set, stopped.is_set))
     assert engine.deliver(worker, stopped.is_set) == []
-    assert (destination.attempts, engine.states()) == ([], {OWED: 1})
+    assert (kind.attempts, engine.states()) == ([], {OWED: 1})
     assert [(claim.number, claim.lost) for claim in engine.lose()] == [(1, 0)]
 
 
@@ -554,6 +539,16 @@ def test_what_the_state_did_not_take_is_written_before_anything_else(engine: Eng
     assert engine.states() == {SENT: 9}
     assert len(destination.attempts) == 9
     assert settled(engine) == sorted(f"k{n}" for n in range(9))
+
+    def last(attempt: Attempt) -> Result:
+        engine.state.down.add("claim")
+        return sent(attempt)
+
+    # What was answered and what is claimed next are one transaction, and only one of them may be at fault.
+    engine.owe("k0", "k1", destination="other")
+    with pytest.raises(StoreError):
+        engine.deliver(engine.worker(Scripted(last), concurrency=1, destination="other"))
+    assert engine.states("other") == {SENT: 1, OWED: 1}
 
 
 @pytest.mark.parametrize("call", ["claim", "first_due", "settle"])
@@ -665,16 +660,3 @@ def test_what_was_sent_when_a_call_is_broken_off_is_kept(engine: Engine, monkeyp
     half = HalfHeld()
     broken_off(engine, engine.worker(half, destination="half"), lambda: half.waiting == 1)
     assert engine.states("half") == {SENT: 1, DeliveryState.CLAIMED: 1}
-
-
-def test_what_was_answered_is_written_down_though_nothing_can_be_claimed(engine: Engine) -> None:
-    """Both are one transaction, and only one of them may be at fault."""
-
-    def last(attempt: Attempt) -> Result:
-        engine.state.down.add("claim")
-        return sent(attempt)
-
-    engine.owe("k0", "k1")
-    with pytest.raises(StoreError):
-        engine.deliver(engine.worker(Scripted(last), concurrency=1))
-    assert engine.states() == {SENT: 1, OWED: 1}

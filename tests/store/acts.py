@@ -15,9 +15,11 @@ from typing import Any, Concatenate
 from router.domain.counts import Cell
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Claim, Delivery, DeliveryState, Settlement
+from router.domain.documents import DocumentKind
 from router.domain.notices import RecordEntry
 from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
+from router.domain.silences import Silence
 from router.store import groups, signals
 from router.store.claims import Recipient, settle_claims
 from router.store.codec import decision_in
@@ -25,6 +27,7 @@ from router.store.dead_letters import DeadLetter, list_dead_letters
 from router.store.decisions import put_on_record
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
+from router.store.documents import document_of_silence, find_document, put_document
 from router.store.groups import GroupState, MemberState, States
 from router.store.ledger import LedgerRow
 from router.store.store import Store, Transaction
@@ -110,6 +113,14 @@ def states(store: Store) -> dict[DeliveryState, int]:
 async def letters_in(store: Store) -> list[DeadLetter]:
     """The dead letters that can be decoded."""
     return [one for one in await within(store, list_dead_letters) if one.delivery is not None]
+
+
+def silenced(store: Store, *silences: Silence) -> None:
+    """Stores silences as if a person had made them, over whatever is there."""
+    for one in silences:
+        before = ask(store, find_document, DocumentKind.SILENCE, one.id)
+        document = document_of_silence(one, before.version if before is not None else None)
+        assert ask(store, put_document, document) is not None
 
 
 def write_rows(store: Store, rows: Iterable[LedgerRow]) -> None:

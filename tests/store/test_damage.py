@@ -9,7 +9,7 @@ import sqlite3
 import stat
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
 from functools import cache
 from pathlib import Path
@@ -215,14 +215,6 @@ def test_what_opens_has_everything(tmp_path: Path, files: Files, name: str, keep
         assert found == whole
 
 
-@pytest.fixture
-def memory(tmp_path: Path) -> Iterator[Path]:
-    """A directory in memory, where the system has that: what is told of a kill needs no disk."""
-    disk = Path("/dev/shm")  # noqa: S108  The directory in it is ours.
-    with TemporaryDirectory(dir=disk if disk.is_dir() else tmp_path) as directory:
-        yield Path(directory)
-
-
 ROOM = str(Path(opening.__file__).parent)
 OURS = tuple(f"{ROOM}/{name}.py" for name in ("sqlite", "witness", "private", "permissions", "store", "transaction"))
 
@@ -257,21 +249,21 @@ def test_killed_at_each_line_it_is_sound(tmp_path: Path) -> None:
         assert count_in(tmp_path / "left") >= many
 
 
-def test_killed_inside_a_write_it_is_sound(memory: Path) -> None:
+def test_killed_inside_a_write_it_is_sound(tmp_path: Path) -> None:
     """What the files of a process hold wherever it is stopped is what a kill would leave there."""
-    command = [sys.executable, "-m", "tests.store.crashing", str(memory / "state")]
+    command = [sys.executable, "-m", "tests.store.crashing", str(tmp_path / "state")]
     with subprocess.Popen(command, preexec_fn=leashed) as writer:
         try:
             for number in range(60):
-                while writer.poll() is None and not (memory / "acknowledged").exists():
+                while writer.poll() is None and not (tmp_path / "acknowledged").exists():
                     pass
                 os.kill(writer.pid, signal.SIGSTOP)
                 os.waitpid(writer.pid, os.WUNTRACED)
-                acknowledged = int((memory / "acknowledged").read_bytes() or b"0")
-                if (memory / "state").exists():
-                    copytree(memory / "state", memory / f"{number}")
+                acknowledged = int((tmp_path / "acknowledged").read_bytes() or b"0")
+                if (tmp_path / "state").exists():
+                    copytree(tmp_path / "state", tmp_path / f"{number}")
                 os.kill(writer.pid, signal.SIGCONT)
-                assert count_in(memory / f"{number}") >= acknowledged
+                assert count_in(tmp_path / f"{number}") >= acknowledged
         finally:
             writer.kill()
 

@@ -8,8 +8,7 @@ from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
-from pathlib import Path
-from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -19,15 +18,13 @@ from router.app.rule_watch import RuleWatch
 from router.deliver.retries import untried
 from router.destinations import discover
 from router.domain.deliveries import DeliveryState
-from router.domain.documents import DocumentKind
 from router.domain.errors import StoreError
 from router.domain.notices import ANNOUNCEMENT, Notice
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
-from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule, Suppressions
 from router.store.claims import Recipient, settle_claims
 from router.store.delivery_status import count_deliveries
-from router.store.documents import document_of_hold, document_of_silence, find_document, put_document
+from router.store.documents import document_of_hold, put_document
 from router.store.forgetting import forget
 from router.store.retention import Retention
 from router.store.rules import GONE, read_known_rules
@@ -35,17 +32,17 @@ from router.store.store import Store
 from tests.builders import NOW, a_destination, a_rule, a_rulebook, an_ip
 from tests.examples import some_of
 from tests.silences import a_silence, weekly
-from tests.store.acts import DAY, HOUR, LEASE, MINUTE, SECOND, ask, claim, run, settle
+from tests.store.acts import DAY, HOUR, LEASE, MINUTE, SECOND, an_empty_store, ask, claim, run, settle, silenced
 from tests.store.builders import a_hold
 from tests.store.deadly import Deadly
 from tests.store.life import Life
-from tests.store.opened import open_store
 from tests.store.within import claim_in
 
 MAIL = discover()["email"].Config.model_validate(
     {"kind": "email", "host": "smtp.soc.example", "from": "router@soc.example", "to": ["soc@soc.example"]}
 )
 MAILBOX = DestinationSpec(name="mail", kind="email", lane=Lane.TICKET, config=MAIL)
+SCANNED: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
 OWNER, BEN = "owner@contoso.example", "ben@contoso.example"
 LONG_NAME = "".join(sha256(bytes([n])).hexdigest() for n in range(10))
 
@@ -60,17 +57,6 @@ def owned(name: str, expires: datetime, owner: str | None = OWNER, alert_type: s
     """A rule of somebody's."""
     rule = a_rule(name, expires=expires, alert_type=alert_type)
     return replace(rule, owner=owner, source=f"cwpp/suppressions/{name}.json")
-
-
-def held(life: Life, id: str, **fields: object) -> None:
-    """An alert comes in that rules and silences of these tests hold."""
-    life.alert(id, Entities=[an_ip("10.20.0.5")], **fields)
-
-
-def silenced(store: Store, silence: Silence) -> None:
-    """Writes a silence, over the one that is there."""
-    there = ask(store, find_document, DocumentKind.SILENCE, silence.id)
-    ask(store, put_document, document_of_silence(silence, there.version if there is not None else None))
 
 
 def looked(store: Store, book: Rulebook, *after: timedelta) -> None:
@@ -103,12 +89,6 @@ def lines(store: Store, recipient: str | None = None) -> list[str]:
 def written(at: datetime) -> str:
     """An instant as notices write it."""
     return f"{at.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-@pytest.fixture
-def life(store: Store) -> Life:
-    """A router over each store."""
-    return Life(store, a_book())
 
 
 def test_what_ended_long_ago_is_no_news_and_a_thousand_ends_are_one_notice_for_each_who_hears(store: Store) -> None:
@@ -153,14 +133,14 @@ def test_where_nobody_is_to_hear_it_is_noted_since_when_rules_are_there_and_no_m
     assert [run(one.notify(NOW + HOUR)) for one in (watch, RuleWatch(store, a_book(notify=())))] == [0, 0]
 
 
-def test_at_its_end_people_hear_what_a_rule_held_and_what_still_stands(life: Life) -> None:
+def test_at_its_end_people_hear_what_a_rule_held_and_what_still_stands(store: Store) -> None:
     """How many in its life, how many stand, the gravest of them first, and where to look."""
-    life.book = a_book(owned("scanner", NOW + DAY))
+    life = Life(store, a_book(owned("scanner", NOW + DAY)))
     for number, severity in enumerate(["Medium", "Critical", "High", "Medium", "Medium", "Medium"]):
-        held(life, f"alert-{number}", Severity=severity, AlertDisplayName=f"Alert *{number}*")
-    held(life, "alert-0", Status="Resolved")
-    looked(life.store, life.book, DAY, DAY + MINUTE)
-    notice, other = heard(life.store)
+        life.alert(f"alert-{number}", **SCANNED, Severity=severity, AlertDisplayName=f"Alert *{number}*")
+    life.alert("alert-0", **SCANNED, Status="Resolved")
+    looked(store, life.book, DAY, DAY + MINUTE)
+    notice, other = heard(store)
     assert {notice.recipient, other.recipient} == {None, OWNER}
     title = "Suppression rule scanner ended 2026-11-25 12:00 UTC"
     said = (
@@ -230,45 +210,47 @@ def test_an_author_hears_an_hour_before_a_long_silence_or_hold_ends_and_at_its_e
     assert titles(store) == titles(store, BEN) == expected
 
 
-def test_of_a_recurring_silence_people_hear_at_the_end_of_windows_that_held_something(life: Life) -> None:
+def test_of_a_recurring_silence_people_hear_at_the_end_of_windows_that_held_something(store: Store) -> None:
     """And at the end of the series, whatever it held; also where the router was down at the end of a window."""
-    silenced(life.store, a_silence(lasts=10 * DAY, every=weekly(*range(7), begins="12:00", ends="13:00")))
-    looked(life.store, life.book, HOUR)
+    life = Life(store, a_book())
+    silenced(store, a_silence(lasts=10 * DAY, every=weekly(*range(7), begins="12:00", ends="13:00")))
+    looked(store, life.book, HOUR)
     life.goes_on(1)
-    held(life, "one")
-    looked(life.store, life.book, 8 * DAY, 8 * DAY + HOUR, 10 * DAY, 10 * DAY + MINUTE)
-    assert titles(life.store) == [
+    life.alert("one", **SCANNED)
+    looked(store, life.book, 8 * DAY, 8 * DAY + HOUR, 10 * DAY, 10 * DAY + MINUTE)
+    assert titles(store) == [
         "A window of the silence ab12cd ended 2026-11-25 13:00 UTC",
         "Silence ab12cd ended 2026-12-04 12:00 UTC",
     ]
 
 
 @pytest.mark.parametrize("name", ["scanner", "a" * 201, LONG_NAME], ids=len)
-def test_people_hear_once_in_each_spell_in_which_a_rule_holds_nothing_for_thirty_days(life: Life, name: str) -> None:
+def test_people_hear_once_in_each_spell_in_which_a_rule_holds_nothing_for_thirty_days(store: Store, name: str) -> None:
     """Counted from when it was first known, or from its last hit; not while something that it holds stands. What was told is
     remembered for as long as the spell may last."""
-    life.book = a_book(owned(name, NOW + 2000 * DAY), owned("idle", NOW + 2000 * DAY, alert_type="VM_Other"))
+    rules = owned(name, NOW + 2000 * DAY), owned("idle", NOW + 2000 * DAY, alert_type="VM_Other")
+    life = Life(store, a_book(*rules))
 
     def until(days: float, *more: float) -> None:
-        looked(life.store, life.book, *(one * DAY for one in (days, *more)))
+        looked(store, life.book, *(one * DAY for one in (days, *more)))
         life.now = NOW + max(days, *more, 0) * DAY
 
     until(0)
     life.goes_on(1)
-    held(life, "one")
+    life.alert("one", **SCANNED)
     until(30 - SECOND / DAY)
-    assert titles(life.store) == []
+    assert titles(store) == []
     until(30, 31, 40)
-    held(life, "one", Status="Resolved")
+    life.alert("one", **SCANNED, Status="Resolved")
     until(40 + HOUR / DAY, 41, 80, 90)
-    held(life, "two")
-    held(life, "two", Status="Resolved")
+    life.alert("two", **SCANNED)
+    life.alert("two", **SCANNED, Status="Resolved")
     until(119, 120, 130)
     for days in range(150, 900, 50):
         until(days)
         life.forget()
     expected = [("idle", 30), (name, 39), (name, 30)]
-    assert titles(life.store) == [f"Suppression rule {one} has held nothing for {days} days" for one, days in expected]
+    assert titles(store) == [f"Suppression rule {one} has held nothing for {days} days" for one, days in expected]
 
 
 LOOKS = st.tuples(st.integers(1, 40), st.integers(1, 20), st.booleans())
@@ -281,8 +263,8 @@ def test_whoever_dies_people_hear_of_each_end_once(looks: list[tuple[int, int, b
     """At whichever statement, and whatever happened before the next one looked."""
     rules = [owned(f"rule-{number}", NOW + hours * HOUR) for number, hours in enumerate(ends)]
     book = a_book(*rules, warn=DAY)
-    with TemporaryDirectory() as directory:
-        store, after = open_store(Path(directory)), timedelta()
+    after = timedelta()
+    with an_empty_store() as store:
         for hours, dies_at, is_done in looks:
             after += hours * HOUR
             with suppress(StoreError):
@@ -295,7 +277,6 @@ def test_whoever_dies_people_hear_of_each_end_once(looks: list[tuple[int, int, b
                 what = "ended" if rule.expires <= NOW + after else "ends"
                 is_told = f"Suppression rule {rule.name} {what} {written(rule.expires)}" in told
                 assert is_told or rule.expires - NOW - after > DAY
-        run(store.close())
 
 
 def test_what_people_were_told_is_forgotten_by_its_age_and_never_while_it_is_owed(store: Store) -> None:

@@ -40,7 +40,6 @@ from router.store.documents import (
     ReadTags,
     TagsById,
     by_subscription,
-    document_of_silence,
     document_of_tags,
     find_document,
     find_tags_in,
@@ -66,19 +65,11 @@ from tests.builders import (
 )
 from tests.rulebook.builders import a_policy, a_sound_rulebook
 from tests.silences import HOUR, a_silence, machine, named
-from tests.store.acts import DAY, MINUTE, SECOND, ask, run
+from tests.store.acts import DAY, MINUTE, SECOND, ask, run, silenced
 from tests.store.life import Life
 from tests.store.watching import watched
 
 ANA = "ana@contoso.example"
-
-
-def put(store: Store, *silences: Silence) -> None:
-    """Stores silences as if a person had made them, over whatever is there."""
-    for silence in silences:
-        before = ask(store, find_document, DocumentKind.SILENCE, silence.id)
-        document = document_of_silence(silence, before.version if before is not None else None)
-        assert ask(store, put_document, document) is not None
 
 
 def release_by(ended: timedelta | None, *, since: timedelta = timedelta(), **fields: Any) -> Release:
@@ -108,7 +99,7 @@ def tickets_in(store: Store, *steps: Step) -> list[Ticketed]:
                 life.now = NOW + step
                 life.release()
             case Silence():
-                put(store, step)
+                silenced(store, step)
             case Rulebook():
                 life.book = step
             case bytes():
@@ -188,12 +179,12 @@ def test_what_a_silence_held_comes_out_once_at_its_end_and_says_what_had_held_it
 def test_what_was_extended_a_moment_before_its_end_goes_on_holding(store: Store) -> None:
     """Whoever lets go of what was held knows silences as they are by then, however lately it read them."""
     life = Life(store)
-    put(store, a_silence())
+    silenced(store, a_silence())
     life.alert()
     worker = Intake(store, {life.book.stream: life.book}, Catalogue())
     life.now = NOW + 2 * HOUR
     run(worker.ingest([a_message(alert_body("alert-2"), at=life.now)], life.now - SECOND))
-    put(store, a_silence(lasts=4 * HOUR))
+    silenced(store, a_silence(lasts=4 * HOUR))
     assert run(release_held(worker, store, life.book, life.now)) == []
     assert life.deliver() == []
 
@@ -231,7 +222,7 @@ def test_silences_are_read_again_after_fifteen_seconds_by_either_clock(store: St
     ticked = 0.0
     reader = SilenceReader(store, ticks=lambda: ticked)
     assert not run(reader.silences("cwpp", NOW)).by_name
-    put(store, a_silence(made=NOW - HOUR))
+    silenced(store, a_silence(made=NOW - HOUR))
     assert not run(reader.silences("cwpp", NOW + 14 * SECOND)).by_name
     ticked += ticks
     assert list(run(reader.silences("cwpp", NOW + clock * SECOND)).by_name) == ["silence:ab12cd"]

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import tempfile
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -46,9 +44,9 @@ from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_message, a_rulebook, a
 from tests.coverage_messages import RETIRED_EDR, coverage_body
 from tests.domain.silence_model import ONE, TWO, of_subscription, subscriptions
 from tests.examples import some_of
-from tests.store.acts import DAY, HOUR, MINUTE, SECOND, ask, run
+from tests.store.acts import DAY, HOUR, MINUTE, SECOND, an_empty_store, ask, run
 from tests.store.deadly import Deadly
-from tests.store.opened import Store, open_store
+from tests.store.opened import Store
 from tests.store.watching import watched
 from tests.store.within import within
 
@@ -94,26 +92,24 @@ def machine(number: object) -> str:
     return f"{RESOURCE}-{number}"
 
 
-def counted(store: Store, asked: list[tuple[str, int]]) -> Store:
-    """The same store, which says how many sources are written, and facts looked up and written, each time."""
-    kinds = {
-        "SELECT * FROM documents WHERE kind=? AND id": "find",
-        "SELECT id, version FROM documents": "put",
-        "INSERT INTO sources": "hear",
-    }
-
-    def look(sql: str, values: Sequence[Any]) -> None:
-        for beginning, kind in kinds.items():
-            if sql.startswith(beginning):
-                asked.append((kind, len(values if kind == "hear" else values[1])))
-
-    return watched(store, look)
+KINDS = {
+    "SELECT * FROM documents WHERE kind=? AND id": "find",
+    "SELECT id, version FROM documents": "put",
+    "INSERT INTO sources": "hear",
+}
+"""What asks storage for facts, and writes them and sources."""
 
 
 def test_in_the_steady_state_nothing_is_asked_of_storage(sqlite: Store) -> None:
     """Alerts are written once an hour for each sort of watcher, recommendations once a minute, resources once a batch."""
     asked: list[tuple[str, int]] = []
-    intake = an_intake(counted(sqlite, asked))
+
+    def look(sql: str, values: Sequence[Any]) -> None:
+        for beginning, kind in KINDS.items():
+            if sql.startswith(beginning):
+                asked.append((kind, len(values if kind == "hear" else values[1])))
+
+    intake = an_intake(watched(sqlite, look))
 
     def ask(at: datetime, *bodies: bytes) -> list[tuple[str, int]]:
         asked.clear()
@@ -243,21 +239,17 @@ def test_whichever_worker_takes_in_what_in_whatever_order_the_same_is_known(
             last[resource.lower(), EDR] = what.lower()
         messages.append(a_message(body, at=at, place=place + 1))
     again = data.draw(st.lists(st.sampled_from(messages), max_size=4))
-    with tempfile.TemporaryDirectory() as directory:
-        store = open_store(Path(directory))
-        try:
-            workers = [an_intake(store), an_intake(store)]
-            for message in [*data.draw(st.permutations(messages)), *again]:
-                run(workers[data.draw(st.integers(0, 1))].ingest([message], at))
-            found = sources(store)
-            assert facts(store) == {key: status for key, status in last.items() if status != "delete"}
-            assert found.keys() == {source for source, _ in heard}
-            for (source, name), latest in heard.items():
-                known = getattr(found[source], name)
-                assert known is not None
-                assert timedelta() <= latest - known < (OFTEN_OF_POSTURE if name == "posture" else OFTEN)
-        finally:
-            run(store.close())
+    with an_empty_store() as store:
+        workers = [an_intake(store), an_intake(store)]
+        for message in [*data.draw(st.permutations(messages)), *again]:
+            run(workers[data.draw(st.integers(0, 1))].ingest([message], at))
+        found = sources(store)
+        assert facts(store) == {key: status for key, status in last.items() if status != "delete"}
+        assert found.keys() == {source for source, _ in heard}
+        for (source, name), latest in heard.items():
+            known = getattr(found[source], name)
+            assert known is not None
+            assert timedelta() <= latest - known < (OFTEN_OF_POSTURE if name == "posture" else OFTEN)
 
 
 # Who is silent.

@@ -6,10 +6,8 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.domain.deliveries import Backlog, Claim, DeliveryState, DeliveryStatus, Receipt
@@ -36,9 +34,9 @@ from tests.domain.signal_model import (
     Work,
 )
 from tests.examples import some_of
-from tests.store.acts import letters_in, run
+from tests.store.acts import an_empty_store, letters_in, run
 from tests.store.builders import a_delivery
-from tests.store.opened import empty, open_store
+from tests.store.opened import Place
 from tests.store.within import claim_in, within
 
 LANES = st.sampled_from([Lane.TICKET, Lane.ROWS])
@@ -155,34 +153,33 @@ def facts(entry: DeliveryStatus) -> tuple[object, ...]:
     return entry.state, due, *counted, entry.born, entry.settled, entry.error, entry.failed
 
 
-@settings(max_examples=some_of(200))
-@given(LANES, FAR_JUMPS)
-@example(Lane.TICKET, [Add(), Abandon(), Add(ends=True), Work()])
-@example(
-    Lane.TICKET, [Add(), Abandon(), Act(redrives=False), Add(ends=True), Work(), Add(), Abandon(), Act(redrives=True)]
-)
-@example(
-    Lane.TICKET, [Add(), Work(), Work(9), Settle(DeliveryState.DEAD, 1), Settle(DeliveryState.SENT), Add(True), Work()]
-)
-@example(Lane.TICKET, [Jump(timedelta(days=400)), Add(), Jump(timedelta()), Work()])
-@example(
-    Lane.TICKET,
+EXAMPLES: list[list[Event]] = [
+    [Add(), Abandon(), Add(ends=True), Work()],
+    [Add(), Abandon(), Act(redrives=False), Add(ends=True), Work(), Add(), Abandon(), Act(redrives=True)],
+    [Add(), Work(), Work(9), Settle(DeliveryState.DEAD, 1), Settle(DeliveryState.SENT), Add(True), Work()],
+    [Jump(timedelta(days=400)), Add(), Jump(timedelta()), Work()],
     [
-        *[Add(), Work(), Settle(DeliveryState.OWED, 0, 1, spent=False)],
-        *[Jump(timedelta(days=3)), Add(), Work(), Settle(DeliveryState.SENT, 1), Jump(timedelta()), Work()],
+        Add(), Work(), Settle(DeliveryState.OWED, 0, 1, spent=False), Jump(timedelta(days=3)), Add(), Work(),
+        Settle(DeliveryState.SENT, 1), Jump(timedelta()), Work(),
     ],
-)
-def test_the_rules_of_turns_are_those_of_the_file(lane: Lane, events: list[Event]) -> None:
-    """Whatever the store reads and writes set by set, it decides as one function does of one signal."""
-    with TemporaryDirectory() as directory:
-        store = open_store(Path(directory))
+]  # fmt: skip
+
+
+def play(place: Place, lane: Lane, events: Sequence[Event]) -> None:
+    """Plays over an empty store."""
+    with an_empty_store(place) as store:
         run(InStore(store, lane).play(events))
-        run(store.close())
 
 
-@settings(max_examples=some_of(40), suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(lane=LANES, events=FAR_JUMPS)
-def test_the_rules_of_turns_are_those_of_the_server(postgres_store: Store, lane: Lane, events: list[Event]) -> None:
-    """PostgreSQL reads and writes the same."""
-    run(empty(postgres_store))
-    run(InStore(postgres_store, lane).play(events))
+def test_the_rules_of_turns_are_those_of_each_store(place: Place) -> None:
+    """Whatever a store reads and writes set by set, it decides as one function does of one signal."""
+    for events in EXAMPLES:
+        play(place, Lane.TICKET, events)
+    many = some_of(40 if isinstance(place, str) else 200)
+
+    @settings(max_examples=many)
+    @given(LANES, FAR_JUMPS)
+    def whatever_happens(lane: Lane, events: Sequence[Event]) -> None:
+        play(place, lane, events)
+
+    whatever_happens()
