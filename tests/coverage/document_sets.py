@@ -18,7 +18,9 @@ from tests.coverage import admission_builders as k8s
 from tests.coverage import builders as az
 from tests.coverage import machine_builders as vm
 from tests.coverage import stored_builders as kept
+from tests.coverage.builders import CLUSTER, MACHINE, SUBSCRIPTION, alert, kubectl, pricing, resource, security_setting
 from tests.coverage.kubernetes_builders import pod
+from tests.coverage.machine_builders import ARC, ago, all_healthy, assessment, device, extension, machine, sql_extension
 from tests.coverage.worlds import cluster_worlds, estates
 
 type NamedDocument = tuple[str | None, Any]
@@ -29,21 +31,21 @@ type Question = Sequence[Sequence[object]]
 
 EMPTY_LIST = {"apiVersion": "v1", "kind": "List", "items": []}
 HEALTH = {"healthy": True, "licensed": True, "orgId": "aaaa", "realTimeProtectionEnabled": {"value": True}}
-REGISTRY = az.resource(
+REGISTRY = resource(
     f"{az.GROUP}/Microsoft.ContainerRegistry/registries/images", "Microsoft.ContainerRegistry/registries"
 )
-ACCOUNT = az.resource(f"{az.GROUP}/Microsoft.Storage/storageAccounts/files", "Microsoft.Storage/storageAccounts")
+ACCOUNT = resource(f"{az.GROUP}/Microsoft.Storage/storageAccounts/files", "Microsoft.Storage/storageAccounts")
 AKS_PROFILE, CONTAINERS = "56a83a6e-c417-42ec-b567-1e6fcb3d09a9", "e599a9fe-30e3-47c6-a173-8b4b6d9d3255"
 SCANS, MALWARE = "ContainerRegistriesVulnerabilityAssessments", "OnUploadMalwareScanning"
 
 
 def resource_types(*some: str) -> Any:
     """Which types of resources the subscription has."""
-    return {"id": f"/subscriptions/{az.SUBSCRIPTION}", "subscriptionId": az.SUBSCRIPTION, "resourceTypes": list(some)}
+    return {"id": f"/subscriptions/{SUBSCRIPTION}", "subscriptionId": SUBSCRIPTION, "resourceTypes": list(some)}
 
 
-OF_SUBSCRIPTION = f"/subscriptions/{az.SUBSCRIPTION}"
-OLD = {"seen": vm.ago(days=9)}
+OF_SUBSCRIPTION = f"/subscriptions/{SUBSCRIPTION}"
+OLD = {"seen": ago(days=9)}
 
 MANIFESTS: Sequence[CoverageManifest] = (
     NO_MANIFEST,
@@ -64,51 +66,44 @@ def one_of(*documents: object) -> Question:
     return [[one] for one in documents]
 
 
-_HEALTHY, _INSTALLED = vm.all_healthy(), vm.assessment(EDR_INSTALLED)
-_ILL = vm.assessment(EDR_RUNNING[0], "Unhealthy")
-_NOT_INSTALLED = vm.assessment(EDR_INSTALLED, "Unhealthy")
-_WATCHED = kept.heard(CoverageSourceKind.WORKLOAD, az.MACHINE, real_alert=vm.ago(days=2))
-_BY_SENSOR = [{"at": vm.ago(days=2), "type": "VM_Eicar"}]
+_HEALTHY, _INSTALLED = all_healthy(), assessment(EDR_INSTALLED)
+_ILL = assessment(EDR_RUNNING[0], "Unhealthy")
+_NOT_INSTALLED = assessment(EDR_INSTALLED, "Unhealthy")
+_WATCHED = kept.heard(CoverageSourceKind.WORKLOAD, MACHINE, real_alert=ago(days=2))
+_BY_SENSOR = [{"at": ago(days=2), "type": "VM_Eicar"}]
 _INSTANCE = f"{vm.SET}/virtualMachines/0"
-_SQL_OF_ARC = vm.arc_sql("Protected", at=vm.ago(hours=1)), vm.assessment("f00d", title=SQL_PROTECTED, of=vm.ARC_SQL)
+_SQL_OF_ARC = vm.arc_sql("Protected", at=ago(hours=1)), assessment("f00d", title=SQL_PROTECTED, of=vm.ARC_SQL)
 
 MACHINES: Sequence[Question] = (
     one_of(
-        *(vm.machine(**one) for one in ({}, {"tags": vm.EXCLUDED}, {"timeCreated": vm.ago(hours=1)})),
-        vm.machine(power="deallocated"),
+        *(machine(**one) for one in ({}, {"tags": vm.EXCLUDED}, {"timeCreated": ago(hours=1)})),
+        machine(power="deallocated"),
     ),
-    one_of(vm.extension(), vm.extension("Failed"), vm.joined(None, None), vm.joined("MDE.Linux", "Creating")),
+    one_of(extension(), extension("Failed"), vm.joined(None, None), vm.joined("MDE.Linux", "Creating")),
     one_of(
-        *(_INSTALLED, _NOT_INSTALLED, vm.assessment(EDR_INSTALLED, "NotApplicable", cause="Exempt")),
+        *(_INSTALLED, _NOT_INSTALLED, assessment(EDR_INSTALLED, "NotApplicable", cause="Exempt")),
         *(kept.said(_INSTALLED), kept.said(_INSTALLED, **OLD), kept.said(_NOT_INSTALLED, **OLD)),
     ),
     (
-        *one_of(HEALTH, vm.device(), _HEALTHY, {**HEALTH, "healthy": False}, vm.device(healthStatus="Inactive")),
+        *one_of(HEALTH, device(), _HEALTHY, {**HEALTH, "healthy": False}, device(healthStatus="Inactive")),
         *one_of(
-            vm.device(seen=vm.ago(days=30)),
-            _ILL,
-            kept.said(*_HEALTHY),
-            kept.said(*_HEALTHY, **OLD),
-            kept.said(_ILL, **OLD),
+            device(seen=ago(days=30)), _ILL, kept.said(*_HEALTHY), kept.said(*_HEALTHY, **OLD), kept.said(_ILL, **OLD)
         ),
-        *([HEALTH, vm.device(), _HEALTHY], [kept.said(*_HEALTHY), HEALTH]),
+        *([HEALTH, device(), _HEALTHY], [kept.said(*_HEALTHY), HEALTH]),
     ),
     one_of(
-        *(vm.POSTURE, az.pricing("FoundationalCspm", "Free")),
-        *(kept.heard(healthy=vm.ago(days=days)) for days in (2, 9, -2)),
+        *(vm.POSTURE, pricing("FoundationalCspm", "Free")), *(kept.heard(healthy=ago(days=days)) for days in (2, 9, -2))
     ),
-    one_of({**_WATCHED, "by_watcher": _BY_SENSOR}, _WATCHED, [az.alert(az.MACHINE)]),
+    one_of({**_WATCHED, "by_watcher": _BY_SENSOR}, _WATCHED, [alert(MACHINE)]),
     one_of(vm.arc_machine(), vm.arc_machine("Disconnected"), vm.arc_machine("Expired")),
-    one_of(vm.extension(of=vm.ARC, type="MDE.Windows"), vm.joined(None, None, of=vm.ARC)),
-    one_of(vm.assessment(EDR_INSTALLED, of=vm.ARC), vm.all_healthy(vm.ARC)),
+    one_of(extension(of=ARC, type="MDE.Windows"), vm.joined(None, None, of=ARC)),
+    one_of(assessment(EDR_INSTALLED, of=ARC), all_healthy(ARC)),
     one_of(vm.scale_set("Uniform")),
-    one_of(vm.device(_INSTANCE), vm.device(_INSTANCE, healthStatus="Inactive")),
+    one_of(device(_INSTANCE), device(_INSTANCE, healthStatus="Inactive")),
     one_of(vm.sql_machine()),
-    one_of(vm.sql_extension(), vm.sql_extension("Failed")),
-    one_of(
-        vm.assessment("f00d", title=SQL_PROTECTED, of=vm.SQL), vm.assessment("f00d", "Unhealthy", title=SQL_PROTECTED)
-    ),
-    one_of(vm.sql_extension(of=vm.ARC)),
+    one_of(sql_extension(), sql_extension("Failed")),
+    one_of(assessment("f00d", title=SQL_PROTECTED, of=vm.SQL), assessment("f00d", "Unhealthy", title=SQL_PROTECTED)),
+    one_of(sql_extension(of=ARC)),
     (*one_of(*_SQL_OF_ARC, vm.arc_sql("Unprotected")), _SQL_OF_ARC),
 )
 
@@ -131,41 +126,35 @@ SILENT_CONNECTOR = {
 }
 """What a query projects that left the offerings out."""
 
-_NO_LINUX = az.security_setting("WDATP_EXCLUDE_LINUX_PUBLIC_PREVIEW")
-_OF_SUBSCRIPTION = vm.assessment(CONTAINERS, of=OF_SUBSCRIPTION)
-_OF_PROFILE = vm.assessment(AKS_PROFILE, of=az.CLUSTER)
+_NO_LINUX = security_setting("WDATP_EXCLUDE_LINUX_PUBLIC_PREVIEW")
+_OF_SUBSCRIPTION = assessment(CONTAINERS, of=OF_SUBSCRIPTION)
+_OF_PROFILE = assessment(AKS_PROFILE, of=CLUSTER)
 _SCANNING = [az.extension_of_plan(SCANS), az.extension_of_plan("ContainerSensor", enabled="False")]
 
 ESTATES: Sequence[Question] = (
     # A whole list without the setting says that it is off, so an answer that says it is on contradicts the list.
     (
-        *one_of(
-            az.security_setting(), [az.security_setting(), az.security_setting("WDATP_UNIFIED_SOLUTION")], _NO_LINUX
-        ),
-        [az.security_setting(), _NO_LINUX],
+        *one_of(security_setting(), [security_setting(), security_setting("WDATP_UNIFIED_SOLUTION")], _NO_LINUX),
+        [security_setting(), _NO_LINUX],
     ),
-    one_of(az.pricing("VirtualMachines", subPlan="P2"), az.pricing("VirtualMachines", "Free")),
+    one_of(pricing("VirtualMachines", subPlan="P2"), pricing("VirtualMachines", "Free")),
     one_of(
-        *(
-            az.pricing("Containers", extensions=_SCANNING),
-            az.pricing("Containers", "Free"),
-            kept.said(_OF_SUBSCRIPTION),
-        ),
-        kept.said(vm.assessment(CONTAINERS, "Unhealthy", of=OF_SUBSCRIPTION), **OLD),
+        *(pricing("Containers", extensions=_SCANNING), pricing("Containers", "Free"), kept.said(_OF_SUBSCRIPTION)),
+        kept.said(assessment(CONTAINERS, "Unhealthy", of=OF_SUBSCRIPTION), **OLD),
     ),
-    one_of(az.pricing("Containers", "Free", scope=str(REGISTRY["id"]))),
-    one_of(az.pricing("StorageAccounts", extensions=[az.extension_of_plan(MALWARE)])),
+    one_of(pricing("Containers", "Free", scope=str(REGISTRY["id"]))),
+    one_of(pricing("StorageAccounts", extensions=[az.extension_of_plan(MALWARE)])),
     *(one_of(REGISTRY), one_of(ACCOUNT)),
     one_of(resource_types("microsoft.containerregistry/registries", "microsoft.web/sites"), resource_types()),
-    one_of({"value": [az.pricing("KeyVaults", "Free"), az.pricing("Api"), az.pricing("CosmosDbs", "Free")]}),
+    one_of({"value": [pricing("KeyVaults", "Free"), pricing("Api"), pricing("CosmosDbs", "Free")]}),
     one_of(
         az.managed_cluster(),
         az.managed_cluster(has_sensor=False, tags={"ms_defender_container_exclude_sensors": "true"}),
         *(kept.said(_OF_PROFILE), kept.said(_OF_PROFILE, **OLD)),
-        kept.said(vm.assessment(AKS_PROFILE, "Unhealthy", of=az.CLUSTER)),
+        kept.said(assessment(AKS_PROFILE, "Unhealthy", of=CLUSTER)),
     ),
     (
-        *one_of(kept.drill(), kept.drill("failed"), kept.drill("not proven"), kept.drill(ended=vm.ago(days=31))),
+        *one_of(kept.drill(), kept.drill("failed"), kept.drill("not proven"), kept.drill(ended=ago(days=31))),
         [kept.drill(bundle="KeyVaults"), kept.drill()],
     ),
     one_of(az.connected_cluster(), az.connected_cluster(connectivity="Offline")),
@@ -176,7 +165,7 @@ ESTATES: Sequence[Question] = (
     ),
     one_of(az.eks_cluster("audit", "authenticator"), az.eks_cluster("audit")),
     one_of(az.gke_cluster(autopilot={"enabled": True}), az.gke_cluster()),
-    one_of([az.last_row(az.CLUSTER, hours=2)], [az.last_row(az.CLUSTER, days=9)]),
+    one_of([az.last_row(CLUSTER, hours=2)], [az.last_row(CLUSTER, days=9)]),
     one_of(
         *(
             az.connector(*map(az.offering, plans))
@@ -203,10 +192,10 @@ GATES: Sequence[Question] = (
         k8s.a_webhook(objectSelector={"matchExpressions": [_NOT_SHOP]}),
         k8s.a_webhook(matchConditions=[{"name": "some", "expression": "request.namespace != 'pay'"}]),
     ),
-    one_of(az.kubectl(*k8s.NAMESPACES), _PAY, az.kubectl(*k8s.NAMESPACES, _PAY)),
-    one_of(k8s.no_config(), k8s.a_config("pay"), az.kubectl(k8s.a_config("shop"))),
-    one_of(k8s.a_service(), az.kubectl(k8s.a_service(), k8s.a_service("other"))),
-    one_of(k8s.a_slice(True), k8s.a_slice(False), az.kubectl(k8s.a_slice(True), _OF_IMAGES)),
+    one_of(kubectl(*k8s.NAMESPACES), _PAY, kubectl(*k8s.NAMESPACES, _PAY)),
+    one_of(k8s.no_config(), k8s.a_config("pay"), kubectl(k8s.a_config("shop"))),
+    one_of(k8s.a_service(), kubectl(k8s.a_service(), k8s.a_service("other"))),
+    one_of(k8s.a_slice(True), k8s.a_slice(False), kubectl(k8s.a_slice(True), _OF_IMAGES)),
     ([k8s.a_service(k8s.IMAGE, namespace=k8s.MDC), _OF_IMAGES],),
     *(one_of(k8s.a_pod(one), k8s.a_pod(one, is_ready=False)) for one in (k8s.MANAGER, k8s.AUDIT)),
     *(one_of(k8s.a_constraint(one, name=one)) for one in ("deny", "dryrun", "warn")),
@@ -255,15 +244,12 @@ def exports(draw: st.DrawFn) -> list[Any]:
     ]
     if draw(st.booleans()):
         found.append(
-            {
-                "id": f"/subscriptions/{az.SUBSCRIPTION}/providers/Microsoft.Security/alertsSuppressionRules",
-                "value": rules,
-            }
+            {"id": f"/subscriptions/{SUBSCRIPTION}/providers/Microsoft.Security/alertsSuppressionRules", "value": rules}
         )
     found += [{"value": [rule], "nextLink": "more"} for rule in rules if draw(st.booleans())]
     types = st.sampled_from(["K8S.NODE_EICAR", "K8S_X", "SIMULATED_K8S.NODE_EICAR"])
-    for about in draw(st.sets(st.sampled_from([az.CLUSTER, az.CLUSTER.upper(), f"{az.CLUSTER}-2"]), max_size=2)):
-        found.append([az.alert(about, type=draw(types))])
+    for about in draw(st.sets(st.sampled_from([CLUSTER, CLUSTER.upper(), f"{CLUSTER}-2"]), max_size=2)):
+        found.append([alert(about, type=draw(types))])
     return found
 
 
@@ -275,7 +261,7 @@ def document_sets(draw: st.DrawFn) -> list[NamedDocument]:
         case "estates":
             found += [(None, one) for one in draw(answers(ESTATES))]
             names = draw(st.sets(st.sampled_from(sorted(CLUSTERS)), max_size=2))
-            found += [(name, az.kubectl(*CLUSTERS[name])) for name in sorted(names)]
+            found += [(name, kubectl(*CLUSTERS[name])) for name in sorted(names)]
         case "plans":
             every = draw(estates()).documents()
             found += [(None, every[name]) for name in sorted(draw(st.sets(st.sampled_from(sorted(every)), max_size=6)))]
@@ -296,7 +282,7 @@ def document_sets(draw: st.DrawFn) -> list[NamedDocument]:
 
 def _listed(one: Any) -> Any:
     """What `kubectl get KIND -A` prints where there is that one."""
-    return one if one == EMPTY_LIST else az.kubectl(one)
+    return one if one == EMPTY_LIST else kubectl(one)
 
 
 _PROVIDERS = {
@@ -304,7 +290,7 @@ _PROVIDERS = {
     "Microsoft.DocumentDB/databaseAccounts": az.COSMOS_DB,
     "Microsoft.DBforPostgreSQL/flexibleServers": f"{az.GROUP}/Microsoft.DBforPostgreSQL/flexibleServers/orders",
 }
-_DATABASES = [az.resource(id, type) for type, id in _PROVIDERS.items()]
+_DATABASES = [resource(id, type) for type, id in _PROVIDERS.items()]
 _PLANS = (
     *("VirtualMachines", "Containers", "SqlServers", "SqlServerVirtualMachines", "OpenSourceRelationalDatabases"),
     *("CosmosDbs", "StorageAccounts", "KeyVaults", "Arm", "AppServices", "Api", "AI", "FoundationalCspm"),
@@ -314,27 +300,27 @@ _ON: dict[str, Any] = {
     "extensions": [az.extension_of_plan(name) for name in (SCANS, MALWARE, "ContainerSensor")],
     "resourcesCoverageStatus": "FullyCovered",
 }
-_ALERTS_ABOUT = (az.MACHINE, OF_SUBSCRIPTION, *(str(one["id"]) for one in (REGISTRY, ACCOUNT, *_DATABASES)))
+_ALERTS_ABOUT = (MACHINE, OF_SUBSCRIPTION, *(str(one["id"]) for one in (REGISTRY, ACCOUNT, *_DATABASES)))
 _OF_AZURE: Sequence[object] = (
-    {"value": [az.pricing(name, **_ON, **_SUB_PLANS.get(name, {})) for name in _PLANS]},
-    [az.security_setting(), az.security_setting("WDATP_EXCLUDE_LINUX_PUBLIC_PREVIEW", enabled=False)],
-    *(az.managed_cluster(), vm.machine(), REGISTRY, ACCOUNT, *_DATABASES),
-    *(vm.extension(), vm.all_healthy(), vm.sql_machine(), vm.sql_extension()),
-    vm.assessment("f00d", title=SQL_PROTECTED, of=vm.SQL),
+    {"value": [pricing(name, **_ON, **_SUB_PLANS.get(name, {})) for name in _PLANS]},
+    [security_setting(), security_setting("WDATP_EXCLUDE_LINUX_PUBLIC_PREVIEW", enabled=False)],
+    *(az.managed_cluster(), machine(), REGISTRY, ACCOUNT, *_DATABASES),
+    *(extension(), all_healthy(), vm.sql_machine(), sql_extension()),
+    assessment("f00d", title=SQL_PROTECTED, of=vm.SQL),
     *(
         _connector_to(*one, "DefenderForDatabases", "CspmMonitor")
         for one in (("AWS", "shop", "123456789012"), ("GCP", "carts", "42"))
     ),
-    *([az.automation()], [az.suppression_rule()], [az.last_row(az.CLUSTER, hours=2)], kept.drill()),
-    *([az.alert(az.CLUSTER, type="K8S.NODE_EICAR")], [az.alert(vm.SQL, type="SQL.VM_BruteForce")]),
-    *([az.alert(id)] for id in _ALERTS_ABOUT),
+    *([az.automation()], [az.suppression_rule()], [az.last_row(CLUSTER, hours=2)], kept.drill()),
+    *([alert(CLUSTER, type="K8S.NODE_EICAR")], [alert(vm.SQL, type="SQL.VM_BruteForce")]),
+    *([alert(id)] for id in _ALERTS_ABOUT),
 )
 
 EVERYTHING: Sequence[NamedDocument] = (
     *((None, one) for one in _OF_AZURE),
     ("web-1", HEALTH),
-    ("payments", az.kubectl(*az.sensor(), *az.nodes())),
-    ("payments", az.kubectl(*k8s.whole_gatekeeper("deny"))),
+    ("payments", kubectl(*az.sensor(), *az.nodes())),
+    ("payments", kubectl(*k8s.whole_gatekeeper("deny"))),
 )
 """Documents of an estate in which everything is as it should be."""
 
@@ -345,30 +331,30 @@ NOTHING_JUDGED: Sequence[Any] = (
     {"value": []},
     {"id": "/subscriptions/s/providers/Microsoft.Security/contacts", "value": []},
     {"value": [{"id": "/x", "type": "Microsoft.Security/automation", "properties": {"isEnabled": False}}]},
-    [{"resourceId": az.MACHINE, "cost": 1}],
-    az.resource(f"{az.MACHINE}-disk", "Microsoft.Compute/disks"),
-    az.resource("/subscriptions/s/providers/Microsoft.Network/virtualNetworks/n", "microsoft.network/virtualnetworks"),
-    vm.assessment("1195afff-c881-495e-9bc5-1486211ae03f", "Unhealthy"),
-    vm.assessment(
+    [{"resourceId": MACHINE, "cost": 1}],
+    resource(f"{MACHINE}-disk", "Microsoft.Compute/disks"),
+    resource("/subscriptions/s/providers/Microsoft.Network/virtualNetworks/n", "microsoft.network/virtualnetworks"),
+    assessment("1195afff-c881-495e-9bc5-1486211ae03f", "Unhealthy"),
+    assessment(
         "06e3a6db-6c0c-4ad9-943f-31d9d73ecf6c", of="/subscriptions/s/resourceGroups/r/providers/Microsoft.Web/sites/a"
     ),
     {"healthy": True, "name": "a probe of another product"},
-    az.security_setting(enabled=False, subscription="22222222-2222-2222-2222-222222222222"),
-    [az.alert(f"{az.CLUSTER}-3", type="K8S.NODE_EICAR")],
+    security_setting(enabled=False, subscription="22222222-2222-2222-2222-222222222222"),
+    [alert(f"{CLUSTER}-3", type="K8S.NODE_EICAR")],
     {"cluster": {"arn": "arn:aws:ecs:eu-west-1:1:cluster/tasks"}},
     {"selfLink": "https://compute.googleapis.com/compute/v1/projects/p/zones/z/instances/i", "name": "i"},
     az.connector(az.offering("CspmMonitorGithub"), cloud="GitHub"),
-    kept.said(vm.assessment("1195afff-c881-495e-9bc5-1486211ae03f", of=f"/subscriptions/{az.SUBSCRIPTION}")),
-    kept.heard(subject="22222222-2222-2222-2222-222222222222", healthy=vm.ago(days=1), posture=vm.ago(days=1)),
-    kept.heard(CoverageSourceKind.OWNER, "payments@contoso.example", alert=vm.ago(days=1), real_alert=vm.ago(days=1)),
-    kept.heard(CoverageSourceKind.PLAN, az.SUBSCRIPTION, plan="Containers", healthy=vm.ago(days=1)),
+    kept.said(assessment("1195afff-c881-495e-9bc5-1486211ae03f", of=f"/subscriptions/{SUBSCRIPTION}")),
+    kept.heard(subject="22222222-2222-2222-2222-222222222222", healthy=ago(days=1), posture=ago(days=1)),
+    kept.heard(CoverageSourceKind.OWNER, "payments@contoso.example", alert=ago(days=1), real_alert=ago(days=1)),
+    kept.heard(CoverageSourceKind.PLAN, SUBSCRIPTION, plan="Containers", healthy=ago(days=1)),
     kept.heard(
         CoverageSourceKind.WORKLOAD,
-        f"{az.MACHINE}-7",
-        real_alert=vm.ago(days=1),
-        by_watcher=[{"at": vm.ago(days=1), "type": "VM_Eicar"}],
+        f"{MACHINE}-7",
+        real_alert=ago(days=1),
+        by_watcher=[{"at": ago(days=1), "type": "VM_Eicar"}],
     ),
-    [az.last_row(f"{az.CLUSTER}-7", hours=1)],
+    [az.last_row(f"{CLUSTER}-7", hours=1)],
     {"alertRouter": "source", "kind": "moon", "subject": "x"},
     {"alertRouter": "drill", "verdict": "failed"},
     {"alertRouter": "something that a later version writes"},
@@ -386,9 +372,9 @@ OTHERS_OF_THE_CLUSTER: Sequence[Any] = (
 """Objects of the same cluster that are nothing of Defender's. A list of them says what is not there, which is another thing."""
 
 OTHER_WORKLOADS: Sequence[Any] = (
-    {"value": [az.pricing("VirtualMachines", "Free", scope="/subscriptions/22222222-2222-2222-2222-222222222222")]},
-    az.pricing("VirtualMachines", "Free", scope=az.MACHINE.replace("web-1", "web-9")),
-    vm.extension("Failed", of=az.MACHINE.replace("web-1", "web-9")),
+    {"value": [pricing("VirtualMachines", "Free", scope="/subscriptions/22222222-2222-2222-2222-222222222222")]},
+    pricing("VirtualMachines", "Free", scope=MACHINE.replace("web-1", "web-9")),
+    extension("Failed", of=MACHINE.replace("web-1", "web-9")),
     az.setting(az.STORAGE.replace("uploads", "others"), "defenderForStorageSettings", isEnabled=False),
     kept.drill("failed", subscription="22222222-2222-2222-2222-222222222222"),
 )

@@ -16,19 +16,20 @@ from router.domain.clocks import SKEW
 from router.domain.coverage import Rung
 from router.domain.coverage_sources import CoverageSourceKind
 from tests.coverage import builders as az
+from tests.coverage.builders import CLUSTER, COVERED, SUBSCRIPTION, UNKNOWN, alert, judged, last_row, managed_cluster
 from tests.coverage.machine_builders import SQL, ago, machine, sql_machine
 from tests.coverage.stored_builders import drill, heard, of_state
 
-SERVER = f"/subscriptions/{az.SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Sql/servers/shop"
-STORAGE = f"/subscriptions/{az.SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/files"
+SERVER = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Sql/servers/shop"
+STORAGE = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg/providers/Microsoft.Storage/storageAccounts/files"
 SHOP, ACCOUNT = az.resource(SERVER, "Microsoft.Sql/servers"), az.resource(STORAGE, "Microsoft.Storage/storageAccounts")
-EVERYTHING: list[object] = [az.managed_cluster(), SHOP, ACCOUNT, machine(), sql_machine()]
+EVERYTHING: list[object] = [managed_cluster(), SHOP, ACCOUNT, machine(), sql_machine()]
 DETECTION, PATH = az.expecting(Rung.DETECTION), az.expecting(Rung.PATH)
 
 
 def of_server(*alerts: az.Json) -> Verdict:
     """What is known of the detection on the server."""
-    return az.verdict(az.judged([SHOP], list(alerts)), "shop", Rung.DETECTION)
+    return az.verdict(judged([SHOP], list(alerts)), "shop", Rung.DETECTION)
 
 
 def expected_of(name: str, *documents: object) -> Verdict:
@@ -38,12 +39,12 @@ def expected_of(name: str, *documents: object) -> Verdict:
 
 def has_detection(*documents: object) -> bool:
     """Whether anything is said of detection where nothing expects it."""
-    return any(rung is Rung.DETECTION for _, rung, _ in az.judged(*documents).assessed.verdicts())
+    return any(rung is Rung.DETECTION for _, rung, _ in judged(*documents).assessed.verdicts())
 
 
 def real(about: str = SERVER, **fields: Any) -> az.Json:
     """A real alert about the server."""
-    return az.alert(about, **{"type": "SQL.DB_X", **fields})
+    return alert(about, **{"type": "SQL.DB_X", **fields})
 
 
 def test_a_real_alert_about_the_workload_covers_in_every_form(subtests: pytest.Subtests) -> None:
@@ -55,13 +56,13 @@ def test_a_real_alert_about_the_workload_covers_in_every_form(subtests: pytest.S
         "detectedTimeUtc": "2026-11-23T10:00:00Z",
     }
     cases: list[az.Row] = [
-        (az.COVERED, "about it 2 days ago", real(), real(SERVER.upper()), real(f"{SERVER}/databases/orders"), flat),
-        (az.COVERED, "about it 2 days ago", az.alert(SERVER, resourceIdentifiers=[], **of_2015)),
-        (az.COVERED, "90 days ago", real(startTimeUtc="2026-08-27T12:00:00Z")),
-        (az.UNKNOWN, "90 days ago: too long ago", real(startTimeUtc="2026-08-27T11:59:59Z")),
-        (az.COVERED, "less than a day ago", *(real(startTimeUtc=f"2026-11-{day}T12:00:00Z") for day in (25, 26))),
-        (az.UNKNOWN, "of a time to come", real(startTimeUtc="2026-11-26T12:00:01Z")),
-        (az.UNKNOWN, "does not say when", real(startTimeUtc="yesterday"), real(startTimeUtc=None)),
+        (COVERED, "about it 2 days ago", real(), real(SERVER.upper()), real(f"{SERVER}/databases/orders"), flat),
+        (COVERED, "about it 2 days ago", alert(SERVER, resourceIdentifiers=[], **of_2015)),
+        (COVERED, "90 days ago", real(startTimeUtc="2026-08-27T12:00:00Z")),
+        (UNKNOWN, "90 days ago: too long ago", real(startTimeUtc="2026-08-27T11:59:59Z")),
+        (COVERED, "less than a day ago", *(real(startTimeUtc=f"2026-11-{day}T12:00:00Z") for day in (25, 26))),
+        (UNKNOWN, "of a time to come", real(startTimeUtc="2026-11-26T12:00:01Z")),
+        (UNKNOWN, "does not say when", real(startTimeUtc="yesterday"), real(startTimeUtc=None)),
     ]
     for state, words, *some in cases:
         for one in some:
@@ -73,18 +74,18 @@ def test_a_real_alert_about_the_workload_covers_in_every_form(subtests: pytest.S
 def test_what_somebody_else_wrote_or_is_about_something_else_proves_no_sensor() -> None:
     """Of another subscription, by a rule of Sentinel's, or by another vendor: each may name any resource. Nor does an
     incident, which is made of alerts about others, or an alert of another product."""
-    elsewhere = {**real(), "id": str(az.alert()["id"]).replace("1111", "9999")}
+    elsewhere = {**real(), "id": str(alert()["id"]).replace("1111", "9999")}
     named = (
         {"providerName": "ASI Scheduled Alerts"},
         {"productName": "Azure Sentinel"},
         {"providerName": "CustomAlertRule"},
     )
     for one in (elsewhere, *(real(**fields) for fields in named)):
-        assert expected_of("shop", [one]).state is az.UNKNOWN
+        assert expected_of("shop", [one]).state is UNKNOWN
     about = ("/subscriptions/s/resourceGroups/rg/providers/Microsoft.Sql/servers/shop", az.MACHINE, f"{SERVER}-2")
     other = real(productName="Microsoft Defender for Identity")
     assert not any(has_detection([SHOP], [one]) for one in (*map(real, about), real(isIncident=True), other))
-    assert has_detection([SHOP], [az.alert(SERVER)])
+    assert has_detection([SHOP], [alert(SERVER)])
 
 
 def test_a_sample_alert_proves_no_sensor_and_no_path() -> None:
@@ -92,13 +93,13 @@ def test_a_sample_alert_proves_no_sensor_and_no_path() -> None:
     named = {"alertDisplayName": "[SAMPLE ALERT] Brute force"}, {"description": "THIS IS A SAMPLE ALERT: brute force"}
     for sign in ({"type": "SIMULATED_SQL.DB_X"}, {"isSample": "True"}, *named):
         found = of_server(real(**sign))
-        assert (found.state, "proves the path of alerts, and no sensor" in found.reason) == (az.UNKNOWN, True)
+        assert (found.state, "proves the path of alerts, and no sensor" in found.reason) == (UNKNOWN, True)
     assert not has_detection([SHOP], heard(CoverageSourceKind.WORKLOAD, SERVER, alert=ago(hours=1)))
-    found = az.verdict(az.judged([az.pricing("Dns")], [real(**named[0])], manifest=PATH), az.SUBSCRIPTION, Rung.PATH)
-    assert (found.state, (found.remedy or "").startswith("alert-router drill --subscription ")) == (az.UNKNOWN, True)
+    found = az.verdict(judged([az.pricing("Dns")], [real(**named[0])], manifest=PATH), SUBSCRIPTION, Rung.PATH)
+    assert (found.state, (found.remedy or "").startswith("alert-router drill --subscription ")) == (UNKNOWN, True)
 
 
-ABOUT = {"payments": az.CLUSTER, "shop": SERVER, "files": STORAGE, "web-1": az.MACHINE, "ledger": SQL}
+ABOUT = {"payments": CLUSTER, "shop": SERVER, "files": STORAGE, "web-1": az.MACHINE, "ledger": SQL}
 PROVE = {
     **dict.fromkeys(("K8S.NODE_EICAR", "K8S.Node_EICAR"), "payments"),
     "SQL.DB_BruteForce": "shop",
@@ -122,8 +123,8 @@ def test_an_alert_proves_what_it_comes_of(subtests: pytest.Subtests) -> None:
     known type, makes nothing unknown where nothing is expected."""
     for type, name in (PROVE | PROVE_NOTHING).items():
         with subtests.test(type, name=name):
-            given = expected_of(name, [az.alert(ABOUT[name], type=type)])
-            assert (given.state is az.COVERED) is (type in PROVE)
+            given = expected_of(name, [alert(ABOUT[name], type=type)])
+            assert (given.state is COVERED) is (type in PROVE)
             assert type in PROVE or "comes of no sensor on it" in given.reason or name == "payments"
             kind = CoverageSourceKind.CLUSTER if name == "payments" else CoverageSourceKind.WORKLOAD
             for days, is_recent in ((1, True), (91, False), (-1, False)):
@@ -132,47 +133,43 @@ def test_an_alert_proves_what_it_comes_of(subtests: pytest.Subtests) -> None:
                 one = {**bare, "by_watcher": [{"at": ago(days=days), "type": type}]}
                 is_proved = type in PROVE and is_recent
                 assert (has_detection(*EVERYTHING, one), has_detection(*EVERYTHING, bare)) == (is_proved, False)
-                assert expected_of(name, one).state is (az.COVERED if is_proved else az.UNKNOWN)
-                assert expected_of(name, bare).state is az.UNKNOWN
+                assert expected_of(name, one).state is (COVERED if is_proved else UNKNOWN)
+                assert expected_of(name, bare).state is UNKNOWN
 
 
 def test_an_alert_of_the_audit_log_proves_no_sensor_on_a_node_and_takes_nothing_from_what_one_proved() -> None:
     """The verdict names both sorts, and the remedy raises a real one. Whoever can have an alert raised of the audit log, or
     of Azure's network, makes no cluster and no machine dark."""
-    found = expected_of("payments", [az.alert(az.CLUSTER, type="K8S_ExposedDashboard")])
-    assert (found.state, "K8S_ExposedDashboard" in found.reason, "K8S.NODE_" in found.reason) == (
-        az.UNKNOWN,
-        True,
-        True,
-    )
+    found = expected_of("payments", [alert(CLUSTER, type="K8S_ExposedDashboard")])
+    assert (found.state, "K8S_ExposedDashboard" in found.reason, "K8S.NODE_" in found.reason) == (UNKNOWN, True, True)
     assert "simulation.py" in (found.remedy or "") and "simulation.py" in (expected_of("payments").remedy or "")
-    assert expected_of("shop").state is expected_of("payments").state is az.UNKNOWN
-    both = [az.alert(az.CLUSTER, type="K8S.NODE_EICAR"), az.alert(az.CLUSTER, type="K8S_X")]
-    assert expected_of("payments", both).state is az.COVERED
+    assert expected_of("shop").state is expected_of("payments").state is UNKNOWN
+    both = [alert(CLUSTER, type="K8S.NODE_EICAR"), alert(CLUSTER, type="K8S_X")]
+    assert expected_of("payments", both).state is COVERED
     for id, name, mine, other in (
-        (az.CLUSTER, "payments", "K8S.NODE_EICAR", "K8S_ExposedDashboard"),
+        (CLUSTER, "payments", "K8S.NODE_EICAR", "K8S_ExposedDashboard"),
         (az.MACHINE, "web-1", "VM_Eicar", "Network_OutboundToBlackListedIP"),
     ):
         alerts = [{"at": ago(days=3), "type": mine}, {"at": ago(hours=1), "type": other}]
         one = heard(CoverageSourceKind.WORKLOAD, id, real_alert=ago(hours=1), by_watcher=alerts)
         lit, dark = expected_of(name, one), expected_of(name, {**one, "by_watcher": alerts[1:]})
-        assert (lit.state, mine in lit.reason) == (az.COVERED, True)
-        assert (dark.state, other in dark.reason) == (az.UNKNOWN, True)
+        assert (lit.state, mine in lit.reason) == (COVERED, True)
+        assert (dark.state, other in dark.reason) == (UNKNOWN, True)
 
 
 def test_remedies_name_a_subscription_by_its_id() -> None:
     """Whatever people call it: no API takes that name."""
-    account = [{"id": az.SUBSCRIPTION, "name": "Payments", "tenantId": "t", "isDefault": True}]
+    account = [{"id": SUBSCRIPTION, "name": "Payments", "tenantId": "t", "isDefault": True}]
     for rung in (Rung.PATH, Rung.EXPORT, Rung.SUPPRESSION, Rung.DETECTION, Rung.PLAN):
-        remedy = az.verdict(az.judged(account, manifest=az.expecting(rung)), "Payments", rung).remedy or ""
-        assert (az.SUBSCRIPTION in remedy, "Payments" in remedy) == (True, False), rung
+        remedy = az.verdict(judged(account, manifest=az.expecting(rung)), "Payments", rung).remedy or ""
+        assert (SUBSCRIPTION in remedy, "Payments" in remedy) == (True, False), rung
 
 
-AGAIN = f"alert-router drill --subscription {az.SUBSCRIPTION} --"
+AGAIN = f"alert-router drill --subscription {SUBSCRIPTION} --"
 JUST = timedelta(microseconds=1)
 
 
-path = partial(az.known, az.pricing("Containers"), of=az.SUBSCRIPTION, on=Rung.PATH, manifest=PATH)
+path = partial(az.known, az.pricing("Containers"), of=SUBSCRIPTION, on=Rung.PATH, manifest=PATH)
 
 
 def test_a_drill_that_passed_proves_the_path_for_a_time(hold: az.Hold) -> None:
@@ -188,23 +185,19 @@ def test_a_drill_that_passed_proves_the_path_for_a_time(hold: az.Hold) -> None:
         *(drill(failed_hop="hub"), drill(subscription="22222222-2222-2222-2222-222222222222")),
     ]
     left_out = [drill(left_out=some) for some in (["oncall", "rows"], "oncall")]
-    upper = drill(subscription=f"/subscriptions/{az.SUBSCRIPTION.upper()}")
+    upper = drill(subscription=f"/subscriptions/{SUBSCRIPTION.upper()}")
     passed = [
         drill(),
         *(drill(ended=str(end)) for end in (az.NOW + SKEW, az.NOW - LATELY)),
         drill("Passed", failed_hop=None),
     ]
-    hold(
-        path,
-        (az.COVERED, *([one] for one in (*passed, *left_out, upper))),
-        (az.UNKNOWN, *([one] for one in unknown)),
-    )
+    hold(path, (COVERED, *([one] for one in (*passed, *left_out, upper))), (UNKNOWN, *([one] for one in unknown)))
     assert {path(one).remedy for one in unknown[:-1]} == {f"{AGAIN}bundle VirtualMachines"}
     assert path(drill()).remedy is None
     assert ", without oncall, rows" in path(left_out[0]).reason
-    assert path(*of_state(drill())).state is az.COVERED, "it is read from a state as from a file"
-    assert az.verdict(az.judged(az.pricing("Containers"), drill()), az.SUBSCRIPTION, Rung.PATH).state is az.COVERED
-    assert [rung for _, rung, _ in az.judged(az.pricing("Containers")).assessed.verdicts()] == [Rung.PLAN]
+    assert path(*of_state(drill())).state is COVERED, "it is read from a state as from a file"
+    assert az.verdict(judged(az.pricing("Containers"), drill()), SUBSCRIPTION, Rung.PATH).state is COVERED
+    assert [rung for _, rung, _ in judged(az.pricing("Containers")).assessed.verdicts()] == [Rung.PLAN]
 
 
 def test_a_drill_that_failed_is_a_gap_that_names_the_hop_and_is_proposed_again_as_it_was() -> None:
@@ -218,7 +211,7 @@ def test_a_drill_that_failed_is_a_gap_that_names_the_hop_and_is_proposed_again_a
     )
     for found, what in ((vaults, "bundle KeyVaults"), (in_cluster, "cluster aks-1"), (at_machine, "machine /m")):
         assert (found.state, found.remedy) == (az.GAP, f"{AGAIN}{what}")
-        assert new_parser().parse_args(shlex.split(f"{AGAIN}{what}")[1:]).subscription == az.SUBSCRIPTION
+        assert new_parser().parse_args(shlex.split(f"{AGAIN}{what}")[1:]).subscription == SUBSCRIPTION
 
 
 def test_of_one_bundle_the_last_drill_counts_and_of_several_the_worst(hold: az.Hold) -> None:
@@ -227,9 +220,9 @@ def test_of_one_bundle_the_last_drill_counts_and_of_several_the_worst(hold: az.H
     in_cluster = [drill("failed", cluster="aks-1"), drill(ended=az.NOW.isoformat())]
     earlier = ([drill(ended=ago(days=days)), failed] for days in (2, 3))
     gaps = [*earlier, [drill(bundle="KeyVaults"), failed], in_cluster]
-    hold(path, (az.COVERED, [drill(), failed]), (az.GAP, *gaps))
+    hold(path, (COVERED, [drill(), failed]), (az.GAP, *gaps))
     found = path(drill(bundle="KeyVaults"), drill("not proven"))
-    assert (found.state, "VirtualMachines proved nothing" in found.remarks[0]) == (az.COVERED, True)
+    assert (found.state, "VirtualMachines proved nothing" in found.remarks[0]) == (COVERED, True)
 
 
 running = partial(az.known, of="payments", on=Rung.SENSOR_RUNNING)
@@ -240,50 +233,41 @@ def test_a_cluster_that_nobody_asked_says_when_its_sensor_last_sent_a_row() -> N
     came at a time to come does, which no clock that is right has written. Other clouds have names of their own."""
     rest = ", and says nothing of its other nodes"
     for row, age in (
-        *(
-            (az.last_row(az.CLUSTER, hours=2), f"2 hours old{rest}"),
-            (az.last_row(az.CLUSTER, hours=24), f"1 day old{rest}"),
-        ),
-        *(
-            (az.last_row(az.CLUSTER, hours=24, seconds=1), "1 day old"),
-            (az.last_row(az.CLUSTER.upper(), days=9), "9 days old"),
-        ),
+        *((last_row(CLUSTER, hours=2), f"2 hours old{rest}"), (last_row(CLUSTER, hours=24), f"1 day old{rest}")),
+        *((last_row(CLUSTER, hours=24, seconds=1), "1 day old"), (last_row(CLUSTER.upper(), days=9), "9 days old")),
     ):
-        found = running(az.managed_cluster(), az.document([row], "rows"))
+        found = running(managed_cluster(), az.document([row], "rows"))
         said = f"nobody asked the cluster itself; the last row of its sensor is {age}"
-        assert (found.state, found.reason, found.evidence[-1].document) == (az.UNKNOWN, said, "rows [0]")
-        assert found.remedy == running(az.managed_cluster()).remedy
-    rows = [az.last_row(az.CLUSTER, days=3), az.last_row(az.CLUSTER, hours=5), az.last_row(az.CLUSTER, days=-2)]
-    assert "is 5 hours old" in running(az.managed_cluster(), rows).reason
+        assert (found.state, found.reason, found.evidence[-1].document) == (UNKNOWN, said, "rows [0]")
+        assert found.remedy == running(managed_cluster()).remedy
+    rows = [last_row(CLUSTER, days=3), last_row(CLUSTER, hours=5), last_row(CLUSTER, days=-2)]
+    assert "is 5 hours old" in running(managed_cluster(), rows).reason
     gke = "//container.googleapis.com/projects/shop-prod/locations/europe-west1/clusters/carts"
     eks = "arn:aws:eks:eu-west-1:123456789012:cluster/checkout"
     for cluster, of, name in ((eks, az.eks_cluster(), "checkout"), (gke, az.gke_cluster(), "carts")):
-        assert "is 2 hours old" in running(of, [az.last_row(cluster, hours=2)], of=name).reason
+        assert "is 2 hours old" in running(of, [last_row(cluster, hours=2)], of=name).reason
 
 
 def test_what_kubectl_says_counts_before_a_row() -> None:
     """A row of one node mends no other one, and one that is old takes nothing away. A tag alone is no gap where the sensor
     sent rows today: somebody brought it by Helm; yesterday's rows do not show that."""
     lit, dark = (az.document(az.kubectl(*az.sensor(ready=ready), *az.nodes()), given="payments") for ready in (3, 0))
-    assert running(az.managed_cluster(), lit, [az.last_row(az.CLUSTER, days=9)]).state is az.COVERED
-    found = running(az.managed_cluster(), dark, [az.last_row(az.CLUSTER, hours=1)])
+    assert running(managed_cluster(), lit, [last_row(CLUSTER, days=9)]).state is COVERED
+    found = running(managed_cluster(), dark, [last_row(CLUSTER, hours=1)])
     assert (found.state, "the last row of its sensor is 1 hour old" in found.remarks) == (az.GAP, True)
-    tagged = az.managed_cluster(tags={"ms_defender_container_exclude_sensors": "true"})
+    tagged = managed_cluster(tags={"ms_defender_container_exclude_sensors": "true"})
     states = [
-        running(tagged, *rows).state
-        for rows in ([], [[az.last_row(az.CLUSTER, hours=1)]], [[az.last_row(az.CLUSTER, hours=25)]])
+        running(tagged, *rows).state for rows in ([], [[last_row(CLUSTER, hours=1)]], [[last_row(CLUSTER, hours=25)]])
     ]
-    assert states == [az.GAP, az.UNKNOWN, az.GAP]
+    assert states == [az.GAP, UNKNOWN, az.GAP]
 
 
 def test_a_row_that_does_not_say_when_or_of_what_says_nothing() -> None:
     """Nor does it raise."""
-    whens = [
-        {"AzureResourceId": az.CLUSTER, **when} for when in ({"last": "yesterday"}, {"last": None}, {}, {"last": 5})
-    ]
+    whens = [{"AzureResourceId": CLUSTER, **when} for when in ({"last": "yesterday"}, {"last": None}, {}, {"last": 5})]
     for row in (
         *whens,
         {"AzureResourceId": "", "last": ago(hours=1)},
-        {"AzureResourceId": [az.CLUSTER], "last": ago(hours=1)},
+        {"AzureResourceId": [CLUSTER], "last": ago(hours=1)},
     ):
-        assert running(az.managed_cluster(), [row]).reason == "nobody asked the cluster itself"
+        assert running(managed_cluster(), [row]).reason == "nobody asked the cluster itself"

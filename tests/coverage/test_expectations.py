@@ -28,7 +28,7 @@ from router.coverage.verdicts import CoverageException, CoverageState, Verdict, 
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.severity import Severity
 from tests.coverage import builders as az
-from tests.coverage.builders import cluster_id, excuses, expects, manifest_of
+from tests.coverage.builders import CLUSTER, SUBSCRIPTION, cluster_id, excuses, expects, managed_cluster, manifest_of
 from tests.examples import some_of
 from tests.rulebook.builders import NOW, a_sound_rulebook
 
@@ -163,34 +163,30 @@ def expected(*documents: object, entries: Sequence[Expectation], excused: Iterab
 def test_of_several_entries_that_fit_the_first_counts_and_what_none_fits_is_said() -> None:
     """A cluster that somebody made yesterday is not judged, no gap, and no secret either."""
     entries = expects("pay*"), expects("*", rungs=(), number=2)
-    result = expected(az.managed_cluster(), az.managed_cluster(cluster_id("lending")), entries=entries)
+    result = expected(managed_cluster(), managed_cluster(cluster_id("lending")), entries=entries)
     rungs = {row.workload.name: set(row.verdicts) for row in result.assessed.rows}
     assert rungs == {"payments": {Rung.SENSOR_RUNNING}, "lending": set()}
-    result = expected(az.managed_cluster(), entries=[expects("lend*")])
+    result = expected(managed_cluster(), entries=[expects("lend*")])
     assert (result.assessed.rows, [one.name for one in result.assessed.unlisted]) == ((), ["payments"])
 
 
 def test_a_name_is_a_name_or_an_id_in_any_case() -> None:
     """Whether it has a wildcard or not. A cluster of which kubectl alone speaks is found, in the subscription named."""
-    for name in ("payments", "PAYMENTS", "pay*", az.CLUSTER, az.CLUSTER.upper(), "*/managedClusters/pay*"):
-        result = expected(az.managed_cluster(), entries=[expects(name)])
+    for name in ("payments", "PAYMENTS", "pay*", CLUSTER, CLUSTER.upper(), "*/managedClusters/pay*"):
+        result = expected(managed_cluster(), entries=[expects(name)])
         assert ([row.workload.name for row in result.assessed.rows], result.assessed.unmatched) == (["payments"], ())
     files = az.document(az.kubectl(*az.sensor(), *az.nodes()), "dump.json", "payments")
-    for entry in (
-        expects("payments"),
-        expects(az.CLUSTER),
-        expects("payments", subscriptions=[az.SUBSCRIPTION.upper()]),
-    ):
+    for entry in (expects("payments"), expects(CLUSTER), expects("payments", subscriptions=[SUBSCRIPTION.upper()])):
         result = expected(files, entries=[entry])
         assert (running(result).state, len(result.assessed.rows)) == (az.COVERED, 1)
-    assert result.assessed.rows[0].workload.subscription == az.SUBSCRIPTION
+    assert result.assessed.rows[0].workload.subscription == SUBSCRIPTION
 
 
 def test_a_named_workload_that_no_document_names_is_unknown() -> None:
     """A subscription that cannot be read is simply missing from what Azure answers. Without rungs, every rung that its kind
     has and that is expected by default is unknown."""
     for name in ("lending", cluster_id("lending")):
-        found = running(expected(az.managed_cluster(), entries=[expects(name), expects("*", number=2)]), "lending")
+        found = running(expected(managed_cluster(), entries=[expects(name), expects("*", number=2)]), "lending")
         assert (found.state, found.reason) == (az.UNKNOWN, "no document names it")
         assert all(word in (found.remedy or "") for word in ("az graph query", name))
     (row,) = expected(entries=[expects("lending", rungs=None)]).assessed.rows
@@ -200,58 +196,58 @@ def test_a_named_workload_that_no_document_names_is_unknown() -> None:
 
 def test_a_name_in_another_subscription_is_another_workload() -> None:
     """The cluster of that name in a subscription does not stand for the one in another; and people choose display names."""
-    entries = expects("payments", subscriptions=[OTHER]), expects("payments", subscriptions=[az.SUBSCRIPTION], number=2)
-    result = expected(az.managed_cluster(), entries=entries)
+    entries = expects("payments", subscriptions=[OTHER]), expects("payments", subscriptions=[SUBSCRIPTION], number=2)
+    result = expected(managed_cluster(), entries=entries)
     states = {row.workload.subscription: row.verdicts[Rung.SENSOR_RUNNING].reason for row in result.assessed.rows}
-    assert states == {az.SUBSCRIPTION: "nobody asked the cluster itself", OTHER: "no document names it"}
-    row = {"id": f"/subscriptions/{OTHER}", "name": az.SUBSCRIPTION, "type": "microsoft.resources/subscriptions"}
-    entry = expects(az.SUBSCRIPTION, kinds=[WorkloadKind.SUBSCRIPTION], rungs=[Rung.PLAN])
+    assert states == {SUBSCRIPTION: "nobody asked the cluster itself", OTHER: "no document names it"}
+    row = {"id": f"/subscriptions/{OTHER}", "name": SUBSCRIPTION, "type": "microsoft.resources/subscriptions"}
+    entry = expects(SUBSCRIPTION, kinds=[WorkloadKind.SUBSCRIPTION], rungs=[Rung.PLAN])
     rows = expected([row], entries=[entry]).assessed.rows
     found = {one.workload.subject: one.verdicts[Rung.PLAN].reason for one in rows}
-    assert found[f"/subscriptions/{az.SUBSCRIPTION}"] == "no document names it"
+    assert found[f"/subscriptions/{SUBSCRIPTION}"] == "no document names it"
 
 
 def test_a_bare_name_that_may_be_two_is_known_of_none() -> None:
     """A cluster of that name that somebody made elsewhere does not stand for one that is gone."""
     gone = "one that is gone"
     for other, why in (
-        (az.managed_cluster(cluster_id("payments", OTHER)), "any of"),
-        (az.managed_cluster(az.CLUSTER.replace("/rg/", "/other/")), "any of"),
-        (az.managed_cluster(cluster_id("lending", OTHER)), gone),
+        (managed_cluster(cluster_id("payments", OTHER)), "any of"),
+        (managed_cluster(CLUSTER.replace("/rg/", "/other/")), "any of"),
+        (managed_cluster(cluster_id("lending", OTHER)), gone),
         (az.pricing("Containers", scope=f"/subscriptions/{OTHER}"), gone),
         ({"cluster": {"name": "x", "arn": "arn:aws:eks:eu-west-1:123456789012:cluster/x"}}, gone),
     ):
-        result = expected(az.managed_cluster(), other, entries=[expects("Payments"), expects("*", number=2)])
+        result = expected(managed_cluster(), other, entries=[expects("Payments"), expects("*", number=2)])
         (row,) = [row for row in result.assessed.rows if row.workload.subject == "payments"]
         found = row.verdicts[Rung.SENSOR_RUNNING]
         assert found.state is az.UNKNOWN
-        assert all(words in found.reason for words in (why, az.CLUSTER, "write the id of the one meant"))
-        sure = expected(az.managed_cluster(), other, entries=[expects(az.CLUSTER)])
-        assert [row.workload.id for row in sure.assessed.rows] == [az.CLUSTER]
+        assert all(words in found.reason for words in (why, CLUSTER, "write the id of the one meant"))
+        sure = expected(managed_cluster(), other, entries=[expects(CLUSTER)])
+        assert [row.workload.id for row in sure.assessed.rows] == [CLUSTER]
 
 
 def test_globs_and_kinds_that_fit_nothing_are_said_with_their_entries() -> None:
     """Nobody knows whether what they mean is covered; somebody may expect machines, and no file names any."""
     entries = expects("pay*", "lend*"), expects("x*", kinds=(), number=2), expects("jump", kinds=(), number=3)
-    found = expected(az.managed_cluster(), entries=entries).assessed
+    found = expected(managed_cluster(), entries=entries).assessed
     assert found.unmatched == found.missed == ((1, "lend*"), (2, "x*"), (3, "jump"))
-    found = expected(az.managed_cluster(), entries=[expects(kinds=[WorkloadKind.MACHINE]), expects(number=2)]).assessed
+    found = expected(managed_cluster(), entries=[expects(kinds=[WorkloadKind.MACHINE]), expects(number=2)]).assessed
     assert (found.unmatched, found.missed) == (((1, "*"),), ())
 
 
 def test_a_subscription_is_found_by_its_id_whatever_people_call_it() -> None:
     """Its name changes; its id does not."""
-    id = f"/subscriptions/{az.SUBSCRIPTION}"
+    id = f"/subscriptions/{SUBSCRIPTION}"
     kind = WorkloadKind.SUBSCRIPTION
-    called = Workload(kind=kind, name="Contoso Production", id=id, subscription=az.SUBSCRIPTION, subject=id)
-    assert all(is_called(called, name) for name in ("contoso production", az.SUBSCRIPTION.upper(), id, "1111*"))
-    absent = named_workload(kind, az.SUBSCRIPTION.upper())
-    assert (absent.key, absent.subscription) == (called.key, az.SUBSCRIPTION)
+    called = Workload(kind=kind, name="Contoso Production", id=id, subscription=SUBSCRIPTION, subject=id)
+    assert all(is_called(called, name) for name in ("contoso production", SUBSCRIPTION.upper(), id, "1111*"))
+    absent = named_workload(kind, SUBSCRIPTION.upper())
+    assert (absent.key, absent.subscription) == (called.key, SUBSCRIPTION)
 
 
 NAMES = st.sampled_from(["payments", "pay-1", "lending", "Lending", cluster_id("lending"), "p", "ſ", "K"])
 GLOBS = st.one_of(NAMES, st.sampled_from(["*", "pay*", "*ing", "pay??", "*/managedClusters/*", "?", "l*g"]))
-SUBSCRIPTIONS = st.sampled_from([("*",), (az.SUBSCRIPTION,), (OTHER,), ("1*",), ("1*", OTHER)])
+SUBSCRIPTIONS = st.sampled_from([("*",), (SUBSCRIPTION,), (OTHER,), ("1*",), ("1*", OTHER)])
 KINDS = st.frozensets(st.sampled_from([WorkloadKind.CLUSTER, WorkloadKind.MACHINE]))
 RUNGS = st.sampled_from([None, (Rung.SENSOR_RUNNING,), (Rung.PLAN, Rung.SENSOR_RUNNING)])
 PARTS = st.tuples(st.lists(GLOBS, min_size=1, max_size=2), KINDS, SUBSCRIPTIONS, RUNGS)
@@ -264,7 +260,7 @@ ENTRIES = st.lists(PARTS, min_size=1, max_size=5).map(
 """Entries of a manifest, of which some fit what others fit."""
 
 ONE_CLUSTER = st.tuples(
-    st.sampled_from(["payments", "pay-1", "lending", "LENDING"]), st.sampled_from([az.SUBSCRIPTION, OTHER])
+    st.sampled_from(["payments", "pay-1", "lending", "LENDING"]), st.sampled_from([SUBSCRIPTION, OTHER])
 )
 
 
@@ -275,7 +271,7 @@ def test_an_entry_below_one_that_covers_it_changes_nothing(
 ) -> None:
     """So `rules check` is right to call it never reached."""
     covered = {int(str(doubt.path[1])) + 1 for doubt in find_overlaps(manifest_of(*entries))}
-    documents = [az.managed_cluster(cluster_id(name, subscription)) for name, subscription in clusters]
+    documents = [managed_cluster(cluster_id(name, subscription)) for name, subscription in clusters]
     whole = expected(*documents, entries=entries).assessed
     rest = expected(*documents, entries=[one for one in entries if one.number not in covered]).assessed
     assert (whole.rows, whole.unlisted) == (rest.rows, rest.unlisted)
@@ -288,7 +284,7 @@ def fits(selects: WorkloadSelector, workload: Workload) -> bool:
 
 
 @settings(max_examples=some_of(200), deadline=None)
-@given(entries=ENTRIES, name=NAMES, subscription=st.sampled_from([None, az.SUBSCRIPTION, OTHER]))
+@given(entries=ENTRIES, name=NAMES, subscription=st.sampled_from([None, SUBSCRIPTION, OTHER]))
 def test_the_index_finds_what_each_selector_says_itself(
     entries: Sequence[Expectation], name: str, subscription: str | None
 ) -> None:
@@ -304,7 +300,7 @@ def dark(*excused: Excuse, later: timedelta = timedelta(0)) -> GateResult:
         az.document(az.kubectl(*az.sensor(ready=0), *az.nodes()), "dark.json", "dark"),
         az.document(az.kubectl(*az.sensor(), *az.nodes()), "healthy.json", "healthy"),
         az.document(az.kubectl(*az.sensor(), az.node("windows", system="windows")), "windows.json", "windows"),
-        az.managed_cluster(),
+        managed_cluster(),
         manifest=manifest_of(expects("*", "missing"), excused=excused),
         now=az.NOW + later,
     )
@@ -336,11 +332,11 @@ def test_it_is_excused_until_the_end_and_for_nothing_else() -> None:
 
 def test_an_exception_may_name_an_id_and_for_a_bare_name_excuses_no_namesake() -> None:
     """Nor does it where the one that it means may be gone from another subscription."""
-    there = az.managed_cluster(cluster_id("payments", OTHER))
-    result = expected(az.managed_cluster(), there, entries=[expects()], excused=[excuses(az.CLUSTER.upper())])
+    there = managed_cluster(cluster_id("payments", OTHER))
+    result = expected(managed_cluster(), there, entries=[expects()], excused=[excuses(CLUSTER.upper())])
     states = {row.workload.id: row.verdicts[Rung.SENSOR_RUNNING].state for row in result.assessed.rows}
-    assert [id for id, state in states.items() if state is EXCUSED] == [az.CLUSTER]
-    for some in ([az.managed_cluster(), there], [az.pricing("Containers"), there]):
+    assert [id for id, state in states.items() if state is EXCUSED] == [CLUSTER]
+    for some in ([managed_cluster(), there], [az.pricing("Containers"), there]):
         result = expected(*some, entries=[expects()], excused=[excuses("payments")])
         assert {row.verdicts[Rung.SENSOR_RUNNING].state for row in result.assessed.rows} == {az.UNKNOWN}
 
@@ -348,7 +344,7 @@ def test_an_exception_may_name_an_id_and_for_a_bare_name_excuses_no_namesake() -
 EXCEPTIONS = st.lists(
     st.builds(
         excuses,
-        st.sampled_from(["*", "dark", "d*", "healthy", "missing", "payments", az.CLUSTER, "nothing"]),
+        st.sampled_from(["*", "dark", "d*", "healthy", "missing", "payments", CLUSTER, "nothing"]),
         kinds=KINDS,
         rungs=st.frozensets(st.sampled_from([Rung.PLAN, Rung.SENSOR_RUNNING])),
         ends=st.integers(-3, 3).map(lambda hours: az.NOW + timedelta(hours=hours)),

@@ -12,6 +12,7 @@ from router.coverage.remedies import ASK_CONNECTORS
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
 from tests.coverage import builders as az
+from tests.coverage.builders import COVERED, GAP, UNKNOWN, cluster_extension, connected_cluster, eks_cluster, pricing
 from tests.coverage.machine_builders import assessment
 
 POLICY = "microsoft.policyinsights"
@@ -19,8 +20,8 @@ PROFILE_KEY, EXTENSION_KEY = "56a83a6e-c417-42ec-b567-1e6fcb3d09a9", "3ef9848c-c
 HELM = az.kubectl(*az.sensor(namespace="mdc"))
 EKS_CONTEXT = "arn:aws:eks:eu-west-1:123456789012:cluster/checkout"
 GKE_CONTEXT = "gke_shop-prod_europe-west1_carts"
-LOGGED = az.eks_cluster("audit", "authenticator")
-SENSOR_OFF = az.pricing("Containers", extensions=[az.extension_of_plan("ContainerSensor", enabled="False")])
+LOGGED = eks_cluster("audit", "authenticator")
+SENSOR_OFF = pricing("Containers", extensions=[az.extension_of_plan("ContainerSensor", enabled="False")])
 
 
 integration = partial(az.known, on=Rung.INTEGRATION)
@@ -53,17 +54,17 @@ def test_a_profile_asks_for_the_sensor_or_is_a_gap(hold: az.Hold) -> None:
     )
     hold(
         aks,
-        (az.COVERED, *(with_properties(securityProfile=one) for one in on), [az.managed_cluster(), SENSOR_OFF]),
-        (az.GAP, *(with_properties(securityProfile=one) for one in off)),
+        (COVERED, *(with_properties(securityProfile=one) for one in on), [az.managed_cluster(), SENSOR_OFF]),
+        (GAP, *(with_properties(securityProfile=one) for one in off)),
         # A row that names the cluster, or what else was asked for, says nothing of its profile.
-        (az.UNKNOWN, [[row]], [[{**row, "addonProfiles": {"azurepolicy": {"enabled": True}}}]]),
-        (az.UNKNOWN, [az.cluster_extension(cluster=az.CLUSTER)]),
+        (UNKNOWN, [[row]], [[{**row, "addonProfiles": {"azurepolicy": {"enabled": True}}}]]),
+        (UNKNOWN, [cluster_extension(cluster=az.CLUSTER)]),
     )
     show = f"az aks show --resource-group rg --name payments --subscription {az.SUBSCRIPTION} -o json"
     assert aks([row]).remedy == show
     found = aks(az.managed_cluster(), az.managed_cluster(has_sensor=False))
     contradiction = "the documents contradict each other; the worse one counts"
-    assert (found.state, found.remarks) == (az.GAP, (contradiction,))
+    assert (found.state, found.remarks) == (GAP, (contradiction,))
 
 
 def test_a_gap_names_the_command_the_tag_and_the_extension_of_the_plan() -> None:
@@ -71,7 +72,7 @@ def test_a_gap_names_the_command_the_tag_and_the_extension_of_the_plan() -> None
     tags = {"ms_defender_container_exclude_sensors": "True", "team": "a"}
     found = aks(az.managed_cluster(has_sensor=False, tags=tags), SENSOR_OFF)
     assert (found.state, found.reason) == (
-        az.GAP,
+        GAP,
         "the security profile does not ask for the sensor; its tag ms_defender_container_exclude_sensors leaves it out; "
         "ContainerSensor of the plan Containers is off: audit-log detections only, no node ever sees a sensor",
     )
@@ -88,31 +89,31 @@ def test_helm_covers_a_cluster_that_azure_did_not_ask_it_for() -> None:
     for found, key in (
         (aks(az.managed_cluster(has_sensor=False), HELM), PROFILE_KEY),
         (aks(az.managed_cluster(has_sensor=False), az.kubectl(*az.sensor())), PROFILE_KEY),
-        (arc(az.connected_cluster(), [az.cluster_extension(POLICY)], HELM), EXTENSION_KEY),
+        (arc(connected_cluster(), [cluster_extension(POLICY)], HELM), EXTENSION_KEY),
     ):
-        assert (found.state, f"{key} stays Unhealthy for ever" in found.remarks[0]) == (az.COVERED, True)
+        assert (found.state, f"{key} stays Unhealthy for ever" in found.remarks[0]) == (COVERED, True)
 
 
 def test_an_extension_of_arc_is_there_when_it_succeeded(hold: az.Hold) -> None:
     """One that is on its way there is asked for again, and so is one without a state. Only a whole list shows that none is.
     It is read as `az k8s-extension` flattens it, by its older name for the state, and as Resource Graph cases it."""
-    rest, name = az.cluster_extension(), "Microsoft.AzureDefender.Kubernetes"
+    rest, name = cluster_extension(), "Microsoft.AzureDefender.Kubernetes"
     flat = {**rest, "properties": None, "extensionType": name, "installState": "Installed"}
     row = {**rest, "properties": {"ExtensionType": name.lower(), "ProvisioningState": "Succeeded"}}
     listed = f"{az.ARC_CLUSTER}/providers/Microsoft.KubernetesConfiguration/extensions"
-    other = az.cluster_extension(POLICY)
+    other = cluster_extension(POLICY)
     hold(
         arc,
-        (az.COVERED, *([az.cluster_extension(state=one)] for one in ("Succeeded", "succeeded"))),
-        (az.GAP, *([az.cluster_extension(state=one)] for one in ("Failed", "Deleting", "Canceled"))),
-        (az.UNKNOWN, *([az.cluster_extension(state=one)] for one in ("Pending", "Creating", "Updating", ""))),
-        (az.COVERED, [flat], [row], [{"data": [row], "count": 1}], [az.connected_cluster(), [other], rest]),
-        (az.UNKNOWN, [az.connected_cluster()], [az.connected_cluster(), []], [az.connected_cluster(), other]),
-        (az.UNKNOWN, [{"value": [other], "nextLink": "/more"}]),
-        (az.GAP, [az.connected_cluster(), [other]], [{"id": listed, "value": []}]),
+        (COVERED, *([cluster_extension(state=one)] for one in ("Succeeded", "succeeded"))),
+        (GAP, *([cluster_extension(state=one)] for one in ("Failed", "Deleting", "Canceled"))),
+        (UNKNOWN, *([cluster_extension(state=one)] for one in ("Pending", "Creating", "Updating", ""))),
+        (COVERED, [flat], [row], [{"data": [row], "count": 1}], [connected_cluster(), [other], rest]),
+        (UNKNOWN, [connected_cluster()], [connected_cluster(), []], [connected_cluster(), other]),
+        (UNKNOWN, [{"value": [other], "nextLink": "/more"}]),
+        (GAP, [connected_cluster(), [other]], [{"id": listed, "value": []}]),
     )
     assert (arc({"id": listed, "value": []}).remedy or "").startswith(f"az k8s-extension create --name {name.lower()} ")
-    assert arc(az.connected_cluster()).remedy == (
+    assert arc(connected_cluster()).remedy == (
         "az k8s-extension list --cluster-type connectedClusters --cluster-name edge --resource-group rg "
         f"--subscription {az.SUBSCRIPTION} --query '{{id: `\"{listed}\"`, value: @}}' -o json"
     )
@@ -120,17 +121,14 @@ def test_an_extension_of_arc_is_there_when_it_succeeded(hold: az.Hold) -> None:
 
 def test_an_extension_that_failed_is_put_again_under_its_own_name() -> None:
     """One that is pending goes on by itself, and is looked at again; where Arc hears nothing, its state is an old one."""
-    failed = {
-        **az.cluster_extension(state="Failed"),
-        "id": f"{az.cluster_extension()['id']}".rpartition("/")[0] + "/my-own",
-    }
+    failed = {**cluster_extension(state="Failed"), "id": f"{cluster_extension()['id']}".rpartition("/")[0] + "/my-own"}
     again = "az k8s-extension create --name my-own --extension-type microsoft.azuredefender.kubernetes "
     assert (arc(failed).remedy or "").startswith(again)
-    pending = arc(az.cluster_extension(state="Pending"))
+    pending = arc(cluster_extension(state="Pending"))
     assert (pending.remedy or "").startswith("az k8s-extension list ")
     assert "is pending" in pending.reason
-    assert arc(az.cluster_extension(state="Pending"), failed).state is az.GAP
-    found = arc(az.connected_cluster(connectivity="Offline"), az.cluster_extension())
+    assert arc(cluster_extension(state="Pending"), failed).state is GAP
+    found = arc(connected_cluster(connectivity="Offline"), cluster_extension())
     assert found.remarks == ("Azure Arc says that it is offline, so the state of the extension is an old one",)
 
 
@@ -139,10 +137,10 @@ def test_a_recommendation_shows_a_gap_and_never_covers(hold: az.Hold) -> None:
     cluster = {"id": az.CLUSTER, "type": "Microsoft.ContainerService/managedClusters"}
     for judge, one, key, id in (
         (aks, cluster, PROFILE_KEY, az.CLUSTER),
-        (arc, az.connected_cluster(), EXTENSION_KEY, az.ARC_CLUSTER),
+        (arc, connected_cluster(), EXTENSION_KEY, az.ARC_CLUSTER),
     ):
         said = {code: [one, assessment(key, code, of=id)] for code in ("Unhealthy", "Healthy", "NotApplicable")}
-        hold(judge, (az.GAP, said.pop("Unhealthy")), (az.UNKNOWN, *said.values()))
+        hold(judge, (GAP, said.pop("Unhealthy")), (UNKNOWN, *said.values()))
 
 
 def test_the_name_of_a_context_says_which_cloud_is_to_be_asked() -> None:
@@ -159,14 +157,14 @@ def test_the_name_of_a_context_says_which_cloud_is_to_be_asked() -> None:
         result = az.judged(az.document(az.kubectl(*az.sensor()), "k.json", name))
         assert [az.verdict(result, name, rung).remedy for rung in (Rung.INTEGRATION, Rung.PLAN)] == [ask, ask]
         found = az.verdict(result, name, Rung.INTEGRATION)
-        assert (found.state, "a sensor is in it" in found.reason) == (az.UNKNOWN, True)
+        assert (found.state, "a sensor is in it" in found.reason) == (UNKNOWN, True)
     for context, name, described in (
-        (EKS_CONTEXT, "checkout", az.eks_cluster()),
+        (EKS_CONTEXT, "checkout", eks_cluster()),
         (GKE_CONTEXT, "carts", az.gke_cluster()),
     ):
         result = az.judged(az.document(az.kubectl(*az.sensor(), *az.nodes()), "k.json", context), described)
         assert [row.workload.name for row in result.assessed.rows] == [name]
-        assert az.verdict(result, name, Rung.SENSOR_RUNNING).state is az.COVERED
+        assert az.verdict(result, name, Rung.SENSOR_RUNNING).state is COVERED
 
 
 def test_a_name_that_azure_does_not_have_is_said() -> None:
@@ -174,7 +172,7 @@ def test_a_name_that_azure_does_not_have_is_said() -> None:
     listed = az.document([az.managed_cluster()], "clusters.json")
     misspelt, elsewhere = (az.document(az.kubectl(*az.sensor()), "k.json", name) for name in ("payment", EKS_CONTEXT))
     found = integration(misspelt, listed, of="payment")
-    assert (found.state, "Azure has none called payment in clusters.json" in found.reason) == (az.UNKNOWN, True)
+    assert (found.state, "Azure has none called payment in clusters.json" in found.reason) == (UNKNOWN, True)
     assert "Azure" not in integration(misspelt, of="payment").reason
     assert "Azure" not in integration(elsewhere, listed, of=EKS_CONTEXT).reason
 
@@ -190,7 +188,7 @@ def test_what_was_answered_is_not_asked_again() -> None:
         (containers, "the connector does not say whether it brings the sensor", show),
     ):
         found = eks(LOGGED, *connected)
-        assert (found.state, says in found.reason) == (az.UNKNOWN, True)
+        assert (found.state, says in found.reason) == (UNKNOWN, True)
         assert (found.remedy or "").startswith(ask)
 
 
@@ -203,12 +201,12 @@ def test_eks_needs_its_logs_and_the_sensor(hold: az.Hold) -> None:
     hold(
         eks,
         # Tags may be no object, as another tool writes them.
-        (az.COVERED, [LOGGED, on], [LOGGED, HELM], [az.eks_cluster("audit", "authenticator", tags=["team"]), on]),
-        (az.GAP, [LOGGED, off], [az.eks_cluster("audit"), on], [az.eks_cluster("authenticator"), HELM]),
-        (az.UNKNOWN, [LOGGED], [az.eks_cluster(logging=None), on]),
-        (az.UNKNOWN, [az.eks_cluster("audit", "authenticator", account="999999999999"), on]),
+        (COVERED, [LOGGED, on], [LOGGED, HELM], [eks_cluster("audit", "authenticator", tags=["team"]), on]),
+        (GAP, [LOGGED, off], [eks_cluster("audit"), on], [eks_cluster("authenticator"), HELM]),
+        (UNKNOWN, [LOGGED], [eks_cluster(logging=None), on]),
+        (UNKNOWN, [eks_cluster("audit", "authenticator", account="999999999999"), on]),
     )
-    found = eks(az.eks_cluster())
+    found = eks(eks_cluster())
     assert found.reason == "its control plane writes no audit and no authenticator log, so no alert of it can come"
     assert (found.remedy or "").startswith(
         "aws eks update-cluster-config --region eu-west-1 --name checkout --logging "
@@ -222,9 +220,9 @@ def test_gke_gets_the_sensor_from_the_connector_of_its_project(hold: az.Hold) ->
     project = az.connector(brings, cloud="GCP", account="42")
     hold(
         partial(integration, of="carts"),
-        (az.UNKNOWN, [az.gke_cluster()]),
+        (UNKNOWN, [az.gke_cluster()]),
         (az.NOT_COVERABLE, [autopilot]),
-        (az.COVERED, [autopilot, HELM], [az.gke_cluster(autopilot={}), project]),
+        (COVERED, [autopilot, HELM], [az.gke_cluster(autopilot={}), project]),
     )
 
 
@@ -249,7 +247,7 @@ SCANS = "ContainerRegistriesVulnerabilityAssessments"
 MALWARE, DISCOVERY = "OnUploadMalwareScanning", "SensitiveDataDiscovery"
 
 WITHOUT_LINUX = "WDATP_EXCLUDE_LINUX_PUBLIC_PREVIEW"
-PLAN = az.pricing("VirtualMachines", subPlan="P2")
+PLAN = pricing("VirtualMachines", subPlan="P2")
 ON, OFF = az.security_setting(), az.security_setting(enabled=False)
 
 
@@ -261,9 +259,9 @@ def containers(
     if failed:
         extension["operationStatus"] = {"code": "Failed", "message": "no role"}
     if scope is not None:
-        return az.pricing("Containers", tier, scope=scope, extensions=[extension])
+        return pricing("Containers", tier, scope=scope, extensions=[extension])
     coverage = "FullyCovered" if tier == "Standard" else "NotCovered"
-    return az.pricing("Containers", tier, extensions=[extension], resourcesCoverageStatus=coverage)
+    return pricing("Containers", tier, extensions=[extension], resourcesCoverageStatus=coverage)
 
 
 registry = partial(az.known, REGISTRY, of="images", on=Rung.INTEGRATION)
@@ -274,21 +272,15 @@ def test_the_images_of_a_registry_are_scanned_where_plan_and_extension_are_on(ho
     scans = [az.extension_of_plan(SCANS)]
     hold(
         registry,
-        (az.COVERED, [containers()], [containers(enabled="true")], [containers(), containers(scope=REGISTRY_ID)]),
-        (az.COVERED, [containers("Free"), containers(scope=REGISTRY_ID)]),
-        (az.GAP, [containers(enabled="False")], [containers("Free")], [containers("Free", enabled="False")]),
-        (az.GAP, [containers(), containers("Free", scope=REGISTRY_ID)], [containers(), containers(enabled="False")]),
-        (az.GAP, [containers(), containers(enabled="False", scope=REGISTRY_ID)], [containers(), containers("Free")]),
-        (az.GAP, [containers(failed=True)], [containers(), containers(failed=True)]),
-        (
-            az.UNKNOWN,
-            [],
-            [containers(enabled=None)],
-            [az.pricing("Containers")],
-            [az.pricing("Containers", extensions=scans)],
-        ),
-        (az.UNKNOWN, [az.pricing("CloudPosture", extensions=scans)]),
-        (az.UNKNOWN, [az.pricing("CloudPosture", scope=REGISTRY_ID, extensions=scans)]),
+        (COVERED, [containers()], [containers(enabled="true")], [containers(), containers(scope=REGISTRY_ID)]),
+        (COVERED, [containers("Free"), containers(scope=REGISTRY_ID)]),
+        (GAP, [containers(enabled="False")], [containers("Free")], [containers("Free", enabled="False")]),
+        (GAP, [containers(), containers("Free", scope=REGISTRY_ID)], [containers(), containers(enabled="False")]),
+        (GAP, [containers(), containers(enabled="False", scope=REGISTRY_ID)], [containers(), containers("Free")]),
+        (GAP, [containers(failed=True)], [containers(), containers(failed=True)]),
+        (UNKNOWN, [], [containers(enabled=None)], [pricing("Containers")], [pricing("Containers", extensions=scans)]),
+        (UNKNOWN, [pricing("CloudPosture", extensions=scans)]),
+        (UNKNOWN, [pricing("CloudPosture", scope=REGISTRY_ID, extensions=scans)]),
     )
 
 
@@ -325,20 +317,20 @@ def test_a_storage_account_is_as_good_as_the_worst_extension_that_is_expected() 
             az.extension_of_plan(DISCOVERY, enabled=discovery),
         ]
         fields = {"subPlan": "DefenderForStorageV2", "resourcesCoverageStatus": "FullyCovered"}
-        plan = az.pricing("StorageAccounts", extensions=extensions, **fields)
+        plan = pricing("StorageAccounts", extensions=extensions, **fields)
         return az.verdict(az.judged(ACCOUNT, plan, *own, manifest=manifest), "files", Rung.INTEGRATION)
 
     both = expecting(MALWARE.lower(), DISCOVERY)
     for malware, discovery, state in (
-        *(("True", "True", az.COVERED), ("True", "False", az.GAP), ("False", None, az.GAP), ("True", None, az.UNKNOWN)),
+        *(("True", "True", COVERED), ("True", "False", GAP), ("False", None, GAP), ("True", None, UNKNOWN)),
     ):
         assert account(both, malware, discovery).state is state
-    assert account(expecting(MALWARE), "True", "False").state is az.COVERED
+    assert account(expecting(MALWARE), "True", "False").state is COVERED
     switches = {"isEnabled": True, "overrideSubscriptionLevelSettings": True}
     own = az.setting(
         ACCOUNT_ID, "defenderForStorageSettings", **switches, malwareScanning={"onUpload": {"isEnabled": False}}
     )
-    assert account(expecting(MALWARE), "True", None, own).state is az.GAP
+    assert account(expecting(MALWARE), "True", None, own).state is GAP
 
 
 def machine(*documents: object, system: str | None = "windows", tags: dict[str, str] | None = None) -> Verdict:
@@ -358,21 +350,21 @@ def test_a_machine_needs_the_integration_and_the_plan() -> None:
     answers the worse one counts, whichever comes first."""
     found = machine(ON, PLAN)
     assert (found.state, [one.field for one in found.evidence]) == (
-        az.COVERED,
+        COVERED,
         ["properties.enabled", "properties.pricingTier"],
     )
-    free, own = az.pricing("VirtualMachines", "Free"), az.pricing("VirtualMachines", scope=az.MACHINE)
+    free, own = pricing("VirtualMachines", "Free"), pricing("VirtualMachines", scope=az.MACHINE)
     without = machine(ON, free)
     said = "WDATP is on, but the plan VirtualMachines is off, so nothing is deployed"
     assert (without.state, without.reason, "--tier standard --subplan P2" in (without.remedy or "")) == (
-        az.GAP,
+        GAP,
         said,
         True,
     )
     onboarding = [{"name": "MdeDesignatedSubscription", "isEnabled": "False"}]
-    assert machine(ON, free, own).state is az.COVERED
-    assert machine(ON, az.pricing("VirtualMachines", extensions=onboarding)).state is az.COVERED
-    assert {machine(*documents).state for documents in permutations((ON, OFF, PLAN))} == {az.GAP}
+    assert machine(ON, free, own).state is COVERED
+    assert machine(ON, pricing("VirtualMachines", extensions=onboarding)).state is COVERED
+    assert {machine(*documents).state for documents in permutations((ON, OFF, PLAN))} == {GAP}
 
 
 def test_an_integration_that_is_off_is_a_gap_and_what_was_not_asked_is_unknown() -> None:
@@ -382,10 +374,10 @@ def test_an_integration_that_is_off_is_a_gap_and_what_was_not_asked_is_unknown()
     for off in (OFF, az.security_setting(enabled="False"), [{**ON, "properties": None, "enabled": False}]):
         found = machine(off, PLAN)
         line = f"az rest --method put --url '{url}settings/WDATP?api-version=2022-05-01' {put}"
-        assert (found.state, found.remedy) == (az.GAP, line)
+        assert (found.state, found.remedy) == (GAP, line)
     for documents in ((), (PLAN,), (ON,), (*settings("MCAS", "WDATP_VNEXT"), PLAN)):
         found = machine(*documents)
-        assert (found.state, f"az rest --method get --url '{url}" in (found.remedy or "")) == (az.UNKNOWN, True)
+        assert (found.state, f"az rest --method get --url '{url}" in (found.remedy or "")) == (UNKNOWN, True)
 
 
 def test_linux_is_covered_only_where_it_is_known_not_to_be_left_out() -> None:
@@ -393,12 +385,12 @@ def test_linux_is_covered_only_where_it_is_known_not_to_be_left_out() -> None:
     left_out, taken_in = (settings("WDATP", **{WITHOUT_LINUX: one}) for one in (True, False))
     listed = settings("WDATP", "WDATP_UNIFIED_SOLUTION")
     for said, linux, windows, nobody_knows in (
-        (left_out, az.GAP, az.COVERED, az.UNKNOWN),
-        (taken_in, az.COVERED, az.COVERED, az.COVERED),
-        (ON, az.UNKNOWN, az.COVERED, az.UNKNOWN),
-        (settings("MCAS", "WDATP"), az.UNKNOWN, az.COVERED, az.UNKNOWN),
-        (listed, az.COVERED, az.COVERED, az.COVERED),
-        ({"value": listed, "nextLink": "/more"}, az.UNKNOWN, az.COVERED, az.UNKNOWN),
+        (left_out, GAP, COVERED, UNKNOWN),
+        (taken_in, COVERED, COVERED, COVERED),
+        (ON, UNKNOWN, COVERED, UNKNOWN),
+        (settings("MCAS", "WDATP"), UNKNOWN, COVERED, UNKNOWN),
+        (listed, COVERED, COVERED, COVERED),
+        ({"value": listed, "nextLink": "/more"}, UNKNOWN, COVERED, UNKNOWN),
     ):
         found = [machine(said, PLAN, system=one).state for one in ("linux", "windows", None)]
         assert found == [linux, windows, nobody_knows], said
@@ -406,13 +398,13 @@ def test_linux_is_covered_only_where_it_is_known_not_to_be_left_out() -> None:
 
 def test_removing_an_answer_never_covers_a_machine() -> None:
     """Of all sets of answers, each against the same without one of them."""
-    own = az.pricing("VirtualMachines", scope=az.MACHINE)
+    own = pricing("VirtualMachines", scope=az.MACHINE)
     refused = {"error": {"code": "SubscriptionNotRegistered", "message": "none"}}
     answers: tuple[object, ...] = (ON, settings("WDATP", "WDATP_UNIFIED_SOLUTION"), PLAN, own, refused)
     answers += (az.security_setting(WITHOUT_LINUX, enabled=False), az.security_setting("MCAS"))
     every = [chosen for many in range(len(answers) + 1) for chosen in combinations(range(len(answers)), many)]
     for system in ("linux", None):
-        covered = {some: machine(*(answers[one] for one in some), system=system).state is az.COVERED for some in every}
+        covered = {some: machine(*(answers[one] for one in some), system=system).state is COVERED for some in every}
         assert True in covered.values()
         for some in (one for one, is_covered in covered.items() if not is_covered):
             assert not any(covered[tuple(one for one in some if one != removed)] for removed in some), some
@@ -423,10 +415,10 @@ def test_what_keeps_the_sensor_off_though_all_is_on_is_a_remark() -> None:
     found = machine(
         settings("WDATP", WDATP_UNIFIED_SOLUTION=False),
         PLAN,
-        az.pricing("VirtualMachines", "Free", scope=az.MACHINE),
+        pricing("VirtualMachines", "Free", scope=az.MACHINE),
         tags={"excludeMDEAutoProvisioning": "True"},
     )
-    assert found.state is az.COVERED
+    assert found.state is COVERED
     assert found.remarks == (
         "WDATP_UNIFIED_SOLUTION is off, so Windows Server 2012 R2 and 2016 may have no sensor",
         "its tag excludeMDEAutoProvisioning keeps Defender for Endpoint off it",

@@ -93,11 +93,7 @@ def test_a_resource_has_the_plan_that_its_subscription_has_unless_it_differs(hol
         (UNKNOWN, [pricing(CONTAINERS)], [free, old]),
     )
     registry = [free, pricing("ContainerRegistry", **FULL)]
-    hold(
-        lambda *some: plan_of(az.REGISTRY, *some),
-        (COVERED, registry),
-        (UNKNOWN, [pricing(CONTAINERS, **PARTIAL)]),
-    )
+    hold(lambda *some: plan_of(az.REGISTRY, *some), (COVERED, registry), (UNKNOWN, [pricing(CONTAINERS, **PARTIAL)]))
     hold(
         lambda *documents: plan_of(az.SQL_SERVER, *documents),
         (COVERED, [pricing("SqlServers")], [pricing("SqlServers", **PARTIAL)]),

@@ -27,7 +27,7 @@ from router.domain.coverage import Rung, WorkloadKind
 from router.domain.errors import BadUsage
 from tests.coverage import builders as az
 from tests.coverage import document_sets as sets
-from tests.coverage.builders import excuses, expects, manifest_of
+from tests.coverage.builders import COVERED, GAP, NOW, SUBSCRIPTION, UNKNOWN, eks_cluster, excuses, expects, manifest_of
 from tests.coverage.document_sets import EMPTY_LIST, EVERYTHING, FULL_CONNECTOR, MANIFESTS, NamedDocument, document_sets
 from tests.coverage.kubernetes_builders import pod
 from tests.coverage.machine_builders import extension, machine
@@ -70,7 +70,7 @@ def test_to_take_a_document_away_covers_nothing(documents: list[NamedDocument], 
     for number in range(len(documents)):
         less = [*documents[:number], *documents[number + 1 :]]
         for key, state in states(gate(less, manifest)).items():
-            assert state is not az.COVERED or before.get(key) is az.COVERED, (key, documents[number])
+            assert state is not COVERED or before.get(key) is COVERED, (key, documents[number])
 
 
 @given(document_sets(), st.sampled_from(MANIFESTS), st.sampled_from(sets.NOTHING_JUDGED), st.integers(0, 9))
@@ -96,9 +96,7 @@ def test_what_is_of_others_changes_nothing(
     other = data.draw(st.sampled_from(sets.OTHER_WORKLOADS))
     after = states(gate([*documents, (None, other)], manifest))
     changed = {key: (before[key], after[key]) for key in before if after[key] is not before[key]}
-    assert all(
-        kind is WorkloadKind.SUBSCRIPTION and found == (az.UNKNOWN, az.GAP) for (kind, *_), found in changed.items()
-    )
+    assert all(kind is WorkloadKind.SUBSCRIPTION and found == (UNKNOWN, GAP) for (kind, *_), found in changed.items())
     other = data.draw(st.sampled_from(sets.OTHERS_OF_THE_CLUSTER))
     after = states(gate([*documents, ("payments", other)], manifest))
     assert {key: after[key] for key in before} == before
@@ -117,9 +115,9 @@ SERVERS_AND_CONTAINERS = az.connector(az.offering("DefenderForServersAws"), az.o
 
 
 @given(document_sets(), document_sets(), st.sampled_from([*MANIFESTS, BARE_NAMES]), st.booleans())
-@example([(None, az.eks_cluster())], [(None, FULL_CONNECTOR)], MANIFESTS[0], False)  # it alone connects my cluster
-@example([(None, az.eks_cluster()), (None, sets.SILENT_CONNECTOR)], [(None, FULL_CONNECTOR)], MANIFESTS[0], False)
-@example([(None, az.eks_cluster()), (None, SERVERS_AND_CONTAINERS)], [(None, FULL_CONNECTOR)], MANIFESTS[2], False)
+@example([(None, eks_cluster())], [(None, FULL_CONNECTOR)], MANIFESTS[0], False)  # it alone connects my cluster
+@example([(None, eks_cluster()), (None, sets.SILENT_CONNECTOR)], [(None, FULL_CONNECTOR)], MANIFESTS[0], False)
+@example([(None, eks_cluster()), (None, SERVERS_AND_CONTAINERS)], [(None, FULL_CONNECTOR)], MANIFESTS[2], False)
 @settings(max_examples=some_of(150))
 def test_what_a_stranger_writes_in_another_subscription_covers_and_excuses_nothing_of_mine(
     mine: list[NamedDocument], theirs: list[NamedDocument], manifest: CoverageManifest, names_mine: bool
@@ -135,7 +133,7 @@ def test_what_a_stranger_writes_in_another_subscription_covers_and_excuses_nothi
         cloud = _CLOUDS.get(re.split("[:/]", key[1])[0], key[0])
         is_mine = STRANGER not in key[1] and (cloud not in _CLOUDS.values() or cloud in {kind for kind, *_ in before})
         # What only a stranger names may be excused by my own manifest.
-        if is_mine and (state is az.COVERED or (state is CoverageState.EXCUSED and key in before)):
+        if is_mine and (state is COVERED or (state is CoverageState.EXCUSED and key in before)):
             assert before.get(key) is state, key
 
 
@@ -149,7 +147,7 @@ def _by_id(result: GateResult) -> dict[Key, CoverageState]:
 
 def _of_a_stranger(documents: list[NamedDocument], names_mine: bool) -> list[NamedDocument]:
     """The same documents of another subscription, in which nobody asked the machines and clusters themselves."""
-    own = rf'("id": "[^"]*){az.SUBSCRIPTION}' if names_mine else az.SUBSCRIPTION
+    own = rf'("id": "[^"]*){SUBSCRIPTION}' if names_mine else SUBSCRIPTION
     new = rf"\g<1>{STRANGER}" if names_mine else STRANGER
     some = (json.dumps(value) for given, value in documents if given is None)
     return [(None, json.loads(re.sub(own, new, text))) for text in some if not _OWN.search(text)]
@@ -199,16 +197,16 @@ def test_a_verdict_says_what_it_rests_on_and_what_to_do(
 ) -> None:
     """What is proved has evidence, what is unknown the command that answers it, and a gap the one that mends it."""
     for workload, rung, found in gate(documents, manifest).assessed.verdicts():
-        if found.state in (az.COVERED, az.GAP):
+        if found.state in (COVERED, GAP):
             assert found.evidence, (workload, rung, found.reason)
         if found.remedy is None:
-            is_excepted = found.state is az.GAP and (workload.kind, rung) in WITHOUT_REMEDY
-            assert is_excepted or found.state not in (az.GAP, az.UNKNOWN), (workload, rung, found.reason)
+            is_excepted = found.state is GAP and (workload.kind, rung) in WITHOUT_REMEDY
+            assert is_excepted or found.state not in (GAP, UNKNOWN), (workload, rung, found.reason)
         else:
-            assert found.state is not az.COVERED
+            assert found.state is not COVERED
             assert shlex.split(found.remedy)[0] in PROGRAMS
             machines = (WorkloadKind.MACHINE, WorkloadKind.SQL_ON_MACHINE)
-            is_mended_alone = found.state is az.GAP and workload.kind in machines
+            is_mended_alone = found.state is GAP and workload.kind in machines
             assert not (is_mended_alone and QUESTIONS.match(found.remedy)), (workload, rung, found.reason, found.remedy)
 
 
@@ -246,25 +244,18 @@ def test_where_the_promises_end() -> None:
     dump = az.kubectl(*az.sensor(), *az.nodes())
     for documents, more, name, rung, before, after in (
         # Of two documents that contradict each other the worse one counts, so that to take it away may cover.
-        (
-            [(None, machine()), (None, extension())],
-            extension("Failed"),
-            "web-1",
-            Rung.SENSOR_INSTALLED,
-            az.COVERED,
-            az.GAP,
-        ),
+        ([(None, machine()), (None, extension())], extension("Failed"), "web-1", Rung.SENSOR_INSTALLED, COVERED, GAP),
         # A file of kubectl's without a name is of the one cluster of the call, and of none where another one comes.
         (
             [(None, az.managed_cluster()), (None, dump)],
             az.connected_cluster(),
             "payments",
             Rung.SENSOR_RUNNING,
-            az.COVERED,
-            az.UNKNOWN,
+            COVERED,
+            UNKNOWN,
         ),
         # An object that stands alone in an array claims to be all there is.
-        ([(None, az.connected_cluster()), (None, policy)], [policy], "edge", Rung.INTEGRATION, az.UNKNOWN, az.GAP),
+        ([(None, az.connected_cluster()), (None, policy)], [policy], "edge", Rung.INTEGRATION, UNKNOWN, GAP),
     ):
         states = [
             az.verdict(gate(some, MANIFESTS[0]), name, rung).state for some in (documents, [*documents, (None, more)])
@@ -272,7 +263,7 @@ def test_where_the_promises_end() -> None:
         assert states == [before, after], name
     # An empty List does not say what was asked: beside other objects of gates it answers all that nothing else does.
     web = ("payments", az.kubectl(pod("node-0", "web", namespace="shop")))
-    for some, state in (([web], az.UNKNOWN), ([web, ("payments", EMPTY_LIST)], az.GAP)):
+    for some, state in (([web], UNKNOWN), ([web, ("payments", EMPTY_LIST)], GAP)):
         assert az.verdict(gate(some, MANIFESTS[0]), "payments", Rung.ADMISSION_AUDITS).state is state
 
 
@@ -295,9 +286,9 @@ def test_the_exit_code_follows_the_states_exactly() -> None:
     for some, refused, allows_unknown, is_cut in product(
         every, ((), ("bad.json: is no JSON",)), (False, True), (False, True)
     ):
-        if az.GAP in some:
+        if GAP in some:
             expected = 1
-        elif refused or not some or ((az.UNKNOWN in some or is_cut) and not allows_unknown):
+        elif refused or not some or ((UNKNOWN in some or is_cut) and not allows_unknown):
             expected = 2
         else:
             expected = 0
@@ -324,10 +315,10 @@ def test_the_bundled_story_has_one_gap_and_ends_well() -> None:
         files = [one.rpartition("=") for one in (*of_azure, f"aks-payouts={last}.json")]
         read = [read_document((STORY / name).read_bytes(), name, given or None) for given, _, name in files]
         found = {(one.name, rung): known for one, rung, known in az.judged(*read).assessed.verdicts()}
-        assert {key for key, one in found.items() if one.state is not az.COVERED} == gaps
+        assert {key for key, one in found.items() if one.state is not COVERED} == gaps
         assert {rung for name, rung in found if name == "aks-payouts"} == DEFAULT_RUNGS
         for one in map(found.__getitem__, gaps):
-            assert (one.state, "Pod Security" in one.reason) == (az.GAP, True)
+            assert (one.state, "Pod Security" in one.reason) == (GAP, True)
             label = "pod-security.kubernetes.io/enforce=privileged"
             assert one.remedy == f"kubectl label namespace kube-system {label} --overwrite --context aks-payouts"
 
@@ -335,17 +326,17 @@ def test_the_bundled_story_has_one_gap_and_ends_well() -> None:
 def test_a_rung_that_a_manifest_names_is_judged_though_nothing_speaks_of_it() -> None:
     """It is unknown, and not left out: who expects it would take that for health."""
     for (kind, rung), judge in judges().items():
-        workload = Workload(kind=kind, name="one", id="/one", subscription=az.SUBSCRIPTION, subject="/one")
+        workload = Workload(kind=kind, name="one", id="/one", subscription=SUBSCRIPTION, subject="/one")
         expectation = Expectation(rungs=frozenset({rung}), number=1)
-        bare = {"manifest": NO_MANIFEST, "facts": Facts.of([]), "now": az.NOW}
+        bare = {"manifest": NO_MANIFEST, "facts": Facts.of([]), "now": NOW}
         found = judge(CoverageCase(workload=workload, expectation=expectation, **bare))  # type: ignore[arg-type]
         has_none = rung in DEFAULT_RUNGS and found is None  # as a storage account without extensions has no integration
-        assert has_none or (found is not None and found.state is az.UNKNOWN), (kind, rung)
+        assert has_none or (found is not None and found.state is UNKNOWN), (kind, rung)
 
 
 def test_every_rung_of_every_kind_is_covered_by_some_documents() -> None:
     """So that the promises are about something."""
     result = gate(EVERYTHING, MANIFESTS[1])
-    found = {(kind, rung) for (kind, _, rung), state in states(result).items() if state is az.COVERED}
+    found = {(kind, rung) for (kind, _, rung), state in states(result).items() if state is COVERED}
     # Alerts are about what is in an account or a project, and do not name it.
     assert set(judges()) - found == {(kind, Rung.DETECTION) for kind in (AWS, GCP)}, states(result)

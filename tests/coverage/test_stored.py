@@ -16,17 +16,17 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
 from router.store.documents import ReadTags, document_of_tags
 from tests.coverage import builders as az
-from tests.coverage.builders import excuses, expects, manifest_of
+from tests.coverage.builders import COVERED, GAP, NOW, SUBSCRIPTION, UNKNOWN, excuses, expects, judged, manifest_of
 from tests.coverage.machine_builders import POSTURE, SQL, all_healthy, assessment, joined, machine, sql_machine
 from tests.coverage.stored_builders import heard, of_state, said
 
 AKS_PROFILE, ARC_EXTENSION = "56a83a6e-c417-42ec-b567-1e6fcb3d09a9", "3ef9848c-c2c8-4ff3-8b9c-4c8eb8ddfce6"
-CONTAINERS, OF_SUBSCRIPTION = "e599a9fe-30e3-47c6-a173-8b4b6d9d3255", f"/subscriptions/{az.SUBSCRIPTION}"
-YOUNGEST, OLDEST, JUST = az.NOW + SKEW, az.NOW - HEARD_WITHIN, timedelta(microseconds=1)
+CONTAINERS, OF_SUBSCRIPTION = "e599a9fe-30e3-47c6-a173-8b4b6d9d3255", f"/subscriptions/{SUBSCRIPTION}"
+YOUNGEST, OLDEST, JUST = NOW + SKEW, NOW - HEARD_WITHIN, timedelta(microseconds=1)
 
 
 running = partial(az.known, of="web-1", on=Rung.SENSOR_RUNNING)
-plans = partial(az.known, of=az.SUBSCRIPTION, on=Rung.PLAN, manifest=az.expecting_plans({"Containers": None}))
+plans = partial(az.known, of=SUBSCRIPTION, on=Rung.PLAN, manifest=az.expecting_plans({"Containers": None}))
 integration = partial(az.known, POSTURE, on=Rung.INTEGRATION)
 
 
@@ -44,38 +44,33 @@ def test_what_a_message_said_covers_as_long_as_it_is_young_and_a_gap_stays_one(s
     for seen, is_young in (*ages, ([], False), (7, False)):
         with subtests.test(seen=seen):
             found = running(POSTURE, said(*all_healthy(), seen=seen))
-            assert found.state is (az.COVERED if is_young else az.UNKNOWN)
+            assert found.state is (COVERED if is_young else UNKNOWN)
             assert is_young or found.reason.startswith("what was last said of it is ")
             assert is_young or EDR_RUNNING[0] in (found.remedy or "")
             gap = running(POSTURE, said(assessment(EDR_RUNNING[0], "Unhealthy"), seen=seen))
-            assert (gap.state, gap.evidence[0].known_at is None) == (az.GAP, False)
+            assert (gap.state, gap.evidence[0].known_at is None) == (GAP, False)
     *young, old = all_healthy()
     found = running(POSTURE, [*said(*young), *said(old, seen=(OLDEST - JUST).isoformat())])
-    assert (found.state, found.reason) == (az.UNKNOWN, "what was last said of it is 8 days old")
+    assert (found.state, found.reason) == (UNKNOWN, "what was last said of it is 8 days old")
     for seen, is_young in ages:
         for more, expected in (
             *(([], is_young), ([az.pricing("CloudPosture", "Free")], is_young)),
             ([az.pricing("FoundationalCspm", "Free")], False),
         ):
-            result = az.judged(heard(healthy=seen), said(*all_healthy()), *more)
+            result = judged(heard(healthy=seen), said(*all_healthy()), *more)
             state = az.verdict(result, "web-1", Rung.SENSOR_RUNNING).state
-            assert (result.posture[0].is_known_on, state is az.COVERED) == (expected, expected), seen
-    alone: az.Json = heard(snapshot=az.NOW.isoformat(), posture=az.NOW.isoformat(), alert=az.NOW.isoformat())
-    assert not az.judged(alone, said(*all_healthy())).posture[0].is_known_on
+            assert (result.posture[0].is_known_on, state is COVERED) == (expected, expected), seen
+    alone: az.Json = heard(snapshot=NOW.isoformat(), posture=NOW.isoformat(), alert=NOW.isoformat())
+    assert not judged(alone, said(*all_healthy())).posture[0].is_known_on
 
 
 def test_what_azure_answers_today_ends_what_a_message_said_before_the_last_snapshot() -> None:
     """A younger message may be ahead of what Azure answers; a file has no age, so that it ends nothing."""
-    today = [dated(az.document(one, f"live-{number}.json"), az.NOW) for number, one in enumerate(all_healthy())]
-    for seen, state in (
-        (OLDEST, az.GAP),
-        (OLDEST - JUST, az.COVERED),
-        (YOUNGEST + JUST, az.GAP),
-        (az.NOW - JUST, az.GAP),
-    ):
+    today = [dated(az.document(one, f"live-{number}.json"), NOW) for number, one in enumerate(all_healthy())]
+    for seen, state in ((OLDEST, GAP), (OLDEST - JUST, COVERED), (YOUNGEST + JUST, GAP), (NOW - JUST, GAP)):
         stored = said(*(assessment(str(one["name"]), "Unhealthy") for one in all_healthy()), seen=seen.isoformat())
         assert running(POSTURE, stored, *today).state is state
-        assert running(POSTURE, stored, *all_healthy()).state is az.GAP
+        assert running(POSTURE, stored, *all_healthy()).state is GAP
 
 
 def test_the_manifest_says_how_old_it_may_be() -> None:
@@ -83,15 +78,15 @@ def test_the_manifest_says_how_old_it_may_be() -> None:
     expectation = Expectation(heard_within=timedelta(days=15), number=1)
     manifest = CoverageManifest(expectations=(expectation,), is_given=True)
     for days, is_young in ((15, True), (16, False)):
-        seen = (az.NOW - timedelta(days=days)).isoformat()
+        seen = (NOW - timedelta(days=days)).isoformat()
         told, came = (
             [POSTURE, said(*all_healthy(), seen=seen)],
             [heard(healthy=seen, posture=seen), said(*all_healthy())],
         )
         for documents in (told, came):
-            assert running(*documents, manifest=manifest).state is (az.COVERED if is_young else az.UNKNOWN)
-        assert az.judged(*told, manifest=manifest).posture[0].is_known_on
-        result = az.judged(*came, manifest=manifest)
+            assert running(*documents, manifest=manifest).state is (COVERED if is_young else UNKNOWN)
+        assert judged(*told, manifest=manifest).posture[0].is_known_on
+        result = judged(*came, manifest=manifest)
         assert (result.posture[0].is_known_on, [one.is_silent for one in result.sources]) == (is_young, [not is_young])
 
 
@@ -105,36 +100,35 @@ def test_the_silence_of_a_subscription_is_excused_on_its_export() -> None:
         ([Rung.EXPORT], 8, False),
     ):
         ended, short, long = (
-            excuses(az.SUBSCRIPTION, kinds=kinds, rungs=rungs, ends=az.NOW + timedelta(days=left))
-            for left in (0, 1, 30)
+            excuses(SUBSCRIPTION, kinds=kinds, rungs=rungs, ends=NOW + timedelta(days=left)) for left in (0, 1, 30)
         )
-        manifest = manifest_of(expects(az.SUBSCRIPTION, kinds=kinds, rungs=None), excused=[short, long, ended])
-        (found,) = az.judged(heard(posture=(az.NOW - timedelta(days=days)).isoformat()), manifest=manifest).sources
+        manifest = manifest_of(expects(SUBSCRIPTION, kinds=kinds, rungs=None), excused=[short, long, ended])
+        (found,) = judged(heard(posture=(NOW - timedelta(days=days)).isoformat()), manifest=manifest).sources
         assert (found.is_silent, found.exception) == (days > 8, long.exception if is_excused else None)
 
 
 def test_a_source_of_the_manifest_is_reported_though_it_was_never_heard_of() -> None:
     """Each subscription, cluster and plan of it, with how long it may be silent; without a manifest, what is judged."""
-    selects = WorkloadSelector(kinds=frozenset({WorkloadKind.SUBSCRIPTION}), names=(az.SUBSCRIPTION,))
+    selects = WorkloadSelector(kinds=frozenset({WorkloadKind.SUBSCRIPTION}), names=(SUBSCRIPTION,))
     expectation = Expectation(selects=selects, plans={"Containers": None}, heard_within=timedelta(days=3), number=1)
     manifest = CoverageManifest(expectations=(expectation,), is_given=True)
-    other = heard(subject="22222222-2222-2222-2222-222222222222", posture=(az.NOW - timedelta(days=5)).isoformat())
-    found = az.judged(other, manifest=manifest).sources
+    other = heard(subject="22222222-2222-2222-2222-222222222222", posture=(NOW - timedelta(days=5)).isoformat())
+    found = judged(other, manifest=manifest).sources
     assert [(one.heard.source.id, one.is_expected, one.within, one.is_silent) for one in found] == [
-        (f"subscription:{az.SUBSCRIPTION}", True, timedelta(days=3), True),
+        (f"subscription:{SUBSCRIPTION}", True, timedelta(days=3), True),
         ("subscription:22222222-2222-2222-2222-222222222222", False, HEARD_WITHIN, False),
-        (f"plan:{az.SUBSCRIPTION}:Containers", True, timedelta(days=3), None),
+        (f"plan:{SUBSCRIPTION}:Containers", True, timedelta(days=3), None),
     ]
-    (cluster, *_) = [one for one in az.judged(other, az.managed_cluster()).sources if one.name == "payments"]
+    (cluster, *_) = [one for one in judged(other, az.managed_cluster()).sources if one.name == "payments"]
     assert (cluster.is_expected, cluster.heard.last) == (True, None)
-    assert az.judged(az.managed_cluster(), manifest=manifest).sources == ()
+    assert judged(az.managed_cluster(), manifest=manifest).sources == ()
 
 
 def test_each_judge_that_goes_by_recommendations_asks_how_old_they_are() -> None:
     """Machines by what is installed, SQL servers on them, clusters by what is asked for, subscriptions by their plans. What
     only the stream named is a workload as if a file had named it."""
     sql = assessment("f00d", title=SQL_PROTECTED, of=SQL)
-    for seen, state in ((OLDEST.isoformat(), az.COVERED), ((OLDEST - JUST).isoformat(), az.UNKNOWN)):
+    for seen, state in ((OLDEST.isoformat(), COVERED), ((OLDEST - JUST).isoformat(), UNKNOWN)):
         for documents, name, rung in (
             (
                 [machine(), joined(None, None), said(assessment(EDR_INSTALLED), seen=seen)],
@@ -145,18 +139,18 @@ def test_each_judge_that_goes_by_recommendations_asks_how_old_they_are() -> None
             ([said(assessment(AKS_PROFILE, of=az.CLUSTER), seen=seen)], "payments", Rung.INTEGRATION),
             ([said(assessment(ARC_EXTENSION, of=az.ARC_CLUSTER), seen=seen)], "edge", Rung.INTEGRATION),
         ):
-            found = [az.verdict(az.judged(*some, *documents), name, rung).state for some in ((POSTURE,), ())]
-            assert found == [state, az.UNKNOWN], rung
+            found = [az.verdict(judged(*some, *documents), name, rung).state for some in ((POSTURE,), ())]
+            assert found == [state, UNKNOWN], rung
         plan = plans(POSTURE, said(assessment(CONTAINERS, of=OF_SUBSCRIPTION), seen=seen))
         assert plan.state is state
-        assert state is az.COVERED or "what was last said of it is 8 days old" in plan.remarks[0]
+        assert state is COVERED or "what was last said of it is 8 days old" in plan.remarks[0]
     named = [
         assessment(EDR_INSTALLED),
         assessment(AKS_PROFILE, of=az.CLUSTER),
         assessment(CONTAINERS, of=OF_SUBSCRIPTION),
     ]
-    result = az.judged(*map(said, named), said(assessment("f00d", of=f"{az.MACHINE}-2")))
-    assert {row.workload.name for row in result.assessed.rows} == {"web-1", "payments", az.SUBSCRIPTION}
+    result = judged(*map(said, named), said(assessment("f00d", of=f"{az.MACHINE}-2")))
+    assert {row.workload.name for row in result.assessed.rows} == {"web-1", "payments", SUBSCRIPTION}
 
 
 def test_what_does_not_apply_covers_nothing() -> None:
@@ -165,27 +159,27 @@ def test_what_does_not_apply_covers_nothing() -> None:
     for cause in ("Exempt", "OffByPolicy", ""):
         profile = said(assessment(AKS_PROFILE, "NotApplicable", of=az.CLUSTER, cause=cause))
         found = integration(profile, of="payments")
-        assert (found.state, "does not apply" in found.reason) == (az.UNKNOWN, True)
+        assert (found.state, "does not apply" in found.reason) == (UNKNOWN, True)
         plan = said(assessment(CONTAINERS, "NotApplicable", of=OF_SUBSCRIPTION, cause=cause))
-        assert {plans(POSTURE, *some).state for some in ([plan], [plan, healthy], [healthy, plan])} == {az.UNKNOWN}
+        assert {plans(POSTURE, *some).state for some in ([plan], [plan, healthy], [healthy, plan])} == {UNKNOWN}
 
 
 def test_what_azure_answers_counts_before_a_recommendation() -> None:
     """It lags behind: a plan that was switched on today is still recommended, and so is a profile."""
     plan = said(assessment(CONTAINERS, "Unhealthy", of=OF_SUBSCRIPTION))
     found = plans(plan)
-    assert (found.state, found.evidence[0].field) == (az.GAP, f"{CONTAINERS} status.code")
-    assert plans(plan, az.pricing("Containers")).state is az.COVERED
+    assert (found.state, found.evidence[0].field) == (GAP, f"{CONTAINERS} status.code")
+    assert plans(plan, az.pricing("Containers")).state is COVERED
     profile, arc = said(assessment(AKS_PROFILE, of=az.CLUSTER)), said(assessment(ARC_EXTENSION, of=az.ARC_CLUSTER))
-    assert integration(profile, az.managed_cluster(has_sensor=False), of="payments").state is az.GAP
-    assert integration(arc, az.cluster_extension(state="Pending"), of="edge").state is az.UNKNOWN
+    assert integration(profile, az.managed_cluster(has_sensor=False), of="payments").state is GAP
+    assert integration(arc, az.cluster_extension(state="Pending"), of="edge").state is UNKNOWN
 
 
 def test_what_came_lately_is_a_remark_on_export_and_proves_none() -> None:
     """Neither every severity nor that it goes on."""
-    source = heard(posture=(az.NOW - timedelta(days=3)).isoformat(), alert=(az.NOW + timedelta(days=3)).isoformat())
-    found = az.verdict(az.judged(POSTURE, source, manifest=az.expecting(Rung.EXPORT)), az.SUBSCRIPTION, Rung.EXPORT)
-    assert found.state is az.UNKNOWN
+    source = heard(posture=(NOW - timedelta(days=3)).isoformat(), alert=(NOW + timedelta(days=3)).isoformat())
+    found = az.verdict(judged(POSTURE, source, manifest=az.expecting(Rung.EXPORT)), SUBSCRIPTION, Rung.EXPORT)
+    assert found.state is UNKNOWN
     assert found.remarks == ("a recommendation of it came 3 days ago, so export carried then",)
 
 
@@ -197,38 +191,36 @@ def _tags(read: datetime) -> StoredDocument:
         f"{az.MACHINE}-2".lower(): ReadTags(read, excluded),
         az.ARC_CLUSTER.lower(): ReadTags(read, {"team": "edge"}),
     }
-    return document_of_tags(az.SUBSCRIPTION, tags, az.NOW)
+    return document_of_tags(SUBSCRIPTION, tags, NOW)
 
 
 def test_a_tag_that_was_read_lately_is_the_reason_of_a_gap() -> None:
     """One that was read long ago may be gone. Tags of the state name no workload, and cover none by what they lack."""
-    for read, state in ((OLDEST, az.GAP), (OLDEST - JUST, az.UNKNOWN)):
+    for read, state in ((OLDEST, GAP), (OLDEST - JUST, UNKNOWN)):
         documents = list(documents_of_state("stream (.state)", [_tags(read)]))
-        assert az.judged(*documents).assessed.rows == ()
-        result = az.judged(*documents, az.managed_cluster(), machine(tags=None))
+        assert judged(*documents).assessed.rows == ()
+        result = judged(*documents, az.managed_cluster(), machine(tags=None))
         for name in ("payments", "web-1"):
             found = az.verdict(result, name, Rung.SENSOR_INSTALLED)
             assert found.state is state
-            assert state is az.UNKNOWN or found.evidence[0].document.startswith(
-                "stream (.state) tags of /subscriptions/"
-            )
-    damaged = StoredDocument(kind=DocumentKind.TAGS, id=az.SUBSCRIPTION, at=az.NOW, body=b"{}")
-    assert len(az.judged(*documents_of_state("stream (.state)", [damaged])).unanswered) == 1
+            assert state is UNKNOWN or found.evidence[0].document.startswith("stream (.state) tags of /subscriptions/")
+    damaged = StoredDocument(kind=DocumentKind.TAGS, id=SUBSCRIPTION, at=NOW, body=b"{}")
+    assert len(judged(*documents_of_state("stream (.state)", [damaged])).unanswered) == 1
 
 
 def test_a_state_is_one_document_however_many_it_holds() -> None:
     """What is damaged in it is an answer that nobody has; what is of another sort says nothing."""
-    result = az.judged(*of_state(said(*all_healthy()), heard(), {"other": 1}, 7, [3]))
+    result = judged(*of_state(said(*all_healthy()), heard(), {"other": 1}, 7, [3]))
     assert (result.used, result.unanswered) == (("stream (.state)",), ())
-    ((name, reason),) = az.judged(*of_state(b"{", said(*all_healthy()))).unanswered
+    ((name, reason),) = judged(*of_state(b"{", said(*all_healthy()))).unanswered
     assert (name, "one-0 is damaged" in reason) == ("stream (.state)", True)
     empty = "holds no facts of coverage yet: a router that takes recommendations in writes them"
-    assert az.judged(*of_state()).unused == (("stream (.state)", empty),)
+    assert judged(*of_state()).unused == (("stream (.state)", empty),)
 
 
 def test_a_stored_fact_that_does_not_say_when_it_was_seen_is_old() -> None:
     """Of a file nobody knows its age either, but a file was made by whoever asks; what is stored may be of any day."""
-    assert running(POSTURE, *of_state(all_healthy())).state is az.UNKNOWN
-    assert running(POSTURE, all_healthy()).state is az.COVERED
-    for asked, state in ((az.NOW, az.COVERED), (OLDEST - JUST, az.UNKNOWN)):
+    assert running(POSTURE, *of_state(all_healthy())).state is UNKNOWN
+    assert running(POSTURE, all_healthy()).state is COVERED
+    for asked, state in ((NOW, COVERED), (OLDEST - JUST, UNKNOWN)):
         assert running(POSTURE, dated(az.document(all_healthy()), asked)).state is state
