@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, TypedDict, Unpack
+from functools import partial
+from typing import Any
 
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung
@@ -14,45 +15,32 @@ PUBLISHER = "microsoft-defender-publisher-ds"
 PUBLISHER_IMAGE = "mcr.microsoft.com/azuredefender/stable/security-publisher:1.0.67"
 
 
-class Changes(TypedDict, total=False):
-    """How a DaemonSet differs from one that is as it should be: on how many nodes it is, and what is laid over it."""
-
-    namespace: str
-    ready: int
-    current: int
-    pod: Json
-    metadata: Json
-    status: Json
-
-
-def collector(many: int = 3, **changes: Unpack[Changes]) -> Json:
-    """A collector that is ready on so many nodes."""
-    return part(COLLECTOR, many, **changes)
-
-
-def publisher(many: int = 3, **changes: Unpack[Changes]) -> Json:
-    """A publisher that is ready on so many nodes."""
-    return part(PUBLISHER, many, image=PUBLISHER_IMAGE, **changes)
-
-
 def part(
     name: str,
     many: int = 3,
     *,
     image: str = "mcr.microsoft.com/azuredefender/stable/pod-collector:1.0.71",
-    **changes: Unpack[Changes],
+    namespace: str = "kube-system",
+    ready: int | None = None,
+    current: int | None = None,
+    pod: Json | None = None,
+    metadata: Json | None = None,
+    status: Json | None = None,
 ) -> Json:
     """A DaemonSet that wants so many nodes, and is ready on all of them where `ready` says nothing else."""
-    ready, namespace = changes.get("ready", many), changes.get("namespace", "kube-system")
-    body = daemon_set(name, namespace=namespace, desired=many, ready=ready, image=image)
-    template = {"spec": {"containers": [{"name": "main", "image": image}], **changes.get("pod", {})}}
-    current = {"currentNumberScheduled": changes.get("current", many)}
+    body = daemon_set(name, namespace=namespace, desired=many, ready=many if ready is None else ready, image=image)
+    template = {"spec": {"containers": [{"name": "main", "image": image}], **(pod or {})}}
+    now = {"currentNumberScheduled": many if current is None else current, **(status or {})}
     return {
         **body,
-        "metadata": {**as_object(body, "metadata"), **changes.get("metadata", {})},
+        "metadata": {**as_object(body, "metadata"), **(metadata or {})},
         "spec": {"selector": {"matchLabels": {"dsName": name}}, "template": template},
-        "status": {**as_object(body, "status"), **current, **changes.get("status", {})},
+        "status": {**as_object(body, "status"), **now},
     }
+
+
+collector = partial(part, COLLECTOR)
+publisher = partial(part, PUBLISHER, image=PUBLISHER_IMAGE)
 
 
 def as_object(body: Json, name: str) -> dict[str, object]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import partial
 
 from router.coverage.documents import CoverageDocument
 from router.domain.recommendations import EDR_RUNNING
@@ -126,7 +127,7 @@ def arc_sql(status: str | None = None, *, at: str | None = None) -> Json:
     return resource(ARC_SQL, "Microsoft.AzureArcData/sqlServerInstances", properties)
 
 
-def sql_extension(state: str = "Succeeded", *, of: str = MACHINE) -> Json:
-    """The extension of Defender for SQL."""
-    publisher = "Microsoft.Azure.AzureDefenderForSQL"
-    return extension(state, of=of, type="AdvancedThreatProtection.Windows", publisher=publisher)
+sql_extension = partial(
+    extension, type="AdvancedThreatProtection.Windows", publisher="Microsoft.Azure.AzureDefenderForSQL"
+)
+"""The extension of Defender for SQL."""

@@ -9,16 +9,7 @@ import pytest
 from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_CONSTRAINTS
 from router.coverage.verdicts import Verdict
 from tests.coverage import admission_builders as adm
-from tests.coverage.admission_builders import (
-    MANAGER,
-    a_constraint,
-    a_pod,
-    a_webhook,
-    audit,
-    audits,
-    deny,
-    whole_gatekeeper,
-)
+from tests.coverage.admission_builders import MANAGER, a_constraint, a_pod, a_webhook, audit, deny, whole_gatekeeper
 from tests.coverage.builders import COVERED, GAP, IN_PAYMENTS, UNKNOWN, Hold, Json, kubectl
 
 AROUND = adm.around_gatekeeper()
@@ -75,10 +66,10 @@ def test_gatekeeper_that_works_audits_and_each_part_of_it_is_asked_for(subtests:
     found = audit(*whole_gatekeeper())
     assert (found.state, "Gatekeeper audits" in found.reason) == (COVERED, True)
     parts = [*whole_gatekeeper()[: -len(adm.NAMESPACES)], kubectl(*adm.NAMESPACES)]
-    assert audits(*map(kubectl, parts[:-1]), parts[-1]).state is COVERED
+    assert adm.audits(*map(kubectl, parts[:-1]), parts[-1]).state is COVERED
     for left_out, part in enumerate(parts[:-1]):
         with subtests.test(without=part["kind"]):
-            found = audits(*parts[:left_out], *parts[left_out + 1 :])
+            found = adm.audits(*parts[:left_out], *parts[left_out + 1 :])
             assert found.state is (COVERED if part["kind"] == "Service" else UNKNOWN)
             assert found.state is COVERED or (found.remedy or "").startswith("kubectl get ")
 
@@ -103,7 +94,7 @@ def test_only_a_list_that_has_room_for_gatekeepers_pods_shows_that_there_are_non
     """An empty list does, as `kubectl get pods -n gatekeeper-system` prints it; a list of one other namespace does not."""
     objects, system = [a_webhook(), a_constraint()], a_pod("coredns", namespace="kube-system")
     assert audit(*objects).state is UNKNOWN
-    assert audits(kubectl(*objects), EMPTY).state is GAP
+    assert adm.audits(kubectl(*objects), EMPTY).state is GAP
     assert audit(*objects, system).state is UNKNOWN
     assert audit(*objects, system, _web()).state is GAP
 
@@ -144,8 +135,7 @@ def test_a_webhook_must_be_asked_about_new_pods_wherever_they_are(hold: Hold) ->
 
 
 def test_a_namespace_that_is_left_out_is_a_gap_that_names_it(subtests: pytest.Subtests) -> None:
-    """Whatever leaves it out, while all other namespaces are looked at; those of the system may be left out. Nothing covers
-    where nobody asked for the namespaces: a label is enough to leave one out."""
+    """Whatever leaves it out; those of the system may be left out. Nothing covers where nobody asked for the namespaces."""
     by_name = "kubernetes.io/metadata.name"
     selectors = [
         *(IGNORED, _asks("NotIn", "aks", "system"), _asks("In", "shop", "default")),
@@ -227,9 +217,7 @@ def test_what_is_admitted_beside_a_gate_that_works_is_a_limit() -> None:
 
 
 def test_gatekeeper_is_found_by_what_its_pods_do_and_not_by_a_name(hold: Hold) -> None:
-    """The add-on of AKS calls its Deployment gatekeeper-controller; a service chooses pods, and so does their own label.
-    Pods that the service does not choose, or that say to do other work, answer nothing. One pod may do all work: each
-    constraint says in its status which pods do what."""
+    """By the service or their own label; else one pod may do all work, and each constraint's status says which do what."""
     rest = [one for one in AROUND if one["kind"] != "Service"]
     made = [
         a_pod(f"gatekeeper-{name}", labels=adm.LABELS[work]) for name, work in (("c", MANAGER), ("auditor", adm.AUDIT))
@@ -280,8 +268,7 @@ def test_what_a_constraint_does(hold: Hold) -> None:
 
 
 def test_pods_that_no_service_leads_to_answer_nothing(hold: Hold) -> None:
-    """The API server asks the service; endpoints that are not ready, or of pods that are gone, lead to nothing. A single
-    slice is no list. Every cluster has services, so a list of them without it says so."""
+    """The API server asks the service; a single slice is no list, and a list of services without it says so."""
     led = [one for one in whole_gatekeeper("deny") if one["kind"] != "EndpointSlice"]
     ready, dark = (
         f"{MANAGER}-6c9f7d5b8-x2x4z",
@@ -292,13 +279,11 @@ def test_pods_that_no_service_leads_to_answer_nothing(hold: Hold) -> None:
         return deny(*led, *objects)
 
     gaps: list[list[Json]] = [
-        *(
-            [adm.a_slice()],
-            [adm.a_slice(False)],
-            [adm.a_slice(True, service="other")],
-            [adm.a_slice(True, pods=["of-last-week"])],
-            dark,
-        )
+        [adm.a_slice()],
+        [adm.a_slice(False)],
+        [adm.a_slice(True, service="other")],
+        [adm.a_slice(True, pods=["of-last-week"])],
+        dark,
     ]
     hold(
         leading,
@@ -341,10 +326,10 @@ def test_only_a_list_of_constraints_shows_that_no_other_denies() -> None:
     """A single object is no list. Gatekeeper that is ready and has none checks nothing."""
     rest = kubectl(*AROUND, *whole_gatekeeper()[:3])
     ask = f"{ASK_CONSTRAINTS} {IN_PAYMENTS} > payments.constraints.json"
-    for found in (adm.denies(rest, a_constraint("dryrun")), audits(rest)):
+    for found in (adm.denies(rest, a_constraint("dryrun")), adm.audits(rest)):
         assert (found.state, found.remedy) == (UNKNOWN, ask)
     assert adm.denies(rest, kubectl(a_constraint("dryrun"))).state is GAP
-    assert audits(rest, EMPTY).state is GAP
+    assert adm.audits(rest, EMPTY).state is GAP
 
 
 def test_documents_that_contradict_each_other_prove_the_worse_and_one_webhook_that_works_is_enough() -> None:

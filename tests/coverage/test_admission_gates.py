@@ -60,10 +60,8 @@ def test_the_webhook_of_the_image_gate_leads_to_the_pod_that_is_ready(hold: Hold
     elsewhere = [a_pod("coredns", namespace="kube-system"), adm.a_service("kube-dns", namespace="kube-system")]
     rest = [*adm.whole_image_gate()[1:], *elsewhere]
     webhooks = [
-        *(
-            adm.an_image_webhook(namespace="kube-system"),
-            adm.an_image_webhook(rules=[{**NEW_PODS, "operations": ["UPDATE"]}]),
-        ),
+        adm.an_image_webhook(namespace="kube-system"),
+        adm.an_image_webhook(rules=[{**NEW_PODS, "operations": ["UPDATE"]}]),
         a_webhook("defender-admission-controller.mdc.svc", service="another", namespace=MDC),
         a_webhook("twistlock-defender-admission-controller.mdc.svc", service=adm.IMAGE, namespace=MDC),
     ]
@@ -211,8 +209,7 @@ def test_a_cluster_is_asked_in_one_round_for_what_is_not_known_yet() -> None:
 
 
 def test_a_cluster_without_any_gate_is_a_gap() -> None:
-    """Everything was asked for, and others' webhooks and policies are all there is; the remedy is for that cluster. A list
-    of several kinds does not say that a kind was asked for of which there is none; an empty list answers it beside it."""
+    """All was asked for. A list of several kinds does not say that a kind was asked for; an empty list beside it does."""
     found = audit(*SYSTEM, *NOBODYS)
     addon = "az aks enable-addons --addons azure-policy --resource-group rg --name payments "
     assert (found.state, (found.remedy or "").startswith(addon)) == (GAP, True)

@@ -8,7 +8,6 @@ from typing import Any
 
 import pytest
 from azure.core.credentials import AccessToken
-from azure.core.exceptions import ClientAuthenticationError
 
 from router.coverage.asking.arm import refused
 from router.coverage.asking.azure import AzureQuestions
@@ -17,7 +16,7 @@ from router.coverage.asking.retries import ATTEMPTS, PatientSender, TimeLimit
 from router.coverage.documents import CoverageDocument
 from router.deliver.azure_transport import LoopbackCredential
 from router.domain.conversation import HttpAnswer, HttpRequest
-from router.domain.errors import BadUsage, Unavailable
+from router.domain.errors import Unavailable
 
 ARM = "https://management.azure.com"
 GRAPH = f"{ARM}/providers/Microsoft.ResourceGraph/resources?api-version=2022-10-01"
@@ -47,17 +46,14 @@ class Time:
 
 
 class Credential(LoopbackCredential):
-    """Gives out tokens, each for ten minutes, until nobody is signed in."""
+    """Gives out tokens, each for ten minutes."""
 
-    def __init__(self, time: Time, *, signed_in: bool = True) -> None:
+    def __init__(self, time: Time) -> None:
         self._time = time
-        self._signed_in = signed_in
         self.scopes: list[str] = []
 
     async def get_token(self, *scopes: str, **_: Any) -> AccessToken:
         """The next token."""
-        if not self._signed_in:
-            raise ClientAuthenticationError("line one\nline two")
         self.scopes += scopes
         return AccessToken(f"token-{len(self.scopes)}", int(self._time.now().timestamp()) + 600)
 
@@ -95,9 +91,7 @@ def get(url: str = f"{ARM}/subscriptions") -> HttpRequest:
 
 
 def test_what_may_succeed_later_is_asked_again() -> None:
-    """Throttled, broken or silent: the next answer may be one. A refusal is an answer; what fails for ever is given up. It
-    waits as long as the answer asks for, and ends at once where that is beyond the time limit: whoever waits to be told
-    that there was no time has waited for nothing."""
+    """As late as the answer asks for, but never beyond the time limit. A refusal is an answer; some failures are for ever."""
     for first in (BUSY, HttpAnswer(status=500), HttpAnswer(status=408), Unavailable("no answer")):
         time, server = Time(), Server(first, OK)
         assert asyncio.run(patient(server, time).send(get())) == OK
@@ -172,24 +166,11 @@ def test_a_token_is_asked_for_once_and_again_before_it_ends() -> None:
     assert credential.scopes == ["https://api.loganalytics.io/.default"]
 
 
-def test_whoever_is_not_signed_in_is_told_so_in_one_line() -> None:
-    """The library's own error has many."""
-    api = azure(Server(OK), Time(), Credential(Time(), signed_in=False))
-    with pytest.raises(BadUsage) as told:
-        asyncio.run(api.sign_in())
-    assert str(told.value) == (
-        "--live: nobody is signed in to Azure (ClientAuthenticationError); sign in with `az login`, or give this job an "
-        "identity"
-    )
-
-
 def test_nobody_but_azure_is_asked(subtests: pytest.Subtests) -> None:
     """Where an answer points elsewhere, no token goes there, nor any request. A link may say the port of https."""
     for url in (
-        *(
-            "https://management.azure.com.evil.test/subscriptions",
-            "https://management.azure.com@evil.test/subscriptions",
-        ),
+        "https://management.azure.com.evil.test/subscriptions",
+        "https://management.azure.com@evil.test/subscriptions",
         *("https://management.azure.com:8443/subscriptions", "http://management.azure.com/subscriptions"),
         *("https://evil.test/?https://management.azure.com/", "https://[", "//management.azure.com/", ""),
     ):

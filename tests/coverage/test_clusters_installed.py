@@ -54,8 +54,7 @@ def test_what_azure_wishes_says_nothing_of_what_is_in_the_cluster() -> None:
 
 
 def test_only_a_whole_list_of_a_namespace_of_defenders_shows_that_no_sensor_is_there(hold: Hold) -> None:
-    """It says which file; `kubectl get daemonsets -n shop` has no DaemonSet of Defender in any cluster. One by its name,
-    the first of several pages, and lists of something else prove no absence."""
+    """One by its name, the first page, another namespace's list and lists of something else prove no absence."""
     shop, web = (az.daemon_set("logger", namespace=name, image="x") for name in ("shop", "web"))
     typed = {"apiVersion": "apps/v1", "kind": "DaemonSetList", "items": []}
     for rung in BOTH:
@@ -136,8 +135,7 @@ def test_the_file_that_is_asked_for_is_named_after_the_cluster() -> None:
 
 
 def test_a_sensor_that_is_missing_is_installed_as_its_cloud_has_it() -> None:
-    """Elsewhere by Azure Arc; the line does not ask for the file that is at hand. In Azure also where no document of
-    Azure's names the cluster: its nodes do, or its name is as Azure has it."""
+    """Elsewhere by Azure Arc; in Azure also where only its nodes or its name say that it is there."""
 
     def of(name: str, provider: str) -> GateResult:
         some = [{**one, "spec": {"providerID": provider}} for one in nodes()]
@@ -194,8 +192,7 @@ def test_what_is_beside_a_sensor_or_does_nothing_in_its_place_is_none() -> None:
 
 
 def test_a_healthy_cluster_never_covers_the_dark_one_beside_it() -> None:
-    """Files that say their clusters are judged apart; one without a name is of the one cluster of the call, or of none. It
-    is said which file says nothing, by its whole name, also where there are blanks and brackets in it."""
+    """A file without a name is of the one cluster of the call, or of none; it is said which file says nothing."""
     apart = judged(az.document(LIVE, "healthy.json", "healthy"), az.document(DARK, "dark.json", "dark"))
     assert [verdict(apart, name, Rung.SENSOR_RUNNING).state for name in ("healthy", "dark")] == [COVERED, GAP]
     alone = judged(az.managed_cluster(), kubectl(*az.sensor()), kubectl(*nodes()))
@@ -227,8 +224,7 @@ def _node(number: int, where: str = "") -> Json:
 
 
 def test_uids_tell_clusters_apart() -> None:
-    """Two clusters under one name, or one under two, would cover each other, so both are refused. A loop in which kubectl
-    stayed at one cluster writes the healthy one under every name."""
+    """Two clusters under one name, or one under two as a loop writes it, would cover each other, so both are refused."""
     for first, second, uids in (("payments", "payments", "ab"), ("payments", "lending", "aa")):
         spaces = [
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": uid}} for uid in uids
@@ -243,8 +239,7 @@ def test_uids_tell_clusters_apart() -> None:
 
 
 def test_nodes_of_another_cluster_are_refused() -> None:
-    """Azure says in which group a cluster's nodes are, the ARN names the region, and a context of GKE its project, too.
-    Each node says where it is, which may be elsewhere than a context is called; what says neither is believed."""
+    """Azure says in which group they are, the ARN its region, GKE's context its project; what says neither is believed."""
     group, tail = "MC_rg_payments_westeurope", "providers/Microsoft.Compute/virtualMachineScaleSets/v/virtualMachines/0"
     azure = az.managed_cluster()
     mine = {**azure, "properties": {**as_object(azure, "properties"), "nodeResourceGroup": group}}

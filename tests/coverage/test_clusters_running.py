@@ -41,47 +41,34 @@ COUNTLESS = collector(status={"numberReady": None})
 NEWER = collector(metadata={"generation": 4})
 GOING = {"deletionTimestamp": "2026-11-25T00:00:00Z"}
 
+REST = [publisher(), *nodes()]
+LIVE = [*sensor(), *nodes()]
+
 TRAPS: tuple[tuple[object, str, *tuple[list[Json], ...]], ...] = (
-    (COVERED, "all 3 nodes", [*sensor(), *nodes()], [*sensor(), *nodes(), *pods(THREE)]),
+    (COVERED, "all 3 nodes", [*LIVE], [*LIVE, *pods(THREE)]),
     (COVERED, "the one node", [*sensor(ready=1, desired=1), *nodes(1)]),
     (GAP, "ready on 2 of 3 nodes", [*sensor(ready=2), *nodes()]),
     # Zero is as many as zero.
-    (
-        GAP,
-        "chooses none of them",
-        [collector(0, pod=RETIRED), publisher(), *nodes()],
-        [collector(0), publisher(), *nodes()],
-    ),
-    (GAP, "chooses 2 of them", [collector(2), publisher(), *nodes()]),
+    (GAP, "chooses none of them", [collector(0, pod=RETIRED), *REST], [collector(0), *REST]),
+    (GAP, "chooses 2 of them", [collector(2), *REST]),
     # A taint keeps a DaemonSet off a node, which is then not desired; some of them pods may ignore.
-    (GAP, "node gpu: it does not tolerate the taint sku=gpu:NoSchedule", [*sensor(), *nodes(), GPU]),
+    (GAP, "node gpu: it does not tolerate the taint sku=gpu:NoSchedule", [*LIVE, GPU]),
     (COVERED, "all 4 nodes", [collector(4, pod=BEARS_GPU), publisher(4, pod=BEARS_GPU), *nodes(), GPU]),
-    (GAP, k8s.PUBLISHER, [collector(4, pod=BEARS_GPU), publisher(), *nodes(), GPU]),
-    (COVERED, "", [*sensor(), *last(taint("a", "", "PreferNoSchedule"))]),
-    (
-        COVERED,
-        "",
-        [*sensor(), *last(taint("node.kubernetes.io/unschedulable"))],
-        [*sensor(), *nodes(), GPU, *pods([*THREE, "gpu"])],
-    ),
-    (GAP, "", [*sensor(desired=2, ready=2), *last(taint("out-of-service"))]),
+    (GAP, k8s.PUBLISHER, [collector(4, pod=BEARS_GPU), *REST, GPU]),
+    (COVERED, "", [*LIVE, GPU, *pods([*THREE, "gpu"])]),
     # Collector and publisher are both needed, in one namespace.
     (GAP, "no publisher of Defender is among the DaemonSets of kube-system", [collector(), *nodes()]),
     (GAP, "no publisher", [collector(), publisher(namespace="mdc"), *nodes()]),
-    (GAP, "no collector of Defender", [publisher(), *nodes()], [publisher()]),
+    (GAP, "no collector of Defender", [*REST], [publisher()]),
     (GAP, f"{k8s.PUBLISHER} in kube-system is ready on 0", [collector(), publisher(ready=0), *nodes()]),
     # The status may be old or absent; pods that are ready say more.
-    (UNKNOWN, "generation 1, its specification of 4", [NEWER, publisher(), *nodes()]),
-    (COVERED, "", [collector(metadata={"generation": 4}, status={"observedGeneration": 4}), publisher(), *nodes()]),
-    (UNKNOWN, "", [collector(status={"observedGeneration": None}), publisher(), *nodes()]),
-    (
-        UNKNOWN,
-        "does not say on how many",
-        [{**collector(), "status": {"observedGeneration": 1}}, publisher(), *nodes()],
-    ),
-    (COVERED, "", [NEWER, publisher(), *nodes(), *pods(THREE)]),
-    (COVERED, "", [{**collector(), "status": {}}, publisher(), *nodes(), *pods(THREE)]),
-    (GAP, "deleted", [collector(metadata=GOING), publisher(), *nodes()]),
+    (UNKNOWN, "generation 1, its specification of 4", [NEWER, *REST]),
+    (COVERED, "", [collector(metadata={"generation": 4}, status={"observedGeneration": 4}), *REST]),
+    (UNKNOWN, "", [collector(status={"observedGeneration": None}), *REST]),
+    (UNKNOWN, "does not say on how many", [{**collector(), "status": {"observedGeneration": 1}}, *REST]),
+    (COVERED, "", [NEWER, *REST, *pods(THREE)]),
+    (COVERED, "", [{**collector(), "status": {}}, *REST, *pods(THREE)]),
+    (GAP, "deleted", [collector(metadata=GOING), *REST]),
     # The list of nodes may not have all of them.
     (UNKNOWN, "nobody asked which nodes", sensor()),
     (GAP, "ready on 2 of the 3 nodes that it chooses", sensor(ready=2)),
@@ -95,21 +82,15 @@ TRAPS: tuple[tuple[object, str, *tuple[list[Json], ...]], ...] = (
     (GAP, "node node-2: the node is NotReady", [*sensor(ready=2), *nodes(2), k8s.silent_node("node-2")]),
     (UNKNOWN, "NotReady", [*sensor(), *nodes(2), k8s.silent_node("node-2")]),
     # Nodes that cannot have a sensor.
-    (
-        COVERED,
-        "not coverable: node win is a Windows node",
-        [*sensor(), *nodes(), WINDOWS],
-        [*sensor(desired=4), *nodes(), WINDOWS],
-    ),
-    (COVERED, "node aci is a virtual node", [*sensor(), *nodes(), az.node("aci", type="virtual-kubelet")]),
-    (COVERED, "", [*sensor(), *nodes(), az.node("aci", taints=[taint("virtual-kubelet.io/provider", "azure")])]),
-    (COVERED, "Fargate", [*sensor(), *nodes(), k8s.labelled_node("f", {"eks.amazonaws.com/compute-type": "fargate"})]),
-    (COVERED, "not coverable: node old is a node whose kernel 5.3.9", [*sensor(), *nodes(), OLD]),
+    (COVERED, "not coverable: node win is a Windows node", [*LIVE, WINDOWS], [*sensor(desired=4), *nodes(), WINDOWS]),
+    (COVERED, "node aci is a virtual node", [*LIVE, az.node("aci", type="virtual-kubelet")]),
+    (COVERED, "Fargate", [*LIVE, k8s.labelled_node("f", {"eks.amazonaws.com/compute-type": "fargate"})]),
+    (COVERED, "not coverable: node old is a node whose kernel 5.3.9", [*LIVE, OLD]),
     (COVERED, "older than 5.4", [*sensor(ready=4, desired=4), *nodes(), OLD]),
     (UNKNOWN, "does not say on which", [*sensor(desired=4), *nodes(), OLD]),
     (COVERED, "", [*sensor(desired=4), *nodes(), OLD, *pods(THREE)]),
     (GAP, "node node-2: it has no pod", [*sensor(desired=4), *nodes(), OLD, *pods(["node-0", "node-1", "old"])]),
-    (GAP, "ready on 3 of 4", [*sensor(), *nodes(), k8s.node_of_image("new", "Nobody's Linux 1")]),
+    (GAP, "ready on 3 of 4", [*LIVE, k8s.node_of_image("new", "Nobody's Linux 1")]),
     (NOT_COVERABLE, "Windows", [*sensor(ready=0, desired=0), WINDOWS], [PROXY, WINDOWS]),
     # Pods say on which nodes it runs; those of another DaemonSet, or of a node that is gone, say nothing.
     (
@@ -117,40 +98,26 @@ TRAPS: tuple[tuple[object, str, *tuple[list[Json], ...]], ...] = (
         "node node-2: pod microsoft-defender-collector-ds-node-2 is ImagePullBackOff",
         [*sensor(ready=2), *nodes(), *pods(THREE[:2]), pod("node-2", waiting="ImagePullBackOff")],
     ),
-    (GAP, "after 57 restarts", [*sensor(), *nodes(), CRASHING]),
+    (GAP, "after 57 restarts", [*LIVE, CRASHING]),
     (GAP, "node node-2: it has no pod there", [*sensor(ready=2), *nodes(), *pods(THREE[:2])]),
     (GAP, "node node-2: it has no pod there", [*sensor(ready=3), *nodes(), *pods([*THREE[:2], "gone"])]),
-    (
-        UNKNOWN,
-        "",
-        [collector(metadata={"uid": "new", "generation": 4}), publisher(), *nodes(), *pods(THREE, uid="old")],
-    ),
-    (GAP, "is being deleted", [COUNTLESS, publisher(), *nodes(), *pods(THREE, metadata={"deletionTimestamp": "now"})]),
+    (UNKNOWN, "", [collector(metadata={"uid": "new", "generation": 4}), *REST, *pods(THREE, uid="old")]),
+    (GAP, "is being deleted", [COUNTLESS, *REST, *pods(THREE, metadata={"deletionTimestamp": "now"})]),
     (
         UNKNOWN,
         "does not say on how many",
-        [
-            COUNTLESS,
-            publisher(),
-            *nodes(),
-            *labelled_pods({"kind": "ReplicaSet", "name": "microsoft-defender-collector-misc"}),
-        ],
+        [COUNTLESS, *REST, *labelled_pods({"kind": "ReplicaSet", "name": "microsoft-defender-collector-misc"})],
     ),
-    (COVERED, "", [COUNTLESS, publisher(), *nodes(), *labelled_pods()]),
-    (COVERED, "", [*sensor(), *nodes(), pod("node-0", "shop", is_ready=False)]),
+    (COVERED, "", [COUNTLESS, *REST, *labelled_pods()]),
+    (COVERED, "", [*LIVE, pod("node-0", "shop", is_ready=False)]),
     (GAP, "ready on 2 of 3", [*sensor(ready=2), *nodes(), *pods(THREE)]),
     # One of two deployments is enough.
     (COVERED, "a sensor is in mdc, too, and is covered", [*sensor(), *sensor(namespace="mdc"), *nodes()]),
     (COVERED, "a sensor is in kube-system, too, and is gap", [*sensor(ready=0), *sensor(namespace="mdc"), *nodes()]),
     (GAP, "too, and is gap", [*sensor(ready=2), *sensor(namespace="mdc", ready=2), *nodes()]),
     # What explains decides nothing.
-    (
-        COVERED,
-        "",
-        [*sensor(), *nodes(), failed_create()],
-        [collector(status={"numberMisscheduled": 2}), publisher(), *nodes()],
-    ),
-    (COVERED, "refuses pods of the sensor that are made anew", [*sensor(), *nodes(), namespace(enforce="restricted")]),
+    (COVERED, "", [*LIVE, failed_create()], [collector(status={"numberMisscheduled": 2}), *REST]),
+    (COVERED, "refuses pods of the sensor that are made anew", [*LIVE, namespace(enforce="restricted")]),
 )
 """Clusters in which "as many are ready as are desired" may be wrong: the state, what the verdict says, and objects."""
 
@@ -205,7 +172,7 @@ def test_two_documents_that_contradict_each_other_are_worth_the_worse_one() -> N
     tainted, crashing = last(taint("sku", "gpu")), [pod("node-2", waiting="CrashLoopBackOff")]
     for healthy, ill in ((sensor(), sensor(ready=1)), (nodes(), tainted), (pods(THREE), crashing)):
         for documents in ((healthy, ill), (ill, healthy)):
-            found = k8s.running_in(kubectl(*sensor(), *nodes()), *(kubectl(*one) for one in documents))
+            found = k8s.running_in(kubectl(*LIVE), *(kubectl(*one) for one in documents))
             assert found.state is GAP
             assert any("say different things of" in remark for remark in found.remarks)
     listed = kubectl(*sensor(desired=2, ready=2), *nodes(2))
@@ -223,7 +190,7 @@ def test_a_list_of_another_kind_of_nodes_is_not_whole() -> None:
 
 LABEL = "pod-security.kubernetes.io/enforce"
 ADMIT = f"kubectl label namespace kube-system {LABEL}=privileged --overwrite {az.IN_PAYMENTS}"
-NONE_MADE = [collector(ready=0, current=0), publisher(), *nodes()]
+NONE_MADE = [collector(ready=0, current=0), *REST]
 
 
 def dark(*others: Json) -> Verdict:
@@ -234,8 +201,7 @@ def dark(*others: Json) -> Verdict:
 
 
 def test_pod_security_is_named_with_its_level_and_label() -> None:
-    """By the label where it is known, also where the events have gone; the event alone is enough to name the level. What
-    keeps both parts out is said once, and a publisher alone that is refused is named."""
+    """By the label, or by the event alone. What keeps both parts out is said once; a publisher alone is named."""
     for event in (failed_create(), k8s.new_event()):
         for level in ("baseline", "restricted"):
             both = dark(event, namespace(enforce=level))
@@ -261,16 +227,13 @@ def test_pod_security_is_named_with_its_level_and_label() -> None:
 
 
 def test_what_does_not_block_is_not_the_reason() -> None:
-    """To warn and to audit refuse nothing; other namespaces, objects and uids say nothing of this one. Pods that are there
-    and not ready were not refused."""
+    """To warn and to audit refuse nothing; nor do other namespaces, objects and uids, or where pods are there."""
     of_set = {"kind": "ReplicaSet", "name": k8s.COLLECTOR, "namespace": "kube-system"}
     for other in (
         *(namespace(warn="restricted", audit="restricted"), namespace(enforce="privileged", warn="baseline")),
-        *(
-            namespace(enforce_version="latest"),
-            namespace("mdc", enforce="restricted"),
-            failed_create(owner="kube-proxy"),
-        ),
+        namespace(enforce_version="latest"),
+        namespace("mdc", enforce="restricted"),
+        failed_create(owner="kube-proxy"),
         *(failed_create(namespace="mdc"), {**failed_create(), "reason": "FailedPlacement"}),
         {**failed_create(), "involvedObject": of_set},
     ):
@@ -279,7 +242,7 @@ def test_what_does_not_block_is_not_the_reason() -> None:
     for uid, is_reason in (("new", True), (None, True), ("old", False)):
         objects = [collector(ready=0, current=0, metadata={"uid": "new"}), *NONE_MADE[1:], failed_create(uid=uid)]
         assert ("Pod Security" in running(*objects).reason) is is_reason
-    there = running(collector(ready=0), publisher(), *nodes(), namespace(enforce="baseline"), failed_create())
+    there = running(collector(ready=0), *REST, namespace(enforce="baseline"), failed_create())
     assert (there.state, "Pod Security" in there.reason) == (GAP, False)
 
 
@@ -302,7 +265,7 @@ def test_the_clusters_own_words_say_why_no_pod_is_made_or_ready() -> None:
         ("OOMKilled after 3 restarts", {"phase": "Running", "containerStatuses": killed}),
         ("Evicted", {"phase": "Failed", "reason": "Evicted", "message": "no memory"}),
     ):
-        found = running(collector(ready=2), publisher(), *nodes(), {**pod("node-2"), "status": status})
+        found = running(collector(ready=2), *REST, {**pod("node-2"), "status": status})
         assert f"pod {k8s.COLLECTOR}-node-2 is {trouble}" in found.reason, found.reason
         assert any("no memory" in one.value for one in found.evidence) or trouble.startswith("OOM")
 
@@ -315,7 +278,7 @@ def test_a_pod_that_waits_says_why_and_for_which_node() -> None:
     for spec in (k8s.affinity(fields=[field]), {}):
         waiting = {**pod("node-2"), "spec": spec, "status": {"phase": "Pending", "conditions": [condition]}}
         others = [*pods(["node-0", "node-1"]), pod("node-2", k8s.PUBLISHER)]
-        found = running(collector(ready=2), publisher(), *nodes(), *others, waiting)
+        found = running(collector(ready=2), *REST, *others, waiting)
         assert found.reason.endswith(f"node node-2: pod {k8s.COLLECTOR}-node-2 is Unschedulable: {message}")
 
 
@@ -330,7 +293,7 @@ def test_what_keeps_it_off_nodes_on_which_it_cannot_run_is_not_removed() -> None
     """An affinity names virtual nodes, too, and no image runs on another processor: a person decides, and has it opened."""
     real = k8s.affinity({"key": "type", "operator": "In", "values": ["real"]})
     for template in ({"nodeSelector": {"kubernetes.io/arch": "amd64"}}, RETIRED, {"nodeName": "another"}, real):
-        words = remedy(collector(0, pod=template), publisher(), *nodes())
+        words = remedy(collector(0, pod=template), *REST)
         assert words == ["kubectl", "edit", "daemonset", k8s.COLLECTOR, "-n", "kube-system"]
 
 
@@ -352,7 +315,7 @@ def test_a_patch_is_proposed_where_nothing_sets_it_back() -> None:
     found = of_aks([collector(2, metadata=managed), publisher(3), *gpu])
     assert found.remedy == f"kubectl describe node gpu-1 {az.IN_PAYMENTS}"
     assert any("AKS undoes a patch" in one and "addonmanager.kubernetes.io/mode" in one for one in found.remarks)
-    anew = of_aks([collector(0, metadata=managed, pod=RETIRED), publisher(), *nodes()])
+    anew = of_aks([collector(0, metadata=managed, pod=RETIRED), *REST])
     assert (anew.remedy or "").startswith("az aks update --enable-defender ")
 
 

@@ -55,8 +55,7 @@ def properties_of(one: Json) -> dict[str, Any]:
 
 
 def test_a_connector_names_what_it_connects() -> None:
-    """By the account or the project's number; in the forms of REST and of `az`, which has no `properties`. An account and a
-    project of one number are two; connectors to code and registries protect no workload."""
+    """By account or project's number, in each form; connectors to code and registries protect no workload."""
     for cloud, suffix, kind in (("AWS", "Aws", WorkloadKind.AWS_ACCOUNT), ("GCP", "Gcp", WorkloadKind.GCP_PROJECT)):
         rest = connector(*offerings(*PROTECTION, cloud=suffix), cloud=cloud, account="42")
         flat = {**{key: value for key, value in rest.items() if key != "properties"}, **properties_of(rest)}
@@ -72,9 +71,7 @@ def test_a_connector_names_what_it_connects() -> None:
 
 
 def test_a_plan_without_its_offering_is_off_and_named() -> None:
-    """An account that is connected for EKS needs no plan for databases, unless the manifest says so. Posture is a remark.
-    Where no offerings are said, as in a projection of Resource Graph, it is unknown, and one query asks for every
-    connector."""
+    """EKS needs no plan for databases unless the manifest says so. Where no offerings are said, one query asks for all."""
     eks = connector(*offerings("DefenderForContainers", "CspmMonitor"))
     found = plan(eks)
     limit = "DefenderForServersAws, DefenderForDatabasesAws are off, and not among the plans of coverage.yaml"
@@ -159,8 +156,7 @@ def test_the_plan_of_a_cluster_of_eks_is_that_of_its_account(hold: Hold) -> None
 
 
 def test_the_plans_of_a_connector_bring_sensors_and_logs(hold: Hold) -> None:
-    """Each switch of the plans that are on must be known to be on; a connector of posture alone has nothing to bring. The
-    query that lists all connectors was answered, so that one which does not say a switch is asked itself."""
+    """Each switch must be known to be on; a connector that does not say one is asked itself."""
     silent, silent_too = servers(mde=None), containers(logs=None)
     hold(
         integration,

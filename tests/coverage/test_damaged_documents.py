@@ -60,8 +60,7 @@ def test_an_answer_that_was_refused_is_named() -> None:
 
 
 def test_an_answer_that_was_cut_is_named(subtests: pytest.Subtests) -> None:
-    """Also where the token is missing, as where a query leaves the id out. `az sql server list` has no limit, and writes
-    types with capitals."""
+    """Also where the token is missing; `az sql server list` has no limit, and writes types with capitals."""
     nodes = {**kubectl(), "kind": "NodeList"}
     one_of: list[dict[str, Any]] = [
         *({"totalRecords": one} for one in (3, "3", 10**30, -1, {"value": 1})),
@@ -112,8 +111,7 @@ def test_what_was_cut_of_two_lists_of_one_length_is_the_whole_of_neither(
 
 
 def test_pages_are_those_of_one_list() -> None:
-    """Those of ARM end with one without a link, of the same type and subscription: another list is not the rest of it. Two
-    lists of one length are not pages of one; rows of two cut lists may be more than one has; a whole one completes none."""
+    """Of one type and subscription, and no longer than the list; another list is not the rest of it."""
     first = {"value": [SERVER], "nextLink": LINK}
     assert unanswered(first, {"value": [resource(f"{SQL_SERVER}-2", "Microsoft.Sql/servers")]}) == {}
     elsewhere = SQL_SERVER.replace(SUBSCRIPTION, "22222222-2222-2222-2222-222222222222")

@@ -72,8 +72,7 @@ def test_a_real_alert_about_the_workload_covers_in_every_form(subtests: pytest.S
 
 
 def test_what_somebody_else_wrote_or_is_about_something_else_proves_no_sensor() -> None:
-    """Of another subscription, by a rule of Sentinel's, or by another vendor: each may name any resource. Nor does an
-    incident, which is made of alerts about others, or an alert of another product."""
+    """Of another subscription, a rule of Sentinel's, another vendor or product; nor does an incident, made of other alerts."""
     elsewhere = {**real(), "id": str(alert()["id"]).replace("1111", "9999")}
     named = (
         {"providerName": "ASI Scheduled Alerts"},
@@ -118,9 +117,7 @@ PROVE_NOTHING = {
 
 
 def test_an_alert_proves_what_it_comes_of(subtests: pytest.Subtests) -> None:
-    """Azure raises alerts about machines from its network, its management plane and its scans, too, where no sensor is. One
-    that was given, or the last that the router heard of, as long as it is young; one of another part of Azure, or of no
-    known type, makes nothing unknown where nothing is expected."""
+    """One given, or the last that was heard of, while it is young; those of Azure's network or its scans prove no sensor."""
     for type, name in (PROVE | PROVE_NOTHING).items():
         with subtests.test(type, name=name):
             given = expected_of(name, [alert(ABOUT[name], type=type)])
@@ -138,8 +135,7 @@ def test_an_alert_proves_what_it_comes_of(subtests: pytest.Subtests) -> None:
 
 
 def test_an_alert_of_the_audit_log_proves_no_sensor_on_a_node_and_takes_nothing_from_what_one_proved() -> None:
-    """The verdict names both sorts, and the remedy raises a real one. Whoever can have an alert raised of the audit log, or
-    of Azure's network, makes no cluster and no machine dark."""
+    """The verdict names both sorts, and the remedy raises a real one; to raise the other makes nothing dark."""
     found = expected_of("payments", [alert(CLUSTER, type="K8S_ExposedDashboard")])
     assert (found.state, "K8S_ExposedDashboard" in found.reason, "K8S.NODE_" in found.reason) == (UNKNOWN, True, True)
     assert "simulation.py" in (found.remedy or "") and "simulation.py" in (expected_of("payments").remedy or "")
@@ -173,8 +169,7 @@ path = partial(az.known, az.pricing("Containers"), of=SUBSCRIPTION, on=Rung.PATH
 
 
 def test_a_drill_that_passed_proves_the_path_for_a_time(hold: az.Hold) -> None:
-    """Keys are rotated in the meantime. One that does not say when it ended, or contradicts itself, proves nothing. A drill
-    passes where each destination took a notice, and only then: somebody wrote the others by hand, or cut them."""
+    """Keys are rotated meanwhile. It passes where each destination took a notice; what contradicts itself proves nothing."""
     took, took_not = {"name": "pager", "verdict": "passed"}, {"name": "siem", "verdict": "not proven"}
     doubtful = [[], None, [{"name": "pager"}], [took, took_not], [{**took, "verdict": "failed"}]]
     old = [str(end) for end in (az.NOW + SKEW + JUST, az.NOW - LATELY - JUST, "yesterday", "")]
@@ -229,8 +224,7 @@ running = partial(az.known, of="payments", on=Rung.SENSOR_RUNNING)
 
 
 def test_a_cluster_that_nobody_asked_says_when_its_sensor_last_sent_a_row() -> None:
-    """It stays unknown: some node sent it, and the others may be dark. Of several workspaces the last row counts. None that
-    came at a time to come does, which no clock that is right has written. Other clouds have names of their own."""
+    """It stays unknown: other nodes may be dark. Of several workspaces the last row counts, unless it is of a time to come."""
     rest = ", and says nothing of its other nodes"
     for row, age in (
         *((last_row(CLUSTER, hours=2), f"2 hours old{rest}"), (last_row(CLUSTER, hours=24), f"1 day old{rest}")),
@@ -249,8 +243,7 @@ def test_a_cluster_that_nobody_asked_says_when_its_sensor_last_sent_a_row() -> N
 
 
 def test_what_kubectl_says_counts_before_a_row() -> None:
-    """A row of one node mends no other one, and one that is old takes nothing away. A tag alone is no gap where the sensor
-    sent rows today: somebody brought it by Helm; yesterday's rows do not show that."""
+    """A row of one node mends no other one. A tag alone is no gap where rows came today: somebody brought it by Helm."""
     lit, dark = (az.document(az.kubectl(*az.sensor(ready=ready), *az.nodes()), given="payments") for ready in (3, 0))
     assert running(managed_cluster(), lit, [last_row(CLUSTER, days=9)]).state is COVERED
     found = running(managed_cluster(), dark, [last_row(CLUSTER, hours=1)])

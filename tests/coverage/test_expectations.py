@@ -49,8 +49,7 @@ def manifest(directory: Path, text: str) -> CoverageManifest:
 
 
 def test_without_a_file_whatever_is_there_is_expected(tmp_path: Path) -> None:
-    """And nobody is told that it is missing. Who excuses something takes no expectation away. A date is its first instant
-    in UTC: from the end on it must be covered, on that day, and not only after it."""
+    """An excuse takes no expectation away. A date is its first instant in UTC: from then on it must be covered."""
     assert read_coverage(tmp_path, NOW) == CoverageFile(manifest=NO_MANIFEST)
     found = manifest(tmp_path, "exceptions:\n  - {name: a, owner: b, reason: c, ends: 2027-01-31}")
     assert (found.expectations, found.is_given, NO_MANIFEST.is_given) == (NO_MANIFEST.expectations, True, False)
@@ -102,8 +101,7 @@ exceptions:
 
 
 def test_an_exception_ends_within_a_year(tmp_path: Path) -> None:
-    """Both sides of both boundaries. A problem stops the manifest and a warning does not. A gate that knows half of what is
-    expected would pass what nobody expects."""
+    """Both sides of both boundaries. A problem stops the manifest: a half of it would pass what nobody expects."""
     assert written(tmp_path, "expect: [{kind: cluster, rungs: [path]}]").manifest is None
     year = timedelta(days=366)
     for after, codes in (
@@ -183,8 +181,7 @@ def test_a_name_is_a_name_or_an_id_in_any_case() -> None:
 
 
 def test_a_named_workload_that_no_document_names_is_unknown() -> None:
-    """A subscription that cannot be read is simply missing from what Azure answers. Without rungs, every rung that its kind
-    has and that is expected by default is unknown."""
+    """On its rungs, or on all by default: a subscription that cannot be read is simply missing from what Azure answers."""
     for name in ("lending", cluster_id("lending")):
         found = running(expected(managed_cluster(), entries=[expects(name), expects("*", number=2)]), "lending")
         assert (found.state, found.reason) == (az.UNKNOWN, "no document names it")
@@ -307,9 +304,7 @@ def dark(*excused: Excuse, later: timedelta = timedelta(0)) -> GateResult:
 
 
 def test_what_is_excused_says_who_answers_for_it_and_what_it_was() -> None:
-    """The reason, the evidence and the remedy stay, so that nobody has to ask again. What is unknown or missing can be
-    excused; nobody answers for what is there. Of several exceptions the one that ends last is said: until then nobody need
-    do anything."""
+    """Reason, evidence and remedy stay. What is there is not excused; of several exceptions the one that ends last is said."""
     before, after = running(dark(), "dark"), running(dark(excuses("dark")), "dark")
     assert (after.state, after.exception, after.excused) == (EXCUSED, excuses("dark").exception, az.GAP)
     assert replace(after, state=before.state, exception=None, excused=None) == before

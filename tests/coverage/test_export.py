@@ -142,8 +142,7 @@ def test_without_a_hub_in_the_manifest_nothing_is_covered(hold: Hold) -> None:
 
 
 def test_one_automation_that_was_never_an_export_says_nothing_of_the_others() -> None:
-    """They are not in an answer that is no list; one that leads to a hub and falls short is what somebody relies on. Nobody
-    who does not speak of exports is asked for one; where the manifest does, what was not asked is unknown."""
+    """One that leads to a hub and falls short is what somebody relies on; without exports none is asked for."""
     chat, asked = automation(hub=None), judge([OTHERS])
     assert (judge(chat).state, judge(chat).remedy, without_hub(chat).state) == (UNKNOWN, asked.remedy, UNKNOWN)
     assert {judge(one).state for one in (automation(isEnabled=False), automation(hub=POSTURE_HUB), [chat])} == {GAP}
@@ -215,8 +214,7 @@ def test_a_rule_in_force_without_an_end_or_a_scope_is_a_gap(subtests: pytest.Sub
 
 
 def test_what_no_document_says_of_rules_is_unknown(hold: Hold) -> None:
-    """A list that is cut short covers nothing, nor does a single rule; a blind spot in it is one nevertheless. A state that
-    nobody knows may be in force, and a scope that was cut may be narrow: such a rule is not to be switched off."""
+    """A cut list or a single rule covers nothing. What may be narrow or not in force is not to be switched off."""
     blind, cut = suppression_rule(**BLIND), suppression_rule(suppressionAlertsScope="@{allOf=System.Object[]}")
     hold(
         suppression,

@@ -36,8 +36,7 @@ def with_properties(**properties: object) -> list[az.Json]:
 
 
 def test_a_profile_asks_for_the_sensor_or_is_a_gap(hold: az.Hold) -> None:
-    """In both forms, of which the older one went with api-version 2022-06; a missing one is off. The plan's extension
-    deploys it on clusters that do not ask for it themselves, and of two profiles the worse one counts."""
+    """In both forms; a missing one is off, and of two the worse one counts. The plan's extension is no profile."""
     row = {
         "id": az.CLUSTER,
         "name": "payments",
@@ -46,10 +45,8 @@ def test_a_profile_asks_for_the_sensor_or_is_a_gap(hold: az.Hold) -> None:
     }
     on = ({"defender": {"securityMonitoring": {"enabled": True}}}, {"AzureDefender": {"Enabled": "true"}})
     off: tuple[object, ...] = (
-        *(
-            {"defender": {"securityMonitoring": {"enabled": False}}},
-            {"defender": {"logAnalyticsWorkspaceResourceId": "/w"}},
-        ),
+        {"defender": {"securityMonitoring": {"enabled": False}}},
+        {"defender": {"logAnalyticsWorkspaceResourceId": "/w"}},
         *({"azureDefender": {"enabled": False}}, {"workloadIdentity": {"enabled": True}}, None),
     )
     hold(
@@ -95,8 +92,7 @@ def test_helm_covers_a_cluster_that_azure_did_not_ask_it_for() -> None:
 
 
 def test_an_extension_of_arc_is_there_when_it_succeeded(hold: az.Hold) -> None:
-    """One that is on its way there is asked for again, and so is one without a state. Only a whole list shows that none is.
-    It is read as `az k8s-extension` flattens it, by its older name for the state, and as Resource Graph cases it."""
+    """In each form. One on its way is asked for again; only a whole list shows that there is none."""
     rest, name = cluster_extension(), "Microsoft.AzureDefender.Kubernetes"
     flat = {**rest, "properties": None, "extensionType": name, "installState": "Installed"}
     row = {**rest, "properties": {"ExtensionType": name.lower(), "ProvisioningState": "Succeeded"}}
@@ -144,8 +140,7 @@ def test_a_recommendation_shows_a_gap_and_never_covers(hold: az.Hold) -> None:
 
 
 def test_the_name_of_a_context_says_which_cloud_is_to_be_asked() -> None:
-    """As the command lines of the clouds name contexts; Azure's do it by the cluster's name alone. A sensor is there, but
-    who knows whether an EKS cluster's control plane is logged."""
+    """As the clouds' command lines name contexts: a sensor is there, but who knows whether EKS logs its control plane."""
     gcloud = "gcloud container clusters describe carts --location europe-west1 --project shop-prod --format json"
     for name, ask in {
         "prod": "az aks list -o json",
@@ -346,8 +341,7 @@ def settings(*names: str, **others: bool) -> list[az.Json]:
 
 
 def test_a_machine_needs_the_integration_and_the_plan() -> None:
-    """Without the plan nothing is deployed. Its own plan is enough, and no verdict rests on direct onboarding. Of two
-    answers the worse one counts, whichever comes first."""
+    """Its own plan is enough; nothing rests on direct onboarding. Of two answers the worse one counts."""
     found = machine(ON, PLAN)
     assert (found.state, [one.field for one in found.evidence]) == (
         COVERED,

@@ -64,8 +64,7 @@ def test_windows_powershell_writes_answers_after_a_mark() -> None:
 
 
 def test_lists_of_one_kind_are_read_as_lists_of_any() -> None:
-    """Their items take their kind from the list; an empty one is an answer, and the API server writes null for it. A page
-    says that there is more, or how much."""
+    """Their items take their kind from the list; an empty one, or null, is an answer, and a page says that there is more."""
     assert _runs(_typed("DaemonSetList", *az.sensor()), _typed("NodeList", *az.nodes())).state is az.COVERED
     assert _runs(_typed("DaemonSetList", az.daemon_set("x", image="x")), NODES).state is az.GAP
     empty = '{"apiVersion": "apps/v1", "kind": "DaemonSetList", "metadata": {}, "items": %s}'
@@ -101,11 +100,9 @@ def test_a_daemon_set_chooses_nodes_by_their_labels(subtests: pytest.Subtests) -
     chosen += [
         *(affinity(_asks("agentpool", "In", "apps", "system")), affinity(_asks("agentpool", "NotIn", "system"))),
         *(affinity(_asks("absent", "NotIn", "apps")), affinity(_asks("agentpool", "Exists"))),
-        *(
-            affinity(_asks("absent", "DoesNotExist")),
-            affinity(_asks("cores", "Gt", "7")),
-            affinity(_asks("cores", "Lt", "9")),
-        ),
+        affinity(_asks("absent", "DoesNotExist")),
+        affinity(_asks("cores", "Gt", "7")),
+        affinity(_asks("cores", "Lt", "9")),
         affinity(fields=[_asks("metadata.name", "In", "node")]),
         affinity_of([_term("cores", "4"), _term("cores", "8")]),
     ]
@@ -113,11 +110,9 @@ def test_a_daemon_set_chooses_nodes_by_their_labels(subtests: pytest.Subtests) -
     left_out += [
         *(affinity(_asks("agentpool", "In", "system")), affinity(_asks("agentpool", "NotIn", "apps"))),
         *(affinity(_asks("absent", "Exists")), affinity(_asks("agentpool", "DoesNotExist"))),
-        *(
-            affinity(_asks("cores", "Gt", "8")),
-            affinity(_asks("cores", "Lt", "8")),
-            affinity(_asks("agentpool", "Gt", "1")),
-        ),
+        affinity(_asks("cores", "Gt", "8")),
+        affinity(_asks("cores", "Lt", "8")),
+        affinity(_asks("agentpool", "Gt", "1")),
         affinity(_asks("agentpool", "In", "apps"), _asks("cores", "In", "4")),
         affinity(fields=[_asks("metadata.name", "In", "another")]),
         *(affinity_of([_term("cores", "4"), _term("cores", "2")]), affinity_of([]), affinity_of([{}])),
@@ -208,8 +203,7 @@ def mended(line: str, name: str = "payments", id: str | None = None) -> str | No
 
 
 def test_a_line_for_kubectl_ends_with_the_context_that_is_called_as_the_cluster() -> None:
-    """It would else change whichever one is current; what is no line for kubectl stays what it is. Other clouds have names
-    of their own for contexts, with the account and the project, so that namesakes are told apart."""
+    """It would else change the current one. Other clouds name contexts with account and project."""
     assert mended(f"az aks show\n{LABEL}") == f"az aks show\n{LABEL} --context payments"
     assert mended("az aks update --name payments") == "az aks update --name payments"
     assert at_cluster(gap("it is dark"), cluster("payments")).remedy is None

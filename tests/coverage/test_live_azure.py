@@ -6,6 +6,7 @@ import asyncio
 import json
 import tracemalloc
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import pytest
@@ -95,33 +96,23 @@ def without_clusters(estate: Estate) -> Estate:
     return estate
 
 
-def test_a_healthy_estate_is_covered() -> None:
-    """As far as Azure itself can say it: everything but the clusters, which have an API of their own."""
+def test_a_healthy_estate_is_covered_and_what_is_wrong_is_a_gap() -> None:
+    """As far as Azure can say it: clusters have an API of their own. The evidence says what was asked."""
     result = judged(AzureManagement(without_clusters(healthy_estate(2, machines=2))))
-    assert is_passed(result)
-    assert len(result.assessed.rows) == 2 * (1 + 4 + 2)
-    assert result.unused == ()
-
-
-def test_what_is_wrong_in_azure_is_a_gap() -> None:
-    """A plan that is off, an export that is disabled, a machine without its extension."""
-    estate = healthy_estate(machines=2)
-    estate.set_plan(FIRST, "SqlServers", pricingTier="Free")
-    (export,) = estate.lists[f"/subscriptions/{FIRST}/providers/microsoft.security/automations"]
-    export["properties"]["isEnabled"] = False
-    result = judged(AzureManagement(estate))
-    assert verdict(result, "ledger", Rung.PLAN).state is GAP
-    assert verdict(result, "contoso-0", Rung.EXPORT).state is GAP
-    assert verdict(result, "web-1", Rung.PLAN).state is COVERED
-
-
-def test_evidence_says_what_was_asked() -> None:
-    """Whoever reads it can ask the same."""
+    assert (is_passed(result), len(result.assessed.rows), result.unused) == (True, 2 * (1 + 4 + 2), ())
     result = judged(AzureManagement(healthy_estate()))
     installed = verdict(result, "web-0", Rung.SENSOR_INSTALLED).evidence[0].document
     assert installed.startswith("Resource Graph: machines data[")
     (export,) = {one.document for one in verdict(result, "contoso-0", Rung.EXPORT).evidence}
     assert export.startswith(f"GET /subscriptions/{FIRST}/providers/Microsoft.Security/automations value[0]")
+    estate = healthy_estate(machines=2)
+    estate.set_plan(FIRST, "SqlServers", pricingTier="Free")
+    estate.lists[f"/subscriptions/{FIRST}/providers/microsoft.security/automations"][0]["properties"]["isEnabled"] = (
+        False
+    )
+    result = judged(AzureManagement(estate))
+    cells = ("ledger", Rung.PLAN), ("contoso-0", Rung.EXPORT), ("web-1", Rung.PLAN)
+    assert [verdict(result, *cell).state for cell in cells] == [GAP, GAP, COVERED]
 
 
 def test_pages_together_are_as_good_as_one_answer() -> None:
@@ -134,17 +125,12 @@ def test_pages_together_are_as_good_as_one_answer() -> None:
 
 
 def test_few_requests_are_made_of_many_subscriptions() -> None:
-    """Resource Graph is asked once for all of them; Resource Manager four times for each."""
+    """Resource Graph is asked once for all, and Resource Manager four times for each, or three if the first knows of plans."""
     azure = AzureManagement(without_clusters(healthy_estate(200, machines=0)))
     assert is_passed(judged(azure))
-    graph = [one for one in azure.asked if one.method == "POST"]
     pages_of_plans = 3
-    assert len(graph) == 1 + len(QUERIES) + pages_of_plans - 1
+    assert len([one for one in azure.asked if one.method == "POST"]) == len(QUERIES) + pages_of_plans
     assert len(gets(azure)) == 4 * 200
-
-
-def test_plans_are_not_asked_for_again_where_resource_graph_says_enough() -> None:
-    """It may say how many resources have a plan; then three requests for each subscription are left."""
     estate = healthy_estate(3)
     for row in estate.graph["securityresources"]:
         if "pricings" in row["type"]:
@@ -214,7 +200,7 @@ def asks_of(azure: AzureManagement) -> set[str]:
 
 
 def test_the_subscriptions_that_are_named_are_asked() -> None:
-    """On the command line, else in the manifest by their ids; else all that can be read."""
+    """On the command line, else in the manifest by their ids; else all that can be read. Nothing runs in a disabled one."""
     for named, manifest, expected in (
         ((), NO_MANIFEST, {FIRST, SECOND, subscription_id(2)}),
         ((SECOND,), expecting(FIRST), {SECOND}),
@@ -227,11 +213,15 @@ def test_the_subscriptions_that_are_named_are_asked() -> None:
         azure = AzureManagement(healthy_estate(3))
         asked(azure, *named, manifest=manifest)
         assert asks_of(azure) == expected, (named, manifest)
+    estate = healthy_estate(2)
+    estate.graph["resourcecontainers"][1]["properties"]["state"] = "Disabled"
+    azure = AzureManagement(estate)
+    judged(azure)
+    assert {path.split("/")[2] for path in gets(azure)} == {FIRST}
 
 
 def test_a_subscription_that_vanishes_is_unknown() -> None:
-    """Somebody expects it, and no answer has it: not on the command line, and not in the manifest. Whoever has no role
-    anywhere sees an empty estate, which is no healthy one."""
+    """Named on the command line or in the manifest; and an estate without a role is empty, which is not healthy."""
     manifest = expecting(FIRST, SECOND)
     for named in ((FIRST, SECOND), ()):
         estate = without_clusters(healthy_estate(2))
@@ -251,41 +241,19 @@ def test_a_subscription_that_vanishes_is_unknown() -> None:
     assert "none can be read; name one with --subscription" in dict(result.unanswered)["subscriptions"]
 
 
-def test_a_subscription_that_is_disabled_is_not_asked_for_what_it_cannot_answer() -> None:
-    """Nothing runs there."""
-    estate = healthy_estate(2)
-    estate.graph["resourcecontainers"][1]["properties"]["state"] = "Disabled"
-    azure = AzureManagement(estate)
-    judged(azure)
-    assert {path.split("/")[2] for path in gets(azure)} == {FIRST}
-
-
-def test_every_query_projects_an_id() -> None:
-    """Without one there is no second page, and nobody is told."""
+def test_a_query_has_pages_and_takes_a_thousand_subscriptions() -> None:
+    """Without an id there is no second page; of a tenant that has too many, a header alone says so."""
     for query in (*QUERIES, SUBSCRIPTIONS, TAGS):
         assert query.text.rpartition("| project ")[2].split(",")[0] == "id", query.title
-
-
-def test_many_subscriptions_are_asked_in_several_queries() -> None:
-    """One takes a thousand."""
-    azure = AzureManagement(Estate())
-
-    async def ask(many: int) -> list[CoverageDocument]:
-        questions = AzureQuestions(azure.send, PUBLIC)
-        return await questions.ask(questions.graph(QUERIES[0], [subscription_id(number) for number in range(many)]))
-
     for many, sizes in ((1000, [1000]), (1001, [1000, 1])):
-        azure.asked.clear()
-        asyncio.run(ask(many))
+        azure = AzureManagement(Estate())
+        questions = AzureQuestions(azure.send, PUBLIC)
+        some = [subscription_id(number) for number in range(many)]
+        asyncio.run(questions.ask(questions.graph(QUERIES[0], some)))
         assert [len(json.loads(one.body)["subscriptions"]) for one in azure.asked] == sizes
-
-
-def test_a_tenant_with_too_many_subscriptions_for_one_query_is_cut() -> None:
-    """Then the answer says so in a header alone."""
     azure = AzureManagement(healthy_estate())
-    azure.fault = lambda request, answer: HttpAnswer(
-        status=answer.status, body=answer.body, headers={**answer.headers, "x-ms-tenant-subscription-limit-hit": "true"}
-    )
+    limit = {"x-ms-tenant-subscription-limit-hit": "true"}
+    azure.fault = lambda _, answer: replace(answer, headers={**answer.headers, **limit})
     assert "more subscriptions than one query takes" in dict(judged(azure).unanswered)["Resource Graph: subscriptions"]
 
 
@@ -388,37 +356,28 @@ def test_nothing_of_an_answer_leads_to_another_host() -> None:
 WORKSPACE = "0d3f1c52-1111-4b7a-9c45-000000000001"
 
 
-def test_a_workspace_says_when_the_sensor_of_a_cluster_last_sent_a_row() -> None:
-    """A cluster that nobody gave kubectl for is unknown all the same, and its reason says it."""
+def test_a_workspace_says_when_the_sensor_of_a_cluster_last_sent_a_row(subtests: pytest.Subtests) -> None:
+    """One without rows proves nothing, and is no fault; one that does not answer is named, and nothing else is worse for it."""
     estate = healthy_estate()
     cluster = next(row["id"] for row in estate.graph["resources"] if "managedclusters" in row["type"])
-    estate.processes[WORKSPACE] = [(cluster, "2026-11-26T09:00:00Z"), ("arn:aws:eks:x", "2026-11-26T09:00:00Z")]
-    documents = asked(AzureManagement(estate), workspaces=[WORKSPACE])
-    found = verdict(judge_documents(documents, EXPORT, NOW), "aks-payouts", Rung.SENSOR_RUNNING)
-    assert found.state is UNKNOWN
-    assert found.reason.endswith("the last row of its sensor is 3 hours old, and says nothing of its other nodes")
-    assert found.evidence[-1].document == f"Log Analytics: last rows in workspace {WORKSPACE} [0]"
-
-
-def of_workspaces(fault: Fault) -> Fault:
-    """A fault of what workspaces answer alone."""
-    return lambda request, answer: fault(request, answer) if "/workspaces/" in request.url else answer
-
-
-def test_a_workspace_that_does_not_answer_is_named(subtests: pytest.Subtests) -> None:
-    """403 says which role is missing; nothing else is worse for it. One without rows proves nothing, and is no fault."""
-    estate = healthy_estate()
-    estate.processes[WORKSPACE] = []
     azure = AzureManagement(estate)
     before = judged(azure)
+    estate.processes[WORKSPACE] = []
     assert judge_documents(asked(azure, workspaces=[WORKSPACE]), EXPORT, NOW) == before
     for name in sorted(FAULTS.keys() - {"rows lost", *UNHARMED}):
         with subtests.test(name):
-            azure.fault = of_workspaces(FAULTS[name])
+            harm = FAULTS[name]
+            azure.fault = lambda asked, found, harm=harm: harm(asked, found) if "/workspaces/" in asked.url else found
             result = judge_documents(asked(azure, workspaces=[WORKSPACE]), EXPORT, NOW)
             assert covered(result) == covered(before)
             (reason,) = [text for document, text in result.unanswered if WORKSPACE in document]
             assert "Log Analytics Reader" in reason or name != "403"
+    estate.processes[WORKSPACE] = [(cluster, "2026-11-26T09:00:00Z"), ("arn:aws:eks:x", "2026-11-26T09:00:00Z")]
+    documents = asked(AzureManagement(estate), workspaces=[WORKSPACE])
+    found = verdict(judge_documents(documents, EXPORT, NOW), "aks-payouts", Rung.SENSOR_RUNNING)
+    said = "the last row of its sensor is 3 hours old, and says nothing of its other nodes"
+    assert (found.state, found.reason.endswith(said)) == (UNKNOWN, True)
+    assert found.evidence[-1].document == f"Log Analytics: last rows in workspace {WORKSPACE} [0]"
 
 
 MEGABYTE = 1 << 20

@@ -154,8 +154,7 @@ def test_where_the_cluster_does_not_answer_nothing_else_is_asked() -> None:
 
 
 def test_what_only_some_clusters_have_may_be_absent_and_that_is_an_answer() -> None:
-    """A cluster before version 1.30 and without Gatekeeper has neither: no gate, rather than nobody asked. Whoever says
-    that of what every cluster has is no API server of Kubernetes."""
+    """No gate, rather than nobody asked. What every cluster has is missing only where its server is none."""
     lacks = ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
     objects = [one for one in HEALTHY if not str(one["apiVersion"]).startswith(("constraints.", "defender."))]
     documents = asked(cluster_of([one for one in objects if "Policy" not in str(one["kind"])], lacks=lacks))

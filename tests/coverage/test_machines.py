@@ -8,8 +8,6 @@ from functools import partial
 
 import duckdb_kql
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from router.coverage.remedies import (
     ASK_ENDPOINT_EXTENSIONS,
@@ -24,19 +22,7 @@ from router.domain.coverage import Rung
 from router.domain.errors import BadUsage
 from router.domain.recommendations import EDR_INSTALLED, EDR_RUNNING, SQL_PROTECTED
 from tests.coverage import builders as az
-from tests.coverage.builders import (
-    COVERED,
-    GAP,
-    MACHINE,
-    NOT_COVERABLE,
-    UNKNOWN,
-    Hold,
-    judged,
-    known,
-    pricing,
-    resource,
-    verdict,
-)
+from tests.coverage.builders import COVERED, GAP, MACHINE, NOT_COVERABLE, UNKNOWN, Hold, judged, known, pricing, verdict
 from tests.coverage.machine_builders import (
     ARC,
     ARC_SQL,
@@ -58,7 +44,6 @@ from tests.coverage.machine_builders import (
     sql_extension,
     sql_machine,
 )
-from tests.examples import some_of
 
 HEALTHY, UNHEALTHY = assessment(EDR_INSTALLED), assessment(EDR_INSTALLED, "Unhealthy")
 MONITOR = {"type": "AzureMonitorLinuxAgent", "publisher": "Microsoft.Azure.Monitor"}
@@ -73,8 +58,7 @@ sql_running = partial(known, sql_machine(), of="ledger", on=Rung.SENSOR_RUNNING)
 
 
 def test_what_is_known_of_the_sensor(hold: Hold) -> None:
-    """The extension proves it, a running sensor does; an extension that is absent proves nothing. Of two documents that
-    contradict each other the worse one counts; a deployment that succeeded is none of its handler."""
+    """The extension or a running sensor proves it; its absence proves nothing. Of two documents the worse one counts."""
     bare, absent, tagged = machine(), joined(None, None), machine(tags=EXCLUDED)
     exempt = assessment(EDR_INSTALLED, "NotApplicable", cause="Exempt")
     handler = {"statuses": [{"code": "ProvisioningState/failed/21", "message": "no"}]}
@@ -149,33 +133,25 @@ def test_azure_says_in_several_places_whether_a_machine_is_on(hold: Hold) -> Non
     )
 
 
-def test_a_failed_extension_says_what_its_code_means() -> None:
-    """The code stands in what the installer said, or at the end of the status."""
+def test_an_extension_says_what_its_code_means_and_for_which_machine_it_is() -> None:
+    """The code is in what the installer said. A machine made from another one's image reports as that one; names are quoted."""
     for code, says in ((10, "distribution is not supported"), (31, "tenant"), (199, "199")):
         statuses = [{"code": "ProvisioningState/failed/1", "message": f"command terminated with exit status={code}"}]
         found = installed(extension("Failed", instanceView={"statuses": statuses}))
         assert says in found.reason
-        assert found.remedy == (
-            "az vm extension delete --resource-group rg --vm-name web-1"
-            " --subscription 11111111-1111-1111-1111-111111111111 --name MDE.Linux"
-        )
-
-
-def test_settings_that_name_another_machine_are_remarked_on() -> None:
-    """A machine made from the image of another one reports as that one."""
-    other = MACHINE.replace("web-1", "golden")
+        line = f"az vm extension delete --resource-group rg --vm-name web-1 --subscription {az.SUBSCRIPTION}"
+        assert found.remedy == f"{line} --name MDE.Linux"
+    other, hostile = MACHINE.replace("web-1", "golden"), "x; rm -rf '~'"
     assert other.lower() in installed(extension(settings={"azureResourceId": other})).remarks[0]
     assert not installed(extension(settings={"azureResourceId": MACHINE.upper()})).remarks
+    found = installed(extension("Failed", of=MACHINE.replace("web-1", hostile)), of=hostile)
+    assert hostile in shlex.split(found.remedy or "")
 
 
-def test_a_new_machine_has_twelve_hours(hold: Hold) -> None:
-    """Onboarding takes up to an hour, and twelve for the first subscription of a tenant. A tag is no matter of waiting."""
+def test_a_new_machine_has_twelve_hours_and_a_tag_is_no_matter_of_waiting(hold: Hold) -> None:
+    """Onboarding takes up to an hour, and twelve for the first subscription of a tenant. The remedy trusts no tag's value."""
     young, old = ([machine(timeCreated=ago(hours=hours)), UNHEALTHY] for hours in (11.9, 12))
     hold(installed, (UNKNOWN, young), (GAP, old, [machine(timeCreated=ago(hours=1), tags=EXCLUDED)]))
-
-
-def test_a_tag_is_removed_by_the_remedy_whatever_stands_in_its_value() -> None:
-    """Names in documents are not trusted."""
     assert installed(machine(tags={"ExcludeMdeAutoProvisioning": "true ; rm"}, resources=None)).state is UNKNOWN
     found = installed(machine(tags={"excludeMDEautoprovisioning": "TRUE"}))
     assert (found.remedy or "").endswith("--tags excludeMDEautoprovisioning=TRUE")
@@ -210,14 +186,6 @@ def test_a_machine_is_called_as_arm_spells_it_and_a_list_of_costs_names_none() -
     assert (result.assessed.rows, [name for name, _ in result.unused]) == ((), ["1.json"])
 
 
-@settings(max_examples=some_of(100))
-@given(st.text(st.characters(exclude_characters="/", exclude_categories=["Cs"]), min_size=1, max_size=12))
-def test_a_name_cannot_leave_its_quotes(name: str) -> None:
-    """A shell reads the name of a machine in a remedy as one word."""
-    found = installed(extension("Failed", of=MACHINE.replace("web-1", f"x{name}x")), of=f"x{name}x")
-    assert f"x{name}x" in shlex.split(found.remedy or "")
-
-
 NAMESAKE = MACHINE.replace("/rg/", "/other/")
 
 
@@ -227,8 +195,7 @@ def two_of_three(code: str, cause: str = "") -> list[object]:
 
 
 def test_what_is_known_of_whether_it_runs(hold: Hold) -> None:
-    """Its own words prove it; recommendations do where all are healthy and posture is known to be on. A clock may be a day
-    ahead; a device that reported later than that would cover the machine for years."""
+    """Its own words prove it; so do recommendations, all healthy, with posture on. A clock may be a day ahead."""
     inactive, other = device(healthStatus="Inactive"), "dc5357d0-3858-4d17-a1a3-072840bff5be"
     words = az.document({"healthy": "true", "licensed": "True", "org_id": "a"}, "h.json", "web-1")
     hold(
@@ -277,8 +244,7 @@ def test_what_is_known_of_whether_it_runs(hold: Hold) -> None:
 
 
 def test_recommendations_on_a_machine_that_azure_arc_lost_prove_nothing() -> None:
-    """One that is disconnected may be off; one that has expired must be connected anew. Its own words count all the same.
-    Where nobody said whether it is in reach, as a row of Resource Graph may leave it out, they prove nothing either."""
+    """Nor where nobody says whether it is in reach. An expired one must be connected anew; its own words count."""
     recommended = (*all_healthy(ARC), POSTURE)
     for status, *states in (
         *(("Connected", UNKNOWN, COVERED), ("Disconnected", UNKNOWN, UNKNOWN), ("Error", UNKNOWN, UNKNOWN)),
@@ -366,8 +332,7 @@ def test_the_recommendation_says_whether_it_is_protected(hold: Hold) -> None:
 
 
 def test_azure_arc_says_whether_it_is_protected(hold: Hold) -> None:
-    """Its word counts for a day, as in Microsoft's own policy, and before the recommendation, which follows it later. A
-    recommendation counts only while Azure Arc reaches the machine. A clock may be a day ahead."""
+    """For a day, and before the recommendation, which counts only while Azure Arc reaches the machine."""
     said = assessment(KEY, title=SQL_PROTECTED, of=ARC_SQL), POSTURE
 
     def seen(**span: float) -> list[object]:
@@ -466,7 +431,7 @@ def test_a_gap_is_mended_by_its_line_and_asks_nothing(subtests: pytest.Subtests)
     """What its own document answered is not asked again; a line for the machine says where to run it."""
     running, installed = Rung.SENSOR_RUNNING, Rung.SENSOR_INSTALLED
     disk = {"storageProfile": {"osDisk": {"osType": "Windows"}}}
-    linux, windows = machine(), resource(MACHINE, "Microsoft.Compute/virtualMachines", disk)
+    linux, windows = machine(), az.resource(MACHINE, "Microsoft.Compute/virtualMachines", disk)
     ill = [assessment(key, "Unhealthy") for key in EDR_RUNNING]
     sql = assessment("f00d", "Unhealthy", title=SQL_PROTECTED, of=SQL)
     for line, rung, *documents in (

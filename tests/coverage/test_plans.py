@@ -16,20 +16,7 @@ from router.coverage.plans.table import PROTECTING_PLANS
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung, WorkloadKind
 from tests.coverage import builders as az
-from tests.coverage.builders import (
-    CLUSTER,
-    COVERED,
-    GAP,
-    HUB,
-    MACHINE,
-    NOT_COVERABLE,
-    UNKNOWN,
-    Hold,
-    Json,
-    judged,
-    pricing,
-    verdict,
-)
+from tests.coverage.builders import COVERED, GAP, MACHINE, NOT_COVERABLE, UNKNOWN, Hold, Json, judged, pricing, verdict
 from tests.coverage.worlds import MANIFESTS, Estate, estates
 from tests.examples import some_of
 
@@ -62,8 +49,7 @@ def storage(is_enabled: bool | None, override: bool | None) -> Json:
 
 
 def test_a_resource_has_the_plan_that_its_subscription_has_unless_it_differs(hold: Hold) -> None:
-    """Where it can differ, that it does not must be seen, too. Another subscription's plan covers nothing here. An
-    account's own switch counts where the subscription's plan is off, both ways."""
+    """That it does not differ must be seen, too. An account's own switch counts where the subscription's plan is off."""
     full, off, partial = pricing(SERVERS, **FULL), pricing(SERVERS, "Free"), pricing(SERVERS, **PARTIAL)
     elsewhere = pricing(SERVERS, scope="/subscriptions/22222222-2222-2222-2222-222222222222", **FULL)
     mine, not_mine, inherited = (
@@ -83,12 +69,12 @@ def test_a_resource_has_the_plan_that_its_subscription_has_unless_it_differs(hol
     assert az.SUBSCRIPTION in (plan_of(MACHINE, elsewhere).remedy or "")
     free, old = pricing(CONTAINERS, "Free"), pricing("KubernetesService")
     hold(
-        lambda *documents: plan_of(CLUSTER, *documents),
-        (COVERED, [pricing(CONTAINERS, **FULL)], [free, own(CLUSTER, CONTAINERS)]),
+        lambda *documents: plan_of(az.CLUSTER, *documents),
+        (COVERED, [pricing(CONTAINERS, **FULL)], [free, own(az.CLUSTER, CONTAINERS)]),
         (COVERED, [free, pricing("KubernetesService", **FULL)]),
-        (COVERED, [free, old, own(CLUSTER, CONTAINERS, "Free", inherited="True")]),
-        (GAP, [pricing(CONTAINERS, **FULL), own(CLUSTER, CONTAINERS, "Free", inherited="False")]),
-        (GAP, [free, old, own(CLUSTER, CONTAINERS, "Free", inherited="False")]),
+        (COVERED, [free, old, own(az.CLUSTER, CONTAINERS, "Free", inherited="True")]),
+        (GAP, [pricing(CONTAINERS, **FULL), own(az.CLUSTER, CONTAINERS, "Free", inherited="False")]),
+        (GAP, [free, old, own(az.CLUSTER, CONTAINERS, "Free", inherited="False")]),
         (GAP, [free, pricing("ContainerRegistry", **FULL)]),
         (UNKNOWN, [pricing(CONTAINERS)], [free, old]),
     )
@@ -159,8 +145,7 @@ def test_p1_where_p2_is_needed_is_not_covered_by_plan(hold: Hold) -> None:
 
 
 def test_an_extension_that_is_expected_must_be_seen_on() -> None:
-    """One that failed looks as if it were on; only the answer to PUT tells. One that any answer calls off is off. An
-    extension of another plan is not asked of this one: a manifest may name those of several for all workloads."""
+    """One that failed looks as if it were on. One that any answer calls off is off; another plan's is not asked of this one."""
     expected = az.expecting_plans(None, SCANNING)
     on, off = ({"name": SCANNING, "isEnabled": one} for one in ("True", "False"))
     for extension, state in (
@@ -175,7 +160,7 @@ def test_an_extension_that_is_expected_must_be_seen_on() -> None:
     assert {plan_of(MACHINE, *documents, manifest=expected).state for documents in (both, both[::-1])} == {GAP}
     sensor = az.expecting_plans(None, "ContainerSensor")
     assert plan_of(MACHINE, pricing(SERVERS, **FULL), manifest=sensor).state is COVERED
-    assert plan_of(CLUSTER, pricing(CONTAINERS, **FULL), manifest=sensor).state is UNKNOWN
+    assert plan_of(az.CLUSTER, pricing(CONTAINERS, **FULL), manifest=sensor).state is UNKNOWN
 
 
 def test_an_extension_that_is_expected_leaves_out_what_has_a_tag() -> None:
@@ -188,8 +173,8 @@ def test_an_extension_that_is_expected_leaves_out_what_has_a_tag() -> None:
         *(({"tags": None}, COVERED), ({}, UNKNOWN)),
     ):
         cluster = {**az.managed_cluster(), **fields}
-        assert plan_of(CLUSTER, cluster, plan, manifest=az.expecting_plans(None, "ContainerSensor")).state is state
-        assert plan_of(CLUSTER, cluster, plan).state is COVERED
+        assert plan_of(az.CLUSTER, cluster, plan, manifest=az.expecting_plans(None, "ContainerSensor")).state is state
+        assert plan_of(az.CLUSTER, cluster, plan).state is COVERED
 
 
 def test_two_answers_that_differ_are_taken_at_their_worst() -> None:
@@ -233,12 +218,11 @@ def test_a_plan_that_is_on_at_no_resource_is_mended_at_the_resource() -> None:
 @given(estates(), st.data(), st.sampled_from(MANIFESTS))
 @settings(max_examples=some_of(100))
 def test_what_is_covered_is_on(estate: Estate, data: st.DataObject, manifest: CoverageManifest) -> None:
-    """Whatever part of the answers is given, no plan is said to be on for a resource for which it is not. By an oracle that
-    knows the estate and not its documents."""
+    """By an oracle that knows the estate and not its documents, whatever part of the answers is given."""
     documents = estate.documents()
     some = data.draw(st.sets(st.sampled_from(sorted(documents))))
     is_on = (estate.own or estate.tier) == "Standard"
-    is_old = estate.deprecated and estate.id in (CLUSTER, az.REGISTRY) and estate.own is None
+    is_old = estate.deprecated and estate.id in (az.CLUSTER, az.REGISTRY) and estate.own is None
     result = judged(*(documents[name] for name in sorted(some)), manifest=manifest)
     for workload, rung, found in result.assessed.verdicts():
         if rung is Rung.PLAN and found.state is COVERED and workload.subject == estate.id.lower():
@@ -473,10 +457,9 @@ def test_posture_is_known_on_where_a_plan_of_posture_is_on() -> None:
 
 
 def test_a_disabled_subscription_is_not_coverable_on_any_rung(subtests: pytest.Subtests) -> None:
-    """Unless a document says that it is enabled; one that is in arrears still runs. What is covered in it stays covered.
-    Nobody speaks of its export who does not of that of others: only the plan is expected of each."""
+    """Unless a document calls it enabled, or it is in arrears. What is covered in it stays covered."""
     rungs = (Rung.PLAN, Rung.SUPPRESSION, Rung.EXPORT, Rung.PATH)
-    manifest = az.expecting(*rungs, export=ExpectedExport(alerts=HUB))
+    manifest = az.expecting(*rungs, export=ExpectedExport(alerts=az.HUB))
     ill = (pricing("Arm", "Free"), [az.automation(hub=None)], [az.suppression_rule(state="?", expirationDateUTC=None)])
     for is_disabled, *states in (
         *((True, "Disabled"), (True, "deleted"), (True, "Disabled", None)),

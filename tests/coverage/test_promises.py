@@ -28,9 +28,7 @@ from router.domain.errors import BadUsage
 from tests.coverage import builders as az
 from tests.coverage import document_sets as sets
 from tests.coverage.builders import COVERED, GAP, NOW, SUBSCRIPTION, UNKNOWN, eks_cluster, excuses, expects, manifest_of
-from tests.coverage.document_sets import EMPTY_LIST, EVERYTHING, FULL_CONNECTOR, MANIFESTS, NamedDocument, document_sets
-from tests.coverage.kubernetes_builders import pod
-from tests.coverage.machine_builders import extension, machine
+from tests.coverage.document_sets import EVERYTHING, FULL_CONNECTOR, MANIFESTS, NamedDocument, document_sets
 from tests.examples import some_of
 
 AWS, GCP = WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT
@@ -90,8 +88,7 @@ def test_an_unrelated_document_changes_nothing(
 def test_what_is_of_others_changes_nothing(
     documents: list[NamedDocument], manifest: CoverageManifest, data: st.DataObject
 ) -> None:
-    """Another workload is judged beside the others. An object of the cluster says that somebody asked it, and no more. A
-    plan that is off, and of which nobody knew whether a resource needs it, is a gap once one does."""
+    """Another workload is judged beside. A plan that is off is a gap once a resource is known that needs it."""
     before = states(gate(documents, manifest))
     other = data.draw(st.sampled_from(sets.OTHER_WORKLOADS))
     after = states(gate([*documents, (None, other)], manifest))
@@ -172,19 +169,17 @@ WITHOUT_REMEDY = {
 """The gaps that no one command mends, and why."""
 
 PROGRAMS = {
-    *(
-        "alert-router",
-        "aws",
-        "az",
-        "azcmagent",
-        "azd",
-        "curl",
-        "kubectl",
-        "mdatp",
-        "powershell.exe",
-        "sc.exe",
-        "systemctl",
-    )
+    "alert-router",
+    "aws",
+    "az",
+    "azcmagent",
+    "azd",
+    "curl",
+    "kubectl",
+    "mdatp",
+    "powershell.exe",
+    "sc.exe",
+    "systemctl",
 }
 QUESTIONS = re.compile(r"az (graph query|resource show|rest --method get)|mdatp health")
 """What asks, and mends nothing."""
@@ -236,35 +231,6 @@ def test_order_and_files_change_nothing(
     assert states(gate(joined, manifest)) == states(apart)
     assert exit_code_for(gate(joined, manifest)) == exit_code_for(apart)
     assert states(gate(together, manifest)) == states(gate(single, manifest))
-
-
-def test_where_the_promises_end() -> None:
-    """And why: documents, one more, and the state on a rung of a workload before and after it. None covers anything by more."""
-    policy = az.cluster_extension("microsoft.policyinsights")
-    dump = az.kubectl(*az.sensor(), *az.nodes())
-    for documents, more, name, rung, before, after in (
-        # Of two documents that contradict each other the worse one counts, so that to take it away may cover.
-        ([(None, machine()), (None, extension())], extension("Failed"), "web-1", Rung.SENSOR_INSTALLED, COVERED, GAP),
-        # A file of kubectl's without a name is of the one cluster of the call, and of none where another one comes.
-        (
-            [(None, az.managed_cluster()), (None, dump)],
-            az.connected_cluster(),
-            "payments",
-            Rung.SENSOR_RUNNING,
-            COVERED,
-            UNKNOWN,
-        ),
-        # An object that stands alone in an array claims to be all there is.
-        ([(None, az.connected_cluster()), (None, policy)], [policy], "edge", Rung.INTEGRATION, UNKNOWN, GAP),
-    ):
-        states = [
-            az.verdict(gate(some, MANIFESTS[0]), name, rung).state for some in (documents, [*documents, (None, more)])
-        ]
-        assert states == [before, after], name
-    # An empty List does not say what was asked: beside other objects of gates it answers all that nothing else does.
-    web = ("payments", az.kubectl(pod("node-0", "web", namespace="shop")))
-    for some, state in (([web], UNKNOWN), ([web, ("payments", EMPTY_LIST)], GAP)):
-        assert az.verdict(gate(some, MANIFESTS[0]), "payments", Rung.ADMISSION_AUDITS).state is state
 
 
 def _is_answer(value: Any) -> bool:

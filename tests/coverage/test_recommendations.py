@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from dataclasses import replace
 
@@ -19,9 +18,7 @@ from router.rulebook.catalogue import rows_of
 from tests.builders import a_finding
 from tests.coverage.builders import COVERED, MACHINE, SUBSCRIPTION, UNKNOWN, document, judged, verdict
 from tests.coverage.machine_builders import POSTURE, assessment, joined, machine
-from tests.coverage.test_samples import answers_in
 from tests.coverage_messages import a_coverage_finding
-from tests.samples import SAMPLES
 
 
 def facts_in(said: object) -> list[tuple[str, str, str]]:
@@ -62,8 +59,7 @@ def test_an_assessment_is_about_what_its_id_hangs_on_and_nothing_else() -> None:
 
 
 def test_each_row_of_the_table_is_found_and_means_one_rung() -> None:
-    """By a key that stands once, else by the title that Defender writes. A plan is named on the rung of plans alone. No
-    judge builds on what is retired, which rules are warned of; a day says that one was in force until then."""
+    """By a key that stands once, else by its title; a plan only on the rung of plans. No judge builds on what is retired."""
     keys = Counter(one.key for one in RECOMMENDATIONS if one.key)
     titles = Counter(one.title.lower() for one in RECOMMENDATIONS if one.has_official_title)
     assert {*keys.values(), *titles.values()} == {1}
@@ -78,8 +74,7 @@ def test_each_row_of_the_table_is_found_and_means_one_rung() -> None:
 
 
 def test_a_key_counts_before_a_title() -> None:
-    """A title is found in any case, and with or without the word Preview; only one that Defender writes. What has no
-    documented key is found by its title, as the status of SQL servers on machines."""
+    """A title that Defender writes is found in any case, with or without Preview, also where no key is documented."""
     title = "EDR solution should be installed on Virtual Machines"
     for key, said in (
         *((EDR_INSTALLED.upper(), ""), (EDR_INSTALLED, SQL_PROTECTED), (f"{{{EDR_INSTALLED}}}", "another")),
@@ -95,8 +90,7 @@ def test_a_key_counts_before_a_title() -> None:
 
 
 def test_a_recommendation_says_which_rung_is_missing_unless_it_is_deprecated(subtests: pytest.Subtests) -> None:
-    """One that was retired on a day says it still, in a message as in what is kept of that. The type of a finding of our
-    own is the rung; no other kind is about one."""
+    """As in what is kept of it. The type of a finding of our own is the rung; no other kind is about one."""
     for one in RECOMMENDATIONS:
         with subtests.test(one.key or one.title):
             missing = None if one.is_deprecated else one.rung
@@ -112,8 +106,7 @@ def test_a_recommendation_says_which_rung_is_missing_unless_it_is_deprecated(sub
 
 
 def test_an_assessment_says_its_resource_its_status_and_since_when() -> None:
-    """As the REST API answers it, and as `az security assessment list` lifts the properties, whose case differs as well. A
-    projection may leave the details out. One that is retired, or about something else, names no workload."""
+    """As REST answers and as `az` lifts it; one that is retired, or about something else, names no workload."""
     answer = document({"value": [assessment(EDR_INSTALLED, "Unhealthy", title="EDR", at="2026-11-01T00:00:00Z")]})
     (fact,) = (one for one in read_facts(answer) if isinstance(one, RecommendationFact))
     assert (fact.subject, fact.recommendation, fact.code) == (MACHINE.lower(), EDR_INSTALLED, "unhealthy")
@@ -128,13 +121,3 @@ def test_an_assessment_says_its_resource_its_status_and_since_when() -> None:
     )
     for key, listed in ((EDR_INSTALLED, ["web-1"]), ("dc5357d0-3858-4d17-a1a3-072840bff5be", []), ("f00d", [])):
         assert [row.workload.name for row in judged(assessment(key, "Unhealthy")).assessed.rows] == listed
-
-
-@pytest.mark.shared
-def test_the_samples_read_as_a_careful_person_reads_them() -> None:
-    """One row for each assessment of a sample."""
-    path = SAMPLES / "coverage/arm/assessments.list.offbypolicy.azure-rest-api-specs.json"
-    sets = "/subscriptions/20ff7fc3-e762-44dd-bd96-b71116dcdc23/resourcegroups/myrg/providers/microsoft.compute"
-    one, two = (f"{sets}/virtualmachinescalesets/vmss{number}" for number in (1, 2))
-    found = facts_in(answers_in(json.loads(path.read_bytes())))
-    assert found == [(one, "healthy", ""), (two, "notapplicable", "offbypolicy")]

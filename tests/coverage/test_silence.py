@@ -8,6 +8,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -85,11 +86,9 @@ def test_exactly_as_long_as_allowed_is_no_silence() -> None:
     assert life.lives(NOW + 8 * DAY, since=NOW) == []
     (turn,) = life.looks(NOW + 8 * DAY + SECOND)
     assert (turn.state, turn.last, turn.since) == (SourceState.SILENT, None, NOW)
-    assert life.lives(NOW + 30 * DAY, since=NOW + 8 * DAY + HOUR) == []
     life.hears(NOW + 30 * DAY, of_subscription(ONE))
     (turn,) = life.looks(NOW + 30 * DAY + SECOND)
     assert (turn.state, turn.last, turn.since) == (SourceState.SPEAKS, NOW + 30 * DAY, NOW)
-    assert said(life.lives(NOW + 60 * DAY, since=NOW + 30 * DAY + HOUR)) == [(ONE, "silent")]
 
     # Alerts alone say nothing: posture is what comes once a week.
     life = a_life()
@@ -135,24 +134,6 @@ def test_an_exception_holds_back_what_is_silent_until_its_end() -> None:
     assert (turn.source.subject, turn.state) == (TWO, SourceState.EXCUSED)
     assert turn.excuse == "2026-12-15T12:00:00Z by platform@example.com"
     assert said(life.lives(end + 2 * DAY, since=end + 2 * HOUR)) == [(TWO, "silent")]
-
-
-def test_what_the_manifest_no_longer_expects_is_over_once_all_workers_have_it() -> None:
-    """Two workers with other manifests, side by side, tell nothing."""
-    life, other = a_life(), model.subscriptions(TWO)
-    life.lives(NOW + 9 * DAY, since=NOW)
-    own, now = life.manifest, NOW + 9 * DAY
-    for number in range(21):
-        life.manifest = other if number % 2 else own
-        assert life.looks(now + number * GONE / 2) == []
-    life.manifest = other
-    now += 11 * GONE
-    assert life.looks(now) == []
-    assert life.looks(now + GONE) == []
-    assert said(life.looks(now + GONE + SECOND)) == [(ONE, "unexpected")]
-    life.manifest = own
-    assert life.looks(now + 2 * GONE) == []
-    assert said(life.lives(now + 9 * DAY, since=now + 2 * GONE)) == [(ONE, "silent")]
 
 
 def test_a_source_that_may_be_silent_for_longer_by_now_is_silent_no_more() -> None:
@@ -273,11 +254,7 @@ def test_a_mass_that_falls_silent_is_counted_in_each_and_told_in_pieces() -> Non
     """A look tells no more than so many; each says how many more there are."""
     ids = [f"{number:08d}-0000-0000-0000-000000000000" for number in range(AT_ONCE + 20)]
     life = model.Life(model.subscriptions(*ids))
-    life.looks(NOW)
-    at = NOW + 5 * HOUR
-    while at <= NOW + 8 * DAY:
-        assert life.looks(at) == []
-        at += 5 * HOUR
+    assert life.lives(NOW + 8 * DAY, since=NOW, every=5 * model.HOUR) == []
     at = NOW + 8 * DAY + SECOND
     first, second, third = (life.looks(at + number * SECOND) for number in range(3))
     assert (len(first), len(second), third) == (AT_ONCE, 20, [])
@@ -298,7 +275,8 @@ def test_while_nothing_changes_it_is_written_down_once_an_hour() -> None:
     assert len(written) == 3
 
 
-SUBSCRIPTION, CLUSTER = WorkloadKind.SUBSCRIPTION, WorkloadKind.CLUSTER
+SUBSCRIPTION, CLUSTER, MACHINE = WorkloadKind.SUBSCRIPTION, WorkloadKind.CLUSTER, WorkloadKind.MACHINE
+THREE = "33333333-3333-3333-3333-333333333333"
 ARN = "arn:aws:eks:eu-central-1:123456789012:cluster/eks-pay"
 
 
@@ -328,32 +306,48 @@ def test_a_manifest_without_entries_expects_whatever_was_heard_of() -> None:
     assert found(CoverageManifest(expectations=(Expectation(),), is_given=True), *others) == {}
 
 
-def test_what_is_named_is_expected_before_anything_is_heard_of_it() -> None:
-    """Subscriptions by their ids in any case, clusters by name or id, and their subscriptions with them."""
-    manifest = a_manifest(
-        an_entry(SUBSCRIPTION, ONE.upper(), f"/subscriptions/{ONE}", days=9),
-        an_entry(CLUSTER, model.cluster_id("aks-a", TWO).upper(), "AKS-B", days=10, number=2),
-        an_entry(WorkloadKind.MACHINE, subscription="33333333-3333-3333-3333-333333333333", days=11, number=3),
-    )
-    assert found(manifest) == {
-        of_subscription(ONE).id: 9 * DAY,
-        of_cluster("aks-a", TWO).id: 10 * DAY,
-        of_subscription(TWO).id: 10 * DAY,
-        "cluster:aks-b": 10 * DAY,
-        "subscription:33333333-3333-3333-3333-333333333333": 11 * DAY,
-    }
-
-
-def test_of_several_entries_that_fit_a_source_the_first_one_counts() -> None:
-    """Also where a later one names it."""
-    manifest = a_manifest(
-        an_entry(SUBSCRIPTION, "1111*", days=20),
-        an_entry(CLUSTER, "aks-*", days=30, number=2),
-        an_entry(SUBSCRIPTION, ONE, days=9, number=3),
-        an_entry(CLUSTER, "aks-a", subscription=ONE, days=10, number=4),
-    )
-    within = found(manifest, of_cluster("aks-a"), of_subscription(ONE))
-    assert within == {of_subscription(ONE).id: 20 * DAY, of_cluster("aks-a").id: 30 * DAY}
+def test_what_is_named_is_expected_before_anything_is_heard_of_it(subtests: pytest.Subtests) -> None:
+    """Its subscription with it; of several entries that fit a source the first one counts, also where a later one names it."""
+    subscription, cluster, plan = of_subscription(ONE).id, of_cluster("aks-a").id, model.of_plan("KeyVaults").id
+    elsewhere, theirs = of_subscription(TWO).id, of_cluster("aks-a", TWO).id
+    for name, entries, heard_of, expected in (
+        (
+            "subscriptions by their ids in any case, clusters by name or id",
+            [
+                an_entry(SUBSCRIPTION, ONE.upper(), f"/subscriptions/{ONE}", days=9),
+                an_entry(CLUSTER, model.cluster_id("aks-a", TWO).upper(), "AKS-B", days=10, number=2),
+                an_entry(MACHINE, subscription=THREE, days=11, number=3),
+            ],
+            [],
+            {subscription: 9, theirs: 10, elsewhere: 10, "cluster:aks-b": 10, f"subscription:{THREE}": 11},
+        ),
+        (
+            "the first of several",
+            [
+                an_entry(SUBSCRIPTION, "1111*", days=20),
+                an_entry(CLUSTER, "aks-*", days=30, number=2),
+                an_entry(SUBSCRIPTION, ONE, days=9, number=3),
+                an_entry(CLUSTER, "aks-a", subscription=ONE, days=10, number=4),
+            ],
+            [of_cluster("aks-a"), of_subscription(ONE)],
+            {subscription: 20, cluster: 30},
+        ),
+        (
+            "plans in each subscription of their entry, and in those of its clusters",
+            [
+                an_entry(SUBSCRIPTION, ONE, plans=["KeyVaults"], days=9),
+                an_entry(CLUSTER, "aks-*", plans=["Containers"], days=10, number=2),
+                an_entry(MACHINE, plans=["VirtualMachines", "KeyVaults"], subscription=ONE, days=11, number=3),
+                an_entry(MACHINE, plans=["CosmosDbs"], number=4),
+            ],
+            [of_cluster("aks-a", TWO)],
+            {subscription: 9, theirs: 10, elsewhere: 10, plan: 9, model.of_plan("Containers", TWO).id: 10}
+            | {model.of_plan("VirtualMachines").id: 11},
+        ),
+    ):
+        with subtests.test(name):
+            within = found(a_manifest(*entries), *heard_of)
+            assert within == {id: days * DAY for id, days in expected.items()}
 
 
 def test_a_pattern_expects_what_it_fits_once_that_was_heard_of() -> None:
@@ -376,22 +370,6 @@ def test_a_pattern_expects_what_it_fits_once_that_was_heard_of() -> None:
     # No message names a subscription otherwise than by its id.
     named = a_manifest(an_entry(SUBSCRIPTION, "Production"))
     assert (found(named, of_subscription(ONE)), unmatched(named)) == ({}, ["coverage.yaml expect[0].name"])
-
-
-def test_plans_are_expected_in_each_subscription_of_their_entry() -> None:
-    """Those that it names or fits, and those of its clusters; the first entry that expects one counts."""
-    manifest = a_manifest(
-        an_entry(SUBSCRIPTION, ONE, plans=["KeyVaults"], days=9),
-        an_entry(CLUSTER, "aks-*", plans=["Containers"], days=10, number=2),
-        an_entry(WorkloadKind.MACHINE, plans=["VirtualMachines", "KeyVaults"], subscription=ONE, days=11, number=3),
-        an_entry(WorkloadKind.MACHINE, plans=["CosmosDbs"], number=4),
-    )
-    within = found(manifest, of_cluster("aks-a", TWO))
-    assert {id: days for id, days in within.items() if id.startswith("plan:")} == {
-        model.of_plan("KeyVaults").id: 9 * DAY,
-        model.of_plan("Containers", TWO).id: 10 * DAY,
-        model.of_plan("VirtualMachines").id: 11 * DAY,
-    }
 
 
 def test_a_named_cluster_is_known_by_its_own_id_as_soon_as_it_is_heard_of() -> None:
@@ -433,7 +411,7 @@ def test_a_cluster_that_is_named_and_called_by_its_id_is_one_source() -> None:
 
 def test_a_look_at_thousands_of_sources_costs_no_more_for_each_of_them() -> None:
     """Looks are made every ten minutes, and nothing else is done meanwhile: compared one by one, ten times as many cost 100."""
-    for shape in ("subscriptions", "entries", "subscription", "clusters", "names"):
+    for shape in ("entries", "clusters", "names"):
         assert cost_of_a_look(shape, 600) < 20 * cost_of_a_look(shape, 60), shape
 
 
@@ -441,9 +419,7 @@ def cost_of_a_look(shape: str, number: int) -> int:
     """How many functions are called to find so many sources that a manifest names in some way."""
     ids = [f"{number:08d}-0000-0000-0000-000000000000" for number in range(number)]
     entries = {
-        "subscriptions": [an_entry(WorkloadKind.SUBSCRIPTION, *ids)],
         "entries": [an_entry(WorkloadKind.SUBSCRIPTION, id) for id in ids],
-        "subscription": [an_entry(WorkloadKind.CLUSTER, subscription=id) for id in ids],
         "clusters": [an_entry(WorkloadKind.CLUSTER, *(model.cluster_id("aks", id) for id in ids))],
         "names": [an_entry(WorkloadKind.CLUSTER, "aks", subscription=id) for id in ids],
     }
@@ -454,5 +430,5 @@ def cost_of_a_look(shape: str, number: int) -> int:
         found = expected_sources(a_manifest(*entries[shape]), known).by_id
     finally:
         sys.setprofile(None)
-    assert len(found) == (number if shape in ("subscriptions", "entries") else 2 * number)
+    assert len(found) == (number if shape == "entries" else 2 * number)
     return called["call"] + called["c_call"]

@@ -22,8 +22,7 @@ SUB = f"/subscriptions/{az.SUBSCRIPTION}"
 
 
 def test_tags_are_said_of_resources_groups_and_subscriptions() -> None:
-    """In whatever answer they stand, under ids and names in lower case; a field without tags says that there are none. The
-    same thing twice has all of its tags: one answer may have asked for more of it."""
+    """In whatever answer they stand, in any case; the same thing twice has all of its tags."""
     rows = [
         {"id": az.MACHINE, "tags": {"Team": "Payments", "odd": 1, "blank": None}},
         {"id": f"{SUB}/resourceGroups/RG/", "type": "microsoft.resources/subscriptions/resourcegroups", "tags": None},
@@ -96,13 +95,11 @@ def test_an_object_of_a_cluster_says_nothing_of_azure(subtests: pytest.Subtests)
     )
     alert = azure.alert()
     for said in (
-        *(
-            drill(),
-            heard(healthy="2026-11-25T11:00:00Z"),
-            watched,
-            az.pricing("VirtualMachines"),
-            azure.security_setting(),
-        ),
+        drill(),
+        heard(healthy="2026-11-25T11:00:00Z"),
+        watched,
+        az.pricing("VirtualMachines"),
+        azure.security_setting(),
         *(azure.managed_cluster(), machine(), alert, {**alert, "id": None}, all_healthy()[0]),
         *(azure.last_row(az.CLUSTER, minutes=1), health().items[0].body),
     ):

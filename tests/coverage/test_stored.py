@@ -31,9 +31,7 @@ integration = partial(az.known, POSTURE, on=Rung.INTEGRATION)
 
 
 def test_what_a_message_said_covers_as_long_as_it_is_young_and_a_gap_stays_one(subtests: pytest.Subtests) -> None:
-    """One missed snapshot, and it proves nothing: it is unknown, and how old it is says why. All of them must be young.
-    Healthy rows of a snapshot prove as long that recommendations come, where no answer calls a plan Free that costs
-    nothing."""
+    """All must be young, and healthy rows that prove that recommendations come; else it is unknown, with its age."""
     ages: list[tuple[object, bool]] = [(YOUNGEST.isoformat(), True), ((YOUNGEST + JUST).isoformat(), False)]
     ages += [
         (OLDEST.isoformat(), True),
@@ -125,8 +123,7 @@ def test_a_source_of_the_manifest_is_reported_though_it_was_never_heard_of() -> 
 
 
 def test_each_judge_that_goes_by_recommendations_asks_how_old_they_are() -> None:
-    """Machines by what is installed, SQL servers on them, clusters by what is asked for, subscriptions by their plans. What
-    only the stream named is a workload as if a file had named it."""
+    """Machines, SQL servers on them, clusters and plans. What only the stream named is a workload as any other."""
     sql = assessment("f00d", title=SQL_PROTECTED, of=SQL)
     for seen, state in ((OLDEST.isoformat(), COVERED), ((OLDEST - JUST).isoformat(), UNKNOWN)):
         for documents, name, rung in (

@@ -11,18 +11,7 @@ from hypothesis import strategies as st
 from router.coverage.expected.manifest import NO_MANIFEST
 from tests.coverage import builders as az
 from tests.coverage import kubernetes_builders as k8s
-from tests.coverage.builders import (
-    CLUSTER,
-    COSMOS_DB,
-    MACHINE,
-    STORAGE,
-    SUBSCRIPTION,
-    Json,
-    expecting_plans,
-    kubectl,
-    node,
-    pricing,
-)
+from tests.coverage.builders import COSMOS_DB, STORAGE, SUBSCRIPTION, Json, expecting_plans, kubectl, node, pricing
 
 PARTS = (k8s.COLLECTOR, k8s.PUBLISHER)
 COVERABLE = ("plain", "gpu", "silent")
@@ -135,9 +124,14 @@ def cluster_worlds(draw: st.DrawFn) -> ClusterWorld:
     return ClusterWorld(kinds, daemons, draw(st.sampled_from(("", "privileged", "baseline"))))
 
 
-PLANS = {MACHINE: "VirtualMachines", CLUSTER: "Containers", az.REGISTRY: "Containers", az.SQL_SERVER: "SqlServers"}
+PLANS = {
+    az.MACHINE: "VirtualMachines",
+    az.CLUSTER: "Containers",
+    az.REGISTRY: "Containers",
+    az.SQL_SERVER: "SqlServers",
+}
 PLANS |= {COSMOS_DB: "CosmosDbs", STORAGE: "StorageAccounts"}
-CAN_DIFFER = (MACHINE, CLUSTER, az.REGISTRY)
+CAN_DIFFER = (az.MACHINE, az.CLUSTER, az.REGISTRY)
 SUB_PLANS = {"VirtualMachines": ["P1", "P2"], "StorageAccounts": ["DefenderForStorageV2", "PerTransaction"]}
 MANIFESTS = [
     NO_MANIFEST,
