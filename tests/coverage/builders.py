@@ -48,7 +48,7 @@ IN_PAYMENTS = "--context payments"
 
 type Json = Mapping[str, object]
 type Row = Sequence[Any]
-"""A state, and cases of it, each of which is some documents."""
+"""A state, words that are said of it, and cases of it, each of which is some documents."""
 
 type Hold = Callable[..., None]
 """Asserts of a judge of documents that each case has the state with which its row begins."""

@@ -56,51 +56,49 @@ def test_an_export_of_every_alert_of_the_subscription_covers(hold: Hold) -> None
     assert any("path" in remark for remark in judge([automation()]).remarks)
 
 
-def test_an_export_that_is_deficient_is_a_gap_that_says_which_and_why(subtests: pytest.Subtests) -> None:
+def test_an_export_that_is_deficient_is_a_gap_that_says_which_and_why(hold: Hold) -> None:
     """By name, as far as five, so that nobody has to look for it; of two documents about one the worse counts."""
-    for one, why in (
-        (automation(isEnabled=False), "alert-router-cwpp is disabled"),
-        (automation(scope=GROUP), f"alert-router-cwpp is too narrow: its scope is {GROUP.lower()}"),
-        (automation(scope="/subscriptions/other"), "alert-router-cwpp is for another subscription"),
-        (automation(hub=POSTURE_HUB), f"points elsewhere, to {POSTURE_HUB}"),
-        (automation(hub=None), "alert-router-cwpp leads to no event hub"),
-        (automation(source="Assessments"), "alert-router-cwpp exports no alerts"),
-        (filtered(az.only("High")), "alert-router-cwpp lets only Severity equals High pass"),
-        (filtered(az.only("K8s", "ProductComponentName")), "by ProductComponentName"),
-        (filtered(az.only("High"), az.only("Low")), "lets only Severity equals High and Severity equals Low"),
-    ):
-        with subtests.test(why):
-            found = judge([one])
-            assert (found.state, why in found.reason, bool(found.evidence)) == (GAP, True, True), found.reason
+    of_both = "lets only Severity equals High and Severity equals Low"
+    part = automation(isEnabled=None, scopes=None, sources=None, actions=None)
+    hold(
+        judge,
+        (GAP, "alert-router-cwpp is disabled", [[automation(isEnabled=False)]]),
+        (GAP, f"alert-router-cwpp is too narrow: its scope is {GROUP.lower()}", [[automation(scope=GROUP)]]),
+        (GAP, "alert-router-cwpp is for another subscription", [[automation(scope="/subscriptions/other")]]),
+        (GAP, f"points elsewhere, to {POSTURE_HUB}", [[automation(hub=POSTURE_HUB)]]),
+        (GAP, "alert-router-cwpp leads to no event hub", [[automation(hub=None)]]),
+        (GAP, "alert-router-cwpp exports no alerts", [[automation(source="Assessments")]]),
+        (GAP, "alert-router-cwpp lets only Severity equals High pass", [[filtered(az.only("High"))]]),
+        (GAP, "by ProductComponentName", [[filtered(az.only("K8s", "ProductComponentName"))]]),
+        (GAP, of_both, [[filtered(az.only("High"), az.only("Low"))]]),
+        (GAP, [[automation()], [automation(isEnabled=False)]]),
+        (COVERED, [[automation()], [part]]),
+    )
     many = judge([automation(f"old-{number}", isEnabled=False) for number in range(7)]).reason
     assert ("old-4 is disabled" in many, "old-5" in many, "2 more" in many) == (True, False, True)
-    assert judge([automation()], [automation(isEnabled=False)]).state is GAP
-    part = automation(isEnabled=None, scopes=None, sources=None, actions=None)
-    assert judge([automation()], [part]).state is COVERED
 
 
-def test_what_an_export_does_not_say_is_unknown(subtests: pytest.Subtests) -> None:
+def test_what_an_export_does_not_say_is_unknown(hold: Hold) -> None:
     """It is asked for again, whole. Rules that cannot be read let nothing pass for certain; one alone is a list of one."""
     sets: tuple[object, ...] = ("@{rules=}", [None], [{"rules": "@{x=}"}], 3, {"rules": "System.Object[]"})
-    for one, why in (
-        (automation(hub=az.HUB.partition("/eventhubs/")[0]), "names the namespace"),
-        (automation(hub=""), "does not say which event hub"),
-        (automation(scope="/providers/Microsoft.Management/managementGroups/all"), "nobody says whether it holds"),
-        (automation(scopes=[]), "nobody says whether it holds"),
-        (automation(scopes=None), "does not say its scope"),
-        (automation(sources=None), "does not say what it exports"),
-        (automation(actions=None), "does not say its actions"),
-        (automation(isEnabled=None), "does not say whether it is enabled"),
-        (filtered(), "cannot be read: a set without rules"),
-        (filtered(az.only("1", operator="GreaterThan")), "cannot be read"),
-        *((automation(sources=[{"eventSource": "Alerts", "ruleSets": one}]), "") for one in sets),
-    ):
-        with subtests.test(why, one=one):
-            found = judge([one])
-            assert (found.state, why in found.reason) == (UNKNOWN, True), found.reason
-            assert shlex.split(found.remedy or "")[:4] == ["az", "security", "automation", "list"]
+    of_groups = "/providers/Microsoft.Management/managementGroups/all"
+    rule_sets = [automation(sources=[{"eventSource": "Alerts", "ruleSets": one}]) for one in sets]
     alone = automation(sources=[{"eventSource": "Alerts", "ruleSets": {"rules": [az.only("High")]}}])
-    assert judge([alone]).state is GAP
+    ask = "az security automation list "
+    hold(
+        judge,
+        (UNKNOWN, "names the namespace", ask, [[automation(hub=az.HUB.partition("/eventhubs/")[0])]]),
+        (UNKNOWN, "does not say which event hub", ask, [[automation(hub="")]]),
+        (UNKNOWN, "nobody says whether it holds", ask, [[automation(scope=of_groups)]], [[automation(scopes=[])]]),
+        (UNKNOWN, "does not say its scope", ask, [[automation(scopes=None)]]),
+        (UNKNOWN, "does not say what it exports", ask, [[automation(sources=None)]]),
+        (UNKNOWN, "does not say its actions", ask, [[automation(actions=None)]]),
+        (UNKNOWN, "does not say whether it is enabled", ask, [[automation(isEnabled=None)]]),
+        (UNKNOWN, "cannot be read: a set without rules", ask, [[filtered()]]),
+        (UNKNOWN, "cannot be read", ask, [[filtered(az.only("1", operator="GreaterThan"))]]),
+        (UNKNOWN, "", ask, *([[one]] for one in rule_sets)),
+        (GAP, [[alone]]),
+    )
 
 
 def test_the_severities_that_are_missing_are_named_and_several_automations_cover_together() -> None:

@@ -168,7 +168,7 @@ WITHOUT_REMEDY = {
 }
 """The gaps that no one command mends, and why."""
 
-PROGRAMS = {
+PROGRAMS = [
     "alert-router",
     "aws",
     "az",
@@ -180,7 +180,7 @@ PROGRAMS = {
     "powershell.exe",
     "sc.exe",
     "systemctl",
-}
+]
 QUESTIONS = re.compile(r"az (graph query|resource show|rest --method get)|mdatp health")
 """What asks, and mends nothing."""
 
