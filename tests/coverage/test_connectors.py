@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import Any
 
 import pytest
 
@@ -12,6 +11,7 @@ from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung, WorkloadKind
 from tests.coverage import builders as az
 from tests.coverage.builders import COVERED, GAP, UNKNOWN, Hold, Json, connector, eks_cluster, judged, offering, verdict
+from tests.coverage.kubernetes_builders import as_object
 
 PROTECTION = ("DefenderForServers", "DefenderForContainers", "DefenderForDatabases")
 
@@ -47,18 +47,11 @@ def containers(*, sensor: bool | None = True, logs: bool | None = True, **fields
     return offering("DefenderForContainersAws", **said, **fields)
 
 
-def properties_of(one: Json) -> dict[str, Any]:
-    """What is in the properties of a document."""
-    found = one["properties"]
-    assert isinstance(found, dict)
-    return found
-
-
 def test_a_connector_names_what_it_connects() -> None:
     """By account or project's number, in each form; connectors to code and registries protect no workload."""
     for cloud, suffix, kind in (("AWS", "Aws", WorkloadKind.AWS_ACCOUNT), ("GCP", "Gcp", WorkloadKind.GCP_PROJECT)):
         rest = connector(*offerings(*PROTECTION, cloud=suffix), cloud=cloud, account="42")
-        flat = {**{key: value for key, value in rest.items() if key != "properties"}, **properties_of(rest)}
+        flat = {**{key: value for key, value in rest.items() if key != "properties"}, **as_object(rest, "properties")}
         for one in (rest, flat, [flat], {"data": [rest], "totalRecords": 1}):
             (row,) = judged(one).assessed.rows
             assert (row.workload.kind, row.workload.id, row.workload.name) == (kind, "42", "shop")
@@ -70,42 +63,38 @@ def test_a_connector_names_what_it_connects() -> None:
     assert (result.assessed.rows, [name for name, _ in result.unused]) == ((), ["1.json"])
 
 
-def test_a_plan_without_its_offering_is_off_and_named() -> None:
-    """EKS needs no plan for databases unless the manifest says so. Where no offerings are said, one query asks for all."""
-    eks = connector(*offerings("DefenderForContainers", "CspmMonitor"))
-    found = plan(eks)
+def test_a_plan_without_its_offering_is_off_and_named(hold: Hold) -> None:
+    """EKS needs no plan for databases unless the manifest says so; its plan is its account's. Unsaid offerings are asked."""
+    eks, on = connector(*offerings("DefenderForContainers", "CspmMonitor")), offerings("DefenderForContainers")
     limit = "DefenderForServersAws, DefenderForDatabasesAws are off, and not among the plans of coverage.yaml"
-    assert (found.state, found.limits) == (COVERED, (limit,))
-    assert found.remarks[0] == "DefenderCspmAws is off, which is posture"
-    found = plan(eks, manifest=expecting(Containers=None, VirtualMachines=None))
-    assert (found.state, found.reason) == (GAP, "DefenderForServersAws is off")
-    found = plan(connector(*offerings("CspmMonitor")))
-    assert (found.state, found.reason.endswith("are off"), "Servers" in found.reason) == (GAP, True, True)
-    row = connector()
-    unsaid = plan({**row, "properties": {"environmentName": "AWS", "hierarchyIdentifier": "1"}})
-    assert (unsaid.state, plan(row).state) == (UNKNOWN, GAP)
-    assert (unsaid.remedy or "").startswith("az graph query -q 'resources | where type =~ ")
+    unsaid = {**connector(), "properties": {"environmentName": "AWS", "hierarchyIdentifier": "1"}}
+    hold(
+        plan,
+        (COVERED, "DefenderCspmAws is off, which is posture", [eks]),
+        (GAP, "are off", [connector(*offerings("CspmMonitor"))], [connector()]),
+        (UNKNOWN, "", "az graph query -q 'resources | where type =~ ", [unsaid]),
+    )
+    assert plan(eks).limits == (limit,)
+    both = plan(eks, manifest=expecting(Containers=None, VirtualMachines=None))
+    assert (both.state, both.reason) == (GAP, "DefenderForServersAws is off")
+    hold(
+        partial(az.known, eks_cluster(), of="checkout", on=Rung.PLAN),
+        (COVERED, [connector(*on)]),
+        (GAP, [connector(*offerings("DefenderForServers"))]),
+        (UNKNOWN, [], [connector(*on, account="1")]),
+    )
 
 
 def test_a_manifest_names_the_plans_as_azure_or_as_the_connector_does(subtests: pytest.Subtests) -> None:
     """Where it names none that other clouds have, one that protects is expected. A sub-plan that is not said is unknown."""
     posture = CoverageManifest(expectations=(Expectation(plans={"VirtualMachines": None}),), expects_posture=True)
     for state, *manifests in (
-        (
-            COVERED,
-            expecting(DefenderForServersAws=None),
-            expecting(VirtualMachines=None),
-            expecting(virtualmachines="p2"),
-        ),
+        (COVERED, expecting(DefenderForServersAws=None), expecting(VirtualMachines=None)),
+        (COVERED, expecting(virtualmachines="p2")),
         (COVERED, expecting(VirtualMachines="P1"), expecting(DefenderForServersGcp=None, DefenderForServersAws=None)),
         (COVERED, expecting(KeyVaults="PerKeyVault")),
-        (
-            GAP,
-            expecting(Containers=None),
-            expecting(SqlServerVirtualMachines=None),
-            expecting(CloudPosture=None),
-            posture,
-        ),
+        (GAP, expecting(Containers=None), expecting(SqlServerVirtualMachines=None), expecting(CloudPosture=None)),
+        (GAP, posture),
         (GAP, expecting(DefenderCspmAws=None, DefenderForServersAws="P2")),
     ):
         for manifest in manifests:
@@ -145,34 +134,20 @@ def test_connectors_of_two_subscriptions_cover_as_far_as_both_say() -> None:
             assert {verdict(result, *cell).state for cell in cells} == {expected}
 
 
-def test_the_plan_of_a_cluster_of_eks_is_that_of_its_account(hold: Hold) -> None:
-    """It has no subscription."""
-    on, off = (connector(*offerings(name)) for name in ("DefenderForContainers", "DefenderForServers"))
-    hold(
-        lambda *documents: verdict(judged(eks_cluster(), *documents), "checkout", Rung.PLAN),
-        *((COVERED, [on]), (GAP, [off])),
-        (UNKNOWN, [], [connector(*offerings("DefenderForContainers"), account="1")]),
-    )
-
-
 def test_the_plans_of_a_connector_bring_sensors_and_logs(hold: Hold) -> None:
     """Each switch must be known to be on; a connector that does not say one is asked itself."""
     silent, silent_too = servers(mde=None), containers(logs=None)
+    both = "mdeAutoProvisioning.enabled and enableAuditLogsAutoProvisioning are on"
+    show = f"az resource show --ids {str(connector()['id']).lower()} -o json"
     hold(
         integration,
-        (
-            COVERED,
-            [servers(), containers()],
-            [servers(arc=False)],
-            [containers(sensor=False, installationMethod="Helm")],
-        ),
+        (COVERED, [servers(), containers()], [servers(arc=False)]),
+        (COVERED, [containers(sensor=False, installationMethod="Helm")]),
         (GAP, [servers(mde=False), containers()], [containers(sensor=False)], [containers(logs=False)]),
-        (UNKNOWN, [silent, containers()], [silent_too], [containers(sensor=None, installationMethod="Arc")]),
+        (UNKNOWN, "whether mdeAutoProvisioning.enabled is on", show, [silent], [silent, containers()]),
+        (UNKNOWN, both, show, [silent, silent_too]),
+        (UNKNOWN, [silent_too], [containers(sensor=None, installationMethod="Arc")]),
     )
-    assert integration(silent).remedy == f"az resource show --ids {str(connector()['id']).lower()} -o json"
-    assert "whether mdeAutoProvisioning.enabled is on" in integration(silent).reason
-    both = integration(silent, silent_too).reason
-    assert "mdeAutoProvisioning.enabled and enableAuditLogsAutoProvisioning are on" in both
     (row,) = judged(connector(*offerings("CspmMonitor"))).assessed.rows
     assert row.verdicts.keys() == {Rung.PLAN}
 
@@ -180,8 +155,10 @@ def test_the_plans_of_a_connector_bring_sensors_and_logs(hold: Hold) -> None:
 def test_what_is_left_out_is_said() -> None:
     """By an organization, of whose account no document speaks, and by the tags of machines that agentless scans skip."""
     one = connector(*offerings(*PROTECTION))
-    properties_of(one)["environmentData"]["organizationalData"] = {"excludedAccountIds": ["1", "2"]}
-    assert "its organization leaves out 1, 2" in plan(one).remarks
+    properties = as_object(one, "properties")
+    data = {**as_object(properties, "environmentData"), "organizationalData": {"excludedAccountIds": ["1", "2"]}}
+    said = plan({**one, "properties": {**properties, "environmentData": data}}).remarks
+    assert "its organization leaves out 1, 2" in said
     scanners = {"enabled": True, "configuration": {"exclusionTags": {"team": "lab"}}}
     assert integration(servers(arc=False, vmScanners=scanners)).remarks == (
         "the connector does not deploy Azure Arc on machines, so somebody else must",

@@ -30,133 +30,114 @@ aks, arc, eks = (partial(integration, of=name) for name in ("payments", "edge", 
 
 def with_properties(**properties: object) -> list[az.Json]:
     """A cluster of AKS that has those properties."""
-    return [
-        az.resource(az.CLUSTER, "Microsoft.ContainerService/ManagedClusters", {"agentPoolProfiles": [], **properties})
-    ]
+    said = {"agentPoolProfiles": [], **properties}
+    return [az.resource(az.CLUSTER, "Microsoft.ContainerService/ManagedClusters", said)]
 
 
 def test_a_profile_asks_for_the_sensor_or_is_a_gap(hold: az.Hold) -> None:
     """In both forms; a missing one is off, and of two the worse one counts. The plan's extension is no profile."""
-    row = {
-        "id": az.CLUSTER,
-        "name": "payments",
-        "type": "microsoft.containerservice/managedclusters",
-        "provisioningState": "x",
-    }
+    type = "microsoft.containerservice/managedclusters"
+    row = {"id": az.CLUSTER, "name": "payments", "type": type, "provisioningState": "x"}
     on = ({"defender": {"securityMonitoring": {"enabled": True}}}, {"AzureDefender": {"Enabled": "true"}})
     off: tuple[object, ...] = (
         {"defender": {"securityMonitoring": {"enabled": False}}},
         {"defender": {"logAnalyticsWorkspaceResourceId": "/w"}},
         *({"azureDefender": {"enabled": False}}, {"workloadIdentity": {"enabled": True}}, None),
     )
+    show = f"az aks show --resource-group rg --name payments --subscription {az.SUBSCRIPTION} -o json"
+    contradiction = "the documents contradict each other; the worse one counts"
     hold(
         aks,
         (COVERED, *(with_properties(securityProfile=one) for one in on), [az.managed_cluster(), SENSOR_OFF]),
         (GAP, *(with_properties(securityProfile=one) for one in off)),
+        (GAP, contradiction, [az.managed_cluster(), az.managed_cluster(has_sensor=False)]),
         # A row that names the cluster, or what else was asked for, says nothing of its profile.
-        (UNKNOWN, [[row]], [[{**row, "addonProfiles": {"azurepolicy": {"enabled": True}}}]]),
+        (UNKNOWN, "", show, [[row]], [[{**row, "addonProfiles": {"azurepolicy": {"enabled": True}}}]]),
         (UNKNOWN, [cluster_extension(cluster=az.CLUSTER)]),
     )
-    show = f"az aks show --resource-group rg --name payments --subscription {az.SUBSCRIPTION} -o json"
-    assert aks([row]).remedy == show
-    found = aks(az.managed_cluster(), az.managed_cluster(has_sensor=False))
-    contradiction = "the documents contradict each other; the worse one counts"
-    assert (found.state, found.remarks) == (GAP, (contradiction,))
 
 
-def test_a_gap_names_the_command_the_tag_and_the_extension_of_the_plan() -> None:
+def test_a_gap_names_the_command_the_tag_and_the_extension_of_the_plan(hold: az.Hold) -> None:
     """The plan stays green while they leave the cluster out. A name in a document is one word of the shell."""
-    tags = {"ms_defender_container_exclude_sensors": "True", "team": "a"}
-    found = aks(az.managed_cluster(has_sensor=False, tags=tags), SENSOR_OFF)
-    assert (found.state, found.reason) == (
-        GAP,
+    said = (
         "the security profile does not ask for the sensor; its tag ms_defender_container_exclude_sensors leaves it out; "
-        "ContainerSensor of the plan Containers is off: audit-log detections only, no node ever sees a sensor",
+        "ContainerSensor of the plan Containers is off: audit-log detections only, no node ever sees a sensor"
     )
-    assert (found.remedy or "").startswith("az aks update --enable-defender --resource-group rg --name payments ")
+    enable, tags = "az aks update --enable-defender ", {"ms_defender_container_exclude_sensors": "True", "team": "a"}
+    hold(
+        aks,
+        (
+            GAP,
+            said,
+            f"{enable}--resource-group rg --name payments ",
+            [az.managed_cluster(has_sensor=False, tags=tags), SENSOR_OFF],
+        ),
+    )
     id = "/subscriptions/s/resourceGroups/r g/providers/Microsoft.ContainerService/managedClusters/$(reboot)"
     hostile = integration(az.managed_cluster(id, has_sensor=False), of="$(reboot)")
-    assert "--resource-group 'r g' --name '$(reboot)'" in (hostile.remedy or "")
+    assert (hostile.remedy or "").startswith(f"{enable}--resource-group 'r g' --name '$(reboot)'")
     of_gke = integration(az.gke_cluster(resourceLabels={"ms_defender_container_exclude_agents": "true"}), of="carts")
     assert "its tag ms_defender_container_exclude_agents leaves it out" in of_gke.reason
 
 
-def test_helm_covers_a_cluster_that_azure_did_not_ask_it_for() -> None:
-    """Its recommendation stays Unhealthy for ever, and the remark says so."""
-    for found, key in (
-        (aks(az.managed_cluster(has_sensor=False), HELM), PROFILE_KEY),
-        (aks(az.managed_cluster(has_sensor=False), az.kubectl(*az.sensor())), PROFILE_KEY),
-        (arc(connected_cluster(), [cluster_extension(POLICY)], HELM), EXTENSION_KEY),
-    ):
-        assert (found.state, f"{key} stays Unhealthy for ever" in found.remarks[0]) == (COVERED, True)
+def test_helm_covers_a_cluster_that_azure_did_not_ask_it_for(hold: az.Hold) -> None:
+    """Its recommendation stays Unhealthy for ever, and the remark says so; alone one shows a gap, and never covers."""
+    unasked, kube_system = az.managed_cluster(has_sensor=False), az.kubectl(*az.sensor())
+    ever = "stays Unhealthy for ever"
+    hold(aks, (COVERED, f"{PROFILE_KEY} {ever}", [unasked, HELM], [unasked, kube_system]))
+    hold(arc, (COVERED, f"{EXTENSION_KEY} {ever}", [connected_cluster(), [cluster_extension(POLICY)], HELM]))
+    cluster = {"id": az.CLUSTER, "type": "Microsoft.ContainerService/managedClusters"}
+    arcs = arc, connected_cluster(), EXTENSION_KEY, az.ARC_CLUSTER
+    for judge, one, key, id in ((aks, cluster, PROFILE_KEY, az.CLUSTER), arcs):
+        said = {code: [one, assessment(key, code, of=id)] for code in ("Unhealthy", "Healthy", "NotApplicable")}
+        hold(judge, (GAP, said.pop("Unhealthy")), (UNKNOWN, *said.values()))
 
 
 def test_an_extension_of_arc_is_there_when_it_succeeded(hold: az.Hold) -> None:
-    """In each form. One on its way is asked for again; only a whole list shows that there is none."""
+    """In each form. One on its way is asked for again, one that failed is put anew; only a whole list shows that none is."""
     rest, name = cluster_extension(), "Microsoft.AzureDefender.Kubernetes"
     flat = {**rest, "properties": None, "extensionType": name, "installState": "Installed"}
     row = {**rest, "properties": {"ExtensionType": name.lower(), "ProvisioningState": "Succeeded"}}
     listed = f"{az.ARC_CLUSTER}/providers/Microsoft.KubernetesConfiguration/extensions"
-    other = cluster_extension(POLICY)
+    other, cluster, empty = cluster_extension(POLICY), connected_cluster(), {"id": listed, "value": []}
+    failed = {**cluster_extension(state="Failed"), "id": f"{listed}/my-own"}
+    ask, create = "az k8s-extension list ", "az k8s-extension create --name"
+    again = f"{create} my-own --extension-type microsoft.azuredefender.kubernetes "
+    offline = "Azure Arc says that it is offline, so the state of the extension is an old one"
     hold(
         arc,
         (COVERED, *([cluster_extension(state=one)] for one in ("Succeeded", "succeeded"))),
         (GAP, *([cluster_extension(state=one)] for one in ("Failed", "Deleting", "Canceled"))),
-        (UNKNOWN, *([cluster_extension(state=one)] for one in ("Pending", "Creating", "Updating", ""))),
-        (COVERED, [flat], [row], [{"data": [row], "count": 1}], [connected_cluster(), [other], rest]),
-        (UNKNOWN, [connected_cluster()], [connected_cluster(), []], [connected_cluster(), other]),
+        (GAP, "", again, [failed], [cluster_extension(state="Pending"), failed]),
+        (UNKNOWN, "is pending", ask, [cluster_extension(state="Pending")]),
+        (UNKNOWN, *([cluster_extension(state=one)] for one in ("Creating", "Updating", ""))),
+        (COVERED, [flat], [row], [{"data": [row], "count": 1}], [cluster, [other], rest]),
+        (COVERED, offline, [connected_cluster(connectivity="Offline"), rest]),
+        (UNKNOWN, "", ask, [cluster], [cluster, []], [cluster, other]),
         (UNKNOWN, [{"value": [other], "nextLink": "/more"}]),
-        (GAP, [connected_cluster(), [other]], [{"id": listed, "value": []}]),
+        (GAP, "", f"{create} {name.lower()} ", [cluster, [other]], [empty]),
     )
-    assert (arc({"id": listed, "value": []}).remedy or "").startswith(f"az k8s-extension create --name {name.lower()} ")
-    assert arc(connected_cluster()).remedy == (
-        "az k8s-extension list --cluster-type connectedClusters --cluster-name edge --resource-group rg "
+    assert arc(cluster).remedy == (
+        f"{ask}--cluster-type connectedClusters --cluster-name edge --resource-group rg "
         f"--subscription {az.SUBSCRIPTION} --query '{{id: `\"{listed}\"`, value: @}}' -o json"
     )
-
-
-def test_an_extension_that_failed_is_put_again_under_its_own_name() -> None:
-    """One that is pending goes on by itself, and is looked at again; where Arc hears nothing, its state is an old one."""
-    failed = {**cluster_extension(state="Failed"), "id": f"{cluster_extension()['id']}".rpartition("/")[0] + "/my-own"}
-    again = "az k8s-extension create --name my-own --extension-type microsoft.azuredefender.kubernetes "
-    assert (arc(failed).remedy or "").startswith(again)
-    pending = arc(cluster_extension(state="Pending"))
-    assert (pending.remedy or "").startswith("az k8s-extension list ")
-    assert "is pending" in pending.reason
-    assert arc(cluster_extension(state="Pending"), failed).state is GAP
-    found = arc(connected_cluster(connectivity="Offline"), cluster_extension())
-    assert found.remarks == ("Azure Arc says that it is offline, so the state of the extension is an old one",)
-
-
-def test_a_recommendation_shows_a_gap_and_never_covers(hold: az.Hold) -> None:
-    """Where nothing else was asked, and posture is not known to be on."""
-    cluster = {"id": az.CLUSTER, "type": "Microsoft.ContainerService/managedClusters"}
-    for judge, one, key, id in (
-        (aks, cluster, PROFILE_KEY, az.CLUSTER),
-        (arc, connected_cluster(), EXTENSION_KEY, az.ARC_CLUSTER),
-    ):
-        said = {code: [one, assessment(key, code, of=id)] for code in ("Unhealthy", "Healthy", "NotApplicable")}
-        hold(judge, (GAP, said.pop("Unhealthy")), (UNKNOWN, *said.values()))
 
 
 def test_the_name_of_a_context_says_which_cloud_is_to_be_asked() -> None:
     """As the clouds' command lines name contexts: a sensor is there, but who knows whether EKS logs its control plane."""
     gcloud = "gcloud container clusters describe carts --location europe-west1 --project shop-prod --format json"
+    azure = "az aks list -o json"
     for name, ask in {
-        "prod": "az aks list -o json",
         EKS_CONTEXT: "aws eks describe-cluster --region eu-west-1 --name checkout --output json",
         GKE_CONTEXT: gcloud,
-        "arn:aws:eks:eu-west-1:1:cluster/--profile": "az aks list -o json",
-        "gke_-x_--y_--z": "az aks list -o json",
+        **dict.fromkeys(("prod", "arn:aws:eks:eu-west-1:1:cluster/--profile", "gke_-x_--y_--z"), azure),
     }.items():
-        result = az.judged(az.document(az.kubectl(*az.sensor()), "k.json", name))
-        assert [az.verdict(result, name, rung).remedy for rung in (Rung.INTEGRATION, Rung.PLAN)] == [ask, ask]
-        found = az.verdict(result, name, Rung.INTEGRATION)
+        sensor = az.document(az.kubectl(*az.sensor()), "k.json", name)
+        found = integration(sensor, of=name)
         assert (found.state, "a sensor is in it" in found.reason) == (UNKNOWN, True)
-    for context, name, described in (
-        (EKS_CONTEXT, "checkout", eks_cluster()),
-        (GKE_CONTEXT, "carts", az.gke_cluster()),
-    ):
+        assert found.remedy == az.known(sensor, of=name, on=Rung.PLAN).remedy == ask
+    gke = GKE_CONTEXT, "carts", az.gke_cluster()
+    for context, name, described in ((EKS_CONTEXT, "checkout", eks_cluster()), gke):
         result = az.judged(az.document(az.kubectl(*az.sensor(), *az.nodes()), "k.json", context), described)
         assert [row.workload.name for row in result.assessed.rows] == [name]
         assert az.verdict(result, name, Rung.SENSOR_RUNNING).state is COVERED
@@ -172,39 +153,25 @@ def test_a_name_that_azure_does_not_have_is_said() -> None:
     assert "Azure" not in integration(elsewhere, listed, of=EKS_CONTEXT).reason
 
 
-def test_what_was_answered_is_not_asked_again() -> None:
-    """Somebody would run the same query for ever; the cluster itself may show a sensor that came by Helm."""
-    containers = [az.connector(az.offering("DefenderForContainersAws"))]
-    show = f"az resource show --ids {str(az.connector()['id']).lower()} -o json"
-    for connected, says, ask in (
-        ([], "no document says what brings it the sensor", ASK_CONNECTORS),
-        ([az.connector(account="999")], "the connectors that were given are of others", ASK_CLUSTER),
-        ([az.connector(az.offering("CspmMonitorAws"))], "the connector has no plan for containers", ASK_CLUSTER),
-        (containers, "the connector does not say whether it brings the sensor", show),
-    ):
-        found = eks(LOGGED, *connected)
-        assert (found.state, says in found.reason) == (UNKNOWN, True)
-        assert (found.remedy or "").startswith(ask)
-
-
 def test_eks_needs_its_logs_and_the_sensor(hold: az.Hold) -> None:
-    """Without both logs no alert of the control plane comes, whatever runs on the nodes; one line turns them on."""
-    on, off = (
-        az.connector(az.offering("DefenderForContainersAws", enableDefenderAgentAutoProvisioning=one))
-        for one in (True, False)
-    )
+    """Without both logs no alert of the control plane comes; one line turns them on. What was answered is not asked again."""
+    plans = [{"enableDefenderAgentAutoProvisioning": one} for one in (True, False)]
+    on, off, silent = (az.connector(az.offering("DefenderForContainersAws", **one)) for one in (*plans, {}))
+    mend = "aws eks update-cluster-config --region eu-west-1 --name checkout --logging "
+    show = f"az resource show --ids {str(az.connector()['id']).lower()} -o json"
+    without = "the connector has no plan for containers"
     hold(
         eks,
         # Tags may be no object, as another tool writes them.
         (COVERED, [LOGGED, on], [LOGGED, HELM], [eks_cluster("audit", "authenticator", tags=["team"]), on]),
         (GAP, [LOGGED, off], [eks_cluster("audit"), on], [eks_cluster("authenticator"), HELM]),
-        (UNKNOWN, [LOGGED], [eks_cluster(logging=None), on]),
+        (GAP, "writes no audit and no authenticator log, so no alert of it can come", mend, [eks_cluster()]),
+        (UNKNOWN, [eks_cluster(logging=None), on]),
         (UNKNOWN, [eks_cluster("audit", "authenticator", account="999999999999"), on]),
-    )
-    found = eks(eks_cluster())
-    assert found.reason == "its control plane writes no audit and no authenticator log, so no alert of it can come"
-    assert (found.remedy or "").startswith(
-        "aws eks update-cluster-config --region eu-west-1 --name checkout --logging "
+        (UNKNOWN, "no document says what brings it the sensor", ASK_CONNECTORS, [LOGGED]),
+        (UNKNOWN, "the connectors that were given are of others", ASK_CLUSTER, [LOGGED, az.connector(account="999")]),
+        (UNKNOWN, without, ASK_CLUSTER, [LOGGED, az.connector(az.offering("CspmMonitorAws"))]),
+        (UNKNOWN, "the connector does not say whether it brings the sensor", show, [LOGGED, silent]),
     )
 
 
@@ -233,10 +200,8 @@ def test_the_policy_add_on_is_read_in_either_case() -> None:
         assert [getattr(one, "has_policy", None) for one in facts][1:] == [expected]
 
 
-GROUP = f"/subscriptions/{az.SUBSCRIPTION}/resourceGroups/rg/providers"
-REGISTRY_ID = f"{GROUP}/Microsoft.ContainerRegistry/registries/images"
-REGISTRY = az.resource(REGISTRY_ID, "Microsoft.ContainerRegistry/registries")
-ACCOUNT_ID = f"{GROUP}/Microsoft.Storage/storageAccounts/files"
+REGISTRY = az.resource(az.REGISTRY, "Microsoft.ContainerRegistry/registries")
+ACCOUNT_ID = f"{az.GROUP}/Microsoft.Storage/storageAccounts/files"
 ACCOUNT = az.resource(ACCOUNT_ID, "Microsoft.Storage/storageAccounts")
 SCANS = "ContainerRegistriesVulnerabilityAssessments"
 MALWARE, DISCOVERY = "OnUploadMalwareScanning", "SensitiveDataDiscovery"
@@ -250,45 +215,37 @@ def containers(
     tier: str = "Standard", *, enabled: object = "True", failed: bool = False, scope: str | None = None
 ) -> az.Json:
     """The plan Containers with the extension that scans registries, at the subscription or at the registry itself."""
-    extension = dict(az.extension_of_plan(SCANS, enabled=enabled))
-    if failed:
-        extension["operationStatus"] = {"code": "Failed", "message": "no role"}
+    status = {"operationStatus": {"code": "Failed", "message": "no role"}} if failed else {}
+    extensions = [{**az.extension_of_plan(SCANS, enabled=enabled), **status}]
     if scope is not None:
-        return pricing("Containers", tier, scope=scope, extensions=[extension])
+        return pricing("Containers", tier, scope=scope, extensions=extensions)
     coverage = "FullyCovered" if tier == "Standard" else "NotCovered"
-    return pricing("Containers", tier, extensions=[extension], resourcesCoverageStatus=coverage)
-
-
-registry = partial(az.known, REGISTRY, of="images", on=Rung.INTEGRATION)
+    return pricing("Containers", tier, extensions=extensions, resourcesCoverageStatus=coverage)
 
 
 def test_the_images_of_a_registry_are_scanned_where_plan_and_extension_are_on(hold: az.Hold) -> None:
-    """At the subscription, or at the registry itself; of two answers to one question the worse one counts."""
-    scans = [az.extension_of_plan(SCANS)]
+    """At the subscription, or at the registry itself; of two answers the worse one counts, and only one to PUT says why."""
+    scans, own = [az.extension_of_plan(SCANS)], containers(scope=az.REGISTRY)
+    security, here = (
+        f"/subscriptions/{az.SUBSCRIPTION}/providers/Microsoft.Security",
+        f"--subscription {az.SUBSCRIPTION}",
+    )
+    ask = f"az rest --method get --url '{security}/pricings?api-version=2024-01-01'"
+    mend = f"az security pricing create -n Containers --tier standard --extensions name={SCANS} isEnabled=True {here}"
+    failed = f"extension {SCANS} failed to be switched on: no role, so nobody scans its images"
     hold(
-        registry,
-        (COVERED, [containers()], [containers(enabled="true")], [containers(), containers(scope=REGISTRY_ID)]),
-        (COVERED, [containers("Free"), containers(scope=REGISTRY_ID)]),
-        (GAP, [containers(enabled="False")], [containers("Free")], [containers("Free", enabled="False")]),
-        (GAP, [containers(), containers("Free", scope=REGISTRY_ID)], [containers(), containers(enabled="False")]),
-        (GAP, [containers(), containers(enabled="False", scope=REGISTRY_ID)], [containers(), containers("Free")]),
-        (GAP, [containers(failed=True)], [containers(), containers(failed=True)]),
-        (UNKNOWN, [], [containers(enabled=None)], [pricing("Containers")], [pricing("Containers", extensions=scans)]),
+        partial(az.known, REGISTRY, of="images", on=Rung.INTEGRATION),
+        (COVERED, [containers()], [containers(enabled="true")], [containers(), own], [containers("Free"), own]),
+        (GAP, "", mend, [containers(enabled="False")]),
+        (GAP, [containers("Free")], [containers("Free", enabled="False")], [containers(), containers("Free")]),
+        (GAP, [containers(), containers("Free", scope=az.REGISTRY)], [containers(), containers(enabled="False")]),
+        (GAP, [containers(), containers(enabled="False", scope=az.REGISTRY)]),
+        (GAP, failed, [containers(failed=True)], [containers(), containers(failed=True)]),
+        (UNKNOWN, "", ask, []),
+        (UNKNOWN, [containers(enabled=None)], [pricing("Containers")], [pricing("Containers", extensions=scans)]),
         (UNKNOWN, [pricing("CloudPosture", extensions=scans)]),
-        (UNKNOWN, [pricing("CloudPosture", scope=REGISTRY_ID, extensions=scans)]),
+        (UNKNOWN, [pricing("CloudPosture", scope=az.REGISTRY, extensions=scans)]),
     )
-
-
-def test_the_remedies_of_a_registry_ask_and_mend() -> None:
-    """Only the answer to the request that switched the extension on says why it failed; later ones call it on."""
-    path = f"/subscriptions/{az.SUBSCRIPTION}/providers/Microsoft.Security/pricings?api-version=2024-01-01"
-    assert registry().remedy == f"az rest --method get --url '{path}'"
-    assert registry(containers(enabled="False")).remedy == (
-        f"az security pricing create -n Containers --tier standard --extensions name={SCANS} isEnabled=True "
-        f"--subscription {az.SUBSCRIPTION}"
-    )
-    failed = registry(containers(failed=True), containers())
-    assert failed.reason == f"extension {SCANS} failed to be switched on: no role, so nobody scans its images"
 
 
 def expecting(*extensions: str, rungs: frozenset[Rung] | None = None) -> CoverageManifest:
@@ -296,43 +253,36 @@ def expecting(*extensions: str, rungs: frozenset[Rung] | None = None) -> Coverag
     return CoverageManifest(expectations=(Expectation(extensions=frozenset(extensions), rungs=rungs),), is_given=True)
 
 
-def test_a_storage_account_of_which_nothing_more_is_expected_does_not_have_the_rung() -> None:
-    """It is not unknown: there is nothing that could be known."""
+def test_a_storage_account_is_as_good_as_the_worst_extension_that_is_expected(hold: az.Hold) -> None:
+    """In any case of names; what scans nothing by its own setting is a gap. Where none is expected there is no rung."""
+
+    def account(manifest: CoverageManifest, malware: object, discovery: object, *own: az.Json) -> Verdict:
+        said = ((MALWARE, malware), (DISCOVERY, discovery))
+        extensions = [az.extension_of_plan(name, enabled=enabled) for name, enabled in said]
+        fields = {"subPlan": "DefenderForStorageV2", "resourcesCoverageStatus": "FullyCovered"}
+        plan = pricing("StorageAccounts", extensions=extensions, **fields)
+        return az.known(ACCOUNT, plan, *own, of="files", on=Rung.INTEGRATION, manifest=manifest)
+
+    both, one = expecting(MALWARE.lower(), DISCOVERY), expecting(MALWARE)
+    switches = {"isEnabled": True, "overrideSubscriptionLevelSettings": True}
+    off = {"malwareScanning": {"onUpload": {"isEnabled": False}}}
+    hold(
+        account,
+        (COVERED, [both, "True", "True"], [one, "True", "False"]),
+        (GAP, [both, "True", "False"], [both, "False", None]),
+        (GAP, [one, "True", None, az.setting(ACCOUNT_ID, "defenderForStorageSettings", **switches, **off)]),
+        (UNKNOWN, [both, "True", None]),
+    )
     for manifest in (expecting(), expecting(SCANS), expecting(rungs=frozenset({Rung.INTEGRATION}))):
         (row,) = az.judged(ACCOUNT, manifest=manifest).assessed.rows
         assert Rung.INTEGRATION not in row.verdicts
-
-
-def test_a_storage_account_is_as_good_as_the_worst_extension_that_is_expected() -> None:
-    """Names are compared in any case; another extension may be off; what scans nothing by its own setting is a gap."""
-
-    def account(manifest: CoverageManifest, malware: object, discovery: object, *own: az.Json) -> Verdict:
-        extensions = [
-            az.extension_of_plan(MALWARE, enabled=malware),
-            az.extension_of_plan(DISCOVERY, enabled=discovery),
-        ]
-        fields = {"subPlan": "DefenderForStorageV2", "resourcesCoverageStatus": "FullyCovered"}
-        plan = pricing("StorageAccounts", extensions=extensions, **fields)
-        return az.verdict(az.judged(ACCOUNT, plan, *own, manifest=manifest), "files", Rung.INTEGRATION)
-
-    both = expecting(MALWARE.lower(), DISCOVERY)
-    for malware, discovery, state in (
-        *(("True", "True", COVERED), ("True", "False", GAP), ("False", None, GAP), ("True", None, UNKNOWN)),
-    ):
-        assert account(both, malware, discovery).state is state
-    assert account(expecting(MALWARE), "True", "False").state is COVERED
-    switches = {"isEnabled": True, "overrideSubscriptionLevelSettings": True}
-    own = az.setting(
-        ACCOUNT_ID, "defenderForStorageSettings", **switches, malwareScanning={"onUpload": {"isEnabled": False}}
-    )
-    assert account(expecting(MALWARE), "True", None, own).state is GAP
 
 
 def machine(*documents: object, system: str | None = "windows", tags: dict[str, str] | None = None) -> Verdict:
     """What is known of a machine of that system."""
     disk = {"storageProfile": {"osDisk": {"osType": system}}} if system else {}
     one = az.resource(az.MACHINE, "Microsoft.Compute/virtualMachines", disk, tags=tags or {})
-    return az.verdict(az.judged(one, *documents), "web-1", Rung.INTEGRATION)
+    return az.known(one, *documents, of="web-1", on=Rung.INTEGRATION)
 
 
 def settings(*names: str, **others: bool) -> list[az.Json]:
@@ -340,38 +290,25 @@ def settings(*names: str, **others: bool) -> list[az.Json]:
     return [*map(az.security_setting, names), *(az.security_setting(name, enabled=on) for name, on in others.items())]
 
 
-def test_a_machine_needs_the_integration_and_the_plan() -> None:
-    """Its own plan is enough; nothing rests on direct onboarding. Of two answers the worse one counts."""
-    found = machine(ON, PLAN)
-    assert (found.state, [one.field for one in found.evidence]) == (
-        COVERED,
-        ["properties.enabled", "properties.pricingTier"],
-    )
+def test_a_machine_needs_the_integration_and_the_plan(hold: az.Hold) -> None:
+    """In each form of the setting. Its own plan is enough; nothing rests on direct onboarding. Of two the worse one counts."""
     free, own = pricing("VirtualMachines", "Free"), pricing("VirtualMachines", scope=az.MACHINE)
-    without = machine(ON, free)
-    said = "WDATP is on, but the plan VirtualMachines is off, so nothing is deployed"
-    assert (without.state, without.reason, "--tier standard --subplan P2" in (without.remedy or "")) == (
-        GAP,
-        said,
-        True,
-    )
+    without = "WDATP is on, but the plan VirtualMachines is off, so nothing is deployed"
     onboarding = [{"name": "MdeDesignatedSubscription", "isEnabled": "False"}]
-    assert machine(ON, free, own).state is COVERED
-    assert machine(ON, pricing("VirtualMachines", extensions=onboarding)).state is COVERED
-    assert {machine(*documents).state for documents in permutations((ON, OFF, PLAN))} == {GAP}
-
-
-def test_an_integration_that_is_off_is_a_gap_and_what_was_not_asked_is_unknown() -> None:
-    """Whichever form the setting comes in; the remedy puts it on, or asks, in a line whose url is relative."""
     url = f"/subscriptions/{az.SUBSCRIPTION}/providers/Microsoft.Security/"
-    put = """--body '{"kind": "DataExportSettings", "properties": {"enabled": true}}'"""
-    for off in (OFF, az.security_setting(enabled="False"), [{**ON, "properties": None, "enabled": False}]):
-        found = machine(off, PLAN)
-        line = f"az rest --method put --url '{url}settings/WDATP?api-version=2022-05-01' {put}"
-        assert (found.state, found.remedy) == (GAP, line)
-    for documents in ((), (PLAN,), (ON,), (*settings("MCAS", "WDATP_VNEXT"), PLAN)):
-        found = machine(*documents)
-        assert (found.state, f"az rest --method get --url '{url}" in (found.remedy or "")) == (UNKNOWN, True)
+    body = """--body '{"kind": "DataExportSettings", "properties": {"enabled": true}}'"""
+    put = f"az rest --method put --url '{url}settings/WDATP?api-version=2022-05-01' {body}"
+    offs = (OFF, az.security_setting(enabled="False"), [{**ON, "properties": None, "enabled": False}])
+    unasked = ((), (PLAN,), (ON,), (*settings("MCAS", "WDATP_VNEXT"), PLAN))
+    hold(
+        machine,
+        (COVERED, [ON, PLAN], [ON, free, own], [ON, pricing("VirtualMachines", extensions=onboarding)]),
+        (GAP, without, [ON, free]),
+        (GAP, "", put, *([off, PLAN] for off in offs), *permutations((ON, OFF, PLAN))),
+        (UNKNOWN, "", f"az rest --method get --url '{url}", *unasked),
+    )
+    assert [one.field for one in machine(ON, PLAN).evidence] == ["properties.enabled", "properties.pricingTier"]
+    assert "--tier standard --subplan P2" in (machine(ON, free).remedy or "")
 
 
 def test_linux_is_covered_only_where_it_is_known_not_to_be_left_out() -> None:
