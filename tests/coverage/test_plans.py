@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Mapping
 from functools import partial
@@ -50,26 +51,23 @@ def storage(is_enabled: bool | None, override: bool | None) -> Json:
 
 def test_a_resource_has_the_plan_that_its_subscription_has_unless_it_differs(hold: Hold) -> None:
     """That it does not differ must be seen, too. An account's own switch counts where the subscription's plan is off."""
-    full, off, partial = pricing(SERVERS, **FULL), pricing(SERVERS, "Free"), pricing(SERVERS, **PARTIAL)
+    full, off, some = pricing(SERVERS, **FULL), pricing(SERVERS, "Free"), pricing(SERVERS, **PARTIAL)
     elsewhere = pricing(SERVERS, scope="/subscriptions/22222222-2222-2222-2222-222222222222", **FULL)
-    mine, not_mine, inherited = (
-        own(MACHINE, SERVERS),
-        own(MACHINE, SERVERS, "Free"),
-        own(MACHINE, SERVERS, inherited="True"),
-    )
+    mine, not_mine = own(MACHINE, SERVERS), own(MACHINE, SERVERS, "Free")
+    inherited = own(MACHINE, SERVERS, inherited="True")
     in_capitals = pricing(SERVERS, "STANDARD", resourcesCoverageStatus="fullycovered")
     hold(
-        lambda *documents: plan_of(MACHINE, *documents),
-        (COVERED, [full], [in_capitals], [partial, mine], [off, own(MACHINE, SERVERS, subPlan="P1")], [inherited]),
+        partial(plan_of, MACHINE),
+        (COVERED, [full], [in_capitals], [some, mine], [off, own(MACHINE, SERVERS, subPlan="P1")], [inherited]),
         (COVERED, [own(MACHINE, "CloudPosture", "Free"), full]),
-        (GAP, [off], [pricing(SERVERS, **NONE)], [partial, not_mine], [full, not_mine], [off, inherited]),
-        (UNKNOWN, [], [pricing(CONTAINERS, **FULL)], [pricing(SERVERS)], [partial], [elsewhere]),
+        (GAP, [off], [pricing(SERVERS, **NONE)], [some, not_mine], [full, not_mine], [off, inherited]),
+        (UNKNOWN, [], [pricing(CONTAINERS, **FULL)], [pricing(SERVERS)], [some], [elsewhere]),
         (UNKNOWN, [pricing(SERVERS, "Premium", **FULL)], [pricing(SERVERS, "Free", **PARTIAL)]),
     )
     assert az.SUBSCRIPTION in (plan_of(MACHINE, elsewhere).remedy or "")
     free, old = pricing(CONTAINERS, "Free"), pricing("KubernetesService")
     hold(
-        lambda *documents: plan_of(az.CLUSTER, *documents),
+        partial(plan_of, az.CLUSTER),
         (COVERED, [pricing(CONTAINERS, **FULL)], [free, own(az.CLUSTER, CONTAINERS)]),
         (COVERED, [free, pricing("KubernetesService", **FULL)]),
         (COVERED, [free, old, own(az.CLUSTER, CONTAINERS, "Free", inherited="True")]),
@@ -78,10 +76,13 @@ def test_a_resource_has_the_plan_that_its_subscription_has_unless_it_differs(hol
         (GAP, [free, pricing("ContainerRegistry", **FULL)]),
         (UNKNOWN, [pricing(CONTAINERS)], [free, old]),
     )
+    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}
+    unnamed = partial(az.known, of="(unnamed cluster)", on=Rung.PLAN)
+    hold(unnamed, (UNKNOWN, "", "az aks list -o json", [namespace, pricing(CONTAINERS, **FULL)]))
     registry = [free, pricing("ContainerRegistry", **FULL)]
-    hold(lambda *some: plan_of(az.REGISTRY, *some), (COVERED, registry), (UNKNOWN, [pricing(CONTAINERS, **PARTIAL)]))
+    hold(partial(plan_of, az.REGISTRY), (COVERED, registry), (UNKNOWN, [pricing(CONTAINERS, **PARTIAL)]))
     hold(
-        lambda *documents: plan_of(az.SQL_SERVER, *documents),
+        partial(plan_of, az.SQL_SERVER),
         (COVERED, [pricing("SqlServers")], [pricing("SqlServers", **PARTIAL)]),
         (GAP, [pricing("SqlServers", "Free")]),
         (UNKNOWN, [pricing("SqlServerVirtualMachines")]),
@@ -89,7 +90,7 @@ def test_a_resource_has_the_plan_that_its_subscription_has_unless_it_differs(hol
     cosmos, free = pricing("CosmosDbs"), pricing("CosmosDbs", "Free")
     on, off = switch(az.COSMOS_DB, isEnabled=True), switch(az.COSMOS_DB, isEnabled=False)
     hold(
-        lambda *documents: plan_of(az.COSMOS_DB, *documents),
+        partial(plan_of, az.COSMOS_DB),
         (COVERED, [pricing("CosmosDbs", **FULL)], [cosmos, on], [free, on]),
         (GAP, [cosmos, off], [free, off]),
         (UNKNOWN, [cosmos], [cosmos, switch(az.COSMOS_DB)]),
@@ -99,13 +100,9 @@ def test_a_resource_has_the_plan_that_its_subscription_has_unless_it_differs(hol
 def test_a_storage_account_that_overrides_its_subscription_is_judged_by_itself(hold: Hold) -> None:
     """Override and not on is a gap under a plan that is on; the classic switch proves nothing of the new plan."""
     classic, full = pricing("StorageAccounts", subPlan="PerTransaction"), pricing("StorageAccounts", **FULL)
-    free, on, off = (
-        pricing("StorageAccounts", "Free"),
-        switch(az.STORAGE, isEnabled=True),
-        switch(az.STORAGE, isEnabled=False),
-    )
+    free, (on, off) = pricing("StorageAccounts", "Free"), [switch(az.STORAGE, isEnabled=one) for one in (True, False)]
     hold(
-        lambda *documents: plan_of(az.STORAGE, *documents),
+        partial(plan_of, az.STORAGE),
         (COVERED, [V2, storage(True, False)], [V2, storage(True, True)], [free, storage(True, True)], [classic, on]),
         (GAP, [V2, storage(False, True)], [full, storage(False, True)], [free, storage(True, False)], [classic, off]),
         (GAP, [V2, storage(True, False), storage(False, True)], [classic, on, storage(False, True)]),
@@ -127,60 +124,68 @@ def test_p1_where_p2_is_needed_is_not_covered_by_plan(hold: Hold) -> None:
     def judge(*documents: Json) -> Verdict:
         return plan_of(MACHINE, *documents, manifest=az.expecting_plans({"virtualmachines": "P2"}))
 
-    unsaid = pricing(SERVERS, **FULL)
-    hold(judge, (COVERED, [p2]), (GAP, *gaps), (UNKNOWN, [unsaid], [pricing(SERVERS, subPlan="P3", **FULL)]))
-    for found in (judge(*documents) for documents in gaps):
-        assert found.reason.startswith("VirtualMachines is P1, which leaves out ")
-        assert "just-in-time access" in found.reason
-        assert "--subplan P2" in (found.remedy or "")
+    unsaid, leaves_out = pricing(SERVERS, **FULL), "VirtualMachines is P1, which leaves out "
+    hold(judge, (COVERED, [p2]), (GAP, leaves_out, *gaps), (GAP, "just-in-time access", *gaps))
+    hold(judge, (UNKNOWN, [unsaid], [pricing(SERVERS, subPlan="P3", **FULL)]))
+    assert all("--subplan P2" in (judge(*documents).remedy or "") for documents in gaps)
+    found = verdict(judged(own(MACHINE, "CloudPosture"), [p2], [pricing(SERVERS, subPlan="P1")]), "web-1", Rung.PLAN)
+    assert {("2.json [0]", "p2"), ("3.json [0]", "P1")} <= {(one.document, one.value) for one in found.evidence}
     for document, says in ((p1, True), (p2, False), (unsaid, True)):
         found = plan_of(MACHINE, document)
         assert (found.state, "file integrity monitoring" in str(found.remarks)) == (COVERED, says)
 
 
-def test_an_extension_that_is_expected_must_be_seen_on() -> None:
+def test_an_extension_that_is_expected_must_be_seen_on(hold: Hold) -> None:
     """One that failed looks as if it were on. One that any answer calls off is off; another plan's is not asked of this one."""
-    expected = az.expecting_plans(None, SCANNING)
+    expected, sensor = az.expecting_plans(None, SCANNING), az.expecting_plans(None, "ContainerSensor")
     on, off = ({"name": SCANNING, "isEnabled": one} for one in ("True", "False"))
-    for extension, state in (
-        *((on, COVERED), ({**on, "isEnabled": "true"}, COVERED), (off, GAP), ({**on, "isEnabled": None}, UNKNOWN)),
-        *(({**on, "operationStatus": {"code": code}}, one) for code, one in (("Succeeded", COVERED), ("Failed", GAP))),
-        ({"name": "FileIntegrityMonitoring", "isEnabled": "True"}, UNKNOWN),
-    ):
-        document = pricing(SERVERS, subPlan="P2", extensions=[extension], **FULL)
-        assert plan_of(MACHINE, document, manifest=expected).state is state, extension
-        assert plan_of(MACHINE, document).state is COVERED
-    both = [pricing(SERVERS, extensions=[one], **FULL) for one in (on, off)]
-    assert {plan_of(MACHINE, *documents, manifest=expected).state for documents in (both, both[::-1])} == {GAP}
-    sensor = az.expecting_plans(None, "ContainerSensor")
+
+    def scanned(*extensions: object) -> Verdict:
+        documents = [pricing(SERVERS, extensions=[one], **FULL) for one in extensions]
+        assert plan_of(MACHINE, *documents).state is COVERED
+        return plan_of(MACHINE, *documents, manifest=expected)
+
+    succeeded, failed = ({**on, "operationStatus": {"code": one}} for one in ("Succeeded", "Failed"))
+    other = {"name": "FileIntegrityMonitoring", "isEnabled": "True"}
+    hold(
+        scanned,
+        (COVERED, [on], [{**on, "isEnabled": "true"}], [succeeded]),
+        (GAP, [off], [failed], [on, off], [off, on]),
+        (UNKNOWN, [{**on, "isEnabled": None}], [other]),
+    )
     assert plan_of(MACHINE, pricing(SERVERS, **FULL), manifest=sensor).state is COVERED
     assert plan_of(az.CLUSTER, pricing(CONTAINERS, **FULL), manifest=sensor).state is UNKNOWN
 
 
-def test_an_extension_that_is_expected_leaves_out_what_has_a_tag() -> None:
+def test_an_extension_that_is_expected_leaves_out_what_has_a_tag(hold: Hold) -> None:
     """So the tags of the resource must be known."""
     tags = {"ExclusionTags": '[{"Key":"Scan","Value":"no"}]'}
     extension = {"name": "ContainerSensor", "isEnabled": "True", "additionalExtensionProperties": tags}
     plan = pricing(CONTAINERS, extensions=[extension], **FULL)
-    for fields, state in (
-        *(({"tags": {"scan": "NO"}}, GAP), ({"tags": {"scan": "yes"}}, COVERED), ({"tags": {}}, COVERED)),
-        *(({"tags": None}, COVERED), ({}, UNKNOWN)),
-    ):
-        cluster = {**az.managed_cluster(), **fields}
-        assert plan_of(az.CLUSTER, cluster, plan, manifest=az.expecting_plans(None, "ContainerSensor")).state is state
-        assert plan_of(az.CLUSTER, cluster, plan).state is COVERED
+
+    def tagged(**fields: object) -> list[Json]:
+        return [{**az.managed_cluster(), **fields}, plan]
+
+    some = tagged(tags={"scan": "yes"}), tagged(tags={}), tagged(tags=None)
+    hold(
+        partial(plan_of, az.CLUSTER, manifest=az.expecting_plans(None, "ContainerSensor")),
+        (GAP, tagged(tags={"scan": "NO"})),
+        (COVERED, *some),
+        (UNKNOWN, tagged()),
+    )
+    hold(partial(plan_of, az.CLUSTER), (COVERED, tagged(tags={"scan": "NO"}), *some, tagged()))
 
 
-def test_two_answers_that_differ_are_taken_at_their_worst() -> None:
-    """The evidence shows what both say."""
-    assert plan_of(az.SQL_SERVER, pricing("SqlServers"), pricing("SqlServers", "Free")).state is GAP
-    p2, p1 = pricing(SERVERS, subPlan="P2", **FULL), pricing(SERVERS, subPlan="P1")
-    found = verdict(judged(own(MACHINE, "CloudPosture"), [p2], [p1]), "web-1", Rung.PLAN)
-    assert {("2.json [0]", "P2"), ("3.json [0]", "P1")} <= {(one.document, one.value) for one in found.evidence}
-
-
-def test_what_an_answer_says_besides_is_remarked() -> None:
-    """Free trial, tags that an extension leaves out, extensions that are off."""
+def test_a_plan_that_is_on_at_no_resource_is_mended_at_the_resource(hold: Hold) -> None:
+    """Where one of its kind can be switched off by itself. What an answer says besides is remarked."""
+    rest = "az rest --method"
+    hold(
+        plan_of,
+        (GAP, "", f"{rest} delete --url '{MACHINE}/", [MACHINE, pricing(SERVERS, **NONE)]),
+        (GAP, "", f"{rest} put --url '{az.STORAGE}/", [az.STORAGE, pricing("StorageAccounts", **NONE)]),
+    )
+    found = plan_of(az.SQL_SERVER, pricing("SqlServers", **NONE))
+    assert (found.state, found.remedy) == (GAP, None)
     tags = '[{"Key":"scan","Value":"no"},{"key":"lab","value":"yes"}]'
     extensions = [
         {"name": SCANNING, "isEnabled": "True", "additionalExtensionProperties": {"exclusionTags": tags}},
@@ -188,25 +193,6 @@ def test_what_an_answer_says_besides_is_remarked() -> None:
     ]
     found = plan_of(MACHINE, pricing(SERVERS, freeTrialRemainingTime="P29DT23H", extensions=extensions, **FULL))
     assert all(word in str(found.remarks) for word in ("P29DT23H", "scan=no or lab=yes", "FileIntegrityMonitoring"))
-
-
-def test_a_cluster_of_which_only_kubectl_speaks_is_in_no_known_subscription() -> None:
-    """What Azure bills for it cannot be known."""
-    namespace = {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system"}}
-    found = verdict(judged(namespace, pricing(CONTAINERS, **FULL)), "(unnamed cluster)", Rung.PLAN)
-    assert (found.state, found.remedy) == (UNKNOWN, "az aks list -o json")
-
-
-def test_a_plan_that_is_on_at_no_resource_is_mended_at_the_resource() -> None:
-    """Where one of its kind can be switched off by itself."""
-    for id, plan, method in (
-        (MACHINE, SERVERS, "delete"),
-        (az.STORAGE, "StorageAccounts", "put"),
-        (az.SQL_SERVER, "SqlServers", None),
-    ):
-        found = plan_of(id, pricing(plan, **NONE))
-        assert (found.state, found.remedy is None) == (GAP, method is None)
-        assert method is None or (found.remedy or "").startswith(f"az rest --method {method} --url '{id}/")
 
 
 @given(estates(), st.data(), st.sampled_from(MANIFESTS))
@@ -324,9 +310,7 @@ def test_a_plan_that_is_free_is_a_gap_where_a_resource_needs_it(subtests: pytest
                 found = plans_of(off, *documents)
                 assert found.state is state, found.reason
                 assert (f"{plan} is not on, and no resource needs that" in found.limits) is (state is COVERED)
-                is_asked = (found.remedy or "").startswith("az graph query -q ") and "resourceTypes" in (
-                    found.remedy or ""
-                )
+                is_asked = re.match("az graph query -q .*resourceTypes", found.remedy or "") is not None
                 assert is_asked is (state is UNKNOWN)
                 assert plans_of(off, *documents, manifest=az.expecting_plans({str(plan): None})).state is GAP
 
@@ -352,18 +336,25 @@ def test_a_manifest_says_which_plans_are_wanted(hold: Hold) -> None:
     )
 
 
-def test_an_extension_is_asked_of_the_plan_that_has_it() -> None:
+def test_an_extension_is_asked_of_the_plan_that_has_it(hold: Hold) -> None:
     """Of those that are wanted."""
-    manifest = az.expecting_plans({"Containers": None, "SqlServers": None}, "ContainerSensor")
-    for is_enabled, state in (("True", COVERED), ("False", GAP), (None, UNKNOWN)):
-        sensor = {"name": "ContainerSensor", "isEnabled": is_enabled}
-        found = plans_of([pricing("Containers", extensions=[sensor]), pricing("SqlServers")], manifest=manifest)
-        is_mended = "--extensions name=ContainerSensor isEnabled=True" in (found.remedy or "")
-        assert (found.state, is_mended) == (state, state is GAP)
+
+    def sensing(is_enabled: str | None) -> Verdict:
+        sensor = pricing("Containers", extensions=[az.extension_of_plan("ContainerSensor", enabled=is_enabled)])
+        manifest = az.expecting_plans({"Containers": None, "SqlServers": None}, "ContainerSensor")
+        return plans_of([sensor, pricing("SqlServers")], manifest=manifest)
+
+    mend = "az security pricing create -n Containers --tier standard --extensions name=ContainerSensor isEnabled=True"
+    hold(sensing, (COVERED, ["True"]), (GAP, "", mend, ["False"]), (UNKNOWN, "", "az rest --method get ", [None]))
 
 
-def test_no_remedy_proposes_what_the_api_refuses() -> None:
-    """The successor is proposed in its stead, also where the manifest still names a sub-plan of before."""
+def test_remedies_stand_one_on_a_line_and_none_proposes_what_the_api_refuses() -> None:
+    """The API wants to be left alone between them. A successor is proposed, also where the manifest names a plan of before."""
+    off = {"value": [pricing(name, "Free") for name in ("SqlServers", "Arm")]}
+    sql, arm = (plans_of(off, types("microsoft.sql/servers")).remedy or "").split("\n")
+    create = "az security pricing create -n"
+    assert sql == f"{create} SqlServers --tier standard --subscription {az.SUBSCRIPTION} && sleep 15"
+    assert arm.startswith(f"{create} Arm --tier standard --subplan PerSubscription ")
     for name in ("Dns", "ContainerRegistry", "KubernetesService"):
         wanted = az.expecting_plans({name: None})
         remedy = plans_of([pricing(name, "Free", deprecated=True)], manifest=wanted).remedy or ""
@@ -415,16 +406,6 @@ def test_a_list_of_subscriptions_names_those_of_which_nothing_else_is_known() ->
     result = judged([account()], refused)
     assert verdict(result, "Payments", Rung.PLAN).state is UNKNOWN
     assert [name for name, _ in result.unused] == ["2.json"]
-
-
-def test_many_remedies_stand_one_on_a_line() -> None:
-    """None of them needs another, and the API wants to be left alone between them."""
-    off = {"value": [pricing(name, "Free") for name in ("SqlServers", "Arm")]}
-    sql, arm = (plans_of(off, types("microsoft.sql/servers")).remedy or "").split("\n")
-    assert (
-        sql == f"az security pricing create -n SqlServers --tier standard --subscription {az.SUBSCRIPTION} && sleep 15"
-    )
-    assert arm.startswith("az security pricing create -n Arm --tier standard --subplan PerSubscription ")
 
 
 def test_posture_is_known_on_where_a_plan_of_posture_is_on() -> None:
