@@ -75,7 +75,7 @@ def test_gatekeeper_that_works_audits_and_each_part_of_it_is_asked_for(subtests:
 
 
 def test_a_webhook_without_ready_pods_admits_everything() -> None:
-    """With failurePolicy Ignore nobody is told, so the pods' state and their restarts are."""
+    """With failurePolicy Ignore nobody is told, so their state is. Only a list with room for them shows that there are none."""
     for of, rung in ((MANAGER, audit), (adm.AUDIT, audit), (MANAGER, deny)):
         objects = [
             *AROUND,
@@ -88,10 +88,6 @@ def test_a_webhook_without_ready_pods_admits_everything() -> None:
         assert (found.state, "CrashLoopBackOff, 917 restarts" in found.reason) == (GAP, True)
         assert found.remedy == f"kubectl describe pod {of}-6c9f7d5b8-x2x4z -n {adm.GATEKEEPER} {IN_PAYMENTS}"
         assert rung(*objects, dark, a_pod(of, id="other")).state is COVERED
-
-
-def test_only_a_list_that_has_room_for_gatekeepers_pods_shows_that_there_are_none() -> None:
-    """An empty list does, as `kubectl get pods -n gatekeeper-system` prints it; a list of one other namespace does not."""
     objects, system = [a_webhook(), a_constraint()], a_pod("coredns", namespace="kube-system")
     assert audit(*objects).state is UNKNOWN
     assert adm.audits(kubectl(*objects), EMPTY).state is GAP
@@ -162,12 +158,17 @@ def test_a_namespace_that_is_left_out_is_a_gap_that_names_it(subtests: pytest.Su
                 assert rung(*rest).state is UNKNOWN
 
 
-def test_a_namespace_that_is_left_out_by_a_label_is_taken_in_again_by_one_line() -> None:
-    """The label that leaves it out is the evidence."""
+def test_what_leaves_a_namespace_out_is_named_with_the_line_that_takes_it_in_again() -> None:
+    """The label is the evidence. Nothing here evaluates a condition in CEL, which may leave out any."""
     found = deny(*_selecting(IGNORED), adm.a_namespace("pay-dev", LAX))
     assert found.remedy == f"kubectl label namespace pay-dev admission.gatekeeper.sh/ignore- {IN_PAYMENTS}"
     shown = [(one.field, one.value) for one in found.evidence]
     assert ("metadata.labels.admission.gatekeeper.sh/ignore", "true") in shown
+    condition = {"name": "not-for-payments", "expression": "request.namespace != 'payments'"}
+    found = deny(*_with(a_webhook(matchConditions=[condition])))
+    assert (found.state, "not-for-payments" in found.reason) == (UNKNOWN, True)
+    remedy = "kubectl describe validatingwebhookconfiguration gatekeeper-validating-webhook-"
+    assert (found.remedy or "").startswith(remedy)
 
 
 def test_what_leaves_nothing_out_covers(hold: Hold) -> None:
@@ -190,15 +191,6 @@ def test_what_leaves_nothing_out_covers(hold: Hold) -> None:
         (COVERED, [*whole_gatekeeper("deny"), {**_matching(excludedNamespaces=["shop"]), "kind": "K8sOther"}]),
         (GAP, _constrained(_matching(labelSelector=_asks("Exists"))), _constrained(_matching(name="web"))),
     )
-
-
-def test_a_condition_in_cel_is_unknown_and_named() -> None:
-    """Nothing here evaluates it, and it may leave out any namespace."""
-    condition = {"name": "not-for-payments", "expression": "request.namespace != 'payments'"}
-    found = deny(*_with(a_webhook(matchConditions=[condition])))
-    assert (found.state, "not-for-payments" in found.reason) == (UNKNOWN, True)
-    remedy = "kubectl describe validatingwebhookconfiguration gatekeeper-validating-webhook-"
-    assert (found.remedy or "").startswith(remedy)
 
 
 def test_what_is_admitted_beside_a_gate_that_works_is_a_limit() -> None:
@@ -323,17 +315,13 @@ def test_a_webhook_that_can_never_answer_checks_nothing(hold: Hold) -> None:
 
 
 def test_only_a_list_of_constraints_shows_that_no_other_denies() -> None:
-    """A single object is no list. Gatekeeper that is ready and has none checks nothing."""
+    """A single one is no list. Of two documents the worse one counts; what is left of an older installation changes nothing."""
     rest = kubectl(*AROUND, *whole_gatekeeper()[:3])
     ask = f"{ASK_CONSTRAINTS} {IN_PAYMENTS} > payments.constraints.json"
     for found in (adm.denies(rest, a_constraint("dryrun")), adm.audits(rest)):
         assert (found.state, found.remedy) == (UNKNOWN, ask)
     assert adm.denies(rest, kubectl(a_constraint("dryrun"))).state is GAP
     assert adm.audits(rest, EMPTY).state is GAP
-
-
-def test_documents_that_contradict_each_other_prove_the_worse_and_one_webhook_that_works_is_enough() -> None:
-    """The same constraint denies in one file and not in the other; what an older installation left behind changes nothing."""
     rest = kubectl(*whole_gatekeeper("deny"))
     assert adm.denies(rest, kubectl(a_constraint("dryrun"))).state is GAP
     assert adm.denies(rest, kubectl(a_constraint("deny"))).state is COVERED

@@ -47,16 +47,12 @@ def test_the_rules_of_the_image_gate_say_what_it_does(hold: Hold) -> None:
     assert audits(rest, kubectl(adm.an_artifact_policy("ponder"))).state is GAP
 
 
-def test_an_image_gate_that_crashes_for_days_is_a_gap() -> None:
-    """A lab's did, with nobody told: the webhook ignores failures."""
+def test_the_image_gate_is_the_ready_pod_to_which_its_webhook_leads(hold: Hold) -> None:
+    """Not one that crashes for days, with nobody told; nor another vendor's, or one in another namespace."""
     dark = a_pod(adm.IMAGE, namespace=MDC, is_ready=False, restarts=917, waits="CrashLoopBackOff")
     found = audit(*image_gate("Pod", "deny"), dark)
     assert (found.state, "917 restarts" in found.reason) == (GAP, True)
     assert found.remedy == f"kubectl describe pod defender-admission-controller-6c9f7d5b8-x2x4z -n mdc {IN_PAYMENTS}"
-
-
-def test_the_webhook_of_the_image_gate_leads_to_the_pod_that_is_ready(hold: Hold) -> None:
-    """One that leads to another namespace, or that is another vendor's, is answered by nobody of Defender's."""
     elsewhere = [a_pod("coredns", namespace="kube-system"), adm.a_service("kube-dns", namespace="kube-system")]
     rest = [*adm.whole_image_gate()[1:], *elsewhere]
     webhooks = [
@@ -208,25 +204,21 @@ def test_a_cluster_is_asked_in_one_round_for_what_is_not_known_yet() -> None:
     assert asked(audit(*SYSTEM)) == [ASK_POLICIES]
 
 
-def test_a_cluster_without_any_gate_is_a_gap() -> None:
-    """All was asked for. A list of several kinds does not say that a kind was asked for; an empty list beside it does."""
+def test_a_cluster_without_any_gate_is_a_gap_and_so_is_a_broken_one() -> None:
+    """All was asked for: a list of several kinds does not say so, an empty one beside it does. Another gate may work."""
     found = audit(*SYSTEM, *NOBODYS)
     addon = "az aks enable-addons --addons azure-policy --resource-group rg --name payments "
     assert (found.state, (found.remedy or "").startswith(addon)) == (GAP, True)
     assert audit(*SYSTEM).state is audits(EMPTY).state is UNKNOWN
     assert audits(kubectl(*SYSTEM), EMPTY).state is GAP
-
-
-def test_a_broken_gate_is_a_gap_unless_another_one_stands_there_that_may_work() -> None:
-    """Somebody believes in it."""
     broken = [a_webhook(), a_pod(adm.MANAGER, is_ready=False)]
     assert audit(*broken).state is GAP
     assert audits(kubectl(*broken), kubectl(*image_gate(IMAGE_RULES))).state is UNKNOWN
     assert audits(kubectl(*broken), kubectl(*adm.whole_image_gate())).state is COVERED
 
 
-def test_a_stopped_cluster_is_not_coverable_and_an_add_on_in_its_profile_is_only_the_wish() -> None:
-    """Unless its gate is seen to work."""
+def test_a_cluster_that_is_stopped_or_in_another_cloud_is_judged_by_its_gates() -> None:
+    """An add-on in a profile is only a wish. Elsewhere no command of `az aks` is proposed; Azure Arc is."""
     for more, state in (
         ({"powerState": {"code": "Stopped"}}, az.NOT_COVERABLE),
         ({"powerState": {"code": "Running"}}, UNKNOWN),
@@ -238,10 +230,6 @@ def test_a_stopped_cluster_is_not_coverable_and_an_add_on_in_its_profile_is_only
         assert (found.state, "Azure Policy add-on" in str(found.remarks)) == (state, "addonProfiles" in more)
         working = judged(cluster, kubectl(*adm.whole_gatekeeper()))
         assert verdict(working, "payments", Rung.ADMISSION_AUDITS).state is COVERED
-
-
-def test_clusters_of_other_clouds_are_judged_the_same() -> None:
-    """Only kubectl speaks of them, and no command of `az aks` is proposed; where the nodes say their cloud, Azure Arc is."""
 
     def judge(*objects: Json) -> Verdict:
         return verdict(

@@ -108,8 +108,8 @@ def test_what_may_succeed_later_is_asked_again() -> None:
         asyncio.run(patient(Server(Unavailable("no answer")), Time()).send(get()))
 
 
-def test_nothing_is_waited_for_beyond_the_time_limit() -> None:
-    """A server that never answers costs the time limit, and no more."""
+def test_nothing_is_waited_for_beyond_the_time_limit_and_few_requests_fly_at_a_time() -> None:
+    """A server that never answers costs the time limit, and no more, however many questions there are."""
 
     async def hangs(_: HttpRequest) -> HttpAnswer:
         await asyncio.Event().wait()
@@ -118,10 +118,6 @@ def test_nothing_is_waited_for_beyond_the_time_limit() -> None:
     sender = PatientSender(hangs, TimeLimit(0.01))
     with pytest.raises(Unavailable, match=r"not answered within the time limit of 0\.01 s"):
         asyncio.run(sender.send(get()))
-
-
-def test_only_a_few_requests_are_in_flight_at_a_time() -> None:
-    """However many probes there are."""
     most = flying = 0
 
     async def counts(_: HttpRequest) -> HttpAnswer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shlex
+from functools import partial
 
 import pytest
 
@@ -72,12 +73,18 @@ def test_only_a_whole_list_of_a_namespace_of_defenders_shows_that_no_sensor_is_t
             assert on(rung, listed, az.managed_cluster()).remedy == ENABLE
 
 
-def test_a_dark_sensor_is_installed_and_a_part_of_one_is_none() -> None:
-    """That it was deployed is all that this rung proves; a publisher alone, or a collector that is being deleted, is none."""
+def test_what_shows_that_a_sensor_was_deployed(hold: Hold) -> None:
+    """One that is dark, or the extension of Azure Arc, which says nothing of whether it runs; a part of one is none."""
     assert [on(rung, DARK).state for rung in BOTH] == [COVERED, GAP]
     going = collector(metadata={"deletionTimestamp": "2026-11-25T00:00:00Z"})
-    found = [installed(kubectl(*objects)).state for objects in ([publisher()], [going, publisher()], [collector()])]
-    assert found == [GAP, GAP, COVERED]
+    hold(installed, (GAP, [kubectl(publisher())], [kubectl(going, publisher())]), (COVERED, [kubectl(collector())]))
+    there, failed, creating = (
+        az.cluster_extension(state=one, cluster=az.CLUSTER) for one in ("Succeeded", "Failed", "Creating")
+    )
+    why = {"properties": {**as_object(failed, "properties"), "errorInfo": {"message": "no egress"}}}
+    hold(installed, (COVERED, [there], [there, kubectl()]), (GAP, [failed, there]), (UNKNOWN, [creating]))
+    hold(installed, (GAP, "no egress", [{**failed, **why}]))
+    hold(partial(on, BOTH[1]), (GAP, [there, kubectl()]), (UNKNOWN, [there]))
 
 
 def test_a_tag_that_leaves_a_cluster_out_is_the_reason() -> None:
@@ -115,27 +122,8 @@ def test_a_cluster_that_is_stopped_is_not_coverable(hold: Hold) -> None:
     hold(lambda *some: on(BOTH[1], *some), *rows, (NOT_COVERABLE, [stopped, DARK]), (GAP, [stopped, partly]))
 
 
-def test_the_extension_of_azure_arc_installs_a_sensor(hold: Hold) -> None:
-    """It says nothing of whether the sensor runs."""
-    there, failed, creating = (
-        az.cluster_extension(state=one, cluster=az.CLUSTER) for one in ("Succeeded", "Failed", "Creating")
-    )
-    hold(installed, (COVERED, [there], [there, kubectl()]), (GAP, [failed, there]), (UNKNOWN, [creating]))
-    hold(lambda *some: on(BOTH[1], *some), (GAP, [there, kubectl()]), (UNKNOWN, [there]))
-    why = {"properties": {**as_object(failed, "properties"), "errorInfo": {"message": "no egress"}}}
-    found = installed({**failed, **why})
-    assert (found.state, "no egress" in found.reason) == (GAP, True)
-
-
-def test_the_file_that_is_asked_for_is_named_after_the_cluster() -> None:
-    """Whatever a cluster is called, the line runs only what it says."""
-    name = "../prod; rm -rf ~"
-    found = on(Rung.SENSOR_RUNNING, kubectl(*nodes()), name=name)
-    assert found.remedy == f"{ASK_CLUSTER} --context '{name}' > prod-rm-rf.json"
-
-
 def test_a_sensor_that_is_missing_is_installed_as_its_cloud_has_it() -> None:
-    """Elsewhere by Azure Arc; in Azure also where only its nodes or its name say that it is there."""
+    """Elsewhere by Azure Arc; in Azure also where only nodes or name say so. Whatever it is called, the line runs only that."""
 
     def of(name: str, provider: str) -> GateResult:
         some = [{**one, "spec": {"providerID": provider}} for one in nodes()]
@@ -151,6 +139,9 @@ def test_a_sensor_that_is_missing_is_installed_as_its_cloud_has_it() -> None:
             assert "microsoft.azuredefender.kubernetes" in create
     for provider in ("azure:///subscriptions/x/resourceGroups/mc", ""):
         assert verdict(of("payments", provider), "payments", Rung.SENSOR_INSTALLED).remedy == INSTALL
+    name = "../prod; rm -rf ~"
+    found = on(Rung.SENSOR_RUNNING, kubectl(*nodes()), name=name)
+    assert found.remedy == f"{ASK_CLUSTER} --context '{name}' > prod-rm-rf.json"
 
 
 IMAGES = [
@@ -161,7 +152,7 @@ IMAGES = [
 
 
 def test_a_collector_is_found_however_it_was_deployed() -> None:
-    """By its image in every registry that mirrors it, by its labels, as those of the add-on and of Helm, else by its name."""
+    """By image, labels, else name. What is another product's, runs once in a cluster, or collects nothing is none."""
     for name, where, image in (
         *((COLLECTOR, "kube-system", IMAGES[0]), ("microsoft-defender-collectors-ds", "mdc", IMAGES[0])),
         *(("microsoft-defender-collectors-ds", "kube-system", IMAGES[1]), (COLLECTOR, "mdc", IMAGES[2])),
@@ -175,10 +166,6 @@ def test_a_collector_is_found_however_it_was_deployed() -> None:
     for labels in ({"dsName": "microsoft-defender-collector"}, {"app": "defender-k8s-sensor", "dsName": "collectors"}):
         spec = {**as_object(body, "spec"), "selector": {"matchLabels": labels}}
         assert running({**body, "spec": spec}, publisher(), *nodes()).state is COVERED
-
-
-def test_what_is_beside_a_sensor_or_does_nothing_in_its_place_is_none() -> None:
-    """Neither another product's, nor what runs once in a cluster, nor anti-malware alone, nor what collects nothing."""
     for name, image in (
         *(("microsoft-defender-pod-collector-misc", IMAGES[0]), ("otel-collector", "otel/opentelemetry-collector")),
         ("microsoft-defender-pod-collector-virtual-kubelet", IMAGES[0]),

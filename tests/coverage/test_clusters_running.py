@@ -160,7 +160,7 @@ def test_nodes_are_counted_by_what_is_known_of_them() -> None:
 
 
 def test_two_documents_that_contradict_each_other_are_worth_the_worse_one() -> None:
-    """In either order; of DaemonSets, of nodes and of pods. A node that one document calls coverable is to have a sensor."""
+    """In either order, of DaemonSets, nodes and pods. One node by its name does not say that there are no others."""
     tainted, crashing = last(taint("sku", "gpu")), [pod("node-2", waiting="CrashLoopBackOff")]
     for healthy, ill in ((sensor(), sensor(ready=1)), (nodes(), tainted), (pods(THREE), crashing)):
         for documents in ((healthy, ill), (ill, healthy)):
@@ -172,10 +172,6 @@ def test_two_documents_that_contradict_each_other_are_worth_the_worse_one() -> N
     assert k8s.running_in(listed, windows).state is COVERED
     for both in ((windows, linux), (linux, windows)):
         assert k8s.running_in(listed, *both).state is GAP
-
-
-def test_a_list_of_another_kind_of_nodes_is_not_whole() -> None:
-    """One node by its name, as `kubectl get node NAME` prints it, does not say that there are no others."""
     one = kubectl(*sensor(ready=1, desired=1))
     assert (k8s.running_in(one, nodes(1)[0]).state, k8s.running_in(one, kubectl(*nodes(1))).state) == (UNKNOWN, COVERED)
 
@@ -239,7 +235,7 @@ def test_what_does_not_block_is_not_the_reason() -> None:
 
 
 def test_the_clusters_own_words_say_why_no_pod_is_made_or_ready() -> None:
-    """As the latest event has them, in whatever order; of a pod that is there they are evidence."""
+    """As the latest event has them, or the condition of a pod that waits; of a pod that is there they are evidence."""
     describe = f"kubectl describe daemonset {k8s.COLLECTOR} -n kube-system {az.IN_PAYMENTS}"
     denied = 'admission webhook "validation.gatekeeper.sh" denied the request: [no-host-path] hostPath is forbidden'
     for message, said in ((denied, denied), ("", ""), ("x" * 301, f"{'x' * 300}…")):
@@ -260,10 +256,6 @@ def test_the_clusters_own_words_say_why_no_pod_is_made_or_ready() -> None:
         found = running(collector(ready=2), *REST, {**pod("node-2"), "status": status})
         assert f"pod {k8s.COLLECTOR}-node-2 is {trouble}" in found.reason, found.reason
         assert any("no memory" in one.value for one in found.evidence) or trouble.startswith("OOM")
-
-
-def test_a_pod_that_waits_says_why_and_for_which_node() -> None:
-    """In the words of its own condition."""
     message = "0/3 nodes are available: 1 Insufficient cpu, 2 node(s) didn't satisfy plugin(s) [NodeAffinity]."
     field = {"key": "metadata.name", "operator": "In", "values": ["node-2"]}
     condition = {"type": "PodScheduled", "status": "False", "reason": "Unschedulable", "message": message}
@@ -281,16 +273,8 @@ def remedy(*objects: Json) -> list[str]:
     return words
 
 
-def test_what_keeps_it_off_nodes_on_which_it_cannot_run_is_not_removed() -> None:
-    """An affinity names virtual nodes, too, and no image runs on another processor: a person decides, and has it opened."""
-    real = k8s.affinity({"key": "type", "operator": "In", "values": ["real"]})
-    for template in ({"nodeSelector": {"kubernetes.io/arch": "amd64"}}, RETIRED, {"nodeName": "another"}, real):
-        words = remedy(collector(0, pod=template), *REST)
-        assert words == ["kubectl", "edit", "daemonset", k8s.COLLECTOR, "-n", "kube-system"]
-
-
 def test_a_patch_is_proposed_where_nothing_sets_it_back() -> None:
-    """As where Helm installed it; tolerations that are there stay. What AKS sets back AKS mends."""
+    """As where Helm installed it. What AKS sets back AKS mends; what keeps it off nodes where it cannot run is not removed."""
     gpu = [*nodes(2), az.node("gpu-1", taints=[taint("sku", "gpu")])]
     value = {"key": "sku", "effect": "NoSchedule", "operator": "Exists"}
     for template, end, added in (({}, "", [value]), ({"tolerations": []}, "/-", value)):
@@ -302,13 +286,17 @@ def test_a_patch_is_proposed_where_nothing_sets_it_back() -> None:
 
     def of_aks(objects: Iterable[Json]) -> Verdict:
         files = az.document(kubectl(*objects), "payments.json", "payments")
-        return verdict(judged(az.managed_cluster(), files), "payments", Rung.SENSOR_RUNNING)
+        return az.known(az.managed_cluster(), files, of="payments", on=Rung.SENSOR_RUNNING)
 
     found = of_aks([collector(2, metadata=managed), publisher(3), *gpu])
     assert found.remedy == f"kubectl describe node gpu-1 {az.IN_PAYMENTS}"
     assert any("AKS undoes a patch" in one and "addonmanager.kubernetes.io/mode" in one for one in found.remarks)
     anew = of_aks([collector(0, metadata=managed, pod=RETIRED), *REST])
     assert (anew.remedy or "").startswith("az aks update --enable-defender ")
+    real = k8s.affinity({"key": "type", "operator": "In", "values": ["real"]})
+    for off in ({"nodeSelector": {"kubernetes.io/arch": "amd64"}}, RETIRED, {"nodeName": "another"}, real):
+        words = remedy(collector(0, pod=off), *REST)
+        assert words == ["kubectl", "edit", "daemonset", k8s.COLLECTOR, "-n", "kube-system"]
 
 
 def test_no_name_is_a_command_or_an_option_of_kubectl() -> None:

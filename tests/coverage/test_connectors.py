@@ -108,8 +108,8 @@ def test_a_manifest_names_the_plans_as_azure_or_as_the_connector_does(subtests: 
     assert plan(connector(offering("DefenderForServersAws", subPlan="P1")), manifest=needs).state is GAP
 
 
-def test_two_documents_of_one_connector_leave_what_both_have() -> None:
-    """Two connectors of one account have what either has; a projection hides no switch of another document."""
+def test_several_documents_and_connectors_cover_as_far_as_all_say() -> None:
+    """Two connectors of one account have what either has; of two subscriptions, what is off in one stays a gap."""
     whole, less = connector(*offerings(*PROTECTION)), connector(*offerings("DefenderForServers"))
     assert plan(whole, less, manifest=expecting(Containers=None)).state is GAP
     assert plan(whole, manifest=expecting(Containers=None)).state is COVERED
@@ -117,10 +117,6 @@ def test_two_documents_of_one_connector_leave_what_both_have() -> None:
     assert row.verdicts[Rung.PLAN].state is COVERED
     for other, state in ((less, COVERED), (connector(servers(mde=False)), GAP)):
         assert verdict(judged(connector(servers()), other), "shop", Rung.INTEGRATION).state is state
-
-
-def test_connectors_of_two_subscriptions_cover_as_far_as_both_say() -> None:
-    """What is off in one of them stays a gap, also where the other one says nothing at all."""
     full = connector(servers(subPlan="P2"), containers())
     silent = {**full, "properties": {"environmentName": "AWS", "hierarchyIdentifier": "123456789012"}}
     off = connector(servers(subPlan="P1", mde=False), containers(sensor=False))

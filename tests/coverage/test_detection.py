@@ -64,8 +64,8 @@ def test_a_real_alert_about_the_workload_covers_in_every_form(hold: az.Hold) -> 
     )
 
 
-def test_what_somebody_else_wrote_or_is_about_something_else_proves_no_sensor() -> None:
-    """Of another subscription, a rule of Sentinel's, another vendor or product; nor does an incident, made of other alerts."""
+def test_what_is_no_real_alert_about_it_proves_no_sensor() -> None:
+    """Of another subscription, vendor or product, an incident, a rule of Sentinel's; nor does a sample, nor a path."""
     elsewhere = {**real(), "id": str(alert()["id"]).replace("1111", "9999")}
     named = (
         {"providerName": "ASI Scheduled Alerts"},
@@ -78,16 +78,12 @@ def test_what_somebody_else_wrote_or_is_about_something_else_proves_no_sensor() 
     other = real(productName="Microsoft Defender for Identity")
     assert not any(has_detection([SHOP], [one]) for one in (*map(real, about), real(isIncident=True), other))
     assert has_detection([SHOP], [alert(SERVER)])
-
-
-def test_a_sample_alert_proves_no_sensor_and_no_path() -> None:
-    """It is about a resource that is made up, whatever it is called; of those that the router heard only the others count."""
-    named = {"alertDisplayName": "[SAMPLE ALERT] Brute force"}, {"description": "THIS IS A SAMPLE ALERT: brute force"}
-    for sign in ({"type": "SIMULATED_SQL.DB_X"}, {"isSample": "True"}, *named):
+    called = {"alertDisplayName": "[SAMPLE ALERT] Brute force"}, {"description": "THIS IS A SAMPLE ALERT: brute force"}
+    for sign in ({"type": "SIMULATED_SQL.DB_X"}, {"isSample": "True"}, *called):
         found = of_server(real(**sign))
         assert (found.state, "proves the path of alerts, and no sensor" in found.reason) == (UNKNOWN, True)
     assert not has_detection([SHOP], heard(CoverageSourceKind.WORKLOAD, SERVER, alert=ago(hours=1)))
-    found = az.verdict(judged([az.pricing("Dns")], [real(**named[0])], manifest=PATH), SUBSCRIPTION, Rung.PATH)
+    found = az.verdict(judged([az.pricing("Dns")], [real(**called[0])], manifest=PATH), SUBSCRIPTION, Rung.PATH)
     assert (found.state, (found.remedy or "").startswith("alert-router drill --subscription ")) == (UNKNOWN, True)
 
 
@@ -188,8 +184,8 @@ def test_a_drill_that_passed_proves_the_path_for_a_time(hold: az.Hold) -> None:
     assert [rung for _, rung, _ in judged(az.pricing("Containers")).assessed.verdicts()] == [Rung.PLAN]
 
 
-def test_a_drill_that_failed_is_a_gap_that_names_the_hop_and_is_proposed_again_as_it_was() -> None:
-    """With the seconds before it, however long ago that was. In a cluster or at a machine it is a drill of its own."""
+def test_a_drill_that_failed_is_a_gap_that_names_the_hop_and_is_proposed_again_as_it_was(hold: az.Hold) -> None:
+    """However long ago; one of a cluster or machine is its own. Of one bundle the last counts, of several the worst."""
     vaults = path(drill("failed", bundle="KeyVaults", ended=ago(days=90)))
     in_cluster = path(drill("failed", bundle=None, plan="Containers", cluster="aks-1"))
     at_machine = path(drill("failed", bundle=None, plan="VirtualMachines", machine="/m"))
@@ -200,14 +196,10 @@ def test_a_drill_that_failed_is_a_gap_that_names_the_hop_and_is_proposed_again_a
     for found, what in ((vaults, "bundle KeyVaults"), (in_cluster, "cluster aks-1"), (at_machine, "machine /m")):
         assert (found.state, found.remedy) == (az.GAP, f"{AGAIN}{what}")
         assert new_parser().parse_args(shlex.split(f"{AGAIN}{what}")[1:]).subscription == SUBSCRIPTION
-
-
-def test_of_one_bundle_the_last_drill_counts_and_of_several_the_worst(hold: az.Hold) -> None:
-    """One that failed is mended by one that passed later, and not by one of another bundle."""
     failed = drill("failed", ended=ago(days=2))
-    in_cluster = [drill("failed", cluster="aks-1"), drill(ended=az.NOW.isoformat())]
+    apart = [drill("failed", cluster="aks-1"), drill(ended=az.NOW.isoformat())]
     earlier = ([drill(ended=ago(days=days)), failed] for days in (2, 3))
-    gaps = [*earlier, [drill(bundle="KeyVaults"), failed], in_cluster]
+    gaps = [*earlier, [drill(bundle="KeyVaults"), failed], apart]
     hold(path, (COVERED, [drill(), failed]), (az.GAP, *gaps))
     found = path(drill(bundle="KeyVaults"), drill("not proven"))
     assert (found.state, "VirtualMachines proved nothing" in found.remarks[0]) == (COVERED, True)
@@ -236,7 +228,7 @@ def test_a_cluster_that_nobody_asked_says_when_its_sensor_last_sent_a_row() -> N
 
 
 def test_what_kubectl_says_counts_before_a_row() -> None:
-    """A row of one node mends no other one. A tag alone is no gap where rows came today: somebody brought it by Helm."""
+    """A row mends no other node. A tag alone is no gap where rows came today; one without a time or a cluster says nothing."""
     lit, dark = (az.document(az.kubectl(*az.sensor(ready=ready), *az.nodes()), given="payments") for ready in (3, 0))
     assert running(managed_cluster(), lit, [last_row(CLUSTER, days=9)]).state is COVERED
     found = running(managed_cluster(), dark, [last_row(CLUSTER, hours=1)])
@@ -246,10 +238,6 @@ def test_what_kubectl_says_counts_before_a_row() -> None:
         running(tagged, *rows).state for rows in ([], [[last_row(CLUSTER, hours=1)]], [[last_row(CLUSTER, hours=25)]])
     ]
     assert states == [az.GAP, UNKNOWN, az.GAP]
-
-
-def test_a_row_that_does_not_say_when_or_of_what_says_nothing() -> None:
-    """Nor does it raise."""
     whens = [{"AzureResourceId": CLUSTER, **when} for when in ({"last": "yesterday"}, {"last": None}, {}, {"last": 5})]
     for row in (
         *whens,

@@ -158,18 +158,23 @@ def expected(*documents: object, entries: Sequence[Expectation], excused: Iterab
     return az.judged(*documents, manifest=manifest_of(*entries, excused=excused))
 
 
-def test_of_several_entries_that_fit_the_first_counts_and_what_none_fits_is_said() -> None:
-    """A cluster that somebody made yesterday is not judged, no gap, and no secret either."""
+def test_of_several_entries_that_fit_the_first_counts_and_what_fits_nothing_is_said() -> None:
+    """What no entry fits is not judged, and no secret either; nor is a pattern or a kind that fits nothing."""
     entries = expects("pay*"), expects("*", rungs=(), number=2)
     result = expected(managed_cluster(), managed_cluster(cluster_id("lending")), entries=entries)
     rungs = {row.workload.name: set(row.verdicts) for row in result.assessed.rows}
     assert rungs == {"payments": {Rung.SENSOR_RUNNING}, "lending": set()}
     result = expected(managed_cluster(), entries=[expects("lend*")])
     assert (result.assessed.rows, [one.name for one in result.assessed.unlisted]) == ((), ["payments"])
+    some = expects("pay*", "lend*"), expects("x*", kinds=(), number=2), expects("jump", kinds=(), number=3)
+    found = expected(managed_cluster(), entries=some).assessed
+    assert found.unmatched == found.missed == ((1, "lend*"), (2, "x*"), (3, "jump"))
+    found = expected(managed_cluster(), entries=[expects(kinds=[WorkloadKind.MACHINE]), expects(number=2)]).assessed
+    assert (found.unmatched, found.missed) == (((1, "*"),), ())
 
 
 def test_a_name_is_a_name_or_an_id_in_any_case() -> None:
-    """Whether it has a wildcard or not. A cluster of which kubectl alone speaks is found, in the subscription named."""
+    """With a wildcard or not, also where kubectl alone speaks of it; a subscription's id stays whatever people call it."""
     for name in ("payments", "PAYMENTS", "pay*", CLUSTER, CLUSTER.upper(), "*/managedClusters/pay*"):
         result = expected(managed_cluster(), entries=[expects(name)])
         assert ([row.workload.name for row in result.assessed.rows], result.assessed.unmatched) == (["payments"], ())
@@ -178,10 +183,16 @@ def test_a_name_is_a_name_or_an_id_in_any_case() -> None:
         result = expected(files, entries=[entry])
         assert (running(result).state, len(result.assessed.rows)) == (az.COVERED, 1)
     assert result.assessed.rows[0].workload.subscription == SUBSCRIPTION
+    id = f"/subscriptions/{SUBSCRIPTION}"
+    kind = WorkloadKind.SUBSCRIPTION
+    called = Workload(kind=kind, name="Contoso Production", id=id, subscription=SUBSCRIPTION, subject=id)
+    assert all(is_called(called, name) for name in ("contoso production", SUBSCRIPTION.upper(), id, "1111*"))
+    absent = named_workload(kind, SUBSCRIPTION.upper())
+    assert (absent.key, absent.subscription) == (called.key, SUBSCRIPTION)
 
 
 def test_a_named_workload_that_no_document_names_is_unknown() -> None:
-    """On its rungs, or on all by default: a subscription that cannot be read is simply missing from what Azure answers."""
+    """On all its rungs: what cannot be read is missing from what Azure answers. A namesake elsewhere is another workload."""
     for name in ("lending", cluster_id("lending")):
         found = running(expected(managed_cluster(), entries=[expects(name), expects("*", number=2)]), "lending")
         assert (found.state, found.reason) == (az.UNKNOWN, "no document names it")
@@ -189,19 +200,15 @@ def test_a_named_workload_that_no_document_names_is_unknown() -> None:
     (row,) = expected(entries=[expects("lending", rungs=None)]).assessed.rows
     assert set(row.verdicts) == DEFAULT_RUNGS.intersection(judged_rungs(WorkloadKind.CLUSTER))
     assert {one.state for one in row.verdicts.values()} == {az.UNKNOWN}
-
-
-def test_a_name_in_another_subscription_is_another_workload() -> None:
-    """The cluster of that name in a subscription does not stand for the one in another; and people choose display names."""
     entries = expects("payments", subscriptions=[OTHER]), expects("payments", subscriptions=[SUBSCRIPTION], number=2)
     result = expected(managed_cluster(), entries=entries)
     states = {row.workload.subscription: row.verdicts[Rung.SENSOR_RUNNING].reason for row in result.assessed.rows}
     assert states == {SUBSCRIPTION: "nobody asked the cluster itself", OTHER: "no document names it"}
-    row = {"id": f"/subscriptions/{OTHER}", "name": SUBSCRIPTION, "type": "microsoft.resources/subscriptions"}
+    named = {"id": f"/subscriptions/{OTHER}", "name": SUBSCRIPTION, "type": "microsoft.resources/subscriptions"}
     entry = expects(SUBSCRIPTION, kinds=[WorkloadKind.SUBSCRIPTION], rungs=[Rung.PLAN])
-    rows = expected([row], entries=[entry]).assessed.rows
-    found = {one.workload.subject: one.verdicts[Rung.PLAN].reason for one in rows}
-    assert found[f"/subscriptions/{SUBSCRIPTION}"] == "no document names it"
+    rows = expected([named], entries=[entry]).assessed.rows
+    reasons = {one.workload.subject: one.verdicts[Rung.PLAN].reason for one in rows}
+    assert reasons[f"/subscriptions/{SUBSCRIPTION}"] == "no document names it"
 
 
 def test_a_bare_name_that_may_be_two_is_known_of_none() -> None:
@@ -221,25 +228,6 @@ def test_a_bare_name_that_may_be_two_is_known_of_none() -> None:
         assert all(words in found.reason for words in (why, CLUSTER, "write the id of the one meant"))
         sure = expected(managed_cluster(), other, entries=[expects(CLUSTER)])
         assert [row.workload.id for row in sure.assessed.rows] == [CLUSTER]
-
-
-def test_globs_and_kinds_that_fit_nothing_are_said_with_their_entries() -> None:
-    """Nobody knows whether what they mean is covered; somebody may expect machines, and no file names any."""
-    entries = expects("pay*", "lend*"), expects("x*", kinds=(), number=2), expects("jump", kinds=(), number=3)
-    found = expected(managed_cluster(), entries=entries).assessed
-    assert found.unmatched == found.missed == ((1, "lend*"), (2, "x*"), (3, "jump"))
-    found = expected(managed_cluster(), entries=[expects(kinds=[WorkloadKind.MACHINE]), expects(number=2)]).assessed
-    assert (found.unmatched, found.missed) == (((1, "*"),), ())
-
-
-def test_a_subscription_is_found_by_its_id_whatever_people_call_it() -> None:
-    """Its name changes; its id does not."""
-    id = f"/subscriptions/{SUBSCRIPTION}"
-    kind = WorkloadKind.SUBSCRIPTION
-    called = Workload(kind=kind, name="Contoso Production", id=id, subscription=SUBSCRIPTION, subject=id)
-    assert all(is_called(called, name) for name in ("contoso production", SUBSCRIPTION.upper(), id, "1111*"))
-    absent = named_workload(kind, SUBSCRIPTION.upper())
-    assert (absent.key, absent.subscription) == (called.key, SUBSCRIPTION)
 
 
 NAMES = st.sampled_from(["payments", "pay-1", "lending", "Lending", cluster_id("lending"), "p", "ſ", "K"])
@@ -303,8 +291,8 @@ def dark(*excused: Excuse, later: timedelta = timedelta(0)) -> GateResult:
     )
 
 
-def test_what_is_excused_says_who_answers_for_it_and_what_it_was() -> None:
-    """Reason, evidence and remedy stay. What is there is not excused; of several exceptions the one that ends last is said."""
+def test_what_is_excused_says_who_answers_for_it_and_until_when() -> None:
+    """Reason, evidence and remedy stay; of several exceptions the last end is said. Nothing else is excused, nor after it."""
     before, after = running(dark(), "dark"), running(dark(excuses("dark")), "dark")
     assert (after.state, after.exception, after.excused) == (EXCUSED, excuses("dark").exception, az.GAP)
     assert replace(after, state=before.state, exception=None, excused=None) == before
@@ -314,10 +302,6 @@ def test_what_is_excused_says_who_answers_for_it_and_what_it_was() -> None:
     ends = [az.NOW + timedelta(days=days) for days in (1, 3, 2)]
     found = running(dark(*(excuses("dark", ends=end, owner=str(end)) for end in ends)), "dark").exception
     assert found is not None and found.ends == max(ends)
-
-
-def test_it_is_excused_until_the_end_and_for_nothing_else() -> None:
-    """Both sides of the instant; another workload, another kind, another rung."""
     for later, state in ((-1, EXCUSED), (0, az.GAP), (1, az.GAP)):
         result = dark(excuses("dark", ends=az.NOW), later=timedelta(seconds=later))
         assert running(result, "dark").state is state

@@ -128,7 +128,7 @@ def test_posture_is_wanted_where_the_manifest_says_so() -> None:
 
 
 def test_without_a_hub_in_the_manifest_nothing_is_covered(hold: Hold) -> None:
-    """Which one is ours is not said; that none can be, is."""
+    """Which one is ours is not said; that none can be, is. One that was never an export says nothing of the others."""
     unsaid = ([[automation()]], [[filtered(az.only("High"))]])
     gaps = (
         *([[automation(isEnabled=False)]], [[automation(hub=None)]]),
@@ -137,10 +137,6 @@ def test_without_a_hub_in_the_manifest_nothing_is_covered(hold: Hold) -> None:
     hold(without_hub, (UNKNOWN, *unsaid), (GAP, *gaps))
     assert all("export.alerts" in without_hub(*one).reason for one in unsaid)
     assert not any("export.alerts" in without_hub(*one).reason for one in gaps)
-
-
-def test_one_automation_that_was_never_an_export_says_nothing_of_the_others() -> None:
-    """One that leads to a hub and falls short is what somebody relies on; without exports none is asked for."""
     chat, asked = automation(hub=None), judge([OTHERS])
     assert (judge(chat).state, judge(chat).remedy, without_hub(chat).state) == (UNKNOWN, asked.remedy, UNKNOWN)
     assert {judge(one).state for one in (automation(isEnabled=False), automation(hub=POSTURE_HUB), [chat])} == {GAP}

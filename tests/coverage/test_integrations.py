@@ -124,7 +124,7 @@ def test_an_extension_of_arc_is_there_when_it_succeeded(hold: az.Hold) -> None:
 
 
 def test_the_name_of_a_context_says_which_cloud_is_to_be_asked() -> None:
-    """As the clouds' command lines name contexts: a sensor is there, but who knows whether EKS logs its control plane."""
+    """As the clouds' command lines name contexts. One that Azure does not have may be misspelt, and that is said."""
     gcloud = "gcloud container clusters describe carts --location europe-west1 --project shop-prod --format json"
     azure = "az aks list -o json"
     for name, ask in {
@@ -141,10 +141,6 @@ def test_the_name_of_a_context_says_which_cloud_is_to_be_asked() -> None:
         result = az.judged(az.document(az.kubectl(*az.sensor(), *az.nodes()), "k.json", context), described)
         assert [row.workload.name for row in result.assessed.rows] == [name]
         assert az.verdict(result, name, Rung.SENSOR_RUNNING).state is COVERED
-
-
-def test_a_name_that_azure_does_not_have_is_said() -> None:
-    """It may be misspelt: the file is then of a cluster of its own, and the one that it means stays unknown."""
     listed = az.document([az.managed_cluster()], "clusters.json")
     misspelt, elsewhere = (az.document(az.kubectl(*az.sensor()), "k.json", name) for name in ("payment", EKS_CONTEXT))
     found = integration(misspelt, listed, of="payment")

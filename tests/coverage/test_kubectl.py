@@ -64,7 +64,7 @@ def access(*files: object) -> ClusterAccess:
 
 
 def test_a_context_is_its_cluster_and_its_user() -> None:
-    """The server has no slash at its end. What is secret is not shown. A plugin may ask a person unless it says otherwise."""
+    """What is secret is not shown. A plugin may ask a person. Paths are relative to the file in which they stand."""
     found = access(kubeconfig({"server": "https://rancher.contoso.com/k8s/clusters/c-1/", "tls-server-name": "api"}))
     assert found.server == "https://rancher.contoso.com/k8s/clusters/c-1"
     assert found.cluster == {"server": found.server, "tls-server-name": "api"}
@@ -75,10 +75,6 @@ def test_a_context_is_its_cluster_and_its_user() -> None:
         True,
         False,
     ]
-
-
-def test_paths_are_relative_to_the_kubeconfig_in_which_they_stand() -> None:
-    """Also that of a plugin, where its name has a folder."""
     files = {"client-certificate": "me.pem", "client-key": "/etc/me.key", "tokenFile": "token"}
     found = access({}, kubeconfig({"certificate-authority": "ca.pem"}, {**files, "exec": {"command": "bin/plugin"}}))
     assert found.cluster["certificate-authority"] == "/home/me/1/ca.pem"
@@ -123,14 +119,22 @@ def test_what_is_not_followed_is_refused_in_one_line(subtests: pytest.Subtests) 
     assert access(kubeconfig({"server": "http://127.0.0.1:8001"})).server == "http://127.0.0.1:8001"
 
 
-def test_what_is_no_kubeconfig_is_said() -> None:
-    """By the name of the file."""
+def test_what_is_no_kubeconfig_is_said_without_what_stands_there(tmp_path: Path) -> None:
+    """By the name of the file: it may be a token. Nor is a folder a kubeconfig, or what has no name of a file."""
     named: tuple[object, ...] = ({"users": [1]}, {"contexts": [{"context": {}}]}, {"users": [{"name": 3}]})
     for value in ("text", [], 3, {"clusters": {}}, *named):
         with pytest.raises(BadFile, match=r"^/home/me/0/config: is no kubeconfig"):
             access(value)
     with pytest.raises(BadFile, match=r"has two users that are called payments"):
         access(kubeconfig(users=kubeconfig()["users"] * 2))
+    file = tmp_path / "config"
+    for text in ("users: [{token: canary", "a: !!python/object:os.system x", "\0", "- " * 3 + "&a *b"):
+        file.write_text(text)
+        with pytest.raises(BadFile, match=r"config: is no YAML, so no kubeconfig$"):
+            open_kubeconfig(file, Settings({}))
+    for path, said in ((tmp_path, "cannot be read: Is a directory"), (Path("a\0b"), "is no name of a file")):
+        with pytest.raises(BadFile, match=said):
+            open_kubeconfig(path, Settings({}))
 
 
 JUNK = st.recursive(
@@ -158,7 +162,7 @@ def test_nothing_in_a_kubeconfig_is_a_traceback(
 
 
 def test_a_context_counts_as_the_cluster_of_its_name_or_of_the_one_before_it() -> None:
-    """A pattern names each that it fits as it is called. What both of two contexts answer would be judged as one cluster."""
+    """A pattern names each that it fits. Two that would be judged as one cluster are refused; so is one that is not there."""
     arn = "arn:aws:eks:eu-west-1:1:cluster/x"
     known = ["aks-a", "aks-b", arn, "odd=name"]
     for arguments, found in (
@@ -176,10 +180,6 @@ def test_a_context_counts_as_the_cluster_of_its_name_or_of_the_one_before_it() -
             BadUsage, match=r"two contexts count as it, .+ and .+; leave one out, or write NAME=CONTEXT"
         ):
             contexts_for(arguments, ["aks-a", "aks-b", "AKS-B"])
-
-
-def test_a_context_that_is_not_there_is_said() -> None:
-    """With those that are."""
     for argument in ("aks-z", "z-*", "payments=aks-*", "=aks-a", "payments=", "", "payments=aks-z"):
         with pytest.raises(BadUsage, match=r"^--context"):
             contexts_for([argument], ["aks-a", "aks-b"])
@@ -205,18 +205,6 @@ def test_the_files_are_those_that_kubectl_would_read(tmp_path: Path) -> None:
         open_kubeconfig(tmp_path / "gone", listed)
     home = (Path.home() / ".kube" / "config",)
     assert Settings({}).kubeconfigs == Settings({"KUBECONFIG": ""}).kubeconfigs == home
-
-
-def test_what_is_no_yaml_is_said_without_what_stands_there(tmp_path: Path) -> None:
-    """It may be a token. Nor is a folder a kubeconfig, or what has no name of a file."""
-    file = tmp_path / "config"
-    for text in ("users: [{token: canary", "a: !!python/object:os.system x", "\0", "- " * 3 + "&a *b"):
-        file.write_text(text)
-        with pytest.raises(BadFile, match=r"config: is no YAML, so no kubeconfig$"):
-            open_kubeconfig(file, Settings({}))
-    for path, said in ((tmp_path, "cannot be read: Is a directory"), (Path("a\0b"), "is no name of a file")):
-        with pytest.raises(BadFile, match=said):
-            open_kubeconfig(path, Settings({}))
 
 
 PAYMENTS = NamedContext("payments", "payments")
@@ -281,22 +269,15 @@ def test_kubectl_is_told_of_one_context_and_only_what_was_looked_through(tmp_pat
 
 
 def test_kubectl_has_no_proxy_and_no_settings_of_its_own(tmp_path: Path) -> None:
-    """Of the environment; what its plugins need stays."""
-    log = install(tmp_path, {"payments": HEALTHY})
-    bad = {"HTTPS_PROXY": "http://proxy", "http_proxy": "x", "ALL_PROXY": "x", "NO_PROXY": "x", "KUBECONFIG": "x"}
-    ask(tmp_path, variables={**bad, "KUBECTL_EXTERNAL_DIFF": "x", "AZURE_CLIENT_ID": "me"})
-    given = calls(log)[0]["environment"]
-    assert not set(bad) & set(given)
-    assert (given["AZURE_CLIENT_ID"], given["KUBERC"]) == ("me", "off")
-    assert "KUBECTL_EXTERNAL_DIFF" not in given
-
-
-def test_the_authorities_of_this_program_count_where_a_kubeconfig_names_none(tmp_path: Path) -> None:
-    """As everywhere else: ALERT_ROUTER_CA_FILE."""
+    """What its plugins need stays. Where a kubeconfig names no authorities those of this program count."""
     (tmp_path / "ca.pem").write_bytes(trustme.CA().cert_pem.bytes())
     log = install(tmp_path, {"payments": HEALTHY})
-    ask(tmp_path, variables={"ALERT_ROUTER_CA_FILE": str(tmp_path / "ca.pem")})
-    told = yaml.safe_load(str(calls(log)[0]["kubeconfig"]))
+    bad = {"HTTPS_PROXY": "http://proxy", "http_proxy": "x", "ALL_PROXY": "x", "NO_PROXY": "x", "KUBECONFIG": "x"}
+    good = {"AZURE_CLIENT_ID": "me", "ALERT_ROUTER_CA_FILE": str(tmp_path / "ca.pem")}
+    ask(tmp_path, variables={**bad, **good, "KUBECTL_EXTERNAL_DIFF": "x"})
+    told, given = yaml.safe_load(str(calls(log)[0]["kubeconfig"])), calls(log)[0]["environment"]
+    assert not {*bad, "KUBECTL_EXTERNAL_DIFF"} & set(given)
+    assert (given["AZURE_CLIENT_ID"], given["KUBERC"]) == ("me", "off")
     assert Path(told["clusters"][0]["cluster"]["certificate-authority"]).suffix == ".pem"
 
 
@@ -375,14 +356,18 @@ class TestRealKubectl:
         (tmp_path / "kubectl").symlink_to(REAL)
         return tmp_path
 
-    def test_what_it_prints_is_what_the_double_prints(self, bin: Path) -> None:
-        """So that every other test holds for it, too."""
+    def ask(self, bin: Path, server: ApiServer, **changes: Any) -> list[CoverageDocument]:
+        """What comes of asking an API server, whose kubeconfig is changed in some way."""
 
         async def work() -> list[CoverageDocument]:
-            async with serving(ApiServer(HEALTHY, page=2)) as server:
-                return await _ask(bin, server.kubeconfig())
+            async with serving(server):
+                return await _ask(bin, server.kubeconfig(**changes))
 
-        found = asyncio.run(work())
+        return asyncio.run(work())
+
+    def test_what_it_prints_is_what_the_double_prints(self, bin: Path) -> None:
+        """So that every other test holds for it, too."""
+        found = self.ask(bin, ApiServer(HEALTHY, page=2))
         assert not reasons(found)
         assert verdicts(found) == verdicts(asked(cluster_of(HEALTHY)))
         both = ([(one.name, one.empty_lists) for one in some] for some in (found, asked(cluster_of(HEALTHY))))
@@ -396,13 +381,11 @@ class TestRealKubectl:
             is_asked = request.path.endswith("/daemonsets")
             return refusal(status, reason, "some words") if is_asked else None
 
-        async def work() -> list[CoverageDocument]:
-            async with serving(ApiServer(HEALTHY)) as server:
-                server.instead = busy
-                return await _ask(bin, server.kubeconfig())
-
+        server = ApiServer(HEALTHY)
+        server.instead = busy
         complaint = f"Error from server ({reason}): some words\n"
-        assert reasons(asyncio.run(work())) == reasons(asked(cluster_of(HEALTHY, {"daemonsets": complaint})))
+        expected = reasons(asked(cluster_of(HEALTHY, {"daemonsets": complaint})))
+        assert reasons(self.ask(bin, server)) == expected
 
     def test_it_asks_the_server_of_the_kubeconfig_and_no_other(self, bin: Path) -> None:
         """It follows redirects by itself, and would give the token to whom the same authority vouches for."""
@@ -438,14 +421,9 @@ class TestRealKubectl:
              "its certificate is not trusted"),
         ],
     )  # fmt: skip
-    def test_why_it_is_not_answered_is_understood(self, bin: Path, change: dict[str, object], said: str) -> None:
+    def test_why_it_is_not_answered_is_understood(self, bin: Path, change: dict[str, Any], said: str) -> None:
         """From what it complains of."""
-
-        async def work() -> list[CoverageDocument]:
-            async with serving(ApiServer(HEALTHY)) as server:
-                return await _ask(bin, server.kubeconfig(**change))  # type: ignore[arg-type]
-
-        (reason,) = reasons(asyncio.run(work()))
+        (reason,) = reasons(self.ask(bin, ApiServer(HEALTHY), **change))
         assert said in reason
 
     def test_an_older_cluster_has_fewer_kinds_and_one_that_is_gone_none(self, bin: Path) -> None:

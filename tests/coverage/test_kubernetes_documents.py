@@ -56,15 +56,11 @@ def test_a_document_of_another_shape_is_refused_in_one_sentence(subtests: pytest
             read_document(text.encode(), "answer.json")
 
 
-def test_windows_powershell_writes_answers_after_a_mark() -> None:
-    """`>` makes UTF-16, and `Out-File -Encoding utf8` puts a mark before UTF-8."""
+def test_answers_are_read_however_they_are_written() -> None:
+    """Lists of one kind, whose items take their kind from it, pages, null; Windows PowerShell puts a mark before them."""
     for encoding in ("utf-8-sig", "utf-16", "utf-16-le"):
         mark = "\ufeff" if encoding == "utf-16-le" else ""
         assert _runs((mark + SENSOR).encode(encoding), (mark + NODES).encode(encoding)).state is az.COVERED
-
-
-def test_lists_of_one_kind_are_read_as_lists_of_any() -> None:
-    """Their items take their kind from the list; an empty one, or null, is an answer, and a page says that there is more."""
     assert _runs(_typed("DaemonSetList", *az.sensor()), _typed("NodeList", *az.nodes())).state is az.COVERED
     assert _runs(_typed("DaemonSetList", az.daemon_set("x", image="x")), NODES).state is az.GAP
     empty = '{"apiVersion": "apps/v1", "kind": "DaemonSetList", "metadata": {}, "items": %s}'
@@ -203,7 +199,7 @@ def mended(line: str, name: str = "payments", id: str | None = None) -> str | No
 
 
 def test_a_line_for_kubectl_ends_with_the_context_that_is_called_as_the_cluster() -> None:
-    """It would else change the current one. Other clouds name contexts with account and project."""
+    """It would else change the current one. Each answer goes into a file, and it is said how it is given."""
     assert mended(f"az aks show\n{LABEL}") == f"az aks show\n{LABEL} --context payments"
     assert mended("az aks update --name payments") == "az aks update --name payments"
     assert at_cluster(gap("it is dark"), cluster("payments")).remedy is None
@@ -215,10 +211,6 @@ def test_a_line_for_kubectl_ends_with_the_context_that_is_called_as_the_cluster(
         "container.googleapis.com/projects/p/zones/europe-west1-b/clusters/payments": "gke_p_europe-west1-b_payments",
     }.items():
         assert mended(LABEL, "payments", id) == f"{LABEL} --context {context}"
-
-
-def test_each_answer_goes_into_a_file_of_its_own() -> None:
-    """And it is said how they are given, since no object says which cluster it is of; of an unnamed one no context is known."""
     one, two, unnamed = (
         at_cluster(unknown("nobody asked", remedy=line), cluster(name))
         for line, name in (

@@ -115,17 +115,13 @@ def test_a_healthy_estate_is_covered_and_what_is_wrong_is_a_gap() -> None:
     assert [verdict(result, *cell).state for cell in cells] == [GAP, GAP, COVERED]
 
 
-def test_pages_together_are_as_good_as_one_answer() -> None:
-    """Whatever their size, the same is known."""
+def test_few_requests_are_made_of_many_subscriptions() -> None:
+    """Whatever the pages. Plans are asked again where Resource Graph does not know of them, and not where it says enough."""
     whole = judged(AzureManagement(healthy_estate(3, machines=3)))
     for page in (1, 2, 7):
         result = judged(AzureManagement(healthy_estate(3, machines=3), page=page))
         assert covered(result) == covered(whole)
         assert result.unanswered == ()
-
-
-def test_few_requests_are_made_of_many_subscriptions() -> None:
-    """Resource Graph is asked once for all, and Resource Manager four times for each, or three if the first knows of plans."""
     azure = AzureManagement(without_clusters(healthy_estate(200, machines=0)))
     assert is_passed(judged(azure))
     pages_of_plans = 3
@@ -138,10 +134,6 @@ def test_few_requests_are_made_of_many_subscriptions() -> None:
     azure = AzureManagement(estate)
     judged(azure)
     assert len(gets(azure)) == 3 * 3
-
-
-def test_plans_are_asked_for_again_where_resource_graph_does_not_answer() -> None:
-    """Also in a subscription in which there is nothing; only what was asked in vain is named."""
     estate = healthy_estate(machines=0)
     estate.graph["resources"].clear()
     azure = AzureManagement(estate)
@@ -154,7 +146,7 @@ def test_plans_are_asked_for_again_where_resource_graph_does_not_answer() -> Non
 
 
 def test_a_resource_is_asked_only_where_its_plan_may_be_off_there() -> None:
-    """The subscription says that some resource differs; each of that plan is asked, and the one that does is a gap."""
+    """Each of that plan, and the one that differs is a gap; of too many those that were not asked are unknown, and said."""
     azure = AzureManagement(healthy_estate(2, machines=2))
     judged(azure)
     assert not of_resources(azure)
@@ -169,10 +161,6 @@ def test_a_resource_is_asked_only_where_its_plan_may_be_off_there() -> None:
         assert [path.split("/")[2] for path in of_resources(azure)] == [FIRST] * many
         states = {one.workload.subscription: one.verdicts[Rung.PLAN].state for one in rows}
         assert states == {FIRST: GAP, SECOND: COVERED}
-
-
-def test_so_many_resources_that_not_each_is_asked_are_said() -> None:
-    """Those that were not asked are unknown."""
     for most, is_cut in ((2, False), (1, True)):
         estate = healthy_estate(machines=2)
         estate.override(FIRST, "VirtualMachines")
@@ -181,8 +169,8 @@ def test_so_many_resources_that_not_each_is_asked_are_said() -> None:
         assert len(of_resources(azure)) == most
         said = "holds an answer that was refused: 1 of 2 were asked; name fewer subscriptions with --subscription"
         assert dict(result.unanswered) == ({"plans of single resources": said} if is_cut else {})
-        states = [one.state for _, rung, one in result.assessed.verdicts() if rung is Rung.PLAN]
-        assert states.count(UNKNOWN) == (1 if is_cut else 0)
+        plans = [one.state for _, rung, one in result.assessed.verdicts() if rung is Rung.PLAN]
+        assert plans.count(UNKNOWN) == (1 if is_cut else 0)
 
 
 def expecting(*names: str, subscription: str = "*") -> CoverageManifest:
@@ -356,6 +344,11 @@ def test_nothing_of_an_answer_leads_to_another_host() -> None:
 WORKSPACE = "0d3f1c52-1111-4b7a-9c45-000000000001"
 
 
+def of_workspaces(fault: Fault) -> Fault:
+    """A fault of what workspaces answer alone."""
+    return lambda request, answer: fault(request, answer) if "/workspaces/" in request.url else answer
+
+
 def test_a_workspace_says_when_the_sensor_of_a_cluster_last_sent_a_row(subtests: pytest.Subtests) -> None:
     """One without rows proves nothing, and is no fault; one that does not answer is named, and nothing else is worse for it."""
     estate = healthy_estate()
@@ -366,8 +359,7 @@ def test_a_workspace_says_when_the_sensor_of_a_cluster_last_sent_a_row(subtests:
     assert judge_documents(asked(azure, workspaces=[WORKSPACE]), EXPORT, NOW) == before
     for name in sorted(FAULTS.keys() - {"rows lost", *UNHARMED}):
         with subtests.test(name):
-            harm = FAULTS[name]
-            azure.fault = lambda asked, found, harm=harm: harm(asked, found) if "/workspaces/" in asked.url else found
+            azure.fault = of_workspaces(FAULTS[name])
             result = judge_documents(asked(azure, workspaces=[WORKSPACE]), EXPORT, NOW)
             assert covered(result) == covered(before)
             (reason,) = [text for document, text in result.unanswered if WORKSPACE in document]

@@ -154,7 +154,7 @@ def test_where_the_cluster_does_not_answer_nothing_else_is_asked() -> None:
 
 
 def test_what_only_some_clusters_have_may_be_absent_and_that_is_an_answer() -> None:
-    """No gate, rather than nobody asked. What every cluster has is missing only where its server is none."""
+    """No gate, rather than nobody asked; but not of what every cluster has, nor where it did not say which kinds it has."""
     lacks = ("validatingadmissionpolicies", "validatingadmissionpolicybindings")
     objects = [one for one in HEALTHY if not str(one["apiVersion"]).startswith(("constraints.", "defender."))]
     documents = asked(cluster_of([one for one in objects if "Policy" not in str(one["kind"])], lacks=lacks))
@@ -163,10 +163,6 @@ def test_what_only_some_clusters_have_may_be_absent_and_that_is_an_answer() -> N
     for plural in ("nodes", "daemonsets", "pods"):
         said = str(reasons(asked(cluster_of(HEALTHY, lacks=[plural]))))
         assert "is its server in the kubeconfig that of a cluster?" in said
-
-
-def test_a_kind_is_absent_only_if_the_cluster_said_which_kinds_it_has() -> None:
-    """What else it did not say makes no difference: a server for metrics is often down."""
     whole = cluster_of([one for one in HEALTHY if one["kind"] != "Config"])
     for said, is_absent in (
         ("resource list for config.gatekeeper.sh/v1alpha1: the server is busy", False),

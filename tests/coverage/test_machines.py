@@ -153,23 +153,43 @@ def test_a_new_machine_has_twelve_hours_and_a_tag_is_no_matter_of_waiting(hold: 
 
 
 def test_of_a_machine_that_azure_arc_lost_only_what_is_installed_is_known() -> None:
-    """The extension stays, and a remark says that Azure Arc lost it; a recommendation says what was true once."""
+    """And its own words. One that expired must be connected anew. Unsaid, it is not known to be in reach."""
     rest = (joined(None, None, of=ARC), assessment(EDR_INSTALLED, of=ARC), POSTURE)
     for status in ("Connected", "Disconnected", "Expired"):
         is_there = status == "Connected"
         found = installed(arc_machine(status), extension(of=ARC, type="MDE.Windows"), of="till-1")
         assert (found.state, bool(found.remarks)) == (COVERED, not is_there)
         assert installed(arc_machine(status), *rest, of="till-1").state is (COVERED if is_there else UNKNOWN)
+    recommended = (*all_healthy(ARC), POSTURE)
+    for status, *states in (
+        *(("Connected", UNKNOWN, COVERED), ("Disconnected", UNKNOWN, UNKNOWN), ("Error", UNKNOWN, UNKNOWN)),
+        ("Expired", GAP, GAP),
+    ):
+        ways = ((), recommended, (device(ARC),))
+        assert [running(arc_machine(status), *some, of="till-1").state for some in ways] == [*states, COVERED], status
+    assert running(extension(of=ARC), *recommended, of="till-1").state is UNKNOWN
 
 
-def test_a_scale_set_cannot_be_judged_by_extensions() -> None:
-    """That of a uniform one says why; a set that does not say its mode is no better; a flexible one is its machines."""
+def test_a_scale_set_is_covered_where_as_many_instances_run_as_it_is_to_have(hold: Hold) -> None:
+    """Defender for Endpoint names each of a uniform one; extensions say nothing, and a flexible one is its machines."""
     uniform = installed(scale_set("Uniform"), of="batch")
     assert (uniform.state, "uniform" in uniform.reason) == (UNKNOWN, True)
     assert installed(scale_set(""), of="batch").state is UNKNOWN
     one = machine(virtualMachineScaleSet={"id": SET.upper()})
     assert installed(scale_set("Flexible", 1), one, of="batch").state is NOT_COVERABLE
     assert installed(scale_set("Flexible", 2), one, of="batch").state is UNKNOWN
+
+    def of_set(capacity: int | None, *devices: object) -> Verdict:
+        return running(scale_set("Uniform", capacity), list(devices), of="batch")
+
+    first, second = device(f"{SET}/virtualMachines/0"), device(f"{SET}/virtualMachines/1")
+    inactive = device(f"{SET}/virtualMachines/1", healthStatus="Inactive")
+    hold(
+        of_set,
+        (COVERED, [2, first, second]),
+        (UNKNOWN, [2, first, first], [2, first, inactive], [2, device(f"{SET}-2/virtualMachines/0"), second]),
+        (UNKNOWN, [None, first], [0, first]),
+    )
 
 
 def test_a_machine_is_called_as_arm_spells_it_and_a_list_of_costs_names_none() -> None:
@@ -223,20 +243,8 @@ def test_what_is_known_of_whether_it_runs(hold: Hold) -> None:
     )
 
 
-def test_recommendations_on_a_machine_that_azure_arc_lost_prove_nothing() -> None:
-    """Nor where nobody says whether it is in reach. An expired one must be connected anew; its own words count."""
-    recommended = (*all_healthy(ARC), POSTURE)
-    for status, *states in (
-        *(("Connected", UNKNOWN, COVERED), ("Disconnected", UNKNOWN, UNKNOWN), ("Error", UNKNOWN, UNKNOWN)),
-        ("Expired", GAP, GAP),
-    ):
-        found = [running(arc_machine(status), *some, of="till-1").state for some in ((), recommended, (device(ARC),))]
-        assert found == [*states, COVERED], status
-    assert running(extension(of=ARC), *recommended, of="till-1").state is UNKNOWN
-
-
 def test_a_name_before_the_file_says_which_machine_it_is_of() -> None:
-    """Its name, its group and its name, or its id, in any case; of no known machine the file is named as it is written."""
+    """By name, group and name, or id, in any case. One of two machines is refused: it would cover one by the other."""
     both = [machine(), machine(NAMESAKE.replace("web-1", "web-2"))]
     for name in ("web-1", "WEB-1", "rg/web-1", MACHINE, None, "web-3"):
         result = judged(both, health(name))
@@ -246,29 +254,9 @@ def test_a_name_before_the_file_says_which_machine_it_is_of() -> None:
         assert [name for name, _ in result.unused] == ([] if is_known else ["health.json"])
     said = az.document([{"healthy": True, "licensed": True}], "my health.json")
     assert [name for name, _ in judged([machine()], said).unused] == ["my health.json"]
-
-
-def test_a_name_of_two_machines_is_refused() -> None:
-    """It would cover one of them by the other; nor does a document that calls one otherwise hand its name to its namesake."""
     for more in ([], [{**machine(), "name": "web-1-renamed"}]):
         with pytest.raises(BadUsage, match=r"web-1: is the name of several machines"):
             judged([machine(), machine(NAMESAKE), *more], health())
-
-
-def test_a_uniform_scale_set_is_covered_where_as_many_instances_run_as_it_is_to_have(hold: Hold) -> None:
-    """Defender for Endpoint names each by its own id; those that are gone count for nothing."""
-
-    def of_set(capacity: int | None, *devices: object) -> Verdict:
-        return running(scale_set("Uniform", capacity), list(devices), of="batch")
-
-    first, second = device(f"{SET}/virtualMachines/0"), device(f"{SET}/virtualMachines/1")
-    inactive = device(f"{SET}/virtualMachines/1", healthStatus="Inactive")
-    hold(
-        of_set,
-        (COVERED, [2, first, second]),
-        (UNKNOWN, [2, first, first], [2, first, inactive], [2, device(f"{SET}-2/virtualMachines/0"), second]),
-        (UNKNOWN, [None, first], [0, first]),
-    )
 
 
 def test_what_contradicts_and_what_the_sensor_finds_wrong_is_said() -> None:
@@ -311,7 +299,7 @@ def test_the_recommendation_says_whether_it_is_protected(hold: Hold) -> None:
     )
 
 
-def test_azure_arc_says_whether_it_is_protected(hold: Hold) -> None:
+def test_azure_arc_says_whether_it_is_protected_and_so_has_its_sensor(hold: Hold) -> None:
     """For a day, and before the recommendation, which counts only while Azure Arc reaches the machine."""
     said = assessment(KEY, title=SQL_PROTECTED, of=ARC_SQL), POSTURE
 
@@ -326,10 +314,6 @@ def test_azure_arc_says_whether_it_is_protected(hold: Hold) -> None:
         (UNKNOWN, [arc_sql("Unknown", at=ago(hours=1))]),
         (UNKNOWN, *([arc_sql(), arc_machine(status), *said] for status in ("Disconnected", "Expired"))),
     )
-
-
-def test_what_azure_arc_sees_protected_has_its_sensor() -> None:
-    """Nobody need list the extensions then. Extensions of Azure Arc have a command of their own."""
     assert installed(arc_sql("Protected", at=ago(hours=1)), of="till-1_TILL").state is COVERED
     remedy = installed(arc_sql(), sql_extension("Failed", of=ARC), of="till-1_TILL").remedy or ""
     assert remedy.startswith("az connectedmachine extension delete")
@@ -339,8 +323,7 @@ SECOND = f"{MACHINE.rpartition('/')[0]}/web-2"
 
 
 def test_of_two_machines_the_same_is_asked_by_the_same_line() -> None:
-    """Two hundred lines are run by nobody. A query takes all that a page may have and can be continued. Pages come only
-    where the id is projected: https://learn.microsoft.com/azure/governance/resource-graph/paginate-powershell"""
+    """Two hundred lines are run by nobody. Pages come only where the id is projected. SQL needs the extensions of all."""
     healthy = [one for of in (MACHINE, SECOND) for one in all_healthy(of)]
     all_but_one = [one for of in (MACHINE, SECOND) for one in all_healthy(of)[:-1]]
     for judge, documents, ask in (
@@ -354,6 +337,8 @@ def test_of_two_machines_the_same_is_asked_by_the_same_line() -> None:
     for words in map(shlex.split, some):
         assert (words[:4], words[5:]) == (["az", "graph", "query", "-q"], ["--first", "1000", "-o", "json"])
         assert words[4].rpartition("| project ")[2].startswith("id, name, type")
+    assert sql_installed(machine()).remedy == ASK_EXTENSIONS
+    assert sql_running(machine()).remedy == ASK_SQL_RECOMMENDATIONS
 
 
 def test_the_answer_of_each_query_is_read() -> None:
@@ -378,13 +363,6 @@ def test_what_a_sensor_says_is_asked_on_its_machine_and_given_with_its_name() ->
     hostile = "x; rm -rf ~"
     found = running(machine(MACHINE.replace("web-1", hostile)), of=hostile)
     assert found.remedy == f"{ASK_SENSOR} > x-rm-rf.json"
-
-
-def test_the_extensions_of_all_machines_are_asked_for_sql() -> None:
-    """They have the one of Defender for SQL, too."""
-    documents = machine(), sql_machine()
-    assert installed(*documents, of="ledger").remedy == ASK_EXTENSIONS
-    assert running(*documents, of="ledger").remedy == ASK_SQL_RECOMMENDATIONS
 
 
 def test_the_query_has_a_row_for_each_machine_and_no_two_for_one() -> None:

@@ -59,7 +59,7 @@ def test_an_assessment_is_about_what_its_id_hangs_on_and_nothing_else() -> None:
 
 
 def test_each_row_of_the_table_is_found_and_means_one_rung() -> None:
-    """By a key that stands once, else by its title; a plan only on the rung of plans. No judge builds on what is retired."""
+    """By a key that stands once, before its title, in any case, with or without Preview. No judge builds on what is retired."""
     keys = Counter(one.key for one in RECOMMENDATIONS if one.key)
     titles = Counter(one.title.lower() for one in RECOMMENDATIONS if one.has_official_title)
     assert {*keys.values(), *titles.values()} == {1}
@@ -71,10 +71,6 @@ def test_each_row_of_the_table_is_found_and_means_one_rung() -> None:
     assert not in_force & {key for key, *_ in rows_of("retired.tsv")}
     retired = Counter(one.is_deprecated for one in RECOMMENDATIONS if one.retired is not None)
     assert retired == {True: 10, False: 4}
-
-
-def test_a_key_counts_before_a_title() -> None:
-    """A title that Defender writes is found in any case, with or without Preview, also where no key is documented."""
     title = "EDR solution should be installed on Virtual Machines"
     for key, said in (
         *((EDR_INSTALLED.upper(), ""), (EDR_INSTALLED, SQL_PROTECTED), (f"{{{EDR_INSTALLED}}}", "another")),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -51,8 +51,8 @@ class SampleRow:
 
 
 MACHINE = (Rung.PLAN, Rung.INTEGRATION, Rung.SENSOR_INSTALLED, Rung.SENSOR_RUNNING)
-USUAL: Mapping[str, Sequence[str]] = {"machine": MACHINE, "cluster": (*MACHINE, Rung.ADMISSION_AUDITS)}
-USUAL |= {"subscription": (Rung.PLAN,), "expected": ()}
+CLUSTER = (*MACHINE, Rung.ADMISSION_AUDITS)
+USUAL = {"machine": MACHINE, "cluster": CLUSTER, "subscription": (Rung.PLAN,), "expected": ()}
 """The rungs of each kind of workload, or none but those that a manifest expects."""
 
 REFUSED = "coverage/arg/resources.table-format.*"
@@ -350,8 +350,8 @@ def _assert_read(row: SampleRow) -> None:
     for _, _, verdict in result.assessed.verdicts():
         counts = ", ".join(sorted(f"{state} {many}" for state, many in (verdict.counts or {}).items()))
         texts += [verdict.reason, *verdict.remarks, counts]
-    for words in row.words:
-        assert any(re.search(rf"(?<!\w){re.escape(words)}", text) for text in texts), (words, texts)
+    for said in row.words:
+        assert any(re.search(rf"(?<!\w){re.escape(said)}", text) for text in texts), (said, texts)
 
 
 def test_each_sample_of_coverage_has_a_row() -> None:

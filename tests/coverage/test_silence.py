@@ -175,7 +175,7 @@ def weekly(life: model.Life, *of_snapshots: str, healthy: bool = True, since: da
 
 
 def test_a_cluster_of_which_its_subscriptions_snapshots_say_nothing_is_silent() -> None:
-    """Its subscription and its plan are expected with it, and speak."""
+    """Healthy rows count as long as the subscription may be silent; without them only that is held to its silence."""
     life = model.Life(CLUSTERS)
     weekly(life, "aks-a", "aks-b")
     weekly(life, "aks-a", since=NOW + 7 * DAY, weeks=3)
@@ -184,10 +184,6 @@ def test_a_cluster_of_which_its_subscriptions_snapshots_say_nothing_is_silent() 
     assert NOW + 8 * DAY < turn.at - HOUR <= NOW + 8 * DAY + HOUR
     weekly(life, "aks-a", "aks-b", since=NOW + 28 * DAY)
     assert said(life.turns) == [("aks-b", "silent"), ("aks-b", "speaks")]
-
-
-def test_healthy_rows_count_as_long_as_the_subscription_may_be_silent() -> None:
-    """Between the last of them and the last row of any snapshot; without them only the subscription is held to its silence."""
     life = model.Life(CLUSTERS)
     weekly(life, "aks-a", healthy=False, weeks=5)
     assert life.turns == []
@@ -296,16 +292,6 @@ def unmatched(manifest: CoverageManifest, *of: CoverageSource) -> list[str]:
     return [str(one).partition(": ")[0] for one in expected_sources(manifest, heard(*of)).unmatched]
 
 
-def test_a_manifest_without_entries_expects_whatever_was_heard_of() -> None:
-    """As the gate does with what files name. Workloads and owners may be silent for ever; without one nothing is expected."""
-    empty, heard_of = CoverageManifest(is_given=True), (of_subscription(ONE), of_cluster("aks-a"))
-    assert found(empty, *heard_of).keys() == {one.id for one in heard_of}
-    assert (found(NO_MANIFEST, *heard_of), unmatched(empty)) == ({}, [])
-    kinds = (CoverageSourceKind.WORKLOAD, CoverageSourceKind.OWNER, CoverageSourceKind.PLAN)
-    others = [CoverageSource(kind, ONE) for kind in kinds]
-    assert found(CoverageManifest(expectations=(Expectation(),), is_given=True), *others) == {}
-
-
 def test_what_is_named_is_expected_before_anything_is_heard_of_it(subtests: pytest.Subtests) -> None:
     """Its subscription with it; of several entries that fit a source the first one counts, also where a later one names it."""
     subscription, cluster, plan = of_subscription(ONE).id, of_cluster("aks-a").id, model.of_plan("KeyVaults").id
@@ -351,7 +337,7 @@ def test_what_is_named_is_expected_before_anything_is_heard_of_it(subtests: pyte
 
 
 def test_a_pattern_expects_what_it_fits_once_that_was_heard_of() -> None:
-    """Of subscriptions and clusters; until then it is said to fit nothing. A kind without a name may fit nothing."""
+    """Until then it is said to fit nothing. Without entries whatever was heard of is expected, but no workload or owner."""
     manifest = a_manifest(
         an_entry(SUBSCRIPTION, "1*"),
         an_entry(CLUSTER, "aks-?", number=2),
@@ -370,10 +356,16 @@ def test_a_pattern_expects_what_it_fits_once_that_was_heard_of() -> None:
     # No message names a subscription otherwise than by its id.
     named = a_manifest(an_entry(SUBSCRIPTION, "Production"))
     assert (found(named, of_subscription(ONE)), unmatched(named)) == ({}, ["coverage.yaml expect[0].name"])
+    empty, heard_of = CoverageManifest(is_given=True), (of_subscription(ONE), of_cluster("aks-a"))
+    assert found(empty, *heard_of).keys() == {one.id for one in heard_of}
+    assert (found(NO_MANIFEST, *heard_of), unmatched(empty)) == ({}, [])
+    kinds = (CoverageSourceKind.WORKLOAD, CoverageSourceKind.OWNER, CoverageSourceKind.PLAN)
+    others = [CoverageSource(kind, ONE) for kind in kinds]
+    assert found(CoverageManifest(expectations=(Expectation(),), is_given=True), *others) == {}
 
 
 def test_a_named_cluster_is_known_by_its_own_id_as_soon_as_it_is_heard_of() -> None:
-    """Be it in Azure or elsewhere; one of that name in another subscription is another one."""
+    """In Azure or elsewhere, and as one source with what calls it by its id; a namesake in another subscription is another."""
     manifest = a_manifest(an_entry(CLUSTER, "AKS-A", subscription=ONE), an_entry(CLUSTER, "EKS-Pay", ARN, number=2))
     elsewhere = CoverageSource(CoverageSourceKind.CLUSTER, ARN)
     assert expected_sources(manifest, heard(elsewhere)).known_by_now == {"cluster:eks-pay"}
@@ -384,6 +376,11 @@ def test_a_named_cluster_is_known_by_its_own_id_as_soon_as_it_is_heard_of() -> N
     assert doubt.startswith("coverage.yaml expect[1].name: EKS-Pay may be arn:aws:eks:")
     assert doubt.endswith("write the id of the one meant, or its subscription")
     assert found(manifest, of_cluster("aks-a", TWO)).keys() >= {f"cluster:{ONE}/aks-a"}
+    entries = [an_entry(CLUSTER, "AKS-a", subscription=ONE), an_entry(CLUSTER, model.cluster_id("aks-a"), number=2)]
+    for some in (entries, entries[::-1]):
+        assert found(a_manifest(*some)).keys() == {of_cluster("aks-a").id, of_subscription(ONE).id}
+    theirs = an_entry(CLUSTER, "aks-a", subscription=TWO)
+    assert f"cluster:{TWO}/aks-a" in expected_sources(a_manifest(theirs, entries[1]), []).by_id
 
 
 def test_a_namesake_that_speaks_keeps_no_cluster_alive() -> None:
@@ -398,15 +395,6 @@ def test_a_namesake_that_speaks_keeps_no_cluster_alive() -> None:
     sources = expected_sources(a_manifest(an_entry(CLUSTER, "eks-*")), heard(source, subscription=ONE))
     assert sources.by_id[source.id].subscription == ONE
     assert of_subscription(ONE).id in sources.by_id
-
-
-def test_a_cluster_that_is_named_and_called_by_its_id_is_one_source() -> None:
-    """Else its silence would be told twice, as that of two clusters."""
-    entries = [an_entry(CLUSTER, "AKS-a", subscription=ONE), an_entry(CLUSTER, model.cluster_id("aks-a"), number=2)]
-    for some in (entries, entries[::-1]):
-        assert found(a_manifest(*some)).keys() == {of_cluster("aks-a").id, of_subscription(ONE).id}
-    elsewhere = an_entry(CLUSTER, "aks-a", subscription=TWO)
-    assert f"cluster:{TWO}/aks-a" in expected_sources(a_manifest(elsewhere, entries[1]), []).by_id
 
 
 def test_a_look_at_thousands_of_sources_costs_no_more_for_each_of_them() -> None:

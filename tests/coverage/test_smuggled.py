@@ -111,15 +111,11 @@ def test_an_object_of_a_cluster_says_nothing_of_azure(subtests: pytest.Subtests)
                 assert (covered, found.sources, found.drills) == (set(), (), ())
 
 
-def test_an_object_that_is_called_a_list_holds_no_objects() -> None:
-    """A list has no name. Else one object would be every sensor and every node of its cluster."""
+def test_an_object_a_tag_and_a_property_say_nothing_but_themselves() -> None:
+    """One that is called a list holds no objects: it would be every sensor and every node. Tags are what owners write."""
     inner = [*azure.sensor(), *azure.nodes()]
     assert covered_by(az.kubectl({**CONSTRAINT, "kind": "MineList", "items": inner}))[1] == set()
     assert Rung.SENSOR_RUNNING in covered_by(az.kubectl(az.kubectl(*inner)))[1]
-
-
-def test_a_tag_and_a_property_say_nothing_but_themselves() -> None:
-    """Tags, names and properties are what owners of resources write."""
     words = drill()
     row = {**machine(), "tags": words, "properties": {**words, "response": {"body": words}, "value": [words]}}
     settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": words}

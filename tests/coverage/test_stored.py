@@ -150,19 +150,8 @@ def test_each_judge_that_goes_by_recommendations_asks_how_old_they_are() -> None
     assert {row.workload.name for row in result.assessed.rows} == {"web-1", "payments", SUBSCRIPTION}
 
 
-def test_what_does_not_apply_covers_nothing() -> None:
-    """Somebody exempted it, or switched it off."""
-    healthy = said(assessment(CONTAINERS, of=OF_SUBSCRIPTION))
-    for cause in ("Exempt", "OffByPolicy", ""):
-        profile = said(assessment(AKS_PROFILE, "NotApplicable", of=az.CLUSTER, cause=cause))
-        found = integration(profile, of="payments")
-        assert (found.state, "does not apply" in found.reason) == (UNKNOWN, True)
-        plan = said(assessment(CONTAINERS, "NotApplicable", of=OF_SUBSCRIPTION, cause=cause))
-        assert {plans(POSTURE, *some).state for some in ([plan], [plan, healthy], [healthy, plan])} == {UNKNOWN}
-
-
 def test_what_azure_answers_counts_before_a_recommendation() -> None:
-    """It lags behind: a plan that was switched on today is still recommended, and so is a profile."""
+    """It lags behind. One that does not apply covers nothing: somebody exempted it, or switched it off."""
     plan = said(assessment(CONTAINERS, "Unhealthy", of=OF_SUBSCRIPTION))
     found = plans(plan)
     assert (found.state, found.evidence[0].field) == (GAP, f"{CONTAINERS} status.code")
@@ -170,6 +159,13 @@ def test_what_azure_answers_counts_before_a_recommendation() -> None:
     profile, arc = said(assessment(AKS_PROFILE, of=az.CLUSTER)), said(assessment(ARC_EXTENSION, of=az.ARC_CLUSTER))
     assert integration(profile, az.managed_cluster(has_sensor=False), of="payments").state is GAP
     assert integration(arc, az.cluster_extension(state="Pending"), of="edge").state is UNKNOWN
+    healthy = said(assessment(CONTAINERS, of=OF_SUBSCRIPTION))
+    for cause in ("Exempt", "OffByPolicy", ""):
+        profile = said(assessment(AKS_PROFILE, "NotApplicable", of=az.CLUSTER, cause=cause))
+        found = integration(profile, of="payments")
+        assert (found.state, "does not apply" in found.reason) == (UNKNOWN, True)
+        plan = said(assessment(CONTAINERS, "NotApplicable", of=OF_SUBSCRIPTION, cause=cause))
+        assert {plans(POSTURE, *some).state for some in ([plan], [plan, healthy], [healthy, plan])} == {UNKNOWN}
 
 
 def test_what_came_lately_is_a_remark_on_export_and_proves_none() -> None:
@@ -206,17 +202,13 @@ def test_a_tag_that_was_read_lately_is_the_reason_of_a_gap() -> None:
 
 
 def test_a_state_is_one_document_however_many_it_holds() -> None:
-    """What is damaged in it is an answer that nobody has; what is of another sort says nothing."""
+    """What is damaged in it is not answered. A fact that does not say when it was seen is old; a file was made by who asks."""
     result = judged(*of_state(said(*all_healthy()), heard(), {"other": 1}, 7, [3]))
     assert (result.used, result.unanswered) == (("stream (.state)",), ())
     ((name, reason),) = judged(*of_state(b"{", said(*all_healthy()))).unanswered
     assert (name, "one-0 is damaged" in reason) == ("stream (.state)", True)
     empty = "holds no facts of coverage yet: a router that takes recommendations in writes them"
     assert judged(*of_state()).unused == (("stream (.state)", empty),)
-
-
-def test_a_stored_fact_that_does_not_say_when_it_was_seen_is_old() -> None:
-    """Of a file nobody knows its age either, but a file was made by whoever asks; what is stored may be of any day."""
     assert running(POSTURE, *of_state(all_healthy())).state is UNKNOWN
     assert running(POSTURE, all_healthy()).state is COVERED
     for asked, state in ((NOW, COVERED), (OLDEST - JUST, UNKNOWN)):
