@@ -3,21 +3,106 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 
 import pytest
 
 from router.app.connections import SharedPartitions
-from router.domain.errors import HubError, StoreError
-from router.domain.hubs import Event, Partition
+from router.domain.errors import HubError, RouterError, StoreError
+from router.domain.hubs import Event, Partition, Span
 from router.eventhubs.checkpoints import Checkpoints
-from router.eventhubs.consumer import MOST
+from router.eventhubs.consumer import MOST, Consumer
+from router.store.partitions import Taken, begin_epoch, list_claims, lock_partition, read_taken, take
 from router.store.store import Store
-from tests.eventhubs.hubs import FIRST, HUB, LEFT_BEHIND, SECOND, ConsumerRig, fill, with_rig
+from tests.eventhubs.hubs import FIRST, HUB, LEFT_BEHIND, SECOND, a_namespace, fill, run
+from tests.stack.event_hubs import EventHubs
 from tests.store import acts
+from tests.store.opened import open_store
+from tests.store.within import within
 from tests.waiting import until
 
 pytestmark = LEFT_BEHIND
+
+type Hook = Callable[[Partition, Sequence[Event]], Awaitable[None]]
+"""What else a take does before it has taken."""
+
+
+@dataclass(slots=True)
+class Inbox:
+    """What a consumer was given: every try, what was taken of it, and the troubles that it reported."""
+
+    store: Store
+    hook: Hook | None
+    stop: asyncio.Event = field(default_factory=asyncio.Event)
+    running: asyncio.Future[None] = field(init=False)
+    tries: list[tuple[Partition, list[int]]] = field(default_factory=list)
+    taken: dict[Partition, list[int]] = field(default_factory=dict)
+    bodies: list[bytes] = field(default_factory=list)
+    troubles: list[str] = field(default_factory=list)
+
+    async def ingest(self, partition: Partition, events: Sequence[Event]) -> None:
+        """Takes a batch and writes down that it did, unless the hook raises."""
+        numbers = [event.sequence for event in events]
+        self.tries.append((partition, numbers))
+        if self.hook is not None:
+            await self.hook(partition, events)
+        self.taken.setdefault(partition, []).extend(numbers)
+        self.bodies += [event.body for event in events]
+        span, at = Span(numbers[0], numbers[-1]), events[-1].enqueued
+        async with self.store.transaction() as tx:
+            known = await lock_partition(tx, partition)
+            taken = await read_taken(tx, known.epoch)
+            if taken and span.first <= taken[-1].span.last and at > taken[-1].enqueued:
+                known, _ = await begin_epoch(tx, known, at)
+                taken = []
+            await take(tx, known.epoch, taken, Taken(span, at, at, at))
+
+    def report(self, trouble: RouterError) -> None:
+        """Remembers a trouble."""
+        self.troubles.append(f"{type(trouble).__name__} {trouble}")
+
+
+@dataclass(slots=True)
+class ConsumerRig:
+    """A hub, and a database in which consumers claim its partitions."""
+
+    hubs: EventHubs
+    store: Store
+
+    @asynccontextmanager
+    async def consuming(self, hook: Hook | None = None, watch: float = 60.0) -> AsyncIterator[Inbox]:
+        """A consumer at work, which is stopped and has ended when the context does."""
+        inbox = Inbox(self.store, hook)
+        consumer = Consumer(a_namespace(self.hubs), HUB, SharedPartitions(self.store), inbox.report, 0.5, watch)
+        inbox.running = asyncio.create_task(consumer.consume_events(inbox.ingest, inbox.stop))
+        try:
+            yield inbox
+        finally:
+            inbox.stop.set()
+            await inbox.running
+
+    async def positions(self) -> dict[Partition, int]:
+        """The number up to which each partition is taken in."""
+        claims = await within(self.store, list_claims, HUB)
+        return {one.partition: one.sequence for one in claims if one.sequence is not None}
+
+
+def with_rig(database: str, work: Callable[[ConsumerRig], Awaitable[None]], *groups: str) -> None:
+    """Does some work beside a hub of two partitions and a database in which nothing is claimed."""
+
+    async def beside() -> None:
+        store = open_store(database)
+        try:
+            await store.upgrade()
+            async with EventHubs({HUB: 2}, groups=groups or ("serve",)).running() as hubs:
+                await work(ConsumerRig(hubs, store))
+        finally:
+            await store.close()
+
+    run(beside())
+
 
 WATCHFUL = 0.3
 """Seconds between two looks whether what a hub holds arrives."""
