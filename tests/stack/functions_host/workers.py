@@ -12,11 +12,10 @@ import signal
 import socket
 import sys
 import uuid
-from asyncio.subprocess import DEVNULL, STDOUT, Process
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
+from subprocess import DEVNULL, Popen
 from typing import Any, Self
 
 from infra.package import DEPENDENCIES
@@ -84,44 +83,21 @@ class WorkerDied(Exception):
     """The worker process ended before it answered."""
 
 
-class _Warm:
-    """A process that has imported the router already, as asyncio has processes."""
-
-    def __init__(self, process: WarmProcess) -> None:
-        self._process = process
-        self.pid = process.pid
-
-    @property
-    def returncode(self) -> int | None:
-        """Its exit code, if it has ended."""
-        return self._process.poll()
-
-    async def wait(self) -> int:
-        """Its exit code, once it has ended."""
-        await until(lambda: self._process.poll() is not None)
-        return self._process.wait()
-
-
-async def _process(app: Path, env: Mapping[str, str], connection: int, output: int) -> Process | _Warm:
+def _process(app: Path, env: Mapping[str, str], connection: int, output: int) -> Popen[bytes] | WarmProcess:
     """A worker of the app in this repository, or of one that brings its own router, or none."""
+    ends: dict[str, Any] = {"stdin": DEVNULL, "stdout": output, "stderr": output}
     if app.resolve() == _REPOSITORY:
-        command = partial(started, _WORKER, "{}", env=env, cwd=app, stdin=DEVNULL, stdout=output, stderr=output)
-        return _Warm(await asyncio.to_thread(command, descriptor=connection))
-    return await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", _WORKER, str(connection)),
-        cwd=app,
-        env=env,
-        pass_fds=(connection,),
-        stdin=DEVNULL,
-        stdout=output,
-        stderr=STDOUT,
-    )
+        return started(_WORKER, "{}", env=env, cwd=app, descriptor=connection, **ends)
+    command = [sys.executable, "-m", _WORKER, str(connection)]
+    return Popen(command, cwd=app, env=env, pass_fds=(connection,), **ends)
 
 
 class WorkerProcess:
     """One worker process: it is asked, in any number of questions at once, and it may die at any time."""
 
-    def __init__(self, process: Process | _Warm, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    def __init__(
+        self, process: Popen[bytes] | WarmProcess, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    ) -> None:
         self._process, self._reader, self._writer = process, reader, writer
         self._asked: dict[str, asyncio.Future[Any]] = {}
         self._listening = asyncio.create_task(self._listen())
@@ -134,7 +110,7 @@ class WorkerProcess:
         places = (app, app / DEPENDENCIES, _REPOSITORY)
         around = {**env, "PYTHONPATH": os.pathsep.join(map(str, places)), "PYTHONUNBUFFERED": "1"}
         with theirs, log.open("ab") as output:
-            process = await _process(app, around, theirs.fileno(), output.fileno())
+            process = await asyncio.to_thread(_process, app, around, theirs.fileno(), output.fileno())
         return cls(process, *await asyncio.open_connection(sock=ours))
 
     @property
@@ -161,19 +137,19 @@ class WorkerProcess:
         """Waits until the process has ended, and gives its exit status."""
         # Not awaited itself: one that is cancelled while it waits here must not stop the listening for all.
         await asyncio.wait([self._listening])
-        return await self._process.wait()
+        await until(lambda: self._process.poll() is not None)
+        return self._process.wait()
 
     async def signal(self, number: signal.Signals) -> None:
         """Sends the process a signal that ends it, and returns when it is gone."""
-        if self._process.returncode is None:
-            os.kill(self.pid, number)
+        self._process.send_signal(number)
         await self.gone()
 
     async def stop(self) -> None:
         """Hangs up, upon which the process ends by itself; kills it if it does not."""
         self._writer.close()
         try:
-            await asyncio.wait_for(self._process.wait(), _GRACE)
+            await until(lambda: self._process.poll() is not None, within=_GRACE)
         except TimeoutError:
             await self.signal(signal.SIGKILL)
         await self.gone()
