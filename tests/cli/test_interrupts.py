@@ -28,7 +28,7 @@ from tests.cli.house import House, furnish, lines_in, ndjson, routing, said_into
 from tests.coverage.builders import managed_cluster
 from tests.leash import leashed
 from tests.parse.messages import a_flat_alert, an_assessment
-from tests.stack.gate import Order, everything, gate_in_thread
+from tests.stack.gate import Gate, Order, everything
 from tests.store.opened import rows_in
 from tests.waiting import PATIENCE, wait_until
 from tests.warm import WarmProcess
@@ -173,8 +173,9 @@ def test_at_whatever_moment_it_is_interrupted(house: House, shares: Sequence[flo
 @contextmanager
 def a_slow_pager() -> Iterator[tuple[str, str, Order]]:
     """A pager whose answers come when it may answer: its address, a key that it knows, and what withholds the answers."""
-    with soc_in_thread() as soc, gate_in_thread({"pagerduty": soc.addresses.pagerduty}) as gate:
-        yield gate.addresses["pagerduty"], soc.accounts["cwpp"].routing_key, gate.withhold(everything)
+    with soc_in_thread() as soc:
+        withheld = Gate(soc.pagerduty).withhold(everything)
+        yield soc.addresses.pagerduty, soc.accounts["cwpp"].routing_key, withheld
 
 
 def paged_at(house: House, url: str) -> None:

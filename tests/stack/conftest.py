@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.stack.gate import Gate, gate_in_thread
+from tests.stack.gate import Gate
 from tests.stack.stack import Stack, stack_running
 
 
@@ -18,10 +18,6 @@ def stack(postgresql: str) -> Iterator[Stack]:
 
 
 @pytest.fixture
-def gate(stack: Stack) -> Iterator[Gate]:
-    """A gate before the pager and the tickets of the stack, through which its policies lead."""
-    services = {name: stack.addresses("cwpp")[name] for name in ("pagerduty", "servicenow")}
-    with gate_in_thread(services) as gate:
-        stack.gates.update(gate.addresses)
-        stack.write_policies()
-        yield gate
+def gate(stack: Stack) -> Gate:
+    """A gate before the pager and the tickets of the stack."""
+    return Gate(stack.soc.pagerduty, stack.soc.servicenow)

@@ -58,7 +58,7 @@ record: {{kind: log_analytics, endpoint: "{logs}", rule: dcr-4, table: AlertRout
 @dataclass(frozen=True)
 class Stack:
     """A stack that runs; `directory` holds the rules, which a test may change before a router reads them, `state` is the
-    URL of the state, `gates` are addresses at which the router reaches services of the SOC in place of their own."""
+    URL of the state."""
 
     hubs: EventHubs
     soc: Soc
@@ -66,7 +66,6 @@ class Stack:
     state: str
     checkpoints: Checkpoints = field(default_factory=dict)
     queues: Queues = field(default_factory=lambda: defaultdict(deque))
-    gates: dict[str, str] = field(default_factory=dict)
 
     @property
     def rules(self) -> Path:
@@ -117,7 +116,6 @@ class Stack:
         """What policies call the SOC's addresses, and its user for a stream."""
         return {
             **{name: str(address) for name, address in asdict(self.soc.addresses).items()},
-            **self.gates,
             "user": self.soc.accounts[stream].servicenow_user,
         }
 
