@@ -72,7 +72,7 @@ def test_extents_tell_the_full_from_the_emptied_and_the_never_used() -> None:
         held = {partition: (extent.first, extent.last) for partition, extent in old.items()}
         assert held == {FIRST: (2, 4), SECOND: (4, 3), Partition(HUB, "2"): (0, -1)}
         assert all(before - timedelta(minutes=1) < extent.created < before for extent in old.values())
-        hubs.shift_clock(timedelta(hours=1))
+        hubs.ahead = timedelta(hours=1)
         hubs.recreate(HUB, 1)
         hubs.append(*FIRST, b"new")
         new = await extents()
@@ -139,10 +139,10 @@ def test_a_connection_that_is_cut_in_the_middle_costs_nothing() -> None:
         async with EventHubs({HUB: 1}).running() as hubs:
             for number in range(600):
                 hubs.append(*FIRST, b"%03d" % number * 50)
-            hubs.drop_connections_after(said)
+            hubs.bytes_left = said
             read = await a_reader(hubs).read_events(FIRST, Span(10, 590), 1000)
             assert numbers(read) == list(range(10, 591))
-            assert not hubs.is_to_drop_connections, "nothing was cut, so nothing was proven"
+            assert hubs.bytes_left is None, "nothing was cut, so nothing was proven"
 
     async def work() -> None:
         await asyncio.gather(*map(read_cut_after, (10_000, 50_000, 90_000)))

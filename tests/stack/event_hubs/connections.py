@@ -17,7 +17,7 @@ from collections import deque
 from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import unquote_plus
 
 from azure.eventhub._pyamqp._decode import decode_frame
@@ -38,7 +38,10 @@ from tests.stack.event_hubs.amqp import (
     text,
     timestamp,
 )
-from tests.stack.event_hubs.hubs import Hub, Namespace, messages_in, no_entity
+from tests.stack.event_hubs.hubs import Hub, messages_in, no_entity
+
+if TYPE_CHECKING:
+    from tests.stack.event_hubs.server import EventHubs
 
 _NO_LINGERING = struct.pack("ii", 1, 0)
 _SCHEME_AND_HOST = re.compile(r"^\w+://[^/]*")
@@ -63,7 +66,7 @@ _STATUSES = {"amqp:unauthorized-access": 401, "amqp:not-found": 404}
 class Connection(asyncio.Protocol):
     """The service's end of a connection. It has no task of its own: everything happens as bytes arrive or events do."""
 
-    def __init__(self, namespace: Namespace, connections: set[Connection]) -> None:
+    def __init__(self, namespace: EventHubs, connections: set[Connection]) -> None:
         self.namespace = namespace
         self._connections = connections
         self._buffer = bytearray()
@@ -249,7 +252,7 @@ class Session:
             raise self._namespace.refusals_ordered.popleft()
         hub = self._namespace.hub(name)
         partition = hub.next_partition() if id is None else hub.partitions[id]
-        self._namespace.publish(hub, partition, list(messages_in(message, format)), self._namespace.now())
+        self._namespace.publish(hub, partition, messages_in(message, format), self._namespace.now())
 
 
 class Link:
@@ -369,7 +372,7 @@ class Reader(Outbound):
         return found[0].wire
 
 
-def answered(node: str, message: bytes, namespace: Namespace) -> bytes:
+def answered(node: str, message: bytes, namespace: EventHubs) -> bytes:
     """The message that answers the question in a message, whether or not it is refused."""
     parts = {part: value for part, value, _ in sections(message)}
     asked = {text(name): text(value) for name, value in parts[Section.APPLICATION_PROPERTIES].items()}
@@ -399,7 +402,7 @@ def _check(token: str, key: str) -> None:
         raise Refused("amqp:unauthorized-access", "InvalidSignature: The token has an invalid signature.")
 
 
-def _description(asked: dict[str, Any], namespace: Namespace) -> dict[str, Any]:
+def _description(asked: dict[str, Any], namespace: EventHubs) -> dict[str, Any]:
     hub = namespace.hub(asked["name"])
     about: dict[str, Any] = {"name": hub.name, "type": asked["type"]}
     if asked["type"] == "com.microsoft:eventhub":

@@ -1,14 +1,13 @@
-"""A namespace of event hubs: what each partition retains, who reads it, a clock, and the trouble that was ordered."""
+"""Event hubs: what each partition retains, and who reads it."""
 
 from __future__ import annotations
 
 import itertools
 import re
 from bisect import bisect_left, bisect_right
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from tests.stack.event_hubs.amqp import Refused, Section, described, sections, text, timestamp
@@ -143,52 +142,6 @@ class Hub:
         for rival in rivals if reader.epoch is not None else ():
             rival.dismiss(Refused("amqp:link:stolen", "A receiver with a higher epoch was created."))
         self.readers.append(reader)
-
-
-class Namespace:
-    """What outlives every connection. Names are compared without regard to case, as the service does."""
-
-    def __init__(self, hubs: Mapping[str, int], groups: Collection[str], key: str) -> None:
-        self.key = key
-        self.ahead = timedelta()
-        self.refusals_ordered: deque[Refused] = deque()
-        self.is_reachable = True
-        self.bytes_left: int | None = None
-        """How many more are said before every connection is cut off, if that was ordered."""
-        self.watchers: list[Callable[[], object]] = []
-        self._groups = groups
-        self._hubs: dict[str, Hub] = {}
-        for name, partitions in hubs.items():
-            self.create(name, partitions)
-
-    def now(self) -> datetime:
-        """The time at the hubs."""
-        return datetime.now(UTC) + self.ahead
-
-    def hub(self, name: str) -> Hub:
-        """A hub by its name; raises Refused."""
-        if name.lower() not in self._hubs:
-            raise no_entity(name)
-        return self._hubs[name.lower()]
-
-    def create(self, name: str, partitions: int) -> None:
-        """Puts an empty hub under a name, in place of one that may be there, which was created earlier in any case."""
-        former = self._hubs.get(name.lower())
-        created = max(self.now(), former.created + timedelta(milliseconds=1)) if former else self.now()
-        self._hubs[name.lower()] = Hub(name, partitions, self._groups, created)
-
-    def publish(self, hub: Hub, partition: Partition, messages: Sequence[bytes], now: datetime) -> None:
-        """Keeps messages as events of one partition, and wakes all that read or watch."""
-        for message in messages:
-            partition.append(message, now)
-        for reader in list(hub.readers):
-            reader.pump()
-        self.tell()
-
-    def tell(self) -> None:
-        """Tells those that watch of something new."""
-        for told in [*self.watchers]:
-            told()
 
 
 def no_entity(path: str) -> Refused:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Self
 
 from tests.stack.event_hubs.amqp import Refused, Section, described
 from tests.stack.event_hubs.connections import Connection
-from tests.stack.event_hubs.hubs import Namespace, Partition, Published, no_entity
+from tests.stack.event_hubs.hubs import Hub, Partition, Published, no_entity
 from tests.stack.event_hubs.threads import Home, at_home, in_thread
 
 HOST = "127.0.0.1"
@@ -31,13 +32,24 @@ class EventHubs:
     def __init__(self, hubs: Mapping[str, int] = HUBS, *, groups: Collection[str] = GROUPS) -> None:
         self.home: Home | None = None
         self.port = 0
-        self._namespace = Namespace(hubs, groups, KEY)
+        self.key = KEY
+        self.ahead = timedelta()
+        """By how much the hubs' clock is ahead of the system's."""
+        self.refusals_ordered: deque[Refused] = deque()
+        self.is_reachable = True
+        self.bytes_left: int | None = None
+        """How many more are said before every connection is cut off in the midst of it, if that was ordered."""
+        self._watchers: list[Callable[[], object]] = []
+        self._groups = groups
+        self._hubs: dict[str, Hub] = {}
         self._connections: set[Connection] = set()
+        for name, partitions in hubs.items():
+            self._create(name, partitions)
 
     @asynccontextmanager
     async def running(self, port: int = 0, host: str = HOST, tls: ssl.SSLContext | None = None) -> AsyncIterator[Self]:
         """Serves in this event loop, on a free port if none is given."""
-        connected = partial(Connection, self._namespace, self._connections)
+        connected = partial(Connection, self, self._connections)
         server = await asyncio.get_running_loop().create_server(connected, host, port, ssl=tls)
         self.port = server.sockets[0].getsockname()[1]
         self.home = Home.here()
@@ -58,6 +70,26 @@ class EventHubs:
             "UseDevelopmentEmulator=true"
         )
 
+    # To connections. Names are compared without regard to case, as the service does.
+
+    def now(self) -> datetime:
+        """The time at the hubs."""
+        return datetime.now(UTC) + self.ahead
+
+    def hub(self, name: str) -> Hub:
+        """A hub by its name; raises Refused."""
+        if name.lower() not in self._hubs:
+            raise no_entity(name)
+        return self._hubs[name.lower()]
+
+    def publish(self, hub: Hub, partition: Partition, messages: Iterable[bytes], now: datetime) -> None:
+        """Keeps messages as events of one partition, and wakes all that read or watch."""
+        for message in messages:
+            partition.append(message, now)
+        for reader in list(hub.readers):
+            reader.pump()
+        self._tell()
+
     # To look into.
 
     @at_home
@@ -68,30 +100,30 @@ class EventHubs:
     @at_home
     def last_sequences(self, hub: str) -> dict[str, int]:
         """The sequence number of each partition's latest event, retained or not; -1 before there was any."""
-        return {str(id): one.last_sequence for id, one in enumerate(self._namespace.hub(hub).partitions)}
+        return {str(id): one.last_sequence for id, one in enumerate(self.hub(hub).partitions)}
 
     @at_home
     def read(self, hub: str, after: Mapping[str, int], most: int) -> dict[str, list[Published]]:
         """The events of each partition that has some after a sequence number: all that is known of them, without a client."""
-        if not self._namespace.is_reachable:
+        if not self.is_reachable:
             return {}
-        partitions = {str(id): one for id, one in enumerate(self._namespace.hub(hub).partitions)}
+        partitions = {str(id): one for id, one in enumerate(self.hub(hub).partitions)}
         found = {id: one.events_from(after.get(id, -1) + 1, most) for id, one in partitions.items()}
         return {id: [one.published for one in events] for id, events in found.items() if events}
 
     @contextmanager
     def watched(self, told: Callable[[], object]) -> Iterator[None]:
         """A context in which something is told, in the hubs' thread, of each time that events were published."""
-        self._namespace.watchers.append(told)
+        self._watchers.append(told)
         try:
             yield
         finally:
-            self._namespace.watchers.remove(told)
+            self._watchers.remove(told)
 
     @at_home
     def readers(self, hub: str) -> list[tuple[int, str, int | None]]:
         """Who reads from a hub now, as partition, consumer group in lower case, and epoch."""
-        return [(one.partition, one.group, one.epoch) for one in self._namespace.hub(hub).readers]
+        return [(one.partition, one.group, one.epoch) for one in self.hub(hub).readers]
 
     @at_home
     def sent(self, hub: str, partition: int | str) -> int:
@@ -110,13 +142,8 @@ class EventHubs:
         """Publishes a body, now or as if it had been at another time; returns its sequence number."""
         at = self._partition(hub, partition)
         message = described(Section.DATA, body)
-        self._namespace.publish(self._namespace.hub(hub), at, [message], enqueued or self._namespace.now())
+        self.publish(self.hub(hub), at, [message], enqueued or self.now())
         return at.last_sequence
-
-    @at_home
-    def shift_clock(self, by: timedelta) -> None:
-        """Sets the hubs' clock ahead of the system's, or behind it."""
-        self._namespace.ahead = by
 
     # What happens to hubs.
 
@@ -128,8 +155,8 @@ class EventHubs:
     @at_home
     def recreate(self, hub: str, partitions: int) -> None:
         """Puts an empty hub in a hub's place: clients are cut off, and sequence numbers begin with 0 again."""
-        old = self._namespace.hub(hub)
-        self._namespace.create(old.name, partitions)
+        old = self.hub(hub)
+        self._create(old.name, partitions)
         readers = list(old.readers)
         for reader in readers:
             reader.dismiss(no_entity(old.name))
@@ -139,14 +166,14 @@ class EventHubs:
     @at_home
     def add_partitions(self, hub: str, count: int) -> None:
         """Gives a hub more partitions, empty ones."""
-        self._namespace.hub(hub).partitions += [Partition() for _ in range(count)]
+        self.hub(hub).partitions += [Partition() for _ in range(count)]
 
     # Trouble.
 
     @at_home
     def refuse_sends(self, condition: str, times: int = 1) -> None:
         """Rejects the next messages that are sent to any hub, with a condition such as `com.microsoft:server-busy`."""
-        self._namespace.refusals_ordered.extend([Refused(condition, "This refusal was ordered by a test.")] * times)
+        self.refusals_ordered.extend([Refused(condition, "This refusal was ordered by a test.")] * times)
 
     @at_home
     def drop_connections(self) -> None:
@@ -154,29 +181,29 @@ class EventHubs:
         self._abort()
 
     @at_home
-    def drop_connections_after(self, count: int) -> None:
-        """Cuts every connection off in the midst of what is said, once clients were sent so many more bytes."""
-        self._namespace.bytes_left = count
-
-    @property
-    def is_to_drop_connections(self) -> bool:
-        """Whether that was ordered and has not happened yet."""
-        return self._namespace.bytes_left is not None
-
-    @at_home
     def stop_accepting(self) -> None:
         """Makes the service unreachable: connections are cut off, and new ones as soon as they are made."""
-        self._namespace.is_reachable = False
+        self.is_reachable = False
         self._abort()
 
     @at_home
     def resume_accepting(self) -> None:
         """Makes the service reachable again."""
-        self._namespace.is_reachable = True
-        self._namespace.tell()
+        self.is_reachable = True
+        self._tell()
 
     def _partition(self, hub: str, partition: int | str) -> Partition:
-        return self._namespace.hub(hub).partitions[int(partition)]
+        return self.hub(hub).partitions[int(partition)]
+
+    def _create(self, name: str, partitions: int) -> None:
+        """Puts an empty hub under a name, in place of one that may be there, which was created earlier in any case."""
+        former = self._hubs.get(name.lower())
+        created = max(self.now(), former.created + timedelta(milliseconds=1)) if former else self.now()
+        self._hubs[name.lower()] = Hub(name, partitions, self._groups, created)
+
+    def _tell(self) -> None:
+        for told in [*self._watchers]:
+            told()
 
     def _abort(self) -> None:
         for connection in list(self._connections):
