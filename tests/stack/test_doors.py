@@ -28,11 +28,9 @@ from router.store.destinations import PROBE, pause_destination
 from tests.builders import RULES, alert_body
 from tests.stack.accounting import (
     LANES,
-    QUICK,
     ROWS,
     Post,
     asleep,
-    books_of,
     conditions,
     forget_checkpoints,
     high,
@@ -40,7 +38,6 @@ from tests.stack.accounting import (
     low,
     rows_in,
     runs,
-    settle,
     sweep,
 )
 from tests.stack.functions_host import Outcome, Queued
@@ -182,9 +179,9 @@ def woken(stack: Stack) -> dict[str, int]:
     return found
 
 
-def wake(stack: Stack, lane: str, times: int = 1) -> None:
-    """Puts wake-ups into the queue of a lane of `cwpp`."""
-    stack.queues[f"cwpp-{lane}"].extend(Queued("deliver") for _ in range(times))
+def wake(stack: Stack, lane: str) -> None:
+    """Puts a wake-up into the queue of a lane of `cwpp`."""
+    stack.queues[f"cwpp-{lane}"].append(Queued("deliver"))
 
 
 async def owe(stack: Stack, count: int, name: str = "d") -> None:
@@ -227,30 +224,6 @@ def test_each_lane_is_woken_once_for_each_200_deliveries_that_are_due_there(stac
 
     asyncio.run(run())
     assert stack.soc.counts()["received"] == dict.fromkeys(stack.soc.counts()["received"], 0)
-
-
-def test_a_wake_up_that_is_lost_or_doubled_changes_nothing(stack: Stack) -> None:
-    """What is due waits for the timer at most; who finds nothing to do ends at once."""
-    post = Post(stack)
-
-    async def run() -> None:
-        async with stack.host(conditions=conditions(), **QUICK, **asleep()).running() as host:
-            await post.send(*(high(f"h-{number}") for number in range(20)))
-            await host.idle()
-            assert woken(stack) == dict.fromkeys(LANES, 1)
-        async with stack.host(conditions=conditions(), **QUICK).running() as host:
-            await host.idle()
-            assert host.invocations == []
-            await sweep(host)
-            for lane in LANES:
-                wake(stack, lane, times=5)
-            await settle(stack, lambda: sweep(host))
-            assert await books_of(stack) == post.due
-            assert {run.outcome for run in host.invocations} == {Outcome.OK}
-
-    asyncio.run(run())
-    assert {page.triggers for page in stack.soc.pagerduty.pages} == {1}
-    assert set(stack.soc.counts()["duplicates"].values()) == {0}
 
 
 def test_one_wake_up_is_enough_for_what_falls_due_within_a_minute(stack: Stack) -> None:

@@ -1,4 +1,4 @@
-"""A state that writes nothing, and hubs that are away, cost time, and never a message: the health page and the log say so."""
+"""A state that writes nothing costs time, and never a message: the health page and the log say so."""
 
 from __future__ import annotations
 
@@ -17,7 +17,6 @@ from tests.stack.accounting import (
     Post,
     books_of,
     conditions,
-    forget_checkpoints,
     high,
     junk,
     low,
@@ -119,32 +118,3 @@ async def one_line_is_said(host: FunctionsHost, stack: Stack) -> None:
 def failed(host: FunctionsHost) -> list[str]:
     """What calls of intake failed of, which the host writes to its log."""
     return [run.error for run in host.invocations if run.function == "take_cwpp" and run.outcome is Outcome.FAILED]
-
-
-@pytest.mark.soak  # What hubs do wrong is told by tests/ingest and tests/eventhubs.
-def test_hubs_that_stay_away_and_bring_all_of_it_again_cost_time_only(stack: Stack) -> None:
-    """What comes in meanwhile is taken by the trigger, without a sweep; a sweep meanwhile ends, and blames nobody. When the
-    platform has forgotten how far it had read, the SOC gets not one more request."""
-    post = Post(stack)
-
-    async def run() -> None:
-        async with stack.host(conditions=conditions(), **QUICK).running() as host:
-            await post.send(high("before"), junk(), low("l-before"), medium("m-before"))
-            await host.idle()
-            stack.hubs.stop_accepting()
-            await post.send(high("away"), junk(), low("l-away"), medium("m-away"))
-            await post.send(low("away, too"), partition=1)
-            await sweep(host)
-            stack.hubs.resume_accepting()
-            await host.idle()
-            assert (await books_of(stack)).record == post.due.record
-            await settle(stack, lambda: sweep(host))
-            assert await books_of(stack) == post.due
-        heard = stack.soc.counts()
-        forget_checkpoints(stack)
-        async with stack.host(conditions=conditions(), **QUICK).running() as host:
-            await host.idle()
-            assert sum(run.events for run in host.invocations if run.function == "take_cwpp") == 9
-            assert stack.soc.counts() == heard
-
-    asyncio.run(run())

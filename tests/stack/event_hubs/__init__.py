@@ -8,7 +8,6 @@ Not the service's: bytes are read and written by the client's own encoder, and f
 is believed, memory is the only storage, and nothing is throttled or expires unless a test says so.
 """
 
-from tests.stack.event_hubs.hubs import Published
-from tests.stack.event_hubs.server import KEY, EventHubs, event_hubs_in_thread
+from tests.stack.event_hubs.hubs import KEY, EventHubs, Published, event_hubs_in_thread
 
 __all__ = ["KEY", "EventHubs", "Published", "event_hubs_in_thread"]

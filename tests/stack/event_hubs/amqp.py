@@ -96,3 +96,16 @@ def sections(message: bytes | bytearray | memoryview) -> Iterator[tuple[int, Any
 def text(value: Any) -> Any:
     """A value with text where it is bytes."""
     return value.decode(errors="replace") if isinstance(value, bytes) else value
+
+
+def no_entity(path: str) -> Refused:
+    """No hub, or no consumer group, has this path."""
+    return Refused("amqp:not-found", f"The messaging entity '{path}' could not be found.")
+
+
+def messages_in(transfer: bytes | bytearray, format: int) -> Iterator[bytes]:
+    """The messages that one transfer carries, which share a partition: azure-eventhub sends a batch as data of a message."""
+    if format != 0x80013700:
+        yield bytes(transfer)
+        return
+    yield from (value for part, value, _ in sections(transfer) if part == Section.DATA)

@@ -34,14 +34,15 @@ from tests.stack.event_hubs.amqp import (
     Section,
     described,
     frame,
+    messages_in,
+    no_entity,
     sections,
     text,
     timestamp,
 )
-from tests.stack.event_hubs.hubs import Hub, messages_in, no_entity
 
 if TYPE_CHECKING:
-    from tests.stack.event_hubs.server import EventHubs
+    from tests.stack.event_hubs.hubs import EventHubs, Hub
 
 _NO_LINGERING = struct.pack("ii", 1, 0)
 _SCHEME_AND_HOST = re.compile(r"^\w+://[^/]*")

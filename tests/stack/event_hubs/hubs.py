@@ -1,19 +1,32 @@
-"""Event hubs: what each partition retains, and who reads it."""
+"""Event hubs as tests have them, to run, look into and make trouble with; what each partition retains, and who reads it."""
 
 from __future__ import annotations
 
+import asyncio
 import itertools
 import re
+import ssl
 from bisect import bisect_left, bisect_right
-from collections.abc import Collection, Iterator, Mapping
+from collections import deque
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
-from typing import TYPE_CHECKING, Any, NamedTuple
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, NamedTuple, Self
 
-from tests.stack.event_hubs.amqp import Refused, Section, described, sections, text, timestamp
+from tests.stack.event_hubs.amqp import Refused, Section, described, no_entity, sections, text, timestamp
+from tests.stack.event_hubs.connections import Connection, Reader
+from tests.stack.event_hubs.threads import Home, at_home, in_thread
 
-if TYPE_CHECKING:
-    from tests.stack.event_hubs.connections import Reader
+HOST = "127.0.0.1"
+HUBS = {"cwpp": 2, "cspm": 2}
+GROUPS = ("$Default", "take", "sweep", "serve")
+KEY_NAME, KEY = "RootManageSharedAccessKey", "SAS_KEY_VALUE"
+"""What Microsoft's own emulator goes by, as is public.
+
+https://learn.microsoft.com/en-us/azure/event-hubs/test-locally-with-event-hub-emulator
+"""
 
 _SELECTOR = re.compile(r"amqp\.annotation\.x-opt-(offset|sequence-number) *(>=?) *'(-?\d+)'")
 
@@ -144,14 +157,192 @@ class Hub:
         self.readers.append(reader)
 
 
-def no_entity(path: str) -> Refused:
-    """No hub, or no consumer group, has this path."""
-    return Refused("amqp:not-found", f"The messaging entity '{path}' could not be found.")
+class EventHubs:
+    """A namespace of event hubs on loopback. Its events outlive its runs, and its methods may be called from any thread."""
+
+    def __init__(self, hubs: Mapping[str, int] = HUBS, *, groups: Collection[str] = GROUPS) -> None:
+        self.home: Home | None = None
+        self.port = 0
+        self.key = KEY
+        self.ahead = timedelta()
+        """By how much the hubs' clock is ahead of the system's."""
+        self.refusals_ordered: deque[Refused] = deque()
+        self.is_reachable = True
+        self.bytes_left: int | None = None
+        """How many more are said before every connection is cut off in the midst of it, if that was ordered."""
+        self._watchers: list[Callable[[], object]] = []
+        self._groups = groups
+        self._hubs: dict[str, Hub] = {}
+        self._connections: set[Connection] = set()
+        for name, partitions in hubs.items():
+            self._create(name, partitions)
+
+    @asynccontextmanager
+    async def running(self, port: int = 0, host: str = HOST, tls: ssl.SSLContext | None = None) -> AsyncIterator[Self]:
+        """Serves in this event loop, on a free port if none is given."""
+        connected = partial(Connection, self, self._connections)
+        server = await asyncio.get_running_loop().create_server(connected, host, port, ssl=tls)
+        self.port = server.sockets[0].getsockname()[1]
+        self.home = Home.here()
+        try:
+            yield self
+        finally:
+            self.home = None
+            server.close()
+            self._abort()
+            server.abort_clients()  # who was about to come in
+            await server.wait_closed()
+
+    @property
+    def connection_string(self) -> str:
+        """What clients connect with; `eventhub_name` says to which hub."""
+        return (
+            f"Endpoint=sb://{HOST}:{self.port};SharedAccessKeyName={KEY_NAME};SharedAccessKey={KEY};"
+            "UseDevelopmentEmulator=true"
+        )
+
+    # To connections. Names are compared without regard to case, as the service does.
+
+    def now(self) -> datetime:
+        """The time at the hubs."""
+        return datetime.now(UTC) + self.ahead
+
+    def hub(self, name: str) -> Hub:
+        """A hub by its name; raises Refused."""
+        if name.lower() not in self._hubs:
+            raise no_entity(name)
+        return self._hubs[name.lower()]
+
+    def publish(self, hub: Hub, partition: Partition, messages: Iterable[bytes], now: datetime) -> None:
+        """Keeps messages as events of one partition, and wakes all that read or watch."""
+        for message in messages:
+            partition.append(message, now)
+        for reader in list(hub.readers):
+            reader.pump()
+        self._tell()
+
+    # To look into.
+
+    @at_home
+    def published(self, hub: str, partition: int | str) -> list[Published]:
+        """The events that a partition retains, in order."""
+        return [event.published for event in self._partition(hub, partition).events]
+
+    @at_home
+    def last_sequences(self, hub: str) -> dict[str, int]:
+        """The sequence number of each partition's latest event, retained or not; -1 before there was any."""
+        return {str(id): one.last_sequence for id, one in enumerate(self.hub(hub).partitions)}
+
+    @at_home
+    def read(self, hub: str, after: Mapping[str, int], most: int) -> dict[str, list[Published]]:
+        """The events of each partition that has some after a sequence number: all that is known of them, without a client."""
+        if not self.is_reachable:
+            return {}
+        partitions = {str(id): one for id, one in enumerate(self.hub(hub).partitions)}
+        found = {id: one.events_from(after.get(id, -1) + 1, most) for id, one in partitions.items()}
+        return {id: [one.published for one in events] for id, events in found.items() if events}
+
+    @contextmanager
+    def watched(self, told: Callable[[], object]) -> Iterator[None]:
+        """A context in which something is told, in the hubs' thread, of each time that events were published."""
+        self._watchers.append(told)
+        try:
+            yield
+        finally:
+            self._watchers.remove(told)
+
+    @at_home
+    def readers(self, hub: str) -> list[tuple[int, str, int | None]]:
+        """Who reads from a hub now, as partition, consumer group in lower case, and epoch."""
+        return [(one.partition, one.group, one.epoch) for one in self.hub(hub).readers]
+
+    @at_home
+    def sent(self, hub: str, partition: int | str) -> int:
+        """How many events of a partition went out to readers, each as often as it did."""
+        return self._partition(hub, partition).sent
+
+    @at_home
+    def asked(self, hub: str, partition: int | str) -> int:
+        """How often clients asked how far a partition has come."""
+        return self._partition(hub, partition).asked
+
+    # To publish without a client.
+
+    @at_home
+    def append(self, hub: str, partition: int | str, body: bytes, enqueued: datetime | None = None) -> int:
+        """Publishes a body, now or as if it had been at another time; returns its sequence number."""
+        at = self._partition(hub, partition)
+        message = described(Section.DATA, body)
+        self.publish(self.hub(hub), at, [message], enqueued or self.now())
+        return at.last_sequence
+
+    # What happens to hubs.
+
+    @at_home
+    def trim(self, hub: str, partition: int | str, before_sequence: int) -> None:
+        """Forgets the events with lower sequence numbers, as retention does; readers go on with what is left."""
+        self._partition(hub, partition).trim(before_sequence)
+
+    @at_home
+    def recreate(self, hub: str, partitions: int) -> None:
+        """Puts an empty hub in a hub's place: clients are cut off, and sequence numbers begin with 0 again."""
+        old = self.hub(hub)
+        self._create(old.name, partitions)
+        readers = list(old.readers)
+        for reader in readers:
+            reader.dismiss(no_entity(old.name))
+        for reader in readers:
+            reader.session.hang_up()
+
+    @at_home
+    def add_partitions(self, hub: str, count: int) -> None:
+        """Gives a hub more partitions, empty ones."""
+        self.hub(hub).partitions += [Partition() for _ in range(count)]
+
+    # Trouble.
+
+    @at_home
+    def refuse_sends(self, condition: str, times: int = 1) -> None:
+        """Rejects the next messages that are sent to any hub, with a condition such as `com.microsoft:server-busy`."""
+        self.refusals_ordered.extend([Refused(condition, "This refusal was ordered by a test.")] * times)
+
+    @at_home
+    def drop_connections(self) -> None:
+        """Cuts every connection off without a word."""
+        self._abort()
+
+    @at_home
+    def stop_accepting(self) -> None:
+        """Makes the service unreachable: connections are cut off, and new ones as soon as they are made."""
+        self.is_reachable = False
+        self._abort()
+
+    @at_home
+    def resume_accepting(self) -> None:
+        """Makes the service reachable again."""
+        self.is_reachable = True
+        self._tell()
+
+    def _partition(self, hub: str, partition: int | str) -> Partition:
+        return self.hub(hub).partitions[int(partition)]
+
+    def _create(self, name: str, partitions: int) -> None:
+        """Puts an empty hub under a name, in place of one that may be there, which was created earlier in any case."""
+        former = self._hubs.get(name.lower())
+        created = max(self.now(), former.created + timedelta(milliseconds=1)) if former else self.now()
+        self._hubs[name.lower()] = Hub(name, partitions, self._groups, created)
+
+    def _tell(self) -> None:
+        for told in [*self._watchers]:
+            told()
+
+    def _abort(self) -> None:
+        for connection in list(self._connections):
+            connection.abort()
 
 
-def messages_in(transfer: bytes | bytearray, format: int) -> Iterator[bytes]:
-    """The messages that one transfer carries, which share a partition: azure-eventhub sends a batch as data of a message."""
-    if format != 0x80013700:
-        yield bytes(transfer)
-        return
-    yield from (value for part, value, _ in sections(transfer) if part == Section.DATA)
+@contextmanager
+def event_hubs_in_thread(hubs: Mapping[str, int] = HUBS) -> Iterator[EventHubs]:
+    """Serves event hubs from a thread of their own, for callers without an event loop."""
+    with in_thread(EventHubs(hubs).running(), "event-hubs") as running:
+        yield running

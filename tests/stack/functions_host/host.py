@@ -127,7 +127,7 @@ class QueueTrigger:
 
     async def _take(self, message: Queued) -> None:
         message.dequeued += 1
-        call = message_call(self._name, message.content, message.dequeued)
+        call = message_call(message.content, message.dequeued)
         ended = await self._invoker.invoke(self._function, call)
         if ended.outcome is not Outcome.OK and message.dequeued < int(self._settings["maxDequeueCount"]):
             hidden = _seconds(self._settings["visibilityTimeout"])

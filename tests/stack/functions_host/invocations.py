@@ -62,10 +62,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Invocation:
-    """A run of a function that has ended; `source` is hub/partition, the queue, `timer`, or method and path."""
+    """A run of a function that has ended, and how much it was called with."""
 
     function: str
-    source: str
     events: int
     outcome: Outcome
     error: str = ""
@@ -106,7 +105,7 @@ class Invoker:
                 self._put(queue, content)
         finally:
             self.calls[function.name] -= 1
-        self.finished.append(Invocation(function.name, call.source, call.events, outcome, error, answer))
+        self.finished.append(Invocation(function.name, call.events, outcome, error, answer))
         return self.finished[-1]
 
     async def persist(self, function: Function, call: Call) -> Invocation:
@@ -127,10 +126,9 @@ class Invoker:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What a function is called with; `source` and `events` say where it came from and how much it is."""
+    """What a function is called with; `events` says how much it is."""
 
     data: Any
-    source: str
     metadata: Mapping[str, Any] = field(default_factory=dict)
     events: int = 1
 
@@ -152,13 +150,13 @@ def events_call(hub: str, partition: str, events: Sequence[Published]) -> Call:
         "SystemPropertiesArray": _json([_system_properties(event) for event in events]),
     }
     bodies = of.TypedData(collection_bytes=of.CollectionBytes(bytes=[event.body for event in events]))
-    return Call(bodies, f"{hub}/{partition}", metadata, len(events))
+    return Call(bodies, metadata, len(events))
 
 
-def message_call(queue: str, content: str, dequeued: int) -> Call:
+def message_call(content: str, dequeued: int) -> Call:
     """One message of a queue."""
     text = protocol().TypedData(string=content)
-    return Call(text, queue, {"QueueTrigger": text, "DequeueCount": _json(dequeued)})
+    return Call(text, {"QueueTrigger": text, "DequeueCount": _json(dequeued)})
 
 
 def timer_call() -> Call:
@@ -166,13 +164,13 @@ def timer_call() -> Call:
     now = datetime.now(UTC)
     status = {"Last": now - timedelta(minutes=1), "LastUpdated": now - timedelta(minutes=1), "Next": now}
     shown = {key: f"{_without_zone(value)}+00:00" for key, value in status.items()}
-    return Call(_json({"Schedule": {"AdjustForDST": True}, "ScheduleStatus": shown, "IsPastDue": False}), "timer")
+    return Call(_json({"Schedule": {"AdjustForDST": True}, "ScheduleStatus": shown, "IsPastDue": False}))
 
 
 def request_call(method: str, path: str) -> Call:
     """An HTTP request without a body."""
     http = protocol().RpcHttp(method=method, url=f"http://127.0.0.1{path}")
-    return Call(protocol().TypedData(http=http), f"{method} {path}")
+    return Call(protocol().TypedData(http=http))
 
 
 def response_in(answer: Any) -> Response:
