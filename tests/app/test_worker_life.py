@@ -134,19 +134,12 @@ def over_after(*works: float) -> tuple[bool, float]:
     return run_at_once(run())
 
 
-def test_the_end_waits_for_all_that_is_under_way() -> None:
-    """And not at all where nothing is."""
+def test_the_end_waits_for_all_that_is_under_way_and_no_longer_than_the_grace() -> None:
+    """And not at all where nothing is. What hangs is due again when its lease is over. Nothing further begins: whoever wants
+    something done is told to ask another worker."""
     assert over_after() == (True, 0)
     assert over_after(3, 7, 5) == (True, 7)
-
-
-def test_what_hangs_is_not_waited_for_longer_than_the_grace() -> None:
-    """What it claimed is due again when its lease is over."""
     assert over_after(3, STOP + 1) == (False, STOP)
-
-
-def test_nothing_further_begins_once_the_end_is_asked_for() -> None:
-    """Whoever wants something done is told to ask another worker."""
     drain = Drain()
     drain.refuse()
     drain.asked.set()

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from typing import LiteralString
 
-import pytest
 from psycopg import sql
 
 from tests.stack.accounting import (
@@ -32,13 +31,6 @@ from tests.stack.test_doors import wake
 from tests.waiting import until, wait_until
 
 TOKEN = "the-first-token"
-
-
-@pytest.fixture
-def server() -> Iterator[Postgres]:
-    """A server of one's own, to do harm to."""
-    with postgres_running() as server:
-        yield server
 
 
 @contextmanager
@@ -69,14 +61,12 @@ LANE = re.compile(r"^ERROR \S+: cwpp page: (.*)$", re.MULTILINE)
 SWEEP = re.compile(r"^ERROR \S+: sweep: (.*)$", re.MULTILINE)
 
 
-def test_whatever_is_wrong_with_the_state_for_a_while_nothing_is_lost_and_nobody_is_told_twice(
-    server: Postgres,
-) -> None:
+def test_whatever_is_wrong_with_the_state_for_a_while_nothing_is_lost_and_nobody_is_told_twice() -> None:
     """Messages wait in the hub, and what was delivered meanwhile is written down later. As long as something is wrong, the
     health page says what, and so does one line of the log wherever a function has to do with it: no sweep and no wake-up
     fails, and the next one says the same."""
 
-    async def run(stack: Stack, post: Post) -> None:
+    async def run(server: Postgres, stack: Stack, post: Post) -> None:
         async with stack.host(conditions=conditions(), **QUICK).running() as host:
             for number, trouble in enumerate(TROUBLES):
                 await post.send(high(f"before-{number}"), medium(f"open-{number}"))
@@ -96,8 +86,11 @@ def test_whatever_is_wrong_with_the_state_for_a_while_nothing_is_lost_and_nobody
                 assert re.fullmatch(r"StoreError: [^\n]+, database \w+: [^\n]+", error)
             assert TOKEN not in host.log
 
-    with stack_running(server.new_database().replace("//postgres@", f"//postgres:{TOKEN}@")) as stack:
-        asyncio.run(run(stack, Post(stack)))
+    with (
+        postgres_running() as server,
+        stack_running(server.new_database().replace("//postgres@", f"//postgres:{TOKEN}@")) as stack,
+    ):
+        asyncio.run(run(server, stack, Post(stack)))
 
 
 async def one_line_is_said(host: FunctionsHost, stack: Stack) -> None:
