@@ -130,21 +130,13 @@ def classes_of(path: Path) -> Iterator[ast.ClassDef]:
     return (node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ClassDef))
 
 
-def test_whole_words_are_found_and_parts_of_words_are_not() -> None:
-    """Names are split at capitals and underscores."""
+def test_no_name_holds_a_word_that_went() -> None:
+    """Each thing is named once, by the standard term. Names are split at capitals and underscores; each exception is needed."""
     words = {"EraMarks": {"era", "marks"}, "_put_off_until": {"put_off"}, "InHand": {"in_hand"}, "HTTPCard": {"card"}}
     words |= {"camera": set(), "discarded": set(), "pointer": set()}
     assert {name: gone_in(Name(name, False, "", 0)) for name in words} == words
-
-
-def test_no_name_holds_a_word_that_went() -> None:
-    """Each thing is named once, by the standard term."""
     found = [(name, words) for name, words in names_to_mind() if find_exception(name) is None]
     assert not found
-
-
-def test_every_exception_is_needed() -> None:
-    """An exception goes with the name that it was made for."""
     used = {find_exception(name) for name, _ in names_to_mind()}
     assert EXCEPTIONS.keys() - used == set()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,8 +11,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.app.rules import load_rules
-from router.app.settings import now
 from router.app.signal_life import DestinationLife, GroupLife, SignalLife
 from router.coverage.drill.results import DestinationVerdict, DrillHop, DrillVerdict
 from router.coverage.drill.running import expected_destinations
@@ -31,10 +30,11 @@ from router.coverage.drill.verdict import (
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState, DeliveryStatus, Pause, Receipt
 from router.domain.hubs import Arrival
-from router.domain.rulebook import Lane, Rulebook
-from router.domain.signals import Stream
+from router.domain.rulebook import Clause, Lane
+from router.domain.severity import Severity
+from router.rulebook import load_catalogue
 from router.store.ledger import Seen
-from tests.builders import RULES
+from tests.builders import a_destination, a_route, a_rulebook
 from tests.domain.lives import a_group_of, oncall, owed
 from tests.drill.drilling import SUBSCRIPTION
 from tests.store.builders import a_row, an_entry
@@ -251,35 +251,23 @@ def test_only_a_notice_that_names_the_alert_is_a_proof(subtests: pytest.Subtests
             assert (found.seconds, found.alert) == ((1.0, "a") if verdict is PASSED else (None, None))
 
 
-POLICY = """
-stream: cwpp
-floor: {default: Medium}
-destinations:
-  pages: {kind: file, path: PATH/pages.ndjson}
-  tickets: {kind: file, path: PATH/tickets.ndjson}
-  vault: {kind: file, path: PATH/vault.ndjson}
-  miners: {kind: file, path: PATH/miners.ndjson}
-routes:
-  - {name: page, when: {at_least: High, sample: false}, to: [pages]}
-  - {name: vaults, when: {plan: KeyVaults}, to: [vault]}
-  - {name: miners, when: {alert_type: "SIMULATED_VM_*"}, to: [miners]}
-always: []
-otherwise: [tickets]
-"""
+def a_clause(matches: Callable[[Any], bool]) -> Clause:
+    """A clause of a route."""
+    return Clause("made up", "", lambda signal, _: matches(signal))
 
 
-@pytest.fixture(scope="module")
-def book(tmp_path_factory: pytest.TempPathFactory) -> Rulebook:
-    """Rules that keep samples off the pager, and send key vaults elsewhere."""
-    directory = tmp_path_factory.mktemp("expected")
-    (directory / "cwpp").mkdir()
-    (directory / "cwpp" / "policy.yaml").write_text(POLICY.replace("PATH", str(directory)))
-    (directory / "attack.yaml").write_bytes((RULES / "attack.yaml").read_bytes())
-    return load_rules(directory, [Stream.CWPP], now()).books[Stream.CWPP]
+ROUTES = [
+    a_route("page", "pages", when=[a_clause(lambda one: one.severity is Severity.HIGH and not one.sample)]),
+    a_route("vaults", "vault", when=[a_clause(lambda one: one.plan == "KeyVaults")]),
+    a_route("miners", "miners", when=[a_clause(lambda one: one.type.lower().startswith("simulated_vm_"))]),
+]
+"""They keep samples off the pager, and send key vaults elsewhere."""
 
 
-def test_destinations_follow_from_the_plan_and_from_what_is_raised(book: Rulebook) -> None:
+def test_destinations_follow_from_the_plan_and_from_what_is_raised() -> None:
     """A route that keeps samples away is expected all the same: a real alert goes there. Each bundle has known types."""
+    places = [a_destination(name) for name in ("pages", "vault", "miners", "tickets")]
+    book = replace(a_rulebook(routes=ROUTES, destinations=places, always=()), catalogue=load_catalogue())
     machine = DrillSubject(plan="VirtualMachines", subscription=SUBSCRIPTION, machine="/subscriptions/x/vm")
     cases: list[tuple[DrillSubject, dict[str, bool]]] = [
         (sample_drill(SUBSCRIPTION, "VirtualMachines"), {"miners": True, "pages": False, "tickets": True}),
@@ -288,9 +276,9 @@ def test_destinations_follow_from_the_plan_and_from_what_is_raised(book: Ruleboo
         (machine, {"pages": True, "tickets": True}),
     ]
     for subject, expected in cases:
-        found = expected_destinations(book, subject, now())
+        found = expected_destinations(book, subject, BEGAN)
         assert [(one.name, one.takes_samples) for one in found] == list(expected.items())
     everything = replace(book, routes=())
     for bundle in BUNDLES:
-        (tickets,) = expected_destinations(everything, sample_drill(SUBSCRIPTION, bundle), now())
+        (tickets,) = expected_destinations(everything, sample_drill(SUBSCRIPTION, bundle), BEGAN)
         assert tickets.name == "tickets", bundle
