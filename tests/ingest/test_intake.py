@@ -381,16 +381,6 @@ def test_a_rule_that_takes_over_says_since_when_it_held_the_alert_itself(holding
     assert releases(holding) == [replace(told, ended="2026-11-24T15:00:00Z")]
 
 
-def test_what_was_never_held_and_what_resolves_says_nothing_of_a_rule(holding: Life) -> None:
-    """An alert that people know of, is held, and resolves: its resolution is not released."""
-    holding.book = without_rules(holding.book)
-    holding.ingest(a_held_message(1))
-    assert releases(holding) == [None]
-    holding.book = BOOK
-    holding.ingest(a_held_message(2), a_held_message(3, Status="Resolved"))
-    assert releases(holding) == [None]
-
-
 def test_a_group_that_waited_for_room_says_what_had_held_the_member_in_whose_words_it_opens(sqlite: Store) -> None:
     """All of it, also where the rule has a long name."""
     spec = replace(a_destination("tickets"), group=Grouping((By.ALERT_TYPE,), None), limit=Limit(1, HOUR))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
@@ -253,6 +254,13 @@ def _posture(path: str, type: str, properties: Message, action: str = "Insert") 
         "properties": properties,
         "securityEventDataEnrichment": an_enrichment(action),
     }
+
+
+def rekeyed(value: Any, change: Callable[[str], str]) -> Any:
+    """A document in which the names are written otherwise."""
+    if isinstance(value, dict):
+        return {name if name.startswith("$") else change(name): rekeyed(held, change) for name, held in value.items()}
+    return [rekeyed(item, change) for item in value] if isinstance(value, list) else value
 
 
 def a_secure_score(**changes: object) -> Message:

@@ -27,7 +27,7 @@ from tests.constructed.posture import (
     an_image_update,
     cves_of,
 )
-from tests.parse.messages import a_sub_assessment, an_assessment, read_finding
+from tests.parse.messages import a_sub_assessment, an_assessment, read_finding, rekeyed
 
 IDS = ("CVE-2026-1001", "CVE-2026-1002")
 ONE = IDS[:1]
@@ -44,13 +44,6 @@ def cves_in(written: object, scanners: object = None) -> Cves | None:
     return cves
 
 
-def in_upper_case(value: object) -> object:
-    """A message with every key in upper case."""
-    if isinstance(value, dict):
-        return {name.upper(): in_upper_case(held) for name, held in value.items()}
-    return [in_upper_case(item) for item in value] if isinstance(value, list) else value
-
-
 def with_blanks(value: object) -> object:
     """A message with blanks around its texts."""
     if isinstance(value, dict):
@@ -64,7 +57,7 @@ def test_a_software_update_is_read_whole() -> None:
     """Category, software, versions and CVEs are read, in whatever case their keys come; its type is the key."""
     kind = {"type": "npm", "language": "JavaScript", "fixed": "4.17.21", "fix_status": "FixAvailable"}
     package = Package(name="lodash", installed=("4.17.15",), **kind)
-    for message in (a_software_update(), in_upper_case(a_software_update())):
+    for message in (a_software_update(), rekeyed(a_software_update(), str.upper)):
         finding = read_finding(message)
         assert (finding.category, finding.type, finding.title) == ("SoftwareUpdate", UPDATE_KEY, "Update lodash")
         assert (finding.package, finding.cves) == (package, Cves(ids=IDS))
@@ -260,7 +253,7 @@ def test_a_risk_is_read_whole_in_any_form() -> None:
         attack_paths=("a37b2ab5-0000-4000-8000-000000000001",),
         is_contextual=True,
     )
-    for written in (a_risk(), orjson.dumps(a_risk()).decode(), in_upper_case(a_risk())):
+    for written in (a_risk(), orjson.dumps(a_risk()).decode(), rekeyed(a_risk(), str.upper)):
         finding = read_finding(a_software_update(risk=written, metadata={"severity": "Low"}))
         assert (finding.risk, finding.severity, finding.level) == (whole, Severity.LOW, Severity.CRITICAL)
     levels = {"high": Severity.HIGH, "None": None, "Not evaluated": None, "Informational": None, None: None}
