@@ -51,21 +51,32 @@ def alert_body(id: str = "alert-1", **fields: object) -> bytes:
 
 
 def finding_body(
-    id: str = "assessment-1", status: str = "Unhealthy", changed: datetime | None = None, **enrichment: object
+    id: str = "assessment-1",
+    status: str = "Unhealthy",
+    changed: datetime | None = None,
+    *,
+    title: str = "Machines should be patched",
+    resource: str = RESOURCE,
+    details: dict[str, Any] | None = None,
+    why: dict[str, str] | None = None,
+    metadata: dict[str, Any] | None = None,
+    risk: dict[str, Any] | None = None,
+    **enrichment: object,
 ) -> bytes:
-    """A recommendation as Event Hubs carries it."""
+    """A recommendation as Event Hubs carries it; `why` is what stands beside the code of its status."""
     when = {"statusChangeDate": changed.isoformat()} if changed is not None else {}
+    properties = {
+        "displayName": title,
+        "resourceDetails": details or {"source": "Azure", "id": resource},
+        "status": {"code": status} | when | (why or {}),
+        "metadata": {"severity": "High", "displayName": title} | (metadata or {}),
+    }
     return orjson.dumps(
         {
-            "id": f"{RESOURCE}/providers/Microsoft.Security/assessments/{id}",
+            "id": f"{resource}/providers/Microsoft.Security/assessments/{id}",
             "name": id,
             "type": "Microsoft.Security/assessments",
-            "properties": {
-                "displayName": "Machines should be patched",
-                "resourceDetails": {"source": "Azure", "id": RESOURCE},
-                "status": {"code": status, **when},
-                "metadata": {"severity": "High", "displayName": "Machines should be patched"},
-            },
+            "properties": properties | ({"risk": risk} if risk is not None else {}),
             "assessmentEventDataEnrichment": {"action": "Write", "isSnapshot": False} | enrichment,
         }
     )
@@ -78,9 +89,9 @@ def an_alert(id: str = "alert-1", **fields: object) -> Alert:
     return alert
 
 
-def a_finding(id: str = "assessment-1", status: str = "Unhealthy", *, action: str = "Write") -> Finding:
+def a_finding(id: str = "assessment-1", status: str = "Unhealthy", **said: Any) -> Finding:
     """The finding that `finding_body` reads as."""
-    (finding,) = read_signals(finding_body(id, status, action=action), Catalogue())
+    (finding,) = read_signals(finding_body(id, status, **said), Catalogue())
     assert isinstance(finding, Finding), finding
     return finding
 
