@@ -52,7 +52,6 @@ EXCEPTIONS = {
     "router/domain/hubs.py Arrival.place": "a message is known by its file's body and its place in it",
     "router/domain/notices.py NamedMember.place": "a key of the stored JSON of a notice",
     "tests/store/opened.py Place": "where a state is: a directory or a database",
-    "tests/stack/postgres.py place": "where a disk is mounted",
     "tests/store/fixtures.py place": "where a state is: a directory or a database",
     "tests/ingest/test_hostile_documents.py places_in": "where a value lies in a document",
     "tests/*/test_chats.py *card*": "Microsoft's own: what Teams shows is an Adaptive Card",

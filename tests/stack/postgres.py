@@ -87,11 +87,10 @@ class Server:
         """Gives the URL of one of its databases."""
         return urlunsplit(urlsplit(self.url)._replace(path="/" + quote(database, safe="")))
 
-    def new_database(self, tablespace: str = "pg_default") -> str:
+    def new_database(self) -> str:
         """Makes an empty database under a name of its own, and gives its URL."""
         name = f"alert_router_test_{os.getpid()}_{next(_FRESH)}"
-        made = sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY wal_log TABLESPACE {}")
-        self.execute(made.format(sql.Identifier(name), sql.Identifier(tablespace)))
+        self.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0 STRATEGY wal_log").format(sql.Identifier(name)))
         self._made.append(name)
         return self.of(name)
 
@@ -317,43 +316,6 @@ def standby_of(primary: Postgres) -> Iterator[Postgres]:
                 primary.execute("SELECT pg_reload_conf()")
             if server.is_running:
                 server.stop()
-
-
-class SmallDisk:
-    """A disk of 20 MB with a tablespace `small` on it, which can be filled and freed."""
-
-    def __init__(self, place: Path) -> None:
-        self.place = place
-        self._ballast = place / "ballast"
-
-    def fill(self) -> None:
-        """Leaves no room on it."""
-        with suppress(OSError), self._ballast.open("wb", buffering=0) as file:
-            while True:
-                file.write(bytes(4096))
-
-    def free(self) -> None:
-        """Gives the room back."""
-        self._ballast.unlink()
-
-
-@contextmanager
-def small_disk(server: Postgres) -> Iterator[SmallDisk]:
-    """A disk for a server, on which there is no database any more in the end; PermissionError where none may be mounted."""
-    place = server.directory / "small"
-    place.mkdir()
-    _own(place)
-    mounted = ("mount", "-t", "tmpfs", "-o", f"size=20m,mode=700,uid={place.stat().st_uid}", "none", str(place))
-    if os.geteuid() != 0 or subprocess.run(mounted, capture_output=True, check=False).returncode:
-        place.rmdir()
-        raise PermissionError(f"{place}: only root mounts a disk, and not everywhere")
-    try:
-        server.execute(sql.SQL("CREATE TABLESPACE small LOCATION {}").format(sql.Literal(str(place))))
-        yield SmallDisk(place)
-        server.execute("DROP TABLESPACE small")
-    finally:
-        subprocess.run(("umount", "--lazy", str(place)), check=True)
-        place.rmdir()
 
 
 @contextmanager

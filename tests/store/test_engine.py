@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import functools
-import random
 import sqlite3
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
@@ -33,7 +31,6 @@ from tests.stack.postgres import (
     Server,
     Way,
     postgres_running,
-    small_disk,
     standby_of,
 )
 from tests.store.acts import HOUR, run
@@ -648,25 +645,24 @@ async def test_a_second_server_that_takes_over_has_all_that_was_committed(own: P
 
 @awaited
 async def test_a_disk_that_is_full_refuses_each_write_and_no_question_until_there_is_room(
-    own: Postgres, over: Open
+    postgres: Server, over: Open
 ) -> None:
     """What did not fit is not there in part, and the connection is fit for the next."""
-    with ExitStack() as held:
-        try:
-            disk = held.enter_context(small_disk(own))
-        except PermissionError as fault:
-            pytest.skip(str(fault))
-        held.callback(own.drop_databases)
-        engine = over(own.new_database("small"))
-        await engine.make(SCHEMA)
-        await put(engine, "kept")
-        disk.fill()
+    url = postgres.new_database()
+    engine = over(url)
+    await engine.make(SCHEMA)
+    await put(engine, "kept")
+    with psycopg.connect(url, autocommit=True) as server:
+        # As the server says it where no block can be added to a file.
+        server.execute("CREATE FUNCTION fill() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RAISE disk_full; END'")
+        full = "CREATE TRIGGER full_disk BEFORE INSERT ON things FOR EACH ROW WHEN (NEW.body IS NOT NULL)"
+        server.execute(f"{full} EXECUTE FUNCTION fill()")
         with pytest.raises(StoreError, match=r"database [a-z_0-9]+: has no room left on its disk"):
-            await _lost(engine, int, random.Random(1).randbytes(1 << 20))  # noqa: S311
+            await _lost(engine, int, b"too much")
         assert await keys(engine) == ["kept"]
-        disk.free()
-        await _is_written_to_again(engine)
-        await engine.close()
+        server.execute("DROP TRIGGER full_disk ON things")
+    await _is_written_to_again(engine)
+    await engine.close()
 
 
 @awaited
