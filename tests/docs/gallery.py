@@ -130,7 +130,9 @@ def page() -> str:
 def _scene(scene: Scene) -> Iterator[str]:
     yield f"## {scene.title}\n"
     yield f"{scene.intro}\n"
-    yield " ".join(f"![{_caption(name)}](gallery/{name}.png)" for name in scene.pictures) + "\n"
+    words = {"teams": "A card of Teams", "email": "A mail"}
+    pictures = (name.partition("-") for name in scene.pictures)
+    yield " ".join(f"![{words[kind]}: {case}](gallery/{kind}-{case}.png)" for kind, _, case in pictures) + "\n"
     kinds_of: dict[str, list[str]] = {}
     for kind in scene.kinds:
         kinds_of.setdefault(text_of(kind, scene.case), []).append(f"`{kind}`")
@@ -143,11 +145,6 @@ def _scene(scene: Scene) -> Iterator[str]:
         yield from _shown(lines, known, most)
         yield "```\n"
         known = known or {line for line in lines if line}
-
-
-def _caption(name: str) -> str:
-    kind, _, case = name.partition("-")
-    return f"{'A card of Teams' if kind == 'teams' else 'A mail'}: {case}"
 
 
 def _shown(lines: Sequence[str], known: set[str], most: int) -> Iterator[str]:

@@ -49,7 +49,8 @@ class Page:
     @property
     def anchors(self) -> set[str]:
         """What a link may name after `#`, as GitHub makes it of headings."""
-        return {_slug(heading) for _, heading in _HEADING.findall(self.prose)}
+        headings = (heading.lower() for _, heading in _HEADING.findall(self.prose))
+        return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
 
     @property
     def links(self) -> list[str]:
@@ -73,7 +74,12 @@ class Page:
 
     def tables(self, heading: str) -> list[Table]:
         """The tables under a heading."""
-        return list(_tables_in(self.section(heading)))
+        blocks = re.findall(r"(?:^\|.*\n)+", self.section(heading) + "\n", re.MULTILINE)
+        cut = (
+            [[cell.strip() for cell in line.strip().strip("|").split("|")] for line in one.splitlines()]
+            for one in blocks
+        )
+        return [[dict(zip(head, row, strict=True)) for row in rows] for head, _, *rows in cut]
 
     def table(self, heading: str, first: str) -> Table:
         """The one table under a heading whose first column has that head."""
@@ -107,16 +113,6 @@ def column(table: Table, head: str) -> list[str]:
 def pairs(table: Table, key: str, value: str) -> Mapping[str, str]:
     """The cells of one column by what is written as code in another."""
     return {spans(row[key])[0]: row[value] for row in table}
-
-
-def _tables_in(text: str) -> Iterator[Table]:
-    for block in re.findall(r"(?:^\|.*\n)+", text + "\n", re.MULTILINE):
-        head, _, *rows = ([cell.strip() for cell in line.strip().strip("|").split("|")] for line in block.splitlines())
-        yield [dict(zip(head, row, strict=True)) for row in rows]
-
-
-def _slug(heading: str) -> str:
-    return re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-")
 
 
 def commands() -> list[str]:

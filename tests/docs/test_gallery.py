@@ -75,11 +75,7 @@ def full_cards() -> list[Any]:
         "remediation": ("What to do first, in many words. " * 50,),
     }
     notices = (a_huge_notice(title="M" * 200, **more), a_notice(group=a_group(total=40, standing=30), **more))
-    return [_card_for(notice, Background(elsewhere=(elsewhere,))) for notice in notices]
-
-
-def _card_for(notice: Any, background: Background) -> Any:
-    attempt = an_attempt(notice, secrets=["TEAMS_WEBHOOK_URL"], background=background)
-    asks, _ = converse(a_destination("teams"), [attempt], lambda ask: replied(202))
-    assert isinstance(asks[0], HttpRequest)
-    return orjson.loads(asks[0].body)["attachments"][0]["content"]
+    background = Background(elsewhere=(elsewhere,))
+    attempts = [an_attempt(one, secrets=["TEAMS_WEBHOOK_URL"], background=background) for one in notices]
+    told = (converse(a_destination("teams"), [one], lambda ask: replied(202))[0][0] for one in attempts)
+    return [orjson.loads(ask.body)["attachments"][0]["content"] for ask in told if isinstance(ask, HttpRequest)]

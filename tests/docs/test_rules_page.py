@@ -18,7 +18,7 @@ from router.rulebook import Problem, load, load_catalogue, schemas
 from router.rulebook.policy_form import PolicyForm, SuppressionsForm
 from router.rulebook.scope import PORTABLE, find_field
 from tests.builders import RULES
-from tests.docs.pages import DOCS, ROOT, Fence, Table, page, pairs, spans
+from tests.docs.pages import DOCS, ROOT, Fence, page, pairs, spans
 
 NOW = "2026-11-24T12:00:00Z"
 """The day on which the papers were written; the ends of their rules are counted from it."""
@@ -59,12 +59,6 @@ def replace_in_policy(rules: Path, stream: str, **keys: Any) -> None:
     """Puts other values under some keys of a policy."""
     policy = rules / stream / "policy.yaml"
     policy.write_text(yaml.safe_dump(yaml.safe_load(policy.read_text()) | keys), encoding="utf-8")
-
-
-def apply_fragment(rules: Path, fragment: Fence) -> None:
-    """Puts a fragment in its place."""
-    stream = fragment.label.removeprefix(_FRAGMENT).split("/")[1]
-    replace_in_policy(rules, stream, **yaml.safe_load(fragment.text))
 
 
 PAGE = page("docs/rules.md")
@@ -130,7 +124,8 @@ def test_a_part_of_a_policy_fits_into_the_whole_one(tmp_path: Path, subtests: py
     for number, fragment in enumerate(fragments("docs/rules.md", *PAGES_OF_DESTINATIONS)):
         with subtests.test(fragment.text[:40]):
             rules = write_rules(tmp_path / str(number))
-            apply_fragment(rules, fragment)
+            stream = fragment.label.removeprefix(_FRAGMENT).split("/")[1]
+            replace_in_policy(rules, stream, **yaml.safe_load(fragment.text))
             assert [str(problem) for stream in Stream for problem in problems_of(rules, stream)] == []
 
 
@@ -176,7 +171,9 @@ def test_the_plans_are_listed() -> None:
 
 def test_the_fields_of_suppression_are_listed() -> None:
     """The fields that work in Defender too, and those that work here only."""
-    portable, own = (_all_spans(table, "field") for table in SUPPRESSIONS.tables("What an element asks"))
+    portable, own = (
+        [name for row in table for name in spans(row["field"])] for table in SUPPRESSIONS.tables("What an element asks")
+    )
     assert set(portable) == PORTABLE
     assert len(portable) == len(PORTABLE)
     assert all(find_field(field) and field.lower() not in PORTABLE for field in own)
@@ -186,10 +183,6 @@ def test_the_fields_of_suppression_are_listed() -> None:
     here_only = {field for line in said for field in re.findall(r"'([^']+)' works here, but", line)}
     kinds = {_kind_of(field) for field in here_only if not field.startswith("entities.")}
     assert {_kind_of(field) for field in own} == kinds
-
-
-def _all_spans(table: Table, head: str) -> list[str]:
-    return [name for row in table for name in spans(row[head])]
 
 
 def _kind_of(field: str) -> str:

@@ -115,7 +115,8 @@ def typed(address: str) -> str:
 
 
 def test_from_nothing_to_rules_that_are_checked(machine: Machine) -> None:
-    """Each command succeeds. Nothing signs in to Azure: what needs that says so, and files are routed all the same."""
+    """Each command succeeds. Nothing signs in to Azure: what needs that says so, and files are routed all the same. The first
+    example of `--help` runs; the alert that `init` wrote is explained; one that goes to Azure is owed there."""
     said = machine.types(typed(machine.wheel.as_uri()))
     assert said.code == 0, said
     assert "rules: 0 problems; 0 warnings" in said.out
@@ -124,12 +125,7 @@ def test_from_nothing_to_rules_that_are_checked(machine: Machine) -> None:
     mine = machine.home / "my-rules"
     listed = machine.types("uv pip list --quiet --python ../tools/alert-router", mine).out
     assert "pydantic" in listed and "azure-identity" not in listed
-    explains_and_routes(machine, mine)
     asks_for_azure(machine, mine)
-
-
-def explains_and_routes(machine: Machine, mine: Path) -> None:
-    """The first example of `--help` runs; the alert that `init` wrote is explained; one that goes to Azure is owed there."""
     assert machine.types("alert-router explain alert.ndjson", mine).out.startswith("alert.ndjson:1: routed")
     (first,) = re.findall(r"^examples:\n  (.+?)  #", machine.types("alert-router --help").out, re.MULTILINE)
     shown = machine.types(first)

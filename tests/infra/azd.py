@@ -263,11 +263,6 @@ def azd_in(project: Path, python: Path | None = None) -> Azd:
     return Azd(project, python)
 
 
-def az_that_says(azd: Azd, stdout: str = "", stderr: str = "", code: int = 0) -> None:
-    """Puts an az on the path that answers everything so."""
-    _answers(azd, {"": (stdout, stderr, code)})
-
-
 def az_that_knows(azd: Azd, defender: str, changes: Mapping[str, object] = MappingProxyType({})) -> None:
     """Puts an az on the path that answers as AZURE has it, but for some commands.
 
@@ -287,10 +282,11 @@ def az_that_knows(azd: Azd, defender: str, changes: Mapping[str, object] = Mappi
                 answers[command] = (stdout, stderr, 0)
             case _:
                 answers[command] = (json.dumps(answer), "WARNING: old\n", 0)
-    _answers(azd, answers)
+    az_that_says(azd, answers)
 
 
-def _answers(azd: Azd, answers: Mapping[str, tuple[str, str, int]]) -> None:
+def az_that_says(azd: Azd, answers: Mapping[str, tuple[str, str, int]]) -> None:
+    """Puts an az on the path that prints, complains and ends so, by the beginning of the command."""
     (azd.project / "az.json").write_text(json.dumps(answers))
     _program(azd.project / "bin" / "az", _AZ.format(python=sys.executable, project=str(azd.project)))
 

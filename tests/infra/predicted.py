@@ -80,7 +80,6 @@ INFRA = ROOT / "infra"
 EVERY = [one.name for one in variants(INFRA) if one.template.name == "main.bicep"]
 """The variants of main.bicep, by name: `deployed(name)` is what one comes to."""
 
-ENVIRONMENT = "test"
 DEFENDER = "00000000-0000-0000-0000-00000000defe"
 OPERATORS = ("00000000-0000-0000-0000-000000000a11", "00000000-0000-0000-0000-000000000b0b")
 SENDER = "00000000-0000-0000-0000-000000000c1d"

@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Callable
 from fnmatch import fnmatch
 from pathlib import Path
 from subprocess import DEVNULL, PIPE
@@ -21,7 +22,6 @@ from tests.builders import RULES
 from tests.infra.azd import azd_on
 from tests.infra.predicted import (
     DEFENDER,
-    ENVIRONMENT,
     INFRA,
     ROOT,
     TEMPLATE,
@@ -50,11 +50,6 @@ def variables() -> dict[str, tuple[str, str | None]]:
     return {name: (match[1], match[2]) for name, match in found.items() if match}
 
 
-def as_azd_gives(value: str, kind: str) -> object:
-    """A default as azd hands it over: by the type of the parameter."""
-    return {"bool": lambda: value == "true", "int": lambda: int(value)}.get(kind, lambda: value)()
-
-
 def test_every_parameter_can_be_chosen_by_a_variable_of_its_own() -> None:
     """`azd env set NAME VALUE` is the way to choose; no parameter is out of its reach."""
     assert variables().keys() == PARAMETERS.keys() == TEMPLATE["parameters"].keys()
@@ -70,11 +65,12 @@ def test_what_has_no_default_is_known_to_azd_or_to_its_hook() -> None:
 
 def test_defaults_are_the_same_in_both_places() -> None:
     """Whoever deploys with az instead of azd gets the same."""
+    as_azd_gives: dict[str, Callable[[str], object]] = {"bool": "true".__eq__, "int": int}
     for name, one in TEMPLATE["parameters"].items():
         if "defaultValue" in one:
             default = variables()[name][1]
             assert default is not None
-            assert as_azd_gives(default, one["type"]) == one["defaultValue"], name
+            assert as_azd_gives.get(one["type"], str)(default) == one["defaultValue"], name
 
 
 def test_azd_finds_the_app_and_its_environment_by_their_tags(azure: Deployment) -> None:
@@ -84,7 +80,7 @@ def test_azd_finds_the_app_and_its_environment_by_their_tags(azure: Deployment) 
     tagged = [one for one in azure.resources if "azd-service-name" in (one.body.get("tags") or {})]
     assert [(one.kind, one.body["tags"]["azd-service-name"]) for one in tagged] == [("Microsoft.Web/sites", service)]
     assert AZURE["services"][service]["host"] == "function"
-    assert azure.one("Microsoft.Resources/resourceGroups").says(".tags")["azd-env-name"] == ENVIRONMENT
+    assert azure.one("Microsoft.Resources/resourceGroups").says(".tags")["azd-env-name"] == "test"
 
 
 def test_every_output_that_somebody_needs_is_there(azure: Deployment) -> None:
@@ -139,7 +135,6 @@ NEEDED = {
     "DEFENDER_PRINCIPAL_ID": DEFENDER,
     NAMES: "A,B",
 }
-GIVEN = json.loads((INFRA / "main.parameters.json").read_text())["parameters"]
 
 
 def values(**chosen: str) -> dict[str, object]:
@@ -158,7 +153,7 @@ def test_every_parameter_is_given_in_its_own_type() -> None:
     assert (defaults["private"], defaults["partitions"], defaults["alertSeverities"]) == (False, 4, "")
     types = dict(re.findall(r"^param (\w+) (\w+)", (INFRA / "main.bicep").read_text(), re.MULTILINE))
     python = {"bool": bool, "int": int}
-    wanted = {name: python.get(types.get(name, ""), str) for name in GIVEN}
+    wanted = {name: python.get(types.get(name, ""), str) for name in PARAMETERS}
     assert {name: type(value) for name, value in defaults.items()} == wanted
 
 

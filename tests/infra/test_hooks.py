@@ -13,10 +13,10 @@ import pytest
 import yaml
 
 from infra.parameters import FIRST
+from infra.preflight import ALWAYS
 from infra.required import DEPLOYED, LOOK_UP
 from router.app.settings import now
 from tests.infra.azd import (
-    PROVIDERS,
     SUBSCRIPTION,
     WHO,
     Azd,
@@ -149,10 +149,8 @@ def test_every_subscription_that_is_exported_is_asked_for_its_plans(azd: Azd) ->
 
 def test_what_azure_would_refuse_stops_it_with_the_command_that_mends_it(azd: Azd) -> None:
     """One line each; nothing is made; the next try asks again. Whom a look stops by mistake may skip it."""
-    providers = [
-        {"namespace": f"microsoft.{one}".lower(), "registrationState": "NotRegistered"} for one in PROVIDERS[:2]
-    ]
-    providers += [{"namespace": f"Microsoft.{one}", "registrationState": "Registered"} for one in PROVIDERS[2:]]
+    providers = [{"namespace": f"microsoft.{one}".lower(), "registrationState": "NotRegistered"} for one in ALWAYS[:2]]
+    providers += [{"namespace": f"Microsoft.{one}", "registrationState": "Registered"} for one in ALWAYS[2:]]
     lacking = {"provider list": providers, "functionapp list-flexconsumption-locations": [{"name": "East US"}]}
     az_that_knows(azd, DEFENDER, lacking)
     outcome = azd.up()
@@ -162,7 +160,7 @@ def test_what_azure_would_refuse_stops_it_with_the_command_that_mends_it(azd: Az
     assert outcome.said.splitlines() == [
         *(
             f"Microsoft.{one}: is not registered in the subscription; {mend} Microsoft.{one} --subscription {SUBSCRIPTION}"
-            for one in PROVIDERS[:2]
+            for one in ALWAYS[:2]
         ),
         "AZURE_LOCATION: westeurope has no Flex Consumption; choose one of "
         "`az functionapp list-flexconsumption-locations --output table`, then: azd env set AZURE_LOCATION REGION",
@@ -222,7 +220,7 @@ def test_the_first_deployment_is_dated_and_a_later_one_keeps_that_date(first: Fi
     dated = deployed_by(first.outcome)["firstDeployed"]
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ", dated)
     assert first.began <= datetime.fromisoformat(dated) <= now()
-    az_that_says(azd, stderr="forbidden", code=1)
+    az_that_says(azd, {"": ("", "forbidden", 1)})
     assert azd.provision().deployed is None
     assert FIRST not in azd.environment()
     az_that_knows(azd, DEFENDER)
@@ -254,7 +252,7 @@ def test_a_missing_object_id_ends_with_the_command_that_finds_it(azd: Azd, subte
         with subtests.test(why):
             (azd.project / "bin" / "az").unlink(missing_ok=True)
             if answer is not None:
-                az_that_says(azd, *answer)
+                az_that_says(azd, {"": answer})
             outcome = azd.up() if command == "up" else azd.provision()
             assert (outcome.code, outcome.deployed) == (1, None)
             assert outcome.said == (

@@ -13,12 +13,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from infra import preflight
 from infra.compiler import Compiler, find_compiler
 from infra.preflight import (
     ALWAYS,
-    RUNTIME,
-    WITH_NETWORK,
-    WITH_SENTINEL,
     Database,
     Finding,
     Found,
@@ -247,7 +245,7 @@ def test_where_all_is_there_nothing_is_said() -> None:
 
 def test_the_providers_are_those_of_what_is_deployed() -> None:
     """Every type's; Authorization and Resources every subscription has, and Microsoft.App is only delegated to."""
-    several: dict[str, Sequence[str]] = {"default": (), "private": (*WITH_SENTINEL, *WITH_NETWORK)}
+    several: dict[str, Sequence[str]] = {"default": (), "private": (*preflight.WITH_SENTINEL, *preflight.WITH_NETWORK)}
     for variant, more in several.items():
         used = {one.kind.partition("/")[0].removeprefix("Microsoft.") for one in deployed(variant).resources}
         assert used - {"Authorization", "Resources"} == {*ALWAYS, *more} - {"App"}
@@ -358,10 +356,10 @@ ANSWERS: Sequence[tuple[str, object, Mapping[str, Any], Said]] = [
     ("roles", roles("Ours"), {}, lacks("Contributor", GIVER, "Security Admin")),
     ("roles", [], {}, [(UNKNOWN, "")]),
     # One runtime plan is enough, also one that can no longer be turned on, and in the form of REST; so is one of posture.
-    *(("plans", plans(FoundationalCspm=ON, Other=OFF, **{name.upper(): ON}), {}, []) for name in RUNTIME),
+    *(("plans", plans(FoundationalCspm=ON, Other=OFF, **{name.upper(): ON}), {}, []) for name in preflight.RUNTIME),
     *(
         ("plans", [{"name": one, "properties": {"pricingTier": ON}} for one in ("CloudPosture", name)], {}, [])
-        for name in RUNTIME
+        for name in preflight.RUNTIME
     ),
     # Posture is never said to be off: how the answer says so is not documented.
     ("plans", plans(Arm=ON), {}, no_plan(UNKNOWN, "FoundationalCspm")),

@@ -87,13 +87,10 @@ def _installed() -> Mapping[str, str]:
         "markdown": modules / "markdown-it" / "dist" / "markdown-it.min.js",
         "cards": modules / "adaptivecards" / "dist" / "adaptivecards.min.js",
     }
-    return {"letters": "\n".join(letters), **{name: _closed(path.read_text()) for name, path in scripts.items()}}
+    # Nothing in a script ends the element that it stands in.
+    closed = {name: path.read_text().replace("</script", "<\\/script") for name, path in scripts.items()}
+    return {"letters": "\n".join(letters), **closed}
 
 
 def _script(value: object) -> str:
     return json.dumps(value).replace("<", "\\u003c")
-
-
-def _closed(script: str) -> str:
-    """A script in which nothing ends the element that it stands in."""
-    return script.replace("</script", "<\\/script")

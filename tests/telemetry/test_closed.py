@@ -17,7 +17,8 @@ from router.telemetry import log_records
 from router.telemetry import metrics as names
 from router.telemetry import open_telemetry as spans
 from tests.builders import NOW
-from tests.telemetry.builders import Listening, a_claim, a_loss, a_pause, an_entry, attributes_of, settled, swept
+from tests.telemetry.builders import a_claim, a_loss, a_pause, an_entry, settled, swept
+from tests.telemetry.conftest import Listening, attributes_of
 
 CANARY = "canary"
 DESTINATIONS = {"oncall"}

@@ -16,18 +16,8 @@ from router.telemetry import metrics as names
 from router.telemetry import metrics as of
 from router.telemetry.open_telemetry import FRESH
 from tests.builders import NOW
-from tests.telemetry.builders import (
-    Listening,
-    Point,
-    a_claim,
-    a_hold,
-    a_loss,
-    a_pause,
-    an_entry,
-    an_unread_entry,
-    settled,
-    swept,
-)
+from tests.telemetry.builders import a_claim, a_hold, a_loss, a_pause, an_entry, an_unread_entry, settled, swept
+from tests.telemetry.conftest import Listening, Point
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 

@@ -24,7 +24,6 @@ from tests.telemetry.builders import (
     SPAN,
     TRACE,
     TRACEPARENT,
-    Listening,
     a_claim,
     a_loss,
     a_pause,
@@ -32,6 +31,7 @@ from tests.telemetry.builders import (
     settled,
     swept,
 )
+from tests.telemetry.conftest import Listening
 from tests.waiting import PATIENCE
 
 

@@ -25,9 +25,9 @@ def main() -> None:
     """Begins processes until whoever asks for them has hung up, or is gone; then those end, too."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     connection = socket.socket(fileno=int(sys.argv[1]))
-    for module in sys.argv[2:]:
+    rooms = pkgutil.walk_packages(importlib.import_module("router").__path__, "router.")
+    for module in (*sys.argv[2:], *(one.name for one in rooms if not one.name.endswith("__main__"))):
         importlib.import_module(module)
-    _import_all("router")
     gc.collect()
     gc.freeze()
     woken, waking = os.pipe()
@@ -52,12 +52,6 @@ def main() -> None:
             for one in {*descriptors} - {descriptors[3]}:
                 os.close(one)
             connection.send(str(pid).encode())
-
-
-def _import_all(package: str) -> None:
-    for module in pkgutil.walk_packages(importlib.import_module(package).__path__, f"{package}."):
-        if not module.name.endswith("__main__"):
-            importlib.import_module(module.name)
 
 
 def _say_who_ended(ending: dict[int, int]) -> None:

@@ -84,7 +84,8 @@ def test_it_announces_itself_serves_and_stops_when_told(tmp_path: Path) -> None:
     """The port file names addresses, authority and secrets; requests leave no line, and a router that is killed in the middle
     of one is counted as cut off; SIGTERM ends it with 0."""
     command = [sys.executable, "-m", "alert_router_demo.soc", "--port-file", str(tmp_path / "soc.json"), "--lag", "60"]
-    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=leashed) as process:
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, preexec_fn=leashed)
+    try:
         wait_until((tmp_path / "soc.json").exists, goes_on=lambda: process.poll() is None)
         card = json.loads((tmp_path / "soc.json").read_bytes())
         assert (tmp_path / "soc.json").stat().st_mode & 0o077 == 0
@@ -103,6 +104,9 @@ def test_it_announces_itself_serves_and_stops_when_told(tmp_path: Path) -> None:
         output, _ = process.communicate(timeout=PATIENCE)
         assert (process.returncode, output) == (0, b"")
         assert not Path(addresses["ca"]).exists()
+    finally:
+        process.kill()
+        process.communicate()
 
 
 def test_it_ends_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

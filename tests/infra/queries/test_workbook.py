@@ -17,10 +17,9 @@ from router.domain.errors import Rejected, Unauthorized
 from router.domain.rulebook import Lane
 from tests import npm
 from tests.builders import NOW, RULES
+from tests.infra.queries import workspace
 from tests.infra.queries.at_work import AtWork
 from tests.infra.queries.workspace import (
-    DATABASE,
-    NAMESPACE,
     QUERIES,
     SCHEMA,
     Columns,
@@ -28,10 +27,6 @@ from tests.infra.queries.workspace import (
     Rows,
     alert_rules,
     answers,
-    columns_of,
-    parameters,
-    tile_queries,
-    tiles,
 )
 
 UNTIL = datetime(2028, 6, 1)  # noqa: DTZ001  As the engine answers: in UTC, and not saying so.
@@ -244,7 +239,7 @@ def test_a_query_is_right_in_every_name_and_type(parsed: Mapping[str, ParsedQuer
     for name, query in QUERIES.items():
         with subtests.test(name):
             assert parsed[name].problems == []
-            assert columns_of(query, now=NOW) == list(parsed[name].columns)
+            assert workspace.columns_of(query, now=NOW) == list(parsed[name].columns)
 
 
 def test_the_parser_sees_a_column_that_no_table_has(parsed: Mapping[str, ParsedQuery]) -> None:
@@ -259,11 +254,11 @@ def test_a_tile_paints_columns_that_its_query_has_and_is_about_a_time(
 ) -> None:
     """A formatter whose column is not there does nothing, and says nothing. The time is what the page's only parameter gives,
     or one of its own; else it would be about whatever Azure takes."""
-    for name, look in tiles().items():
+    for name, look in workspace.TILES.items():
         with subtests.test(name):
             for formatter in look.get("gridSettings", {}).get("formatters", ()):
                 assert set(formatter["columnMatch"].split("|")) <= parsed[name].columns.keys()
-            assert look.get("timeContextFromParameter") in (None, *parameters())
+            assert look.get("timeContextFromParameter") in (None, *workspace.PARAMETERS)
             assert ("timeContextFromParameter" in look) != ("timeContext" in look)
 
 
@@ -277,22 +272,18 @@ def test_an_alert_is_about_columns_of_text_that_its_query_has(parsed: Mapping[st
 def test_every_query_stands_once_and_is_used_once() -> None:
     """In the workbook under its own name, or in the alert rule of its name, about the hubs that are deployed with it; that of
     file integrity in the rule of its own name, where it is chosen."""
-    assert tile_queries() == [(name, QUERIES[name]) for name in tiles()]
-    alerted = {f"alert-{name}": rule.query for name, rule in alert_rules().items()}
-    assert alerted == {name: _deployed(query) for name, query in QUERIES.items() if name.startswith("alert-")}
-    (sent,) = (one for name, one in alert_rules("several-subscriptions").items() if name not in alert_rules())
-    assert sent.query == QUERIES[sent.name]
-    assert {*tiles(), *alerted, sent.name} == set(QUERIES)
-
-
-def _deployed(query: str) -> str:
-    """A query with what a deployment knows."""
+    assert workspace.tile_queries() == [(name, QUERIES[name]) for name in workspace.TILES]
     known = {
-        "eventHubNamespaceId": NAMESPACE,
-        "databaseServerId": DATABASE,
+        "eventHubNamespaceId": workspace.NAMESPACE,
+        "databaseServerId": workspace.DATABASE,
         "databaseConnections": "414",
         "firstDeployed": "",
     }
+    alerted = {f"alert-{name}": rule.query for name, rule in alert_rules().items()}
+    shipped = {name: query for name, query in QUERIES.items() if name.startswith("alert-")}
     for name, value in known.items():
-        query = query.replace(f"{{{name}}}", value)
-    return query
+        shipped = {alert: query.replace(f"{{{name}}}", value) for alert, query in shipped.items()}
+    assert alerted == shipped
+    (sent,) = (one for name, one in alert_rules("several-subscriptions").items() if name not in alert_rules())
+    assert sent.query == QUERIES[sent.name]
+    assert {*workspace.TILES, *alerted, sent.name} == set(QUERIES)

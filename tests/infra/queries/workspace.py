@@ -19,45 +19,19 @@ type Columns = Mapping[str, str]
 KUSTO = {"string": "string", "int": "int", "boolean": "bool", "datetime": "datetime", "dynamic": "dynamic"}
 """What Kusto calls the types that tables are declared with."""
 
-AZURES: Mapping[str, Columns] = {
-    "AppMetrics": {
-        "TimeGenerated": "datetime",
-        "Name": "string",
-        "Sum": "real",
-        "Min": "real",
-        "Max": "real",
-        "ItemCount": "int",
-        "Properties": "dynamic",
-    },
-    "AzureMetrics": {
-        "TimeGenerated": "datetime",
-        "ResourceId": "string",
-        "MetricName": "string",
-        "Total": "real",
-        "Maximum": "real",
-        "Minimum": "real",
-    },
-    "MDCFileIntegrityMonitoringEvents": {
-        "TimeGenerated": "datetime",
-        "AzureResourceId": "string",
-        "Computer": "string",
-        "MonitoredEntityType": "string",
-        "ChangeType": "string",
-        "FileName": "string",
-        "FilePath": "string",
-        "RegistryKey": "string",
-    },
-    "SecurityAlert": {
-        "TimeGenerated": "datetime",
-        "ProductName": "string",
-        "SystemAlertId": "string",
-        "VendorOriginalId": "string",
-    },
+AZURES = {
+    "AppMetrics": "TimeGenerated: datetime, Name: string, Sum: real, Min: real, Max: real, ItemCount: int, Properties: dynamic",
+    "AzureMetrics": "TimeGenerated: datetime, ResourceId: string, MetricName: string, "
+    "Total: real, Maximum: real, Minimum: real",
+    "MDCFileIntegrityMonitoringEvents": "TimeGenerated: datetime, AzureResourceId: string, Computer: string, "
+    "MonitoredEntityType: string, ChangeType: string, FileName: string, FilePath: string, RegistryKey: string",
+    "SecurityAlert": "TimeGenerated: datetime, ProductName: string, SystemAlertId: string, VendorOriginalId: string",
 }
+"""The tables that Azure fills, as Kusto writes a schema."""
 
 SCHEMA: Mapping[str, Columns] = {
     **{name: {column: KUSTO[type] for column, type in table.columns.items()} for name, table in log_tables().items()},
-    **AZURES,
+    **{name: dict(re.findall(r"(\w+): (\w+)", columns)) for name, columns in AZURES.items()},
 }
 
 
@@ -68,6 +42,14 @@ DATABASE = deployed("default").one("Microsoft.DBforPostgreSQL/flexibleServers").
 _ISO = {"PT{}M": "minutes", "PT{}H": "hours", "P{}D": "days"}
 _TILE = re.compile(r"'type', 3, 'name', '([^']+)'.*?'query', '((?:[^']|'')*)'", re.DOTALL)
 """A tile in the expression that makes the page, which Azure evaluates."""
+
+
+_PAGE = json.loads((INFRA / "workbook.json").read_text("utf-8"))
+TILES: Mapping[str, Any] = {tile["name"]: tile["look"] for tile in _PAGE["tiles"]}
+"""How each tile of the workbook looks, by its name."""
+
+PARAMETERS: list[str] = [parameter["name"] for parameter in _PAGE["time"]["content"]["parameters"]]
+"""The names of the workbook's parameters."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,20 +77,6 @@ def tile_queries() -> list[tuple[str, str]]:
     (page,) = deployed("default").of("Microsoft.Insights/workbooks")
     found = _TILE.findall(page.properties["serializedData"])
     return [(name, query.replace("''", "'")) for name, query in found]
-
-
-def tiles() -> Mapping[str, Any]:
-    """How each tile of the workbook looks, by its name."""
-    return {tile["name"]: tile["look"] for tile in _page()["tiles"]}
-
-
-def parameters() -> list[str]:
-    """The names of the workbook's parameters."""
-    return [parameter["name"] for parameter in _page()["time"]["content"]["parameters"]]
-
-
-def _page() -> Any:
-    return json.loads((INFRA / "workbook.json").read_text("utf-8"))
 
 
 def _rule(name: str, said: Mapping[str, Any]) -> AlertRule:
