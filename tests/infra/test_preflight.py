@@ -279,6 +279,8 @@ def test_what_is_wanted_follows_the_choices() -> None:
 STOPS, NOTE, UNKNOWN = Weight.STOPS, Weight.NOTE, Weight.UNKNOWN
 GIVER = "Role Based Access Control Administrator"
 LARGE = {"size": "Standard_D2ds_v5", "standby": "SameZone"}
+REGISTER = f"az provider register --wait --namespace Microsoft.{ALWAYS[0]} --subscription {SUBSCRIPTION}"
+TURN_ON = f"az security pricing create --tier standard --subscription {SUBSCRIPTION} --name"
 
 type Said = list[tuple[Weight, str]]
 """The weight of each finding, and what stands in its line."""
@@ -288,11 +290,6 @@ def of_provider(state: object) -> Sequence[Mapping[str, object]]:
     """Providers in other letters, of which the first is in that state."""
     lower = [{"namespace": f"microsoft.{one.lower()}", "registrationState": "Registered"} for one in ALWAYS]
     return [{**lower[0], "registrationState": state}, *lower[1:]]
-
-
-def registers(weight: Weight) -> Said:
-    """The command for the first provider."""
-    return [(weight, f"az provider register --wait --namespace Microsoft.{ALWAYS[0]} --subscription {SUBSCRIPTION}")]
 
 
 def roles(*names: str) -> list[Mapping[str, str]]:
@@ -310,11 +307,6 @@ def plans(**tiers: str) -> Mapping[str, object]:
     return {"value": [{"name": name, "pricingTier": tier} for name, tier in tiers.items()]}
 
 
-def no_plan(weight: Weight, name: str) -> Said:
-    """The command that turns a plan on."""
-    return [(weight, f"az security pricing create --tier standard --subscription {SUBSCRIPTION} --name {name}")]
-
-
 def sizes(*found: dict[str, str]) -> list[object]:
     """An answer with those sizes."""
     return [{"supportedServerEditions": [{"supportedServerSkus": [*found]}]}]
@@ -326,20 +318,15 @@ def quotas(**used: int) -> Mapping[str, object]:
     return {"value": [{"name": {"value": k}, "limit": v, "currentValue": used.get(k, 0)} for k, v in limits.items()]}
 
 
-def used_up(*names: str) -> Said:
-    """The quotas that are."""
-    return [(STOPS, f" of {name} are left") for name in names]
-
-
 ON, OFF = "Standard", "Free"
 ANSWERS: Sequence[tuple[str, object, Mapping[str, Any], Said]] = [
     # A provider stops it only where it is plainly not registered, whatever the case of its name.
     *(
-        ("providers", of_provider(state), {}, registers(STOPS))
+        ("providers", of_provider(state), {}, [(STOPS, REGISTER)])
         for state in ("NotRegistered", "Unregistered", "Unregistering")
     ),
-    ("providers", of_provider("Registering"), {}, registers(NOTE)),
-    *(("providers", of_provider(state), {}, registers(UNKNOWN)) for state in ("Moved", None)),
+    ("providers", of_provider("Registering"), {}, [(NOTE, REGISTER)]),
+    *(("providers", of_provider(state), {}, [(UNKNOWN, REGISTER)]) for state in ("Moved", None)),
     # A region only where it is plainly not among them, by its name or the one that people read.
     ("regions", [{"name": "West Europe"}], {}, []),
     ("regions", [{"name": "x", "displayName": "West Europe"}], {}, []),
@@ -362,15 +349,25 @@ ANSWERS: Sequence[tuple[str, object, Mapping[str, Any], Said]] = [
         for name in preflight.RUNTIME
     ),
     # Posture is never said to be off: how the answer says so is not documented.
-    ("plans", plans(Arm=ON), {}, no_plan(UNKNOWN, "FoundationalCspm")),
-    ("plans", plans(Arm=ON, FoundationalCspm=OFF), {}, no_plan(UNKNOWN, "FoundationalCspm")),
-    ("plans", plans(Arm=ON, Discovery=ON), {}, no_plan(UNKNOWN, "FoundationalCspm")),
+    ("plans", plans(Arm=ON), {}, [(UNKNOWN, f"{TURN_ON} FoundationalCspm")]),
+    ("plans", plans(Arm=ON, FoundationalCspm=OFF), {}, [(UNKNOWN, f"{TURN_ON} FoundationalCspm")]),
+    ("plans", plans(Arm=ON, Discovery=ON), {}, [(UNKNOWN, f"{TURN_ON} FoundationalCspm")]),
     # A plan of another name, or neither on nor off, may raise alerts.
-    ("plans", plans(FoundationalCspm=ON, VirtualMachines=OFF, Containers=OFF), {}, no_plan(NOTE, "VirtualMachines")),
-    ("plans", plans(CloudPosture=ON, VirtualMachines=OFF, Discovery=ON), {}, no_plan(NOTE, "VirtualMachines")),
-    ("plans", plans(FoundationalCspm=ON, VirtualMachines=OFF, Tomorrow=ON), {}, no_plan(UNKNOWN, "VirtualMachines")),
-    ("plans", plans(FoundationalCspm=ON, VirtualMachines="Basic"), {}, no_plan(UNKNOWN, "VirtualMachines")),
-    ("plans", plans(FoundationalCspm=ON), {}, no_plan(UNKNOWN, "VirtualMachines")),
+    (
+        "plans",
+        plans(FoundationalCspm=ON, VirtualMachines=OFF, Containers=OFF),
+        {},
+        [(NOTE, f"{TURN_ON} VirtualMachines")],
+    ),
+    ("plans", plans(CloudPosture=ON, VirtualMachines=OFF, Discovery=ON), {}, [(NOTE, f"{TURN_ON} VirtualMachines")]),
+    (
+        "plans",
+        plans(FoundationalCspm=ON, VirtualMachines=OFF, Tomorrow=ON),
+        {},
+        [(UNKNOWN, f"{TURN_ON} VirtualMachines")],
+    ),
+    ("plans", plans(FoundationalCspm=ON, VirtualMachines="Basic"), {}, [(UNKNOWN, f"{TURN_ON} VirtualMachines")]),
+    ("plans", plans(FoundationalCspm=ON), {}, [(UNKNOWN, f"{TURN_ON} VirtualMachines")]),
     # A size only where the region plainly does not offer it, with Azure's own words, where it has any.
     (
         "sizes",
@@ -385,12 +382,17 @@ ANSWERS: Sequence[tuple[str, object, Mapping[str, Any], Said]] = [
     ("sizes", None, {}, [(UNKNOWN, "")]),
     # Quotas: twice the cores where a second server stands by, and none for a server that is there already.
     ("quotas", quotas(cores=18, standardBSFamily=8), {}, []),
-    ("quotas", quotas(cores=19), {}, used_up("cores")),
-    ("quotas", quotas(standardBSFamily=9), {}, used_up("standardBSFamily")),
-    ("quotas", quotas(cores=99, standardBSFamily=99), {}, used_up("cores", "standardBSFamily")),
+    ("quotas", quotas(cores=19), {}, [(STOPS, " of cores are left")]),
+    ("quotas", quotas(standardBSFamily=9), {}, [(STOPS, " of standardBSFamily are left")]),
+    (
+        "quotas",
+        quotas(cores=99, standardBSFamily=99),
+        {},
+        [(STOPS, " of cores are left"), (STOPS, " of standardBSFamily are left")],
+    ),
     ("quotas", quotas(cores=99, standardBSFamily=99), {"is_there": True}, []),
     ("quotas", quotas(), LARGE, []),
-    ("quotas", quotas(standardDDSv5Family=1), LARGE, used_up("standardDDSv5Family")),
+    ("quotas", quotas(standardDDSv5Family=1), LARGE, [(STOPS, " of standardDDSv5Family are left")]),
     ("quotas", quotas(standardDDSv5Family=1), {"size": "Standard_D2ds_v5"}, []),
 ]
 """What az was asked for, its answer, how another database is chosen, and what is said then."""

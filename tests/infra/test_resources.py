@@ -197,11 +197,8 @@ def read_by_code() -> set[str]:
     return asked.names | {STORAGE}  # The host reads it for itself.
 
 
-OF_COMMANDS = {"KUBECONFIG", "ALERT_ROUTER_DRILL_HEARTBEAT"}
-"""What only commands read that no app ever runs."""
-
-SAID_BY_THE_HOST = {"FUNCTIONS_WORKER_RUNTIME", "WEBSITE_INSTANCE_ID"}
-"""What Functions sets itself: by it a drill knows that it must not run there."""
+NOT_OF_APPS = {"KUBECONFIG", "ALERT_ROUTER_DRILL_HEARTBEAT", "FUNCTIONS_WORKER_RUNTIME", "WEBSITE_INSTANCE_ID"}
+"""What commands read that no app ever runs, and what Functions sets itself: by it a drill knows that it must not run there."""
 
 
 def test_what_the_code_reads_is_set_and_the_reverse(azure: Deployment) -> None:
@@ -211,7 +208,7 @@ def test_what_the_code_reads_is_set_and_the_reverse(azure: Deployment) -> None:
     given = azure.settings.keys()
     rows = page("docs/operations.md").table("App settings", "setting")
     may_be_left_out = [row["setting"] for row in rows if row["needed"] in ("no", "local stack only")]
-    read_by_apps = read_by_code() - OF_COMMANDS - SAID_BY_THE_HOST
+    read_by_apps = read_by_code() - NOT_OF_APPS
     assert read_by_apps - given == {name for cell in may_be_left_out for name in spans(cell)}
     assert given - read_by_code() == OF_THE_HOST | OF_THE_WORKER | OF_THE_RULES | SECRETS
     refused = (

@@ -19,7 +19,7 @@ from contextlib import suppress
 from functools import cache
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Self
+from typing import IO, Any, Self
 
 from tests.waiting import PATIENCE
 
@@ -148,11 +148,9 @@ def started(
     pid = _beginning().begin(asked, [*theirs, ending, *([] if descriptor is None else [descriptor])])
     for one in closing:
         os.close(one)
-    return WarmProcess(pid, ended, *(_opened(end, "rw"[number == 0]) for number, end in enumerate(ours)))
-
-
-def _opened(end: int | None, mode: str) -> IO[str] | None:
-    return None if end is None else os.fdopen(end, mode, encoding="utf-8", errors="surrogateescape", newline="")
+    said: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
+    ends = (None if end is None else os.fdopen(end, mode, **said) for end, mode in zip(ours, "wrr", strict=True))
+    return WarmProcess(pid, ended, *ends)
 
 
 class _Beginning:
