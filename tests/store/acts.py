@@ -13,7 +13,6 @@ from tempfile import TemporaryDirectory
 from typing import Any, Concatenate
 
 from router.domain.counts import Cell
-from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Claim, Delivery, DeliveryState, Settlement
 from router.domain.documents import DocumentKind
 from router.domain.notices import RecordEntry
@@ -24,7 +23,6 @@ from router.store import groups, signals
 from router.store.claims import Recipient, settle_claims
 from router.store.codec import decision_in
 from router.store.dead_letters import DeadLetter, list_dead_letters
-from router.store.decisions import put_on_record
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
 from router.store.documents import document_of_silence, find_document, put_document
@@ -32,7 +30,6 @@ from router.store.groups import GroupState, MemberState, States
 from router.store.ledger import LedgerRow
 from router.store.store import Store, Transaction
 from tests.builders import NOW
-from tests.store.builders import an_entry
 from tests.store.opened import Place, empty, open_store
 from tests.store.within import claim_in, within
 
@@ -69,22 +66,6 @@ def an_empty_store(place: Place | None = None) -> Iterator[Store]:
 def owe(store: Store, *deliveries: Delivery) -> None:
     """Owes deliveries."""
     ask(store, add_deliveries, deliveries, NOW)
-
-
-def decided(store: Store, *deliveries: Delivery) -> None:
-    """Puts the decisions on record that owe deliveries."""
-    entries = [
-        an_entry(
-            f"{one.key}/{one.destination}:{one.turn}",
-            stream=one.stream,
-            outcome=(Outcome.RESOLVED if one.change is Change.RESOLVED else Outcome.ROUTED).value,
-            signal=one.key,
-            turn=one.turn,
-            destinations=(one.destination,),
-        )
-        for one in deliveries
-    ]
-    ask(store, put_on_record, entries)
 
 
 def claim(

@@ -16,6 +16,7 @@ from router.domain.rulebook import Clause, Lane
 from router.domain.severity import Severity
 from router.store.claims import bring_forward, settle_claims
 from router.store.dead_letters import Redrive, abandon_deliveries, discard, give_up_deliveries, redrive
+from router.store.decisions import put_on_record
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_due, find_by_reference, find_first_due, list_backlogs
 from router.store.destinations import list_delivered, list_pauses, pause_destination, resume_destination, take_probe
@@ -23,8 +24,8 @@ from router.store.forgetting import forget
 from router.store.retention import Retention
 from tests.builders import NOW, a_destination, a_route, a_rulebook
 from tests.destinations.builders import a_notice
-from tests.store.acts import DAY, HOUR, INSTANT, LEASE, ask, claim, decided, letters_in, owe, run, settle, states
-from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery
+from tests.store.acts import DAY, HOUR, INSTANT, LEASE, ask, claim, letters_in, owe, run, settle, states
+from tests.store.builders import OPENING, RESOLUTION, UPDATE, a_delivery, an_entry
 from tests.store.life import Life
 from tests.store.opened import Store, changed
 from tests.store.within import within
@@ -238,7 +239,7 @@ def test_who_took_a_delivery_did_so_for_good(store: Store) -> None:
     def took(destination: str = "tickets", stream: str = "cwpp") -> bool:
         return destination in ask(store, list_delivered, stream)
 
-    decided(store, OPENING)
+    ask(store, put_on_record, [an_entry("h:1", stream="cwpp", outcome="routed", signal=OPENING.key, turn=1)])
     owe(store, OPENING, *(a_delivery(key=key) for key in ("owed", "dead", "skipped")))
     opening, *others = claim(store)
     for one in others:
