@@ -174,11 +174,6 @@ class Town:
         await self.sweep()
         return health
 
-    async def open_deliveries(self) -> int:
-        """How many deliveries are still owed, or claimed."""
-        counts = await within(self.store, count_deliveries, "cwpp")
-        return sum(count for (_, state), count in counts.items() if state in OPEN)
-
     async def visible(self) -> int:
         """How many damaged rows people are shown, beside the message that nobody understood in the morning."""
         letters = [one for one in await within(self.store, list_dead_letters) if one.delivery is None]
@@ -414,7 +409,9 @@ class Morning:
         town.hub, town.now = self.town.hub.copy(), self.town.now
         try:
             await town.go_on()
-            return town.notified, await town.open_deliveries(), await town.visible()
+            counts = await within(town.store, count_deliveries, "cwpp")
+            owed = sum(count for (_, state), count in counts.items() if state in OPEN)
+            return town.notified, owed, await town.visible()
         finally:
             await town.store.close()
 

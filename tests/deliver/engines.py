@@ -115,17 +115,17 @@ class Held(Sender):
         self.release()
 
 
-def a_sender(kind: DestinationKind, clock: Clock, http: Http | None = None, lane: Lane | None = None) -> Sender:
-    """What sends to a kind of destination that asks for HTTP and files only."""
-    http = http or Http(trust())
-    logs = Logs(http, lambda endpoint: pytest.fail(endpoint), by_the_clock)
-    answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, by_the_clock), Mail(trust()))
-    return Sender(kind, answers, {}, clock, LEASE[lane or kind.lane], Telemetry().delivering)
-
-
 @cache
 def trust() -> ssl.SSLContext:
     return ssl.create_default_context()
+
+
+def a_sender(kind: DestinationKind, clock: Clock, lane: Lane) -> Sender:
+    """What sends to a kind of destination that asks for HTTP and files only."""
+    http = Http(trust())
+    logs = Logs(http, lambda endpoint: pytest.fail(endpoint), by_the_clock)
+    answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, by_the_clock), Mail(trust()))
+    return Sender(kind, answers, {}, clock, LEASE[lane], Telemetry().delivering)
 
 
 class Engine:
@@ -163,8 +163,7 @@ class Engine:
         """What delivers to some destinations of a lane."""
         people = [a_destination(name, lane) for name in kinds]
         senders = {
-            name: kind if isinstance(kind, Sender) else a_sender(kind, self.clock, lane=lane)
-            for name, kind in kinds.items()
+            name: kind if isinstance(kind, Sender) else a_sender(kind, self.clock, lane) for name, kind in kinds.items()
         }
         return DeliveryLoop(
             "cwpp",

@@ -7,8 +7,9 @@ import gzip
 import socket
 import ssl
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -27,6 +28,7 @@ from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavaila
 from tests.builders import NOW
 from tests.deliver.sockets import Answering, answering, flooding
 from tests.network import nobody_else
+from tests.store.acts import awaited
 from tests.waiting import PATIENCE
 
 SECRET = "hook?sig=canary"
@@ -48,24 +50,21 @@ def ask(body: bytes, encoding: str = "gzip", longest: int = LARGEST_ANSWER) -> H
     return asyncio.run(go())
 
 
-def test_a_request_arrives_as_it_was_asked_for_and_stands_alone() -> None:
+@awaited
+async def test_a_request_arrives_as_it_was_asked_for_and_stands_alone() -> None:
     """Method, headers and body; the answer's header names come in lower case, no cookie is kept and no redirect followed."""
-
-    async def go() -> None:
-        said = {"X-Answer": "Yes", "Set-Cookie": "session=1"}
-        async with (
-            answering() as elsewhere,
-            answering(302, b"yes", Location=f"{elsewhere.url}/there", **said) as server,
-        ):
-            async with Http(ssl.create_default_context()) as http:
-                request = HttpRequest(method="PUT", url=server.url, headers={"x-test": "yes"}, body=b"1234")
-                answers = [await http.send(request) for _ in range(2)]
-            assert {(one.status, one.body, one.headers["x-answer"]) for one in answers} == {(302, b"yes", "Yes")}
-        for head, _, body in (one.lower().partition(b"\r\n\r\n") for one in server.requests):
-            assert (head[:3], b"x-test: yes" in head, b"cookie" in head, body) == (b"put", True, False, b"1234")
-        assert elsewhere.requests == []
-
-    asyncio.run(go())
+    said = {"X-Answer": "Yes", "Set-Cookie": "session=1"}
+    async with (
+        answering() as elsewhere,
+        answering(302, b"yes", Location=f"{elsewhere.url}/there", **said) as server,
+    ):
+        async with Http(ssl.create_default_context()) as http:
+            request = HttpRequest(method="PUT", url=server.url, headers={"x-test": "yes"}, body=b"1234")
+            answers = [await http.send(request) for _ in range(2)]
+        assert {(one.status, one.body, one.headers["x-answer"]) for one in answers} == {(302, b"yes", "Yes")}
+    for head, _, body in (one.lower().partition(b"\r\n\r\n") for one in server.requests):
+        assert (head[:3], b"x-test: yes" in head, b"cookie" in head, body) == (b"put", True, False, b"1234")
+    assert elsewhere.requests == []
 
 
 def test_a_compressed_answer_is_read_and_one_that_is_or_becomes_too_long_is_cut() -> None:
@@ -85,16 +84,13 @@ def test_a_compressed_answer_is_read_and_one_that_is_or_becomes_too_long_is_cut(
     asyncio.run(go())
 
 
-def test_a_header_that_cannot_be_sent_is_tried_again() -> None:
+@awaited
+async def test_a_header_that_cannot_be_sent_is_tried_again() -> None:
     """Nobody refused anything: a secret with a line's end in it is mended, and what is owed goes out."""
-
-    async def go() -> None:
-        async with answering() as server:
-            with pytest.raises(Unavailable, match="ValueError"):
-                await post(server.url, key="canary\n")
-            assert server.requests == []
-
-    asyncio.run(go())
+    async with answering() as server:
+        with pytest.raises(Unavailable, match="ValueError"):
+            await post(server.url, key="canary\n")
+        assert server.requests == []
 
 
 def test_an_answer_that_never_comes_to_its_end_is_none_and_its_url_is_not_told(subtests: pytest.Subtests) -> None:
@@ -284,26 +280,23 @@ def test_an_answer_without_end_or_cut_ends_and_its_client_says_nothing_of_it(cap
         assert caplog.messages == []
 
 
-def test_a_token_is_asked_for_once_and_anew_when_it_was_refused_or_is_nearly_over() -> None:
+@awaited
+async def test_a_token_is_asked_for_once_and_anew_when_it_was_refused_or_is_nearly_over() -> None:
     """Not for each call; and one that was taken back is not held on to."""
-
-    async def go() -> None:
-        issuing = Issuing()
-        async with answering(204) as endpoint, Http(ssl.create_default_context()) as http:
-            logs = Logs(http, lambda _: issuing, lambda: NOW)  # type: ignore[arg-type,return-value]
-            ask = LogRows(endpoint=endpoint.url, rule="dcr-0", stream="Custom-Test_CL", rows=[{}])
-            await asyncio.gather(*(logs.upload(ask) for _ in range(3)))
-            assert issuing.asked == 1
-            endpoint.status = 401
-            with pytest.raises(Unauthorized):
-                await logs.upload(ask)
-            endpoint.status, issuing.lives = 204, 60
-            for expected in (2, 3):
-                await logs.upload(ask)
-                assert issuing.asked == expected
-            assert b"Bearer token-3" in endpoint.requests[-1]
-
-    asyncio.run(go())
+    issuing = Issuing()
+    async with answering(204) as endpoint, Http(ssl.create_default_context()) as http:
+        logs = Logs(http, lambda _: issuing, lambda: NOW)  # type: ignore[arg-type,return-value]
+        ask = LogRows(endpoint=endpoint.url, rule="dcr-0", stream="Custom-Test_CL", rows=[{}])
+        await asyncio.gather(*(logs.upload(ask) for _ in range(3)))
+        assert issuing.asked == 1
+        endpoint.status = 401
+        with pytest.raises(Unauthorized):
+            await logs.upload(ask)
+        endpoint.status, issuing.lives = 204, 60
+        for expected in (2, 3):
+            await logs.upload(ask)
+            assert issuing.asked == expected
+        assert b"Bearer token-3" in endpoint.requests[-1]
 
 
 def test_a_host_that_is_nobodys_is_never_asked() -> None:
@@ -320,38 +313,34 @@ CLIENT_SECRET = "hunter2&more"
 FORM = {"grant_type": ["client_credentials"], "client_id": ["us"], "client_secret": [CLIENT_SECRET]}
 
 
+@dataclass
 class TokenRoom:
     """An authorization server, and one who wants its tokens; `seconds` pass when a test says so."""
 
-    def __init__(self, issuer: Answering, http: Http) -> None:
-        self.issuer = issuer
-        self.seconds = 0.0
-        self._tokens = Tokens(http, lambda: self.seconds, lambda: NOW)
+    issuer: Answering
+    tokens: Tokens
+    seconds: float = 0.0
 
     def find(self, **changes: Any) -> Awaitable[str]:
         """A token for one client."""
         wanted = {"url": self.issuer.url, "client_id": "us", "client_secret": CLIENT_SECRET}
-        return self._tokens.find(AccessToken(**wanted | changes))
+        return self.tokens.find(AccessToken(**wanted | changes))
 
 
-def beside_issuer(
-    act: Callable[[TokenRoom], Awaitable[None]], body: object = None, status: int = 200, **headers: str
-) -> None:
-    """Runs an act beside an authorization server that numbers its tokens, or answers something else."""
-
-    async def go() -> None:
-        answer = orjson.dumps({"access_token": "token-#", "expires_in": 3600} if body is None else body)
-        async with answering(status, answer, **headers) as issuer, Http(ssl.create_default_context()) as http:
-            await act(TokenRoom(issuer, http))
-
-    asyncio.run(go())
+@asynccontextmanager
+async def issuing(body: object = None, status: int = 200, **headers: str) -> AsyncIterator[TokenRoom]:
+    """An authorization server that numbers its tokens, or answers something else."""
+    answer = orjson.dumps({"access_token": "token-#", "expires_in": 3600} if body is None else body)
+    async with answering(status, answer, **headers) as issuer, Http(ssl.create_default_context()) as http:
+        room = TokenRoom(issuer, Tokens(http, lambda: room.seconds, lambda: NOW))
+        yield room
 
 
-def test_a_token_is_fetched_once_for_all_who_want_it_and_replaced_once_when_it_was_refused() -> None:
+@awaited
+async def test_a_token_is_fetched_once_for_all_who_want_it_and_replaced_once_when_it_was_refused() -> None:
     """Also for those who want it at the same time, though the first is called off; another scope is another token, and a secret
     may have any letters."""
-
-    async def act(room: TokenRoom) -> None:
+    async with issuing() as room:
         first, *others = (asyncio.ensure_future(room.find()) for _ in range(5))
         await asyncio.sleep(0)
         first.cancel()
@@ -362,31 +351,25 @@ def test_a_token_is_fetched_once_for_all_who_want_it_and_replaced_once_when_it_w
         assert await asyncio.gather(*(room.find(refused="token-1") for _ in range(3))) == ["token-3"] * 3
         assert await room.find(client_secret="\udcff\u2013") == "token-4"
 
-    beside_issuer(act)
 
-
-@pytest.mark.parametrize(("expires", "lives"), [(3600, 3540), ("100", 50), (None, 240), ("x", 240), ("NaN", 240)])
-def test_a_token_is_kept_until_shortly_before_it_expires(expires: object, lives: float) -> None:
+@awaited
+async def test_a_token_is_kept_until_shortly_before_it_expires() -> None:
     """A minute before, or half its life where that is longer; where nothing is said, five minutes are assumed."""
-
-    async def act(room: TokenRoom) -> None:
-        found = []
-        for room.seconds in (0.0, lives - 1, lives):
-            found.append(await room.find())
-        assert found == ["token-1", "token-1", "token-2"]
-
-    beside_issuer(act, {"access_token": "token-#"} | ({"expires_in": expires} if expires else {}))
+    for expires, lives in ((3600, 3540), ("100", 50), (None, 240), ("x", 240), ("NaN", 240)):
+        async with issuing({"access_token": "token-#"} | ({"expires_in": expires} if expires else {})) as room:
+            found = []
+            for room.seconds in (0.0, lives - 1, lives):
+                found.append(await room.find())
+            assert found == ["token-1", "token-1", "token-2"], expires
 
 
-def test_a_refusal_is_heard_by_all_who_wait_and_asked_for_once() -> None:
+@awaited
+async def test_a_refusal_is_heard_by_all_who_wait_and_asked_for_once() -> None:
     """Sixteen deliveries with a wrong secret must not lock the client out."""
-
-    async def act(room: TokenRoom) -> None:
+    async with issuing(status=401) as room:
         heard = await asyncio.gather(*(room.find() for _ in range(16)), return_exceptions=True)
         assert {type(one) for one in heard} == {Unauthorized}
         assert len(room.issuer.requests) == 1
-
-    beside_issuer(act, status=401)
 
 
 NO_TOKENS: Sequence[tuple[int, object, type[DeliveryError]]] = (
@@ -400,19 +383,17 @@ NO_TOKENS: Sequence[tuple[int, object, type[DeliveryError]]] = (
 )
 
 
-def test_where_there_is_no_token_the_error_says_whether_to_try_again(subtests: pytest.Subtests) -> None:
+@awaited
+async def test_where_there_is_no_token_the_error_says_whether_to_try_again(subtests: pytest.Subtests) -> None:
     """It names the address, and neither the secret nor the server's words; the next one asks anew, when that wishes."""
-
-    async def act(status: int, expected: type[DeliveryError], room: TokenRoom) -> None:
-        for _ in range(2):
-            with pytest.raises(expected) as refused:
-                await room.find()
-            assert str(refused.value).startswith(room.issuer.url)
-            assert CLIENT_SECRET not in str(refused.value)
-            if isinstance(refused.value, Unavailable):
-                assert refused.value.retry_after == (90 if status != 200 else None)
-        assert len(room.issuer.requests) == 2
-
     for status, body, expected in NO_TOKENS:
         with subtests.test(f"{status} {body}"):
-            beside_issuer(partial(act, status, expected), body, status, **{"Retry-After": "90"})
+            async with issuing(body, status, **{"Retry-After": "90"}) as room:
+                for _ in range(2):
+                    with pytest.raises(expected) as refused:
+                        await room.find()
+                    assert str(refused.value).startswith(room.issuer.url)
+                    assert CLIENT_SECRET not in str(refused.value)
+                    if isinstance(refused.value, Unavailable):
+                        assert refused.value.retry_after == (90 if status != 200 else None)
+                assert len(room.issuer.requests) == 2

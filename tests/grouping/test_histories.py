@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -19,7 +19,7 @@ from router.domain.decisions import Change
 from router.domain.keys import signal_key
 from router.domain.notices import Notice
 from router.domain.owners import Owner, Owners, Ownership
-from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
+from router.domain.rulebook import By, Grouping, Lane, Limit
 from router.domain.severity import gravity_of
 from router.domain.signals import Finding, Kind
 from router.ingest.grouping import explain_grouping, tell_waiting
@@ -154,14 +154,6 @@ def test_explain_says_how_long_others_join_and_what_becomes_of_what_is_beyond() 
     )
 
 
-def _peak_of(act: Callable[[], object]) -> int:
-    tracemalloc.start()
-    act()
-    peak = tracemalloc.get_traced_memory()[1]
-    tracemalloc.stop()
-    return peak
-
-
 def test_what_a_sweep_takes_in_memory_does_not_grow_with_what_waits(backlog: Backlog) -> None:
     """Ten times as many groups wait, and a walk over them keeps keys alone."""
     backlog.book = a_posture_book(Limit(1, DAY))
@@ -169,7 +161,10 @@ def test_what_a_sweep_takes_in_memory_does_not_grow_with_what_waits(backlog: Bac
     for packages in (40, 400):
         backlog.take(a_snapshot(1, packages, 1), NOW)
         backlog.pass_by(NOW)
-        peaks.append(_peak_of(lambda: backlog.sweep(NOW + DAY + len(peaks) * DAY)))
+        tracemalloc.start()
+        backlog.sweep(NOW + DAY + len(peaks) * DAY)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
         backlog.receive(NOW + DAY)
     assert peaks[1] < 3 * peaks[0] + 4 * 2**20, peaks
 
@@ -432,21 +427,6 @@ class Reader:
         return False
 
 
-def left_by(acts: Sequence[Said], book: Rulebook) -> list[str]:
-    """The signals that stand in the end and that no notice named or counted once the window had passed."""
-    with a_life(book) as life:
-        reader, now = Reader(life), NOW
-        for index, act in enumerate(acts):
-            now += act.wait * MINUTE
-            then = now + YEAR if act.is_wrong else now
-            reader.take(act, index, then)
-            if act.is_delivered or act.is_wrong:
-                reader.deliver(index, then)
-        run(tell_waiting(life.store, book, now + SHORT))
-        reader.deliver(len(acts), now + SHORT)
-        return [id for id in reader.stood_at if not reader.is_named(id)]
-
-
 @settings(max_examples=some_of(60), deadline=None)
 @given(
     SAID,
@@ -462,4 +442,14 @@ def test_once_the_window_has_passed_every_signal_that_stands_was_named_or_counte
     limit = Limit(most, SHORT) if most is not None else None
     grouping = Grouping((by or By.INCIDENT,), SHORT) if by is not None or limit is None else None
     book = replace(a_grouping_book(grouping, limit, lane), owners=OWNERS)
-    assert left_by(acts, book) == []
+    with a_life(book) as life:
+        reader, now = Reader(life), NOW
+        for index, act in enumerate(acts):
+            now += act.wait * MINUTE
+            then = now + YEAR if act.is_wrong else now
+            reader.take(act, index, then)
+            if act.is_delivered or act.is_wrong:
+                reader.deliver(index, then)
+        run(tell_waiting(life.store, book, now + SHORT))
+        reader.deliver(len(acts), now + SHORT)
+        assert [id for id in reader.stood_at if not reader.is_named(id)] == []

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 from collections import Counter
-from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
@@ -48,6 +49,16 @@ def ask[**P, T](
 ) -> T:
     """What a function of the store brings, in a transaction of its own."""
     return run(within(store, do, *args, **more))
+
+
+def awaited[**P](test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, None]:
+    """A test that is run in the loop of all stores."""
+
+    @functools.wraps(test)
+    def tried(*args: P.args, **kwargs: P.kwargs) -> None:
+        run(test(*args, **kwargs))
+
+    return tried
 
 
 @contextmanager

@@ -15,7 +15,7 @@ class Deadly(Around):
     """A store of a worker that dies at its n-th statement or commit, from 1; after that it raises StoreError for everything.
 
     `is_done` says whether that takes effect: an answer is lost, or the question. One that `died` may be revived, where it was
-    the state that failed, and not the worker.
+    the state that failed, and not the worker. Nothing that another transaction breaks off is tried again.
     """
 
     def __init__(self, store: Store, dies_at: int, is_done: bool) -> None:
@@ -25,38 +25,22 @@ class Deadly(Around):
         self.died = False
 
     async def run[T](self, work: Callable[[Transaction], Awaitable[T]]) -> T:
-        is_inside = False
-
-        async def dying(tx: Transaction) -> T:
-            nonlocal is_inside
-            is_inside = tx in self._open
-            async with self._inside(tx, is_inside):
-                return await work(AroundTransaction(tx, self))
-
-        found = await self._store.run(dying)
-        if not is_inside:
-            self._after()
-        return found
+        async with self.transaction() as tx:
+            return await work(tx)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Transaction]:
         async with self._store.transaction() as tx:
             is_inside = tx in self._open
-            async with self._inside(tx, is_inside):
+            self._open.append(tx)
+            try:
                 yield AroundTransaction(tx, self)
+            finally:
+                self._open.remove(tx)
+            if not is_inside:
+                self._before()
         if not is_inside:
             self._after()
-
-    @asynccontextmanager
-    async def _inside(self, tx: Transaction, is_inside: bool) -> AsyncIterator[None]:
-        """A transaction, at whose end the worker may die before the commit."""
-        self._open.append(tx)
-        try:
-            yield
-        finally:
-            self._open.remove(tx)
-        if not is_inside:
-            self._before()
 
     async def asked[T](self, tx: Transaction, sql: str, values: Sequence[Any], ask: Callable[[], Awaitable[T]]) -> T:
         self._before()

@@ -19,7 +19,7 @@ from router.store.postgresql import PostgresqlStore
 from router.store.sqlite import StateFile
 from router.store.store import Store
 
-__all__ = ["Place", "Store", "changed", "empty", "engine_over", "everything_in", "is_shared", "open_store", "rows_in"]
+__all__ = ["Place", "Store", "changed", "empty", "engine_over", "everything_in", "open_store", "rows_in"]
 
 type Place = Path | str
 """Where a state is: a directory, or the URL of a database."""
@@ -44,11 +44,6 @@ def engine_over(
 def open_store(place: Place, clock: Callable[[], datetime] = now) -> Store:
     """Gives the store in a place: a directory, which is made where there is none, or a database that holds a state."""
     return engine_over(place, clock=clock) if isinstance(place, str) else StateFile(place, clock)
-
-
-def is_shared(store: object) -> bool:
-    """Whether a store is in a database, where each statement costs a wait."""
-    return isinstance(store, Store) and store.is_shared
 
 
 async def changed(store: Any, statement: str, *values: object) -> int:

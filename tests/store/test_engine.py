@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import functools
 import sqlite3
 import ssl
 from collections.abc import Awaitable, Callable, Iterator
@@ -24,16 +23,8 @@ from router.store import postgresql
 from router.store.conninfo import Connector, parse_address
 from router.store.postgresql import PostgresqlStore
 from router.store.store import Transaction
-from tests.stack.postgres import (
-    BY_PASSWORD,
-    EmptiedDatabase,
-    Postgres,
-    Server,
-    Way,
-    postgres_running,
-    standby_of,
-)
-from tests.store.acts import HOUR, run
+from tests.stack.postgres import BY_PASSWORD, EmptiedDatabase, Postgres, Server, Way, postgres_running, standby_of
+from tests.store.acts import HOUR, awaited, run
 from tests.store.opened import Store, changed, engine_over, open_store
 from tests.waiting import until
 
@@ -53,20 +44,6 @@ SELECT count(*) FROM information_schema.columns
 WHERE table_name='things' AND data_type='text' AND collation_name IS DISTINCT FROM 'C'
 """
 NUMBER_OF = "SELECT number FROM things WHERE key=?"
-
-
-def awaited[**P](test: Callable[P, Awaitable[None]]) -> Callable[P, None]:
-    """A test that is run in the loop of all stores."""
-
-    @functools.wraps(test)
-    def tried(*args: P.args, **kwargs: P.kwargs) -> None:
-        run(_waited_for(test(*args, **kwargs)))
-
-    return tried
-
-
-async def _waited_for(test: Awaitable[None]) -> None:
-    await test
 
 
 @pytest.fixture

@@ -232,8 +232,16 @@ LOW = [f"low-{number}" for number in range(STEP + 1)]
 STAY = ("open", "dead", "owed", "held")
 
 
-def ninety_days_old(store: Store) -> Life:
-    """Of each sort that goes and that stays something, more of it than one step takes."""
+def what_stays(life: Life) -> list[object]:
+    """What is known, delivered, owed and dead of the signals that stay."""
+    return [*((life.row(id), life.deliveries(id)) for id in STAY), run(letters_in(life.store))]
+
+
+@pytest.mark.usefixtures("either")
+@pytest.mark.parametrize("is_done", [False, True])
+def test_wherever_a_sweep_breaks_off_nothing_goes_that_is_needed(store: Store, is_done: bool) -> None:
+    """At any statement or commit, also where only its answer is lost; the next one goes on."""
+    # Of each sort that goes and that stays something, more of it than one step takes.
     life = Life(store, a_rulebook(a_rule(expires=NOW + 300 * DAY)))
     life.alert("held", **HELD)
     for id in ("over", "dead", "open"):
@@ -247,19 +255,6 @@ def ninety_days_old(store: Store) -> Life:
     life.alert("owed")
     life.ingest(*(a_message(alert_body(id, Severity="Low"), at=NOW) for id in LOW))
     life.now = NOW + 91 * DAY
-    return life
-
-
-def what_stays(life: Life) -> list[object]:
-    """What is known, delivered, owed and dead of the signals that stay."""
-    return [*((life.row(id), life.deliveries(id)) for id in STAY), run(letters_in(life.store))]
-
-
-@pytest.mark.usefixtures("either")
-@pytest.mark.parametrize("is_done", [False, True])
-def test_wherever_a_sweep_breaks_off_nothing_goes_that_is_needed(store: Store, is_done: bool) -> None:
-    """At any statement or commit, also where only its answer is lost; the next one goes on."""
-    life = ninety_days_old(store)
     before = what_stays(life)
     for step in count(1):
         worker = Deadly(store, step, is_done)

@@ -118,6 +118,7 @@ class _Meter(Around):
         self.read: Counter[str] = Counter()
 
     async def asked[T](self, tx: Transaction, sql: str, values: Sequence[Any], ask: Callable[[], Awaitable[T]]) -> T:
+        steps = 0
         async with self._one_at_a_time:
             if not isinstance(self._store, StateFile):
                 before = await tx.value(_READ)
@@ -126,7 +127,6 @@ class _Meter(Around):
                 assert read < MOST, f"one execution reads {read} rows: {sql}"
                 self.read[_name_of(sql)] += read
                 return answer
-            steps = 0
 
             def step() -> int:
                 nonlocal steps
@@ -275,12 +275,9 @@ def _grown_statements(store: Store, sizes: tuple[int, int]) -> dict[str, tuple[i
     return {sql: (small[sql], large[sql]) for sql in large.keys() | small.keys() if small[sql] != large[sql]}
 
 
-def _known_as(sql: str) -> str:
-    return next((name for name, pattern in GROWING.items() if re.search(pattern, sql)), sql)
-
-
 @pytest.mark.parametrize("size", [10_000, pytest.param(100_000, marks=pytest.mark.soak)])
 def test_every_statement_reads_as_many_rows_of_a_larger_state(grown: Store, size: int) -> None:
     """To the row, but for those that are named and read in pages."""
     found = _grown_statements(grown, (1_000, size))
-    assert {_known_as(sql) for sql in found} == set(GROWING), found
+    known = {next((name for name, pattern in GROWING.items() if re.search(pattern, sql)), sql) for sql in found}
+    assert known == set(GROWING), found

@@ -40,25 +40,14 @@ from router.store.ledger import Held, LedgerRow, State
 from router.store.retention import Retention
 from router.store.rules import note_rules, read_hits
 from router.store.store import Transaction
-from tests.builders import (
-    NOW,
-    a_finding,
-    a_message,
-    a_rule,
-    a_rulebook,
-    alert_body,
-    an_alert,
-    an_element,
-    an_ip,
-    without_rules,
-)
+from tests.builders import NOW, a_finding, a_message, a_rule, a_rulebook, alert_body, an_alert, an_element, an_ip
 from tests.examples import some_of
 from tests.silences import a_silence
 from tests.store.acts import DAY, HOUR, SECOND, all_decisions, an_empty_store, ask, read_counts, run, write_rows
 from tests.store.builders import a_row, an_entry, noise
 from tests.store.deadly import Deadly
 from tests.store.life import Life, a_life
-from tests.store.opened import Place, Store, changed, is_shared
+from tests.store.opened import Place, Store, changed
 from tests.store.within import within
 
 
@@ -128,7 +117,7 @@ def test_hits_stay_as_long_as_what_made_them_is_there(store: Store) -> None:
         (401, bare, rule | silence),
         (489, bare, rule | silence),
         (491, bare, rule),
-        (491, without_rules(bare), set()),
+        (491, a_rulebook(), set()),
     ):
         ask(store, note_rules, "cwpp", names_in(book), NOW)
         life.now = NOW + timedelta(days=days)
@@ -182,7 +171,7 @@ def test_counts_and_hits_are_those_of_what_was_decided_and_hits_outlive_it(
 ) -> None:
     """Two workers, each dying at any write, everything redelivered, rules that change and end; then the record is forgotten."""
 
-    @settings(max_examples=examples if is_shared(store) else examples * 10, deadline=None)
+    @settings(max_examples=examples if store.is_shared else examples * 10, deadline=None)
     @given(st.lists(STEPS, max_size=6))
     def whatever_happens(history: list[Step]) -> None:
         _counts_once(store, twin, sorted(history, key=lambda step: step.hour))

@@ -17,18 +17,7 @@ from router.app.signal_search import MOST_SIGNALS, Found, find_meant
 from router.cli.signal_paging import PagingCode, paging_answer, waits_of
 from router.deliver.background import BackgroundReader
 from router.domain.decisions import Change
-from router.domain.deliveries import (
-    NO_BACKGROUND,
-    OPEN,
-    SUSPECT,
-    Background,
-    Claim,
-    Counterpart,
-    DeliveryState,
-    DeliveryStatus,
-    Earlier,
-    Pause,
-)
+from router.domain.deliveries import OPEN, SUSPECT, Background, Claim, Counterpart, DeliveryState, Earlier, Pause
 from router.domain.destination_holds import words_of_hold
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
@@ -41,18 +30,7 @@ from router.store.destinations import pause_destination, resume_destination
 from router.store.documents import document_of_hold, put_document
 from router.store.ledger import RECORD
 from router.store.store import Store
-from tests.builders import (
-    NOW,
-    RESOURCE,
-    a_destination,
-    a_message,
-    a_route,
-    a_rule,
-    a_rulebook,
-    alert_body,
-    an_ip,
-    without_rules,
-)
+from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip, without_rules
 from tests.examples import some_of
 from tests.grouping.test_grouping import a_grouping_book
 from tests.store.acts import DAY, HOUR, SECOND, all_decisions, ask, run
@@ -70,7 +48,8 @@ def a_paging_book(*rules: SuppressionRule, grouped: Collection[str] = (), limite
     limit = Limit(1, HOUR)
     return a_rulebook(
         *rules,
-        routes=[a_route("page", "oncall", "tickets")],
+        routes=(),
+        otherwise=("oncall", "tickets"),
         destinations=[
             replace(one, group=ALIKE if one.name in grouped else None, limit=limit if one.name in limited else None)
             for one in specs
@@ -91,7 +70,7 @@ def life(store: Store) -> Life:
 def background(life: Life, one: Claim, store: Store | None = None, lease: timedelta = 120 * SECOND) -> Background:
     """What is read beside a claim."""
     reader = BackgroundReader("cwpp", life.book.destinations.values(), store or life.store)
-    return run(reader.read([one], lease)).get(one.id, NO_BACKGROUND)
+    return run(reader.read([one], lease)).get(one.id, Background())
 
 
 def send(life: Life, destination: str) -> list[Background]:
@@ -408,14 +387,14 @@ def open_by(told: SignalLife, took: Took) -> set[str]:
 
 def once(lives: Iterable[SignalLife]) -> Counter[tuple[str, DeliveryState]]:
     """How many deliveries are told by destination and state; each once in a life, and in several if it is their group's."""
-    told: dict[tuple[str, str, int], DeliveryStatus] = {}
+    told: dict[tuple[str, str, int], DeliveryState] = {}
     for life in lives:
         listed = [delivery for at in life.destinations for delivery in at.all_deliveries]
-        here = {(one.destination, one.key, one.turn): one for one in listed}
+        here = {(one.destination, one.key, one.turn): one.state for one in listed}
         assert len(here) == len(listed)
         assert not {name for name in here.keys() & told.keys() if name[1] == life.key or name[0] == RECORD}
         told |= here
-    return Counter((one.destination, one.state) for one in told.values())
+    return Counter((destination, state) for (destination, _, _), state in told.items())
 
 
 @pytest.mark.parametrize("grouped", [(), ("oncall",)])
