@@ -183,9 +183,7 @@ def test_what_falls_due_soon_is_waited_for_and_nothing_else(engine: Engine, wait
     assert len(kind.attempts) == attempts
 
 
-def test_what_comes_while_it_waits_or_another_hangs_is_delivered_at_once(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_what_comes_while_another_hangs_is_delivered_at_once(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A destination that hangs keeps its own waiting, and no other's; a second call has the first one look."""
     monkeypatch.setattr(f"{LOOP}.LOOK", PATIENCE)
     hung, pager = Held(), Scripted(sent)
@@ -206,9 +204,7 @@ def test_what_comes_while_it_waits_or_another_hangs_is_delivered_at_once(
     assert hung.keys == ["k0"]
 
 
-def test_one_that_always_has_something_due_keeps_no_other_from_its_retry(
-    engine: Engine, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_one_that_is_always_due_keeps_no_other_from_its_retry(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood of tickets goes on for as long as it takes."""
     monkeypatch.setattr(f"{LOOP}.LOOK", 0.0)
     order: list[str] = []

@@ -50,9 +50,7 @@ async def release(store: Store, now: datetime) -> DestinationHold | None:
 
 
 @pytest.mark.parametrize(("lane", "hours", "ends"), [(Lane.TICKET, 2, 2), (Lane.PAGE, 48, 4), (Lane.ROWS, 2, 2)])
-def test_a_held_destination_is_not_asked_until_the_hold_ends_or_its_lane_does(
-    engine: Engine, lane: Lane, hours: int, ends: int
-) -> None:
+def test_a_held_destination_is_not_asked_until_that_ends(engine: Engine, lane: Lane, hours: int, ends: int) -> None:
     """To the microsecond, it alone, and that spends no attempt. The lane counts in which it is delivered to now: it may have
     been another one where it was held."""
     for name in (TICKETS, "oncall"):

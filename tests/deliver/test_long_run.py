@@ -103,9 +103,7 @@ def test_an_attempt_ends_a_delivery_or_makes_it_due_within_its_lanes_bounds(
 
 
 @given(ANY_LANE, NUMBERS, WISHES, st.booleans(), CHANCES)
-def test_a_wish_is_honoured_as_far_as_its_lane_waits(
-    lane: Lane, number: int, wish: float, is_crowded: bool, chance: float
-) -> None:
+def test_a_wish_counts_within_its_lane(lane: Lane, number: int, wish: float, is_crowded: bool, chance: float) -> None:
     """A delivery is never due before the instant that its destination wished for, unless its lane cannot wait so long."""
     result = Unavailable("answered 429", retry_after=wish, is_crowded=is_crowded)
     due = settled(a_claim(number, lane=lane), result, chance=chance).due
@@ -141,9 +139,7 @@ def test_chance_spreads_what_was_refused_together() -> None:
 
 
 @given(ANY_LANE, NUMBERS, AGES, st.timedeltas(timedelta(), timedelta(days=1)), st.none() | st.just("answered 429"))
-def test_a_claim_that_nobody_tried_spends_no_attempt(
-    lane: Lane, number: int, age: timedelta, wait: timedelta, error: str | None
-) -> None:
+def test_waiting_spends_no_attempt(lane: Lane, number: int, age: timedelta, wait: timedelta, error: str | None) -> None:
     """Waiting for others costs nothing, however old it is."""
     it = untried(a_claim(number, age=age, lane=lane), NOW + wait, NOW, error)
     assert (it.state, it.due, it.spent, it.error) == (DeliveryState.OWED, NOW + wait, False, error)
@@ -213,9 +209,7 @@ STEPS = st.lists(
 
 @settings(max_examples=20, deadline=None)
 @given(LANES, STEPS)
-def test_nothing_dies_of_age_without_a_last_try_nor_while_it_is_held(
-    lane: Lane, steps: Sequence[tuple[str, float, timedelta, Result]]
-) -> None:
+def test_nothing_dies_untried_or_held(lane: Lane, steps: Sequence[tuple[str, float, timedelta, Result]]) -> None:
     """Whatever a destination wishes, however long nobody delivers, paused or not: it dies of the first try at its end of life,
     which comes after its destination was held."""
 
@@ -334,9 +328,7 @@ ACTS = st.lists(
 
 @settings(max_examples=20, deadline=None)
 @given(LANES, ACTS)
-def test_everything_is_sent_once_the_clock_is_right(
-    lane: Lane, acts: Sequence[tuple[timedelta, bool, Result | None]]
-) -> None:
+def test_all_is_sent_once_the_clock_is_right(lane: Lane, acts: Sequence[tuple[timedelta, bool, Result | None]]) -> None:
     """Owed, put off, paused or claimed by one that was minutes or millennia off. What that gave up on is a dead letter."""
 
     async def play(rounds: Rounds) -> None:

@@ -434,9 +434,7 @@ class Reader:
     st.sampled_from([None, By.ALERT_TYPE, By.SUBSCRIPTION]),
     st.sampled_from([Lane.TICKET, Lane.PAGE]),
 )
-def test_once_the_window_has_passed_every_signal_that_stands_was_named_or_counted(
-    acts: list[Said], most: int | None, by: By | None, lane: Lane
-) -> None:
+def test_after_a_window_all_that_stand_were_told(acts: list[Said], most: int | None, by: By | None, lane: Lane) -> None:
     """Openings, updates, ends and clocks that are wrong for a moment: each signal that stands was named to its destination,
     or counted among those that a notice does not name; one that was graver than all before it in its group was named."""
     limit = Limit(most, SHORT) if most is not None else None

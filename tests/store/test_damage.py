@@ -136,9 +136,7 @@ def apart_from_shared(files: Files) -> Files:
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_a_damaged_state_is_told_in_one_line_and_left_as_it_is_until_a_person_goes_on(
-    tmp_path: Path, name: str
-) -> None:
+def test_a_damaged_state_is_told_in_one_line_and_left_as_it_is_until_a_person_acts(tmp_path: Path, name: str) -> None:
     """The line names both files, and what it says is enough: a copy in place of the three files, or none, and no small file."""
     files, damage = DAMAGES[name]
     state, damaged = tmp_path / "state", damage(files)
@@ -281,9 +279,7 @@ def test_after_an_unclean_end_the_whole_file_is_checked(tmp_path: Path) -> None:
         assert bool((tmp_path / "router.lock").read_bytes()) is not is_clean
 
 
-def test_damage_that_is_come_upon_at_work_is_told_in_the_same_line_and_has_the_whole_file_checked(
-    tmp_path: Path,
-) -> None:
+def test_damage_that_is_met_at_work_is_told_in_the_same_line_and_has_the_whole_file_checked(tmp_path: Path) -> None:
     """A page inside the file that cannot be read ends the run that reads it, and the next one before it sends anything."""
     files, came_upon = a_state(40, 0, 3000), 0
     for page in range(1, len(files[DB]) // 4096):

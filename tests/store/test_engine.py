@@ -441,7 +441,7 @@ STATEMENTS = 3
 
 @pytest.mark.parametrize("is_after", [False, True])
 @awaited
-async def test_a_line_that_is_cut_at_any_trip_leaves_all_of_a_transaction_or_nothing(
+async def test_a_line_cut_anywhere_leaves_all_or_nothing(
     postgres: Server, url: str, over: Open, is_after: bool
 ) -> None:
     """It is tried again by who asked for it, on the same engine; that its commit was not heard of does not show."""
@@ -472,7 +472,7 @@ async def test_a_line_that_is_cut_at_any_trip_leaves_all_of_a_transaction_or_not
 
 @pytest.mark.parametrize("is_after", [False, True])
 @awaited
-async def test_a_statement_by_itself_is_asked_again_on_a_new_line_only_if_it_writes_nothing(
+async def test_a_lone_statement_that_reads_is_asked_again(
     postgres: Server, url: str, over: Open, is_after: bool
 ) -> None:
     """What wrote and was not answered may have been carried out; a line that broke while it was idle is noticed late."""
@@ -516,9 +516,7 @@ async def test_one_who_gives_up_waiting_for_the_lock_can_write_later(url: str, o
 
 
 @awaited
-async def test_a_connection_that_the_server_ends_inside_a_transaction_is_opened_anew_for_the_next(
-    postgres: Server, pg: Store
-) -> None:
+async def test_a_connection_that_the_server_ends_is_opened_anew_for_the_next(postgres: Server, pg: Store) -> None:
     """As an administrator does, or a server that is restarted: the transaction is lost, and says why."""
     with pytest.raises(StoreError, match="terminating connection due to administrator command"):
         async with pg.transaction() as tx:
@@ -565,11 +563,9 @@ async def _is_written_to_again(engine: Store) -> None:
 
 
 @awaited
-async def test_a_server_that_hangs_dies_is_full_or_read_only_is_written_to_again_when_it_can_be(
-    own: Postgres, survivor: PostgresqlStore
-) -> None:
-    """Each question is an error meanwhile, or answered: none waits without end for a server whose disk hangs, nor for a
-    connection that others use. One that filled its disk, or that another took over from, refuses each write."""
+async def test_a_server_is_written_to_again_when_it_can_be(own: Postgres, survivor: PostgresqlStore) -> None:
+    """One that hangs, dies, is full or read-only. Each question is an error meanwhile, or answered: none waits without end for
+    a server whose disk hangs, nor for a connection that others use. One that is read-only refuses each write."""
     impatient = PostgresqlStore(survivor._connect, "the state", patience=0.5)
     with pytest.raises(StoreError, match="the state: "):
         await _lost(impatient, own.pause)
@@ -621,9 +617,7 @@ async def test_a_second_server_that_takes_over_has_all_that_was_committed(own: P
 
 
 @awaited
-async def test_a_disk_that_is_full_refuses_each_write_and_no_question_until_there_is_room(
-    postgres: Server, over: Open
-) -> None:
+async def test_a_full_disk_refuses_each_write_and_no_question_until_there_is_room(postgres: Server, over: Open) -> None:
     """What did not fit is not there in part, and the connection is fit for the next."""
     url = postgres.new_database()
     engine = over(url)

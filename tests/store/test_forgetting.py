@@ -213,9 +213,7 @@ def test_a_clock_that_is_set_back_for_a_while_ages_nothing(life: Life, days: int
 
 
 @pytest.mark.parametrize("is_redriven", [False, True])
-def test_a_dead_letter_that_outlived_its_decision_is_kept_until_a_person_saw_to_it(
-    life: Life, is_redriven: bool
-) -> None:
+def test_a_dead_letter_that_outlived_its_decision_is_kept_until_a_person_acts(life: Life, is_redriven: bool) -> None:
     """And 90 days on. What the record's second home was owed belongs to no signal with which it would go."""
     a_second_home(DeliveryState.DEAD)(life)
     lives_on(life, 20 * DAY)
@@ -281,9 +279,7 @@ HOURS = st.lists(st.integers(0, 400 * 24), max_size=30)
 
 
 @given(HOURS, st.integers(0, 30), st.integers(1, 100_000))
-def test_a_clock_that_is_wrong_for_less_than_an_hour_forgets_nothing_too_early(
-    hours: list[int], place: int, ahead: int
-) -> None:
+def test_a_clock_that_is_wrong_for_minutes_forgets_nothing_too_early(hours: list[int], place: int, ahead: int) -> None:
     """However often it is looked at meanwhile, and whenever somebody looked before."""
     witness = ClockWitness()
     for number, hour in enumerate([*sorted(hours), 401 * 24]):

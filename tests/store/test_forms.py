@@ -182,9 +182,7 @@ def _steps_done_in_file(directory: Path, steps: Sequence[str], barrier: Barrier)
     return done
 
 
-def test_each_step_is_carried_out_once_and_in_order_by_one_of_several_processes(
-    home: Path | str, engine: Store
-) -> None:
+def test_each_step_is_carried_out_once_and_in_order_by_one_of_many_processes(home: Path | str, engine: Store) -> None:
     """All end when the state is of their version. A step that fails leaves nothing behind, and an older program refuses it."""
     run(engine.upgrade())
     if isinstance(home, Path):

@@ -166,9 +166,7 @@ def hits_of(entries: Sequence[RecordEntry]) -> dict[str, RuleHits]:
 
 
 @pytest.mark.parametrize("examples", [3, pytest.param(100, marks=pytest.mark.soak)])
-def test_counts_and_hits_are_those_of_what_was_decided_and_hits_outlive_it(
-    store: Store, twin: Store, examples: int
-) -> None:
+def test_counts_and_hits_are_of_what_was_decided_and_hits_outlive_it(store: Store, twin: Store, examples: int) -> None:
     """Two workers, each dying at any write, everything redelivered, rules that change and end; then the record is forgotten."""
 
     @settings(max_examples=examples if store.is_shared else examples * 10, deadline=None)
@@ -395,9 +393,7 @@ def preview_of(life: Life, since: timedelta, rule: object = BOTH) -> Preview:
 
 @settings(max_examples=some_of(20), deadline=None)
 @given(ALERTS, st.integers(0, 30))
-def test_a_preview_counts_what_a_look_at_each_decision_finds(
-    alerts: Sequence[tuple[int, str, str, str | None, bool]], hours: int
-) -> None:
+def test_a_preview_counts_each_decision(alerts: Sequence[tuple[int, str, str, str | None, bool]], hours: int) -> None:
     """Of what was routed or held, whatever became of it later; of what stands, what stands now."""
     seen: dict[str, Seen] = {}
     with a_life(a_rulebook(a_rule(ip=(OTHER,)))) as life:

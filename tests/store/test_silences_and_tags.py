@@ -295,9 +295,7 @@ def test_an_alert_goes_to_the_owner_that_a_tag_of_the_state_names(store: Store, 
     assert heard == ["owner:nobody-else", "owner:payments"]
 
 
-def test_of_answers_what_was_read_last_counts_of_each_thing_that_one_names(
-    store: Store, twin: Store, tmp_path: Path
-) -> None:
+def test_of_answers_what_was_read_last_counts_of_each_thing(store: Store, twin: Store, tmp_path: Path) -> None:
     """Also nothing; what is not named keeps what it had, and of two who write at once neither is lost."""
     book, other = ruled(tmp_path / "rules"), f"{GROUP}/providers/Microsoft.Sql/servers/s"
 

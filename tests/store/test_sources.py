@@ -218,9 +218,7 @@ EVENTS = st.tuples(
 
 @settings(max_examples=some_of(60))
 @given(st.lists(EVENTS, min_size=1, max_size=12), st.data())
-def test_whichever_worker_takes_in_what_in_whatever_order_the_same_is_known(
-    events: Sequence[tuple[str, int, int]], data: st.DataObject
-) -> None:
+def test_in_whatever_order_the_same_is_known(events: Sequence[tuple[str, int, int]], data: st.DataObject) -> None:
     """Two workers, batches of any size, messages that come again: a source is known to the hour or minute, a status exactly."""
     at, messages, last, heard = NOW, [], {}, {}
     for place, (what, number, minutes) in enumerate(events):
