@@ -155,16 +155,12 @@ def test_modules_do_not_import_each_other_in_a_circle() -> None:
     assert not left, sorted(left)
 
 
-def test_every_part_of_the_house_has_its_floor() -> None:
-    """A new room is drawn here before it is built."""
+def test_every_part_of_the_house_has_its_floor_and_none_knows_the_demo() -> None:
+    """A new room is drawn here before it is built. The demo is not deployed; the command line names it only when asked."""
     parts = {
         path.stem for path in ROUTER.iterdir() if path.suffix == ".py" or (path.is_dir() and path.name != "__pycache__")
     }
     assert parts - ABOVE == set(FLOORS)
-
-
-def test_no_room_knows_the_demo() -> None:
-    """It is not deployed; the command line names it only when it is asked for."""
     for path in [*sources(*FLOORS, "cli"), ROOT / "function_app.py"]:
         assert DEMO not in {module.split(".")[0] for module in source(path).imports}, path.relative_to(ROOT)
 
@@ -198,8 +194,8 @@ def test_pure_rooms_have_no_clock_chance_environment_log_network_or_file() -> No
         assert not impure_calls, f"{where} calls {sorted(impure_calls)}"
 
 
-def test_tables_of_pure_rooms_are_read_as_their_code_is() -> None:
-    """They are a part of the program, and the same wherever it runs."""
+def test_pure_rooms_read_tables_of_the_program_and_the_ground_floor_needs_nothing_installed() -> None:
+    """They are the same wherever the program runs; domain/ is the standard library only."""
     reading = [
         str(path.relative_to(ROUTER))
         for path in sources("parse", "decide", "destinations", "domain")
@@ -207,10 +203,6 @@ def test_tables_of_pure_rooms_are_read_as_their_code_is() -> None:
     ]
     tables = ("destinations/log_analytics", "destinations/wording/escaping", "domain/recommendations")
     assert reading == [f"{name}.py" for name in tables]
-
-
-def test_the_ground_floor_is_the_standard_library_only() -> None:
-    """domain/ depends on nothing that has to be installed."""
     import sys
 
     for path in sources("domain"):

@@ -100,13 +100,6 @@ def test_no_test_waits_for_a_fixed_time_until_something_has_happened() -> None:
     assert sleeping == PACES.keys()
 
 
-def test_no_test_is_about_speed() -> None:
-    """Whatever reads a clock, or gives something less than a minute to happen, is on a list that says why it may."""
-    clocks = {"monotonic", "monotonic_ns", "perf_counter", "process_time", "thread_time"}
-    assert {name for name, call in calls() if called(call) in clocks} == CLOCKS.keys()
-    assert {name for name, call in calls() for bound in bounds_of(call) if bound < 60} == HURRIES.keys()
-
-
 def bounds_of(call: ast.Call) -> Iterator[float]:
     """The numbers of seconds that a call gives something to happen."""
     places = {"timeout": 0, "wait_for": 1, "wait": 0, "result": 0, "join": 0}
@@ -117,8 +110,11 @@ def bounds_of(call: ast.Call) -> Iterator[float]:
             yield bound.value
 
 
-def test_no_property_has_a_deadline() -> None:
-    """Nor does one fail because its examples were slow to make. One profile says so for all of them."""
+def test_no_test_is_about_speed() -> None:
+    """What reads a clock, or gives something less than a minute, is on a list that says why. No property has a deadline."""
+    clocks = {"monotonic", "monotonic_ns", "perf_counter", "process_time", "thread_time"}
+    assert {name for name, call in calls() if called(call) in clocks} == CLOCKS.keys()
+    assert {name for name, call in calls() for bound in bounds_of(call) if bound < 60} == HURRIES.keys()
     assert settings().deadline is None
     assert HealthCheck.too_slow in settings().suppress_health_check
     given_ones = [(name, ast.unparse(bound)) for name, call in calls() if (bound := given(call, "deadline"))]

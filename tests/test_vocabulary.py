@@ -140,19 +140,15 @@ def test_no_name_holds_a_word_that_went() -> None:
     assert EXCEPTIONS.keys() - used == set()
 
 
-def test_no_two_classes_share_a_name() -> None:
-    """A class is found by its name alone."""
+def test_classes_and_the_methods_of_protocols_are_found_by_their_names() -> None:
+    """No two classes share one, and who looks for the callers of a seam finds them, and not half the code."""
     found = defaultdict(list)
     for path in files("router", "alert_router_demo"):
         for node in classes_of(path):
             found[node.name].append(str(path.relative_to(ROOT)))
     shared = {name: paths for name, paths in found.items() if len(paths) > 1}
     assert not shared
-
-
-def test_the_methods_of_protocols_are_found_by_their_names() -> None:
-    """Whoever looks for the callers of a seam finds them, and not half the code."""
-    found = sorted(
+    unfindable = sorted(
         f"{path.relative_to(ROOT)}:{method.lineno}: {node.name}.{method.name}"
         for path in files("router/domain")
         for node in classes_of(path)
@@ -160,4 +156,4 @@ def test_the_methods_of_protocols_are_found_by_their_names() -> None:
         for method in node.body
         if isinstance(method, ast.FunctionDef | ast.AsyncFunctionDef) and method.name in UNFINDABLE
     )
-    assert not found, "\n".join(found)
+    assert not unfindable, "\n".join(unfindable)

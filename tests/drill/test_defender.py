@@ -73,22 +73,6 @@ def test_samples_are_ordered_where_defender_keeps_the_subscriptions_data_and_no_
         assert len(all_asked) == 1
 
 
-def test_an_order_that_is_refused_says_why() -> None:
-    """In one line, with Azure's own words. Nothing is certain if Azure has trouble of its own, or nothing came."""
-    refusal = {"error": {"code": "AuthorizationFailed", "message": "no\nright"}}
-    answers: list[tuple[Answer, str, bool]] = [
-        ((403, refusal), "403 (AuthorizationFailed: no right); the drill needs a role", True),
-        ((429, None), "Azure answered 429", True),
-        ((500, ["garbage"]), "Azure answered 500", False),
-        (Unavailable("no answer within 30 s"), "simulate: no answer within 30 s", False),
-    ]
-    for answer, words, is_certain in answers:
-        found, _ = ask(lambda defender: defender.raise_samples("DNS"), answer)
-        assert isinstance(found, NotDone)
-        assert words in found.why
-        assert ("\n" in found.why, found.is_certain) == (False, is_certain)
-
-
 def test_a_list_is_read_page_by_page_to_its_end() -> None:
     """What is no alert is left out; one without an end is not whole. A subscription of which Defender keeps nothing is said."""
     alert = {"id": "/subscriptions/x/alerts/1", "name": "1", "properties": {"alertDisplayName": "[SAMPLE ALERT] x"}}
@@ -104,8 +88,20 @@ def test_a_list_is_read_page_by_page_to_its_end() -> None:
     assert all(isinstance(ask(Defender.list_alerts, place=place)[0], NotDone) for place in places)
 
 
-def test_an_alert_is_dismissed_by_its_own_path_and_else_as_one_of_the_subscription() -> None:
-    """Defender lists samples in a resource group that is not there."""
+def test_what_is_refused_says_why_in_one_line() -> None:
+    """With Azure's own words; nothing is certain if Azure has trouble of its own. A sample's group may not be there."""
+    refusal = {"error": {"code": "AuthorizationFailed", "message": "no\nright"}}
+    answers: list[tuple[Answer, str, bool]] = [
+        ((403, refusal), "403 (AuthorizationFailed: no right); the drill needs a role", True),
+        ((429, None), "Azure answered 429", True),
+        ((500, ["garbage"]), "Azure answered 500", False),
+        (Unavailable("no answer within 30 s"), "simulate: no answer within 30 s", False),
+    ]
+    for answer, words, is_certain in answers:
+        found, _ = ask(lambda defender: defender.raise_samples("DNS"), answer)
+        assert isinstance(found, NotDone)
+        assert words in found.why
+        assert ("\n" in found.why, found.is_certain) == (False, is_certain)
     path = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/Sample-RG/providers/Microsoft.Security/locations/we/alerts/9"
     alert = ListedAlert("9_a", path, "t", "VirtualMachines", "T", is_sample=True, is_over=False)
     refused, asked = ask(lambda defender: defender.dismiss([alert]), (404, None), (204, None))
@@ -114,8 +110,9 @@ def test_an_alert_is_dismissed_by_its_own_path_and_else_as_one_of_the_subscripti
         f"{BASE}{path.removesuffix('9')}9_a/dismiss",
         f"{SECURITY}/locations/centralus/alerts/9_a/dismiss",
     ]
-    for answers in [[(404, None), (403, None)], [(403, None)]]:
-        refused, _ = ask(lambda defender: defender.dismiss([alert]), *answers)
+    dismissals: list[list[Answer]] = [[(404, None), (403, None)], [(403, None)]]
+    for several in dismissals:
+        refused, _ = ask(lambda defender: defender.dismiss([alert]), *several)
         assert not isinstance(refused, NotDone)
         assert "dismiss 9_a: Azure answered 403" in refused[0]
         assert "Security Admin" in refused[0]

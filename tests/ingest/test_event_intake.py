@@ -244,10 +244,7 @@ def test_a_range_that_says_too_much_drops_no_event(sqlite: Store) -> None:
 
 
 def test_a_hub_that_was_created_anew_begins_a_new_epoch(sqlite: Store) -> None:
-    """Numbers that begin again are not mistaken for those of the hub before, whichever process was there then.
-
-    What is redelivered was enqueued when it was enqueued, and begins none.
-    """
+    """Numbers that begin again are not taken for those before, whichever process was there. What is redelivered begins none."""
     old, new = Shelf(), Shelf(created=NOW)
     events = old.publish(5)
     ingest(an_event_intake(sqlite), events)

@@ -304,10 +304,7 @@ def releases(holding: Life) -> list[Release | None]:
 @settings(max_examples=some_of(40), deadline=None)
 @given(st.lists(st.tuples(st.lists(st.integers(1, 6), max_size=4), st.booleans()), max_size=6))
 def test_a_release_counts_each_message_that_was_held_once(batches: Sequence[tuple[list[int], bool]]) -> None:
-    """Whatever came again, in whatever batches, and whether the answer to a commit was lost.
-
-    What is older than what is known is a repeat, and was not held.
-    """
+    """In whatever batches it came again, and whether the answer to a commit was lost. What is older was not held."""
     messages = {place: a_held_message(place) for place in range(7)}
     with a_life(BOOK) as holding:
         holding.ingest(messages[0])

@@ -171,10 +171,7 @@ def outcome_of(life: Life, place: int, one: Timed) -> str:
 @few
 @given(st.lists(TIMED, max_size=5), st.booleans())
 def test_no_time_silences_what_comes_later(timed: list[Timed], is_from_hub: bool) -> None:
-    """A message's own time, the hub's or this machine's: what is impossible counts for nothing.
-
-    Once the clock is right the signal stands, is over, and stands again, each a little later.
-    """
+    """What is impossible counts for nothing; once the clock is right the signal stands, is over, and stands again."""
     with a_life(a_rulebook()) as life:
         for place, one in enumerate(timed):
             outcome_of(life, place, one)

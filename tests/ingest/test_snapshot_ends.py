@@ -84,10 +84,7 @@ SNAPSHOTS: dict[str, tuple[list[str], str]] = {
 
 
 def test_only_two_whole_snapshots_in_a_row_end_a_finding(subtests: pytest.Subtests) -> None:
-    """A mass repair looks just like one that stopped; its tickets close some weeks late.
-
-    A subscription that went silent ends nothing, while another one goes on as ever.
-    """
+    """A mass repair looks like one that stopped: its tickets close weeks late. A subscription that went silent ends nothing."""
     for name, (names, ended) in SNAPSHOTS.items():
         with subtests.test(name), a_life_of_weeks() as weeks:
             weeks.publish_body(row_of("early", is_snapshot=False), weeks.now - DAY, 1)

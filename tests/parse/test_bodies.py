@@ -70,21 +70,6 @@ def test_each_element_is_its_own_signal(subtests: pytest.Subtests) -> None:
             assert answer_in(body) == (Answer(tuple(map(body_of, elements)), None) if name in ENVELOPES else None)
 
 
-def test_a_signal_may_have_a_field_that_envelopes_have(subtests: pytest.Subtests) -> None:
-    """A message that is a signal by itself is never taken for many."""
-    for name, message in {
-        "flat alert": a_flat_alert(data=[{"a": 1}], value=[1]),
-        "flat alert with records": a_flat_alert(Records=[]),
-        "ARM alert": an_arm_alert() | {"value": [[an_arm_alert()]]},
-        "assessment": an_assessment() | {"data": []},
-        "attack path": an_attack_path() | {"value": [], "nextLink": "x"},
-    }.items():
-        with subtests.test(name):
-            assert not isinstance(read_one(message), Quarantined)
-            assert split_body(b" " + body_of(message)) == (b" " + body_of(message),)
-            assert answer_in(body_of(message)) is None
-
-
 _UNREADABLE: list[tuple[bytes, Code, str | None]] = [
     (b"", Code.NOT_JSON, "line 1 column 1"),
     (b"   ", Code.NOT_JSON, "line 1 column 4"),
@@ -133,8 +118,19 @@ def test_a_body_beyond_a_limit_is_quarantined_unread_and_split_all_the_same() ->
     assert split_body(body_of([alert] * 5)) == (body_of(alert),) * 5
 
 
-def test_what_holds_anything_else_is_no_envelope(subtests: pytest.Subtests) -> None:
-    """It is kept whole, since of an envelope only the elements are read."""
+def test_a_signal_is_no_envelope_and_an_envelope_holds_nothing_else(subtests: pytest.Subtests) -> None:
+    """It may have a field of theirs. What holds anything else is kept whole: of an envelope only its elements are read."""
+    for name, message in {
+        "flat alert": a_flat_alert(data=[{"a": 1}], value=[1]),
+        "flat alert with records": a_flat_alert(Records=[]),
+        "ARM alert": an_arm_alert() | {"value": [[an_arm_alert()]]},
+        "assessment": an_assessment() | {"data": []},
+        "attack path": an_attack_path() | {"value": [], "nextLink": "x"},
+    }.items():
+        with subtests.test(name):
+            assert not isinstance(read_one(message), Quarantined)
+            assert split_body(b" " + body_of(message)) == (b" " + body_of(message),)
+            assert answer_in(body_of(message)) is None
     table = {"columns": [], "rows": [[1]]}
     for document in (
         {"schemaId": "azureMonitorCommonAlertSchema", "data": {"essentials": {}, "alertContext": None}},
@@ -246,7 +242,7 @@ def _rest_compliance(type: str, path: str) -> Message:
 _REST = "PCI/regulatoryComplianceControls/1.1"
 
 
-def _told(number: int, said: str) -> str:
+def _standing(number: int, said: str) -> str:
     return f"alert {_ALERT}{number} {said} stands {MACHINE}"
 
 
@@ -257,27 +253,30 @@ def _flattened(message: Message) -> Message:
 
 
 _SHAPES: dict[str, tuple[object, str]] = {
-    "flat alert": (a_flat_alert(), _told(1, "VM_Example High New")),
-    "the same from Resource Graph": (a_graph_row(), _told(1, "VM_Example High Active")),
-    "flat incident": (a_flat_alert(IsIncident=True), _told(1, "VM_Example High New").replace("alert", "incident", 1)),
-    "ARM alert of 2022": (an_arm_alert(), _told(2, "Storage.Example Medium Active")),
-    "the same, flattened": (_flattened(an_arm_alert()), _told(2, "Storage.Example Medium Active")),
+    "flat alert": (a_flat_alert(), _standing(1, "VM_Example High New")),
+    "the same from Resource Graph": (a_graph_row(), _standing(1, "VM_Example High Active")),
+    "flat incident": (
+        a_flat_alert(IsIncident=True),
+        _standing(1, "VM_Example High New").replace("alert", "incident", 1),
+    ),
+    "ARM alert of 2022": (an_arm_alert(), _standing(2, "Storage.Example Medium Active")),
+    "the same, flattened": (_flattened(an_arm_alert()), _standing(2, "Storage.Example Medium Active")),
     "ARM alert of 2015 to 2019": (
         an_old_arm_alert(),
         f"alert {_OLD_ALERT} ThreatIntelligence High Dismissed over {MACHINE}",
     ),
-    "Resource Graph row": (_graph_row(), _told(2, "Storage.Example Medium Active")),
-    "one without an id": (_without(_graph_row(), "id"), _told(2, "Storage.Example Medium Active")),
-    "one without a name": (_without(_graph_row(), "name"), _told(2, "Storage.Example Medium Active")),
-    "table row": (a_table_row(), _told(4, "VM_Example High New")),
-    "row of another type": (a_table_row(Type="Detection"), _told(4, "VM_Example High New")),
+    "Resource Graph row": (_graph_row(), _standing(2, "Storage.Example Medium Active")),
+    "one without an id": (_without(_graph_row(), "id"), _standing(2, "Storage.Example Medium Active")),
+    "one without a name": (_without(_graph_row(), "name"), _standing(2, "Storage.Example Medium Active")),
+    "table row": (a_table_row(), _standing(4, "VM_Example High New")),
+    "row of another type": (a_table_row(Type="Detection"), _standing(4, "VM_Example High New")),
     "table row without Defender's id": (
         a_table_row(VendorOriginalId=""),
         f"alert bbbbbbbb-0000-4000-8000-000000000004 VM_Example High New stands {MACHINE}",
     ),
     "ARM document that carries columns too": (
         a_flat_alert() | an_arm_alert(),
-        _told(2, "Storage.Example Medium Active"),
+        _standing(2, "Storage.Example Medium Active"),
     ),
     "log search alert": (a_common_alert(), f"alert {COMMON_ALERT} file-integrity High Fired stands {MACHINE}"),
     "metric alert": (a_metric_alert(), f"alert {COMMON_ALERT} cpu Low Resolved over {MACHINE}"),

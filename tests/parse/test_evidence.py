@@ -111,10 +111,7 @@ _ENTITIES: list[tuple[dict[str, object], dict[str, tuple[str, ...]]]] = [
 
 
 def test_an_entity_is_told_in_the_list_of_its_type_as_people_know_it(subtests: pytest.Subtests) -> None:
-    """An account is DOMAIN\\name, name@suffix, or its name, else its id; a path has its system's slash.
-
-    A type that is not known stands among the others; what has no value leaves nothing.
-    """
+    """An account is DOMAIN\\name, name@suffix, or its name, else its id. What has no value leaves nothing."""
     assert _evidence() == _evidence(5, None) == Evidence()
     for entity, found in _ENTITIES:
         with subtests.test(entity=entity):
@@ -180,7 +177,7 @@ def test_a_session_says_whose_it_is_and_its_times_to_the_second() -> None:
 
 
 def test_properties_follow_entities_and_say_nothing_twice() -> None:
-    """What an entity said already, in that list or as a process, is left out, whatever its case."""
+    """Whatever its case. A SID that is said by itself stands behind the name that it stands for, else alone."""
     process = {"Type": "process", "CommandLine": "net user", "ProcessId": "0x7", "ImageFile": {"$ref": "1"}}
     file = {"$id": "1", "Type": "file", "Directory": "c:\\w", "Name": "net.exe"}
     said = {"Suspicious Command Line": "NET USER", "Suspicious Process": "C:\\w\\net.exe", "Process Id": "0x7"}
@@ -191,10 +188,6 @@ def test_properties_follow_entities_and_say_nothing_twice() -> None:
     # The SID of a group is not shown where its name is.
     group = {"Type": "security-group", "DistinguishedName": "CN=ops", "Sid": "S-1-5-32"}
     assert _evidence(group, **{"Security group": "S-1-5-32"}).security_groups == ("CN=ops", "S-1-5-32")
-
-
-def test_an_account_is_told_once_with_a_sid_that_is_its_own() -> None:
-    """A SID that is said by itself stands behind the name that it stands for, and alone where that is not known."""
     ada = {"Type": "account", "Name": "ada", "NTDomain": "SHOP", "Sid": "S-1-5-21-7-500"}
     own, other = {"User SID": "S-1-5-21-7-500", "User Name": "ada"}, {"User SID": "S-1-5-18"}
     assert _evidence(ada).accounts == ("SHOP\\ada",)
@@ -252,16 +245,12 @@ def _process(command: str, id: str = "", **more: object) -> dict[str, object]:
 
 
 def test_a_process_is_told_once_with_its_image_its_account_and_its_parent() -> None:
-    """What an alert is about stands before its parent; of one that is listed twice all that one of the two says is told."""
+    """All that one of two says is told. A command line that names its image stands alone, and so does what is known alone."""
     assert _evidence(_SHELL, _TOOL, _ADA, _PARENT, _CHILD).processes == (_CHILD_WORDS, _PARENT_WORDS)
     number = {"Type": "process", "ProcessId": "0x123c"}
     again = (_SHELL, _TOOL, _ADA, _PARENT, number, _ALONE | {"$id": "6"}, _CHILD)
     assert _evidence(*again).processes == (_CHILD_WORDS, _PARENT_WORDS)
     assert _evidence(_SHELL, number | {"ProcessId": "0xbc8"}, _PARENT).processes == (_PARENT_WORDS,)
-
-
-def test_a_process_says_nothing_twice() -> None:
-    """A command line that names its image stands alone, and so does what is known alone."""
     nothing: dict[str, object] = {"CommandLine": None, "ImageFile": None}
     for more, words in (
         ({"CommandLine": "C:\\TEMP\\regsvr32.exe /u"}, ("C:\\TEMP\\regsvr32.exe /u (0x123c)",)),

@@ -75,23 +75,6 @@ def test_a_recommendation_keeps_what_it_says() -> None:
     assert assessment(status=never).first_seen is None
 
 
-def test_a_finding_whose_severity_is_no_severity_is_medium(subtests: pytest.Subtests) -> None:
-    """It says what stands there, where that is a word or a whole number."""
-    nothings: tuple[object, ...] = (None, "", " ", 9.8, True, [], {"level": "High"})
-    for written in (*nothings, "Unknown", "Sev0", 4):
-        unscored = {"code": "Unhealthy", "severity": written}
-        for place, message in {
-            "metadata": an_assessment(metadata={"severity": written}),
-            "status": a_sub_assessment(status=unscored, additionalData={}),
-            "riskLevel": an_attack_path(riskLevel=written, potentialImpact=None),
-        }.items():
-            with subtests.test(place, written=written):
-                finding = read_finding(message)
-                said = str(written) if written in ("Unknown", "Sev0", 4) else None
-                assert (finding.severity, finding.severity_written) == (Severity.MEDIUM, said)
-                assert finding.has_assumed_severity
-
-
 _UNKNOWN = {"CveId": "CVE-1", "Severity": "Unknown", "Cvss": None}
 _OF_CVES: list[tuple[dict[str, Any], str]] = [
     ({"CvesDetails": '[{"CveId": "CVE-1", "Severity": "low"}, {"CveId": "CVE-2", "Severity": "High"}]'}, "High"),
@@ -108,8 +91,21 @@ _OF_CVES: list[tuple[dict[str, Any], str]] = [
 ]
 
 
-def test_a_finding_without_a_severity_has_that_of_its_gravest_cve(subtests: pytest.Subtests) -> None:
-    """By the word of each, else by its score; what the message gives in another place counts before them."""
+def test_a_finding_without_a_severity_has_that_of_its_gravest_cve_else_it_is_medium(subtests: pytest.Subtests) -> None:
+    """By the word of each, else by its score. It says what stands there, where that is a word or a whole number."""
+    nothings: tuple[object, ...] = (None, "", " ", 9.8, True, [], {"level": "High"})
+    for written in (*nothings, "Unknown", "Sev0", 4):
+        unscored = {"code": "Unhealthy", "severity": written}
+        for place, message in {
+            "metadata": an_assessment(metadata={"severity": written}),
+            "status": a_sub_assessment(status=unscored, additionalData={}),
+            "riskLevel": an_attack_path(riskLevel=written, potentialImpact=None),
+        }.items():
+            with subtests.test(place, written=written):
+                finding = read_finding(message)
+                said = str(written) if written in ("Unknown", "Sev0", 4) else None
+                assert (finding.severity, finding.severity_written) == (Severity.MEDIUM, said)
+                assert finding.has_assumed_severity
     for additional, severity in _OF_CVES:
         with subtests.test(additional=additional):
             for finding in (
@@ -155,10 +151,7 @@ def test_a_deleted_finding_is_over_whatever_its_status(subtests: pytest.Subtests
 
 
 def test_a_finding_is_about_what_its_details_say_else_what_its_id_hangs_on() -> None:
-    """In pascal case, too. An image's path within its registry has neither subscription nor owner; the id has both.
-
-    Rules see the resource as one azure-resource entity.
-    """
+    """An image's path in its registry has no owner, the id has. Rules see the resource as one azure-resource entity."""
     details = {"Source": "Aws", "Id": "arn:aws:s3:::invoices", "HierarchyId": "123456789012"}
     finding = assessment(resourceDetails=details)
     assert (finding.resource, finding.cloud) == ("arn:aws:s3:::invoices", "Aws")
@@ -190,10 +183,7 @@ def test_a_vulnerability_keeps_what_it_says() -> None:
 
 
 def test_the_score_of_the_highest_version_counts() -> None:
-    """A version without a base score has none; the vector says the version more exactly than the key.
-
-    It stands under Data in pascal case; an individual recommendation has the highest of its CVEs.
-    """
+    """The vector says the version more exactly than the key. An individual recommendation has the highest of its CVEs."""
     vector = {"base": 9.1, "cvssVectorString": "CVSS:3.1/AV:N"}
     cases: list[tuple[object, str | None]] = [
         ({"2.0": {"base": 6.8}, "3.0": {"base": 7.8}}, "7.8 (CVSS 3.0)"),
@@ -325,16 +315,6 @@ _RESOURCES: list[tuple[Message, str | None]] = [
 ]
 
 
-def test_the_resource_of_an_attack_path_is_its_target_else_its_entry(subtests: pytest.Subtests) -> None:
-    """By an id of the target, one of the entry point, a name that the graph knows; else it is the name."""
-    for message, resource in _RESOURCES:
-        with subtests.test(path=message["properties"]):
-            assert read_finding(message).resource == resource
-    ends = {"target": {"name": "kv"}, "entryPoint": {"id": "/vm"}}
-    assert read_finding(an_exposure_path(**ends)).extended["entryPoint"] == "/vm"
-    assert "entryPoint" not in read_finding(an_exposure_path(entryPoint=None)).extended
-
-
 GUID = "dcc854bb-bc7f-4ff8-9e84-037834d5a460"
 _IN_GRAPH = {"entities": [{"id": GUID, "label": "web"}, {"id": "in-2", "entityName": "store"}]}
 _ENDS: list[tuple[Message, tuple[str, ...], tuple[str, ...]]] = [
@@ -352,8 +332,14 @@ _ENDS: list[tuple[Message, tuple[str, ...], tuple[str, ...]]] = [
 ]
 
 
-def test_both_ends_of_a_path_have_names(subtests: pytest.Subtests) -> None:
-    """Their own, else that in the path's graph, else that of the resource; never an id that people do not know."""
+def test_both_ends_of_a_path_have_names_and_its_target_is_its_resource(subtests: pytest.Subtests) -> None:
+    """Their own, else those in the path's graph; never an id that people do not know. Without a target it is the entry."""
+    for message, resource in _RESOURCES:
+        with subtests.test(path=message["properties"]):
+            assert read_finding(message).resource == resource
+    ends = {"target": {"name": "kv"}, "entryPoint": {"id": "/vm"}}
+    assert read_finding(an_exposure_path(**ends)).extended["entryPoint"] == "/vm"
+    assert "entryPoint" not in read_finding(an_exposure_path(entryPoint=None)).extended
     for message, entry_points, targets in _ENDS:
         with subtests.test(path=message["properties"]):
             finding = read_finding(message)

@@ -53,8 +53,10 @@ def with_blanks(value: object) -> object:
     return f" {value}\t" if isinstance(value, str) else value
 
 
-def test_a_software_update_is_read_whole() -> None:
-    """Category, software, versions and CVEs are read, in whatever case their keys come; its type is the key."""
+def test_a_software_update_is_read_whole_whatever_the_case_of_its_keys_and_the_blanks_around_its_values(
+    subtests: pytest.Subtests,
+) -> None:
+    """No second ticket is opened for them; its type is the key."""
     kind = {"type": "npm", "language": "JavaScript", "fixed": "4.17.21", "fix_status": "FixAvailable"}
     package = Package(name="lodash", installed=("4.17.15",), **kind)
     for message in (a_software_update(), rekeyed(a_software_update(), str.upper)):
@@ -63,10 +65,6 @@ def test_a_software_update_is_read_whole() -> None:
         assert (finding.package, finding.cves) == (package, Cves(ids=IDS))
         assert (finding.resource, finding.cloud) == (MACHINE, "Azure")
         assert (finding.image, finding.rule, finding.risk) == (None, None, None)
-
-
-def test_blanks_around_what_is_said_say_nothing(subtests: pytest.Subtests) -> None:
-    """Category, software, rule, image, resource and times are the same: no second ticket is opened for them."""
     names = ["id", "type", "category", "package", "cves", "image", "rule", "resource", "scanner", "changed", "cloud"]
     names += ["location", "severity", "resolved"]
     for build in (a_software_update, an_exposed_secret, an_image_update, a_broken_rule):
@@ -140,10 +138,7 @@ FORMS: list[tuple[object, Cves | None]] = [
 
 
 def test_cves_come_in_any_form(subtests: pytest.Subtests) -> None:
-    """A list, a list in a text, objects, ids; what is no CVE, and a list that is cut, make it one that is not whole.
-
-    An element may name two CVEs, and each is the finding's.
-    """
+    """What is no CVE, and a list that is cut, make it one that is not whole. An element may name two CVEs."""
     for written, cves in FORMS:
         with subtests.test(written=written):
             assert cves_in(written) == cves
@@ -160,10 +155,7 @@ def test_each_cve_is_known_once_in_every_form(ids: list[str], form: int) -> None
 
 
 def test_scanners_add_the_cves_that_they_name() -> None:
-    """Whatever a message names is the finding's; a list that was cut stays cut whatever the scanners add.
-
-    A scanner that is not read to its end leaves the list open, however whole the other list is.
-    """
+    """A list that was cut stays cut whatever they add; a scanner that is not read to its end leaves the list open."""
     scanners = {"mdvm": {"CvesIds": [IDS[0]]}, "other": {"CvesIds": orjson.dumps([IDS[1], IDS[0]]).decode()}}
     alike = {"a": {"CvesIds": [IDS[0]]}, "A": {"CvesIds": [IDS[1]]}}
     for written in (scanners, orjson.dumps(scanners).decode(), list(scanners.values()), alike):
@@ -183,7 +175,7 @@ def test_scanners_add_the_cves_that_they_name() -> None:
 def test_only_so_many_cves_are_kept_and_only_so_much_text_is_looked_at() -> None:
     """Beyond the bound the first by their ids are kept, in whatever order the list or all scanners have them.
 
-    A list that is longer than any event is not parsed; what stands at its beginning is known.
+    A list that is longer than any event is not parsed; `extended` says how long the list was that it leaves out.
     """
     for count in (MOST_IDS, MOST_IDS + 1):
         ids = [f"CVE-2026-{number:05}" for number in range(count)]
@@ -193,10 +185,6 @@ def test_only_so_many_cves_are_kept_and_only_so_much_text_is_looked_at() -> None
     padding = " " * (MOST_TEXT - len(cves_of(*IDS)))
     assert cves_in(padding + cves_of(*IDS)) == Cves(ids=IDS)
     assert cves_in(cves_of(*IDS) + padding + " ") == Cves(ids=IDS, is_whole=False)
-
-
-def test_a_long_list_is_not_carried_twice() -> None:
-    """`extended` says how long the list was that it leaves out, and keeps a short one and all else as it came."""
     written = cves_of(*(f"CVE-2026-{number:05}" for number in range(50)))
     extended = additional(CvesDetails=written).extended
     assert extended["CvesDetails"] == f"[left out: {len(written)} characters]"

@@ -108,10 +108,7 @@ def test_each_demisto_alert_is_a_sample_alert() -> None:
 
 @pytest.mark.shared
 def test_how_many_real_alerts_have_their_plan_from_their_resource() -> None:
-    """173 of 210 real alerts are of no known type, and each has its plan from its resource.
-
-    39 more rows, which are on no resource, are other products'.
-    """
+    """173 of 210 are of no known type, and each has it from its resource. 39 more rows, on no resource, are other products'."""
     catalogue = load_catalogue()
     files = {
         "REST": [body for _, body in rest_bodies()],
