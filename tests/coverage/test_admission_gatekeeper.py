@@ -74,8 +74,8 @@ def test_gatekeeper_that_works_audits_and_each_part_of_it_is_asked_for(subtests:
             assert found.state is COVERED or (found.remedy or "").startswith("kubectl get ")
 
 
-def test_a_webhook_without_ready_pods_admits_everything() -> None:
-    """With failurePolicy Ignore nobody is told, so their state is. Only a list with room for them shows that there are none."""
+def test_only_ready_pods_behind_the_webhooks_service_count(hold: Hold) -> None:
+    """With failurePolicy Ignore nobody is told. Evicted pods stay listed; only a list with room for pods shows that none is."""
     for of, rung in ((MANAGER, audit), (adm.AUDIT, audit), (MANAGER, deny)):
         objects = [
             *AROUND,
@@ -93,10 +93,6 @@ def test_a_webhook_without_ready_pods_admits_everything() -> None:
     assert adm.audits(kubectl(*objects), EMPTY).state is GAP
     assert audit(*objects, system).state is UNKNOWN
     assert audit(*objects, system, _web()).state is GAP
-
-
-def test_only_running_pods_behind_the_webhooks_service_count(hold: Hold) -> None:
-    """Evicted pods stay listed, not ready, for long, and a pod of that name in another namespace answers nobody."""
 
     def with_pods(*pods: Json) -> Verdict:
         return audit(*AROUND, a_webhook(), a_constraint(), a_pod(adm.AUDIT), *pods)

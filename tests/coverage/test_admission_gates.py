@@ -33,8 +33,8 @@ def image_gate(without: str, action: str = "audit") -> list[Json]:
     return [one for one in adm.whole_image_gate(action) if one["kind"] != without]
 
 
-def test_the_rules_of_the_image_gate_say_what_it_does(hold: Hold) -> None:
-    """It audits from the day on which it is made. Webhook and pod show nothing of it; the verdict says how to ask."""
+def test_the_image_gate_does_what_its_rules_say_in_the_ready_pod_to_which_its_webhook_leads(hold: Hold) -> None:
+    """It audits from the first day. Not where it crashes for days, nor another vendor's, or in another namespace."""
     auditing, denying = (
         [adm.whole_image_gate(one) for one in some] for some in (("audit", "Audit"), ("deny", "Deny", "Block"))
     )
@@ -42,26 +42,19 @@ def test_the_rules_of_the_image_gate_say_what_it_does(hold: Hold) -> None:
     hold(deny, (GAP, *auditing), (COVERED, *denying))
     rest = kubectl(*image_gate(IMAGE_RULES))
     ask = f"{ASK_IMAGE_RULES} {IN_PAYMENTS} > payments.securityartifactpolicies.json"
-    assert (audits(rest).state, audits(rest).remedy) == (UNKNOWN, ask)
-    assert audits(rest, EMPTY).state is GAP
-    assert audits(rest, kubectl(adm.an_artifact_policy("ponder"))).state is GAP
-
-
-def test_the_image_gate_is_the_ready_pod_to_which_its_webhook_leads(hold: Hold) -> None:
-    """Not one that crashes for days, with nobody told; nor another vendor's, or one in another namespace."""
+    hold(audits, (UNKNOWN, "", ask, [rest]), (GAP, [rest, EMPTY], [rest, kubectl(adm.an_artifact_policy("ponder"))]))
     dark = a_pod(adm.IMAGE, namespace=MDC, is_ready=False, restarts=917, waits="CrashLoopBackOff")
-    found = audit(*image_gate("Pod", "deny"), dark)
-    assert (found.state, "917 restarts" in found.reason) == (GAP, True)
-    assert found.remedy == f"kubectl describe pod defender-admission-controller-6c9f7d5b8-x2x4z -n mdc {IN_PAYMENTS}"
+    describe = f"kubectl describe pod defender-admission-controller-6c9f7d5b8-x2x4z -n mdc {IN_PAYMENTS}"
+    hold(audit, (GAP, "917 restarts", describe, [*image_gate("Pod", "deny"), dark]))
     elsewhere = [a_pod("coredns", namespace="kube-system"), adm.a_service("kube-dns", namespace="kube-system")]
-    rest = [*adm.whole_image_gate()[1:], *elsewhere]
+    behind = [*adm.whole_image_gate()[1:], *elsewhere]
     webhooks = [
         adm.an_image_webhook(namespace="kube-system"),
         adm.an_image_webhook(rules=[{**NEW_PODS, "operations": ["UPDATE"]}]),
         a_webhook("defender-admission-controller.mdc.svc", service="another", namespace=MDC),
         a_webhook("twistlock-defender-admission-controller.mdc.svc", service=adm.IMAGE, namespace=MDC),
     ]
-    hold(audit, (COVERED, [adm.an_image_webhook(), *rest]), (GAP, *([one, *rest] for one in webhooks)))
+    hold(audit, (COVERED, [adm.an_image_webhook(), *behind]), (GAP, *([one, *behind] for one in webhooks)))
 
 
 def test_what_the_gates_of_defender_never_see_is_said() -> None:
@@ -77,7 +70,7 @@ def test_what_the_gates_of_defender_never_see_is_said() -> None:
 
 
 def test_the_binding_decides_what_a_policy_does(hold: Hold) -> None:
-    """No pod is needed: the API server evaluates it. Unknown where the other was not asked for, a gap where it is not there."""
+    """No pod is needed: the API server evaluates it. Of two documents of either the worse one counts, in whatever order."""
     auditing, denying, idle = (
         [[a_policy(), a_binding(*actions)] for actions in some]
         for some in ((["Audit"], ["Warn", "Audit"]), (["Deny"], ["Deny", "Audit"]), ([], ["Ponder"]))
@@ -88,6 +81,17 @@ def test_the_binding_decides_what_a_policy_does(hold: Hold) -> None:
         ask = f"{ASK_POLICIES} {IN_PAYMENTS} > payments.validatingadmissionpolicies.json"
         assert (audit(alone).state, audit(alone).remedy) == (UNKNOWN, ask)
         assert audit(alone, *NOBODYS).state is GAP
+    whole = kubectl(*adm.whole_misconfiguration_gate("Deny"), *adm.NAMESPACES)
+    assert adm.denies(whole).state is COVERED
+    for other in (
+        a_policy(rules=[{**NEW_PODS, "resources": ["ingresses"]}]),
+        a_policy(matchConstraints={"resourceRules": [NEW_PODS], "namespaceSelector": ONLY_SHOP}),
+        a_policy(matchConditions=[{"name": "some", "expression": "object.metadata.name != ''"}]),
+        a_binding("Deny", matchResources={"namespaceSelector": ONLY_SHOP}),
+        a_binding("Deny", matchResources={"excludeResourceRules": [NEW_PODS]}),
+    ):
+        for documents in ((whole, kubectl(other)), (kubectl(other), whole)):
+            assert adm.denies(*documents).state is not COVERED, other
 
 
 def test_a_policy_of_somebody_elses_does_not_count() -> None:
@@ -136,21 +140,6 @@ def test_a_policy_must_be_evaluated_for_new_pods(hold: Hold) -> None:
     )
     hold(deny, (COVERED, [a_policy(), shop, others, *adm.NAMESPACES]), (GAP, [a_policy(), shop, *adm.NAMESPACES]))
     hold(deny, (UNKNOWN, [a_policy(), shop, others]))
-
-
-def test_of_two_documents_of_a_policy_or_binding_the_worse_one_counts() -> None:
-    """In whatever they differ, and in either order."""
-    whole = kubectl(*adm.whole_misconfiguration_gate("Deny"), *adm.NAMESPACES)
-    assert adm.denies(whole).state is COVERED
-    for other in (
-        a_policy(rules=[{**NEW_PODS, "resources": ["ingresses"]}]),
-        a_policy(matchConstraints={"resourceRules": [NEW_PODS], "namespaceSelector": ONLY_SHOP}),
-        a_policy(matchConditions=[{"name": "some", "expression": "object.metadata.name != ''"}]),
-        a_binding("Deny", matchResources={"namespaceSelector": ONLY_SHOP}),
-        a_binding("Deny", matchResources={"excludeResourceRules": [NEW_PODS]}),
-    ):
-        for documents in ((whole, kubectl(other)), (kubectl(other), whole)):
-            assert adm.denies(*documents).state is not COVERED, other
 
 
 def test_a_policy_needs_a_rule_that_can_fail(hold: Hold) -> None:

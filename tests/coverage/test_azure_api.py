@@ -163,7 +163,7 @@ def test_a_token_is_asked_for_once_and_again_before_it_ends() -> None:
 
 
 def test_nobody_but_azure_is_asked(subtests: pytest.Subtests) -> None:
-    """Where an answer points elsewhere, no token goes there, nor any request. A link may say the port of https."""
+    """Where an answer points elsewhere no token goes there. Each cloud has its endpoints, of which one says the others."""
     for url in (
         "https://management.azure.com.evil.test/subscriptions",
         "https://management.azure.com@evil.test/subscriptions",
@@ -176,10 +176,6 @@ def test_nobody_but_azure_is_asked(subtests: pytest.Subtests) -> None:
             asyncio.run(azure(server, time, credential).send(get(url)))
         assert (server.asked, credential.scopes) == ([], [])
     assert asyncio.run(azure(Server(OK), Time()).send(get("https://Management.Azure.com:443/subscriptions"))) == OK
-
-
-def test_each_cloud_has_its_endpoints() -> None:
-    """The operator says one of them, and the others follow where they are known."""
     us, here, logs = "https://management.usgovcloudapi.net", "http://127.0.0.1:80", "https://logs.contoso.test"
     for manager, analytics, expected in (
         *((None, None, (ARM, "https://api.loganalytics.io")), (us, None, (us, "https://api.loganalytics.us"))),

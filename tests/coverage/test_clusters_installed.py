@@ -41,8 +41,8 @@ def cluster(**properties: object) -> Json:
     return az.resource(az.CLUSTER, "Microsoft.ContainerService/managedClusters", properties)
 
 
-def test_what_azure_wishes_says_nothing_of_what_is_in_the_cluster() -> None:
-    """A sensor from Helm needs no profile, and a profile does not make a sensor run; one that was left out is no answer."""
+def test_what_azure_says_of_a_cluster_says_nothing_of_what_is_in_it(hold: Hold) -> None:
+    """A profile makes no sensor run, and Helm needs none. One that is stopped is not coverable, unless a sensor is seen."""
     for rung in BOTH:
         for wish in (az.managed_cluster(), az.managed_cluster(has_sensor=False)):
             found = on(rung, wish)
@@ -52,6 +52,11 @@ def test_what_azure_wishes_says_nothing_of_what_is_in_the_cluster() -> None:
     assert "security profile" not in str(installed(cluster(addonProfiles={})).remarks)
     asked = str(installed(az.managed_cluster(has_sensor=False)).remarks)
     assert "security profile of the cluster does not ask" in asked
+    stopped = cluster(powerState={"code": "Stopped"})
+    rows = (NOT_COVERABLE, [stopped]), (UNKNOWN, [stopped, az.managed_cluster()]), (COVERED, [stopped, LIVE])
+    partly = kubectl(*az.sensor(ready=1), *nodes())
+    hold(installed, *rows)
+    hold(lambda *some: on(BOTH[1], *some), *rows, (NOT_COVERABLE, [stopped, DARK]), (GAP, [stopped, partly]))
 
 
 def test_only_a_whole_list_of_a_namespace_of_defenders_shows_that_no_sensor_is_there(hold: Hold) -> None:
@@ -113,15 +118,6 @@ def test_a_tag_that_leaves_a_cluster_out_is_the_reason() -> None:
         assert {on(rung, az.managed_cluster(tags={name: value})).state for rung in BOTH} == {UNKNOWN}
 
 
-def test_a_cluster_that_is_stopped_is_not_coverable(hold: Hold) -> None:
-    """Unless a sensor is seen to run, or another document says that it is not stopped."""
-    stopped = cluster(powerState={"code": "Stopped"})
-    rows = (NOT_COVERABLE, [stopped]), (UNKNOWN, [stopped, az.managed_cluster()]), (COVERED, [stopped, LIVE])
-    partly = kubectl(*az.sensor(ready=1), *nodes())
-    hold(installed, *rows)
-    hold(lambda *some: on(BOTH[1], *some), *rows, (NOT_COVERABLE, [stopped, DARK]), (GAP, [stopped, partly]))
-
-
 def test_a_sensor_that_is_missing_is_installed_as_its_cloud_has_it() -> None:
     """Elsewhere by Azure Arc; in Azure also where only nodes or name say so. Whatever it is called, the line runs only that."""
 
@@ -178,8 +174,8 @@ def test_a_collector_is_found_however_it_was_deployed() -> None:
         assert (found.state, any(image in one and COLLECTOR in one for one in found.remarks)) == (GAP, True)
 
 
-def test_a_healthy_cluster_never_covers_the_dark_one_beside_it() -> None:
-    """A file without a name is of the one cluster of the call, or of none; it is said which file says nothing."""
+def test_a_file_speaks_of_its_own_cluster_alone() -> None:
+    """One without a name is of the one cluster of the call, or of none, and that is said; what says nothing makes none."""
     apart = judged(az.document(LIVE, "healthy.json", "healthy"), az.document(DARK, "dark.json", "dark"))
     assert [verdict(apart, name, Rung.SENSOR_RUNNING).state for name in ("healthy", "dark")] == [COVERED, GAP]
     alone = judged(az.managed_cluster(), kubectl(*az.sensor()), kubectl(*nodes()))
@@ -189,10 +185,6 @@ def test_a_healthy_cluster_never_covers_the_dark_one_beside_it() -> None:
         result = judged(az.managed_cluster(), lending, az.document(LIVE, name))
         assert {verdict(result, one, Rung.SENSOR_RUNNING).state for one in ("payments", "lending")} == {UNKNOWN}
         assert [unused for unused, _ in result.unused] == [name]
-
-
-def test_what_says_nothing_of_a_cluster_makes_none() -> None:
-    """Else an unrelated file would be one more workload that is unknown."""
     nothing = "says nothing of what is judged"
     nameless = "does not say which cluster it is of; write NAME=FILE"
     for other, reason in (

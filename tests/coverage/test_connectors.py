@@ -131,7 +131,7 @@ def test_several_documents_and_connectors_cover_as_far_as_all_say() -> None:
 
 
 def test_the_plans_of_a_connector_bring_sensors_and_logs(hold: Hold) -> None:
-    """Each switch must be known to be on; a connector that does not say one is asked itself."""
+    """Each switch must be known to be on; one unsaid is asked. What an organization or tags leave out is said."""
     silent, silent_too = servers(mde=None), containers(logs=None)
     both = "mdeAutoProvisioning.enabled and enableAuditLogsAutoProvisioning are on"
     show = f"az resource show --ids {str(connector()['id']).lower()} -o json"
@@ -146,10 +146,6 @@ def test_the_plans_of_a_connector_bring_sensors_and_logs(hold: Hold) -> None:
     )
     (row,) = judged(connector(*offerings("CspmMonitor"))).assessed.rows
     assert row.verdicts.keys() == {Rung.PLAN}
-
-
-def test_what_is_left_out_is_said() -> None:
-    """By an organization, of whose account no document speaks, and by the tags of machines that agentless scans skip."""
     one = connector(*offerings(*PROTECTION))
     properties = as_object(one, "properties")
     data = {**as_object(properties, "environmentData"), "organizationalData": {"excludedAccountIds": ["1", "2"]}}

@@ -48,16 +48,23 @@ def manifest(directory: Path, text: str) -> CoverageManifest:
     return found.manifest
 
 
-def test_without_a_file_whatever_is_there_is_expected(tmp_path: Path) -> None:
-    """An excuse takes no expectation away. A date is its first instant in UTC: from then on it must be covered."""
+def test_without_a_file_whatever_is_there_is_expected_and_an_exception_ends_within_a_year(tmp_path: Path) -> None:
+    """It takes no expectation away. A date is its first instant. A problem stops the manifest; half of one would pass much."""
     assert read_coverage(tmp_path, NOW) == CoverageFile(manifest=NO_MANIFEST)
     found = manifest(tmp_path, "exceptions:\n  - {name: a, owner: b, reason: c, ends: 2027-01-31}")
     assert (found.expectations, found.is_given, NO_MANIFEST.is_given) == (NO_MANIFEST.expectations, True, False)
     assert [one.exception.ends for one in found.excuses] == [datetime(2027, 1, 31, tzinfo=UTC)]
+    assert written(tmp_path, "expect: [{kind: cluster, rungs: [path]}]").manifest is None
+    year = timedelta(days=366).total_seconds()
+    for after, codes in ((0, ["ended"]), (1, []), (year, []), (year + 1, ["end-too-far"])):
+        ends = (NOW + timedelta(seconds=after)).isoformat()
+        file = written(tmp_path, f"exceptions: [{{owner: b, reason: c, ends: {ends}}}]")
+        assert [problem.code for problem in file.problems] == codes
+        assert file.manifest is not None or codes == ["end-too-far"]
 
 
 def test_every_key_has_its_meaning(tmp_path: Path) -> None:
-    """A whole manifest, with all that may stand in it."""
+    """A whole manifest, with all that may stand in it. A source may be silent as its entry says, else the top, else 8 days."""
     found = manifest(
         tmp_path,
         f"""
@@ -98,22 +105,15 @@ exceptions:
     assert (found.export.alerts, found.export.posture) == (HUB, f"{HUB}-posture")
     assert found.export.severities == {Severity.HIGH, Severity.MEDIUM}
     assert found.expects_posture
+    entries = "expect:\n  - {kind: cluster, heard_within: 36h}\n  - {kind: subscription}\n"
 
+    def within(text: str) -> list[timedelta]:
+        return [one.heard_within for one in manifest(tmp_path, text).expectations]
 
-def test_an_exception_ends_within_a_year(tmp_path: Path) -> None:
-    """Both sides of both boundaries. A problem stops the manifest: a half of it would pass what nobody expects."""
-    assert written(tmp_path, "expect: [{kind: cluster, rungs: [path]}]").manifest is None
-    year = timedelta(days=366)
-    for after, codes in (
-        (0, ["ended"]),
-        (1, []),
-        (year.total_seconds(), []),
-        (year.total_seconds() + 1, ["end-too-far"]),
-    ):
-        ends = (NOW + timedelta(seconds=after)).isoformat()
-        found = written(tmp_path, f"exceptions: [{{owner: b, reason: c, ends: {ends}}}]")
-        assert [problem.code for problem in found.problems] == codes
-        assert found.manifest is not None or codes == ["end-too-far"]
+    assert within(entries) == [timedelta(hours=36), timedelta(days=8)]
+    assert within(f"heard_within: 30d\n{entries}") == [timedelta(hours=36), timedelta(days=30)]
+    assert within("heard_within: 30d") == [timedelta(days=30)]
+    assert within("posture: true") == [timedelta(days=8)]
 
 
 def test_a_manifest_is_no_part_of_the_rules_of_a_stream(tmp_path: Path) -> None:
@@ -129,19 +129,6 @@ def test_a_manifest_that_is_a_directory_is_a_problem(tmp_path: Path) -> None:
     found = read_coverage(tmp_path, NOW)
     assert found.manifest is None
     assert [problem.code for problem in found.problems] == ["unreadable"]
-
-
-def test_how_long_a_source_may_be_silent(tmp_path: Path) -> None:
-    """As its entry says, else as the top says, else 8 days."""
-    entries = "expect:\n  - {kind: cluster, heard_within: 36h}\n  - {kind: subscription}\n"
-
-    def within(text: str) -> list[timedelta]:
-        return [one.heard_within for one in manifest(tmp_path, text).expectations]
-
-    assert within(entries) == [timedelta(hours=36), timedelta(days=8)]
-    assert within(f"heard_within: 30d\n{entries}") == [timedelta(hours=36), timedelta(days=30)]
-    assert within("heard_within: 30d") == [timedelta(days=30)]
-    assert within("posture: true") == [timedelta(days=8)]
 
 
 OTHER = "22222222-2222-2222-2222-222222222222"
@@ -212,7 +199,7 @@ def test_a_named_workload_that_no_document_names_is_unknown() -> None:
 
 
 def test_a_bare_name_that_may_be_two_is_known_of_none() -> None:
-    """A cluster of that name that somebody made elsewhere does not stand for one that is gone."""
+    """A namesake that somebody made elsewhere stands for none that is gone, and no exception excuses it."""
     gone = "one that is gone"
     for other, why in (
         (managed_cluster(cluster_id("payments", OTHER)), "any of"),
@@ -228,6 +215,13 @@ def test_a_bare_name_that_may_be_two_is_known_of_none() -> None:
         assert all(words in found.reason for words in (why, CLUSTER, "write the id of the one meant"))
         sure = expected(managed_cluster(), other, entries=[expects(CLUSTER)])
         assert [row.workload.id for row in sure.assessed.rows] == [CLUSTER]
+    there = managed_cluster(cluster_id("payments", OTHER))
+    result = expected(managed_cluster(), there, entries=[expects()], excused=[excuses(CLUSTER.upper())])
+    states = {row.workload.id: row.verdicts[Rung.SENSOR_RUNNING].state for row in result.assessed.rows}
+    assert [id for id, state in states.items() if state is EXCUSED] == [CLUSTER]
+    for some in ([managed_cluster(), there], [az.pricing("Containers"), there]):
+        result = expected(*some, entries=[expects()], excused=[excuses("payments")])
+        assert {row.verdicts[Rung.SENSOR_RUNNING].state for row in result.assessed.rows} == {az.UNKNOWN}
 
 
 NAMES = st.sampled_from(["payments", "pay-1", "lending", "Lending", cluster_id("lending"), "p", "ſ", "K"])
@@ -307,17 +301,6 @@ def test_what_is_excused_says_who_answers_for_it_and_until_when() -> None:
         assert running(result, "dark").state is state
     others = excuses("healthy"), excuses("dark", kinds=[WorkloadKind.MACHINE]), excuses("dark", rungs=[Rung.PLAN])
     assert {running(dark(excuse), "dark").state for excuse in others} == {az.GAP}
-
-
-def test_an_exception_may_name_an_id_and_for_a_bare_name_excuses_no_namesake() -> None:
-    """Nor does it where the one that it means may be gone from another subscription."""
-    there = managed_cluster(cluster_id("payments", OTHER))
-    result = expected(managed_cluster(), there, entries=[expects()], excused=[excuses(CLUSTER.upper())])
-    states = {row.workload.id: row.verdicts[Rung.SENSOR_RUNNING].state for row in result.assessed.rows}
-    assert [id for id, state in states.items() if state is EXCUSED] == [CLUSTER]
-    for some in ([managed_cluster(), there], [az.pricing("Containers"), there]):
-        result = expected(*some, entries=[expects()], excused=[excuses("payments")])
-        assert {row.verdicts[Rung.SENSOR_RUNNING].state for row in result.assessed.rows} == {az.UNKNOWN}
 
 
 EXCEPTIONS = st.lists(

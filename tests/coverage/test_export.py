@@ -101,30 +101,25 @@ def test_what_an_export_does_not_say_is_unknown(hold: Hold) -> None:
     )
 
 
-def test_the_severities_that_are_missing_are_named_and_several_automations_cover_together() -> None:
-    """Microsoft's own policy leaves Informational out."""
-    policy = automation(rule_sets=[[az.only("high")], [az.only("medium")], [az.only("low")]])
-    found = judge([policy])
+def test_severities_and_posture_are_wanted_as_the_manifest_says(hold: Hold) -> None:
+    """Microsoft's own policy leaves Informational out; a set of rules on the type alone, as it writes it, filters nothing."""
+    high, medium, low = ([az.only(one)] for one in ("high", "medium", "low"))
+    policy = automation(rule_sets=[high, medium, low])
     said = "alerts of severity Informational are not exported to our hub: alert-router-cwpp lets"
-    assert (found.state, found.reason.startswith(said)) == (GAP, True)
-    high, low = (automation(name, rule_sets=[[az.only(name)]]) for name in ("high", "low"))
-    states = [judge(some, export=LOW_AND_HIGH).state for some in ([policy], [high, low], [high], [low])]
-    assert states == [COVERED, COVERED, GAP, GAP]
-
-
-def test_posture_is_wanted_where_the_manifest_says_so() -> None:
-    """A set of rules on the type alone, as Microsoft's policy writes it, filters nothing."""
-    export = ExpectedExport(posture=POSTURE_HUB)
-    policy = [
-        [az.only("Microsoft.Security/assessments", "type", "Contains"), az.only(one, "properties.metadata.severity")]
-        for one in ("High", "Medium", "Low")
-    ]
-    whole, less = (automation(hub=POSTURE_HUB, source="Assessments", rule_sets=some) for some in (policy, policy[:2]))
-    found = judge([whole], export=export)
-    assert found.state is COVERED
-    assert "weekly snapshots of recommendations are not exported" in found.remarks
-    assert "recommendations of severity Critical are not exported" in found.remarks
-    assert judge([automation()], export=export).state is judge([less], export=export).state is GAP
+    of_high, of_low = automation("high", rule_sets=[high]), automation("low", rule_sets=[low])
+    hold(judge, (GAP, said, [[policy]]))
+    hold(
+        partial(judge, export=LOW_AND_HIGH), (COVERED, [[policy]], [[of_high, of_low]]), (GAP, [[of_high]], [[of_low]])
+    )
+    of_type = az.only("Microsoft.Security/assessments", "type", "Contains")
+    sets = [[of_type, az.only(one, "properties.metadata.severity")] for one in ("High", "Medium", "Low")]
+    whole, less = (automation(hub=POSTURE_HUB, source="Assessments", rule_sets=some) for some in (sets, sets[:2]))
+    hold(
+        partial(judge, export=ExpectedExport(posture=POSTURE_HUB)),
+        (COVERED, "weekly snapshots of recommendations are not exported", [[whole]]),
+        (COVERED, "recommendations of severity Critical are not exported", [[whole]]),
+        (GAP, [[automation()]], [[less]]),
+    )
 
 
 def test_without_a_hub_in_the_manifest_nothing_is_covered(hold: Hold) -> None:
@@ -164,7 +159,7 @@ BLIND: dict[str, Any] = {"expirationDateUTC": None}
 
 
 def test_a_rule_that_ends_and_is_narrow_or_is_not_in_force_is_no_blind_spot(hold: Hold) -> None:
-    """Whether it is over its end says more than its state, which may lag; of what Defender exports nothing is missing."""
+    """Its end says more than its state, which may lag. Each blind spot is named as far as ten; others deserve a remark."""
     hold(
         suppression,
         (COVERED, [[suppression_rule()]], [[suppression_rule(expirationDateUTC=None, expirationDateUtc="2026-12-24")]]),
@@ -173,6 +168,16 @@ def test_a_rule_that_ends_and_is_narrow_or_is_not_in_force_is_no_blind_spot(hold
         (COVERED, [[suppression_rule(expirationDateUTC=NOW_TEXT, suppressionAlertsScope=None)]]),
         (COVERED, [[suppression_rule(expirationDateUTC="2020-01-01T00:00:00", suppressionAlertsScope={"allOf": []})]]),
     )
+    found = suppression([suppression_rule(f"noisy-{number}", **BLIND) for number in range(12)]).reason
+    assert all(f"rule noisy-{number} " in found for number in (0, 1, 10, 11))
+    assert ("noisy-9" in found, "2 more rules" in found) == (False, True)
+    for rule, remark in (
+        (suppression_rule(expirationDateUTC="2027-11-26T12:00:00Z"), ""),
+        (suppression_rule(expirationDateUTC="2027-11-26T12:00:01Z"), "ends in more than a year"),
+        (suppression_rule(alertType="*"), "of every type within its scope"),
+    ):
+        seen = suppression([rule])
+        assert (seen.state, bool(seen.remarks), remark in str(seen.remarks)) == (COVERED, bool(remark), True)
 
 
 def test_a_rule_in_force_without_an_end_or_a_scope_is_a_gap(subtests: pytest.Subtests) -> None:
@@ -222,20 +227,6 @@ def test_what_no_document_says_of_rules_is_unknown(hold: Hold) -> None:
     assert Rung.SUPPRESSION not in {rung for _, rung, _ in judged([OTHERS]).assessed.verdicts()}
     found = verdict(judged([OTHERS], manifest=az.expecting(Rung.SUPPRESSION)), az.SUBSCRIPTION, Rung.SUPPRESSION)
     assert (found.state, f'{{id: `"{RULES}"`, value: @}}' in shlex.split(found.remedy or "")) == (UNKNOWN, True)
-
-
-def test_every_blind_spot_is_named_as_far_as_ten_and_what_deserves_a_look_is_remarked() -> None:
-    """A subscription may have many. What ends late, or is of every type, is no gap."""
-    found = suppression([suppression_rule(f"noisy-{number}", **BLIND) for number in range(12)]).reason
-    assert all(f"rule noisy-{number} " in found for number in (0, 1, 10, 11))
-    assert ("noisy-9" in found, "2 more rules" in found) == (False, True)
-    for rule, remark in (
-        (suppression_rule(expirationDateUTC="2027-11-26T12:00:00Z"), ""),
-        (suppression_rule(expirationDateUTC="2027-11-26T12:00:01Z"), "ends in more than a year"),
-        (suppression_rule(alertType="*"), "of every type within its scope"),
-    ):
-        seen = suppression([rule])
-        assert (seen.state, bool(seen.remarks), remark in str(seen.remarks)) == (COVERED, bool(remark), True)
 
 
 def cut(value: Any, depth: int) -> Any:

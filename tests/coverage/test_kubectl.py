@@ -83,17 +83,6 @@ def test_a_context_is_its_cluster_and_its_user() -> None:
     assert access(kubeconfig(user={"exec": EXEC})).user == {"exec": EXEC}
 
 
-def test_of_several_files_the_first_wins_each_name_as_a_whole() -> None:
-    """As kubectl has it: nothing of the second is laid over the first. Parts may come from different files."""
-    user = {"username": "me", "password": "x"}
-    second = kubeconfig({"server": "https://10.0.0.2", "tls-server-name": "second"}, user)
-    found = access(kubeconfig(user={"token": "first"}), second)
-    assert (found.cluster, found.user) == ({"server": "https://10.0.0.1:6443"}, {"token": "first"})
-    apart = access({"contexts": kubeconfig()["contexts"]}, {"users": kubeconfig()["users"]}, None, kubeconfig())
-    assert apart.server == "https://10.0.0.1:6443"
-    assert merge_kubeconfigs([("a", kubeconfig()), ("b", kubeconfig(name="ledger"))]).contexts == ("payments", "ledger")
-
-
 def test_what_is_not_followed_is_refused_in_one_line(subtests: pytest.Subtests) -> None:
     """It names the file and the context, says what to do, and shows no secret. Without TLS only this machine is asked."""
     for cluster, user, said in (
@@ -196,7 +185,7 @@ def written(path: Path, name: str) -> Path:
 
 
 def test_the_files_are_those_that_kubectl_would_read(tmp_path: Path) -> None:
-    """The one that is named, which must be there, else those that KUBECONFIG lists and that are there, in order, each once."""
+    """The one named, else those of KUBECONFIG that are there, each once. The first wins each name as a whole."""
     files = [written(tmp_path / "a", "payments"), tmp_path / "gone", written(tmp_path / "b", "ledger"), tmp_path / "a"]
     listed = Settings({"KUBECONFIG": os.pathsep.join(["", *map(str, files)])})
     assert open_kubeconfig(None, listed).contexts == ("payments", "ledger")
@@ -205,6 +194,13 @@ def test_the_files_are_those_that_kubectl_would_read(tmp_path: Path) -> None:
         open_kubeconfig(tmp_path / "gone", listed)
     home = (Path.home() / ".kube" / "config",)
     assert Settings({}).kubeconfigs == Settings({"KUBECONFIG": ""}).kubeconfigs == home
+    user = {"username": "me", "password": "x"}
+    second = kubeconfig({"server": "https://10.0.0.2", "tls-server-name": "second"}, user)
+    found = access(kubeconfig(user={"token": "first"}), second)
+    assert (found.cluster, found.user) == ({"server": "https://10.0.0.1:6443"}, {"token": "first"})
+    apart = access({"contexts": kubeconfig()["contexts"]}, {"users": kubeconfig()["users"]}, None, kubeconfig())
+    assert apart.server == "https://10.0.0.1:6443"
+    assert merge_kubeconfigs([("a", kubeconfig()), ("b", kubeconfig(name="ledger"))]).contexts == ("payments", "ledger")
 
 
 PAYMENTS = NamedContext("payments", "payments")
@@ -303,16 +299,12 @@ def test_without_kubectl_a_cluster_is_unknown(tmp_path: Path) -> None:
     assert reasons(ask(tmp_path)) == ["kubectl cannot be run (OSError); install it anew"]
 
 
-def test_an_answer_that_is_too_long_is_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Half of a list would be less than nothing, and what never ends is ended."""
+def test_what_is_too_long_or_too_late_is_no_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Half of a list is less than nothing. What hangs is left when the time is over, with what it started."""
     monkeypatch.setattr(kubectl, "LONGEST_ANSWER", 100_000)
     install(tmp_path, {"payments": HEALTHY}, "exec yes")
     found = reasons(ask(tmp_path))
     assert found and all("the answer is longer than 100,000 bytes" in one for one in found)
-
-
-def test_a_program_that_hangs_is_left_when_the_time_is_over(tmp_path: Path) -> None:
-    """With what it started."""
     install(tmp_path, {"payments": HEALTHY}, f"sleep 600 & echo $! > {tmp_path}/id; wait")
     assert reasons(ask(tmp_path, seconds=0.5)) == ["not answered within the time limit of 0.5 s"]
     child = int((tmp_path / "id").read_text())

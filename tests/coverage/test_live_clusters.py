@@ -69,13 +69,17 @@ def covered(cluster: Answer) -> set[Rung]:
 
 
 def test_the_dark_cluster_is_caught_and_the_healthy_one_is_covered_on_every_rung() -> None:
-    """With the same words, evidence and remedy as from files."""
+    """With the words, evidence and remedy as from files. Each gate alone is found, in whichever version it is served."""
     assert set(states(asked(cluster_of(HEALTHY))).values()) == {COVERED}
     found = verdicts(asked(cluster_of(DARK)))
     assert found == verdicts(offline(DARK))
     assert found[Rung.SENSOR_RUNNING].state is GAP
     assert "Pod Security refuses its pods at level baseline" in found[Rung.SENSOR_RUNNING].reason
     assert found[Rung.SENSOR_RUNNING].evidence[0].document.startswith("context payments: daemonsets items[")
+    for whole in (whole_gatekeeper, whole_image_gate, adm.whole_misconfiguration_gate):
+        for version in (None, "v1alpha1", "v1beta1", "v2"):
+            moved = [{**one, "apiVersion": _moved(str(one["apiVersion"]), version)} for one in whole()]
+            assert states(asked(cluster_of(moved)))[Rung.ADMISSION_AUDITS] is COVERED
 
 
 @settings(max_examples=some_of(60))
@@ -114,7 +118,7 @@ def test_every_fault_of_every_answer_is_said(subtests: pytest.Subtests) -> None:
 
 
 def test_beside_what_is_not_answered_the_rest_is_judged() -> None:
-    """A gate needs no DaemonSet. Who may not list something is told what, by verbs and resource, as a role names them."""
+    """Who may not list is told what, as a role names it. A cluster that does not answer is asked for nothing else."""
     for complaint in ("403", "404", "500"):
         found = states(asked(cluster_of(HEALTHY, {"daemonsets": COMPLAINTS[complaint]})))
         assert found[Rung.SENSOR_RUNNING] is found[Rung.SENSOR_INSTALLED] is UNKNOWN
@@ -125,6 +129,17 @@ def test_beside_what_is_not_answered_the_rest_is_judged() -> None:
     ]
     said = f"the cluster did not say which DaemonSets it has: {reasons(documents)[0]}"
     assert verdicts(documents)[Rung.SENSOR_RUNNING].reason == said
+    shown = "`kubectl get nodes --context payments` shows why"
+    for complaint, said in {
+        "401": "the API server does not know who asks (401): sign in anew, or mend the user of the kubeconfig",
+        "no answer": f"the API server was not reached; {shown}",
+        "a certificate": "its certificate is not trusted; mend certificate-authority-data",
+        "a plugin": f"its exec plugin gave out no credential; {shown}",
+    }.items():
+        why, counted = complaining(complaint)
+        assert (why, len(counted)) == ([said], 1)
+    for complaint, attempts in (("429", 5), ("503", 5), ("no answer", 5), ("403", 1), ("401", 1)):
+        assert set(complaining(complaint)[1].values()) == {attempts}, complaint
 
 
 def complaining(complaint: str) -> tuple[list[str], Counter[str]]:
@@ -136,21 +151,6 @@ def complaining(complaint: str) -> tuple[list[str], Counter[str]]:
         return 1, "", COMPLAINTS[complaint]
 
     return reasons(asked(cluster)), counted
-
-
-def test_where_the_cluster_does_not_answer_nothing_else_is_asked() -> None:
-    """One line says why. What may be answered later is asked again, up to five times."""
-    shown = "`kubectl get nodes --context payments` shows why"
-    for complaint, said in {
-        "401": "the API server does not know who asks (401): sign in anew, or mend the user of the kubeconfig",
-        "no answer": f"the API server was not reached; {shown}",
-        "a certificate": "its certificate is not trusted; mend certificate-authority-data",
-        "a plugin": f"its exec plugin gave out no credential; {shown}",
-    }.items():
-        found, counted = complaining(complaint)
-        assert (found, len(counted)) == ([said], 1)
-    for complaint, attempts in (("429", 5), ("503", 5), ("no answer", 5), ("403", 1), ("401", 1)):
-        assert set(complaining(complaint)[1].values()) == {attempts}, complaint
 
 
 def test_what_only_some_clusters_have_may_be_absent_and_that_is_an_answer() -> None:
@@ -175,14 +175,6 @@ def test_what_only_some_clusters_have_may_be_absent_and_that_is_an_answer() -> N
             return code, out, f'{KLOG}{said}"\n{complaint}'
 
         assert ("asked for configs.config.gatekeeper.sh" not in str(reasons(asked(cluster)))) is is_absent
-
-
-def test_each_gate_alone_is_found() -> None:
-    """In whichever version its kinds are served."""
-    for whole in (whole_gatekeeper, whole_image_gate, adm.whole_misconfiguration_gate):
-        for version in (None, "v1alpha1", "v1beta1", "v2"):
-            moved = [{**one, "apiVersion": _moved(str(one["apiVersion"]), version)} for one in whole()]
-            assert states(asked(cluster_of(moved)))[Rung.ADMISSION_AUDITS] is COVERED
 
 
 def test_what_is_asked_is_what_a_person_is_told_to_ask() -> None:

@@ -98,7 +98,7 @@ def rows(*some: object, total: int | None = None) -> dict[str, object]:
 
 
 def test_a_machine_whose_extensions_are_all_listed_has_a_gap_without_the_sensor(hold: Hold) -> None:
-    """It is said what is there; and Azure installs the sensor by the line that mends it."""
+    """It is said what is there, and mended by a line. Azure says in several places whether a machine is on."""
     only, mend = "none brings Defender for Endpoint: it has only AzureMonitorLinuxAgent", "az vm extension set "
     cut, unasked = "no list has all of its extensions", "nobody asked which extensions it has"
     hold(
@@ -113,10 +113,6 @@ def test_a_machine_whose_extensions_are_all_listed_has_a_gap_without_the_sensor(
         (UNKNOWN, unasked, [rows(machine(), extension(of=f"{MACHINE}-2"))]),
         (UNKNOWN, unasked, [rows(machine(), extension(of=ARC, type="Monitor"))]),
     )
-
-
-def test_azure_says_in_several_places_whether_a_machine_is_on(hold: Hold) -> None:
-    """`az vm list -d` writes it as words; Resource Graph has the instance view under `extended`."""
     said = {"id": MACHINE, "name": "web-1", "type": "Microsoft.Compute/virtualMachines", "tags": EXCLUDED}
     power = {"extended": {"instanceView": {"powerState": {"code": "PowerState/deallocated"}}}}
     row = az.resource(MACHINE, "microsoft.compute/virtualmachines", power)
@@ -270,8 +266,8 @@ def test_what_contradicts_and_what_the_sensor_finds_wrong_is_said() -> None:
 KEY = "f00d"
 
 
-def test_the_extension_of_its_machine_says_whether_the_sensor_is_there(hold: Hold) -> None:
-    """Neither the plan nor Defender for Endpoint does."""
+def test_the_extension_of_its_machine_and_the_recommendation_say_whether_sql_is_protected(hold: Hold) -> None:
+    """Neither the plan nor Defender for Endpoint does. The key is documented nowhere, so that the title counts."""
     endpoint = extension(type="MDE.Windows")
     hold(
         sql_installed,
@@ -282,10 +278,6 @@ def test_the_extension_of_its_machine_says_whether_the_sensor_is_there(hold: Hol
         (UNKNOWN, [sql_extension(of=MACHINE.replace("web-1", "web-2"))]),
         (NOT_COVERABLE, [machine(power="deallocated")]),
     )
-
-
-def test_the_recommendation_says_whether_it_is_protected(hold: Hold) -> None:
-    """Its key is documented nowhere, so that its title counts; on the SQL Server or on its machine."""
     unhealthy = assessment(KEY, "Unhealthy", title=SQL_PROTECTED)
     exempt = assessment(KEY, "NotApplicable", title=SQL_PROTECTED, cause="Exempt")
     other = assessment("08d649c8-5458-46dd-a13c-e1c5c7b1687c", of=SQL)
@@ -322,8 +314,8 @@ def test_azure_arc_says_whether_it_is_protected_and_so_has_its_sensor(hold: Hold
 SECOND = f"{MACHINE.rpartition('/')[0]}/web-2"
 
 
-def test_of_two_machines_the_same_is_asked_by_the_same_line() -> None:
-    """Two hundred lines are run by nobody. Pages come only where the id is projected. SQL needs the extensions of all."""
+def test_of_two_machines_the_same_is_asked_by_the_same_line_and_its_answer_is_read() -> None:
+    """Two hundred lines are run by nobody. Pages come only where the id is projected. What was answered is not asked again."""
     healthy = [one for of in (MACHINE, SECOND) for one in all_healthy(of)]
     all_but_one = [one for of in (MACHINE, SECOND) for one in all_healthy(of)[:-1]]
     for judge, documents, ask in (
@@ -339,16 +331,12 @@ def test_of_two_machines_the_same_is_asked_by_the_same_line() -> None:
         assert words[4].rpartition("| project ")[2].startswith("id, name, type")
     assert sql_installed(machine()).remedy == ASK_EXTENSIONS
     assert sql_running(machine()).remedy == ASK_SQL_RECOMMENDATIONS
-
-
-def test_the_answer_of_each_query_is_read() -> None:
-    """A machine without the extension is not asked for its extensions again; with posture, healthy recommendations count."""
     row = {"id": MACHINE, "name": "web-1", "type": "microsoft.compute/virtualmachines"}
     for state, said in ((COVERED, "Succeeded"), (GAP, "Failed"), (UNKNOWN, "")):
         properties = {"type": "MDE.Linux", "provisioningState": said} if said else None
         joined = {**row, "name1": "MDE.Linux" if said else "", "properties1": properties}
-        found = installed(machine(), {"data": [joined], "total_records": 1})
-        assert (found.state, found.remedy == ASK_ENDPOINT_EXTENSIONS) == (state, False)
+        answered = installed(machine(), {"data": [joined], "total_records": 1})
+        assert (answered.state, answered.remedy == ASK_ENDPOINT_EXTENSIONS) == (state, False)
     posture = {**pricing("FoundationalCspm"), "type": "microsoft.security/pricings"}
     answer = {"data": [posture], "total_records": 1}
     assert running(machine(), *all_healthy(), answer).state is COVERED

@@ -136,7 +136,7 @@ def test_p1_where_p2_is_needed_is_not_covered_by_plan(hold: Hold) -> None:
 
 
 def test_an_extension_that_is_expected_must_be_seen_on(hold: Hold) -> None:
-    """One that failed looks as if it were on. One that any answer calls off is off; another plan's is not asked of this one."""
+    """One that failed looks as if it were on; one that any answer calls off is off. It is asked of the plan that has it."""
     expected, sensor = az.expecting_plans(None, SCANNING), az.expecting_plans(None, "ContainerSensor")
     on, off = ({"name": SCANNING, "isEnabled": one} for one in ("True", "False"))
 
@@ -155,6 +155,14 @@ def test_an_extension_that_is_expected_must_be_seen_on(hold: Hold) -> None:
     )
     assert plan_of(MACHINE, pricing(SERVERS, **FULL), manifest=sensor).state is COVERED
     assert plan_of(az.CLUSTER, pricing(CONTAINERS, **FULL), manifest=sensor).state is UNKNOWN
+
+    def sensing(is_enabled: str | None) -> Verdict:
+        sensor = pricing("Containers", extensions=[az.extension_of_plan("ContainerSensor", enabled=is_enabled)])
+        manifest = az.expecting_plans({"Containers": None, "SqlServers": None}, "ContainerSensor")
+        return plans_of([sensor, pricing("SqlServers")], manifest=manifest)
+
+    mend = "az security pricing create -n Containers --tier standard --extensions name=ContainerSensor isEnabled=True"
+    hold(sensing, (COVERED, ["True"]), (GAP, "", mend, ["False"]), (UNKNOWN, "", "az rest --method get ", [None]))
 
 
 def test_an_extension_that_is_expected_leaves_out_what_has_a_tag(hold: Hold) -> None:
@@ -334,18 +342,6 @@ def test_a_manifest_says_which_plans_are_wanted(hold: Hold) -> None:
         (UNKNOWN, ["Containers", None, pricing("SqlServers")], ["VirtualMachines", "P2", pricing("VirtualMachines")]),
         (UNKNOWN, ["FoundationalCspm", None, pricing("FoundationalCspm", "Free")]),
     )
-
-
-def test_an_extension_is_asked_of_the_plan_that_has_it(hold: Hold) -> None:
-    """Of those that are wanted."""
-
-    def sensing(is_enabled: str | None) -> Verdict:
-        sensor = pricing("Containers", extensions=[az.extension_of_plan("ContainerSensor", enabled=is_enabled)])
-        manifest = az.expecting_plans({"Containers": None, "SqlServers": None}, "ContainerSensor")
-        return plans_of([sensor, pricing("SqlServers")], manifest=manifest)
-
-    mend = "az security pricing create -n Containers --tier standard --extensions name=ContainerSensor isEnabled=True"
-    hold(sensing, (COVERED, ["True"]), (GAP, "", mend, ["False"]), (UNKNOWN, "", "az rest --method get ", [None]))
 
 
 def test_remedies_stand_one_on_a_line_and_none_proposes_what_the_api_refuses() -> None:

@@ -17,6 +17,7 @@ from router.domain.signals import Finding, Kind
 from router.rulebook.catalogue import rows_of
 from tests.builders import a_finding
 from tests.coverage.builders import COVERED, MACHINE, SUBSCRIPTION, UNKNOWN, document, judged, verdict
+from tests.coverage.kubernetes_builders import as_object
 from tests.coverage.machine_builders import POSTURE, assessment, joined, machine
 from tests.coverage_messages import a_coverage_finding
 
@@ -27,8 +28,8 @@ def facts_in(said: object) -> list[tuple[str, str, str]]:
     return [(one.subject, one.code, one.cause) for one in facts]
 
 
-def test_what_nobody_shows_to_be_defenders_covers_nothing(subtests: pytest.Subtests) -> None:
-    """Whoever may write recommendations calls them as they like; a key of Microsoft's nobody else has."""
+def test_what_others_may_write_covers_nothing(subtests: pytest.Subtests) -> None:
+    """Of a type that is not shown to be Defender's, or about what its id does not hang on: that contradicts itself."""
     for type, by_title, by_key in (
         *(("BuiltIn", True, True), ("DynamicBuiltIn", True, True), (None, False, True)),
         *((name, False, False) for name in ("CustomerManaged", "ManualCustomPolicy", "VerifiedPartner")),
@@ -37,23 +38,18 @@ def test_what_nobody_shows_to_be_defenders_covers_nothing(subtests: pytest.Subte
             for key, counts in (("another", by_title), (EDR_INSTALLED, by_key)):
                 with subtests.test(key=key, said=said):
                     one = assessment(key, title="EDR solution should be installed on Virtual Machines", type=None)
-                    properties = one["properties"]
-                    assert isinstance(properties, dict)
-                    given = {**one, "properties": {**properties, **said}}
+                    given = {**one, "properties": {**as_object(one, "properties"), **said}}
                     found = judged(machine(), joined(None, None), POSTURE, given)
                     assert (verdict(found, "web-1", Rung.SENSOR_INSTALLED).state is COVERED) is counts
-
-
-def test_an_assessment_is_about_what_its_id_hangs_on_and_nothing_else() -> None:
-    """Who may write assessments in one subscription names any resource in them; one that contradicts itself says nothing."""
     theirs = MACHINE.replace(SUBSCRIPTION, "99999999-9999-9999-9999-999999999999")
     for name in ("id", "Id", "resourceId", "azureResourceId", "nativeResourceId"):
         for hangs_on, named in (
             *((theirs, MACHINE), (MACHINE, theirs)),
             *((f"/subscriptions/{SUBSCRIPTION}", MACHINE), ("", MACHINE)),
         ):
-            said = {"status": {"code": "Healthy"}, "resourceDetails": {"source": "Azure", name: named}}
-            one = {**assessment(EDR_INSTALLED, of=hangs_on), "properties": said}
+            details = {"source": "Azure", name: named}
+            properties = {"status": {"code": "Healthy"}, "resourceDetails": details}
+            one = {**assessment(EDR_INSTALLED, of=hangs_on), "properties": properties}
             found = judged(machine(), joined(None, None), POSTURE, one)
             assert verdict(found, "web-1", Rung.SENSOR_INSTALLED).state is UNKNOWN, (name, hangs_on)
 

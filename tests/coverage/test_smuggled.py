@@ -22,7 +22,7 @@ SUB = f"/subscriptions/{az.SUBSCRIPTION}"
 
 
 def test_tags_are_said_of_resources_groups_and_subscriptions() -> None:
-    """In whatever answer they stand, in any case; the same thing twice has all of its tags."""
+    """In whatever answer, in any case; the same thing twice has all of its tags. What says none takes none away."""
     rows = [
         {"id": az.MACHINE, "tags": {"Team": "Payments", "odd": 1, "blank": None}},
         {"id": f"{SUB}/resourceGroups/RG/", "type": "microsoft.resources/subscriptions/resourcegroups", "tags": None},
@@ -42,10 +42,6 @@ def test_tags_are_said_of_resources_groups_and_subscriptions() -> None:
         {"id": az.MACHINE, "tags": None},
     ]
     assert tags_in(map(az.document, some)) == {az.MACHINE.lower(): {"team": "a", "env": "b"}}
-
-
-def test_what_says_no_tags_of_azure_says_nothing() -> None:
-    """So it takes no tag away that is known."""
     tags = {"team": "a"}
     ids = (
         "arn:aws:eks:eu-west-1:1:cluster/shop",

@@ -88,23 +88,6 @@ def test_the_manifest_says_how_old_it_may_be() -> None:
         assert (result.posture[0].is_known_on, [one.is_silent for one in result.sources]) == (is_young, [not is_young])
 
 
-def test_the_silence_of_a_subscription_is_excused_on_its_export() -> None:
-    """By the exception that ends last, while it is silent; an exception on another rung is not about that."""
-    kinds = [WorkloadKind.SUBSCRIPTION]
-    for rungs, days, is_excused in (
-        ([Rung.EXPORT], 9, True),
-        ([], 9, True),
-        ([Rung.PLAN], 9, False),
-        ([Rung.EXPORT], 8, False),
-    ):
-        ended, short, long = (
-            excuses(SUBSCRIPTION, kinds=kinds, rungs=rungs, ends=NOW + timedelta(days=left)) for left in (0, 1, 30)
-        )
-        manifest = manifest_of(expects(SUBSCRIPTION, kinds=kinds, rungs=None), excused=[short, long, ended])
-        (found,) = judged(heard(posture=(NOW - timedelta(days=days)).isoformat()), manifest=manifest).sources
-        assert (found.is_silent, found.exception) == (days > 8, long.exception if is_excused else None)
-
-
 def test_a_source_of_the_manifest_is_reported_though_it_was_never_heard_of() -> None:
     """Each subscription, cluster and plan of it, with how long it may be silent; without a manifest, what is judged."""
     selects = WorkloadSelector(kinds=frozenset({WorkloadKind.SUBSCRIPTION}), names=(SUBSCRIPTION,))
@@ -168,12 +151,21 @@ def test_what_azure_answers_counts_before_a_recommendation() -> None:
         assert {plans(POSTURE, *some).state for some in ([plan], [plan, healthy], [healthy, plan])} == {UNKNOWN}
 
 
-def test_what_came_lately_is_a_remark_on_export_and_proves_none() -> None:
-    """Neither every severity nor that it goes on."""
+def test_what_came_lately_is_a_remark_on_export_and_silence_is_excused_on_it() -> None:
+    """It proves neither every severity nor that it goes on. The exception on export that ends last counts in a silence."""
     source = heard(posture=(NOW - timedelta(days=3)).isoformat(), alert=(NOW + timedelta(days=3)).isoformat())
-    found = az.verdict(judged(POSTURE, source, manifest=az.expecting(Rung.EXPORT)), SUBSCRIPTION, Rung.EXPORT)
-    assert found.state is UNKNOWN
-    assert found.remarks == ("a recommendation of it came 3 days ago, so export carried then",)
+    export = az.known(POSTURE, source, of=SUBSCRIPTION, on=Rung.EXPORT, manifest=az.expecting(Rung.EXPORT))
+    said = ("a recommendation of it came 3 days ago, so export carried then",)
+    assert (export.state, export.remarks) == (UNKNOWN, said)
+    kinds = [WorkloadKind.SUBSCRIPTION]
+    on_export, on_plan = [Rung.EXPORT], [Rung.PLAN]
+    for rungs, days, is_excused in ((on_export, 9, True), ([], 9, True), (on_plan, 9, False), (on_export, 8, False)):
+        ended, short, long = (
+            excuses(SUBSCRIPTION, kinds=kinds, rungs=rungs, ends=NOW + timedelta(days=left)) for left in (0, 1, 30)
+        )
+        manifest = manifest_of(expects(SUBSCRIPTION, kinds=kinds, rungs=None), excused=[short, long, ended])
+        (found,) = judged(heard(posture=(NOW - timedelta(days=days)).isoformat()), manifest=manifest).sources
+        assert (found.is_silent, found.exception) == (days > 8, long.exception if is_excused else None)
 
 
 def _tags(read: datetime) -> StoredDocument:
