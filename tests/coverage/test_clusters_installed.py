@@ -28,12 +28,10 @@ EKS, GKE = "arn:aws:eks:eu-west-1:123456789012:cluster/shop", "gke_shop-prod_eur
 def on(rung: Rung, *documents: Json, name: str = "payments") -> Verdict:
     """What documents say of a cluster on a rung; all of them are of that cluster."""
     named = [az.document(one, f"{number}.json", name) for number, one in enumerate(documents)]
-    return verdict(judged(*named), name, rung)
+    return az.known(*named, of=name, on=rung)
 
 
-def installed(*documents: Json) -> Verdict:
-    """Whether the sensor was deployed."""
-    return on(Rung.SENSOR_INSTALLED, *documents)
+installed, runs = (partial(on, rung) for rung in BOTH)
 
 
 def cluster(**properties: object) -> Json:
@@ -43,44 +41,46 @@ def cluster(**properties: object) -> Json:
 
 def test_what_azure_says_of_a_cluster_says_nothing_of_what_is_in_it(hold: Hold) -> None:
     """A profile makes no sensor run, and Helm needs none. One that is stopped is not coverable, unless a sensor is seen."""
-    for rung in BOTH:
-        for wish in (az.managed_cluster(), az.managed_cluster(has_sensor=False)):
-            found = on(rung, wish)
-            assert (found.state, found.remedy) == (UNKNOWN, ASK)
-            assert "give payments=payments.json" in found.remarks
-            assert on(rung, wish, LIVE).state is COVERED
+    wishes = (az.managed_cluster(), az.managed_cluster(has_sensor=False))
+    stopped, partly = cluster(powerState={"code": "Stopped"}), kubectl(*az.sensor(ready=1), *nodes())
+    for judge in (installed, runs):
+        hold(
+            judge,
+            (UNKNOWN, "give payments=payments.json", ASK, *([wish] for wish in wishes)),
+            (UNKNOWN, [stopped, az.managed_cluster()]),
+            (COVERED, [stopped, LIVE], *([wish, LIVE] for wish in wishes)),
+            (NOT_COVERABLE, [stopped]),
+        )
+    hold(runs, (NOT_COVERABLE, [stopped, DARK]), (GAP, [stopped, partly]))
+    hold(installed, (UNKNOWN, "security profile of the cluster does not ask", [wishes[1]]))
     assert "security profile" not in str(installed(cluster(addonProfiles={})).remarks)
-    asked = str(installed(az.managed_cluster(has_sensor=False)).remarks)
-    assert "security profile of the cluster does not ask" in asked
-    stopped = cluster(powerState={"code": "Stopped"})
-    rows = (NOT_COVERABLE, [stopped]), (UNKNOWN, [stopped, az.managed_cluster()]), (COVERED, [stopped, LIVE])
-    partly = kubectl(*az.sensor(ready=1), *nodes())
-    hold(installed, *rows)
-    hold(lambda *some: on(BOTH[1], *some), *rows, (NOT_COVERABLE, [stopped, DARK]), (GAP, [stopped, partly]))
 
 
 def test_only_a_whole_list_of_a_namespace_of_defenders_shows_that_no_sensor_is_there(hold: Hold) -> None:
     """One by its name, the first page, another namespace's list and lists of something else prove no absence."""
     shop, web = (az.daemon_set("logger", namespace=name, image="x") for name in ("shop", "web"))
-    typed = {"apiVersion": "apps/v1", "kind": "DaemonSetList", "items": []}
-    for rung in BOTH:
-        gaps: list[list[Json]] = [[kubectl()], [typed], [kubectl(PROXY)], [kubectl(shop), kubectl(PROXY)]]
-        gaps += [[kubectl(shop, pod("node-0", "web", namespace="web"))]]
-        gaps += [[kubectl(az.daemon_set("x", namespace="mdc", image="x"))]]
-        open: list[list[Json]] = [[kubectl(shop)], [kubectl(shop, *nodes())], [kubectl(shop), kubectl(web)], [PROXY]]
-        open += [[{**kubectl(PROXY), "metadata": {"continue": "token"}}], [kubectl(*nodes())]]
-        open += [[{"apiVersion": "v1", "kind": "PodList", "items": []}]]
-        hold(lambda *documents, rung=rung: on(rung, *documents), (GAP, *gaps), (UNKNOWN, *open))
-        assert {on(rung, *one).remedy for one in gaps} == {INSTALL}
-        assert {on(rung, *one).remedy for one in open} == {ASK}
-        for listed, said in ((kubectl(), "0.json, whose list is empty"), (kubectl(PROXY), "sensor is in 0.json")):
-            assert said in on(rung, listed).reason
-            assert on(rung, listed, az.managed_cluster()).remedy == ENABLE
+    typed, of_pods = (
+        {"apiVersion": version, "kind": kind, "items": []}
+        for version, kind in (("apps/v1", "DaemonSetList"), ("v1", "PodList"))
+    )
+    first_page = {**kubectl(PROXY), "metadata": {"continue": "token"}}
+    for judge in (installed, runs):
+        hold(
+            judge,
+            (GAP, "0.json, whose list is empty", INSTALL, [kubectl()]),
+            (GAP, "sensor is in 0.json", INSTALL, [kubectl(PROXY)]),
+            (GAP, "", INSTALL, [typed], [kubectl(shop), kubectl(PROXY)]),
+            (GAP, "", INSTALL, [kubectl(shop, pod("node-0", "web", namespace="web"))]),
+            (GAP, "", INSTALL, [kubectl(az.daemon_set("x", namespace="mdc", image="x"))]),
+            (GAP, "", ENABLE, [kubectl(), az.managed_cluster()], [kubectl(PROXY), az.managed_cluster()]),
+            (UNKNOWN, "", ASK, [kubectl(shop)], [kubectl(shop, *nodes())], [kubectl(shop), kubectl(web)], [PROXY]),
+            (UNKNOWN, "", ASK, [first_page], [kubectl(*nodes())], [of_pods]),
+        )
 
 
 def test_what_shows_that_a_sensor_was_deployed(hold: Hold) -> None:
     """One that is dark, or the extension of Azure Arc, which says nothing of whether it runs; a part of one is none."""
-    assert [on(rung, DARK).state for rung in BOTH] == [COVERED, GAP]
+    assert [installed(DARK).state, runs(DARK).state] == [COVERED, GAP]
     going = collector(metadata={"deletionTimestamp": "2026-11-25T00:00:00Z"})
     hold(installed, (GAP, [kubectl(publisher())], [kubectl(going, publisher())]), (COVERED, [kubectl(collector())]))
     there, failed, creating = (
@@ -89,33 +89,23 @@ def test_what_shows_that_a_sensor_was_deployed(hold: Hold) -> None:
     why = {"properties": {**as_object(failed, "properties"), "errorInfo": {"message": "no egress"}}}
     hold(installed, (COVERED, [there], [there, kubectl()]), (GAP, [failed, there]), (UNKNOWN, [creating]))
     hold(installed, (GAP, "no egress", [{**failed, **why}]))
-    hold(partial(on, BOTH[1]), (GAP, [there, kubectl()]), (UNKNOWN, [there]))
+    hold(runs, (GAP, [there, kubectl()]), (UNKNOWN, [there]))
 
 
-def test_a_tag_that_leaves_a_cluster_out_is_the_reason() -> None:
+def test_a_tag_that_leaves_a_cluster_out_is_the_reason(hold: Hold) -> None:
     """Only these names, and only where they say so; unless its sensor is seen to run: then somebody manages it by Helm."""
-    for name, value in (
-        ("ms_defender_container_exclude_sensors", "true"),
-        ("MS_Defender_Container_Exclude_Sensors", "True"),
-        ("ms_defender_container_exclude_agents", "true"),
-        ("ms_defender_e2e_discovery_exclude", "true"),
-    ):
+    names = ("exclude_sensors", "exclude_agents", "exclude_azurepolicy")
+    sensors, agents, policy = (f"ms_defender_container_{name}" for name in names)
+    partly = kubectl(*az.sensor(ready=2), *nodes())
+    for name in (sensors, agents, "ms_defender_e2e_discovery_exclude", "MS_Defender_Container_Exclude_Sensors"):
+        value = "true" if name.islower() else "True"
         excluded, said = az.managed_cluster(tags={name: value}), f"the tag {name}={value} leaves the cluster out"
-        for rung in BOTH:
-            found = on(rung, excluded)
-            assert (found.state, found.reason.startswith(said)) == (GAP, True)
-            assert found.remedy == f"az tag update --resource-id {az.CLUSTER} --operation Delete --tags {name}={value}"
-            assert on(rung, excluded, LIVE).state is COVERED
-        assert said in on(Rung.SENSOR_RUNNING, excluded, DARK).reason
-        partly = on(Rung.SENSOR_RUNNING, excluded, kubectl(*az.sensor(ready=2), *nodes()))
-        assert (partly.state, partly.reason.startswith("DaemonSet ")) == (GAP, True)
-    for name, value in (
-        ("ms_defender_container_exclude_sensors", "false"),
-        ("ms_defender_container_exclude_sensors", ""),
-        ("ms_defender_container_exclude_azurepolicy", "true"),
-        ("exclude", "true"),
-    ):
-        assert {on(rung, az.managed_cluster(tags={name: value})).state for rung in BOTH} == {UNKNOWN}
+        mend = f"az tag update --resource-id {az.CLUSTER} --operation Delete --tags {name}={value}"
+        hold(installed, (GAP, said, mend, [excluded]), (COVERED, [excluded, LIVE]))
+        hold(runs, (GAP, said, mend, [excluded]), (GAP, said, [excluded, DARK]), (COVERED, [excluded, LIVE]))
+        assert runs(excluded, partly).reason.startswith("DaemonSet ")
+    for tags in ({sensors: "false"}, {sensors: ""}, {policy: "true"}, {"exclude": "true"}):
+        assert {judge(az.managed_cluster(tags=tags)).state for judge in (installed, runs)} == {UNKNOWN}
 
 
 def test_a_sensor_that_is_missing_is_installed_as_its_cloud_has_it() -> None:
@@ -136,7 +126,7 @@ def test_a_sensor_that_is_missing_is_installed_as_its_cloud_has_it() -> None:
     for provider in ("azure:///subscriptions/x/resourceGroups/mc", ""):
         assert verdict(of("payments", provider), "payments", Rung.SENSOR_INSTALLED).remedy == INSTALL
     name = "../prod; rm -rf ~"
-    found = on(Rung.SENSOR_RUNNING, kubectl(*nodes()), name=name)
+    found = runs(kubectl(*nodes()), name=name)
     assert found.remedy == f"{ASK_CLUSTER} --context '{name}' > prod-rm-rf.json"
 
 
