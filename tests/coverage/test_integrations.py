@@ -35,7 +35,7 @@ def with_properties(**properties: object) -> list[az.Json]:
 
 
 def test_a_profile_asks_for_the_sensor_or_is_a_gap(hold: az.Hold) -> None:
-    """In both forms; a missing one is off, and of two the worse one counts. The plan's extension is no profile."""
+    """In both forms; a missing one is off, and of two the worse one counts. Its policy add-on is read in either case."""
     type = "microsoft.containerservice/managedclusters"
     row = {"id": az.CLUSTER, "name": "payments", "type": type, "provisioningState": "x"}
     on = ({"defender": {"securityMonitoring": {"enabled": True}}}, {"AzureDefender": {"Enabled": "true"}})
@@ -55,6 +55,14 @@ def test_a_profile_asks_for_the_sensor_or_is_a_gap(hold: az.Hold) -> None:
         (UNKNOWN, "", show, [[row]], [[{**row, "addonProfiles": {"azurepolicy": {"enabled": True}}}]]),
         (UNKNOWN, [cluster_extension(cluster=az.CLUSTER)]),
     )
+    for addons, expected in (
+        ({"azurepolicy": {"enabled": True}}, True),
+        ({"azurePolicy": {"enabled": True}}, True),
+        ({"azurepolicy": {"enabled": False}}, False),
+        (None, False),
+    ):
+        facts = read_facts(az.document(with_properties(addonProfiles=addons)[0]))
+        assert [getattr(one, "has_policy", None) for one in facts][1:] == [expected]
 
 
 def test_a_gap_names_the_command_the_tag_and_the_extension_of_the_plan(hold: az.Hold) -> None:
@@ -182,18 +190,6 @@ def test_gke_gets_the_sensor_from_the_connector_of_its_project(hold: az.Hold) ->
         (az.NOT_COVERABLE, [autopilot]),
         (COVERED, [autopilot, HELM], [az.gke_cluster(autopilot={}), project]),
     )
-
-
-def test_the_policy_add_on_is_read_in_either_case() -> None:
-    """Microsoft writes it in two."""
-    for addons, expected in (
-        ({"azurepolicy": {"enabled": True}}, True),
-        ({"azurePolicy": {"enabled": True}}, True),
-        ({"azurepolicy": {"enabled": False}}, False),
-        (None, False),
-    ):
-        facts = read_facts(az.document(with_properties(addonProfiles=addons)[0]))
-        assert [getattr(one, "has_policy", None) for one in facts][1:] == [expected]
 
 
 REGISTRY = az.resource(az.REGISTRY, "Microsoft.ContainerRegistry/registries")

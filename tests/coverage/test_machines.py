@@ -124,8 +124,8 @@ def test_a_machine_whose_extensions_are_all_listed_has_a_gap_without_the_sensor(
     )
 
 
-def test_an_extension_says_what_its_code_means_and_for_which_machine_it_is() -> None:
-    """The code is in what the installer said. A machine made from another one's image reports as that one; names are quoted."""
+def test_an_extension_and_a_sensor_say_what_is_wrong() -> None:
+    """By the installer's code. One that names another machine is remarked on, as is a passive antivirus; names are quoted."""
     for code, says in ((10, "distribution is not supported"), (31, "tenant"), (199, "199")):
         statuses = [{"code": "ProvisioningState/failed/1", "message": f"command terminated with exit status={code}"}]
         found = installed(extension("Failed", instanceView={"statuses": statuses}))
@@ -137,6 +137,10 @@ def test_an_extension_says_what_its_code_means_and_for_which_machine_it_is() -> 
     assert not installed(extension(settings={"azureResourceId": MACHINE.upper()})).remarks
     found = installed(extension("Failed", of=MACHINE.replace("web-1", hostile)), of=hostile)
     assert hostile in shlex.split(found.remedy or "")
+    assert "contradict" in on_machine(health(), device(healthStatus="Inactive")).remarks[0]
+    assert "no_license" in on_machine(health(healthy=False, healthIssues=["no_license"])).reason
+    found = on_machine(health(realTimeProtectionEnabled={"value": False}))
+    assert (found.state, "real time" in found.remarks[0]) == (COVERED, True)
 
 
 def test_a_new_machine_has_twelve_hours_and_a_tag_is_no_matter_of_waiting(hold: Hold) -> None:
@@ -253,14 +257,6 @@ def test_a_name_before_the_file_says_which_machine_it_is_of() -> None:
     for more in ([], [{**machine(), "name": "web-1-renamed"}]):
         with pytest.raises(BadUsage, match=r"web-1: is the name of several machines"):
             judged([machine(), machine(NAMESAKE), *more], health())
-
-
-def test_what_contradicts_and_what_the_sensor_finds_wrong_is_said() -> None:
-    """An antivirus that is passive is a remark, since the sensor runs beside another one so."""
-    assert "contradict" in on_machine(health(), device(healthStatus="Inactive")).remarks[0]
-    assert "no_license" in on_machine(health(healthy=False, healthIssues=["no_license"])).reason
-    found = on_machine(health(realTimeProtectionEnabled={"value": False}))
-    assert (found.state, "real time" in found.remarks[0]) == (COVERED, True)
 
 
 KEY = "f00d"

@@ -365,7 +365,7 @@ def test_a_pattern_expects_what_it_fits_once_that_was_heard_of() -> None:
 
 
 def test_a_named_cluster_is_known_by_its_own_id_as_soon_as_it_is_heard_of() -> None:
-    """In Azure or elsewhere, and as one source with what calls it by its id; a namesake in another subscription is another."""
+    """In any cloud, as one source with what calls it by its id. A namesake that speaks keeps no cluster alive."""
     manifest = a_manifest(an_entry(CLUSTER, "AKS-A", subscription=ONE), an_entry(CLUSTER, "EKS-Pay", ARN, number=2))
     elsewhere = CoverageSource(CoverageSourceKind.CLUSTER, ARN)
     assert expected_sources(manifest, heard(elsewhere)).known_by_now == {"cluster:eks-pay"}
@@ -381,10 +381,6 @@ def test_a_named_cluster_is_known_by_its_own_id_as_soon_as_it_is_heard_of() -> N
         assert found(a_manifest(*some)).keys() == {of_cluster("aks-a").id, of_subscription(ONE).id}
     theirs = an_entry(CLUSTER, "aks-a", subscription=TWO)
     assert f"cluster:{TWO}/aks-a" in expected_sources(a_manifest(theirs, entries[1]), []).by_id
-
-
-def test_a_namesake_that_speaks_keeps_no_cluster_alive() -> None:
-    """Each that was heard of is a source of its own; of the one that never spoke nobody knows."""
     manifest = a_manifest(an_entry(CLUSTER, "aks-a"))
     for of in ((of_cluster("aks-a", TWO), of_subscription(ONE)), (of_cluster("aks-a", TWO), of_cluster("aks-a"))):
         sources = expected_sources(manifest, heard(*of))

@@ -21,8 +21,8 @@ from tests.rulebook.builders import KINDS, rules_in
 SUB = f"/subscriptions/{az.SUBSCRIPTION}"
 
 
-def test_tags_are_said_of_resources_groups_and_subscriptions() -> None:
-    """In whatever answer, in any case; the same thing twice has all of its tags. What says none takes none away."""
+def test_tags_are_said_of_resources_groups_and_subscriptions(tmp_path: Path) -> None:
+    """In whatever answer, in any case; what says none takes none away. A file of them is one that owners may name."""
     rows = [
         {"id": az.MACHINE, "tags": {"Team": "Payments", "odd": 1, "blank": None}},
         {"id": f"{SUB}/resourceGroups/RG/", "type": "microsoft.resources/subscriptions/resourcegroups", "tags": None},
@@ -64,10 +64,6 @@ def test_tags_are_said_of_resources_groups_and_subscriptions() -> None:
         pod,
     ):
         assert tags_in([az.document(value)]) == {}, value
-
-
-def test_a_file_of_them_is_one_that_owners_may_name(tmp_path: Path) -> None:
-    """It is whole, without a warning, and says the same."""
     said = [az.document([{"id": az.MACHINE, "tags": {"Team": "Zahlungen \u00fc"}}, {"id": az.CLUSTER, "tags": {}}])]
     rules_in(tmp_path, {"owners.yaml": {"tags": "tags.json", "owners": []}, "tags.json": tag_file(said).decode()})
     loaded = load(tmp_path, Stream.CWPP, KINDS, az.NOW)

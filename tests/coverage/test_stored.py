@@ -62,13 +62,27 @@ def test_what_a_message_said_covers_as_long_as_it_is_young_and_a_gap_stays_one(s
     assert not judged(alone, said(*all_healthy())).posture[0].is_known_on
 
 
-def test_what_azure_answers_today_ends_what_a_message_said_before_the_last_snapshot() -> None:
-    """A younger message may be ahead of what Azure answers; a file has no age, so that it ends nothing."""
+def test_what_azure_answers_counts_before_a_recommendation() -> None:
+    """It ends what was said before the last snapshot. One that does not apply covers nothing: somebody exempted it."""
     today = [dated(az.document(one, f"live-{number}.json"), NOW) for number, one in enumerate(all_healthy())]
     for seen, state in ((OLDEST, GAP), (OLDEST - JUST, COVERED), (YOUNGEST + JUST, GAP), (NOW - JUST, GAP)):
         stored = said(*(assessment(str(one["name"]), "Unhealthy") for one in all_healthy()), seen=seen.isoformat())
         assert running(POSTURE, stored, *today).state is state
         assert running(POSTURE, stored, *all_healthy()).state is GAP
+    plan = said(assessment(CONTAINERS, "Unhealthy", of=OF_SUBSCRIPTION))
+    found = plans(plan)
+    assert (found.state, found.evidence[0].field) == (GAP, f"{CONTAINERS} status.code")
+    assert plans(plan, az.pricing("Containers")).state is COVERED
+    profile, arc = said(assessment(AKS_PROFILE, of=az.CLUSTER)), said(assessment(ARC_EXTENSION, of=az.ARC_CLUSTER))
+    assert integration(profile, az.managed_cluster(has_sensor=False), of="payments").state is GAP
+    assert integration(arc, az.cluster_extension(state="Pending"), of="edge").state is UNKNOWN
+    healthy = said(assessment(CONTAINERS, of=OF_SUBSCRIPTION))
+    for cause in ("Exempt", "OffByPolicy", ""):
+        profile = said(assessment(AKS_PROFILE, "NotApplicable", of=az.CLUSTER, cause=cause))
+        found = integration(profile, of="payments")
+        assert (found.state, "does not apply" in found.reason) == (UNKNOWN, True)
+        plan = said(assessment(CONTAINERS, "NotApplicable", of=OF_SUBSCRIPTION, cause=cause))
+        assert {plans(POSTURE, *some).state for some in ([plan], [plan, healthy], [healthy, plan])} == {UNKNOWN}
 
 
 def test_the_manifest_says_how_old_it_may_be() -> None:
@@ -131,24 +145,6 @@ def test_each_judge_that_goes_by_recommendations_asks_how_old_they_are() -> None
     ]
     result = judged(*map(said, named), said(assessment("f00d", of=f"{az.MACHINE}-2")))
     assert {row.workload.name for row in result.assessed.rows} == {"web-1", "payments", SUBSCRIPTION}
-
-
-def test_what_azure_answers_counts_before_a_recommendation() -> None:
-    """It lags behind. One that does not apply covers nothing: somebody exempted it, or switched it off."""
-    plan = said(assessment(CONTAINERS, "Unhealthy", of=OF_SUBSCRIPTION))
-    found = plans(plan)
-    assert (found.state, found.evidence[0].field) == (GAP, f"{CONTAINERS} status.code")
-    assert plans(plan, az.pricing("Containers")).state is COVERED
-    profile, arc = said(assessment(AKS_PROFILE, of=az.CLUSTER)), said(assessment(ARC_EXTENSION, of=az.ARC_CLUSTER))
-    assert integration(profile, az.managed_cluster(has_sensor=False), of="payments").state is GAP
-    assert integration(arc, az.cluster_extension(state="Pending"), of="edge").state is UNKNOWN
-    healthy = said(assessment(CONTAINERS, of=OF_SUBSCRIPTION))
-    for cause in ("Exempt", "OffByPolicy", ""):
-        profile = said(assessment(AKS_PROFILE, "NotApplicable", of=az.CLUSTER, cause=cause))
-        found = integration(profile, of="payments")
-        assert (found.state, "does not apply" in found.reason) == (UNKNOWN, True)
-        plan = said(assessment(CONTAINERS, "NotApplicable", of=OF_SUBSCRIPTION, cause=cause))
-        assert {plans(POSTURE, *some).state for some in ([plan], [plan, healthy], [healthy, plan])} == {UNKNOWN}
 
 
 def test_what_came_lately_is_a_remark_on_export_and_silence_is_excused_on_it() -> None:
