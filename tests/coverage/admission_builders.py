@@ -130,11 +130,6 @@ def a_binding(*actions: str, name: str = DEFAULT, binds: str | None = None, **sp
     return of_kind("ValidatingAdmissionPolicyBinding", f"{name}.binding", version=REGISTRATION, spec=said)
 
 
-def an_event(message: str) -> Json:
-    """An event that says why something could not be made."""
-    return of_kind("Event", "web-7d4b9.17f", "shop", reason="FailedCreate", message=message)
-
-
 def a_namespace(name: str, labels: Mapping[str, str]) -> Json:
     """A namespace with labels."""
     return of_kind("Namespace", name, metadata={"labels": dict(labels)})

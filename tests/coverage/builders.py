@@ -116,6 +116,12 @@ def resource(id: str, type: str, properties: Json | None = None, **fields: objec
     return {"id": id, "name": id.rpartition("/")[2], "type": type, "properties": properties or {}, **fields}
 
 
+def types(*some: str) -> Json:
+    """Which types of resources the subscription has, as Resource Graph answers it."""
+    row = {"id": f"/subscriptions/{SUBSCRIPTION}", "subscriptionId": SUBSCRIPTION, "resourceTypes": list(some)}
+    return {"data": [row], "total_records": 1, "count": 1}
+
+
 def setting(id: str, type: str, **properties: object) -> Json:
     """A setting of one resource, such as defenderForStorageSettings."""
     provider = f"{id}/providers/Microsoft.Security/{type}/current"

@@ -39,11 +39,6 @@ AKS_PROFILE, CONTAINERS = "56a83a6e-c417-42ec-b567-1e6fcb3d09a9", "e599a9fe-30e3
 SCANS, MALWARE = "ContainerRegistriesVulnerabilityAssessments", "OnUploadMalwareScanning"
 
 
-def resource_types(*some: str) -> Any:
-    """Which types of resources the subscription has."""
-    return {"id": f"/subscriptions/{SUBSCRIPTION}", "subscriptionId": SUBSCRIPTION, "resourceTypes": list(some)}
-
-
 OF_SUBSCRIPTION = f"/subscriptions/{SUBSCRIPTION}"
 OLD = {"seen": ago(days=9)}
 
@@ -145,7 +140,7 @@ ESTATES: Sequence[Question] = (
     one_of(pricing("Containers", "Free", scope=str(REGISTRY["id"]))),
     one_of(pricing("StorageAccounts", extensions=[az.extension_of_plan(MALWARE)])),
     *(one_of(REGISTRY), one_of(ACCOUNT)),
-    one_of(resource_types("microsoft.containerregistry/registries", "microsoft.web/sites"), resource_types()),
+    one_of(az.types("microsoft.containerregistry/registries", "microsoft.web/sites"), az.types()),
     one_of({"value": [pricing("KeyVaults", "Free"), pricing("Api"), pricing("CosmosDbs", "Free")]}),
     one_of(
         az.managed_cluster(),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
+from functools import partial
 
 from router.coverage.documents import CoverageDocument
 from router.coverage.stored import documents_of_state
@@ -50,21 +51,10 @@ def drill(
     }
 
 
-def stored_as(*bodies: object) -> list[StoredDocument]:
-    """Documents with these bodies, as a store lists them."""
-    return [
-        StoredDocument(
-            kind=DocumentKind.FACT,
-            id=f"one-{number}",
-            at=NOW,
-            body=body if isinstance(body, bytes) else json.dumps(body).encode(),
-        )
-        for number, body in enumerate(bodies)
-    ]
-
-
 def of_state(*bodies: object) -> Iterable[CoverageDocument]:
     """The documents of a state in which these bodies and sources are."""
     sources = [one for one in bodies if isinstance(one, dict) and one.get("alertRouter") == "source"]
-    known = [KnownSource(heard=heard_by(one)) for one in sources]
-    return documents_of_state("stream (.state)", stored_as(*(one for one in bodies if one not in sources)), known)
+    rest = (one if isinstance(one, bytes) else json.dumps(one).encode() for one in bodies if one not in sources)
+    stored = partial(StoredDocument, kind=DocumentKind.FACT, at=NOW)
+    kept = [stored(id=f"one-{number}", body=body) for number, body in enumerate(rest)]
+    return documents_of_state("stream (.state)", kept, [KnownSource(heard=heard_by(one)) for one in sources])

@@ -6,7 +6,6 @@ from functools import partial
 
 import pytest
 
-from router.coverage.expected.manifest import CoverageManifest, Expectation
 from router.coverage.verdicts import Verdict
 from router.domain.coverage import Rung, WorkloadKind
 from tests.coverage import builders as az
@@ -27,11 +26,6 @@ plan = partial(az.known, of="shop", on=Rung.PLAN)
 def integration(*offered: Json) -> Verdict:
     """Whether a connector with those plans brings sensors and logs."""
     return verdict(judged(connector(*offered)), "shop", Rung.INTEGRATION)
-
-
-def expecting(**plans: str | None) -> CoverageManifest:
-    """A manifest that expects those plans, each with a sub-plan."""
-    return CoverageManifest(expectations=(Expectation(plans=plans),), is_given=True)
 
 
 def servers(*, mde: bool | None = True, arc: bool = True, **fields: object) -> Json:
@@ -75,7 +69,7 @@ def test_a_plan_without_its_offering_is_off_and_named(hold: Hold) -> None:
         (UNKNOWN, "", "az graph query -q 'resources | where type =~ ", [unsaid]),
     )
     assert plan(eks).limits == (limit,)
-    both = plan(eks, manifest=expecting(Containers=None, VirtualMachines=None))
+    both = plan(eks, manifest=az.expecting_plans({"Containers": None, "VirtualMachines": None}))
     assert (both.state, both.reason) == (GAP, "DefenderForServersAws is off")
     hold(
         partial(az.known, eks_cluster(), of="checkout", on=Rung.PLAN),
@@ -87,23 +81,24 @@ def test_a_plan_without_its_offering_is_off_and_named(hold: Hold) -> None:
 
 def test_a_manifest_names_the_plans_as_azure_or_as_the_connector_does(subtests: pytest.Subtests) -> None:
     """Where it names none that other clouds have, one that protects is expected. A sub-plan that is not said is unknown."""
-    posture = CoverageManifest(expectations=(Expectation(plans={"VirtualMachines": None}),), expects_posture=True)
-    for state, *manifests in (
-        (COVERED, expecting(DefenderForServersAws=None), expecting(VirtualMachines=None)),
-        (COVERED, expecting(virtualmachines="p2")),
-        (COVERED, expecting(VirtualMachines="P1"), expecting(DefenderForServersGcp=None, DefenderForServersAws=None)),
-        (COVERED, expecting(KeyVaults="PerKeyVault")),
-        (GAP, expecting(Containers=None), expecting(SqlServerVirtualMachines=None), expecting(CloudPosture=None)),
-        (GAP, posture),
-        (GAP, expecting(DefenderCspmAws=None, DefenderForServersAws="P2")),
-    ):
-        for manifest in manifests:
-            for sub_plan in ("P2", {"type": "P2"}):
-                with subtests.test(manifest=manifest, sub_plan=sub_plan):
-                    assert isinstance(manifest, CoverageManifest)
-                    one = connector(offering("DefenderForServersAws", subPlan=sub_plan))
-                    assert plan(one, manifest=manifest).state is state
-    needs = expecting(VirtualMachines="P2")
+    both = {"DefenderForServersGcp": None, "DefenderForServersAws": None}
+    needs = az.expecting_plans({"VirtualMachines": "P2"})
+    covered: list[dict[str, str | None]] = [{"DefenderForServersAws": None}, {"VirtualMachines": None}, {**both}]
+    covered += [{"virtualmachines": "p2"}, {"VirtualMachines": "P1"}, {"KeyVaults": "PerKeyVault"}]
+    gaps: list[dict[str, str | None]] = [
+        {"Containers": None},
+        {"SqlServerVirtualMachines": None},
+        {"CloudPosture": None},
+    ]
+    gaps += [{"DefenderCspmAws": None, "DefenderForServersAws": "P2"}]
+    for sub_plan in ("P2", {"type": "P2"}):
+        one = connector(offering("DefenderForServersAws", subPlan=sub_plan))
+        posture = plan(one, manifest=az.expecting_plans({"VirtualMachines": None}, expects_posture=True))
+        assert posture.state is GAP
+        for plans in (*covered, *gaps):
+            with subtests.test(plans=plans, sub_plan=sub_plan):
+                state = plan(one, manifest=az.expecting_plans(plans)).state
+                assert state is (COVERED if plans in covered else GAP)
     assert plan(connector(offering("DefenderForServersAws")), manifest=needs).state is UNKNOWN
     assert plan(connector(offering("DefenderForServersAws", subPlan="P1")), manifest=needs).state is GAP
 
@@ -111,8 +106,8 @@ def test_a_manifest_names_the_plans_as_azure_or_as_the_connector_does(subtests: 
 def test_several_documents_and_connectors_cover_as_far_as_all_say() -> None:
     """Two connectors of one account have what either has; of two subscriptions, what is off in one stays a gap."""
     whole, less = connector(*offerings(*PROTECTION)), connector(*offerings("DefenderForServers"))
-    assert plan(whole, less, manifest=expecting(Containers=None)).state is GAP
-    assert plan(whole, manifest=expecting(Containers=None)).state is COVERED
+    assert plan(whole, less, manifest=az.expecting_plans({"Containers": None})).state is GAP
+    assert plan(whole, manifest=az.expecting_plans({"Containers": None})).state is COVERED
     (row,) = judged(less, connector(*offerings(*PROTECTION[1:]), name="shop-2")).assessed.rows
     assert row.verdicts[Rung.PLAN].state is COVERED
     for other, state in ((less, COVERED), (connector(servers(mde=False)), GAP)):
@@ -124,7 +119,7 @@ def test_several_documents_and_connectors_cover_as_far_as_all_say() -> None:
     for mine, state in ((full, COVERED), (silent, UNKNOWN), (connector(*offerings(*PROTECTION)), UNKNOWN), (off, GAP)):
         for other in (full, silent):
             theirs = {**other, "id": str(other["id"]).replace(az.SUBSCRIPTION, az.SUBSCRIPTION.replace("1", "9"))}
-            result = judged(logged, mine, theirs, manifest=expecting(VirtualMachines="P2"))
+            result = judged(logged, mine, theirs, manifest=az.expecting_plans({"VirtualMachines": "P2"}))
             cells = (("shop", Rung.PLAN), ("shop", Rung.INTEGRATION), ("checkout", Rung.INTEGRATION))
             expected = UNKNOWN if state is COVERED and other is silent else state
             assert {verdict(result, *cell).state for cell in cells} == {expected}

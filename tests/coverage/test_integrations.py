@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from itertools import combinations, permutations
 
-from router.coverage.expected.manifest import CoverageManifest, Expectation
+from router.coverage.expected.manifest import CoverageManifest
 from router.coverage.kubernetes.commands import ASK_CLUSTER
 from router.coverage.readers import read_facts
 from router.coverage.remedies import ASK_CONNECTORS
@@ -240,11 +240,6 @@ def test_the_images_of_a_registry_are_scanned_where_plan_and_extension_are_on(ho
     )
 
 
-def expecting(*extensions: str, rungs: frozenset[Rung] | None = None) -> CoverageManifest:
-    """A manifest that expects those extensions of every plan."""
-    return CoverageManifest(expectations=(Expectation(extensions=frozenset(extensions), rungs=rungs),), is_given=True)
-
-
 def test_a_storage_account_is_as_good_as_the_worst_extension_that_is_expected(hold: az.Hold) -> None:
     """In any case of names; what scans nothing by its own setting is a gap. Where none is expected there is no rung."""
 
@@ -255,7 +250,7 @@ def test_a_storage_account_is_as_good_as_the_worst_extension_that_is_expected(ho
         plan = pricing("StorageAccounts", extensions=extensions, **fields)
         return az.known(ACCOUNT, plan, *own, of="files", on=Rung.INTEGRATION, manifest=manifest)
 
-    both, one = expecting(MALWARE.lower(), DISCOVERY), expecting(MALWARE)
+    both, one = (az.expecting_plans(None, *some) for some in ((MALWARE.lower(), DISCOVERY), (MALWARE,)))
     switches = {"isEnabled": True, "overrideSubscriptionLevelSettings": True}
     off = {"malwareScanning": {"onUpload": {"isEnabled": False}}}
     hold(
@@ -265,7 +260,7 @@ def test_a_storage_account_is_as_good_as_the_worst_extension_that_is_expected(ho
         (GAP, [one, "True", None, az.setting(ACCOUNT_ID, "defenderForStorageSettings", **switches, **off)]),
         (UNKNOWN, [both, "True", None]),
     )
-    for manifest in (expecting(), expecting(SCANS), expecting(rungs=frozenset({Rung.INTEGRATION}))):
+    for manifest in (az.expecting_plans(), az.expecting_plans(None, SCANS), az.expecting(Rung.INTEGRATION)):
         (row,) = az.judged(ACCOUNT, manifest=manifest).assessed.rows
         assert Rung.INTEGRATION not in row.verdicts
 

@@ -276,12 +276,6 @@ def but(*others: Json) -> list[Json]:
     return [*(one for one in ALL if one["name"] not in names), *others]
 
 
-def types(*some: str) -> Json:
-    """Which types of resources the subscription has, as Resource Graph answers it."""
-    row = {"id": f"/subscriptions/{az.SUBSCRIPTION}", "subscriptionId": az.SUBSCRIPTION, "resourceTypes": list(some)}
-    return {"data": [row], "total_records": 1, "count": 1}
-
-
 def test_without_a_manifest_every_plan_that_protects_workloads_is_wanted(hold: Hold) -> None:
     """One that no answer names is unknown and never off; posture and what is deprecated are not wanted."""
     kubernetes = (pricing("Containers", "Free"), pricing("KubernetesService"))
@@ -301,13 +295,16 @@ def test_without_a_manifest_every_plan_that_protects_workloads_is_wanted(hold: H
 
 def test_a_plan_that_is_free_is_a_gap_where_a_resource_needs_it(subtests: pytest.Subtests) -> None:
     """Where a list of types has none it is said, and no gap; where nobody asked for that list it is unknown."""
-    server, networks = az.resource(az.SQL_SERVER, "Microsoft.Sql/servers"), types("microsoft.network/virtualnetworks")
-    clusters = types("microsoft.containerservice/managedclusters")
+    server, networks = (
+        az.resource(az.SQL_SERVER, "Microsoft.Sql/servers"),
+        az.types("microsoft.network/virtualnetworks"),
+    )
+    clusters = az.types("microsoft.containerservice/managedclusters")
     for plan, state, *cases in (
-        ("KeyVaults", GAP, [types(VAULTS)], [types("Microsoft.KeyVault/vaults")]),
+        ("KeyVaults", GAP, [az.types(VAULTS)], [az.types("Microsoft.KeyVault/vaults")]),
         ("KeyVaults", COVERED, [networks]),
-        ("KeyVaults", UNKNOWN, [], [types()]),
-        ("SqlServers", GAP, [server], [server, types("microsoft.web/sites")]),
+        ("KeyVaults", UNKNOWN, [], [az.types()]),
+        ("SqlServers", GAP, [server], [server, az.types("microsoft.web/sites")]),
         ("SqlServers", COVERED, [az.managed_cluster(), clusters]),
         ("SqlServers", UNKNOWN, [az.managed_cluster()]),
         ("Arm", GAP, [networks]),
@@ -347,7 +344,7 @@ def test_a_manifest_says_which_plans_are_wanted(hold: Hold) -> None:
 def test_remedies_stand_one_on_a_line_and_none_proposes_what_the_api_refuses() -> None:
     """The API wants to be left alone between them. A successor is proposed, also where the manifest names a plan of before."""
     off = {"value": [pricing(name, "Free") for name in ("SqlServers", "Arm")]}
-    sql, arm = (plans_of(off, types("microsoft.sql/servers")).remedy or "").split("\n")
+    sql, arm = (plans_of(off, az.types("microsoft.sql/servers")).remedy or "").split("\n")
     create = "az security pricing create -n"
     assert sql == f"{create} SqlServers --tier standard --subscription {az.SUBSCRIPTION} && sleep 15"
     assert arm.startswith(f"{create} Arm --tier standard --subplan PerSubscription ")

@@ -13,7 +13,6 @@ from router.domain.coverage_sources import CoverageSourceKind
 from router.domain.signals import Stream
 from router.rulebook import load
 from tests.coverage import builders as az
-from tests.coverage import builders as azure
 from tests.coverage.machine_builders import all_healthy, health, machine
 from tests.coverage.stored_builders import drill, heard
 from tests.rulebook.builders import KINDS, rules_in
@@ -85,15 +84,15 @@ def test_an_object_of_a_cluster_says_nothing_of_azure(subtests: pytest.Subtests)
     watched = heard(
         CoverageSourceKind.WORKLOAD, az.MACHINE, real_alert="2026-11-25T11:00:00Z", real_alert_type="VM_Bad"
     )
-    alert = azure.alert()
+    alert = az.alert()
     for said in (
         drill(),
         heard(healthy="2026-11-25T11:00:00Z"),
         watched,
         az.pricing("VirtualMachines"),
-        azure.security_setting(),
-        *(azure.managed_cluster(), machine(), alert, {**alert, "id": None}, all_healthy()[0]),
-        *(azure.last_row(az.CLUSTER, minutes=1), health().items[0].body),
+        az.security_setting(),
+        *(az.managed_cluster(), machine(), alert, {**alert, "id": None}, all_healthy()[0]),
+        *(az.last_row(az.CLUSTER, minutes=1), health().items[0].body),
     ):
         own = {**CONSTRAINT, "kind": "Mine", **{name: value for name, value in said.items() if name != "kind"}}
         for given in (az.kubectl(own), own, {**CONSTRAINT, "kind": "MineList", "items": [said]}):
@@ -105,13 +104,13 @@ def test_an_object_of_a_cluster_says_nothing_of_azure(subtests: pytest.Subtests)
 
 def test_an_object_a_tag_and_a_property_say_nothing_but_themselves() -> None:
     """One that is called a list holds no objects: it would be every sensor and every node. Tags are what owners write."""
-    inner = [*azure.sensor(), *azure.nodes()]
+    inner = [*az.sensor(), *az.nodes()]
     assert covered_by(az.kubectl({**CONSTRAINT, "kind": "MineList", "items": inner}))[1] == set()
     assert Rung.SENSOR_RUNNING in covered_by(az.kubectl(az.kubectl(*inner)))[1]
     words = drill()
     row = {**machine(), "tags": words, "properties": {**words, "response": {"body": words}, "value": [words]}}
     settings = {"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": "x"}, "data": words}
-    alert = {**azure.alert(), "properties": {"extendedProperties": words}}
+    alert = {**az.alert(), "properties": {"extendedProperties": words}}
     for one in ({"data": [row], "totalRecords": 1}, az.kubectl(settings), alert):
         assert az.judged(one).drills == ()
     assert {one.subject for one in az.judged(words).drills} == {SUB}
