@@ -73,12 +73,9 @@ def test_answers_are_read_however_they_are_written() -> None:
         assert _runs(SENSOR, _typed("NodeList", *az.nodes(), **{name: value})).state is state
 
 
-def _asks(key: str, operator: str, *values: str) -> az.Json:
-    return {"key": key, "operator": operator, "values": list(values)}
-
-
-def _term(key: str, value: str) -> az.Json:
-    return {"matchExpressions": [_asks(key, "In", value)]}
+def _asks(said: str) -> az.Json:
+    key, operator, *values = said.split()
+    return {"key": key, "operator": operator, "values": values}
 
 
 def _read(body: az.Json) -> Node:
@@ -92,27 +89,18 @@ def test_a_daemon_set_chooses_nodes_by_their_labels(subtests: pytest.Subtests) -
     """As Kubernetes does: terms are alternatives, what stands in a term is not, and an empty term fits nothing."""
     found = _read(labelled_node("node", {"kubernetes.io/os": "linux", "agentpool": "apps", "cores": "8"}))
     preferred: az.Json = {"affinity": {"nodeAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": []}}}
+    fits = ["agentpool In apps system", "agentpool NotIn system", "agentpool Exists", "cores Gt 7", "cores Lt 9"]
+    fits += ["absent NotIn apps", "absent DoesNotExist"]
+    misses = ["agentpool In system", "agentpool NotIn apps", "agentpool DoesNotExist", "agentpool Gt 1"]
+    misses += ["cores Gt 8", "cores Lt 8", "absent Exists"]
+    four, two, eight = ({"matchExpressions": [_asks(f"cores In {many}")]} for many in (4, 2, 8))
     chosen: list[az.Json] = [{}, {"nodeSelector": {"agentpool": "apps"}}, {"nodeName": "node"}, preferred]
-    chosen += [
-        *(affinity(_asks("agentpool", "In", "apps", "system")), affinity(_asks("agentpool", "NotIn", "system"))),
-        *(affinity(_asks("absent", "NotIn", "apps")), affinity(_asks("agentpool", "Exists"))),
-        affinity(_asks("absent", "DoesNotExist")),
-        affinity(_asks("cores", "Gt", "7")),
-        affinity(_asks("cores", "Lt", "9")),
-        affinity(fields=[_asks("metadata.name", "In", "node")]),
-        affinity_of([_term("cores", "4"), _term("cores", "8")]),
-    ]
+    chosen += [*(affinity(_asks(one)) for one in fits), affinity(fields=[_asks("metadata.name In node")])]
+    chosen += [affinity_of([four, eight])]
     left_out: list[az.Json] = [{"nodeSelector": {"agentpool": "apps", "cores": "4"}}, {"nodeName": "another"}]
-    left_out += [
-        *(affinity(_asks("agentpool", "In", "system")), affinity(_asks("agentpool", "NotIn", "apps"))),
-        *(affinity(_asks("absent", "Exists")), affinity(_asks("agentpool", "DoesNotExist"))),
-        affinity(_asks("cores", "Gt", "8")),
-        affinity(_asks("cores", "Lt", "8")),
-        affinity(_asks("agentpool", "Gt", "1")),
-        affinity(_asks("agentpool", "In", "apps"), _asks("cores", "In", "4")),
-        affinity(fields=[_asks("metadata.name", "In", "another")]),
-        *(affinity_of([_term("cores", "4"), _term("cores", "2")]), affinity_of([]), affinity_of([{}])),
-    ]
+    left_out += [*(affinity(_asks(one)) for one in misses), affinity(fields=[_asks("metadata.name In another")])]
+    left_out += [affinity(_asks("agentpool In apps"), _asks("cores In 4"))]
+    left_out += [affinity_of([four, two]), affinity_of([]), affinity_of([{}])]
     for templates, is_chosen in ((chosen, True), (left_out, False)):
         for template in templates:
             with subtests.test(template=template):
@@ -126,15 +114,8 @@ def test_a_taint_keeps_pods_off_that_do_not_tolerate_it(subtests: pytest.Subtest
         return {"tolerations": [fields]}
 
     gpu, evicting = taint("sku", "gpu"), taint("sku", "gpu", "NoExecute")
-    added = (
-        "not-ready",
-        "unreachable",
-        "disk-pressure",
-        "memory-pressure",
-        "pid-pressure",
-        "unschedulable",
-        "network-unavailable",
-    )
+    pressures = ("disk-pressure", "memory-pressure", "pid-pressure")
+    added = ("not-ready", "unreachable", *pressures, "unschedulable", "network-unavailable")
     cases: list[tuple[bool, *tuple[tuple[list[az.Json], az.Json], ...]]] = [
         (True, ([gpu], bears(key="sku", value="gpu")), ([gpu], bears(key="sku", operator="Exists"))),
         (True, ([gpu], bears(operator="Exists")), ([evicting], bears(operator="Exists", effect="NoExecute"))),

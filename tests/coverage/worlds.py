@@ -96,18 +96,14 @@ class ClusterWorld:
 
 
 def _node(name: str, kind: str) -> Json:
-    match kind:
-        case "gpu":
-            return node(name, taints=[k8s.taint("sku", "gpu")])
-        case "silent":
-            return k8s.silent_node(name)
-        case "windows":
-            return node(name, system="windows")
-        case "virtual":
-            return node(name, taints=[k8s.taint("virtual-kubelet.io/provider", "azure")])
-        case "old":
-            return k8s.node_of_image(name, "Ubuntu 18.04.6 LTS", "4.15.0")
-    return node(name)
+    return {
+        "plain": node(name),
+        "gpu": node(name, taints=[k8s.taint("sku", "gpu")]),
+        "silent": k8s.silent_node(name),
+        "windows": node(name, system="windows"),
+        "virtual": node(name, taints=[k8s.taint("virtual-kubelet.io/provider", "azure")]),
+        "old": k8s.node_of_image(name, "Ubuntu 18.04.6 LTS", "4.15.0"),
+    }[kind]
 
 
 @st.composite
@@ -146,13 +142,9 @@ class Estate:
     """How one resource and its subscription truly are.
 
     Attributes:
-        id: the resource.
-        tier: the tier of its plan at the subscription.
-        sub_plan: the sub-plan there, where the plan has some.
-        scanning: whether the extensions are on there.
+        tier: the tier of its plan at the subscription, with the sub-plan, where it has some, and whether extensions are on.
         own: the tier of the resource itself; None where it has its subscription's.
         others: whether some other resource differs.
-        deprecated: whether the deprecated plans are on.
     """
 
     id: str
