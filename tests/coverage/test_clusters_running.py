@@ -188,20 +188,20 @@ def dark(*others: Json) -> Verdict:
     return found
 
 
-def test_pod_security_is_named_with_its_level_and_label() -> None:
+def test_pod_security_is_named_with_its_level_and_label(hold: az.Hold) -> None:
     """By the label, or by the event alone. What keeps both parts out is said once; a publisher alone is named."""
+    refuses = "Pod Security refuses its pods at level"
     for event in (failed_create(), k8s.new_event()):
+        hold(running, (GAP, f"{refuses} baseline", ADMIT, [*NONE_MADE, event]))
         for level in ("baseline", "restricted"):
-            both = dark(event, namespace(enforce=level))
-            assert f"Pod Security refuses its pods at level baseline, by the label {LABEL}={level}" in both.reason
-            assert both.remedy == ADMIT
-            fields = {one.field for one in both.evidence}
+            both = [*NONE_MADE, event, namespace(enforce=level)]
+            hold(running, (GAP, f"{refuses} baseline, by the label {LABEL}={level}", ADMIT, both))
+            fields = {one.field for one in running(*both).evidence}
             assert {"message", "note"} & fields and f"metadata.labels[{LABEL}]" in fields
-        assert dark(event).reason.endswith("Pod Security refuses its pods at level baseline")
-        assert dark(event).remedy == ADMIT
-    found = dark(namespace(enforce="restricted"))
-    assert f"at level restricted, by the label {LABEL}=restricted of the namespace kube-system" in found.reason
-    assert (found.remedy, found.counts) == (ADMIT, {GAP: 3})
+    labelled = [*NONE_MADE, namespace(enforce="restricted")]
+    by_label = f"at level restricted, by the label {LABEL}=restricted of the namespace kube-system"
+    hold(running, (GAP, by_label, ADMIT, labelled))
+    assert running(*labelled).counts == {GAP: 3}
     of_both = running(
         collector(ready=0, current=0), publisher(ready=1, current=1), *nodes(), namespace(enforce="baseline")
     )
