@@ -125,12 +125,9 @@ def test_severities_and_posture_are_wanted_as_the_manifest_says(hold: Hold) -> N
 def test_without_a_hub_in_the_manifest_nothing_is_covered(hold: Hold) -> None:
     """Which one is ours is not said; that none can be, is. One that was never an export says nothing of the others."""
     unsaid = ([[automation()]], [[filtered(az.only("High"))]])
-    gaps = (
-        *([[automation(isEnabled=False)]], [[automation(hub=None)]]),
-        *([[automation(source="Assessments")]], [[automation(scope=GROUP)]]),
-    )
-    hold(without_hub, (UNKNOWN, *unsaid), (GAP, *gaps))
-    assert all("export.alerts" in without_hub(*one).reason for one in unsaid)
+    changes: list[dict[str, Any]] = [{"isEnabled": False}, {"hub": None}, {"source": "Assessments"}, {"scope": GROUP}]
+    gaps = [[[automation(**one)]] for one in changes]
+    hold(without_hub, (UNKNOWN, "export.alerts", *unsaid), (GAP, *gaps))
     assert not any("export.alerts" in without_hub(*one).reason for one in gaps)
     chat, asked = automation(hub=None), judge([OTHERS])
     assert (judge(chat).state, judge(chat).remedy, without_hub(chat).state) == (UNKNOWN, asked.remedy, UNKNOWN)
@@ -180,33 +177,33 @@ def test_a_rule_that_ends_and_is_narrow_or_is_not_in_force_is_no_blind_spot(hold
         assert (seen.state, bool(seen.remarks), remark in str(seen.remarks)) == (COVERED, bool(remark), True)
 
 
-def test_a_rule_in_force_without_an_end_or_a_scope_is_a_gap(subtests: pytest.Subtests) -> None:
+def test_a_rule_in_force_without_an_end_or_a_scope_is_a_gap(hold: Hold) -> None:
     """It is named with its comment and last change, and the remedy switches it off and deletes nothing."""
     wide = [{"allOf": []}, {"allOf": [{"contains": "x"}]}, {"allOf": [{"field": "entities.file.name", "contains": ""}]}]
-    for rule, why in (
-        (suppression_rule(**BLIND), "without an end ("),
-        (suppression_rule(expirationDateUTC="9999-12-31T23:59:59.9999999Z"), "without an end ("),
-        (suppression_rule(expirationDateUTC="some day"), "with an end that is no time, some day"),
+    endless: dict[str, Any] = {"expirationDateUTC": "9999-12-31T23:59:59.9999999Z"}
+    unscoped: dict[str, Any] = {"suppressionAlertsScope": None}
+    both = 'rule noisy of VM_Noise without an end and without a scope ("asked by web team", last changed 2026-11-01T09'
+    put = f"az rest --method put --url '{RULES}/noisy?api-version=2019-01-01-preview'"
+    every = suppression_rule(state="enabled", alertType="*", **BLIND)
+    hold(
+        suppression,
+        (GAP, "without an end (", put, [[suppression_rule(**BLIND)]], [[suppression_rule(**endless)]]),
+        (GAP, "with an end that is no time, some day", put, [[suppression_rule(expirationDateUTC="some day")]]),
+        (GAP, "without a scope", put, *([[suppression_rule(suppressionAlertsScope=scope)]] for scope in wide)),
         (
-            suppression_rule(expirationDateUTC=NOW_TEXT.replace("00Z", "10Z"), suppressionAlertsScope=None),
+            GAP,
             "without a scope",
+            put,
+            [[suppression_rule(expirationDateUTC=NOW_TEXT.replace("00Z", "10Z"), **unscoped)]],
         ),
-        *((suppression_rule(suppressionAlertsScope=scope), "without a scope") for scope in wide),
-        (suppression_rule(state="enabled", alertType="*", **BLIND), "of every alert without an end"),
-        (
-            suppression_rule(suppressionAlertsScope=None, expirationDateUTC=None),
-            'rule noisy of VM_Noise without an end and without a scope ("asked by web team", last changed 2026-11-01T09',
-        ),
-    ):
-        with subtests.test(why, rule=rule):
-            found = suppression([rule])
-            assert (found.state, why in found.reason) == (GAP, True), found.reason
-            put, got = (found.remedy or "").removesuffix(')"').split(' --body "$(')
-            asked = ["--url", f"{RULES}/noisy?api-version=2019-01-01-preview"]
-            assert shlex.split(put) == ["az", "rest", "--method", "put", *asked]
-            query = ["--query", "{properties: merge(properties, {state: 'Disabled'})}"]
-            assert shlex.split(got) == ["az", "rest", "--method", "get", *asked, *query, "--output", "json"]
-            assert found.evidence[0].time == "2026-11-01T09:00:00.1234567Z"
+        (GAP, "of every alert without an end", put, [[every]]),
+        (GAP, both, put, [[suppression_rule(**unscoped, **BLIND)]]),
+    )
+    found = suppression([every])
+    _, got = (found.remedy or "").removesuffix(')"').split(' --body "$(')
+    query = ["--query", "{properties: merge(properties, {state: 'Disabled'})}", "--output", "json"]
+    assert shlex.split(got) == [*shlex.split(put.replace("put", "get")), *query]
+    assert found.evidence[0].time == "2026-11-01T09:00:00.1234567Z"
     # The name of a rule is somebody else's text, and one word of the remedy.
     hostile = suppression([suppression_rule("x'; reboot; $(y)", **BLIND)]).remedy or ""
     assert "reboot" not in hostile.replace("x%27%3B%20reboot%3B%20%24%28y%29", "")

@@ -24,7 +24,6 @@ AKS_PROFILE, ARC_EXTENSION = "56a83a6e-c417-42ec-b567-1e6fcb3d09a9", "3ef9848c-c
 CONTAINERS, OF_SUBSCRIPTION = "e599a9fe-30e3-47c6-a173-8b4b6d9d3255", f"/subscriptions/{SUBSCRIPTION}"
 YOUNGEST, OLDEST, JUST = NOW + SKEW, NOW - HEARD_WITHIN, timedelta(microseconds=1)
 
-
 running = partial(az.known, of="web-1", on=Rung.SENSOR_RUNNING)
 plans = partial(az.known, of=SUBSCRIPTION, on=Rung.PLAN, manifest=az.expecting_plans({"Containers": None}))
 integration = partial(az.known, POSTURE, on=Rung.INTEGRATION)
@@ -32,14 +31,10 @@ integration = partial(az.known, POSTURE, on=Rung.INTEGRATION)
 
 def test_what_a_message_said_covers_as_long_as_it_is_young_and_a_gap_stays_one(subtests: pytest.Subtests) -> None:
     """All must be young, and healthy rows that prove that recommendations come; else it is unknown, with its age."""
-    ages: list[tuple[object, bool]] = [(YOUNGEST.isoformat(), True), ((YOUNGEST + JUST).isoformat(), False)]
-    ages += [
-        (OLDEST.isoformat(), True),
-        ((OLDEST - JUST).isoformat(), False),
-        ("when the moon was full", False),
-        ("", False),
-    ]
-    for seen, is_young in (*ages, ([], False), (7, False)):
+    young = [one.isoformat() for one in (YOUNGEST, OLDEST)]
+    old = [one.isoformat() for one in (YOUNGEST + JUST, OLDEST - JUST)]
+    ages: dict[str, bool] = dict.fromkeys(young, True) | dict.fromkeys([*old, "when the moon was full", ""], False)
+    for seen, is_young in (*ages.items(), ([], False), (7, False)):
         with subtests.test(seen=seen):
             found = running(POSTURE, said(*all_healthy(), seen=seen))
             assert found.state is (COVERED if is_young else UNKNOWN)
@@ -47,10 +42,10 @@ def test_what_a_message_said_covers_as_long_as_it_is_young_and_a_gap_stays_one(s
             assert is_young or EDR_RUNNING[0] in (found.remedy or "")
             gap = running(POSTURE, said(assessment(EDR_RUNNING[0], "Unhealthy"), seen=seen))
             assert (gap.state, gap.evidence[0].known_at is None) == (GAP, False)
-    *young, old = all_healthy()
-    found = running(POSTURE, [*said(*young), *said(old, seen=(OLDEST - JUST).isoformat())])
+    *most, one = all_healthy()
+    found = running(POSTURE, [*said(*most), *said(one, seen=old[1])])
     assert (found.state, found.reason) == (UNKNOWN, "what was last said of it is 8 days old")
-    for seen, is_young in ages:
+    for seen, is_young in ages.items():
         for more, expected in (
             *(([], is_young), ([az.pricing("CloudPosture", "Free")], is_young)),
             ([az.pricing("FoundationalCspm", "Free")], False),
@@ -91,10 +86,8 @@ def test_the_manifest_says_how_old_it_may_be() -> None:
     manifest = CoverageManifest(expectations=(expectation,), is_given=True)
     for days, is_young in ((15, True), (16, False)):
         seen = (NOW - timedelta(days=days)).isoformat()
-        told, came = (
-            [POSTURE, said(*all_healthy(), seen=seen)],
-            [heard(healthy=seen, posture=seen), said(*all_healthy())],
-        )
+        told = [POSTURE, said(*all_healthy(), seen=seen)]
+        came = [heard(healthy=seen, posture=seen), said(*all_healthy())]
         for documents in (told, came):
             assert running(*documents, manifest=manifest).state is (COVERED if is_young else UNKNOWN)
         assert judged(*told, manifest=manifest).posture[0].is_known_on
