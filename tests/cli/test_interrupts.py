@@ -28,7 +28,7 @@ from tests.cli.house import House, furnish, lines_in, ndjson, routing, said_into
 from tests.coverage.builders import managed_cluster
 from tests.leash import leashed
 from tests.parse.messages import a_flat_alert, an_assessment
-from tests.stack.gate import Gate, Order, everything
+from tests.stack.gate import Gate, Order, to
 from tests.store.opened import rows_in
 from tests.waiting import PATIENCE, wait_until
 from tests.warm import WarmProcess
@@ -174,7 +174,7 @@ def test_at_whatever_moment_it_is_interrupted(house: House, shares: Sequence[flo
 def a_slow_pager() -> Iterator[tuple[str, str, Order]]:
     """A pager whose answers come when it may answer: its address, a key that it knows, and what withholds the answers."""
     with soc_in_thread() as soc:
-        withheld = Gate(soc.pagerduty).withhold(everything)
+        withheld = Gate(soc.pagerduty).withhold(to("pagerduty"))
         yield soc.addresses.pagerduty, soc.accounts["cwpp"].routing_key, withheld
 
 

@@ -175,6 +175,11 @@ async def left_over(stack: Stack) -> list[str]:
         await store.close()
 
 
+async def is_delivered(stack: Stack) -> bool:
+    """Whether nothing is owed any more."""
+    return not await rows_in(stack, "SELECT id FROM deliveries WHERE state IN ('owed', 'claimed') LIMIT 1")
+
+
 async def rows_in(stack: Stack, sql: str) -> list[Columns]:
     """What a query finds in the state."""
     store = stack.store()

@@ -134,19 +134,16 @@ class DefenderDouble(Endpoint):
 
     Attributes:
         url: its address.
-        exports: whether samples reach the hub.
-        says_dismissed: whether a dismissal is exported, too, which nobody knows of the real one.
+        exports, says_dismissed: whether samples reach the hub, and dismissals do, which nobody knows of the real one.
+        garbled: whether what is exported is cut in the middle.
         lag: seconds from an order to its export.
         page: alerts on a page of the list.
         is_busy: whether it answers 409 to an order, whose samples come all the same: they are another's.
         fails: whether an order that it took comes to nothing.
-        refuses_list: whether it answers 403 to who wants the list.
-        garbled: whether what is exported is cut in the middle.
-        refuses_dismissal: the type of alerts of which it answers 403 to who wants to dismiss one; None for none.
+        refuses_list, refuses_dismissal: whether it answers 403 to who wants the list; of which type of alerts to dismiss one.
         late_type: the type of samples that are exported never; None for none.
         asked: called with the name of each question, in the double's own thread, before it is answered.
-        raised: the samples that were raised, with their states.
-        dismissed: the ids of those that were dismissed, in that order.
+        raised, dismissed: the samples that were raised, with their states, and the ids of those that were dismissed, in order.
     """
 
     name: ClassVar[str] = "defender"

@@ -30,11 +30,6 @@ class Seen:
 type Matching = Callable[[Seen], bool]
 
 
-def everything(_: Seen) -> bool:
-    """Any request."""
-    return True
-
-
 def to(service: str, words: str = "") -> Matching:
     """Requests for a service whose path or body mentions some words."""
     return lambda seen: seen.service == service and (words in seen.path or words.encode() in seen.body)

@@ -18,12 +18,11 @@ from router.app.service import A_WORKER, MOST_WORKERS
 from router.app.settings import now
 from router.cli import main
 from router.cli.decisions import decision_of
-from router.domain.deliveries import DeliveryState, Pause
+from router.domain.deliveries import Pause
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
 from router.store.codec import decode
 from router.store.deliveries import add_deliveries
-from router.store.delivery_status import count_deliveries
 from router.store.destinations import PROBE, pause_destination
 from tests.builders import RULES, alert_body
 from tests.stack.accounting import (
@@ -34,6 +33,7 @@ from tests.stack.accounting import (
     conditions,
     forget_checkpoints,
     high,
+    is_delivered,
     key_of,
     low,
     rows_in,
@@ -75,19 +75,6 @@ async def on_record(stack: Stack, hub: str) -> list[Decision]:
     return [decision_of(decode(RecordEntry, row.raw("body"))) for row in mine]
 
 
-async def delivered(stack: Stack) -> None:
-    """Returns once nothing is owed any more."""
-    open, store = {DeliveryState.OWED, DeliveryState.CLAIMED}, stack.store()
-
-    async def is_over() -> bool:
-        return not open & {state for stream in STREAMS for _, state in await within(store, count_deliveries, stream)}
-
-    try:
-        await until(is_over, look=0.5)
-    finally:
-        await store.close()
-
-
 def standing(soc: Soc) -> dict[str, list[str]]:
     """What is open at a SOC, and what it was told in rows, each as often as it is there."""
     state = soc.state()
@@ -115,7 +102,7 @@ def test_samples_come_out_of_hubs_as_out_of_files(
             for stream, file in FILES.items():
                 await publish(stack, stream, *file.read_bytes().splitlines())
             await running.idle(PATIENCE)
-            await delivered(stack)
+            await until(lambda: is_delivered(stack), look=0.5)
             await sweep(running)
             health = await running.request("GET", "/api/health")
             assert (json.loads(health.body)["problems"], health.status) == ([], 200)

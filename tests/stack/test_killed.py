@@ -27,6 +27,7 @@ from tests.stack.accounting import (
     books_of,
     conditions,
     high,
+    is_delivered,
     junk,
     key_of,
     kill,
@@ -43,7 +44,6 @@ from tests.stack.functions_host import Death, FunctionsHost, Outcome
 from tests.stack.gate import Gate, Order, to
 from tests.stack.postgres import Way
 from tests.stack.stack import ROOT, Stack
-from tests.stack.test_doors import delivered
 from tests.store.acts import letters_in
 from tests.waiting import until
 
@@ -278,7 +278,7 @@ def test_a_delivery_that_kills_is_given_up_on_and_what_is_beside_it_gets_through
             stack.soc.pagerduty.faults.add(Hang(0.3), times=None)
             await post.send(killer, high("beside"))
             await until(lambda: len(killed) == SUSPECT + 1)
-            await delivered(stack)
+            await until(lambda: is_delivered(stack), look=0.5)
             store = stack.store()
             (letter,) = await letters_in(store)
             await store.close()

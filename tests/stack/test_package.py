@@ -15,10 +15,11 @@ import pytest
 
 from infra.package import DEPENDENCIES, OWN, main
 from tests.builders import RULES, alert_body
+from tests.stack.accounting import is_delivered
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
 from tests.stack.stack import ROOT, Stack
-from tests.stack.test_doors import delivered, on_record, publish
-from tests.waiting import PATIENCE
+from tests.stack.test_doors import on_record, publish
+from tests.waiting import PATIENCE, until
 
 pytestmark = pytest.mark.skipif(
     (sys.platform, platform.machine(), sys.version_info[:2]) != ("linux", "x86_64", (3, 13)),
@@ -84,7 +85,7 @@ def test_it_takes_a_batch_in_microsofts_worker(package: Path, stack: Stack) -> N
         async with host.running():
             await publish(stack, "cwpp", alert_body("one"), alert_body("two"))
             await host.idle(PATIENCE)
-            await delivered(stack)
+            await until(lambda: is_delivered(stack), look=0.5)
             loaded = Path(f"/proc/{host.worker_pid}/maps").read_text()
             assert f"{package / DEPENDENCIES}/pydantic_core/" in loaded
             assert "/site-packages/pydantic_core/" not in loaded.replace(str(package / DEPENDENCIES), "")

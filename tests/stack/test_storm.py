@@ -9,7 +9,7 @@ import pytest
 from alert_router_demo.soc import Hang
 from router.app.wiring import AT_A_TIME
 from tests.builders import RESOURCE, alert_body, finding_body
-from tests.stack.accounting import QUICK, Letter, Post, books_of, high, key_of, medium, rows_in, sweep
+from tests.stack.accounting import QUICK, Letter, Post, books_of, high, is_delivered, key_of, medium, sweep
 from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.stack import Stack
 from tests.waiting import PATIENCE, until
@@ -52,9 +52,8 @@ async def settled(stack: Stack, post: Post, host: FunctionsHost, patience: float
 
     async def is_settled() -> bool:
         await sweep(host)
-        owed = await rows_in(stack, "SELECT id FROM deliveries WHERE state IN ('owed', 'claimed') LIMIT 1")
         books = await books_of(stack)
-        return not owed and books.record == post.due.record and post.due.rows <= books.rows
+        return await is_delivered(stack) and books.record == post.due.record and post.due.rows <= books.rows
 
     await until(is_settled, look=1, within=patience)
 

@@ -10,7 +10,6 @@ from bisect import bisect_left, bisect_right
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NamedTuple, Self
@@ -32,33 +31,14 @@ _SELECTOR = re.compile(r"amqp\.annotation\.x-opt-(offset|sequence-number) *(>=?)
 
 
 class Published(NamedTuple):
-    """An event that a partition retains."""
-
-    sequence: int
-    enqueued: datetime
-    body: bytes
-    properties: Mapping[str, Any] = {}
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """A message in its place in a partition, as a reader gets it: the hub's own annotations, and the rest as it came."""
+    """An event that a partition retains; `wire` is how a reader gets it: the hub's own annotations, and the rest as it came."""
 
     sequence: int
     offset: int
     enqueued: datetime
-    wire: bytes = field(repr=False)
-
-    @property
-    def published(self) -> Published:
-        """What was published."""
-        found = list(sections(self.wire))
-        body = b"".join(value for part, value, _ in found if part == Section.DATA)
-        theirs = (value for part, value, _ in found if part == Section.APPLICATION_PROPERTIES)
-        properties: Mapping[Any, Any] = next(theirs, {})
-        return Published(
-            self.sequence, self.enqueued, body, {text(key): text(each) for key, each in properties.items()}
-        )
+    body: bytes
+    properties: Mapping[str, Any]
+    wire: bytes
 
 
 class Partition:
@@ -69,8 +49,8 @@ class Partition:
 
     def __init__(self) -> None:
         self.sent = self.asked = 0
-        self.events: list[Event] = []
-        self.last: Event | None = None
+        self.events: list[Published] = []
+        self.last: Published | None = None
         self._end = 0
 
     @property
@@ -83,27 +63,30 @@ class Partition:
         """The sequence number of the latest event, retained or not; -1 before there was any."""
         return self.last.sequence if self.last else -1
 
-    def append(self, message: bytes, enqueued: datetime) -> Event:
+    def append(self, message: bytes, enqueued: datetime) -> None:
         """Keeps a message as the latest event."""
-        sequence, offset = self.last_sequence + 1, self._end
+        sequence, parts = self.last_sequence + 1, list(sections(message))
         enqueued = enqueued.replace(microsecond=enqueued.microsecond // 1000 * 1000)  # As AMQP counts.
         annotations = {
             "x-opt-sequence-number": sequence,
-            "x-opt-offset": str(offset),
+            "x-opt-offset": str(self._end),
             "x-opt-enqueued-time": timestamp(enqueued),
         }
         own = (Section.DELIVERY_ANNOTATIONS, Section.ANNOTATIONS)
-        rest = b"".join(whole for part, _, whole in sections(message) if part not in own)
-        self.last = Event(sequence, offset, enqueued, described(Section.ANNOTATIONS, annotations) + rest)
+        rest = b"".join(whole for part, _, whole in parts if part not in own)
+        body = b"".join(value for part, value, _ in parts if part == Section.DATA)
+        theirs = [value for part, value, _ in parts if part == Section.APPLICATION_PROPERTIES]
+        properties = {text(key): text(each) for values in theirs for key, each in values.items()}
+        wire = described(Section.ANNOTATIONS, annotations) + rest
+        self.last = Published(sequence, self._end, enqueued, body, properties, wire)
         self.events.append(self.last)
         self._end += len(rest)
-        return self.last
 
     def trim(self, before: int) -> None:
         """Forgets the events with a lower sequence number, as retention does."""
         del self.events[: self._index_of(before)]
 
-    def events_from(self, position: int, most: int = 1) -> list[Event]:
+    def events_from(self, position: int, most: int = 1) -> list[Published]:
         """The first events at or after a position."""
         place = self._index_of(position)
         return self.events[place : place + most]
@@ -226,7 +209,7 @@ class EventHubs:
     @at_home
     def published(self, hub: str, partition: int | str) -> list[Published]:
         """The events that a partition retains, in order."""
-        return [event.published for event in self._partition(hub, partition).events]
+        return list(self._partition(hub, partition).events)
 
     @at_home
     def last_sequences(self, hub: str) -> dict[str, int]:
@@ -240,7 +223,7 @@ class EventHubs:
             return {}
         partitions = {str(id): one for id, one in enumerate(self.hub(hub).partitions)}
         found = {id: one.events_from(after.get(id, -1) + 1, most) for id, one in partitions.items()}
-        return {id: [one.published for one in events] for id, events in found.items() if events}
+        return {id: events for id, events in found.items() if events}
 
     @contextmanager
     def watched(self, told: Callable[[], object]) -> Iterator[None]:
