@@ -36,10 +36,9 @@ PACES = {
     "stack/azure_management/management.py": "an answer that does not come",
     "stack/defender.py": "Defender's own pace: export comes a moment later",
     "stack/functions_host/host.py": "Azure's own pace: an empty queue is looked at less and less often, and a timer",
-    "stack/functions_worker/worker.py": "looks again and again until its host is gone",
     "stack/functions_host/workers.py": "Azure's own pace: another worker comes a moment later",
-    "stack/soak.py": "workers die now and then for hours, and progress is printed",
-    "stack/test_storm.py": "workers die now and then",
+    "stack/soak.py": "progress of hours is printed",
+    "stack/accounting.py": "workers die now and then",
 }
 """Files in which something sleeps, and what: never a test until something has probably happened."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import signal
 from collections import Counter
 from collections.abc import Awaitable, Callable
@@ -219,6 +220,17 @@ def forget_checkpoints(stack: Stack) -> None:
 def kill(host: FunctionsHost) -> None:
     """Kills the worker at once, from any thread."""
     os.kill(host.worker_pid, signal.SIGKILL)
+
+
+async def kill_again_and_again(host: FunctionsHost, every: float, killed: list[int]) -> None:
+    """Kills workers until it is cancelled, one in so many seconds on the average, and notes those that are gone."""
+    chance = random.Random(20261124)  # noqa: S311  A seed, so that a failure can be had again.
+    while True:
+        # As deaths come: many right after another, and now and then a while without one.
+        await asyncio.sleep(chance.expovariate(1 / every))
+        worker = host.worker_pid
+        await host.kill_worker()
+        killed.append(worker)
 
 
 async def sweep(host: FunctionsHost) -> None:

@@ -8,14 +8,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import random
 import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
 from itertools import batched
 
-from tests.stack.accounting import Letter, Post, books_of, high, junk, left_over, low, medium, rows_in
+from tests.stack.accounting import (
+    Letter,
+    Post,
+    books_of,
+    high,
+    junk,
+    kill_again_and_again,
+    left_over,
+    low,
+    medium,
+    rows_in,
+)
 from tests.stack.functions_host import Conditions, FunctionsHost, Outcome
 from tests.stack.stack import POLICIES, Stack, stack_running
 
@@ -50,21 +60,21 @@ def letters(count: int) -> Iterator[Letter]:
 
 async def soak(stack: Stack, count: int, every: float) -> bool:
     """Runs it, and prints what came of it; False where the books do not agree, TimeoutError where it takes too long."""
-    post, began = Post(stack), time.monotonic()
+    post, began, killed = Post(stack), time.monotonic(), list[int]()
 
     def say(words: str) -> None:
         print(f"{time.monotonic() - began:6.0f} s  {words}", flush=True)
 
     async with asyncio.timeout(LONGEST), stack.host(conditions=CONDITIONS, **SETTINGS).running() as host:
-        trouble = asyncio.create_task(_kill_again_and_again(host, every))
+        killing = asyncio.create_task(kill_again_and_again(host, every, killed))
         sweeping = asyncio.create_task(_sweep_again_and_again(host))
         for number, some in enumerate(batched(letters(count), BATCH, strict=False)):
             await post.send(*some, partition=number % 2)
         while (taken := (await rows_in(stack, TAKEN))[0].whole("count")) < count:
             say(f"{taken:>8,} taken in")
             await asyncio.sleep(10)
-        trouble.cancel()
-        say(f"all taken in; {await trouble} workers were killed")
+        killing.cancel()
+        say(f"all taken in; {len(killed)} workers were killed")
         while left := await left_over(stack):
             say(f"left: {'; '.join(left)[:300]}")
             await asyncio.sleep(20)
@@ -78,18 +88,6 @@ async def soak(stack: Stack, count: int, every: float) -> bool:
     agree = {name: getattr(found, name) == getattr(due, name) for name in names}
     print(*(f"  {'yes' if does else 'NO '}  {what} as due" for what, does in agree.items()), sep="\n")
     return all(agree.values())
-
-
-async def _kill_again_and_again(host: FunctionsHost, every: float) -> int:
-    chance, kills = random.Random(20261124), 0  # noqa: S311  A seed, so that a failure can be had again.
-    try:
-        while True:
-            # As deaths come: many right after another, and now and then a while without one.
-            await asyncio.sleep(chance.expovariate(1 / every))
-            await host.kill_worker()
-            kills += 1
-    except asyncio.CancelledError:
-        return kills
 
 
 async def _sweep_again_and_again(host: FunctionsHost) -> None:

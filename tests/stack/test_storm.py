@@ -9,7 +9,18 @@ import pytest
 from alert_router_demo.soc import Hang
 from router.app.wiring import AT_A_TIME
 from tests.builders import RESOURCE, alert_body, finding_body
-from tests.stack.accounting import QUICK, Letter, Post, books_of, high, is_delivered, key_of, medium, sweep
+from tests.stack.accounting import (
+    QUICK,
+    Letter,
+    Post,
+    books_of,
+    high,
+    is_delivered,
+    key_of,
+    kill_again_and_again,
+    medium,
+    sweep,
+)
 from tests.stack.functions_host import Conditions, FunctionsHost
 from tests.stack.stack import Stack
 from tests.waiting import PATIENCE, until
@@ -69,15 +80,8 @@ def test_a_storm_makes_ten_pages_and_one_that_says_what_is_held(stack: Stack) ->
         async with stack.host(conditions=settings, **QUICK).running() as host:
             killed: list[int] = []
 
-            async def kill_now_and_then() -> None:
-                while True:
-                    await asyncio.sleep(15)
-                    worker = host.worker_pid
-                    await host.kill_worker()
-                    killed.append(worker)  # now that it is gone: who counts goes on with the next one
-
             for letter in (an_alert, an_end):
-                killing = asyncio.create_task(kill_now_and_then())
+                killing = asyncio.create_task(kill_again_and_again(host, 15, killed))
                 for place in range(0, count, 100):
                     some = (letter(f"s-{number}", str(number % hosts)) for number in range(place, place + 100))
                     await post.send(*some, partition=place // 100 % 2)

@@ -174,7 +174,6 @@ class Workers:
         self._said = ""
         self._worker: WorkerProcess | None = None
         self._fault: Exception | None = None
-        self._replaced = asyncio.Event()
         self.functions: Mapping[str, Function] = {}
 
     async def start(self, output: Path) -> None:
@@ -194,16 +193,13 @@ class Workers:
             except RuntimeError as fault:
                 self._fault = fault
                 raise
-            finally:
-                self._replaced.set()
-                self._replaced = asyncio.Event()
 
     async def current(self) -> WorkerProcess:
         """Gives a worker that can be asked, and waits for one while there is none; raises RuntimeError."""
-        while self._worker is None or not self._worker.is_open:
-            if self._fault is not None:
-                raise self._fault
-            await self._replaced.wait()
+        await until(lambda: self._fault is not None or (self._worker is not None and self._worker.is_open))
+        if self._fault is not None:
+            raise self._fault
+        assert self._worker is not None
         return self._worker
 
     async def stop(self) -> None:

@@ -12,8 +12,6 @@ import logging
 import os
 import socket
 import sys
-import threading
-import time
 from dataclasses import dataclass, field
 from typing import Any, NoReturn
 
@@ -63,19 +61,11 @@ def _leave() -> NoReturn:
     os._exit(0)
 
 
-def _leave_with(parent: int) -> None:
-    """Ends once the host is gone, also while the app blocks the event loop."""
-    while os.getppid() == parent:
-        time.sleep(1)
-    _leave()
-
-
 def main() -> None:
     """Serves the host that started this process until it hangs up."""
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     for chatty in ("azure.core", "azure.eventhub", "azure.identity"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
-    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
     asyncio.run(_serve(int(sys.argv[1])))
 
 
