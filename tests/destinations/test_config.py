@@ -120,7 +120,7 @@ MISTAKES: dict[str, list[tuple[dict[str, Any], str]]] = {
     "jira": [
         ({"fields": {"customfield_1": {"value": "{owner.salary}"}}}, "customfield_1: {owner.salary} is no placeholder"),
         ({"fields": {"customfield_1": ["{severity"]}}, "a brace stands alone"),
-        ({"fields": {"labels": ["x"]}}, "the router needs this field"),
+        *(({"fields": {name: ["x"]}}, "the router needs this field") for name in ("labels", "project", "issuetype")),
         ({"fields": {"Due Date": "x"}}, "match pattern"),
         ({"labels": ["{nobody}"]}, "is no placeholder"),
         ({"project": 'SEC" OR 1=1'}, "match pattern"),
@@ -129,7 +129,10 @@ MISTAKES: dict[str, list[tuple[dict[str, Any], str]]] = {
     "servicenow": [
         ({"fields": {"u_x": "{owner.salary}"}}, "u_x: {owner.salary} is no placeholder"),
         ({"fields": {"u_x": "{severity"}}, "a brace stands alone"),
-        ({"fields": {"correlation_id": "1"}}, "the router needs this column"),
+        *(
+            ({"fields": {name: "1"}}, "the router needs this column")
+            for name in ("correlation_id", "sys_id", "number", "active")
+        ),
         ({"fields": {"U X": "1"}}, "match pattern"),
         # What a table has of its own hides no mistake.
         *(

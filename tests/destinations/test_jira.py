@@ -155,6 +155,16 @@ FLOWS: dict[str, tuple[Attempt, list[Answer], str, object]] = {
         for opening, turn in ((None, 2), (OPENING, 3))
         for number, found in ((1, SETTLED), (2, SETTLED), (3, made))
     },
+    # Whatever a sign-in page stands in for, the delivery waits.
+    "takes no page for people for a search": (opened(), [replied(200)], "search", Unavailable),
+    "takes no other document for a search": (opened(), [replied(200, {"ok": True})], "search", Unavailable),
+    "takes no list for an issue": (opened(), [NONE, replied(200, ["?"])], "search, create", SETTLED),
+    "takes no page for an issue": (UPDATED, [replied(200)], "read 10042", Unavailable),
+    "takes no page for a comment": (UPDATED, [shown(), replied(200)], "read 10042, write 10042/comment", Unavailable),
+    "takes no page for transitions": (RESOLVED, [shown(), replied(200)], "read 10042, read 10042/transitions", Unavailable),
+    "takes no page for a comment on the end": (
+        RESOLVED, [shown(), WAYS, replied(200)], "read 10042, read 10042/transitions, write 10042/comment", Unavailable,
+    ),
     **{
         f"is not sure after {seconds} seconds": (
             later(Change.UPDATED, None, number=3, since=NOW - timedelta(seconds=seconds)), [NONE, CREATED], asked, found,
@@ -180,42 +190,30 @@ def test_there_is_one_issue_whatever_people_and_a_lagging_index_do(subtests: pyt
                     assert type(result) is expected
 
 
-@pytest.mark.parametrize(
-    ("resolve", "id"),
-    [
-        ({"transition": "reject"}, "41"),
-        ({"transition": "41"}, "41"),
-        ({"transition": "No"}, "41"),
-        ({"transition": "Done"}, "31"),
-        ({}, "31"),
-    ],
-)
-def test_a_resolution_takes_a_transition_to_a_done_status(resolve: dict[str, str], id: str) -> None:
+def test_a_resolution_takes_a_transition_to_a_done_status() -> None:
     """The first one, or the one of that name, id or status; the policy may name a resolution, a field of its screen."""
     answers = (shown(), WAYS, COMMENTED, WENT)
-    assert steps(RESOLVED, *answers, resolve=resolve)[2] == {"transition": {"id": id}}
-    written = steps(RESOLVED, *answers, resolve={**resolve, "resolution": "Won't Do"})[2]
-    assert written == {"transition": {"id": id}, "fields": {"resolution": {"name": "Won't Do"}}}
+    for resolve, id in (
+        ({"transition": "reject"}, "41"), ({"transition": "41"}, "41"), ({"transition": "No"}, "41"),
+        ({"transition": "Done"}, "31"), ({}, "31"),
+    ):  # fmt: skip
+        assert steps(RESOLVED, *answers, resolve=resolve)[2] == {"transition": {"id": id}}
+        written = steps(RESOLVED, *answers, resolve={**resolve, "resolution": "Won't Do"})[2]
+        assert written == {"transition": {"id": id}, "fields": {"resolution": {"name": "Won't Do"}}}
 
 
-@pytest.mark.parametrize(
-    ("resolve", "open_ways"),
-    [
-        ({}, ways()),
-        ({}, ways(("11", "Start", TO_DO))),
-        ({"transition": "Start"}, WAYS),
-        ({"transition": "Gone"}, WAYS),
-    ],
-)
-def test_a_resolution_that_no_transition_takes_is_told_to_both(resolve: dict[str, str], open_ways: Answer) -> None:
+def test_a_resolution_that_no_transition_takes_is_told_to_both() -> None:
     """Who works the issue reads a comment; who owns the workflow has a dead letter, which names what there is."""
-    asked, result, written = steps(RESOLVED, shown(), open_ways, COMMENTED, resolve=resolve)
-    assert asked[-1] == "write 10042/comment"
-    assert "reports that this is over" in str(written)
-    assert isinstance(result, Rejected)
-    assert "SEC-7 stays open" in str(result)
-    assert result.authenticated
-    assert ("Close, Reject" if open_ways is WAYS else "none") in str(result)
+    for resolve, open_ways in (
+        ({}, ways()), ({}, ways(("11", "Start", TO_DO))), ({"transition": "Start"}, WAYS), ({"transition": "Gone"}, WAYS),
+    ):  # fmt: skip
+        asked, result, written = steps(RESOLVED, shown(), open_ways, COMMENTED, resolve=resolve)
+        assert asked[-1] == "write 10042/comment"
+        assert "reports that this is over" in str(written)
+        assert isinstance(result, Rejected)
+        assert "SEC-7 stays open" in str(result)
+        assert result.authenticated
+        assert ("Close, Reject" if open_ways is WAYS else "none") in str(result)
 
 
 def test_priorities_are_the_customers_own() -> None:
@@ -290,14 +288,14 @@ def test_a_link_leads_to_what_people_can_open() -> None:
     assert result.link == "https://jira.example/browse/SEC-8"
 
 
-@pytest.mark.parametrize(("length", "is_cut"), [(20_000, False), (40_000, True)])
-def test_a_description_fits(length: int, is_cut: bool) -> None:
+def test_a_description_fits() -> None:
     """What Jira takes has its facts in tables; of what is too long the text is cut, and its links lead somewhere."""
-    document = rich_briefing_of(a_briefing(a_notice(description="d" * length)))
-    assert ("[cut]" in text_of(document)) == is_cut
-    assert any(node["type"] == "table" for node in document["content"]) != is_cut
-    assert "Accounts: root" in text_of(document) or not is_cut
-    assert '"href":"https://portal.azure.com/#view/alerts/1"' in orjson.dumps(document).decode()
+    for length, is_cut in ((20_000, False), (40_000, True)):
+        document = rich_briefing_of(a_briefing(a_notice(description="d" * length)))
+        assert ("[cut]" in text_of(document)) == is_cut
+        assert any(node["type"] == "table" for node in document["content"]) != is_cut
+        assert "Accounts: root" in text_of(document) or not is_cut
+        assert '"href":"https://portal.azure.com/#view/alerts/1"' in orjson.dumps(document).decode()
 
 
 def test_an_issue_that_an_update_opens_says_first_what_happened() -> None:
@@ -336,12 +334,13 @@ def test_what_owners_yaml_says_costs_nobody_the_issue() -> None:
     )
 
 
-@pytest.mark.parametrize("fields", [OF_OWNER, {"customfield_2": "{type}"}])
-def test_where_something_else_is_refused_the_first_refusal_says_so(fields: dict[str, Any]) -> None:
+def test_where_something_else_is_refused_the_first_refusal_says_so() -> None:
     """It is a dead letter that names the field; also where the issue is refused without what the team says."""
-    _, result, _ = steps(opened(), NONE, replied(400, {"errors": {"customfield_2": "too long"}}), fields=fields)
-    assert isinstance(result, Rejected)
-    assert "customfield_2: too long" in str(result)
+    refusal = replied(400, {"errors": {"customfield_2": "too long"}})
+    for fields in (OF_OWNER, {"customfield_2": "{type}"}):
+        _, result, _ = steps(opened(), NONE, refusal, fields=fields)
+        assert isinstance(result, Rejected)
+        assert "customfield_2: too long" in str(result)
     answers = [replied(400, UNKNOWN), replied(400, {"errors": {"components": "Component is required"}})]
     _, result, _ = steps(opened(), NONE, *answers, fields=OF_OWNER)
     assert "'Payments' is not valid" in str(result)
@@ -369,21 +368,6 @@ def test_a_429_that_names_an_instant_is_heeded() -> None:
             _, result, _ = steps(opened(), replied(429, None, x_ratelimit_reset=written, **retry_after))
             assert isinstance(result, Unavailable)
             assert result.retry_after == (7.0 if retry_after else wait), written
-
-
-def test_a_page_for_people_is_no_answer() -> None:
-    """Whatever a sign-in page stands in for, the delivery waits."""
-    pages: list[tuple[Attempt, list[Answer]]] = [
-        (opened(), [replied(200)]),
-        (opened(), [replied(200, {"ok": True})]),
-        (opened(), [NONE, replied(200, ["?"])]),
-        (UPDATED, [replied(200)]),
-        (UPDATED, [shown(), replied(200)]),
-        (RESOLVED, [shown(), replied(200)]),
-        (RESOLVED, [shown(), WAYS, replied(200)]),
-    ]
-    for attempt, answers in pages:
-        assert isinstance(steps(attempt, *answers)[1], Unavailable), answers
 
 
 def test_an_id_cannot_leave_the_issues() -> None:

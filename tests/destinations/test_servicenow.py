@@ -17,8 +17,10 @@ from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.notices import Notice
 from router.domain.posture import Package
+from tests.destinations import goldens
 from tests.destinations.builders import NOW, a_destination, a_finding, a_huge_notice, a_notice, an_attempt
-from tests.destinations.conversations import Answer, converse, in_turn, replied
+from tests.destinations.conversations import Answer, converse, in_turn, payload_of, replied
+from tests.destinations.goldens import CASES, asks_of
 
 SYS_ID = "9d385017c611228701d22104cc95c371"
 OPENING = Receipt(reference="INC0010001", handles={"sys_id": SYS_ID})
@@ -207,7 +209,7 @@ def test_a_data_policy_is_about_one_ticket() -> None:
     _, result, _ = steps(opened(), NONE, replied(403, {"error": said, "status": "failure"}))
     assert isinstance(result, Rejected)
     assert "mandatory: Caller" in str(result)
-    assert result.authenticated
+    assert (result.authenticated, result.status) == (True, 403)
     _, proxys, _ = steps(opened(), NONE, replied(403, {"message": "Authentication is mandatory"}))
     assert not getattr(proxys, "authenticated", False)
 
@@ -229,20 +231,14 @@ def test_fields_are_filled_in() -> None:
     assert columns["impact"] == "3"
 
 
-TAKEN = replied(200, {"result": {"Default Bulk Endpoint": "1 events were inserted"}})
+CHANGES = {case.change: case for case in CASES[:3]}
 
 
 def event_of(notice: Notice | None = None, change: Change = Change.OPENED, **config: Any) -> dict[str, str]:
     """The event that a notice is sent as."""
-    asks, _ = converse(a_destination("servicenow_events", **config), [attempted(notice, change)], lambda ask: TAKEN)
-    assert isinstance(asks[0], HttpRequest)
-    (event,) = orjson.loads(asks[0].body)["records"]
+    (ask,) = asks_of("servicenow_events", notice or a_notice(), CHANGES[change], **config)
+    (event,) = orjson.loads(payload_of(ask))["records"]
     return dict(event)
-
-
-def attempted(notice: Notice | None = None, change: Change = Change.OPENED) -> Attempt:
-    """An attempt with the password at hand."""
-    return an_attempt(notice, change, secrets=["SERVICENOW_PASSWORD"])
 
 
 def test_severity_says_how_loud() -> None:
@@ -254,17 +250,15 @@ def test_severity_says_how_loud() -> None:
 
 def test_a_mere_status_is_no_event() -> None:
     """Nothing says whether people closed the alert, and an event would open it again."""
-    note = replace(attempted(change=Change.UPDATED), is_note=True)
-    asks, results = converse(a_destination("servicenow_events"), [note], lambda ask: TAKEN)
+    asks, results = converse(a_destination("servicenow_events"), [A_NOTE], in_turn())
     assert (asks, results) == ([], [Receipt(reference="only the status changed, no event")])
 
 
 def test_what_ended_untold_is_an_event_and_its_clear() -> None:
     """A clear of what was never raised makes no alert."""
-    attempt = replace(attempted(change=Change.RESOLVED), is_untold=True, since=NOW)
-    (ask,), _ = converse(a_destination("servicenow_events"), [attempt], lambda ask: TAKEN)
-    assert isinstance(ask, HttpRequest)
-    raised, cleared = orjson.loads(ask.body)["records"]
+    attempt = replace(RESOLVED, is_untold=True, since=NOW)
+    (ask,), _ = converse(a_destination("servicenow_events"), [attempt], goldens.replay("servicenow_events", "resolved"))
+    raised, cleared = orjson.loads(payload_of(ask))["records"]
     assert (raised["severity"], {**raised, "severity": "0"}) == ("2", cleared)
     assert "before this could be told" in cleared["description"]
 

@@ -16,7 +16,6 @@ from router.decide import decide, notice_for
 from router.destinations.base import document_of
 from router.destinations.paging import details_of
 from router.destinations.wording.changes import ending_of
-from router.destinations.wording.chat_text import first_screen_of
 from router.destinations.wording.facts import coverage_words, image_words, package_words, risk_words, words_of_posture
 from router.destinations.wording.headlines import headline, reporter_of
 from router.destinations.wording.plain_text import text_of
@@ -248,39 +247,30 @@ BEING_SAID = re.compile(r"(?<![\w.-])[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{1
 FEW = st.lists(TEXTS, max_size=2).map(tuple)
 
 
-@given(st.none() | TEXTS, st.none() | TEXTS, FEW)
-def test_there_are_always_words(resource: str | None, entity: str | None, hosts: tuple[str, ...]) -> None:
-    """Whatever a message writes: something that tells, in one line, and never a bare GUID."""
-    said = whereabouts_of(at(resource, entity, Evidence(hosts=hosts)))
-    assert is_telling(said.words)
-    assert said.words == " ".join(said.words.split())
-    assert not BEING_SAID.search(said.words)
-    assert is_telling(whereabouts_of(a_finding(resource=resource, compromised_entity=entity)).words)
-
-
-@given(
-    st.none() | TEXTS,
-    st.fixed_dictionaries(
-        {name: st.none() | TEXTS for name in ("compromised_entity", "cluster", "native_name", "subscription_name")}
-    ),
-    st.builds(Evidence, clusters=FEW, pods=FEW, namespaces=FEW, nodes=FEW, images=FEW, resources=FEW),
-    st.builds(DatabaseRule, id=st.just("VA1"), server=st.none() | TEXTS, database=st.none() | TEXTS),
-    st.none() | st.builds(Image, repository=TEXTS),
-    FEW,
+SOME = st.none() | TEXTS
+NOTICES = st.builds(
+    at,
+    SOME,
+    SOME,
+    st.builds(Evidence, hosts=FEW, clusters=FEW, pods=FEW, namespaces=FEW, nodes=FEW, images=FEW, resources=FEW),
+    cluster=SOME,
+    native_name=SOME,
+    subscription_name=SOME,
+    rule=st.none() | st.builds(DatabaseRule, id=st.just("VA1"), server=SOME, database=SOME),
+    image=st.none() | st.builds(Image, repository=TEXTS),
+    targets=FEW,
 )
-def test_nothing_that_a_message_names_has_a_guid_said_by_itself(
-    resource: str | None,
-    fields: dict[str, str | None],
-    evidence: Evidence,
-    rule: DatabaseRule,
-    image: Image | None,
-    targets: tuple[str, ...],
-) -> None:
-    """Whichever of its fields says where."""
-    entity = fields.pop("compromised_entity")
-    said = whereabouts_of(at(resource, entity, evidence, rule=rule, image=image, targets=targets, **fields))
-    assert said.words
-    assert not BEING_SAID.search(said.words)
+
+
+@given(NOTICES)
+def test_there_are_always_words(notice: Notice) -> None:
+    """Whatever a message writes, and whichever of its fields says where: something that tells, in one line, no bare GUID."""
+    bare = at(notice.resource, notice.compromised_entity, Evidence(hosts=notice.evidence.hosts))
+    finding = a_finding(resource=notice.resource, compromised_entity=notice.compromised_entity)
+    said = [whereabouts_of(one).words for one in (bare, finding, notice)]
+    assert all(map(is_telling, said))
+    assert said[0] == " ".join(said[0].split())
+    assert not any(map(BEING_SAID.search, said))
 
 
 def fact(name: str, **changes: Any) -> str | None:
@@ -461,16 +451,6 @@ def test_nobody_is_sent_to_what_cannot_be_looked_up() -> None:
     """A mail's number in its server's queue, a webhook's id and `no open issue` are no tickets."""
     mail = Counterpart(destination="mail", lane=Lane.TICKET, reference="4XQueueId12")
     assert a_briefing(a_notice(), background=Background(elsewhere=(mail,))).in_full is None
-
-
-def test_a_part_of_the_place_is_not_told_again_on_a_first_screen() -> None:
-    """Where it happened says `cluster/namespace/pod`, which is each of the three."""
-    cluster = "/subscriptions/1/resourceGroups/rg/providers/Microsoft.ContainerService/managedClusters/aks"
-    evidence = Evidence(clusters=("aks",), namespaces=("shop",), pods=("web-1",), containers=("web",))
-    notice = a_notice(resource=cluster, compromised_entity="aks", cluster="aks", evidence=evidence)
-    names = [line.name for line in first_screen_of(a_briefing(notice)).facts]
-    assert "Containers" in names
-    assert not {"Clusters", "Namespaces", "Pods"} & {*names}
 
 
 def test_values_that_hold_a_comma_stand_on_lines_of_their_own() -> None:

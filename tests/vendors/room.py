@@ -27,7 +27,7 @@ from router.deliver.sender import ConversationRunner, Sender
 from router.deliver.tokens import Tokens
 from router.domain.conversation import DestinationKind, Result
 from router.domain.decisions import Change
-from router.domain.deliveries import LEASE, Attempt, Delivery, DeliveryState, Receipt
+from router.domain.deliveries import LEASE, Attempt, Delivery, DeliveryState
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Stream
 from router.store.dead_letters import DeadLetter, redrive
@@ -136,18 +136,10 @@ class Room:
         found = await health_of(self._store, {Stream.CWPP: Shelf()}, {Stream.CWPP: a_rulebook()}, self.now)
         return [one for one in found.problems if DESTINATION in one]
 
-    async def send(self, *deliveries: Delivery, number: int = 1, opening: Result | None = None) -> Sequence[Result]:
-        """Sends deliveries in one conversation, without an outbox; `opening` is what the opening brought."""
-        receipt = opening if isinstance(opening, Receipt) else None
-        attempts = [
-            Attempt(delivery=one, number=number, now=self.now, secrets=self._secrets, opening=receipt)
-            for one in deliveries
-        ]
+    async def send(self, *deliveries: Delivery) -> Sequence[Result]:
+        """Sends deliveries in one conversation, without an outbox."""
+        attempts = [Attempt(delivery=one, number=1, now=self.now, secrets=self._secrets) for one in deliveries]
         return await self._answers.converse(self._kind, attempts)
-
-    async def send_at_once(self, *deliveries: Delivery) -> list[Result]:
-        """Sends each by itself and all at the same time, as workers would of which each believes that it is theirs."""
-        return [result for results in await asyncio.gather(*map(self.send, deliveries)) for result in results]
 
 
 @asynccontextmanager
@@ -191,9 +183,9 @@ def a_huge_life() -> tuple[Delivery, Delivery, Delivery]:
 
 
 @asynccontextmanager
-async def a_room_at(vendor: Endpoint, make: Make, path: str = "") -> AsyncIterator[Room]:
-    """A room whose destination speaks to a double that is served on loopback; `path` is where its API begins."""
-    async with served(vendor.application()) as url, a_room(*make(url + path)) as room:
+async def a_room_at(vendor: Endpoint, make: Make) -> AsyncIterator[Room]:
+    """A room whose destination speaks to a double that is served on loopback."""
+    async with served(vendor.application()) as url, a_room(*make(url)) as room:
         yield room
 
 
@@ -209,11 +201,11 @@ def one_room_at(vendor: Endpoint, make: Make) -> Iterator[tuple[Room, Callable[[
             runner.run(entered.__aexit__(None, None, None))
 
 
-def play(vendor: Endpoint, make: Make, act: Callable[[Room], Awaitable[None]], path: str = "") -> None:
+def play(vendor: Endpoint, make: Make, act: Callable[[Room], Awaitable[None]]) -> None:
     """Plays one act in such a room."""
 
     async def played() -> None:
-        async with a_room_at(vendor, make, path) as room:
+        async with a_room_at(vendor, make) as room:
             await act(room)
 
     asyncio.run(played())
