@@ -20,15 +20,7 @@ from router.domain.evidence import Evidence
 from router.domain.notices import Link, NamedMember, Notice, Release
 from router.domain.owners import Owner
 from router.domain.rulebook import Lane
-from tests.destinations.builders import (
-    NOW,
-    RESOURCE,
-    a_briefing,
-    a_finding,
-    a_group,
-    a_notice,
-    a_software_update,
-)
+from tests.destinations.builders import NOW, RESOURCE, a_briefing, a_finding, a_group, a_notice, a_software_update
 from tests.examples import some_of
 
 TICKET = Counterpart(destination="snow", lane=Lane.TICKET, reference="INC0012345", link="https://snow.example/1")

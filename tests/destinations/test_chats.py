@@ -9,7 +9,6 @@ from typing import Any
 import orjson
 from markdown_it import MarkdownIt
 
-from router.destinations.teams import COLOURS
 from router.destinations.wording.fitting import MARK
 from router.domain.decisions import Change
 from router.domain.errors import Unauthorized
@@ -69,13 +68,6 @@ def test_the_link_is_one_only_where_it_can_be() -> None:
         assert [one["url"] for one in elements_of(link=link) if one["type"] == "link"] == [link]
     for link in (f"{portal}a|b", f"{portal}a>b", "http://portal.azure.com/", portal + "x" * 1_976):
         assert not any(one["type"] == "link" or "ortal" in one["text"] for one in elements_of(link=link))
-
-
-def test_the_heading_has_the_colour_of_the_severity() -> None:
-    """Unknown is as loud as Critical; what is over is good, whatever it was."""
-    for severity in (*COLOURS, None):
-        assert blocks_of(card_of(severity=severity))[0]["color"] == COLOURS[severity or "Critical"]
-        assert blocks_of(card_of(Change.RESOLVED, severity=severity))[0]["color"] == "Good"
 
 
 def test_what_was_escaped_reads_as_it_was() -> None:

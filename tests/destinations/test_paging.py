@@ -15,7 +15,8 @@ from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.domain.evidence import Evidence
 from router.domain.owners import Owner
 from tests.destinations.builders import a_destination, a_notice, a_secret, an_attempt
-from tests.destinations.conversations import Respond, converse, replied
+from tests.destinations.conversations import Respond, converse, payload_of, replied
+from tests.destinations.goldens import asks_of
 
 TEAM = "PAYMENTS_KEY"
 OF_THE_TEAM = a_notice(owner=Owner(pager=TEAM))
@@ -37,8 +38,6 @@ class Pager(NamedTuple):
     of_the_key: tuple[HttpAnswer, ...]
     of_the_content: tuple[HttpAnswer, ...]
     not_accepted: tuple[HttpAnswer, ...]
-    severities: dict[str | None, str]
-    severity_of: Callable[[dict[str, Any]], str]
 
     def converse(self, attempt: Attempt, respond: Respond | None = None) -> tuple[list[HttpRequest], Result]:
         """The requests that an attempt makes, and its result; all are accepted where nothing else is said."""
@@ -78,11 +77,6 @@ PAGERS = (
             "Length of 'dedup_key' is incorrect (should be at most 255 characters)",
         )),
         (replied(200, "a page for people"), replied(200, {"status": "invalid event"}), replied(204)),
-        {
-            "Critical": "critical", "High": "error", "Medium": "warning", "Low": "info", "Informational": "info",
-            None: "critical",
-        },
-        lambda event: event["payload"]["severity"],
     ),
     Pager(
         "jsm_ops", "JSM_OPS_KEY", "key", lambda ask: ask.headers["authorization"].removeprefix("GenieKey "),
@@ -97,8 +91,6 @@ PAGERS = (
             "Request body is not processable", "Message must not hold a key", "keys is no field",
         )),
         (replied(200, "a page for people"), replied(200, {"result": "?"}), replied(204), replied(200, ["?"])),
-        {"Critical": "P1", "High": "P2", "Medium": "P3", "Low": "P4", "Informational": "P5", None: "P1"},
-        lambda alert: alert["priority"],
     ),
 )  # fmt: skip
 pagers = pytest.mark.parametrize("pager", PAGERS, ids=lambda pager: pager.kind)
@@ -111,11 +103,34 @@ def sent(kind: str, **notice: Any) -> dict[str, Any]:
     return dict(orjson.loads(request.body))
 
 
-@pagers
-def test_severity_says_how_loud(pager: Pager) -> None:
+type Reading = Callable[[Any], object]
+LOUD: dict[str, tuple[str, dict[str, Any], Reading, list[object]]] = {
+    "pagerduty": ("pagerduty", {}, lambda one: one["payload"]["severity"], ["critical", "error", "warning", "info", "info"]),
+    "jsm_ops": ("jsm_ops", {}, lambda one: one["priority"], ["P1", "P2", "P3", "P4", "P5"]),
+    "jira": (
+        "jira", {}, lambda one: one["fields"]["priority"]["name"], ["Highest", "High", "Medium", "Low", "Lowest"],
+    ),
+    "security incidents": (
+        "servicenow", {"table": "sn_si_incident"}, lambda one: one["priority"], ["1", "2", "3", "4", "5"],
+    ),
+    "servicenow_events": ("servicenow_events", {}, lambda one: one["records"][0]["severity"], ["1", "2", "3", "4", "5"]),
+    "teams": (
+        "teams", {}, lambda one: one["attachments"][0]["content"]["body"][0]["color"],
+        ["Attention", "Attention", "Warning", "Accent", "Accent"],
+    ),
+    "log_analytics": (
+        "log_analytics", {}, lambda one: one[0]["EventSeverity"], ["High", "High", "Medium", "Low", "Informational"],
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", LOUD)
+def test_severity_says_how_loud(name: str) -> None:
     """Each severity has its own; what is not known is as loud as Critical."""
-    told = {severity: pager.severity_of(sent(pager.kind, severity=severity)) for severity in pager.severities}
-    assert told == pager.severities
+    kind, config, reading, words = LOUD[name]
+    severities = ("Critical", "High", "Medium", "Low", "Informational", None)
+    told = [asks_of(kind, a_notice(severity=one), **config)[-1] for one in severities]
+    assert [reading(orjson.loads(payload_of(ask))) for ask in told] == [*words, words[0]]
 
 
 @pagers

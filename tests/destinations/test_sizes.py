@@ -41,9 +41,8 @@ from router.domain.notices import Link, Notice, Tactic
 from router.parse import evidence_of
 from tests.builders import NOW, a_rulebook
 from tests.destinations.builders import a_huge_notice, a_notice
-from tests.destinations.conversations import payload_of
+from tests.destinations.conversations import payload_of, read
 from tests.destinations.goldens import CASES, asks_of
-from tests.destinations.mails import read
 from tests.destinations.test_words import texts_in
 from tests.parse.messages import CATALOGUE, a_flat_alert, read_alert
 

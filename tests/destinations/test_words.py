@@ -22,9 +22,8 @@ from router.domain.notices import Link, Notice
 from router.domain.rulebook import Lane
 from tests.destinations import goldens
 from tests.destinations.builders import a_destination, a_group, a_notice, an_attempt, examples_of
-from tests.destinations.conversations import converse, payload_of
+from tests.destinations.conversations import converse, payload_of, read, tags_in
 from tests.destinations.goldens import CASES, Case, asks_of
-from tests.destinations.mails import read, tags_in
 from tests.examples import some_of
 
 KINDS = discover()
