@@ -25,7 +25,7 @@ from router.rulebook import load_catalogue
 from tests.builders import NOW, a_rulebook
 from tests.constructed.posture import a_machine_vulnerability, an_exposure_path, an_image_vulnerability
 from tests.parse import messages
-from tests.parse.samples import read_rest_examples, rest_bodies, table_rows
+from tests.parse.test_samples import read_rest_examples, rest_bodies, table_rows
 
 PAGE = {"Href": "https://a.example/r.pdf", "Category": "threat_reports", "Label": "Report: GOLD", "Type": "webLink"}
 

@@ -39,7 +39,7 @@ from tests.builders import a_rulebook
 from tests.destinations.builders import NOW, a_destination, an_attempt
 from tests.destinations.goldens import asks_of
 from tests.destinations.test_words import texts_in
-from tests.parse.samples import names_in, properties_in, sample_signals
+from tests.parse.test_samples import names_in, properties_in, sample_signals
 
 pytestmark = pytest.mark.shared
 

@@ -39,7 +39,7 @@ from tests.drill.drilling import (
     arguments,
     grounds_in,
 )
-from tests.drill.test_defender import a_sample
+from tests.drill.test_verdict import a_sample
 from tests.stack.event_hubs.threads import in_thread
 from tests.stack.kubernetes_api.kubectl import install
 

@@ -37,7 +37,7 @@ from tests.parse.messages import (
     in_pascal_case,
     read_finding,
 )
-from tests.parse.samples import read_rest_examples
+from tests.parse.test_samples import read_rest_examples
 
 
 def assessment(**changes: Any) -> Finding:

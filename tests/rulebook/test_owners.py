@@ -28,7 +28,7 @@ from router.parse import evidence_of
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_rulebook, an_alert
 from tests.examples import some_of
 from tests.parse.messages import CATALOGUE, an_assessment, in_pascal_case, read_finding
-from tests.parse.samples import sample_signals
+from tests.parse.test_samples import sample_signals
 from tests.rulebook.builders import a_policy, messages, the_book
 
 CONNECTORS = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-connectors"
