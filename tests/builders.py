@@ -61,6 +61,7 @@ def finding_body(
     why: dict[str, str] | None = None,
     metadata: dict[str, Any] | None = None,
     risk: dict[str, Any] | None = None,
+    additional: dict[str, Any] | None = None,
     **enrichment: object,
 ) -> bytes:
     """A recommendation as Event Hubs carries it; `why` is what stands beside the code of its status."""
@@ -71,12 +72,13 @@ def finding_body(
         "status": {"code": status} | when | (why or {}),
         "metadata": {"severity": "High", "displayName": title} | (metadata or {}),
     }
+    more = {name: said for name, said in (("risk", risk), ("additionalData", additional)) if said is not None}
     return orjson.dumps(
         {
             "id": f"{resource}/providers/Microsoft.Security/assessments/{id}",
             "name": id,
             "type": "Microsoft.Security/assessments",
-            "properties": properties | ({"risk": risk} if risk is not None else {}),
+            "properties": properties | more,
             "assessmentEventDataEnrichment": {"action": "Write", "isSnapshot": False} | enrichment,
         }
     )

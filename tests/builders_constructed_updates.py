@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -12,7 +11,7 @@ import orjson
 from router.domain.owners import Owner, Owners, Ownership
 from router.domain.rulebook import By, Grouping, Limit, Rulebook
 from router.domain.signals import Stream
-from tests.builders import a_destination, a_rulebook
+from tests.builders import a_destination, a_rulebook, finding_body
 
 SUBSCRIPTION = "6f0a3c52-8d1e-4b7a-9c1d-000000000001"
 HOUR = timedelta(hours=1)
@@ -50,35 +49,14 @@ def an_update(
     """That a machine is to update a package."""
     group = f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-{team}"
     resource = f"{group}/providers/Microsoft.Compute/virtualMachines/{machine}"
-    when = {"statusChangeDate": changed.isoformat()} if changed is not None else {}
-    return orjson.dumps(
-        {
-            "id": f"{resource}/providers/Microsoft.Security/assessments/{machine}-{package}",
-            "name": f"{machine}-{package}",
-            "type": "Microsoft.Security/assessments",
-            "properties": {
-                "displayName": f"Update {package}",
-                "resourceDetails": {"source": "Azure", "id": resource},
-                "status": {"code": status, **when},
-                "metadata": {
-                    "severity": severity,
-                    "displayName": f"Update {package}",
-                    "recommendationCategory": "SoftwareUpdate",
-                },
-                "additionalData": {
-                    "SoftwareName": package,
-                    "CvesDetails": orjson.dumps([{"cveId": one} for one in cves]).decode(),
-                },
-            },
-            "assessmentEventDataEnrichment": {"action": "Write", "isSnapshot": snapshot},
-        }
+    cve_details = orjson.dumps([{"cveId": one} for one in cves]).decode()
+    return finding_body(
+        f"{machine}-{package}",
+        status,
+        changed,
+        resource=resource,
+        title=f"Update {package}",
+        metadata={"severity": severity, "recommendationCategory": "SoftwareUpdate"},
+        additional={"SoftwareName": package, "CvesDetails": cve_details},
+        isSnapshot=snapshot,
     )
-
-
-def a_snapshot(machines: int, packages: int, teams: int, *, status: str = "Unhealthy") -> Iterator[bytes]:
-    """A row for each package on each machine; the machines belong to the teams in turn."""
-    for machine in range(machines):
-        for package in range(packages):
-            severity = ("Medium", "High", "Critical")[package % 3]
-            said = {"severity": severity, "status": status}
-            yield an_update(f"vm-{machine}", f"package-{package}", team=machine % teams, **said)  # type: ignore[arg-type]

@@ -156,9 +156,8 @@ def steps_of(signal: Signal, book: Rulebook) -> tuple[str, ...]:
 
 
 def test_a_routed_signal_was_asked_everything() -> None:
-    """In the order in which it was settled, with every route that matched; posture has the same steps. What is not known
-    passes every floor: in doubt the router is loud. No step follows the one that settles; what is not understood was asked
-    nothing."""
+    """In the order in which it was settled, with every route that matched, and in posture too. What is not known passes
+    every floor: in doubt the router is loud. No step follows the one that settles."""
     book = a_rulebook(a_rule(), routes=[a_route("soc", "oncall"), a_route("backlog", "tickets")])
     asked = ("resolved.no", "noted.no", "floor.passed", "suppression.none")
     assert steps_of(an_alert(), book) == ("attack.known", *asked, "route.matched=backlog", "route.matched=soc")

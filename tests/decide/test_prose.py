@@ -104,8 +104,7 @@ def test_extended_links_are_kept_once() -> None:
 
 
 def test_links_are_whole_and_not_too_many() -> None:
-    """Half a link leads nowhere. Reports are those of an enrichment; what looks like it in any other property may be an
-    attacker's."""
+    """Half a link leads nowhere. Reports are those of an enrichment; another property may be an attacker's."""
     url = "https://a.example/"
     assert links_of(PAGE | {"Href": url.ljust(LONGEST_LINK + 1, "x")}) == ()
     many = links_of(*({"Href": f"{url}{number}", "Label": "x" * 999} for number in range(MOST_LINKS + 5)))

@@ -105,8 +105,7 @@ def test_of_a_rule_and_silences_the_one_holds_that_ends_later() -> None:
 
 
 def test_what_the_policy_refuses_is_told_and_the_steps_say_so() -> None:
-    """However the silence was made, at the severity that is refused, above it, and of unknown ones. A rule holds it all the
-    same."""
+    """At the severity that is refused, above it, and of unknown ones. A rule holds it all the same."""
     book = replace(BOOK, silences=SilenceBounds(refuse=Severity.HIGH))
     assert decided(an_alert(Severity=None), a_silence()).outcome is Outcome.SUPPRESSED
     for severity, is_held in (("Medium", True), ("High", False), ("Critical", False), (None, False)):

@@ -47,6 +47,7 @@ def test_a_range_holds_the_addresses_in_it_in_whatever_spelling() -> None:
         ("fe80::/10", "fe80::1%eth0", True),
         ("10.20.0.0/16", "10.20.0.0/16", False),
         ("10.20.0.0/16", "10.20.0.5:443", False),
+        ("10.20.0.0/16", "10.20.00.5", False),
         ("10.20.0.0/16", "", False),
     ):
         assert holds(a_rule(ip=[range]), Entities=[an_ip(address)]) is is_held, (range, address)

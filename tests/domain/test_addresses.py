@@ -11,7 +11,7 @@ from opentelemetry import trace
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from router.domain.hubs import LONGEST_TRACEPARENT, find_ids, traceparent_of
-from router.domain.patterns import AddressRanges, find_address, unmapped
+from router.domain.patterns import AddressRanges, unmapped
 from router.domain.urls import is_example, is_mail_address
 from tests.telemetry.builders import SPAN, TRACE, TRACEPARENT
 
@@ -58,12 +58,6 @@ def test_ranges_cover_the_networks_in_one(first: IPv4Network | IPv6Network, seco
     is_subnet = inner.version == outer.version and inner.subnet_of(outer)  # type: ignore[arg-type]
     assert AddressRanges.from_networks([second]).covers(inner) is is_subnet
     assert list(AddressRanges.from_networks([ip_network(str(inner))])) == [inner]
-
-
-def test_what_is_no_address_is_in_no_range() -> None:
-    """Texts that only look like addresses are none."""
-    for text in ("", "10.0.0", "10.0.0.300", "010.0.0.1", "10.0.0.0/8", "vm-1", "1"):
-        assert find_address(text) is None
 
 
 def test_a_name_under_example_is_nobodys_and_a_mail_address_is_one() -> None:

@@ -74,8 +74,7 @@ def test_a_window_may_go_over_midnight() -> None:
 
 
 def test_where_clocks_are_put_forward_a_window_is_shorter_and_where_they_are_put_back_longer() -> None:
-    """It holds by what the clocks show; what they never show lies where it would have been, and a time that they show twice
-    is the first of the two."""
+    """What clocks never show lies where it would have been; a time that they show twice is the first of the two."""
     for since, begins, ends, first, last in (
         # On 29 March 2026 the clocks of Berlin go from 02:00 to 03:00.
         ("2026-03-29T00:00", "01:00", "04:00", "2026-03-29T00:00", "2026-03-29T02:00"),
@@ -94,8 +93,7 @@ def test_where_clocks_are_put_forward_a_window_is_shorter_and_where_they_are_put
 
 
 def test_a_zone_without_a_day_has_no_window_on_it_that_ends_before_it_begins() -> None:
-    """Samoa had no 30 December 2011. A recurrence is written with the days in the order of the week; one of no day has
-    no window."""
+    """Samoa had no 30 December 2011. Days are written in the order of the week; a recurrence of none has no window."""
     every = weekly(*range(7), begins="02:00", ends="04:00", zone="Pacific/Apia")
     found = windows(every, "2011-12-27", "2012-01-03")
     assert all(one.begins < one.ends for one in found)

@@ -27,7 +27,7 @@ from router.parse import evidence_of, read_signals
 from router.store.groups import MemberState
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_message, alert_body
-from tests.builders_constructed_updates import LASTING, SUBSCRIPTION, a_posture_book, a_snapshot, an_update
+from tests.builders_constructed_updates import LASTING, SUBSCRIPTION, a_posture_book, an_update
 from tests.examples import some_of
 from tests.grouping.backlog import AT, Backlog
 from tests.grouping.test_grouping import a_grouping_book
@@ -159,7 +159,8 @@ def test_what_a_sweep_takes_in_memory_does_not_grow_with_what_waits(backlog: Bac
     backlog.book = a_posture_book(Limit(1, DAY))
     peaks: list[int] = []
     for packages in (40, 400):
-        backlog.take(a_snapshot(1, packages, 1), NOW)
+        severities = ("Medium", "High", "Critical")
+        backlog.take([an_update("vm-0", f"p-{n}", severity=severities[n % 3]) for n in range(packages)], NOW)
         backlog.pass_by(NOW)
         tracemalloc.start()
         backlog.sweep(NOW + DAY + len(peaks) * DAY)

@@ -75,8 +75,7 @@ TELLING_APART = [
 
 
 def test_a_text_that_each_resource_meets_is_refused() -> None:
-    """In any case, and in each field that has ids. Its rule is left out in either stream, wherever in a list the text stands,
-    and the line and what to do are said."""
+    """In any case, and in each field that has ids. Its rule is left out in either stream, and its line is said."""
     for field in (RESOURCE, "resourceId", "entities.host.azureid"):
         assert [text for text in (*OF_EACH_RESOURCE, *OF_A_CLOUD) if not breadth_of(text, field)] == []
         assert [text for text in (*OF_EACH_RESOURCE, *OF_A_CLOUD) if not breadth_of(text.upper(), field)] == []

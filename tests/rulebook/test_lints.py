@@ -85,8 +85,7 @@ def test_a_rule_that_is_off_or_ends_earlier_or_of_another_type_covers_nothing() 
 
 
 def test_of_equal_scopes_all_but_one_are_said() -> None:
-    """The one that ends last stays, and of those that end together the first by name, whatever the order of elements. One
-    address in two spellings is one scope."""
+    """The one that ends last stays, then the first by name. One address in two spellings is one scope."""
     elements = [BUILD, ip("10.20.0.5", "10.20.0.6")]
     files = scopes(third=elements, second=elements, first=elements[::-1])
     found = lints(files)

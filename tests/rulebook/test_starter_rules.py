@@ -191,8 +191,7 @@ successors: {T1001: T1002, T1002: T1003, T1008: T1009, T1009: T1008}
 
 
 def test_every_spelling_of_a_tactic_leads_to_its_ids_and_a_revoked_technique_to_the_last(tmp_path: Path) -> None:
-    """An unknown word leads nowhere. Successors are followed to the last one, and a ring of them ends. All that is wrong with a
-    table is said at once."""
+    """An unknown word leads nowhere, and a ring of successors ends. All that is wrong with a table is said at once."""
     (tmp_path / "attack.yaml").write_text(ATTACK, encoding="utf-8")
     table = load_attack(tmp_path / "attack.yaml")
     tactics = {
