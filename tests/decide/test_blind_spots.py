@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from router.cli.attack import DecisionLine, past_decision
@@ -110,15 +110,17 @@ def test_what_is_on_record_is_counted_as_it_was_told() -> None:
     assert (past_decision_of(update).is_quiet, past_decision_of(opening).is_quiet) == (False, True)
 
 
-@given(PAST_DECISIONS, st.randoms())
-def test_order_and_pages_change_nothing(decisions: list[blind_spots.PastDecision], random: object) -> None:
-    """Stores give the latest first, files the earliest."""
-    shuffled = list(decisions)
-    random.shuffle(shuffled)  # type: ignore[attr-defined]
-    assert outcomes_of(*shuffled) == outcomes_of(*decisions)
+TOLD_TWICE = [
+    a_past_decision(),
+    a_past_decision(at=NOW + DAY),
+    a_past_decision("two"),
+    a_past_decision("three", is_quiet=True),
+]
+HELD_TWICE = [a_held_decision(by=by, at=NOW + days * DAY) for by, days in (("b", 1), ("a", 0), ("b", 0))]
 
 
 @given(PAST_DECISIONS)
+@example([*TOLD_TWICE, *HELD_TWICE, a_held_decision(by="a")._replace(held_until=NOW)])
 def test_counts_are_those_of_the_signals(decisions: list[blind_spots.PastDecision]) -> None:
     """Not of messages: an opening and its update are one. A sample is counted apart, a repeat or an end not at all; what quiet
     routes took, until people are told of the same signal, and what each rule held is told as theirs."""

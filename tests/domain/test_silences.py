@@ -53,16 +53,6 @@ def holding(every: Recurrence) -> Silence:
     return a_silence(begins=datetime(2010, 1, 1, tzinfo=UTC), lasts=timedelta(days=10_000), every=every)
 
 
-def test_a_window_holds_from_its_first_instant_to_before_its_end() -> None:
-    """Neither a moment earlier nor one later."""
-    every = weekly(SATURDAY, begins="02:00", ends="04:00", zone="Europe/Berlin")
-    window = Window(at("2026-11-28T01:00"), at("2026-11-28T03:00"))
-    assert holding(every).find_window_at(window.begins - INSTANT) is None
-    assert holding(every).find_window_at(window.begins) == window
-    assert holding(every).find_window_at(window.ends - INSTANT) == window
-    assert holding(every).find_window_at(window.ends) is None
-
-
 def test_a_window_may_go_over_midnight() -> None:
     """It belongs to the day on which it begins; one that ends when it begins lasts a day."""
     every = weekly(SATURDAY, begins="22:00", ends="02:00")

@@ -123,7 +123,6 @@ def test_an_alias_is_refused() -> None:
     for text, line in (
         (f"a0: &a0 [x, x]\n{bomb}", 2),
         ("a: &a {b: 1}\nc:\n  <<: [*a, *a]\n", 3),
-        ("a: &a [1]\nb:\n- ? *a\n  : 1\n", 3),
         ("- &a secret\n-\n  *a\n", 3),
         ("{a: &a x, b: {c:*a, d: *a}}\n", 1),
     ):

@@ -129,7 +129,7 @@ PARTS: list[tuple[object, str | None]] = [
     (lines(an_answer(many(2), 6, "x"), an_answer(many(2, 2), 6, "y")), "holds 4 of 6"),
     ({"totalRecords": 5000, "count": 1, "data": many(1), "$skipToken": "abc"}, "holds 1 of 5000"),
     ({"data": many(1), "resultTruncated": "true"}, "holds 1 of more"),
-    ({"data": many(1), "skip_token": "x"}, "holds 1 of more"),
+    ({"data": many(1), "$skipToken": "x"}, "holds 1 of more"),
     ({"data": many(1), "nextLink": "https://management.azure.com/x"}, "holds 1 of more"),
     ({"data": many(1), "nextLink": None, "$skipToken": ""}, None),
     ({"data": many(1), "totalRecords": "7"}, "holds 1 of 7"),
