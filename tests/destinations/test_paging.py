@@ -103,8 +103,8 @@ def sent(kind: str, **notice: Any) -> dict[str, Any]:
     return dict(orjson.loads(request.body))
 
 
-type Reading = Callable[[Any], object]
-LOUD: dict[str, tuple[str, dict[str, Any], Reading, list[object]]] = {
+type Word = Callable[[Any], object]
+LOUD: dict[str, tuple[str, dict[str, Any], Word, list[object]]] = {
     "pagerduty": ("pagerduty", {}, lambda one: one["payload"]["severity"], ["critical", "error", "warning", "info", "info"]),
     "jsm_ops": ("jsm_ops", {}, lambda one: one["priority"], ["P1", "P2", "P3", "P4", "P5"]),
     "jira": (
@@ -127,10 +127,10 @@ LOUD: dict[str, tuple[str, dict[str, Any], Reading, list[object]]] = {
 @pytest.mark.parametrize("name", LOUD)
 def test_severity_says_how_loud(name: str) -> None:
     """Each severity has its own; what is not known is as loud as Critical."""
-    kind, config, reading, words = LOUD[name]
+    kind, config, word, words = LOUD[name]
     severities = ("Critical", "High", "Medium", "Low", "Informational", None)
     told = [asks_of(kind, a_notice(severity=one), **config)[-1] for one in severities]
-    assert [reading(orjson.loads(payload_of(ask))) for ask in told] == [*words, words[0]]
+    assert [word(orjson.loads(payload_of(ask))) for ask in told] == [*words, words[0]]
 
 
 @pagers
