@@ -157,10 +157,7 @@ def a_broken_rule(**changes: Any) -> Message:
 
 def an_exposed_secret(**changes: Any) -> Message:
     """A secret in plain text on a machine."""
-    data = {
-        "SecretScannerName": "MDC secret scanner",
-        "FilePath": "/etc/shop.conf",
-    }
+    data = {"SecretScannerName": "MDC secret scanner", "FilePath": "/etc/shop.conf"}
     return a_recommendation(
         "ExposedSecrets", **{"key": SECRET_KEY, "displayName": "Remove a secret", "additionalData": data} | changes
     )

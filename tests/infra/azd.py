@@ -268,11 +268,7 @@ def az_that_knows(azd: Azd, defender: str, changes: Mapping[str, object] = Mappi
 
     What is a text is what it complains of; what is a pair of texts is what it prints, and where.
     """
-    known = {
-        "ad sp show": (f"{defender}\n", ""),
-        **changes,
-        **{one: AZURE[one] for one in AZURE if one not in changes},
-    }
+    known = {"ad sp show": (f"{defender}\n", ""), **changes, **{one: AZURE[one] for one in AZURE if one not in changes}}
     answers: dict[str, tuple[str, str, int]] = {}
     for command, answer in known.items():
         match answer:

@@ -20,16 +20,7 @@ from router.app.settings import now
 from router.domain.errors import BadSetting
 from tests.builders import RULES
 from tests.infra.azd import azd_on
-from tests.infra.predicted import (
-    DEFENDER,
-    INFRA,
-    ROOT,
-    TEMPLATE,
-    WORKSPACE,
-    WORKSPACE_GROUP,
-    Deployment,
-    deployed,
-)
+from tests.infra.predicted import DEFENDER, INFRA, ROOT, TEMPLATE, WORKSPACE, WORKSPACE_GROUP, Deployment, deployed
 from tests.warm import started
 
 AZURE = yaml.safe_load((ROOT / "azure.yaml").read_text())
@@ -129,12 +120,7 @@ def test_only_what_runs_is_packaged() -> None:
     assert [name for name in names if not is_packaged(name)] == []
 
 
-NEEDED = {
-    "AZURE_ENV_NAME": "soc",
-    "AZURE_LOCATION": "westeurope",
-    "DEFENDER_PRINCIPAL_ID": DEFENDER,
-    NAMES: "A,B",
-}
+NEEDED = {"AZURE_ENV_NAME": "soc", "AZURE_LOCATION": "westeurope", "DEFENDER_PRINCIPAL_ID": DEFENDER, NAMES: "A,B"}
 
 
 def values(**chosen: str) -> dict[str, object]:

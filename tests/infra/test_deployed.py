@@ -59,7 +59,7 @@ CHOSEN: Mapping[str, Mapping[str, Said]] = {
     "storage and vault have no public address": {
         "private": {
             one: {"publicNetworkAccess": "Disabled", "networkAcls.defaultAction": "Deny"} for one in (STORAGE, VAULT)
-        },
+        }
     },
     "the database has none, or lets in what has an address of Azure's, since the app has none of its own": {
         "private": {DATABASE: {"network": {"publicNetworkAccess": "Disabled"}}},

@@ -16,17 +16,7 @@ from infra.parameters import FIRST
 from infra.preflight import ALWAYS
 from infra.required import DEPLOYED, LOOK_UP
 from router.app.settings import now
-from tests.infra.azd import (
-    SUBSCRIPTION,
-    WHO,
-    Azd,
-    Outcome,
-    az_that_knows,
-    az_that_says,
-    azd_on,
-    locked,
-    locked_python,
-)
+from tests.infra.azd import SUBSCRIPTION, WHO, Azd, Outcome, az_that_knows, az_that_says, azd_on, locked, locked_python
 from tests.infra.predicted import DEFENDER, ROOT, deployed
 
 HOOKS = ROOT / "infra" / "hooks"

@@ -15,17 +15,7 @@ from hypothesis import strategies as st
 
 from infra import preflight
 from infra.compiler import Compiler, find_compiler
-from infra.preflight import (
-    ALWAYS,
-    Database,
-    Finding,
-    Found,
-    Wanted,
-    Weight,
-    connections_of,
-    findings,
-    wanted_by,
-)
+from infra.preflight import ALWAYS, Database, Finding, Found, Wanted, Weight, connections_of, findings, wanted_by
 from infra.programs import NoAnswer
 from infra.required import FRESH, _digest, is_checked
 from infra.variants import Variant

@@ -41,10 +41,7 @@ def a_claim(
 
 
 def settled(
-    claim: Claim,
-    state: DeliveryState = DeliveryState.SENT,
-    after: timedelta = timedelta(seconds=3),
-    **more: Any,
+    claim: Claim, state: DeliveryState = DeliveryState.SENT, after: timedelta = timedelta(seconds=3), **more: Any
 ) -> Settlement:
     """A claim, and what became of it a while after it was owed."""
     receipt = Receipt() if state is DeliveryState.SENT else None

@@ -19,15 +19,7 @@ from tests import npm
 from tests.builders import NOW, RULES
 from tests.infra.queries import workspace
 from tests.infra.queries.at_work import AtWork
-from tests.infra.queries.workspace import (
-    QUERIES,
-    SCHEMA,
-    Columns,
-    Row,
-    Rows,
-    alert_rules,
-    answers,
-)
+from tests.infra.queries.workspace import QUERIES, SCHEMA, Columns, Row, Rows, alert_rules, answers
 
 UNTIL = datetime(2028, 6, 1)  # noqa: DTZ001  As the engine answers: in UTC, and not saying so.
 

@@ -115,12 +115,7 @@ _TYPES = {
 
 
 def answers(
-    query: str,
-    rows: Rows,
-    *,
-    now: datetime,
-    window: timedelta = timedelta(days=30),
-    tables: Iterable[str] = SCHEMA,
+    query: str, rows: Rows, *, now: datetime, window: timedelta = timedelta(days=30), tables: Iterable[str] = SCHEMA
 ) -> list[dict[str, Any]]:
     """What a query answers over the rows of the window that ends now; only `tables` are in the workspace."""
     found = duckdb_kql.query(_holding(rows, now - window, now, tables), query, query_now=now)
