@@ -25,7 +25,7 @@ from tests.builders import RULES
 from tests.docs.pages import ROOT, page, pairs, spans
 from tests.infra import test_proof as proof
 from tests.infra.azd import NAME, SUBSCRIPTION, Azd, az_that_knows, azd_on, locked_python, references
-from tests.infra.predicted import DEFENDER, EVERY, OPERATORS, deployed
+from tests.infra.predicted import DEFENDER, EVERY, OPERATORS, SECRETS, deployed
 from tests.infra.queries.workspace import alert_rules
 
 PAGE = page("docs/deploy.md")
@@ -67,8 +67,7 @@ def test_every_variable_that_a_command_uses_is_set() -> None:
 
 
 def test_commands_and_names_are_those_of_the_hooks_and_of_infra() -> None:
-    """Defender's object id is looked up, what stood before is asked for, the app is told to read its vault and exports are
-    called as it is done there."""
+    """Defender's id is looked up, what stood before asked for, the vault read and exports called as it is done there."""
     shell = "".join(fence.text for fence in PAGE.fences)
     assert not [command for command in (*STANDING, SEND) if command not in shell]
     assert " ".join(LOOK_UP) in PAGE.text
@@ -318,8 +317,6 @@ def test_a_route_for_changed_files(rules: Path, capsys: pytest.CaptureFixture[st
     edit_yaml(rules / "cwpp" / "policy.yaml", edit)
     assert_sound(rules, capsys, deleting=False)
 
-
-SECRETS = ("PAGERDUTY_ROUTING_KEY", "SERVICENOW_PASSWORD", "SERVICENOW_POSTURE_PASSWORD")
 
 SHOWN = {
     "login": None,

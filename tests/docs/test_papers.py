@@ -154,6 +154,9 @@ def is_nobodys(host: str) -> bool:
 def test_no_address_that_is_to_be_copied_is_anybodys(subtests: pytest.Subtests) -> None:
     """Rules with their comments and examples; papers with their snippets, and what stands as code in tables and sentences,
     while links are for who reads; and what an editor fills in by the schemas' examples."""
+    theirs = {"soc.example.com", "example.com", "example.service-now.com", "soc.westeurope-1.ingest.monitor.azure.com"}
+    text = "https://soc.example.com:8088/x secops@example.com example.service-now.com soc.westeurope-1.ingest.monitor.azure.com"
+    assert {host for host in hosts_in(text) if not is_nobodys(host)} == theirs
     rules = [path for path in sorted(RULES.rglob("*")) if path.suffix in (".yaml", ".json")]
     texts = {str(path.relative_to(RULES)): path.read_text() for path in rules}
     papers = ["README.md", *(path.relative_to(ROOT).as_posix() for path in sorted(DOCS.rglob("*.md")))]

@@ -108,8 +108,7 @@ def test_each_file_of_the_page_fits_into_the_starter_set(tmp_path: Path, subtest
 
 
 def test_the_examples_of_the_page_come_true(rules: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """`rules check` finds neither a problem nor a warning; `rules test` passes with the first rule, and fails without it, as
-    the page says."""
+    """`rules check` finds nothing; `rules test` passes with the first rule, and fails without it, as the page says."""
     assert main(["rules", "check", str(rules), "--now", NOW]) == 0
     assert ": 0 problems; 0 warnings; " in capsys.readouterr().out
     assert main(["rules", "test", str(rules), "--now", NOW]) == 0

@@ -175,8 +175,7 @@ def test_what_stands_in_words_is_listed() -> None:
 
 
 def test_every_command_has_a_block_that_names_its_options(subtests: pytest.Subtests) -> None:
-    """Commands and options are those of the parser, each option once behind a dash; one that is shared is in the table
-    above."""
+    """Commands and options are the parser's, each option once behind a dash; a shared one is in the table above."""
     blocks = COMMANDS.prose.partition("\n## Commands\n")[2].partition("\n## ")[0]
     assert re.findall(r"^### (.+)$", blocks, re.MULTILINE) == commands()
     rows = COMMANDS.table("The command line", "shared option")

@@ -159,8 +159,7 @@ def mine(house: House) -> House:
 
 
 def test_the_first_rule_does_what_the_readme_says(mine: House) -> None:
-    """Before it the alert is routed; with it held, until the instant that the page names. Without the rule its example fails,
-    so it proves something."""
+    """Before it the alert is routed; with it held, until the instant that the page names. Without it its example fails."""
     ask, check, examples = snippets(FIRST_RULE, "sh")
     checked, held, ended = typed(mine, check)
     assert (checked[0], held[0], ended[0]) == (0, 0, 0)

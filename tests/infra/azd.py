@@ -20,7 +20,7 @@ from types import MappingProxyType
 import yaml
 
 from tests.builders import RULES
-from tests.infra.predicted import ROOT
+from tests.infra.predicted import ROOT, SECRETS
 from tests.warm import started
 
 NAME = "soc"
@@ -106,9 +106,12 @@ AZURE: Mapping[str, object] = {
     "role assignment list": [{"roleDefinitionName": "Owner"}],
     "security pricing list": {
         "value": [
-            {"name": "FoundationalCspm", "pricingTier": "Standard"},
-            {"name": "VirtualMachines", "pricingTier": "Standard"},
-            {"name": "Containers", "pricingTier": "Free"},
+            {"name": name, "pricingTier": tier}
+            for name, tier in (
+                ("FoundationalCspm", "Standard"),
+                ("VirtualMachines", "Standard"),
+                ("Containers", "Free"),
+            )
         ]
     },
     "postgres flexible-server list-skus": [
@@ -130,11 +133,7 @@ AZURE: Mapping[str, object] = {
             {"name": {"value": "standardDDSv5Family"}, "limit": 4, "currentValue": 0},
         ]
     },
-    "rest": references(
-        PAGERDUTY_ROUTING_KEY="SecretNotFound",
-        SERVICENOW_PASSWORD="SecretNotFound",
-        SERVICENOW_POSTURE_PASSWORD="SecretNotFound",
-    ),
+    "rest": references(**dict.fromkeys(sorted(SECRETS), "SecretNotFound")),
     "functionapp restart": None,
 }
 """What az answers where all is there that must be there first, by the beginning of the command."""

@@ -65,8 +65,7 @@ def test_defaults_are_the_same_in_both_places() -> None:
 
 
 def test_azd_finds_the_app_and_its_environment_by_their_tags(azure: Deployment) -> None:
-    """The service of azure.yaml is deployed to the one resource that bears its name; `azd down` deletes the group that bears
-    the environment's."""
+    """The service of azure.yaml is the one resource that bears its name; `azd down` deletes the environment's group."""
     (service,) = AZURE["services"]
     tagged = [one for one in azure.resources if "azd-service-name" in (one.body.get("tags") or {})]
     assert [(one.kind, one.body["tags"]["azd-service-name"]) for one in tagged] == [("Microsoft.Web/sites", service)]
@@ -144,8 +143,7 @@ def test_every_parameter_is_given_in_its_own_type() -> None:
 
 
 def test_a_choice_is_read_as_azd_reads_it_or_refused(subtests: pytest.Subtests) -> None:
-    """A variable that is empty counts as one that is not set; what is not of its type is refused, where azd would take the
-    default."""
+    """An empty variable counts as not set; what is not of its type is refused, where azd would take the default."""
     for text, is_meant in {"true": True, "True": True, "1": True, "false": False, "0": False, "": False}.items():
         with subtests.test(text):
             assert values(ROUTER_PRIVATE=text)["private"] is is_meant

@@ -261,8 +261,6 @@ def test_what_may_be_chosen_has_its_limits(azure: Deployment) -> None:
     assert "siteUpdateStrategy" not in azure.one(APP).says("functionAppConfig")  # Azure's types know no strategy
 
 
-type Template = Mapping[str, Any]
-
 ONE_AT_A_TIME = (
     "Microsoft.EventHub/namespaces/eventhubs",
     "Microsoft.EventHub/namespaces/eventhubs/consumergroups",
@@ -273,7 +271,7 @@ ONE_AT_A_TIME = (
 """Types of which several are made in one namespace, account, workspace or subnet."""
 
 
-def modules() -> Mapping[str, Template]:
+def modules() -> Mapping[str, Mapping[str, Any]]:
     """The modules of main.bicep by their names there."""
     return {
         name: one for name, one in TEMPLATE["resources"].items() if one["type"] == "Microsoft.Resources/deployments"
@@ -339,7 +337,7 @@ def given(module: str) -> Mapping[str, str]:
     return {name: value for name, value in values.items() if isinstance(value, str)}
 
 
-def made_in(module: str) -> Sequence[Template]:
+def made_in(module: str) -> Sequence[Mapping[str, Any]]:
     """The resources that a module makes or looks up."""
     # A newer kind of template has its resources by name.
     resources = modules()[module]["properties"]["template"]["resources"]

@@ -69,8 +69,7 @@ def test_storage_has_the_queues_that_functions_use_and_the_package(azure: Deploy
 
 
 def test_every_stream_has_its_hub_and_every_reader_of_it_a_consumer_group(azure: Deployment) -> None:
-    """Old messages go by age. The functions, the sweep and serve read; two that shared a group would steal each other's
-    partitions."""
+    """Old messages go by age. Functions, sweep and serve read; two that shared a group would steal each other's messages."""
     hubs = {one["eventHubName"] for one in triggers().values() if "eventHubName" in one}
     assert hubs == {stream.value for stream in Stream} == last(azure, HUB)
     kept = [one.says("retentionDescription") for one in azure.of(HUB)]

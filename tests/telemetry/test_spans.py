@@ -103,8 +103,7 @@ def test_a_send_of_many_deliveries_is_linked_to_each_trace(listening: Listening)
 
 
 def test_a_trace_leads_from_the_hub_to_the_destination(listening: Listening) -> None:
-    """A message that came without a trace keeps its batch's; the destination is told the span of the send. Outside of any there
-    is none."""
+    """One without a trace keeps its batch's; the destination is told the span of the send. Outside of any there is none."""
     assert listening.telemetry.traceparent() is None
     with listening.telemetry.processing("cwpp", [None], TRACEPARENT):
         kept = listening.telemetry.traceparent()

@@ -62,8 +62,7 @@ def test_a_hang_outlasts_its_caller(soc: Soc, tickets: httpx.Client) -> None:
 
 
 def test_the_soc_runs_inside_an_event_loop() -> None:
-    """`async with` serves it in the caller's own loop, and stops it, with its address, at the end; a request that hangs does
-    not hold that up."""
+    """`async with` serves it in the caller's own loop until the end, which a request that hangs does not hold up."""
 
     async def use() -> Soc:
         async with asyncio.timeout(PATIENCE), Soc.running() as soc, httpx.AsyncClient() as client:
@@ -110,8 +109,7 @@ def test_it_announces_itself_serves_and_stops_when_told(tmp_path: Path) -> None:
 
 
 def test_it_ends_by_itself(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """With 0, when its time is over; without a port file the card is on stdout. A port file that cannot be written is one
-    line."""
+    """With 0, when its time is over; without a port file the card is on stdout. One that cannot be written is a line."""
     assert main(["--for", "0.1"]) == 0
     assert json.loads(capsys.readouterr().out)["addresses"]["webhook"].endswith("/hook")
     wrong = tmp_path / "missing" / "soc.json"

@@ -23,8 +23,7 @@ from tests.infra.queries.workspace import Rows
 
 @pytest.fixture(scope="session")
 def routed(tmp_path_factory: pytest.TempPathFactory) -> Rows:
-    """The rows by table that came of the demo's 89 samples, routed by the starter's rules to Log Analytics on loopback at
-    NOW."""
+    """The rows by table that came of the demo's 89 samples, routed by the starter's rules to Log Analytics at NOW."""
     samples, state = ROOT / "alert_router_demo" / "samples", tmp_path_factory.mktemp("routed")
 
     async def route() -> Rows:

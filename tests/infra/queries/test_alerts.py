@@ -35,10 +35,10 @@ https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-r
 WINDOWS = {timedelta(minutes=n) for n in (5, 10, 15, 30, 45, 60, 120, 180, 240, 300, 360, 1440, 2880)}
 """What `windowSize` may be: https://learn.microsoft.com/azure/azure-monitor/alerts/alerts-create-log-alert-rule"""
 
-type Rules = Mapping[str, AlertRule]
 
-
-def fired(name: str, work: AtWork, rows: Rows | None = None, rules: Rules = RULES_BY_NAME) -> list[dict[str, Any]]:
+def fired(
+    name: str, work: AtWork, rows: Rows | None = None, rules: Mapping[str, AlertRule] = RULES_BY_NAME
+) -> list[dict[str, Any]]:
     """What an alert rule finds now, in its own window."""
     rule = rules[name]
     return answers(rule.query, {"AppMetrics": work.rows, **(rows or {})}, now=work.now, window=rule.window)
@@ -211,8 +211,7 @@ def test_a_rule_that_was_prolonged_fires_no_longer(at_work: Callable[..., AtWork
 
 
 def test_a_router_that_stopped_is_silent_about_both_streams(work: AtWork) -> None:
-    """Not one row has to say so, also where it never started. A worker that lives and does not sweep repeats itself for three
-    minutes before."""
+    """No row has to say so, nor any start. A worker that does not sweep repeats itself for three minutes before."""
     both = [{"Stream": "cwpp"}, {"Stream": "cspm"}]
     assert fired("silent-stream", work) == both
     work.minutes(20)

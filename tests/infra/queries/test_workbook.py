@@ -123,8 +123,7 @@ def test_the_backlog_holds_what_is_open_by_owner(routed: Rows) -> None:
 
 
 def test_what_was_resolved_leaves_the_backlog(routed: Rows) -> None:
-    """Whatever order its rows arrived in; a silent source, which is nobody's but the SOC's where no owner is known, when it
-    speaks."""
+    """Whatever order its rows arrived in; a silent source, which may have no owner, when it speaks."""
     silent = {"SignalKey": "a", "Kind": "coverage", "Turn": 1, "Change": "opened", "Severity": "High"}
     silent["TimeGenerated"] = NOW
     rows: list[Row] = [
