@@ -3,6 +3,7 @@
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from itertools import repeat
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from opentelemetry.sdk.metrics.export import Histogram
 from opentelemetry.semconv._incubating.attributes import messaging_attributes as convention
 
 from router.domain.deliveries import Backlog, DeliveryState
+from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
 from router.telemetry import Telemetry, log_records
 from router.telemetry import metrics as names
@@ -21,17 +23,12 @@ from tests.telemetry.conftest import Listening, Point
 
 SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
 
-type Telling = Callable[[Telemetry], None]
+type Telling = Callable[[Telemetry], object]
 
 
-def taken(*batches: Sequence[object], stream: str = "cwpp") -> Telling:
+def taken(*batches: Sequence[RecordEntry], stream: str = "cwpp") -> Telling:
     """Batches that came in."""
-
-    def tell(telemetry: Telemetry) -> None:
-        for batch in batches:
-            telemetry.record_taken(batch, stream)  # type: ignore[arg-type]
-
-    return tell
+    return lambda telemetry: list(map(telemetry.record_taken, batches, repeat(stream)))
 
 
 def swept_with(**found: Any) -> Telling:
