@@ -23,9 +23,8 @@ def wanted(*extras: str) -> set[str]:
 
 
 def test_what_runs_in_azure_is_what_is_asked_for_and_tested() -> None:
-    """A dependency that was added without remaking the locks would be missing in Azure; both locks have the same versions of
-    what both have, and the developers' has all of it. A test runner in the package only makes cold starts longer. Of Azure's
-    clients, which are many and large, a plain install brings the one that writes rows."""
+    """A dependency that was added without remaking the locks would be missing in Azure; the developers' lock has
+    all of the other's. A test runner makes cold starts longer. Of Azure's clients a plain install brings the one that writes rows."""
     deployed, developed = pins("requirements.txt"), pins("requirements-dev.txt")
     assert wanted("azure") <= deployed.keys()
     assert deployed.items() <= developed.items()
@@ -42,9 +41,8 @@ def test_the_hooks_of_azd_read_rules_with_the_versions_that_run_in_azure() -> No
 
 
 def test_nothing_is_installed_that_no_lock_holds() -> None:
-    """Each installation of the Makefile asks for hashes, but for this project's own, which brings nothing with it. uv, which
-    checks the hashes of all else, is one version itself, whose wheels for all systems are known. A lock that `make lock` forgot
-    would stay behind for ever."""
+    """Each installation of the Makefile asks for hashes, but for this project's own. uv, which checks them, is one version
+    itself, whose wheels for all systems are known. A lock that `make lock` forgot would stay behind for ever."""
     makefile = (ROOT / "Makefile").read_text()
     installs = re.findall(r"pip install (.*)", makefile)
     assert len(installs) == 4

@@ -89,9 +89,8 @@ def run_in(house: Path, *arguments: str, **environment: str) -> str:
 
 
 def test_a_new_kind_keeps_the_contract_by_being_there(house: Path) -> None:
-    """The example's golden files are written, and it passes the contract, with nothing registered; it is pure, and a line in
-    each table and a page of its own are all that the page's tests ask for. The schema of policies offers it, and the linter and
-    the formatter have nothing against it."""
+    """Its golden files are written, and it passes the contract, is pure, and has all that the page's tests ask for, with
+    nothing registered. The schema of policies offers it, and the linter and the formatter have nothing against it."""
     goldens, contract = "tests/destinations/test_goldens.py", "tests/destinations/test_contract.py"
     pytest_ = ("pytest", "-v", "-p", "no:cacheprovider")
     said = run_in(house, *pytest_, goldens, contract, "-k", "chat", GOLDENS="write")
