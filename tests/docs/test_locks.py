@@ -24,7 +24,7 @@ def wanted(*extras: str) -> set[str]:
 
 def test_what_runs_in_azure_is_what_is_asked_for_and_tested() -> None:
     """A dependency that was added without remaking the locks would be missing in Azure; the developers' lock has
-    all of the other's. A test runner makes cold starts longer. Of Azure's clients a plain install brings the one that writes rows."""
+    all of the other's. A test runner slows cold starts. Of Azure's clients a plain install brings the one that writes rows."""
     deployed, developed = pins("requirements.txt"), pins("requirements-dev.txt")
     assert wanted("azure") <= deployed.keys()
     assert deployed.items() <= developed.items()
