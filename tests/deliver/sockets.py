@@ -24,15 +24,14 @@ class Answering:
     async def answer(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Takes one request and answers it."""
         head = await reader.readuntil(b"\r\n\r\n")
-        length = next(
-            (int(line[15:]) for line in head.lower().split(b"\r\n") if line.startswith(b"content-length:")), 0
-        )
+        lines = head.lower().split(b"\r\n")
+        length = next((int(line[15:]) for line in lines if line.startswith(b"content-length:")), 0)
         self.requests.append(head + await reader.readexactly(length))
         body = self.body.replace(b"#", b"%d" % len(self.requests))
         headers = {"Content-Length": str(len(body)), "Connection": "close"} | self.headers
-        lines = [f"HTTP/1.1 {self.status} x", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
+        answer = [f"HTTP/1.1 {self.status} x", *(f"{name}: {value}" for name, value in headers.items()), "", ""]
         with suppress(ConnectionError):
-            writer.write("\r\n".join(lines).encode() + body)
+            writer.write("\r\n".join(answer).encode() + body)
             await writer.drain()
         writer.close()
 

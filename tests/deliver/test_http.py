@@ -271,11 +271,8 @@ def test_an_answer_without_end_or_cut_ends_and_its_client_says_nothing_of_it(cap
             with pytest.raises(error):
                 await upload(url)
 
-    for status, again, error in (
-        (400, b"?" * 4096, Rejected),
-        (200, b"?" * 4096, Unavailable),
-        (200, None, Unavailable),
-    ):
+    more = b"?" * 4096
+    for status, again, error in ((400, more, Rejected), (200, more, Unavailable), (200, None, Unavailable)):
         asyncio.run(go(status, again, error))
         assert caplog.messages == []
 

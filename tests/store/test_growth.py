@@ -174,11 +174,7 @@ def grown(request: pytest.FixtureRequest, tmp_path: object) -> Iterator[Store]:
     life = Life(store, BOOK, now=NOW - 3 * DAY)
     life.ingest(*(a_message(alert_body(f"old-{n}", AzureResourceId=f"{RESOURCE}-{n}"), at=life.now) for n in range(8)))
     life.ingest(*(a_message(alert_body(f"old-{n}", Status="Resolved"), at=life.now + DAY) for n in range(4)))
-    run(
-        Intake(store, {Stream.CSPM: POSTURE}, Catalogue()).ingest(
-            [a_message(finding_body("old"), at=life.now)], life.now
-        )
-    )
+    Life(store, POSTURE, now=life.now).ingest(a_message(finding_body("old"), at=life.now))
     for at in WEEKS:
         run(snapshot(store, at, "abcd"))
     life.deliver()

@@ -137,9 +137,8 @@ class Step:
 
 
 WORKER = st.tuples(st.lists(st.integers(0, 8), max_size=5), st.integers(1, 30), st.booleans())
-STEPS = st.builds(
-    Step, hour=st.integers(0, 4), workers=st.lists(WORKER, min_size=1, max_size=2), releases=st.booleans()
-)
+TWO = st.lists(WORKER, min_size=1, max_size=2)
+STEPS = st.builds(Step, hour=st.integers(0, 4), workers=TWO, releases=st.booleans())
 SAID: Sequence[dict[str, object]] = ({}, {"Severity": "Medium"}, {"Status": "Resolved"}, {"Severity": "Low"})
 
 
@@ -203,9 +202,8 @@ def _counts_once(store: Store, twin: Store, history: Sequence[Step]) -> None:
         for step in history:
             at = NOW + step.hour * HOUR
             workers = zip(stores, step.workers, strict=False)
-            await asyncio.gather(
-                *(take(Deadly(one, dies, is_done), some, at) for one, (some, dies, is_done) in workers)
-            )
+            takes = (take(Deadly(one, dies, is_done), some, at) for one, (some, dies, is_done) in workers)
+            await asyncio.gather(*takes)
             if step.releases:
                 hash = f"changed-{next(hashes)}"
                 await asyncio.gather(*(release(one, hash, at) for one in stores))
@@ -254,9 +252,8 @@ def test_a_walk_gives_each_decision_once_the_latest_first(
         entry(f"h:{number}", NOW + second * SECOND, outcome, "cspm" if is_other else "cwpp")
         for number, (second, outcome, is_other) in enumerate(decided)
     ]
-    ours = [
-        one for one in entries if one.stream == "cwpp" and one.outcome in outcomes and low <= decided_at(one) < high
-    ]
+    mine = [one for one in entries if one.stream == "cwpp" and one.outcome in outcomes]
+    ours = [one for one in mine if low <= decided_at(one) < high]
 
     async def walk(store: Store) -> list[tuple[datetime, str]]:
         found: list[tuple[datetime, str]] = []

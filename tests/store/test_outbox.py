@@ -314,9 +314,8 @@ def test_a_status_is_a_note_for_tickets_where_nothing_before_it_stayed_untold(st
 
 HIGH = Clause("severity", "High", lambda signal, attack: signal.severity is Severity.HIGH)
 PLACES = a_destination("oncall", Lane.PAGE), a_destination("tickets"), a_destination("more")
-BOOK = a_rulebook(
-    routes=[a_route("page", "oncall", when=[HIGH]), a_route("all", "tickets", "more")], destinations=PLACES
-)
+ROUTES = [a_route("page", "oncall", when=[HIGH]), a_route("all", "tickets", "more")]
+BOOK = a_rulebook(routes=ROUTES, destinations=PLACES)
 OPENED, RESOLVED = Change.OPENED, Change.RESOLVED
 
 

@@ -97,9 +97,8 @@ class InStore:
                 letters = [one for one in before.values() if one.state is DeliveryState.DEAD][which : which + 1]
                 for letter in letters:
                     after = model.entries[letter.turn].state
-                    expected = (
-                        (Redrive.OWED if after is DeliveryState.OWED else Redrive.OVERTAKEN) if redrives else True
-                    )
+                    is_owed = after is DeliveryState.OWED
+                    expected = True if not redrives else Redrive.OWED if is_owed else Redrive.OVERTAKEN
                     do = redrive if redrives else discard
                     assert await within(self.store, do, letter.id, model.clock) is expected
 

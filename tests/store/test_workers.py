@@ -164,12 +164,9 @@ async def _lived(database: str, store: Store, rounds: list[Round], book: Ruleboo
     groups = await groups_at(store, *AT)
     assert open_now == {key for key, one in groups.items() if one.is_open} == groups.keys()
     async with store.session() as tx:
-        rows = await tx.fetch(
-            "SELECT group_key AS key, count(*) AS many FROM members WHERE stands=1 GROUP BY group_key"
-        )
-    assert {row.text("key"): row.whole("many") for row in rows} == {
-        key: one.group.standing for key, one in groups.items()
-    }
+        rows = await tx.fetch("SELECT group_key, count(*) AS many FROM members WHERE stands=1 GROUP BY group_key")
+    counts = {row.text("group_key"): row.whole("many") for row in rows}
+    assert counts == {key: one.group.standing for key, one in groups.items()}
 
 
 def _assert_limited(told: list[tuple[datetime, Claim]], book: Rulebook) -> None:
