@@ -227,17 +227,14 @@ def test_a_damaged_dead_letter_is_redriven_once_it_is_mended_and_discarded_whene
 
 
 SPOILT: dict[str, object] = {"due": 2**62, "born": -(2**62), "attempts": 2**31, "lost": 2**31, "turn": 0, "state": "?"}
+SPOILT |= {"stream": "?", "body": b"{"}
 
 
-@pytest.mark.parametrize("column", [*SPOILT, "stream", "body"])
+@pytest.mark.parametrize("column", SPOILT)
 def test_a_damaged_delivery_is_dead_and_no_turn_waits_for_it(store: Store, spoil: Spoil, column: str) -> None:
     """Nothing is guessed of it. It is listed with the reason, shown whole; what no claim would ever find, every sweep finds."""
     owe(store, OPENING, a_delivery(key="other"))
-    spoil(
-        "notices" if column == "body" else "deliveries",
-        "k",
-        {column: SPOILT.get(column, "?" if column == "stream" else b"{")},
-    )
+    spoil("notices" if column == "body" else "deliveries", "k", {column: SPOILT[column]})
     assert [one.delivery.key for one in (*claim(store), *claim(store))] == ["other"]
     ask(store, abandon_deliveries, "cwpp", ["tickets"], NOW, NOW)
     (letter,) = ask(store, list_dead_letters)

@@ -191,10 +191,8 @@ def test_each_answer_means_what_it_means_elsewhere(subtests: pytest.Subtests) ->
             assert endpoint.url not in str(caught.value)
             assert len(endpoint.requests) == 1
             if isinstance(caught.value, Unavailable):
-                assert (caught.value.retry_after, caught.value.is_crowded) == (
-                    None if status == 200 else 7.0,
-                    status in (429, 503),
-                )
+                wish = None if status == 200 else 7.0
+                assert (caught.value.retry_after, caught.value.is_crowded) == (wish, status in (429, 503))
             if isinstance(caught.value, Rejected):
                 assert caught.value.status == status
 

@@ -223,10 +223,8 @@ HIGH = Clause("severity", "High", lambda signal, _: signal.severity is Severity.
 def test_a_group_is_as_grave_as_its_gravest_member_ever_was_and_answered_by_the_soonest(build: Build) -> None:
     """A Medium that joins does not make a High less urgent; what has no severity is the gravest. A member that has more time
     does not give the others more."""
-    routes = [
-        a_route("slow", "tickets", respond_within=8 * HOUR),
-        a_route("fast", "tickets", respond_within=HOUR, when=[HIGH]),
-    ]
+    slow = a_route("slow", "tickets", respond_within=8 * HOUR)
+    routes = [slow, a_route("fast", "tickets", respond_within=HOUR, when=[HIGH])]
     soon, late = "2026-11-24T13:00:00Z", "2026-11-24T20:00:00Z"
     for first, then, gravest in (("High", "Medium", "High"), ("Medium", "High", "High"), ("High", None, None)):
         for joins in "ab":

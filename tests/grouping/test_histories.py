@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tracemalloc
 from collections import Counter, defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from itertools import pairwise
@@ -16,23 +16,102 @@ from hypothesis import strategies as st
 from router.decide import decide, notice_for
 from router.domain.catalogue import Catalogue
 from router.domain.decisions import Change
+from router.domain.deliveries import Claim
 from router.domain.keys import signal_key
-from router.domain.notices import Notice
+from router.domain.notices import Group, Notice
 from router.domain.owners import Owner, Owners, Ownership
 from router.domain.rulebook import By, Grouping, Lane, Limit
 from router.domain.severity import gravity_of
-from router.domain.signals import Finding, Kind
+from router.domain.signals import Finding, Kind, Stream
 from router.ingest.grouping import explain_grouping, tell_waiting
 from router.parse import evidence_of, read_signals
-from router.store.groups import MemberState
+from router.store.groups import GroupState, MemberState
 from router.store.store import Store
 from tests.builders import NOW, RESOURCE, a_message, alert_body
 from tests.builders_constructed_updates import LASTING, SUBSCRIPTION, a_posture_book, an_update
 from tests.examples import some_of
-from tests.grouping.backlog import AT, Backlog
 from tests.grouping.test_grouping import a_grouping_book
-from tests.store.acts import DAY, HOUR, MINUTE, an_empty_store, members_at, run
+from tests.store.acts import DAY, HOUR, MINUTE, an_empty_store, groups_at, members_at, run
 from tests.store.life import Life, a_life
+
+AT = (Stream.CSPM.value, "tickets")
+
+
+@dataclass
+class Ticket:
+    """What was received of one group: when, and what it changed."""
+
+    notices: list[tuple[datetime, Change, Notice]] = field(default_factory=list)
+
+    @property
+    def changes(self) -> list[str]:
+        """What each notice changed."""
+        return [change.value for _, change, _ in self.notices]
+
+    @property
+    def last(self) -> Notice:
+        """The latest notice."""
+        return self.notices[-1][2]
+
+    @property
+    def group(self) -> Group:
+        """The group of the latest notice, which tells of several."""
+        assert self.last.group is not None
+        return self.last.group
+
+    @property
+    def is_summary(self) -> bool:
+        """Whether it counts what waits."""
+        return self.last.group is not None and self.last.group.limited
+
+    @property
+    def standing(self) -> int:
+        """How many signals stand, as its latest notice says."""
+        return self.group.standing if self.last.group is not None else int(self.changes[-1] != "resolved")
+
+
+@dataclass
+class Backlog(Life):
+    """The destination `tickets` of a rulebook; `tickets` are what it received, by the keys of their groups."""
+
+    tickets: dict[str, Ticket] = field(default_factory=dict)
+
+    def take(self, bodies: Iterable[bytes], now: datetime) -> None:
+        """Takes messages in, all at once."""
+        self.now = now
+        self.ingest(*(a_message(body, at=now) for body in bodies))
+
+    def sweep(self, now: datetime) -> None:
+        """Lets the clock tell what is due."""
+        run(tell_waiting(self.store, self.book, now))
+
+    def receive(self, now: datetime) -> list[Claim]:
+        """Receives what is owed, and keeps it in mind."""
+        self.now = now
+        claims = self.owed("tickets")
+        for one in claims:
+            assert isinstance(one.delivery.content, Notice)
+            ticket = self.tickets.setdefault(one.delivery.key, Ticket())
+            ticket.notices.append((now, one.delivery.change, one.delivery.content))
+        return claims
+
+    def pass_by(self, now: datetime) -> Sequence[str]:
+        """Sweeps and receives; returns what each notice changed."""
+        self.sweep(now)
+        return [one.delivery.change.value for one in self.receive(now)]
+
+    def standing(self) -> dict[str, GroupState]:
+        """The groups in which somebody stands."""
+        return run(groups_at(self.store, *AT))
+
+    def of_values(self) -> list[Ticket]:
+        """The tickets of groups, without summaries."""
+        return [one for one in self.tickets.values() if not one.is_summary]
+
+    def summaries(self) -> list[Ticket]:
+        """The tickets that count what waits."""
+        return [one for one in self.tickets.values() if one.is_summary]
+
 
 TWO_A_DAY = Limit(2, DAY)
 WEEKLY = Grouping(LASTING.by, 7 * DAY)

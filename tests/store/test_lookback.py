@@ -420,9 +420,7 @@ def test_a_preview_counts_each_decision(alerts: Sequence[tuple[int, str, str, st
         assert Counter({name: one.decisions for name, one in found.by_severity.items()}) == Counter(
             entry.severity or "" for entry in mine
         )
-        assert {str(day): one.decisions for day, one in found.by_day.items()} == Counter(
-            entry.at[:10] for entry in mine
-        )
+        assert {str(at): one.decisions for at, one in found.by_day.items()} == Counter(entry.at[:10] for entry in mine)
         assert found.held_already == Counter(entry.suppressed_by for entry in mine if entry.suppressed_by)
         told = [entry for entry in mine if entry.outcome == "routed" and entry.notice is not None]
         assert found.spared == {

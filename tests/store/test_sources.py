@@ -127,9 +127,7 @@ def test_in_the_steady_state_nothing_is_asked_of_storage(sqlite: Store) -> None:
         assert ask(at, coverage_body("another", title="another")) == [("hear", 1)] * written
     assert sources(sqlite)[HERE].posture == NOW + 2 * OFTEN + OFTEN_OF_POSTURE
     plan = coverage_body(CONTAINERS, "Unhealthy", resource=f"/subscriptions/{SUBSCRIPTION}")
-    rows = [
-        coverage_body(key, "Healthy", resource=machine(n), isSnapshot=True) for n in range(4) for key in (EDR, "other")
-    ]
+    rows = [coverage_body(key, "Healthy", resource=machine(n), isSnapshot=True) for n in range(4) for key in (EDR, "x")]
     for seconds, heard in ((0, [("hear", 2)]), (1, [])):
         assert ask(NOW + 5 * OFTEN + timedelta(seconds=seconds), plan, *rows) == [*heard, ("find", 5), ("put", 5)]
     here = sources(sqlite)[HERE]

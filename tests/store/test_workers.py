@@ -29,8 +29,8 @@ from router.store.deliveries import add_deliveries
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rulebook, alert_body
 from tests.builders_constructed_updates import a_posture_book, an_update
 from tests.examples import some_of
-from tests.grouping.backlog import Backlog
 from tests.grouping.test_grouping import a_grouping_book
+from tests.grouping.test_histories import Backlog
 from tests.stack.postgres import Server, Way
 from tests.store.acts import DAY, HOUR, LEASE, MINUTE, ask, claim, groups_at, letters_in, owe, run, settle, states
 from tests.store.builders import OPENING, a_delivery
