@@ -26,8 +26,7 @@ from router.app.rules import load_rules
 from router.app.settings import Lack, Settings, Why, now
 from router.app.wiring import open_service
 from router.deliver.destination_holds import hold_destination, release_destination
-from router.domain.deliveries import LONGEST_LIFE, DeliveryState, Pause, Receipt, Settlement
-from router.domain.destination_holds import DestinationHold
+from router.domain.deliveries import LONGEST_LIFE, DeliveryState, Pause, Receipt
 from router.domain.errors import StoreError
 from router.domain.hubs import Extent, HubEpoch, Loss, Partition, Span
 from router.domain.rulebook import Lane
@@ -35,7 +34,6 @@ from router.domain.signals import Stream
 from router.domain.silent_sources import DOWN
 from router.eventhubs import HubReader, Namespace
 from router.ingest.gaps import Hub
-from router.store.claims import Recipient, settle_claims
 from router.store.dead_letters import give_up_deliveries
 from router.store.deliveries import add_deliveries
 from router.store.destinations import pause_destination
@@ -48,16 +46,15 @@ from tests.eventhubs.hubs import LEFT_BEHIND, run
 from tests.hubs import Shelf
 from tests.secrecy import found_in, secrets_in
 from tests.stack.stack import stack_running
-from tests.store.acts import DAY, letters_in, owe, states
-from tests.store.builders import OPENING, a_delivery
+from tests.store.acts import DAY, ask, claim, letters_in, owe, settle, states
+from tests.store.builders import OPENING, a_delivery, a_hold
 from tests.store.faulty import faulty
 from tests.store.opened import Store, open_store
-from tests.store.within import claim_in, within
 from tests.waiting import until
 
 pytestmark = LEFT_BEHIND
 
-SECOND, MOMENT = timedelta(seconds=1), timedelta(microseconds=1)
+HOUR, SECOND, MOMENT = timedelta(hours=1), timedelta(seconds=1), timedelta(microseconds=1)
 WEEK = timedelta(days=7)
 PLACE = Partition("cwpp", "0")
 BOOK = a_rulebook()
@@ -69,7 +66,7 @@ def swept(at: datetime | None = NOW) -> Iterator[Store]:
     with TemporaryDirectory() as directory:
         store = open_store(Path(directory))
         if at is not None:
-            run(within(store, write_sweep_end, "cwpp", at))
+            ask(store, write_sweep_end, "cwpp", at)
         yield store
         run(store.close())
 
@@ -117,8 +114,8 @@ def test_a_delivery_that_waits_too_long_is_a_problem(subtests: pytest.Subtests) 
     """How long that is depends on the lane; the oldest counts."""
     for lane in Lane:
         with subtests.test(lane.value), swept() as store:
-            run(within(store, add_deliveries, [a_delivery(key="new", lane=lane)], NOW))
-            run(within(store, add_deliveries, [a_delivery(key="old", lane=lane)], NOW - LATE[lane]))
+            ask(store, add_deliveries, [a_delivery(key="new", lane=lane)], NOW)
+            ask(store, add_deliveries, [a_delivery(key="old", lane=lane)], NOW - LATE[lane])
             in_time = health(store)
             assert in_time.problems == ()
             assert figures(in_time)["destinations"]["tickets"] == {
@@ -129,7 +126,7 @@ def test_a_delivery_that_waits_too_long_is_a_problem(subtests: pytest.Subtests) 
                 "paused": None,
                 "held_until": None,
             }
-            run(within(store, add_deliveries, [a_delivery(key="older", lane=lane)], NOW - LATE[lane] - SECOND))
+            ask(store, add_deliveries, [a_delivery(key="older", lane=lane)], NOW - LATE[lane] - SECOND)
             late = health(store)
             assert late.document["status"] == "failing"
             since = f"{NOW - LATE[lane] - SECOND:%Y-%m-%dT%H:%M:%SZ}"
@@ -139,17 +136,11 @@ def test_a_delivery_that_waits_too_long_is_a_problem(subtests: pytest.Subtests) 
 def test_a_destination_that_a_person_holds_is_named_and_is_no_problem(store: Store) -> None:
     """With who, until when and why, on one line whatever is in it, also where it was never owed anything; until it is over."""
     for name, hours in (("tickets", 2), ("oncall", 1)):
-        wanted = DestinationHold(
-            stream="cwpp",
-            destination=name,
-            lane=Lane.PAGE,
-            author="ana",
-            reason="it is\nmoved",
-            since=NOW - 3600 * SECOND,
-            until=NOW + hours * 3600 * SECOND,
+        wanted = a_hold(
+            destination=name, lane=Lane.PAGE, reason="it is\nmoved", since=NOW - HOUR, until=NOW + hours * HOUR
         )
-        run(hold_destination(store, wanted, NOW - 3600 * SECOND))
-    run(within(store, add_deliveries, [a_delivery(lane=Lane.PAGE)], NOW - LATE[Lane.PAGE]))
+        run(hold_destination(store, wanted, NOW - HOUR))
+    ask(store, add_deliveries, [a_delivery(lane=Lane.PAGE)], NOW - LATE[Lane.PAGE])
     page = health(store)
     assert page.document["held"] == [
         "cwpp oncall: held by ana since 2026-11-24T11:00:00Z until 2026-11-24T13:00:00Z: it is moved",
@@ -164,16 +155,13 @@ def test_a_destination_that_a_person_holds_is_named_and_is_no_problem(store: Sto
 def owed(store: Store, at: datetime = NOW, *names: str, destination: str = "tickets") -> None:
     """Deliveries are owed since an instant."""
     deliveries = [replace(a_delivery(key=name), destination=destination) for name in names or ("due",)]
-    run(within(store, add_deliveries, deliveries, at))
+    ask(store, add_deliveries, deliveries, at)
 
 
 def ended(store: Store, state: DeliveryState, *destinations: str) -> None:
     """All that is owed to some destinations has ended so."""
-    for destination in destinations:
-        claims = run(claim_in(store, Recipient("cwpp", Lane.TICKET, destination), NOW, NOW + SECOND, 10))
-        receipt = Receipt() if state is DeliveryState.SENT else None
-        settled = [Settlement(claim=one, state=state, at=NOW, receipt=receipt) for one in claims]
-        run(within(store, settle_claims, settled))
+    for one in (claimed for name in destinations for claimed in claim(store, destination=name)):
+        settle(store, one, state, receipt=Receipt() if state is DeliveryState.SENT else None)
 
 
 def lacking(*whys: Why, lane: Lane = Lane.TICKET) -> Unready:
@@ -205,7 +193,7 @@ def test_a_destination_that_is_not_there_yet_is_no_problem_until_something_is_la
 
     def given_up(store: Store) -> None:
         owed(store, late)
-        assert run(within(store, give_up_deliveries, "cwpp", "tickets", NOW, LACKING.error, NOW)) == 1
+        assert ask(store, give_up_deliveries, "cwpp", "tickets", NOW, LACKING.error, NOW) == 1
 
     def sent(store: Store) -> None:
         owed(store)
@@ -271,7 +259,7 @@ def test_dead_letters_and_a_destination_that_refuses_us_are_problems(store: Stor
     assert sorted(health(store).problems) == dead
     assert figures(health(store))["destinations"]["tickets"]["dead"] == 2
     pause = Pause(stream="cwpp", destination="tickets", since=NOW - SECOND, probe=NOW, error="answered 401")
-    run(within(store, pause_destination, pause))
+    ask(store, pause_destination, pause)
     refusal = "cwpp tickets: refuses our credentials since 2026-11-24T11:59:59Z"
     assert sorted(health(store).problems) == [*dead, refusal]
     assert figures(health(store))["destinations"]["tickets"]["paused"] == "answered 401"
@@ -294,9 +282,9 @@ def test_losses_of_a_week_are_a_problem(store: Store) -> None:
     """Each event counts; what was lost earlier does not."""
     epoch = HubEpoch(PLACE, 1)
     losses = [Loss(epoch, Span(0, 9), NOW - WEEK, "trimmed"), Loss(epoch, Span(20, 22), NOW - WEEK + SECOND, "trimmed")]
-    run(within(store, write_losses, losses[:1]))
+    ask(store, write_losses, losses[:1])
     assert health(store).problems == ()
-    run(within(store, write_losses, [*losses, Loss(epoch, Span(30, 30), NOW, "trimmed")]))
+    ask(store, write_losses, [*losses, Loss(epoch, Span(30, 30), NOW, "trimmed")])
     assert health(store).problems == ("cwpp: 4 events were lost in the last 7 days",)
     assert figures(health(store))["lost"] == [
         {"hub": "cwpp", "partition": "0", "epoch": 1, "first": 20, "last": 22, "at": "2026-11-17T12:00:01Z"},
@@ -311,8 +299,8 @@ def test_what_was_not_taken_in_yet_is_counted_by_partition(store: Store) -> None
     hub.publish(7, partition=1)
     hub.trim(3, partition=1)
     epoch = HubEpoch(PLACE, 1)
-    run(within(store, lock_partition, PLACE))
-    run(within(store, take, epoch, (), Taken(Span(0, 5), NOW, NOW, NOW)))
+    ask(store, lock_partition, PLACE)
+    ask(store, take, epoch, (), Taken(Span(0, 5), NOW, NOW, NOW))
     assert figures(health(store, hub))["hub"] == {"reached": True, "lag": {"0": 4, "1": 4, "2": 0}}
     assert health(store, hub).problems == ()
 
@@ -418,7 +406,7 @@ def test_who_is_silent_is_counted_and_that_nobody_was_judged_for_long_is_a_probl
     manifest has no sources to be silent."""
 
     def sources(at: datetime) -> tuple[object, ...]:
-        run(within(sqlite, write_sweep_end, "cspm", at))
+        ask(sqlite, write_sweep_end, "cspm", at)
         page = run(
             health_of(sqlite, {Stream.CSPM: Shelf(name="cspm")}, {Stream.CSPM: a_rulebook(stream=Stream.CSPM)}, at)
         )
@@ -428,8 +416,8 @@ def test_who_is_silent_is_counted_and_that_nobody_was_judged_for_long_is_a_probl
     life, judged = Life(subscriptions(ONE, TWO, "eeee*")), NOW + 9 * DAY
     life.lives(judged, since=NOW)
     assert life.watch is not None
-    assert run(within(sqlite, put_document, document_of_watch("cspm", life.watch))) is not None
-    run(within(sqlite, write_watched, life.known.values(), NOW))
+    assert ask(sqlite, put_document, document_of_watch("cspm", life.watch)) is not None
+    ask(sqlite, write_watched, life.known.values(), NOW)
     unmatched = ["coverage.yaml expect[0].name: 'eeee*' fits nothing that was ever heard of"]
     silent = {"silent": 2, "unmatched": unmatched, "judged": "2026-12-03T12:00:00Z"}
     assert sources(judged + DOWN) == (silent, ())
