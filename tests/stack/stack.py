@@ -128,12 +128,12 @@ async def _make(state: str) -> None:
 
 
 @contextmanager
-def stack_running(state: str | None = None, *, lag: float = 0.0, partitions: int = 2) -> Iterator[Stack]:
+def stack_running(state: str | None = None) -> Iterator[Stack]:
     """Runs a stack, with a PostgreSQL of its own unless an empty database is given."""
     with ExitStack() as held:
         directory = Path(held.enter_context(TemporaryDirectory(prefix="stack-")))
-        hubs = held.enter_context(event_hubs_in_thread({"cwpp": partitions, "cspm": partitions}))
-        soc = held.enter_context(soc_in_thread(lag=lag, keep=1_000_000))
+        hubs = held.enter_context(event_hubs_in_thread())
+        soc = held.enter_context(soc_in_thread(keep=1_000_000))
         state = held.enter_context(postgres_running()).new_database() if state is None else state
         asyncio.run(_make(state))
         stack = Stack(hubs, soc, directory, state)

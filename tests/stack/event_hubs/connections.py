@@ -253,7 +253,7 @@ class Session:
             raise self._namespace.refusals_ordered.popleft()
         hub = self._namespace.hub(name)
         partition = hub.next_partition() if id is None else hub.partitions[id]
-        self._namespace.publish(hub, partition, messages_in(message, format), self._namespace.now())
+        self._namespace.publish(hub, partition, messages_in(message, format))
 
 
 class Link:

@@ -186,20 +186,16 @@ class EventHubs:
 
     # To connections. Names are compared without regard to case, as the service does.
 
-    def now(self) -> datetime:
-        """The time at the hubs."""
-        return datetime.now(UTC) + self.ahead
-
     def hub(self, name: str) -> Hub:
         """A hub by its name; raises Refused."""
         if name.lower() not in self._hubs:
             raise no_entity(name)
         return self._hubs[name.lower()]
 
-    def publish(self, hub: Hub, partition: Partition, messages: Iterable[bytes], now: datetime) -> None:
+    def publish(self, hub: Hub, partition: Partition, messages: Iterable[bytes]) -> None:
         """Keeps messages as events of one partition, and wakes all that read or watch."""
         for message in messages:
-            partition.append(message, now)
+            partition.append(message, self._now())
         for reader in list(hub.readers):
             reader.pump()
         self._tell()
@@ -252,12 +248,9 @@ class EventHubs:
     # To publish without a client.
 
     @at_home
-    def append(self, hub: str, partition: int | str, body: bytes, enqueued: datetime | None = None) -> int:
-        """Publishes a body, now or as if it had been at another time; returns its sequence number."""
-        at = self._partition(hub, partition)
-        message = described(Section.DATA, body)
-        self.publish(self.hub(hub), at, [message], enqueued or self.now())
-        return at.last_sequence
+    def append(self, hub: str, partition: int | str, body: bytes) -> None:
+        """Publishes a body."""
+        self.publish(self.hub(hub), self._partition(hub, partition), [described(Section.DATA, body)])
 
     # What happens to hubs.
 
@@ -312,8 +305,11 @@ class EventHubs:
     def _create(self, name: str, partitions: int) -> None:
         """Puts an empty hub under a name, in place of one that may be there, which was created earlier in any case."""
         former = self._hubs.get(name.lower())
-        created = max(self.now(), former.created + timedelta(milliseconds=1)) if former else self.now()
+        created = max(self._now(), former.created + timedelta(milliseconds=1)) if former else self._now()
         self._hubs[name.lower()] = Hub(name, partitions, self._groups, created)
+
+    def _now(self) -> datetime:
+        return datetime.now(UTC) + self.ahead
 
     def _tell(self) -> None:
         for told in [*self._watchers]:

@@ -48,8 +48,9 @@ class ApiServer:
     instead: Callable[[int, web.Request], web.StreamResponse | None] = lambda number, request: None
     requests: list[web.Request] = field(default_factory=list)
 
-    def kubeconfig(self, user: object = None, *, context: str = "payments", **cluster: object) -> dict[str, Any]:
+    def kubeconfig(self, user: object = None, **cluster: object) -> dict[str, Any]:
         """A kubeconfig for it."""
+        context = "payments"
         trust = {"certificate-authority-data": base64.b64encode(self.authority.cert_pem.bytes()).decode()}
         return {
             "apiVersion": "v1",
