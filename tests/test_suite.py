@@ -37,6 +37,7 @@ PACES = {
     "stack/defender.py": "Defender's own pace: export comes a moment later",
     "stack/functions_host/host.py": "Azure's own pace: an empty queue is looked at less and less often, and a timer",
     "stack/functions_host/workers.py": "Azure's own pace: another worker comes a moment later",
+    "stack/__main__.py": "what comes out is printed",
     "stack/soak.py": "progress of hours is printed",
     "stack/accounting.py": "workers die now and then",
 }

@@ -174,7 +174,7 @@ def test_at_whatever_moment_it_is_interrupted(house: House, shares: Sequence[flo
 def a_slow_pager() -> Iterator[tuple[str, str, Order]]:
     """A pager whose answers come when it may answer: its address, a key that it knows, and what withholds the answers."""
     with soc_in_thread() as soc:
-        withheld = Gate(soc.pagerduty).withhold(to("pagerduty"))
+        withheld = Gate(soc.pagerduty).hold(to("pagerduty"), is_after=True)
         yield soc.addresses.pagerduty, soc.accounts["cwpp"].routing_key, withheld
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import shlex
-import signal
 from collections import Counter
 from collections.abc import Mapping
 from contextlib import suppress
@@ -32,21 +31,15 @@ def main() -> None:
 
 
 async def _run(stack: Stack) -> None:
-    stop = asyncio.Event()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with stack.host(conditions=CONDITIONS).running() as host, served(_health_of(host)) as address:
         _explain(stack, host, address)
         before: Mapping[str, object] = {}
-        while not stop.is_set():
+        while True:
             now = _seen(stack, host)
             if now != before:
                 print("  ".join(f"{what} {count}" for what, count in now.items()), flush=True)
             before = now
-            try:
-                await asyncio.wait_for(stop.wait(), LOOK)
-            except TimeoutError:
-                continue
+            await asyncio.sleep(LOOK)
 
 
 def _health_of(host: FunctionsHost) -> web.Application:

@@ -84,17 +84,12 @@ class Gate:
             # Where a double plays its faults is where a request is whole, and nothing has come of it yet.
             service._play = partial(self._pass, service.name, service._play)  # type: ignore[method-assign]
 
-    def hold(self, matching: Matching, callback: Callable[[], object] = lambda: None) -> Order:
-        """Hands requests on only when the order ends, and never if their caller is gone by then."""
-        return self._ordered(Order(matching, callback))
-
-    def withhold(self, matching: Matching) -> Order:
-        """Hands requests on, but not their answers before the order ends."""
-        return self._ordered(Order(matching, is_after=True))
-
-    def _ordered(self, order: Order) -> Order:
-        self._orders.append(order)
-        return order
+    def hold(
+        self, matching: Matching, callback: Callable[[], object] = lambda: None, *, is_after: bool = False
+    ) -> Order:
+        """Hands requests on, or their answers, only when the order ends; no request whose caller is gone by then."""
+        self._orders.append(Order(matching, callback, is_after))
+        return self._orders[-1]
 
     async def _pass(
         self,

@@ -46,16 +46,10 @@ TAKEN = "SELECT COALESCE(sum(last - first + 1), 0)::bigint AS count FROM taken W
 
 def letters(count: int) -> Iterator[Letter]:
     """In every hundred: three pages with tickets, three tickets, four that are not understood, the rest below the floor."""
+    kinds = {0: high, 33: high, 66: high, 10: medium, 43: medium, 76: medium}
     for number in range(count):
-        match number % 100:
-            case 0 | 33 | 66:
-                yield high(f"h-{number}")
-            case 10 | 43 | 76:
-                yield medium(f"m-{number}")
-            case 20 | 40 | 60 | 80:
-                yield junk(f"no JSON {number}".encode())
-            case _:
-                yield low(f"l-{number}")
+        is_junk = number % 100 in (20, 40, 60, 80)
+        yield junk(f"no JSON {number}".encode()) if is_junk else kinds.get(number % 100, low)(f"m-{number}")
 
 
 async def soak(stack: Stack, count: int, every: float) -> bool:

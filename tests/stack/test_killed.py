@@ -99,8 +99,8 @@ def moments_of(gate: Gate) -> dict[str, Order]:
     """Alerts whose delivery is held up before it arrives, or before its answer does."""
     return {
         "on its way": gate.hold(to("pagerduty", key_of("on its way"))),
-        "paged": gate.withhold(to("pagerduty", key_of("paged"))),
-        "opened": gate.withhold(to("servicenow", f'"correlation_id":"{key_of("opened")}"')),
+        "paged": gate.hold(to("pagerduty", key_of("paged")), is_after=True),
+        "opened": gate.hold(to("servicenow", f'"correlation_id":"{key_of("opened")}"'), is_after=True),
     }
 
 
