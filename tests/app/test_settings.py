@@ -132,10 +132,7 @@ def test_every_missing_secret_is_named_at_once() -> None:
         found = Settings({**values, "THREE": " x\n"}).look_up(["TWO", "ONE", "THREE"])
         assert found.values == {"THREE": "x"}
         assert found.lacks == (Lack("ONE", Why.MISSING), Lack("TWO", Why.MISSING))
-
-
-def test_a_reference_that_leads_to_nothing_is_said_apart_from_what_is_missing() -> None:
-    """Where a vault has no such secret, the platform leaves the reference; no vendor is ever sent that as a password."""
+    # Where a vault has no such secret, the platform leaves the reference; no vendor is ever sent that as a password.
     found = Settings({"KEY": " @Microsoft.KeyVault(VaultName=v;SecretName=key)"}).look_up(["KEY", "OTHER"])
     assert found.values == {}
     assert list(map(str, found.lacks)) == ["KEY is still a reference to Key Vault", "OTHER is missing"]
