@@ -68,11 +68,8 @@ def test_an_answer_that_was_cut_is_named(subtests: pytest.Subtests) -> None:
         *({"resultTruncated": one} for one in ("true", True)),
         *({"TotalRecords": 3.0}, {"count": 1, "total_records": 3, "skip_token": "x"}),
     ]
-    whole_of: list[dict[str, Any]] = [
-        {"count": 1, "total_records": 1, "skip_token": None},
-        {"resultTruncated": "false"},
-    ]
-    whole_of += [{"totalRecords": "1", "resultTruncated": False, "count": "1"}]
+    whole_of: list[dict[str, Any]] = [{"count": 1, "total_records": 1, "skip_token": None}]
+    whole_of += [{"resultTruncated": "false"}, {"totalRecords": "1", "resultTruncated": False, "count": "1"}]
     links: list[dict[str, Any]] = [{"nextLink": {"uri": LINK}}, {"nextLink": LINK}, {"@odata.nextLink": LINK}]
     more = [{"continue": {"at": 2}}, {"continue": "", "remainingItemCount": 3}, {"continue": "x"}]
     many = [resource(f"{SQL_SERVER}-{number}", "Microsoft.Sql/servers") for number in range(100)]

@@ -17,6 +17,7 @@ from router.coverage.expected.manifest import (
     CoverageManifest,
     Excuse,
     Expectation,
+    ExpectedExport,
     SelectorIndex,
     WorkloadSelector,
     is_called,
@@ -84,12 +85,9 @@ exceptions:
 """,
     )
     first, second = found.expectations
+    kinds = frozenset({WorkloadKind.CLUSTER, WorkloadKind.MACHINE})
     assert first == Expectation(
-        selects=WorkloadSelector(
-            kinds=frozenset({WorkloadKind.CLUSTER, WorkloadKind.MACHINE}),
-            names=("aks-*", "web-?"),
-            subscriptions=("11111111-*",),
-        ),
+        selects=WorkloadSelector(kinds=kinds, names=("aks-*", "web-?"), subscriptions=("11111111-*",)),
         rungs=frozenset({Rung.PLAN, Rung.SENSOR_RUNNING}),
         plans={"Containers": None, "VirtualMachines": "P2"},
         extensions=frozenset({"ContainerSensor", "Another"}),
@@ -97,13 +95,10 @@ exceptions:
     )
     assert second.selects.names == ("/subscriptions/S/x",), "Azure writes ids without a slash at the end"
     (excuse,) = found.excuses
-    ends = datetime(2027, 1, 31, 8, tzinfo=UTC)
-    assert excuse.exception == CoverageException(owner="a@b.example", reason="rebuilt", ends=ends)
-    assert excuse.rungs == {Rung.PLAN}
-    assert excuse.number == 1
-    assert found.export is not None
-    assert (found.export.alerts, found.export.posture) == (HUB, f"{HUB}-posture")
-    assert found.export.severities == {Severity.HIGH, Severity.MEDIUM}
+    excused = CoverageException(owner="a@b.example", reason="rebuilt", ends=datetime(2027, 1, 31, 8, tzinfo=UTC))
+    assert (excuse.exception, excuse.rungs, excuse.number) == (excused, frozenset({Rung.PLAN}), 1)
+    severities = frozenset({Severity.HIGH, Severity.MEDIUM})
+    assert found.export == ExpectedExport(alerts=HUB, posture=f"{HUB}-posture", severities=severities)
     assert found.expects_posture
     entries = "expect:\n  - {kind: cluster, heard_within: 36h}\n  - {kind: subscription}\n"
 

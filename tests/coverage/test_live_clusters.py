@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -200,22 +201,14 @@ def test_what_is_asked_is_what_a_person_is_told_to_ask() -> None:
     assert kinds == {"K8sAzureV2NoPrivilege", "K8sNo0", "K8sNo1", "K8sNo2"}
 
 
-def _items(body: Json) -> list[Json]:
-    items = body["items"]
-    assert isinstance(items, list)
-    return items
-
-
 def _objects(world: ClusterWorld, gates: Sequence[Json]) -> list[Json]:
     """The objects of a cluster, and those of gates that it does not have by name yet."""
-    every = [*gates, *world.documents.values()]
-    return [*{_key(one): one for body in every for one in (_items(body) if "items" in body else [body])}.values()]
+    every: list[Any] = [*gates, *world.documents.values()]
+    return [*{_key(one): one for body in every for one in body.get("items", [body])}.values()]
 
 
-def _key(one: Json) -> tuple[object, object, object]:
-    metadata = one["metadata"]
-    assert isinstance(metadata, dict)
-    return one["kind"], metadata.get("namespace"), metadata["name"]
+def _key(one: Any) -> tuple[str, str | None, str]:
+    return one["kind"], one["metadata"].get("namespace"), one["metadata"]["name"]
 
 
 def _moved(version: str, other: str | None) -> str:

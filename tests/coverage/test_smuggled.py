@@ -35,33 +35,18 @@ def test_tags_are_said_of_resources_groups_and_subscriptions(tmp_path: Path) -> 
         SUB: {},
         az.CLUSTER.lower(): {"team": "Aks"},
     }
-    some = [
-        {"id": az.MACHINE, "tags": {"team": "a"}},
-        {"id": az.MACHINE.upper(), "tags": {"env": "b"}},
-        {"id": az.MACHINE, "tags": None},
-    ]
+    mine, tags = {"id": az.MACHINE}, {"team": "a"}
+    some = [{**mine, "tags": tags}, {"id": az.MACHINE.upper(), "tags": {"env": "b"}}, {**mine, "tags": None}]
     assert tags_in(map(az.document, some)) == {az.MACHINE.lower(): {"team": "a", "env": "b"}}
-    tags = {"team": "a"}
     ids = (
         "arn:aws:eks:eu-west-1:1:cluster/shop",
         "/subscriptions/",
         "/providers/Microsoft.Management/managementGroups/mg",
     )
-    refused = {"error": {"code": "AuthorizationFailed", "message": "no"}, "id": az.MACHINE, "tags": tags}
+    refused = {"error": {"code": "AuthorizationFailed", "message": "no"}, **mine, "tags": tags}
     pod = {"kind": "Pod", "apiVersion": "v1", "metadata": {"name": "p"}, "tags": tags}
-    others = [
-        {"id": az.MACHINE, "name": "web-1"},
-        {"id": az.MACHINE, "tags": "team=payments"},
-        {"id": az.MACHINE, "tags": ["a"]},
-    ]
-    for value in (
-        az.pricing("Containers"),
-        *others,
-        *({"id": id, "tags": tags} for id in ids),
-        {"tags": tags},
-        refused,
-        pod,
-    ):
+    others = [{**mine, "name": "web-1"}, {**mine, "tags": "team=payments"}, {**mine, "tags": ["a"]}, {"tags": tags}]
+    for value in (az.pricing("Containers"), *others, *({"id": id, "tags": tags} for id in ids), refused, pod):
         assert tags_in([az.document(value)]) == {}, value
     said = [az.document([{"id": az.MACHINE, "tags": {"Team": "Zahlungen \u00fc"}}, {"id": az.CLUSTER, "tags": {}}])]
     rules_in(tmp_path, {"owners.yaml": {"tags": "tags.json", "owners": []}, "tags.json": tag_file(said).decode()})
