@@ -157,8 +157,8 @@ def test_the_name_of_a_context_says_which_cloud_is_to_be_asked() -> None:
     assert "Azure" not in integration(elsewhere, listed, of=EKS_CONTEXT).reason
 
 
-def test_eks_needs_its_logs_and_the_sensor(hold: az.Hold) -> None:
-    """Without both logs no alert of the control plane comes; one line turns them on. What was answered is not asked again."""
+def test_eks_needs_its_logs_and_the_sensor_and_gke_a_connector(hold: az.Hold) -> None:
+    """Without both logs no alert of EKS' control plane comes. GKE's project is named by its id, the connector by both."""
     plans = [{"enableDefenderAgentAutoProvisioning": one} for one in (True, False)]
     on, off, silent = (az.connector(az.offering("DefenderForContainersAws", **one)) for one in (*plans, {}))
     mend = "aws eks update-cluster-config --region eu-west-1 --name checkout --logging "
@@ -177,10 +177,6 @@ def test_eks_needs_its_logs_and_the_sensor(hold: az.Hold) -> None:
         (UNKNOWN, without, ASK_CLUSTER, [LOGGED, az.connector(az.offering("CspmMonitorAws"))]),
         (UNKNOWN, "the connector does not say whether it brings the sensor", show, [LOGGED, silent]),
     )
-
-
-def test_gke_gets_the_sensor_from_the_connector_of_its_project(hold: az.Hold) -> None:
-    """Which Google's documents name by its id, and the connector by id and number."""
     brings = az.offering("DefenderForContainersGcp", enableDefenderAgentAutoProvisioning=True)
     autopilot = az.gke_cluster(autopilot={"enabled": True})
     project = az.connector(brings, cloud="GCP", account="42")

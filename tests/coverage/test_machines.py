@@ -172,12 +172,13 @@ def test_of_a_machine_that_azure_arc_lost_only_what_is_installed_is_known() -> N
 
 def test_a_scale_set_is_covered_where_as_many_instances_run_as_it_is_to_have(hold: Hold) -> None:
     """Defender for Endpoint names each of a uniform one; extensions say nothing, and a flexible one is its machines."""
-    uniform = installed(scale_set("Uniform"), of="batch")
-    assert (uniform.state, "uniform" in uniform.reason) == (UNKNOWN, True)
-    assert installed(scale_set(""), of="batch").state is UNKNOWN
     one = machine(virtualMachineScaleSet={"id": SET.upper()})
-    assert installed(scale_set("Flexible", 1), one, of="batch").state is NOT_COVERABLE
-    assert installed(scale_set("Flexible", 2), one, of="batch").state is UNKNOWN
+    hold(
+        partial(installed, of="batch"),
+        (UNKNOWN, "uniform", [scale_set("Uniform")]),
+        (UNKNOWN, [scale_set("")], [scale_set("Flexible", 2), one]),
+        (NOT_COVERABLE, [scale_set("Flexible", 1), one]),
+    )
 
     def of_set(capacity: int | None, *devices: object) -> Verdict:
         return running(scale_set("Uniform", capacity), list(devices), of="batch")
@@ -244,7 +245,7 @@ def test_what_is_known_of_whether_it_runs(hold: Hold) -> None:
 
 
 def test_a_name_before_the_file_says_which_machine_it_is_of() -> None:
-    """By name, group and name, or id, in any case. One of two machines is refused: it would cover one by the other."""
+    """By name, group and name, or id, in any case; one of two is refused. A sensor is asked, and given with its name."""
     both = [machine(), machine(NAMESAKE.replace("web-1", "web-2"))]
     for name in ("web-1", "WEB-1", "rg/web-1", MACHINE, None, "web-3"):
         result = judged(both, health(name))
@@ -257,6 +258,13 @@ def test_a_name_before_the_file_says_which_machine_it_is_of() -> None:
     for more in ([], [{**machine(), "name": "web-1-renamed"}]):
         with pytest.raises(BadUsage, match=r"web-1: is the name of several machines"):
             judged([machine(), machine(NAMESAKE), *more], health())
+    found = running(machine())
+    assert found.remedy == f"{ASK_SENSOR} > web-1.json"
+    assert "run it on web-1, and give web-1.json as web-1=web-1.json" in found.remarks
+    assert running(machine(), health()).state is COVERED
+    hostile = "x; rm -rf ~"
+    found = running(machine(MACHINE.replace("web-1", hostile)), of=hostile)
+    assert found.remedy == f"{ASK_SENSOR} > x-rm-rf.json"
 
 
 KEY = "f00d"
@@ -338,17 +346,6 @@ def test_of_two_machines_the_same_is_asked_by_the_same_line_and_its_answer_is_re
     assert running(machine(), *all_healthy(), answer).state is COVERED
 
 
-def test_what_a_sensor_says_is_asked_on_its_machine_and_given_with_its_name() -> None:
-    """The answer does not say which machine it is of. No name of a machine acts in the file that is written."""
-    found = running(machine())
-    assert found.remedy == f"{ASK_SENSOR} > web-1.json"
-    assert "run it on web-1, and give web-1.json as web-1=web-1.json" in found.remarks
-    assert running(machine(), health()).state is COVERED
-    hostile = "x; rm -rf ~"
-    found = running(machine(MACHINE.replace("web-1", hostile)), of=hostile)
-    assert found.remedy == f"{ASK_SENSOR} > x-rm-rf.json"
-
-
 def test_the_query_has_a_row_for_each_machine_and_no_two_for_one() -> None:
     """Rows of one id would look like a page that was cut; the query is run, on a table as Resource Graph has it."""
     graph = duckdb_kql.connect()
@@ -369,30 +366,23 @@ def test_the_query_has_a_row_for_each_machine_and_no_two_for_one() -> None:
     assert json.loads(rows[MACHINE]["properties1"]) == {"type": "MDE.Linux"}
 
 
-def test_a_gap_is_mended_by_its_line_and_asks_nothing(subtests: pytest.Subtests) -> None:
+def test_a_gap_is_mended_by_its_line_and_asks_nothing(hold: Hold) -> None:
     """What its own document answered is not asked again; a line for the machine says where to run it."""
-    running, installed = Rung.SENSOR_RUNNING, Rung.SENSOR_INSTALLED
     disk = {"storageProfile": {"osDisk": {"osType": "Windows"}}}
     linux, windows = machine(), az.resource(MACHINE, "Microsoft.Compute/virtualMachines", disk)
-    ill = [assessment(key, "Unhealthy") for key in EDR_RUNNING]
+    ill, set_it, there = [assessment(key, "Unhealthy") for key in EDR_RUNNING], "az vm extension set", "run it on web-1"
     sql = assessment("f00d", "Unhealthy", title=SQL_PROTECTED, of=SQL)
-    for line, rung, *documents in (
-        ("systemctl restart mdatp", running, linux, health(healthy=False)),
-        ("sc.exe start sense", running, windows, device(healthStatus="Inactive")),
-        ("az vm extension set", running, linux, health(licensed=False)),
-        ("mdatp scan quick", running, linux, ill[0]),
-        ("powershell.exe Update-MpSignature", running, windows, ill[1]),
-        ("az vm extension set", installed, linux, assessment(EDR_INSTALLED, "Unhealthy")),
-        ("az vm extension set", installed, machine(resources=None), sql_machine()),
-        ("az connectedmachine extension create", running, arc_sql("Unprotected")),
-        ("az security pricing create -n SqlServerVirtualMachines", running, sql),
-    ):
-        with subtests.test(line=line, rung=rung):
-            gaps = [
-                (workload.name, one)
-                for workload, at, one in judged(*documents).assessed.verdicts()
-                if at is rung and one.state is GAP
-            ]
-            name, found = gaps[-1]
-            assert (found.remedy or "").startswith(str(line)), found.remedy
-            assert str(line).startswith("az ") or f"run it on {name}" in found.remarks
+    plan = "az security pricing create -n SqlServerVirtualMachines"
+    hold(
+        running,
+        (GAP, there, "systemctl restart mdatp", [linux, health(healthy=False)]),
+        (GAP, there, "sc.exe start sense", [windows, device(healthStatus="Inactive")]),
+        (GAP, "", set_it, [linux, health(licensed=False)]),
+        (GAP, there, "mdatp scan quick", [linux, ill[0]]),
+        (GAP, there, "powershell.exe Update-MpSignature", [windows, ill[1]]),
+    )
+    hold(installed, (GAP, "", set_it, [linux, UNHEALTHY]))
+    hold(sql_installed, (GAP, "", set_it, [machine(resources=None)]))
+    hold(partial(running, of="ledger"), (GAP, "", plan, [sql]))
+    arc = partial(running, of="till-1_TILL")
+    hold(arc, (GAP, "", "az connectedmachine extension create", [arc_sql("Unprotected")]))
