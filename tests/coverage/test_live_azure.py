@@ -5,30 +5,25 @@ from __future__ import annotations
 import asyncio
 import json
 import tracemalloc
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from router.coverage.asking.arm import QUERIES, SUBSCRIPTIONS, TAGS
-from router.coverage.asking.azure import MOST_RESOURCES, AzureQuestions, AzureScope, ask_azure
+from router.coverage.asking.azure import AzureQuestions, AzureScope, ask_azure
 from router.coverage.asking.azure_api import PUBLIC, AzureApi
 from router.coverage.documents import CoverageDocument
-from router.coverage.expected.manifest import (
-    NO_MANIFEST,
-    CoverageManifest,
-    Expectation,
-    ExpectedExport,
-    WorkloadSelector,
-)
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation, ExpectedExport
 from router.coverage.gate import GateResult, judge_documents
 from router.deliver.azure_transport import LoopbackCredential
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.coverage import Rung, WorkloadKind
-from tests.coverage.builders import COVERED, GAP, NOT_COVERABLE, UNKNOWN, verdict
+from tests.coverage.builders import COVERED, GAP, NOT_COVERABLE, UNKNOWN, expects, verdict
 from tests.examples import some_of
 from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, subscription_id
 from tests.stack.azure_management.management import FAULTS, AzureManagement, Fault
@@ -39,27 +34,11 @@ EXPORT = CoverageManifest(export=ExpectedExport(alerts=HUB))
 
 
 def asked(
-    azure: AzureManagement,
-    *subscriptions: str,
-    manifest: CoverageManifest = EXPORT,
-    workspaces: Iterable[str] = (),
-    most_resources: int = MOST_RESOURCES,
+    azure: AzureManagement, *subscriptions: str, manifest: CoverageManifest = EXPORT, **options: Any
 ) -> tuple[CoverageDocument, ...]:
     """The documents of everything that is asked."""
-    scope = AzureScope(
-        cloud=PUBLIC,
-        subscriptions=subscriptions,
-        workspaces=tuple(workspaces),
-        manifest=manifest,
-        now=NOW,
-        most_resources=most_resources,
-    )
-
-    async def ask() -> tuple[CoverageDocument, ...]:
-        api = AzureApi(azure.send, PUBLIC, LoopbackCredential())
-        return await ask_azure(scope, api.send)
-
-    return asyncio.run(ask())
+    scope = AzureScope(cloud=PUBLIC, subscriptions=subscriptions, manifest=manifest, now=NOW, **options)
+    return asyncio.run(ask_azure(scope, AzureApi(azure.send, PUBLIC, LoopbackCredential()).send))
 
 
 def judged(azure: AzureManagement, *subscriptions: str, manifest: CoverageManifest = EXPORT) -> GateResult:
@@ -175,10 +154,8 @@ def test_a_resource_is_asked_only_where_its_plan_may_be_off_there() -> None:
 
 def expecting(*names: str, subscription: str = "*") -> CoverageManifest:
     """A manifest that names subscriptions."""
-    selects = WorkloadSelector(kinds=frozenset({WorkloadKind.SUBSCRIPTION}), names=names, subscriptions=(subscription,))
-    every = Expectation(number=2)
-    expectations = (Expectation(selects=selects, number=1), every)
-    return CoverageManifest(expectations=expectations, export=EXPORT.export, is_given=True)
+    named = expects(*names, kinds=[WorkloadKind.SUBSCRIPTION], subscriptions=[subscription], rungs=None)
+    return replace(EXPORT, expectations=(named, Expectation(number=2)), is_given=True)
 
 
 def asks_of(azure: AzureManagement) -> set[str]:
@@ -356,16 +333,16 @@ def test_a_workspace_says_when_the_sensor_of_a_cluster_last_sent_a_row(subtests:
     azure = AzureManagement(estate)
     before = judged(azure)
     estate.processes[WORKSPACE] = []
-    assert judge_documents(asked(azure, workspaces=[WORKSPACE]), EXPORT, NOW) == before
+    assert judge_documents(asked(azure, workspaces=(WORKSPACE,)), EXPORT, NOW) == before
     for name in sorted(FAULTS.keys() - {"rows lost", *UNHARMED}):
         with subtests.test(name):
             azure.fault = of_workspaces(FAULTS[name])
-            result = judge_documents(asked(azure, workspaces=[WORKSPACE]), EXPORT, NOW)
+            result = judge_documents(asked(azure, workspaces=(WORKSPACE,)), EXPORT, NOW)
             assert covered(result) == covered(before)
             (reason,) = [text for document, text in result.unanswered if WORKSPACE in document]
             assert "Log Analytics Reader" in reason or name != "403"
     estate.processes[WORKSPACE] = [(cluster, "2026-11-26T09:00:00Z"), ("arn:aws:eks:x", "2026-11-26T09:00:00Z")]
-    documents = asked(AzureManagement(estate), workspaces=[WORKSPACE])
+    documents = asked(AzureManagement(estate), workspaces=(WORKSPACE,))
     found = verdict(judge_documents(documents, EXPORT, NOW), "aks-payouts", Rung.SENSOR_RUNNING)
     said = "the last row of its sensor is 3 hours old, and says nothing of its other nodes"
     assert (found.state, found.reason.endswith(said)) == (UNKNOWN, True)
