@@ -16,7 +16,7 @@ from typing import Any
 
 import pytest
 
-from alert_router_demo.soc import Soc, soc_in_thread
+from alert_router_demo.soc import Soc
 from router.app.delivery import open_dispatcher
 from router.app.destination_readiness import readiness_of
 from router.app.rules import load_rules, new_intake
@@ -28,8 +28,8 @@ from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.store.partitions import write_sweep_end
 from tests.builders import RULES
-from tests.stack.defender import DefenderDouble, defender_in_thread
-from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
+from tests.stack.defender import DefenderDouble
+from tests.stack.event_hubs import EventHubs
 from tests.store.opened import open_store, rows_in
 
 HUB, PARTITION = "cwpp", "0"
@@ -72,7 +72,8 @@ class Grounds:
         """Rules and an empty state of their own; doubles behave again."""
         self.number += 1
         self.defender.end_exports()  # what an earlier drill did not wait for would be another's sample in this one
-        house = SmallHouse(self, self.directory / f"house-{self.number}", self.hubs.last_sequences(HUB)[PARTITION])
+        place = self.directory / f"house-{self.number}"
+        house = SmallHouse(self, place / "rules", place / "state", self.hubs.last_sequences(HUB)[PARTITION])
         rules = house.rules / HUB
         rules.mkdir(parents=True)
         addresses: Mapping[str, str] = {name: str(one) for name, one in asdict(self.soc.addresses).items()}
@@ -91,18 +92,9 @@ class SmallHouse:
     """Rules, and the state of a router that goes by them; it takes in what the hub got after `seen`."""
 
     grounds: Grounds
-    directory: Path
+    rules: Path
+    state: Path
     seen: int
-
-    @property
-    def rules(self) -> Path:
-        """The rules directory."""
-        return self.directory / "rules"
-
-    @property
-    def state(self) -> Path:
-        """The state."""
-        return self.directory / "state"
 
     def results(self) -> dict[str, Any]:
         """What lies in the state of drills, by the documents' ids."""
@@ -150,17 +142,6 @@ class SmallHouse:
         if events:
             await intake.ingest_events(Partition(HUB, PARTITION), events, now())
             self.seen = events[-1].sequence
-
-
-@contextmanager
-def grounds_in(directory: Path) -> Iterator[Grounds]:
-    """Hubs, a SOC and Defender, for as many drills as there are."""
-    with (
-        event_hubs_in_thread({HUB: 1}) as hubs,
-        soc_in_thread() as soc,
-        defender_in_thread(lambda body: hubs.append(HUB, PARTITION, body)) as defender,
-    ):
-        yield Grounds(hubs, soc, defender, directory)
 
 
 SUBSCRIPTION = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"

@@ -16,7 +16,7 @@ from threading import Event, Thread
 import pytest
 import yaml
 
-from alert_router_demo.soc import LoseAnswer, Status
+from alert_router_demo.soc import LoseAnswer, Status, soc_in_thread
 from router.cli import main
 from router.coverage.drill import running as at_work
 from router.coverage.drill.results import DrillResult
@@ -37,9 +37,10 @@ from tests.drill.drilling import (
     Outcome,
     SmallHouse,
     arguments,
-    grounds_in,
 )
 from tests.drill.test_verdict import a_sample
+from tests.stack.defender import defender_in_thread
+from tests.stack.event_hubs import event_hubs_in_thread
 from tests.stack.event_hubs.threads import in_thread
 from tests.stack.kubernetes_api.kubectl import install
 
@@ -47,8 +48,12 @@ from tests.stack.kubernetes_api.kubectl import install
 @pytest.fixture(scope="module")
 def grounds(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Grounds]:
     """The grounds of a file."""
-    with grounds_in(tmp_path_factory.mktemp("drill")) as grounds:
-        yield grounds
+    with (
+        event_hubs_in_thread({"cwpp": 1}) as hubs,
+        soc_in_thread() as soc,
+        defender_in_thread(lambda body: hubs.append("cwpp", "0", body)) as defender,
+    ):
+        yield Grounds(hubs, soc, defender, tmp_path_factory.mktemp("drill"))
 
 
 @pytest.fixture
