@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from itertools import count
 from typing import Any
 
@@ -18,7 +18,7 @@ from router.domain.catalogue import Catalogue
 from router.domain.deliveries import Claim
 from router.domain.errors import StoreError
 from router.domain.notices import Notice, RecordEntry, Release
-from router.domain.rulebook import By, Clause, Grouping, Lane, Limit, Rulebook
+from router.domain.rulebook import By, Clause, Grouping, Lane, Limit
 from router.domain.signals import Stream
 from router.ingest.intake import Intake, Message
 from router.ingest.observations import MOST
@@ -42,28 +42,13 @@ from tests.examples import some_of
 from tests.store.acts import read_fields, run
 from tests.store.deadly import Deadly
 from tests.store.life import Life, a_life
-from tests.store.opened import Place, Store, open_store
+from tests.store.opened import Store
 from tests.store.within import within
 
 HELD: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
 MINUTE = timedelta(minutes=1)
 LATE, EARLY = {"ProcessingEndTime": NOW.isoformat()}, {"ProcessingEndTime": (NOW - MINUTE).isoformat()}
 POSTURE = a_rulebook(stream=Stream.CSPM)
-
-
-class House(Life):
-    """A router over a store in a place, which it opens."""
-
-    def __init__(self, place: Place, book: Rulebook, only: Stream | None = None) -> None:
-        super().__init__(open_store(place), book, only=only)
-
-    def ingest(self, *messages: Message, now: datetime | None = None) -> list[RecordEntry]:
-        self.now = now or NOW
-        return super().ingest(*messages)
-
-    def owed(self, destination: str, now: datetime | None = None) -> list[Claim]:
-        self.now = now or NOW
-        return super().owed(destination)
 
 
 def changes(claims: Iterable[Claim]) -> list[str]:

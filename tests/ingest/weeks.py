@@ -32,7 +32,6 @@ from tests.store.life import Life
 from tests.store.opened import open_store
 from tests.store.within import within
 
-MINUTE = timedelta(minutes=1)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
 WEEK = 7 * DAY
@@ -152,9 +151,6 @@ def a_life_of_weeks() -> Iterator[Weeks]:
             yield weeks
         finally:
             run(weeks.store.close())
-
-
-DAY = timedelta(days=1)
 
 
 class Said(NamedTuple):
