@@ -12,8 +12,6 @@ and at most a minute of CPU. Where more reach it, half of these are spread over 
 Answers stay in `.state/mutations/`: the next run begins where Ctrl-C ended this one.
 """
 
-from __future__ import annotations
-
 import argparse
 import os
 import subprocess
@@ -23,8 +21,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from tests.mutations.breaks import Break, choose, find_counterpart
-from tests.mutations.copies import CannotTry
-from tests.mutations.trees import Answer, Tree
+from tests.mutations.trees import Answer, CannotTry, Tree
 
 ROOT = Path(__file__).parents[2]
 _MEMORY = Path("/dev/shm")  # noqa: S108  A directory of its own is made there.

@@ -1,7 +1,5 @@
 """Breaks of statements: which ones a seed draws, and where the same one is in another tree."""
 
-from __future__ import annotations
-
 import ast
 import difflib
 import hashlib
