@@ -344,6 +344,7 @@ def test_an_explanation_says_why_no_floor_drops_it() -> None:
     low_risk = a_coverage_finding(severity="Low", risk={"level": "Low", "isContextualRisk": True})
     for finding, severity, said in (
         (a_coverage_finding(severity="Low"), Severity.HIGH, "High; the message says Low"),
+        (a_coverage_finding(severity="High"), Severity.HIGH, "High"),
         (a_coverage_finding(severity="High"), Severity.LOW, "Low; the message says High"),
         (low_risk, Severity.HIGH, "High; the message says Low"),
         (a_finding_of_our_own(), Severity.HIGH, "High"),
@@ -415,6 +416,7 @@ def test_a_decision_says_which_of_the_two_it_was() -> None:
         (graded(Severity.LOW, Risk(level=Severity.HIGH)), f"floor: Low {BELOW}", f"yes, Low {BELOW}"),
         (graded(Severity.LOW, high_risk), None, f"{AT_LEAST}{RISK_COUNTS} Low"),
         (graded(None, high_risk), None, f"{AT_LEAST}{RISK_COUNTS} not known"),
+        (graded(Severity.HIGH, high_risk), None, AT_LEAST),
         (graded(Severity.HIGH, contextual(None)), None, "no, High is at least Medium"),
         (graded(None, contextual(None)), None, "no, it has no severity, which is above every floor"),
     ):

@@ -108,18 +108,21 @@ def test_a_value_becomes_readable() -> None:
     is its title with its link: an object of nothing else."""
     for value, items in (
         ("  plain text ", ("plain text",)),
+        ("[not, json]", ("[not, json]",)),
         ('["a", "", 5, true, null]', ("a", "5", "true")),
         ('{"displayValue": "Read on", "kind": "Link", "value": "https://a"}', ("Read on: https://a",)),
         ('{"displayValue": "Open", "kind": "OpenBlade", "value": "blade"}', ("Open",)),
         ('{"$type": "X", "a": {"b": [1, 2], "c": "d"}, "e": ""}', ("a.b: 1, 2", "a.c: d")),
         ('{"p": {"a": {"b": {"c": 1}}, "d": [{"e": 2}, {"f": 3}]}}', ("p.a.b.c: 1", "p.d: e: 2", "p.d: f: 3")),
         ('{"a": "{\\"b\\": {\\"c\\": 1, \\"d\\": 2}}"}', ("a.b.c: 1", "a.b.d: 2")),
+        ('["{\\"b\\": 1}", "{b"]', ("b: 1", "{b")),
         ('[{"resources": ["pods"], "operations": ["CREATE"]}]', ("resources: pods; operations: CREATE",)),
         ('["\\ud800"]', ("\ufffd",)),
         ("[" * 20 + "1" + "]" * 20, ("… [cut]",)),
         ("[" * 100_000, ("[" * 100_000,)),
         ("{}", ()),
         ('[{"title": "CVE-2026-1", "link": "https://a.example"}]', ("CVE-2026-1: https://a.example",)),
+        ('[{"Title": "CVE-2026-1", "Link": null}]', ("CVE-2026-1",)),
         ('[{"title": "a", "link": "b", "kind": "c"}]', ("title: a; link: b; kind: c",)),
     ):
         assert items_in(value) == items, value

@@ -91,10 +91,11 @@ DETAILS: list[tuple[dict[str, str], CloudLocation]] = [
     ({"source": "Gcp", "hierarchyid": "42", "nativeresourceid": GCP_CLUSTER}, gcp("42", "shop", cluster="shop-prod")),
     ({"source": "Aws", "hierarchyid": "1", "nativeclouduniqueidentifier": AWS_CLUSTER}, aws("1", "shop-prod")),
     ({"id": f" {AWS_CLUSTER} "}, SHOP_IN_AWS),
-    ({"source": "Azure", "hierarchyid": "aaaa"}, NOWHERE),
+    ({"source": "Azure", "hierarchyid": ACCOUNT}, NOWHERE),
     ({"environmentname": "AWS", "accountid": "7"}, aws("7")),
     ({"hierarchyid": ACCOUNT}, aws()),
     ({"hierarchyid": "42"}, gcp("42")),
+    ({"hierarchyid": "1234567890123"}, gcp("1234567890123")),
     ({"hierarchyid": ACCOUNT, "nativeresourceid": GCP_CLUSTER}, gcp(ACCOUNT, "shop", cluster="shop-prod")),
     ({"hierarchyid": ACCOUNT, "id": f"{SCOPE}/securityentitydata/gcp-compute-disk-d"}, gcp(ACCOUNT)),
     ({"source": "GitHub", "hierarchyid": "42"}, NOWHERE),
@@ -356,6 +357,7 @@ def test_braces_hold_a_tag_that_the_entry_names() -> None:
         ("{tags.team}", "stands for nothing here; there is only {tag.NAME}"),
         ("{}", "stands for nothing here"),
         ("{tag.team", "a brace stands alone"),
+        ("tag.team}", "a brace stands alone"),
         ("{{tag.team}}", "a brace stands alone"),
     ):
         with pytest.raises(ValueError, match=re.escape(words)):

@@ -392,6 +392,8 @@ TOO_LITTLE = [
     (f"host.azureid={WHOLE}", "is a whole subscription"),
     ("extendedproperties.resourceType=VM", "alone is about too much; add --type"),
     ("account.upnsuffix=contoso.example", "alone is about too much; add --type"),
+    ("host.dnsdomain=*.example*", "alone is about too much; add --type"),
+    ("malware.category=Trojan", "alone is about too much; add --type"),
     ("host.hostname=web-\udcff", "is not UTF-8; write it as text"),
     ("package=openssl", "is known of findings only"),
 ]
@@ -422,6 +424,7 @@ def test_days_may_be_written_as_people_do() -> None:
     written = {
         "Sat 02:00-04:00 Europe/Berlin": weekly(5, zone="Europe/Berlin"),
         "saturday 2:00 - 4:00 europe/berlin": weekly(5, zone="Europe/Berlin"),
+        "Mon-Fri 02:00-04:00 UTC": weekly(0, 1, 2, 3, 4),
         "Fri-Mon 02:00-04:00 UTC": weekly(4, 5, 6, 0),
         "Tue,Thu 02:00-04:00 utc": weekly(1, 3),
         "daily 02:00-04:00 UTC": weekly(*range(7)),
@@ -438,10 +441,12 @@ def test_what_is_no_window_is_refused_with_what_to_write() -> None:
         ("Sat 2-4 UTC", "is no window; write one such as"),
         ("Sat 02:00-04:00", "names no time zone; write one behind it, such as Europe/Berlin or UTC"),
         ("Sut 02:00-04:00 UTC", "'Sut' is no day; write one of Mon, Tue"),
+        ("S 02:00-04:00 UTC", "'S' is no day"),
         ("Sat- 02:00-04:00 UTC", "'' is no day"),
         ("Sat 02:00-25:00 UTC", "'25:00' is no time of the day"),
         ("Sat 02:00-04:00 Europe/Berlim", "did you mean 'Europe/Berlin'?"),
         ("Sat 02:00-04:00 CEST", "'CEST' is no time zone"),
+        ("Sat 02:00-04:00 localtime", "'localtime' is no time zone"),
         ("Sat 02:00-04:00 Factory", "'Factory' is no time zone"),
         ("Sat 02:00-04:00 ../../etc/passwd", "is no time zone"),
     ):

@@ -348,6 +348,7 @@ def strays_with(files: Mapping[str, object]) -> list[str]:
 
 STRAYS = {
     "cwpp/suppression/one.json": f"cwpp/suppression: {UNREAD}; did you mean cwpp/suppressions?",
+    "cwpp/Suppressions/one.json": f"cwpp/Suppressions: {UNREAD}; did you mean cwpp/suppressions?",
     "cwpp/exemptions/a/one.json": f"cwpp/exemptions: {UNREAD}; did you mean cwpp/suppressions?",
     "cwpp/shadow/one.json": f"cwpp/shadow: {UNREAD}; did you mean cwpp/suppressions/shadow?",
     "shadows/one.json": f"shadows: {UNREAD}; did you mean cwpp/suppressions/shadow or cspm/suppressions/shadow?",
