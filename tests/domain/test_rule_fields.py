@@ -264,8 +264,11 @@ def samples(stream: Stream) -> Iterator[Signal]:
         yield from (signal for signal in read_signals(line, CATALOGUE) if isinstance(signal, Signal))
 
 
-def test_nothing_is_kept_that_no_rule_can_match() -> None:
+def test_nothing_is_kept_that_no_rule_can_match_and_each_entity_by_itself() -> None:
     """Neither entities of other types, nor other properties, nor the same entity twice, nor a property without a text."""
+    halves = [{"Type": "host", "HostName": "build-7"}, {"Type": "host", "DnsDomain": "corp"}]
+    kept = rule_fields_of(builders.an_alert(Entities=halves)).entities
+    assert kept == {"host": ({"hostname": ("build-7",)}, {"dnsdomain": ("corp",)})}
     address = builders.an_ip("10.20.0.5") | {"Location": {"City": "Ulm"}}
     entities = [address, address | {"$id": "2"}, {"Type": "url", "Url": "https://x"}]
     fields = rule_fields_of(builders.an_alert(Entities=entities, ExtendedProperties={"a": ""}))

@@ -195,6 +195,20 @@ def test_without_an_attack_table_of_ones_own_the_programs_counts(tmp_path: Path)
     assert (result.rulebook.hash, result.problems) == (with_table.hash, ())
 
 
+def test_a_placeholder_that_is_none_is_named_where_it_cannot_be_a_secret(tmp_path: Path) -> None:
+    """Whoever misspelled a placeholder reads what they wrote, though nothing else that is written is repeated."""
+    auth = {"user": "router", "password": {"secret": "DESK_KEY"}}
+    for text, said in (
+        ("{owner.grup}", "{owner.grup} is no placeholder; did you mean {owner.group}?"),
+        ("{salary}", "{salary} is no placeholder; there are id, key, "),
+        ("{hunter2}", "... is no placeholder; there are id, key, "),
+    ):
+        desk = {"kind": "servicenow", "url": "https://desk.example", "auth": auth, "fields": {"assignment_group": text}}
+        policy = a_policy(destinations={"tickets": desk})
+        (problem,) = load(rules_in(tmp_path, {"cwpp/policy.yaml": policy}), Stream.CWPP, discover(), NOW).problems
+        assert problem.message.startswith(f"destinations.tickets.fields: assignment_group: {said}")
+
+
 def test_who_has_mail_and_people_hear_of_rules_is_told_that_owners_do_not(tmp_path: Path) -> None:
     """Not where nobody hears at all, and not where no mail is sent."""
     mail = {"kind": "email", "host": "smtp.soc.example", "from": "a@soc.example", "to": ["b@soc.example"]}
