@@ -16,9 +16,10 @@ from urllib.parse import parse_qs
 import orjson
 import pytest
 from azure.core.credentials import AccessToken as AzureToken
-from azure.core.exceptions import ClientAuthenticationError, ServiceRequestError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceRequestError
 
 from alert_router_demo.soc import soc_in_thread
+from router.app.certificates import identity_for
 from router.deliver.azure_transport import LoopbackCredential
 from router.deliver.http import LARGEST_ANSWER, Http
 from router.deliver.logs_ingestion import Logs
@@ -392,3 +393,24 @@ async def test_where_there_is_no_token_the_error_says_whether_to_try_again(subte
                     if isinstance(refused.value, Unavailable):
                         assert refused.value.retry_after == (90 if status != 200 else None)
                 assert len(room.issuer.requests) == 2
+
+
+@pytest.mark.parametrize("status", [307, 404])
+def test_tokens_are_asked_for_where_they_are_given_out_and_nowhere_else(
+    monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    """What identifies this machine to Azure goes to no proxy that a variable names, nor where an answer points."""
+
+    async def asked() -> None:
+        async with answering() as elsewhere, answering(status, Location=f"{elsewhere.url}/there") as server:
+            for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+                monkeypatch.setenv(name, elsewhere.url)
+            monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
+            monkeypatch.setenv("IDENTITY_ENDPOINT", f"{server.url}/token")
+            monkeypatch.setenv("IDENTITY_HEADER", "a secret of this machine")
+            async with identity_for("a-client") as identity:
+                with pytest.raises(AzureError):
+                    await identity.get_token("https://storage.azure.com/.default")
+            assert (len(server.requests), elsewhere.requests) == (1, [])
+
+    asyncio.run(asked())
