@@ -53,13 +53,7 @@ def write_large(rules: Path) -> None:
     for number in range(SUPPRESSIONS):
         _write(rules / f"cwpp/suppressions/rule-{number}.json", _suppression(types[number % len(types)], number))
     resource = f"/subscriptions/{_id(7)}/resourceGroups/rg/providers/Microsoft.Sql/servers/one"
-    message = {
-        "SystemAlertId": "1",
-        "AlertType": "VM_Own",
-        "Severity": "High",
-        "Status": "New",
-        "AzureResourceId": resource,
-    }
+    message = {"SystemAlertId": "1", "AlertType": "VM_Own", "Severity": "High", "AzureResourceId": resource}
     expected = {"outcome": "routed", "routes": ["route-7"]}
     _write(rules / "cwpp/examples/all.yaml", [{"name": "high", "now": NOW, "message": message, "expect": expected}])
     owners = [{"subscription": _id(number), "group": f"team-{number}"} for number in range(ROUTES)]
