@@ -30,7 +30,7 @@ ROUTER = (sys.executable, "-m", "router")
 PACES = {
     "waiting.py": "looks again and again until something is so",
     "cli/test_serve_loops.py": "in virtual time",
-    "cli/test_stdin.py": "in virtual time",
+    "cli/test_incoming.py": "in virtual time",
     "app/test_worker_life.py": "in virtual time",
     "drill/drilling.py": "looks again and again for what came in, and for what is due",
     "stack/azure_management/management.py": "an answer that does not come",

@@ -25,6 +25,7 @@ from router.domain.signals import Stream
 from router.ingest.messages import Message
 from tests.builders import RULES
 from tests.store.opened import Place, Store, open_store
+from tests.waiting import PATIENCE
 from tests.warm import WarmProcess, started
 
 POLICIES = {
@@ -145,6 +146,21 @@ def a_process(*arguments: str, within: Path) -> Said:
     running = routing(*arguments, within=within)
     out, err = running.communicate()
     return Said(running.wait(), out, err)
+
+
+def shell(text: str, within: Path, **environment: str) -> Said:
+    """What a step of a workflow comes to, as GitHub runs it, where this Python's programs come first."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", text]
+    done = subprocess.run(
+        command,
+        cwd=within,
+        env=os.environ | {"PATH": path} | environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+    )
+    return Said(done.returncode, done.stdout, done.stderr)
 
 
 def said_into(room: int, *arguments: str) -> tuple[int, bytes]:

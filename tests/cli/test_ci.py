@@ -18,10 +18,9 @@ import yaml
 from router.cli import main
 from router.cli.parser import new_parser
 from tests.builders import RULES, alert_body
-from tests.cli.house import House, a_suppression
+from tests.cli.house import House, a_suppression, shell
 from tests.cli.transcripts import Transcript
 from tests.docs.pages import page, papers
-from tests.waiting import PATIENCE
 
 ROOT = Path(__file__).parents[2]
 ACTION: dict[str, Any] = yaml.safe_load((ROOT / "action.yml").read_text())
@@ -63,12 +62,9 @@ def run(step: Mapping[str, Any], house: House, base: str = "", pull: str = "", *
         if (inner := re.fullmatch(r"\$\{\{ inputs\.([a-z-]+) \}\}", value))
     } | {"BASE": base, "PULL": pull, "GITHUB_REPOSITORY": "soc/rules"}
     runner = {"RUNNER_TEMP": str(temporary), "GITHUB_STEP_SUMMARY": str(summary), "PYTHONPATH": str(ROOT)}
-    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]]
-    done = subprocess.run(
-        command, capture_output=True, text=True, timeout=PATIENCE, env=os.environ | runner | given, cwd=house.directory
-    )
-    assert done.stderr == ""
-    return Ran(done.returncode, done.stdout.splitlines(), summary.read_text())
+    done = shell(step["run"], house.directory, **runner, **given)
+    assert done.err == ""
+    return Ran(done.code, done.out.splitlines(), summary.read_text())
 
 
 def test_the_action_is_pinned_and_nothing_that_is_given_to_it_is_code() -> None:
@@ -162,27 +158,20 @@ def texts_in(value: object) -> Iterator[str]:
 @pytest.mark.parametrize("text", sorted({text for text in installations() if re.search(r"pip install|-m venv", text)}))
 def test_a_pipeline_runs_no_code_of_the_checkout(text: str, house: House) -> None:
     """A pull request may hold a venv.py or a pip/: what installs the program runs Python's own, with the job's token."""
-    for name in (
-        "venv.py",
-        "ensurepip.py",
-        "sitecustomize.py",
-        "usercustomize.py",
-        "pip/__init__.py",
-        "pip/__main__.py",
-    ):
-        house.writes(f"checkout/{name}", "open('../ran', 'w')\n")
+    modules = ("venv", "ensurepip", "sitecustomize", "usercustomize", "pip/__init__", "pip/__main__")
+    for name in modules:
+        house.writes(f"checkout/{name}.py", "open('../ran', 'w')\n")
     (house.directory / "bin").mkdir()
     (house.directory / "bin" / "python").write_text(f'#!/bin/sh\nexec {sys.executable} "$@"\n')
     (house.directory / "bin" / "python").chmod(0o755)
-    environment = os.environ | {
+    environment = {
         "PATH": f"{house.directory / 'bin'}:{os.environ['PATH']}", "PYTHON": sys.executable,
         "RUNNER_TEMP": str(house.directory), "GITHUB_STEP_SUMMARY": "/dev/null",
         "ALERT_ROUTER": "./nowhere", "SOURCE": "./nowhere",
     }  # fmt: skip
-    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", text]
-    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd=house.directory / "checkout")
+    said = shell(text, house.directory / "checkout", **environment)
     assert not (house.directory / "ran").exists()
-    assert "nowhere" in done.stderr
+    assert "nowhere" in said.err
 
 
 @pytest.mark.soak
@@ -190,11 +179,8 @@ def test_the_action_installs_itself(house: House) -> None:
     """From its own directory, into a place of its own, with the versions of the lock; and it works there."""
     temporary = house.directory / "temporary"
     temporary.mkdir()
-    environment = os.environ | {
-        "RUNNER_TEMP": str(temporary), "GITHUB_ACTION_PATH": str(ROOT), "PYTHON": sys.executable, "SOURCE": "",
-    }  # fmt: skip
-    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", STEPS[1]["run"]]
-    subprocess.run(command, check=True, env=environment, cwd=house.directory)
+    settings = {"RUNNER_TEMP": str(temporary), "GITHUB_ACTION_PATH": str(ROOT), "PYTHON": sys.executable, "SOURCE": ""}
+    assert shell(STEPS[1]["run"], house.directory, **settings).code == 0
     assert "aiohttp==" in (temporary / "alert-router/constraints.txt").read_text()
     ran = run(CHECK, house, rules=os.path.relpath(RULES, house.directory))
     assert ran.code == 0, ran

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 
@@ -16,12 +16,12 @@ from router.domain.silent_sources import KnownSource, SourceWatch
 from router.store.documents import document_of_watch, put_document
 from router.store.sources import write_heard, write_watched
 from router.store.store import Store
-from tests.cli.house import House
+from tests.cli.house import House, over_both
 from tests.cli.transcripts import Transcript
 from tests.coverage.builders import MACHINE, NOW, SUBSCRIPTION, managed_cluster
 from tests.coverage.machine_builders import ago, all_healthy, assessment
 from tests.coverage.stored_builders import drill, said
-from tests.store.opened import open_store
+from tests.store.opened import rows_in
 from tests.store.within import within
 
 AT = ("--now", "2026-11-25T12:00:00Z")
@@ -41,57 +41,40 @@ KNOWN = (
 )
 
 
-async def write_known(store: Store, *known: StoredDocument | LastHeard | KnownSource) -> None:
-    """A state comes to hold these documents, when sources were last heard of, and what looks found of them."""
-    for one in known:
-        if isinstance(one, LastHeard):
-            await within(store, write_heard, [one], NOW)
-        elif isinstance(one, KnownSource):
-            await within(store, write_watched, [one], NOW)
-        else:
-            await within(store, put_document, one)
-
-
 def state_with(house: House, *known: StoredDocument | LastHeard | KnownSource) -> House:
-    """A house whose state holds these."""
+    """A house whose state holds these documents, when sources were last heard of, and what looks found of them."""
 
-    async def write() -> None:
-        store = open_store(house.directory / ".state")
-        await write_known(store, *known)
-        await store.close()
+    async def write(store: Store) -> None:
+        for one in known:
+            if isinstance(one, LastHeard):
+                await within(store, write_heard, [one], NOW)
+            elif isinstance(one, KnownSource):
+                await within(store, write_watched, [one], NOW)
+            else:
+                await within(store, put_document, one)
 
-    asyncio.run(write())
+    house.in_state(write)
     return house
 
 
-def test_a_state_is_judged_alone_and_beside_files(house: House, postgresql: str) -> None:
-    """What it proves counts as what files prove; it is one document, by its own name, and stays byte for byte as it is.
-
-    A database says what a directory says.
-    """
-
-    async def write() -> None:
-        store = open_store(postgresql)
-        await store.upgrade()
-        await write_known(store, *KNOWN)
-        await store.close()
-
-    asyncio.run(write())
+@over_both
+def test_a_state_is_judged_alone_and_beside_files(house: House) -> None:
+    """What it proves counts as what files prove; it is one document, by its own name, and stays as it is."""
     state_with(house, *KNOWN)
-    before = (house.directory / ".state" / "router.db").read_bytes()
-    alone = found(house, "--state", ".state")
-    assert (alone["exit_code"], states(alone)) == (2, states(found(house, "--state", postgresql)))
+    before = rows_in(house.state, "SELECT kind, id, body FROM documents ORDER BY kind, id")
+    name, alone = unquote(str(house.state)), found(house, "--state", str(house.state))
+    assert alone["exit_code"] == 2
     assert states(alone)["web-1", "sensor-running"] == states(alone)[SUBSCRIPTION, "path"] == "covered"
-    assert alone["summary"].startswith("2 workloads of the state .state judged: ")
-    assert alone["files"]["used"] == ["stream (.state)"]
+    assert alone["summary"].startswith(f"2 workloads of the state {name} judged: ")
+    assert alone["files"]["used"] == [f"stream ({name})"]
     house.writes("clusters.json", json.dumps(managed_cluster()))
-    both = found(house, "clusters.json", "--state", ".state")
-    assert both["summary"].startswith("3 workloads of 1 file and the state .state judged: ")
+    both = found(house, "clusters.json", "--state", str(house.state))
+    assert both["summary"].startswith(f"3 workloads of 1 file and the state {name} judged: ")
     assert states(both).items() >= states(alone).items()
     (shown, *_) = both["workloads"][1]["rungs"]["sensor-running"]["evidence"]
-    assert shown["document"] == f"stream (.state) {MACHINE.lower()} [0]"
-    assert house.says("coverage", "report", *AT, "--state", ".state").code == 0
-    assert (house.directory / ".state" / "router.db").read_bytes() == before
+    assert shown["document"] == f"stream ({name}) {MACHINE.lower()} [0]"
+    assert house.says("coverage", "report", *AT, "--state", str(house.state)).code == 0
+    assert rows_in(house.state, "SELECT kind, id, body FROM documents ORDER BY kind, id") == before
 
 
 def test_a_fact_that_is_damaged_is_an_answer_that_nobody_has(house: House) -> None:
@@ -145,11 +128,11 @@ def quiet(house: House, days: int) -> House:
     return state_with(house, LastHeard(source=SOURCE, posture=NOW - timedelta(days=days)))
 
 
-@pytest.mark.parametrize("days", [7, 8, 9])
-def test_a_source_that_is_silent_or_soon_will_be_is_named(house: House, transcript: Transcript, days: int) -> None:
+def test_a_source_that_is_silent_or_soon_will_be_is_named(house: House, transcript: Transcript) -> None:
     """The gate does not fail by it; whose silence is known finds there what excuses it. What nothing expects is counted."""
-    quiet(house, days)
-    transcript(CHECK)
+    for days in (9, 8, 7):
+        quiet(house, days)
+        transcript(CHECK)
     house.writes("rules/coverage.yaml", EXPECTS.replace("11111111", "22222222"))
     transcript(CHECK)
 
@@ -183,12 +166,11 @@ def test_an_exception_that_excuses_a_silence_is_used(house: House, transcript: T
     assert found(house, "subscription.json")["idle_exceptions"] == [], "files do not say who is silent"
 
 
-@pytest.mark.parametrize("command", ["check", "report"])
-def test_nothing_to_judge_is_said_in_one_line(house: House, command: str) -> None:
+def test_nothing_to_judge_is_said_in_one_line(house: House) -> None:
     """Neither a file nor a state; a state that is not there, and one that is damaged."""
-    asked = ("coverage", command, *AT)
-    assert "or the state of a router with --state" in house.says(*asked).complaint
-    assert house.says(*asked, "--state", "nowhere").complaint.startswith("nowhere: holds no state")
-    (house.directory / ".state").mkdir()
-    (house.directory / ".state" / "router.db").write_bytes(b"SQLite format 3\0" + b"x" * 5000)
-    assert "router.db" in house.says(*asked, "--state", ".state").complaint
+    house.writes(".state/router.db", b"SQLite format 3\0" + b"x" * 5000)
+    for command in ("check", "report"):
+        asked = ("coverage", command, *AT)
+        assert "or the state of a router with --state" in house.says(*asked).complaint
+        assert house.says(*asked, "--state", "nowhere").complaint.startswith("nowhere: holds no state")
+        assert "router.db" in house.says(*asked, "--state", ".state").complaint

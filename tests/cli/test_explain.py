@@ -13,7 +13,7 @@ import yaml
 from router.cli.signal_paging import AwaitedCode, PagingCode
 from router.store.documents import document_of_silence, put_document
 from tests.builders import alert_body
-from tests.cli.house import House, a_suppression, column, commands_in, ndjson, over_both
+from tests.cli.house import House, a_suppression, column, ndjson, over_both
 from tests.cli.transcripts import Transcript
 from tests.parse.messages import a_compliance_assessment, a_flat_alert, an_assessment, an_attack_path
 from tests.silences import HOUR, a_silence, named
@@ -51,28 +51,6 @@ def test_whose_it_is_is_said_and_what_a_message_does_not_say(house: House, trans
     assert "None" not in transcript(f"explain --now {NOW} --stream cwpp a.ndjson").out
     explained = json.loads(house.says("explain", "--format", "json", "a.ndjson").out)
     assert [one["owner"] for one in explained[:5]] == ["payments", None, None, None, None]
-
-
-def test_no_text_of_an_alert_commands_a_pipeline(house: House) -> None:
-    """GitHub's agent obeys a line that begins with ::, so that a title could stop all later annotations or mark a file."""
-    evil = "::error file=a,line=1::x\n::stop-commands::t\r  ::add-mask::e\u2028::set-output name=a::b\n##vso[task.complete]"
-    alert = a_flat_alert(AlertDisplayName=evil, Description=evil, RemediationSteps=evil, CompromisedEntity=evil)
-    house.writes(
-        "a.ndjson", ndjson(alert, a_flat_alert(SystemAlertId=evil), {"no": evil}, evil.split("\n")[1].encode())
-    )
-    assert house.says("run", "--now", NOW, "a.ndjson").code == 0
-    entries = json.loads(house.says("quarantine", "list", "--format", "json").out)
-    for command in (
-        ("explain", "a.ndjson"),
-        ("explain", "a.ndjson", "--notice", "people"),
-        ("explain", "a.ndjson", "--format", "json"),
-        ("explain", evil),
-        ("explain", evil, "--notice", "people"),
-        *(("quarantine", "show", entry["id"]) for entry in entries),
-    ):
-        said = house.says(*command)
-        assert "set-output" in said.out + said.err
-        assert commands_in(said.out + said.err) == []
 
 
 def test_what_a_destination_would_be_told_is_shown_as_text(house: House, transcript: Transcript) -> None:

@@ -77,9 +77,6 @@ def test_help_ends_with_examples_and_exit_codes(subtests: pytest.Subtests) -> No
                 whole.parse_args([AN_ID if one == "ID" else one for one in arguments])
 
 
-AN_ID = "d87e1b60-4a2c-4f93-b1d7-05c3e8a2f330"
-
-
 def test_the_docs_give_a_command_the_same_exit_codes() -> None:
     """docs/command-line.md says more of each, and no other ones."""
     told = {command for command in commands() if "Exit code 1 " in page("docs/command-line.md").section(command)}

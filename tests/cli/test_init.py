@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import os
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -15,7 +13,7 @@ import yaml
 import alert_router_demo as demo
 from router.cli.init import STAGING, VARIABLE, WORKFLOW
 from router.rulebook.starter import REPOSITORY
-from tests.cli.house import House, Said
+from tests.cli.house import House, Said, shell
 from tests.cli.transcripts import Transcript
 from tests.docs.pages import ROOT
 
@@ -42,16 +40,6 @@ def steps_in(directory: Path) -> tuple[dict[str, str], list[str]]:
     """The environment of a written workflow, and the shell of its steps."""
     workflow = yaml.safe_load((directory / WORKFLOW).read_text())
     return workflow["env"], [step["run"] for step in workflow["jobs"]["check"]["steps"] if "run" in step]
-
-
-def shell(text: str, within: Path, **environment: str) -> Said:
-    """What a step of the workflow comes to, as GitHub runs it."""
-    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-    command = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", text]
-    done = subprocess.run(
-        command, cwd=within, env={**os.environ, "PATH": path, **environment}, capture_output=True, text=True
-    )
-    return Said(done.returncode, done.stdout, done.stderr)
 
 
 def test_what_it_writes_is_sound_and_it_says_what_comes_next(
@@ -100,22 +88,19 @@ def test_a_commit_on_github_is_an_action(house: House) -> None:
         assert step["with"].keys() <= yaml.safe_load((ROOT / "action.yml").read_text())["inputs"].keys()
 
 
-@pytest.mark.parametrize("what", ["a file in it", "a file", "a link to nothing", "a link to an empty directory"])
-def test_where_rules_are_nothing_is_written(house: House, what: str) -> None:
+def test_where_rules_are_nothing_is_written(house: House) -> None:
     """Whatever it is that is called so. An empty directory is none: who made it has written nothing yet."""
-    rules = house.directory / "mine" / "rules"
-    rules.parent.mkdir()
-    if what == "a file in it":
-        house.writes("mine/rules/notes.txt", "mine")
-    elif what == "a file":
-        house.writes("mine/rules", "mine")
-    else:
-        (house.directory / "empty").mkdir()
-        rules.symlink_to(house.directory / ("empty" if "empty" in what else "nowhere"))
+    (house.directory / "empty").mkdir()
+    house.writes("a file in it/rules/notes.txt", "mine")
+    house.writes("a file/rules", "mine")
+    for name in ("nowhere", "empty"):
+        (house.directory / f"a link to {name}").mkdir()
+        (house.directory / f"a link to {name}" / "rules").symlink_to(house.directory / name)
     before = everything_in(house.directory)
-    complaint = house.says("init", "mine").complaint
-    assert complaint == "mine/rules: is there already, and init overwrites nothing; name another directory"
-    assert everything_in(house.directory) == before
+    for mine in ("a file in it", "a file", "a link to nowhere", "a link to empty"):
+        complaint = house.says("init", mine).complaint
+        assert complaint == f"{mine}/rules: is there already, and init overwrites nothing; name another directory"
+        assert everything_in(house.directory) == before
     (house.directory / "rules").mkdir()
     assert house.says("init", ".").code == 0
     assert (house.directory / "rules" / "cwpp" / "policy.yaml").is_file()
@@ -182,17 +167,12 @@ def test_github_looks_for_workflows_at_the_top(house: House) -> None:
     assert "at the top of a repository" not in house.says("init", "repo").out
 
 
-def test_the_alert_to_try_is_the_one_of_the_tutorial() -> None:
-    """What the first steps take of the samples in a clone."""
-    (number,) = re.findall(
-        r"sed -n (\d+)p alert_router_demo/samples/cwpp.ndjson", (ROOT / "docs" / "first-steps.md").read_text()
-    )
+def test_the_alert_to_try_is_the_tutorials_and_the_actions_are_those_of_this_repository() -> None:
+    """What the first steps take of the samples in a clone; each action is pinned by the commit of our own workflow."""
+    steps = (ROOT / "docs" / "first-steps.md").read_text()
+    (number,) = re.findall(r"sed -n (\d+)p alert_router_demo/samples/cwpp.ndjson", steps)
     samples = (Path(demo.__file__).parent / "samples" / "cwpp.ndjson").read_bytes().splitlines()
     assert (REPOSITORY / "alert.ndjson").read_bytes().splitlines() == [samples[int(number) - 1]]
-
-
-def test_the_actions_are_those_of_this_repository() -> None:
-    """Each is pinned by the commit by which our own workflow pins it."""
     ours = (ROOT / ".github" / "workflows" / "deploy.yml").read_text()
     used = [one for path in REPOSITORY.glob("*.yml") for one in re.findall(r"uses: (\S+@.+)", path.read_text())]
     assert len(used) == 3

@@ -11,12 +11,10 @@ import struct
 import subprocess
 import sys
 import termios
-import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -24,13 +22,13 @@ import pytest
 
 from alert_router_demo.soc import soc_in_thread
 from tests.builders import alert_body
-from tests.cli.house import House, furnish, lines_in, ndjson, routing, said_into
+from tests.cli.house import House, lines_in, ndjson, routing, said_into
 from tests.coverage.builders import managed_cluster
 from tests.leash import leashed
 from tests.parse.messages import a_flat_alert, an_assessment
 from tests.stack.gate import Gate, Order, to
 from tests.store.opened import rows_in
-from tests.waiting import PATIENCE, wait_until
+from tests.waiting import wait_until
 from tests.warm import WarmProcess
 
 BATCH = 200
@@ -408,55 +406,22 @@ def test_a_started_list_ends_where_its_reader_does(house: House) -> None:
     assert run.returncode == 141
 
 
-POLICY = """
-stream: cwpp
-floor: {{default: Medium}}
-destinations:
-  soar: {{kind: webhook, url: "http://127.0.0.1:{port}/hook", secret: {{secret: WEBHOOK_SECRET}}}}
-routes: []
-always: []
-otherwise: [soar]
-"""
-
-
-class Answers(BaseHTTPRequestHandler):
-    """A vendor that does not deduplicate, and answers when it is let; `received` counts what it received."""
-
-    received, may_answer = 0, threading.Event()
-
-    def do_POST(self) -> None:
-        self.rfile.read(int(self.headers["content-length"]))
-        Answers.received += 1
-        self.may_answer.wait(PATIENCE)
-        self.send_response(200)
-        self.send_header("content-length", "0")
-        self.end_headers()
-
-    def log_message(self, format: str, *args: object) -> None:
-        """Says nothing."""
-
-
-def test_what_is_on_its_way_is_finished_when_a_run_cannot_go_on(tmp_path: Path) -> None:
+def test_what_is_on_its_way_is_finished_when_a_run_cannot_go_on(house: House) -> None:
     """Nobody reads its decisions any more; what it was sending then is on record as sent."""
-    furnish(tmp_path)
-    decisions, state = tmp_path / "decisions", tmp_path / "state"
-    os.mkfifo(decisions)
-    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as hook:
-        threading.Thread(target=hook.serve_forever).start()
-        (tmp_path / "rules" / "cwpp" / "policy.yaml").write_text(POLICY.format(port=hook.server_port))
-        command = ("run", "--decisions", str(decisions), "--state", str(state), "-")
-        with routing(*command, within=tmp_path, WEBHOOK_SECRET="whsec_" + 43 * "A" + "=") as running:
+    os.mkfifo("decisions")
+    with a_slow_pager() as (url, key, withheld):
+        paged_at(house, url)
+        with routing("run", "--decisions", "decisions", "-", PAGER_KEY=key) as running:
             assert running.stdin is not None
-            with decisions.open("rb"):
+            with Path("decisions").open("rb"):
                 running.stdin.write(ndjson(a_flat_alert(SystemAlertId="first"), b"").decode())
                 running.stdin.flush()
-                wait_until(lambda: Answers.received == 1, goes_on=lambda: running.poll() is None)
+                until(running, lambda: withheld.count == 1)
             running.stdin.write(ndjson(a_flat_alert(SystemAlertId="second"), b"").decode())
             running.stdin.flush()
-            wait_until(lambda: rows_in(state, "SELECT count(*) FROM decisions") == [(2,)])
-            Answers.may_answer.set()
+            until(running, lambda: on_record(house) == 2)
+            withheld.end()
             _, complaint = running.communicate()
-        hook.shutdown()
     assert (running.returncode, "decisions cannot be written there" in complaint) == (2, True)
-    sent = dict(rows_in(state, "SELECT state, count(*) FROM deliveries GROUP BY state"))
-    assert sent == {"sent": Answers.received, "owed": 1}
+    sent = dict(rows_in(house.directory / ".state", "SELECT state, count(*) FROM deliveries GROUP BY state"))
+    assert sent == {"sent": 1, "owed": 1}

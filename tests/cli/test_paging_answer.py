@@ -6,8 +6,6 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-import pytest
-
 from router.app.signal_life import SignalLife
 from router.cli.signal_document import step_words, stored_step
 from router.cli.signal_paging import AwaitedCode, PagingCode, paging_answer, waits_at, waits_of
@@ -29,79 +27,62 @@ EARLIER = NOW - 2 * MINUTE
 PAUSE = Pause(stream="cwpp", destination="oncall", since=NOW - MINUTE, probe=NOW + MINUTE, error="401 (bad key)")
 WAITING = a_group_of(waits_for_room=True)
 
-LIVES: dict[PagingCode, list[SignalLife]] = {
-    PagingCode.PAGED: [
-        a_life(oncall(owed(SENT, receipt=Receipt(reference="Q1")))),
-        a_life(oncall(group=a_group_of(owed(SENT)))),
-        a_life(oncall(owed(SENT)), after=Outcome.SUPPRESSED),
-        a_life(oncall(owed(SENT), owed(SENT, turn=2, change=Change.UPDATED))),
-    ],
-    PagingCode.GROUPED: [
-        a_life(
-            oncall(
-                group=a_group_of(owed(SENT, born=EARLIER, settled=EARLIER), owed(SENT, turn=2, change=Change.UPDATED))
-            )
-        )
-    ],
-    PagingCode.OWED: [
-        a_life(oncall(owed(due=NOW + MINUTE, attempts=3, error="503 (busy)"))),
-        a_life(oncall(owed(CLAIMED), pause=PAUSE)),
-    ],
-    PagingCode.PAUSED: [
-        a_life(oncall(owed(), pause=PAUSE)),
-        a_life(oncall(owed(), pause=PAUSE, unready="KEY is missing")),
-    ],
-    PagingCode.DESTINATION_HELD: [a_life(oncall(owed(), pause=PAUSE, held="held by ada until noon: exercise"))],
-    PagingCode.NOT_READY: [a_life(oncall(owed(), unready="KEY is missing"))],
-    PagingCode.LIMIT: [
-        a_life(oncall(group=WAITING, limit="2 openings within 1h")),
-        a_life(oncall(group=WAITING, lane=None)),
-    ],
-    PagingCode.DEAD: [
-        a_life(oncall(owed(DEAD, attempts=12, error="410 (gone)"))),
-        a_life(
-            oncall(
-                owed(SENT, born=EARLIER, settled=EARLIER),
-                owed(SENT, turn=2, change=Change.RESOLVED, born=EARLIER),
-                owed(DEAD, turn=3, opened=3, error="410"),
-            )
-        ),
-    ],
-    PagingCode.SUPERSEDED: [
-        a_life(oncall(owed(SKIPPED), owed(SKIPPED, turn=2, change=Change.RESOLVED)), after=Outcome.RESOLVED)
-    ],
-    PagingCode.DISCARDED: [a_life(oncall(owed(SKIPPED, error=DISCARDED)))],
-    PagingCode.NOT_KEPT: [a_life(oncall(lane=lane)) for lane in (Lane.PAGE, None)],
-    PagingCode.BELOW_FLOOR: [
-        a_life(outcome=Outcome.BELOW_FLOOR),
-        a_life(outcome=Outcome.BELOW_FLOOR, after=Outcome.REPEAT),
-    ],
-    PagingCode.NOTED: [a_life(outcome=Outcome.NOTED)],
-    PagingCode.SUPPRESSED: [
-        a_life(outcome=Outcome.SUPPRESSED, after=Outcome.RESOLVED),
-        a_life(decisions=(decided(Outcome.SUPPRESSED, suppressed_by="silence:ab12cd"),)),
-    ],
-    PagingCode.NOT_UNDERSTOOD: [a_life(outcome=Outcome.QUARANTINED)],
-    PagingCode.SAMPLE: [
-        a_life(tickets(owed(SENT)), decisions=(decided(Outcome.ROUTED, sample=True, destinations=("tickets",)),))
-    ],
-    PagingCode.NO_PAGER: [
-        a_life(tickets(owed(SENT)), decisions=(decided(Outcome.ROUTED, destinations=("tickets",), routes=()),))
-    ],
-    PagingCode.OVER: [a_life(outcome=Outcome.RESOLVED)],
-    PagingCode.ANNOUNCEMENT: [replace(a_life(), key=f"{ABOUT}0123456789abcdef")],
-    PagingCode.UNKNOWN: [a_life(decisions=()), a_life(decisions=(decided(Outcome.RESOLVED, turn=4),))],
-}
+RESOLVED_BEFORE = owed(SENT, turn=2, change=Change.RESOLVED, born=EARLIER)
+TOLD = owed(SENT, born=EARLIER, settled=EARLIER)
+UPDATED = owed(SENT, turn=2, change=Change.UPDATED)
+BY_SILENCE = decided(Outcome.SUPPRESSED, suppressed_by="silence:ab12cd")
+SAMPLE = decided(Outcome.ROUTED, sample=True, destinations=("tickets",))
+TICKET = decided(Outcome.ROUTED, destinations=("tickets",), routes=())
+
+LIVES: list[tuple[PagingCode, SignalLife]] = [
+    (PagingCode.PAGED, a_life(oncall(owed(SENT, receipt=Receipt(reference="Q1"))))),
+    (PagingCode.PAGED, a_life(oncall(group=a_group_of(owed(SENT))))),
+    (PagingCode.PAGED, a_life(oncall(owed(SENT)), after=Outcome.SUPPRESSED)),
+    (PagingCode.PAGED, a_life(oncall(owed(SENT), UPDATED))),
+    (PagingCode.GROUPED, a_life(oncall(group=a_group_of(TOLD, UPDATED)))),
+    (PagingCode.OWED, a_life(oncall(owed(due=NOW + MINUTE, attempts=3, error="503 (busy)")))),
+    (PagingCode.OWED, a_life(oncall(owed(CLAIMED), pause=PAUSE))),
+    (PagingCode.PAUSED, a_life(oncall(owed(), pause=PAUSE))),
+    (PagingCode.PAUSED, a_life(oncall(owed(), pause=PAUSE, unready="KEY is missing"))),
+    (PagingCode.DESTINATION_HELD, a_life(oncall(owed(), pause=PAUSE, held="held by ada until noon: exercise"))),
+    (PagingCode.NOT_READY, a_life(oncall(owed(), unready="KEY is missing"))),
+    (PagingCode.LIMIT, a_life(oncall(group=WAITING, limit="2 openings within 1h"))),
+    (PagingCode.LIMIT, a_life(oncall(group=WAITING, lane=None))),
+    (PagingCode.DEAD, a_life(oncall(owed(DEAD, attempts=12, error="410 (gone)")))),
+    (PagingCode.DEAD, a_life(oncall(TOLD, RESOLVED_BEFORE, owed(DEAD, turn=3, opened=3, error="410")))),
+    (
+        PagingCode.SUPERSEDED,
+        a_life(oncall(owed(SKIPPED), owed(SKIPPED, turn=2, change=Change.RESOLVED)), after=Outcome.RESOLVED),
+    ),
+    (PagingCode.DISCARDED, a_life(oncall(owed(SKIPPED, error=DISCARDED)))),
+    *((PagingCode.NOT_KEPT, a_life(oncall(lane=lane))) for lane in (Lane.PAGE, None)),
+    (PagingCode.BELOW_FLOOR, a_life(outcome=Outcome.BELOW_FLOOR)),
+    (PagingCode.BELOW_FLOOR, a_life(outcome=Outcome.BELOW_FLOOR, after=Outcome.REPEAT)),
+    (
+        PagingCode.BELOW_FLOOR,
+        a_life(oncall(owed(SENT, change=Change.RESOLVED)), tickets(owed(SENT)), outcome=Outcome.BELOW_FLOOR),
+    ),
+    (PagingCode.NOTED, a_life(outcome=Outcome.NOTED)),
+    (PagingCode.SUPPRESSED, a_life(outcome=Outcome.SUPPRESSED, after=Outcome.RESOLVED)),
+    (PagingCode.SUPPRESSED, a_life(decisions=(BY_SILENCE,))),
+    (PagingCode.NOT_UNDERSTOOD, a_life(outcome=Outcome.QUARANTINED)),
+    (PagingCode.SAMPLE, a_life(tickets(owed(SENT)), decisions=(SAMPLE,))),
+    (PagingCode.NO_PAGER, a_life(tickets(owed(SENT)), decisions=(TICKET,))),
+    (PagingCode.OVER, a_life(outcome=Outcome.RESOLVED)),
+    (PagingCode.ANNOUNCEMENT, replace(a_life(), key=f"{ABOUT}0123456789abcdef")),
+    (PagingCode.UNKNOWN, a_life(decisions=())),
+    (PagingCode.UNKNOWN, a_life(decisions=(decided(Outcome.RESOLVED, turn=4),))),
+]
 """Lives for each answer; the words of each are on file."""
 
 
 def test_each_answer_has_a_life_that_it_answers(transcript: Transcript) -> None:
     """All codes are in the table of this file; the sentence that people read of each life is on file."""
-    for code in PagingCode:
-        for life in LIVES[code]:
-            answer = paging_answer(life, NOW)
-            assert answer.code is code
-            transcript.notes(code, answer.words)
+    assert {code for code, _ in LIVES} == {*PagingCode}
+    for code, life in LIVES:
+        answer = paging_answer(life, NOW)
+        assert answer.code is code
+        transcript.notes(code, answer.words)
 
 
 def test_what_was_sent_answers_before_what_is_owed_and_that_before_what_died() -> None:
@@ -112,12 +93,6 @@ def test_what_was_sent_answers_before_what_is_owed_and_that_before_what_died() -
     for number, code in enumerate(codes):
         others = tuple(replace(one, name=f"oncall-{place}") for place, one in enumerate(in_order[number:]))
         assert paging_answer(a_life(*reversed(others)), NOW).code is code
-
-
-def test_a_resolution_pages_nobody() -> None:
-    """Nor does a ticket."""
-    life = a_life(oncall(owed(SENT, change=Change.RESOLVED)), tickets(owed(SENT)), outcome=Outcome.BELOW_FLOOR)
-    assert paging_answer(life, NOW).code is PagingCode.BELOW_FLOOR
 
 
 def test_what_a_group_paged_for_others_answers_for_nobody_who_waits() -> None:
@@ -147,32 +122,21 @@ DAY, HOUR = timedelta(days=1), timedelta(hours=1)
 WINDOW = weekly(1, begins="11:00", ends="13:00")
 
 
-def test_a_turn_waits_for_those_before_it() -> None:
-    """The first says what it waits for itself; what is closed holds up nobody."""
-    update = owed(turn=2, change=Change.UPDATED)
-    waits = list(waits_at(oncall(update, owed(due=NOW + MINUTE)), NOW))
-    assert [(one.code, one.turn) for one in waits] == [(AwaitedCode.TIME, 1), (AwaitedCode.TURN, 2)]
-    assert waits[1].words == "turn 2 to oncall (updated) waits for its turn behind turn 1"
-    (only,) = waits_at(oncall(owed(DeliveryState.SENT), update), NOW)
-    assert only.words == "turn 2 to oncall (updated) is due now; the next run or worker sends it"
-
-
-def test_a_time_that_only_a_wrong_clock_can_have_set_is_not_waited_for() -> None:
-    """A page waits a quarter of an hour at most."""
-    (soon,) = waits_at(oncall(owed(due=NOW + 15 * MINUTE)), NOW)
-    (never,) = waits_at(oncall(owed(due=NOW + DAY)), NOW)
-    assert (soon.code, never.code) == (AwaitedCode.TIME, AwaitedCode.WORKER)
-
-
-def test_what_is_owed_to_a_group_has_turns_of_its_own() -> None:
-    """A signal's own turn 1 does not hold up its group's turn 2."""
-    group = a_group_of(owed(turn=2), waits_for_room=True)
-    waits = list(waits_at(oncall(owed(), group=group, limit="1 opening within 10m"), NOW))
-    assert [one.words for one in waits] == [
-        "turn 1 to oncall (opened) is due now; the next run or worker sends it",
-        "the group's turn 2 to oncall (opened) is due now; the next run or worker sends it",
-        "its group at oncall waits for room under the limit of 1 opening within 10m",
-    ]
+def test_what_a_destination_is_owed_waits_for(transcript: Transcript) -> None:
+    """Its time, its turn behind the first, or a worker; a signal's own turns do not hold up its group's."""
+    update, waiting = owed(turn=2, change=Change.UPDATED), a_group_of(owed(turn=2), waits_for_room=True)
+    for destination, waits in (
+        (oncall(update, owed(due=NOW + MINUTE)), [AwaitedCode.TIME, AwaitedCode.TURN]),
+        (oncall(owed(DeliveryState.SENT), update), [AwaitedCode.WORKER]),
+        (oncall(*(owed(state) for state in (SENT, SKIPPED, DEAD))), []),
+        # A page waits a quarter of an hour at most; what is due later is due by a clock that was wrong.
+        (oncall(owed(due=NOW + 15 * MINUTE)), [AwaitedCode.TIME]),
+        (oncall(owed(due=NOW + DAY)), [AwaitedCode.WORKER]),
+        (oncall(owed(), group=waiting, limit="1 in 10m"), [AwaitedCode.WORKER, AwaitedCode.WORKER, AwaitedCode.ROOM]),
+    ):
+        found = list(waits_at(destination, NOW))
+        assert [one.code for one in found] == waits
+        transcript.notes(" ".join(waits), "\n".join(one.words for one in found))
 
 
 def test_a_signal_itself_waits_for_what_holds_it_to_end() -> None:
@@ -189,41 +153,26 @@ def test_a_signal_itself_waits_for_what_holds_it_to_end() -> None:
     )
 
 
-@pytest.mark.parametrize(
-    ("held", "changes", "words"),
-    [
-        (
-            DAY,
-            {"until": NOW},
-            "held the signal until 2026-11-24T12:00:00Z; the next run or the next sweep decides it again",
-        ),
-        (
-            DAY,
-            {"until": NOW + DAY, "ended": NOW - MINUTE},
-            "held the signal until 2026-11-24T11:59:00Z, when a person ended the silence; the next run or the next sweep",
-        ),
-        (HOUR, {"until": NOW + DAY}, "until 2026-11-25T12:00:00Z; then"),
-        (HOUR, {"until": NOW + DAY, "every": WINDOW}, "until 2026-11-24T13:00:00Z; then"),
-        (HOUR / 2, {"until": NOW + DAY, "every": WINDOW}, "until 2026-11-24T13:00:00Z; then"),
-    ],
+HELD: tuple[tuple[timedelta, dict[str, Any], str], ...] = (
+    (DAY, {"until": NOW}, "until 2026-11-24T12:00:00Z; the next run or the next sweep decides it again"),
+    (
+        DAY,
+        {"until": NOW + DAY, "ended": NOW - MINUTE},
+        "until 2026-11-24T11:59:00Z, when a person ended the silence; the next run or the next sweep",
+    ),
+    (HOUR, {"until": NOW + DAY}, "until 2026-11-25T12:00:00Z; then"),
+    (HOUR, {"until": NOW + DAY, "every": WINDOW}, "until 2026-11-24T13:00:00Z; then"),
+    (HOUR / 2, {"until": NOW + DAY, "every": WINDOW}, "until 2026-11-24T13:00:00Z; then"),
 )
-def test_what_a_silence_holds_it_holds_until_its_end_as_that_stands_now(
-    held: timedelta, changes: dict[str, Any], words: str
-) -> None:
+
+
+def test_what_a_silence_holds_it_holds_until_its_end_as_that_stands_now() -> None:
     """One that was extended since, or ended by a person; of one that comes again that is the end of its window."""
-    silence = a_silence(begins=NOW - DAY, **changes)
-    life = a_life(
-        row=a_row(held=Held(rule=silence.name, until=NOW + held, rulebook="h", source="s")),
-        silences={silence.name: silence},
-    )
-    (wait,) = waits_of(life, NOW)
-    assert words in wait.words
-
-
-def test_nothing_waits_where_all_is_closed() -> None:
-    """Sent, skipped or dead."""
-    closed = [owed(state) for state in (DeliveryState.SENT, DeliveryState.SKIPPED, DeliveryState.DEAD)]
-    assert waits_of(a_life(oncall(*closed)), NOW) == ()
+    for held, changes, words in HELD:
+        silence = a_silence(begins=NOW - DAY, **changes)
+        row = a_row(held=Held(rule=silence.name, until=NOW + held, rulebook="h", source="s"))
+        (wait,) = waits_of(a_life(row=row, silences={silence.name: silence}), NOW)
+        assert words in wait.words
 
 
 def test_each_step_has_words_of_its_own(transcript: Transcript) -> None:

@@ -71,15 +71,11 @@ def test_each_has_its_outcome_and_a_second_run_of_everything_opens_nothing(
     assert len(house.lines("everything.ndjson")) == sent
 
 
-def test_whatever_else_lies_there_has_an_outcome(house: House) -> None:
+def test_whatever_else_lies_there_has_an_outcome_and_the_starter_rules_decide_on_each(house: House) -> None:
     """Rules, answers of ARM, manifests of clusters: each document is decided or kept, and none is a fault of ours."""
     others = sorted(set(_files_in(SAMPLES)) - set(the_files()))
     decisions = house.routes("--now", NOW, *others)
     assert len(decisions) >= len(others)
     assert "internal" not in {reason.partition(": ")[0] for reason in column(decisions, "reason")}
-
-
-def test_a_dry_run_under_the_starter_rules(house: House) -> None:
-    """The rules that this project ships have a decision on each."""
     decisions = house.routes("--dry-run", "--now", NOW, "--rules", RULES, *the_files())
     assert {"routed", "below_floor", "quarantined"} == set(column(decisions, "outcome"))

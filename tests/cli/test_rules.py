@@ -4,14 +4,11 @@ from __future__ import annotations
 
 import json
 import shutil
-from datetime import datetime
 
 import jsonschema
 import pytest
 import yaml
 
-from router.app.rules import load_rules_of_hubs
-from router.domain.errors import BadPolicy
 from tests.builders import RULES
 from tests.cli.house import House, a_suppression
 from tests.cli.transcripts import Transcript
@@ -63,10 +60,7 @@ def test_a_stream_without_rules_is_said(house: House) -> None:
     for make in (lambda: cspm.symlink_to("nowhere"), lambda: cspm.write_text("")):
         make()
         said = house.says("rules", "check")
-        assert said.code == 1
-        assert said.out.startswith("rules/cspm")
-        with pytest.raises(BadPolicy, match=r"cspm/policy\.yaml"):
-            load_rules_of_hubs(house.directory / "rules", datetime.fromisoformat(NOW))
+        assert (said.code, said.out[:10]) == (1, "rules/cspm")
         cspm.unlink()
 
 
@@ -116,19 +110,12 @@ def test_an_example_that_holds(house: House, transcript: Transcript) -> None:
     assert transcript("rules test", "rules test --format junit").code == 1
 
 
-OWNERS = """
-owners:
-- {subscription: 0*, environment: production}
-- {subscription: 1*, group: payments}
-- {subscription: 2*, service: ledger}
-- {subscription: 3*, pager: {secret: PAGER}}
-"""
-
-
 def test_an_example_may_expect_an_owner(house: House) -> None:
     """By its group, else by its service; null is nobody, whom what is not understood has for an owner, too."""
-    house.writes("rules/owners.yaml", OWNERS)
-    for first, owner in (("1", "payments"), ("2", "ledger"), ("3", None), ("0", None), ("9", None)):
+    owned = ("environment: production", "group: payments", "service: ledger", "pager: {secret: PAGER}")
+    owners = (f"- {{subscription: {first}*, {owner}}}" for first, owner in enumerate(owned))
+    house.writes("rules/owners.yaml", "\n".join(["owners:", *owners]))
+    for first, owner in ((1, "payments"), (2, "ledger"), (3, None), (0, None), (9, None)):
         id = f"/subscriptions/{first}0000000-0000-0000-0000-000000000000/resourceGroups/a"
         example = {"name": "an alert", "now": NOW, "message": a_flat_alert(AzureResourceId=id)}
         for expected, code in ((owner, 0), ("others", 1)):

@@ -1,4 +1,4 @@
-"""`alert-router rules list`: every rule, silence and shadow rule with its life, the same on files and in Azure."""
+"""`rules list` and `rules preview`: every rule, silence and shadow rule with its life, and what a rule would have held."""
 
 from __future__ import annotations
 
@@ -11,13 +11,17 @@ from pathlib import Path
 from typing import Any
 
 import orjson
+import pytest
 
+from router.coverage.commands.tags import keep_tags
+from router.coverage.documents import parsed_document
 from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.severity import Severity
 from router.domain.suppression import Element, Field, Operator
 from router.store.documents import document_of_silence, put_document
 from router.store.rules import note_rules
 from router.store.store import Store
-from tests.builders import alert_body
+from tests.builders import RESOURCE, alert_body, finding_body
 from tests.cli.house import House, a_suppression, over_both, take
 from tests.cli.transcripts import Transcript
 from tests.silences import a_silence
@@ -191,3 +195,142 @@ def test_a_rule_whose_name_no_database_holds_is_held_to_the_name_that_one_does(h
     found = listed(house)
     hits = {one["name"][:5]: (len(one["name"]), one["hits"], one["holding"]) for one in found}
     assert hits == {"a\ufffd?": (3, 1, 1), "caf?": (4, 1, 1), long[:5]: (512, 1, 1)}
+
+
+LATER = "2026-11-25T00:00:00Z"
+RULE, BAD = "rules/cwpp/suppressions/web.json", "rules/cwpp/suppressions/bad.json"
+HOSTILE = "<b>@root</b> | `x` \\| [a](https://evil.example) \x1b[31m\u202e sig=" + "A" * 43 + "%3D"
+"""Text that is markup, calls somebody, ends a cell and paints a terminal."""
+
+
+def on_host(id: str, host: str = "web-01", **fields: object) -> bytes:
+    """An alert about a host."""
+    entities = [{"Type": "host", "HostName": host}]
+    return alert_body(id, **{"AlertType": "VM_Example", "Entities": entities} | fields) + b"\n"
+
+
+PREVIEW = f"rules preview --now {LATER}"
+
+
+@pytest.fixture
+def routed(house: House) -> House:
+    """A house in whose state are alerts: two of a host, one of them held by a rule of long ago, and one of another host."""
+    house.writes(RULE, a_suppression("VM_Example", "2026-12-20T00:00:00Z"))
+    house.writes("rules/cwpp/suppressions/old.json", a_suppression("VM_Example", "2026-12-20T00:00:00Z", "db-01"))
+    (house.directory / RULE).unlink()
+    alerts = [
+        on_host("1", Severity="High", Intent="Persistence, Execution"),
+        on_host("2", Severity="Medium", AlertDisplayName=HOSTILE),
+        on_host("3", "db-01"),
+        on_host("4", "other"),
+    ]
+    house.writes("alerts.ndjson", b"".join(alerts))
+    assert house.says("run", "--now", "2026-11-24T00:00:00Z", "alerts.ndjson").code == 0
+    house.writes(RULE, a_suppression("VM_Example", "2026-12-20T00:00:00Z"))
+    return house
+
+
+def previewed(house: House, *arguments: str, file: str = RULE) -> Any:
+    """The preview of the one rule of a file, as JSON."""
+    said = house.says("rules", "preview", "--now", LATER, "--format", "json", *arguments, file)
+    assert (said.code, said.err) == (0, "")
+    (one,) = json.loads(said.out)
+    return one
+
+
+@over_both
+def test_a_preview_says_what_a_rule_would_have_held(routed: House) -> None:
+    """By day, severity, tactic and type, which notices nobody would have had, and what stands now."""
+    one = previewed(routed)
+    assert (one["looked_at"], one["not_judged"], one["signals"], one["decisions"]) == (4, 0, 2, 2)
+    assert one["fewer_notices"] == {name: {"opened": 2, "notices": 2} for name in ("everything", "people")}
+    assert [row["id"] for row in one["examples"]] == ["1", "2"]
+    assert one["standing"]["by_severity"] == [{"severity": "High", "signals": 1}, {"severity": "Medium", "signals": 1}]
+
+
+def test_a_preview_says_what_others_held_anyway_and_looks_back_as_far_as_it_is_told(routed: House) -> None:
+    """What two rules hold is not fewer twice; a span ends at the instant that is given, and what stands is another matter."""
+    file = routed.writes("wide.json", a_suppression("VM_Example", "2026-12-20T00:00:00Z", "db-01"))
+    wide = previewed(routed, "--stream", "cwpp", file=file)
+    assert (wide["decisions"], wide["held_already"], wide["fewer_notices"]) == (1, {"old": 1}, {})
+    assert wide["standing"]["held_already"] == {"old": 1}
+    assert previewed(routed, "--since", "24h")["decisions"] == 2
+    later = previewed(routed, "--since", "23h59m")
+    assert (later["decisions"], later["standing"]["signals"]) == (0, 2)
+
+
+def test_a_rule_that_has_ended_is_said_to_have_ended_and_holds_nothing(routed: House, transcript: Transcript) -> None:
+    """From the instant of its end on; what it held comes out. Until then it is previewed as ever. Each of a list is judged."""
+    held = routed.writes("rules/cwpp/suppressions/old.json", a_suppression("VM_Example", LATER, "db-01"))
+    one = previewed(routed, "--fail-on", "Low", file=held)
+    assert (one["ended"], one["signals"], one["standing"]["signals"]) == (LATER, 0, 0)
+    assert (one["let_through"]["signals"], one["standing"]["let_through"]) == (1, 1)
+    transcript(f"{PREVIEW} {held}", f"rules preview --now 2026-11-24T23:59:59Z {held}")
+    body = json.loads(a_suppression("VM_Example", "2026-12-20T00:00:00Z"))
+    other = json.loads(a_suppression("VM_Example", "2026-12-20T00:00:00Z", "other"))
+    file = routed.writes("list.yaml", json.dumps({"value": [{"name": "a", **body}, {"name": "b", **other}]}))
+    said = routed.says("rules", "preview", "--stream", "cwpp", "--now", LATER, "--format", "json", file)
+    assert [(one["name"], one["signals"]) for one in json.loads(said.out)] == [("a", 2), ("b", 1)]
+
+
+def test_a_preview_is_read_on_a_terminal(routed: House, transcript: Transcript) -> None:
+    """No text of an alert acts on it, and a credential is masked; it fails where the rule would have held what is as grave."""
+    said = transcript(f"{PREVIEW} --format json {RULE}", f"{PREVIEW} {RULE}")
+    assert not [one for one in ("\x1b", "\u202e", "A" * 43) if one in said.out]
+    for severity in Severity:
+        failing = routed.says(*PREVIEW.split(), "--fail-on", severity.label.lower(), RULE)
+        assert (failing.code, failing.out) == (int(severity <= Severity.HIGH), said.out)
+
+
+def test_a_file_that_holds_no_rule_is_one_complaint(routed: House, transcript: Transcript) -> None:
+    """It says what to mend, and nothing is printed; each problem of a rule is a line, and what is only warned about is none."""
+    for name, content in (
+        *((BAD, content) for content in ("{", "{}", '{"value": []}')),
+        ("rules/cwpp/bad.txt", "{}"),
+        ("bad.json", "{}"),
+        (RULE, a_suppression("VM_*", "2099-12-20", "")),
+    ):
+        said = transcript(f"{PREVIEW} {routed.writes(name, content)}")
+        assert (said.code, said.out) == (2, "")
+    transcript(f"{PREVIEW} scanner", PREVIEW, f"{PREVIEW} --state nowhere {RULE}")
+    assert not (routed.directory / "nowhere").exists()
+
+
+BY_OWNER = "rules/cspm/suppressions/payments.json"
+OF_A_TAG = 'owners: [{tag: {team: "*"}, group: "{tag.team}"}]\n'
+
+
+def test_a_rule_that_names_an_owner_is_asked_with_the_owners_of_the_rules_and_the_tags_of_the_state(
+    house: House,
+) -> None:
+    """Without a directory of rules that is said, and nobody owns anything; where it is broken that is said, too.
+
+    `explain` of a message, where the state is named, knows its tags, too, where owners.yaml says `live`.
+    """
+    house.writes("rules/owners.yaml", f"tags: live\n{OF_A_TAG}")
+    house.writes("finding.ndjson", finding_body())
+    assert house.says("run", "--now", "2026-11-24T12:00:00Z", "finding.ndjson").code == 0
+    document = parsed_document({"id": RESOURCE, "tags": {"Team": "payments"}}, "answer")
+    house.in_state(lambda store: keep_tags(store, [document], NOW - DAY / 24))
+    explain = ("explain", "--format", "json", "--now", "2026-11-24T12:00:00Z", "finding.ndjson")
+    owners = [json.loads(house.says(*explain, *state).out)[0]["owner"] for state in ((), ("--state", ".state"))]
+    assert owners == [None, "payments"]
+
+    rule = json.loads(a_suppression("assessment-1", "2026-12-20T00:00:00Z"))
+    rule["properties"]["suppressionAlertsScope"] = {"allOf": [{"field": "owner", "in": ["payments"]}]}
+    house.writes(BY_OWNER, json.dumps(rule))
+    found = []
+    for owned in (f"tags: live\n{OF_A_TAG}", OF_A_TAG, "owners: [{subscription: '*', group: payments}]"):
+        house.writes("rules/owners.yaml", owned)
+        found.append(previewed(house, file=BY_OWNER)["signals"])
+    assert found == [1, 0, 1]
+    (house.directory / "web.json").write_bytes((house.directory / BY_OWNER).read_bytes())
+    preview = ("rules", "preview", "--stream", "cspm", "--now", LATER, "web.json")
+    said = house.says(*preview, "--rules", "none")
+    assert said.err == "none: warning: is no directory of rules, so nothing is known of owners and destinations\n"
+    assert said.out.splitlines()[1].split() == ["would", "have", "held", "nothing"]
+    house.writes("rules/owners.yaml", "owners: [")
+    assert house.says(*preview).err == (
+        "rules: warning: has problems that alert-router rules check names, so what is known of owners and destinations may be "
+        "wrong\n"
+    )

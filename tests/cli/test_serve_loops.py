@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import cast
 
 import pytest
@@ -107,43 +106,36 @@ def test_what_one_loop_raises_ends_them_all() -> None:
     assert run_at_once(run()) == 5
 
 
-@dataclass
-class Lanes:
-    """A service that delivers in one lane as a test says, each time for so many seconds."""
+def delivered_in(until: float, *faults: Exception) -> tuple[list[float], list[str], float]:
+    """When delivering in a lane, a second each time, was begun until a stop; which troubles were told; and when it ended."""
+    begun: list[float] = []
+    troubles: list[str] = []
+    left = iter(faults)
 
-    seconds: float
-    faults: list[Exception] = field(default_factory=list)
-    begun: list[float] = field(default_factory=list)
-
-    async def deliver_on(self, stream: Stream, lane: Lane) -> None:
-        self.begun.append(clock())
-        await asyncio.sleep(self.seconds)
-        if self.faults:
-            raise self.faults.pop(0)
-
-
-def delivered_in(lanes: Lanes, until: float, report: Callable[[RouterError], None] = unexpected) -> float:
-    """When delivering in a lane ended that was told to stop at some time."""
+    async def deliver_on(*_: object) -> None:
+        begun.append(clock())
+        await asyncio.sleep(1)
+        for fault in left:
+            raise fault
 
     async def run() -> float:
         stop = asyncio.Event()
         asyncio.get_running_loop().call_later(until, stop.set)
-        await keep_delivering(cast("Service", lanes), Stream.CWPP, Lane.PAGE, stop, report)
+        service = cast("Service", SimpleNamespace(deliver_on=deliver_on))
+        await keep_delivering(service, Stream.CWPP, Lane.PAGE, stop, lambda trouble: troubles.append(str(trouble)))
         return clock()
 
-    return run_at_once(run())
+    ended = run_at_once(run())
+    return begun, troubles, ended
 
 
 def test_a_lane_in_which_the_state_fails_is_delivered_in_again() -> None:
     """A little later, and the trouble is told; the stop does not wait for that. What was not thought of is raised."""
-    troubles: list[RouterError] = []
-    lanes = Lanes(1, [StoreError("down"), StoreError("still down")])
-    delivered_in(lanes, 2 * (1 + TROUBLE) + 0.5, troubles.append)
-    assert lanes.begun == [0, 1 + TROUBLE, 2 * (1 + TROUBLE)]
-    assert [str(trouble) for trouble in troubles] == ["down", "still down"]
-    assert delivered_in(Lanes(1, [StoreError("down")]), 2, lambda _: None) == 2
+    begun, troubles, _ = delivered_in(2 * (1 + TROUBLE) + 0.5, StoreError("down"), StoreError("still down"))
+    assert (begun, troubles) == ([0, 1 + TROUBLE, 2 * (1 + TROUBLE)], ["down", "still down"])
+    assert delivered_in(2, StoreError("down")) == ([0], ["down"], 2)
     with pytest.raises(Oddity):
-        delivered_in(Lanes(1, [Oddity()]), 100)
+        delivered_in(100, Oddity())
 
 
 def test_the_same_trouble_is_said_once_a_minute(caplog: pytest.LogCaptureFixture) -> None:

@@ -33,14 +33,14 @@ def dead(house: House) -> list[dict[str, Any]]:
     assert house.says("run", "--now", BEFORE, "a.ndjson").code == 0
     assert house.says("run", "--now", NOW, "a.ndjson").code == 1
     (house.directory / "people.ndjson").rmdir()
-    return _letters(house)
+    return _listed(house, "dead-letters")
 
 
 @pytest.fixture
 def entries(house: House) -> list[dict[str, Any]]:
     """Two messages in quarantine: one that is none, and a finding that came in on the alerts' stream."""
     house.routes("--now", NOW, "--stream", "cwpp", house.writes("q.ndjson", ndjson(b"?\x1b", an_assessment())))
-    return _entries(house)
+    return _listed(house, "quarantine")
 
 
 @over_both
@@ -75,7 +75,7 @@ def test_letters_are_discarded_by_a_person_who_is_asked(
             house.says("dead-letters", command, "--yes" if command == "discard" else "xyz", dead[0]["id"], "xyz").code
             == 2
         )
-    assert _letters(house) == dead
+    assert _listed(house, "dead-letters") == dead
     for answer, code in (("n", 2), ("y", 0)):
         with monkeypatch.context() as patched:
             patched.setattr("sys.stdin", terminal := StringIO(answer))
@@ -84,7 +84,7 @@ def test_letters_are_discarded_by_a_person_who_is_asked(
         assert (asked.code, "discard 1 dead letter for good?" in asked.err) == (code, True)
     transcript(f"dead-letters discard --yes {dead[1]['id']} {dead[1]['id']}", "dead-letters discard --all --yes")
     house.says("run", "--now", SOON, "a.ndjson")
-    assert (_letters(house), house.lines("people.ndjson")) == ([], [])
+    assert (_listed(house, "dead-letters"), house.lines("people.ndjson")) == ([], [])
 
 
 def test_an_overtaken_letter_is_let_go(house: House) -> None:
@@ -107,8 +107,10 @@ def test_an_overtaken_letter_is_let_go(house: House) -> None:
 def test_an_ambiguous_id_is_refused(house: House) -> None:
     """A beginning that several ids share says too little."""
     house.routes(house.writes("q.ndjson", b"?\n" * 40))
-    begins = {entry["id"][0] for entry in _entries(house)}
-    letter = next(letter for letter in begins if sum(one["id"][0] == letter for one in _entries(house)) > 1)
+    begins = {entry["id"][0] for entry in _listed(house, "quarantine")}
+    letter = next(
+        letter for letter in begins if sum(one["id"][0] == letter for one in _listed(house, "quarantine")) > 1
+    )
     assert "ids; write more of it" in house.says("quarantine", "show", letter).complaint
 
 
@@ -127,7 +129,7 @@ def test_what_is_understood_now_is_taken_in_and_what_is_not_is_discarded(
     shown = json.loads(house.says("quarantine", "show", "--format", "json", wrong["id"]).out)
     assert json.loads(shown["body"]) == an_assessment()
     transcript(f"quarantine retake --stream cwpp {wrong['id']} {odd['id']}")
-    assert _entries(house) == entries
+    assert _listed(house, "quarantine") == entries
     transcript("quarantine retake --all", "quarantine discard --all", f"quarantine discard --yes {odd['id']}")
     transcript("quarantine discard --yes --all", "quarantine list")
     house.says("run", house.writes("none.ndjson", b""))
@@ -141,21 +143,18 @@ def test_a_retaken_message_that_is_known_is_a_repeat(house: House, entries: list
     assert f"{wrong}: repeat, same\n" in house.says("quarantine", "retake", "--all").out
 
 
-COMMANDS = [
-    ("run", "a.ndjson"),
-    ("explain", "a.ndjson"),
-    ("explain", "one"),
-    ("rules", "list"),
-    ("rules", "preview", "--stream", "cwpp", "rule.json"),
-    ("attack", "layer"),
-    ("silences", "list"),
-    ("coverage", "init"),
-    ("drill", "--cluster", "aks", "--yes"),
-    ("state",),
-    ("dead-letters", "list"),
-    ("quarantine", "retake", "--all"),
-    ("destinations", "list"),
-]
+COMMANDS = (
+    *(
+        "run a.ndjson",
+        "explain a.ndjson",
+        "explain one",
+        "rules list",
+        "rules preview --stream cwpp rule.json",
+        "attack layer",
+    ),
+    *("silences list", "coverage init", "drill --cluster aks --yes", "state", "dead-letters list"),
+    *("quarantine retake --all", "destinations list"),
+)
 """One of each sort that works on a state."""
 
 
@@ -167,8 +166,9 @@ def test_a_setting_says_where_the_state_is_unless_the_command_does(
     house.writes("rule.json", a_suppression("VM_Example", "2027-01-01T00:00:00Z"))
     secret, port = "s3cret", 1
     monkeypatch.setenv("ALERT_ROUTER_STATE", f"postgresql://soc:{secret}@127.0.0.1:{port}/by_setting")
-    for command in COMMANDS:
-        with subtests.test(command=command):
+    for line in COMMANDS:
+        command = line.split()
+        with subtests.test(line):
             assert "127.0.0.1, database by_setting: " in house.says(*command).complaint
             named = house.says(*command, "--state", f"postgresql://soc@127.0.0.1:{port}/by_option")
             assert "127.0.0.1, database by_option: " in named.complaint
@@ -182,14 +182,9 @@ def test_a_setting_says_where_the_state_is_unless_the_command_does(
     assert house.says("quarantine", "list", "--state", "odd").complaint.startswith("odd/router.db: ")
 
 
-def _letters(house: House) -> list[dict[str, Any]]:
-    letters: list[dict[str, Any]] = json.loads(house.says("dead-letters", "list", "--format", "json").out)
-    return letters
-
-
-def _entries(house: House) -> list[dict[str, Any]]:
-    entries: list[dict[str, Any]] = json.loads(house.says("quarantine", "list", "--format", "json").out)
-    return entries
+def _listed(house: House, what: str) -> list[dict[str, Any]]:
+    listed: list[dict[str, Any]] = json.loads(house.says(what, "list", "--format", "json").out)
+    return listed
 
 
 def test_a_database_without_tables_or_with_newer_ones_is_refused(house: House, postgres: Server) -> None:
@@ -306,26 +301,27 @@ def test_the_setting_says_how_long_decisions_stay(worked: House, monkeypatch: py
 
 def test_what_cannot_be_looked_at_is_named(worked: House) -> None:
     """In one line, with exit code 2, as every command does; nothing is made in its stead."""
-    state = worked.directory / ".state"
-    whole = (state / "router.db").read_bytes()
-
-    def names() -> list[str]:
-        return sorted(path.name for path in state.glob("*"))
-
-    def fails(said: str) -> None:
-        before = names()
+    state, elsewhere = worked.directory / ".state", worked.directory / "elsewhere"
+    newer = "UPDATE meta SET value='99' WHERE name='version'"
+    for damage, said in (
+        (lambda: os.truncate(state / "router.db", 8192), ".state/router.db: is damaged: "),
+        (
+            lambda: rows_in(state, newer),
+            ".state: holds state of version 99, and this program reads up to version 1; use the",
+        ),
+        ((state / "router.db").unlink, ".state/router.db: is damaged: it is missing, and "),
+        (
+            lambda: shutil.rmtree(state),
+            ".state: holds no state; name where it is with --state, or by ALERT_ROUTER_STATE",
+        ),
+    ):
+        shutil.copytree(state, elsewhere)
+        damage()
+        before = sorted(worked.directory.rglob("*"))
         assert worked.says("state").complaint.startswith(said)
-        assert names() == before
-
-    (state / "router.db").write_bytes(whole[:8192])
-    fails(".state/router.db: is damaged: ")
-    (state / "router.db").write_bytes(whole)
-    rows_in(state, "UPDATE meta SET value='99' WHERE name='version'")
-    fails(".state: holds state of version 99, and this program reads up to version 1; use the newer program")
-    (state / "router.db").unlink()
-    fails(".state/router.db: is damaged: it is missing, and ")
-    shutil.rmtree(state)
-    fails(".state: holds no state; name where it is with --state, or by ALERT_ROUTER_STATE")
+        assert sorted(worked.directory.rglob("*")) == before
+        shutil.rmtree(state, ignore_errors=True)
+        elsewhere.rename(state)
 
 
 COUNT = "SELECT count(*) FROM decisions"
@@ -348,6 +344,7 @@ def test_a_copy_is_a_state_that_goes_on(house: House) -> None:
     routes_one(house, "one", "--state", "restored")
     assert len(house.lines("people.ndjson")) == 1
     assert rows_in(house.directory / "restored", COUNT) == [(1,)]
+    assert house.says("state", "backup", "--state", "restored", "again.db").code == 0
 
 
 def test_a_copy_is_made_beside_a_run(house: House) -> None:
@@ -368,46 +365,34 @@ def test_a_copy_is_made_beside_a_run(house: House) -> None:
     assert len(house.lines("people.ndjson")) == 2
 
 
-def test_no_file_is_written_over(house: House) -> None:
-    """It may be the only copy there is; nor is anything begun where there is no state, or left of a copy that failed."""
+def test_no_file_is_written_over(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may be the only copy there is; nor is anything begun where there is no state, or left of a copy that failed.
+
+    Half a copy would be taken for a state that has little in it. A state on a server is copied by its own tools.
+    """
     assert house.says("state", "backup", "copy.db").complaint.startswith(".state: holds no state; ")
     assert "FILE: is missing; name the file to write" in house.says("state", "backup").complaint
-    routes_one(house, "one")
-    house.writes("copy.db", "mine")
-    assert house.says("state", "backup", "copy.db").complaint == (
-        "copy.db: is there already, and no copy is written over; name another file"
-    )
-    assert (house.directory / "copy.db").read_text() == "mine"
-    for name in ("link.db", "other.db.new"):
-        (house.directory / name).symlink_to("nowhere")
-        assert house.says("state", "backup", name.removesuffix(".new")).complaint == (
-            f"{name}: is there already, and no copy is written over; name another file"
-        )
-        assert (house.directory / name).is_symlink()
-    complaint = house.says("state", "backup", "none/copy.db").complaint
-    assert complaint.startswith("none/copy.db: the copy cannot be written: No such file or directory; ")
-
-
-def test_a_state_on_a_server_is_copied_by_its_own_tools(house: House) -> None:
-    """One line, before anything is asked of the server. A state is named before the command or behind it."""
-    complaint = house.says("state", "backup", "copy.db", "--state", "postgresql://soc@127.0.0.1:1/alerts").complaint
-    assert complaint == (
+    assert house.says("state", "backup", "copy.db", "--state", "postgresql://soc@127.0.0.1:1/alerts").complaint == (
         "postgresql://soc@127.0.0.1:1/alerts: is kept by a server, whose own tools copy it: "
         "pg_dump, or in Azure point-in-time restore"
     )
-    routes_one(house, "one", "--state", "other")
-    for place, order in enumerate((("--state", "other", "backup"), ("backup", "--state", "other"))):
-        assert house.says("state", *order, f"copy-{place}.db").code == 0
-
-
-def test_what_ends_a_copy_leaves_nothing_under_its_name(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A disk that is full, or Ctrl-C: half a copy would be taken for a state that has little in it."""
     routes_one(house, "one")
+    house.writes("copy.db", "mine")
+    (house.directory / "link.db").symlink_to("nowhere")
+    (house.directory / "other.db.new").symlink_to("nowhere")
+    before = sorted(house.directory.rglob("*"))
+    for name, there in (("copy.db", "copy.db"), ("link.db", "link.db"), ("other.db", "other.db.new")):
+        assert house.says("state", "backup", name).complaint == (
+            f"{there}: is there already, and no copy is written over; name another file"
+        )
+    assert (house.directory / "copy.db").read_text() == "mine"
+    complaint = house.says("state", "backup", "none/copy.db").complaint
+    assert complaint.startswith("none/copy.db: the copy cannot be written: No such file or directory; ")
 
     def fails(*_: object) -> None:
         raise OSError(ENOSPC, "No space left on device")
 
     monkeypatch.setattr("router.store.sqlite.os.fsync", fails)
-    complaint = house.says("state", "backup", "copy.db").complaint
-    assert complaint == "copy.db: the copy cannot be written: No space left on device; name a file where there is room"
-    assert [path.name for path in house.directory.glob("copy.db*")] == []
+    complaint = house.says("state", "backup", "full.db").complaint
+    assert complaint == "full.db: the copy cannot be written: No space left on device; name a file where there is room"
+    assert sorted(house.directory.rglob("*")) == before
