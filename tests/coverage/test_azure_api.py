@@ -90,8 +90,8 @@ def get(url: str = f"{ARM}/subscriptions") -> HttpRequest:
     return HttpRequest(method="GET", url=url)
 
 
-def test_what_may_succeed_later_is_asked_again() -> None:
-    """As late as the answer asks for, but never beyond the time limit. A refusal is an answer; some failures are for ever."""
+def test_what_may_succeed_later_is_asked_again_within_the_time_limit() -> None:
+    """As late as the answer asks for. A refusal is an answer; some failures are for ever. Few requests fly at a time."""
     for first in (BUSY, HttpAnswer(status=500), HttpAnswer(status=408), Unavailable("no answer")):
         time, server = Time(), Server(first, OK)
         assert asyncio.run(patient(server, time).send(get())) == OK
@@ -106,10 +106,6 @@ def test_what_may_succeed_later_is_asked_again() -> None:
         assert len(server.asked) == attempts
     with pytest.raises(Unavailable, match="no answer"):
         asyncio.run(patient(Server(Unavailable("no answer")), Time()).send(get()))
-
-
-def test_nothing_is_waited_for_beyond_the_time_limit_and_few_requests_fly_at_a_time() -> None:
-    """A server that never answers costs the time limit, and no more, however many questions there are."""
 
     async def hangs(_: HttpRequest) -> HttpAnswer:
         await asyncio.Event().wait()

@@ -192,8 +192,8 @@ def _node(number: int, where: str = "") -> Json:
     return {**body, "metadata": metadata, "spec": {"providerID": where}}
 
 
-def test_uids_tell_clusters_apart() -> None:
-    """Two clusters under one name, or one under two as a loop writes it, would cover each other, so both are refused."""
+def test_uids_and_nodes_tell_clusters_apart() -> None:
+    """One under two names, or two under one, would cover each other. What a node says of where it is counts, if it says it."""
     for first, second, uids in (("payments", "payments", "ab"), ("payments", "lending", "aa")):
         spaces = [
             {"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": "kube-system", "uid": uid}} for uid in uids
@@ -205,10 +205,6 @@ def test_uids_tell_clusters_apart() -> None:
     with pytest.raises(BadUsage, match=r"lending\.json items\[2\].*payments\.json items\[2\].*node node-0"):
         judged(*documents)
     assert judged(documents[0], az.document(answer, "again.json", "payments"))
-
-
-def test_nodes_of_another_cluster_are_refused() -> None:
-    """Azure says in which group they are, the ARN its region, GKE's context its project; what says neither is believed."""
     group, tail = "MC_rg_payments_westeurope", "providers/Microsoft.Compute/virtualMachineScaleSets/v/virtualMachines/0"
     azure = az.managed_cluster()
     mine = {**azure, "properties": {**as_object(azure, "properties"), "nodeResourceGroup": group}}
@@ -230,9 +226,9 @@ def test_nodes_of_another_cluster_are_refused() -> None:
         for name, where in ((name, where) for name, some in wheres.items() for where in some):
             answer = kubectl(*az.sensor(), *(_node(number, where) for number in range(3)))
             for given in (name, None) if name == "payments" else (name,):
-                documents = [az.document(answer, "answer.json", given), *([mine] if name == "payments" else [])]
+                files = [az.document(answer, "answer.json", given), *([mine] if name == "payments" else [])]
                 if is_own:
-                    assert verdict(judged(*documents), name, Rung.SENSOR_RUNNING).state is COVERED
+                    assert verdict(judged(*files), name, Rung.SENSOR_RUNNING).state is COVERED
                     continue
                 with pytest.raises(BadUsage, match=r"is not of the cluster .+: node node-0 is in "):
-                    judged(*documents)
+                    judged(*files)

@@ -44,8 +44,8 @@ def unanswered(*documents: object) -> dict[str, str]:
     return dict(judged(*documents).unanswered)
 
 
-def test_an_answer_that_was_refused_is_named() -> None:
-    """Alone, and among others. Other documents have fields of these names, too."""
+def test_an_answer_that_was_refused_or_cut_is_named(subtests: pytest.Subtests) -> None:
+    """Alone, and among others; also where the token is missing, as in lists that have no limit."""
     for refusal, why in (
         ({"error": {"code": "AuthorizationFailed", "message": "no"}}, "AuthorizationFailed: no"),
         ({"Error": {"Message": "no"}}, "no"),
@@ -57,10 +57,6 @@ def test_an_answer_that_was_refused_is_named() -> None:
         assert found == {"2.json": f"holds an answer that was refused: {why}"}
     for other in ({"code": 3}, {"code": "a", "message": "b", "color": "red"}, {"error": None}, {}):
         assert unanswered(other) == {}
-
-
-def test_an_answer_that_was_cut_is_named(subtests: pytest.Subtests) -> None:
-    """Also where the token is missing; `az sql server list` has no limit, and writes types with capitals."""
     nodes = {**kubectl(), "kind": "NodeList"}
     one_of: list[dict[str, Any]] = [
         *({"totalRecords": one} for one in (3, "3", 10**30, -1, {"value": 1})),

@@ -43,10 +43,8 @@ def test_what_others_may_write_covers_nothing(subtests: pytest.Subtests) -> None
                     assert (verdict(found, "web-1", Rung.SENSOR_INSTALLED).state is COVERED) is counts
     theirs = MACHINE.replace(SUBSCRIPTION, "99999999-9999-9999-9999-999999999999")
     for name in ("id", "Id", "resourceId", "azureResourceId", "nativeResourceId"):
-        for hangs_on, named in (
-            *((theirs, MACHINE), (MACHINE, theirs)),
-            *((f"/subscriptions/{SUBSCRIPTION}", MACHINE), ("", MACHINE)),
-        ):
+        others = [(one, MACHINE) for one in (theirs, f"/subscriptions/{SUBSCRIPTION}", "")]
+        for hangs_on, named in ((MACHINE, theirs), *others):
             details = {"source": "Azure", name: named}
             properties = {"status": {"code": "Healthy"}, "resourceDetails": details}
             one = {**assessment(EDR_INSTALLED, of=hangs_on), "properties": properties}

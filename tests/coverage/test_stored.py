@@ -80,8 +80,8 @@ def test_what_azure_answers_counts_before_a_recommendation() -> None:
         assert {plans(POSTURE, *some).state for some in ([plan], [plan, healthy], [healthy, plan])} == {UNKNOWN}
 
 
-def test_the_manifest_says_how_old_it_may_be() -> None:
-    """By how long it lets the source be silent; of recommendations, and of the rows that prove that they come."""
+def test_the_manifest_says_how_old_it_may_be_and_which_sources_there_are() -> None:
+    """By how long it lets a source be silent; one never heard of is reported. Without a manifest, what is judged is."""
     expectation = Expectation(heard_within=timedelta(days=15), number=1)
     manifest = CoverageManifest(expectations=(expectation,), is_given=True)
     for days, is_young in ((15, True), (16, False)):
@@ -93,10 +93,6 @@ def test_the_manifest_says_how_old_it_may_be() -> None:
         assert judged(*told, manifest=manifest).posture[0].is_known_on
         result = judged(*came, manifest=manifest)
         assert (result.posture[0].is_known_on, [one.is_silent for one in result.sources]) == (is_young, [not is_young])
-
-
-def test_a_source_of_the_manifest_is_reported_though_it_was_never_heard_of() -> None:
-    """Each subscription, cluster and plan of it, with how long it may be silent; without a manifest, what is judged."""
     selects = WorkloadSelector(kinds=frozenset({WorkloadKind.SUBSCRIPTION}), names=(SUBSCRIPTION,))
     expectation = Expectation(selects=selects, plans={"Containers": None}, heard_within=timedelta(days=3), number=1)
     manifest = CoverageManifest(expectations=(expectation,), is_given=True)
