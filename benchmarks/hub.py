@@ -84,10 +84,8 @@ def _grouped() -> Row:
 
 
 async def _in_database(stack: Stack) -> float:
-    store = stack.store()
-    speed = await _take_all(stack, store)
-    await store.close()
-    return speed
+    async with stack.store() as store:
+        return await _take_all(stack, store)
 
 
 async def _take_all(stack: Stack, store: Store) -> float:

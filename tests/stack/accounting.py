@@ -104,22 +104,12 @@ class Post:
         self.due = Books()
         self._stack = stack
 
-    async def send(self, *letters: Letter, partition: int = 0) -> list[str]:
-        """Publishes letters in one batch; returns the keys under which they will be on record."""
-        hubs = self._stack.hubs
-        assert hubs.home is not None, "The hubs are not running."
-        first = hubs.last_sequences("cwpp")[str(partition)] + 1
-        keys = [f"cwpp:{partition}:1:{number}" for number in range(first, first + len(letters))]
-        for key, letter in zip(keys, letters, strict=True):
-            self._enter(key, f"cwpp/{partition}:{key.split(':')[3]}", letter)
-
-        async def append() -> None:
-            # In the hubs' own loop nobody reads what is there before all of it is.
-            for letter in letters:
-                hubs.append("cwpp", partition, letter.body)
-
-        await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(append(), hubs.home.loop))
-        return keys
+    async def send(self, *letters: Letter, partition: int = 0) -> None:
+        """Publishes letters in one batch."""
+        first = self._stack.hubs.last_sequences("cwpp")[str(partition)] + 1
+        for number, letter in enumerate(letters, first):
+            self._enter(f"cwpp:{partition}:1:{number}", f"cwpp/{partition}:{number}", letter)
+        self._stack.hubs.append("cwpp", partition, *(letter.body for letter in letters))
 
     def _enter(self, message: str, source: str, letter: Letter) -> None:
         self.due.record[message] = [letter.outcome]
@@ -136,11 +126,8 @@ class Post:
 
 async def books_of(stack: Stack) -> Books:
     """The books as they are."""
-    store = stack.store()
-    try:
+    async with stack.store() as store:
         kept = {one.source: one.quarantined.body for one in await within(store, list_quarantined)}
-    finally:
-        await store.close()
     record: dict[str, list[str]] = {}
     for row in await rows_in(stack, "SELECT COALESCE(message, key) AS message, outcome FROM decisions"):
         record.setdefault(row.text("message"), []).append(row.text("outcome"))
@@ -157,8 +144,7 @@ async def books_of(stack: Stack) -> Books:
 
 async def left_over(stack: Stack) -> list[str]:
     """In words, what is not done, or was given up on."""
-    store = stack.store()
-    try:
+    async with stack.store() as store:
         counts = await within(store, count_deliveries, "cwpp")
         left = [
             f"{where}: {count} {state}" for (where, state), count in counts.items() if state is not DeliveryState.SENT
@@ -172,8 +158,6 @@ async def left_over(stack: Stack) -> list[str]:
                     left.append(f"cwpp/{id}: taken in up to {taken.get(id)} of {last}, {known}")
             tries = await tx.fetch("SELECT * FROM tries")
             return [*left, *(f"a try of {row.raw('process')}" for row in tries)]
-    finally:
-        await store.close()
 
 
 async def is_delivered(stack: Stack) -> bool:
@@ -183,12 +167,8 @@ async def is_delivered(stack: Stack) -> bool:
 
 async def rows_in(stack: Stack, sql: str) -> list[Columns]:
     """What a query finds in the state."""
-    store = stack.store()
-    try:
-        async with store.session() as tx:
-            return await tx.fetch(sql)
-    finally:
-        await store.close()
+    async with stack.store() as store, store.session() as tx:
+        return await tx.fetch(sql)
 
 
 LANES = ("page", "ticket", "rows")

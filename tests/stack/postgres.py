@@ -111,14 +111,13 @@ class EmptiedDatabase:
 
     def __init__(self, url: str) -> None:
         self.url = url
-        self._held = ExitStack()
-        self._connection = self._held.enter_context(psycopg.connect(url, autocommit=True))
+        self._connection = psycopg.connect(url, autocommit=True)
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_fault: object) -> None:
-        self._held.close()
+        self._connection.close()
 
     def empty(self) -> None:
         """Ends the transactions that a test left there, and deletes all rows but the schema's version."""

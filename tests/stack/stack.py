@@ -9,8 +9,8 @@ from __future__ import annotations
 import asyncio
 import os
 from collections import defaultdict, deque
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -97,9 +97,14 @@ class Stack:
             conditions=conditions,
         )
 
-    def store(self) -> Store:
+    @asynccontextmanager
+    async def store(self) -> AsyncIterator[Store]:
         """The state, to look into; made in the loop that uses it."""
-        return engine_over(self.state)
+        store = engine_over(self.state)
+        try:
+            yield store
+        finally:
+            await store.close()
 
     def write_policy(self, stream: str, text: str) -> None:
         """Puts a policy in place of a stream's own, the SOC's addresses put in."""

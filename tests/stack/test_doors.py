@@ -183,11 +183,10 @@ def wake(stack: Stack, lane: str) -> None:
 
 async def owe(stack: Stack, count: int, name: str = "d") -> None:
     """Owes pages."""
-    store = stack.store()
     one = a_delivery(lane=Lane.PAGE)
     owed = [replace(one, destination="oncall", key=f"{name}-{number}") for number in range(count)]
-    await within(store, add_deliveries, owed, now())
-    await store.close()
+    async with stack.store() as store:
+        await within(store, add_deliveries, owed, now())
 
 
 def test_each_lane_is_woken_once_for_each_200_deliveries_that_are_due_there(stack: Stack) -> None:
@@ -212,10 +211,9 @@ def test_each_lane_is_woken_once_for_each_200_deliveries_that_are_due_there(stac
             await owe(stack, A_WORKER * MOST_WORKERS, "more")
             await sweep(host)
             assert woken(stack) == {"page": MOST_WORKERS, "ticket": 0, "rows": 1}
-            store = stack.store()
             refused = Pause(stream="cwpp", destination="oncall", since=now(), probe=now() + PROBE, error="401")
-            await within(store, pause_destination, refused)
-            await store.close()
+            async with stack.store() as store:
+                await within(store, pause_destination, refused)
             await sweep(host)
             assert woken(stack) == {"page": 0, "ticket": 0, "rows": 1}
 

@@ -286,9 +286,8 @@ def test_a_delivery_that_kills_is_given_up_on_and_what_is_beside_it_gets_through
             await post.send(killer, high("beside"))
             await until(lambda: len(killed) == SUSPECT + 1)
             await until(lambda: is_delivered(stack), look=0.5)
-            store = stack.store()
-            (letter,) = await letters_in(store)
-            await store.close()
+            async with stack.store() as store:
+                (letter,) = await letters_in(store)
             assert (letter.delivery.key, letter.attempts, letter.error) == (key_of("killer"), SUSPECT + 1, DEADLY)  # type: ignore[union-attr]
             assert len(killed) == SUSPECT + 1
             assert (await books_of(stack)).pages == post.due.pages

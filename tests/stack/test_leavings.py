@@ -54,13 +54,6 @@ def test_make_stack_starts_what_it_says_and_the_samples_come_out(tmp_path: Path)
     def until(is_so: Callable[[], bool]) -> None:
         wait_until(is_so, goes_on=lambda: process.poll() is None, about=screen.read_text)
 
-    def is_deserted() -> bool:
-        try:
-            os.killpg(process.pid, 0)
-        except ProcessLookupError:
-            return True
-        return False
-
     try:
         until(lambda: "Ctrl-C ends it" in screen.read_text())
         (address,) = re.findall(r"SOC +(\S+/)_state", screen.read_text())
@@ -80,8 +73,8 @@ def test_make_stack_starts_what_it_says_and_the_samples_come_out(tmp_path: Path)
         os.killpg(process.pid, signal.SIGINT)  # As in a terminal, where it reaches all that runs in the foreground.
         assert process.wait(PATIENCE) == 0
         assert "Traceback" not in screen.read_text()
-        wait_until(is_deserted)
+        wait_until(lambda: is_gone(-process.pid))  # all of its group
     finally:
-        if not is_deserted():
+        if not is_gone(-process.pid):
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()

@@ -248,9 +248,10 @@ class EventHubs:
     # To publish without a client.
 
     @at_home
-    def append(self, hub: str, partition: int | str, body: bytes) -> None:
-        """Publishes a body."""
-        self.publish(self.hub(hub), self._partition(hub, partition), [described(Section.DATA, body)])
+    def append(self, hub: str, partition: int | str, *bodies: bytes) -> None:
+        """Publishes bodies in one batch."""
+        messages = [described(Section.DATA, body) for body in bodies]
+        self.publish(self.hub(hub), self._partition(hub, partition), messages)
 
     # What happens to hubs.
 
