@@ -86,7 +86,7 @@ class Stack:
             given[f"{stream.upper()}_PASSWORD"] = account.servicenow_password
         return {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ} | given
 
-    def host(self, app: Path = ROOT, /, *, conditions: Conditions | None = None, **more: str) -> FunctionsHost:
+    def host(self, app: Path = ROOT, /, *, conditions: Conditions, **more: str) -> FunctionsHost:
         """A Functions host for function_app.py, or for another app; `more` are further app settings."""
         return FunctionsHost(
             app,

@@ -50,7 +50,7 @@ from tests.stack.accounting import (
     runs,
     sweep,
 )
-from tests.stack.functions_host import Conditions, FunctionsHost, Outcome, Queued
+from tests.stack.functions_host import Outcome, Queued
 from tests.stack.gate import Gate
 from tests.stack.stack import ROOT, Stack
 from tests.store.builders import a_delivery
@@ -300,12 +300,7 @@ def test_the_package_takes_a_batch_in_microsofts_worker(package: Path, stack: St
     """With the rules beside its code, which here lead to the SOC, and its own dependencies before anybody else's."""
     shutil.rmtree(package / "rules")
     shutil.copytree(stack.rules, package / "rules")
-    host = FunctionsHost(
-        package,
-        env={name: value for name, value in stack.environment.items() if name != "ALERT_ROUTER_RULES"},
-        hubs=stack.hubs,
-        conditions=Conditions(speed=100),
-    )
+    host = stack.host(package, conditions=conditions(), ALERT_ROUTER_RULES="")
 
     async def run() -> None:
         async with host.running():

@@ -161,7 +161,7 @@ type Trigger = HubTrigger | QueueTrigger | Timer
 class FunctionsHost:
     """Runs an app's functions in a worker process, triggered by hubs, queues, requests and timers.
 
-    `env` is all that the worker has in its environment. Checkpoints and queues outlive a host whose caller keeps them.
+    `env` is all that the worker has in its environment. Checkpoints and queues outlive a host.
     """
 
     def __init__(
@@ -170,15 +170,12 @@ class FunctionsHost:
         *,
         env: Mapping[str, str],
         hubs: EventHubs,
-        checkpoints: Checkpoints | None = None,
-        queues: Queues | None = None,
-        conditions: Conditions | None = None,
+        checkpoints: Checkpoints,
+        queues: Queues,
+        conditions: Conditions,
     ) -> None:
-        self._conditions = conditions or Conditions()
-        self._env = env
-        self._hubs = hubs
-        self._checkpoints = {} if checkpoints is None else checkpoints
-        self._queues: Queues = defaultdict(deque) if queues is None else queues
+        self._conditions, self._env, self._hubs = conditions, env, hubs
+        self._checkpoints, self._queues = checkpoints, queues
         self._extensions = _extensions_of(app, env)
         self._workers = Workers(app, env, self._conditions.restart_delay)
         self._invoker = Invoker(self._workers, self._conditions, self._put)
