@@ -40,8 +40,6 @@ READ: tuple[tuple[str, Mapping[str, str], str, object], ...] = (
     ("a lease of a day", {LEASE: "86400"}, "lease", timedelta(days=1)),
     ("blank is the usual lease", {LEASE: " "}, "lease", None),
     ("a grace in seconds", {GRACE: "90"}, "grace", timedelta(seconds=90)),
-    ("a grace of a day", {GRACE: "86400"}, "grace", timedelta(days=1)),
-    ("blank is the usual grace", {GRACE: " "}, "grace", None),
     ("where the rules are", {"ALERT_ROUTER_RULES": "/mine"}, "rules", Path("/mine")),
     ("blank names no rules", {"ALERT_ROUTER_RULES": ""}, "rules", None),
     ("authorities in a file", {"ALERT_ROUTER_CA_FILE": "/ca.pem"}, "ca_file", "/ca.pem"),
