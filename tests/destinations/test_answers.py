@@ -23,11 +23,22 @@ from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
 from router.destinations import discover
-from router.destinations.config import Auth, BasicAuth, BearerAuth, ClientCredentials, HttpsUrl, Origin, SecretName
+from router.destinations.config import (
+    Auth,
+    BasicAuth,
+    BearerAuth,
+    ClientCredentials,
+    HttpsUrl,
+    Origin,
+    SecretName,
+    hosts_in,
+    settings_in,
+    with_setting,
+)
 from router.destinations.requests import EXCERPT, error_for, excerpt_of, secret_url
 from router.domain.conversation import AccessToken, Ask, HttpAnswer, HttpRequest, MailStep, retry_after_in
 from router.domain.deliveries import Attempt, Receipt
-from router.domain.errors import Unauthorized, Unavailable
+from router.domain.errors import Rejected, Unauthorized, Unavailable
 from router.rulebook.validation_messages import complaints_of
 from tests.destinations import goldens
 from tests.destinations.builders import (
@@ -85,6 +96,17 @@ def test_a_secret_is_a_name() -> None:
     for name in ("", "key", "2KEY", "MY-KEY", "KEY\n", "_KEY"):
         with pytest.raises(ValidationError):
             SecretName(secret=name)
+
+
+def test_a_setting_stands_for_a_part_of_a_config() -> None:
+    """In its own place alone; what it holds is checked as what is written."""
+    asked = {"endpoint": {"setting": "LOGS"}, "rule": {"setting": "RULE"}}
+    config = discover()["log_analytics"].Config.model_validate(examples_of("log_analytics")[0] | asked)
+    assert settings_in(config) == {"LOGS", "RULE"}
+    known = with_setting(config, "LOGS", "https://logs.example.com")
+    assert (settings_in(known), hosts_in(known)) == ({"RULE"}, {"logs.example.com"})
+    with pytest.raises(ValidationError):
+        with_setting(config, "LOGS", "http://logs.example.com")
 
 
 CLIENT = {"client_id": "us", "client_secret": {"secret": "SN_SECRET"}, "token_url": "https://example.com/token"}
@@ -422,3 +444,4 @@ def test_an_answer_is_about_us_or_about_this_delivery(kind: str) -> None:
         assert type(result).__name__ == one["means"], (one, result)
         assert isinstance(result, Receipt) or str(result).startswith(beginning)
         assert one.get("says", "") in str(result)
+        assert not isinstance(result, Rejected) or result.status == one.get("code", one.get("status"))

@@ -54,6 +54,18 @@ def test_a_headline_says_once_that_it_is_about_a_sample() -> None:
         assert headlines.headline(a_notice(title=title), 160) == f"High: {title} - vm-pay-01"
 
 
+def test_a_severity_that_the_message_does_not_give_says_what_it_gives() -> None:
+    """What is not known is so, and of a finding what says the severity instead."""
+    for notice, words in (
+        (a_notice(severity=None, severity_written="Severe"), "Unknown (Severe)"),
+        (a_notice(severity=None, severity_written=None), "Unknown"),
+        (a_notice(severity_written="Severe"), "High"),
+        (a_software_update(severity_written="Odd  one"), "High (Odd one given, by its CVEs)"),
+        (a_software_update(severity="Medium", severity_written=None), "Medium (none given)"),
+    ):
+        assert headlines.severity_of(notice) == words
+
+
 def test_what_the_location_of_a_cluster_says_is_no_evidence_beside_it() -> None:
     """So a pod is one line. What else is called so stays, and so do other pods, and rows have all of it."""
     evidence = Evidence(

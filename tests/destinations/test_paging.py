@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import orjson
 import pytest
 
+from router.destinations.jsm_ops import MESSAGE_LIMIT
 from router.domain.conversation import Ask, HttpAnswer, HttpRequest, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import Attempt, Background, Receipt
@@ -141,6 +142,7 @@ def test_an_owner_with_a_pager_is_paged(pager: Pager) -> None:
         assert pager.key_of(request) == a_secret(name)
         assert isinstance(result, Receipt)
         assert (result.reference, result.handles[pager.handle]) == (a_notice().key, name)
+        assert "refused_key" not in result.handles
 
 
 @pagers
@@ -233,11 +235,17 @@ def test_opsgenie_is_the_same_by_another_address() -> None:
 
 
 def test_a_summary_names_the_subject() -> None:
-    """Behind the title and before the location: where a login came from, and whose it was; not where nothing is known."""
+    """Behind the title and before the location: where a login came from, and whose; none that is not known, or too long."""
     lists = Evidence(locations=("198.51.100.23: Utrecht, Netherlands",), ips=("198.51.100.23",), accounts=("sa",))
     for evidence, subject in ((lists, ": 198.51.100.23: Utrecht, Netherlands, sa"), (Evidence(), "")):
         summary = sent("pagerduty", title="Log on from an unusual location", evidence=evidence)["payload"]["summary"]
         assert summary == f"High: Log on from an unusual location{subject} - vm-pay-01"
+    here = sent("pagerduty", title="Log on", evidence=Evidence(accounts=("vm-pay-01",)))["payload"]["summary"]
+    assert here == "High: Log on - vm-pay-01"
+    room = MESSAGE_LIMIT - len("High: : sa - vm-pay-01")
+    for title, named in (("t" * room, ": sa"), ("t" * (room + 1), "")):
+        message = sent("jsm_ops", title=title, evidence=Evidence(accounts=("sa",)))["message"]
+        assert message == f"High: {title}{named} - vm-pay-01"
 
 
 def test_a_property_that_holds_a_list_is_told_whole() -> None:
