@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -26,13 +25,6 @@ def body_of(kind: str, notice: Notice, change: Change = Change.OPENED) -> Any:
     """The body of the request that tells of a change."""
     (ask,) = asks_of(kind, notice, CHANGES[change])
     return orjson.loads(payload_of(ask))
-
-
-def elements_of(**notice: Any) -> Iterator[Any]:
-    """What the lines of a message of Slack's are made of."""
-    for block in body_of("slack", a_notice(**notice))["blocks"]:
-        for section in block["elements"] if block["type"] == "rich_text" else ():
-            yield from section["elements"]
 
 
 def card_of(change: Change = Change.OPENED, **notice: Any) -> Any:
@@ -59,15 +51,6 @@ def test_what_is_empty_makes_no_text_and_no_button() -> None:
     assert all(block["text"].strip() for block in blocks_of(card))
     card = card_of(link="javascript:alert(1)")
     assert "actions" not in card and "javascript" not in str(card)
-
-
-def test_the_link_is_one_only_where_it_can_be() -> None:
-    """What is no https address, could end the link early, or is too long for one is not told at all."""
-    portal = "https://portal.azure.com/"
-    for link in (f"{portal}#a?b=1&c=2", portal + "x" * 1_975):
-        assert [one["url"] for one in elements_of(link=link) if one["type"] == "link"] == [link]
-    for link in (f"{portal}a|b", f"{portal}a>b", "http://portal.azure.com/", portal + "x" * 1_976):
-        assert not any(one["type"] == "link" or "ortal" in one["text"] for one in elements_of(link=link))
 
 
 def test_what_was_escaped_reads_as_it_was() -> None:

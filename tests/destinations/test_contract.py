@@ -29,12 +29,11 @@ from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavaila
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 from tests.destinations import goldens
-from tests.destinations.builders import a_finding, a_huge_notice, a_secret, an_attempt, an_entry, secret_names_in
+from tests.destinations.builders import a_finding, a_secret, an_attempt, an_entry, secret_names_in
 from tests.destinations.conversations import MAIL_REFUSED, Answer, at_step, converse, payload_of, refusal_of
 from tests.destinations.goldens import CASES, Case
 
 KINDS = discover()
-LARGEST = 1_048_576  # bytes of any payload
 
 REFUSALS: dict[int, type[DeliveryError]] = {
     302: Rejected,
@@ -197,23 +196,6 @@ def test_there_is_one_result_for_each_attempt_in_order(kind: str) -> None:
         _, results = converse(subject.make(), attempts, respond)
         goes_alone = KINDS[kind].batch == 1
         assert [type(result) for result in results] == [Receipt, Rejected if goes_alone else Receipt, Receipt]
-
-
-@kinds
-def test_a_huge_notice_is_cut_with_a_mark(kind: str) -> None:
-    """A notice that no vendor takes is cut where one can see it, never dropped; a file keeps all of it."""
-    huge = a_huge_notice()
-    changes = {name: getattr(huge, name) for name in ("title", "description", "remediation", "evidence", "extended")}
-    first, *_ = SUBJECTS[kind]
-    # To an update and an end a config adds nothing that an opening does not show.
-    for subject, case in [(one, OPENED) for one in SUBJECTS[kind]] + [(first, case) for case in CASES[1 : len(Change)]]:
-        asks, _ = subject.converse(case, subject.attempt(case, **changes))
-        told = b"".join(map(payload_of, asks))
-        is_file = isinstance(asks[0], AppendLines)
-        assert is_file or all(len(payload_of(ask)) < LARGEST for ask in asks)
-        if case is OPENED:
-            assert is_file or MARK.encode() in told
-            assert huge.key.encode() in told
 
 
 @kinds

@@ -15,6 +15,7 @@ from router.destinations.wording import headlines
 from router.destinations.wording.changes import changes_between
 from router.destinations.wording.facts import EVIDENCE, Fact, length_words, time_words, title_of
 from router.destinations.wording.fitting import MARK
+from router.destinations.wording.notice_text import LINK_LIMIT
 from router.destinations.wording.plain_text import note_of, text_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Background, Earlier
@@ -290,10 +291,20 @@ def test_evidence_is_not_starved_by_prose() -> None:
 
 
 def test_links_are_whole_or_not_there() -> None:
-    """One that is too long, of another scheme, or with what could end it early leads nowhere."""
-    wrong = ("http://contoso.example/", "https://contoso.example/a b", f"https://contoso.example/{'x' * 2_001}")
-    notice = a_notice(link=None, links=tuple(Link(text="t", url=url) for url in (*wrong, "https://contoso.example/ok")))
-    assert [one.url for one in a_briefing(notice).links] == ["https://contoso.example/ok"]
+    """One that is too long, of another scheme, or with what could end it early leads nowhere, whosever it is."""
+    site = "https://contoso.example/"
+    sound = (f"{site}ok", f"{site}#a?b=1&c=2", site + "x" * (LINK_LIMIT - len(site)))
+    wrong = (
+        "http://contoso.example/",
+        f"{site}a b",
+        f"{site}a|b",
+        f"{site}a>b",
+        f"{sound[-1]}x",
+        "javascript:alert(1)",
+    )
+    for own, named in ((None, (*wrong, *sound)), *((url, sound) for url in wrong)):
+        notice = a_notice(link=own, links=tuple(Link(text="t", url=url) for url in named))
+        assert [one.url for one in a_briefing(notice).links] == list(sound)
 
 
 def test_every_field_of_a_notice_has_its_reader() -> None:
