@@ -92,16 +92,8 @@ def _is_whole(signals: tuple[Alert | Finding | Quarantined, ...]) -> None:
             continue
         orjson.dumps([signal.id, signal.type, signal.title, signal.description, signal.status, signal.severity_written])
         if isinstance(signal, Finding):
-            said = [
-                signal.category,
-                signal.package,
-                signal.cves,
-                signal.image,
-                signal.rule,
-                signal.risk,
-                signal.scanner,
-            ]
-            orjson.dumps(said)
+            orjson.dumps([signal.category, signal.package, signal.cves, signal.image])
+            orjson.dumps([signal.rule, signal.risk, signal.scanner])
         orjson.dumps([signal.resource, signal.link, signal.remediation, signal.intents, signal.techniques])
         orjson.dumps([signal.extended, evidence_of(signal, CATALOGUE)])
         assert signal.id
