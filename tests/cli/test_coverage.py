@@ -16,22 +16,9 @@ from router.coverage.verdicts import CoverageEvidence, CoverageState
 from router.domain.coverage_sources import CoverageSourceKind
 from tests.cli.house import House, commands_in
 from tests.cli.transcripts import Transcript
+from tests.coverage import builders as az
 from tests.coverage.admission_builders import whole_gatekeeper
-from tests.coverage.builders import (
-    CLUSTER,
-    NOW,
-    SQL_SERVER,
-    SUBSCRIPTION,
-    document,
-    judged,
-    kubectl,
-    managed_cluster,
-    node,
-    nodes,
-    pricing,
-    resource,
-    sensor,
-)
+from tests.coverage.builders import CLUSTER, NOW, SUBSCRIPTION, kubectl, managed_cluster, nodes, pricing, sensor
 from tests.coverage.machine_builders import ago, all_healthy
 from tests.coverage.stored_builders import drill, heard, of_state, said
 from tests.pictures.browser import PHONE, find_browser, show
@@ -46,7 +33,7 @@ def dark(house: House) -> House:
     """A house with what kubectl printed of clusters: healthy, dark, one that may not have a sensor, one unasked."""
     house.writes("healthy.json", json.dumps(kubectl(*sensor(), *nodes())))
     house.writes("dark.json", json.dumps(kubectl(*sensor(ready=0), *nodes())))
-    house.writes("windows.json", json.dumps(kubectl(*sensor(ready=0, desired=0), node("win", system="windows"))))
+    house.writes("windows.json", json.dumps(kubectl(*sensor(ready=0, desired=0), az.node("win", system="windows"))))
     house.writes("unasked.json", json.dumps(managed_cluster()))
     house.writes("other.json", '{"hello": "world"}')
     for name, content in (("bad", "kind: List"), ("deep", "[" * 100_000), ("digits", "9" * 5000), ("empty", "")):
@@ -210,7 +197,7 @@ def test_a_pattern_that_fits_nothing_is_unknown(dark: House, transcript: Transcr
 
 
 READ = ("text", "junit", "github", "markdown")
-SERVERS = [resource(SQL_SERVER, "Microsoft.Sql/servers")]
+SERVERS = [az.resource(az.SQL_SERVER, "Microsoft.Sql/servers")]
 
 
 @pytest.fixture
@@ -322,12 +309,12 @@ ACTING = '<script>document.title="taken"</script><img src=x onerror=alert(1)>{{ 
 
 def report() -> GateReport:
     """A page with something in most states, and names that would act."""
-    result = judged(
-        document(kubectl(*sensor(), *nodes()), "healthy.json", "healthy"),
-        document(kubectl(*sensor(ready=0), *nodes()), f"{ACTING}.json", ACTING),
-        document(kubectl(*sensor()), "unasked.json", LONG),
-        document(pricing("Containers", enablementTime="2026-02-03T00:00:00Z"), f"{PLACE}/pricings.json"),
-        document({"hello": "world"}, "other.json"),
+    result = az.judged(
+        az.document(kubectl(*sensor(), *nodes()), "healthy.json", "healthy"),
+        az.document(kubectl(*sensor(ready=0), *nodes()), f"{ACTING}.json", ACTING),
+        az.document(kubectl(*sensor()), "unasked.json", LONG),
+        az.document(pricing("Containers", enablementTime="2026-02-03T00:00:00Z"), f"{PLACE}/pricings.json"),
+        az.document({"hello": "world"}, "other.json"),
         managed_cluster(),
         *of_state(
             said(*all_healthy(), seen=ago(days=3)),
@@ -344,7 +331,7 @@ def report() -> GateReport:
             heard(CoverageSourceKind.OWNER, f"{ACTING}@contoso.example", alert=ago(days=6), real_alert=ago(days=60)),
             drill("failed", reason=ACTING, destinations=[{"name": ACTING, "verdict": "failed"}]),
         ),
-        dated(document(managed_cluster(f"{CLUSTER}-live"), "clusters of Azure"), NOW),
+        dated(az.document(managed_cluster(f"{CLUSTER}-live"), "clusters of Azure"), NOW),
     )
     others = {"stream (.state)": "the state .state"}
     return GateReport(result, ("bad.json: is empty",), False, None, others=others)
@@ -397,7 +384,7 @@ def test_the_page_says_what_each_cell_rests_on_and_how_old_that_is(transcript: T
     assert page.count("No age stands beside a file that does not say when it was printed.") == 1
     assert "no time said" not in page
     assert '<time datetime="2026-11-22T12:00:00Z" title="2026-11-22T12:00:00Z">3 days ago</time>' in page
-    without = render_page(GateReport(judged(managed_cluster()), (), False, None), NOW)
+    without = render_page(GateReport(az.judged(managed_cluster()), (), False, None), NOW)
     assert "last heard of" not in without and "last alert" not in without and "Drills" not in without
 
 
