@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.house import DIRECTORY, House, furnish
-from tests.cli.transcripts import Transcript
+from tests.cli.house import DIRECTORY, House, Transcript, furnish
 
 
 @pytest.fixture

@@ -22,8 +22,7 @@ from router.domain.decisions import Outcome
 from router.domain.rulebook import Rulebook
 from router.domain.silences import NO_SILENCES, Silences
 from tests.builders import NOW, a_rule, a_rulebook, the_attack_table
-from tests.cli.house import House, a_suppression, ndjson
-from tests.cli.transcripts import Transcript
+from tests.cli.house import House, Transcript, a_suppression, ndjson
 from tests.decide.test_blind_spots import PAST_DECISIONS, a_held_decision, a_past_decision, a_silence, outcomes_of
 from tests.parse.messages import a_flat_alert, an_assessment
 from tests.samples import SAMPLES

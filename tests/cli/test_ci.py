@@ -18,8 +18,7 @@ import yaml
 from router.cli import main
 from router.cli.parser import new_parser
 from tests.builders import RULES, alert_body
-from tests.cli.house import House, a_suppression, shell
-from tests.cli.transcripts import Transcript
+from tests.cli.house import House, Transcript, a_suppression, shell
 from tests.docs.pages import page, papers
 
 ROOT = Path(__file__).parents[2]

@@ -14,8 +14,7 @@ from router.coverage.report.findings import GateReport, evidence_line
 from router.coverage.report.page import render_page
 from router.coverage.verdicts import CoverageEvidence, CoverageState
 from router.domain.coverage_sources import CoverageSourceKind
-from tests.cli.house import House, commands_in
-from tests.cli.transcripts import Transcript
+from tests.cli.house import House, Transcript, commands_in
 from tests.coverage import builders as az
 from tests.coverage.admission_builders import whole_gatekeeper
 from tests.coverage.builders import CLUSTER, NOW, SUBSCRIPTION, kubectl, managed_cluster, nodes, pricing, sensor

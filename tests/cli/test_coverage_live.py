@@ -26,8 +26,7 @@ from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage
 from router.store.documents import TagsById, find_document, find_tags_in
-from tests.cli.house import House, Said
-from tests.cli.transcripts import Transcript
+from tests.cli.house import House, Said, Transcript
 from tests.coverage import builders as az
 from tests.coverage.builders import kubectl, managed_cluster, nodes, pricing, sensor
 from tests.coverage.live_clusters import DARK, HEALTHY

@@ -16,8 +16,7 @@ from router.domain.silent_sources import KnownSource, SourceWatch
 from router.store.documents import document_of_watch, put_document
 from router.store.sources import write_heard, write_watched
 from router.store.store import Store
-from tests.cli.house import House, over_both
-from tests.cli.transcripts import Transcript
+from tests.cli.house import House, Transcript, over_both
 from tests.coverage.builders import MACHINE, NOW, SUBSCRIPTION, managed_cluster
 from tests.coverage.machine_builders import ago, all_healthy, assessment
 from tests.coverage.stored_builders import drill, said

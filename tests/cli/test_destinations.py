@@ -22,8 +22,7 @@ from router.store.destinations import pause_destination
 from router.store.documents import list_documents
 from router.store.store import Store
 from tests.builders import RULES
-from tests.cli.house import House, ndjson, over_both, take
-from tests.cli.transcripts import Transcript
+from tests.cli.house import House, Transcript, ndjson, over_both, take
 from tests.network import nobody_else
 from tests.parse.messages import a_flat_alert, body_of
 from tests.store.within import within

@@ -13,8 +13,7 @@ import yaml
 from router.cli.signal_paging import AwaitedCode, PagingCode
 from router.store.documents import document_of_silence, put_document
 from tests.builders import alert_body
-from tests.cli.house import House, a_suppression, column, ndjson, over_both
-from tests.cli.transcripts import Transcript
+from tests.cli.house import House, Transcript, a_suppression, column, ndjson, over_both
 from tests.parse.messages import a_compliance_assessment, a_flat_alert, an_assessment, an_attack_path
 from tests.silences import HOUR, a_silence, named
 from tests.store.opened import rows_in

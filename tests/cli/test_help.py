@@ -14,8 +14,7 @@ import pytest
 from router.cli.parser import PROGRAM, new_parser, read_commands
 from router.coverage.drill.subjects import BUNDLES
 from router.domain.errors import BadUsage
-from tests.cli.house import House
-from tests.cli.transcripts import GOLDEN
+from tests.cli.house import GOLDEN, House
 from tests.docs.pages import commands, page
 from tests.waiting import PATIENCE
 

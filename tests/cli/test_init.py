@@ -13,8 +13,7 @@ import yaml
 import alert_router_demo as demo
 from router.cli.init import STAGING, VARIABLE, WORKFLOW
 from router.rulebook.starter import REPOSITORY
-from tests.cli.house import House, Said, shell
-from tests.cli.transcripts import Transcript
+from tests.cli.house import House, Said, Transcript, shell
 from tests.docs.pages import ROOT
 
 COMMIT = "0123456789" * 4

@@ -16,7 +16,7 @@ from router.domain.rulebook import Lane
 from router.store.dead_letters import DISCARDED
 from router.store.ledger import Held
 from tests.builders import NOW
-from tests.cli.transcripts import Transcript
+from tests.cli.house import Transcript
 from tests.domain.lives import MINUTE, a_group_of, a_life, a_silence, decided, oncall, owed, tickets
 from tests.silences import weekly
 from tests.store.builders import a_row

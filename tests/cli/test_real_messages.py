@@ -10,8 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.builders import RULES
-from tests.cli.house import House, column, ndjson
-from tests.cli.transcripts import Transcript
+from tests.cli.house import House, Transcript, column, ndjson
 from tests.samples import SAMPLES
 
 NOW = "2026-11-24T12:00:00Z"

@@ -10,8 +10,7 @@ import pytest
 import yaml
 
 from tests.builders import RULES
-from tests.cli.house import House, a_suppression
-from tests.cli.transcripts import Transcript
+from tests.cli.house import House, Transcript, a_suppression
 from tests.parse.messages import a_flat_alert, an_assessment
 
 NOW = "2026-11-24T12:00:00Z"

@@ -22,8 +22,7 @@ from router.store.documents import document_of_silence, put_document
 from router.store.rules import note_rules
 from router.store.store import Store
 from tests.builders import RESOURCE, alert_body, finding_body
-from tests.cli.house import House, a_suppression, over_both, take
-from tests.cli.transcripts import Transcript
+from tests.cli.house import House, Transcript, a_suppression, over_both, take
 from tests.silences import a_silence
 from tests.store.within import within
 

@@ -15,8 +15,7 @@ from pathlib import Path
 import pytest
 
 from router.cli.decisions import KEYS
-from tests.cli.house import House, a_process, a_suppression, column, ndjson, over_both
-from tests.cli.transcripts import Transcript
+from tests.cli.house import House, Transcript, a_process, a_suppression, column, ndjson, over_both
 from tests.constructed.weeks import row_of
 from tests.parse.messages import a_flat_alert, an_assessment
 from tests.store.opened import open_store

@@ -25,8 +25,7 @@ from router.domain.errors import BadUsage
 from router.domain.keys import signal_key
 from router.store.documents import document_of_silence, put_document
 from tests.builders import alert_body
-from tests.cli.house import POLICIES, House, Said, over_both
-from tests.cli.transcripts import Transcript
+from tests.cli.house import POLICIES, House, Said, Transcript, over_both
 from tests.silences import a_silence
 from tests.store.opened import Store, rows_in
 from tests.store.within import within

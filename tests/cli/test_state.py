@@ -15,9 +15,8 @@ import pytest
 from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
 from router.store.conninfo import parse_address
-from tests.cli.house import House, a_suppression, column, ndjson, over_both, routing
+from tests.cli.house import House, Transcript, a_suppression, column, ndjson, over_both, routing
 from tests.cli.test_interrupts import is_read, until
-from tests.cli.transcripts import Transcript
 from tests.parse.messages import a_flat_alert, an_assessment
 from tests.stack.postgres import Server
 from tests.store.opened import rows_in

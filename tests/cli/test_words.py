@@ -22,8 +22,7 @@ from router.cli.printing import json_of
 from router.cli.screen import print_table, screen, table_of
 from router.cli.streams import complain
 from router.domain.readable import legible, legible_json, one_line
-from tests.cli.house import House, commands_in, ndjson
-from tests.cli.transcripts import Transcript
+from tests.cli.house import House, Transcript, commands_in, ndjson
 from tests.destinations.builders import an_entry
 from tests.destinations.test_words import FRAGMENTS, HOSTILE, acts
 from tests.parse.messages import a_flat_alert
