@@ -268,6 +268,7 @@ def test_a_preview_shows_what_is_sent(kind: str) -> None:
             notice = attempt.delivery.content
             assert isinstance(notice, Notice)
             assert notice.title in shown
+            assert notice.owner is None or str(notice.owner.group) in preview
             # What a chat has no room for is counted there.
             assert not notice.evidence.ips or "203.0.113.7" in shown or " more facts in the page PD-77" in preview
 
