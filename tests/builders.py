@@ -1,7 +1,5 @@
 """Builders of messages, signals, rules and rulebooks: a test names only what it is about."""
 
-from __future__ import annotations
-
 import itertools
 from collections.abc import Sequence
 from dataclasses import replace

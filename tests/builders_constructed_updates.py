@@ -1,7 +1,5 @@
 """Individual recommendations to update software, built from the fragments that Microsoft documents; no real message is here."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any

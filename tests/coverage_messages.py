@@ -1,7 +1,5 @@
 """Messages about coverage: recommendations that say that a sensor, a plan or an integration is missing."""
 
-from __future__ import annotations
-
 from typing import Any
 
 from router.domain.recommendations import EDR_INSTALLED

@@ -1,7 +1,5 @@
 """How many examples a property is tried with: some in `make test`, all of them in `make soak`."""
 
-from __future__ import annotations
-
 from hypothesis import settings
 
 ALL = 100

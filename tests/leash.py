@@ -1,7 +1,5 @@
 """A leash for processes that tests start: they are gone when who started them is, and heed Ctrl-C wherever that runs."""
 
-from __future__ import annotations
-
 import ctypes
 import os
 import signal

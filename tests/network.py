@@ -1,7 +1,5 @@
 """Nobody but this machine is asked: a seam below every client, at the interpreter's own look-ups and connections."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager

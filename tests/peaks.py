@@ -1,7 +1,5 @@
 """How much memory an act takes."""
 
-from __future__ import annotations
-
 import tracemalloc
 from collections.abc import Callable
 

@@ -1,7 +1,5 @@
 """What nobody may ever read: the secrets of a stack, looked for in what a router says."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterable, Mapping
 

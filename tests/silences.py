@@ -1,7 +1,5 @@
 """Builds silences, of which a test shows only what matters to it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime, time, timedelta
 from typing import Any

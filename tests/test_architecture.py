@@ -1,7 +1,5 @@
 """The house stands as it is drawn: imports go down only, pure rooms stay pure, and every file is in its place."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections.abc import Iterator

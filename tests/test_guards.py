@@ -1,7 +1,5 @@
 """The guards of CONTRIBUTING count rightly: what the house measures, and when a benchmark row got worse."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from pathlib import Path
 

@@ -3,8 +3,6 @@
 `make soak` runs it, since it runs `make test` in each clone. What holds the same in `make test` is tests/users_rules.py.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

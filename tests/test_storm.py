@@ -1,7 +1,5 @@
 """A storm makes no more pages than the policy lets it, and loses nothing: through files, the outbox and real HTTP."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterator
 from datetime import datetime, timedelta

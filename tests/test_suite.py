@@ -1,7 +1,5 @@
 """What holds for the tests themselves, so that they pass on a machine that is busy, and wherever they are started."""
 
-from __future__ import annotations
-
 import ast
 import os
 import shutil

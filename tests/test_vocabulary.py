@@ -1,7 +1,5 @@
 """One word for one idea, and where the field has a word it is the field's: names are searched for the words that went."""
 
-from __future__ import annotations
-
 import ast
 import re
 from collections import defaultdict

@@ -4,8 +4,6 @@ What a process reads that a test starts is not seen from here. So no test starts
 rules it means; what else they may read is proved by `make soak`, which puts other rules there.
 """
 
-from __future__ import annotations
-
 import os
 import sys
 from collections.abc import Sequence

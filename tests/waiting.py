@@ -1,7 +1,5 @@
 """Waiting for what is sure to come: a test looks until it sees it, and gives up only where it would wait for ever."""
 
-from __future__ import annotations
-
 import asyncio
 import time
 from collections.abc import Awaitable, Callable

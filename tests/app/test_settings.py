@@ -1,7 +1,5 @@
 """Where secrets, and the ways to state, storage and hubs, come from; and the app in Azure, which reads two hubs in any case."""
 
-from __future__ import annotations
-
 import asyncio
 import shutil
 import ssl

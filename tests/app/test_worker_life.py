@@ -1,7 +1,5 @@
 """A worker's life: what is opened at its first use and stays open, and an end in order."""
 
-from __future__ import annotations
-
 import asyncio
 import gc
 import os

@@ -1,7 +1,5 @@
 """The house in which the command line's tests run."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator
 from pathlib import Path

@@ -3,8 +3,6 @@
 What a dead process had read is another one's after three seconds instead of a minute.
 """
 
-from __future__ import annotations
-
 import sys
 from typing import Any
 

@@ -5,8 +5,6 @@ What commands print is on file in `golden/`, line by line: output, errors behind
 house's own place, stands there under names that are given in the order in which they come.
 """
 
-from __future__ import annotations
-
 import asyncio
 import fcntl
 import json

@@ -1,7 +1,5 @@
 """`attack layer`: what of ATT&CK nobody hears of, by a decisions file or a state; the Navigator takes the layer."""
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Iterator, Sequence

@@ -1,7 +1,5 @@
 """What other people's repositories take from this one: the GitHub action, and the hooks for pre-commit."""
 
-from __future__ import annotations
-
 import os
 import re
 import shlex

@@ -1,7 +1,5 @@
 """`coverage check` and `report`: what goes in, what comes out, and when the gate fails; and a manifest that is checked."""
 
-from __future__ import annotations
-
 import json
 import re
 from html import unescape

@@ -1,7 +1,5 @@
 """`coverage check|report --state`: what a router knows is judged beside files, or alone, and stays as it is."""
 
-from __future__ import annotations
-
 import json
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """`destinations`, and `run` with those that are not there yet: how each is, who keeps it from being asked, and what is owed."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Awaitable, Callable

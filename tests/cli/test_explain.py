@@ -1,7 +1,5 @@
 """`explain`: every step of the decision on a message, or the life of a signal, in words."""
 
-from __future__ import annotations
-
 import json
 import os
 from datetime import datetime

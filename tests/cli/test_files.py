@@ -1,7 +1,5 @@
 """Files become messages: by line, by row, by place, or whole."""
 
-from __future__ import annotations
-
 import csv
 import io
 import json

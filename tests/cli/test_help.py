@@ -1,7 +1,5 @@
 """Each `--help` ends with examples that work, and with the exit codes."""
 
-from __future__ import annotations
-
 import re
 import shlex
 import shutil

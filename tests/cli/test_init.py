@@ -1,7 +1,5 @@
 """`init` writes a repository of rules of one's own: sound, with a workflow that checks it, and over nothing that is there."""
 
-from __future__ import annotations
-
 import json
 import os
 import re

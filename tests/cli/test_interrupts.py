@@ -1,7 +1,5 @@
 """Ctrl-C, SIGTERM, a reader that goes away and a full disk: one line at most, a code of their own, and nothing told twice."""
 
-from __future__ import annotations
-
 import fcntl
 import json
 import os

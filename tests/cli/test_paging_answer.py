@@ -1,7 +1,5 @@
 """Whether a signal paged anybody, and if not, why: each answer, and which of several counts."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """Real messages, which nobody here wrote: all of them go through `run`, and none gets lost."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Iterator

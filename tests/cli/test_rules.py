@@ -1,7 +1,5 @@
 """`rules check`, `rules test` and `rules schema`."""
 
-from __future__ import annotations
-
 import json
 import shutil
 

@@ -1,7 +1,5 @@
 """`rules list` and `rules preview`: every rule, silence and shadow rule with its life, and what a rule would have held."""
 
-from __future__ import annotations
-
 import json
 import os
 import shutil

@@ -1,7 +1,5 @@
 """`run`: what is decided is written, what is owed is delivered, and what is done is not done again."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import re

@@ -1,7 +1,5 @@
 """The loops of `serve`: none drifts, none ends for a fault of storage or of a hub, and all end together."""
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import signal

@@ -1,7 +1,5 @@
 """What silences hold together is bounded, and a scope that lies within another is known to."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """`silences add|list|extend|end`: a person holds signals back for some hours, while the router runs."""
 
-from __future__ import annotations
-
 import asyncio
 import json
 import os

@@ -1,7 +1,5 @@
 """What an alert's words, a file's name or a vendor's answer can do to its reader at a terminal or in a pipeline: be read."""
 
-from __future__ import annotations
-
 import json
 import tempfile
 from io import StringIO

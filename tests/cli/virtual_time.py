@@ -1,7 +1,5 @@
 """An event loop in which waiting takes no time: its clock goes on as far as anybody waits."""
 
-from __future__ import annotations
-
 import asyncio
 import selectors
 from collections.abc import Coroutine, Sequence

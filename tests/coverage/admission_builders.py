@@ -1,7 +1,5 @@
 """Objects of the three admission gates, each showing only what the test is about."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from functools import partial
 from itertools import zip_longest

@@ -1,7 +1,5 @@
 """Documents as people have them, each showing only what the test is about."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace

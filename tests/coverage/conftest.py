@@ -1,7 +1,5 @@
 """What the judges' tests ask for."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 
 import pytest

@@ -3,8 +3,6 @@ Each kind of question has several answers, of which at most one is true. Where t
 same field of the same object, the worse one counts, and to take it away may cover: that is the one exception of the gate's
 first promise, and each judge's own tests show it."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Objects of Kubernetes as kubectl prints them, each showing only what the test is about."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Mapping
 from functools import partial
 from typing import Any

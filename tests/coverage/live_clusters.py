@@ -1,7 +1,5 @@
 """Clusters that are asked instead of read from files: by what kubectl would print, without a program."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Callable, Iterable, Mapping, Sequence
 

@@ -1,7 +1,5 @@
 """Documents about machines as people have them, each showing only what the test is about."""
 
-from __future__ import annotations
-
 from datetime import timedelta
 from functools import partial
 

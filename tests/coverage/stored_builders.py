@@ -1,7 +1,5 @@
 """What a router knows, as it keeps it: what messages said of a resource, when a source was last heard of, a drill."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Iterable
 from functools import partial

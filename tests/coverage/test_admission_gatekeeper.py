@@ -1,7 +1,5 @@
 """Gatekeeper audits where its webhook is asked, its pods are ready and a constraint says so; none of them alone proves it."""
 
-from __future__ import annotations
-
 from functools import partial
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Defender's own two gates, and that one of the three is enough: taking a document away never makes one of them work."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from functools import partial
 from itertools import combinations

@@ -1,7 +1,5 @@
 """Who asks Azure while the gate waits: only Azure, patiently, and not for ever."""
 
-from __future__ import annotations
-
 import asyncio
 from datetime import UTC, datetime, timedelta
 from typing import Any

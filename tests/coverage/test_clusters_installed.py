@@ -1,7 +1,5 @@
 """Whether a sensor was deployed to a cluster, what left it out, what would answer it; no other cluster speaks for it."""
 
-from __future__ import annotations
-
 import shlex
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Whether the sensor of a cluster runs: as many are ready as nodes can have one, else why, and the line that mends it."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from collections.abc import Iterable

@@ -1,7 +1,5 @@
 """The accounts of AWS and the projects of GCP: which of their plans are on, and whether those bring sensors and logs."""
 
-from __future__ import annotations
-
 from functools import partial
 
 import pytest

@@ -1,7 +1,5 @@
 """What was refused, cut or damaged: the gate does not pass beside it, and no command fails otherwise than it says."""
 
-from __future__ import annotations
-
 import copy
 import io
 import json

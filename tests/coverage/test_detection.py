@@ -1,7 +1,5 @@
 """What proves for a time that something is watched: a real alert about it, a drill on the path, a row of a cluster's sensor."""
 
-from __future__ import annotations
-
 import shlex
 from datetime import timedelta
 from functools import partial

@@ -1,7 +1,5 @@
 """What coverage.yaml means: what it expects is judged, what it names and nobody has is unknown, an exception excuses."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

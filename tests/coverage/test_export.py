@@ -1,8 +1,6 @@
 """An export covers where it is on, wide enough, unfiltered and leads to our hub; a rule of Defender's own is no blind spot.
 What `ConvertTo-Json` of PowerShell makes of what is too deep is texts, which say nothing of what stood there."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from functools import partial

@@ -1,7 +1,5 @@
 """Whether a cluster is meant to have the sensor, and what must be on beside the plan of registries, accounts and machines."""
 
-from __future__ import annotations
-
 from functools import partial
 from itertools import combinations, permutations
 

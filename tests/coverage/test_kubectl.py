@@ -1,7 +1,5 @@
 """What kubeconfigs say of a context is what kubectl takes them to say; kubectl is run for what it prints, and nothing else."""
 
-from __future__ import annotations
-
 import asyncio
 import base64
 import json

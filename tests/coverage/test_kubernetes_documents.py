@@ -1,7 +1,5 @@
 """What kubectl, the API server and shells make of answers of a cluster; which nodes can have a sensor; lines for kubectl."""
 
-from __future__ import annotations
-
 import json
 import shlex
 

@@ -1,7 +1,5 @@
 """A cluster that is asked is judged as one of which files were given, and whatever is not answered is unknown."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any

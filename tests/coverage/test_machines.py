@@ -1,7 +1,5 @@
 """Whether the sensor of a machine, and that of SQL Server on it, is there and runs; what answers it, and what mends it."""
 
-from __future__ import annotations
-
 import json
 import shlex
 from functools import partial

@@ -1,7 +1,5 @@
 """The plan of one workload, on at its subscription and not off at the workload; the plans of a subscription, and posture."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

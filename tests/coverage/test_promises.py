@@ -1,7 +1,5 @@
 """The promises of the gate as a whole, over documents of every kind."""
 
-from __future__ import annotations
-
 import json
 import re
 import shlex

@@ -1,7 +1,5 @@
 """The table of recommendations, and what an assessment says."""
 
-from __future__ import annotations
-
 from collections import Counter
 from dataclasses import replace
 

@@ -1,7 +1,5 @@
 """Every document of ../shared/samples/coverage, and some of its neighbours, read as a careful person reads it."""
 
-from __future__ import annotations
-
 import json
 import re
 from collections.abc import Iterator

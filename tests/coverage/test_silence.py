@@ -1,7 +1,5 @@
 """Who is silent is told once, and again when it speaks; whoever was away tells nothing false; which sources are expected."""
 
-from __future__ import annotations
-
 import sys
 from collections import Counter
 from dataclasses import replace

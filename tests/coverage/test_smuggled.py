@@ -1,7 +1,5 @@
 """What documents of Azure say of tags; and that what somebody writes into one place says nothing of another."""
 
-from __future__ import annotations
-
 from pathlib import Path
 
 import pytest

@@ -1,7 +1,5 @@
 """What the router itself knows: it proves something as long as it is young, and a gap stays one."""
 
-from __future__ import annotations
-
 from datetime import datetime, timedelta
 from functools import partial
 

@@ -1,7 +1,5 @@
 """Clusters and estates as they may be, what is printed of them, and, counted by hand, whether they are covered."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any

@@ -1,7 +1,5 @@
 """What became of the signals of each technique and tactic: what nobody heard of, and what rules and silences could hide."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """What becomes of a signal, and why: each step that was asked, with its answer; and how grave it is, by whose word."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import timedelta
 from itertools import permutations, product

@@ -1,7 +1,5 @@
 """What a notice says of a signal: texts without HTML and with placeholders filled, links, the facts of findings."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping
 from typing import Any

@@ -1,7 +1,5 @@
 """A silence holds what it covers, and nothing that the policy refuses or that was held for long enough."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta

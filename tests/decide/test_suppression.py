@@ -1,7 +1,5 @@
 """When a suppression rule holds a signal back, also a finding by its category, package, CVEs or owner; shadow rules."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta

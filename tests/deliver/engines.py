@@ -1,7 +1,5 @@
 """The delivery engine over a store, destinations that answer as a test says, and a clock that stands still."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 import time

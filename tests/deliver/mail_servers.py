@@ -1,7 +1,5 @@
 """Mail servers on loopback: the SOC's double with a certificate that is trusted or not, and some that no double would be."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections.abc import AsyncIterator, Sequence

@@ -1,7 +1,5 @@
 """Servers over bare sockets, for what no library of servers would do."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress

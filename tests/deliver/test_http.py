@@ -1,7 +1,5 @@
 """HTTP over real sockets, rows to the logs endpoint, and access tokens: there is an answer, or a reason to try again."""
 
-from __future__ import annotations
-
 import asyncio
 import gzip
 import socket

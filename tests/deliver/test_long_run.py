@@ -1,7 +1,5 @@
 """What comes of attempts: nothing dies without a last try or while a person holds it, pauses end, wrong clocks are outlived."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Sequence

@@ -1,7 +1,5 @@
 """Mail over real sockets: a server has the whole mail and says so, or there is a reason; nothing goes in the clear."""
 
-from __future__ import annotations
-
 import asyncio
 import ssl
 from collections.abc import Awaitable, Callable, Mapping, Sequence

@@ -1,7 +1,5 @@
 """Notices, deliveries and attempts in which a test shows only what matters to it."""
 
-from __future__ import annotations
-
 import base64
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime

@@ -1,7 +1,5 @@
 """The other side of a destination: what the shell does, without a network, and mails as whoever gets them reads them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Callable, Mapping, Sequence
 from email import message_from_bytes, policy

@@ -5,8 +5,6 @@ written by `GOLDENS=write pytest tests/destinations/test_goldens.py`, to be read
 What is special about the full notices of some cases stands in `examples.json` as the store keeps it. Every name is made up.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import re

@@ -1,7 +1,5 @@
 """Who we are to a vendor and where it is, what its answers mean, and what is said of them, without a secret."""
 
-from __future__ import annotations
-
 import html
 import json
 import math

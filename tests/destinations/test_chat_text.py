@@ -1,7 +1,5 @@
 """One screen of a phone: what happened first, no more than twelve lines, each fact once, and what has no room is counted."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,7 +1,5 @@
 """Slack and Teams: messages that they take, and addresses that are secrets."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 

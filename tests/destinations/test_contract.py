@@ -1,7 +1,5 @@
 """What every kind of destination promises. A new kind is under this test by being there, with its golden files."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Iterator
 from itertools import product

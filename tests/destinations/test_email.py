@@ -1,7 +1,5 @@
 """Mail: what stands in it, how its mails stand under one another, and what a server's answers mean."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """What goes to destinations, byte for byte."""
 
-from __future__ import annotations
-
 import pytest
 
 from router.destinations import discover

@@ -1,7 +1,5 @@
 """Jira: one issue for each signal, whatever people, workflows and a lagging index do to it."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any

@@ -4,8 +4,6 @@ The texts of each form are in `credential_forms.json`: what is to be masked stan
 Command lines and documents are in `credential_lines.txt`, where a credential is CANARY, and in `harmless_lines.txt`.
 """
 
-from __future__ import annotations
-
 import json
 import re
 import subprocess

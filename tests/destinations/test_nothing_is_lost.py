@@ -3,8 +3,6 @@
 What has to be told is read out of the messages themselves, and what is told out of what each kind sends.
 """
 
-from __future__ import annotations
-
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator

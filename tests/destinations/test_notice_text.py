@@ -1,7 +1,5 @@
 """What people read: in a responder's order, with what is new against what they were told, and cut where they can do without."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import fields, replace
 from datetime import timedelta

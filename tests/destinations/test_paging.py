@@ -1,7 +1,5 @@
 """PagerDuty and JSM Operations: who is paged, by which key, how loud, what fits, and what an answer means."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from typing import Any, NamedTuple
 

@@ -1,7 +1,5 @@
 """Rows: a file's lines, Log Analytics' rows and Splunk's events, which their readers know, in calls that the services take."""
 
-from __future__ import annotations
-
 import json
 from collections import Counter
 from collections.abc import Callable, Sequence

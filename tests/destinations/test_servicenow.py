@@ -1,7 +1,5 @@
 """ServiceNow: one ticket for each signal, whatever people and instances do to it; and what events of its say."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit

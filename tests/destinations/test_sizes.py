@@ -1,7 +1,5 @@
 """What a vendor refuses for ever is never sent: it is cut where one sees it; and the steps that hostile texts take."""
 
-from __future__ import annotations
-
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial

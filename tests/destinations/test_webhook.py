@@ -1,7 +1,5 @@
 """The webhook: signed as Standard Webhooks says, held against its own library; its OCSF findings held against the schema."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta, timezone

@@ -1,7 +1,5 @@
 """Where it happened, as every text says it, and what people read of software, CVEs, risk and coverage, each thing once."""
 
-from __future__ import annotations
-
 import json
 import re
 from dataclasses import replace

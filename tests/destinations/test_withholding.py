@@ -1,7 +1,5 @@
 """What a destination never gets: credentials, what its policy withholds, and, of alerts about AI, all but an outline."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import fields
 from typing import Any

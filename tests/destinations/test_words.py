@@ -1,7 +1,5 @@
 """What an alert's words can do, wherever they are told: be read. Whoever owns a host chooses many of them."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass, replace

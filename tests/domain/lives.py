@@ -1,7 +1,5 @@
 """Lives of signals: a test names only what it is about."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any

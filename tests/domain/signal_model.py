@@ -1,7 +1,5 @@
 """One signal at one destination, worked by nothing but the rules of `domain/`; what happens is checked as it happens."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace

@@ -1,7 +1,5 @@
 """Lives of sources: messages, looks, absences, manifests; and what an oracle that knows nothing of the code says of them."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """Texts of fixed forms: addresses and ranges of them, hosts, mail addresses, traceparents."""
 
-from __future__ import annotations
-
 from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
 from operator import attrgetter
 

@@ -1,7 +1,5 @@
 """When a source was last heard of, and what is known of silent ones, as it is kept."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import timedelta
 

@@ -1,7 +1,5 @@
 """A hold of a destination ends, whoever extends it: its bound counts from the first start."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime, timedelta
 

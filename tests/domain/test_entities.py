@@ -1,7 +1,5 @@
 """The graph of a signal's entities, and its extended properties in words."""
 
-from __future__ import annotations
-
 from hypothesis import given
 from hypothesis import strategies as st
 

@@ -1,7 +1,5 @@
 """What holds of a signal's deliveries to one destination, whatever happens to them; and each rule by itself."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """What rules can match of a signal is kept: every rule and route says the same of what is made of it again."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from datetime import timedelta

@@ -1,7 +1,5 @@
 """A silence holds from its beginning to before its end, in windows by the clocks of their zone, and is stored as it is."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Where in which cloud a resource is, from every form in which Defender names it, and which tags count for it."""
 
-from __future__ import annotations
-
 import re
 from collections.abc import Mapping
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """The notices of groups: one opening, the rest as updates, the resolution with the last member."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack

@@ -1,7 +1,5 @@
 """Groups that last, and histories of groups: limits, one ticket each, a note an hour, and a turn for all."""
 
-from __future__ import annotations
-
 import tracemalloc
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence

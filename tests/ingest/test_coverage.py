@@ -1,7 +1,5 @@
 """What messages say for coverage: of what they speak, and what is known of assessments in whatever order they come."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta

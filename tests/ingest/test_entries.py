@@ -1,7 +1,5 @@
 """What an entry on record says of its signal, what is known of the alerts that an incident named, and which time counts."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any

@@ -1,7 +1,5 @@
 """What a message makes of its signal: turns, repeats, resolutions, what a rule held, and what is said of that rule."""
 
-from __future__ import annotations
-
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace

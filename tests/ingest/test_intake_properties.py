@@ -1,7 +1,5 @@
 """What holds of every sequence of messages, and what a pager and a ticket destination hear of an alert that comes again."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterator, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """Messages in Defender's shapes, all made up; a test names only what it is about."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from functools import partial
 from typing import Any

@@ -1,7 +1,5 @@
 """What an alert says, field by field, in each of its forms, and what one of Azure Monitor's says in the common schema."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

@@ -1,7 +1,5 @@
 """Bodies: one message or many, answers of Azure's, and every shape in which Defender or Azure Monitor says something."""
 
-from __future__ import annotations
-
 import json
 
 import pytest

@@ -1,7 +1,5 @@
 """What a responder looks for first, out of entities in every place they can stand, and out of extended properties."""
 
-from __future__ import annotations
-
 import pytest
 
 from router.domain.evidence import LONGEST, Evidence, command_line_of

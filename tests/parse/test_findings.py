@@ -1,7 +1,5 @@
 """What posture messages say, field by field."""
 
-from __future__ import annotations
-
 from datetime import UTC, datetime
 from typing import Any
 

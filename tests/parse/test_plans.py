@@ -1,7 +1,5 @@
 """Whose an alert is, and of which Defender plan, in a row of the SecurityAlert table or another form; all constructed."""
 
-from __future__ import annotations
-
 import pytest
 
 from router.domain.decisions import Code

@@ -1,7 +1,5 @@
 """What holds for every body there is, and for those that are broken or meant to break the reader."""
 
-from __future__ import annotations
-
 import json
 import time
 from collections.abc import Callable

@@ -1,7 +1,5 @@
 """What individual recommendations say, field by field; all of these messages are constructed."""
 
-from __future__ import annotations
-
 from typing import Any
 
 import orjson

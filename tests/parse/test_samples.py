@@ -1,7 +1,5 @@
 """Real messages that nobody here wrote, of which nothing is lost, what names something in each, and the demo's messages."""
 
-from __future__ import annotations
-
 import csv
 import json
 from collections import Counter

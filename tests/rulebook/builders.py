@@ -1,7 +1,5 @@
 """Rules directories for tests, sound ones, in which a test changes what it is about; and kinds of destination of no vendor."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime

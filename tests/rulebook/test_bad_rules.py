@@ -4,8 +4,6 @@
 change of wording, run this module: `python -m tests.rulebook.test_bad_rules`. Then read them.
 """
 
-from __future__ import annotations
-
 import ast
 import re
 import shutil

@@ -1,7 +1,5 @@
 """A text or a silence that is about too much is refused, in Azure and in other clouds; what tells signals apart is taken."""
 
-from __future__ import annotations
-
 import re
 from uuid import UUID
 

@@ -1,7 +1,5 @@
 """What `rules check` finds by comparing rules with one another, with known types, and with where things stand."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from datetime import timedelta
 from pathlib import Path

@@ -1,7 +1,5 @@
 """The rulebook as a whole: its hash, its order, both streams; what policy.yaml comes to; and loading never raises."""
 
-from __future__ import annotations
-
 import copy
 import os
 import tempfile

@@ -1,7 +1,5 @@
 """A text that is not YAML or JSON is told by the line to mend and by what to do; the published schemas say the same."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

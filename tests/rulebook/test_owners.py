@@ -1,7 +1,5 @@
 """What an entry of owners.yaml matches, the order of entries, and what notices say by it: owners, names, runbooks."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What each key of a route's `when` asks; routes that nothing can match, or that change nothing, are said, and no other."""
 
-from __future__ import annotations
-
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any

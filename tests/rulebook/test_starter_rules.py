@@ -1,7 +1,5 @@
 """The rules that ship, and the tables beside them: ATT&CK, examples, properties, the catalogue of alert types."""
 
-from __future__ import annotations
-
 import csv
 import json
 import re

@@ -1,7 +1,5 @@
 """What a file of suppression rules comes to."""
 
-from __future__ import annotations
-
 import json
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta

@@ -1,7 +1,5 @@
 """Files of tags that owners.yaml names under `tags`, the tags that the state is asked for, and those that no resource has."""
 
-from __future__ import annotations
-
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path

@@ -3,8 +3,6 @@
 `gate = Gate(soc.pagerduty)`, `order = gate.hold(to("pagerduty"))`, `await order.met()`, `order.end()`.
 """
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import Future

@@ -1,7 +1,5 @@
 """What tests do with a store, step by step; `run` runs one step."""
 
-from __future__ import annotations
-
 import asyncio
 import functools
 from collections import Counter

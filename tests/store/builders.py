@@ -1,7 +1,5 @@
 """Rows, entries and deliveries as they are kept: a test names only what it is about."""
 
-from __future__ import annotations
-
 from dataclasses import replace
 from datetime import datetime, timedelta
 from random import Random

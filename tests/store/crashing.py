@@ -1,7 +1,5 @@
 """A process that writes to a state until it is killed: `python -m tests.store.crashing DIR`."""
 
-from __future__ import annotations
-
 import asyncio
 import os
 import sys

@@ -1,7 +1,5 @@
 """A worker that dies: a store that fails at one statement or commit, before or after that took effect."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Any

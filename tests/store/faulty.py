@@ -1,7 +1,5 @@
 """A store of which some statements fail, and some come late."""
 
-from __future__ import annotations
-
 import asyncio
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence

@@ -1,7 +1,5 @@
 """A router over one store as days go by: messages come in, deliveries go out, and what is old is forgotten."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field

@@ -1,7 +1,5 @@
 """How tests open a store: nothing else says of what it is made."""
 
-from __future__ import annotations
-
 import re
 import sqlite3
 from collections.abc import Callable

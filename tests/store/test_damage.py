@@ -1,7 +1,5 @@
 """A state in files is whole or told damaged, whatever cut or killed what; it is its owner's alone."""
 
-from __future__ import annotations
-
 import os
 import re
 import signal

@@ -1,7 +1,5 @@
 """What every store forgets and what it never forgets, and by which clock."""
 
-from __future__ import annotations
-
 from collections.abc import Callable
 from contextlib import suppress
 from datetime import timedelta

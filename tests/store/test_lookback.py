@@ -1,7 +1,5 @@
 """What people look back on in every store: counts, decisions, what stands, is held, and would have been held by a rule."""
 
-from __future__ import annotations
-
 import asyncio
 import itertools
 from collections import Counter

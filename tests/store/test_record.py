@@ -1,7 +1,5 @@
 """What people ask of the record: outcomes, signals by the ends of ids and resources, views of docs/state.md, and its size."""
 
-from __future__ import annotations
-
 import hashlib
 import itertools
 import shutil

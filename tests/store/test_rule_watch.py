@@ -1,7 +1,5 @@
 """Who hears of the lives of rules, silences and holds, that they hear once, and since when rules are known; on both stores."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress

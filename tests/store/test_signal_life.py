@@ -1,7 +1,5 @@
 """What a state knows of a signal, beside its notice and when people ask: whole, each thing once, nothing that is another's."""
 
-from __future__ import annotations
-
 from collections import Counter
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import replace

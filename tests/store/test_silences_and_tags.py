@@ -1,7 +1,5 @@
 """Silences and tags in every store: workers obey them soon, what was silenced comes out once, and tags find owners."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Mapping, Sequence
 from dataclasses import replace

@@ -1,7 +1,5 @@
 """What messages say of sources is kept, and who is silent is told once, whoever takes in, looks or dies; in every store."""
 
-from __future__ import annotations
-
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress

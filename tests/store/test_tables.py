@@ -1,7 +1,5 @@
 """What every store promises of its tables: documents, the quarantine, signals, groups, and the partitions of hubs."""
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta

@@ -1,7 +1,5 @@
 """What every store promises of the outbox: claims, results, pauses, notes, and the turn order that the pure rules give."""
 
-from __future__ import annotations
-
 import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence

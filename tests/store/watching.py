@@ -1,7 +1,5 @@
 """Stores around another one, whose statements a test sees, delays or refuses."""
 
-from __future__ import annotations
-
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import datetime

@@ -1,7 +1,5 @@
 """Functions of the store, each in a transaction of its own."""
 
-from __future__ import annotations
-
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Concatenate

@@ -1,7 +1,5 @@
 """Subscriptions and what is in them, made up: every plan on, every sensor running, everything exported."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any

@@ -3,8 +3,6 @@
 What is sent has the client's way of saying numbers and text, which is one of several; it reads them all alike.
 """
 
-from __future__ import annotations
-
 import struct
 from collections.abc import Iterator
 from datetime import datetime

@@ -1,7 +1,5 @@
 """The messages between host and worker, and how they cross a socket."""
 
-from __future__ import annotations
-
 import asyncio
 import struct
 import sys

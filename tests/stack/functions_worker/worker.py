@@ -5,8 +5,6 @@ this repository are on its PYTHONPATH; its environment is the app's settings and
 package, which would bring the SDKs that the host listens with into every worker: half of what one takes to start.
 """
 
-from __future__ import annotations
-
 import asyncio
 import logging
 import os

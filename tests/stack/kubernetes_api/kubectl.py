@@ -4,8 +4,6 @@ What it prints, and what it complains of, is what kubectl 1.32 prints; `tests/co
 kubectl is installed.
 """
 
-from __future__ import annotations
-
 import json
 import os
 import sys

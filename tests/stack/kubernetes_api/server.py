@@ -3,8 +3,6 @@
 Its answers have the shapes of https://kubernetes.io/docs/reference/using-api/api-concepts/
 """
 
-from __future__ import annotations
-
 import base64
 import ssl
 from collections.abc import AsyncIterator, Callable, Collection, Iterator, Mapping, Sequence
