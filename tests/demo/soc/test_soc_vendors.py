@@ -44,7 +44,7 @@ def headers_for(secret: str, body: str = BODY, identity: str = "msg-1", at: floa
 
 def test_what_is_not_signed_as_sent_is_refused(soc: Soc, subtests: pytest.Subtests) -> None:
     """A changed id, time, signature or body, or another account's secret, gets 401 and is not counted as received. While a
-    secret is rotated, one good signature among several is enough."""
+    secret is rotated, one good signature among several is enough. The same id again is taken and counts as a duplicate."""
     right = headers_for(soc.accounts["cwpp"].webhook_secret)
     rotated = {"webhook-signature": f"v1a,zzz v1,AAAA {right['webhook-signature']}"}
     late = str(int(time.time()) - TOLERANCE - 60)
@@ -54,11 +54,12 @@ def test_what_is_not_signed_as_sent_is_refused(soc: Soc, subtests: pytest.Subtes
         *(({"webhook-timestamp": at}, BODY, 401) for at in ("soon", late)),
         ({}, f"{BODY} ", 401),
         (headers_for(new_account("stranger").webhook_secret), BODY, 401),
-        (rotated, BODY, 204),
+        *((headers, BODY, 204) for headers in (rotated, right)),
     ):
         with subtests.test(change=change, body=body):
             assert httpx.post(soc.addresses.webhook, content=body, headers=right | change).status_code == status
-    assert [(hook.account, hook.id, hook.body) for hook in soc.webhook.hooks] == [("cwpp", "msg-1", BODY)]
+    assert [(hook.account, hook.id, hook.body) for hook in soc.webhook.hooks] == [("cwpp", "msg-1", BODY)] * 2
+    assert soc.counts()["duplicates"]["hooks"] == 1
 
 
 def test_the_timestamp_may_be_five_minutes_off() -> None:
@@ -98,7 +99,7 @@ EVENTS: list[tuple[dict[str, Any], str]] = [
 
 def test_an_event_is_taken_or_refused_with_what_is_wrong(soc: Soc, subtests: pytest.Subtests) -> None:
     """Each broken limit gets 400 and PagerDuty's own error form; so does what is no JSON object. An event of exactly 512 KB is
-    taken; one byte more is not. A resolution of what the pager never had does nothing."""
+    taken, one byte more is not. The end of what the pager never had does nothing; a trigger of an open key is a duplicate."""
     address = f"{soc.addresses.pagerduty}/v2/enqueue"
     event = {
         "routing_key": soc.accounts["cwpp"].routing_key,
@@ -123,6 +124,8 @@ def test_an_event_is_taken_or_refused_with_what_is_wrong(soc: Soc, subtests: pyt
     bare = len(httpx.Request("POST", "http://x", json={**event, "client": ""}).content)
     for extra, status in ((0, 202), (1, 413)):
         assert httpx.post(address, json={**event, "client": "c" * (512 * 1024 - bare + extra)}).status_code == status
+    assert (httpx.post(address, json=event).status_code, len(soc.pagerduty.pages)) == (202, 2)
+    assert soc.counts()["duplicates"]["pages"] == 1
 
 
 # Azure Monitor's Logs Ingestion API.
@@ -302,6 +305,16 @@ def test_a_record_is_what_the_platform_makes_of_it(soc: Soc, tickets: httpx.Clie
     journal = [(one["element"], one["value"]) for one in soc.state()["tickets"][0]["journal"]]
     assert journal == [("work_notes", "seen"), ("comments", "there")]
     assert tickets.get(answer.headers["Location"]).json()["result"]["sys_mod_count"] == "2"
+
+
+def test_correlation_id_is_not_unique(soc: Soc, tickets: httpx.Client) -> None:
+    """Two inserts with one make two tickets, and the second is counted as a duplicate; one after closed tickets is none."""
+    for record in [insert(tickets) for _ in range(2)]:
+        closing = {"state": "7", "close_code": "Solved", "close_notes": "Done"}
+        assert tickets.patch(f"/incident/{record['sys_id']}", json=closing).status_code == 200
+    assert soc.counts()["duplicates"]["tickets"] == 1
+    insert(tickets)
+    assert (soc.counts()["received"]["tickets"], soc.counts()["duplicates"]["tickets"]) == (3, 1)
 
 
 def test_what_is_not_there_or_no_record_is_refused_in_servicenows_own_form(soc: Soc, tickets: httpx.Client) -> None:
