@@ -119,8 +119,8 @@ def test_a_thread_outlives_a_change_of_the_sender() -> None:
 def test_what_is_over_is_not_important() -> None:
     """Nor what is not grave."""
     for severity, change, importance in (
-        ("High", Change.UPDATED, "high"), (None, Change.OPENED, "high"), ("Medium", Change.OPENED, None),
-        ("High", Change.RESOLVED, None),
+        ("Critical", Change.OPENED, "high"), ("High", Change.UPDATED, "high"), (None, Change.OPENED, "high"),
+        ("Medium", Change.OPENED, None), ("High", Change.RESOLVED, None),
     ):  # fmt: skip
         assert read_mail(change, severity=severity).headers.get("Importance") == importance
 
@@ -162,10 +162,11 @@ def test_what_ended_untold_is_told_whole_in_a_thread_of_its_own() -> None:
 @settings(max_examples=some_of(200), deadline=None)
 def test_a_subject_and_a_text_arrive_as_they_were_written(subject: str, text: str) -> None:
     """Whatever is in them, in lines that every server takes, and nothing of it becomes a header or a part."""
-    raw = mail_of({"From": "a@b.example", "Subject": subject}, text, text, "0a")
+    to = ", ".join(f"team-{number}@soc.example" for number in range(50))
+    raw = mail_of({"From": "a@b.example", "To": to, "Subject": subject}, text, text, "0a")
     mail = read(SendMail(host="x", port=1, sender="a@b.example", recipients=(), message=raw))
-    assert mail.headers["Subject"] == subject
-    assert list(mail.headers) == ["From", "Subject", "MIME-Version", "Content-Type"]
+    assert (mail.headers["To"], mail.headers["Subject"]) == (to, subject)
+    assert list(mail.headers) == ["From", "To", "Subject", "MIME-Version", "Content-Type"]
     assert mail.text.rstrip("\n") == mail.page.rstrip("\n") == text.rstrip("\n")
     assert raw.isascii() and max(len(line) for line in raw.split(b"\r\n")) <= 78
     assert b"\n" not in raw.replace(b"\r\n", b"") and b"\r" not in raw.replace(b"\r\n", b"")

@@ -112,6 +112,10 @@ LOUD: dict[str, tuple[str, dict[str, Any], Word, list[object]]] = {
     "security incidents": (
         "servicenow", {"table": "sn_si_incident"}, lambda one: one["priority"], ["1", "2", "3", "4", "5"],
     ),
+    "incidents": (
+        "servicenow", {}, lambda one: (one["impact"], one["urgency"]),
+        [("1", "1"), ("1", "2"), ("2", "2"), ("2", "3"), ("3", "3")],
+    ),
     "servicenow_events": ("servicenow_events", {}, lambda one: one["records"][0]["severity"], ["1", "2", "3", "4", "5"]),
     "teams": (
         "teams", {}, lambda one: one["attachments"][0]["content"]["body"][0]["color"],
