@@ -78,6 +78,9 @@ def test_where_clocks_are_put_forward_a_window_is_shorter_and_where_they_are_put
         every = weekly(SUNDAY, begins=begins, ends=ends, zone="Europe/Berlin")
         found = list(every.windows_between(at(since), at(since) + timedelta(days=1)))
         assert found == [Window(at(first), at(last))], (since, begins)
+    # Of two windows that overlap, since 02:30 is after 03:00 on that day, the one that ends last holds.
+    two = holding(weekly(*range(7), begins="03:00", ends="02:30", zone="Europe/Berlin"))
+    assert two.find_window_at(at("2026-03-29T01:15")) == Window(at("2026-03-29T01:00"), at("2026-03-30T00:30"))
 
 
 def test_a_zone_without_a_day_has_no_window_on_it_that_ends_before_it_begins() -> None:
