@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from router.coverage.verdicts import Verdict
+from router.coverage.verdicts import CoverageState, Verdict
 from tests.coverage.builders import Hold, Row
 
 
@@ -12,17 +12,24 @@ from tests.coverage.builders import Hold, Row
 def hold(subtests: pytest.Subtests) -> Hold:
     """Asserts that each case has the state with which its row begins, as a judge of documents sees it.
 
-    Words after the state are among its reason and its remarks, and words after those begin its remedy.
+    Words after the state are in its reason, begin a remark, or are in one of what is no gap. Words after those are its remedy,
+    or begin it if they end with a space or a slash.
     """
 
     def holds(judge: Callable[..., Verdict], *rows: Row) -> None:
         for state, *row in rows:
             words = [one for one in row if isinstance(one, str)]
+            assert row[len(words) :], f"{state}: a row without a case says nothing"
             for case in row[len(words) :]:
                 with subtests.test(*words[:1], state=state.value, documents=case):
                     found = judge(*case)
                     assert found.state is state, found.reason
-                    assert all(any(one in text for text in (found.reason, *found.remarks)) for one in words[:1]), found
-                    assert all((found.remedy or "").startswith(one) for one in words[1:]), found.remedy
+                    assert found.evidence or state is not CoverageState.GAP
+                    for one in words[:1]:
+                        in_remark = str.startswith if state is CoverageState.GAP else str.__contains__
+                        assert one in found.reason or any(in_remark(text, one) for text in found.remarks), found
+                    for one in words[1:]:
+                        remedy = found.remedy or ""
+                        assert one == (remedy[: len(one)] if one[-1] in " /" else remedy)
 
     return holds

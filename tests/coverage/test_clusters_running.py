@@ -111,7 +111,7 @@ TRAPS: tuple[tuple[object, str, *tuple[list[Json], ...]], ...] = (
     # One of two deployments is enough.
     (COVERED, "a sensor is in mdc, too, and is covered", [*sensor(), *sensor(namespace="mdc"), *nodes()]),
     (COVERED, "a sensor is in kube-system, too, and is gap", [*sensor(ready=0), *sensor(namespace="mdc"), *nodes()]),
-    (GAP, "too, and is gap", [*sensor(ready=2), *sensor(namespace="mdc", ready=2), *nodes()]),
+    (GAP, "a sensor is in mdc, too, and is gap", [*sensor(ready=2), *sensor(namespace="mdc", ready=2), *nodes()]),
     # What explains decides nothing.
     (COVERED, "", [*LIVE, failed_create()], [collector(status={"numberMisscheduled": 2}), *REST]),
     (COVERED, "refuses pods of the sensor that are made anew", [*LIVE, namespace(enforce="restricted")]),

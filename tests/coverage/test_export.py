@@ -181,7 +181,7 @@ def test_a_rule_in_force_without_an_end_or_a_scope_is_a_gap(hold: Hold) -> None:
     endless: dict[str, Any] = {"expirationDateUTC": "9999-12-31T23:59:59.9999999Z"}
     unscoped: dict[str, Any] = {"suppressionAlertsScope": None}
     both = 'rule noisy of VM_Noise without an end and without a scope ("asked by web team", last changed 2026-11-01T09'
-    put = f"az rest --method put --url '{RULES}/noisy?api-version=2019-01-01-preview'"
+    put = f"az rest --method put --url '{RULES}/noisy?api-version=2019-01-01-preview' "
     every = suppression_rule(state="enabled", alertType="*", **BLIND)
     hold(
         suppression,

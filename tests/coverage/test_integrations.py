@@ -171,8 +171,13 @@ def test_eks_needs_its_logs_and_the_sensor_and_gke_a_connector(hold: az.Hold) ->
         (UNKNOWN, [eks_cluster(logging=None), on]),
         (UNKNOWN, [eks_cluster("audit", "authenticator", account="999999999999"), on]),
         (UNKNOWN, "no document says what brings it the sensor", ASK_CONNECTORS, [LOGGED]),
-        (UNKNOWN, "the connectors that were given are of others", ASK_CLUSTER, [LOGGED, az.connector(account="999")]),
-        (UNKNOWN, without, ASK_CLUSTER, [LOGGED, az.connector(az.offering("CspmMonitorAws"))]),
+        (
+            UNKNOWN,
+            "the connectors that were given are of others",
+            f"{ASK_CLUSTER} ",
+            [LOGGED, az.connector(account="999")],
+        ),
+        (UNKNOWN, without, f"{ASK_CLUSTER} ", [LOGGED, az.connector(az.offering("CspmMonitorAws"))]),
         (UNKNOWN, "the connector does not say whether it brings the sensor", show, [LOGGED, silent]),
     )
     brings = az.offering("DefenderForContainersGcp", enableDefenderAgentAutoProvisioning=True)

@@ -368,9 +368,13 @@ def test_a_gap_is_mended_by_its_line_and_asks_nothing(hold: Hold) -> None:
     """What its own document answered is not asked again; a line for the machine says where to run it."""
     disk = {"storageProfile": {"osDisk": {"osType": "Windows"}}}
     linux, windows = machine(), az.resource(MACHINE, "Microsoft.Compute/virtualMachines", disk)
-    ill, set_it, there = [assessment(key, "Unhealthy") for key in EDR_RUNNING], "az vm extension set", "run it on web-1"
+    ill, set_it, there = (
+        [assessment(key, "Unhealthy") for key in EDR_RUNNING],
+        "az vm extension set ",
+        "run it on web-1",
+    )
     sql = assessment("f00d", "Unhealthy", title=SQL_PROTECTED, of=SQL)
-    plan = "az security pricing create -n SqlServerVirtualMachines"
+    plan = "az security pricing create -n SqlServerVirtualMachines "
     hold(
         running,
         (GAP, there, "systemctl restart mdatp", [linux, health(healthy=False)]),
@@ -383,4 +387,4 @@ def test_a_gap_is_mended_by_its_line_and_asks_nothing(hold: Hold) -> None:
     hold(sql_installed, (GAP, "", set_it, [machine(resources=None)]))
     hold(partial(running, of="ledger"), (GAP, "", plan, [sql]))
     arc = partial(running, of="till-1_TILL")
-    hold(arc, (GAP, "", "az connectedmachine extension create", [arc_sql("Unprotected")]))
+    hold(arc, (GAP, "", "az connectedmachine extension create ", [arc_sql("Unprotected")]))

@@ -159,7 +159,7 @@ def test_an_extension_that_is_expected_must_be_seen_on(hold: Hold) -> None:
         manifest = az.expecting_plans({"Containers": None, "SqlServers": None}, "ContainerSensor")
         return plans_of([sensor, pricing("SqlServers")], manifest=manifest)
 
-    mend = "az security pricing create -n Containers --tier standard --extensions name=ContainerSensor isEnabled=True"
+    mend = "az security pricing create -n Containers --tier standard --extensions name=ContainerSensor isEnabled=True "
     hold(sensing, (COVERED, ["True"]), (GAP, "", mend, ["False"]), (UNKNOWN, "", "az rest --method get ", [None]))
 
 

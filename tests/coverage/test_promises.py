@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 import alert_router_demo as demo
 from router.coverage.assess import Assessed, CoverageRow
 from router.coverage.documents import read_document
+from router.coverage.expected.loading import read_coverage
 from router.coverage.expected.manifest import DEFAULT_RUNGS, NO_MANIFEST, CoverageManifest, Expectation
 from router.coverage.facts import CoverageCase, Facts
 from router.coverage.gate import GateResult
@@ -273,7 +274,8 @@ def _result_of(some: Sequence[CoverageState], is_together: bool, is_cut: bool) -
 
 
 def test_the_bundled_story_has_one_gap_and_ends_well() -> None:
-    """Every toggle is green, and one cluster is dark, by a label of Pod Security; mended it is covered on every rung."""
+    """Every toggle is green, and one cluster is dark, by a label of Pod Security; mended it is covered on every rung. Each
+    document was needed: without it less is covered. The manifest misses the cluster that no document names."""
     of_azure = ["pricings.json", "settings.json", "clusters.json", "aks-cards=cards.json", "aks-ledger=ledger.json"]
     for last, gaps in (("payouts", {("aks-payouts", Rung.SENSOR_RUNNING)}), ("mended", set())):
         files = [one.rpartition("=") for one in (*of_azure, f"aks-payouts={last}.json")]
@@ -285,6 +287,17 @@ def test_the_bundled_story_has_one_gap_and_ends_well() -> None:
             assert (one.state, "Pod Security" in one.reason) == (GAP, True)
             label = "pod-security.kubernetes.io/enforce=privileged"
             assert one.remedy == f"kubectl label namespace kube-system {label} --overwrite --context aks-payouts"
+        whole = {key for key, one in found.items() if one.state is COVERED}
+        for left_out in read:
+            less = az.judged(*(one for one in read if one is not left_out)).assessed.verdicts()
+            lit = {(one.name, rung) for one, rung, known in less if known.state is COVERED}
+            assert lit < whole or (left_out.name == "settings.json" and lit == whole), (
+                "settings speak of machines alone"
+            )
+    manifest = read_coverage(STORY / "expected", NOW).manifest
+    assert manifest is not None
+    dark = az.verdict(az.judged(read[0], *read[3:5], manifest=manifest), "aks-payouts", Rung.SENSOR_RUNNING)
+    assert (dark.state, dark.reason) == (UNKNOWN, "no document names it")
 
 
 def test_every_rung_of_every_kind_is_judged_and_covered_by_some_documents() -> None:

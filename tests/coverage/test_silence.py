@@ -134,6 +134,23 @@ def test_an_exception_holds_back_what_is_silent_until_its_end() -> None:
     assert said(life.lives(end + 2 * DAY, since=end + 2 * HOUR)) == [(TWO, "silent")]
 
 
+def test_what_the_manifest_no_longer_expects_is_over_once_all_workers_have_it() -> None:
+    """Two workers with other manifests, side by side, tell nothing."""
+    life, other = a_life(), model.subscriptions(TWO)
+    life.lives(NOW + 9 * DAY, since=NOW)
+    own, now = life.manifest, NOW + 9 * DAY
+    for number in range(21):
+        life.manifest = other if number % 2 else own
+        assert life.looks(now + number * GONE / 2) == []
+    life.manifest = other
+    now += 11 * GONE
+    assert life.looks(now) == life.looks(now + GONE) == []
+    assert said(life.looks(now + HOUR + SECOND)) == [(ONE, "unexpected")]
+    life.manifest = own
+    assert life.looks(now + 2 * GONE) == []
+    assert said(life.lives(now + 9 * DAY, since=now + 2 * GONE)) == [(ONE, "silent")]
+
+
 def test_a_source_that_may_be_silent_for_longer_by_now_is_silent_no_more() -> None:
     """Until that is over, too, and not while workers with other manifests are at work; a shorter time ends nothing."""
     life = a_life()
