@@ -187,7 +187,8 @@ def test_what_was_never_there_is_not_yet_and_what_was_or_is_a_mistake_is_a_probl
 
 
 def test_a_destination_that_is_not_there_yet_is_no_problem_until_something_is_late(subtests: pytest.Subtests) -> None:
-    """What is owed there becomes late, and dead, as anywhere; that one took a delivery before is known from the state."""
+    """What is owed there becomes late, and dead, as anywhere; that one took a delivery before is known from the state, and of a
+    mistake the page does not wait for one."""
     in_time, late = NOW - LATE[Lane.TICKET], NOW - LATE[Lane.TICKET] - SECOND
     lacks = "KEY0 is missing, KEY1 is still a reference to Key Vault"
 
@@ -199,7 +200,9 @@ def test_a_destination_that_is_not_there_yet_is_no_problem_until_something_is_la
         owed(store)
         ended(store, DeliveryState.SENT, "tickets")
 
+    mistake = lacking(Why.UNFIT)
     cases: tuple[tuple[str, Callable[[Store], None], list[str]], ...] = (
+        ("nothing is owed", lambda store: None, []),
         ("in time", lambda store: owed(store, in_time), []),
         (
             "late",
@@ -216,6 +219,8 @@ def test_a_destination_that_is_not_there_yet_is_no_problem_until_something_is_la
             assert list(found.problems) == problems
             assert found.not_yet == (() if deed is sent else (f"cwpp tickets: not yet: {lacks}",))
             assert found.document["status"] == ("failing" if problems else "ok")
+            found = run(health_of(store, {Stream.CWPP: Shelf()}, {Stream.CWPP: BOOK}, NOW, unready=[mistake]))
+            assert (found.not_yet, found.problems[0]) == ((), f"cwpp tickets: cannot be asked: KEY0 {Why.UNFIT}")
 
 
 def give_up(store: Store, named: Sequence[str], now: datetime, since: datetime, *unready: Unready) -> None:

@@ -253,6 +253,13 @@ def test_a_policy_that_is_missing_stops_the_app(tmp_path: Path) -> None:
             (rules / "cspm").mkdir()
         with pytest.raises(BadPolicy, match=rf"^\S+/{stream}/policy\.yaml: is missing; add it$"):
             load_rules_of_hubs(rules, NOW)
+    # Nor does posture go untold where its folder is something else.
+    (rules / "cspm").rmdir()
+    for make in ((rules / "cspm").touch, lambda: (rules / "cspm").symlink_to("nowhere")):
+        make()
+        with pytest.raises(BadPolicy, match=r"/cspm/policy\.yaml: "):
+            load_rules_of_hubs(rules, NOW)
+        (rules / "cspm").unlink()
 
 
 def test_the_manifest_of_coverage_is_read_with_the_rules(tmp_path: Path) -> None:

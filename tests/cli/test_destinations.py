@@ -12,8 +12,9 @@ import pytest
 import alert_router_demo as demo
 from router.app.rules import load_rules, secret_names_of
 from router.deliver.destination_holds import FRESH, read_changes
-from router.domain.deliveries import Pause
+from router.domain.deliveries import LONGEST_LIFE, Pause
 from router.domain.documents import DocumentKind
+from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.store.codec import micros
 from router.store.destinations import pause_destination
@@ -212,6 +213,17 @@ def test_a_missing_secret_keeps_others_from_nothing_and_what_was_owed_is_tried_o
     assert said.err == ""
     assert "cwpp pager: 1 owed, next due" in said.out
     assert "no answer: " in said.out
+
+
+def test_what_is_not_there_in_time_is_a_dead_letter_and_never_lost(house: House, alert: str) -> None:
+    """To the second, as long as any delivery of the lane is owed; it can be redriven."""
+    nothing, end = house.writes("none.ndjson", b""), NOW + LONGEST_LIFE[Lane.PAGE]
+    for now, file, code in ((NOW, alert, 0), (end - timedelta(seconds=1), nothing, 0), (end, nothing, 1)):
+        assert house.says("run", *at(now).split(), file).code == code
+    (letter,) = json.loads(house.says("dead-letters", "list", "--format", "json").out)
+    assert (letter["error"], letter["attempts"]) == ("never tried: PAGER_KEY is missing", 0)
+    assert house.says("dead-letters", "redrive", "--all").code == 0
+    assert house.says("run", *at(end).split(), nothing).code == 0
 
 
 def test_an_owners_key_that_is_missing_is_a_problem_and_stops_nobody(house: House, alert: str) -> None:

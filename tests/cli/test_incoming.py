@@ -279,6 +279,31 @@ def test_an_answer_without_elements_is_no_message(house: House) -> None:
     assert len(messages_in(orjson.dumps(listed(*range(MOST_ELEMENTS + 1))))) == MOST_ELEMENTS + 1
 
 
+def test_an_alert_that_was_asked_for_and_comes_by_the_export_pages_once(house: House) -> None:
+    """In either order: it is the same signal; said again it is a repeat, and changed since an update under the same key."""
+    asked, graver = orjson.dumps(queried(a_graph_row())), {"Severity": "Critical", "Status": "InProgress"}
+    told = [asked, ndjson(a_flat_alert())]
+    later = ndjson(a_flat_alert(ProcessingEndTime="2026-11-17T02:05:53Z", **graver)), asked + b"\n"
+    for number, order in enumerate((told, told[::-1])):
+        outcomes = []
+        for one in (*order, *later):
+            outcomes += house.routes("--state", f"state-{number}", house.writes("a.json", one))
+        assert column(outcomes, "outcome") == ["routed", "repeat", "routed", "repeat"]
+        told_people = house.lines("people.ndjson")[2 * number :]
+        assert column(told_people, "change") == ["opened", "updated"]
+        assert len(set(column(told_people, "key"))) == 1
+
+
+def test_the_same_input_again_is_all_repeats(house: House) -> None:
+    """Also what was taken in before as the first lines of a longer one, and equal lines among them."""
+    opened = a_flat_alert(Status="New")
+    lines = [opened, a_flat_alert(Status="Resolved"), opened, b"?"]
+    assert column(piped(house, ndjson(*lines)), "outcome") == ["routed", "resolved", "repeat", "quarantined"]
+    again = piped(house, ndjson(*lines, a_flat_alert(SystemAlertId="new")))
+    assert column(again, "outcome") == ["repeat", "repeat", "repeat", "quarantined", "routed"]
+    assert column(house.lines("people.ndjson"), "change") == ["opened", "resolved", "opened"]
+
+
 ADVICE = {
     "skip_token": "alerts.json: is a part of the answer; for the next give `az graph query` its skip_token with --skip-token",
     "nextLink": "alerts.json: is a part of the answer; for the next give `az rest --url` its nextLink",

@@ -113,6 +113,10 @@ def test_no_complaint_lets_a_name_act(house: House, subtests: pytest.Subtests) -
             assert [one for one in said.out + said.err if acts(one)] == []
             assert "u202e" in said.out + said.err
     assert house.says("explain", "a\nrules: 0 problems").complaint.startswith("a rules: 0 problems: is no file")
+    # File systems allow bytes that no encoding has.
+    house.writes("rules/cwpp/suppressions/a\udcffb.json", "{}")
+    problems = json.loads(house.says("rules", "check", "--format", "json").out)["problems"]
+    assert any(one["file"].endswith("a\ufffdb.json") for one in problems)
 
 
 @settings(deadline=None)
