@@ -88,14 +88,15 @@ class Endpoint(Double):
         except web.HTTPException as refused:
             answer = self.error(refused.status, refused.reason)
         else:
-            answer = await self._play(request, handler)
+            answer = await self.play(request, handler)
         if request.transport is None or request.transport.is_closing():
             self.answers[DROPPED] += 1
         else:
             self.answers[str(answer.status)] += 1
         return answer
 
-    async def _play(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+    async def play(self, request: web.Request, handler: Handler) -> web.StreamResponse:
+        """Gives the answer to a request that is whole, or the fault that was ordered for it."""
         match self.faults.take(request.method):
             case None:
                 return await self._behave(request, handler)

@@ -255,8 +255,11 @@ def test_a_policy_that_is_missing_stops_the_app(tmp_path: Path) -> None:
             load_rules_of_hubs(rules, NOW)
     # Nor does posture go untold where its folder is something else.
     (rules / "cspm").rmdir()
-    for make in ((rules / "cspm").touch, lambda: (rules / "cspm").symlink_to("nowhere")):
-        make()
+    for is_link in (False, True):
+        if is_link:
+            (rules / "cspm").symlink_to("nowhere")
+        else:
+            (rules / "cspm").touch()
         with pytest.raises(BadPolicy, match=r"/cspm/policy\.yaml: "):
             load_rules_of_hubs(rules, NOW)
         (rules / "cspm").unlink()

@@ -356,13 +356,20 @@ def test_what_keeps_it_from_starting_is_named(
 def test_a_directory_has_one_that_serves_it(stack: Stack, said_here: Ended) -> None:
     """A second one would read what the first one claimed; it says so and ends.
 
-    What is not there yet is named, and the rest is served.
+    What is not there yet is named, and the rest is served; what is owed there goes out once it is there.
     """
     state = str(stack.directory / "state")
     publish(stack, range(1))
-    with serving(stack, ALERT_ROUTER_STATE=state, CWPP_PASSWORD="") as one:
+    reference = "@Microsoft.KeyVault(VaultName=v;SecretName=s)"
+    with serving(stack, ALERT_ROUTER_STATE=state, CWPP_PASSWORD="", CSPM_PASSWORD=reference) as one:
         one.until(lambda: bool(stack.soc.pagerduty.pages))
         assert one.says("WARNING cwpp tickets: not yet: CWPP_PASSWORD is missing")
+        assert one.says("WARNING cspm backlog: not yet: CSPM_PASSWORD is still a reference to Key Vault")
         code, said = said_here({"ALERT_ROUTER_STATE": state})
         assert (code, said) == (2, f"{state}: another run is at work on this state; wait for it to end\n")
         assert one.stop() == 0
+    assert not Received.at(stack).tickets
+    with serving(stack, ALERT_ROUTER_STATE=state) as one:
+        one.until(lambda: has_received(stack, range(1)))
+        assert not one.says("not yet")
+    assert_nothing_was_received_twice(stack)

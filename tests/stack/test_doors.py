@@ -204,9 +204,12 @@ def test_each_lane_is_woken_once_for_each_200_deliveries_that_are_due_there(stac
             await sweep(host)
             assert woken(stack) == {"page": 3, "ticket": 0, "rows": 1}
         forget_checkpoints(stack)
+        everything = "SELECT id, state FROM deliveries ORDER BY id"
+        owed = [(row.text("id"), row.text("state")) for row in await rows_in(stack, everything)]
         async with stack.host(conditions=conditions(), **asleep()).running() as host:
             await host.idle()
             assert runs(host, "take_cwpp", Outcome.OK) == 1
+            assert [(row.text("id"), row.text("state")) for row in await rows_in(stack, everything)] == owed
             assert woken(stack) == {"page": 3, "ticket": 0, "rows": 1}
             await owe(stack, A_WORKER * MOST_WORKERS, "more")
             await sweep(host)
