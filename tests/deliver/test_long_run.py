@@ -401,6 +401,7 @@ def test_a_held_destination_is_not_asked_until_that_ends(engine: Engine, lane: L
     loop = engine.loop({TICKETS: kind, "oncall": kind}, lane=lane)
     engine.run(hold(engine.store, NOW, hours=hours, lane=Lane.TICKET))
     assert engine.deliver(loop) == [SENT]
+    assert [engine.run(engine.holds.held_in(stream, NOW)).keys() for stream in ("cwpp", "cspm")] == [{TICKETS}, set()]
     engine.clock.now = NOW + ends * HOUR - INSTANT
     assert engine.deliver(loop) == []
     engine.clock.now += INSTANT
@@ -463,6 +464,23 @@ def test_holds_are_read_at_most_every_fifteen_seconds_and_where_they_cannot_be_n
     assert kind.attempts == []
     is_down = False
     assert engine.deliver(engine.worker(kind)) == [SENT]
+
+
+def test_a_paused_destination_is_not_probed_while_it_is_held(engine: Engine) -> None:
+    """Its pause is as it was when it is released, and is probed then."""
+    engine.owe("k0")
+    engine.deliver(engine.worker(Scripted(lambda _: REFUSED)))
+    pauses = engine.ask(list_pauses, "cwpp")
+    engine.clock.now += FRESH + SECOND
+    engine.run(hold(engine.store, engine.clock()))
+    engine.clock.now += HOUR
+    worker = engine.worker(Scripted(sent))
+    assert engine.deliver(worker) == []
+    assert engine.ask(list_pauses, "cwpp") == pauses != {}
+    engine.run(release(engine.store, engine.clock()))
+    engine.clock.now += FRESH + SECOND
+    assert engine.deliver(worker) == [SENT]
+    assert engine.ask(list_pauses, "cwpp") == {}
 
 
 def test_every_hold_and_every_release_is_on_record(engine: Engine) -> None:

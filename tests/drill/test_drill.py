@@ -209,7 +209,9 @@ def test_a_dead_mans_switch_is_called_when_the_drill_passed_and_is_on_record_and
         monkeypatch.setenv(HEARTBEAT, f"{hooks.url}/s3cret-address")
         passed = drill(house, "--heartbeat")
         (called,) = hooks.requests
-        assert (passed.code, called.startswith(b"POST /s3cret-address "), b"passed" in called) == (0, True, True)
+        head, _, body = called.partition(b"\r\n\r\n")
+        assert (passed.code, head.split()[:2]) == (0, [b"POST", b"/s3cret-address"]), passed
+        assert json.loads(body)["verdict"] == "passed"
         hooks.body = b"OK (not found)"
         unknown = drill(house, "--heartbeat")
         hooks.status = 404
@@ -312,6 +314,17 @@ def test_alerts_that_another_one_raised_meanwhile_are_not_dismissed(grounds: Gro
     assert all(id in drilled.result["undismissed"] for id in drilled.ids)
     assert drilled.result["undismissed"].count(",") == 4
     assert len(grounds.defender.dismissed) == dismissed
+
+
+def test_what_was_decided_too_late_is_named(grounds: Grounds, drill: Drilling) -> None:
+    """One sample proves the ticket; the other one is listed, and comes later."""
+    house = grounds.house()
+    lose_one(house)
+    with house.at_work():
+        drilled = drill(house, "--to", "tickets")
+    assert (drilled.code, len(drilled.ids)) == (0, 1), drilled
+    (late,) = drilled.result["undecided"]
+    assert grounds.defender.raised[late][0].type == grounds.defender.late_type
 
 
 def test_a_state_that_cannot_be_read_proves_nothing(

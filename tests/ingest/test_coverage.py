@@ -149,6 +149,7 @@ def test_what_is_known_after_a_message_depends_on_what_it_says(subtests: pytest.
     for signal, known in KNOWN:
         with subtests.test(title=signal.title, known=known):
             found = heard(signal).values()
+            assert found
             assert [{name for name in names if getattr(one, name) == NOW} for one in found] == [known] * len(found)
 
 

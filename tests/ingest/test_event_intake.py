@@ -91,6 +91,19 @@ def deliveries(store: Store) -> int:
     return run(read())
 
 
+def test_a_batch_that_comes_again_is_dropped_as_far_as_it_was_taken_in(sqlite: Store) -> None:
+    """By the same process or another. Numbers that were left out are not taken in, and no try is left."""
+    shelf = Shelf()
+    events = [*shelf.publish(6), *shelf.publish(1, skip=4)]
+    entries = ingest(an_event_intake(sqlite), events[1:3])
+    said = [(f"cwpp:0:1:{n}", "routed", f"cwpp/0:{n}") for n in (1, 2)]
+    assert [(entry.key, entry.outcome, entry.source) for entry in entries] == said
+    for process, some, numbers in (("other", events[2:5], (3, 4)), ("this", events, (0, 5, 10)), ("this", events, ())):
+        entries = ingest(an_event_intake(sqlite, process), some)
+        assert [entry.key for entry in entries] == [f"cwpp:0:1:{n}" for n in numbers]
+    assert (spans_taken(sqlite), tries(sqlite, PLACE)) == ([Span(0, 5), Span(10, 10)], [])
+
+
 @SHARED
 @given(st.data())
 def test_each_event_has_one_outcome_whichever_workers_die_between_any_two_statements(

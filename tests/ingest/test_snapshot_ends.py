@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.domain.decisions import Code
 from router.domain.errors import StoreError
 from router.domain.hubs import Arrival
 from router.domain.notices import Notice
@@ -27,7 +28,7 @@ from router.store.partitions import read_losses
 from router.store.quarantine import list_quarantined
 from router.store.retention import Retention
 from tests.builders import NOW, SUBSCRIPTION, a_rule, a_rulebook, an_element, without_rules
-from tests.constructed.weeks import row_of
+from tests.constructed.weeks import CHANGED, row_of
 from tests.examples import some_of
 from tests.ingest.weeks import DAY, HOUR, WEEK, Model, Said, Weeks, a_life_of_weeks, body_of, notices
 from tests.store.acts import find_rows, run
@@ -97,6 +98,43 @@ def test_only_two_whole_snapshots_in_a_row_end_a_finding(subtests: pytest.Subtes
                     weeks.publish_body(row_of(other, subscription="22222222-2222-2222-2222-222222222222"), weeks.now)
                 weeks.lives(())
             assert "".join(filter(weeks.has_ended, NAMES)) == ended
+
+
+def test_an_export_that_was_switched_off_ends_nothing_of_its_kind(weeks: Weeks) -> None:
+    """Of a kind that is missing in one of two snapshots; what is missing of another kind ends."""
+    weeks.publish_rows("v", "attack_path")
+    weeks.lives(NAMES)
+    weeks.publish_rows("w", "attack_path")
+    weeks.lives(REST)
+    weeks.publish_rows(REST)
+    assert weeks.sweeps(2 * DAY) == [("resolved", "h")]
+    for both, told in (("vw", []), ("w", []), ("w", [("resolved", "v")])):
+        weeks.now += 5 * DAY
+        weeks.publish_rows(REST)
+        weeks.publish_rows(both, "attack_path", HOUR)
+        assert weeks.sweeps(2 * DAY) == told
+
+
+def test_what_ended_and_comes_again_stands_again_whatever_its_own_time(weeks: Weeks) -> None:
+    """Only in a message that came after the end; one that came before it and is heard of late is a repeat."""
+    weeks.lives(NAMES, REST, REST)
+    ended = weeks.now - WEEK + 2 * DAY
+    for partition, at in enumerate((ended - HOUR, ended + HOUR)):
+        weeks.publish([Said("h", "recommendation", at, is_snapshot=False)], partition)
+    assert weeks.sweeps(timedelta()) == [("opened", "h")]
+    assert [reason.partition(": ")[0] for _, reason in on_record(weeks)].count(Code.OLDER) == 1
+
+
+def test_what_another_message_named_since_has_not_ended(subtests: pytest.Subtests) -> None:
+    """Since the first of the two snapshots began; an older state, which is a repeat, names it, too."""
+    row = row_of("h", is_snapshot=False)
+    older = row.replace(CHANGED.encode(), b"2020-01-01T00:00:00Z")
+    for later, body in ((-SECOND, row), (timedelta(), row), (HOUR, older)):
+        with subtests.test(later=later), a_life_of_weeks() as weeks:
+            weeks.lives(NAMES)
+            weeks.publish_body(body, weeks.now + later, 1)
+            weeks.lives(REST, REST)
+            assert weeks.has_ended("h") is (later < timedelta())
 
 
 def test_what_is_unread_holds_a_snapshot_up_and_what_is_lost_spoils_it(weeks: Weeks) -> None:

@@ -114,6 +114,7 @@ def test_what_was_lost_three_times_is_tried_alone_after_everything_else_and_once
     assert len(claim(store, after=(SUSPECT - 1) * LEASE)) == 3
     others, first, second = (claim(store, after=SUSPECT * LEASE) for _ in range(3))
     assert [(one.delivery.key, one.lost) for one in others] == [("innocent", 1)]
+    assert len(first) == len(second) == 1
     assert sorted((one.delivery.key, one.lost) for one in [*first, *second]) == [("k", SUSPECT), ("twin", SUSPECT)]
     settle(store, others[0], DeliveryState.SENT)
     ended = ((1, Change.OPENED), (2, Change.RESOLVED))
@@ -160,6 +161,17 @@ def test_a_reference_that_no_index_holds_is_written_down_and_found(store: Store)
     assert states(store) == {DeliveryState.SENT: 1}
     for reference, found in zip(references, (1, 0), strict=True):
         assert len(ask(store, find_by_reference, reference)) == found
+
+
+def test_what_has_nowhere_left_to_go_becomes_a_dead_letter(store: Store) -> None:
+    """On both sides of the age that it is given; what a worker has in hand is left to it until its lease ends."""
+    owe(store, OPENING)
+    settle(store, claim(store)[0], DeliveryState.OWED, due=NOW, error="503")
+    assert abandon(store, "oncall", until=-INSTANT) == abandon(store, "tickets") == 0
+    claim(store)
+    assert [abandon(store, "oncall", after=after) for after in (timedelta(), LEASE)] == [0, 1]
+    (letter,) = run(letters_in(store))
+    assert letter.error == "no_destination: the policy no longer names it; its last trouble: 503"
 
 
 def test_what_nobody_can_be_asked_for_is_given_up_on_and_what_is_superseded_is_skipped_before(store: Store) -> None:
@@ -337,6 +349,17 @@ def test_a_status_is_a_note_for_tickets_where_nothing_before_it_stayed_untold(st
         run(changed(store, "UPDATE notices SET body=? WHERE turn=10", b"\0"))
         owe(store, status(11))
         assert [one.is_note for one in claim(store)] == [False]
+
+
+def test_the_next_status_after_one_that_stood_for_news_is_a_note(store: Store) -> None:
+    """It stands for itself alone: what was skipped for the one before was told by that."""
+    ends(store, *TOLD)
+    owe(store, news(2), status(3))
+    (one,) = claim(store)
+    settle(store, one, SENT)
+    assert (one.is_note, states(store)) == (False, {SENT: 2, SKIPPED: 1})
+    owe(store, status(4))
+    assert [one.is_note for one in claim(store)] == [True]
 
 
 HIGH = Clause("severity", "High", lambda signal, attack: signal.severity is Severity.HIGH)
