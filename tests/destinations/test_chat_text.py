@@ -441,6 +441,7 @@ SPOKEN_OF: dict[str, tuple[dict[str, Any], str]] = {
         "Commands: curl",
     ),
     "A title of tomorrow": ({**A_LOGIN, "processes": ("curl -s http://a.example",)}, "Processes: curl"),
+    "A third title of tomorrow": ({**A_LOGIN, "queries": ("SELECT 2",)}, "Queries: SELECT 2"),
     "Suspicious creation of compute resources detected": (A_LOGIN, "Locations: 198.51.100.23: Utrecht"),
 }
 

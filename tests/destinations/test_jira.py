@@ -363,6 +363,10 @@ def test_a_429_that_names_an_instant_is_heeded() -> None:
             _, result, _ = steps(opened(), replied(429, None, x_ratelimit_reset=written, **retry_after))
             assert isinstance(result, Unavailable)
             assert result.retry_after == (7.0 if retry_after else wait), written
+    for waited, wait in (("7", SETTLED), ("700", 700.0)):  # what it may have made all the same is to be found by then
+        _, result, _ = steps(opened(), NONE, replied(429, None, retry_after=waited))
+        assert isinstance(result, Unavailable)
+        assert (result.retry_after, result.is_crowded) == (wait, True)
 
 
 def test_an_id_cannot_leave_the_issues() -> None:

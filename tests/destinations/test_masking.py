@@ -8,6 +8,7 @@ import json
 import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,6 +19,7 @@ from router.destinations.wording import masking
 from router.destinations.wording.masking import MASK, credential_forms, masked, masked_notice
 from router.domain.evidence import Evidence, items_in
 from router.domain.notices import Link
+from router.domain.owners import Owner
 from tests.destinations.builders import a_notice
 
 CANARY = "hUnter2Canary"
@@ -166,6 +168,8 @@ def test_properties_whose_names_say_that_they_are_credentials_are_masked_whole()
             "pwd": "",
         }
     )
+    ours = replace(notice, owner=Owner(group="password=hUnter2Canary"))
+    assert masked_notice(ours).owner == ours.owner  # word for word, as rules know it
     assert masked_notice(notice).extended == {
         "SAS Token": MASK, "account-key": MASK, "password.v": MASK, "Password policy": "strict", "pwd": "",
     }  # fmt: skip

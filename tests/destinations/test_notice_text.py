@@ -272,6 +272,15 @@ def test_a_text_fits_and_says_where_it_was_cut(
     assert text_of(a_briefing(notice), len(whole)) == whole
 
 
+def test_of_more_lines_than_there_is_room_for_as_many_stand_as_fit() -> None:
+    """At every limit, with how many more there are, and what stands behind them is whole."""
+    notice = a_notice(evidence=Evidence(processes=tuple(f"{number:06}, p" for number in range(2_000))))
+    for limit in range(3_000, 3_020):
+        text = text_of(a_briefing(notice), limit)
+        assert limit - len("- 000000, p\n") < len(text) <= limit
+        assert text.endswith(f"Key: {notice.key}, turn 1")
+
+
 def test_evidence_is_not_starved_by_prose() -> None:
     """A ticket of 4,000 characters keeps the command that was run, however long the rest is, and every heading."""
     members = a_group(named=tuple(replace(a_group().named[0], title="t" * 300) for _ in range(20)))

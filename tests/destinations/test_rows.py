@@ -12,7 +12,16 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from router.destinations.log_analytics import ALERTS, CALL_LIMIT, DECISIONS, FINDINGS, chunks_of, log_tables, row_for
+from router.destinations.log_analytics import (
+    ALERTS,
+    CALL_LIMIT,
+    DECISIONS,
+    FINDINGS,
+    chunks_of,
+    fitted_row,
+    log_tables,
+    row_for,
+)
 from router.destinations.splunk_hec import REQUEST_LIMIT
 from router.domain.conversation import AppendLines, Ask, HttpRequest, LogRows, Result
 from router.domain.decisions import Change
@@ -140,6 +149,11 @@ def test_rows_go_in_calls_below_the_limit() -> None:
     assert len(calls) == 3
     assert [row["AdditionalFields"]["Turn"] for call in calls for row in call.rows] == list(range(300))  # type: ignore[index]
     assert results == [Receipt()] * 300
+    columns = {f"C{number}": "x" * 59_000 for number in range(15)}
+    room = CALL_LIMIT - len(json.dumps([{**columns, "D": ""}]))
+    for over in (0, 1):
+        row = {**columns, "D": "x" * (room + over)}
+        assert (len(json.dumps([fitted_row(row)])) <= CALL_LIMIT, fitted_row(row) == row) == (True, not over)
     chunks = list(chunks_of([{"a": 1}] * 200_000))
     assert sum(map(len, chunks)) == 200_000
     assert max(len(json.dumps(chunk)) for chunk in chunks) <= CALL_LIMIT

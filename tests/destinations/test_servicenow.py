@@ -205,8 +205,10 @@ def test_a_data_policy_is_about_one_ticket() -> None:
     assert isinstance(result, Rejected)
     assert "mandatory: Caller" in str(result)
     assert (result.authenticated, result.status) == (True, 403)
-    _, proxys, _ = steps(opened(), NONE, replied(403, {"message": "Authentication is mandatory"}))
-    assert not getattr(proxys, "authenticated", False)
+    words = "Authentication is mandatory"
+    for body in ({"message": words}, {"error": {"message": words}}, {"error": words, "status": "failure"}):
+        _, proxys, _ = steps(opened(), NONE, replied(403, body))
+        assert isinstance(proxys, Rejected) and not proxys.authenticated, body
 
 
 def test_a_sys_id_cannot_leave_the_table() -> None:

@@ -273,6 +273,8 @@ def test_each_kind_has_its_class() -> None:
         "attack_path": 2004, "secure_score": 2004, "secure_score_control": 2004,
     }  # fmt: skip
     assert {kind: finding(a_finding(kind=kind))["class_uid"] for kind in classes} == classes
+    severities = {"Critical": 5, "High": 4, "Medium": 3, "Low": 2, "Informational": 1}
+    assert {severity: finding(a_notice(severity=severity))["severity_id"] for severity in severities} == severities
     for severity, written in (("Low", "Low"), (None, "Awful")):
         assert finding(a_notice(severity=severity, severity_written="Awful"))["severity"] == written
     assert finding(a_notice(severity=None, severity_written=None))["severity_id"] == 99

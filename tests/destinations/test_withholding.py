@@ -26,6 +26,7 @@ from router.domain.deliveries import Background
 from router.domain.entities import Entities
 from router.domain.evidence import Evidence
 from router.domain.notices import Link, Notice, is_about_ai
+from router.domain.owners import Owner
 from router.domain.rulebook import Lane
 from router.ingest.grouping.group_notices import named_member
 from router.parse import evidence_of
@@ -427,7 +428,7 @@ def test_a_value_is_known_in_json_in_html_and_in_an_address() -> None:
 
 
 def test_a_withheld_value_is_taken_out_of_lists_and_replaced_in_texts() -> None:
-    """A whole item of a list goes; within a text a mark stands in its place; a link that has it is left out."""
+    """A whole item of a list goes; in a text a mark stands in its place; a link that has it is left out; owners are ours."""
     notice = a_notice(
         title="Sign-in of Alice",
         description="alice used php",
@@ -435,6 +436,7 @@ def test_a_withheld_value_is_taken_out_of_lists_and_replaced_in_texts() -> None:
         evidence=Evidence(accounts=("Alice", "bob", "carol"), processes=("su alice, bob",)),
         link="https://x.example/alice,%20bob",
         compromised_entity="bob",
+        owner=Owner(group="Alice"),
     )
     told = withheld_from(notice, {"username"})
     assert told.evidence == Evidence(accounts=("carol",), processes=(f"su {WITHHELD}",))
@@ -443,7 +445,7 @@ def test_a_withheld_value_is_taken_out_of_lists_and_replaced_in_texts() -> None:
     listed = withheld_from(notice, {"accounts"})
     assert (listed.title, listed.description) == (f"Sign-in of {WITHHELD}", f"{WITHHELD} used php")
     assert listed.evidence.accounts == ()
-    assert listed.link is None
+    assert (listed.link, listed.owner) == (None, notice.owner)
 
 
 def test_where_nothing_is_withheld_a_notice_is_itself() -> None:
