@@ -230,13 +230,16 @@ SUBSCRIPTIONS = [
 
 _LINUX = "nodes.linux-three"
 _OF_LINUX = {
-    "absent": ("gap", "gap"),
-    "covered": ("covered", "covered"),
-    **dict.fromkeys(("dark-pod-security", "desired-zero", "one-not-ready"), ("covered", "gap")),
-    "stale-status": ("covered", "unknown"),
+    "absent": ("gap", "gap", "whose list is empty"),
+    "covered": ("covered", "covered", "ready on all 3 nodes"),
+    "dark-pod-security": ("covered", "gap", "collector-ds in kube-system is ready on 0 of 3 nodes"),
+    "desired-zero": ("covered", "gap", "its nodeSelector asks for agentpool=retired"),
+    "one-not-ready": ("covered", "gap", "publisher-ds in kube-system is ready on 2 of 3"),
+    "stale-status": ("covered", "unknown", "is of generation 3, its specification of 4"),
 }
-"""DaemonSets beside three nodes: whether a sensor is installed, and whether it runs."""
+"""DaemonSets beside three nodes: whether a sensor is installed, whether it runs, and why."""
 
+ENFORCED = "pod-security.kubernetes.io/enforce=baseline of the namespace kube-system"
 _EVENTS, _NAMESPACE = "events.failed-create.pod-security", "namespace.kube-system.pod-security-baseline"
 _CRASHING, _MIXED = "pods.defender.one-crashing", "nodes.mixed"
 
@@ -262,8 +265,13 @@ KUBECTL = [
         "covered 2, gap 1, not coverable 2, unknown 1",
     ),
     *(
-        _sensor(f"ds.kube-system.dark-pod-security {_LINUX} {one}", "covered", "gap", "Pod Security refuses its pods")
-        for one in (_EVENTS, _NAMESPACE)
+        _sensor(
+            f"ds.kube-system.dark-pod-security {_LINUX} {one}",
+            "covered",
+            "gap",
+            f"Pod Security refuses its pods at {why}",
+        )
+        for one, why in ((_EVENTS, "level baseline"), (_NAMESPACE, f"level baseline, by the label {ENFORCED}"))
     ),
     _sensor(
         f"ds.kube-system.covered {_LINUX} {_CRASHING}",
