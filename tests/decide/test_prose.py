@@ -214,6 +214,7 @@ HTML = [
     ('<a href="https://a.example/"></a>', "https://a.example/"),
     ('<a href="https://a.example/">one<a href="https://b.example/">two</a>', "one (https://a.example/)two (https://b.example/)"),
     ('<a href="javascript:alert(1)">words</a>', "words"),
+    ('<a href="https://a.example/ and more">words</a>', "words"),
     ("Select <b>Save</b> &amp; <strong>close</strong>&nbsp;it.<br>", "Select Save & close it."),
     ("a &lt;b&gt; stays<br>", "a <b> stays"),
     ("<table><tr><td>a</td><td>b</td></tr><tr><td>c</td></tr></table>", "a b\nc"),

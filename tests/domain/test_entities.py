@@ -119,6 +119,7 @@ def test_a_value_becomes_readable() -> None:
         ("[" * 20 + "1" + "]" * 20, ("… [cut]",)),
         ("[" * 100_000, ("[" * 100_000,)),
         ("{}", ()),
+        ("n/a", ()),
         ('[{"title": "CVE-2026-1", "link": "https://a.example"}]', ("CVE-2026-1: https://a.example",)),
         ('[{"Title": "CVE-2026-1", "Link": null}]', ("CVE-2026-1",)),
         ('[{"title": "a", "link": "b", "kind": "c"}]', ("title: a; link: b; kind: c",)),
