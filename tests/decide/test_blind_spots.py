@@ -231,7 +231,7 @@ def test_a_rule_could_hide_the_tactics_of_its_type_before_any_alert_came() -> No
     book: Rulebook = replace(a_rulebook(a_rule(alert_type="SQL.DB_BruteForce")), catalogue=load_catalogue())
     (cover,) = blind_spots.covers_of(book, Silences(), NOW, {})
     assert cover.tactics
-    assert not cover.techniques
+    assert not cover.techniques and not cover.is_unknown
     spots = blind_spots.attack_spots({}, [cover], lambda cover: cover.tactics)
     assert [spot.id for spot in spots] == cover.tactics
     assert not any(spot.outcome.is_unheard for spot in spots)

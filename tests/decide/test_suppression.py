@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import given, settings
 
 from router.decide import decide, explain
-from router.decide.suppression import covers, find_suppressor, is_about
+from router.decide.suppression import covers, find_suppressor, is_about, scope_words
 from router.domain.decisions import Outcome
 from router.domain.owners import NO_OWNERS, Owner, Owners, Ownership
 from router.domain.posture import Cves, Package
@@ -64,6 +64,7 @@ def test_elements_on_one_entity_type_must_be_met_by_the_same_entity() -> None:
     assert not holds(both, Entities=[HOST])
     assert not holds(a_rule(), Entities=[])
     assert not holds(a_rule(groups=[]), Entities=[an_ip("10.20.0.5")])
+    assert scope_words([]) == "nothing is named, so it holds nothing"
 
 
 def test_azureresource_names_the_type_with_a_dash_also_nested_in_others() -> None:
