@@ -1,5 +1,6 @@
 """`rules list` and `rules preview`: every rule, silence and shadow rule with its life, and what a rule would have held."""
 
+import asyncio
 import json
 import os
 import shutil
@@ -78,12 +79,17 @@ async def some_life(store: Store) -> None:
 def test_each_rule_silence_and_shadow_rule_is_listed_with_its_life(house: House, transcript: Transcript) -> None:
     """All keys, always; hits of its whole life, what it holds and still stands, and since when it holds nothing.
 
-    The same in both stores. One is listed by its name, a silence also by its id, a shadow rule by its name on record. What is
-    gone or refused is listed with what it held and still holds, until a run decides that anew.
+    The same in both stores, and beside a run. One is listed by its name, a silence also by its id, a shadow rule by its name
+    on record. What is gone or refused is listed with what it held and still holds, until a run decides that anew.
     """
     furnish_rules(house)
     house.in_state(some_life)
-    transcript(LIST, f"{LIST} --format json")
+
+    async def beside_a_run(store: Store) -> None:
+        store.hold()
+        await asyncio.to_thread(transcript, LIST, f"{LIST} --format json")
+
+    house.in_state(beside_a_run)
     for name, found in (("web", "web"), ("try", "try"), ("shadow:try", "try"), ("ab12cd", "silence:ab12cd")):
         assert names(house, "--name", name) == [found]
     transcript(f"{LIST} --name nevr", f"{LIST} --name never --expiring 30d")
