@@ -174,3 +174,6 @@ def test_a_time_and_a_place_are_believed_as_far_as_they_can_be() -> None:
     ]
     for dated, place, other, is_before in cases:
         assert Arrival("hub/0", 1, dated).is_before(Arrival("hub/0", place, other)) is is_before, (dated, place)
+    earlier, later, undated = Arrival("hub/0", 9, NOW), Arrival("hub/1", 1, NOW + SECOND), Arrival("a file", 1)
+    pairs = ((earlier, later), (later, earlier), (undated, later), (later, undated))
+    assert [one.is_before(other) for one, other in pairs] == [True, False, False, False]
