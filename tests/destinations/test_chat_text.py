@@ -290,6 +290,8 @@ def test_a_path_is_cut_in_its_middle() -> None:
     (line,) = (line for line in screen.story if line.name == "Processes")
     assert line.text.startswith("c:\\…\\explorer.exe (0x11d8), powershell.exe -EncodedCommand VwBy")
     assert (line.text[-1], line.more, line.height) == ("…", " and 1 more", 3)
+    file = "c:\\Users\\" + "s " * 70 + "\\my notes.txt"  # nothing runs, so a blank ends no path
+    assert "Files: c:\\…\\my notes.txt, b" in lines_of(screen_of(a_notice(evidence=Evidence(files=(file, "b")))))
     image = f"registry.contoso.example/{'x' * 60}/checkout:4.18.2"
     assert "Images: …/checkout:4.18.2 and 1 more" in lines_of(
         screen_of(a_notice(evidence=Evidence(images=(image, "b"))))
