@@ -14,7 +14,7 @@ LONG_AGO = NOW - timedelta(hours=1)
 
 class Shelf:
     """A hub whose partitions are lists of events; `breaks_at` makes reads fail from the so manieth on, and
-    `silent` are partitions that say nothing of themselves."""
+    `silent` are partitions that say nothing of themselves; while it `is_away` the hub says nothing of any."""
 
     def __init__(self, partitions: int = 1, created: datetime = LONG_AGO, name: str = "cwpp") -> None:
         self.name = name
@@ -22,6 +22,7 @@ class Shelf:
         self.events: dict[Partition, list[Event]] = {Partition(name, str(n)): [] for n in range(partitions)}
         self.reads: list[Span] = []
         self.breaks_at: int | None = None
+        self.is_away = False
         self.silent: set[str] = set()
 
     def publish(self, count: int = 1, *, partition: int = 0, at: datetime = LONG_AGO, skip: int = 0) -> list[Event]:
@@ -45,6 +46,8 @@ class Shelf:
         self.events[place] = [event for event in self.events[place] if event.sequence >= before]
 
     async def read_extents(self) -> Mapping[Partition, Extent | HubError]:
+        if self.is_away:
+            raise HubError(f"hub {self.name}: no answer")
         return {place: self._extent(place, events) for place, events in self.events.items()}
 
     def _extent(self, place: Partition, events: Sequence[Event]) -> Extent | HubError:

@@ -393,6 +393,11 @@ def test_a_hub_or_a_partition_that_cannot_be_read_is_no_loss(watch: Watch) -> No
     shelf.publish(1, partition=1)
     shelf.silent = {"0"}
     shelf.publish(READ + 150)
+    shelf.is_away = True
+    report = watch.sweep(shelf)
+    assert (len(report.entries), report.losses, report.warnings) == (0, [], ["hub cwpp: no answer"])
+    assert report.find_taken_until() is None
+    shelf.is_away = False
     report = watch.sweep(shelf)
     assert (taken(report, "cwpp:1:1:"), report.losses, len(report.warnings)) == ([0], [], 1)
     assert report.find_taken_until() is None
