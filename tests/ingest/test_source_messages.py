@@ -22,7 +22,7 @@ from router.domain.catalogue import Catalogue
 from router.domain.coverage import Rung
 from router.domain.coverage_sources import CoverageSource
 from router.domain.decisions import Outcome
-from router.domain.deliveries import LONGEST_LIFE, Backlog
+from router.domain.deliveries import LONGEST_LIFE, Backlog, DeliveryState
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError
 from router.domain.hubs import Arrival
@@ -42,7 +42,7 @@ from router.store.retention import Retention
 from tests.builders import NOW, a_message, a_rule, a_rulebook, alert_body, an_element, an_ip, without_rules
 from tests.domain.silence_model import DAY, HOUR, ONE, cluster_id, of_cluster, of_plan, of_subscription
 from tests.hubs import Shelf
-from tests.store.acts import owe, run
+from tests.store.acts import owe, run, states
 from tests.store.builders import a_delivery
 from tests.store.life import Life
 from tests.store.opened import Store
@@ -220,6 +220,10 @@ def test_a_sweep_gives_up_on_nothing_that_is_held(store: Store) -> None:
             found, _ = run(a_sweeper(store, book, name, unready=unready, holds=holds).sweep(now))
             assert (found.backlog["tickets"], found.held) == (Backlog(Lane.PAGE, NOW, 0, 1, NOW), {"tickets": hold})
     assert run(a_sweeper(store, book, "tickets", holds=holds).sweep(until))[0].held == {}
+    run(a_sweeper(store, book, "tickets", unready=[LACKING], holds=holds).sweep(until))
+    assert states(store) == {DeliveryState.DEAD: 1}, (
+        "what lacks its setting is given up on when nobody holds it any more"
+    )
 
 
 def test_a_sweep_forgets_a_little_and_the_next_ones_go_on(store: Store) -> None:
