@@ -67,8 +67,11 @@ _FRESH = timedelta(days=1)
 def judge_cluster_integration(case: CoverageCase) -> Verdict | None:
     """Covered where the sensor is asked for; a gap says which tag or which extension of the plan is the reason."""
     type = (parse_resource_id(case.workload.id or case.workload.subject).type or "").lower()
-    objects = (one for one in case.about(KubernetesFact) if one.kind == "DaemonSet")
-    sensor = next((one for one in objects if find_daemon_set(one) is not None), None)
+    sensor = [
+        one.source.shows("metadata.name", f"{one.namespace}/{one.name}")
+        for one in case.about(KubernetesFact)
+        if one.kind == "DaemonSet" and find_daemon_set(one) is not None
+    ]
     if type == AKS_CLUSTER:
         words = resource_words(case.workload.id)
         ask = command_line("az", "aks", "show", *words, "-o", "json") if words else ASK_AKS
@@ -77,8 +80,7 @@ def judge_cluster_integration(case: CoverageCase) -> Verdict | None:
         wish = f"the extension {_EXTENSION} is installed"
         return _judge_wish(case, sensor, _read_extensions(case), _ASK_ARC, wish, _list_extensions(case))
     if cloud := case.about(CloudClusterFact):
-        verdict = judge_cloud_cluster(case, cloud, reasons=_reasons(case), has_sensor=sensor is not None)
-        return at_cluster(verdict, case.workload)
+        return at_cluster(judge_cloud_cluster(case, cloud, sensor, _reasons(case)), case.workload)
     found = "; a sensor is in it, whoever asked for it" if sensor else ""
     ask = ask_for_cluster(case.workload.name)
     others = _lists_without_it(case) if ask == ASK_AKS else ""
@@ -87,7 +89,7 @@ def judge_cluster_integration(case: CoverageCase) -> Verdict | None:
 
 def _judge_wish(
     case: CoverageCase,
-    sensor: KubernetesFact | None,
+    sensor: Sequence[CoverageEvidence],
     answer: Verdict | None,
     recommendation: str,
     wish: str,
@@ -96,13 +98,12 @@ def _judge_wish(
     """What Azure's own documents answer, else Helm's sensor, else the recommendation that looks at the same."""
     if answer is not None and answer.state is CoverageState.COVERED:
         return answer
-    if sensor is not None and (answer is not None or recommendation == _ASK_ARC):
-        shown = sensor.source.shows("metadata.name", f"{sensor.namespace}/{sensor.name}")
+    if sensor and (answer is not None or recommendation == _ASK_ARC):
         remark = (
             f"the recommendation {recommendation} stays Unhealthy for ever where Helm deploys the sensor: ignore it"
         )
         reason = f"the sensor is in the cluster, as Helm deploys it; no document says that {wish}"
-        return covered(reason, shown, remarks=(remark,))
+        return covered(reason, *sensor, remarks=(remark,))
     if answer is not None:
         return answer
     for one in case.about(RecommendationFact):

@@ -245,9 +245,9 @@ _NEEDED_LOGS = ("audit", "authenticator")
 
 
 def judge_cloud_cluster(
-    case: CoverageCase, said: Sequence[CloudClusterFact], *, reasons: Sequence[str], has_sensor: bool
+    case: CoverageCase, said: Sequence[CloudClusterFact], sensor: Sequence[CoverageEvidence], reasons: Sequence[str]
 ) -> Verdict:
-    """Covered where the control plane is logged and something brings the sensor; `reasons` say why nothing may."""
+    """Covered where it is logged and `sensor` shows one, or something brings one; `reasons` say why nothing may."""
     is_eks = case.workload.subject.startswith("arn:")
     logged = {one.logged for one in said if one.logged is not None}
     missing = [log for log in _NEEDED_LOGS if any(log not in some for some in logged)]
@@ -264,11 +264,10 @@ def judge_cloud_cluster(
         ask = _eks_command(case, said[0], "describe-cluster", "--output", "json")
         return unknown("no document says which logs its control plane writes", remedy=ask)
     autopilot = next((one for one in said if one.is_autopilot), None)
-    if autopilot is not None and not has_sensor:
+    if autopilot is not None and not sensor:
         return not_coverable("GKE Autopilot takes no sensor", autopilot.source.shows("autopilot.enabled", True))
-    shown = evidence if is_eks else []
-    if has_sensor:
-        return covered("the sensor is in the cluster", *shown)
+    if sensor:
+        return covered("the sensor is in the cluster", *sensor, *(evidence if is_eks else ()))
     return _by_connector(case, said, reasons)
 
 
