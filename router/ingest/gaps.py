@@ -103,6 +103,8 @@ class GapFiller:
             report.warnings.append(f"{partition.hub}: the hub was created anew, so its numbers begin again")
             report.losses += lost
         taken, done = await self._read_done(known.epoch)
+        # Where it began can be damaged; no number is taken in before that.
+        known = known._replace(begins=min([known.begins or 0, *(one.span.first for one in taken)]))
         missing: list[Span] = []
         for gaps in near_each_other(gaps_in(done, Span(known.begins or 0, self._ripe_until(taken, extent, now)))):
             missing += await self._ingest_missing(partition, gaps, report, now)

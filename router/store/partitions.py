@@ -126,7 +126,7 @@ async def begin_epoch(
     taken, done = await read_done(tx, known.epoch)
     losses: list[Loss] = []
     if old := [one.span for one in taken if created is None or one.since <= created]:
-        first = known.begins if known.begins is not None else old[0].first
+        first = old[0].first if known.begins is None else min(known.begins, old[0].first)
         losses = [Loss(known.epoch, gap, now, _GONE) for gap in gaps_in(done, Span(first, old[-1].last))]
     await write_losses(tx, losses)
     await tx.write("DELETE FROM tries WHERE hub=? AND partition=?", *partition)
