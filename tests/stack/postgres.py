@@ -468,7 +468,11 @@ class Way:
             (asked,) = _LENGTH.unpack_from(first, _LENGTH.size)
             if asked == _SSL_REQUEST and self._tls is not None:
                 client.write(b"S")
+                plain = client.transport
                 await client.start_tls(self._tls)
+                if client.transport is None:  # It hung up meanwhile, and a writer without one cannot even be closed.
+                    client._transport = plain
+                    raise ConnectionResetError
                 is_secure = True
             elif asked in (_SSL_REQUEST, _GSS_REQUEST):
                 client.write(b"N")
