@@ -409,16 +409,20 @@ def test_a_hub_or_a_partition_that_cannot_be_read_is_no_loss(watch: Watch) -> No
     assert (len(report.entries), report.losses, watch.on_record(shelf)) == (150, [], READ + 151)
 
 
+@pytest.mark.parametrize("is_damaged", [False, True])
 @pytest.mark.parametrize("is_seen_first", [False, True])
 def test_a_hub_created_anew_begins_a_new_epoch_and_says_what_went_with_the_old_one(
-    watch: Watch, is_seen_first: bool
+    watch: Watch, is_seen_first: bool, is_damaged: bool
 ) -> None:
     """Numbers begin again without an alarm; what was known to be missing of the old hub is lost, and nothing of the new one,
-    whether the trigger saw that first, by a number that was passed, or took some in after the old one's last number."""
+    whether the trigger saw that first, by a number that was passed, or took some in after the old one's last number. Where
+    the old one began may be damaged."""
     old = Shelf()
     watch.ingest(old.publish(2))
     watch.sweep(old)
     watch.ingest(old.publish(4)[2:])
+    if is_damaged:
+        run(changed(watch.store, "UPDATE partitions SET begins=2147483647"))
     new = Shelf(created=NOW - timedelta(minutes=5))
     fresh = new.publish(9, at=NOW - timedelta(minutes=4))
     for some in (fresh[:1],) if is_seen_first else (fresh[6:7], fresh[8:]):
