@@ -142,7 +142,7 @@ class Engine:
         self, do: Callable[Concatenate[Transaction, P], Awaitable[T]], *args: P.args, **more: P.kwargs
     ) -> T:
         """What a function of the store brings."""
-        return self.run(within(self.store, do, *args, **more))  # type: ignore[no-any-return]
+        return self.run(within(self.store, do, *args, **more))  # type: ignore[no-any-return]  # What `do` returns, of any store.
 
     def worker(
         self,

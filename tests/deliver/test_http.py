@@ -279,7 +279,7 @@ async def test_a_token_is_asked_for_once_and_anew_when_it_was_refused_or_is_near
     """Not for each call; and one that was taken back is not held on to."""
     issuing = Issuing()
     async with answering(204) as endpoint, Http(ssl.create_default_context()) as http:
-        logs = Logs(http, lambda _: issuing, lambda: NOW)  # type: ignore[arg-type,return-value]
+        logs = Logs(http, lambda _: issuing, lambda: NOW)  # type: ignore[arg-type,return-value]  # It issues what a credential does.
         ask = LogRows(endpoint=endpoint.url, rule="dcr-0", stream="Custom-Test_CL", rows=[{}])
         await asyncio.gather(*(logs.upload(ask) for _ in range(3)))
         assert issuing.asked == 1

@@ -213,7 +213,7 @@ def test_whatever_is_too_long_is_within_every_limit_of_the_vendor(kind: str) -> 
         for case in CASES[:3] if name in ("everything", "many properties") else CASES[:1]:
             asks = asks_of(kind, notice, case, case.background)
             sizes = [(len(payload_of(ask)), 1_048_576) for ask in asks]
-            sizes += [one for ask in asks for one in sizes_of(kind, ask)]  # type: ignore[arg-type]
+            sizes += [one for ask in asks for one in sizes_of(kind, ask)]  # type: ignore[arg-type]  # Of these none appends to a file.
             assert [(size, limit) for size, limit in sizes if size > limit] == [], (name, case.name)
         sent = b"".join(map(payload_of, asks_of(kind, notice)))
         assert MARK.encode() in sent or not name.startswith("everything")

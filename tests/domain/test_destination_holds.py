@@ -24,7 +24,7 @@ HOUR = timedelta(hours=1)
 def a_hold(*, lane: Lane = Lane.PAGE, since: datetime = NOW, lasts: timedelta = 2 * HOUR) -> holds.DestinationHold:
     """A hold of `oncall`."""
     ana = {"stream": "cwpp", "destination": "oncall", "author": "ana", "reason": "the pager is moved"}
-    return holds.DestinationHold(lane=lane, since=since, until=since + lasts, **ana)  # type: ignore[arg-type]
+    return holds.DestinationHold(lane=lane, since=since, until=since + lasts, **ana)  # type: ignore[arg-type]  # They are the texts.
 
 
 def test_a_hold_lasts_as_long_as_its_lane_allows_and_no_longer() -> None:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 from azure.monitor.opentelemetry._constants import _FULLY_SUPPORTED_INSTRUMENTED_LIBRARIES as INSTRUMENTED
-from azure_functions_runtime.utils import constants as runtime  # type: ignore[import-untyped]
+from azure_functions_runtime.utils import constants as runtime  # type: ignore[import-untyped]  # It has no types.
 
 import function_app
 from router.app.rules import load_rules, specs_of

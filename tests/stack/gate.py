@@ -80,7 +80,7 @@ class Gate:
         self._orders: list[Order] = []
         for service in services:
             # Where a double plays its faults is where a request is whole, and nothing has come of it yet.
-            service.play = partial(self._pass, service.name, service.play)  # type: ignore[method-assign]
+            service.play = partial(self._pass, service.name, service.play)  # type: ignore[method-assign]  # What it replaces is called by it.
 
     def hold(
         self, matching: Matching, callback: Callable[[], object] = lambda: None, *, is_after: bool = False

@@ -85,7 +85,7 @@ def test_killed_at_any_round_trip_of_its_intake_a_batch_is_taken_in_once(
                 for number, trip in enumerate(chosen(way.trips - before)):
                     way.cut_at(trip, is_after=number % 2 == 1, happens=partial(kill, host))
                     await post.send(high(f"h-{number}"), junk(), low(f"l-{number}"), medium(f"m-{number}"))
-                    await until(lambda deaths=number + 1: runs(host, "take_cwpp", Outcome.DIED) == deaths)  # type: ignore[misc]
+                    await until(lambda deaths=number + 1: runs(host, "take_cwpp", Outcome.DIED) == deaths)  # type: ignore[misc]  # mypy infers no type of a default.
                     await host.idle()
                 assert death is Death.CHECKPOINTED or (await books_of(stack)).record == post.due.record
         async with stack.host(conditions=conditions(), **QUICK).running() as host:
@@ -313,7 +313,7 @@ def read_only(server: Postgres) -> Iterator[str]:
     for value in values:
         server.execute(sql.SQL("ALTER SYSTEM SET default_transaction_read_only = {}").format(sql.SQL(value)))
         server.execute("SELECT pg_reload_conf()")
-        wait_until(lambda value=value: server.execute("SHOW default_transaction_read_only") == [(value,)])  # type: ignore[misc]
+        wait_until(lambda value=value: server.execute("SHOW default_transaction_read_only") == [(value,)])  # type: ignore[misc]  # mypy infers no type of a default.
         server.execute("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name='alert-router'")
         if value == "on":
             yield "is read-only"
