@@ -156,7 +156,7 @@ def read_signals(body: bytes, catalogue: Catalogue) -> tuple[Alert | Finding | Q
 
 
 def split_body(body: bytes) -> tuple[bytes, ...] | None:
-    """The bodies inside one JSON document, at least one; None for a body that is no JSON document."""
+    """The bodies inside one JSON document, at least one; None for a body that is refused whole."""
     try:
         elements = find_elements(document_in(body), body)
     except MessageRefused:
