@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
@@ -120,6 +121,8 @@ async def service_at(directory: Path) -> AsyncIterator[Service]:
     """
     settings = Settings()
     rules = load_rules_of_hubs(settings.rules or directory, now())
+    # The rules stay as long as the process: the collector of garbage need not go through a hundred thousand of them.
+    gc.freeze()
     for problem in rules.problems:
         _LOG.warning("%s", problem)
     drain = Drain()

@@ -1,14 +1,16 @@
 """A rules file's text: what it says, and on which line it says it.
 
-Files are parsed with the fast C parsers. Lines cost a second parse, which only a file with problems pays for.
+Files are parsed with the fast C parsers. Where a key stands is found where a problem asks for it: of YAML among the nodes that
+its values were made of, of JSON by going through no more than what leads to the key.
 """
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import yaml
 from yaml.reader import Reader
@@ -74,21 +76,32 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-def parse(text: str, file: str) -> object:
+type Parsed = tuple[object, yaml.Node | None]
+"""What a text says, and the node that YAML was read into; None of JSON."""
+
+
+def parse(text: str, file: str) -> Parsed:
     """What a text says, its keys as they are written; raises Unreadable."""
-    return _parse_json(text, None) if file.lower().endswith(".json") else _parse_yaml(text)
+    return (_parse_json(text, _WRITTEN), None) if _is_json(file) else _parse_yaml(text)
 
 
-def parse_with_lower_keys(text: str, file: str) -> object:
+def parse_with_lower_keys(text: str, file: str) -> Parsed:
     """What a text says, with lower-case keys and TWICE where two of them meet; raises Unreadable."""
-    return _parse_json(text, _merged) if file.lower().endswith(".json") else _with_lower_keys(_parse_yaml(text))
+    if _is_json(file):
+        return _parse_json(text, _LOWERED), None
+    value, node = _parse_yaml(text)
+    return _with_lower_keys(value), node
 
 
-def _parse_json(text: str, hook: Callable[[list[tuple[str, object]]], dict[str, object]] | None) -> object:
+def _is_json(file: str) -> bool:
+    return file.lower().endswith(".json")
+
+
+def _parse_json(text: str, decoder: json.JSONDecoder) -> object:
     if not text.strip():
         raise Unreadable(_EMPTY, None, code="empty-file")
     try:
-        return json.loads(text, object_pairs_hook=hook)
+        return decoder.decode(text)
     except json.JSONDecodeError as error:
         line, words = _find_conflict(text) or _explain_json_error(text, error)
         raise Unreadable(f"is not JSON: {words}", line) from error
@@ -96,11 +109,13 @@ def _parse_json(text: str, hook: Callable[[list[tuple[str, object]]], dict[str, 
         raise Unreadable(f"cannot be read: {error}", None) from error
 
 
-def _parse_yaml(text: str) -> object:
+def _parse_yaml(text: str) -> Parsed:
     try:
         if _MAY_BE_ALIAS.search(text):
             _refuse_aliases(text)
-        value: object = yaml.load(text, _Loader)  # noqa: S506 - a safe loader, see above
+        loader = _Loader(text)
+        node = loader.get_single_node()
+        value = None if node is None else loader.construct_document(node)
     except yaml.YAMLError as error:
         line, words = _find_conflict(text) or _explain_yaml_error(text, error)
         trouble = "cannot be read" if isinstance(error, yaml.constructor.ConstructorError) else "is not YAML"
@@ -109,7 +124,7 @@ def _parse_yaml(text: str) -> object:
         raise Unreadable(f"cannot be read: {str(error).splitlines()[0]}", None) from error
     if value is None:
         raise Unreadable(_EMPTY, None, code="empty-file")
-    return value
+    return value, node
 
 
 def _refuse_aliases(text: str) -> None:
@@ -214,20 +229,33 @@ def _find_unclosed(text: str, comment: str) -> tuple[str, int] | None:
 _BRACKETS = re.compile(r"""[\[\]{}]|(?<![^\s])#|"(?:[^"\\]|\\.)*"|(?<=[\s:,\[{])'[^']*'""")
 
 
-def _merged(pairs: Iterable[tuple[object, object]]) -> dict[str, object]:
-    merged: dict[str, object] = {}
-    for key, value in pairs:
-        lowered = str(key).lower()
-        if lowered in merged:
-            merged[TWICE] = key
-        merged[lowered] = value
+def _merged(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
+    merged = {key.lower(): value for key, value in pairs}
+    if len(merged) < len(pairs):
+        spellings = [key.lower() for key, _ in pairs]
+        merged[TWICE] = next(key for key, _ in reversed(pairs) if spellings.count(key.lower()) > 1)
     return merged
+
+
+_WRITTEN, _LOWERED = json.JSONDecoder(), json.JSONDecoder(object_pairs_hook=_merged)
 
 
 def _with_lower_keys(value: object) -> object:
     if isinstance(value, dict):
-        return _merged((key, _with_lower_keys(inner)) for key, inner in value.items())
+        return _merged([(key, _with_lower_keys(inner)) for key, inner in value.items()])
     return [_with_lower_keys(item) for item in value] if isinstance(value, list) else value
+
+
+class _JsonPlace(NamedTuple):
+    """Where something begins in a JSON text; lines count from 0."""
+
+    at: int
+    line: int
+
+
+type _Place = yaml.Node | _JsonPlace
+type _Member = tuple[str | int, int, _Place]
+"""A key of a mapping as it is written, or a position in a list; its line, from 0; and the value there."""
 
 
 @dataclass(slots=True)
@@ -238,8 +266,8 @@ class Document:
     file: str
     text: str = field(repr=False)
     value: object = field(repr=False)
-    _nodes: yaml.Node | None = None
-    _drawn: bool = False
+    _node: yaml.Node | None = field(default=None, repr=False)
+    _members: dict[_Place, Sequence[_Member]] = field(default_factory=dict, repr=False)
 
     def problem(self, path: KeyPath, message: str, level: Level = "problem", code: str = INVALID) -> Problem:
         """A problem at a key path of this file; its message starts with the path, its keys as the file writes them."""
@@ -247,21 +275,40 @@ class Document:
         words = f"{dotted(written)}: {message}" if path else message
         return Problem(self.file, line, words, level, self.root, code)
 
-    def line_of(self, path: KeyPath) -> int | None:
-        """The line of a key path, or of as much of the way there as exists; None where no line can be told."""
+    def line_of(self, path: KeyPath) -> int:
+        """The line of a key path, or of as much of the way there as exists."""
         return self._find(path)[1]
 
-    def _find(self, path: KeyPath) -> tuple[KeyPath, int | None]:
+    def _find(self, path: KeyPath) -> tuple[KeyPath, int]:
         """A key path as the file writes it, and its line."""
-        if not self._drawn:
-            self._nodes, self._drawn = _draw(self.text), True
-        node, line = self._nodes, None if self._nodes is None else self._nodes.start_mark.line
+        if _is_json(self.file):
+            place: _Place = _next_place(self.text, 0, _JsonPlace(0, 0))
+        else:
+            self._node = self._node or _Loader(self.text).get_single_node()
+            place = self._node
+        line = place.line if isinstance(place, _JsonPlace) else place.start_mark.line
         written: list[str | int] = []
         for step in path:
-            if found := _find_child(node, step):
-                step, node, line = found
+            if found := self._find_member(place, step):
+                step, line, place = found
             written.append(step)
-        return tuple(written), None if line is None else line + 1
+        return tuple(written), line + 1
+
+    def _find_member(self, place: _Place, step: str | int) -> _Member | None:
+        """The member of a value that a step leads to.
+
+        A key is found whatever its case; of several that differ in nothing else, the last, or one that is spelled like the
+        step. `key:value` without a space is a key as a whole, and is found by what stands before the colon.
+        """
+        if (members := self._members.get(place)) is None:
+            members = self._members[place] = list(_members_of(place, self.text))
+        if isinstance(step, int) and step < len(members) and members[step][0] == step:
+            return members[step]
+        wanted = str(step)
+        named = [(str(name), line, inner) for name, line, inner in members]
+        if bearers := [one for one in named if one[0].lower() == wanted.lower()]:
+            return next((one for one in reversed(bearers) if one[0] == wanted), bearers[-1])
+        return next(((step, line, inner) for name, line, inner in named if name.startswith(f"{wanted}:")), None)
 
     def position_of(self, path: KeyPath) -> str:
         """Where a key path stands: the file, relative to the rules directory, and the line."""
@@ -269,34 +316,29 @@ class Document:
 
     def forget_lines(self) -> None:
         """Lets go of what telling lines needs, until they are asked for again; thousands of files would hold it long."""
-        self._nodes, self._drawn = None, False
+        self._node, self._members = None, {}
 
 
-def _draw(text: str) -> yaml.Node | None:
-    # JSON is YAML but for a few escapes, and those move no line.
-    plain = re.sub(r"\\.", "__", text) if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "[") else text
-    try:
-        node: yaml.Node | None = yaml.compose(plain, Loader=_Loader)
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return None
-    return node
+def _members_of(place: _Place, text: str) -> Iterator[_Member]:
+    if isinstance(place, yaml.MappingNode):
+        yield from ((key.value, key.start_mark.line, value) for key, value in place.value)
+    elif isinstance(place, yaml.SequenceNode):
+        yield from ((number, item.start_mark.line, item) for number, item in enumerate(place.value))
+    elif isinstance(place, _JsonPlace) and text[place.at] in "{[":
+        here, number = _next_place(text, place.at + 1, place), 0
+        while text[here.at] not in "]}":
+            name, value = number, here
+            if text[place.at] == "{":
+                name, end = _WRITTEN.raw_decode(text, here.at)
+                value = _next_place(text, end, here)
+            yield name, here.line, value
+            here, number = _next_place(text, _WRITTEN.raw_decode(text, value.at)[1], value), number + 1
 
 
-def _find_child(node: yaml.Node | None, step: str | int) -> tuple[str | int, yaml.Node, int] | None:
-    """The key or position as it is written, the node under it, and the line it starts on.
+def _next_place(text: str, at: int, known: _JsonPlace) -> _JsonPlace:
+    """Where the next key, value or closing bracket begins in a text that is JSON; the line of an earlier place is known."""
+    begins = next(_BEGINNING.finditer(text, at)).start()
+    return _JsonPlace(begins, known.line + text.count("\n", known.at, begins))
 
-    A key is found whatever its case; of several that differ in nothing else, the last, or one that is spelled like the step.
-    `key:value` without a space is a key as a whole, and is found by what stands before the colon.
-    """
-    if isinstance(node, yaml.MappingNode):
-        wanted = str(step)
-        named = [(key, value) for key, value in node.value if isinstance(key, yaml.ScalarNode)]
-        if bearers := [one for one in named if one[0].value.lower() == wanted.lower()]:
-            key, value = next((one for one in reversed(bearers) if one[0].value == wanted), bearers[-1])
-            return (step if isinstance(step, int) else key.value), value, key.start_mark.line
-        if (key := next((key for key, _ in named if key.value.startswith(f"{wanted}:")), None)) is not None:
-            return step, key, key.start_mark.line
-    if isinstance(node, yaml.SequenceNode) and isinstance(step, int) and step < len(node.value):
-        item = node.value[step]
-        return step, item, item.start_mark.line
-    return None
+
+_BEGINNING = re.compile(r"[^\s:,]")

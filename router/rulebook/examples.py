@@ -127,7 +127,7 @@ def has_examples(path: Path) -> bool:
     try:
         if not path.name.lower().endswith(_SUFFIXES) or not path.is_file() or path.stat().st_size > _LARGEST:
             return False
-        value = parse(path.read_text(encoding="utf-8-sig"), path.name)
+        value, _ = parse(path.read_text(encoding="utf-8-sig"), path.name)
     except (OSError, ValueError, Unreadable):
         return False
     entries = value if isinstance(value, list) else []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+import gc
+from collections.abc import Collection, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -49,7 +51,20 @@ class Loaded:
 
 def load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime) -> Loaded:
     """The rules of a stream as they stand at `now`, an instant with a zone."""
-    return _load(rules, stream, kinds, now, TagFiles())
+    with _without_collecting():
+        return _load(rules, stream, kinds, now, TagFiles())
+
+
+@contextmanager
+def _without_collecting() -> Iterator[None]:
+    """Keeps the collector of garbage still: all that loading makes stays, and going through it took half of the time."""
+    was_enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_enabled:
+            gc.enable()
 
 
 def _load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime, tag_files: TagFiles) -> Loaded:
@@ -92,7 +107,8 @@ def _live_tags(owners: OwnersFile, policy: Policy) -> frozenset[str]:
 def load_all(rules: Path, kinds: KindsByName, now: datetime) -> Mapping[Stream, Loaded]:
     """The rules of both streams; a destination that both write to with one credential stops both."""
     tag_files = TagFiles()
-    loaded = {stream: _load(rules, stream, kinds, now, tag_files) for stream in Stream}
+    with _without_collecting():
+        loaded = {stream: _load(rules, stream, kinds, now, tag_files) for stream in Stream}
     names = {stream: _names_by_address(one.rulebook, kinds) for stream, one in loaded.items()}
     shared = names[Stream.CWPP].keys() & names[Stream.CSPM].keys()
     if not shared:

@@ -5,7 +5,7 @@ In a directory below it stand shadow rules, which are read as they are and hold 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from pathlib import PurePosixPath
@@ -47,7 +47,7 @@ class ReadSuppressions(NamedTuple):
 class _Bearer(NamedTuple):
     """A rule that bears a name: where it stands, and as what it can be used; None where it cannot."""
 
-    document: Document
+    file: str
     path: KeyPath
     name: str
     rule: SuppressionRule | None
@@ -74,13 +74,9 @@ def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datet
                 rule = None
             # ARM takes names in any case for one.
             rules.setdefault(name.casefold() if policy.are_rules_portable else name, []).append(
-                _Bearer(document, path, name, rule, is_shadow)
+                _Bearer(document.file, path, name, rule, is_shadow)
             )
-        document.forget_lines()
-    for bearers in rules.values():
-        if len(bearers) > 1:
-            _blame_namesakes(folder, bearers)
-            refused += [one.rule for one in bearers if one.rule is not None]
+    refused += [one.rule for one in _blame_namesakes(folder, rules) if one.rule is not None]
     only = [bearers[0] for bearers in rules.values() if len(bearers) == 1]
     sound, shadows = (
         Suppressions.from_rules(one.rule for one in only if one.rule is not None and one.is_shadow is is_shadow)
@@ -106,25 +102,29 @@ def read_suppression_file(
         for fault in faults:
             if fault.level == "problem":
                 folder.note(document, (*path, *fault.path), fault.message, fault.level, fault.code)
-        rules.setdefault(name, []).append(_Bearer(document, path, name, rule, is_shadow=False))
+        rules.setdefault(name, []).append(_Bearer(file, path, name, rule, is_shadow=False))
         sound += [rule] if rule is not None else []
-    for bearers in rules.values():
-        if len(bearers) > 1:
-            _blame_namesakes(folder, bearers)
+    _blame_namesakes(folder, rules)
     return tuple(sound)
 
 
-def _blame_namesakes(folder: Folder, bearers: Sequence[_Bearer]) -> None:
-    """Notes of each rule whose name another one bears where that one stands."""
-    positions = [one.document.position_of(one.path) for one in bearers]
-    for number, (document, path, name, *_) in enumerate(bearers):
-        other = bearers[0 if number else 1].name
-        said = (
-            f"{name!r} names another rule too" if other == name else f"{name!r} and {other!r} are one name in Defender"
-        )
-        words = f"{said}, at {positions[0 if number else 1]}, so both are left out; rename one"
-        folder.note(document, path, words, code="duplicate-name")
-        document.forget_lines()
+def _blame_namesakes(folder: Folder, rules: Mapping[str, Sequence[_Bearer]]) -> Sequence[_Bearer]:
+    """Notes of each rule whose name another one bears where that one stands; returns these rules."""
+    namesakes = [bearers for bearers in rules.values() if len(bearers) > 1]
+    # Loading keeps no text of a hundred thousand files: these few are read again.
+    files = {one.file for bearers in namesakes for one in bearers}
+    documents = {file: document for file in files if (document := folder.read(file, parse_with_lower_keys))}
+    for bearers in namesakes:
+        for number, (file, path, name, *_) in enumerate(bearers):
+            other = bearers[0 if number else 1]
+            said = f"{name!r} names another rule too"
+            if other.name != name:
+                said = f"{name!r} and {other.name!r} are one name in Defender"
+            if file in documents and other.file in documents:
+                position = documents[other.file].position_of(other.path)
+                words = f"{said}, at {position}, so both are left out; rename one"
+                folder.note(documents[file], path, words, code="duplicate-name")
+    return [one for bearers in namesakes for one in bearers]
 
 
 def files_of_rules(folder: Folder, stream: Stream) -> Iterator[tuple[str, bool]]:
@@ -152,11 +152,15 @@ def _bodies_in(folder: Folder, document: Document) -> Iterator[tuple[KeyPath, st
     if not isinstance(value, dict):
         folder.note(document, (), "must be a rule, {properties: ...}, or a list of rules, {value: [...]}")
     elif "value" not in value:
-        yield (), PurePosixPath(document.file).stem, value
+        yield (), document.file.rpartition("/")[2].rpartition(".")[0], value
     elif not isinstance(value["value"], list):
         folder.note(document, ("value",), "must be a list of rules")
     else:
-        for number, body in enumerate(value["value"]):
+        bodies = value["value"]
+        for number, body in enumerate(bodies):
+            bodies[number] = (
+                None  # what is read is let go of, so that rules take the room of the texts that they come from
+            )
             name = body.get("name") if isinstance(body, dict) else None
             if isinstance(name, str) and name:
                 yield ("value", number), name, body

@@ -42,7 +42,7 @@ LONGEST_COMMENT = 140
 """How many characters of a comment Defender takes; with more its answer is 500, which says nothing of the cause."""
 _STATES = frozenset({"enabled", "disabled", "expired"})
 _CATEGORIES = frozenset(map(str.casefold, CATEGORIES))
-_EMAIL = re.compile(r"[\w.+-]+(?:['&][\w.+-]+)*@[\w-]+(?:\.[\w-]+)+")
+_EMAIL = re.compile(r"(?<![\w.+-])[\w.+-]++(?:['&][\w.+-]++)*+@[\w-]+(?:\.[\w-]+)+")
 _TIME = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,7})?(?:Z|[+-]\d\d:\d\d)?", re.IGNORECASE | re.ASCII)
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{1,49}")
 

@@ -108,7 +108,7 @@ def draft_manifest(documents: Sequence[CoverageDocument], now: datetime) -> Cove
     facts = Facts.of(fact for document in documents for fact in read_facts(document))
     lines = [*_HEAD, *_export_lines(facts), _posture_line(facts, workloads), *_expect_lines(workloads, facts)]
     text = "\n".join([*lines, ""])
-    result = judge_documents(documents, build_manifest(CoverageForm.model_validate(parse(text, FILE))), now)
+    result = judge_documents(documents, build_manifest(CoverageForm.model_validate(parse(text, FILE)[0])), now)
     return CoverageDraft("\n".join([text, *_exception_lines(result), *_note_lines(result), ""]), result)
 
 
