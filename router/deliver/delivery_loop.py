@@ -447,11 +447,8 @@ class DeliveryLoop:
             await self._wait(None if self._is_stale else self._find_next(FAR))
             if not self._finished:
                 return
-        ticks = asyncio.get_running_loop().time
-        end = ticks() + GATHER
-        while self._sends and (left := end - ticks()) > 0:
-            self._news.clear()
-            await self._wait_for_news(left)
+        if self._sends:
+            await asyncio.wait(self._sends, timeout=GATHER)
 
     async def _wait_for_news(self, timeout: float) -> None:
         with suppress(TimeoutError):
