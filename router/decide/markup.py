@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from html import unescape
 from html.entities import html5
 
+from router.domain.readable import remembered
 from router.domain.signals import Link
 
 _BLOCKS = frozenset({"div", "h1", "h2", "h3", "h4", "h5", "h6", "hr", "p", "pre", "table", "tbody", "thead", "tr"})
@@ -139,7 +140,7 @@ _NUMBER = re.compile(r"(?<=\s)(\d{1,2})\.\s(?=\S)|\A(\d{1,2})\.\s(?=\S)")
 
 def lines_of(steps: Iterable[str]) -> tuple[str, ...]:
     """The lines of some steps, of which none is blank and none says that there is nothing to say."""
-    lines = [line for step in steps for line in _lines_in(step) if not _says_nothing(line)]
+    lines = [line for step in steps for line in _lines_in(step)]
     return (*lines[: MOST_LINES - 1], "\n".join(lines[MOST_LINES - 1 :])) if len(lines) > MOST_LINES else tuple(lines)
 
 
@@ -149,17 +150,18 @@ def links_in(text: str) -> list[Link]:
     return [link for link in _links_of(document) if link.url] if isinstance(document, dict) else []
 
 
-def _lines_in(step: str) -> Iterator[str]:
+@remembered  # Alerts of one type advise the same.
+def _lines_in(step: str) -> tuple[str, ...]:
     document = _find_document(step)
-    if document is None:
-        yield from _lines_of_prose(step)
-        return
-    items = document if isinstance(document, list) else [document]
-    parts = [_lines_for(item) for item in items]
+    lines = _lines_of_prose(step) if document is None else _lines_of_items(document, step)
+    return tuple(line for line in lines if not _says_nothing(line))
+
+
+def _lines_of_items(document: object, step: str) -> Iterable[str]:
+    parts = [_lines_for(item) for item in (document if isinstance(document, list) else [document])]
     if None in parts:  # JSON that is no link says what it says
-        yield _one_line(step)
-    else:
-        yield from (line for lines in parts if lines is not None for line in lines)
+        return [_one_line(step)]
+    return (line for lines in parts if lines is not None for line in lines)
 
 
 def _lines_for(item: object) -> list[str] | None:

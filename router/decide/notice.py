@@ -12,7 +12,7 @@ from router.decide.prose import prose_of, unfilled
 from router.domain.decisions import Code, Decision
 from router.domain.evidence import Evidence, PropertyTable, property_key, says_something
 from router.domain.locations import location_of
-from router.domain.notices import Notice, Tactic, is_about_ai
+from router.domain.notices import Notice, Release, Tactic, is_about_ai
 from router.domain.owners import find_environment_of, find_owner_of
 from router.domain.posture import Cves, GroupedFacts, PostureFacts, Risk
 from router.domain.resources import parse_resource_id
@@ -49,6 +49,10 @@ def notice_for(
     key: str,
     turn: int,
     alerts: tuple[str, ...] = (),
+    *,
+    status_only: bool = False,
+    paged: bool = False,
+    release: Release | None = None,
 ) -> Notice:
     """The notice of the signal of a key at one turn: its evidence, the alerts that it names, its owner, why it was sent."""
     resource = parse_resource_id(signal.resource)
@@ -124,6 +128,9 @@ def notice_for(
         status_description=plain_text(finding.status_description) if finding and finding.status_description else None,
         impact=plain_text(finding.impact) if finding and finding.impact else None,
         has_fix=grouped.has_fix,
+        status_only=status_only,
+        paged=paged and not (alert is not None and alert.sample),
+        release=release,
         **alike,
     )
     # A title is told where a description is not: in outlines, and in a group's list of its members.
@@ -165,7 +172,7 @@ def iso(time: datetime | None) -> str | None:
     if time is None:
         return None
     utc = time if time.tzinfo is UTC else time.astimezone(UTC)
-    return f"{utc.replace(tzinfo=None).isoformat()}Z"
+    return f"{utc.isoformat().removesuffix('+00:00')}Z"
 
 
 def unlisted_in(extended: Mapping[str, str], table: PropertyTable, evidence: Evidence) -> tuple[str, ...]:

@@ -19,44 +19,34 @@ def normalised_type(name: str) -> str:
 
 
 class Entity:
-    """One entity: its type and its properties, whose names are read whatever their case."""
+    """One entity: its type and its properties, whose names are asked for in lower case."""
 
-    __slots__ = ("_graph", "_lowered", "_raw", "type")
+    __slots__ = ("_graph", "_properties", "type")
 
     def __init__(self, type: str, properties: Mapping[str, object], graph: Entities) -> None:
         self.type = type
-        self._raw = properties
-        self._lowered: dict[str, object] | None = None
+        self._properties = properties
         self._graph = graph
 
     def get(self, name: str) -> object:
-        """The property of that name as it arrived, or None."""
-        if (value := self._raw.get(name)) is not None:
-            return value
-        if self._lowered is None:
-            self._lowered = {key.lower(): value for key, value in self._raw.items()}
-        return self._lowered.get(name.lower())
+        """The property of that name as it arrived, or None; where it has several spellings, the last one counts."""
+        return self._properties.get(name)
 
     def get_all(self, names: Set[str]) -> dict[str, object]:
-        """What `get` gives for each of some names in lower case, in one go, without what is not there."""
-        found: dict[str, object] = {}
-        for key, value in self._raw.items():
-            if (name := key.lower()) in names:
-                if name in found:
-                    return {name: value for name in names if (value := self.get(name)) is not None}
-                found[name] = value
-        return found
+        """What `get` gives for each of some names, without what is not there, in the order in which they stand there."""
+        return {name: value for name, value in self._properties.items() if name in names}
 
     def text(self, name: str) -> str | None:
         """The property as text, or None where it is missing, empty or no scalar."""
-        value = self.get(name)
+        value = self._properties.get(name)
         if isinstance(value, str):
             return value or None
         return str(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
 
     def find(self, name: str) -> Entity | None:
         """The entity that a property holds or refers to, or None."""
-        return self._graph.entity_in(self.get(name))
+        value = self._properties.get(name)
+        return self._graph.entity_in(value) if value is not None else None
 
     def find_all(self, name: str) -> list[Entity]:
         """The entities that a list property holds or refers to; those that dangle are left out."""
@@ -65,10 +55,10 @@ class Entity:
         return [entity for entity in map(self._graph.entity_in, values) if entity is not None]
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, Entity) and self._raw is other._raw
+        return isinstance(other, Entity) and self._properties is other._properties
 
     def __hash__(self) -> int:
-        return id(self._raw)
+        return id(self._properties)
 
     def __repr__(self) -> str:
         return f"Entity({self.type!r})"
@@ -81,23 +71,23 @@ class Entities:
     is made when it is asked for. Where a `$id` is used twice, the first object that bears it is meant.
     """
 
-    __slots__ = ("_bearers", "_met", "_objects", "_raw")
+    __slots__ = ("_bearers", "_lowered", "_met", "_raw")
 
     def __init__(self, raw: Iterable[object]) -> None:
         self._raw = list(raw)
-        self._objects: list[_Object] = []
         self._met: list[tuple[str, _Object]] | None = None
         self._bearers: dict[str, _Object] | None = None
+        self._lowered: dict[int, dict[str, object]] = {}
 
     def __iter__(self) -> Iterator[Entity]:
-        return (Entity(type, value, self) for type, value in self._typed())
+        return (self._entity(type, value) for type, value in self._drawn() if type)
 
     def __bool__(self) -> bool:
-        return bool(self._typed())
+        return any(type for type, _ in self._drawn())
 
     def of_type(self, *types: str) -> list[Entity]:
         """The entities of some normalised types, in the order in which they are met."""
-        return [Entity(type, value, self) for type, value in self._typed() if type in types]
+        return [self._entity(type, value) for type, value in self._drawn() if type in types]
 
     def entity_in(self, value: object) -> Entity | None:
         """The entity that a property's value is, or refers to; None for anything else."""
@@ -107,19 +97,24 @@ class Entities:
         if isinstance(referred, str):
             value = self._by_reference().get(referred, value)
         type = _type_of(value)
-        return Entity(type, value, self) if type else None
+        return self._entity(type, value) if type else None
 
-    def _typed(self) -> list[tuple[str, _Object]]:
+    def _entity(self, type: str, value: _Object) -> Entity:
+        # Rules, evidence and location ask the same objects one after the other: each is lowered once, by its address.
+        if (properties := self._lowered.get(id(value))) is None:
+            properties = {name.lower(): held for name, held in value.items() if held is not None}
+            self._lowered[id(value)] = properties
+        return Entity(type, properties, self)
+
+    def _drawn(self) -> list[tuple[str, _Object]]:
         if self._met is None:
-            self._objects = _objects_in(self._raw)
-            self._met = [(type, value) for value in self._objects if (type := _type_of(value))]
+            self._met = _objects_in(self._raw)
         return self._met
 
     def _by_reference(self) -> dict[str, _Object]:
         if self._bearers is None:
-            self._typed()
             # The last one to be set stays, and the first one that bears an id is meant.
-            marked = [(value.get("$id"), value) for value in reversed(self._objects)]
+            marked = [(value.get("$id"), value) for _, value in reversed(self._drawn())]
             self._bearers = {identity: value for identity, value in marked if isinstance(identity, str)}
         return self._bearers
 
@@ -129,27 +124,30 @@ type _Object = dict[str, object]
 _NESTING = frozenset({dict, list})
 
 
-def _objects_in(raw: list[object]) -> list[_Object]:
-    """Every object that is more than a reference, listed and nested, in the order of reading."""
+def _objects_in(raw: list[object]) -> list[tuple[str, _Object]]:
+    """Every object that is more than a reference, listed and nested, in the order of reading, and its type, if it has one."""
     # A stack instead of recursion: hostile nesting is as deep as the parser allows. This is the hottest loop there is.
-    met: list[_Object] = []
+    met: list[tuple[str, _Object]] = []
     waiting = raw[::-1]
     while waiting:
         value = waiting.pop()
         if type(value) is dict:
             if len(value) == 1 and type(value.get("$ref")) is str:
                 continue
-            met.append(value)
-            for inner in reversed(value.values()):
-                if type(inner) in _NESTING:
-                    waiting.append(inner)
+            met.append((_type_of(value), value))
+            if nesting := [inner for inner in value.values() if type(inner) in _NESTING]:
+                nesting.reverse()
+                waiting += nesting
         elif type(value) is list:
             waiting += reversed(value)
     return met
 
 
 def _type_of(value: _Object) -> str:
-    type = value.get("Type") or value.get("type")
-    if type is None and "$ref" not in value:
-        type = next((type for name, type in value.items() if name.lower() == "type"), None)
-    return normalised_type(type) if isinstance(type, str) else ""
+    """The normalised type of an object; empty where it has none."""
+    name = value.get("Type") or value.get("type")
+    if type(name) is str:
+        return normalised_type(name)
+    if name is None and "$ref" not in value:
+        name = next((held for key, held in value.items() if key.lower() == "type"), None)
+    return normalised_type(name) if isinstance(name, str) else ""

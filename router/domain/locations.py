@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from router.domain.entities import Entities, Entity
 from router.domain.evidence import items_in, property_key, says_something, text_of
 from router.domain.resources import (
+    NOWHERE,
     OF_GOOGLE,
     CloudLocation,
     connected_name,
@@ -36,7 +37,7 @@ _KIND, _EFFECTIVE = "resourcetype", "effectiveazureresourceid"
 
 _NAMES = ("nativeclouduniqueidentifier", "nativeresourceid", "id", "azureresourceid")
 _IN_ENTITIES = (
-    "ResourceId", "AmazonResourceId", "FullResourceName", "RelativeResourceName", "ResourceName", "Name", "Id",
+    "resourceid", "amazonresourceid", "fullresourcename", "relativeresourcename", "resourcename", "name", "id",
 )  # fmt: skip
 _ACCOUNTS = ("accountid", "amazonaccountid", "awsaccountid")
 _PROJECTS = ("projectid", "gcpprojectid", "projectnumber")
@@ -49,6 +50,13 @@ def location_of(signal: Signal) -> CloudLocation:
     """The location of a signal's resource; NOWHERE where nothing tells. Draws the graph of an alert's entities."""
     if signal.location is not None:
         return signal.location
+    # So are most: what is in Azure, in no cluster and names none. Then nothing else is asked.
+    if (
+        _is_in_azure(signal)
+        and location_named(signal.resource or "") is NOWHERE
+        and not signal.entities.of_type(_CLUSTER)
+    ):
+        return NOWHERE
     return location_among(signal.resource, {}, signal.entities, signal.extended)
 
 
@@ -133,14 +141,14 @@ def find_effective_resource(signal: Signal) -> str | None:
 
 def _cloud_resources(entities: list[Entity]) -> list[Entity]:
     """The resources in a cloud that entities stand for."""
-    return [found for entity in entities if (found := entity.find("CloudResource")) is not None]
+    return [found for entity in entities if (found := entity.find("cloudresource")) is not None]
 
 
 def _cluster_of(entity: Entity) -> str | None:
     """The name of the cluster that an entity stands for."""
     names = [name.strip() for name in _texts_in([entity, *_cloud_resources([entity])], _IN_ENTITIES)]
     named = next((found for name in names if (found := location_in_google(name).cluster)), None)
-    return named or _connected_cluster(names, "") or entity.text("Name")
+    return named or _connected_cluster(names, "") or entity.text("name")
 
 
 def _namespaces_in(
@@ -151,12 +159,12 @@ def _namespaces_in(
         yield from location.namespaces
     for entity in entities.of_type(*_INSIDE):
         if entity.type == _NAMESPACE:
-            around = entity.find("Cluster")
+            around = entity.find("cluster")
             other = _cluster_of(around) if around is not None else None
             if other is None or other.casefold() == cluster.casefold():
-                yield from _texts_in([entity], ("Name",))
+                yield from _texts_in([entity], ("name",))
         else:
-            yield from _texts_in([entity], ("Namespace",))
+            yield from _texts_in([entity], ("namespace",))
     for name, value in extended.items():
         if property_key(name) in _NAMESPACES:
             for item in items_in(str(value)):

@@ -113,10 +113,8 @@ def _texts_in(values: Mapping[str, object]) -> Texts:
 
 def _entities_in(entities: Entities) -> Mapping[str, tuple[Texts, ...]]:
     by_type: dict[str, dict[tuple[tuple[str, tuple[str, ...]], ...], Texts]] = {}
-    for entity in entities:
-        if (names := ENTITY_FIELDS.get(entity.type)) is None:
-            continue
-        if texts := _texts_in(entity.get_all(names)):
+    for entity in entities.of_type(*ENTITY_FIELDS):
+        if texts := _texts_in(entity.get_all(ENTITY_FIELDS[entity.type])):
             by_type.setdefault(entity.type, {}).setdefault(tuple(texts.items()), texts)
     return {type: tuple(kept.values()) for type, kept in by_type.items()}
 

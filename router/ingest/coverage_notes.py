@@ -7,14 +7,13 @@ from __future__ import annotations
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from router.domain.clocks import is_possible
 from router.domain.coverage_sources import LastHeard, watcher_for
 from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind, StoredDocument
-from router.domain.hubs import Arrival
+from router.domain.hubs import Arrival, message_of
 from router.domain.owners import Owners
 from router.domain.signals import Stream
 from router.ingest.coverage_facts import (
@@ -137,7 +136,7 @@ def _is_repeat_from_file(arrival: Arrival, on_record: Mapping[str, Outcome]) -> 
     """
     if arrival.enqueued is not None:
         return False
-    first = on_record.get(replace(arrival, again=0).key)
+    first = on_record.get(message_of(arrival.key))
     is_read_again = arrival.again != 0 and first is not Outcome.QUARANTINED
     return is_read_again or on_record.get(arrival.key, Outcome.QUARANTINED) is not Outcome.QUARANTINED
 

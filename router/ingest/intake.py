@@ -114,7 +114,7 @@ class Intake:
         if new and await tx.wait_for(*map(min, new)):
             signals |= await lock_signals(tx, sorted({key for keys in new for key in keys}))
         # What was decided of a message when it came first is under its own key, also where it is decided once more.
-        keys = {key for part in parts for key in (part.arrival.key, replace(part.arrival, again=0).key)}
+        keys = {key for part in parts for key in (part.arrival.key, message_of(part.arrival.key))}
         on_record = await find_outcomes(tx, sorted(keys))
         transitions = await self._transitions_for(tx, observations, signals, dict(on_record), now)
         rows, named = _rows_after(transitions)
@@ -196,7 +196,7 @@ class Intake:
             tx,
             [
                 QuarantineEntry(
-                    id=quarantine_id(replace(one.arrival, again=0).key),
+                    id=quarantine_id(message_of(one.arrival.key)),
                     source=one.source,
                     arrival=one.arrival,
                     stream=stream,

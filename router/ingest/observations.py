@@ -146,6 +146,8 @@ def in_time_order(observations: Sequence[Observation], now: datetime) -> list[Ob
     They are put in order of arrival first; those from files come in that order. A Delete, and a message without a time of its
     own, stays where it arrived; the observations between two of these are put in the order of their own times.
     """
+    if len(observations) == 1:
+        return list(observations)
     arrived = sorted(observations, key=_arrival_order)
     return [one for stretch in _stretches(arrived, now) for one in _by_own_time(stretch)]
 

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 
 from router.decide import decide, entry_for, iso, notice_for
 from router.domain.decisions import Change, Code, Decision, DecisionStep, Outcome, Reason, StepCode
-from router.domain.hubs import Arrival
+from router.domain.hubs import Arrival, message_of
 from router.domain.keys import alert_fingerprint
 from router.domain.notices import RecordEntry, Release
 from router.domain.rule_fields import RuleFields, rule_fields_of
@@ -22,6 +22,7 @@ from router.domain.silences import NO_SILENCES, HolderKind, Silences, find_silen
 from router.ingest.observations import Observation, fingerprints_after
 from router.parse import alerts_named_in, evidence_of
 from router.store.ledger import Held, LedgerRow, Seen, State, Target, Turn
+from router.store.snapshots import Appearances
 
 SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
 """Outcomes after which the same state again is only a repeat; what was held back or too low is decided afresh."""
@@ -133,14 +134,20 @@ def transition_for(
     if targets:
         signal = observation.signal
         named = _new_first(alerts_named_in(signal), row)
-        evidence = evidence_of(signal, rulebook.catalogue)
-        notice = notice_for(signal, evidence, decision, rulebook, key, number, named)
-        release = _release_of(row, decision, rulebook, silences, now)
-        paged = not notice.sample and any(target.lane is Lane.PAGE for target in targets)
-        notice = replace(notice, status_only=status_only, paged=paged, release=release)
+        notice = notice_for(
+            signal,
+            evidence_of(signal, rulebook.catalogue),
+            decision,
+            rulebook,
+            key,
+            number,
+            named,
+            status_only=status_only,
+            paged=any(target.lane is Lane.PAGE for target in targets),
+            release=_release_of(row, decision, rulebook, silences, now),
+        )
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=observation.trace)
-    next_row = _next_row(observation, key, seen, state, row, decision, turn, now)
-    row = replace(next_row, appearances=appearances)
+    row = _next_row(observation, key, seen, state, row, decision, turn, appearances, now)
     return SignalTransition(arrival=observation.arrival, entry=entry, row=row, snapshot=snapshot, turn=turn)
 
 
@@ -211,7 +218,7 @@ def _notice(
 
 def _is_from(row: LedgerRow, observation: Observation) -> bool:
     """Whether a row has its state from this very message."""
-    return row.seen.arrival.key == replace(observation.arrival, again=0).key
+    return row.seen.arrival.key == message_of(observation.arrival.key)
 
 
 def _is_still_held(row: LedgerRow, decision: Decision) -> bool:
@@ -263,6 +270,7 @@ def _next_row(
     row: LedgerRow | None,
     decision: Decision,
     turn: Turn,
+    appearances: Appearances | None,
     now: datetime,
 ) -> LedgerRow:
     notified = [target for target in turn.targets if target.change is not Change.RESOLVED]
@@ -285,6 +293,7 @@ def _next_row(
         closed_at=now if resolved else None,
         heard=now,
         fields=rule_fields_of(observation.signal) if decision.outcome not in UNASKED else None,
+        appearances=appearances,
     )
 
 

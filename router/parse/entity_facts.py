@@ -28,15 +28,14 @@ class EvidenceItem(NamedTuple):
     names: tuple[str, ...] = ()
 
 
-def facts_of(entity: Entity) -> Iterator[EvidenceItem]:
+def facts_of(entity: Entity) -> list[EvidenceItem]:
     """What an entity says; nothing where no property of it names anything."""
     if entity.type in _OF_OTHERS:
-        return
-    find = _FACTS.get(entity.type)
-    facts = tuple(find(entity) if find else _facts_of_unknown(entity))
-    yield from facts
-    if facts and entity.type in _OF_INTELLIGENCE:
-        yield from _threats_to(entity, facts[0].words)
+        return []
+    facts = list(_FACTS.get(entity.type, _facts_of_unknown)(entity))
+    if facts and entity.type in _OF_INTELLIGENCE and (threats := entity.get("threatintelligence")):
+        facts += _threats_to(facts[0].words, threats)
+    return facts
 
 
 def _named(
@@ -85,30 +84,30 @@ def _with_brackets(words: str, *more: str | None) -> str:
 
 
 def _host(host: Entity) -> Iterator[EvidenceItem]:
-    name, domain = _text(host, "HostName", "NetBiosName", "FQDN"), host.text("DnsDomain")
+    name, domain = _text(host, "hostname", "netbiosname", "fqdn"), host.text("dnsdomain")
     if name is not None:
         is_short = domain and not name.lower().endswith(f".{domain.lower()}")
         yield EvidenceItem("hosts", f"{name}.{domain}" if is_short else name, (name,))
-    elif resource := _last_part(host.text("AzureID")):
+    elif resource := _last_part(host.text("azureid")):
         yield EvidenceItem("hosts", resource)
 
 
 def _cluster(cluster: Entity) -> Iterator[EvidenceItem]:
-    resource = cluster.find("CloudResource")
+    resource = cluster.find("cloudresource")
     names = _known(
-        *_texts(cluster, "Name"), _last_part(_text(resource, "ResourceId")), *_texts(resource, "ResourceName", "Name")
+        *_texts(cluster, "name"), _last_part(_text(resource, "resourceid")), *_texts(resource, "resourcename", "name")
     )
     if names:
         yield EvidenceItem("clusters", names[0], names)
 
 
 def _account(account: Entity) -> Iterator[EvidenceItem]:
-    name = _text(account, "Name")
+    name = _text(account, "name")
     if name is None:
-        name = _text(account, "UserPrincipalName", "DisplayName", "AadUserId", "Sid", "ObjectGuid", "PUID")
+        name = _text(account, "userprincipalname", "displayname", "aaduserid", "sid", "objectguid", "puid")
     elif "@" not in name and "\\" not in name:
-        domain = _text(account, "NTDomain")
-        suffix = None if domain else _text(account, "UPNSuffix")
+        domain = _text(account, "ntdomain")
+        suffix = None if domain else _text(account, "upnsuffix")
         words = f"{domain}\\{name}" if domain else f"{name}@{suffix}" if suffix else name
         yield EvidenceItem("accounts", words, (name,))
         return
@@ -117,9 +116,9 @@ def _account(account: Entity) -> Iterator[EvidenceItem]:
 
 
 def _ip(ip: Entity) -> Iterator[EvidenceItem]:
-    if address := _text(ip, "Address"):
+    if address := _text(ip, "address"):
         yield EvidenceItem("ips", address)
-        if location := _location_in(ip.get("Location")):
+        if (place := ip.get("location")) and (location := _location_in(place)):
             yield EvidenceItem("locations", f"{address}: {location}", (location,))
 
 
@@ -141,9 +140,8 @@ def _object_in(value: object) -> Mapping[str, str]:
     return {name: text for name, text in texts.items() if says_something(text)}
 
 
-def _threats_to(entity: Entity, whose: str) -> Iterator[EvidenceItem]:
-    """What threat intelligence says of an entity."""
-    value = entity.get("ThreatIntelligence")
+def _threats_to(whose: str, value: object) -> Iterator[EvidenceItem]:
+    """What threat intelligence says of an entity of that name."""
     for item in value if isinstance(value, list) else [value]:
         threat = _object_in(item)
         what = " ".join(_known(threat.get("threattype"), threat.get("threatname")))
@@ -156,50 +154,50 @@ def _threats_to(entity: Entity, whose: str) -> Iterator[EvidenceItem]:
 
 
 def _dns(dns: Entity) -> Iterator[EvidenceItem]:
-    if name := _text(dns, "DomainName"):
-        addresses = [one for field in ("IpAdresses", "IpAddresses", "IpAddress") for one in _addresses_in(dns, field)]
+    if name := _text(dns, "domainname"):
+        addresses = [one for field in ("ipadresses", "ipaddresses", "ipaddress") for one in _addresses_in(dns, field)]
         yield EvidenceItem("domains", _with_brackets(name, *dict.fromkeys(addresses)), (name,))
 
 
 def _addresses_in(entity: Entity, name: str) -> Iterator[str]:
     """The addresses in a property, which are entities, references to some, or texts."""
-    yield from (address for ip in entity.find_all(name) if (address := _text(ip, "Address")))
+    yield from (address for ip in entity.find_all(name) if (address := _text(ip, "address")))
     value = entity.get(name)
     yield from (item for item in (value if isinstance(value, list) else [value]) if isinstance(item, str) and item)
 
 
 def _process(process: Entity) -> Iterator[EvidenceItem]:
     """A process by what ran, with its number, who ran it, and what started it: `x -t 4 (0x1e), by ada, child of bash`."""
-    image = process.find("ImageFile")
+    image = process.find("imagefile")
     path = path_of(image) if image else None
-    command, pid = _text(process, "CommandLine"), _text(process, "ProcessId")
+    command, pid = _text(process, "commandline"), _text(process, "processid")
     # A command line stands behind the path of its image, unless it names that itself.
     is_beside = path and command and path.casefold() not in command.casefold()
     number, ran = f"({pid})" if pid else None, f"{path}: {command}" if is_beside else command or path
     itself = _with_brackets(ran, pid) if ran else f"process {pid}" if pid else None
     if path:
-        yield EvidenceItem("files", path, _texts(image, "Name"))
+        yield EvidenceItem("files", path, _texts(image, "name"))
     if itself:
         words = ", ".join(_known(itself, _account_words(process), _parent_words(process)))
-        yield EvidenceItem("processes", words, _known(command, path, pid, _text(image, "Name"), itself, number))
+        yield EvidenceItem("processes", words, _known(command, path, pid, _text(image, "name"), itself, number))
 
 
 def _account_words(process: Entity) -> str | None:
-    account = process.find("Account")
+    account = process.find("account")
     who = next(_account(account), None) if account else None
     return f"by {who.words}" if who else None
 
 
 def _parent_words(process: Entity) -> str | None:
-    parent = process.find("ParentProcess")
-    image = parent.find("ImageFile") if parent and parent != process else None
+    parent = process.find("parentprocess")
+    image = parent.find("imagefile") if parent and parent != process else None
     name = _PARTS.split(path_of(image) or "")[-1] if image else None
     return f"child of {name}" if name else None
 
 
 def path_of(file: Entity) -> str | None:
     """The path of a file, as far as it is known, with the slashes of its system."""
-    name, directory = _text(file, "Name"), _text(file, "Directory")
+    name, directory = _text(file, "name"), _text(file, "directory")
     if name is None or directory is None:
         return name or directory
     slash = "/" if "/" in directory else "\\"
@@ -208,47 +206,47 @@ def path_of(file: Entity) -> str | None:
 
 def _file(file: Entity) -> Iterator[EvidenceItem]:
     if path := path_of(file):
-        yield EvidenceItem("files", path, _texts(file, "Name"))
+        yield EvidenceItem("files", path, _texts(file, "name"))
 
 
 def _hash(hash: Entity) -> Iterator[EvidenceItem]:
-    value, algorithm = _text(hash, "Value", "SHA256"), _text(hash, "Algorithm")
+    value, algorithm = _text(hash, "value", "sha256"), _text(hash, "algorithm")
     if value:
         yield EvidenceItem("hashes", f"{algorithm.upper()}:{value}" if algorithm else value, (value,))
 
 
 def _blob(blob: Entity) -> Iterator[EvidenceItem]:
-    container = blob.find("BlobContainer")
-    name, url = _text(blob, "Name"), _text(blob, "Url")
-    inside = "/".join(_known(_text(container, "Name"), name)) if name else None
+    container = blob.find("blobcontainer")
+    name, url = _text(blob, "name"), _text(blob, "url")
+    inside = "/".join(_known(_text(container, "name"), name)) if name else None
     if words := url or inside:
         yield EvidenceItem("blobs", words, _known(name, inside))
 
 
 def _registry_key(key: Entity) -> Iterator[EvidenceItem]:
-    if words := "\\".join(_texts(key, "Hive", "Key")):
-        yield EvidenceItem("registry_keys", words, _texts(key, "Key"))
+    if words := "\\".join(_texts(key, "hive", "key")):
+        yield EvidenceItem("registry_keys", words, _texts(key, "key"))
 
 
 def _registry_value(value: Entity) -> Iterator[EvidenceItem]:
-    name, data = _text(value, "Name"), _text(value, "Value")
+    name, data = _text(value, "name"), _text(value, "value")
     if name or data:
-        words = "\\".join((*_texts(value.find("Key"), "Hive", "Key"), name or "(default)"))
+        words = "\\".join((*_texts(value.find("key"), "hive", "key"), name or "(default)"))
         yield EvidenceItem("registry_values", f"{words} = {data}" if data else words, _known(name, data))
 
 
 def _connection(connection: Entity) -> Iterator[EvidenceItem]:
-    source, destination = (_endpoint(connection, side) for side in ("Source", "Destination"))
-    name = _texts(connection, "FriendlyName")
+    source, destination = (_endpoint(connection, side) for side in ("source", "destination"))
+    name = _texts(connection, "friendlyname")
     ends = f"{source or '?'} -> {destination}" if destination else source
-    if words := " ".join(_known(ends, _text(connection, "Protocol"))) if ends else next(iter(name), None):
+    if words := " ".join(_known(ends, _text(connection, "protocol"))) if ends else next(iter(name), None):
         yield EvidenceItem("connections", words, name)
 
 
 def _endpoint(connection: Entity, side: str) -> str | None:
     """One end of a connection: its address, in brackets where it has colons of its own, and its port, as far as known."""
-    address = next(_addresses_in(connection, f"{side}Address"), None)
-    port = _text(connection, f"{side}Port")
+    address = next(_addresses_in(connection, f"{side}address"), None)
+    port = _text(connection, f"{side}port")
     if port is None:
         return address
     if address is None:
@@ -257,14 +255,14 @@ def _endpoint(connection: Entity, side: str) -> str | None:
 
 
 def _session(session: Entity) -> Iterator[EvidenceItem]:
-    id = _text(session, "SessionId")
+    id = _text(session, "sessionid")
     if id is None:
         return
-    account, host = session.find("Account"), session.find("Host")
+    account, host = session.find("account"), session.find("host")
     whose = [fact.words for fact in (*(_account(account) if account else ()), *(_host(host) if host else ()))]
-    start, end = _find_time(session, "StartTimeUtc", "StartTime"), _find_time(session, "EndTimeUtc", "EndTime")
+    start, end = _find_time(session, "starttimeutc", "starttime"), _find_time(session, "endtimeutc", "endtime")
     lasted = f"from {start}" + (f" to {end}" if end and end != start else "") if start else None
-    more = (" on ".join(whose) or None, *_texts(session, "Application", "Browser", "UserAgent"), lasted)
+    more = (" on ".join(whose) or None, *_texts(session, "application", "browser", "useragent"), lasted)
     yield EvidenceItem("sessions", _with_brackets(id, *more), (id,))
 
 
@@ -277,25 +275,25 @@ def _find_time(entity: Entity, *names: str) -> str | None:
 
 def _cloud_resource(resource: Entity) -> Iterator[EvidenceItem]:
     """A resource of another cloud than Azure."""
-    id = _text(resource, "AmazonResourceId", "Arn", "FullResourceName")
-    name = _text(resource, "ResourceName", "Name")
+    id = _text(resource, "amazonresourceid", "arn", "fullresourcename")
+    name = _text(resource, "resourcename", "name")
     if words := id or name:
         shown = None if words == name else name
         # Where it is, is a text here.
-        more = _texts(resource, "ProjectId", "AmazonAccountId", "Location")
+        more = _texts(resource, "projectid", "amazonaccountid", "location")
         yield EvidenceItem("resources", _with_brackets(words, shown, *more), _known(id, name))
 
 
 def _mail(mail: Entity) -> Iterator[EvidenceItem]:
     """A mail, or one that was reported."""
-    sender = _text(mail, "P2Sender", "Sender", "P1Sender")
-    subject, id = _text(mail, "Subject"), _text(mail, "NetworkMessageId", "InternetMessageId")
-    way = " -> ".join(_known(sender, _text(mail, "Recipient")))
-    reporter = _text(mail, "Submitter")
-    more = _known(f"reported by {reporter}" if reporter else None, *_texts(mail, "ReportType", "DeliveryAction"))
+    sender = _text(mail, "p2sender", "sender", "p1sender")
+    subject, id = _text(mail, "subject"), _text(mail, "networkmessageid", "internetmessageid")
+    way = " -> ".join(_known(sender, _text(mail, "recipient")))
+    reporter = _text(mail, "submitter")
+    more = _known(f"reported by {reporter}" if reporter else None, *_texts(mail, "reporttype", "deliveryaction"))
     if words := ": ".join(_known(way, subject)) or id:
         yield EvidenceItem("emails", _with_brackets(words, *more), _known(subject, id))
-    if address := _text(mail, "SenderIP", "SenderIp"):
+    if address := _text(mail, "senderip"):
         yield EvidenceItem("ips", address)
     for listed in ("urls", "threats"):
         several = mail.get(listed)
@@ -304,15 +302,15 @@ def _mail(mail: Entity) -> Iterator[EvidenceItem]:
 
 
 def _mail_cluster(cluster: Entity) -> Iterator[EvidenceItem]:
-    names = _texts(cluster, "Query", "ClusterSourceIdentifier", "ClusterGroup")
-    count = _text(cluster, "MailCount")
+    names = _texts(cluster, "query", "clustersourceidentifier", "clustergroup")
+    count = _text(cluster, "mailcount")
     if names:
-        words = _with_brackets(names[0], f"{count} mails" if count else None, *_texts(cluster, "Threats"))
+        words = _with_brackets(names[0], f"{count} mails" if count else None, *_texts(cluster, "threats"))
         yield EvidenceItem("emails", words, names)
 
 
 _NAMES = (
-    "Name", "DisplayName", "ResourceName", "FriendlyName", "FullName", "Address", "Url", "ResourceId", "Value", "Id",
+    "name", "displayname", "resourcename", "friendlyname", "fullname", "address", "url", "resourceid", "value", "id",
 )  # fmt: skip
 """Properties by which entities of unknown types may be called."""
 
@@ -346,44 +344,44 @@ _OF_INTELLIGENCE = frozenset({"ip", "dns", "url", "filehash", "malware"})
 _OF_OTHERS = frozenset({"alert", "securityalert", "geolocation", "threatintelligence"})
 """Types that say nothing by themselves: alerts of an incident stand in the notice, the others at what they are about."""
 
-_APPLICATION_NAMES = ("Name", "DisplayName", "InstanceName", "AppId", "OAuthAppId", "OAuthObjectId")
-_OF_DEVICES = ("DeviceType", "Manufacturer", "Model", "OperatingSystem", "MacAddress")
+_APPLICATION_NAMES = ("name", "displayname", "instancename", "appid", "oauthappid", "oauthobjectid")
+_OF_DEVICES = ("devicetype", "manufacturer", "model", "operatingsystem", "macaddress")
 _FACTS: Mapping[str, Callable[[Entity], Iterator[EvidenceItem]]] = {
     normalised_type(type): facts
     for type, facts in {
         "host": _host,
-        "K8s-node": _named("nodes", "Name"),
-        "K8s-pod": _named("pods", "Name"),
-        "K8s-namespace": _named("namespaces", "Name"),
+        "K8s-node": _named("nodes", "name"),
+        "K8s-pod": _named("pods", "name"),
+        "K8s-namespace": _named("namespaces", "name"),
         "K8s-cluster": _cluster,
-        "container": _named("containers", "Name", "ContainerId"),
-        "container-image": _named("images", "ImageId", "Name", "Digest"),
-        "container-registry": _named("resources", "LoginServer", "Registry", "Name"),
+        "container": _named("containers", "name", "containerid"),
+        "container-image": _named("images", "imageid", "name", "digest"),
+        "container-registry": _named("resources", "loginserver", "registry", "name"),
         "account": _account,
-        "service-principal": _named("accounts", "ServicePrincipalName", "Name", "ServicePrincipalObjectId", "AppId"),
+        "service-principal": _named("accounts", "serviceprincipalname", "name", "serviceprincipalobjectid", "appid"),
         "ip": _ip,
         "dns": _dns,
-        "active-directory-domain": _named("domains", "ActiveDirectoryDomainName", "Name"),
-        "url": _named("urls", "Url"),
-        "malware": _named("malware", "Name", more=("Category",)),
+        "active-directory-domain": _named("domains", "activedirectorydomainname", "name"),
+        "url": _named("urls", "url"),
+        "malware": _named("malware", "name", more=("category",)),
         "process": _process,
         "file": _file,
         "filehash": _hash,
         "blob": _blob,
-        **dict.fromkeys(("blob-container", "file-share"), _named("storage_containers", "Url", "Name")),
+        **dict.fromkeys(("blob-container", "file-share"), _named("storage_containers", "url", "name")),
         "registry-key": _registry_key,
         "registry-value": _registry_value,
         **dict.fromkeys(
             ("cloud-application", "oauth-application"), _named("applications", *_APPLICATION_NAMES, shown=3)
         ),
-        "security-group": _named("security_groups", "DistinguishedName", "DisplayName", "Name", "Sid", "ObjectGuid"),
-        "mailbox": _named("mailboxes", "MailboxPrimaryAddress", "Upn", "DisplayName", shown=3),
+        "security-group": _named("security_groups", "distinguishedname", "displayname", "name", "sid", "objectguid"),
+        "mailbox": _named("mailboxes", "mailboxprimaryaddress", "upn", "displayname", shown=3),
         **dict.fromkeys(("mail-message", "SubmissionMail"), _mail),
         "mail-cluster": _mail_cluster,
-        "iotdevice": _named("devices", "DeviceName", "DeviceId", shown=2, more=_OF_DEVICES),
+        "iotdevice": _named("devices", "devicename", "deviceid", shown=2, more=_OF_DEVICES),
         "network-connection": _connection,
         **dict.fromkeys(("host-logon-session", "cloud-logon-session"), _session),
-        "azure-resource": _named("resources", "ResourceId"),
+        "azure-resource": _named("resources", "resourceid"),
         **dict.fromkeys(("amazon-resource", "gcp-resource", "google-cloud-resource"), _cloud_resource),
     }.items()
 }

@@ -34,11 +34,11 @@ def sort_processes(processes: Sequence[Entity], extended: Mapping[str, object]) 
     heights = _heights_of(processes)
 
     def rank(process: Entity) -> tuple[bool, int, int, bool, bool]:
-        image, command = process.find("ImageFile"), process.text("CommandLine")
+        image, command = process.find("imagefile"), process.text("commandline")
         path = path_of(image) if image else None
-        names = (command, process.text("ProcessId"), path, image.text("Name") if image else None)
+        names = (command, process.text("processid"), path, image.text("name") if image else None)
         told = {name.strip().casefold() for name in names if name}
-        is_whole = process.find("Account") is not None or process.find("ParentProcess") is not None
+        is_whole = process.find("account") is not None or process.find("parentprocess") is not None
         return not (command or path), -len(told & named), heights.get(process, 0), not command, not is_whole
 
     return sorted(processes, key=rank)
@@ -48,12 +48,12 @@ def _heights_of(processes: Iterable[Entity]) -> Mapping[Entity, int]:
     """For each process that is a parent, over how many generations it is one."""
     heights: dict[Entity, int] = {}
     for process in processes:
-        parent = process.find("ParentProcess")
+        parent = process.find("parentprocess")
         for height in range(1, _LONGEST_CHAIN + 1):
             if parent is None or parent == process:
                 break
             heights[parent] = max(height, heights.get(parent, 0))
-            parent = parent.find("ParentProcess")
+            parent = parent.find("parentprocess")
     return heights
 
 
@@ -83,36 +83,41 @@ _ALSO_IN: Mapping[str, str] = {"commands": "processes"}
 
 def evidence_of(signal: Signal, catalogue: Catalogue) -> Evidence:
     """The evidence in a signal: what its entities say, in the order in which they are met, then what its properties add."""
-    lists: dict[str, dict[str, None]] = {}
+    facts = _facts_of_entities(signal)
+    lists = {listed: dict.fromkeys([fact.words for fact in some]) for listed, some in facts.items()}
     said: dict[str, set[str]] = {}
-    for entity in _entities_in_order(signal):
-        for fact in facts_of(entity):
-            words, known = lists.setdefault(fact.listed, {}), said.setdefault(fact.listed, set())
-            if fact.words in words:
-                continue
-            # The same process may stand there twice, once without who ran it, or by its number alone.
-            if fact.listed != "processes" or fact.words.casefold().removeprefix("process ") not in known:
-                words[fact.words] = None
-                known.update(_names_in(fact))
-    for fact in _facts_of_properties(signal.extended, catalogue.properties):
-        name = fact.words.casefold()
-        known = said.setdefault(fact.listed, set())
-        if name not in known and name not in said.get(_ALSO_IN.get(fact.listed, ""), ()):
-            known.add(name)
-            is_bare_number = fact.listed == "processes" and _is_number(name)
-            lists.setdefault(fact.listed, {})[f"process {fact.words}" if is_bare_number else fact.words] = None
+    for listed, text in _facts_of_properties(signal.extended, catalogue.properties):
+        name, also = text.casefold(), _ALSO_IN.get(listed, listed)
+        for one in (listed, also):
+            if one not in said:
+                said[one] = {name for fact in facts.get(one, ()) for name in _names_in(fact)}
+        if name not in said[listed] and name not in said[also]:
+            said[listed].add(name)
+            is_bare_number = listed == "processes" and _is_number(name)
+            lists.setdefault(listed, {})[f"process {text}" if is_bare_number else text] = None
     if accounts := lists.get("accounts"):
         lists["accounts"] = dict.fromkeys(_accounts_once(accounts, signal))
-    if processes := lists.get("processes"):
+    if (processes := lists.get("processes")) and len(processes) > 1:
         lists["processes"] = dict.fromkeys(sorted(processes, key=lambda words: _NUMBER.match(words) is not None))
     return Evidence(**{name: _bounded(words) for name, words in lists.items()})
 
 
-def _entities_in_order(signal: Signal) -> Iterator[Entity]:
-    """The entities as they are met, but for processes, which stand in an order of their own in the places of processes."""
-    processes = iter(sort_processes(signal.entities.of_type("process"), signal.extended))
-    for entity in signal.entities:
-        yield next(processes) if entity.type == "process" else entity
+def _facts_of_entities(signal: Signal) -> dict[str, list[EvidenceItem]]:
+    """What entities say, by the list that it belongs to; processes stand in an order of their own in their places."""
+    entities = list(signal.entities)
+    processes = [entity for entity in entities if entity.type == "process"]
+    in_order = iter(sort_processes(processes, signal.extended))
+    facts: dict[str, list[EvidenceItem]] = {}
+    known: set[str] = set()
+    for entity in entities:
+        for fact in facts_of(next(in_order) if entity.type == "process" else entity):
+            if fact.listed == "processes" and len(processes) > 1:
+                # The same process may stand there twice, once without who ran it, or by its number alone.
+                if fact.words.casefold().removeprefix("process ") in known:
+                    continue
+                known.update(_names_in(fact))
+            facts.setdefault(fact.listed, []).append(fact)
+    return facts
 
 
 def _accounts_once(accounts: Iterable[str], signal: Signal) -> list[str]:
@@ -134,8 +139,8 @@ def _owners_of_sids(signal: Signal) -> Mapping[str, str]:
     properties = {property_key(name): str(value).strip() for name, value in signal.extended.items()}
     owners = {properties.get("usersid", "").casefold(): properties.get("username", "")}
     for account in signal.entities.of_type("account"):
-        if (sid := account.text("Sid")) and (fact := next(facts_of(account), None)) and not _SID.fullmatch(fact.words):
-            owners[sid.strip().casefold()] = fact.words
+        if (sid := account.text("sid")) and (facts := facts_of(account)) and not _SID.fullmatch(facts[0].words):
+            owners[sid.strip().casefold()] = facts[0].words
     return owners
 
 
@@ -161,11 +166,11 @@ https://msticpy.readthedocs.io/en/latest/api/msticpy.datamodel.entities.alert.ht
 
 
 def _alert_ids(alert: Entity) -> Iterable[str]:
-    ids = alert.get("SystemAlertIds") or alert.get("SystemAlertId")
+    ids = alert.get("systemalertids") or alert.get("systemalertid")
     return [id for id in (ids if isinstance(ids, list) else [ids]) if isinstance(id, str) and id]
 
 
-def _facts_of_properties(extended: Mapping[str, object], table: PropertyTable) -> Iterator[EvidenceItem]:
+def _facts_of_properties(extended: Mapping[str, object], table: PropertyTable) -> Iterator[tuple[str, str]]:
     found: list[tuple[str, str, str]] = []
     for name, held in extended.items():
         value = str(held)
@@ -176,7 +181,7 @@ def _facts_of_properties(extended: Mapping[str, object], table: PropertyTable) -
             if listed == "threats" and item.startswith(_REPORT):
                 item = f"{_THREAT_REPORT}{item.removeprefix(_REPORT)}"
             for text in _names_between_commas(listed, item) if listed in _LISTS_OF_NAMES else (item,):
-                yield EvidenceItem(listed, text)
+                yield listed, text
 
 
 def _with_objects_joined(found: list[tuple[str, str, str]]) -> list[tuple[str, str, str]]:

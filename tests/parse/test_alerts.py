@@ -44,13 +44,13 @@ def test_an_alert_keeps_what_it_says() -> None:
     assert (alert.remediation, alert.link) == (("Look at it.", "Mend it."), "https://portal.azure.com/#blade/alert")
     assert (alert.intents, alert.compromised_entity) == (("Persistence", "CredentialAccess"), "web-01")
     assert (alert.product, alert.extended) == ("Microsoft Defender for Cloud", {"User Name": "ada"})
-    assert [host.text("HostName") for host in alert.entities] == ["web-01"]
+    assert [host.text("hostname") for host in alert.entities] == ["web-01"]
     assert alert.changed == datetime(2026, 11, 16, 2, 5, 53, 702521, UTC)
     assert alert.started == datetime(2026, 11, 16, 1, 34, 18, 515715, UTC)
     assert alert.ended == datetime(2026, 11, 16, 2, 4, 18, 951182, UTC)
     alert = read_alert(a_table_row())
     assert (alert.remediation, alert.extended) == (("Stop it.", "Find out how it came."), {"User Name": "ada"})
-    assert [host.text("HostName") for host in alert.entities] == ["web-01"]
+    assert [host.text("hostname") for host in alert.entities] == ["web-01"]
     assert (alert.link, alert.intents) == ("https://portal.azure.com/#blade/alert", ("Execution",))
     entities = {"host": {"$id": "2", "HostName": "web-01", "Type": "host"}, "ip": [{"Address": "::1", "Type": "ip"}]}
     assert [entity.type for entity in read_alert(a_table_row(Entities=entities)).entities] == ["host", "ip"]
@@ -342,7 +342,7 @@ def test_dimensions_are_evidence_and_so_are_other_columns() -> None:
     assert (evidence(alert).hosts, evidence(alert).files) == (("web-01",), ("/etc/passwd",))
     assert {"Computer": "web-01", "FilePath": "/etc/passwd"}.items() <= alert.extended.items()
     (file,) = alert.entities.of_type("file")
-    assert (alert.compromised_entity, file.text("Name"), file.text("Directory")) == ("web-01", "passwd", "/etc")
+    assert (alert.compromised_entity, file.text("name"), file.text("directory")) == ("web-01", "passwd", "/etc")
     split = {
         "FileSha256": "ab" * 32,
         "requestaccountname": "CONTOSO\\ada",

@@ -159,7 +159,7 @@ def test_a_finding_is_about_what_its_details_say_else_what_its_id_hangs_on() -> 
     assert assessment(resourceDetails=image).resource == MACHINE
     for message in (an_assessment(), a_sub_assessment()):
         (entity,) = read_finding(message).entities
-        assert (entity.type, entity.text("ResourceId")) == ("azureresource", MACHINE)
+        assert (entity.type, entity.text("resourceid")) == ("azureresource", MACHINE)
 
 
 def test_a_vulnerability_keeps_what_it_says() -> None:

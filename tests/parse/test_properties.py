@@ -227,7 +227,7 @@ def test_nesting_beyond_the_limit_is_quarantined_and_within_it_costs_nothing(sub
         body = body_of(a_flat_alert(Entities=0, ExtendedProperties={"a": "deep"}))
         body = body.replace(b'"Entities":0', b'"Entities":' + _nested(depth, b'{"Type":"ip","Address":"::1"}'))
         alert = read_alert(body.replace(b'"deep"', _nested(depth)))
-        assert [entity.text("Address") for entity in alert.entities] == ["::1"]
+        assert [entity.text("address") for entity in alert.entities] == ["::1"]
         assert alert.extended == {"a": _nested(depth).decode()}
         assert read_quarantined(b"[" + _nested(depth) + b"]").body == _nested(depth)
 
