@@ -20,11 +20,11 @@ from router.domain.documents import DocumentKind, StoredDocument, Version
 from router.domain.keys import bounded
 from router.domain.recommendations import find_proving, scope_of_assessment
 from router.domain.resources import NOWHERE, is_connected, location_named
-from router.domain.signals import Finding, Kind, Signal
+from router.domain.signals import Finding, Kind
 from router.ingest.coverage_mentions import is_name
+from router.ingest.observations import Observation
 from router.store.codec import encode
 from router.store.documents import find_value
-from router.store.ledger import Seen
 
 TYPE = "Microsoft.Security/assessments"
 """The type of an assessment, as Azure writes it."""
@@ -84,13 +84,15 @@ class _Versions:
     all: tuple[CoverageAssessment, ...]
 
 
-def find_assessment(signal: Signal, seen: Seen, at: datetime) -> CoverageAssessment | None:
-    """What a message that came at an instant says of a recommendation that counts for coverage; None where it is of no such."""
+def find_assessment(observation: Observation, now: datetime) -> CoverageAssessment | None:
+    """What a message says of a recommendation that counts for coverage; None where it is of no such."""
+    signal = observation.signal
     if not isinstance(signal, Finding) or signal.kind is not Kind.RECOMMENDATION or signal.rung is None:
         return None
     resource = _find_resource(signal)
     if resource is None or find_proving(signal.type, signal.title, signal.assessment_type) is None:
         return None
+    seen, at = observation.seen_at(now), observation.came_at(now)
     native = signal.location.native if signal.location is not None else None
     return CoverageAssessment(
         id=signal.id[: 2 * LONGEST_TEXT],  # it has the resource, which is no longer than a text, and the key

@@ -86,12 +86,13 @@ def _by_finding(finding: Finding, at: datetime) -> list[LastHeard]:
 
 def _by_alert(alert: Alert, at: datetime, owners: Owners) -> list[LastHeard]:
     """An incident is made of alerts about other resources, which come by themselves."""
-    subscription = _first_subscription(alert.resource, find_effective_resource(alert))
+    effective = find_effective_resource(alert)
+    subscription = _first_subscription(alert.resource, effective)
     sources = list(_sources(CoverageSourceKind.SUBSCRIPTION, subscription))
     if alert.kind is Kind.ALERT:
         cluster = find_cluster(alert)
         sources += _sources(CoverageSourceKind.CLUSTER, cluster)
-        for workload in dict.fromkeys(filter(None, (*_workloads(alert), cluster))):
+        for workload in dict.fromkeys(filter(None, (*_workloads(alert, effective), cluster))):
             sources += _sources(CoverageSourceKind.WORKLOAD, workload)
         if (owner := find_owner_of(alert, owners)) is not None and owner.name is not None:
             sources += _sources(CoverageSourceKind.OWNER, owner.name.lower())
@@ -128,9 +129,9 @@ def find_cluster(signal: Signal) -> str | None:
     return None
 
 
-def _workloads(alert: Alert) -> Iterator[str]:
+def _workloads(alert: Alert, effective: str | None) -> Iterator[str]:
     """The resources that an alert is about, in lower case; those of its entities may be another owner's."""
-    for id in (alert.resource, find_effective_resource(alert)):
+    for id in (alert.resource, effective):
         if id is not None and id.startswith("/") and not id.startswith("//"):
             resource = id.strip().rstrip("/").lower()
             yield resource

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import datetime, timedelta
 
 from router.domain.clocks import is_possible
-from router.domain.coverage_sources import LastHeard, watcher_for
+from router.domain.coverage_sources import INSTANTS, LastHeard, watcher_for
 from router.domain.decisions import Outcome
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.hubs import Arrival, message_of
@@ -90,7 +90,10 @@ class CoverageNotes:
         heard = self._unwritten_in(fresh, owners, now)
         await write_heard(tx, heard.values(), now)
         await self._write_facts(fresh, now)
-        return {id: one.joined(self._written.get(id, one).possible_at(now)) for id, one in heard.items()}
+        return {
+            id: one.joined(known.possible_at(now)) if (known := self._written.get(id)) is not None else one
+            for id, one in heard.items()
+        }
 
     def remember(self, written: Mapping[str, LastHeard]) -> None:
         """Remembers what is known to be stored."""
@@ -103,20 +106,21 @@ class CoverageNotes:
     def _unwritten_in(
         self, observations: Sequence[Observation], owners: Mapping[Stream, Owners], now: datetime
     ) -> Mapping[str, LastHeard]:
-        """When sources were heard of, without those of which that was written lately."""
+        """When sources were heard of, without those of which that was written, or is to be, of much the same time."""
         found: dict[str, LastHeard] = {}
         for observation in observations:
             at = min(observation.came_at(now), now)
             for heard in last_heard_by(observation.signal, at, owners[observation.signal.stream]):
-                before = found.get(heard.source.id)
-                found[heard.source.id] = heard.joined(before) if before is not None else heard
-        return {id: heard for id, heard in found.items() if _is_news(heard, self._written.get(id), now)}
+                id = heard.source.id
+                before = found.get(id)
+                if _is_news(heard, self._written.get(id), now) and _is_news(heard, before, now):
+                    found[id] = heard.joined(before) if before is not None else heard
+        return found
 
     async def _write_facts(self, observations: Sequence[Observation], now: datetime) -> None:
         by_resource: defaultdict[str, list[CoverageAssessment]] = defaultdict(list)
         for observation in observations:
-            seen, at = observation.seen_at(now), observation.came_at(now)
-            if (assessment := find_assessment(observation.signal, seen, at)) is not None:
+            if (assessment := find_assessment(observation, now)) is not None:
                 by_resource[fact_id(assessment.resource)].append(assessment)
 
         def document_after(id: str, document: StoredDocument | None) -> StoredDocument | None:
@@ -145,15 +149,15 @@ def _is_news(heard: LastHeard, known: LastHeard | None, now: datetime) -> bool:
     """Whether something was heard of for the first time, or so much later than what is known that it is to be written."""
     if known is None:
         return True
-    before = _instants_of(known)
+    for name in INSTANTS:
+        at, before = getattr(heard, name), getattr(known, name)
+        often = OFTEN_OF_POSTURE if name == "posture" else OFTEN
+        if at is not None and (before is None or at - before >= often or not is_possible(before, now)):
+            return True
+    watched = {watcher_for(alert.type): alert.at for alert in known.by_watcher} if heard.by_watcher else {}
     return any(
-        name not in before
-        or at - before[name] >= (OFTEN_OF_POSTURE if name == "posture" else OFTEN)
-        or not is_possible(before[name], now)
-        for name, at in _instants_of(heard).items()
+        (before := watched.get(watcher_for(alert.type))) is None
+        or alert.at - before >= OFTEN
+        or not is_possible(before, now)
+        for alert in heard.by_watcher
     )
-
-
-def _instants_of(heard: LastHeard) -> Mapping[str, datetime]:
-    """Each instant that is known of a source, by what it is of."""
-    return heard.instants | {watcher_for(alert.type).name: alert.at for alert in heard.by_watcher}

@@ -249,9 +249,9 @@ class Intake:
 
 def _in_order(observations: Sequence[Observation], now: datetime) -> Iterator[Observation]:
     """Observations, those of one signal in the order of time."""
-    by_signal: defaultdict[tuple[str, str], list[Observation]] = defaultdict(list)
+    by_signal: defaultdict[str, list[Observation]] = defaultdict(list)
     for observation in observations:
-        by_signal[observation.identity].append(observation)
+        by_signal[min(observation.keys)].append(observation)
     for some in by_signal.values():
         yield from in_time_order(some, now)
 

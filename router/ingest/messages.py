@@ -15,7 +15,7 @@ from router.domain.notices import RecordEntry
 from router.domain.readable import storable
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Kind, Quarantined, Signal, Stream
-from router.ingest.observations import Observation
+from router.ingest.observations import Observation, keys_of
 from router.parse import LARGEST_BODY, read_signals, split_body
 
 
@@ -111,6 +111,7 @@ class MessageReader:
             return NotUnderstood(Quarantined(reason=reason, body=message.body), message.arrival, message.source)
         return Observation(
             signal=with_coverage_level(signal, self.rulebooks[signal.stream]),
+            keys=keys_of(signal),
             arrival=message.arrival,
             source=message.source,
             body=message.body,

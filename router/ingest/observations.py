@@ -9,7 +9,7 @@ from datetime import datetime
 
 from router.domain.clocks import AHEAD, is_plausible
 from router.domain.hubs import Arrival
-from router.domain.keys import alert_fingerprint, fingerprint_of, same_id, signal_key
+from router.domain.keys import alert_fingerprint, fingerprint_of, signal_key
 from router.domain.signals import Finding, Signal
 from router.store.ledger import Seen, State
 from router.store.snapshots import ENDING_KINDS, Appearances, first_appearance
@@ -50,11 +50,22 @@ def fingerprints_after(known: Set[str], named: Iterable[str]) -> frozenset[str]:
     return frozenset([*sorted(fingerprints)[:MOST], f"+{most}"])
 
 
+def keys_of(signal: Signal) -> tuple[str, ...]:
+    """The keys that a signal may have: its own, and that of the kind that it may have come in as before."""
+    kinds = (signal.kind, signal.kind.other)
+    return tuple([signal_key(signal.stream, kind, signal.id) for kind in kinds if kind is not None])
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Observation:
-    """One signal as one message describes it."""
+    """One signal as one message describes it.
+
+    Attributes:
+        keys: as `keys_of` has them.
+    """
 
     signal: Signal
+    keys: tuple[str, ...]
     arrival: Arrival
     source: str
     body: bytes
@@ -63,19 +74,7 @@ class Observation:
     @property
     def key(self) -> str:
         """The key that the signal gets where it has none yet."""
-        return signal_key(self.signal.stream, self.signal.kind, self.signal.id)
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The keys that the signal may have: its own, and that of the kind that it may have come in as before."""
-        stream, kind, id = self.signal.stream, self.signal.kind, self.signal.id
-        return tuple(signal_key(stream, one, id) for one in (kind, kind.other) if one is not None)
-
-    @property
-    def identity(self) -> tuple[str, str]:
-        """What all observations of one signal share, however its id is written and of whichever kind it comes in."""
-        kind = self.signal.kind
-        return min(kind, kind.other or kind), same_id(self.signal.id)
+        return self.keys[0]
 
     def seen_at(self, now: datetime) -> Seen:
         """When the observed state held. A time of the signal's own that is well after its message came in is ignored.

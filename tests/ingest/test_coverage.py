@@ -29,7 +29,7 @@ from router.ingest.coverage_facts import (
     joined,
 )
 from router.ingest.coverage_mentions import LONGEST, POSTURE, last_heard_by
-from router.ingest.observations import Observation, in_time_order
+from router.ingest.observations import Observation, in_time_order, keys_of
 from router.parse import read_signals
 from tests.builders import NOW, RESOURCE, SUBSCRIPTION, a_finding, an_alert
 from tests.coverage_messages import RETIRED_EDR, a_coverage_finding
@@ -204,12 +204,12 @@ PROVIDER = "/providers/microsoft.security/assessments"
 def an_observation(finding: Finding, number: int = 1, origin: str = "hub/0") -> Observation:
     """A finding as it came from a hub, so many minutes after the first."""
     arrival = Arrival(origin, number, NOW + number * MINUTE)
-    return Observation(signal=finding, arrival=arrival, source="test", body=b"")
+    return Observation(signal=finding, keys=keys_of(finding), arrival=arrival, source="test", body=b"")
 
 
 def assessment_of(observation: Observation, now: datetime = NOW) -> CoverageAssessment:
     """What an observation says."""
-    found = find_assessment(observation.signal, observation.seen_at(now), observation.came_at(now))
+    found = find_assessment(observation, now)
     assert found is not None
     return found
 
@@ -272,7 +272,7 @@ def test_only_recommendations_that_count_for_coverage_are_kept() -> None:
     ]
     for finding in kept + others:
         one = an_observation(finding)
-        assert (find_assessment(finding, one.seen_at(NOW), NOW) is not None) is (finding in kept), finding
+        assert (find_assessment(one, NOW) is not None) is (finding in kept), finding
 
 
 def test_an_older_message_brings_back_nothing_that_was_deleted_and_no_wrong_clock_is_believed() -> None:

@@ -13,7 +13,7 @@ from router.domain.hubs import MOST_AT_ONCE, MOST_DOCUMENTS, Arrival
 from router.domain.keys import alert_fingerprint, signal_key
 from router.domain.rule_fields import rule_fields_of
 from router.domain.severity import Severity
-from router.ingest.observations import MOST, Observation, fingerprints_after
+from router.ingest.observations import MOST, Observation, fingerprints_after, keys_of
 from router.ingest.transitions import SignalTransition, transition_for
 from router.store.ledger import LedgerRow, Seen
 from router.store.rules import hits_in
@@ -39,7 +39,8 @@ SETTLES = {
 def an_observation(place: int = 1, *, again: int = 0, **fields: Any) -> Observation:
     """An observation of one alert; what is later in the hub has a greater place."""
     arrival = Arrival("hub/0", place, NOW + place * MINUTE, again=again)
-    return Observation(signal=an_alert(**fields), arrival=arrival, source=f"test:{place}", body=b"{}")
+    signal = an_alert(**fields)
+    return Observation(signal=signal, keys=keys_of(signal), arrival=arrival, source=f"test:{place}", body=b"{}")
 
 
 def row_after(transition: SignalTransition) -> LedgerRow:
