@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 import yaml
@@ -230,12 +231,15 @@ _BRACKETS = re.compile(r"""[\[\]{}]|(?<![^\s])#|"(?:[^"\\]|\\.)*"|(?<=[\s:,\[{])
 
 
 def _merged(pairs: Sequence[tuple[str, object]]) -> dict[str, object]:
-    merged = {key.lower(): value for key, value in pairs}
+    merged = {_lowered(key): value for key, value in pairs}
     if len(merged) < len(pairs):
         spellings = [key.lower() for key, _ in pairs]
         merged[TWICE] = next(key for key, _ in reversed(pairs) if spellings.count(key.lower()) > 1)
     return merged
 
+
+_lowered = lru_cache(maxsize=1024)(str.lower)
+"""A key in lower case. Most keys of a list are the same few, which take a third of its memory if each is a text of its own."""
 
 _WRITTEN, _LOWERED = json.JSONDecoder(), json.JSONDecoder(object_pairs_hook=_merged)
 

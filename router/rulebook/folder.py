@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from codecs import BOM_UTF8
 from collections.abc import Callable, Collection
 from difflib import get_close_matches
 from hashlib import blake2b
@@ -120,7 +121,7 @@ class Folder:
             self.blame(file, "is UTF-16, or no text; save it as UTF-8", code="unreadable")
             return None
         try:
-            text = data.decode("utf-8-sig")
+            text = (data := data.removeprefix(BOM_UTF8)).decode()
             return Document(self.named, file, text, *parser(text, file))
         except UnicodeDecodeError as error:
             line = data.count(b"\n", 0, error.start) + 1

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network, collapse_addresses, ip_network
+from itertools import chain
 
 from router.domain.entities import normalised_type
 from router.domain.patterns import MAPPED, NO_RANGES, AddressRanges, Network, find_address, unmapped
@@ -163,7 +164,7 @@ def _find_impossible(text: str, field: Field) -> str | None:
 
 
 _PATH: KeyPath = ("properties", "suppressionAlertsScope")
-_OPERATORS = {operator.value: operator for operator in (Operator.IN, Operator.CONTAINS)}
+_OPERATORS = (Operator.IN, Operator.CONTAINS)
 
 
 def read_scope(
@@ -214,19 +215,19 @@ def _read_element(path: KeyPath, value: object, stream: Stream, faults: Faults) 
         whole = "is not known for cve, which takes only in; name each CVE whole"
         faults.blame((*path, operator.value), whole, code="unknown-operator")
         return None
-    texts = _read_texts((*path, operator.value), value[operator.value], operator, faults)
+    path = (*path, operator.value)
+    texts = _read_texts(path, value[operator], operator, faults)
     if field is None or not texts:
         return None
     if operator is Operator.CONTAINS and (broad := _find_broad(texts, field)):
-        faults.blame((*path, operator.value), broad, code="broad-value")
+        faults.blame(path, broad, code="broad-value")
         return None
-    path = (*path, operator.value)
     for message, code in doubts_about_values(texts, field, operator):
         faults.warn(path, message, code)
     ranges: list[Network] = []
     if operator is Operator.IN and field.name == "address" and "/" in "".join(texts):
         texts, ranges = _without_ranges(path, texts, faults)
-    values = frozenset(form for text in texts for form in field.forms_of(text))
+    values = frozenset(chain.from_iterable(map(field.forms_of, texts)))
     return Element(field, operator, values, AddressRanges.from_networks(ranges) if ranges else NO_RANGES)
 
 
@@ -263,11 +264,10 @@ def _read_field(path: KeyPath, written: object, stream: Stream, faults: Faults) 
 
 
 def _read_operator(path: KeyPath, value: dict[str, object], faults: Faults) -> Operator | None:
-    keys = [key for key in value if key != "field"]
-    known = [key for key in keys if key in _OPERATORS]
-    if len(keys) == 1 and known:
-        return _OPERATORS[known[0]]
-    strange = [key for key in keys if key not in _OPERATORS]
+    known = [operator for operator in _OPERATORS if operator in value]
+    strange = [key for key in value if key not in _OPERATORS and key != "field"]
+    if len(known) == 1 and not strange:
+        return known[0]
     if TWICE in value:
         faults.blame((*path, str(value[TWICE])), "is given twice", code="duplicate-key")
     elif strange:
@@ -286,15 +286,19 @@ def _read_texts(path: KeyPath, value: object, operator: Operator, faults: Faults
     texts = [value] if operator is Operator.CONTAINS and isinstance(value, str) else value
     if not isinstance(texts, list):
         faults.blame(path, "must be a list of texts" if operator is Operator.IN else "must be text")
-    elif not texts or any(isinstance(text, str) and not text.strip() for text in texts):
+        return []
+    if not texts or not all(map(str.strip, written := [text for text in texts if isinstance(text, str)])):
         faults.blame(path, "has an empty value; an element needs something to look for", code="empty-value")
-    elif not all(isinstance(text, str) for text in texts):
+        return []
+    if len(written) < len(texts):
         faults.blame(path, "must hold texts; put values in quotes")
-    else:
-        return texts
-    return []
+        return []
+    return written
 
 
 def _find_broad(texts: list[str], field: Field) -> str | None:
     """What is wrong with the first text that is in all values of a field."""
-    return next((f"{text!r} {breadth}" for text in texts if (breadth := find_breadth(text, field))), None)
+    for text in texts:
+        if (breadth := find_breadth(text, field)) is not None:
+            return f"{text!r} {breadth}"
+    return None

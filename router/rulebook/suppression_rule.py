@@ -110,12 +110,12 @@ def _find_many(element: Element) -> str | None:
 
 
 def _check_keys(properties: Mapping[str, object], faults: Faults) -> None:
-    absent = {key: spelling for key, spelling in _KEYS.items() if properties.get(key) is None}
     for key in properties.keys() - _KEYS.keys():
         if key == TWICE:
             faults.blame(("properties", str(properties[TWICE])), "is given twice", code="duplicate-key")
         else:
-            near = next((f"; did you mean {absent[near]!r}?" for near in get_close_matches(key, absent, n=1)), "")
+            absent = [known for known in _KEYS if properties.get(known) is None]
+            near = next((f"; did you mean {_KEYS[near]!r}?" for near in get_close_matches(key, absent, n=1)), "")
             meaningless = f"is no key of a suppression rule, and means nothing here{near}"
             faults.warn(("properties", key), meaningless, code="unknown-key")
 
