@@ -10,16 +10,20 @@ from typing import Any, ClassVar
 
 from router.destinations.config import AiAlerts, OneByOneConfig
 from router.destinations.requests import Exchange, error_for
-from router.destinations.wording.escaping import in_language, name_of, plain, web_link
+from router.destinations.wording.escaping import in_language, plain, web_link
 from router.destinations.wording.facts import EVIDENCE, posture_of
 from router.destinations.wording.headlines import group_of
 from router.destinations.wording.notice_text import Briefing, briefing_of
 from router.destinations.wording.plain_text import note_of, text_of
+from router.destinations.wording.turns import made_once
 from router.destinations.wording.withholding import disclosed
 from router.domain.conversation import Conversation, HttpAnswer, HttpRequest, Result
 from router.domain.deliveries import Attempt, Background, Delivery, Receipt
 from router.domain.errors import DeliveryError, Rejected
+from router.domain.evidence import property_key
 from router.domain.notices import DECISION_KEYS, Notice
+
+_changed = made_once(replace)
 
 _HANDLE = re.compile(r"[\w.-]{1,128}", re.ASCII)
 
@@ -41,7 +45,7 @@ class OneByOne(ABC):
 
     def __init__(self, config: OneByOneConfig) -> None:
         withhold = config.withhold
-        self._withheld = frozenset(map(name_of, withhold.properties))
+        self._withheld = frozenset(map(property_key, withhold.properties))
         self._has_ai_whole = (withhold.ai or self.ai) is AiAlerts.WHOLE
 
     def conversation_for(self, attempts: Sequence[Attempt]) -> Conversation:
@@ -74,8 +78,9 @@ class OneByOne(ABC):
     def briefing_in(self, attempt: Attempt) -> Briefing:
         """The notice to deliver in words, with what the state knows beside it; raises Rejected as `notice_in` does."""
         notice, change = self.notice_in(attempt), attempt.delivery.change
-        if notice.routes_to:
-            notice = replace(notice, routes=notice.routes_to.get(attempt.delivery.destination, ()))
+        routes = notice.routes_to.get(attempt.delivery.destination, ()) if notice.routes_to else notice.routes
+        if routes != notice.routes:
+            notice = _changed(notice, routes=routes)
         untold_since = attempt.since if attempt.is_untold else None
         return briefing_of(notice, change, self._in_words(attempt.background), attempt.now, untold_since)
 

@@ -19,7 +19,6 @@ from alert_router_demo.soc.jira import text_of as text_of_document
 from router.decide import decide, notice_for
 from router.destinations.base import OneByOne
 from router.destinations.wording.chat_text import LINES, first_screen_of
-from router.destinations.wording.escaping import name_of
 from router.destinations.wording.facts import EVIDENCE, title_of
 from router.destinations.wording.fitting import MARK
 from router.destinations.wording.masking import credential_names, masked
@@ -27,7 +26,7 @@ from router.destinations.wording.plain_text import text_of
 from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.conversation import HttpRequest
 from router.domain.entities import Entities
-from router.domain.evidence import Evidence, items_in, says_something
+from router.domain.evidence import Evidence, items_in, property_key, says_something
 from router.domain.notices import Notice
 from router.domain.resources import is_guid, is_telling, names_of_resource
 from router.domain.signals import Signal
@@ -36,6 +35,7 @@ from router.rulebook import load_catalogue
 from tests.builders import a_rulebook
 from tests.destinations.builders import NOW, a_destination, an_attempt
 from tests.destinations.goldens import asks_of
+from tests.destinations.test_chat_text import screen_height
 from tests.destinations.test_words import texts_in
 from tests.parse.test_samples import names_in, properties_in, sample_signals
 
@@ -84,7 +84,7 @@ def _values_in(signal: Signal) -> Iterator[str]:
     for _, _, value in names_in(signal):
         yield masked(value)
     for name, value in properties_in(signal):
-        if name_of(name) not in credential_names():
+        if property_key(name) not in credential_names():
             yield from map(masked, items_in(value))
 
 
@@ -195,7 +195,7 @@ def test_a_chat_tells_the_first_facts_and_counts_the_others(kind: str) -> None:
         attempt = an_attempt(sample.notice)
         briefing = destination.briefing_in(attempt)
         screen = first_screen_of(briefing)
-        assert screen.height <= LINES
+        assert screen_height(screen) <= LINES
         every = [fact.name for fact in (*briefing.evidence, *briefing.others)]
         shown = [line.name for line in screen.facts if line.name in every]
         assert shown == [name for name in every if name in shown], sample.notice.type

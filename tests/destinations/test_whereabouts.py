@@ -200,19 +200,18 @@ def test_what_a_connector_brings_is_called_as_its_own_cloud_calls_it() -> None:
 def test_an_account_of_another_cloud_is_said_in_place_of_the_connectors_subscription() -> None:
     """The connector's own says nothing of the resource."""
     notice = at(f"{CONNECTED}/shop-prod", cluster="shop-prod", account="123456789012")
-    assert whereabouts_of(notice).surroundings == "AWS account 123456789012"
-    named = at(f"{CONNECTED}/shop-prod", account="123456789012", subscription_name="Retail", environment="production")
-    assert whereabouts_of(named).surroundings == "production, Retail"
+    assert whereabouts_of(notice).subscription == "AWS account 123456789012"
+    named = at(f"{CONNECTED}/shop-prod", account="123456789012", subscription_name="Retail")
+    assert whereabouts_of(named).subscription == "Retail"
     project = at("//cloudresourcemanager.googleapis.com/projects/shop", project="shop")
     assert whereabouts_of(project).words == "GCP project shop"
     assert words(None, None, Evidence(), account="123456789012", subscription_name="Retail") == "AWS account Retail"
 
 
-def test_surroundings_are_names_only() -> None:
-    """The id of a subscription is a fact, and no name."""
-    assert whereabouts_of(at(AKS)).surroundings is None
-    assert whereabouts_of(at(AKS, subscription_name="Payments")).surroundings == "Payments"
-    assert whereabouts_of(at(AKS, environment="production")).surroundings == "production"
+def test_a_subscription_is_said_by_name_only() -> None:
+    """Its id is a fact, and no name."""
+    assert whereabouts_of(at(AKS)).subscription is None
+    assert whereabouts_of(at(AKS, subscription_name="Payments")).subscription == "Payments"
 
 
 def test_ids_of_any_cloud_have_names() -> None:
@@ -229,7 +228,7 @@ def test_members_of_a_group_are_named_by_the_same_words() -> None:
     state = GroupState(group=group, audience_key="a", at=NOW, window_key=None, until=None)
     like = at(AKS, "another", subscription_name="Another", environment="production")
     said = whereabouts_of(notice_from_state(state, like))
-    assert (said.words, said.surroundings) == ("sql-weu/ledger", None)
+    assert (said.words, said.subscription) == ("sql-weu/ledger", None)
 
 
 PIECES = [

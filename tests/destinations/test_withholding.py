@@ -11,7 +11,6 @@ from router.decide import decide, notice_for
 from router.destinations import discover
 from router.destinations.config import AiAlerts, OneByOneConfig
 from router.destinations.wording.changes import changes_between
-from router.destinations.wording.escaping import name_of, texts_in
 from router.destinations.wording.masking import MASK
 from router.destinations.wording.withholding import (
     OUTLINE,
@@ -24,18 +23,19 @@ from router.destinations.wording.withholding import (
 )
 from router.domain.deliveries import Background
 from router.domain.entities import Entities
-from router.domain.evidence import Evidence
+from router.domain.evidence import Evidence, property_key
 from router.domain.notices import Link, Notice, is_about_ai
 from router.domain.owners import Owner
 from router.domain.rulebook import Lane
 from router.ingest.grouping.group_notices import named_member
 from router.parse import evidence_of
 from router.parse.entity_facts import facts_of
+from router.store.codec import encode
 from tests.builders import NOW, a_rulebook
 from tests.destinations.builders import a_destination, a_finding, a_group, a_notice, an_attempt, examples_of
 from tests.destinations.conversations import payload_of
 from tests.destinations.goldens import CASES, Case, asks_of
-from tests.destinations.test_words import a_hostile_notice
+from tests.destinations.test_words import a_hostile_notice, texts_in
 from tests.parse.messages import CATALOGUE, a_flat_alert, read_alert
 
 KINDS = discover()
@@ -219,7 +219,8 @@ def noticed(**alert: Any) -> Notice:
 
 def texts_sent(notice: Notice, *withheld: str, has_ai_whole: bool = True) -> str:
     """All that is told of a notice."""
-    return "\n".join(texts_in(disclosed(notice, frozenset(map(name_of, withheld)), has_ai_whole=has_ai_whole)))
+    told = disclosed(notice, frozenset(map(property_key, withheld)), has_ai_whole=has_ai_whole)
+    return "\n".join(texts_in(json.loads(encode(told))))
 
 
 AROUND_WITHHOLDING: dict[str, dict[str, Any]] = {

@@ -89,12 +89,6 @@ class FirstScreen:
         parts = ([self.headline], map(str, self.story), [*map(str, self.facts), *rest], links)
         return "\n\n".join(filter(None, map("\n".join, parts)))
 
-    @property
-    def height(self) -> int:
-        """How many lines of the screen it takes; the step, which is whole however long it is, stands below them."""
-        lines = total((*self.story, *self.facts)) + (self.rest is not None)
-        return height_of(self.headline) + lines + height_of(_words_of(self.links))
-
 
 def height_of(text: str) -> int:
     """How many lines of the screen a text takes."""

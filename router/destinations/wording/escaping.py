@@ -18,13 +18,15 @@ carry data and not words: a file's name is searched for as it is. `json_bytes` l
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from importlib.resources import files
+from operator import attrgetter
 from typing import Any
 from unicodedata import normalize
 
+from router.destinations.wording.turns import made_once
 from router.domain.notices import Notice
 from router.domain.readable import legible, one_line
 from router.domain.signals import sound_link as sound_link
@@ -42,68 +44,46 @@ OURS = frozenset({"key", "owner", "recipient"})
 """The fields of a notice that say nothing of an alert's, and that vendors and settings know word for word."""
 
 
-def name_of(written: str) -> str:
-    """A name by its letters and digits, in whatever case, spacing and punctuation it is written."""
-    return "".join(sign for sign in written.casefold() if sign.isalnum())
-
-
 type Make = Callable[[str], str]
 """Makes another text of one."""
 
 
-def with_texts(value: Any, change: Make, by_field: Mapping[str, Make] = {}) -> Any:
+def with_texts(value: Any, change: Make, by_field: Mapping[str, Callable[[Any], Any]] = {}) -> Any:
     """A value in which each text is what `change` makes of it, but for those that are ours; itself where nothing changes.
 
-    `by_field` says what changes the texts in fields of a name instead.
+    `by_field` says what makes the value's own fields of a name instead.
     """
-    # A notice has a hundred lists, most of them empty, and goes through here several times for each delivery.
+    # A notice has a hundred lists, most of them empty, and goes through here for each language.
     kind: Any = type(value)
     if kind is str:
         return change(value)
     if not value or kind is bool or kind is int:
         return value
     if kind is tuple:
-        made = tuple([with_texts(item, change, by_field) for item in value])
+        made = tuple([with_texts(item, change) for item in value])
         return made if any(one is not item for one, item in zip(made, value, strict=True)) else value
-    if isinstance(value, Mapping):
-        told = {change(name): with_texts(item, change, by_field) for name, item in value.items()}
+    names, values_of = _fields_of(kind)
+    if not names:
+        if not isinstance(value, Mapping):
+            return value
+        told = {change(name): with_texts(item, change) for name, item in value.items()}
         return told if told != value else value
     changed = {}
-    for name in _names_of(kind):
-        before = getattr(value, name)
-        if before and (after := with_texts(before, by_field.get(name, change), by_field)) is not before:
-            changed[name] = after
+    for name, before in zip(names, values_of(value), strict=False):
+        if before:
+            make = by_field.get(name)
+            after = make(before) if make is not None else with_texts(before, change)
+            if after is not before:
+                changed[name] = after
     return replace(value, **changed) if changed else value
 
 
-def texts_in(value: Any) -> Iterator[str]:
-    """Each text that `with_texts` would change."""
-    kind: Any = type(value)
-    if kind is str:
-        yield value
-    elif not value:
-        return
-    elif kind is tuple:
-        for item in value:
-            yield from texts_in(item)
-    elif isinstance(value, Mapping):
-        for name, item in value.items():
-            yield name
-            yield from texts_in(item)
-    else:
-        for name in _names_of(kind):
-            if before := getattr(value, name):
-                yield from texts_in(before)
-
-
 @cache
-def _names_of(form: Any) -> tuple[str, ...]:
-    """The fields of a dataclass that may hold texts of an alert's; none of anything else."""
-    return tuple(one.name for one in fields(form) if one.name not in OURS) if is_dataclass(form) else ()
+def _fields_of(form: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
+    """The fields of a dataclass that may hold texts of an alert's, and what reads them at once; none of anything else."""
+    names = [one.name for one in fields(form) if one.name not in OURS] if is_dataclass(form) else []
+    return tuple(names), attrgetter(*names, *names[:1]) if names else tuple
 
-
-_PROSE = frozenset({"description", "remediation"})
-"""The fields of a notice that may have several lines, as the values of properties may, too."""
 
 _TAG_OPENS = re.compile(r"<(?=[A-Za-z/!?]|\Z)")
 # Behind the name or number of a character a reader is shown the character: one that turns the direction of reading, too.
@@ -159,21 +139,24 @@ def markdown(text: str) -> str:
     return _OPENS_A_BLOCK.sub(r"\1\\", words)
 
 
+@made_once
 def in_language(notice: Notice, language: Make) -> Notice:
     """A notice whose every text is words in a language, all on one line but for prose; its links are sound ones, or none."""
 
     def on_one_line(text: str) -> str:
         return language(one_line(text))
 
-    said: Notice = with_texts(replace(notice, extended={}), on_one_line, dict.fromkeys(_PROSE, language))
-    links = (replace(one, url=url) for one in notice.links if (url := sound_link(one.url)) is not None)
-    return replace(
-        said,
-        link=sound_link(notice.link),
-        links=tuple(replace(one, text=on_one_line(one.text)) for one in links),
-        runbooks=notice.runbooks,
-        extended={on_one_line(name): language(value) for name, value in notice.extended.items()},
-    )
+    # Prose, and the values of properties, may have several lines.
+    apart = {
+        "description": language,
+        "remediation": lambda steps: tuple(map(language, steps)),
+        "runbooks": lambda addresses: addresses,
+        "link": sound_link,
+        "links": lambda links: tuple(replace(one, text=on_one_line(one.text)) for one in links if sound_link(one.url)),
+        "extended": lambda extended: {on_one_line(name): language(value) for name, value in extended.items()},
+    }
+    told: Notice = with_texts(notice, on_one_line, apart)
+    return told
 
 
 def web_link(link: str | None) -> str | None:

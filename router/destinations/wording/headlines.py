@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from typing import Any
 
@@ -13,7 +13,7 @@ from router.destinations.wording.facts import Fact
 from router.destinations.wording.fitting import MARK, one_line, shorten, shortened
 from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.catalogue import SAMPLE_TITLE
-from router.domain.notices import ANNOUNCEMENT, Group, NamedMember, Notice
+from router.domain.notices import ANNOUNCEMENT, Group, Notice
 from router.domain.readable import remembered
 from router.domain.recommendations import find_missing_rung
 from router.domain.severity import assumed_words, severity_named
@@ -151,17 +151,7 @@ def member_lines(group: Group) -> tuple[str, tuple[str, ...]]:
 
 def group_of(notice: Notice) -> dict[str, Any] | None:
     """The signals that a notice is about, with the keys of `router.domain.notices.Group`; None where it is about one."""
-    if (group := notice.group) is None:
-        return None
-    names = NamedMember.__dataclass_fields__
-    return {
-        "by": dict(group.by),
-        "total": group.total,
-        "standing": group.standing,
-        "named": [{name: getattr(one, name) for name in names} for one in group.named],
-        "limited": group.limited,
-        "groups": group.groups,
-    }
+    return {**asdict(notice.group), "by": dict(notice.group.by)} if notice.group is not None else None
 
 
 _MOST, _TELLING = 4, 2  # facts of a subject, and those that a summary tells

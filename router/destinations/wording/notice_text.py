@@ -7,7 +7,7 @@ as its vendor shows texts best, and cuts it where the vendor does.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from router.destinations.wording.changes import changes_between, ending_of, is_same_signal
@@ -26,6 +26,7 @@ from router.destinations.wording.facts import (
     words_of_posture,
 )
 from router.destinations.wording.headlines import count_words, headline, member_lines, reporter_of, severity_of
+from router.destinations.wording.turns import made_once
 from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.decisions import Change, Code
 from router.domain.deliveries import Background, Counterpart
@@ -111,18 +112,31 @@ def briefing_of(
     """
     if notice.kind == ANNOUNCEMENT:
         return _announced(notice, change)
+    last = background.last
+    return replace(
+        _words_of(notice, change),
+        is_first=change is Change.OPENED or untold_since is not None,
+        news=tuple(_news(notice, change, background, now, untold_since)),
+        links=tuple(_links(notice, background)),
+        in_full=_in_full(background),
+        knows_changes=last is not None and last.is_whole and is_same_signal(last, notice),
+    )
+
+
+@made_once
+def _words_of(notice: Notice, change: Change) -> Briefing:
+    """What of a briefing is the same at all destinations."""
     located, evidence = _evidence(notice)
-    last, is_over = background.last, change is Change.RESOLVED
+    is_over = change is Change.RESOLVED
     return Briefing(
         notice=notice,
         headline=headline(notice, HEADLINE_LIMIT),
         change=change,
-        is_first=change is Change.OPENED or untold_since is not None,
-        news=tuple(_news(notice, change, background, now, untold_since)),
+        is_first=change is Change.OPENED,
         description=notice.description,
         what=_facts(_what(notice, is_over=is_over)),
         where=_facts(_where(notice)),
-        when=_facts(_when(notice, background)),
+        when=_facts(_when(notice)),
         why=_facts(_why(notice)),
         members=member_lines(notice.group) if notice.group is not None else None,
         located=located,
@@ -134,10 +148,7 @@ def briefing_of(
             if (items := items_in(notice.extended[name]))
         ),
         to_do=steps_for(notice, is_over=is_over),
-        links=tuple(_links(notice, background)),
-        in_full=_in_full(background),
         reference=_facts(_reference(notice)),
-        knows_changes=last is not None and last.is_whole and is_same_signal(last, notice),
     )
 
 
@@ -230,7 +241,7 @@ def _named(name: str | None, id: str | None) -> str | None:
     return f"{name} ({id})" if name and id and name != id else id and (name or id)
 
 
-def _when(notice: Notice, background: Background) -> Mapping[str, str | None]:
+def _when(notice: Notice) -> Mapping[str, str | None]:
     started, ended = moment_words(notice.started), moment_words(notice.ended or notice.changed)
     is_of_alert = notice.stream == Stream.CWPP
     return {

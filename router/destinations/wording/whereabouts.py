@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from router.destinations.wording.turns import made_once
 from router.domain.evidence import account_name_of
 from router.domain.notices import Notice
 from router.domain.resources import (
@@ -61,12 +62,8 @@ class Whereabouts:
         path = "/".join((*self.parents, self.name))
         return f"{path} ({self.scope})" if self.scope else path
 
-    @property
-    def surroundings(self) -> str | None:
-        """Environment and subscription: `production, Contoso Payments`; None where neither has a name."""
-        return ", ".join(dict.fromkeys(filter(None, (self.environment, self.subscription)))) or None
 
-
+@made_once
 def whereabouts_of(notice: Notice) -> Whereabouts:
     """Where it happened."""
     names, scope = _named(notice)

@@ -15,15 +15,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import MISSING, Field, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from functools import cache
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
-from router.destinations.wording.escaping import name_of, read_table, with_texts
+from router.destinations.wording.escaping import read_table, with_texts
 from router.destinations.wording.masking import masked_notice
-from router.domain.evidence import CUT, Evidence, items_in
+from router.destinations.wording.turns import made_once
+from router.domain.evidence import CUT, Evidence, items_in, property_key
 from router.domain.notices import Group, Notice, is_about_ai
 from router.domain.rulebook import BY_TAG
 
@@ -94,8 +95,8 @@ def withheld_from(notice: Notice, names: Collection[str]) -> Notice:
     """A notice without the properties and lists of these names, by letters and digits, and without what they say."""
     if not names:
         return notice
-    lists = [one.name for one in fields(notice.evidence) if name_of(one.name) in names]
-    properties = {name: value for name, value in notice.extended.items() if name_of(name) in names}
+    lists = [one.name for one in fields(notice.evidence) if property_key(one.name) in names]
+    properties = {name: value for name, value in notice.extended.items() if property_key(name) in names}
     values = [
         *(name for listed in lists for item in getattr(notice.evidence, listed) for name in values_in(listed, item)),
         *(name for value in properties.values() for name in _names_in_property(value)),
@@ -236,7 +237,7 @@ def name_of_item(text: str) -> str:
 OUTLINE = "What else this alert says may quote prompts, answers and end users. It stands in Defender, and is not repeated here."
 """What stands for the description of an alert about AI where it is told in outline."""
 
-_REQUIRED: dict[str, Any] = {
+_LEFT_OUT: dict[str, Any] = {
     "description": OUTLINE,
     "compromised_entity": None,
     "tactics": (),
@@ -249,22 +250,16 @@ _REQUIRED: dict[str, Any] = {
 
 def outline_of(notice: Notice) -> Notice:
     """A notice that says what an alert is, how grave, where, since when and whose, with our links, and no more."""
-    left_out = {one.name: _nothing_for(one) for one in fields(Notice) if one.name not in _fields("outline")}
     group = notice.group
     if group is not None:
         # What its members have in common may be an entity.
         alike = ((name, value) for name, value in group.by if name in _fields("alike") or name.startswith(BY_TAG))
-        left_out["group"] = replace(group, by=tuple(alike))
-    return replace(notice, **left_out)
+        group = replace(group, by=tuple(alike))
+    return Notice(**_LEFT_OUT, group=group, **{name: getattr(notice, name) for name in _fields("outline")})
 
 
-def _nothing_for(one: Field[Any]) -> Any:
-    if one.name in _REQUIRED:
-        return _REQUIRED[one.name]
-    return one.default_factory() if one.default_factory is not MISSING else one.default
-
-
-def disclosed(notice: Notice, withheld: Collection[str], *, has_ai_whole: bool) -> Notice:
+@made_once
+def disclosed(notice: Notice, withheld: frozenset[str], *, has_ai_whole: bool) -> Notice:
     """A notice as it may be told: of an alert about AI an outline, unless all is told; withheld first, then masked."""
     told = notice if has_ai_whole or not is_about_ai(notice) else outline_of(notice)
     return masked_notice(withheld_from(told, withheld))
