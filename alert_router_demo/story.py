@@ -32,7 +32,7 @@ from router.cli.screen import print_table, screen, table_of
 from router.domain.decisions import Outcome
 from router.domain.readable import counted
 from router.ingest.messages import Message
-from router.rulebook import STARTER
+from router.rulebook.starter import STARTER
 
 PATIENCE = timedelta(seconds=20)
 """How long the demo waits for what the SOC turned away at first."""

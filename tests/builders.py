@@ -19,7 +19,8 @@ from router.domain.signals import Alert, Finding, Stream
 from router.domain.suppression import Element, Field, Operator, SuppressionRule, Suppressions
 from router.ingest.intake import Message
 from router.parse import read_signals
-from router.rulebook import STARTER, load_attack
+from router.rulebook import load_attack
+from router.rulebook.starter import STARTER
 
 NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
 RULES = STARTER

@@ -30,7 +30,7 @@ from router.domain.silences import NO_SILENCES, Silences
 from router.ingest.grouping import explain_grouping
 from router.ingest.messages import MessagePart, MessageReader, NotUnderstood
 from router.parse import alerts_named_in, evidence_of
-from router.rulebook import has_examples
+from router.rulebook.examples import has_examples
 from router.store.permissions import holds_state
 
 type Rows = list[tuple[str, str]]

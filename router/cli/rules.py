@@ -32,8 +32,11 @@ from router.domain.rulebook import BY_TAG, Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Kind, Stream
 from router.ingest.messages import MessageReader
-from router.rulebook import Example, Loaded, Problem, in_order, lint, load_all, load_catalogue, load_examples, schemas
+from router.rulebook import Loaded, Problem, in_order, load_all, load_catalogue
 from router.rulebook.examples import DIRECTORY as EXAMPLES
+from router.rulebook.examples import Example, load_examples
+from router.rulebook.lints import lint
+from router.rulebook.schemas import schemas
 
 _OF_MACHINES = frozenset({"webhook"})
 """Kinds of destination that tell a program, though not in rows."""

@@ -17,9 +17,10 @@ from router.domain.owners import find_owner_of
 from router.domain.signals import Signal, Stream
 from router.domain.silences import find_shadow_rule, shadow_name
 from router.ingest.messages import Message, MessagePart, MessageReader, NotUnderstood
-from router.rulebook import Example, Problem
+from router.rulebook import Problem
 from router.rulebook.attack import FILE as ATTACK
 from router.rulebook.examples import DIRECTORY as EXAMPLES
+from router.rulebook.examples import Example
 from router.rulebook.folder import Folder
 from router.rulebook.owners import FILE as OWNERS
 from router.rulebook.policy import FILE as POLICY

@@ -22,7 +22,8 @@ from router.domain.signals import Finding, Stream
 from router.domain.silent_sources import SourceState, SourceTurn
 from router.ingest.source_messages import message_of
 from router.parse import read_signals
-from router.rulebook import STARTER, load_all
+from router.rulebook import load_all
+from router.rulebook.starter import STARTER
 from tests.destinations.builders import NOW, an_attempt, secret_names_in
 from tests.destinations.goldens import CASES, attempt_for, exchange_of
 from tests.docs.pages import DOCS

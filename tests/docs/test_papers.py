@@ -11,7 +11,7 @@ from router.cli.parser import new_parser
 from router.coverage.expected.form import CoverageForm
 from router.destinations import discover
 from router.domain.urls import is_example
-from router.rulebook import schemas
+from router.rulebook.schemas import schemas
 from tests.builders import RULES
 from tests.docs.pages import DOCS, ROOT, commands, page, papers, spans
 

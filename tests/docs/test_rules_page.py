@@ -14,8 +14,9 @@ from router.cli import main
 from router.coverage.expected.form import CoverageForm, ExpectationForm
 from router.destinations import discover
 from router.domain.signals import Stream
-from router.rulebook import Problem, load, load_catalogue, schemas
+from router.rulebook import Problem, load, load_catalogue
 from router.rulebook.policy_form import PolicyForm, SuppressionsForm
+from router.rulebook.schemas import schemas
 from router.rulebook.scope import PORTABLE, find_field
 from tests.builders import RULES
 from tests.docs.pages import DOCS, ROOT, Fence, page, pairs, spans

@@ -13,7 +13,8 @@ from router.domain.conversation import Conversation, Deduplication, DestinationK
 from router.domain.deliveries import Attempt
 from router.domain.rulebook import Lane, Route, Rulebook
 from router.domain.signals import Stream
-from router.rulebook import Loaded, Problem, lint, load
+from router.rulebook import Loaded, Problem, load
+from router.rulebook.lints import lint
 from tests.builders import RULES
 
 

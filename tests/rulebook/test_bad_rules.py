@@ -18,7 +18,9 @@ from router.cli.rules import find_unheard_plans
 from router.coverage.expected.loading import read_coverage
 from router.coverage.expected.manifest import FILE as COVERAGE
 from router.domain.signals import Stream
-from router.rulebook import Loaded, Problem, in_order, lint, load, load_examples
+from router.rulebook import Loaded, Problem, in_order, load
+from router.rulebook.examples import load_examples
+from router.rulebook.lints import lint
 from tests.rulebook.builders import KINDS, NOW, rules_in
 
 BAD = Path(__file__).parent / "bad"

@@ -15,8 +15,8 @@ from router.decide.suppression import covers
 from router.domain.owners import NO_OWNERS
 from router.domain.signals import Stream
 from router.domain.suppression import Element, Operator, SuppressionRule
-from router.rulebook import lint, load
-from router.rulebook.lints import KnownTypes
+from router.rulebook import load
+from router.rulebook.lints import KnownTypes, lint
 from router.rulebook.lints.scopes import covers_scope, find_wider_rules
 from tests.builders import NOW as THEN
 from tests.builders import a_rule, an_alert, an_element, an_ip

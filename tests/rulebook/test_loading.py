@@ -18,7 +18,8 @@ from router.destinations import discover
 from router.domain.rulebook import Lane
 from router.domain.severity import Severity
 from router.domain.signals import Stream
-from router.rulebook import Loaded, load, load_all, load_examples
+from router.rulebook import Loaded, load, load_all
+from router.rulebook.examples import load_examples
 from tests.examples import some_of
 from tests.rulebook.builders import KINDS, NOW, a_body, a_policy, loaded, rules_in, the_book
 

@@ -13,10 +13,10 @@ from jsonschema import Draft202012Validator
 
 from router.coverage.expected.form import CoverageForm
 from router.destinations import discover
-from router.rulebook import schemas
 from router.rulebook.documents import Unreadable, parse
 from router.rulebook.folder import Folder
 from router.rulebook.patterns import WORDS
+from router.rulebook.schemas import schemas
 from tests.builders import RULES
 from tests.rulebook.builders import KINDS
 from tests.rulebook.test_bad_rules import BAD

@@ -16,11 +16,12 @@ from router.domain.posture import Cves, Package, Risk
 from router.domain.rulebook import Floor
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
-from router.rulebook import STARTER, load_attack
+from router.rulebook import load_attack
 from router.rulebook.clauses import clauses_for, is_for_other_stream
 from router.rulebook.lints import KnownTypes
 from router.rulebook.lints.routes import Surroundings, find_contradictions, takes_all_of
 from router.rulebook.patterns import compile_globs, may_meet
+from router.rulebook.starter import STARTER
 from router.rulebook.when_form import WhenForm
 from tests.examples import some_of
 from tests.rulebook.builders import Files, a_policy, a_route, checked, the_book

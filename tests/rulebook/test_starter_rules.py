@@ -27,8 +27,10 @@ from router.domain.rulebook import Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Kind, Signal, Stream
 from router.parse import read_signals
-from router.rulebook import Example, lint, load, load_all, load_attack, load_catalogue, load_examples
+from router.rulebook import load, load_all, load_attack, load_catalogue
 from router.rulebook.catalogue import rows_of
+from router.rulebook.examples import Example, load_examples
+from router.rulebook.lints import lint
 from tests.builders import RULES, an_alert
 from tests.coverage_messages import a_coverage_finding
 from tests.rulebook.builders import rules_in
