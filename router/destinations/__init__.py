@@ -1,28 +1,36 @@
 """Kinds of destination, pure: what to ask of a vendor, and what its answers mean.
 
-Kinds are discovered, not registered. A new kind is one new file here, with others beside it where it is large, and golden files
-under `tests/destinations/`. What kinds share in words stands in `wording/`.
+Kinds are discovered, not registered. A new kind is one new file here, called as the kind is, with others beside it where it is
+large, and golden files under `tests/destinations/`. What kinds share in words stands in `wording/`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from importlib import import_module
-from pkgutil import walk_packages
-from types import ModuleType
-from typing import cast
+from pkgutil import iter_modules
 
 from router.domain.conversation import ReadableKind
 
 
 def discover() -> Mapping[str, type[ReadableKind]]:
-    """The kinds by name, sorted: every class of this package that has a `name` and stands in its own module."""
-    modules = [import_module(module.name) for module in walk_packages(__path__, f"{__name__}.")]
-    kinds = {kind.name: kind for module in modules for kind in _kinds_in(module)}
-    return dict(sorted(kinds.items()))
+    """The kinds by name, sorted; each is imported when it is asked for, so that a start waits for those that rules name."""
+    return _Kinds()
 
 
-def _kinds_in(module: ModuleType) -> Iterator[type[ReadableKind]]:
-    for value in vars(module).values():
-        if isinstance(value, type) and value.__module__ == module.__name__ and isinstance(vars(value).get("name"), str):
-            yield cast(type[ReadableKind], value)
+class _Kinds(Mapping[str, type[ReadableKind]]):
+    def __init__(self) -> None:
+        self._modules = sorted(module.name for module in iter_modules(__path__))
+
+    def __getitem__(self, name: str) -> type[ReadableKind]:
+        if name in self._modules:
+            for value in vars(import_module(f"{__name__}.{name}")).values():
+                if isinstance(value, type) and vars(value).get("name") == name:
+                    return value
+        raise KeyError(name)
+
+    def __iter__(self) -> Iterator[str]:
+        return filter(self.__contains__, self._modules)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
