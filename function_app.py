@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any, List  # noqa: UP035  Microsoft's worker r
 import azure.functions as func
 from azure.functions.decorators.function_app import FunctionBuilder
 
-from router.app.health import Health
-from router.app.wiring import Lazy, service_at
+from router.app.lazy import Lazy
 from router.domain.errors import Ending, RouterError
 from router.domain.hubs import Event, Partition
 from router.domain.readable import one_line
@@ -22,10 +21,21 @@ from router.domain.signals import Stream
 from router.eventhubs import trace_of
 
 if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+
     from router.app.service import Service
 
 app = func.FunctionApp(http_auth_level=func.AuthLevel.FUNCTION)
-service = Lazy(lambda: service_at(Path(__file__).parent / "rules"))
+
+
+def open_service() -> AbstractAsyncContextManager[Service]:
+    """The service. A worker lists its functions without it: the router is imported by the first call."""
+    from router.app.wiring import service_at
+
+    return service_at(Path(__file__).parent / "rules")
+
+
+service = Lazy(open_service)
 
 _LOG = logging.getLogger(__name__)
 
@@ -159,6 +169,8 @@ async def sweep(
 @app.route(route="health", methods=["GET"])
 async def health(req: func.HttpRequest) -> func.HttpResponse:
     """What works and what is late: 200 if nothing is wrong, else 503."""
+    from router.app.health import Health  # for which no batch waits
+
     try:
         found = await (await service()).health()
     except RouterError as fault:  # it could not even be opened: rules, a setting, or the state

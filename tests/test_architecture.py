@@ -2,6 +2,8 @@
 
 import ast
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
@@ -201,8 +203,6 @@ def test_pure_rooms_read_tables_of_the_program_and_the_ground_floor_needs_nothin
     ]
     tables = ("destinations/log_analytics", "destinations/wording/escaping", "domain/recommendations")
     assert reading == [f"{name}.py" for name in tables]
-    import sys
-
     for path in sources("domain"):
         roots = {module.split(".")[0] for module in source(path).imports} - {"router", "__future__"}
         assert roots <= set(sys.stdlib_module_names), f"{path.relative_to(ROOT)} imports {sorted(roots)}"
@@ -220,3 +220,67 @@ def test_only_settings_reads_the_environment_and_no_file_is_named_after_nothing(
     assert readers <= {"app/settings.py"}
     for name in ("utils", "helpers", "manager", "common", "misc"):
         assert not list(ROUTER.rglob(f"*{name}*.py"))
+
+
+A_BATCH = """
+import asyncio, logging, os, sys
+from datetime import UTC, datetime
+from types import SimpleNamespace
+logging.disable()  # what destinations lack
+import function_app
+event = SimpleNamespace(
+    metadata={"PartitionContext": {"PartitionId": "0"}},
+    sequence_number=0,
+    enqueued_time=datetime.now(UTC),
+    get_body=sys.argv[1].encode,
+)
+context = SimpleNamespace(trace_context=SimpleNamespace(trace_parent=None))
+asyncio.run(function_app.take(function_app.Stream.CWPP, [event], context))
+print(*(name for name in sys.modules if name.startswith("router.")))
+print(*{name.split(".")[0] for name, one in sys.modules.items() if "site-packages" in (getattr(one, "__file__", "") or "")})
+sys.stdout.flush()
+os._exit(0)  # the service has no end of its own
+"""
+"""Takes one message in as a worker in Azure does, with nothing sent, and prints what was imported."""
+
+OF_A_BATCH = {
+    "app": """certificates connections delivery destination_readiness drain lazy maintenance optional_packages rule_watch rules
+        service settings wiring""",
+    "coverage": "expected expected.manifest expected.silence verdicts",
+    "decide": "decision markup notice prose rule_notices signal_facts suppression",
+    "deliver": "background delivery_loop destination destination_holds isolation retries sender",
+    "destinations": "base config email log_analytics pagerduty paging requests servicenow",
+    "eventhubs": "connection events publisher reader",
+    "rulebook": """attack catalogue clauses destinations documents folder loading owners patterns policy policy_form problems
+        scope scope_breadth starter suppression_directory suppression_rule tag_files validation_messages when_form""",
+}
+"""The modules that a process imports of rooms which have others, too, to take a batch in: of kinds those that rules name."""
+
+WHOLE = {"domain", "parse", "ingest", "store", "telemetry"}
+"""The rooms of which it may import any module."""
+
+INSTALLED = {
+    "annotated_types", "azure", "certifi", "markupsafe", "opentelemetry", "orjson", "pydantic", "pydantic_core",
+    "typing_extensions", "typing_inspection", "werkzeug", "yaml", "_distutils_hack",
+}  # fmt: skip
+"""What it imports that is not Python's own. No client of HTTP, of a hub or of an identity is among it: those take longer."""
+
+
+def test_a_process_that_takes_a_batch_in_imports_what_that_takes(tmp_path: Path) -> None:
+    """A page may wait for a cold worker, so that has no use for lints, forms of commands, drills or clients that send."""
+    message = (ROOT / "alert_router_demo" / "samples" / "cwpp.ndjson").read_text().splitlines()[0]
+    environment = {
+        "ALERT_ROUTER_STATE": str(tmp_path),
+        "ALERT_ROUTER_RULES": str(ROUTER / "rulebook" / "starter" / "rules"),
+        "EVENT_HUBS__fullyQualifiedNamespace": "name.servicebus.windows.net",
+    }
+    command = [sys.executable, "-c", A_BATCH, message]
+    done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    ours, theirs = done.stdout.splitlines()
+    named = {f"{room}.{one}" for room, modules in OF_A_BATCH.items() for one in modules.split()}
+    found = {one.removeprefix("router.") for one in ours.split()} - OF_A_BATCH.keys()
+    beyond = {one for one in found - named if not one.startswith("destinations.wording")}
+    assert {one for one in beyond if one.partition(".")[0] not in WHOLE} == set()
+    assert named - found == set(), "is not imported any more: take it off the list"
+    assert set(theirs.split()) <= INSTALLED

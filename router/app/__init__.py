@@ -4,8 +4,8 @@ wiring       joins every room, as the settings and the rules say     settings   
 service      what function_app's triggers and `alert-router serve` call  rules   the rulebooks, and what ingests by them
 connections  the state and the namespace of the hubs                 delivery     the workers for each destination
 maintenance  what runs on a clock                                    health       what works and what is late
-drain        the end of a worker in order                            certificates  which authorities are trusted
-optional_packages  which extras are installed
+drain        the end of a worker in order                            lazy         what a process opens at its first use
+optional_packages  which extras are installed                      certificates which authorities are trusted
 destination_readiness  which destinations can be asked with the settings as they are
 rule_watch   has people hear of what happens to rules, silences and holds
 signal_life  the life of a signal; signal_search  which one people mean   lookback    what a rule or silence would have held

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -124,7 +125,7 @@ def namespace_for(settings: Settings) -> Namespace:
             return Namespace(connection_string=found.connection_string)
         return Namespace(
             fully_qualified_namespace=found.namespace,
-            credential=identity_for(found.client_id),
+            identity=partial(identity_for, found.client_id),
             ca_file=settings.ca_file,
         )
     except ValueError as fault:

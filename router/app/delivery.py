@@ -6,13 +6,14 @@ import asyncio
 import time
 from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Iterable, Mapping, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, suppress
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
 from router.app.certificates import identity_for, trust_for
 from router.app.destination_readiness import Readiness
+from router.app.lazy import Lazy
 from router.app.maintenance import give_up_undeliverable
 from router.app.rules import Rules, lanes_of, specs_of
 from router.app.settings import Clock, Settings
@@ -22,7 +23,8 @@ from router.deliver.destination_holds import HoldReader
 from router.deliver.isolation import Isolation
 from router.deliver.sender import ConversationRunner, Sender
 from router.destinations import discover
-from router.domain.deliveries import LEASE
+from router.domain.conversation import DestinationKind, Result
+from router.domain.deliveries import LEASE, Attempt
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
@@ -31,6 +33,8 @@ from router.store.store import Store
 from router.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    import ssl
+
     from azure.core.credentials_async import AsyncTokenCredential
 
 CONCURRENCY = {Lane.PAGE: 64, Lane.TICKET: 64, Lane.ROWS: 8}
@@ -148,35 +152,52 @@ async def open_senders(
     store: Store, rules: Rules, readiness: Readiness, settings: Settings, clock: Clock, telemetry: Telemetry
 ) -> AsyncIterator[Senders]:
     """What sends to each destination of some rules that is ready, as long as the context lasts."""
-    from router.deliver.http import Http
-    from router.deliver.logs_ingestion import Logs
-    from router.deliver.mail import Mail
-    from router.deliver.tokens import Tokens
+    # A file that cannot be read stops the start, and no delivery. To read the system's own takes longer than a batch.
+    named = trust_for(settings) if settings.ca_file is not None else None
+    opened = Lazy(lambda: _open_conversations(named or trust_for(settings), settings, clock, telemetry))
+    kinds = discover()
 
-    async with AsyncExitStack() as stack:
-        trust = trust_for(settings)
-        http = await stack.enter_async_context(Http(trust, headers=telemetry.headers))
-        logs = Logs(http, partial(_credential_for, settings), clock)
-        answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, clock), Mail(trust))
-        stack.push_async_callback(answers.close)
-        kinds = discover()
+    async def converse(kind: DestinationKind, attempts: Sequence[Attempt], ends: float) -> Sequence[Result]:
+        return await (await opened()).converse(kind, attempts, ends)
 
-        def sender_of(stream: Stream, spec: DestinationSpec) -> Sender:
-            return Sender(
-                kinds[spec.kind](readiness.ready[stream, spec.name]),
-                answers,
-                readiness.secrets[stream],
-                clock,
-                settings.lease or LEASE[spec.lane],
-                telemetry.delivering,
-            )
+    def sender_of(stream: Stream, spec: DestinationSpec) -> Sender:
+        return Sender(
+            kinds[spec.kind](readiness.ready[stream, spec.name]),
+            converse,
+            readiness.secrets[stream],
+            clock,
+            settings.lease or LEASE[spec.lane],
+            telemetry.delivering,
+        )
 
+    try:
         yield [
             (stream, spec, sender_of(stream, spec))
             for stream, book in rules.books.items()
             for spec in specs_of(book)
             if (stream, spec.name) in readiness.ready
         ]
+    finally:
+        await opened.close()
+
+
+@asynccontextmanager
+async def _open_conversations(
+    trust: ssl.SSLContext, settings: Settings, clock: Clock, telemetry: Telemetry
+) -> AsyncIterator[ConversationRunner]:
+    """What holds conversations with destinations. Only a process that delivers imports the clients that it takes."""
+    from router.deliver.http import Http
+    from router.deliver.logs_ingestion import Logs
+    from router.deliver.mail import Mail
+    from router.deliver.tokens import Tokens
+
+    async with Http(trust, headers=telemetry.headers) as http:
+        logs = Logs(http, partial(_credential_for, settings), clock)
+        answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, clock), Mail(trust))
+        try:
+            yield answers
+        finally:
+            await answers.close()
 
 
 def _credential_for(settings: Settings, endpoint: str) -> AsyncTokenCredential:

@@ -14,7 +14,7 @@ destination that is not there yet is nothing to worry about until something is l
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -29,6 +29,8 @@ from router.domain.deliveries import LONGEST_LIFE
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
 from router.domain.urls import is_example
+from router.store.destinations import list_delivered
+from router.store.store import Store
 
 _MISTAKES = frozenset({Why.UNFIT, Why.SHARED})
 """What no later step of a deployment mends: it is a problem from the first."""
@@ -60,6 +62,13 @@ class Remark:
 
     text: str
     is_problem: bool
+
+
+async def remarks_on(store: Store, unready: Sequence[Unready]) -> list[Remark]:
+    """The remarks on destinations that cannot be asked; raises StoreError."""
+    async with store.session() as tx:
+        took = {stream: await list_delivered(tx, stream) for stream in sorted({one.stream for one in unready})}
+    return [remark_on(one, has_delivered=one.destination in took[one.stream]) for one in unready]
 
 
 def remark_on(one: Unready, *, has_delivered: bool) -> Remark:

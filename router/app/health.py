@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from router.app.destination_readiness import Remark, Unready, remark_on
+from router.app.destination_readiness import Unready, remarks_on
 from router.app.rules import lanes_of
 from router.deliver.destination_holds import HoldReader
 from router.domain import readable
@@ -24,7 +24,7 @@ from router.domain.silent_sources import DOWN, SourceWatch
 from router.ingest.gaps import Hub, lag_of
 from router.store import partitions
 from router.store.delivery_status import list_backlogs
-from router.store.destinations import list_delivered, list_pauses, pauses_among, refused_keys_among
+from router.store.destinations import list_pauses, pauses_among, refused_keys_among
 from router.store.documents import find_document, find_value
 from router.store.groups import count_waiting
 from router.store.quarantine import count_damaged_rows
@@ -64,13 +64,6 @@ class Health:
             "held": list(self.held),
             **self.figures,
         }
-
-
-async def remarks_on(store: Store, unready: Sequence[Unready]) -> list[Remark]:
-    """The remarks on destinations that cannot be asked; raises StoreError."""
-    async with store.session() as tx:
-        took = {stream: await list_delivered(tx, stream) for stream in sorted({one.stream for one in unready})}
-    return [remark_on(one, has_delivered=one.destination in took[one.stream]) for one in unready]
 
 
 async def health_of(

@@ -7,10 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
+from typing import TYPE_CHECKING
 
-from router.app.destination_readiness import Unready
+from router.app.destination_readiness import Unready, remarks_on
 from router.app.drain import Drain
-from router.app.health import Health, health_of, remarks_on
 from router.app.maintenance import Sweeper
 from router.deliver.delivery_loop import DeliveryLoop, count_due_by_lane
 from router.deliver.destination_holds import HoldReader
@@ -22,6 +22,9 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import Hub
 from router.store.store import Store
 from router.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from router.app.health import Health
 
 AHEAD = timedelta(seconds=60)
 """How soon something must fall due for a worker in Azure to wait for it; the timer wakes another one each minute."""
@@ -105,6 +108,8 @@ class Service:
 
     async def health(self) -> Health:
         """What works and what is late."""
+        from router.app.health import health_of  # for which no batch waits
+
         return await health_of(
             self.store, self.hubs, self.books, self.clock(), unready=self.unready, problems=self.problems
         )

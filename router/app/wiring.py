@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -131,21 +131,3 @@ async def service_at(directory: Path) -> AsyncIterator[Service]:
             _LOG.warning("%s", line)
         with ending_on_sigterm(drain, service.write_unwritten):
             yield service
-
-
-class Lazy[T]:
-    """Enters a context at its first use, for the life of the process; where that fails, the next who asks tries again."""
-
-    def __init__(self, open: Callable[[], AbstractAsyncContextManager[T]]) -> None:
-        self._open = open
-        self._held: tuple[AbstractAsyncContextManager[T], T] | None = None
-        self._lock = asyncio.Lock()
-
-    async def __call__(self) -> T:
-        """What the context gives."""
-        async with self._lock:
-            if self._held is None:
-                context = self._open()
-                # The context is held, too: without a reference it would be closed when it is collected.
-                self._held = (context, await context.__aenter__())
-        return self._held[1]

@@ -22,7 +22,8 @@ from router.cli.printing import plain, print_json, print_lines
 from router.cli.rules_report import owner_of
 from router.cli.screen import print_table, screen, table_of
 from router.cli.streams import refuse_lost_output
-from router.decide import explain, notice_for
+from router.decide import notice_for
+from router.decide.explanation import explain
 from router.domain.decisions import Outcome
 from router.domain.errors import BadUsage
 from router.domain.notices import RecordEntry

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from router.cli.decisions import decision_of, entry_of
 from router.cli.formats import Annotation, Case, Severity
 from router.coverage.expected.manifest import FILE as COVERAGE
-from router.decide import explain
+from router.decide.explanation import explain
 from router.domain.decisions import Outcome
 from router.domain.hubs import Arrival
 from router.domain.owners import find_owner_of

@@ -12,8 +12,7 @@ from pathlib import Path
 
 from router.app.connections import open_state
 from router.app.delivery import Dispatcher, open_dispatcher
-from router.app.destination_readiness import Readiness, readiness_of
-from router.app.health import remarks_on
+from router.app.destination_readiness import Readiness, readiness_of, remarks_on
 from router.app.maintenance import find_instant_to_forget_by
 from router.app.rule_watch import RuleWatch
 from router.app.rules import Rules, new_intake

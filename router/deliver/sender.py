@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -45,6 +45,9 @@ class SendObserver(Protocol):
 type Tracing = Callable[[Sequence[Claim]], AbstractContextManager[SendObserver]]
 """Gives the context in which claims are sent in one conversation."""
 
+type Converse = Callable[[DestinationKind, Sequence[Attempt], float], Awaitable[Sequence[Result]]]
+"""Holds one conversation, as `ConversationRunner.converse` does."""
+
 
 class Sender:
     """Sends to one destination. `lease` is how long a claim is this worker's alone; `tracing` follows each send.
@@ -55,14 +58,14 @@ class Sender:
     def __init__(
         self,
         kind: DestinationKind,
-        answers: ConversationRunner,
+        converse: Converse,
         secrets: Mapping[str, str],
         clock: Callable[[], datetime],
         lease: timedelta,
         tracing: Tracing,
     ) -> None:
         self._kind = kind
-        self._answers = answers
+        self._converse = converse
         self._secrets = secrets
         self._clock = clock
         self._tracing = tracing
@@ -80,7 +83,7 @@ class Sender:
                 ends = asyncio.get_running_loop().time() + longest
                 async with asyncio.timeout_at(ends):
                     attempts = [self._attempt(claim, beside.get(claim.id, NO_BACKGROUND)) for claim in claims]
-                    results = await self._answers.converse(self._kind, attempts, ends)
+                    results = await self._converse(self._kind, attempts, ends)
                 observer.record_results(results)
                 return results
         except TimeoutError:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, Any
 
@@ -32,8 +32,9 @@ logging.getLogger("azure").setLevel(logging.CRITICAL + 1)
 class Namespace:
     """Where a namespace is: by its connection string (only for a local stack), or by its name and an identity.
 
-    `ca_file` holds certificate authorities to trust beside the system's. Raises ValueError for a malformed connection
-    string or where there is neither, and BadFile for a `ca_file` that holds none.
+    `identity` makes the credential when the first client is asked for: importing what that takes is longer than a batch takes.
+    `ca_file` holds certificate authorities to trust beside the system's. Raises ValueError for a malformed connection string or
+    where there is neither, and BadFile for a `ca_file` that holds none.
     """
 
     def __init__(
@@ -41,7 +42,7 @@ class Namespace:
         *,
         connection_string: str | None = None,
         fully_qualified_namespace: str | None = None,
-        credential: AsyncTokenCredential | None = None,
+        identity: Callable[[], AsyncTokenCredential] | None = None,
         ca_file: str | None = None,
     ) -> None:
         trust = None
@@ -55,13 +56,14 @@ class Namespace:
             from azure.eventhub import parse_connection_string
 
             parse_connection_string(connection_string)
-        elif fully_qualified_namespace is None or credential is None:
-            raise ValueError("a namespace needs a connection string, or its name and a credential")
+        elif fully_qualified_namespace is None or identity is None:
+            raise ValueError("a namespace needs a connection string, or its name and an identity")
         self._connection_string = connection_string
-        self._name, self._credential, self._trust = fully_qualified_namespace, credential, trust
+        self._name, self._identity, self._trust = fully_qualified_namespace, identity, trust
+        self._credential: AsyncTokenCredential | None = None
 
     def consumer(self, hub: str, group: str, **more: Any) -> EventHubConsumerClient:
-        """A client that reads a hub through a consumer group."""
+        """A client that reads a hub through a consumer group; raises HubError where no credential can be made."""
         from azure.eventhub.aio import EventHubConsumerClient
 
         more |= {"eventhub_name": hub, "consumer_group": group, "idle_timeout": IDLE}
@@ -69,7 +71,7 @@ class Namespace:
         return client
 
     def producer(self, hub: str) -> EventHubProducerClient:
-        """A client that writes to a hub."""
+        """A client that writes to a hub; raises HubError as `consumer` does."""
         from azure.eventhub.aio import EventHubProducerClient
 
         client: EventHubProducerClient = self._made(EventHubProducerClient, eventhub_name=hub)
@@ -84,6 +86,12 @@ class Namespace:
         options |= PATIENCE
         if self._connection_string is not None:
             return kind.from_connection_string(self._connection_string, **options)
+        if self._credential is None and self._identity is not None:
+            try:
+                self._credential = self._identity()
+            except ValueError as fault:
+                hub = options["eventhub_name"]
+                raise HubError(f"hub {hub}: no credential can be made of what the environment says") from fault
         return kind(self._name, credential=self._credential, ssl_context=self._trust, **options)
 
 

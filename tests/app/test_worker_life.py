@@ -13,7 +13,7 @@ from subprocess import PIPE, Popen
 import pytest
 
 from router.app.drain import STOP, Drain
-from router.app.wiring import Lazy
+from router.app.lazy import Lazy
 from router.domain.errors import Ending
 from tests.cli.virtual_time import clock, run_at_once
 from tests.leash import leashed

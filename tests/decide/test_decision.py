@@ -9,7 +9,8 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from router.decide import decide, entry_for, explain, notice_for, quarantined, with_coverage_level
+from router.decide import decide, entry_for, notice_for, quarantined, with_coverage_level
+from router.decide.explanation import explain
 from router.decide.preview import silence_matcher
 from router.domain.catalogue import Attack, Catalogue
 from router.domain.coverage import Rung

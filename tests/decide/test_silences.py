@@ -7,7 +7,8 @@ from datetime import timedelta
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.decide import decide, explain
+from router.decide import decide
+from router.decide.explanation import explain
 from router.decide.preview import silence_matcher
 from router.decide.suppression import covers
 from router.domain.decisions import Code, Decision, Outcome, Reason, StepCode, written_steps

@@ -7,7 +7,8 @@ from typing import Any
 
 from hypothesis import given, settings
 
-from router.decide import decide, explain
+from router.decide import decide
+from router.decide.explanation import explain
 from router.decide.suppression import covers, find_suppressor, is_about, scope_words
 from router.domain.decisions import Outcome
 from router.domain.owners import NO_OWNERS, Owner, Owners, Ownership

@@ -123,7 +123,7 @@ def a_sender(kind: DestinationKind, clock: Clock, lane: Lane) -> Sender:
     http = Http(trust())
     logs = Logs(http, lambda endpoint: pytest.fail(endpoint), by_the_clock)
     answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, by_the_clock), Mail(trust()))
-    return Sender(kind, answers, {}, clock, LEASE[lane], Telemetry().delivering)
+    return Sender(kind, answers.converse, {}, clock, LEASE[lane], Telemetry().delivering)
 
 
 class Engine:

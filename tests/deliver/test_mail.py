@@ -293,7 +293,7 @@ def test_a_mail_ends_by_itself_before_its_sender_breaks_it_off() -> None:
 
         unasked = cast(Any, None)
         answers = ConversationRunner(unasked, unasked, unasked, Mail(authority()[1]))
-        sender = Sender(Mailing(sent), answers, {}, Clock(), timedelta(seconds=3), Telemetry().delivering)
+        sender = Sender(Mailing(sent), answers.converse, {}, Clock(), timedelta(seconds=3), Telemetry().delivering)
         return await asyncio.gather(*(sender.attempt_delivery([claim], {}) for _ in range(16)))
 
     assert {str(result) for (result,) in with_mail(server, go)} == {

@@ -11,7 +11,7 @@ import ssl
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import pytest
 import trustme
@@ -195,8 +195,7 @@ def test_a_namespace_is_reached_by_identity_over_tls(tmp_path: Path) -> None:
     authority.issue_cert(host).configure_cert(tls)
 
     def namespace(name: str) -> Namespace:
-        credential, file = LoopbackCredential(), str(tmp_path / name)
-        return Namespace(fully_qualified_namespace=host, credential=credential, ca_file=file)
+        return Namespace(fully_qualified_namespace=host, identity=LoopbackCredential, ca_file=str(tmp_path / name))
 
     async def work() -> None:
         async with EventHubs({HUB: 1}).running(5671, host, tls):
@@ -214,7 +213,10 @@ def test_a_namespace_is_reached_by_identity_over_tls(tmp_path: Path) -> None:
 
 
 def test_what_says_no_way_to_a_namespace_is_refused_before_anything_is_asked() -> None:
-    """A name alone, a credential alone, and what is no connection string; no key is shown, by itself or in an error."""
+    """A name alone, an identity alone, and what is no connection string; no key is shown, by itself or in an error.
+
+    An identity that the environment speaks against is a fault of the hub, when that is asked.
+    """
     whole = "Endpoint=sb://127.0.0.1:1;SharedAccessKeyName=a;SharedAccessKey=canary;UseDevelopmentEmulator=true"
     assert "canary" not in repr(Namespace(connection_string=whole))
     halves = ("", "canary", "Endpoint=sb://127.0.0.1", "Endpoint=;SharedAccessKeyName=a;SharedAccessKey=b")
@@ -222,9 +224,15 @@ def test_what_says_no_way_to_a_namespace_is_refused_before_anything_is_asked() -
         with pytest.raises(ValueError) as caught:
             Namespace(connection_string=text)
         assert "SharedAccessKey=canary" not in str(caught.value)
-    for way in ({}, {"fully_qualified_namespace": "name"}, {"credential": LoopbackCredential()}):
+    for way in ({}, {"fully_qualified_namespace": "name"}, {"identity": LoopbackCredential}):
         with pytest.raises(ValueError, match="a namespace needs"):
             Namespace(**way)
+
+    def unsound() -> NoReturn:
+        raise ValueError("an authority without TLS")
+
+    with pytest.raises(HubError, match="hub cwpp: no credential can be made"):
+        Namespace(fully_qualified_namespace="name", identity=unsound).producer("cwpp")
 
 
 TRACE = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"

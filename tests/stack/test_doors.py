@@ -256,7 +256,7 @@ BUILT = pytest.mark.skipif(
 ALONE = """
 import sys
 sys.path[:0] = sys.argv[1:]
-import function_app
+import function_app, router.app.wiring
 from router.app.rules import load_rules
 from router.app.settings import now
 from router.domain.signals import Stream

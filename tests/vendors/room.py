@@ -85,7 +85,7 @@ class Room:
         self.now = NOW
         self._kind, self._secrets, self._store, self._answers = kind, secrets, store, answers
         spec = DestinationSpec(name=DESTINATION, kind=kind.name, lane=Lane.TICKET, config=None)
-        sender = Sender(kind, self._answers, secrets, self._clock, LEASE[Lane.TICKET], Telemetry().delivering)
+        sender = Sender(kind, self._answers.converse, secrets, self._clock, LEASE[Lane.TICKET], Telemetry().delivering)
         self._loop = DeliveryLoop(
             "cwpp",
             Lane.TICKET,

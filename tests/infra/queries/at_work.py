@@ -186,7 +186,7 @@ class AtWork:
         return DeliveryLoop(
             "cwpp",
             lane,
-            {destination: Sender(kind, answers, {}, self._clock, LEASE[lane], tracing)},
+            {destination: Sender(kind, answers.converse, {}, self._clock, LEASE[lane], tracing)},
             store=self._store,
             clock=self._clock,
             concurrency=6,
