@@ -7,8 +7,7 @@ Rooms, in the order in which a message walks through them, and the ground floor 
     rulebook/      rules/ -> Rulebook, and every problem with file and line
     decide/        (signal, rulebook, silences, now) -> Decision, Notice, explanation   pure
     ingest/        a batch of messages -> one transaction; grouping/ inside: windows, limits, incidents
-    store/         signals, decisions, deliveries, groups, what was taken of a hub, quarantine, documents, in one SQL over two
-                   engines; the pure rules of a delivery's life
+    store/         signals, decisions, deliveries, groups, hubs, quarantine, documents, in one SQL over two engines
     deliver/       claim, send, settle, retry, pause: the only network I/O to destinations
     destinations/  a file for each kind, with what it alone needs beside it; words in wording/   pure
     coverage/      which workloads Defender watches, whole: what is expected, documents, asking/ Azure and clusters for them,
@@ -18,3 +17,5 @@ Rooms, in the order in which a message walks through them, and the ground floor 
     cli/           alert-router ...
     domain/        the ground floor: words as frozen values, protocols, errors
 """
+
+__version__ = "0.1.0"

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from router.domain.readable import one_line
-from router.domain.resources import find_subscription_id
 
 if TYPE_CHECKING:
     from router.store.conninfo import PostgresqlAddress
@@ -120,6 +119,8 @@ def state_in(text: str) -> Path | PostgresqlAddress:
 
 def subscription_in(text: str) -> str:
     """Return the id of a subscription, in lower case, also where `/subscriptions/` stands before it."""
+    from router.domain.resources import find_subscription_id  # for which no help waits
+
     id = find_subscription_id(text)
     if id is None:
         raise ArgumentTypeError(f"{text!r} is no id of a subscription; `az account list -o table` shows them")

@@ -8,20 +8,17 @@ import sys
 import tomllib
 from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from router.cli.arguments import DEFAULT_STATE, RULES_DIR, TYPES
+from router import __version__
+from router.cli.arguments import DEFAULT_STATE, TYPES
 from router.domain.errors import BadUsage
-from router.domain.readable import counted, one_line
 
 if TYPE_CHECKING:
     from argparse import _ActionsContainer
-
-    from router.domain.signals import Stream
 
 _CHOICE = re.compile(r"invalid choice: '(.*?)' \(choose from (.*)\)", re.DOTALL)
 
@@ -150,8 +147,6 @@ def parse(arguments: Sequence[str]) -> Namespace:
         options.parser.refuse_unknown(unknown, getattr(options, "directory", None))
     if options.version:
         options.command = "router.cli.parser:print_version"
-    elif options.rules_shown is not None:
-        parser.error("argument --rules: stands behind a command, or beside --version")
     elif "command" not in options:
         parser.error("the following arguments are required: COMMAND")
     if getattr(options, "state", "") is None:
@@ -186,35 +181,6 @@ def _parsers_of(parser: ArgumentParser) -> Iterator[ArgumentParser]:
 
 
 def print_version(options: Namespace) -> int:
-    """Print the version; below it the rulebook's hash of each stream, where rules are here or a directory is named."""
-    from importlib.metadata import PackageNotFoundError, version  # for which no help waits
-
-    from router.app.optional_packages import PACKAGE
-    from router.domain.signals import Stream
-
-    directory: Path = options.rules_shown or RULES_DIR
-    streams = [stream for stream in Stream if (directory / stream).is_dir()]
-    if options.rules_shown is not None and not streams:
-        from router.cli.option_values import streams_in
-
-        streams_in(directory)  # which says what is wrong
-    try:
-        lines = [f"{PACKAGE} {version(PACKAGE)}"]
-    except PackageNotFoundError:
-        raise BadUsage(f"--version: {PACKAGE} runs without being installed, and only a package has one") from None
-    if streams:
-        lines.append(_line_for(directory, streams))
-    sys.stdout.writelines(f"{one_line(line)}\n" for line in lines)
+    """Print the version."""
+    sys.stdout.write(f"{PROGRAM} {__version__}\n")
     return 0
-
-
-def _line_for(directory: Path, streams: Sequence[Stream]) -> str:
-    from router.destinations import discover
-    from router.rulebook import load_all
-
-    loaded = load_all(directory, discover(), datetime.now(UTC))
-    books = {stream: loaded[stream].rulebook for stream in streams}
-    hashes = [f"{stream} {book.hash if book is not None else 'cannot be used'}" for stream, book in books.items()]
-    wrong = {problem for stream in streams for problem in loaded[stream].problems if problem.level == "problem"}
-    see = f"; {counted(len(wrong), 'problem')}, see alert-router rules check {directory}" if wrong else ""
-    return f"{directory}: {', '.join(hashes)}{see}"
