@@ -17,11 +17,11 @@ from router.domain.rulebook import DestinationSpec, Floor, Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.domain.suppression import Suppressions
-from router.ingest.messages import MessageReader
 from router.rulebook import Problem
 
 if TYPE_CHECKING:
     from router.ingest.intake import Intake
+    from router.ingest.messages import MessageReader
     from router.ingest.state_cache import TagReader
     from router.store.store import Store
 
@@ -102,6 +102,8 @@ def new_intake(store: Store, rules: Rules, only: Stream | None, tags: TagReader 
 
 def new_reader(rules: Rules, only: Stream | None) -> MessageReader:
     """What reads messages without taking them in; `only` as for the intake."""
+    from router.ingest.messages import MessageReader
+
     return MessageReader(rules.books, rules_room.load_catalogue(), only)
 
 

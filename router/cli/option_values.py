@@ -8,16 +8,18 @@ from dataclasses import replace
 from datetime import datetime
 from os.path import relpath
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from router.app.rules import Rules, load_rules
 from router.app.settings import Clock
 from router.app.settings import now as by_the_machine
 from router.cli.streams import complain
 from router.domain.errors import BadFile, BadUsage
 from router.domain.readable import one_line
 from router.domain.signals import Stream
-from router.rulebook import Problem
+
+if TYPE_CHECKING:
+    from router.app.rules import Rules
+    from router.rulebook import Problem
 
 
 def clock_for(now: datetime | None, clock: Clock = by_the_machine) -> Clock:
@@ -56,6 +58,8 @@ def _remedy_for(given: Path) -> str:
 
 def rules_given(directory: Path, only: Stream | None, now: datetime) -> Rules:
     """Return the rules to work with. Their problems and warnings are printed on stderr. Raises BadFile and BadPolicy."""
+    from router.app.rules import load_rules  # for which no command waits that only looks at rules
+
     rules = load_rules(directory, streams_in(directory, only), now)
     for line in lines_for(rules.problems):
         complain(line)

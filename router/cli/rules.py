@@ -7,23 +7,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from router.cli.formats import commands_for, report_of
 from router.cli.option_values import clock_for, lines_for, streams_in
 from router.cli.printing import json_of, print_commands, print_json, print_lines, print_text
-from router.cli.rules_report import (
-    ExampleRun,
-    annotation_of,
-    annotations_of_examples,
-    cases_of_examples,
-    cases_of_files,
-    files_in,
-    unmet_in,
-)
-from router.coverage.expected.form import CoverageForm
-from router.coverage.expected.loading import read_coverage
 from router.coverage.expected.manifest import FILE as COVERAGE
-from router.coverage.expected.manifest import CoverageManifest
+from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
 from router.decide import decide
 from router.destinations import discover
 from router.domain.errors import BadFile, BadUsage
@@ -31,12 +21,13 @@ from router.domain.readable import counted
 from router.domain.rulebook import BY_TAG, Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Kind, Stream
-from router.ingest.messages import MessageReader
 from router.rulebook import Loaded, Problem, in_order, load_all, load_catalogue
 from router.rulebook.examples import DIRECTORY as EXAMPLES
 from router.rulebook.examples import Example, load_examples
 from router.rulebook.lints import lint
-from router.rulebook.schemas import schemas
+
+if TYPE_CHECKING:
+    from router.cli.rules_report import ExampleRun
 
 _OF_MACHINES = frozenset({"webhook"})
 """Kinds of destination that tell a program, though not in rows."""
@@ -128,9 +119,13 @@ def check(options: Namespace) -> int:
         case "json":
             print_json({"problems": list(map(_document, problems))})
         case "github":
+            from router.cli.rules_report import annotation_of  # for which no check waits that prints lines
+
             annotations = list(map(annotation_of, problems))
             print_commands(commands_for("rules check", _summary(directory, checked), annotations))
         case "junit":
+            from router.cli.rules_report import cases_of_files, files_in
+
             print_text(report_of("rules check", cases_of_files(directory, files_in(directory), problems)))
         case _:
             print_lines([*lines_for(problems), _summary(directory, checked)])
@@ -139,6 +134,8 @@ def check(options: Namespace) -> int:
 
 def test(options: Namespace) -> int:
     """Run the examples and print those that failed; 1 if one did, or if there is a problem."""
+    from router.cli.rules_report import annotation_of, annotations_of_examples, cases_of_examples, cases_of_files
+
     directory = options.directory
     checked = _checked(directory, clock_for(options.now)())
     problems = [problem for problem in checked.problems if problem.level == "problem"]
@@ -163,6 +160,9 @@ def test(options: Namespace) -> int:
 
 def schema(options: Namespace) -> int:
     """Prints the JSON Schemas of the rules files, or one of them, or writes them to a directory."""
+    from router.coverage.expected.form import CoverageForm
+    from router.rulebook.schemas import schemas
+
     published = schemas(discover(), CoverageForm)
     if options.name is not None and options.name not in published:
         raise BadUsage(f"{options.name}: is no sort of rules file; name one of {', '.join(published)}")
@@ -192,10 +192,13 @@ def _linted(directory: Path, now: datetime) -> _Checked:
     found = [problem for stream, one in checked.loaded.items() for problem in lint(directory, stream, one, now)]
     if Stream.CWPP in checked.loaded:
         found += find_unheard_plans(checked.loaded[Stream.CWPP], now)
-    coverage = read_coverage(directory, now)
-    return replace(
-        checked, problems=in_order([*checked.problems, *found, *coverage.problems]), coverage=coverage.manifest
-    )
+    manifest: CoverageManifest | None = NO_MANIFEST
+    if (directory / COVERAGE).exists(follow_symlinks=False):
+        from router.coverage.expected.loading import read_coverage  # with the judges of coverage
+
+        coverage = read_coverage(directory, now)
+        manifest, found = coverage.manifest, [*found, *coverage.problems]
+    return replace(checked, problems=in_order([*checked.problems, *found]), coverage=manifest)
 
 
 def _has_coverage_alone(directory: Path) -> bool:
@@ -209,6 +212,9 @@ def _has_coverage_alone(directory: Path) -> bool:
 
 def _run_examples(directory: Path, stream: Stream, checked: _Checked) -> Iterator[ExampleRun]:
     """The examples of a stream, each with what came of it."""
+    from router.cli.rules_report import ExampleRun, unmet_in
+    from router.ingest.messages import MessageReader
+
     examples = checked.examples[stream]
     if stream not in checked.books:
         yield from (ExampleRun(example, None) for example in examples)
