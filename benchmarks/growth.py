@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import random
+import re
 import sqlite3
 import time
 from collections import defaultdict
@@ -39,6 +40,8 @@ ROUNDS, EARLIER = 10, 100
 ALONE, TOGETHER = 20, 50
 SIZE = 1_000
 """Bytes of an alert."""
+PROSE = " ".join(re.findall(r"[\w.,:-]+", (Path(__file__).parent.parent / "docs" / "operations.md").read_text("utf-8")))
+"""What alerts say: a stretch of English, so that what is deflated is as large as what people write."""
 
 POLICY = """
 stream: cwpp
@@ -169,7 +172,8 @@ async def _opened(place: Place, rules: Rules, first: int = 0) -> State:
 
 def _alert(id: str, machine: str) -> bytes:
     body = alert_body(id, AzureResourceId=f"{RESOURCE}-{machine}", Description="")
-    return alert_body(id, AzureResourceId=f"{RESOURCE}-{machine}", Description="d" * (SIZE - len(body)))
+    start, length = random.randrange(len(PROSE) - SIZE), SIZE - len(body)
+    return alert_body(id, AzureResourceId=f"{RESOURCE}-{machine}", Description=PROSE[start : start + length])
 
 
 async def _bytes_of(store: Store) -> int:

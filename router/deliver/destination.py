@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from router.deliver.retries import chance
 from router.deliver.sender import Sender
 from router.domain.conversation import Result
-from router.domain.deliveries import Pause, Receipt, Settlement
-from router.domain.errors import Unauthorized, Unavailable
+from router.domain.decisions import Change
+from router.domain.deliveries import REFUSED_KEY, Delivery, Pause, Receipt, Settlement
+from router.domain.errors import Rejected, Unauthorized, Unavailable
+from router.domain.notices import Notice
 from router.store.claims import Recipient
-from router.store.destinations import PROBE, find_key_answer, pause_after
+from router.store.destinations import OF_KEY, PROBE, TOLD
 
 BUSY = timedelta(seconds=5)
 """How long what cannot be tried just now waits, where nothing says how long that will last."""
@@ -60,6 +62,41 @@ def answers_in(finished: Sequence[Finished], now: datetime) -> Answers:
         {name: pause for name, pause in after.items() if pause != destinations[name].pause},
         keys,
     )
+
+
+def pause_after(
+    pause: Pause | None, results: Sequence[Result], *, stream: str, destination: str, now: datetime
+) -> Pause | None:
+    """The pause of a destination after an attempt brought some results, given the one before; None where there is none.
+
+    A refusal counts for more than whatever else came with it. Where nothing was brought, nothing changes.
+    """
+    refusal = next((result for result in results if isinstance(result, Unauthorized)), None)
+    if refusal is not None:
+        since = min(pause.since, now) if pause is not None else now
+        return Pause(stream=stream, destination=destination, since=since, probe=now + PROBE, error=str(refusal))
+    if pause is None or not results:
+        return pause
+    if any(isinstance(one, Receipt) or (isinstance(one, Rejected) and one.authenticated) for one in results):
+        return None
+    return replace(pause, since=min(pause.since, now), probe=now + PROBE)
+
+
+def find_key_answer(delivery: Delivery, result: Result, now: datetime) -> dict[str, Pause | None]:
+    """Return what a result says of an owner's own key, by the key's name among the pauses: None where it took the page."""
+    if not isinstance(result, Receipt):
+        return {}
+    owner = delivery.content.owner if isinstance(delivery.content, Notice) else None
+    refused = result.handles.get(REFUSED_KEY)
+    own = owner.pager if owner is not None and delivery.change is Change.OPENED else None
+    if (key := refused or own) is None:
+        return {}
+    name = f"{delivery.destination}{OF_KEY}{key}"
+    if refused is None:
+        return {name: None}
+    whose = f" of {owner.name}" if owner is not None and owner.pager == key and owner.name else ""
+    error = f"{delivery.destination}: refuses {key}, the pager key{whose}, and is paged by its own key instead"
+    return {name: Pause(stream=delivery.stream, destination=name, since=now, probe=now + TOLD, error=error)}
 
 
 @dataclass

@@ -16,5 +16,5 @@ sources, rules          when each source was last heard of, and which are silent
 documents, quarantine   silences, holds, facts; what was not understood, and rows that cannot be read
 forgetting, retention   what is old enough to go, and how long each thing stays; describing: the report on a state
 
-codec                   values as columns hold them, and the columns of a row as values again
+codec                   values as columns hold them, and the columns of a row as values again; words.txt: what bodies have
 """

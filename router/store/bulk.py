@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from router.store.store import TABLES
 
-_COLUMN = re.compile(r"(\w+) (TEXT|BIGINT|BYTEA|PLACE)\b")
+_COLUMN = re.compile(r"(\w+) (TEXT|BIGINT|INTEGER|BYTEA|PLACE)\b")
 _TYPES = {
     table: {name: kind.replace("PLACE", "BIGINT") for name, kind in _COLUMN.findall(columns)}
     for table, columns in TABLES.items()

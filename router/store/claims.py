@@ -103,8 +103,8 @@ ORDER BY d.due, d.place LIMIT ? FOR UPDATE OF d SKIP LOCKED
 # the claim is its worker's.
 _SETTLE = """
 UPDATE deliveries SET state=?, attempts=attempts-?, lost=CASE WHEN ?=1 THEN lost ELSE 0 END, due=coalesce(?, born), settled=?,
-       error=?, errors=coalesce(?, errors), receipt=coalesce(?, receipt), reference=coalesce(?, reference)
-WHERE id=? AND state<>'sent' AND redriven=? AND (state='claimed' AND claim=? OR ?='sent')
+       error=?, errors=coalesce(?, errors), receipt=coalesce(?, receipt), reference=coalesce(?, reference), claim=NULL
+WHERE key=? AND destination=? AND turn=? AND state<>'sent' AND redriven=? AND (state='claimed' AND claim=? OR ?='sent')
 """
 
 _BRING_FORWARD = f"""
@@ -271,14 +271,15 @@ def row_in(claim: str) -> int:
 
 def _settlement(one: Settlement) -> tuple[object, ...]:
     claim, receipt, unspent, errors = one.claim, one.receipt, int(not one.spent), None
+    delivery = claim.delivery
     if one.error is not None and one.spent:
         errors = failures_written(failures_after(claim.failed, one.at, one.error))
     written = encode(receipt) if receipt is not None else None
     reference = bounded(receipt.reference) if receipt is not None and receipt.reference is not None else None
     error = one.error[:LONGEST_ERROR] if one.error else None
     return (
-        one.state, unspent, unspent, one.due, one.at, error, errors, written, reference, claim.delivery.id,
-        redriven_by(claim.id), claim.id, one.state,
+        one.state, unspent, unspent, one.due, one.at, error, errors, written, reference,
+        delivery.key, delivery.destination, delivery.turn, redriven_by(claim.id), claim.id, one.state,
     )  # fmt: skip
 
 

@@ -7,11 +7,13 @@ fields, so one that is added needs a default. What is not as it was written is U
 from __future__ import annotations
 
 import inspect
+import zlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import cache, lru_cache, partial
 from operator import attrgetter
+from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints, overload
 
@@ -33,6 +35,13 @@ MOST_TIMES = 999_999
 
 MOST_STEPS = 2**62
 """Epochs, and versions of one row: each has room for the next."""
+
+_WORDS = Path(__file__).with_name("words.txt").read_bytes().replace(b"\n", b"")
+"""What such JSON is made of. These never change: to them refers what was deflated before."""
+
+# Copied for each body, which is cheap with a window of 4 KB.
+_DEFLATING, _INFLATING = zlib.compressobj(6, wbits=-12, memLevel=5, zdict=_WORDS), zlib.decompressobj(-12, _WORDS)
+_MOST_INFLATED = 64 * 1024 * 1024
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MICROSECOND = timedelta(microseconds=1)
@@ -163,8 +172,11 @@ class Columns:
         return word
 
     def whole_row(self) -> bytes:
-        """Everything that the row holds, as JSON; bytes that are no text are escaped in it."""
-        texts = {name: printable(value) for name, value in self._row.items() if isinstance(value, bytes | str | float)}
+        """Everything that the row holds, as JSON; what is deflated is inflated, and bytes that are no text are escaped."""
+        bodies = {name: readable(it, inflate, it) for name, it in self._row.items() if isinstance(it, bytes)}
+        texts = {
+            name: printable(it) for name, it in {**self._row, **bodies}.items() if isinstance(it, bytes | str | float)
+        }
         return orjson.dumps({**self._row, **texts}, default=str)
 
 
@@ -331,24 +343,47 @@ def decode[T](kind: type[T], data: bytes, *, strict: bool = False) -> T:
         raise Undecodable(f"{kind.__name__}{f' at {place}' if place else ''}: {first['msg']}") from fault
 
 
+def pack(value: object) -> bytes:
+    """Return a large value as a body: its JSON, deflated. That leaves a third of a notice, and a sixth of a decision."""
+    deflating = _DEFLATING.copy()
+    return deflating.compress(encode(value)) + deflating.flush()
+
+
+def inflate(body: bytes) -> bytes:
+    """Return the JSON that was deflated; raises Undecodable."""
+    inflating = _INFLATING.copy()
+    try:
+        data = inflating.decompress(body, _MOST_INFLATED)
+    except zlib.error as fault:
+        raise Undecodable("body: is not as it was written") from fault
+    if not inflating.eof or inflating.unused_data:
+        raise Undecodable("body: is not as it was written")
+    return data
+
+
+def unpack[T](kind: type[T], body: bytes) -> T:
+    """Return the value of a class whose deflated JSON a body is; raises Undecodable."""
+    return decode(kind, inflate(body))
+
+
 def tag_of(content: Notice | RecordEntry) -> str:
     """Return the tag of what a delivery tells."""
     return type(content).__name__
 
 
 @lru_cache(1024)
-def content_of(tag: str, data: bytes | None) -> Notice | RecordEntry:
+def content_of(tag: str, body: bytes | None) -> Notice | RecordEntry:
     """Return what a delivery tells; raises Undecodable, also where that is gone. Deliveries of a turn share it."""
     if tag not in _CONTENTS:
         raise Undecodable("type: is nothing that a delivery tells")
-    if data is None:
+    if body is None:
         raise Undecodable("body: what it tells is there no more")
-    return decode(_CONTENTS[tag], data)
+    return unpack(_CONTENTS[tag], body)
 
 
-def decision_in(data: bytes) -> RecordEntry:
+def decision_in(body: bytes) -> RecordEntry:
     """Return what is on record of a message; raises Undecodable, also where it has a time or an outcome that is none."""
-    entry = decode(RecordEntry, data)
+    entry = unpack(RecordEntry, body)
     for name, written in (("at", entry.at), ("suppressed_until", entry.suppressed_until)):
         try:
             if written is not None and (time := datetime.fromisoformat(written)).astimezone(UTC) != time:

@@ -17,7 +17,7 @@ from router.domain.deliveries import Earlier
 from router.domain.hubs import message_of
 from router.domain.keys import fingerprint_of
 from router.domain.notices import Notice, RecordEntry
-from router.store.codec import Columns, RowForm, decision_in, encode, insert, readable, time_of, upsert
+from router.store.codec import Columns, RowForm, decision_in, insert, pack, readable, time_of, upsert
 from router.store.quarantine import read_sound, sound_in
 from router.store.rules import add_hits
 from router.store.store import Transaction
@@ -213,7 +213,7 @@ def _values_of(entry: RecordEntry) -> tuple[object, ...]:
         cell.plan,
         cell.type,
         (entry.suppressed_by or "")[:LONGEST_TEXT],
-        encode(entry),
+        pack(entry),
     )
 
 

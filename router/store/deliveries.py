@@ -23,9 +23,9 @@ from router.store.codec import (
     attempt,
     content_of,
     decode,
-    encode,
     insert,
     micros,
+    pack,
     readable,
     tag_of,
     time_of,
@@ -78,7 +78,7 @@ ORDER BY e.place FOR UPDATE OF e
 
 _INSERT = f"""
 INSERT INTO deliveries ({", ".join(_DELIVERY.columns)}, id, type, born, due, state, attempts, lost, redriven)
-VALUES ({"?," * len(_DELIVERY.columns)} ?, ?, ?, ?, 'owed', 0, 0, 0) ON CONFLICT (id) DO NOTHING
+VALUES ({"?," * len(_DELIVERY.columns)} ?, ?, ?, ?, 'owed', 0, 0, 0) ON CONFLICT (key, destination, turn) DO NOTHING
 """
 _INSERT_NOTICE = insert("notices", ("key", "turn", "type", "body"), ("key", "turn", "type"))
 _OWED = insert("destinations", ("stream", "name", "lane"), ("stream", "name"))
@@ -127,9 +127,9 @@ def _receipt_in(row: Columns, name: str) -> Receipt | None:
 
 
 async def add_deliveries(tx: Transaction, deliveries: Sequence[Delivery], now: datetime) -> None:
-    """Owe deliveries, create-if-absent by their id. What a turn tells is kept once for all its destinations."""
+    """Owe deliveries, create-if-absent by key, destination and turn. What a turn tells is kept once for all of them."""
     told = {(one.key, one.turn, tag_of(one.content)): one.content for one in deliveries}
-    await tx.write_many(_INSERT_NOTICE, [(*place, encode(told[place])) for place in sorted(told)])
+    await tx.write_many(_INSERT_NOTICE, [(*place, pack(told[place])) for place in sorted(told)])
     rows = [(*_DELIVERY.values(one), one.id, tag_of(one.content), now, now) for one in deliveries]
     await tx.write_many(_INSERT, rows)
     lanes = {(one.stream, one.destination): one.lane for one in deliveries}

@@ -116,12 +116,12 @@ async def find_histories(
         for at, turn in opened.items()
         if (taken := [one for one in statuses.get(at, ()) if one.opened == turn and one.state is DeliveryState.SENT])
     }
-    ids = [one.id for one in last.values()]
-    rows = await tx.fetch(f"{WHOLE} WHERE d.id = ANY(?)", ids) if ids else []
-    notices = {row.words("id"): notice_in(row) for row in rows}
+    places = [one.row_id for one in last.values()]
+    rows = await tx.fetch(f"{WHOLE} WHERE d.place = ANY(?)", places) if places else []
+    notices = {row.whole("place"): notice_in(row) for row in rows}
     return {
         at: Background(
-            last=notices.get(last[at].id) if at in last else None,
+            last=notices.get(last[at].row_id) if at in last else None,
             handles=receipt.handles if at in last and (receipt := last[at].receipt) is not None else {},
             opened=min((one.born for one in statuses.get(at, ()) if one.turn == turn), default=None),
         )

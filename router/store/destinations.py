@@ -12,15 +12,10 @@ the pauses, under a name of its own, until a page goes by that key again; people
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from router.domain.clocks import is_possible
-from router.domain.conversation import Result
-from router.domain.decisions import Change
-from router.domain.deliveries import REFUSED_KEY, Delivery, Pause, Receipt
-from router.domain.errors import Rejected, Unauthorized
-from router.domain.notices import Notice
+from router.domain.deliveries import Pause
 from router.domain.rulebook import Lane
 from router.store.codec import Columns, RowForm, upsert
 from router.store.quarantine import sound_in
@@ -32,7 +27,8 @@ PROBE = timedelta(minutes=5)
 TOLD = timedelta(days=7)
 """How long after its last page people are told of an owner's key that is refused."""
 
-_OF_KEY = ":"
+OF_KEY = ":"
+"""Stands between a destination's name and a key's."""
 
 _KEY = ("stream", "name")
 _FORM = RowForm(Pause, destination="name", since="paused_since", probe="probe_at")
@@ -60,54 +56,19 @@ def is_probe_due(pause: Pause, now: datetime) -> bool:
     return now >= pause.probe or not is_possible(pause.probe, now, PROBE)
 
 
-def pause_after(
-    pause: Pause | None, results: Sequence[Result], *, stream: str, destination: str, now: datetime
-) -> Pause | None:
-    """The pause of a destination after an attempt brought some results, given the one before; None where there is none.
-
-    A refusal counts for more than whatever else came with it. Where nothing was brought, nothing changes.
-    """
-    refusal = next((result for result in results if isinstance(result, Unauthorized)), None)
-    if refusal is not None:
-        since = min(pause.since, now) if pause is not None else now
-        return Pause(stream=stream, destination=destination, since=since, probe=now + PROBE, error=str(refusal))
-    if pause is None or not results:
-        return pause
-    if any(isinstance(one, Receipt) or (isinstance(one, Rejected) and one.authenticated) for one in results):
-        return None
-    return replace(pause, since=min(pause.since, now), probe=now + PROBE)
-
-
-def find_key_answer(delivery: Delivery, result: Result, now: datetime) -> dict[str, Pause | None]:
-    """Return what a result says of an owner's own key, by the key's name among the pauses: None where it took the page."""
-    if not isinstance(result, Receipt):
-        return {}
-    owner = delivery.content.owner if isinstance(delivery.content, Notice) else None
-    refused = result.handles.get(REFUSED_KEY)
-    own = owner.pager if owner is not None and delivery.change is Change.OPENED else None
-    if (key := refused or own) is None:
-        return {}
-    name = f"{delivery.destination}{_OF_KEY}{key}"
-    if refused is None:
-        return {name: None}
-    whose = f" of {owner.name}" if owner is not None and owner.pager == key and owner.name else ""
-    error = f"{delivery.destination}: refuses {key}, the pager key{whose}, and is paged by its own key instead"
-    return {name: Pause(stream=delivery.stream, destination=name, since=now, probe=now + TOLD, error=error)}
-
-
 def destination_of(name: str) -> str:
     """Return the destination that a pause is about, or what is remembered of an owner's key, by the name that it has there."""
-    return name.partition(_OF_KEY)[0]
+    return name.partition(OF_KEY)[0]
 
 
 def pauses_among(pauses: Mapping[str, Pause]) -> dict[str, Pause]:
     """The pauses of destinations, without what is remembered of owners' keys."""
-    return {name: one for name, one in pauses.items() if _OF_KEY not in name}
+    return {name: one for name, one in pauses.items() if OF_KEY not in name}
 
 
 def refused_keys_among(pauses: Mapping[str, Pause], now: datetime) -> dict[str, Pause]:
     """What is remembered of owners' keys that were refused lately, by the names that they have there."""
-    lately = (one for name, one in pauses.items() if _OF_KEY in name and is_possible(one.probe, now, TOLD))
+    lately = (one for name, one in pauses.items() if OF_KEY in name and is_possible(one.probe, now, TOLD))
     return {one.destination: one for one in lately if now < one.probe}
 
 

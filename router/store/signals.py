@@ -23,11 +23,11 @@ from router.store.codec import (
     MOST_TURNS,
     Columns,
     RowForm,
-    decode,
-    encode,
     insert,
     micros,
+    pack,
     readable,
+    unpack,
     upsert,
 )
 from router.store.ledger import Held, LedgerRow, Seen, State
@@ -225,7 +225,7 @@ def _values_of(row: LedgerRow) -> tuple[object, ...]:
         *_SIGNAL.values(row),
         micros(since) + DAYS[row.outcome] // MICROSECOND if since is not None else None,
         _type_of(fields.type) if fields is not None else "",
-        encode(fields) if fields is not None else None,
+        pack(fields) if fields is not None else None,
     )
 
 
@@ -246,4 +246,4 @@ def _standing_in(row: Columns) -> StandingSignal:
 
 
 def _find_fields(row: Columns) -> RuleFields | None:
-    return readable(None, lambda: decode(RuleFields, row.body("rule_fields")))
+    return readable(None, lambda: unpack(RuleFields, row.body("rule_fields")))

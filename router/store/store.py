@@ -117,7 +117,7 @@ class StateSizes(NamedTuple):
 
 def statements_in(schema: str, instant: str, words: Iterable[tuple[str, str]]) -> list[str]:
     """Return the statements of a schema with other words, and `instant` for what INSTANT(x) says, in which `\\1` is x."""
-    text = re.sub(r"\bINSTANT\(([\w.]+)\)", instant, re.sub(r"^--.*\n", "", schema, flags=re.MULTILINE))
+    text = re.sub(r"\bINSTANT\(([\w.]+)\)", instant, re.sub(r"^--(?!postgresql).*\n", "", schema, flags=re.MULTILINE))
     for ours, theirs in words:
         text = text.replace(ours, theirs)
     return [statement for part in text.split(";") if (statement := part.strip())]

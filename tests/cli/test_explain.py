@@ -281,7 +281,7 @@ def test_what_is_damaged_or_gone_costs_only_itself(routed: House, subtests: pyte
     whole = state.read_bytes()
     for damage in (
         "UPDATE decisions SET body = x'00'",
-        "UPDATE decisions SET body = CAST(replace(CAST(body AS TEXT), '2026-11-24T12:00:00Z', 'no time') AS BLOB)",
+        "UPDATE decisions SET body = substr(body, 1, length(body) - 1)",
         "UPDATE signals SET open = '['",
         "UPDATE deliveries SET receipt = x'00' WHERE destination = 'people'",
         "UPDATE deliveries SET change = 'x' WHERE destination = 'people'",

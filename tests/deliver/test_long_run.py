@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from router.app.maintenance import give_up_undeliverable
+from router.deliver.destination import pause_after
 from router.deliver.destination_holds import (
     FRESH,
     ChangeAction,
@@ -45,7 +46,7 @@ from router.domain.rulebook import Lane
 from router.store.claims import Recipient, release_claims
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
-from router.store.destinations import PROBE, is_probe_due, list_pauses, pause_after
+from router.store.destinations import PROBE, is_probe_due, list_pauses
 from router.store.documents import list_documents
 from router.store.store import Store
 from tests.builders import NOW

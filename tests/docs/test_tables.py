@@ -34,6 +34,7 @@ from router.coverage.report.document import report_object as document_of_coverag
 from router.coverage.report.findings import GateReport
 from router.coverage.verdicts import CoverageException, CoverageState, Workload, gap
 from router.decide.decision import NOTED_KINDS
+from router.deliver.destination import pause_after
 from router.deliver.retries import seconds_after
 from router.destinations import discover
 from router.destinations.config import PLACEHOLDERS
@@ -57,7 +58,7 @@ from router.rulebook.policy_form import PolicyForm
 from router.rulebook.schemas import PropertiesForm
 from router.rulebook.when_form import WhenForm
 from router.store.describing import describe
-from router.store.destinations import PROBE, pause_after
+from router.store.destinations import PROBE
 from router.store.permissions import FILES
 from router.store.store import STEPS, VERSION
 from router.telemetry import metrics

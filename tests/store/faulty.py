@@ -17,7 +17,7 @@ STATEMENTS = {
     "pauses": r"FROM destinations\s+WHERE stream=\? AND probe_at",
     "pause": "INSERT INTO destinations .*paused_since",
     "first_due": "AS is_late",
-    "beside": "receipt FROM deliveries|FROM lookups|LEFT JOIN notices p ON .* WHERE d.id",
+    "beside": "receipt FROM deliveries|FROM lookups|LEFT JOIN notices p ON .* WHERE d.place",
     "abandon": "destination <> ALL",
 }
 """By what a statement is known, under the names that tests give them."""

@@ -3,12 +3,11 @@
 
 -- What rules can match and a body that is held come last: who asks for the rest reads over neither.
 CREATE TABLE IF NOT EXISTS signals (
-    key TEXT PRIMARY KEY, stream TEXT NOT NULL,
-    resolved BIGINT NOT NULL, status TEXT, severity BIGINT, measure TEXT,
-    changed BIGINT, origin TEXT NOT NULL, place BIGINT NOT NULL, part BIGINT NOT NULL, enqueued BIGINT,
-    deleted BIGINT NOT NULL,
-    turn BIGINT NOT NULL, outcome TEXT NOT NULL, open TEXT NOT NULL, grouped TEXT NOT NULL,
-    forwarded BIGINT NOT NULL, closed_at BIGINT, heard BIGINT, review_at BIGINT,
+    place BIGINT NOT NULL, enqueued BIGINT, changed BIGINT, heard BIGINT, closed_at BIGINT, review_at BIGINT,
+    part INTEGER NOT NULL, severity INTEGER, turn INTEGER NOT NULL,
+    resolved INTEGER NOT NULL, deleted INTEGER NOT NULL, forwarded INTEGER NOT NULL,
+    key TEXT PRIMARY KEY, stream TEXT NOT NULL, status TEXT, measure TEXT, origin TEXT NOT NULL,
+    outcome TEXT NOT NULL, open TEXT NOT NULL, grouped TEXT NOT NULL,
     subscription TEXT, kind TEXT, named BIGINT, in_snapshot BIGINT, snapshot_days TEXT,
     held_by TEXT, held_until BIGINT, held_since BIGINT, held_messages BIGINT, held_rulebook TEXT, held_source TEXT,
     type TEXT NOT NULL, rule_fields BYTEA, held_body BYTEA,
@@ -17,20 +16,19 @@ CREATE TABLE IF NOT EXISTS signals (
 
 -- What a turn tells, once for all its deliveries.
 CREATE TABLE IF NOT EXISTS notices (
-    key TEXT NOT NULL, turn BIGINT NOT NULL, type TEXT NOT NULL, body BYTEA NOT NULL,
+    key TEXT NOT NULL, turn INTEGER NOT NULL, type TEXT NOT NULL, body BYTEA NOT NULL,
     PRIMARY KEY (key, turn, type)
 );
 
 CREATE TABLE IF NOT EXISTS deliveries (
-    place PLACE, id TEXT NOT NULL UNIQUE, stream TEXT NOT NULL, destination TEXT NOT NULL, lane TEXT NOT NULL,
-    key TEXT NOT NULL, turn BIGINT NOT NULL, change TEXT NOT NULL, opened BIGINT NOT NULL, type TEXT NOT NULL,
-    state TEXT NOT NULL, attempts BIGINT NOT NULL, redriven BIGINT NOT NULL,
-    born BIGINT NOT NULL, due BIGINT NOT NULL, settled BIGINT, receipt BYTEA, error TEXT,
-    lost BIGINT NOT NULL DEFAULT 0, trace TEXT,
+    place PLACE, born BIGINT NOT NULL, due BIGINT NOT NULL, settled BIGINT, turn INTEGER NOT NULL, opened INTEGER NOT NULL,
+    attempts INTEGER NOT NULL, redriven INTEGER NOT NULL, lost INTEGER NOT NULL DEFAULT 0,
+    id TEXT NOT NULL, stream TEXT NOT NULL, destination TEXT NOT NULL, lane TEXT NOT NULL, key TEXT NOT NULL,
+    change TEXT NOT NULL, type TEXT NOT NULL, state TEXT NOT NULL, receipt BYTEA, error TEXT, trace TEXT,
     reference TEXT, errors TEXT, claim TEXT
 );
--- Each delivery is written three times within seconds: room for that in its page, and dead rows that go soon.
---postgresql ALTER TABLE deliveries SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
+-- Each delivery is written three times within seconds: the dead rows of that go soon.
+--postgresql ALTER TABLE deliveries SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
 
 -- A destination that refuses our credentials is paused. Under its name, a colon and a secret's is an owner's key that it refused.
 CREATE TABLE IF NOT EXISTS destinations (
@@ -41,14 +39,14 @@ CREATE TABLE IF NOT EXISTS destinations (
 
 -- `message` is the key of the message where that is another: of a further decision on it. What is not known is empty.
 CREATE TABLE IF NOT EXISTS decisions (
-    place PLACE, key TEXT NOT NULL UNIQUE, message TEXT, signal TEXT, turn BIGINT,
-    stream TEXT NOT NULL, at BIGINT NOT NULL, outcome TEXT NOT NULL,
+    place PLACE, at BIGINT NOT NULL, turn INTEGER, key TEXT NOT NULL UNIQUE, message TEXT, signal TEXT,
+    stream TEXT NOT NULL, outcome TEXT NOT NULL,
     severity TEXT NOT NULL, plan TEXT NOT NULL, type TEXT NOT NULL, rule TEXT NOT NULL, body BYTEA NOT NULL
 );
 
 CREATE TABLE IF NOT EXISTS lookups (
     signal TEXT PRIMARY KEY, stream TEXT NOT NULL, id_end TEXT NOT NULL, resource_end TEXT,
-    id TEXT NOT NULL, resource TEXT, type TEXT, sample BIGINT
+    id TEXT NOT NULL, resource TEXT, type TEXT, sample INTEGER
 ) WITHOUT ROWID;
 
 -- A cell may be longer than an index holds: its row is found by a digest of it.
@@ -110,7 +108,7 @@ CREATE TABLE IF NOT EXISTS groups (
     standing BIGINT NOT NULL, total BIGINT NOT NULL, note_due BIGINT, at BIGINT NOT NULL, body BYTEA NOT NULL,
     PRIMARY KEY (stream, destination, key)
 );
---postgresql ALTER TABLE groups SET (fillfactor = 70, autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
+--postgresql ALTER TABLE groups SET (autovacuum_vacuum_scale_factor = 0.01, autovacuum_vacuum_threshold = 1000);
 
 CREATE TABLE IF NOT EXISTS members (
     stream TEXT NOT NULL, destination TEXT NOT NULL, signal TEXT NOT NULL,
@@ -174,7 +172,8 @@ CREATE INDEX IF NOT EXISTS appeared ON signals (subscription, key) WHERE subscri
 
 CREATE INDEX IF NOT EXISTS due ON deliveries (stream, destination, due) WHERE state IN ('owed', 'claimed');
 CREATE INDEX IF NOT EXISTS open_turns ON deliveries (key, destination, turn) WHERE state IN ('owed', 'claimed');
-CREATE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
+CREATE UNIQUE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
+CREATE INDEX IF NOT EXISTS dead_ids ON deliveries (id) WHERE state = 'dead';
 CREATE INDEX IF NOT EXISTS dead ON deliveries (stream, destination) WHERE state = 'dead';
 CREATE INDEX IF NOT EXISTS settled ON deliveries (stream, settled) WHERE state IN ('sent', 'skipped');
 CREATE INDEX IF NOT EXISTS unknown ON deliveries (place)
