@@ -6,24 +6,29 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from router.decide.preview import ASKED_ABOUT, Matcher, Preview
+from router.domain.counts import decided_at
 from router.domain.rule_fields import RuleFields, signal_of
 from router.domain.signals import Signal
 from router.store import signals
-from router.store.decisions import walk_decisions
+from router.store.decisions import PAGE, walk_decisions
 from router.store.store import Store
+
+MOST = 100_000
+"""Decisions, and signals that stand, that are looked at: a few seconds' worth."""
 
 
 async def look_back(
-    store: Store, stream: str, matchers: Sequence[Matcher], since: datetime, until: datetime
+    store: Store, stream: str, matchers: Sequence[Matcher], since: datetime, until: datetime, most: int = MOST
 ) -> list[Preview]:
     """What each of some rules and silences would have held of a stream in a span of time, and would hold of what stands now.
 
-    The store is walked once for all of them; raises StoreError.
+    The store is walked once for all of them. It is left once `most` decisions were looked at, the latest first, and as many
+    signals that stand: previews say how far that was. Raises StoreError.
     """
     previews = [Preview(matcher, since, until) for matcher in matchers]
     types = _types_of(matchers)
     async with store.session() as tx:
-        async for entries in walk_decisions(tx, stream, since, until, ASKED_ABOUT):
+        async for entries in walk_decisions(tx, stream, since, until, ASKED_ABOUT, min(most, PAGE)):
             wanted = {
                 entry.signal
                 for entry in entries
@@ -33,11 +38,19 @@ async def look_back(
             for entry in entries:
                 for one in previews:
                     one.look_at_decision(entry, found.get(entry.signal or ""))
+            if entries and any(one.looked_at >= most for one in previews):
+                for one in previews:
+                    one.looked_back_to = decided_at(entries[-1])
+                break
         async for stands in signals.walk_standing(tx, stream, types):
             for signal in stands:
                 known = signal_of(signal.fields) if signal.fields is not None else None
                 for one in previews:
                     one.look_at_standing(signal, known)
+            if any(one.standing.looked_at >= most for one in previews):
+                for one in previews:
+                    one.standing.is_whole = False
+                break
         for one in previews:
             async for held in signals.walk_held(tx, stream, one.matcher.name):
                 for signal in held:

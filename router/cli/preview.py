@@ -155,8 +155,8 @@ def _document(preview: Preview, file: str, stream: str, ends: Mapping[str, datet
         "ended": _ended(preview, ends),
         "since": preview.since,
         "until": preview.until,
-        "looked_back_to": preview.since,
-        "is_whole": True,
+        "looked_back_to": preview.looked_back_to,
+        "is_whole": preview.is_whole,
         "looked_at": preview.looked_at,
         "not_judged": preview.unjudged,
         **preview.held._asdict(),
@@ -170,7 +170,7 @@ def _document(preview: Preview, file: str, stream: str, ends: Mapping[str, datet
         "examples": list(map(named_document, preview.named)),
         "standing": {
             "looked_at": standing.looked_at,
-            "is_whole": True,
+            "is_whole": standing.is_whole,
             "not_judged": standing.unjudged,
             "signals": standing.signals,
             "by_severity": [{"severity": name or None, "signals": many} for name, many in standing.by_severity.items()],
@@ -207,7 +207,9 @@ def _facts(preview: Preview, loaded: Loaded | None) -> Iterator[tuple[str, str]]
         yield "would not have told", f"{name}{lane}: {counted(spared.notices, 'notice')} fewer ({spared.opened} opened)"
     if preview.let_go.decisions:
         yield "would have let through", f"{_amount(preview.let_go)} that a rule of this name held"
-    yield "looked at", f"{counted(preview.looked_at, 'decision')}: all there are"
+    to = timestamp(preview.looked_back_to)
+    how_far = "all there are" if preview.is_whole else f"back to {to}; --now {to} looks at what is older"
+    yield "looked at", f"{counted(preview.looked_at, 'decision')}: {how_far}"
     if preview.unjudged:
         unjudged = counted(preview.unjudged, "decision")
         yield "not known of", f"{unjudged}: what rules can match of their signals is not kept"
@@ -222,6 +224,8 @@ def _standing_facts(standing: StandingPreview) -> Iterator[tuple[str, str]]:
         yield "held now anyway", _listed(standing.held_already, "signal")
     if standing.let_go:
         yield "would let through now", f"{counted(standing.let_go, 'signal')} that a rule of this name holds"
+    if not standing.is_whole:
+        yield "looked at now", f"{counted(standing.looked_at, 'signal')}; it stopped there"
     if standing.unjudged:
         yield "not known of now", f"{counted(standing.unjudged, 'signal')}: what rules can match of them is not kept"
 

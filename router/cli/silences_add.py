@@ -255,7 +255,7 @@ async def preview_of(
     if not _signals(preview):
         more = {option: many for option, other in zip(instead, others, strict=False) if (many := _signals(other))}
         (ever,) = await look_back(store, stream, [matcher], now - _EVER, now)
-        return replace(found, instead=more, is_unheard_of=not _signals(ever))
+        return replace(found, instead=more, is_unheard_of=ever.is_whole and not _signals(ever))
     async with store.session() as tx:
         counts = await count_deliveries(tx, stream, NEVER)
         if not preview.standing.signals or not any(many for (_, state), many in counts.items() if state in OPEN):
@@ -314,6 +314,9 @@ def _preview_lines(it: SilencePreview) -> Iterator[str]:
         yield "nothing that is on record is of this kind: is a name misspelled?"
     for option, found in it.instead.items():
         yield f"{option} would have found {counted(found, 'signal')}; did you mean that?"
+    if not (preview.is_whole and standing.is_whole):
+        looked_at = counted(standing.looked_at, "signal")
+        yield f"it was looked back to {timestamp(preview.looked_back_to)}, and at {looked_at} that stand, and stopped there"
     if it.not_looked_at:
         yield f"{it.not_looked_at} could not be looked at: what they say is not kept"
 
@@ -343,15 +346,15 @@ def _preview_document(it: SilencePreview) -> Mapping[str, object]:
     preview, standing = it.preview, it.preview.standing
     return {
         "since": preview.since,
-        "looked_back_to": preview.since,
-        "is_whole": True,
+        "looked_back_to": preview.looked_back_to,
+        "is_whole": preview.is_whole,
         "signals": preview.held.signals,
         "told": it.by_all,
         "messages": preview.held.decisions,
         "by_severity": {name or "unknown": one.signals for name, one in preview.by_severity.items()},
         "standing": {
             "signals": standing.signals,
-            "is_whole": True,
+            "is_whole": standing.is_whole,
             "by_severity": {name or "unknown": count for name, count in standing.by_severity.items()},
             "held_already": dict(standing.held_already),
         },

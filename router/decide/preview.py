@@ -122,12 +122,13 @@ class StandingPreview:
     """What a rule would hold of what stands now.
 
     Attributes:
-        looked_at: how many signals that stand were looked at, of the types that the rule is about.
+        looked_at: how many signals that stand were looked at, of the types that the rule is about; all of them if `is_whole`.
         let_go: how many signals something of its name holds now and it would not: they would come out.
         unjudged: about how many it could not be asked, because what rules can match of them is not kept.
     """
 
     looked_at: int = 0
+    is_whole: bool = True
     let_go: int = 0
     unjudged: int = 0
     _by_severity: Counter[str] = field(default_factory=Counter)
@@ -161,7 +162,8 @@ class Preview:
     Numbers are never to be added to those of another rule: both may hold the same.
 
     Attributes:
-        since, until: the span that is looked at.
+        since, until: the span that was asked for.
+        looked_back_to: up to when it was looked at, from its end on; what is older was not, unless that is `since`.
         looked_at: how many decisions were looked at.
         unjudged: about how many decisions it could not be asked, because what rules can match of their signals is not kept: it
             was forgotten or damaged.
@@ -171,7 +173,7 @@ class Preview:
 
     def __init__(self, matcher: Matcher, since: datetime, until: datetime) -> None:
         self.matcher = matcher
-        self.since = since
+        self.since = self.looked_back_to = since
         self.until = until
         self.looked_at = 0
         self.unjudged = 0
@@ -253,6 +255,11 @@ class Preview:
     def name(self) -> str:
         """The name under which it would be stored that it holds a signal."""
         return self.matcher.name
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all of the span was looked at."""
+        return self.looked_back_to == self.since
 
     @property
     def held(self) -> Amount:

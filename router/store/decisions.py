@@ -57,7 +57,7 @@ SELECT d.key, d.at, d.place, d.body FROM (SELECT at, place FROM ({some}) AS all_
 AS latest JOIN decisions d ON d.place=latest.place ORDER BY d.at DESC, d.place DESC
 """
 
-_PER_PAGE = 500
+PAGE = 500
 
 _BEYOND = "\U0010ffff"
 """Sorts after every text that begins as what stands before it."""
@@ -153,7 +153,7 @@ async def walk_decisions(
     since: datetime,
     until: datetime,
     outcomes: Collection[Outcome],
-    page: int = _PER_PAGE,
+    page: int = PAGE,
 ) -> AsyncIterator[Sequence[RecordEntry]]:
     """Yield the decisions of a stream from one instant to before another, with some outcomes; in pages, the latest first.
 

@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 import orjson
 import pytest
 
+from router.app.lookback import look_back
 from router.coverage.commands.tags import keep_tags
 from router.coverage.documents import parsed_document
 from router.domain.documents import DocumentKind, StoredDocument
@@ -283,6 +285,17 @@ def test_a_preview_is_read_on_a_terminal(routed: House, transcript: Transcript) 
     for severity in Severity:
         failing = routed.says(*PREVIEW.split(), "--fail-on", severity.label.lower(), RULE)
         assert (failing.code, failing.out) == (int(severity <= Severity.HIGH), said.out)
+
+
+def test_a_preview_of_a_large_state_says_how_far_it_looked(routed: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """And how to look further back."""
+    monkeypatch.setattr("router.cli.preview.look_back", partial(look_back, most=1))
+    lines = routed.says(*PREVIEW.split(), RULE).out
+    assert "1 decision: back to 2026-11-24T00:00:00Z; --now 2026-11-24T00:00:00Z looks at what is older" in lines
+    assert "4 signals; it stopped there" in lines
+    (found,) = json.loads(routed.says(*PREVIEW.split(), "--format", "json", RULE).out)
+    assert (found["looked_at"], found["looked_back_to"]) == (1, "2026-11-24T00:00:00Z")
+    assert found["is_whole"] is found["standing"]["is_whole"] is False
 
 
 def test_a_file_that_holds_no_rule_is_one_complaint(routed: House, transcript: Transcript) -> None:

@@ -378,18 +378,18 @@ class Seen:
     is_covered: bool = False
 
 
-def preview_of(life: Life, since: timedelta, rule: object = BOTH) -> Preview:
+def preview_of(life: Life, since: timedelta, rule: object = BOTH, most: int = 1_000) -> Preview:
     """What a rule would have held of what was decided since."""
     matcher = rule_matcher(rule, NO_OWNERS)  # type: ignore[arg-type]
     span = life.now - since, life.now + timedelta(seconds=1)
-    (preview,) = run(look_back(life.store, "cwpp", [matcher], *span))
+    (preview,) = run(look_back(life.store, "cwpp", [matcher], *span, most))
     return preview
 
 
 @settings(max_examples=some_of(20), deadline=None)
 @given(ALERTS, st.integers(0, 30))
 def test_a_preview_counts_each_decision(alerts: Sequence[tuple[int, str, str, str | None, bool]], hours: int) -> None:
-    """Of what was routed or held, whatever became of it later; of what stands, what stands now."""
+    """Of what was routed or held, whatever became of it later, as far back as it says; of what stands, what stands now."""
     seen: dict[str, Seen] = {}
     with a_life(a_rulebook(a_rule(ip=(OTHER,)))) as life:
         for number, type, severity, address, is_over in alerts:
@@ -415,6 +415,10 @@ def test_a_preview_counts_each_decision(alerts: Sequence[tuple[int, str, str, st
         ]
         found = preview_of(life, timedelta(hours=hours))
         assert found.held == Amount(len({entry.signal for entry in mine}), len(mine))
+        # One that stops early says how far it looked, and has counted all from there on.
+        some = preview_of(life, timedelta(hours=hours), most=3)
+        assert some.is_whole or some.looked_at == 3 <= found.looked_at
+        assert preview_of(life, life.now - some.looked_back_to).held == some.held
         assert Counter({name: one.decisions for name, one in found.by_severity.items()}) == Counter(
             entry.severity or "" for entry in mine
         )
