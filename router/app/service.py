@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from router.app.destination_readiness import Unready, remarks_on
 from router.app.drain import Drain
 from router.app.maintenance import Sweeper
-from router.deliver.delivery_loop import DeliveryLoop, count_due_by_lane
+from router.deliver.delivery_loop import DeliveryLoop
 from router.deliver.destination_holds import HoldReader
 from router.domain.errors import StoreError
 from router.domain.hubs import Event, Partition
@@ -20,6 +20,8 @@ from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import Hub
+from router.store.delivery_status import count_due
+from router.store.destinations import is_probe_due, list_pauses
 from router.store.store import Store
 from router.telemetry import Telemetry
 
@@ -37,6 +39,10 @@ A_WORKER = 200
 
 MOST_WORKERS = 20
 """Wake-ups that a lane is sent at a time, at most."""
+
+
+MOST = 4000
+"""Deliveries of one destination that are counted at most."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,3 +139,19 @@ class Service:
             self.telemetry.record_swept(swept)
         if fault is not None:
             raise fault
+
+
+async def count_due_by_lane(
+    stream: str, loops: Mapping[Lane, DeliveryLoop], store: Store, holds: HoldReader, now: datetime
+) -> Mapping[Lane, int]:
+    """Return how many deliveries are due in each lane of a stream, at destinations that may be asked now, up to `MOST` each.
+
+    Raises StoreError.
+    """
+    held = await holds.held_in(stream, now)
+    async with store.session() as tx:
+        pauses = await list_pauses(tx, stream)
+        waiting = held.keys() | {name for name, pause in pauses.items() if not is_probe_due(pause, now)}
+        names = [name for loop in loops.values() for name in loop.destinations if name not in waiting]
+        due = await count_due(tx, stream, names, now, MOST)
+    return {lane: sum(due.get(name, 0) for name in loop.destinations) for lane, loop in loops.items()}

@@ -207,9 +207,8 @@ def _facts(preview: Preview, loaded: Loaded | None) -> Iterator[tuple[str, str]]
         yield "would not have told", f"{name}{lane}: {counted(spared.notices, 'notice')} fewer ({spared.opened} opened)"
     if preview.let_go.decisions:
         yield "would have let through", f"{_amount(preview.let_go)} that a rule of this name held"
-    to = timestamp(preview.looked_back_to)
-    how_far = "all there are" if preview.is_whole else f"back to {to}; --now {to} looks at what is older"
-    yield "looked at", f"{counted(preview.looked_at, 'decision')}: {how_far}"
+    back = f"back to {(to := timestamp(preview.looked_back_to))}; --now {to} looks at what is older"
+    yield "looked at", f"{counted(preview.looked_at, 'decision')}: {'all there are' if preview.is_whole else back}"
     if preview.unjudged:
         unjudged = counted(preview.unjudged, "decision")
         yield "not known of", f"{unjudged}: what rules can match of their signals is not kept"

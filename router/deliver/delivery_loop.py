@@ -1,6 +1,6 @@
 """The loop that delivers what is due in one lane: one for all its destinations, and none's trouble delays another's.
 
-Its turns settle what was answered and claim what there is room for, no more than is sent at once. What was sent and is not
+Its turns settle what was answered and claim what there is room for, no more than is sent in a moment. What was sent and is not
 settled yet is sent again if the process dies just then, which is why a destination says how it deduplicates.
 
 What cannot be tried just now is left or put back, and that spends no attempt: the destination refuses our credentials or
@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import nullcontext, suppress
+from contextlib import AsyncExitStack, nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched
@@ -28,18 +28,17 @@ from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError, Unstorable
 from router.domain.rulebook import Lane
 from router.store.claims import Claimed, Recipient, claim_due, claim_odd, decide_depending, settle_claims
-from router.store.delivery_status import FirstDue, count_due, find_first_due
+from router.store.delivery_status import FirstDue, find_first_due
 from router.store.destinations import (
     PROBE,
     is_probe_due,
-    list_pauses,
     pause_destination,
     resume_destination,
     take_probe,
 )
 from router.store.store import Store, Transaction
 
-GATHER = 0.05
+GATHER = 0.1
 """Seconds for which answers gather before they are settled, where others are on their way."""
 
 LOOK = 1.0
@@ -47,9 +46,6 @@ LOOK = 1.0
 
 IDLE = 5.0
 """Seconds after which a loop that never ends looks again for what others have to do."""
-
-MOST = 4000
-"""Deliveries of one destination that are counted at most."""
 
 UNSTORABLE = "what was answered cannot be kept"
 
@@ -94,6 +90,7 @@ class DeliveryLoop:
         }
         self._news = asyncio.Event()
         self._is_running = False
+        self._is_ended: Callable[[], bool] = lambda: False
         self._is_stale = True
         self._looked = 0.0
         self._sends: set[asyncio.Task[None]] = set()
@@ -165,7 +162,7 @@ class DeliveryLoop:
         def is_over() -> bool:
             return bool(self._faults or self._broken) or is_ended()
 
-        self._is_running = True
+        self._is_running, self._is_ended = True, is_ended
         self._looked = asyncio.get_running_loop().time()
         self._faults.clear()
         self.look_again()
@@ -294,19 +291,22 @@ class DeliveryLoop:
         self, one: Destination, claims: Sequence[Claim], beside: Mapping[str, Background], begun_by: datetime
     ) -> None:
         is_suspect = len(claims) == 1 and claims[0].lost >= SUSPECT
-        left = (begun_by - self._clock()).total_seconds()
         try:
-            async with self._isolation.alone(left) if is_suspect else nullcontext(left >= 0) as may_begin:
+            async with AsyncExitStack() as turn:
+                await turn.enter_async_context(one.slots)
+                left = (begun_by - self._clock()).total_seconds()
+                alone = self._isolation.alone(left) if is_suspect else nullcontext(left >= 0)
+                may_begin, is_ended = await turn.enter_async_context(alone), self._is_ended()
                 began, width = self._clock(), one.width
-                if not may_begin or one.stopped is not None:
-                    until, error = one.stopped or (began + BUSY, None)
+                if not may_begin or is_ended or one.stopped is not None:
+                    until, error = one.stopped or (began if is_ended else began + BUSY, None)
                     self._finished.append(Finished(one, [untried(it, until, began, error) for it in claims]))
                     return
                 results, now = await one.sender.attempt_delivery(claims, beside), self._clock()
                 pairs = zip(claims, results, strict=True)
                 settlements = [settlement_for(it, result, began, now, chance=chance()) for it, result in pairs]
                 self._finished.append(Finished(one, settlements, results))
-                one.hear(results, width)
+                one.hear(results, width, began)
         finally:
             one.out -= 1
 
@@ -454,19 +454,3 @@ class DeliveryLoop:
         with suppress(TimeoutError):
             async with asyncio.timeout(max(timeout, 0.0)):
                 await self._news.wait()
-
-
-async def count_due_by_lane(
-    stream: str, loops: Mapping[Lane, DeliveryLoop], store: Store, holds: HoldReader, now: datetime
-) -> Mapping[Lane, int]:
-    """Return how many deliveries are due in each lane of a stream, at destinations that may be asked now, up to `MOST` each.
-
-    Raises StoreError.
-    """
-    held = await holds.held_in(stream, now)
-    async with store.session() as tx:
-        pauses = await list_pauses(tx, stream)
-        waiting = held.keys() | {name for name, pause in pauses.items() if not is_probe_due(pause, now)}
-        names = [name for loop in loops.values() for name in loop.destinations if name not in waiting]
-        due = await count_due(tx, stream, names, now, MOST)
-    return {lane: sum(due.get(name, 0) for name in loop.destinations) for lane, loop in loops.items()}

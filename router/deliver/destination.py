@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -19,6 +20,12 @@ from router.store.destinations import OF_KEY, PROBE, TOLD
 
 BUSY = timedelta(seconds=5)
 """How long what cannot be tried just now waits, where nothing says how long that will last."""
+
+ROUNDS = 4
+"""How many rounds of sends are claimed in one round trip to the state, at a destination that answers at once."""
+
+QUICK = timedelta(seconds=0.1)
+"""How soon a destination answers that answers at once."""
 
 LONGEST_REST = timedelta(seconds=30)
 """For how long a destination that wishes to be left alone is at most, by this worker; then one send asks how it is."""
@@ -106,7 +113,8 @@ class Destination:
     Attributes:
         most: how many sends may be on their way at a time.
         width: how many may be now. One is left where the destination is asked too much; each round that it takes adds one.
-        out: how many are.
+        out: how many are, or wait for one of `slots`.
+        is_quick: whether it answered at once when it was asked last.
         is_odd: whether only what `claim_odd` claims is due.
         pause: its pause, where it refuses our credentials.
         due: when something is next due there; 1970 where something may be, far ahead where nothing is known of.
@@ -120,7 +128,9 @@ class Destination:
     most: int
     clock: Callable[[], datetime]
     width: int = field(init=False)
+    slots: asyncio.Semaphore = field(init=False)
     out: int = 0
+    is_quick: bool = False
     is_odd: bool = False
     pause: Pause | None = None
     due: datetime = EPOCH
@@ -132,11 +142,14 @@ class Destination:
 
     def __post_init__(self) -> None:
         self.width = self.most
+        self.slots = asyncio.Semaphore(self.most)
 
     @property
     def room(self) -> int:
-        """How many deliveries can be sent at once now."""
-        return 0 if self.find_end_of_rest() else max(self.width - self.out, 0) * self.sender.batch
+        """How many deliveries can be sent at once now, or in a moment."""
+        is_ahead = self.is_quick and self.width == self.most and self.sender.batch == 1
+        many = self.width * (ROUNDS if is_ahead else 1)
+        return 0 if self.find_end_of_rest() else max(many - self.out, 0) * self.sender.batch
 
     @property
     def is_rare(self) -> bool:
@@ -152,9 +165,10 @@ class Destination:
         rest = self._rest_until - self.clock()
         return self._rest_until if timedelta() < rest <= LONGEST_REST else None
 
-    def hear(self, results: Sequence[Result], width: int) -> None:
+    def hear(self, results: Sequence[Result], width: int, began: datetime) -> None:
         """Ask a destination less that was asked too much when so many sends were allowed, and more that takes what it gets."""
         now = self.clock()
+        self.is_quick = now - began <= QUICK
         refusal = next((one for one in results if isinstance(one, Unauthorized)), None)
         if refusal is not None:
             self.stopped = (now + PROBE, str(refusal))

@@ -226,7 +226,14 @@ def test_a_damaged_dead_letter_is_redriven_once_it_is_mended_and_discarded_whene
     assert states(store) == {DeliveryState.SKIPPED: 1}
 
 
-SPOILT: dict[str, object] = {"due": 2**62, "born": -(2**62), "attempts": 2**31 - 1, "lost": 2**31 - 1, "turn": 0, "state": "?"}
+SPOILT: dict[str, object] = {
+    "due": 2**62,
+    "born": -(2**62),
+    "attempts": 2**31 - 1,
+    "lost": 2**31 - 1,
+    "turn": 0,
+    "state": "?",
+}
 SPOILT |= {"stream": "?", "body": b"{"}
 
 

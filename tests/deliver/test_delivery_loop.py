@@ -14,8 +14,9 @@ from typing import Any, NoReturn
 
 import pytest
 
-from router.deliver.delivery_loop import DeliveryLoop, count_due_by_lane
-from router.deliver.destination import BUSY, LONGEST_REST
+from router.app.service import count_due_by_lane
+from router.deliver.delivery_loop import DeliveryLoop
+from router.deliver.destination import BUSY, LONGEST_REST, ROUNDS
 from router.domain.conversation import AppendLines, Conversation, Result
 from router.domain.decisions import Change
 from router.domain.deliveries import LEASE, SUSPECT, Attempt, Claim, Delivery, DeliveryState, Pause, Receipt
@@ -492,21 +493,28 @@ def test_what_is_claimed_too_late_or_when_the_stop_came_is_put_back_and_due(engi
     assert [(claim.number, claim.lost) for claim in engine.lose()] == [(1, 0)]
 
 
-def test_at_the_end_what_is_on_its_way_is_finished_and_the_rest_is_due(engine: Engine) -> None:
-    """It says that there is more to do."""
+@pytest.mark.parametrize(("lasts", "claimed"), [(timedelta(), 2 * ROUNDS), (SECOND, 2)])
+def test_at_the_end_what_is_on_its_way_is_finished_and_the_rest_is_due(
+    engine: Engine, lasts: timedelta, claimed: int
+) -> None:
+    """It says that there is more to do. Of a vendor that answers at once more is claimed than is sent at a time."""
     held, is_over = Held(), asyncio.Event()
-    engine.owe(*(f"k{n}" for n in range(5)))
+    engine.owe(*(f"k{n}" for n in range(12)))
 
     async def delivered() -> bool:
         running = asyncio.create_task(engine.worker(held, concurrency=2).deliver_on(is_over.is_set, MINUTE))
         await until(lambda: held.waiting == 2)
+        engine.clock.now += lasts
+        held.release()
+        await until(lambda: len(held.keys) == 4)
         is_over.set()
         held.open()
         return await running
 
     assert engine.run(delivered()) is True
-    assert (len(held.keys), engine.states()) == (2, {SENT: 2, OWED: 3})
-    assert [(claim.number, claim.lost) for claim in engine.lose()] == [(1, 0)] * 3
+    assert (len(held.keys), engine.states()) == (4, {SENT: 4, OWED: 8})
+    assert [(claim.number, claim.lost) for claim in engine.lose()] == [(1, 0)] * 8
+    assert sum(map(len, engine.settled)) == 2 + claimed
 
 
 # A state that fails.
@@ -591,21 +599,21 @@ def test_an_answer_that_the_engine_refuses_is_left_out_and_keeps_no_other_waitin
     assert receipts == [Receipt(reference="k0"), None, Receipt(reference="k2")]
 
 
-def test_a_message_alone_takes_two_round_trips_and_each_round_of_many_one(postgres: Server, database: str) -> None:
+def test_a_message_alone_takes_two_round_trips_and_four_rounds_of_many_one(postgres: Server, database: str) -> None:
     """What was answered, what is claimed next and what is due after it travel together."""
     counted = []
     with Way(postgres.url) as way:
         for engine in engine_of_state(way.to(database)):
             engine.faulty_store = engine.store
             loop = engine.worker(Scripted(sent), concurrency=3)
-            for keys in (["warm"], ["k0"], [f"m{number}" for number in range(12)]):
+            for keys in (["warm"], ["k0"], [f"m{number}" for number in range(24)]):
                 engine.owe(*keys)
                 before = way.trips
                 engine.deliver(loop)
                 counted.append(way.trips - before)
-            assert engine.states() == {SENT: 14}
+            assert engine.states() == {SENT: 26}
     # Two more find that nothing is left to claim, and when something is.
-    assert counted[1:] == [2, 12 // 3 + 2]
+    assert counted[1:] == [2, 24 // (3 * ROUNDS) + 2]
 
 
 def broken_off(engine: Engine, worker: DeliveryLoop, is_so: Callable[[], bool]) -> None:
