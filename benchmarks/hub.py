@@ -76,9 +76,9 @@ def _grouped() -> Row:
                 stack.hubs.append(HUB.hub, HUB.id, body)
             speeds[bool(group)] = asyncio.run(_in_database(stack))
     return Row(
-        what="the same, every alert in a group at a limited destination",
-        measured=speeds[True] / speeds[False],
-        unit="x",
+        what="the same, ungrouped against every alert in a group at a limited destination",
+        measured=speeds[False] / speeds[True],
+        limit=1.5,
         seen=f"{speeds[True]:.0f}/s against {speeds[False]:.0f}/s; batches of {AT_A_TIME}, small alerts, one destination",
     )
 

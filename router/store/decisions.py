@@ -27,11 +27,8 @@ _INSERT = insert("decisions", _COLUMNS)
 
 _KNOWN = "SELECT key FROM decisions WHERE key = ANY(?)"
 
-_FOUND = ("id_end", "resource_end", "id", "resource", "type", "sample")
-_ENTER = (
-    upsert("lookups", ("signal", "stream", *_FOUND), ["signal"], (f"{name}=excluded.{name}" for name in _FOUND))
-    + f" WHERE {' OR '.join(f'lookups.{name} IS DISTINCT FROM excluded.{name}' for name in _FOUND[2:])}"
-)
+_FOUND = ("id_end", "resource_end", "id", "resource", "type", "sample", "at")
+_ENTER = upsert("lookups", ("signal", "stream", *_FOUND), ["signal"], (f"{name}=excluded.{name}" for name in _FOUND))
 
 _COUNT = """
 INSERT INTO counts (hour, id, cell, count) VALUES (?,?,?,?)
@@ -72,9 +69,7 @@ MOST_AT_RESOURCE = 100
 _EARLIER = f"""
 (SELECT CAST(count(CASE WHEN t.at<{{born}} THEN 1 END) AS TEXT) || ' ' ||
         CAST(coalesce(max(CASE WHEN t.at<{{born}} THEN t.at END), 0) AS TEXT) || ' ' || CAST(count(*) AS TEXT) FROM (
-  SELECT CASE WHEN n.id_end<>{{id}} AND lower(n.type)=lower({{type}}) AND n.sample={{sample}} {{unless}} THEN (
-    SELECT d.at FROM decisions d WHERE d.signal=n.signal AND d.outcome<>'repeat' ORDER BY d.at DESC LIMIT 1
-  ) END AS at
+  SELECT CASE WHEN n.id_end<>{{id}} AND lower(n.type)=lower({{type}}) AND n.sample={{sample}} {{unless}} THEN n.at END AS at
   FROM {{there}} WHERE n.resource_end={{resource}} AND n.stream={{stream}} LIMIT {MOST_AT_RESOURCE}
 ) AS t)
 """
@@ -224,7 +219,7 @@ def _lookups_of(entries: Sequence[RecordEntry]) -> list[tuple[object, ...]]:
         if entry.signal is not None and entry.id is not None and entry.outcome != Outcome.REPEAT:
             id_end, resource_end = ending(entry.id), ending(entry.resource or "") or None
             found = id_end, resource_end, written(id_end), resource_end and written(resource_end)
-            latest[entry.signal] = (entry.signal, entry.stream, *found, entry.type, entry.sample)
+            latest[entry.signal] = (entry.signal, entry.stream, *found, entry.type, entry.sample, decided_at(entry))
     return [latest[signal] for signal in sorted(latest)]
 
 

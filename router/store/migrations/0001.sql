@@ -44,8 +44,9 @@ CREATE TABLE IF NOT EXISTS decisions (
     severity TEXT NOT NULL, plan TEXT NOT NULL, type TEXT NOT NULL, rule TEXT NOT NULL, body BYTEA NOT NULL
 );
 
+-- What finds a signal, and what says how often the same happened at a resource: `at` was the latest decision that was no repeat.
 CREATE TABLE IF NOT EXISTS lookups (
-    signal TEXT PRIMARY KEY, stream TEXT NOT NULL, id_end TEXT NOT NULL, resource_end TEXT,
+    at BIGINT NOT NULL, signal TEXT PRIMARY KEY, stream TEXT NOT NULL, id_end TEXT NOT NULL, resource_end TEXT,
     id TEXT NOT NULL, resource TEXT, type TEXT, sample INTEGER
 ) WITHOUT ROWID;
 
