@@ -57,12 +57,6 @@ class Holding(NamedTuple):
     step: DecisionStep | None = None
 
 
-@lru_cache(maxsize=1024)
-def _routed_by(routes: tuple[str, ...]) -> Steps:
-    matched = [DecisionStep(StepCode.ROUTE_MATCHED, route) for route in routes]
-    return (DecisionStep(StepCode.SUPPRESSION_NONE), *(matched or [DecisionStep(StepCode.ROUTE_OTHERWISE)]))
-
-
 type Settled = Mapping[str, Any]
 """The fields of a decision that is made."""
 
@@ -152,15 +146,29 @@ def ask_holders(signal: Signal, rulebook: Rulebook, now: datetime, silences: Sil
 def ask_routes(signal: Signal, rulebook: Rulebook, now: datetime, silences: Silences, attack: Attack) -> Answer:
     """Ask where a signal goes, which settles what is left."""
     routes = matching_routes(signal, attack, rulebook)
-    names, people = tuple(sorted([route.name for route in routes])), people_for(routes, rulebook)
-    return _routed_by(names), {
+    to = tuple([route.to for route in routes]) or (rulebook.otherwise,)
+    steps, settled = _routed_by(tuple([route.name for route in routes]), to, rulebook.always)
+    by_signal = {
+        "respond_by": find_time_to_answer(routes, now) if settled["people"] else None,
+        "shadowed_by": _find_shadows(signal, rulebook, now),
+    }
+    return steps, {**settled, **by_signal}
+
+
+# Few different sets of routes match at all.
+@lru_cache(maxsize=1024)
+def _routed_by(
+    routes: tuple[str, ...], to: tuple[tuple[str, ...], ...], always: tuple[str, ...]
+) -> tuple[Steps, Settled]:
+    """What is settled by the names of the routes that matched, and by where these, or else `otherwise`, lead."""
+    names, people = tuple(sorted(routes)), {destination for some in to for destination in some}
+    matched = [DecisionStep(StepCode.ROUTE_MATCHED, name) for name in names]
+    return (DecisionStep(StepCode.SUPPRESSION_NONE), *(matched or [DecisionStep(StepCode.ROUTE_OTHERWISE)])), {
         "outcome": Outcome.ROUTED,
         "reason": Reason(Code.ROUTES, ", ".join(names)) if names else Reason(Code.OTHERWISE),
         "notice": Change.OPENED if people else None,
-        "respond_by": find_time_to_answer(routes, now) if people else None,
-        "shadowed_by": _find_shadows(signal, rulebook, now),
         "routes": names,
-        "destinations": tuple(sorted(people.union(rulebook.always))),
+        "destinations": tuple(sorted(people.union(always))),
         "people": tuple(sorted(people)),
     }
 
@@ -246,13 +254,6 @@ def level_words(signal: Signal, level: Severity) -> str:
 def matching_routes(signal: Signal, attack: Attack, rulebook: Rulebook) -> tuple[Route, ...]:
     """Every route whose clauses all hold."""
     return tuple([route for route in rulebook.routes if route.matches(signal, attack)])
-
-
-def people_for(routes: tuple[Route, ...], rulebook: Rulebook) -> frozenset[str]:
-    """The destinations that routes name, or `otherwise` where no route matched."""
-    if not routes:
-        return frozenset(rulebook.otherwise)
-    return frozenset([destination for route in routes for destination in route.to])
 
 
 def find_time_to_answer(routes: tuple[Route, ...], now: datetime) -> datetime | None:

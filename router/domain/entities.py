@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Set
 
-from router.domain.readable import remembered
+from router.domain.readable import lowered, remembered
 
 
 @remembered
@@ -102,7 +102,7 @@ class Entities:
     def _entity(self, type: str, value: _Object) -> Entity:
         # Rules, evidence and location ask the same objects one after the other: each is lowered once, by its address.
         if (properties := self._lowered.get(id(value))) is None:
-            properties = {name.lower(): held for name, held in value.items() if held is not None}
+            properties = {lowered(name): held for name, held in value.items() if held is not None}
             self._lowered[id(value)] = properties
         return Entity(type, properties, self)
 
@@ -149,5 +149,5 @@ def _type_of(value: _Object) -> str:
     if type(name) is str:
         return normalised_type(name)
     if name is None and "$ref" not in value:
-        name = next((held for key, held in value.items() if key.lower() == "type"), None)
+        name = next((held for key, held in value.items() if lowered(key) == "type"), None)
     return normalised_type(name) if isinstance(name, str) else ""

@@ -130,8 +130,9 @@ def resource_group_of(signal: Signal) -> str | None:
 
 def names_of(signal: Signal) -> tuple[str, ...]:
     """What the resource of a signal is called: by its id, and in its own cloud, as far as the signal says it."""
-    native = None if _is_in_azure(signal) else location_of(signal).native
-    return tuple(dict.fromkeys(filter(None, (signal.resource, native))))
+    if signal.resource and _is_in_azure(signal):
+        return (signal.resource,)
+    return tuple(dict.fromkeys(filter(None, (signal.resource, location_of(signal).native))))
 
 
 def find_effective_resource(signal: Signal) -> str | None:

@@ -51,6 +51,10 @@ def remembered[T](answer: Callable[[str], T]) -> Callable[[str], T]:
     return _Remembered(answer).__getitem__
 
 
+lowered = remembered(str.lower)
+"""A name in lower case. Messages bring the same few again and again, and one that is remembered has its hash already."""
+
+
 _LINE_ENDS = frozenset("\n\r\v\f\x85\u2028\u2029")
 _BLANKS = frozenset("\t\xa0\u1680\u202f\u205f\u3000") | {chr(code) for code in range(0x2000, 0x200B)}
 # Printable by their category, and yet nothing is seen of them.

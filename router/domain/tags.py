@@ -7,7 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 
-from router.domain.readable import one_line, remembered
+from router.domain.readable import lowered, one_line, remembered
 from router.domain.resources import is_connected
 
 
@@ -105,17 +105,13 @@ class TagRows:
         if not id.startswith("/subscriptions/"):
             # Management groups stand among the containers, and have no tags.
             return "has an id that does not begin with /subscriptions/" if written else None
-        values = {_lowered(name): _legible(value) for name, value in written.items() if isinstance(value, str)}
+        values = {lowered(name): _legible(value) for name, value in written.items() if isinstance(value, str)}
         tags = {name: value for name, value in values.items() if value is not None}
         if tags:
             self.by_id[id] = {**self.by_id.get(id, {}), **tags}
         if len(tags) == sum(value is not None for value in written.values()):
             return None
         return f"has a tag whose value is no text of at most {LONGEST_VALUE} characters; it is left out"
-
-
-_lowered = remembered(str.lower)
-"""The name of a tag in lower case: a few names come again in every row, and each is kept once."""
 
 
 @lru_cache(maxsize=65_536)

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
+from router.domain.readable import lowered
 from router.parse.documents import find_document, serialised
 
 _CLOCK = r",?\s++(?P<hour>\d{1,2}):(?P<minute>\d{2}):(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,7}))?\s*+"
@@ -47,7 +48,7 @@ def fields_in(value: object) -> Fields:
     """The fields of an object, or of an object inside a string, under lower-case names; none where it is neither."""
     if isinstance(value, str):
         value = find_document(value)
-    return {name.lower(): field for name, field in value.items()} if isinstance(value, dict) else {}
+    return dict(zip(map(lowered, value), value.values(), strict=True)) if isinstance(value, dict) else {}
 
 
 def text_in(fields: Fields, *names: str) -> str | None:
