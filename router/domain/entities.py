@@ -45,8 +45,7 @@ class Entity:
 
     def find(self, name: str) -> Entity | None:
         """The entity that a property holds or refers to, or None."""
-        value = self._properties.get(name)
-        return self._graph.entity_in(value) if value is not None else None
+        return self._graph.entity_in(self.get(name))
 
     def find_all(self, name: str) -> list[Entity]:
         """The entities that a list property holds or refers to; those that dangle are left out."""
@@ -146,8 +145,6 @@ def _objects_in(raw: list[object]) -> list[tuple[str, _Object]]:
 def _type_of(value: _Object) -> str:
     """The normalised type of an object; empty where it has none."""
     name = value.get("Type") or value.get("type")
-    if type(name) is str:
-        return normalised_type(name)
     if name is None and "$ref" not in value:
         name = next((held for key, held in value.items() if lowered(key) == "type"), None)
     return normalised_type(name) if isinstance(name, str) else ""

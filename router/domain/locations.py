@@ -51,13 +51,10 @@ def location_of(signal: Signal) -> CloudLocation:
     if signal.location is not None:
         return signal.location
     # So are most: what is in Azure, in no cluster and names none. Then nothing else is asked.
-    if (
-        _is_in_azure(signal)
-        and location_named(signal.resource or "") is NOWHERE
-        and not signal.entities.of_type(_CLUSTER)
-    ):
+    entities = signal.entities
+    if _is_in_azure(signal) and location_named(signal.resource or "") is NOWHERE and not entities.of_type(_CLUSTER):
         return NOWHERE
-    return location_among(signal.resource, {}, signal.entities, signal.extended)
+    return location_among(signal.resource, {}, entities, signal.extended)
 
 
 def location_among(

@@ -149,15 +149,12 @@ def _is_news(heard: LastHeard, known: LastHeard | None, now: datetime) -> bool:
     """Whether something was heard of for the first time, or so much later than what is known that it is to be written."""
     if known is None:
         return True
-    for name in INSTANTS:
-        at, before = getattr(heard, name), getattr(known, name)
-        often = OFTEN_OF_POSTURE if name == "posture" else OFTEN
-        if at is not None and (before is None or at - before >= often or not is_possible(before, now)):
-            return True
     watched = {watcher_for(alert.type): alert.at for alert in known.by_watcher} if heard.by_watcher else {}
+    asked = [(name, at, getattr(known, name)) for name in INSTANTS if (at := getattr(heard, name)) is not None]
+    asked += [("", alert.at, watched.get(watcher_for(alert.type))) for alert in heard.by_watcher]
     return any(
-        (before := watched.get(watcher_for(alert.type))) is None
-        or alert.at - before >= OFTEN
+        before is None
+        or at - before >= (OFTEN_OF_POSTURE if name == "posture" else OFTEN)
         or not is_possible(before, now)
-        for alert in heard.by_watcher
+        for name, at, before in asked
     )

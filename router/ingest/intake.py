@@ -216,7 +216,7 @@ class Intake:
         now: datetime,
     ) -> list[SignalTransition]:
         """The transitions of all observations, those of one signal one after the other, over what is known of signals."""
-        unknown = {one.key for one in observations if not any(key in rows for key in one.keys)}
+        unknown = {one.keys[0] for one in observations if not any(key in rows for key in one.keys)}
         last_turns = await find_last_turns(tx, sorted(unknown)) if unknown else {}
         streams = {one.signal.stream for one in observations}
         silences = {stream: await self.silences.silences(stream.value, now) for stream in streams}
@@ -231,7 +231,7 @@ class Intake:
                 now,
                 on_record=on_record.get(message),
                 silences=silences[stream],
-                last_turn=last_turns.get(observation.key, 0),
+                last_turn=last_turns.get(observation.keys[0], 0),
             )
             if (row := transition.row or transition.named) is not None:
                 rows[row.key] = row

@@ -61,7 +61,7 @@ class Observation:
     """One signal as one message describes it.
 
     Attributes:
-        keys: as `keys_of` has them.
+        keys: as `keys_of` has them; the first one is what the signal gets where it has none yet.
     """
 
     signal: Signal
@@ -70,11 +70,6 @@ class Observation:
     source: str
     body: bytes
     trace: str | None = None
-
-    @property
-    def key(self) -> str:
-        """The key that the signal gets where it has none yet."""
-        return self.keys[0]
 
     def seen_at(self, now: datetime) -> Seen:
         """When the observed state held. A time of the signal's own that is well after its message came in is ignored.

@@ -81,7 +81,7 @@ def transition_for(
         # A time that a wrong clock or a wrong message brought once must not make all that follows look old.
         row = replace(row, seen=row.seen.without_impossible(now))
     seen, state = observation.seen_at(now), _state_after(observation, row)
-    key = row.key if row is not None else observation.key
+    key = row.key if row is not None else observation.keys[0]
     is_replay = on_record not in (None, Outcome.QUARANTINED)
     is_back = is_replay and row is not None and _is_back(observation, row, now)
     before = row.appearances if row is not None else None
