@@ -7,6 +7,8 @@ from dataclasses import fields, replace
 from datetime import UTC, datetime
 from typing import Any
 
+import orjson
+
 from router.decide.markup import plain_text
 from router.decide.prose import prose_of, unfilled
 from router.domain.decisions import Code, Decision
@@ -172,7 +174,8 @@ def iso(time: datetime | None) -> str | None:
     if time is None:
         return None
     utc = time if time.tzinfo is UTC else time.astimezone(UTC)
-    return f"{utc.isoformat().removesuffix('+00:00')}Z"
+    # Four are written for each signal, and orjson takes a third of the time of `isoformat`.
+    return orjson.dumps(utc, option=orjson.OPT_UTC_Z)[1:-1].decode()
 
 
 def unlisted_in(extended: Mapping[str, str], table: PropertyTable, evidence: Evidence) -> tuple[str, ...]:

@@ -111,7 +111,10 @@ class EventIntake:
         if is_from_new_hub(taken, batch[0]):
             known, _ = await partitions.begin_epoch(tx, known, now)
             taken = []
-        fresh = [event for event in batch if not any(_holds(done.span, event.sequence) for done in taken)]
+        passed = [done.span for done in taken if done.span.overlaps(one.span)]
+        fresh = (
+            [event for event in batch if not any(_holds(span, event.sequence) for span in passed)] if passed else batch
+        )
         if len(fresh) < len(batch):
             return _Step(batches=cut_events(fresh, ()))
         if known.is_tried:
