@@ -40,6 +40,7 @@ class SilenceReader:
         self._lately = max(LATELY, longest + BREAK)
         self._read_at = datetime.min.replace(tzinfo=UTC)
         self._ticked = 0.0
+        self._versions: Mapping[str, Version | None] = {}
         self._silences: Mapping[str, Silences] = {}
 
     async def silences(self, stream: str, now: datetime) -> Silences:
@@ -56,12 +57,16 @@ class SilenceReader:
         ticked = self._ticks()
         async with self._store.session() as tx:
             documents = await list_documents(tx, DocumentKind.SILENCE, now - self._lately)
+        self._read_at, self._ticked = now, ticked
+        versions = {one.id: one.version for one in documents}
+        if versions == self._versions:
+            return
         found = read_silences(documents).values
         streams = {silence.stream for silence in found}
         self._silences = {
             stream: Silences.from_list([one for one in found if one.stream == stream]) for stream in streams
         }
-        self._read_at, self._ticked = now, ticked
+        self._versions = versions
 
 
 TAGS_FRESH = timedelta(minutes=5)
