@@ -65,8 +65,8 @@ soak: setup  ## the long proofs: every property with all its examples, faults th
 	@$(BIN)/python -m pytest -q -n 2 -m "soak or hypothesis" --hypothesis-profile=all
 	@$(BIN)/python -m tests.stack.soak
 
-bench: setup  ## the measurements of docs/benchmarks.md
-	@$(BIN)/python -m benchmarks
+bench: setup  ## every speed that the design promises, into the table of docs/benchmarks.md
+	@$(BIN)/python -m benchmarks --write
 
 # The locks: what runs in Azure, what a developer needs beside it, uv itself, checkov, and what azd's hooks import. Each has hashes,
 # none names an index. azd takes any Python: on one that is too old the hooks' lock installs nothing, and the hooks say so.

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import os
 import socket
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -21,12 +21,12 @@ from subprocess import DEVNULL, Popen
 from tempfile import TemporaryDirectory
 from time import monotonic, sleep
 
-from benchmarks.race import Race
 from benchmarks.sink import Sink
 from benchmarks.workload import TYPES, Origin, alert_at, alert_origins, origin_of_rule
 
 BATCH = 50
 PATIENCE = 60.0  # seconds for what was accepted to be delivered
+ABSENT = "Alertmanager is not installed (Debian: apt-get install prometheus-alertmanager)"
 
 CONFIG = """\
 route: {{receiver: soc, group_by: ['...'], group_wait: 0s, group_interval: 5m, repeat_interval: 4h}}
@@ -34,6 +34,24 @@ receivers:
   - name: soc
     webhook_configs: [{{url: '{url}', send_resolved: false}}]
 """
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Race:
+    """How many alerts arrived at the receiver, in how many seconds, at how many CPU seconds; of which a server's `served`."""
+
+    delivered: int
+    cpu: float
+    seconds: float
+    served: float = 0.0
+
+    def cpu_each(self) -> float:
+        """CPU seconds for each alert that arrived."""
+        return self.cpu / self.delivered
+
+    def speed(self) -> float:
+        """Alerts that arrived each second."""
+        return self.delivered / self.seconds
 
 
 def find_alertmanager() -> str | None:
@@ -85,16 +103,17 @@ def _running(program: str, sink: Sink) -> Iterator[_Alertmanager]:
         with Popen(command, stdout=DEVNULL, stderr=DEVNULL) as process:
             try:
                 connection = HTTPConnection("127.0.0.1", port, timeout=60)
-                _wait_until_ready(connection)
+                _wait_until_ready(process, connection)
                 yield _Alertmanager(process, connection)
                 connection.close()
             finally:
                 process.kill()
 
 
-def _wait_until_ready(connection: HTTPConnection) -> None:
+def _wait_until_ready(process: Popen[bytes], connection: HTTPConnection) -> None:
     deadline = monotonic() + 20
     while True:
+        assert process.poll() is None, "Alertmanager ended as it began; is all of its package installed?"
         try:
             connection.request("GET", "/-/ready")
             answer = connection.getresponse()
@@ -131,11 +150,7 @@ def _silence(origin: Origin, now: datetime) -> bytes:
 def _batches(count: int, now: datetime) -> Iterator[bytes]:
     alerts = [_alert(number, origin, now) for number, origin in enumerate(alert_origins(count))]
     for start in range(0, count, BATCH):
-        yield _joined(alerts[start : start + BATCH])
-
-
-def _joined(alerts: Sequence[object]) -> bytes:
-    return json.dumps(alerts).encode()
+        yield json.dumps(alerts[start : start + BATCH]).encode()
 
 
 def _alert(number: int, origin: Origin, now: datetime) -> object:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Timer
+from time import monotonic
+from typing import NamedTuple
 
 ROOT = Path(__file__).parent.parent
 LOCK = "requirements.txt"
@@ -22,7 +24,15 @@ PATIENCE = 300  # seconds
 
 
 class NotRun(Exception):
-    """A program that did not end with 0: its arguments and its last words."""
+    """A program that did not end as it should: its arguments and its last words."""
+
+
+class Run(NamedTuple):
+    """What a program took, in CPU seconds with its children's, and in seconds; and the last line that it printed."""
+
+    cpu: float
+    seconds: float
+    last: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,13 +42,13 @@ class Checkout:
     directory: Path = ROOT
     python: str = sys.executable
 
-    def run(self, *arguments: str, settings: Mapping[str, str] | None = None) -> tuple[float, str]:
-        """Run Python there. Return the CPU seconds of the process and its children, and its last line; raise NotRun."""
+    def run(self, *arguments: str, settings: Mapping[str, str] | None = None, ends_with: int = 0) -> Run:
+        """Run Python there, and return what that took; raise NotRun where its exit code is another."""
         # Modules are compiled once; elsewhere's router is never imported instead.
         ours = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
-        command = [self.python, *arguments]
+        began = monotonic()
         process = subprocess.Popen(
-            command,
+            [self.python, *arguments],
             cwd=self.directory,
             env={**ours, **(settings or {}), "PYTHONPATH": str(self.directory)},
             stdin=subprocess.DEVNULL,
@@ -53,9 +63,9 @@ class Checkout:
         _, status, usage = os.wait4(process.pid, 0)
         guard.cancel()
         process.returncode = os.waitstatus_to_exitcode(status)
-        if process.returncode:
+        if process.returncode != ends_with:
             raise NotRun(f"python {' '.join(arguments[:4])}: ended with {process.returncode}: {last}")
-        return usage.ru_utime + usage.ru_stime, last
+        return Run(usage.ru_utime + usage.ru_stime, monotonic() - began, last)
 
 
 def is_dirty() -> bool:
@@ -94,7 +104,7 @@ def measurable(tree: Path) -> Iterator[Checkout]:
         is_ours = (tree / LOCK).read_bytes() == (ROOT / LOCK).read_bytes()
         checkout = Checkout(directory, sys.executable if is_ours else _interpreter_for(directory))
         checkout.run("-m", "compileall", "-q", ".", "-x", "[.]venv")
-        _, measured = checkout.run("-c", "import router; print(router.__file__)")
+        measured = checkout.run("-c", "import router; print(router.__file__)").last
         assert Path(measured).is_relative_to(directory), f"{tree}: {measured} would be measured"
         yield checkout
 

@@ -1,14 +1,12 @@
-"""What a message costs in a large state, on both engines: own CPU and the server's, against smaller states in the same run.
+"""What a message costs in a large state, on each engine, against smaller states in the same run; what grouping adds; what
+a step of forgetting takes; and how large a signal is on disk. CPU is this process's, and that of the server's for it.
 
 A state is a thousand alerts that were taken in and delivered, a hundred at each of ten resources, and as many copies of the
 rows of one of them as are wanted, under other keys. The states take turns, a round each, so that all meet the same machine.
-
-    .venv/bin/python -m benchmarks.growth --engine sqlite --signals 300000     # two minutes
 """
 
 from __future__ import annotations
 
-import argparse
 import asyncio
 import random
 import re
@@ -16,9 +14,10 @@ import sqlite3
 import time
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Iterator, Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from functools import partial
 from pathlib import Path
 from statistics import median
 from tempfile import TemporaryDirectory
@@ -26,33 +25,43 @@ from typing import Any
 
 import psycopg
 
-from benchmarks.table import Row, markdown
-from benchmarks.virtual import Clock, OnFile
+from benchmarks.engines import ENGINES, Engine, engine_running
+from benchmarks.table import Row, compared
+from benchmarks.virtual import Clock, VirtualRouter
 from router.app.rules import Rules, load_rules
 from router.domain.signals import Stream
+from router.store.forgetting import forget
+from router.store.retention import Retention
 from router.store.store import Store
 from tests.builders import RESOURCE, alert_body
-from tests.stack.postgres import postgres_running
 from tests.store.opened import Place, open_store
 
 THOUSAND, TEN_THOUSAND, MILLION = 1_000, 10_000, 1_000_000
-ROUNDS, EARLIER = 10, 100
+ROUNDS, EARLIER, RESOURCES = 10, 100, 50
 ALONE, TOGETHER = 20, 50
+STEPS = 300
+"""Steps of forgetting, each of a hundred rows."""
+YEAR = timedelta(days=365)
 SIZE = 1_000
 """Bytes of an alert."""
 PROSE = " ".join(re.findall(r"[\w.,:-]+", (Path(__file__).parent.parent / "docs" / "operations.md").read_text("utf-8")))
 """What alerts say: a stretch of English, so that what is deflated is as large as what people write."""
 
-POLICY = """
+TICKETS = 'kind: servicenow, url: "https://soc.example", auth: {user: router, password: {secret: CWPP_PASSWORD}}'
+TWICE = f"""
 stream: cwpp
-floor: {default: Medium}
+floor: {{default: Medium}}
 destinations:
-  tickets: {kind: servicenow, url: "https://soc.example", auth: {user: router, password: {secret: CWPP_PASSWORD}}}
-  sentinel: {kind: log_analytics, endpoint: "https://soc.example", rule: dcr-1, table: ASimAlertEventLogs}
+  tickets: {{{TICKETS}}}
+  sentinel: {{kind: log_analytics, endpoint: "https://soc.example", rule: dcr-1, table: ASimAlertEventLogs}}
 routes: []
 always: [sentinel]
 otherwise: [tickets]
 """
+ALONE_OR_GROUPED = tuple(
+    f"stream: cwpp\ndestinations: {{tickets: {{{TICKETS}{group}}}}}\notherwise: [tickets]\n"
+    for group in ("", ", group: {by: [resource], window: 1h}, limit: {most: 20, window: 1h}")
+)
 
 _COPIED = {
     "signals": ("key", {"key": "m.key"}),
@@ -64,10 +73,10 @@ _COPIED = {
 """The tables that hold a signal: the column of its key, and what a copy has in its columns instead."""
 
 _KEYS_OF = {
-    "sqlite": """
+    "SQLite": """
 WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{}) SELECT lower(hex(randomblob(16))) AS key FROM n
 """,
-    "postgresql": "SELECT md5(n.i::text) AS key FROM generate_series(1, {}) AS n (i)",
+    "PostgreSQL": "SELECT md5(n.i::text) AS key FROM generate_series(1, {}) AS n (i)",
 }
 
 
@@ -81,7 +90,7 @@ class State:
 
     store: Store
     clock: Clock
-    router: OnFile
+    router: VirtualRouter
     costs: defaultdict[str, list[float]] = field(default_factory=lambda: defaultdict(list))
 
     async def measure(self, what: str, messages: int, work: Callable[[], Awaitable[None]]) -> None:
@@ -96,52 +105,70 @@ class State:
         self.costs[what].append((sum(map(time.clock_gettime, clocks)) - begun) / messages)
 
 
-def main() -> None:
-    """Prints the table of some engines, for a state of some size."""
-    parser = argparse.ArgumentParser(prog="python -m benchmarks.growth", description=__doc__)
-    parser.add_argument("--engine", choices=_KEYS_OF, action="append", help="default: both")
-    parser.add_argument("--signals", type=int, default=MILLION, help=f"default: {MILLION:,}")
-    options = parser.parse_args()
-    print(markdown(measure(options.signals, options.engine or tuple(_KEYS_OF))))
+def measure(scale: float) -> Iterator[Row]:
+    """The rows of states that grow to a million signals."""
+    for name in ENGINES:
+        with engine_running(name) as engine:
+            yield from asyncio.run(_grown(engine, (THOUSAND, TEN_THOUSAND, round(MILLION * scale))))
+        with engine_running(name) as engine:
+            yield asyncio.run(_grouped(engine))
 
 
-def measure(signals: int = MILLION, engines: Sequence[str] = tuple(_KEYS_OF)) -> Iterator[Row]:
-    """The rows of a state that grows to so many signals."""
-    for engine in engines:
-        with ExitStack() as held:
-            scratch = Path(held.enter_context(TemporaryDirectory(prefix="growth-")))
-            (scratch / "rules" / "cwpp").mkdir(parents=True)
-            (scratch / "rules" / "cwpp" / "policy.yaml").write_text(POLICY)
-            rules = load_rules(scratch / "rules", [Stream.CWPP], datetime.now(UTC))
-            places: list[Place] = [scratch / "few", scratch / "some", scratch / "many"]
-            if engine == "postgresql":
-                # The server has a user of its own, and memory no room for it.
-                scratch.chmod(0o711)
-                server = held.enter_context(postgres_running(scratch / "server"))
-                places = [server.new_database() for _ in places]
-            yield from asyncio.run(_measured(engine, places, rules, (THOUSAND, TEN_THOUSAND, signals)))
-
-
-async def _measured(engine: str, places: Sequence[Place], rules: Rules, sizes: Sequence[int]) -> Sequence[Row]:
-    states = []
-    bytes_each = 0.0
-    for place, size in zip(places, sizes, strict=True):
+async def _grown(engine: Engine, sizes: Sequence[int]) -> Sequence[Row]:
+    rules, states, bytes_each = _rules(TWICE), list[State](), 0.0
+    for size in sizes:
+        place = engine.new_state()
         state = await _opened(place, rules)
         empty = await _bytes_of(state.store)
         for number in range(ROUNDS):
             await state.router.take(Stream.CWPP, [_alert(f"{number}-{n}", f"busy-{number}") for n in range(EARLIER)])
             await state.router.deliver()
         await state.store.close()
-        _copy(engine, place, size - ROUNDS * EARLIER)
+        _copy(engine.name, place, size - ROUNDS * EARLIER)
         state = await _opened(place, rules, ROUNDS * EARLIER)
         bytes_each = (await _bytes_of(state.store) - empty) / size
         states.append(state)
     for number in range(ROUNDS):
         for state in random.sample(states, len(states)):
             await _round(state, number)
+    await _forget(states[-1])
     for state in states:
         await state.store.close()
-    return _rows(engine, sizes[-1], states, bytes_each)
+    return list(_rows(engine.name, sizes[-1], states, bytes_each))
+
+
+async def _grouped(engine: Engine) -> Row:
+    """What taking alerts in costs that all join a group of one of some resources, against the same without groups."""
+    alone, grouped = [await _opened(engine.new_state(), _rules(policy)) for policy in ALONE_OR_GROUPED]
+    for number in range(ROUNDS + 1):
+        bodies = [_alert(f"{number}-{n}", str(n % RESOURCES)) for n in range(2 * RESOURCES)]
+        for state in random.sample((alone, grouped), 2):
+            what = "intake" if number else "the first round, which finds no group"
+            await state.measure(what, len(bodies), partial(state.router.take, Stream.CWPP, bodies))
+            await state.router.deliver()
+    for state in (alone, grouped):
+        await state.store.close()
+    what = f"{engine.name}: grouped intake at a limited destination, against ungrouped: CPU"
+    return compared(what, grouped.costs["intake"], alone.costs["intake"], 1.5, "{:.2f} ms")
+
+
+async def _forget(state: State) -> None:
+    """Forget a year later, a step at a time: each is a transaction, for which another writer waits."""
+    is_done = False
+
+    async def forget_some() -> None:
+        nonlocal is_done
+        is_done = (await forget(state.store, state.clock() + YEAR, Retention(), 1)).is_done
+
+    while not is_done and len(state.costs["forgetting"]) < STEPS:
+        await state.measure("forgetting", 1, forget_some)
+
+
+def _rules(policy: str) -> Rules:
+    with TemporaryDirectory() as scratch:
+        (Path(scratch) / "cwpp").mkdir()
+        (Path(scratch) / "cwpp" / "policy.yaml").write_text(policy)
+        return load_rules(Path(scratch), [Stream.CWPP], datetime.now(UTC))
 
 
 async def _round(state: State, number: int) -> None:
@@ -167,7 +194,7 @@ async def _opened(place: Place, rules: Rules, first: int = 0) -> State:
     clock = Clock(datetime.now(UTC))
     store = open_store(place, clock)
     await store.upgrade()
-    return State(store, clock, OnFile(store, rules, clock, first))
+    return State(store, clock, VirtualRouter(store, rules, clock, first))
 
 
 def _alert(id: str, machine: str) -> bytes:
@@ -208,29 +235,17 @@ def _fill(execute: Callable[[str], Any], keys: str, many: int) -> None:
         execute(f"INSERT INTO {table} ({', '.join(kept)}) {copies}")
 
 
-def _rows(engine: str, size: int, states: Sequence[State], bytes_each: float) -> list[Row]:
+def _rows(engine: str, size: int, states: Sequence[State], bytes_each: float) -> Iterator[Row]:
     few, some, many = states
-
-    def compared(what: str, large: State, small: State, measured: str) -> Row:
-        ratios = [a / b for a, b in zip(large.costs[measured], small.costs[measured], strict=True)]
-        costs = [f"{median(state.costs[measured]) * 1e3:.2f}" for state in (large, small)]
-        return Row(
-            what=f"{engine}: {what}", measured=median(ratios), limit=1.2, seen=f"{costs[0]} against {costs[1]} ms"
-        )
-
-    return [
-        compared(f"one message at {size:,} signals against {THOUSAND:,}: CPU", many, few, "alone"),
-        compared(f"an alert, in and out, at {size:,} against {TEN_THOUSAND:,}: CPU", many, some, "fresh"),
-        compared(f"the same where its resource has {EARLIER} earlier alerts", many, some, "busy"),
-        Row(
-            what=f"{engine}: disk a signal of a {SIZE / 1000:.0f} KB alert, delivered twice",
-            measured=bytes_each / 1000,
-            limit=3,
-            unit="KB",
-            seen=f"{size:,} signals",
-        ),
-    ]
-
-
-if __name__ == "__main__":
-    main()
+    for what, small, measured in (
+        (f"one message at {size:,} signals against {THOUSAND:,}", few, "alone"),
+        (f"an alert, in and out, at {size:,} against {TEN_THOUSAND:,}", some, "fresh"),
+        (f"the same where its resource has {EARLIER} earlier alerts", some, "busy"),
+    ):
+        yield compared(f"{engine}: {what}: CPU", many.costs[measured], small.costs[measured], 1.2, "{:.2f} ms")
+    what = f"{engine}: disk a signal of a {SIZE / 1000:.0f} KB alert, delivered twice"
+    yield Row(what=what, measured=bytes_each / 1000, limit=3, unit="KB", seen=f"{size:,} signals")
+    steps = [seconds * 1e3 for seconds in many.costs["forgetting"]]
+    seen = f"median {median(steps):.1f} ms of {len(steps):,} steps"
+    what = f"{engine}: the longest step of forgetting at {size:,} signals: CPU"
+    yield Row(what=what, measured=max(steps), limit=50, unit="ms", seen=seen)

@@ -1,14 +1,16 @@
-"""`python -m benchmarks quick [--against COMMIT]`: did this checkout get slower than another commit? Ratios only.
+"""`python -m benchmarks quick [--against COMMIT]`: did this checkout get slower? Ratios only.
 
-Both routers are measured by the benchmarks of this checkout, in copies of the two trees, in three pairs. Programs are asked
-as users ask them, so that an old router and a new one can answer. CPU is user and system time of child processes. The two
-of a pair run at once: the same code differed by 20 % one after the other on a busy machine,
+It is compared with two commits in one run: the one that is named, and the one that `guard.txt` names, so that small steps
+do not add up. All routers are measured by the benchmarks of this checkout, in copies of their trees, in three pairs with each
+commit. Programs are asked as users ask them, so that an old router and a new one can answer. CPU is user and system time of
+child processes. The two of a pair run at once: the same code differed by 20 % one after the other on a busy machine,
 and by 3 % side by side. Each pair takes the least of a few turns.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,23 +20,25 @@ from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 from statistics import median
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, mkdtemp
 
-from benchmarks import router_run
+from benchmarks import path, start
 from benchmarks.checkouts import ROOT, Checkout, NotRun, commit_of, is_dirty, measurable, tree_of
 from benchmarks.sink import Sink, running_sink
+from benchmarks.state import router_over
 from benchmarks.table import drawn
-from benchmarks.workload import write_rules
+from benchmarks.workload import alerts, write_rules
 
+GUARD = Path(__file__).with_name("guard.txt")
 PAIRS = 3
-MOST = 1.1
-"""A ratio above it is worse: more than 10 %."""
+NOISE = 0.03
+"""By how much the same code differs from itself, side by side on a quiet machine."""
 
-ALERTS, COUNTED, FEW, MANY = 1_500, 300, 10, 10_000
-RUN = f"a run on {router_run.START} messages: CPU"
-STATEMENTS = f"a run on {router_run.START} messages: SQLite statements"
+ALERTS, COUNTED, TOLD, FEW, MANY = 1_500, 300, 400, 10, 10_000
+RUN = f"a run on {path.START} messages: CPU"
+STATEMENTS = f"a run on {path.START} messages: SQLite statements"
 CHECK = f"rules check, {FEW} rules: CPU"
-HEADINGS = ("what", *(f"pair {number + 1}" for number in range(PAIRS)), "median", "verdict")
+HEADINGS = ("what", "against", *(f"pair {number + 1}" for number in range(PAIRS)), "median", "verdict")
 
 type Values = Mapping[str, float]
 """What was measured, by row; less is better."""
@@ -42,8 +46,8 @@ type Values = Mapping[str, float]
 type Pair = dict[str, tuple[float, float]]
 """What was measured here and there, by row."""
 
-type Sinks = Mapping[Checkout, Sink]
-"""Each side has its own, since a sink counts."""
+type Sides = Mapping[Checkout, tuple[Sink, Path]]
+"""Each side has a receiver of its own, since that counts, and rules that lead there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,24 +68,29 @@ class Measurement:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """What the pairs say, this checkout divided by the other one; no pairs where one of them has nothing to measure."""
+    """What the pairs say, this checkout divided by another commit; no pairs where one of them has nothing to measure."""
 
     what: str
+    commit: str
     pairs: Sequence[float]
     is_count: bool = False
 
     @property
     def is_worse(self) -> bool:
-        """Whether all pairs agree that it got more than 10 % worse. Of a count, one pair is enough."""
-        agree = any if self.is_count else all
-        return bool(self.pairs) and agree(ratio > MOST for ratio in self.pairs)
+        """Whether it got worse by more than its noise: all pairs agree, and the least of them is further from 1 than they
+        are from each other. A count has no noise, so one pair is enough."""
+        if not self.pairs:
+            return False
+        if self.is_count:
+            return max(self.pairs) > 1
+        return min(self.pairs) > 1 + max(NOISE, max(self.pairs) - min(self.pairs))
 
     def cells(self) -> tuple[str, ...]:
         """The row as texts."""
         if not self.pairs:
-            return self.what, *["-"] * (PAIRS + 1), "not comparable"
+            return self.what, self.commit, *["-"] * (PAIRS + 1), "not comparable"
         ratios = (f"{ratio:.2f}x" for ratio in (*self.pairs, median(self.pairs)))
-        return self.what, *ratios, "WORSE" if self.is_worse else "ok"
+        return self.what, self.commit, *ratios, "WORSE" if self.is_worse else "ok"
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -90,52 +99,66 @@ def main(arguments: Sequence[str]) -> int:
     default = "HEAD where something is not committed, else HEAD~1"
     parser.add_argument("--against", type=commit_of, metavar="COMMIT", help=f"the other commit (default: {default})")
     options = parser.parse_args(arguments)
-    commit = options.against or commit_of("HEAD" if is_dirty() else "HEAD~1")
-    print(f"this checkout against {commit}, {PAIRS} pairs", file=sys.stderr, flush=True)
+    named = options.against or commit_of("HEAD" if is_dirty() else "HEAD~1")
+    # Once where both are the same.
+    commits = list(dict.fromkeys((named, commit_of(GUARD.read_text().strip()))))
+    print(f"this checkout against {' and '.join(commits)}, {PAIRS} pairs each", file=sys.stderr, flush=True)
     try:
-        rows = list(_rows(commit))
+        rows = list(_rows(commits))
     except NotRun as fault:
         parser.exit(2, f"this checkout: {fault}\n")
     print(drawn([HEADINGS, *(row.cells() for row in rows)]))
-    worse = [row.what for row in rows if row.is_worse]
+    worse = [f"{row.what} ({row.commit})" for row in rows if row.is_worse]
     if worse:
-        print(f"\nmore than 10 % worse than {commit}: {'; '.join(worse)}")
+        print(f"\nworse by more than the noise: {'; '.join(worse)}")
     return 1 if worse else 0
 
 
-def _rows(commit: str) -> Iterator[Row]:
+def _rows(commits: Sequence[str]) -> Iterator[Row]:
     with ExitStack() as held:
         ours = held.enter_context(measurable(ROOT))
-        theirs = held.enter_context(measurable(held.enter_context(tree_of(commit))))
-        sinks = {checkout: held.enter_context(running_sink()) for checkout in (ours, theirs)}
+        others = {one: held.enter_context(measurable(held.enter_context(tree_of(one)))) for one in commits}
         directory = Path(held.enter_context(TemporaryDirectory(prefix="quick-")))
-        for measurement in _measurements(sinks, directory):
-            for row in compared(measurement, ours, theirs):
+        sides = {}
+        for number, checkout in enumerate((ours, *others.values())):
+            sink = held.enter_context(running_sink())
+            sides[checkout] = sink, write_rules(directory / f"rules-{number}", FEW, datetime.now(UTC), url=sink.url)
+        for measurement in _measurements(sides, directory):
+            for row in compared(measurement, ours, others):
                 print(*row.cells(), sep="  ", file=sys.stderr, flush=True)
                 yield row
 
 
-def _measurements(sinks: Sinks, directory: Path) -> Iterator[Measurement]:
+def _measurements(sides: Sides, directory: Path) -> Iterator[Measurement]:
     few, many = (write_rules(directory / str(count), count, datetime.now(UTC)) for count in (FEW, MANY))
-    yield Measurement(partial(_path, sinks), turns=2, start=RUN)
-    yield Measurement(partial(_counts, sinks), start=STATEMENTS, is_count=True)
+    first = directory / "first.ndjson"
+    first.write_bytes(b"\n".join(alerts(start.FIRST)))
+    new_state = partial(mkdtemp, dir=directory)
+    yield Measurement(partial(_path, sides, new_state), turns=2, start=RUN)
+    yield Measurement(partial(_counts, sides, new_state), start=STATEMENTS, is_count=True)
+    yield Measurement(_over_postgresql)
     yield Measurement(_decision)
     yield Measurement(partial(_cpu, "import function_app", ["-c", "import function_app"]), turns=3)
-    yield Measurement(partial(_cpu, "import router.cli", ["-c", "import router.cli"]), turns=12)
+    yield Measurement(partial(_first_batch, sides, first, new_state), turns=3)
     yield Measurement(partial(_cpu, "--version", ["-m", "router", "--version"]), turns=3)
     yield Measurement(partial(_loading, few, many), turns=2, start=CHECK)
 
 
-def compared(measurement: Measurement, ours: Checkout, theirs: Checkout) -> Iterator[Row]:
-    """The rows of a measurement of both; the other checkout may lack what is asked for."""
-    pairs = [
-        _least([_turn(measurement, ours, theirs) for _ in range(measurement.turns)], measurement.start)
-        for _ in range(PAIRS)
-    ]
-    for what in pairs[0]:
-        is_comparable = all(mine > 0 and other > 0 for mine, other in (pair[what] for pair in pairs))
-        ratios = [pair[what][0] / pair[what][1] for pair in pairs] if is_comparable else []
-        yield Row(what, ratios, measurement.is_count)
+def compared(measurement: Measurement, ours: Checkout, others: Mapping[str, Checkout]) -> Iterator[Row]:
+    """The rows of a measurement here and at each of some commits, in turn; a commit may lack what is asked for."""
+    pairs: dict[str, list[Pair]] = {commit: [] for commit in others}
+    for _ in range(PAIRS):
+        turns: dict[str, list[Pair]] = {commit: [] for commit in others}
+        for _ in range(measurement.turns):
+            for commit, theirs in others.items():
+                turns[commit].append(_turn(measurement, ours, theirs))
+        for commit, taken in turns.items():
+            pairs[commit].append(_least(taken, measurement.start))
+    for commit, measured in pairs.items():
+        for what in measured[0]:
+            is_comparable = all(mine > 0 and other > 0 for mine, other in (pair[what] for pair in measured))
+            ratios = [pair[what][0] / pair[what][1] for pair in measured] if is_comparable else []
+            yield Row(what, commit, ratios, measurement.is_count)
 
 
 def _turn(measurement: Measurement, ours: Checkout, theirs: Checkout) -> Pair:
@@ -161,25 +184,40 @@ def _least(turns: Sequence[Pair], start: str | None) -> Pair:
     return {what: pair if what == start else (pair[0] - here, pair[1] - there) for what, pair in least.items()}
 
 
-def _path(sinks: Sinks, checkout: Checkout) -> Values:
-    start, whole = router_run.runs(sinks[checkout], ALERTS, FEW, checkout, "router")
-    return {"file to webhook: CPU": whole.cpu, RUN: start.cpu}
+def _path(sides: Sides, new_state: Callable[[], str], checkout: Checkout) -> Values:
+    sink, rules = sides[checkout]
+    begun, whole = path.runs(sink, ALERTS, rules, lambda _: new_state(), checkout=checkout)
+    return {"file to webhook: CPU": whole.run.cpu, RUN: begun.run.cpu}
 
 
-def _counts(sinks: Sinks, checkout: Checkout) -> Values:
-    start, whole = router_run.runs(sinks[checkout], COUNTED, FEW, checkout, "benchmarks.counted")
-    return {"file to webhook: SQLite statements": int(whole.last), STATEMENTS: int(start.last)}
+def _counts(sides: Sides, new_state: Callable[[], str], checkout: Checkout) -> Values:
+    sink, rules = sides[checkout]
+    runs = path.runs(sink, COUNTED, rules, lambda _: new_state(), checkout=checkout, module="benchmarks.counted")
+    begun, whole = (json.loads(one.run.last)[0] for one in runs)
+    return {"file to webhook: SQLite statements": whole, STATEMENTS: begun}
+
+
+def _over_postgresql(checkout: Checkout) -> Values:
+    with router_over("PostgreSQL", checkout) as router:
+        taken, out = router.pass_through(TOLD)
+    trips = {"PostgreSQL, by the hundred: round trips": taken.trips + out.trips}
+    return {"PostgreSQL, by the hundred: CPU in": taken.cpu, "PostgreSQL, by the hundred: CPU out": out.cpu} | trips
 
 
 def _decision(checkout: Checkout) -> Values:
-    return {"bytes to decision: CPU": float(checkout.run("-m", "benchmarks.decision")[1])}
+    return {"bytes to decision: CPU": float(checkout.run("-m", "benchmarks.decision").last)}
 
 
 def _cpu(what: str, command: Sequence[str], checkout: Checkout) -> Values:
-    return {f"{what}: CPU": checkout.run(*command)[0]}
+    return {f"{what}: CPU": checkout.run(*command).cpu}
+
+
+def _first_batch(sides: Sides, file: Path, new_state: Callable[[], str], checkout: Checkout) -> Values:
+    _, rules = sides[checkout]
+    return {"cold process to first batch durable: CPU": start.first_batch(rules, file, new_state, checkout)}
 
 
 def _loading(few: Path, many: Path, checkout: Checkout) -> Values:
     check = ("-m", "router", "rules", "check")
-    start, whole = (checkout.run(*check, str(rules))[0] for rules in (few, many))
-    return {f"rules check, {MANY:,} rules: CPU": whole, CHECK: start}
+    begun, whole = (checkout.run(*check, str(rules)).cpu for rules in (few, many))
+    return {f"rules check, {MANY:,} rules: CPU": whole, CHECK: begun}

@@ -15,7 +15,6 @@ from subprocess import PIPE, Popen
 from time import monotonic, sleep
 
 ACCEPTED = b"HTTP/1.1 204 No Content\r\n\r\n"
-LIFE = 600  # seconds after which it ends whoever forgot it
 
 
 class Counter(asyncio.Protocol):
@@ -55,7 +54,8 @@ def _count() -> bytes:
 async def _serve() -> None:
     server = await asyncio.get_running_loop().create_server(Counter, "127.0.0.1", 0, backlog=512)
     print(server.sockets[0].getsockname()[1], flush=True)
-    await asyncio.sleep(LIFE)
+    # Its input ends with the process that started it.
+    await asyncio.to_thread(sys.stdin.read)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +88,7 @@ class Sink:
 @contextmanager
 def running_sink() -> Iterator[Sink]:
     """A receiver in a process of its own, as long as the context lasts."""
-    with Popen([sys.executable, "-m", "benchmarks.sink"], stdout=PIPE, text=True) as process:
+    with Popen([sys.executable, "-m", "benchmarks.sink"], stdin=PIPE, stdout=PIPE, text=True) as process:
         assert process.stdout is not None
         try:
             yield Sink(int(process.stdout.readline()))

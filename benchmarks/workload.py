@@ -212,9 +212,9 @@ def write_rules(directory: Path, count: int, now: datetime, *, url: str = NOWHER
     return directory
 
 
-def write_rule_list(directory: Path, count: int, now: datetime) -> Path:
+def write_rule_list(directory: Path, count: int, now: datetime, *, url: str = NOWHERE) -> Path:
     """The same with all rules in one file, as Defender lists them."""
-    suppressions = _write_policy(directory, NOWHERE)
+    suppressions = _write_policy(directory, url)
     (suppressions / "all.json").write_text(json.dumps({"value": list(_rules(count, now))}))
     return directory
 

@@ -1,15 +1,18 @@
 """The guards of CONTRIBUTING count rightly: what the house measures, and when a benchmark row got worse."""
 
 from collections.abc import Mapping
+from math import nan
 from pathlib import Path
 
 import pytest
 
 from benchmarks.checkouts import Checkout, NotRun
 from benchmarks.quick import Measurement, Row, compared
+from benchmarks.table import Row as Promised
+from benchmarks.table import replaced
 from tests.house import BUDGETS, GRANTED, Figures, Size, figures, find_excesses
 
-OURS, THEIRS = Checkout(Path("ours")), Checkout(Path("theirs"))
+OURS, THEIRS, GUARD = Checkout(Path("ours")), Checkout(Path("theirs")), Checkout(Path("guard"))
 
 TREE = {
     "README.md": "Two words\n",
@@ -54,37 +57,56 @@ def test_the_house_counts_files_and_lines_by_room_and_names_one_that_holds_too_m
         assert [line.partition(":")[0] for line in named] == ["router/cli"] * over
 
 
-def test_a_row_is_worse_if_all_pairs_agree_and_a_count_if_one_is() -> None:
-    """Each of three must be more than 10 % worse: two may be what the machine did meanwhile, on which no count depends."""
-    rows = {(1.11, 1.2, 1.5): True, (1.11, 1.2, 1.1): False, (9, 9, 1): False, (0.5, 0.6, 0.7): False, (): False}
-    assert {pairs: Row("CPU", pairs).is_worse for pairs in rows} == rows
-    counts = {(1, 1, 1.11): True, (1.1, 1.1, 1.1): False, (0, 0.5, 1): False}
-    assert {pairs: Row("statements", pairs, is_count=True).is_worse for pairs in counts} == counts
+def test_a_row_is_worse_if_it_differs_by_more_than_its_noise_and_a_count_if_one_pair_does() -> None:
+    """What the pairs differ by may be what the machine did meanwhile, and so may 3 %; no count depends on that."""
+    rows: dict[tuple[float, ...], bool] = {(1.05, 1.06, 1.08): True, (1.05, 1.06, 1.11): False, (9, 9, 1): False}
+    rows |= {(1.02, 1.02, 1.02): False, (0.5, 0.6, 0.7): False, (): False}
+    assert {pairs: Row("CPU", "before", pairs).is_worse for pairs in rows} == rows
+    counts = {(1, 1, 1.01): True, (1, 1, 1): False, (0, 0.5, 1): False}
+    assert {pairs: Row("statements", "before", pairs, is_count=True).is_worse for pairs in counts} == counts
 
 
 @pytest.mark.parametrize("theirs", [{}, {"CPU": 0.0}, None])
-def test_a_row_that_the_other_commit_has_not_is_not_comparable(theirs: Mapping[str, float] | None) -> None:
-    """It has no such program, or nothing is counted where this one counts; nothing fails by that."""
+def test_a_row_that_a_commit_has_not_is_not_comparable(theirs: Mapping[str, float] | None) -> None:
+    """It has no such program, or nothing is counted where this one counts; nothing fails by that, and another commit has it."""
 
     def measure(checkout: Checkout) -> Mapping[str, float]:
         if checkout is THEIRS and theirs is None:
             raise NotRun("python -m nothing: ended with 1: No module named nothing")
-        return {"CPU": 1} if checkout is OURS or theirs is None else theirs
+        return theirs if checkout is THEIRS and theirs is not None else {"CPU": 1}
 
-    (row,) = compared(Measurement(measure), OURS, THEIRS)
-    assert row.cells() == ("CPU", "-", "-", "-", "-", "not comparable")
-    assert not row.is_worse
+    rows = compared(Measurement(measure), OURS, {"before": THEIRS, "guard": GUARD})
+    assert [(row.cells()[1], row.cells()[-1], row.is_worse) for row in rows] == [
+        ("before", "not comparable", False),
+        ("guard", "ok", False),
+    ]
 
 
 def test_a_pair_takes_the_least_of_its_turns_and_a_start_is_taken_off_it() -> None:
     """So that a turn in which one side was slow is nothing, and one slow start makes nothing look fast."""
     seconds = {OURS: iter([2, 20, 2, 2, 2, 20]), THEIRS: iter([1, 1, 1, 1, 1, 10])}
-    (row,) = compared(Measurement(lambda checkout: {"CPU": next(seconds[checkout])}, turns=2), OURS, THEIRS)
+    measurement = Measurement(lambda checkout: {"CPU": next(seconds[checkout])}, turns=2)
+    (row,) = compared(measurement, OURS, {"before": THEIRS})
     assert (row.pairs, row.is_worse) == ([2, 2, 2], True)
     starts = {OURS: iter([(20, 10), (25, 24)] * 3), THEIRS: iter([(15, 10)] * 6)}
 
     def measure(checkout: Checkout) -> Mapping[str, float]:
         return dict(zip(("CPU", "start"), next(starts[checkout]), strict=True))
 
-    rows = compared(Measurement(measure, turns=2, start="start"), OURS, THEIRS)
+    rows = compared(Measurement(measure, turns=2, start="start"), OURS, {"before": THEIRS})
     assert [(row.what, row.pairs) for row in rows] == [("CPU", [2, 2, 2]), ("start", [1, 1, 1])]
+
+
+def test_the_table_decides_by_its_numbers_and_says_what_could_not_be_measured() -> None:
+    """A verdict is never written by hand; and a page without a place for results is not written at all."""
+    verdicts = {
+        "REACHED": Promised(what="a", measured=2, limit=2),
+        "MISSED": Promised(what="a", measured=2, limit=2.1, at_least=True),
+        "NOT MEASURED": Promised(what="a", measured=nan, limit=2),
+        "-": Promised(what="a", measured=2),
+    }
+    assert [row.verdict for row in verdicts.values()] == [*verdicts]
+    page = "before\n<!-- results -->\nold\n<!-- end of results -->\nafter\n"
+    assert replaced(page, "new") == page.replace("old", "new")
+    with pytest.raises(ValueError, match="0 places"):
+        replaced("no place", "new")
