@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 import time
 from collections.abc import Iterator, Sequence
 from statistics import quantiles
@@ -17,6 +18,8 @@ from tests.stack.stack import Stack, stack_running
 PAGES = 30
 SNAPSHOT = 100_000
 PATIENCE = 180  # seconds for a page
+PAUSE = 4.0
+"""Seconds of rest at most, after which a host looks at its queues as seldom as it ever does."""
 
 
 def measure(scale: float) -> Iterator[Row]:
@@ -29,11 +32,11 @@ def measure(scale: float) -> Iterator[Row]:
 async def _pages(engine: str, stack: Stack, snapshot: int) -> list[Row]:
     state = f"sqlite:{stack.directory / 'state'}" if engine == "SQLite" else stack.state
     async with stack.host(conditions=Conditions(), ALERT_ROUTER_STATE=state).running() as host:
-        at_rest = await _times_to_page(stack, "rest")
+        at_rest = await _times_to_page(stack, "rest", PAUSE)
         await _publish_snapshot(stack, snapshot)
         while not _taken(host):
             await asyncio.sleep(0.2)
-        busy = await _times_to_page(stack, "busy")
+        busy = await _times_to_page(stack, "busy", 0)
         left = f"{snapshot - _taken(host):,} of {snapshot:,} findings were still to be taken in"
     return [
         _row(f"{engine}: hub to pager, at rest", at_rest, 2, "polling as host.json says"),
@@ -63,10 +66,11 @@ async def _publish_snapshot(stack: Stack, count: int) -> None:
         await asyncio.wrap_future(asyncio.run_coroutine_threadsafe(append(numbers), hubs.home.loop))
 
 
-async def _times_to_page(stack: Stack, name: str) -> list[float]:
-    """Seconds from when an alert was enqueued until it was a page, for some alerts one after the other."""
+async def _times_to_page(stack: Stack, name: str, pause: float) -> list[float]:
+    """Seconds from when an alert was enqueued until it was a page, for some alerts with up to `pause` seconds between them."""
     times = []
     for number in range(PAGES):
+        await asyncio.sleep(random.uniform(0, pause))
         id = f"{name}-{number}"
         key, began = signal_key("cwpp", "alert", id), time.monotonic()
         stack.hubs.append("cwpp", number % 2, alert_body(id))
