@@ -26,6 +26,7 @@ quick.py            whether this checkout got slower than another commit, and th
 counted.py          the router, what it asked of SQLite, and what it held in memory
 
 By hand:
+transports.py       what a POST costs the client, by what carries it
 ageing.py           a state that grows old: 120 days at a smaller scale, and how large it is
 field.py            what comes in there day by day, and the rules that decide it
 """
