@@ -244,12 +244,11 @@ os._exit(0)  # the service has no end of its own
 """Takes one message in as a worker in Azure does, with nothing sent, and prints what was imported."""
 
 OF_A_BATCH = {
-    "app": """certificates connections delivery destination_readiness drain lazy maintenance optional_packages rule_watch rules
-        service settings wiring""",
-    "coverage": "expected expected.manifest expected.silence verdicts",
-    "decide": "decision markup notice prose rule_notices signal_facts suppression",
+    "app": "certificates connections delivery destination_readiness drain lazy optional_packages rules service settings wiring",
+    "coverage": "expected expected.manifest verdicts",
+    "decide": "decision markup notice prose signal_facts suppression",
     "deliver": "background delivery_loop destination destination_holds isolation retries sender",
-    "destinations": "base config email log_analytics pagerduty paging requests servicenow",
+    "destinations": "base config log_analytics pagerduty paging requests servicenow",
     "eventhubs": "connection events publisher reader",
     "rulebook": """attack catalogue clauses destinations documents folder loading owners patterns policy policy_form problems
         scope scope_breadth starter suppression_directory suppression_rule tag_files validation_messages when_form""",

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from router.app.certificates import identity_for, trust_for
 from router.app.destination_readiness import Readiness
 from router.app.lazy import Lazy
-from router.app.maintenance import give_up_undeliverable
 from router.app.rules import Rules, lanes_of, specs_of
 from router.app.settings import Clock, Settings
 from router.deliver.background import BackgroundReader
@@ -70,6 +69,8 @@ class Dispatcher:
 
     async def deliver_due(self) -> None:
         """Delivers until nothing is due now, having given up on what has nowhere left to go; raises StoreError."""
+        from router.app.maintenance import give_up_undeliverable  # for which no batch of a hub waits
+
         now = self.clock()
         named = {stream.value: [spec.name for spec in specs_of(book)] for stream, book in self.rules.books.items()}
         held = {stream: await self.held_in(stream) for stream in named}

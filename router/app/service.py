@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING
 
 from router.app.destination_readiness import Unready, remarks_on
 from router.app.drain import Drain
-from router.app.maintenance import Sweeper
 from router.deliver.delivery_loop import DeliveryLoop
 from router.deliver.destination_holds import HoldReader
 from router.domain.errors import StoreError
@@ -19,7 +18,6 @@ from router.domain.hubs import Event, Partition
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
-from router.ingest.gaps import Hub
 from router.store.delivery_status import count_due
 from router.store.destinations import is_probe_due, list_pauses
 from router.store.store import Store
@@ -27,6 +25,8 @@ from router.telemetry import Telemetry
 
 if TYPE_CHECKING:
     from router.app.health import Health
+    from router.app.maintenance import Sweeper
+    from router.ingest.gaps import Hub
 
 AHEAD = timedelta(seconds=60)
 """How soon something must fall due for a worker in Azure to wait for it; the timer wakes another one each minute."""
@@ -50,6 +50,7 @@ class Service:
     """Everything wired for both streams. Each method raises StoreError where the state fails, and must then be called again.
 
     Attributes:
+        sweepers: gives what sweeps each stream, the same every time.
         loops: what delivers in each lane, by stream and lane; only lanes with a destination that can be asked have one.
     """
 
@@ -58,7 +59,7 @@ class Service:
     event_intakes: Mapping[Stream, EventIntake]
     loops: Mapping[tuple[Stream, Lane], DeliveryLoop]
     holds: HoldReader
-    sweepers: Mapping[Stream, Sweeper]
+    sweepers: Callable[[], Mapping[Stream, Sweeper]]
     hubs: Mapping[Stream, Hub]
     telemetry: Telemetry
     clock: Callable[[], datetime]
@@ -129,7 +130,7 @@ class Service:
 
     async def _sweep(self) -> None:
         fault: StoreError | None = None
-        for stream, sweeper in self.sweepers.items():
+        for stream, sweeper in self.sweepers().items():
             try:
                 swept, entries = await sweeper.sweep(self.clock())
             except StoreError as trouble:  # the other stream must not wait for this one

@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import gc
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import AsyncExitStack, asynccontextmanager
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 from uuid import uuid4
@@ -23,6 +23,7 @@ from router.domain.signals import Stream
 from router.telemetry import Telemetry
 
 if TYPE_CHECKING:
+    from router.app.maintenance import Sweeper
     from router.app.service import Service
     from router.store.conninfo import PostgresqlAddress
 
@@ -52,13 +53,9 @@ async def open_service(
     Once an end is asked for in `drain`, nothing further begins. A destination that lacks something stops no other;
     `Service.remarks` names it.
     """
-    from router.app.maintenance import Sweeper
     from router.app.service import Service
-    from router.coverage.expected.silence import look_at
     from router.eventhubs import HubReader
     from router.ingest.event_intake import EventIntake
-    from router.ingest.gaps import GRACE, GapFiller
-    from router.ingest.silent_sources import SilentSources
     from router.ingest.state_cache import TagReader
 
     async with AsyncExitStack() as stack:
@@ -76,11 +73,36 @@ async def open_service(
         tags = TagReader(store, rules.books)
         intakes = {stream: new_intake(store, rules, stream, tags) for stream in rules.books}
         event_intakes = {stream: EventIntake(intake, store, process, lock) for stream, intake in intakes.items()}
-        manifest = rules.manifest
-        sources = None
-        if manifest is not None and Stream.CSPM in intakes:
-            look = partial(look_at, manifest)
-            sources = SilentSources(intakes[Stream.CSPM], store, look, is_expected=manifest.is_given)
+        grace, retention = settings.grace, settings.retention  # A setting that says nothing sound stops the start.
+
+        @cache
+        def sweepers() -> Mapping[Stream, Sweeper]:
+            # No batch waits for the import of what sweeps.
+            from router.app.maintenance import Sweeper
+            from router.coverage.expected.silence import look_at
+            from router.ingest.gaps import GRACE, GapFiller
+            from router.ingest.silent_sources import SilentSources
+
+            manifest = rules.manifest
+            sources = None
+            if manifest is not None and Stream.CSPM in intakes:
+                look = partial(look_at, manifest)
+                sources = SilentSources(intakes[Stream.CSPM], store, look, is_expected=manifest.is_given)
+            return {
+                stream: Sweeper(
+                    store=store,
+                    rulebook=book,
+                    intake=intakes[stream],
+                    gap_filler=GapFiller(hubs[stream], store, event_intakes[stream], grace or GRACE),
+                    named=[spec.name for spec in specs_of(book)],
+                    unready=[one for one in readiness.unready if one.stream == stream],
+                    retention=retention,
+                    holds=holds,
+                    sources=sources if stream is Stream.CSPM else None,
+                )
+                for stream, book in rules.books.items()
+            }
+
         yield Service(
             store=store,
             books=rules.books,
@@ -89,23 +111,10 @@ async def open_service(
                 senders, rules.books, store, holds, clock, settings.at_a_time or AT_A_TIME, telemetry.record_delivered
             ),
             holds=holds,
-            sweepers={
-                stream: Sweeper(
-                    store=store,
-                    rulebook=book,
-                    intake=intakes[stream],
-                    gap_filler=GapFiller(hubs[stream], store, event_intakes[stream], settings.grace or GRACE),
-                    named=[spec.name for spec in specs_of(book)],
-                    unready=[one for one in readiness.unready if one.stream == stream],
-                    retention=settings.retention,
-                    holds=holds,
-                    sources=sources if stream is Stream.CSPM else None,
-                )
-                for stream, book in rules.books.items()
-            },
+            sweepers=sweepers,
             hubs=hubs,
             unready=readiness.unready,
-            problems=[*readiness.problems, *([_NOBODY_WATCHES] if manifest is None else [])],
+            problems=[*readiness.problems, *([_NOBODY_WATCHES] if rules.manifest is None else [])],
             telemetry=telemetry,
             clock=clock,
             drain=draining,

@@ -157,23 +157,24 @@ class AtWork:
     def _wired(self, books: dict[Stream, Rulebook]) -> Service:
         intakes = {stream: Intake(self._store, books, Catalogue(), stream) for stream in books}
         event_intakes = {stream: EventIntake(intake, self._store, "process") for stream, intake in intakes.items()}
+        sweepers = {
+            stream: Sweeper(
+                self._store,
+                book,
+                intakes[stream],
+                GapFiller(self.hubs[stream], self._store, event_intakes[stream]),
+                named=list(book.destinations),
+                retention=Retention(),
+            )
+            for stream, book in books.items()
+        }
         return Service(
             store=self._store,
             books=books,
             event_intakes=event_intakes,
             loops={},
             holds=HoldReader(self._store),
-            sweepers={
-                stream: Sweeper(
-                    self._store,
-                    book,
-                    intakes[stream],
-                    GapFiller(self.hubs[stream], self._store, event_intakes[stream]),
-                    named=list(book.destinations),
-                    retention=Retention(),
-                )
-                for stream, book in books.items()
-            },
+            sweepers=lambda: sweepers,
             hubs=self.hubs,
             telemetry=self._exported.telemetry,
             clock=self._clock,
