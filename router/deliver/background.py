@@ -88,7 +88,11 @@ class BackgroundReader:
             members = await find_members(tx, self._stream, grouped, known)
             keys |= {place: member.group for place, member in members.items() if member.stands}
             those = {*keys.values(), *(key for _, key in opened)}
-            statuses = await list_deliveries_at(tx, self._stream, list(self._people), those)
+            # What opens asks only of other destinations.
+            places = [
+                name for name in self._people if opened or any(one.delivery.destination != name for one, _ in asked)
+            ]
+            statuses = await list_deliveries_at(tx, self._stream, places, those)
             histories = await find_histories(tx, statuses, opened)
         found: dict[str, Background] = {}
         for claim, _ in asked:
