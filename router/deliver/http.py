@@ -12,7 +12,6 @@ import ssl
 import zlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from types import TracebackType
 from typing import cast
 
 import aiohttp
@@ -59,9 +58,7 @@ class Http:
         self._transport = _AiohttpTransport(self._tls, self._longest)
         return self
 
-    async def __aexit__(
-        self, kind: type[BaseException] | None, fault: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    async def __aexit__(self, *fault: object) -> None:
         await self._transport.aclose()
 
     async def send(self, request: HttpRequest) -> HttpAnswer:
