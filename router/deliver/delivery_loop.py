@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import AsyncExitStack, nullcontext, suppress
+from contextlib import nullcontext, suppress
 from dataclasses import replace
 from datetime import datetime, timedelta
 from itertools import batched
@@ -292,21 +292,19 @@ class DeliveryLoop:
     ) -> None:
         is_suspect = len(claims) == 1 and claims[0].lost >= SUSPECT
         try:
-            async with AsyncExitStack() as turn:
-                await turn.enter_async_context(one.slots)
+            async with one.slots:
                 left = (begun_by - self._clock()).total_seconds()
-                alone = self._isolation.alone(left) if is_suspect else nullcontext(left >= 0)
-                may_begin, is_ended = await turn.enter_async_context(alone), self._is_ended()
-                began, width = self._clock(), one.width
-                if not may_begin or is_ended or one.stopped is not None:
-                    until, error = one.stopped or (began if is_ended else began + BUSY, None)
-                    self._finished.append(Finished(one, [untried(it, until, began, error) for it in claims]))
-                    return
-                results, now = await one.sender.attempt_delivery(claims, beside), self._clock()
-                pairs = zip(claims, results, strict=True)
-                settlements = [settlement_for(it, result, began, now, chance=chance()) for it, result in pairs]
-                self._finished.append(Finished(one, settlements, results))
-                one.hear(results, width, began)
+                async with self._isolation.alone(left) if is_suspect else nullcontext(left >= 0) as may_begin:
+                    began, width, is_ended = self._clock(), one.width, self._is_ended()
+                    if not may_begin or is_ended or one.stopped is not None:
+                        until, error = one.stopped or (began if is_ended else began + BUSY, None)
+                        self._finished.append(Finished(one, [untried(it, until, began, error) for it in claims]))
+                        return
+                    results, now = await one.sender.attempt_delivery(claims, beside), self._clock()
+                    pairs = zip(claims, results, strict=True)
+                    settlements = [settlement_for(it, result, began, now, chance=chance()) for it, result in pairs]
+                    self._finished.append(Finished(one, settlements, results))
+                    one.hear(results, width, began, now)
         finally:
             one.out -= 1
 

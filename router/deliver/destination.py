@@ -165,9 +165,8 @@ class Destination:
         rest = self._rest_until - self.clock()
         return self._rest_until if timedelta() < rest <= LONGEST_REST else None
 
-    def hear(self, results: Sequence[Result], width: int, began: datetime) -> None:
+    def hear(self, results: Sequence[Result], width: int, began: datetime, now: datetime) -> None:
         """Ask a destination less that was asked too much when so many sends were allowed, and more that takes what it gets."""
-        now = self.clock()
         self.is_quick = now - began <= QUICK
         refusal = next((one for one in results if isinstance(one, Unauthorized)), None)
         if refusal is not None:
