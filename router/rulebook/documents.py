@@ -77,32 +77,36 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-type Parsed = tuple[object, yaml.Node | None]
-"""What a text says, and the node that YAML was read into; None of JSON."""
+class _JsonPlace(NamedTuple):
+    """Where something begins in a JSON text; lines count from 0."""
+
+    at: int
+    line: int
+
+
+type _Place = yaml.Node | _JsonPlace
+type Parsed = tuple[object, _Place]
+"""What a text says, and where that stands."""
 
 
 def parse(text: str, file: str) -> Parsed:
     """What a text says, its keys as they are written; raises Unreadable."""
-    return (_parse_json(text, _WRITTEN), None) if _is_json(file) else _parse_yaml(text)
+    return _parse_json(text, _WRITTEN) if file.lower().endswith(".json") else _parse_yaml(text)
 
 
 def parse_with_lower_keys(text: str, file: str) -> Parsed:
     """What a text says, with lower-case keys and TWICE where two of them meet; raises Unreadable."""
-    if _is_json(file):
-        return _parse_json(text, _LOWERED), None
+    if file.lower().endswith(".json"):
+        return _parse_json(text, _LOWERED)
     value, node = _parse_yaml(text)
     return _with_lower_keys(value), node
 
 
-def _is_json(file: str) -> bool:
-    return file.lower().endswith(".json")
-
-
-def _parse_json(text: str, decoder: json.JSONDecoder) -> object:
+def _parse_json(text: str, decoder: json.JSONDecoder) -> Parsed:
     if not text.strip():
         raise Unreadable(_EMPTY, None, code="empty-file")
     try:
-        return decoder.decode(text)
+        return decoder.decode(text), _next_place(text, 0, _JsonPlace(0, 0))
     except json.JSONDecodeError as error:
         line, words = _find_conflict(text) or _explain_json_error(text, error)
         raise Unreadable(f"is not JSON: {words}", line) from error
@@ -116,7 +120,7 @@ def _parse_yaml(text: str) -> Parsed:
             _refuse_aliases(text)
         loader = _Loader(text)
         node = loader.get_single_node()
-        value = None if node is None else loader.construct_document(node)
+        value = node and loader.construct_document(node)
     except yaml.YAMLError as error:
         line, words = _find_conflict(text) or _explain_yaml_error(text, error)
         trouble = "cannot be read" if isinstance(error, yaml.constructor.ConstructorError) else "is not YAML"
@@ -250,14 +254,6 @@ def _with_lower_keys(value: object) -> object:
     return [_with_lower_keys(item) for item in value] if isinstance(value, list) else value
 
 
-class _JsonPlace(NamedTuple):
-    """Where something begins in a JSON text; lines count from 0."""
-
-    at: int
-    line: int
-
-
-type _Place = yaml.Node | _JsonPlace
 type _Member = tuple[str | int, int, _Place]
 """A key of a mapping as it is written, or a position in a list; its line, from 0; and the value there."""
 
@@ -270,7 +266,7 @@ class Document:
     file: str
     text: str = field(repr=False)
     value: object = field(repr=False)
-    _node: yaml.Node | None = field(default=None, repr=False)
+    _top: _Place = field(repr=False)
     _members: dict[_Place, Sequence[_Member]] = field(default_factory=dict, repr=False)
 
     def problem(self, path: KeyPath, message: str, level: Level = "problem", code: str = INVALID) -> Problem:
@@ -285,11 +281,7 @@ class Document:
 
     def _find(self, path: KeyPath) -> tuple[KeyPath, int]:
         """A key path as the file writes it, and its line."""
-        if _is_json(self.file):
-            place: _Place = _next_place(self.text, 0, _JsonPlace(0, 0))
-        else:
-            self._node = self._node or _Loader(self.text).get_single_node()
-            place = self._node
+        place = self._top
         line = place.line if isinstance(place, _JsonPlace) else place.start_mark.line
         written: list[str | int] = []
         for step in path:
@@ -317,10 +309,6 @@ class Document:
     def position_of(self, path: KeyPath) -> str:
         """Where a key path stands: the file, relative to the rules directory, and the line."""
         return position_in(self.file, self.line_of(path))
-
-    def forget_lines(self) -> None:
-        """Lets go of what telling lines needs, until they are asked for again; thousands of files would hold it long."""
-        self._node, self._members = None, {}
 
 
 def _members_of(place: _Place, text: str) -> Iterator[_Member]:

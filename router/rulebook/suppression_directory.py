@@ -158,9 +158,7 @@ def _bodies_in(folder: Folder, document: Document) -> Iterator[tuple[KeyPath, st
     else:
         bodies = value["value"]
         for number, body in enumerate(bodies):
-            bodies[number] = (
-                None  # what is read is let go of, so that rules take the room of the texts that they come from
-            )
+            bodies[number] = None  # so that rules take the room of what they are made from
             name = body.get("name") if isinstance(body, dict) else None
             if isinstance(name, str) and name:
                 yield ("value", number), name, body

@@ -60,10 +60,7 @@ class Subject:
         document, place = self._find(rule)
         if document is None:
             return Problem(rule.source, None, message, "warning", self.named, code)
-        problem = document.problem((*place, *path), message, "warning", code)
-        if not place:
-            document.forget_lines()
-        return problem
+        return document.problem((*place, *path), message, "warning", code)
 
     def position_of(self, rule: SuppressionRule) -> str:
         """The file of a suppression rule, relative to the rules directory, and its line."""
@@ -83,13 +80,15 @@ class Subject:
 
     def _find(self, rule: SuppressionRule) -> tuple[Document | None, KeyPath]:
         """The file that a rule stands in, and where in it."""
-        # Loading keeps no text of a hundred thousand files: those that are warned about are read again.
-        if rule.source not in self._files:
+        # Loading keeps no text of a hundred thousand files: one that is warned about is read again, a list once.
+        if (found := self._files.get(rule.source)) is None:
             document = Folder(self.root).read(rule.source, parse_with_lower_keys)
             value = document.value if document else None
             bodies = value.get("value") if isinstance(value, dict) else None
             named = enumerate(bodies if isinstance(bodies, list) else ())
             places = {str(body.get("name")): number for number, body in named if isinstance(body, dict)}
-            self._files[rule.source] = document, places
-        document, places = self._files[rule.source]
+            found = document, places
+            if places:
+                self._files[rule.source] = found
+        document, places = found
         return document, ("value", places[rule.name]) if rule.name in places else ()
