@@ -248,4 +248,5 @@ def _rows(engine: str, size: int, states: Sequence[State], bytes_each: float) ->
     steps = [seconds * 1e3 for seconds in many.costs["forgetting"]]
     seen = f"median {median(steps):.1f} ms of {len(steps):,} steps"
     what = f"{engine}: the longest step of forgetting at {size:,} signals: CPU"
-    yield Row(what=what, measured=max(steps), limit=50, unit="ms", seen=seen)
+    # For that long no one else writes to a file; a database locks the rows alone.
+    yield Row(what=what, measured=max(steps), limit=50 if engine == "SQLite" else None, unit="ms", seen=seen)
