@@ -115,20 +115,22 @@ class Folder:
         return None
 
     def _parsed(self, root: Path, file: str, parser: Callable[[str, str], Parsed]) -> Document | None:
-        if (data := self._bytes_of(root, file, lambda: "is missing; add it")) is None:
-            return None
-        if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data:
-            self.blame(file, "is UTF-16, or no text; save it as UTF-8", code="unreadable")
-            return None
         try:
-            text = (data := data.removeprefix(BOM_UTF8)).decode()
-            return Document(self.named, file, text, *parser(text, file))
-        except UnicodeDecodeError as error:
-            line = data.count(b"\n", 0, error.start) + 1
-            self.blame(file, "is not UTF-8; save it as UTF-8", line, code="unreadable")
+            text = self._text_of(root, file)
+            return None if text is None else Document(self.named, file, text, *parser(text, file))
         except Unreadable as error:
             self.blame(file, str(error), error.line, code=error.code)
         return None
+
+    def _text_of(self, root: Path, file: str) -> str | None:
+        if (data := self._bytes_of(root, file, lambda: "is missing; add it")) is None:
+            return None
+        if data[:2] in (b"\xff\xfe", b"\xfe\xff") or b"\0" in data:
+            raise Unreadable("is UTF-16, or no text; save it as UTF-8", None)
+        try:
+            return (data := data.removeprefix(BOM_UTF8)).decode()
+        except UnicodeDecodeError as error:
+            raise Unreadable("is not UTF-8; save it as UTF-8", data.count(b"\n", 0, error.start) + 1) from error
 
     def blame(
         self, file: str, message: str, line: int | None = None, level: Level = "problem", code: str = INVALID

@@ -5,7 +5,7 @@ In a directory below it stand shadow rules, which are read as they are and hold 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from pathlib import PurePosixPath
@@ -57,7 +57,8 @@ class _Bearer(NamedTuple):
 def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datetime) -> ReadSuppressions:
     """The suppression rules of a stream, and its shadow rules."""
     life = Life(policy.longest, policy.warn, now)
-    rules: dict[str, list[_Bearer]] = {}
+    rules: dict[str, _Bearer] = {}
+    namesakes: dict[str, list[_Bearer]] = {}
     refused: list[SuppressionRule] = []
     shared: dict[Element, Element] = {}
     for document, is_shadow in _documents(folder, stream):
@@ -73,11 +74,13 @@ def read_suppressions(folder: Folder, stream: Stream, policy: Policy, now: datet
                 refused.append(rule)
                 rule = None
             # ARM takes names in any case for one.
-            rules.setdefault(name.casefold() if policy.are_rules_portable else name, []).append(
-                _Bearer(document.file, path, name, rule, is_shadow)
-            )
-    refused += [one.rule for one in _blame_namesakes(folder, rules) if one.rule is not None]
-    only = [bearers[0] for bearers in rules.values() if len(bearers) == 1]
+            key = name.casefold() if policy.are_rules_portable else name
+            bearer = _Bearer(document.file, path, name, rule, is_shadow)
+            if (first := rules.setdefault(key, bearer)) is not bearer:
+                namesakes.setdefault(key, [first]).append(bearer)
+    _blame_namesakes(folder, namesakes.values())
+    refused += [one.rule for bearers in namesakes.values() for one in bearers if one.rule is not None]
+    only = [one for key, one in rules.items() if key not in namesakes]
     sound, shadows = (
         Suppressions.from_rules(one.rule for one in only if one.rule is not None and one.is_shadow is is_shadow)
         for is_shadow in (False, True)
@@ -104,13 +107,12 @@ def read_suppression_file(
                 folder.note(document, (*path, *fault.path), fault.message, fault.level, fault.code)
         rules.setdefault(name, []).append(_Bearer(file, path, name, rule, is_shadow=False))
         sound += [rule] if rule is not None else []
-    _blame_namesakes(folder, rules)
+    _blame_namesakes(folder, [bearers for bearers in rules.values() if len(bearers) > 1])
     return tuple(sound)
 
 
-def _blame_namesakes(folder: Folder, rules: Mapping[str, Sequence[_Bearer]]) -> Sequence[_Bearer]:
-    """Notes of each rule whose name another one bears where that one stands; returns these rules."""
-    namesakes = [bearers for bearers in rules.values() if len(bearers) > 1]
+def _blame_namesakes(folder: Folder, namesakes: Collection[Sequence[_Bearer]]) -> None:
+    """Notes of each rule whose name another one bears where that one stands."""
     # Loading keeps no text of a hundred thousand files: these few are read again.
     files = {one.file for bearers in namesakes for one in bearers}
     documents = {file: document for file in files if (document := folder.read(file, parse_with_lower_keys))}
@@ -124,7 +126,6 @@ def _blame_namesakes(folder: Folder, rules: Mapping[str, Sequence[_Bearer]]) -> 
                 position = documents[other.file].position_of(other.path)
                 words = f"{said}, at {position}, so both are left out; rename one"
                 folder.note(documents[file], path, words, code="duplicate-name")
-    return [one for bearers in namesakes for one in bearers]
 
 
 def files_of_rules(folder: Folder, stream: Stream) -> Iterator[tuple[str, bool]]:
