@@ -119,10 +119,12 @@ def location_named(name: str) -> CloudLocation:
         return CloudLocation(
             cloud="AWS", account=arn["account"] or None, cluster=cluster or None if is_cluster else None
         )
-    if google := _GOOGLE.search(name):
+    lower = name.lower()
+    # Most are ids of Azure's, through which the pattern would be looked for from each slash on.
+    if ".googleapis.com/" in lower and (google := _GOOGLE.search(name)):
         return _location_in_google(google["rest"])
     if name[:1] == "/" and not is_connected(name):
-        parts, lowered = name.strip("/").split("/"), name.lower().strip("/").split("/")
+        parts, lowered = name.strip("/").split("/"), lower.strip("/").split("/")
         cluster = next((found for word in _CLUSTERS if (found := _part_after(word, parts, lowered))), None)
         return CloudLocation(cluster=cluster, namespaces=_namespaces_in(parts, lowered)) if cluster else NOWHERE
     return NOWHERE
