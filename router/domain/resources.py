@@ -119,15 +119,18 @@ def location_named(name: str) -> CloudLocation:
         return CloudLocation(
             cloud="AWS", account=arn["account"] or None, cluster=cluster or None if is_cluster else None
         )
-    lower = name.lower()
-    # Most are ids of Azure's, through which the pattern would be looked for from each slash on.
-    if ".googleapis.com/" in lower and (google := _GOOGLE.search(name)):
+    if google := _find_google(name):
         return _location_in_google(google["rest"])
     if name[:1] == "/" and not is_connected(name):
-        parts, lowered = name.strip("/").split("/"), lower.strip("/").split("/")
+        parts, lowered = name.strip("/").split("/"), name.lower().strip("/").split("/")
         cluster = next((found for word in _CLUSTERS if (found := _part_after(word, parts, lowered))), None)
         return CloudLocation(cluster=cluster, namespaces=_namespaces_in(parts, lowered)) if cluster else NOWHERE
     return NOWHERE
+
+
+def _find_google(name: str) -> re.Match[str] | None:
+    # Most are ids of Azure's, through which the pattern would be looked for from each slash on.
+    return _GOOGLE.search(name) if ".googleapis.com/" in name.lower() else None
 
 
 def location_in_google(name: str) -> CloudLocation:
@@ -249,7 +252,7 @@ def names_of_resource(id: str) -> tuple[str, ...]:
         kind = re.match(r"[^:/]*[:/]", arn["rest"]) if arn["service"].lower() not in _WHOLE else None
         name = arn["rest"][kind.end() :] if kind else arn["rest"]
         return _telling_names([("resource", name)]) if name else ()
-    if (google := _GOOGLE.search(id)) or _RELATIVE.match(id):
+    if (google := _find_google(id)) or _RELATIVE.match(id):
         return _names_in_google(google["rest"] if google else id)
     if id.startswith("/"):
         return _names_in_arm(id.strip("/").split("/"))
