@@ -28,7 +28,7 @@ from unicodedata import normalize
 
 from router.destinations.wording.turns import made_once
 from router.domain.notices import Notice
-from router.domain.readable import legible, one_line
+from router.domain.readable import legible, one_line, remembered
 from router.domain.signals import sound_link as sound_link
 
 
@@ -143,9 +143,7 @@ def markdown(text: str) -> str:
 def in_language(notice: Notice, language: Make) -> Notice:
     """A notice whose every text is words in a language, all on one line but for prose; its links are sound ones, or none."""
 
-    def on_one_line(text: str) -> str:
-        return language(one_line(text))
-
+    on_one_line = _one_line_in(language)
     # Prose, and the values of properties, may have several lines.
     apart = {
         "description": language,
@@ -157,6 +155,11 @@ def in_language(notice: Notice, language: Make) -> Notice:
     }
     told: Notice = with_texts(notice, on_one_line, apart)
     return told
+
+
+@cache
+def _one_line_in(language: Make) -> Make:
+    return remembered(lambda text: language(one_line(text)))
 
 
 def web_link(link: str | None) -> str | None:

@@ -34,15 +34,15 @@ def owner_words(notice: Notice) -> str | None:
     return " / ".join(filter(None, (owner.group, owner.service))) or None if owner else None
 
 
-def time_words(written: str | None, form: str = "%Y-%m-%d %H:%M UTC") -> str | None:
+def time_words(written: str | None, timespec: str = "minutes") -> str | None:
     """A time that is written in ISO 8601, as people read it: `2026-11-24 11:58 UTC`; what is no time stays as it is."""
     time = find_time(written)
-    return format(time, form) if time is not None else written
+    return f"{time.isoformat(' ', timespec).removesuffix('+00:00')} UTC" if time is not None else written
 
 
 def moment_words(written: str | None) -> str | None:
     """The same to the second: signals of one minute have an order."""
-    return time_words(written, "%Y-%m-%d %H:%M:%S UTC")
+    return time_words(written, "seconds")
 
 
 def length_words(length: timedelta) -> str:

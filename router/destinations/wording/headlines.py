@@ -163,17 +163,17 @@ _BY = ("Commands", "Processes", "Queries")
 
 @cache
 def _subjects() -> tuple[tuple[re.Pattern[str], tuple[str, ...]], ...]:
-    """What words of a title speak of, by the names of facts."""
+    """What words of a title, in lower case, speak of, by the names of facts."""
     return tuple(
-        (re.compile(words, re.IGNORECASE), tuple(names))
-        for words, *names in read_table("wording/title_subjects.toml")["subjects"]
+        (re.compile(words), tuple(names)) for words, *names in read_table("wording/title_subjects.toml")["subjects"]
     )
 
 
 @remembered
 def _names_in(title: str) -> tuple[str, ...]:
     """The names of the facts that a title speaks of, each once."""
-    return tuple(dict.fromkeys(name for words, names in _subjects() if words.search(title) for name in names))
+    lowered = title.casefold()  # A search that minds no case takes twice as long.
+    return tuple(dict.fromkeys(name for words, names in _subjects() if words.search(lowered) for name in names))
 
 
 def subject_of(title: str, evidence: Sequence[Fact]) -> tuple[Fact, ...]:

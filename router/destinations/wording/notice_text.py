@@ -126,8 +126,7 @@ def briefing_of(
 @made_once
 def _words_of(notice: Notice, change: Change) -> Briefing:
     """What of a briefing is the same at all destinations."""
-    located, evidence = _evidence(notice)
-    is_over = change is Change.RESOLVED
+    (located, evidence), is_over = _evidence(notice), change is Change.RESOLVED
     return Briefing(
         notice=notice,
         headline=headline(notice, HEADLINE_LIMIT),
