@@ -7,7 +7,6 @@ redirects and hooks that nothing here wants. What each transport costs: docs/ben
 from __future__ import annotations
 
 import asyncio
-import logging
 import ssl
 import zlib
 from collections.abc import Callable, Mapping
@@ -26,13 +25,6 @@ TIMEOUT = 30.0
 
 LARGEST_ANSWER = 64 * 1024
 """Bytes of an answer that are read unless more is asked for; nothing that a destination needs to know is longer."""
-
-CONNECTIONS = 128
-"""Connections of a client that are open at most."""
-
-# The libraries' own logs print whole URLs, and a webhook's URL may be a secret.
-for _name in ("httpx", "httpcore", "aiohttp.client"):
-    logging.getLogger(_name).setLevel(logging.WARNING)
 
 
 class Http:
@@ -102,7 +94,7 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
 
     def __init__(self, tls: ssl.SSLContext, longest: int) -> None:
         self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=CONNECTIONS, limit_per_host=0, ssl=tls),
+            connector=aiohttp.TCPConnector(limit=128, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             timeout=aiohttp.ClientTimeout(),
