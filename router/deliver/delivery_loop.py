@@ -292,7 +292,7 @@ class DeliveryLoop:
     ) -> None:
         is_suspect = len(claims) == 1 and claims[0].lost >= SUSPECT
         try:
-            async with one.slots:
+            async with one.permits:
                 left = (begun_by - self._clock()).total_seconds()
                 async with self._isolation.alone(left) if is_suspect else nullcontext(left >= 0) as may_begin:
                     began, width, is_ended = self._clock(), one.width, self._is_ended()

@@ -113,7 +113,7 @@ class Destination:
     Attributes:
         most: how many sends may be on their way at a time.
         width: how many may be now. One is left where the destination is asked too much; each round that it takes adds one.
-        out: how many are, or wait for one of `slots`.
+        out: how many are, or wait for one of `permits`.
         is_quick: whether it answered at once when it was asked last.
         is_odd: whether only what `claim_odd` claims is due.
         pause: its pause, where it refuses our credentials.
@@ -128,7 +128,7 @@ class Destination:
     most: int
     clock: Callable[[], datetime]
     width: int = field(init=False)
-    slots: asyncio.Semaphore = field(init=False)
+    permits: asyncio.Semaphore = field(init=False)
     out: int = 0
     is_quick: bool = False
     is_odd: bool = False
@@ -142,7 +142,7 @@ class Destination:
 
     def __post_init__(self) -> None:
         self.width = self.most
-        self.slots = asyncio.Semaphore(self.most)
+        self.permits = asyncio.Semaphore(self.most)
 
     @property
     def room(self) -> int:
