@@ -65,7 +65,11 @@ ALONE_OR_GROUPED = tuple(
 
 _COPIED = {
     "signals": ("key", {"key": "m.key"}),
-    "lookups": ("signal", dict.fromkeys(("signal", "id", "id_end", "resource", "resource_end"), "m.key")),
+    "lookups": (
+        "signal",
+        dict.fromkeys(("signal", "id", "id_end"), "m.key")
+        | {"resource": "substr(t.resource, 33) || m.key", "resource_end": "m.key || substr(t.resource_end, 33)"},
+    ),
     "decisions": ("signal", {"key": "m.key", "signal": "m.key"}),
     "notices": ("key", {"key": "m.key"}),
     "deliveries": ("key", {"key": "m.key", "id": "m.key || t.destination", "reference": "m.key"}),
