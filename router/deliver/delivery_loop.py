@@ -211,8 +211,9 @@ class DeliveryLoop:
         is_looking = not is_over()
         if is_looking:
             ticks = asyncio.get_running_loop().time()
-            # One that always has something due keeps no other's retry or probe waiting.
-            if not (self._finished and self._is_stale and ticks - self._looked >= LOOK):
+            # One that always has something due keeps no other's retry or probe waiting, and nothing odd of its own for long.
+            patience = LOOK if any(one.due > due for one in self._known.values()) else IDLE
+            if not (self._finished and self._is_stale and ticks - self._looked >= patience):
                 asked = [one for one in self._known.values() if one.is_asked(due) and one.quiet_until <= ticks]
             try:
                 held = await self._holds.held_in(self._stream, self._clock())
