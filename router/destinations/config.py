@@ -26,8 +26,8 @@ def _add_examples(schema: dict[str, Any]) -> None:
         schema["examples"] = examples
 
 
-class Config(BaseModel):
-    """A destination's entry in policy.yaml. Its errors do not repeat what was written: it may be a secret."""
+class Config(BaseModel, defer_build=True):
+    """A destination's entry in policy.yaml; its form is built at its first use. Errors do not repeat what may be a secret."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True, json_schema_extra=_add_examples)
 
