@@ -89,9 +89,7 @@ class BackgroundReader:
             keys |= {place: member.group for place, member in members.items() if member.stands}
             those = {*keys.values(), *(key for _, key in opened)}
             # What opens asks only of other destinations.
-            places = [
-                name for name in self._people if opened or any(one.delivery.destination != name for one, _ in asked)
-            ]
+            places = [it for it in self._people if opened or {it} != {one.delivery.destination for one, _ in asked}]
             statuses = await list_deliveries_at(tx, self._stream, places, those)
             histories = await find_histories(tx, statuses, opened)
         found: dict[str, Background] = {}
