@@ -144,6 +144,9 @@ class Webhook(OneByOne):
             time = notice.changed or notice.started or attempt.now.isoformat()
             return {"type": f"{notice.kind}.{delivery.change}", "timestamp": time, "data": document}
 
+        body = json_bytes(message_of(document))
+        if len(body) <= BODY_LIMIT:
+            return body
         return json_bytes(message_of(fitted(document, BODY_LIMIT, lambda cut: json_size(message_of(cut)))))
 
     def _signature(self, signed: bytes, attempt: Attempt, secret: SecretName) -> str:

@@ -22,6 +22,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import fields, is_dataclass, replace
 from functools import cache
 from importlib.resources import files
+from itertools import compress
 from operator import attrgetter
 from typing import Any
 from unicodedata import normalize
@@ -59,23 +60,22 @@ def with_texts(value: Any, change: Make, by_field: Mapping[str, Callable[[Any], 
         return change(value)
     if not value or kind is bool or kind is int:
         return value
-    if kind is tuple:
-        made = tuple([with_texts(item, change) for item in value])
-        return made if any(one is not item for one, item in zip(made, value, strict=True)) else value
     names, values_of = _fields_of(kind)
-    if not names:
-        if not isinstance(value, Mapping):
-            return value
-        told = {change(name): with_texts(item, change) for name, item in value.items()}
-        return told if told != value else value
-    changed = {}
-    for name, before in zip(names, values_of(value), strict=False):
-        if before:
-            make = by_field.get(name)
+    if names:
+        changed, held = {}, values_of(value)
+        for name, before in compress(zip(names, held, strict=False), held):
+            make = by_field.get(name) or (change if type(before) is str else None)
             after = make(before) if make is not None else with_texts(before, change)
             if after is not before:
                 changed[name] = after
-    return replace(value, **changed) if changed else value
+        return replace(value, **changed) if changed else value
+    if kind is tuple:
+        made: Any = tuple([change(item) if type(item) is str else with_texts(item, change) for item in value])
+    elif isinstance(value, Mapping):
+        made = {change(name): with_texts(item, change) for name, item in value.items()}
+    else:
+        return value
+    return value if made == value else made
 
 
 @cache

@@ -35,14 +35,12 @@ def owner_words(notice: Notice) -> str | None:
 
 
 def time_words(written: str | None, timespec: str = "minutes") -> str | None:
-    """A time that is written in ISO 8601, as people read it: `2026-11-24 11:58 UTC`; what is no time stays as it is."""
+    """A time that is written in ISO 8601, as people read it: `2026-11-24 11:58 UTC`; what is no time stays as it is.
+
+    To "seconds" where signals of one minute are to have an order.
+    """
     time = find_time(written)
     return f"{time.isoformat(' ', timespec).removesuffix('+00:00')} UTC" if time is not None else written
-
-
-def moment_words(written: str | None) -> str | None:
-    """The same to the second: signals of one minute have an order."""
-    return time_words(written, "seconds")
 
 
 def length_words(length: timedelta) -> str:

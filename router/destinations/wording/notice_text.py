@@ -17,7 +17,6 @@ from router.destinations.wording.facts import (
     Fact,
     coverage_words,
     evidence_once,
-    moment_words,
     owner_words,
     properties_once,
     steps_for,
@@ -159,7 +158,7 @@ def _announced(notice: Notice, change: Change) -> Briefing:
         change=change,
         is_first=True,
         description=notice.description,
-        when=_facts({"Found": moment_words(notice.changed)}),
+        when=_facts({"Found": time_words(notice.changed, "seconds")}),
         why=_facts({"Sent because": _NOTIFIED if notice.recipient is None else _OWNED}),
         members=member_lines(notice.group) if notice.group is not None else None,
         to_do=notice.remediation,
@@ -241,7 +240,7 @@ def _named(name: str | None, id: str | None) -> str | None:
 
 
 def _when(notice: Notice) -> Mapping[str, str | None]:
-    started, ended = moment_words(notice.started), moment_words(notice.ended or notice.changed)
+    started, ended = time_words(notice.started, "seconds"), time_words(notice.ended or notice.changed, "seconds")
     is_of_alert = notice.stream == Stream.CWPP
     return {
         "First seen": started,
