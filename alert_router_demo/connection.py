@@ -8,7 +8,8 @@ the demo's own: nobody ships an address for that.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 

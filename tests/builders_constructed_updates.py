@@ -1,6 +1,6 @@
 """Individual recommendations to update software, built from the fragments that Microsoft documents; no real message is here."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from typing import Any
 

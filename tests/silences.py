@@ -1,6 +1,6 @@
 """Builds silences, of which a test shows only what matters to it."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, time, timedelta
 from typing import Any
 

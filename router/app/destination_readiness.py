@@ -15,7 +15,6 @@ destination that is not there yet is nothing to worry about until something is l
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 
 from pydantic import ValidationError
@@ -29,6 +28,7 @@ from router.domain.deliveries import LONGEST_LIFE
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
 from router.domain.urls import is_example
+from router.domain.values import Value, repr_without
 from router.store.destinations import list_delivered
 from router.store.store import Store
 
@@ -36,8 +36,7 @@ _MISTAKES = frozenset({Why.UNFIT, Why.SHARED})
 """What no later step of a deployment mends: it is a problem from the first."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Unready:
+class Unready(Value, kw_only=True):
     """A destination that cannot be asked."""
 
     stream: str
@@ -56,8 +55,7 @@ class Unready:
         return f"never tried: {self.why}"
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(Value):
     """One line for people about a destination that cannot be asked."""
 
     text: str
@@ -87,8 +85,7 @@ type _DestinationKey = tuple[Stream, str]
 """The stream and the name of a destination."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Readiness:
+class Readiness(Value, kw_only=True):
     """What the settings make of some rules. They are read once; a change needs a new process.
 
     Attributes:
@@ -97,8 +94,10 @@ class Readiness:
 
     ready: Mapping[tuple[Stream, str], object]
     unready: tuple[Unready, ...]
-    secrets: Mapping[Stream, Mapping[str, str]] = field(repr=False)
+    secrets: Mapping[Stream, Mapping[str, str]]
     pagers: tuple[Lack, ...] = ()
+
+    __repr__ = repr_without("secrets")
 
     @property
     def problems(self) -> list[str]:

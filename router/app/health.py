@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -21,6 +20,7 @@ from router.domain.hubs import Extent, Partition
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
 from router.domain.silent_sources import DOWN, SourceWatch
+from router.domain.values import Value
 from router.ingest.gaps import Hub, lag_of
 from router.store import partitions
 from router.store.delivery_status import list_backlogs
@@ -41,8 +41,7 @@ PATIENCE = timedelta(seconds=25)
 """How long the state and hubs are waited for; a reader of the page waits no longer than half a minute."""
 
 
-@dataclass(frozen=True, slots=True)
-class Health:
+class Health(Value):
     """How the router is, or a part of it: problems, a line each, and the figures behind them, ready for JSON.
 
     Destinations that cannot be asked yet, and those that persons hold, have a line each. That by itself is no problem, though

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ from router.domain.rulebook import DestinationSpec, Floor, Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.domain.suppression import Suppressions
+from router.domain.values import Value
 from router.rulebook import Problem
 
 if TYPE_CHECKING:
@@ -28,8 +29,7 @@ if TYPE_CHECKING:
 _NO_POSTURE = "is missing, so posture is recorded and told to nobody; add cspm/policy.yaml if anybody is to know of it"
 
 
-@dataclass(frozen=True, slots=True)
-class Rules:
+class Rules(Value):
     """The rules of the streams that were asked for.
 
     Attributes:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from math import ceil
 from typing import TYPE_CHECKING
+
+from msgspec import field
 
 from router.app.destination_readiness import Unready, remarks_on
 from router.app.drain import Drain
@@ -17,6 +18,7 @@ from router.domain.errors import StoreError
 from router.domain.hubs import Event, Partition
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Stream
+from router.domain.values import Value
 from router.ingest.event_intake import EventIntake
 from router.store.delivery_status import count_due
 from router.store.destinations import is_probe_due, list_pauses
@@ -45,8 +47,7 @@ MOST = 4000
 """Deliveries of one destination that are counted at most."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Service:
+class Service(Value, kw_only=True):
     """Everything wired for both streams. Each method raises StoreError where the state fails, and must then be called again.
 
     Attributes:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from msgspec import field
+
 from router.domain.decisions import Outcome
 from router.domain.errors import BadSetting
 from router.domain.urls import is_example, is_loopback, split_url
+from router.domain.values import Value, repr_without
 from router.store.conninfo import FORM, PostgresqlAddress, parse_state
 from router.store.retention import DAYS, Retention
 
@@ -56,8 +58,7 @@ class Why(StrEnum):
     SHARED = "leads to where the other stream writes, and streams share no destination"
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Lack:
+class Lack(Value, order=True):
     """Something that a destination needs and that cannot be used.
 
     Its name is that of an app setting, of what would have to be installed, or of a host. It is never a value.
@@ -70,35 +71,38 @@ class Lack:
         return f"{self.name} {self.why}"
 
 
-@dataclass(frozen=True, slots=True)
-class HubConnection:
+class HubConnection(Value):
     """How an Event Hubs namespace is reached: by a connection string, for a local stack only, or by identity at a host.
 
     Without a client id the system-assigned identity is used, or the developer's own.
     """
 
-    connection_string: str | None = field(default=None, repr=False)
+    connection_string: str | None = None
     namespace: str | None = None
     client_id: str | None = None
 
+    __repr__ = repr_without("connection_string")
 
-@dataclass(frozen=True, slots=True)
-class LookedUp:
+
+class LookedUp(Value):
     """The values of some app settings by name, and the settings that hold nothing yet."""
 
-    values: Mapping[str, str] = field(repr=False)
+    values: Mapping[str, str]
     lacks: tuple[Lack, ...] = ()
 
+    __repr__ = repr_without("values")
 
-@dataclass(frozen=True, slots=True)
-class Settings:
+
+class Settings(Value):
     """App settings by name; in Azure those that hold a secret are Key Vault references.
 
     Connections are written as Functions does:
     https://learn.microsoft.com/azure/azure-functions/functions-reference#configure-an-identity-based-connection
     """
 
-    values: Mapping[str, str] = field(default_factory=lambda: os.environ, repr=False)
+    values: Mapping[str, str] = field(default_factory=lambda: os.environ)
+
+    __repr__ = repr_without("values")
 
     @property
     def ca_file(self) -> str | None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -20,6 +20,7 @@ from router.domain.notices import RecordEntry
 from router.domain.readable import counted
 from router.domain.rulebook import DestinationSpec, Lane, length_text
 from router.domain.silences import Silence, find_silence_id
+from router.domain.values import Value
 from router.store import groups
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries, list_deliveries_at
@@ -39,8 +40,7 @@ class Presence(StrEnum):
     NOT_KEPT = "opened, of which no delivery is kept, at"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupLife:
+class GroupLife(Value, kw_only=True):
     """The group that a signal joined last at one destination.
 
     Attributes:
@@ -69,8 +69,7 @@ class GroupLife:
         return _presence_by(self.deliveries) is Presence.OPEN
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationLife:
+class DestinationLife(Value, kw_only=True):
     """What a signal has to do with one destination.
 
     Attributes:
@@ -115,8 +114,7 @@ class DestinationLife:
         return _presence_by(told) or (Presence.OWED if group.waits_for_room else None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignalLife:
+class SignalLife(Value, kw_only=True):
     """All that the state has of one signal.
 
     Attributes:
@@ -129,7 +127,7 @@ class SignalLife:
     decisions: tuple[RecordEntry, ...] = ()
     has_earlier: bool = False
     row: LedgerRow | None = None
-    silences: Mapping[str, Silence] = field(default_factory=dict)
+    silences: Mapping[str, Silence] = {}
     destinations: tuple[DestinationLife, ...] = ()
 
     @property
@@ -189,16 +187,15 @@ MOST_DECISIONS = 200
 """Decisions that are told of one signal, the latest: a finding that only repeats itself makes one a snapshot."""
 
 
-@dataclass(frozen=True, slots=True)
-class DestinationFacts:
+class DestinationFacts(Value):
     """What is known of destinations beside the state.
 
     Attributes:
         unready: what those lack that cannot be asked, in words, by stream and name.
     """
 
-    specs: Mapping[tuple[str, str], DestinationSpec] = field(default_factory=dict)
-    unready: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    specs: Mapping[tuple[str, str], DestinationSpec] = {}
+    unready: Mapping[tuple[str, str], str] = {}
 
 
 NO_FACTS = DestinationFacts()

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from router.domain.deliveries import DeliveryStatus
 from router.domain.keys import same_id, signal_key
 from router.domain.readable import storable
 from router.domain.signals import Kind, Stream
+from router.domain.values import Value
 from router.store import groups
 from router.store.decisions import SignalLookup, find_decisions, search_signals, search_signals_at
 from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries
@@ -39,8 +39,7 @@ class Meant(NamedTuple):
     via: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(Value):
     """What an id of some kind leads to.
 
     Attributes:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from functools import partial
 
 import orjson
+from msgspec import to_builtins
 
 from router.cli.open_state import (
     discard_each,
@@ -118,7 +119,7 @@ def _row(letter: DeadLetter) -> tuple[object, ...]:
 
 def _content(letter: DeadLetter) -> object:
     """Return the content of a dead letter, or its row where that cannot be decoded."""
-    return orjson.loads(orjson.dumps(letter.delivery.content) if letter.delivery is not None else letter.row)
+    return to_builtins(letter.delivery.content) if letter.delivery is not None else orjson.loads(letter.row)
 
 
 def _document(letter: DeadLetter) -> dict[str, object]:

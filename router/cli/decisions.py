@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
@@ -14,6 +13,7 @@ from router.destinations.wording.fitting import json_bytes
 from router.domain.errors import BadFile
 from router.domain.notices import DECISION_KEYS, RecordEntry
 from router.domain.silences import NO_SILENCES, Silences
+from router.domain.values import Value
 from router.ingest.messages import MessagePart, MessageReader, NotUnderstood
 
 KEYS = (*DECISION_KEYS, "at")
@@ -31,8 +31,7 @@ def _plain(value: object) -> object:
     return None if value == "" else value
 
 
-@dataclass(frozen=True, slots=True)
-class DecisionsFile:
+class DecisionsFile(Value):
     """A file that decisions are written to, in the order in which they are made."""
 
     path: Path

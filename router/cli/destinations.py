@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 from typing import NamedTuple
@@ -29,6 +29,7 @@ from router.domain.errors import BadUsage, UserError
 from router.domain.readable import timestamp
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.domain.values import Value
 from router.store.claims import bring_forward
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_delivered, list_pauses, take_probe
@@ -198,8 +199,7 @@ def _span(held: DestinationHold) -> dict[str, object]:
     return {"author": held.author, "reason": held.reason, "since": held.since, "until": held.until}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationStatus:
+class DestinationStatus(Value, kw_only=True):
     """How a destination is.
 
     Attributes:

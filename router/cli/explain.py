@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import datetime
 from pathlib import Path
 from typing import NamedTuple

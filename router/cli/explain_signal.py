@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import datetime
 from typing import NoReturn
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, replace
+from copy import replace
 from hashlib import blake2b
 from itertools import chain
 from pathlib import Path
@@ -19,6 +19,7 @@ from router.cli.splitting import Elements, Lines, Piece, Text, cut, find_array, 
 from router.cli.streams import complain
 from router.domain.errors import BadFile
 from router.domain.hubs import Arrival
+from router.domain.values import Value
 from router.ingest.messages import Message
 from router.parse import LARGEST_BODY, MOST_ELEMENTS, Continuation, answer_in, is_empty_envelope, split_body
 
@@ -67,8 +68,7 @@ def tell_rest(rest: Continuation | None, source: str) -> None:
         complain(f"{source}: {_ADVICE[rest]}")
 
 
-@dataclass(frozen=True, slots=True)
-class InputFile:
+class InputFile(Value):
     """A file that can be read; `reopen` opens it from its beginning, `suffix` is in lower case, `size` in bytes."""
 
     name: str

@@ -11,17 +11,16 @@ and name were there before, so no two are alike: https://docs.gitlab.com/ci/test
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Literal
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from router.domain.readable import counted, inert, legible, one_line
+from router.domain.values import Value
 
 type Severity = Literal["error", "warning"]
 
 
-@dataclass(frozen=True, slots=True)
-class Annotation:
+class Annotation(Value):
     """One thing to say of a line of a file.
 
     Attributes:
@@ -40,8 +39,7 @@ class Annotation:
         return f"{self.path}:{self.line}: {self.message}" if self.line else f"{self.path}: {self.message}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Case:
+class Case(Value, kw_only=True):
     """One thing that was tested, in a file as an annotation has it; errors say why it is not known whether it passed.
 
     It passed if it has no failures and no errors, and no reason why it was skipped; remarks fail nothing.

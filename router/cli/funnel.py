@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from types import MappingProxyType
 
+from msgspec import field
 from rich.console import Console
 
 from router.app.destination_readiness import Unready
@@ -21,6 +21,7 @@ from router.domain.notices import RecordEntry
 from router.domain.readable import timestamp
 from router.domain.severity import Severity
 from router.domain.silences import name_in_words
+from router.domain.values import Value
 from router.store.delivery_status import count_deliveries, list_backlogs
 from router.store.destinations import list_delivered, list_pauses
 from router.store.groups import count_waiting
@@ -30,8 +31,7 @@ UNKNOWN = "unknown"
 NOBODY = "told nobody"
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(Value):
     """Counts of the entries of a run.
 
     Attributes:
@@ -72,8 +72,7 @@ class Tally:
             self.named.update(entry.destinations)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Standing:
+class Standing(Value, kw_only=True):
     """The deliveries of one destination after a run, and what keeps it from getting them, in words.
 
     What was sent, skipped and died is counted in this run, what is owed and dead altogether; `waiting` are groups that wait for

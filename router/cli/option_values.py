@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 from collections.abc import Iterable
-from dataclasses import replace
+from copy import replace
 from datetime import datetime
 from os.path import relpath
 from pathlib import Path

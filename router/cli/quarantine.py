@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import datetime
 
 from router.app.rules import new_intake, new_reader

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,6 +21,7 @@ from router.domain.readable import counted
 from router.domain.rulebook import BY_TAG, Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Kind, Stream
+from router.domain.values import Value
 from router.rulebook import Loaded, Problem, in_order, load_all, load_catalogue
 from router.rulebook.examples import DIRECTORY as EXAMPLES
 from router.rulebook.examples import Example, load_examples
@@ -94,8 +95,7 @@ _EXAMPLES = " or ".join(f"{stream}/{EXAMPLES}" for stream in Stream)
 """Where examples stand."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Checked:
+class _Checked(Value):
     """The rules of a directory as far as they can be used, and everything that is to be said of them."""
 
     loaded: Mapping[Stream, Loaded]

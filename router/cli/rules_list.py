@@ -6,9 +6,12 @@ import asyncio
 from argparse import Namespace
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from difflib import get_close_matches
+
+from msgspec.structs import asdict
 
 from router.app.rule_watch import recipients_of
 from router.cli.arguments import DEFAULT_STATE
@@ -26,6 +29,7 @@ from router.domain.readable import counted, timestamp
 from router.domain.signals import Stream
 from router.domain.silences import HolderKind, Silence, find_shadow_rule, find_silence_id, kind_of, shadow_name
 from router.domain.suppression import SuppressionRule
+from router.domain.values import Value
 from router.rulebook import Loaded, load_all
 from router.rulebook.lints import Subject
 from router.rulebook.suppression_directory import SHADOWS
@@ -42,8 +46,7 @@ _REFUSED = "refused, and holds nothing; rules check says why"
 _GONE = "gone, and not known any more"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleLife:
+class RuleLife(Value, kw_only=True):
     """A suppression rule, a silence or a shadow rule, and what is known of its life. What is not known is None.
 
     Attributes:

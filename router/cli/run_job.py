@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -27,6 +26,7 @@ from router.domain.deliveries import OPEN
 from router.domain.errors import RouterError
 from router.domain.notices import RecordEntry
 from router.domain.signals import Stream
+from router.domain.values import Value
 from router.ingest.intake import release_held
 from router.ingest.messages import Message
 from router.ingest.snapshot_ends import SnapshotEnds
@@ -47,8 +47,7 @@ AT_ONCE = 20
 """Steps of forgetting between which Ctrl-C is heard."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Value, kw_only=True):
     """What one run of the command line works with.
 
     Attributes:
@@ -66,8 +65,7 @@ class Job:
     patience: timedelta = timedelta()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Report:
+class Report(Value, kw_only=True):
     """The result of a job.
 
     Attributes:

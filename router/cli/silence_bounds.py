@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterable
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime, timedelta
 
 from router.app.rules import load_rules
@@ -29,13 +29,13 @@ from router.domain.errors import BadUsage
 from router.domain.readable import timestamp
 from router.domain.signals import Stream
 from router.domain.silences import BOUNDS, Silence, find_silence_id
+from router.domain.values import Value
 from router.store.documents import list_documents
 from router.store.rules import read_hits
 from router.store.signals import count_held
 
 
-@dataclass(frozen=True, slots=True)
-class ListedSilence:
+class ListedSilence(Value):
     """A silence, and what became of it.
 
     Attributes:

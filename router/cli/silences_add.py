@@ -6,7 +6,7 @@ import asyncio
 import re
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -40,6 +40,7 @@ from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silences import Recurrence, Silence, SilenceBounds, name_in_words
 from router.domain.suppression import Element
+from router.domain.values import Value
 from router.ingest.state_cache import TagReader
 from router.rulebook import load_all
 from router.rulebook.lints import KnownTypes
@@ -216,8 +217,7 @@ _MOST = 500
 """The most signals of which it is asked what is owed already."""
 
 
-@dataclass(frozen=True, slots=True)
-class SilencePreview:
+class SilencePreview(Value):
     """What a silence would have held, and what of it people hear all the same.
 
     Attributes:
@@ -233,7 +233,7 @@ class SilencePreview:
     owed: int = 0
     is_owed_whole: bool = True
     by_all: int | None = None
-    instead: Mapping[str, int] = field(default_factory=dict)
+    instead: Mapping[str, int] = {}
     is_unheard_of: bool = False
 
     @property

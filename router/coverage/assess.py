@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime
 
 from router.coverage.expected.manifest import (
@@ -23,21 +23,20 @@ from router.coverage.judges import judged_rungs, judges
 from router.coverage.remedies import ASK_CONNECTORS, ask_plans, graph_query
 from router.coverage.verdicts import CoverageState, Verdict, Workload, not_coverable, unknown
 from router.domain.coverage import Rung, WorkloadKind
+from router.domain.values import Value
 
 _CONNECTED = frozenset({WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT})
 _EXCUSABLE = (CoverageState.GAP, CoverageState.UNKNOWN)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageRow:
+class CoverageRow(Value, kw_only=True):
     """A workload, and what is known on each rung that is expected of it, from the bottom up."""
 
     workload: Workload
     verdicts: Mapping[Rung, Verdict]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Assessed:
+class Assessed(Value, kw_only=True):
     """What was found.
 
     Attributes:

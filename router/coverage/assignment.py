@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 
 from router.coverage.expected.manifest import CoverageManifest, NamedWorkloads, named_workload
 from router.coverage.facts import CoverageFact, ResourceFact, Source

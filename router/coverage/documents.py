@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -17,6 +18,7 @@ from router.coverage.fields import find, find_list, find_text, find_truth
 from router.coverage.truncated_lists import ListPage, page_of_answer, page_of_kubernetes, page_of_rows
 from router.domain.errors import BadFile
 from router.domain.resources import parse_resource_id
+from router.domain.values import Value
 
 if TYPE_CHECKING:
     from router.coverage.facts import CoverageFact
@@ -88,16 +90,14 @@ def kubernetes_kind(body: Mapping[str, object]) -> str | None:
     return find_text(body, "kind") if is_one else None
 
 
-@dataclass(frozen=True, slots=True)
-class Refusal:
+class Refusal(Value):
     """An answer that is an error, where it stands, and what it says."""
 
     document: str
     reason: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageDocument:
+class CoverageDocument(Value, kw_only=True):
     """What a document holds.
 
     Attributes:

@@ -8,9 +8,10 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import cast
+
+from msgspec.structs import force_setattr
 
 from router.coverage.documents import Item
 from router.coverage.expected.manifest import CoverageManifest, Expectation
@@ -20,14 +21,14 @@ from router.domain.clocks import is_plausible, is_possible
 from router.domain.coverage import WorkloadKind
 from router.domain.readable import counted
 from router.domain.recommendations import CoverageRecommendation
+from router.domain.values import Value
 
 _IN_A_STATE = re.compile(r"(stream \(.*?\)) .*", re.ASCII | re.DOTALL)
 _WHERE_IN_IT = re.compile(r" [\w.$]*\[\d+\][\w.$\[\]]*$", re.ASCII)
 _UNITS = (("day", 86_400), ("hour", 3_600), ("minute", 60))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Source(Value, kw_only=True):
     """Where a fact stands.
 
     Attributes:
@@ -90,8 +91,7 @@ def age_words(instant: datetime, now: datetime) -> str:
     return "less than a minute"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageFact:
+class CoverageFact(Value, kw_only=True):
     """What a document says of one subject.
 
     Attributes:
@@ -103,15 +103,14 @@ class CoverageFact:
     source: Source
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceFact(CoverageFact):
+class ResourceFact(CoverageFact, kw_only=True):
     """That a workload exists, as its own document says; None for what the document does not say.
 
     Attributes:
         system: `linux` or `windows`.
     """
 
-    subject: str = field(init=False)
+    subject: str = ""  # always the workload's
     workload: Workload
     tags: Mapping[str, str] | None = None
     is_stopped: bool | None = None
@@ -119,11 +118,10 @@ class ResourceFact(CoverageFact):
     time: str | None = None
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "subject", self.workload.subject)
+        force_setattr(self, "subject", self.workload.subject)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecommendationFact(CoverageFact):
+class RecommendationFact(CoverageFact, kw_only=True):
     """What an assessment of Defender says of a resource. https://learn.microsoft.com/rest/api/defenderforcloud/assessments
 
     Attributes:
@@ -141,12 +139,11 @@ class RecommendationFact(CoverageFact):
     cause: str
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(Value):
     """All facts by their class and their subject, and the kinds of the workloads in each subscription."""
 
     by_class: Mapping[type, Mapping[str, tuple[CoverageFact, ...]]]
-    kinds: Mapping[str, frozenset[WorkloadKind]] = field(default_factory=dict)
+    kinds: Mapping[str, frozenset[WorkloadKind]] = {}
 
     @classmethod
     def of(cls, facts: Iterable[CoverageFact]) -> Facts:
@@ -178,8 +175,7 @@ def subscription_subject(subscription: str) -> str:
     return f"/subscriptions/{subscription.lower()}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageCase:
+class CoverageCase(Value, kw_only=True):
     """What a judge is asked: one workload, what is expected of it and of all, and all facts."""
 
     workload: Workload

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 
 from router.coverage.assess import Assessed, assess
@@ -17,10 +16,10 @@ from router.coverage.recommendations import SubscriptionPosture, judge_posture
 from router.coverage.sources import ReportedSource, reported_sources
 from router.coverage.stored import DrillFact
 from router.coverage.truncated_lists import ListPage, cut_lists
+from router.domain.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateResult:
+class GateResult(Value, kw_only=True):
     """What came of all documents.
 
     Attributes:

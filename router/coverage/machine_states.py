@@ -6,7 +6,6 @@ https://learn.microsoft.com/azure/defender-for-cloud/enable-defender-for-endpoin
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from router.coverage.expected.manifest import HEARD_WITHIN
@@ -17,6 +16,7 @@ from router.coverage.stored import StoredTagsFact
 from router.coverage.verdicts import CoverageEvidence
 from router.coverage.workloads import ARC_MACHINE, OFF_MACHINES, excluding
 from router.domain.clocks import is_plausible
+from router.domain.values import Value
 
 ONBOARDING = timedelta(hours=12)
 """How long the sensor of a new machine may take: an hour, and twelve for the first subscription of a tenant."""
@@ -27,8 +27,7 @@ SILENCE = timedelta(days=7)
 _SILENT = ("inactive", "impairedcommunication", "nosensordata", "nosensordataimpairedcommunication")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineState:
+class MachineState(Value, kw_only=True):
     """What is known of a machine's condition: its system, and where it stands that a tag leaves it out, that Azure Arc lost it.
 
     Attributes:
@@ -89,8 +88,7 @@ def tag_name(tag: CoverageEvidence) -> str:
     return tag.field.removeprefix("tags.")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SensorReport:
+class SensorReport(Value, kw_only=True):
     """Where it stands that a sensor runs, that it fails and why, and that it ran once.
 
     Attributes:

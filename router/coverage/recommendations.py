@@ -10,7 +10,6 @@ https://learn.microsoft.com/azure/defender-for-cloud/continuous-export
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -25,6 +24,7 @@ from router.coverage.verdicts import CoverageEvidence
 from router.domain.clocks import is_possible
 from router.domain.coverage import WorkloadKind
 from router.domain.recommendations import RECOMMENDATIONS
+from router.domain.values import Value
 
 POSTURE_NOT_KNOWN = (
     "a recommendation is healthy, and it is not known whether foundational CSPM is on, without which it says nothing"
@@ -36,8 +36,7 @@ _POSTURE_PLANS = ("foundationalcspm", "discovery", "cloudposture")
 """The plans of which one that is on means that recommendations come. The first two cost nothing, the last is Defender CSPM."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecommendationAnswers:
+class RecommendationAnswers(Value, kw_only=True):
     """What some recommendations say of a workload; how many that were wanted no document has that is young enough.
 
     Those that were healthy when a message last spoke of them, which is too long ago, are stale.

@@ -11,7 +11,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
+from copy import replace
 
 from router.coverage.plans.table import DefenderPlan, plan_named, read_toml
 from router.coverage.verdicts import Verdict, Workload

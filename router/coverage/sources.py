@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from router.coverage.assess import Assessed
@@ -17,10 +16,10 @@ from router.domain.clocks import is_possible
 from router.domain.coverage import WorkloadKind
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.silent_sources import RUNGS
+from router.domain.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReportedSource:
+class ReportedSource(Value, kw_only=True):
     """A source as a report shows it.
 
     Attributes:

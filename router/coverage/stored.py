@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime
 
 from router.coverage.documents import CoverageDocument, Item, Refusal
@@ -20,6 +20,7 @@ from router.domain.coverage_sources import CoverageSourceKind, LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.readable import timestamp
 from router.domain.silent_sources import KnownSource, SourceWatch
+from router.domain.values import Value
 from router.store.documents import find_tags_in, find_value
 
 READ_KINDS = (DocumentKind.FACT, DocumentKind.TAGS, DocumentKind.SILENT_SOURCES)
@@ -75,8 +76,7 @@ _LONGEST = 1_000_000
 """Seconds from which on a hop cannot have taken that long."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceFact(CoverageFact):
+class SourceFact(CoverageFact, kw_only=True):
     """When a source was last heard of; the instants need not be possible. The subject of a plan or an owner is its own id."""
 
     heard: LastHeard
@@ -87,8 +87,7 @@ class SourceFact(CoverageFact):
         return CoverageEvidence(self.source.document, field, at, known_at=at)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WatchFact(CoverageFact):
+class WatchFact(CoverageFact, kw_only=True):
     """From when on the sweep counts the silence of sources at the earliest; of those that were never heard of, by their ids."""
 
     subject: str = EVERY_SOURCE
@@ -96,15 +95,13 @@ class WatchFact(CoverageFact):
     since: Mapping[str, datetime]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredTagsFact(CoverageFact):
+class StoredTagsFact(CoverageFact, kw_only=True):
     """The tags of a resource as they were read once: they prove neither that it is still there nor that it has no others."""
 
     tags: Mapping[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class DrillStep:
+class DrillStep(Value):
     """A hop of a drill or a destination; without seconds it did not come to its end, or does not say it."""
 
     name: str
@@ -112,8 +109,7 @@ class DrillStep:
     verdict: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrillFact(CoverageFact):
+class DrillFact(CoverageFact, kw_only=True):
     """What came of a drill in a subscription.
 
     Attributes:

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from router.coverage.fields import find, find_list, find_text, find_truth
 from router.domain.resources import parse_resource_id
+from router.domain.values import Value
 
 _MORE = ("nextLink", "@odata.nextLink", "$skipToken", "skipToken", "skip_token")
 _TOTALS = ("totalRecords", "total_records")
@@ -24,8 +24,7 @@ _LONGEST_NUMBER = 16
 """Digits beyond which a number counts nothing."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ListPage:
+class ListPage(Value, kw_only=True):
     """One page of a list in a file; `rows` tells its rows apart.
 
     Attributes:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
 from router.domain.coverage import WorkloadKind
+from router.domain.values import Value
 
 
 class CoverageState(StrEnum):
@@ -28,8 +28,7 @@ class CoverageState(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Workload:
+class Workload(Value, kw_only=True):
     """Something that can be covered. Two with one key are the same.
 
     Attributes:
@@ -61,8 +60,7 @@ class Workload:
         return (self.name, *self.ids)
 
 
-@dataclass(frozen=True, slots=True)
-class CoverageEvidence:
+class CoverageEvidence(Value):
     """What a verdict rests on: one field of one document.
 
     Attributes:
@@ -81,8 +79,7 @@ class CoverageEvidence:
     known_at: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageException:
+class CoverageException(Value, kw_only=True):
     """Why, and until when, a workload need not be covered; `owner` answers for it."""
 
     owner: str
@@ -90,8 +87,7 @@ class CoverageException:
     ends: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Verdict:
+class Verdict(Value, kw_only=True):
     """What is known of a workload on a rung, and from what.
 
     Attributes:

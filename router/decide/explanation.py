@@ -6,7 +6,6 @@ ATT&CK and the owner settle nothing, and are told before the routes, which ask f
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
 from typing import NamedTuple
@@ -39,6 +38,7 @@ from router.domain.rulebook import Rulebook
 from router.domain.signals import Alert, Finding, Signal
 from router.domain.silences import NO_SILENCES, Silence, Silences, name_in_words, shadow_name
 from router.domain.suppression import CVE, Element, SuppressionRule, Suppressions
+from router.domain.values import Value
 
 _MOST_NAMED = 5
 """The most addresses, CVEs or values that an answer names."""
@@ -57,8 +57,7 @@ class ExplanationStep(NamedTuple):
     rule: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Explanation:
+class Explanation(Value, kw_only=True):
     """A decision, and every step that led to it.
 
     `holder` is the suppression rule that holds the signal, found by asking every rule of its type in turn: the index

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import fields, replace
+from copy import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -33,9 +33,9 @@ MOST_NAMESPACES = 50
 """The most namespaces that a notice names: what names more is like no other signal."""
 
 _ALIKE = [
-    one.name
-    for one in fields(PostureFacts)
-    if one.name not in {"cloud", "package", "image", "risk", "status_description", "impact"}
+    name
+    for name in PostureFacts.__struct_fields__
+    if name not in {"cloud", "package", "image", "risk", "status_description", "impact"}
 ]
 """What a notice says in a finding's own words."""
 

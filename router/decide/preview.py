@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import UTC, date, datetime
 from heapq import nsmallest
 from typing import NamedTuple
@@ -25,6 +26,7 @@ from router.domain.severity import gravity_of
 from router.domain.signals import Signal, Stream
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
+from router.domain.values import Value
 
 ASKED_ABOUT = frozenset({Outcome.ROUTED, Outcome.SUPPRESSED})
 """The outcomes of decisions on signals that rules were asked about."""
@@ -33,8 +35,7 @@ NAMED = 5
 """Signals that a preview names, the gravest first, and of those the latest."""
 
 
-@dataclass(frozen=True, slots=True)
-class Matcher:
+class Matcher(Value):
     """What may hold signals back, judged as if it were in force all the time.
 
     Attributes:
@@ -95,8 +96,7 @@ class Spared(NamedTuple):
     notices: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedSignal:
+class NamedSignal(Value, kw_only=True):
     """A signal that a preview names. Texts are as they arrived: mask them where they are printed.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -24,6 +24,7 @@ from router.domain.severity import Severity, gravity_of
 from router.domain.silences import Silence
 from router.domain.suppression import SuppressionRule
 from router.domain.urls import is_mail_address
+from router.domain.values import Value
 
 LOOKBACK = timedelta(days=14)
 """How long after an end people hear of it: after that it is no news. A router that was down for a week tells it all."""
@@ -55,8 +56,7 @@ class EventSubject(StrEnum):
     HOLD = "hold"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeldNow:
+class HeldNow(Value, kw_only=True):
     """What a rule or silence holds now that still stands.
 
     Attributes:
@@ -68,8 +68,7 @@ class HeldNow:
     gravest: Sequence[NamedMember] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleEvent:
+class RuleEvent(Value, kw_only=True):
     """One thing that people are notified of once.
 
     Attributes:
@@ -207,8 +206,7 @@ _SUBJECTS = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class Recipients:
+class Recipients(Value):
     """Who hears.
 
     Attributes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from copy import replace
 
 from router.domain.catalogue import Attack, AttackTable
 from router.domain.rulebook import Rulebook
@@ -37,7 +37,7 @@ def _tactics_for(words: tuple[str, ...], table: AttackTable) -> set[str]:
     return set().union(*map(table.tactics_for, words))
 
 
-def with_coverage_level[S: Signal](signal: S, rulebook: Rulebook) -> S:
+def with_coverage_level(signal: Signal, rulebook: Rulebook) -> Signal:
     """The same signal; a finding about coverage is as grave as the policy says, and `severity_written` is kept."""
     if not isinstance(signal, Finding) or not signal.is_about_coverage:
         return signal

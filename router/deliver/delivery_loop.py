@@ -12,7 +12,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext, suppress
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from itertools import batched
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from functools import partial
@@ -23,6 +23,7 @@ from router.domain.documents import DocumentKind, StoredDocument, Version
 from router.domain.errors import BadUsage
 from router.domain.readable import timestamp
 from router.domain.rulebook import Lane
+from router.domain.values import Value
 from router.store.codec import encode
 from router.store.documents import (
     ReadValues,
@@ -166,8 +167,7 @@ class ChangeAction(StrEnum):
     RELEASED = "released"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ChangeEntry:
+class ChangeEntry(Value, kw_only=True):
     """One change of a silence or hold: who made it, when, and why in that person's words.
 
     Attributes:

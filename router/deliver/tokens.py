@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlencode
@@ -14,6 +13,7 @@ import orjson
 
 from router.domain.conversation import AccessToken, HttpAnswer, HttpRequest, retry_after_in
 from router.domain.errors import Unauthorized, Unavailable
+from router.domain.values import Value, repr_without
 
 if TYPE_CHECKING:
     from router.deliver.http import Http
@@ -30,10 +30,11 @@ _LATER = frozenset({408, 425, 429})
 type _Client = tuple[str, str, str, str | None]
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    value: str = field(repr=False)
+class _Token(Value):
+    value: str
     until: float
+
+    __repr__ = repr_without("value")
 
 
 class Tokens:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Sequence
-from dataclasses import replace
+from copy import replace
 from typing import Any, ClassVar
 
 from router.destinations.config import AiAlerts, OneByOneConfig

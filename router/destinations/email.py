@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from binascii import b2a_qp
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from email.header import Header
 from email.utils import format_datetime

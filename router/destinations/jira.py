@@ -18,7 +18,7 @@ https://developer.atlassian.com/cloud/jira/platform/rest/v3/
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import replace
 from functools import partial
 from typing import Annotated, Any, ClassVar, Literal
 

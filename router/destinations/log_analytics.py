@@ -17,7 +17,6 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from importlib.resources import files
 from typing import Annotated, Any, ClassVar, Literal
@@ -40,6 +39,7 @@ from router.domain.notices import Notice, RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.urls import is_loopback
+from router.domain.values import Value
 
 type Row = dict[str, Any]
 
@@ -53,8 +53,7 @@ _HASHES = {32: "FileMD5", 40: "FileSHA1", 64: "FileSHA256"}
 ALERTS, FINDINGS, DECISIONS = "ASimAlertEventLogs", "DefenderFindings_CL", "AlertRouterDecisions_CL"
 
 
-@dataclass(frozen=True, slots=True)
-class LogTable:
+class LogTable(Value):
     """A table of Log Analytics: its columns and their types, in their order.
 
     `fields` says of each column, and of each value within `AdditionalFields`, which field of a notice or an entry it has as it
@@ -62,8 +61,8 @@ class LogTable:
     """
 
     name: str
-    columns: dict[str, str] = field(default_factory=dict)
-    fields: dict[str, str] = field(default_factory=dict)
+    columns: dict[str, str]
+    fields: dict[str, str]
 
 
 @cache
@@ -79,7 +78,7 @@ def log_tables() -> Mapping[str, LogTable]:
     lines = files("router.destinations").joinpath("log_analytics.tsv").read_text(encoding="utf-8").splitlines()
     tables: dict[str, LogTable] = {}
     for row in csv.DictReader(lines, delimiter="\t"):
-        table = tables.setdefault(row["table"], LogTable(row["table"]))
+        table = tables.setdefault(row["table"], LogTable(row["table"], {}, {}))
         table.fields[row["column"]] = row["from"]
         if row["type"]:
             table.columns[row["column"]] = row["type"]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
 from re import Pattern
 from typing import Any
 
@@ -19,6 +19,7 @@ from router.domain.deliveries import REFUSED_KEY, Attempt, Receipt
 from router.domain.errors import DeliveryError, Rejected, Unauthorized
 from router.domain.notices import Notice
 from router.domain.signals import DEFENDER
+from router.domain.values import Value
 
 _PROPERTIES = (1_000, 100, 20, 0)
 """How many properties that stand in no list are told, step by step, until all fits."""
@@ -122,8 +123,7 @@ class KeyRefused(Rejected):
     """A key is refused that is not the destination's own."""
 
 
-@dataclass(frozen=True, slots=True)
-class PagerKeys:
+class PagerKeys(Value):
     """The keys that one destination of a kind pages with, by the names of their secrets.
 
     `default` is the destination's own; where it is refused, no page gets through. Any other key is an owner's. A receipt names

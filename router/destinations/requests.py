@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Generator, Iterable, Iterator
-from dataclasses import replace
+from copy import replace
 from functools import lru_cache
 from html import unescape
 from typing import Any

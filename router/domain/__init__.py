@@ -1,4 +1,4 @@
-"""The ground floor: the words of this program as frozen values, the protocols of its shell, and its errors.
+"""The ground floor: the words of this program as values, the protocols of its shell, and its errors.
 
-Standard library only, and nothing here looks at a clock, a file, a log or a network.
+Beside the standard library it has msgspec, and nothing here looks at a clock, a file, a log or a network.
 """

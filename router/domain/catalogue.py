@@ -5,13 +5,15 @@ It helps; it is never an allow-list."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import NamedTuple
+
+from msgspec import field
 
 from router.domain.evidence import PropertyTable
 from router.domain.readable import remembered
 from router.domain.resources import parse_resource_id
+from router.domain.values import Value
 
 SAMPLE_TYPE = "SIMULATED_"
 """How the type of a sample begins, before that of the real alert."""
@@ -58,8 +60,7 @@ class Attack(NamedTuple):
     techniques: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AttackTable:
+class AttackTable(Value, kw_only=True):
     """How Defender's words become ATT&CK ids.
 
     Attributes:
@@ -122,20 +123,19 @@ _CLOSE = 0.9
 """How like each other two names are that differ in a letter."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Catalogue:
+class Catalogue(Value, kw_only=True, eq=False):
     """Alert types and properties, and plans by what names them, in lower case; the longest prefix stands first.
 
     Attributes:
         products: products that are not Defender for Cloud, by the column that names them and a name without blanks.
     """
 
-    types: Mapping[str, AlertType] = field(default_factory=dict)
-    plan_names: Mapping[str, str] = field(default_factory=dict)
+    types: Mapping[str, AlertType] = {}
+    plan_names: Mapping[str, str] = {}
     prefixes: tuple[tuple[str, str], ...] = ()
-    resource_plans: Mapping[str, str] = field(default_factory=dict)
+    resource_plans: Mapping[str, str] = {}
     properties: PropertyTable = field(default_factory=PropertyTable)
-    products: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    products: Mapping[tuple[str, str], str] = {}
 
     def find_type(self, type: str) -> AlertType | None:
         """The reference's entry of an alert type, simulated or not; None for one it does not list."""

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from enum import StrEnum
@@ -21,25 +20,28 @@ from typing import Any, ClassVar, Protocol
 from router.domain.deliveries import Attempt, Receipt
 from router.domain.errors import DeliveryError
 from router.domain.rulebook import Lane
+from router.domain.values import Value, repr_without
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpRequest:
+class HttpRequest(Value, kw_only=True):
     """An HTTP request. All but the method is left out of the repr, because it may hold a secret."""
 
     method: str
-    url: str = field(repr=False)
-    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
-    body: bytes = field(default=b"", repr=False)
+    url: str
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+
+    __repr__ = repr_without("url", "headers", "body")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HttpAnswer:
+class HttpAnswer(Value, kw_only=True):
     """An HTTP answer."""
 
     status: int
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = field(default=b"", repr=False)
+    headers: Mapping[str, str] = {}
+    body: bytes = b""
+
+    __repr__ = repr_without("body")
 
 
 type Asking[T] = Generator[HttpRequest, HttpAnswer, T]
@@ -47,8 +49,7 @@ type Asking[T] = Generator[HttpRequest, HttpAnswer, T]
 came of them."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LogRows:
+class LogRows(Value, kw_only=True):
     """Rows for one call of the Logs Ingestion API.
 
     Attributes:
@@ -59,19 +60,21 @@ class LogRows:
     endpoint: str
     rule: str
     stream: str
-    rows: Sequence[Mapping[str, object]] = field(repr=False)
+    rows: Sequence[Mapping[str, object]]
+
+    __repr__ = repr_without("rows")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AppendLines:
+class AppendLines(Value, kw_only=True):
     """Lines to append to a file."""
 
     path: str
-    lines: bytes = field(repr=False)
+    lines: bytes
+
+    __repr__ = repr_without("lines")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AccessToken:
+class AccessToken(Value, kw_only=True):
     """An access token by OAuth 2.0 client credentials, which the shell caches until it expires.
 
     https://www.rfc-editor.org/rfc/rfc6749#section-4.4
@@ -83,9 +86,11 @@ class AccessToken:
 
     url: str
     client_id: str
-    client_secret: str = field(repr=False)
+    client_secret: str
     scope: str | None = None
-    refused: str | None = field(default=None, repr=False)
+    refused: str | None = None
+
+    __repr__ = repr_without("client_secret", "refused")
 
 
 class MailStep(StrEnum):
@@ -100,8 +105,7 @@ class MailStep(StrEnum):
     MESSAGE = "message"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SendMail:
+class SendMail(Value, kw_only=True):
     """A mail to submit over STARTTLS. What it says and the credentials are left out of the repr.
 
     Attributes:
@@ -113,25 +117,25 @@ class SendMail:
 
     host: str
     port: int
-    user: str | None = field(default=None, repr=False)
-    password: str | None = field(default=None, repr=False)
+    user: str | None = None
+    password: str | None = None
     sender: str
     recipients: Sequence[str]
-    message: bytes = field(repr=False)
+    message: bytes
     is_cleartext: bool = False
     is_for_all: bool = False
 
+    __repr__ = repr_without("user", "password", "message")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailReply:
+
+class MailReply(Value, kw_only=True):
     """One reply of a mail server."""
 
     code: int
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MailAnswer:
+class MailAnswer(Value, kw_only=True):
     """What a mail server said last. Only a 2xx to the message means that it has the mail.
 
     Attributes:
@@ -140,7 +144,7 @@ class MailAnswer:
 
     step: MailStep
     reply: MailReply
-    refused: Mapping[str, MailReply] = field(default_factory=dict)
+    refused: Mapping[str, MailReply] = {}
 
 
 CROWDED = frozenset({429, 503})

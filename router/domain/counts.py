@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
 from router.domain.decisions import StepCode
 from router.domain.notices import RecordEntry
+from router.domain.values import Value
 
 LONGEST_TEXT = 200
 """Characters of each part of a cell: no name of Defender's is as long, and no message makes a count long."""
@@ -33,8 +33,7 @@ class Cell(NamedTuple):
     destinations: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class RuleHits:
+class RuleHits(Value):
     """How often a suppression rule or a silence held a signal, or a shadow rule would have, in its whole life.
 
     Attributes:

@@ -7,13 +7,13 @@ https://learn.microsoft.com/azure/defender-for-cloud/continuous-export
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, StrEnum, auto
 from typing import NamedTuple
 
 from router.domain.clocks import is_possible
 from router.domain.keys import bounded
+from router.domain.values import Value
 
 
 class AlertWatcher(Enum):
@@ -86,8 +86,7 @@ INSTANTS = ("posture", "snapshot", "healthy", "alert", "real_alert")
 """What is remembered of a source: the instants by these names."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LastHeard:
+class LastHeard(Value, kw_only=True):
     """When something was last heard of; None where it never was. Instants are those at which messages came in.
 
     Attributes:

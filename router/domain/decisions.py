@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 from functools import lru_cache
 from typing import NamedTuple
+
+from router.domain.values import Value
 
 
 class Code(StrEnum):
@@ -113,8 +114,7 @@ def written_steps(steps: tuple[DecisionStep, ...]) -> tuple[str, ...]:
     return tuple(map(str, steps))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decision:
+class Decision(Value, kw_only=True):
     """The decision on a signal. All tuples but the steps are sorted.
 
     Attributes:

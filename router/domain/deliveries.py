@@ -5,7 +5,6 @@ What the state knows of a signal beside its notice is read within moments of sen
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -14,6 +13,7 @@ from router.domain.decisions import Change
 from router.domain.keys import delivery_key
 from router.domain.notices import Notice, RecordEntry
 from router.domain.rulebook import Lane
+from router.domain.values import Value, repr_without
 
 LONGEST_LIFE = {Lane.PAGE: timedelta(hours=6), Lane.TICKET: timedelta(hours=72), Lane.ROWS: timedelta(hours=72)}
 """How old a delivery may grow; an attempt at that age or later is its last."""
@@ -28,8 +28,7 @@ LONGEST_HOLD = {Lane.PAGE: timedelta(hours=4), Lane.TICKET: timedelta(hours=48),
 """How long a person may hold a destination, extensions counted: shorter than anything lives that is owed there."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Counterpart:
+class Counterpart(Value, kw_only=True):
     """The same signal at another destination, which was told of it earlier."""
 
     destination: str
@@ -38,8 +37,7 @@ class Counterpart:
     link: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Earlier:
+class Earlier(Value, kw_only=True):
     """Other signals of the same type on the same resource, before this one.
 
     Attributes:
@@ -52,8 +50,7 @@ class Earlier:
     is_whole: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Background:
+class Background(Value, kw_only=True):
     """What the state knows of a signal, or of its group, when a destination is notified.
 
     Attributes:
@@ -65,7 +62,7 @@ class Background:
     """
 
     last: Notice | None = None
-    handles: Mapping[str, str] = field(default_factory=dict)
+    handles: Mapping[str, str] = {}
     opened: datetime | None = None
     elsewhere: tuple[Counterpart, ...] = ()
     earlier: Earlier | None = None
@@ -89,8 +86,7 @@ OPEN = frozenset({DeliveryState.OWED, DeliveryState.CLAIMED})
 """The states in which a delivery still has to be sent. In every other one it is closed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveredTurn:
+class DeliveredTurn(Value, kw_only=True):
     """One turn of a signal, a group or an entry of the record at one destination.
 
     Attributes:
@@ -113,8 +109,7 @@ class DeliveredTurn:
         return delivery_key(self.key, self.turn, self.destination)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Delivery(DeliveredTurn):
+class Delivery(DeliveredTurn, kw_only=True):
     """One notice, or one entry of the record, owed to one destination.
 
     Attributes:
@@ -126,8 +121,7 @@ class Delivery(DeliveredTurn):
     trace: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Value, kw_only=True):
     """What a destination answered to a delivery that it took.
 
     Attributes:
@@ -137,15 +131,14 @@ class Receipt:
 
     reference: str | None = None
     link: str | None = None
-    handles: Mapping[str, str] = field(default_factory=dict)
+    handles: Mapping[str, str] = {}
 
 
 REFUSED_KEY = "refused_key"
 """The handle of a receipt that names an owner's key which was refused, where the destination's own took the page."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(Value, kw_only=True):
     """One attempt at one delivery: all that a destination may know.
 
     Attributes:
@@ -158,12 +151,14 @@ class Attempt:
     delivery: Delivery
     number: int
     now: datetime
-    secrets: Mapping[str, str] = field(default_factory=dict, repr=False)
+    secrets: Mapping[str, str] = {}
     opening: Receipt | None = None
     since: datetime | None = None
     is_note: bool = False
     is_untold: bool = False
     background: Background = NO_BACKGROUND
+
+    __repr__ = repr_without("secrets")
 
 
 SUSPECT = 3
@@ -177,8 +172,7 @@ class FailedAttempt(NamedTuple):
     error: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeliveryStatus(DeliveredTurn):
+class DeliveryStatus(DeliveredTurn, kw_only=True):
     """How far a delivery has come, as its row says.
 
     Attributes:
@@ -225,8 +219,7 @@ class DeliveryStatus(DeliveredTurn):
         return self.losses > SUSPECT
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Claim:
+class Claim(Value, kw_only=True):
     """A delivery that this worker alone may send until its lease ends. `number` is the attempt it makes, from 1.
 
     Attributes:
@@ -251,8 +244,7 @@ class Claim:
     earlier: Earlier | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Settlement:
+class Settlement(Value, kw_only=True):
     """What became of a claim. `due` is set where it is owed again; `error` is its last trouble, without a secret.
 
     `spent` is False where the claim was put back untried.
@@ -272,8 +264,7 @@ class Settlement:
         return self.claim.delivery
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Pause:
+class Pause(Value, kw_only=True):
     """A destination that refuses our credentials: since when, why, and when it is next probed."""
 
     stream: str

@@ -13,13 +13,14 @@ delivery is tried before it may die of age.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime, timedelta
 
 from router.domain.clocks import is_possible
 from router.domain.deliveries import LONGEST_HOLD
 from router.domain.readable import timestamp
 from router.domain.rulebook import Lane
+from router.domain.values import Value
 
 WARNING = timedelta(hours=1)
 """How long before its end the author of a long hold hears of it."""
@@ -28,8 +29,7 @@ LONG = timedelta(hours=4)
 """A hold that lasts longer is a long one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationHold:
+class DestinationHold(Value, kw_only=True):
     """A hold of a destination.
 
     Attributes:

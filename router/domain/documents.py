@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+
+from router.domain.values import Value, repr_without
 
 type Version = int | str
 """The version of a document, or of a row."""
@@ -25,8 +26,7 @@ class DocumentKind(StrEnum):
     SILENT_SOURCES = "silent_sources"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredDocument:
+class StoredDocument(Value, kw_only=True):
     """A document.
 
     Attributes:
@@ -37,5 +37,7 @@ class StoredDocument:
     kind: DocumentKind
     id: str
     at: datetime
-    body: bytes = field(repr=False)
+    body: bytes
     version: Version | None = None
+
+    __repr__ = repr_without("body")

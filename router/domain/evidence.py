@@ -8,13 +8,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 
 from router.domain.readable import remembered
+from router.domain.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evidence:
+class Evidence(Value, kw_only=True):
     """What a responder looks for first, out of a signal's entities and extended properties.
 
     The lists stand in the order in which a responder asks for them. Each is without repeats, what entities say before what
@@ -126,8 +125,7 @@ _REFERENCE = {"title", "link"}
 """How scanners write a page that says more, in lower case."""
 
 
-@dataclass(frozen=True, slots=True)
-class PropertyTable:
+class PropertyTable(Value):
     """Which list of the evidence the values of a property belong to, by the property's name.
 
     Attributes:
@@ -135,7 +133,7 @@ class PropertyTable:
             where another name with the same key means something else.
     """
 
-    lists: Mapping[str, str] = field(default_factory=dict)
+    lists: Mapping[str, str] = {}
 
     def find_list(self, name: str, value: str) -> str | None:
         """The list that a property belongs to, or BOILERPLATE; None where it belongs behind its own name."""

@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
 from router.domain.clocks import SKEW
+from router.domain.values import Value, repr_without
 
 MOST_AT_ONCE = 10_000_000
 """Events that a partition of a hub does not take within `SKEW`: 1 MB a second is what one bears.
@@ -23,8 +23,7 @@ MOST_DOCUMENTS = 1_000_000_000
 """Documents that no file has."""
 
 
-@dataclass(frozen=True, slots=True)
-class Arrival:
+class Arrival(Value):
     """Where, and for Event Hubs when, a message came in; it orders states that their own times cannot.
 
     Attributes:
@@ -91,18 +90,18 @@ class Span(NamedTuple):
         return self.first <= other.last and other.first <= self.last
 
 
-@dataclass(frozen=True, slots=True)
-class Event:
+class Event(Value):
     """One event of a partition as the hub holds it."""
 
     sequence: int
     enqueued: datetime
-    body: bytes = field(repr=False)
+    body: bytes
     trace: str | None = None
 
+    __repr__ = repr_without("body")
 
-@dataclass(frozen=True, slots=True)
-class HubEpoch:
+
+class HubEpoch(Value):
     """A partition from when its hub was created until the hub is created anew: a sequence number means one event in it."""
 
     partition: Partition
@@ -118,8 +117,7 @@ class HubEpoch:
         return Arrival(self.origin, event.sequence, event.enqueued)
 
 
-@dataclass(frozen=True, slots=True)
-class PartitionClaim:
+class PartitionClaim(Value):
     """Which process reads a partition outside Functions.
 
     Attributes:
@@ -133,8 +131,7 @@ class PartitionClaim:
     sequence: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Loss:
+class Loss(Value):
     """Events that were never taken in, and that the hub no longer holds."""
 
     epoch: HubEpoch
@@ -143,8 +140,7 @@ class Loss:
     why: str
 
 
-@dataclass(frozen=True, slots=True)
-class Extent:
+class Extent(Value):
     """What a hub holds of a partition.
 
     Attributes:

@@ -4,24 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 
 from router.domain.evidence import Evidence
 from router.domain.owners import Owner
 from router.domain.posture import PostureFacts
 from router.domain.signals import Link as Link
+from router.domain.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Tactic:
+class Tactic(Value):
     """An ATT&CK tactic."""
 
     id: str
     name: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Release:
+class Release(Value, kw_only=True):
     """What had held a signal back that is notified now. Times are ISO 8601 in UTC.
 
     Attributes:
@@ -36,8 +34,7 @@ class Release:
     messages: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedMember:
+class NamedMember(Value, kw_only=True):
     """A member of a group as the group's notices name it."""
 
     key: str
@@ -46,8 +43,7 @@ class NamedMember:
     place: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Group:
+class Group(Value, kw_only=True):
     """A group of signals as its notices have it.
 
     Attributes:
@@ -67,8 +63,7 @@ ANNOUNCEMENT = "announcement"
 """The kind of a notice that is about rules, silences and holds, and no signal."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Notice(PostureFacts):
+class Notice(PostureFacts, kw_only=True):
     """One signal or group at one turn, as destinations are notified of it. Times are ISO 8601 in UTC.
 
     Whether it opened, was updated or resolved stands in the delivery.
@@ -123,7 +118,7 @@ class Notice(PostureFacts):
     correlation: str | None = None
     alerts: tuple[str, ...] = ()
     group: Group | None = None
-    extended: Mapping[str, str] = field(default_factory=dict)
+    extended: Mapping[str, str] = {}
     cves: tuple[str, ...] = ()
     has_more_cves: bool = False
     account: str | None = None
@@ -138,18 +133,17 @@ class Notice(PostureFacts):
     runbooks: tuple[str, ...] = ()
     links: tuple[Link, ...] = ()
     release: Release | None = None
-    routes_to: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    routes_to: Mapping[str, tuple[str, ...]] = {}
     is_whole: bool = False
     unfilled_title: str | None = None
     has_fix: bool | None = None
     namespaces: tuple[str, ...] = ()
     connector: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = {}
     recipient: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RecordEntry:
+class RecordEntry(Value, kw_only=True):
     """One decision as it is put on record. `DECISION_KEYS` names what other programs read of it.
 
     Attributes:

@@ -3,29 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import replace
 
 from router.domain.locations import is_foreign, location_of
 from router.domain.resources import NOWHERE, CloudLocation, is_of_azure, parse_resource_id
 from router.domain.signals import Signal
 from router.domain.tags import NO_TAGS, Tags, TagText
+from router.domain.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedScope:
+class NamedScope(Value, kw_only=True):
     """A subscription, an account or a project as people call it; it has a name, an environment, or both."""
 
     name: str | None = None
     environment: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedScopes:
+class NamedScopes(Value, kw_only=True):
     """Every scope that has a name or an environment."""
 
-    subscriptions: Mapping[str, NamedScope] = field(default_factory=dict)
-    accounts: Mapping[str, NamedScope] = field(default_factory=dict)
-    projects: Mapping[str, NamedScope] = field(default_factory=dict)
+    subscriptions: Mapping[str, NamedScope] = {}
+    accounts: Mapping[str, NamedScope] = {}
+    projects: Mapping[str, NamedScope] = {}
 
     def scope_of(self, signal: Signal) -> NamedScope:
         """The scope that the resource of a signal is in; one without name and environment where it is not named here.
@@ -53,8 +52,7 @@ NO_SCOPES = NamedScopes()
 """What is named where there is no owners.yaml."""
 
 
-@dataclass(frozen=True, slots=True)
-class Owner:
+class Owner(Value):
     """Who answers for a resource.
 
     Attributes:
@@ -71,8 +69,7 @@ class Owner:
         return self.group or self.service
 
 
-@dataclass(frozen=True, slots=True)
-class Ownership:
+class Ownership(Value):
     """One entry of owners.yaml.
 
     Attributes:
@@ -84,7 +81,7 @@ class Ownership:
     is_at: Callable[[CloudLocation], bool] | None = None
     environment: str | None = None
     has_name_and_tags: Callable[[Signal, Tags], bool] | None = None
-    from_tags: Mapping[str, TagText] = field(default_factory=dict)
+    from_tags: Mapping[str, TagText] = {}
     number: int | None = None
 
     @property
@@ -106,8 +103,7 @@ class Ownership:
         return replace(self, owner=owner, environment=environment)
 
 
-@dataclass(frozen=True, slots=True)
-class Owners:
+class Owners(Value):
     """Who answers for what.
 
     Attributes:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from fnmatch import translate
 from functools import lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
@@ -84,11 +83,14 @@ def find_prefix(text: str, version: int, length: int) -> int | None:
     return int(address) >> (address.max_prefixlen - length)
 
 
-@dataclass(frozen=True, slots=True)
 class AddressRanges:
     """Networks by version and length, the longest first, and by prefix: an address costs a look-up for each length."""
 
-    by_length: Mapping[tuple[int, int], Mapping[int, Network]] = field(default_factory=dict)
+    def __init__(self, by_length: Mapping[tuple[int, int], Mapping[int, Network]]) -> None:
+        self.by_length = by_length
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, AddressRanges) and self.by_length == other.by_length
 
     @classmethod
     def from_networks(cls, networks: Iterable[Network]) -> AddressRanges:
@@ -101,6 +103,9 @@ class AddressRanges:
 
     def __bool__(self) -> bool:
         return bool(self.by_length)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self.by_length))
 
     def __iter__(self) -> Iterator[Network]:
         return chain.from_iterable(by_prefix.values() for by_prefix in self.by_length.values())
@@ -117,4 +122,4 @@ class AddressRanges:
         return any(one.version == network.version and network.subnet_of(one) for one in self)  # type: ignore[arg-type]
 
 
-NO_RANGES = AddressRanges()
+NO_RANGES = AddressRanges({})

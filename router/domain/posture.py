@@ -6,9 +6,8 @@ https://learn.microsoft.com/azure/defender-for-cloud/transition-grouped-individu
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from router.domain.severity import Severity
+from router.domain.values import Value
 
 CATEGORIES = (
     "ApiVulnerabilities", "CodeVulnerabilities", "ExposedSecrets", "HostMisconfigurations", "IacVulnerabilities",
@@ -17,8 +16,7 @@ CATEGORIES = (
 """The categories of individual recommendations that are documented, at the address above; more may come."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Package:
+class Package(Value, kw_only=True):
     """The software that a finding asks to update.
 
     Attributes:
@@ -34,16 +32,14 @@ class Package:
     vendor: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cves:
+class Cves(Value, kw_only=True):
     """The CVEs that a finding names, in upper case; all of them if `is_whole`."""
 
     ids: tuple[str, ...]
     is_whole: bool = True
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Image:
+class Image(Value, kw_only=True):
     """The container image that a finding is about."""
 
     digest: str | None = None
@@ -53,8 +49,7 @@ class Image:
     tags: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupedFacts:
+class GroupedFacts(Value, kw_only=True):
     """What a vulnerability as grouped until July 2026 says of itself, for people.
 
     It stands apart from what individual recommendations say: rules match none of it, and a change of it is no news, as before.
@@ -66,8 +61,7 @@ class GroupedFacts:
     has_fix: bool | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DatabaseRule:
+class DatabaseRule(Value, kw_only=True):
     """The rule of a vulnerability assessment that a database breaks."""
 
     id: str
@@ -79,8 +73,7 @@ class DatabaseRule:
     database: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Risk:
+class Risk(Value, kw_only=True):
     """How much is at stake at one resource, beside the severity, which a recommendation has on every resource.
 
     https://learn.microsoft.com/rest/api/defenderforcloud/assessments
@@ -101,8 +94,7 @@ class Risk:
         return self.level if self.is_contextual and self.level is not None and self.level >= Severity.LOW else None
 
 
-@dataclass(frozen=True, kw_only=True)
-class PostureFacts:
+class PostureFacts(Value, kw_only=True):
     """What a finding and its notice say alike; an alert's notice has none of it.
 
     Attributes:
@@ -110,8 +102,6 @@ class PostureFacts:
         user_impact, effort: Low, Moderate or High.
         cvss: its base score in CVSS with the version of that, as in `9.1 (CVSS 3.1)`.
     """
-
-    __slots__ = ()  # a second base cannot have any; findings and notices have these fields among their own
 
     categories: tuple[str, ...] = ()
     measure: str | None = None

@@ -8,11 +8,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import NamedTuple
 
 from router.domain.readable import remembered
+from router.domain.values import Value
 
 _WHOLES = re.compile(
     r".*/providers/microsoft\.(?:sql/servers|sql/managedinstances|storage/storageaccounts|documentdb/databaseaccounts"
@@ -87,8 +87,7 @@ _FROM_ELSEWHERE = ("microsoft.hybridcompute/", "microsoft.kubernetes/", "microso
 """What begins the types that stand in Azure for machines and clusters that may run in another cloud."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloudLocation:
+class CloudLocation(Value, kw_only=True):
     """Where a resource is, as its own cloud says it.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
 from router.domain.decisions import Outcome
@@ -15,6 +14,7 @@ from router.domain.resources import NOWHERE, CloudLocation
 from router.domain.severity import Severity
 from router.domain.signals import Alert, Finding, Kind, Signal, Stream
 from router.domain.suppression import texts_of
+from router.domain.values import Value
 
 # The complete list of Defender's fields, as its built-in policy gives it: Azure/azure-policy,
 # built-in-policies/policyDefinitions/Security Center/ASC_SuppressionRulesForAlerts_Deploy.json
@@ -35,8 +35,7 @@ type Texts = Mapping[str, tuple[str, ...]]
 """The texts of each property that offers any."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RuleFields:
+class RuleFields(Value, kw_only=True):
     """What suppression rules and routes can match of a signal, and by what people know it. Texts are as they arrived."""
 
     kind: Kind
@@ -55,8 +54,8 @@ class RuleFields:
     compromised_entity: str | None = None
     categories: tuple[str, ...] = ()
     deleted: bool = False
-    extended: Texts = field(default_factory=dict)
-    entities: Mapping[str, tuple[Texts, ...]] = field(default_factory=dict)
+    extended: Mapping[str, tuple[str, ...]] = {}
+    entities: Mapping[str, tuple[Texts, ...]] = {}
     category: str | None = None
     package: str | None = None
     cves: Cves | None = None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from copy import replace
 from datetime import timedelta
 from enum import StrEnum
 
@@ -14,6 +14,7 @@ from router.domain.signals import Signal, Stream
 from router.domain.silences import BOUNDS, SilenceBounds
 from router.domain.suppression import NO_SUPPRESSIONS, Suppressions
 from router.domain.tags import Tags
+from router.domain.values import Value
 
 
 class Lane(StrEnum):
@@ -28,8 +29,7 @@ type Holds = Callable[[Signal, Attack], bool]
 """Whether a signal, with its ATT&CK ids, meets something."""
 
 
-@dataclass(frozen=True, slots=True)
-class Clause:
+class Clause(Value):
     """One key of a route's `when`.
 
     Attributes:
@@ -46,8 +46,7 @@ class Clause:
         return self if self.holds_by is None else replace(self, holds=self.holds_by(owners))
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Value):
     """A named set of destinations for the signals that meet all of its clauses.
 
     Attributes:
@@ -72,20 +71,18 @@ class Route:
         return replace(self, when=tuple(clause.with_owners(owners) for clause in self.when))
 
 
-@dataclass(frozen=True, slots=True)
-class Floor:
+class Floor(Value):
     """The lowest severity that is forwarded."""
 
     default: Severity
-    by_plan: Mapping[str, Severity] = field(default_factory=dict)
+    by_plan: Mapping[str, Severity] = {}
 
     def severity_for(self, plan: str | None) -> Severity:
         """The floor of a plan."""
         return self.by_plan.get(plan, self.default) if plan is not None else self.default
 
 
-@dataclass(frozen=True, slots=True)
-class Runbook:
+class Runbook(Value):
     """A page that says what to do about some types of signals."""
 
     fits: Callable[[Signal], bool]
@@ -119,8 +116,7 @@ BY_TAG = "tag."
 """What stands before the name of a tag that signals of a group have in common."""
 
 
-@dataclass(frozen=True, slots=True)
-class ByTag:
+class ByTag(Value):
     """A tag, by its name in lower case, that the resources of a group's signals have in common."""
 
     name: str
@@ -143,8 +139,7 @@ def length_text(length: timedelta) -> str:
     return f"{minutes}m"
 
 
-@dataclass(frozen=True, slots=True)
-class Grouping:
+class Grouping(Value):
     """Which signals a destination is notified of together.
 
     Attributes:
@@ -160,16 +155,14 @@ class Grouping:
         return tuple(by.name for by in self.by if isinstance(by, ByTag))
 
 
-@dataclass(frozen=True, slots=True)
-class Limit:
+class Limit(Value):
     """How many openings a destination gets; those beyond it join one summary."""
 
     most: int
     window: timedelta
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DestinationSpec:
+class DestinationSpec(Value, kw_only=True):
     """A destination as the policy names it."""
 
     name: str
@@ -191,8 +184,7 @@ class DestinationSpec:
         return self.group is not None and self.group.window is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rulebook:
+class Rulebook(Value, kw_only=True):
     """Everything that decides where a signal of one stream goes."""
 
     stream: Stream

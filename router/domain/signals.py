@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
+from msgspec import field
+
 from router.domain.coverage import Rung
 from router.domain.decisions import Reason
 from router.domain.entities import Entities
-from router.domain.posture import Cves, GroupedFacts, PostureFacts
+from router.domain.posture import Cves, DatabaseRule, GroupedFacts, Image, Package, Risk
 from router.domain.resources import CloudLocation
 from router.domain.severity import Severity, severity_named
+from router.domain.values import Value
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Link:
+class Link(Value, kw_only=True):
     """A web page that a message names."""
 
     text: str
@@ -76,8 +77,7 @@ _CWPP_KINDS = frozenset({Kind.ALERT, Kind.INCIDENT})
 _OTHERS = {Kind.ALERT: Kind.INCIDENT, Kind.INCIDENT: Kind.ALERT}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Signal:
+class Signal(Value, kw_only=True):
     """What an alert and a finding have in common. Texts are as they arrived.
 
     Attributes:
@@ -104,7 +104,7 @@ class Signal:
     entities: Entities = field(default_factory=lambda: Entities(()))
     intents: tuple[str, ...] = ()
     techniques: tuple[str, ...] = ()
-    extended: Mapping[str, object] = field(default_factory=dict)
+    extended: Mapping[str, object] = {}
     location: CloudLocation | None = None
 
     @property
@@ -113,8 +113,7 @@ class Signal:
         return self.severity
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Alert(Signal):
+class Alert(Signal, kw_only=True):
     """A runtime detection: something is happening now.
 
     Attributes:
@@ -132,8 +131,7 @@ class Alert(Signal):
     ended: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding(Signal, PostureFacts):
+class Finding(Signal, kw_only=True):
     """A posture statement: a latent risk, a score, or a compliance state.
 
     Attributes:
@@ -154,6 +152,27 @@ class Finding(Signal, PostureFacts):
     risk_factors: tuple[str, ...] = ()
     assessment_type: str | None = None
     rung: Rung | None = None
+    # As in PostureFacts: only one base of a value can have fields.
+    categories: tuple[str, ...] = ()
+    measure: str | None = None
+    snapshot: bool = False
+    cloud: str | None = None
+    cause: str | None = None
+    category: str | None = None
+    package: Package | None = None
+    image: Image | None = None
+    rule: DatabaseRule | None = None
+    scanner: str | None = None
+    risk: Risk | None = None
+    native_name: str | None = None
+    status_description: str | None = None
+    impact: str | None = None
+    user_impact: str | None = None
+    effort: str | None = None
+    threats: tuple[str, ...] = ()
+    cvss: str | None = None
+    entry_points: tuple[str, ...] = ()
+    targets: tuple[str, ...] = ()
 
     @property
     def is_about_coverage(self) -> bool:
@@ -178,8 +197,7 @@ class Finding(Signal, PostureFacts):
         return level
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Quarantined:
+class Quarantined(Value, kw_only=True):
     """A body that is not understood, or that came in on the wrong stream."""
 
     reason: Reason

@@ -8,7 +8,6 @@ They hold all the time, or in windows that come again every week, in the local t
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, time, timedelta
 from enum import StrEnum
 from types import MappingProxyType
@@ -26,6 +25,7 @@ from router.domain.suppression import (
     TypeIndex,
     index_over,
 )
+from router.domain.values import Value
 
 DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 """What the days of a week are called, as datetime counts them."""
@@ -40,8 +40,7 @@ class Window(NamedTuple):
     ends: datetime
 
 
-@dataclass(frozen=True, slots=True)
-class Recurrence:
+class Recurrence(Value):
     """A window on some days of each week."""
 
     days: frozenset[int]
@@ -120,8 +119,7 @@ def holder_words(name: str) -> str:
     return name_in_words(name) if name.startswith(RESERVED) else f"rule {name}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Silence:
+class Silence(Value, kw_only=True):
     """A silence. It holds what meets its scope, and of what meets it nothing that the policy refuses to hold.
 
     Attributes:
@@ -194,8 +192,7 @@ class Silence:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SilenceBounds:
+class SilenceBounds(Value, kw_only=True):
     """What the policy of a stream allows silences.
 
     Attributes:
@@ -217,11 +214,10 @@ BOUNDS = SilenceBounds()
 """What a policy allows that says nothing of silences."""
 
 
-@dataclass(frozen=True, slots=True)
-class Silences:
+class Silences(Value):
     """The silences of one stream that are not long over."""
 
-    by_name: Mapping[str, Silence] = field(default_factory=dict)
+    by_name: Mapping[str, Silence] = {}
     of_types: Suppressions = NO_SUPPRESSIONS
     of_any: TypeIndex = NO_RULES
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import NamedTuple
@@ -11,6 +11,7 @@ from typing import NamedTuple
 from router.domain.coverage import Rung
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.hubs import Arrival
+from router.domain.values import Value
 
 RUNGS: Mapping[CoverageSourceKind, Rung] = {
     CoverageSourceKind.SUBSCRIPTION: Rung.EXPORT,
@@ -43,8 +44,7 @@ class SourceState(StrEnum):
     UNEXPECTED = "unexpected"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceTurn:
+class SourceTurn(Value, kw_only=True):
     """The latest turn of the finding that a source is silent.
 
     Attributes:
@@ -85,8 +85,7 @@ def finding_id_of(source: CoverageSource) -> str:
     return f"{source.id}/{RUNGS[source.kind]}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KnownSource:
+class KnownSource(Value, kw_only=True):
     """What the state knows of a source.
 
     Attributes:
@@ -119,8 +118,7 @@ class KnownSource:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SourceWatch:
+class SourceWatch(Value, kw_only=True):
     """What is known of the looks at all sources, which saw the hub taken in up to `taken`.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from ipaddress import IPv6Address
@@ -12,6 +11,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from router.domain.patterns import NO_RANGES, AddressRanges, find_prefix, fixed_beginning
+from router.domain.values import Value
 
 
 class Operator(StrEnum):
@@ -22,8 +22,7 @@ class Operator(StrEnum):
     LIKE = "like"
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
+class Field(Value):
     """What an element looks at: a property of an entity type, or of the signal itself."""
 
     entity: str | None
@@ -69,22 +68,16 @@ _NARROW = frozenset({"resourceid", RESOURCE_NAME.name, MACHINE.name, "package", 
 """The names of the fields, of a finding or of its one entity, that tell one finding of a category from the next."""
 
 
-_UNHASHED: AddressRanges = field(default=NO_RANGES, hash=False)
-"""Few elements have ranges, and many are hashed while rules are loaded."""
-
-
-@dataclass(frozen=True, slots=True)
-class Element:
+class Element(Value):
     """One condition of a rule, met by any of its values, which are case-folded, or an address in any of its ranges."""
 
     field: Field
     operator: Operator
     values: frozenset[str]
-    ranges: AddressRanges = _UNHASHED
+    ranges: AddressRanges = NO_RANGES
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuppressionRule:
+class SuppressionRule(Value, kw_only=True):
     """A rule that holds some signals back until an instant.
 
     Attributes:
@@ -138,11 +131,10 @@ class Probe(NamedTuple):
         return () if prefix is None else (prefix,)
 
 
-@dataclass(frozen=True, slots=True)
-class TypeIndex:
+class TypeIndex(Value):
     """The rules for one alert type: those that a value of a signal finds, and others that must each be asked."""
 
-    by_probe: Mapping[Probe, Mapping[str | int, tuple[SuppressionRule, ...]]] = field(default_factory=dict)
+    by_probe: Mapping[Probe, Mapping[str | int, tuple[SuppressionRule, ...]]] = {}
     others: tuple[SuppressionRule, ...] = ()
 
 
@@ -150,8 +142,7 @@ NO_RULES = TypeIndex()
 """The index over no rules."""
 
 
-@dataclass(frozen=True, slots=True)
-class Suppressions:
+class Suppressions(Value):
     """The suppression rules of one stream.
 
     Attributes:

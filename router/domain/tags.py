@@ -4,22 +4,21 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from router.domain.readable import lowered, one_line, remembered
 from router.domain.resources import is_connected
+from router.domain.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Tags:
+class Tags(Value):
     """The tags of resources, resource groups and subscriptions.
 
     Attributes:
         by_id: for each ARM id in lower case, without a slash at its end, its tags by their names in lower case.
     """
 
-    by_id: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    by_id: Mapping[str, Mapping[str, str]] = {}
 
     def find(self, resource: str | None, name: str) -> str | None:
         """The value of a tag: of the resource itself, else of the next thing around it that has the tag; else None."""
@@ -124,8 +123,7 @@ _BRACES = re.compile(r"\{([^{}]*)\}")
 _PREFIX = "tag."
 
 
-@dataclass(frozen=True, slots=True)
-class TagText:
+class TagText(Value):
     """A text with places for values of tags, which stand between its fixed pieces."""
 
     fixed: tuple[str, ...]

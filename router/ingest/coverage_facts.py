@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
@@ -21,6 +20,7 @@ from router.domain.keys import bounded
 from router.domain.recommendations import find_proving, scope_of_assessment
 from router.domain.resources import NOWHERE, is_connected, location_named
 from router.domain.signals import Finding, Kind
+from router.domain.values import Value
 from router.ingest.coverage_mentions import is_name
 from router.ingest.observations import Observation
 from router.store.codec import encode
@@ -48,8 +48,7 @@ class AssessmentArrival(NamedTuple):
     part: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageAssessment:
+class CoverageAssessment(Value, kw_only=True):
     """What one message said of one recommendation at one resource.
 
     Attributes:
@@ -77,8 +76,7 @@ class CoverageAssessment:
         return self.code is None or self.changed is None
 
 
-@dataclass(frozen=True, slots=True)
-class _Versions:
+class _Versions(Value):
     """What messages said of one assessment, first what holds."""
 
     all: tuple[CoverageAssessment, ...]

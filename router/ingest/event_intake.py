@@ -9,13 +9,16 @@ import asyncio
 from collections import deque
 from collections.abc import Collection, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from copy import replace
 from datetime import datetime
 from typing import NamedTuple
+
+from msgspec import field
 
 from router.domain.errors import StoreError
 from router.domain.hubs import Event, HubEpoch, Partition, Span
 from router.domain.notices import RecordEntry
+from router.domain.values import Value
 from router.ingest.intake import Ingested, Intake, Message, fault_of
 from router.store import partitions
 from router.store.partitions import Taken, Try
@@ -40,8 +43,7 @@ class _Step(NamedTuple):
     deaths: frozenset[Try] = frozenset()
 
 
-@dataclass(frozen=True, slots=True)
-class EventIntake:
+class EventIntake(Value):
     """Ingests the events of one stream for one process; raises StoreError, after which the same events must come again.
 
     All intakes of a process share one `lock`: a process has one batch under way at a time, which is to blame if it dies.

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from copy import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from router.domain.notices import RecordEntry
 from router.domain.readable import storable
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Kind, Quarantined, Signal, Stream
+from router.domain.values import Value, repr_without
 from router.ingest.observations import Observation, keys_of
 from router.parse import LARGEST_BODY, read_signals, split_body
 
@@ -26,8 +27,7 @@ class Cut(NamedTuple):
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Message:
+class Message(Value):
     """One continuous-export body as it arrived.
 
     Attributes:
@@ -35,11 +35,13 @@ class Message:
         source: what people call the place where it came in.
     """
 
-    body: bytes = field(repr=False)
+    body: bytes
     source: str
     arrival: Arrival
     trace: str | None = None
     cut: Cut | None = None
+
+    __repr__ = repr_without("body")
 
     def as_storable(self) -> Message:
         """The same with texts that every database holds; those in its body are the parser's."""
@@ -47,8 +49,7 @@ class Message:
         return self if (source, trace) == (self.source, self.trace) else replace(self, source=source, trace=trace)
 
 
-@dataclass(frozen=True, slots=True)
-class NotUnderstood:
+class NotUnderstood(Value):
     """A part of a message that is not understood, or is on the wrong stream."""
 
     quarantined: Quarantined
@@ -60,8 +61,7 @@ type MessagePart = Observation | NotUnderstood
 """What one signal's part of a message says; most messages have one part."""
 
 
-@dataclass(frozen=True, slots=True)
-class MessageReader:
+class MessageReader(Value):
     """Reads messages.
 
     Attributes:

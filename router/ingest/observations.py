@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence, Set
-from dataclasses import dataclass
 from datetime import datetime
 
 from router.domain.clocks import AHEAD, is_plausible
 from router.domain.hubs import Arrival
 from router.domain.keys import alert_fingerprint, fingerprint_of, signal_key
 from router.domain.signals import Finding, Signal
+from router.domain.values import Value
 from router.store.ledger import Seen, State
 from router.store.snapshots import ENDING_KINDS, Appearances, first_appearance
 
@@ -56,8 +56,7 @@ def keys_of(signal: Signal) -> tuple[str, ...]:
     return tuple([signal_key(signal.stream, kind, signal.id) for kind in kinds if kind is not None])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Observation:
+class Observation(Value, kw_only=True):
     """One signal as one message describes it.
 
     Attributes:

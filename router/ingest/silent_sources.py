@@ -8,7 +8,7 @@ ours, each source is told by itself, so that the one at fault keeps no other wai
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 

@@ -7,7 +7,7 @@ the destinations where the signal is open and those that the rules name.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime, timedelta
 
 from router.decide import decide, entry_for, iso, notice_for
@@ -19,6 +19,7 @@ from router.domain.rule_fields import RuleFields, rule_fields_of
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Alert, Finding, Kind
 from router.domain.silences import NO_SILENCES, HolderKind, Silences, find_silence_id
+from router.domain.values import Value
 from router.ingest.observations import Observation, fingerprints_after
 from router.parse import alerts_named_in, evidence_of
 from router.store.ledger import Held, LedgerRow, Seen, State, Target, Turn
@@ -43,8 +44,7 @@ _OPEN = (DecisionStep(StepCode.LEDGER_OPEN),)
 _STATUS = (DecisionStep(StepCode.LEDGER_STATUS),)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SignalTransition:
+class SignalTransition(Value, kw_only=True):
     """What an observation changes.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields
 from datetime import timedelta
 from difflib import get_close_matches
 from urllib.parse import parse_qsl, urlsplit
@@ -20,7 +19,7 @@ from router.rulebook.policy_form import OPEN, GroupedForm, timedelta_for, window
 from router.rulebook.problems import KeyPath
 from router.rulebook.validation_messages import Complaint, complaints_of, find_sound, hint
 
-_LISTS = {property_key(one.name): one.name for one in fields(Evidence)}
+_LISTS = {property_key(name): name for name in Evidence.__struct_fields__}
 """The names of the lists of evidence, by their keys."""
 
 

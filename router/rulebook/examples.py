@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,6 +13,7 @@ from pydantic import AwareDatetime, Field, RootModel, StrictBool, field_validato
 
 from router.domain.decisions import Change, Outcome
 from router.domain.signals import Kind, Stream
+from router.domain.values import Value
 from router.rulebook.documents import Unreadable, parse
 from router.rulebook.folder import Folder
 from router.rulebook.problems import KeyPath, Problem
@@ -92,8 +92,7 @@ class ExamplesForm(RootModel[list[ExampleForm]]):
     """Examples of what the rules do."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Example:
+class Example(Value, kw_only=True):
     """One example of what the rules do."""
 
     name: str

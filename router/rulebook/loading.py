@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from router.domain.rulebook import BY_TAG, Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
+from router.domain.values import Value
 from router.rulebook.attack import read_attack
 from router.rulebook.catalogue import load_catalogue
 from router.rulebook.destinations import RECORD, KindsByName
@@ -33,8 +34,7 @@ _OF_POLICY = (
 """What a rulebook takes from its policy as it is."""
 
 
-@dataclass(frozen=True, slots=True)
-class Loaded:
+class Loaded(Value):
     """The result of loading one stream's rules.
 
     Attributes:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from itertools import count
 from operator import attrgetter
 from typing import Annotated, Self
@@ -27,6 +26,7 @@ from router.domain.rulebook import Runbook
 from router.domain.signals import Finding, Signal
 from router.domain.tags import Tags, TagText
 from router.domain.urls import split_url
+from router.domain.values import Value
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.patterns import ACCOUNT, SECRET, SUBSCRIPTION, compile_globs
@@ -200,8 +200,7 @@ class OwnersForm(Form):
     """Addresses of runbooks by globs of the alert type, or of a finding's type or category."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OwnersFile:
+class OwnersFile(Value, kw_only=True):
     """What owners.yaml says, top to bottom."""
 
     owners: Owners = NO_OWNERS

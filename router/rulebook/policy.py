@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from datetime import timedelta
 
 from router.domain.catalogue import AttackTable, Catalogue
@@ -12,6 +11,7 @@ from router.domain.rulebook import DestinationSpec, Floor, Lane, Route, Runbook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
 from router.domain.silences import BOUNDS, SilenceBounds
+from router.domain.values import Value
 from router.rulebook.clauses import SEVERITIES, clauses_for, doubts_about, may_be_about_coverage, plans_of, unknown_plan
 from router.rulebook.destinations import RECORD, KindsByName, read_destination
 from router.rulebook.documents import Document
@@ -44,8 +44,7 @@ MAIL = "email"
 """The kind through which owners of rules are mailed."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Policy:
+class Policy(Value, kw_only=True):
     """A policy.yaml as far as it is sound; the rest is among the folder's problems.
 
     Attributes:
@@ -59,7 +58,7 @@ class Policy:
     silences: SilenceBounds = BOUNDS
     notify: tuple[str, ...] = ()
     are_rules_portable: bool = True
-    destinations: Mapping[str, DestinationSpec] = field(default_factory=dict)
+    destinations: Mapping[str, DestinationSpec] = {}
     record: DestinationSpec | None = None
     routes: tuple[Route, ...] = ()
     always: tuple[str, ...] = ()
@@ -94,8 +93,7 @@ def read_policy(
     return _PolicyReader(folder, document, document.value, stream, kinds, attack, known, owners).read()
 
 
-@dataclass(frozen=True, slots=True)
-class _PolicyReader:
+class _PolicyReader(Value):
     folder: Folder
     document: Document
     value: Mapping[str, object]

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
+
+from router.domain.values import Value
 
 type Level = Literal["problem", "warning"]
 type KeyPath = tuple[str | int, ...]
@@ -14,8 +15,7 @@ INVALID = "invalid"
 """The code of what no other code names: a value that is not of the form that is wanted there."""
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(Value):
     """One thing to mend in one file.
 
     Attributes:

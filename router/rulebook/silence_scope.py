@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from datetime import time
 from itertools import chain
 from zoneinfo import ZoneInfo, available_timezones
@@ -14,6 +13,7 @@ from router.domain.posture import CATEGORIES
 from router.domain.signals import Stream
 from router.domain.silences import DAYS, Recurrence
 from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Field, Operator
+from router.domain.values import Value
 from router.rulebook.problems import Faults
 from router.rulebook.scope import PORTABLE, find_field, read_scope
 from router.rulebook.scope_breadth import FEWEST, begins_many, find_breadth, fits_made_up, names_many
@@ -32,8 +32,7 @@ _NARROW = "--resource web-1 for a resource, --host web-1 for a machine, --entity
 """What says enough of what is meant."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrittenScope:
+class WrittenScope(Value, kw_only=True):
     """What a silence is to be about, as a person wrote it.
 
     Attributes:
@@ -47,8 +46,7 @@ class WrittenScope:
     entities: Sequence[str] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class SilenceScope:
+class SilenceScope(Value):
     """The scope of a silence, read.
 
     Attributes:

@@ -1,6 +1,6 @@
 """Values as columns hold them, and the columns of a row as values again.
 
-An instant is a number, of microseconds since 1970, UTC. A body is the JSON of a dataclass: its keys are the names of its
+An instant is a number, of microseconds since 1970, UTC. A body is the JSON of a value: its keys are the names of its
 fields, so one that is added needs a default. What is not as it was written is Undecodable.
 """
 
@@ -18,7 +18,8 @@ from types import NoneType
 from typing import Any, get_args, get_origin, get_type_hints, overload
 
 import orjson
-from pydantic import TypeAdapter, ValidationError
+from msgspec import MsgspecError
+from msgspec.json import Decoder, Encoder
 
 from router.domain.decisions import Outcome
 from router.domain.errors import Undecodable
@@ -324,23 +325,19 @@ def _is_sound(text: str) -> bool:
     return text.isascii() or not any("\ud800" <= letter <= "\udfff" for letter in text)
 
 
-_adapter_of: Callable[[Any], TypeAdapter[Any]] = cache(TypeAdapter)
+_decoder_of: Callable[[Any], Decoder[Any]] = cache(Decoder)
+
+encode = Encoder().encode
+"""Return a value as JSON."""
 
 
-def encode(value: object) -> bytes:
-    """Return a dataclass as JSON, without the fields that have their defaults: in a notice most have."""
-    return _adapter_of(type(value)).dump_json(value, exclude_defaults=True, warnings=False)
-
-
-def decode[T](kind: type[T], data: bytes, *, strict: bool = False) -> T:
-    """Return the value of a class that JSON says; raises Undecodable. If `strict`, a number is no instant."""
+def decode[T](kind: type[T], data: bytes) -> T:
+    """Return the value of a class that JSON says; raises Undecodable."""
     try:
-        value: T = _adapter_of(kind).validate_json(data, strict=strict or None)
+        value: T = _decoder_of(kind).decode(data)
         return value
-    except ValidationError as fault:
-        first = fault.errors(include_url=False, include_context=False, include_input=False)[0]
-        place = ".".join(map(str, first["loc"]))
-        raise Undecodable(f"{kind.__name__}{f' at {place}' if place else ''}: {first['msg']}") from fault
+    except (MsgspecError, UnicodeDecodeError, RecursionError) as fault:
+        raise Undecodable(f"{kind.__name__}: {fault}") from fault
 
 
 def pack(value: object) -> bytes:

@@ -10,7 +10,6 @@ from __future__ import annotations
 import logging
 import re
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, quote, unquote, urlsplit
@@ -18,6 +17,7 @@ from urllib.parse import parse_qsl, quote, unquote, urlsplit
 from router.domain.errors import StoreError
 from router.domain.readable import storable
 from router.domain.urls import is_example, is_host, is_loopback
+from router.domain.values import Value, repr_without
 
 if TYPE_CHECKING:
     import psycopg
@@ -89,15 +89,16 @@ Servers from 17 on end that transaction, too. An older one refuses a session tha
 """
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PostgresqlAddress:
+class PostgresqlAddress(Value, kw_only=True):
     """A database of a server, whose host is its name or address, or the directory of its Unix socket; and who works on it."""
 
     host: str
     port: int = _PORT
     database: str
     role: str
-    password: str | None = field(default=None, repr=False)
+    password: str | None = None
+
+    __repr__ = repr_without("password")
 
     def __str__(self) -> str:
         """The address without the password."""
@@ -183,8 +184,7 @@ def parse_address(text: str) -> PostgresqlAddress:
     return PostgresqlAddress(host=host, port=port, database=database, role=role, password=password)
 
 
-@dataclass(frozen=True, slots=True)
-class Connector:
+class Connector(Value):
     """Opens connections to a database.
 
     Attributes:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
 from router.domain.clocks import latest
 from router.domain.deliveries import Delivery, DeliveryStatus
 from router.domain.errors import Undecodable
+from router.domain.values import Value, repr_without
 from router.store.codec import EPOCH, MOST_TIMES, Columns, attempt, readable
 from router.store.deliveries import (
     IS_OPEN,
@@ -46,8 +46,7 @@ _UNNAMED = "row-"
 """Begins the id of one whose own cannot be read."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DeadLetter:
+class DeadLetter(Value, kw_only=True):
     """A delivery that was given up on, kept until a person redrives or discards it.
 
     Attributes:
@@ -66,7 +65,9 @@ class DeadLetter:
     error: str
     why: str
     addressed_to: str
-    row: bytes = field(repr=False)
+    row: bytes
+
+    __repr__ = repr_without("row")
 
 
 class Redrive(StrEnum):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple
@@ -233,5 +233,5 @@ def failures_written(failures: Sequence[FailedAttempt]) -> str:
 def failures_in(row: Columns) -> tuple[FailedAttempt, ...]:
     """Return the attempts that a row names; raises Undecodable."""
     written = row.find_text("errors")
-    pairs = decode(list[tuple[int, str]], written.encode(), strict=True) if written is not None else []
+    pairs = decode(list[tuple[int, str]], written.encode()) if written is not None else []
     return tuple(FailedAttempt(time_of(at, "errors"), error) for at, error in pairs)

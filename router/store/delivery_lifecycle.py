@@ -8,7 +8,7 @@ letter that would only say what is stale.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import NamedTuple

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
@@ -12,6 +11,7 @@ from router.domain.decisions import Outcome
 from router.domain.deliveries import OPEN, DeliveryState
 from router.domain.destination_holds import DestinationHold, holds_in_force
 from router.domain.documents import DocumentKind
+from router.domain.values import Value
 from router.store.codec import Columns, readable
 from router.store.documents import find_value
 from router.store.store import VERSION, Store, Transaction
@@ -46,8 +46,7 @@ UNION ALL SELECT 'rule_events', count(DISTINCT stream) FROM told HAVING count(*)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class StateReport:
+class StateReport(Value):
     """What is in a state: how many there are of each.
 
     Attributes:

@@ -8,12 +8,14 @@ and the later one counts: a reader of a part of a subscription takes nothing fro
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from copy import replace
 from datetime import UTC, datetime
 from heapq import nlargest
-from ipaddress import IPv4Network, IPv6Network
+from ipaddress import ip_network
 from itertools import groupby
 from typing import NamedTuple
+
+from msgspec.structs import astuple
 
 from router.domain.clocks import is_recent
 from router.domain.destination_holds import DestinationHold, id_of_hold
@@ -22,6 +24,7 @@ from router.domain.patterns import AddressRanges
 from router.domain.silences import DAYS, Silence
 from router.domain.silent_sources import SourceWatch
 from router.domain.suppression import Element, Field, Operator
+from router.domain.values import Value
 from router.store.codec import MOST_STEPS, RowForm, attempt, decode, encode
 from router.store.quarantine import read_sound
 from router.store.retention import LONGEST
@@ -94,7 +97,7 @@ class ReadValues[T](NamedTuple):
 
 def find_value[T](kind: type[T], body: bytes) -> T | None:
     """Return the value of a class that a body says; None if it does not decode."""
-    value = attempt(decode, kind, body, strict=True)
+    value = attempt(decode, kind, body)
     return value if isinstance(value, kind) and _has_sound_times(value) else None
 
 
@@ -114,8 +117,8 @@ def _has_sound_times(value: object) -> bool:
     """Whether each instant in a value has a zone, and is no so near an end of time that reckoning with it fails."""
     if isinstance(value, datetime):
         return value.tzinfo is not None and 1970 <= value.year < 9000
-    if is_dataclass(value):
-        value = tuple(getattr(value, one.name) for one in fields(value))
+    if isinstance(value, Value):
+        value = astuple(value)
     return all(map(_has_sound_times, value)) if isinstance(value, tuple) else True
 
 
@@ -135,11 +138,10 @@ class _StoredElement(NamedTuple):
     field: Field
     operator: Operator
     values: tuple[str, ...]
-    ranges: tuple[IPv4Network | IPv6Network, ...]
+    ranges: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _StoredSilence:
+class _StoredSilence(Value, kw_only=True):
     """A silence without its scope, and the scope by itself: it means the same whatever the rules are by then."""
 
     silence: Silence
@@ -149,7 +151,10 @@ class _StoredSilence:
 def document_of_silence(silence: Silence, version: Version | None = None) -> StoredDocument:
     """Return the document of a silence, to be written over a version of it."""
     scope = tuple(
-        tuple(_StoredElement(one.field, one.operator, tuple(sorted(one.values)), tuple(one.ranges)) for one in group)
+        tuple(
+            _StoredElement(one.field, one.operator, tuple(sorted(one.values)), tuple(map(str, one.ranges)))
+            for one in group
+        )
         for group in silence.groups
     )
     body = encode(_StoredSilence(silence=replace(silence, id="", groups=()), scope=scope))
@@ -166,7 +171,7 @@ def find_silence_in(document: StoredDocument) -> Silence | None:
             return None
         groups = tuple(
             tuple(
-                Element(field, operator, frozenset(values), AddressRanges.from_networks(ranges))
+                Element(field, operator, frozenset(values), AddressRanges.from_networks(map(ip_network, ranges)))
                 for field, operator, values, ranges in group
             )
             for group in stored.scope
@@ -194,8 +199,7 @@ type TagsById = Mapping[str, ReadTags]
 """What was read, by the ids of resources, resource groups and subscriptions, in lower case and without a slash at their end."""
 
 
-@dataclass(frozen=True, slots=True)
-class _StoredTags:
+class _StoredTags(Value):
     """For each instant the tags of all things that were read at it, by their ids."""
 
     reads: tuple[tuple[datetime, Mapping[str, Mapping[str, str]]], ...]

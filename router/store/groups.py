@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from router.domain.notices import Group, Notice
 from router.domain.severity import gravity_of
+from router.domain.values import Value
 from router.store.codec import Columns, RowForm, decode, encode, insert, readable, upsert
 from router.store.quarantine import sound_in
 from router.store.store import Transaction
@@ -29,8 +30,7 @@ class Waits(StrEnum):
     """A group that lasts opens when the limit has room and it is the gravest that waits."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MemberState:
+class MemberState(Value, kw_only=True):
     """The membership of a signal in the group that it joined last, and when it changed.
 
     Attributes:
@@ -46,16 +46,14 @@ class MemberState:
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NamedAlert:
+class NamedAlert(Value, kw_only=True):
     """An alert that an incident names: it joins the incident's group if it comes by then."""
 
     group: str
     until: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GroupState:
+class GroupState(Value, kw_only=True):
     """A group of signals, of which a destination is notified under one key.
 
     Attributes:
@@ -98,8 +96,7 @@ class GroupState:
         return Waits.TURN if self.until is None else Waits.ROOM
 
 
-@dataclass(frozen=True, slots=True)
-class Opening:
+class Opening(Value):
     """One opening of a group, as a limit counts it.
 
     Those by an owner's pager key, of samples, and beyond the limit, which are summaries, have a count of their own each.

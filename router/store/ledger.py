@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from copy import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -14,6 +14,7 @@ from router.domain.hubs import Arrival
 from router.domain.notices import Notice, RecordEntry
 from router.domain.rule_fields import RuleFields
 from router.domain.rulebook import Lane
+from router.domain.values import Value, repr_without
 from router.store.snapshots import Appearances
 
 
@@ -80,8 +81,7 @@ class Target(NamedTuple):
     grouped: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Held:
+class Held(Value, kw_only=True):
     """What holds a signal, and its body, which is decided again when that ends.
 
     Attributes:
@@ -97,13 +97,14 @@ class Held:
     until: datetime
     rulebook: str
     source: str
-    body: bytes | None = field(repr=False, default=None)
+    body: bytes | None = None
     since: datetime | None = None
     messages: int | None = None
 
+    __repr__ = repr_without("body")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Turn:
+
+class Turn(Value, kw_only=True):
     """One step of one signal, counted from 1; without a notice no destination is notified. `trace` is a W3C traceparent."""
 
     number: int
@@ -137,8 +138,7 @@ UNSEEN = "unseen:"
 """How the origin of a state begins that no message told of: snapshots came without the signal. No hub may be named so."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerRow:
+class LedgerRow(Value, kw_only=True):
     """What is known of one signal: the state in which it was last observed, when that held, and its latest turn.
 
     Attributes:
@@ -160,7 +160,7 @@ class LedgerRow:
     seen: Seen
     turn: int
     outcome: Outcome
-    open: Mapping[str, int] = field(default_factory=dict)
+    open: Mapping[str, int] = {}
     grouped: frozenset[str] = frozenset()
     forwarded: bool = False
     held: Held | None = None
@@ -168,7 +168,7 @@ class LedgerRow:
     heard: datetime | None = None
     fields: RuleFields | None = None
     appearances: Appearances | None = None
-    is_stored: bool = field(default=False, compare=False)
+    is_stored: bool = False
 
     @property
     def is_unseen(self) -> bool:

@@ -6,7 +6,7 @@ A transaction that takes numbers in, loses them or begins an epoch holds the loc
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import datetime
 from operator import attrgetter
 from typing import NamedTuple

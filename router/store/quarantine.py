@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from router.domain.decisions import Code, Reason
@@ -12,12 +11,12 @@ from router.domain.errors import Undecodable
 from router.domain.hubs import Arrival
 from router.domain.keys import quarantine_id
 from router.domain.signals import Quarantined, Stream
+from router.domain.values import Value
 from router.store.codec import EPOCH, Columns, RowForm, attempt, insert, printable, readable
 from router.store.store import TABLES, Transaction
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class QuarantineEntry:
+class QuarantineEntry(Value, kw_only=True):
     """A body in quarantine: a message that was not understood, or a damaged row of the state.
 
     Attributes:

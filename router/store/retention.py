@@ -6,11 +6,13 @@ Dead letters, the quarantine, and what is held or owed never go by themselves.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
+from msgspec import field
+
 from router.domain.decisions import Outcome
+from router.domain.values import Value
 
 _DAY = timedelta(days=1)
 
@@ -33,8 +35,7 @@ DAYS: Mapping[Outcome, timedelta] = dict.fromkeys(Outcome, LONGEST) | {Outcome.B
 """How long decisions are kept, unless a setting says otherwise, and signals after their last message or their end."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retention:
+class Retention(Value, kw_only=True):
     """How long a decision is on record, by its outcome; its deliveries stay as long."""
 
     decisions: Mapping[Outcome, timedelta] = field(default_factory=lambda: DAYS)

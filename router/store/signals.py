@@ -7,7 +7,6 @@ unknown then. A transaction that changes signals locks them first, in the order 
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
-from dataclasses import fields
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -36,7 +35,7 @@ from router.store.retention import DAYS
 from router.store.snapshots import Appearances, days_in
 from router.store.store import Transaction
 
-_HELD: dict[str, Any] = {one.name: "held_by" if one.name == "rule" else f"held_{one.name}" for one in fields(Held)}
+_HELD: dict[str, Any] = {name: "held_by" if name == "rule" else f"held_{name}" for name in Held.__struct_fields__}
 _APPEARANCES = RowForm(
     Appearances,
     {"kind": lambda row: row.word("kind", Kind).value, "days": days_in},

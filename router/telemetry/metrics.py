@@ -11,7 +11,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -23,6 +22,7 @@ from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.severity import Severity
 from router.domain.signals import Kind, Stream
+from router.domain.values import Value
 
 STREAM = "alert_router.stream"
 OUTCOME = "alert_router.outcome"
@@ -109,8 +109,7 @@ REMAINING = Instrument(
 GAUGES = (OLDEST, DEAD_LETTERS, SET_ASIDE, LAG, PAUSED, HELD, REMAINING)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Swept:
+class Swept(Value, kw_only=True):
     """What a sweep of a stream reports, when it ended.
 
     Attributes:
@@ -128,13 +127,13 @@ class Swept:
     at: datetime
     taken: int = 0
     lost: Sequence[Loss] = ()
-    lag: Mapping[str, int] = field(default_factory=dict)
+    lag: Mapping[str, int] = {}
     released: int = 0
     ended: int = 0
-    backlog: Mapping[str, Backlog] = field(default_factory=dict)
-    paused: Mapping[str, Pause] = field(default_factory=dict)
-    held: Mapping[str, DestinationHold] = field(default_factory=dict)
-    holding: Mapping[str, datetime] = field(default_factory=dict)
+    backlog: Mapping[str, Backlog] = {}
+    paused: Mapping[str, Pause] = {}
+    held: Mapping[str, DestinationHold] = {}
+    holding: Mapping[str, datetime] = {}
     set_aside: int = 0
     warnings: Sequence[str] = ()
 

@@ -9,7 +9,7 @@ import socket
 from base64 import b64encode
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from itertools import product
 from pathlib import Path

@@ -1,6 +1,6 @@
 """Whether a signal paged anybody, and if not, why: each answer, and which of several counts."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any
 

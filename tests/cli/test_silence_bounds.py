@@ -1,7 +1,7 @@
 """What silences hold together is bounded, and a scope that lies within another is known to."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from ipaddress import ip_network
 

@@ -8,7 +8,7 @@ import re
 import subprocess
 import time
 from argparse import ArgumentTypeError
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any

@@ -1,7 +1,7 @@
 """What coverage.yaml means: what it expects is judged, what it names and nobody has is unknown, an exception excuses."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 

@@ -6,7 +6,7 @@ import asyncio
 import json
 import tracemalloc
 from collections.abc import Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime
 from typing import Any
 

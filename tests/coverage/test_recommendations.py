@@ -1,7 +1,7 @@
 """The table of recommendations, and what an assessment says."""
 
 from collections import Counter
-from dataclasses import replace
+from copy import replace
 
 import pytest
 

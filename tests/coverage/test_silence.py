@@ -2,7 +2,7 @@
 
 import sys
 from collections import Counter
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 

@@ -1,7 +1,7 @@
 """What became of the signals of each technique and tactic: what nobody heard of, and what rules and silences could hide."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from typing import Any
 

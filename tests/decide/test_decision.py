@@ -1,6 +1,6 @@
 """What becomes of a signal, and why: each step that was asked, with its answer; and how grave it is, by whose word."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from itertools import permutations, product
 from typing import Any

@@ -1,7 +1,7 @@
 """A silence holds what it covers, and nothing that the policy refuses or that was held for long enough."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 
 from hypothesis import given

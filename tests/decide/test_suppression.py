@@ -1,7 +1,7 @@
 """When a suppression rule holds a signal back, also a finding by its category, package, CVEs or owner; shadow rules."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any
 
@@ -142,7 +142,7 @@ def test_of_many_shadow_rules_only_those_are_asked_that_the_index_finds() -> Non
 
     def watched(name: str, address: str) -> SuppressionRule:
         rule = a_rule(name, ip=[address])
-        return Watched(**{key: getattr(rule, key) for key in SuppressionRule.__dataclass_fields__})
+        return Watched(**{key: getattr(rule, key) for key in SuppressionRule.__struct_fields__})
 
     others = [watched(f"other-{n}", f"10.{n // 250}.{n % 250}.9") for n in range(1_000)]
     book = with_shadows(a_rulebook(), *others, watched("try", "10.20.0.5"))

@@ -4,7 +4,7 @@ import asyncio
 import ssl
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Iterator, Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from functools import cache
 from typing import Any, ClassVar, Concatenate

@@ -4,7 +4,7 @@ import asyncio
 from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine, Iterator, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any

@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import fields, replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -71,7 +71,7 @@ _SOON = replace(
 )
 _NOTICE = notice_of((_ENDED, _SOON), "about:" + "c" * 32, "cwpp", _AT, None, "5f2d7c1e")
 ANNOUNCED: Mapping[str, Any] = {
-    one.name: getattr(_NOTICE, one.name) for one in fields(_NOTICE) if one.name not in ("turn", "group")
+    name: getattr(_NOTICE, name) for name in _NOTICE.__struct_fields__ if name not in ("turn", "group")
 }
 """A rule ended, and another one ends soon."""
 

@@ -7,7 +7,7 @@ import re
 import time
 from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from itertools import product
 from pathlib import Path

@@ -1,7 +1,7 @@
 """One screen of a phone: what happened first, no more than twelve lines, each fact once, and what has no room is counted."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import product
 from typing import Any

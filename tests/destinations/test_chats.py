@@ -1,6 +1,6 @@
 """Slack and Teams: messages that they take, and addresses that are secrets."""
 
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 import orjson

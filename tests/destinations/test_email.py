@@ -1,6 +1,6 @@
 """Mail: what stands in it, how its mails stand under one another, and what a server's answers mean."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any
 

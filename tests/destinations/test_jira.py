@@ -1,6 +1,6 @@
 """Jira: one issue for each signal, whatever people, workflows and a lagging index do to it."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import urlsplit

@@ -8,7 +8,7 @@ import json
 import re
 import subprocess
 import sys
-from dataclasses import replace
+from copy import replace
 from pathlib import Path
 
 import pytest

@@ -6,7 +6,7 @@ What has to be told is read out of the messages themselves, and what is told out
 import re
 from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from functools import cache
 from itertools import product

@@ -1,6 +1,6 @@
 """ServiceNow: one ticket for each signal, whatever people and instances do to it; and what events of its say."""
 
-from dataclasses import replace
+from copy import replace
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 

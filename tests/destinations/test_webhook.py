@@ -1,7 +1,7 @@
 """The webhook: signed as Standard Webhooks says, held against its own library; its OCSF findings held against the schema."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta, timezone
 from itertools import product
 from pathlib import Path
@@ -216,7 +216,7 @@ def test_a_header_that_cannot_be_sent_pauses_the_destination() -> None:
 
 
 _ALL_EVIDENCE = Evidence(
-    **{name: (f"{name}-1",) for name in Evidence.__dataclass_fields__}
+    **{name: (f"{name}-1",) for name in Evidence.__struct_fields__}
     | {"hashes": ("SHA256:abc",), "processes": ("php -r 1 (42)",), "hosts": ("a", "b", "... and 3 more")}
 )
 NOTICES = {

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import replace
+from copy import replace
 from itertools import product
 from pathlib import Path
 from typing import Any

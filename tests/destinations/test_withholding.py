@@ -1,7 +1,6 @@
 """What a destination never gets: credentials, what its policy withholds, and, of alerts about AI, all but an outline."""
 
 import json
-from dataclasses import fields
 from typing import Any
 
 import pytest
@@ -91,7 +90,7 @@ def _an_ai_alert(**changes: Any) -> Notice:
     values: dict[str, Any] = {
         "type": AI_TYPES[0], "plan": "AI", "title": "Detected credential theft attempts", "description": "prompt-canary",
         "remediation": ("prompt-canary",), "extended": {"canary-name": "canary-value"}, "unlisted": ("canary-name",),
-        "evidence": Evidence(**{one.name: (f"canary-{one.name}",) for one in fields(Evidence)}),
+        "evidence": Evidence(**{name: (f"canary-{name}",) for name in Evidence.__struct_fields__}),
         "compromised_entity": "canary-entity", "cause": "canary-cause", "categories": ("canary-category",),
         "status_description": "canary-status", "correlation": "canary-correlation",
         "links": (Link(text="canary's prompt", url="https://x.example/?u=canary"),),

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass, replace
+from copy import replace
 from html import unescape
 from typing import Any
 from unicodedata import category, normalize
@@ -18,6 +18,7 @@ from router.destinations.wording.escaping import html, in_language, journal, mar
 from router.domain.conversation import AppendLines, Ask, HttpRequest, LogRows, SendMail
 from router.domain.notices import Link, Notice
 from router.domain.rulebook import Lane
+from router.domain.values import Value
 from tests.destinations import goldens
 from tests.destinations.builders import a_destination, a_group, a_notice, an_attempt, examples_of
 from tests.destinations.conversations import converse, payload_of, read, tags_in
@@ -59,8 +60,8 @@ def every_text(value: Any, text: str) -> Any:
             return tuple(every_text(item, text) for item in value)
         case Mapping():
             return {text: every_text(item, text) for item in list(value.values())[:1]}  # noqa: B035 - there is one
-        case _ if is_dataclass(value) and not isinstance(value, type):
-            told = {one.name: getattr(value, one.name) for one in fields(value) if one.name not in EXACT}
+        case Value():
+            told = {name: getattr(value, name) for name in value.__struct_fields__ if name not in EXACT}
             return replace(value, **{name: every_text(item, text) for name, item in told.items()})
         case _:
             return value

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Collection, Iterator
 from collections.abc import Set as AbstractSet
 from contextlib import closing
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any

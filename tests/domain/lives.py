@@ -1,6 +1,6 @@
 """Lives of signals: a test names only what it is about."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import Any
 

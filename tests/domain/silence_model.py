@@ -1,7 +1,8 @@
 """Lives of sources: messages, looks, absences, manifests; and what an oracle that knows nothing of the code says of them."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from hypothesis import strategies as st

@@ -1,6 +1,6 @@
 """When a source was last heard of, and what is known of silent ones, as it is kept."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 
 from hypothesis import given

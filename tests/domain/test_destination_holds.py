@@ -1,6 +1,6 @@
 """A hold of a destination ends, whoever extends it: its bound counts from the first start."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 
 import pytest

@@ -1,7 +1,7 @@
 """What holds of a signal's deliveries to one destination, whatever happens to them; and each rule by itself."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from itertools import product
 from random import Random

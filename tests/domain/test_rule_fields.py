@@ -1,7 +1,7 @@
 """What rules can match of a signal is kept: every rule and route says the same of what is made of it again."""
 
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any

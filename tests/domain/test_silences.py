@@ -1,7 +1,7 @@
 """A silence holds from its beginning to before its end, in windows by the clocks of their zone, and is stored as it is."""
 
 import json
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import replace
+from copy import replace
 from itertools import product
 from typing import Any
 

@@ -8,7 +8,8 @@ import re
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from copy import replace
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
 from threading import Event, Thread

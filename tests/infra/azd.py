@@ -11,7 +11,8 @@ import subprocess
 import sys
 import sysconfig
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from importlib.metadata import distribution
 from pathlib import Path
 from subprocess import DEVNULL, PIPE

@@ -3,7 +3,8 @@
 import json
 import re
 import shutil
-from dataclasses import astuple, replace
+from copy import replace
+from dataclasses import astuple
 from pathlib import Path
 
 import pytest

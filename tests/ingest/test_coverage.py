@@ -1,7 +1,7 @@
 """What messages say for coverage: of what they speak, and what is known of assessments in whatever order they come."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from functools import partial
 

@@ -1,6 +1,6 @@
 """What an entry on record says of its signal, what is known of the alerts that an incident named, and which time counts."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from typing import Any
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from itertools import count
 from typing import Any

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from itertools import pairwise
 from random import Random

@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+import msgspec
 import orjson
 import pytest
 from hypothesis import example, given, settings
@@ -88,12 +89,14 @@ def _is_whole(signals: tuple[Alert | Finding | Quarantined, ...]) -> None:
             f"{signal.reason} {signal.at_fault}".encode()
             assert isinstance(signal.body, bytes)
             continue
-        orjson.dumps([signal.id, signal.type, signal.title, signal.description, signal.status, signal.severity_written])
+        msgspec.json.encode(
+            [signal.id, signal.type, signal.title, signal.description, signal.status, signal.severity_written]
+        )
         if isinstance(signal, Finding):
-            orjson.dumps([signal.category, signal.package, signal.cves, signal.image])
-            orjson.dumps([signal.rule, signal.risk, signal.scanner])
-        orjson.dumps([signal.resource, signal.link, signal.remediation, signal.intents, signal.techniques])
-        orjson.dumps([signal.extended, evidence_of(signal, CATALOGUE)])
+            msgspec.json.encode([signal.category, signal.package, signal.cves, signal.image])
+            msgspec.json.encode([signal.rule, signal.risk, signal.scanner])
+        msgspec.json.encode([signal.resource, signal.link, signal.remediation, signal.intents, signal.techniques])
+        msgspec.json.encode([signal.extended, evidence_of(signal, CATALOGUE)])
         assert signal.id
         assert signal.changed is None or signal.changed.utcoffset() is not None
 

@@ -202,7 +202,7 @@ def _lost_of(signal: Signal) -> Iterator[tuple[str, str, str]]:
     evidence = evidence_of(signal, catalogue)
     extended = {name: str(value) for name, value in signal.extended.items()}
     unlisted = unlisted_in(extended, catalogue.properties, evidence)
-    texts = [text for name in Evidence.__dataclass_fields__ for text in getattr(evidence, name)]
+    texts = [text for name in Evidence.__struct_fields__ for text in getattr(evidence, name)]
     told = "\n".join(texts).casefold()
     for type, name, value in names_in(signal):
         if value.strip().casefold() not in told:

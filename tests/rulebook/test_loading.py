@@ -4,7 +4,7 @@ import copy
 import os
 import tempfile
 from collections.abc import Callable
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from itertools import product
 from pathlib import Path

@@ -1,7 +1,7 @@
 """What each key of a route's `when` asks; routes that nothing can match, or that change nothing, are said, and no other."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 from hypothesis import assume, given, settings

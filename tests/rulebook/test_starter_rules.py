@@ -248,7 +248,7 @@ def test_each_known_property_belongs_to_a_list_or_is_boilerplate_for_a_reason() 
     keys = [property_key(name) for name in names]
     assert keys == sorted(keys)
     assert len(names) == len(set(names))
-    assert {listed for _, listed, *_ in rows} <= {*Evidence.__dataclass_fields__, BOILERPLATE}
+    assert {listed for _, listed, *_ in rows} <= {*Evidence.__struct_fields__, BOILERPLATE}
     assert all(source for _, _, source, _ in rows)
     assert [name for name, listed, _, reason in rows if (listed == BOILERPLATE) != bool(reason)] == []
     assert [key for key, count in Counter(keys).items() if count > 1] == ["resourcetype"]

@@ -1,7 +1,7 @@
 """What a file of suppression rules comes to."""
 
 import json
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 

@@ -12,7 +12,7 @@ import re
 import shutil
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import replace
+from copy import replace
 from functools import partial
 from pathlib import Path
 from typing import LiteralString

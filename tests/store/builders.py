@@ -1,6 +1,6 @@
 """Rows, entries and deliveries as they are kept: a test names only what it is about."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from random import Random
 from typing import Any

@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any

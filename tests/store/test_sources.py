@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import count

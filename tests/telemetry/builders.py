@@ -1,6 +1,6 @@
 """Values that rooms return: a test names only what it is about."""
 
-from dataclasses import replace
+from copy import replace
 from datetime import datetime, timedelta
 from typing import Any
 

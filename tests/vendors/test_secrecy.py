@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from dataclasses import replace
+from copy import replace
 from itertools import product
 from typing import Any
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from copy import replace
 from itertools import product, starmap
 
 from router.coverage.admission import namespaces, webhooks

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
 from enum import IntEnum
 
 from router.coverage.admission.namespaces import REACHED, GatedNamespace, worst_of
 from router.coverage.kubernetes.commands import joint_asks
 from router.coverage.readers.kubernetes import KubernetesFact, refusals_in
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
+from router.domain.values import Value
 
 _OF_GATES = (
     "Pod",
@@ -42,8 +43,7 @@ class AdmissionEffect(IntEnum):
         return ("do nothing", "audit", "deny")[self]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateAnswer:
+class GateAnswer(Value, kw_only=True):
     """What is known of one gate.
 
     Attributes:
@@ -64,8 +64,7 @@ type Copies = tuple[KubernetesFact, ...]
 """One object of a cluster, as often as documents show it, at least once. Those that differ prove no more than the worst."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClusterObjects:
+class ClusterObjects(Value):
     """The objects of one cluster by kind, each once, and whether a kind was asked for at all."""
 
     by_kind: Mapping[str, tuple[Copies, ...]]
@@ -148,8 +147,7 @@ def join_remedies(decisive: Sequence[Verdict]) -> str | None:
     return joint_asks(remedies)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class GateRule:
+class GateRule(Value, kw_only=True):
     """A rule of a gate: what it does, in its own words, what looks at a namespace, and what passes it all the same."""
 
     title: str
@@ -164,7 +162,8 @@ class GateRule:
         """A rule as the worst of its documents shows it; it looks at a namespace where each of them says so."""
         every = list(copies)
         reach = every[0].reach if len(every) == 1 else lambda one: worst_of(copy.reach(one) for copy in every)
-        return replace(min(every, key=lambda one: one.effect), reach=reach)
+        weakest = min(every, key=lambda one: one.effect)
+        return replace(weakest, reach=reach)
 
 
 def judge_rules(what: str, rules: Sequence[GateRule], needed: AdmissionEffect, ask: str, *, is_whole: bool) -> Verdict:

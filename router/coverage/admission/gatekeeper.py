@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import replace
+from copy import replace
 
 from router.coverage.admission import namespaces
 from router.coverage.admission.effects import (

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 
 from router.coverage.admission import namespaces
 from router.coverage.admission.defender import image_gate, misconfiguration_gate

@@ -6,7 +6,6 @@ Covered is what looks at them, a gap what does not, unknown what the documents d
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from router.coverage.facts import Source
 from router.coverage.fields import find, find_text, objects_at
@@ -15,6 +14,7 @@ from router.coverage.kubernetes.nodes import Requirement
 from router.coverage.readers.kubernetes import labels_at
 from router.coverage.verdicts import CoverageState, Verdict, covered, gap, unknown
 from router.domain.patterns import glob_pattern
+from router.domain.values import Value
 
 SYSTEM_NAMESPACES = frozenset(
     {
@@ -46,8 +46,7 @@ def best_of(parts: Iterable[Verdict]) -> Verdict:
     return max(parts, key=lambda one: _ORDER.index(one.state))
 
 
-@dataclass(frozen=True, slots=True)
-class GatedNamespace:
+class GatedNamespace(Value):
     """A namespace as one document shows it, or one that no list has.
 
     Attributes:

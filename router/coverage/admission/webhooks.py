@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 
 from router.coverage.admission.effects import ClusterObjects, is_whole, listed
 from router.coverage.admission.namespaces import GatedNamespace, by_conditions, by_scope, worst_of
@@ -18,12 +17,12 @@ from router.coverage.kubernetes.commands import ASK_CLUSTER, ASK_WEBHOOKS, descr
 from router.coverage.kubernetes.daemon_sets import read_pod
 from router.coverage.readers.kubernetes import KubernetesFact, labels_at
 from router.coverage.verdicts import Verdict, covered, gap, unknown
+from router.domain.values import Value
 
 CONFIGURATION = "ValidatingWebhookConfiguration"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AdmissionWebhook:
+class AdmissionWebhook(Value, kw_only=True):
     """A webhook of a cluster, as often as documents show it in `entries`; where it was not seen, what is known of that."""
 
     verdict: Verdict

@@ -14,7 +14,6 @@ from __future__ import annotations
 import asyncio
 import shlex
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 
 from router.coverage.asking import arm
@@ -33,6 +32,7 @@ from router.coverage.verdicts import CoverageState
 from router.domain.coverage import WorkloadKind
 from router.domain.errors import Unavailable
 from router.domain.resources import find_subscription_id
+from router.domain.values import Value
 
 MOST_RESOURCES = 2000
 """Resources that are asked for a plan of their own at the most, at some ten a second."""
@@ -52,8 +52,7 @@ _SPAN = "P30D"
 _VERSION = "?api-version="
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AzureScope:
+class AzureScope(Value, kw_only=True):
     """What of Azure is asked: subscriptions by id; none for those that the manifest names, or for all that can be read."""
 
     cloud: AzureCloud

@@ -12,7 +12,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -24,6 +24,7 @@ from router.coverage.asking.retries import ATTEMPTS, PatientSender, Send, TimeLi
 from router.deliver.http import Http
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import BadUsage, Unavailable
+from router.domain.values import Value
 
 if TYPE_CHECKING:
     from azure.core.credentials import AccessToken
@@ -42,8 +43,7 @@ _EARLY = 300
 logging.getLogger("azure").setLevel(logging.CRITICAL + 1)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AzureCloud:
+class AzureCloud(Value, kw_only=True):
     """The endpoints of one of Azure's clouds, each as `https://HOST`."""
 
     resource_manager: str = "https://management.azure.com"

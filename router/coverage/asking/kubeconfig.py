@@ -8,7 +8,6 @@ https://kubernetes.io/docs/reference/config-api/kubeconfig.v1/
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 
 import yaml
@@ -19,6 +18,7 @@ from router.coverage.fields import find_text
 from router.domain.errors import BadFile, BadUsage
 from router.domain.patterns import glob_pattern, is_glob
 from router.domain.urls import is_example, is_loopback, never_asked, split_url
+from router.domain.values import Value, repr_without
 
 _LARGEST = 16 * 1024 * 1024
 """Bytes beyond which a file is no kubeconfig."""
@@ -45,16 +45,14 @@ _REFUSED = {
 }
 
 
-@dataclass(frozen=True, slots=True)
-class NamedContext:
+class NamedContext(Value):
     """A context that is asked, and the name of its cluster."""
 
     name: str
     context: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterAccess:
+class ClusterAccess(Value, kw_only=True):
     """How the API server of one context is asked: what kubectl is told of it and of its user, which may hold secrets.
 
     Attributes:
@@ -64,8 +62,10 @@ class ClusterAccess:
     context: str
     server: str
     cluster: Mapping[str, object]
-    user: Mapping[str, object] = field(repr=False)
+    user: Mapping[str, object]
     may_ask: bool
+
+    __repr__ = repr_without("user")
 
     def through(self, proxy: str | None) -> Mapping[str, object]:
         """Return a kubeconfig of this context alone, which asks through a proxy, or directly."""
@@ -79,8 +79,7 @@ class ClusterAccess:
         }
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class _KubeconfigEntry:
+class _KubeconfigEntry(Value):
     """A cluster, a user or a context, and the kubeconfig in which it stands."""
 
     body: Mapping[str, object]
@@ -91,8 +90,7 @@ class _KubeconfigEntry:
         return str(Path(self.file).absolute().parent / path) if isinstance(path, str) else path
 
 
-@dataclass(frozen=True, slots=True, repr=False)
-class Kubeconfig:
+class Kubeconfig(Value):
     """Several kubeconfig files as one: clusters, users and contexts by their names."""
 
     parts: Mapping[str, Mapping[str, _KubeconfigEntry]]

@@ -19,7 +19,6 @@ from asyncio import StreamReader, StreamWriter
 from asyncio.subprocess import DEVNULL, PIPE, Process
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import cast
 from urllib.parse import urlsplit
@@ -31,6 +30,7 @@ from router.coverage.asking.kubeconfig import ClusterAccess
 from router.coverage.asking.retries import Sleep, TimeLimit, retrying
 from router.domain.errors import RouterError
 from router.domain.readable import one_line
+from router.domain.values import Value
 
 INSTALL = "kubectl is not installed; install it, as with `az aks install-cli`, https://kubernetes.io/docs/tasks/tools/"
 
@@ -75,8 +75,7 @@ class NotAnswered(RouterError):
         self.status = status
 
 
-@dataclass(frozen=True, slots=True)
-class Printed:
+class Printed(Value):
     """What kubectl printed, and the code with which it ended."""
 
     code: int
@@ -91,8 +90,7 @@ class Printed:
         return self.code != 0 and _OUT_OF_REACH.search(self.complaint) is not None
 
 
-@dataclass(frozen=True, slots=True)
-class Kubectl:
+class Kubectl(Value):
     """kubectl for one context; `run` runs it with some words."""
 
     context: str

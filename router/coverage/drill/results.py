@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
 from datetime import datetime
 from enum import StrEnum
 
+from msgspec.structs import asdict
+
 from router.coverage.drill.subjects import DrillSubject
 from router.coverage.stored import DRILL, KEY
+from router.domain.values import Value
 
 
 class DrillVerdict(StrEnum):
@@ -29,8 +31,7 @@ class DrillHop(StrEnum):
     DESTINATION = "destination"
 
 
-@dataclass(frozen=True, slots=True)
-class HopTime:
+class HopTime(Value):
     """When a hop was passed, and the seconds since the one before; None for the hop at which a drill ended."""
 
     hop: DrillHop
@@ -38,8 +39,7 @@ class HopTime:
     seconds: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class DestinationVerdict:
+class DestinationVerdict(Value):
     """The verdict on one destination; `seconds` are those from the decision to its answer, `alert` is the id that it took."""
 
     name: str
@@ -51,8 +51,7 @@ class DestinationVerdict:
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class DrillJudgement:
+class DrillJudgement(Value):
     """The verdict on a drill at an instant; `failed_hop` is None if it passed."""
 
     verdict: DrillVerdict
@@ -62,8 +61,7 @@ class DrillJudgement:
     destinations: Sequence[DestinationVerdict]
 
 
-@dataclass(frozen=True, slots=True)
-class OpenReceipt:
+class OpenReceipt(Value):
     """A page or ticket of a drill that is open, or still to come; `others` counts the other signals that it is about."""
 
     destination: str
@@ -75,8 +73,7 @@ class OpenReceipt:
     on_its_way: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrillResult:
+class DrillResult(Value, kw_only=True):
     """The end of a drill; its fields are the keys of the JSON, with those of the subject and the judgement among them.
 
     Attributes:
@@ -104,7 +101,10 @@ def result_object(result: DrillResult) -> dict[str, object]:
     fields = asdict(result)
     subject, began, ended, judgement = (fields.pop(name) for name in ("subject", "began", "ended", "judgement"))
     times = {"began": began.isoformat(), "ended": ended.isoformat()}
-    return {KEY: DRILL, **subject, **times, **judgement, **fields}
+    opened = list(map(asdict, result.open)) if result.open is not None else None
+    told = asdict(judgement)
+    parts = {name: list(map(asdict, told[name])) for name in ("hops", "destinations")}
+    return {KEY: DRILL, **asdict(subject), **times, **told, **parts, **fields, "open": opened}
 
 
 def result_id(subject: DrillSubject) -> str:

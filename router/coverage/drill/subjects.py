@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
 from itertools import pairwise
 from shlex import quote
 
 from router.domain.catalogue import NO_SUBSCRIPTION
 from router.domain.notices import RecordEntry
 from router.domain.resources import parse_resource_id
+from router.domain.values import Value
 
 LINUX_SIGNAL = "curl --output /tmp/eicar.com.txt https://secure.eicar.org/eicar.com.txt"
 """Raises a real alert: downloads the test file of EICAR. https://learn.microsoft.com/defender-endpoint/linux-install-manually"""
@@ -44,8 +44,7 @@ _COLONS_OF_A_HUB = 3
 """Colons in the key of a message from a hub: hub, partition, epoch and sequence number."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrillSubject:
+class DrillSubject(Value, kw_only=True):
     """What a drill is about. Exactly one of `bundle`, `cluster` and `machine` is set; the last two are of real alerts.
 
     Attributes:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ from router.domain.notices import RecordEntry
 from router.domain.readable import counted, timestamp
 from router.domain.rulebook import Lane
 from router.domain.silences import holder_words
+from router.domain.values import Value
 
 KEPT_FROM_SAMPLES = "the rules keep samples from it"
 
@@ -68,8 +70,7 @@ class ListedAlert(NamedTuple):
     is_over: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DrilledAlert:
+class DrilledAlert(Value, kw_only=True):
     """An alert of a drill that was decided, with how far it came at each destination that the decision names.
 
     Attributes:
@@ -84,7 +85,7 @@ class DrilledAlert:
     rulebook: str = ""
     enqueued: datetime | None = None
     holder: str | None = None
-    destinations: Mapping[str, DestinationVerdict] = field(default_factory=dict)
+    destinations: Mapping[str, DestinationVerdict] = {}
 
 
 @dataclass(slots=True, kw_only=True)

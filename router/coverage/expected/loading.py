@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime, timedelta
 from itertools import product
 from pathlib import Path
@@ -31,6 +31,7 @@ from router.coverage.verdicts import CoverageException
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.patterns import is_glob
 from router.domain.readable import timestamp
+from router.domain.values import Value
 from router.rulebook.clauses import SEVERITIES
 from router.rulebook.folder import Folder
 from router.rulebook.patterns import SUBSCRIPTION, may_meet
@@ -45,8 +46,7 @@ _MISSING: Mapping[str, tuple[str, str]] = {
 """The messages and codes of keys that an exception lacks."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageFile:
+class CoverageFile(Value, kw_only=True):
     """A coverage.yaml as it was read: its manifest, None if a problem stops it, and problems and warnings by line."""
 
     manifest: CoverageManifest | None

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import product
 
@@ -12,6 +11,7 @@ from router.domain.coverage import Rung, WorkloadKind
 from router.domain.patterns import covers_glob, glob_pattern, is_glob
 from router.domain.resources import is_guid, location_named, parse_resource_id
 from router.domain.severity import Severity
+from router.domain.values import Value
 
 FILE = "coverage.yaml"
 """The manifest's name in a rules directory."""
@@ -33,8 +33,7 @@ EVERY_NAME = "*"
 _EVERY = (EVERY_NAME,)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WorkloadSelector:
+class WorkloadSelector(Value, kw_only=True):
     """The workloads of an entry: one name and one subscription must fit.
 
     Attributes:
@@ -97,8 +96,7 @@ def named_workload(kind: WorkloadKind, name: str, subscription: str | None = Non
     return Workload(kind=kind, name=name, subscription=found, subject=subject)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Expectation:
+class Expectation(Value, kw_only=True):
     """One entry of `expect`.
 
     Attributes:
@@ -111,14 +109,13 @@ class Expectation:
 
     selects: WorkloadSelector = WorkloadSelector()
     rungs: frozenset[Rung] | None = None
-    plans: Mapping[str, str | None] = field(default_factory=dict)
+    plans: Mapping[str, str | None] = {}
     extensions: frozenset[str] = frozenset()
     heard_within: timedelta = HEARD_WITHIN
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Excuse:
+class Excuse(Value, kw_only=True):
     """One entry of `exceptions`; `rungs` is empty for all rungs, `number` is its place from 1."""
 
     selects: WorkloadSelector
@@ -127,8 +124,7 @@ class Excuse:
     number: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectedExport:
+class ExpectedExport(Value, kw_only=True):
     """The ARM ids of the event hubs that continuous export must lead to, and the severities of alerts that it must carry."""
 
     alerts: str | None = None
@@ -136,8 +132,7 @@ class ExpectedExport:
     severities: frozenset[Severity] = frozenset({Severity.INFORMATIONAL, Severity.LOW, Severity.MEDIUM, Severity.HIGH})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CoverageManifest:
+class CoverageManifest(Value, kw_only=True):
     """What is expected, top to bottom: of several entries that fit a workload, the first one counts.
 
     Attributes:

@@ -7,7 +7,7 @@ is judged at the hub's time up to which everything was taken in, so that nothing
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from copy import replace
 from datetime import datetime, timedelta
 from itertools import islice
 
@@ -39,13 +39,13 @@ from router.domain.silent_sources import (
     SourceTurn,
     SourceWatch,
 )
+from router.domain.values import Value
 
 _SOURCES = frozenset({WorkloadKind.SUBSCRIPTION, WorkloadKind.CLUSTER})
 """The kinds of workloads that are sources themselves."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExpectedSource:
+class ExpectedSource(Value, kw_only=True):
     """A source that may be silent for `within`, and the number of the entry that expects it, from 1; 0 without entries.
 
     The workload is the subscription or cluster, as the manifest calls it; of a plan its subscription. `subscription` is the one
@@ -64,8 +64,7 @@ class ExpectedSource:
         return RUNGS[self.source.kind]
 
 
-@dataclass(frozen=True, slots=True)
-class ExpectedSources:
+class ExpectedSources(Value):
     """The sources that a manifest expects, given what was heard of so far.
 
     Attributes:
@@ -73,7 +72,7 @@ class ExpectedSources:
         known_by_now: ids of clusters that the manifest names, which are heard of by the ids of their resources by now.
     """
 
-    by_id: Mapping[str, ExpectedSource] = field(default_factory=dict)
+    by_id: Mapping[str, ExpectedSource] = {}
     unmatched: tuple[str, ...] = ()
     known_by_now: frozenset[str] = frozenset()
 

@@ -8,7 +8,7 @@ https://learn.microsoft.com/azure/defender-for-cloud/alert-validation
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import UTC, datetime, timedelta
 
 from router.coverage.drill.subjects import LINUX_SIGNAL, WINDOWS_SIGNAL

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from copy import replace
 from datetime import timedelta
 from typing import NamedTuple
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 from enum import IntEnum
 from shlex import quote
 from typing import NamedTuple

@@ -7,7 +7,7 @@ have that. A plan that no answer names is not known: older versions of the API d
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
 from itertools import chain
 
 from router.coverage.facts import CoverageCase, RecommendationFact, subscription_subject
@@ -33,6 +33,7 @@ from router.coverage.recommendations import posture_for, recommended_answers
 from router.coverage.remedies import ASK_TYPES, ask_plans, each_on_its_line, enable_plan
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
 from router.domain.coverage import WorkloadKind
+from router.domain.values import Value
 
 _CONNECTOR = "/providers/microsoft.security/securityconnectors/"
 
@@ -81,8 +82,7 @@ def judge_storage_extensions(case: CoverageCase) -> Verdict | None:
     return min(verdicts, key=lambda one: WORST_FIRST.index(one.state), default=None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _WantedPlan:
+class _WantedPlan(Value, kw_only=True):
     """A plan that a subscription should have.
 
     Attributes:

@@ -6,7 +6,7 @@ import json
 import re
 import shlex
 from collections.abc import Iterable
-from dataclasses import replace
+from copy import replace
 
 from router.coverage.remedies import command_line, file_name, resource_words
 from router.coverage.verdicts import Verdict, Workload

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from router.coverage.fields import find, find_count, find_text
@@ -12,6 +11,7 @@ from router.coverage.kubernetes.daemon_sets import Pod, SensorDaemonSet, find_da
 from router.coverage.kubernetes.nodes import Node, Uncoverable, find_uncoverable, read_node
 from router.coverage.readers.kubernetes import KubernetesFact, refusals_in
 from router.coverage.verdicts import CoverageEvidence, Workload
+from router.domain.values import Value
 
 _HOMES = frozenset({"kube-system", "mdc", "azuredefender"})
 """The namespaces into which Azure and Helm deploy a sensor.
@@ -60,8 +60,7 @@ type Versions[T] = Mapping[tuple[str, str], tuple[T, ...]]
 """Objects by namespace and name. Each is there as often as documents say different things of it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Fleet:
+class Fleet(Value, kw_only=True):
     """The nodes of a cluster.
 
     Attributes:
@@ -87,8 +86,7 @@ class Fleet:
         return next((one for one in self.nodes[name] if one.is_ready is False), None)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SensorObjects:
+class SensorObjects(Value, kw_only=True):
     """What the documents of one cluster hold of its sensor.
 
     Attributes:

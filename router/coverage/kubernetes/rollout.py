@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
 from enum import IntEnum
 
 from router.coverage.fields import find_list
@@ -14,6 +14,7 @@ from router.coverage.kubernetes.daemon_sets import Pod, SensorDaemonSet, shorten
 from router.coverage.kubernetes.nodes import Obstacle, find_obstacle
 from router.coverage.kubernetes.objects import ENFORCE, Fleet, SensorObjects
 from router.coverage.verdicts import CoverageEvidence, Verdict, gap
+from router.domain.values import Value
 
 _SHOWN = 3
 """How many nodes, and how many pieces of evidence of one kind, are shown; the rest is counted."""
@@ -35,8 +36,7 @@ class NodeState(IntEnum):
     LACKING = 3
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class NodeFinding:
+class NodeFinding(Value, kw_only=True):
     """What is known of a DaemonSet on a node, from what, and the line that mends it.
 
     Attributes:
@@ -51,8 +51,7 @@ class NodeFinding:
     remedy: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rollout:
+class Rollout(Value, kw_only=True):
     """A DaemonSet against the nodes; of several documents, what the worst one says.
 
     Attributes:

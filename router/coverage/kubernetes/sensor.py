@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from copy import replace
 
 from router.coverage.kubernetes.commands import ASK_CLUSTER, enable_sensor
 from router.coverage.kubernetes.daemon_sets import SensorDaemonSet, SensorPart

@@ -6,7 +6,6 @@ Where two answers differ in a field the worse one counts.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 from router.coverage.facts import Facts
 from router.coverage.fields import worst_truth
@@ -14,6 +13,7 @@ from router.coverage.plans.table import DefenderPlan
 from router.coverage.readers.plans import PlanFact
 from router.coverage.remedies import each_on_its_line
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict
+from router.domain.values import Value
 
 _COVERAGES = {"notcovered": "NotCovered", "partiallycovered": "PartiallyCovered", "fullycovered": "FullyCovered"}
 """What an answer says of the resources of a subscription, from worst to best, and how it is written."""
@@ -24,8 +24,7 @@ _NO_HOLES = ("mdedesignatedsubscription",)
 WORST_FIRST = (CoverageState.GAP, CoverageState.UNKNOWN, CoverageState.COVERED)
 
 
-@dataclass(frozen=True, slots=True)
-class PlanAnswers:
+class PlanAnswers(Value):
     """What is said of one plan at one subscription or resource."""
 
     plan: DefenderPlan

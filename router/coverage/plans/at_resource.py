@@ -8,7 +8,7 @@ https://learn.microsoft.com/rest/api/defenderforcloud/pricings/list
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from copy import replace
 
 from router.coverage import remedies
 from router.coverage.facts import CoverageCase, ResourceFact, subscription_subject
@@ -19,12 +19,12 @@ from router.coverage.readers.plans import PlanFact, SwitchFact
 from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, covered, gap, unknown
 from router.coverage.workloads import AKS_CLUSTER
 from router.domain.coverage import WorkloadKind
+from router.domain.values import Value
 
 _CLASSIC = ("perstorageaccount", "pertransaction")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceSwitch:
+class ResourceSwitch(Value, kw_only=True):
     """What an account of storage or of Cosmos DB says of its own switch.
 
     Attributes:
@@ -91,8 +91,7 @@ def _storage(case: CoverageCase) -> ResourceSwitch:
     )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourcePlan:
+class ResourcePlan(Value, kw_only=True):
     """The plan that protects a resource's kind, what the resource itself says of it, and its switch beside the plan, if any.
 
     `base` is what its subscription says of the plan; of the deprecated one before it, where only that one is on.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from importlib.resources import files
 from typing import Any, NamedTuple
 
 from router.domain.coverage import WorkloadKind
+from router.domain.values import Value
 
 
 def read_toml(table: str) -> dict[str, Any]:
@@ -24,8 +24,7 @@ class DefenderSubPlan(NamedTuple):
     is_offered: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class DefenderPlan:
+class DefenderPlan(Value, kw_only=True):
     """One plan, and the extensions that were seen of it; the first of its sub-plans is what should be enabled.
 
     Attributes:

@@ -11,7 +11,6 @@ https://learn.microsoft.com/azure/azure-monitor/reference/tables/cloudprocesseve
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, ResourceFact, item_source
@@ -22,8 +21,7 @@ from router.domain.coverage import WorkloadKind
 from router.domain.resources import location_named, parse_resource_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClusterProfileFact(CoverageFact):
+class ClusterProfileFact(CoverageFact, kw_only=True):
     """What a managed cluster's own document says of Defender.
 
     Attributes:
@@ -39,15 +37,13 @@ class ClusterProfileFact(CoverageFact):
     node_group: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectedClusterFact(CoverageFact):
+class ConnectedClusterFact(CoverageFact, kw_only=True):
     """How Azure Arc sees a cluster: `connected`, `offline`, `expired` or another word; empty where it does not say."""
 
     connectivity: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KubernetesExtensionFact(CoverageFact):
+class KubernetesExtensionFact(CoverageFact, kw_only=True):
     """That a cluster has an extension, or none: its type, such as microsoft.azuredefender.kubernetes, is then empty."""
 
     extension: str
@@ -56,8 +52,7 @@ class KubernetesExtensionFact(CoverageFact):
     error: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CloudClusterFact(CoverageFact):
+class CloudClusterFact(CoverageFact, kw_only=True):
     """What another cloud says of a cluster of its own, under the id by which alerts of Defender name it.
 
     Attributes:
@@ -72,8 +67,7 @@ class CloudClusterFact(CoverageFact):
     is_autopilot: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ConnectorFact(CoverageFact):
+class ConnectorFact(CoverageFact, kw_only=True):
     """What a connector says of the account or project that it connects.
 
     Attributes:
@@ -90,8 +84,7 @@ class ConnectorFact(CoverageFact):
     excluded: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ProcessEventsFact(CoverageFact):
+class ProcessEventsFact(CoverageFact, kw_only=True):
     """That the sensor of a cluster sent rows of `CloudProcessEvents`, and in `source` when the last one came."""
 
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
 from functools import lru_cache
 
 from router.coverage.documents import CoverageDocument, Item
@@ -15,8 +14,7 @@ from router.coverage.facts import CoverageFact, Source, item_source
 from router.coverage.fields import find, find_text
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class KubernetesFact(CoverageFact):
+class KubernetesFact(CoverageFact, kw_only=True):
     """One object of a cluster.
 
     Attributes:
@@ -31,7 +29,7 @@ class KubernetesFact(CoverageFact):
     kind: str
     namespace: str = ""
     name: str = ""
-    body: Mapping[str, object] = field(default_factory=dict)
+    body: Mapping[str, object] = {}
     refusal: str = ""
 
     @property

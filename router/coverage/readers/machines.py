@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
 
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, item_source
@@ -23,16 +23,14 @@ _SQL = ("microsoft.azure.azuredefenderforsql", ("advancedthreatprotection.window
 """The publishers of Defender's extensions, and their types, which are their names, too; the last one of SQL is a name alone."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MachineFact(CoverageFact):
+class MachineFact(CoverageFact, kw_only=True):
     """How Azure Arc last saw a machine, as `connected`, and the scale set that it belongs to; None for what is not said."""
 
     connection: str | None
     scale_set: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ScaleSetFact(CoverageFact):
+class ScaleSetFact(CoverageFact, kw_only=True):
     """Whether the instances of a scale set are machines of their own, and how many it is to have; None for what is not said."""
 
     subject: str
@@ -40,8 +38,7 @@ class ScaleSetFact(CoverageFact):
     capacity: int | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExtensionFact(CoverageFact):
+class ExtensionFact(CoverageFact, kw_only=True):
     """An extension of a machine; None for what is not said, and all words but `message` in lower case.
 
     Attributes:
@@ -73,8 +70,7 @@ class ExtensionFact(CoverageFact):
         return is_one and self.publisher in (None, publisher)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AbsentExtensionsFact(CoverageFact):
+class AbsentExtensionsFact(CoverageFact, kw_only=True):
     """That a machine lacks an extension of Defender's; the names of all that it has, None where only one was asked for."""
 
     lacks_endpoint: bool
@@ -82,8 +78,7 @@ class AbsentExtensionsFact(CoverageFact):
     others: tuple[str, ...] | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SensorHealthFact(CoverageFact):
+class SensorHealthFact(CoverageFact, kw_only=True):
     """What `mdatp health` prints on a machine, which `router.coverage.assignment` finds; None for what is not said.
 
     It is licensed where it is onboarded to a tenant, `organization`, and protecting where it looks at files in real time.
@@ -98,16 +93,14 @@ class SensorHealthFact(CoverageFact):
     issues: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EndpointFact(CoverageFact):
+class EndpointFact(CoverageFact, kw_only=True):
     """What Defender for Endpoint says of a device, as `active` and `onboarded`, and in `source` when that last reported."""
 
     health: str | None
     onboarding: str | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SqlHostFact(CoverageFact):
+class SqlHostFact(CoverageFact, kw_only=True):
     """Where a SQL Server runs, and whether Azure Arc saw it `protected`, in `source` when; None for what is not said."""
 
     machine: str | None

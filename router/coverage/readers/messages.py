@@ -6,7 +6,7 @@ https://learn.microsoft.com/rest/api/defenderforcloud/assessments, https://learn
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime
 
 from router.coverage.documents import Item
@@ -31,8 +31,7 @@ _HAPPENED = ("endTimeUtc", "startTimeUtc", "detectedTimeUtc", "timeGeneratedUtc"
 """When what an alert is about happened; where no field says that, when it was written."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AlertFact(CoverageFact):
+class AlertFact(CoverageFact, kw_only=True):
     """That Defender raised an alert about a resource: its type, else its title, when what it is about happened.
 
     A sample is one that Defender may have made on request, about a resource that it makes up.

@@ -9,7 +9,6 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 
 from router.coverage.documents import Item
 from router.coverage.facts import CoverageFact, item_source, subscription_subject
@@ -22,8 +21,7 @@ _NOTHING = re.compile(r"[PTYMWDHS0:.]*")
 """A duration of nothing, as ISO 8601 or as `az` prints it."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PlanFact(CoverageFact):
+class PlanFact(CoverageFact, kw_only=True):
     """What one answer of pricings says of a plan at a subscription or a resource; None for what it does not say.
 
     Attributes:
@@ -40,27 +38,25 @@ class PlanFact(CoverageFact):
     name: str
     tier: str | None
     sub_plan: str | None = None
-    extensions: Mapping[str, bool | None] = field(default_factory=dict)
+    extensions: Mapping[str, bool | None] = {}
     coverage: str | None = None
     is_inherited: bool | None = None
     inherited_from: str | None = None
     is_deprecated: bool = False
-    failures: Mapping[str, str] = field(default_factory=dict)
-    exclusions: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    failures: Mapping[str, str] = {}
+    exclusions: Mapping[str, tuple[str, ...]] = {}
     free_for: str | None = None
     shown: CoverageEvidence | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SettingFact(CoverageFact):
+class SettingFact(CoverageFact, kw_only=True):
     """What the settings of a subscription say of one integration, whose name is in upper case, such as WDATP."""
 
     name: str
     is_enabled: bool | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SwitchFact(CoverageFact):
+class SwitchFact(CoverageFact, kw_only=True):
     """What an account of storage or of Cosmos DB says of its own switch; None for what it does not say.
 
     `name` is the type of the switch in lower case. An account of storage that overrides its subscription and is not on is not

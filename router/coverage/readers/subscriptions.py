@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime
 from typing import NamedTuple
 
@@ -27,8 +27,7 @@ _NEVER = 9999
 """The year of the last day that .NET can write, which no rule lives to see."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ResourceTypesFact(CoverageFact):
+class ResourceTypesFact(CoverageFact, kw_only=True):
     """All types of resources that a subscription has, in lower case; at least one."""
 
     types: frozenset[str]
@@ -50,8 +49,7 @@ class ExportSource(NamedTuple):
     rule_sets: tuple[tuple[ExportRule, ...], ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class AutomationFact(CoverageFact):
+class AutomationFact(CoverageFact, kw_only=True):
     """What one answer says of an automation of a subscription; None for what it does not say.
 
     Attributes:
@@ -69,15 +67,13 @@ class AutomationFact(CoverageFact):
     sources: tuple[ExportSource, ...] | None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EmptyListFact(CoverageFact):
+class EmptyListFact(CoverageFact, kw_only=True):
     """That a subscription has nothing of an ARM type, as an empty list says that says what it is a list of."""
 
     type: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SuppressionRuleFact(CoverageFact):
+class SuppressionRuleFact(CoverageFact, kw_only=True):
     """What one answer says of a rule of Defender's own.
 
     Attributes:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import asdict
 from datetime import datetime
+
+from msgspec.structs import asdict
 
 from router.coverage.report.findings import GateReport, evidence_time, worst_state
 from router.coverage.verdicts import CoverageEvidence, CoverageException, CoverageState, Verdict, Workload

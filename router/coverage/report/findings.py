@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime
 from itertools import groupby
 
@@ -18,6 +17,7 @@ from router.destinations.wording.masking import masked
 from router.domain.clocks import is_plausible
 from router.domain.coverage import Rung
 from router.domain.readable import counted
+from router.domain.values import Value
 
 GAP = 1
 """The exit code if there is a gap, also beside what is unknown."""
@@ -51,8 +51,7 @@ _JUST_NOW = 60
 _RESOURCE_GROUP = re.compile(r"/resourcegroups/([^/]+)", re.IGNORECASE)
 
 
-@dataclass(frozen=True, slots=True)
-class GateReport:
+class GateReport(Value):
     """What a report is made from, and what each form of it says.
 
     Attributes:
@@ -68,7 +67,7 @@ class GateReport:
     allows_unknown: bool
     manifest: str | None
     idle_exceptions: Sequence[int] = ()
-    others: Mapping[str, str] = field(default_factory=dict)
+    others: Mapping[str, str] = {}
 
     @property
     def assessed(self) -> Assessed:
@@ -179,8 +178,7 @@ def rungs_in(rows: Iterable[CoverageRow]) -> list[Rung]:
     return [rung for rung in Rung if rung in judged]
 
 
-@dataclass(frozen=True, slots=True)
-class VerdictGroup:
+class VerdictGroup(Value):
     """Workloads of which the same is known on the same rungs, for the same reason; there is at least one.
 
     Attributes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from copy import replace
 
 from router.destinations.wording.facts import Fact, owner_words
 from router.destinations.wording.fitting import CUT, MARK, one_line, shortened
@@ -19,6 +19,7 @@ from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.decisions import Change
 from router.domain.notices import ANNOUNCEMENT, Group, Link, NamedMember, Notice
 from router.domain.resources import is_connected
+from router.domain.values import Value
 
 LINES = 12  # lines of one screen
 
@@ -45,8 +46,7 @@ _ZONE = " UTC"
 _PARTS = re.compile(r"/|, | - | \(|\)")  # what stands between the names of a place
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(Value):
     """A paragraph, or a fact with its name, that takes a line of the screen or a few.
 
     `is_code` is whether people copy the text into a shell or a search; `more` says how many more values there are.
@@ -66,8 +66,7 @@ class Line:
         return height_of(str(self))
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FirstScreen:
+class FirstScreen(Value, kw_only=True):
     """What people see first of a notice: at most `LINES` lines, and below them the first step.
 
     `hidden` is how many facts have no room, and `rest` the line that says so.

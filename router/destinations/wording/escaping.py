@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import fields, is_dataclass, replace
+from copy import replace
 from functools import cache
 from importlib.resources import files
 from itertools import compress
@@ -31,6 +31,7 @@ from router.destinations.wording.turns import made_once
 from router.domain.notices import Notice
 from router.domain.readable import legible, one_line, remembered
 from router.domain.signals import sound_link as sound_link
+from router.domain.values import Value
 
 
 @cache
@@ -80,8 +81,8 @@ def with_texts(value: Any, change: Make, by_field: Mapping[str, Callable[[Any], 
 
 @cache
 def _fields_of(form: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-    """The fields of a dataclass that may hold texts of an alert's, and what reads them at once; none of anything else."""
-    names = [one.name for one in fields(form) if one.name not in OURS] if is_dataclass(form) else []
+    """The fields of a value that may hold texts of an alert's, and what reads them at once; none of anything else."""
+    names = [name for name in form.__struct_fields__ if name not in OURS] if issubclass(form, Value) else []
     return tuple(names), attrgetter(*names, *names[:1]) if names else tuple
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
+
+from msgspec.structs import asdict
 
 from router.destinations.wording.escaping import read_table
 from router.domain.coverage import Rung
@@ -14,10 +15,10 @@ from router.domain.notices import Notice
 from router.domain.posture import Image, Package, Risk
 from router.domain.recommendations import find_missing_rung, find_recommendation
 from router.domain.signals import Kind
+from router.domain.values import Value
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(Value):
     """What is known under a name, each value a text by itself.
 
     `is_code` is whether people copy the values into a shell or a search.
@@ -60,7 +61,7 @@ def find_time(written: object) -> datetime | None:
         return None
 
 
-EVIDENCE = tuple(Evidence.__dataclass_fields__)
+EVIDENCE = Evidence.__struct_fields__
 """The names of the lists of evidence, in the order in which a responder asks for them."""
 
 CODE = frozenset({"commands", "files", "hashes", "processes", "queries", "registry_keys", "registry_values"})
@@ -158,7 +159,7 @@ def _cve_words(notice: Notice) -> str | None:
 
 
 def _values_of(value: Any) -> dict[str, Any] | None:
-    return {one.name: getattr(value, one.name) for one in fields(value)} if value is not None else None
+    return asdict(value) if value is not None else None
 
 
 _SILENT = "coverage.yaml expects it, and nothing was heard of it for too long, so what happens there may tell nobody"

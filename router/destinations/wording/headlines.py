@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from copy import replace
 from functools import cache
 from typing import Any
+
+from msgspec.structs import asdict
 
 from router.destinations.wording.escaping import read_table
 from router.destinations.wording.facts import Fact
@@ -18,6 +20,7 @@ from router.domain.readable import remembered
 from router.domain.recommendations import find_missing_rung
 from router.domain.severity import assumed_words, severity_named
 from router.domain.signals import AZURE_MONITOR, DEFENDER, Kind, Stream
+from router.domain.values import Value
 
 ROUTER = "alert-router"
 """Where an announcement happens, for those columns of a vendor's that must name a place."""
@@ -53,8 +56,7 @@ def location_of(notice: Notice) -> str:
     return whereabouts_of(notice).words if notice.kind != ANNOUNCEMENT else ROUTER
 
 
-@dataclass(frozen=True, slots=True)
-class Headline:
+class Headline(Value):
     """The parts of a headline, each on one line: severity and count, title, location, and the environment in brackets.
 
     An announcement has no location; the environment is empty where none is known.
@@ -151,7 +153,9 @@ def member_lines(group: Group) -> tuple[str, tuple[str, ...]]:
 
 def group_of(notice: Notice) -> dict[str, Any] | None:
     """The signals that a notice is about, with the keys of `router.domain.notices.Group`; None where it is about one."""
-    return {**asdict(notice.group), "by": dict(notice.group.by)} if notice.group is not None else None
+    if (group := notice.group) is None:
+        return None
+    return {**asdict(group), "by": dict(group.by), "named": list(map(asdict, group.named))}
 
 
 _MOST, _TELLING = 4, 2  # facts of a subject, and those that a summary tells

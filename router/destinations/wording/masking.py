@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from copy import replace
 from functools import cache
 from typing import Any
 
@@ -16,12 +16,12 @@ from router.destinations.wording.escaping import read_table, with_texts
 from router.domain.evidence import bounded, items_in, property_key
 from router.domain.notices import Notice
 from router.domain.readable import remembered
+from router.domain.values import Value
 
 _VALUE_STANDS = {"apart": "(?&apart)", "either": "(?&apart)?", "glued": r"(?=\S)"}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CredentialForm:
+class CredentialForm(Value, kw_only=True):
     """One form in which a credential is written: what `credentials.toml` says of it, with its parts put in."""
 
     name: str

@@ -7,7 +7,7 @@ as its vendor shows texts best, and cuts it where the vendor does.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from copy import replace
 from datetime import datetime
 
 from router.destinations.wording.changes import changes_between, ending_of, is_same_signal
@@ -34,6 +34,7 @@ from router.domain.notices import ANNOUNCEMENT, Link, Notice
 from router.domain.resources import is_connected
 from router.domain.rulebook import Lane
 from router.domain.signals import DEFENDER, Kind, Stream
+from router.domain.values import Value
 
 HEADLINE_LIMIT = 1_000  # characters of a headline; ours, more than any vendor shows
 
@@ -47,8 +48,7 @@ _IN_CLUSTERS = ("nodes", "pods", "namespaces", "clusters", "workloads")
 PORTAL = "Open in the Azure portal"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Briefing:
+class Briefing(Value, kw_only=True):
     """A notice in words. Texts are those of the notice, whole; what is not known is left out.
 
     Attributes:

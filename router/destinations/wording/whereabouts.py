@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 from router.destinations.wording.turns import made_once
 from router.domain.evidence import account_name_of
@@ -22,6 +21,7 @@ from router.domain.resources import (
     names_of_resource,
     with_endings,
 )
+from router.domain.values import Value
 
 UNKNOWN = "unknown resource"  # what is said where a notice names nothing at all
 
@@ -39,8 +39,7 @@ _DIGEST = len("sha256:") + 12  # characters of an image's digest by which people
 _MOST_NAMES = 16  # the most names of a place, the innermost ones; an id of Azure's has four at most
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Whereabouts:
+class Whereabouts(Value, kw_only=True):
     """Where something happened, as people would say it.
 
     Attributes:

@@ -15,7 +15,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Collection, Iterable, Iterator
-from dataclasses import dataclass, fields, replace
+from copy import replace
 from functools import cache
 from html import escape
 from typing import Any
@@ -27,6 +27,7 @@ from router.destinations.wording.turns import made_once
 from router.domain.evidence import CUT, Evidence, items_in, property_key
 from router.domain.notices import Group, Notice, is_about_ai
 from router.domain.rulebook import BY_TAG
+from router.domain.values import Value
 
 _PID = r" \((?:0[xX][0-9A-Fa-f]{1,16}|[0-9]{1,12})\)"
 _BY = r"(?:, by [^,]{1,300}|, child of .*|, by [^,]{1,300}, child of .*)"
@@ -95,7 +96,7 @@ def withheld_from(notice: Notice, names: Collection[str]) -> Notice:
     """A notice without the properties and lists of these names, by letters and digits, and without what they say."""
     if not names:
         return notice
-    lists = [one.name for one in fields(notice.evidence) if property_key(one.name) in names]
+    lists = [name for name in notice.evidence.__struct_fields__ if property_key(name) in names]
     properties = {name: value for name, value in notice.extended.items() if property_key(name) in names}
     values = [
         *(name for listed in lists for item in getattr(notice.evidence, listed) for name in values_in(listed, item)),
@@ -106,8 +107,7 @@ def withheld_from(notice: Notice, names: Collection[str]) -> Notice:
     return _without_values(left, _Values.of(values))
 
 
-@dataclass(frozen=True, slots=True)
-class _Values:
+class _Values(Value):
     """What is looked for in a notice.
 
     `whole` are the values that no item, property or part of an item may be, as items are compared; `quotes` find a value within
@@ -180,12 +180,8 @@ def _without_values(notice: Notice, values: _Values) -> Notice:
             value = tuple(item for item in value if not (isinstance(item, str) and is_whole(item)))
         return with_texts(value, unquoted)
 
-    changed: dict[str, Any] = {
-        one.name: cleared(getattr(notice, one.name))
-        for one in fields(notice)
-        if one.name
-        not in _fields("identity") | {"key", "owner", "evidence", "group", "extended", "unlisted", "compromised_entity"}
-    }
+    apart = {"key", "owner", "evidence", "group", "extended", "unlisted", "compromised_entity", *_fields("identity")}
+    changed = {name: cleared(getattr(notice, name)) for name in {*notice.__struct_fields__} - apart}
     entity = notice.compromised_entity
     extended = {unquoted(name): unquoted(value) for name, value in notice.extended.items() if not is_whole(value)}
     return replace(
@@ -193,12 +189,12 @@ def _without_values(notice: Notice, values: _Values) -> Notice:
         **changed,
         evidence=Evidence(
             **{
-                one.name: tuple(
+                name: tuple(
                     _item_without(item, values)
-                    for item in getattr(notice.evidence, one.name)
-                    if not any(map(is_whole, names_in(one.name, item)))
+                    for item in getattr(notice.evidence, name)
+                    if not any(map(is_whole, names_in(name, item)))
                 )
-                for one in fields(notice.evidence)
+                for name in notice.evidence.__struct_fields__
             }
         ),
         group=_group_without(notice.group, values, cleared),

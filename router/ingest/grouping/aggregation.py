@@ -13,7 +13,8 @@ one. An owner who has a pager of their own is called by it, with groups and a li
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from router.domain.clocks import is_possible

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from copy import replace
 from typing import Any
 
 from router.destinations.wording.whereabouts import whereabouts_of

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import timedelta
 
 from router.domain.decisions import Change
@@ -13,6 +12,7 @@ from router.domain.resources import find_subscription_id, is_connected
 from router.domain.rulebook import By, ByTag, DestinationSpec, Grouping, length_text
 from router.domain.severity import gravity_of
 from router.domain.signals import Kind
+from router.domain.values import Value
 from router.ingest.grouping.limits import Audience, audience_of
 from router.store.groups import GroupState
 from router.store.ledger import Target, Turn
@@ -23,8 +23,7 @@ LONGEST = 200
 _ALONE = Grouping((By.INCIDENT,), timedelta(days=1))
 
 
-@dataclass(frozen=True, slots=True)
-class MemberTurn:
+class MemberTurn(Value):
     """One turn of a signal, as one destination sees it that is notified of groups.
 
     `turn` is the signal's turn, and `notice` what it says.

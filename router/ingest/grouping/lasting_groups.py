@@ -9,7 +9,8 @@ gravest first, and one summary counts meanwhile what waits.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from copy import replace
+from dataclasses import dataclass, field
 
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change

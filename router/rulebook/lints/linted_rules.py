@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 
+from msgspec import field
+
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
+from router.domain.values import Value
 from router.rulebook.documents import Document, parse_with_lower_keys
 from router.rulebook.folder import Folder
 from router.rulebook.loading import Loaded
 from router.rulebook.problems import KeyPath, Problem
 
 
-@dataclass(frozen=True, slots=True)
-class Subject:
+class Subject(Value):
     """The rules of one stream in a rules directory, what became of them, and the instant as of which they are judged."""
 
     root: Path

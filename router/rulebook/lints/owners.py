@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 
 from router.domain.patterns import covers_glob
+from router.domain.values import Value
 from router.rulebook.lints.linted_rules import Subject
 from router.rulebook.lints.routes import about_impossible_glob, ids_by_name
 from router.rulebook.owners import ANY, OwnerForm
@@ -44,8 +44,7 @@ def find_unreachable_owners(subject: Subject) -> Iterator[Problem]:
                 some.append(entry)
 
 
-@dataclass(frozen=True, slots=True)
-class _OwnerGlobs:
+class _OwnerGlobs(Value):
     """An entry with those of its globs that do not fit everything, by their keys."""
 
     number: int

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from router.domain.owners import NamedScope
@@ -16,6 +15,7 @@ from router.domain.patterns import covers_glob, fixed_beginning, is_glob
 from router.domain.rulebook import Floor
 from router.domain.severity import Severity
 from router.domain.signals import Kind, Stream
+from router.domain.values import Value
 from router.rulebook.clauses import NOBODY, SEVERITIES, is_for_other_stream, may_be_about_coverage, status_word
 from router.rulebook.lints.linted_rules import Subject
 from router.rulebook.lints.types import DECLARE, KnownTypes, about_unknown_type
@@ -61,8 +61,7 @@ class Contradiction(NamedTuple):
     is_fatal: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Surroundings:
+class Surroundings(Value, kw_only=True):
     """What a route of a stream is judged against.
 
     Attributes:
@@ -75,7 +74,7 @@ class Surroundings:
     types: KnownTypes
     owners: Collection[str] | None = None
     is_all_owned: bool = False
-    ids: Mapping[str, str] = field(default_factory=dict)
+    ids: Mapping[str, str] = {}
     coverage_severity: Severity = Severity.HIGH
 
     @classmethod

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 
 from router.domain.patterns import is_glob
 from router.domain.posture import CATEGORIES
 from router.domain.signals import Stream
+from router.domain.values import Value
 from router.rulebook.catalogue import load_catalogue, load_spellings, rows_of
 from router.rulebook.lints.linted_rules import Subject
 from router.rulebook.patterns import compile_globs
@@ -36,8 +36,7 @@ DECLARE = "if it is right, list it under types in cwpp/policy.yaml"
 """What to do about a type that is right and not known."""
 
 
-@dataclass(frozen=True, slots=True)
-class KnownTypes:
+class KnownTypes(Value):
     """The alert types that are known: Defender's, the router's, and those that the policy declares."""
 
     spellings: Mapping[str, str]

@@ -11,7 +11,7 @@ import json
 import re
 from collections.abc import Callable, Container, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import replace
+from copy import replace
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from aiohttp import web
