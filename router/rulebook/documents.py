@@ -77,15 +77,15 @@ _Loader.yaml_implicit_resolvers = {
 }
 
 
-class _JsonPlace(NamedTuple):
+class _JsonPosition(NamedTuple):
     """Where something begins in a JSON text; lines count from 0."""
 
     at: int
     line: int
 
 
-type _Place = yaml.Node | _JsonPlace
-type Parsed = tuple[object, _Place]
+type _Position = yaml.Node | _JsonPosition
+type Parsed = tuple[object, _Position]
 """What a text says, and where that stands."""
 
 
@@ -106,7 +106,7 @@ def _parse_json(text: str, decoder: json.JSONDecoder) -> Parsed:
     if not text.strip():
         raise Unreadable(_EMPTY, None, code="empty-file")
     try:
-        return decoder.decode(text), _next_place(text, 0, _JsonPlace(0, 0))
+        return decoder.decode(text), _next_position(text, 0, _JsonPosition(0, 0))
     except json.JSONDecodeError as error:
         line, words = _find_conflict(text) or _explain_json_error(text, error)
         raise Unreadable(f"is not JSON: {words}", line) from error
@@ -254,7 +254,7 @@ def _with_lower_keys(value: object) -> object:
     return [_with_lower_keys(item) for item in value] if isinstance(value, list) else value
 
 
-type _Member = tuple[str | int, int, _Place]
+type _Member = tuple[str | int, int, _Position]
 """A key of a mapping as it is written, or a position in a list; its line, from 0; and the value there."""
 
 
@@ -266,8 +266,8 @@ class Document:
     file: str
     text: str = field(repr=False)
     value: object = field(repr=False)
-    _top: _Place = field(repr=False)
-    _members: dict[_Place, Sequence[_Member]] = field(default_factory=dict, repr=False)
+    _top: _Position = field(repr=False)
+    _members: dict[_Position, Sequence[_Member]] = field(default_factory=dict, repr=False)
 
     def problem(self, path: KeyPath, message: str, level: Level = "problem", code: str = INVALID) -> Problem:
         """A problem at a key path of this file; its message starts with the path, its keys as the file writes them."""
@@ -282,7 +282,7 @@ class Document:
     def _find(self, path: KeyPath) -> tuple[KeyPath, int]:
         """A key path as the file writes it, and its line."""
         place = self._top
-        line = place.line if isinstance(place, _JsonPlace) else place.start_mark.line
+        line = place.line if isinstance(place, _JsonPosition) else place.start_mark.line
         written: list[str | int] = []
         for step in path:
             if found := self._find_member(place, step):
@@ -290,7 +290,7 @@ class Document:
             written.append(step)
         return tuple(written), line + 1
 
-    def _find_member(self, place: _Place, step: str | int) -> _Member | None:
+    def _find_member(self, place: _Position, step: str | int) -> _Member | None:
         """The member of a value that a step leads to.
 
         A key is found whatever its case; of several that differ in nothing else, the last, or one that is spelled like the
@@ -311,26 +311,26 @@ class Document:
         return position_in(self.file, self.line_of(path))
 
 
-def _members_of(place: _Place, text: str) -> Iterator[_Member]:
+def _members_of(place: _Position, text: str) -> Iterator[_Member]:
     if isinstance(place, yaml.MappingNode):
         yield from ((key.value, key.start_mark.line, value) for key, value in place.value)
     elif isinstance(place, yaml.SequenceNode):
         yield from ((number, item.start_mark.line, item) for number, item in enumerate(place.value))
-    elif isinstance(place, _JsonPlace) and text[place.at] in "{[":
-        here, number = _next_place(text, place.at + 1, place), 0
+    elif isinstance(place, _JsonPosition) and text[place.at] in "{[":
+        here, number = _next_position(text, place.at + 1, place), 0
         while text[here.at] not in "]}":
             name, value = number, here
             if text[place.at] == "{":
                 name, end = _WRITTEN.raw_decode(text, here.at)
-                value = _next_place(text, end, here)
+                value = _next_position(text, end, here)
             yield name, here.line, value
-            here, number = _next_place(text, _WRITTEN.raw_decode(text, value.at)[1], value), number + 1
+            here, number = _next_position(text, _WRITTEN.raw_decode(text, value.at)[1], value), number + 1
 
 
-def _next_place(text: str, at: int, known: _JsonPlace) -> _JsonPlace:
+def _next_position(text: str, at: int, known: _JsonPosition) -> _JsonPosition:
     """Where the next key, value or closing bracket begins in a text that is JSON; the line of an earlier place is known."""
     begins = next(_BEGINNING.finditer(text, at)).start()
-    return _JsonPlace(begins, known.line + text.count("\n", known.at, begins))
+    return _JsonPosition(begins, known.line + text.count("\n", known.at, begins))
 
 
 _BEGINNING = re.compile(r"[^\s:,]")
