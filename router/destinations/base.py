@@ -8,10 +8,12 @@ from collections.abc import Callable, Collection, Sequence
 from copy import replace
 from typing import Any, ClassVar
 
+from msgspec.structs import asdict
+
 from router.destinations.config import AiAlerts, OneByOneConfig
 from router.destinations.requests import Exchange, error_for
 from router.destinations.wording.escaping import in_language, plain, web_link
-from router.destinations.wording.facts import EVIDENCE, posture_of
+from router.destinations.wording.facts import posture_of
 from router.destinations.wording.headlines import group_of
 from router.destinations.wording.notice_text import Briefing, briefing_of
 from router.destinations.wording.plain_text import note_of, text_of
@@ -167,7 +169,7 @@ def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
 
     Every key is always there; what is not known is null, [] or {}. `change` is opened, updated or resolved.
     """
-    owner, evidence = notice.owner, notice.evidence
+    owner = notice.owner
     return {
         "change": delivery.change,
         "key": notice.key,
@@ -176,7 +178,7 @@ def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
         **{name: getattr(notice, name) for name in _FIELDS},
         "link": web_link(notice.link),
         "tactics": [{"id": tactic.id, "name": tactic.name} for tactic in notice.tactics],
-        "evidence": {name: getattr(evidence, name) for name in EVIDENCE},
+        "evidence": asdict(notice.evidence),
         "group": group_of(notice),
         **posture_of(notice),
         "owner": {"group": owner.group, "service": owner.service} if owner else None,

@@ -23,9 +23,10 @@ from copy import replace
 from functools import cache
 from importlib.resources import files
 from itertools import compress
-from operator import attrgetter
 from typing import Any
 from unicodedata import normalize
+
+from msgspec.structs import astuple
 
 from router.destinations.wording.turns import made_once
 from router.domain.notices import Notice
@@ -61,10 +62,11 @@ def with_texts(value: Any, change: Make, by_field: Mapping[str, Callable[[Any], 
         return change(value)
     if not value or kind is bool or kind is int:
         return value
-    names, values_of = _fields_of(kind)
-    if names:
-        changed, held = {}, values_of(value)
-        for name, before in compress(zip(names, held, strict=False), held):
+    if isinstance(value, Value):
+        changed, held = {}, astuple(value)
+        for name, before in compress(zip(value.__struct_fields__, held, strict=True), held):
+            if name in OURS:
+                continue
             make = by_field.get(name) or (change if type(before) is str else None)
             after = make(before) if make is not None else with_texts(before, change)
             if after is not before:
@@ -77,13 +79,6 @@ def with_texts(value: Any, change: Make, by_field: Mapping[str, Callable[[Any], 
     else:
         return value
     return value if made == value else made
-
-
-@cache
-def _fields_of(form: Any) -> tuple[tuple[str, ...], Callable[[Any], tuple[Any, ...]]]:
-    """The fields of a value that may hold texts of an alert's, and what reads them at once; none of anything else."""
-    names = [name for name in form.__struct_fields__ if name not in OURS] if issubclass(form, Value) else []
-    return tuple(names), attrgetter(*names, *names[:1]) if names else tuple
 
 
 _TAG_OPENS = re.compile(r"<(?=[A-Za-z/!?]|\Z)")

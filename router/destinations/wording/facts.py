@@ -88,10 +88,10 @@ _VALUES = ("package", "image", "rule", "risk")
 
 def posture_of(notice: Notice) -> dict[str, Any]:
     """All of it by the names of `Notice` and of its values; every key is always there, as in `document_of`."""
-    values = {name: _values_of(getattr(notice, name)) for name in _VALUES}
+    values = {name: None if (value := getattr(notice, name)) is None else asdict(value) for name in _VALUES}
     risk = notice.risk
     if risk is not None:
-        values["risk"] = {**(values["risk"] or {}), "level": risk.level.label if risk.level is not None else None}
+        values["risk"] = {**asdict(risk), "level": risk.level.label if risk.level is not None else None}
     return {
         "category": notice.category,
         "cves": notice.cves,
@@ -156,10 +156,6 @@ def _cve_words(notice: Notice) -> str | None:
     named, more = notice.cves[:_CVES], len(notice.cves[_CVES:])
     others = f"{more} more at least" if more and notice.has_more_cves else f"{more} more" if more else "others"
     return " and ".join(filter(None, (", ".join(named), others if more or notice.has_more_cves else ""))) or None
-
-
-def _values_of(value: Any) -> dict[str, Any] | None:
-    return asdict(value) if value is not None else None
 
 
 _SILENT = "coverage.yaml expects it, and nothing was heard of it for too long, so what happens there may tell nobody"

@@ -21,6 +21,8 @@ from html import escape
 from typing import Any
 from urllib.parse import quote
 
+from msgspec.structs import asdict
+
 from router.destinations.wording.escaping import read_table, with_texts
 from router.destinations.wording.masking import masked_notice
 from router.destinations.wording.turns import made_once
@@ -180,30 +182,27 @@ def _without_values(notice: Notice, values: _Values) -> Notice:
             value = tuple(item for item in value if not (isinstance(item, str) and is_whole(item)))
         return with_texts(value, unquoted)
 
-    apart = {"key", "owner", "evidence", "group", "extended", "unlisted", "compromised_entity", *_fields("identity")}
-    changed = {name: cleared(getattr(notice, name)) for name in {*notice.__struct_fields__} - apart}
-    entity = notice.compromised_entity
     extended = {unquoted(name): unquoted(value) for name, value in notice.extended.items() if not is_whole(value)}
-    return replace(
-        notice,
-        **changed,
-        evidence=Evidence(
+    apart = {
+        **dict.fromkeys(notice.__struct_fields__, cleared),
+        **dict.fromkeys(_fields("identity"), lambda value: value),
+        "evidence": lambda evidence: Evidence(
             **{
-                name: tuple(
-                    _item_without(item, values)
-                    for item in getattr(notice.evidence, name)
-                    if not any(map(is_whole, names_in(name, item)))
-                )
-                for name in notice.evidence.__struct_fields__
+                name: tuple(_item_without(one, values) for one in held if not any(map(is_whole, names_in(name, one))))
+                for name, held in asdict(evidence).items()
             }
         ),
-        group=_group_without(notice.group, values, cleared),
-        extended=extended,
-        unlisted=tuple(name for name in map(unquoted, notice.unlisted) if name in extended),
-        compromised_entity=None if entity is None or is_whole(entity) else unquoted(entity),
-        link=notice.link if notice.link is None or unquoted(notice.link) == notice.link else None,
-        links=tuple(replace(one, text=unquoted(one.text)) for one in notice.links if unquoted(one.url) == one.url),
-    )
+        "group": lambda group: _group_without(group, values, cleared),
+        "extended": lambda _: extended,
+        "unlisted": lambda names: tuple(name for name in map(unquoted, names) if name in extended),
+        "compromised_entity": lambda entity: None if is_whole(entity) else unquoted(entity),
+        "link": lambda link: link if unquoted(link) == link else None,
+        "links": lambda links: tuple(
+            replace(one, text=unquoted(one.text)) for one in links if unquoted(one.url) == one.url
+        ),
+    }
+    left: Notice = with_texts(notice, unquoted, apart)
+    return left
 
 
 def _item_without(item: str, values: _Values) -> str:
@@ -212,9 +211,7 @@ def _item_without(item: str, values: _Values) -> str:
     return "".join(WITHHELD if not at % 2 and values.is_whole(part) else part for at, part in enumerate(parts))
 
 
-def _group_without(group: Group | None, values: _Values, cleared: Callable[[Any], Any]) -> Group | None:
-    if group is None:
-        return None
+def _group_without(group: Group, values: _Values, cleared: Callable[[Any], Any]) -> Group:
     by = tuple((name, _item_without(value, values)) for name, value in group.by if not values.is_whole(value))
     named = tuple(
         replace(
