@@ -15,6 +15,7 @@ from typing import cast
 
 import aiohttp
 import httpx
+import yarl
 
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
@@ -106,7 +107,7 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
         chunks, left = [], self._longest
         async with self._session.request(
             request.method,
-            str(request.url),
+            yarl.URL(str(request.url), encoded=True),  # Its signature may be of the URL as it is written.
             headers=request.headers.multi_items(),
             data=aiohttp.BytesPayload(body) if body else None,
             allow_redirects=False,

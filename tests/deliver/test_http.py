@@ -51,18 +51,23 @@ def ask(body: bytes, encoding: str = "gzip", longest: int = LARGEST_ANSWER) -> H
 
 @awaited
 async def test_a_request_arrives_as_it_was_asked_for_and_stands_alone() -> None:
-    """Method, headers and body; the answer's header names come in lower case, no cookie is kept and no redirect followed."""
+    """Method, headers and body, and the URL to its last sign, of which its `sig` may be made.
+
+    The answer's header names come in lower case, no cookie is kept and no redirect followed.
+    """
+    target = "/a%7Eb/%2f?sig=a%2Bb%2F%3D&q=a^b%5Ec&n=[1]&e='x'"
     said = {"X-Answer": "Yes", "Set-Cookie": "session=1"}
     async with (
         answering() as elsewhere,
         answering(302, b"yes", Location=f"{elsewhere.url}/there", **said) as server,
     ):
         async with Http(ssl.create_default_context()) as http:
-            request = HttpRequest(method="PUT", url=server.url, headers={"x-test": "yes"}, body=b"1234")
+            request = HttpRequest(method="PUT", url=server.url + target, headers={"x-test": "yes"}, body=b"1234")
             answers = [await http.send(request) for _ in range(2)]
         assert {(one.status, one.body, one.headers["x-answer"]) for one in answers} == {(302, b"yes", "Yes")}
     for head, _, body in (one.lower().partition(b"\r\n\r\n") for one in server.requests):
-        assert (head[:3], b"x-test: yes" in head, b"cookie" in head, body) == (b"put", True, False, b"1234")
+        assert (head.split()[:2], body) == ([b"put", target.lower().encode()], b"1234")
+        assert (b"x-test: yes" in head, b"cookie" in head) == (True, False)
     assert elsewhere.requests == []
 
 
