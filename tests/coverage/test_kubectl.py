@@ -63,10 +63,11 @@ def access(*files: object) -> ClusterAccess:
 
 def test_a_context_is_its_cluster_and_its_user() -> None:
     """What is secret is not shown. A plugin may ask a person. Paths are relative to the file in which they stand."""
-    found = access(kubeconfig({"server": "https://rancher.contoso.com/k8s/clusters/c-1/", "tls-server-name": "api"}))
+    told = kubeconfig({"server": "https://rancher.contoso.com/k8s/clusters/c-1/", "tls-server-name": "api"})
+    merged, found = merge_kubeconfigs([("config", told)]), access(told)
     assert found.server == "https://rancher.contoso.com/k8s/clusters/c-1"
     assert found.cluster == {"server": found.server, "tls-server-name": "api"}
-    assert (found.user, "canary" in repr(found)) == ({"token": "canary"}, False)
+    assert (found.user, "canary" in repr((found, merged))) == ({"token": "canary"}, False)
     never = {"exec": {**EXEC, "interactiveMode": "Never"}}
     assert [access(kubeconfig(user=one)).may_ask for one in ({"token": "x"}, {"exec": EXEC}, never)] == [
         False,

@@ -85,6 +85,8 @@ class _KubeconfigEntry(Value):
     body: Mapping[str, object]
     file: str
 
+    __repr__ = repr_without("body")
+
     def beside(self, path: object) -> object:
         """Return a path from the folder of the kubeconfig."""
         return str(Path(self.file).absolute().parent / path) if isinstance(path, str) else path
