@@ -69,7 +69,8 @@ class Arrival(Value):
 
 def message_of(key: str) -> str:
     """The key of the message that a key on record is about, also where it is that of a further decision on it."""
-    return key.partition("@")[0]
+    origin, colon, place = key.rpartition(":")
+    return f"{origin}{colon}{place.partition('@')[0]}"
 
 
 class Partition(NamedTuple):

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from router.domain.clocks import SKEW
 from router.domain.decisions import Code, Outcome, StepCode
-from router.domain.hubs import MOST_AT_ONCE, MOST_DOCUMENTS, Arrival
+from router.domain.hubs import MOST_AT_ONCE, MOST_DOCUMENTS, Arrival, message_of
 from router.domain.keys import alert_fingerprint, signal_key
 from router.domain.rule_fields import rule_fields_of
 from router.domain.severity import Severity
@@ -81,7 +81,10 @@ def test_what_is_decided_again_has_a_second_place_on_record_and_says_so() -> Non
     """What a rule held makes its next turn when the rule is gone; decided as before it makes none, and changes no row.
 
     Held still, it is no hit of the rule that held it. Each turn keeps what rules can match; a repeat says it anew once a day.
+    The second place names the message, whatever the cluster is called that fell silent.
     """
+    fallen = Arrival("coverage:edge@shop:integration", 3)
+    assert message_of(replace(fallen, again=2).key) == message_of(fallen.key) == fallen.key
     held = row_after(transition_for(an_observation(**HELD), None, BOOK, NOW))
     for again, on_record, key in ((1, None, "hub/0:1@1"), (0, Outcome.SUPPRESSED, "hub/0:1@2")):
         observation = an_observation(again=again, **HELD)
