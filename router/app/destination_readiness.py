@@ -25,7 +25,7 @@ from router.app.settings import Lack, Settings, Why
 from router.destinations import discover
 from router.destinations.config import Config, hosts_in, settings_in, with_setting
 from router.domain.deliveries import LONGEST_LIFE
-from router.domain.rulebook import DestinationSpec, Lane, Rulebook
+from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Stream
 from router.domain.urls import is_example
 from router.domain.values import Value, repr_without
@@ -119,6 +119,9 @@ def readiness_of(
     for config, lacks in found.values():
         if isinstance(config, Config) and not can_import(config.clients):
             lacks.append(Lack(requirement(EXTRA), Why.NOT_INSTALLED))
+    # Nothing is paged by an owner's key in a stream that pages by no destination.
+    paging = {key[0] for key, spec in specs.items() if spec.lane is Lane.PAGE}
+    pagers = [name for stream in paging for name in pagers_of(rules.books[stream])]
     return Readiness(
         ready={key: config for key, (config, lacks) in found.items() if not lacks},
         unready=tuple(
@@ -127,7 +130,7 @@ def readiness_of(
             if lacks
         ),
         secrets={stream: settings.look_up(secret_names_of([book])).values for stream, book in rules.books.items()},
-        pagers=settings.look_up(_pagers_in(rules.books.values())).lacks,
+        pagers=settings.look_up(pagers).lacks,
     )
 
 
@@ -162,10 +165,3 @@ def _configured(spec: DestinationSpec, settings: Settings) -> tuple[object, list
                 lacks.append(Lack(name, Why.UNFIT))
     lacks += [Lack(host, Why.EXAMPLE) for host in hosts_in(config) if is_example(host)]
     return config, lacks
-
-
-def _pagers_in(books: Iterable[Rulebook]) -> Iterator[str]:
-    """The secrets of owners' pagers, as far as there is anything to page with."""
-    for book in books:
-        if any(spec.lane is Lane.PAGE for spec in specs_of(book)):
-            yield from pagers_of(book)

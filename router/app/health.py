@@ -160,8 +160,12 @@ async def _figures(
     async with store.session() as tx:
         backlog, pauses = await list_backlogs(tx, stream), await list_pauses(tx, stream)
         swept, losses = await partitions.find_last_sweep(tx, stream), await partitions.read_losses(tx, stream)
+        waiting, set_aside = await count_waiting(tx, stream), await count_damaged_rows(tx, stream)
     for name, one in backlog.items():
-        problems += _complaints(stream, name, one, now)
+        if one.oldest is not None and now - one.oldest > LATE[one.lane]:
+            problems.append(f"{stream} {name}: the oldest of its deliveries waits since {_written(one.oldest)}")
+        if one.dead:
+            problems.append(f"{stream} {name}: {one.dead} dead letters")
     problems += [
         f"{stream} {name}: refuses our credentials since {_written(one.since)}"
         for name, one in pauses_among(pauses).items()
@@ -172,9 +176,6 @@ async def _figures(
     ]
     if swept is None or now - swept > STALE or not is_possible(swept, now):
         problems.append(f"{stream}: the last sweep ended {_written(swept) if swept else 'never'}")
-    async with store.session() as tx:
-        waiting = await count_waiting(tx, stream)
-        set_aside = await count_damaged_rows(tx, stream)
     if set_aside:
         problems.append(f"{stream}: {set_aside} damaged rows of the state are set aside in the quarantine")
     recent = [loss for loss in losses if now - loss.at < timedelta(days=7)]
@@ -211,15 +212,6 @@ async def _figures(
             for one in recent
         ],
     }
-
-
-def _complaints(stream: str, name: str, one: Backlog, now: datetime) -> list[str]:
-    found = []
-    if one.oldest is not None and now - one.oldest > LATE[one.lane]:
-        found.append(f"{stream} {name}: the oldest of its deliveries waits since {_written(one.oldest)}")
-    if one.dead:
-        found.append(f"{stream} {name}: {one.dead} dead letters")
-    return found
 
 
 def _row(

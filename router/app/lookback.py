@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 
 from router.decide.preview import ASKED_ABOUT, Matcher, Preview
 from router.domain.counts import decided_at
-from router.domain.rule_fields import RuleFields, signal_of
-from router.domain.signals import Signal
+from router.domain.rule_fields import signal_of
 from router.store import signals
 from router.store.decisions import PAGE, walk_decisions
 from router.store.store import Store
@@ -26,7 +25,8 @@ async def look_back(
     signals that stand: previews say how far that was. Raises StoreError.
     """
     previews = [Preview(matcher, since, until) for matcher in matchers]
-    types = _types_of(matchers)
+    named = [one.types for one in matchers]
+    types = None if None in named else set[str]().union(*filter(None, named))
     async with store.session() as tx:
         async for entries in walk_decisions(tx, stream, since, until, ASKED_ABOUT, min(most, PAGE)):
             wanted = {
@@ -34,7 +34,8 @@ async def look_back(
                 for entry in entries
                 if entry.signal is not None and any(one.may_cover(entry) for one in previews)
             }
-            found = _signals_of(await signals.read_fields(tx, wanted) if wanted else {})
+            fields = await signals.read_fields(tx, wanted) if wanted else {}
+            found = {key: signal_of(one) for key, one in fields.items()}
             for entry in entries:
                 for one in previews:
                     one.look_at_decision(entry, found.get(entry.signal or ""))
@@ -56,17 +57,3 @@ async def look_back(
                 for signal in held:
                     one.look_at_held(signal_of(signal.fields) if signal.fields is not None else None)
     return previews
-
-
-def _signals_of(fields: Mapping[str, RuleFields]) -> Mapping[str, Signal]:
-    return {key: signal_of(one) for key, one in fields.items()}
-
-
-def _types_of(matchers: Sequence[Matcher]) -> Collection[str] | None:
-    """The types that any of them is about; None where one may be about any."""
-    types: set[str] = set()
-    for one in matchers:
-        if one.types is None:
-            return None
-        types.update(one.types)
-    return types

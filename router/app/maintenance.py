@@ -19,12 +19,11 @@ from router.ingest.gaps import GapFiller, GapReport
 from router.ingest.intake import Intake, fault_of, release_held
 from router.ingest.silent_sources import SilentSources, SourceReport
 from router.ingest.snapshot_ends import SnapshotEnds
-from router.store import partitions
 from router.store.dead_letters import abandon_deliveries, give_up_deliveries
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_pauses, pauses_among
 from router.store.forgetting import forget
-from router.store.partitions import write_sweep_end
+from router.store.partitions import find_last_sweep, write_sweep_end
 from router.store.quarantine import count_damaged_rows
 from router.store.retention import ClockWitness, Retention, forgets_by, witness_after
 from router.store.store import Store, Transaction
@@ -88,7 +87,6 @@ class Sweeper:
         await self.store.run(lambda tx: write_sweep_end(tx, self._stream, now))
         async with self.store.session() as tx:
             backlogs, pauses = await list_backlogs(tx, self._stream), await list_pauses(tx, self._stream)
-        async with self.store.session() as tx:
             damaged = await count_damaged_rows(tx, self._stream)
         swept = Swept(
             stream=self._stream,
@@ -142,22 +140,15 @@ async def give_up_undeliverable(
     steps = _Steps()
     for stream, destinations in named.items():
         known = {*destinations, *held.get(stream, {})}
-        await steps.do(
-            _all_of(store, partial(abandon_deliveries, stream=stream, named=known, born_before=unnamed_since, now=now)),
-            None,
-        )
+        abandon = partial(abandon_deliveries, stream=stream, named=known, born_before=unnamed_since, now=now)
+        await steps.do(_all_of(store, abandon), None)
     for one in unready:
-        if one.destination in held.get(one.stream, {}):
-            continue
-        give_up = partial(
-            give_up_deliveries,
-            stream=one.stream,
-            destination=one.destination,
-            born_until=given_up_until(one, now),
-            error=one.error,
-            now=now,
-        )
-        await steps.do(_all_of(store, give_up), None)
+        if one.destination not in held.get(one.stream, {}):
+            stream, name, until = one.stream, one.destination, given_up_until(one, now)
+            give_up = partial(
+                give_up_deliveries, stream=stream, destination=name, born_until=until, error=one.error, now=now
+            )
+            await steps.do(_all_of(store, give_up), None)
     steps.raise_fault()
 
 
@@ -196,13 +187,13 @@ TRUSTED, SEEN = "forgetting", "forgetting.seen"
 
 async def find_instant_to_forget_by(store: Store, now: datetime) -> datetime | None:
     """Return the instant by which the state may be forgotten; None while no clock is confirmed. Raises StoreError."""
-    return await store.run(lambda tx: _find_instant(tx, now))
 
+    async def find(tx: Transaction) -> datetime | None:
+        before = ClockWitness(*[await find_last_sweep(tx, name) for name in (TRUSTED, SEEN)])
+        witness = witness_after(before, now)
+        for name, known, is_known in zip((TRUSTED, SEEN), witness, before, strict=True):
+            if known is not None and known != is_known:
+                await write_sweep_end(tx, name, known)
+        return forgets_by(witness, now)
 
-async def _find_instant(tx: Transaction, now: datetime) -> datetime | None:
-    before = ClockWitness(*[await partitions.find_last_sweep(tx, name) for name in (TRUSTED, SEEN)])
-    witness = witness_after(before, now)
-    for name, known, is_known in zip((TRUSTED, SEEN), witness, before, strict=True):
-        if known is not None and known != is_known:
-            await partitions.write_sweep_end(tx, name, known)
-    return forgets_by(witness, now)
+    return await store.run(find)

@@ -85,13 +85,11 @@ class RuleWatch:
             # Also where no one is to hear: `rules list` says since when each holds nothing.
             await self._store.run(lambda tx: note_rules(tx, self._stream, self._names, now))
             self._noted = now
-        owed = await self._tell(now) if self._recipients.destinations else 0
+        is_told = bool(self._recipients.destinations)
+        events = [*await self._find_ends(now), *await self._find_unused(now)] if is_told else []
+        owed = await self._store.run(lambda tx: self._tell_in(tx, events, now)) if events else 0
         self._looked = now
         return owed
-
-    async def _tell(self, now: datetime) -> int:
-        events = [*await self._find_ends(now), *await self._find_unused(now)]
-        return await self._store.run(lambda tx: self._tell_in(tx, events, now)) if events else 0
 
     async def _find_ends(self, now: datetime) -> list[RuleEvent]:
         """The ends that are near, and those of the last weeks."""

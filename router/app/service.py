@@ -42,7 +42,6 @@ A_WORKER = 200
 MOST_WORKERS = 20
 """Wake-ups that a lane is sent at a time, at most."""
 
-
 MOST = 4000
 """Deliveries of one destination that are counted at most."""
 
@@ -111,8 +110,18 @@ class Service(Value, kw_only=True):
 
     async def sweep(self) -> None:
         """Does once for each stream what runs on a clock."""
+        fault: StoreError | None = None
         with self.drain.work():
-            await self._sweep()
+            for stream, sweeper in self.sweepers().items():
+                try:
+                    swept, entries = await sweeper.sweep(self.clock())
+                except StoreError as trouble:  # the other stream must not wait for this one
+                    fault = fault or trouble
+                    continue
+                self.telemetry.record_taken(entries, stream.value)
+                self.telemetry.record_swept(swept)
+        if fault is not None:
+            raise fault
 
     async def health(self) -> Health:
         """What works and what is late."""
@@ -128,19 +137,6 @@ class Service(Value, kw_only=True):
 
     def _loops_of(self, stream: Stream) -> Mapping[Lane, DeliveryLoop]:
         return {lane: loop for (of, lane), loop in self.loops.items() if of is stream}
-
-    async def _sweep(self) -> None:
-        fault: StoreError | None = None
-        for stream, sweeper in self.sweepers().items():
-            try:
-                swept, entries = await sweeper.sweep(self.clock())
-            except StoreError as trouble:  # the other stream must not wait for this one
-                fault = fault or trouble
-                continue
-            self.telemetry.record_taken(entries, stream.value)
-            self.telemetry.record_swept(swept)
-        if fault is not None:
-            raise fault
 
 
 async def count_due_by_lane(

@@ -11,7 +11,7 @@ from router.domain.readable import storable
 from router.domain.signals import Kind, Stream
 from router.domain.values import Value
 from router.store import groups
-from router.store.decisions import SignalLookup, find_decisions, search_signals, search_signals_at
+from router.store.decisions import AT_RESOURCE, SignalLookup, find_decisions, search_signals
 from router.store.delivery_status import find_by_reference, find_last_notice, list_deliveries
 from router.store.ledger import RECORD
 from router.store.quarantine import QuarantineEntry, list_quarantined
@@ -136,7 +136,7 @@ async def _signals_of(tx: Transaction, stream: str, destination: str, key: str) 
 
 
 async def _by_resource(tx: Transaction, text: str, only: Stream | None) -> list[Meant]:
-    found = await search_signals_at(tx, text, MOST_SIGNALS + 1, only)
+    found = await search_signals(tx, text, MOST_SIGNALS + 1, only, AT_RESOURCE)
     whole = [one for one in found if one.resource == same_id(text)]
     return [_meant(one)._replace(via=one.resource) for one in whole or found]
 

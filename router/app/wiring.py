@@ -33,7 +33,6 @@ _NOBODY_WATCHES = (
     "coverage.yaml has a problem, so nobody watches for silent sources; `alert-router rules check` says which problem"
 )
 
-
 AT_A_TIME = 6
 """Sends at a time that a process behind a hub makes to one destination: there may be many such processes."""
 

@@ -29,13 +29,7 @@ from router.domain.errors import StoreError, Unstorable
 from router.domain.rulebook import Lane
 from router.store.claims import Claimed, Recipient, claim_due, claim_odd, decide_depending, settle_claims
 from router.store.delivery_status import FirstDue, find_first_due
-from router.store.destinations import (
-    PROBE,
-    is_probe_due,
-    pause_destination,
-    resume_destination,
-    take_probe,
-)
+from router.store.destinations import PROBE, is_probe_due, pause_destination, resume_destination, take_probe
 from router.store.store import Store, Transaction
 
 GATHER = 0.1
@@ -357,7 +351,13 @@ class DeliveryLoop:
             return []
         finally:
             self._isolation.release(len(answers.settled))
-        self._hear_written(answers)
+        if answers.settled:
+            for name, pause in answers.pauses.items():
+                known = self._known[name]
+                known.pause, known.due = pause, FAR if pause is not None else EPOCH
+            self._reached |= {(one.delivery.stream, one.delivery.destination) for one in answers.settled if one.receipt}
+            self._is_stale = True
+            self._on_settled(answers.settled)
         if isinstance(found, Claimed):
             return await self._take_claims(found, wanted, due, until)
         if found is not None:
@@ -387,23 +387,12 @@ class DeliveryLoop:
         return answers_in(finished, self._clock())
 
     async def _write(self, tx: Transaction, answers: Answers) -> None:
-        if answers.settled:
-            await settle_claims(tx, answers.settled, self._reached)
+        await settle_claims(tx, answers.settled, self._reached)
         for name, pause in [*answers.pauses.items(), *answers.keys.items()]:
             if pause is not None:
                 await pause_destination(tx, pause)
             else:
                 await resume_destination(tx, self._stream, name)
-
-    def _hear_written(self, answers: Answers) -> None:
-        if not answers.settled:
-            return
-        for name, pause in answers.pauses.items():
-            known = self._known[name]
-            known.pause, known.due = pause, FAR if pause is not None else EPOCH
-        self._reached |= {(one.delivery.stream, one.delivery.destination) for one in answers.settled if one.receipt}
-        self._is_stale = True
-        self._on_settled(answers.settled)
 
     # Waiting.
 
@@ -436,7 +425,9 @@ class DeliveryLoop:
     async def _wait(self, next: datetime | None) -> None:
         """Waits until there is news, something is due, or it is time to look again."""
         timeout = LOOK if next is None else min(LOOK, (next - self._clock()).total_seconds())
-        await self._wait_for_news(timeout)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(max(timeout, 0.0)):
+                await self._news.wait()
         if asyncio.get_running_loop().time() - self._looked >= IDLE:
             self._is_stale = True
 
@@ -448,8 +439,3 @@ class DeliveryLoop:
                 return
         if self._sends:
             await asyncio.wait(self._sends, timeout=GATHER)
-
-    async def _wait_for_news(self, timeout: float) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(max(timeout, 0.0)):
-                await self._news.wait()

@@ -95,7 +95,10 @@ class Mail:
             )
             try:
                 answer = await _submit_in_time(client, mail, patience, ends)
-                await _say_goodbye(client, patience.goodbye)
+                # Whatever the server says to our goodbye, the mail is where it is.
+                with suppress(SMTPException, OSError):
+                    async with asyncio.timeout(patience.goodbye):
+                        await client.quit()
                 return answer
             finally:
                 _hang_up(client)
@@ -171,15 +174,11 @@ async def _offer(client: SMTP, mail: SendMail) -> MailAnswer | _Refused:
             refused[recipient] = reply = _reply_in(refusal)
             if reply.code == _CLOSING:
                 return MailAnswer(step=MailStep.RECIPIENTS, reply=reply)
-    return _find_refusal_of_all(mail, refused) or refused
-
-
-def _find_refusal_of_all(mail: SendMail, refused: _Refused) -> MailAnswer | None:
-    """The refusal of a mail that comes of those of its recipients: of all, or of one who may be taken later; else None."""
+    # All of it is refused where all recipients are, or one who may be taken later of a mail that is for all.
     later = [reply for reply in refused.values() if reply.code < 500]
     if (later and mail.is_for_all) or len(refused) == len(set(mail.recipients)):
         return MailAnswer(step=MailStep.RECIPIENTS, reply=[*later, *refused.values()][0])
-    return None
+    return refused
 
 
 async def _sign_in(client: SMTP, mail: SendMail) -> None:
@@ -208,13 +207,6 @@ def _reply_in(refusal: SMTPResponseException) -> MailReply:
     if refusal.code not in _READABLE:
         raise refusal
     return MailReply(code=refusal.code, text=refusal.message)
-
-
-async def _say_goodbye(client: SMTP, seconds: float) -> None:
-    """Ends a connection as a server expects it; whatever it says to that, the mail is where it is."""
-    with suppress(SMTPException, OSError):
-        async with asyncio.timeout(seconds):
-            await client.quit()
 
 
 def _hang_up(client: SMTP) -> None:

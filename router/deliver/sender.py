@@ -82,7 +82,8 @@ class Sender:
             with self._tracing(claims) as observer:
                 ends = asyncio.get_running_loop().time() + longest
                 async with asyncio.timeout_at(ends):
-                    attempts = [self._attempt(claim, beside.get(claim.id, NO_BACKGROUND)) for claim in claims]
+                    now = self._clock()
+                    attempts = [self._attempt(one, now, beside.get(one.id, NO_BACKGROUND)) for one in claims]
                     results = await self._converse(self._kind, attempts, ends)
                 observer.record_results(results)
                 return results
@@ -91,11 +92,11 @@ class Sender:
         except Exception as fault:  # noqa: BLE001  One of the program's two: a fault of ours must not stop the lane.
             return [Rejected(f"internal: {type(fault).__name__}")] * len(claims)
 
-    def _attempt(self, claim: Claim, background: Background) -> Attempt:
+    def _attempt(self, claim: Claim, now: datetime, background: Background) -> Attempt:
         return Attempt(
             delivery=claim.delivery,
             number=claim.number,
-            now=self._clock(),
+            now=now,
             secrets=self._secrets,
             opening=claim.opening,
             since=claim.born,

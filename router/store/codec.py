@@ -118,8 +118,8 @@ def _turns_of(value: object, name: str) -> dict[str, int]:
     return turns
 
 
-def _number_of(value: object, name: str) -> int:
-    least, most = _BOUNDS.get(name, (0, MOST))
+def _number_of(value: object, name: str, bounds: tuple[int, int] | None = None) -> int:
+    least, most = bounds or _BOUNDS.get(name, (0, MOST))
     if type(value) is not int or not least <= value <= most:
         raise _fault(name, f"number from {least} to {most}")
     return value
@@ -162,10 +162,7 @@ class Columns:
 
     def whole(self, name: str, least: int = 0, most: int = MOST) -> int:
         """A whole number between two others."""
-        value = self.raw(name)
-        if type(value) is not int or not least <= value <= most:
-            raise _fault(name, f"number from {least} to {most}")
-        return value
+        return _number_of(self.raw(name), name, (least, most))
 
     def word[E: StrEnum](self, name: str, words: type[E]) -> E:
         """One of a closed set of words."""
@@ -262,10 +259,11 @@ class RowForm[T]:
 
     def read(self, row: Columns, **given: Any) -> T:
         """Return the value that a row holds, with the fields that are given; raises Undecodable."""
+        raw = row.raw
         for name, read, column, is_optional in self._reads:
             if column is None:
                 given[name] = read(row)
-            elif (value := row.raw(column)) is None and is_optional:
+            elif (value := raw(column)) is None and is_optional:
                 given[name] = None
             else:
                 given[name] = read(value, column)

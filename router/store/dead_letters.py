@@ -162,16 +162,16 @@ async def _find_dead(tx: Transaction, id: str) -> Columns | None:
 
 def _read_letter(row: Columns) -> DeadLetter:
     """Return the dead letter that a row holds, or what is left of it."""
-    delivery, id = attempt(read_delivery, row), readable("", row.text, "id")
-    is_damaged = isinstance(delivery, Undecodable)
+    found, id = attempt(read_delivery, row), readable("", row.text, "id")
+    delivery, fault = (None, found) if isinstance(found, Undecodable) else (found, None)
     return DeadLetter(
         id=id if id.isalnum() else f"{_UNNAMED}{row.raw('place')}",
-        delivery=None if isinstance(delivery, Undecodable) else delivery,
+        delivery=delivery,
         attempts=readable(0, row.whole, "attempts", 0, MOST_TIMES),
         born=readable(EPOCH, row.time, "born"),
         died=readable(None, row.find_time, "settled"),
-        error=row.words("error") or (damaged(delivery) if isinstance(delivery, Undecodable) else ""),
-        why=f"{DAMAGED}{delivery}" if is_damaged else row.words("error"),
+        error=row.words("error") or (damaged(fault) if fault is not None else ""),
+        why=f"{DAMAGED}{fault}" if fault is not None else row.words("error"),
         addressed_to=" ".join(filter(None, (row.words("stream"), row.words("destination")))),
         row=row.whole_row(),
     )

@@ -85,6 +85,9 @@ _EARLIER_OF_NOTICE = "SELECT CAST(? AS TEXT) AS asked, " + _EARLIER.format(
 ) + " AS earlier"  # fmt: skip
 
 
+AT_RESOURCE = "resource_end"
+
+
 class EarlierQuestion(NamedTuple):
     """A notice that asks how often the same happened before an instant; signals that are `uncounted` do not count."""
 
@@ -168,19 +171,15 @@ async def walk_decisions(
 async def search_signals(
     tx: Transaction, text: str, most: int, stream: str | None = None, column: str = "id_end"
 ) -> Sequence[SignalLookup]:
-    """Return signals of a stream, or of any, of that id, or whose id ends so, whatever its case; whole ids first."""
+    """Return signals of a stream, or of any, of that id, or whose id ends so, whatever its case; whole ids first.
+
+    By `AT_RESOURCE` they are found whose resource is called so.
+    """
     if not (end := ending(text)):
         return []
     of_stream, only = ("AND stream=? ", [stream]) if stream is not None else ("", [])
     sql = f"SELECT * FROM lookups WHERE {column}>=? AND {column}<? {of_stream}ORDER BY {column}, signal LIMIT ?"
     return await read_sound(tx, "lookups", sql, (end, end + _BEYOND, *only, most), _LOOKUP.read)
-
-
-async def search_signals_at(
-    tx: Transaction, resource: str, most: int, stream: str | None = None
-) -> Sequence[SignalLookup]:
-    """Return signals of a stream, or of any, at that resource, or one whose id ends so, whatever its case."""
-    return await search_signals(tx, resource, most, stream, "resource_end")
 
 
 async def find_earlier(tx: Transaction, asked: Mapping[str, EarlierQuestion]) -> Mapping[str, Earlier | None]:

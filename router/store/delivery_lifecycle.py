@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from copy import replace
 from datetime import datetime, timedelta
 from itertools import takewhile
+from operator import attrgetter
 from typing import NamedTuple
 
 from router.domain.clocks import is_possible
@@ -90,6 +91,9 @@ def damaged(why: Undecodable, trouble: str | None = None) -> str:
     return ended(f"{DAMAGED}{why}", trouble)
 
 
+_turn = attrgetter("turn")
+
+
 class NextStep(NamedTuple):
     """What a worker has to do for a signal: skip what is superseded, in turn order, and then claim one, if there is one."""
 
@@ -121,10 +125,6 @@ def first_open(statuses: Iterable[DeliveryStatus]) -> DeliveryStatus | None:
     return min((one for one in statuses if one.is_open), key=_turn, default=None)
 
 
-def _turn(status: DeliveryStatus) -> int:
-    return status.turn
-
-
 def superseded(statuses: Collection[DeliveryStatus], kept: Collection[int] = ()) -> list[DeliveryStatus]:
     """Return the deliveries that are needed no more, in turn order.
 
@@ -142,13 +142,13 @@ def superseded(statuses: Collection[DeliveryStatus], kept: Collection[int] = ())
         if one.row_id not in kept
         and (
             any(one.opened == end.opened and one.turn <= end.turn for end in ends)
-            or (one in updates and not (one.attempts or one.redriven) and _is_repeated(one, updates))
+            or (
+                one in updates
+                and not (one.attempts or one.redriven)
+                and any(later.opened == one.opened and later.turn > one.turn for later in updates)
+            )
         )
     ]
-
-
-def _is_repeated(update: DeliveryStatus, updates: Iterable[DeliveryStatus]) -> bool:
-    return any(one.opened == update.opened and one.turn > update.turn for one in updates)
 
 
 def find_untold_life(statuses: Collection[DeliveryStatus]) -> Sequence[DeliveryStatus]:

@@ -56,11 +56,6 @@ def is_probe_due(pause: Pause, now: datetime) -> bool:
     return now >= pause.probe or not is_possible(pause.probe, now, PROBE)
 
 
-def destination_of(name: str) -> str:
-    """Return the destination that a pause is about, or what is remembered of an owner's key, by the name that it has there."""
-    return name.partition(OF_KEY)[0]
-
-
 def pauses_among(pauses: Mapping[str, Pause]) -> dict[str, Pause]:
     """The pauses of destinations, without what is remembered of owners' keys."""
     return {name: one for name, one in pauses.items() if OF_KEY not in name}
@@ -102,7 +97,7 @@ async def forget_pauses(tx: Transaction, stream: str, named: Collection[str]) ->
     """Forget the pauses of a stream's destinations that are not among those."""
     rows = await tx.fetch("SELECT name FROM destinations WHERE stream=? AND probe_at IS NOT NULL ORDER BY name", stream)
     names = [row.words("name") for row in rows]
-    await tx.write_many(_RESUME, [(stream, name) for name in names if destination_of(name) not in named])
+    await tx.write_many(_RESUME, [(stream, name) for name in names if name.partition(OF_KEY)[0] not in named])
 
 
 async def note_delivered(

@@ -6,7 +6,7 @@ The row of a destination in `admissions` is the lock of all of these: who change
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -126,6 +126,15 @@ _AT = ("stream", "destination")
 _MEMBER = RowForm(MemberState, group="group_key")
 _NAMED_ALERT = RowForm(NamedAlert, group="group_key")
 _OPENING = RowForm(Opening)
+
+
+def _read_with[T](column: str, read: Callable[[Columns], T]) -> Callable[[Columns], tuple[str, str, T]]:
+    """What reads a state with its destination, and its key in a column."""
+    return lambda row: (row.text("destination"), row.text(column), read(row))
+
+
+_member_in, _named_alert_in = _read_with("signal", _MEMBER.read), _read_with("key", _NAMED_ALERT.read)
+_group_in = _read_with("key", lambda row: decode(GroupState, row.body("body")))
 
 # A row that is there is written as it is, so that those that are made are locked in their order as well.
 _LOCK = upsert("admissions", _AT, _AT, ["destination=excluded.destination"])
@@ -306,15 +315,3 @@ def _values_of(one: GroupState) -> tuple[object, ...]:
     """Return the values of _COLUMNS."""
     counts = one.group.standing, one.group.total, one.note_due, one.at
     return one.window_key, one.is_open, one.waits, one.is_sample, gravity_of(one.severity), *counts, encode(one)
-
-
-def _member_in(row: Columns) -> tuple[str, str, MemberState]:
-    return row.text("destination"), row.text("signal"), _MEMBER.read(row)
-
-
-def _named_alert_in(row: Columns) -> tuple[str, str, NamedAlert]:
-    return row.text("destination"), row.text("key"), _NAMED_ALERT.read(row)
-
-
-def _group_in(row: Columns) -> tuple[str, str, GroupState]:
-    return row.text("destination"), row.text("key"), decode(GroupState, row.body("body"))

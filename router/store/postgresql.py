@@ -114,7 +114,7 @@ class PostgresqlStore(Store):
         if self._zero is None:
             return self._clock()
         ahead = self._zero + timedelta(seconds=monotonic()) - self._machine()
-        return self._clock() + (ahead if abs(ahead) > _SAME else timedelta())
+        return self._clock() + ahead if abs(ahead) > _SAME else self._clock()
 
     @asynccontextmanager
     async def _begin(self) -> AsyncIterator[Transaction]:

@@ -246,19 +246,14 @@ class Store(ABC):
             for statement in self._statements_in(schema):
                 await tx.execute(statement)
 
-    async def table_names(self) -> set[str]:
-        """Return the names of all tables."""
-        async with self.session() as tx:
-            return {row.text("name") for row in await tx.fetch(self._TABLES)}
-
     async def refuse_newer(self, newest: int = VERSION) -> int:
         """Return the version of the tables, 0 where there are none; raises StoreError where a newer program wrote them."""
-        if not (tables := await self.table_names()):
-            return 0
-        if not {"meta", "signals"} <= tables:
-            words = "holds tables and says no version, as no release of this program leaves them"
-            raise StoreError(f"{self.name}: {words}; {_ELSEWHERE}")
         async with self.session() as tx:
+            if not (tables := {row.text("name") for row in await tx.fetch(self._TABLES)}):
+                return 0
+            if not {"meta", "signals"} <= tables:
+                words = "holds tables and says no version, as no release of this program leaves them"
+                raise StoreError(f"{self.name}: {words}; {_ELSEWHERE}")
             version = str(await tx.value(_READ_VERSION))
         if not (version.isascii() and version.isdecimal()):
             raise StoreError(f"{self.name}: says no version in its table meta; {_ELSEWHERE}")

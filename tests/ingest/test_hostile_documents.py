@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from router.domain.decisions import Code, Outcome
 from router.domain.signals import Stream
 from router.ingest.intake import Message
-from router.store.decisions import find_outcomes, search_signals, search_signals_at
+from router.store.decisions import AT_RESOURCE, find_outcomes, search_signals
 from router.store.quarantine import list_quarantined
 from tests.builders import RESOURCE, a_message, a_rulebook, alert_body, an_ip, finding_body
 from tests.parse.test_properties import JSON, mutated
@@ -67,7 +67,7 @@ def come_of(life: Life, messages: list[Message]) -> Mapping[str, Any]:
             claimed = [(one.delivery.key, one.delivery.turn, one.delivery) for one in life.owed(name)]
             told.append([(one.change, one.content) for *_, one in sorted(claimed)])
     for id in filter(None, (entry.id for entry in decided)):
-        found += [run(within(life.store, search, id, 9)) for search in (search_signals, search_signals_at)]
+        found += [run(within(life.store, search_signals, id, 9, None, by)) for by in ("id_end", AT_RESOURCE)]
     return {
         # Without what the run alone gives it.
         "decided": [replace(entry, at="") for entry in decided],

@@ -21,7 +21,7 @@ from router.domain.hubs import Arrival, HubEpoch, Loss, Partition, Span
 from router.domain.keys import same_id
 from router.domain.notices import Notice
 from router.store import describing
-from router.store.decisions import find_outcomes, put_on_record, search_signals, search_signals_at
+from router.store.decisions import AT_RESOURCE, find_outcomes, put_on_record, search_signals
 from router.store.delivery_status import find_last_notice, list_deliveries
 from router.store.describing import StateReport, describe
 from router.store.documents import put_document
@@ -81,7 +81,7 @@ def found(store: Store, id: str, most: int = 10) -> list[str]:
 
 def found_at(store: Store, resource: str) -> list[str]:
     """The ids of the signals that are found by a resource."""
-    return [one.id for one in ask(store, search_signals_at, resource, 10)]
+    return [one.id for one in ask(store, search_signals, resource, 10, None, AT_RESOURCE)]
 
 
 def test_a_signal_is_found_by_the_end_of_its_id_or_resource(life: Life) -> None:
