@@ -286,20 +286,20 @@ class DeliveryLoop:
         self, one: Destination, claims: Sequence[Claim], beside: Mapping[str, Background], begun_by: datetime
     ) -> None:
         is_suspect = len(claims) == 1 and claims[0].lost >= SUSPECT
+        left = (begun_by - self._clock()).total_seconds()
         try:
-            async with one.permits:
-                left = (begun_by - self._clock()).total_seconds()
-                async with self._isolation.alone(left) if is_suspect else nullcontext(left >= 0) as may_begin:
-                    began, width, is_ended = self._clock(), one.width, self._is_ended()
-                    if not may_begin or is_ended or one.stopped is not None:
-                        until, error = one.stopped or (began if is_ended else began + BUSY, None)
-                        self._finished.append(Finished(one, [untried(it, until, began, error) for it in claims]))
-                        return
-                    results, now = await one.sender.attempt_delivery(claims, beside), self._clock()
-                    pairs = zip(claims, results, strict=True)
-                    settlements = [settlement_for(it, result, began, now, chance=chance()) for it, result in pairs]
-                    self._finished.append(Finished(one, settlements, results))
-                    one.hear(results, width, began, now)
+            # A suspect waits without a permit: those that it waits for may need it.
+            async with self._isolation.alone(left) if is_suspect else nullcontext(True) as may_begin, one.permits:
+                began, width, is_ended = self._clock(), one.width, self._is_ended()
+                if not may_begin or began > begun_by or is_ended or one.stopped is not None:
+                    until, error = one.stopped or (began if is_ended else began + BUSY, None)
+                    self._finished.append(Finished(one, [untried(it, until, began, error) for it in claims]))
+                    return
+                results, now = await one.sender.attempt_delivery(claims, beside), self._clock()
+                pairs = zip(claims, results, strict=True)
+                settlements = [settlement_for(it, result, began, now, chance=chance()) for it, result in pairs]
+                self._finished.append(Finished(one, settlements, results))
+                one.hear(results, width, began, now)
         finally:
             one.out -= 1
 

@@ -416,6 +416,27 @@ def test_a_suspect_is_sent_with_nothing_beside_it_in_its_process(engine: Engine)
     assert engine.states() == engine.states("third") == {SENT: 1}
 
 
+def test_a_suspect_waits_for_what_is_claimed_ahead_of_it_and_nothing_waits_for_the_suspect(engine: Engine) -> None:
+    """Where one is sent at a time, what came later would else wait for the permit of a suspect that waits for that."""
+    suspected(engine, tickets="suspect")
+    engine.owe("k0", "k1")
+    held = Held()
+
+    async def delivered() -> None:
+        worker = engine.worker(held, concurrency=1)
+        delivering = asyncio.create_task(worker.deliver_due(go_on))
+        await until(lambda: held.keys == ["k0"])
+        held.release()
+        await until(lambda: engine.isolation.is_reserved)
+        await add(engine, a_delivery(key="later"))
+        worker.look_again()
+        held.open()
+        await delivering
+
+    engine.run(delivered())
+    assert held.keys == ["k0", "k1", "suspect", "later"]
+
+
 def test_of_two_suspects_one_waits_and_is_still_suspected(engine: Engine) -> None:
     """The other was claimed at the same time, and is put back, which spends no attempt and clears nobody."""
     suspected(engine, tickets="k0", other="k1")
