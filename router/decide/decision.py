@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import Any, NamedTuple
+from typing import Any
 
 from router.decide.notice import iso
 from router.decide.signal_facts import attack_of, with_coverage_level
@@ -18,6 +18,7 @@ from router.domain.rulebook import Route, Rulebook
 from router.domain.severity import Severity, assumed_words
 from router.domain.signals import Alert, Finding, Kind, Quarantined, Signal
 from router.domain.silences import NO_SILENCES, Silences
+from router.domain.values import Value
 
 NOTED_KINDS = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMPLIANCE})
 """Kinds that are by nature not for people: numbers that move, which no person answers."""
@@ -31,7 +32,7 @@ def _held_by(name: str) -> Steps:
     return (DecisionStep(StepCode.SUPPRESSION_HELD, name),)
 
 
-class Holder(NamedTuple):
+class Holder(Value):
     """What holds a signal back.
 
     Attributes:
@@ -43,18 +44,6 @@ class Holder(NamedTuple):
     name: str
     until: datetime
     reason: Reason
-
-
-class Holding(NamedTuple):
-    """Whether anything holds a signal back.
-
-    Attributes:
-        holder: what does; None where nothing does.
-        step: what is to be said of a silence that covers it and may not hold it; None where there is none.
-    """
-
-    holder: Holder | None
-    step: DecisionStep | None = None
 
 
 type Settled = Mapping[str, Any]
@@ -192,21 +181,26 @@ def quarantined(what: Quarantined, rulebook: Rulebook | None) -> Decision:
     )
 
 
-def find_holder(signal: Signal, rulebook: Rulebook, silences: Silences, now: datetime) -> Holding:
-    """What holds a signal back: a rule or a silence, whichever ends last; where they end together, the rule."""
+def find_holder(
+    signal: Signal, rulebook: Rulebook, silences: Silences, now: datetime
+) -> tuple[Holder | None, DecisionStep | None]:
+    """What holds a signal back, a rule or a silence, whichever ends last; where they end together, the rule.
+
+    With it goes what is to be said of a silence that covers the signal and may not hold it.
+    """
     rule = find_suppressor(signal, rulebook.suppressions, now, rulebook.owners)
     by_rule = Holder(rule.name, rule.expires, _until(Code.RULE, rule.name, rule.expires)) if rule is not None else None
     found = find_silence(signal, silences, now, rulebook.owners, rulebook.silences.longest)
     if found is None:
-        return Holding(by_rule)
+        return by_rule, None
     silence, until = found
     if rulebook.silences.refuses(signal.level):
-        return Holding(by_rule, DecisionStep(StepCode.SILENCE_REFUSED, silence.name))
+        return by_rule, DecisionStep(StepCode.SILENCE_REFUSED, silence.name)
     if until <= now:
-        return Holding(by_rule, DecisionStep(StepCode.SILENCE_SPENT, silence.name))
+        return by_rule, DecisionStep(StepCode.SILENCE_SPENT, silence.name)
     if by_rule is not None and by_rule.until >= until:
-        return Holding(by_rule)
-    return Holding(Holder(silence.name, until, _until(Code.SILENCE, silence.id, until)))
+        return by_rule, None
+    return Holder(silence.name, until, _until(Code.SILENCE, silence.id, until)), None
 
 
 def _until(code: Code, name: str, end: datetime) -> Reason:
@@ -258,7 +252,8 @@ def matching_routes(signal: Signal, attack: Attack, rulebook: Rulebook) -> tuple
 
 def find_time_to_answer(routes: tuple[Route, ...], now: datetime) -> datetime | None:
     """When people should have answered: the soonest that any of the routes says; None where none says."""
-    return min((now + route.respond_within for route in routes if route.respond_within is not None), default=None)
+    lengths = [route.respond_within for route in routes if route.respond_within is not None]
+    return now + min(lengths) if lengths else None
 
 
 def _status(signal: Signal) -> Reason:

@@ -109,7 +109,7 @@ def _holder_steps(signal: Signal, rulebook: Rulebook, now: datetime, silences: S
         if one.alert_type is None or is_about(one.as_rule(), signal):
             words = _silence_words(one, signal, rulebook, now)
             yield ExplanationStep(f"held by {name_in_words(one.name)}?", words, one.name)
-    spent = find_holder(signal, rulebook, silences, now).step
+    _, spent = find_holder(signal, rulebook, silences, now)
     if spent is not None and spent.code is StepCode.SILENCE_SPENT:
         most = rulebook.silences.longest // timedelta(hours=1)
         answer = f"yes, for the {most} hours that the policy allows without an hour's break, so they hold it no more"

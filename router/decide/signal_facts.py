@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from copy import replace
 
-from router.domain.catalogue import Attack, AttackTable
+from router.domain.catalogue import Attack
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Alert, Finding, Signal
 
@@ -19,22 +19,18 @@ def attack_of(signal: Signal, rulebook: Rulebook) -> Attack:
     techniques are replaced by their successors, and a technique that names its own tactics adds them.
     """
     table = rulebook.attack
-    tactics = _tactics_for(signal.intents, table)
+    tactics = {id for word in signal.intents for id in table.tactics_for(word)}
     if not tactics:
         known = rulebook.catalogue.find_type(signal.type)
         if known is None and isinstance(signal, Alert) and signal.sample:
             known = rulebook.catalogue.find_simulated(signal.type, signal.title, signal.plan)
-        tactics = _tactics_for(known.tactics, table) if known is not None else tactics
+        tactics.update(id for word in (known.tactics if known is not None else ()) for id in table.tactics_for(word))
     if not signal.techniques:
         return Attack(tuple(sorted(tactics))) if tactics else _NOTHING
     techniques = {table.technique_for(id) for id in signal.techniques}
     for id in techniques:
         tactics.update(table.techniques.get(id) or table.techniques.get(id.partition(".")[0], ()))
     return Attack(tuple(sorted(tactics)), tuple(sorted(techniques)))
-
-
-def _tactics_for(words: tuple[str, ...], table: AttackTable) -> set[str]:
-    return set().union(*map(table.tactics_for, words))
 
 
 def with_coverage_level(signal: Signal, rulebook: Rulebook) -> Signal:

@@ -53,7 +53,7 @@ def _is_made_up(resource: str | None) -> bool:
     )
 
 
-class Attack(NamedTuple):
+class Attack(Value):
     """The ATT&CK ids of one signal."""
 
     tactics: tuple[str, ...] = ()

@@ -131,12 +131,13 @@ def _objects_in(raw: list[object]) -> list[tuple[str, _Object]]:
     while waiting:
         value = waiting.pop()
         if type(value) is dict:
-            if len(value) == 1 and type(value.get("$ref")) is str:
+            if "$ref" in value and len(value) == 1 and type(value["$ref"]) is str:
                 continue
-            met.append((_type_of(value), value))
-            if nesting := [inner for inner in value.values() if type(inner) in _NESTING]:
-                nesting.reverse()
-                waiting += nesting
+            name = value.get("Type")
+            met.append((normalised_type(name) if name and type(name) is str else _type_of(value), value))
+            for inner in reversed(value.values()):
+                if type(inner) is not str and type(inner) in _NESTING:
+                    waiting.append(inner)
         elif type(value) is list:
             waiting += reversed(value)
     return met

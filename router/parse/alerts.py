@@ -190,7 +190,9 @@ def _word_of(written: str) -> str:
 def links_in(value: object) -> tuple[Link, ...]:
     """The links of a list, or of a list inside a string, as often as they stand there; one without a name has its category."""
     return tuple(
-        Link(text=name_in(fields, "label", "category") or url, url=url)
-        for fields in map(fields_in, items_in(value))
-        if (url := name_in(fields, "href")) is not None
+        [
+            Link(text=name_in(fields, "label", "category") or url, url=url)
+            for fields in map(fields_in, items_in(value))
+            if (url := name_in(fields, "href")) is not None
+        ]
     )

@@ -41,7 +41,7 @@ type _Dimensions = dict[str, dict[str, None]]
 
 def is_common_alert(fields: Fields) -> bool:
     """Whether a message says that it is in the common alert schema."""
-    return (text_in(fields, "schemaid") or "").strip().lower() == _SCHEMA
+    return "schemaid" in fields and (name_in(fields, "schemaid") or "").lower() == _SCHEMA
 
 
 def read_common_alert(fields: Fields, _: Catalogue) -> Alert:

@@ -7,16 +7,16 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Mapping
-from typing import NamedTuple
 
 from router.domain.entities import Entity, normalised_type
 from router.domain.evidence import says_something
+from router.domain.values import Value
 from router.parse.fields import time_in
 
 _PARTS = re.compile(r"[\\/]")
 
 
-class EvidenceItem(NamedTuple):
+class EvidenceItem(Value):
     """What an entity says for one list of the evidence.
 
     Attributes:

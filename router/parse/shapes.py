@@ -40,7 +40,7 @@ _BY_TYPE: dict[str, Reader] = {
     f"{_PROVIDER}regulatorycomplianceassessment": read_compliance,
     MESSAGE_TYPE.lower(): read_own_finding,
 }
-_ALERT_COLUMNS = ("alerttype", "systemalertid", "vendororiginalid")
+_ALERT_COLUMNS = frozenset({"alerttype", "systemalertid", "vendororiginalid"})
 _QUERY = re.compile(r"[?#]")
 # A suppression rule has an alertType too.
 _ALERT_PROPERTIES = ("systemalertid", "alertdisplayname")
@@ -74,7 +74,7 @@ def _cut(name: str) -> str:
 
 def has_alert_columns(fields: Fields) -> bool:
     """Whether the fields are a flat alert's or a table row's, whatever a `Type` beside them says."""
-    return any(column in fields for column in _ALERT_COLUMNS)
+    return not _ALERT_COLUMNS.isdisjoint(fields)
 
 
 def _find_by_type(fields: Fields) -> Reader | None:

@@ -47,7 +47,11 @@ def compile_globs(globs: Iterable[str]) -> Callable[[str | None], bool]:
     patterns = tuple(map(glob_pattern, globs))
 
     def fits(text: str | None) -> bool:
-        return text is not None and any(pattern.match(text) for pattern in patterns)
+        if text is not None:
+            for pattern in patterns:  # As in `Route.matches`.
+                if pattern.match(text):
+                    return True
+        return False
 
     return fits
 
