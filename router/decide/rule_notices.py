@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
-from copy import replace
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 
@@ -15,7 +14,6 @@ from router.domain.counts import RuleHits, counted_name
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
 from router.domain.destination_holds import DestinationHold, is_over, is_to_be_warned_of
-from router.domain.evidence import Evidence
 from router.domain.keys import announcement_key, bounded
 from router.domain.notices import ANNOUNCEMENT, Group, NamedMember, Notice
 from router.domain.readable import counted
@@ -272,16 +270,18 @@ def notice_of(
 ) -> Notice:
     """The notice of some events."""
     reason = "notify: the policy's `notify`" if recipient is None else "notify: whose it is"
-    return replace(
-        _empty_notice(stream, ANNOUNCEMENT, reason),
+    return Notice(
         key=key,
         turn=1,
+        stream=stream,
+        kind=ANNOUNCEMENT,
         id=key,
         type=events[0].kind.value if len({event.kind for event in events}) == 1 else "several",
         title=_title_of(events, at),
         description="\n\n".join(_paragraphs(events, at)),
         severity=QUIET,
         severity_written=QUIET,
+        reason=reason,
         rulebook=rulebook,
         remediation=tuple(_to_do({(event.kind, event.subject) for event in events})),
         changed=iso(at),
@@ -368,41 +368,3 @@ def _written(instant: datetime) -> str:
 def _clipped(text: str) -> str:
     line = " ".join(text.split())
     return line if len(line) <= LONGEST else f"{line[: LONGEST - 1]}…"
-
-
-def _empty_notice(stream: str, kind: str, reason: str) -> Notice:
-    """A notice that says nothing but why it is there; its maker says the rest."""
-    return Notice(
-        key="",
-        turn=0,
-        stream=stream,
-        kind=kind,
-        id="",
-        type="",
-        title="",
-        description="",
-        severity=None,
-        severity_written=None,
-        status=None,
-        plan=None,
-        sample=False,
-        resource=None,
-        resource_type=None,
-        resource_group=None,
-        subscription=None,
-        compromised_entity=None,
-        tactics=(),
-        techniques=(),
-        attack_version="",
-        routes=(),
-        reason=reason,
-        rulebook="",
-        link=None,
-        remediation=(),
-        evidence=Evidence(),
-        owner=None,
-        product=None,
-        started=None,
-        ended=None,
-        changed=None,
-    )

@@ -89,31 +89,31 @@ class Notice(PostureFacts, kw_only=True):
     id: str
     type: str
     title: str
-    description: str
-    severity: str | None
-    severity_written: str | None
-    status: str | None
-    plan: str | None
-    sample: bool
-    resource: str | None
-    resource_type: str | None
-    resource_group: str | None
-    subscription: str | None
-    compromised_entity: str | None
-    tactics: tuple[Tactic, ...]
-    techniques: tuple[str, ...]
-    attack_version: str
-    routes: tuple[str, ...]
+    description: str = ""
+    severity: str | None = None
+    severity_written: str | None = None
+    status: str | None = None
+    plan: str | None = None
+    sample: bool = False
+    resource: str | None = None
+    resource_type: str | None = None
+    resource_group: str | None = None
+    subscription: str | None = None
+    compromised_entity: str | None = None
+    tactics: tuple[Tactic, ...] = ()
+    techniques: tuple[str, ...] = ()
+    attack_version: str = ""
+    routes: tuple[str, ...] = ()
     reason: str
     rulebook: str
-    link: str | None
-    remediation: tuple[str, ...]
-    evidence: Evidence
-    owner: Owner | None
-    product: str | None
-    started: str | None
-    ended: str | None
-    changed: str | None
+    link: str | None = None
+    remediation: tuple[str, ...] = ()
+    evidence: Evidence = Evidence()
+    owner: Owner | None = None
+    product: str | None = None
+    started: str | None = None
+    ended: str | None = None
+    changed: str | None = None
     respond_by: str | None = None
     correlation: str | None = None
     alerts: tuple[str, ...] = ()

@@ -9,7 +9,6 @@ from typing import Any
 from router.destinations.wording.whereabouts import whereabouts_of
 from router.domain.decisions import Change
 from router.domain.deliveries import Delivery
-from router.domain.evidence import Evidence
 from router.domain.notices import NamedMember, Notice
 from router.domain.rulebook import Lane
 from router.domain.severity import gravity_of
@@ -159,19 +158,5 @@ def notice_from_state(state: GroupState, like: Notice) -> Notice:
         severity=first.severity,
         severity_written=first.severity,
         compromised_entity=first.place,
-        evidence=Evidence(),
         type="",
-        description="",
-        status=None,
-        resource=None,
-        resource_type=None,
-        resource_group=None,
-        subscription=None,
-        tactics=(),
-        techniques=(),
-        link=None,
-        remediation=(),
-        started=None,
-        ended=None,
-        changed=None,
     )
