@@ -7,9 +7,10 @@ dangle and may form cycles; both are legal and neither is an error.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
 
 from router.domain.readable import lowered, remembered
+from router.domain.values import Value
 
 
 @remembered
@@ -18,15 +19,12 @@ def normalised_type(name: str) -> str:
     return name.replace("-", "").replace("_", "").lower()
 
 
-class Entity:
+class Entity(Value, eq=False):
     """One entity: its type and its properties, whose names are asked for in lower case."""
 
-    __slots__ = ("_graph", "_properties", "type")
-
-    def __init__(self, type: str, properties: Mapping[str, object], graph: Entities) -> None:
-        self.type = type
-        self._properties = properties
-        self._graph = graph
+    type: str
+    _properties: Mapping[str, object]
+    _graph: Entities
 
     def get(self, name: str) -> object:
         """The property of that name as it arrived, or None; where it has several spellings, the last one counts."""
@@ -72,8 +70,8 @@ class Entities:
 
     __slots__ = ("_bearers", "_lowered", "_met", "_raw")
 
-    def __init__(self, raw: Iterable[object]) -> None:
-        self._raw = list(raw)
+    def __init__(self, raw: Sequence[object]) -> None:
+        self._raw = raw
         self._met: list[tuple[str, _Object]] | None = None
         self._bearers: dict[str, _Object] | None = None
         self._lowered: dict[int, dict[str, object]] = {}
@@ -123,11 +121,11 @@ type _Object = dict[str, object]
 _NESTING = frozenset({dict, list})
 
 
-def _objects_in(raw: list[object]) -> list[tuple[str, _Object]]:
+def _objects_in(raw: Sequence[object]) -> list[tuple[str, _Object]]:
     """Every object that is more than a reference, listed and nested, in the order of reading, and its type, if it has one."""
     # A stack instead of recursion: hostile nesting is as deep as the parser allows. This is the hottest loop there is.
     met: list[tuple[str, _Object]] = []
-    waiting = raw[::-1]
+    waiting = list(reversed(raw))
     while waiting:
         value = waiting.pop()
         if type(value) is dict:
@@ -137,7 +135,7 @@ def _objects_in(raw: list[object]) -> list[tuple[str, _Object]]:
             met.append((normalised_type(name) if name and type(name) is str else _type_of(value), value))
             for inner in reversed(value.values()):
                 if type(inner) is not str and type(inner) in _NESTING:
-                    waiting.append(inner)
+                    waiting.append(inner)  # noqa: PERF401  Most hold none, and a list of none costs more than the question.
         elif type(value) is list:
             waiting += reversed(value)
     return met

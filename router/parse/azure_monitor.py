@@ -76,7 +76,7 @@ def read_common_alert(fields: Fields, _: Catalogue) -> Alert:
         resource=resource,
         description=text_in(essentials, "description") or "",
         link=_find_link(essentials, [*criteria, context]),
-        entities=Entities(_entities_in(dimensions)),
+        entities=Entities(list(_entities_in(dimensions))),
         compromised_entity=_find_compromised_entity(essentials, dimensions),
         product=AZURE_MONITOR,
         started=fired,

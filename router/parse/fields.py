@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 
-from router.domain.readable import lowered
+from router.domain.readable import lowered, remembered
 from router.parse.documents import find_document, serialised
 
 _CLOCK = r",?\s++(?P<hour>\d{1,2}):(?P<minute>\d{2}):(?P<second>\d{2})(?:[.,](?P<fraction>\d{1,7}))?\s*+"
@@ -125,8 +125,14 @@ def names_in(value: object) -> tuple[str, ...]:
     """The names in a comma list, a list, or a list inside a string, without blanks, repeats and `Unknown`."""
     if not value:
         return ()
-    texts = (value,) if isinstance(value, str) and value[0] != "[" else texts_in(value)
-    names = [name.strip() for text in texts for name in text.split(",")]
+    if isinstance(value, str) and value[0] != "[":
+        return _names_between_commas(value)
+    return tuple(dict.fromkeys([name for text in texts_in(value) for name in _names_between_commas(text)]))
+
+
+@remembered
+def _names_between_commas(text: str) -> tuple[str, ...]:
+    names = map(str.strip, text.split(","))
     return tuple(dict.fromkeys([name for name in names if name and name.lower() != "unknown"]))
 
 
