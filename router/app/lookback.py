@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from router.decide.preview import ASKED_ABOUT, Matcher, Preview
 from router.domain.counts import decided_at
@@ -40,8 +40,10 @@ async def look_back(
                 for one in previews:
                     one.look_at_decision(entry, found.get(entry.signal or ""))
             if entries and any(one.looked_at >= most for one in previews):
+                # By a whole second, as people are told it and go on from it.
+                reached = decided_at(entries[-1])
                 for one in previews:
-                    one.looked_back_to = decided_at(entries[-1])
+                    one.looked_back_to = reached + timedelta(microseconds=-reached.microsecond % 1_000_000)
                 break
         async for stands in signals.walk_standing(tx, stream, types):
             for signal in stands:

@@ -16,6 +16,7 @@ import pytest
 from router.app.lookback import look_back
 from router.coverage.commands.tags import keep_tags
 from router.coverage.documents import parsed_document
+from router.domain.counts import decided_at
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.severity import Severity
 from router.domain.suppression import Element, Field, Operator
@@ -288,8 +289,9 @@ def test_a_preview_is_read_on_a_terminal(routed: House, transcript: Transcript) 
 
 
 def test_a_preview_of_a_large_state_says_how_far_it_looked(routed: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """And how to look further back."""
+    """And how to look further back, by a whole second, before which nothing is left out."""
     monkeypatch.setattr("router.cli.preview.look_back", partial(look_back, most=1))
+    monkeypatch.setattr("router.app.lookback.decided_at", lambda entry: decided_at(entry) - timedelta(milliseconds=300))
     lines = routed.says(*PREVIEW.split(), RULE).out
     assert "1 decision: back to 2026-11-24T00:00:00Z; --now 2026-11-24T00:00:00Z looks at what is older" in lines
     assert "4 signals; it stopped there" in lines
