@@ -27,11 +27,6 @@ NOTED_KINDS = frozenset({Kind.SECURE_SCORE, Kind.SECURE_SCORE_CONTROL, Kind.COMP
 type Steps = tuple[DecisionStep, ...]
 
 
-@lru_cache(maxsize=1024)
-def _held_by(name: str) -> Steps:
-    return (DecisionStep(StepCode.SUPPRESSION_HELD, name),)
-
-
 class Holder(Value):
     """What holds a signal back.
 
@@ -123,7 +118,7 @@ def ask_holders(signal: Signal, rulebook: Rulebook, now: datetime, silences: Sil
     answer = (step,) if step is not None else ()
     if holder is None:
         return answer, None
-    return answer + _held_by(holder.name), {
+    return (*answer, DecisionStep(StepCode.SUPPRESSION_HELD, holder.name)), {
         "outcome": Outcome.SUPPRESSED,
         "reason": holder.reason,
         "suppressed_by": holder.name,
