@@ -18,7 +18,7 @@ import psycopg
 from psycopg.generators import send
 
 from router.domain.errors import StoreError, Unstorable
-from router.store.bulk import find_bulk_statement
+from router.store.bulk import array_of, find_bulk_statement
 from router.store.codec import EPOCH, instant
 from router.store.store import (
     CLOCK,
@@ -315,7 +315,7 @@ class _PostgresqlTransaction(Transaction):
         if not bound:
             return None
         if (bulk := find_bulk_statement(sql)) is not None and bulk.takes(bound):
-            return await self._queue(bulk.sql, [list(column) for column in zip(*bound, strict=True)])
+            return await self._queue(bulk.sql, [array_of(column) for column in zip(*bound, strict=True)])
         cursor = self.connection.cursor()
         await cursor.executemany(_text_of(sql), bound)
         return cursor
