@@ -194,11 +194,10 @@ async def _open_conversations(
 
     async with Http(trust, headers=telemetry.headers) as http:
         logs = Logs(http, partial(_credential_for, settings), clock)
-        answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, clock), Mail(trust))
         try:
-            yield answers
+            yield ConversationRunner(http, logs, Tokens(http, time.monotonic, clock), Mail(trust))
         finally:
-            await answers.close()
+            await logs.close()
 
 
 def _credential_for(settings: Settings, endpoint: str) -> AsyncTokenCredential:

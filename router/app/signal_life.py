@@ -10,11 +10,11 @@ from enum import StrEnum
 from router.app.destination_readiness import Readiness
 from router.app.rules import Rules, specs_of
 from router.app.signal_search import Meant
-from router.domain.clocks import SKEW
+from router.deliver.destination_holds import list_holds
 from router.domain.counts import decided_at
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus, Pause
-from router.domain.destination_holds import DestinationHold, holds_in_force, words_of_hold
+from router.domain.destination_holds import words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.notices import RecordEntry
 from router.domain.readable import counted
@@ -25,7 +25,7 @@ from router.store import groups
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries, list_deliveries_at
 from router.store.destinations import list_pauses
-from router.store.documents import find_documents, find_silence_in, list_documents, read_values
+from router.store.documents import find_documents, find_silence_in
 from router.store.ledger import RECORD, Held, LedgerRow, record_key
 from router.store.signals import find_signals
 from router.store.store import Store, Transaction
@@ -222,7 +222,8 @@ async def read_life(store: Store, meant: Meant, now: datetime, facts: Destinatio
         names = sorted(_names(entries, row, owed))
         destinations = [await _destination_life(tx, stream, name, key, owed, facts) for name in names]
         destinations += await _record_deliveries(tx, stream, entries, facts)
-        pauses, held = await list_pauses(tx, stream), await _holds(tx, stream, now)
+        pauses, holds = await list_pauses(tx, stream), await list_holds(store, now)
+        held = {one.destination: words_of_hold(one) for one in holds if one.stream == stream}
         return SignalLife(
             key=key,
             stream=stream,
@@ -315,9 +316,3 @@ async def _silences(tx: Transaction, entries: Sequence[RecordEntry], row: Ledger
     documents = await find_documents(tx, DocumentKind.SILENCE, ids.values())
     found = ((name, find_silence_in(documents[id])) for name, id in ids.items() if id in documents)
     return {name: silence for name, silence in found if silence is not None}
-
-
-async def _holds(tx: Transaction, stream: str, now: datetime) -> dict[str, str]:
-    """By whom, until when and why destinations of a stream are held now, by their names."""
-    holds = read_values(DestinationHold, await list_documents(tx, DocumentKind.HOLD, now - SKEW)).values
-    return {one.destination: words_of_hold(one) for one in holds_in_force(holds, now) if one.stream == stream}

@@ -115,10 +115,6 @@ class ConversationRunner:
         self._tokens = tokens
         self._mail = mail
 
-    async def close(self) -> None:
-        """Lets go of who we are at logs endpoints; the HTTP connections belong to who made them."""
-        await self._logs.close()
-
     async def answer(self, ask: Ask, ends: float = math.inf) -> HttpAnswer | MailAnswer | str | None:
         """What came of an ask; raises the DeliveryError that is to be raised into the destination.
 

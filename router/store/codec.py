@@ -140,13 +140,7 @@ class Columns:
     text = _asks(_text_of)
     flag = _asks(_flag_of)
     body = _asks(_body_of)
-    json = _asks(_json_of)
     time = _asks(time_of)
-    names = _asks(_names_of)
-    """Texts, written as a JSON array."""
-
-    turns = _asks(_turns_of)
-    """Turns by destination, written as a JSON object."""
 
     def find_text(self, name: str) -> str | None:
         """A text, or None where there is none."""
@@ -339,7 +333,7 @@ def decode[T](kind: type[T], data: bytes) -> T:
 
 
 def pack(value: object) -> bytes:
-    """Return a large value as a body: its JSON, deflated. That leaves a third of a notice, and a sixth of a decision."""
+    """Return a large value as a body: its JSON, deflated. That leaves a third of a notice, and a quarter of a decision."""
     deflating = _DEFLATING.copy()
     return deflating.compress(encode(value)) + deflating.flush()
 

@@ -136,17 +136,14 @@ def superseded(statuses: Collection[DeliveryStatus], kept: Collection[int] = ())
     owed = sorted((one for one in statuses if one.state is DeliveryState.OWED), key=_turn)
     ends = [one for one in owed if _ends_untold(one, statuses)]
     updates = [one for one in owed if one.change is Change.UPDATED and one.lane is not Lane.ROWS]
+    last = {one.opened: one.turn for one in updates}
     return [
         one
         for one in owed
         if one.row_id not in kept
         and (
             any(one.opened == end.opened and one.turn <= end.turn for end in ends)
-            or (
-                one in updates
-                and not (one.attempts or one.redriven)
-                and any(later.opened == one.opened and later.turn > one.turn for later in updates)
-            )
+            or (one in updates and not (one.attempts or one.redriven) and one.turn < last[one.opened])
         )
     ]
 

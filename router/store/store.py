@@ -25,7 +25,7 @@ from typing import Any, NamedTuple
 
 from router.domain import readable
 from router.domain.errors import StoreError
-from router.store.codec import MICROSECOND, Columns, micros
+from router.store.codec import MICROSECOND, Columns, micros, upsert
 
 STEPS = tuple(file.read_text("utf-8") for file in sorted(Path(__file__).with_name("migrations").glob("*.sql")))
 
@@ -149,9 +149,7 @@ def storable(value: Any) -> Any:
 
 
 _READ_VERSION = "SELECT value FROM meta WHERE name='version'"
-_WRITE_VERSION = (
-    "INSERT INTO meta (name, value) VALUES ('version', ?) ON CONFLICT (name) DO UPDATE SET value=excluded.value"
-)
+_WRITE_VERSION = upsert("meta", ("name", "value"), ["name"])
 _ELSEWHERE = "name another state with --state"
 
 _TRIES = 8
@@ -273,7 +271,7 @@ class Store(ABC):
                 await tx.wait_for("upgrade")
                 if (version := await self.refuse_newer(len(steps))) < len(steps):
                     await self.make(steps[version])
-                    await tx.write(_WRITE_VERSION, str(version + 1))
+                    await tx.write(_WRITE_VERSION, "version", str(version + 1))
                     carried_out += 1
         return carried_out
 

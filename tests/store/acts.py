@@ -11,6 +11,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Concatenate
 
+import orjson
+
 from router.domain.counts import Cell
 from router.domain.deliveries import Claim, Delivery, DeliveryState, Settlement
 from router.domain.documents import DocumentKind
@@ -163,7 +165,7 @@ async def read_counts(tx: Transaction) -> dict[datetime, Counter[Cell]]:
     """How many decisions are in each cell, for each hour."""
     hours: dict[datetime, Counter[Cell]] = {}
     for row in await tx.fetch("SELECT * FROM counts"):
-        *texts, tactics, destinations = row.json("cell")
+        *texts, tactics, destinations = orjson.loads(row.text("cell"))
         cell = Cell._make([*texts, tuple(tactics), tuple(destinations)])
         hours.setdefault(row.time("hour"), Counter())[cell] = row.whole("count", 1)
     return hours

@@ -13,7 +13,7 @@ from concurrent.futures import ThreadPoolExecutor
 from copy import replace
 from pathlib import Path
 from threading import Barrier
-from typing import Any, Never, TypeAliasType, get_args, get_origin, get_type_hints
+from typing import Any, NamedTuple, Never, TypeAliasType, get_args, get_origin, get_type_hints
 from zlib import crc32
 
 import orjson
@@ -28,7 +28,7 @@ from router.domain.notices import Notice, RecordEntry
 from router.domain.rule_fields import RuleFields
 from router.domain.signals import Stream
 from router.domain.values import Value
-from router.store.codec import _WORDS, Columns, content_of, decision_in, decode, encode, pack, tag_of
+from router.store.codec import _WORDS, Columns, RowForm, content_of, decision_in, decode, encode, pack, tag_of
 from router.store.conninfo import Connector, PostgresqlAddress, parse_address, parse_state
 from router.store.groups import GroupState
 from router.store.sqlite import StateFile, at_once
@@ -87,7 +87,19 @@ def test_values_come_back(value: Any) -> None:
     assert decode(type(value), encode(value)) == value
 
 
-NO_ANSWERS: Sequence[tuple[str, object, str]] = (
+class Names(NamedTuple):
+    """A row with names."""
+
+    a: frozenset[str]
+
+
+class Turns(NamedTuple):
+    """A row with turns."""
+
+    a: Mapping[str, int]
+
+
+NO_ANSWERS: Sequence[tuple[str | type, object, str]] = (
     ("text", "\udcff", "is no text"),
     ("text", None, "is no text"),
     ("whole", True, "is no number from 0 to"),
@@ -97,10 +109,10 @@ NO_ANSWERS: Sequence[tuple[str, object, str]] = (
     ("time", None, "is no instant"),
     ("find_time", "", "is no instant"),
     ("body", "{}", "is no body"),
-    ("names", "{", "is no JSON"),
-    ("names", "[1]", "is no list of names"),
-    ("turns", '{"a":0}', "is no list of turns"),
-    ("turns", "[]", "is no list of turns"),
+    (Names, "{", "is no JSON"),
+    (Names, "[1]", "is no list of names"),
+    (Turns, '{"a":0}', "is no list of turns"),
+    (Turns, "[]", "is no list of turns"),
 )
 
 
@@ -108,7 +120,8 @@ def test_a_column_that_has_no_answer_is_named() -> None:
     """The line says what is at fault, and quotes nothing of it."""
     for column, value, why in NO_ANSWERS:
         with pytest.raises(Undecodable, match=f"^a: {why}"):
-            getattr(Columns({"a": value}), column)("a")
+            row = Columns({"a": value})
+            RowForm(column).read(row) if isinstance(column, type) else getattr(row, column)("a")
 
 
 def test_a_body_or_a_word_that_this_version_does_not_know_is_named() -> None:
