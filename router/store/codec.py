@@ -37,7 +37,7 @@ MOST_TIMES = 999_999
 MOST_STEPS = 2**62
 """Epochs, and versions of one row: each has room for the next."""
 
-_WORDS = Path(__file__).with_name("words.txt").read_bytes().replace(b"\n", b"")
+_WORDS = Path(__file__).with_name("words.txt").read_text(encoding="utf-8").replace("\n", "").encode()
 """What such JSON is made of. These never change: to them refers what was deflated before."""
 
 # Copied for each body, which is cheap with a window of 4 KB.
