@@ -230,16 +230,6 @@ def name_of_item(text: str) -> str:
 OUTLINE = "What else this alert says may quote prompts, answers and end users. It stands in Defender, and is not repeated here."
 """What stands for the description of an alert about AI where it is told in outline."""
 
-_LEFT_OUT: dict[str, Any] = {
-    "description": OUTLINE,
-    "compromised_entity": None,
-    "tactics": (),
-    "techniques": (),
-    "remediation": (),
-    "evidence": Evidence(),
-}
-"""What stands in those that have no default and are not told."""
-
 
 def outline_of(notice: Notice) -> Notice:
     """A notice that says what an alert is, how grave, where, since when and whose, with our links, and no more."""
@@ -248,7 +238,7 @@ def outline_of(notice: Notice) -> Notice:
         # What its members have in common may be an entity.
         alike = ((name, value) for name, value in group.by if name in _fields("alike") or name.startswith(BY_TAG))
         group = replace(group, by=tuple(alike))
-    return Notice(**_LEFT_OUT, group=group, **{name: getattr(notice, name) for name in _fields("outline")})
+    return Notice(description=OUTLINE, group=group, **{name: getattr(notice, name) for name in _fields("outline")})
 
 
 @made_once
