@@ -73,8 +73,13 @@ def test_of_two_who_write_a_document_over_the_same_version_one_wins(store: Store
 
 
 def test_many_documents_are_written_and_found_together(store: Store, twin: Store) -> None:
-    """More than one transaction carries; those with which somebody was faster are left out, and their neighbours are not."""
-    many = [replace(SILENCE, kind=DocumentKind.SOURCE, id=f"/source/{number}") for number in range(120)]
+    """More than one transaction carries, with whatever in their ids.
+
+    Those with which somebody was faster are left out, and their neighbours are not.
+    """
+    signs = ("NULL", "null", '{a,"b"}', "\\", 'a\\"', '"', " ", "é\n")
+    ids = [*(f"/source/{number}" for number in range(120)), *signs]
+    many = [replace(SILENCE, kind=DocumentKind.SOURCE, id=id) for id in ids]
     theirs = replace(many[7], body=b'{"reason": "faster"}')
     ask(twin, put_document, theirs)
     versions = ask(store, put_documents, many)
