@@ -95,13 +95,13 @@ class Folder:
 
     def _bytes_of(self, root: Path, file: str, missing: Callable[[], str]) -> bytes | None:
         try:
-            # Of a hundred thousand files a Path takes longer than reading them does.
             path = f"{root}/{file}"
-            if not stat.S_ISREG(mode := os.stat(path).st_mode) and not stat.S_ISDIR(mode):  # noqa: PTH116
+            mode = os.stat(path).st_mode  # noqa: PTH116  Of 100,000 files a Path takes longer than reading them does.
+            if not stat.S_ISREG(mode) and not stat.S_ISDIR(mode):
                 # Reading from a pipe or a device may never end.
                 self.blame(file, "is a pipe or a device; put a file there", code="unreadable")
                 return None
-            with open(path, "rb", buffering=0) as opened:  # noqa: PTH123
+            with open(path, "rb", buffering=0) as opened:  # noqa: PTH123  For the same reason.
                 data = opened.read()
         except FileNotFoundError:
             dangling = (root / file).is_symlink()
