@@ -1,5 +1,6 @@
 """The certificate authority of one run, so that callers verify TLS as they do in production."""
 
+import asyncio
 import ssl
 from collections.abc import Callable
 from pathlib import Path
@@ -18,3 +19,18 @@ def new_authority(directory: Path) -> tuple[Path, ssl.SSLContext]:
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("127.0.0.1", "localhost").configure_cert(tls)
     return certificate, tls
+
+
+async def encrypt(writer: asyncio.StreamWriter, tls: ssl.SSLContext) -> None:
+    """Goes on in TLS, as the server.
+
+    Raises:
+        OSError: the handshake failed, or the connection went meanwhile.
+    """
+    in_clear = writer.transport
+    try:
+        await writer.start_tls(tls)
+    except AttributeError:
+        # asyncio leaves the writer without a transport where the connection went, and such a writer fails when it is collected.
+        vars(writer)["_transport"] = in_clear
+        raise ConnectionResetError("the connection went during the handshake") from None

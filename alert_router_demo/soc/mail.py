@@ -17,6 +17,7 @@ from email.message import EmailMessage
 from functools import partial
 from typing import Any, cast
 
+from alert_router_demo.soc.authority import encrypt
 from alert_router_demo.soc.endpoint import DROPPED, Double
 from alert_router_demo.soc.faults import Drop, Fault, Hang, LoseAnswer, Status
 
@@ -183,7 +184,7 @@ class _Session:
 
     async def _encrypted(self) -> str:
         await self._say("220 2.0.0 Ready to start TLS")
-        await self._writer.start_tls(cast(ssl.SSLContext, self._tls))
+        await encrypt(self._writer, cast(ssl.SSLContext, self._tls))
         self._is_encrypted = True
         return ""
 

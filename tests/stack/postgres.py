@@ -33,6 +33,7 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from alert_router_demo.soc.authority import encrypt
 from tests.leash import leashed
 from tests.stack.event_hubs.threads import Home, at_home, in_thread
 from tests.waiting import wait_until
@@ -468,11 +469,7 @@ class Way:
             (asked,) = _LENGTH.unpack_from(first, _LENGTH.size)
             if asked == _SSL_REQUEST and self._tls is not None:
                 client.write(b"S")
-                plain = client.transport
-                await client.start_tls(self._tls)
-                if client.transport is None:  # It hung up meanwhile, and a writer without one cannot even be closed.
-                    client._transport = plain
-                    raise ConnectionResetError
+                await encrypt(client, self._tls)
                 is_secure = True
             elif asked in (_SSL_REQUEST, _GSS_REQUEST):
                 client.write(b"N")

@@ -1,10 +1,13 @@
 """The doubles answer as their vendors do. What the router's destinations live through at them, tests/vendors/ tells."""
 
+import asyncio
 import base64
+import gc
 import gzip
 import json
 import smtplib
 import ssl
+import sys
 import time
 from collections.abc import MutableMapping
 from datetime import UTC, datetime
@@ -23,7 +26,7 @@ from standardwebhooks.webhooks import Webhook as Oracle
 from alert_router_demo.soc import Soc
 from alert_router_demo.soc.accounts import new_account
 from alert_router_demo.soc.encoded_query import parse
-from alert_router_demo.soc.mail import SIZE_LIMIT
+from alert_router_demo.soc.mail import SIZE_LIMIT, MailDouble, mail_served
 from alert_router_demo.soc.tickets import is_column
 from alert_router_demo.soc.webhook import TOLERANCE, find_signer
 
@@ -222,6 +225,27 @@ def test_mail_is_taken_of_users_over_tls(soc: Soc) -> None:
     assert (soc.counts()["received"]["mails"], soc.counts()["duplicates"]["mails"]) == (2, 1)
     assert [mail["subject"] for mail in soc.state()["mails"]["<1@soc.example>"]] == ["Mail"]
     assert account.mail_password not in repr(soc.state())
+
+
+def test_a_mail_server_that_closes_during_a_handshake_leaves_nothing_behind() -> None:
+    """What a collector finds later would fail whatever test is running then."""
+
+    async def run() -> None:
+        async with mail_served(MailDouble({}), ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)) as address:
+            reader, writer = await asyncio.open_connection("127.0.0.1", int(address.rpartition(":")[2]))
+            await reader.readuntil(b"\r\n")
+            writer.write(b"STARTTLS\r\n")
+            await reader.readuntil(b"\r\n")
+        await reader.read()
+        writer.close()
+        await writer.wait_closed()
+
+    unraisable: list[str] = []
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sys, "unraisablehook", lambda found: unraisable.append(repr(found.exc_value)))
+        asyncio.run(run())
+        gc.collect()
+    assert unraisable == []
 
 
 # ServiceNow's Table API.
