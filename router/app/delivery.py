@@ -169,6 +169,7 @@ async def open_senders(
             clock,
             settings.lease or LEASE[spec.lane],
             telemetry.delivering,
+            readiness.console_url,
         )
 
     try:

@@ -25,6 +25,7 @@ from router.app.settings import Lack, Settings, Why
 from router.destinations import discover
 from router.destinations.config import Config, hosts_in, settings_in, with_setting
 from router.domain.deliveries import LONGEST_LIFE
+from router.domain.errors import BadSetting
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Stream
 from router.domain.urls import is_example
@@ -90,19 +91,24 @@ class Readiness(Value, kw_only=True):
 
     Attributes:
         pagers: the keys of owners that are not set; their pages go by the key of the destination.
+        console_url: where people reach the console; None where no setting says it.
+        unfit: what is wrong with settings of which each only makes what is sent say less.
     """
 
     ready: Mapping[tuple[Stream, str], object]
     unready: tuple[Unready, ...]
     secrets: Mapping[Stream, Mapping[str, str]]
     pagers: tuple[Lack, ...] = ()
+    console_url: str | None = None
+    unfit: tuple[str, ...] = ()
 
     __repr__ = repr_without("secrets")
 
     @property
     def problems(self) -> list[str]:
         """What is wrong whatever was delivered before, a line each."""
-        return [f"owners.yaml: {lack}; its owner is paged by the key of the destination" for lack in self.pagers]
+        paged = [f"owners.yaml: {lack}; its owner is paged by the key of the destination" for lack in self.pagers]
+        return [*paged, *self.unfit]
 
 
 def readiness_of(
@@ -122,6 +128,12 @@ def readiness_of(
     # Nothing is paged by an owner's key in a stream that pages by no destination.
     paging = {key[0] for key, spec in specs.items() if spec.lane is Lane.PAGE}
     pagers = [name for stream in paging for name in pagers_of(rules.books[stream])]
+    unfit: list[str] = []
+    console_url = None
+    try:
+        console_url = settings.console_url
+    except BadSetting as fault:
+        unfit.append(f"{fault}; without it nothing that is sent links to the console")
     return Readiness(
         ready={key: config for key, (config, lacks) in found.items() if not lacks},
         unready=tuple(
@@ -131,6 +143,8 @@ def readiness_of(
         ),
         secrets={stream: settings.look_up(secret_names_of([book])).values for stream, book in rules.books.items()},
         pagers=settings.look_up(pagers).lacks,
+        console_url=console_url,
+        unfit=tuple(unfit),
     )
 
 

@@ -31,6 +31,9 @@ HUBS = "EVENT_HUBS"
 HEARTBEAT = "ALERT_ROUTER_DRILL_HEARTBEAT"
 """The setting of the address that is called when a drill passed. It is a secret: knowing it is enough to call it."""
 
+CONSOLE = "ALERT_ROUTER_CONSOLE_URL"
+"""The setting of where people reach the console."""
+
 _RETENTION = "ALERT_ROUTER_RETENTION"
 
 _UNRESOLVED = "@Microsoft.KeyVault("
@@ -160,6 +163,15 @@ class Settings(Value):
         if (written := self._find(HEARTBEAT)) is not None:
             _secure_url(HEARTBEAT, written, "")
         return written
+
+    @property
+    def console_url(self) -> str | None:
+        """Where people reach the console: ALERT_ROUTER_CONSOLE_URL; raises BadSetting, without it: it may hold a token."""
+        if (written := self._find(CONSOLE)) is None:
+            return None
+        if (url := _secure_url(CONSOLE, written, "")).query or url.fragment:
+            raise BadSetting(f"{CONSOLE}: has more than a path; give https://HOST/PATH")
+        return written.rstrip("/")
 
     @property
     def is_functions_app(self) -> bool:

@@ -25,6 +25,7 @@ from router.domain.conversation import (
 )
 from router.domain.deliveries import NO_BACKGROUND, Attempt, Background, Claim
 from router.domain.errors import DeliveryError, Rejected, Unavailable
+from router.domain.keys import ABOUT
 
 if TYPE_CHECKING:
     from router.deliver.http import Http
@@ -52,7 +53,7 @@ type Converse = Callable[[DestinationKind, Sequence[Attempt], float], Awaitable[
 class Sender:
     """Sends to one destination. `lease` is how long a claim is this worker's alone; `tracing` follows each send.
 
-    `batch` is how many deliveries one send may carry.
+    `batch` is how many deliveries one send may carry; `console_url` is where people reach the console, if a setting says it.
     """
 
     def __init__(
@@ -63,12 +64,14 @@ class Sender:
         clock: Callable[[], datetime],
         lease: timedelta,
         tracing: Tracing,
+        console_url: str | None = None,
     ) -> None:
         self._kind = kind
         self._converse = converse
         self._secrets = secrets
         self._clock = clock
         self._tracing = tracing
+        self._console_url = console_url
         self.lease = lease
         self.batch = kind.batch
 
@@ -103,7 +106,13 @@ class Sender:
             is_note=claim.is_note,
             is_untold=claim.is_untold,
             background=background,
+            page=page_of(self._console_url, claim.delivery.key),
         )
+
+
+def page_of(console_url: str | None, key: str) -> str | None:
+    """Return the console's page of a signal or group; None without a console, or for a notice that is about neither."""
+    return None if console_url is None or key.startswith(ABOUT) else f"{console_url}/signals/{key}"
 
 
 class ConversationRunner:

@@ -84,7 +84,8 @@ class OneByOne(ABC):
         if routes != notice.routes:
             notice = _changed(notice, routes=routes)
         untold_since = attempt.since if attempt.is_untold else None
-        return briefing_of(notice, change, self._in_words(attempt.background), attempt.now, untold_since)
+        background = self._in_words(attempt.background)
+        return briefing_of(notice, change, background, attempt.now, untold_since, attempt.page)
 
     def _in_words(self, background: Background) -> Background:
         """A background as it may be told: what other vendors called what they made is theirs, and no word of ours."""

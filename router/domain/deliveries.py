@@ -146,6 +146,7 @@ class Attempt(Value, kw_only=True):
         is_note: whether it says nothing but a status that was not told here before: it must open nothing.
         is_untold: whether it resolves what its destination was never told of: it says that it opened and is over.
         background: what the state knows of the signal beside.
+        page: the console's page of the signal or group; None where there is none.
     """
 
     delivery: Delivery
@@ -157,6 +158,7 @@ class Attempt(Value, kw_only=True):
     is_note: bool = False
     is_untold: bool = False
     background: Background = NO_BACKGROUND
+    page: str | None = None
 
     __repr__ = repr_without("secrets")
 

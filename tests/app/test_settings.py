@@ -29,6 +29,7 @@ from tests.store.opened import Store
 
 RETENTION, LEASE, GRACE = "ALERT_ROUTER_RETENTION", "ALERT_ROUTER_LEASE", "ALERT_ROUTER_GRACE"
 NAMESPACE, HUBS = "EVENT_HUBS__fullyQualifiedNamespace", "EVENT_HUBS"
+CONSOLE = "ALERT_ROUTER_CONSOLE_URL"
 MANAGEMENT, LOGS = "ALERT_ROUTER_RESOURCE_MANAGER", "ALERT_ROUTER_LOG_ANALYTICS"
 KEPT = {Outcome.BELOW_FLOOR: timedelta(days=30), Outcome.ROUTED: timedelta(days=9999)}
 
@@ -38,6 +39,14 @@ READ: tuple[tuple[str, Mapping[str, str], str, object], ...] = (
     ("a lease of a day", {LEASE: "86400"}, "lease", timedelta(days=1)),
     ("blank is the usual lease", {LEASE: " "}, "lease", None),
     ("a grace in seconds", {GRACE: "90"}, "grace", timedelta(seconds=90)),
+    *(
+        (f"the console at {written}", {CONSOLE: written}, "console_url", found)
+        for written, found in (
+            ("https://Alerts.contoso.com/console/", "https://Alerts.contoso.com/console"),
+            ("http://127.0.0.1:8025", "http://127.0.0.1:8025"),
+            (" ", None),
+        )
+    ),
     ("where the rules are", {"ALERT_ROUTER_RULES": "/mine"}, "rules", Path("/mine")),
     ("blank names no rules", {"ALERT_ROUTER_RULES": ""}, "rules", None),
     ("authorities in a file", {"ALERT_ROUTER_CA_FILE": "/ca.pem"}, "ca_file", "/ca.pem"),
@@ -92,6 +101,9 @@ REFUSED: tuple[tuple[Mapping[str, str], str, str], ...] = (
     *(({MANAGEMENT: written}, "resource_manager", f"{MANAGEMENT}: ")
       for written in ("management.azure.com", "http://management.azure.com", "https://a.test/x", "https://u@a.test",
                       "https://a.example")),
+    *(({CONSOLE: written}, "console_url", f"{CONSOLE}: ")
+      for written in ("alerts.contoso.com", "http://alerts.contoso.com", "ftp://localhost", "https://soc:s3cret@a.test",
+                      "https://a.example", "https://a.test/?token=s3cret", "https://a.test/#s3cret")),
     *(({RETENTION: written}, "retention", f"{RETENTION}: {said}")
       for written, said in (
           ("30", "'30' is no outcome; one of quarantined, resolved, noted, below_floor, suppressed, routed, repeat"),

@@ -226,13 +226,19 @@ def test_what_is_not_there_in_time_is_a_dead_letter_and_never_lost(house: House,
     assert house.says("run", *at(end).split(), nothing).code == 0
 
 
-def test_an_owners_key_that_is_missing_is_a_problem_and_stops_nobody(house: House, alert: str) -> None:
-    """Its pages go by the key of the destination, once that is there."""
+def test_what_makes_notices_say_less_is_a_problem_and_stops_nobody(
+    house: House, alert: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Pages of an owner whose key is missing go by that of the destination, once it is there; and nothing links to a console of
+    which it is not known where it is."""
     house.writes("rules/owners.yaml", "owners: [{group: web, pager: {secret: WEB_KEY}}]\n")
+    monkeypatch.setenv("ALERT_ROUTER_CONSOLE_URL", "http://alerts.contoso.com")
     said = house.says("run", alert)
     assert said.code == 2
     assert said.err.splitlines() == [
         "owners.yaml: WEB_KEY is missing; its owner is paged by the key of the destination",
+        "ALERT_ROUTER_CONSOLE_URL: must be an https URL; http is for loopback only; without it nothing that is sent links to "
+        "the console",
         "cwpp pager: not yet: PAGER_KEY is missing",
     ]
 

@@ -18,6 +18,7 @@ from alert_router_demo.connection import connected
 from alert_router_demo.soc import Soc, soc_in_thread
 from router.app.destination_readiness import readiness_of
 from router.app.rules import Rules, load_rules
+from router.app.settings import Settings
 from router.cli.incoming import open_files
 from router.cli.option_values import clock_for
 from router.cli.run_job import Job, Report, do
@@ -160,6 +161,8 @@ def test_one_page_and_one_ticket_are_shown_whole(runs: DemoRuns) -> None:
     assert [line for line in lines if line in headings][: len(headings)] == headings
 
 
+CONSOLE = "https://alerts.contoso.com"
+
 _ADDRESS = "https://servicenow.example"
 DESTINATIONS: dict[str, Any] = {
     **{
@@ -207,8 +210,9 @@ def rules_in(house: House) -> Rules:
 
 
 def routed(house: House, rules: Rules, soc: Soc) -> Report:
-    """What routing an alert and a finding to the SOC comes to."""
+    """What routing an alert and a finding to the SOC comes to, where a setting says where the console is."""
     rules, settings = connected(rules, soc)
+    settings = Settings({**settings.values, "ALERT_ROUTER_CONSOLE_URL": CONSOLE})
     state, clock = house.directory / ".state", clock_for(None)
     job = Job(rules=rules, only=None, state=state, decisions=None, settings=settings, clock=clock)
     with open_files([house.writes("a.ndjson", ndjson(a_flat_alert(), an_assessment()))]) as files:
@@ -217,7 +221,7 @@ def routed(house: House, rules: Rules, soc: Soc) -> Report:
 
 def test_every_kind_reaches_the_soc(house: House, soc: Soc) -> None:
     """Each with an endpoint of its own, by token, by password and as an OAuth client that asks nobody else for a token; two
-    streams may name one secret, and a file is a file."""
+    streams may name one secret, and a file is a file. What people get leads to the console."""
     report = routed(house, rules_in(house), soc)
     names = {*DESTINATIONS, "demo-webhook", "backlog"}
     assert {one.destination: one.sent for one in report.standings if one.sent} == dict.fromkeys(names, 1)
@@ -226,6 +230,10 @@ def test_every_kind_reaches_the_soc(house: House, soc: Soc) -> None:
     received = soc.counts()["received"]
     assert all(received.values()) and (received["tickets"], received["hooks"]) == (5, 5)
     assert len(house.lines("notices.ndjson")) == 1
+    told = soc.state()
+    for holds in ("tickets", "pages", "hooks", "em_alerts", "issues", "alerts", "messages", "cards"):
+        assert all(f"{CONSOLE}/signals/" in repr(one) for one in told[holds]), holds
+    assert CONSOLE not in repr([told["rows"], told["events"]])
 
 
 def test_every_secret_that_the_rules_name_has_a_value(house: House, soc: Soc) -> None:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Iterator
+from copy import replace
 from itertools import product
 from typing import Any, NamedTuple
 
@@ -9,6 +10,7 @@ import orjson
 import pytest
 from pydantic import ValidationError
 
+from router.deliver.sender import page_of
 from router.destinations import discover
 from router.destinations.wording.fitting import MARK
 from router.domain.conversation import (
@@ -27,7 +29,7 @@ from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavaila
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 from tests.destinations import goldens
-from tests.destinations.builders import a_finding, a_secret, an_attempt, an_entry, secret_names_in
+from tests.destinations.builders import a_finding, a_huge_notice, a_secret, an_attempt, an_entry, secret_names_in
 from tests.destinations.conversations import MAIL_REFUSED, Answer, at_step, converse, payload_of, refusal_of
 from tests.destinations.goldens import CASES, Case
 
@@ -250,6 +252,31 @@ def _texts_in(value: object) -> Iterator[str]:
             yield from (text for held in value.values() for text in _texts_in(held))
         case list():
             yield from (text for held in value for text in _texts_in(held))
+
+
+CONSOLE = "https://alerts.contoso.com/console"
+
+
+@kinds
+def test_what_people_get_leads_to_the_console_where_there_is_one(kind: str) -> None:
+    """To the page of the signal or the group, however much else is said. Rows and what is about no signal lead nowhere."""
+    for subject in SUBJECTS[kind]:
+        told = [(case.name, subject.attempt(case)) for case in CASES]
+        huge = a_huge_notice(key=told[0][1].delivery.key)
+        for name, attempt in (*told, ("huge", an_attempt(huge, secrets=subject.secrets))):
+            case = next((case for case in CASES if case.name == name), OPENED)
+            linked = replace(attempt, page=page_of(CONSOLE, attempt.delivery.key))
+            without, sent = (_sent(subject, case, one) for one in (attempt, linked))
+            assert "/signals/" not in without
+            if KINDS[kind].lane is Lane.ROWS or name == "announced":
+                assert sent == without
+            # Of what is over some say no more than that.
+            elif case.change is not Change.RESOLVED:
+                assert f"{CONSOLE}/signals/{attempt.delivery.key}" in sent, name
+
+
+def _sent(subject: Subject, case: Case, attempt: Attempt) -> str:
+    return b"".join(map(payload_of, subject.converse(case, attempt)[0])).decode()
 
 
 @kinds

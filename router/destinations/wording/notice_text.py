@@ -46,6 +46,7 @@ _OWNED = "it is yours: you own the rule, or made the silence or hold"
 _IN_CLUSTERS = ("nodes", "pods", "namespaces", "clusters", "workloads")
 
 PORTAL = "Open in the Azure portal"
+CONSOLE = "Open in the alert router"
 
 
 class Briefing(Value, kw_only=True):
@@ -59,7 +60,7 @@ class Briefing(Value, kw_only=True):
         members: what the list of a group's members is called, and a line for each; None for a single signal.
         located: the evidence that the location says already, for texts that cut the location.
         others: the properties that stand in no list of evidence and that no fact tells, the shortest first.
-        links: the portal's, runbooks, tickets and pages elsewhere, those that the message names.
+        links: the portal's, the console's, runbooks, tickets and pages elsewhere, those that the message names.
         in_full: where people have it in full already: `ticket INC0012345`, else the page; None where neither is known.
         reference: facts for who follows it up in other tools: ids, type, plan.
         knows_changes: whether it is known what the destination was last told, so that the news says all that changed.
@@ -103,11 +104,16 @@ class Briefing(Value, kw_only=True):
 
 
 def briefing_of(
-    notice: Notice, change: Change, background: Background, now: datetime, untold_since: datetime | None = None
+    notice: Notice,
+    change: Change,
+    background: Background,
+    now: datetime,
+    untold_since: datetime | None = None,
+    page: str | None = None,
 ) -> Briefing:
     """A notice in words, with what the state knows beside it.
 
-    `untold_since` is when it was over, where its destination was never told of it before.
+    `untold_since` is when it was over, where its destination was never told of it before; `page` is the console's page of it.
     """
     if notice.kind == ANNOUNCEMENT:
         return _announced(notice, change)
@@ -116,7 +122,7 @@ def briefing_of(
         _words_of(notice, change),
         is_first=change is Change.OPENED or untold_since is not None,
         news=tuple(_news(notice, change, background, now, untold_since)),
-        links=tuple(_links(notice, background)),
+        links=tuple(_links(notice, background, page)),
         in_full=_in_full(background),
         knows_changes=last is not None and last.is_whole and is_same_signal(last, notice),
     )
@@ -293,18 +299,20 @@ def _evidence_in_location(notice: Notice, lists: Mapping[str, tuple[str, ...]]) 
     return {name: tuple(one for one in lists.get(name, ()) if one.casefold() in path) for name in _IN_CLUSTERS}
 
 
-def _links(notice: Notice, background: Background) -> Iterator[Link]:
+def _links(notice: Notice, background: Background, page: str | None) -> Iterator[Link]:
     if link := link_of(notice):
         yield Link(text=PORTAL, url=link)
+    if page is not None:
+        yield Link(text=CONSOLE, url=page)
     for number, runbook in enumerate(filter(sound_link, notice.runbooks), 1):
         yield Link(text="Runbook" if number == 1 else f"Runbook {number}", url=runbook)
     for one in background.elsewhere:
         # A chat, a mail or a receiver of one's own has nothing that people could look up.
         if one.lane is Lane.PAGE or one.link:
             yield Link(text=f"{_words_for(one)} ({one.destination})", url=sound_link(one.link) or "")
-    for page in notice.links:
-        if (link := sound_link(page.url)) is not None and len(link) <= LINK_LIMIT:
-            yield Link(text=page.text or link, url=link)
+    for named in notice.links:
+        if (link := sound_link(named.url)) is not None and len(link) <= LINK_LIMIT:
+            yield Link(text=named.text or link, url=link)
 
 
 def _in_full(background: Background) -> str | None:

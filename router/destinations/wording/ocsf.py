@@ -266,7 +266,7 @@ def _compliance(document: Document) -> dict[str, Any]:
 
 @_without_empty
 def _unmapped(document: Document, kind: str) -> dict[str, Any]:
-    rest = {name: document[name] for name in names()["unmapped"]}
+    rest = {name: document[name] for name in names()["unmapped"]} | {"console": document.get("console")}
     if kind == "vulnerability":
         said = document["package"] or {}
         rest["evidence"] = without_empty(document["evidence"])
