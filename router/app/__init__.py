@@ -9,4 +9,6 @@ optional_packages  which extras are installed                      certificates 
 destination_readiness  which destinations can be asked with the settings as they are
 rule_watch   has people hear of what happens to rules, silences and holds
 signal_life  the life of a signal; signal_search  which one people mean   lookback    what a rule or silence would have held
+paging_answer  whom a signal paged, or why nobody, and what is still to happen; signal_document  its life as JSON
+notice_preview  what a destination would be told of a signal, or was told last
 """

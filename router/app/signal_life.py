@@ -10,6 +10,7 @@ from enum import StrEnum
 from router.app.destination_readiness import Readiness
 from router.app.rules import Rules, specs_of
 from router.app.signal_search import Meant
+from router.decide.preview import silence_matcher
 from router.deliver.destination_holds import list_holds
 from router.domain.counts import decided_at
 from router.domain.decisions import Change, Outcome
@@ -18,16 +19,17 @@ from router.domain.destination_holds import words_of_hold
 from router.domain.documents import DocumentKind
 from router.domain.notices import RecordEntry
 from router.domain.readable import counted
-from router.domain.rulebook import DestinationSpec, Lane, length_text
-from router.domain.silences import Silence, find_silence_id
+from router.domain.rule_fields import signal_of
+from router.domain.rulebook import DestinationSpec, Lane, Rulebook, length_text
+from router.domain.silences import Silence, Silences, find_silence_id
 from router.domain.values import Value
 from router.store import groups
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries, list_deliveries_at
 from router.store.destinations import list_pauses
-from router.store.documents import find_documents, find_silence_in
+from router.store.documents import find_documents, find_silence_in, list_documents, read_silences
 from router.store.ledger import RECORD, Held, LedgerRow, record_key
-from router.store.signals import find_signals
+from router.store.signals import find_signals, read_fields
 from router.store.store import Store, Transaction
 
 
@@ -235,6 +237,18 @@ async def read_life(store: Store, meant: Meant, now: datetime, facts: Destinatio
                 replace(one, pause=pauses.get(one.name), held=held.get(one.name)) for one in destinations
             ),
         )
+
+
+async def with_active_silences(store: Store, life: SignalLife, book: Rulebook, now: datetime) -> SignalLife:
+    """Return the same life with the silences, too, that hold what comes of the signal now, by the rules of its stream."""
+    async with store.session() as tx:
+        fields = (await read_fields(tx, [life.key])).get(life.key)
+        silences = read_silences(await list_documents(tx, DocumentKind.SILENCE, now)).values if fields else []
+    if fields is None:
+        return life
+    signal, known = signal_of(fields), Silences.from_list(one for one in silences if one.stream == life.stream)
+    active = {one.name: one for one in known.active(now) if silence_matcher(one, book).covers(signal)}
+    return replace(life, silences={**life.silences, **active})
 
 
 def _in_order(entry: RecordEntry) -> tuple[datetime, bool, int, str]:

@@ -8,27 +8,13 @@ from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
-from router.decide import decide, entry_for
+from router.decide import decide, entry_document, entry_for
 from router.destinations.wording.fitting import json_bytes
 from router.domain.errors import BadFile
-from router.domain.notices import DECISION_KEYS, RecordEntry
+from router.domain.notices import RecordEntry
 from router.domain.silences import NO_SILENCES, Silences
 from router.domain.values import Value
 from router.ingest.messages import MessagePart, MessageReader, NotUnderstood
-
-KEYS = (*DECISION_KEYS, "at")
-"""The keys of a line, always all of them, in this order."""
-
-
-def decision_of(entry: RecordEntry) -> dict[str, object]:
-    """Return what a line says: null or [] where there is nothing to say, and lists sorted."""
-    return {key: _plain(getattr(entry, key)) for key in KEYS}
-
-
-def _plain(value: object) -> object:
-    if isinstance(value, tuple):
-        return sorted(value)
-    return None if value == "" else value
 
 
 class DecisionsFile(Value):
@@ -40,7 +26,7 @@ class DecisionsFile(Value):
     def write(self, entries: Iterable[RecordEntry]) -> None:
         """Write a line for each; raises BadFile."""
         try:
-            self.file.writelines(json_bytes(decision_of(entry)) + b"\n" for entry in entries)
+            self.file.writelines(json_bytes(entry_document(entry)) + b"\n" for entry in entries)
             self.file.flush()
         except OSError as fault:
             raise _unwritable(self.path, fault) from fault

@@ -12,17 +12,17 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from router.app.notice_preview import preview_notice
 from router.app.rules import Rules, new_reader
 from router.cli.arguments import DEFAULT_STATE
-from router.cli.decisions import decision_of, entry_of
+from router.cli.decisions import entry_of
 from router.cli.incoming import Source, open_files
-from router.cli.notice_preview import check_destination, preview_of
-from router.cli.option_values import clock_for, rules_given, stream_for
+from router.cli.option_values import check_notice, clock_for, rules_given, stream_for
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.rules_report import owner_of
 from router.cli.screen import print_table, screen, table_of
 from router.cli.streams import refuse_lost_output
-from router.decide import notice_for
+from router.decide import entry_document, notice_for
 from router.decide.explanation import explain
 from router.domain.decisions import Outcome
 from router.domain.errors import BadUsage
@@ -97,7 +97,7 @@ def _explain_file(options: Namespace) -> int:
     around = _Around(new_reader(rules, only), now, silences)
     notice = options.notice
     if notice is not None:
-        check_destination(notice, around.reader.rulebooks.values())
+        check_notice(notice, around.reader.rulebooks.values())
     with open_files([options.file]) as files:
         parts = _parts_of(files, around.reader)
         if options.format == "json":
@@ -136,7 +136,7 @@ async def _read_state(options: Namespace, rules: Rules) -> tuple[Rules, Mapping[
 
 def _document(part: MessagePart, around: _Around, destination: str | None) -> dict[str, object]:
     document: dict[str, object] = {
-        "decision": decision_of(around.entry_of(part)),
+        "decision": entry_document(around.entry_of(part)),
         "owner": owner_of(part, around.reader),
         "steps": [{"question": question, "answer": answer} for question, answer in _steps(part, around)],
     }
@@ -148,7 +148,7 @@ def _notice(part: MessagePart, destination: str, around: _Around) -> str:
     if isinstance(part, NotUnderstood):
         return f"{destination}: is told nothing, since the message is quarantined ({part.quarantined.reason})."
     rulebook = around.reader.rulebooks[part.signal.stream]
-    return preview_of(part.signal, destination, rulebook, around.now, around.silences_for(part))
+    return preview_notice(part.signal, destination, rulebook, around.now, around.silences_for(part))
 
 
 def _steps(part: MessagePart, around: _Around) -> Rows:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 from argparse import Namespace
 from collections.abc import Iterator, Sequence
-from copy import replace
 from datetime import datetime
 from typing import NoReturn
 
 from rich.console import Console
 
 from router.app.destination_readiness import readiness_of
+from router.app.notice_preview import read_last_notice
+from router.app.paging_answer import paging_answer, waits_of, written_instant
 from router.app.rules import Rules, load_rules
 from router.app.settings import Settings
+from router.app.signal_document import life_document, match_document, stored_step
 from router.app.signal_life import (
     MOST_DECISIONS,
     NO_FACTS,
@@ -23,33 +25,23 @@ from router.app.signal_life import (
     SignalLife,
     facts_of,
     read_life,
+    with_active_silences,
 )
 from router.app.signal_search import Found, Meant, find_meant
 from router.cli.arguments import DEFAULT_STATE
-from router.cli.notice_preview import check_destination, preview_of_taken
 from router.cli.open_state import is_shared, store_in
-from router.cli.option_values import clock_for, rules_given, stream_for, streams_in
+from router.cli.option_values import check_notice, clock_for, rules_given, stream_for, streams_in
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
-from router.cli.signal_document import document_of, match_document, stored_step
-from router.cli.signal_paging import paging_answer, waits_of, written_instant
-from router.decide.preview import silence_matcher
 from router.destinations.wording.masking import masked
-from router.domain.decisions import Change
-from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
-from router.domain.documents import DocumentKind
+from router.domain.deliveries import REFUSED_KEY, DeliveryStatus
 from router.domain.errors import BadFile, BadPolicy, BadUsage
 from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
 from router.domain.readable import counted, timestamp
-from router.domain.rule_fields import signal_of
-from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.domain.silences import Silence, Silences, holder_words
+from router.domain.silences import holder_words
 from router.store.decisions import find_decisions
-from router.store.delivery_status import find_last_notice
-from router.store.documents import list_documents, read_silences
-from router.store.signals import read_fields
 from router.store.store import Store
 
 type Facts = Iterator[tuple[str, object]]
@@ -73,11 +65,10 @@ async def _explain(options: Namespace) -> int:
         rules = _find_rules(options, now)
         life = await read_life(store, meant, now, _facts(rules, options))
         if rules is not None and (book := rules.books.get(Stream(life.stream))) is not None:
-            silences = {one.name: one for one in await _active_silences(store, life, book, now)}
-            life = replace(life, silences={**life.silences, **silences})
+            life = await with_active_silences(store, life, book, now)
         notice = await _last_notice(store, life, options, now) if options.notice is not None else None
     if options.format == "json":
-        print_json(document_of(life, meant, now) | ({"notice": notice} if notice is not None else {}))
+        print_json(life_document(life, meant, now) | ({"notice": notice} if notice is not None else {}))
     elif notice is not None:
         print_lines(notice.split("\n"))
     else:
@@ -85,32 +76,11 @@ async def _explain(options: Namespace) -> int:
     return 0
 
 
-async def _active_silences(store: Store, life: SignalLife, book: Rulebook, now: datetime) -> list[Silence]:
-    """Return those that hold what comes of a signal now."""
-    async with store.session() as tx:
-        fields = (await read_fields(tx, [life.key])).get(life.key)
-        silences = read_silences(await list_documents(tx, DocumentKind.SILENCE, now)).values if fields else []
-    if fields is None:
-        return []
-    signal, active = signal_of(fields), Silences.from_list(one for one in silences if one.stream == life.stream)
-    return [one for one in active.active(now) if silence_matcher(one, book).covers(signal)]
-
-
 async def _last_notice(store: Store, life: SignalLife, options: Namespace, now: datetime) -> str:
-    """Return what a destination was last told of a signal, or of the group that it is in; why, where it took nothing."""
-    name = options.notice
+    """Return what a destination was last told of a signal; why, where it took nothing."""
     books = rules_given(options.rules, Stream(life.stream), now).books
-    check_destination(name, books.values())
-    there = [it for one in life.destinations if one.name == name for it in one.all_deliveries]
-    taken = [it for it in there if it.state is DeliveryState.SENT]
-    last = max(taken, key=lambda it: it.settled or it.born, default=None)
-    async with store.session() as tx:
-        found = await find_last_notice(tx, life.stream, name, last.key) if last is not None else None
-    if last is None or found is None:
-        return f"{name}: took nothing of it, or what it took is not kept."
-    skipped = [(it.key, it.turn) for it in there if it.state is DeliveryState.SKIPPED]
-    is_untold = last.change is Change.RESOLVED and (last.key, last.opened) in skipped
-    return preview_of_taken(found, last, books[Stream(life.stream)].destinations[name], now, is_untold=is_untold)
+    check_notice(options.notice, books.values())
+    return await read_last_notice(store, life, books[Stream(life.stream)].destinations[options.notice], now)
 
 
 def _find_rules(options: Namespace, now: datetime) -> Rules | None:

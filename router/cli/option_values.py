@@ -19,6 +19,7 @@ from router.domain.signals import Stream
 
 if TYPE_CHECKING:
     from router.app.rules import Rules
+    from router.domain.rulebook import Rulebook
     from router.rulebook import Problem
 
 
@@ -64,6 +65,16 @@ def rules_given(directory: Path, only: Stream | None, now: datetime) -> Rules:
     for line in lines_for(rules.problems):
         complain(line)
     return rules
+
+
+def check_notice(name: str, books: Iterable[Rulebook]) -> None:
+    """Raise BadUsage where `--notice` names no destination of a policy that notices go to."""
+    from router.app.notice_preview import check_destination  # for which only `explain` waits
+
+    try:
+        check_destination(name, books)
+    except BadUsage as fault:
+        raise BadUsage(f"--notice {fault}") from fault
 
 
 def lines_for(problems: Iterable[Problem]) -> list[str]:

@@ -7,9 +7,10 @@ from os.path import abspath
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
-from router.cli.decisions import decision_of, entry_of
+from router.cli.decisions import entry_of
 from router.cli.formats import Annotation, Case, Severity
 from router.coverage.expected.manifest import FILE as COVERAGE
+from router.decide import entry_document
 from router.decide.explanation import explain
 from router.domain.decisions import Outcome
 from router.domain.hubs import Arrival
@@ -126,7 +127,7 @@ def unmet_in(example: Example, reader: MessageReader, where: str) -> Iterator[Un
         message = Message(body, where, Arrival("example", place))
         which = f"{example.name} (message {place})" if len(example.bodies) > 1 else example.name
         for part in reader.read_message(message):
-            decided = decision_of(entry_of(part, reader, example.now)) | {"owner": owner_of(part, reader)}
+            decided = entry_document(entry_of(part, reader, example.now)) | {"owner": owner_of(part, reader)}
             unmet = example.unmet_by(decided)
             to_explain = next((key for key in ("outcome", "suppressed_by") if key in unmet), None)
             for key, what in unmet.items():

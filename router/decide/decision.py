@@ -12,7 +12,7 @@ from router.decide.signal_facts import attack_of, with_coverage_level
 from router.decide.suppression import find_shadows, find_silence, find_suppressor
 from router.domain.catalogue import Attack
 from router.domain.decisions import Change, Code, Decision, DecisionStep, Outcome, Reason, StepCode, written_steps
-from router.domain.notices import RecordEntry
+from router.domain.notices import DECISION_KEYS, RecordEntry
 from router.domain.readable import timestamp
 from router.domain.rulebook import Route, Rulebook
 from router.domain.severity import Severity, assumed_words
@@ -307,3 +307,18 @@ def entry_for(
         steps=written_steps(decision.steps),
         shadowed_by=decision.shadowed_by,
     )
+
+
+ENTRY_KEYS = (*DECISION_KEYS, "at")
+"""What programs read of an entry, always all of it, in this order."""
+
+
+def entry_document(entry: RecordEntry) -> dict[str, object]:
+    """Return an entry for programs: null or [] where there is nothing to say, and lists sorted."""
+    return {key: _plain(getattr(entry, key)) for key in ENTRY_KEYS}
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, tuple):
+        return sorted(value)
+    return None if value == "" else value

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import yaml
 
-from router.cli.signal_paging import AwaitedCode, PagingCode
+from router.app.paging_answer import AwaitedCode, PagingCode
 from router.store.documents import document_of_silence, put_document
 from tests.builders import alert_body
 from tests.cli.house import House, Transcript, a_suppression, column, ndjson, over_both

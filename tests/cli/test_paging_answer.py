@@ -4,9 +4,9 @@ from copy import replace
 from datetime import timedelta
 from typing import Any
 
+from router.app.paging_answer import AwaitedCode, PagingCode, paging_answer, waits_at, waits_of
+from router.app.signal_document import step_words, stored_step
 from router.app.signal_life import SignalLife
-from router.cli.signal_document import step_words, stored_step
-from router.cli.signal_paging import AwaitedCode, PagingCode, paging_answer, waits_at, waits_of
 from router.domain.decisions import Change, DecisionStep, Outcome, StepCode
 from router.domain.deliveries import DeliveryState, Pause, Receipt
 from router.domain.keys import ABOUT

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from router.cli.decisions import KEYS
+from router.decide.decision import ENTRY_KEYS
 from tests.cli.house import House, Transcript, a_process, a_suppression, column, ndjson, over_both
 from tests.constructed.weeks import row_of
 from tests.parse.messages import a_flat_alert, an_assessment
@@ -36,8 +36,8 @@ def alerts(house: House) -> str:
 def test_the_decisions_file_is_a_contract(house: House, alerts: str) -> None:
     """One JSON object a line, in input order, with every key of the design, in its order, and null or [] where empty."""
     routed, low, unread = house.routes("--now", NOW, alerts)
-    assert tuple(routed) == tuple(low) == tuple(unread) == KEYS
-    assert KEYS == (
+    assert tuple(routed) == tuple(low) == tuple(unread) == ENTRY_KEYS
+    assert ENTRY_KEYS == (
         "id", "stream", "kind", "type", "title", "severity", "status", "plan", "resource", "sample", "outcome", "reason",
         "notice", "suppressed_by", "suppressed_until", "shadowed_by", "tactics", "techniques", "routes", "destinations",
         "rulebook", "source", "at",
@@ -50,7 +50,7 @@ def test_the_decisions_file_is_a_contract(house: House, alerts: str) -> None:
     assert low["reason"] == "floor: Low is below Medium (default)"
     lists: dict[str, object] = {key: [] for key in ("shadowed_by", "tactics", "techniques", "routes", "destinations")}
     known = {"kind": "unknown", "sample": False, "outcome": "quarantined", "source": "alerts.ndjson:3", "at": NOW}
-    assert unread == dict.fromkeys(KEYS) | lists | known | {"reason": unread["reason"]}
+    assert unread == dict.fromkeys(ENTRY_KEYS) | lists | known | {"reason": unread["reason"]}
     assert unread["reason"].startswith("not_json: ")
 
 

@@ -14,15 +14,14 @@ from typing import Any
 import pytest
 
 from router.app.delivery import CONCURRENCY, SHARE
+from router.app.paging_answer import PagingCode
+from router.app.signal_document import life_document
 from router.app.signal_life import SignalLife
 from router.app.signal_search import Meant
 from router.app.wiring import AT_A_TIME
 from router.cli import FAILED, LOST_OUTPUT
-from router.cli.decisions import KEYS
 from router.cli.interrupts import SIGNALS, code_for
 from router.cli.run import DIED
-from router.cli.signal_document import document_of as life_of
-from router.cli.signal_paging import PagingCode
 from router.cli.silences import ListedSilence, document_of_listed
 from router.cli.state import document_of
 from router.coverage.assess import Assessed, CoverageRow
@@ -33,7 +32,7 @@ from router.coverage.gate import GateResult
 from router.coverage.report.document import report_object as document_of_coverage
 from router.coverage.report.findings import GateReport
 from router.coverage.verdicts import CoverageException, CoverageState, Workload, gap
-from router.decide.decision import NOTED_KINDS
+from router.decide.decision import ENTRY_KEYS, NOTED_KINDS
 from router.deliver.destination import pause_after
 from router.deliver.retries import seconds_after
 from router.destinations import discover
@@ -137,7 +136,7 @@ def of_what_is_printed(directory: Path) -> Iterator[Listed]:
     # Of one as it is made, changed and listed.
     silence = document_of_listed(ListedSilence(a_silence(), None, 0, share=0), NOW)
     yield "command-line.md", "silences list", "key of a silence", {*silence, "would_have_held"}
-    life = life_of(SignalLife(key="k", stream="cwpp"), Meant("k", "cwpp"), NOW)
+    life = life_document(SignalLife(key="k", stream="cwpp"), Meant("k", "cwpp"), NOW)
     yield "command-line.md", "explain", "key", list(life)
     yield "command-line.md", "explain", "`paging.code`", list(PagingCode)
     at = datetime(2026, 11, 26, tzinfo=UTC)
@@ -168,7 +167,7 @@ def test_what_stands_in_words_is_listed() -> None:
     codes = {0, DIED, FAILED, LOST_OUTPUT, *map(code_for, SIGNALS)}
     assert [int(row["exit code"]) for row in COMMANDS.table("The command line", "exit code")] == sorted(codes)
     record = page("docs/messages.md").section("The record")
-    assert tuple(spans(next(block for block in record.split("\n\n") if block.startswith("`id`")))) == KEYS
+    assert tuple(spans(next(block for block in record.split("\n\n") if block.startswith("`id`")))) == ENTRY_KEYS
     heading = "reads more of a larger state"
     assert [row[heading] for row in page("docs/state.md").table("Tables", heading)] == list(GROWING)
     rows = page("docs/architecture.md").table("The house", "part")

@@ -27,7 +27,7 @@ from infra.package import main as pack
 from router.app.service import A_WORKER, MOST_WORKERS
 from router.app.settings import now
 from router.cli import main
-from router.cli.decisions import decision_of
+from router.decide import entry_document
 from router.domain.deliveries import Pause
 from router.domain.rulebook import Lane
 from router.store.codec import decision_in
@@ -81,7 +81,7 @@ async def on_record(stack: Stack, hub: str) -> list[Decision]:
     rows = await rows_in(stack, "SELECT key, COALESCE(message, key) AS message, body FROM decisions")
     mine = [row for row in rows if row.text("message").startswith(f"{hub}:0:")]
     mine.sort(key=lambda row: (int(row.text("message").split(":")[3]), row.text("key")))
-    return [decision_of(decision_in(row.body("body"))) for row in mine]
+    return [entry_document(decision_in(row.body("body"))) for row in mine]
 
 
 def standing(soc: Soc) -> dict[str, list[str]]:

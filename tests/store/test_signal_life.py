@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from router.app.paging_answer import PagingCode, paging_answer, waits_of
 from router.app.signal_life import Presence, SignalLife, read_life
 from router.app.signal_search import MOST_SIGNALS, Found, find_meant
-from router.cli.signal_paging import PagingCode, paging_answer, waits_of
 from router.deliver.background import BackgroundReader
 from router.domain.decisions import Change
 from router.domain.deliveries import OPEN, SUSPECT, Background, Claim, Counterpart, DeliveryState, Earlier, Pause

@@ -1,37 +1,44 @@
-"""What a destination would be told of a signal, or was, as text: `alert-router explain FILE|ID --notice DESTINATION`."""
+"""What a destination would be told of a signal, or was told last, as text."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime
 from difflib import get_close_matches
+from typing import TYPE_CHECKING
 
 from router.decide import decide, notice_for
 from router.destinations import discover
 from router.domain.decisions import Change, Outcome
-from router.domain.deliveries import Attempt, Delivery, DeliveryStatus
+from router.domain.deliveries import Attempt, Delivery, DeliveryState
 from router.domain.errors import BadUsage
 from router.domain.keys import signal_key
-from router.domain.notices import Notice
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Signal
 from router.domain.silences import NO_SILENCES, Silences
 from router.parse import alerts_named_in, evidence_of
+from router.store.delivery_status import find_last_notice
 from router.store.ledger import RECORD
+from router.store.store import Store
+
+if TYPE_CHECKING:
+    from router.app.signal_life import SignalLife
 
 
 def check_destination(name: str, books: Iterable[Rulebook]) -> None:
     """Raise BadUsage where no policy names a destination so."""
     named = sorted({one for book in books for one in book.destinations})
     if name == RECORD:
-        raise BadUsage(f"--notice {name}: gets decisions as rows and no notices; name one of {', '.join(named)}")
+        raise BadUsage(f"{name}: gets decisions as rows and no notices; name one of {', '.join(named)}")
     if name not in named:
         near = get_close_matches(name, named, n=1)
         meant = f"did you mean {near[0]}?" if near else f"there are {', '.join(named)}"
-        raise BadUsage(f"--notice {name}: no policy names such a destination; {meant}")
+        raise BadUsage(f"{name}: no policy names such a destination; {meant}")
 
 
-def preview_of(signal: Signal, name: str, rulebook: Rulebook, now: datetime, silences: Silences = NO_SILENCES) -> str:
+def preview_notice(
+    signal: Signal, name: str, rulebook: Rulebook, now: datetime, silences: Silences = NO_SILENCES
+) -> str:
     """Return what a destination would be told of a signal that nothing came before; why, where it is told nothing."""
     spec = rulebook.destinations.get(name)
     if spec is None:
@@ -59,22 +66,31 @@ def preview_of(signal: Signal, name: str, rulebook: Rulebook, now: datetime, sil
     return _preview_by(spec, Attempt(delivery=delivery, number=1, now=now))
 
 
-def preview_of_taken(
-    notice: Notice, taken: DeliveryStatus, spec: DestinationSpec, now: datetime, *, is_untold: bool
-) -> str:
-    """Return what a destination took, in the words in which it would be told it now; `is_untold` is as in `Attempt`."""
+async def read_last_notice(store: Store, life: SignalLife, spec: DestinationSpec, now: datetime) -> str:
+    """Return what a destination was last told of a signal, or of the group that it is in, in the words of today's rules.
+
+    Says so where it took nothing. Raises StoreError.
+    """
+    there = [it for one in life.destinations if one.name == spec.name for it in one.all_deliveries]
+    taken = [it for it in there if it.state is DeliveryState.SENT]
+    last = max(taken, key=lambda it: it.settled or it.born, default=None)
+    async with store.session() as tx:
+        found = await find_last_notice(tx, life.stream, spec.name, last.key) if last is not None else None
+    if last is None or found is None:
+        return f"{spec.name}: took nothing of it, or what it took is not kept."
+    skipped = [(it.key, it.turn) for it in there if it.state is DeliveryState.SKIPPED]
     delivery = Delivery(
-        stream=taken.stream,
-        destination=taken.destination,
-        lane=taken.lane,
-        key=taken.key,
-        turn=taken.turn,
-        change=taken.change,
-        opened=taken.opened,
-        content=notice,
+        stream=last.stream,
+        destination=last.destination,
+        lane=last.lane,
+        key=last.key,
+        turn=last.turn,
+        change=last.change,
+        opened=last.opened,
+        content=found,
     )
-    attempt = Attempt(delivery=delivery, number=1, now=now, since=taken.born, is_untold=is_untold)
-    return _preview_by(spec, attempt)
+    is_untold = last.change is Change.RESOLVED and (last.key, last.opened) in skipped
+    return _preview_by(spec, Attempt(delivery=delivery, number=1, now=now, since=last.born, is_untold=is_untold))
 
 
 def _preview_by(spec: DestinationSpec, attempt: Attempt) -> str:

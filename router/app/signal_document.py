@@ -9,11 +9,10 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
+from router.app.paging_answer import paging_answer, waits_of
 from router.app.signal_life import DestinationLife, GroupLife, Presence, SignalLife
 from router.app.signal_search import Meant
-from router.cli.decisions import decision_of
-from router.cli.signal_paging import paging_answer, waits_of
-from router.decide import iso
+from router.decide import entry_document, iso
 from router.destinations.wording.masking import masked
 from router.domain.decisions import StepCode
 from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
@@ -24,7 +23,7 @@ _MASKED = frozenset({"title", "resource", "error", "words"})
 """The keys whose texts quote messages and answers, in which a credential may stand."""
 
 
-def document_of(life: SignalLife, meant: Meant, now: datetime) -> dict[str, object]:
+def life_document(life: SignalLife, meant: Meant, now: datetime) -> dict[str, object]:
     """Return the life of a signal at an instant, and how it was found."""
     latest, row, holder = life.latest, life.row, life.holder
     signal = _fields(latest, "id", "kind", "type", "title", "severity", "resource", "sample")
@@ -73,7 +72,7 @@ def _plain(name: str, value: object) -> object:
 def _decision(entry: RecordEntry) -> dict[str, object]:
     steps = [stored_step(step)._asdict() for step in entry.steps]
     more = {"at": entry.at, "key": entry.key, "turn": entry.turn, "steps": steps or None}
-    return decision_of(entry) | _fields(entry, "title", "resource") | more
+    return entry_document(entry) | _fields(entry, "title", "resource") | more
 
 
 def _opened(life: SignalLife, name: str) -> int | None:
