@@ -45,7 +45,7 @@ COVERAGE_USES = {
     "cli.screen", "cli.stopping", "cli.streams",
     "destinations.wording.masking",
     # A drill follows an alert through the rooms.
-    "app.destination_readiness", "app.signal_life", "app.signal_search", "decide",
+    "app.destination_readiness", "app.fields", "app.signal_life", "app.signal_search", "decide",
     "ingest.coverage_notes", "store.decisions", "store.partitions",
     "store.quarantine",
 }  # fmt: skip

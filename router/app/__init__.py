@@ -10,5 +10,7 @@ destination_readiness  which destinations can be asked with the settings as they
 rule_watch   has people hear of what happens to rules, silences and holds
 signal_life  the life of a signal; signal_search  which one people mean   lookback    what a rule or silence would have held
 paging_answer  whom a signal paged, or why nobody, and what is still to happen; signal_document  its life as JSON
+silencing    a silence from what people write to what is stored     silences     read, listed, extended and ended
+silence_preview  what one would hold; silence_bounds  how long one may last; fields  words, durations and instants as written
 notice_preview  what a destination would be told of a signal, or was told last
 """

@@ -5,7 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from router.decide.preview import ASKED_ABOUT, Matcher, Preview
+from msgspec.structs import asdict
+
+from router.decide.preview import ASKED_ABOUT, Matcher, NamedSignal, Preview
+from router.destinations.wording.masking import masked
 from router.domain.counts import decided_at
 from router.domain.rule_fields import signal_of
 from router.store import signals
@@ -59,3 +62,9 @@ async def look_back(
                 for signal in held:
                     one.look_at_held(signal_of(signal.fields) if signal.fields is not None else None)
     return previews
+
+
+def named_document(one: NamedSignal) -> dict[str, object]:
+    """Return for programs a signal that a preview names, without what looks like a credential."""
+    texts = {name: masked(text) if (text := getattr(one, name)) else None for name in ("title", "resource")}
+    return {**asdict(one), **texts}

@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 from argparse import ArgumentTypeError
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from router.app.fields import read_duration, read_instant
 from router.domain.readable import one_line
 
 if TYPE_CHECKING:
@@ -20,27 +21,17 @@ RULES_DIR = Path("rules")
 DEFAULT_STATE = Path(".state")
 """Where the state is unless an option or a setting says it."""
 
-_DURATION = re.compile(r"(?:(\d{1,4})d)?(?:(\d{1,4})h)?(?:(\d{1,5})m)?", re.ASCII | re.IGNORECASE)
-_MINUTE = 60
-
 
 def duration_in(text: str) -> timedelta:
     """Return the duration that a text names: days, hours and minutes, at least one minute."""
-    found = _DURATION.fullmatch(text.strip())
-    days, hours, minutes = (int(part or 0) for part in found.groups()) if found is not None else (0, 0, 0)
-    if not (duration := timedelta(days=days, hours=hours, minutes=minutes)):
-        raise ArgumentTypeError(f"{text!r} is no duration; write one such as 2h, 30m, 1h30m or 30d")
-    return duration
+    return _read(read_duration, text)
 
 
-def written(duration: timedelta) -> str:
-    """Return a duration as it is written there, to the minute; one that is shorter, in seconds."""
-    seconds = max(0, round(duration.total_seconds()))
-    if seconds < _MINUTE:
-        return f"{seconds}s"
-    minutes = seconds // _MINUTE
-    parts = {"d": minutes // (24 * 60), "h": minutes // 60 % 24, "m": minutes % 60}
-    return "".join(f"{number}{unit}" for unit, number in parts.items() if number)
+def _read[T](read: Callable[[str], T], text: str) -> T:
+    try:
+        return read(text)
+    except ValueError as fault:
+        raise ArgumentTypeError(str(fault)) from None
 
 
 LONGEST_DRILL = timedelta(hours=4)
@@ -68,14 +59,7 @@ _ORIGIN = re.compile(
 
 def instant_in(text: str) -> datetime:
     """Return the instant that an ISO 8601 text names; UTC where it names no zone."""
-    try:
-        written = datetime.fromisoformat(text.strip())
-        instant = (written if written.tzinfo else written.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        raise ArgumentTypeError(f"{text!r} is no time; write one such as 2026-11-24T12:00:00Z") from None
-    if not 1970 <= instant.year < 9000:
-        raise ArgumentTypeError(f"{text!r} is no time to route at; write one after 1970")
-    return instant
+    return _read(read_instant, text)
 
 
 def file_in(text: str) -> Path:

@@ -11,10 +11,10 @@ from difflib import get_close_matches
 from typing import NamedTuple
 
 from router.app.destination_readiness import readiness_of
+from router.app.fields import duration_text
 from router.app.rules import Rules, load_rules, specs_of
 from router.app.settings import Settings
 from router.cli.arguments import RULES_DIR
-from router.cli.arguments import written as duration_written
 from router.cli.funnel import backlogs_in
 from router.cli.open_state import is_shared, store_in
 from router.cli.option_values import author_given, clock_for, stream_for, streams_in, words_given
@@ -98,13 +98,13 @@ async def _find_meant(store: Store, options: Namespace, now: datetime) -> KnownD
 
 def hold(options: Namespace) -> int:
     """Keep a destination from being asked until an end."""
-    author, reason = author_given(options.author), words_given("--reason", options.reason)
+    author, reason = author_given(options.author), words_given("reason", options.reason)
     held, is_extended, owed, now = asyncio.run(_hold(options, author.name, reason))
     if options.format == "json":
         print_json({**_document(held, owed), "extended": is_extended})
         return 0
     began = f", since {timestamp(held.since)}" if is_extended else ""
-    lasts = duration_written(held.until - now)
+    lasts = duration_text(held.until - now)
     print_lines(
         [
             f"{held.stream} {held.destination}: held by {author}{began} until {timestamp(held.until)}, in {lasts} "
@@ -127,7 +127,7 @@ async def _hold(options: Namespace, author: str, reason: str) -> tuple[Destinati
 
 def release(options: Namespace) -> int:
     """Have a destination asked again that a person holds, and at once if it is paused."""
-    author, reason = author_given(options.author), words_given("--reason", options.reason)
+    author, reason = author_given(options.author), words_given("reason", options.reason)
     held, pause, owed = asyncio.run(_release(options, author.name, reason))
     if options.format == "json":
         print_json(_document(held, owed))

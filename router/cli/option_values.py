@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from copy import replace
 from datetime import datetime
 from os.path import relpath
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from router.app.fields import read_words
 from router.app.settings import Clock
 from router.app.settings import now as by_the_machine
 from router.cli.streams import complain
-from router.domain.errors import BadFile, BadUsage
+from router.domain.errors import BadField, BadFile, BadUsage
 from router.domain.readable import one_line
 from router.domain.signals import Stream
 
@@ -108,7 +111,7 @@ def author_given(written: str | None) -> Author:
     from getpass import getuser  # for which no other command waits
 
     if written is not None:
-        return Author(words_given("--author", written), None)
+        return Author(words_given("author", written), None)
     for name in _ASKED:
         if found := _ask_git(name):
             return Author(found, f"git's {name}")
@@ -121,12 +124,27 @@ def author_given(written: str | None) -> Author:
     return Author(user, "the name that is logged in")
 
 
-def words_given(option: str, written: str) -> str:
-    """Return what a person wrote for an option, on one line; raises BadUsage where that is nothing."""
-    words = one_line(written).strip()
-    if not words:
-        raise BadUsage(f"{option}: is empty; people will read it")
-    return words
+def words_given(field: str, written: str) -> str:
+    """Return what a person wrote for the option of a field, on one line; raises BadUsage where that is nothing."""
+    with as_options():
+        return read_words(field, written)
+
+
+_NAMED_FIELD = re.compile(r"`(\w+)`")
+
+
+def in_options(words: str) -> str:
+    """Return words in which the fields that they name are called as the options for them: `until` is --until."""
+    return _NAMED_FIELD.sub(r"--\1", words)
+
+
+@contextmanager
+def as_options(at_fault: str = "") -> Iterator[None]:
+    """A context in which a BadField is a BadUsage that names the option, or, of no single field, what is at fault."""
+    try:
+        yield
+    except BadField as fault:
+        raise BadUsage(f"{f'--{fault.field}' if fault.field else at_fault}: {in_options(fault.words)}") from fault
 
 
 def _ask_git(name: str) -> str:

@@ -9,9 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from msgspec.structs import asdict
-
-from router.app.lookback import look_back
+from router.app.lookback import look_back, named_document
 from router.cli.open_state import store_in
 from router.cli.option_values import clock_for, lines_for, stream_for
 from router.cli.printing import plain, print_json
@@ -184,12 +182,6 @@ def _document(preview: Preview, file: str, stream: str, ends: Mapping[str, datet
 
 def _amounts(amounts: Mapping[Any, Amount], name: str) -> list[dict[str, object]]:
     return [{name: str(one) or None, **amount._asdict()} for one, amount in amounts.items()]
-
-
-def named_document(one: NamedSignal) -> dict[str, object]:
-    """Return a signal that a preview names, for programs."""
-    texts = {name: masked(text) if (text := getattr(one, name)) else None for name in ("title", "resource")}
-    return {**asdict(one), **texts}
 
 
 def _facts(preview: Preview, loaded: Loaded | None) -> Iterator[tuple[str, str]]:

@@ -14,11 +14,11 @@ from difflib import get_close_matches
 from msgspec.structs import asdict
 
 from router.app.rule_watch import recipients_of
+from router.app.silences import undecodable_words
 from router.cli.arguments import DEFAULT_STATE
 from router.cli.open_state import store_in
 from router.cli.option_values import clock_for, lines_for, stream_for, streams_in
 from router.cli.printing import print_json, print_lines, wrapped
-from router.cli.silence_records import undecodable_words
 from router.cli.streams import complain
 from router.decide.suppression import scope_words
 from router.destinations import discover

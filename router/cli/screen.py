@@ -57,6 +57,12 @@ def _text_in(cell: object) -> str:
     return "-" if cell is None else str(cell)
 
 
+def both_times(time: datetime) -> str:
+    """Return an instant in UTC and by the clocks of this machine; once where those are UTC."""
+    local = time.astimezone()
+    return f"{timestamp(time)}, {local:%a %Y-%m-%d %H:%M} {local.tzname()}" if local.utcoffset() else timestamp(time)
+
+
 def print_table(screen: Console, table: Table, indent: int = 2) -> None:
     """Print a table, indented, without the blanks that fill its last column."""
     with screen.capture() as captured:

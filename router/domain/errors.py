@@ -17,6 +17,20 @@ class BadUsage(UserError):
     """The command line cannot be followed."""
 
 
+class BadField(BadUsage):
+    """What a person wrote in one field of a form, or for the option of that name, cannot be followed.
+
+    Attributes:
+        field: its name; empty where several fields, or what they are about, are at fault.
+        words: what is wrong, and what to write. Names of other fields stand in backticks.
+    """
+
+    def __init__(self, field: str, words: str) -> None:
+        super().__init__(f"{field}: {words}" if field else words)
+        self.field = field
+        self.words = words
+
+
 class BadFile(UserError):
     """A file cannot be read or written, or does not hold what it should."""
 

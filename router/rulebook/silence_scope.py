@@ -1,4 +1,4 @@
-"""The scope of a silence, as it is written on the command line. One that may be about a whole subscription is refused."""
+"""The scope of a silence, as a person writes it in fields. One that may be about a whole subscription is refused."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ import re
 from collections.abc import Iterable, Sequence
 from datetime import time
 from itertools import chain
+from typing import NamedTuple
 from zoneinfo import ZoneInfo, available_timezones
 
+from router.domain.errors import BadField
 from router.domain.patterns import is_glob
 from router.domain.posture import CATEGORIES
 from router.domain.signals import Stream
@@ -28,7 +30,7 @@ _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE
 _HEXADECIMAL = re.compile(r"[0-9a-f-]*", re.IGNORECASE)
 _WILD = re.compile(r"[*?]+")
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_NARROW = "--resource web-1 for a resource, --host web-1 for a machine, --entity ip.address=10.0.0.1 for anything else"
+_NARROW = "`resource` web-1 for a resource, `host` web-1 for a machine, `entity` ip.address=10.0.0.1 for anything else"
 """What says enough of what is meant."""
 
 
@@ -46,114 +48,112 @@ class WrittenScope(Value, kw_only=True):
     entities: Sequence[str] = ()
 
 
+class ScopeDoubt(NamedTuple):
+    """What may be wrong in a field, and may be right."""
+
+    field: str
+    words: str
+
+
 class SilenceScope(Value):
     """The scope of a silence, read.
 
     Attributes:
-        refused: why there can be no such silence, a line that begins with what is at fault; None where nothing is wrong.
         is_narrow: whether it names an alert type or whole resources, so that no breadth of it has to be measured.
     """
 
     groups: tuple[tuple[Element, ...], ...]
-    refused: str | None = None
-    doubts: tuple[str, ...] = ()
+    doubts: tuple[ScopeDoubt, ...] = ()
     is_narrow: bool = False
 
 
-class _ScopeRefused(Exception):
-    """Why there can be no such silence."""
-
-
 def read_silence_scope(written: WrittenScope) -> SilenceScope:
-    """The scope that is meant."""
-    doubts: list[str] = []
-    try:
-        _refuse_bytes(written)
-        found = (_resource_in(written, doubts), _hosts_in(written), *_entities_in(written, doubts))
-        elements = [element for element in found if element]
-        _refuse_whole(written, elements)
-    except _ScopeRefused as why:
-        return SilenceScope((), str(why), tuple(doubts))
+    """Return the scope that is meant; raises BadField where there can be no such silence."""
+    doubts: list[ScopeDoubt] = []
+    _refuse_bytes(written)
+    found = (_resource_in(written, doubts), _hosts_in(written), *_entities_in(written, doubts))
+    elements = [element for element in found if element]
+    _refuse_whole(written, elements)
     grouped: dict[object, list[Element]] = {}
     for number, element in enumerate(elements):
         grouped.setdefault(element.field.entity or number, []).append(element)
     names_resource = any(one.operator is Operator.IN and one.field.name in _OF_RESOURCES for one in elements)
     is_narrow = written.alert_type is not None or names_resource
-    return SilenceScope(tuple(map(tuple, grouped.values())), None, tuple(doubts), is_narrow)
+    return SilenceScope(tuple(map(tuple, grouped.values())), tuple(doubts), is_narrow)
 
 
 def _refuse_bytes(written: WrittenScope) -> None:
     """Refuses what a shell passed on that is no text: it could be neither compared nor stored."""
-    single = (("--type", written.alert_type or ""), ("--resource", written.resource or ""))
-    several = (("--host", text) for text in written.hosts), (("--entity", text) for text in written.entities)
-    for option, text in chain(single, *several):
+    single = (("type", written.alert_type or ""), ("resource", written.resource or ""))
+    several = (("host", text) for text in written.hosts), (("entity", text) for text in written.entities)
+    for field, text in chain(single, *several):
         if _SURROGATE.search(text):
-            raise _ScopeRefused(f"{option}: {text!r} is not UTF-8; write it as text")
+            raise BadField(field, f"{text!r} is not UTF-8; write it as text")
 
 
 def _refuse_whole(written: WrittenScope, elements: Sequence[Element]) -> None:
     """Refuses what says too little: everything, a whole type, a whole category, or all that an organisation owns."""
     if not elements:
         what = f"{written.alert_type} everywhere" if written.alert_type else "everything"
-        raise _ScopeRefused(f"silences add: would silence {what}; say of what it is: {_NARROW}")
+        raise BadField("", f"would silence {what}; say of what it is: {_NARROW}")
     is_narrow = any(
         one.field.name in _OF_RESOURCES or (one.field.entity and one.field not in _OF_MANY) for one in elements
     )
     if written.alert_type is None and not is_narrow:
-        raise _ScopeRefused(
-            f"--entity: {elements[0].field} alone is about too much; add --type for one alert type, or {_NARROW}"
+        raise BadField(
+            "entity", f"{elements[0].field} alone is about too much; add `type` for one alert type, or {_NARROW}"
         )
     is_category = written.stream is Stream.CSPM and (written.alert_type or "").casefold() in _CATEGORIES
     if is_category and all(one.field.entity is not None or one.field.name == "compromisedentity" for one in elements):
-        raise _ScopeRefused(f"--type: {written.alert_type} is a whole category; say of which resource: --resource NAME")
+        raise BadField("type", f"{written.alert_type} is a whole category; say of which resource: `resource` NAME")
 
 
-def _resource_in(written: WrittenScope, doubts: list[str]) -> Element | None:
+def _resource_in(written: WrittenScope, doubts: list[ScopeDoubt]) -> Element | None:
     if written.resource is None:
         return None
     text = written.resource.strip()
     if not text:
-        raise _ScopeRefused("--resource: is empty; write the name of a resource, such as web-1")
+        raise BadField("resource", "is empty; write the name of a resource, such as web-1")
     # A name has no slash in it, and an ARN has colons. Ids are whole, but for globs of them.
     is_name = "/" not in text and ":" not in text
     field = RESOURCE_NAME if is_name else Field(None, "resourceid")
     if is_glob(text):
-        _refuse_broad_glob("--resource", text, field)
+        _refuse_broad_glob("resource", text, field)
         return Element(field, Operator.LIKE, frozenset({text.casefold()}))
     if is_name:
-        _refuse_guid("--resource", text)
+        _refuse_guid("resource", text)
         return Element(field, Operator.IN, frozenset({text.casefold()}))
     if names_many(text, field):
-        raise _ScopeRefused(
-            f"--resource: {text!r} is a whole subscription, account, project or connector, and no resource; {_NARROW}"
+        raise BadField(
+            "resource", f"{text!r} is a whole subscription, account, project or connector, and no resource; {_NARROW}"
         )
-    return _read_exactly("--resource", "resourceid", [text.rstrip("/")], written.stream, doubts)
+    return _read_exactly("resource", "resourceid", [text.rstrip("/")], written.stream, doubts)
 
 
 def _hosts_in(written: WrittenScope) -> Element | None:
     names = [name.strip() for name in written.hosts]
     for name in names:
         if not name:
-            raise _ScopeRefused("--host: is empty; write the name of a machine, such as web-1")
+            raise BadField("host", "is empty; write the name of a machine, such as web-1")
         if "/" in name:
-            raise _ScopeRefused(f"--host: {name!r} is an id, and no name; write --resource {name}")
+            raise BadField("host", f"{name!r} is an id, and no name; write `resource` {name}")
         if is_glob(name):
-            _refuse_broad_glob("--host", name, MACHINE)
-        _refuse_guid("--host", name)
+            _refuse_broad_glob("host", name, MACHINE)
+        _refuse_guid("host", name)
     if not names:
         return None
     operator = Operator.LIKE if any(map(is_glob, names)) else Operator.IN
     return Element(MACHINE, operator, frozenset(map(str.casefold, names)))
 
 
-def _entities_in(written: WrittenScope, doubts: list[str]) -> Iterable[Element]:
+def _entities_in(written: WrittenScope, doubts: list[ScopeDoubt]) -> Iterable[Element]:
     by_field: dict[Field, list[str]] = {}
     for text in written.entities:
         name, sign, value = text.partition("=")
         if not sign:
-            raise _ScopeRefused(f"--entity: {text!r} has no =; write FIELD=VALUE, such as ip.address=10.0.0.1")
+            raise BadField("entity", f"{text!r} has no =; write FIELD=VALUE, such as ip.address=10.0.0.1")
         if not value.strip():
-            raise _ScopeRefused(f"--entity: {text!r} has an empty value; write what it should be")
+            raise BadField("entity", f"{text!r} has an empty value; write what it should be")
         by_field.setdefault(_field_called(name.strip()), []).append(value.strip())
     for field, values in by_field.items():
         yield _entity_in(field, values, written.stream, doubts)
@@ -165,55 +165,54 @@ def _field_called(written: str) -> Field:
     for name in (lowered, f"entities.{lowered}"):
         if (field := find_field(name)) is not None:
             if field.name == "subscriptionid":
-                raise _ScopeRefused(f"--entity: {written!r} would silence a whole subscription; {_NARROW}")
+                raise BadField("entity", f"{written!r} would silence a whole subscription; {_NARROW}")
             return field
     short = {name.removeprefix("entities.") for name in PORTABLE}
     meant = hint(lowered.removeprefix("entities."), short) or "; a field is called like ip.address or host.hostname"
-    raise _ScopeRefused(f"--entity: {written!r} names nothing{meant}")
+    raise BadField("entity", f"{written!r} names nothing{meant}")
 
 
-def _entity_in(field: Field, values: list[str], stream: Stream, doubts: list[str]) -> Element:
+def _entity_in(field: Field, values: list[str], stream: Stream, doubts: list[ScopeDoubt]) -> Element:
     name = str(field)
     globs = [value for value in values if is_glob(value)]
     if not globs:
         for value in values:
             if names_many(value, field):
-                raise _ScopeRefused(f"--entity: {name}={value} is a whole subscription, account or project; {_NARROW}")
-        return _read_exactly("--entity", name, values, stream, doubts)
+                raise BadField("entity", f"{name}={value} is a whole subscription, account or project; {_NARROW}")
+        return _read_exactly("entity", name, values, stream, doubts)
     if field.name == "address":
-        raise _ScopeRefused(
-            f"--entity: {name}={globs[0]} is no address; write a range, such as ip.address=10.20.0.0/16"
-        )
+        raise BadField("entity", f"{name}={globs[0]} is no address; write a range, such as ip.address=10.20.0.0/16")
     for glob in globs:
-        _refuse_broad_glob("--entity", glob, field)
-    _read_exactly("--entity", name, [_WILD.sub("", value) or value for value in values], stream, [])
+        _refuse_broad_glob("entity", glob, field)
+    _read_exactly("entity", name, [_WILD.sub("", value) or value for value in values], stream, [])
     return Element(field, Operator.LIKE, frozenset(value.casefold() for value in values))
 
 
-def _read_exactly(option: str, name: str, values: list[str], stream: Stream, doubts: list[str]) -> Element:
+def _read_exactly(field: str, name: str, values: list[str], stream: Stream, doubts: list[ScopeDoubt]) -> Element:
     """An element on whole values, read as one of a rule is."""
     faults = Faults()
     scope = {"allof": [{"field": name, "in": values}]}
     groups = read_scope(scope, stream, faults, {})
     for fault in faults.all:
         if fault.level == "problem":
-            raise _ScopeRefused(f"{option}: {name}: {fault.message.replace('a rule may not', 'a silence may not')}")
+            raise BadField(field, f"{name}: {fault.message.replace('a rule may not', 'a silence may not')}")
         if fault.code != "not-portable":
-            doubts.append(f"{option}: {name}: {fault.message}")
+            doubts.append(ScopeDoubt(field, f"{name}: {fault.message}"))
     ((element,),) = groups
     return element
 
 
-def _refuse_guid(option: str, name: str) -> None:
+def _refuse_guid(field: str, name: str) -> None:
     """Refuses a name that a subscription has: what an alert about a whole subscription is about is called by it."""
     if _GUID.fullmatch(name):
-        raise _ScopeRefused(
-            f"{option}: {name!r} may be a whole subscription; where a resource is called so, write its whole id: "
-            "--resource /subscriptions/..."
+        raise BadField(
+            field,
+            f"{name!r} may be a whole subscription; where a resource is called so, write its whole id: "
+            "`resource` /subscriptions/...",
         )
 
 
-def _refuse_broad_glob(option: str, glob: str, field: Field) -> None:
+def _refuse_broad_glob(written_in: str, glob: str, field: Field) -> None:
     """Refuses a glob of which no piece tells one resource of a subscription, an account or a project from the next."""
     pieces = [piece for piece in _WILD.split(glob) if sum(map(str.isalnum, piece)) >= FEWEST]
     is_of_names = field in (RESOURCE_NAME, MACHINE)
@@ -228,7 +227,7 @@ def _refuse_broad_glob(option: str, glob: str, field: Field) -> None:
     else:
         why = "fits every resource of a subscription, an account or a project"
     example = "web-*" if is_of_names or field.entity else "*/resourceGroups/rg-build/*"
-    raise _ScopeRefused(f"{option}: {glob!r} {why}; write more of it, such as {example}")
+    raise BadField(written_in, f"{glob!r} {why}; write more of it, such as {example}")
 
 
 def _tells(piece: str, glob: str, field: Field, is_name: bool) -> bool:

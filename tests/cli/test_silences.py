@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.cli.arguments import duration_in, written
+from router.app.fields import duration_text
+from router.cli.arguments import duration_in
 from router.cli.option_values import author_given, words_given
 from router.domain.errors import BadUsage
 from router.domain.keys import signal_key
@@ -309,7 +310,7 @@ MINUTE = timedelta(minutes=1)
 @given(st.integers(1, 9_999))
 def test_a_duration_is_read_as_it_is_written(minutes: int) -> None:
     """To the minute."""
-    assert duration_in(written(minutes * MINUTE)) == minutes * MINUTE
+    assert duration_in(duration_text(minutes * MINUTE)) == minutes * MINUTE
 
 
 def test_days_hours_and_minutes_make_a_duration() -> None:
@@ -345,4 +346,4 @@ def test_the_author_is_who_is_named_else_whom_git_knows_else_who_is_logged_in(
         with pytest.raises(BadUsage, match="--author: is empty"):
             author_given(text)
         with pytest.raises(BadUsage, match="--reason: is empty"):
-            words_given("--reason", text)
+            words_given("reason", text)

@@ -18,11 +18,11 @@ from router.app.paging_answer import PagingCode
 from router.app.signal_document import life_document
 from router.app.signal_life import SignalLife
 from router.app.signal_search import Meant
+from router.app.silences import ListedSilence, listed_document
 from router.app.wiring import AT_A_TIME
 from router.cli import FAILED, LOST_OUTPUT
 from router.cli.interrupts import SIGNALS, code_for
 from router.cli.run import DIED
-from router.cli.silences import ListedSilence, document_of_listed
 from router.cli.state import document_of
 from router.coverage.assess import Assessed, CoverageRow
 from router.coverage.drill import results
@@ -134,7 +134,7 @@ def of_what_is_printed(directory: Path) -> Iterator[Listed]:
     }.items():
         yield "command-line.md", "coverage check", head, list(document)
     # Of one as it is made, changed and listed.
-    silence = document_of_listed(ListedSilence(a_silence(), None, 0, share=0), NOW)
+    silence = listed_document(ListedSilence(a_silence(), None, 0, share=0), NOW)
     yield "command-line.md", "silences list", "key of a silence", {*silence, "would_have_held"}
     life = life_document(SignalLife(key="k", stream="cwpp"), Meant("k", "cwpp"), NOW)
     yield "command-line.md", "explain", "key", list(life)

@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from router.cli.silence_records import silence_scope_words
+from router.app.silences import silence_scope_words
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.silences import (
     NO_SILENCES,

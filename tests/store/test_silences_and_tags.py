@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.cli.silence_records import add_silence, change_silence, stored_silences
-from router.cli.silences_add import preview_of
+from router.app.silence_preview import preview_silence
+from router.app.silences import add_silence, change_silence, stored_silences
 from router.coverage.commands.tags import keep_tags
 from router.coverage.documents import parsed_document
 from router.decide.preview import silence_matcher
@@ -181,7 +181,7 @@ def test_what_is_owed_already_is_counted_also_where_it_is_owed_of_a_group(store:
     def owed() -> list[int]:
         """How many deliveries people are told of that go out though they make a silence of either machine now."""
         matchers = [silence_matcher(one, a_rulebook()) for one in (a_silence(), a_silence(groups=(named("vm-2"),)))]
-        return [run(preview_of(store, "cwpp", one, {}, life.now, is_narrow=True)).owed for one in matchers]
+        return [run(preview_silence(store, "cwpp", one, {}, life.now, is_narrow=True)).owed for one in matchers]
 
     assert owed() == [2 + 2, 1 + 1]
     for claim in life.claims("tickets"):

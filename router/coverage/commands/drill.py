@@ -11,9 +11,9 @@ from datetime import timedelta
 from functools import partial
 
 from router.app.destination_readiness import readiness_of
+from router.app.fields import duration_text
 from router.app.settings import Settings
 from router.app.signal_life import facts_of
-from router.cli.arguments import written
 from router.cli.open_state import is_shared, store_in
 from router.cli.option_values import rules_given
 from router.cli.printing import print_json, print_lines
@@ -227,7 +227,7 @@ def _say(options: Namespace, lines: Iterable[str]) -> None:
 def _plan_lines(drill: Drill, within: timedelta) -> Iterator[str]:
     """Return what is going to happen: which destinations are called, also those that the drill is not to prove."""
     subject = drill.subject
-    yield f"drill: {subject.words}, followed for {written(within)} at most"
+    yield f"drill: {subject.words}, followed for {duration_text(within)} at most"
     if subject.is_real:
         yield "  REAL: these are real alerts, no samples: whom they page cannot see that it is a drill. Nothing is dismissed"
     for one in drill.called:

@@ -7,8 +7,8 @@ from copy import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from router.cli.arguments import written
-from router.domain.errors import BadUsage
+from router.app.fields import duration_text
+from router.domain.errors import BadField
 from router.domain.patterns import covers_glob
 from router.domain.readable import timestamp
 from router.domain.silences import BREAK, Silence, SilenceBounds, Window, spans_between
@@ -132,26 +132,27 @@ def _is_in(value: str, wide: Element) -> bool:
 
 
 def refuse_overrun(
-    option: str,
+    field: str,
     silence: Silence,
     others: Collection[Silence],
     bounds: SilenceBounds,
     given_from: datetime | None = None,
 ) -> None:
-    """Raise BadUsage where a silence would hold for longer than the policy allows; says what to write instead.
+    """Raise BadField where a silence would hold for longer than the policy allows; says what to write instead.
 
     Lengths are counted from `given_from`, or else from its beginning.
     """
     overrun = find_overrun(silence, others, bounds)
     if overrun is None:
         return
-    whole, allowed = written(overrun.span.ends - overrun.span.begins), written(overrun.allowed)
+    whole, allowed = duration_text(overrun.span.ends - overrun.span.begins), duration_text(overrun.allowed)
     begun = f", counted from {timestamp(overrun.span.begins)}, when the first began that it goes on with"
     counted = begun if overrun.span.begins < silence.begins else ""
     if silence.every is not None and not overrun.is_series:
-        raise BadUsage(
-            f"--every: {silence.every} holds for {whole} without an hour's break; the policy allows {allowed}: "
-            "write a shorter window, or fewer days"
+        raise BadField(
+            "every",
+            f"{silence.every} holds for {whole} without an hour's break; the policy allows {allowed}: "
+            "write a shorter window, or fewer days",
         )
     what = f"a series of {whole}" if overrun.is_series else f"{whole} without an hour's break"
     given_from = given_from or silence.begins
@@ -161,11 +162,11 @@ def refuse_overrun(
     }
     instead = next(
         (
-            f"write --for {written(end - given_from)} at most"
+            f"write `for` {duration_text(end - given_from)} at most"
             for end in sorted({overrun.span.begins + overrun.allowed, *later}, reverse=True)
             if end - given_from >= timedelta(minutes=1)
             and find_overrun(replace(silence, until=end), others, bounds) is None
         ),
         "what is to be held longer wants a suppression rule",
     )
-    raise BadUsage(f"{option}: makes {what}{counted}; the policy allows {allowed}: {instead}")
+    raise BadField(field, f"makes {what}{counted}; the policy allows {allowed}: {instead}")

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from router.cli.silence_bounds import find_overrun, lies_within, needed_since, silenced_share, with_first
+from router.app.silence_bounds import find_overrun, lies_within, needed_since, silenced_share, with_first
 from router.domain.patterns import AddressRanges
 from router.domain.silences import BREAK, Silence, SilenceBounds, Window, find_latest_end, spans_between
 from router.domain.suppression import Element, Field, Operator
