@@ -9,9 +9,8 @@ from functools import partial
 from hashlib import sha256
 
 from router.app.silence_bounds import needed_since, refuse_overrun, silenced_share, with_first
-from router.deliver.destination_holds import ChangeAction, ChangeEntry, ChangeSubject, document_of_change, read_changes
 from router.domain.counts import RuleHits
-from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage, StoreError
 from router.domain.readable import counted, timestamp
 from router.domain.rulebook import Rulebook
@@ -19,13 +18,13 @@ from router.domain.signals import Stream
 from router.domain.silences import BOUNDS, Silence
 from router.domain.suppression import MACHINE, RESOURCE_NAME, Element, Operator
 from router.domain.values import Value
+from router.store.changes import ChangeAction, ChangeEntry, find_changes, put_with_change
 from router.store.documents import (
     ReadValues,
     document_of_silence,
     find_document,
     find_silence_in,
     list_documents,
-    put_with_change,
     read_silences,
 )
 from router.store.rules import read_hits
@@ -40,6 +39,14 @@ _DIGITS = 6
 
 _MOST_NAMED = 5
 """The most values of one element that are named."""
+
+
+_LISTED = {
+    ChangeAction.SILENCE_MADE: "added",
+    ChangeAction.SILENCE_EXTENDED: "extended",
+    ChangeAction.SILENCE_ENDED: "ended",
+}
+"""What a list calls what was done to a silence."""
 
 
 class ListedSilence(Value):
@@ -66,18 +73,17 @@ async def list_silences(store: Store, now: datetime, *, are_over: bool = False) 
     """
     known = await stored_silences(store, None if are_over else needed_since(BOUNDS, now))
     wanted = [one for one in known.values if (state_of(one, now) == "over") is are_over]
-    since = min((one.made for one in wanted), default=now)
     async with store.session() as tx:
         hits = {stream.value: await read_hits(tx, stream) for stream in Stream}
         held = {stream.value: await count_held(tx, stream) for stream in Stream}
-        changes = read_changes(await list_documents(tx, DocumentKind.CHANGE, since)).values
+        changes = await find_changes(tx, [one.id for one in wanted])
     listed = [
         ListedSilence(
             one,
             hits[one.stream].get(one.name),
             held[one.stream].get(one.name, 0),
             silenced_share(one, known.values, now),
-            [it for it in changes if it.subject is ChangeSubject.SILENCE and it.id == one.id],
+            [it for it in changes.get(one.id, ()) if it.action in _LISTED],
         )
         for one in sorted(wanted, key=lambda one: (one.end, one.id))
     ]
@@ -103,14 +109,21 @@ async def add_silence(store: Store, draft: Silence) -> Silence:
     digest = sha256(document_of_silence(draft).body).hexdigest()
     for length in range(_DIGITS, len(digest)):
         silence = replace(draft, id=digest[:length])
-        change = _change(ChangeAction.ADDED, silence, draft.made, draft.author)
+        change = _change(ChangeAction.SILENCE_MADE, silence, draft.made, draft.author, draft.reason)
         if await store.run(partial(put_with_change, document=document_of_silence(silence), change=change)):
             return silence
     raise StoreError("no id is left for a silence")
 
 
 async def extend_silence(
-    store: Store, id: str, longer: timedelta, author: str, books: Mapping[Stream, Rulebook], now: datetime
+    store: Store,
+    id: str,
+    longer: timedelta,
+    books: Mapping[Stream, Rulebook],
+    now: datetime,
+    *,
+    author: str,
+    reason: str = "",
 ) -> Silence:
     """Let a silence end later by so long, and return it. The policies of `books` bound it, by its stream.
 
@@ -118,7 +131,7 @@ async def extend_silence(
     """
     known = (await stored_silences(store, None)).values
     extended = partial(extended_silence, longer=longer, known=known, books=books, now=now)
-    return await change_silence(store, id, ChangeAction.EXTENDED, author, now, extended)
+    return await change_silence(store, id, ChangeAction.SILENCE_EXTENDED, now, extended, author=author, reason=reason)
 
 
 def extended_silence(
@@ -136,7 +149,7 @@ def extended_silence(
     return later
 
 
-async def end_silence(store: Store, id: str, author: str, now: datetime) -> Silence:
+async def end_silence(store: Store, id: str, now: datetime, *, author: str, reason: str = "") -> Silence:
     """End a silence now, and return it; what it holds and still stands comes out.
 
     Raises SilenceOver, BadUsage where there is no such silence, and StoreError.
@@ -147,11 +160,18 @@ async def end_silence(store: Store, id: str, author: str, now: datetime) -> Sile
             raise SilenceOver(silence)
         return replace(silence, ended=min(now, silence.end))
 
-    return await change_silence(store, id, ChangeAction.ENDED, author, now, ended)
+    return await change_silence(store, id, ChangeAction.SILENCE_ENDED, now, ended, author=author, reason=reason)
 
 
 async def change_silence(
-    store: Store, id: str, action: ChangeAction, author: str, now: datetime, change: Callable[[Silence], Silence]
+    store: Store,
+    id: str,
+    action: ChangeAction,
+    now: datetime,
+    change: Callable[[Silence], Silence],
+    *,
+    author: str,
+    reason: str = "",
 ) -> Silence:
     """Store what a function makes of a silence, made again of what is stored by then where another change was faster.
 
@@ -163,24 +183,21 @@ async def change_silence(
         if document is None or (silence := find_silence_in(document)) is None:
             raise BadUsage(f"{id}: is no silence that can be read")
         changed = change(silence)
-        stored, entry = document_of_silence(changed, document.version), _change(action, changed, now, author)
+        stored, entry = document_of_silence(changed, document.version), _change(action, changed, now, author, reason)
         if await store.run(partial(put_with_change, document=stored, change=entry)):
             return changed
     raise StoreError(f"silence {id}: others change it all the time; try again")
 
 
-def _change(action: ChangeAction, silence: Silence, at: datetime, author: str) -> StoredDocument:
-    return document_of_change(
-        ChangeEntry(
-            subject=ChangeSubject.SILENCE,
-            id=silence.id,
-            stream=silence.stream,
-            action=action,
-            at=at,
-            author=author,
-            reason=silence.reason,
-            until=silence.end,
-        )
+def _change(action: ChangeAction, silence: Silence, at: datetime, author: str, reason: str) -> ChangeEntry:
+    return ChangeEntry(
+        at=at,
+        author=author,
+        action=action,
+        stream=silence.stream,
+        subject=silence.id,
+        reason=reason,
+        detail={"ends": timestamp(silence.end)},
     )
 
 
@@ -248,5 +265,8 @@ def listed_document(one: ListedSilence, now: datetime) -> dict[str, object]:
         "holding": one.holding,
         "holding_is_whole": True,
         "silenced_share": one.share,
-        "changes": [{"action": it.action, "at": it.at, "author": it.author, "ends": it.until} for it in one.changes],
+        "changes": [
+            {"action": _LISTED[it.action], "at": it.at, "author": it.author, "ends": it.detail.get("ends")}
+            for it in one.changes
+        ],
     }

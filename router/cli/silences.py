@@ -85,7 +85,7 @@ async def _extend(options: Namespace, author: str) -> tuple[Silence, datetime]:
         id = _find_meant(options.id, (await stored_silences(store, None)).values).id
         with as_options():
             try:
-                return await extend_silence(store, id, options.duration, author, books, now), now
+                return await extend_silence(store, id, options.duration, books, now, author=author), now
             except SilenceOver as over:
                 raise BadUsage(f"{over}; silences add makes another one") from over
 
@@ -95,7 +95,7 @@ async def _end(options: Namespace, author: str) -> tuple[Silence, datetime, bool
         now = clock_for(options.now, store.now)()
         meant = _find_meant(options.id, (await stored_silences(store, None)).values)
         try:
-            return await end_silence(store, meant.id, author, now), now, False
+            return await end_silence(store, meant.id, now, author=author), now, False
         except SilenceOver as over:
             return over.silence, now, True
 

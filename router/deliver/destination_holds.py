@@ -1,39 +1,25 @@
-"""Which destinations persons hold: read for all workers of a process together, and changed by a command.
-
-A change of a hold or of a silence is written once, stays as it is, and goes after 400 days.
-"""
+"""Which destinations persons hold: read for all workers of a process together, and changed by a person."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import replace
-from datetime import UTC, datetime, timedelta
-from enum import StrEnum
+from datetime import datetime, timedelta
 from functools import partial
-from hashlib import sha256
 from types import MappingProxyType
 from typing import NamedTuple
 
 from router.domain.clocks import SKEW
 from router.domain.deliveries import LONGEST_HOLD
 from router.domain.destination_holds import DestinationHold, holds_in_force, id_of_hold
-from router.domain.documents import DocumentKind, StoredDocument, Version
+from router.domain.documents import DocumentKind, Version
 from router.domain.errors import BadUsage
 from router.domain.readable import timestamp
 from router.domain.rulebook import Lane
-from router.domain.values import Value
-from router.store.codec import encode
-from router.store.documents import (
-    ReadValues,
-    document_of_hold,
-    find_document,
-    find_value,
-    list_documents,
-    put_with_change,
-    read_values,
-)
+from router.store.changes import ChangeEntry, ChangeAction, put_with_change
+from router.store.documents import document_of_hold, find_document, find_value, list_documents, read_values
 from router.store.store import Store
 
 FRESH = timedelta(seconds=15)
@@ -97,8 +83,7 @@ async def hold_destination(store: Store, wanted: DestinationHold, now: datetime)
     while True:
         known, version = await _find(store, wanted.stream, wanted.destination)
         made = MadeHold(*hold_after(known, wanted, now))
-        action = ChangeAction.ADDED if made.extended is None else ChangeAction.EXTENDED
-        change = _change(made.hold, action, wanted.author, wanted.reason, now)
+        change = _change(made.hold, ChangeAction.HELD, wanted.author, wanted.reason, now)
         if await store.run(partial(put_with_change, document=document_of_hold(made.hold, version), change=change)):
             return made
 
@@ -134,69 +119,16 @@ async def _find(store: Store, stream: str, destination: str) -> tuple[Destinatio
     return (find_value(DestinationHold, document.body), document.version) if document is not None else (None, None)
 
 
-def _change(hold: DestinationHold, action: ChangeAction, author: str, reason: str, now: datetime) -> StoredDocument:
-    change = ChangeEntry(
-        subject=ChangeSubject.HOLD,
-        id=id_of_hold(hold.stream, hold.destination),
-        stream=hold.stream,
-        action=action,
+def _change(hold: DestinationHold, action: ChangeAction, author: str, reason: str, now: datetime) -> ChangeEntry:
+    return ChangeEntry(
         at=now,
         author=author,
+        action=action,
+        stream=hold.stream,
+        subject=hold.destination,
         reason=reason,
-        until=hold.ends,
+        detail={"since": timestamp(hold.since), "ends": timestamp(hold.ends)},
     )
-    return document_of_change(change)
-
-
-class ChangeSubject(StrEnum):
-    """What a change is about. Its values are stored."""
-
-    SILENCE = "silence"
-    HOLD = "hold"
-
-
-class ChangeAction(StrEnum):
-    """What was made of it. Its values are stored.
-
-    A person ends a silence, and releases a hold. What ends by itself has no change for that: the last one says when.
-    """
-
-    ADDED = "added"
-    EXTENDED = "extended"
-    ENDED = "ended"
-    RELEASED = "released"
-
-
-class ChangeEntry(Value, kw_only=True):
-    """One change of a silence or hold: who made it, when, and why in that person's words.
-
-    Attributes:
-        id: the silence's id; of a hold the stream and the destination's name, joined by a slash.
-        until: when it ends since then; the instant of the change itself where that ended it.
-    """
-
-    subject: ChangeSubject
-    id: str
-    stream: str
-    action: ChangeAction
-    at: datetime
-    author: str
-    reason: str
-    until: datetime
-
-
-def document_of_change(change: ChangeEntry) -> StoredDocument:
-    """The document of a change. Ids sort by time, and the same change written again has the same id."""
-    body = encode(change)
-    at = change.at.astimezone(UTC)
-    id = f"{at:%Y-%m-%dT%H:%M:%S.%fZ}-{sha256(body).hexdigest()[:12]}"
-    return StoredDocument(kind=DocumentKind.CHANGE, id=id, at=change.at, body=body)
-
-
-def read_changes(documents: Iterable[StoredDocument]) -> ReadValues[ChangeEntry]:
-    """The changes that documents hold, earliest first."""
-    changes, undecodable = read_values(ChangeEntry, documents)
-    return ReadValues(sorted(changes, key=lambda change: change.at), undecodable)
 
 
 APART = timedelta(hours=1)

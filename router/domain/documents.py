@@ -12,7 +12,7 @@ type Version = int | str
 
 
 class DocumentKind(StrEnum):
-    """The kinds of documents, whose values are stored. Sources, snapshots, rules and rule events have tables of their own."""
+    """The kinds of documents, whose values are stored. Changes, sources, snapshots and what is known of rules have tables."""
 
     SILENCE = "silence"
     HOLD = "hold"

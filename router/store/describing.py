@@ -43,6 +43,7 @@ SELECT kind, count(*) AS many FROM documents GROUP BY kind UNION ALL SELECT 'sou
 UNION ALL SELECT 'snapshots', count(DISTINCT subscription) FROM snapshots HAVING count(*)>0
 UNION ALL SELECT 'rules', count(DISTINCT stream) FROM rules WHERE known_since IS NOT NULL HAVING count(*)>0
 UNION ALL SELECT 'rule_events', count(DISTINCT stream) FROM told HAVING count(*)>0
+UNION ALL SELECT 'change', count(*) FROM changes HAVING count(*)>0
 """
 
 

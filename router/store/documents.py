@@ -55,14 +55,6 @@ async def put_documents(tx: Transaction, documents: Sequence[StoredDocument]) ->
     return {one.id: stored[one.id] + 1 for one in won}
 
 
-async def put_with_change(tx: Transaction, document: StoredDocument, change: StoredDocument) -> bool:
-    """Write a document and who changed it; False if another worker was faster, and then neither."""
-    is_written = await put_document(tx, document) is not None
-    if is_written:
-        await put_document(tx, change)
-    return is_written
-
-
 async def find_document(tx: Transaction, kind: DocumentKind, id: str) -> StoredDocument | None:
     """Return one document."""
     return (await find_documents(tx, kind, [id])).get(id)

@@ -96,6 +96,7 @@ _BY_DATE = (
     ("named_alerts", "until<=?", LONGEST),
     ("counts", "hour<=?", COUNTS),
     ("told", "until<=?", COUNTS),
+    ("changes", "at<=?", COUNTS),
     ("rules", _IS_GONE, COUNTS),
     ("snapshots", "last<=?", LONGEST),
     ("sources", "heard<=? AND silent_since IS NULL", COUNTS),

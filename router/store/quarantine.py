@@ -45,11 +45,10 @@ ORIGIN = "state"
 
 _KEY = re.compile(r"PRIMARY KEY \((.*)\)|(\w+) TEXT (?:PRIMARY KEY|NOT NULL UNIQUE)")
 KEYS = {
-    table: [name.strip() for name in (key[1] or key[2]).split(",")]
+    table: [name.strip() for name in (key[1] or key[2]).split(",")] if (key := _KEY.search(columns)) else ["place"]
     for table, columns in TABLES.items()
-    if (key := _KEY.search(columns))
 }
-"""The columns under which the rows of each table lie."""
+"""The columns under which the rows of each table lie: their number, where none is unique."""
 
 
 async def put_in_quarantine(tx: Transaction, entries: Iterable[QuarantineEntry]) -> None:

@@ -15,6 +15,7 @@ from router.domain.deliveries import DeliveryState
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import StoreError
 from router.domain.rulebook import Rulebook
+from router.store.changes import ChangeAction, ChangeEntry, list_changes, write_change
 from router.store.dead_letters import discard, redrive
 from router.store.decisions import put_on_record, search_signals
 from router.store.documents import list_documents, put_document
@@ -70,6 +71,12 @@ def a_document(kind: DocumentKind) -> Callable[[Life], object]:
     return lambda life: ask(life.store, put_document, document)
 
 
+def a_change(life: Life) -> None:
+    """A person holds a destination."""
+    held = ChangeEntry(at=NOW, author="ana", action=ChangeAction.HELD, stream="cwpp", subject="tickets")
+    ask(life.store, write_change, held)
+
+
 def own_settings(life: Life) -> None:
     """An alert below the floor comes under a setting of its own."""
     life.retention = Retention(decisions={**DAYS, Outcome.BELOW_FLOOR: 2 * DAY})
@@ -123,6 +130,7 @@ def has_document(kind: DocumentKind) -> Callable[[Life], bool]:
         (BOOK, a_second_home(DeliveryState.SENT), lambda life: states(life.store), 14),
         (BOOK, a_document(DocumentKind.SILENCE), has_document(DocumentKind.SILENCE), 400),
         (BOOK, a_document(DocumentKind.FACT), has_document(DocumentKind.FACT), 90),
+        (BOOK, a_change, lambda life: ask(life.store, list_changes, None, 1), 400),
         (BOOK, an_alert(), lambda life: ask(life.store, list_sources), 400),
         (BOOK, a_held_one, lambda life: min(ask(life.store, read_counts), default=NOW + DAY) < NOW + DAY, 400),
     ],

@@ -21,6 +21,7 @@ from router.domain.hubs import Arrival, HubEpoch, Loss, Partition, Span
 from router.domain.keys import same_id
 from router.domain.notices import Notice
 from router.store import describing
+from router.store.changes import ChangeAction, ChangeEntry, write_change
 from router.store.decisions import AT_RESOURCE, find_outcomes, put_on_record, search_signals
 from router.store.delivery_status import find_last_notice, list_deliveries
 from router.store.describing import StateReport, describe
@@ -171,7 +172,7 @@ NOON, ONE, TWO = (f"2026-11-24T{hour}:00:00Z" for hour in (12, 13, 14))
 
 @pytest.fixture
 def asked(place: Place) -> Iterator[Ask]:
-    """Asks a state in which a rule held one alert, one was sent, and destinations refused the last."""
+    """Asks a state in which a rule held one alert, one was sent, destinations refused the last, and a person holds one."""
 
     async def opened() -> Store:
         return open_store(place)
@@ -186,6 +187,16 @@ def asked(place: Place) -> Iterator[Ask]:
     life.alert("refused")
     life.deliver(DeliveryState.DEAD)
     ask(store, put_in_quarantine, [a_quarantined()])
+    held = ChangeEntry(
+        at=NOW,
+        author="ana",
+        action=ChangeAction.HELD,
+        stream="cwpp",
+        subject="oncall",
+        reason="moved",
+        detail={"ends": TWO},
+    )
+    ask(store, write_change, held)
     yield lambda question: rows_in(place, question)
     run(store.close())
 
@@ -197,6 +208,7 @@ def test_the_questions_of_a_soc_have_the_same_answers_on_both_engines(asked: Ask
         [("scanner", 1, NOON, NOON)],
         [(NOON, "VM_Test", there, "scanner", "2026-12-24T12:00:00Z")],
         [("sentinel", 1, 0), ("tickets", 1, 0)],
+        [(NOON, "ana", "held", "cwpp", "oncall", "moved")],
         [(TWO, name, "VM_Test", there, "answered 400") for name in ("sentinel", "tickets")],
         [
             ("VM_Test", "High", "suppressed", NOON),

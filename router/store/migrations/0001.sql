@@ -73,6 +73,12 @@ CREATE TABLE IF NOT EXISTS documents (
     PRIMARY KEY (kind, id)
 ) WITHOUT ROWID;
 
+-- What people did. The subject is the id of a silence, a delivery or an entry in quarantine, or a destination's name.
+CREATE TABLE IF NOT EXISTS changes (
+    place PLACE, at BIGINT NOT NULL, author TEXT NOT NULL, action TEXT NOT NULL, stream TEXT, subject TEXT NOT NULL,
+    reason TEXT NOT NULL, detail TEXT NOT NULL
+);
+
 -- When each source was last heard of, by sort, and when that was `written` last; of each sort of watcher with the type of its last alert.
 -- `silent_since` is set where people were told that it is silent; `since` where it is expected and was never heard of.
 CREATE TABLE IF NOT EXISTS sources (
@@ -209,6 +215,8 @@ CREATE INDEX IF NOT EXISTS opened ON openings (stream, destination, at);
 CREATE INDEX IF NOT EXISTS set_aside ON quarantine (stream) WHERE code = 'damaged';
 
 CREATE INDEX IF NOT EXISTS dated ON documents (kind, at);
+CREATE INDEX IF NOT EXISTS changed ON changes (at);
+CREATE INDEX IF NOT EXISTS changes_about ON changes (subject, place);
 CREATE INDEX IF NOT EXISTS unjudged ON snapshots (last) WHERE counts IS NULL;
 CREATE INDEX IF NOT EXISTS aging_snapshots ON snapshots (last);
 CREATE INDEX IF NOT EXISTS last_heard ON sources (heard);
@@ -246,3 +254,7 @@ FROM rules WHERE hits>0;
 CREATE VIEW IF NOT EXISTS v_quarantine AS SELECT
     id, source, stream, code, words, at_fault, INSTANT(at) AS since
 FROM quarantine;
+
+CREATE VIEW IF NOT EXISTS v_changes AS SELECT
+    INSTANT(at) AS changed, at AS changed_at, author, action, stream, subject, NULLIF(reason, '') AS reason, detail
+FROM changes;

@@ -1,0 +1,90 @@
+"""Changes: what people did to silences, destinations, dead letters and the quarantine. Append only; each stays 400 days."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from router.domain.documents import StoredDocument
+from router.domain.values import Value
+from router.store.codec import MOST, RowForm, decode, insert
+from router.store.documents import put_document
+from router.store.quarantine import read_sound
+from router.store.store import Transaction
+
+
+class ChangeAction(StrEnum):
+    """What a person did. Its values are stored.
+
+    What ends by itself is no change: the last one says when.
+    """
+
+    SILENCE_MADE = "silence_made"
+    SILENCE_EXTENDED = "silence_extended"
+    SILENCE_ENDED = "silence_ended"
+    REDRIVEN = "redriven"
+    DEAD_LETTERS_DISCARDED = "dead_letters_discarded"
+    RETAKEN = "retaken"
+    QUARANTINE_DISCARDED = "quarantine_discarded"
+    HELD = "held"
+    RELEASED = "released"
+    BODY_SHOWN = "body_shown"
+
+
+class ChangeEntry(Value, kw_only=True):
+    """What a person did to one thing.
+
+    Attributes:
+        stream: None where that is not known.
+        subject: the id of the silence, the delivery or the entry in quarantine; of a destination the name.
+        reason: why, in that person's words; empty where nothing was said.
+        detail: what else is worth knowing, such as since then when a silence `ends`.
+        number: its number in the order in which changes were written; 0 before it is.
+    """
+
+    at: datetime
+    author: str
+    action: ChangeAction
+    stream: str | None
+    subject: str
+    reason: str = ""
+    detail: Mapping[str, str] = {}
+    number: int = 0
+
+
+_CHANGE = RowForm(ChangeEntry, {"detail": lambda row: decode(dict[str, str], row.text("detail").encode())}, ["number"])
+_INSERT = insert("changes", _CHANGE.columns)
+_LATEST = "SELECT * FROM changes WHERE place<? ORDER BY place DESC LIMIT ?"
+_ABOUT = "SELECT * FROM changes WHERE subject = ANY(?) ORDER BY place"
+
+
+async def write_change(tx: Transaction, change: ChangeEntry) -> None:
+    """Put on record what a person did, in the transaction in which it is done."""
+    await tx.write(_INSERT, *_CHANGE.values(change))
+
+
+async def put_with_change(tx: Transaction, document: StoredDocument, change: ChangeEntry) -> bool:
+    """Write a document and who changed it; False if another worker was faster, and then neither."""
+    is_written = await put_document(tx, document) is not None
+    if is_written:
+        await write_change(tx, change)
+    return is_written
+
+
+async def list_changes(tx: Transaction, before: int | None, most: int) -> Sequence[ChangeEntry]:
+    """Return changes, the latest first: those before a number, or from the last one on, and no more than so many."""
+    return await _read(tx, _LATEST, before if before is not None else MOST, most)
+
+
+async def find_changes(tx: Transaction, subjects: Collection[str]) -> Mapping[str, Sequence[ChangeEntry]]:
+    """Return the changes of some subjects, by these, the earliest first."""
+    found: defaultdict[str, list[ChangeEntry]] = defaultdict(list)
+    for change in await _read(tx, _ABOUT, list(subjects)) if subjects else []:
+        found[change.subject].append(change)
+    return found
+
+
+async def _read(tx: Transaction, sql: str, *values: object) -> list[ChangeEntry]:
+    return await read_sound(tx, "changes", sql, values, lambda row: _CHANGE.read(row, number=row.whole("place")))
