@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 from router.app.connections import open_state
 from router.app.settings import Settings
-from router.cli.screen import screen
 from router.cli.streams import complain, is_wanted, refuse_unasked
 from router.domain.errors import BadFile, BadUsage
 from router.domain.readable import counted
@@ -82,17 +81,15 @@ def find_id(written: str, known: Iterable[str]) -> str:
     return found[0]
 
 
-async def discard_each(
-    options: Namespace, ids: Sequence[str], what: str, discard: Callable[[str], Awaitable[bool]]
-) -> int:
-    """Ask whether to discard things for good, do it, and print how many they were; return the exit code.
+def is_discard_wanted(options: Namespace, number: int, what: str) -> bool:
+    """Ask whether to discard so many things for good, and return the answer; of nothing none is asked.
 
     Raises BadUsage where there is no terminal to ask on.
     """
-    if ids:
-        refuse_unasked("discard", is_confirmed=options.yes)
-        if not is_wanted(f"discard {counted(len(ids), what)} for good?", is_confirmed=options.yes):
-            complain("nothing was discarded")
-            return GIVEN_UP
-    screen().print(f"discarded: {sum([await discard(id) for id in ids])}")
-    return 0
+    if not number:
+        return True
+    refuse_unasked("discard", is_confirmed=options.yes)
+    is_meant = is_wanted(f"discard {counted(number, what)} for good?", is_confirmed=options.yes)
+    if not is_meant:
+        complain("nothing was discarded")
+    return is_meant
