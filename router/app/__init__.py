@@ -12,5 +12,6 @@ signal_life  the life of a signal; signal_search  which one people mean   lookba
 paging_answer  whom a signal paged, or why nobody, and what is still to happen; signal_document  its life as JSON
 silencing    a silence from what people write to what is stored     silences     read, listed, extended and ended
 silence_preview  what one would hold; silence_bounds  how long one may last; fields  words, durations and instants as written
+repairs      what people do to dead letters and the quarantine   destination_states  how each is; holds and releases
 notice_preview  what a destination would be told of a signal, or was told last
 """

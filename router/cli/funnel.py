@@ -11,6 +11,7 @@ from msgspec import field
 from rich.console import Console
 
 from router.app.destination_readiness import Unready
+from router.app.destination_states import read_backlogs
 from router.cli.printing import plain
 from router.cli.screen import print_table, table_of
 from router.domain.catalogue import AttackTable
@@ -22,7 +23,7 @@ from router.domain.readable import timestamp
 from router.domain.severity import Severity
 from router.domain.silences import name_in_words
 from router.domain.values import Value
-from router.store.delivery_status import count_deliveries, list_backlogs
+from router.store.delivery_status import count_deliveries
 from router.store.destinations import list_delivered, list_pauses
 from router.store.groups import count_waiting
 from router.store.store import Store
@@ -108,7 +109,7 @@ async def standings_in(
     async with store.session() as tx:
         counts, pauses = await count_deliveries(tx, stream, since), await list_pauses(tx, stream)
         waiting, delivered = await count_waiting(tx, stream), await list_delivered(tx, stream)
-    backlogs = await backlogs_in(store, stream, unready, held)
+    backlogs = await read_backlogs(store, stream, unready, held)
     lacking = {one.destination: one.why for one in unready if one.stream == stream}
 
     def new(destination: str, state: DeliveryState) -> int:
@@ -131,24 +132,6 @@ async def standings_in(
         )
         for name in sorted({*(name for name, _ in counts), *delivered, *held})
     ]
-
-
-async def backlogs_in(
-    store: Store, stream: str, unready: Sequence[Unready], held: Mapping[str, DestinationHold]
-) -> Mapping[str, Backlog]:
-    """Return what each destination is owed, due when it is next tried.
-
-    A paused one is tried when it is probed, one that a person holds when that ends, and one that is not ready never.
-    """
-    left = {one.destination for one in unready if one.stream == stream}
-    async with store.session() as tx:
-        pauses, backlogs = await list_pauses(tx, stream), await list_backlogs(tx, stream)
-    found: dict[str, Backlog] = {}
-    for name, one in backlogs.items():
-        ends = [pauses[name].probe] if name in pauses else []
-        ends += [held[name].ends] if name in held else []
-        found[name] = one._replace(due=max([one.due, *ends]) if one.due is not None and name not in left else None)
-    return found
 
 
 OUTCOMES = {

@@ -12,12 +12,13 @@ from pathlib import Path
 from router.app.connections import open_state
 from router.app.delivery import Dispatcher, open_dispatcher
 from router.app.destination_readiness import Readiness, readiness_of, remarks_on
+from router.app.destination_states import read_backlogs
 from router.app.maintenance import find_instant_to_forget_by
 from router.app.rule_watch import RuleWatch
 from router.app.rules import Rules, new_intake
 from router.app.settings import Clock, Settings
 from router.cli.decisions import DecisionsFile, decisions_at
-from router.cli.funnel import Counts, Standing, Tally, backlogs_in, standings_in
+from router.cli.funnel import Counts, Standing, Tally, standings_in
 from router.cli.incoming import WAIT, Source, Stdin, batches_of
 from router.cli.screen import progress_over
 from router.cli.stopping import Stop
@@ -274,7 +275,7 @@ class Work:
     async def _dues(self) -> list[datetime]:
         unready, held_in = self._readiness.unready, self._dispatcher.held_in
         streams = self._job.rules.books
-        dues = [await backlogs_in(self._store, stream, unready, await held_in(stream)) for stream in streams]
+        dues = [await read_backlogs(self._store, stream, unready, await held_in(stream)) for stream in streams]
         return [next.due for some in dues for next in some.values() if next.due is not None]
 
 

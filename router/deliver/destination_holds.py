@@ -15,10 +15,10 @@ from router.domain.clocks import SKEW
 from router.domain.deliveries import LONGEST_HOLD
 from router.domain.destination_holds import DestinationHold, holds_in_force, id_of_hold
 from router.domain.documents import DocumentKind, Version
-from router.domain.errors import BadUsage
+from router.domain.errors import BadField
 from router.domain.readable import timestamp
 from router.domain.rulebook import Lane
-from router.store.changes import ChangeEntry, ChangeAction, put_with_change
+from router.store.changes import ChangeAction, ChangeEntry, put_with_change
 from router.store.documents import document_of_hold, find_document, find_value, list_documents, read_values
 from router.store.store import Store
 
@@ -79,13 +79,19 @@ class MadeHold(NamedTuple):
 
 
 async def hold_destination(store: Store, wanted: DestinationHold, now: datetime) -> MadeHold:
-    """Holds a destination, and puts on record who did; raises BadUsage where that is not allowed, and StoreError."""
+    """Holds a destination, and puts on record who did; raises BadField where that is not allowed, and StoreError."""
     while True:
         known, version = await _find(store, wanted.stream, wanted.destination)
         made = MadeHold(*hold_after(known, wanted, now))
-        change = _change(made.hold, ChangeAction.HELD, wanted.author, wanted.reason, now)
+        change = change_of_hold(made.hold, ChangeAction.HELD, wanted.author, wanted.reason, now)
         if await store.run(partial(put_with_change, document=document_of_hold(made.hold, version), change=change)):
             return made
+
+
+async def plan_hold(store: Store, wanted: DestinationHold, now: datetime) -> MadeHold:
+    """The hold that would be made, which is not; raises as `hold_destination` does."""
+    known, _ = await _find(store, wanted.stream, wanted.destination)
+    return MadeHold(*hold_after(known, wanted, now))
 
 
 async def release_destination(
@@ -100,7 +106,7 @@ async def release_destination(
         if known is None or not known.is_in_force(now):
             return None
         released = replace(known, released=now)
-        change = _change(released, ChangeAction.RELEASED, author, reason, now)
+        change = change_of_hold(released, ChangeAction.RELEASED, author, reason, now)
         if await store.run(partial(put_with_change, document=document_of_hold(released, version), change=change)):
             return released
 
@@ -119,7 +125,8 @@ async def _find(store: Store, stream: str, destination: str) -> tuple[Destinatio
     return (find_value(DestinationHold, document.body), document.version) if document is not None else (None, None)
 
 
-def _change(hold: DestinationHold, action: ChangeAction, author: str, reason: str, now: datetime) -> ChangeEntry:
+def change_of_hold(hold: DestinationHold, action: ChangeAction, author: str, reason: str, now: datetime) -> ChangeEntry:
+    """The change that makes a hold what it is since then."""
     return ChangeEntry(
         at=now,
         author=author,
@@ -140,12 +147,13 @@ def hold_after(
 ) -> tuple[DestinationHold, DestinationHold | None]:
     """The hold that a wish makes, which begins now, and the one that it extends; None where it extends none.
 
-    `known` is the last hold of the same destination, which may have been in another lane then. Raises BadUsage where it would
+    `known` is the last hold of the same destination, which may have been in another lane then. Raises BadField where it would
     end later than it may, or at no later instant than it begins.
     """
-    where = f"{wanted.destination}: cannot be held"
     if wanted.until <= now:
-        raise BadUsage(f"{where} until {timestamp(wanted.until)}, which is over; name a time to come with --for")
+        raise BadField(
+            "", f"cannot be held until {timestamp(wanted.until)}, which is over; name a time to come with `for`"
+        )
     known = known.in_lane(wanted.lane) if known is not None else None
     extended = known if known is not None and _counts_on(known, now) else None
     hold = wanted if extended is None else replace(wanted, since=min(extended.since, now))
@@ -153,13 +161,12 @@ def hold_after(
         hours = LONGEST_HOLD[hold.lane] // timedelta(hours=1)
         bound = f"a destination of the {hold.lane} lane is held for {hours} h at most"
         if extended is None:
-            raise BadUsage(f"{where} for so long: {bound}; name a shorter time with --for")
+            raise BadField("", f"cannot be held for so long: {bound}; name a shorter time with `for`")
         if hold.latest_end > now:
-            raise BadUsage(
-                f"{where} beyond {timestamp(hold.latest_end)}: {bound}, and it is since {timestamp(hold.since)}"
-            )
+            beyond = timestamp(hold.latest_end)
+            raise BadField("", f"cannot be held beyond {beyond}: {bound}, and it is since {timestamp(hold.since)}")
         again = f"again from {timestamp(extended.ends + APART)} on, an hour after that ended"
-        raise BadUsage(f"{where} now: {bound}, and it was since {timestamp(hold.since)}; {again}")
+        raise BadField("", f"cannot be held now: {bound}, and it was since {timestamp(hold.since)}; {again}")
     return hold, extended
 
 

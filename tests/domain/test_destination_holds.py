@@ -34,7 +34,7 @@ def test_a_hold_lasts_as_long_as_its_lane_allows_and_no_longer() -> None:
         assert LONGEST_HOLD[lane] + APART < LONGEST_LIFE[lane]
         longest = a_hold(lane=lane, lasts=hours * HOUR)
         assert hold_after(None, longest, NOW) == (longest, None)
-        with pytest.raises(BadUsage, match=f"oncall: cannot be held for so long: .* {lane} lane .* at most; .* --for"):
+        with pytest.raises(BadUsage, match=f"cannot be held for so long: .* {lane} lane .* at most; .* `for`"):
             hold_after(None, replace(longest, until=longest.until + INSTANT), NOW)
     for lasts in (timedelta(), -HOUR):
         with pytest.raises(BadUsage, match="is over"):
@@ -84,7 +84,7 @@ def test_a_hold_less_than_an_hour_after_the_last_one_extends_it() -> None:
 
 def test_who_cannot_extend_a_hold_is_told_until_when_and_from_when_on() -> None:
     """While it can be extended a little, its latest end; after that, when it can be held anew."""
-    beyond = r"oncall: cannot be held beyond 2026-11-24T16:00:00Z: .* since 2026-11-24T12:00:00Z"
+    beyond = r"cannot be held beyond 2026-11-24T16:00:00Z: .* since 2026-11-24T12:00:00Z"
     with pytest.raises(BadUsage, match=beyond):
         hold_after(a_hold(), a_hold(since=NOW + HOUR, lasts=4 * HOUR), NOW + HOUR)
     now = NOW + 4 * HOUR + MINUTE
