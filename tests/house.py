@@ -51,12 +51,11 @@ ALL = Size(329, 50_400)
 
 GRANTED = {
     "": Size(2, 24),
-    "app": Size(25, 3_980),
-    "cli": Size(36, 5_990),
+    "app": Size(28, 4_641),
     "coverage": Size(76, 14_610),
     "destinations": Size(32, 6_790),
-    "domain": Size(34, 5_014),
-    "store": Size(28, 5_975),
+    "domain": Size(34, 5_012),
+    "store": Size(29, 6_043),
 }
 """What rooms that are beyond their budgets may hold today: a change that makes one smaller lowers it here."""
 

@@ -12,7 +12,6 @@ from router.app.rules import Rules, specs_of
 from router.deliver.delivery_loop import IDLE
 from router.deliver.destination_holds import (
     HoldReader,
-    MadeHold,
     change_of_hold,
     hold_destination,
     list_holds,
@@ -204,18 +203,16 @@ async def hold(
     store: Store, known: KnownDestination, until: datetime, now: datetime, *, author: str, reason: str
 ) -> HeldDestination:
     """Keep a destination from being asked until an end; raises BadField where that is not allowed, and StoreError."""
+    # Before it is made: what fails after that would seem to have made none.
+    owed = await _read_owed(store, known)
     made = await hold_destination(store, _hold_by(known, author, reason, now, until), now)
-    return await _with_owed(store, known, made)
+    return HeldDestination(made.hold, made.extended is not None, owed)
 
 
 async def preview_hold(store: Store, known: KnownDestination, until: datetime, now: datetime) -> HeldDestination:
     """Return the hold that would be made, and what it would keep waiting; raises as `hold` does."""
-    return await _with_owed(store, known, await plan_hold(store, _hold_by(known, "", "", now, until), now))
-
-
-async def _with_owed(store: Store, known: KnownDestination, made: MadeHold) -> HeldDestination:
-    async with store.session() as tx:
-        return HeldDestination(made.hold, made.extended is not None, await _count_owed(tx, known))
+    planned = await plan_hold(store, _hold_by(known, "", "", now, until), now)
+    return HeldDestination(planned.hold, planned.extended is not None, await _read_owed(store, known))
 
 
 async def release(
@@ -236,13 +233,14 @@ async def release(
         if held is None and pause is not None:
             held = replace(_hold_by(known, author, reason, pause.since, now), released=now)
             await write_change(tx, change_of_hold(held, ChangeAction.RELEASED, author, reason, now))
-        return ReleasedDestination(held, pause, await _count_owed(tx, known)) if held is not None else None
+        return ReleasedDestination(held, pause, await _read_owed(store, known)) if held is not None else None
 
     return await store.run(work)
 
 
-async def _count_owed(tx: Transaction, known: KnownDestination) -> int:
-    next = (await list_backlogs(tx, known.stream)).get(known.name)
+async def _read_owed(store: Store, known: KnownDestination) -> int:
+    async with store.session() as tx:
+        next = (await list_backlogs(tx, known.stream)).get(known.name)
     return next.owed if next is not None else 0
 
 

@@ -11,14 +11,13 @@ import pytest
 
 import alert_router_demo as demo
 from router.app.rules import load_rules, secret_names_of
-from router.deliver.destination_holds import FRESH, read_changes
+from router.deliver.destination_holds import FRESH
 from router.domain.deliveries import LONGEST_LIFE, Pause
-from router.domain.documents import DocumentKind
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.store.changes import list_changes
 from router.store.codec import micros
 from router.store.destinations import pause_destination
-from router.store.documents import list_documents
 from router.store.store import Store
 from tests.builders import RULES
 from tests.cli.house import House, Transcript, ndjson, over_both, take
@@ -75,11 +74,11 @@ def test_a_destination_is_held_until_its_end_and_released_before(house: House, t
     release = f"{RELEASE} {at(NOW + 1.5 * HOUR)}"
     transcript(f"{HOLD} people --for 90m {at(NOW + HOUR)}", release, release)
     assert listed(house, NOW + 1.5 * HOUR)["people"]["held"] is None
-    changes = house.in_state(lambda store: within(store, list_documents, DocumentKind.CHANGE))
-    assert [(one.action, one.author, one.reason) for one in read_changes(changes).values] == [
-        ("added", "ana", "moved"),
-        ("extended", "ana", "moved"),
+    changes = house.in_state(lambda store: within(store, list_changes, None, 10))
+    assert [(one.action, one.author, one.reason) for one in changes] == [
         ("released", "ben", "released"),
+        ("held", "ana", "moved"),
+        ("held", "ana", "moved"),
     ]
 
 

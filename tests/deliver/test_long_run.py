@@ -15,16 +15,7 @@ from hypothesis import strategies as st
 
 from router.app.maintenance import give_up_undeliverable
 from router.deliver.destination import pause_after
-from router.deliver.destination_holds import (
-    FRESH,
-    ChangeAction,
-    ChangeEntry,
-    ChangeSubject,
-    HoldReader,
-    document_of_change,
-    read_changes,
-    release_destination,
-)
+from router.deliver.destination_holds import FRESH, HoldReader, release_destination
 from router.deliver.retries import LEAST, chance, settlement_for, untried
 from router.domain.conversation import Result
 from router.domain.deliveries import (
@@ -40,14 +31,14 @@ from router.domain.deliveries import (
     Settlement,
 )
 from router.domain.destination_holds import DestinationHold
-from router.domain.documents import DocumentKind
 from router.domain.errors import BadUsage, Rejected, StoreError, Unauthorized, Unavailable
+from router.domain.readable import timestamp
 from router.domain.rulebook import Lane
+from router.store.changes import ChangeAction, list_changes
 from router.store.claims import Recipient, release_claims
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
 from router.store.destinations import PROBE, is_probe_due, list_pauses
-from router.store.documents import list_documents
 from router.store.store import Store
 from tests.builders import NOW
 from tests.deliver.engines import TICKETS, Answer, Engine, Held, InBatches, Scripted, engine_of_state, hold, sent
@@ -493,51 +484,11 @@ def test_every_hold_and_every_release_is_on_record(engine: Engine) -> None:
     engine.run(release(store, hours[2]))
     assert engine.run(release(store, hours[2])) is None
     engine.run(hold(store, hours[3]))
-    changes, undecodable = read_changes(engine.ask(list_documents, DocumentKind.CHANGE))
-    assert [(one.action, one.author, one.reason, one.at, one.until) for one in changes] == [
-        (ChangeAction.ADDED, "ana", "it is moved", NOW, hours[2]),
-        (ChangeAction.EXTENDED, "ana", "it is moved", hours[1], hours[3]),
-        (ChangeAction.RELEASED, "ben", "it is there", hours[2], hours[2]),
-        (ChangeAction.ADDED, "ana", "it is moved", hours[3], hours[5]),
+    changes = engine.ask(list_changes, None, 10)
+    assert [(one.action, one.author, one.reason, one.at, one.detail["ends"]) for one in reversed(changes)] == [
+        (ChangeAction.HELD, "ana", "it is moved", NOW, timestamp(hours[2])),
+        (ChangeAction.HELD, "ana", "it is moved", hours[1], timestamp(hours[3])),
+        (ChangeAction.RELEASED, "ben", "it is there", hours[2], timestamp(hours[2])),
+        (ChangeAction.HELD, "ana", "it is moved", hours[3], timestamp(hours[5])),
     ]
-    assert ({one.id for one in changes}, undecodable) == ({"cwpp/tickets"}, 0)
-
-
-CHANGES = st.builds(
-    ChangeEntry,
-    subject=st.sampled_from(ChangeSubject),
-    id=st.text(),
-    stream=st.sampled_from(["cwpp", "cspm"]),
-    action=st.sampled_from(ChangeAction),
-    at=st.integers(0, 5).map(lambda seconds: NOW + timedelta(seconds=seconds)),
-    author=st.text(),
-    reason=st.text(),
-    until=st.integers(0, 10**6).map(lambda seconds: NOW + timedelta(seconds=seconds)),
-)
-
-
-@given(st.lists(CHANGES))
-def test_changes_come_back_as_they_were_made_in_the_order_of_time(changes: list[ChangeEntry]) -> None:
-    """Whatever people write; their ids sort as their times do, so that a store lists them so, and the same change written again
-    is the same document."""
-    documents = sorted(map(document_of_change, changes), key=lambda document: document.id)
-    read = read_changes(documents)
-    assert [one.at for one in documents] == [change.at for change in read.values] == sorted(one.at for one in changes)
-    assert (set(read.values), read.undecodable) == (set(changes), 0)
-    assert len({one.id for one in documents}) == len(set(changes))
-
-
-def test_what_does_not_decode_is_skipped_and_counted(subtests: pytest.Subtests) -> None:
-    """One that is damaged hides no other; half a change says something that nobody did."""
-    held = ChangeEntry(
-        subject=ChangeSubject.HOLD, id="cwpp/oncall", stream="cwpp", action=ChangeAction.ADDED, at=NOW, author="ana",
-        reason="the pager is moved", until=NOW + 2 * HOUR,
-    )  # fmt: skip
-    document = document_of_change(held)
-    parts = {b'"hold"': b'"other"', b'"added"': b'"other"', b'"ana"': b"7", b'Z"': b'"', b'"cwpp"': b"null"}
-    halves = [document.body.replace(written, instead) for written, instead in parts.items()]
-    assert document.body not in halves
-    nothing = (b"", b"{", b"[]", b"1", b"null", b"{}", b"\xff", b'{"subject":"hold"}', b"[" * 100_000)
-    for body in (*nothing, *halves):
-        with subtests.test(ascii(body[:99])):
-            assert read_changes([replace(document, body=body), document]) == ([held], 1)
+    assert {(one.stream, one.subject) for one in changes} == {("cwpp", "tickets")}

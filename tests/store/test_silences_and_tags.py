@@ -17,7 +17,6 @@ from router.app.silences import add_silence, change_silence, stored_silences
 from router.coverage.commands.tags import keep_tags
 from router.coverage.documents import parsed_document
 from router.decide.preview import silence_matcher
-from router.deliver.destination_holds import ChangeAction, read_changes
 from router.domain.catalogue import Catalogue
 from router.domain.clocks import SKEW
 from router.domain.coverage_sources import CoverageSourceKind
@@ -27,6 +26,7 @@ from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import BadUsage
 from router.domain.notices import Notice, Release
 from router.domain.owners import Owner, find_owner_of
+from router.domain.readable import timestamp
 from router.domain.rulebook import By, Grouping, Rulebook
 from router.domain.signals import Stream
 from router.domain.silences import Silence, SilenceBounds
@@ -34,6 +34,7 @@ from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake, release_held
 from router.ingest.state_cache import SLACK, TAGS_FRESH, SilenceReader, TagReader
 from router.store import documents as bodies
+from router.store.changes import ChangeAction, list_changes
 from router.store.documents import (
     ReadTags,
     TagsById,
@@ -41,7 +42,6 @@ from router.store.documents import (
     document_of_tags,
     find_document,
     find_tags_in,
-    list_documents,
     put_document,
     tags_after,
 )
@@ -223,20 +223,20 @@ def test_of_two_who_change_a_silence_at_once_neither_change_is_lost(store: Store
         return replace(silence, until=silence.until + HOUR)
 
     with pytest.raises(BadUsage):
-        run(change_silence(store, other.id, ChangeAction.EXTENDED, "ben", NOW, refused))
+        run(change_silence(store, other.id, ChangeAction.SILENCE_EXTENDED, NOW, refused, author="ben"))
 
     async def at_once() -> None:
         people = ((store, "ana"), (twin, "ben"), (store, "eve"), (twin, "joe"))
-        changes = (change_silence(one, made.id, ChangeAction.EXTENDED, who, NOW, extended) for one, who in people)
-        await asyncio.gather(*changes)
+        action = ChangeAction.SILENCE_EXTENDED
+        await asyncio.gather(*(change_silence(one, made.id, action, NOW, extended, author=who) for one, who in people))
 
     run(at_once())
     ends = {one.id: one.until for one in run(stored_silences(store, None)).values}
     assert ends == {made.id: NOW + 6 * HOUR, other.id: NOW + 2 * HOUR}
-    changes = read_changes(ask(store, list_documents, DocumentKind.CHANGE)).values
-    extensions = [one for one in changes if one.action is ChangeAction.EXTENDED]
+    changes = ask(store, list_changes, None, 10)
+    extensions = [one for one in changes if one.action is ChangeAction.SILENCE_EXTENDED]
     assert sorted(one.author for one in extensions) == ["ana", "ben", "eve", "joe"]
-    assert sorted(one.until for one in extensions) == [NOW + hours * HOUR for hours in (3, 4, 5, 6)]
+    assert sorted(one.detail["ends"] for one in extensions) == [timestamp(NOW + hours * HOUR) for hours in (3, 4, 5, 6)]
 
 
 # Tags.
