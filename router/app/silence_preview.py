@@ -1,4 +1,4 @@
-"""What a silence would hold, before it is made; and what one that is there would let go."""
+"""What a silence would hold, before it is made."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from copy import replace
 from datetime import datetime, timedelta
 
 from router.app.lookback import look_back, named_document
-from router.decide.preview import ANY_SIGNAL, Matcher, NamedSignal, Preview, StandingPreview
+from router.decide.preview import ANY_SIGNAL, Matcher, NamedSignal, Preview
 from router.domain.deliveries import OPEN
 from router.domain.readable import counted, timestamp
 from router.domain.rule_fields import signal_of
-from router.domain.silences import Silence, name_in_words
+from router.domain.silences import name_in_words
 from router.domain.values import Value
 from router.store import groups, signals
 from router.store.delivery_status import NEVER, count_deliveries, list_deliveries
@@ -55,7 +55,7 @@ class SilencePreview(Value):
     @property
     def document(self) -> dict[str, object]:
         """The same for programs."""
-        preview, standing = self.preview, standing_document(self.preview.standing)
+        preview, standing = self.preview, self.preview.standing
         return {
             "since": preview.since,
             "looked_back_to": preview.looked_back_to,
@@ -64,7 +64,12 @@ class SilencePreview(Value):
             "told": self.by_all,
             "messages": preview.held.decisions,
             "by_severity": {name or "unknown": one.signals for name, one in preview.by_severity.items()},
-            "standing": standing,
+            "standing": {
+                "signals": standing.signals,
+                "is_whole": standing.is_whole,
+                "by_severity": {name or "unknown": count for name, count in standing.by_severity.items()},
+                "held_already": dict(standing.held_already),
+            },
             "named": [named_document(one) for one in self.named],
             "not_looked_at": self.not_looked_at,
             "owed_already": self.owed,
@@ -118,26 +123,6 @@ async def _groups_of(tx: Transaction, stream: str, keys: Sequence[str]) -> set[s
 
 def _signals(preview: Preview) -> int:
     return max(preview.held.signals, preview.standing.signals)
-
-
-async def read_coming_out(store: Store, silence: Silence, now: datetime) -> StandingPreview:
-    """Return what a silence holds now: what would be decided again if it ended. Raises StoreError."""
-    found = Preview(Matcher(silence.name, None, lambda _: True), now, now)
-    async with store.session() as tx:
-        async for page in signals.walk_held(tx, silence.stream, silence.name):
-            for one in page:
-                found.look_at_standing(one, signal_of(one.fields) if one.fields is not None else None)
-    return found.standing
-
-
-def standing_document(standing: StandingPreview) -> dict[str, object]:
-    """Return for programs what a silence would hold of what stands now, or holds of it."""
-    return {
-        "signals": standing.signals,
-        "is_whole": standing.is_whole,
-        "by_severity": {name or "unknown": count for name, count in standing.by_severity.items()},
-        "held_already": dict(standing.held_already),
-    }
 
 
 def _lines_of(it: SilencePreview) -> Iterator[str]:

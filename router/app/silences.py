@@ -266,7 +266,13 @@ def listed_document(one: ListedSilence, now: datetime) -> dict[str, object]:
         "holding_is_whole": True,
         "silenced_share": one.share,
         "changes": [
-            {"action": _LISTED[it.action], "at": it.at, "author": it.author, "ends": it.detail.get("ends")}
+            {
+                "action": _LISTED[it.action],
+                "at": it.at,
+                "author": it.author,
+                "reason": it.reason,
+                "ends": it.detail.get("ends"),
+            }
             for it in one.changes
         ],
     }

@@ -100,12 +100,14 @@ class NamedSignal(Value, kw_only=True):
     """A signal that a preview names. Texts are as they arrived: mask them where they are printed.
 
     Attributes:
+        key: its key; None where that is not on record.
         at: when the latest decision on it was made that would have been another; None for what only stands.
         outcome: what was decided.
         held_by: the name of what held it; None where it was routed.
         destinations: the destinations that were told of it in the span that was looked at.
     """
 
+    key: str | None
     id: str | None
     type: str | None
     title: str | None
@@ -326,6 +328,7 @@ class _Tally:
 
 def _named_of(entry: RecordEntry) -> NamedSignal:
     return NamedSignal(
+        key=entry.signal,
         id=entry.id,
         type=entry.type,
         title=entry.title,
@@ -340,6 +343,7 @@ def _named_of(entry: RecordEntry) -> NamedSignal:
 
 def _named_standing(standing: StandingSignal, signal: Signal) -> NamedSignal:
     return NamedSignal(
+        key=standing.key,
         id=signal.id,
         type=signal.type,
         title=signal.title,
