@@ -226,13 +226,15 @@ async def read_life(store: Store, meant: Meant, now: datetime, facts: Destinatio
         destinations += await _record_deliveries(tx, stream, entries, facts)
         pauses, holds = await list_pauses(tx, stream), await list_holds(store, now)
         held = {one.destination: words_of_hold(one) for one in holds if one.stream == stream}
+        holders = [row.held.rule if row is not None and row.held is not None else None]
+        holders += [entry.suppressed_by for entry in entries]
         return SignalLife(
             key=key,
             stream=stream,
             decisions=entries,
             has_earlier=len(decisions) > MOST_DECISIONS,
             row=row,
-            silences=await _silences(tx, entries, row),
+            silences=await find_silences(tx, holders),
             destinations=tuple(
                 replace(one, pause=pauses.get(one.name), held=held.get(one.name)) for one in destinations
             ),
@@ -322,11 +324,9 @@ async def _record_deliveries(
     return [DestinationLife(name=RECORD, lane=Lane.ROWS, deliveries=deliveries, unready=unready)] if deliveries else []
 
 
-async def _silences(tx: Transaction, entries: Sequence[RecordEntry], row: LedgerRow | None) -> dict[str, Silence]:
-    """Return the silences that held a signal ever, by their names, as far as their documents are kept and can be read."""
-    held_by = row.held.rule if row is not None and row.held is not None else None
-    names = dict.fromkeys(name for name in (held_by, *(entry.suppressed_by for entry in entries)) if name)
-    ids = {name: id for name in names if (id := find_silence_id(name)) is not None}
+async def find_silences(tx: Transaction, holders: Iterable[str | None]) -> dict[str, Silence]:
+    """Return the silences among what holds or held signals, by their names, as far as their documents are kept and sound."""
+    ids = {name: id for name in holders if name and (id := find_silence_id(name)) is not None}
     documents = await find_documents(tx, DocumentKind.SILENCE, ids.values())
     found = ((name, find_silence_in(documents[id])) for name, id in ids.items() if id in documents)
     return {name: silence for name, silence in found if silence is not None}

@@ -48,6 +48,8 @@ def assumed_words(severity: str, written: str | None) -> str:
 
 _GRAVITY = {label: severity.value for severity, label in _LABELS.items()}
 _GRAVEST = max(Severity) + 1
+GRAVITIES = range(_GRAVEST, 0, -1)
+"""All of them, the gravest first."""
 
 
 def gravity_of(severity: str | None) -> int:

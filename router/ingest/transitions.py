@@ -14,7 +14,8 @@ from router.decide import decide, entry_for, iso, notice_for
 from router.domain.decisions import Change, Code, Decision, DecisionStep, Outcome, Reason, StepCode
 from router.domain.hubs import Arrival, message_of
 from router.domain.keys import alert_fingerprint
-from router.domain.notices import RecordEntry, Release
+from router.domain.notices import Notice, RecordEntry, Release
+from router.domain.owners import Owners, find_owner_of
 from router.domain.rule_fields import RuleFields, rule_fields_of
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.signals import Alert, Finding, Kind
@@ -22,7 +23,7 @@ from router.domain.silences import NO_SILENCES, HolderKind, Silences, find_silen
 from router.domain.values import Value
 from router.ingest.observations import Observation, fingerprints_after
 from router.parse import alerts_named_in, evidence_of
-from router.store.ledger import Held, LedgerRow, Seen, State, Target, Turn
+from router.store.ledger import STANDING, Held, LedgerRow, Seen, State, Target, Turn
 from router.store.snapshots import Appearances
 
 SETTLED = frozenset({Outcome.ROUTED, Outcome.RESOLVED, Outcome.NOTED})
@@ -147,7 +148,7 @@ def transition_for(
             release=_release_of(row, decision, rulebook, silences, now),
         )
     turn = Turn(number=number, entry=entry, notice=notice, targets=targets, trace=observation.trace)
-    row = _next_row(observation, key, seen, state, row, decision, turn, appearances, now)
+    row = _next_row(observation, key, seen, state, row, decision, turn, appearances, rulebook.owners, now)
     return SignalTransition(arrival=observation.arrival, entry=entry, row=row, snapshot=snapshot, turn=turn)
 
 
@@ -271,6 +272,7 @@ def _next_row(
     decision: Decision,
     turn: Turn,
     appearances: Appearances | None,
+    owners: Owners,
     now: datetime,
 ) -> LedgerRow:
     notified = [target for target in turn.targets if target.change is not Change.RESOLVED]
@@ -278,6 +280,12 @@ def _next_row(
     held = _held_after(observation, row, decision, now)
     resolved = decision.outcome is Outcome.RESOLVED
     before = row.open if row is not None else {}
+    fields = rule_fields_of(observation.signal) if decision.outcome not in UNASKED else None
+    since, owner, cluster = (row.since, row.owner, row.cluster) if row is not None else (None, None, None)
+    if decision.outcome in STANDING:
+        since = since if row is not None and row.stands and since is not None else now
+        owner = _owner_in(turn.notice, observation, owners)
+        cluster = fields.location.cluster if fields is not None and fields.location is not None else None
     return LedgerRow(
         key=key,
         stream=observation.signal.stream.value,
@@ -292,9 +300,18 @@ def _next_row(
         is_stored=row is not None and row.is_stored,
         closed_at=now if resolved else None,
         heard=now,
-        fields=rule_fields_of(observation.signal) if decision.outcome not in UNASKED else None,
+        fields=fields,
         appearances=appearances,
+        since=since,
+        owner=owner,
+        cluster=cluster,
     )
+
+
+def _owner_in(notice: Notice | None, observation: Observation, owners: Owners) -> str | None:
+    """The name of a signal's owner, which the notice has already, where there is one."""
+    owner = notice.owner if notice is not None else find_owner_of(observation.signal, owners)
+    return owner.name if owner is not None else None
 
 
 def _grouped(row: LedgerRow | None, notified: Sequence[Target]) -> frozenset[str]:

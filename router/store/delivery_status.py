@@ -55,6 +55,16 @@ CASE WHEN EXISTS (SELECT 1 {_FIRST_THERE} AND d.due>?) THEN 1 ELSE 0 END AS is_l
 FROM (SELECT 1) AS once LEFT JOIN destinations p ON p.stream=? AND p.name=? AND p.probe_at IS NOT NULL
 """
 
+_LATEST = """
+key = ANY(?) AND (state NOT IN ('sent', 'skipped') OR turn=opened OR NOT EXISTS (
+    SELECT 1 FROM deliveries l
+    WHERE l.key=deliveries.key AND l.destination=deliveries.destination AND l.turn>deliveries.turn AND l.state='sent'
+)) ORDER BY key, destination, turn
+"""
+_LATEST_NOTICES = """
+SELECT n.* FROM notices n WHERE n.key = ANY(?) AND n.type='Notice'
+AND n.turn=(SELECT max(l.turn) FROM notices l WHERE l.key=n.key AND l.type='Notice')
+"""
 
 _ENDING = frozenset({DeliveryState.OWED, DeliveryState.CLAIMED, DeliveryState.SENT})
 """The states of a resolution that reached a destination or is about to; one that died or was skipped ended nothing there."""
@@ -77,6 +87,23 @@ def find_notified(statuses: Sequence[DeliveryStatus]) -> tuple[datetime, Receipt
 async def list_deliveries(tx: Transaction, key: str) -> Sequence[DeliveryStatus]:
     """Return the deliveries that are kept of a signal or group, by destination and turn."""
     return await _list_statuses(tx, "key=? ORDER BY destination, turn", key)
+
+
+async def list_latest_deliveries(tx: Transaction, keys: Collection[str]) -> Mapping[str, Sequence[DeliveryStatus]]:
+    """Return the deliveries that say how things are now of some signals or groups, by key, in the order of turns.
+
+    Those are, at each destination, what is owed or dead, what opened it and the last that was sent.
+    """
+    found: dict[str, list[DeliveryStatus]] = {}
+    for one in await _list_statuses(tx, _LATEST, list(keys)) if keys else ():
+        found.setdefault(one.key, []).append(one)
+    return found
+
+
+async def list_latest_notices(tx: Transaction, keys: Collection[str]) -> Mapping[str, Notice]:
+    """Return the latest notice that is kept of each of some signals, by key."""
+    rows = await tx.fetch(_LATEST_NOTICES, list(keys)) if keys else []
+    return {row.text("key"): notice for row in rows if (notice := notice_in(row)) is not None}
 
 
 async def list_deliveries_at(

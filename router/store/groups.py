@@ -147,6 +147,10 @@ _GROUPS_OF = """
 SELECT g.* FROM {table} m JOIN groups g ON g.stream=m.stream AND g.destination=m.destination AND g.key=m.group_key
 WHERE m.stream=? AND m.destination = ANY(?) AND m.{column} = ANY(?)
 """
+_STANDING_IN = """
+SELECT m.signal, g.* FROM members m JOIN groups g ON g.stream=m.stream AND g.destination=m.destination AND g.key=m.group_key
+WHERE m.stream=? AND m.signal = ANY(?) AND m.stands=1 ORDER BY m.signal, m.destination
+"""
 _WAITING_FOR_ROOM = "SELECT * FROM groups WHERE stream=? AND destination = ANY(?) AND waits='room'"
 _NEXT = """
 SELECT * FROM (
@@ -199,6 +203,26 @@ async def find_groups(tx: Transaction, stream: str, destination: str, keys: Coll
     """Return some groups of a destination, by their keys."""
     rows = await tx.fetch(_GROUPS, stream, [destination], list(keys))
     return {key: state for _, key, state in await sound_in(tx, "groups", rows, _group_in)}
+
+
+class Membership(NamedTuple):
+    """The group in which a signal stands at a destination."""
+
+    destination: str
+    group: str
+    state: GroupState
+
+
+async def list_memberships(
+    tx: Transaction, stream: str, signals: Collection[str]
+) -> Mapping[str, Sequence[Membership]]:
+    """Return the groups in which some signals stand, by the keys of the signals."""
+    found: dict[str, list[Membership]] = {}
+    rows = await tx.fetch(_STANDING_IN, stream, list(signals)) if signals else []
+    read = _read_with("signal", lambda row: (row.text("key"), decode(GroupState, row.body("body"))))
+    for destination, signal, (key, state) in await sound_in(tx, "groups", rows, read):
+        found.setdefault(signal, []).append(Membership(destination, key, state))
+    return found
 
 
 async def count_waiting(tx: Transaction, stream: str) -> Counter[str]:

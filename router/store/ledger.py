@@ -138,6 +138,10 @@ UNSEEN = "unseen:"
 """How the origin of a state begins that no message told of: snapshots came without the signal. No hub may be named so."""
 
 
+STANDING = frozenset({Outcome.ROUTED, Outcome.SUPPRESSED})
+"""Outcomes after which a signal that is not over stands."""
+
+
 class LedgerRow(Value, kw_only=True):
     """What is known of one signal: the state in which it was last observed, when that held, and its latest turn.
 
@@ -148,6 +152,8 @@ class LedgerRow(Value, kw_only=True):
         held: what holds it; None where nothing does.
         closed_at: when it was last observed to be resolved.
         heard: when a message about it that was not older than what is known came in, or it was decided again.
+        since: when it was first routed or held since it stood last; None where it never stood.
+        owner: what owners.yaml called its owner then, and cluster: the name of its Kubernetes cluster.
         fields: what rules can match of it. A row is found without them, and keeps those that are stored where it is written
             without them.
         appearances: when messages named it, where it is a finding that ends when it is no longer there.
@@ -166,9 +172,17 @@ class LedgerRow(Value, kw_only=True):
     held: Held | None = None
     closed_at: datetime | None = None
     heard: datetime | None = None
+    since: datetime | None = None
+    owner: str | None = None
+    cluster: str | None = None
     fields: RuleFields | None = None
     appearances: Appearances | None = None
     is_stored: bool = False
+
+    @property
+    def stands(self) -> bool:
+        """Whether it was routed or is held, and is not over."""
+        return not self.state.resolved and self.outcome in STANDING
 
     @property
     def is_unseen(self) -> bool:

@@ -6,7 +6,7 @@ unknown then. A transaction that changes signals locks them first, in the order 
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Iterable, Mapping, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -15,7 +15,7 @@ from router.domain.decisions import Outcome
 from router.domain.hubs import Arrival
 from router.domain.keys import bounded
 from router.domain.rule_fields import RuleFields, StandingSignal
-from router.domain.severity import find_severity
+from router.domain.severity import GRAVITIES, find_severity
 from router.domain.signals import Kind, Stream
 from router.store.codec import (
     MICROSECOND,
@@ -95,16 +95,19 @@ _HELD_BY = "SELECT key FROM signals WHERE stream=? AND held_by=?"
 
 _DROP_HELD = f"UPDATE signals SET {', '.join(f'{name}=NULL' for name in _HELD.values())} WHERE key=? AND turn=?"
 
-_STANDING = "key, outcome, severity, held_by, held_until, type, rule_fields FROM signals"
-_STANDS = "resolved=0 AND outcome IN ('routed', 'suppressed')"
-_WALK = f"SELECT {_STANDING} WHERE stream=? AND {_STANDS} AND type<=? AND (type, key)>(?, ?) ORDER BY type, key LIMIT ?"
+AS_GRAVE = f"""
+stream=? AND resolved=0 AND outcome IN ('routed', 'suppressed')
+AND CASE WHEN severity BETWEEN 1 AND 5 THEN severity ELSE {max(GRAVITIES)} END=?
+"""
+"""What stands of one gravity: the index of what stands has it by since when it stands."""
+
+_STANDING = "key, outcome, severity, held_by, held_until, since, type, rule_fields FROM signals"
+_WALK = f"SELECT {_STANDING} WHERE {AS_GRAVE} AND (since, key)>(?, ?) ORDER BY since, key LIMIT ?"
 _WALK_HELD = (
     f"SELECT {_STANDING} WHERE stream=? AND held_by=? AND (held_until, key)>(?, ?) ORDER BY held_until, key LIMIT ?"
 )
 _COUNT_HELD = "SELECT held_by, count(*) AS many FROM signals WHERE stream=? AND held_by IS NOT NULL GROUP BY held_by"
 _PAGE = 2_000
-_BEYOND = "\U0010ffff"
-"""After every type."""
 
 
 async def find_signals(tx: Transaction, keys: Collection[str], sql: str = _FIND) -> dict[str, LedgerRow]:
@@ -179,10 +182,9 @@ async def walk_standing(
     `types` are alert types or recommendation categories, case-folded: then those are left out that are known to be of another.
     """
     # A finding may be of a category, which is no column; of some signals no type is known.
-    is_any = types is None or stream != Stream.CWPP
-    spans = [("", _BEYOND)] if is_any else [(one, one) for one in sorted({"", *map(_type_of, types or ())})]
-    for first, last in spans:
-        async for some in _pages(tx, _WALK, (stream, last), lambda row: row.raw("type"), (first, ""), page):
+    wanted = {"", *map(type_as_found, types)} if types is not None and stream == Stream.CWPP else None
+    for gravity in GRAVITIES:
+        async for some in _pages(tx, _WALK, (stream, gravity), "since", page, wanted):
             yield [one for one in some if one.is_of_type(types)]
 
 
@@ -190,7 +192,7 @@ async def walk_held(
     tx: Transaction, stream: str, name: str, page: int = _PAGE
 ) -> AsyncIterator[Sequence[StandingSignal]]:
     """Yield the signals of a stream that a rule or silence holds now, in pages."""
-    async for some in _pages(tx, _WALK_HELD, (stream, name), lambda row: row.raw("held_until"), (-(2**63), ""), page):
+    async for some in _pages(tx, _WALK_HELD, (stream, name), "held_until", page):
         yield some
 
 
@@ -204,17 +206,19 @@ async def _pages(
     tx: Transaction,
     sql: str,
     values: tuple[object, ...],
-    place_of: Callable[[Columns], object],
-    after: tuple[object, str],
+    order: str,
     page: int,
+    types: Collection[str] | None = None,
 ) -> AsyncIterator[list[StandingSignal]]:
-    """Yield pages of signals that stand; a damaged row is set aside when its signal is asked for."""
+    """Yield pages of signals that stand, of some types if given; a damaged row is set aside when its signal is asked for."""
+    after: tuple[object, str] = -(2**63), ""
     while True:
         rows = await tx.fetch(sql, *values, *after, page)
-        yield [one for row in rows if (one := readable(None, _standing_in, row)) is not None]
+        some = [row for row in rows if types is None or row.raw("type") in types]
+        yield [one for row in some if (one := readable(None, _standing_in, row)) is not None]
         if len(rows) < page:
             return
-        after = place_of(rows[-1]), rows[-1].raw("key")
+        after = rows[-1].raw(order), rows[-1].raw("key")
 
 
 def _values_of(row: LedgerRow) -> tuple[object, ...]:
@@ -223,12 +227,12 @@ def _values_of(row: LedgerRow) -> tuple[object, ...]:
     return (
         *_SIGNAL.values(row),
         micros(since) + DAYS[row.outcome] // MICROSECOND if since is not None else None,
-        _type_of(fields.type) if fields is not None else "",
+        type_as_found(fields.type) if fields is not None else "",
         pack(fields) if fields is not None else None,
     )
 
 
-def _type_of(type: str) -> str:
+def type_as_found(type: str) -> str:
     """Return a type as signals are found by it, whatever its case."""
     return bounded(type.casefold())
 

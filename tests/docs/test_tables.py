@@ -19,6 +19,7 @@ from router.app.signal_document import life_document
 from router.app.signal_life import SignalLife
 from router.app.signal_search import Meant
 from router.app.silences import ListedSilence, listed_document
+from router.app.standing import read_standing
 from router.app.wiring import AT_A_TIME
 from router.cli import FAILED, LOST_OUTPUT
 from router.cli.interrupts import SIGNALS, code_for
@@ -59,15 +60,17 @@ from router.rulebook.when_form import WhenForm
 from router.store.describing import describe
 from router.store.destinations import PROBE
 from router.store.permissions import FILES
+from router.store.standing import StandingFilter
 from router.store.store import STEPS, VERSION
 from router.telemetry import metrics
-from tests.builders import NOW
+from tests.builders import NOW, a_rulebook
 from tests.coverage.builders import judged, pricing
 from tests.coverage.stored_builders import drill, heard
 from tests.docs.pages import ROOT, commands, options, page, pairs, spans
 from tests.domain.signal_model import TRANSITIONS
 from tests.silences import a_silence
 from tests.store.acts import run
+from tests.store.life import a_life
 from tests.store.opened import open_store, rows_in
 from tests.store.test_growth import GROWING
 from tests.test_architecture import FLOORS
@@ -139,6 +142,11 @@ def of_what_is_printed(directory: Path) -> Iterator[Listed]:
     life = life_document(SignalLife(key="k", stream="cwpp"), Meant("k", "cwpp"), NOW)
     yield "command-line.md", "explain", "key", list(life)
     yield "command-line.md", "explain", "`paging.code`", list(PagingCode)
+    with a_life(a_rulebook()) as standing:
+        standing.alert()
+        listed = run(read_standing(standing.store, "cwpp", StandingFilter(), None, 1, NOW))
+    yield "command-line.md", "signals list", "key", list(listed)
+    yield "command-line.md", "signals list", "key of a signal that stands", list(listed["signals"][0])
     at = datetime(2026, 11, 26, tzinfo=UTC)
     opened = results.OpenReceipt("oncall", "page", None, None, "x")
     judgement = results.DrillJudgement(results.DrillVerdict.PASSED, "x", None, (), ())

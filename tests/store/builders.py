@@ -30,6 +30,7 @@ def a_row(key: str = "k", **changes: Any) -> LedgerRow:
         outcome=Outcome.ROUTED,
         open={"tickets": 1},
         forwarded=True,
+        since=NOW,
     )
     return replace(row, **changes)
 

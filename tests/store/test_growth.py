@@ -19,6 +19,7 @@ from router.app.lookback import look_back
 from router.app.maintenance import Sweeper
 from router.app.signal_life import read_life
 from router.app.signal_search import find_meant
+from router.app.standing import read_standing
 from router.decide.preview import rule_matcher
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import DeliveryState, Settlement
@@ -39,6 +40,7 @@ from router.store.forgetting import forget
 from router.store.quarantine import list_quarantined
 from router.store.retention import Retention
 from router.store.sqlite import StateFile
+from router.store.standing import StandingFilter, list_standing
 from router.store.store import Store, Transaction
 from tests.builders import NOW, RESOURCE, a_destination, a_message, a_rule, a_rulebook, alert_body, an_ip, finding_body
 from tests.constructed.weeks import row_of
@@ -158,6 +160,7 @@ GROWING = {
     "the decisions that it counts": r"^SELECT outcome, count\(\*\) AS many, max\(place\)",
     "the deliveries that it counts": r"^SELECT stream, destination, state, count\(\*\) AS many, max\(place\)",
     "what stands, asked by previews": r"^SELECT key, outcome, severity, held_by",
+    "what stands, looked through for a filter": r"^WITH looked AS",
     "the findings of a snapshot that is over": r"^SELECT kind, snapshot_days, count\(\*\) AS many, max\(key\)",
 }
 """What reads more of a larger state, in pages; docs/state.md names the same."""
@@ -254,6 +257,9 @@ async def _ask(store: Store) -> None:
             await list_documents(tx, kind, NOW - DAY)
         await delivery_status.count_deliveries(tx, "cwpp", NOW)
         await destinations.list_delivered(tx, "cwpp")
+        wanted = StandingFilter(paged_nobody=True, subscription="s", destination="tickets")
+        assert not (await list_standing(tx, "cwpp", wanted, look_at=200)).rows
+    assert (await read_standing(store, "cwpp", StandingFilter(), None, 2, NOW))["after"]
     rule = rule_matcher(a_rule(ip=(SCANNER,)), NO_OWNERS)
     await look_back(store, "cwpp", [rule], NOW - timedelta(hours=1), NOW + DAY)
     assert await describe(store, NOW) is not None

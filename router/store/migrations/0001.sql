@@ -1,14 +1,15 @@
 -- The tables of the state, as PostgreSQL writes them. `sqlite.py` says what SQLite makes of it: PLACE numbers the rows of a table.
 -- Instants are microseconds since 1970, UTC.
 
--- What rules can match and a body that is held come last: who asks for the rest reads over neither.
+-- `since` is when it began to stand, routed or held, and is kept once it is over. What rules can match and a body that is held
+-- come last: who asks for the rest reads over neither.
 CREATE TABLE IF NOT EXISTS signals (
-    place BIGINT NOT NULL, enqueued BIGINT, changed BIGINT, heard BIGINT, closed_at BIGINT, review_at BIGINT,
+    place BIGINT NOT NULL, enqueued BIGINT, changed BIGINT, heard BIGINT, closed_at BIGINT, review_at BIGINT, since BIGINT,
     part INTEGER NOT NULL, severity INTEGER, turn INTEGER NOT NULL,
     resolved INTEGER NOT NULL, deleted INTEGER NOT NULL, forwarded INTEGER NOT NULL,
     key TEXT PRIMARY KEY, stream TEXT NOT NULL, status TEXT, measure TEXT, origin TEXT NOT NULL,
     outcome TEXT NOT NULL, open TEXT NOT NULL, grouped TEXT NOT NULL,
-    subscription TEXT, kind TEXT, named BIGINT, in_snapshot BIGINT, snapshot_days TEXT,
+    owner TEXT, cluster TEXT, subscription TEXT, kind TEXT, named BIGINT, in_snapshot BIGINT, snapshot_days TEXT,
     held_by TEXT, held_until BIGINT, held_since BIGINT, held_messages BIGINT, held_rulebook TEXT, held_source TEXT,
     type TEXT NOT NULL, rule_fields BYTEA, held_body BYTEA,
     CHECK ((held_by IS NULL) = (held_until IS NULL))
@@ -170,7 +171,9 @@ CREATE TABLE IF NOT EXISTS meta (
 );
 
 CREATE INDEX IF NOT EXISTS reviewing ON signals (review_at);
-CREATE INDEX IF NOT EXISTS standing ON signals (stream, type, key) WHERE resolved=0 AND outcome IN ('routed', 'suppressed');
+-- A severity that is not known counts as the gravest.
+CREATE INDEX IF NOT EXISTS standing ON signals (stream, (CASE WHEN severity BETWEEN 1 AND 5 THEN severity ELSE 6 END), since, key)
+    WHERE resolved=0 AND outcome IN ('routed', 'suppressed');
 CREATE INDEX IF NOT EXISTS holding ON signals (stream, held_by, held_until, key) WHERE held_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS held_until ON signals (stream, held_until) WHERE held_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS held_under ON signals (stream, held_rulebook) WHERE held_by IS NOT NULL;
@@ -231,7 +234,8 @@ FROM decisions;
 CREATE VIEW IF NOT EXISTS v_signals AS SELECT
     s.key AS signal, s.stream, l.id, l.resource, l.type, s.outcome,
     CASE s.severity WHEN 1 THEN 'Informational' WHEN 2 THEN 'Low' WHEN 3 THEN 'Medium' WHEN 4 THEN 'High' WHEN 5 THEN 'Critical' END
-    AS severity, CASE WHEN s.closed_at IS NULL THEN 'yes' ELSE 'no' END AS stands, s.turn,
+    AS severity, CASE WHEN s.closed_at IS NULL THEN 'yes' ELSE 'no' END AS stands, INSTANT(s.since) AS since, s.since AS since_at,
+    s.owner, s.cluster, s.turn,
     INSTANT(s.heard) AS heard, s.heard AS heard_at, INSTANT(s.closed_at) AS ended, s.closed_at AS ended_at,
     s.held_by, INSTANT(s.held_since) AS held_since, INSTANT(s.held_until) AS held_until
 FROM signals s LEFT JOIN lookups l ON l.signal=s.key;
