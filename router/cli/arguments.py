@@ -14,6 +14,7 @@ from router.domain.readable import one_line
 
 if TYPE_CHECKING:
     from router.store.conninfo import PostgresqlAddress
+    from router.store.standing import StandingPlace
 
 RULES_DIR = Path("rules")
 """Where rules are unless an option says it."""
@@ -49,6 +50,7 @@ def within_in(text: str) -> timedelta:
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 _LONGEST = 24 * 3600
+_LONGEST_PAGE = 1_000
 
 _WHERE = r"[\w.-]+(?::\d+)?/[^\s?#]*(?:#(?:(?:egg|subdirectory|md5|sha\d+)=[^\s&]*&?)*)?"
 _ORIGIN = re.compile(
@@ -120,6 +122,43 @@ def workspace_in(text: str) -> str:
     return written
 
 
+SEVERITIES = ("Critical", "High", "Medium", "Low", "Informational", "unknown")
+
+
+def severities_in(text: str) -> tuple[str, ...]:
+    """Return severities that stand between commas, in any case."""
+    known = {one.lower(): one for one in SEVERITIES}
+    names = [one.strip().lower() for one in text.split(",") if one.strip()]
+    if not names or not known.keys() >= set(names):
+        raise ArgumentTypeError(f"{text!r} is no list of severities; write some of {','.join(SEVERITIES)}")
+    return tuple(known[one] for one in names)
+
+
+def since_in(text: str) -> timedelta | datetime:
+    """Return an instant, or how long ago it was."""
+    try:
+        return duration_in(text)
+    except ArgumentTypeError:
+        return instant_in(text)
+
+
+def page_in(text: str) -> int:
+    """Return how many of a list to print."""
+    if not re.fullmatch(r"\d{1,4}", text, re.ASCII) or not 1 <= int(text) <= _LONGEST_PAGE:
+        raise ArgumentTypeError(f"{text!r} is no number from 1 to {_LONGEST_PAGE}")
+    return int(text)
+
+
+def after_in(text: str) -> StandingPlace:
+    """Return a place in the list of what stands."""
+    from router.store.standing import StandingPlace  # for which no help waits
+
+    place = StandingPlace.parse(text)
+    if place is None:
+        raise ArgumentTypeError(f"{text!r} is no place in the list; the list prints where to go on")
+    return place
+
+
 def seconds_in(text: str) -> float:
     """Return some seconds, a day at the most."""
     try:
@@ -132,14 +171,18 @@ def seconds_in(text: str) -> float:
 
 
 TYPES: Mapping[str, Callable[[str], object]] = {
+    "after": after_in,
     "capitalized": str.capitalize,
     "directory": directory_in,
     "duration": duration_in,
     "file": file_in,
     "instant": instant_in,
     "origin": origin_in,
+    "page": page_in,
     "path": Path,
     "seconds": seconds_in,
+    "severities": severities_in,
+    "since": since_in,
     "state": state_in,
     "subscription": subscription_in,
     "within": within_in,
