@@ -63,7 +63,7 @@ LONGEST_ENDING = 512
 """Characters of an id by which it is looked up: an index of PostgreSQL holds 2,704 bytes of a text."""
 
 MOST_AT_RESOURCE = 100
-"""Signals at a resource that are looked at for how often the same happened there before."""
+"""Signals at a resource that are looked at, the latest, for how often the same happened there before."""
 
 # The own signal is no earlier one, however its id is written. An index finds those at the resource.
 _EARLIER = f"""
@@ -173,12 +173,13 @@ async def search_signals(
 ) -> Sequence[SignalLookup]:
     """Return signals of a stream, or of any, of that id, or whose id ends so, whatever its case; whole ids first.
 
-    By `AT_RESOURCE` they are found whose resource is called so.
+    By `AT_RESOURCE` they are found whose resource is called so, the latest at each first.
     """
     if not (end := ending(text)):
         return []
     of_stream, only = ("AND stream=? ", [stream]) if stream is not None else ("", [])
-    sql = f"SELECT * FROM lookups WHERE {column}>=? AND {column}<? {of_stream}ORDER BY {column}, signal LIMIT ?"
+    order = "at DESC, signal DESC" if column == AT_RESOURCE else "signal"
+    sql = f"SELECT * FROM lookups WHERE {column}>=? AND {column}<? {of_stream}ORDER BY {column}, {order} LIMIT ?"
     return await read_sound(tx, "lookups", sql, (end, end + _BEYOND, *only, most), _LOOKUP.read)
 
 

@@ -201,7 +201,7 @@ CREATE INDEX IF NOT EXISTS decided_of ON decisions (signal, at) WHERE signal IS 
 CREATE INDEX IF NOT EXISTS decided ON decisions (stream, outcome, at, place);
 
 CREATE INDEX IF NOT EXISTS id_ends ON lookups (id_end);
-CREATE INDEX IF NOT EXISTS resource_ends ON lookups (resource_end) WHERE resource_end IS NOT NULL;
+CREATE INDEX IF NOT EXISTS resource_ends ON lookups (resource_end, at DESC, signal DESC) WHERE resource_end IS NOT NULL;
 
 CREATE INDEX IF NOT EXISTS ended_rules ON rules (COALESCE(last_hit, gone_since));
 CREATE INDEX IF NOT EXISTS ended_events ON told (until);
