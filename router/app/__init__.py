@@ -10,6 +10,7 @@ destination_readiness  which destinations can be asked with the settings as they
 rule_watch   has people hear of what happens to rules, silences and holds
 signal_life  the life of a signal; signal_search  which one people mean   lookback    what a rule or silence would have held
 paging_answer  whom a signal paged, or why nobody, and what is still to happen; signal_document  its life as JSON
+signal_words  its life in words, one event after the other    alike    a silence and a rule for what is like it
 silencing    a silence from what people write to what is stored     silences     read, listed, extended and ended
 silence_preview  what one would hold; silence_bounds  how long one may last; fields  words, durations and instants as written
 repairs      what people do to dead letters and the quarantine   destination_states  how each is; holds and releases

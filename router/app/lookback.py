@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from msgspec.structs import asdict
 
-from router.decide.preview import ASKED_ABOUT, Matcher, NamedSignal, Preview
+from router.decide.preview import ASKED_ABOUT, Amount, Matcher, NamedSignal, Preview
 from router.destinations.wording.masking import masked
 from router.domain.counts import decided_at
 from router.domain.rule_fields import signal_of
@@ -68,3 +69,39 @@ def named_document(one: NamedSignal) -> dict[str, object]:
     """Return for programs a signal that a preview names, without what looks like a credential."""
     texts = {name: masked(text) if (text := getattr(one, name)) else None for name in ("title", "resource")}
     return {**asdict(one), **texts}
+
+
+def preview_document(preview: Preview) -> dict[str, object]:
+    """Return for programs what a rule would have held, and would hold."""
+    standing = preview.standing
+    return {
+        "since": preview.since,
+        "until": preview.until,
+        "looked_back_to": preview.looked_back_to,
+        "is_whole": preview.is_whole,
+        "looked_at": preview.looked_at,
+        "not_judged": preview.unjudged,
+        **preview.held._asdict(),
+        "held_already": preview.held_already,
+        "let_through": preview.let_go._asdict(),
+        "by_day": _amounts(preview.by_day, "day"),
+        "by_severity": _amounts(preview.by_severity, "severity"),
+        "by_tactic": _amounts(preview.by_tactic, "tactic"),
+        "by_type": _amounts(preview.by_type, "type"),
+        "fewer_notices": {name: one._asdict() for name, one in preview.spared.items()},
+        "examples": list(map(named_document, preview.named)),
+        "standing": {
+            "looked_at": standing.looked_at,
+            "is_whole": standing.is_whole,
+            "not_judged": standing.unjudged,
+            "signals": standing.signals,
+            "by_severity": [{"severity": name or None, "signals": many} for name, many in standing.by_severity.items()],
+            "held_already": standing.held_already,
+            "let_through": standing.let_go,
+            "examples": list(map(named_document, standing.named)),
+        },
+    }
+
+
+def _amounts(amounts: Mapping[Any, Amount], name: str) -> list[dict[str, object]]:
+    return [{name: str(one) or None, **amount._asdict()} for one, amount in amounts.items()]

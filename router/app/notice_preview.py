@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from router.decide import decide, notice_for
 from router.destinations import discover
+from router.destinations.wording.withholding import disclosed
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import Attempt, Delivery, DeliveryState
 from router.domain.errors import BadUsage
@@ -66,10 +67,13 @@ def preview_notice(
     return _preview_by(spec, Attempt(delivery=delivery, number=1, now=now))
 
 
-async def read_last_notice(store: Store, life: SignalLife, spec: DestinationSpec, now: datetime) -> str:
+async def read_last_notice(
+    store: Store, life: SignalLife, spec: DestinationSpec, now: datetime, *, as_in_tickets: bool = False
+) -> str:
     """Return what a destination was last told of a signal, or of the group that it is in, in the words of today's rules.
 
-    Says so where it took nothing. Raises StoreError.
+    Says so where it took nothing. With `as_in_tickets` it is masked, and of an alert about AI an outline, whatever the
+    destination got. Raises StoreError.
     """
     there = [it for one in life.destinations if one.name == spec.name for it in one.all_deliveries]
     taken = [it for it in there if it.state is DeliveryState.SENT]
@@ -78,6 +82,8 @@ async def read_last_notice(store: Store, life: SignalLife, spec: DestinationSpec
         found = await find_last_notice(tx, life.stream, spec.name, last.key) if last is not None else None
     if last is None or found is None:
         return f"{spec.name}: took nothing of it, or what it took is not kept."
+    if as_in_tickets:
+        found = disclosed(found, frozenset(), has_ai_whole=False)
     skipped = [(it.key, it.turn) for it in there if it.state is DeliveryState.SKIPPED]
     delivery = Delivery(
         stream=last.stream,

@@ -264,7 +264,14 @@ def quarantined_document(entry: QuarantineEntry) -> dict[str, object]:
     }
 
 
-async def record_shown(store: Store, stream: str | None, subject: str, now: datetime, *, author: str) -> None:
-    """Put on record that a person saw the raw body of a dead letter or of an entry in quarantine. Raises StoreError."""
-    change = ChangeEntry(at=now, author=author, action=ChangeAction.BODY_SHOWN, stream=stream, subject=subject)
+async def record_shown(
+    store: Store, stream: str | None, subject: str, now: datetime, *, author: str, reason: str = ""
+) -> None:
+    """Put on record that a person saw a raw body: a dead letter's, that of an entry in quarantine, or what is kept of a signal.
+
+    Raises StoreError.
+    """
+    change = ChangeEntry(
+        at=now, author=author, action=ChangeAction.BODY_SHOWN, stream=stream, subject=subject, reason=reason
+    )
     await store.run(partial(write_change, change=change))

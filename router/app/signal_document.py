@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from router.app.paging_answer import paging_answer, waits_of
 from router.app.signal_life import DestinationLife, GroupLife, Presence, SignalLife
@@ -23,7 +23,7 @@ _MASKED = frozenset({"title", "resource", "error", "words"})
 """The keys whose texts quote messages and answers, in which a credential may stand."""
 
 
-def life_document(life: SignalLife, meant: Meant, now: datetime) -> dict[str, object]:
+def life_document(life: SignalLife, meant: Meant, now: datetime) -> dict[str, Any]:
     """Return the life of a signal at an instant, and how it was found."""
     latest, row, holder = life.latest, life.row, life.holder
     signal = _fields(latest, "id", "kind", "type", "title", "severity", "resource", "sample")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from router.domain.deliveries import DeliveryStatus
-from router.domain.keys import same_id, signal_key
+from router.domain.keys import ABOUT, same_id, signal_key
 from router.domain.readable import storable
 from router.domain.signals import Kind, Stream
 from router.domain.values import Value
@@ -70,9 +70,9 @@ async def find_meant(store: Store, text: str, only: Stream | None) -> Found:
 
 
 async def _by_key(tx: Transaction, text: str, only: Stream | None) -> list[Meant]:
-    """Return the signal with that key, or the members of a group with it."""
+    """Return the signal with that key, the members of a group with it, or what was told of rules, silences and holds."""
     key = text.lower()
-    if len(key) == _KEY_DIGITS and set(key) <= _DIGITS:
+    if len(digits := key.removeprefix(ABOUT)) == _KEY_DIGITS and set(digits) <= _DIGITS:
         statuses = await list_deliveries(tx, key)
         if statuses:
             return await _signals_notified_by(tx, statuses, None)

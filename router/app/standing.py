@@ -48,17 +48,23 @@ async def read_standing(
     """Return a page of what stands as a document: docs/command-line.md has its keys. Raises StoreError."""
     async with store.session() as tx:
         page = await list_standing(tx, stream, wanted, after, most)
-        known = await _read_beside(tx, stream, page.rows)
+        signals = await describe_signals(tx, stream, page.rows)
     return {
         "stream": stream,
         "at": iso(now),
         "count": page.total.number,
         "count_is_whole": page.total.is_whole,
-        "signals": [_document(row, known) for row in page.rows],
+        "signals": signals,
         "after": str(page.after) if page.after is not None else None,
         "looked": page.looked_at,
         "is_whole": page.is_whole,
     }
+
+
+async def describe_signals(tx: Transaction, stream: str, rows: Sequence[LedgerRow]) -> list[dict[str, Any]]:
+    """Return signals of a stream, whether they stand or not, with no word that a ticket may not have; raises StoreError."""
+    known = await _read_beside(tx, stream, rows)
+    return [_document(row, known) for row in rows]
 
 
 class _Beside(NamedTuple):
@@ -113,9 +119,8 @@ def _notice_by(row: LedgerRow, known: RuleFields | RecordEntry | None) -> Notice
 
 
 def _document(row: LedgerRow, known: _Beside) -> dict[str, Any]:
-    """Return a signal that stands, with no word that a ticket may not have."""
     notice, severity = known.notices[row.key], find_severity(row.state.severity)
-    told = outline_of(notice) if is_about_ai(notice) else notice
+    told = outline_of(notice) if (is_outline := is_about_ai(notice)) else notice
     headline, memberships = headline_of(told), known.memberships.get(row.key, ())
     texts = {
         "id": told.id,
@@ -134,6 +139,7 @@ def _document(row: LedgerRow, known: _Beside) -> dict[str, Any]:
         "severity": severity.label if severity is not None else None,
         "outcome": row.outcome,
         "sample": told.sample,
+        "outline": is_outline,
         **{name: _legible(text) if text else None for name, text in texts.items()},
         "since": iso(row.since),
         "heard": iso(row.heard),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from argparse import Namespace
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NoReturn
 
@@ -15,37 +15,30 @@ from router.app.notice_preview import read_last_notice
 from router.app.paging_answer import paging_answer, waits_of, written_instant
 from router.app.rules import Rules, load_rules
 from router.app.settings import Settings
-from router.app.signal_document import life_document, match_document, stored_step
+from router.app.signal_document import life_document, match_document
 from router.app.signal_life import (
     MOST_DECISIONS,
     NO_FACTS,
     DestinationFacts,
-    DestinationLife,
-    Presence,
     SignalLife,
     facts_of,
     read_life,
     with_active_silences,
 )
 from router.app.signal_search import Found, Meant, find_meant
+from router.app.signal_words import decision_facts, destination_facts, receipt_words, signal_facts
 from router.cli.arguments import DEFAULT_STATE
 from router.cli.open_state import is_shared, store_in
 from router.cli.option_values import check_notice, clock_for, rules_given, stream_for, streams_in
 from router.cli.printing import plain, print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
 from router.destinations.wording.masking import masked
-from router.domain.deliveries import REFUSED_KEY, DeliveryStatus
+from router.domain.deliveries import DeliveryStatus
 from router.domain.errors import BadFile, BadPolicy, BadUsage
-from router.domain.keys import ABOUT
-from router.domain.notices import RecordEntry
-from router.domain.readable import counted, timestamp
+from router.domain.readable import timestamp
 from router.domain.signals import Stream
-from router.domain.silences import holder_words
 from router.store.decisions import find_decisions
 from router.store.store import Store
-
-type Facts = Iterator[tuple[str, object]]
-"""Names and what they are, one a line."""
 
 
 def run(options: Namespace) -> int:
@@ -132,7 +125,7 @@ async def _refuse(store: Store, found: Found, options: Namespace) -> NoReturn:
 
 def _print(to: Console, life: SignalLife, meant: Meant, now: datetime) -> None:
     to.print(_line(paging_answer(life, now).words), style="bold", soft_wrap=True)
-    print_table(to, table_of(("", ""), list(_signal_facts(life, meant, now))))
+    print_table(to, table_of(("", ""), list(signal_facts(life, meant, now))))
     if waits := waits_of(life, now):
         _print_head(to, "still to happen")
         for wait in waits:
@@ -146,10 +139,10 @@ def _print(to: Console, life: SignalLife, meant: Meant, now: datetime) -> None:
         turn = f" (turn {entry.turn})" if entry.turn is not None else ""
         line = f"{written_instant(entry.at)} {entry.outcome}, {entry.reason}{turn}"
         to.print(f"  {_line(line)}", soft_wrap=True)
-        print_table(to, table_of(("", ""), list(_decision_facts(entry))), indent=4)
+        print_table(to, table_of(("", ""), list(decision_facts(entry))), indent=4)
     for one in life.destinations:
         _print_head(to, f"{one.name} ({one.lane} lane)" if one.lane is not None else one.name)
-        print_table(to, table_of(("", ""), list(_destination_facts(one))))
+        print_table(to, table_of(("", ""), list(destination_facts(one))))
         # The turns of a group are its own.
         turns = [(f"group's {it.turn}" if it not in one.deliveries else str(it.turn), it) for it in one.all_deliveries]
         if turns:
@@ -168,80 +161,7 @@ def _line(words: str) -> str:
     return plain(masked(words))
 
 
-def _signal_facts(life: SignalLife, meant: Meant, now: datetime) -> Facts:
-    if meant.via is not None:
-        yield "found by", meant.via
-    if (latest := life.latest) is not None:
-        yield "what", f"{latest.severity or 'unknown'} {latest.kind} {latest.type}: {latest.title}"
-        yield "id", latest.id
-        if latest.resource:
-            yield "resource", latest.resource
-        if latest.plan:
-            yield "plan", latest.plan
-        if latest.sample:
-            yield "sample", "it is one of Defender's samples"
-    yield "key", life.key
-    if life.key.startswith(ABOUT):
-        yield "now", "it is no signal, and stands nowhere"
-        return
-    if life.row is None:
-        yield "now", "what it is now is not kept"
-        return
-    names = {one: [name for name, has in sorted(life.presences.items()) if has is one] for one in Presence}
-    where = [f"{presence} {', '.join(named)}" for presence, named in names.items() if named]
-    nowhere = [] if names[Presence.OPEN] else ["open nowhere"]
-    yield "now", f"{'over' if life.row.state.resolved else 'it stands'}, {'; '.join([*nowhere, *where])}"
-    if (holder := life.holder) is not None:
-        since = f", since {timestamp(holder.since)}" if holder.since is not None else ""
-        messages = f", messages: {holder.messages}" if holder.messages is not None else ""
-        end = timestamp(life.end_of_hold(holder.rule, holder.until))
-        yield "held by", f"{holder_words(holder.rule)} until {end}{since}{messages}"
-    for name, silence in life.silences.items():
-        ended = f", ended at {timestamp(silence.ended)}" if silence.ended is not None else ""
-        if silence.is_active(now) and (holder is None or holder.rule != name):
-            ended = f", holds what comes of it until {timestamp(silence.end)}"
-        ticket = f" ({silence.ticket})" if silence.ticket else ""
-        yield holder_words(name), f"by {silence.author}{ended}: {silence.reason}{ticket}"
-
-
-def _decision_facts(entry: RecordEntry) -> Facts:
-    yield "from", entry.source
-    if entry.status:
-        yield "status", entry.status
-    if entry.suppressed_by:
-        until = f" until {written_instant(entry.suppressed_until)}" if entry.suppressed_until else ""
-        yield "held by", f"{holder_words(entry.suppressed_by)}{until}"
-    if entry.shadowed_by:
-        yield "would be held", f"by {', '.join(f'shadow rule {name}' for name in entry.shadowed_by)}"
-    if entry.destinations:
-        yield "goes to", ", ".join(entry.destinations)
-    yield "steps", "; ".join(stored_step(step).words for step in entry.steps)
-
-
-def _destination_facts(one: DestinationLife) -> Facts:
-    if one.held is not None:
-        yield "now", one.held
-    if (pause := one.pause) is not None:
-        yield "paused", f"since {timestamp(pause.since)}, tries again at {timestamp(pause.probe)}: {pause.error}"
-    if one.unready is not None and one.is_waited_for:
-        yield "not yet", one.unready
-    if (group := one.group) is not None:
-        common = " and ".join(f"{name} {value}" for name, value in group.by) or "one incident"
-        what = "a summary of what the limit held back" if group.is_summary else f"the group of {common}"
-        signals = f": {counted(group.total, 'signal')}, " if group.total is not None else ""
-        yield "member of", f"{what}{signals}{f'{group.standing} of them not over' if signals else ''}"
-        yield "group key", group.key
-        yield "last change", f"{timestamp(group.changed)}, by this signal"
-    elif not one.deliveries:
-        yield "deliveries", "none is kept"
-
-
 def _delivery_row(turn: str, it: DeliveryStatus) -> Sequence[object]:
-    receipt, settled = it.receipt, timestamp(it.settled) if it.settled is not None else None
-    words = None
-    if receipt is not None:
-        refused, key = receipt.handles.get("refused"), receipt.handles.get(REFUSED_KEY)
-        refusal = f"refused for {refused}" if refused else None
-        fallback = f"by the destination's own key, since the owner's, {key}, is refused" if key else None
-        words = ", ".join(filter(None, (receipt.reference, receipt.link, refusal, fallback))) or "taken"
+    settled = timestamp(it.settled) if it.settled is not None else None
+    words = receipt_words(it.receipt) if it.receipt is not None else None
     return turn, it.change, it.state, timestamp(it.born), it.attempts, settled, words, it.error

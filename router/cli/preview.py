@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from router.app.lookback import look_back, named_document
+from router.app.lookback import look_back, preview_document
 from router.cli.open_state import store_in
 from router.cli.option_values import clock_for, lines_for, stream_for
 from router.cli.printing import plain, print_json
@@ -146,42 +146,13 @@ def _print(previews: Sequence[Preview], where: str, ends: Mapping[str, datetime]
 
 
 def _document(preview: Preview, file: str, stream: str, ends: Mapping[str, datetime]) -> dict[str, object]:
-    standing = preview.standing
     return {
         "name": preview.name,
         "stream": stream,
         "file": file,
         "ended": _ended(preview, ends),
-        "since": preview.since,
-        "until": preview.until,
-        "looked_back_to": preview.looked_back_to,
-        "is_whole": preview.is_whole,
-        "looked_at": preview.looked_at,
-        "not_judged": preview.unjudged,
-        **preview.held._asdict(),
-        "held_already": preview.held_already,
-        "let_through": preview.let_go._asdict(),
-        "by_day": _amounts(preview.by_day, "day"),
-        "by_severity": _amounts(preview.by_severity, "severity"),
-        "by_tactic": _amounts(preview.by_tactic, "tactic"),
-        "by_type": _amounts(preview.by_type, "type"),
-        "fewer_notices": {name: one._asdict() for name, one in preview.spared.items()},
-        "examples": list(map(named_document, preview.named)),
-        "standing": {
-            "looked_at": standing.looked_at,
-            "is_whole": standing.is_whole,
-            "not_judged": standing.unjudged,
-            "signals": standing.signals,
-            "by_severity": [{"severity": name or None, "signals": many} for name, many in standing.by_severity.items()],
-            "held_already": standing.held_already,
-            "let_through": standing.let_go,
-            "examples": list(map(named_document, standing.named)),
-        },
+        **preview_document(preview),
     }
-
-
-def _amounts(amounts: Mapping[Any, Amount], name: str) -> list[dict[str, object]]:
-    return [{name: str(one) or None, **amount._asdict()} for one, amount in amounts.items()]
 
 
 def _facts(preview: Preview, loaded: Loaded | None) -> Iterator[tuple[str, str]]:

@@ -235,10 +235,13 @@ def outline_of(notice: Notice) -> Notice:
     """A notice that says what an alert is, how grave, where, since when and whose, with our links, and no more."""
     group = notice.group
     if group is not None:
-        # What its members have in common may be an entity.
-        alike = ((name, value) for name, value in group.by if name in _fields("alike") or name.startswith(BY_TAG))
-        group = replace(group, by=tuple(alike))
+        group = replace(group, by=outline_of_alike(group.by))
     return Notice(description=OUTLINE, group=group, **{name: getattr(notice, name) for name in _fields("outline")})
+
+
+def outline_of_alike(by: Iterable[tuple[str, str]]) -> tuple[tuple[str, str], ...]:
+    """What the members of a group have in common, without what may be an entity."""
+    return tuple((name, value) for name, value in by if name in _fields("alike") or name.startswith(BY_TAG))
 
 
 @made_once
