@@ -294,7 +294,7 @@ def test_a_preview_of_a_large_state_says_how_far_it_looked(routed: House, monkey
     monkeypatch.setattr("router.app.lookback.decided_at", lambda entry: decided_at(entry) - timedelta(milliseconds=300))
     lines = routed.says(*PREVIEW.split(), RULE).out
     assert "1 decision: back to 2026-11-24T00:00:00Z; --now 2026-11-24T00:00:00Z looks at what is older" in lines
-    assert "4 signals; it stopped there" in lines
+    assert "3 signals; it stopped there" in lines
     (found,) = json.loads(routed.says(*PREVIEW.split(), "--format", "json", RULE).out)
     assert (found["looked_at"], found["looked_back_to"]) == (1, "2026-11-24T00:00:00Z")
     assert found["is_whole"] is found["standing"]["is_whole"] is False
