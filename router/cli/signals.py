@@ -43,6 +43,7 @@ async def _read(options: Namespace) -> dict[str, Any]:
             cluster=options.cluster,
             type=options.type,
             destination=options.destination,
+            held_by=options.held_by,
             since=options.since
             if options.since is None or isinstance(options.since, datetime)
             else now - options.since,

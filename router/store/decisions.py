@@ -43,6 +43,8 @@ UNION ALL SELECT key, message AS about, outcome, place FROM decisions WHERE mess
 
 _OF_SIGNAL = "SELECT key, body FROM decisions WHERE signal=? ORDER BY at DESC, place DESC LIMIT ?"
 
+_HELD_BY = "SELECT key, body FROM decisions WHERE stream=? AND rule=? AND rule<>'' ORDER BY at DESC, place DESC LIMIT ?"
+
 _WITH_OUTCOME = """
 SELECT * FROM (
     SELECT at, place FROM decisions WHERE stream=? AND outcome=? AND at>=? AND (at, place)<(?, ?)
@@ -143,6 +145,11 @@ async def find_outcomes(tx: Transaction, keys: Collection[str]) -> Mapping[str, 
 async def find_decisions(tx: Transaction, signal: str, most: int) -> Sequence[RecordEntry]:
     """Return the latest decisions on a signal, by its key; the latest first."""
     return await read_sound(tx, "decisions", _OF_SIGNAL, (signal, most), _decision_in)
+
+
+async def find_held(tx: Transaction, stream: str, rule: str, most: int) -> Sequence[RecordEntry]:
+    """Return the latest decisions by which a rule or a silence held a signal, by its name on record; the latest first."""
+    return await read_sound(tx, "decisions", _HELD_BY, (stream, rule[:LONGEST_TEXT], most), _decision_in)
 
 
 async def walk_decisions(

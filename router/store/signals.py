@@ -103,9 +103,7 @@ AND CASE WHEN severity BETWEEN 1 AND 5 THEN severity ELSE {max(GRAVITIES)} END=?
 
 _STANDING = "key, outcome, severity, held_by, held_until, since, type, rule_fields FROM signals"
 _WALK = f"SELECT {_STANDING} WHERE {AS_GRAVE} AND (since, key)>(?, ?) ORDER BY since, key LIMIT ?"
-_WALK_HELD = (
-    f"SELECT {_STANDING} WHERE stream=? AND held_by=? AND (held_until, key)>(?, ?) ORDER BY held_until, key LIMIT ?"
-)
+_WALK_HELD = f"SELECT {_STANDING} WHERE {AS_GRAVE} AND held_by=? AND (since, key)>(?, ?) ORDER BY since, key LIMIT ?"
 _COUNT_HELD = "SELECT held_by, count(*) AS many FROM signals WHERE stream=? AND held_by IS NOT NULL GROUP BY held_by"
 _PAGE = 2_000
 
@@ -184,16 +182,17 @@ async def walk_standing(
     # A finding may be of a category, which is no column; of some signals no type is known.
     wanted = {"", *map(type_as_found, types)} if types is not None and stream == Stream.CWPP else None
     for gravity in GRAVITIES:
-        async for some in _pages(tx, _WALK, (stream, gravity), "since", page, wanted):
+        async for some in _pages(tx, _WALK, (stream, gravity), page, wanted):
             yield [one for one in some if one.is_of_type(types)]
 
 
 async def walk_held(
     tx: Transaction, stream: str, name: str, page: int = _PAGE
 ) -> AsyncIterator[Sequence[StandingSignal]]:
-    """Yield the signals of a stream that a rule or silence holds now, in pages."""
-    async for some in _pages(tx, _WALK_HELD, (stream, name), "held_until", page):
-        yield some
+    """Yield the signals of a stream that a rule or silence holds now, in pages; the gravest first."""
+    for gravity in GRAVITIES:
+        async for some in _pages(tx, _WALK_HELD, (stream, gravity, name), page):
+            yield some
 
 
 async def count_held(tx: Transaction, stream: str) -> Mapping[str, int]:
@@ -206,7 +205,6 @@ async def _pages(
     tx: Transaction,
     sql: str,
     values: tuple[object, ...],
-    order: str,
     page: int,
     types: Collection[str] | None = None,
 ) -> AsyncIterator[list[StandingSignal]]:
@@ -218,7 +216,7 @@ async def _pages(
         yield [one for row in some if (one := readable(None, _standing_in, row)) is not None]
         if len(rows) < page:
             return
-        after = rows[-1].raw(order), rows[-1].raw("key")
+        after = rows[-1].raw("since"), rows[-1].raw("key")
 
 
 def _values_of(row: LedgerRow) -> tuple[object, ...]:

@@ -33,7 +33,7 @@ _BEYOND = (2**63 - 1, "\U0010ffff")
 _LOOK = f"""
 WITH looked AS MATERIALIZED (
     SELECT since, key, CASE WHEN {{fits}} THEN 1 ELSE 0 END AS fits FROM signals
-    WHERE {AS_GRAVE} AND (since, key)<(?, ?) AND since>=? AND since<=? ORDER BY since DESC, key DESC LIMIT ?
+    WHERE {AS_GRAVE}{{held}} AND (since, key)<(?, ?) AND since>=? AND since<=? ORDER BY since DESC, key DESC LIMIT ?
 )
 SELECT since, key, 0 AS many FROM looked WHERE fits=1
 UNION ALL SELECT last.since, last.key, (SELECT count(*) FROM looked)
@@ -64,6 +64,7 @@ class StandingFilter(Value, kw_only=True):
         subscription: its id.
         type: in any case.
         destination: one where it is open.
+        held_by: the name on record of what holds it.
         since: it stands since then, or since later.
         paged_nobody: since it stands, no pager took it, nor what was told of its group.
     """
@@ -75,6 +76,7 @@ class StandingFilter(Value, kw_only=True):
     cluster: str | None = None
     type: str | None = None
     destination: str | None = None
+    held_by: str | None = None
     since: datetime | None = None
     paged_nobody: bool = False
     has_no_owner: bool = False
@@ -189,7 +191,9 @@ async def _look(
 ) -> _Looked:
     """Look through the order. Steps grow: mostly all fit, and where few do, some statements look at many."""
     conditions = list(wanted.conditions())
-    sql = _LOOK.format(fits=" AND ".join(one for one, _ in conditions) or "TRUE")
+    # What one rule or silence holds, an index has by itself.
+    held, by = (" AND held_by=?", (wanted.held_by,)) if wanted.held_by is not None else ("", ())
+    sql = _LOOK.format(fits=" AND ".join(one for one, _ in conditions) or "TRUE", held=held)
     asked = [value for _, values in conditions for value in values]
     found, looked_at, step = list[StandingPlace](), 0, most + 1
     for gravity in wanted.gravities:
@@ -199,7 +203,7 @@ async def _look(
         is_end = False
         while not is_end:
             step = min(step, _PAGE, look_at - looked_at)
-            span = (*place[1:], wanted.since or EPOCH, place.since)
+            span = (*by, *place[1:], wanted.since or EPOCH, place.since)
             rows = await tx.fetch(sql, *asked, stream, gravity, *span, step)
             fitting = [row for row in rows if row.raw("many") == 0]
             found += sorted((_place_of(gravity, row) for row in fitting), reverse=True)

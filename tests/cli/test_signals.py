@@ -25,7 +25,7 @@ def test_what_stands_is_listed_and_narrowed_down(house: House, transcript: Trans
     said = transcript(LIST, f"{LIST} --limit 1")
     place = said.out.split()[-1]
     transcript(f"{LIST} --limit 1 --after {place}", f"{LIST} --severity medium,unknown --since 24h --format json")
-    for narrow in ("--owner web", "--since 30m", "--outcome suppressed", "--stream cspm", "--destination nowhere"):
+    for narrow in ("--owner web", "--since 30m", "--outcome suppressed", "--stream cspm", "--held-by scanner"):
         assert json.loads(house.says(*f"{LIST} {narrow} --format json".split()).out)["signals"] == []
     for narrow in ("--no-owner", "--paged-nobody", "--since 2026-11-20", "--type vm_other", "--destination people"):
         assert json.loads(house.says(*f"{LIST} {narrow} --format json".split()).out)["signals"]

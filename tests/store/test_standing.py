@@ -15,7 +15,7 @@ from router.domain.deliveries import DeliveryState
 from router.domain.owners import Owner, Owners, Ownership
 from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.severity import GRAVITIES, Severity
-from router.store.ledger import LedgerRow, State
+from router.store.ledger import Held, LedgerRow, State
 from router.store.signals import write_signals
 from router.store.standing import (
     MOST_COUNTED,
@@ -53,6 +53,7 @@ class Listed(NamedTuple):
             and wanted.outcome in (None, row.outcome)
             and wanted.owner in (None, row.owner)
             and wanted.cluster in (None, row.cluster)
+            and wanted.held_by in (None, row.held.rule if row.held is not None else "")
             and (wanted.type is None or wanted.type.casefold() == self.type)
             and (wanted.destination is None or wanted.destination in row.open)
             and wanted.subscription in (None, self.subscription)
@@ -63,6 +64,7 @@ class Listed(NamedTuple):
 
 
 TIMES = st.sampled_from([NOW, NOW + timedelta(microseconds=1), NOW + MINUTE, NOW + HOUR])
+HELD = Held(rule="", until=NOW + DAY, rulebook="h", source="s", body=b"{}", since=NOW, messages=1)
 LISTED = st.builds(
     lambda row, *more: Listed(row, *more),
     st.builds(
@@ -74,6 +76,7 @@ LISTED = st.builds(
         since=TIMES,
         owner=st.sampled_from([None, "web", "web%"]),
         cluster=st.sampled_from([None, "aks"]),
+        held=st.sampled_from([None, *(replace(HELD, rule=name) for name in ("scanner", "silence:ab12cd"))]),
         open=st.sampled_from([{}, {"tickets": 1}, {"tickets_2": 3, "oncall": 1}]),
     ),
     st.sampled_from(["vm_a", "vm_b"]),
@@ -90,6 +93,7 @@ FILTERS = st.builds(
     cluster=st.sampled_from([None, None, "aks"]),
     type=st.sampled_from([None, None, "VM_A"]),
     destination=st.sampled_from([None, None, "tickets", "oncall"]),
+    held_by=st.sampled_from([None, None, "scanner", "silence:ab12cd"]),
     since=st.none() | TIMES,
     paged_nobody=st.booleans(),
     has_no_owner=st.booleans(),

@@ -174,7 +174,7 @@ CREATE INDEX IF NOT EXISTS reviewing ON signals (review_at);
 -- A severity that is not known counts as the gravest.
 CREATE INDEX IF NOT EXISTS standing ON signals (stream, (CASE WHEN severity BETWEEN 1 AND 5 THEN severity ELSE 6 END), since, key)
     WHERE resolved=0 AND outcome IN ('routed', 'suppressed');
-CREATE INDEX IF NOT EXISTS holding ON signals (stream, held_by, held_until, key) WHERE held_by IS NOT NULL;
+CREATE INDEX IF NOT EXISTS holding ON signals (stream, held_by, COALESCE(severity, 6), since, key) WHERE held_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS held_until ON signals (stream, held_until) WHERE held_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS held_under ON signals (stream, held_rulebook) WHERE held_by IS NOT NULL;
 CREATE INDEX IF NOT EXISTS named ON signals (subscription, kind, named) WHERE resolved=0 AND subscription IS NOT NULL;
@@ -199,6 +199,7 @@ CREATE INDEX IF NOT EXISTS tried ON tries (hub, partition);
 CREATE INDEX IF NOT EXISTS decided_again ON decisions (message) WHERE message IS NOT NULL;
 CREATE INDEX IF NOT EXISTS decided_of ON decisions (signal, at) WHERE signal IS NOT NULL;
 CREATE INDEX IF NOT EXISTS decided ON decisions (stream, outcome, at, place);
+CREATE INDEX IF NOT EXISTS decided_by ON decisions (stream, rule, at, place) WHERE rule<>'';
 
 CREATE INDEX IF NOT EXISTS id_ends ON lookups (id_end);
 CREATE INDEX IF NOT EXISTS resource_ends ON lookups (resource_end, at DESC, signal DESC) WHERE resource_end IS NOT NULL;
