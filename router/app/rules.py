@@ -16,7 +16,7 @@ from router.domain.errors import BadPolicy
 from router.domain.rulebook import DestinationSpec, Floor, Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
-from router.domain.suppression import Suppressions
+from router.domain.suppression import SuppressionRule, Suppressions
 from router.domain.values import Value
 from router.rulebook import Problem
 
@@ -34,11 +34,17 @@ class Rules(Value):
 
     Attributes:
         manifest: what coverage.yaml expects of Defender; None where a problem stops it.
+        directory: where their files are.
+        refused: by stream the suppression rules and shadow rules that cannot be used.
+        types: by stream the alert types that its policy declares.
     """
 
     books: Mapping[Stream, Rulebook]
     problems: tuple[Problem, ...]
     manifest: CoverageManifest | None = NO_MANIFEST
+    directory: Path = Path()
+    refused: Mapping[Stream, tuple[SuppressionRule, ...]] = {}
+    types: Mapping[Stream, tuple[str, ...]] = {}
 
 
 def load_rules(directory: Path, streams: Sequence[Stream], now: datetime) -> Rules:
@@ -49,7 +55,9 @@ def load_rules(directory: Path, streams: Sequence[Stream], now: datetime) -> Rul
     problems = tuple(dict.fromkeys(problem for stream in streams for problem in loaded[stream].problems))
     if len(books) < len(streams):
         raise BadPolicy([str(problem) for problem in problems if problem.level == "problem"])
-    return Rules(books, problems)
+    refused = {stream: loaded[stream].suppressions.refused for stream in streams}
+    types = {stream: loaded[stream].policy.types for stream in streams}
+    return Rules(books, problems, directory=directory, refused=refused, types=types)
 
 
 def load_rules_of_hubs(directory: Path, now: datetime) -> Rules:
@@ -87,7 +95,7 @@ def _load_rules_of_streams(directory: Path, now: datetime) -> Rules:
         destinations={},
     )
     said = Problem(str(Stream.CSPM), None, _NO_POSTURE, "warning", directory.as_posix(), "missing-file")
-    return Rules({**rules.books, Stream.CSPM: recorded}, (*rules.problems, said))
+    return replace(rules, books={**rules.books, Stream.CSPM: recorded}, problems=(*rules.problems, said))
 
 
 def new_intake(store: Store, rules: Rules, only: Stream | None, tags: TagReader | None = None) -> Intake:

@@ -73,21 +73,37 @@ async def list_silences(store: Store, now: datetime, *, are_over: bool = False) 
     """
     known = await stored_silences(store, None if are_over else needed_since(BOUNDS, now))
     wanted = [one for one in known.values if (state_of(one, now) == "over") is are_over]
+    return await _listed(store, sorted(wanted, key=lambda one: (one.end, one.id)), known.values, now), known.undecodable
+
+
+async def find_listed(store: Store, id: str, now: datetime) -> ListedSilence | None:
+    """Return the silence of an id, and what became of it; None where there is none that can be read. Raises StoreError."""
+    async with store.session() as tx:
+        document = await find_document(tx, DocumentKind.SILENCE, id)
+    silence = find_silence_in(document) if document is not None else None
+    if silence is None:
+        return None
+    known = await stored_silences(store, needed_since(BOUNDS, now))
+    return (await _listed(store, [silence], known.values, now))[0]
+
+
+async def _listed(
+    store: Store, silences: Sequence[Silence], known: Sequence[Silence], now: datetime
+) -> list[ListedSilence]:
     async with store.session() as tx:
         hits = {stream.value: await read_hits(tx, stream) for stream in Stream}
         held = {stream.value: await count_held(tx, stream) for stream in Stream}
-        changes = await find_changes(tx, [one.id for one in wanted])
-    listed = [
+        changes = await find_changes(tx, [one.id for one in silences])
+    return [
         ListedSilence(
             one,
             hits[one.stream].get(one.name),
             held[one.stream].get(one.name, 0),
-            silenced_share(one, known.values, now),
+            silenced_share(one, known, now),
             [it for it in changes.get(one.id, ()) if it.action in _LISTED],
         )
-        for one in sorted(wanted, key=lambda one: (one.end, one.id))
+        for one in silences
     ]
-    return listed, known.undecodable
 
 
 async def stored_silences(store: Store, since: datetime | None) -> ReadValues[Silence]:

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
+from textwrap import dedent
 from typing import NamedTuple
 
 import yaml
@@ -271,7 +272,7 @@ class Document:
 
     def problem(self, path: KeyPath, message: str, level: Level = "problem", code: str = INVALID) -> Problem:
         """A problem at a key path of this file; its message starts with the path, its keys as the file writes them."""
-        written, line = self._find(path)
+        written, line, _ = self._find(path)
         words = f"{dotted(written)}: {message}" if path else message
         return Problem(self.file, line, words, level, self.root, code)
 
@@ -279,8 +280,20 @@ class Document:
         """The line of a key path, or of as much of the way there as exists."""
         return self._find(path)[1]
 
-    def _find(self, path: KeyPath) -> tuple[KeyPath, int]:
-        """A key path as the file writes it, and its line."""
+    def text_of(self, path: KeyPath) -> str:
+        """What stands at a key path, as the file writes it, moved to the left; the whole text at the top."""
+        if not path:
+            return self.text
+        place = self._find(path)[2]
+        if isinstance(place, _JsonPosition):
+            begins, ends = place.at, _WRITTEN.raw_decode(self.text, place.at)[1]
+        else:
+            begins, ends = place.start_mark.index, place.end_mark.index
+        before = begins - self.text.rfind("\n", 0, begins) - 1
+        return dedent(" " * before + self.text[begins:ends])
+
+    def _find(self, path: KeyPath) -> tuple[KeyPath, int, _Position]:
+        """A key path as the file writes it, its line, and where its value begins."""
         place = self._top
         line = place.line if isinstance(place, _JsonPosition) else place.start_mark.line
         written: list[str | int] = []
@@ -288,7 +301,7 @@ class Document:
             if found := self._find_member(place, step):
                 step, line, place = found
             written.append(step)
-        return tuple(written), line + 1
+        return tuple(written), line + 1, place
 
     def _find_member(self, place: _Position, step: str | int) -> _Member | None:
         """The member of a value that a step leads to.

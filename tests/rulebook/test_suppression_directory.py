@@ -3,11 +3,13 @@
 import json
 from copy import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any
 
 from router.domain.posture import CATEGORIES
 from router.domain.suppression import Element, Field, Operator, SuppressionRule
 from router.rulebook.catalogue import rows_of
+from router.rulebook.lints import WrittenRule, find_written_rule
 from tests.rulebook.builders import NOW, a_body, a_policy, a_scoped_body, lints, loaded, messages, rules_of, the_book
 
 LISTED = {"value": [{"name": "one", **a_body()}, {"name": "two", **a_body()}], "nextLink": None}
@@ -223,3 +225,24 @@ def test_every_category_that_took_the_place_of_a_retired_assessment_is_known_as_
     advised = {row[3] for row in rows_of("retired.tsv") if row[3]}
     assert advised <= set(CATEGORIES)
     assert list(CATEGORIES) == sorted(CATEGORIES)
+
+
+def test_a_rule_is_found_again_as_it_is_written(tmp_path: Path) -> None:
+    """One file's whole text, or the rule's part of a list, moved to the left; nothing where that cannot be read by now."""
+    body = {"name": "two", **a_body(comment="größer, owner a@example.com")}
+    whole, written = json.dumps(a_body(), indent=1), json.dumps(body, indent=2, ensure_ascii=False)
+    indented = written.replace("\n", "\n    ")
+    texts = {
+        "one.json": (whole, 1, whole),
+        "list.json": (f'{{"value": [\n    {{"name": "é"}},\n    {indented}\n]}}', 3, written),
+        "list.yaml": ("value:\n  - name: é\n  - name: two\n    properties:\n      state: Enabled\n", 3, None),
+    }
+    for file, (text, line, found) in texts.items():
+        (tmp_path / file).write_text(text)
+        rule = replace(the_rule(a_body()), name="two", source=file)
+        assert find_written_rule(tmp_path, rule) == WrittenRule(
+            f"{file}:{line}", found or "name: two\nproperties:\n  state: Enabled\n"
+        )
+        for bad in ("{", None):
+            (tmp_path / file).write_text(bad) if bad else (tmp_path / file).unlink()
+            assert find_written_rule(tmp_path, rule) is None

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from router.domain.signals import Stream
 from router.rulebook.lints.files import find_stray_files
-from router.rulebook.lints.linted_rules import Subject
+from router.rulebook.lints.linted_rules import Subject, WrittenRule, find_written_rule
 from router.rulebook.lints.owners import find_owners_in_vain, find_unknown_tags, find_unreachable_owners
 from router.rulebook.lints.routes import find_dead_routes, find_quiet_routes_in_vain
 from router.rulebook.lints.scopes import find_broad_rules, find_covered_scopes
@@ -18,7 +18,7 @@ from router.rulebook.lints.types import KnownTypes, find_retired_types, find_unk
 from router.rulebook.loading import Loaded
 from router.rulebook.problems import Problem, in_order
 
-__all__ = ["KnownTypes", "Subject", "lint"]
+__all__ = ["KnownTypes", "Subject", "WrittenRule", "find_written_rule", "lint"]
 
 LINTS: tuple[Callable[[Subject], Iterator[Problem]], ...] = (
     find_unknown_types,

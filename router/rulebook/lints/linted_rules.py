@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from msgspec import field
 
@@ -79,17 +80,40 @@ class Subject(Value):
                 body = body[step]
         return body if isinstance(body, str) else rule.alert_type
 
-    def _find(self, rule: SuppressionRule) -> tuple[Document | None, KeyPath]:
-        """The file that a rule stands in, and where in it."""
-        # Loading keeps no text of a hundred thousand files: one that is warned about is read again, a list once.
+    def _find(self, rule: SuppressionRule) -> _Place:
+        # A list is read once.
         if (found := self._files.get(rule.source)) is None:
-            document = Folder(self.root).read(rule.source, parse_with_lower_keys)
-            value = document.value if document else None
-            bodies = value.get("value") if isinstance(value, dict) else None
-            named = enumerate(bodies if isinstance(bodies, list) else ())
-            places = {str(body.get("name")): number for number, body in named if isinstance(body, dict)}
-            found = document, places
-            if places:
+            found = _places_in(self.root, rule.source)
+            if found[1]:
                 self._files[rule.source] = found
-        document, places = found
-        return document, ("value", places[rule.name]) if rule.name in places else ()
+        return _place_of(rule, *found)
+
+
+class WrittenRule(NamedTuple):
+    """Where a rule stands: the file, relative to the rules directory, and the line; and what is written there."""
+
+    position: str
+    text: str
+
+
+def find_written_rule(root: Path, rule: SuppressionRule) -> WrittenRule | None:
+    """A rule as its file says it by now; None where that cannot be read."""
+    document, place = _place_of(rule, *_places_in(root, rule.source))
+    return WrittenRule(document.position_of(place), document.text_of(place)) if document is not None else None
+
+
+type _Place = tuple[Document | None, KeyPath]
+"""The file that a rule stands in, and where in it."""
+
+
+def _places_in(root: Path, file: str) -> tuple[Document | None, dict[str, int]]:
+    """A file of rules, and the places of those that it lists. Loading keeps no text of a hundred thousand files."""
+    document = Folder(root).read(file, parse_with_lower_keys)
+    value = document.value if document else None
+    bodies = value.get("value") if isinstance(value, dict) else None
+    named = enumerate(bodies if isinstance(bodies, list) else ())
+    return document, {str(body.get("name")): number for number, body in named if isinstance(body, dict)}
+
+
+def _place_of(rule: SuppressionRule, document: Document | None, places: Mapping[str, int]) -> _Place:
+    return document, ("value", places[rule.name]) if rule.name in places else ()
