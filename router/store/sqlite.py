@@ -156,7 +156,7 @@ class StateFile(SqliteStore):
     def __init__(self, directory: Path, clock: Clock = CLOCK) -> None:
         path = directory / "router.db"
         self.is_damaged = False
-        self._held = ExitStack()
+        self._held, self._holders = ExitStack(), 0
         make_private(directory)
         with ExitStack() as unprepared, _opening(path, "hold the state"):
             self._witness = Witness(path)
@@ -218,9 +218,27 @@ class StateFile(SqliteStore):
         Raises StateInUse if another does. Where the last one did not come to its end the whole file is checked, and BadFile
         says what is wrong with it.
         """
+        if not self._holders:
+            with ExitStack() as stack:
+                self._lock_file(stack)
+                self._held = stack.pop_all()
+        self._holders += 1
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Make this process the one that works on the state as long as the context lasts; raises as `hold` does."""
+        self.hold()
+        try:
+            yield
+        finally:
+            self._holders -= 1
+            if not self._holders:
+                self._held.close()
+
+    def _lock_file(self, held: ExitStack) -> None:
         path = self.path.with_name("router.lock")
         try:
-            lock = self._held.enter_context(os.fdopen(open_private(path), "r+b"))
+            lock = held.enter_context(os.fdopen(open_private(path), "r+b"))
         except OSError as fault:
             raise BadFile(f"{path}: cannot be opened: {fault.strerror}; only one run at a time may hold it") from fault
         try:
@@ -240,7 +258,7 @@ class StateFile(SqliteStore):
             lock.flush()
             os.fsync(lock.fileno())
         # Where this run came upon damage the next one is to check the whole file.
-        self._held.callback(lambda: lock.truncate(0) if not self.is_damaged else None)
+        held.callback(lambda: lock.truncate(0) if not self.is_damaged else None)
 
     async def close(self) -> None:
         """Close the file, and let go of the state."""

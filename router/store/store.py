@@ -15,8 +15,8 @@ import asyncio
 import random
 import re
 from abc import ABC, abstractmethod
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import partial
@@ -199,6 +199,11 @@ class Store(ABC):
 
     def hold(self) -> None:  # noqa: B027  A server is shared, and is not held.
         """Make this process the one that works on a directory, until `close`; raises StateInUse if another does."""
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Make this process the one that works on a directory as long as the context lasts; raises as `hold` does."""
+        yield
 
     def _find_begun(self) -> Transaction | None:
         """Return the transaction that this task is in."""

@@ -304,7 +304,10 @@ def test_damage_that_is_met_at_work_is_told_in_the_same_line_and_has_the_whole_f
 
 
 def test_one_process_at_a_time_works_on_a_state_and_says_until_its_end_that_it_does(tmp_path: Path) -> None:
-    """One that dies at work leaves that behind, one that closes the state does not; to look at a state writes nothing."""
+    """One that dies at work leaves that behind, one that closes the state does not; to look at a state writes nothing.
+
+    One that has it to itself for a while lets go of it then, unless it had it before.
+    """
     put(tmp_path, CLOSED)
     store = open_store(tmp_path)
 
@@ -316,12 +319,20 @@ def test_one_process_at_a_time_works_on_a_state_and_says_until_its_end_that_it_d
     run(store.close())
     assert files_in(tmp_path) == CLOSED
     one, two = open_store(tmp_path), open_store(tmp_path)
+    lock = tmp_path / "router.lock"
     one.hold()
-    assert (tmp_path / "router.lock").read_bytes()
-    with pytest.raises(StateInUse, match="another run"):
-        two.hold()
+    with one.alone():
+        assert lock.read_bytes()
+    for refused in (two.hold, two.alone().__enter__):
+        with pytest.raises(StateInUse, match="another run"):
+            refused()
     run(one.close())
-    assert not (tmp_path / "router.lock").read_bytes()
+    assert not lock.read_bytes()
+    with two.alone():
+        with two.alone():
+            assert lock.read_bytes()
+        assert lock.read_bytes()
+    assert not lock.read_bytes()
     two.hold()
     run(two.close())
 
