@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from router.domain.documents import StoredDocument
 from router.domain.values import Value
-from router.store.codec import MOST, RowForm, decode, insert
+from router.store.codec import EPOCH, MOST, RowForm, decode, insert
 from router.store.documents import put_document
 from router.store.quarantine import read_sound
 from router.store.store import Transaction
@@ -56,7 +56,8 @@ class ChangeEntry(Value, kw_only=True):
 
 _CHANGE = RowForm(ChangeEntry, {"detail": lambda row: decode(dict[str, str], row.text("detail").encode())}, ["number"])
 _INSERT = insert("changes", _CHANGE.columns)
-_LATEST = "SELECT * FROM changes WHERE place<? ORDER BY place DESC LIMIT ?"
+_LATEST = "SELECT * FROM changes WHERE place<? AND at>=? {more}ORDER BY place DESC LIMIT ?"
+_AUTHORS = "SELECT DISTINCT author FROM changes WHERE at>=? ORDER BY author LIMIT ?"
 _ABOUT = "SELECT * FROM changes WHERE subject = ANY(?) ORDER BY place"
 
 
@@ -73,9 +74,21 @@ async def put_with_change(tx: Transaction, document: StoredDocument, change: Cha
     return is_written
 
 
-async def list_changes(tx: Transaction, before: int | None, most: int) -> Sequence[ChangeEntry]:
-    """Return changes, the latest first: those before a number, or from the last one on, and no more than so many."""
-    return await _read(tx, _LATEST, before if before is not None else MOST, most)
+async def list_changes(
+    tx: Transaction, before: int | None, most: int, *, since: datetime = EPOCH, author: str = ""
+) -> Sequence[ChangeEntry]:
+    """Return changes, the latest first: those before a number, or from the last one on, and no more than so many.
+
+    They are those since an instant, of an author where one is named.
+    """
+    more, values = ("AND author=? ", [author]) if author else ("", [])
+    number = before if before is not None else MOST
+    return await _read(tx, _LATEST.format(more=more), number, since, *values, most)
+
+
+async def list_authors(tx: Transaction, since: datetime, most: int) -> Sequence[str]:
+    """Return who changed anything since an instant, by name, and no more than so many."""
+    return [row.words("author") for row in await tx.fetch(_AUTHORS, since, most)]
 
 
 async def find_changes(tx: Transaction, subjects: Collection[str]) -> Mapping[str, Sequence[ChangeEntry]]:

@@ -7,6 +7,7 @@ fields, so one that is added needs a default. What is not as it was written is U
 from __future__ import annotations
 
 import inspect
+import re
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime, timedelta
@@ -15,7 +16,7 @@ from functools import cache, lru_cache, partial
 from operator import attrgetter
 from pathlib import Path
 from types import NoneType
-from typing import Any, get_args, get_origin, get_type_hints, overload
+from typing import Any, NamedTuple, get_args, get_origin, get_type_hints, overload
 
 import orjson
 from msgspec import MsgspecError
@@ -277,6 +278,23 @@ class RowForm[T]:
         for name, part in self._parts:
             found += part.values(getattr(value, name))
         return tuple(found)
+
+
+class ListPlace(NamedTuple):
+    """A place in a list that begins with the latest: when what stands there was, in microseconds since 1970, and its row."""
+
+    at: int
+    row: str
+
+    def __str__(self) -> str:
+        """Return it as a URL has it."""
+        return f"{self.at}.{self.row}"
+
+    @classmethod
+    def parse(cls, text: str) -> ListPlace | None:
+        """Return the place that a text is; None where it is none."""
+        found = re.fullmatch(r"(-?[0-9]{1,19})\.([!-~]{1,64})", text, re.ASCII)
+        return cls(int(found[1]), found[2]) if found is not None else None
 
 
 def _word_of(words: Mapping[str, Any], value: object, name: str) -> Any:

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from router.domain.clocks import latest
 from router.domain.deliveries import Delivery, DeliveryStatus
 from router.domain.errors import Undecodable
 from router.domain.values import Value, repr_without
-from router.store.codec import EPOCH, MOST_TIMES, Columns, attempt, readable
+from router.store.codec import EPOCH, MOST_TIMES, Columns, ListPlace, attempt, readable
 from router.store.deliveries import (
     IS_OPEN,
     WHOLE,
@@ -42,6 +43,9 @@ DISCARDED = "discarded"
 _AT_A_TIME = 500
 """Deliveries that one transaction gives up on: no other waits for more."""
 
+_DIED = "COALESCE(d.settled, 0)"
+"""When a letter died, as the index has it by which they are listed."""
+
 _UNNAMED = "row-"
 """Begins the id of one whose own cannot be read."""
 
@@ -55,6 +59,7 @@ class DeadLetter(Value, kw_only=True):
         why: what could not be decoded; else the error.
         addressed_to: its stream and destination, as far as they can be read.
         row: all that its row holds, as JSON.
+        place: its place among all of them, the latest first.
     """
 
     id: str
@@ -66,6 +71,7 @@ class DeadLetter(Value, kw_only=True):
     why: str
     addressed_to: str
     row: bytes
+    place: ListPlace
 
     __repr__ = repr_without("row")
 
@@ -79,10 +85,61 @@ class Redrive(StrEnum):
     UNKNOWN = "unknown"
 
 
+class LetterFilter(NamedTuple):
+    """Which dead letters are meant: those of a stream, or of one of its destinations, or all."""
+
+    stream: str | None = None
+    destination: str | None = None
+
+    @property
+    def _asked(self) -> dict[str, str]:
+        return {name: value for name, value in self._asdict().items() if value is not None}
+
+    @property
+    def where(self) -> str:
+        """The condition, in SQL."""
+        return " AND ".join(["d.state='dead'", *(f"d.{name}=?" for name in self._asked)])
+
+    @property
+    def values(self) -> list[str]:
+        """The values of its parameters."""
+        return list(self._asked.values())
+
+
 async def list_dead_letters(tx: Transaction) -> Sequence[DeadLetter]:
     """Return the dead letters, oldest first; of those that cannot be decoded what is left of them."""
     rows = await tx.fetch(f"{WHOLE} WHERE d.state='dead' ORDER BY d.settled NULLS FIRST, d.id")
     return [_read_letter(row) for row in rows]
+
+
+async def list_latest_letters(
+    tx: Transaction, wanted: LetterFilter, after: ListPlace | None, most: int
+) -> Sequence[DeadLetter]:
+    """Return some dead letters, the latest first: no more than so many, after a place where one is given."""
+    where, values = wanted.where, list[object](wanted.values)
+    if after is not None:
+        # SQLite walks to a pair from the start of an index on an expression; to its first part it goes at once.
+        where += f" AND {_DIED}<=? AND ({_DIED}, d.place)<(?, ?)"
+        values += [after.at, after.at, int(after.row)]
+    rows = await tx.fetch(f"{WHOLE} WHERE {where} ORDER BY {_DIED} DESC, d.place DESC LIMIT ?", *values, most)
+    return [_read_letter(row) for row in rows]
+
+
+async def count_letters(tx: Transaction, wanted: LetterFilter, most: int) -> int:
+    """Return how many dead letters there are, counted up to so many."""
+    sql = f"SELECT count(*) FROM (SELECT 1 FROM deliveries d WHERE {wanted.where} LIMIT ?) AS counted"
+    return int(await tx.value(sql, *wanted.values, most))
+
+
+async def find_letters(tx: Transaction, ids: Collection[str]) -> Sequence[DeadLetter]:
+    """Return those dead letters of some ids that are there still, the latest first."""
+    by_place = [int(number) for id in ids if (number := _number_in(id)) is not None]
+    found: dict[int, Columns] = {}
+    for column, some in (("id", list(ids)), ("place", by_place)):
+        rows = await tx.fetch(f"{WHOLE} WHERE d.state='dead' AND d.{column} = ANY(?)", some) if some else []
+        found |= {row.whole("place"): row for row in rows}
+    letters = [letter for row in found.values() if (letter := _read_letter(row)).id in ids]
+    return sorted(letters, key=lambda one: (one.place.at, int(one.place.row)), reverse=True)
 
 
 async def redrive(tx: Transaction, id: str, now: datetime) -> Redrive:
@@ -152,10 +209,15 @@ async def _read_old(
     return await read_statuses(tx, now, where, stream, now, longest, born_until, value, most=_AT_A_TIME)
 
 
+def _number_in(id: str) -> str | None:
+    """Return the number of a row in the id of one whose own cannot be read; None where it is no such id."""
+    number = id.removeprefix(_UNNAMED)
+    return number if id != number and number.isascii() and number.isdecimal() else None
+
+
 async def _find_dead(tx: Transaction, id: str) -> Columns | None:
     """Return the dead letter of that id, by the id under which it is listed."""
-    number = id.removeprefix(_UNNAMED)
-    if id != number and number.isdecimal():
+    if (number := _number_in(id)) is not None:
         return await tx.find(f"{WHOLE} WHERE d.place=? AND d.state='dead' FOR UPDATE OF d", int(number))
     return await tx.find(f"{WHOLE} WHERE d.id=? AND d.state='dead' FOR UPDATE OF d", id)
 
@@ -174,4 +236,5 @@ def _read_letter(row: Columns) -> DeadLetter:
         why=f"{DAMAGED}{fault}" if fault is not None else row.words("error"),
         addressed_to=" ".join(filter(None, (row.words("stream"), row.words("destination")))),
         row=row.whole_row(),
+        place=ListPlace(row.raw("settled") or 0, str(row.raw("place"))),
     )

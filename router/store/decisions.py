@@ -56,6 +56,16 @@ SELECT d.key, d.at, d.place, d.body FROM (SELECT at, place FROM ({some}) AS all_
 AS latest JOIN decisions d ON d.place=latest.place ORDER BY d.at DESC, d.place DESC
 """
 
+# What was decided on the signal before says whether it was held. Literals, so that both engines see the index that has them.
+_CAME_OUT = """
+SELECT d.key, d.body, h.rule AS held_by FROM decisions d INDEXED BY came_out JOIN decisions h ON h.place=(
+    SELECT e.place FROM decisions e WHERE e.signal=d.signal AND e.place<d.place AND e.outcome<>'repeat'
+    ORDER BY e.at DESC, e.place DESC LIMIT 1
+) AND h.outcome='suppressed'
+WHERE d.stream=? AND d.at>=? AND d.at<? AND d.message IS NOT NULL AND d.outcome='routed'
+ORDER BY d.at DESC, d.place DESC LIMIT ?
+"""
+
 PAGE = 500
 
 _BEYOND = "\U0010ffff"
@@ -173,6 +183,25 @@ async def walk_decisions(
         if len(rows) < page:
             return
         before = rows[-1].raw("at"), rows[-1].raw("place")
+
+
+class CameOut(NamedTuple):
+    """A decision that routed a signal which something had held until then, and the name of what had."""
+
+    entry: RecordEntry
+    held_by: str
+
+
+async def list_came_out(tx: Transaction, stream: str, since: datetime, until: datetime, most: int) -> Sequence[CameOut]:
+    """Return what was decided again and routed from one instant to before another, the latest first, and no more than so many.
+
+    What came out by a message of its own, before it was decided again, is not among it.
+    """
+
+    def read(row: Columns) -> CameOut:
+        return CameOut(_decision_in(row), row.words("held_by"))
+
+    return await read_sound(tx, "decisions", _CAME_OUT, (stream, since, until, most), read)
 
 
 async def search_signals(

@@ -17,7 +17,7 @@ from datetime import datetime, timedelta
 from router.domain.clocks import is_possible
 from router.domain.deliveries import Pause
 from router.domain.rulebook import Lane
-from router.store.codec import Columns, RowForm, upsert
+from router.store.codec import Columns, RowForm, readable, upsert
 from router.store.quarantine import sound_in
 from router.store.store import Transaction
 
@@ -43,6 +43,14 @@ _PAUSE = upsert("destinations", _FORM.columns, _KEY, ["probe_at=excluded.probe_a
 _DELIVERED = """
 INSERT INTO destinations (stream, name, lane, delivered) VALUES (?,?,?,1)
 ON CONFLICT (stream, name) DO UPDATE SET delivered=1, lane=excluded.lane
+"""
+
+_LOOKED_AT = 1_000
+_LAST_DELIVERED = """
+SELECT destination, max(settled) AS settled FROM (
+  SELECT destination, state, settled FROM deliveries INDEXED BY settled
+  WHERE stream=? AND state IN ('sent', 'skipped') ORDER BY settled DESC LIMIT ?
+) AS latest WHERE state='sent' GROUP BY destination
 """
 
 _TAKE_PROBE = "UPDATE destinations SET probe_at=? WHERE stream=? AND name=? AND probe_at=?"
@@ -105,6 +113,12 @@ async def note_delivered(
 ) -> None:
     """Remember that destinations, each with its stream, took a delivery in a lane; of the `reached` ones that is known."""
     await tx.write_many(_DELIVERED, [(*place, lanes[place]) for place in sorted(lanes) if place not in reached])
+
+
+async def find_last_delivered(tx: Transaction, stream: str) -> Mapping[str, datetime]:
+    """Return when destinations took a delivery last, of those that took one of the last 1,000 of their stream."""
+    rows = await tx.fetch(_LAST_DELIVERED, stream, _LOOKED_AT)
+    return {row.words("destination"): at for row in rows if (at := readable(None, row.time, "settled")) is not None}
 
 
 async def list_delivered(tx: Transaction, stream: str) -> list[str]:

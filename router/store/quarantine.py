@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from datetime import datetime
+from typing import NamedTuple
 
 from router.domain.decisions import Code, Reason
 from router.domain.errors import Undecodable
@@ -12,7 +13,7 @@ from router.domain.hubs import Arrival
 from router.domain.keys import quarantine_id
 from router.domain.signals import Quarantined, Stream
 from router.domain.values import Value
-from router.store.codec import EPOCH, Columns, RowForm, attempt, insert, printable, readable
+from router.store.codec import EPOCH, Columns, ListPlace, RowForm, attempt, insert, printable, readable
 from router.store.store import TABLES, Transaction
 
 
@@ -38,6 +39,9 @@ class QuarantineEntry(Value, kw_only=True):
 _ARRIVAL = RowForm(Arrival, left_out=["again"])
 _ENTRY = RowForm(QuarantineEntry, arrival=_ARRIVAL, quarantined=RowForm(Quarantined, reason=RowForm(Reason)))
 _INSERT = insert("quarantine", _ENTRY.columns, ["id"])
+_WITHOUT_BODY = f"""
+SELECT {", ".join(name for name in _ENTRY.columns if name != "body")}, length(body) AS size FROM quarantine
+"""
 _DAMAGED = "SELECT count(*) FROM quarantine WHERE code='damaged' AND (stream IS NULL OR stream=?)"
 
 ORIGIN = "state"
@@ -54,6 +58,34 @@ KEYS = {
 async def put_in_quarantine(tx: Transaction, entries: Iterable[QuarantineEntry]) -> None:
     """Store entries, create-if-absent by their id."""
     await tx.write_many(_INSERT, [_ENTRY.values(one) for one in sorted(entries, key=lambda one: one.id)])
+
+
+class ListedEntry(NamedTuple):
+    """An entry without its body, of which only the size is known, and its place among all of them, the latest first."""
+
+    entry: QuarantineEntry
+    size: int
+    place: ListPlace
+
+
+async def list_latest_quarantined(tx: Transaction, after: ListPlace | None, most: int) -> Sequence[ListedEntry]:
+    """Return some entries, the latest first: no more than so many, after a place where one is given."""
+    where, values = ("WHERE (at, id)<(?, ?) ", [after.at, after.row]) if after is not None else ("", [])
+    rows = await tx.fetch(f"{_WITHOUT_BODY} {where}ORDER BY at DESC, id DESC LIMIT ?", *values, most)
+    return [ListedEntry(_entry_in(row), row.whole("size"), ListPlace(row.raw("at"), row.words("id"))) for row in rows]
+
+
+async def count_quarantined(tx: Transaction, most: int) -> int:
+    """Return how many entries there are, counted up to so many."""
+    return int(await tx.value("SELECT count(*) FROM (SELECT 1 FROM quarantine LIMIT ?) AS counted", most))
+
+
+async def find_quarantined(tx: Transaction, ids: Collection[str]) -> Sequence[QuarantineEntry]:
+    """Return those entries of some ids that are there still, oldest first."""
+    return [
+        _entry_in(row)
+        for row in await tx.fetch("SELECT * FROM quarantine WHERE id = ANY(?) ORDER BY at, id", list(ids))
+    ]
 
 
 async def list_quarantined(tx: Transaction) -> Sequence[QuarantineEntry]:

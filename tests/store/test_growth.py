@@ -31,9 +31,9 @@ from router.domain.signals import Stream
 from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
-from router.store import dead_letters, decisions, delivery_status, destinations, rules, signals
+from router.store import changes, dead_letters, decisions, delivery_status, destinations, quarantine, rules, signals
 from router.store.claims import Recipient, settle_claims
-from router.store.dead_letters import DeadLetter
+from router.store.dead_letters import DeadLetter, LetterFilter
 from router.store.describing import describe
 from router.store.documents import list_documents
 from router.store.forgetting import forget
@@ -237,6 +237,11 @@ async def _deliver(store: Store) -> None:
         await within(store, delivery_status.find_histories, told, opened)
     letters = await within(store, dead_letters.list_dead_letters)
     assert letters
+    for wanted in (LetterFilter(), LetterFilter("cwpp", "tickets")):
+        latest = await within(store, dead_letters.list_latest_letters, wanted, None, 50)
+        await within(store, dead_letters.list_latest_letters, wanted, latest[0].place, 50)
+        await within(store, dead_letters.count_letters, wanted, 1_001)
+        await within(store, dead_letters.find_letters, [one.id for one in latest])
     for letter in letters:
         assert isinstance(letter, DeadLetter)
         await within(store, dead_letters.redrive, letter.id, NOW)
@@ -252,11 +257,19 @@ async def _ask(store: Store) -> None:
         await decisions.find_earlier(tx, {"asked": question})
         await rules.read_hits(tx, "cwpp")
         await signals.count_held(tx, "cwpp")
-        await list_quarantined(tx)
+        for entry in await list_quarantined(tx):
+            await quarantine.find_quarantined(tx, [entry.id])
+        for one in await quarantine.list_latest_quarantined(tx, None, 50):
+            await quarantine.list_latest_quarantined(tx, one.place, 50)
+        await quarantine.count_quarantined(tx, 1_001)
+        await decisions.list_came_out(tx, "cwpp", NOW - 30 * DAY, NOW + DAY, 1_001)
+        await changes.list_changes(tx, None, 50, since=NOW, author="ana")
+        await changes.list_authors(tx, NOW, 50)
         for kind in DocumentKind:
             await list_documents(tx, kind, NOW - DAY)
         await delivery_status.count_deliveries(tx, "cwpp", NOW)
         await destinations.list_delivered(tx, "cwpp")
+        await destinations.find_last_delivered(tx, "cwpp")
         wanted = StandingFilter(paged_nobody=True, subscription="s", destination="tickets")
         assert not (await list_standing(tx, "cwpp", wanted, look_at=200)).rows
     assert (await read_standing(store, "cwpp", StandingFilter(), None, 2, NOW))["after"]

@@ -184,7 +184,8 @@ CREATE INDEX IF NOT EXISTS due ON deliveries (stream, destination, due) WHERE st
 CREATE INDEX IF NOT EXISTS open_turns ON deliveries (key, destination, turn) WHERE state IN ('owed', 'claimed');
 CREATE UNIQUE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
 CREATE INDEX IF NOT EXISTS dead_ids ON deliveries (id) WHERE state = 'dead';
-CREATE INDEX IF NOT EXISTS dead ON deliveries (stream, destination) WHERE state = 'dead';
+CREATE INDEX IF NOT EXISTS dead ON deliveries (stream, destination, COALESCE(settled, 0), place) WHERE state = 'dead';
+CREATE INDEX IF NOT EXISTS died ON deliveries (COALESCE(settled, 0), place) WHERE state = 'dead';
 CREATE INDEX IF NOT EXISTS settled ON deliveries (stream, settled) WHERE state IN ('sent', 'skipped');
 CREATE INDEX IF NOT EXISTS unknown ON deliveries (place)
     WHERE NOT (state IN ('sent', 'skipped', 'dead') OR (state IN ('owed', 'claimed') AND stream IN ('cwpp', 'cspm')));
@@ -200,6 +201,7 @@ CREATE INDEX IF NOT EXISTS decided_again ON decisions (message) WHERE message IS
 CREATE INDEX IF NOT EXISTS decided_of ON decisions (signal, at) WHERE signal IS NOT NULL;
 CREATE INDEX IF NOT EXISTS decided ON decisions (stream, outcome, at, place);
 CREATE INDEX IF NOT EXISTS decided_by ON decisions (stream, rule, at, place) WHERE rule<>'';
+CREATE INDEX IF NOT EXISTS came_out ON decisions (stream, at, place) WHERE message IS NOT NULL AND outcome = 'routed';
 
 CREATE INDEX IF NOT EXISTS id_ends ON lookups (id_end);
 CREATE INDEX IF NOT EXISTS resource_ends ON lookups (resource_end, at DESC, signal DESC) WHERE resource_end IS NOT NULL;
@@ -216,6 +218,7 @@ CREATE INDEX IF NOT EXISTS ended_members ON members (at) WHERE stands = 0;
 CREATE INDEX IF NOT EXISTS ended_named_alerts ON named_alerts (until);
 CREATE INDEX IF NOT EXISTS opened ON openings (stream, destination, at);
 
+CREATE INDEX IF NOT EXISTS quarantined ON quarantine (at, id);
 CREATE INDEX IF NOT EXISTS set_aside ON quarantine (stream) WHERE code = 'damaged';
 
 CREATE INDEX IF NOT EXISTS dated ON documents (kind, at);
