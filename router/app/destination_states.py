@@ -7,7 +7,7 @@ from copy import replace
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from router.app.destination_readiness import Readiness, Unready
+from router.app.destination_readiness import Unready
 from router.app.rules import Rules, specs_of
 from router.deliver.delivery_loop import IDLE
 from router.deliver.destination_holds import (
@@ -120,9 +120,9 @@ class DestinationStatus(Value, kw_only=True):
 
 
 async def read_statuses(
-    store: Store, known: Sequence[KnownDestination], readiness: Readiness | None, now: datetime
+    store: Store, known: Sequence[KnownDestination], unready: Sequence[Unready] | None, now: datetime
 ) -> list[DestinationStatus]:
-    """Return how some destinations are. `readiness` says what they lack; None where they are asked by other settings.
+    """Return how some destinations are. `unready` are those that lack something; None where they are asked by other settings.
 
     Raises StoreError.
     """
@@ -133,11 +133,11 @@ async def read_statuses(
         reached = {(stream, name) for stream in streams for name in await list_delivered(tx, stream)}
     held = {stream: await holds.held_in(stream, now) for stream in streams}
     backlogs = {stream: await read_backlogs(store, stream, (), held[stream]) for stream in streams}
-    lacking = {(one.stream, one.destination): one.why for one in readiness.unready} if readiness else {}
+    lacking = {(one.stream, one.destination): one.why for one in unready or ()}
     return [
         DestinationStatus(
             destination=one,
-            lacks=lacking.get((one.stream, one.name), "") if readiness and one.kind is not None else None,
+            lacks=lacking.get((one.stream, one.name), "") if unready is not None and one.kind is not None else None,
             paused=pauses[one.stream].get(one.name),
             held=held[one.stream].get(one.name),
             backlog=backlogs[one.stream].get(one.name, Backlog(one.lane, None, 0)),

@@ -19,8 +19,12 @@ from msgspec import to_builtins
 from router.app.rules import Rules, new_intake, new_reader
 from router.app.settings import Clock
 from router.decide import iso
+from router.decide.prose import unfilled
+from router.destinations.wording.headlines import headline
 from router.destinations.wording.masking import masked
+from router.destinations.wording.withholding import outline_of
 from router.domain.decisions import Code, Outcome
+from router.domain.notices import ANNOUNCEMENT, Group, Notice, RecordEntry, is_about_ai
 from router.domain.signals import Stream
 from router.domain.values import Value
 from router.ingest.messages import Message, MessagePart, MessageReader, NotUnderstood, is_beginning
@@ -123,9 +127,33 @@ def _change_of(letter: DeadLetter, action: ChangeAction, at: datetime, author: s
         stream=letter.delivery.stream if letter.delivery is not None else None,
         subject=letter.id,
         reason=reason,
-        detail={"to": letter.addressed_to},
+        detail={"to": letter.addressed_to, **({"signal": some[0]} if (some := signals_of(letter)) else {})},
     )
 
+
+def signals_of(letter: DeadLetter) -> Sequence[str]:
+    """Return the keys of the signals that a dead letter tells of: of a group's those that it names."""
+    match letter.delivery.content if letter.delivery is not None else None:
+        case RecordEntry(signal=str(key)):
+            return [key]
+        case Notice(group=None) as notice:
+            return [] if notice.kind == ANNOUNCEMENT else [notice.key]
+        case Notice(group=Group(groups=None, named=named)):
+            return [one.key for one in named]
+    return []
+
+
+def letter_title(letter: DeadLetter) -> str:
+    """Return what a dead letter tells of, on one line, as a ticket may say it."""
+    match letter.delivery.content if letter.delivery is not None else None:
+        case Notice() as notice:
+            return headline(outline_of(notice) if is_about_ai(notice) else notice, _LONGEST_TITLE)
+        case RecordEntry(title=title, source=source):
+            return unfilled(title or source)
+    return f"{letter.addressed_to or 'a row'}, which cannot be read"
+
+
+_LONGEST_TITLE = 300
 
 _OF_WHOLE = ("stream", "destination", "lane", "change", "turn", "signal", "title", "attempts", "born")
 """The keys that are null of a letter that cannot be decoded."""
@@ -204,7 +232,7 @@ def preview_retake(entries: Iterable[QuarantineEntry], rules: Rules, only: Strea
         _, parts = _read_again(entry, reader)
         why = _why_it_stays(entry, parts)
         signals = [part.signal for part in parts if not isinstance(part, NotUnderstood)]
-        words = "; ".join(f"{one.stream} {one.kind}: {one.title}" for one in signals)
+        words = "; ".join(f"{one.stream} {one.kind}: {unfilled(one.title)}" for one in signals)
         found.append(RetakeResult(entry, is_retaken=why is None, words=why or words))
     return found
 

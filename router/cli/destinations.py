@@ -145,8 +145,10 @@ async def _statuses(options: Namespace) -> Sequence[DestinationStatus]:
         now = clock_for(options.now, store.now)()
         known = await known_destinations(store, rules, stream_for(options.stream), now)
         # A shared state is served by other settings; their health page says what they lack.
-        readiness = readiness_of(rules, Settings()) if rules is not None and not is_shared(options.state) else None
-        return await read_statuses(store, known, readiness, now)
+        unready = (
+            readiness_of(rules, Settings()).unready if rules is not None and not is_shared(options.state) else None
+        )
+        return await read_statuses(store, known, unready, now)
 
 
 def _row(one: DestinationStatus) -> tuple[object, ...]:
