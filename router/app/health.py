@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Coroutine, Mapping, Sequence
+from copy import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -124,9 +125,21 @@ def _forget(asked: asyncio.Task[Health]) -> None:
 async def _read_state(
     store: Store, stream: str, unready: Sequence[Unready], holds: HoldReader, now: datetime
 ) -> Health:
-    problems: list[str] = []
     try:
         await store.refuse_unwritable()
+    except StoreError as fault:
+        return Health([f"{stream}: {fault}"], {})
+    health = await read_state_health(store, stream, unready, holds, now)
+    never = [f"{stream}: the last sweep ended never"] if health.figures.get("swept", "") is None else []
+    return replace(health, problems=[*health.problems, *never])
+
+
+async def read_state_health(
+    store: Store, stream: str, unready: Sequence[Unready], holds: HoldReader, now: datetime
+) -> Health:
+    """Return what the state says of a stream's health; that it cannot be asked is a problem and no error."""
+    problems: list[str] = []
+    try:
         remarks = await remarks_on(store, [one for one in unready if one.stream == stream])
         problems += [remark.text for remark in remarks if remark.is_problem]
         not_yet = [remark.text for remark in remarks if not remark.is_problem]
@@ -174,8 +187,8 @@ async def _figures(
         f"{stream} {readable.one_line(one.error)}, since {_written(one.since)}"
         for one in refused_keys_among(pauses, now).values()
     ]
-    if swept is None or now - swept > STALE or not is_possible(swept, now):
-        problems.append(f"{stream}: the last sweep ended {_written(swept) if swept else 'never'}")
+    if swept is not None and (now - swept > STALE or not is_possible(swept, now)):
+        problems.append(f"{stream}: the last sweep ended {_written(swept)}")
     if set_aside:
         problems.append(f"{stream}: {set_aside} damaged rows of the state are set aside in the quarantine")
     recent = [loss for loss in losses if now - loss.at < timedelta(days=7)]

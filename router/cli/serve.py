@@ -23,8 +23,10 @@ from router.app.optional_packages import HUB_CLIENTS, refuse_absent
 from router.app.service import Service
 from router.app.settings import Settings, now
 from router.app.wiring import open_service
+from router.cli.console import console_on
 from router.cli.interrupts import SIGNALS
 from router.cli.option_values import rules_given
+from router.cli.printing import print_lines
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.readable import legible
 from router.domain.rulebook import Lane
@@ -64,6 +66,13 @@ async def _serve(options: Namespace) -> None:
         for line in await service.remarks():
             _LOG.warning("%s", line)
         _heed_signals(stop)
+        if options.console is not None:
+            url = await stack.enter_async_context(
+                console_on(service.store, rules, settings, options.console, is_shared=False)
+            )
+            # Not to the log, which others may read: who has the URL may act.
+            print_lines([f"the console is at {url}"])
+            sys.stdout.flush()
         _LOG.info("serving %s", ", ".join(rules.books))
         await run_until_stopped(
             [

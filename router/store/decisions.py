@@ -162,6 +162,13 @@ async def find_held(tx: Transaction, stream: str, rule: str, most: int) -> Seque
     return await read_sound(tx, "decisions", _HELD_BY, (stream, rule[:LONGEST_TEXT], most), _decision_in)
 
 
+async def find_last_decided(tx: Transaction, stream: str) -> datetime | None:
+    """Return when a message of a stream was decided last; None where no decision is kept. An index says it."""
+    sql = " UNION ALL ".join(["SELECT max(at) AS at FROM decisions WHERE stream=? AND outcome=?"] * len(Outcome))
+    rows = await tx.fetch(sql, *(value for outcome in Outcome for value in (stream, outcome)))
+    return max((at for row in rows if (at := readable(None, row.find_time, "at")) is not None), default=None)
+
+
 async def walk_decisions(
     tx: Transaction,
     stream: str,

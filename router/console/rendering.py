@@ -1,0 +1,125 @@
+"""Renders documents as pages: one Jinja environment in which every template escapes what it is given."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from hashlib import sha256
+from importlib.resources import files
+from mimetypes import guess_type
+from typing import Any, NamedTuple
+from urllib.parse import urlencode
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from starlette.datastructures import QueryParams
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
+
+from router.domain.readable import timestamp
+
+STATIC = "/static/"
+_FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
+"""A file's name has the digest of what it holds, so that what is kept is never out of date."""
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+class Chip(NamedTuple):
+    """A filter that is on, and the URL without it."""
+
+    name: str
+    value: str
+    without: str
+
+
+class Pages:
+    """The templates and the files that pages name.
+
+    Attributes:
+        prefix: what comes before every path, where the console is a part of another application.
+    """
+
+    def __init__(self, clock: Callable[[], datetime], prefix: str = "") -> None:
+        self._clock, self.prefix = clock, prefix
+        self._files = {f"{_digest(one.read_bytes())}-{one.name}": one.read_bytes() for one in _static()}
+        names = {name.partition("-")[2]: name for name in self._files}
+        env = Environment(
+            loader=PackageLoader("router.console"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        env.filters |= {"ago": self._ago, "instant": _instant, "span": span}
+        env.globals |= {
+            "static": lambda name: f"{prefix}{STATIC}{names[name]}",
+            "path": self.path,
+            "chips_in": self._chips_in,
+        }
+        self._env = env
+
+    def _chips_in(self, path: str, query: QueryParams, names: Sequence[str]) -> list[Chip]:
+        """Return the filters that are on; without one of them a list begins anew."""
+        items = [one for one in query.multi_items() if one[0] != "after"]
+        on = [(name, value) for name, value in items if name in names and value]
+        return [Chip(*one, self.path(path, QueryParams([kept for kept in items if kept != one]))) for one in on]
+
+    def path(self, path: str, given: Mapping[str, object] | QueryParams | None = None, **changes: object) -> str:
+        """Return the URL of a page, with a query; a parameter that is changed to None or nothing is left out."""
+        query = list(given.multi_items() if isinstance(given, QueryParams) else (given or {}).items())
+        kept = [*(one for one in query if one[0] not in changes), *changes.items()]
+        written = urlencode([one for one in kept if one[1] not in (None, "")])
+        return f"{self.prefix}{path}{'?' if written else ''}{written}"
+
+    def render(
+        self, request: Request, template: str, document: Mapping[str, Any], code: int = 200, **more: Any
+    ) -> Response:
+        """Return a page; `more` is what the page shows around its document."""
+        now = self._clock()
+        own = {"url": request.url, "query": request.query_params, "now": now.astimezone(UTC), "status": None, "done": None, **more}
+        return HTMLResponse(self._env.get_template(template).render(**own, doc=document), code)
+
+    def error(self, request: Request, code: int, words: str, *, again: bool = False) -> Response:
+        """Return a page that says what is wrong; `again` offers to open the same URL from this page."""
+        return self.render(request, "error.html", {"code": code, "words": words, "again": again}, code)
+
+    async def file(self, request: Request) -> Response:
+        """Return a file that pages name."""
+        name = request.path_params["name"]
+        if (content := self._files.get(name)) is None:
+            raise HTTPException(404)
+        return Response(content, media_type=guess_type(name)[0], headers=_FOREVER)
+
+    def _ago(self, instant: str | datetime | None) -> str:
+        """Return how long ago an instant was, or how far ahead it is."""
+        if instant is None:
+            return ""
+        at = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
+        seconds = (self._clock() - at).total_seconds()
+        return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
+
+
+def span(seconds: float) -> str:
+    """Return a length of time in its two largest units, such as 3 h 20 min."""
+    whole = int(seconds)
+    for at, (name, size) in enumerate(_UNITS):
+        if whole >= size:
+            rest = [
+                f"{whole % size // small} {less}" for less, small in _UNITS[at + 1 : at + 2] if whole % size >= small
+            ]
+            return " ".join([f"{whole // size} {name}", *rest[: 1 if name in ("d", "h") else 0]])
+    return "0 s"
+
+
+def _instant(instant: str | datetime) -> str:
+    """Return an instant in UTC, to the second, as commands print it."""
+    return timestamp(datetime.fromisoformat(instant) if isinstance(instant, str) else instant)
+
+
+def _static() -> list[Any]:
+    return [one for one in files("router.console").joinpath("static").iterdir() if one.is_file()]
+
+
+def _digest(content: bytes) -> str:
+    return sha256(content).hexdigest()[:12]
