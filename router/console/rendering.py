@@ -77,7 +77,14 @@ class Pages:
     ) -> Response:
         """Return a page; `more` is what the page shows around its document."""
         now = self._clock()
-        own = {"url": request.url, "query": request.query_params, "now": now.astimezone(UTC), "status": None, "done": None, **more}
+        own = {
+            "url": request.url,
+            "query": request.query_params,
+            "now": now.astimezone(UTC),
+            "status": None,
+            "done": None,
+            **more,
+        }
         return HTMLResponse(self._env.get_template(template).render(**own, doc=document), code)
 
     def error(self, request: Request, code: int, words: str, *, again: bool = False) -> Response:
