@@ -14,6 +14,7 @@ Rooms, in the order in which a message walks through them, and the ground floor 
                    judges/, report/, commands/; in drill/, a test alert that is followed to every destination
     telemetry/     metrics, traces and log records, derived from what rooms returned
     app/           settings, wiring, service, maintenance on a clock, health
+    console/       the web console: what stands and why, and what a person may do about it
     cli/           alert-router ...
     domain/        the ground floor: words as frozen values, protocols, errors
 """

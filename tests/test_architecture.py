@@ -28,6 +28,7 @@ FLOORS: dict[str, set[str]] = {
         "domain", "parse", "decide", "rulebook", "destinations", "store", "eventhubs", "telemetry", "deliver",
         "coverage", "ingest",
     },
+    "console": {"domain", "decide", "rulebook", "destinations", "store", "deliver", "app"},
 }  # fmt: skip
 """What each room may import of the others; coverage also what `COVERAGE_USES` lists.
 
