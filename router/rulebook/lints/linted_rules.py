@@ -80,13 +80,13 @@ class Subject(Value):
                 body = body[step]
         return body if isinstance(body, str) else rule.alert_type
 
-    def _find(self, rule: SuppressionRule) -> _Place:
+    def _find(self, rule: SuppressionRule) -> _Position:
         # A list is read once.
         if (found := self._files.get(rule.source)) is None:
-            found = _places_in(self.root, rule.source)
+            found = _positions_in(self.root, rule.source)
             if found[1]:
                 self._files[rule.source] = found
-        return _place_of(rule, *found)
+        return _position_of(rule, *found)
 
 
 class WrittenRule(NamedTuple):
@@ -98,15 +98,15 @@ class WrittenRule(NamedTuple):
 
 def find_written_rule(root: Path, rule: SuppressionRule) -> WrittenRule | None:
     """A rule as its file says it by now; None where that cannot be read."""
-    document, place = _place_of(rule, *_places_in(root, rule.source))
+    document, place = _position_of(rule, *_positions_in(root, rule.source))
     return WrittenRule(document.position_of(place), document.text_of(place)) if document is not None else None
 
 
-type _Place = tuple[Document | None, KeyPath]
+type _Position = tuple[Document | None, KeyPath]
 """The file that a rule stands in, and where in it."""
 
 
-def _places_in(root: Path, file: str) -> tuple[Document | None, dict[str, int]]:
+def _positions_in(root: Path, file: str) -> tuple[Document | None, dict[str, int]]:
     """A file of rules, and the places of those that it lists. Loading keeps no text of a hundred thousand files."""
     document = Folder(root).read(file, parse_with_lower_keys)
     value = document.value if document else None
@@ -115,5 +115,5 @@ def _places_in(root: Path, file: str) -> tuple[Document | None, dict[str, int]]:
     return document, {str(body.get("name")): number for number, body in named if isinstance(body, dict)}
 
 
-def _place_of(rule: SuppressionRule, document: Document | None, places: Mapping[str, int]) -> _Place:
+def _position_of(rule: SuppressionRule, document: Document | None, places: Mapping[str, int]) -> _Position:
     return document, ("value", places[rule.name]) if rule.name in places else ()
