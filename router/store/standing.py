@@ -40,9 +40,11 @@ UNION ALL SELECT last.since, last.key, (SELECT count(*) FROM looked)
 FROM (SELECT since, key FROM looked ORDER BY since, key LIMIT 1) AS last
 """
 
-# Of a subquery for a value PostgreSQL asks an index; an EXISTS it might turn into a look at the whole table.
+# Of most findings the row says it. Of a subquery for a value PostgreSQL asks an index; an EXISTS it might turn into a look at the
+# whole table.
 _IN_SUBSCRIPTION = """
-(SELECT CASE WHEN l.resource>=? AND l.resource<? THEN 1 END FROM lookups l WHERE l.signal=signals.key)=1
+CASE WHEN subscription IS NOT NULL THEN subscription=?
+ELSE (SELECT CASE WHEN l.resource>=? AND l.resource<? THEN 1 END FROM lookups l WHERE l.signal=signals.key)=1 END
 """
 _OPEN_AT = "replace(open, ?, '')<>open"
 _PAGED = "lane='page' AND d.state='sent' AND d.change<>'resolved' AND d.born>=signals.since"
@@ -99,9 +101,10 @@ class StandingFilter(Value, kw_only=True):
         if self.destination is not None:
             yield _OPEN_AT, (f'"{self.destination}":',)
         if self.subscription is not None:
-            root = f"/subscriptions/{self.subscription.strip().lower()}"
+            id = self.subscription.strip().lower()
+            root = f"/subscriptions/{id}"
             # What begins with the id and goes on with a slash, after which comes a nought.
-            yield _IN_SUBSCRIPTION, (root, f"{root}0")
+            yield _IN_SUBSCRIPTION, (id, root, f"{root}0")
         if self.paged_nobody:
             yield _PAGED_NOBODY, ()
 

@@ -17,6 +17,7 @@ from router.domain.rulebook import By, Grouping, Lane, Limit, Rulebook
 from router.domain.severity import GRAVITIES, Severity
 from router.store.ledger import Held, LedgerRow, State
 from router.store.signals import write_signals
+from router.store.snapshots import Appearances
 from router.store.standing import (
     MOST_COUNTED,
     StandingFilter,
@@ -113,7 +114,9 @@ def keep(store: Store, many: Sequence[Listed]) -> None:
     """Writes signals, and what else filters ask of them."""
 
     async def written(tx: Transaction) -> None:
-        await write_signals(tx, [one.row for one in many])
+        # Of some it is known when messages named it, and so its subscription.
+        named = [Appearances(one.subscription, "recommendation", NOW) if one.paged else None for one in many]
+        await write_signals(tx, [replace(one.row, appearances=it) for one, it in zip(many, named, strict=True)])
         for one in many:
             key, since = one.row.key, one.row.since or NOW
             await tx.execute("UPDATE signals SET type=? WHERE key=?", one.type, key)
