@@ -47,7 +47,7 @@ class ComingOut(Value):
     """What would become of what a rule or a silence holds if it ended now, by what rules can match of it.
 
     Attributes:
-        told: how many signals people would be told of.
+        notified: how many signals people would be told of.
         paging: how many of these a pager would be told.
         held_by: how many something else would hold, by its name.
         unheard: how many people would not be told of: they are below the floor by now, or go to no person.
@@ -55,7 +55,7 @@ class ComingOut(Value):
         is_whole: whether these are all; else the gravest.
     """
 
-    told: int
+    notified: int
     paging: int
     held_by: Mapping[str, int]
     unheard: int
@@ -85,13 +85,13 @@ async def read_coming_out(store: Store, name: str, book: Rulebook, now: datetime
                     became["unheard"] += 1
                 else:
                     lanes = {book.destinations[to].lane for to in decision.people if to in book.destinations}
-                    became["told"] += 1
+                    became["notified"] += 1
                     became["paging"] += Lane.PAGE in lanes
             looked_at += len(page)
             if looked_at >= MOST:
                 break
     return ComingOut(
-        told=became["told"],
+        notified=became["notified"],
         paging=became["paging"],
         held_by=dict(held_by.most_common()),
         unheard=became["unheard"],

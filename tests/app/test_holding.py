@@ -82,7 +82,7 @@ def test_what_would_come_out_is_what_comes_out(
         came = {entry.signal: people_of(entry, life.book) for entry in life.release() if entry.signal in held}
         rows = find_rows(store, keys)
         still = Counter(row.held.rule for key, row in rows.items() if key in held and row.held is not None)
-        assert found.told == sum(map(bool, came.values()))
+        assert found.notified == sum(map(bool, came.values()))
         assert found.paging == sum("oncall" in people for people in came.values())
         assert (found.held_by, found.unheard) == (still, sum(not people for people in came.values()))
         assert (found.unjudged, found.is_whole) == (0, True)
@@ -127,7 +127,7 @@ def test_what_cannot_be_asked_about_is_counted_and_no_more_than_some_are_asked(
         life.alert(f"a{number}", Entities=[an_ip(SCANNER)])
     run(changed(store, "UPDATE signals SET rule_fields=NULL WHERE key=(SELECT min(key) FROM signals)"))
     found = run(read_coming_out(store, "scanner", BOOK, NOW))
-    assert (found.told, found.paging, found.unjudged, found.is_whole) == (2, 2, 1, True)
+    assert (found.notified, found.paging, found.unjudged, found.is_whole) == (2, 2, 1, True)
     monkeypatch.setattr("router.app.holding.MOST", 2)
     some = run(read_coming_out(store, "scanner", BOOK, NOW))
-    assert (some.told + some.unjudged, some.is_whole) == (2, False)
+    assert (some.notified + some.unjudged, some.is_whole) == (2, False)
