@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Collection
 from hmac import compare_digest
 
-from starlette.datastructures import URL, MutableHeaders
+from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
@@ -79,8 +79,7 @@ class LocalAccess:
             return None
         if not compare_digest(given.encode(), self._token.encode()):
             return self._pages.error(request, 401, "That token is not this console's: each start makes another one.")
-        url = request.url.remove_query_params("token")
-        answer = RedirectResponse(str(URL(path=url.path, query=url.query)), 303)
+        answer = RedirectResponse(self._pages.path(request.url.path, request.query_params, token=None), 303)
         answer.set_cookie(self._cookie, self._session, httponly=True, samesite="strict")
         return answer
 

@@ -70,7 +70,8 @@ class Pages:
         query = list(given.multi_items() if isinstance(given, QueryParams) else (given or {}).items())
         kept = [*(one for one in query if one[0] not in changes), *changes.items()]
         written = urlencode([one for one in kept if one[1] not in (None, "")])
-        return f"{self.prefix}{path}{'?' if written else ''}{written}"
+        # A path that begins with two slashes would be read as another host.
+        return f"{self.prefix}/{path.lstrip('/')}{'?' if written else ''}{written}"
 
     def render(
         self, request: Request, template: str, document: Mapping[str, Any], code: int = 200, **more: Any

@@ -39,10 +39,13 @@ async def console_served(console: Console, address: str) -> AsyncIterator[str]:
     """
     host, port = read_address(address)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listening:
+    # Of a socket that names no protocol asyncio does not know that it is TCP: answers would wait 40 ms for each other.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listening:
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listening.bind((host, port))
+            # Before the URL is known: who follows it at once is not refused.
+            listening.listen()
         except OSError as fault:
             raise BadUsage(f"{address}: nothing can listen there ({fault.strerror}); name another port") from fault
         port = listening.getsockname()[1]
