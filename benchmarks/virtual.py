@@ -1,4 +1,4 @@
-"""The router at work on a store while a clock of ours goes on, its destinations taking everything at once and nothing sent."""
+"""The router at work on a store while a clock of ours goes on; nothing is sent, and destinations answer as they are told."""
 
 from __future__ import annotations
 
@@ -35,27 +35,39 @@ class Clock:
         return self.now
 
 
-class _AcceptingSender(Sender):
-    """Sends nothing: whatever is delivered is taken."""
+type Answer = Callable[[Claim], Result]
+"""What a destination answers to a claim."""
 
-    def __init__(self, spec: DestinationSpec) -> None:
+
+def taken(claim: Claim) -> Receipt:
+    """The receipt for a claim: whatever is delivered is taken."""
+    return Receipt(reference=f"INC{claim.delivery.key[:10]}")
+
+
+class _VirtualSender(Sender):
+    """Sends nothing."""
+
+    def __init__(self, spec: DestinationSpec, answer: Answer) -> None:
         self.lease = LEASE[spec.lane]
         self.batch = discover()[spec.kind].batch
+        self._answer = answer
 
     async def attempt_delivery(self, claims: Sequence[Claim], beside: object = None) -> Sequence[Result]:
-        """A receipt for each claim."""
-        return [Receipt(reference=f"INC{claim.delivery.key[:10]}") for claim in claims]
+        """An answer to each claim."""
+        return list(map(self._answer, claims))
 
 
 class VirtualRouter:
     """The router at work on a store; the messages that come in are numbered from `first` on."""
 
-    def __init__(self, store: Store, rules: Rules, clock: Callable[[], datetime], first: int = 0) -> None:
+    def __init__(
+        self, store: Store, rules: Rules, clock: Callable[[], datetime], first: int = 0, answer: Answer = taken
+    ) -> None:
         self._store = store
         self._rules = rules
         self._clock = clock
         self._intakes = {stream: new_intake(store, rules, stream) for stream in rules.books}
-        senders = [(one, spec, _AcceptingSender(spec)) for one, book in rules.books.items() for spec in specs_of(book)]
+        senders = [(one, spec, _VirtualSender(spec, answer)) for one, book in rules.books.items() for spec in specs_of(book)]
         self._loops = new_loops(senders, rules.books, store, HoldReader(store), clock).values()
         self._numbers = dict.fromkeys(Stream, first)
 
