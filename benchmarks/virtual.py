@@ -67,7 +67,9 @@ class VirtualRouter:
         self._rules = rules
         self._clock = clock
         self._intakes = {stream: new_intake(store, rules, stream) for stream in rules.books}
-        senders = [(one, spec, _VirtualSender(spec, answer)) for one, book in rules.books.items() for spec in specs_of(book)]
+        senders = [
+            (one, spec, _VirtualSender(spec, answer)) for one, book in rules.books.items() for spec in specs_of(book)
+        ]
         self._loops = new_loops(senders, rules.books, store, HoldReader(store), clock).values()
         self._numbers = dict.fromkeys(Stream, first)
 

@@ -53,6 +53,7 @@ EXCEPTIONS = {
     "router/store/standing.py *lace*": "where in the order of a list a page ends",
     "tests/store/opened.py Place": "where a state is: a directory or a database",
     "tests/store/fixtures.py place": "where a state is: a directory or a database",
+    "tests/console/states.py State.place": "where a state is: a directory or a database",
     "tests/ingest/test_hostile_documents.py places_in": "where a value lies in a document",
     "tests/*/test_chats.py *card*": "Microsoft's own: what Teams shows is an Adaptive Card",
     "tests/pictures/cards.py *card*": "Microsoft's own: what Teams shows is an Adaptive Card",

@@ -1,0 +1,84 @@
+"""What views say: the same as a page and as JSON, the same over both engines, and no link leads to what is not there."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+
+from router.app.rules import Rules
+from router.console.views import VIEWS
+from tests.console.sites import Site, own_links_of, served, text_of
+from tests.console.states import CLIMBING, LONG, fill_busy, new_state
+from tests.store.acts import run
+
+SHOWN = frozenset({"title", "where", "owner", "words", "reason", "author", "name", "type", "error", "why", "severity"})
+"""The keys of a document whose texts are people's: what stands under them in JSON stands on the page, too."""
+
+
+def shown_in(document: Any) -> Iterator[str]:
+    """The texts of a document that people read."""
+    if isinstance(document, list):
+        for one in document:
+            yield from shown_in(one)
+    elif isinstance(document, dict):
+        for key, value in document.items():
+            if key in SHOWN and isinstance(value, str):
+                yield value
+            yield from shown_in(value)
+
+
+def test_a_page_shows_what_its_json_says(site: Site, subtests: pytest.Subtests) -> None:
+    """Each text of each view that people read; a page's own link leads to its JSON."""
+    for view in VIEWS:
+        path = site.state.url(view.path)
+        with subtests.test(path):
+            page = site.get(path)
+            assert page.status_code == 200
+            (beside,) = [one for one in own_links_of(page.text, site.origin, path) if ".json" in one]
+            document = site.get(beside).json()
+            assert document == site.document(path)
+            said = text_of(page.text)
+            assert [text for text in shown_in(document) if re.sub(r"\s+", " ", text.strip()) not in said] == []
+
+
+def test_every_view_has_something_to_show(
+    site: Site, site_of: Callable[[str], Site], subtests: pytest.Subtests
+) -> None:
+    """A view that is as empty over a busy state as over an empty one would prove nothing in the other tests."""
+    empty = site_of("empty")
+    for view in VIEWS:
+        with subtests.test(view.path):
+            shown = list(shown_in(site.document(site.state.url(view.path))))
+            assert shown
+            if "{" not in view.path:
+                assert shown != list(shown_in(empty.document(view.path)))
+
+
+def test_views_say_the_same_over_both_engines(
+    site: Site, rules_for: Callable[[str], Rules], database: str, subtests: pytest.Subtests
+) -> None:
+    """What is asked of SQLite is asked of PostgreSQL, and answered in the same order."""
+    with served(run(new_state(database, rules_for("busy"), fill_busy))) as other:
+        assert other.state.paths == site.state.paths
+        for view in VIEWS:
+            path = site.state.url(view.path)
+            with subtests.test(path):
+                assert other.document(path) == site.document(path)
+                assert other.get(path).status_code == 200
+
+
+def test_a_page_is_as_short_as_people_read(site_of: Callable[[str], Site], subtests: pytest.Subtests) -> None:
+    """A name of 100 KB is cut in a list, and an id that looks like a path is asked for as it is."""
+    hostile = site_of("hostile")
+    for view in VIEWS:
+        with subtests.test(view.path):
+            page = hostile.get(hostile.state.url(view.path))
+            assert LONG[:10_000] not in page.text
+            assert len(page.content) < 500_000
+    (link,) = [
+        one for one in own_links_of(hostile.get("/alerts").text, hostile.origin, "/alerts") if "id=..%2F..%2Fx" in one
+    ]
+    assert hostile.get(link).request.url.params["id"] == CLIMBING

@@ -1,0 +1,127 @@
+"""Every page as a browser shows it: with data, without, and with what its senders would rather have it do."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import pytest
+
+from benchmarks.virtual import VirtualRouter
+from router.console.application import View
+from router.console.views import VIEWS
+from router.domain.signals import Stream
+from tests.builders import alert_body
+from tests.console.browsing import DESK, PHONE, Windows
+from tests.console.sites import Site
+from tests.store.acts import awaited
+from tests.store.opened import open_store
+
+SEEN = """() => ({
+  taken: window.taken ?? null,
+  acting: [...document.querySelectorAll("*")]
+    .filter(one => [...one.attributes].some(({name}) => name.startsWith("on") || name === "style"))
+    .concat([...document.scripts].filter(one => !one.src.startsWith(`${location.origin}/static/`)))
+    .concat([...document.querySelectorAll("iframe, object, embed, base, meta[http-equiv]")])
+    .map(one => one.outerHTML),
+  links: [...document.querySelectorAll("[href], [src], [action], [formaction]")].map(one => [
+    new URL(one.getAttribute("href") ?? one.getAttribute("src") ?? one.getAttribute("action"), location).href,
+    one.rel ?? "",
+  ]),
+  text: document.body.innerText,
+  ids: [...document.querySelectorAll("[id]")].map(one => one.id),
+})"""
+
+UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
+# What is around the views is the same in each, and hostile words have no colour of their own.
+CASES = [
+    pytest.param(
+        state, view, None if state == "hostile" else "html" if view == VIEWS[0] else "main", id=f"{state}{view.path}"
+    )
+    for state in ("busy", "empty", "hostile")
+    for view in VIEWS
+    if state != "empty" or "{" not in view.path
+]
+
+
+@pytest.mark.parametrize(("site", "view", "colours_of"), CASES, indirect=["site"])
+@awaited
+async def test_every_view_is_sound(
+    site: Site, view: View, colours_of: str | None, windows: Windows, subtests: pytest.Subtests
+) -> None:
+    """It does what it says and nothing of what its data say, anybody can use it, on a phone, too; no complaint of Chromium."""
+    window = await windows.look_at(site)
+    await window.goto(site.state.url(view.path))
+    seen: dict[str, Any] = await window.page.evaluate(SEEN)
+    with subtests.test("nothing acts"):
+        assert (seen["taken"], seen["acting"]) == (None, [])
+        assert UNSEEN.findall(seen["text"]) == []
+        assert str(191 * 7) not in seen["text"]
+    with subtests.test("links are this console's, or lead to a vendor's page that learns nothing"):
+        others = [(url, rel) for url, rel in seen["links"] if not url.startswith(f"{site.origin}/")]
+        assert [url for url, _ in others if urlsplit(url).scheme != "https"] == []
+        assert [rel for _, rel in others if not {"noopener", "noreferrer"} <= set(rel.split())] == []
+    with subtests.test("ids are of one thing each"):
+        assert len(seen["ids"]) == len(set(seen["ids"]))
+    for size in (PHONE, DESK):
+        with subtests.test("no scrolling to the side", size=size):
+            await window.resize(size)
+            assert await window.page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    with subtests.test("WCAG"):
+        assert await window.find_violations(colours_of) == []
+
+
+@awaited
+async def test_pages_work_without_scripts(site: Site, windows: Windows) -> None:
+    """Filters are a form, and each one that is on is a link to the list without it."""
+    window = await windows.open(site, java_script_enabled=False)
+    await window.goto("/alerts")
+    page, rows = window.page, window.page.locator(".signals tbody tr")
+    everything = await rows.count()
+    await page.get_by_label("Medium").check()
+    await page.get_by_text("More filters").click()
+    await page.get_by_label("Owner", exact=True).fill("web-shop")
+    await page.get_by_role("button", name="Filter").click()
+    assert parse_qs(urlsplit(page.url).query) == {"severity": ["Medium"], "owner": ["web-shop"]}
+    few = await rows.count()
+    await page.get_by_role("link", name="owner: web-shop").click()
+    assert parse_qs(urlsplit(page.url).query) == {"severity": ["Medium"]}
+    assert 0 < few < await rows.count() < everything
+
+
+@awaited
+async def test_a_list_refreshes_itself_until_it_is_paused(own_site: Site, windows: Windows) -> None:
+    """Each ten seconds it has what came, and what has the focus keeps it. One that is paused, or hidden, asks for nothing."""
+    window = await windows.open(own_site)
+    page = window.page
+    await page.clock.install()
+    await window.goto("/alerts")
+    focused = page.locator(".signals tbody tr").last.get_by_role("link").first
+    await focused.focus()
+    words = await focused.inner_text()
+    await page.evaluate("document.getAnimations().find(one => one.animationName === 'aged').finish()")
+    assert await page.locator(".aged").is_visible()
+    state = own_site.state
+    store = open_store(state.place, state.clock)
+    router = VirtualRouter(store, state.rules, state.clock, 1_000)
+    await router.take(Stream.CWPP, [alert_body("fresh", AlertDisplayName="It came meanwhile")])
+    await store.close()
+    await page.clock.run_for(10_000)
+    await page.get_by_text("It came meanwhile").wait_for()
+    assert await page.locator(":focus").inner_text() == words
+    await page.locator(".aged").wait_for(state="hidden")
+
+    asked = list[str]()
+    page.on("request", lambda request: asked.append(request.url) if "/alerts" in request.url else None)
+    await page.get_by_role("link", name="Pause", exact=True).click()
+    await page.get_by_role("link", name="Refresh every 10 s").wait_for()
+    asked.clear()
+    await page.clock.run_for(60_000)
+    assert asked == []
+    await page.get_by_role("link", name="Refresh every 10 s").click()
+    await page.get_by_role("link", name="Pause", exact=True).wait_for()
+    await page.evaluate("Object.defineProperty(document, 'hidden', {value: true})")
+    asked.clear()
+    await page.clock.run_for(60_000)
+    assert asked == []
