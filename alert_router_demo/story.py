@@ -19,6 +19,7 @@ from textwrap import shorten
 from rich.console import Console
 
 from alert_router_demo.connection import connected
+from alert_router_demo.shift import keep_open, with_links
 from alert_router_demo.shown import lines_of_page, lines_of_ticket, summaries_of
 from alert_router_demo.soc import Drop, Soc, Status
 from router.app.optional_packages import PACKAGE
@@ -34,6 +35,9 @@ from router.domain.decisions import Outcome
 from router.domain.readable import counted
 from router.ingest.messages import Message
 from router.rulebook.starter import STARTER
+
+DEFAULT = Path(".state/demo")
+"""Where the state is unless an option says it."""
 
 PATIENCE = timedelta(seconds=20)
 """How long the demo waits for what the SOC turned away at first."""
@@ -54,7 +58,14 @@ _FIRST_ACT = {"cwpp.ndjson": 14, "cspm.ndjson": 7}
 
 def run(options: Namespace) -> int:
     """Route the samples and print what came of it; 1 where a delivery died, else 0."""
-    story = asyncio.run(_route(options.state, options.decisions or options.state / "decisions.ndjson"))
+    story = asyncio.run(_route(options))
+    if not options.keep:
+        _print_story(story)
+        _print_next(screen(), options.state)
+    return DIED if story.report.died else 0
+
+
+def _print_story(story: Story) -> None:
     job, report, held = story.job, story.report, story.held
     to = screen()
     to.print(
@@ -64,8 +75,7 @@ def run(options: Namespace) -> int:
     _print_counts(to, held)
     _print_whole(to, "one page, as the pager got it", story.page)
     _print_whole(to, "one ticket, as ServiceNow got it", story.ticket)
-    _print_end(to, story, options.state)
-    return DIED if report.died else 0
+    _print_end(to, story, job.state)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,15 +100,18 @@ class Story:
     ticket: Sequence[str]
 
 
-async def _route(state: Path, decisions: Path) -> Story:
+async def _route(options: Namespace) -> Story:
+    state: Path = options.state
     async with Soc.running(lag=LAG, authority=None) as soc:
         _make_busy(soc)
         rules, settings = connected(rules_given(STARTER, None, now()), soc)
+        if options.keep:
+            settings = with_links(settings, options.listen)
         job = Job(
             rules=rules,
             only=None,
             state=state,
-            decisions=decisions,
+            decisions=options.decisions or state / "decisions.ndjson",
             settings=settings,
             clock=None,
             patience=PATIENCE,
@@ -109,7 +122,7 @@ async def _route(state: Path, decisions: Path) -> Story:
                     await work.take(batch)
                 await work.release()
                 await work.deliver()
-            return Story(
+            story = Story(
                 job=job,
                 report=await work.report(),
                 held=_held(soc),
@@ -118,6 +131,10 @@ async def _route(state: Path, decisions: Path) -> Story:
                 page=list(lines_of_page(soc.pagerduty.pages)),
                 ticket=list(lines_of_ticket(list(soc.servicenow.tickets))),
             )
+        if options.keep:
+            _print_story(story)
+            await keep_open(soc, job, options.listen)
+        return story
 
 
 def _acts() -> tuple[list[Message], list[Message]]:
@@ -172,6 +189,13 @@ def _print_end(to: Console, story: Story, state: Path) -> None:
     to.print("\n  next, why one of them is a page:")
     # A line that can be copied is printed as it is, however narrow the terminal.
     print_lines([f"  {_program()} explain {_ASKED} --state {shlex.quote(str(state))}"])
+
+
+def _print_next(to: Console, state: Path) -> None:
+    """Print the command that shows all of it in the browser."""
+    more = "" if state == DEFAULT else f" --state {shlex.quote(str(state))}"
+    to.print()
+    print_lines([f"  {_program()} demo --keep{more} opens the console on what just happened"])
 
 
 def _program() -> str:

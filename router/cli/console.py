@@ -35,15 +35,18 @@ async def _serve(options: Namespace) -> None:
 
 @asynccontextmanager
 async def console_on(
-    store: Store, rules: Rules, settings: Settings, address: str, *, is_shared: bool
+    store: Store, rules: Rules, settings: Settings, address: str, *, is_shared: bool, author: str | None = None
 ) -> AsyncIterator[str]:
-    """Serve the console on a store as long as the context lasts; yields the URL that opens it. Raises BadUsage."""
+    """Serve the console on a store as long as the context lasts; yields the URL that opens it. Raises BadUsage.
+
+    Without an `author` who acts is the person whom git or this machine knows.
+    """
     from router.console.application import Console  # for which no other command waits
     from router.console.serving import console_served
 
     # What a destination lacks the settings say of who delivers: for a directory those are here.
     readiness = None if is_shared else readiness_of(rules, settings)
     unready = readiness.unready if readiness is not None else ()
-    shown = Console(store, rules, facts_of(rules, readiness), unready, author_given(None).name)
+    shown = Console(store, rules, facts_of(rules, readiness), unready, author or author_given(None).name)
     async with console_served(shown, address) as url:
         yield url

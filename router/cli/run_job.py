@@ -41,6 +41,9 @@ from router.store.store import Store
 LOOK = 60.0
 """Seconds after which a run that waits for input looks again whether a rule has ended or a limit has room."""
 
+_AGAIN = 1.0
+"""Seconds after which a job that goes on looks again."""
+
 LEAST_FORGOTTEN = 100_000
 """Decisions and signals that a job forgets at least, where so many are old enough: some seconds' worth."""
 
@@ -95,7 +98,7 @@ class Report(Value, kw_only=True):
 
 
 class Work:
-    """A job at work: takes messages in, delivers, and reports. `at_work` makes it."""
+    """A job at work: takes messages in, delivers, and reports. `at_work` makes it; `store` is the state."""
 
     def __init__(
         self,
@@ -108,7 +111,7 @@ class Work:
         retention: Retention,
         clock: Clock,
     ) -> None:
-        self._job, self._store, self._dispatcher, self._decisions = job, store, dispatcher, decisions
+        self._job, self.store, self._dispatcher, self._decisions = job, store, dispatcher, decisions
         self._stop, self._readiness, self._retention = stop, readiness, retention
         self._clock, self._began = clock, clock()
         self._before: Mapping[Stream, Counts] = {}
@@ -122,15 +125,15 @@ class Work:
 
         What a rule held is told with its end, and messages that come in from now on may end it: owners hear of ends first.
         """
-        async with self._store.session() as tx:
+        async with self.store.session() as tx:
             self._before = {stream: await count_deliveries(tx, stream, self._began) for stream in Stream}
         self._set_aside = await self._count_set_aside()
-        remarks = await remarks_on(self._store, self._readiness.unready)
+        remarks = await remarks_on(self.store, self._readiness.unready)
         self._is_hindered = bool(self._readiness.problems) or any(one.is_problem for one in remarks)
         for line in [*self._readiness.problems, *(one.text for one in remarks)]:
             complain(line)
-        if not self._store.is_shared:
-            await self._store.run(release_claims)
+        if not self.store.is_shared:
+            await self.store.run(release_claims)
         for watch in self._watches.values():
             await watch.notify(self._clock())
 
@@ -199,7 +202,7 @@ class Work:
         for stream, book in self._job.rules.books.items():
             if not self._stop.is_asked:
                 await self._watches[stream].notify(now())
-                entries = await release_held(self._intake, self._store, book, now(), lambda: self._stop.is_asked)
+                entries = await release_held(self._intake, self.store, book, now(), lambda: self._stop.is_asked)
                 self._count(self._released, entries)
                 await self._intake.admit_waiting(stream, now())
 
@@ -207,7 +210,7 @@ class Work:
         """End findings that two snapshots came without, where a snapshot may be over."""
         if (book := self._job.rules.books.get(Stream.CSPM)) is not None:
             now = self._clock()
-            ends = SnapshotEnds(self._intake, self._store, book, lambda: self._stop.is_asked)
+            ends = SnapshotEnds(self._intake, self.store, book, lambda: self._stop.is_asked)
             self._count(self._ended, await ends.end_unseen(now, now))
 
     async def deliver(self) -> None:
@@ -224,13 +227,20 @@ class Work:
             if not self._stop.is_asked:
                 await self._dispatcher.deliver_due()
 
+    async def go_on(self) -> None:
+        """Deliver what comes due, also by what others do to the state, until the work is to end; raises StoreError."""
+        while not self._stop.is_asked:
+            await self.release()
+            await self.deliver()
+            await self._stop.wait(_AGAIN)
+
     async def report(self) -> Report:
         """Return the result of the job. What is old enough is forgotten first."""
         standings: list[Standing] = []
         for stream in Stream:
             held = await self._dispatcher.held_in(stream)
             unready, before = self._readiness.unready, self._before[stream]
-            standings += await standings_in(self._store, stream, before, self._began, unready, held)
+            standings += await standings_in(self.store, stream, before, self._began, unready, held)
         await self._forget()
         set_aside = await self._count_set_aside()
         silences = [await self._intake.silences.silences(stream, self._clock()) for stream in self._job.rules.books]
@@ -248,11 +258,11 @@ class Work:
 
     async def _forget(self) -> None:
         """Take away what is old enough, twice as much as came in if that is more than the least; the next job goes on."""
-        by, retention = await find_instant_to_forget_by(self._store, self._clock()), self._job.settings.retention
+        by, retention = await find_instant_to_forget_by(self.store, self._clock()), self._job.settings.retention
         if by is None:
             return
         for _ in range(0, max(LEAST_FORGOTTEN, 2 * self._tally.received) // STEP, AT_ONCE):
-            forgotten = None if self._stop.is_asked else await forget(self._store, by, retention, AT_ONCE)
+            forgotten = None if self._stop.is_asked else await forget(self.store, by, retention, AT_ONCE)
             if forgotten is None or forgotten.is_done:
                 return
             # Ctrl-C is heard in between.
@@ -261,7 +271,7 @@ class Work:
     async def end_if_asked(self) -> None:
         """Raise Interrupted, which says how many deliveries are owed, where the work was to end."""
         if self._stop.is_asked:
-            async with self._store.session() as tx:
+            async with self.store.session() as tx:
                 counts = [await count_deliveries(tx, stream, NEVER) for stream in Stream]
             owed = sum(count for one in counts for (_, state), count in one.items() if state in OPEN)
             raise self._stop.interrupted(
@@ -269,13 +279,13 @@ class Work:
             )
 
     async def _count_set_aside(self) -> int:
-        async with self._store.session() as tx:
+        async with self.store.session() as tx:
             return max([await count_damaged_rows(tx, stream) for stream in Stream])
 
     async def _dues(self) -> list[datetime]:
         unready, held_in = self._readiness.unready, self._dispatcher.held_in
         streams = self._job.rules.books
-        dues = [await read_backlogs(self._store, stream, unready, await held_in(stream)) for stream in streams]
+        dues = [await read_backlogs(self.store, stream, unready, await held_in(stream)) for stream in streams]
         return [next.due for some in dues for next in some.values() if next.due is not None]
 
 

@@ -2,15 +2,18 @@
 
 import asyncio
 import re
+import signal
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
 from copy import replace
 from dataclasses import dataclass
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 import yaml
 
@@ -22,11 +25,12 @@ from router.app.settings import Settings
 from router.cli.incoming import open_files
 from router.cli.option_values import clock_for
 from router.cli.run_job import Job, Report, do
+from router.console.views import VIEWS
 from router.destinations import discover
 from router.domain.readable import counted
 from router.domain.rulebook import DestinationSpec, Lane
 from router.domain.signals import Stream
-from tests.cli.house import House, Said, a_process, column, lines_in, ndjson
+from tests.cli.house import House, Said, a_process, column, lines_in, ndjson, routing
 from tests.destinations.builders import examples_of, secret_names_in
 from tests.docs.pages import page
 from tests.parse.messages import a_flat_alert, an_assessment
@@ -35,13 +39,22 @@ from tests.waiting import wait_until
 
 @dataclass(frozen=True, slots=True)
 class DemoRuns:
-    """The demo, run twice in one directory, and what the decisions were each time."""
+    """The demo, run twice in one directory, and what the decisions were each time.
+
+    Attributes:
+        pages: what the console said that the second run opened, by the paths of its pages.
+    """
 
     directory: Path
     first: Said
     decisions: list[dict[str, Any]]
     second: Said
     repeats: list[dict[str, Any]]
+    pages: dict[str, dict[str, Any]]
+
+
+ASKED = ("/signals", "/resource", "/silences/new")
+"""The views that say something of what is asked alone."""
 
 
 @pytest.fixture(scope="module")
@@ -51,7 +64,17 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> DemoRuns:
     decisions = directory / ".state" / "demo" / "decisions.ndjson"
     first = a_process("demo", within=directory)
     once = lines_in(decisions)
-    return DemoRuns(directory, first, once, a_process("demo", within=directory), lines_in(decisions))
+    with routing("demo", "--keep", "--listen", "127.0.0.1:0", within=directory) as keeping:
+        assert keeping.stdout is not None
+        out = "".join(takewhile(lambda line: not line.startswith("Ctrl-C"), keeping.stdout))
+        (url,) = re.findall(r"^the console is at (\S+)$", out, re.M) or [keeping.communicate()]
+        with httpx.Client(follow_redirects=True) as browser:
+            assert browser.get(url).status_code == 200
+            paths = [view.path for view in VIEWS if "{" not in view.path and view.path not in ASKED]
+            pages = {path: browser.get(url.replace("/?", f"{path}.json?")).json() for path in paths}
+        keeping.send_signal(signal.SIGINT)
+        second = Said(keeping.wait(), out, keeping.communicate()[1])
+    return DemoRuns(directory, first, once, second, lines_in(decisions), pages)
 
 
 def test_everything_arrives(runs: DemoRuns) -> None:
@@ -100,15 +123,17 @@ def test_the_soc_saw_what_was_sent(runs: DemoRuns) -> None:
 
 
 def test_it_ends_with_what_it_came_to_and_a_command_that_runs(runs: DemoRuns) -> None:
-    """Pages and tickets are counted at the SOC; the last line, typed as it is, says why one of the pages is one."""
+    """Pages and tickets are counted at the SOC; a command, typed as it is, says why one of the pages is one; the last line
+    offers the console."""
     for said in (runs.first, runs.second):
         holds = {name: counted(int(count), what) for name, count, what in _HOLDS.findall(said.out)}
         headline, command = re.findall(r"^  (89 messages: .*|\S.* explain .*)$", said.out, re.M)
         held = column(runs.decisions, "outcome").count("suppressed")
         assert headline == f"89 messages: {holds['pagerduty']}, {holds['servicenow']}, {held} held"
-        assert said.out.endswith(f"\n  {command}\n")
         end = said.out.partition(headline)[2]
         assert end.count("\n    page  ") == int(holds["pagerduty"].split()[0])
+    program, _, last = runs.first.out.rpartition(f"\n  {command}\n\n  ")[2].partition(" demo --keep ")
+    assert (command.partition(" explain ")[0], last) == (program, "opens the console on what just happened\n")
     typed = subprocess.run(["sh", "-c", command], cwd=runs.directory, capture_output=True, text=True)
     assert (typed.returncode, typed.stdout.partition(":")[0]) == (0, "It paged somebody"), typed.stderr
 
@@ -119,7 +144,7 @@ _HOLDS = re.compile(r"^  (servicenow|pagerduty) +(\d+) (page|ticket)s? ", re.M)
 def test_the_readme_shows_the_screen(runs: DemoRuns) -> None:
     """Each paragraph that it shows is printed so, and in that order; the command is that of a clone."""
     shown = page("README.md").text.partition("<!-- screen -->\n```text\n")[2].partition("\n```")[0]
-    printed = re.sub(r"\S+ -m router explain", ".venv/bin/alert-router explain", runs.first.out)
+    printed = re.sub(r"\S+ -m router (?=explain|demo)", ".venv/bin/alert-router ", runs.first.out)
     assert shown.count("\n\n") >= 6
     for paragraph in shown.split("\n\n"):
         _, found, printed = printed.partition(paragraph + "\n")
@@ -133,12 +158,21 @@ def test_the_readme_shows_the_screen(runs: DemoRuns) -> None:
 def test_the_second_time_nothing_is_sent(runs: DemoRuns) -> None:
     """Run twice, everything is a repeat or was never sent, and the SOC hears nothing. Everything that it wrote is in the state,
     which is not where `run` keeps its own."""
-    assert (runs.second.code, runs.second.err) == (0, "")
     assert set(column(runs.repeats, "outcome")) == {"repeat", "below_floor", "suppressed", "quarantined"}
     assert "nothing sent, nothing owed" in runs.second.out and "one page" not in runs.second.out
     assert "servicenow   0 tickets   nothing" in runs.second.out
     written = {path.relative_to(runs.directory).as_posix() for path in runs.directory.rglob("*") if path.is_file()}
-    assert {Path(name).parent.as_posix() for name in written} == {".state/demo"}
+    assert {"/".join(Path(name).parts[:2]) for name in written} == {".state/demo"}
+
+
+def test_kept_it_is_a_console_with_something_in_every_view(runs: DemoRuns) -> None:
+    """People acted, a silence and a rule that end soon hold something, a ticket was refused; until Ctrl-C, which ends it."""
+    assert runs.second.code == 130
+    assert re.fullmatch(r"interrupted: 4 taken in, \d owed; the next run goes on with them\n", runs.second.err)
+    assert [path for path, said in runs.pages.items() if not any(said.values())] == []
+    status = runs.pages["/status"]
+    assert status["streams"]["cwpp"]["held"] == ["demo-webhook"]
+    assert (status["streams"]["cwpp"]["dead"], status["silences"]["active"]) == (1, 1)
 
 
 def test_what_stands_in_the_way_is_one_line(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
