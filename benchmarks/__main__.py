@@ -34,6 +34,7 @@ MINUTES = {
     "rules": 8,
     "hub": 8,
     "coverage": 2,
+    "console": 6,
     "way": 1,
     "growth": 20,
 }
