@@ -26,7 +26,7 @@ PAGE = 50
 SEVERITIES = (*(one.label for one in sorted(Severity, reverse=True)), "unknown")
 _OUTCOMES = {"routed": Outcome.ROUTED, "held": Outcome.SUPPRESSED}
 _SINCE = {"1h": timedelta(hours=1), "4h": timedelta(hours=4), "24h": timedelta(days=1), "7d": timedelta(days=7)}
-_TEXTS = ("owner", "subscription", "cluster", "type", "destination")
+_TEXTS = ("owner", "subscription", "cluster", "type", "destination", "held_by")
 
 
 async def read_alerts(console: Console, request: Request) -> Mapping[str, Any]:

@@ -3,13 +3,24 @@
 from __future__ import annotations
 
 from router.console.application import Action, View
+from router.console.rules import read_rule, read_rules
+from router.console.silences import end, extend, make, read_new, read_silence, read_silences
 from router.console.standing import read_alerts, read_findings
 from router.console.status import read_status_page
 
 VIEWS = (
     View("/alerts", "alerts.html", read_alerts),
     View("/findings", "alerts.html", read_findings),
+    View("/silences", "silences.html", read_silences),
+    View("/silences/new", "silence_new.html", read_new),
+    View("/silences/{id}", "silence.html", read_silence),
+    View("/rules", "rules.html", read_rules),
+    View("/rules/{stream}/{name:path}", "rule.html", read_rule),
     View("/status", "status.html", read_status_page),
 )
 
-ACTIONS: tuple[Action, ...] = ()
+ACTIONS = (
+    Action("/silences/new", make),
+    Action("/silences/{id}/extend", extend),
+    Action("/silences/{id}/end", end),
+)

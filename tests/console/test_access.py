@@ -237,8 +237,12 @@ def test_a_state_that_fails_is_said_in_one_line(own_site: Site, subtests: pytest
                 own_site.get(path),
                 own_site.get(".json?".join(path.split("?")) if "?" in path else f"{path}.json"),
             )
-            assert (page.status_code, document.status_code) == (503, 503)
             assert "SELECT" not in page.text
+            if view.path == "/silences/new":
+                # A form asks nothing of the state; what its page says around it does.
+                assert (page.status_code, document.status_code) == (503, 200)
+                continue
+            assert (page.status_code, document.status_code) == (503, 503)
             (words,) = document.json().values()
             assert "\n" not in words
             assert own_links_of(page.text, own_site.origin, path)
