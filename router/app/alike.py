@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from router.app.lookback import look_back, preview_document
-from router.app.rules import Rules
+from router.app.rules import Rules, read_owners
 from router.decide.preview import rule_matcher
 from router.destinations.wording.masking import masked
 from router.domain.readable import legible_json, storable
@@ -16,7 +16,6 @@ from router.domain.resources import parse_resource_id
 from router.domain.signals import Alert, Signal, Stream
 from router.domain.suppression import Field, SuppressionRule
 from router.domain.values import Value
-from router.ingest.state_cache import TagReader
 from router.rulebook.documents import parse_with_lower_keys
 from router.rulebook.problems import Fault, dotted
 from router.rulebook.scope_breadth import names_many
@@ -78,7 +77,7 @@ class OfferedRule(Value):
         """Return for programs what it would have held in 30 days, and would hold now; None where it is refused."""
         if self.rule is None:
             return None
-        owners = (await TagReader(store, rules.books).rulebook(self.stream, now)).owners
+        owners = await read_owners(store, rules, self.stream, now)
         since, matchers = now - _LIFE, [rule_matcher(self.rule, owners)]
         (found,) = await look_back(store, self.stream.value, matchers, since, now, _MOST_LOOKED_AT)
         return preview_document(found)

@@ -13,6 +13,7 @@ from router.coverage.expected.manifest import FILE as COVERAGE
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
 from router.destinations import discover
 from router.domain.errors import BadPolicy
+from router.domain.owners import NO_OWNERS, Owners
 from router.domain.rulebook import DestinationSpec, Floor, Lane, Rulebook
 from router.domain.severity import Severity
 from router.domain.signals import Stream
@@ -113,6 +114,15 @@ def new_reader(rules: Rules, only: Stream | None) -> MessageReader:
     from router.ingest.messages import MessageReader
 
     return MessageReader(rules.books, rules_room.load_catalogue(), only)
+
+
+async def read_owners(store: Store, rules: Rules, stream: Stream, now: datetime) -> Owners:
+    """Who owns what by the rules of a stream, if it has any, and the tags that the state has; raises StoreError."""
+    from router.ingest.state_cache import TagReader
+
+    if stream not in rules.books:
+        return NO_OWNERS
+    return (await TagReader(store, rules.books).rulebook(stream, now)).owners
 
 
 def specs_of(book: Rulebook) -> list[DestinationSpec]:

@@ -65,6 +65,14 @@ class Effect(NamedTuple):
     status: int = 200
 
 
+class Elsewhere(Exception):
+    """What a view raises whose page is another one: there who asks is led, with a query."""
+
+    def __init__(self, path: str, **query: str) -> None:
+        super().__init__(path)
+        self.path, self.query = path, query
+
+
 class Done(NamedTuple):
     """What an action did: the page to go on with, and which of `DONE` that page says."""
 
@@ -103,6 +111,7 @@ def new_console(console: Console, views: Sequence[View], actions: Sequence[Actio
     routes += [Route(one.path, partial(_act, console, one, pages), methods=["POST"]) for one in actions]
     routes.append(Route("/", partial(_go_on, pages)))
     handlers: dict[Any, Any] = {
+        Elsewhere: partial(_lead_on, pages),
         HTTPException: partial(_show_http_error, pages),
         RouterError: partial(_show_error, pages),
         Exception: partial(_show_fault, pages),
@@ -137,6 +146,11 @@ async def _act(console: Console, action: Action, pages: Pages, request: Request)
 
 async def _go_on(pages: Pages, request: Request) -> Response:
     return RedirectResponse(pages.path("/alerts"), 303)
+
+
+async def _lead_on(pages: Pages, request: Request, found: Elsewhere) -> Response:
+    suffix = ".json" if request.url.path.endswith(".json") else ""
+    return RedirectResponse(pages.path(f"{found.path}{suffix}", found.query), 303)
 
 
 async def _no_icon(request: Request) -> Response:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from router.console.application import Action, View
+from router.console.resource import read_resource
 from router.console.rules import read_rule, read_rules
+from router.console.signals import read_search, read_signal, show_body
 from router.console.silences import end, extend, make, read_new, read_silence, read_silences
 from router.console.standing import read_alerts, read_findings
 from router.console.status import read_status_page
@@ -11,6 +13,9 @@ from router.console.status import read_status_page
 VIEWS = (
     View("/alerts", "alerts.html", read_alerts),
     View("/findings", "alerts.html", read_findings),
+    View("/signals", "search.html", read_search),
+    View("/signals/{key}", "signal.html", read_signal),
+    View("/resource", "resource.html", read_resource),
     View("/silences", "silences.html", read_silences),
     View("/silences/new", "silence_new.html", read_new),
     View("/silences/{id}", "silence.html", read_silence),
@@ -20,6 +25,7 @@ VIEWS = (
 )
 
 ACTIONS = (
+    Action("/signals/{key}/body", show_body),
     Action("/silences/new", make),
     Action("/silences/{id}/extend", extend),
     Action("/silences/{id}/end", end),

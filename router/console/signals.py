@@ -1,0 +1,190 @@
+"""A signal: whom it paged or why nobody, what happened to it, what destinations were told, and how to hold what is like it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from copy import replace
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from msgspec import json
+from starlette.exceptions import HTTPException
+
+from router.app.alike import rule_like, silence_like
+from router.app.fields import read_words
+from router.app.notice_preview import read_last_notice
+from router.app.repairs import quarantined_document, record_shown
+from router.app.signal_document import life_document, match_document
+from router.app.signal_life import DestinationLife, SignalLife, read_life, with_active_silences
+from router.app.signal_search import Meant, find_meant
+from router.app.signal_words import destination_facts, signal_facts, timeline_of, worded
+from router.app.standing import describe_signals
+from router.console.application import Effect, Elsewhere
+from router.decide import iso
+from router.destinations.wording.fitting import shortened
+from router.destinations.wording.masking import masked
+from router.destinations.wording.withholding import outline_of_alike
+from router.domain.deliveries import DeliveryState
+from router.domain.errors import BadField
+from router.domain.readable import legible, one_line
+from router.domain.rule_fields import signal_of
+from router.domain.rulebook import Rulebook
+from router.domain.signals import Stream
+from router.store.decisions import find_decisions
+from router.store.delivery_status import list_latest_notices
+from router.store.ledger import RECORD
+from router.store.signals import find_held, read_fields
+from router.store.store import Store
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from router.console.application import Console, Document, Form
+
+LONGEST_TEXT = 1_000
+"""Characters of a text of a page: a sender may name things at any length, and a page has hundreds of texts."""
+
+
+_FACTS = frozenset({"found by", "id", "plan", "key", "now", "held by"})
+"""What `explain` says of a signal that stands nowhere else on its page."""
+
+
+async def read_search(console: Console, request: Request) -> Document:
+    """Return the signals that a text may mean; where it means one, the page of that one is told instead."""
+    asked = request.query_params.get("q", "").strip()
+    found = await find_meant(console.store, asked, None) if asked else None
+    if found is None:
+        return {"asked": "", "matches": [], "has_more": False, "quarantined": []}
+    if len(found.signals) == 1:
+        raise Elsewhere(f"/signals/{found.signals[0].key}")
+    async with console.store.session() as tx:
+        latest = [next(iter(await find_decisions(tx, one.key, 1)), None) for one in found.signals]
+    matches = [
+        {**match_document(one, it), "severity": it.severity if it is not None else None}
+        for one, it in zip(found.signals, latest, strict=True)
+    ]
+    quarantined = [quarantined_document(one) for one in found.quarantined[:20]]
+    return shown({"asked": asked, "matches": matches, "has_more": found.has_more, "quarantined": quarantined})
+
+
+async def read_signal(console: Console, request: Request) -> Document:
+    """Return the life of a signal as `explain` does, and what its page has beside; raises HTTPException where there is none."""
+    store, now = console.store, console.store.now()
+    meant = await _find_one(store, request.path_params["key"])
+    book = console.rules.books.get(Stream(meant.stream)) if meant.stream in Stream else None
+    life = await read_life(store, meant, now, console.facts)
+    if book is not None:
+        life = await with_active_silences(store, life, book, now)
+    async with store.session() as tx:
+        row = life.row
+        summary = (await describe_signals(tx, row.stream, [row]))[0] if row is not None else None
+        fields = (await read_fields(tx, [life.key])).get(life.key)
+    if summary is None or summary["outline"]:
+        life = _outlined(life)
+    signal = signal_of(fields) if fields is not None else None
+    rule = rule_like(signal, now) if signal is not None else None
+    is_previewed = request.query_params.get("preview") == "rule"
+    document = life_document(life, meant, now)
+    destinations = zip(document["destinations"], life.destinations, strict=True)
+    return shown(
+        {
+            **document,
+            "at": now,
+            "summary": {name: value for name, value in summary.items() if name != "states"}
+            if summary is not None
+            else None,
+            "facts": worded(fact for fact in signal_facts(life, meant, now) if fact[0] in _FACTS),
+            "attack": _attack_of(life, book),
+            "rulebook": life.latest.rulebook if life.latest is not None else None,
+            "is_rulebook_current": book is not None and life.latest is not None and life.latest.rulebook == book.hash,
+            "timeline": timeline_of(life),
+            "destinations": [
+                {**one, "facts": worded(destination_facts(it)), "text": await _told(store, life, it, book, now)}
+                for one, it in destinations
+            ],
+            "silence": silence_like(signal) if signal is not None else None,
+            "rule": rule.document if rule is not None else None,
+            "preview": await rule.preview(store, console.rules, now) if rule is not None and is_previewed else None,
+            "kept": "message" if life.holder is not None else "notice" if any(map(_tells, life.destinations)) else None,
+        }
+    )
+
+
+async def _find_one(store: Store, asked: str) -> Meant:
+    found = await find_meant(store, asked, None)
+    if len(found.signals) == 1 and found.signals[0].key == asked:
+        return found.signals[0]
+    if len(found.signals) == 1:
+        raise Elsewhere(f"/signals/{found.signals[0].key}")
+    if found.signals or found.quarantined:
+        raise Elsewhere("/signals", q=asked)
+    raise HTTPException(404, "No signal has that key or that id, no id ends so, and no ticket has that number.")
+
+
+def _outlined(life: SignalLife) -> SignalLife:
+    """Return a life in which groups have nothing in common that may be an entity."""
+    groups = [replace(it, by=outline_of_alike(it.by)) if (it := one.group) else None for one in life.destinations]
+    places = zip(life.destinations, groups, strict=True)
+    return replace(life, destinations=tuple(replace(one, group=group) for one, group in places))
+
+
+def _tells(one: DestinationLife) -> bool:
+    return one.name != RECORD and bool(one.deliveries)
+
+
+async def _told(
+    store: Store, life: SignalLife, one: DestinationLife, book: Rulebook | None, now: datetime
+) -> str | None:
+    """Return what a destination was told last; None where it took nothing, or the rules do not name it any more."""
+    spec = book.destinations.get(one.name) if book is not None else None
+    if spec is None or not any(it.state is DeliveryState.SENT for it in one.all_deliveries):
+        return None
+    return await read_last_notice(store, life, spec, now, as_in_tickets=True)
+
+
+def _attack_of(life: SignalLife, book: Rulebook | None) -> dict[str, Any]:
+    latest = next((one for one in reversed(life.decisions) if one.tactics or one.techniques), None)
+    names = book.attack.tactics if book is not None else {}
+    tactics = [{"id": id, "name": names.get(id)} for id in (latest.tactics if latest is not None else ())]
+    return {"tactics": tactics, "techniques": list(latest.techniques) if latest is not None else []}
+
+
+async def show_body(console: Console, form: Form, request: Request) -> Effect:
+    """Show what is kept of a signal as it came, once a person said why; that is on record."""
+    now, key, reason = console.store.now(), request.path_params["key"], form.get("reason", "")
+    document = {"key": key, "reason": reason, "author": console.author, "fault": None, "what": None, "body": None}
+    if form.get("confirm") != "yes":
+        return Effect("body.html", document)
+    try:
+        words = read_words("reason", reason)
+    except BadField as fault:
+        return Effect("body.html", {**document, "fault": f"The reason {fault.words}."}, 422)
+    async with console.store.session() as tx:
+        held = next(iter(await find_held(tx, [key])), None)
+        notice = (await list_latest_notices(tx, [key])).get(key)
+    if held is not None and held.held is not None and held.held.body is not None:
+        stream, what, body = held.stream, "message", held.held.body
+    elif notice is not None:
+        stream, what, body = notice.stream, "notice", json.format(json.encode(notice), indent=2)
+    else:
+        raise HTTPException(404, "Neither a message nor a notice of that signal is kept.")
+    await record_shown(console.store, stream, key, now, author=console.author, reason=words)
+    return Effect("body.html", {**document, "what": what, "body": legible(body.decode("utf-8", "backslashreplace"))})
+
+
+def shown(document: Document) -> dict[str, Any]:
+    """Return a document in which times are texts, and all of a text can be seen: masked, on one line, as long as a page takes.
+
+    What stands under `text` has several lines, and is masked and bounded where it is made.
+    """
+    return {name: _shown(name, value) for name, value in document.items()}
+
+
+def _shown(name: str, value: Any) -> Any:
+    if isinstance(value, datetime):
+        return iso(value)
+    if isinstance(value, str):
+        return legible(value) if name == "text" else shortened(one_line(masked(value)), LONGEST_TEXT)
+    if isinstance(value, Mapping):
+        return shown(value)
+    return [_shown("", one) for one in value] if isinstance(value, list | tuple) else value
