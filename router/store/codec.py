@@ -280,8 +280,8 @@ class RowForm[T]:
         return tuple(found)
 
 
-class ListPlace(NamedTuple):
-    """A place in a list that begins with the latest: when what stands there was, in microseconds since 1970, and its row."""
+class PageEnd(NamedTuple):
+    """Where a page ends of a list that begins with the latest: when its last was, in microseconds since 1970, and its row."""
 
     at: int
     row: str
@@ -291,8 +291,8 @@ class ListPlace(NamedTuple):
         return f"{self.at}.{self.row}"
 
     @classmethod
-    def parse(cls, text: str) -> ListPlace | None:
-        """Return the place that a text is; None where it is none."""
+    def parse(cls, text: str) -> PageEnd | None:
+        """Return the end that a text is; None where it is none."""
         found = re.fullmatch(r"(-?[0-9]{1,19})\.([!-~]{1,64})", text, re.ASCII)
         return cls(int(found[1]), found[2]) if found is not None else None
 

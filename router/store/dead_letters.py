@@ -11,7 +11,7 @@ from router.domain.clocks import latest
 from router.domain.deliveries import Delivery, DeliveryStatus
 from router.domain.errors import Undecodable
 from router.domain.values import Value, repr_without
-from router.store.codec import EPOCH, MOST_TIMES, Columns, ListPlace, attempt, readable
+from router.store.codec import EPOCH, MOST_TIMES, Columns, PageEnd, attempt, readable
 from router.store.deliveries import (
     IS_OPEN,
     WHOLE,
@@ -59,7 +59,7 @@ class DeadLetter(Value, kw_only=True):
         why: what could not be decoded; else the error.
         addressed_to: its stream and destination, as far as they can be read.
         row: all that its row holds, as JSON.
-        place: its place among all of them, the latest first.
+        page_end: where a page of the list ends that it is the last of.
     """
 
     id: str
@@ -71,7 +71,7 @@ class DeadLetter(Value, kw_only=True):
     why: str
     addressed_to: str
     row: bytes
-    place: ListPlace
+    page_end: PageEnd
 
     __repr__ = repr_without("row")
 
@@ -113,9 +113,9 @@ async def list_dead_letters(tx: Transaction) -> Sequence[DeadLetter]:
 
 
 async def list_latest_letters(
-    tx: Transaction, wanted: LetterFilter, after: ListPlace | None, most: int
+    tx: Transaction, wanted: LetterFilter, after: PageEnd | None, most: int
 ) -> Sequence[DeadLetter]:
-    """Return some dead letters, the latest first: no more than so many, after a place where one is given."""
+    """Return some dead letters, the latest first: no more than so many, after where a page ended, where that is given."""
     where, values = wanted.where, list[object](wanted.values)
     if after is not None:
         # SQLite walks to a pair from the start of an index on an expression; to its first part it goes at once.
@@ -139,7 +139,7 @@ async def find_letters(tx: Transaction, ids: Collection[str]) -> Sequence[DeadLe
         rows = await tx.fetch(f"{WHOLE} WHERE d.state='dead' AND d.{column} = ANY(?)", some) if some else []
         found |= {row.whole("place"): row for row in rows}
     letters = [letter for row in found.values() if (letter := _read_letter(row)).id in ids]
-    return sorted(letters, key=lambda one: (one.place.at, int(one.place.row)), reverse=True)
+    return sorted(letters, key=lambda one: (one.page_end.at, int(one.page_end.row)), reverse=True)
 
 
 async def redrive(tx: Transaction, id: str, now: datetime) -> Redrive:
@@ -236,5 +236,5 @@ def _read_letter(row: Columns) -> DeadLetter:
         why=f"{DAMAGED}{fault}" if fault is not None else row.words("error"),
         addressed_to=" ".join(filter(None, (row.words("stream"), row.words("destination")))),
         row=row.whole_row(),
-        place=ListPlace(row.raw("settled") or 0, str(row.raw("place"))),
+        page_end=PageEnd(row.raw("settled") or 0, str(row.raw("place"))),
     )

@@ -13,7 +13,7 @@ from router.domain.hubs import Arrival
 from router.domain.keys import quarantine_id
 from router.domain.signals import Quarantined, Stream
 from router.domain.values import Value
-from router.store.codec import EPOCH, Columns, ListPlace, RowForm, attempt, insert, printable, readable
+from router.store.codec import EPOCH, Columns, PageEnd, RowForm, attempt, insert, printable, readable
 from router.store.store import TABLES, Transaction
 
 
@@ -61,18 +61,18 @@ async def put_in_quarantine(tx: Transaction, entries: Iterable[QuarantineEntry])
 
 
 class ListedEntry(NamedTuple):
-    """An entry without its body, of which only the size is known, and its place among all of them, the latest first."""
+    """An entry without its body, of which only the size is known, and where a page ends that it is the last of."""
 
     entry: QuarantineEntry
     size: int
-    place: ListPlace
+    page_end: PageEnd
 
 
-async def list_latest_quarantined(tx: Transaction, after: ListPlace | None, most: int) -> Sequence[ListedEntry]:
-    """Return some entries, the latest first: no more than so many, after a place where one is given."""
+async def list_latest_quarantined(tx: Transaction, after: PageEnd | None, most: int) -> Sequence[ListedEntry]:
+    """Return some entries, the latest first: no more than so many, after where a page ended, where that is given."""
     where, values = ("WHERE (at, id)<(?, ?) ", [after.at, after.row]) if after is not None else ("", [])
     rows = await tx.fetch(f"{_WITHOUT_BODY} {where}ORDER BY at DESC, id DESC LIMIT ?", *values, most)
-    return [ListedEntry(_entry_in(row), row.whole("size"), ListPlace(row.raw("at"), row.words("id"))) for row in rows]
+    return [ListedEntry(_entry_in(row), row.whole("size"), PageEnd(row.raw("at"), row.words("id"))) for row in rows]
 
 
 async def count_quarantined(tx: Transaction, most: int) -> int:

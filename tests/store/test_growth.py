@@ -239,7 +239,7 @@ async def _deliver(store: Store) -> None:
     assert letters
     for wanted in (LetterFilter(), LetterFilter("cwpp", "tickets")):
         latest = await within(store, dead_letters.list_latest_letters, wanted, None, 50)
-        await within(store, dead_letters.list_latest_letters, wanted, latest[0].place, 50)
+        await within(store, dead_letters.list_latest_letters, wanted, latest[0].page_end, 50)
         await within(store, dead_letters.count_letters, wanted, 1_001)
         await within(store, dead_letters.find_letters, [one.id for one in latest])
     for letter in letters:
@@ -260,7 +260,7 @@ async def _ask(store: Store) -> None:
         for entry in await list_quarantined(tx):
             await quarantine.find_quarantined(tx, [entry.id])
         for one in await quarantine.list_latest_quarantined(tx, None, 50):
-            await quarantine.list_latest_quarantined(tx, one.place, 50)
+            await quarantine.list_latest_quarantined(tx, one.page_end, 50)
         await quarantine.count_quarantined(tx, 1_001)
         await decisions.list_came_out(tx, "cwpp", NOW - 30 * DAY, NOW + DAY, 1_001)
         await changes.list_changes(tx, None, 50, since=NOW, author="ana")

@@ -8,7 +8,7 @@ import pytest
 
 from router.domain.deliveries import DeliveryState
 from router.store.changes import ChangeAction, ChangeEntry, list_authors, list_changes, write_change
-from router.store.codec import ListPlace, micros
+from router.store.codec import PageEnd, micros
 from router.store.dead_letters import LetterFilter, count_letters, find_letters, list_latest_letters
 from router.store.decisions import list_came_out
 from router.store.destinations import find_last_delivered
@@ -28,13 +28,13 @@ from tests.store.opened import changed
 pytestmark = pytest.mark.usefixtures("either")
 
 
-def in_pages(page: Callable[[ListPlace | None], Sequence[Any]]) -> list[str]:
-    """The ids of a list, page by page, each place as a URL has it."""
+def in_pages(page: Callable[[PageEnd | None], Sequence[Any]]) -> list[str]:
+    """The ids of a list, page by page, each end as a URL has it."""
     found: list[str] = []
     after = None
     while some := page(after):
         found += [getattr(one, "entry", one).id for one in some]
-        after = ListPlace.parse(str(some[-1].place))
+        after = PageEnd.parse(str(some[-1].page_end))
         assert after is not None
     return found
 
