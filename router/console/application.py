@@ -3,30 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple
 from urllib.parse import parse_qsl
 
 import orjson
 from starlette.applications import Starlette
+from starlette.datastructures import ImmutableMultiDict
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from router.app.destination_readiness import Unready
+from router.app.fields import read_words
 from router.app.rules import Rules
 from router.app.signal_life import DestinationFacts
 from router.console.rendering import STATIC, Pages
 from router.console.status import read_status
 from router.destinations.wording.masking import masked
-from router.domain.errors import RouterError, StoreError
+from router.domain.errors import BadField, RouterError, StateInUse, StoreError
 from router.domain.readable import one_line
 from router.store.store import Store
 
 type Document = Mapping[str, Any]
 type Read = Callable[[Console, Request], Awaitable[Document]]
-type Form = Mapping[str, str]
+type Form = ImmutableMultiDict[str, str]
 type Act = Callable[[Console, Form, Request], Awaitable[Effect | Done]]
 
 MOST_POSTED = 64 * 1024
@@ -38,14 +42,14 @@ class Console(NamedTuple):
 
     Attributes:
         facts: what the rules and the settings say of destinations.
-        unready: the destinations that cannot be asked, where it is here that they are asked.
+        unready: the destinations that cannot be asked; None where they are asked elsewhere, by other settings.
         author: who acts, as it stands on record.
     """
 
     store: Store
     rules: Rules
     facts: DestinationFacts
-    unready: Sequence[Unready]
+    unready: Sequence[Unready] | None
     author: str
 
 
@@ -63,6 +67,78 @@ class Effect(NamedTuple):
     template: str
     document: Document
     status: int = 200
+
+
+class Input(NamedTuple):
+    """A field that a person fills in before an action: its value as it was typed, and what is wrong with that."""
+
+    name: str
+    label: str
+    value: str
+    hint: str = ""
+    wrong: str = ""
+
+
+class Refused(NamedTuple):
+    """Why an action was not done, by the field at fault, or "" where no field is; nothing where it was not confirmed."""
+
+    wrong: Mapping[str, str] = MappingProxyType({})
+    status: int = 200
+
+
+async def confirmed(
+    console: Console, form: Form, act: Callable[[str], Awaitable[Done]], *, is_alone: bool = False
+) -> Done | Refused:
+    """Do what a form confirms, by the reason that it gives; `is_alone` where a directory must be this process's meanwhile."""
+    if form.get("confirm") != "yes":
+        return Refused()
+    try:
+        with console.store.alone() if is_alone else nullcontext():
+            return await act(read_words("reason", form.get("reason", "")))
+    except BadField as fault:
+        return Refused({fault.field: f"{fault.field or 'it'} {fault.words}"}, 422)
+    except StateInUse as fault:
+        return Refused({"": f"{fault}, or use the console of that run: alert-router serve --console"}, 409)
+
+
+class Question(NamedTuple):
+    """What an action would do, in sentences, before it does.
+
+    Attributes:
+        button: what does it; empty where there is nothing to do.
+        items: what it would do it to, a line each.
+        is_final: whether it cannot be undone.
+        body: a raw body, where that is what is shown.
+    """
+
+    title: str
+    lines: Sequence[str]
+    button: str
+    items: Sequence[str] = ()
+    is_final: bool = False
+    body: str = ""
+
+
+def ask(
+    path: str,
+    question: Question,
+    form: Form,
+    refused: Refused,
+    *,
+    fields: Sequence[tuple[str, str]] = (),
+    inputs: Sequence[Input] = (),
+) -> Effect:
+    """Return the page that asks before an action, with a field for the reason; `fields` are posted again as they are."""
+    reason = Input("reason", "Reason", form.get("reason", ""), "on record, with your name")
+    document = {
+        **question._asdict(),
+        "action": path,
+        "back": path.rpartition("/")[0],
+        "fields": fields,
+        "inputs": [one._replace(wrong=refused.wrong.get(one.name, ""))._asdict() for one in (*inputs, reason)],
+        "wrong": refused.wrong.get("", ""),
+    }
+    return Effect("effect.html", document, refused.status)
 
 
 class Elsewhere(Exception):
@@ -92,8 +168,12 @@ DONE = {
     "extended": "The silence goes on.",
     "ended": "The silence is ended.",
     "redriven": "They are owed again.",
+    "some_redriven": "What was still there and can be sent is owed again; the list says what is left.",
     "discarded": "They are discarded.",
+    "some_discarded": "What was still there is discarded; others had acted on the rest before.",
     "retaken": "They were taken in again.",
+    "some_retaken": "What was still there and is understood now was taken in again; the list says what is left.",
+    "gone": "Nothing of that was there any more: others had acted on it before. Nothing was changed.",
     "held": "The destination is held.",
     "released": "The destination is asked again.",
 }
@@ -128,7 +208,9 @@ async def _show_page(console: Console, view: View, pages: Pages, request: Reques
 
 
 async def _show_document(console: Console, view: View, request: Request) -> Response:
-    return Response(orjson.dumps(await view.read(console, request)), media_type="application/json")
+    return Response(
+        orjson.dumps(await view.read(console, request), option=orjson.OPT_UTC_Z), media_type="application/json"
+    )
 
 
 async def _act(console: Console, action: Action, pages: Pages, request: Request) -> Response:
@@ -137,7 +219,7 @@ async def _act(console: Console, action: Action, pages: Pages, request: Request)
         body += part
         if len(body) > MOST_POSTED:
             raise HTTPException(413, "The form is too long.")
-    form = dict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
+    form = ImmutableMultiDict(parse_qsl(body.decode("utf-8", "replace"), keep_blank_values=True))
     found = await action.act(console, form, request)
     if isinstance(found, Done):
         return RedirectResponse(pages.path(found.path, done=found.code), 303)

@@ -16,11 +16,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
-from router.domain.readable import timestamp
+from router.destinations.wording.fitting import shortened
+from router.destinations.wording.masking import masked
+from router.domain.readable import one_line, timestamp
 
 STATIC = "/static/"
 _FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
 """A file's name has the digest of what it holds, so that what is kept is never out of date."""
+
+LONGEST_TEXT = 600
+"""Characters of a text in a document; senders may write any number."""
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
@@ -106,6 +111,11 @@ class Pages:
         at = datetime.fromisoformat(instant) if isinstance(instant, str) else instant
         seconds = (self._clock() - at).total_seconds()
         return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
+
+
+def shown(text: str, most: int = LONGEST_TEXT) -> str:
+    """Return what others wrote as documents have it: masked, on one line, with nothing that acts, and cut."""
+    return shortened(one_line(masked(text)), most)
 
 
 def span(seconds: float) -> str:

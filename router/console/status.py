@@ -30,7 +30,7 @@ async def read_status(console: Console) -> Mapping[str, Any]:
     problems: list[str] = []
     streams: dict[str, Any] = {}
     for stream in books:
-        health = await read_state_health(store, stream.value, console.unready, holds, now)
+        health = await read_state_health(store, stream.value, console.unready or (), holds, now)
         problems += health.problems
         rows = health.figures.get("destinations", {})
         async with store.session() as tx:

@@ -3,6 +3,17 @@
 from __future__ import annotations
 
 from router.console.application import Action, View
+from router.console.changes import read_changes
+from router.console.destinations import hold, read_destinations, release
+from router.console.repairs import (
+    discard_entries,
+    discard_letters,
+    read_letters,
+    read_quarantine,
+    redrive,
+    retake,
+    show_entry,
+)
 from router.console.resource import read_resource
 from router.console.rules import read_rule, read_rules
 from router.console.signals import read_search, read_signal, show_body
@@ -21,6 +32,10 @@ VIEWS = (
     View("/silences/{id}", "silence.html", read_silence),
     View("/rules", "rules.html", read_rules),
     View("/rules/{stream}/{name:path}", "rule.html", read_rule),
+    View("/dead-letters", "dead_letters.html", read_letters),
+    View("/quarantine", "quarantine.html", read_quarantine),
+    View("/destinations", "destinations.html", read_destinations),
+    View("/changes", "changes.html", read_changes),
     View("/status", "status.html", read_status_page),
 )
 
@@ -29,4 +44,11 @@ ACTIONS = (
     Action("/silences/new", make),
     Action("/silences/{id}/extend", extend),
     Action("/silences/{id}/end", end),
+    Action("/dead-letters/redrive", redrive),
+    Action("/dead-letters/discard", discard_letters),
+    Action("/quarantine/retake", retake),
+    Action("/quarantine/discard", discard_entries),
+    Action("/quarantine/show", show_entry),
+    Action("/destinations/hold", hold),
+    Action("/destinations/release", release),
 )

@@ -1,0 +1,276 @@
+"""Dead letters and the quarantine: what went wrong, and what people do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from starlette.exceptions import HTTPException
+
+from router.app import repairs
+from router.app.destination_states import DestinationStatus, known_destinations, read_statuses
+from router.app.fields import duration_text
+from router.console.application import Done, Effect, Question, Refused, ask, confirmed
+from router.console.rendering import shown
+from router.domain.decisions import Change, Code
+from router.domain.deliveries import LONGEST_LIFE
+from router.domain.destination_holds import words_of_hold
+from router.domain.readable import counted, legible, timestamp
+from router.domain.rulebook import Lane
+from router.domain.signals import Stream
+from router.store import dead_letters, quarantine
+from router.store.codec import PageEnd
+from router.store.dead_letters import DeadLetter, LetterFilter, Redrive
+from router.store.delivery_status import list_backlogs
+from router.store.quarantine import QuarantineEntry
+
+if TYPE_CHECKING:
+    from starlette.requests import Request
+
+    from router.console.application import Console, Form
+
+PAGE = 50
+"""Rows on a page."""
+
+COUNTED = 1_001
+"""How far rows are counted: what comes out as that is more than 1,000."""
+
+MOST = 500
+"""What is acted on at once: the form that confirms it names each."""
+
+_LONGEST_BODY = 100_000
+"""Characters of a body that are shown."""
+
+
+async def read_letters(console: Console, request: Request) -> Mapping[str, Any]:
+    """Return the latest dead letters, of one destination where the query names one."""
+    query, after = request.query_params, _page_end_in(request, r"\d{1,18}")
+    wanted = LetterFilter(query.get("stream") or None, query.get("destination") or None)
+    async with console.store.session() as tx:
+        letters = await dead_letters.list_latest_letters(tx, wanted, after, PAGE + 1)
+        backlogs = {stream: await list_backlogs(tx, stream) for stream in Stream}
+        count = await dead_letters.count_letters(tx, wanted, COUNTED)
+    return {
+        **wanted._asdict(),
+        "count": count,
+        "destinations": [
+            {"stream": stream, "name": name, "dead": one.dead}
+            for stream, some in backlogs.items()
+            for name, one in sorted(some.items())
+            if one.dead
+        ],
+        "letters": [_letter_document(one) for one in letters[:PAGE]],
+        "after": str(letters[PAGE - 1].page_end) if len(letters) > PAGE else None,
+    }
+
+
+def _letter_document(letter: DeadLetter) -> dict[str, Any]:
+    known = repairs.letter_document(letter)
+    return {
+        **{name: known[name] for name in ("id", "stream", "destination", "lane", "change", "attempts", "damaged")},
+        "title": shown(repairs.letter_title(letter)),
+        "signals": repairs.signals_of(letter),
+        "owed": known["born"],
+        "dead": known["died"],
+        "error": shown(letter.error),
+    }
+
+
+async def redrive(console: Console, form: Form, request: Request) -> Effect | Done:
+    """Owe dead letters again: first what would be sent where, then it is."""
+    store, now, meant = console.store, console.store.now(), await _letters_meant(console, form)
+    found = await repairs.preview_redrive(store, meant.rows, now)
+    known = await known_destinations(store, console.rules, None, now)
+    statuses = await read_statuses(store, known, console.unready, now)
+    by_place = {f"{one.destination.stream} {one.destination.name}": one for one in statuses}
+    places = [one.addressed_to for one, result in found.results if result in (Redrive.OWED, Redrive.UNKNOWN)]
+    lines = [_sent_there(places.count(place), place, by_place.get(place)) for place in dict.fromkeys(places)]
+    if oldest := min((one.born for one in meant.rows), default=None):
+        lines.append(f"The oldest is owed since {timestamp(oldest)}, {duration_text(now - oldest)} ago.")
+    if found.overtaken:
+        lines.append(f"{found.overtaken} would be let go: what was told since leaves nothing to say for them.")
+    lines += [f"{one.id}: stays, it cannot be sent: {shown(one.why)}" for one in found.damaged]
+    items = [f"{shown(one.addressed_to)}: {shown(repairs.letter_title(one))}" for one in meant.rows]
+    button = "Send again" if found.owed or found.overtaken else ""
+    question = Question(f"Send {counted(len(items), 'dead letter')} again?", lines, button, items)
+
+    async def act(*, reason: str) -> int:
+        done = await repairs.redrive_letters(store, meant.rows, now, author=console.author, reason=reason)
+        return done.owed + done.overtaken
+
+    return await _answer(console, form, meant, "/dead-letters/redrive", "redriven", question, act, is_alone=True)
+
+
+def _sent_there(many: int, place: str, status: DestinationStatus | None) -> str:
+    """Return what would become of letters to a destination as it is now."""
+    if status is None or status.destination.kind is None:
+        return f"{many} to {shown(place)}: given up on again, since the rules do not name it."
+    lane = status.destination.lane
+    begin = f"{many} to {place}, {'each of which may call a person' if lane is Lane.PAGE else f'in the {lane} lane'}"
+    if status.held is not None:
+        return f"{begin}: sent when that is over: it is {shown(words_of_hold(status.held))}"
+    if status.lacks:
+        longest = duration_text(LONGEST_LIFE[lane])
+        return f"{begin}: given up on again in {longest}, unless it gets what it lacks: {status.lacks}"
+    if status.paused is not None:
+        since = timestamp(status.paused.since)
+        return f"{begin}: sent once it takes our credentials: it is paused since {since}: {shown(status.paused.error)}"
+    return f"{begin}: sent within a minute where a run is at work, else by the next one."
+
+
+async def discard_letters(console: Console, form: Form, request: Request) -> Effect | Done:
+    """Take dead letters off the list for good: first what would never be told, then it is."""
+    store, meant = console.store, await _letters_meant(console, form)
+    title, lines = (
+        f"Discard {counted(len(meant.rows), 'dead letter')}?",
+        ["For good: they are sent nowhere, now or later."],
+    )
+    question = Question(title, lines, "Discard for good", [_never_notified(one) for one in meant.rows], is_final=True)
+    act = partial(repairs.discard_letters, store, meant.rows, store.now(), author=console.author)
+    return await _answer(console, form, meant, "/dead-letters/discard", "discarded", question, act, is_alone=True)
+
+
+_NEVER = {Change.OPENED: "hears of", Change.UPDATED: "hears what changed in", Change.RESOLVED: "hears that it is over"}
+
+
+def _never_notified(letter: DeadLetter) -> str:
+    never = _NEVER[letter.delivery.change] if letter.delivery is not None else "gets"
+    return f"{shown(letter.addressed_to)} never {never}: {shown(repairs.letter_title(letter))}"
+
+
+async def read_quarantine(console: Console, request: Request) -> Mapping[str, Any]:
+    """Return what came into the quarantine last."""
+    async with console.store.session() as tx:
+        found = await quarantine.list_latest_quarantined(tx, _page_end_in(request), PAGE + 1)
+        count = await quarantine.count_quarantined(tx, COUNTED)
+    return {
+        "count": count,
+        "entries": [_entry_document(one.entry) | {"bytes": one.size} for one in found[:PAGE]],
+        "after": str(found[PAGE - 1].page_end) if len(found) > PAGE else None,
+    }
+
+
+def _entry_document(entry: QuarantineEntry) -> dict[str, Any]:
+    code, words = entry.quarantined.reason
+    return repairs.quarantined_document(entry) | {
+        "is_message": code is not Code.DAMAGED,
+        "source": shown(entry.source),
+        "code": code,
+        "reason": shown(words),
+        "at_fault": shown(entry.quarantined.at_fault or "") or None,
+    }
+
+
+async def retake(console: Console, form: Form, request: Request) -> Effect | Done:
+    """Take messages in again: first what of them is understood now, then those are."""
+    meant = await _entries_meant(console, form)
+    found = repairs.preview_retake(meant.rows, console.rules, None)
+    understood = sum(one.is_retaken for one in found)
+    lines = [f"{understood} of {len(found)} can be understood now, of which the rules decide as they are now."]
+    items = [f"{one.entry.id}: {shown(one.words)}" for one in found]
+    question = Question(f"Take {len(found)} in again?", lines, "Take in again" if understood else "", items)
+
+    async def act(*, reason: str) -> int:
+        by = {"author": console.author, "reason": reason}
+        taken = await repairs.retake_messages(console.store, meant.rows, console.rules, None, console.store.now, **by)
+        return sum(one.is_retaken for one in taken)
+
+    return await _answer(console, form, meant, "/quarantine/retake", "retaken", question, act, is_alone=True)
+
+
+async def discard_entries(console: Console, form: Form, request: Request) -> Effect | Done:
+    """Discard what is in quarantine for good: first what that is, then it is."""
+    store, meant = console.store, await _entries_meant(console, form)
+    lines = ["For good: what they say is never decided, and no one is told. The state keeps no copy."]
+    items = [f"{shown(one.source)}: {shown(str(one.quarantined.reason))}" for one in meant.rows]
+    question = Question(f"Discard {len(items)} of the quarantine?", lines, "Discard for good", items, is_final=True)
+    act = partial(repairs.discard_messages, store, meant.rows, store.now(), author=console.author)
+    return await _answer(console, form, meant, "/quarantine/discard", "discarded", question, act)
+
+
+async def show_entry(console: Console, form: Form, request: Request) -> Effect | Done:
+    """Show a raw body: first that this is put on record, then it is."""
+    async with console.store.session() as tx:
+        if not (found := await quarantine.find_quarantined(tx, [form.get("body", "")])):
+            return Done("/quarantine", "gone")
+    entry, path = found[0], "/quarantine/show"
+
+    async def act(reason: str) -> Done:
+        by = {"author": console.author, "reason": reason}
+        await repairs.record_shown(console.store, entry.stream, entry.id, console.store.now(), **by)
+        return Done(path, "")
+
+    answer, title, fields = await confirmed(console, form, act), f"The body of {entry.id}", [("body", entry.id)]
+    if isinstance(answer, Refused):
+        lines = ["It is shown as it came: nothing that senders write is masked, not credentials, not prompts."]
+        return ask(path, Question(title, lines, "Show it"), form, answer, fields=fields)
+    lines = [f"{counted(len(entry.quarantined.body), 'byte')}, as they came. That you saw them is on record."]
+    body = legible(entry.quarantined.body.decode("utf-8", "backslashreplace")[:_LONGEST_BODY])
+    return ask(path, Question(title, lines, "", body=body), form, Refused())
+
+
+class _Meant(NamedTuple):
+    """What a form means, and how many of those that it names are gone."""
+
+    rows: Sequence[Any]
+    gone: int
+
+
+async def _letters_meant(console: Console, form: Form) -> _Meant:
+    async with console.store.session() as tx:
+        if form.get("which") == "all":
+            wanted = LetterFilter(form.get("stream") or None, form.get("destination") or None)
+            return _Meant(await dead_letters.list_latest_letters(tx, wanted, None, MOST), 0)
+        letters = await dead_letters.find_letters(tx, ids := _ids_in(form))
+    return _Meant(letters, len(ids) - len(letters))
+
+
+async def _entries_meant(console: Console, form: Form) -> _Meant:
+    ids = _ids_in(form)
+    async with console.store.session() as tx:
+        entries = await quarantine.find_quarantined(tx, ids)
+    return _Meant(entries, len(ids) - len(entries))
+
+
+def _ids_in(form: Form) -> Sequence[str]:
+    """Return the ids of a form's page, or those that are ticked; raises HTTPException where none is."""
+    ids = list(dict.fromkeys(form.getlist("shown" if form.get("which") == "page" else "id")))[:MOST]
+    if not ids:
+        raise HTTPException(422, "Nothing was chosen: go back, and tick what is meant.")
+    return ids
+
+
+def _page_end_in(request: Request, form: str = r".+") -> PageEnd | None:
+    """Return after which row a page begins, None for the first page; raises HTTPException where the query says no place."""
+    if not (written := request.query_params.get("after")):
+        return None
+    if (end := PageEnd.parse(written)) is None or not re.fullmatch(form, end.row, re.ASCII):
+        raise HTTPException(400, "after: is no place in this list; leave it out to begin at its start.")
+    return end
+
+
+async def _answer(
+    console: Console,
+    form: Form,
+    meant: _Meant,
+    path: str,
+    code: str,
+    question: Question,
+    act: Callable[..., Awaitable[int]],
+    *,
+    is_alone: bool = False,
+) -> Effect | Done:
+    """Return what an action did to as many as it says, or the question before it; what is gone meanwhile is said in both."""
+
+    async def act_on(reason: str) -> Done:
+        is_whole = await act(reason=reason) == len(meant.rows) and not meant.gone
+        return Done(path.rpartition("/")[0], "gone" if not meant.rows else code if is_whole else f"some_{code}")
+
+    if isinstance(answer := await confirmed(console, form, act_on, is_alone=is_alone), Done):
+        return answer
+    gone = [f"{meant.gone} of what was chosen is not there any more: others acted on it."] if meant.gone else []
+    some = [f"These are the latest {MOST}: what is beyond them stays."] if len(meant.rows) == MOST else []
+    question = question._replace(lines=[*question.lines, *gone, *some], button=question.button if meant.rows else "")
+    return ask(path, question, form, answer, fields=[("id", one.id) for one in meant.rows])
