@@ -25,6 +25,7 @@ from router.cli import FAILED, LOST_OUTPUT
 from router.cli.interrupts import SIGNALS, code_for
 from router.cli.run import DIED
 from router.cli.state import document_of
+from router.console.views import VIEWS
 from router.coverage.assess import Assessed, CoverageRow
 from router.coverage.drill import results
 from router.coverage.drill.subjects import sample_drill
@@ -107,6 +108,7 @@ def of_the_code() -> Iterator[Listed]:
     # The version is told before the tables.
     yield "attack.md", "The tables of attack.yaml", "table", list(AttackForm.model_fields)[1:]
     yield "drill.md", "Verdicts", "hop", list(results.DrillHop)
+    yield "console.md", "The views", "page", {view.path.replace(":path", "") for view in VIEWS}
     instruments = (*metrics.COUNTERS, metrics.AGE, *metrics.GAUGES)
     yield "operations.md", "What to alert on", "metric", {one.name for one in instruments}
 
