@@ -27,6 +27,7 @@ from router.destinations.wording.withholding import outline_of_alike
 from router.domain.deliveries import DeliveryState
 from router.domain.errors import BadField
 from router.domain.readable import legible, one_line
+from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import signal_of
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
@@ -60,7 +61,11 @@ async def read_search(console: Console, request: Request) -> Document:
     async with console.store.session() as tx:
         latest = [next(iter(await find_decisions(tx, one.key, 1)), None) for one in found.signals]
     matches = [
-        {**match_document(one, it), "severity": it.severity if it is not None else None}
+        {
+            **match_document(one, it),
+            "severity": it.severity if it is not None else None,
+            "where": parse_resource_id(it.resource).name or it.resource if it is not None else None,
+        }
         for one, it in zip(found.signals, latest, strict=True)
     ]
     quarantined = [quarantined_document(one) for one in found.quarantined[:20]]
