@@ -71,25 +71,20 @@ async def list_silences(store: Store, now: datetime, *, are_over: bool = False) 
 
     Raises StoreError.
     """
-    known = await stored_silences(store, None if are_over else needed_since(BOUNDS, now))
+    silences, undecodable = await find_silences_by_end(store, now, are_over=are_over)
+    return await with_lives(store, silences, now), undecodable
+
+
+async def find_silences_by_end(store: Store, now: datetime, *, are_over: bool = False) -> tuple[list[Silence], int]:
+    """Return the same as they were made, of which nothing else is known. Raises StoreError."""
+    known = await stored_silences(store, None if are_over else now)
     wanted = [one for one in known.values if (state_of(one, now) == "over") is are_over]
-    return await _listed(store, sorted(wanted, key=lambda one: (one.end, one.id)), known.values, now), known.undecodable
+    return sorted(wanted, key=lambda one: (one.end, one.id)), known.undecodable
 
 
-async def find_listed(store: Store, id: str, now: datetime) -> ListedSilence | None:
-    """Return the silence of an id, and what became of it; None where there is none that can be read. Raises StoreError."""
-    async with store.session() as tx:
-        document = await find_document(tx, DocumentKind.SILENCE, id)
-    silence = find_silence_in(document) if document is not None else None
-    if silence is None:
-        return None
-    known = await stored_silences(store, needed_since(BOUNDS, now))
-    return (await _listed(store, [silence], known.values, now))[0]
-
-
-async def _listed(
-    store: Store, silences: Sequence[Silence], known: Sequence[Silence], now: datetime
-) -> list[ListedSilence]:
+async def with_lives(store: Store, silences: Sequence[Silence], now: datetime) -> list[ListedSilence]:
+    """Return silences with what became of them: each is compared with all of the last 30 days. Raises StoreError."""
+    known = (await stored_silences(store, needed_since(BOUNDS, now))).values
     async with store.session() as tx:
         hits = {stream.value: await read_hits(tx, stream) for stream in Stream}
         held = {stream.value: await count_held(tx, stream) for stream in Stream}

@@ -17,20 +17,22 @@ from router.app.silences import (
     end_silence,
     extend_silence,
     extended_silence,
-    find_listed,
-    list_silences,
+    find_silences_by_end,
     listed_document,
     silence_document,
     stored_silences,
+    with_lives,
 )
 from router.app.silencing import SilenceDraft, WantedSilence, draft_silence, make_silence
 from router.console.application import Done, Effect
 from router.decide import iso
 from router.destinations.wording.masking import masked
+from router.domain.documents import DocumentKind
 from router.domain.errors import BadField
 from router.domain.readable import legible, one_line
 from router.domain.signals import Stream
 from router.rulebook.lints import KnownTypes
+from router.store.documents import find_document, find_silence_in
 
 if TYPE_CHECKING:
     from starlette.datastructures import QueryParams
@@ -38,7 +40,7 @@ if TYPE_CHECKING:
 
     from router.console.application import Console, Form
 
-PAGE = 100
+PAGE = 50
 """Silences, or rules, on a page."""
 
 _KEPT = timedelta(days=90)
@@ -55,17 +57,17 @@ async def read_silences(console: Console, request: Request) -> Mapping[str, Any]
     """Return the silences that hold and those that are coming, the soonest end first; or those that ended, the latest first."""
     query, now = request.query_params, console.store.now()
     stream, are_over = stream_in(query), query.get("ended") == "1"
-    found, undecodable = await list_silences(console.store, now, are_over=are_over)
-    listed = [one for one in found if stream in (None, one.silence.stream)]
+    found, undecodable = await find_silences_by_end(console.store, now, are_over=are_over)
+    listed = [one for one in found if stream in (None, one.stream)]
     if are_over:
-        listed = [one for one in reversed(listed) if one.silence.end > now - _KEPT]
-    page, after = page_of(listed, lambda one: one.silence.id, query.get("after"))
+        listed = [one for one in reversed(listed) if one.end > now - _KEPT]
+    page, after = page_of(listed, lambda one: one.id, query.get("after"))
     return {
         "at": iso(now),
         "stream": stream,
         "ended": are_over,
         "count": len(listed),
-        "silences": [_listed_document(one, now) for one in page],
+        "silences": [_listed_document(one, now) for one in await with_lives(console.store, page, now)],
         "after": after,
         "undecodable": undecodable,
     }
@@ -176,8 +178,12 @@ def shown(value: object) -> Any:
 
 
 async def _find(console: Console, id: str, now: datetime) -> ListedSilence:
-    if (one := await find_listed(console.store, id, now)) is None:
+    async with console.store.session() as tx:
+        document = await find_document(tx, DocumentKind.SILENCE, id)
+    silence = find_silence_in(document) if document is not None else None
+    if silence is None:
         raise HTTPException(404, "There is no silence of that id that can be read.")
+    (one,) = await with_lives(console.store, [silence], now)
     return one
 
 
