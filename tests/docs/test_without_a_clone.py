@@ -138,8 +138,9 @@ def test_from_nothing_to_rules_that_are_checked(machine: Machine) -> None:
     assert (shown.code, shown.err) == (0, ""), shown
     (headline,) = re.findall(r"^  89 messages: .+$", page("README.md").text, re.MULTILINE)
     assert f"\n{headline}\n" in shown.out
-    last = shown.out.splitlines()[-1].strip()
-    assert last.startswith("alert-router explain ") and machine.types(last).out.startswith("It paged somebody: oncall")
+    *_, why, opens = filter(None, map(str.strip, shown.out.splitlines()))
+    assert why.startswith("alert-router explain ") and machine.types(why).out.startswith("It paged somebody: oncall")
+    assert opens.startswith("alert-router demo --keep ")
     (mine / "logs" / "cwpp").mkdir(parents=True)
     (mine / "logs" / "cwpp" / "policy.yaml").write_text(POLICY)
     (mine / "one.ndjson").write_bytes(alert_body() + b"\n")
