@@ -160,6 +160,7 @@ def test_a_silence_is_extended_and_ended_after_its_effect_was_shown(own_site: Si
     assert own_site.post(f"{path}/end", **confirmed(effect)).headers["location"] == f"{path}?done=ended"
     over = own_site.document(path)
     assert (over["silence"]["state"], over["silence"]["ended"]) == ("over", "2026-11-24T12:00:00Z")
+    assert "what it holds still comes out with the next sweep" in text_of(own_site.get(path).text)
     said = [(one["action"], one["author"], one["reason"]) for one in over["changes"]]
     assert said[-2:] == [("extended", BY, "slow disks"), ("ended", BY, "all done")]
     before = stored(own_site)
