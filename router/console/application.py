@@ -69,16 +69,6 @@ class Effect(NamedTuple):
     status: int = 200
 
 
-class Input(NamedTuple):
-    """A field that a person fills in before an action: its value as it was typed, and what is wrong with that."""
-
-    name: str
-    label: str
-    value: str
-    hint: str = ""
-    wrong: str = ""
-
-
 class Refused(NamedTuple):
     """Why an action was not done, by the field at fault, or "" where no field is; nothing where it was not confirmed."""
 
@@ -126,16 +116,19 @@ def ask(
     refused: Refused,
     *,
     fields: Sequence[tuple[str, str]] = (),
-    inputs: Sequence[Input] = (),
+    inputs: Sequence[Mapping[str, str]] = (),
 ) -> Effect:
-    """Return the page that asks before an action, with a field for the reason; `fields` are posted again as they are."""
-    reason = Input("reason", "Reason", form.get("reason", ""), "on record, with your name")
+    """Return the page that asks before an action; `fields` are posted again as they are.
+
+    Of `inputs`, each with its name, label and hint, the last is for the reason.
+    """
+    asked = (*inputs, {"name": "reason", "label": "Reason", "hint": "on record, with your name"})
     document = {
         **question._asdict(),
         "action": path,
         "back": path.rpartition("/")[0],
         "fields": fields,
-        "inputs": [one._replace(wrong=refused.wrong.get(one.name, ""))._asdict() for one in (*inputs, reason)],
+        "inputs": [{"value": form.get(it["name"], ""), **it, "wrong": refused.wrong.get(it["name"])} for it in asked],
         "wrong": refused.wrong.get("", ""),
     }
     return Effect("effect.html", document, refused.status)

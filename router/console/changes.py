@@ -102,7 +102,8 @@ def _acts(changes: Sequence[ChangeEntry]) -> Iterator[dict[str, Any]]:
         known |= {"subject": one.subject, "count": str(len(acts)), "letters": counted(len(acts), "dead letter")}
         links = [link for each in acts if (link := _link_of(each)) is not None]
         words = _WORDS[one.action].format_map(known)
-        yield _entry(one.at, one.action, words, one.stream, links, len(acts), author=one.author, reason=one.reason)
+        more = {"author": one.author, "reason": one.reason, "count": len(acts)}
+        yield _entry(one.at, one.action, words, one.stream, links, **more)
 
 
 def _act_of(change: ChangeEntry) -> tuple[object, ...]:
@@ -114,23 +115,19 @@ def _act_of(change: ChangeEntry) -> tuple[object, ...]:
 
 def _link_of(change: ChangeEntry) -> Link | None:
     if change.action.startswith("silence_"):
-        return _of_silence(change.subject)
+        return f"silence {change.subject}", f"/silences/{change.subject}"
     if change.action in (ChangeAction.HELD, ChangeAction.RELEASED):
         return _DESTINATIONS
     signal = change.detail.get("signal") or (change.subject if change.action is ChangeAction.BODY_SHOWN else "")
     return (f"signal {signal[:12]}", f"/signals/{signal}") if len(signal) == _KEY else None
 
 
-def _of_silence(id: str) -> Link:
-    return f"silence {id}", f"/silences/{id}"
-
-
 async def _ended(console: Console, tx: Transaction, since: datetime, until: datetime) -> AsyncIterator[dict[str, Any]]:
     """Yield what ended by itself from one instant to before another, and what came out then and was routed."""
     for silence in read_silences(await list_documents(tx, DocumentKind.SILENCE, since)).values:
         if silence.ended is None and since <= silence.until < until:
-            words, links = f"The silence {silence.id} ended", [_of_silence(silence.id)]
-            yield _entry(silence.until, "silence_over", words, silence.stream, links, reason=silence.reason)
+            words, link = f"The silence {silence.id} ended", (f"silence {silence.id}", f"/silences/{silence.id}")
+            yield _entry(silence.until, "silence_over", words, silence.stream, [link], reason=silence.reason)
     for hold in read_values(DestinationHold, await list_documents(tx, DocumentKind.HOLD, since)).values:
         if hold.released is None and since <= hold.until < until:
             words = f"The hold of {hold.destination} ended"
@@ -146,27 +143,13 @@ async def _ended(console: Console, tx: Transaction, since: datetime, until: date
         for holder, entries in came_out.items():
             links = [(unfilled(one.title or one.type or "a signal"), f"/signals/{one.signal}") for one in entries]
             words = f"What the {holder_words(holder)} had held came out, and was routed"
-            yield _entry(decided_at(entries[0]), "came_out", words, stream, links, len(entries))
+            yield _entry(decided_at(entries[0]), "came_out", words, stream, links, count=len(entries))
 
 
 def _entry(
-    at: datetime,
-    code: str,
-    words: str,
-    stream: str | None,
-    links: Sequence[Link],
-    count: int = 1,
-    *,
-    author: str = "",
-    reason: str = "",
+    at: datetime, code: str, words: str, stream: str | None, links: Sequence[Link], **more: Any
 ) -> dict[str, Any]:
-    return {
-        "at": iso(at),
-        "code": code,
-        "words": shown(words),
-        "author": shown(author) or None,
-        "reason": shown(reason) or None,
-        "stream": stream,
-        "count": count,
-        "links": [{"words": shown(name), "path": path} for name, path in links[:_NAMED]],
-    }
+    named = [{"words": name, "path": path} for name, path in links[:_NAMED]]
+    rest = {"author": None, "reason": None, "count": 1, **{name: value or None for name, value in more.items()}}
+    document: dict[str, Any] = shown({"at": at, "code": code, "words": words, "stream": stream, "links": named, **rest})
+    return document

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
@@ -11,9 +11,9 @@ from starlette.exceptions import HTTPException
 from router.app import destination_states
 from router.app.destination_states import DestinationStatus, known_destinations, read_statuses
 from router.app.fields import duration_text, read_duration
-from router.console.application import Done, Effect, Input, Question, Refused, ask, confirmed
+from router.console.application import Done, Effect, Question, Refused, ask, confirmed
 from router.console.rendering import shown
-from router.decide import iso
+from router.console.silences import read_field
 from router.domain.deliveries import LONGEST_HOLD
 from router.domain.errors import BadField
 from router.domain.readable import counted, timestamp
@@ -34,7 +34,9 @@ async def read_destinations(console: Console, request: Request) -> Mapping[str, 
     async with console.store.session() as tx:
         last = {stream: await find_last_delivered(tx, stream) for stream in {one.destination.stream for one in found}}
     found.sort(key=lambda one: (one.destination.stream, _LANES.index(one.destination.lane), one.destination.name))
-    return {"destinations": [_document(one, last[one.destination.stream].get(one.destination.name)) for one in found]}
+    delivered = [last[one.destination.stream].get(one.destination.name) for one in found]
+    rows = zip(found, delivered, strict=True)
+    return {"destinations": [shown({**one.document, "state": one.words, "delivered": at}) for one, at in rows]}
 
 
 async def _statuses(console: Console) -> list[DestinationStatus]:
@@ -43,25 +45,13 @@ async def _statuses(console: Console) -> list[DestinationStatus]:
     return await read_statuses(console.store, known, console.unready, now)
 
 
-def _document(status: DestinationStatus, delivered: datetime | None) -> dict[str, Any]:
-    document = {**status.document, "state": status.words, "delivered": delivered}
-    for part in ("held", "paused"):
-        if isinstance(of_it := document[part], dict):
-            document[part] = {name: _written(value) for name, value in of_it.items()}
-    return {name: iso(value) if isinstance(value, datetime) else value for name, value in document.items()}
-
-
-def _written(value: object) -> str | None:
-    return iso(value) if isinstance(value, datetime) else shown(str(value))
-
-
 async def hold(console: Console, form: Form, request: Request) -> Effect | Done:
     """Keep a destination from being asked until an end: first what would wait for that, then it is."""
     known, store = (await _status_in(console, form)).destination, console.store
     written, now = form.get("for", "1h"), store.now()
     answer: Done | Refused
     try:
-        until = now + _duration_in(written)
+        until = now + (read_field("for", read_duration, written) or timedelta())
         planned = await destination_states.preview_hold(store, known, until, now)
 
         async def act(reason: str) -> Done:
@@ -85,17 +75,9 @@ async def hold(console: Console, form: Form, request: Request) -> Effect | Done:
     if known.lane is Lane.PAGE:
         lines.append("While it is held it calls no person.")
     hint = f"as in 30m or 2h, {duration_text(LONGEST_HOLD[known.lane])} at most in the {known.lane} lane"
+    asked = {"name": "for", "label": "For", "value": written, "hint": hint}
     question = Question(f"Hold {known.name}?", lines, "Hold it")
-    return ask(
-        "/destinations/hold", question, form, answer, fields=_names(form), inputs=[Input("for", "For", written, hint)]
-    )
-
-
-def _duration_in(text: str) -> timedelta:
-    try:
-        return read_duration(text)
-    except ValueError as fault:
-        raise BadField("for", str(fault)) from fault
+    return ask("/destinations/hold", question, form, answer, fields=_names(form), inputs=[asked])
 
 
 async def release(console: Console, form: Form, request: Request) -> Effect | Done:

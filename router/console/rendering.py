@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from hashlib import sha256
 from importlib.resources import files
 from mimetypes import guess_type
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 from urllib.parse import urlencode
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -16,15 +16,16 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, Response
 
+from router.decide import iso
 from router.destinations.wording.fitting import shortened
 from router.destinations.wording.masking import masked
-from router.domain.readable import one_line, timestamp
+from router.domain.readable import legible, one_line, timestamp
 
 STATIC = "/static/"
 _FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
 """A file's name has the digest of what it holds, so that what is kept is never out of date."""
 
-LONGEST_TEXT = 600
+LONGEST_TEXT = 1_000
 """Characters of a text in a document; senders may write any number."""
 
 _UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
@@ -113,9 +114,27 @@ class Pages:
         return f"{span(seconds)} ago" if seconds >= 0 else f"in {span(-seconds)}"
 
 
-def shown(text: str, most: int = LONGEST_TEXT) -> str:
-    """Return what others wrote as documents have it: masked, on one line, with nothing that acts, and cut."""
-    return shortened(one_line(masked(text)), most)
+@overload
+def shown(value: str) -> str: ...
+@overload
+def shown(value: Mapping[str, Any]) -> dict[str, Any]: ...
+@overload
+def shown(value: object, name: str = ...) -> Any: ...
+def shown(value: object, name: str = "") -> Any:
+    """Return a value as documents have it: instants as texts, and texts masked, on one line, with nothing that acts, and cut.
+
+    What stands under the name `text` has several lines, and is masked and bounded where it is made.
+    """
+    match value:
+        case str():
+            return legible(value) if name == "text" else shortened(one_line(masked(value)), LONGEST_TEXT)
+        case datetime():
+            return iso(value)
+        case Mapping():
+            return {key: shown(one, key) for key, one in value.items()}
+        case list() | tuple():
+            return list(map(shown, value))
+    return value
 
 
 def span(seconds: float) -> str:

@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from router.app.rules import read_owners
 from router.app.standing import describe_signals
 from router.console.application import Elsewhere
-from router.console.signals import shown
+from router.console.rendering import shown
 from router.decide import iso
 from router.domain.decisions import Outcome
 from router.domain.owners import find_environment_of, find_owning_entry

@@ -10,7 +10,8 @@ from starlette.exceptions import HTTPException
 
 from router.app.holding import read_holding
 from router.app.rule_lives import RuleLife, RuleSource, lives_of, read_rule_record
-from router.console.silences import page_of, read_ending, shown, stream_in
+from router.console.rendering import shown
+from router.console.silences import page_of, read_ending, stream_in
 from router.decide import iso
 from router.destinations.wording.fitting import shortened
 from router.destinations.wording.masking import masked

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from copy import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -20,13 +19,11 @@ from router.app.signal_search import Meant, find_meant
 from router.app.signal_words import destination_facts, signal_facts, timeline_of, worded
 from router.app.standing import describe_signals
 from router.console.application import Effect, Elsewhere
-from router.decide import iso
-from router.destinations.wording.fitting import shortened
-from router.destinations.wording.masking import masked
+from router.console.rendering import shown
 from router.destinations.wording.withholding import outline_of_alike
 from router.domain.deliveries import DeliveryState
 from router.domain.errors import BadField
-from router.domain.readable import legible, one_line
+from router.domain.readable import legible
 from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import signal_of
 from router.domain.rulebook import Rulebook
@@ -41,10 +38,6 @@ if TYPE_CHECKING:
     from starlette.requests import Request
 
     from router.console.application import Console, Document, Form
-
-LONGEST_TEXT = 1_000
-"""Characters of a text of a page: a sender may name things at any length, and a page has hundreds of texts."""
-
 
 _FACTS = frozenset({"found by", "id", "plan", "key", "now", "held by"})
 """What `explain` says of a signal that stands nowhere else on its page."""
@@ -91,7 +84,7 @@ async def read_signal(console: Console, request: Request) -> Document:
     is_previewed = request.query_params.get("preview") == "rule"
     document = life_document(life, meant, now)
     destinations = zip(document["destinations"], life.destinations, strict=True)
-    return shown(
+    shown_document: dict[str, Any] = shown(
         {
             **document,
             "at": now,
@@ -113,6 +106,7 @@ async def read_signal(console: Console, request: Request) -> Document:
             "kept": "message" if life.holder is not None else "notice" if any(map(_tells, life.destinations)) else None,
         }
     )
+    return shown_document
 
 
 async def _find_one(store: Store, asked: str) -> Meant:
@@ -175,21 +169,3 @@ async def show_body(console: Console, form: Form, request: Request) -> Effect:
         raise HTTPException(404, "Neither a message nor a notice of that signal is kept.")
     await record_shown(console.store, stream, key, now, author=console.author, reason=words)
     return Effect("body.html", {**document, "what": what, "body": legible(body.decode("utf-8", "backslashreplace"))})
-
-
-def shown(document: Document) -> dict[str, Any]:
-    """Return a document in which times are texts, and all of a text can be seen: masked, on one line, as long as a page takes.
-
-    What stands under `text` has several lines, and is masked and bounded where it is made.
-    """
-    return {name: _shown(name, value) for name, value in document.items()}
-
-
-def _shown(name: str, value: Any) -> Any:
-    if isinstance(value, datetime):
-        return iso(value)
-    if isinstance(value, str):
-        return legible(value) if name == "text" else shortened(one_line(masked(value)), LONGEST_TEXT)
-    if isinstance(value, Mapping):
-        return shown(value)
-    return [_shown("", one) for one in value] if isinstance(value, list | tuple) else value

@@ -25,8 +25,8 @@ from router.app.silences import (
 )
 from router.app.silencing import SilenceDraft, WantedSilence, draft_silence, make_silence
 from router.console.application import Done, Effect
+from router.console.rendering import shown
 from router.decide import iso
-from router.destinations.wording.masking import masked
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadField
 from router.domain.readable import legible, one_line
@@ -109,7 +109,7 @@ async def extend(console: Console, form: Form, request: Request) -> Effect | Don
     """Show until when a silence would hold, and let it."""
     id, typed, store, now = request.path_params["id"], _typed_in(form), console.store, console.store.now()
     try:
-        if (longer := _read("for", read_duration, typed["for"])) is None:
+        if (longer := read_field("for", read_duration, typed["for"])) is None:
             raise BadField("for", "is missing; write for how long, such as 1h")
         books = console.rules.books
         if form.get("confirm") == "yes":
@@ -161,20 +161,6 @@ def page_of[T](rows: Sequence[T], place_of: Callable[[T], str], after: str | Non
         raise HTTPException(400, "after: is no place in this list any more; leave it out to begin at its start.")
     page = rows[begin : begin + PAGE]
     return page, place_of(page[-1]) if begin + PAGE < len(rows) else None
-
-
-def shown(value: object) -> Any:
-    """Return what a page may show of a value: texts legible and without credentials, instants as ISO 8601 has them."""
-    match value:
-        case str():
-            return one_line(masked(value))
-        case datetime():
-            return iso(value)
-        case Mapping():
-            return {name: shown(one) for name, one in value.items()}
-        case list() | tuple():
-            return list(map(shown, value))
-    return value
 
 
 async def _find(console: Console, id: str, now: datetime) -> ListedSilence:
@@ -260,7 +246,7 @@ def _typed_in(form: Form) -> dict[str, str]:
     return {"for": form.get("for", "").strip(), "reason": one_line(form.get("reason", "")).strip()}
 
 
-def _read[T](field: str, read: Callable[[str], T], text: str) -> T | None:
+def read_field[T](field: str, read: Callable[[str], T], text: str) -> T | None:
     """Return what a field says; None where it is empty. Raises BadField."""
     try:
         return read(text) if text else None
@@ -278,9 +264,9 @@ def _wanted_by(typed: Mapping[str, str], author: str) -> WantedSilence:
         resource=typed["resource"] or None,
         hosts=list(filter(str.strip, typed["host"].splitlines())),
         entities=list(filter(str.strip, typed["entity"].splitlines())),
-        begins=_read("from", read_instant, typed["from"]),
-        until=_read("until", read_instant, typed["until"]),
-        lasts=_read("for", read_duration, typed["for"]),
+        begins=read_field("from", read_instant, typed["from"]),
+        until=read_field("until", read_instant, typed["until"]),
+        lasts=read_field("for", read_duration, typed["for"]),
         every=typed["every"] or None,
         reason=typed["reason"],
         author=author,
