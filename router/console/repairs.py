@@ -1,22 +1,25 @@
-"""Dead letters and the quarantine: what went wrong, and what people do about it."""
+"""Dead letters, the quarantine and destinations: what went wrong, and what people do about it."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from starlette.exceptions import HTTPException
 
-from router.app import repairs
+from router.app import destination_states, repairs
 from router.app.destination_states import DestinationStatus, known_destinations, read_statuses
-from router.app.fields import duration_text
+from router.app.fields import duration_text, read_duration
 from router.console.application import Done, Effect, Question, Refused, ask, confirmed
 from router.console.rendering import shown
+from router.console.silences import read_field
 from router.domain.decisions import Change, Code
-from router.domain.deliveries import LONGEST_LIFE
+from router.domain.deliveries import LONGEST_HOLD, LONGEST_LIFE
 from router.domain.destination_holds import words_of_hold
+from router.domain.errors import BadField
 from router.domain.readable import counted, legible, timestamp
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -24,6 +27,7 @@ from router.store import dead_letters, quarantine
 from router.store.codec import PageEnd
 from router.store.dead_letters import DeadLetter, LetterFilter, Redrive
 from router.store.delivery_status import list_backlogs
+from router.store.destinations import OF_KEY, find_last_delivered
 from router.store.quarantine import QuarantineEntry
 
 if TYPE_CHECKING:
@@ -82,9 +86,7 @@ async def redrive(console: Console, form: Form, request: Request) -> Effect | Do
     """Owe dead letters again: first what would be sent where, then it is."""
     store, now, meant = console.store, console.store.now(), await _letters_meant(console, form)
     found = await repairs.preview_redrive(store, meant.rows, now)
-    known = await known_destinations(store, console.rules, None, now)
-    statuses = await read_statuses(store, known, console.unready, now)
-    by_place = {f"{one.destination.stream} {one.destination.name}": one for one in statuses}
+    by_place = {f"{one.destination.stream} {one.destination.name}": one for one in await _statuses(console)}
     places = [one.addressed_to for one, result in found.results if result in (Redrive.OWED, Redrive.UNKNOWN)]
     lines = [_sent_there(places.count(place), place, by_place.get(place)) for place in dict.fromkeys(places)]
     if oldest := min((one.born for one in meant.rows), default=None):
@@ -211,6 +213,74 @@ async def show_entry(console: Console, form: Form, request: Request) -> Effect |
     return ask(path, Question(title, lines, "", body=body), form, Refused())
 
 
+async def read_destinations(console: Console, request: Request) -> Mapping[str, Any]:
+    """Return every destination of the rules and of the state, by stream and lane."""
+    found = [one for one in await _statuses(console) if OF_KEY not in one.destination.name]
+    async with console.store.session() as tx:
+        last = {stream: await find_last_delivered(tx, stream) for stream in {one.destination.stream for one in found}}
+    found.sort(key=lambda one: (one.destination.stream, list(Lane).index(one.destination.lane), one.destination.name))
+    delivered = [last[one.destination.stream].get(one.destination.name) for one in found]
+    rows = zip(found, delivered, strict=True)
+    return {"destinations": [shown({**one.document, "state": one.words, "delivered": at}) for one, at in rows]}
+
+
+async def hold(console: Console, form: Form, request: Request) -> Effect | Done:
+    """Keep a destination from being asked until an end: first what would wait for that, then it is."""
+    known, store = (await _status_in(console, form)).destination, console.store
+    written, now = form.get("for", "1h"), store.now()
+    answer: Done | Refused
+    try:
+        until = now + (read_field("for", read_duration, written) or timedelta())
+        planned = await destination_states.preview_hold(store, known, until, now)
+
+        async def act(reason: str) -> Done:
+            await destination_states.hold(store, known, until, now, author=console.author, reason=reason)
+            return Done("/destinations", "held")
+
+        if isinstance(answer := await confirmed(console, form, act), Done):
+            return answer
+        lines = [
+            f"Nothing is sent there until {timestamp(until)}, in {duration_text(until - now)}; then all is: what is owed there "
+            f"now, {counted(planned.owed, 'notice')}, and what comes meanwhile."
+        ]
+        if planned.is_extended:
+            lines.append(
+                f"It goes on with the hold since {timestamp(planned.hold.since)}, from which its bound counts."
+            )
+    except BadField as fault:
+        # The field stands beside it.
+        words = f"it {fault.words}" if not fault.field else fault.words
+        answer, lines = Refused({"for": words.replace(" with `for`", "")}, 422), []
+    if known.lane is Lane.PAGE:
+        lines.append("While it is held it calls no person.")
+    hint = f"as in 30m or 2h, {duration_text(LONGEST_HOLD[known.lane])} at most in the {known.lane} lane"
+    asked = {"name": "for", "label": "For", "value": written, "hint": hint}
+    question = Question(f"Hold {known.name}?", lines, "Hold it")
+    return ask("/destinations/hold", question, form, answer, fields=_names(form), inputs=[asked])
+
+
+async def release(console: Console, form: Form, request: Request) -> Effect | Done:
+    """Have a destination asked again: first what would be sent then, then it is."""
+    status, store = await _status_in(console, form), console.store
+
+    async def act(reason: str) -> Done:
+        by = {"author": console.author, "reason": reason}
+        done = await destination_states.release(store, status.destination, store.now(), **by)
+        return Done("/destinations", "released" if done is not None else "gone")
+
+    if isinstance(answer := await confirmed(console, form, act), Done):
+        return answer
+    lines = [f"It is {shown(line)}" for line in status.remarks]
+    if status.held is None and status.paused is None:
+        question = Question(f"Release {status.destination.name}?", ["It is neither held nor paused.", *lines], "")
+    else:
+        lines.append(f"{status.backlog.owed} owed there would be sent within two minutes, or with the next run.")
+        if status.paused is not None:
+            lines.append("Since it is paused, one of them is tried first; where that is refused, it stays paused.")
+        question = Question(f"Release {status.destination.name}?", lines, "Release it")
+    return ask("/destinations/release", question, form, answer, fields=_names(form))
+
+
 class _Meant(NamedTuple):
     """What a form means, and how many of those that it names are gone."""
 
@@ -274,3 +344,22 @@ async def _answer(
     some = [f"These are the latest {MOST}: what is beyond them stays."] if len(meant.rows) == MOST else []
     question = question._replace(lines=[*question.lines, *gone, *some], button=question.button if meant.rows else "")
     return ask(path, question, form, answer, fields=[("id", one.id) for one in meant.rows])
+
+
+async def _statuses(console: Console) -> list[DestinationStatus]:
+    now = console.store.now()
+    known = await known_destinations(console.store, console.rules, None, now)
+    return await read_statuses(console.store, known, console.unready, now)
+
+
+async def _status_in(console: Console, form: Form) -> DestinationStatus:
+    """Return how the destination is that a form names; raises HTTPException where there is none."""
+    names = tuple(value for _, value in _names(form))
+    for status in await _statuses(console):
+        if (status.destination.stream, status.destination.name) == names:
+            return status
+    raise HTTPException(404, "Neither the rules nor the state know that destination any more.")
+
+
+def _names(form: Form) -> list[tuple[str, str]]:
+    return [(name, form.get(name, "")) for name in ("stream", "name")]

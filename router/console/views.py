@@ -2,18 +2,9 @@
 
 from __future__ import annotations
 
+from router.console import repairs
 from router.console.application import Action, View
 from router.console.changes import read_changes
-from router.console.destinations import hold, read_destinations, release
-from router.console.repairs import (
-    discard_entries,
-    discard_letters,
-    read_letters,
-    read_quarantine,
-    redrive,
-    retake,
-    show_entry,
-)
 from router.console.resource import read_resource
 from router.console.rules import read_rule, read_rules
 from router.console.signals import read_search, read_signal, show_body
@@ -32,9 +23,9 @@ VIEWS = (
     View("/silences/{id}", "silence.html", read_silence),
     View("/rules", "rules.html", read_rules),
     View("/rules/{stream}/{name:path}", "rule.html", read_rule),
-    View("/dead-letters", "dead_letters.html", read_letters),
-    View("/quarantine", "quarantine.html", read_quarantine),
-    View("/destinations", "destinations.html", read_destinations),
+    View("/dead-letters", "dead_letters.html", repairs.read_letters),
+    View("/quarantine", "quarantine.html", repairs.read_quarantine),
+    View("/destinations", "destinations.html", repairs.read_destinations),
     View("/changes", "changes.html", read_changes),
     View("/status", "status.html", read_status_page),
 )
@@ -44,11 +35,11 @@ ACTIONS = (
     Action("/silences/new", make),
     Action("/silences/{id}/extend", extend),
     Action("/silences/{id}/end", end),
-    Action("/dead-letters/redrive", redrive),
-    Action("/dead-letters/discard", discard_letters),
-    Action("/quarantine/retake", retake),
-    Action("/quarantine/discard", discard_entries),
-    Action("/quarantine/show", show_entry),
-    Action("/destinations/hold", hold),
-    Action("/destinations/release", release),
+    Action("/dead-letters/redrive", repairs.redrive),
+    Action("/dead-letters/discard", repairs.discard_letters),
+    Action("/quarantine/retake", repairs.retake),
+    Action("/quarantine/discard", repairs.discard_entries),
+    Action("/quarantine/show", repairs.show_entry),
+    Action("/destinations/hold", repairs.hold),
+    Action("/destinations/release", repairs.release),
 )
