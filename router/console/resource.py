@@ -44,7 +44,7 @@ _MOST_RESOURCES = 20
 async def read_resource(console: Console, request: Request) -> Document:
     """Return what was heard of a resource; of the end of a name, which resources it may mean."""
     store, now, query = console.store, console.store.now(), request.query_params
-    asked, days, after = query.get("id", "").strip(), _days_in(query.get("days")), _place_in(query.get("after"))
+    asked, days, after = query.get("id", "").strip(), _days_in(query.get("days")), _page_end_in(query.get("after"))
     document = {"at": now, "asked": asked, "days": days, "resource": None, "resources": [], "has_more": False}
     if not asked:
         return shown(document)
@@ -92,7 +92,7 @@ def _days_in(written: str | None) -> int:
     return int(written) if written else SPANS[0]
 
 
-def _place_in(written: str | None) -> ResourcePlace | None:
+def _page_end_in(written: str | None) -> ResourcePlace | None:
     place = ResourcePlace.parse(written) if written else None
     if written and place is None:
         raise HTTPException(400, "after: is no place in this list; leave it out to begin at its start.")

@@ -97,7 +97,7 @@ async def read_signal(console: Console, request: Request) -> Document:
             "is_rulebook_current": book is not None and life.latest is not None and life.latest.rulebook == book.hash,
             "timeline": timeline_of(life),
             "destinations": [
-                {**one, "facts": worded(destination_facts(it)), "text": await _told(store, life, it, book, now)}
+                {**one, "facts": worded(destination_facts(it)), "text": await _last_notice(store, life, it, book, now)}
                 for one, it in destinations
             ],
             "silence": silence_like(signal) if signal is not None else None,
@@ -131,7 +131,7 @@ def _tells(one: DestinationLife) -> bool:
     return one.name != RECORD and bool(one.deliveries)
 
 
-async def _told(
+async def _last_notice(
     store: Store, life: SignalLife, one: DestinationLife, book: Rulebook | None, now: datetime
 ) -> str | None:
     """Return what a destination was told last; None where it took nothing, or the rules do not name it any more."""
