@@ -96,14 +96,12 @@ async def read_changes(console: Console, request: Request) -> Mapping[str, Any]:
 def _acts(changes: Sequence[ChangeEntry]) -> Iterator[dict[str, Any]]:
     """Yield what people did; what one act did to many things is one entry."""
     for _, some in groupby(changes, _act_of):
-        acts = list(some)
-        one = acts[0]
+        one, *_ = acts = list(some)
         known = {"ends": "its end", "to": "no destination", **one.detail}
         known |= {"subject": one.subject, "count": str(len(acts)), "letters": counted(len(acts), "dead letter")}
         links = [link for each in acts if (link := _link_of(each)) is not None]
-        words = _WORDS[one.action].format_map(known)
         more = {"author": one.author, "reason": one.reason, "count": len(acts)}
-        yield _entry(one.at, one.action, words, one.stream, links, **more)
+        yield _entry(one.at, one.action, _WORDS[one.action].format_map(known), one.stream, links, **more)
 
 
 def _act_of(change: ChangeEntry) -> tuple[object, ...]:

@@ -125,10 +125,7 @@ def _sent_there(many: int, place: str, status: DestinationStatus | None) -> str:
 async def discard_letters(console: Console, form: Form, request: Request) -> Effect | Done:
     """Take dead letters off the list for good: first what would never be told, then it is."""
     store, meant = console.store, await _letters_meant(console, form)
-    title, lines = (
-        f"Discard {counted(len(meant.rows), 'dead letter')}?",
-        ["For good: they are sent nowhere, now or later."],
-    )
+    title, lines = f"Discard {counted(len(meant.rows), 'dead letter')}?", ["For good: they are sent nowhere, ever."]
     question = Question(title, lines, "Discard for good", [_never_notified(one) for one in meant.rows], is_final=True)
     act = partial(repairs.discard_letters, store, meant.rows, store.now(), author=console.author)
     return await _answer(console, form, meant, "/dead-letters/discard", "discarded", question, act, is_alone=True)
@@ -245,7 +242,7 @@ async def hold(console: Console, form: Form, request: Request) -> Effect | Done:
         ]
         if planned.is_extended:
             lines.append(
-                f"It goes on with the hold since {timestamp(planned.hold.since)}, from which its bound counts."
+                f"It goes on with the hold since {timestamp(planned.hold.since)}: its bound counts from there."
             )
     except BadField as fault:
         # The field stands beside it.
@@ -270,14 +267,13 @@ async def release(console: Console, form: Form, request: Request) -> Effect | Do
 
     if isinstance(answer := await confirmed(console, form, act), Done):
         return answer
-    lines = [f"It is {shown(line)}" for line in status.remarks]
-    if status.held is None and status.paused is None:
-        question = Question(f"Release {status.destination.name}?", ["It is neither held nor paused.", *lines], "")
-    else:
-        lines.append(f"{status.backlog.owed} owed there would be sent within two minutes, or with the next run.")
-        if status.paused is not None:
-            lines.append("Since it is paused, one of them is tried first; where that is refused, it stays paused.")
-        question = Question(f"Release {status.destination.name}?", lines, "Release it")
+    button, lines = "Release it", [f"It is {shown(line)}" for line in status.remarks]
+    lines.append(f"{status.backlog.owed} owed there would be sent within two minutes, or with the next run.")
+    if status.paused is not None:
+        lines.append("Since it is paused, one of them is tried first; where that is refused, it stays paused.")
+    elif status.held is None:
+        button, lines = "", ["It is neither held nor paused."]
+    question = Question(f"Release {status.destination.name}?", lines, button)
     return ask("/destinations/release", question, form, answer, fields=_names(form))
 
 
@@ -298,9 +294,8 @@ async def _letters_meant(console: Console, form: Form) -> _Meant:
 
 
 async def _entries_meant(console: Console, form: Form) -> _Meant:
-    ids = _ids_in(form)
     async with console.store.session() as tx:
-        entries = await quarantine.find_quarantined(tx, ids)
+        entries = await quarantine.find_quarantined(tx, ids := _ids_in(form))
     return _Meant(entries, len(ids) - len(entries))
 
 
@@ -354,9 +349,8 @@ async def _statuses(console: Console) -> list[DestinationStatus]:
 
 async def _status_in(console: Console, form: Form) -> DestinationStatus:
     """Return how the destination is that a form names; raises HTTPException where there is none."""
-    names = tuple(value for _, value in _names(form))
     for status in await _statuses(console):
-        if (status.destination.stream, status.destination.name) == names:
+        if [status.destination.stream, status.destination.name] == [value for _, value in _names(form)]:
             return status
     raise HTTPException(404, "Neither the rules nor the state know that destination any more.")
 
