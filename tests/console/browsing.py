@@ -63,7 +63,7 @@ class Window:
         page.on("dialog", lambda dialog: self.faults.append(f"dialog: {dialog.message}"))
         page.on("request", self._heed_request)
         page.on("response", self._heed_response)
-        page.on("requestfailed", lambda request: self.faults.append(f"failed: {request.url} {request.failure}"))
+        page.on("requestfailed", self._heed_failure)
 
     def _heed_words(self, message: ConsoleMessage) -> None:
         if message.type in ("error", "warning"):
@@ -77,6 +77,11 @@ class Window:
         if response.status >= 400:
             self.faults.append(f"answered {response.status}: {response.url}")
 
+    def _heed_failure(self, request: Request) -> None:
+        # What a page had not got yet when it was left is not asked for any more.
+        if request.failure != "net::ERR_ABORTED":
+            self.faults.append(f"failed: {request.url} {request.failure}")
+
     async def goto(self, path: str) -> None:
         """Show a page of the console."""
         await self.page.goto(f"{self.origin}{path}")
@@ -85,7 +90,7 @@ class Window:
         """Make the screen another one."""
         await self.page.set_viewport_size({"width": size[0], "height": size[1]})
 
-    async def find_violations(self, colours_of: str | None) -> list[Any]:
+    async def find_violations(self, colours_of: str | None = None) -> list[Any]:
         """What axe finds of WCAG 2.2 AA in a page, and of the colours of a part of it, if any, in the light and in the dark."""
         await self.page.evaluate(_ALIKE)
         await self.page.evaluate(_AXE)

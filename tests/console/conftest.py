@@ -64,12 +64,12 @@ def site(site_of: Callable[[str], Site], request: pytest.FixtureRequest) -> Site
 
 
 @pytest.fixture
-def own_site(state_of: Callable[[str], State], tmp_path: Path) -> Iterator[Site]:
+def own_site(state_of: Callable[[str], State], tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Site]:
     """The same, for a test that changes something."""
-    busy = state_of("busy")
-    assert isinstance(busy.place, Path)
-    copied = shutil.copytree(busy.place, tmp_path / "state")
-    with served(busy._replace(place=copied)) as site:
+    state = state_of(getattr(request, "param", "busy"))
+    assert isinstance(state.place, Path)
+    copied = shutil.copytree(state.place, tmp_path / "state")
+    with served(state._replace(place=copied)) as site:
         yield site
 
 

@@ -68,12 +68,14 @@ class State(NamedTuple):
 
     Attributes:
         clock: the console's; it stands still.
+        is_hostile: whether its messages would do something if a page took them for more than text.
     """
 
     place: Place
     rules: Rules
     paths: Mapping[str, str]
     clock: Callable[[], datetime]
+    is_hostile: bool = False
 
     def url(self, path: str) -> str:
         """The URL of a view by its path; raises KeyError where that has a parameter which is not in `paths`."""
@@ -89,7 +91,7 @@ async def new_state(place: Place, rules: Rules, fill: Fill) -> State:
     paths = await fill(store, rules, clock)
     clock.now = NOW
     await store.close()
-    return State(place, rules, paths, clock)
+    return State(place, rules, paths, clock, fill is fill_hostile)
 
 
 def write_rules(directory: Path, owner: str = "platform-oncall") -> Rules:

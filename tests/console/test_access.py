@@ -15,6 +15,7 @@ import pytest
 
 from router.cli import main
 from router.console.access import HEADERS
+from router.console.application import MOST_POSTED
 from router.console.rendering import Pages
 from router.console.views import ACTIONS, VIEWS
 from tests.builders import NOW, RULES
@@ -213,6 +214,12 @@ def test_a_path_that_looks_like_an_address_leads_nowhere_else(site: Site, subtes
                 places = [answer.headers.get("location", ""), *re.findall(r'(?:href|action)="([^"]*)"', answer.text)]
                 assert [one for one in places if re.match(r"[/\\]{2}|https?:", one)] == []
         site.stranger.cookies.clear()
+
+
+def test_a_form_is_no_longer_than_a_reason_and_many_ids(site: Site) -> None:
+    """What is longer is refused before it is read to its end."""
+    answer = site.client.post(filled(PATHS[0]), content=b"x" * (MOST_POSTED + 1), headers=OWN)
+    assert answer.status_code == 413
 
 
 def test_what_is_not_there_says_so_in_words(site: Site) -> None:

@@ -14,7 +14,9 @@ from tests.console.sites import Site, own_links_of, served, text_of
 from tests.console.states import CLIMBING, LONG, fill_busy, new_state
 from tests.store.acts import run
 
-SHOWN = frozenset({"title", "where", "owner", "words", "reason", "author", "name", "type", "error", "why", "severity"})
+SHOWN = frozenset(
+    {"title", "where", "owner", "reason", "author", "name", "type", "error", "why", "severity", "problems"}
+)
 """The keys of a document whose texts are people's: what stands under them in JSON stands on the page, too."""
 
 
@@ -25,8 +27,8 @@ def shown_in(document: Any) -> Iterator[str]:
             yield from shown_in(one)
     elif isinstance(document, dict):
         for key, value in document.items():
-            if key in SHOWN and isinstance(value, str):
-                yield value
+            if key in SHOWN:
+                yield from (one for one in (value if isinstance(value, list) else [value]) if isinstance(one, str))
             yield from shown_in(value)
 
 
@@ -68,6 +70,19 @@ def test_views_say_the_same_over_both_engines(
             with subtests.test(path):
                 assert other.document(path) == site.document(path)
                 assert other.get(path).status_code == 200
+
+
+@pytest.mark.parametrize("name", ["busy", "hostile"])
+def test_no_link_leads_to_what_is_not_there(name: str, site_of: Callable[[str], Site]) -> None:
+    """Of every view, whatever ids and names are in it."""
+    site = site_of(name)
+    pages = {path: site.get(path) for path in (site.state.url(view.path) for view in VIEWS)}
+    assert {path: page.status_code for path, page in pages.items()} == dict.fromkeys(pages, 200)
+    links = {link for path, page in pages.items() for link in own_links_of(page.text, site.origin, path)}
+    # What is no signal, such as a group, is looked for.
+    assert {
+        link: answer.status_code for link in links if (answer := site.get(link)).status_code not in (200, 303)
+    } == {}
 
 
 def test_a_page_is_as_short_as_people_read(site_of: Callable[[str], Site], subtests: pytest.Subtests) -> None:

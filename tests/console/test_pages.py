@@ -7,13 +7,14 @@ from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import pytest
+from playwright.async_api import Locator, Page
 
 from benchmarks.virtual import VirtualRouter
 from router.console.application import View
-from router.console.views import VIEWS
+from router.console.views import ACTIONS, VIEWS
 from router.domain.signals import Stream
 from tests.builders import alert_body
-from tests.console.browsing import DESK, PHONE, Windows
+from tests.console.browsing import DESK, PHONE, Window, Windows
 from tests.console.sites import Site
 from tests.store.acts import awaited
 from tests.store.opened import open_store
@@ -33,33 +34,42 @@ SEEN = """() => ({
   ids: [...document.querySelectorAll("[id]")].map(one => one.id),
 })"""
 
+FOCUSED = """() => ({
+  where: [".skip", "nav", ".top", "#status", ".tools", ".filters", ".signals"].find(at => document.activeElement.closest(at)),
+  is_seen: document.activeElement.checkVisibility() && getComputedStyle(document.activeElement).outlineStyle !== "none"
+    && document.activeElement.getBoundingClientRect().left >= 0,
+})"""
+
 UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
-# What is around the views is the same in each, and hostile words have no colour of their own.
 CASES = [
-    pytest.param(
-        state, view, None if state == "hostile" else "html" if view == VIEWS[0] else "main", id=f"{state}{view.path}"
-    )
+    pytest.param(state, view, id=f"{state}{view.path}")
     for state in ("busy", "empty", "hostile")
     for view in VIEWS
     if state != "empty" or "{" not in view.path
 ]
 
 
-@pytest.mark.parametrize(("site", "view", "colours_of"), CASES, indirect=["site"])
+@pytest.mark.parametrize(("site", "view"), CASES, indirect=["site"])
 @awaited
-async def test_every_view_is_sound(
-    site: Site, view: View, colours_of: str | None, windows: Windows, subtests: pytest.Subtests
-) -> None:
-    """It does what it says and nothing of what its data say, anybody can use it, on a phone, too; no complaint of Chromium."""
+async def test_every_view_is_sound(site: Site, view: View, windows: Windows, subtests: pytest.Subtests) -> None:
+    """It does what it says and nothing of what its data say, and fits a phone; Chromium and axe have no complaint of it."""
     window = await windows.look_at(site)
     await window.goto(site.state.url(view.path))
+    await check_soundness(window, subtests)
+    # What is around the views is the same in each; hostile words have neither a colour nor a role of their own.
+    if not site.state.is_hostile:
+        assert await window.find_violations("html" if view == VIEWS[0] else "main") == []
+
+
+async def check_soundness(window: Window, subtests: pytest.Subtests) -> None:
+    """What holds for every page that a window may show."""
     seen: dict[str, Any] = await window.page.evaluate(SEEN)
     with subtests.test("nothing acts"):
         assert (seen["taken"], seen["acting"]) == (None, [])
         assert UNSEEN.findall(seen["text"]) == []
         assert str(191 * 7) not in seen["text"]
     with subtests.test("links are this console's, or lead to a vendor's page that learns nothing"):
-        others = [(url, rel) for url, rel in seen["links"] if not url.startswith(f"{site.origin}/")]
+        others = [(url, rel) for url, rel in seen["links"] if not url.startswith(f"{window.origin}/")]
         assert [url for url, _ in others if urlsplit(url).scheme != "https"] == []
         assert [rel for _, rel in others if not {"noopener", "noreferrer"} <= set(rel.split())] == []
     with subtests.test("ids are of one thing each"):
@@ -68,8 +78,80 @@ async def test_every_view_is_sound(
         with subtests.test("no scrolling to the side", size=size):
             await window.resize(size)
             assert await window.page.evaluate("document.documentElement.scrollWidth") <= size[0]
-    with subtests.test("WCAG"):
-        assert await window.find_violations(colours_of) == []
+
+
+@pytest.mark.parametrize("own_site", ["busy", "hostile"], indirect=True)
+@awaited
+async def test_every_action_is_shown_before_it_is_done(
+    own_site: Site, windows: Windows, subtests: pytest.Subtests
+) -> None:
+    """Each button leads to what it would do, as sound as any page, and the button there does it."""
+    window = await windows.open(own_site)
+    page, done = window.page, set[str]()
+    for view in VIEWS:
+        path, number = own_site.state.url(view.path), 0
+        await window.goto(path)
+        while number < await page.locator(BUTTON).count():
+            button = page.locator(BUTTON).nth(number)
+            number += 1
+            action = find_action(urlsplit(await button.evaluate(LEADS_TO)).path)
+            if action in done:
+                continue
+            done.add(action)
+            with subtests.test(action):
+                await fill_and_press(page, button)
+                await check_soundness(window, subtests)
+                if not own_site.state.is_hostile:
+                    assert await window.find_violations("main") == []
+                if await page.locator(CONFIRM).count():
+                    await fill_and_press(page, page.locator(CONFIRM))
+            await window.goto(path)
+    assert done == {action.path for action in ACTIONS}
+
+
+BUTTON = "main form[method=post] button:visible"
+CONFIRM = "main form[method=post]:has([name=confirm]) button:visible"
+LEADS_TO = "one => new URL(one.getAttribute('formaction') ?? one.form.getAttribute('action'), location).href"
+
+
+def find_action(path: str) -> str:
+    """The action that a form's path means."""
+    (found,) = [one.path for one in ACTIONS if re.fullmatch(re.sub(r"{\w+}", "[^/]+", one.path), path)]
+    return found
+
+
+async def fill_and_press(page: Page, button: Locator) -> None:
+    """Fill in the form of a button, as far as it asks for anything, and press it."""
+    form = button.locator("xpath=ancestor::form")
+    for name, words in (("for", "1h"), ("reason", "a drill")):
+        if await form.locator(f"[name={name}]:visible").count():
+            await form.locator(f"[name={name}]").fill(words)
+    if await form.locator("input[name=id][type=checkbox]").count():
+        await form.locator("input[name=id][type=checkbox]").first.check()
+    async with page.expect_navigation():
+        await button.click()
+
+
+@awaited
+async def test_the_keyboard_is_enough(site: Site, windows: Windows) -> None:
+    """Tab goes by what leads past the rest, the views and the filters to the first signal, each time seen; Enter opens it."""
+    window = await windows.look_at(site)
+    await window.goto("/alerts")
+    page, passed = window.page, list[str]()
+    while ".signals" not in passed:
+        await page.keyboard.press("Tab")
+        seen = await page.evaluate(FOCUSED)
+        assert seen["is_seen"], seen
+        passed.append(seen["where"])
+        assert len(passed) < 100
+    assert list(dict.fromkeys(passed)) == [".skip", ".top", "nav", "#status", ".tools", ".filters", ".signals"]
+    title = await page.locator(":focus").inner_text()
+    await page.keyboard.press("Enter")
+    await page.wait_for_url("**/signals/*")
+    assert title in await page.locator("main").inner_text()
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Enter")
+    assert await page.evaluate("document.activeElement.id") == "main"
 
 
 @awaited
