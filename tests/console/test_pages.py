@@ -54,8 +54,11 @@ CASES = [
 async def test_every_view_is_sound(site: Site, view: View, windows: Windows, subtests: pytest.Subtests) -> None:
     """It does what it says and nothing of what its data say, and fits a phone; Chromium and axe have no complaint of it."""
     window = await windows.look_at(site)
+    await window.resize(PHONE)
     await window.goto(site.state.url(view.path))
     await check_soundness(window, subtests)
+    await window.resize(DESK)
+    assert await window.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
     # What is around the views is the same in each; hostile words have neither a colour nor a role of their own.
     if not site.state.is_hostile:
         assert await window.find_violations("html" if view == VIEWS[0] else "main") == []
@@ -74,10 +77,8 @@ async def check_soundness(window: Window, subtests: pytest.Subtests) -> None:
         assert [rel for _, rel in others if not {"noopener", "noreferrer"} <= set(rel.split())] == []
     with subtests.test("ids are of one thing each"):
         assert len(seen["ids"]) == len(set(seen["ids"]))
-    for size in (PHONE, DESK):
-        with subtests.test("no scrolling to the side", size=size):
-            await window.resize(size)
-            assert await window.page.evaluate("document.documentElement.scrollWidth") <= size[0]
+    with subtests.test("no scrolling to the side"):
+        assert await window.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
 @pytest.mark.parametrize("own_site", ["busy", "hostile"], indirect=True)
@@ -88,30 +89,31 @@ async def test_every_action_is_shown_before_it_is_done(
     """Each button leads to what it would do, as sound as any page, and the button there does it."""
     window = await windows.open(own_site)
     page, done = window.page, set[str]()
+    await window.resize(PHONE)
     for view in VIEWS:
-        path, number = own_site.state.url(view.path), 0
+        path = own_site.state.url(view.path)
         await window.goto(path)
-        while number < await page.locator(BUTTON).count():
-            button = page.locator(BUTTON).nth(number)
-            number += 1
-            action = find_action(urlsplit(await button.evaluate(LEADS_TO)).path)
+        actions = list(map(find_action, await page.locator(BUTTON).evaluate_all(LEAD_TO)))
+        for action in dict.fromkeys(actions):
             if action in done:
                 continue
+            if page.url != f"{window.origin}{path}":
+                await window.goto(path)
+                actions = list(map(find_action, await page.locator(BUTTON).evaluate_all(LEAD_TO)))
             done.add(action)
             with subtests.test(action):
-                await fill_and_press(page, button)
+                await fill_and_press(page, page.locator(BUTTON).nth(actions.index(action)))
                 await check_soundness(window, subtests)
                 if not own_site.state.is_hostile:
-                    assert await window.find_violations("main") == []
+                    assert await window.find_violations() == []
                 if await page.locator(CONFIRM).count():
                     await fill_and_press(page, page.locator(CONFIRM))
-            await window.goto(path)
     assert done == {action.path for action in ACTIONS}
 
 
 BUTTON = "main form[method=post] button:visible"
 CONFIRM = "main form[method=post]:has([name=confirm]) button:visible"
-LEADS_TO = "one => new URL(one.getAttribute('formaction') ?? one.form.getAttribute('action'), location).href"
+LEAD_TO = "all => all.map(one => one.getAttribute('formaction') ?? one.form.getAttribute('action'))"
 
 
 def find_action(path: str) -> str:
