@@ -178,7 +178,7 @@ async def _figures(
         if one.oldest is not None and now - one.oldest > LATE[one.lane]:
             problems.append(f"{stream} {name}: the oldest of its deliveries waits since {_written(one.oldest)}")
         if one.dead:
-            problems.append(f"{stream} {name}: {one.dead} dead letters")
+            problems.append(f"{stream} {name}: {readable.counted(one.dead, 'dead letter')}")
     problems += [
         f"{stream} {name}: refuses our credentials since {_written(one.since)}"
         for name, one in pauses_among(pauses).items()

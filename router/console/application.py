@@ -160,7 +160,7 @@ DONE = {
     "silenced": "The silence is made.",
     "extended": "The silence goes on.",
     "ended": "The silence is ended.",
-    "redriven": "They are owed again.",
+    "redriven": "Owed again: it is sent with the next round, and the page of its alert says who took it.",
     "some_redriven": "What was still there and can be sent is owed again; the list says what is left.",
     "discarded": "They are discarded.",
     "some_discarded": "What was still there is discarded; others had acted on the rest before.",
@@ -216,7 +216,7 @@ async def _act(console: Console, action: Action, pages: Pages, request: Request)
     found = await action.act(console, form, request)
     if isinstance(found, Done):
         return RedirectResponse(pages.path(found.path, done=found.code), 303)
-    return pages.render(request, found.template, found.document, found.status)
+    return pages.render(request, found.template, found.document, found.status, status=await read_status(console))
 
 
 async def _go_on(pages: Pages, request: Request) -> Response:

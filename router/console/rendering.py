@@ -138,14 +138,13 @@ def shown(value: object, name: str = "") -> Any:
 
 
 def span(seconds: float) -> str:
-    """Return a length of time in its two largest units, such as 3 h 20 min."""
+    """Return a length of time as people say it, such as 3 h 20 min, 12 d 4 h or 516 d."""
     whole = int(seconds)
     for at, (name, size) in enumerate(_UNITS):
         if whole >= size:
-            rest = [
-                f"{whole % size // small} {less}" for less, small in _UNITS[at + 1 : at + 2] if whole % size >= small
-            ]
-            return " ".join([f"{whole // size} {name}", *rest[: 1 if name in ("d", "h") else 0]])
+            less, small = _UNITS[min(at + 1, len(_UNITS) - 1)]
+            has_rest = whole % size >= small and (name == "h" or (name == "d" and whole < 30 * size))
+            return f"{whole // size} {name}" + (f" {whole % size // small} {less}" if has_rest else "")
     return "0 s"
 
 

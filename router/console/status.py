@@ -15,6 +15,7 @@ from router.domain.rulebook import Lane
 from router.domain.silences import Silences
 from router.store.decisions import find_last_decided
 from router.store.documents import list_documents, read_silences
+from router.store.quarantine import count_quarantined
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -24,11 +25,9 @@ if TYPE_CHECKING:
 
 async def read_status(console: Console) -> Mapping[str, Any]:
     """Return what is wrong, what waits in each lane and how long, and what a silence holds back now."""
-    store, books = console.store, console.rules.books
-    now = store.now()
+    store, books, now = console.store, console.rules.books, console.store.now()
     holds = HoldReader(store, lanes_of(books.values()))
-    problems: list[str] = []
-    streams: dict[str, Any] = {}
+    problems, streams = list[str](), dict[str, Any]()
     for stream in books:
         health = await read_state_health(store, stream.value, console.unready or (), holds, now)
         problems += health.problems
@@ -43,12 +42,14 @@ async def read_status(console: Console) -> Mapping[str, Any]:
             "dead": sum(row["dead"] for row in rows.values()),
         }
     async with store.session() as tx:
+        quarantined = await count_quarantined(tx, 1_001)
         silences = Silences.from_list(read_silences(await list_documents(tx, DocumentKind.SILENCE, now)).values)
     ends = sorted(timestamp(one.end) for one in silences.active(now))
     return {
         "at": timestamp(now),
         "problems": [legible(masked(problem)) for problem in problems],
         "streams": streams,
+        "quarantined": quarantined,
         "silences": {"active": len(ends), "next_end": ends[0] if ends else None},
     }
 

@@ -209,7 +209,7 @@ def test_a_destination_that_is_not_there_yet_is_no_problem_until_something_is_la
             lambda store: owed(store, late),
             [f"cwpp tickets: the oldest of its deliveries waits since {late:%FT%TZ}"],
         ),
-        ("dead", given_up, ["cwpp tickets: 1 dead letters"]),
+        ("dead", given_up, ["cwpp tickets: 1 dead letter"]),
         ("somebody took away what was there", sent, [f"cwpp tickets: cannot be asked: {lacks}"]),
     )
     for name, deed, problems in cases:
@@ -260,7 +260,7 @@ def test_dead_letters_and_a_destination_that_refuses_us_are_problems(store: Stor
     owed(store, NOW, "a", "b")
     owed(store, NOW, "c", destination="backlog")
     ended(store, DeliveryState.DEAD, "tickets", "backlog")
-    dead = ["cwpp backlog: 1 dead letters", "cwpp tickets: 2 dead letters"]
+    dead = ["cwpp backlog: 1 dead letter", "cwpp tickets: 2 dead letters"]
     assert sorted(health(store).problems) == dead
     assert figures(health(store))["destinations"]["tickets"]["dead"] == 2
     pause = Pause(stream="cwpp", destination="tickets", since=NOW - SECOND, probe=NOW, error="answered 401")
@@ -399,7 +399,7 @@ def test_the_page_holds_no_secret(postgresql: str) -> None:
         assert "://" not in text
         wrong = [re.sub(r"since .*|hub (\w+): .*", "", problem) for problem in page.problems]
         assert wrong == [
-            "cwpp oncall: 1 dead letters",
+            "cwpp oncall: 1 dead letter",
             "cwpp tickets: refuses our credentials ",
             "cwpp: ",
             "cspm: ",

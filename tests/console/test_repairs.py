@@ -103,7 +103,7 @@ def test_a_dead_letter_is_sent_again(own_site: Site) -> None:
     assert letter["id"] in without.text
     done = post(own_site, "/dead-letters/redrive", id=letter["id"], confirm="yes", reason=REASON)
     assert done_with(done) == "/dead-letters?done=redriven"
-    assert "They are owed again." in text_of(own_site.get("/dead-letters?done=redriven").text)
+    assert "Owed again: it is sent with the next round" in text_of(own_site.get("/dead-letters?done=redriven").text)
     assert own_site.document("/dead-letters?stream=cwpp&destination=soc-tickets")["letters"] == others
     (change,) = last_changes(own_site, 1)
     assert (change.action, change.subject, change.author, change.reason) == ("redriven", letter["id"], BY, REASON)
