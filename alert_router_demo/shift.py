@@ -118,9 +118,8 @@ async def keep_open(soc: Soc, job: Job, listen: str) -> None:
 async def _act(store: Store, rules: Rules) -> None:
     """Do what people do in a shift: silence, extend, end, hold, discard."""
     patched = await _silence(store, rules, _SILENCED, timedelta(hours=1), "patching", "CHG-2107")
-    await extend_silence(
-        store, patched.id, timedelta(hours=1), rules.books, store.now(), author=_OLA, reason="the reboot takes longer"
-    )
+    until, why = patched.end + timedelta(hours=1), "the reboot takes longer"
+    await extend_silence(store, patched.id, until, rules.books, store.now(), author=_OLA, reason=why)
     moved = await _silence(store, rules, "lab-win-07", timedelta(hours=4), "new disks", "CHG-2103")
     await end_silence(store, moved.id, store.now(), author=_KIM, reason="done early")
     webhook, now = KnownDestination(Stream.CWPP, WEBHOOK, Webhook.lane, Webhook.name), store.now()

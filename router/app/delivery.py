@@ -129,12 +129,7 @@ def new_loops(
 
 @asynccontextmanager
 async def open_dispatcher(
-    store: Store,
-    rules: Rules,
-    readiness: Readiness,
-    settings: Settings,
-    clock: Clock,
-    is_stopped: Callable[[], bool],
+    store: Store, rules: Rules, readiness: Readiness, settings: Settings, clock: Clock, is_stopped: Callable[[], bool]
 ) -> AsyncIterator[Dispatcher]:
     """What delivers from a store, as long as the context lasts. Once `is_stopped` says so, it finishes what is in flight."""
     holds = HoldReader(store, lanes_of(rules.books.values()))

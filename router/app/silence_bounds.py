@@ -132,11 +132,7 @@ def _is_in(value: str, wide: Element) -> bool:
 
 
 def refuse_overrun(
-    field: str,
-    silence: Silence,
-    others: Collection[Silence],
-    bounds: SilenceBounds,
-    given_from: datetime | None = None,
+    field: str, silence: Silence, others: Collection[Silence], bounds: SilenceBounds, given_from: datetime | None = None
 ) -> None:
     """Raise BadField where a silence would hold for longer than the policy allows; says what to write instead.
 

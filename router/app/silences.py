@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from functools import partial
 from hashlib import sha256
 
@@ -29,10 +29,10 @@ from router.store.documents import (
 )
 from router.store.rules import read_hits
 from router.store.signals import count_held
-from router.store.store import Store
+from router.store.store import Store, Transaction
 
-_TRIES = 20
-"""How often a change is made again where another change was faster."""
+BOUNDED = "silences"
+"""The lock of who makes or changes a silence: each is bounded by those that there are."""
 
 _DIGITS = 6
 """Digits of an id; more where another silence has those already."""
@@ -129,32 +129,40 @@ async def add_silence(store: Store, draft: Silence) -> Silence:
 async def extend_silence(
     store: Store,
     id: str,
-    longer: timedelta,
+    until: datetime,
     books: Mapping[Stream, Rulebook],
     now: datetime,
     *,
     author: str,
     reason: str = "",
 ) -> Silence:
-    """Let a silence end later by so long, and return it. The policies of `books` bound it, by its stream.
+    """Let a silence hold until an instant, and return it. The policies of `books` bound it, by its stream.
 
-    Raises SilenceOver, BadField where the policy does not allow it, BadUsage where there is no such silence, and StoreError.
+    One that holds until then already stays as it is, so that who asks twice extends it once. Raises SilenceOver, BadField where
+    the policy does not allow it, BadUsage where there is no such silence, and StoreError.
     """
-    known = (await stored_silences(store, None)).values
-    extended = partial(extended_silence, longer=longer, known=known, books=books, now=now)
-    return await change_silence(store, id, ChangeAction.SILENCE_EXTENDED, now, extended, author=author, reason=reason)
+
+    async def extend(tx: Transaction) -> Silence:
+        await tx.wait_for(BOUNDED)
+        known, action = (await stored_silences(store, None)).values, ChangeAction.SILENCE_EXTENDED
+        extended = partial(extended_silence, until=until, known=known, books=books, now=now)
+        return await change_silence(store, id, action, now, extended, author=author, reason=reason)
+
+    return await store.run(extend)
 
 
 def extended_silence(
-    silence: Silence, longer: timedelta, known: Collection[Silence], books: Mapping[Stream, Rulebook], now: datetime
+    silence: Silence, until: datetime, known: Collection[Silence], books: Mapping[Stream, Rulebook], now: datetime
 ) -> Silence:
-    """Return what a silence would be that ends later by so long; `known` are all silences. Raises SilenceOver and BadField."""
+    """Return what a silence would be that holds until an instant; `known` are all silences. Raises SilenceOver and BadField."""
     # It was ended, though by a clock that is ahead of this one.
     if silence.end <= now or silence.ended is not None:
         raise SilenceOver(silence)
+    if until <= silence.end:
+        return silence
     # A stream without a policy allows what one allows that says nothing of silences.
     bounds = books[stream].silences if (stream := Stream(silence.stream)) in books else BOUNDS
-    later = with_first(replace(silence, until=silence.end + longer), known)
+    later = with_first(replace(silence, until=until), known)
     # How much longer it could be made, and not how long in all.
     refuse_overrun("for", later, known, bounds, given_from=silence.end)
     return later
@@ -184,32 +192,27 @@ async def change_silence(
     author: str,
     reason: str = "",
 ) -> Silence:
-    """Store what a function makes of a silence, made again of what is stored by then where another change was faster.
+    """Store what a function makes of a silence, while none is made or changed elsewhere; what changes nothing is not on record.
 
     Returns it as it is stored then. Raises StoreError, BadUsage where there is no such silence, and what the function raises.
     """
-    for _ in range(_TRIES):
-        async with store.session() as tx:
-            document = await find_document(tx, DocumentKind.SILENCE, id)
+
+    async def work(tx: Transaction) -> Silence:
+        await tx.wait_for(BOUNDED)
+        document = await find_document(tx, DocumentKind.SILENCE, id)
         if document is None or (silence := find_silence_in(document)) is None:
             raise BadUsage(f"{id}: is no silence that can be read")
-        changed = change(silence)
-        stored, entry = document_of_silence(changed, document.version), _change(action, changed, now, author, reason)
-        if await store.run(partial(put_with_change, document=stored, change=entry)):
-            return changed
-    raise StoreError(f"silence {id}: others change it all the time; try again")
+        if (changed := change(silence)) != silence:
+            entry = _change(action, changed, now, author, reason)
+            await put_with_change(tx, document_of_silence(changed, document.version), entry)
+        return changed
+
+    return await store.run(work)
 
 
 def _change(action: ChangeAction, silence: Silence, at: datetime, author: str, reason: str) -> ChangeEntry:
-    return ChangeEntry(
-        at=at,
-        author=author,
-        action=action,
-        stream=silence.stream,
-        subject=silence.id,
-        reason=reason,
-        detail={"ends": timestamp(silence.end)},
-    )
+    stream, subject, ends = silence.stream, silence.id, {"ends": timestamp(silence.end)}
+    return ChangeEntry(at=at, author=author, action=action, stream=stream, subject=subject, reason=reason, detail=ends)
 
 
 def undecodable_words(number: int) -> str:

@@ -11,7 +11,7 @@ from pathlib import Path
 from router.app.fields import duration_text, read_words
 from router.app.silence_bounds import needed_since, refuse_overrun, silenced_share, with_first
 from router.app.silence_preview import SilencePreview, preview_silence
-from router.app.silences import add_silence, stored_silences, undecodable_words
+from router.app.silences import BOUNDED, add_silence, stored_silences, undecodable_words
 from router.decide.preview import silence_matcher
 from router.destinations import discover
 from router.domain.errors import BadField, BadPolicy
@@ -24,7 +24,7 @@ from router.ingest.state_cache import TagReader
 from router.rulebook import load_all
 from router.rulebook.lints import KnownTypes
 from router.rulebook.silence_scope import ScopeDoubt, SilenceScope, WrittenScope, read_recurrence, read_silence_scope
-from router.store.store import Store
+from router.store.store import Store, Transaction
 
 
 class WantedSilence(WrittenScope, kw_only=True):
@@ -108,7 +108,7 @@ async def draft_silence(
     _refuse_ticket(silence.ticket, bounds)
     _refuse_times(silence, bounds, now)
     known = await stored_silences(store, needed_since(bounds, now))
-    others = [one for one in known.values if one.stream == silence.stream]
+    others = known.values
     silence = with_first(silence, others)
     refuse_overrun("for" if wanted.lasts is not None else "until", silence, others, bounds)
     book = await TagReader(store, {book.stream: book}).rulebook(book.stream, now)
@@ -128,9 +128,25 @@ async def draft_silence(
 
 
 async def make_silence(store: Store, draft: SilenceDraft) -> Silence:
-    """Store a silence that was drafted, and who made it; return it with its id. Raises BadField and StoreError."""
+    """Store a silence that was drafted, and who made it; return it with its id. Raises BadField and StoreError.
+
+    Where the same was made before, that one is returned, so that who asks twice need not end two.
+    """
     draft.refuse_too_broad()
-    return await add_silence(store, draft.silence)
+    it = draft.silence
+
+    async def make(tx: Transaction) -> Silence:
+        await tx.wait_for(BOUNDED)
+        # Others may have made some since it was drafted.
+        others = (await stored_silences(store, needed_since(draft.bounds, it.made))).values
+        for one in others:
+            if one.begins <= it.begins and replace(one, id="", begins=it.begins, made=it.made, first=it.first) == it:
+                return one
+        silence = with_first(it, others)
+        refuse_overrun("until", silence, others, draft.bounds)
+        return await add_silence(store, silence)
+
+    return await store.run(make)
 
 
 def _silence_of(wanted: WantedSilence, scope: SilenceScope, now: datetime) -> Silence:

@@ -82,10 +82,11 @@ async def _extend(options: Namespace, author: str) -> tuple[Silence, datetime]:
     books = load_rules(options.rules, streams_in(options.rules), clock_for(options.now)()).books
     async with store_in(options) as store:
         now = clock_for(options.now, store.now)()
-        id = _find_meant(options.id, (await stored_silences(store, None)).values).id
+        meant = _find_meant(options.id, (await stored_silences(store, None)).values)
+        until = meant.end + options.duration
         with as_options():
             try:
-                return await extend_silence(store, id, options.duration, books, now, author=author), now
+                return await extend_silence(store, meant.id, until, books, now, author=author), now
             except SilenceOver as over:
                 raise BadUsage(f"{over}; silences add makes another one") from over
 

@@ -175,14 +175,14 @@ DONE = {
 
 def new_console(console: Console, views: Sequence[View], actions: Sequence[Action], pages: Pages) -> Starlette:
     """Return the application: each view under its path, and as JSON under the same path with `.json`."""
-    routes = [Route(STATIC + "{name}", pages.file), Route("/favicon.ico", _no_icon)]
+    routes = [Route(STATIC + "{name}", pages.file), Route("/favicon.ico", Response(status_code=204))]
     for view in views:
         routes += [
             Route(f"{view.path}.json", partial(_show_document, console, view)),
             Route(view.path, partial(_show_page, console, view, pages)),
         ]
     routes += [Route(one.path, partial(_act, console, one, pages), methods=["POST"]) for one in actions]
-    routes.append(Route("/", partial(_go_on, pages)))
+    routes.append(Route("/", RedirectResponse(pages.path("/alerts"), 303)))
     handlers: dict[Any, Any] = {
         Elsewhere: partial(_lead_on, pages),
         HTTPException: partial(_show_http_error, pages),
@@ -219,17 +219,9 @@ async def _act(console: Console, action: Action, pages: Pages, request: Request)
     return pages.render(request, found.template, found.document, found.status, status=await read_status(console))
 
 
-async def _go_on(pages: Pages, request: Request) -> Response:
-    return RedirectResponse(pages.path("/alerts"), 303)
-
-
 async def _lead_on(pages: Pages, request: Request, found: Elsewhere) -> Response:
     suffix = ".json" if request.url.path.endswith(".json") else ""
     return RedirectResponse(pages.path(f"{found.path}{suffix}", found.query), 303)
-
-
-async def _no_icon(request: Request) -> Response:
-    return Response(status_code=204)
 
 
 async def _show_http_error(pages: Pages, request: Request, error: HTTPException) -> Response:

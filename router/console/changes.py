@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
+from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
 
@@ -72,7 +73,7 @@ async def read_changes(console: Console, request: Request) -> Mapping[str, Any]:
     since, author, written = query.get("since") or "8h", query.get("author", ""), query.get("before") or None
     if since not in _SINCE:
         raise HTTPException(400, f"since: is none; write one of {', '.join(_SINCE)}.")
-    if written is not None and not (written.isascii() and written.isdecimal()):
+    if written is not None and not (written.isascii() and written.isdecimal() and len(written) < 19):
         raise HTTPException(400, "before: is no place in this list; leave it out to begin at its start.")
     before, begins, above = int(written) if written is not None else None, now - _SINCE[since], now
     async with console.store.session() as tx:
@@ -147,7 +148,7 @@ async def _ended(console: Console, tx: Transaction, since: datetime, until: date
 def _entry(
     at: datetime, code: str, words: str, stream: str | None, links: Sequence[Link], **more: Any
 ) -> dict[str, Any]:
-    named = [{"words": name, "path": path} for name, path in links[:_NAMED]]
+    named = [{"words": name, "path": quote(path)} for name, path in links[:_NAMED]]
     rest = {"author": None, "reason": None, "count": 1, **{name: value or None for name, value in more.items()}}
     document: dict[str, Any] = shown({"at": at, "code": code, "words": words, "stream": stream, "links": named, **rest})
     return document

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from msgspec.structs import asdict
 from starlette.exceptions import HTTPException
 
-from router.app.fields import duration_text, read_duration, read_instant
+from router.app.fields import duration_text, read_duration, read_instant, read_words
 from router.app.holding import read_coming_out, read_holding
 from router.app.silences import (
     ListedSilence,
@@ -106,20 +106,22 @@ async def read_silence(console: Console, request: Request) -> Mapping[str, Any]:
 
 
 async def extend(console: Console, form: Form, request: Request) -> Effect | Done:
-    """Show until when a silence would hold, and let it."""
+    """Show until when a silence would hold, and let it: no longer than was shown, however often that is confirmed."""
     id, typed, store, now = request.path_params["id"], _typed_in(form), console.store, console.store.now()
     try:
         if (longer := read_field("for", read_duration, typed["for"])) is None:
             raise BadField("for", "is missing; write for how long, such as 1h")
-        books = console.rules.books
-        if form.get("confirm") == "yes":
-            await extend_silence(store, id, longer, books, now, author=console.author, reason=typed["reason"])
+        reason, books = read_words("reason", typed["reason"]), console.rules.books
+        until = read_field("until", read_instant, form.get("until", ""))
+        if form.get("confirm") == "yes" and until is not None:
+            await extend_silence(store, id, until, books, now, author=console.author, reason=reason)
             return Done(f"/silences/{id}", "extended")
         one = await _find(console, id, now)
-        later = extended_silence(one.silence, longer, (await stored_silences(store, None)).values, books, now)
+        wanted, known = one.silence.end + longer, (await stored_silences(store, None)).values
+        later = extended_silence(one.silence, wanted, known, books, now)
     except (BadField, SilenceOver) as fault:
         return Effect("silence.html", await _read_one(console, id, typed, fault), 422)
-    more = {"act": "extend", "later": iso(later.end), "fields": typed}
+    more = {"act": "extend", "later": iso(later.end), "fields": {**typed, "until": iso(later.end)}}
     return Effect("silence_effect.html", {"at": iso(now), "silence": _listed_document(one, now), **more})
 
 
@@ -127,13 +129,14 @@ async def end(console: Console, form: Form, request: Request) -> Effect | Done:
     """Show what would come out if a silence ended now, and end it."""
     id, typed, store, now = request.path_params["id"], _typed_in(form), console.store, console.store.now()
     try:
+        reason = read_words("end-reason", typed["reason"])
         if form.get("confirm") == "yes":
-            await end_silence(store, id, now, author=console.author, reason=typed["reason"])
+            await end_silence(store, id, now, author=console.author, reason=reason)
             return Done(f"/silences/{id}", "ended")
         one = await _find(console, id, now)
         if one.silence.end <= now:
             raise SilenceOver(one.silence)
-    except SilenceOver as fault:
+    except (BadField, SilenceOver) as fault:
         return Effect("silence.html", await _read_one(console, id, typed, fault), 422)
     more = {"act": "end", "coming_out": await read_ending(console, one.silence.stream, one.silence.name, now)}
     document = {"at": iso(now), "silence": _listed_document(one, now), **more, "fields": {"reason": typed["reason"]}}

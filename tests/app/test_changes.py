@@ -3,6 +3,7 @@
 from collections.abc import Awaitable, Callable, Sequence
 from copy import replace
 from datetime import timedelta
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import pytest
@@ -22,10 +23,12 @@ from router.app.repairs import (
 )
 from router.app.rules import Rules
 from router.app.silences import SilenceOver, add_silence, end_silence, extend_silence, stored_silences
+from router.app.silencing import WantedSilence, draft_silence, make_silence
 from router.domain.deliveries import Pause
 from router.domain.errors import BadField, StoreError
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.rulebook.lints import KnownTypes
 from router.store.changes import ChangeAction, ChangeEntry, find_changes, list_changes, write_change
 from router.store.dead_letters import list_dead_letters
 from router.store.destinations import pause_destination
@@ -93,7 +96,7 @@ ACTS: dict[str, Act] = {
     "a silence is extended": Act(
         ChangeAction.SILENCE_EXTENDED,
         "ab12cd",
-        lambda store: extend_silence(store, "ab12cd", HOUR, {}, NOW, **BY),
+        lambda store: extend_silence(store, "ab12cd", NOW + 9 * HOUR, {}, NOW, **BY),
         silenced,
     ),
     "a silence is ended": Act(
@@ -185,12 +188,30 @@ def test_what_a_person_does_is_one_change_that_is_kept_with_it_or_not_at_all(sto
     assert is_more_kept is (act.action is not ChangeAction.BODY_SHOWN)
 
 
+def test_silences_that_were_drafted_at_once_are_bounded_together(store: Store) -> None:
+    """Each is allowed by itself. The same draft again is the silence that it made, and neither is made twice on record."""
+    days = [NOW + day * 24 * HOUR for day in range(3)]
+    wanted = [
+        WantedSilence(stream=Stream.CWPP, hosts=["web-1"], begins=begins, until=until, author="ana", reason="a drill")
+        for begins, until in pairwise(days)
+    ]
+    types = KnownTypes.of(())
+    first, second = (run(draft_silence(store, one, BOOK, types, NOW)) for one in wanted)
+    again = run(draft_silence(store, replace(wanted[0], begins=None), BOOK, types, NOW + HOUR))
+    made = run(make_silence(store, first))
+    assert run(make_silence(store, first)) == run(make_silence(store, again)) == made
+    with pytest.raises(BadField, match="makes 2d without an hour's break"):
+        run(make_silence(store, second))
+    (change,) = ask(store, list_changes, None, 10)
+    assert change.subject == made.id
+
+
 def test_what_is_not_done_is_no_change(store: Store) -> None:
     """What is over, is not there, is not allowed, or is only looked at before it is done."""
     ask(store, put_document, document_of_silence(a_silence(ended=NOW)))
     for change in (
         end_silence(store, "ab12cd", NOW, author="ana"),
-        extend_silence(store, "ab12cd", HOUR, {}, NOW, author="ana"),
+        extend_silence(store, "ab12cd", NOW + 9 * HOUR, {}, NOW, author="ana"),
     ):
         with pytest.raises(SilenceOver):
             run(change)

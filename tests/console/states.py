@@ -38,6 +38,7 @@ SAMPLES = Path(alert_router_demo.__file__).parent / "samples"
 PRODUCTION = "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
 MACHINE = "web-lin-01"
 RULE = "scanner-sql-bruteforce"
+RETIRED = "retired-scanner#1?"
 BY = "ana@contoso.example"
 
 SCRIPT = "<script>window.taken=1</script>"
@@ -100,7 +101,7 @@ def write_rules(directory: Path, owner: str = "platform-oncall") -> Rules:
     suppressions, owners = directory / "cwpp" / "suppressions", directory / "owners.yaml"
     ending = orjson.loads((suppressions / f"{RULE}.json").read_bytes())
     ending["properties"] |= {"expirationDateUtc": "2026-11-27T00:00:00Z", "alertType": "SQL.DB_PrincipalAnomaly"}
-    (suppressions / "retired-scanner.json").write_bytes(orjson.dumps(ending))
+    (suppressions / f"{RETIRED}.json").write_bytes(orjson.dumps(ending))
     rest = f"\n  - {orjson.dumps({'group': owner}).decode()}\n\nsubscriptions:"
     owners.write_text(owners.read_text().replace("\nsubscriptions:", rest))
     return load_rules(directory, list(Stream), NOW)
@@ -144,7 +145,9 @@ async def _act(store: Store, rules: Rules, clock: Clock) -> None:
         "", begins=clock.now, lasts=4 * HOUR, groups=(called(MACHINE),), author=BY, ticket="CHG0030412"
     )
     made = await add_silence(store, patching)
-    await extend_silence(store, made.id, HOUR, rules.books, clock.now, author=BY, reason="the patch takes longer")
+    await extend_silence(
+        store, made.id, made.end + HOUR, rules.books, clock.now, author=BY, reason="the patch takes longer"
+    )
     over = a_silence(
         "", begins=clock.now, groups=(called("jump-lin-01"),), reason="load test", author="sam@contoso.example"
     )

@@ -15,7 +15,7 @@ from router.store.quarantine import put_in_quarantine
 from router.store.store import Store
 from tests.builders import NOW, alert_body
 from tests.console.sites import OWN, Site, text_of
-from tests.console.states import BY, SCRIPT
+from tests.console.states import BY, RETIRED, SCRIPT
 from tests.silences import HOUR, a_silence
 from tests.store.acts import ask, owe, run
 from tests.store.builders import a_delivery, a_hold, a_quarantined
@@ -262,8 +262,8 @@ def test_destinations_say_what_keeps_them(site: Site) -> None:
     assert sentinel["delivered"] is not None
 
 
-def test_changes_are_told_a_shift_at_a_time(own_site: Site) -> None:
-    """With what ended by itself and what came out between them; of one author without these."""
+def test_changes_are_told_a_shift_at_a_time(own_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """With what ended by itself, to which it leads, and what came out between them; of one author without these."""
     silence, hold = a_silence("5eed01", begins=NOW - 3 * HOUR), a_hold(since=NOW - 4 * HOUR, until=NOW - 2 * HOUR)
 
     def end(store: Store) -> None:
@@ -282,4 +282,9 @@ def test_changes_are_told_a_shift_at_a_time(own_site: Site) -> None:
     (one,) = own_site.document("/changes?author=sam@contoso.example")["entries"]
     assert (one["code"], one["author"]) == ("silence_made", "sam@contoso.example")
     assert words_of(own_site.get("/changes?since=1y"), 400)
-    assert words_of(own_site.get("/changes?before=x"), 400)
+    for nowhere in ("x", "9" * 5_000):
+        assert words_of(own_site.get(f"/changes?before={nowhere}"), 400)
+    monkeypatch.setattr(own_site.state.clock, "now", NOW + 96 * HOUR)
+    entries = own_site.document("/changes?since=7d")["entries"]
+    (link,) = (it for one in entries for it in one["links"] if RETIRED in it["words"])
+    assert own_site.document(link["path"])["rule"]["name"] == RETIRED

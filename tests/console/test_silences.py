@@ -19,7 +19,7 @@ from router.domain.signals import Stream
 from router.store.store import Store
 from tests.builders import NOW
 from tests.console.sites import Site, served, text_of
-from tests.console.states import BY, MACHINE, RULE, State
+from tests.console.states import BY, MACHINE, RETIRED, RULE, State
 from tests.silences import HOUR, a_silence
 from tests.store.acts import run
 from tests.store.opened import everything_in, open_store
@@ -56,7 +56,7 @@ def silences(site: Site, query: str = "") -> list[dict[str, Any]]:
 
 
 def test_a_silence_is_made_of_what_its_effect_showed(own_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
-    """It ends when the button said, however long that was looked at; nothing is stored before, and then who made it."""
+    """It ends when the button said, however long that was looked at, and pressed twice it makes one; by whom is stored."""
     before = stored(own_site)
     effect = own_site.post(NEW, **TYPED)
     assert "Silence it until 2026-11-24T14:00:00Z (in 2 h)" in text_of(effect.text)
@@ -64,6 +64,8 @@ def test_a_silence_is_made_of_what_its_effect_showed(own_site: Site, monkeypatch
     with monkeypatch.context() as later:
         later.setattr(own_site.state.clock, "now", NOW + HOUR / 4)
         done = own_site.post(NEW, **confirmed(effect))
+        later.setattr(own_site.state.clock, "now", NOW + HOUR / 3)
+        assert own_site.post(NEW, **confirmed(effect)).headers["location"] == done.headers["location"]
     path, _, query = done.headers["location"].partition("?")
     assert (done.status_code, query) == (303, "done=silenced")
     assert "The silence is made." in text_of(own_site.get(done.headers["location"]).text)
@@ -148,10 +150,19 @@ def test_a_silence_is_extended_and_ended_after_its_effect_was_shown(own_site: Si
     effect = own_site.post(f"{path}/extend", **{"for": "30m", "reason": "slow disks"})
     assert stored(own_site) == before
     end = own_site.document(path)["silence"]["ends"]
-    assert own_site.post(f"{path}/extend", **confirmed(effect)).headers["location"] == f"{path}?done=extended"
+    for _ in range(2):
+        assert own_site.post(f"{path}/extend", **confirmed(effect)).headers["location"] == f"{path}?done=extended"
     later = own_site.document(path)
     assert (end, later["silence"]["ends"]) == ("2026-11-24T16:00:00Z", "2026-11-24T16:30:00Z")
     coming = later["coming_out"]
+    kept = stored(own_site)
+    for act, field in (("extend", "reason"), ("end", "end-reason")):
+        unsaid = own_site.post(f"{path}/{act}", **confirmed(effect) | {"reason": " "})
+        assert unsaid.status_code == 422
+        assert re.search(rf'id="{field}-wrong">[\w-]+: is empty', unsaid.text)
+    unseen = own_site.post(f"{path}/extend", **{"for": "1m", "reason": "x", "confirm": "yes"})
+    assert "It would end" in text_of(unseen.text)
+    assert stored(own_site) == kept
     effect = own_site.post(f"{path}/end", reason="all done")
     assert f"{coming['notified']} come" in text_of(effect.text) and f"{coming['paging']} of them page" in text_of(
         effect.text
@@ -162,14 +173,14 @@ def test_a_silence_is_extended_and_ended_after_its_effect_was_shown(own_site: Si
     assert (over["silence"]["state"], over["silence"]["ended"]) == ("over", "2026-11-24T12:00:00Z")
     assert "what it holds still comes out with the next sweep" in text_of(own_site.get(path).text)
     said = [(one["action"], one["author"], one["reason"]) for one in over["changes"]]
-    assert said[-2:] == [("extended", BY, "slow disks"), ("ended", BY, "all done")]
+    assert said[2:] == [("extended", BY, "slow disks"), ("ended", BY, "all done")]
     before = stored(own_site)
-    for act, form in (("extend", {"for": "1h"}), ("end", {"reason": "again"})):
+    for act, form in (("extend", {"for": "1h", "reason": "again"}), ("end", {"reason": "again"})):
         for confirm in ({}, {"confirm": "yes"}):
             again = own_site.post(f"{path}/{act}", **form, **confirm)
             assert (again.status_code, "It ended 2026-11-24T12:00:00Z" in text_of(again.text)) == (422, True)
     assert stored(own_site) == before
-    assert own_site.post("/silences/none/end", confirm="yes").status_code == 400
+    assert own_site.post("/silences/none/end", reason="x", confirm="yes").status_code == 400
     assert own_site.get("/silences/none").status_code == 404
 
 
@@ -226,7 +237,7 @@ def test_rules_are_listed_with_their_ends(site: Site) -> None:
     """The soonest first; that one holds nothing, and never did, is said in words. No form of the page changes one."""
     rules = site.document("/rules")["rules"]
     assert [one["ends"] for one in rules] == sorted(one["ends"] for one in rules)
-    assert (rules[0]["name"], rules[0]["holds_nothing"]) == ("retired-scanner", True)
+    assert (rules[0]["name"], rules[0]["holds_nothing"]) == (RETIRED, True)
     assert {one["stream"] for one in site.document("/rules?stream=cspm")["rules"]} == {"cspm"}
     page = site.get("/rules")
     assert "holds nothing" in text_of(page.text) and 'method="post"' not in page.text
