@@ -42,7 +42,7 @@ FOCUSED = """() => ({
 
 UNSEEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069\U000e0000-\U000e007f]")
 CASES = [
-    pytest.param(state, view, id=f"{state}{view.path}")
+    pytest.param(state, view, id=f"{state}{view.path}", marks=[pytest.mark.soak] * (state == "empty"))
     for state in ("busy", "empty", "hostile")
     for view in VIEWS
     if state != "empty" or "{" not in view.path
@@ -81,7 +81,7 @@ async def check_soundness(window: Window, subtests: pytest.Subtests) -> None:
         assert await window.page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
-@pytest.mark.parametrize("own_site", ["busy", "hostile"], indirect=True)
+@pytest.mark.parametrize("own_site", [pytest.param("busy", marks=pytest.mark.soak), "hostile"], indirect=True)
 @awaited
 async def test_every_action_is_shown_before_it_is_done(
     own_site: Site, windows: Windows, subtests: pytest.Subtests
