@@ -188,7 +188,7 @@ async def lock_admissions(tx: Transaction, stream: str, destinations: Collection
 async def list_grouped(tx: Transaction, stream: str) -> list[str]:
     """Return the destinations of a stream that have, or had, groups, whatever its policy names."""
     rows = await tx.fetch("SELECT destination FROM admissions WHERE stream=? ORDER BY destination", stream)
-    return [row.text("destination") for row in rows]
+    return await sound_in(tx, "admissions", rows, lambda row: row.text("destination"))
 
 
 async def find_members(
