@@ -28,8 +28,8 @@ _PAGE = 500
 _BEYOND = (2**63 - 1, "\U0010ffff")
 """Sorts after every signal of one gravity."""
 
-# What fits, and of all that was looked at the last and how many they are. Of a span of time PostgreSQL expects few rows whatever
-# its ends, so that it takes the index that has them in their order, and sorts nothing.
+# What fits, and of all that was looked at the last and how many they are. Of a span of time PostgreSQL expects few rows
+# whatever its ends, so that it takes the index that has them in their order, and sorts nothing.
 _LOOK = f"""
 WITH looked AS MATERIALIZED (
     SELECT since, key, CASE WHEN {{fits}} THEN 1 ELSE 0 END AS fits FROM signals
@@ -40,8 +40,8 @@ UNION ALL SELECT last.since, last.key, (SELECT count(*) FROM looked)
 FROM (SELECT since, key FROM looked ORDER BY since, key LIMIT 1) AS last
 """
 
-# Of most findings the row says it. Of a subquery for a value PostgreSQL asks an index; an EXISTS it might turn into a look at the
-# whole table.
+# Of most findings the row says it. Of a subquery for a value PostgreSQL asks an index; an EXISTS it might turn into a look at
+# the whole table.
 _IN_SUBSCRIPTION = """
 CASE WHEN subscription IS NOT NULL THEN subscription=?
 ELSE (SELECT CASE WHEN l.resource>=? AND l.resource<? THEN 1 END FROM lookups l WHERE l.signal=signals.key)=1 END
