@@ -186,11 +186,11 @@ def _copy(execute: Callable[[str], Any], scale: float) -> None:
         execute("DROP TABLE IF EXISTS m")
         execute(_KEYS.format(times=times, stream=stream))
         for table, (key, changed) in _COPIED.items():
-            columns = [one[0] for one in execute(f"SELECT * FROM {table} LIMIT 0").description]  # noqa: S608
+            columns = [one[0] for one in execute(f"SELECT * FROM {table} LIMIT 0").description]  # noqa: S608  Its own names.
             kept = [name for name in columns if name != "place" or table == "signals"]
             written = ", ".join(changed.get(name, f"t.{name}") for name in kept)
             most = decided if table == "decisions" else times
-            copies = f"SELECT {written} FROM {table} t JOIN m ON m.seed=t.{key} AND m.n<={most}"  # noqa: S608
+            copies = f"SELECT {written} FROM {table} t JOIN m ON m.seed=t.{key} AND m.n<={most}"  # noqa: S608  Its own names.
             execute(f"INSERT INTO {table} ({', '.join(kept)}) {copies}")
 
 

@@ -13,7 +13,7 @@ Rooms, in the order in which a message walks through them, and the ground floor 
     coverage/      which workloads Defender watches, whole: what is expected, documents, asking/ Azure and clusters for them,
                    judges/, report/, commands/; in drill/, a test alert that is followed to every destination
     telemetry/     metrics, traces and log records, derived from what rooms returned
-    app/           settings, wiring, service, maintenance on a clock, health
+    app/           settings, wiring, service, the clock, health; what people ask of a state and what they do to it
     console/       the web console: what stands and why, and what a person may do about it
     cli/           alert-router ...
     domain/        the ground floor: words as frozen values, protocols, errors

@@ -169,7 +169,7 @@ def test_what_a_person_does_is_one_change_that_is_kept_with_it_or_not_at_all(sto
     while True:
         asked = 0
         try:
-            run(act.do(failing(failed)))  # type: ignore[arg-type]
+            run(act.do(failing(failed)))  # type: ignore[arg-type]  # A store around a store is no Store by its class.
         except StoreError:
             kept = run(everything_in(store))
             assert kept["changes"] == []
