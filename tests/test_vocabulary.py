@@ -49,7 +49,6 @@ ENGLISH = {
 EXCEPTIONS = {
     "router/domain/hubs.py Arrival.place": "a message is known by its file's body and its place in it",
     "router/domain/notices.py NamedMember.place": "a key of the stored JSON of a notice",
-    "router/store/resources.py *lace*": "where in the order of a list a page ends",
     "router/store/standing.py *lace*": "where in the order of a list a page ends",
     "tests/store/opened.py Place": "where a state is: a directory or a database",
     "tests/store/fixtures.py place": "where a state is: a directory or a database",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
@@ -26,6 +27,7 @@ from router.console.status import read_status
 from router.destinations.wording.masking import masked
 from router.domain.errors import BadField, RouterError, StateInUse, StoreError
 from router.domain.readable import one_line
+from router.store.codec import PageEnd
 from router.store.store import Store
 
 type Document = Mapping[str, Any]
@@ -132,6 +134,15 @@ def ask(
         "wrong": refused.wrong.get("", ""),
     }
     return Effect("effect.html", document, refused.status)
+
+
+def page_end_in(request: Request, form: str = r".+") -> PageEnd | None:
+    """Return after which row a page begins, None for the first page; raises HTTPException where the query says no place."""
+    if not (written := request.query_params.get("after")):
+        return None
+    if (end := PageEnd.parse(written)) is None or not re.fullmatch(form, end.row, re.ASCII):
+        raise HTTPException(400, "after: is no place in this list; leave it out to begin at its start.")
+    return end
 
 
 class Elsewhere(Exception):

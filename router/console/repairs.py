@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
@@ -13,7 +12,7 @@ from starlette.exceptions import HTTPException
 from router.app import destination_states, repairs
 from router.app.destination_states import DestinationStatus, known_destinations, read_statuses
 from router.app.fields import duration_text, read_duration
-from router.console.application import Done, Effect, Question, Refused, ask, confirmed
+from router.console.application import Done, Effect, Question, Refused, ask, confirmed, page_end_in
 from router.console.rendering import shown
 from router.console.silences import read_field
 from router.domain.decisions import Change, Code
@@ -24,7 +23,6 @@ from router.domain.readable import counted, legible, timestamp
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.store import dead_letters, quarantine
-from router.store.codec import PageEnd
 from router.store.dead_letters import DeadLetter, LetterFilter, Redrive
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import OF_KEY, find_last_delivered
@@ -50,7 +48,7 @@ _LONGEST_BODY = 100_000
 
 async def read_letters(console: Console, request: Request) -> Mapping[str, Any]:
     """Return the latest dead letters, of one destination where the query names one."""
-    query, after = request.query_params, _page_end_in(request, r"\d{1,18}")
+    query, after = request.query_params, page_end_in(request, r"\d{1,18}")
     wanted = LetterFilter(query.get("stream") or None, query.get("destination") or None)
     async with console.store.session() as tx:
         letters = await dead_letters.list_latest_letters(tx, wanted, after, PAGE + 1)
@@ -142,7 +140,7 @@ def _never_notified(letter: DeadLetter) -> str:
 async def read_quarantine(console: Console, request: Request) -> Mapping[str, Any]:
     """Return what came into the quarantine last."""
     async with console.store.session() as tx:
-        found = await quarantine.list_latest_quarantined(tx, _page_end_in(request), PAGE + 1)
+        found = await quarantine.list_latest_quarantined(tx, page_end_in(request), PAGE + 1)
         count = await quarantine.count_quarantined(tx, COUNTED)
     return {
         "count": count,
@@ -305,15 +303,6 @@ def _ids_in(form: Form) -> Sequence[str]:
     if not ids:
         raise HTTPException(422, "Nothing was chosen: go back, and tick what is meant.")
     return ids
-
-
-def _page_end_in(request: Request, form: str = r".+") -> PageEnd | None:
-    """Return after which row a page begins, None for the first page; raises HTTPException where the query says no place."""
-    if not (written := request.query_params.get("after")):
-        return None
-    if (end := PageEnd.parse(written)) is None or not re.fullmatch(form, end.row, re.ASCII):
-        raise HTTPException(400, "after: is no place in this list; leave it out to begin at its start.")
-    return end
 
 
 async def _answer(

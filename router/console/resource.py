@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from router.app.rules import read_owners
 from router.app.standing import describe_signals
-from router.console.application import Elsewhere
+from router.console.application import Elsewhere, page_end_in
 from router.console.rendering import shown
 from router.decide import iso
 from router.domain.decisions import Outcome
@@ -22,7 +22,7 @@ from router.domain.severity import GRAVITIES
 from router.domain.signals import Kind, Stream
 from router.store.codec import EPOCH
 from router.store.ledger import LedgerRow
-from router.store.resources import ResourcePlace, find_resources, list_at_resource
+from router.store.resources import find_resources, list_at_resource
 from router.store.signals import find_signals, read_fields
 from router.store.store import Transaction
 
@@ -44,7 +44,7 @@ _MOST_RESOURCES = 20
 async def read_resource(console: Console, request: Request) -> Document:
     """Return what was heard of a resource; of the end of a name, which resources it may mean."""
     store, now, query = console.store, console.store.now(), request.query_params
-    asked, days, after = query.get("id", "").strip(), _days_in(query.get("days")), _page_end_in(query.get("after"))
+    asked, days, after = query.get("id", "").strip(), _days_in(query.get("days")), page_end_in(request)
     document = {"at": now, "asked": asked, "days": days, "resource": None, "resources": [], "has_more": False}
     if not asked:
         return shown(document)
@@ -56,8 +56,8 @@ async def read_resource(console: Console, request: Request) -> Document:
         if resource != asked.lower():
             raise Elsewhere("/resource", id=resource, days=str(days))
         places = await list_at_resource(tx, resource, after, MOST + 1)
-        rows = await find_signals(tx, [one.signal for one in places[:MOST]])
-        latest = next(iter((await read_fields(tx, [one.signal for one in places[:1]])).values()), None)
+        rows = await find_signals(tx, [one.row for one in places[:MOST]])
+        latest = next(iter((await read_fields(tx, [one.row for one in places[:1]])).values()), None)
         since = {span: now - timedelta(days=span) for span in SPANS}
         wanted = sorted((one for one in rows.values() if _is_lately(one, since[days])), key=_rank)
         signals = {
@@ -90,13 +90,6 @@ def _days_in(written: str | None) -> int:
     if written not in (None, "", *map(str, SPANS)):
         raise HTTPException(400, f"days: {written!r} is none; write {' or '.join(map(str, SPANS))}.")
     return int(written) if written else SPANS[0]
-
-
-def _page_end_in(written: str | None) -> ResourcePlace | None:
-    place = ResourcePlace.parse(written) if written else None
-    if written and place is None:
-        raise HTTPException(400, "after: is no place in this list; leave it out to begin at its start.")
-    return place
 
 
 def _is_lately(row: LedgerRow, since: datetime) -> bool:

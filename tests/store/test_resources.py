@@ -7,8 +7,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.app.signal_search import find_meant
+from router.store.codec import PageEnd
 from router.store.decisions import put_on_record
-from router.store.resources import ResourcePlace, find_resources, list_at_resource
+from router.store.resources import find_resources, list_at_resource
 from router.store.store import Store
 from tests.builders import NOW
 from tests.store.acts import SECOND, an_empty_store, ask, run
@@ -35,14 +36,14 @@ def test_pages_of_a_resource_have_each_signal_once(place: Place, seconds: list[i
     with an_empty_store(place) as store:
         heard(store, f"{MACHINE}web-1", seconds)
         heard(store, f"{MACHINE}a-web-1", [1, 2], "other")
-        found: list[ResourcePlace] = []
-        after: ResourcePlace | None = None
+        found: list[PageEnd] = []
+        after: PageEnd | None = None
         while page := ask(store, list_at_resource, f"{MACHINE}WEB-1".lower(), after, most):
             assert len(page) <= most
             found += page
-            after = ResourcePlace.parse(str(page[-1]))
+            after = PageEnd.parse(str(page[-1]))
         wanted = sorted(((second, -n) for n, second in enumerate(seconds)))
-        assert [one.signal for one in found] == [f"{-n:03}" for _, n in wanted]
+        assert [one.row for one in found] == [f"{-n:03}" for _, n in wanted]
 
 
 @pytest.mark.usefixtures("either")
@@ -68,7 +69,7 @@ def test_a_machine_that_many_signals_name_is_found_by_its_latest(store: Store) -
     assert ([one.key for one in found.signals], found.has_more) == ([f"{n:03}" for n in range(20)], True)
 
 
-@pytest.mark.parametrize("text", ["", "1", "1.", ".a", "x.a", "1.a b", f"{'1' * 19}.a"])
+@pytest.mark.parametrize("text", ["", "1", "1.", ".a", "x.a", "1.a b", f"{'1' * 20}.a"])
 def test_what_is_no_place_is_none(text: str) -> None:
     """A place comes out of a URL, in which a person may write anything."""
-    assert ResourcePlace.parse(text) is None
+    assert PageEnd.parse(text) is None
