@@ -47,6 +47,6 @@ async def console_on(
     # What a destination lacks the settings say of who delivers: for a directory those are here.
     readiness = None if is_shared else readiness_of(rules, settings)
     unready = readiness.unready if readiness is not None else None
-    shown = Console(store, rules, facts_of(rules, readiness), unready, author or author_given(None).name)
-    async with console_served(shown, address) as url:
+    shown = Console(store, rules, facts_of(rules, readiness), unready)
+    async with console_served(shown, address, author or author_given(None).name) as url:
         yield url

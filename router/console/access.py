@@ -1,8 +1,9 @@
-"""Who may use a console on this machine: who has its token, and only from the console's own pages."""
+"""Who is let into the console, and what every answer says to their browser."""
 
 from __future__ import annotations
 
 import secrets
+from abc import ABC, abstractmethod
 from collections.abc import Collection
 from hmac import compare_digest
 
@@ -12,6 +13,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from router.console.rendering import STATIC, Pages
+from router.console.roles import Role, Visitor
 
 HEADERS = {
     "content-security-policy": (
@@ -24,7 +26,8 @@ HEADERS = {
 }
 """What every answer says to a browser: nothing of it is run, framed or told elsewhere."""
 
-_SAFE = frozenset({"GET", "HEAD"})
+SAFE = frozenset({"GET", "HEAD"})
+"""The methods that change nothing."""
 _OWN = frozenset({"same-origin", "none"})
 """What a browser says of a request that one of this origin's pages, or the person itself, makes:
 https://www.w3.org/TR/fetch-metadata/#sec-fetch-site-header"""
@@ -35,16 +38,23 @@ def new_token() -> str:
     return secrets.token_urlsafe(32)
 
 
-class LocalAccess:
-    """Lets a browser in that has the token of a console on this machine.
+class Access(ABC):
+    """Lets people in, from the console's own pages only.
 
-    The token comes in a URL once, is exchanged for a cookie, and leaves the address. Pages of other sites can neither read the
-    console under a name of their own, since only its own names are answered, nor post to it.
+    Pages of other sites can neither read the console under a name of their own, since only its own names are answered, nor post
+    to it.
+
+    Attributes:
+        scheme: how browsers reach the console, http or https.
+        hosts: the names, with their ports, by which they do.
     """
 
-    def __init__(self, app: ASGIApp, *, pages: Pages, hosts: Collection[str], token: str, cookie: str) -> None:
-        self._app, self._pages, self._hosts, self._token, self._cookie = app, pages, hosts, token, cookie
-        self._session = new_token()
+    def __init__(self, app: ASGIApp, *, pages: Pages, scheme: str, hosts: Collection[str]) -> None:
+        self._app, self._pages, self._scheme, self._hosts = app, pages, scheme, hosts
+
+    @abstractmethod
+    async def visitor(self, request: Request) -> Visitor | Response:
+        """Return who makes a request, or the answer to who is not let in."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer a request, or have the application answer it."""
@@ -59,33 +69,59 @@ class LocalAccess:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        request = Request(scope, receive)
-        answer = self._refused(request) or self._exchanged(request) or self._unknown(request) or self._app
-        await answer(scope, receive, send_with_headers)
+        answer = await self._answer(Request(scope, receive))
+        await (answer or self._app)(scope, receive, send_with_headers)
+
+    async def _answer(self, request: Request) -> Response | None:
+        """Return the answer to who is not let in; None lets them in."""
+        if (refused := self._refused(request)) is not None:
+            return refused
+        if request.url.path.startswith(self._pages.prefix + STATIC):
+            return None
+        found = await self.visitor(request)
+        if isinstance(found, Response):
+            return found
+        request.state.visitor = found
+        return None
 
     def _refused(self, request: Request) -> Response | None:
-        if request.headers.get("host") not in self._hosts:
+        if (host := request.headers.get("host")) not in self._hosts:
             return self._pages.error(request, 421, "This console is not known by that name.")
-        if request.method in _SAFE:
+        if request.method in SAFE:
             return None
         site = request.headers.get("sec-fetch-site")
-        is_own = site in _OWN if site is not None else request.headers.get("origin") == f"http://{request.url.netloc}"
+        is_own = site in _OWN if site is not None else request.headers.get("origin") == f"{self._scheme}://{host}"
         return None if is_own else self._pages.error(request, 403, "Only pages of this console may change anything.")
 
-    def _exchanged(self, request: Request) -> Response | None:
-        """Give the cookie for a token in a URL, and go on without the token."""
+
+class LocalAccess(Access):
+    """Lets a browser in that has the token of a console on this machine, whose user may do everything.
+
+    The token comes in a URL once, is exchanged for a cookie, and leaves the address.
+    """
+
+    def __init__(
+        self, app: ASGIApp, *, pages: Pages, hosts: Collection[str], token: str, cookie: str, author: str
+    ) -> None:
+        super().__init__(app, pages=pages, scheme="http", hosts=hosts)
+        self._token, self._cookie, self._session = token, cookie, new_token()
+        self._visitor = Visitor(author, Role.ADMIN)
+
+    async def visitor(self, request: Request) -> Visitor | Response:
+        """Return this machine's user, where the browser has the cookie, or brings the token for it."""
         given = request.query_params.get("token")
-        if given is None or request.method not in _SAFE:
-            return None
+        if given is not None and request.method in SAFE:
+            return self._exchanged(request, given)
+        cookie = request.cookies.get(self._cookie, "")
+        if compare_digest(cookie.encode(), self._session.encode()):
+            return self._visitor
+        words = "Open the console by the URL that the program printed when it started."
+        return self._pages.error(request, 401, words, again=request.method in SAFE)
+
+    def _exchanged(self, request: Request, given: str) -> Response:
+        """Give the cookie for a token in a URL, and go on without the token."""
         if not compare_digest(given.encode(), self._token.encode()):
             return self._pages.error(request, 401, "That token is not this console's: each start makes another one.")
         answer = RedirectResponse(self._pages.path(request.url.path, request.query_params, token=None), 303)
         answer.set_cookie(self._cookie, self._session, httponly=True, samesite="strict")
         return answer
-
-    def _unknown(self, request: Request) -> Response | None:
-        given = request.cookies.get(self._cookie, "")
-        if compare_digest(given.encode(), self._session.encode()) or request.url.path.startswith(STATIC):
-            return None
-        words = "Open the console by the URL that the program printed when it started."
-        return self._pages.error(request, 401, words, again=request.method in _SAFE)

@@ -23,6 +23,7 @@ from router.app.fields import read_words
 from router.app.rules import Rules
 from router.app.signal_life import DestinationFacts
 from router.console.rendering import STATIC, Pages
+from router.console.roles import Role, visitor_in
 from router.console.status import read_status
 from router.destinations.wording.masking import masked
 from router.domain.errors import BadField, RouterError, StateInUse, StoreError
@@ -45,14 +46,12 @@ class Console(NamedTuple):
     Attributes:
         facts: what the rules and the settings say of destinations.
         unready: the destinations that cannot be asked; None where they are asked elsewhere, by other settings.
-        author: who acts, as it stands on record.
     """
 
     store: Store
     rules: Rules
     facts: DestinationFacts
     unready: Sequence[Unready] | None
-    author: str
 
 
 class View(NamedTuple):
@@ -161,10 +160,11 @@ class Done(NamedTuple):
 
 
 class Action(NamedTuple):
-    """What a form posts to. It returns an Effect until the form says `confirm`."""
+    """What a form posts to, and who may post there. It returns an Effect until the form says `confirm`."""
 
     path: str
     act: Act
+    needs: Role = Role.OPERATOR
 
 
 DONE = {
@@ -217,7 +217,15 @@ async def _show_document(console: Console, view: View, request: Request) -> Resp
     )
 
 
+def require(request: Request, role: Role) -> None:
+    """Raise HTTPException where who makes a request may not do what a role may."""
+    if (visitor := visitor_in(request)).role < role:
+        words = f"That is for who has the role {role.words}; {visitor.name} has {visitor.role.words}."
+        raise HTTPException(403, words)
+
+
 async def _act(console: Console, action: Action, pages: Pages, request: Request) -> Response:
+    require(request, action.needs)
     body = b""
     async for part in request.stream():
         body += part

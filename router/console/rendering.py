@@ -89,6 +89,7 @@ class Pages:
             "query": request.query_params,
             "now": now.astimezone(UTC),
             "status": None,
+            "visitor": getattr(request.state, "visitor", None),
             "done": None,
             **more,
         }

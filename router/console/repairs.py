@@ -12,8 +12,9 @@ from starlette.exceptions import HTTPException
 from router.app import destination_states, repairs
 from router.app.destination_states import DestinationStatus, known_destinations, read_statuses
 from router.app.fields import duration_text, read_duration
-from router.console.application import Done, Effect, Question, Refused, ask, confirmed, page_end_in
+from router.console.application import Done, Effect, Question, Refused, ask, confirmed, page_end_in, require
 from router.console.rendering import shown
+from router.console.roles import Role, visitor_in
 from router.console.silences import read_field
 from router.domain.decisions import Change, Code
 from router.domain.deliveries import LONGEST_HOLD, LONGEST_LIFE
@@ -97,7 +98,7 @@ async def redrive(console: Console, form: Form, request: Request) -> Effect | Do
     question = Question(f"Send {counted(len(items), 'dead letter')} again?", lines, button, items)
 
     async def act(*, reason: str) -> int:
-        done = await repairs.redrive_letters(store, meant.rows, now, author=console.author, reason=reason)
+        done = await repairs.redrive_letters(store, meant.rows, now, author=visitor_in(request).name, reason=reason)
         return done.owed + done.overtaken
 
     return await _answer(console, form, meant, "/dead-letters/redrive", "redriven", question, act, is_alone=True)
@@ -125,7 +126,7 @@ async def discard_letters(console: Console, form: Form, request: Request) -> Eff
     store, meant = console.store, await _letters_meant(console, form)
     title, lines = f"Discard {counted(len(meant.rows), 'dead letter')}?", ["For good: they are sent nowhere, ever."]
     question = Question(title, lines, "Discard for good", [_never_notified(one) for one in meant.rows], is_final=True)
-    act = partial(repairs.discard_letters, store, meant.rows, store.now(), author=console.author)
+    act = partial(repairs.discard_letters, store, meant.rows, store.now(), author=visitor_in(request).name)
     return await _answer(console, form, meant, "/dead-letters/discard", "discarded", question, act, is_alone=True)
 
 
@@ -170,7 +171,7 @@ async def retake(console: Console, form: Form, request: Request) -> Effect | Don
     question = Question(f"Take {len(found)} in again?", lines, "Take in again" if understood else "", items)
 
     async def act(*, reason: str) -> int:
-        by = {"author": console.author, "reason": reason}
+        by = {"author": visitor_in(request).name, "reason": reason}
         taken = await repairs.retake_messages(console.store, meant.rows, console.rules, None, console.store.now, **by)
         return sum(one.is_retaken for one in taken)
 
@@ -183,7 +184,7 @@ async def discard_entries(console: Console, form: Form, request: Request) -> Eff
     lines = ["For good: what they say is never decided, and no one is told. The state keeps no copy."]
     items = [f"{shown(one.source)}: {shown(str(one.quarantined.reason))}" for one in meant.rows]
     question = Question(f"Discard {len(items)} of the quarantine?", lines, "Discard for good", items, is_final=True)
-    act = partial(repairs.discard_messages, store, meant.rows, store.now(), author=console.author)
+    act = partial(repairs.discard_messages, store, meant.rows, store.now(), author=visitor_in(request).name)
     return await _answer(console, form, meant, "/quarantine/discard", "discarded", question, act)
 
 
@@ -195,7 +196,7 @@ async def show_entry(console: Console, form: Form, request: Request) -> Effect |
     entry, path = found[0], "/quarantine/show"
 
     async def act(reason: str) -> Done:
-        by = {"author": console.author, "reason": reason}
+        by = {"author": visitor_in(request).name, "reason": reason}
         await repairs.record_shown(console.store, entry.stream, entry.id, console.store.now(), **by)
         return Done(path, "")
 
@@ -222,6 +223,8 @@ async def read_destinations(console: Console, request: Request) -> Mapping[str, 
 async def hold(console: Console, form: Form, request: Request) -> Effect | Done:
     """Keep a destination from being asked until an end: first what would wait for that, then it is."""
     known, store = (await _status_in(console, form)).destination, console.store
+    if known.lane is Lane.PAGE:
+        require(request, Role.ADMIN)
     written, now = form.get("for", "1h"), store.now()
     answer: Done | Refused
     try:
@@ -229,7 +232,7 @@ async def hold(console: Console, form: Form, request: Request) -> Effect | Done:
         planned = await destination_states.preview_hold(store, known, until, now)
 
         async def act(reason: str) -> Done:
-            await destination_states.hold(store, known, until, now, author=console.author, reason=reason)
+            await destination_states.hold(store, known, until, now, author=visitor_in(request).name, reason=reason)
             return Done("/destinations", "held")
 
         if isinstance(answer := await confirmed(console, form, act), Done):
@@ -259,7 +262,7 @@ async def release(console: Console, form: Form, request: Request) -> Effect | Do
     status, store = await _status_in(console, form), console.store
 
     async def act(reason: str) -> Done:
-        by = {"author": console.author, "reason": reason}
+        by = {"author": visitor_in(request).name, "reason": reason}
         done = await destination_states.release(store, status.destination, store.now(), **by)
         return Done("/destinations", "released" if done is not None else "gone")
 

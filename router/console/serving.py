@@ -32,8 +32,8 @@ class _Server(uvicorn.Server):
 
 
 @asynccontextmanager
-async def console_served(console: Console, address: str) -> AsyncIterator[str]:
-    """Serve a console as long as the context lasts; yields the URL that opens it, with its token.
+async def console_served(console: Console, address: str, author: str) -> AsyncIterator[str]:
+    """Serve a console as long as the context lasts; yields the URL that opens it, with its token, for `author`.
 
     Raises BadUsage where the address is none, is not on loopback, or is taken.
     """
@@ -57,6 +57,7 @@ async def console_served(console: Console, address: str) -> AsyncIterator[str]:
             hosts=frozenset(f"{name}:{port}" for name in (written, "localhost")),
             token=token,
             cookie=f"alert-router-{port}",
+            author=author,
         )
         config = uvicorn.Config(
             app,

@@ -20,6 +20,7 @@ from router.app.signal_words import destination_facts, signal_facts, timeline_of
 from router.app.standing import describe_signals
 from router.console.application import Effect, Elsewhere
 from router.console.rendering import shown
+from router.console.roles import visitor_in
 from router.destinations.wording.withholding import outline_of_alike
 from router.domain.deliveries import DeliveryState
 from router.domain.errors import BadField
@@ -151,7 +152,7 @@ def _attack_of(life: SignalLife, book: Rulebook | None) -> dict[str, Any]:
 async def show_body(console: Console, form: Form, request: Request) -> Effect:
     """Show what is kept of a signal as it came, once a person said why; that is on record."""
     now, key, reason = console.store.now(), request.path_params["key"], form.get("reason", "")
-    document = {"key": key, "reason": reason, "author": console.author, "fault": None, "what": None, "body": None}
+    document = {"key": key, "reason": reason, "fault": None, "what": None, "body": None}
     if form.get("confirm") != "yes":
         return Effect("body.html", document)
     try:
@@ -167,5 +168,5 @@ async def show_body(console: Console, form: Form, request: Request) -> Effect:
         stream, what, body = notice.stream, "notice", json.format(json.encode(notice), indent=2)
     else:
         raise HTTPException(404, "Neither a message nor a notice of that signal is kept.")
-    await record_shown(console.store, stream, key, now, author=console.author, reason=words)
+    await record_shown(console.store, stream, key, now, author=visitor_in(request).name, reason=words)
     return Effect("body.html", {**document, "what": what, "body": legible(body.decode("utf-8", "backslashreplace"))})

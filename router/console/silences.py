@@ -26,6 +26,7 @@ from router.app.silences import (
 from router.app.silencing import SilenceDraft, WantedSilence, draft_silence, make_silence
 from router.console.application import Done, Effect
 from router.console.rendering import shown
+from router.console.roles import visitor_in
 from router.decide import iso
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadField
@@ -86,7 +87,7 @@ async def make(console: Console, form: Form, request: Request) -> Effect | Done:
     """Show what a silence would hold, and make it."""
     typed = {name: form.get(name, "").strip() for name in _FIELDS}
     try:
-        wanted = _wanted_by(typed, console.author)
+        wanted = _wanted_by(typed, visitor_in(request).name)
         if (book := console.rules.books.get(wanted.stream)) is None:
             raise BadField("stream", f"{wanted.stream} has no policy here; write {' or '.join(console.rules.books)}")
         types = KnownTypes.of(console.rules.types.get(wanted.stream, ()))
@@ -114,7 +115,7 @@ async def extend(console: Console, form: Form, request: Request) -> Effect | Don
         reason, books = read_words("reason", typed["reason"]), console.rules.books
         until = read_field("until", read_instant, form.get("until", ""))
         if form.get("confirm") == "yes" and until is not None:
-            await extend_silence(store, id, until, books, now, author=console.author, reason=reason)
+            await extend_silence(store, id, until, books, now, author=visitor_in(request).name, reason=reason)
             return Done(f"/silences/{id}", "extended")
         one = await _find(console, id, now)
         wanted, known = one.silence.end + longer, (await stored_silences(store, None)).values
@@ -131,7 +132,7 @@ async def end(console: Console, form: Form, request: Request) -> Effect | Done:
     try:
         reason = read_words("end-reason", typed["reason"])
         if form.get("confirm") == "yes":
-            await end_silence(store, id, now, author=console.author, reason=reason)
+            await end_silence(store, id, now, author=visitor_in(request).name, reason=reason)
             return Done(f"/silences/{id}", "ended")
         one = await _find(console, id, now)
         if one.silence.end <= now:
@@ -212,7 +213,7 @@ def _form_document(console: Console, typed: Mapping[str, str], fault: BadField |
         }
         for stream, book in console.rules.books.items()
     }
-    return {"fields": typed, "wrong": _wrong(fault), "bounds": bounds, "author": console.author}
+    return {"fields": typed, "wrong": _wrong(fault), "bounds": bounds}
 
 
 def _draft_document(draft: SilenceDraft, typed: Mapping[str, str], now: datetime) -> Mapping[str, Any]:

@@ -6,6 +6,7 @@ from router.console import repairs
 from router.console.application import Action, View
 from router.console.changes import read_changes
 from router.console.resource import read_resource
+from router.console.roles import Role
 from router.console.rules import read_rule, read_rules
 from router.console.signals import read_search, read_signal, show_body
 from router.console.silences import end, extend, make, read_new, read_silence, read_silences
@@ -36,9 +37,9 @@ ACTIONS = (
     Action("/silences/{id}/extend", extend),
     Action("/silences/{id}/end", end),
     Action("/dead-letters/redrive", repairs.redrive),
-    Action("/dead-letters/discard", repairs.discard_letters),
+    Action("/dead-letters/discard", repairs.discard_letters, Role.ADMIN),
     Action("/quarantine/retake", repairs.retake),
-    Action("/quarantine/discard", repairs.discard_entries),
+    Action("/quarantine/discard", repairs.discard_entries, Role.ADMIN),
     Action("/quarantine/show", repairs.show_entry),
     Action("/destinations/hold", repairs.hold),
     Action("/destinations/release", repairs.release),

@@ -75,8 +75,8 @@ def served(state: State) -> Iterator[Site]:
 async def _served(state: State) -> AsyncIterator[str]:
     store = open_store(state.place, state.clock)
     try:
-        shown = Console(store, state.rules, facts_of(state.rules, None), (), "ana@contoso.example")
-        async with console_served(shown, "127.0.0.1:0") as url:
+        shown = Console(store, state.rules, facts_of(state.rules, None), ())
+        async with console_served(shown, "127.0.0.1:0", "ana@contoso.example") as url:
             yield url
     finally:
         await store.close()
