@@ -6,23 +6,31 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import replace
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from msgspec.structs import asdict
 
 from router.app.rule_watch import recipients_of
+from router.app.rules import Rules
 from router.decide.suppression import scope_words
+from router.deliver.destination_holds import list_holds
 from router.domain.counts import Rule, RuleHits, rule_of
 from router.domain.documents import DocumentKind
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
 from router.domain.silences import HolderKind, Silence, find_shadow_rule, find_silence_id, kind_of, shadow_name
-from router.domain.suppression import SuppressionRule
+from router.domain.suppression import NO_SUPPRESSIONS, SuppressionRule
 from router.domain.values import Value
+from router.rulebook.catalogue import load_spellings
 from router.rulebook.suppression_directory import SHADOWS, ReadSuppressions
+from router.store.delivery_status import list_backlogs
 from router.store.documents import list_documents, read_silences
 from router.store.rules import read_hits, read_known_rules
 from router.store.signals import count_held
 from router.store.store import Store
+
+MOST_NAMED = 5
+"""The most values of an element that people read in a list."""
 
 _REFUSED = "refused, and holds nothing; rules check says why"
 _GONE = "gone, and not known any more"
@@ -142,6 +150,57 @@ def lives_of(
         return 2 if life.ends is None else int(life.has_ended(now)), abs(left), life.stream, life.name
 
     return sorted(lives, key=rank)
+
+
+async def read_lives(
+    store: Store, rules: Rules, streams: Sequence[Stream], now: datetime, most: int | None
+) -> list[RuleLife]:
+    """Return the same by the rules that a process works with. Raises StoreError."""
+    record, spellings = await read_rule_record(store, streams, now), load_spellings()
+
+    def written_type(rule: SuppressionRule) -> str:
+        return spellings.get(rule.alert_type, rule.alert_type)
+
+    def source_of(stream: Stream) -> RuleSource:
+        book, refused = rules.books.get(stream), rules.refused.get(stream, ())
+        sound, shadows = (book.suppressions, book.shadows) if book is not None else (NO_SUPPRESSIONS, NO_SUPPRESSIONS)
+        return RuleSource(
+            stream=stream,
+            suppressions=ReadSuppressions(sound, refused, shadows),
+            named=rules.directory.name or "rules",
+            written_type=written_type,
+            book=book,
+        )
+
+    return lives_of(list(map(source_of, streams)), record, now, most)
+
+
+async def read_ends(store: Store, rules: Rules, now: datetime, within: timedelta) -> list[dict[str, Any]]:
+    """Return for programs what ends within a span: rules, silences and holds of destinations, the soonest end first.
+
+    `holding` is how many signals one holds now; of a destination, how many deliveries wait there. Raises StoreError.
+    """
+    lives = await read_lives(store, rules, list(Stream), now, MOST_NAMED)
+    found = [
+        {**{name: getattr(one, name) for name in _OF_ENDS}, "on_record": one.name_on_record}
+        for one in lives
+        if one.is_in_force and one.ends is not None
+    ]
+    for hold in await list_holds(store, now):
+        async with store.session() as tx:
+            backlog = (await list_backlogs(tx, hold.stream)).get(hold.destination)
+        owed = backlog.owed if backlog is not None else 0
+        values = (HOLD, hold.stream, hold.destination, None, hold.reason, hold.author, hold.ends, owed)
+        found.append({**dict(zip(_OF_ENDS, values, strict=True)), "on_record": hold.destination})
+    return sorted(
+        (one for one in found if now < one["ends"] <= now + within), key=lambda one: (one["ends"], one["name"])
+    )
+
+
+HOLD = "hold"
+"""The kind of a hold among what ends."""
+
+_OF_ENDS = ("kind", "stream", "name", "type", "scope", "owner", "ends", "holding")
 
 
 def _notified(life: RuleLife, book: Rulebook | None) -> RuleLife:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import datetime
 from difflib import get_close_matches
 
-from router.app.rule_lives import RuleLife, RuleRecord, RuleSource, lives_of, read_rule_record
+from router.app.rule_lives import MOST_NAMED, RuleLife, RuleRecord, RuleSource, lives_of, read_rule_record
 from router.app.silences import undecodable_words
 from router.cli.arguments import DEFAULT_STATE
 from router.cli.open_state import store_in
@@ -24,9 +24,6 @@ from router.domain.silences import HolderKind, find_silence_id
 from router.rulebook import load_all
 from router.rulebook.lints import Subject
 from router.store.permissions import holds_state
-
-_MOST_NAMED = 5
-"""The most values of an element that people read; programs get all of them."""
 
 _NO_STATE = f"no state in {DEFAULT_STATE}: what the rules held is not known; name one with --state"
 
@@ -53,7 +50,7 @@ def list_them(options: Namespace) -> int:
         )
         for one in subjects
     ]
-    lives = lives_of(sources, known, now, None if options.format == "json" else _MOST_NAMED)
+    lives = lives_of(sources, known, now, None if options.format == "json" else MOST_NAMED)
     shown = [
         life
         for life in lives

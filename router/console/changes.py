@@ -46,7 +46,7 @@ _MOST_AUTHORS = 100
 _SINCE = {"8h": timedelta(hours=8), "24h": timedelta(days=1), "7d": timedelta(days=7)}
 
 type Link = tuple[str, str]
-"""What a link says, and the path that it leads to."""
+"""What a link says, and the URL that it leads to, below the console's."""
 
 _DESTINATIONS = ("destinations", "/destinations")
 
@@ -77,8 +77,10 @@ async def read_changes(console: Console, request: Request) -> Mapping[str, Any]:
         raise HTTPException(400, "before: is no place in this list; leave it out to begin at its start.")
     before, begins, above = int(written) if written is not None else None, now - _SINCE[since], now
     async with console.store.session() as tx:
-        found = await list_changes(tx, before, PAGE + 1, since=begins, author=author)
         authors = await list_authors(tx, begins, _MOST_AUTHORS)
+        # A name is asked for as pages show it.
+        meant = next((one for one in authors if shown(one) == author), author)
+        found = await list_changes(tx, before, PAGE + 1, since=begins, author=meant)
         if before is not None and (last := await list_changes(tx, before + 1, 1)):
             above = last[0].at
         # What ended between the last change of a page and the first of the next stands on the page of the later one.
@@ -114,11 +116,11 @@ def _act_of(change: ChangeEntry) -> tuple[object, ...]:
 
 def _link_of(change: ChangeEntry) -> Link | None:
     if change.action.startswith("silence_"):
-        return f"silence {change.subject}", f"/silences/{change.subject}"
+        return f"silence {change.subject}", f"/silences/{quote(change.subject)}"
     if change.action in (ChangeAction.HELD, ChangeAction.RELEASED):
         return _DESTINATIONS
     signal = change.detail.get("signal") or (change.subject if change.action is ChangeAction.BODY_SHOWN else "")
-    return (f"signal {signal[:12]}", f"/signals/{signal}") if len(signal) == _KEY else None
+    return (f"signal {signal[:12]}", f"/signals/{quote(signal)}") if len(signal) == _KEY else None
 
 
 async def _ended(console: Console, tx: Transaction, since: datetime, until: datetime) -> AsyncIterator[dict[str, Any]]:
@@ -134,7 +136,8 @@ async def _ended(console: Console, tx: Transaction, since: datetime, until: date
     for stream, book in console.rules.books.items():
         for rule in book.suppressions.by_name.values():
             if rule.enabled and since <= rule.expires < until:
-                words, link = f"The rule {rule.name} ended", (f"rule {rule.name}", f"/rules/{stream}/{rule.name}")
+                link = f"rule {rule.name}", f"/rules/{stream}?name={quote(rule.name, safe='')}"
+                words = f"The rule {rule.name} ended"
                 yield _entry(rule.expires, "rule_over", words, stream, [link], reason=rule.reason)
         came_out: defaultdict[str, list[RecordEntry]] = defaultdict(list)
         for one in await list_came_out(tx, stream, since, until, COUNTED):
@@ -148,7 +151,7 @@ async def _ended(console: Console, tx: Transaction, since: datetime, until: date
 def _entry(
     at: datetime, code: str, words: str, stream: str | None, links: Sequence[Link], **more: Any
 ) -> dict[str, Any]:
-    named = [{"words": name, "path": quote(path)} for name, path in links[:_NAMED]]
+    named = [{"words": name, "path": path} for name, path in links[:_NAMED]]
     rest = {"author": None, "reason": None, "count": 1, **{name: value or None for name, value in more.items()}}
     document: dict[str, Any] = shown({"at": at, "code": code, "words": words, "stream": stream, "links": named, **rest})
     return document

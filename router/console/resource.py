@@ -44,7 +44,7 @@ _MOST_RESOURCES = 20
 async def read_resource(console: Console, request: Request) -> Document:
     """Return what was heard of a resource; of the end of a name, which resources it may mean."""
     store, now, query = console.store, console.store.now(), request.query_params
-    asked, days, after = query.get("id", "").strip(), _days_in(query.get("days")), page_end_in(request)
+    asked, days, after = query.get("id", "").strip(), days_in(query.get("days"), SPANS), page_end_in(request)
     document = {"at": now, "asked": asked, "days": days, "resource": None, "resources": [], "has_more": False}
     if not asked:
         return shown(document)
@@ -86,10 +86,11 @@ async def read_resource(console: Console, request: Request) -> Document:
     )
 
 
-def _days_in(written: str | None) -> int:
-    if written not in (None, "", *map(str, SPANS)):
-        raise HTTPException(400, f"days: {written!r} is none; write {' or '.join(map(str, SPANS))}.")
-    return int(written) if written else SPANS[0]
+def days_in(written: str | None, spans: Sequence[int]) -> int:
+    """Return which of some spans of days a query names, the first without; raises HTTPException."""
+    if written not in (None, "", *map(str, spans)):
+        raise HTTPException(400, f"days: {written!r} is none; write {' or '.join(map(str, spans))}.")
+    return int(written) if written else spans[0]
 
 
 def _is_lately(row: LedgerRow, since: datetime) -> bool:

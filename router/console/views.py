@@ -7,7 +7,7 @@ from router.console.application import Action, View
 from router.console.changes import read_changes
 from router.console.resource import read_resource
 from router.console.roles import Role
-from router.console.rules import read_rule, read_rules
+from router.console.rules import read_rule, read_rules, read_what_ends
 from router.console.signals import read_search, read_signal, show_body
 from router.console.silences import end, extend, make, read_new, read_silence, read_silences
 from router.console.standing import read_alerts, read_findings
@@ -23,7 +23,8 @@ VIEWS = (
     View("/silences/new", "silence_new.html", read_new),
     View("/silences/{id}", "silence.html", read_silence),
     View("/rules", "rules.html", read_rules),
-    View("/rules/{stream}/{name:path}", "rule.html", read_rule),
+    View("/rules/{stream}", "rule.html", read_rule),
+    View("/ends", "ends.html", read_what_ends),
     View("/dead-letters", "dead_letters.html", repairs.read_letters),
     View("/quarantine", "quarantine.html", repairs.read_quarantine),
     View("/destinations", "destinations.html", repairs.read_destinations),

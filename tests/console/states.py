@@ -38,7 +38,7 @@ SAMPLES = Path(alert_router_demo.__file__).parent / "samples"
 PRODUCTION = "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
 MACHINE = "web-lin-01"
 RULE = "scanner-sql-bruteforce"
-RETIRED = "retired-scanner#1?"
+RETIRED = "retired-scanner#1?.json"
 BY = "ana@contoso.example"
 
 SCRIPT = "<script>window.taken=1</script>"
@@ -242,7 +242,7 @@ def paths_of(signal: str, resource: str, rule: str, silence: str) -> Mapping[str
         "/signals": f"/signals?{urlencode({'q': resource[-1]})}",
         "/signals/{key}": f"/signals/{signal}",
         "/resource": f"/resource?{urlencode({'id': resource})}",
-        "/rules/{stream}/{name}": f"/rules/cwpp/{rule}",
+        "/rules/{stream}": f"/rules/cwpp?name={rule}",
         "/silences/{id}": f"/silences/{silence}",
         "/silences/new": f"/silences/new?{urlencode({'resource': resource})}",
     }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_a_page_shows_what_its_json_says(site: Site, subtests: pytest.Subtests) 
         with subtests.test(path):
             page = site.get(path)
             assert page.status_code == 200
-            (beside,) = [one for one in own_links_of(page.text, site.origin, path) if ".json" in one]
+            (beside,) = [one for one in own_links_of(page.text, site.origin, path) if ".json" in urlsplit(one).path]
             document = site.get(beside).json()
             assert document == site.document(path)
             said = text_of(page.text)

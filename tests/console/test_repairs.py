@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx
 import pytest
@@ -288,3 +289,14 @@ def test_changes_are_told_a_shift_at_a_time(own_site: Site, monkeypatch: pytest.
     entries = own_site.document("/changes?since=7d")["entries"]
     (link,) = (it for one in entries for it in one["links"] if RETIRED in it["words"])
     assert own_site.document(link["path"])["rule"]["name"] == RETIRED
+
+
+@pytest.mark.parametrize("site", ["busy", "hostile"], indirect=True)
+def test_each_author_that_is_offered_did_something(site: Site) -> None:
+    """Also one whose name a page shows otherwise than it is on record."""
+    authors = site.document("/changes")["authors"]
+    found = {one: site.document(f"/changes?{urlencode({'author': one})}")["entries"] for one in authors}
+    assert authors
+    assert {one: {entry["author"] for entry in entries} for one, entries in found.items()} == {
+        one: {one} for one in authors
+    }

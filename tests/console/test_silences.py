@@ -18,7 +18,7 @@ from router.app.silences import add_silence
 from router.domain.signals import Stream
 from router.store.store import Store
 from tests.builders import NOW
-from tests.console.sites import Site, served, text_of
+from tests.console.sites import Site, own_links_of, served, text_of
 from tests.console.states import BY, MACHINE, RETIRED, RULE, State
 from tests.silences import HOUR, a_silence
 from tests.store.acts import run
@@ -222,15 +222,15 @@ def test_a_form_is_filled_in_by_its_url(site: Site) -> None:
 
 def test_a_rule_says_what_it_holds_and_where_it_is_changed(site: Site) -> None:
     """Its file, its text, what it held last and what comes out without it."""
-    document = site.document(f"/rules/cwpp/{RULE}")
+    document = site.document(f"/rules/cwpp?name={RULE}")
     rule, holding = document["rule"], document["holding"]
     assert document["position"] == f"cwpp/suppressions/{RULE}.json:1"
     assert '"alertType": "SQL.DB_BruteForce"' in document["text"]
     assert rule["type"] == "SQL.DB_BruteForce"
     assert holding["count"] == rule["holding"] == len(holding["signals"]) == document["coming_out"]["notified"] > 0
     assert {one["key"] for one in document["last_held"]} == {one["key"] for one in holding["signals"]}
-    assert f"alert-router rules preview {rule['file']}" in text_of(site.get(f"/rules/cwpp/{RULE}").text)
-    assert site.get("/rules/cwpp/none").status_code == site.get("/rules/none/x").status_code == 404
+    assert f"alert-router rules preview {rule['file']}" in text_of(site.get(f"/rules/cwpp?name={RULE}").text)
+    assert site.get("/rules/cwpp?name=none").status_code == site.get("/rules/none?name=x").status_code == 404
 
 
 def test_rules_are_listed_with_their_ends(site: Site) -> None:
@@ -241,3 +241,19 @@ def test_rules_are_listed_with_their_ends(site: Site) -> None:
     assert {one["stream"] for one in site.document("/rules?stream=cspm")["rules"]} == {"cspm"}
     page = site.get("/rules")
     assert "holds nothing" in text_of(page.text) and 'method="post"' not in page.text
+
+
+def test_one_list_has_all_that_ends(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Silences, rules and holds, the soonest first, as far ahead as is asked; each leads to its own page."""
+    (silence,) = silences(site)
+    ends = site.document("/ends")["ends"]
+    assert [(one["kind"], one["name"]) for one in ends] == [
+        ("hold", "sentinel"), ("silence", silence["name"]), ("rule", RETIRED),
+    ]  # fmt: skip
+    assert [one["ends"] for one in ends] == ["2026-11-24T13:00:00Z", silence["ends"], "2026-11-27T00:00:00Z"]
+    assert (ends[0]["holding"], ends[0]["owner"], ends[1]["holding"]) == (1, BY, silence["holding"])
+    links = own_links_of(site.get("/ends").text, site.origin, "/ends")
+    assert {f"{site.origin}/silences/{silence['id']}", f"{site.origin}/destinations"} < links
+    assert site.get("/ends?days=8").status_code == 400
+    monkeypatch.setattr(site.state.clock, "now", NOW - 20 * 24 * HOUR)
+    assert [RETIRED in site.get(f"/ends?days={days}").text for days in (7, 30)] == [False, True]
