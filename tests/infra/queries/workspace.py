@@ -5,7 +5,6 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from itertools import batched, chain
 from typing import Any
 
 import duckdb_kql
@@ -138,17 +137,21 @@ def _holding(rows: Rows, since: datetime, until: datetime, tables: Iterable[str]
 
 
 def _fill(workspace: Any, table: str, rows: Iterable[Row], since: datetime, until: datetime) -> None:
-    columns, held = SCHEMA[table], list[list[Any]]()
+    columns, held = SCHEMA[table], list[dict[str, Any]]()
     for row in rows:
         unknown = row.keys() - columns.keys()
         assert not unknown, f"{table} has no columns {sorted(unknown)}"
-        values = {name: _value(type, row.get(name)) for name, type in columns.items()}
-        if since.replace(tzinfo=None) < values["TimeGenerated"] <= until.replace(tzinfo=None):
-            held.append(list(values.values()))
-    places = f"({', '.join('?' * len(columns))})"
-    for some in batched(held, 500, strict=False):
-        all_places = ", ".join([places] * len(some))
-        workspace.execute(f'INSERT INTO "{table}" VALUES {all_places}', list(chain(*some)))
+        if since < _time(row["TimeGenerated"]) <= until:
+            held.append({name: _value(type, row.get(name)) for name, type in columns.items()})
+    # All rows in one parameter: a parameter each makes DuckDB plan for longer than the query takes.
+    kept = json.dumps([{name: _TYPES[type] for name, type in columns.items()}])
+    workspace.execute(
+        f'INSERT INTO "{table}" SELECT unnest(from_json(?::JSON, ?), max_depth := 2)', [json.dumps(held), kept]
+    )
+
+
+def _time(value: str | datetime) -> datetime:
+    return datetime.fromisoformat(value) if isinstance(value, str) else value
 
 
 def _value(type: str, value: Any) -> Any:
@@ -157,7 +160,4 @@ def _value(type: str, value: Any) -> Any:
         return "" if value is None else value
     if value is None:
         return None
-    if type == "datetime":
-        time = datetime.fromisoformat(value) if isinstance(value, str) else value
-        return time.astimezone(UTC).replace(tzinfo=None)
-    return json.dumps(value) if type == "dynamic" else value
+    return _time(value).astimezone(UTC).replace(tzinfo=None).isoformat() if type == "datetime" else value
