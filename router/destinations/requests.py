@@ -148,11 +148,12 @@ def _in_base64(raw: bytes) -> Iterator[bytes]:
             yield encoded[4 * bool(ahead) : whole]
 
 
-EXCERPT = 200  # longest excerpt of a vendor's own words, in characters
+EXCERPT = 300  # longest excerpt of a vendor's own words, in characters
 
 _LATER = frozenset({408, 425, 429})
 _CREDENTIALS = frozenset({401, 403})
 _READABLE = 65_536
+_EMPTY = frozenset({"", "{}", "[]", "null", '""'})
 _QUERY = re.compile(r"\?[^\s=?]*=\S*")
 _AUTHORIZATION = re.compile(r"\b(basic|bearer)\s+\S+", re.IGNORECASE)
 _LONGEST_WORDS = 4_096  # characters of a vendor's words that are looked through
@@ -188,13 +189,13 @@ def excerpt_of(text: str, attempt: Attempt) -> str:
 
 
 def words_in(answer: HttpAnswer) -> Iterator[str]:
-    """The texts that a vendor explains itself with; a page for people (HTML) explains nothing."""
+    """The texts that a vendor explains itself with, else all that it answered; a page for people (HTML) explains nothing."""
+    text = answer.body[:_READABLE].decode("utf-8", "replace").strip()
     try:
-        yield from _explanations_in(orjson.loads(answer.body) if len(answer.body) <= _READABLE else None, _DEPTH)
+        found = list(_explanations_in(orjson.loads(answer.body) if len(answer.body) <= _READABLE else None, _DEPTH))
     except orjson.JSONDecodeError:
-        text = answer.body[:_READABLE].decode("utf-8", "replace").strip()
-        if not text.startswith("<"):
-            yield text
+        found = []
+    yield from found or ([text] if not text.startswith("<") and text not in _EMPTY else [])
 
 
 def json_object(answer: HttpAnswer) -> dict[str, Any]:
