@@ -27,7 +27,10 @@ def console(options: Namespace) -> int:
 async def _serve(options: Namespace) -> None:
     async with store_in(options) as store:
         rules = rules_given(options.rules, None, store.now())
-        async with console_on(store, rules, Settings(), options.listen, is_shared=is_shared(options.state)) as url:
+        served = console_on(
+            store, rules, Settings(), options.listen, is_shared=is_shared(options.state), author=options.author
+        )
+        async with served as url:
             print_lines([f"the console is at {url}", "Ctrl-C ends it"])
             sys.stdout.flush()
             await asyncio.Event().wait()
@@ -48,5 +51,5 @@ async def console_on(
     readiness = None if is_shared else readiness_of(rules, settings)
     unready = readiness.unready if readiness is not None else None
     shown = Console(store, rules, facts_of(rules, readiness), unready)
-    async with console_served(shown, address, author or author_given(None).name) as url:
+    async with console_served(shown, address, author_given(author).name) as url:
         yield url

@@ -68,7 +68,7 @@ async def _serve(options: Namespace) -> None:
         _heed_signals(stop)
         if options.console is not None:
             url = await stack.enter_async_context(
-                console_on(service.store, rules, settings, options.console, is_shared=False)
+                console_on(service.store, rules, settings, options.console, is_shared=False, author=options.author)
             )
             # Not to the log, which others may read: who has the URL may act.
             print_lines([f"the console is at {url}"])

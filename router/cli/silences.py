@@ -86,7 +86,8 @@ async def _extend(options: Namespace, author: str) -> tuple[Silence, datetime]:
         until = meant.end + options.duration
         with as_options():
             try:
-                return await extend_silence(store, meant.id, until, books, now, author=author), now
+                by = {"author": author, "reason": options.reason}
+                return await extend_silence(store, meant.id, until, books, now, **by), now
             except SilenceOver as over:
                 raise BadUsage(f"{over}; silences add makes another one") from over
 
@@ -96,7 +97,7 @@ async def _end(options: Namespace, author: str) -> tuple[Silence, datetime, bool
         now = clock_for(options.now, store.now)()
         meant = _find_meant(options.id, (await stored_silences(store, None)).values)
         try:
-            return await end_silence(store, meant.id, now, author=author), now, False
+            return await end_silence(store, meant.id, now, author=author, reason=options.reason), now, False
         except SilenceOver as over:
             return over.silence, now, True
 

@@ -278,10 +278,10 @@ def test_a_silence_is_ended_without_being_asked_and_what_it_held_comes_out(
     assert [one["state"] for one in listed(state)] == ["coming"]
     made = printed(state, f"{VM} --for 2h".replace("00:00Z", "00:00.25Z"))["id"]
     extend = f"silences extend {made} --for 1h --author ben --now 2026-11-24T12"
-    assert transcript(f"silences end {coming} --author eve --now {AT}", f"{extend}:01:00Z").code == 0
+    assert transcript(f"silences end {coming} --author eve --now {AT}", f"{extend}:01:00Z --reason slow").code == 0
     said = runs(state, alert_body(), now="2026-11-24T12:30:00Z")
     assert "of ana@contoso.example until 2026-11-24T15:00:00Z\n" in said.out
-    end = f"silences end {made} --author eve --now 2026-11-24T13"
+    end = f"silences end {made} --author eve --reason done --now 2026-11-24T13"
     # The last is extended by a clock that is behind the one by which it was ended.
     transcript(f"{end}:00:00Z", f"{end}:05:00Z", f"{extend}:59:00Z", "silences end 4f2a")
     transcript("silences list --expired --now 2026-11-24T13:00:00Z --format json")
