@@ -6,6 +6,7 @@ import json
 import logging
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, List  # noqa: UP035  Microsoft's worker refuses list[...] in an annotation.
 
@@ -177,6 +178,21 @@ async def health(req: func.HttpRequest) -> func.HttpResponse:
         found = Health((str(fault),), {})
     status = 503 if found.problems else 200
     return func.HttpResponse(json.dumps(found.document, indent=2), status_code=status, mimetype="application/json")
+
+
+@app.route(route="console/{*path}", methods=["GET", "HEAD", "POST"], auth_level=func.AuthLevel.ANONYMOUS)
+async def console(req: func.HttpRequest, context: func.Context) -> func.HttpResponse:
+    """The console, also at /api/console. Who may see it says the platform's sign-in, and not a key in a URL."""
+    answer: func.HttpResponse = await console_app().handle_async(req, context)
+    return answer
+
+
+@cache
+def console_app() -> func.AsgiMiddleware:
+    """The console, as a function calls it."""
+    from router.console.azure import azure_console  # for which no batch waits
+
+    return func.AsgiMiddleware(azure_console(service))  # type: ignore[no-untyped-call]  # It has no types.
 
 
 async def working() -> Service:

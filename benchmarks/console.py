@@ -2,14 +2,18 @@
 
 The state holds alerts of which each tenth is held, some are grouped and the rest were paged or ticketed, findings beside them,
 and decisions. A few hundred are taken in and delivered as any are; the others are copies of their rows under other keys.
+
+Then the same through function_app.py in Microsoft's worker: from the start of its process, and of one that is there.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import os
 import sqlite3
 import time
+from collections import defaultdict, deque
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -19,8 +23,10 @@ from statistics import median
 from tempfile import TemporaryDirectory
 from typing import Any
 
+import psutil
 import psycopg
 
+from benchmarks.checkouts import ROOT
 from benchmarks.engines import ENGINES, engine_running
 from benchmarks.table import Row
 from benchmarks.virtual import Clock, VirtualRouter, taken
@@ -36,9 +42,12 @@ from router.domain.signals import Stream
 from router.store.signals import read_fields
 from router.store.standing import StandingFilter, list_standing
 from tests.builders import RESOURCE, finding_body
+from tests.console.principals import HOST, SETTINGS, claims_of, principal
 from tests.console.sites import Site, served
 from tests.console.states import State, paths_of
 from tests.silences import HOUR, a_silence, called
+from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
+from tests.stack.functions_host import Conditions, FunctionsHost, Queues
 from tests.store.opened import Place, open_store
 
 ALERTS, FINDINGS, DECISIONS = 5_000, 200_000, 100_000
@@ -46,6 +55,8 @@ SEEDS, FINDING_SEEDS = 250, 100
 """What is taken in of alerts and of findings."""
 SILENCES, QUARANTINED = 100, 500
 WARM, ROUNDS = 3, 20
+STARTS = 5
+"""Workers that are started."""
 
 POLICIES = {
     "cwpp": """
@@ -116,6 +127,54 @@ def measure(scale: float) -> Iterator[Row]:
                     yield _page(name, site, view.path, path)
                     for query in FILTERS.get(view.path, ()):
                         yield _page(name, site, f"{view.path}?{query}", f"{path}?{query}")
+            yield from _in_azure(name, place, Path(scratch))
+
+
+def _in_azure(engine: str, place: Place, directory: Path) -> Iterator[Row]:
+    """The rows of the console in a function app whose worker begins with nothing imported, as a cold start does."""
+    app = directory / "app"
+    app.mkdir()
+    for name in ("function_app.py", "host.json"):
+        (app / name).symlink_to(ROOT / name)
+    given = {
+        "PATH": os.environ["PATH"],
+        "ALERT_ROUTER_STATE": place if isinstance(place, str) else f"sqlite:{place}",
+        "ALERT_ROUTER_RULES": str(directory),
+        **SETTINGS,
+    }
+    headers = {"Host": HOST, **principal(claims_of())}
+    cold, listed, used, warm = list[float](), list[float](), list[float](), list[float]()
+
+    async def first_byte(host: FunctionsHost) -> None:
+        answer = await host.request("GET", "/api/console/alerts", headers)
+        assert answer.status == 200, answer.text
+
+    async def start(hubs: EventHubs) -> None:
+        env = {**given, "EVENT_HUBS": hubs.connection_string}
+        queues: Queues = defaultdict(deque)
+        host = FunctionsHost(app, env=env, hubs=hubs, checkpoints={}, queues=queues, conditions=Conditions())
+        begun = time.perf_counter()
+        async with host.running():
+            listed.append((time.perf_counter() - begun) * 1e3)
+            await first_byte(host)
+            cold.append((time.perf_counter() - begun) * 1e3)
+            used.append(sum(psutil.Process(host.worker_pid).cpu_times()[:2]) * 1e3)
+            for _ in range(ROUNDS):
+                begun = time.perf_counter()
+                await first_byte(host)
+                warm.append((time.perf_counter() - begun) * 1e3)
+
+    with event_hubs_in_thread() as hubs:
+        for _ in range(1 + STARTS):  # The first compiles what is imported.
+            asyncio.run(start(hubs))
+    del cold[0], listed[0], used[0], warm[:ROUNDS]
+    what = f"{engine}: /api/console/alerts in Microsoft's worker"
+    seen = (
+        f"{max(cold):,.0f} ms at worst of {STARTS}; functions listed after {median(listed):,.0f} ms; "
+        f"{median(used):,.0f} ms CPU of the worker's"
+    )
+    yield Row(what=f"{what}, from the start of its process", measured=median(cold), unit="ms", seen=seen)
+    yield Row(what=f"{what}, warm", measured=median(warm), limit=300, unit="ms", seen=f"{max(warm):.0f} ms at worst")
 
 
 async def fill(place: Place, rules: Rules, scale: float = 1) -> None:

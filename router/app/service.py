@@ -12,11 +12,12 @@ from msgspec import field
 
 from router.app.destination_readiness import Unready, remarks_on
 from router.app.drain import Drain
+from router.app.rules import Rules
 from router.deliver.delivery_loop import DeliveryLoop
 from router.deliver.destination_holds import HoldReader
 from router.domain.errors import StoreError
 from router.domain.hubs import Event, Partition
-from router.domain.rulebook import Lane, Rulebook
+from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.domain.values import Value
 from router.ingest.event_intake import EventIntake
@@ -55,7 +56,7 @@ class Service(Value, kw_only=True):
     """
 
     store: Store
-    books: Mapping[Stream, Rulebook]
+    rules: Rules
     event_intakes: Mapping[Stream, EventIntake]
     loops: Mapping[tuple[Stream, Lane], DeliveryLoop]
     holds: HoldReader
@@ -128,7 +129,7 @@ class Service(Value, kw_only=True):
         from router.app.health import health_of  # for which no batch waits
 
         return await health_of(
-            self.store, self.hubs, self.books, self.clock(), unready=self.unready, problems=self.problems
+            self.store, self.hubs, self.rules.books, self.clock(), unready=self.unready, problems=self.problems
         )
 
     async def remarks(self) -> list[str]:

@@ -7,7 +7,7 @@ from copy import replace
 from datetime import datetime
 from enum import StrEnum
 
-from router.app.destination_readiness import Readiness
+from router.app.destination_readiness import Unready
 from router.app.rules import Rules, specs_of
 from router.app.signal_search import Meant
 from router.decide.preview import silence_matcher
@@ -204,12 +204,10 @@ NO_FACTS = DestinationFacts()
 """Where the rules are not at hand."""
 
 
-def facts_of(rules: Rules, readiness: Readiness | None) -> DestinationFacts:
-    """Return what rules say of destinations, and the settings, where they are those by which destinations are asked."""
-    return DestinationFacts(
-        {(stream.value, spec.name): spec for stream, book in rules.books.items() for spec in specs_of(book)},
-        {(one.stream, one.destination): one.why for one in readiness.unready} if readiness is not None else {},
-    )
+def facts_of(rules: Rules, unready: Sequence[Unready] | None) -> DestinationFacts:
+    """Return what rules say of destinations, and which cannot be asked; None where they are asked by other settings."""
+    specs = {(stream.value, spec.name): spec for stream, book in rules.books.items() for spec in specs_of(book)}
+    return DestinationFacts(specs, {(one.stream, one.destination): one.why for one in unready or ()})
 
 
 async def read_life(store: Store, meant: Meant, now: datetime, facts: DestinationFacts = NO_FACTS) -> SignalLife:

@@ -104,7 +104,7 @@ async def open_service(
 
         yield Service(
             store=store,
-            books=rules.books,
+            rules=rules,
             event_intakes=event_intakes,
             loops=new_loops(
                 senders, rules.books, store, holds, clock, settings.at_a_time or AT_A_TIME, telemetry.record_delivered

@@ -48,8 +48,7 @@ async def console_on(
     from router.console.serving import console_served
 
     # What a destination lacks the settings say of who delivers: for a directory those are here.
-    readiness = None if is_shared else readiness_of(rules, settings)
-    unready = readiness.unready if readiness is not None else None
-    shown = Console(store, rules, facts_of(rules, readiness), unready)
+    unready = None if is_shared else readiness_of(rules, settings).unready
+    shown = Console(store, rules, facts_of(rules, unready), unready)
     async with console_served(shown, address, author_given(author).name) as url:
         yield url

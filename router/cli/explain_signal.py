@@ -91,7 +91,7 @@ def _facts(rules: Rules | None, options: Namespace) -> DestinationFacts:
     """
     if rules is None:
         return NO_FACTS
-    return facts_of(rules, None if is_shared(options.state) else readiness_of(rules, Settings()))
+    return facts_of(rules, None if is_shared(options.state) else readiness_of(rules, Settings()).unready)
 
 
 async def _refuse(store: Store, found: Found, options: Namespace) -> NoReturn:

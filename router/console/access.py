@@ -76,7 +76,7 @@ class Access(ABC):
         """Return the answer to who is not let in; None lets them in."""
         if (refused := self._refused(request)) is not None:
             return refused
-        if request.url.path.startswith(self._pages.prefix + STATIC):
+        if request.url.path.startswith(STATIC):
             return None
         found = await self.visitor(request)
         if isinstance(found, Response):

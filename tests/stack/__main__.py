@@ -43,7 +43,7 @@ async def _run(stack: Stack) -> None:
 
 
 def _health_of(host: FunctionsHost) -> web.Application:
-    """The one function with an HTTP trigger, at an address that a browser reaches."""
+    """The health page, at an address that a browser reaches."""
 
     async def ask(_: web.Request) -> web.Response:
         answer = await host.request("GET", HEALTH)

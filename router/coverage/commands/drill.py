@@ -119,7 +119,7 @@ def _planned(options: Namespace, settings: Settings, subject: DrillSubject, stor
         called=called,
         expected=[one for one in called if not options.to or one.name in options.to],
         # A shared state is served with settings of its own.
-        facts=facts_of(rules, None if is_shared(options.state) else readiness_of(rules, settings)),
+        facts=facts_of(rules, None if is_shared(options.state) else readiness_of(rules, settings).unready),
         read_cluster=_cluster_in(options, settings),
     )
 

@@ -17,6 +17,7 @@ from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
 
 from router.app.maintenance import Sweeper
+from router.app.rules import Rules
 from router.app.service import Service
 from router.deliver.delivery_loop import DeliveryLoop
 from router.deliver.destination_holds import HoldReader
@@ -170,7 +171,7 @@ class AtWork:
         }
         return Service(
             store=self._store,
-            books=books,
+            rules=Rules(books, ()),
             event_intakes=event_intakes,
             loops={},
             holds=HoldReader(self._store),

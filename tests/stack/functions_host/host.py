@@ -243,10 +243,14 @@ class FunctionsHost:
         """
         await (await self._workers.current()).signal(signal.SIGTERM)
 
-    async def request(self, method: str, path: str) -> Response:
+    async def request(
+        self, method: str, path: str, headers: Mapping[str, str] | None = None, body: bytes = b""
+    ) -> Response:
         """Answers an HTTP request by the function whose route it is, with a bare 500 where that fails."""
-        function = next(one for one in self.functions.values() if path == f"/api/{one.trigger.get('route', one.name)}")
-        ended = await self._invoker.begin(self._invoker.invoke(function, request_call(method, path)))
+        function = next(one for one in self.functions.values() if _is_at(path.partition("?")[0], one))
+        ended = await self._invoker.begin(
+            self._invoker.invoke(function, request_call(method, path, headers or {}, body))
+        )
         return response_in(ended.answer) if ended.outcome is Outcome.OK else Response(500)
 
     async def fire(self, function: str) -> Invocation:
@@ -302,6 +306,15 @@ class FunctionsHost:
             work.cancel()
         await asyncio.gather(*left, return_exceptions=True)
         await self._workers.stop()
+
+
+def _is_at(path: str, function: Function) -> bool:
+    """Whether a function answers at a path; where its route catches all, the rest may be missing.
+
+    https://learn.microsoft.com/aspnet/core/fundamentals/routing#route-templates
+    """
+    route, catches_all, _ = str(function.trigger.get("route", function.name)).partition("/{*")
+    return path == f"/api/{route}" or (bool(catches_all) and path.startswith(f"/api/{route}/"))
 
 
 def _extensions_of(app: Path, settings: Mapping[str, str]) -> dict[str, Any]:

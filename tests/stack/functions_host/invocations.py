@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from enum import Enum, StrEnum, auto
 from typing import Any
+from urllib.parse import parse_qsl, urlsplit
 
 from tests.stack.event_hubs import Published
 from tests.stack.functions_host.workers import Function, WorkerDied, Workers
@@ -139,6 +140,12 @@ class Response:
 
     status: int
     body: bytes = b""
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def text(self) -> str:
+        """The body as text."""
+        return self.body.decode()
 
 
 def events_call(hub: str, partition: str, events: Sequence[Published]) -> Call:
@@ -167,16 +174,19 @@ def timer_call() -> Call:
     return Call(_json({"Schedule": {"AdjustForDST": True}, "ScheduleStatus": shown, "IsPastDue": False}))
 
 
-def request_call(method: str, path: str) -> Call:
-    """An HTTP request without a body."""
-    http = protocol().RpcHttp(method=method, url=f"http://127.0.0.1{path}")
-    return Call(protocol().TypedData(http=http))
+def request_call(method: str, path: str, headers: Mapping[str, str], body: bytes) -> Call:
+    """An HTTP request; the host hands the names of headers on in lower case, and a form as it came."""
+    of, named = protocol(), {name.lower(): value for name, value in headers.items()}
+    url = f"http://{named.get('host', '127.0.0.1')}{path}"
+    query = dict(parse_qsl(urlsplit(path).query))
+    content = of.TypedData(bytes=body) if body else None
+    return Call(of.TypedData(http=of.RpcHttp(method=method, url=url, headers=named, query=query, body=content)))
 
 
 def response_in(answer: Any) -> Response:
     """The response that an HTTP function gave."""
     http = answer.return_value.http
-    return Response(int(http.status_code), http.body.bytes)
+    return Response(int(http.status_code), http.body.bytes, dict(http.headers))
 
 
 def messages_in(answer: Any, outputs: Mapping[str, str]) -> Iterator[tuple[str, str]]:
