@@ -23,9 +23,10 @@ from router.domain.conversation import (
     Result,
     SendMail,
 )
-from router.domain.deliveries import NO_BACKGROUND, Attempt, Background, Claim
+from router.domain.deliveries import NO_BACKGROUND, Attempt, Background, Claim, Delivery
 from router.domain.errors import DeliveryError, Rejected, Unavailable
 from router.domain.keys import ABOUT
+from router.domain.notices import RecordEntry
 
 if TYPE_CHECKING:
     from router.deliver.http import Http
@@ -106,13 +107,15 @@ class Sender:
             is_note=claim.is_note,
             is_untold=claim.is_untold,
             background=background,
-            page=page_of(self._console_url, claim.delivery.key),
+            page=page_of(self._console_url, claim.delivery),
         )
 
 
-def page_of(console_url: str | None, key: str) -> str | None:
-    """Return the console's page of a signal or group; None without a console, or for a notice that is about neither."""
-    return None if console_url is None or key.startswith(ABOUT) else f"{console_url}/signals/{key}"
+def page_of(console_url: str | None, delivery: Delivery) -> str | None:
+    """Return the console's page of a signal or group; None without a console, or for a delivery that is about neither."""
+    content = delivery.content
+    key = content.signal if isinstance(content, RecordEntry) else delivery.key
+    return None if console_url is None or key is None or key.startswith(ABOUT) else f"{console_url}/signals/{key}"
 
 
 class ConversationRunner:

@@ -20,7 +20,7 @@ from router.destinations.wording.plain_text import note_of, text_of
 from router.destinations.wording.turns import made_once
 from router.destinations.wording.withholding import disclosed
 from router.domain.conversation import Conversation, HttpAnswer, HttpRequest, Result
-from router.domain.deliveries import Attempt, Background, Delivery, Receipt
+from router.domain.deliveries import Attempt, Background, Receipt
 from router.domain.errors import DeliveryError, Rejected
 from router.domain.evidence import property_key
 from router.domain.notices import DECISION_KEYS, Notice
@@ -165,12 +165,13 @@ _FIELDS = (
 _ENTRY_KEYS = ("key", "at", *DECISION_KEYS)
 
 
-def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
+def document_of(attempt: Attempt, notice: Notice) -> dict[str, Any]:
     """The object of one notice, by the names of `router.domain.notices.Notice`.
 
-    Every key is always there; what is not known is null, [] or {}. `change` is opened, updated or resolved.
+    Every key is always there, but for `console`, which is where a setting says where the console is; what is not known is null,
+    [] or {}. `change` is opened, updated or resolved.
     """
-    owner = notice.owner
+    delivery, owner = attempt.delivery, notice.owner
     return {
         "change": delivery.change,
         "key": notice.key,
@@ -183,12 +184,17 @@ def document_of(delivery: Delivery, notice: Notice) -> dict[str, Any]:
         "group": group_of(notice),
         **posture_of(notice),
         "owner": {"group": owner.group, "service": owner.service} if owner else None,
+        **_link_to_console(attempt),
     }
 
 
-def object_of(delivery: Delivery) -> dict[str, Any]:
-    """The object of what a delivery carries: of a notice, or of an entry of the record, with the keys that others read."""
-    content = delivery.content
+def object_of(attempt: Attempt) -> dict[str, Any]:
+    """The object of what is delivered: of a notice, or of an entry of the record, with the keys that others read."""
+    content = attempt.delivery.content
     if isinstance(content, Notice):
-        return document_of(delivery, content)
-    return {name: getattr(content, name) for name in _ENTRY_KEYS}
+        return document_of(attempt, content)
+    return {name: getattr(content, name) for name in _ENTRY_KEYS} | _link_to_console(attempt)
+
+
+def _link_to_console(attempt: Attempt) -> dict[str, str]:
+    return {"console": attempt.page} if attempt.page is not None else {}

@@ -45,8 +45,8 @@ class File:
 
     def preview(self, attempt: Attempt) -> str:
         """The line, as JSON over several."""
-        return json_text(object_of(attempt.delivery))
+        return json_text(object_of(attempt))
 
 
 def _line_for(attempt: Attempt) -> bytes:
-    return json_bytes(object_of(attempt.delivery)) + b"\n"
+    return json_bytes(object_of(attempt)) + b"\n"

@@ -90,7 +90,7 @@ def row_for(attempt: Attempt, table: str) -> Row:
     content = attempt.delivery.content
     made: Row = {}
     if isinstance(content, RecordEntry):
-        name = DECISIONS
+        name, made = DECISIONS, {"ConsoleLink": attempt.page}
     elif table == FINDINGS or (table != ALERTS and content.stream == Stream.CSPM):
         name, made = FINDINGS, _shared(content, attempt) | {"Tactics": tuple(tactic.id for tactic in content.tactics)}
     else:
@@ -115,6 +115,7 @@ def _shared(notice: Notice, attempt: Attempt) -> Row:
         "EventUid": event_uid(notice.key, notice.turn),
         "Change": str(attempt.delivery.change),
         "PortalLink": web_link(notice.link),
+        "ConsoleLink": attempt.page,
         "Remediation": "\n".join(notice.remediation),
         "OwnerGroup": owner.group if owner else None,
         "OwnerService": owner.service if owner else None,

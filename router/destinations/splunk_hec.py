@@ -155,7 +155,7 @@ class SplunkHec:
             "time": _time_of(attempt),
             **self._fixed,
             "sourcetype": self._sourcetype or sourcetype_of(attempt),
-            "event": object_of(attempt.delivery),
+            "event": object_of(attempt),
         }
 
 

@@ -135,7 +135,7 @@ class Webhook(OneByOne):
     def _body_for(self, attempt: Attempt) -> bytes:
         """The message, made of what is left of a notice that is too long, so that a finding is one whatever is cut."""
         notice, delivery = self.notice_in(attempt), attempt.delivery
-        document = document_of(delivery, notice) | ({"console": page} if (page := attempt.page) is not None else {})
+        document = document_of(attempt, notice)
         whole = {name: document[name] for name in ("key", "started", "ended", "changed")}
 
         def message_of(document: Mapping[str, Any]) -> dict[str, Any]:

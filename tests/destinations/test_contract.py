@@ -259,20 +259,29 @@ CONSOLE = "https://alerts.contoso.com/console"
 
 @kinds
 def test_what_people_get_leads_to_the_console_where_there_is_one(kind: str) -> None:
-    """To the page of the signal or the group, however much else is said. Rows and what is about no signal lead nowhere."""
+    """To the page of the signal or the group, however much else is said; a decision's row to its signal. What is about no
+    signal leads nowhere. A preview says what is sent."""
     for subject in SUBJECTS[kind]:
         told = [(case.name, subject.attempt(case)) for case in CASES]
         huge = a_huge_notice(key=told[0][1].delivery.key)
-        for name, attempt in (*told, ("huge", an_attempt(huge, secrets=subject.secrets))):
+        told.append(("huge", an_attempt(huge, secrets=subject.secrets)))
+        if KINDS[kind].lane is Lane.ROWS:
+            entries = (an_entry(), an_entry(signal=None))
+            names = ("decided", "announced")
+            told += [(name, an_attempt(one, secrets=subject.secrets)) for name, one in zip(names, entries, strict=True)]
+        for name, attempt in told:
             case = next((case for case in CASES if case.name == name), OPENED)
-            linked = replace(attempt, page=page_of(CONSOLE, attempt.delivery.key))
+            content = attempt.delivery.content
+            linked = replace(attempt, page=page_of(CONSOLE, attempt.delivery))
             without, sent = (_sent(subject, case, one) for one in (attempt, linked))
+            page = f"{CONSOLE}/signals/{content.key if isinstance(content, Notice) else content.signal}"
             assert "/signals/" not in without
-            if KINDS[kind].lane is Lane.ROWS or name == "announced":
+            if name == "announced":
                 assert sent == without
-            # Of what is over some say no more than that.
-            elif case.change is not Change.RESOLVED:
-                assert f"{CONSOLE}/signals/{attempt.delivery.key}" in sent, name
+            # What pages and trackers are told of what is over is no more than that.
+            elif case.change is not Change.RESOLVED or kind not in ("jira", "jsm_ops", "pagerduty", "servicenow"):
+                assert page in sent, name
+            assert name == "huge" or (page in sent) == (page in subject.make().preview(linked)), name
 
 
 def _sent(subject: Subject, case: Case, attempt: Attempt) -> str:

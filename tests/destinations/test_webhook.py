@@ -238,7 +238,7 @@ NOTICES = {
 
 def finding(notice: Notice, change: Change = Change.OPENED) -> dict[str, Any]:
     """The finding that a notice is, as it arrives."""
-    found = finding_of(document_of(a_delivery(notice, change), notice), "delivery-1", NOW)
+    found = finding_of(document_of(an_attempt(notice, change), notice), "delivery-1", NOW)
     return dict(orjson.loads(orjson.dumps(found)))
 
 
@@ -251,7 +251,7 @@ def test_a_notice_is_a_finding(name: str) -> None:
     notice = NOTICES[name]
     for change in Change:
         assert problems_in(finding(notice, change)) == []
-    document = document_of(a_delivery(notice), notice)
+    document = document_of(an_attempt(notice), notice)
     path = HERE / "webhook_ocsf" / f"{name}.json"
     message = message_of(document, a_delivery(notice).id, NOW)
     if IS_WRITING:
@@ -358,6 +358,6 @@ def test_an_account_of_another_cloud_is_not_called_a_subscription() -> None:
 
 def test_a_message_is_the_same_at_every_attempt() -> None:
     """A CloudEvent, whose time is the delivery's."""
-    document = document_of(a_delivery(), a_notice())
+    document = document_of(an_attempt(), a_notice())
     messages = [message_of(document, "delivery-1", NOW + timedelta(hours=hours)) for hours in (0, 1)]
     assert messages[0] == messages[1]

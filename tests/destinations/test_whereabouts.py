@@ -33,7 +33,7 @@ from router.ingest.grouping.group_notices import named_member, notice_from_state
 from router.parse import evidence_of
 from router.store.groups import GroupState
 from tests.builders import a_rulebook
-from tests.destinations.builders import NOW, a_briefing, a_delivery, a_finding, a_notice, a_software_update
+from tests.destinations.builders import NOW, a_briefing, a_finding, a_notice, a_software_update, an_attempt
 from tests.parse.messages import an_assessment, read_finding
 
 SUBSCRIPTION = "/subscriptions/6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
@@ -320,8 +320,8 @@ def test_cves_in_words() -> None:
 def test_a_document_says_how_a_signal_ended_that_nobody_says_is_fixed() -> None:
     """Its receiver need not read it out of the reason; of what Defender says is over it is null."""
     closing = "not seen since 2026-11-03, two snapshots came without it"
-    assert document_of(a_delivery(), a_finding(closing=closing))["closing"] == closing
-    assert document_of(a_delivery(), a_finding())["closing"] is None
+    assert document_of(an_attempt(), a_finding(closing=closing))["closing"] == closing
+    assert document_of(an_attempt(), a_finding())["closing"] is None
 
 
 def test_a_summary_of_groups_says_how_many_wait_and_which_open_next() -> None:
