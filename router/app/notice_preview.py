@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from copy import replace
 from datetime import datetime
 from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from router.decide import decide, notice_for
+from router.deliver.sender import page_of
 from router.destinations import discover
 from router.destinations.wording.withholding import disclosed
 from router.domain.decisions import Change, Outcome
@@ -16,7 +18,7 @@ from router.domain.errors import BadUsage
 from router.domain.keys import signal_key
 from router.domain.rulebook import DestinationSpec, Rulebook
 from router.domain.signals import Signal
-from router.domain.silences import NO_SILENCES, Silences
+from router.domain.silences import Silences
 from router.parse import alerts_named_in, evidence_of
 from router.store.delivery_status import find_last_notice
 from router.store.ledger import RECORD
@@ -38,7 +40,7 @@ def check_destination(name: str, books: Iterable[Rulebook]) -> None:
 
 
 def preview_notice(
-    signal: Signal, name: str, rulebook: Rulebook, now: datetime, silences: Silences = NO_SILENCES
+    signal: Signal, name: str, rulebook: Rulebook, now: datetime, silences: Silences, console: str | None
 ) -> str:
     """Return what a destination would be told of a signal that nothing came before; why, where it is told nothing."""
     spec = rulebook.destinations.get(name)
@@ -64,11 +66,11 @@ def preview_notice(
         opened=1,
         content=notice,
     )
-    return _preview_by(spec, Attempt(delivery=delivery, number=1, now=now))
+    return _preview_by(spec, Attempt(delivery=delivery, number=1, now=now, page=page_of(console, delivery)))
 
 
 async def read_last_notice(
-    store: Store, life: SignalLife, spec: DestinationSpec, now: datetime, *, as_in_tickets: bool = False
+    store: Store, life: SignalLife, spec: DestinationSpec, now: datetime, console: str | None, *, as_in_tickets: bool
 ) -> str:
     """Return what a destination was last told of a signal, or of the group that it is in, in the words of today's rules.
 
@@ -96,7 +98,8 @@ async def read_last_notice(
         content=found,
     )
     is_untold = last.change is Change.RESOLVED and (last.key, last.opened) in skipped
-    return _preview_by(spec, Attempt(delivery=delivery, number=1, now=now, since=last.born, is_untold=is_untold))
+    attempt = Attempt(delivery=delivery, number=1, now=now, since=last.born, is_untold=is_untold)
+    return _preview_by(spec, replace(attempt, page=page_of(console, delivery)))
 
 
 def _preview_by(spec: DestinationSpec, attempt: Attempt) -> str:

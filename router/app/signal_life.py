@@ -194,20 +194,22 @@ class DestinationFacts(Value):
 
     Attributes:
         unready: what those lack that cannot be asked, in words, by stream and name.
+        console_url: where people reach the console; None where no setting says it.
     """
 
     specs: Mapping[tuple[str, str], DestinationSpec] = {}
     unready: Mapping[tuple[str, str], str] = {}
+    console_url: str | None = None
 
 
 NO_FACTS = DestinationFacts()
 """Where the rules are not at hand."""
 
 
-def facts_of(rules: Rules, unready: Sequence[Unready] | None) -> DestinationFacts:
+def facts_of(rules: Rules, unready: Sequence[Unready] | None, console_url: str | None = None) -> DestinationFacts:
     """Return what rules say of destinations, and which cannot be asked; None where they are asked by other settings."""
     specs = {(stream.value, spec.name): spec for stream, book in rules.books.items() for spec in specs_of(book)}
-    return DestinationFacts(specs, {(one.stream, one.destination): one.why for one in unready or ()})
+    return DestinationFacts(specs, {(one.stream, one.destination): one.why for one in unready or ()}, console_url)
 
 
 async def read_life(store: Store, meant: Meant, now: datetime, facts: DestinationFacts = NO_FACTS) -> SignalLife:

@@ -48,7 +48,8 @@ async def console_on(
     from router.console.serving import console_served
 
     # What a destination lacks the settings say of who delivers: for a directory those are here.
-    unready = None if is_shared else readiness_of(rules, settings).unready
-    shown = Console(store, rules, facts_of(rules, unready), unready)
+    readiness = readiness_of(rules, settings)
+    unready = None if is_shared else readiness.unready
+    shown = Console(store, rules, facts_of(rules, unready, readiness.console_url), unready)
     async with console_served(shown, address, author_given(author).name) as url:
         yield url

@@ -12,8 +12,10 @@ from typing import NamedTuple
 
 from rich.console import Console
 
+from router.app.destination_readiness import readiness_of
 from router.app.notice_preview import preview_notice
 from router.app.rules import Rules, new_reader
+from router.app.settings import Settings
 from router.cli.arguments import DEFAULT_STATE
 from router.cli.decisions import entry_of
 from router.cli.incoming import Source, open_files
@@ -38,11 +40,12 @@ type Rows = list[tuple[str, str]]
 
 
 class _Around(NamedTuple):
-    """What the signals of a file are decided with; the silences by stream."""
+    """What the signals of a file are decided with; the silences by stream, and where notices say that the console is."""
 
     reader: MessageReader
     now: datetime
     silences: Mapping[str, Silences]
+    console_url: str | None
 
     def silences_for(self, part: MessagePart) -> Silences:
         """Return those that may hold a part of a message."""
@@ -94,8 +97,9 @@ def _explain_file(options: Namespace) -> int:
     silences: Mapping[str, Silences] = {}
     if options.state is not None:
         rules, silences, now = asyncio.run(_read_state(options, rules))
-    around = _Around(new_reader(rules, only), now, silences)
     notice = options.notice
+    console_url = readiness_of(rules, Settings()).console_url if notice is not None else None
+    around = _Around(new_reader(rules, only), now, silences, console_url)
     if notice is not None:
         check_notice(notice, around.reader.rulebooks.values())
     with open_files([options.file]) as files:
@@ -148,7 +152,8 @@ def _notice(part: MessagePart, destination: str, around: _Around) -> str:
     if isinstance(part, NotUnderstood):
         return f"{destination}: is told nothing, since the message is quarantined ({part.quarantined.reason})."
     rulebook = around.reader.rulebooks[part.signal.stream]
-    return preview_notice(part.signal, destination, rulebook, around.now, around.silences_for(part))
+    silences = around.silences_for(part)
+    return preview_notice(part.signal, destination, rulebook, around.now, silences, around.console_url)
 
 
 def _steps(part: MessagePart, around: _Around) -> Rows:

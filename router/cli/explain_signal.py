@@ -56,10 +56,11 @@ async def _explain(options: Namespace) -> int:
             await _refuse(store, found, options)
         (meant,) = found.signals
         rules = _find_rules(options, now)
-        life = await read_life(store, meant, now, _facts(rules, options))
+        facts = _facts(rules, options)
+        life = await read_life(store, meant, now, facts)
         if rules is not None and (book := rules.books.get(Stream(life.stream))) is not None:
             life = await with_active_silences(store, life, book, now)
-        notice = await _last_notice(store, life, options, now) if options.notice is not None else None
+        notice = await _last_notice(store, life, options, facts, now) if options.notice is not None else None
     if options.format == "json":
         print_json(life_document(life, meant, now) | ({"notice": notice} if notice is not None else {}))
     elif notice is not None:
@@ -69,11 +70,14 @@ async def _explain(options: Namespace) -> int:
     return 0
 
 
-async def _last_notice(store: Store, life: SignalLife, options: Namespace, now: datetime) -> str:
+async def _last_notice(
+    store: Store, life: SignalLife, options: Namespace, facts: DestinationFacts, now: datetime
+) -> str:
     """Return what a destination was last told of a signal; why, where it took nothing."""
     books = rules_given(options.rules, Stream(life.stream), now).books
     check_notice(options.notice, books.values())
-    return await read_last_notice(store, life, books[Stream(life.stream)].destinations[options.notice], now)
+    spec = books[Stream(life.stream)].destinations[options.notice]
+    return await read_last_notice(store, life, spec, now, facts.console_url, as_in_tickets=False)
 
 
 def _find_rules(options: Namespace, now: datetime) -> Rules | None:
@@ -91,7 +95,8 @@ def _facts(rules: Rules | None, options: Namespace) -> DestinationFacts:
     """
     if rules is None:
         return NO_FACTS
-    return facts_of(rules, None if is_shared(options.state) else readiness_of(rules, Settings()).unready)
+    readiness = readiness_of(rules, Settings())
+    return facts_of(rules, None if is_shared(options.state) else readiness.unready, readiness.console_url)
 
 
 async def _refuse(store: Store, found: Found, options: Namespace) -> NoReturn:

@@ -134,7 +134,7 @@ def azure_console(open_service: Callable[[], Awaitable[Service]]) -> EasyAuth:
     @asynccontextmanager
     async def opened() -> AsyncIterator[Starlette]:
         it = await open_service()
-        console = Console(it.store, it.rules, facts_of(it.rules, it.unready), it.unready)
+        console = Console(it.store, it.rules, facts_of(it.rules, it.unready, Settings().console_url), it.unready)
         yield new_console(console, VIEWS, ACTIONS, Pages(it.store.now, PREFIX))
 
     inside, pages = Lazy(opened), Pages(now, PREFIX)

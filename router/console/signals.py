@@ -98,7 +98,11 @@ async def read_signal(console: Console, request: Request) -> Document:
             "is_rulebook_current": book is not None and life.latest is not None and life.latest.rulebook == book.hash,
             "timeline": timeline_of(life),
             "destinations": [
-                {**one, "facts": worded(destination_facts(it)), "text": await _last_notice(store, life, it, book, now)}
+                {
+                    **one,
+                    "facts": worded(destination_facts(it)),
+                    "text": await _last_notice(console, life, it, book, now),
+                }
                 for one, it in destinations
             ],
             "silence": silence_like(signal) if signal is not None else None,
@@ -133,13 +137,13 @@ def _tells(one: DestinationLife) -> bool:
 
 
 async def _last_notice(
-    store: Store, life: SignalLife, one: DestinationLife, book: Rulebook | None, now: datetime
+    console: Console, life: SignalLife, one: DestinationLife, book: Rulebook | None, now: datetime
 ) -> str | None:
     """Return what a destination was told last; None where it took nothing, or the rules do not name it any more."""
     spec = book.destinations.get(one.name) if book is not None else None
     if spec is None or not any(it.state is DeliveryState.SENT for it in one.all_deliveries):
         return None
-    return await read_last_notice(store, life, spec, now, as_in_tickets=True)
+    return await read_last_notice(console.store, life, spec, now, console.facts.console_url, as_in_tickets=True)
 
 
 def _attack_of(life: SignalLife, book: Rulebook | None) -> dict[str, Any]:

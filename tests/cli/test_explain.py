@@ -18,6 +18,7 @@ from tests.store.opened import rows_in
 from tests.store.within import within
 
 NOW = "2026-11-24T12:00:00Z"
+CONSOLE = "https://alerts.contoso.com/console"
 
 
 def test_every_step_is_said(house: House, transcript: Transcript) -> None:
@@ -50,8 +51,14 @@ def test_whose_it_is_is_said_and_what_a_message_does_not_say(house: House, trans
     assert [one["owner"] for one in explained[:5]] == ["payments", None, None, None, None]
 
 
-def test_what_a_destination_would_be_told_is_shown_as_text(house: House, transcript: Transcript) -> None:
-    """Its own words for what goes there, and why it is told nothing of the rest; a name that nobody has is refused."""
+def test_what_a_destination_would_be_told_is_shown_as_text(
+    house: House, transcript: Transcript, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its own words for what goes there, with the link to the console, and why it is told nothing of the rest.
+
+    A name that nobody has is refused.
+    """
+    monkeypatch.setenv("ALERT_ROUTER_CONSOLE_URL", CONSOLE)
     house.writes("a.ndjson", ndjson(a_flat_alert(), a_flat_alert(Severity="Low"), {"no": "alert"}))
     said = transcript(f"explain --now {NOW} a.ndjson --notice people")
     assert said.code == 0
@@ -152,11 +159,14 @@ def as_json(house: House, *arguments: str) -> Any:
 
 
 @over_both
-def test_the_life_of_a_signal_is_told_from_the_state(routed: House, transcript: Transcript) -> None:
+def test_the_life_of_a_signal_is_told_from_the_state(
+    routed: House, transcript: Transcript, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The answer first, each message with its outcome and stored steps, each delivery; and the rules may have changed since.
 
-    What a destination was last told is shown in its own words; where it took nothing, that.
+    What a destination was last told is shown in its own words, with the link to the console; where it took nothing, that.
     """
+    monkeypatch.setenv("ALERT_ROUTER_CONSOLE_URL", CONSOLE)
     document = json.loads(transcript(f"explain {ID} --now {LATER} --format json").out)
     assert document["paging"]["code"] == PagingCode.NO_PAGER
     notice = transcript(f"explain {ID} --notice people").out

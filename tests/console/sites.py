@@ -22,6 +22,9 @@ from tests.waiting import PATIENCE
 OWN = {"sec-fetch-site": "same-origin"}
 """What a browser says of a form that one of the console's own pages sends."""
 
+CONSOLE = "https://alerts.contoso.com/console"
+"""Where the settings say that people reach it."""
+
 
 class Site(NamedTuple):
     """A console that is served.
@@ -75,7 +78,7 @@ def served(state: State) -> Iterator[Site]:
 async def _served(state: State) -> AsyncIterator[str]:
     store = open_store(state.place, state.clock)
     try:
-        shown = Console(store, state.rules, facts_of(state.rules, None), ())
+        shown = Console(store, state.rules, facts_of(state.rules, None, CONSOLE), ())
         async with console_served(shown, "127.0.0.1:0", "ana@contoso.example") as url:
             yield url
     finally:

@@ -23,7 +23,7 @@ from router.store.changes import list_changes
 from router.store.quarantine import list_quarantined
 from router.store.store import Store
 from tests.builders import NOW, alert_body
-from tests.console.sites import Site, own_links_of, served, text_of
+from tests.console.sites import CONSOLE, Site, own_links_of, served, text_of
 from tests.console.states import MACHINE, PRODUCTION, new_state
 from tests.docs.pages import page, spans
 from tests.store.acts import ask, run
@@ -76,9 +76,10 @@ def standing(site: Site, query: str = "") -> list[str]:
 def test_the_page_begins_with_whom_it_paged(site: Site) -> None:
     """Its JSON is what `explain ID --format json` prints, and what the page has beside, as what destinations were told."""
     rules, store = site.state.rules, open_store(site.state.place, site.state.clock)
+    facts = facts_of(rules, None)
     paged = standing(site, "severity=High&outcome=routed&destination=oncall")[:10]
     for key in paged:
-        life = run(read_life(store, Meant(key, "cwpp"), NOW, facts_of(rules, None)))
+        life = run(read_life(store, Meant(key, "cwpp"), NOW, facts))
         life = run(with_active_silences(store, life, rules.books[Stream.CWPP], NOW))
         document, said = site.document(f"/signals/{key}"), text_of(site.get(f"/signals/{key}").text)
         explained = orjson.loads(orjson.dumps(life_document(life, Meant(key, "cwpp"), NOW)))
@@ -90,7 +91,8 @@ def test_the_page_begins_with_whom_it_paged(site: Site) -> None:
         assert ("oncall" in told) == (document["paging"]["code"] == "paged")
         for name, text in told.items():
             spec = rules.books[Stream.CWPP].destinations[name]
-            assert text == run(read_last_notice(store, life, spec, NOW, as_in_tickets=True))
+            assert text == run(read_last_notice(store, life, spec, NOW, CONSOLE, as_in_tickets=True))
+            assert f"{CONSOLE}/signals/" in text
             assert " ".join(text.split()) in said
         at = [one["at"] for one in document["timeline"]]
         assert at == sorted(at, reverse=True)
