@@ -219,10 +219,14 @@ _BODIES = (
 
 @given(st.text(st.characters(max_codepoint=255)) | _BODIES.map(lambda body: b64encode(body).decode()))
 def test_whatever_the_header_holds_it_lets_nobody_in_and_breaks_nothing(written: str) -> None:
-    """Any text, and anything in base64: who it does not name is refused, and no fault comes of it."""
+    """Any text, and anything in base64: who it does not name is refused, and no fault comes of it; nor of such a name."""
     assert refused_by({"X-MS-CLIENT-PRINCIPAL": written}) in (401, 403)
     read = find_principal(written)
     assert read is None or all(type(one.typ) is type(one.val) is str for one in read.claims)
+    named = visitor_by({**principal([one for one in claims_of() if one[0] != "preferred_username"]), NAME: written})
+    assert isinstance(named, Visitor)
+    assert named.name.endswith(f"({ID})")
+    assert named.name.isprintable()
 
 
 def test_every_link_leads_into_the_site_below_its_prefix(site: Site, subtests: pytest.Subtests) -> None:

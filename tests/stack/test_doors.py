@@ -34,6 +34,7 @@ from router.store.codec import decision_in
 from router.store.deliveries import add_deliveries
 from router.store.destinations import PROBE, pause_destination
 from tests.builders import RULES, alert_body
+from tests.console.principals import HOST, SETTINGS, claims_of, principal
 from tests.stack.accounting import (
     LANES,
     ROWS,
@@ -299,16 +300,19 @@ def test_the_package_loads_with_nothing_around_it(package: Path) -> None:
 
 @BUILT
 def test_the_package_takes_a_batch_in_microsofts_worker(package: Path, stack: Stack) -> None:
-    """With the rules beside its code, which here lead to the SOC, and its own dependencies before anybody else's."""
+    """With the rules beside its code, which here lead to the SOC, and its own dependencies before anybody else's: also those
+    of the console, with its pages and files."""
     shutil.rmtree(package / "rules")
     shutil.copytree(stack.rules, package / "rules")
-    host = stack.host(package, conditions=conditions(), ALERT_ROUTER_RULES="")
+    host = stack.host(package, conditions=conditions(), ALERT_ROUTER_RULES="", **SETTINGS)
 
     async def run() -> None:
         async with host.running():
             await publish(stack, "cwpp", alert_body("one"), alert_body("two"))
             await host.idle(PATIENCE)
             await until(lambda: is_delivered(stack), look=0.5)
+            page = await host.request("GET", "/api/console/alerts", {"Host": HOST, **principal(claims_of())})
+            assert (page.status, "style.css" in page.text) == (200, True)
             loaded = Path(f"/proc/{host.worker_pid}/maps").read_text()
             assert f"{package / DEPENDENCIES}/pydantic_core/" in loaded
             assert "/site-packages/pydantic_core/" not in loaded.replace(str(package / DEPENDENCIES), "")
