@@ -34,7 +34,7 @@ MINUTES = {
     "rules": 8,
     "hub": 8,
     "coverage": 2,
-    "console": 6,
+    "console": 8,
     "way": 1,
     "growth": 20,
 }

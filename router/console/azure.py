@@ -45,6 +45,8 @@ _HEADER = "x-ms-client-principal"
 LONGEST_PRINCIPAL = 16 * 1024
 """Characters of the header that says who signed in."""
 _LONGEST_NAME = 200
+_OUT = "/.auth/logout"
+"""Where the platform signs people out."""
 
 _ENTRA = "http://schemas.microsoft.com/identity/claims/"
 _TENANT_CLAIMS, _ID_CLAIMS = ("tid", f"{_ENTRA}tenantid"), ("oid", f"{_ENTRA}objectidentifier")
@@ -119,13 +121,13 @@ class EasyAuth(Access):
         if principal is None or (id := principal.find_id(_ID_CLAIMS)) is None:
             return self._pages.error(request, 401, "Who signed in cannot be read.")
         if principal.find_id(_TENANT_CLAIMS) != self._tenant:
-            return self._pages.error(request, 403, "Who signed in is of another tenant.")
+            return self._pages.error(request, 403, f"Who signed in is of another tenant. {_OUT} signs out.")
         called = min(principal.values("preferred_username"), default=request.headers.get(f"{_HEADER}-name", ""))
         # The id comes last: a name may be anything, and another one's tomorrow.
         name = f"{shortened(one_line(called), _LONGEST_NAME)} ({id})".strip()
         if (role := role_by(principal.values(*_ROLE_CLAIMS, principal.role_typ), self._roles)) is None:
-            return self._pages.error(request, 403, f"{name} has no role here; an app role gives one.")
-        return Visitor(name, role, "/.auth/logout")
+            return self._pages.error(request, 403, f"{name} has no role here; an app role gives one. {_OUT} signs out.")
+        return Visitor(name, role, _OUT)
 
 
 def azure_console(open_service: Callable[[], Awaitable[Service]]) -> EasyAuth:
