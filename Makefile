@@ -73,7 +73,7 @@ bench: setup  ## every speed that the design promises, into the table of docs/be
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version
 lock:  ## remake the locks after a change to pyproject.toml
 	@$(COMPILE) 3.13 pyproject.toml --extra azure --output-file requirements.txt
-	@$(COMPILE) 3.13 pyproject.toml --extra azure --group dev --output-file requirements-dev.txt
+	@$(COMPILE) 3.13 pyproject.toml --extra azure --extra sign-in --group dev --output-file requirements-dev.txt
 	@$(COMPILE) 3.13 --group setup --output-file requirements-setup.txt
 	@$(COMPILE) 3.13 infra/requirements-check.in --output-file infra/requirements-check.txt
 	@$(COMPILE) 3.8 infra/hooks/requirements.in --constraint requirements.txt --output-file infra/hooks/requirements.txt

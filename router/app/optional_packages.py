@@ -19,6 +19,11 @@ POSTGRESQL_EXTRA = "postgresql"
 POSTGRESQL_CLIENTS = ("psycopg",)
 """What works on a state in PostgreSQL."""
 
+SIGN_IN_EXTRA = "sign-in"
+
+SIGN_IN_CLIENTS = ("joserfc",)
+"""What verifies who signed in."""
+
 IDENTITY_CLIENTS = ("azure.identity",)
 """What signs in to Azure."""
 

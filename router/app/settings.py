@@ -34,6 +34,14 @@ HEARTBEAT = "ALERT_ROUTER_DRILL_HEARTBEAT"
 CONSOLE = "ALERT_ROUTER_CONSOLE_URL"
 """The setting of where people reach the console."""
 
+ISSUER = "ALERT_ROUTER_CONSOLE_ISSUER"
+"""The setting of who says who people are that open the console: an issuer of OpenID Connect, by its URL."""
+
+_CLIENT, _CLIENT_SECRET = "ALERT_ROUTER_CONSOLE_CLIENT_ID", "ALERT_ROUTER_CONSOLE_CLIENT_SECRET"
+
+ROLES = "ALERT_ROUTER_CONSOLE_ROLES"
+"""The setting of which role in the console a person has by what their sign-in says of them."""
+
 _RETENTION = "ALERT_ROUTER_RETENTION"
 
 _UNRESOLVED = "@Microsoft.KeyVault("
@@ -94,6 +102,25 @@ class LookedUp(Value):
     lacks: tuple[Lack, ...] = ()
 
     __repr__ = repr_without("values")
+
+
+class SignIn(Value, kw_only=True):
+    """How people sign in to a console that others can reach.
+
+    Attributes:
+        url: where they reach it, without a path.
+        issuer: who says who they are, as it calls itself.
+        client_id: what the console is called there; with `client_secret`, where it has one, it proves that.
+        roles: which claims give which role, as the setting has it.
+    """
+
+    url: str
+    issuer: str
+    client_id: str
+    client_secret: str | None
+    roles: str
+
+    __repr__ = repr_without("client_secret")
 
 
 class Settings(Value):
@@ -172,6 +199,29 @@ class Settings(Value):
         if (url := _secure_url(CONSOLE, written, "")).query or url.fragment:
             raise BadSetting(f"{CONSOLE}: has more than a path; give https://HOST/PATH")
         return written.rstrip("/")
+
+    @property
+    def console_sign_in(self) -> SignIn | None:
+        """How people sign in to the console: ALERT_ROUTER_CONSOLE_ISSUER, and what that needs; None without an issuer.
+
+        Raises BadSetting, where what it needs is missing, or cannot be used.
+        """
+        if (issuer := self._find(ISSUER)) is None:
+            return None
+        if (at := _secure_url(ISSUER, issuer, "")).query or at.fragment:
+            raise BadSetting(f"{ISSUER}: has more than a path; give the issuer as its discovery document has it")
+        values = {name: self._find(name) for name in (CONSOLE, _CLIENT, ROLES)}
+        for name, value in values.items():
+            if value is None:
+                raise BadSetting(f"{name}: is not set; who signs in at {ISSUER} needs it")
+        url, secret = self.console_url or "", self._find(_CLIENT_SECRET)
+        if urlsplit(url).path:
+            raise BadSetting(f"{CONSOLE}: has a path; who signs in needs a console with a host of its own")
+        if (secret or "").startswith(_UNRESOLVED):
+            raise BadSetting(f"{_CLIENT_SECRET}: {Why.REFERENCE}, which cannot be read")
+        return SignIn(
+            url=url, issuer=issuer, client_id=values[_CLIENT] or "", client_secret=secret, roles=values[ROLES] or ""
+        )
 
     @property
     def is_functions_app(self) -> bool:

@@ -51,5 +51,5 @@ async def console_on(
     readiness = readiness_of(rules, settings)
     unready = None if is_shared else readiness.unready
     shown = Console(store, rules, facts_of(rules, unready, readiness.console_url), unready)
-    async with console_served(shown, address, author_given(author).name) as url:
+    async with console_served(shown, address, author_given(author).name, settings) as url:
         yield url

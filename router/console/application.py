@@ -15,7 +15,7 @@ from starlette.applications import Starlette
 from starlette.datastructures import ImmutableMultiDict
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response
 from starlette.routing import Route
 
 from router.app.destination_readiness import Unready
@@ -245,18 +245,12 @@ async def _lead_on(pages: Pages, request: Request, found: Elsewhere) -> Response
 
 async def _show_http_error(pages: Pages, request: Request, error: HTTPException) -> Response:
     words = error.detail if error.status_code != 404 or error.detail != "Not Found" else "There is no such page."
-    return _error(pages, request, error.status_code, words)
+    return pages.error(request, error.status_code, words)
 
 
 async def _show_error(pages: Pages, request: Request, error: RouterError) -> Response:
-    return _error(pages, request, 503 if isinstance(error, StoreError) else 400, one_line(masked(str(error))))
+    return pages.error(request, 503 if isinstance(error, StoreError) else 400, one_line(masked(str(error))))
 
 
 async def _show_fault(pages: Pages, request: Request, error: Exception) -> Response:
-    return _error(pages, request, 500, "This page failed; the program's log says why.")
-
-
-def _error(pages: Pages, request: Request, code: int, words: str) -> Response:
-    if request.url.path.endswith(".json"):
-        return JSONResponse({"error": words}, code)
-    return pages.error(request, code, words)
+    return pages.error(request, 500, "This page failed; the program's log says why.")

@@ -21,12 +21,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from router.app.lazy import Lazy
 from router.app.service import Service
-from router.app.settings import Settings, now
+from router.app.settings import ROLES, Settings, now
 from router.app.signal_life import facts_of
 from router.console.access import Access
 from router.console.application import Console, new_console
 from router.console.rendering import Pages
-from router.console.roles import ROLES, Role, Visitor, read_role_map, role_by
+from router.console.roles import Role, Visitor, read_role_map, role_by
 from router.console.views import ACTIONS, VIEWS
 from router.destinations.wording.fitting import shortened
 from router.destinations.wording.masking import masked

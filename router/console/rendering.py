@@ -14,7 +14,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from router.decide import iso
 from router.destinations.wording.fitting import shortened
@@ -96,7 +96,9 @@ class Pages:
         return HTMLResponse(self._env.get_template(template).render(**own, doc=document), code)
 
     def error(self, request: Request, code: int, words: str, *, again: bool = False) -> Response:
-        """Return a page that says what is wrong; `again` offers to open the same URL from this page."""
+        """Return a page that says what is wrong, or JSON; `again` offers to open the same URL from the page."""
+        if request.url.path.endswith(".json"):
+            return JSONResponse({"error": words}, code)
         return self.render(request, "error.html", {"code": code, "words": words, "again": again}, code)
 
     async def file(self, request: Request) -> Response:

@@ -8,10 +8,8 @@ from typing import NamedTuple
 
 from starlette.requests import Request
 
+from router.app.settings import ROLES
 from router.domain.errors import BadSetting
-
-ROLES = "ALERT_ROUTER_CONSOLE_ROLES"
-"""The setting of which role somebody has by what their sign-in says of them."""
 
 
 class Role(IntEnum):

@@ -14,6 +14,7 @@ partitions              what of a hub is taken in, tried and lost, and which pro
 snapshots               the days on which the snapshots of a subscription came, and what came in neither of two
 sources, rules          when each source was last heard of, and which are silent; since when rules are known, and their hits
 documents, quarantine   silences, holds, facts; what was not understood, and rows that cannot be read
+sessions                who is signed in to the console
 forgetting, retention   what is old enough to go, and how long each thing stays; describing: the report on a state
 
 codec                   values as columns hold them, and the columns of a row as values again; words.txt: what bodies have

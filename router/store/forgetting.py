@@ -17,7 +17,7 @@ from router.domain.signals import Stream
 from router.store.codec import Columns
 from router.store.ledger import record_key
 from router.store.quarantine import KEYS
-from router.store.retention import AGAIN, COUNTS, LONGEST, Forgotten, Retention
+from router.store.retention import AGAIN, COUNTS, LONGEST, SESSIONS, Forgotten, Retention
 from router.store.store import Store, Transaction
 
 STEP = 100
@@ -97,6 +97,7 @@ _BY_DATE = (
     ("counts", "hour<=?", COUNTS),
     ("told", "until<=?", COUNTS),
     ("changes", "at<=?", COUNTS),
+    ("sessions", "until<=?", SESSIONS),
     ("rules", _IS_GONE, COUNTS),
     ("snapshots", "last<=?", LONGEST),
     ("sources", "heard<=? AND silent_since IS NULL", COUNTS),

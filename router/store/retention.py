@@ -22,6 +22,9 @@ LONGEST = 90 * _DAY
 COUNTS = 400 * _DAY
 """How long counts are kept: a year can be held against the year before."""
 
+SESSIONS = _DAY
+"""How long it is known that a session was: what it began with begins no other one meanwhile."""
+
 AGAIN = 30 * _DAY
 """When a signal is looked at again that is old enough to go and that something still needs."""
 

@@ -16,7 +16,7 @@ from router.app.certificates import authorities_for
 from router.app.connections import connector_for
 from router.app.optional_packages import refuse_absent
 from router.app.rules import load_rules_of_hubs, new_intake, secret_names_of
-from router.app.settings import HubConnection, Lack, Settings, Why
+from router.app.settings import HubConnection, Lack, Settings, SignIn, Why
 from router.coverage.expected.manifest import NO_MANIFEST
 from router.domain.decisions import Outcome
 from router.domain.errors import BadFile, BadPolicy, BadSetting, BadUsage, StoreError
@@ -30,6 +30,9 @@ from tests.store.opened import Store
 RETENTION, LEASE, GRACE = "ALERT_ROUTER_RETENTION", "ALERT_ROUTER_LEASE", "ALERT_ROUTER_GRACE"
 NAMESPACE, HUBS = "EVENT_HUBS__fullyQualifiedNamespace", "EVENT_HUBS"
 CONSOLE = "ALERT_ROUTER_CONSOLE_URL"
+ISSUER, CLIENT, ROLES = (f"ALERT_ROUTER_CONSOLE_{name}" for name in ("ISSUER", "CLIENT_ID", "ROLES"))
+CLIENT_SECRET = "ALERT_ROUTER_CONSOLE_CLIENT_SECRET"
+SIGN_IN = {CONSOLE: "https://soc.test/", ISSUER: "https://login.test/t/v2.0", CLIENT: "c", ROLES: "Reader=x"}
 MANAGEMENT, LOGS = "ALERT_ROUTER_RESOURCE_MANAGER", "ALERT_ROUTER_LOG_ANALYTICS"
 KEPT = {Outcome.BELOW_FLOOR: timedelta(days=30), Outcome.ROUTED: timedelta(days=9999)}
 
@@ -46,6 +49,18 @@ READ: tuple[tuple[str, Mapping[str, str], str, object], ...] = (
             ("http://127.0.0.1:8025", "http://127.0.0.1:8025"),
             (" ", None),
         )
+    ),
+    ("no issuer signs anybody in", {**SIGN_IN, ISSUER: " "}, "console_sign_in", None),
+    *(
+        (
+            f"people sign in, and the console's secret is {secret!r}",
+            {**SIGN_IN, CLIENT_SECRET: secret},
+            "console_sign_in",
+            SignIn(
+                url="https://soc.test", issuer=SIGN_IN[ISSUER], client_id="c", client_secret=known, roles="Reader=x"
+            ),
+        )
+        for secret, known in (("s3cret", "s3cret"), (" ", None))
     ),
     ("where the rules are", {"ALERT_ROUTER_RULES": "/mine"}, "rules", Path("/mine")),
     ("blank names no rules", {"ALERT_ROUTER_RULES": ""}, "rules", None),
@@ -104,6 +119,13 @@ REFUSED: tuple[tuple[Mapping[str, str], str, str], ...] = (
     *(({CONSOLE: written}, "console_url", f"{CONSOLE}: ")
       for written in ("alerts.contoso.com", "http://alerts.contoso.com", "ftp://localhost", "https://soc:s3cret@a.test",
                       "https://a.example", "https://a.test/?token=s3cret", "https://a.test/#s3cret")),
+    *(({**SIGN_IN, name: written}, "console_sign_in", f"{name}: {said}")
+      for name, written, said in (
+          *((name, "", "is not set; who signs in at ALERT_ROUTER_CONSOLE_ISSUER ") for name in (CONSOLE, CLIENT, ROLES)),
+          *((ISSUER, f"http{rest}", "") for rest in ("://login.test", "s://u:s3cret@login.test", "s://login.test/?s3cret=1")),
+          (CONSOLE, "https://soc.test/console", "has a path; "),
+          (CLIENT_SECRET, "@Microsoft.KeyVault(s3cret)", "is still a reference to Key Vault, "),
+      )),
     *(({RETENTION: written}, "retention", f"{RETENTION}: {said}")
       for written, said in (
           ("30", "'30' is no outcome; one of quarantined, resolved, noted, below_floor, suppressed, routed, repeat"),

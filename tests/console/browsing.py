@@ -120,6 +120,14 @@ class Windows:
         self._opened.append(await self._new(site, **options))
         return self._opened[-1]
 
+    @asynccontextmanager
+    async def strange(self) -> AsyncIterator[Page]:
+        """A page of a browser that has opened nothing; what goes wrong there is for the test to see."""
+        context = await self._browser.new_context()
+        context.set_default_timeout(PATIENCE * 1000)
+        yield await context.new_page()
+        await context.close()
+
     async def end_test(self) -> list[str]:
         """Close the windows of a test; return the faults in all of its windows."""
         faults = [fault for window in (*self._opened, *self._windows.values()) for fault in window.faults]

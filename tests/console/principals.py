@@ -5,8 +5,8 @@ from __future__ import annotations
 import json
 from base64 import b64encode
 
+from router.app.settings import ROLES
 from router.console.azure import SIGNS_IN, SITE, TENANT
-from router.console.roles import ROLES
 
 HOST = "func-router.azurewebsites.net"
 TENANT_ID, ID = "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110", "0b8a1106-f0a3-4c52-8d1e-4b7a9c452e71"

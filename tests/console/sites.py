@@ -12,6 +12,7 @@ from urllib.parse import urljoin, urlsplit
 
 import httpx
 
+from router.app.settings import Settings
 from router.app.signal_life import facts_of
 from router.console.application import Console
 from router.console.serving import console_served
@@ -80,7 +81,7 @@ async def _served(state: State) -> AsyncIterator[str]:
     store = open_store(state.place, state.clock)
     try:
         shown = Console(store, state.rules, facts_of(state.rules, None, CONSOLE), ())
-        async with console_served(shown, "127.0.0.1:0", "ana@contoso.example") as url:
+        async with console_served(shown, "127.0.0.1:0", "ana@contoso.example", Settings({})) as url:
             yield url
     finally:
         await store.close()

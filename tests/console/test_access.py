@@ -144,14 +144,27 @@ def test_nothing_is_changed_by_reading(own_site: Site, subtests: pytest.Subtests
     assert everything(own_site) == before
 
 
-def test_what_others_could_reach_is_refused(own_site: Site, capsys: pytest.CaptureFixture[str]) -> None:
-    """Nobody signs in yet, so a console listens on loopback alone; what is no address is refused as well."""
+def test_what_others_could_reach_is_refused_where_nobody_signs_in(
+    own_site: Site, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without an issuer a console listens on loopback alone; with one, each setting that is missing is named, there, too."""
     for address in ("0.0.0.0:0", "[::]:0", "192.0.2.1:80", "soc.example:80", "127.0.0.1", "127.0.0.1:99999", "::1:x"):
         given = ("--state", str(own_site.state.place), "--rules", str(RULES), "--listen", address)
         assert main(["console", *given]) == 2
         said = capsys.readouterr()
         (line,) = said.err.splitlines()
         assert (said.out, line.startswith(address)) == ("", True), line
+        assert "ALERT_ROUTER_CONSOLE_ISSUER" in line or "is no address" in line
+    monkeypatch.setenv("ALERT_ROUTER_CONSOLE_ISSUER", "https://login.contoso.test")
+    for missing, value in (("URL", "https://soc.contoso.test"), ("CLIENT_ID", "console"), ("ROLES", "Reader")):
+        for address in ("0.0.0.0:0", "127.0.0.1:0"):
+            given = ("--state", str(own_site.state.place), "--rules", str(RULES), "--listen", address)
+            assert main(["console", *given]) == 2
+            (line,) = capsys.readouterr().err.splitlines()
+            assert line.startswith(f"ALERT_ROUTER_CONSOLE_{missing}: ")
+        monkeypatch.setenv(f"ALERT_ROUTER_CONSOLE_{missing}", value)
+    assert main(["console", *given]) == 2
+    assert capsys.readouterr().err.startswith("ALERT_ROUTER_CONSOLE_ROLES: 'Reader' gives no role")
 
 
 def test_every_answer_tells_a_browser_to_run_and_frame_nothing(site: Site, subtests: pytest.Subtests) -> None:

@@ -16,12 +16,12 @@ from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import Response
 
-from router.app.settings import CONSOLE, Settings
+from router.app.settings import CONSOLE, ROLES, Settings
 from router.app.signal_life import facts_of
 from router.console.application import Console, new_console
 from router.console.azure import LONGEST_PRINCIPAL, PREFIX, SIGNS_IN, TENANT, EasyAuth, find_principal
 from router.console.rendering import Pages
-from router.console.roles import ROLES, Role, Visitor
+from router.console.roles import Role, Visitor
 from router.console.views import ACTIONS, VIEWS
 from tests.builders import NOW
 from tests.console.principals import HOST, ID, SETTINGS, TENANT_ID, claims_of, principal

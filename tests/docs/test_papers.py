@@ -126,6 +126,7 @@ _LINK = re.compile(r"\]\([^)\s]*\)|<https?://[^>]*>|\[\w[^\]]*\]:\s\S+")
 NAMED_IN_PROSE = {
     "default0123.45.environment.api.powerplatform.com": "the form of an address that Teams gives out",
     "default0.1.environment.api.powerplatform.com": "the same",
+    "login.microsoftonline.com": "where Entra signs people in, of any tenant",
     "http-inputs-STACK.splunkcloud.com": "the form of a collector's address",
 }
 

@@ -24,13 +24,14 @@ from router.store.ledger import RECORD, record_delivery
 from router.store.quarantine import list_quarantined
 from router.store.retention import DAYS, ClockWitness, Retention, forgets_by, witness_after
 from router.store.rules import note_rules, read_hits
+from router.store.sessions import Session, begin_session
 from router.store.sources import list_sources
 from tests.builders import NOW, a_message, a_route, a_rule, a_rulebook, alert_body, an_ip
 from tests.store.acts import DAY, INSTANT, ask, claim, find_rows, letters_in, owe, read_counts, run, settle, states
 from tests.store.builders import an_entry
 from tests.store.deadly import Deadly
 from tests.store.life import TICKET, Life
-from tests.store.opened import Store
+from tests.store.opened import Store, everything_in
 
 HELD: dict[str, Any] = {"Entities": [an_ip("10.20.0.5")]}
 BOOK = a_rulebook()
@@ -75,6 +76,13 @@ def a_change(life: Life) -> None:
     """A person holds a destination."""
     held = ChangeEntry(at=NOW, author="ana", action=ChangeAction.HELD, stream="cwpp", subject="tickets")
     ask(life.store, write_change, held)
+
+
+def a_session(life: Life) -> None:
+    """A person signs in to the console, and out."""
+    times = {"since": NOW, "seen": NOW, "until": NOW}
+    session = Session(id="a", attempt="b", name="ana", subject="4711", role="Reader", **times)
+    assert ask(life.store, begin_session, session)
 
 
 def own_settings(life: Life) -> None:
@@ -130,6 +138,7 @@ def has_document(kind: DocumentKind) -> Callable[[Life], bool]:
         (BOOK, a_second_home(DeliveryState.SENT), lambda life: states(life.store), 14),
         (BOOK, a_document(DocumentKind.SILENCE), has_document(DocumentKind.SILENCE), 400),
         (BOOK, a_document(DocumentKind.FACT), has_document(DocumentKind.FACT), 90),
+        (BOOK, a_session, lambda life: run(everything_in(life.store))["sessions"], 1),
         (BOOK, a_change, lambda life: ask(life.store, list_changes, None, 1), 400),
         (BOOK, an_alert(), lambda life: ask(life.store, list_sources), 400),
         (BOOK, a_held_one, lambda life: min(ask(life.store, read_counts), default=NOW + DAY) < NOW + DAY, 400),

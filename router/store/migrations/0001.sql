@@ -80,6 +80,12 @@ CREATE TABLE IF NOT EXISTS changes (
     reason TEXT NOT NULL, detail TEXT NOT NULL
 );
 
+-- Who is signed in to the console: `id` and `attempt` are digests of what a browser has.
+CREATE TABLE IF NOT EXISTS sessions (
+    id TEXT PRIMARY KEY, attempt TEXT NOT NULL UNIQUE, name TEXT NOT NULL, subject TEXT NOT NULL, role TEXT NOT NULL,
+    since BIGINT NOT NULL, seen BIGINT NOT NULL, until BIGINT NOT NULL
+);
+
 -- When each source was last heard of, by sort, and when that was `written` last; of each sort of watcher with the type of its last alert.
 -- `silent_since` is set where people were told that it is silent; `since` where it is expected and was never heard of.
 CREATE TABLE IF NOT EXISTS sources (
@@ -224,6 +230,7 @@ CREATE INDEX IF NOT EXISTS set_aside ON quarantine (stream) WHERE code = 'damage
 CREATE INDEX IF NOT EXISTS dated ON documents (kind, at);
 CREATE INDEX IF NOT EXISTS changed ON changes (at);
 CREATE INDEX IF NOT EXISTS changes_about ON changes (subject, place);
+CREATE INDEX IF NOT EXISTS ended_sessions ON sessions (until);
 CREATE INDEX IF NOT EXISTS unjudged ON snapshots (last) WHERE counts IS NULL;
 CREATE INDEX IF NOT EXISTS aging_snapshots ON snapshots (last);
 CREATE INDEX IF NOT EXISTS last_heard ON sources (heard);
