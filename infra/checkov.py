@@ -17,7 +17,8 @@ import yaml
 
 EXCEPTIONS = "checkov-exceptions.yaml"
 VARIANTS = ("default", "private")
-"""The variants that it reads: the others differ in nothing that it looks at."""
+"""The variants that it reads. The others differ in nothing that it looks at, but for sign-in.bicep, which it takes for the
+settings of a web site and blames for having none of them."""
 
 _TEMPLATE = {
     "$schema": "https://schema.management.azure.com/schemas/2019-04-01/deploymentTemplate.json#",

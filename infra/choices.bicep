@@ -72,6 +72,11 @@ func wrongActionGroup(parameter string, id string) string[] =>
     ? []
     : ['${parameter}: "${id}" is no resource id of an action group']
 
+@export()
+@description('What is wrong with the address of the console. It is not repeated: it may hold a token.')
+func wrongConsole(parameter string, url string) string[] =>
+  empty(trim(url)) || startsWith(toLower(trim(url)), 'https://') ? [] : ['${parameter}: it must begin with https://']
+
 // A process has one connection, and each function scales by itself: five that deliver and the sweep, to the maximum of
 // instances each, and two that take in, to the partitions of their hub; one more for each of an operator and the health page. A
 // new version that takes over by and by has its own beside those of the old one.
@@ -145,6 +150,7 @@ func isId(text string) bool =>
 
 // What function-app.bicep sets, and what Functions keeps for itself: https://learn.microsoft.com/azure/azure-functions/functions-app-settings
 var taken = [
+  'ALERT_ROUTER_CONSOLE_'
   'APPLICATIONINSIGHTS_'
   'AZUREWEBJOBS'
   'AZURE_FUNCTIONS_'
@@ -153,6 +159,7 @@ var taken = [
   'EVENT_HUBS_'
   'FUNCTIONS_'
   'OTEL_'
+  'OVERRIDE_USE_MI_FIC_'
   'PYTHON_'
   'SCM_'
   'WEBSITE_'

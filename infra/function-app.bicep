@@ -25,6 +25,12 @@ param updateStrategy 'Recreate' | 'RollingUpdate'
 @description('The names that the rules call {secret: NAME}.')
 param secrets string[]
 
+@description('Whether people sign in to the console here: sign-in.bicep.')
+param hasConsole bool
+
+@description('Where people reach the console, which may be elsewhere.')
+param consoleUrl string
+
 param identityName string
 param storageName string
 param databaseServerName string
@@ -111,6 +117,19 @@ var settings = [
 // The code's own choice stands in the code.
 var bound = atATime == 6 ? [] : [{ name: 'ALERT_ROUTER_AT_A_TIME', value: string(atATime) }]
 var aging = empty(retention) ? [] : [{ name: 'ALERT_ROUTER_RETENTION', value: retention }]
+var links = empty(consoleUrl) ? [] : [{ name: 'ALERT_ROUTER_CONSOLE_URL', value: consoleUrl }]
+
+// Only where Azure signs people in: without these two the console lets nobody in, whatever a request says of its sender.
+var console = !hasConsole
+  ? []
+  : [
+      { name: 'ALERT_ROUTER_CONSOLE_TENANT', value: tenant().tenantId }
+      {
+        name: 'ALERT_ROUTER_CONSOLE_ROLES'
+        value: join(map(loadJsonContent('console-roles.json'), role => '${role.displayName}=${role.value}'), ', ')
+      }
+      { name: 'OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID', value: identity.properties.clientId }
+    ]
 
 // A vault's names have hyphens where settings have underscores. Without a version the newest is taken, within a day.
 // https://learn.microsoft.com/azure/app-service/app-service-key-vault-references
@@ -170,7 +189,7 @@ resource app 'Microsoft.Web/sites@2025-03-01' = {
       scmMinTlsVersion: '1.2'
       ftpsState: 'Disabled'
       http20Enabled: true
-      appSettings: concat(settings, bound, aging, references)
+      appSettings: concat(settings, bound, aging, console, links, references)
     }
   }
 }

@@ -11,6 +11,7 @@ import {
   severitiesOf
   wrongActionGroup
   wrongAddresses
+  wrongConsole
   wrongDatabase
   wrongIds
   wrongInstant
@@ -73,6 +74,12 @@ param emails string = ''
 
 @description('Resource id of an action group that is there already, and that alerts of severity 1 are told to as well: a pager that does not need the router.')
 param pagerActionGroupId string = ''
+
+@description('Application (client) id of the app registration by which people sign in to the console; empty for no console in Azure.')
+param consoleClientId string = ''
+
+@description('Where people reach the console; empty for the address that Azure gives it, where it is on.')
+param consoleUrl string = ''
 
 @description('Instances that always wait for alerts and for pages each. 0 saves their price, and a page waits for a cold start.')
 @minValue(0)
@@ -172,6 +179,7 @@ var defenderId = toLower(trim(defenderPrincipalId))
 var workspaceId = trim(existingWorkspaceId)
 var watchedWorkspaceId = trim(fileIntegrityWorkspaceId)
 var pagerId = trim(pagerActionGroupId)
+var clientId = toLower(trim(consoleClientId))
 
 // The deployment's own subscription is always exported: naming it changes nothing.
 var subscriptions = filter(lowerItems(exportSubscriptions), id => id != toLower(subscription().subscriptionId))
@@ -187,6 +195,8 @@ var faults = concat(
   wrongIds('senders', senderIds),
   wrongAddresses('emails', addresses),
   wrongActionGroup('pagerActionGroupId', pagerId),
+  wrongIds('consoleClientId', empty(clientId) ? [] : [clientId]),
+  wrongConsole('consoleUrl', consoleUrl),
   wrongDatabase(databaseSize, databaseHighAvailability, connectionsOf(maximumInstances, partitions, updateStrategy)),
   wrongRetention('retention', retention),
   wrongInstant('firstDeployed', firstDeployed)
@@ -271,6 +281,11 @@ resource watched 'Microsoft.OperationalInsights/workspaces@2025-02-01' existing 
   scope: resourceGroup(watchedPath[2], watchedPath[4])
   name: last(watchedPath)
 }
+
+// The app cannot be told what Azure will call it before it is there. In another cloud than the public one consoleUrl says it.
+var consoleAddress = !empty(trim(consoleUrl)) || empty(clientId)
+  ? trim(consoleUrl)
+  : 'https://${names.app}.azurewebsites.net/api/console'
 
 var cwppHubId = '${ids.eventHubs}/eventhubs/cwpp'
 var cspmHubId = '${ids.eventHubs}/eventhubs/cspm'
@@ -417,6 +432,8 @@ module functionApp 'function-app.bicep' = {
     retention: retentionOf(retention)
     updateStrategy: updateStrategy
     secrets: namesOf(secretNames)
+    hasConsole: !empty(clientId)
+    consoleUrl: consoleAddress
     identityName: names.identity
     storageName: names.storage
     databaseServerName: names.database
@@ -429,9 +446,16 @@ module functionApp 'function-app.bicep' = {
   }
 }
 
-module package 'package.bicep' = if (!empty(packageUri)) {
+module signIn 'sign-in.bicep' = if (!empty(clientId)) {
   scope: group
   dependsOn: [functionApp]
+  params: { appName: names.app, clientId: clientId }
+}
+
+// Nobody is at the door before it can be locked; and one change to the app at a time.
+module package 'package.bicep' = if (!empty(packageUri)) {
+  scope: group
+  dependsOn: [functionApp, signIn]
   params: { appName: names.app, packageUri: packageUri }
 }
 
@@ -562,6 +586,7 @@ output AZURE_TENANT_ID string = subscription().tenantId
 output AZURE_RESOURCE_GROUP string = group.name
 output FUNCTION_APP_NAME string = names.app
 output HEALTH_URL string = 'https://${functionApp.outputs.host}/api/health'
+output CONSOLE_URL string = consoleAddress
 output KEY_VAULT_NAME string = names.vault
 output EVENT_HUBS_NAMESPACE string = '${names.eventHubs}.servicebus.windows.net'
 output CWPP_HUB_ID string = cwppHubId

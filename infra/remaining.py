@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
+from infra.forged import try_forged
 from infra.programs import NoAnswer
 from infra.proof import LONGEST
 from infra.references import RESOLVED, VERSION, address_of, refresh
@@ -74,6 +75,8 @@ def closing_lines(rules: Rules, outputs: Mapping[str, str], references: Mapping[
     yield "Alerts from before the export never come by themselves. Ask for those that are still active, and send them:"
     yield from (f"  {line}" for line in STANDING)
     yield f"  EVENT_HUBS__fullyQualifiedNamespace={outputs['EVENT_HUBS_NAMESPACE']} {SEND}  # as one of ROUTER_SENDERS"
+    if address := outputs.get("CONSOLE_URL"):
+        yield f"The console: {address}"
     yield "docs/deploy.md says more of each."
 
 
@@ -113,9 +116,10 @@ def _python() -> str:
 
 
 def main(rules: Path = RULES) -> int:
-    """Prints it; 1 where the rules are of no use or azd has not provisioned yet."""
+    """Prints it; 1 where the rules are of no use, azd has not provisioned yet, or the console lets in whom nobody signed in."""
     try:
         read = load_rules_of_hubs(rules, datetime.now(UTC))
+        tried = try_forged(os.environ)  # Before the vault is read anew, which may restart the app.
         print("\n".join(closing_lines(read, os.environ, _references(read, os.environ))))
     except BadPolicy as fault:
         print(fault, file=sys.stderr)
@@ -123,7 +127,9 @@ def main(rules: Path = RULES) -> int:
     except KeyError as missing:
         print(f"{missing.args[0]}: azd has no such output; run azd provision first", file=sys.stderr)
         return 1
-    return 0
+    if tried.said:
+        print(tried.said, file=sys.stderr if tried.is_open else sys.stdout)
+    return 1 if tried.is_open else 0
 
 
 def _references(rules: Rules, outputs: Mapping[str, str]) -> Mapping[str, str] | NoAnswer:

@@ -8,6 +8,8 @@ param secretNames = 'PAGERDUTY_ROUTING_KEY,SERVICENOW_PASSWORD,SERVICENOW_POSTUR
 param existingWorkspaceId = '/subscriptions/00000000-0000-0000-0000-000000000002/resourceGroups/soc/providers/Microsoft.OperationalInsights/workspaces/soc-logs'
 param fileIntegrity = true
 param fileIntegrityWorkspaceId = '/subscriptions/00000000-0000-0000-0000-000000000006/resourceGroups/servers/providers/Microsoft.OperationalInsights/workspaces/server-logs'
+// As it is copied out of a page.
+param consoleClientId = ' 00000000-0000-0000-0000-0000000C11E4 '
 param storageLogs = true
 param appLogs = true
 param storageRedundancy = 'Standard_LRS'

@@ -16,6 +16,8 @@ param atATime = 2
 // As somebody writes it.
 param retention = ' routed = 365,below_floor=30, '
 param updateStrategy = 'RollingUpdate'
+// A console elsewhere, on the same state.
+param consoleUrl = 'https://alerts.contoso.example/console'
 // 1,220 connections are less than three quarters of what it has.
 param databaseSize = 'Standard_D4ds_v5'
 param databaseHighAvailability = 'SameZone'

@@ -103,6 +103,7 @@ VENDORS = {
     "api.opsgenie.com", "api.eu.opsgenie.com", "hooks.slack.com", "api.slack.com",
     # Azure's own, GitHub's, and what only names a form.
     "management.azure.com", "management.usgovcloudapi.net", "portal.azure.com", "monitor.azure.com",
+    "login.microsoftonline.com", "graph.microsoft.com",
     "token.actions.githubusercontent.com", "adaptivecards.io", "json-schema.org",
     "schema.ocsf.io", "raw.githubusercontent.com",
     # The metadata service of Azure, in an attacker's command line.
@@ -126,7 +127,6 @@ _LINK = re.compile(r"\]\([^)\s]*\)|<https?://[^>]*>|\[\w[^\]]*\]:\s\S+")
 NAMED_IN_PROSE = {
     "default0123.45.environment.api.powerplatform.com": "the form of an address that Teams gives out",
     "default0.1.environment.api.powerplatform.com": "the same",
-    "login.microsoftonline.com": "where Entra signs people in, of any tenant",
     "http-inputs-STACK.splunkcloud.com": "the form of a collector's address",
 }
 

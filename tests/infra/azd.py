@@ -20,6 +20,7 @@ from types import MappingProxyType
 
 import yaml
 
+from infra.variants import TENANT
 from tests.builders import RULES
 from tests.infra.predicted import ROOT, SECRETS
 from tests.warm import started
@@ -81,7 +82,8 @@ OUTPUTS: Mapping[str, str] = {
     "KEY_VAULT_NAME": "kv-test",
     "DATABASE_SERVER": "psql-test",
     "DATABASE_NAME": "router",
-    "HEALTH_URL": "https://func-test.azurewebsites.net/api/health",
+    "AZURE_TENANT_ID": TENANT,
+    "HEALTH_URL": "http://127.0.0.1:9/api/health",  # Where nobody listens: what asks the app for anything gets no answer.
     "EVENT_HUBS_NAMESPACE": "evhns-test.servicebus.windows.net",
     "CWPP_HUB_ID": f"/subscriptions/{SUBSCRIPTION}/resourceGroups/rg-soc/providers"
     "/Microsoft.EventHub/namespaces/evhns-test/eventhubs/cwpp",

@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from infra.variants import SUBSCRIPTION
+from infra.variants import SUBSCRIPTION, TENANT
+from router.console.roles import Role, read_role_map
 from tests.infra.predicted import EVERY, INFRA, TEMPLATE, WORKSPACE_GROUP, Deployment, Resource, deployed
 
 STORAGE = "Microsoft.Storage/storageAccounts"
@@ -23,8 +24,13 @@ EXPORTS = "Microsoft.Security/automations"
 ENDPOINTS = "Microsoft.Network/privateEndpoints"
 ZONES = "Microsoft.Network/privateDnsZones"
 NETWORK = "Microsoft.Network/virtualNetworks"
+SIGN_IN = "Microsoft.Web/sites/config"
 PAGER = f"{WORKSPACE_GROUP}/providers/Microsoft.Insights/actionGroups/pager"
 SCALE = "functionAppConfig.scaleAndConcurrency"
+ENTRA = "identityProviders.azureActiveDirectory"
+CLIENT = "00000000-0000-0000-0000-0000000c11e4"
+VOUCHES = "OVERRIDE_USE_MI_FIC_ASSERTION_CLIENTID"
+"""The setting in which Azure finds the identity that vouches for the app registration."""
 
 type Said = Mapping[str, Mapping[str, Any]]
 """What the only resource of a type says at each path."""
@@ -98,6 +104,25 @@ CHOSEN: Mapping[str, Mapping[str, Said]] = {
     "throughput: a hub that needs six is not set back to one, and its maximum is never below that": {
         "default": {HUBS: {".sku.capacity": 1, "maximumThroughputUnits": 4}},
         "several-subscriptions": {HUBS: {".sku.capacity": 6, "maximumThroughputUnits": 6}},
+    },
+    "where asked for, Entra signs people of this tenant in before any request is handed on, by https and without a secret": {
+        "file-integrity-elsewhere": {
+            SIGN_IN: {
+                "platform.enabled": True,
+                "globalValidation.requireAuthentication": True,
+                "globalValidation.unauthenticatedClientAction": "RedirectToLoginPage",
+                "globalValidation.redirectToProvider": "azureactivedirectory",
+                "httpSettings.requireHttps": True,
+                f"{ENTRA}.enabled": True,
+                f"{ENTRA}.registration": {
+                    "clientId": CLIENT,
+                    "openIdIssuer": f"[format('{{0}}{{1}}/v2.0', environment().authentication.loginEndpoint, '{TENANT}')]",
+                    "clientSecretSettingName": VOUCHES,
+                },
+                f"{ENTRA}.validation.allowedAudiences": [CLIENT],
+                "login.tokenStore.enabled": True,
+            }
+        }
     },
     "what tells people is on": {"default": {ACTIONS: {"enabled": True}}},
 }
@@ -252,6 +277,35 @@ def test_what_the_app_is_told_is_the_user_s_choice(azure: Deployment) -> None:
     assert not [name for name, value in chosen.items() if "KeyVault" in value]
 
 
+def test_nobody_signs_in_to_the_console_unless_an_app_registration_is_named() -> None:
+    """Then the app is told who may do what, and where the console is; before, at most the address of one elsewhere. The code
+    comes after the lock."""
+    said = {
+        variant: {
+            name: value for name, value in deployed(variant).settings.items() if "CONSOLE" in name or name == VOUCHES
+        }
+        for variant in EVERY
+    }
+    on = deployed("file-integrity-elsewhere")
+    assert said == {
+        "default": {},
+        "private": {},
+        "several-subscriptions": {"ALERT_ROUTER_CONSOLE_URL": "https://alerts.contoso.example/console"},
+        "file-integrity-elsewhere": {
+            "ALERT_ROUTER_CONSOLE_TENANT": TENANT,
+            "ALERT_ROUTER_CONSOLE_ROLES": "Reader=AlertRouter.Reader, Operator=AlertRouter.Operator, Admin=AlertRouter.Admin",
+            "ALERT_ROUTER_CONSOLE_URL": f"https://{on.one(APP).name}.azurewebsites.net/api/console",
+            VOUCHES: on.settings["EVENT_HUBS__clientId"],
+        },
+    }
+    read = read_role_map(on.settings["ALERT_ROUTER_CONSOLE_ROLES"])
+    assert read == {f"AlertRouter.{role.words}": role for role in Role}
+    assert {variant for variant in EVERY if deployed(variant).of(SIGN_IN)} == {"file-integrity-elsewhere"}
+    for variant in EVERY:
+        assert deployed(variant).outputs["CONSOLE_URL"] == said[variant].get("ALERT_ROUTER_CONSOLE_URL", "")
+    assert "signIn" in modules()["package"]["dependsOn"]
+
+
 def test_what_may_be_chosen_has_its_limits(azure: Deployment) -> None:
     """What a build once read of rules is never what another's app gets: secrets have no default."""
     given = TEMPLATE["parameters"]
@@ -304,7 +358,7 @@ FIRST = {
     # Its rule names the app's subnet.
     "privateNetwork": ("eventHubs",),
     "eventHubs": ("fileIntegrityAlerts",),
-    "functionApp": ("package", "diagnostics"),
+    "functionApp": ("package", "diagnostics", "signIn"),
     "defender": ("export", "exportElsewhere"),
 }
 """Modules, and what waits for each: Azure makes everything at once that does not wait."""

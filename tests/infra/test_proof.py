@@ -332,4 +332,4 @@ def test_without_azd_it_says_so(capsys: pytest.CaptureFixture[str], monkeypatch:
     for name in VALUES:
         monkeypatch.delenv(name, raising=False)
     assert main(RULES) == 1
-    assert capsys.readouterr().err == "AZURE_SUBSCRIPTION_ID: azd has no such output; run azd provision first\n"
+    assert capsys.readouterr().err == "HEALTH_URL: azd has no such output; run azd provision first\n"

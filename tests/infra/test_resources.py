@@ -80,6 +80,13 @@ def test_every_stream_has_its_hub_and_every_reader_of_it_a_consumer_group(azure:
     assert {tuple(one.name.split("/")[1:]) for one in azure.of(f"{HUB}/consumergroups")} == readers
 
 
+def test_what_nobody_signs_in_for_has_a_key_of_its_own() -> None:
+    """Azure opens an excluded path to everybody. The health page is one, since what asks it has no account."""
+    excluded = deployed("file-integrity-elsewhere").one(f"{APP}/config").says("globalValidation.excludedPaths")
+    levels = {f"/api/{one['route']}": str(one["authLevel"]).lower() for one in triggers().values() if "route" in one}
+    assert {path: levels[path].rpartition(".")[2] for path in excluded} == {"/api/health": "function"}
+
+
 def test_host_json_names_nothing_that_would_have_to_be_made() -> None:
     """No hub, queue, connection or container. Of each execution it says only what is wrong: a line for each begin and end, at a
     million messages a day, is tens of gigabytes a month that nobody reads."""
