@@ -14,7 +14,7 @@ from azure_functions_runtime.utils import constants as runtime  # type: ignore[i
 
 import function_app
 from router.app.rules import load_rules, specs_of
-from router.app.settings import HUBS, STATE, STORAGE, Settings, now
+from router.app.settings import HUBS, ISSUER, STATE, STORAGE, Settings, now
 from router.destinations.config import settings_in
 from router.destinations.log_analytics import ALERTS, log_tables
 from router.domain.errors import BadSetting
@@ -203,7 +203,7 @@ def read_by_code() -> set[str]:
     return asked.names | {STORAGE}  # The host reads it for itself.
 
 
-NOT_OF_APPS = {"KUBECONFIG", "ALERT_ROUTER_DRILL_HEARTBEAT", "FUNCTIONS_WORKER_RUNTIME", "WEBSITE_INSTANCE_ID"}
+NOT_OF_APPS = {"KUBECONFIG", "ALERT_ROUTER_DRILL_HEARTBEAT", ISSUER, "FUNCTIONS_WORKER_RUNTIME", "WEBSITE_INSTANCE_ID"}
 """What commands read that no app ever runs, and what Functions sets itself: by it a drill knows that it must not run there."""
 
 
