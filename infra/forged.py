@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from http.client import HTTPException, HTTPMessage
 from pathlib import Path
 from typing import IO, NamedTuple
-from urllib.error import HTTPError
+from urllib.error import HTTPError, URLError
 from urllib.parse import urljoin, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
@@ -80,6 +80,8 @@ def try_forged(values: Mapping[str, str]) -> Tried:
     except HTTPError as answer:
         with answer:
             code, leads_to = answer.code, urljoin(url, answer.headers.get("Location", ""))
+    except URLError as fault:
+        return _untold(str(fault.reason))
     except (OSError, HTTPException) as fault:
         return _untold(str(fault) or type(fault).__name__)
     if code in (401, 403) or (code in (404, 503) and not values.get(CLIENT)):
