@@ -35,25 +35,28 @@ from router.app.rules import Rules, load_rules
 from router.app.settings import now
 from router.app.silences import add_silence, list_silences
 from router.console.views import VIEWS
+from router.coverage.last_check import document_of_check
 from router.domain.conversation import Result
 from router.domain.deliveries import Claim
 from router.domain.errors import Rejected
 from router.domain.signals import Stream
+from router.store.documents import put_document
 from router.store.signals import read_fields
 from router.store.standing import StandingFilter, list_standing
 from tests.builders import RESOURCE, finding_body
 from tests.console.principals import HOST, SETTINGS, claims_of, principal
 from tests.console.sites import Site, served
-from tests.console.states import State, paths_of
+from tests.console.states import State, a_workload, paths_of
 from tests.silences import HOUR, a_silence, called
 from tests.stack.event_hubs import EventHubs, event_hubs_in_thread
 from tests.stack.functions_host import Conditions, FunctionsHost, Queues
 from tests.store.opened import Place, open_store
+from tests.store.within import within
 
 ALERTS, FINDINGS, DECISIONS = 5_000, 200_000, 100_000
 SEEDS, FINDING_SEEDS = 250, 100
 """What is taken in of alerts and of findings."""
-SILENCES, QUARANTINED = 100, 500
+SILENCES, QUARANTINED, WORKLOADS = 100, 500, 5_000
 WARM, ROUNDS = 3, 20
 STARTS = 5
 """Workers that are started."""
@@ -109,6 +112,7 @@ FILTERS = {
         "owner=team-3",
         "owner=no-team",
     ),
+    "/coverage": ("sensor=dark", "verdict=gap&rung=sensor-running"),
     "/findings": ("subscription=00000003-1111-4222-8333-444444444444", "owner=no-team"),
 }
 """Queries of views that are measured beside the view as it is."""
@@ -193,6 +197,8 @@ async def fill(place: Place, rules: Rules, scale: float = 1) -> None:
         Stream.CSPM, [finding_body(f"finding-{n}", resource=f"{RESOURCE}-{n}") for n in range(FINDING_SEEDS)]
     )
     await router.deliver()
+    rows = [a_workload(f"aks-{number}", "gap", remedy="kubectl " * 30) for number in range(WORKLOADS)]
+    await within(store, put_document, document_of_check("", rows, clock.now))
     await store.close()
     if isinstance(place, str):
         with psycopg.connect(place, autocommit=True) as server:

@@ -30,7 +30,7 @@ FLOORS: dict[str, set[str]] = {
     },
     "console": {"domain", "decide", "rulebook", "destinations", "store", "deliver", "app"},
 }  # fmt: skip
-"""What each room may import of the others; coverage also what `COVERAGE_USES` lists.
+"""What each room may import of the others; coverage also what `COVERAGE_USES` lists, the console what coverage hands it.
 
 The command line and function_app.py stand above and may import any of them.
 """
@@ -40,17 +40,20 @@ COVERAGE_USES = {
     "rulebook.clauses", "rulebook.documents", "rulebook.folder",  "rulebook.patterns",
     "rulebook.policy_form", "rulebook.problems", "rulebook.validation_messages", "rulebook.when_form",
     # The gate reads what the state knows, and prints as every command does.
-    "store.documents", "store.sources", "store.store",
+    "store.codec", "store.documents", "store.sources", "store.store",
     "app.optional_packages", "app.settings", "app.certificates", "deliver.azure_transport", "deliver.http",
     "cli.arguments", "cli.formats", "cli.option_values", "cli.open_state", "cli.printing",
     "cli.screen", "cli.stopping", "cli.streams",
-    "destinations.wording.masking",
+    "destinations.wording.fitting", "destinations.wording.masking",
     # A drill follows an alert through the rooms.
     "app.destination_readiness", "app.fields", "app.signal_life", "app.signal_search", "decide",
     "ingest.coverage_notes", "store.decisions", "store.partitions",
     "store.quarantine",
 }  # fmt: skip
 """The few modules beyond `domain` that coverage may import. `app`, the command line and function_app.py import coverage."""
+
+CONSOLE_USES = {"coverage.last_check", "coverage.stored", "coverage.verdicts"}
+"""What the console may import of coverage: what a check and drills left in the state. It judges nothing itself."""
 
 COVERAGE_ACTS = {"asking", "commands", "drill/azure", "drill/running", "expected/loading", "report/page", "report/text"}
 """The parts of coverage that read files, print, ask the clock or open connections; all others are pure."""
@@ -68,6 +71,9 @@ IMPURE = {
 """Modules through which a clock, chance, the environment, a log, a network or a file would come in."""
 
 IMPURE_CALLS = {"open", "print", "input", "now", "utcnow", "today"}
+
+
+USES = {"coverage": COVERAGE_USES, "console": CONSOLE_USES}
 
 
 def sources(*parts: str) -> list[Path]:
@@ -131,15 +137,14 @@ def rooms_of(path: Path) -> set[str]:
 
 
 def test_imports_go_down_only() -> None:
-    """Rooms do not import sideways, nothing below imports what stands above, and coverage's list outlives no reason."""
+    """Rooms do not import sideways, nothing below imports what stands above, and no name on a list outlives its reason."""
     for part, below in FLOORS.items():
         for path in sources(part):
             beyond = {module for module in rooms_of(path) if module.split(".")[0] not in below | {part}}
-            assert beyond <= (COVERAGE_USES if part == "coverage" else set()), (
-                f"{path.relative_to(ROOT)}: {sorted(beyond)}"
-            )
-    used = set().union(*map(rooms_of, sources("coverage")))
-    assert used >= COVERAGE_USES, sorted(COVERAGE_USES - used)
+            assert beyond <= USES.get(part, set()), f"{path.relative_to(ROOT)}: {sorted(beyond)}"
+    for part, names in USES.items():
+        used = set().union(*map(rooms_of, sources(part)))
+        assert used >= names, sorted(names - used)
 
 
 def test_modules_do_not_import_each_other_in_a_circle() -> None:

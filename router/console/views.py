@@ -5,6 +5,7 @@ from __future__ import annotations
 from router.console import repairs
 from router.console.application import Action, View
 from router.console.changes import read_changes
+from router.console.coverage import read_coverage
 from router.console.resource import read_resource
 from router.console.roles import Role
 from router.console.rules import read_rule, read_rules, read_what_ends
@@ -25,6 +26,7 @@ VIEWS = (
     View("/rules", "rules.html", read_rules),
     View("/rules/{stream}", "rule.html", read_rule),
     View("/ends", "ends.html", read_what_ends),
+    View("/coverage", "coverage.html", read_coverage),
     View("/dead-letters", "dead_letters.html", repairs.read_letters),
     View("/quarantine", "quarantine.html", repairs.read_quarantine),
     View("/destinations", "destinations.html", repairs.read_destinations),

@@ -27,6 +27,7 @@ What is no file comes as documents, too.
 
     asking/         Azure and clusters, asked by the gate itself instead of by people
     stored          what the router itself knows, out of its state, and its facts
+    last_check      what a check found last, as a state keeps it for the console
 
 What is expected stands in rules/coverage.yaml.
 

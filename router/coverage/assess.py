@@ -21,19 +21,12 @@ from router.coverage.expected.manifest import (
 from router.coverage.facts import CoverageCase, Facts, ResourceFact
 from router.coverage.judges import judged_rungs, judges
 from router.coverage.remedies import ASK_CONNECTORS, ask_plans, graph_query
-from router.coverage.verdicts import CoverageState, Verdict, Workload, not_coverable, unknown
+from router.coverage.verdicts import CoverageRow, CoverageState, Verdict, Workload, not_coverable, unknown
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.values import Value
 
 _CONNECTED = frozenset({WorkloadKind.AWS_ACCOUNT, WorkloadKind.GCP_PROJECT})
 _EXCUSABLE = (CoverageState.GAP, CoverageState.UNKNOWN)
-
-
-class CoverageRow(Value, kw_only=True):
-    """A workload, and what is known on each rung that is expected of it, from the bottom up."""
-
-    workload: Workload
-    verdicts: Mapping[Rung, Verdict]
 
 
 class Assessed(Value, kw_only=True):

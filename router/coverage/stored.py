@@ -11,16 +11,20 @@ from contextlib import suppress
 from copy import replace
 from datetime import datetime
 
+from msgspec.structs import asdict
+
 from router.coverage.documents import CoverageDocument, Item, Refusal
 from router.coverage.facts import CoverageFact, Source, item_source, subscription_subject
 from router.coverage.fields import find, find_list, find_text, find_time, objects_at
 from router.coverage.verdicts import CoverageEvidence
 from router.coverage.workloads import OFF_CLUSTERS, OFF_MACHINES, excluding, subscription_fact
+from router.destinations.wording.masking import masked
 from router.domain.coverage_sources import CoverageSourceKind, LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.readable import timestamp
 from router.domain.silent_sources import KnownSource, SourceWatch
 from router.domain.values import Value
+from router.store.codec import EPOCH
 from router.store.documents import find_tags_in, find_value
 
 READ_KINDS = (DocumentKind.FACT, DocumentKind.TAGS, DocumentKind.SILENT_SOURCES)
@@ -136,6 +140,29 @@ class DrillFact(CoverageFact, kw_only=True):
         """What it was about, in words."""
         within = self.cluster or self.machine
         return f"{self.exercise or 'an unnamed bundle'}{f' at {within}' if within else ''}"
+
+
+def drill_object(one: DrillFact) -> dict[str, object]:
+    """Return what came of a drill, as JSON."""
+    return {
+        "subscription": one.subject.rpartition("/")[2],
+        "exercise": one.exercise,
+        "cluster": one.cluster,
+        "machine": one.machine,
+        "ended": timestamp(one.ended) if one.ended is not None else None,
+        "verdict": one.verdict,
+        "reason": masked(one.reason),
+        "failed_hop": one.failed_hop,
+        "hops": list(map(asdict, one.hops)),
+        "destinations": list(map(asdict, one.destinations)),
+    }
+
+
+def drills_in(stored: Sequence[StoredDocument]) -> list[dict[str, object]]:
+    """Return what came of the drills that documents say, the latest first."""
+    items = (item for one in stored for item in _document("", one, {}).items)
+    found = [fact for item in items for fact in read_drill(item) if isinstance(fact, DrillFact)]
+    return [drill_object(one) for one in sorted(found, key=lambda one: one.ended or EPOCH, reverse=True)]
 
 
 def source_fact(document: str, heard: LastHeard) -> SourceFact:

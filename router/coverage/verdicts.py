@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from router.domain.coverage import WorkloadKind
+from router.domain.coverage import Rung, WorkloadKind
 from router.domain.values import Value
 
 
@@ -26,6 +26,18 @@ class CoverageState(StrEnum):
     EXCUSED = "excused"
     NOT_COVERABLE = "not coverable"
     UNKNOWN = "unknown"
+
+
+WORST_FIRST = (
+    CoverageState.GAP,
+    CoverageState.UNKNOWN,
+    CoverageState.EXCUSED,
+    CoverageState.COVERED,
+    CoverageState.NOT_COVERABLE,
+)
+"""The states, worst first."""
+
+_SENSOR, _IN_DOUBT = (Rung.SENSOR_INSTALLED, Rung.SENSOR_RUNNING), {CoverageState.GAP, CoverageState.UNKNOWN}
 
 
 class Workload(Value, kw_only=True):
@@ -58,6 +70,18 @@ class Workload(Value, kw_only=True):
     def names(self) -> tuple[str, ...]:
         """What a manifest may call it: its name, which another one may have, too, and its ids."""
         return (self.name, *self.ids)
+
+
+class SensorSight(StrEnum):
+    """What is known of the sensor of a workload whose plan is on.
+
+    Attributes:
+        DARK: it is not there, or does not run.
+        UNSEEN: no document shows whether it runs.
+    """
+
+    DARK = "dark"
+    UNSEEN = "unseen"
 
 
 class CoverageEvidence(Value):
@@ -115,6 +139,28 @@ class Verdict(Value, kw_only=True):
     def is_unknown(self) -> bool:
         """Whether its remedy is a question: it is unknown, be it excused or not."""
         return CoverageState.UNKNOWN in (self.state, self.excused)
+
+
+class CoverageRow(Value, kw_only=True):
+    """A workload, and what is known on each rung that is expected of it, from the bottom up."""
+
+    workload: Workload
+    verdicts: Mapping[Rung, Verdict]
+
+    @property
+    def state(self) -> CoverageState:
+        """Its worst state; where no rung is expected, covered."""
+        states = (verdict.state for verdict in self.verdicts.values())
+        return min(states, key=WORST_FIRST.index, default=CoverageState.COVERED)
+
+    @property
+    def sensor(self) -> SensorSight | None:
+        """What is known of its sensor; None if its plan is not on, or if it needs none, or the sensor runs, or is excused."""
+        plan = self.verdicts.get(Rung.PLAN)
+        seen = {one.state for rung in _SENSOR if (one := self.verdicts.get(rung)) is not None}
+        if plan is None or plan.state is not CoverageState.COVERED or not seen & _IN_DOUBT:
+            return None
+        return SensorSight.DARK if CoverageState.GAP in seen else SensorSight.UNSEEN
 
 
 def covered(

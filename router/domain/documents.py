@@ -24,6 +24,7 @@ class DocumentKind(StrEnum):
     RULES = "rules"
     RULE_EVENTS = "rule_events"
     SILENT_SOURCES = "silent_sources"
+    COVERAGE = "coverage"
 
 
 class StoredDocument(Value, kw_only=True):

@@ -75,6 +75,11 @@ async def list_documents(
     return sorted(found, key=lambda one: one.id)
 
 
+async def list_documents_under(tx: Transaction, kind: DocumentKind, beginning: str) -> Sequence[StoredDocument]:
+    """Return the documents of a kind whose ids begin so."""
+    return await _read(tx, "id>=? AND id<?", kind, beginning, f"{beginning[:-1]}{chr(ord(beginning[-1]) + 1)}")
+
+
 async def _read(tx: Transaction, where: str, kind: DocumentKind, *values: object) -> list[StoredDocument]:
     sql = f"SELECT * FROM documents WHERE kind=? AND {where}"
     return await read_sound(tx, "documents", sql, (kind, *values), _DOCUMENT.read)

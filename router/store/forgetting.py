@@ -81,7 +81,7 @@ OR (s.open<>'{{}}' AND EXISTS (
 FROM signals s WHERE s.review_at<=? ORDER BY s.review_at LIMIT ? FOR UPDATE OF s SKIP LOCKED
 """
 
-_FACTS = (DocumentKind.FACT, DocumentKind.TAGS)
+_FACTS = (DocumentKind.FACT, DocumentKind.TAGS, DocumentKind.COVERAGE)
 """The kinds of documents that say nothing any more when they are old. Of a source it counts just then that it is silent,
 and one that only a pattern of the manifest expects is known by nothing else."""
 

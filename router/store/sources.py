@@ -79,6 +79,12 @@ async def list_sources(
     return sorted(found, key=lambda one: one.heard.source.id)
 
 
+async def list_silent(tx: Transaction, most: int) -> Sequence[KnownSource]:
+    """Return so many of the sources that people were told of that they are silent, the one that is for longest first."""
+    sql = "SELECT * FROM sources WHERE silent_since IS NOT NULL ORDER BY silent_since, kind, id LIMIT ?"
+    return await read_sound(tx, "sources", sql, [most], _source_in)
+
+
 async def count_silent(tx: Transaction) -> int:
     """Return how many sources people were told of that they are silent."""
     return int(await tx.value("SELECT count(*) FROM sources WHERE silent_since IS NOT NULL"))

@@ -7,11 +7,12 @@ from urllib.parse import unquote
 
 import pytest
 
+from router.coverage.last_check import KEPT, LastCheck, find_check
 from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.recommendations import EDR_RUNNING
 from router.domain.silent_sources import KnownSource, SourceWatch
-from router.store.documents import document_of_watch, put_document
+from router.store.documents import document_of_watch, find_document, put_document
 from router.store.sources import write_heard, write_watched
 from router.store.store import Store
 from tests.cli.house import House, Transcript, over_both
@@ -92,6 +93,34 @@ def test_a_fact_that_is_damaged_is_an_answer_that_nobody_has(house: House) -> No
     damaged = found(house, "--state", ".state")
     assert (damaged["exit_code"], len(damaged["files"]["unanswered"])) == (2, 1)
     assert states(damaged)["web-1", "sensor-running"] == "covered"
+
+
+@over_both
+def test_a_check_keeps_its_verdicts_where_that_is_wanted(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The last one replaces the one before; without a state there is nowhere to keep them, and nothing is judged."""
+    name = str(house.state)
+    state_with(house, *KNOWN)
+    house.writes("clusters.json", json.dumps(managed_cluster(has_sensor=False)))
+    for files in ([], ["clusters.json"]):
+        said = found(house, *files, "--state", name, "--keep-verdicts")
+        kept: list[LastCheck | None] = []
+
+        async def read(store: Store) -> None:
+            document = await within(store, find_document, DocumentKind.COVERAGE, KEPT)
+            kept.append(find_check(document) if document is not None else None)  # noqa: B023  It is done at once.
+
+        house.in_state(read)
+        (check,) = kept
+        assert check is not None
+        assert (check.at, check.summary) == (NOW, said["summary"])
+        assert {
+            (row.workload.name, rung.value): it.state for row in check.rows for rung, it in row.verdicts.items()
+        } == states(said)
+        reasons = {it.reason for row in check.rows for it in row.verdicts.values()} - {""}
+        assert reasons <= {it["reason"] for one in said["workloads"] for it in one["rungs"].values()}
+    monkeypatch.delenv("ALERT_ROUTER_STATE", raising=False)
+    refused = house.says("coverage", "check", *AT, "clusters.json", "--keep-verdicts")
+    assert (refused.code, refused.out) == (2, "")
 
 
 def found(house: House, *arguments: str) -> Any:

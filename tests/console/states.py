@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import batched
 from pathlib import Path
@@ -19,20 +19,30 @@ from router.app.destination_states import KnownDestination, hold
 from router.app.repairs import discard_letters
 from router.app.rules import Rules, load_rules
 from router.app.silences import add_silence, end_silence, extend_silence
+from router.coverage.last_check import document_of_check
+from router.coverage.verdicts import CoverageException, CoverageRow, CoverageState, Verdict, Workload
 from router.domain.conversation import Result
+from router.domain.coverage import Rung, WorkloadKind
+from router.domain.coverage_sources import CoverageSource, CoverageSourceKind, LastHeard
 from router.domain.deliveries import Claim, Receipt
+from router.domain.documents import DocumentKind, StoredDocument
 from router.domain.errors import Rejected, Unauthorized
 from router.domain.keys import signal_key
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.domain.silent_sources import KnownSource
 from router.rulebook.starter import STARTER
 from router.store.dead_letters import list_dead_letters
+from router.store.documents import put_document
 from router.store.quarantine import list_quarantined
+from router.store.sources import write_watched
 from router.store.store import Store
 from tests.builders import NOW, alert_body, finding_body
+from tests.coverage.stored_builders import drill
 from tests.silences import HOUR, a_silence, called
 from tests.store.opened import Place, open_store
+from tests.store.within import within
 
 SAMPLES = Path(alert_router_demo.__file__).parent / "samples"
 PRODUCTION = "6f0a3c52-8d1e-4b7a-9c45-2e71d0b8a110"
@@ -123,6 +133,7 @@ async def fill_busy(store: Store, rules: Rules, clock: Clock) -> Mapping[str, st
         await router.deliver()
         clock.now += timedelta(days=2.9) / len(batches)
     await _act(store, rules, clock)
+    await _keep_coverage(store, ESTATE, "nothing came to the hub within 15 minutes")
     # Of this machine, which is silent now; and of another one, which nobody has been told of yet.
     noisy = {"AzureResourceId": _machine(MACHINE), "Entities": [{"Type": "host", "HostName": MACHINE}]}
     await router.take(
@@ -161,6 +172,42 @@ async def _act(store: Store, rules: Rules, clock: Clock) -> None:
     await discard_letters(store, [letter], clock.now, author=BY, reason="told by phone")
 
 
+def a_workload(
+    name: str, running: str, plan: str = "covered", *, remedy: str | None = None, person: str | None = None
+) -> CoverageRow:
+    """A cluster, what is known of its sensor and its plan, and who excuses it."""
+    excused = CoverageException(owner=person, reason=f"{person} moves it", ends=NOW + 99 * HOUR) if person else None
+    verdicts = {
+        Rung.PLAN: Verdict(state=CoverageState(plan), reason=f"the plan of {name}"),
+        Rung.SENSOR_RUNNING: Verdict(
+            state=CoverageState(running), reason=f"the sensor of {name}", remedy=remedy, exception=excused
+        ),
+    }
+    workload = Workload(kind=WorkloadKind.CLUSTER, name=name, subscription=PRODUCTION, subject=name.lower())
+    return CoverageRow(workload=workload, verdicts=verdicts)
+
+
+ESTATE = [
+    *(a_workload(f"aks-{number}", "covered") for number in range(60)),
+    a_workload("aks-ledger", "unknown", remedy="kubectl get pods -A -o json"),
+    a_workload("aks-free", "gap", "gap"),
+    a_workload("aks-old", "excused", person=BY),
+    a_workload("aks-payouts", "gap", remedy="kubectl label namespace kube-system level=privileged"),
+]
+"""Clusters of which one is paid for and dark."""
+
+
+async def _keep_coverage(store: Store, rows: Sequence[CoverageRow], reason: str) -> None:
+    """Keep what a check found of workloads, a source that is silent, and a drill that failed."""
+    heard = LastHeard(source=CoverageSource(CoverageSourceKind.SUBSCRIPTION, PRODUCTION), subscription=PRODUCTION)
+    silent = KnownSource(heard=heard, silent_since=NOW - 200 * HOUR, allowed=8 * 24 * HOUR, name=rows[0].workload.name)
+    drilled = orjson.dumps(drill("failed", reason=reason, subscription=PRODUCTION, cluster=rows[0].workload.name))
+    fact = StoredDocument(kind=DocumentKind.FACT, id=f"drill:{PRODUCTION}", at=NOW, body=drilled)
+    await within(store, write_watched, [silent], NOW)
+    await within(store, put_document, fact)
+    await within(store, put_document, document_of_check(f"{len(rows)} workloads judged", rows, NOW - HOUR))
+
+
 async def fill_hostile(store: Store, rules: Rules, clock: Clock) -> Mapping[str, str]:
     """Take in messages, and have people write words, that would do something if a page took them for more than text."""
     router = VirtualRouter(store, rules, clock, answer=_refuse_rows)
@@ -182,6 +229,7 @@ async def fill_hostile(store: Store, rules: Rules, clock: Clock) -> Mapping[str,
         author=everything,
         reason=everything,
     )
+    await _keep_coverage(store, [a_workload(everything, "gap", remedy=everything, person=everything)], everything)
     await router.take(Stream.CWPP, [*bodies, whole, everything.encode(), orjson.dumps({SCRIPT: everything})])
     findings = [
         finding_body(f"hostile-{number}", title=text, resource=f"{_machine('m')}{number}/{text[:300]}")

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 import alert_router_demo as demo
-from router.coverage.assess import Assessed, CoverageRow
+from router.coverage.assess import Assessed
 from router.coverage.documents import read_document
 from router.coverage.expected.loading import read_coverage
 from router.coverage.expected.manifest import DEFAULT_RUNGS, NO_MANIFEST, CoverageManifest, Expectation
@@ -21,7 +21,7 @@ from router.coverage.facts import CoverageCase, Facts
 from router.coverage.gate import GateResult
 from router.coverage.judges import judges
 from router.coverage.report.findings import GateReport
-from router.coverage.verdicts import CoverageState, Verdict, Workload
+from router.coverage.verdicts import CoverageRow, CoverageState, Verdict, Workload
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.errors import BadUsage
 from tests.coverage import builders as az

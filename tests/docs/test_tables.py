@@ -26,14 +26,14 @@ from router.cli.interrupts import SIGNALS, code_for
 from router.cli.run import DIED
 from router.cli.state import document_of
 from router.console.views import VIEWS
-from router.coverage.assess import Assessed, CoverageRow
+from router.coverage.assess import Assessed
 from router.coverage.drill import results
 from router.coverage.drill.subjects import sample_drill
 from router.coverage.expected.form import ExceptionForm, ExpectationForm
 from router.coverage.gate import GateResult
 from router.coverage.report.document import report_object as document_of_coverage
 from router.coverage.report.findings import GateReport
-from router.coverage.verdicts import CoverageException, CoverageState, Workload, gap
+from router.coverage.verdicts import CoverageException, CoverageRow, CoverageState, Workload, gap
 from router.decide.decision import ENTRY_KEYS, NOTED_KINDS
 from router.deliver.destination import pause_after
 from router.deliver.retries import seconds_after

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from argparse import Namespace
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,6 +10,7 @@ from pathlib import Path
 
 from router.cli.arguments import RULES_DIR
 from router.cli.formats import commands_for, report_of
+from router.cli.open_state import store_in
 from router.cli.option_values import clock_for, lines_for
 from router.cli.printing import print_commands, print_json, print_lines, print_text
 from router.cli.streams import complain
@@ -18,12 +20,15 @@ from router.coverage.expected.manifest import FILE as COVERAGE
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest
 from router.coverage.expected.silence import numbers_about_silence
 from router.coverage.gate import GateResult, judge_documents
+from router.coverage.last_check import KEPT, document_of_check
 from router.coverage.report.ci import build_annotations, build_cases, markdown_lines
 from router.coverage.report.document import report_object
 from router.coverage.report.findings import GateReport
 from router.coverage.report.page import render_page
 from router.coverage.report.text import print_report
-from router.domain.errors import BadFile
+from router.domain.documents import DocumentKind, StoredDocument
+from router.domain.errors import BadFile, BadUsage
+from router.ingest.coverage_notes import write_documents
 
 _CHECK = "coverage check"
 
@@ -33,8 +38,12 @@ _MISNAMED = ("coverage.yml", "coverage.json", "Coverage.yaml")
 
 def check(options: Namespace) -> int:
     """Print what is covered and what is not; 1 if there is a gap, 2 if something is unknown or could not be read."""
+    if options.keep_verdicts and options.state is None:
+        raise BadUsage("--keep-verdicts: keeps them in the state of a router; name it with --state")
     now = clock_for(options.now)()
     found = _judge(options, now, allows_unknown=options.allow_unknown)
+    if options.keep_verdicts:
+        asyncio.run(_keep(options, found, now))
     match options.format:
         case "json":
             print_json(report_object(found, now))
@@ -47,6 +56,18 @@ def check(options: Namespace) -> int:
         case _:
             print_report(found, now)
     return found.exit_code
+
+
+async def _keep(options: Namespace, found: GateReport, now: datetime) -> None:
+    """Keep what was found in a state, over what the check before found; raises StoreError."""
+
+    def document_after(id: str, stored: StoredDocument | None) -> StoredDocument:
+        return document_of_check(
+            found.summary, found.assessed.rows, now, stored.version if stored is not None else None
+        )
+
+    async with store_in(options) as store:
+        await write_documents(store, DocumentKind.COVERAGE, [KEPT], document_after)
 
 
 def report(options: Namespace) -> int:

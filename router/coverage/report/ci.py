@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from router.cli.formats import Annotation, Case, Severity
-from router.coverage.assess import CoverageRow
 from router.coverage.report.findings import (
     RUNG_NAMES,
     UNSOUND,
@@ -17,9 +16,8 @@ from router.coverage.report.findings import (
     listed,
     rungs_in,
     unmatched_sentence,
-    worst_state,
 )
-from router.coverage.verdicts import CoverageState, Verdict, Workload
+from router.coverage.verdicts import CoverageRow, CoverageState, Verdict, Workload
 from router.destinations.wording.masking import masked
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.readable import counted, one_line, timestamp
@@ -113,7 +111,7 @@ def _first_remedy(group: VerdictGroup, show: Callable[[str], str] = str) -> str:
 def markdown_lines(report: GateReport) -> Iterator[str]:
     """Yield the lines of a summary: the first line, the matrix, what is to be done, and what was not used."""
     yield from ("### Coverage", "", f"**{report.summary}**", "")
-    shown = sorted(report.assessed.rows, key=lambda row: worst_state(row) not in UNSOUND)[:_MOST_ROWS]
+    shown = sorted(report.assessed.rows, key=lambda row: row.state not in UNSOUND)[:_MOST_ROWS]
     rungs = rungs_in(shown)
     cells = ([_name(row.workload), *(_state(row, rung) for rung in rungs)] for row in shown)
     yield from _table(("workload", *(RUNG_NAMES[rung] for rung in rungs)), cells)

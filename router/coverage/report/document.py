@@ -8,7 +8,8 @@ from datetime import datetime
 
 from msgspec.structs import asdict
 
-from router.coverage.report.findings import GateReport, evidence_time, worst_state
+from router.coverage.report.findings import GateReport, evidence_time
+from router.coverage.stored import drill_object
 from router.coverage.verdicts import CoverageEvidence, CoverageException, CoverageState, Verdict, Workload
 from router.destinations.wording.masking import masked
 from router.domain.coverage_sources import INSTANTS
@@ -18,7 +19,7 @@ from router.domain.readable import timestamp
 def report_object(report: GateReport, now: datetime) -> dict[str, object]:
     """Return all of it, as JSON."""
     result, assessed = report.result, report.assessed
-    states = Counter(map(worst_state, assessed.rows))
+    states = Counter(row.state for row in assessed.rows)
     return {
         "summary": report.summary,
         "exit_code": report.exit_code,
@@ -27,7 +28,7 @@ def report_object(report: GateReport, now: datetime) -> dict[str, object]:
         "workloads": [
             {
                 **_workload(row.workload),
-                "state": worst_state(row).value,
+                "state": row.state.value,
                 "rungs": {rung.value: _verdict(verdict, now) for rung, verdict in row.verdicts.items()},
             }
             for row in assessed.rows
@@ -63,21 +64,7 @@ def report_object(report: GateReport, now: datetime) -> dict[str, object]:
             }
             for one in result.sources
         ],
-        "drills": [
-            {
-                "subscription": one.subject.rpartition("/")[2],
-                "exercise": one.exercise,
-                "cluster": one.cluster,
-                "machine": one.machine,
-                "ended": _time(one.ended),
-                "verdict": one.verdict,
-                "reason": masked(one.reason),
-                "failed_hop": one.failed_hop,
-                "hops": list(map(asdict, one.hops)),
-                "destinations": list(map(asdict, one.destinations)),
-            }
-            for one in result.drills
-        ],
+        "drills": list(map(drill_object, result.drills)),
         "files": {
             "used": list(result.used),
             "unused": _reasons(result.unused),

@@ -8,11 +8,19 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
 
-from router.coverage.assess import Assessed, CoverageRow
+from router.coverage.assess import Assessed
 from router.coverage.facts import age_words
 from router.coverage.fields import parse_time
 from router.coverage.gate import GateResult
-from router.coverage.verdicts import CoverageEvidence, CoverageState, Verdict, Workload, covered
+from router.coverage.verdicts import (
+    WORST_FIRST,
+    CoverageEvidence,
+    CoverageRow,
+    CoverageState,
+    Verdict,
+    Workload,
+    covered,
+)
 from router.destinations.wording.masking import masked
 from router.domain.clocks import is_plausible
 from router.domain.coverage import Rung
@@ -25,15 +33,12 @@ GAP = 1
 UNKNOWN = 2
 """The exit code if something is unknown, fits nothing, could not be read, was refused or cut, or if nothing was judged."""
 
-UNSOUND = (CoverageState.GAP, CoverageState.UNKNOWN, CoverageState.EXCUSED)
+UNSOUND = WORST_FIRST[:3]
 """The states that a report explains, worst first."""
 
 _SUMMED = {
-    CoverageState.GAP: ("has a gap", "have a gap"),
-    CoverageState.UNKNOWN: ("is unknown", "are unknown"),
-    CoverageState.EXCUSED: ("is excused", "are excused"),
-    CoverageState.COVERED: ("is covered", "are covered"),
-    CoverageState.NOT_COVERABLE: ("is not coverable", "are not coverable"),
+    state: ("has a gap", "have a gap") if state is CoverageState.GAP else (f"is {state}", f"are {state}")
+    for state in WORST_FIRST
 }
 """The states, worst first, as the summary counts them."""
 
@@ -78,7 +83,7 @@ class GateReport(Value):
     def summary(self) -> str:
         """The first line: how many workloads of which files were judged, and what came of them."""
         rows = self.assessed.rows
-        states = Counter(map(worst_state, rows))
+        states = Counter(row.state for row in rows)
         parts = [f"{many:,} {words[many != 1]}" for state, words in _SUMMED.items() if (many := states[state])]
         if self.refused:
             parts.append(f"{counted(len(self.refused), 'file')} could not be read")
@@ -164,12 +169,6 @@ class GateReport(Value):
             for workload, rung, verdict in self.assessed.verdicts()
             if verdict.state is CoverageState.COVERED and verdict.limits
         )
-
-
-def worst_state(row: CoverageRow) -> CoverageState:
-    """Return the worst state of a workload; of one on which no rung is expected, covered."""
-    states = {verdict.state for verdict in row.verdicts.values()}
-    return next((state for state in _SUMMED if state in states), CoverageState.COVERED)
 
 
 def rungs_in(rows: Iterable[CoverageRow]) -> list[Rung]:

@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import partial
 from itertools import groupby
 
-from router.coverage.assess import CoverageRow
 from router.coverage.facts import document_name
 from router.coverage.report.findings import (
     LIMITED,
@@ -26,9 +25,8 @@ from router.coverage.report.findings import (
     evidence_time,
     listed,
     rungs_in,
-    worst_state,
 )
-from router.coverage.verdicts import CoverageState, Verdict
+from router.coverage.verdicts import CoverageRow, CoverageState, Verdict
 from router.destinations.wording.masking import masked
 from router.domain.coverage import Rung, WorkloadKind
 from router.domain.coverage_sources import CoverageSourceKind, LastHeard
@@ -127,7 +125,7 @@ def _matrices(report: GateReport) -> Iterator[tuple[str, list[Rung], list[tuple[
         if one.heard.source.kind in (CoverageSourceKind.CLUSTER, CoverageSourceKind.WORKLOAD):
             heard[subject] = heard[subject].joined(one.heard) if subject in heard else one.heard
     for kind, some in groupby(report.assessed.rows, key=lambda row: row.workload.kind):
-        rows = sorted(some, key=lambda row: [*UNSOUND, worst_state(row)].index(worst_state(row)))
+        rows = sorted(some, key=lambda row: [*UNSOUND, row.state].index(row.state))
         known = next((heard[row.workload.subject] for row in rows if row.workload.subject in heard), None)
         never = LastHeard(source=known.source) if known is not None else None
         title = _KINDS.get(kind, f"{kind.replace('-', ' ')}s".capitalize())

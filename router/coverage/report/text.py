@@ -8,7 +8,6 @@ from datetime import datetime, timedelta
 
 from router.cli.printing import plain, print_lines
 from router.cli.screen import print_table, screen, table_of
-from router.coverage.assess import CoverageRow
 from router.coverage.report.findings import (
     LIMITED,
     RUNG_NAMES,
@@ -19,10 +18,9 @@ from router.coverage.report.findings import (
     evidence_line,
     listed,
     rungs_in,
-    worst_state,
 )
 from router.coverage.sources import ReportedSource
-from router.coverage.verdicts import CoverageException, CoverageState, Workload
+from router.coverage.verdicts import CoverageException, CoverageRow, CoverageState, Workload
 from router.destinations.wording.masking import masked
 from router.domain.coverage import Rung
 from router.domain.readable import counted, timestamp
@@ -51,7 +49,7 @@ def print_report(report: GateReport, now: datetime) -> None:
     """Print all of it."""
     to, assessed = screen(), report.assessed
     to.print(report.summary, style="bold")
-    unsound = [row for row in assessed.rows if worst_state(row) in UNSOUND]
+    unsound = [row for row in assessed.rows if row.state in UNSOUND]
     rows = list(assessed.rows) if len(assessed.rows) - len(unsound) <= _MOST_COVERED else unsound
     if rows:
         rungs = rungs_in(rows)
