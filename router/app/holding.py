@@ -8,16 +8,12 @@ from copy import replace
 from datetime import datetime
 from typing import Any
 
+from router.app.signal_document import decision_document
 from router.app.standing import read_standing
-from router.decide import decide, iso
+from router.decide import decide
 from router.decide.preview import ASKED_ABOUT
-from router.decide.prose import unfilled
-from router.destinations.wording.masking import masked
-from router.domain.counts import decided_at
 from router.domain.decisions import Outcome
 from router.domain.notices import RecordEntry
-from router.domain.readable import one_line
-from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import signal_of
 from router.domain.rulebook import Lane, Rulebook
 from router.domain.silences import Silences, find_shadow_rule
@@ -26,7 +22,8 @@ from router.domain.values import Value
 from router.ingest.state_cache import SilenceReader, TagReader
 from router.store import signals
 from router.store.codec import EPOCH
-from router.store.decisions import find_held, walk_decisions
+from router.store.decisions import find_held
+from router.store.search import walk_decisions
 from router.store.standing import StandingFilter
 from router.store.store import Store
 
@@ -41,6 +38,8 @@ MOST = 1_000
 
 _HELD = ("key", "severity", "title", "type", "where", "resource", "owner", "sample", "since")
 """What is said of a signal that is held: of what people were told of it, its own page speaks."""
+
+_LAST_HELD = ("at", "key", "severity", "sample", "id", "type", "resource", "title", "where")
 
 
 class ComingOut(Value):
@@ -114,7 +113,10 @@ async def read_holding(
             "count_is_whole": holding["count_is_whole"],
             "signals": [{name: one[name] for name in _HELD} for one in holding["signals"]],
         },
-        "last_held": list(map(_held_document, await _last_held(store, stream, name, last_hit))),
+        "last_held": [
+            {key: one[key] for key in _LAST_HELD}
+            for one in map(decision_document, await _last_held(store, stream, name, last_hit))
+        ],
     }
 
 
@@ -127,15 +129,3 @@ async def _last_held(store: Store, stream: str, name: str, last_hit: datetime | 
         until = last_hit + datetime.resolution
         pages = walk_decisions(tx, stream, EPOCH, until, ASKED_ABOUT, MOST)
         return [one for one in await anext(pages) if rule in one.shadowed_by][:LAST]
-
-
-def _held_document(entry: RecordEntry) -> dict[str, Any]:
-    texts = {name: getattr(entry, name) for name in ("id", "type", "resource")}
-    texts |= {"title": unfilled(entry.title or ""), "where": parse_resource_id(entry.resource).name or entry.resource}
-    return {
-        "at": iso(decided_at(entry)),
-        "key": entry.signal,
-        "severity": entry.severity,
-        "sample": entry.sample,
-        **{name: one_line(masked(text)) if text else None for name, text in texts.items()},
-    }

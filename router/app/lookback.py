@@ -13,7 +13,7 @@ from router.destinations.wording.masking import masked
 from router.domain.counts import decided_at
 from router.domain.rule_fields import signal_of
 from router.store import signals
-from router.store.decisions import PAGE, walk_decisions
+from router.store.search import PAGE, walk_decisions
 from router.store.store import Store
 
 MOST = 100_000

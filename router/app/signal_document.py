@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import cache
 from pathlib import Path
@@ -13,10 +13,14 @@ from router.app.paging_answer import paging_answer, waits_of
 from router.app.signal_life import DestinationLife, GroupLife, Presence, SignalLife
 from router.app.signal_search import Meant
 from router.decide import entry_document, iso
+from router.decide.prose import unfilled
 from router.destinations.wording.masking import masked
+from router.domain.counts import decided_at
 from router.domain.decisions import StepCode
 from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
 from router.domain.notices import RecordEntry
+from router.domain.readable import one_line
+from router.domain.resources import parse_resource_id
 from router.domain.silences import holder_words
 
 _MASKED = frozenset({"title", "resource", "error", "words"})
@@ -56,6 +60,26 @@ def match_document(one: Meant, latest: RecordEntry | None) -> dict[str, object]:
     """Return a signal that may be meant."""
     known = _fields(latest, "id", "type", "title", "resource", "at")
     return {"key": one.key, "stream": one.stream, "found_by": one.via, **known}
+
+
+def decision_document(entry: RecordEntry) -> dict[str, Any]:
+    """Return a decision as a line of a list: what it was about and why it is so, with no word that a ticket may not have."""
+    texts = {name: getattr(entry, name) for name in ("reason", "id", "type", "plan", "resource")}
+    parts = parse_resource_id(entry.resource)
+    texts |= {"title": unfilled(entry.title or ""), "where": parts.name or parts.subscription or entry.resource}
+    return {
+        "at": iso(decided_at(entry)),
+        "key": entry.signal,
+        **{name: getattr(entry, name) for name in ("outcome", "stream", "severity", "sample", "turn", "destinations")},
+        "held_by": holder_words(entry.suppressed_by) if entry.suppressed_by else None,
+        **{name: one_line(masked(text)) if text else None for name, text in texts.items()},
+    }
+
+
+def is_titled(entry: RecordEntry, words: Collection[str]) -> bool:
+    """Whether the title that the same document has says all of some words, which are case-folded."""
+    title = one_line(masked(unfilled(entry.title or ""))).casefold()
+    return all(word in title for word in words)
 
 
 def _fields(one: object, *names: str) -> dict[str, object]:

@@ -43,11 +43,13 @@ class Found(Value):
     """What an id of some kind leads to.
 
     Attributes:
+        by_resource: whether it is their resource that is called so.
         quarantined: messages in quarantine that are called so, or that say it; looked for where no signal is found.
     """
 
     signals: tuple[Meant, ...] = ()
     has_more: bool = False
+    by_resource: bool = False
     quarantined: tuple[QuarantineEntry, ...] = ()
 
 
@@ -65,7 +67,8 @@ async def find_meant(store: Store, text: str, only: Stream | None) -> Found:
                 signals: dict[tuple[str, str], Meant] = {}
                 for one in found:
                     signals.setdefault((one.key, one.stream), one)
-                return Found(tuple(signals.values())[:MOST_SIGNALS], has_more=len(signals) > MOST_SIGNALS)
+                some, has_more = tuple(signals.values())[:MOST_SIGNALS], len(signals) > MOST_SIGNALS
+                return Found(some, has_more, by_resource=look is _by_resource)
         return Found(quarantined=tuple(await _in_quarantine(tx, text)))
 
 

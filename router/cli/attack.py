@@ -26,7 +26,7 @@ from router.domain.readable import timestamp
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Kind, Stream
 from router.ingest.state_cache import SilenceReader
-from router.store.decisions import walk_decisions
+from router.store.search import walk_decisions
 
 LOOK_BACK = timedelta(days=30)
 """How far back a state is looked at unless `--since` says otherwise."""

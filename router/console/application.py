@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Mapping, Sequence
 from contextlib import nullcontext
 from functools import partial
 from types import MappingProxyType
@@ -12,10 +12,10 @@ from urllib.parse import parse_qsl
 
 import orjson
 from starlette.applications import Starlette
-from starlette.datastructures import ImmutableMultiDict
+from starlette.datastructures import ImmutableMultiDict, QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from router.app.destination_readiness import Unready
@@ -33,6 +33,7 @@ from router.store.store import Store
 
 type Document = Mapping[str, Any]
 type Read = Callable[[Console, Request], Awaitable[Document]]
+type Export = Callable[[Console, Request], AsyncIterator[str]]
 type Form = ImmutableMultiDict[str, str]
 type Act = Callable[[Console, Form, Request], Awaitable[Effect | Done]]
 
@@ -55,11 +56,12 @@ class Console(NamedTuple):
 
 
 class View(NamedTuple):
-    """A page: its path, its template, and what reads its document."""
+    """A page: its path, its template, what reads its document, and what writes it as CSV where it is a table."""
 
     path: str
     template: str
     read: Read
+    export: Export | None = None
 
 
 class Effect(NamedTuple):
@@ -144,6 +146,14 @@ def page_end_in(request: Request, form: str = r".+") -> PageEnd | None:
     return end
 
 
+def named_in(query: QueryParams, name: str, known: Collection[str]) -> list[str]:
+    """Return what a parameter of a query names, of all that it may; raises HTTPException where it names anything else."""
+    named = list(filter(None, query.getlist(name)))
+    if unknown := [one for one in named if one not in known]:
+        raise HTTPException(400, f"{name}: {unknown[0]!r} is none; write one of {', '.join(known)}.")
+    return named
+
+
 class Elsewhere(Exception):
     """What a view raises whose page is another one: there who asks is led, with a query."""
 
@@ -192,6 +202,8 @@ def new_console(console: Console, views: Sequence[View], actions: Sequence[Actio
             Route(f"{view.path}.json", partial(_show_document, console, view)),
             Route(view.path, partial(_show_page, console, view, pages)),
         ]
+        if view.export is not None:
+            routes.append(Route(f"{view.path}.csv", partial(_save, console, view.export, view.path)))
     routes += [Route(one.path, partial(_act, console, one, pages), methods=["POST"]) for one in actions]
     routes.append(Route("/", RedirectResponse(pages.path("/alerts"), 303)))
     handlers: dict[Any, Any] = {
@@ -222,6 +234,15 @@ def require(request: Request, role: Role) -> None:
     if (visitor := visitor_in(request)).role < role:
         words = f"That is for who has the role {role.words}; {visitor.name} has {visitor.role.words}."
         raise HTTPException(403, words)
+
+
+async def _save(console: Console, export: Export, path: str, request: Request) -> Response:
+    name = f"{path.rpartition('/')[2]}.csv"
+    return StreamingResponse(
+        export(console, request),
+        media_type="text/csv",
+        headers={"content-disposition": f'attachment; filename="{name}"'},
+    )
 
 
 async def _act(console: Console, action: Action, pages: Pages, request: Request) -> Response:

@@ -12,8 +12,8 @@ from starlette.exceptions import HTTPException
 from router.app.alike import rule_like, silence_like
 from router.app.fields import read_words
 from router.app.notice_preview import read_last_notice
-from router.app.repairs import quarantined_document, record_shown
-from router.app.signal_document import life_document, match_document
+from router.app.repairs import record_shown
+from router.app.signal_document import life_document
 from router.app.signal_life import DestinationLife, SignalLife, read_life, with_active_silences
 from router.app.signal_search import Meant, find_meant
 from router.app.signal_words import destination_facts, signal_facts, timeline_of, worded
@@ -25,11 +25,9 @@ from router.destinations.wording.withholding import outline_of_alike
 from router.domain.deliveries import DeliveryState
 from router.domain.errors import BadField
 from router.domain.readable import legible
-from router.domain.resources import parse_resource_id
 from router.domain.rule_fields import signal_of
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
-from router.store.decisions import find_decisions
 from router.store.delivery_status import list_latest_notices
 from router.store.ledger import RECORD
 from router.store.signals import find_held, read_fields
@@ -42,28 +40,6 @@ if TYPE_CHECKING:
 
 _FACTS = frozenset({"found by", "id", "plan", "key", "now", "held by"})
 """What `explain` says of a signal that stands nowhere else on its page."""
-
-
-async def read_search(console: Console, request: Request) -> Document:
-    """Return the signals that a text may mean; where it means one, the page of that one is told instead."""
-    asked = request.query_params.get("q", "").strip()
-    found = await find_meant(console.store, asked, None) if asked else None
-    if found is None:
-        return {"asked": "", "matches": [], "has_more": False, "quarantined": []}
-    if len(found.signals) == 1:
-        raise Elsewhere(f"/signals/{found.signals[0].key}")
-    async with console.store.session() as tx:
-        latest = [next(iter(await find_decisions(tx, one.key, 1)), None) for one in found.signals]
-    matches = [
-        {
-            **match_document(one, it),
-            "severity": it.severity if it is not None else None,
-            "where": parse_resource_id(it.resource).name or it.resource if it is not None else None,
-        }
-        for one, it in zip(found.signals, latest, strict=True)
-    ]
-    quarantined = [quarantined_document(one) for one in found.quarantined[:20]]
-    return shown({"asked": asked, "matches": matches, "has_more": found.has_more, "quarantined": quarantined})
 
 
 async def read_signal(console: Console, request: Request) -> Document:
@@ -121,7 +97,7 @@ async def _find_one(store: Store, asked: str) -> Meant:
     if len(found.signals) == 1:
         raise Elsewhere(f"/signals/{found.signals[0].key}")
     if found.signals or found.quarantined:
-        raise Elsewhere("/signals", q=asked)
+        raise Elsewhere("/decisions", q=asked)
     raise HTTPException(404, "No signal has that key or that id, no id ends so, and no ticket has that number.")
 
 

@@ -24,7 +24,7 @@ from router.app.silences import (
     with_lives,
 )
 from router.app.silencing import SilenceDraft, WantedSilence, draft_silence, make_silence
-from router.console.application import Done, Effect
+from router.console.application import Done, Effect, named_in
 from router.console.rendering import shown
 from router.console.roles import visitor_in
 from router.decide import iso
@@ -152,10 +152,7 @@ async def read_ending(console: Console, stream: str, name: str, now: datetime) -
 
 def stream_in(query: QueryParams) -> Stream | None:
     """Return the stream that a query names; None for any. Raises HTTPException."""
-    written = query.get("stream") or None
-    if written is not None and written not in Stream:
-        raise HTTPException(400, f"stream: {written!r} is none; write {' or '.join(Stream)}.")
-    return Stream(written) if written is not None else None
+    return next(map(Stream, named_in(query, "stream", list(Stream))), None)
 
 
 def page_of[T](rows: Sequence[T], place_of: Callable[[T], str], after: str | None) -> tuple[Sequence[T], str | None]:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 
 from router.app.standing import read_standing
+from router.console.application import named_in
 from router.domain.decisions import Outcome
 from router.domain.severity import Severity
 from router.domain.signals import Stream
@@ -46,24 +47,17 @@ async def _read(console: Console, request: Request, stream: Stream) -> Mapping[s
     after = StandingPlace.parse(written) if written is not None else None
     if written is not None and after is None:
         raise HTTPException(400, "after: is no place in this list; leave it out to begin at its start.")
-    found = await read_standing(console.store, stream, wanted, after, PAGE, now, console.rules.books.get(stream))
+    found = await read_standing(console.store, stream, wanted, after, PAGE, now)
     return {"stream": stream.value, **found}
 
 
 def wanted_in(query: QueryParams, now: datetime) -> StandingFilter:
     """Return the filter that a query means; raises HTTPException where it names what there is not."""
-    severities = query.getlist("severity")
-    if unknown := [one for one in severities if one not in SEVERITIES]:
-        raise HTTPException(400, f"severity: {unknown[0]!r} is none; write one of {', '.join(SEVERITIES)}.")
-    outcome = query.get("outcome") or None
-    if outcome is not None and outcome not in _OUTCOMES:
-        raise HTTPException(400, f"outcome: {outcome!r} is none; write {' or '.join(_OUTCOMES)}.")
-    since = query.get("since") or None
-    if since is not None and since not in _SINCE:
-        raise HTTPException(400, f"since: {since!r} is none; write one of {', '.join(_SINCE)}.")
+    outcome = next(iter(named_in(query, "outcome", _OUTCOMES)), None)
+    since = next(iter(named_in(query, "since", _SINCE)), None)
     texts = {name: query.get(name) or None for name in _TEXTS}
     return StandingFilter(
-        severities=tuple(severities),
+        severities=tuple(named_in(query, "severity", SEVERITIES)),
         outcome=_OUTCOMES[outcome] if outcome is not None else None,
         since=now - _SINCE[since] if since is not None else None,
         paged_nobody="paged_nobody" in query,

@@ -6,10 +6,11 @@ from router.console import repairs
 from router.console.application import Action, View
 from router.console.changes import read_changes
 from router.console.coverage import read_coverage
+from router.console.decisions import read_decisions, write_decisions
 from router.console.resource import read_resource
 from router.console.roles import Role
 from router.console.rules import read_rule, read_rules, read_what_ends
-from router.console.signals import read_search, read_signal, show_body
+from router.console.signals import read_signal, show_body
 from router.console.silences import end, extend, make, read_new, read_silence, read_silences
 from router.console.standing import read_alerts, read_findings
 from router.console.status import read_status_page
@@ -17,7 +18,7 @@ from router.console.status import read_status_page
 VIEWS = (
     View("/alerts", "alerts.html", read_alerts),
     View("/findings", "alerts.html", read_findings),
-    View("/signals", "search.html", read_search),
+    View("/decisions", "decisions.html", read_decisions, write_decisions),
     View("/signals/{key}", "signal.html", read_signal),
     View("/resource", "resource.html", read_resource),
     View("/silences", "silences.html", read_silences),

@@ -5,7 +5,7 @@ What one transaction puts on record it also counts, so that the two never differ
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -18,7 +18,7 @@ from router.domain.hubs import message_of
 from router.domain.keys import fingerprint_of
 from router.domain.notices import Notice, RecordEntry
 from router.store.codec import Columns, RowForm, decision_in, insert, pack, readable, time_of, upsert
-from router.store.quarantine import read_sound, sound_in
+from router.store.quarantine import read_sound
 from router.store.rules import add_hits
 from router.store.store import Transaction
 
@@ -45,17 +45,6 @@ _OF_SIGNAL = "SELECT key, body FROM decisions WHERE signal=? ORDER BY at DESC, p
 
 _HELD_BY = "SELECT key, body FROM decisions WHERE stream=? AND rule=? AND rule<>'' ORDER BY at DESC, place DESC LIMIT ?"
 
-_WITH_OUTCOME = """
-SELECT * FROM (
-    SELECT at, place FROM decisions WHERE stream=? AND outcome=? AND at>=? AND (at, place)<(?, ?)
-    ORDER BY at DESC, place DESC LIMIT ?
-) AS part
-"""
-_PAGE = """
-SELECT d.key, d.at, d.place, d.body FROM (SELECT at, place FROM ({some}) AS all_of_them ORDER BY at DESC, place DESC LIMIT ?)
-AS latest JOIN decisions d ON d.place=latest.place ORDER BY d.at DESC, d.place DESC
-"""
-
 # What was decided on the signal before says whether it was held. Literals, so that both engines see the index that has them.
 _CAME_OUT = """
 SELECT d.key, d.body, h.rule AS held_by FROM decisions d INDEXED BY came_out JOIN decisions h ON h.place=(
@@ -65,8 +54,6 @@ SELECT d.key, d.body, h.rule AS held_by FROM decisions d INDEXED BY came_out JOI
 WHERE d.stream=? AND d.at>=? AND d.at<? AND d.message IS NOT NULL AND d.outcome='routed'
 ORDER BY d.at DESC, d.place DESC LIMIT ?
 """
-
-PAGE = 500
 
 _BEYOND = "\U0010ffff"
 """Sorts after every text that begins as what stands before it."""
@@ -167,29 +154,6 @@ async def find_last_decided(tx: Transaction, stream: str) -> datetime | None:
     sql = " UNION ALL ".join(["SELECT max(at) AS at FROM decisions WHERE stream=? AND outcome=?"] * len(Outcome))
     rows = await tx.fetch(sql, *(value for outcome in Outcome for value in (stream, outcome)))
     return max((at for row in rows if (at := readable(None, row.find_time, "at")) is not None), default=None)
-
-
-async def walk_decisions(
-    tx: Transaction,
-    stream: str,
-    since: datetime,
-    until: datetime,
-    outcomes: Collection[Outcome],
-    page: int = PAGE,
-) -> AsyncIterator[Sequence[RecordEntry]]:
-    """Yield the decisions of a stream from one instant to before another, with some outcomes; in pages, the latest first.
-
-    None is missing and none comes twice, also of those that were made at the same instant, whatever is put on record meanwhile.
-    """
-    sql = _PAGE.format(some=" UNION ALL ".join([_WITH_OUTCOME] * len(outcomes)))
-    before: tuple[object, int] = until, -1
-    while True:
-        values = [value for one in outcomes for value in (stream, one, since, *before, page)]
-        rows = await tx.fetch(sql, *values, page)
-        yield await sound_in(tx, "decisions", rows, _decision_in)
-        if len(rows) < page:
-            return
-        before = rows[-1].raw("at"), rows[-1].raw("place")
 
 
 class CameOut(NamedTuple):

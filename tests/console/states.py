@@ -287,7 +287,6 @@ async def _first_silence(store: Store) -> str:
 def paths_of(signal: str, resource: str, rule: str, silence: str) -> Mapping[str, str]:
     """The URLs of the views that need something, by the paths of the views: of a signal, a resource, a rule and a silence."""
     return {
-        "/signals": f"/signals?{urlencode({'q': resource[-1]})}",
         "/signals/{key}": f"/signals/{signal}",
         "/resource": f"/resource?{urlencode({'id': resource})}",
         "/rules/{stream}": f"/rules/cwpp?name={rule}",

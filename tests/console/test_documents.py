@@ -69,8 +69,13 @@ def test_views_say_the_same_over_both_engines(
         for view in VIEWS:
             path = site.state.url(view.path)
             with subtests.test(path):
-                assert other.document(path) == site.document(path)
+                assert numbered_anyhow(other.document(path)) == numbered_anyhow(site.document(path))
                 assert other.get(path).status_code == 200
+
+
+def numbered_anyhow(document: Any) -> Any:
+    """A document without the row at which its page ends: each engine numbers its rows itself."""
+    return {name: str(value).rpartition(".")[0] if name == "after" else value for name, value in document.items()}
 
 
 @pytest.mark.parametrize("name", ["busy", "hostile"])

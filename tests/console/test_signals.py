@@ -20,11 +20,10 @@ from router.domain.signals import Stream
 from router.rulebook import read_rules_file
 from router.rulebook.silence_scope import WrittenScope, read_silence_scope
 from router.store.changes import list_changes
-from router.store.quarantine import list_quarantined
 from router.store.store import Store
 from tests.builders import NOW, alert_body
 from tests.console.sites import CONSOLE, Site, own_links_of, served, text_of
-from tests.console.states import MACHINE, PRODUCTION, new_state
+from tests.console.states import PRODUCTION, new_state
 from tests.docs.pages import page, spans
 from tests.store.acts import ask, run
 from tests.store.opened import open_store
@@ -111,7 +110,7 @@ def test_each_key_is_in_the_papers(site: Site) -> None:
 
 
 def test_any_name_of_a_signal_leads_to_its_page(site: Site) -> None:
-    """A key in capitals, an id, the end of one, a ticket's number; JSON leads to JSON. What means several lists them."""
+    """A key in capitals, an id, the end of one, a ticket's number; JSON leads to JSON."""
     documents = [site.document(f"/signals/{key}") for key in standing(site, "outcome=routed&destination=soc-tickets")]
     groups = [[it["group"] for it in one["destinations"] if it["name"] == "soc-tickets"] for one in documents]
     document, (group,) = next(
@@ -122,13 +121,7 @@ def test_any_name_of_a_signal_leads_to_its_page(site: Site) -> None:
         for suffix in ("", ".json"):
             answer = site.get(f"/signals/{name}{suffix}")
             assert (answer.status_code, answer.headers["location"]) == (303, f"/signals/{key}{suffix}")
-        assert site.get(f"/signals?q={name}").headers["location"] == f"/signals/{key}"
-    several = site.get(f"/signals/{MACHINE}")
-    assert (several.status_code, several.headers["location"]) == (303, f"/signals?q={MACHINE}")
-    found = site.document(f"/signals?q={MACHINE}")["matches"]
-    assert len(found) > 1
-    links = own_links_of(site.get(f"/signals?q={MACHINE}").text, site.origin, "/signals")
-    assert {f"{site.origin}/signals/{one['key']}" for one in found} <= links
+        assert site.get(f"/decisions?q={name}").headers["location"] == f"/signals/{key}"
 
 
 def test_what_nothing_is_called_is_not_there(site: Site) -> None:
@@ -136,18 +129,7 @@ def test_what_nothing_is_called_is_not_there(site: Site) -> None:
     there, beside = site.get("/signals/nothing-is-called-so"), site.get("/signals/nothing-is-called-so.json")
     assert (there.status_code, beside.status_code) == (404, 404)
     assert beside.json()["error"] in text_of(there.text)
-    assert 'action="/signals"' in there.text
-    assert site.document("/signals?q=nothing-is-called-so")["matches"] == []
-
-
-def test_what_lies_in_quarantine_is_said_to(site: Site) -> None:
-    """A person who looks for an id that was not understood learns that nobody was paged, and where it is."""
-    store = open_store(site.state.place, site.state.clock)
-    entry = ask(store, list_quarantined)[0]
-    run(store.close())
-    assert site.get(f"/signals/{entry.id}").headers["location"] == f"/signals?q={entry.id}"
-    assert [one["id"] for one in site.document(f"/signals?q={entry.id}")["quarantined"]] == [entry.id]
-    assert "It paged nobody" in site.get(f"/signals?q={entry.id}").text
+    assert 'class="find"' in there.text
 
 
 def test_a_page_says_what_a_ticket_may(secret_site: Site) -> None:
@@ -157,6 +139,10 @@ def test_a_page_says_what_a_ticket_may(secret_site: Site) -> None:
             answer = secret_site.get(path)
             assert answer.status_code == 200
             assert kept_back not in answer.text
+    for path in ("/decisions", "/decisions.json", "/decisions.csv"):
+        answer = secret_site.get(path)
+        assert "A jailbreak was tried" in answer.text
+        assert not {one for one in (PROMPT, SECRET) if one in answer.text}
     told = {one["name"]: one["text"] for one in secret_site.document(f"/signals/{AI}")["destinations"]}
     assert "A jailbreak was tried" in told["soc-tickets"]
     assert secret_site.document(f"/signals/{AI}")["summary"]["outline"]

@@ -53,7 +53,7 @@ class DemoRuns:
     pages: dict[str, dict[str, Any]]
 
 
-ASKED = ("/signals", "/resource", "/silences/new")
+ASKED = ("/resource", "/silences/new")
 """The views that say something of what is asked alone."""
 
 

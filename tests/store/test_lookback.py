@@ -12,13 +12,13 @@ from functools import partial
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, example, given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.app.lookback import look_back
 from router.decide.preview import Amount, Preview, Spared, rule_matcher
 from router.domain.catalogue import Catalogue
-from router.domain.counts import Cell, RuleHits, cell_of, counted, decided_at
+from router.domain.counts import Cell, RuleHits, cell_of, counted
 from router.domain.decisions import Outcome
 from router.domain.errors import StoreError
 from router.domain.hubs import message_of
@@ -32,7 +32,7 @@ from router.domain.silences import shadow_name, silence_name
 from router.domain.suppression import Suppressions
 from router.ingest.intake import Intake, Message, release_held
 from router.store import signals
-from router.store.decisions import put_on_record, walk_decisions
+from router.store.decisions import put_on_record
 from router.store.documents import document_of_silence, put_document
 from router.store.forgetting import forget
 from router.store.ledger import Held, LedgerRow, State
@@ -42,7 +42,7 @@ from router.store.store import Transaction
 from tests.builders import NOW, a_finding, a_message, a_rule, a_rulebook, alert_body, an_alert, an_element, an_ip
 from tests.examples import some_of
 from tests.silences import a_silence
-from tests.store.acts import DAY, HOUR, SECOND, all_decisions, an_empty_store, ask, read_counts, run, write_rows
+from tests.store.acts import DAY, HOUR, all_decisions, an_empty_store, ask, read_counts, run, write_rows
 from tests.store.builders import a_row, an_entry, noise
 from tests.store.deadly import Deadly
 from tests.store.life import Life, a_life
@@ -225,49 +225,6 @@ MANY = settings(max_examples=some_of(20), deadline=None, suppress_health_check=[
 HELD = Held(rule="r", until=NOW + DAY, rulebook="h", source="s", body=b"{}", since=NOW, messages=1)
 STANDING = (Outcome.ROUTED, Outcome.SUPPRESSED)
 TYPES = ("VM_Test", "VM_Other", "SQL_Ünusual")
-DECIDED = st.lists(
-    st.tuples(st.sampled_from([0, 1, 2, 2, 2, 2, 40, 86_000]), st.sampled_from(list(Outcome)), st.booleans()),
-    max_size=40,
-)
-"""Decisions by their second of a day, with many at one instant, and whether they are of the other stream."""
-
-SPANS = st.tuples(st.integers(0, 3), st.sampled_from([2, 3, 100, 86_400]))
-OUTCOMES = st.sets(st.sampled_from(list(Outcome)), min_size=1)
-
-
-@MANY
-@example([(2, Outcome.ROUTED, False)] * 9, (0, 100), {Outcome.ROUTED}, 4)
-@given(DECIDED, SPANS, OUTCOMES, st.integers(1, 7))
-def test_a_walk_gives_each_decision_once_the_latest_first(
-    place: Place, decided: Sequence[tuple[int, Outcome, bool]], span: tuple[int, int], outcomes: set[Outcome], page: int
-) -> None:
-    """Without gap or repeat, also of many at one instant, and whatever is put on record meanwhile."""
-    low, high = (NOW + seconds * SECOND for seconds in span)
-
-    def entry(key: str, at: datetime, outcome: Outcome, stream: str = "cwpp") -> RecordEntry:
-        return an_entry(key, at=at.isoformat(), outcome=outcome.value, stream=stream)
-
-    entries = [
-        entry(f"h:{number}", NOW + second * SECOND, outcome, "cspm" if is_other else "cwpp")
-        for number, (second, outcome, is_other) in enumerate(decided)
-    ]
-    mine = [one for one in entries if one.stream == "cwpp" and one.outcome in outcomes]
-    ours = [one for one in mine if low <= decided_at(one) < high]
-
-    async def walk(store: Store) -> list[tuple[datetime, str]]:
-        found: list[tuple[datetime, str]] = []
-        async with store.session() as tx:
-            async for some in walk_decisions(tx, "cwpp", low, high, outcomes, page):
-                found += [(decided_at(one), one.key) for one in some]
-                late = entry(f"late:{len(found)}", high - SECOND, min(outcomes))
-                await within(store, put_on_record, [late] if found and high - SECOND > found[0][0] else [])
-        return found
-
-    with an_empty_store(place) as store:
-        ask(store, put_on_record, entries)
-        found = run(walk(store))
-    assert [at for at, _ in found] == sorted((at for at, _ in found), reverse=True)
-    assert sorted(key for _, key in found) == sorted(one.key for one in ours)
 
 
 def walked[T](store: Store, walk: Callable[[Transaction], AsyncIterator[Sequence[T]]]) -> list[T]:

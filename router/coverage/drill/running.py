@@ -37,9 +37,9 @@ from router.domain.signals import DEFENDER, Alert, Kind, Stream
 from router.domain.silences import NO_SILENCES
 from router.domain.suppression import NO_SUPPRESSIONS
 from router.ingest.coverage_notes import write_documents
-from router.store.decisions import walk_decisions
 from router.store.partitions import find_last_sweep
 from router.store.quarantine import list_quarantined
+from router.store.search import walk_decisions
 from router.store.store import Store
 
 _LISTED_EVERY = timedelta(seconds=15)

@@ -206,6 +206,7 @@ CREATE INDEX IF NOT EXISTS tried ON tries (hub, partition);
 CREATE INDEX IF NOT EXISTS decided_again ON decisions (message) WHERE message IS NOT NULL;
 CREATE INDEX IF NOT EXISTS decided_of ON decisions (signal, at) WHERE signal IS NOT NULL;
 CREATE INDEX IF NOT EXISTS decided ON decisions (stream, outcome, at, place);
+CREATE INDEX IF NOT EXISTS decided_on_type ON decisions (lower(type), stream, outcome, at, place);
 CREATE INDEX IF NOT EXISTS decided_by ON decisions (stream, rule, at, place) WHERE rule<>'';
 CREATE INDEX IF NOT EXISTS came_out ON decisions (stream, at, place) WHERE message IS NOT NULL AND outcome = 'routed';
 
