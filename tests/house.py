@@ -53,7 +53,7 @@ GRANTED = {
     "": Size(2, 25),
     "app": Size(33, 5_833),
     "coverage": Size(77, 14_687),
-    "destinations": Size(32, 6_790),
+    "destinations": Size(32, 6_791),
     "domain": Size(34, 5_015),
     "store": Size(32, 6_795),
 }

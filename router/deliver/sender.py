@@ -26,7 +26,7 @@ from router.domain.conversation import (
 from router.domain.deliveries import NO_BACKGROUND, Attempt, Background, Claim, Delivery
 from router.domain.errors import DeliveryError, Rejected, Unavailable
 from router.domain.keys import ABOUT
-from router.domain.notices import RecordEntry
+from router.domain.notices import Notice, RecordEntry
 
 if TYPE_CHECKING:
     from router.deliver.http import Http
@@ -111,11 +111,19 @@ class Sender:
         )
 
 
+_ABOUT = {"ends_soon": "ends", "holds_nothing": "rules"}
+"""The pages of notices about rules, silences and holds, by their types; where anything ended, changes say what came out."""
+
+
 def page_of(console_url: str | None, delivery: Delivery) -> str | None:
-    """Return the console's page of a signal or group; None without a console, or for a delivery that is about neither."""
+    """Return the console's page of what a delivery is about; None without a console, or for what was not understood."""
     content = delivery.content
     key = content.signal if isinstance(content, RecordEntry) else delivery.key
-    return None if console_url is None or key is None or key.startswith(ABOUT) else f"{console_url}/signals/{key}"
+    if console_url is None or key is None:
+        return None
+    if isinstance(content, Notice) and key.startswith(ABOUT):
+        return f"{console_url}/{_ABOUT.get(content.type or '', 'changes?since=7d')}"
+    return f"{console_url}/signals/{key}"
 
 
 class ConversationRunner:

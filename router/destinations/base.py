@@ -168,8 +168,8 @@ _ENTRY_KEYS = ("key", "at", *DECISION_KEYS)
 def document_of(attempt: Attempt, notice: Notice) -> dict[str, Any]:
     """The object of one notice, by the names of `router.domain.notices.Notice`.
 
-    Every key is always there, but for `console`, which is where a setting says where the console is; what is not known is null,
-    [] or {}. `change` is opened, updated or resolved.
+    Every key is always there, `console` where a setting says where that is; what is not known is null, [] or {}.
+    `change` is opened, updated or resolved.
     """
     delivery, owner = attempt.delivery, notice.owner
     return {

@@ -29,7 +29,15 @@ from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavaila
 from router.domain.notices import Notice
 from router.domain.rulebook import Lane
 from tests.destinations import goldens
-from tests.destinations.builders import a_finding, a_huge_notice, a_secret, an_attempt, an_entry, secret_names_in
+from tests.destinations.builders import (
+    a_finding,
+    a_huge_notice,
+    a_notice,
+    a_secret,
+    an_attempt,
+    an_entry,
+    secret_names_in,
+)
 from tests.destinations.conversations import MAIL_REFUSED, Answer, at_step, converse, payload_of, refusal_of
 from tests.destinations.goldens import CASES, Case
 
@@ -259,15 +267,15 @@ CONSOLE = "https://alerts.contoso.com/console"
 
 @kinds
 def test_what_people_get_leads_to_the_console_where_there_is_one(kind: str) -> None:
-    """To the page of the signal or the group, however much else is said; a decision's row to its signal. What is about no
-    signal leads nowhere. A preview says what is sent."""
+    """To the page of the signal or the group, however much else is said; a decision's row to its signal, and what is about
+    rules to what changed. A message that was not understood leads nowhere. A preview says what is sent."""
     for subject in SUBJECTS[kind]:
         told = [(case.name, subject.attempt(case)) for case in CASES]
         huge = a_huge_notice(key=told[0][1].delivery.key)
         told.append(("huge", an_attempt(huge, secrets=subject.secrets)))
         if KINDS[kind].lane is Lane.ROWS:
             entries = (an_entry(), an_entry(signal=None))
-            names = ("decided", "announced")
+            names = ("decided", "not understood")
             told += [(name, an_attempt(one, secrets=subject.secrets)) for name, one in zip(names, entries, strict=True)]
         for name, attempt in told:
             case = next((case for case in CASES if case.name == name), OPENED)
@@ -275,13 +283,21 @@ def test_what_people_get_leads_to_the_console_where_there_is_one(kind: str) -> N
             linked = replace(attempt, page=page_of(CONSOLE, attempt.delivery))
             without, sent = (_sent(subject, case, one) for one in (attempt, linked))
             page = f"{CONSOLE}/signals/{content.key if isinstance(content, Notice) else content.signal}"
-            assert "/signals/" not in without
-            if name == "announced":
+            page = f"{CONSOLE}/changes?since=7d" if name == "announced" else page
+            assert CONSOLE not in without
+            if name == "not understood":
                 assert sent == without
             # What pages and trackers are told of what is over is no more than that.
             elif case.change is not Change.RESOLVED or kind not in ("jira", "jsm_ops", "pagerduty", "servicenow"):
                 assert page in sent, name
             assert name == "huge" or (page in sent) == (page in subject.make().preview(linked)), name
+
+
+def test_a_notice_about_rules_leads_to_where_they_are_listed() -> None:
+    """By what happened: what ended is on the page of changes, with what came out."""
+    for type, path in (("ended", "changes?since=7d"), ("ends_soon", "ends"), ("holds_nothing", "rules")):
+        notice = a_notice(**{**goldens.ANNOUNCED, "type": type})
+        assert page_of(CONSOLE, an_attempt(notice).delivery) == f"{CONSOLE}/{path}"
 
 
 def _sent(subject: Subject, case: Case, attempt: Attempt) -> str:

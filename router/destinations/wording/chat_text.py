@@ -103,7 +103,7 @@ def first_screen_of(briefing: Briefing) -> FirstScreen:
     """The first screen of a notice in words."""
     notice, is_new = briefing.notice, briefing.is_first
     if notice.kind == ANNOUNCEMENT:
-        return _announced(notice)
+        return _announced(briefing)
     headline, links, texts = _headline_of(notice, briefing.change), _links_of(notice, briefing), _row_texts(briefing)
     rows = list(_rows(texts, 0))
     room = LINES - height_of(headline) - height_of(_words_of(links)) - total(rows)
@@ -152,18 +152,19 @@ def first_screen_of(briefing: Briefing) -> FirstScreen:
     )
 
 
-def _announced(notice: Notice) -> FirstScreen:
+def _announced(briefing: Briefing) -> FirstScreen:
     """The first screen of an announcement, which has no place: what happened, what is held, what to do first."""
+    links = _links_of(notice := briefing.notice, briefing)
     headline = headline_of(notice).within(_HEADLINE * WIDTH)
     title, named = member_lines(notice.group) if notice.group is not None else ("", ())
     lines = [Line(str(notice.group.standing), title)] if notice.group is not None else []
     lines += [Line(fitted_text(f"- {line}", 1)) for line in named[:_ANNOUNCED]]
     lines += [Line(fitted_text(step, 2, "To do"), "To do") for step in notice.remediation[:1]]
-    room = LINES - height_of(headline)
+    room = LINES - height_of(headline) - height_of(_words_of(links))
     story = [Line(_sentences(notice.description, max(room - total(lines), 1))), *lines]
     while total(story) > room:
         story.pop()
-    return FirstScreen(headline=headline, story=tuple(story))
+    return FirstScreen(headline=headline, story=tuple(story), links=links)
 
 
 def _headline_of(notice: Notice, change: Change) -> str:

@@ -116,7 +116,7 @@ def briefing_of(
     `untold_since` is when it was over, where its destination was never told of it before; `page` is the console's page of it.
     """
     if notice.kind == ANNOUNCEMENT:
-        return _announced(notice, change)
+        return _announced(notice, change, page)
     last = background.last
     return replace(
         _words_of(notice, change),
@@ -156,7 +156,7 @@ def _words_of(notice: Notice, change: Change) -> Briefing:
     )
 
 
-def _announced(notice: Notice, change: Change) -> Briefing:
+def _announced(notice: Notice, change: Change, page: str | None) -> Briefing:
     """An announcement in words: it is about no signal, so nothing stands beside it."""
     return Briefing(
         notice=notice,
@@ -168,6 +168,7 @@ def _announced(notice: Notice, change: Change) -> Briefing:
         why=_facts({"Sent because": _NOTIFIED if notice.recipient is None else _OWNED}),
         members=member_lines(notice.group) if notice.group is not None else None,
         to_do=notice.remediation,
+        links=(Link(text=CONSOLE, url=page),) if page is not None else (),
         reference=_facts({"Stream": notice.stream, "Kind": notice.kind, "Key": notice.key}),
     )
 
