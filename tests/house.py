@@ -51,10 +51,10 @@ ALL = Size(329, 50_400)
 
 GRANTED = {
     "": Size(2, 25),
-    "app": Size(33, 5_833),
+    "app": Size(33, 5_746),
     "coverage": Size(77, 14_687),
     "destinations": Size(32, 6_791),
-    "domain": Size(34, 5_015),
+    "domain": Size(34, 5_012),
     "store": Size(32, 6_795),
 }
 """What rooms that are beyond their budgets may hold today: a change that makes one smaller lowers it here."""

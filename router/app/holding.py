@@ -36,9 +36,6 @@ NAMED = 50
 MOST = 1_000
 """Signals that are decided again to say what would come out, and decisions that are looked at for a shadow rule's last."""
 
-_HELD = ("key", "severity", "title", "type", "where", "resource", "owner", "sample", "since")
-"""What is said of a signal that is held: of what people were told of it, its own page speaks."""
-
 _LAST_HELD = ("at", "key", "severity", "sample", "id", "type", "resource", "title", "where")
 
 
@@ -108,11 +105,7 @@ async def read_holding(
     """
     holding = await read_standing(store, stream, StandingFilter(held_by=name), None, NAMED, now)
     return {
-        "holding": {
-            "count": holding["count"],
-            "count_is_whole": holding["count_is_whole"],
-            "signals": [{name: one[name] for name in _HELD} for one in holding["signals"]],
-        },
+        "holding": {name: holding[name] for name in ("count", "count_is_whole", "signals")},
         "last_held": [
             {key: one[key] for key in _LAST_HELD}
             for one in map(decision_document, await _last_held(store, stream, name, last_hit))

@@ -8,7 +8,8 @@ from typing import Any
 
 from msgspec.structs import asdict
 
-from router.decide.preview import ASKED_ABOUT, Amount, Matcher, NamedSignal, Preview
+from router.decide.preview import ASKED_ABOUT, NAMED, Amount, Matcher, NamedSignal, Preview
+from router.decide.prose import unfilled
 from router.destinations.wording.masking import masked
 from router.domain.counts import decided_at
 from router.domain.rule_fields import signal_of
@@ -21,16 +22,22 @@ MOST = 100_000
 
 
 async def look_back(
-    store: Store, stream: str, matchers: Sequence[Matcher], since: datetime, until: datetime, most: int = MOST
+    store: Store,
+    stream: str,
+    matchers: Sequence[Matcher],
+    since: datetime,
+    until: datetime,
+    most: int = MOST,
+    named: int = NAMED,
 ) -> list[Preview]:
     """What each of some rules and silences would have held of a stream in a span of time, and would hold of what stands now.
 
     The store is walked once for all of them. It is left once `most` decisions were looked at, the latest first, and as many
     signals that stand: previews say how far that was. Raises StoreError.
     """
-    previews = [Preview(matcher, since, until) for matcher in matchers]
-    named = [one.types for one in matchers]
-    types = None if None in named else set[str]().union(*filter(None, named))
+    previews = [Preview(matcher, since, until, named) for matcher in matchers]
+    types_named = [one.types for one in matchers]
+    types = None if None in types_named else set[str]().union(*filter(None, types_named))
     async with store.session() as tx:
         async for entries in walk_decisions(tx, stream, since, until, ASKED_ABOUT, min(most, PAGE)):
             wanted = {
@@ -67,8 +74,8 @@ async def look_back(
 
 def named_document(one: NamedSignal) -> dict[str, object]:
     """Return for programs a signal that a preview names, without what looks like a credential."""
-    texts = {name: masked(text) if (text := getattr(one, name)) else None for name in ("title", "resource")}
-    return {**asdict(one), **texts}
+    texts = {"title": unfilled(one.title or ""), "resource": one.resource}
+    return {**asdict(one), **{name: masked(text) if text else None for name, text in texts.items()}}
 
 
 def preview_document(preview: Preview) -> dict[str, object]:

@@ -5,7 +5,6 @@ In SQLite a state must be this process's own (`Store.hold`) where letters are re
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from copy import replace
@@ -54,18 +53,6 @@ class Redriven(Value):
     def damaged(self) -> Sequence[DeadLetter]:
         """Those that stay, since they cannot be decoded."""
         return [letter for letter, result in self.results if result is Redrive.DAMAGED]
-
-    @property
-    def document(self) -> dict[str, object]:
-        """The same for programs."""
-        places = Counter(one.addressed_to for one, it in self.results if it in (Redrive.OWED, Redrive.UNKNOWN))
-        return {
-            "owed": self.owed,
-            "overtaken": self.overtaken,
-            "damaged": [{"id": one.id, "why": masked(one.why)} for one in self.damaged],
-            "by_destination": dict(sorted(places.items())),
-            "letters": [{"id": one.id, "becomes": result} for one, result in self.results],
-        }
 
 
 async def redrive_letters(
@@ -155,19 +142,22 @@ def letter_title(letter: DeadLetter) -> str:
 
 _LONGEST_TITLE = 300
 
-_OF_WHOLE = ("stream", "destination", "lane", "change", "turn", "signal", "title", "attempts", "born")
-"""The keys that are null of a letter that cannot be decoded."""
-
 
 def letter_document(letter: DeadLetter) -> dict[str, object]:
-    """Return a dead letter for programs, without what looks like a credential."""
-    known: dict[str, object] = dict.fromkeys(_OF_WHOLE)
-    if (it := letter.delivery) is not None:
-        title = masked(it.content.title) if it.content.title else it.content.title
-        values = (it.stream, it.destination, it.lane, it.change, it.turn, it.content.id, title)
-        known = dict(zip(_OF_WHOLE, (*values, letter.attempts, iso(letter.born)), strict=True))
-    died, is_damaged = iso(letter.died), letter.delivery is None
-    return {"id": letter.id, **known, "died": died, "error": masked(letter.error), "damaged": is_damaged}
+    """Return a dead letter for programs, without what looks like a credential; what cannot be decoded is null."""
+    it = letter.delivery
+    names = ("stream", "destination", "lane", "change", "turn")
+    return {
+        "id": letter.id,
+        **{name: getattr(it, name) if it is not None else None for name in names},
+        "title": masked(letter_title(letter)),
+        "signals": signals_of(letter),
+        "attempts": letter.attempts if it is not None else None,
+        "born": iso(letter.born) if it is not None else None,
+        "died": iso(letter.died),
+        "error": masked(letter.error),
+        "damaged": it is None,
+    }
 
 
 def letter_content(letter: DeadLetter) -> object:
@@ -185,11 +175,6 @@ class RetakeResult(NamedTuple):
     entry: QuarantineEntry
     is_retaken: bool
     words: str
-
-    @property
-    def document(self) -> dict[str, object]:
-        """The same for programs."""
-        return {"id": self.entry.id, "retaken": self.is_retaken, "words": masked(self.words)}
 
 
 async def retake_messages(
@@ -281,13 +266,16 @@ def _change_about(entry: QuarantineEntry, action: ChangeAction, at: datetime, au
 
 def quarantined_document(entry: QuarantineEntry) -> dict[str, object]:
     """Return an entry of the quarantine for programs, without its body and without what looks like a credential."""
+    code, words = entry.quarantined.reason
     return {
         "id": entry.id,
         "since": iso(entry.at),
         "source": entry.source,
         "stream": entry.stream,
-        "reason": masked(str(entry.quarantined.reason)),
-        "at_fault": entry.quarantined.at_fault,
+        "code": code,
+        "reason": masked(words),
+        "at_fault": entry.quarantined.at_fault or None,
+        "is_message": code is not Code.DAMAGED,
         "bytes": len(entry.quarantined.body),
     }
 

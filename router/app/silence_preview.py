@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import replace
 from datetime import datetime, timedelta
 
-from router.app.lookback import look_back, named_document
+from router.app.lookback import MOST, look_back, preview_document
 from router.decide.preview import ANY_SIGNAL, Matcher, NamedSignal, Preview
 from router.domain.deliveries import OPEN
 from router.domain.readable import counted, timestamp
@@ -55,25 +55,7 @@ class SilencePreview(Value):
     @property
     def document(self) -> dict[str, object]:
         """The same for programs."""
-        preview, standing = self.preview, self.preview.standing
-        return {
-            "since": preview.since,
-            "looked_back_to": preview.looked_back_to,
-            "is_whole": preview.is_whole,
-            "signals": preview.held.signals,
-            "told": self.by_all,
-            "messages": preview.held.decisions,
-            "by_severity": {name or "unknown": one.signals for name, one in preview.by_severity.items()},
-            "standing": {
-                "signals": standing.signals,
-                "is_whole": standing.is_whole,
-                "by_severity": {name or "unknown": count for name, count in standing.by_severity.items()},
-                "held_already": dict(standing.held_already),
-            },
-            "named": [named_document(one) for one in self.named],
-            "not_looked_at": self.not_looked_at,
-            "owed_already": self.owed,
-        }
+        return {**preview_document(self.preview), "told": self.by_all, "owed_already": self.owed}
 
 
 _BACK = timedelta(hours=24)
@@ -85,6 +67,9 @@ _EVER = timedelta(days=90)
 _MOST = 500
 """The most signals of which it is asked what is owed already."""
 
+_NAMED = 50
+"""The most that are named of what stands, and of what it would have held."""
+
 
 async def preview_silence(
     store: Store, stream: str, matcher: Matcher, instead: Mapping[str, Matcher], now: datetime, *, is_narrow: bool
@@ -94,13 +79,15 @@ async def preview_silence(
     How broad one is that is not narrow is measured. Raises StoreError.
     """
     matchers = [matcher, *instead.values(), *([] if is_narrow else [ANY_SIGNAL])]
-    preview, *others = await look_back(store, stream, matchers, now - _BACK, now)
+    preview, *others = await look_back(store, stream, matchers, now - _BACK, now, MOST, _NAMED)
     found = SilencePreview(preview, by_all=None if is_narrow else others[-1].held.signals)
     if not _signals(preview):
         more = {field: many for field, other in zip(instead, others, strict=False) if (many := _signals(other))}
         (ever,) = await look_back(store, stream, [matcher], now - _EVER, now)
         return replace(found, instead=more, is_unheard_of=ever.is_whole and not _signals(ever))
     async with store.session() as tx:
+        rows = await signals.find_signals(tx, [one.key for one in preview.standing.named if one.key is not None])
+        preview.standing.note_open({key: row.open for key, row in rows.items()})
         counts = await count_deliveries(tx, stream, NEVER)
         if not preview.standing.signals or not any(many for (_, state), many in counts.items() if state in OPEN):
             return found

@@ -14,7 +14,7 @@ from router.cli.option_values import Author, as_options, author_given, clock_for
 from router.cli.printing import plain, print_json
 from router.cli.screen import both_times, print_table, screen, table_of
 from router.cli.streams import complain, is_wanted, refuse_unasked
-from router.decide.preview import NamedSignal
+from router.decide.preview import NAMED, NamedSignal
 from router.domain.resources import parse_resource_id
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
@@ -79,7 +79,7 @@ def _print_draft(shown: Console, draft: SilenceDraft) -> None:
     shown.print(f"{plain(silence_scope_words(draft.silence))}, {draft.silence.stream}", soft_wrap=True)
     for line in draft.preview.lines:
         shown.print(f"  {in_options(line)}", soft_wrap=True)
-    if named := draft.preview.named:
+    if named := draft.preview.named[:NAMED]:
         shown.print()
         print_table(shown, table_of(("severity", "type", "title", "resource", "held by"), map(_row, named)))
     for line in draft.remarks:

@@ -20,6 +20,7 @@ from router.decide import iso
 from router.destinations.wording.fitting import shortened
 from router.destinations.wording.masking import masked
 from router.domain.readable import legible, one_line, timestamp
+from router.domain.resources import parse_resource_id
 
 STATIC = "/static/"
 _FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
@@ -57,7 +58,7 @@ class Pages:
             trim_blocks=True,
             lstrip_blocks=True,
         )
-        env.filters |= {"ago": self._ago, "instant": _instant, "span": span}
+        env.filters |= {"ago": self._ago, "instant": _instant, "span": span, "resource_name": resource_name}
         env.globals |= {
             "static": lambda name: f"{prefix}{STATIC}{names[name]}",
             "path": self.path,
@@ -149,6 +150,11 @@ def span(seconds: float) -> str:
             has_rest = whole % size >= small and (name == "h" or (name == "d" and whole < 30 * size))
             return f"{whole // size} {name}" + (f" {whole % size // small} {less}" if has_rest else "")
     return "0 s"
+
+
+def resource_name(resource: str) -> str:
+    """Return the name of a resource, or its id where that has none."""
+    return parse_resource_id(resource).name or resource
 
 
 def _instant(instant: str | datetime) -> str:

@@ -16,7 +16,7 @@ from router.console.application import Done, Effect, Question, Refused, ask, con
 from router.console.rendering import shown
 from router.console.roles import Role, visitor_in
 from router.console.silences import read_field
-from router.domain.decisions import Change, Code
+from router.domain.decisions import Change
 from router.domain.deliveries import LONGEST_HOLD, LONGEST_LIFE
 from router.domain.destination_holds import words_of_hold
 from router.domain.errors import BadField
@@ -27,7 +27,6 @@ from router.store import dead_letters, quarantine
 from router.store.dead_letters import DeadLetter, LetterFilter, Redrive
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import OF_KEY, find_last_delivered
-from router.store.quarantine import QuarantineEntry
 
 if TYPE_CHECKING:
     from starlette.requests import Request
@@ -64,20 +63,8 @@ async def read_letters(console: Console, request: Request) -> Mapping[str, Any]:
             for name, one in sorted(some.items())
             if one.dead
         ],
-        "letters": [_letter_document(one) for one in letters[:PAGE]],
+        "letters": [shown(repairs.letter_document(one)) for one in letters[:PAGE]],
         "after": str(letters[PAGE - 1].page_end) if len(letters) > PAGE else None,
-    }
-
-
-def _letter_document(letter: DeadLetter) -> dict[str, Any]:
-    known = repairs.letter_document(letter)
-    return {
-        **{name: known[name] for name in ("id", "stream", "destination", "lane", "change", "attempts", "damaged")},
-        "title": shown(repairs.letter_title(letter)),
-        "signals": repairs.signals_of(letter),
-        "owed": known["born"],
-        "dead": known["died"],
-        "error": shown(letter.error),
     }
 
 
@@ -145,19 +132,8 @@ async def read_quarantine(console: Console, request: Request) -> Mapping[str, An
         count = await quarantine.count_quarantined(tx, COUNTED)
     return {
         "count": count,
-        "entries": [_entry_document(one.entry) | {"bytes": one.size} for one in found[:PAGE]],
+        "entries": [shown({**repairs.quarantined_document(one.entry), "bytes": one.size}) for one in found[:PAGE]],
         "after": str(found[PAGE - 1].page_end) if len(found) > PAGE else None,
-    }
-
-
-def _entry_document(entry: QuarantineEntry) -> dict[str, Any]:
-    code, words = entry.quarantined.reason
-    return repairs.quarantined_document(entry) | {
-        "is_message": code is not Code.DAMAGED,
-        "source": shown(entry.source),
-        "code": code,
-        "reason": shown(words),
-        "at_fault": shown(entry.quarantined.at_fault or "") or None,
     }
 
 

@@ -74,7 +74,7 @@ async def read_rule(console: Console, request: Request) -> Mapping[str, Any]:
         "rule": _document(life, now),
         "position": written.position if written is not None else None,
         "text": shortened(legible(masked(written.text)), _LONGEST) if written is not None else None,
-        **await read_holding(console.store, stream, name, life.last_hit, now),
+        **shown(await read_holding(console.store, stream, name, life.last_hit, now)),
         "coming_out": await read_ending(console, stream, name, now) if is_held else None,
     }
 

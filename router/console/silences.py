@@ -31,6 +31,7 @@ from router.decide import iso
 from router.domain.documents import DocumentKind
 from router.domain.errors import BadField
 from router.domain.readable import legible, one_line
+from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.rulebook.lints import KnownTypes
 from router.store.documents import find_document, find_silence_in
@@ -98,7 +99,8 @@ async def make(console: Console, form: Form, request: Request) -> Effect | Done:
             return Done(f"/silences/{silence.id}", "silenced")
     except BadField as fault:
         return Effect("silence_new.html", _form_document(console, typed, fault), 422)
-    return Effect("silence_effect.html", _draft_document(draft, typed, console.store.now()))
+    pagers = [name for name, spec in book.destinations.items() if spec.lane is Lane.PAGE]
+    return Effect("silence_effect.html", {**_draft_document(draft, typed, console.store.now()), "pagers": pagers})
 
 
 async def read_silence(console: Console, request: Request) -> Mapping[str, Any]:
@@ -186,7 +188,7 @@ async def _read_one(
         "at": iso(now),
         "silence": _listed_document(one, now),
         "changes": shown(listed_document(one, now)["changes"]),
-        **await read_holding(console.store, silence.stream, silence.name, last, now),
+        **shown(await read_holding(console.store, silence.stream, silence.name, last, now)),
         "coming_out": await read_ending(console, silence.stream, silence.name, now) if not is_over else None,
         "fields": typed,
         "wrong": _wrong(fault),

@@ -32,7 +32,7 @@ ASKED_ABOUT = frozenset({Outcome.ROUTED, Outcome.SUPPRESSED})
 """The outcomes of decisions on signals that rules were asked about."""
 
 NAMED = 5
-"""Signals that a preview names, the gravest first, and of those the latest."""
+"""Signals that a preview names unless more are asked for, the gravest first, and of those the latest."""
 
 
 class Matcher(Value):
@@ -104,7 +104,8 @@ class NamedSignal(Value, kw_only=True):
         at: when the latest decision on it was made that would have been another; None for what only stands.
         outcome: what was decided.
         held_by: the name of what held it; None where it was routed.
-        destinations: the destinations that were told of it in the span that was looked at.
+        destinations: the destinations that were told of it in the span that was looked at; of what stands, where it is open,
+            if that was noted.
     """
 
     key: str | None
@@ -129,6 +130,7 @@ class StandingPreview:
         unjudged: about how many it could not be asked, because what rules can match of them is not kept.
     """
 
+    most_named: int
     looked_at: int = 0
     is_whole: bool = True
     let_go: int = 0
@@ -155,7 +157,13 @@ class StandingPreview:
     @property
     def named(self) -> Sequence[NamedSignal]:
         """Some of them."""
-        return list(self._named.values())
+        return list(_gravest(self._named, self.most_named).values())
+
+    def note_open(self, open: Mapping[str, Collection[str]]) -> None:
+        """Note where those are open that it names, by their keys."""
+        self._named = {
+            key: replace(one, destinations=tuple(sorted(open.get(key, ())))) for key, one in self._named.items()
+        }
 
 
 class Preview:
@@ -173,13 +181,14 @@ class Preview:
         standing: what it would hold of what stands now.
     """
 
-    def __init__(self, matcher: Matcher, since: datetime, until: datetime) -> None:
+    def __init__(self, matcher: Matcher, since: datetime, until: datetime, most_named: int = NAMED) -> None:
         self.matcher = matcher
+        self._most_named = most_named
         self.since = self.looked_back_to = since
         self.until = until
         self.looked_at = 0
         self.unjudged = 0
-        self.standing = StandingPreview()
+        self.standing = StandingPreview(most_named)
         self._held_already: Counter[str] = Counter()
         self._spared: dict[str, Spared] = {}
         self._named: dict[str, NamedSignal] = {}
@@ -206,7 +215,7 @@ class Preview:
                 self._count("let_go", None, key)
             return
         if self._count("held", None, key):
-            self._named = _gravest(self._named, key, _named_of(entry))
+            self._named = _with(self._named, key, _named_of(entry), self._most_named)
         elif (named := self._named.get(key)) is not None:
             told = tuple(sorted({*named.destinations, *entry.destinations}))
             self._named[key] = replace(named, destinations=told)
@@ -233,7 +242,7 @@ class Preview:
         elif self.matcher.covers(signal):
             named = _named_standing(standing, signal)
             it._by_severity[named.severity or ""] += 1
-            it._named = _gravest(it._named, standing.key, named)
+            it._named = _with(it._named, standing.key, named, it.most_named)
             if standing.held_by is not None:
                 it._held_already[standing.held_by] += 1
 
@@ -306,7 +315,7 @@ class Preview:
     @property
     def named(self) -> Sequence[NamedSignal]:
         """Some of the signals."""
-        return list(self._named.values())
+        return list(_gravest(self._named, self._most_named).values())
 
     @property
     def gravest(self) -> int | None:
@@ -354,14 +363,20 @@ def _named_standing(standing: StandingSignal, signal: Signal) -> NamedSignal:
     )
 
 
-def _gravest(named: Mapping[str, NamedSignal], key: str, one: NamedSignal) -> dict[str, NamedSignal]:
-    """The gravest of some signals and one more, by their keys, and of those the latest."""
+def _with(named: dict[str, NamedSignal], key: str, one: NamedSignal, most: int) -> dict[str, NamedSignal]:
+    """Some signals and one more, by their keys; of twice as many as are to be named the gravest are kept."""
+    named[key] = one
+    return named if len(named) < 2 * most else _gravest(named, most)
+
+
+def _gravest(named: Mapping[str, NamedSignal], most: int) -> dict[str, NamedSignal]:
+    """The gravest of some signals, by their keys, and of those the latest."""
 
     def rank(keyed: tuple[str, NamedSignal]) -> tuple[int, float, str]:
         key, one = keyed
         return -gravity_of(one.severity), -one.at.timestamp() if one.at is not None else 0, key
 
-    return dict(nsmallest(NAMED, [*named.items(), (key, one)], key=rank))
+    return dict(nsmallest(most, named.items(), key=rank))
 
 
 def _most_first(counts: Mapping[str, int]) -> dict[str, int]:

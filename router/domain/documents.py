@@ -16,13 +16,10 @@ class DocumentKind(StrEnum):
 
     SILENCE = "silence"
     HOLD = "hold"
-    CHANGE = "change"
     FACT = "fact"
     SOURCE = "source"
     TAGS = "tags"
-    SNAPSHOTS = "snapshots"
     RULES = "rules"
-    RULE_EVENTS = "rule_events"
     SILENT_SOURCES = "silent_sources"
     COVERAGE = "coverage"
 

@@ -222,7 +222,7 @@ def test_what_is_not_done_is_no_change(store: Store) -> None:
     unread(store)
     (letter,) = run(letters(store))
     gone = [replace(letter, id="0" * 12)]
-    assert run(redrive_letters(store, gone, NOW, author="ana")).document["owed"] == 1, "another owes it already"
+    assert run(redrive_letters(store, gone, NOW, author="ana")).owed == 1, "another owes it already"
     assert run(discard_letters(store, gone, NOW, author="ana")) == 0
     assert run(discard_messages(store, [a_quarantined("q2")], NOW, author="ana")) == 0
     unreadable = a_quarantined("q3", body=b"?")
@@ -240,8 +240,8 @@ def test_what_would_come_of_an_action_is_shown_and_changes_nothing(store: Store)
     shown, would_hold = run(preview_redrive(store, found, NOW)), run(preview_hold(store, TICKETS, NOW + HOUR, NOW))
     (retake,) = preview_retake([UNDERSTOOD], RULES, None)
     assert run(everything_in(store)) == before
-    assert shown.document == run(redrive_letters(store, found, NOW, **BY)).document
-    assert (shown.document["owed"], shown.document["by_destination"]) == (1, {"cwpp tickets": 1})
+    assert shown == run(redrive_letters(store, found, NOW, **BY))
+    assert (shown.owed, [one.addressed_to for one, _ in shown.results]) == (1, ["cwpp tickets"])
     made = run(hold(store, TICKETS, NOW + HOUR, NOW, author="", reason=""))
     assert would_hold == made._replace(owed=0)
     assert made.document["owed"] == 1

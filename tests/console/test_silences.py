@@ -85,6 +85,9 @@ def test_an_effect_says_what_would_have_been_held_and_names_what_stands(own_site
     text = text_of(own_site.post(NEW, **{**TYPED, "host": MACHINE}).text)
     assert re.search(r"In the last 24 hours it would have held ?\d+ .*High \d+", text)
     assert "A new user was added to sudoers" in text
+    stands = re.search(r"Stands now: .* held ?(\d+) ", text)
+    assert stands is not None and text.count(", stands") == int(stands[1]) > 5
+    assert text.count("paged oncall") == 4
     assert "misspelled" not in text
     unheard = text_of(own_site.post(NEW, **{**TYPED, "host": "no-such", "type": "SQL.DB_BruteForc"}).text)
     assert "is a name misspelled?" in unheard
