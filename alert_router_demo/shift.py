@@ -10,6 +10,7 @@ import sys
 from collections.abc import Sequence
 from copy import replace
 from datetime import datetime, timedelta
+from functools import partial
 from io import BytesIO
 from pathlib import Path
 from uuid import uuid4
@@ -35,6 +36,7 @@ from router.domain.silences import Silence
 from router.ingest.messages import Message
 from router.rulebook.lints import KnownTypes
 from router.rulebook.starter import STARTER
+from router.store.documents import put_document
 from router.store.quarantine import list_quarantined
 from router.store.store import Store
 
@@ -43,6 +45,10 @@ WEBHOOK = "demo-webhook"
 _KIM, _OLA = "kim@contoso.example", "ola@contoso.example"
 
 _SAMPLES = Path(__file__).parent / "samples" / "cwpp.ndjson"
+
+_ESTATE = _SAMPLES.with_name("coverage")
+_TOGGLES, _ASKED = ("pricings", "settings", "clusters"), ("cards", "ledger", "payouts")
+"""What Azure says of an estate, and what its clusters say themselves."""
 
 _TIMES = ("StartTimeUtc", "EndTimeUtc", "TimeGenerated", "ProcessingEndTime")
 
@@ -90,6 +96,7 @@ async def keep_open(soc: Soc, job: Job, listen: str) -> None:
         is_fresh = not (await list_silences(store, now))[0]
         if is_fresh:
             await _act(store, rules)
+            await _check_coverage(store)
     finally:
         await store.close()
     # What was silenced and held is read anew by a job that begins after that.
@@ -127,6 +134,20 @@ async def _act(store: Store, rules: Rules) -> None:
     async with store.session() as tx:
         quarantined = await list_quarantined(tx)
     await discard_messages(store, quarantined[:1], store.now(), author=_KIM, reason="cut off by the sender")
+
+
+async def _check_coverage(store: Store) -> None:
+    """Keep what the gate finds of the sample estate: every toggle is green, and one cluster is dark."""
+    from router.coverage.documents import read_document  # for the gate the demo alone does not wait
+    from router.coverage.expected.manifest import NO_MANIFEST
+    from router.coverage.gate import judge_documents
+    from router.coverage.last_check import document_of_check
+    from router.coverage.report.findings import GateReport
+
+    files = [(_ESTATE / f"{name}.json", f"aks-{name}" if name in _ASKED else None) for name in (*_ASKED, *_TOGGLES)]
+    now, documents = store.now(), [read_document(path.read_bytes(), path.name, given) for path, given in files]
+    report = GateReport(judge_documents(documents, NO_MANIFEST, now), (), allows_unknown=False, manifest=None)
+    await store.run(partial(put_document, document=document_of_check(report.summary, report.assessed.rows, now)))
 
 
 async def _silence(store: Store, rules: Rules, host: str, lasts: timedelta, reason: str, ticket: str) -> Silence:

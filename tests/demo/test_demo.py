@@ -166,11 +166,13 @@ def test_the_second_time_nothing_is_sent(runs: DemoRuns) -> None:
 
 
 def test_kept_it_is_a_console_with_something_in_every_view(runs: DemoRuns) -> None:
-    """People acted, a silence and a rule that end soon hold something, a ticket was refused; until Ctrl-C, which ends it."""
+    """People acted, a silence and a rule that end soon hold something, a ticket was refused, and a cluster is dark; until
+    Ctrl-C, which ends it."""
     assert runs.second.code == 130
     assert re.fullmatch(r"interrupted: 4 taken in, \d owed; the next run goes on with them\n", runs.second.err)
     assert [path for path, said in runs.pages.items() if not any(said.values())] == []
-    status = runs.pages["/status"]
+    (dark, *_), status = runs.pages["/coverage"]["workloads"], runs.pages["/status"]
+    assert (dark["name"], dark["sensor"]) == ("aks-payouts", "dark")
     assert status["streams"]["cwpp"]["held"] == ["demo-webhook"]
     assert (status["streams"]["cwpp"]["dead"], status["silences"]["active"]) == (1, 1)
 
