@@ -98,7 +98,7 @@ class SignInAttempt(NamedTuple):
         attempt = cls.of(secret, salt, path)
         if not secret or not compare_digest(attempt.state.encode(), state.encode("utf-8", "replace")):
             raise SignInFailed("This sign-in began in another browser, or too long ago.", 400)
-        return attempt, own_path(path)
+        return attempt, path
 
 
 def own_path(text: str) -> str:

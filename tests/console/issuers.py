@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from functools import cache
 from hashlib import sha256
+from html import escape
 from secrets import token_urlsafe
 from typing import Any
 from urllib.parse import unquote, urlencode
@@ -43,6 +44,7 @@ class Issuer:
         says: what its discovery document says otherwise.
         asked: how often each of its paths was asked.
         is_lenient: whether it takes a code again and again.
+        asks: whether a person must follow a link on its page, as who is not signed in there yet.
     """
 
     def __init__(self) -> None:
@@ -55,7 +57,7 @@ class Issuer:
         self.says: Mapping[str, Any] = {}
         self.asked = Counter[str]()
         self.now: Callable[[], float] = lambda: 0.0
-        self.is_lenient = False
+        self.is_lenient = self.asks = False
         self._codes: dict[str, Mapping[str, str]] = {}
 
     def signed(self, claims: Mapping[str, Any], **header: Any) -> str:
@@ -78,7 +80,13 @@ class Issuer:
                 code, query = token_urlsafe(8), request.query
                 self._codes[code] = dict(query)
                 back = urlencode({"code": code, "state": query["state"]})
-                return web.Response(status=303, headers={"location": f"{query['redirect_uri']}?{back}"})
+                url = f"{query['redirect_uri']}?{back}"
+                if self.asks:
+                    return web.Response(
+                        text=f'<link rel="icon" href="data:,"><a href="{escape(url)}">Let me in</a>',
+                        content_type="text/html",
+                    )
+                return web.Response(status=303, headers={"location": url})
         return await self._exchange(request)
 
     async def _exchange(self, request: web.Request) -> web.Response:
