@@ -9,7 +9,6 @@ whose signals were seen, since Defender publishes none.
 
 from __future__ import annotations
 
-import re
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,14 +16,13 @@ from datetime import datetime
 from typing import NamedTuple
 
 from router.domain.catalogue import AttackTable
+from router.domain.counts import TECHNIQUE
 from router.domain.decisions import Outcome
 from router.domain.rulebook import Rulebook
 from router.domain.silences import Silences
 
 LOOKED_AT = (Outcome.ROUTED, Outcome.SUPPRESSED, Outcome.BELOW_FLOOR)
 """The outcomes that say what became of a signal; a repeat or a resolution says nothing new of that."""
-
-_TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?", re.ASCII)
 
 
 class PastDecision(NamedTuple):
@@ -141,7 +139,7 @@ class AttackOutcomes:
         self.signals.add(decision.signal)
         self.rulebooks |= {decision.rulebook} - {""}
         named = {self.table.technique_for(id.strip().upper()) for id in decision.techniques if id.strip()}
-        techniques = {id for id in named if _TECHNIQUE.fullmatch(id)}
+        techniques = {id for id in named if TECHNIQUE.fullmatch(id)}
         self.not_techniques |= named - techniques
         if techniques:
             self._with_technique.add(decision.signal)

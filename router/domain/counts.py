@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import NamedTuple
 
 from router.domain.decisions import StepCode
+from router.domain.hubs import message_of
 from router.domain.notices import RecordEntry
 from router.domain.values import Value
 
 LONGEST_TEXT = 200
 """Characters of each part of a cell: no name of Defender's is as long, and no message makes a count long."""
+
+
+TECHNIQUE = re.compile(r"T\d{4}(?:\.\d{3})?", re.ASCII)
+"""How the id of an ATT&CK technique is written; messages may write anything for one."""
 
 
 class Cell(NamedTuple):
@@ -21,6 +27,10 @@ class Cell(NamedTuple):
     Attributes:
         stream: the stream; empty where a message was not understood, and came in on no stream.
         rule: the suppression rule or silence that held the signal; empty where new rules found that it holds it still.
+        techniques: those that are ids.
+        notice: what people were notified of; empty for nothing.
+        is_further: whether no message came in for it: what held a signal ended, a message that is on record was taken in again,
+            or snapshots came without a finding.
     """
 
     stream: str
@@ -31,6 +41,10 @@ class Cell(NamedTuple):
     rule: str
     tactics: tuple[str, ...] = ()
     destinations: tuple[str, ...] = ()
+    techniques: tuple[str, ...] = ()
+    notice: str = ""
+    is_sample: bool = False
+    is_further: bool = False
 
 
 class RuleHits(Value):
@@ -84,6 +98,10 @@ def cell_of(entry: RecordEntry) -> Cell:
         rule=counted_name(entry.suppressed_by) if is_held_anew(entry) else "",
         tactics=tuple(sorted(entry.tactics)),
         destinations=tuple(sorted(entry.destinations)),
+        techniques=tuple(sorted(filter(TECHNIQUE.fullmatch, {id.strip().upper() for id in entry.techniques}))),
+        notice=entry.notice or "",
+        is_sample=entry.sample,
+        is_further=message_of(entry.key) != entry.key or StepCode.SNAPSHOTS_UNSEEN in entry.steps,
     )
 
 

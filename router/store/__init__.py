@@ -5,7 +5,7 @@ sqlite                  the file that one machine keeps; permissions: who may re
 postgresql              a server; bulk: one statement for many rows; conninfo: its address, and how it is connected to
 
 ledger, signals         the latest state of each signal, what holds it, what rules can match of it
-decisions               decisions on record, what finds their signals, and counts
+decisions               decisions on record, and what finds their signals; counts: how many of which sort each hour had
 groups                  groups, their members, the alerts that incidents name, and openings
 deliveries              what is owed, and its rows; claims: claiming and settling; dead_letters: what was given up on
 delivery_lifecycle      the states of a delivery, and which of a signal's is next

@@ -1,4 +1,4 @@
-"""The table `decisions`, what finds their signals, and how many there were of which sort.
+"""The table `decisions`, and what finds their signals.
 
 What one transaction puts on record it also counts, so that the two never differ.
 """
@@ -9,15 +9,13 @@ from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
 
-import orjson
-
-from router.domain.counts import LONGEST_TEXT, cell_of, counted, decided_at
+from router.domain.counts import LONGEST_TEXT, cell_of, decided_at
 from router.domain.decisions import Outcome
 from router.domain.deliveries import Earlier
 from router.domain.hubs import message_of
-from router.domain.keys import fingerprint_of
 from router.domain.notices import Notice, RecordEntry
 from router.store.codec import Columns, RowForm, decision_in, insert, pack, readable, time_of, upsert
+from router.store.counts import add_counts
 from router.store.quarantine import read_sound
 from router.store.rules import add_hits
 from router.store.store import Transaction
@@ -29,11 +27,6 @@ _KNOWN = "SELECT key FROM decisions WHERE key = ANY(?)"
 
 _FOUND = ("id_end", "resource_end", "id", "resource", "type", "sample", "at")
 _ENTER = upsert("lookups", ("signal", "stream", *_FOUND), ["signal"], (f"{name}=excluded.{name}" for name in _FOUND))
-
-_COUNT = """
-INSERT INTO counts (hour, id, cell, count) VALUES (?,?,?,?)
-ON CONFLICT (hour, id) DO UPDATE SET count=counts.count+excluded.count
-"""
 
 # A message's own decision has its key; a further decision names it.
 _OUTCOMES = """
@@ -127,7 +120,7 @@ async def put_on_record(
     await tx.write_many(_INSERT, map(_values_of, fresh))
     await tx.write_many(_ENTER, _lookups_of(fresh))
     # The rows that most transactions write come last: a transaction that waits holds none of them.
-    await tx.write_many(_COUNT, _counts_of(fresh))
+    await add_counts(tx, fresh)
     await add_hits(tx, fresh)
 
 
@@ -228,15 +221,6 @@ def _lookups_of(entries: Sequence[RecordEntry]) -> list[tuple[object, ...]]:
             found = id_end, resource_end, written(id_end), resource_end and written(resource_end)
             latest[entry.signal] = (entry.signal, entry.stream, *found, entry.type, entry.sample, decided_at(entry))
     return [latest[signal] for signal in sorted(latest)]
-
-
-def _counts_of(entries: Sequence[RecordEntry]) -> list[tuple[datetime, str, str, int]]:
-    cells = (
-        (hour, orjson.dumps(tuple(cell)).decode(), count)
-        for hour, counts in counted(entries).items()
-        for cell, count in counts.items()
-    )
-    return sorted((hour, fingerprint_of(text), text, count) for hour, text, count in cells)
 
 
 def _decision_in(row: Columns) -> RecordEntry:

@@ -29,6 +29,23 @@ UNION ALL {_COUNT} dead WHERE stream=? AND state='dead' GROUP BY destination, st
 UNION ALL {_COUNT} settled WHERE stream=? AND settled>=? AND state IN ('sent', 'skipped') GROUP BY destination, state
 """
 
+# In tenths of a second up to a minute, then in seconds up to an hour, then in minutes: few groups, whatever the times are.
+_TOOK = "(settled-born)/100000"
+_ARRIVALS = f"""
+SELECT is_before, destination, state, change, is_retried, tenths, count(*) AS many FROM (
+    SELECT CASE WHEN settled<? THEN 1 ELSE 0 END AS is_before, destination, state, change,
+    CASE WHEN attempts>1 THEN 1 ELSE 0 END AS is_retried,
+    CASE WHEN {_TOOK}<600 THEN {_TOOK} WHEN {_TOOK}<36000 THEN {_TOOK}/10*10 ELSE {_TOOK}/600*600 END AS tenths
+    FROM deliveries INDEXED BY settled WHERE stream=? AND settled>=? AND settled<? AND state IN ('sent', 'skipped')
+) AS settled_then GROUP BY is_before, destination, state, change, is_retried, tenths
+UNION ALL
+SELECT is_before, destination, 'dead', '', 0, 0, count(*) FROM (
+    SELECT CASE WHEN COALESCE(settled, 0)<? THEN 1 ELSE 0 END AS is_before, destination
+    FROM deliveries INDEXED BY dead WHERE stream=? AND state='dead' AND COALESCE(settled, 0)>=? AND COALESCE(settled, 0)<?
+) AS died_then GROUP BY is_before, destination
+ORDER BY destination, is_before, tenths
+"""
+
 _FIRST = f"FROM deliveries d INDEXED BY due WHERE d.stream={{stream}} AND d.destination={{name}} AND d.{IS_OPEN} AND {IS_FIRST}"
 _BACKLOGS = f"""
 SELECT p.name, p.lane, waiting.oldest, coalesce(waiting.owed, 0) AS owed, coalesce(gone.dead, 0) AS dead, f.due, f.error
@@ -164,6 +181,47 @@ async def count_deliveries(
     for row in await tx.fetch(_COUNTS, stream, stream, stream, since):
         total[row.words("destination"), row.word("state", DeliveryState)] += row.whole("many")
     return dict(total)
+
+
+class Arrivals(NamedTuple):
+    """Deliveries to one destination that were settled alike.
+
+    Attributes:
+        is_before: whether that was before the span.
+        change: what they told; empty of what is dead.
+        is_retried: whether it took more than one attempt.
+        seconds: how long after they were owed: to a tenth up to a minute, then to the second, and beyond an hour to the minute.
+    """
+
+    is_before: bool
+    destination: str
+    state: DeliveryState
+    change: str
+    is_retried: bool
+    seconds: float
+    many: int
+
+
+async def read_arrivals(
+    tx: Transaction, stream: str, since: datetime, begins: datetime, until: datetime
+) -> Sequence[Arrivals]:
+    """Return what was sent, skipped or given up on from one instant to before another, and what of that before `begins`.
+
+    They are by destination, the quickest first. Raises StoreError.
+    """
+    span = begins, stream, since, until
+    return [
+        Arrivals(
+            row.flag("is_before"),
+            row.words("destination"),
+            readable(DeliveryState.DEAD, row.word, "state", DeliveryState),
+            row.words("change"),
+            row.flag("is_retried"),
+            max(row.raw("tenths"), 0) / 10,
+            row.whole("many"),
+        )
+        for row in await tx.fetch(_ARRIVALS, *span, *span)
+    ]
 
 
 async def list_backlogs(tx: Transaction, stream: str) -> Mapping[str, Backlog]:

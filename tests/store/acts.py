@@ -11,8 +11,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, Concatenate
 
-import orjson
-
 from router.domain.counts import Cell
 from router.domain.deliveries import Claim, Delivery, DeliveryState, Settlement
 from router.domain.documents import DocumentKind
@@ -22,7 +20,7 @@ from router.domain.rulebook import Lane
 from router.domain.silences import Silence
 from router.store import groups, signals
 from router.store.claims import Recipient, settle_claims
-from router.store.codec import decision_in
+from router.store.codec import decision_in, decode
 from router.store.dead_letters import DeadLetter, list_dead_letters
 from router.store.deliveries import add_deliveries
 from router.store.delivery_status import count_deliveries
@@ -165,8 +163,7 @@ async def read_counts(tx: Transaction) -> dict[datetime, Counter[Cell]]:
     """How many decisions are in each cell, for each hour."""
     hours: dict[datetime, Counter[Cell]] = {}
     for row in await tx.fetch("SELECT * FROM counts"):
-        *texts, tactics, destinations = orjson.loads(row.text("cell"))
-        cell = Cell._make([*texts, tuple(tactics), tuple(destinations)])
+        cell = decode(Cell, row.text("cell").encode())
         hours.setdefault(row.time("hour"), Counter())[cell] = row.whole("count", 1)
     return hours
 

@@ -57,13 +57,15 @@ def hour_of(at: datetime) -> datetime:
 
 @pytest.mark.usefixtures("either")
 def test_a_decision_is_counted_by_all_that_people_ask_for(store: Store) -> None:
-    """Stream, outcome, severity, plan, type, rule, tactics and destinations, under the hour in which it was made."""
+    """Stream, outcome, severity, plan, type, rule, tactics, destinations, techniques and what people hear, by the hour."""
     intake = Intake(store, {Stream.CWPP: a_book()}, Catalogue())
     at = NOW + timedelta(minutes=59)
-    (entry,) = run(intake.ingest([a_message(alert_body("a", Intent="Execution"))], at))
-    cell = Cell("cwpp", "routed", "High", "", "VM_Test", "", ("TA0002",), ("sentinel", "tickets"))
+    attack = {"Intent": "Execution", "Techniques": ["T1059", "no id"]}
+    (entry,) = run(intake.ingest([a_message(alert_body("a", **attack))], at))
+    found = "cwpp", "routed", "High", "", "VM_Test", "", ("TA0002",), ("sentinel", "tickets"), ("T1059",), "opened"
+    cell = Cell(*found)
     assert ask(store, read_counts) == {hour_of(at): Counter({cell: 1})}
-    run(intake.ingest([a_message(alert_body("b", Intent="Execution"))], at))
+    run(intake.ingest([a_message(alert_body("b", **attack))], at))
     run(intake.ingest([a_message(b"?")], at + HOUR))
     assert ask(store, read_counts) == {
         hour_of(at): Counter({cell: 2}),
