@@ -104,6 +104,13 @@ WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{times})
 SELECT s.key AS seed, n.i AS n, md5(s.key || CAST(n.i AS TEXT)) AS key FROM signals s, n WHERE s.stream='{stream}'
 """
 
+_COUNTS = """
+INSERT INTO counts (hour, id, cell, count)
+WITH RECURSIVE n (i) AS (SELECT 1 UNION ALL SELECT i+1 FROM n WHERE i<{times})
+SELECT c.hour - n.i * 5 * 3600000000, c.id, c.cell, c.count FROM counts c, n
+"""
+"""Each fifth hour of two months has what the first one had."""
+
 FILTERS = {
     "/alerts": (
         "severity=High",
@@ -122,6 +129,7 @@ FILTERS = {
         "until=2026-01-01",
     ),
     "/findings": ("subscription=00000003-1111-4222-8333-444444444444", "owner=no-team"),
+    "/report": ("since=24h", "since=30d"),
 }
 """Queries of views that are measured beside the view as it is."""
 
@@ -265,6 +273,7 @@ def _copy(execute: Callable[[str], Any], scale: float) -> None:
             most = decided if table == "decisions" else times
             copies = f"SELECT {written} FROM {table} t JOIN m ON m.seed=t.{key} AND m.n<={most}"  # noqa: S608  Its own names.
             execute(f"INSERT INTO {table} ({', '.join(kept)}) {copies}")
+    execute(_COUNTS.format(times=max(1, round(DECISIONS * scale / (SEEDS + FINDING_SEEDS)))))
 
 
 def _page(engine: str, site: Site, what: str, path: str) -> Row:

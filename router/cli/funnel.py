@@ -15,7 +15,7 @@ from router.app.destination_states import read_backlogs
 from router.cli.printing import plain
 from router.cli.screen import print_table, table_of
 from router.domain.catalogue import AttackTable
-from router.domain.decisions import Change, Outcome
+from router.domain.decisions import OUTCOMES, Change, Outcome
 from router.domain.deliveries import OPEN, Backlog, DeliveryState
 from router.domain.destination_holds import DestinationHold, words_of_hold
 from router.domain.notices import RecordEntry
@@ -133,17 +133,6 @@ async def standings_in(
         for name in sorted({*(name for name, _ in counts), *delivered, *held})
     ]
 
-
-OUTCOMES = {
-    Outcome.QUARANTINED: "quarantined",
-    Outcome.BELOW_FLOOR: "below the floor",
-    Outcome.SUPPRESSED: "suppressed",
-    Outcome.NOTED: "noted",
-    Outcome.REPEAT: "repeats",
-    Outcome.RESOLVED: "resolved",
-    Outcome.ROUTED: "routed",
-}
-"""Outcomes in the order of the funnel, widest first to what people are told."""
 
 _SEVERITIES = (*(severity.label for severity in sorted(Severity, reverse=True)), UNKNOWN)
 

@@ -11,14 +11,14 @@ from pathlib import Path
 from router.app.rules import Rules, new_reader
 from router.app.settings import Clock, Settings
 from router.cli.decisions import decisions_at, entry_of
-from router.cli.funnel import OUTCOMES, Tally, print_named, print_standings, print_tally
+from router.cli.funnel import Tally, print_named, print_standings, print_tally
 from router.cli.incoming import Source, Stdin, open_files
 from router.cli.option_values import clock_for, rules_given, stream_for
 from router.cli.run_job import Job, Report, batches_in, do
 from router.cli.screen import progress_over, screen
 from router.cli.stopping import Stop
 from router.domain.catalogue import AttackTable
-from router.domain.decisions import Outcome
+from router.domain.decisions import OUTCOMES, Outcome
 from router.domain.errors import BadUsage
 from router.domain.readable import counted
 from router.ingest.messages import MessageReader

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from router.app.connections import store_at
 from router.app.settings import Settings
-from router.cli.funnel import OUTCOMES
 from router.cli.open_state import refuse_missing
 from router.cli.option_values import clock_for
 from router.cli.printing import print_json, print_lines
 from router.cli.screen import print_table, screen, table_of
 from router.decide import iso
+from router.domain.decisions import OUTCOMES
 from router.domain.deliveries import OPEN, DeliveryState
 from router.domain.destination_holds import words_of_hold
 from router.domain.documents import DocumentKind

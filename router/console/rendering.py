@@ -10,7 +10,7 @@ from mimetypes import guess_type
 from typing import Any, NamedTuple, overload
 from urllib.parse import urlencode
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import ChoiceLoader, Environment, PackageLoader, StrictUndefined
 from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -52,7 +52,7 @@ class Pages:
         self._files = {f"{_digest(one.read_bytes())}-{one.name}": one.read_bytes() for one in _static()}
         names = {name.partition("-")[2]: name for name in self._files}
         env = Environment(
-            loader=PackageLoader("router.console"),
+            loader=ChoiceLoader([PackageLoader("router.console"), PackageLoader("router.console", "static")]),
             autoescape=True,
             undefined=StrictUndefined,
             trim_blocks=True,
@@ -84,17 +84,20 @@ class Pages:
         self, request: Request, template: str, document: Mapping[str, Any], code: int = 200, **more: Any
     ) -> Response:
         """Return a page; `more` is what the page shows around its document."""
-        now = self._clock()
         own = {
+            "layout": "base.html",
             "url": request.url,
             "query": request.query_params,
-            "now": now.astimezone(UTC),
             "status": None,
             "visitor": getattr(request.state, "visitor", None),
             "done": None,
             **more,
         }
-        return HTMLResponse(self._env.get_template(template).render(**own, doc=document), code)
+        return HTMLResponse(self.text(template, document, **own), code)
+
+    def text(self, template: str, document: Mapping[str, Any], **around: Any) -> str:
+        """Return a document as its template shows it; `around` is what stands around it, in the template `layout`."""
+        return self._env.get_template(template).render(**around, now=self._clock().astimezone(UTC), doc=document)
 
     def error(self, request: Request, code: int, words: str, *, again: bool = False) -> Response:
         """Return a page that says what is wrong, or JSON; `again` offers to open the same URL from the page."""

@@ -7,6 +7,7 @@ from router.console.application import Action, View
 from router.console.changes import read_changes
 from router.console.coverage import read_coverage
 from router.console.decisions import read_decisions, write_decisions
+from router.console.report import show_report
 from router.console.resource import read_resource
 from router.console.roles import Role
 from router.console.rules import read_rule, read_rules, read_what_ends
@@ -32,6 +33,7 @@ VIEWS = (
     View("/quarantine", "quarantine.html", repairs.read_quarantine),
     View("/destinations", "destinations.html", repairs.read_destinations),
     View("/changes", "changes.html", read_changes),
+    View("/report", "report.html", show_report),
     View("/status", "status.html", read_status_page),
 )
 

@@ -57,6 +57,18 @@ class Outcome(StrEnum):
     REPEAT = "repeat"
 
 
+OUTCOMES = {
+    Outcome.QUARANTINED: "quarantined",
+    Outcome.BELOW_FLOOR: "below the floor",
+    Outcome.SUPPRESSED: "suppressed",
+    Outcome.NOTED: "noted",
+    Outcome.REPEAT: "repeats",
+    Outcome.RESOLVED: "resolved",
+    Outcome.ROUTED: "routed",
+}
+"""Outcomes in the order of the funnel, widest first to what people are told."""
+
+
 class Change(StrEnum):
     """What a notice says of a signal: that it was opened, updated or resolved."""
 

@@ -46,13 +46,14 @@ async def add_counts(tx: Transaction, entries: Iterable[RecordEntry]) -> None:
 
 
 async def read_counts(
-    tx: Transaction, since: datetime, begins: datetime, until: datetime, step: timedelta
+    tx: Transaction, since: datetime, begins: datetime, until: datetime, origin: datetime, step: timedelta
 ) -> Sequence[CellCount]:
-    """Return what was decided from one hour to before another, in parts of a length from `begins` on, and as one before that.
+    """Return what was decided from one hour to before another: what was before `begins` as one, the rest in parts.
 
-    Raises StoreError; what cannot be decoded is left out.
+    Those have a length, and are counted from `origin`, which is not after `begins`. What cannot be decoded is left out. Raises
+    StoreError.
     """
-    rows = await tx.fetch(_SUM, begins, begins, step // timedelta(microseconds=1), since, until)
+    rows = await tx.fetch(_SUM, begins, origin, step // timedelta(microseconds=1), since, until)
     cells = {text: readable(None, decode, Cell, text.encode()) for text in {row.words("cell") for row in rows}}
     found = ((row.raw("part"), cells[row.words("cell")], row.whole("many")) for row in rows)
     return [CellCount(part, cell, many) for part, cell, many in found if cell is not None]

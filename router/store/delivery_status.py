@@ -19,6 +19,9 @@ from router.store.deliveries import IS_OPEN, STATUS, WHOLE, notice_in, read_stat
 from router.store.destinations import pauses_in
 from router.store.store import Transaction
 
+MOST_TIMED = 10_000
+"""Deliveries of a destination, the latest of a span, of which it is told how long they took."""
+
 NEVER = datetime.max.replace(tzinfo=UTC)
 """An instant since which nothing was sent."""
 
@@ -26,24 +29,23 @@ _COUNT = "SELECT destination, state, count(*) AS many FROM deliveries INDEXED BY
 _COUNTS = f"""
 {_COUNT} due WHERE stream=? AND {IS_OPEN} GROUP BY destination, state
 UNION ALL {_COUNT} dead WHERE stream=? AND state='dead' GROUP BY destination, state
-UNION ALL {_COUNT} settled WHERE stream=? AND settled>=? AND state IN ('sent', 'skipped') GROUP BY destination, state
+UNION ALL SELECT d.destination, d.state, count(*) AS many
+FROM destinations p JOIN deliveries d INDEXED BY settled ON d.stream=p.stream AND d.destination=p.name
+WHERE p.stream=? AND d.settled>=? AND d.state IN ('sent', 'skipped') GROUP BY d.destination, d.state
 """
 
-# In tenths of a second up to a minute, then in seconds up to an hour, then in minutes: few groups, whatever the times are.
-_TOOK = "(settled-born)/100000"
+_THERE = "stream=? AND destination=? AND"
+_SENT = f"""
+FROM deliveries INDEXED BY settled
+WHERE {_THERE} settled>=? AND settled<? AND state IN ('sent', 'skipped') AND state='sent'
+"""
+# What it took is in tenths of a second up to a minute, then in seconds up to an hour, then in minutes.
 _ARRIVALS = f"""
-SELECT is_before, destination, state, change, is_retried, tenths, count(*) AS many FROM (
-    SELECT CASE WHEN settled<? THEN 1 ELSE 0 END AS is_before, destination, state, change,
-    CASE WHEN attempts>1 THEN 1 ELSE 0 END AS is_retried,
-    CASE WHEN {_TOOK}<600 THEN {_TOOK} WHEN {_TOOK}<36000 THEN {_TOOK}/10*10 ELSE {_TOOK}/600*600 END AS tenths
-    FROM deliveries INDEXED BY settled WHERE stream=? AND settled>=? AND settled<? AND state IN ('sent', 'skipped')
-) AS settled_then GROUP BY is_before, destination, state, change, is_retried, tenths
-UNION ALL
-SELECT is_before, destination, 'dead', '', 0, 0, count(*) FROM (
-    SELECT CASE WHEN COALESCE(settled, 0)<? THEN 1 ELSE 0 END AS is_before, destination
-    FROM deliveries INDEXED BY dead WHERE stream=? AND state='dead' AND COALESCE(settled, 0)>=? AND COALESCE(settled, 0)<?
-) AS died_then GROUP BY is_before, destination
-ORDER BY destination, is_before, tenths
+SELECT ? AS place, 'sent' AS what, count(*) AS many, count(CASE WHEN attempts>1 THEN 1 END) AS more {_SENT}
+UNION ALL SELECT ?, 'dead', count(*), 0 FROM deliveries INDEXED BY dead
+WHERE {_THERE} state='dead' AND COALESCE(settled, 0)>=? AND COALESCE(settled, 0)<?
+UNION ALL SELECT ?, 'timed', count(*), CASE WHEN took<600 THEN took WHEN took<36000 THEN took/10*10 ELSE took/600*600 END
+FROM (SELECT (settled-born)/100000 AS took {_SENT} AND change='opened' ORDER BY settled DESC LIMIT ?) AS latest GROUP BY 4
 """
 
 _FIRST = f"FROM deliveries d INDEXED BY due WHERE d.stream={{stream}} AND d.destination={{name}} AND d.{IS_OPEN} AND {IS_FIRST}"
@@ -184,44 +186,41 @@ async def count_deliveries(
 
 
 class Arrivals(NamedTuple):
-    """Deliveries to one destination that were settled alike.
+    """What a destination took in a span of time.
 
     Attributes:
-        is_before: whether that was before the span.
-        change: what they told; empty of what is dead.
-        is_retried: whether it took more than one attempt.
-        seconds: how long after they were owed: to a tenth up to a minute, then to the second, and beyond an hour to the minute.
+        retried: how many of what was sent took more than one attempt.
+        dead: how much was given up on then, and is dead still.
+        timed: of the latest that opened something there, how many took how many seconds, the quickest first: to a tenth up to
+            a minute, then to the second, and beyond an hour to the minute.
     """
 
-    is_before: bool
-    destination: str
-    state: DeliveryState
-    change: str
-    is_retried: bool
-    seconds: float
-    many: int
+    sent: int
+    retried: int
+    dead: int
+    timed: Sequence[tuple[float, int]]
 
 
 async def read_arrivals(
-    tx: Transaction, stream: str, since: datetime, begins: datetime, until: datetime
-) -> Sequence[Arrivals]:
-    """Return what was sent, skipped or given up on from one instant to before another, and what of that before `begins`.
-
-    They are by destination, the quickest first. Raises StoreError.
-    """
-    span = begins, stream, since, until
-    return [
-        Arrivals(
-            row.flag("is_before"),
-            row.words("destination"),
-            readable(DeliveryState.DEAD, row.word, "state", DeliveryState),
-            row.words("change"),
-            row.flag("is_retried"),
-            max(row.raw("tenths"), 0) / 10,
-            row.whole("many"),
-        )
-        for row in await tx.fetch(_ARRIVALS, *span, *span)
-    ]
+    tx: Transaction, stream: str, destinations: Sequence[str], spans: Sequence[tuple[datetime, datetime]]
+) -> Mapping[str, Sequence[Arrivals]]:
+    """Return what each of some destinations took in each of some spans, by destination. Raises StoreError."""
+    asked = [(name, *span) for name in destinations for span in spans]
+    values = list[object]()
+    for place, (name, *span) in enumerate(asked):
+        values += [place, stream, name, *span] * 3 + [MOST_TIMED]
+    rows = await tx.fetch(" UNION ALL ".join([_ARRIVALS] * len(asked)), *values) if asked else []
+    found = {(row.raw("place"), row.words("what")): row for row in rows if row.words("what") != "timed"}
+    timed: dict[int, list[tuple[float, int]]] = {}
+    for row in rows:
+        if row.words("what") == "timed":
+            timed.setdefault(row.raw("place"), []).append((max(row.raw("more"), 0) / 10, row.whole("many")))
+    arrivals: dict[str, list[Arrivals]] = {}
+    for place, (name, *_) in enumerate(asked):
+        sent, dead = found[place, "sent"], found[place, "dead"]
+        one = Arrivals(sent.whole("many"), sent.whole("more"), dead.whole("many"), sorted(timed.get(place, ())))
+        arrivals.setdefault(name, []).append(one)
+    return arrivals
 
 
 async def list_backlogs(tx: Transaction, stream: str) -> Mapping[str, Backlog]:

@@ -45,12 +45,12 @@ INSERT INTO destinations (stream, name, lane, delivered) VALUES (?,?,?,1)
 ON CONFLICT (stream, name) DO UPDATE SET delivered=1, lane=excluded.lane
 """
 
-_LOOKED_AT = 1_000
 _LAST_DELIVERED = """
-SELECT destination, max(settled) AS settled FROM (
-  SELECT destination, state, settled FROM deliveries INDEXED BY settled
-  WHERE stream=? AND state IN ('sent', 'skipped') ORDER BY settled DESC LIMIT ?
-) AS latest WHERE state='sent' GROUP BY destination
+SELECT p.name, (
+    SELECT d.settled FROM deliveries d INDEXED BY settled
+    WHERE d.stream=p.stream AND d.destination=p.name AND d.state IN ('sent', 'skipped') AND d.state='sent'
+    ORDER BY d.settled DESC LIMIT 1
+) AS settled FROM destinations p WHERE p.stream=? AND p.delivered=1 ORDER BY p.name
 """
 
 _TAKE_PROBE = "UPDATE destinations SET probe_at=? WHERE stream=? AND name=? AND probe_at=?"
@@ -116,9 +116,10 @@ async def note_delivered(
 
 
 async def find_last_delivered(tx: Transaction, stream: str) -> Mapping[str, datetime]:
-    """Return when destinations took a delivery last, of those that took one of the last 1,000 of their stream."""
-    rows = await tx.fetch(_LAST_DELIVERED, stream, _LOOKED_AT)
-    return {row.words("destination"): at for row in rows if (at := readable(None, row.time, "settled")) is not None}
+    """Return when each destination of a stream took a delivery last, as far as deliveries are kept."""
+    rows = await tx.fetch(_LAST_DELIVERED, stream)
+    found = ((row.words("name"), readable(None, row.find_time, "settled")) for row in rows)
+    return {name: at for name, at in found if at is not None}
 
 
 async def list_delivered(tx: Transaction, stream: str) -> list[str]:

@@ -165,7 +165,8 @@ class StateFile(SqliteStore):
             self._is_counting = named is not None
             if not path.exists():
                 os.close(open_private(path))
-            db = sqlite3.connect(path, isolation_level=None, timeout=30)
+            # All that a process asks stays prepared: of the 128 that Python keeps, one that answers people throws some away.
+            db = sqlite3.connect(path, isolation_level=None, timeout=30, cached_statements=512)
             unprepared.callback(db.close)
             super().__init__(path, db, clock)
             # What is refused is left as it is: closing it would throw its log away.

@@ -90,7 +90,7 @@ def _client(origin: str) -> httpx.Client:
     return httpx.Client(base_url=origin, trust_env=False, timeout=PATIENCE)
 
 
-class _Reader(HTMLParser):
+class HtmlReader(HTMLParser):
     """Reads a page's text and the places that it names."""
 
     def __init__(self, page: str) -> None:
@@ -108,10 +108,10 @@ class _Reader(HTMLParser):
 
 def text_of(page: str) -> str:
     """What a page says, each run of blanks as one."""
-    return re.sub(r"\s+", " ", _Reader(page).text)
+    return re.sub(r"\s+", " ", HtmlReader(page).text)
 
 
 def own_links_of(page: str, origin: str, path: str) -> set[str]:
     """The pages of the same console that a page leads to, without fragments."""
-    found = (urljoin(f"{origin}{path}", link).partition("#")[0] for link in _Reader(page).links)
+    found = (urljoin(f"{origin}{path}", link).partition("#")[0] for link in HtmlReader(page).links)
     return {one for one in found if urlsplit(one)[:2] == urlsplit(origin)[:2]}

@@ -17,6 +17,8 @@ import pytest
 from router.app.health import health_of
 from router.app.lookback import look_back
 from router.app.maintenance import Sweeper
+from router.app.report import read_report
+from router.app.rules import Rules
 from router.app.signal_life import read_life
 from router.app.signal_search import find_meant
 from router.app.standing import read_standing
@@ -64,6 +66,8 @@ COPIED = {
 
 MOST = 5_000
 """Rows that no execution of a statement reads: a page has fewer."""
+IN_ONE_GO = "\nSELECT ? AS place"
+"""How the one statement begins that reads more of an index at once: a report counts a month of deliveries."""
 
 _MANY = "WITH RECURSIVE many (n) AS (SELECT CAST(? AS BIGINT) UNION ALL SELECT n+1 FROM many WHERE n<?)"
 
@@ -128,7 +132,7 @@ class _Meter(Around):
                 before = await tx.value(_READ)
                 answer = await ask()
                 read = await tx.value(_READ) - before
-                assert read < MOST, f"one execution reads {read} rows: {sql}"
+                assert read < MOST or sql.startswith(IN_ONE_GO), f"one execution reads {read} rows: {sql}"
                 self.read[_name_of(sql)] += read
                 return answer
 
@@ -161,6 +165,7 @@ GROWING = {
     "the deliveries that it counts": r"^SELECT stream, destination, state, count\(\*\) AS many, max\(place\)",
     "what stands, asked by previews": r"^SELECT key, outcome, severity, held_by",
     "what stands, looked through for a filter": r"^WITH looked AS",
+    "what destinations took in the time that a report is on": r"^SELECT \? AS place",
     "the findings of a snapshot that is over": r"^SELECT kind, snapshot_days, count\(\*\) AS many, max\(key\)",
 }
 """What reads more of a larger state, in pages; docs/state.md names the same."""
@@ -276,6 +281,7 @@ async def _ask(store: Store) -> None:
     rule = rule_matcher(a_rule(ip=(SCANNER,)), NO_OWNERS)
     await look_back(store, "cwpp", [rule], NOW - timedelta(hours=1), NOW + DAY)
     assert await describe(store, NOW) is not None
+    assert await read_report(store, Rules({Stream.CWPP: BOOK, Stream.CSPM: POSTURE}, ()), "7d", NOW)
 
 
 def _grown_statements(store: Store, sizes: tuple[int, int]) -> dict[str, tuple[int, int]]:

@@ -16,6 +16,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from router.app.lookback import look_back
+from router.app.report import read_report
+from router.app.rules import Rules
 from router.decide.preview import Amount, Preview, Spared, rule_matcher
 from router.domain.catalogue import Catalogue
 from router.domain.counts import Cell, RuleHits, cell_of, counted
@@ -219,6 +221,27 @@ def _counts_once(store: Store, twin: Store, history: Sequence[Step]) -> None:
     assert len({entry.key for entry in entries}) == len(entries)
     assert ask(store, read_counts) == ask(twin, read_counts) == counted(entries)
     assert ask(store, read_hits, "cwpp") == ask(twin, read_hits, "cwpp") == hits_of(entries)
+    _adds_up(store, entries)
+
+
+def _adds_up(store: Store, entries: Sequence[RecordEntry]) -> None:
+    """In a report each message that came in is in exactly one outcome, each that was routed told people in one way, or none."""
+    first = [entry for entry in entries if message_of(entry.key) == entry.key]
+    found = run(read_report(store, Rules({Stream.CWPP: a_book()}, ()), "24h", NOW + 6 * HOUR))
+    for stream, told in zip(Stream, found["streams"], strict=True):
+        of_stream = [entry for entry in first if entry.stream == stream]
+        outcomes = {one["outcome"]: one["now"] for one in told["outcomes"]}
+        assert Counter(outcomes) == Counter(entry.outcome for entry in of_stream)
+        assert told["received"] == {"now": sum(outcomes.values()), "before": 0}
+        assert sum(one["now"] for one in told["told"].values()) == outcomes["routed"]
+        assert sum(sum(one.values()) for one in ({**it, "begins": 0} for it in told["parts"])) == len(of_stream)
+        for rows in (told["severities"], told["plans"]):
+            assert sum(one["now"] for one in rows) == len(of_stream) - outcomes["quarantined"]
+        assert sum(one["now"] for one in told["further"]) == len(
+            [entry for entry in entries if entry.stream == stream and entry not in of_stream]
+        )
+    assert found["unread"]["now"] == len([entry for entry in first if entry.stream is None])
+    assert sum(one["received"]["now"] for one in found["streams"]) + found["unread"]["now"] == len(first)
 
 
 # Walks and previews.

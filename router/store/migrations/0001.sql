@@ -192,8 +192,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS turns ON deliveries (key, destination, turn);
 CREATE INDEX IF NOT EXISTS dead_ids ON deliveries (id) WHERE state = 'dead';
 CREATE INDEX IF NOT EXISTS dead ON deliveries (stream, destination, COALESCE(settled, 0), place) WHERE state = 'dead';
 CREATE INDEX IF NOT EXISTS died ON deliveries (COALESCE(settled, 0), place) WHERE state = 'dead';
--- A report reads no row: it counts what a month of deliveries came to, and how long each took.
-CREATE INDEX IF NOT EXISTS settled ON deliveries (stream, settled, destination, state, change, attempts, born)
+-- Of what a destination took lately a report asks how much that was, and how soon: it reads no row for that.
+CREATE INDEX IF NOT EXISTS settled ON deliveries (stream, destination, settled, state, change, attempts, born)
     WHERE state IN ('sent', 'skipped');
 CREATE INDEX IF NOT EXISTS unknown ON deliveries (place)
     WHERE NOT (state IN ('sent', 'skipped', 'dead') OR (state IN ('owed', 'claimed') AND stream IN ('cwpp', 'cspm')));
