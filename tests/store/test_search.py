@@ -87,6 +87,8 @@ DECIDED = st.builds(
 )
 """Decisions, with many at one instant."""
 
+TWO_HOSTS = [Decided(2, Outcome.ROUTED, "cwpp", "a", name, f"{MACHINE}{name}") for name in ("web-1", "my-web-1")]
+
 LOOKED_FOR: list[tuple[str, Any]] = [
     *(("streams", one) for one in (("cwpp",), ("cspm", ""), STREAMS)),
     *(("outcomes", one) for one in ((Outcome.ROUTED,), (Outcome.SUPPRESSED, Outcome.QUARANTINED))),
@@ -115,6 +117,7 @@ def keys_of(decided: Mapping[str, Decided], wanted: DecisionFilter) -> list[str]
 )
 @settings(max_examples=some_of(60), deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @example(decided=[Decided(2, Outcome.ROUTED, "cwpp", "a", "a", "a")] * 9, wanted=DecisionFilter(), most=4)
+@example(decided=TWO_HOSTS, wanted=DecisionFilter(resource="web-1"), most=4)
 def test_pages_hold_each_decision_that_is_wanted_once(
     place: Place, decided: list[Decided], wanted: DecisionFilter, most: int
 ) -> None:
