@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 from msgspec.structs import asdict
-from starlette.exceptions import HTTPException
 
+from router.console.application import named_in
 from router.console.rendering import shown
 from router.console.silences import page_of
 from router.coverage.last_check import KEPT, LastCheck, find_check
@@ -21,8 +21,6 @@ from router.store.documents import find_document, find_value, list_documents_und
 from router.store.sources import count_silent, list_silent
 
 if TYPE_CHECKING:
-    from enum import StrEnum
-
     from starlette.datastructures import QueryParams
     from starlette.requests import Request
 
@@ -68,23 +66,15 @@ async def read_coverage(console: Console, request: Request) -> Document:
 
 def _wanted(check: LastCheck, query: QueryParams) -> list[CoverageRow]:
     """Return the rows that a query means; raises HTTPException where it names what there is not."""
-    state, rung = _word(query, "verdict", CoverageState), _word(query, "rung", Rung)
-    sensor, subscription = _word(query, "sensor", SensorSight), query.get("subscription", "").strip().lower()
+    states, rungs = named_in(query, "verdict", list(CoverageState)), named_in(query, "rung", list(Rung))
+    sensors, subscription = named_in(query, "sensor", list(SensorSight)), query.get("subscription", "").strip().lower()
 
     def is_meant(row: CoverageRow) -> bool:
-        on_rung = row.verdicts.get(rung) if rung is not None else None
-        found = row.state if rung is None else on_rung.state if on_rung is not None else None
-        is_there = found is not None and state in (None, found)
-        return is_there and sensor in (None, row.sensor) and subscription in ("", row.workload.subscription)
+        found = [it.state for rung, it in row.verdicts.items() if rung in rungs] if rungs else [row.state]
+        is_there = any(not states or one in states for one in found) and (not sensors or row.sensor in sensors)
+        return is_there and subscription in ("", row.workload.subscription)
 
     return list(filter(is_meant, check.rows))
-
-
-def _word[E: StrEnum](query: QueryParams, name: str, words: type[E]) -> E | None:
-    written = query.get(name) or None
-    if written is not None and written not in words:
-        raise HTTPException(400, f"{name}: {written!r} is none; write one of {', '.join(words)}.")
-    return words(written) if written is not None else None
 
 
 def _check_document(check: LastCheck, now: datetime) -> dict[str, Any]:
@@ -112,10 +102,5 @@ def _row_document(row: CoverageRow) -> dict[str, Any]:
 def _silent_document(one: KnownSource) -> dict[str, Any]:
     source, allowed = one.heard.source, one.allowed
     named = {"kind": source.kind.value, "name": one.name or source.subject, "plan": source.plan or None}
-    seconds = int(allowed.total_seconds()) if allowed is not None else None
-    return {
-        **named,
-        "subscription": one.heard.subscription,
-        "since": one.silent_since,
-        "allowed_silence_seconds": seconds,
-    }
+    times = {"since": one.silent_since, "allowed_silence_seconds": allowed and int(allowed.total_seconds())}
+    return {**named, "subscription": one.heard.subscription, **times}
