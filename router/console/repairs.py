@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 
 from router.app import destination_states, repairs
 from router.app.destination_states import DestinationStatus, known_destinations, read_statuses
-from router.app.fields import duration_text, read_duration
+from router.app.fields import duration_text, read_duration, read_instant
 from router.console.application import Done, Effect, Question, Refused, ask, confirmed, page_end_in, require
 from router.console.rendering import shown
 from router.console.roles import Role, visitor_in
@@ -201,18 +201,25 @@ async def hold(console: Console, form: Form, request: Request) -> Effect | Done:
     known, store = (await _status_in(console, form)).destination, console.store
     if known.lane is Lane.PAGE:
         require(request, Role.ADMIN)
-    written, now = form.get("for", "1h"), store.now()
-    answer: Done | Refused
+    written, now, fields = form.get("for", "1h"), store.now(), _names(form)
+    # What is done was shown: after another length was written, its end is shown first.
+    is_shown = form.get("shown") == written
+    answer, button = Refused(), "Hold it"
     try:
-        until = now + (read_field("for", read_duration, written) or timedelta())
+        asked_for = now + (read_field("for", read_duration, written) or timedelta())
+        until = read_field("until", read_instant, form.get("until", "") if is_shown else "") or asked_for
         planned = await destination_states.preview_hold(store, known, until, now)
 
         async def act(reason: str) -> Done:
             await destination_states.hold(store, known, until, now, author=visitor_in(request).name, reason=reason)
             return Done("/destinations", "held")
 
-        if isinstance(answer := await confirmed(console, form, act), Done):
-            return answer
+        if is_shown:
+            if isinstance(done := await confirmed(console, form, act), Done):
+                return done
+            answer = done
+        fields += [("shown", written), ("until", timestamp(until))]
+        button = f"Hold it until {timestamp(until)}"
         lines = [
             f"Nothing is sent there until {timestamp(until)}, in {duration_text(until - now)}; then all is: what is owed there "
             f"now, {counted(planned.owed, 'notice')}, and what comes meanwhile."
@@ -229,8 +236,8 @@ async def hold(console: Console, form: Form, request: Request) -> Effect | Done:
         lines.append("While it is held it calls no person.")
     hint = f"as in 30m or 2h, {duration_text(LONGEST_HOLD[known.lane])} at most in the {known.lane} lane"
     asked = {"name": "for", "label": "For", "value": written, "hint": hint}
-    question = Question(f"Hold {known.name}?", lines, "Hold it")
-    return ask("/destinations/hold", question, form, answer, fields=_names(form), inputs=[asked])
+    question = Question(f"Hold {known.name}?", lines, button)
+    return ask("/destinations/hold", question, form, answer, fields=fields, inputs=[asked])
 
 
 async def release(console: Console, form: Form, request: Request) -> Effect | Done:
@@ -263,7 +270,8 @@ class _Meant(NamedTuple):
 
 async def _letters_meant(console: Console, form: Form) -> _Meant:
     async with console.store.session() as tx:
-        if form.get("which") == "all":
+        # What is confirmed is what was shown, letter by letter.
+        if form.get("which") == "all" and form.get("confirm") != "yes":
             wanted = LetterFilter(form.get("stream") or None, form.get("destination") or None)
             return _Meant(await dead_letters.list_latest_letters(tx, wanted, None, MOST), 0)
         letters = await dead_letters.find_letters(tx, ids := _ids_in(form))

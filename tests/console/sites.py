@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
+from html import unescape
 from html.parser import HTMLParser
 from typing import Any, NamedTuple
 from urllib.parse import urljoin, urlsplit
@@ -109,6 +110,15 @@ class HtmlReader(HTMLParser):
 def text_of(page: str) -> str:
     """What a page says, each run of blanks as one."""
     return re.sub(r"\s+", " ", HtmlReader(page).text)
+
+
+HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
+
+
+def confirmed(page: httpx.Response) -> dict[str, str]:
+    """What the button of an effect's page sends, without what a person writes there."""
+    assert page.status_code == 200
+    return {name: unescape(value) for name, value in HIDDEN.findall(page.text)}
 
 
 def own_links_of(page: str, origin: str, path: str) -> set[str]:

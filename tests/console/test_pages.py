@@ -31,6 +31,8 @@ SEEN = """() => ({
     one.rel ?? "",
   ]),
   text: document.body.innerText,
+  unmarked: [...document.querySelectorAll("[name=reason]:not([type=hidden])")]
+    .filter(one => !one.required || !one.labels[0].innerText.includes("required")).map(one => one.outerHTML),
   ids: [...document.querySelectorAll("[id]")].map(one => one.id),
 })"""
 
@@ -75,6 +77,8 @@ async def check_soundness(window: Window, subtests: pytest.Subtests) -> None:
         others = [(url, rel) for url, rel in seen["links"] if not url.startswith(f"{window.origin}/")]
         assert [url for url, _ in others if urlsplit(url).scheme != "https"] == []
         assert [rel for _, rel in others if not {"noopener", "noreferrer"} <= set(rel.split())] == []
+    with subtests.test("a reason is marked as required"):
+        assert seen["unmarked"] == []
     with subtests.test("ids are of one thing each"):
         assert len(seen["ids"]) == len(set(seen["ids"]))
     with subtests.test("no scrolling to the side"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any
 from urllib.parse import urlencode
@@ -15,7 +16,7 @@ from router.store.documents import document_of_hold, document_of_silence, put_do
 from router.store.quarantine import put_in_quarantine
 from router.store.store import Store
 from tests.builders import NOW, alert_body
-from tests.console.sites import OWN, Site, text_of
+from tests.console.sites import OWN, Site, confirmed, text_of
 from tests.console.states import BY, RETIRED, SCRIPT
 from tests.silences import HOUR, a_silence
 from tests.store.acts import ask, owe, run
@@ -109,6 +110,11 @@ def test_a_dead_letter_is_sent_again(own_site: Site) -> None:
     (change,) = last_changes(own_site, 1)
     assert (change.action, change.subject, change.author, change.reason) == ("redriven", letter["id"], BY, REASON)
     assert change.detail["signal"] == letter["signals"][0]
+    life = own_site.document(own_site.get(f"/signals/{letter['signals'][0]}").headers["location"])["timeline"]
+    acts = [(one["code"], one["words"]) for one in life if one["code"] in ("redriven", "dead")]
+    assert [code for code, _ in acts] == ["redriven", "dead"]
+    assert acts[0][1].startswith(f"{BY} had the group's turn 1 (opened) sent to soc-tickets again: {REASON}")
+    assert "the group's turn 1 (opened) to soc-tickets was given up: answered 400 (Invalid value" in acts[1][1]
     entry = own_site.document("/changes")["entries"][0]
     assert (entry["words"], entry["reason"]) == ("sent 1 dead letter to cwpp soc-tickets again", REASON)
     assert entry["links"] == [
@@ -148,7 +154,9 @@ def test_all_dead_letters_of_a_destination_are_meant_at_once(own_site: Site) -> 
     shown = post(own_site, "/dead-letters/redrive", **form)
     assert "60 to cwpp tickets: given up on again, since the rules do not name it." in words_of(shown, 200)
     assert "and 40 more" in text_of(shown.text)
-    done = post(own_site, "/dead-letters/discard", **form, confirm="yes", reason=REASON)
+    assert post(own_site, "/dead-letters/discard", **form, confirm="yes", reason=REASON).status_code == 422
+    ids = re.findall(r'name="id" value="(\w+)"', post(own_site, "/dead-letters/discard", **form).text)
+    done = post(own_site, "/dead-letters/discard", id=ids, confirm="yes", reason=REASON)
     assert done_with(done).endswith("=discarded")
     assert own_site.document(one)["letters"] == []
     assert own_site.document("/dead-letters")["letters"] == others["letters"]
@@ -210,7 +218,7 @@ def test_a_raw_body_is_shown_to_who_says_why_and_that_is_on_record(own_site: Sit
     assert done_with(post(own_site, "/quarantine/show", body="gone", confirm="yes", reason=REASON)).endswith("=gone")
 
 
-def test_a_destination_is_held_and_released(own_site: Site) -> None:
+def test_a_destination_is_held_and_released(own_site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
     """Within the bounds of its lane, which are said beside the field."""
     where = {"stream": "cwpp", "name": "oncall"}
 
@@ -229,13 +237,19 @@ def test_a_destination_is_held_and_released(own_site: Site) -> None:
     nonsense = post(own_site, "/destinations/hold", **where, **{"for": "soon"}, reason=REASON, confirm="yes")
     assert "is no duration" in words_of(nonsense, 422)
     assert oncall()["held"] is None
-    done = post(own_site, "/destinations/hold", **where, **{"for": "2h"}, reason=REASON, confirm="yes")
+    # Another length than was shown is shown first, and then done to the second, however long that is looked at.
+    shown = confirmed(post(own_site, "/destinations/hold", **where))
+    edited = post(own_site, "/destinations/hold", **{**shown, "for": "2h", "reason": REASON})
+    assert "until 2026-11-24T14:00:00Z, in 2h" in words_of(edited, 200)
+    assert REASON in edited.text and oncall()["held"] is None
+    monkeypatch.setattr(own_site.state.clock, "now", NOW + HOUR / 4)
+    done = post(own_site, "/destinations/hold", **confirmed(edited), **{"for": "2h"}, reason=REASON)
     assert done_with(done) == "/destinations?done=held"
     held = oncall()["held"]
     assert held == {
         "author": BY,
         "reason": REASON,
-        "since": "2026-11-24T12:00:00Z",
+        "since": "2026-11-24T12:15:00Z",
         "until": "2026-11-24T14:00:00Z",
     }
     assert "It is held by" in words_of(post(own_site, "/destinations/release", **where), 200)

@@ -64,7 +64,7 @@ def test_a_role_that_is_too_low_changes_nothing(own_site: Site, subtests: pytest
     before = run(_rows(own_site.state.place))
     confirmed = {"confirm": "yes", "reason": "because", "id": "ab12cd", "which": "all"}
     pager = next(one for one in own_site.document("/destinations")["destinations"] if one["lane"] == "page")
-    held = {"stream": pager["stream"], "name": pager["name"], **confirmed, "for": "30m"}
+    held = {"stream": pager["stream"], "name": pager["name"], **confirmed, "for": "30m", "shown": "30m"}
     for path, role in [(one.path, Role.READER) for one in ACTIONS] + [(path, Role.OPERATOR) for path in ADMINS]:
         with subtests.test(path, role=role.words):
             answer = run(_ask(own_site, "POST", re.sub(r"\{\w+\}", "ab12cd", path), role, confirmed))

@@ -11,14 +11,13 @@ from html import unescape
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 
 from router.app.silences import add_silence
 from router.domain.signals import Stream
 from router.store.store import Store
 from tests.builders import NOW
-from tests.console.sites import Site, own_links_of, served, text_of
+from tests.console.sites import Site, confirmed, own_links_of, served, text_of
 from tests.console.states import BY, MACHINE, RETIRED, RULE, State
 from tests.silences import HOUR, a_silence
 from tests.store.acts import run
@@ -26,13 +25,6 @@ from tests.store.opened import everything_in, open_store
 
 NEW = "/silences/new"
 TYPED = {"stream": "cwpp", "host": "jump-lin-01\r\n\r\ndb-lin-02", "for": "2h", "reason": "<b>kernel</b> patch"}
-HIDDEN = re.compile(r'<input type="hidden" name="(\w+)" value="([^"]*)">')
-
-
-def confirmed(page: httpx.Response) -> dict[str, str]:
-    """What the button of an effect's page sends."""
-    assert page.status_code == 200
-    return {name: unescape(value) for name, value in HIDDEN.findall(page.text)}
 
 
 def stored(site: Site) -> Any:
@@ -260,3 +252,26 @@ def test_one_list_has_all_that_ends(site: Site, monkeypatch: pytest.MonkeyPatch)
     assert site.get("/ends?days=8").status_code == 400
     monkeypatch.setattr(site.state.clock, "now", NOW - 20 * 24 * HOUR)
     assert [RETIRED in site.get(f"/ends?days={days}").text for days in (7, 30)] == [False, True]
+
+
+def test_an_alert_that_was_told_says_which_silence_holds_its_updates(own_site: Site) -> None:
+    """In the list, on its page and on that of its resource, as long as the silence is in force; what it holds is held by it."""
+    (silence,) = silences(own_site)
+    words = f"{silence['name'].replace(':', ' ')} holds its updates until 2026-11-24T16:00:00Z"
+
+    def silenced() -> set[str]:
+        alerts = own_site.document("/alerts")["signals"]
+        return {one["key"] for one in alerts if words in [state["words"] for state in one["states"]]}
+
+    keys = silenced()
+    told = {one["key"] for one in own_site.document("/alerts?outcome=routed")["signals"] if one["where"] == MACHINE}
+    assert keys == told != set()
+    there = own_site.document(own_site.state.paths["/resource"])["signals"]["cwpp"]
+    assert {one["key"] for one in there if words in [state["words"] for state in one["states"]]} == keys
+    for path in ("/alerts", own_site.state.paths["/resource"]):
+        assert words in text_of(own_site.get(path).text)
+    page = text_of(own_site.get(f"/signals/{min(keys)}").text)
+    assert f"{silence['name']} by {BY}, holds what comes of it until 2026-11-24T16:00:00Z" in page
+    effect = own_site.post(f"/silences/{silence['id']}/end", reason="done")
+    own_site.post(f"/silences/{silence['id']}/end", **confirmed(effect))
+    assert silenced() == set()
