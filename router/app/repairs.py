@@ -19,17 +19,20 @@ from router.app.rules import Rules, new_intake, new_reader
 from router.app.settings import Clock
 from router.decide import iso
 from router.decide.prose import unfilled
+from router.destinations.wording.fitting import shortened
 from router.destinations.wording.headlines import headline
 from router.destinations.wording.masking import masked
 from router.destinations.wording.withholding import outline_of
 from router.domain.decisions import Code, Outcome
 from router.domain.notices import ANNOUNCEMENT, Group, Notice, RecordEntry, is_about_ai
+from router.domain.readable import one_line, timestamp
 from router.domain.signals import Stream
 from router.domain.values import Value
 from router.ingest.messages import Message, MessagePart, MessageReader, NotUnderstood, is_beginning
 from router.store import dead_letters
 from router.store.changes import ChangeAction, ChangeEntry, write_change
 from router.store.dead_letters import DeadLetter, Redrive
+from router.store.delivery_lifecycle import LONGEST_FAILURE
 from router.store.quarantine import QuarantineEntry, discard_quarantined
 from router.store.store import Store, Transaction
 
@@ -114,7 +117,12 @@ def _change_of(letter: DeadLetter, action: ChangeAction, at: datetime, author: s
         stream=letter.delivery.stream if letter.delivery is not None else None,
         subject=letter.id,
         reason=reason,
-        detail={"to": letter.addressed_to, **({"signal": some[0]} if (some := signals_of(letter)) else {})},
+        detail={
+            "to": letter.addressed_to,
+            "error": shortened(one_line(masked(letter.error)), LONGEST_FAILURE),
+            **({"died": timestamp(letter.died)} if letter.died is not None else {}),
+            **({"signal": some[0]} if (some := signals_of(letter)) else {}),
+        },
     )
 
 

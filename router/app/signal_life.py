@@ -6,11 +6,12 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import replace
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from router.app.destination_readiness import Unready
 from router.app.rules import Rules, specs_of
 from router.app.signal_search import Meant
-from router.decide.preview import silence_matcher
+from router.decide.preview import Matcher, silence_matcher
 from router.deliver.destination_holds import list_holds
 from router.domain.counts import decided_at
 from router.domain.decisions import Change, Outcome
@@ -21,9 +22,10 @@ from router.domain.notices import RecordEntry
 from router.domain.readable import counted
 from router.domain.rule_fields import signal_of
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook, length_text
-from router.domain.silences import Silence, Silences, find_silence_id
+from router.domain.silences import Silence, find_silence_id
 from router.domain.values import Value
 from router.store import groups
+from router.store.changes import ChangeEntry, find_changes
 from router.store.decisions import find_decisions
 from router.store.delivery_status import list_deliveries, list_deliveries_at
 from router.store.destinations import list_pauses
@@ -122,6 +124,7 @@ class SignalLife(Value, kw_only=True):
     Attributes:
         has_earlier: whether there are earlier ones, which were not read.
         silences: those silences that held it ever and are still kept, by their names on record.
+        changes: what people did to its deliveries, its group's, or to what is kept of it.
     """
 
     key: str
@@ -131,6 +134,7 @@ class SignalLife(Value, kw_only=True):
     row: LedgerRow | None = None
     silences: Mapping[str, Silence] = {}
     destinations: tuple[DestinationLife, ...] = ()
+    changes: tuple[ChangeEntry, ...] = ()
 
     @property
     def holder(self) -> Held | None:
@@ -228,6 +232,7 @@ async def read_life(store: Store, meant: Meant, now: datetime, facts: Destinatio
         held = {one.destination: words_of_hold(one) for one in holds if one.stream == stream}
         holders = [row.held.rule if row is not None and row.held is not None else None]
         holders += [entry.suppressed_by for entry in entries]
+        subjects = [key, *(it.id for one in destinations for it in one.all_deliveries)]
         return SignalLife(
             key=key,
             stream=stream,
@@ -238,19 +243,35 @@ async def read_life(store: Store, meant: Meant, now: datetime, facts: Destinatio
             destinations=tuple(
                 replace(one, pause=pauses.get(one.name), held=held.get(one.name)) for one in destinations
             ),
+            changes=tuple(it for some in (await find_changes(tx, subjects)).values() for it in some),
         )
+
+
+class ActiveSilence(NamedTuple):
+    """A silence that holds something now, until when it does, and what it covers by the rules of its stream."""
+
+    silence: Silence
+    until: datetime
+    matcher: Matcher
+
+
+async def read_active_silences(tx: Transaction, book: Rulebook | None, now: datetime) -> list[ActiveSilence]:
+    """Return the silences of a stream that hold anything now; none where its rules are not at hand."""
+    known = read_silences(await list_documents(tx, DocumentKind.SILENCE, now)).values if book is not None else []
+    return [
+        ActiveSilence(one, window.ends, silence_matcher(one, book))
+        for one in known
+        if book is not None and one.stream == book.stream and (window := one.find_window_at(now)) is not None
+    ]
 
 
 async def with_active_silences(store: Store, life: SignalLife, book: Rulebook, now: datetime) -> SignalLife:
     """Return the same life with the silences, too, that hold what comes of the signal now, by the rules of its stream."""
     async with store.session() as tx:
         fields = (await read_fields(tx, [life.key])).get(life.key)
-        silences = read_silences(await list_documents(tx, DocumentKind.SILENCE, now)).values if fields else []
-    if fields is None:
-        return life
-    signal, known = signal_of(fields), Silences.from_list(one for one in silences if one.stream == life.stream)
-    active = {one.name: one for one in known.active(now) if silence_matcher(one, book).covers(signal)}
-    return replace(life, silences={**life.silences, **active})
+        active = await read_active_silences(tx, book, now) if fields is not None else []
+    held = {one.silence.name: one.silence for one in active if fields and one.matcher.covers(signal_of(fields))}
+    return replace(life, silences={**life.silences, **held})
 
 
 def _in_order(entry: RecordEntry) -> tuple[datetime, bool, int, str]:

@@ -22,6 +22,7 @@ from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
 from router.domain.readable import counted, timestamp
 from router.domain.silences import holder_words
+from router.store.changes import ChangeAction
 from router.store.ledger import RECORD
 
 type Facts = Iterator[tuple[str, str | None]]
@@ -118,7 +119,7 @@ def worded(facts: Iterable[tuple[str, str | None]]) -> list[dict[str, str]]:
 
 def timeline_of(life: SignalLife) -> list[dict[str, Any]]:
     """Return for programs all that happened to a signal; the latest first, since that is what people are called for."""
-    events = [*_decisions_in(life), *(event for one in life.destinations for event in _events_at(one))]
+    events = [*_decisions_in(life), *(event for one in life.destinations for event in _events_at(one)), *_acts_on(life)]
     # What was decided is older than what came of it at the same instant.
     return sorted(events, key=lambda event: event["at"])[::-1]
 
@@ -142,7 +143,7 @@ def _events_at(one: DestinationLife) -> Iterator[dict[str, Any]]:
         # What the record's second home took is each decision once more.
         if one.name == RECORD and it.state is DeliveryState.SENT:
             continue
-        turn = f"{'turn' if it in one.deliveries else "the group's turn"} {it.turn} ({it.change})"
+        turn = _turn_words(one, it)
         for failed in it.failed:
             words = f"{one.name} did not take {turn}: {failed.error}"
             yield _event(failed.at, "attempt", "failed", words, destination=one.name)
@@ -156,6 +157,32 @@ def _events_at(one: DestinationLife) -> Iterator[dict[str, Any]]:
             reference=reference,
             link=web_link(link) if link is not None and masked(link) == link else None,
         )
+
+
+_ACTS = {
+    ChangeAction.REDRIVEN: "had {turn} sent to {name} again",
+    ChangeAction.DEAD_LETTERS_DISCARDED: "discarded {turn} to {name}",
+    ChangeAction.BODY_SHOWN: "looked at the raw body",
+}
+
+
+def _acts_on(life: SignalLife) -> Iterator[dict[str, Any]]:
+    """Yield what people did, and that what they did it to had been given up on, of which its delivery says no more."""
+    known = {it.id: (one, it) for one in life.destinations for it in one.all_deliveries}
+    for act in life.changes:
+        place, delivery = known.get(act.subject, (None, None))
+        name = place.name if place is not None else None
+        turn = _turn_words(place, delivery) if place is not None and delivery is not None else ""
+        if (died := act.detail.get("died")) is not None:
+            words = f"{turn} to {name} was given up: {act.detail['error']}"
+            yield _event(datetime.fromisoformat(died), "delivery", DeliveryState.DEAD, words, destination=name)
+        words = f"{act.author} {_ACTS[act.action].format(turn=turn, name=name)}"
+        words = f"{words}{f': {act.reason}' if act.reason else ''}"
+        yield _event(act.at, "act", act.action, words, destination=name)
+
+
+def _turn_words(one: DestinationLife, it: DeliveryStatus) -> str:
+    return f"{'turn' if it in one.deliveries else "the group's turn"} {it.turn} ({it.change})"
 
 
 def _delivery_words(one: DestinationLife, it: DeliveryStatus, turn: str) -> str:

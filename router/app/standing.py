@@ -8,7 +8,7 @@ from itertools import groupby
 from operator import attrgetter
 from typing import Any, NamedTuple
 
-from router.app.signal_life import SignalLife, find_silences
+from router.app.signal_life import ActiveSilence, SignalLife, find_silences, read_active_silences
 from router.decide import iso
 from router.decide.prose import unfilled
 from router.destinations.wording.escaping import web_link
@@ -21,8 +21,8 @@ from router.domain.deliveries import OPEN, DeliveryState, DeliveryStatus
 from router.domain.notices import Notice, RecordEntry, is_about_ai
 from router.domain.readable import one_line, timestamp
 from router.domain.resources import NOWHERE, parse_resource_id
-from router.domain.rule_fields import RuleFields
-from router.domain.rulebook import Lane
+from router.domain.rule_fields import RuleFields, signal_of
+from router.domain.rulebook import Lane, Rulebook
 from router.domain.severity import find_severity
 from router.domain.silences import Silence, holder_words
 from router.store.decisions import find_decisions
@@ -39,16 +39,25 @@ LONGEST_TEXT = 300
 _TOLD = {Lane.PAGE: ("paged", "paged"), Lane.TICKET: ("ticketed", "ticket at"), Lane.ROWS: ("rows", "rows at")}
 """The code of what a destination of a lane took, and how its words begin."""
 
-_ORDER = ("paged", "ticketed", "rows", "grouped", "held", "owed", "dead", "waits")
+_ORDER = ("paged", "ticketed", "rows", "grouped", "held", "silenced", "owed", "dead", "waits")
 
 
 async def read_standing(
-    store: Store, stream: str, wanted: StandingFilter, after: StandingPlace | None, most: int, now: datetime
+    store: Store,
+    stream: str,
+    wanted: StandingFilter,
+    after: StandingPlace | None,
+    most: int,
+    now: datetime,
+    book: Rulebook | None = None,
 ) -> dict[str, Any]:
-    """Return a page of what stands as a document: docs/command-line.md has its keys. Raises StoreError."""
+    """Return a page of what stands as a document: docs/command-line.md has its keys. Raises StoreError.
+
+    Only the rules of the stream, its `book`, say which of it a silence covers.
+    """
     async with store.session() as tx:
         page = await list_standing(tx, stream, wanted, after, most)
-        signals = await describe_signals(tx, stream, page.rows)
+        signals = await describe_signals(tx, stream, page.rows, await read_active_silences(tx, book, now))
     return {
         "stream": stream,
         "at": iso(now),
@@ -61,9 +70,14 @@ async def read_standing(
     }
 
 
-async def describe_signals(tx: Transaction, stream: str, rows: Sequence[LedgerRow]) -> list[dict[str, Any]]:
-    """Return signals of a stream, whether they stand or not, with no word that a ticket may not have; raises StoreError."""
-    known = await _read_beside(tx, stream, rows)
+async def describe_signals(
+    tx: Transaction, stream: str, rows: Sequence[LedgerRow], active: Sequence[ActiveSilence] = ()
+) -> list[dict[str, Any]]:
+    """Return signals of a stream, whether they stand or not, with no word that a ticket may not have; raises StoreError.
+
+    Of those that stand it is said which of the `active` silences holds their updates.
+    """
+    known = await _read_beside(tx, stream, rows, active)
     return [_document(row, known) for row in rows]
 
 
@@ -74,9 +88,12 @@ class _Beside(NamedTuple):
     deliveries: Mapping[str, Sequence[DeliveryStatus]]
     memberships: Mapping[str, Sequence[Membership]]
     silences: Mapping[str, Silence]
+    silenced_by: Mapping[str, Sequence[ActiveSilence]]
 
 
-async def _read_beside(tx: Transaction, stream: str, rows: Sequence[LedgerRow]) -> _Beside:
+async def _read_beside(
+    tx: Transaction, stream: str, rows: Sequence[LedgerRow], active: Sequence[ActiveSilence]
+) -> _Beside:
     opened = {row.key: min(row.open.values()) for row in rows if row.open}
     memberships = await list_memberships(tx, stream, [row.key for row in rows if row.grouped])
     groups = {one.group for each in memberships.values() for one in each}
@@ -85,12 +102,14 @@ async def _read_beside(tx: Transaction, stream: str, rows: Sequence[LedgerRow]) 
     told = await list_latest_notices(tx, opened)
     notices = {key: one for key, one in told.items() if one.turn >= opened[key]}
     untold = [row for row in rows if row.key not in notices]
-    fields = await read_fields(tx, [row.key for row in untold])
+    fields = await read_fields(tx, [row.key for row in (rows if active else untold)])
     for row in untold:
         known = fields.get(row.key) or next(iter(await find_decisions(tx, row.key, 1)), None)
         notices[row.key] = _notice_by(row, known)
     silences = await find_silences(tx, [row.held.rule for row in rows if row.held is not None])
-    return _Beside(notices, deliveries, memberships, silences)
+    asked = [(row.key, signal_of(fields[row.key])) for row in rows if active and row.stands and row.key in fields]
+    silenced_by = {key: [one for one in active if one.matcher.covers(signal)] for key, signal in asked}
+    return _Beside(notices, deliveries, memberships, silences, silenced_by)
 
 
 def _notice_by(row: LedgerRow, known: RuleFields | RecordEntry | None) -> Notice:
@@ -156,6 +175,9 @@ def _states(row: LedgerRow, known: _Beside, memberships: Sequence[Membership]) -
         life = SignalLife(key=row.key, stream=row.stream, silences=known.silences)
         until = life.end_of_hold(held.rule, held.until)
         yield _state("held", f"held by {holder_words(held.rule)} until {timestamp(until)}", at=until)
+    for silence, until, _ in known.silenced_by.get(row.key, ()):
+        if held is None or held.rule != silence.name:
+            yield _state("silenced", f"{holder_words(silence.name)} holds its updates until {timestamp(until)}", at=until)
     for name, deliveries in groupby(known.deliveries.get(row.key, ()), attrgetter("destination")):
         yield from _states_at(name, list(deliveries))
     for one in memberships:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from starlette.exceptions import HTTPException
 
 from router.app.rules import read_owners
+from router.app.signal_life import ActiveSilence, read_active_silences
 from router.app.standing import describe_signals
 from router.console.application import Elsewhere, page_end_in
 from router.console.rendering import shown
@@ -61,7 +62,12 @@ async def read_resource(console: Console, request: Request) -> Document:
         since = {span: now - timedelta(days=span) for span in SPANS}
         wanted = sorted((one for one in rows.values() if _is_lately(one, since[days])), key=_rank)
         signals = {
-            stream.value: await _describe(tx, stream, [one for one in wanted if one.stream == stream])
+            stream.value: await _describe(
+                tx,
+                stream,
+                [one for one in wanted if one.stream == stream],
+                await read_active_silences(tx, console.rules.books.get(stream), now),
+            )
             for stream in Stream
         }
     return shown(
@@ -107,8 +113,10 @@ def _rank(row: LedgerRow) -> tuple[bool, int, float]:
     )
 
 
-async def _describe(tx: Transaction, stream: Stream, rows: Sequence[LedgerRow]) -> list[dict[str, Any]]:
-    found = await describe_signals(tx, stream.value, rows)
+async def _describe(
+    tx: Transaction, stream: Stream, rows: Sequence[LedgerRow], active: Sequence[ActiveSilence]
+) -> list[dict[str, Any]]:
+    found = await describe_signals(tx, stream.value, rows, active)
     return [
         {
             **{name: one[name] for name in ("key", "severity", "sample", "title", "type", "since", "heard")},
@@ -117,7 +125,7 @@ async def _describe(tx: Transaction, stream: Stream, rows: Sequence[LedgerRow]) 
             "told": list(
                 dict.fromkeys(it["destination"] for it in one["states"] if it["code"] in ("paged", "ticketed"))
             ),
-            "states": [it for it in one["states"] if it["code"] in ("held", "owed", "dead", "waits")],
+            "states": [it for it in one["states"] if it["code"] in ("held", "silenced", "owed", "dead", "waits")],
         }
         for one, row in zip(found, rows, strict=True)
     ]

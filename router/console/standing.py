@@ -47,7 +47,7 @@ async def _read(console: Console, request: Request, stream: Stream) -> Mapping[s
     after = StandingPlace.parse(written) if written is not None else None
     if written is not None and after is None:
         raise HTTPException(400, "after: is no place in this list; leave it out to begin at its start.")
-    found = await read_standing(console.store, stream, wanted, after, PAGE, now)
+    found = await read_standing(console.store, stream, wanted, after, PAGE, now, console.rules.books.get(stream))
     return {"stream": stream.value, **found}
 
 
