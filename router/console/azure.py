@@ -96,7 +96,7 @@ class EasyAuth(Access):
     def __init__(self, app: ASGIApp, *, pages: Pages, settings: Settings) -> None:
         given = settings.look_up((SIGNS_IN, SITE, ROLES, TENANT)).values
         self._tenant, self._roles, self._closed = given.get(TENANT, "").lower(), dict[str, Role](), ""
-        hosts = {given.get(SITE, "")}
+        hosts = {given.get(SITE, "").lower()}
         try:
             if given.get(SIGNS_IN, "").lower() not in ("true", "1"):
                 raise BadSetting(f"{SIGNS_IN}: is not true: turn App Service authentication on, which sets it")
