@@ -43,12 +43,17 @@ class Session(Value, kw_only=True):
 
 
 _SESSION = RowForm(Session)
-_IS_ON = "until>? AND seen>?"
+_IS_ON = "until>? AND seen>? AND since<?"
 _BEGIN = insert("sessions", _SESSION.columns, ["attempt"])
 _FIND = f"SELECT * FROM sessions WHERE id=? AND {_IS_ON}"
 _LIST = f"SELECT * FROM sessions WHERE {_IS_ON} ORDER BY since, id"
+# Nobody was seen so long ago: it stays over where another clock is behind, or this one is put back.
+_END = f"UPDATE sessions SET until=?, seen=0 WHERE id=? AND {_IS_ON}"
 
-_END = f"UPDATE sessions SET until=? WHERE id=? AND {_IS_ON}"
+
+def _on(tx: Transaction) -> tuple[datetime, datetime, datetime]:
+    """Return what `_IS_ON` asks for: a session that begins later is of a clock that was ahead, and its end is, too."""
+    return tx.now, tx.now - IDLE, tx.now + COARSE
 
 
 async def begin_session(tx: Transaction, session: Session) -> bool:
@@ -58,19 +63,19 @@ async def begin_session(tx: Transaction, session: Session) -> bool:
 
 async def find_session(tx: Transaction, id: str) -> Session | None:
     """Return a session that is not over."""
-    return next(iter(await read_sound(tx, "sessions", _FIND, [id, tx.now, tx.now - IDLE], _SESSION.read)), None)
+    return next(iter(await read_sound(tx, "sessions", _FIND, [id, *_on(tx)], _SESSION.read)), None)
 
 
 async def list_sessions(tx: Transaction) -> Sequence[Session]:
     """Return the sessions that are not over, the earliest first."""
-    return await read_sound(tx, "sessions", _LIST, [tx.now, tx.now - IDLE], _SESSION.read)
+    return await read_sound(tx, "sessions", _LIST, _on(tx), _SESSION.read)
 
 
 async def note_seen(tx: Transaction, id: str) -> None:
     """Put down that something is asked in a session now."""
-    await tx.write("UPDATE sessions SET seen=? WHERE id=?", tx.now, id)
+    await tx.write("UPDATE sessions SET seen=? WHERE id=? AND seen>0", tx.now, id)
 
 
 async def end_session(tx: Transaction, id: str) -> bool:
     """End a session; False where there is none that is not over. Its row stays, so that its attempt begins no other one."""
-    return bool(await tx.execute(_END, tx.now, id, tx.now, tx.now - IDLE))
+    return bool(await tx.execute(_END, tx.now, id, *_on(tx)))

@@ -162,6 +162,8 @@ async def test_two_processes_know_the_same_sessions(world: World, rules_for: Cal
             assert (await there.get(PAGE)).status_code == 200
             assert (await browser.post("/sign-out")).status_code == 303
             assert (await there.get(PAGE)).status_code == 303
+            world.clock.now -= SOON
+            assert (await there.get(PAGE)).status_code == 303, "what is over is so to a clock that is behind, too"
 
 
 def _text(data: bytes) -> str:
@@ -367,6 +369,9 @@ async def test_a_session_ends_after_an_hour_in_which_nobody_did_anything_and_aft
         assert (await browser.get(PAGE)).status_code == 200
     world.clock.now += IDLE / 2
     assert (await browser.get(PAGE)).status_code == 303
+    browser = await world.signed_in()
+    world.clock.now -= LONGEST
+    assert (await browser.get(PAGE)).status_code == 303, "the clock was ahead, and so the session's end is"
 
 
 @awaited
