@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from base64 import b64encode, urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from datetime import datetime
 from hashlib import sha256
 from hmac import compare_digest
@@ -19,7 +20,7 @@ from urllib.parse import quote, urlencode, urlsplit
 import orjson
 from joserfc import jws, jwt
 from joserfc.errors import ClaimError, InvalidKeyIdError, JoseError
-from joserfc.jwk import KeySet
+from joserfc.jwk import Key, KeySet, import_key
 
 from router.app.settings import SignIn
 from router.domain.conversation import Asking, HttpAnswer, HttpRequest
@@ -115,11 +116,9 @@ def ask_provider(issuer: str) -> Asking[Provider]:
     names = ("authorization_endpoint", "token_endpoint", "jwks_uri")
     authorization, token, jwks = (_endpoint_in(document, name, issuer) for name in names)
     scope = "openid profile email" + (" groups" if "groups" in _texts_in(document, "scopes_supported") else "")
-    published = _object_in((yield HttpRequest(method="GET", url=jwks)))
-    try:
-        return Provider(authorization, token, scope, KeySet.import_key_set({"keys": published["keys"]}))
-    except (JoseError, ValueError, TypeError, LookupError, AttributeError) as fault:
-        raise SignInFailed("The issuer's keys cannot be read.", 502) from fault
+    if not (keys := _keys_in((yield HttpRequest(method="GET", url=jwks)))):
+        raise SignInFailed("The issuer's keys cannot be read.", 502)
+    return Provider(authorization, token, scope, KeySet(keys))
 
 
 def authorization_url(provider: Provider, to: SignIn, attempt: SignInAttempt, back: str) -> str:
@@ -204,6 +203,16 @@ def _object_in(answer: HttpAnswer) -> dict[str, Any]:
         found = None
     if not isinstance(found, dict):
         raise SignInFailed(f"The issuer answered {answer.status}, and nothing that can be used.", 502)
+    return found
+
+
+def _keys_in(answer: HttpAnswer) -> list[Key]:
+    """Return the keys that may sign; what is no such key is passed over: https://www.rfc-editor.org/rfc/rfc7517#section-5."""
+    found, published = list[Key](), _object_in(answer).get("keys")
+    for one in published if isinstance(published, list) else ():
+        with suppress(JoseError, ValueError, TypeError, LookupError, AttributeError):
+            if one.get("kty") in ("RSA", "EC") and one.get("use", "sig") == "sig":
+                found.append(import_key(one))
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from base64 import b64decode, urlsafe_b64encode
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import cache
 from hashlib import sha256
@@ -37,6 +37,7 @@ class Issuer:
     Attributes:
         url: where it is, which is its name.
         keys: what it publishes, by key id.
+        beside: what else it publishes where its keys are.
         key: the id of the one that it signs with; None leaves it out of tokens.
         algorithm: how it signs.
         person: the claims of who signs in.
@@ -50,6 +51,7 @@ class Issuer:
     def __init__(self) -> None:
         self.url = ""
         self.keys: dict[str, RSAKey | ECKey] = {"one": rsa("one")}
+        self.beside: Sequence[object] = ()
         self.key: str | None = "one"
         self.algorithm = "RS256"
         self.person: Mapping[str, Any] = ANA
@@ -75,7 +77,7 @@ class Issuer:
                 return web.json_response({"issuer": self.url, **named, **self.says})
             case "/keys":
                 published = [{**key.as_dict(private=False), "kid": kid, "use": "sig"} for kid, key in self.keys.items()]
-                return web.json_response({"keys": published})
+                return web.json_response({"keys": [*self.beside, *published]})
             case "/authorize":
                 code, query = token_urlsafe(8), request.query
                 self._codes[code] = dict(query)

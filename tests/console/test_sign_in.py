@@ -257,7 +257,10 @@ async def check_refused(world: World, forge: Callable[[Issuer, dict[str, Any]], 
 
 @awaited
 async def test_a_token_is_good_by_each_way_of_signing_that_is_taken_and_to_the_last_second(world: World) -> None:
-    """RSA with either padding and a curve; an issuer with one key need not name it; its clock may be a minute off."""
+    """RSA with either padding and a curve; its clock may be a minute off.
+
+    An issuer with one key need not name it, whatever it publishes beside that, for other ends or as yet unheard of.
+    """
     world.issuer.keys = {"one": world.issuer.keys["one"], "curve": ECKey.generate_key("P-256")}
     for algorithm, key in (("PS256", "one"), ("ES256", "curve")):
         world.issuer.algorithm, world.issuer.key = algorithm, key
@@ -272,6 +275,14 @@ async def test_a_token_is_good_by_each_way_of_signing_that_is_taken_and_to_the_l
     for claims in good:
         await world.signed_in(**claims)
     world.issuer.keys, world.issuer.key = {"one": world.issuer.keys["one"]}, None
+    world.issuer.beside = (
+        {**rsa("another").as_dict(private=False), "use": "enc"},
+        {"kty": "EC", "crv": "brainpoolP256r1", "x": "AA", "y": "AA"},
+        {"kty": "RSA", "n": "AQAB", "e": "AQAB"},
+        {"kty": "oct", "k": "AQAB"},
+        {"kty": ["RSA"]},
+        "RSA",
+    )
     world.clock.now += timedelta(hours=1)
     await world.signed_in()
 
