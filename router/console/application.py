@@ -212,7 +212,10 @@ def new_console(console: Console, views: Sequence[View], actions: Sequence[Actio
         RouterError: partial(_show_error, pages),
         Exception: partial(_show_fault, pages),
     }
-    return Starlette(routes=routes, exception_handlers=handlers)
+    app = Starlette(routes=routes, exception_handlers=handlers)
+    # It would lead by the scheme that is spoken here, which is not the browser's, and out of the prefix.
+    app.router.redirect_slashes = False
+    return app
 
 
 async def _show_page(console: Console, view: View, pages: Pages, request: Request) -> Response:
