@@ -92,7 +92,8 @@ class SignedIn(Access):
         try:
             return await self._visitor(request)
         except StoreError as fault:
-            return self._pages.error(request, 503, one_line(masked(str(fault))))
+            _LOG.warning("sign-in: %s", one_line(masked(str(fault))))
+            return self._pages.error(request, 503, "Who you are cannot be looked up now; the program's log says why.")
 
     async def _visitor(self, request: Request) -> Visitor | Response:
         path, cookie = request.url.path, request.cookies.get(self._cookie, "")
