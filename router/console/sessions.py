@@ -83,9 +83,9 @@ class SignedIn(Access):
         names = {url.netloc.lower(), *([f"{url.hostname}:443", str(url.hostname)] if url.port in (None, 443) else [])}
         super().__init__(app, pages=pages, scheme=url.scheme, hosts=names)
         self._store, self._issuer, self._to, self._roles = store, Issuer(to, http, store), to, read_role_map(to.roles)
-        # A cookie with that prefix a browser takes from this very host alone, and by https.
+        # A cookie with that prefix a browser takes from this very host alone, and by https; it knows no port.
         self._is_secure, self._back = url.scheme == "https", f"{to.url}{_RETURN}"
-        self._cookie = f"{'__Host-' if self._is_secure else ''}alert-router"
+        self._cookie = f"{'__Host-' if self._is_secure else ''}alert-router{f'-{url.port}' if url.port else ''}"
 
     async def visitor(self, request: Request) -> Visitor | Response:
         """Return who makes a request in a session, or the answer to who has none, signs in or signs out."""

@@ -534,6 +534,9 @@ async def _sign_in_and_out(windows: Windows, issuer: Issuer, url: str, place: Pa
         await page.wait_for_url(f"{url}/silences/new?host=web-1")
         issuer.asks = False
         assert "ana@contoso.example (4711), Operator" in await page.inner_text("footer")
+        own = f"alert-router-{urlsplit(url).port}"
+        kept = {cookie.get("name") for cookie in await page.context.cookies(url)}
+        assert kept == {own, f"{own}-sign-in"}, "a cookie knows no port, and another console may be there"
         await page.goto(f"{url}/alerts?severity=High")
         assert (issuer.asked["/authorize"], said) == (1, [])
         await end_all(place)
