@@ -42,7 +42,7 @@ async def console_on(
 ) -> AsyncIterator[str]:
     """Serve the console on a store as long as the context lasts; yields the URL that opens it. Raises BadUsage.
 
-    Without an `author` who acts is the person whom git or this machine knows.
+    Where nobody signs in, who acts is the `author`, else the person whom git or this machine knows.
     """
     from router.console.application import Console  # for which no other command waits
     from router.console.serving import console_served
@@ -51,5 +51,6 @@ async def console_on(
     readiness = readiness_of(rules, settings)
     unready = None if is_shared else readiness.unready
     shown = Console(store, rules, facts_of(rules, unready, readiness.console_url), unready)
-    async with console_served(shown, address, author_given(author).name, settings) as url:
+    name = author_given(author).name if settings.console_sign_in is None else ""
+    async with console_served(shown, address, name, settings) as url:
         yield url

@@ -36,10 +36,11 @@ from router.app.certificates import trust_for
 from router.app.rules import Rules
 from router.app.settings import Settings
 from router.app.signal_life import facts_of
+from router.cli.console import console_on
 from router.console.application import Console, new_console
 from router.console.openid import own_path
 from router.console.rendering import Pages
-from router.console.serving import Hasty, console_served
+from router.console.serving import Hasty
 from router.console.sessions import SignedIn
 from router.console.views import ACTIONS, VIEWS
 from router.deliver.http import Http
@@ -495,21 +496,23 @@ async def _served(place: Place, rules: Rules, issuer: Issuer, settings: Mapping[
         try:
             await store.upgrade()
             named = {**settings, "ALERT_ROUTER_CONSOLE_ISSUER": issuer.url}
-            shown = Console(store, rules, facts_of(rules, None), ())
-            port = urlsplit(settings["ALERT_ROUTER_CONSOLE_URL"]).port
-            async with console_served(shown, f"127.0.0.1:{port}", "nobody", Settings(named)) as url:
+            address = urlsplit(settings["ALERT_ROUTER_CONSOLE_URL"]).netloc
+            async with console_on(store, rules, Settings(named), address, is_shared=True) as url:
                 yield url
         finally:
             await store.close()
 
 
 def test_a_person_signs_in_and_out_in_a_browser(
-    tmp_path: Path, rules_for: Callable[[str], Rules], windows: Windows
+    tmp_path: Path, rules_for: Callable[[str], Rules], windows: Windows, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """By real requests to an issuer of another site: the cookies come back from there, the page is the one that was wanted.
 
-    A list whose session is over loads its page anew, which signs in again; a form is refused.
+    Who started the console need have no name, as in a container. A list whose session is over loads its page anew, which signs
+    in again; a form is refused.
     """
+    monkeypatch.setattr("router.cli.option_values._ask_git", lambda name: None)
+    monkeypatch.setattr("getpass.getuser", _is_unknown)
     issuer, url = Issuer(), f"http://127.0.0.1:{free_port()}"
     issuer.now = time.time
     settings = {
@@ -520,6 +523,10 @@ def test_a_person_signs_in_and_out_in_a_browser(
     }
     with in_thread(_served(tmp_path, rules_for("busy"), issuer, settings), "console"):
         run(_sign_in_and_out(windows, issuer, url, tmp_path))
+
+
+def _is_unknown() -> str:
+    raise OSError("No username set in the environment")
 
 
 async def _sign_in_and_out(windows: Windows, issuer: Issuer, url: str, place: Path) -> None:
