@@ -14,6 +14,7 @@ signal_words  its life in words, one event after the other    alike    a silence
 silencing    a silence from what people write to what is stored     silences     read, listed, extended and ended
 silence_preview  what one would hold; silence_bounds  how long one may last; fields  words, durations and instants as written
 repairs      what people do to dead letters and the quarantine   destination_states  how each is; holds and releases
+openid       who signs in at an issuer: what it is asked, and a token of it verified
 report       what came in and what became of it, against the time before
 notice_preview  what a destination would be told of a signal, or was told last
 """

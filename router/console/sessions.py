@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp
 
+from router.app import openid
+from router.app.openid import Provider, SignInAttempt, SignInFailed
 from router.app.settings import SignIn
-from router.console import openid
 from router.console.access import SAFE, Access, new_token
-from router.console.openid import Provider, SignInAttempt, SignInFailed
 from router.console.rendering import Pages
 from router.console.roles import Role, Visitor, read_role_map, role_by
 from router.deliver.http import Http

@@ -33,12 +33,12 @@ from starlette.types import Receive, Scope, Send
 
 from benchmarks.virtual import Clock
 from router.app.certificates import trust_for
+from router.app.openid import own_path
 from router.app.rules import Rules
 from router.app.settings import Settings
 from router.app.signal_life import facts_of
 from router.cli.console import console_on
 from router.console.application import Console, new_console
-from router.console.openid import own_path
 from router.console.rendering import Pages
 from router.console.serving import Hasty
 from router.console.sessions import SignedIn
