@@ -11,6 +11,7 @@ from router.cli.open_state import store_in
 from router.cli.option_values import clock_for, rules_given
 from router.cli.printing import json_of, print_lines
 from router.domain.errors import BadFile
+from router.domain.readable import timestamp
 
 
 def report(options: Namespace) -> int:
@@ -24,7 +25,7 @@ def report(options: Namespace) -> int:
         options.out.write_bytes(content)
     except OSError as fault:
         raise BadFile(f"{options.out}: the report cannot be written there: {fault.strerror}") from fault
-    print_lines([f"{options.out}: the report from {document['begins']} to {document['at']}"])
+    print_lines([f"{options.out}: the report from {document['begins']} to {timestamp(now)}"])
     return 0
 
 

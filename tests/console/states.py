@@ -146,7 +146,9 @@ async def fill_busy(store: Store, rules: Rules, clock: Clock) -> Mapping[str, st
     async with store.session() as tx:
         letters, unread = await list_dead_letters(tx), await list_quarantined(tx)
     assert letters and unread
-    return paths_of(signal_key(Stream.CWPP, "alert", "silenced"), _machine(MACHINE), RULE, await _first_silence(store))
+    paths = paths_of(signal_key(Stream.CWPP, "alert", "silenced"), _machine(MACHINE), RULE, await _first_silence(store))
+    # A day is told against the day before; a week would have none before it.
+    return {**paths, "/report": "/report?since=24h"}
 
 
 async def _act(store: Store, rules: Rules, clock: Clock) -> None:
