@@ -24,7 +24,6 @@ from router.app.rules import Rules
 from router.app.signal_life import DestinationFacts
 from router.console.rendering import STATIC, Pages
 from router.console.roles import Role, visitor_in
-from router.console.status import read_status
 from router.destinations.wording.masking import masked
 from router.domain.errors import BadField, RouterError, StateInUse, StoreError
 from router.domain.readable import one_line
@@ -33,6 +32,7 @@ from router.store.store import Store
 
 type Document = Mapping[str, Any]
 type Read = Callable[[Console, Request], Awaitable[Document]]
+type ReadStatus = Callable[[Console], Awaitable[Document]]
 type Export = Callable[[Console, Request], AsyncIterator[str]]
 type Form = ImmutableMultiDict[str, str]
 type Act = Callable[[Console, Form, Request], Awaitable[Effect | Done]]
@@ -154,6 +154,11 @@ def named_in(query: QueryParams, name: str, known: Collection[str]) -> list[str]
     return named
 
 
+def find_named(query: QueryParams, name: str, known: Collection[str]) -> str | None:
+    """Return what one parameter of a query names, None without it; raises HTTPException where there is no such thing."""
+    return next(iter(named_in(query, name, known)), None)
+
+
 class Elsewhere(Exception):
     """What a view raises whose page is another one: there who asks is led, with a query."""
 
@@ -194,17 +199,19 @@ DONE = {
 """What pages say of an action that was done, by the code in their URL: a link can put no other words there."""
 
 
-def new_console(console: Console, views: Sequence[View], actions: Sequence[Action], pages: Pages) -> Starlette:
-    """Return the application: each view under its path, and as JSON under the same path with `.json`."""
+def new_application(
+    console: Console, pages: Pages, views: Sequence[View], actions: Sequence[Action], read_status: ReadStatus
+) -> Starlette:
+    """Return the application: each view under its path, as JSON under the same path with `.json`; pages say the status, too."""
     routes = [Route(STATIC + "{name}", pages.file), Route("/favicon.ico", Response(status_code=204))]
     for view in views:
         routes += [
             Route(f"{view.path}.json", partial(_show_document, console, view)),
-            Route(view.path, partial(_show_page, console, view, pages)),
+            Route(view.path, partial(_show_page, console, view, pages, read_status)),
         ]
         if view.export is not None:
             routes.append(Route(f"{view.path}.csv", partial(_save, console, view.export, view.path)))
-    routes += [Route(one.path, partial(_act, console, one, pages), methods=["POST"]) for one in actions]
+    routes += [Route(one.path, partial(_act, console, one, pages, read_status), methods=["POST"]) for one in actions]
     routes.append(Route("/", RedirectResponse(pages.path("/alerts"), 303)))
     handlers: dict[Any, Any] = {
         Elsewhere: partial(_lead_on, pages),
@@ -218,7 +225,7 @@ def new_console(console: Console, views: Sequence[View], actions: Sequence[Actio
     return app
 
 
-async def _show_page(console: Console, view: View, pages: Pages, request: Request) -> Response:
+async def _show_page(console: Console, view: View, pages: Pages, read_status: ReadStatus, request: Request) -> Response:
     document = await view.read(console, request)
     status = await read_status(console)
     return pages.render(
@@ -248,7 +255,7 @@ async def _save(console: Console, export: Export, path: str, request: Request) -
     )
 
 
-async def _act(console: Console, action: Action, pages: Pages, request: Request) -> Response:
+async def _act(console: Console, action: Action, pages: Pages, read_status: ReadStatus, request: Request) -> Response:
     require(request, action.needs)
     body = b""
     async for part in request.stream():

@@ -24,10 +24,10 @@ from router.app.service import Service
 from router.app.settings import ROLES, Settings, now
 from router.app.signal_life import facts_of
 from router.console.access import Access
-from router.console.application import Console, new_console
+from router.console.application import Console
 from router.console.rendering import Pages
 from router.console.roles import Role, Visitor, read_role_map, role_by
-from router.console.views import ACTIONS, VIEWS
+from router.console.views import new_console
 from router.destinations.wording.fitting import shortened
 from router.destinations.wording.masking import masked
 from router.domain.errors import BadSetting, RouterError
@@ -137,7 +137,7 @@ def azure_console(open_service: Callable[[], Awaitable[Service]]) -> EasyAuth:
     async def opened() -> AsyncIterator[Starlette]:
         it = await open_service()
         console = Console(it.store, it.rules, facts_of(it.rules, it.unready, Settings().console_url), it.unready)
-        yield new_console(console, VIEWS, ACTIONS, Pages(it.store.now, PREFIX))
+        yield new_console(console, Pages(it.store.now, PREFIX))
 
     inside, pages = Lazy(opened), Pages(now, PREFIX)
 

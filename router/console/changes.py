@@ -6,11 +6,13 @@ from collections import defaultdict
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
 from itertools import groupby
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import quote
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
+from router.console.application import Console, find_named
 from router.console.rendering import shown
 from router.decide import iso
 from router.decide.prose import unfilled
@@ -24,11 +26,6 @@ from router.store.changes import ChangeAction, ChangeEntry, list_authors, list_c
 from router.store.decisions import list_came_out
 from router.store.documents import list_documents, read_silences, read_values
 from router.store.store import Transaction
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from router.console.application import Console
 
 PAGE = 200
 """Changes on a page; those of one act, such as of many dead letters, are one line of it."""
@@ -70,9 +67,8 @@ async def read_changes(console: Console, request: Request) -> Mapping[str, Any]:
     Of one author only what that person did.
     """
     query, now = request.query_params, console.store.now()
-    since, author, written = query.get("since") or "8h", query.get("author", ""), query.get("before") or None
-    if since not in _SINCE:
-        raise HTTPException(400, f"since: is none; write one of {', '.join(_SINCE)}.")
+    since = find_named(query, "since", _SINCE) or "8h"
+    author, written = query.get("author", ""), query.get("before") or None
     if written is not None and not (written.isascii() and written.isdecimal() and len(written) < 19):
         raise HTTPException(400, "before: is no place in this list; leave it out to begin at its start.")
     before, begins, above = int(written) if written is not None else None, now - _SINCE[since], now

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec.structs import asdict
+from starlette.datastructures import QueryParams
+from starlette.requests import Request
 
-from router.console.application import named_in
+from router.console.application import Console, Document, named_in
 from router.console.rendering import shown
 from router.console.silences import page_of
 from router.coverage.last_check import KEPT, LastCheck, find_check
@@ -19,12 +21,6 @@ from router.domain.signals import Stream
 from router.domain.silent_sources import KnownSource, SourceWatch
 from router.store.documents import find_document, find_value, list_documents_under
 from router.store.sources import count_silent, list_silent
-
-if TYPE_CHECKING:
-    from starlette.datastructures import QueryParams
-    from starlette.requests import Request
-
-    from router.console.application import Console, Document
 
 MOST = 50
 """Silent sources, and drills, that a page names."""

@@ -11,15 +11,17 @@ from asyncio import sleep
 from collections.abc import AsyncIterator, Iterable
 from datetime import datetime
 from io import StringIO
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from router.app.fields import read_instant
 from router.app.repairs import quarantined_document
 from router.app.signal_document import decision_document, is_titled
 from router.app.signal_search import Found, Meant, find_meant
-from router.console.application import Elsewhere, named_in, page_end_in
+from router.console.application import Console, Document, Elsewhere, named_in, page_end_in
 from router.console.rendering import shown
 from router.domain.decisions import Outcome
 from router.domain.signals import Stream
@@ -27,12 +29,6 @@ from router.store.codec import EPOCH, PageEnd
 from router.store.decisions import find_decisions
 from router.store.search import STREAMS, DecisionFilter, list_decisions
 from router.store.store import Store
-
-if TYPE_CHECKING:
-    from starlette.datastructures import QueryParams
-    from starlette.requests import Request
-
-    from router.console.application import Console, Document
 
 PAGE = 50
 """Decisions on a page."""

@@ -5,14 +5,26 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from router.app import destination_states, repairs
 from router.app.destination_states import DestinationStatus, known_destinations, read_statuses
 from router.app.fields import duration_text, read_duration, read_instant
-from router.console.application import Done, Effect, Question, Refused, ask, confirmed, page_end_in, require
+from router.console.application import (
+    Console,
+    Done,
+    Effect,
+    Form,
+    Question,
+    Refused,
+    ask,
+    confirmed,
+    page_end_in,
+    require,
+)
 from router.console.rendering import shown
 from router.console.roles import Role, visitor_in
 from router.console.silences import read_field
@@ -27,11 +39,6 @@ from router.store import dead_letters, quarantine
 from router.store.dead_letters import DeadLetter, LetterFilter, Redrive
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import OF_KEY, find_last_delivered
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from router.console.application import Console, Form
 
 PAGE = 50
 """Rows on a page."""
@@ -165,23 +172,42 @@ async def discard_entries(console: Console, form: Form, request: Request) -> Eff
 
 
 async def show_entry(console: Console, form: Form, request: Request) -> Effect | Done:
-    """Show a raw body: first that this is put on record, then it is."""
+    """Show the raw body of what is in quarantine: first that this is put on record, then it is."""
     async with console.store.session() as tx:
         if not (found := await quarantine.find_quarantined(tx, [form.get("body", "")])):
             return Done("/quarantine", "gone")
-    entry, path = found[0], "/quarantine/show"
+    entry = found[0]
+    raw = RawBody(entry.stream, entry.id, "The body", entry.quarantined.body)
+    return await show_raw(console, form, request, raw, fields=[("body", entry.id)])
+
+
+class RawBody(NamedTuple):
+    """What is kept of a message: of which stream and subject, in words, and its bytes."""
+
+    stream: str | None
+    subject: str
+    words: str
+    body: bytes
+
+
+async def show_raw(
+    console: Console, form: Form, request: Request, raw: RawBody, *, fields: Sequence[tuple[str, str]] = ()
+) -> Effect:
+    """Show a body with nothing masked, once a person said why; that is put on record first."""
+    path, title = request.url.path, f"What came, of {raw.subject}"
 
     async def act(reason: str) -> Done:
         by = {"author": visitor_in(request).name, "reason": reason}
-        await repairs.record_shown(console.store, entry.stream, entry.id, console.store.now(), **by)
+        await repairs.record_shown(console.store, raw.stream, raw.subject, console.store.now(), **by)
         return Done(path, "")
 
-    answer, title, fields = await confirmed(console, form, act), f"The body of {entry.id}", [("body", entry.id)]
-    if isinstance(answer, Refused):
-        lines = ["It is shown as it came: nothing that senders write is masked, not credentials, not prompts."]
+    if isinstance(answer := await confirmed(console, form, act), Refused):
+        lines = [
+            "Nothing is masked in it: not credentials, not prompts, not names of people. That you look is put on record."
+        ]
         return ask(path, Question(title, lines, "Show it"), form, answer, fields=fields)
-    lines = [f"{counted(len(entry.quarantined.body), 'byte')}, as they came. That you saw them is on record."]
-    body = legible(entry.quarantined.body.decode("utf-8", "backslashreplace")[:_LONGEST_BODY])
+    lines = [f"{raw.words}, {counted(len(raw.body), 'byte')}, with nothing masked. That you looked is on record."]
+    body = legible(raw.body.decode("utf-8", "backslashreplace")[:_LONGEST_BODY])
     return ask(path, Question(title, lines, "", body=body), form, Refused())
 
 

@@ -4,28 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.datastructures import QueryParams
-from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from router.app import report
 from router.app.report import SPANS, USUAL
+from router.app.rules import Rules
+from router.console.application import Console, find_named
 from router.console.rendering import Pages, shown
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from router.app.rules import Rules
-    from router.console.application import Console
-    from router.store.store import Store
+from router.store.store import Store
 
 
 async def show_report(console: Console, request: Request) -> Mapping[str, Any]:
-    """Return the report on the span that a query names; raises HTTPException where there is no such span."""
-    name = request.query_params.get("since") or USUAL
-    if name not in SPANS:
-        raise HTTPException(400, f"since: {name!r} is none; write one of {', '.join(SPANS)}.")
+    """Return the report on the span that a query names."""
+    name = find_named(request.query_params, "since", SPANS) or USUAL
     return await read_report(console.store, console.rules, name, console.store.now())
 
 

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from router.app.rules import read_owners
 from router.app.signal_life import ActiveSilence, read_active_silences
 from router.app.standing import describe_signals
-from router.console.application import Elsewhere, page_end_in
+from router.console.application import Console, Document, Elsewhere, find_named, page_end_in
 from router.console.rendering import shown
 from router.decide import iso
 from router.domain.decisions import Outcome
@@ -27,11 +27,6 @@ from router.store.search import find_resources, list_at_resource
 from router.store.signals import find_signals, read_fields
 from router.store.store import Transaction
 
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from router.console.application import Console, Document
-
 SPANS = (7, 90)
 """Days that a page may look back. What stands is on it, however old it is."""
 
@@ -45,7 +40,11 @@ _MOST_RESOURCES = 20
 async def read_resource(console: Console, request: Request) -> Document:
     """Return what was heard of a resource; of the end of a name, which resources it may mean."""
     store, now, query = console.store, console.store.now(), request.query_params
-    asked, days, after = query.get("id", "").strip(), days_in(query.get("days"), SPANS), page_end_in(request)
+    asked, days, after = (
+        query.get("id", "").strip(),
+        int(find_named(query, "days", list(map(str, SPANS))) or SPANS[0]),
+        page_end_in(request),
+    )
     document = {"at": now, "asked": asked, "days": days, "resource": None, "resources": [], "has_more": False}
     if not asked:
         return shown(document)
@@ -90,13 +89,6 @@ async def read_resource(console: Console, request: Request) -> Document:
             "after": str(places[MOST - 1]) if len(places) > MOST else None,
         }
     )
-
-
-def days_in(written: str | None, spans: Sequence[int]) -> int:
-    """Return which of some spans of days a query names, the first without; raises HTTPException."""
-    if written not in (None, "", *map(str, spans)):
-        raise HTTPException(400, f"days: {written!r} is none; write {' or '.join(map(str, spans))}.")
-    return int(written) if written else spans[0]
 
 
 def _is_lately(row: LedgerRow, since: datetime) -> bool:

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from router.app.holding import read_holding
 from router.app.rule_lives import MOST_NAMED, RuleLife, read_ends, read_lives
-from router.console.application import Elsewhere
+from router.console.application import Console, Elsewhere, find_named
 from router.console.rendering import shown
-from router.console.resource import days_in
 from router.console.silences import page_of, read_ending, stream_in
 from router.decide import iso
 from router.destinations.wording.fitting import shortened
@@ -21,11 +21,6 @@ from router.domain.readable import legible
 from router.domain.signals import Stream
 from router.domain.silences import HolderKind, find_shadow_rule
 from router.rulebook.lints import find_written_rule
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from router.console.application import Console
 
 SPANS = (7, 30, 365)
 """Days that the list of what ends may look ahead."""
@@ -48,7 +43,7 @@ async def read_rules(console: Console, request: Request) -> Mapping[str, Any]:
 async def read_what_ends(console: Console, request: Request) -> Mapping[str, Any]:
     """Return what ends within some days: silences, rules and holds, the soonest first."""
     query, now = request.query_params, console.store.now()
-    days = days_in(query.get("days"), SPANS)
+    days = int(find_named(query, "days", list(map(str, SPANS))) or SPANS[0])
     found = await read_ends(console.store, console.rules, now, timedelta(days=days))
     page, after = page_of(found, lambda one: f"{one['kind']}/{one['stream']}/{one['on_record']}", query.get("after"))
     return shown({"at": now, "days": days, "spans": SPANS, "count": len(found), "ends": page, "after": after})

@@ -15,9 +15,9 @@ from router.app.certificates import trust_for
 from router.app.optional_packages import SIGN_IN_CLIENTS, SIGN_IN_EXTRA, refuse_absent
 from router.app.settings import ISSUER, Settings
 from router.console.access import Access, LocalAccess, new_token
-from router.console.application import Console, new_console
+from router.console.application import Console
 from router.console.rendering import Pages
-from router.console.views import ACTIONS, VIEWS
+from router.console.views import new_console
 from router.deliver.http import Http
 from router.domain.errors import BadUsage
 
@@ -99,7 +99,7 @@ async def console_served(console: Console, address: str, author: str, settings: 
         except OSError as fault:
             raise BadUsage(f"{address}: nothing can listen there ({fault.strerror}); name another port") from fault
         pages = Pages(console.store.now)
-        app = new_console(console, VIEWS, ACTIONS, pages)
+        app = new_console(console, pages)
         access: Access
         if to is not None:
             refuse_absent(SIGN_IN_CLIENTS, "a console that people sign in to", SIGN_IN_EXTRA)

@@ -4,27 +4,24 @@ from __future__ import annotations
 
 from copy import replace
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec import json
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from router.app.alike import rule_like, silence_like
-from router.app.fields import read_words
 from router.app.notice_preview import read_last_notice
-from router.app.repairs import record_shown
 from router.app.signal_document import life_document
 from router.app.signal_life import DestinationLife, SignalLife, read_life, with_active_silences
 from router.app.signal_search import Meant, find_meant
 from router.app.signal_words import destination_facts, signal_facts, timeline_of, worded
 from router.app.standing import describe_signals
-from router.console.application import Effect, Elsewhere
+from router.console.application import Console, Document, Effect, Elsewhere, Form
 from router.console.rendering import shown
-from router.console.roles import visitor_in
+from router.console.repairs import RawBody, show_raw
 from router.destinations.wording.withholding import outline_of_alike
 from router.domain.deliveries import DeliveryState
-from router.domain.errors import BadField
-from router.domain.readable import legible
 from router.domain.rule_fields import signal_of
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
@@ -32,11 +29,6 @@ from router.store.delivery_status import list_latest_notices
 from router.store.ledger import RECORD
 from router.store.signals import find_held, read_fields
 from router.store.store import Store
-
-if TYPE_CHECKING:
-    from starlette.requests import Request
-
-    from router.console.application import Console, Document, Form
 
 _FACTS = frozenset({"found by", "id", "plan", "key", "now", "held by"})
 """What `explain` says of a signal that stands nowhere else on its page."""
@@ -130,23 +122,16 @@ def _attack_of(life: SignalLife, book: Rulebook | None) -> dict[str, Any]:
 
 
 async def show_body(console: Console, form: Form, request: Request) -> Effect:
-    """Show what is kept of a signal as it came, once a person said why; that is on record."""
-    now, key, reason = console.store.now(), request.path_params["key"], form.get("reason", "")
-    document = {"key": key, "reason": reason, "fault": None, "what": None, "body": None}
-    if form.get("confirm") != "yes":
-        return Effect("body.html", document)
-    try:
-        words = read_words("reason", reason)
-    except BadField as fault:
-        return Effect("body.html", {**document, "fault": f"The reason {fault.words}."}, 422)
+    """Show what is kept of a signal as it came; raises HTTPException where nothing is."""
+    key = request.path_params["key"]
     async with console.store.session() as tx:
         held = next(iter(await find_held(tx, [key])), None)
         notice = (await list_latest_notices(tx, [key])).get(key)
     if held is not None and held.held is not None and held.held.body is not None:
-        stream, what, body = held.stream, "message", held.held.body
+        raw = RawBody(held.stream, key, "The message", held.held.body)
     elif notice is not None:
-        stream, what, body = notice.stream, "notice", json.format(json.encode(notice), indent=2)
+        words = "The message is not kept. This is the last notice that was made of it"
+        raw = RawBody(notice.stream, key, words, json.format(json.encode(notice), indent=2))
     else:
         raise HTTPException(404, "Neither a message nor a notice of that signal is kept.")
-    await record_shown(console.store, stream, key, now, author=visitor_in(request).name, reason=words)
-    return Effect("body.html", {**document, "what": what, "body": legible(body.decode("utf-8", "backslashreplace"))})
+    return await show_raw(console, form, request, raw)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from msgspec.structs import asdict
+from starlette.datastructures import QueryParams
 from starlette.exceptions import HTTPException
+from starlette.requests import Request
 
 from router.app.fields import duration_text, read_duration, read_instant, read_words
 from router.app.holding import read_coming_out, read_holding
@@ -24,7 +26,7 @@ from router.app.silences import (
     with_lives,
 )
 from router.app.silencing import SilenceDraft, WantedSilence, draft_silence, make_silence
-from router.console.application import Done, Effect, named_in
+from router.console.application import Console, Done, Effect, Form, named_in
 from router.console.rendering import shown
 from router.console.roles import visitor_in
 from router.decide import iso
@@ -35,12 +37,6 @@ from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.rulebook.lints import KnownTypes
 from router.store.documents import find_document, find_silence_in
-
-if TYPE_CHECKING:
-    from starlette.datastructures import QueryParams
-    from starlette.requests import Request
-
-    from router.console.application import Console, Form
 
 PAGE = 50
 """Silences, or rules, on a page."""

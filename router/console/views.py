@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from starlette.applications import Starlette
+
 from router.console import repairs
-from router.console.application import Action, View
+from router.console.application import Action, Console, View, new_application
 from router.console.changes import read_changes
 from router.console.coverage import read_coverage
 from router.console.decisions import read_decisions, write_decisions
+from router.console.rendering import Pages
 from router.console.report import show_report
 from router.console.resource import read_resource
 from router.console.roles import Role
 from router.console.rules import read_rule, read_rules, read_what_ends
 from router.console.signals import read_signal, show_body
 from router.console.silences import end, extend, make, read_new, read_silence, read_silences
-from router.console.standing import read_alerts, read_findings
-from router.console.status import read_status_page
+from router.console.standing import read_alerts, read_findings, read_status, read_status_page
 
 VIEWS = (
     View("/alerts", "alerts.html", read_alerts),
@@ -50,3 +52,8 @@ ACTIONS = (
     Action("/destinations/hold", repairs.hold),
     Action("/destinations/release", repairs.release),
 )
+
+
+def new_console(console: Console, pages: Pages) -> Starlette:
+    """Return the application with all of them."""
+    return new_application(console, pages, VIEWS, ACTIONS, read_status)

@@ -18,11 +18,11 @@ from starlette.responses import Response
 
 from router.app.settings import CONSOLE, ROLES, Settings
 from router.app.signal_life import facts_of
-from router.console.application import Console, new_console
+from router.console.application import Console
 from router.console.azure import LONGEST_PRINCIPAL, PREFIX, SIGNS_IN, TENANT, EasyAuth, find_principal
 from router.console.rendering import Pages
 from router.console.roles import Role, Visitor
-from router.console.views import ACTIONS, VIEWS
+from router.console.views import VIEWS, new_console
 from tests.builders import NOW
 from tests.console.principals import HOST, ID, SETTINGS, TENANT_ID, claims_of, principal
 from tests.console.sites import OWN, Site
@@ -54,7 +54,7 @@ async def console_of(site: Site, settings: Mapping[str, str] = SETTINGS) -> Asyn
     try:
         pages = Pages(site.state.clock, PREFIX)
         console = Console(store, site.state.rules, facts_of(site.state.rules, ()), ())
-        yield EasyAuth(new_console(console, VIEWS, ACTIONS, pages), pages=pages, settings=Settings(settings))
+        yield EasyAuth(new_console(console, pages), pages=pages, settings=Settings(settings))
     finally:
         await store.close()
 

@@ -14,10 +14,10 @@ from starlette.responses import Response
 
 from router.app.signal_life import facts_of
 from router.console.access import Access
-from router.console.application import Console, new_console
+from router.console.application import Console
 from router.console.rendering import Pages
 from router.console.roles import Role, Visitor, read_role_map, role_by
-from router.console.views import ACTIONS, VIEWS
+from router.console.views import ACTIONS, VIEWS, new_console
 from router.domain.errors import BadSetting
 from tests.console.sites import OWN, Site
 from tests.store.acts import run
@@ -41,7 +41,7 @@ async def _ask(site: Site, method: str, path: str, role: Role, form: Mapping[str
     try:
         console = Console(store, site.state.rules, facts_of(site.state.rules, None), ())
         pages = Pages(site.state.clock)
-        inner: Starlette = new_console(console, VIEWS, ACTIONS, pages)
+        inner: Starlette = new_console(console, pages)
         app = _SignedIn(inner, pages=pages, scheme="https", hosts={"soc.example"})
         transport = httpx.ASGITransport(app)
         async with httpx.AsyncClient(transport=transport, base_url="https://soc.example") as client:

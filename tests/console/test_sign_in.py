@@ -38,11 +38,11 @@ from router.app.rules import Rules
 from router.app.settings import Settings
 from router.app.signal_life import facts_of
 from router.cli.console import console_on
-from router.console.application import Console, new_console
+from router.console.application import Console
 from router.console.rendering import Pages
 from router.console.serving import Hasty
 from router.console.sessions import SignedIn
-from router.console.views import ACTIONS, VIEWS
+from router.console.views import ACTIONS, VIEWS, new_console
 from router.deliver.http import Http
 from router.store.sessions import IDLE, LONGEST, end_session, list_sessions
 from tests.builders import NOW
@@ -109,7 +109,7 @@ async def opened(place: Place, rules: Rules) -> AsyncIterator[World]:
 def console_over(store: Store, rules: Rules, issuer: Issuer, http: Http) -> SignedIn:
     """A console that people sign in to."""
     pages = Pages(store.now)
-    app: Starlette = new_console(Console(store, rules, facts_of(rules, None), ()), VIEWS, ACTIONS, pages)
+    app: Starlette = new_console(Console(store, rules, facts_of(rules, None), ()), pages)
     return SignedIn(app, pages=pages, store=store, to=issuer.sign_in(URL), http=http)
 
 
