@@ -148,7 +148,7 @@ def ask_token(provider: Provider, to: SignIn, attempt: SignInAttempt, code: str,
         headers["authorization"] = f"Basic {b64encode(pair.encode()).decode()}"
     answer = yield HttpRequest(method="POST", url=provider.token, headers=headers, body=urlencode(form).encode())
     if answer.status == 400:
-        raise SignInFailed("The issuer does not take what came back from it: a code is good once, for some minutes.")
+        raise SignInFailed("The issuer does not take what came back: a code is good once, for some minutes.", 400)
     return _text_in(_object_in(answer), "id_token")
 
 

@@ -128,7 +128,7 @@ class SignedIn(Access):
         query, secret = request.query_params, request.cookies.get(f"{self._cookie}-sign-in", "")
         attempt, path = SignInAttempt.named_by(query.get("state", ""), secret)
         if not (code := query.get("code")) or query.get("iss", self._to.issuer) != self._to.issuer:
-            raise SignInFailed("The issuer let nobody in.", 403)
+            raise SignInFailed("The issuer let nobody in.", 400)
         provider = await self._issuer.provider()
         token = await self._issuer.ask(openid.ask_token(provider, self._to, attempt, code, self._back))
         now, id = self._store.now(), new_token()
