@@ -158,8 +158,9 @@ def letter_document(letter: DeadLetter) -> dict[str, object]:
     return {
         "id": letter.id,
         **{name: getattr(it, name) if it is not None else None for name in names},
-        "title": masked(letter_title(letter)),
+        "signal": it.content.id if it is not None else None,
         "signals": signals_of(letter),
+        "title": masked(it.content.title) if it is not None and it.content.title else None,
         "attempts": letter.attempts if it is not None else None,
         "born": iso(letter.born) if it is not None else None,
         "died": iso(letter.died),
@@ -282,7 +283,7 @@ def quarantined_document(entry: QuarantineEntry) -> dict[str, object]:
         "stream": entry.stream,
         "code": code,
         "reason": masked(words),
-        "at_fault": entry.quarantined.at_fault or None,
+        "at_fault": entry.quarantined.at_fault,
         "is_message": code is not Code.DAMAGED,
         "bytes": len(entry.quarantined.body),
     }

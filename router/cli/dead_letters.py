@@ -39,14 +39,19 @@ def list_them(options: Namespace) -> int:
     """Print every dead letter, oldest first."""
     heads = ("id", "died", "destination", "change", "attempts", "error", "signal")
     letters = asyncio.run(_letters(options))
-    return print_list(options.format, letters, letter_document, heads, _row, numbers=(4,), empty="no dead letters")
+    return print_list(options.format, letters, _document, heads, _row, numbers=(4,), empty="no dead letters")
+
+
+def _document(letter: DeadLetter) -> dict[str, object]:
+    """Return a dead letter as it is printed: the keys of its signals are the console's, which links there."""
+    return {name: value for name, value in letter_document(letter).items() if name != "signals"}
 
 
 def show(options: Namespace) -> int:
     """Print one dead letter whole."""
     letters = {letter.id: letter for letter in asyncio.run(_letters(options))}
     id = find_id(options.id, letters)
-    document, content = letter_document(letters[id]), letter_content(letters[id])
+    document, content = _document(letters[id]), letter_content(letters[id])
     if options.format == "json":
         print_json(document | {"content": content})
         return 0

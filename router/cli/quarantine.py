@@ -20,6 +20,7 @@ from router.cli.open_state import (
 from router.cli.option_values import author_given, clock_for, rules_given, stream_for
 from router.cli.printing import plain, print_json
 from router.cli.screen import print_list, print_table, screen, table_of
+from router.destinations.wording.masking import masked
 from router.store.quarantine import QuarantineEntry, list_quarantined
 from router.store.store import Store
 
@@ -28,14 +29,20 @@ def list_it(options: Namespace) -> int:
     """Print the entries, oldest first."""
     heads, entries = ("id", "since", "source", "bytes", "reason"), asyncio.run(_entries(options))
     empty = "nothing is in quarantine"
-    return print_list(options.format, entries, quarantined_document, heads, _row, numbers=(3,), empty=empty)
+    return print_list(options.format, entries, _document, heads, _row, numbers=(3,), empty=empty)
+
+
+def _document(entry: QuarantineEntry) -> dict[str, object]:
+    """Return an entry as it is printed: its reason says the code, too."""
+    document = quarantined_document(entry) | {"reason": masked(str(entry.quarantined.reason))}
+    return {name: value for name, value in document.items() if name not in ("code", "is_message")}
 
 
 def show(options: Namespace) -> int:
     """Print one entry whole, with its reason."""
     entries = {one.id: one for one in asyncio.run(_entries(options))}
     id = find_id(options.id, entries)
-    document = quarantined_document(entries[id])
+    document = _document(entries[id])
     body = entries[id].quarantined.body.decode("utf-8", "backslashreplace")
     if options.format == "json":
         print_json(document | {"body": body})

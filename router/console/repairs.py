@@ -70,7 +70,9 @@ async def read_letters(console: Console, request: Request) -> Mapping[str, Any]:
             for name, one in sorted(some.items())
             if one.dead
         ],
-        "letters": [shown(repairs.letter_document(one)) for one in letters[:PAGE]],
+        "letters": [
+            shown({**repairs.letter_document(one), "title": repairs.letter_title(one)}) for one in letters[:PAGE]
+        ],
         "after": str(letters[PAGE - 1].page_end) if len(letters) > PAGE else None,
     }
 
