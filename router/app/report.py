@@ -22,7 +22,7 @@ from router.domain.severity import gravity_of
 from router.domain.signals import Stream
 from router.domain.silences import HolderKind
 from router.store.counts import CellCount, find_first_counted, read_counts
-from router.store.delivery_status import Arrivals, read_arrivals
+from router.store.delivery_status import Arrivals, list_backlogs, read_arrivals
 from router.store.search import walk_decisions
 from router.store.store import Store
 
@@ -87,12 +87,13 @@ async def read_report(store: Store, rules: Rules, name: str, now: datetime) -> d
         counts = await read_counts(tx, span.since, span.begins, span.ends, span.origin, span.step)
         first = await find_first_counted(tx)
         arrivals = {one: await read_arrivals(tx, one, list(lanes[one]), spans) for one in Stream}
+        owed = {one: {name: it.owed for name, it in (await list_backlogs(tx, one)).items()} for one in Stream}
         latest = await anext(walk_decisions(tx, Stream.CSPM, span.begins, span.ends, _DRAWN, _LOOKED_AT))
     # What kind of finding it is, its type says by a number.
     titles = {counted_name(one.type): unfilled(one.title) for one in reversed(latest) if one.title}
     streams = [
         _Section(stream, [one for one in counts if one.cell.stream == stream], span).document(
-            rules.books.get(stream), arrivals[stream], lanes[stream], titles if stream is Stream.CSPM else {}
+            rules.books.get(stream), arrivals[stream], owed[stream], lanes[stream], titles
         )
         for stream in Stream
     ]
@@ -123,6 +124,7 @@ class _Section:
         self,
         book: Rulebook | None,
         arrivals: Mapping[str, Sequence[Arrivals]],
+        owed: Mapping[str, int],
         lanes: Mapping[str, Lane],
         titles: Mapping[str, str],
     ) -> dict[str, Any]:
@@ -140,7 +142,7 @@ class _Section:
             "outcomes": [
                 {"outcome": one.value, "words": OUTCOMES[one], **_both(those)} for one, those in by_outcome.items()
             ],
-            "told": {
+            "for_people": {
                 str(change) or "nobody": _both(one for one in routed if one.cell.notice == change)
                 for change in (Change.OPENED, Change.UPDATED, "")
             },
@@ -158,9 +160,10 @@ class _Section:
             "types": [{**row, "title": titles.get(row["name"] or "")} for row in types[:LOUDEST]],
             "type_count": len(types),
             "attack": self._attack(book) if book is not None else None,
-            "pages": _figures([those for name, those in arrivals.items() if lanes[name] is Lane.PAGE]),
+            "told": _figures(arrivals, owed, [name for name in arrivals if lanes[name] is not Lane.ROWS]),
+            "pages": _figures(arrivals, owed, [name for name in arrivals if lanes[name] is Lane.PAGE]),
             "destinations": [
-                {"name": name, "lane": lanes[name].value, **_figures([arrivals[name]])}
+                {"name": name, "lane": lanes[name].value, **_figures(arrivals, owed, [name])}
                 for name in sorted(arrivals, key=lambda name: (list(Lane).index(lanes[name]), name))
             ],
         }
@@ -254,11 +257,11 @@ def _spot(counts: Sequence[CellCount]) -> dict[str, Any]:
     return {"state": next((name for name, many in became.items() if many), "nothing"), **became, **_both(counts)}
 
 
-def _figures(arrivals: Sequence[Sequence[Arrivals]]) -> dict[str, dict[str, Any]]:
-    """Return what destinations took in the span and before, and the seconds within which a half, and 95 %, were told."""
-    found = {}
+def _figures(arrivals: Mapping[str, Sequence[Arrivals]], owed: Mapping[str, int], names: list[str]) -> dict[str, Any]:
+    """Return what some destinations are owed, and what they took in the span and before, half and 95 % within some seconds."""
+    found: dict[str, Any] = {"owed": sum(owed.get(name, 0) for name in names)}
     for place, name in enumerate(("now", "before")):
-        those = [one[place] for one in arrivals]
+        those = [arrivals[one][place] for one in names]
         timed = sorted(one for it in those for one in it.timed)
         found[name] = {
             "sent": sum(one.sent for one in those),
@@ -288,11 +291,7 @@ def _weeks(ends: Sequence[Mapping[str, Any]], now: datetime) -> list[list[dict[s
     monday = today - timedelta(days=today.weekday())
     days = [monday + timedelta(days=n) for n in range((last - monday).days + 7 - last.weekday())]
     told = [
-        {
-            "date": day.isoformat(),
-            "is_within": today <= day <= last,
-            **{kind: ending[day, kind] for kind in _ENDING},
-        }
+        {"date": day.isoformat(), "is_within": today <= day <= last, **{kind: ending[day, kind] for kind in _ENDING}}
         for day in days
     ]
     return [told[n : n + 7] for n in range(0, len(told), 7)]

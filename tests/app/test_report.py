@@ -85,10 +85,12 @@ def test_attack_says_what_was_routed_held_or_not_seen(store: Store) -> None:
 
 
 def test_how_soon_people_were_told_is_of_what_told_them_of_something_new(store: Store) -> None:
-    """Half of it within some seconds, 95 % within others, both rounded down; updates and what died are counted alone."""
+    """Half of it within some seconds, 95 % within others, both rounded down; what is routed but owed or dead told nobody."""
     life = Life(store, PAGED)
     for number in range(20):
         life.alert(f"a{number}")
+    waits = report_on(store, PAGED)["streams"][0]
+    assert (waits["for_people"]["opened"]["now"], waits["told"]["now"]["sent"], waits["told"]["owed"]) == (20, 0, 20)
     claims = life.claims("oncall")
     assert len(claims) == 20
     for number, one in enumerate(claims):
@@ -100,14 +102,16 @@ def test_how_soon_people_were_told_is_of_what_told_them_of_something_new(store: 
     (update, dying) = life.claims("oncall")
     life.settle(update, DeliveryState.SENT)
     life.settle(dying, DeliveryState.DEAD, error="answered 400")
+    life.alert("waits")
     alerts, findings = report_on(store, PAGED)["streams"]
     assert alerts["pages"]["now"] == {"sent": 21, "retried": 0, "dead": 1, "timed": 20, "median": 0.9, "p95": 1.8}
+    assert alerts["told"] == alerts["pages"] and alerts["pages"]["owed"] == 1
     nothing = {**dict.fromkeys(("sent", "retried", "dead", "timed"), 0), "median": None, "p95": None}
     assert alerts["pages"]["before"] == findings["pages"]["now"] == nothing
-    assert [(one["name"], one["lane"]) for one in alerts["destinations"]] == [
-        ("oncall", "page"),
-        ("tickets", "ticket"),
-        ("sentinel", "rows"),
+    assert [(one["name"], one["lane"], one["owed"]) for one in alerts["destinations"]] == [
+        ("oncall", "page", 1),
+        ("tickets", "ticket", 0),
+        ("sentinel", "rows", 23),
     ]
     assert findings["destinations"] == []
 

@@ -225,7 +225,7 @@ def _counts_once(store: Store, twin: Store, history: Sequence[Step]) -> None:
 
 
 def _adds_up(store: Store, entries: Sequence[RecordEntry]) -> None:
-    """In a report each message that came in is in exactly one outcome, each that was routed told people in one way, or none."""
+    """In a report each message is in exactly one outcome, and each that was routed is for people in one way, or for none."""
     first = [entry for entry in entries if message_of(entry.key) == entry.key]
     found = run(read_report(store, Rules({Stream.CWPP: a_book()}, ()), "24h", NOW + 6 * HOUR))
     for stream, told in zip(Stream, found["streams"], strict=True):
@@ -233,7 +233,7 @@ def _adds_up(store: Store, entries: Sequence[RecordEntry]) -> None:
         outcomes = {one["outcome"]: one["now"] for one in told["outcomes"]}
         assert Counter(outcomes) == Counter(entry.outcome for entry in of_stream)
         assert told["received"] == {"now": sum(outcomes.values()), "before": 0}
-        assert sum(one["now"] for one in told["told"].values()) == outcomes["routed"]
+        assert sum(one["now"] for one in told["for_people"].values()) == outcomes["routed"]
         assert sum(sum(one.values()) for one in ({**it, "begins": 0} for it in told["parts"])) == len(of_stream)
         for rows in (told["severities"], told["plans"]):
             assert sum(one["now"] for one in rows) == len(of_stream) - outcomes["quarantined"]
