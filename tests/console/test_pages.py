@@ -96,6 +96,8 @@ async def test_every_action_is_shown_before_it_is_done(
     await window.resize(PHONE)
     for view in VIEWS:
         path = own_site.state.url(view.path)
+        if 'method="post"' not in own_site.get(path).text:
+            continue
         await window.goto(path)
         actions = list(map(find_action, await page.locator(BUTTON).evaluate_all(LEAD_TO)))
         for action in dict.fromkeys(actions):

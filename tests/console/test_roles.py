@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import httpx
 import pytest
-from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -36,19 +35,24 @@ class _SignedIn(Access):
         return Visitor(f"{role.words.lower()}@contoso.example", role)
 
 
-async def _ask(site: Site, method: str, path: str, role: Role, form: Mapping[str, str] = {}) -> httpx.Response:
-    store = open_store(site.state.place, site.state.clock)
-    try:
-        console = Console(store, site.state.rules, facts_of(site.state.rules, None), ())
-        pages = Pages(site.state.clock)
-        inner: Starlette = new_console(console, pages)
-        app = _SignedIn(inner, pages=pages, scheme="https", hosts={"soc.example"})
-        transport = httpx.ASGITransport(app)
-        async with httpx.AsyncClient(transport=transport, base_url="https://soc.example") as client:
-            url = f"{path}{'&' if '?' in path else '?'}role={role.name}"
-            return await client.request(method, url, data=form, headers=OWN)
-    finally:
-        await store.close()
+type Ask = Callable[..., httpx.Response]
+
+
+@pytest.fixture
+def ask(own_site: Site) -> Iterator[Ask]:
+    """What asks a console over the state of a site, as a person with a role."""
+    store, pages = open_store(own_site.state.place, own_site.state.clock), Pages(own_site.state.clock)
+    inside = new_console(Console(store, own_site.state.rules, facts_of(own_site.state.rules, None), ()), pages)
+    transport = httpx.ASGITransport(_SignedIn(inside, pages=pages, scheme="https", hosts={"soc.example"}))
+    client = httpx.AsyncClient(transport=transport, base_url="https://soc.example")
+
+    def asked(method: str, path: str, role: Role, form: Mapping[str, str] = {}) -> httpx.Response:
+        url = f"{path}{'&' if '?' in path else '?'}role={role.name}"
+        return run(client.request(method, url, data=form, headers=OWN))
+
+    yield asked
+    run(client.aclose())
+    run(store.close())
 
 
 async def _rows(place: Path | str) -> Mapping[str, list[bytes]]:
@@ -59,7 +63,7 @@ async def _rows(place: Path | str) -> Mapping[str, list[bytes]]:
         await store.close()
 
 
-def test_a_role_that_is_too_low_changes_nothing(own_site: Site, subtests: pytest.Subtests) -> None:
+def test_a_role_that_is_too_low_changes_nothing(own_site: Site, ask: Ask, subtests: pytest.Subtests) -> None:
     """A reader posts nowhere; an operator discards nothing, and holds no destination that calls people."""
     before = run(_rows(own_site.state.place))
     confirmed = {"confirm": "yes", "reason": "because", "id": "ab12cd", "which": "all"}
@@ -67,15 +71,15 @@ def test_a_role_that_is_too_low_changes_nothing(own_site: Site, subtests: pytest
     held = {"stream": pager["stream"], "name": pager["name"], **confirmed, "for": "30m", "shown": "30m"}
     for path, role in [(one.path, Role.READER) for one in ACTIONS] + [(path, Role.OPERATOR) for path in ADMINS]:
         with subtests.test(path, role=role.words):
-            answer = run(_ask(own_site, "POST", re.sub(r"\{\w+\}", "ab12cd", path), role, confirmed))
+            answer = ask("POST", re.sub(r"\{\w+\}", "ab12cd", path), role, confirmed)
             assert answer.status_code == 403
             assert f"has {role.words}" in answer.text
-    assert run(_ask(own_site, "POST", "/destinations/hold", Role.OPERATOR, held)).status_code == 403
+    assert ask("POST", "/destinations/hold", Role.OPERATOR, held).status_code == 403
     assert run(_rows(own_site.state.place)) == before
-    assert run(_ask(own_site, "POST", "/destinations/hold", Role.ADMIN, held)).status_code == 303
+    assert ask("POST", "/destinations/hold", Role.ADMIN, held).status_code == 303
 
 
-def test_who_acts_is_on_record_by_the_name_they_signed_in_with(own_site: Site) -> None:
+def test_who_acts_is_on_record_by_the_name_they_signed_in_with(ask: Ask) -> None:
     """The author is never read from a form."""
     form = {
         "confirm": "yes",
@@ -85,20 +89,20 @@ def test_who_acts_is_on_record_by_the_name_they_signed_in_with(own_site: Site) -
         "for": "1h",
         "author": "eve",
     }
-    assert run(_ask(own_site, "POST", "/silences/new", Role.OPERATOR, form)).status_code == 303
-    changes = run(_ask(own_site, "GET", "/changes.json", Role.READER)).json()
+    assert ask("POST", "/silences/new", Role.OPERATOR, form).status_code == 303
+    changes = ask("GET", "/changes.json", Role.READER).json()
     assert "operator@contoso.example" in changes["authors"]
     assert "eve" not in changes["authors"]
 
 
-def test_a_page_offers_only_what_its_reader_may_do(site: Site, subtests: pytest.Subtests) -> None:
+def test_a_page_offers_only_what_its_reader_may_do(own_site: Site, ask: Ask, subtests: pytest.Subtests) -> None:
     """A reader is shown no button that changes something, and every page says who reads it."""
     for view in VIEWS:
-        path = site.state.url(view.path)
+        path = own_site.state.url(view.path)
         if view.path == "/silences/new":
             continue
         with subtests.test(view.path):
-            page = run(_ask(site, "GET", path, Role.READER)).text
+            page = ask("GET", path, Role.READER).text
             forms = re.findall(r'<form method="post".*?</form>', page, re.DOTALL)
             assert "<button" not in "".join(forms)
             assert "reader@contoso.example, Reader" in page
