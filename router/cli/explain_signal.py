@@ -77,7 +77,8 @@ async def _last_notice(
     books = rules_given(options.rules, Stream(life.stream), now).books
     check_notice(options.notice, books.values())
     spec = books[Stream(life.stream)].destinations[options.notice]
-    return await read_last_notice(store, life, spec, now, facts.console_url, as_in_tickets=False)
+    text, _ = await read_last_notice(store, life, spec, now, facts.console_url, as_in_tickets=False)
+    return text
 
 
 def _find_rules(options: Namespace, now: datetime) -> Rules | None:

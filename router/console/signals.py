@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from copy import replace
-from datetime import datetime
 from typing import Any
 
 from msgspec import json
@@ -11,7 +10,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from router.app.alike import rule_like, silence_like
-from router.app.notice_preview import read_last_notice
+from router.app.notice_preview import find_whole, read_notice_texts, read_withheld
 from router.app.signal_document import life_document
 from router.app.signal_life import DestinationLife, SignalLife, read_life, with_active_silences
 from router.app.signal_search import Meant, find_meant
@@ -21,7 +20,6 @@ from router.console.application import Console, Document, Effect, Elsewhere, For
 from router.console.rendering import shown
 from router.console.repairs import RawBody, show_raw
 from router.destinations.wording.withholding import outline_of_alike
-from router.domain.deliveries import DeliveryState
 from router.domain.rule_fields import signal_of
 from router.domain.rulebook import Rulebook
 from router.domain.signals import Stream
@@ -53,6 +51,10 @@ async def read_signal(console: Console, request: Request) -> Document:
     is_previewed = request.query_params.get("preview") == "rule"
     document = life_document(life, meant, now)
     destinations = zip(document["destinations"], life.destinations, strict=True)
+    told = await read_notice_texts(store, life, book, now, console.facts.console_url)
+    whole = find_whole(life, told)
+    if whole is None and book is not None and life.holder is not None:
+        whole = await read_withheld(store, life.key, book, now, console.facts.console_url)
     shown_document: dict[str, Any] = shown(
         {
             **document,
@@ -64,13 +66,10 @@ async def read_signal(console: Console, request: Request) -> Document:
             "attack": _attack_of(life, book),
             "rulebook": life.latest.rulebook if life.latest is not None else None,
             "is_rulebook_current": book is not None and life.latest is not None and life.latest.rulebook == book.hash,
+            "whole": whole._asdict() if whole is not None else None,
             "timeline": timeline_of(life),
             "destinations": [
-                {
-                    **one,
-                    "facts": worded(destination_facts(it)),
-                    "text": await _last_notice(console, life, it, book, now),
-                }
+                {**one, "facts": worded(destination_facts(it)), "text": told[it.name].text if it.name in told else None}
                 for one, it in destinations
             ],
             "silence": silence_like(signal) if signal is not None else None,
@@ -102,16 +101,6 @@ def _outlined(life: SignalLife) -> SignalLife:
 
 def _tells(one: DestinationLife) -> bool:
     return one.name != RECORD and bool(one.deliveries)
-
-
-async def _last_notice(
-    console: Console, life: SignalLife, one: DestinationLife, book: Rulebook | None, now: datetime
-) -> str | None:
-    """Return what a destination was told last; None where it took nothing, or the rules do not name it any more."""
-    spec = book.destinations.get(one.name) if book is not None else None
-    if spec is None or not any(it.state is DeliveryState.SENT for it in one.all_deliveries):
-        return None
-    return await read_last_notice(console.store, life, spec, now, console.facts.console_url, as_in_tickets=True)
 
 
 def _attack_of(life: SignalLife, book: Rulebook | None) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from router.rulebook.silence_scope import WrittenScope, read_silence_scope
 from router.store.changes import list_changes
 from router.store.store import Store
 from tests.builders import NOW, alert_body
-from tests.console.sites import CONSOLE, Site, own_links_of, served, text_of
+from tests.console.sites import CONSOLE, HtmlReader, Site, own_links_of, served, text_of
 from tests.console.states import PRODUCTION, new_state
 from tests.docs.pages import page, spans
 from tests.store.acts import ask, run
@@ -30,6 +30,7 @@ from tests.store.opened import open_store
 
 SECRET = "AKIAIOSFODNN7EXAMPLE"
 PROMPT = "how do I get into the payroll of Contoso"
+PORTAL = "https://portal.azure.com/#blade/Microsoft_Azure_Security_AzureDefenderForData/AlertBlade"
 MODEL = f"/subscriptions/{PRODUCTION}/resourceGroups/rg-ai/providers/Microsoft.CognitiveServices/accounts/oai-1"
 AI = signal_key(Stream.CWPP, "alert", "ai")
 LEAKING = signal_key(Stream.CWPP, "alert", "leaking")
@@ -50,9 +51,16 @@ async def fill_secret(store: Store, rules: Rules, clock: Clock) -> Mapping[str, 
         Stream.CWPP,
         [
             alert_body("ai", ProductComponentName="AI", **asked, **told),
-            alert_body("leaking", AlertDisplayName=f"aws_access_key_id={SECRET} was used", Description=SECRET),
             alert_body(
-                "held", AlertType="SQL.DB_BruteForce", AzureResourceId=database, Entities=there, Description=SECRET
+                "leaking", AlertDisplayName=f"aws_access_key_id={SECRET} was used", Description=SECRET, AlertUri=PORTAL
+            ),
+            alert_body(
+                "held",
+                AlertType="SQL.DB_BruteForce",
+                AzureResourceId=database,
+                Entities=there,
+                Description=f"{SECRET} was tried",
+                AlertUri=PORTAL,
             ),
         ],
     )
@@ -90,7 +98,7 @@ def test_the_page_begins_with_whom_it_paged(site: Site) -> None:
         assert ("oncall" in told) == (document["paging"]["code"] == "paged")
         for name, text in told.items():
             spec = rules.books[Stream.CWPP].destinations[name]
-            assert text == run(read_last_notice(store, life, spec, NOW, CONSOLE, as_in_tickets=True))
+            assert text == run(read_last_notice(store, life, spec, NOW, CONSOLE, as_in_tickets=True))[0]
             assert f"{CONSOLE}/signals/" in text
             assert " ".join(text.split()) in said
         at = [one["at"] for one in document["timeline"]]
@@ -146,6 +154,14 @@ def test_a_page_says_what_a_ticket_may(secret_site: Site) -> None:
     told = {one["name"]: one["text"] for one in secret_site.document(f"/signals/{AI}")["destinations"]}
     assert "A jailbreak was tried" in told["soc-tickets"]
     assert secret_site.document(f"/signals/{AI}")["summary"]["outline"]
+    for key, is_taken in ((LEAKING, True), (HELD, False), (AI, True)):
+        whole, page = secret_site.document(f"/signals/{key}")["whole"], secret_site.get(f"/signals/{key}").text
+        said = text_of(page.partition("<details")[0])
+        assert (whole["is_taken"], whole["destination"]) == (is_taken, "soc-tickets")
+        assert " ".join(whole["text"].split()) in said
+        assert ("would be told" in said) is not is_taken
+        assert (PORTAL in HtmlReader(page).links) == (whole["link"] == PORTAL) == (key != AI)
+    assert "was tried" in secret_site.document(f"/signals/{HELD}")["whole"]["text"]
 
 
 def test_a_silence_and_a_rule_like_it_hold_it(site: Site, tmp_path: Path) -> None:
