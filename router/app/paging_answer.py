@@ -8,12 +8,13 @@ from enum import StrEnum
 from typing import NamedTuple
 
 from router.app.signal_life import DestinationLife, SignalLife
+from router.destinations.wording.fitting import shortened
 from router.domain.clocks import is_possible
 from router.domain.decisions import Change, Outcome
 from router.domain.deliveries import LONGEST_WAIT, OPEN, DeliveryState, DeliveryStatus
 from router.domain.keys import ABOUT
 from router.domain.notices import RecordEntry
-from router.domain.readable import counted, timestamp
+from router.domain.readable import counted, span, timestamp
 from router.domain.rulebook import Lane
 from router.domain.silences import holder_words
 from router.store.dead_letters import DISCARDED
@@ -122,14 +123,20 @@ class _Call(NamedTuple):
     def is_of_group(self) -> bool:
         return self.destination.group is not None and self.delivery.key == self.destination.group.key
 
-    @property
-    def words(self) -> str:
-        """When the pager took it, and as what."""
-        it = self.delivery
-        what = " of its group" if self.is_of_group else ""
-        at = f" at {timestamp(it.settled)}" if it.settled is not None else ""
-        reference = f", as {it.receipt.reference}" if it.receipt is not None and it.receipt.reference else ""
-        return f"{self.destination.name} took turn {it.turn}{what} ({it.change}){at}{reference}"
+    def words_at(self, now: datetime) -> str:
+        """Who was paged, how long ago that is, and for what."""
+        it, group = self.delivery, self.destination.group
+        at = f" {span(max(0, (now - it.settled).total_seconds()))} ago ({timestamp(it.settled)})" if it.settled else ""
+        turn = f" ({it.change})" if it.change is not Change.OPENED else ""
+        size = f" of {group.total} signals" if group is not None and group.total is not None else ""
+        whose = f" for its group{size}" if self.is_of_group and group is not None and group.total != 1 else ""
+        reference = it.receipt.reference if it.receipt is not None else None
+        number = f", as {shortened(reference, _LONGEST_REFERENCE)}" if reference else ""
+        return f"{self.destination.name} was paged{turn}{at}{whose}{number}"
+
+
+_LONGEST_REFERENCE = 20
+"""Characters of a vendor's number that people say; a longer one is no number but a digest."""
 
 
 def paging_answer(life: SignalLife, now: datetime) -> PagingAnswer:
@@ -144,9 +151,9 @@ def paging_answer(life: SignalLife, now: datetime) -> PagingAnswer:
     # What was sent before a signal was over and came again says nothing of its coming.
     calls = [call for call in every if call.delivery.opened == latest[call.destination.name, call.delivery.key]]
     return (
-        _paged(life, every, calls)
+        _paged(life, every, calls, now)
         or _waiting(life, calls, now)
-        or _joined(calls)
+        or _joined(calls, now)
         or _ended(calls)
         or _forgotten(life)
         or _decided(life)
@@ -160,7 +167,7 @@ def _calls(life: SignalLife) -> list[_Call]:
     return sorted(calls, key=lambda call: (call.delivery.born, call.delivery.turn))
 
 
-def _paged(life: SignalLife, every: Sequence[_Call], latest: Sequence[_Call]) -> PagingAnswer | None:
+def _paged(life: SignalLife, every: Sequence[_Call], latest: Sequence[_Call], now: datetime) -> PagingAnswer | None:
     openings: dict[tuple[str, str, int], _Call] = {}
     for call in every:
         if call.delivery.state is DeliveryState.SENT:
@@ -168,7 +175,7 @@ def _paged(life: SignalLife, every: Sequence[_Call], latest: Sequence[_Call]) ->
     for call in openings.values():
         # A group's page is for the signal only if it was owed after the signal came.
         if (life.came is None or call.delivery.born >= life.came) if call.is_of_group else call in latest:
-            return PagingAnswer(PagingCode.PAGED, f"It paged somebody: {call.words}.")
+            return PagingAnswer(PagingCode.PAGED, f"{call.words_at(now)}.")
     return None
 
 
@@ -192,13 +199,11 @@ def _waiting(life: SignalLife, calls: Sequence[_Call], now: datetime) -> PagingA
     return PagingAnswer(_OWED.get(waits[0].code, PagingCode.OWED), f"It paged nobody yet: {waits[0].words}.")
 
 
-def _joined(calls: Sequence[_Call]) -> PagingAnswer | None:
+def _joined(calls: Sequence[_Call], now: datetime) -> PagingAnswer | None:
     """Return the answer where the group had been paged before the signal came to it."""
     for call in calls:
         if call.delivery.state is DeliveryState.SENT and call.destination.group is not None:
-            total = call.destination.group.total
-            size = f" of {total} signals" if total is not None else ""
-            words = f"It called nobody anew: its group{size} had paged before it came: {call.words}."
+            words = f"It called nobody anew: before it came, {call.words_at(now)}."
             return PagingAnswer(PagingCode.GROUPED, words)
     return None
 

@@ -19,7 +19,7 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 from router.decide import iso
 from router.destinations.wording.fitting import shortened
 from router.destinations.wording.masking import masked
-from router.domain.readable import legible, one_line, timestamp
+from router.domain.readable import legible, one_line, span, timestamp
 from router.domain.resources import parse_resource_id
 
 STATIC = "/static/"
@@ -28,8 +28,6 @@ _FOREVER = {"cache-control": "public, max-age=31536000, immutable"}
 
 LONGEST_TEXT = 1_000
 """Characters of a text in a document; senders may write any number."""
-
-_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
 
 
 class Chip(NamedTuple):
@@ -142,17 +140,6 @@ def shown(value: object, name: str = "") -> Any:
         case list() | tuple():
             return list(map(shown, value))
     return value
-
-
-def span(seconds: float) -> str:
-    """Return a length of time as people say it, such as 3 h 20 min, 12 d 4 h or 516 d."""
-    whole = int(seconds)
-    for at, (name, size) in enumerate(_UNITS):
-        if whole >= size:
-            less, small = _UNITS[min(at + 1, len(_UNITS) - 1)]
-            has_rest = whole % size >= small and (name == "h" or (name == "d" and whole < 30 * size))
-            return f"{whole // size} {name}" + (f" {whole % size // small} {less}" if has_rest else "")
-    return "0 s"
 
 
 def resource_name(resource: str) -> str:

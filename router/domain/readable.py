@@ -1,4 +1,4 @@
-"""Texts for people: numbers, instants, and what of a foreign text can be read; answers remembered by text.
+"""Texts for people: numbers, instants, lengths of time, and what of a foreign text can be read; answers remembered by text.
 
 Legible is a text without control characters, what turns the direction of reading, what has no shape (zero-width characters,
 tags, variation selectors), private and unassigned characters. Each is shown as its number, so that a reader sees that it was
@@ -23,6 +23,20 @@ def counted(number: int, what: str) -> str:
 def timestamp(instant: datetime) -> str:
     """An instant in UTC as ISO 8601 has it, to the second: 2026-11-24T12:00:00Z."""
     return f"{instant:%Y-%m-%dT%H:%M:%SZ}"
+
+
+_UNITS = (("d", 86_400), ("h", 3_600), ("min", 60), ("s", 1))
+
+
+def span(seconds: float) -> str:
+    """Return a length of time as people say it, such as 3 h 20 min, 12 d 4 h or 516 d."""
+    whole = int(seconds)
+    for at, (name, size) in enumerate(_UNITS):
+        if whole >= size:
+            less, small = _UNITS[min(at + 1, len(_UNITS) - 1)]
+            has_rest = whole % size >= small and (name == "h" or (name == "d" and whole < 30 * size))
+            return f"{whole // size} {name}" + (f" {whole % size // small} {less}" if has_rest else "")
+    return "0 s"
 
 
 _LONGEST_REMEMBERED = 512

@@ -135,7 +135,7 @@ def test_it_ends_with_what_it_came_to_and_a_command_that_runs(runs: DemoRuns) ->
     program, _, last = runs.first.out.rpartition(f"\n  {command}\n\n  ")[2].partition(" demo --keep ")
     assert (command.partition(" explain ")[0], last) == (program, "opens the console on what just happened\n")
     typed = subprocess.run(["sh", "-c", command], cwd=runs.directory, capture_output=True, text=True)
-    assert (typed.returncode, typed.stdout.partition(":")[0]) == (0, "It paged somebody"), typed.stderr
+    assert (typed.returncode, typed.stdout.partition(" was paged ")[0]) == (0, "oncall"), typed.stderr
 
 
 _HOLDS = re.compile(r"^  (servicenow|pagerduty) +(\d+) (page|ticket)s? ", re.M)

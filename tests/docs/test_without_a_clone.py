@@ -139,7 +139,7 @@ def test_from_nothing_to_rules_that_are_checked(machine: Machine) -> None:
     (headline,) = re.findall(r"^  89 messages: .+$", page("README.md").text, re.MULTILINE)
     assert f"\n{headline}\n" in shown.out
     *_, why, opens = filter(None, map(str.strip, shown.out.splitlines()))
-    assert why.startswith("alert-router explain ") and machine.types(why).out.startswith("It paged somebody: oncall")
+    assert why.startswith("alert-router explain ") and machine.types(why).out.startswith("oncall was paged ")
     assert opens.startswith("alert-router demo --keep ")
     (mine / "logs" / "cwpp").mkdir(parents=True)
     (mine / "logs" / "cwpp" / "policy.yaml").write_text(POLICY)
