@@ -21,6 +21,7 @@ from router.domain.deliveries import REFUSED_KEY, DeliveryState, DeliveryStatus
 from router.domain.notices import RecordEntry
 from router.domain.readable import one_line
 from router.domain.resources import parse_resource_id
+from router.domain.rulebook import Rulebook
 from router.domain.silences import holder_words
 
 _MASKED = frozenset({"title", "resource", "error", "words"})
@@ -54,6 +55,13 @@ def life_document(life: SignalLife, meant: Meant, now: datetime) -> dict[str, An
         "destinations": [_destination(one) for one in life.destinations],
         "waits": [_fields(wait, "code", "destination", "key", "turn", "words") for wait in waits_of(life, now)],
     }
+
+
+def holding_rules(life: SignalLife, book: Rulebook) -> list[dict[str, object]]:
+    """Return for programs the suppression rules that hold a signal or held it, as far as the rules still have them."""
+    names = [*([life.holder.rule] if life.holder is not None else []), *(one.suppressed_by for one in life.decisions)]
+    rules = [rule for name in dict.fromkeys(names) if (rule := book.suppressions.by_name.get(name or "")) is not None]
+    return [_fields(rule, "name", "owner", "expires", "reason", "comment") for rule in rules]
 
 
 def match_document(one: Meant, latest: RecordEntry | None) -> dict[str, object]:

@@ -11,7 +11,7 @@ from starlette.requests import Request
 
 from router.app.alike import rule_like, silence_like
 from router.app.notice_preview import find_whole, read_notice_texts, read_withheld
-from router.app.signal_document import life_document
+from router.app.signal_document import holding_rules, life_document
 from router.app.signal_life import DestinationLife, SignalLife, read_life, with_active_silences
 from router.app.signal_search import Meant, find_meant
 from router.app.signal_words import destination_facts, signal_facts, timeline_of, worded
@@ -63,6 +63,7 @@ async def read_signal(console: Console, request: Request) -> Document:
             if summary is not None
             else None,
             "facts": worded(fact for fact in signal_facts(life, meant, now) if fact[0] in _FACTS),
+            "held_by_rules": holding_rules(life, book) if book is not None else [],
             "attack": _attack_of(life, book),
             "rulebook": life.latest.rulebook if life.latest is not None else None,
             "is_rulebook_current": book is not None and life.latest is not None and life.latest.rulebook == book.hash,

@@ -23,7 +23,7 @@ from router.store.changes import list_changes
 from router.store.store import Store
 from tests.builders import NOW, alert_body
 from tests.console.sites import CONSOLE, HtmlReader, Site, own_links_of, served, text_of
-from tests.console.states import PRODUCTION, new_state
+from tests.console.states import PRODUCTION, RULE, new_state
 from tests.docs.pages import page, spans
 from tests.store.acts import ask, run
 from tests.store.opened import open_store
@@ -161,6 +161,11 @@ def test_a_page_says_what_a_ticket_may(secret_site: Site) -> None:
         assert " ".join(whole["text"].split()) in said
         assert ("would be told" in said) is not is_taken
         assert (PORTAL in HtmlReader(page).links) == (whole["link"] == PORTAL) == (key != AI)
+    rule = secret_site.state.rules.books[Stream.CWPP].suppressions.by_name[RULE]
+    assert all(
+        one in text_of(secret_site.get(f"/signals/{HELD}").text)
+        for one in (rule.reason, rule.comment, rule.owner or "")
+    )
     assert "was tried" in secret_site.document(f"/signals/{HELD}")["whole"]["text"]
 
 
