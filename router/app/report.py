@@ -88,7 +88,8 @@ async def read_report(store: Store, rules: Rules, name: str, now: datetime) -> d
         first = await find_first_counted(tx)
         arrivals = {one: await read_arrivals(tx, one, list(lanes[one]), spans) for one in Stream}
         owed = {one: {name: it.owed for name, it in (await list_backlogs(tx, one)).items()} for one in Stream}
-        latest = await anext(walk_decisions(tx, Stream.CSPM, span.begins, span.ends, _DRAWN, _LOOKED_AT))
+        titled = (*_DRAWN, Outcome.NOTED, Outcome.RESOLVED)
+        latest = await anext(walk_decisions(tx, Stream.CSPM, span.begins, span.ends, titled, _LOOKED_AT))
     # What kind of finding it is, its type says by a number.
     titles = {counted_name(one.type): unfilled(one.title) for one in reversed(latest) if one.title}
     streams = [
@@ -98,7 +99,7 @@ async def read_report(store: Store, rules: Rules, name: str, now: datetime) -> d
         for stream in Stream
     ]
     return {
-        "at": now,
+        "at": now.replace(microsecond=0),
         "since": name,
         "begins": span.begins,
         "ends": span.ends,
@@ -187,8 +188,8 @@ class _Section:
         rows = [{"name": name or None, **_both(those), **_became(those)} for name, those in cells.items()]
         return sorted(rows, key=lambda row: (-row["now"], -row["before"], row["name"] or ""))
 
-    def _attack(self, book: Rulebook) -> dict[str, Any] | None:
-        """Return what became of each tactic and technique; None of posture where none names any. Samples count for nothing.
+    def _attack(self, book: Rulebook) -> dict[str, Any]:
+        """Return what became of each tactic and technique, of posture of those that are named. Samples count for nothing.
 
         What new rules only found to be held still was counted when that began.
         """
@@ -208,8 +209,6 @@ class _Section:
                     own = table.techniques.get(technique) or table.techniques.get(technique.partition(".")[0])
                     if not own or tactic in own:
                         spots[tactic, technique].append(one)
-        if not spots and self._stream is Stream.CSPM:
-            return None
         kinds = Counter(
             id for it in book.catalogue.types.values() for id in set().union(*map(table.tactics_for, it.tactics))
         )
@@ -228,6 +227,7 @@ class _Section:
                     "techniques": [{"id": it, **_spot(spots[tactic, it])} for it in of_tactic[tactic]],
                 }
                 for tactic in [*table.tactics, *(one for one in of_tactic if one not in table.tactics)]
+                if self._stream is Stream.CWPP or tactic in of_tactic
             ],
         }
 

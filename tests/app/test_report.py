@@ -84,6 +84,17 @@ def test_attack_says_what_was_routed_held_or_not_seen(store: Store) -> None:
     assert (found["received"]["now"], [one["outcome"] for one in found["further"]]) == (5, ["suppressed", "routed"])
 
 
+def test_findings_have_the_tactics_that_they_name_and_the_titles_that_they_have(store: Store) -> None:
+    """Defender's list of what could name a tactic is of alerts; a type that is a number is also titled of what is well."""
+    posture, named = Life(store, a_rulebook(stream=Stream.CSPM)), {"tactics": ["Initial Access"]}
+    for status in ("Unhealthy", "Healthy"):
+        posture.ingest(a_message(finding_body("f", status, title="Patch " + status, metadata=named), at=NOW))
+    posture.ingest(a_message(finding_body("well", "Healthy", title="Encrypt"), at=NOW))
+    found = report_on(store, PAGED, "24h", posture.book)["streams"][1]
+    assert [(one["id"], one["state"]) for one in found["attack"]["tactics"]] == [("TA0001", "routed")]
+    assert {(one["name"], one["title"]) for one in found["types"]} == {("f", "Patch Healthy"), ("well", "Encrypt")}
+
+
 def test_how_soon_people_were_told_is_of_what_told_them_of_something_new(store: Store) -> None:
     """Half of it within some seconds, 95 % within others, both rounded down; what is routed but owed or dead told nobody."""
     life = Life(store, PAGED)
