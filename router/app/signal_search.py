@@ -44,12 +44,14 @@ class Found(Value):
 
     Attributes:
         by_resource: whether it is their resource that is called so.
+        by_notice: whether one notice tells of them, that of a group, of a summary or of a ticket.
         quarantined: messages in quarantine that are called so, or that say it; looked for where no signal is found.
     """
 
     signals: tuple[Meant, ...] = ()
     has_more: bool = False
     by_resource: bool = False
+    by_notice: bool = False
     quarantined: tuple[QuarantineEntry, ...] = ()
 
 
@@ -68,7 +70,8 @@ async def find_meant(store: Store, text: str, only: Stream | None) -> Found:
                 for one in found:
                     signals.setdefault((one.key, one.stream), one)
                 some, has_more = tuple(signals.values())[:MOST_SIGNALS], len(signals) > MOST_SIGNALS
-                return Found(some, has_more, by_resource=look is _by_resource)
+                by_notice = look is _by_key or (look is _by_end_or_reference and all(one.via for one in some))
+                return Found(some, has_more, by_resource=look is _by_resource, by_notice=by_notice)
         return Found(quarantined=tuple(await _in_quarantine(tx, text)))
 
 

@@ -24,6 +24,7 @@ from router.app.signal_search import Found, Meant, find_meant
 from router.console.application import Console, Document, Elsewhere, named_in, page_end_in
 from router.console.rendering import shown
 from router.domain.decisions import Outcome
+from router.domain.severity import gravity_of
 from router.domain.signals import Stream
 from router.store.codec import EPOCH, PageEnd
 from router.store.decisions import find_decisions
@@ -67,6 +68,7 @@ async def read_decisions(console: Console, request: Request) -> Document:
         raise Elsewhere(f"/signals/{found.signals[0].key}")
     if found.signals:
         page = ReadDecisions([await _read_latest(console.store, one) for one in found.signals])
+        page.rows.sort(key=lambda one: gravity_of(one["severity"]), reverse=True)
     elif asked and not found.quarantined:
         raise Elsewhere("/decisions", title=asked)
     else:
@@ -77,6 +79,7 @@ async def read_decisions(console: Console, request: Request) -> Document:
             "at": now,
             "asked": asked,
             "has_more": found.has_more,
+            "is_notice": found.by_notice,
             "quarantined": [quarantined_document(one) for one in found.quarantined[:20]],
             "decisions": page.rows,
             "looked_at": page.looked_at,

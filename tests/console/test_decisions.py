@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Callable, Mapping
 from io import StringIO
 from urllib.parse import urlencode
 
@@ -11,15 +12,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from benchmarks.virtual import Clock, VirtualRouter
+from router.app.rules import Rules
 from router.console.decisions import COLUMNS, PAGE, lines_of, written
+from router.domain.keys import signal_key
+from router.domain.signals import Stream
 from router.store.codec import PageEnd
 from router.store.quarantine import list_quarantined
 from router.store.search import DecisionFilter
 from router.store.store import Store
-from tests.console.sites import Site, own_links_of, text_of
-from tests.console.states import MACHINE
+from tests.builders import alert_body
+from tests.console.sites import Site, own_links_of, served, text_of
+from tests.console.states import MACHINE, new_state
+from tests.console.test_resource import HOST
 from tests.store.acts import ask, run
-from tests.store.opened import open_store
+from tests.store.opened import Place, open_store
 
 
 def test_the_search_leads_to_what_is_meant(site: Site) -> None:
@@ -43,8 +50,30 @@ def test_what_means_several_signals_lists_each(site: Site) -> None:
     document = site.document(f"/decisions?q={end}")
     assert len({one["key"] for one in document["decisions"]}) == len(document["decisions"]) > 1
     assert all(one["id"].lower().endswith(end.lower()) for one in document["decisions"])
+    assert not document["is_notice"]
     links = own_links_of(site.get(f"/decisions?q={end}").text, site.origin, "/decisions")
     assert {f"{site.origin}/signals/{one['key']}" for one in document["decisions"]} <= links
+
+
+async def fill_group(store: Store, rules: Rules, clock: Clock) -> Mapping[str, str]:
+    """Two alerts about one machine, the graver one after the other."""
+    router = VirtualRouter(store, rules, clock)
+    for severity in ("Medium", "High"):
+        await router.take(Stream.CWPP, [alert_body(severity, Severity=severity, AzureResourceId=HOST)])
+        await router.deliver()
+    return {}
+
+
+def test_the_link_of_a_notice_about_several_says_so(place: Place, rules_for: Callable[[str], Rules]) -> None:
+    """Nothing is in doubt there: it lists what the notice is about, the gravest first."""
+    with served(run(new_state(place, rules_for("busy"), fill_group))) as site:
+        life = site.document(f"/signals/{signal_key(Stream.CWPP, 'alert', 'high')}")
+        (key,) = {it["group"]["key"] for it in life["destinations"] if it["group"] and it["group"]["signals"] > 1}
+        document, said = site.document(f"/decisions?q={key}"), text_of(site.get(f"/decisions?q={key}").text)
+        assert site.get(f"/signals/{key}").headers["location"] == f"/decisions?q={key}"
+        assert f"This notice is about {len(document['decisions'])} signals" in said
+        assert "may be meant" not in said
+        assert [one["severity"] for one in document["decisions"]] == ["High", "Medium"]
 
 
 def test_what_lies_in_quarantine_is_said_to(site: Site) -> None:
