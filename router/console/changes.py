@@ -12,6 +12,8 @@ from urllib.parse import quote
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
+from router.app.signal_life import find_silences
+from router.app.silences import silence_scope_words
 from router.console.application import Console, find_named
 from router.console.rendering import shown
 from router.decide import iso
@@ -21,7 +23,7 @@ from router.domain.destination_holds import DestinationHold
 from router.domain.documents import DocumentKind
 from router.domain.notices import RecordEntry
 from router.domain.readable import counted
-from router.domain.silences import holder_words
+from router.domain.silences import holder_words, silence_name
 from router.store.changes import ChangeAction, ChangeEntry, list_authors, list_changes
 from router.store.decisions import list_came_out
 from router.store.documents import list_documents, read_silences, read_values
@@ -79,6 +81,8 @@ async def read_changes(console: Console, request: Request) -> Mapping[str, Any]:
         found = await list_changes(tx, before, PAGE + 1, since=begins, author=meant)
         if before is not None and (last := await list_changes(tx, before + 1, 1)):
             above = last[0].at
+        made = [silence_name(one.subject) for one in found if one.action.startswith("silence_")]
+        scopes = {one.id: silence_scope_words(one) for one in (await find_silences(tx, made)).values()}
         # What ended between the last change of a page and the first of the next stands on the page of the later one.
         below = found[PAGE - 1].at if len(found) > PAGE else begins
         ended = [] if author else [one async for one in _ended(console, tx, below, above)]
@@ -87,17 +91,18 @@ async def read_changes(console: Console, request: Request) -> Mapping[str, Any]:
         "begins": iso(begins),
         "author": author or None,
         "authors": [shown(one) for one in authors],
-        "entries": sorted([*_acts(found[:PAGE]), *ended], key=lambda one: str(one["at"]), reverse=True),
+        "entries": sorted([*_acts(found[:PAGE], scopes), *ended], key=lambda one: str(one["at"]), reverse=True),
         "before": found[PAGE - 1].number if len(found) > PAGE else None,
     }
 
 
-def _acts(changes: Sequence[ChangeEntry]) -> Iterator[dict[str, Any]]:
-    """Yield what people did; what one act did to many things is one entry."""
+def _acts(changes: Sequence[ChangeEntry], scopes: Mapping[str, str]) -> Iterator[dict[str, Any]]:
+    """Yield what people did; what one act did to many things is one entry, and of silences what they cover."""
     for _, some in groupby(changes, _act_of):
         one, *_ = acts = list(some)
         known = {"ends": "its end", "to": "no destination", **one.detail}
-        known |= {"subject": one.subject, "count": str(len(acts)), "letters": counted(len(acts), "dead letter")}
+        subject = f"{one.subject} ({scopes[one.subject]})" if one.subject in scopes else one.subject
+        known |= {"subject": subject, "count": str(len(acts)), "letters": counted(len(acts), "dead letter")}
         links = [link for each in acts if (link := _link_of(each)) is not None]
         more = {"author": one.author, "reason": one.reason, "count": len(acts)}
         yield _entry(one.at, one.action, _WORDS[one.action].format_map(known), one.stream, links, **more)
@@ -123,7 +128,8 @@ async def _ended(console: Console, tx: Transaction, since: datetime, until: date
     """Yield what ended by itself from one instant to before another, and what came out then and was routed."""
     for silence in read_silences(await list_documents(tx, DocumentKind.SILENCE, since)).values:
         if silence.ended is None and since <= silence.until < until:
-            words, link = f"The silence {silence.id} ended", (f"silence {silence.id}", f"/silences/{silence.id}")
+            words = f"The silence {silence.id} ({silence_scope_words(silence)}) ended"
+            link = f"silence {silence.id}", f"/silences/{silence.id}"
             yield _entry(silence.until, "silence_over", words, silence.stream, [link], reason=silence.reason)
     for hold in read_values(DestinationHold, await list_documents(tx, DocumentKind.HOLD, since)).values:
         if hold.released is None and since <= hold.until < until:

@@ -17,7 +17,7 @@ from router.store.quarantine import put_in_quarantine
 from router.store.store import Store
 from tests.builders import NOW, alert_body
 from tests.console.sites import OWN, Site, confirmed, text_of
-from tests.console.states import BY, RETIRED, SCRIPT
+from tests.console.states import BY, MACHINE, RETIRED, SCRIPT
 from tests.silences import HOUR, a_silence
 from tests.store.acts import ask, owe, run
 from tests.store.builders import a_delivery, a_hold, a_quarantined
@@ -25,6 +25,7 @@ from tests.store.opened import changed, everything_in, open_store
 
 REASON = "told by phone"
 UNDERSTOOD = a_quarantined("9a", alert_body("late", AlertDisplayName="A late alert"))
+HOSTS = ("jump-lin-01", MACHINE)
 VIEWS = ("/dead-letters", "/quarantine", "/destinations", "/changes?since=7d")
 
 
@@ -75,6 +76,14 @@ def words_of(answer: httpx.Response, status: int) -> str:
     """What an answer says that did nothing."""
     assert answer.status_code == status
     return text_of(answer.text)
+
+
+def test_changes_say_what_a_silence_covers(site: Site) -> None:
+    """Whoever comes on duty reads there which host is silent."""
+    made = [one["words"] for one in site.document("/changes")["entries"] if one["code"] == "silence_made"]
+    assert {
+        host: any(f"(anything at a machine called {host})" in words for words in made) for host in HOSTS
+    } == dict.fromkeys(HOSTS, True)
 
 
 def test_looking_changes_nothing(own_site: Site) -> None:
@@ -289,7 +298,7 @@ def test_changes_are_told_a_shift_at_a_time(own_site: Site, monkeypatch: pytest.
     found = own_site.document("/changes")
     ended = [(one["words"], one["at"], one["reason"]) for one in found["entries"] if one["author"] is None]
     assert ended == [
-        ("The silence 5eed01 ended", "2026-11-24T11:00:00Z", "patching"),
+        ("The silence 5eed01 (anything at a resource called vm-1) ended", "2026-11-24T11:00:00Z", "patching"),
         ("The hold of tickets ended", "2026-11-24T10:00:00Z", "it is moved"),
     ]
     assert [one["at"] for one in found["entries"]] == sorted((one["at"] for one in found["entries"]), reverse=True)
