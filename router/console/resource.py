@@ -9,6 +9,7 @@ from typing import Any
 
 from starlette.requests import Request
 
+from router.app.alike import silence_like
 from router.app.rules import read_owners
 from router.app.signal_life import ActiveSilence, read_active_silences
 from router.app.standing import describe_signals
@@ -56,6 +57,8 @@ async def read_resource(console: Console, request: Request) -> Document:
         if resource != asked.lower():
             raise Elsewhere("/resource", id=resource, days=str(days))
         places = await list_at_resource(tx, resource, after, MOST + 1)
+        if not places and after is None:
+            return shown(document)
         rows = await find_signals(tx, [one.row for one in places[:MOST]])
         latest = next(iter((await read_fields(tx, [one.row for one in places[:1]])).values()), None)
         since = {span: now - timedelta(days=span) for span in SPANS}
@@ -143,4 +146,5 @@ async def _resource_of(console: Console, id: str, latest: RuleFields | None, now
         "owner": owner.name if owner is not None else None,
         "service": owner.service if owner is not None else None,
         "environment": find_environment_of(signal, owners),
+        "silence": {**(silence_like(signal) or {"resource": named}), "stream": "cwpp", "type": None},
     }

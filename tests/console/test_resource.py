@@ -125,5 +125,15 @@ def test_without_an_id_there_is_a_search(site: Site) -> None:
     assert site.document("/resource")["resource"] is None
     assert 'name="id"' in site.get("/resource").text
     assert len(site.document("/resource?id=n-01")["resources"]) > 1
-    unknown = site.document("/resource?id=nothing-is-called-so")
-    assert (unknown["resource"]["id"], unknown["signals"]) == ("nothing-is-called-so", {"cwpp": [], "cspm": []})
+    assert site.document("/resource?id=nothing-is-called-so")["resource"] is None
+    page = site.get("/resource?id=nothing-is-called-so").text
+    assert "Not known" in text_of(page)
+    assert 'name="id"' in page
+
+
+def test_a_host_is_silenced_from_its_page(site: Site) -> None:
+    """The form is filled in with the host, whatever its last signal was."""
+    path = site.state.url("/resource")
+    (link,) = [one for one in own_links_of(site.get(path).text, site.origin, "/resource") if "/silences/new" in one]
+    assert link == f"{site.origin}/silences/new?stream=cwpp&host={MACHINE}"
+    assert site.get(link).status_code == 200
