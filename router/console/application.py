@@ -23,7 +23,7 @@ from router.app.fields import read_words
 from router.app.rules import Rules
 from router.app.signal_life import DestinationFacts
 from router.console.rendering import STATIC, Pages
-from router.console.roles import Role, visitor_in
+from router.console.roles import Role, require
 from router.destinations.wording.masking import masked
 from router.domain.errors import BadField, RouterError, StateInUse, StoreError
 from router.domain.readable import one_line
@@ -237,13 +237,6 @@ async def _show_document(console: Console, view: View, request: Request) -> Resp
     return Response(
         orjson.dumps(await view.read(console, request), option=orjson.OPT_UTC_Z), media_type="application/json"
     )
-
-
-def require(request: Request, role: Role) -> None:
-    """Raise HTTPException where who makes a request may not do what a role may."""
-    if (visitor := visitor_in(request)).role < role:
-        words = f"That is for who has the role {role.words}; {visitor.name} has {visitor.role.words}."
-        raise HTTPException(403, words)
 
 
 async def _save(console: Console, export: Export, path: str, request: Request) -> Response:

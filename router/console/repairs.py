@@ -13,20 +13,9 @@ from starlette.requests import Request
 from router.app import destination_states, repairs
 from router.app.destination_states import DestinationStatus, known_destinations, read_statuses
 from router.app.fields import duration_text, read_duration, read_instant
-from router.console.application import (
-    Console,
-    Done,
-    Effect,
-    Form,
-    Question,
-    Refused,
-    ask,
-    confirmed,
-    page_end_in,
-    require,
-)
+from router.console.application import Console, Done, Effect, Form, Question, Refused, ask, confirmed, page_end_in
 from router.console.rendering import shown
-from router.console.roles import Role, visitor_in
+from router.console.roles import Role, require, visitor_in
 from router.console.silences import read_field
 from router.domain.decisions import Change
 from router.domain.deliveries import LONGEST_HOLD, LONGEST_LIFE

@@ -6,6 +6,7 @@ from collections.abc import Collection, Mapping
 from enum import IntEnum
 from typing import NamedTuple
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from router.app.settings import ROLES
@@ -46,6 +47,13 @@ def visitor_in(request: Request) -> Visitor:
     """Return who makes a request that was let in."""
     found: Visitor = request.state.visitor
     return found
+
+
+def require(request: Request, role: Role) -> None:
+    """Raise HTTPException where who makes a request may not do what a role may."""
+    if (visitor := visitor_in(request)).role < role:
+        words = f"That is for who has the role {role.words}; {visitor.name} has {visitor.role.words}."
+        raise HTTPException(403, words)
 
 
 def read_role_map(written: str) -> Mapping[str, Role]:
