@@ -177,7 +177,9 @@ def _states(row: LedgerRow, known: _Beside, memberships: Sequence[Membership]) -
         yield _state("held", f"held by {holder_words(held.rule)} until {timestamp(until)}", at=until)
     for silence, until, _ in known.silenced_by.get(row.key, ()):
         if held is None or held.rule != silence.name:
-            yield _state("silenced", f"{holder_words(silence.name)} holds its updates until {timestamp(until)}", at=until)
+            yield _state(
+                "silenced", f"{holder_words(silence.name)} holds its updates until {timestamp(until)}", at=until
+            )
     for name, deliveries in groupby(known.deliveries.get(row.key, ()), attrgetter("destination")):
         yield from _states_at(name, list(deliveries))
     for one in memberships:
