@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from copy import replace
 from datetime import datetime, timedelta
 
-from router.app.lookback import MOST, look_back, preview_document
-from router.decide.preview import ANY_SIGNAL, Matcher, NamedSignal, Preview
+from router.app.lookback import MOST, look_back, named_document
+from router.decide.preview import ANY_SIGNAL, NAMED, Matcher, NamedSignal, Preview
 from router.domain.deliveries import OPEN
 from router.domain.readable import counted, timestamp
 from router.domain.rule_fields import signal_of
@@ -55,7 +55,25 @@ class SilencePreview(Value):
     @property
     def document(self) -> dict[str, object]:
         """The same for programs."""
-        return {**preview_document(self.preview), "told": self.by_all, "owed_already": self.owed}
+        preview, standing = self.preview, self.preview.standing
+        return {
+            "since": preview.since,
+            "looked_back_to": preview.looked_back_to,
+            "is_whole": preview.is_whole,
+            "signals": preview.held.signals,
+            "told": self.by_all,
+            "messages": preview.held.decisions,
+            "by_severity": {name or "unknown": one.signals for name, one in preview.by_severity.items()},
+            "standing": {
+                "signals": standing.signals,
+                "is_whole": standing.is_whole,
+                "by_severity": {name or "unknown": count for name, count in standing.by_severity.items()},
+                "held_already": dict(standing.held_already),
+            },
+            "named": [named_document(one) for one in self.named[:NAMED]],
+            "not_looked_at": self.not_looked_at,
+            "owed_already": self.owed,
+        }
 
 
 _BACK = timedelta(hours=24)

@@ -277,6 +277,7 @@ def listed_document(one: ListedSilence, now: datetime) -> dict[str, object]:
         "hits": one.hits.total if one.hits is not None else 0,
         "last_hit": one.hits.last if one.hits is not None else None,
         "holding": one.holding,
+        "holding_is_whole": True,
         "silenced_share": one.share,
         "changes": [
             {

@@ -13,6 +13,7 @@ from starlette.requests import Request
 
 from router.app.fields import duration_text, read_duration, read_instant, read_words
 from router.app.holding import read_coming_out, read_holding
+from router.app.lookback import preview_document
 from router.app.silences import (
     ListedSilence,
     SilenceOver,
@@ -213,13 +214,15 @@ def _form_document(console: Console, typed: Mapping[str, str], fault: BadField |
 
 def _draft_document(draft: SilenceDraft, typed: Mapping[str, str], now: datetime) -> Mapping[str, Any]:
     """Return what a silence would do. It ends when this says it does, however long it is looked at."""
+    it = draft.preview
+    found = {**preview_document(it.preview), "told": it.by_all, "owed_already": it.owed}
     return {
         "at": iso(now),
         "act": "make",
         "silence": shown(silence_document(draft.silence, now)),
-        "would_have_held": shown(draft.preview.document),
-        "is_unheard_of": draft.preview.is_unheard_of,
-        "lines": [shown(_plain(line)) for line in draft.preview.lines],
+        "would_have_held": shown(found),
+        "is_unheard_of": it.is_unheard_of,
+        "lines": [shown(_plain(line)) for line in it.lines],
         "remarks": [shown(_plain(line)) for line in draft.remarks],
         "doubts": [{"field": one.field, "words": shown(_plain(one.words))} for one in draft.doubts],
         "typed": typed,
