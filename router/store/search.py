@@ -39,10 +39,9 @@ _OF_SIGNALS = """
 SELECT at, place FROM decisions INDEXED BY decided_of
 WHERE signal = ANY(?) AND stream = ANY(?) AND outcome = ANY(?) AND at>=? AND (at, place)<(?, ?){typed}
 """
-_PAGE = """
-SELECT d.key, d.at, d.place, d.body FROM (SELECT at, place FROM ({some}) AS all_of_them ORDER BY at DESC, place DESC LIMIT ?)
-AS latest JOIN decisions d ON d.place=latest.place ORDER BY d.at DESC, d.place DESC
-"""
+_PLACES = "SELECT at, place FROM ({some}) AS all_of_them ORDER BY at DESC, place DESC LIMIT ?"
+# In a statement of its own: for a join PostgreSQL may read all decisions, since it does not know how few places there are.
+_AT_PLACES = "SELECT key, at, place, body FROM decisions WHERE place = ANY(?) ORDER BY at DESC, place DESC"
 
 _BEYOND = "\U0010ffff"
 """Sorts after every text that begins as what stands before it."""
@@ -117,12 +116,11 @@ async def list_decisions(tx: Transaction, wanted: DecisionFilter, after: PageEnd
         keys = [one.signal for one in signals[:MOST_SIGNALS]]
         some, values = _OF_SIGNALS.format(typed=typed), [keys, list(wanted.streams), list(wanted.outcomes)]
         values += [wanted.since, *end, *type]
-    rows = await tx.fetch(_PAGE.format(some=some), *values, most + 1) if some else []
-    found = await sound_in(
-        tx, "decisions", rows[:most], lambda row: Recorded(_end_of(row), decision_in(row.body("body")))
-    )
+    places = await tx.fetch(_PLACES.format(some=some), *values, most + 1) if some else []
+    rows = await tx.fetch(_AT_PLACES, [row.raw("place") for row in places[:most]]) if places else []
+    found = await sound_in(tx, "decisions", rows, lambda row: Recorded(_end_of(row), decision_in(row.body("body"))))
     is_whole = signals is None or len(signals) <= MOST_SIGNALS
-    return RecordPage(found, _end_of(rows[most - 1]) if len(rows) > most else None, is_whole)
+    return RecordPage(found, _end_of(places[most - 1]) if len(places) > most else None, is_whole)
 
 
 async def walk_decisions(
