@@ -19,7 +19,7 @@ POSTGRESQL_EXTRA = "postgresql"
 POSTGRESQL_CLIENTS = ("psycopg",)
 """What works on a state in PostgreSQL."""
 
-SIGN_IN_EXTRA = "sign-in"
+SERVE_EXTRA = "serve"
 
 SIGN_IN_CLIENTS = ("joserfc",)
 """What verifies who signed in."""

@@ -19,7 +19,7 @@ from typing import Any
 
 from router.app.connections import open_consumers
 from router.app.drain import STOP, Drain
-from router.app.optional_packages import HUB_CLIENTS, refuse_absent
+from router.app.optional_packages import HUB_CLIENTS, SERVE_EXTRA, refuse_absent
 from router.app.service import Service
 from router.app.settings import Settings, now
 from router.app.wiring import open_service
@@ -49,7 +49,7 @@ type Report = Callable[[RouterError], None]
 
 def serve(options: Namespace) -> int:
     """Read the hubs, deliver and sweep until SIGINT or SIGTERM; 0 after that. A second such signal ends it at once."""
-    refuse_absent(HUB_CLIENTS, "serve")
+    refuse_absent(HUB_CLIENTS, "serve", SERVE_EXTRA)
     _log_to_stderr()
     asyncio.run(_serve(options))
     return 0

@@ -12,7 +12,7 @@ import uvicorn
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from router.app.certificates import trust_for
-from router.app.optional_packages import SIGN_IN_CLIENTS, SIGN_IN_EXTRA, refuse_absent
+from router.app.optional_packages import SERVE_EXTRA, SIGN_IN_CLIENTS, refuse_absent
 from router.app.settings import ISSUER, Settings
 from router.console.access import Access, LocalAccess, new_token
 from router.console.application import Console
@@ -102,7 +102,7 @@ async def console_served(console: Console, address: str, author: str, settings: 
         app = new_console(console, pages)
         access: Access
         if to is not None:
-            refuse_absent(SIGN_IN_CLIENTS, "a console that people sign in to", SIGN_IN_EXTRA)
+            refuse_absent(SIGN_IN_CLIENTS, "a console that people sign in to", SERVE_EXTRA)
             from router.console.sessions import SignedIn  # for what is not installed with every console
 
             http = await stack.enter_async_context(Http(trust_for(settings), timeout=_ISSUER))

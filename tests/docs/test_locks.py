@@ -1,4 +1,4 @@
-"""What is installed is what a lock says, pinned and hashed: in Azure, for a developer, and what installs the rest."""
+"""What is installed is what a lock says, pinned and hashed: in Azure, in the image, for a developer, and what installs all."""
 
 import re
 import tomllib
@@ -6,7 +6,10 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 HOOKS = "infra/hooks/requirements.txt"
-LOCKS = ("requirements.txt", "requirements-dev.txt", "requirements-setup.txt", "infra/requirements-check.txt", HOOKS)
+LOCKS = (
+    *("requirements.txt", "requirements-serve.txt", "requirements-dev.txt"),
+    *("requirements-setup.txt", "infra/requirements-check.txt", HOOKS),
+)
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 
 
@@ -22,13 +25,13 @@ def wanted(*extras: str) -> set[str]:
     return {re.split(r"[\[<>=!~; ]", one, maxsplit=1)[0].lower() for one in asked}
 
 
-def test_what_runs_in_azure_is_what_is_asked_for_and_tested() -> None:
+def test_what_runs_in_azure_and_in_the_image_is_what_is_asked_for_and_tested() -> None:
     """A dependency that was added without remaking the locks would be missing in Azure; the developers' lock has
     all of the other's. A test runner slows cold starts. Of Azure's clients a plain install brings the one that writes rows."""
-    deployed, developed = pins("requirements.txt"), pins("requirements-dev.txt")
-    assert wanted("azure") <= deployed.keys()
-    assert deployed.items() <= developed.items()
-    assert not deployed.keys() & {"pytest", "hypothesis", "mypy", "ruff", "trustme", "grpcio-tools"}
+    deployed, served, developed = map(pins, ("requirements.txt", "requirements-serve.txt", "requirements-dev.txt"))
+    assert wanted("azure") <= deployed.keys() and wanted("serve") <= served.keys()
+    assert deployed.items() | served.items() <= developed.items()
+    assert not (deployed | served).keys() & {"pytest", "hypothesis", "mypy", "ruff", "trustme", "grpcio-tools"}
     assert [name for name in wanted() if name.startswith("azure")] == ["azure-monitor-ingestion"]
 
 

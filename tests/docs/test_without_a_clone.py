@@ -156,7 +156,7 @@ def test_from_nothing_to_rules_that_are_checked(machine: Machine) -> None:
     assert said.err.splitlines() == [
         f"{extra}: is not installed; install {azure_of(extra)}, which {asker} needs"
         for command, asker in ASKERS.items()
-        for extra in ["postgresql" if "postgresql" in command else "azure"]
+        for extra in ["postgresql" if "postgresql" in command else "serve" if asker == "serve" else "azure"]
     ]
 
 
