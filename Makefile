@@ -45,14 +45,14 @@ lint: setup  ## what CI checks besides the tests
 infra: setup  ## what Bicep reads of the code; and, where a compiler is, the compiled template and the predictions
 	@$(BIN)/python -m infra.generate
 
-# checkov brings a hundred packages, so it has a lock and a place of its own.
+# checkov brings a hundred packages, and Helm a quarter of a gigabyte, so they have a lock and a place of their own.
 CHECKOV := .venv/checkov
 $(CHECKOV)/.installed: infra/requirements-check.txt $(STAMP)
 	@$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(CHECKOV)
 	@VIRTUAL_ENV=$(CHECKOV) $(BIN)/uv pip install --quiet --require-hashes -r infra/requirements-check.txt
 	@touch $@
 
-infra-check: setup $(CHECKOV)/.installed  ## what Microsoft's compiler, where there is one, and checkov say of infra/
+infra-check: setup $(CHECKOV)/.installed  ## what Microsoft's compiler, where there is one, Helm and checkov say of infra/
 	@$(BIN)/python -m infra.check
 
 package: setup  ## dist/alert-router.zip, as a release ships it
@@ -68,8 +68,8 @@ soak: setup  ## the long proofs: every property with all its examples, faults th
 bench: setup  ## every speed that the design promises, into the table of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks --write
 
-# The locks: what runs in Azure, what `serve` runs with, what a developer needs beside it, uv itself, checkov, and what azd's hooks import. Each has hashes,
-# none names an index. azd takes any Python: on one that is too old the hooks' lock installs nothing, and the hooks say so.
+# The locks: what runs in Azure, what `serve` runs with, what a developer needs beside it, uv itself, what looks at infra/, and what
+# azd's hooks import. Each has hashes, none names an index. azd takes any Python: on one that is too old the hooks' lock installs nothing, and the hooks say so.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version
 lock:  ## remake the locks after a change to pyproject.toml
 	@$(COMPILE) 3.13 pyproject.toml --extra azure --output-file requirements.txt

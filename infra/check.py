@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from infra import checkov
+from infra import checkov, helm
 from infra.compiler import NONE, ROOT, Compiler, find_compiler
 from infra.differences import changes, differences
 from infra.generate import INFRA, compile_all, documents, written
@@ -24,6 +24,8 @@ from infra.sources import TEMPLATE, recorded, stale
 from infra.variants import variants
 
 CHECKOV = ROOT / ".venv" / "checkov" / "bin" / "checkov"
+PYTHON = CHECKOV.with_name("python")
+"""Of the environment that has checkov and Helm."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,13 +44,14 @@ class Said:
     is_error: bool = False
 
 
-def findings(infra: Path, compiler: Compiler | None, program: Path) -> Iterator[Finding]:
+def findings(infra: Path, compiler: Compiler | None) -> Iterator[Finding]:
     """Everything that is to be said of a folder."""
     yield from map(Finding, generated(infra))
     yield from map(Finding, stale(infra))
     if compiler:
         yield from judged(compiled(infra, compiler), same=compiler.version == recorded(infra)["compiler"])
-    yield from map(Finding, checkov.problems(infra, program))
+    yield from map(Finding, helm.problems(infra, PYTHON))
+    yield from map(Finding, checkov.problems(infra, CHECKOV, charts(infra)))
 
 
 def generated(infra: Path) -> Iterator[str]:
@@ -106,6 +109,15 @@ def otherwise_laid_out(infra: Path, fresh: Path) -> Iterator[str]:
             yield f"infra/{name.as_posix()}: run `bicep format infra/{name.as_posix()}`"
 
 
+def charts(infra: Path) -> dict[str, str]:
+    """What the chart's examples of every kind make of it, for checkov, by a name for each."""
+    names = ("full", "git")
+    if not PYTHON.exists():
+        return {}
+    answers = helm.rendered(infra, [helm.examples(infra)[name] for name in names], PYTHON)
+    return {f"chart-{name}": helm.manifests(answer) for name, answer in zip(names, answers, strict=True)}
+
+
 def _without_generator(value: Any) -> Any:
     """A compiled template without what it says of its compiler."""
     if isinstance(value, dict):
@@ -127,7 +139,7 @@ def main() -> int:
     """Prints what there is to see to; 1 where something is at fault."""
     compiler = find_compiler()
     print(heading(INFRA, compiler), flush=True)
-    found = list(findings(INFRA, compiler, CHECKOV))
+    found = list(findings(INFRA, compiler))
     for one in found:
         print(one.said if one.is_fault else f"shown only: {one.said}", file=sys.stderr)
     return 1 if any(one.is_fault for one in found) else 0

@@ -1,4 +1,5 @@
-"""What checkov says of the resources that a deployment comes to, but for the exceptions in checkov-exceptions.yaml.
+"""What checkov says of the resources that a deployment comes to, in Azure and in Kubernetes, but for the exceptions in
+checkov-exceptions.yaml.
 
 It reads the predictions, wrapped as a template: its own reader of Bicep stumbles, and in the compiled template parameters are
 open. It leaves out what it cannot read as if all were well, so that its silence alone is not believed.
@@ -8,7 +9,7 @@ from __future__ import annotations
 
 import json
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, NamedTuple
@@ -36,8 +37,8 @@ class Failure(NamedTuple):
     check: str
 
 
-def problems(infra: Path, program: Path) -> Iterator[str]:
-    """What it has against the predictions, a line each."""
+def problems(infra: Path, program: Path, manifests: Mapping[str, str]) -> Iterator[str]:
+    """What it has against the predictions, and against manifests by their names, a line each."""
     excepted, wrong = exceptions(infra / EXCEPTIONS)
     yield from wrong
     if not program.exists():
@@ -48,6 +49,8 @@ def problems(infra: Path, program: Path) -> Iterator[str]:
             predicted = json.loads((infra / "predicted" / f"{variant}.snapshot.json").read_text("utf-8"))
             template = {**_TEMPLATE, "resources": predicted["predictedResources"]}
             Path(made, f"{variant}.json").write_text(json.dumps(template, indent=1), "utf-8")
+        for name, text in manifests.items():
+            Path(made, f"{name}.yaml").write_text(text, "utf-8")
         # Without --skip-download it asks its vendor first.
         asked = [
             str(program),
@@ -55,13 +58,14 @@ def problems(infra: Path, program: Path) -> Iterator[str]:
             made,
             "--framework",
             "arm",
+            "kubernetes",
             "--skip-download",
             "--compact",
             "--output",
             "json",
         ]
         done = subprocess.run(asked, capture_output=True, text=True, check=False)
-    yield from unread(done.stdout, done.stderr)
+    yield from unread(done.stdout, done.stderr, [*VARIANTS, *manifests])
     failed = dict(failures(done.stdout))
     for failure in sorted(failed.keys() - excepted):
         yield f"{failure.variant}: {failure.resource}: {failure.check}: {failed[failure]}"
@@ -91,29 +95,29 @@ def exceptions(path: Path) -> tuple[set[Failure], list[str]]:
 
 def failures(said: str) -> Iterator[tuple[Failure, str]]:
     """Every check that failed, and what it wants."""
-    for one in _results(said).get("failed_checks", ()):
+    for one in _results(said, "failed_checks"):
         yield Failure(_variant(one), one["resource"], one["check_id"]), one["check_name"]
 
 
-def unread(said: str, aside: str, variants: Sequence[str] = VARIANTS) -> Iterator[str]:
+def unread(said: str, aside: str, variants: Sequence[str]) -> Iterator[str]:
     """What it could not read or check."""
     yield from (f"checkov: {line.strip()}" for line in aside.splitlines() if any(word in line for word in _UNREAD))
-    results = _results(said)
-    for path in results.get("parsing_errors", ()):
+    for path in _results(said, "parsing_errors"):
         yield f"checkov: could not read {Path(path).stem}"
-    read = {_variant(one) for kind in ("passed_checks", "failed_checks") for one in results.get(kind, ())}
+    read = {_variant(one) for kind in ("passed_checks", "failed_checks") for one in _results(said, kind)}
     for variant in variants:
         if variant not in read:
             yield f"checkov: checked nothing of {variant}"
 
 
-def _results(said: str) -> Mapping[str, Iterable[Any]]:
+def _results(said: str, kind: str) -> Iterator[Any]:
+    """What a report has of a kind; of several frameworks there are several in a list."""
     try:
         found = json.loads(said)
     except ValueError:
-        return {}
-    results: Mapping[str, Iterable[Any]] = found.get("results", {}) if isinstance(found, dict) else {}
-    return results
+        return
+    for report in found if isinstance(found, list) else [found]:
+        yield from report.get("results", {}).get(kind, ())
 
 
 def _variant(one: Mapping[str, Any]) -> str:

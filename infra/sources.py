@@ -15,14 +15,15 @@ RECORD = Path("predicted", "sources.json")
 TEMPLATE = Path("azuredeploy.json")
 
 _READ = {".bicep", ".bicepparam", ".json", ".kql"}
+_ELSEWHERE = {"chart", "grafana", "hooks"}
+"""Directories with files of these kinds that no compiler reads. azd makes an environment of its own in the last."""
 _NOT_READ = {RECORD, TEMPLATE, Path("main.parameters.json")}
 
 
 def record(infra: Path, version: str) -> dict[str, Any]:
     """What to write into sources.json: the compiler's version, and a SHA-256 of each file that it read or made."""
-    # azd makes an environment of its own in hooks/, and packages in it bring files of these kinds.
     every = {path.relative_to(infra): path for path in infra.rglob("*") if path.suffix in _READ}
-    every = {name: path for name, path in every.items() if name.parts[0] != "hooks"}
+    every = {name: path for name, path in every.items() if name.parts[0] not in _ELSEWHERE}
     made = {name for name in every if name.name.endswith(".snapshot.json")} | ({TEMPLATE} & every.keys())
     read = every.keys() - made - _NOT_READ
     return {

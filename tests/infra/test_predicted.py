@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from infra import checkov
-from infra.check import CHECKOV, Said, compiled, generated, heading, judged
+from infra.check import CHECKOV, Said, charts, compiled, generated, heading, judged
 from infra.compiler import Compiler, find_compiler
 from infra.differences import differences
 from infra.generate import documents, generate
@@ -229,7 +229,7 @@ def test_checkov_is_believed_but_for_the_exceptions(tmp_path: Path) -> None:
     kept = [one for one in listed if (one["variant"], one["check"]) != ("default", "CKV_AZURE_225")]
     kept.append({**kept[0], "check": "CKV_AZURE_3", "reason": "It once failed."})
     (infra / checkov.EXCEPTIONS).write_text(yaml.safe_dump(kept))
-    lines = list(checkov.problems(infra, CHECKOV))
+    lines = list(checkov.problems(infra, CHECKOV, charts(infra)))
     assert len(lines) == 3
     for variant, check, what in (
         ("private", "CKV_AZURE_44", "TLS"),

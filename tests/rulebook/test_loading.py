@@ -61,6 +61,17 @@ def test_the_order_in_which_files_were_written_never_matters() -> None:
     assert said[0] == said[1]
 
 
+def test_rules_are_read_through_links(tmp_path: Path) -> None:
+    """As Kubernetes mounts a ConfigMap: each name leads through a link to a directory whose own name begins with dots."""
+    for entry in rules_in(tmp_path / "..2026_12_01", {**FILES}).iterdir():
+        (tmp_path / entry.name).symlink_to(f"..data/{entry.name}")
+    (tmp_path / "..data").symlink_to("..2026_12_01")
+    read = load(tmp_path, Stream.CWPP, KINDS, NOW)
+    assert read.rulebook is not None
+    assert read.rulebook.hash == the_book(FILES).hash
+    assert [problem.message for problem in read.problems] == [problem.message for problem in loaded(FILES).problems]
+
+
 def both(directory: Path, cwpp: dict[str, object], cspm: dict[str, object], **policy: object) -> dict[Stream, Loaded]:
     """What becomes of rules in which each stream's `tickets` is the given entry."""
     entries = {"cwpp": cwpp, "cspm": cspm}.items()

@@ -1,0 +1,171 @@
+"""The chart: what it says of the program is so; and, as Helm renders it, what could not work is refused with its remedy."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import pytest
+import yaml
+
+from infra import helm
+from infra.check import PYTHON
+from router import __version__
+from tests.docs.pages import page
+from tests.infra.predicted import INFRA
+
+CHART = INFRA / helm.CHART
+TEMPLATES = "".join(path.read_text() for path in sorted((CHART / "templates").iterdir()))
+SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
+
+IN_A_SECRET = {"ALERT_ROUTER_STATE", "ALERT_ROUTER_CONSOLE_CLIENT_SECRET"}
+NOT_OF_SERVE = {"ALERT_ROUTER_RULES", "ALERT_ROUTER_DRILL_HEARTBEAT", "ALERT_ROUTER_CONSOLE_TENANT"}
+"""Settings that `serve` does not read: it is given its rules, drills are another process, and the tenant is Azure's sign-in."""
+
+
+def keys_of(values: Mapping[str, Any], schema: Mapping[str, Any], at: str = "") -> Iterator[str]:
+    """Every value by its path, as far as the schema names what it may hold."""
+    for key, value in values.items():
+        yield at + key
+        inner = schema.get("properties", {}).get(key, {})
+        inner = SCHEMA["definitions"][inner["$ref"].rpartition("/")[2]] if "$ref" in inner else inner
+        if isinstance(value, dict) and "properties" in inner:
+            yield from keys_of(value, inner, f"{at}{key}.")
+
+
+def properties_of(schema: Mapping[str, Any], at: str = "") -> Iterator[str]:
+    """Every value that a schema names, by its path."""
+    for key, inner in schema.get("properties", {}).items():
+        yield at + key
+        inner = SCHEMA["definitions"][inner["$ref"].rpartition("/")[2]] if "$ref" in inner else inner
+        assert "properties" not in inner or inner["additionalProperties"] is False, at + key
+        yield from properties_of(inner, f"{at}{key}.")
+
+
+def test_the_chart_is_of_the_program() -> None:
+    """It has the program's version, and every value that it reads is in values.yaml, where its reader finds it."""
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert {chart["version"], chart["appVersion"]} == {__version__}
+    values = yaml.safe_load((CHART / "values.yaml").read_text())
+    assert SCHEMA["additionalProperties"] is False
+    assert sorted(keys_of(values, SCHEMA)) == sorted({*properties_of(SCHEMA)} - {"global"})
+
+
+def test_every_setting_has_its_way_into_a_pod() -> None:
+    """By a value of its own, among the settings, or in the secret; and each that the chart names is one."""
+    cells = [row["setting"] for table in page("docs/operations.md").tables("App settings") for row in table]
+    settings = set(re.findall(r"ALERT_ROUTER_\w+", " ".join(cells)))
+    (named,) = [one["enum"] for one in SCHEMA["properties"]["settings"]["propertyNames"]["anyOf"] if "enum" in one]
+    own = set(re.findall(r"name: (ALERT_ROUTER_\w+)", TEMPLATES))
+    assert not own & set(named)
+    assert own | set(named) | IN_A_SECRET == settings - NOT_OF_SERVE
+
+
+REFUSED: list[tuple[str, dict[str, Any], str]] = [
+    ("minimal", {"image": {"repository": ""}}, "image.repository: is not set"),
+    ("minimal", {"eventHubs": {"namespace": ""}}, "eventHubs.namespace: is not set"),
+    ("minimal", {"rules": {"files": None}}, "rules: has neither files nor git.repository"),
+    ("minimal", {"rules": {"git": {"repository": "https://git.example/r", "ref": "v1"}}}, "rules: has both"),
+    ("minimal", {"rules": {"files": {"cwpp/policy.yaml": None, "policy.yaml": ""}}}, "has no cwpp/policy.yaml"),
+    ("minimal", {"rules": {"files": {"../policy.yaml": ""}}}, "../policy.yaml"),
+    ("minimal", {"rules": {"files": {"a__b.yaml": ""}}}, "a__b.yaml"),
+    ("git", {"rules": {"git": {"ref": ""}}}, "rules.git.ref: is not set"),
+    (
+        "git",
+        {"rules": {"git": {"repository": "https://me:secret@git.example/r"}}},
+        "rules.git.repository: is no https URL without",
+    ),
+    ("git", {"existingSecret": ""}, "state.url: is not set"),
+    ("sqlite", {"replicas": 2}, "replicas: a state in SQLite is one process's"),
+    ("sqlite", {"state": {"url": "postgresql://a@b/c"}}, "state.url: is for PostgreSQL"),
+    ("minimal", {"state": {"url": "postgresql://a:secret@b/c"}}, "state.url: has a password"),
+    ("full", {"console": {"roles": ""}}, "console.roles: is not set"),
+    ("full", {"console": {"enabled": False}}, "console.ingress.enabled: leads to no console"),
+    ("full", {"networkPolicy": {"metricsFrom": []}}, "networkPolicy.metricsFrom: is empty"),
+    ("full", {"networkPolicy": {"consoleFrom": []}}, "networkPolicy.consoleFrom: is empty"),
+    ("minimal", {"settings": {"ALERT_ROUTER_RETENTIN": "routed=1"}}, "ALERT_ROUTER_RETENTIN"),
+    ("minimal", {"settings": {"ALERT_ROUTER_CONSOLE_CLIENT_SECRET": "x"}}, "ALERT_ROUTER_CONSOLE_CLIENT_SECRET"),
+    ("minimal", {"replica": 2}, "replica"),
+    ("minimal", {"console": {"enable": True}}, "enable"),
+]
+
+
+def changed(values: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with a change, which goes as deep as its dictionaries do; None takes a key away."""
+    known = {key: value for key, value in values.items() if change.get(key, value) is not None}
+    return known | {
+        key: changed(known.get(key, {}), value) if isinstance(value, dict) else value
+        for key, value in change.items()
+        if value is not None
+    }
+
+
+@pytest.fixture(scope="module")
+def examples() -> dict[str, Mapping[str, Any]]:
+    """The values of the examples; skips where Helm is not."""
+    if not PYTHON.exists():
+        pytest.skip("no Helm here; `make infra-check` brings it")
+    return helm.examples(INFRA)
+
+
+def documents(answer: helm.Rendered) -> dict[tuple[str, str], dict[str, Any]]:
+    """What goes to the cluster, by kind and name."""
+    assert answer["problems"] == []
+    every = filter(None, yaml.safe_load_all(helm.manifests(answer)))
+    return {(one["kind"], one["metadata"]["name"]): one for one in every}
+
+
+@pytest.mark.tools
+def test_what_could_not_work_is_refused(examples: dict[str, Mapping[str, Any]], subtests: pytest.Subtests) -> None:
+    """A name that is none, and values that are right one by one and not together; no secret is said again."""
+    answers = helm.rendered(INFRA, [changed(examples[name], change) for name, change, _ in REFUSED], PYTHON)
+    for (name, change, said), answer in zip(REFUSED, answers, strict=True):
+        with subtests.test(f"{name} {change}"):
+            assert said in " ".join(answer["problems"])
+            assert not answer["texts"]
+            assert "secret@" not in " ".join(answer["problems"])
+
+
+@pytest.mark.tools
+def test_pods_are_as_they_are_promised(examples: dict[str, Mapping[str, Any]], subtests: pytest.Subtests) -> None:
+    """No secret stands anywhere; every container is confined; rules that change replace the pods; SQLite is one process's."""
+    other = changed(examples["minimal"], {"rules": {"files": {"owners.yaml": "owners: []\n"}}, "settings": {"A": "b"}})
+    same = changed(examples["minimal"], {"settings": {"A": "b"}})
+    answers = helm.rendered(INFRA, [*examples.values(), other, same], PYTHON)
+    found = dict(zip([*examples, "other", "same"], map(documents, answers), strict=True))
+    for name, every in found.items():
+        with subtests.test(name):
+            assert not [kind for kind, _ in every if kind == "Secret"]
+            pod = every["Deployment", "alert-router"]["spec"]["template"]["spec"]
+            assert pod["securityContext"]["runAsNonRoot"] is True
+            for container in [*pod["containers"], *pod.get("initContainers", [])]:
+                confined = container["securityContext"]
+                assert confined["readOnlyRootFilesystem"] is True
+                assert confined["allowPrivilegeEscalation"] is False
+                assert confined["capabilities"] == {"drop": ["ALL"]}
+            replicas = every["Deployment", "alert-router"]["spec"]["replicas"]
+            assert (("PodDisruptionBudget", "alert-router") in every) == (replicas > 1)
+    checks = {
+        name: every["Deployment", "alert-router"]["spec"]["template"]["metadata"]["annotations"]["checksum/rules"]
+        for name, every in found.items()
+    }
+    assert checks["minimal"] == checks["same"] != checks["other"]
+    assert found["sqlite"]["Deployment", "alert-router"]["spec"]["strategy"] == {"type": "Recreate"}
+    files = found["full"]["ConfigMap", "alert-router-rules"]["data"]
+    (volume,) = [
+        one["configMap"]
+        for one in found["full"]["Deployment", "alert-router"]["spec"]["template"]["spec"]["volumes"]
+        if one["name"] == "rules"
+    ]
+    assert {one["path"]: files[one["key"]] for one in volume["items"]} == examples["full"]["rules"]["files"]
+
+
+@pytest.mark.tools
+def test_the_page_gives_values_that_work(examples: dict[str, Mapping[str, Any]]) -> None:
+    """What docs/serve.md has people write, with rules of their own, is taken."""
+    (written,) = [
+        fence.text for fence in page("docs/serve.md").fences if fence.language == "yaml" and "image:" in fence.text
+    ]
+    values = {**yaml.safe_load(written), "rules": examples["minimal"]["rules"]}
+    (answer,) = helm.rendered(INFRA, [values], PYTHON)
+    assert ("Deployment", "alert-router") in documents(answer)
