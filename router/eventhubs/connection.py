@@ -62,12 +62,17 @@ class Namespace:
         self._name, self._identity, self._trust = fully_qualified_namespace, identity, trust
         self._credential: AsyncTokenCredential | None = None
 
-    def consumer(self, hub: str, group: str, **more: Any) -> EventHubConsumerClient:
-        """A client that reads a hub through a consumer group; raises HubError where no credential can be made."""
+    def consumer(
+        self, hub: str, group: str, kind: type[EventHubConsumerClient] | None = None, **more: Any
+    ) -> EventHubConsumerClient:
+        """A client, of a `kind` if one is given, that reads a hub through a consumer group.
+
+        Raises HubError where no credential can be made.
+        """
         from azure.eventhub.aio import EventHubConsumerClient
 
         more |= {"eventhub_name": hub, "consumer_group": group, "idle_timeout": IDLE}
-        client: EventHubConsumerClient = self._made(EventHubConsumerClient, **more)
+        client: EventHubConsumerClient = self._made(kind or EventHubConsumerClient, **more)
         return client
 
     def producer(self, hub: str) -> EventHubProducerClient:
@@ -113,7 +118,8 @@ def hub_error(fault: Exception, hub: str, partition: str | None = None) -> HubEr
     where = f"hub {hub}" if partition is None else f"hub {hub}, partition {partition}"
     if isinstance(fault, TimeoutError):
         return HubError(f"{where}: no answer in time")
-    called = getattr(fault, "error", None)
+    called = getattr(fault, "error", None) or getattr(fault, "condition", None)
+    called = called.decode() if isinstance(called, bytes) else called
     return HubError(f"{where}: {type(fault).__name__}{f' ({called})' if isinstance(called, str) else ''}")
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from collections import defaultdict
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -16,7 +17,7 @@ from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.hubs import Event, Partition
 from router.eventhubs.checkpoints import Checkpoints, Partitions
-from router.eventhubs.connection import Namespace, extent_of, hub_error, reaching
+from router.eventhubs.connection import ANSWER, Namespace, extent_of, hub_error, reaching
 from router.eventhubs.events import event_of
 
 type IngestEvents = Callable[[Partition, Sequence[Event]], Awaitable[None]]
@@ -30,6 +31,12 @@ MOST = 100
 
 GRACE = 30.0
 """Seconds that a batch under way has when the consumer is stopped."""
+
+FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
+"""Seconds until a receiver that was refused is opened again: at first, and at most. Each wait is twice the one before."""
+
+REFUSED_AT_A_TIME = 4
+"""Receivers of a hub, of those that were refused, that try or wait at a time; the others wait for their turn."""
 
 LONGEST = 60.0
 """Seconds between two tries of the same batch, at most; the first wait is one second, each later one twice as long."""
@@ -77,7 +84,12 @@ class Consumer:
         """Receives until it has ended, or until it has to begin again; returns which."""
         self._read.clear()
         async with self.namespace.consumer(
-            self.hub, GROUP, checkpoint_store=checkpoints, load_balancing_interval=self.renew
+            self.hub,
+            GROUP,
+            PatientClient,
+            checkpoint_store=checkpoints,
+            load_balancing_interval=self.renew,
+            on_refusal=lambda fault: self.report(hub_error(fault, self.hub)),
         ) as client:
             receiving = asyncio.create_task(
                 client.receive_batch(
@@ -187,3 +199,41 @@ class Consumer:
             for reason in reasons:
                 self.report(HubError(f"hub {self.hub}{reason}"))
             await asyncio.sleep(0 if reasons else self.watch)
+
+
+class PatientClient(EventHubConsumerClient):
+    """Where no receiver can be opened Microsoft's own client tries it without a pause, and in silence: a core goes into that.
+
+    No public name leads there. The wait stands at the end of `_open` of each receiver that `_create_consumer` makes
+    (azure-eventhub 5.15.1, whose `_receive_task` returns where that raises, and is called again at once). `on_refusal` is
+    called with why.
+    """
+
+    def __init__(self, *args: Any, on_refusal: Callable[[Exception], None] = lambda _: None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._on_refusal = on_refusal
+        self._turns = asyncio.Semaphore(REFUSED_AT_A_TIME)
+        self._waits: dict[str, float] = {}
+
+    async def get_partition_ids(self) -> list[str]:
+        """Return the ids of the partitions; raises TimeoutError where the hub does not answer."""
+        async with asyncio.timeout(ANSWER):
+            return await super().get_partition_ids()
+
+    def _create_consumer(self, consumer_group: str, partition_id: str, *args: Any, **options: Any) -> Any:
+        receiver = super()._create_consumer(consumer_group, partition_id, *args, **options)
+        receiver._open = partial(self._open, partition_id, receiver, receiver._open)  # type: ignore[method-assign]  # see above
+        return receiver
+
+    async def _open(self, partition: str, receiver: Any, opening: Callable[[], Awaitable[None]]) -> None:
+        if receiver.running:
+            return
+        async with self._turns if partition in self._waits else nullcontext():
+            (fault,) = await asyncio.gather(asyncio.wait_for(opening(), ANSWER), return_exceptions=True)
+            if not isinstance(fault, Exception):
+                self._waits.pop(partition, None)
+                return
+            self._on_refusal(fault)
+            wait = self._waits[partition] = min(2 * self._waits.get(partition, FIRST_WAIT / 2), LONGEST_WAIT)
+            await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  It keeps no secret.
+            raise fault

@@ -12,6 +12,7 @@ import hmac
 import re
 import socket
 import struct
+import time
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable
@@ -79,6 +80,7 @@ class Connection(asyncio.Protocol):
         self._transport = cast(asyncio.Transport, transport)
         self._connections.add(self)
         if not self.namespace.is_reachable:
+            self.namespace.refused.append(time.monotonic())
             self.abort()
 
     def connection_lost(self, fault: Exception | None) -> None:
@@ -91,6 +93,8 @@ class Connection(asyncio.Protocol):
 
     def data_received(self, data: bytes) -> None:
         """Does what the client says."""
+        if self.namespace.is_mute:
+            return
         self._buffer += data
         while len(self._buffer) >= HEAD.size and not self._transport.is_closing():
             if self._buffer.startswith(b"AMQP"):
@@ -153,7 +157,7 @@ class Connection(asyncio.Protocol):
 
     def _write(self, data: bytes) -> None:
         """Sends bytes, unless the connection is over: events may still come to readers that have not been told."""
-        if self._transport.is_closing():
+        if self._transport.is_closing() or self.namespace.is_mute:
             return
         left = self.namespace.bytes_left
         self._transport.write(data[:left])
@@ -233,6 +237,9 @@ class Session:
         hub = self._namespace.hub(name)
         match path:
             case ["consumergroups", group, "partitions", id]:
+                if (condition := self._namespace.refuses_readers) is not None:
+                    self._namespace.refused.append(time.monotonic())
+                    raise Refused(condition, "This refusal was ordered by a test.")
                 filters = list((source[7] or {}).values())
                 selector = text(filters[0]) if filters else None
                 return Reader(self, handle, hub, int(id), group, properties.get(b"com.microsoft:epoch"), selector)

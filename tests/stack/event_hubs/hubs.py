@@ -151,6 +151,11 @@ class EventHubs:
         """By how much the hubs' clock is ahead of the system's."""
         self.refusals_ordered: deque[Refused] = deque()
         self.is_reachable = True
+        self.is_mute = False
+        self.refuses_readers: str | None = None
+        """The condition with which links that would read are refused, if that was ordered."""
+        self.refused: list[float] = []
+        """When a connection was cut as it was made, or a link refused that would read, by the monotonic clock."""
         self.bytes_left: int | None = None
         """How many more are said before every connection is cut off in the midst of it, if that was ordered."""
         self._watchers: list[Callable[[], object]] = []
@@ -299,6 +304,22 @@ class EventHubs:
         """Makes the service reachable again."""
         self.is_reachable = True
         self._tell()
+
+    @at_home
+    def refuse_readers(self, condition: str | None) -> None:
+        """Refuses to let anybody read, with a condition such as `amqp:not-found`, and dismisses who does; or no more."""
+        self.refuses_readers = condition
+        if condition is not None:
+            for hub in self._hubs.values():
+                for reader in list(hub.readers):
+                    reader.dismiss(Refused(condition, "This refusal was ordered by a test."))
+
+    @at_home
+    def hang(self, *, is_mute: bool = True) -> None:
+        """Lets the service take connections and what is said, and answer nothing; or no more, with every connection cut."""
+        self.is_mute = is_mute
+        if not is_mute:
+            self._abort()
 
     def _partition(self, hub: str, partition: int | str) -> Partition:
         return self.hub(hub).partitions[int(partition)]
