@@ -160,6 +160,13 @@ def test_pods_are_as_they_are_promised(examples: dict[str, Mapping[str, Any]], s
     assert {one["path"]: files[one["key"]] for one in volume["items"]} == examples["full"]["rules"]["files"]
 
 
+def test_the_page_gives_the_hubs_what_they_ask_for() -> None:
+    """Every parameter of the module that makes them, and no other."""
+    asked = set(re.findall(r"^param (\w+) [^?\n]*$", (INFRA / "event-hubs.bicep").read_text(), re.MULTILINE))
+    (command,) = re.findall(r"event-hubs\.bicep --parameters (.+?)\naz", page("docs/serve.md").text, re.DOTALL)
+    assert set(re.findall(r"(\w+)=", command)) == asked
+
+
 @pytest.mark.tools
 def test_the_page_gives_values_that_work(examples: dict[str, Mapping[str, Any]]) -> None:
     """What docs/serve.md has people write, with rules of their own, is taken."""
