@@ -37,6 +37,9 @@
 {{- else if and (not .state.url) (not .existingSecret) }}
 {{- fail "state.url: is not set; give it, or an existingSecret that has ALERT_ROUTER_STATE" }}
 {{- end }}
+{{- if contains "@" (.settings.ALERT_ROUTER_PROXY | default "") }}
+{{- fail "settings.ALERT_ROUTER_PROXY: has a password, which would stand in the Deployment; give it in existingSecret" }}
+{{- end }}
 {{- if .console.enabled }}
 {{- range $name := list "url" "issuer" "clientId" "roles" }}
 {{- if not (index $.Values.console $name) }}
