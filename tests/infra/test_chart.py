@@ -85,7 +85,11 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("full", {"networkPolicy": {"consoleFrom": []}}, "networkPolicy.consoleFrom: is empty"),
     ("minimal", {"settings": {"ALERT_ROUTER_RETENTIN": "routed=1"}}, "ALERT_ROUTER_RETENTIN"),
     ("minimal", {"settings": {"ALERT_ROUTER_CONSOLE_CLIENT_SECRET": "x"}}, "ALERT_ROUTER_CONSOLE_CLIENT_SECRET"),
-    ("minimal", {"settings": {"ALERT_ROUTER_PROXY": "http://me:secret@proxy.example:3128"}}, "ALERT_ROUTER_PROXY: has a"),
+    (
+        "minimal",
+        {"settings": {"ALERT_ROUTER_PROXY": "http://me:secret@proxy.example:3128"}},
+        "ALERT_ROUTER_PROXY: has a",
+    ),
     ("minimal", {"replica": 2}, "replica"),
     ("minimal", {"console": {"enable": True}}, "enable"),
 ]
