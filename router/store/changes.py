@@ -82,8 +82,7 @@ async def list_changes(
     They are those since an instant, of an author where one is named.
     """
     more, values = ("AND author=? ", [author]) if author else ("", [])
-    number = before if before is not None else MOST
-    return await _read(tx, _LATEST.format(more=more), number, since, *values, most)
+    return await _read(tx, _LATEST.format(more=more), MOST if before is None else before, since, *values, most)
 
 
 async def list_authors(tx: Transaction, since: datetime, most: int) -> Sequence[str]:

@@ -92,18 +92,15 @@ class LetterFilter(NamedTuple):
     destination: str | None = None
 
     @property
-    def _asked(self) -> dict[str, str]:
-        return {name: value for name, value in self._asdict().items() if value is not None}
-
-    @property
     def where(self) -> str:
         """The condition, in SQL."""
-        return " AND ".join(["d.state='dead'", *(f"d.{name}=?" for name in self._asked)])
+        named = (name for name, value in self._asdict().items() if value is not None)
+        return " AND ".join(["d.state='dead'", *(f"d.{name}=?" for name in named)])
 
     @property
     def values(self) -> list[str]:
         """The values of its parameters."""
-        return list(self._asked.values())
+        return [value for value in self if value is not None]
 
 
 async def list_dead_letters(tx: Transaction) -> Sequence[DeadLetter]:

@@ -48,7 +48,7 @@ WHERE d.stream=? AND d.at>=? AND d.at<? AND d.message IS NOT NULL AND d.outcome=
 ORDER BY d.at DESC, d.place DESC LIMIT ?
 """
 
-_BEYOND = "\U0010ffff"
+BEYOND = "\U0010ffff"
 """Sorts after every text that begins as what stands before it."""
 
 LONGEST_ENDING = 512
@@ -180,7 +180,7 @@ async def search_signals(
     of_stream, only = ("AND stream=? ", [stream]) if stream is not None else ("", [])
     order = "at DESC, signal DESC" if column == AT_RESOURCE else "signal"
     sql = f"SELECT * FROM lookups WHERE {column}>=? AND {column}<? {of_stream}ORDER BY {column}, {order} LIMIT ?"
-    return await read_sound(tx, "lookups", sql, (end, end + _BEYOND, *only, most), _LOOKUP.read)
+    return await read_sound(tx, "lookups", sql, (end, end + BEYOND, *only, most), _LOOKUP.read)
 
 
 async def find_earlier(tx: Transaction, asked: Mapping[str, EarlierQuestion]) -> Mapping[str, Earlier | None]:

@@ -329,9 +329,8 @@ async def write_states(tx: Transaction, stream: str, changes: Mapping[str, State
         states = [(name, key, one) for name, it in every for key, one in sorted(getattr(it, table).items())]
         await tx.write_many(sql, [(stream, name, key, *values(one)) for name, key, one in states])
     opened = [(name, it.openings) for name, it in every if it.openings]
-    old = [(stream, name, openings[-1].at - LONGEST_WINDOW) for name, openings in opened]
-    await tx.write_many(_FORGET_OPENINGS, old)
-    new = [(stream, name, *_OPENING.values(one)) for name, openings in opened for one in openings]
+    await tx.write_many(_FORGET_OPENINGS, [(stream, name, some[-1].at - LONGEST_WINDOW) for name, some in opened])
+    new = [(stream, name, *_OPENING.values(one)) for name, some in opened for one in some]
     await tx.write_many(_WRITE_OPENING, new)
 
 

@@ -94,8 +94,7 @@ _GONE = "the hub was created anew before these events were taken in"
 
 async def find_partition(tx: Transaction, partition: Partition) -> HubPartition | None:
     """Return what is known of a partition; None where nothing is."""
-    found = await read_sound(tx, "partitions", _FIND, partition, _KNOWN.read)
-    return next(iter(found), None)
+    return next(iter(await read_sound(tx, "partitions", _FIND, partition, _KNOWN.read)), None)
 
 
 async def lock_partition(tx: Transaction, partition: Partition, one: Try | None = None) -> HubPartition:

@@ -82,10 +82,8 @@ async def count_quarantined(tx: Transaction, most: int) -> int:
 
 async def find_quarantined(tx: Transaction, ids: Collection[str]) -> Sequence[QuarantineEntry]:
     """Return those entries of some ids that are there still, oldest first."""
-    return [
-        _entry_in(row)
-        for row in await tx.fetch("SELECT * FROM quarantine WHERE id = ANY(?) ORDER BY at, id", list(ids))
-    ]
+    rows = await tx.fetch("SELECT * FROM quarantine WHERE id = ANY(?) ORDER BY at, id", list(ids))
+    return [_entry_in(row) for row in rows]
 
 
 async def list_quarantined(tx: Transaction) -> Sequence[QuarantineEntry]:

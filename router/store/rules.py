@@ -71,8 +71,7 @@ async def read_known_rules(tx: Transaction, stream: str, now: datetime) -> Mappi
 async def find_unused_rules(tx: Transaction, stream: str, until: datetime) -> Mapping[str, datetime]:
     """Return since when each rule of a stream held nothing that last did so, or was first known, no later than an instant."""
     sql = f"SELECT * FROM rules WHERE stream=? AND {_KNOWN} AND COALESCE(last_hit, known_since)<=?"
-    found = await read_sound(tx, "rules", sql, (stream, until, until), _unused_in)
-    return dict(found)
+    return dict(await read_sound(tx, "rules", sql, (stream, until, until), _unused_in))
 
 
 async def find_announced(tx: Transaction, stream: str, events: Collection[str], now: datetime) -> set[str]:

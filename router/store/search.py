@@ -16,7 +16,7 @@ from router.domain.notices import RecordEntry
 from router.domain.signals import Stream
 from router.domain.values import Value
 from router.store.codec import EPOCH, MOST, Columns, PageEnd, decision_in, micros
-from router.store.decisions import AT_RESOURCE, SignalLookup, ending, search_signals, written
+from router.store.decisions import AT_RESOURCE, BEYOND, SignalLookup, ending, search_signals, written
 from router.store.quarantine import sound_in
 from router.store.store import Transaction
 
@@ -42,9 +42,6 @@ WHERE signal = ANY(?) AND stream = ANY(?) AND outcome = ANY(?) AND at>=? AND (at
 _PLACES = "SELECT at, place FROM ({some}) AS all_of_them ORDER BY at DESC, place DESC LIMIT ?"
 # In a statement of its own: for a join PostgreSQL may read all decisions, since it does not know how few places there are.
 _AT_PLACES = "SELECT key, at, place, body FROM decisions WHERE place = ANY(?) ORDER BY at DESC, place DESC"
-
-_BEYOND = "\U0010ffff"
-"""Sorts after every text that begins as what stands before it."""
 
 # Each resource once, by as many steps along the index, however many signals it has.
 _NAMED = """
@@ -164,7 +161,7 @@ async def find_resources(tx: Transaction, text: str, most: int) -> list[str]:
     """Return the resources, in lower case, whose names end so; where the text is the whole last part of some, those alone."""
     if not (end := ending(text)):
         return []
-    rows = await tx.fetch(_NAMED, end, end + _BEYOND, end + _BEYOND, most)
+    rows = await tx.fetch(_NAMED, end, end + BEYOND, end + BEYOND, most)
     found, name = [written(row.text("name")) for row in rows], written(end)
     return [one for one in found if re.split(r"[/:]", one)[-1] == name or one == name] or found
 
