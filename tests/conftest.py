@@ -18,6 +18,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from tests.examples import ALL, SOME
+from tests.newer import make_newer
 from tests.samples import SAMPLES
 from tests.stack.postgres import NAMED, EmptiedDatabase, Server, postgres_running
 from tests.users_rules import stand_guard
@@ -65,7 +66,13 @@ def pytest_configure(config: pytest.Config) -> None:
         config.pluginmanager.register(SharedPostgres(), "shared PostgreSQL")
 
 
-FIRST = ("tests/stack/", "tests/test_killed.py", "tests/cli/test_serve.py")
+@pytest.fixture(scope="session")
+def newer(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The home of the program one version ahead."""
+    return make_newer(tmp_path_factory.mktemp("newer"))
+
+
+FIRST = ("tests/stack/", "tests/test_killed.py", "tests/cli/test_serve.py", "tests/cli/test_upgrade.py")
 """Where the long tests are: begun first, since one that was begun last would run alone."""
 
 

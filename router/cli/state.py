@@ -23,7 +23,6 @@ from router.domain.readable import counted, timestamp
 from router.store.conninfo import PostgresqlAddress
 from router.store.describing import StateReport, describe
 from router.store.sqlite import back_up, opened_unchanged
-from router.store.store import VERSION
 
 _UNITS = ("bytes", "KB", "MB", "GB", "TB")
 _THOUSAND = 1000
@@ -62,16 +61,16 @@ async def _report(options: Namespace) -> StateReport | None:
 def upgrade(options: Namespace) -> int:
     """Make the tables of a database that has none, and carry a state forward to this program's version."""
     refuse_missing(options.state)
-    steps = asyncio.run(_upgrade(options))
+    steps, version = asyncio.run(_upgrade(options))
     done = f"{counted(steps, 'step')} carried out" if steps else "nothing to do"
-    print_lines([f"{options.state}: {done}, at version {VERSION}"])
+    print_lines([f"{options.state}: {done}, at version {version}"])
     return 0
 
 
-async def _upgrade(options: Namespace) -> int:
+async def _upgrade(options: Namespace) -> tuple[int, int]:
     store = store_at(options.state, Settings())
     try:
-        return await store.upgrade()
+        return await store.upgrade(), await store.refuse_newer()
     finally:
         await store.close()
 

@@ -28,7 +28,6 @@ from router.store.store import (
     StateSizes,
     Store,
     Transaction,
-    statements_in,
     storable,
 )
 
@@ -38,8 +37,9 @@ _STATES = {"25006": "is read-only", "53100": "has no room left on its disk"}
 https://www.postgresql.org/docs/current/errcodes-appendix.html
 """
 
-_BROKEN_OFF = ("40001", "40P01", "23505")
-"""A serialization failure, a deadlock, and a row that another transaction made first.
+_BROKEN_OFF = ("40001", "40P01", "23505", "55P03", "0A000")
+"""A serialization failure, a deadlock, a row that another transaction made first, a lock that was waited for too long, and a
+statement that was prepared before a step changed its tables.
 
 https://www.postgresql.org/docs/current/mvcc-serialization-failure-handling.html
 """
@@ -90,6 +90,7 @@ class PostgresqlStore(Store):
     """
 
     _TABLES = f"SELECT relname AS name FROM pg_class WHERE {_OURS}"
+    _DIALECT = _INSTANT, _WORDS
 
     def __init__(
         self,
@@ -148,9 +149,6 @@ class PostgresqlStore(Store):
             yield tx
         finally:
             self._then(_IDLE, self._close_idle)
-
-    def _statements_in(self, schema: str) -> list[str]:
-        return statements_in(schema, _INSTANT, _WORDS)
 
     async def measure(self) -> StateSizes:
         """Return what the database takes, and each table."""
@@ -234,6 +232,8 @@ class _PostgresqlTransaction(Transaction):
             said = _STATES.get(state) or fault.diag.message_primary or next(iter(self._farewells), None)
             is_broken = state[:3] in ("", "57P") and isinstance(fault, psycopg.OperationalError)
             raised: type[StoreError] = StoreError
+            if state == "0A000":
+                self.connection.pgconn.finish()  # With it goes what was prepared on it.
             if state in _BROKEN_OFF or (is_broken and not self._is_answered):
                 raised = Conflict
             elif state[:2] in ("22", "54") or type(fault) is psycopg.DataError:

@@ -22,7 +22,7 @@ import orjson
 
 from router.domain.errors import BadFile, StateInUse, StoreError
 from router.store.permissions import REMEDY, Witness, make_private, open_private, rename_on_disk
-from router.store.store import CLOCK, Clock, ResultSet, StateSizes, Store, Transaction, statements_in, storable
+from router.store.store import CLOCK, Clock, ResultSet, StateSizes, Store, Transaction, storable
 
 _MEASURED = 512 * 1024 * 1024
 """Bytes of a file up to which it is measured by table: for that each of its pages is read."""
@@ -48,6 +48,7 @@ _WORDS = (
     ("PLACE", "INTEGER PRIMARY KEY"),
     ("BIGINT", "INTEGER"),
     ("BYTEA", "BLOB"),
+    ("--sqlite ", ""),
     (") WITHOUT ROWID", "\n) STRICT, WITHOUT ROWID"),
     ("\n);", "\n) STRICT;"),
 )
@@ -66,6 +67,7 @@ class SqliteStore(Store):
 
     is_shared = False
     _TABLES = "SELECT name FROM sqlite_schema WHERE type='table' AND name NOT LIKE 'sqlite%'"
+    _DIALECT = _INSTANT, _WORDS
 
     def __init__(self, path: Path, db: sqlite3.Connection, clock: Clock = CLOCK) -> None:
         super().__init__(str(path.parent))
@@ -103,9 +105,6 @@ class SqliteStore(Store):
     @contextmanager
     def _faults(self) -> Iterator[None]:
         yield
-
-    def _statements_in(self, schema: str) -> list[str]:
-        return statements_in(schema, _INSTANT, _WORDS)
 
     async def measure(self) -> StateSizes:
         """Return what the file takes, its log, and each table. A large file is not measured by table: all of it is read."""

@@ -5,8 +5,9 @@ PLACE numbers the rows of a table, and INSTANT(x) in a view writes an instant as
 `postgresql` have it: parameters, lists, STRICT tables and BLOB, `INDEXED BY`, and locks, which are `BEGIN IMMEDIATE` in
 SQLite and rows in PostgreSQL. Texts are ordered by their bytes in both.
 
-Numbered steps in SQL carry the tables forward: each once, in order, in a transaction of its own. A file `steps/NNNN.sql` never
-changes once it is released. It adds what the program of the version before lets be, so that one version back can run beside.
+Numbered steps in SQL carry the tables forward: each once, in order, in a transaction of its own. `migrations/NNNN.sql` never
+changes once it is released. It writes into `meta` which version is the `oldest` that lets be what it adds, so that one version
+back can run beside; after a step that writes none, no older one begins.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from contextvars import ContextVar
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from time import monotonic
 from typing import Any, NamedTuple
 
 from router.domain import readable
@@ -29,8 +31,16 @@ from router.store.codec import MICROSECOND, Columns, micros, upsert
 
 STEPS = tuple(file.read_text("utf-8") for file in sorted(Path(__file__).with_name("migrations").glob("*.sql")))
 
-TABLES = dict(re.findall(r"(?ms)^CREATE TABLE IF NOT EXISTS (\w+) \((.*?)^\)", "".join(STEPS)))
-"""What each table is made of, as the steps have it."""
+_COLUMNS = re.compile(r"(?ms)^(?:CREATE TABLE IF NOT EXISTS|ALTER TABLE) (\w+) (?:\(|ADD COLUMN )(.*?)(?:^\)|;)")
+
+
+def tables_in(steps: Iterable[str]) -> Mapping[str, str]:
+    """Return what each table is made of, with the columns that later steps add."""
+    found = _COLUMNS.findall("".join(steps))
+    return {name: "\n".join(columns for one, columns in found if one == name) for name, _ in found}
+
+
+TABLES = tables_in(STEPS)
 
 VERSION = len(STEPS)
 """The version of the tables that this program writes: as many steps as were carried out."""
@@ -115,14 +125,6 @@ class StateSizes(NamedTuple):
     tables: Mapping[str, int]
 
 
-def statements_in(schema: str, instant: str, words: Iterable[tuple[str, str]]) -> list[str]:
-    """Return the statements of a schema with other words, and `instant` for what INSTANT(x) says, in which `\\1` is x."""
-    text = re.sub(r"\bINSTANT\(([\w.]+)\)", instant, re.sub(r"^--(?!postgresql).*\n", "", schema, flags=re.MULTILINE))
-    for ours, theirs in words:
-        text = text.replace(ours, theirs)
-    return [statement for part in text.split(";") if (statement := part.strip())]
-
-
 def storable(value: Any) -> Any:
     """Return a value as both engines can hold it.
 
@@ -148,12 +150,13 @@ def storable(value: Any) -> Any:
     raise TypeError(f"{kind.__name__} is no value of a column")
 
 
-_READ_VERSION = "SELECT value FROM meta WHERE name='version'"
+_READ_VERSIONS = "SELECT name, value FROM meta WHERE name IN ('version', 'oldest')"
 _WRITE_VERSION = upsert("meta", ("name", "value"), ["name"])
 _ELSEWHERE = "name another state with --state"
 
-_TRIES = 8
-"""How often a transaction that is broken off is tried; after the first within 10 ms, then 20, 40 and so on."""
+_TRIES, _LONGEST = 8, 25.0
+"""How often a transaction that is broken off is tried, after the first within 10 ms, then 20, 40 and so on; and for how many
+seconds, which are less than a lock is waited for."""
 
 
 class Store(ABC):
@@ -167,6 +170,8 @@ class Store(ABC):
     is_shared = True
     _TABLES: str
     """Finds the names of all tables."""
+    _DIALECT: tuple[str, Iterable[tuple[str, str]]]
+    """What a schema says for INSTANT(x), in which `\\1` is x, and for other words."""
 
     def __init__(self, name: str) -> None:
         self.name = name
@@ -192,10 +197,6 @@ class Store(ABC):
     @abstractmethod
     def _begin(self) -> AbstractAsyncContextManager[Transaction]:
         """Begin a transaction while no other task is in one; it is committed where the context ends without a fault."""
-
-    @abstractmethod
-    def _statements_in(self, schema: str) -> list[str]:
-        """Return the statements of a schema as the engine takes them."""
 
     def hold(self) -> None:  # noqa: B027  A server is shared, and is not held.
         """Make this process the one that works on a directory, until `close`; raises StateInUse if another does."""
@@ -230,55 +231,68 @@ class Store(ABC):
         PostgreSQL may break a transaction off because of another one. Then nothing of it is kept, and after a moment `work` is
         called again with a new transaction. So `work` must be repeatable: it changes nothing but by its transaction. Inside a
         transaction of the same task it is part of that one, and is called once. Raises StoreError where the last of eight
-        tries is broken off too, and what `work` raises.
+        tries is broken off too, or one after 25 seconds, and what `work` raises.
         """
-        tries = 0
+        tries, until = 0, monotonic() + _LONGEST
         while True:
             try:
                 async with self.transaction() as tx:
                     return await work(tx)
             except Conflict:
                 tries += 1
-                if tries == _TRIES or self._find_begun() is not None:
+                if tries == _TRIES or monotonic() > until or self._find_begun() is not None:
                     raise
                 await asyncio.sleep(random.random() * 0.005 * 2**tries)  # noqa: S311  It keeps no secret.
 
     async def make(self, schema: str) -> None:
         """Run the statements of a schema, as this engine writes them."""
+        instant, words = self._DIALECT
+        text = re.sub(r"\bINSTANT\(([\w.]+)\)", instant, schema)
+        for ours, theirs in words:
+            text = text.replace(ours, theirs)
         async with self.transaction() as tx:
-            for statement in self._statements_in(schema):
+            for statement in filter(None, map(str.strip, re.sub("(?m)^--.*\n", "", text).split(";"))):
                 await tx.execute(statement)
 
     async def refuse_newer(self, newest: int = VERSION) -> int:
-        """Return the version of the tables, 0 where there are none; raises StoreError where a newer program wrote them."""
+        """Return the version of the tables, 0 where there are none; raises StoreError where it lets no program so old begin."""
         async with self.session() as tx:
             if not (tables := {row.text("name") for row in await tx.fetch(self._TABLES)}):
                 return 0
             if not {"meta", "signals"} <= tables:
                 words = "holds tables and says no version, as no release of this program leaves them"
                 raise StoreError(f"{self.name}: {words}; {_ELSEWHERE}")
-            version = str(await tx.value(_READ_VERSION))
-        if not (version.isascii() and version.isdecimal()):
+            said = {row.text("name"): row.words("value") for row in await tx.fetch(_READ_VERSIONS)}
+        version = said.get("version", "")
+        if not re.fullmatch("[0-9]+ [0-9]+", f"{version} {(oldest := said.get('oldest', version))}"):
             raise StoreError(f"{self.name}: says no version in its table meta; {_ELSEWHERE}")
-        if int(version) > newest:
+        if int(oldest) > newest:
             words = f"holds state of version {version}, and this program reads up to version {newest}"
             raise StoreError(f"{self.name}: {words}; use the newer program, or {_ELSEWHERE}")
         return int(version)
 
     async def upgrade(self, steps: Sequence[str] = STEPS) -> int:
-        """Carry the tables forward; return how many steps that took. Raises StoreError where a newer program wrote them.
+        """Carry the tables forward; return how many steps that took. Raises StoreError as `refuse_newer` does.
 
-        Of several processes that begin at once one carries a step out, and the others wait for it.
+        Of several processes that begin at once one carries a step out, and the others wait for it. A step that waits behind a
+        long transaction is broken off after two seconds, so that the others come through, and tried again, eight times in all.
         """
-        carried_out = 0
+
+        async def take_step(tx: Transaction) -> bool:
+            await tx.wait_for("upgrade")
+            if (version := await self.refuse_newer(len(steps))) >= len(steps):
+                return False
+            if self.is_shared:  # All others wait behind who waits for a table. Autovacuum gives way within a second.
+                await tx.write("SET LOCAL lock_timeout = '2s'")
+            before = "DELETE FROM meta WHERE name='oldest';\n" if version else ""
+            await self.make(before + steps[version])
+            await tx.write(_WRITE_VERSION, "version", str(version + 1))
+            return True
+
+        done = 0
         while await self.refuse_newer(len(steps)) < len(steps):
-            async with self.transaction() as tx:
-                await tx.wait_for("upgrade")
-                if (version := await self.refuse_newer(len(steps))) < len(steps):
-                    await self.make(steps[version])
-                    await tx.write(_WRITE_VERSION, "version", str(version + 1))
-                    carried_out += 1
-        return carried_out
+            done += await self.run(take_step)
+        return done
 
     async def prepare(self, steps: Sequence[str] = STEPS) -> None:
         """Carry the tables forward where they are behind; raises StoreError where there are none, or the role may not."""

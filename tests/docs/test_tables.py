@@ -326,7 +326,7 @@ def test_every_table_of_the_state_is_listed_and_its_questions_can_be_asked(tmp_p
     assert listed.keys() == set(tables)
     for name, row in listed.items():
         assert spans(row["its key"]) in keys[name], name
-        assert set(spans(row["holds"])) <= {*columns[name], "damaged", "version", "commit"}, name
+        assert set(spans(row["holds"])) <= {*columns[name], "damaged", "version", "oldest", "commit"}, name
     asked = [fence.text for fence in STATE.fences if fence.text.startswith("SELECT")]
     assert len(asked) > 1
     assert not [statement for statement in asked if rows_in(tmp_path, statement)]

@@ -10,7 +10,9 @@ import types
 from collections import abc
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from copy import replace
+from itertools import count
 from pathlib import Path
 from threading import Barrier
 from typing import Any, NamedTuple, Never, TypeAliasType, get_args, get_origin, get_type_hints
@@ -30,13 +32,19 @@ from router.domain.signals import Stream
 from router.domain.values import Value
 from router.store.codec import _WORDS, Columns, RowForm, content_of, decision_in, decode, encode, pack, tag_of
 from router.store.conninfo import Connector, PostgresqlAddress, parse_address, parse_state
+from router.store.decisions import put_on_record
 from router.store.groups import GroupState
 from router.store.sqlite import StateFile, at_once
-from router.store.store import STEPS
+from router.store.store import STEPS, VERSION, tables_in
+from tests.newer import STEP, step_over
 from tests.stack.postgres import Server, Way
-from tests.store.acts import run
+from tests.store.acts import awaited, run
 from tests.store.builders import an_entry
-from tests.store.opened import Store, engine_over, rows_in
+from tests.store.deadly import Deadly
+from tests.store.life import Life
+from tests.store.opened import Store, engine_over, open_store, rows_in
+from tests.store.within import within
+from tests.waiting import until
 
 TYPES: Mapping[str, type[Any]] = {one.__name__: one for one in (Notice, RecordEntry, Receipt, GroupState, RuleFields)}
 FORMS: Mapping[str, Any] = json.loads((Path(__file__).with_name("forms.json")).read_bytes())
@@ -154,6 +162,9 @@ def test_a_decision_with_a_time_or_an_outcome_that_is_none_is_damaged() -> None:
 LATER = (*STEPS, "CREATE TABLE later (number BIGINT);", "INSERT INTO later (number) VALUES (7);")
 """What a program two versions ahead would carry out: the last step needs the one before, and is noticed if it is done twice."""
 
+NEXT = (*STEPS, STEP)
+"""What a program one version ahead carries out: this one may go on and begin beside it."""
+
 AT_ONCE = 4
 """Processes that begin at the same time."""
 
@@ -220,6 +231,89 @@ def test_each_step_is_carried_out_once_and_in_order_by_one_of_many_processes(hom
             "use the newer program, or name another state with --state"
         )
     assert run(engine.refuse_newer(99)) == len(LATER) + 1
+
+
+def test_one_version_back_goes_on_and_begins_anew_where_the_step_lets_it_be(home: Path | str, engine: Store) -> None:
+    """Each of its statements, also those that PostgreSQL has prepared by then; a step that says nothing it does not outlive."""
+    run(engine.upgrade())
+    life = Life(engine)
+
+    def goes_on() -> None:
+        for _ in range(6):
+            life.alert(f"alert-{life.now}")
+            assert life.deliver()
+            life.release()
+            life.forget()
+            life.goes_on(1)
+
+    goes_on()
+    newer = engine_over(home) if isinstance(home, str) else StateFile(home)
+    assert run(newer.upgrade(NEXT)) == 1
+    goes_on()
+    assert rows_in(home, "SELECT DISTINCT later FROM v_decisions") == [("",)]
+    assert "later" in tables_in(NEXT)["decisions"]
+    older = open_store(home)
+    run(older.prepare())
+    assert [run(one.refuse_newer()) for one in (engine, older)] == [VERSION + 1, VERSION + 1]
+    assert run(older.upgrade()) == 0
+    assert run(newer.upgrade((*NEXT, "CREATE TABLE more (number BIGINT);"))) == 1
+    for asked in (older.refuse_newer, older.upgrade, older.prepare):
+        with pytest.raises(StoreError, match=f"holds state of version {VERSION + 2}, .* up to version {VERSION};"):
+            run(asked())
+    for one in (newer, older):
+        run(one.close())
+
+
+_SCHEMA = {
+    False: "SELECT type, name, sql FROM sqlite_schema",
+    True: "SELECT table_name, column_name, column_default FROM information_schema.columns WHERE table_schema=current_schema() "
+    "UNION ALL SELECT tablename, indexname, indexdef FROM pg_indexes WHERE schemaname=current_schema()",
+}
+
+
+def test_a_step_is_whole_or_not_there_at_whichever_statement_its_process_dies(home: Path | str, engine: Store) -> None:
+    """Before the state hears of it, or before its answer is heard; the next one carries it out."""
+
+    def found() -> tuple[object, ...]:
+        said = rows_in(home, "SELECT name, value FROM meta WHERE name IN ('version', 'oldest') ORDER BY name")
+        return sorted(rows_in(home, _SCHEMA[engine.is_shared]), key=str), said
+
+    run(engine.upgrade())
+    forms, step = [found()], step_over(["decisions"])
+    for number in count(2):
+        dying = Deadly(engine, number // 2, is_done=number % 2 == 1)
+        with suppress(StoreError):
+            run(dying.upgrade((*STEPS, step)))
+        if (form := found()) != forms[-1]:
+            forms.append(form)
+        if not dying.died:
+            break
+    assert number > 2 * step.count(";")
+    assert [said for _, said in forms] == [
+        [("version", str(VERSION))],
+        [("oldest", str(VERSION)), ("version", str(VERSION + 1))],
+    ]
+
+
+@awaited
+async def test_a_step_that_waits_for_a_table_lets_those_on_who_wait_behind_it(postgres: Server) -> None:
+    """Another program may look at a table for an hour: workers come through meanwhile, and the step when that has ended."""
+    url = postgres.new_database()
+    newer, worker, reader = engines = [engine_over(url) for _ in range(3)]
+    await newer.upgrade()
+    async with reader.transaction() as looking:
+        await looking.fetch("SELECT key FROM decisions")
+        step = asyncio.create_task(newer.upgrade(NEXT))
+
+        async def waits() -> bool:
+            return bool(await looking.value("SELECT count(*) FROM pg_locks WHERE NOT granted"))
+
+        await until(waits)
+        await within(worker, put_on_record, [an_entry()])
+        assert not step.done()
+    assert await step == 1
+    for one in engines:
+        await one.close()
 
 
 def test_a_state_is_begun_once_where_another_process_begins_it_between_two_questions(postgres: Server) -> None:

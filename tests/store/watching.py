@@ -16,7 +16,8 @@ class Around(Store):
 
     def __init__(self, store: Store) -> None:
         super().__init__(store.name)
-        self._store, self.is_shared, self._TABLES = store, store.is_shared, store._TABLES
+        self._store, self.is_shared = store, store.is_shared
+        self._TABLES, self._DIALECT = store._TABLES, store._DIALECT
 
     async def asked[T](self, tx: Transaction, sql: str, values: Sequence[Any], ask: Callable[[], Awaitable[T]]) -> T:
         """The answer to a statement with its values, or those of all its rows."""
@@ -45,9 +46,6 @@ class Around(Store):
         await self._store.close()
 
     def _begin(self) -> AbstractAsyncContextManager[Transaction]:
-        raise NotImplementedError
-
-    def _statements_in(self, schema: str) -> list[str]:
         raise NotImplementedError
 
 

@@ -117,11 +117,12 @@ def started(
     stdout: int | None = None,
     stderr: int | None = None,
     descriptor: int | None = None,
+    home: Path = _REPOSITORY,
 ) -> WarmProcess:
     """`python -m` of a module and its arguments as a process, with nothing but `env` around it.
 
     Its ends are subprocess.PIPE, a descriptor, or those of this process. It inherits one more descriptor, if there is one:
-    by the number that stands for `{}` in its arguments.
+    by the number that stands for `{}` in its arguments. The program is that of `home`.
     """
     words = list(map(str, command))
     sys.audit("subprocess.Popen", sys.executable, [sys.executable, "-m", *words], cwd, dict(env))
@@ -145,7 +146,7 @@ def started(
     ended, ending = os.pipe()
     closing.append(ending)
     asked = {"words": words, "env": dict(env), "cwd": str(cwd or Path.cwd())}
-    pid = _beginning().begin(asked, [*theirs, ending, *([] if descriptor is None else [descriptor])])
+    pid = _beginning(home).begin(asked, [*theirs, ending, *([] if descriptor is None else [descriptor])])
     for one in closing:
         os.close(one)
     said: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
@@ -156,12 +157,12 @@ def started(
 class _Beginning:
     """The process from which the others begin, until the tests end."""
 
-    def __init__(self) -> None:
+    def __init__(self, home: Path) -> None:
         self._connection, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         with theirs:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "tests.warm.beginning", str(theirs.fileno()), *_TOO],
-                cwd=_REPOSITORY,
+                cwd=home,
                 stdin=subprocess.DEVNULL,
                 pass_fds=[theirs.fileno()],
             )
@@ -180,5 +181,5 @@ class _Beginning:
 
 
 @cache
-def _beginning() -> _Beginning:
-    return _Beginning()
+def _beginning(home: Path) -> _Beginning:
+    return _Beginning(home)

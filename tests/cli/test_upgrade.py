@@ -1,0 +1,102 @@
+"""A version beside the next, as processes: a step is carried out while workers write, and each version follows the other."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+from itertools import count, cycle, islice
+from pathlib import Path
+
+import pytest
+
+from router.store.store import VERSION
+from tests.cli.test_serve import (
+    Serving,
+    assert_doubled_only_where_cut_off,
+    ends,
+    has_received,
+    positions,
+    publish,
+    serving,
+    slow_down,
+)
+from tests.stack.postgres import Way
+from tests.stack.stack import ROOT, Stack, stack_running
+from tests.store.opened import rows_in
+from tests.warm import WarmProcess, started
+
+_SETTINGS = {"ALERT_ROUTER_LEASE": "2", "ALERT_ROUTER_GRACE": "1"}
+_A_ROUND = 3
+
+
+@pytest.fixture
+def stack(postgresql: str) -> Iterator[Stack]:
+    """A stack in which nothing was done yet."""
+    with stack_running(postgresql) as stack:
+        yield stack
+
+
+def version_in(stack: Stack) -> int:
+    """The version that its state says."""
+    ((version,),) = rows_in(stack.state, "SELECT value FROM meta WHERE name='version'")
+    return int(version)
+
+
+def upgrade_killed_at(trip: int, stack: Stack, way: Way, newer: Path, *, is_after: bool) -> bool:
+    """Has the newer program carry the state forward, and kills it at a round trip to the server; whether it met that."""
+    begun: list[WarmProcess] = []
+    way.cut_at(trip, is_after=is_after, happens=lambda: os.kill(begun[0].pid, signal.SIGKILL))
+    words = ("router", "state", "upgrade", "--state", way.to(stack.state))
+    begun.append(started(*words, env=stack.environment, cwd=newer, home=newer))
+    return begun[0].wait() != 0
+
+
+@pytest.mark.parametrize(("every", "rounds"), [(9, 1), pytest.param(1, 6, marks=pytest.mark.soak)])
+def test_a_step_is_carried_out_beside_workers_and_each_version_replaces_the_other(
+    stack: Stack, newer: Path, every: int, rounds: int
+) -> None:
+    """Killed at any round trip while a worker of the older version writes, the state is of one version or the other, and who
+    tries next is done. Then forward, back and forward again, under load, each killed or stopped once the other is at work:
+    nothing is lost, and what came twice was on its way."""
+    chance, published = random.Random(20261201), 0  # noqa: S311  A seed, so that a failure can be had again.
+
+    def publish_some() -> None:
+        nonlocal published
+        published += _A_ROUND
+        publish(stack, range(published - _A_ROUND, published))
+
+    def is_over() -> bool:
+        return has_received(stack, range(published)) and positions(stack) == ends(stack)
+
+    with ExitStack() as held:
+        way = held.enter_context(Way(stack.state))
+
+        def begun(home: Path) -> Serving:
+            return held.enter_context(serving(stack, "tests.cli.hasty", home, **_SETTINGS))
+
+        slow_down(stack, 0.2)  # So that deliveries are on their way.
+        running = begun(ROOT)
+        for number in count():
+            publish_some()
+            trip, is_after = 1 + number * every // 2, number % 2 == 1
+            if not upgrade_killed_at(trip, stack, way, newer, is_after=is_after):
+                break
+            assert version_in(stack) in (VERSION, VERSION + 1)
+        assert number > 1
+        assert version_in(stack) == VERSION + 1
+        for home in islice(cycle((newer, ROOT)), 2 * rounds + 1):
+            successor = begun(home)
+            publish_some()
+            if chance.random() < 0.5:
+                running.kill()
+            else:
+                assert running.stop() == 0
+            running = successor
+            publish_some()
+        running.until(is_over)
+        assert running.stop() == 0
+    assert_doubled_only_where_cut_off(stack)
+    assert rows_in(stack.state, "SELECT DISTINCT later FROM v_decisions") == [("",)]
