@@ -76,7 +76,7 @@ class Serving:
 
 
 @contextmanager
-def serving(stack: Stack, program: str = "router", home: Path = ROOT, **more: str) -> Iterator[Serving]:
+def serving(stack: Stack, program: str = "router", home: Path = ROOT, /, **more: str) -> Iterator[Serving]:
     """A process that serves a stack under further settings; it has begun to, and is gone at the end of the context.
 
     Whatever it says stands on lines of its log's form, in which is no secret and no URL.
@@ -84,7 +84,7 @@ def serving(stack: Stack, program: str = "router", home: Path = ROOT, **more: st
     log = stack.directory / f"serve-{len([*stack.directory.glob('serve-*.log')])}.log"
     with log.open("wb") as stderr:
         words = (program, "serve", "--rules", stack.rules)
-        process = started(*words, env=stack.environment | more, cwd=home, stderr=stderr.fileno(), home=home)
+        process = started(*words, env=stack.environment | more, cwd=home, stderr=stderr.fileno())
     one = Serving(stack, process, log)
     try:
         one.until(lambda: one.says("serving"))

@@ -50,7 +50,7 @@ def upgrade_killed_at(trip: int, stack: Stack, way: Way, newer: Path, *, is_afte
     begun: list[WarmProcess] = []
     way.cut_at(trip, is_after=is_after, happens=lambda: os.kill(begun[0].pid, signal.SIGKILL))
     words = ("router", "state", "upgrade", "--state", way.to(stack.state))
-    begun.append(started(*words, env=stack.environment, cwd=newer, home=newer))
+    begun.append(started(*words, env=stack.environment, cwd=newer))
     return begun[0].wait() != 0
 
 

@@ -117,12 +117,12 @@ def started(
     stdout: int | None = None,
     stderr: int | None = None,
     descriptor: int | None = None,
-    home: Path = _REPOSITORY,
 ) -> WarmProcess:
     """`python -m` of a module and its arguments as a process, with nothing but `env` around it.
 
     Its ends are subprocess.PIPE, a descriptor, or those of this process. It inherits one more descriptor, if there is one:
-    by the number that stands for `{}` in its arguments. The program is that of `home`.
+    by the number that stands for `{}` in its arguments. As for `python -m`, a router in
+    the directory where it starts goes before the one of this repository.
     """
     words = list(map(str, command))
     sys.audit("subprocess.Popen", sys.executable, [sys.executable, "-m", *words], cwd, dict(env))
@@ -145,8 +145,11 @@ def started(
             ours.append(None)
     ended, ending = os.pipe()
     closing.append(ending)
-    asked = {"words": words, "env": dict(env), "cwd": str(cwd or Path.cwd())}
-    pid = _beginning(home).begin(asked, [*theirs, ending, *([] if descriptor is None else [descriptor])])
+    where = cwd or Path.cwd()
+    asked = {"words": words, "env": dict(env), "cwd": str(where)}
+    is_other = (where / "router").is_dir() and not (where / "router").samefile(_REPOSITORY / "router")
+    begun = _beginning(where if is_other else _REPOSITORY)
+    pid = begun.begin(asked, [*theirs, ending, *([] if descriptor is None else [descriptor])])
     for one in closing:
         os.close(one)
     said: dict[str, Any] = {"encoding": "utf-8", "errors": "surrogateescape", "newline": ""}
