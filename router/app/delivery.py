@@ -26,6 +26,7 @@ from router.domain.conversation import DestinationKind, Result
 from router.domain.deliveries import LEASE, Attempt
 from router.domain.destination_holds import DestinationHold
 from router.domain.errors import StoreError
+from router.domain.proxies import Proxy
 from router.domain.rulebook import DestinationSpec, Lane, Rulebook
 from router.domain.signals import Stream
 from router.store.store import Store
@@ -149,8 +150,8 @@ async def open_senders(
 ) -> AsyncIterator[Senders]:
     """What sends to each destination of some rules that is ready, as long as the context lasts."""
     # A file that cannot be read stops the start, and no delivery. To read the system's own takes longer than a batch.
-    named = trust_for(settings) if settings.ca_file is not None else None
-    opened = Lazy(lambda: _open_conversations(named or trust_for(settings), settings, clock, telemetry))
+    named, proxy = trust_for(settings) if settings.ca_file is not None else None, settings.proxy
+    opened = Lazy(lambda: _open_conversations(named or trust_for(settings), proxy, settings, clock, telemetry))
     kinds = discover()
 
     async def converse(kind: DestinationKind, attempts: Sequence[Attempt], ends: float) -> Sequence[Result]:
@@ -180,7 +181,7 @@ async def open_senders(
 
 @asynccontextmanager
 async def _open_conversations(
-    trust: ssl.SSLContext, settings: Settings, clock: Clock, telemetry: Telemetry
+    trust: ssl.SSLContext, proxy: Proxy | None, settings: Settings, clock: Clock, telemetry: Telemetry
 ) -> AsyncIterator[ConversationRunner]:
     """What holds conversations with destinations. Only a process that delivers imports the clients that it takes."""
     from router.deliver.http import Http
@@ -188,7 +189,7 @@ async def _open_conversations(
     from router.deliver.mail import Mail
     from router.deliver.tokens import Tokens
 
-    async with Http(trust, headers=telemetry.headers) as http:
+    async with Http(trust, proxy, headers=telemetry.headers) as http:
         logs = Logs(http, partial(_credential_for, settings), clock)
         try:
             yield ConversationRunner(http, logs, Tokens(http, time.monotonic, clock), Mail(trust))
@@ -202,4 +203,4 @@ def _credential_for(settings: Settings, endpoint: str) -> AsyncTokenCredential:
 
     if is_loopback(endpoint):
         return LoopbackCredential()
-    return identity_for(settings.identity)
+    return identity_for(settings, settings.identity)

@@ -14,6 +14,7 @@ from msgspec import field
 
 from router.domain.decisions import Outcome
 from router.domain.errors import BadSetting
+from router.domain.proxies import NO_PROXY, PROXY, Proxy, parse_proxy
 from router.domain.urls import is_example, is_loopback, split_url
 from router.domain.values import Value, repr_without
 from router.store.conninfo import FORM, PostgresqlAddress, parse_state
@@ -140,13 +141,22 @@ class Settings(Value):
         return self._find("ALERT_ROUTER_CA_FILE")
 
     @property
+    def proxy(self) -> Proxy | None:
+        """The proxy to what is beyond this machine, as ALERT_ROUTER_PROXY and ALERT_ROUTER_NO_PROXY say; raises BadSetting."""
+        if (written := self._find(PROXY)) is None:
+            return None
+        _refuse_reference(PROXY, written)
+        proxy = parse_proxy(written, self._find(NO_PROXY) or "")
+        _refuse_example(PROXY, urlsplit(proxy.url).hostname)
+        return proxy
+
+    @property
     def state(self) -> Path | PostgresqlAddress | None:
         """Where the state is: ALERT_ROUTER_STATE; raises BadSetting, without what it holds."""
         written = self._find(STATE)
         if written is None:
             return None
-        if written.startswith(_UNRESOLVED):
-            raise BadSetting(f"{STATE}: {Why.REFERENCE}, which cannot be read")
+        _refuse_reference(STATE, written)
         try:
             return parse_state(written)
         except ValueError as fault:
@@ -217,8 +227,7 @@ class Settings(Value):
         url, secret = self.console_url or "", self._find(_CLIENT_SECRET)
         if urlsplit(url).path:
             raise BadSetting(f"{CONSOLE}: has a path; who signs in needs a console with a host of its own")
-        if (secret or "").startswith(_UNRESOLVED):
-            raise BadSetting(f"{_CLIENT_SECRET}: {Why.REFERENCE}, which cannot be read")
+        _refuse_reference(_CLIENT_SECRET, secret or "")
         return SignIn(
             url=url, issuer=issuer, client_id=values[_CLIENT] or "", client_secret=secret, roles=values[ROLES] or ""
         )
@@ -327,6 +336,11 @@ def forget_libpq() -> None:
     """Takes from this process's environment what libpq would read there, some of it whatever it is told: PGSERVICE, PGTZ."""
     for name in [name for name in os.environ if name.startswith("PG")]:
         del os.environ[name]
+
+
+def _refuse_reference(name: str, written: str) -> None:
+    if written.startswith(_UNRESOLVED):
+        raise BadSetting(f"{name}: {Why.REFERENCE}, which cannot be read")
 
 
 def _secure_url(name: str, written: str, quoted: str) -> SplitResult:

@@ -105,7 +105,7 @@ async def console_served(console: Console, address: str, author: str, settings: 
             refuse_absent(SIGN_IN_CLIENTS, "a console that people sign in to", SERVE_EXTRA)
             from router.console.sessions import SignedIn  # for what is not installed with every console
 
-            http = await stack.enter_async_context(Http(trust_for(settings), timeout=_ISSUER))
+            http = await stack.enter_async_context(Http(trust_for(settings), settings.proxy, timeout=_ISSUER))
             access, url = SignedIn(app, pages=pages, store=console.store, to=to, http=http), f"{to.url}/"
         else:
             port, token = listening.getsockname()[1], new_token()

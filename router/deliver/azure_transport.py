@@ -6,14 +6,19 @@ from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import urlsplit
 
 from azure.core.credentials import AccessToken
-from azure.core.pipeline.transport import AsyncHttpResponse, AsyncHttpTransport
+from azure.core.pipeline.transport import AioHttpTransport, AsyncHttpResponse, AsyncHttpTransport
 from azure.core.rest import HttpRequest
 from azure.core.utils import CaseInsensitiveDict
 
+from router.deliver.http import way_to
 from router.domain import conversation, urls
+from router.domain.proxies import Proxy
 
 if TYPE_CHECKING:
     from router.deliver.http import Http
+
+_CONNECTED = 10.0
+"""Seconds in which a connection is there, to an address at which maybe nobody is."""
 
 
 class AzureTransport(AsyncHttpTransport[HttpRequest, AsyncHttpResponse]):
@@ -58,6 +63,18 @@ class _Answer(AsyncHttpResponse):
     def text(self, encoding: str | None = None) -> str:
         """All of it; what is no text of that encoding is replaced."""
         return self._body.decode(encoding or "utf-8", "replace")
+
+
+class ProxiedTransport(AioHttpTransport):  # type: ignore[misc]  # which azure.core imports when it is asked for
+    """Sends what an identity asks for its tokens, through a proxy where that leads there."""
+
+    def __init__(self, proxy: Proxy, authorities: str | None) -> None:
+        super().__init__(use_env_settings=False, connection_timeout=_CONNECTED, connection_verify=authorities or True)
+        self._proxy = proxy
+
+    async def send(self, request: Any, **options: Any) -> Any:
+        """The answer."""
+        return await super().send(request, **options, **way_to(urlsplit(request.url).hostname or "", self._proxy))
 
 
 class LoopbackCredential:

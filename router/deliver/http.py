@@ -11,7 +11,7 @@ import ssl
 import zlib
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from typing import cast
+from typing import Any, cast
 
 import aiohttp
 import httpx
@@ -19,6 +19,7 @@ import yarl
 
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
+from router.domain.proxies import UNREACHED, Proxy, refusal_of
 from router.domain.urls import is_example, never_asked
 
 TIMEOUT = 30.0
@@ -32,23 +33,25 @@ class Http:
     """Sends requests, one connection pool for all destinations; follows no redirect, obeys no proxy variable, keeps no cookie.
 
     `headers` gives what every request bears beside its own: the trace that it goes on with. `longest` is how many bytes of an
-    answer are read.
+    answer are read. Through a `proxy` go requests for hosts beyond this machine; `tls` verifies it, too.
     """
 
     def __init__(
         self,
         tls: ssl.SSLContext,
+        proxy: Proxy | None = None,
         timeout: float = TIMEOUT,
         headers: Callable[[], Mapping[str, str]] = dict,
         longest: int = LARGEST_ANSWER,
     ) -> None:
         self._tls = tls
+        self._proxy = proxy
         self._headers = headers
         self._timeout = timeout
         self._longest = longest
 
     async def __aenter__(self) -> Http:
-        self._transport = _AiohttpTransport(self._tls, self._longest)
+        self._transport = _AiohttpTransport(self._tls, self._proxy, self._longest)
         return self
 
     async def __aexit__(self, *fault: object) -> None:
@@ -70,7 +73,8 @@ class Http:
         except (httpx.RequestError, httpx.InvalidURL, aiohttp.ClientError, OSError, ValueError) as fault:
             untrusted = find_untrusted(fault)
             if untrusted is not None:
-                raise Unavailable(not_trusted(_parsed(request.url).host, untrusted)) from fault
+                asked = fault.host if isinstance(fault, aiohttp.ClientConnectorError) else _parsed(request.url).host
+                raise Unavailable(not_trusted(asked, untrusted)) from fault
             raise Unavailable(f"no answer: {_words_for(fault)}") from fault
 
     async def _exchange(self, request: HttpRequest) -> HttpAnswer:
@@ -93,7 +97,8 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
     Raises aiohttp's own errors, which say why there is no answer.
     """
 
-    def __init__(self, tls: ssl.SSLContext, longest: int) -> None:
+    def __init__(self, tls: ssl.SSLContext, proxy: Proxy | None, longest: int) -> None:
+        self._proxy = proxy
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=128, ssl=tls),
             cookie_jar=aiohttp.DummyCookieJar(),
@@ -111,6 +116,7 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
             headers=request.headers.multi_items(),
             data=aiohttp.BytesPayload(body) if body else None,
             allow_redirects=False,
+            **way_to(request.url.host, self._proxy),
         ) as answer:
             while left > 0 and (chunk := await answer.content.readany()):
                 chunks.append(chunk[:left])
@@ -121,6 +127,11 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
         await self._session.close()
 
 
+def way_to(host: str, proxy: Proxy | None) -> dict[str, Any]:
+    """What aiohttp is told of the way to a host. In the proxy's URL the password would come with aiohttp's errors."""
+    return {"proxy": proxy.url, "proxy_headers": proxy.headers} if proxy is not None and proxy.leads_to(host) else {}
+
+
 def _bytes_in(stream: httpx.SyncByteStream | httpx.AsyncByteStream) -> bytes:
     """What a stream holds: all of it is at hand, and to wait for it, as httpx's readers do, is 8 % of what a request costs."""
     return b"".join(cast(httpx.SyncByteStream, stream))
@@ -128,8 +139,12 @@ def _bytes_in(stream: httpx.SyncByteStream | httpx.AsyncByteStream) -> bytes:
 
 def _words_for(fault: BaseException) -> str:
     match fault:
+        case aiohttp.ClientHttpProxyError():
+            return refusal_of(fault.status)
+        case aiohttp.ClientProxyConnectionError():
+            return UNREACHED
         case aiohttp.ClientConnectorDNSError():
-            return "the name of its host is not known"
+            return f"the name {fault.host} is not known"
         case aiohttp.ClientConnectorError() if isinstance(fault.os_error, ConnectionRefusedError):
             return "the connection was refused"
         case aiohttp.ClientConnectorError():

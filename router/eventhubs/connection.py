@@ -7,10 +7,12 @@ import logging
 import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
-from router.domain.errors import BadFile, HubError
+from router.domain.errors import HubError
 from router.domain.hubs import Partition, Span
+from router.domain.proxies import UNREACHED, Proxy, refusal_of
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -33,8 +35,8 @@ class Namespace:
     """Where a namespace is: by its connection string (only for a local stack), or by its name and an identity.
 
     `identity` makes the credential when the first client is asked for: importing what that takes is longer than a batch takes.
-    `ca_file` holds certificate authorities to trust beside the system's. Raises ValueError for a malformed connection string or
-    where there is neither, and BadFile for a `ca_file` that holds none.
+    `tls` says whom to trust, if not the system's authorities alone. A host behind a `proxy` is asked by AMQP over websockets.
+    Raises ValueError for a malformed connection string or where there is neither.
     """
 
     def __init__(
@@ -43,23 +45,22 @@ class Namespace:
         connection_string: str | None = None,
         fully_qualified_namespace: str | None = None,
         identity: Callable[[], AsyncTokenCredential] | None = None,
-        ca_file: str | None = None,
+        tls: ssl.SSLContext | None = None,
+        proxy: Proxy | None = None,
     ) -> None:
-        trust = None
-        if ca_file is not None:
-            trust = ssl.create_default_context()
-            try:
-                trust.load_verify_locations(ca_file)
-            except OSError as fault:  # ssl's own errors are such, too
-                raise BadFile(f"{ca_file}: is no readable file of certificates") from fault
         if connection_string is not None:
             from azure.eventhub import parse_connection_string
 
-            parse_connection_string(connection_string)
+            host = parse_connection_string(connection_string).fully_qualified_namespace
         elif fully_qualified_namespace is None or identity is None:
             raise ValueError("a namespace needs a connection string, or its name and an identity")
+        else:
+            host = fully_qualified_namespace
+        self._ways: dict[str, Any] = {"ssl_context": tls} if tls is not None else {}
+        if proxy is not None and proxy.leads_to(host):
+            self._ways["http_proxy"] = {"proxy": proxy.url, "proxy_headers": proxy.headers}
         self._connection_string = connection_string
-        self._name, self._identity, self._trust = fully_qualified_namespace, identity, trust
+        self._name, self._identity = fully_qualified_namespace, identity
         self._credential: AsyncTokenCredential | None = None
 
     def consumer(
@@ -88,7 +89,9 @@ class Namespace:
             await self._credential.close()
 
     def _made(self, kind: Any, **options: Any) -> Any:
-        options |= PATIENCE
+        options |= {**PATIENCE, **self._ways}
+        if "http_proxy" in options:
+            _have_websockets_of_ours()
         if self._connection_string is not None:
             return kind.from_connection_string(self._connection_string, **options)
         if self._credential is None and self._identity is not None:
@@ -97,7 +100,59 @@ class Namespace:
             except ValueError as fault:
                 hub = options["eventhub_name"]
                 raise HubError(f"hub {hub}: no credential can be made of what the environment says") from fault
-        return kind(self._name, credential=self._credential, ssl_context=self._trust, **options)
+        return kind(self._name, credential=self._credential, **options)
+
+
+class _ProxyFault(ConnectionError):
+    """A proxy led to no hub; the text says why."""
+
+
+@cache
+def _have_websockets_of_ours() -> None:
+    """Has the client connect websockets as below.
+
+    Its own (5.15.1) have the proxy's password in their URL and so in errors, and leave open what came to nothing, of which
+    asyncio complains in the log.
+    """
+    from aiohttp import ClientHttpProxyError, ClientProxyConnectionError, ClientSession
+    from azure.eventhub._pyamqp.aio import _connection_async, _sasl_async
+    from azure.eventhub._pyamqp.constants import AMQP_WS_SUBPROTOCOL, DEFAULT_WEBSOCKET_HEARTBEAT_SECONDS
+
+    class Websocket(_sasl_async.SASLWithWebSocket):
+        session: Any
+        sock: Any
+        _http_proxy: Any
+
+        async def connect(self) -> None:
+            host, _, path = self.host.partition("/")
+            self.session, trouble = ClientSession(), None
+            try:
+                self.sock = await self.session.ws_connect(
+                    f"wss://{host}:{self.port}/{path}",
+                    protocols=[AMQP_WS_SUBPROTOCOL],
+                    autoclose=False,
+                    heartbeat=DEFAULT_WEBSOCKET_HEARTBEAT_SECONDS,
+                    ssl=self._build_ssl_opts(self.sslopts),  # type: ignore[no-untyped-call]  # of the client's own
+                    **self._http_proxy,
+                )
+                self.connected = True
+            except ClientHttpProxyError as fault:
+                trouble = refusal_of(fault.status)
+            except ClientProxyConnectionError:
+                trouble = UNREACHED
+            finally:
+                self.session.detach()  # A websocket ends without it.
+            if trouble is not None:
+                raise _ProxyFault(trouble)
+
+        async def negotiate(self) -> None:
+            try:
+                await super().negotiate()  # type: ignore[no-untyped-call]  # of the client's own
+            except BaseException:
+                await self.close()  # type: ignore[no-untyped-call]  # of the client's own
+                raise
+
+    _connection_async.SASLWithWebSocket = Websocket  # type: ignore[attr-defined]  # nothing else names it
 
 
 @asynccontextmanager
@@ -118,6 +173,11 @@ def hub_error(fault: Exception, hub: str, partition: str | None = None) -> HubEr
     where = f"hub {hub}" if partition is None else f"hub {hub}, partition {partition}"
     if isinstance(fault, TimeoutError):
         return HubError(f"{where}: no answer in time")
+    cause: BaseException | None = fault
+    while cause is not None:
+        if isinstance(cause, _ProxyFault):
+            return HubError(f"{where}: {cause}")
+        cause = cause.__cause__ or cause.__context__
     called = getattr(fault, "error", None) or getattr(fault, "condition", None)
     called = called.decode() if isinstance(called, bytes) else called
     return HubError(f"{where}: {type(fault).__name__}{f' ({called})' if isinstance(called, str) else ''}")

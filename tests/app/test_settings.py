@@ -20,6 +20,7 @@ from router.app.settings import HubConnection, Lack, Settings, SignIn, Why
 from router.coverage.expected.manifest import NO_MANIFEST
 from router.domain.decisions import Outcome
 from router.domain.errors import BadFile, BadPolicy, BadSetting, BadUsage, StoreError
+from router.domain.proxies import Proxy
 from router.domain.signals import Stream
 from router.store.conninfo import parse_address
 from router.store.retention import DAYS, Retention
@@ -30,6 +31,7 @@ from tests.store.opened import Store
 RETENTION, LEASE, GRACE = "ALERT_ROUTER_RETENTION", "ALERT_ROUTER_LEASE", "ALERT_ROUTER_GRACE"
 NAMESPACE, HUBS = "EVENT_HUBS__fullyQualifiedNamespace", "EVENT_HUBS"
 CONSOLE = "ALERT_ROUTER_CONSOLE_URL"
+PROXY, NO_PROXY = "ALERT_ROUTER_PROXY", "ALERT_ROUTER_NO_PROXY"
 ISSUER, CLIENT, ROLES = (f"ALERT_ROUTER_CONSOLE_{name}" for name in ("ISSUER", "CLIENT_ID", "ROLES"))
 CLIENT_SECRET = "ALERT_ROUTER_CONSOLE_CLIENT_SECRET"
 SIGN_IN = {CONSOLE: "https://soc.test/", ISSUER: "https://login.test/t/v2.0", CLIENT: "c", ROLES: "Reader=x"}
@@ -66,6 +68,26 @@ READ: tuple[tuple[str, Mapping[str, str], str, object], ...] = (
     ("blank names no rules", {"ALERT_ROUTER_RULES": ""}, "rules", None),
     ("authorities in a file", {"ALERT_ROUTER_CA_FILE": "/ca.pem"}, "ca_file", "/ca.pem"),
     ("blank names no authorities", {"ALERT_ROUTER_CA_FILE": " "}, "ca_file", None),
+    (
+        "no proxy without a setting, whatever the system's variables say",
+        {"HTTPS_PROXY": "http://p:1", NO_PROXY: "a"},
+        "proxy",
+        None,
+    ),
+    *(
+        (f"a proxy at {written}", {PROXY: written, NO_PROXY: direct}, "proxy", Proxy(url, who, hosts))
+        for written, direct, url, who, hosts in (
+            ("http://proxy.contoso.com:3128/", " ", "http://proxy.contoso.com:3128", "", ()),
+            (
+                "https://a:b%40@[fd00::1]:65535",
+                ".Contoso.com , 10.0.0.7",
+                "https://[fd00::1]:65535",
+                "a:b%40",
+                ("contoso.com", "10.0.0.7"),
+            ),
+            ("http://a:@:b@p:1", "", "http://p:1", "a:@:b", ()),
+        )
+    ),
     ("six sends at a time, the most, without a setting", {}, "at_a_time", None),
     ("fewer sends at a time", {"ALERT_ROUTER_AT_A_TIME": " 2\n"}, "at_a_time", 2),
     ("the identity of the host's storage", {"AzureWebJobsStorage__clientId": "one"}, "identity", "one"),
@@ -116,6 +138,14 @@ REFUSED: tuple[tuple[Mapping[str, str], str, str], ...] = (
     *(({MANAGEMENT: written}, "resource_manager", f"{MANAGEMENT}: ")
       for written in ("management.azure.com", "http://management.azure.com", "https://a.test/x", "https://u@a.test",
                       "https://a.example")),
+    *(({PROXY: written}, "proxy", f"{PROXY}: is no address of a proxy; write http://HOST:PORT, or https, ")
+      for written in ("proxy.contoso.com:3128", "http://proxy.contoso.com", "socks5://p:1080", "http://p:0", "http://p:65536", "http://:1",
+                      "http://:s3cret@p:1", "http://u%3A:s3cret@p:1", "http://u:s3cret/x@p:1", "http://u:s3cret@p:1/x",
+                      "http://u:s3cret%C3%BC@p:1", "http://u:s3cret@p:1?x", "http://u:s3 cret@p:1", "s3cret")),
+    ({PROXY: "@Microsoft.KeyVault(s3cret)"}, "proxy", f"{PROXY}: is still a reference to Key Vault, "),
+    ({PROXY: "http://u:s3cret@proxy.example:1"}, "proxy", f"{PROXY}: 'proxy.example' ends in .example, "),
+    *(({PROXY: "http://p:1", NO_PROXY: f"a.test,{host}"}, "proxy", f"{NO_PROXY}: {host!r} is no host; ")
+      for host in ("*.contoso.com", "10.0.0.0/8", "https://a.test", "a.test:443")),
     *(({CONSOLE: written}, "console_url", f"{CONSOLE}: ")
       for written in ("alerts.contoso.com", "http://alerts.contoso.com", "ftp://localhost", "https://soc:s3cret@a.test",
                       "https://a.example", "https://a.test/?token=s3cret", "https://a.test/#s3cret")),
@@ -170,10 +200,14 @@ def test_every_missing_secret_is_named_at_once() -> None:
 
 def test_settings_never_show_their_values() -> None:
     """A repr may end in a log."""
-    settings = Settings({STATE: "postgresql://soc:canary@pg.contoso.com/alerts", HUBS: "canary"})
+    settings = Settings(
+        {STATE: "postgresql://soc:canary@pg.contoso.com/alerts", HUBS: "canary", PROXY: "http://soc:canary@p:1"}
+    )
     found = settings.look_up([HUBS])
     assert found.values == {HUBS: "canary"}
-    assert "canary" not in repr(settings) + repr(settings.state) + repr(settings.hubs) + repr(found)
+    assert "canary" not in repr(settings) + repr(settings.state) + repr(settings.hubs) + repr(settings.proxy) + repr(
+        found
+    )
 
 
 AZURE = parse_address("postgresql://soc@soc.postgres.database.azure.com/alerts")

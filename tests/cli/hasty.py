@@ -4,7 +4,6 @@ What a dead process had read is another one's after three seconds instead of a m
 """
 
 import sys
-from typing import Any
 
 from azure.eventhub.aio import EventHubConsumerClient
 
@@ -12,13 +11,13 @@ from router.cli import main
 
 _RENEW = 0.5
 
-_made = EventHubConsumerClient.from_connection_string
+_made = EventHubConsumerClient.__init__
 
 
-def _made_hasty(*arguments: Any, **options: Any) -> EventHubConsumerClient:
-    return _made(*arguments, **options | {"load_balancing_interval": _RENEW})
+def _made_hasty(*arguments: object, **options: object) -> None:
+    _made(*arguments, **options | {"load_balancing_interval": _RENEW})  # type: ignore[arg-type]  # as they came
 
 
 if __name__ == "__main__":
-    EventHubConsumerClient.from_connection_string = _made_hasty  # type: ignore[method-assign]
+    EventHubConsumerClient.__init__ = _made_hasty  # type: ignore[method-assign]
     sys.exit(main(sys.argv[1:]))

@@ -8,29 +8,36 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from traceback import format_exception
 from typing import Any
 from urllib.parse import parse_qs
 
 import orjson
 import pytest
+from aiohttp import web
 from azure.core.credentials import AccessToken as AzureToken
 from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceRequestError
 
 from alert_router_demo.soc import soc_in_thread
+from alert_router_demo.soc.endpoint import served
 from router.app.certificates import identity_for
+from router.app.settings import Settings
 from router.deliver.azure_transport import LoopbackCredential
 from router.deliver.http import LARGEST_ANSWER, Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.tokens import Tokens
 from router.domain.conversation import AccessToken, HttpAnswer, HttpRequest, LogRows
 from router.domain.errors import DeliveryError, Rejected, Unauthorized, Unavailable
+from router.domain.proxies import parse_proxy
 from tests.builders import NOW
 from tests.deliver.sockets import Answering, answering, flooding
+from tests.egress import EgressProxy
 from tests.network import nobody_else
 from tests.store.acts import awaited
 from tests.waiting import PATIENCE
 
 SECRET = "hook?sig=canary"
+PASSWORD = "canary"
 
 
 async def post(url: str, *, timeout: float = PATIENCE, longest: int = LARGEST_ANSWER, **headers: str) -> HttpAnswer:
@@ -123,7 +130,7 @@ def test_why_there_is_no_connection_is_said() -> None:
     """It did not take too long, as the transport calls it."""
     for host, said in (
         ("127.0.0.1", "no answer: the connection was refused"),
-        ("a.invalid", "no answer: the name of its host is not known"),
+        ("a.invalid", "no answer: the name a.invalid is not known"),
     ):
         with socket.create_server(("127.0.0.1", 0)) as closed:
             port = closed.getsockname()[1]
@@ -203,6 +210,63 @@ def test_each_answer_means_what_it_means_elsewhere(subtests: pytest.Subtests) ->
     for status, error in ANSWERS.items():
         with subtests.test(ascii(status)):
             asyncio.run(go(status, error))
+
+
+@awaited
+async def test_what_is_beyond_this_machine_is_asked_through_the_proxy() -> None:
+    """By one tunnel for all requests to a host. The proxy alone is told who asks, and the host alone what.
+
+    Hosts that are named, and this machine, are asked directly.
+    """
+    asked: list[web.Request] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append(request)
+        return web.Response(body=await request.read())
+
+    application = web.Application()
+    application.router.add_post("/{path}", answer)
+    async with served(application) as host:
+        proxy = EgressProxy({"host.test": host}, "soc@x:canary:")
+        proxy.encrypt()
+        trust = ssl.create_default_context()
+        proxy.authority.configure_trust(trust)
+        async with proxy.running():
+            through = parse_proxy(proxy.url("soc%40x:canary%3A@"), "inside.test")
+            async with Http(trust, through, timeout=PATIENCE) as http:
+                for url in ("https://host.test/1", "https://host.test/2", f"{host}/3"):
+                    assert (await http.send(HttpRequest(method="POST", url=url, body=b"1234"))).body == b"1234"
+                for inside in ("inside.test", "x.inside.test"):
+                    with pytest.raises(Unavailable, match=rf"^no answer: the name {inside} is not known$"):
+                        await http.send(HttpRequest(method="GET", url=f"https://{inside}"))
+        assert proxy.targets == ["host.test:443"]
+        assert [(one.host, one.path) for one in asked[:2]] == [("host.test", "/1"), ("host.test", "/2")]
+        assert "roxy" not in str([one.raw_headers for one in asked])
+        assert "Proxy-Authorization: Basic c29jQHg6Y2FuYXJ5Og==" in proxy.heads[0]
+
+
+@awaited
+async def test_a_proxy_that_leads_nowhere_is_no_refusal_of_the_host() -> None:
+    """It is tried again, and no destination pauses for credentials that are the proxy's; no password is told."""
+    proxy = EgressProxy({}, "soc:p")
+
+    async def said(url: str) -> str:
+        async with Http(ssl.create_default_context(), parse_proxy(url, ""), timeout=PATIENCE) as http:
+            with pytest.raises(Unavailable) as caught:
+                await http.send(HttpRequest(method="GET", url="https://host.test/1"))
+        assert PASSWORD not in "".join(format_exception(caught.value))
+        return str(caught.value)
+
+    async with proxy.running():
+        for who in (f"soc:{PASSWORD}@", f"{PASSWORD}@", ""):
+            refused = "no answer: the proxy refuses our credentials (407); mend ALERT_ROUTER_PROXY"
+            assert await said(proxy.url(who)) == refused
+        assert await said(proxy.url("soc:p@")) == "no answer: the proxy answered 502"
+    assert await said(proxy.url(f"soc:{PASSWORD}@")) == "no answer: the proxy is not reached"
+    assert await said("http://a.invalid:3128") == "no answer: the name a.invalid is not known"
+    proxy.encrypt()
+    async with proxy.running():
+        assert (await said(proxy.url(f"soc:{PASSWORD}@"))).startswith("127.0.0.1: its certificate is not trusted (")
 
 
 @pytest.mark.parametrize("name", [None, "HTTP_PROXY", "http_proxy", "HTTPS_PROXY", "ALL_PROXY", "all_proxy"])
@@ -402,7 +466,7 @@ async def test_where_there_is_no_token_the_error_says_whether_to_try_again(subte
 def test_tokens_are_asked_for_where_they_are_given_out_and_nowhere_else(
     monkeypatch: pytest.MonkeyPatch, status: int
 ) -> None:
-    """What identifies this machine to Azure goes to no proxy that a variable names, nor where an answer points."""
+    """What identifies this machine to Azure goes to no proxy, also of a variable, nor where an answer points."""
 
     async def asked() -> None:
         async with answering() as elsewhere, answering(status, Location=f"{elsewhere.url}/there") as server:
@@ -411,7 +475,7 @@ def test_tokens_are_asked_for_where_they_are_given_out_and_nowhere_else(
             monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "ManagedIdentityCredential")
             monkeypatch.setenv("IDENTITY_ENDPOINT", f"{server.url}/token")
             monkeypatch.setenv("IDENTITY_HEADER", "a secret of this machine")
-            async with identity_for("a-client") as identity:
+            async with identity_for(Settings({"ALERT_ROUTER_PROXY": elsewhere.url}), "a-client") as identity:
                 with pytest.raises(AzureError):
                     await identity.get_token("https://storage.azure.com/.default")
             assert (len(server.requests), elsewhere.requests) == (1, [])

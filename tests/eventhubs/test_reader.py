@@ -11,10 +11,12 @@ import ssl
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from traceback import format_exception
 from typing import Any, NoReturn
 
 import pytest
 import trustme
+from azure.eventhub import TransportType
 from azure.eventhub.aio import EventHubProducerClient
 from azure.eventhub.amqp import AmqpAnnotatedMessage
 from hypothesis import given
@@ -23,15 +25,20 @@ from hypothesis import strategies as st
 from router.deliver.azure_transport import LoopbackCredential
 from router.domain.errors import BadFile, HubError
 from router.domain.hubs import Event, Extent, Partition, Span
+from router.domain.proxies import parse_proxy
 from router.eventhubs import HubReader, Namespace, publish
 from router.eventhubs.connection import hub_error
 from router.eventhubs.events import body_of, trace_of
 from router.eventhubs.reader import receive_events
+from tests.egress import EgressProxy
 from tests.eventhubs.hubs import FIRST, HUB, LEFT_BEHIND, SECOND, a_namespace, fill, run, with_hubs
 from tests.stack.event_hubs import KEY, EventHubs
+from tests.stack.event_hubs.websocket import websocket_served
 from tests.waiting import until
 
 pytestmark = LEFT_BEHIND
+
+WRONG = "canary"
 
 FOREVER = 3600.0
 """Seconds of patience where a test would not end if the reader waited for what cannot come."""
@@ -194,22 +201,53 @@ def test_a_namespace_is_reached_by_identity_over_tls(tmp_path: Path) -> None:
     host = f"127.{os.getpid() >> 16 & 127 | 1}.{os.getpid() >> 8 & 255}.{os.getpid() & 255}"
     authority.issue_cert(host).configure_cert(tls)
 
-    def namespace(name: str) -> Namespace:
-        return Namespace(fully_qualified_namespace=host, identity=LoopbackCredential, ca_file=str(tmp_path / name))
-
     async def work() -> None:
         async with EventHubs({HUB: 1}).running(5671, host, tls):
-            ours = namespace("ca.pem")
+            trust = ssl.create_default_context(cafile=pem)
+            ours = Namespace(fully_qualified_namespace=host, identity=LoopbackCredential, tls=trust)
             assert await publish(ours, HUB, [b"1", b"2"]) == 2
             read = await HubReader(ours, HUB).read_events(FIRST, Span(0, 1), 2)
             assert [event.body for event in read] == [b"1", b"2"]
             await ours.close()
 
     run(work())
-    (tmp_path / "none.pem").write_text("no certificate")
-    for name in ("none.pem", "missing.pem"):
-        with pytest.raises(BadFile, match=f"{name}: is no readable file of certificates"):
-            namespace(name)
+
+
+def test_a_namespace_behind_a_proxy_is_reached_over_websockets() -> None:
+    """One tunnel for each connection, for who knows the password; a proxy that leads nowhere is said to be at fault."""
+
+    async def work() -> None:
+        async with EventHubs({HUB: 1}).running() as hubs, websocket_served(hubs) as url:
+            proxy = EgressProxy({"hubs.test": url}, "soc:p:w")
+            proxy.encrypt()
+            trust = ssl.create_default_context()
+            proxy.authority.configure_trust(trust)
+
+            def behind(who: str) -> Namespace:
+                through = parse_proxy(proxy.url(who), "")
+                return Namespace(
+                    fully_qualified_namespace="hubs.test", identity=LoopbackCredential, tls=trust, proxy=through
+                )
+
+            async with proxy.running():
+                ours = behind("soc:p%3Aw@")
+                assert await publish(ours, HUB, [b"1", b"2"]) == 2
+                read = await HubReader(ours, HUB).read_events(FIRST, Span(0, 1), 2)
+                assert [event.body for event in read] == [b"1", b"2"]
+                assert {*proxy.targets} == {"hubs.test:443"}
+                for who in (f"soc:{WRONG}@", ""):
+                    with pytest.raises(HubError) as caught:
+                        await publish(behind(who), HUB, [b"3"])
+                    assert str(caught.value).startswith(f"hub {HUB}: the proxy refuses our credentials (407); mend ")
+                    assert WRONG not in "".join(format_exception(caught.value))
+            with pytest.raises(HubError, match=f"hub {HUB}: the proxy is not reached"):
+                await HubReader(ours, HUB).read_extents()
+
+    run(work())
+    direct = parse_proxy("http://127.0.0.1:9", "servicebus.windows.net")
+    for way in ("soc.servicebus.windows.net", "127.0.0.1"):
+        found = Namespace(fully_qualified_namespace=way, identity=LoopbackCredential, proxy=direct).producer(HUB)
+        assert found._config.transport_type is TransportType.Amqp
 
 
 def test_what_says_no_way_to_a_namespace_is_refused_before_anything_is_asked() -> None:

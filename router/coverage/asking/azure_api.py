@@ -150,8 +150,8 @@ async def azure_over(
     cloud = cloud_for(settings.resource_manager, settings.log_analytics)
     # An endpoint on loopback is no Azure, so then no token of Azure's is sent at all.
     is_local = is_loopback(cloud.resource_manager) or is_loopback(cloud.log_analytics)
-    credential = LoopbackCredential() if is_local else identity_for(settings.identity)
-    async with Http(trust_for(settings), timeout=_TIMEOUT, longest=LONGEST_ANSWER) as http:
+    credential = LoopbackCredential() if is_local else identity_for(settings, settings.identity)
+    async with Http(trust_for(settings), settings.proxy, timeout=_TIMEOUT, longest=LONGEST_ANSWER) as http:
         api = AzureApi(PatientSender(http.send, limit, attempts=attempts).send, cloud, credential)
         try:
             await api.sign_in(asker)

@@ -197,7 +197,7 @@ async def call_heartbeat(settings: Settings, url: str, ended: datetime) -> str |
     """
     body = json.dumps({KEY: DRILL, "verdict": "passed", "ended": ended.isoformat()}).encode()
     request, host = HttpRequest(method="POST", url=url, headers=_JSON, body=body), urlsplit(url).hostname
-    async with Http(trust_for(settings)) as http:
+    async with Http(trust_for(settings), settings.proxy) as http:
         # It may be called twice: that says the same again.
         try:
             answer = await PatientSender(http.send, TimeLimit(60.0), attempts=3).send(request)
