@@ -55,8 +55,9 @@ $(CHECKOV)/.installed: infra/requirements-check.txt $(STAMP)
 infra-check: setup $(CHECKOV)/.installed  ## what Microsoft's compiler, where there is one, Helm and checkov say of infra/
 	@$(BIN)/python -m infra.check
 
-package: setup  ## dist/alert-router.zip, as a release ships it
+package: setup  ## dist/: alert-router.zip, wheel and source, as a release ships them
 	@$(BIN)/python -m infra.package
+	@$(BIN)/uv build --quiet --build-constraints requirements-build.txt --require-hashes --out-dir dist
 
 stack: setup  ## Azure on loopback, with function_app.py at work in it, until Ctrl-C
 	@$(BIN)/python -m tests.stack
@@ -68,14 +69,16 @@ soak: setup  ## the long proofs: every property with all its examples, faults th
 bench: setup  ## every speed that the design promises, into the table of docs/benchmarks.md
 	@$(BIN)/python -m benchmarks --write
 
-# The locks: what runs in Azure, what `serve` runs with, what a developer needs beside it, uv itself, what looks at infra/, and what
-# azd's hooks import. Each has hashes, none names an index. azd takes any Python: on one that is too old the hooks' lock installs nothing, and the hooks say so.
+# The locks: what runs in Azure, what `serve` runs with, what a developer needs beside it, uv itself, what makes the wheel, what looks at
+# infra/, and what azd's hooks import. Each has hashes, none names an index. azd takes any Python: on one that is too old the hooks'
+# lock installs nothing, and the hooks say so.
 COMPILE := $(BIN)/uv pip compile --quiet --universal --generate-hashes --no-emit-index-url --no-header --python-version
 lock:  ## remake the locks after a change to pyproject.toml
 	@$(COMPILE) 3.13 pyproject.toml --extra azure --output-file requirements.txt
 	@$(COMPILE) 3.13 pyproject.toml --extra serve --constraint requirements.txt --output-file requirements-serve.txt
 	@$(COMPILE) 3.13 pyproject.toml --extra azure --extra serve --group dev --output-file requirements-dev.txt
 	@$(COMPILE) 3.13 --group setup --output-file requirements-setup.txt
+	@$(COMPILE) 3.13 --group build --output-file requirements-build.txt
 	@$(COMPILE) 3.13 infra/requirements-check.in --output-file infra/requirements-check.txt
 	@$(COMPILE) 3.8 infra/hooks/requirements.in --constraint requirements.txt --output-file infra/hooks/requirements.txt
 

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from functools import partial
 from io import BytesIO
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from alert_router_demo.connection import connected
@@ -60,9 +61,9 @@ _LATER = ((9, _SILENCED, _SILENCED), (18, "pay-lin-02", _MOVED), (29, "stpayment
 """The lines of the samples that alerts of the shift are like, the resource there, and the one that they are about."""
 
 
-def write_rules(state: Path, at: datetime) -> Path:
-    """Write the starter's rules into a state, with one rule more, which ends in three days; raises BadFile."""
-    rules = state / "rules"
+def write_rules(directory: Path, at: datetime) -> Path:
+    """Write the starter's rules into a directory, with one rule more, which ends in three days; raises BadFile."""
+    rules = directory / "rules"
     files = {path.relative_to(STARTER): path.read_bytes() for path in STARTER.rglob("*") if path.is_file()}
     files[Path("cwpp/suppressions/move-of-pay-lin-03.json")] = _ending_rule(at + timedelta(days=3))
     try:
@@ -88,11 +89,17 @@ async def keep_open(soc: Soc, job: Job, listen: str) -> None:
 
     Raises Interrupted then, BadFile, and BadUsage where nothing can listen there.
     """
+    # The console shows a rule as its file has it. A database has no place for files.
+    with TemporaryDirectory(prefix="alert-router-demo-") as scratch:
+        await _keep_open(soc, job, listen, job.state if isinstance(job.state, Path) else Path(scratch))
+
+
+async def _keep_open(soc: Soc, job: Job, listen: str, directory: Path) -> None:
     store = await open_state(job.state, job.settings)
     try:
         now = store.now()
         # That one of them ends soon is no news here, so no warning is printed.
-        rules, _ = connected(load_rules(write_rules(job.state, now), list(Stream), now), soc)
+        rules, _ = connected(load_rules(write_rules(directory, now), list(Stream), now), soc)
         is_fresh = not (await list_silences(store, now))[0]
         if is_fresh:
             await _act(store, rules)

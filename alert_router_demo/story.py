@@ -35,6 +35,7 @@ from router.domain.decisions import Outcome
 from router.domain.readable import counted
 from router.ingest.messages import Message
 from router.rulebook.starter import STARTER
+from router.store.conninfo import PostgresqlAddress
 
 DEFAULT = Path(".state/demo")
 """Where the state is unless an option says it."""
@@ -101,7 +102,7 @@ class Story:
 
 
 async def _route(options: Namespace) -> Story:
-    state: Path = options.state
+    state: Path | PostgresqlAddress = options.state
     async with Soc.running(lag=LAG, authority=None) as soc:
         _make_busy(soc)
         rules, settings = connected(rules_given(STARTER, None, now()), soc)
@@ -111,7 +112,7 @@ async def _route(options: Namespace) -> Story:
             rules=rules,
             only=None,
             state=state,
-            decisions=options.decisions or state / "decisions.ndjson",
+            decisions=options.decisions or (state / "decisions.ndjson" if isinstance(state, Path) else None),
             settings=settings,
             clock=None,
             patience=PATIENCE,
@@ -179,7 +180,7 @@ def _print_whole(to: Console, title: str, lines: Sequence[str]) -> None:
         print_lines(["", *(f"    {line}".rstrip() for line in lines)])
 
 
-def _print_end(to: Console, story: Story, state: Path) -> None:
+def _print_end(to: Console, story: Story, state: Path | PostgresqlAddress) -> None:
     """Print what all of it came to, counted at the SOC, which alerts paged, and a command that tells why."""
     tally = story.report.tally
     pages, tickets = counted(len(story.pages), "page"), counted(story.tickets, "ticket")
@@ -191,7 +192,7 @@ def _print_end(to: Console, story: Story, state: Path) -> None:
     print_lines([f"  {_program()} explain {_ASKED} --state {shlex.quote(str(state))}"])
 
 
-def _print_next(to: Console, state: Path) -> None:
+def _print_next(to: Console, state: Path | PostgresqlAddress) -> None:
     """Print the command that shows all of it in the browser."""
     more = "" if state == DEFAULT else f" --state {shlex.quote(str(state))}"
     to.print()

@@ -32,6 +32,7 @@ from router.ingest.intake import release_held
 from router.ingest.messages import Message
 from router.ingest.snapshot_ends import SnapshotEnds
 from router.store.claims import release_claims
+from router.store.conninfo import PostgresqlAddress
 from router.store.delivery_status import NEVER, count_deliveries
 from router.store.forgetting import STEP, forget
 from router.store.quarantine import count_damaged_rows
@@ -62,7 +63,7 @@ class Job(Value, kw_only=True):
 
     rules: Rules
     only: Stream | None
-    state: Path
+    state: Path | PostgresqlAddress
     decisions: Path | None
     settings: Settings
     clock: Clock | None
