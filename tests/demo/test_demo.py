@@ -34,6 +34,7 @@ from tests.cli.house import House, Said, a_process, column, lines_in, ndjson, ro
 from tests.destinations.builders import examples_of, secret_names_in
 from tests.docs.pages import page
 from tests.parse.messages import a_flat_alert, an_assessment
+from tests.stack.postgres import Server
 from tests.waiting import wait_until
 
 
@@ -177,10 +178,11 @@ def test_kept_it_is_a_console_with_something_in_every_view(runs: DemoRuns) -> No
     assert (status["streams"]["cwpp"]["dead"], status["silences"]["active"]) == (1, 1)
 
 
-def test_what_stands_in_the_way_is_one_line(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A state that cannot be kept, an option that there is not; and what is deployed has no samples and no SOC."""
+def test_what_stands_in_the_way_is_one_line(house: House, monkeypatch: pytest.MonkeyPatch, postgres: Server) -> None:
+    """A state that cannot be kept, a database without tables, no such option; what is deployed has no samples, no SOC."""
     house.writes("file", "")
     assert house.says("demo", "--state", "file").complaint.startswith("file: is a file, ")
+    assert "holds no state; begin one there" in house.says("demo", "--state", postgres.new_database()).complaint
     assert house.says("demo", "--to", "mars").complaint.startswith("unrecognized arguments: --to")
     monkeypatch.setitem(sys.modules, "alert_router_demo", None)
     monkeypatch.delitem(sys.modules, "alert_router_demo.story", raising=False)

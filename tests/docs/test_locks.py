@@ -8,7 +8,7 @@ ROOT = Path(__file__).parents[2]
 HOOKS = "infra/hooks/requirements.txt"
 LOCKS = (
     *("requirements.txt", "requirements-serve.txt", "requirements-dev.txt"),
-    *("requirements-setup.txt", "infra/requirements-check.txt", HOOKS),
+    *("requirements-setup.txt", "requirements-build.txt", "infra/requirements-check.txt", HOOKS),
 )
 PIN = re.compile(r"^([a-z0-9][a-z0-9._-]*)(\[[^\]]*\])?==([^\s;\\]+)", re.MULTILINE)
 

@@ -1,9 +1,9 @@
 """The image without a container runtime: its Dockerfile read, and its files made and run as far as bubblewrap goes.
 
-`new_image(context, directory)` does in directories what the Dockerfile says, each stage in one of its own, over a base that is made
-of this machine's: its C library, and the Python that runs this, without the byte code that the real base lacks, too.
-`Image.command(...)` is a command line that runs the entry point on those files as Kubernetes would: on a root that is read only and has
-no shell, as a user without a name, a home or a right, and as process 1.
+`new_image(context, directory)` does in directories what the Dockerfile says, each stage in one of its own, over a base that is
+made of this machine's: its C library, and the Python that runs this, without the byte code that the real base lacks, too.
+`Image.command(...)` is a command line that runs the entry point on those files as Kubernetes would: on a root that is read only
+and has no shell, as a user without a name, a home or a right, and as process 1.
 """
 
 import json
@@ -121,20 +121,22 @@ class Image:
     default: list[str] = field(default_factory=list)
 
     def command(
-        self, *words: str, bound: Mapping[str, Path] | None = None, kept: Mapping[str, Path] | None = None, **more: str
+        self,
+        *words: str,
+        settings: Mapping[str, str] | None = None,
+        bound: Mapping[str, Path] | None = None,
+        kept: Mapping[str, Path] | None = None,
     ) -> list[str]:
-        """The command line that runs it, with other words than its CMD if there are any, and `more` in its environment.
+        """The command line that runs it, with other words than its CMD if there are any.
 
         What is `bound` can be read there, what is `kept` written.
         """
         user, _, group = self.user.partition(":")
         # Where root runs this, its files would be its own.
-        first = (
-            ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--"] if os.geteuid() == 0 else []
-        )
+        first = ["setpriv", f"--reuid={user}", f"--regid={group}", "--clear-groups", "--"] if os.geteuid() == 0 else []
         shown = [word for where, path in (bound or {}).items() for word in ("--ro-bind", str(path), where)]
         shown += [word for where, path in (kept or {}).items() for word in ("--bind", str(path), where)]
-        given = {**self.environment, **more, **_base_environment()}
+        given = {**self.environment, **(settings or {}), **_base_environment()}
         return [
             *first,
             *_confined(self.root, given, is_written=False),
@@ -236,7 +238,12 @@ def _run(one: Instruction, image: Image, values: Mapping[str, str]) -> None:
     ways = {name: value for name, value in os.environ.items() if name.startswith(_FETCHING)}
     given = {"PATH": "/usr/local/bin:/usr/bin:/bin", **ways, **image.environment, **values, **_base_environment()}
     # Where Debian keeps the pip that its `venv` installs.
-    places = ["/usr/bin", "/usr/share/python-wheels", "/etc", *(value for value in ways.values() if value.startswith("/"))]
+    places = [
+        "/usr/bin",
+        "/usr/share/python-wheels",
+        "/etc",
+        *(value for value in ways.values() if value.startswith("/")),
+    ]
     shown = [word for place in places for word in ("--ro-bind-try", place, place)]
     confined = _confined(image.root, given, is_written=True)
     command = [*confined, *shown, "--tmpfs", "/tmp", "--chdir", image.directory, "--", "/bin/sh", "-euc", one.given]  # noqa: S108
