@@ -16,7 +16,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from infra import checkov, helm
+from infra import checkov, helm, linting
 from infra.compiler import NONE, ROOT, Compiler, find_compiler
 from infra.differences import changes, differences
 from infra.generate import INFRA, compile_all, documents, written
@@ -51,6 +51,7 @@ def findings(infra: Path, compiler: Compiler | None) -> Iterator[Finding]:
     if compiler:
         yield from judged(compiled(infra, compiler), same=compiler.version == recorded(infra)["compiler"])
     yield from map(Finding, helm.problems(infra, PYTHON))
+    yield from map(Finding, linting.problems(infra.parent, PYTHON.parent))
     yield from map(Finding, checkov.problems(infra, CHECKOV, charts(infra)))
 
 

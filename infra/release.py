@@ -1,4 +1,5 @@
-"""Makes what a release ships beside the package: the template that a button in a browser opens, and the release's notes.
+"""Makes what a release ships beside the package: the template that a button in a browser opens, a list of what the image is
+made of, and the release's notes.
 
 The template is azuredeploy.json with defaults for what a browser cannot find out: the secrets that the released rules name, and
 the address of the released package. All addresses follow from the repository and the tag.
@@ -19,6 +20,7 @@ from urllib.parse import quote
 from infra.compiler import ROOT
 from infra.package import PACKAGE, digest
 from infra.parameters import secret_names
+from infra.sbom import BILL, LOCK, bill_of
 from infra.sources import TEMPLATE
 from router.app.settings import now
 from router.domain.errors import BadPolicy
@@ -60,8 +62,15 @@ class Release:
     @property
     def page(self) -> str:
         """docs/deploy-from-a-repository.md as it was then."""
-        tag = quote(self.tag, safe="")
-        return f"https://github.com/{self.repository}/blob/{tag}/docs/deploy-from-a-repository.md#deploy-without-azd"
+        return self._document("deploy-from-a-repository.md#deploy-without-azd")
+
+    @property
+    def serving(self) -> str:
+        """docs/serve.md as it was then."""
+        return self._document("serve.md#the-files-of-a-release")
+
+    def _document(self, name: str) -> str:
+        return f"https://github.com/{self.repository}/blob/{quote(self.tag, safe='')}/docs/{name}"
 
     def notes(self, sha256: str) -> str:
         """What stands on the page of the release."""
@@ -70,7 +79,8 @@ class Release:
             "The button makes everything in `infra/`, with the code and the rules of this tag. It works while this repository "
             "is public, and then any stranger can read the rules, those that hold alerts back among them. "
             f"[Deploy without azd]({self.page}) has the private ways, and says what the form asks.\n\n"
-            f"`{PACKAGE}` has the SHA-256 `{sha256}`; `make package` makes the same one of this tag with the same Python.\n"
+            f"`{PACKAGE}` has the SHA-256 `{sha256}`; `make package` makes the same one of this tag with the same Python.\n\n"
+            f"Image, chart and wheel are for [anywhere else]({self.serving}), which says how to verify who made what is here.\n"
         )
 
 
@@ -85,7 +95,7 @@ def released(template: Mapping[str, Any], defaults: Mapping[str, str]) -> dict[s
 
 
 def main(arguments: list[str] | None = None, rules: Path = ROOT / "rules") -> int:
-    """Writes both beside the package; 1 and one line where the template lacks a parameter, or package or rules are missing."""
+    """Writes them beside the package; 1 and one line where the template lacks a parameter, or package or rules are missing."""
     parser = argparse.ArgumentParser(
         prog="python -m infra.release", description="Makes what a release ships beside its package."
     )
@@ -107,6 +117,8 @@ def main(arguments: list[str] | None = None, rules: Path = ROOT / "rules") -> in
     text = json.dumps(template, indent=2, ensure_ascii=False)
     (asked.directory / TEMPLATE).write_text(text, "utf-8", newline="\n")
     (asked.directory / NOTES).write_text(notes, "utf-8", newline="\n")
+    bill = json.dumps(bill_of((ROOT / LOCK).read_text("utf-8")), indent=1)
+    (asked.directory / BILL).write_text(bill, "utf-8", newline="\n")
     return 0
 
 

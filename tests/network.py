@@ -1,8 +1,9 @@
 """Nobody but this machine is asked: a seam below every client, at the interpreter's own look-ups and connections."""
 
+import socket
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from ipaddress import ip_address
 
 _NAMED = {"socket.getaddrinfo": 0, "socket.gethostbyname": 0, "socket.gethostbyaddr": 0}
@@ -52,3 +53,10 @@ def _is_here(host: str) -> bool:
         return ip_address(host).is_loopback
     except ValueError:
         return host in ("localhost", "")
+
+
+def free_ports(count: int) -> list[int]:
+    """Ports of this machine that were free just now."""
+    with ExitStack() as held:
+        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
+        return [one.getsockname()[1] for one in sockets]

@@ -46,7 +46,7 @@ class Instruction:
 
 
 @dataclass(frozen=True, slots=True)
-class Stage:
+class Section:
     """A stage: what it is called, what it is from, and its instructions."""
 
     name: str
@@ -58,20 +58,20 @@ class Stage:
         return next((one for one in reversed(self.instructions) if one.word == word), None)
 
 
-def read_stages(text: str) -> list[Stage]:
-    """The stages of a Dockerfile. What stands before the first one is an ARG, whose value is put in."""
-    stages: list[Stage] = []
+def read_sections(text: str) -> list[Section]:
+    """The sections of a Dockerfile. What stands before the first one is an ARG, whose value is put in."""
+    sections: list[Section] = []
     values: dict[str, str] = {}
     for one in _instructions(text):
         if one.word == "FROM":
             base, _, name = one.given.partition(" AS ")
-            stages.append(Stage(name, expand(base, values), []))
-        elif stages:
-            stages[-1].instructions.append(one)  # type: ignore[attr-defined]  # A list while it is read.
+            sections.append(Section(name, expand(base, values), []))
+        elif sections:
+            sections[-1].instructions.append(one)  # type: ignore[attr-defined]  # A list while it is read.
         else:
             name, _, value = one.given.partition("=")
             values[name] = value
-    return stages
+    return sections
 
 
 def expand(text: str, values: Mapping[str, str]) -> str:
@@ -184,7 +184,7 @@ def new_image(context: Path, directory: Path) -> Image:
     roots: dict[str, Path] = {}
     files = let_in(context)
     machine = {"TARGETARCH": _ARCHITECTURES[platform.machine()]}
-    for number, stage in enumerate(read_stages((context / "Dockerfile").read_text())):
+    for number, stage in enumerate(read_sections((context / "Dockerfile").read_text())):
         image = Image(new_base(directory / str(number)))
         roots[stage.name] = image.root
         values: dict[str, str] = {}

@@ -1,7 +1,6 @@
 """compose.yaml: the demo in one command, whose console only this machine reaches, and `serve` beside it."""
 
 import re
-import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -13,7 +12,8 @@ import pytest
 import yaml
 
 from router.cli.parser import new_parser
-from tests.infra.image import ROOT, read_stages
+from tests.infra.image import ROOT, read_sections
+from tests.network import free_ports
 from tests.stack.postgres import Server
 from tests.waiting import PATIENCE
 from tests.warm import WarmProcess, started
@@ -59,7 +59,7 @@ def test_without_a_profile_the_demo_runs_alone_and_keeps_its_state_apart() -> No
 
 def _default() -> list[str]:
     """What the image does unless something else is asked."""
-    (*_, final) = read_stages((ROOT / "Dockerfile").read_text())
+    (*_, final) = read_sections((ROOT / "Dockerfile").read_text())
     command = final.find_last("CMD")
     assert command is not None
     return command.words
@@ -113,10 +113,3 @@ def test_a_person_sees_routed_samples_by_the_port_that_is_published(
 
 
 _URL = re.compile(r"the console is at (\S+)$")
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports of this machine that were free just now."""
-    with ExitStack() as held:
-        sockets = [held.enter_context(socket.create_server(("127.0.0.1", 0))) for _ in range(count)]
-        return [one.getsockname()[1] for one in sockets]

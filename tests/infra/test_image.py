@@ -16,13 +16,13 @@ import pytest
 
 from router.cli.parser import new_parser
 from tests.builders import RULES, alert_body
-from tests.infra.image import BWRAP, ROOT, USER, Image, let_in, new_image, read_stages
+from tests.infra.image import BWRAP, ROOT, USER, Image, let_in, new_image, read_sections
 from tests.leash import leashed
 from tests.stack.postgres import Server, Way
 from tests.stack.stack import Stack, stack_running
 from tests.waiting import PATIENCE, wait_until
 
-BUILD, FINAL = read_stages((ROOT / "Dockerfile").read_text())
+BUILD, FINAL = read_sections((ROOT / "Dockerfile").read_text())
 
 
 def test_the_last_stage_runs_nothing_and_is_run_by_number_without_a_shell() -> None:
@@ -41,7 +41,7 @@ def test_the_last_stage_runs_nothing_and_is_run_by_number_without_a_shell() -> N
 
 
 def test_what_is_installed_in_it_is_what_a_lock_says() -> None:
-    """uv among it, and what builds the wheel; the wheel is the program's own. Both stages have the same base, since the first
+    """uv among it, and what builds the wheel; the wheel is the program's own. Both sections have the same base, since the first
     one compiles its library."""
     runs = [one.given for one in BUILD.instructions if one.word == "RUN"]
     installs = re.findall(r"(?:pip install|uv build) (?:(?!&&).)*", " && ".join(runs))

@@ -14,6 +14,7 @@ import yaml
 
 from infra.package import PACKAGE
 from infra.release import NOTES, TEMPLATE_TAG, Release
+from tests.infra.image import read_sections
 from tests.infra.predicted import ROOT
 from tests.infra.test_azd import OF_AZD, variables
 
@@ -27,6 +28,9 @@ UNVERIFIED = {"Azure/setup-azd@v2"}
 """What is not pinned by commit, and says so."""
 
 DEPLOY = "azd provision --no-prompt --no-state"
+ONLY_GITHUBS = {"actions/attest-build-provenance", "actions/download-artifact", "actions/upload-artifact"}
+"""What signs and what publishes may use."""
+
 PARAMETERS = 'python -m infra.parameters > "$RUNNER_TEMP/parameters.json"'
 TAG = "v1.0;$(touch evil)'"
 READS = {"contents": "read"}
@@ -72,7 +76,7 @@ def test_no_workflow_has_a_secret_or_runs_what_somebody_else_wrote() -> None:
     assert {one for one in used if not re.search(r"@[0-9a-f]{40}$", one)} == UNVERIFIED
     clones = [step for step in every_step() if "checkout" in step.get("uses", "")]
     assert {step["with"]["persist-credentials"] for step in clones} == {False}
-    assert not [step for step in clones if step in every_step("publish")]
+    assert not [step for step in clones if step in every_step("sign", "publish")]
 
 
 def test_they_run_for_pull_requests_main_and_tags_only() -> None:
@@ -82,14 +86,15 @@ def test_they_run_for_pull_requests_main_and_tags_only() -> None:
     assert RELEASING[True] == {"push": {"tags": ["v*"]}}
 
 
-def test_only_what_deploys_and_previews_asks_azure_for_a_token_and_only_what_publishes_writes() -> None:
-    """Each in an environment of its own, which an identity of its own trusts. A stranger's pull request gets the code alone,
-    and a difference that was made without Azure."""
+def test_only_what_deploys_previews_and_signs_asks_for_a_token_and_only_what_publishes_writes() -> None:
+    """Azure's each in an environment of its own, which an identity of its own trusts. A stranger's pull request gets the code
+    alone, and a difference that was made without Azure. What signs and what publishes runs nothing that was built."""
     assert DEPLOYING["permissions"] == RELEASING["permissions"] == READS
     signs_in = READS | {"id-token": "write"}
     assert {name: job["permissions"] for name, job in JOBS.items() if "permissions" in job} == {
         "deploy": signs_in,
         "preview": signs_in,
+        "sign": signs_in | {"attestations": "write"},
         "publish": {"contents": "write"},
     }
     assert {name: job["environment"] for name, job in JOBS.items() if "environment" in job} == {
@@ -97,7 +102,15 @@ def test_only_what_deploys_and_previews_asks_azure_for_a_token_and_only_what_pub
         "preview": "preview",
     }
     assert JOBS["deploy"]["if"] == "github.ref == 'refs/heads/main' && github.event_name != 'pull_request'"
-    assert (JOBS["deploy"]["needs"], JOBS["publish"]["needs"]) == ("check", "build")
+    assert (JOBS["deploy"]["needs"], JOBS["sign"]["needs"]) == ("check", ["build", "image"])
+    assert (JOBS["publish"]["needs"], JOBS["publish"]["if"]) == (
+        ["build", "image", "sign"],
+        "${{ !failure() && !cancelled() }}",
+    )
+    for name in ("sign", "publish"):
+        assert {step["uses"].partition("@")[0] for step in every_step(name) if "uses" in step} <= ONLY_GITHUBS, name
+        programs = {word for one in commands(name) for word in re.findall(r"^\s*(?:\w+=\"\$\()?([\w./]+) ", one, re.M)}
+        assert programs <= {"cp", "gh", "mv"}, name
     own = "github.event.pull_request.head.repo.full_name == github.repository"
     assert JOBS["preview"]["if"] == f"github.event_name == 'pull_request' && {own}"
     assert JOBS["difference"]["if"] == JOBS["preview"]["if"].replace("full_name ==", "full_name !=")
@@ -111,6 +124,7 @@ def test_what_is_deployed_or_released_passed_all_checks() -> None:
     for command in ("make test", "make lint", "make infra-check"):
         assert command in checked and command in ci
     assert {".venv/bin/alert-router rules check", ".venv/bin/alert-router rules test"} < set(checked)
+    # The image and the chart are another job's.
     packed = ["make package", '.venv/bin/python -m infra.release "$GITHUB_REPOSITORY" "$GITHUB_REF_NAME"']
     assert commands("build") == [*checked, *packed]
     # Whether rules are as they came only the project's own repository asks.
@@ -156,6 +170,36 @@ def test_the_projects_own_ci_runs_the_tests_as_a_stranger_would(tmp_path: Path) 
     (more,) = [line for line in done.stdout.splitlines() if line.startswith("pytest")]
     assert "(shared or tools) and not soak" in more
     assert done.stdout.index(ran) < done.stdout.index(more) < done.stdout.index("make lint")
+
+
+def test_an_image_is_made_for_both_processors_and_says_what_it_is_of(tmp_path: Path) -> None:
+    """Of a tag however that is spelt. It goes nowhere: a file of the release is all that comes of it, and of the chart."""
+    (tmp_path / "asked").touch()
+    for name in ("docker", "helm"):
+        (tmp_path / name).write_text(_GH.format(python=sys.executable))
+        (tmp_path / name).chmod(0o755)
+    given = {"GITHUB_REPOSITORY": "soc/router", "GITHUB_SERVER_URL": "https://github.com", "GITHUB_SHA": "0" * 40}
+    for command in commands("image"):
+        run(command, tmp_path, **given, GITHUB_REF_NAME=TAG, PATH=f"{tmp_path}:{os.environ['PATH']}")
+    create, build, package = [json.loads(line) for line in (tmp_path / "asked").read_text().splitlines()]
+    assert create[:2] == ["buildx", "create"]
+    assert {
+        "linux/amd64,linux/arm64",
+        "--sbom=true",
+        "--provenance=mode=max",
+        "type=oci,dest=alert-router-image.tar",
+    } < set(build)
+    assert {f"VERSION={TAG}", f"REVISION={'0' * 40}", "SOURCE=https://github.com/soc/router"} < set(build)
+    named = {one.partition("=")[0] for one in build[1:] if "=" in one and one[:1].isupper()}
+    assert named == {"VERSION", "REVISION", "SOURCE"}
+    (_, final) = read_sections((ROOT / "Dockerfile").read_text())
+    assert named <= {one.given.partition("=")[0] for one in final.instructions if one.word == "ARG"}
+    assert build[build.index("--tag") + 1] == "alert-router:v1.0---touch-evil--"
+    assert package == ["package", "infra/chart", "--app-version", "v1.0---touch-evil--"]
+    assert (
+        "--push" not in TEXTS["release"] and "push=true" not in TEXTS["release"] and "packages:" not in TEXTS["release"]
+    )
+    assert not (tmp_path / "evil").exists()
 
 
 def git(at: Path, *words: str) -> str:
@@ -242,6 +286,9 @@ def test_template_and_package_are_where_the_notes_say(tmp_path: Path, again: boo
         (tmp_path / "again").touch()
     (tmp_path / "gh").write_text(_GH.format(python=sys.executable))
     (tmp_path / "gh").chmod(0o755)
+    (tmp_path / "dist").mkdir()
+    for name in (PACKAGE, "azuredeploy.json", NOTES, "alert-router-image.tar", "alert router's.whl"):
+        (tmp_path / "dist" / name).touch()
     for command in commands("publish"):
         given = {"GITHUB_REPOSITORY": "soc/router", "GITHUB_REF_NAME": TAG}
         run(command, tmp_path, **given, PATH=f"{tmp_path}:{os.environ['PATH']}")
@@ -256,7 +303,8 @@ def test_template_and_package_are_where_the_notes_say(tmp_path: Path, again: boo
     if again:
         assert refs[1][1] == f"repos/soc/router/git/refs/tags/{TEMPLATE_TAG}{TAG}"
         assert {"PATCH", "sha=sha-of-commits", "force=true"} < set(refs[1])
-    assert release[:5] == ["release", "create", TAG, f"dist/{PACKAGE}", "dist/azuredeploy.json"]
-    assert release[-2:] == ["--notes-file", f"dist/{NOTES}"]
+    shipped = {"alert-router-image.tar", "alert router's.whl", "azuredeploy.json", PACKAGE}
+    assert release[:3] == ["release", "create", TAG] and {*release[3:7]} == {f"dist/{name}" for name in shipped}
+    assert release[-2:] == ["--notes-file", NOTES]
     assert Release("soc/router", "v1").package.endswith(f"/v1/{PACKAGE}")
     assert not (tmp_path / "evil").exists()
