@@ -128,6 +128,7 @@ NAMED_IN_PROSE = {
     "default0123.45.environment.api.powerplatform.com": "the form of an address that Teams gives out",
     "default0.1.environment.api.powerplatform.com": "the same",
     "http-inputs-STACK.splunkcloud.com": "the form of a collector's address",
+    "github.com": "whose workflows have names that begin so, for cosign",
 }
 
 

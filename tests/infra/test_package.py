@@ -16,6 +16,7 @@ import pytest
 from infra.package import DEPENDENCIES, PACKAGE, contents, digest, pack
 from infra.parameters import secret_names
 from infra.release import NoParameter, Release, main, released
+from infra.sbom import BILL, LOCK, bill_of
 from router.app.settings import now
 from tests.builders import RULES
 from tests.infra.predicted import ROOT, TEMPLATE
@@ -125,6 +126,7 @@ def test_what_is_shipped_is_made_of_what_is_compiled(tmp_path: Path, capsys: pyt
     assert parameters["packageUri"]["defaultValue"] == Release("soc/router", "v1.0").package
     assert parameters.keys() == TEMPLATE["parameters"].keys()
     assert (tmp_path / "notes.md").read_text() == Release("soc/router", "v1.0").notes(sha256(b"package").hexdigest())
+    assert json.loads((tmp_path / BILL).read_text()) == bill_of((ROOT / LOCK).read_text())
 
 
 def test_the_button_opens_the_template_of_this_repository_and_tag(subtests: pytest.Subtests) -> None:
@@ -145,10 +147,13 @@ def test_the_button_opens_the_template_of_this_repository_and_tag(subtests: pyte
             assert package == ["soc", "router", "releases", "download", tag, PACKAGE]
 
 
-def test_the_notes_lead_to_a_section_that_leads_to_the_template() -> None:
-    """A heading that was renamed would leave the reader at the top; the section shows where a template lies."""
+def test_the_notes_lead_to_sections_that_are_there_and_to_the_template() -> None:
+    """A heading that was renamed would leave the reader at the top; one section shows where a template lies."""
+    release = Release("soc/router", "v1.0")
+    for address in (release.page, release.serving):
+        name, _, anchor = address.rpartition("/docs/")[2].partition("#")
+        headings = re.findall(r"^## (.*)$", (ROOT / "docs" / name).read_text(), re.MULTILINE)
+        assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
+        assert address in release.notes("0")
     page = (ROOT / "docs" / "deploy-from-a-repository.md").read_text()
-    anchor = Release("soc/router", "v1.0").page.partition("#")[2]
-    headings = re.findall(r"^## (.*)$", page, re.MULTILINE)
     assert Release("OWNER/REPOSITORY", "v1").template in page
-    assert anchor in {heading.lower().replace(" ", "-") for heading in headings}
