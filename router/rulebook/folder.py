@@ -23,6 +23,13 @@ class Folder:
         self._digests: dict[str, bytes] = {}
         self._problems: list[Problem] = []
 
+    def fork(self) -> Folder:
+        """The same directory, with what was read and met so far; what either reads from now on is its own."""
+        other = Folder(self._root)
+        other._digests |= self._digests
+        other._problems += self._problems
+        return other
+
     @property
     def problems(self) -> tuple[Problem, ...]:
         """What is wrong so far, by file and line."""

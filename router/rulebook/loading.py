@@ -10,6 +10,7 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from router.domain.catalogue import AttackTable
 from router.domain.rulebook import BY_TAG, Rulebook
 from router.domain.signals import Stream
 from router.domain.suppression import SuppressionRule
@@ -22,7 +23,7 @@ from router.rulebook.owners import OwnersFile, read_owners
 from router.rulebook.policy import Policy, read_policy
 from router.rulebook.problems import Problem, in_order
 from router.rulebook.suppression_directory import ReadSuppressions, read_suppression_file, read_suppressions
-from router.rulebook.tag_files import LIVE, TagFiles
+from router.rulebook.tag_files import LIVE
 
 _FOR_EVER = timedelta(days=365_000)
 """How long a rule may live where no policy says it."""
@@ -52,7 +53,7 @@ class Loaded(Value):
 def load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime) -> Loaded:
     """The rules of a stream as they stand at `now`, an instant with a zone."""
     with _without_collecting():
-        return _load(rules, stream, kinds, now, TagFiles())
+        return _load(_read_shared(rules), stream, kinds, now)
 
 
 @contextmanager
@@ -65,9 +66,22 @@ def _without_collecting() -> Iterator[None]:
         gc.enable()
 
 
-def _load(rules: Path, stream: Stream, kinds: KindsByName, now: datetime, tag_files: TagFiles) -> Loaded:
+class _Shared(NamedTuple):
+    """What the rules of both streams are made with, and the directory of which no more was read yet."""
+
+    folder: Folder
+    attack: AttackTable
+    owners: OwnersFile
+
+
+def _read_shared(rules: Path) -> _Shared:
     folder = Folder(rules)
-    attack, owners, catalogue = read_attack(folder), read_owners(folder, tag_files), load_catalogue()
+    return _Shared(folder, read_attack(folder), read_owners(folder))
+
+
+def _load(shared: _Shared, stream: Stream, kinds: KindsByName, now: datetime) -> Loaded:
+    folder, catalogue = shared.folder.fork(), load_catalogue()
+    attack, owners = shared.attack, shared.owners
     policy = read_policy(folder, stream, kinds, attack, catalogue, owners.owners)
     is_usable = folder.is_sound
     # A policy that cannot be used does not say how long its rules may live, so none is blamed for living too long.
@@ -104,9 +118,9 @@ def _live_tags(owners: OwnersFile, policy: Policy) -> frozenset[str]:
 
 def load_all(rules: Path, kinds: KindsByName, now: datetime) -> Mapping[Stream, Loaded]:
     """The rules of both streams; a destination that both write to with one credential stops both."""
-    tag_files = TagFiles()
     with _without_collecting():
-        loaded = {stream: _load(rules, stream, kinds, now, tag_files) for stream in Stream}
+        both = _read_shared(rules)
+        loaded = {stream: _load(both, stream, kinds, now) for stream in Stream}
     names = {stream: _names_by_address(one.rulebook, kinds) for stream, one in loaded.items()}
     shared = names[Stream.CWPP].keys() & names[Stream.CSPM].keys()
     if not shared:

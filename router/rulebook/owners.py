@@ -30,7 +30,7 @@ from router.domain.values import Value
 from router.rulebook.documents import Document
 from router.rulebook.folder import Folder
 from router.rulebook.patterns import ACCOUNT, SECRET, SUBSCRIPTION, compile_globs
-from router.rulebook.tag_files import TagFiles
+from router.rulebook.tag_files import read_tags
 from router.rulebook.validation_messages import complaints_of, find_sound
 from router.rulebook.when_form import Form, TagName, Word, Words, without_twins
 
@@ -210,7 +210,7 @@ class OwnersFile(Value, kw_only=True):
     document: Document | None = None
 
 
-def read_owners(folder: Folder, tag_files: TagFiles) -> OwnersFile:
+def read_owners(folder: Folder) -> OwnersFile:
     """What the owners.yaml of a rules directory says; nothing where it is absent or has problems."""
     if not folder.has(FILE) or (document := folder.read(FILE)) is None:
         return OwnersFile()
@@ -219,7 +219,7 @@ def read_owners(folder: Folder, tag_files: TagFiles) -> OwnersFile:
     if (form := find_sound(OwnersForm, document.value)) is None:
         return OwnersFile(document=document)
     return OwnersFile(
-        owners=Owners(tuple(map(_ownership, form.owners, count(1))), tag_files.read(folder, document, form.tags)),
+        owners=Owners(tuple(map(_ownership, form.owners, count(1))), read_tags(folder, document, form.tags)),
         scopes=NamedScopes(
             subscriptions=_by_id(folder, document, "subscriptions", form.subscriptions),
             accounts=_by_id(folder, document, "accounts", form.accounts),

@@ -16,7 +16,6 @@ from pathlib import PurePosixPath, PureWindowsPath
 from router.domain.tags import NO_TAGS, TagRows, Tags
 from router.rulebook.documents import Document, Unreadable
 from router.rulebook.folder import Folder
-from router.rulebook.problems import Level
 
 KEY = "tags"
 
@@ -28,35 +27,19 @@ _QUERY = "az graph query --first 1000 -o json -q 'resources | union resourcecont
 
 _NUMBER = re.compile(r"[0-9]{1,15}")
 
-type _Complaint = tuple[str, str, int | None, Level, str]
-"""What `Folder.blame` takes."""
 
-
-class TagFiles:
-    """Reads tag files. What both streams name is read twice, and understood once."""
-
-    def __init__(self) -> None:
-        self._read: Mapping[str, bytes] = {}
-        self._tags = NO_TAGS
-        self._complaints: Sequence[_Complaint] = ()
-
-    def read(self, folder: Folder, document: Document, files: Sequence[str]) -> Tags:
-        """The tags in the files that a document names under KEY; notes what cannot be used."""
-        read: dict[str, bytes] = {}
-        for number, name in enumerate(files):
-            file = PurePosixPath(name).as_posix()
-            is_twice = name in files[:number] if name == LIVE else file in read
-            if (fault := _find_fault(name) or ("is named twice; remove one" if is_twice else None)) is not None:
-                folder.note(document, (KEY, number), fault, code="tag-file-name")
-            elif name != LIVE:
-                data = folder.read_bytes(file, partial(_missing, folder, document, number, files))
-                read |= {file: data} if data is not None else {}
-        if read != self._read:
-            self._read = read
-            self._tags, self._complaints = _understand(read)
-        for complaint in self._complaints:
-            folder.blame(*complaint)
-        return self._tags
+def read_tags(folder: Folder, document: Document, files: Sequence[str]) -> Tags:
+    """The tags in the files that a document names under KEY; notes what cannot be used."""
+    read: dict[str, bytes] = {}
+    for number, name in enumerate(files):
+        file = PurePosixPath(name).as_posix()
+        is_twice = name in files[:number] if name == LIVE else file in read
+        if (fault := _find_fault(name) or ("is named twice; remove one" if is_twice else None)) is not None:
+            folder.note(document, (KEY, number), fault, code="tag-file-name")
+        elif name != LIVE:
+            data = folder.read_bytes(file, partial(_missing, folder, document, number, files))
+            read |= {file: data} if data is not None else {}
+    return _understand(folder, read) if read else NO_TAGS
 
 
 def _missing(folder: Folder, document: Document, number: int, files: Sequence[str]) -> str:
@@ -78,26 +61,25 @@ def _find_fault(name: str) -> str | None:
     return None
 
 
-def _understand(read: Mapping[str, bytes]) -> tuple[Tags, Sequence[_Complaint]]:
-    """The tags of all files, and what is wrong with them; where two files say something of one resource, the later counts."""
+def _understand(folder: Folder, read: Mapping[str, bytes]) -> Tags:
+    """The tags of all files; notes what is wrong with them. Where two say something of one resource, the later counts."""
     by_id: dict[str, Mapping[str, str]] = {}
-    complaints: list[_Complaint] = []
     for file, data in read.items():
         try:
             found, missing = _rows_in(data)
         except Unreadable as error:
-            complaints.append((file, str(error), error.line, "problem", "unreadable"))
+            folder.blame(file, str(error), error.line, code="unreadable")
             continue
         rows = TagRows(found)
         for fault, numbers in rows.faults.items():
             others = f" (and {len(numbers) - 1} more like it)" if len(numbers) > 1 else ""
-            complaints.append((file, f"row {numbers[0]} {fault}{others}", None, "warning", "unusable-tag-row"))
+            folder.blame(file, f"row {numbers[0]} {fault}{others}", level="warning", code="unusable-tag-row")
         if not rows.by_id:
-            complaints.append((file, "has no tag; ask for `project id, tags`", None, "warning", "no-tags"))
+            folder.blame(file, "has no tag; ask for `project id, tags`", level="warning", code="no-tags")
         if missing is not None:
-            complaints.append((file, missing, None, "warning", "partial-tag-file"))
+            folder.blame(file, missing, level="warning", code="partial-tag-file")
         by_id.update((id, {**by_id[id], **tags} if id in by_id else tags) for id, tags in rows.by_id.items())
-    return Tags(by_id), complaints
+    return Tags(by_id)
 
 
 def _rows_in(data: bytes) -> tuple[list[object], str | None]:
