@@ -8,6 +8,7 @@ import sys
 import tomllib
 from argparse import SUPPRESS, ArgumentParser, Namespace, RawDescriptionHelpFormatter, _SubParsersAction
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from shutil import get_terminal_size
 from textwrap import fill
@@ -88,7 +89,8 @@ _CHECKS = ("alert-router rules check", "alert-router rules test")
 """What takes a directory of rules by itself."""
 
 
-def read_commands() -> dict[str, Any]:
+@cache
+def read_commands() -> Mapping[str, Any]:
     """Return what commands.toml says: every command, the options that several take, and what to give where one is missing."""
     return tomllib.loads(Path(__file__).with_name("commands.toml").read_text(encoding="utf-8"))
 
@@ -110,17 +112,27 @@ def new_parser(words: Container[str] | None = None) -> Parser:
         else:
             if place not in groups:
                 is_required = place != "" and "obeys" not in parsers[place].about
-                groups[place] = parsers[place].add_subparsers(title="commands", metavar="COMMAND", required=is_required)
-            does = about["does"]
-            parser = groups[place].add_parser(word, help=does, description=f"{does[0].upper()}{does[1:]}.")
+                made_by: Any = _parser_where_meant
+                groups[place] = parsers[place].add_subparsers(
+                    title="commands", metavar="COMMAND", required=is_required, parser_class=made_by
+                )
+            is_meant, does = words is None or word in words, about["does"]
+            described = {"help": does, "description": f"{does[0].upper()}{does[1:]}."}
+            parser = groups[place].add_parser(word, **described, is_meant=is_meant)
+            if not is_meant:
+                continue
         parser.about = about
-        if words is None or not name or word in words:
-            parsers[name] = parser
-            _add_options(parser, about.get("options", ()), table["options"])
-            parser.set_defaults(parser=parser, needs_state=about.get("needs_state", True))
-            if "obeys" in about:
-                parser.set_defaults(command=about["obeys"])
+        parsers[name] = parser
+        _add_options(parser, about.get("options", ()), table["options"])
+        parser.set_defaults(parser=parser, needs_state=about.get("needs_state", True))
+        if "obeys" in about:
+            parser.set_defaults(command=about["obeys"])
     return parsers[""]
+
+
+def _parser_where_meant(*, is_meant: bool, **options: Any) -> Parser | None:
+    """Return the parser of a command; None for one that no word names: argparse looks for translations of each one's titles."""
+    return Parser(**options) if is_meant else None
 
 
 def _add_options(to: _ActionsContainer, options: Iterable[Any], shared: Mapping[str, Mapping[str, Any]]) -> None:

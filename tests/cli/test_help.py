@@ -20,11 +20,11 @@ HELP = read_commands()["commands"]
 
 
 def _parsers_of(parser: ArgumentParser) -> Iterator[ArgumentParser]:
-    """A parser, and those of its commands and of theirs."""
+    """A parser, and those of its commands and of theirs that it knows more of than the name."""
     yield parser
     for action in parser._actions:
         if isinstance(action, _SubParsersAction):
-            for inner in action.choices.values():
+            for inner in filter(None, action.choices.values()):
                 yield from _parsers_of(inner)
 
 
