@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from infra.compiler import Compiler
+from infra.sources import record
 from infra.variants import variants
 
 type Value = Any
@@ -105,15 +106,18 @@ def deployed(name: str) -> Deployment:
     return Deployment(tuple(resources), found["outputs"])
 
 
+_ASKING = ("check.py", "compiler.py", "differences.py", "generate.py", "variants.py")
+"""The files of infra/ that say how the compiler is asked."""
+
+
 def stored_answer(infra: Path, compiler: Compiler, asked: str, ask: Callable[[], Any]) -> Any:
-    """The answer to what is asked of a compiler about all files of a folder, kept in `.state/bicep` by their hash."""
-    files = (path for path in sorted(infra.rglob("*")) if path.is_file() and path.suffix != ".pyc")
-    parts = [f"{path.relative_to(infra)} {sha256(path.read_bytes()).hexdigest()}" for path in files]
-    name = sha256("\n".join([str(compiler), asked, *parts]).encode()).hexdigest()
-    file = ROOT / ".state" / "bicep" / f"{name}.json"
+    """The answer to what is asked of a compiler about what it reads of a folder, kept in `.state/bicep` by the hash of that."""
+    programs = [(INFRA / name).read_text("utf-8") for name in _ASKING]
+    known = json.dumps([str(compiler), asked, record(infra, compiler.version), programs])
+    file = ROOT / ".state" / "bicep" / f"{sha256(known.encode()).hexdigest()}.json"
     if not file.exists():
         file.parent.mkdir(parents=True, exist_ok=True)
-        fresh = file.with_suffix(f".{id(parts)}")
+        fresh = file.with_suffix(f".{id(known)}")
         fresh.write_text(json.dumps(ask()))
         fresh.rename(file)
     return json.loads(file.read_text())

@@ -140,7 +140,7 @@ def said_of(infra: Path, compiler: Compiler) -> list[Said]:
 
 
 @pytest.mark.tools
-def test_what_is_otherwise_than_in_git_is_named(broken: Path, subtests: pytest.Subtests) -> None:
+def test_what_is_otherwise_than_in_git_is_named(broken: Path, tmp_path: Path, subtests: pytest.Subtests) -> None:
     """A resource, a role, a name, an output, a warning and a layout: each in a line of its own, and each a fault. What another
     version of the compiler finds is shown and fails nothing, but what does not compile."""
     compiler = find_compiler()
@@ -165,8 +165,9 @@ def test_what_is_otherwise_than_in_git_is_named(broken: Path, subtests: pytest.S
     shown = list(judged(found, same=False))
     assert [one.said for one in shown] == [one.line for one in found]
     assert not [one for one in shown if one.is_fault]
-    (broken / "alone.bicep").write_text("output location string = nowhere\n")
-    (fault,) = [one.said for one in judged(said_of(broken, ours), same=False) if one.is_fault]
+    shutil.copy(broken / "bicepconfig.json", tmp_path)
+    (tmp_path / "alone.bicep").write_text("output location string = nowhere\n")
+    (fault,) = [one.said for one in judged(said_of(tmp_path, ours), same=False) if one.is_fault]
     assert fault.startswith("infra/alone.bicep:1,26: BCP057: ")
     assert heading(INFRA, ours) == str(ours)
     assert "99.0.0" in heading(INFRA, replace(ours, version="99.0.0"))
