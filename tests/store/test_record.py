@@ -362,6 +362,6 @@ def test_damaged_rows_are_no_reason_to_say_nothing(sqlite: Store, tmp_path: Path
             for column, garbage in itertools.product(columns, (b"\xff", "zz", -1, 2**63 - 1, 1.5)):
                 db.execute("BEGIN")
                 with suppress(sqlite3.IntegrityError):
-                    db.execute(f"UPDATE {table} SET {column}=?", (garbage,))
-                    assert run(describe(SqliteStore(path, db), NOW)) is not None
+                    if db.execute(f"UPDATE {table} SET {column}=?", (garbage,)).rowcount:
+                        assert run(describe(SqliteStore(path, db), NOW)) is not None
                 db.execute("ROLLBACK")
