@@ -29,7 +29,7 @@ class Drain:
 
     def __init__(self) -> None:
         self.asked = asyncio.Event()
-        self._under_way = 0
+        self._under_way: dict[object, float] = {}
         self._ended = asyncio.Event()
 
     @property
@@ -45,12 +45,18 @@ class Drain:
     @contextmanager
     def work(self) -> Iterator[None]:
         """Counts what is done inside as under way."""
-        self._under_way += 1
+        one = object()
+        self._under_way[one] = asyncio.get_running_loop().time()
         try:
             yield
         finally:
-            self._under_way -= 1
+            del self._under_way[one]
             self._ended.set()
+
+    @property
+    def longest_since(self) -> float | None:
+        """When the running loop's clock showed that what is under way for longest began; None where nothing is."""
+        return min(self._under_way.values(), default=None)
 
     async def over(self, grace: float = STOP) -> bool:
         """Waits until nothing is under way, so many seconds at most; returns whether nothing is."""

@@ -100,6 +100,19 @@ async def health_of(
     return Health(tuple(found), {"at": _written(now), "streams": streams}, not_yet, held)
 
 
+async def find_state_trouble(store: Store, patience: timedelta) -> Sequence[str]:
+    """Return why nothing can be written to the state now; no line where it can."""
+    return (await _within(patience, store.name, _read_writable(store))).problems
+
+
+async def _read_writable(store: Store) -> Health:
+    try:
+        await store.refuse_unwritable()
+    except StoreError as fault:
+        return Health([str(fault)], {})
+    return Health([], {})
+
+
 async def _within(patience: timedelta, what: str, question: Coroutine[Any, Any, Health]) -> Health:
     """Return the answer to a question, or that it did not come in time.
 
@@ -125,10 +138,8 @@ def _forget(asked: asyncio.Task[Health]) -> None:
 async def _read_state(
     store: Store, stream: str, unready: Sequence[Unready], holds: HoldReader, now: datetime
 ) -> Health:
-    try:
-        await store.refuse_unwritable()
-    except StoreError as fault:
-        return Health([f"{stream}: {fault}"], {})
+    if troubles := (await _read_writable(store)).problems:
+        return Health([f"{stream}: {trouble}" for trouble in troubles], {})
     health = await read_state_health(store, stream, unready, holds, now)
     never = [f"{stream}: the last sweep ended never"] if health.figures.get("swept", "") is None else []
     return replace(health, problems=[*health.problems, *never])

@@ -26,6 +26,7 @@ from router.store.forgetting import forget
 from router.store.partitions import find_last_sweep, write_sweep_end
 from router.store.quarantine import count_damaged_rows
 from router.store.retention import ClockWitness, Retention, forgets_by, witness_after
+from router.store.sources import count_silent
 from router.store.store import Store, Transaction
 from router.telemetry.metrics import Swept
 
@@ -88,6 +89,9 @@ class Sweeper:
         async with self.store.session() as tx:
             backlogs, pauses = await list_backlogs(tx, self._stream), await list_pauses(tx, self._stream)
             damaged = await count_damaged_rows(tx, self._stream)
+            watches = self.sources is not None and self.sources.is_expected
+            silent = await count_silent(tx) if watches else None
+        silences = await self.intake.silences.silences(self._stream, now)
         swept = Swept(
             stream=self._stream,
             at=now,
@@ -100,6 +104,8 @@ class Sweeper:
             paused=pauses_among(pauses),
             held=await self._holds.held_in(self._stream, now),
             holding={rule.name: rule.expires for rule in self.rulebook.suppressions.active(now)},
+            silences=[one.end for one in silences.active(now)],
+            silent=silent,
             set_aside=damaged,
             warnings=(*report.warnings, *silence.warnings),
         )

@@ -30,6 +30,9 @@ IDENTITY_CLIENTS = ("azure.identity",)
 HUB_CLIENTS = ("azure.eventhub", "azure.identity")
 """What reads and writes hubs."""
 
+SCRAPE_CLIENTS = ("prometheus_client",)
+"""What writes metrics as Prometheus reads them."""
+
 
 def is_installed(clients: Iterable[str]) -> bool:
     """Whether all of some modules can be imported; none of them is."""

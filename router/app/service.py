@@ -101,8 +101,7 @@ class Service(Value, kw_only=True):
 
     async def deliver_on(self, stream: Stream, lane: Lane) -> None:
         """Deliver in a lane until the end is asked for."""
-        with self.drain.work():
-            await self.loops[stream, lane].deliver_on(lambda: self.drain.is_asked)
+        await self.loops[stream, lane].deliver_on(lambda: self.drain.is_asked)
 
     async def write_unwritten(self) -> None:
         """Writes down what was delivered and the state did not take before: the last thing that a process does."""

@@ -44,6 +44,7 @@ async def open_service(
     clock: Clock,
     drain: Drain | None = None,
     state: Path | PostgresqlAddress | None = None,
+    telemetry: Telemetry | None = None,
 ) -> AsyncIterator[Service]:
     """The router at work behind hubs, as long as the context lasts; raises as `held_state` does, and BadSetting.
 
@@ -58,7 +59,7 @@ async def open_service(
     from router.ingest.state_cache import TagReader
 
     async with AsyncExitStack() as stack:
-        telemetry = Telemetry()
+        telemetry = telemetry or Telemetry()
         readiness = readiness_of(rules, settings)
         store = await stack.enter_async_context(held_state(state or settings.state_named, settings, clock))
         clock = store.now

@@ -13,9 +13,10 @@ import sys
 import time
 from argparse import Namespace
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
+from functools import partial
 from math import floor
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from router.app.connections import open_consumers
 from router.app.drain import STOP, Drain
@@ -31,12 +32,19 @@ from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.readable import legible
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.telemetry import Telemetry
+
+if TYPE_CHECKING:
+    from router.cli.probes import Probes
 
 SWEEP = 60.0
 """Seconds from the start of one sweep to the start of the next."""
 
 TROUBLE = 5.0
 """Seconds after which a loop goes on that found the state down."""
+
+LOOK = 10.0
+"""Seconds from one look at the state to the next for who asks whether the process can work."""
 
 AGAIN = 60.0
 """Seconds after which the same trouble is said again; while the state is down, every loop meets it."""
@@ -61,11 +69,20 @@ async def _serve(options: Namespace) -> None:
     drain, report = Drain(), Troubles().tell
     stop = drain.asked
     async with AsyncExitStack() as stack:
-        service = await stack.enter_async_context(open_service(rules, settings, now, drain, options.state))
+        probes = None
+        if options.probes is not None:
+            from router.cli.probes import probes_on  # for what is not installed with every router
+
+            probes = await stack.enter_async_context(probes_on(options.probes, rules, drain))
+        _heed_signals(stop)
+        telemetry = Telemetry(exposition=probes.exposition if probes is not None else None)
+        opening = partial(open_service, rules, settings, now, drain, options.state, telemetry)
+        service = await _opened(stack, opening, probes, stop, report)
+        if service is None:
+            return
         consumers = await stack.enter_async_context(open_consumers(rules.books, settings, service.store, report))
         for line in await service.remarks():
             _LOG.warning("%s", line)
-        _heed_signals(stop)
         if options.console is not None:
             url = await stack.enter_async_context(
                 console_on(service.store, rules, settings, options.console, is_shared=False, author=options.author)
@@ -74,8 +91,13 @@ async def _serve(options: Namespace) -> None:
             print_lines([f"the console is at {url}"])
             sys.stdout.flush()
         _LOG.info("serving %s", ", ".join(rules.books))
+        looks = []
+        if probes is not None:
+            probes.watch(service, consumers)
+            looks = [repeat(probes.look, LOOK, stop, report)]
         await run_until_stopped(
             [
+                *looks,
                 repeat(service.sweep, SWEEP, stop, report),
                 *(consumer.consume_events(service.ingest_events, stop) for consumer in consumers),
                 *(keep_delivering(service, stream, lane, stop, report) for stream, lane in service.loops),
@@ -89,20 +111,46 @@ async def _serve(options: Namespace) -> None:
     _LOG.info("stopped")
 
 
+async def _opened(
+    stack: AsyncExitStack,
+    opening: Callable[[], AbstractAsyncContextManager[Service]],
+    probes: Probes | None,
+    stop: asyncio.Event,
+    report: Report,
+) -> Service | None:
+    """The service, opened; None where the stop came first. Raises StoreError where the state fails.
+
+    Where `probes` say so to who watches, the state is waited for instead: to be started again and again, ever more rarely, is
+    no faster, and says less.
+    """
+    while not stop.is_set():
+        try:
+            return await stack.enter_async_context(opening())
+        except StoreError as fault:
+            if probes is None:
+                raise
+            probes.state = [str(fault)]
+            report(fault)
+            await _wait(stop, TROUBLE)
+    return None
+
+
 async def run_until_stopped(
     loops: Sequence[Coroutine[Any, Any, None]], stop: asyncio.Event, grace: float = STOP
 ) -> None:
     """Run loops that end soon after the stop; those that did not in so many seconds are broken off.
 
-    What one of them raises breaks the others off, and is raised.
+    What one of them raises breaks the others off, and is raised; so is that one ended before the stop.
     """
     try:
         async with asyncio.timeout(None) as bound, asyncio.TaskGroup() as group:
-            for loop in loops:
-                group.create_task(loop)
-            await stop.wait()
-            _LOG.info("stopping; what is in hand has %.0f seconds to end", grace)
-            bound.reschedule(asyncio.get_running_loop().time() + grace)
+            tasks = [group.create_task(loop) for loop in (*loops, stop.wait())]
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            if stop.is_set():
+                _LOG.info("stopping; what is in hand has %.0f seconds to end", grace)
+                bound.reschedule(asyncio.get_running_loop().time() + grace)
+            elif not any(one.exception() for one in done):
+                raise RuntimeError(f"ended before it was told to: {done}")
     except TimeoutError:
         _LOG.warning("not all ended in time; what was broken off is done again after the next start")
 

@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
-import socket
-from collections.abc import AsyncIterator, Iterator
-from contextlib import AsyncExitStack, asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from ipaddress import ip_address
-
-import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from router.app.certificates import trust_for
 from router.app.optional_packages import SERVE_EXTRA, SIGN_IN_CLIENTS, refuse_absent
@@ -17,6 +12,7 @@ from router.app.settings import ISSUER, Settings
 from router.console.access import Access, LocalAccess, new_token
 from router.console.application import Console
 from router.console.rendering import Pages
+from router.console.server import listening_on, read_ip_port, served
 from router.console.views import new_console
 from router.deliver.http import Http
 from router.domain.errors import BadUsage
@@ -24,57 +20,8 @@ from router.domain.errors import BadUsage
 DEFAULT = "127.0.0.1:8025"
 """Where a console listens, unless something else is said."""
 
-_GRACE = 2
-"""Seconds that an answer under way is waited for at the end."""
-
-_CONNECTIONS = 256
-"""How many browsers may be connected at a time; who comes then is told to come again."""
-
-_SILENCE = 20
-"""Seconds that a browser may say nothing between two requests."""
-
 _ISSUER = 10.0
 """Seconds in which an issuer is to answer."""
-
-
-class Hasty(H11Protocol):
-    """Ends a connection on which something takes too long: a request's head as long as a silence may, the rest `patience`."""
-
-    patience = 60.0
-    _timer: asyncio.TimerHandle | None = None
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn's own has it
-        super().connection_made(transport)
-        self._wait()
-
-    def data_received(self, data: bytes) -> None:
-        before = self.cycle
-        super().data_received(data)
-        if self.cycle is not before:
-            self._wait()
-
-    def on_response_complete(self) -> None:
-        super().on_response_complete()
-        self._wait()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
-        if self._timer is not None:
-            self._timer.cancel()
-
-    def _wait(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-        is_asked = self.cycle is not None and not self.cycle.response_complete
-        self._timer = self.loop.call_later(self.patience if is_asked else self.timeout_keep_alive, self.transport.abort)
-
-
-class _Server(uvicorn.Server):
-    """A server whose process heeds signals itself."""
-
-    @contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
 
 
 @asynccontextmanager
@@ -87,17 +34,8 @@ async def console_served(console: Console, address: str, author: str, settings: 
     """
     to = settings.console_sign_in
     host, port = read_address(address, is_open=to is not None)
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
     async with AsyncExitStack() as stack:
-        # Of a socket that names no protocol asyncio does not know that it is TCP: answers would wait 40 ms for each other.
-        listening = stack.enter_context(socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP))
-        listening.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            listening.bind((host, port))
-            # Before the URL is known: who follows it at once is not refused.
-            listening.listen()
-        except OSError as fault:
-            raise BadUsage(f"{address}: nothing can listen there ({fault.strerror}); name another port") from fault
+        listening = stack.enter_context(listening_on(address, host, port))
         pages = Pages(console.store.now)
         app = new_console(console, pages)
         access: Access
@@ -109,45 +47,20 @@ async def console_served(console: Console, address: str, author: str, settings: 
             access, url = SignedIn(app, pages=pages, store=console.store, to=to, http=http), f"{to.url}/"
         else:
             port, token = listening.getsockname()[1], new_token()
-            written = f"[{host}]" if family == socket.AF_INET6 else host
+            written = f"[{host}]" if ":" in host else host
             names, url = frozenset(f"{name}:{port}" for name in (written, "localhost")), f"http://{written}:{port}/"
             cookie = f"alert-router-{port}"
             access = LocalAccess(app, pages=pages, hosts=names, token=token, cookie=cookie, author=author)
             url = f"{url}?token={token}"
-        config = uvicorn.Config(
-            access,
-            http=Hasty,
-            ws="none",
-            lifespan="off",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            limit_concurrency=_CONNECTIONS,
-            timeout_keep_alive=_SILENCE,
-            timeout_graceful_shutdown=_GRACE,
-        )
-        server = _Server(config)
-        serving = asyncio.create_task(server.serve(sockets=[listening]))
-        try:
-            yield url
-        finally:
-            server.should_exit = True
-            await serving
+        await stack.enter_async_context(served(access, listening))
+        yield url
 
 
 def read_address(written: str, *, is_open: bool = False) -> tuple[str, int]:
     """Return the host and port of an address, on loopback unless it may be open to others; raises BadUsage."""
-    host, colon, port = written.rpartition(":")
-    host = "127.0.0.1" if host == "localhost" else host.strip("[]")
-    try:
-        found = ip_address(host)
-    except ValueError:
-        found = None
-    if found is None or not (colon and port.isascii() and port.isdecimal() and int(port) < 65_536):
-        raise BadUsage(f"{written}: is no address; write IP:PORT, such as {DEFAULT}")
-    if not (is_open or found.is_loopback):
+    host, port = read_ip_port(written, DEFAULT)
+    if not (is_open or ip_address(host).is_loopback):
         raise BadUsage(
             f"{written}: others could reach the console there, and nobody signs in; set {ISSUER}, or write {DEFAULT}"
         )
-    return host, int(port)
+    return host, port

@@ -99,6 +99,14 @@ class DeliveryLoop:
         """The names of the destinations."""
         return self._known.keys()
 
+    @property
+    def looked(self) -> float:
+        """When the running loop's clock showed that it last began to deliver, or saw what is due next.
+
+        That is seconds ago while it lives, also where it always has something to send.
+        """
+        return self._looked
+
     async def deliver_due(self, is_ended: Callable[[], bool]) -> None:
         """Deliver what is due now; what falls due meanwhile is left. Raises StoreError.
 

@@ -48,7 +48,8 @@ class Consumer:
 
     Every error goes to `report`; none of them is the end. Every `renew` seconds the partitions are renewed that this process
     owns: any process may take over one that was not renewed six times. Every `watch` seconds it is looked whether the events
-    arrive that the hub holds.
+    arrive that the hub holds: `looked` is when the running loop's clock showed that it last was, and `trouble` what kept the
+    hub from answering then; None where it did.
     """
 
     namespace: Namespace
@@ -57,6 +58,8 @@ class Consumer:
     report: Callable[[RouterError], None]
     renew: float = 10.0
     watch: float = 60.0
+    looked: float = field(init=False, default=0.0)
+    trouble: HubError | None = field(init=False, default=None)
     _ended: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _defect: BaseException | None = field(init=False, default=None)
     _turns: dict[str, asyncio.Lock] = field(init=False, default_factory=lambda: defaultdict(asyncio.Lock))
@@ -70,6 +73,7 @@ class Consumer:
         exception of `ingest` ends this. A batch under way has `GRACE` to end before this returns.
         """
         checkpoints = Checkpoints(self.partitions)
+        self.trouble = HubError(f"hub {self.hub}: did not answer yet")
         stopping = asyncio.create_task(stop.wait())
         stopping.add_done_callback(lambda _: self._ended.set())
         try:
@@ -174,6 +178,7 @@ class Consumer:
         """
         known, behind, reasons = set[str](), dict[str, int](), list[str]()
         while not reasons:
+            self.looked = asyncio.get_running_loop().time()
             try:
                 async with reaching(self.hub):
                     found = set(await client.get_partition_ids())
@@ -194,7 +199,9 @@ class Consumer:
                             reasons.append(
                                 f", partition {partition}: holds events that do not arrive; receiving them anew"
                             )
+                self.trouble = None
             except HubError as fault:
+                self.trouble = fault
                 self.report(fault)
             for reason in reasons:
                 self.report(HubError(f"hub {self.hub}{reason}"))

@@ -60,7 +60,7 @@ class SilentSources:
         self._intake = intake
         self._store = store
         self._look_at = look_at
-        self._is_expected = is_expected
+        self.is_expected = is_expected
         self._is_idle = False
         self._looked: datetime | None = None
         self._warned: Sequence[str] = ()
@@ -85,7 +85,7 @@ class SilentSources:
 
     async def _is_nothing_expected(self) -> bool:
         """Whether there is no manifest, and nothing is left to be said of an earlier one."""
-        if not self._is_expected and not self._is_idle:
+        if not self.is_expected and not self._is_idle:
             async with self._store.session() as tx:
                 self._is_idle = await find_document(tx, DocumentKind.SILENT_SOURCES, _STREAM.value) is None
         return self._is_idle

@@ -10,8 +10,10 @@ hub's partitions. So the number of time series is bounded, whatever messages say
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
+from heapq import nsmallest
+from operator import itemgetter
 from typing import NamedTuple
 
 from router.domain.decisions import Code, Outcome
@@ -73,7 +75,8 @@ RELEASED = Instrument(
 SHADOWED = Instrument(
     "alert_router.shadowed", "{signal}", (STREAM, RULE), "Signals that a shadow rule would have held, by its name."
 )
-COUNTERS = (SIGNALS, DELIVERIES, LOST, TAKEN, RELEASED, SHADOWED)
+SWEEPS = Instrument("alert_router.sweeps", "{sweep}", (STREAM,), "Sweeps that came to their end.")
+COUNTERS = (SIGNALS, DELIVERIES, LOST, TAKEN, RELEASED, SHADOWED, SWEEPS)
 
 AGE = Instrument(
     "alert_router.delivery.age",
@@ -104,9 +107,22 @@ REMAINING = Instrument(
     "alert_router.rule.remaining",
     "s",
     (STREAM, RULE),
-    "How long a suppression rule still holds; none once it has ended.",
+    "How long a suppression rule still holds, of those that end first; none once it has ended.",
 )
-GAUGES = (OLDEST, DEAD_LETTERS, SET_ASIDE, LAG, PAUSED, HELD, REMAINING)
+SOONEST = 200
+"""Suppression rules of a stream that are told of, at most: those that end first. A rulebook may have a hundred thousand."""
+
+SILENCES = Instrument("alert_router.silences", "{silence}", (STREAM,), "Silences that hold now.")
+NEXT_END = Instrument(
+    "alert_router.silence.remaining", "s", (STREAM,), "How long the silence that ends first still holds."
+)
+SILENT = Instrument(
+    "alert_router.sources.silent",
+    "{source}",
+    (STREAM,),
+    "Sources of coverage.yaml that fell silent, where it expects any.",
+)
+GAUGES = (OLDEST, DEAD_LETTERS, SET_ASIDE, LAG, PAUSED, HELD, REMAINING, SILENCES, NEXT_END, SILENT)
 
 
 class Swept(Value, kw_only=True):
@@ -119,6 +135,8 @@ class Swept(Value, kw_only=True):
         ended: how many findings ended because two snapshots came without them.
         backlog, paused, held: what is open and dead, the pauses, and the holds, by destination.
         holding: until when each suppression rule holds that has not ended.
+        silences: until when each silence holds that holds now.
+        silent: how many sources are silent; None where none is expected.
         set_aside: how many rows of the state are in quarantine because they could not be decoded.
         warnings: lines for people, without a secret.
     """
@@ -134,6 +152,8 @@ class Swept(Value, kw_only=True):
     paused: Mapping[str, Pause] = {}
     held: Mapping[str, DestinationHold] = {}
     holding: Mapping[str, datetime] = {}
+    silences: Sequence[datetime] = ()
+    silent: int | None = None
     set_aside: int = 0
     warnings: Sequence[str] = ()
 
@@ -211,6 +231,7 @@ def measures_of_swept(swept: Swept) -> Iterator[Measure]:
     yield Measure(LOST, sum(loss.span.last - loss.span.first + 1 for loss in swept.lost), stream)
     yield Measure(TAKEN, swept.taken, stream)
     yield Measure(RELEASED, swept.released, stream)
+    yield Measure(SWEEPS, 1, stream)
 
 
 def gauges_of_swept(swept: Swept) -> Iterator[Measure]:
@@ -226,8 +247,39 @@ def gauges_of_swept(swept: Swept) -> Iterator[Measure]:
     for name in sorted({*swept.backlog, *swept.paused, *swept.held}):
         yield Measure(PAUSED, int(name in swept.paused), (stream, name))
         yield Measure(HELD, int(name in swept.held), (stream, name))
-    for name, until in swept.holding.items():
+    for name, until in nsmallest(SOONEST, swept.holding.items(), key=itemgetter(1)):
         yield Measure(REMAINING, (until - swept.at).total_seconds(), (stream, name))
+    yield Measure(SILENCES, len(swept.silences), (stream,))
+    if swept.silences:
+        yield Measure(NEXT_END, (min(swept.silences) - swept.at).total_seconds(), (stream,))
+    if swept.silent is not None:
+        yield Measure(SILENT, swept.silent, (stream,))
+
+
+FRESH = 180.0
+"""Seconds for which what a sweep found is reported as how things stand; sweeps come every minute.
+
+A worker that no longer sweeps goes quiet, and does not tell for ever what it saw last while another's sweeps know better.
+"""
+
+
+class LatestSweeps:
+    """How things stand, by the last sweep of each stream. `clock` counts seconds from anywhere and never goes back."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._latest: dict[str, tuple[float, Sequence[Measure]]] = {}
+
+    def show(self, swept: Swept) -> None:
+        """Have a sweep say how things stand, until the next one or until it is stale."""
+        self._latest[swept.stream] = (self._clock(), list(gauges_of_swept(swept)))
+
+    def measures_of(self, gauge: Instrument) -> list[Measure]:
+        """Return what a gauge says now."""
+        since = self._clock() - FRESH
+        # Who collects may do so in a thread of its own.
+        fresh = [measures for at, measures in list(self._latest.values()) if at >= since]
+        return [one for measures in fresh for one in measures if one.instrument is gauge]
 
 
 def code_of(entry: RecordEntry) -> str:

@@ -31,9 +31,9 @@ from router.telemetry.metrics import (
     PARTITION,
     STREAM,
     Instrument,
+    LatestSweeps,
     Measure,
     Swept,
-    gauges_of_swept,
 )
 
 # https://opentelemetry.io/docs/specs/semconv/messaging/azure-messaging/#azure-event-hubs
@@ -150,13 +150,6 @@ def _context_under(parent: SpanContext | None) -> context.Context | None:
     return trace.set_span_in_context(trace.NonRecordingSpan(parent)) if parent is not None else None
 
 
-FRESH = 180.0
-"""Seconds for which what a sweep found is reported as how things stand; sweeps come every minute.
-
-A worker that no longer sweeps goes quiet, and does not tell for ever what it saw last while another's sweeps know better.
-"""
-
-
 class Meters:
     """The instruments of one meter. `clock` counts seconds from anywhere and never goes back."""
 
@@ -165,8 +158,7 @@ class Meters:
         self._ages = meter.create_histogram(
             AGE.name, AGE.unit, AGE.description, explicit_bucket_boundaries_advisory=AGES
         )
-        self._clock = clock
-        self._latest: dict[str, tuple[float, Swept]] = {}
+        self._latest = LatestSweeps(clock)
         for one in GAUGES:
             meter.create_observable_gauge(one.name, [self._observer_of(one)], one.unit, one.description)
 
@@ -182,13 +174,10 @@ class Meters:
 
     def show(self, swept: Swept) -> None:
         """Has the gauges say what a sweep found, until the next one or until it is stale."""
-        self._latest[swept.stream] = (self._clock(), swept)
+        self._latest.show(swept)
 
     def _observer_of(self, gauge: Instrument) -> CallbackT:
         def observe(_: CallbackOptions) -> list[Observation]:
-            since = self._clock() - FRESH
-            fresh = [swept for at, swept in list(self._latest.values()) if at >= since]
-            measures = (measure for swept in fresh for measure in gauges_of_swept(swept))
-            return [Observation(one.amount, one.attributes) for one in measures if one.instrument is gauge]
+            return [Observation(one.amount, one.attributes) for one in self._latest.measures_of(gauge)]
 
         return observe

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from router.domain.deliveries import Claim, Settlement
 from router.domain.notices import RecordEntry
 from router.telemetry import log_records, metrics
-from router.telemetry.metrics import Swept
+from router.telemetry.metrics import Measure, Swept
 
 if TYPE_CHECKING:
     from opentelemetry.metrics import Meter
     from opentelemetry.trace import Tracer
 
+    from router.telemetry.exposition import Exposition
     from router.telemetry.open_telemetry import Traced
 
 SCOPE = "alert_router"
@@ -25,8 +26,8 @@ SCOPE = "alert_router"
 class Telemetry:
     """Reports what rooms returned. A process has one, because an instrument is made once.
 
-    Where no meter or tracer is given they are the process's own, also if an SDK is set up later. Nothing here raises for what
-    values hold.
+    Where no meter or tracer is given they are the process's own, also if an SDK is set up later. An `exposition` is told what
+    the meter is. Nothing here raises for what values hold.
     """
 
     def __init__(
@@ -35,32 +36,42 @@ class Telemetry:
         tracer: Tracer | None = None,
         log: logging.Logger | None = None,
         clock: Callable[[], float] = time.monotonic,
+        exposition: Exposition | None = None,
     ) -> None:
         # Commands that only read rules or files import this module too, and need no OpenTelemetry.
         from opentelemetry import metrics, trace
 
         from router.telemetry.open_telemetry import Meters, Spans
 
-        self._meters = Meters(metrics.get_meter(SCOPE) if meter is None else meter, clock)
+        meters = Meters(metrics.get_meter(SCOPE) if meter is None else meter, clock)
+        self._recorders: Sequence[Meters | Exposition] = (meters,) if exposition is None else (meters, exposition)
         self._spans = Spans(trace.get_tracer(SCOPE) if tracer is None else tracer)
         self._log = logging.getLogger(log_records.LOGGER) if log is None else log
 
     def record_taken(self, entries: Sequence[RecordEntry], stream: str) -> None:
         """Report what the signals of a batch came to; `stream` is where it came in."""
-        self._meters.count(metrics.measures_of_taken(entries, stream))
+        self._count(metrics.measures_of_taken(entries, stream))
         log_records.record_taken(self._log, entries, stream)
 
     def record_delivered(self, settled: Sequence[Settlement]) -> None:
         """Report what became of claims."""
-        self._meters.count(metrics.measures_of_delivered(settled))
-        self._meters.record(metrics.ages_of_delivered(settled))
+        self._count(metrics.measures_of_delivered(settled))
+        ages = list(metrics.ages_of_delivered(settled))
+        for one in self._recorders:
+            one.record(ages)
         log_records.record_delivered(self._log, settled)
 
     def record_swept(self, swept: Swept) -> None:
         """Report what a sweep found and did."""
-        self._meters.count(metrics.measures_of_swept(swept))
-        self._meters.show(swept)
+        self._count(metrics.measures_of_swept(swept))
+        for one in self._recorders:
+            one.show(swept)
         log_records.record_swept(self._log, swept)
+
+    def _count(self, measures: Iterable[Measure]) -> None:
+        measures = list(measures)
+        for one in self._recorders:
+            one.count(measures)
 
     def processing(
         self,

@@ -1,13 +1,13 @@
-"""`python -m tests.cli.hasty serve ...`: the router, whose client of hubs does each half second what it does each ten.
+"""`python -m tests.cli.hasty serve ...`: the router, which does each half second what it does each ten.
 
-What a dead process had read is another one's after three seconds instead of a minute.
+What a dead process had read is another one's after three seconds instead of a minute, and probes know as soon of the state.
 """
 
 import sys
 
 from azure.eventhub.aio import EventHubConsumerClient
 
-from router.cli import main
+from router.cli import main, serve
 
 _RENEW = 0.5
 
@@ -20,4 +20,5 @@ def _made_hasty(*arguments: object, **options: object) -> None:
 
 if __name__ == "__main__":
     EventHubConsumerClient.__init__ = _made_hasty  # type: ignore[method-assign]
+    serve.LOOK = _RENEW
     sys.exit(main(sys.argv[1:]))

@@ -7,8 +7,9 @@ import random
 import re
 import shutil
 import signal
+import socket
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -16,10 +17,14 @@ from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from prometheus_client import parser
+from prometheus_client.openmetrics import parser as openmetrics_parser
 
 from alert_router_demo.soc import Hang, Status
 from router.cli import main
+from router.console.server import Hasty
 from router.domain.deliveries import DeliveryState
 from router.domain.keys import event_uid, signal_key
 from tests.builders import RESOURCE, alert_body, finding_body
@@ -34,6 +39,8 @@ from tests.warm import WarmProcess, started
 
 _LOOK = 0.15
 """Seconds between two looks at what it did: a look may ask an account for everything that is owed."""
+
+_PROBES = re.compile(r"probes and metrics are at 127.0.0.1, port (\d+),")
 
 _LINE = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ (INFO|WARNING|ERROR) \S.*")
 
@@ -64,6 +71,24 @@ class Serving:
             look=_LOOK,
         )
 
+    @property
+    def port(self) -> int:
+        """Where its probes are."""
+        (port,) = (int(one.group(1)) for line in self.lines if (one := _PROBES.search(line)))
+        return port
+
+    def answer(self, path: str, *, method: str = "GET", accept: str = "") -> httpx.Response:
+        """What its probes answer."""
+        url = f"http://127.0.0.1:{self.port}{path}"
+        return httpx.request(method, url, headers={"accept": accept}, trust_env=False, timeout=PATIENCE)
+
+    def problems(self, path: str) -> list[str]:
+        """What is wrong by one of its probes; nothing where that answers 200."""
+        answer = self.answer(path)
+        problems: list[str] = answer.json()["problems"]
+        assert (answer.status_code, answer.json()["status"]) == ((503, "failing") if problems else (200, "ok"))
+        return problems
+
     def stop(self, number: signal.Signals = signal.SIGTERM) -> int:
         """Its exit code after a signal that asks for a graceful end."""
         self.process.send_signal(number)
@@ -76,18 +101,20 @@ class Serving:
 
 
 @contextmanager
-def serving(stack: Stack, program: str = "router", home: Path = ROOT, /, **more: str) -> Iterator[Serving]:
-    """A process that serves a stack under further settings; it has begun to, and is gone at the end of the context.
+def serving(
+    stack: Stack, program: str = "router", home: Path = ROOT, /, *options: str, begun: str = "serving", **more: str
+) -> Iterator[Serving]:
+    """A process that serves a stack under further options and settings; it has begun to, and is gone at the end of the context.
 
     Whatever it says stands on lines of its log's form, in which is no secret and no URL.
     """
     log = stack.directory / f"serve-{len([*stack.directory.glob('serve-*.log')])}.log"
     with log.open("wb") as stderr:
-        words = (program, "serve", "--rules", stack.rules)
+        words: tuple[str | Path, ...] = (program, "serve", "--rules", stack.rules, *options)
         process = started(*words, env=stack.environment | more, cwd=home, stderr=stderr.fileno())
     one = Serving(stack, process, log)
     try:
-        one.until(lambda: one.says("serving"))
+        one.until(lambda: one.says(begun))
         yield one
         said = log.read_text()
         assert [line for line in said.splitlines() if not _LINE.fullmatch(line)] == []
@@ -147,11 +174,11 @@ def unserved(postgres: Server) -> Iterator[Stack]:
 def said_here(unserved: Stack, capsys: pytest.CaptureFixture[str]) -> Iterator[Ended]:
     """What becomes of a serve that ends by itself, in this process: a process of its own takes a second to start."""
 
-    def ended_here(settings: Mapping[str, str], rules: Path = unserved.rules) -> tuple[int, str]:
+    def ended_here(settings: Mapping[str, str], *options: str, rules: Path = unserved.rules) -> tuple[int, str]:
         with pytest.MonkeyPatch.context() as patch:
             for name, value in {**unserved.environment, **settings}.items():
                 patch.setenv(name, value)
-            code = main(["serve", "--rules", str(rules)])
+            code = main(["serve", "--rules", str(rules), *options])
         return code, capsys.readouterr().err
 
     root, router = logging.getLogger(), logging.getLogger("router")
@@ -222,6 +249,83 @@ def test_a_graceful_stop_settles_what_is_in_hand(stack: Stack) -> None:
         assert not one.says("repeat")
         assert len(one.lines) < 20
     assert_nothing_was_received_twice(stack)
+
+
+def test_probes_say_how_it_is_from_the_start_to_the_end(stack: Stack) -> None:
+    """It lives while it waits for the state, while the state is gone, and while it ends; it is ready for work only while the
+    state takes what it writes. What it counts begins at nought. Who holds connections keeps no other from asking."""
+    nowhere = "postgresql://postgres@127.0.0.1:1/none"
+    with ExitStack() as held:
+        way = held.enter_context(Way(nowhere))
+        options, settings = ("--probes", "127.0.0.1:0"), {"ALERT_ROUTER_STATE": way.to(stack.state)}
+        one = held.enter_context(serving(stack, "tests.cli.hasty", ROOT, *options, begun="probes and metrics", **settings))
+        one.until(lambda: one.problems("/readyz") != ["is starting"])
+        (problem,) = one.problems("/readyz")
+        assert re.fullmatch(r"127\.0\.0\.1, database \w+: .+", problem)
+        assert one.problems("/healthz") == []
+        assert {*counted(one, "alert_router_decisions_total").values()} == {0}
+        statuses = [one.answer("/healthz", method=method).status_code for method in ("HEAD", "POST", "DELETE")]
+        assert (statuses, one.answer("/").status_code) == ([200, 405, 405], 404)
+
+        way.server = stack.state
+        one.until(lambda: one.says("serving"))
+        one.until(lambda: one.problems("/readyz") == [])
+        publish(stack, range(2))
+        one.until(lambda: has_received(stack, range(2)))
+        # Four of each alert, three of each finding.
+        one.until(lambda: counted(one, "alert_router_delivery_age_seconds_count") == {"cwpp": 8, "cspm": 6})
+        routed = counted(one, "alert_router_decisions_total", outcome="routed", severity="High")
+        assert routed == {"cwpp": 2, "cspm": 2}
+
+        idle = [held.enter_context(socket.create_connection(("127.0.0.1", one.port))) for _ in range(300)]
+        assert one.problems("/healthz") == []
+        assert sum(is_closed(client) for client in idle) >= 300 - Hasty.most
+
+        way.server = nowhere
+        way.cut()
+        one.until(lambda: one.problems("/readyz") != [])
+        assert one.problems("/healthz") == []
+        way.server = stack.state
+        one.until(lambda: one.problems("/readyz") == [])
+
+        slow_down(stack, 1.5)
+        publish(stack, range(2, 4))
+        one.until(lambda: DeliveryState.CLAIMED in states(stack))
+        one.process.send_signal(signal.SIGTERM)
+        one.until(lambda: one.says("stopping"))
+        assert (one.problems("/healthz"), one.problems("/readyz")) == ([], ["is told to end"])
+        assert one.process.wait(PATIENCE) == 0
+
+
+def counted(one: Serving, name: str, **labels: str) -> dict[str, float]:
+    """How much the samples of a name that have some labels come to, by stream: the same in both forms of text."""
+    openmetrics, older = (one.answer("/metrics", accept=accept) for accept in ("application/openmetrics-text", "*/*"))
+    found = []
+    for answer, families in (
+        (openmetrics, openmetrics_parser.text_string_to_metric_families),
+        (older, parser.text_string_to_metric_families),
+    ):
+        sums = defaultdict[str, float](float)
+        for family in families(answer.text):
+            for sample in family.samples:
+                if sample.name == name and labels.items() <= sample.labels.items():
+                    sums[sample.labels["stream"]] += sample.value
+        found.append(dict(sums))
+    assert found[0] == found[1]
+    assert openmetrics.text.endswith("# EOF\n")
+    assert "_created" not in openmetrics.text
+    return found[0]
+
+
+def is_closed(client: socket.socket) -> bool:
+    """Whether the other end has hung up."""
+    client.setblocking(False)
+    try:
+        return client.recv(1) == b""
+    except BlockingIOError:
+        return False
+    except ConnectionError:
+        return True
 
 
 def test_a_second_signal_ends_it_at_once(stack: Stack) -> None:
@@ -352,10 +456,21 @@ def test_what_keeps_it_from_starting_is_named(
             assert code == 2
             assert re.fullmatch(complaint + r"\n", said), said
             assert found_in(said, secrets_in(unserved.environment) | {"s3cret"}) == []
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        taken = f"127.0.0.1:{busy.getsockname()[1]}"
+        for address, why in (
+            (taken, "nothing can listen there"),
+            ("9464", "is no address"),
+            ("soc:9464", "is no address"),
+        ):
+            with subtests.test(address):
+                code, said = said_here({}, "--probes", address)
+                assert code == 2
+                assert re.fullmatch(rf"{address}: {why}.*\n", said), said
     rules = tmp_path / "rules"
     shutil.copytree(unserved.rules, rules)
     (rules / "cspm" / "policy.yaml").write_text("stream: cspm\nfloor: {default: Middling}\n")
-    code, said = said_here({}, rules)
+    code, said = said_here({}, rules=rules)
     assert (code, bool(said.splitlines())) == (2, True)
     assert all(line.startswith(f"{rules}/cspm/policy.yaml:") for line in said.splitlines())
 

@@ -3,18 +3,23 @@
 import asyncio
 import logging
 import signal
+from collections.abc import Coroutine
+from contextlib import ExitStack
 from types import SimpleNamespace
 from typing import cast
 
 import pytest
 
-from router.app.drain import STOP
+from router.app.drain import STOP, Drain
 from router.app.service import Service
 from router.cli.interrupts import SIGNALS
+from router.cli.probes import HUNG, Probes
 from router.cli.serve import AGAIN, TROUBLE, Troubles, _heed_signals, keep_delivering, repeat, run_until_stopped
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.eventhubs.consumer import Consumer
+from router.telemetry.exposition import Exposition
 from tests.cli.virtual_time import clock, run_at_once
 
 A_WHILE = 1000.0
@@ -89,19 +94,57 @@ def test_what_does_not_end_in_time_is_broken_off(caplog: pytest.LogCaptureFixtur
     assert warned == [logging.WARNING] * (not is_whole)
 
 
-def test_what_one_loop_raises_ends_them_all() -> None:
+def test_what_one_loop_raises_ends_them_all_and_so_does_its_end() -> None:
     """Nothing goes on half alive."""
 
     async def fail() -> None:
         await asyncio.sleep(5)
         raise Oddity
 
-    async def run() -> float:
-        with pytest.RaisesGroup(Oddity):
-            await run_until_stopped([asyncio.sleep(A_WHILE), fail()], asyncio.Event())
+    async def run(one: Coroutine[object, object, None], fault: type[Exception]) -> float:
+        with pytest.RaisesGroup(fault):
+            await run_until_stopped([asyncio.sleep(A_WHILE), one], asyncio.Event())
         return clock()
 
-    assert run_at_once(run()) == 5
+    assert run_at_once(run(fail(), Oddity)) == 5
+    assert run_at_once(run(asyncio.sleep(7), RuntimeError)) == 7
+
+
+def test_a_loop_that_does_not_come_round_hangs(subtests: pytest.Subtests) -> None:
+    """A sweep or a batch that never ends, a delivery and a look at a hub that come no more: after half an hour, and no longer
+    once it is told to end. A state that is down, and work that begins again, hang nothing."""
+
+    async def hung(what: str) -> tuple[list[float], list[str]]:
+        drain, hung_at = Drain(), list[float]()
+        lane, hub = SimpleNamespace(looked=0.0), SimpleNamespace(looked=0.0, hub="cwpp", trouble=None)
+        service = SimpleNamespace(loops={(Stream.CWPP, Lane.PAGE): lane}, store=None)
+        probes = Probes(drain, cast("Exposition", None))
+        assert probes.find_hung() == []
+        await asyncio.sleep(10 * HUNG)  # A clock may begin anywhere.
+        probes.watch(cast("Service", service), [cast("Consumer", hub)])
+        found: list[str] = []
+        with ExitStack() as held:
+            if what == "sweep":
+                held.enter_context(drain.work())
+            for _ in range(5):
+                if what != "page":
+                    lane.looked = clock()
+                if what != "hub":
+                    hub.looked = clock()
+                with drain.work():
+                    await asyncio.sleep(HUNG / 2)
+                if lines := probes.find_hung():
+                    hung_at.append(clock() - 10 * HUNG)
+                    found += lines
+            drain.asked.set()
+            assert probes.find_hung() == []
+        return hung_at, found
+
+    for what, named in (("page", "cwpp page"), ("hub", "hub cwpp"), ("sweep", "a sweep"), ("nothing", "")):
+        with subtests.test(what):
+            hung_at, lines = run_at_once(hung(what))
+            assert hung_at == ([HUNG * 1.5, HUNG * 2, HUNG * 2.5] if named else [])
+            assert all(named in line for line in lines)
 
 
 def delivered_in(until: float, *faults: Exception) -> tuple[list[float], list[str], float]:

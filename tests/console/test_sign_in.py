@@ -40,7 +40,7 @@ from router.app.signal_life import facts_of
 from router.cli.console import console_on
 from router.console.application import Console
 from router.console.rendering import Pages
-from router.console.serving import Hasty
+from router.console.server import Hasty
 from router.console.sessions import SignedIn
 from router.console.views import ACTIONS, VIEWS, new_console
 from router.deliver.http import Http

@@ -11,8 +11,14 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.sdk.trace.sampling import ALWAYS_ON
+from prometheus_client import Metric as PrometheusMetric
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as text_in_openmetrics
+from prometheus_client.parser import text_string_to_metric_families as text_in_older_form
 
+from router.domain.rulebook import Lane
+from router.domain.signals import Stream
 from router.telemetry import Telemetry
+from router.telemetry.exposition import SAME, Exposition
 from router.telemetry.metrics import Instrument
 
 type Point = tuple[tuple[str, ...], float]
@@ -36,7 +42,9 @@ class Listening:
         self.tracer = self._tracers.get_tracer("test")
         log, self._records = logging.Logger("test", level), _Recorder()
         log.addHandler(self._records)
-        self.telemetry = Telemetry(self._meters.get_meter("test"), self.tracer, log, lambda: self.seconds)
+        streams, clock = {stream.value: f"hash of {stream}" for stream in Stream}, lambda: self.seconds
+        self.exposition = Exposition("1.2.3", streams, {("cwpp", "oncall"): Lane.PAGE}, clock)
+        self.telemetry = Telemetry(self._meters.get_meter("test"), self.tracer, log, clock, self.exposition)
 
     def metrics(self) -> dict[str, Metric]:
         """What a reader collects now, by name."""
@@ -56,6 +64,13 @@ class Listening:
             )
             for point in metric.data.data_points
         )
+
+    def scraped(self, form: str = "application/openmetrics-text") -> dict[str, PrometheusMetric]:
+        """What Prometheus reads now, by name."""
+        self.seconds += SAME
+        text = self.exposition.text(form)[0].decode()
+        families = text_in_openmetrics if form else text_in_older_form
+        return {family.name: family for family in families(text)}
 
     def spans(self) -> Sequence[ReadableSpan]:
         """The spans that have ended, in that order."""

@@ -13,10 +13,12 @@ from opentelemetry.semconv._incubating.attributes import messaging_attributes as
 from router.domain.deliveries import Backlog, DeliveryState
 from router.domain.notices import RecordEntry
 from router.domain.rulebook import Lane
+from router.domain.signals import Stream
 from router.telemetry import Telemetry, log_records
 from router.telemetry import metrics as names
 from router.telemetry import metrics as of
-from router.telemetry.open_telemetry import FRESH
+from router.telemetry.exposition import SAME, about
+from router.telemetry.metrics import FRESH
 from tests.builders import NOW
 from tests.telemetry.builders import a_claim, a_hold, a_loss, a_pause, an_entry, an_unread_entry, settled, swept
 from tests.telemetry.conftest import Listening, Point
@@ -127,6 +129,15 @@ def test_what_rooms_returned_is_counted(subtests: pytest.Subtests) -> None:
             listening = Listening()
             tell(listening.telemetry)
             assert {one: listening.points(one) for one in counted} == counted
+            for one, points in counted.items():
+                assert scraped_sum(listening, one) == sum(number for _, number in points)
+
+
+def scraped_sum(listening: Listening, instrument: of.Instrument) -> float:
+    """What Prometheus reads of an instrument, over all its series; of a histogram its sum."""
+    name, *_ = about(instrument)
+    samples = listening.scraped()[name].samples
+    return sum(one.value for one in samples if one.name in (name, f"{name}_total", f"{name}_sum"))
 
 
 def test_only_what_was_sent_has_an_age(listening: Listening) -> None:
@@ -163,25 +174,63 @@ def test_the_latest_sweep_of_each_stream_counts(listening: Listening) -> None:
 def test_a_worker_that_sweeps_no_longer_says_nothing_of_how_things_stand(listening: Listening) -> None:
     """Else it would tell for ever what it saw last, while another worker's sweeps know better."""
     listening.telemetry.record_swept(swept(lag={"0": 7}))
-    for later, told in ((FRESH, 1), (1, 0)):
+    for later, told in ((FRESH - SAME, 1), (1, 0)):
         listening.seconds += later
         assert len(listening.points(of.LAG)) == told
+        assert len(listening.scraped()["alert_router_hub_lag"].samples) == told
 
 
 def test_every_metric_is_told_under_its_name_with_its_unit_and_its_attributes(listening: Listening) -> None:
     """No more and no fewer attributes than the table of instruments has; a partition is called as the conventions call it:
-    https://opentelemetry.io/docs/specs/semconv/registry/attributes/messaging/"""
+    https://opentelemetry.io/docs/specs/semconv/registry/attributes/messaging/
+
+    Prometheus reads each, in either form of text: counters from 0 on, whatever comes, and without the time they were made."""
     assert of.PARTITION == convention.MESSAGING_DESTINATION_PARTITION_ID
+    before = listening.scraped()
+    counted = [sample for family in before.values() if family.type == "counter" for sample in family.samples]
+    assert {one.value for one in counted if one.name.startswith("alert_router_")} == {0}
     listening.telemetry.record_taken([an_entry(shadowed_by=("try",))], "cwpp")
     listening.telemetry.record_delivered([settled(a_claim())])
-    listening.telemetry.record_swept(swept(lag={"0": 1}, backlog=BACKLOG, holding={"scanner": NOW}))
+    found = swept(lag={"0": 1}, backlog=BACKLOG, holding={"scanner": NOW}, silences=[NOW + MINUTE, NOW], silent=3)
+    listening.telemetry.record_swept(found)
     instruments: list[of.Instrument] = [*of.COUNTERS, of.AGE, *of.GAUGES]
-    metrics = listening.metrics()
+    metrics, scraped, older = listening.metrics(), listening.scraped(), listening.scraped("")
     assert set(metrics) == {one.name for one in instruments}
     for one in instruments:
         told = metrics[one.name]
         assert (told.unit, told.description) == (one.unit, one.description)
         assert {frozenset(point.attributes or {}) for point in told.data.data_points} == {frozenset(one.attributes)}
+        name, description, labels = about(one)
+        family = scraped[name]
+        assert {sample.name.removeprefix(name) for sample in family.samples} <= SUFFIXES[family.type]
+        assert {frozenset(sample.labels) - {"le"} for sample in family.samples} == {frozenset(labels)}
+        assert (family.documentation, name.endswith("_seconds")) == (description, one.unit == "s")
+        assert older[name].samples == family.samples
+        assert one is of.SHADOWED or family.type != "counter" or len(family.samples) == len(before[name].samples)
+    builds = scraped["alert_router_build_info"].samples
+    assert {(one.labels["stream"], one.labels["rulebook"]) for one in builds} == {
+        (stream.value, f"hash of {stream}") for stream in Stream
+    }
+    assert {one.labels["version"] for one in builds} == {"1.2.3"}
+
+
+SUFFIXES = {"counter": {"_total"}, "gauge": {""}, "histogram": {"_bucket", "_count", "_sum"}}
+
+
+def test_of_many_rules_those_are_told_of_that_end_first(listening: Listening) -> None:
+    """A rulebook may have a hundred thousand, and each of its own series."""
+    holding = {f"rule-{number}": NOW + number * MINUTE for number in range(of.SOONEST + 50)}
+    listening.telemetry.record_swept(swept(holding=holding))
+    assert sorted(left for _, left in listening.points(of.REMAINING)) == [60 * number for number in range(of.SOONEST)]
+
+
+def test_what_was_read_a_moment_ago_is_read_again(listening: Listening) -> None:
+    """However many ask, and however often: to write it takes time from the loops."""
+    first = listening.exposition.text("")
+    listening.telemetry.record_taken([an_entry()], "cwpp")
+    assert listening.exposition.text("text/plain; version=one")[0] is first[0]
+    listening.seconds += SAME
+    assert listening.exposition.text("")[0] != first[0]
 
 
 def test_a_batch_is_one_record_that_counts_outcomes(listening: Listening) -> None:

@@ -12,7 +12,7 @@ from router.app.health import LATE
 from router.destinations.log_analytics import DECISIONS
 from router.domain.errors import Rejected, Unauthorized
 from router.domain.rulebook import Lane, Route
-from router.telemetry.open_telemetry import FRESH
+from router.telemetry.metrics import FRESH
 from tests.builders import NOW, RULES, a_rule
 from tests.infra.queries.at_work import MINUTE, AtWork
 from tests.infra.queries.workspace import DATABASE, NAMESPACE, AlertRule, Row, Rows, alert_rules, answers
