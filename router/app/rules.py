@@ -67,13 +67,17 @@ def load_rules_of_hubs(directory: Path, now: datetime) -> Rules:
     Where a directory has no cspm/, posture is recorded and not told. Raises BadPolicy as `load_rules` does, and where there is
     no cwpp/: alerts that are told to no destination are a mistake.
     """
-    rules = _load_rules_of_streams(directory, now)
-    if not (directory / COVERAGE).exists(follow_symlinks=False):
+    return with_manifest(_load_rules_of_streams(directory, now), now)
+
+
+def with_manifest(rules: Rules, now: datetime) -> Rules:
+    """Return rules with the manifest of coverage that stands beside them, if there is one."""
+    if not (rules.directory / COVERAGE).exists(follow_symlinks=False):
         return rules
     # Without a manifest no cold start waits for the judges of coverage.
     from router.coverage.expected.loading import read_coverage
 
-    coverage = read_coverage(directory, now)
+    coverage = read_coverage(rules.directory, now)
     return replace(rules, problems=(*rules.problems, *coverage.problems), manifest=coverage.manifest)
 
 

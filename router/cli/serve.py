@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 from router.app.connections import open_consumers
 from router.app.drain import STOP, Drain
 from router.app.optional_packages import HUB_CLIENTS, SERVE_EXTRA, refuse_absent
+from router.app.rules import with_manifest
 from router.app.service import Service
 from router.app.settings import Settings, now
 from router.app.wiring import open_service
@@ -65,7 +66,7 @@ def serve(options: Namespace) -> int:
 
 async def _serve(options: Namespace) -> None:
     settings = Settings()
-    rules = rules_given(options.rules, None, now())
+    rules = with_manifest(rules_given(options.rules, None, now()), now())
     drain, report = Drain(), Troubles().tell
     stop = drain.asked
     async with AsyncExitStack() as stack:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import random
 import re
@@ -13,26 +14,28 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from itertools import cycle, islice
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from prometheus_client import parser
-from prometheus_client.openmetrics import parser as openmetrics_parser
+from prometheus_client.openmetrics import parser
+from prometheus_client.samples import Sample
 
 from alert_router_demo.soc import Hang, Status
 from router.cli import main
 from router.console.server import Hasty
 from router.domain.deliveries import DeliveryState
 from router.domain.keys import event_uid, signal_key
-from tests.builders import RESOURCE, alert_body, finding_body
+from tests.builders import RESOURCE, SUBSCRIPTION, alert_body, finding_body
 from tests.cli.house import House
+from tests.infra.watching import TARGET, alerts, panels
 from tests.parse.messages import an_assessment, body_of
 from tests.secrecy import found_in, secrets_in
 from tests.stack.postgres import Server, Way
-from tests.stack.stack import ROOT, Stack, stack_running
+from tests.stack.stack import POLICIES, ROOT, Stack, stack_running
 from tests.store import opened
 from tests.waiting import PATIENCE, wait_until
 from tests.warm import WarmProcess, started
@@ -153,6 +156,7 @@ type Trouble = Callable[[Serving], None]
 type Ended = Callable[..., tuple[int, str]]
 """The exit code of a serve under further settings, or with other rules, and what it said."""
 
+MACHINE = {"$id": "1", "Type": "azure-resource", "ResourceId": RESOURCE}
 FINDING = f"{RESOURCE}/providers/Microsoft.Security/assessments/finding-{{}}".lower()
 
 
@@ -191,7 +195,7 @@ def said_here(unserved: Stack, capsys: pytest.CaptureFixture[str]) -> Iterator[E
 def publish(stack: Stack, numbers: range) -> None:
     """Puts alerts that page and findings of those numbers into the hubs, in turn into their partitions."""
     for number in numbers:
-        stack.hubs.append("cwpp", number % 2, alert_body(f"alert-{number}"))
+        stack.hubs.append("cwpp", number % 2, alert_body(f"alert-{number}", Entities=[MACHINE]))
         stack.hubs.append("cspm", number % 2, finding_body(f"finding-{number}"))
 
 
@@ -251,9 +255,17 @@ def test_a_graceful_stop_settles_what_is_in_hand(stack: Stack) -> None:
     assert_nothing_was_received_twice(stack)
 
 
-def test_probes_say_how_it_is_from_the_start_to_the_end(stack: Stack) -> None:
+def test_probes_say_how_it_is_from_the_start_to_the_end(
+    stack: Stack, house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It lives while it waits for the state, while the state is gone, and while it ends; it is ready for work only while the
-    state takes what it writes. What it counts begins at nought. Who holds connections keeps no other from asking."""
+    state takes what it writes. What it counts begins at nought. Who holds connections keeps no other from asking.
+
+    Alert rules and dashboard ask for nothing that it does not tell."""
+    write_what_ends(stack)
+    for name, value in stack.environment.items():
+        monkeypatch.setenv(name, value)
+    assert house.says("silences", "add", *SILENCE, "--rules", stack.rules).code == 0
     nowhere = "postgresql://postgres@127.0.0.1:1/none"
     with ExitStack() as held:
         way = held.enter_context(Way(nowhere))
@@ -276,6 +288,8 @@ def test_probes_say_how_it_is_from_the_start_to_the_end(stack: Stack) -> None:
         one.until(lambda: counted(one, "alert_router_delivery_age_seconds_count") == {"cwpp": 8, "cspm": 6})
         routed = counted(one, "alert_router_decisions_total", outcome="routed", severity="High")
         assert routed == {"cwpp": 2, "cspm": 2}
+        one.until(lambda: min(counted(one, "alert_router_sweeps_total").values()) > 0)
+        assert_all_is_told(one)
 
         idle = [held.enter_context(socket.create_connection(("127.0.0.1", one.port))) for _ in range(300)]
         assert one.problems("/healthz") == []
@@ -297,24 +311,61 @@ def test_probes_say_how_it_is_from_the_start_to_the_end(stack: Stack) -> None:
         assert one.process.wait(PATIENCE) == 0
 
 
+SILENCE = (
+    *("--stream", "cwpp", "--type", "VM_Other", "--resource", "vm-1", "--for", "4h"),
+    *("--reason", "pentest", "--author", "ana@contoso.example", "--yes"),
+)
+
+
+def write_what_ends(stack: Stack) -> None:
+    """Adds to the rules a suppression rule, a shadow rule that would hold every alert, and a source that must be heard."""
+    stack.write_policy("cwpp", f"types: [VM_Test, VM_Other]{POLICIES['cwpp']}")
+    rule = {
+        "alertType": "VM_Test",
+        "state": "Enabled",
+        "reason": "NotRelevant",
+        "comment": "ticket SEC-1, owner ana@contoso.example",
+        "expirationDateUtc": f"{datetime.now(UTC) + timedelta(days=90):%Y-%m-%dT00:00:00Z}",
+        "suppressionAlertsScope": {
+            "allOf": [{"field": "entities.azureresource.resourceid", "contains": RESOURCE.lower()}]
+        },
+    }
+    shadows = stack.rules / "cwpp" / "suppressions" / "shadow"
+    shadows.mkdir(parents=True)
+    (shadows / "tried.json").write_text(json.dumps({"properties": rule}))
+    (shadows.parent / "other.json").write_text(json.dumps({"properties": rule | {"alertType": "VM_Other"}}))
+    (stack.rules / "coverage.yaml").write_text(f"expect: [{{kind: subscription, name: {SUBSCRIPTION}}}]\n")
+
+
+def assert_all_is_told(one: Serving) -> None:
+    """Each name, label and value that a query of the alert rules or of the dashboard mentions is in what is scraped."""
+    labels, values = defaultdict[str, set[str]](set), set[tuple[str, str, str]]()
+    for sample in scraped(one):
+        labels[sample.name] |= {*sample.labels}
+        values |= {(sample.name, *pair) for pair in sample.labels.items()}
+    for query in [*alerts(), *panels()]:
+        asked = query.series()
+        assert asked.keys() <= labels.keys(), query.where
+        assert query.labels() <= TARGET.union(*(labels[name] for name in asked)), query.where
+        told = {(name, *pair) for name, pairs in asked.items() for pair in pairs if pair[0] not in TARGET}
+        assert told <= values, query.where
+
+
 def counted(one: Serving, name: str, **labels: str) -> dict[str, float]:
-    """How much the samples of a name that have some labels come to, by stream: the same in both forms of text."""
-    openmetrics, older = (one.answer("/metrics", accept=accept) for accept in ("application/openmetrics-text", "*/*"))
-    found = []
-    for answer, families in (
-        (openmetrics, openmetrics_parser.text_string_to_metric_families),
-        (older, parser.text_string_to_metric_families),
-    ):
-        sums = defaultdict[str, float](float)
-        for family in families(answer.text):
-            for sample in family.samples:
-                if sample.name == name and labels.items() <= sample.labels.items():
-                    sums[sample.labels["stream"]] += sample.value
-        found.append(dict(sums))
-    assert found[0] == found[1]
-    assert openmetrics.text.endswith("# EOF\n")
-    assert "_created" not in openmetrics.text
-    return found[0]
+    """How much the samples of a name that have some labels come to, by stream."""
+    sums = defaultdict[str, float](float)
+    for sample in scraped(one):
+        if sample.name == name and labels.items() <= sample.labels.items():
+            sums[sample.labels["stream"]] += sample.value
+    return dict(sums)
+
+
+def scraped(one: Serving) -> list[Sample]:
+    """What Prometheus reads of it, in the form that it asks for first."""
+    answer = one.answer("/metrics", accept="application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1")
+    assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    families = parser.text_string_to_metric_families(answer.text)  # type: ignore[no-untyped-call]  # the library has no types
+    return [sample for family in families for sample in family.samples]
 
 
 def is_closed(client: socket.socket) -> bool:
