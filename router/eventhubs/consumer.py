@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence, Set
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from azure.eventhub import CloseReason, EventData
 from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
@@ -48,8 +48,8 @@ class Consumer:
 
     Every error goes to `report`; none of them is the end. Every `renew` seconds the partitions are renewed that this process
     owns: any process may take over one that was not renewed six times. Every `watch` seconds it is looked whether the events
-    arrive that the hub holds: `looked` is when the running loop's clock showed that it last was, and `trouble` what kept the
-    hub from answering then; None where it did.
+    arrive that the hub holds: `looked` is when the running loop's clock showed that it last was, and `trouble` why the hub did
+    not answer then, or refuses to be read; None where it does neither.
     """
 
     namespace: Namespace
@@ -93,7 +93,7 @@ class Consumer:
             PatientClient,
             checkpoint_store=checkpoints,
             load_balancing_interval=self.renew,
-            on_refusal=lambda fault: self.report(hub_error(fault, self.hub)),
+            on_refusal=self._on_refusal,
         ) as client:
             receiving = asyncio.create_task(
                 client.receive_batch(
@@ -106,7 +106,7 @@ class Consumer:
                     on_partition_close=self._on_close,
                 )
             )
-            watching = asyncio.create_task(self._until_stuck(client, checkpoints))
+            watching = asyncio.create_task(self._until_stuck(cast(PatientClient, client), checkpoints))
             tasks: list[asyncio.Task[Any]] = [receiving, watching, asyncio.create_task(self._ended.wait())]
             is_stuck = False
             try:
@@ -127,6 +127,10 @@ class Consumer:
             if task.done() and not task.cancelled():
                 task.result()
         return is_stuck
+
+    def _on_refusal(self, fault: Exception) -> None:
+        self.trouble = hub_error(fault, self.hub)
+        self.report(self.trouble)
 
     async def _on_begin(self, context: PartitionContext) -> None:
         self._read.add(context.partition_id)
@@ -170,7 +174,7 @@ class Consumer:
                         await self._ended.wait()
                 wait = min(2 * wait, LONGEST)
 
-    async def _until_stuck(self, client: EventHubConsumerClient, checkpoints: Checkpoints) -> None:
+    async def _until_stuck(self, client: PatientClient, checkpoints: Checkpoints) -> None:
         """Returns when the receiving must begin again, having reported why.
 
         The client does not say where a partition cannot be read: it opens its receiver again and again, in silence
@@ -199,7 +203,8 @@ class Consumer:
                             reasons.append(
                                 f", partition {partition}: holds events that do not arrive; receiving them anew"
                             )
-                self.trouble = None
+                if client.refused.isdisjoint(self._read):
+                    self.trouble = None
             except HubError as fault:
                 self.trouble = fault
                 self.report(fault)
@@ -221,6 +226,11 @@ class PatientClient(EventHubConsumerClient):
         self._on_refusal = on_refusal
         self._turns = asyncio.Semaphore(REFUSED_AT_A_TIME)
         self._waits: dict[str, float] = {}
+
+    @property
+    def refused(self) -> Set[str]:
+        """The partitions of which no receiver could be opened when that was tried last."""
+        return self._waits.keys()
 
     async def get_partition_ids(self) -> list[str]:
         """Return the ids of the partitions; raises TimeoutError where the hub does not answer."""

@@ -270,7 +270,9 @@ def test_probes_say_how_it_is_from_the_start_to_the_end(
     with ExitStack() as held:
         way = held.enter_context(Way(nowhere))
         options, settings = ("--probes", "127.0.0.1:0"), {"ALERT_ROUTER_STATE": way.to(stack.state)}
-        one = held.enter_context(serving(stack, "tests.cli.hasty", ROOT, *options, begun="probes and metrics", **settings))
+        one = held.enter_context(
+            serving(stack, "tests.cli.hasty", ROOT, *options, begun="probes and metrics", **settings)
+        )
         one.until(lambda: one.problems("/readyz") != ["is starting"])
         (problem,) = one.problems("/readyz")
         assert re.fullmatch(r"127\.0\.0\.1, database \w+: .+", problem)
@@ -289,7 +291,7 @@ def test_probes_say_how_it_is_from_the_start_to_the_end(
         routed = counted(one, "alert_router_decisions_total", outcome="routed", severity="High")
         assert routed == {"cwpp": 2, "cspm": 2}
         one.until(lambda: min(counted(one, "alert_router_sweeps_total").values()) > 0)
-        assert_all_is_told(one)
+        assert_nothing_else_is_asked(one)
 
         idle = [held.enter_context(socket.create_connection(("127.0.0.1", one.port))) for _ in range(300)]
         assert one.problems("/healthz") == []
@@ -337,7 +339,7 @@ def write_what_ends(stack: Stack) -> None:
     (stack.rules / "coverage.yaml").write_text(f"expect: [{{kind: subscription, name: {SUBSCRIPTION}}}]\n")
 
 
-def assert_all_is_told(one: Serving) -> None:
+def assert_nothing_else_is_asked(one: Serving) -> None:
     """Each name, label and value that a query of the alert rules or of the dashboard mentions is in what is scraped."""
     labels, values = defaultdict[str, set[str]](set), set[tuple[str, str, str]]()
     for sample in scraped(one):

@@ -36,6 +36,7 @@ class Inbox:
     store: Store
     hook: Hook | None
     stop: asyncio.Event = field(default_factory=asyncio.Event)
+    consumer: Consumer = field(init=False)
     running: asyncio.Future[None] = field(init=False)
     tries: list[tuple[Partition, list[int]]] = field(default_factory=list)
     taken: dict[Partition, list[int]] = field(default_factory=dict)
@@ -75,8 +76,8 @@ class ConsumerRig:
     async def consuming(self, hook: Hook | None = None, watch: float = 60.0) -> AsyncIterator[Inbox]:
         """A consumer at work, which is stopped and has ended when the context does."""
         inbox = Inbox(self.store, hook)
-        consumer = Consumer(a_namespace(self.hubs), HUB, SharedPartitions(self.store), inbox.report, 0.5, watch)
-        inbox.running = asyncio.create_task(consumer.consume_events(inbox.ingest, inbox.stop))
+        inbox.consumer = Consumer(a_namespace(self.hubs), HUB, SharedPartitions(self.store), inbox.report, 0.5, watch)
+        inbox.running = asyncio.create_task(inbox.consumer.consume_events(inbox.ingest, inbox.stop))
         try:
             yield inbox
         finally:
@@ -255,17 +256,21 @@ def test_what_the_client_does_not_notice_of_a_hub_is_noticed(postgresql: str) ->
 
 
 def test_a_hub_that_refuses_is_asked_again_after_ever_longer_waits(postgresql: str) -> None:
-    """Without a wait it would take a core. Why is reported; once it answers it is read on from where it was."""
+    """Without a wait it would take a core. Why is reported, and is its trouble; once it answers it is read on."""
 
     async def work(rig: ConsumerRig) -> None:
         tries = 4
         async with rig.consuming() as inbox:
-            await until(lambda: len(rig.hubs.readers(HUB)) == 2)
+            assert inbox.consumer.trouble is None
+            await asyncio.sleep(0)
+            assert str(inbox.consumer.trouble) == "hub cwpp: did not answer yet"
+            await until(lambda: len(rig.hubs.readers(HUB)) == 2 and inbox.consumer.trouble is None)
             rig.hubs.stop_accepting()
             await until(lambda: len(rig.hubs.refused) >= 2 * tries)
             first, *_, last = rig.hubs.refused[: 2 * tries]
             # No partition can have had so many tries in less, since each wait is at least half of what it may be.
             assert last - first >= sum(FIRST_WAIT * 2**number / 2 for number in range(tries - 1))
+            assert str(inbox.consumer.trouble) == "hub cwpp: AMQPConnectionError (amqp:socket-error)"
             rig.hubs.resume_accepting()
             fill(rig.hubs, FIRST, 2)
             await until(lambda: FIRST in inbox.taken)
