@@ -2,7 +2,9 @@
 
 import json
 import re
+import signal
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,11 +13,18 @@ import yaml
 from infra import helm
 from infra.check import PYTHON
 from router import __version__
+from router.app.drain import STOP
+from router.cli.parser import new_parser
+from tests.builders import alert_body
 from tests.docs.pages import page
 from tests.infra.predicted import INFRA
+from tests.stack.stack import stack_running
+from tests.waiting import wait_until
+from tests.warm import started
 
 CHART = INFRA / helm.CHART
 TEMPLATES = "".join(path.read_text() for path in sorted((CHART / "templates").iterdir()))
+UNIT = (INFRA / "systemd" / "alert-router.service").read_text()
 SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 
 IN_A_SECRET = {"ALERT_ROUTER_STATE", "ALERT_ROUTER_CONSOLE_CLIENT_SECRET"}
@@ -59,6 +68,22 @@ def test_every_setting_has_its_way_into_a_pod() -> None:
     own = set(re.findall(r"name: (ALERT_ROUTER_\w+)", TEMPLATES))
     assert not own & set(named)
     assert own | set(named) | IN_A_SECRET == settings - NOT_OF_SERVE
+
+
+def test_serve_is_started_as_it_understands() -> None:
+    """In a pod with all of its options, and by systemd; both give it longer to end than it gives what is in hand."""
+    block = TEMPLATES[TEMPLATES.index("- serve\n") :].partition("{{- include")[0]
+    words = [line.strip()[2:] for line in block.splitlines() if line.strip().startswith("- ")]
+    pod = new_parser().parse_args([re.sub(r"\{\{.*\}\}", "/rules", word) for word in words])
+    (started,) = re.findall("^ExecStart=(.+)$", UNIT, re.MULTILINE)
+    machine = new_parser().parse_args(started.split()[1:])
+    assert (pod.rules, machine.rules) == (Path("/rules"), Path("/etc/alert-router/rules"))
+    ports = set(re.findall(r"containerPort: (\d+)", TEMPLATES))
+    assert {pod.probes, pod.console} == {f"0.0.0.0:{port}" for port in ports}
+    assert machine.probes.startswith("127.0.0.1:")
+    given = re.findall(r"(?:terminationGracePeriodSeconds: |TimeoutStopSec=)(\d+)", TEMPLATES + UNIT)
+    assert given == ["90", "90"]
+    assert STOP + 15 <= 90
 
 
 REFUSED: list[tuple[str, dict[str, Any], str]] = [
@@ -163,6 +188,11 @@ def test_pods_are_as_they_are_promised(examples: dict[str, Mapping[str, Any]], s
         if one["name"] == "rules"
     ]
     assert {one["path"]: files[one["key"]] for one in volume["items"]} == examples["full"]["rules"]["files"]
+    # Through links of the chart's, which Helm follows, also where it packs it.
+    alerts = yaml.safe_load((INFRA / "prometheus" / "alerts.yaml").read_text())
+    assert found["full"]["PrometheusRule", "alert-router"]["spec"] == alerts
+    shown = found["full"]["ConfigMap", "alert-router-dashboard"]["data"]["alert-router.json"]
+    assert shown == (INFRA / "grafana" / "alert-router.json").read_text()
 
 
 def test_the_page_gives_the_hubs_what_they_ask_for() -> None:
@@ -181,3 +211,36 @@ def test_the_page_gives_values_that_work(examples: dict[str, Mapping[str, Any]])
     values = {**yaml.safe_load(written), "rules": examples["minimal"]["rules"]}
     (answer,) = helm.rendered(INFRA, [values], PYTHON)
     assert ("Deployment", "alert-router") in documents(answer)
+
+
+@pytest.mark.tools
+def test_what_a_pod_runs_pages(examples: dict[str, Mapping[str, Any]], postgresql: str, tmp_path: Path) -> None:
+    """Its containers' commands, in their order, with the variables and the rules that they find there: an alert is a page, and
+    after the kubelet's SIGTERM the end is in order."""
+    with stack_running(postgresql) as stack:
+        files = {path.relative_to(stack.rules).as_posix(): path.read_text() for path in stack.rules.rglob("*.*")}
+        given = {"eventHubs": {"namespace": "127.0.0.1"}, "state": {"url": ""}, "rules": {"files": None}}
+        (answer,) = helm.rendered(
+            INFRA, [changed(changed(examples["minimal"], given), {"rules": {"files": files}})], PYTHON
+        )
+        every = documents(answer)
+        pod = every["Deployment", "alert-router"]["spec"]["template"]["spec"]
+        (items,) = [one["configMap"]["items"] for one in pod["volumes"] if one["name"] == "rules"]
+        for item in items:
+            path = tmp_path / "rules" / item["path"]
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(every["ConfigMap", "alert-router-rules"]["data"][item["key"]])
+        (tables,), (serve,) = pod["initContainers"], pod["containers"]
+        secret = {name: value for name, value in stack.environment.items() if name != "ALERT_ROUTER_RULES"}
+        seen = secret | {one["name"]: one["value"] for one in serve["env"]}
+        assert started("router", *tables["args"], cwd=tmp_path, env=seen).wait() == 0
+        here = {"/rules": str(tmp_path / "rules"), "0.0.0.0:9464": "127.0.0.1:0"}
+        words = [here.get(word, word) for word in serve["args"]]
+        process = started("router", *words, cwd=tmp_path, env=seen)
+        try:
+            stack.hubs.append("cwpp", 0, alert_body(Severity="High"))
+            wait_until(lambda: stack.soc.counts()["received"]["pages"] == 1, goes_on=lambda: process.poll() is None)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait() == 0
+        finally:
+            process.kill()
