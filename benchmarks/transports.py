@@ -49,7 +49,7 @@ type Client = Callable[[ssl.SSLContext, bytes], AbstractAsyncContextManager[Post
 @asynccontextmanager
 async def router_http(trust: ssl.SSLContext, authority: bytes) -> AsyncIterator[Post]:
     """`router.deliver.http`: httpx's requests over aiohttp."""
-    async with Http(trust) as http:
+    async with Http(trust, None) as http:
 
         async def post(url: str) -> int:
             return (await http.send(HttpRequest(method="POST", url=url, headers=HEADERS, body=BODY))).status

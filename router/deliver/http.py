@@ -39,7 +39,7 @@ class Http:
     def __init__(
         self,
         tls: ssl.SSLContext,
-        proxy: Proxy | None = None,
+        proxy: Proxy | None,
         timeout: float = TIMEOUT,
         headers: Callable[[], Mapping[str, str]] = dict,
         longest: int = LARGEST_ANSWER,

@@ -102,7 +102,7 @@ async def opened(place: Place, rules: Rules) -> AsyncIterator[World]:
         store = open_store(place, clock)
         stack.push_async_callback(store.close)
         await store.upgrade()
-        http = await stack.enter_async_context(Http(trust_for(Settings({}))))
+        http = await stack.enter_async_context(Http(trust_for(Settings({})), None))
         yield World(store, clock, issuer, console_over(store, rules, issuer, http), stack)
 
 
@@ -156,7 +156,7 @@ async def test_who_signs_in_is_led_back_to_the_page_and_acts_under_that_name_unt
 async def test_two_processes_know_the_same_sessions(world: World, rules_for: Callable[[str], Rules]) -> None:
     """Who signed in at one of them is let in by the other, and is not any more once the session is ended."""
     browser = await world.signed_in()
-    async with Http(trust_for(Settings({}))) as http:
+    async with Http(trust_for(Settings({})), None) as http:
         other = console_over(world.store, rules_for("busy"), world.issuer, http)
         transport = httpx.ASGITransport(other)
         async with httpx.AsyncClient(transport=transport, base_url=URL, headers=OWN, cookies=browser.cookies) as there:

@@ -8,25 +8,33 @@ import tracemalloc
 from collections.abc import Mapping
 from copy import replace
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
+from aiohttp import web
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from alert_router_demo.soc.endpoint import served
+from router.app.settings import Settings
 from router.coverage.asking.arm import QUERIES, SUBSCRIPTIONS, TAGS
 from router.coverage.asking.azure import AzureQuestions, AzureScope, ask_azure
-from router.coverage.asking.azure_api import PUBLIC, AzureApi
+from router.coverage.asking.azure_api import PUBLIC, AzureApi, azure_over
+from router.coverage.asking.retries import TimeLimit
 from router.coverage.documents import CoverageDocument
+from router.coverage.drill.azure import call_heartbeat
 from router.coverage.expected.manifest import NO_MANIFEST, CoverageManifest, Expectation, ExpectedExport
 from router.coverage.gate import GateResult, judge_documents
 from router.deliver.azure_transport import LoopbackCredential
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.coverage import Rung, WorkloadKind
 from tests.coverage.builders import COVERED, GAP, NOT_COVERABLE, UNKNOWN, expects, verdict
+from tests.egress import EgressProxy
 from tests.examples import some_of
 from tests.stack.azure_management.estate import HUB, Estate, healthy_estate, subscription_id
 from tests.stack.azure_management.management import FAULTS, AzureManagement, Fault
+from tests.waiting import PATIENCE
 
 NOW = datetime(2026, 11, 26, 12, tzinfo=UTC)
 FIRST, SECOND = subscription_id(0), subscription_id(1)
@@ -366,3 +374,44 @@ def test_five_thousand_workloads_are_asked_and_judged_in_little_memory() -> None
     assert len(result.assessed.rows) == 5100
     assert peaks[1] < 250 * MEGABYTE
     assert peaks[1] < 6 * peaks[0]
+
+
+def test_azure_its_tokens_and_who_hears_of_a_drill_are_asked_through_the_proxy(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """As the settings say, with the settings' authorities; each is told what is for it."""
+    asked: list[tuple[str, str]] = []
+
+    async def answer(request: web.Request) -> web.Response:
+        asked.append((request.host, request.headers.get("Authorization", "")))
+        return web.json_response({"access_token": "a token", "expires_in": 3600, "token_type": "Bearer"})
+
+    async def work() -> None:
+        application = web.Application()
+        application.router.add_route("*", "/{path:.*}", answer)
+        async with served(application) as url:
+            proxy = EgressProxy(dict.fromkeys(("login.test", "arm.test", "beat.test"), url), "soc:p")
+            proxy.authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+            async with proxy.running():
+                settings = Settings(
+                    {
+                        "ALERT_ROUTER_PROXY": proxy.url("soc:p@"),
+                        "ALERT_ROUTER_CA_FILE": str(tmp_path / "ca.pem"),
+                        "ALERT_ROUTER_RESOURCE_MANAGER": "https://arm.test",
+                    }
+                )
+                async with azure_over(settings, TimeLimit(PATIENCE)) as (cloud, send):
+                    request = HttpRequest(method="GET", url=f"{cloud.resource_manager}/subscriptions")
+                    assert (await send(request)).status == 200
+                assert await call_heartbeat(settings, "https://beat.test/s3cret", NOW) is None
+        assert asked == [("login.test", ""), ("arm.test", "Bearer a token"), ("beat.test", "")]
+
+    for name, value in {
+        "AZURE_TENANT_ID": "t",
+        "AZURE_CLIENT_ID": "c",
+        "AZURE_CLIENT_SECRET": "client-s3cret",
+        "AZURE_AUTHORITY_HOST": "https://login.test",
+        "AZURE_TOKEN_CREDENTIALS": "EnvironmentCredential",
+    }.items():
+        monkeypatch.setenv(name, value)
+    asyncio.run(work())

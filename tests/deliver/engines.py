@@ -120,7 +120,7 @@ def trust() -> ssl.SSLContext:
 
 def a_sender(kind: DestinationKind, clock: Clock, lane: Lane) -> Sender:
     """What sends to a kind of destination that asks for HTTP and files only."""
-    http = Http(trust())
+    http = Http(trust(), None)
     logs = Logs(http, lambda endpoint: pytest.fail(endpoint), by_the_clock)
     answers = ConversationRunner(http, logs, Tokens(http, time.monotonic, by_the_clock), Mail(trust()))
     return Sender(kind, answers.converse, {}, clock, LEASE[lane], Telemetry().delivering)

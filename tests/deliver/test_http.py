@@ -16,13 +16,14 @@ import orjson
 import pytest
 from aiohttp import web
 from azure.core.credentials import AccessToken as AzureToken
-from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceRequestError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, ServiceRequestError, ServiceResponseError
+from azure.core.rest import HttpRequest as AzureRequest
 
 from alert_router_demo.soc import soc_in_thread
 from alert_router_demo.soc.endpoint import served
 from router.app.certificates import identity_for
 from router.app.settings import Settings
-from router.deliver.azure_transport import LoopbackCredential
+from router.deliver.azure_transport import LoopbackCredential, ProxiedTransport
 from router.deliver.http import LARGEST_ANSWER, Http
 from router.deliver.logs_ingestion import Logs
 from router.deliver.tokens import Tokens
@@ -42,7 +43,7 @@ PASSWORD = "canary"
 
 async def post(url: str, *, timeout: float = PATIENCE, longest: int = LARGEST_ANSWER, **headers: str) -> HttpAnswer:
     """What comes of one request whose URL is a secret."""
-    async with Http(ssl.create_default_context(), timeout=timeout, longest=longest) as http:
+    async with Http(ssl.create_default_context(), None, timeout=timeout, longest=longest) as http:
         return await http.send(HttpRequest(method="POST", url=f"{url}/{SECRET}", headers=headers, body=b"1234"))
 
 
@@ -68,7 +69,7 @@ async def test_a_request_arrives_as_it_was_asked_for_and_stands_alone() -> None:
         answering() as elsewhere,
         answering(302, b"yes", Location=f"{elsewhere.url}/there", **said) as server,
     ):
-        async with Http(ssl.create_default_context()) as http:
+        async with Http(ssl.create_default_context(), None) as http:
             request = HttpRequest(method="PUT", url=server.url + target, headers={"x-test": "yes"}, body=b"1234")
             answers = [await http.send(request) for _ in range(2)]
         assert {(one.status, one.body, one.headers["x-answer"]) for one in answers} == {(302, b"yes", "Yes")}
@@ -169,7 +170,7 @@ async def upload(
     identity: Issuing | LoopbackCredential | None = None,
 ) -> None:
     """Uploads some rows to an endpoint whose authority is trusted, or not."""
-    async with Http(ssl.create_default_context(cafile=trust), timeout=PATIENCE) as http:
+    async with Http(ssl.create_default_context(cafile=trust), None, timeout=PATIENCE) as http:
         logs = Logs(http, lambda _: identity or Issuing(), lambda: NOW)  # type: ignore[arg-type,return-value]
         try:
             await logs.upload(LogRows(endpoint=endpoint, rule=f"dcr-{'0' * 32}", stream="Custom-Test_CL", rows=rows))
@@ -261,6 +262,10 @@ async def test_a_proxy_that_leads_nowhere_is_no_refusal_of_the_host() -> None:
         for who in (f"soc:{PASSWORD}@", f"{PASSWORD}@", ""):
             refused = "no answer: the proxy refuses our credentials (407); mend ALERT_ROUTER_PROXY"
             assert await said(proxy.url(who)) == refused
+        async with ProxiedTransport(parse_proxy(proxy.url(f"soc:{PASSWORD}@"), ""), None) as transport:
+            with pytest.raises(ServiceResponseError) as caught:
+                await transport.send(AzureRequest("GET", "https://login.test/t"))
+        assert PASSWORD not in "".join(format_exception(caught.value))
         assert await said(proxy.url("soc:p@")) == "no answer: the proxy answered 502"
     assert await said(proxy.url(f"soc:{PASSWORD}@")) == "no answer: the proxy is not reached"
     assert await said("http://a.invalid:3128") == "no answer: the name a.invalid is not known"
@@ -347,7 +352,7 @@ def test_an_answer_without_end_or_cut_ends_and_its_client_says_nothing_of_it(cap
 async def test_a_token_is_asked_for_once_and_anew_when_it_was_refused_or_is_nearly_over() -> None:
     """Not for each call; and one that was taken back is not held on to."""
     issuing = Issuing()
-    async with answering(204) as endpoint, Http(ssl.create_default_context()) as http:
+    async with answering(204) as endpoint, Http(ssl.create_default_context(), None) as http:
         logs = Logs(http, lambda _: issuing, lambda: NOW)  # type: ignore[arg-type,return-value]  # It issues what a credential does.
         ask = LogRows(endpoint=endpoint.url, rule="dcr-0", stream="Custom-Test_CL", rows=[{}])
         await asyncio.gather(*(logs.upload(ask) for _ in range(3)))
@@ -394,7 +399,7 @@ class TokenRoom:
 async def issuing(body: object = None, status: int = 200, **headers: str) -> AsyncIterator[TokenRoom]:
     """An authorization server that numbers its tokens, or answers something else."""
     answer = orjson.dumps({"access_token": "token-#", "expires_in": 3600} if body is None else body)
-    async with answering(status, answer, **headers) as issuer, Http(ssl.create_default_context()) as http:
+    async with answering(status, answer, **headers) as issuer, Http(ssl.create_default_context(), None) as http:
         room = TokenRoom(issuer, Tokens(http, lambda: room.seconds, lambda: NOW))
         yield room
 

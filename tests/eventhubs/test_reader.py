@@ -235,13 +235,10 @@ def test_a_namespace_behind_a_proxy_is_reached_over_websockets() -> None:
                 read = await HubReader(ours, HUB).read_events(FIRST, Span(0, 1), 2)
                 assert [event.body for event in read] == [b"1", b"2"]
                 assert {*proxy.targets} == {"hubs.test:443"}
-                for who in (f"soc:{WRONG}@", ""):
-                    with pytest.raises(HubError) as caught:
-                        await publish(behind(who), HUB, [b"3"])
-                    assert str(caught.value).startswith(f"hub {HUB}: the proxy refuses our credentials (407); mend ")
-                    assert WRONG not in "".join(format_exception(caught.value))
-            with pytest.raises(HubError, match=f"hub {HUB}: the proxy is not reached"):
-                await HubReader(ours, HUB).read_extents()
+                with pytest.raises(HubError) as caught:
+                    await publish(behind(f"soc:{WRONG}@"), HUB, [b"3"])
+                assert str(caught.value).startswith(f"hub {HUB}: the proxy refuses our credentials (407); mend ")
+                assert WRONG not in "".join(format_exception(caught.value))
 
     run(work())
     direct = parse_proxy("http://127.0.0.1:9", "servicebus.windows.net")

@@ -63,7 +63,7 @@ async def the_shell(trust: ssl.SSLContext | None = None) -> AsyncIterator[Conver
     `trust` is whom it trusts for TLS, where that is not whom the system does.
     """
     trust = trust if trust is not None else ssl.create_default_context()
-    async with Http(trust, timeout=PATIENCE) as http:
+    async with Http(trust, None, timeout=PATIENCE) as http:
         logs = Logs(http, lambda _: LoopbackCredential(), now)
         try:
             yield ConversationRunner(
