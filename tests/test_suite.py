@@ -45,6 +45,7 @@ CLOCKS = {
     "waiting.py": "the end of patience",
     "parse/test_properties.py": "CPU time of this thread, in a generous ratio",
     "destinations/test_answers.py": "CPU time of this thread, thousands of times what it takes",
+    "stack/event_hubs/connections.py": "notes when it refused, for pauses that are never too long",
     "stack/functions_host/host.py": "the end of patience, or of a grace that Azure gives",
     "stack/soak.py": "what is printed, and the end of patience",
 }
