@@ -52,4 +52,4 @@ USER 65532:65532
 EXPOSE 8025 9464
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/app/bin/alert-router"]
-CMD ["serve", "--rules", "/rules"]
+CMD ["serve", "--rules", "/rules", "--probes", "0.0.0.0:9464"]

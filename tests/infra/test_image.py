@@ -11,13 +11,16 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import httpx
 import pytest
 
 from router.cli.parser import new_parser
 from tests.builders import RULES, alert_body
 from tests.infra.image import BWRAP, ROOT, USER, Image, let_in, new_image, read_sections
 from tests.leash import leashed
+from tests.network import free_ports
 from tests.stack.postgres import Server, Way
 from tests.stack.stack import Stack, stack_running
 from tests.waiting import PATIENCE, wait_until
@@ -158,27 +161,28 @@ def running(
 
 
 @pytest.fixture(scope="module")
-def image(tmp_path_factory: pytest.TempPathFactory) -> Image:
+def directory() -> Iterator[Path]:
+    """A directory that the image's user may enter: those of pytest are their maker's alone, each time that pytest starts."""
+    with TemporaryDirectory(prefix="image-") as made:
+        Path(made).chmod(0o711)
+        yield Path(made)
+
+
+@pytest.fixture(scope="module")
+def image(directory: Path) -> Image:
     """The image, made as its Dockerfile says; skipped without bubblewrap, or where no index is reached."""
     if BWRAP is None:
         pytest.skip("bubblewrap is not installed")
-    directory = tmp_path_factory.mktemp("image")
+    (directory / "files").mkdir()
     try:
-        made = new_image(ROOT, directory)
+        return new_image(ROOT, directory / "files")
     except subprocess.CalledProcessError as fault:
-        if re.search(
-            "error sending request|failed to (fetch|lookup)|No matching distribution|ConnectionError", fault.stderr
-        ):
+        if re.search(UNREACHED, fault.stderr):
             pytest.skip(f"no index is reached: {fault.stderr.splitlines()[-1]}")
         pytest.fail(f"{fault.cmd}\n{fault.stdout}{fault.stderr}")
-    let_pass(directory)
-    return made
 
 
-def let_pass(directory: Path) -> None:
-    """Lets the image's user through to a directory: those of pytest are their maker's alone."""
-    for one in (directory, *directory.parents[:3]):
-        one.chmod(one.stat().st_mode | 0o111)
+UNREACHED = "error sending request|failed to (fetch|lookup)|No matching distribution|ConnectionError"
 
 
 def said(image: Image, *words: str, **more: Path) -> tuple[int, str]:
@@ -189,16 +193,15 @@ def said(image: Image, *words: str, **more: Path) -> tuple[int, str]:
 
 
 @pytest.mark.soak
-def test_its_files_are_enough_without_rules_or_a_state(image: Image, tmp_path: Path) -> None:
+def test_its_files_are_enough_without_rules_or_a_state(image: Image, directory: Path) -> None:
     """One line where there are none. Nothing of it can be written, no shell is in it, and all of it is compiled."""
     assert said(image, "--version")[0] == 0
     code, words = said(image)
     assert (code, words.count("\n")) == (2, 1) and words.startswith("/rules: ")
     code, words = said(image, "demo")
     assert (code, words.count("\n")) == (2, 1) and words.startswith(".state/demo: cannot hold the state: Read-only")
-    state = tmp_path / "state"
+    state = directory / "state"
     state.mkdir()
-    let_pass(tmp_path)
     if os.geteuid() == 0:
         os.chown(state, USER, USER)
     assert said(image, "demo", "--state", "/state", state=state)[0] == 0
@@ -219,26 +222,28 @@ def test_its_files_are_enough_without_rules_or_a_state(image: Image, tmp_path: P
 
 @pytest.mark.soak
 def test_it_serves_as_the_first_process_until_it_is_told_to_stop(
-    image: Image, postgres: Server, tmp_path_factory: pytest.TempPathFactory
+    image: Image, postgres: Server, directory: Path
 ) -> None:
-    """By its own CMD: what is in the hubs becomes a page, and SIGTERM ends it in order."""
-    place = tmp_path_factory.mktemp("served")
+    """By its own CMD: what is in the hubs becomes a page, the probes answer, and SIGTERM ends it in order."""
     with stack_running(postgres.new_database()) as stack, Way(stack.state) as way:
-        rules, authority = place / "rules", place / "authority.pem"
+        rules, authority = directory / "rules", directory / "authority.pem"
         shutil.copytree(stack.rules, rules)
         assert stack.soc.addresses.ca is not None
         shutil.copyfile(stack.soc.addresses.ca, rules / authority.name)
-        let_pass(place)
         settings = settings_of(stack, way.to(stack.state), f"/rules/{authority.name}")
         stack.hubs.append("cwpp", 0, alert_body("alert-1"))
-        log = place / "log"
-        with running(image, log, rules=rules, settings=settings) as process:
-
-            def has(what: bool) -> bool:
-                assert process.poll() is None, log.read_text()
-                return what
-
-            wait_until(lambda: has(len(stack.soc.pagerduty.pages) == 1), about=log.read_text)
+        (port,) = free_ports(1)
+        words = [word.replace("0.0.0.0:9464", f"127.0.0.1:{port}") for word in image.default]
+        log = directory / "log"
+        with running(image, log, *words, rules=rules, settings=settings) as process:
+            wait_until(
+                lambda: len(stack.soc.pagerduty.pages) == 1,
+                goes_on=lambda: process.poll() is None,
+                about=log.read_text,
+            )
+            probed = {path: httpx.get(f"http://127.0.0.1:{port}{path}") for path in ("/healthz", "/readyz", "/metrics")}
+            assert {path: answer.status_code for path, answer in probed.items()} == dict.fromkeys(probed, 200)
+            assert "alert_router_" in probed["/metrics"].text
             (first,) = children_of(process.pid)
             os.kill(first, signal.SIGTERM)
             assert process.wait(PATIENCE) == 0, log.read_text()
