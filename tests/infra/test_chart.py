@@ -94,6 +94,7 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ("minimal", {"rules": {"files": {"cwpp/policy.yaml": None, "policy.yaml": ""}}}, "has no cwpp/policy.yaml"),
     ("minimal", {"rules": {"files": {"../policy.yaml": ""}}}, "../policy.yaml"),
     ("minimal", {"rules": {"files": {"a__b.yaml": ""}}}, "a__b.yaml"),
+    ("minimal", {"rules": {"files": {"a/_b.yaml": ""}}}, "a/_b.yaml"),
     ("git", {"rules": {"git": {"ref": ""}}}, "rules.git.ref: is not set"),
     (
         "git",
@@ -159,7 +160,9 @@ def test_what_could_not_work_is_refused(examples: dict[str, Mapping[str, Any]], 
 @pytest.mark.tools
 def test_pods_are_as_they_are_promised(examples: dict[str, Mapping[str, Any]], subtests: pytest.Subtests) -> None:
     """No secret stands anywhere; every container is confined; rules that change replace the pods; SQLite is one process's."""
-    other = changed(examples["minimal"], {"rules": {"files": {"owners.yaml": "owners: []\n"}}, "settings": {"A": "b"}})
+    other = changed(
+        examples["minimal"], {"rules": {"files": {"cwpp_policy.yaml": "another\n"}}, "settings": {"A": "b"}}
+    )
     same = changed(examples["minimal"], {"settings": {"A": "b"}})
     answers = helm.rendered(INFRA, [*examples.values(), other, same], PYTHON)
     found = dict(zip([*examples, "other", "same"], map(documents, answers), strict=True))
@@ -181,13 +184,10 @@ def test_pods_are_as_they_are_promised(examples: dict[str, Mapping[str, Any]], s
     }
     assert checks["minimal"] == checks["same"] != checks["other"]
     assert found["sqlite"]["Deployment", "alert-router"]["spec"]["strategy"] == {"type": "Recreate"}
-    files = found["full"]["ConfigMap", "alert-router-rules"]["data"]
-    (volume,) = [
-        one["configMap"]
-        for one in found["full"]["Deployment", "alert-router"]["spec"]["template"]["spec"]["volumes"]
-        if one["name"] == "rules"
-    ]
-    assert {one["path"]: files[one["key"]] for one in volume["items"]} == examples["full"]["rules"]["files"]
+    files = found["other"]["ConfigMap", "alert-router-rules"]["data"]
+    pod = found["other"]["Deployment", "alert-router"]["spec"]["template"]["spec"]
+    (items,) = [one["configMap"]["items"] for one in pod["volumes"] if one["name"] == "rules"]
+    assert {one["path"]: files[one["key"]] for one in items} == other["rules"]["files"]
     # Through links of the chart's, which Helm follows, also where it packs it.
     alerts = yaml.safe_load((INFRA / "prometheus" / "alerts.yaml").read_text())
     assert found["full"]["PrometheusRule", "alert-router"]["spec"] == alerts
