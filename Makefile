@@ -52,7 +52,7 @@ $(CHECKOV)/.installed: infra/requirements-check.txt $(STAMP)
 	@VIRTUAL_ENV=$(CHECKOV) $(BIN)/uv pip install --quiet --require-hashes -r infra/requirements-check.txt
 	@touch $@
 
-infra-check: setup $(CHECKOV)/.installed  ## what Microsoft's compiler, where there is one, Helm and checkov say of infra/
+infra-check: setup $(CHECKOV)/.installed  ## what Microsoft's compiler, where there is one, Helm, checkov and linters say of infra/, Dockerfile and workflows
 	@$(BIN)/python -m infra.check
 
 package: setup  ## dist/: alert-router.zip, wheel and source, as a release ships them
