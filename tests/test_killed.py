@@ -1,4 +1,7 @@
-"""A run that is killed loses nothing, and opens nothing twice where that can be told."""
+"""A run that is killed loses nothing, and opens nothing twice where that can be told.
+
+Nor does one of the version after, or before: every other run is one, on the state of the one before it or beside it.
+"""
 
 from __future__ import annotations
 
@@ -18,13 +21,16 @@ import pytest
 from alert_router_demo.soc import Soc, soc_in_thread
 from router.cli import main
 from router.domain.keys import signal_key
+from router.store.store import VERSION
 from tests.builders import RULES, alert_body
 from tests.stack.postgres import Postgres, Way, postgres_running
+from tests.stack.stack import ROOT
 from tests.store.opened import Place, rows_in
 from tests.waiting import PATIENCE, wait_until
 from tests.warm import WarmProcess, started
 
 IN_A_ROW = 5
+VERSIONS = "SELECT value FROM meta WHERE name='version'"
 ALERTS = 40
 
 POLICY = """
@@ -56,13 +62,13 @@ def a_soc(directory: Path, *, lag: float, **more: str) -> Iterator[tuple[Soc, Ru
         yield soc, partial(a_run, rules, settings)
 
 
-def a_run(rules: Path, settings: Mapping[str, str], state: Place, *messages: Path) -> WarmProcess:
-    """A router at work."""
-    where = ("--rules", rules, "--state", state)
-    return started("router", "run", *where, *messages, env=settings, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+def a_run(rules: Path, settings: Mapping[str, str], state: Place, *messages: Path, home: Path = ROOT) -> WarmProcess:
+    """A router at work, of the version that has its home there."""
+    words = ("router", "run", "--rules", rules, "--state", state, *messages)
+    return started(*words, env=settings, cwd=home, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
 
 
-def kill_again_and_again(soc: Soc, run: Run, directory: Path, kills: int) -> list[str]:
+def kill_again_and_again(soc: Soc, run: Run, directory: Path, homes: Sequence[Path], kills: int) -> list[str]:
     """Starts runs on fresh alerts, kills each at a moment that chance chose, and lets every fifth kill be followed by a run
     that finishes what all of them began; returns the alerts' ids.
 
@@ -79,11 +85,13 @@ def kill_again_and_again(soc: Soc, run: Run, directory: Path, kills: int) -> lis
             files[-1].write_bytes(b"\n".join(map(alert_body, fresh)))
             most = 2 * ALERTS * len(files)
             measure = chance.choice([partial(asked, soc), partial(asked, soc), partial(written, state)])
-            killed += is_killed(run(state, files[-1]), measure, measure() + chance.randint(1, most))
-        with run(state, *files) as last:
+            begun = run(state, files[-1], home=homes[place % 2])
+            killed += is_killed(begun, measure, measure() + chance.randint(1, most))
+        with run(state, *files, home=homes[number // IN_A_ROW % 2]) as last:
             out, err = last.communicate(timeout=PATIENCE)
         assert (last.returncode, err) == (0, ""), out
     assert killed > kills // 2
+    assert rows_in(state, VERSIONS) == [(str(VERSION + 1),)]
     return ids
 
 
@@ -109,12 +117,12 @@ def written(state: Path) -> int:
 
 @pytest.mark.parametrize("kills", [IN_A_ROW, pytest.param(50, marks=pytest.mark.soak)])
 def test_killed_again_and_again_it_accounts_for_every_message_and_opens_nothing_twice(
-    tmp_path: Path, kills: int
+    tmp_path: Path, newer: Path, kills: int
 ) -> None:
     """Kill -9 at a random moment of each run, then run again: every message is on record with one outcome, every delivery
     ended, each signal has one page, and one ticket, since there is one deliverer and look-ups are consistent."""
     with a_soc(tmp_path, lag=0) as (soc, run):
-        ids = kill_again_and_again(soc, run, tmp_path, kills)
+        ids = kill_again_and_again(soc, run, tmp_path, (ROOT, newer), kills)
         keys = {signal_key("cwpp", "alert", id) for id in ids}
         state = tmp_path / "state"
         assert dict(rows_in(state, "SELECT outcome, count(*) FROM decisions GROUP BY outcome"))["routed"] == len(ids)
@@ -125,10 +133,12 @@ def test_killed_again_and_again_it_accounts_for_every_message_and_opens_nothing_
 
 
 @pytest.mark.parametrize("kills", [IN_A_ROW, pytest.param(20, marks=pytest.mark.soak)])
-def test_where_look_ups_lag_a_ticket_is_doubled_only_if_its_delivery_was_cut_off(tmp_path: Path, kills: int) -> None:
+def test_where_look_ups_lag_a_ticket_is_doubled_only_if_its_delivery_was_cut_off(
+    tmp_path: Path, newer: Path, kills: int
+) -> None:
     """A ticket that a look-up does not show yet is opened again: at least once, never without a kill, and counted."""
     with a_soc(tmp_path, lag=30) as (soc, run):
-        ids = kill_again_and_again(soc, run, tmp_path, kills)
+        ids = kill_again_and_again(soc, run, tmp_path, (newer, ROOT), kills)
         tickets = Counter(ticket["correlation_id"] for ticket in soc.state()["tickets"])
         retried = "SELECT key, attempts FROM deliveries WHERE destination='tickets' AND attempts>1"
         cut_off = dict(rows_in(tmp_path / "state", retried))
@@ -160,7 +170,7 @@ MOST_TRIPS = 40
 
 @pytest.mark.parametrize("rounds", [1, pytest.param(15, marks=pytest.mark.soak)])
 def test_workers_that_share_a_database_lose_nothing_whichever_of_them_or_the_server_dies(
-    tmp_path: Path, rounds: int
+    tmp_path: Path, newer: Path, rounds: int
 ) -> None:
     """At a round trip that chance chose, before the server hears of it or before its answer is heard. What a dead worker had
     claimed is free when its lease ends; every message has one outcome in the end, and every signal one page and one ticket."""
@@ -182,7 +192,8 @@ def test_workers_that_share_a_database_lose_nothing_whichever_of_them_or_the_ser
             running: list[WarmProcess] = []
             trip, is_after = chance.randint(1, MOST_TRIPS), chance.random() < 0.5
             way.cut_at(trip, is_after=is_after, happens=partial(trouble, server, way, running))
-            running += [run(url, file) for file in fresh]
+            for file, home in zip(fresh, (ROOT, newer), strict=True):
+                running.append(run(url, file, home=home))
             for one in running:
                 with one:
                     _, err = one.communicate(timeout=PATIENCE)
@@ -204,6 +215,7 @@ def test_workers_that_share_a_database_lose_nothing_whichever_of_them_or_the_ser
             return rows_in(place, "SELECT state, count(*) FROM deliveries GROUP BY state") == [("sent", 2 * len(due))]
 
         wait_until(is_over)
+        assert rows_in(place, VERSIONS) == [(str(VERSION + 1),)]
         outcomes = dict(rows_in(place, "SELECT outcome, count(*) FROM decisions GROUP BY outcome"))
         assert outcomes["routed"] == len(due)
         assert Counter(page.dedup_key for page in soc.pagerduty.pages) == dict.fromkeys(due, 1)

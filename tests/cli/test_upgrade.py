@@ -54,12 +54,12 @@ def upgrade_killed_at(trip: int, stack: Stack, way: Way, newer: Path, *, is_afte
     return begun[0].wait() != 0
 
 
-@pytest.mark.parametrize(("every", "rounds"), [(9, 1), pytest.param(1, 6, marks=pytest.mark.soak)])
+@pytest.mark.parametrize(("every", "replaced"), [(25, 2), pytest.param(1, 13, marks=pytest.mark.soak)])
 def test_a_step_is_carried_out_beside_workers_and_each_version_replaces_the_other(
-    stack: Stack, newer: Path, every: int, rounds: int
+    stack: Stack, newer: Path, every: int, replaced: int
 ) -> None:
     """Killed at any round trip while a worker of the older version writes, the state is of one version or the other, and who
-    tries next is done. Then forward, back and forward again, under load, each killed or stopped once the other is at work:
+    tries next is done. Then forward and back, again and again, under load, each killed or stopped once the other is at work:
     nothing is lost, and what came twice was on its way."""
     chance, published = random.Random(20261201), 0  # noqa: S311  A seed, so that a failure can be had again.
 
@@ -87,7 +87,7 @@ def test_a_step_is_carried_out_beside_workers_and_each_version_replaces_the_othe
             assert version_in(stack) in (VERSION, VERSION + 1)
         assert number > 1
         assert version_in(stack) == VERSION + 1
-        for home in islice(cycle((newer, ROOT)), 2 * rounds + 1):
+        for home in islice(cycle((newer, ROOT)), replaced):
             successor = begun(home)
             publish_some()
             if chance.random() < 0.5:

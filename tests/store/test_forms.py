@@ -271,7 +271,10 @@ _SCHEMA = {
 }
 
 
-def test_a_step_is_whole_or_not_there_at_whichever_statement_its_process_dies(home: Path | str, engine: Store) -> None:
+@pytest.mark.parametrize("every", [3, pytest.param(1, marks=pytest.mark.soak)])
+def test_a_step_is_whole_or_not_there_at_whichever_statement_its_process_dies(
+    home: Path | str, engine: Store, every: int
+) -> None:
     """Before the state hears of it, or before its answer is heard; the next one carries it out."""
 
     def found() -> tuple[object, ...]:
@@ -280,7 +283,7 @@ def test_a_step_is_whole_or_not_there_at_whichever_statement_its_process_dies(ho
 
     run(engine.upgrade())
     forms, step = [found()], step_over(["decisions"])
-    for number in count(2):
+    for number in count(2, every):
         dying = Deadly(engine, number // 2, is_done=number % 2 == 1)
         with suppress(StoreError):
             run(dying.upgrade((*STEPS, step)))
