@@ -8,9 +8,12 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import yaml
+from hypothesis import given
+from hypothesis import strategies as st
 
 from router.cli.init import WORKFLOW
 from tests.builders import alert_body
@@ -258,11 +261,11 @@ def run(at: Path, *command: str, may_fail: bool = False) -> str:
 
 
 def committed(at: Path, files: Files) -> None:
-    """Commits changes to files."""
+    """Commits changes to files; what is to be deleted may have gone already."""
     for name, text in files.items():
         path = at / name
         if text is None:
-            path.unlink()
+            path.unlink(missing_ok=True)
         else:
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_text(text)
@@ -271,10 +274,15 @@ def committed(at: Path, files: Files) -> None:
 
 
 def follow(at: Path, upstream: Path) -> None:
-    """Types what stands on the page; only `git merge` may end with a conflict."""
+    """Types what stands on the page; only `git merge` may end with a conflict, and one beyond rules/ is settled by hand."""
     (_, section) = page("docs/upgrade.md").text.split("\n## Into your own repository\n")
     for line in "".join(re.findall(r"^```sh\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)).splitlines():
         command = [str(upstream) if word.startswith("https://") else word for word in shlex.split(line, comments=True)]
+        if command[1] == "commit":
+            for name in run(at, "git", "diff", "--name-only", "--diff-filter=U").splitlines():
+                assert not name.startswith("rules/")
+                is_there = run(at, "git", "ls-tree", "MERGE_HEAD", "--", name)
+                run(at, "git", *(("checkout", "MERGE_HEAD") if is_there else ("rm", "--quiet")), "--", name)
         run(at, *command, may_fail=command[1] == "merge")
 
 
@@ -302,6 +310,52 @@ def test_rules_are_as_they_were_and_the_program_is_the_newer_one(tmp_path: Path,
         assert run(at, "git", "status", "--porcelain") == ""
         assert run(at, "git", "diff", "--stat", "upstream/main", "--", ".", ":!rules") == ""
         run(at, "git", "remote", "remove", "upstream")
+
+
+BELOW_RULES = (*RULES, *of_rules(dict.fromkeys(("added", "mine", "lists/added.yaml"))))
+BESIDE = (
+    "Dockerfile",
+    "infra/chart/values.yaml",
+    "router/rulebook/owners.yaml",
+    "router/rulebook/starter/rules/owners.yaml",
+)
+TEXTS = st.sampled_from(
+    (None, *map(a_rule, ("a", "b", "changed", "moved")), OWNERS, f"{OWNERS}mine: 1\n", "mine\n", "")
+)
+
+
+def changes_to(*names: str) -> st.SearchStrategy[Files]:
+    """What somebody may do to files within a version: write, delete, and move by both."""
+    return st.dictionaries(st.sampled_from(names), TEXTS, max_size=6)
+
+
+@pytest.mark.soak
+@given(
+    changes_to(*BELOW_RULES),
+    st.booleans(),
+    st.lists(changes_to(*BELOW_RULES, *BESIDE, "router/code.py"), min_size=1, max_size=3),
+)
+def test_rules_are_as_they_were_whatever_the_versions_bring(
+    mine: Files, is_code_mine: bool, versions: list[Files]
+) -> None:
+    """Files come, go and move, below rules/ and beside it, and a fork with files of its own has changed some of each."""
+    with TemporaryDirectory() as scratch:
+        theirs, at = Path(scratch, "upstream"), Path(scratch, "mine")
+        theirs.mkdir()
+        run(theirs, "git", "init", "--quiet", "--initial-branch", "main")
+        committed(theirs, BEFORE)
+        run(theirs.parent, "git", "clone", "--quiet", str(theirs), str(at))
+        own = {"own/workflow.yml": "mine\n", **({"router/code.py": "one\nours\nthree\n"} if is_code_mine else {})}
+        committed(at, {**mine, "rules/cwpp/mine.yaml": "mine\n", **own})
+        before = run(at, "git", "ls-tree", "-r", "HEAD", "--", "rules", "own")
+        for changes in versions:
+            committed(theirs, changes)
+            follow(at, theirs)
+            assert run(at, "git", "ls-tree", "-r", "HEAD", "--", "rules", "own") == before
+            assert run(at, "git", "status", "--porcelain", "--ignored") == ""
+            beside = (".", ":!rules", ":!own", *([":!router/code.py"] if is_code_mine else []))
+            assert run(at, "git", "diff", "--stat", "upstream/main", "--", *beside) == ""
+            run(at, "git", "remote", "remove", "upstream")
 
 
 def test_a_plain_merge_would_have_taken_a_rule_in(tmp_path: Path, upstream: Path) -> None:
