@@ -319,6 +319,22 @@ async def test_a_step_that_waits_for_a_table_lets_those_on_who_wait_behind_it(po
         await one.close()
 
 
+@pytest.mark.soak  # It waits eight times two seconds.
+@awaited
+async def test_a_step_that_waits_for_a_table_in_vain_says_so_and_leaves_the_state_as_it_was(postgres: Server) -> None:
+    """Who sees that ends what reads the table, or tries later."""
+    url = postgres.new_database()
+    newer, reader = engines = [engine_over(url) for _ in range(2)]
+    await newer.upgrade()
+    async with reader.transaction() as looking:
+        await looking.fetch("SELECT key FROM decisions")
+        with pytest.raises(StoreError, match="lock timeout"):
+            await newer.upgrade(NEXT)
+    assert await newer.refuse_newer() == VERSION
+    for one in engines:
+        await one.close()
+
+
 def test_a_state_is_begun_once_where_another_process_begins_it_between_two_questions(postgres: Server) -> None:
     """As pods do that start together; the one that finds the other's tables takes them for its own."""
     url = postgres.new_database()
