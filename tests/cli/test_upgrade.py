@@ -23,7 +23,7 @@ from tests.cli.test_serve import (
     serving,
     slow_down,
 )
-from tests.stack.postgres import Way
+from tests.stack.postgres import Server, Way
 from tests.stack.stack import ROOT, Stack, stack_running
 from tests.store.opened import rows_in
 from tests.warm import WarmProcess, started
@@ -33,9 +33,9 @@ _A_ROUND = 3
 
 
 @pytest.fixture
-def stack(postgresql: str) -> Iterator[Stack]:
-    """A stack in which nothing was done yet."""
-    with stack_running(postgresql) as stack:
+def stack(postgres: Server) -> Iterator[Stack]:
+    """A stack with a database of its own: what was carried forward is no other test's."""
+    with stack_running(postgres.new_database()) as stack:
         yield stack
 
 

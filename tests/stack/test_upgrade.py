@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,8 @@ import pytest
 from router.store.store import VERSION
 from tests.stack.accounting import QUICK, Post, books_of, conditions, high, low, medium, rows_in, runs, settle, sweep
 from tests.stack.functions_host import FunctionsHost, Outcome
-from tests.stack.stack import ROOT, Stack
+from tests.stack.postgres import Server
+from tests.stack.stack import ROOT, Stack, stack_running
 from tests.waiting import until
 
 
@@ -19,6 +21,13 @@ async def takes_in(host: FunctionsHost, post: Post, name: str) -> None:
     before = runs(host, "take_cwpp", Outcome.OK)
     await post.send(high(f"high {name}"), low(f"low {name}"), medium(f"medium {name}"))
     await until(lambda: runs(host, "take_cwpp", Outcome.OK) > before)
+
+
+@pytest.fixture
+def stack(postgres: Server) -> Iterator[Stack]:
+    """A stack with a database of its own: what was carried forward is no other test's."""
+    with stack_running(postgres.new_database()) as stack:
+        yield stack
 
 
 @pytest.mark.soak
