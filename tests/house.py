@@ -55,7 +55,7 @@ GRANTED = {
     "cli": Size(41, 6_085),
     "coverage": Size(77, 14_687),
     "destinations": Size(32, 6_791),
-    "domain": Size(35, 5_138),
+    "domain": Size(35, 5_136),
     "eventhubs": Size(7, 837),
     "store": Size(33, 6_910),
     "telemetry": Size(6, 850),

@@ -116,7 +116,7 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
             headers=request.headers.multi_items(),
             data=aiohttp.BytesPayload(body) if body else None,
             allow_redirects=False,
-            **way_to(request.url.host, self._proxy),
+            **(way_to(request.url.host, self._proxy) if self._proxy is not None else {}),
         ) as answer:
             while left > 0 and (chunk := await answer.content.readany()):
                 chunks.append(chunk[:left])
@@ -127,9 +127,9 @@ class _AiohttpTransport(httpx.AsyncBaseTransport):
         await self._session.close()
 
 
-def way_to(host: str, proxy: Proxy | None) -> dict[str, Any]:
+def way_to(host: str, proxy: Proxy) -> dict[str, Any]:
     """What aiohttp is told of the way to a host. In the proxy's URL the password would come with aiohttp's errors."""
-    return {"proxy": proxy.url, "proxy_headers": proxy.headers} if proxy is not None and proxy.leads_to(host) else {}
+    return {"proxy": proxy.url, "proxy_headers": proxy.headers} if proxy.leads_to(host) else {}
 
 
 def _bytes_in(stream: httpx.SyncByteStream | httpx.AsyncByteStream) -> bytes:

@@ -63,9 +63,7 @@ def parse_proxy(written: str, direct: str) -> Proxy:
     hosts = tuple(host.strip(" .").lower() for host in direct.split(",") if host.strip())
     for host in hosts:
         if not is_host(host):
-            raise BadSetting(
-                f"{NO_PROXY}: {host!r} is no host; name some, as contoso.com, with which go all names under it"
-            )
+            raise BadSetting(f"{NO_PROXY}: {host!r} is no host, such as contoso.com, which stands for all under it")
     if (found := _WRITTEN.fullmatch(written)) is not None:
         scheme, who, place = found.groups("")
         with suppress(ValueError):

@@ -144,7 +144,7 @@ REFUSED: tuple[tuple[Mapping[str, str], str, str], ...] = (
                       "http://u:s3cret%C3%BC@p:1", "http://u:s3cret@p:1?x", "http://u:s3 cret@p:1", "s3cret")),
     ({PROXY: "@Microsoft.KeyVault(s3cret)"}, "proxy", f"{PROXY}: is still a reference to Key Vault, "),
     ({PROXY: "http://u:s3cret@proxy.example:1"}, "proxy", f"{PROXY}: 'proxy.example' ends in .example, "),
-    *(({PROXY: "http://p:1", NO_PROXY: f"a.test,{host}"}, "proxy", f"{NO_PROXY}: {host!r} is no host; ")
+    *(({PROXY: "http://p:1", NO_PROXY: f"a.test,{host}"}, "proxy", f"{NO_PROXY}: {host!r} is no host, ")
       for host in ("*.contoso.com", "10.0.0.0/8", "https://a.test", "a.test:443")),
     *(({CONSOLE: written}, "console_url", f"{CONSOLE}: ")
       for written in ("alerts.contoso.com", "http://alerts.contoso.com", "ftp://localhost", "https://soc:s3cret@a.test",
