@@ -143,11 +143,10 @@ class Settings(Value):
     @property
     def proxy(self) -> Proxy | None:
         """The proxy to what is beyond this machine, as ALERT_ROUTER_PROXY and ALERT_ROUTER_NO_PROXY say; raises BadSetting."""
-        written, without = self._find(PROXY), self._find(NO_PROXY)
-        if written is None:
+        if (written := self._find(PROXY)) is None:
             return None
         _refuse_reference(PROXY, written)
-        proxy = parse_proxy(written, without or "")
+        proxy = parse_proxy(written, self._find(NO_PROXY) or "")
         _refuse_example(PROXY, urlsplit(proxy.url).hostname)
         return proxy
 

@@ -18,6 +18,7 @@ from router.app.settings import HUBS, ISSUER, STATE, STORAGE, Settings, now
 from router.destinations.config import settings_in
 from router.destinations.log_analytics import ALERTS, log_tables
 from router.domain.errors import BadSetting
+from router.domain.proxies import NO_PROXY
 from router.domain.signals import Stream
 from router.eventhubs import consumer, reader
 from router.store.conninfo import PostgresqlAddress
@@ -200,7 +201,7 @@ def read_by_code() -> set[str]:
             getattr(settings, name)
         except BadSetting:
             continue
-    return asked.names | {STORAGE}  # The host reads it for itself.
+    return asked.names | {STORAGE, NO_PROXY}  # The host reads the one for itself, and the other counts beside a proxy.
 
 
 NOT_OF_APPS = {"KUBECONFIG", "ALERT_ROUTER_DRILL_HEARTBEAT", ISSUER, "FUNCTIONS_WORKER_RUNTIME", "WEBSITE_INSTANCE_ID"}
