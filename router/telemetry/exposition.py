@@ -87,14 +87,12 @@ class Exposition(Collector):
                 self._counters[of.DELIVERIES].labels(stream, name, lane, state)
 
     def count(self, measures: Iterable[Measure]) -> None:
-        """Add to counters."""
+        """Add to counters, and to the histogram of ages."""
         for one in measures:
-            self._counters[one.instrument].labels(*_words_of(one)).inc(one.amount)
-
-    def record(self, ages: Iterable[Measure]) -> None:
-        """Add to the histogram of ages."""
-        for age in ages:
-            self._ages.labels(*_words_of(age)).observe(age.amount)
+            if one.instrument is of.AGE:
+                self._ages.labels(*_words_of(one)).observe(one.amount)
+            else:
+                self._counters[one.instrument].labels(*_words_of(one)).inc(one.amount)
 
     def show(self, swept: Swept) -> None:
         """Have the gauges say what a sweep found, until the next one or until it is stale."""

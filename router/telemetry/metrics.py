@@ -206,7 +206,10 @@ def measures_of_taken(entries: Sequence[RecordEntry], stream: str) -> Iterator[M
 
 
 def measures_of_delivered(settled: Sequence[Settlement]) -> Iterator[Measure]:
-    """How many attempts ended how; what was put back untried is no attempt."""
+    """How many attempts ended how, and how old deliveries were when their destinations took them.
+
+    What was put back untried is no attempt.
+    """
     attempts = Counter(
         (it.stream, it.destination, it.lane.value, settlement.state.value, it.change.value)
         for settlement in settled
@@ -214,10 +217,6 @@ def measures_of_delivered(settled: Sequence[Settlement]) -> Iterator[Measure]:
     )
     for words, count in attempts.items():
         yield Measure(DELIVERIES, count, words)
-
-
-def ages_of_delivered(settled: Sequence[Settlement]) -> Iterator[Measure]:
-    """How old deliveries were when their destinations took them."""
     for settlement in settled:
         if settlement.state is DeliveryState.SENT:
             it = settlement.delivery

@@ -154,23 +154,17 @@ class Meters:
     """The instruments of one meter. `clock` counts seconds from anywhere and never goes back."""
 
     def __init__(self, meter: Meter, clock: Callable[[], float]) -> None:
-        self._counters = {one.name: meter.create_counter(one.name, one.unit, one.description) for one in COUNTERS}
-        self._ages = meter.create_histogram(
-            AGE.name, AGE.unit, AGE.description, explicit_bucket_boundaries_advisory=AGES
-        )
+        ages = meter.create_histogram(AGE.name, AGE.unit, AGE.description, explicit_bucket_boundaries_advisory=AGES)
+        counters = {one.name: meter.create_counter(one.name, one.unit, one.description).add for one in COUNTERS}
+        self._add = {**counters, AGE.name: ages.record}
         self._latest = LatestSweeps(clock)
         for one in GAUGES:
             meter.create_observable_gauge(one.name, [self._observer_of(one)], one.unit, one.description)
 
     def count(self, measures: Iterable[Measure]) -> None:
-        """Adds to counters."""
+        """Adds to counters, and to the histogram of ages."""
         for measure in measures:
-            self._counters[measure.instrument.name].add(measure.amount, measure.attributes)
-
-    def record(self, ages: Iterable[Measure]) -> None:
-        """Adds to the histogram of ages."""
-        for age in ages:
-            self._ages.record(age.amount, age.attributes)
+            self._add[measure.instrument.name](measure.amount, measure.attributes)
 
     def show(self, swept: Swept) -> None:
         """Has the gauges say what a sweep found, until the next one or until it is stale."""

@@ -56,9 +56,6 @@ class Telemetry:
     def record_delivered(self, settled: Sequence[Settlement]) -> None:
         """Report what became of claims."""
         self._count(metrics.measures_of_delivered(settled))
-        ages = list(metrics.ages_of_delivered(settled))
-        for one in self._recorders:
-            one.record(ages)
         log_records.record_delivered(self._log, settled)
 
     def record_swept(self, swept: Swept) -> None:
