@@ -36,12 +36,11 @@ _NAMES = {of.SIGNALS.name: "alert_router.decisions"}
 
 _LABELS = {of.PARTITION: "partition"}
 _LEFT_OUT = {of.REASON, of.KIND, of.CHANGE}
-"""What is no label. So all values of a counter's labels are known at the start, and its series begin at 0: what one that began
-later had by then no rate would ever show."""
+"""What is no label. So the values of a counter's labels are known at the start, but for shadow rules, of which there may be a
+hundred thousand, and its series begin at 0: what one that began later had by then no rate would ever show."""
 
 _ENDS = (DeliveryState.SENT, DeliveryState.OWED, DeliveryState.DEAD)
 """How an attempt leaves its delivery."""
-
 
 SAME = 1.0
 """Seconds for which a text is given again: however many ask, the loops lose some milliseconds a second to it at most."""

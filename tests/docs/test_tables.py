@@ -64,6 +64,7 @@ from router.store.permissions import FILES
 from router.store.standing import StandingFilter
 from router.store.store import STEPS, VERSION
 from router.telemetry import metrics
+from router.telemetry.exposition import about
 from tests.builders import NOW, a_rulebook
 from tests.coverage.builders import judged, pricing
 from tests.coverage.stored_builders import drill, heard
@@ -111,6 +112,8 @@ def of_the_code() -> Iterator[Listed]:
     yield "console.md", "The views", "page", {view.path.replace(":path", "") for view in VIEWS}
     instruments = (*metrics.COUNTERS, metrics.AGE, *metrics.GAUGES)
     yield "operations.md", "What to alert on", "metric", {one.name for one in instruments}
+    scraped = {f"{about(one)[0]}{'_total' * (one in metrics.COUNTERS)}" for one in instruments}
+    yield "serve.md", "What to watch", "metric", scraped | {"alert_router_build_info"}
 
 
 def of_what_is_printed(directory: Path) -> Iterator[Listed]:
