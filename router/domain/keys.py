@@ -37,9 +37,9 @@ def event_uid(signal: str, turn: int) -> str:
     return _digest(signal, str(turn))
 
 
-def group_key(stream: str, destination: str, window: str, first: str, turn: int, start: str) -> str:
-    """The key of a group at one destination: the key of its window, which turn of which signal opened it, and when."""
-    return _digest("group", stream, destination, window, first, str(turn), start)
+def group_key(stream: str, destination: str, window: str, first: str, turn: int, message: str = "") -> str:
+    """The key of a group at one destination: the window, and the turn that opened it; no time, since it may come again."""
+    return _digest("group", stream, destination, window, first, str(turn), message)
 
 
 ABOUT = "about:"

@@ -127,6 +127,23 @@ def build() -> Iterator[Build]:
         yield lambda book=None: Tickets(stores.enter_context(an_empty_store()), book or a_grouping_book())
 
 
+def test_a_message_that_comes_again_into_a_restored_state_opens_the_same_group(build: Build) -> None:
+    """Its page and its ticket are found again, also of the summary of what a limit holds, whatever the clock says by then. Once
+    that group is over, and its window, the same signal opens another one."""
+    keys = []
+    for at in (AT_ONCE, HOUR):
+        tickets = build(a_grouping_book(limit=ONE))
+        messages = [a_message(alert_body(id, AlertType=id), origin=f"hub/{id}", place=0, at=NOW - HOUR) for id in "ab"]
+        for tickets.now, some in ((NOW + at, messages[:1]), (NOW + at + MINUTE, messages[1:])):
+            tickets.ingest(*some)
+        keys.append([one.delivery.key for one in tickets.receive(at + MINUTE)])
+        for minute, status in ((2, "Resolved"), (200, "New")):
+            tickets.alerts("a", AlertType="a", Status=status, at=at + minute * MINUTE)
+        assert tickets.receive(at + 200 * MINUTE)[-1].delivery.key not in keys[0]
+    assert keys[0] == keys[1]
+    assert len({*keys[0]}) == 2
+
+
 def test_the_first_looks_like_any_other_and_those_that_follow_are_counted_and_named(build: Build) -> None:
     """Nobody waits for a window to end. A batch makes one notice of a group; a signal that comes back is counted once."""
     tickets = build()

@@ -253,9 +253,8 @@ class Aggregation:
         self, member_turn: MemberTurn, window_key: str, audience_key: str, until: datetime | None, group: Group
     ) -> str:
         """Creates a group, and gives it the window; nothing stands in it yet. Returns its key."""
-        notice = member_turn.notice
-        start = self.now.isoformat()
-        key = group_key(notice.stream, self.destination, window_key, notice.key, member_turn.turn.number, start)
+        notice, turn = member_turn.notice, member_turn.turn
+        key = group_key(notice.stream, self.destination, window_key, notice.key, turn.number, turn.entry.key)
         if (before := self._windows.pop(window_key, None)) is not None:
             self.put(before, replace(self.states.groups[before], window_key=None))
         state = GroupState(group=group, audience_key=audience_key, at=self.now, window_key=window_key, until=until)

@@ -94,7 +94,7 @@ def tell_summary(groups: Aggregation, sample: bool, held: WaitingCount) -> None:
     window_key = held_key_for(sample)
     key, waiting = groups.find_in_window(window_key), groups.waiting(Waits.TURN, sample=sample)[:NAMED]
     if key is None and (words := groups.states.groups[waiting[0]].words) is not None:
-        key = group_key(words.stream, groups.destination, window_key, words.key, words.turn, groups.now.isoformat())
+        key = group_key(words.stream, groups.destination, window_key, words.key, words.turn)
         group = replace(groups.limited(), **held._asdict())
         opened = GroupState(group=group, audience_key=window_key, at=groups.now, window_key=window_key, until=None)
         groups.tell(key, _naming(groups, replace(opened, turn=1, opened=1, is_open=True), waiting), Change.OPENED)
