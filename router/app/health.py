@@ -24,19 +24,23 @@ from router.domain.silent_sources import DOWN, SourceWatch
 from router.domain.values import Value
 from router.ingest.gaps import Hub, lag_of
 from router.store import partitions
+from router.store.changes import STATE, ChangeAction, find_changes
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_pauses, pauses_among, refused_keys_among
-from router.store.documents import find_document, find_value
+from router.store.documents import find_document, find_value, list_documents, read_silences
 from router.store.groups import count_waiting
 from router.store.quarantine import count_damaged_rows
 from router.store.sources import count_silent
-from router.store.store import Store
+from router.store.store import Store, Transaction
 
 LATE = {Lane.PAGE: timedelta(minutes=2), Lane.TICKET: timedelta(minutes=15), Lane.ROWS: timedelta(minutes=30)}
 """How old the oldest delivery of a lane may be before the lane is late."""
 
 STALE = timedelta(minutes=5)
 """How long ago the last sweep may have ended; one begins every minute."""
+
+RECENT = timedelta(days=7)
+"""How long it is a problem that events were lost, or that the state was restored."""
 
 PATIENCE = timedelta(seconds=25)
 """How long the state and hubs are waited for; a reader of the page waits no longer than half a minute."""
@@ -185,6 +189,7 @@ async def _figures(
         backlog, pauses = await list_backlogs(tx, stream), await list_pauses(tx, stream)
         swept, losses = await partitions.find_last_sweep(tx, stream), await partitions.read_losses(tx, stream)
         waiting, set_aside = await count_waiting(tx, stream), await count_damaged_rows(tx, stream)
+        problems += await _list_forgotten(tx, stream, now)
     for name, one in backlog.items():
         if one.oldest is not None and now - one.oldest > LATE[one.lane]:
             problems.append(f"{stream} {name}: the oldest of its deliveries waits since {_written(one.oldest)}")
@@ -202,7 +207,7 @@ async def _figures(
         problems.append(f"{stream}: the last sweep ended {_written(swept)}")
     if set_aside:
         problems.append(f"{stream}: {set_aside} damaged rows of the state are set aside in the quarantine")
-    recent = [loss for loss in losses if now - loss.at < timedelta(days=7)]
+    recent = [loss for loss in losses if now - loss.at < RECENT]
     lost = sum(loss.span.last - loss.span.first + 1 for loss in recent)
     if recent:
         problems.append(f"{stream}: {lost} events were lost in the last 7 days")
@@ -236,6 +241,24 @@ async def _figures(
             for one in recent
         ],
     }
+
+
+async def _list_forgotten(tx: Transaction, stream: str, now: datetime) -> list[str]:
+    """Return what a state that was put back cannot know, and which silences in it may have been ended since."""
+    changes = (await find_changes(tx, [STATE])).get(STATE, ())
+    restores = [one for one in changes if one.action is ChangeAction.RESTORED and now - one.at < RECENT]
+    silences = read_silences(await list_documents(tx, DocumentKind.SILENCE, now)).values if restores else ()
+    acts = await find_changes(tx, [one.id for one in silences])
+    gone = "silences and holds made, extended or ended in between are as if they were not"
+    lines = [
+        f"the state was put back {_written(one.at)} as it was {one.detail.get('until')}; {gone}" for one in restores
+    ]
+    lines += [
+        f"silence {one.id} of {one.author} until {_written(one.end)} is back, if it was ended before that"
+        for one in silences
+        if one.stream == stream and not any(act.at >= restores[-1].at for act in acts.get(one.id, ()))
+    ]
+    return [f"{stream}: {readable.one_line(line)}" for line in lines]
 
 
 def _row(

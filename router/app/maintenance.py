@@ -71,6 +71,7 @@ class Sweeper:
         Every step is done, also after one that failed; the first error is raised in the end.
         """
         steps = _Steps()
+        await steps.do(self.store.notice_restore(), None)
         report = await steps.do(self.gap_filler.fill_gaps(now), GapReport())
         await steps.do(self.intake.admit_waiting(self.rulebook.stream, now), 0)
         await steps.do(self._give_up(now), None)

@@ -60,6 +60,7 @@ _WORDS = {
     ChangeAction.HELD: "held {subject} until {ends}",
     ChangeAction.RELEASED: "released {subject}",
     ChangeAction.BODY_SHOWN: "looked at the raw body of {subject}",
+    ChangeAction.RESTORED: "The state was restored as it was at {until}",
 }
 
 

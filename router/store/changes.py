@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Collection, Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 
 from router.domain.documents import StoredDocument
+from router.domain.readable import timestamp
 from router.domain.values import Value
 from router.store.codec import EPOCH, MOST, RowForm, decode, insert
 from router.store.documents import put_document
@@ -31,6 +32,11 @@ class ChangeAction(StrEnum):
     HELD = "held"
     RELEASED = "released"
     BODY_SHOWN = "body_shown"
+    RESTORED = "restored"
+
+
+STATE = "state"
+"""The subject of what was done to all of the state."""
 
 
 class ChangeEntry(Value, kw_only=True):
@@ -57,13 +63,31 @@ class ChangeEntry(Value, kw_only=True):
 _CHANGE = RowForm(ChangeEntry, {"detail": lambda row: decode(dict[str, str], row.text("detail").encode())}, ["number"])
 _INSERT = insert("changes", _CHANGE.columns)
 _LATEST = "SELECT * FROM changes WHERE place<? AND at>=? {more}ORDER BY place DESC LIMIT ?"
-_AUTHORS = "SELECT DISTINCT author FROM changes WHERE at>=? ORDER BY author LIMIT ?"
+_AUTHORS = "SELECT DISTINCT author FROM changes WHERE at>=? AND author<>'' ORDER BY author LIMIT ?"
+_KNOWN = """
+SELECT coalesce((SELECT max(at) FROM sweeps), (SELECT at FROM decisions ORDER BY place DESC LIMIT 1),
+                (SELECT max(at) FROM changes)) AS known
+"""
 _ABOUT = "SELECT * FROM changes WHERE subject = ANY(?) ORDER BY place"
 
 
 async def write_change(tx: Transaction, change: ChangeEntry) -> None:
     """Put on record what a person did, in the transaction in which it is done."""
     await tx.write(_INSERT, *_CHANGE.values(change))
+
+
+async def write_restore(tx: Transaction, grace: timedelta = timedelta()) -> None:
+    """Put on record that the state is again as it was when it was written to last, unless that is less than `grace` ago.
+
+    All sessions end: some of them had.
+    """
+    known = (await tx.fetch(_KNOWN))[0].find_time("known")
+    if known is not None and tx.now - (known := min(known, tx.now)) >= grace:
+        detail, action = {"until": timestamp(known)}, ChangeAction.RESTORED
+        await tx.write("UPDATE sessions SET until=?, seen=0", tx.now)
+        await write_change(
+            tx, ChangeEntry(at=tx.now, author="", action=action, stream=None, subject=STATE, detail=detail)
+        )
 
 
 async def put_with_change(tx: Transaction, document: StoredDocument, change: ChangeEntry) -> bool:

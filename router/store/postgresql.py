@@ -19,6 +19,7 @@ from psycopg.generators import send
 
 from router.domain.errors import StoreError, Unstorable
 from router.store.bulk import array_of, find_bulk_statement
+from router.store.changes import write_restore
 from router.store.codec import EPOCH, instant
 from router.store.store import (
     CLOCK,
@@ -57,6 +58,19 @@ _WAIT = "SELECT pg_advisory_xact_lock(number) FROM unnest(CAST(? AS BIGINT[])) A
 """Takes locks in that order: two that take some of the same wait for each other, and never in a circle."""
 
 _TIME = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
+
+_MADE = "CAST(CAST('meta' AS regclass) AS oid), left(pg_walfile_name(pg_current_wal_lsn()), 8)"
+_LOOK = f"SELECT value AS marked, concat_ws('/', xmin, {_MADE}) AS found FROM meta WHERE name='server' FOR UPDATE"
+_MARK = f"""
+INSERT INTO meta (name, value) VALUES ('server', concat_ws('/', xid(pg_current_xact_id()), {_MADE}))
+ON CONFLICT (name) DO UPDATE SET value=excluded.value
+"""
+"""Names the transaction that wrote it, its table and the server's timeline: a dump is restored by others into others, and a
+timeline begins with a server that is put back to an earlier moment, or takes over from another one."""
+
+_TAKEOVER = timedelta(minutes=5)
+"""Within this a server that lacks nothing takes over from one that it followed; in Azure it takes two minutes."""
+
 _SAME = timedelta(seconds=1)
 """Up to this, two clocks tell the same time."""
 
@@ -156,6 +170,20 @@ class PostgresqlStore(Store):
             whole = await tx.value("SELECT pg_database_size(current_database())")
             rows = await tx.fetch(_SIZES)
         return StateSizes({"database": whole}, {row.text("name"): row.whole("bytes") for row in rows})
+
+    async def notice_restore(self) -> None:
+        """Look for the mark in the database; where it is not as it was written, put that on record, and mark it anew."""
+
+        async def look(tx: Transaction) -> None:
+            row = await tx.find(_LOOK)
+            marked, found = (row.text("marked"), row.text("found")) if row is not None else ("", "")
+            if found != marked:
+                is_copy = found.rpartition("/")[0] != marked.rpartition("/")[0]
+                await write_restore(tx, timedelta() if is_copy else _TAKEOVER)
+            if row is None or found != marked:
+                await tx.write(_MARK)
+
+        await self.run(look)
 
     async def close(self) -> None:
         """Close the connection."""

@@ -21,6 +21,7 @@ from urllib.parse import quote
 import orjson
 
 from router.domain.errors import BadFile, StateInUse, StoreError
+from router.store.changes import write_restore
 from router.store.permissions import REMEDY, Witness, make_private, open_private, rename_on_disk
 from router.store.store import CLOCK, Clock, ResultSet, StateSizes, Store, Transaction, storable
 
@@ -170,13 +171,15 @@ class StateFile(SqliteStore):
             super().__init__(path, db, clock)
             # What is refused is left as it is: closing it would throw its log away.
             db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, True)
-            _refuse(SqliteStore(path, db), self._witness, named)
+            version = _refuse(SqliteStore(path, db), self._witness, named)
             db.execute("COMMIT")
             db.setconfig(sqlite3.SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, False)
             db.execute("PRAGMA journal_mode=WAL")
             db.execute("PRAGMA synchronous=FULL")
             db.execute(f"PRAGMA cache_size=-{_CACHE}")
             at_once(self.upgrade())
+            if version and named is None:
+                at_once(self.run(write_restore))
             self._begin_to_count(named)
             unprepared.pop_all()
 
@@ -329,12 +332,13 @@ def _number_in(db: sqlite3.Connection) -> int | None:
     return int(text) if re.fullmatch(r"[0-9]{1,20}", text) else None
 
 
-def _refuse(store: SqliteStore, witness: Witness, named: int | None) -> None:
-    """Begin a transaction; raise BadFile where a database lost what was committed to it, or has another form."""
+def _refuse(store: SqliteStore, witness: Witness, named: int | None) -> int:
+    """Begin a transaction, return the tables' version; raise BadFile where commits are lost, or the form is another."""
     store.db.execute("BEGIN")
-    at_once(store.refuse_newer())
+    version = at_once(store.refuse_newer())
     if named is not None:
         witness.refuse_lossy(store.db, _number_in(store.db), named)
+    return version
 
 
 @contextmanager

@@ -206,6 +206,9 @@ class Store(ABC):
         """Make this process the one that works on a directory as long as the context lasts; raises as `hold` does."""
         yield
 
+    async def notice_restore(self) -> None:  # noqa: B027  A file is looked at when it is opened.
+        """Put on record that a server was put back as it was, or that this is a copy of what another database held."""
+
     def _find_begun(self) -> Transaction | None:
         """Return the transaction that this task is in."""
         tx = self._current.get()

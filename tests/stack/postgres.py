@@ -100,6 +100,16 @@ class Server:
         while self._made:
             self.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(self._made.pop())))
 
+    def dump(self, database: str, copy: Path) -> None:
+        """Has pg_dump write one of its databases into a file."""
+        subprocess.run([_programs() / "pg_dump", "--format=custom", "--file", copy, database], check=True)
+
+    def restore(self, copy: Path) -> str:
+        """Has pg_restore make a database of such a file, and gives its URL."""
+        fresh = self.new_database()
+        subprocess.run([_programs() / "pg_restore", "--no-owner", "--dbname", fresh, copy], check=True)
+        return fresh
+
     def execute(self, statement: LiteralString | sql.Composed, *parameters: object) -> list[tuple[Any, ...]]:
         """Runs a statement by itself, not in a test's own database, and gives the rows that it answers."""
         with psycopg.connect(self.url, autocommit=True) as connection:
@@ -191,6 +201,13 @@ class Postgres(Server):
         """
         place = ("-D", str(self._data), "-h", str(primary.directory), "-U", _ROLE)
         self._run("pg_basebackup", *place, "--write-recovery-conf", "--checkpoint=fast", "--no-sync")
+
+    def go_back(self, primary: Postgres, moment: str) -> None:
+        """Starts a copy of a server as that was at a named moment, by the log that it kept in `archive` in its directory."""
+        (self._data / "standby.signal").rename(self._data / "recovery.signal")
+        back = {"recovery_target_name": moment, "recovery_target_action": "promote", "primary_conninfo": ""}
+        self.start(restore_command=f"cp {primary.directory}/archive/%f %p", **back)
+        wait_until(lambda: self.execute("SELECT pg_is_in_recovery()") == [(False,)])
 
     def make(self) -> None:
         """Makes an empty cluster."""
@@ -299,11 +316,22 @@ def postgres_running(location: Path | None = None, **settings: str) -> Iterator[
 
 
 @contextmanager
-def standby_of(primary: Postgres) -> Iterator[Postgres]:
-    """Runs a second server that has what is committed at the first one, which waits for it."""
+def copy_of(primary: Postgres) -> Iterator[Postgres]:
+    """Gives a copy of a server that runs, which can be started as a second one."""
     with _own_directory() as directory:
         server = Postgres(directory, directory / "data", _ANY | _IN_MEMORY)
         server.copy(primary)
+        try:
+            yield server
+        finally:
+            if server.is_running:
+                server.stop()
+
+
+@contextmanager
+def standby_of(primary: Postgres) -> Iterator[Postgres]:
+    """Runs a second server that has what is committed at the first one, which waits for it."""
+    with copy_of(primary) as server:
         server.start()
         primary.execute("ALTER SYSTEM SET synchronous_standby_names = '*'")
         primary.execute("SELECT pg_reload_conf()")
@@ -314,8 +342,6 @@ def standby_of(primary: Postgres) -> Iterator[Postgres]:
             if primary.is_running:
                 primary.execute("ALTER SYSTEM RESET synchronous_standby_names")
                 primary.execute("SELECT pg_reload_conf()")
-            if server.is_running:
-                server.stop()
 
 
 @contextmanager
