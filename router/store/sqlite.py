@@ -249,13 +249,8 @@ class StateFile(SqliteStore):
         except OSError as fault:
             raise StateInUse(f"{self.path.parent}: another run is at work on this state; wait for it to end") from fault
         if lock.read(1):
-            try:
-                found = [str(line) for (line,) in self.db.execute("PRAGMA quick_check")]
-            except sqlite3.Error as fault:
-                found = [str(fault)]
-            # A row's values are no matter of the file's.
-            if problems := [line for line in found if line != "ok" and " value in " not in line]:
-                raise self._witness.damaged(problems[0])
+            if problem := _find_problem(self.db):
+                raise self._witness.damaged(problem)
         else:
             lock.write(_AT_WORK)
             lock.flush()
@@ -306,6 +301,9 @@ def back_up(directory: Path, copy: Path) -> None:
             unlinked.callback(unfinished.unlink, missing_ok=True)
             with closing(sqlite3.connect(unfinished)) as target:
                 store.db.backup(target)
+                if problem := _find_problem(target):
+                    with closing(Witness(store.path)) as witness:
+                        raise witness.damaged(problem)
             with unfinished.open("rb") as written:
                 os.fsync(written.fileno())
             rename_on_disk(unfinished, copy)
@@ -322,6 +320,15 @@ def at_once[T](asked: Coroutine[Any, Any, T]) -> T:
         found: T = end.value
         return found
     raise RuntimeError("a file was waited for")
+
+
+def _find_problem(db: sqlite3.Connection) -> str | None:
+    """Return what a look at each page finds wrong first; a row's values are no matter of the file's."""
+    try:
+        found = [str(line) for (line,) in db.execute("PRAGMA quick_check")]
+    except sqlite3.Error as fault:
+        found = [str(fault)]
+    return next((line for line in found if line != "ok" and " value in " not in line), None)
 
 
 def _number_in(db: sqlite3.Connection) -> int | None:

@@ -6,8 +6,10 @@ import json
 import os
 import re
 import shutil
+from concurrent.futures import ThreadPoolExecutor
 from errno import ENOSPC
 from io import StringIO
+from signal import SIGKILL
 from typing import Any
 
 import pytest
@@ -16,7 +18,7 @@ from router.domain.decisions import Outcome
 from router.domain.deliveries import DeliveryState
 from router.store.conninfo import parse_address
 from tests.cli.house import House, Transcript, a_suppression, column, ndjson, over_both, routing
-from tests.cli.test_interrupts import is_read, until
+from tests.cli.test_interrupts import until
 from tests.parse.messages import a_flat_alert, an_assessment
 from tests.stack.postgres import Server
 from tests.store.opened import rows_in
@@ -346,22 +348,59 @@ def test_a_copy_is_a_state_that_goes_on(house: House) -> None:
     assert house.says("state", "backup", "--state", "restored", "again.db").code == 0
 
 
-def test_a_copy_is_made_beside_a_run(house: House) -> None:
-    """Neither waits for the other, nor does a look at the state; the run takes in what comes next."""
-    with routing("run", "-", "--state", "busy") as run:
+def test_a_copy_is_made_beside_a_run_at_work(house: House) -> None:
+    """Neither waits for the other, nor does a look at the state. In each copy what is decided is owed to both, or sent."""
+    whole = "SELECT count(*), (SELECT count(*) FROM signals), (SELECT count(*) FROM deliveries) / 2 FROM decisions"
+    lines = [ndjson(a_flat_alert(SystemAlertId=f"a-{n}")).decode() for n in range(200)]
+    with routing("run", "-", "--state", "busy") as run, ThreadPoolExecutor(1) as beside:
         assert run.stdin is not None
-        run.stdin.write(ndjson(a_flat_alert(SystemAlertId="one")).decode())
+        run.stdin.write("".join(lines[:10]))
         run.stdin.flush()
-        until(run, lambda: is_read(run) and len(house.lines("people.ndjson")) == 1)
-        (house.directory / "copy").mkdir()
-        assert house.says("state", "--state", "busy", "backup", "copy/router.db").code == 0
-        assert rows_in(house.directory / "copy", COUNT) == [(1,)]
+        until(run, lambda: len(house.lines("people.ndjson")) == 10)
+        ended = beside.submit(run.communicate, "".join(lines[10:]))
+        counts = []
+        for n in range(4):
+            (house.directory / f"copy-{n}").mkdir()
+            assert house.says("state", "--state", "busy", "backup", f"copy-{n}/router.db").code == 0
+            (found,) = rows_in(house.directory / f"copy-{n}", whole)
+            assert len({*found}) == 1
+            counts += found[:1]
         said = house.says("state", "--state", "busy")
         assert (said.code, said.err) == (0, "")
-        assert "signals        1: not ended 1, held 0" in said.out.splitlines()
-        run.communicate(ndjson(a_flat_alert(SystemAlertId="two")).decode())
+        ended.result()
     assert run.returncode == 0
-    assert len(house.lines("people.ndjson")) == 2
+    assert 10 <= counts[0] == sorted(counts)[0]
+    assert len(house.lines("people.ndjson")) == 200
+
+
+def test_a_copy_that_is_cut_short_never_has_the_name(house: House) -> None:
+    """It dies while it writes, before all is on disk, or before that has its name; what is left of it is the owner's alone."""
+    routes_one(house, "one")
+    for step in ("sqlite._find_problem", "sqlite.os.fsync", "permissions.Path.replace"):
+        if not (child := os.fork()):
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(f"router.store.{step}", lambda *_: os.kill(os.getpid(), SIGKILL))
+                house.says("state", "backup", f"{step}.db")
+            os._exit(1)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -SIGKILL
+        assert not (house.directory / f"{step}.db").exists()
+        (left,) = house.directory.glob(f"{step}.db*.new")
+        assert left.stat().st_mode & 0o777 == 0o600
+        assert house.says("state", "backup", f"{step}-again.db").code == 0
+
+
+def test_a_damaged_state_is_not_copied(house: House) -> None:
+    """The copy that took its name would be found to be worth nothing when it is needed; nothing is left of it."""
+    routes_one(house, "one")
+    place = house.directory / ".state" / "router.db"
+    (page,) = rows_in(place.parent, "SELECT rootpage FROM sqlite_schema WHERE name='signals'")[0]
+    (size,) = rows_in(place.parent, "PRAGMA page_size")[0]
+    with place.open("r+b") as file:
+        file.seek((page - 1) * size)
+        file.write(bytes(size))
+    before = sorted(house.directory.rglob("*"))
+    assert house.says("state", "backup", "copy.db").complaint.startswith(".state/router.db: is damaged: ")
+    assert sorted(house.directory.rglob("*")) == before
 
 
 def test_no_file_is_written_over(house: House, monkeypatch: pytest.MonkeyPatch) -> None:
