@@ -24,7 +24,7 @@ from router.domain.silent_sources import DOWN, SourceWatch
 from router.domain.values import Value
 from router.ingest.gaps import Hub, lag_of
 from router.store import partitions
-from router.store.changes import STATE, ChangeAction, find_changes
+from router.store.changes import ChangeAction, find_changes
 from router.store.delivery_status import list_backlogs
 from router.store.destinations import list_pauses, pauses_among, refused_keys_among
 from router.store.documents import find_document, find_value, list_documents, read_silences
@@ -245,7 +245,7 @@ async def _figures(
 
 async def _list_forgotten(tx: Transaction, stream: str, now: datetime) -> list[str]:
     """Return what a state that was put back cannot know, and which silences in it may have been ended since."""
-    changes = (await find_changes(tx, [STATE])).get(STATE, ())
+    changes = (await find_changes(tx, [ChangeAction.RESTORED])).get(ChangeAction.RESTORED, ())
     restores = [one for one in changes if one.action is ChangeAction.RESTORED and now - one.at < RECENT]
     silences = read_silences(await list_documents(tx, DocumentKind.SILENCE, now)).values if restores else ()
     acts = await find_changes(tx, [one.id for one in silences])

@@ -35,10 +35,6 @@ class ChangeAction(StrEnum):
     RESTORED = "restored"
 
 
-STATE = "state"
-"""The subject of what was done to all of the state."""
-
-
 class ChangeEntry(Value, kw_only=True):
     """What a person did to one thing.
 
@@ -83,11 +79,9 @@ async def write_restore(tx: Transaction, grace: timedelta = timedelta()) -> None
     """
     known = (await tx.fetch(_KNOWN))[0].find_time("known")
     if known is not None and tx.now - (known := min(known, tx.now)) >= grace:
-        detail, action = {"until": timestamp(known)}, ChangeAction.RESTORED
         await tx.write("UPDATE sessions SET until=?, seen=0", tx.now)
-        await write_change(
-            tx, ChangeEntry(at=tx.now, author="", action=action, stream=None, subject=STATE, detail=detail)
-        )
+        word, detail = ChangeAction.RESTORED, {"until": timestamp(known)}
+        await write_change(tx, ChangeEntry(at=tx.now, author="", action=word, stream=None, subject=word, detail=detail))
 
 
 async def put_with_change(tx: Transaction, document: StoredDocument, change: ChangeEntry) -> bool:

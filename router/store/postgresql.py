@@ -60,7 +60,10 @@ _WAIT = "SELECT pg_advisory_xact_lock(number) FROM unnest(CAST(? AS BIGINT[])) A
 _TIME = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 
 _MADE = "CAST(CAST('meta' AS regclass) AS oid), left(pg_walfile_name(pg_current_wal_lsn()), 8)"
-_LOOK = f"SELECT value AS marked, concat_ws('/', xmin, {_MADE}) AS found FROM meta WHERE name='server' FOR UPDATE"
+_LOOK = f"""
+SELECT value=found AS is_sound, left(value, -8)=left(found, -8) AS is_here
+FROM (SELECT value, concat_ws('/', xmin, {_MADE}) AS found FROM meta WHERE name='server' FOR UPDATE) AS mark
+"""
 _MARK = f"""
 INSERT INTO meta (name, value) VALUES ('server', concat_ws('/', xid(pg_current_xact_id()), {_MADE}))
 ON CONFLICT (name) DO UPDATE SET value=excluded.value
@@ -176,11 +179,9 @@ class PostgresqlStore(Store):
 
         async def look(tx: Transaction) -> None:
             row = await tx.find(_LOOK)
-            marked, found = (row.text("marked"), row.text("found")) if row is not None else ("", "")
-            if found != marked:
-                is_copy = found.rpartition("/")[0] != marked.rpartition("/")[0]
-                await write_restore(tx, timedelta() if is_copy else _TAKEOVER)
-            if row is None or found != marked:
+            if row is None or not row.raw("is_sound"):
+                if row is not None:
+                    await write_restore(tx, _TAKEOVER if row.raw("is_here") else timedelta())
                 await tx.write(_MARK)
 
         await self.run(look)

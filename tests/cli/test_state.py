@@ -358,7 +358,7 @@ def test_a_copy_is_made_beside_a_run_at_work(house: House) -> None:
         run.stdin.flush()
         until(run, lambda: len(house.lines("people.ndjson")) == 10)
         ended = beside.submit(run.communicate, "".join(lines[10:]))
-        counts = []
+        counts: list[int] = []
         for n in range(4):
             (house.directory / f"copy-{n}").mkdir()
             assert house.says("state", "--state", "busy", "backup", f"copy-{n}/router.db").code == 0
