@@ -58,11 +58,11 @@ BOOK = a_rulebook(
 )
 NAMES = "abcd"
 HUB = Partition("cwpp", "0")
-PLACES = {name: RESOURCE.replace("vm-1", f"vm-{name}") for name in NAMES}
+RESOURCES = {name: RESOURCE.replace("vm-1", f"vm-{name}") for name in NAMES}
 
 type Acts = list[tuple[Any, ...]]
 
-type Told = tuple[str, str, int]
+type Notified = tuple[str, str, int]
 """Where something was told, under which key, and of which turn."""
 
 
@@ -70,13 +70,13 @@ type Told = tuple[str, str, int]
 class Hour:
     """A router over one state, its hub and its SOC, which a person puts back as it was and starts again."""
 
-    place: Place
+    state: Place
     store: Store = field(init=False)
     life: Life = field(init=False)
     hub: Shelf = field(default_factory=Shelf)
     now: datetime = NOW
     copy: Any = None
-    told: Counter[Told] = field(default_factory=Counter)
+    received: Counter[Notified] = field(default_factory=Counter)
     open_at: dict[tuple[str, str], bool] = field(default_factory=dict)
     statuses: dict[str, str] = field(default_factory=dict)
 
@@ -85,7 +85,7 @@ class Hour:
 
     def start(self) -> None:
         """A process begins."""
-        self.store = open_store(self.place, lambda: self.now)
+        self.store = open_store(self.state, lambda: self.now)
         self.life = Life(self.store, BOOK)
         intake = Intake(self.store, {BOOK.stream: BOOK}, Catalogue(), BOOK.stream)
         self.events = EventIntake(intake, self.store, f"process-{self.now:%H%M}")
@@ -101,7 +101,7 @@ class Hour:
         self.statuses[name] = status
         events = self.hub.events[HUB]
         at = {"ProcessingEndTime": self.now.isoformat()}
-        body = alert_body(name, Status=status, AzureResourceId=PLACES[name], **at)
+        body = alert_body(name, Status=status, AzureResourceId=RESOURCES[name], **at)
         events.append(Event(len(events), self.now, body))
 
     def take(self) -> None:
@@ -119,7 +119,7 @@ class Hour:
         for one in self.life.deliver(state):
             it = one.delivery
             if state is DeliveryState.SENT:
-                self.told[it.destination, it.key, it.turn] += 1
+                self.received[it.destination, it.key, it.turn] += 1
                 self.open_at[it.destination, it.key] = it.change.value != "resolved"
 
     def live(self, acts: Acts) -> None:
@@ -140,10 +140,10 @@ class Hour:
         """Those that hold something at an instant."""
         return [one for one in run(stored_silences(self.store, now)).values if one.end > now]
 
-    def owed(self) -> set[Told]:
+    def owed(self) -> set[Notified]:
         """What is to be told yet."""
         open = "SELECT destination, key, turn FROM deliveries WHERE state NOT IN ('sent', 'skipped')"
-        return {(destination, key, turn) for destination, key, turn in rows_in(self.place, open)}
+        return {(destination, key, turn) for destination, key, turn in rows_in(self.state, open)}
 
     def redrive(self) -> None:
         run(redrive_letters(self.store, run(letters_in(self.store)), self.now, author="bo"))
@@ -153,11 +153,11 @@ class Hour:
 
     def back_up(self) -> None:
         """A person keeps a copy."""
-        if isinstance(self.place, Path):
-            self.copy = self.place.parent / f"{self.now:%H%M%S}.db"
-            back_up(self.place, self.copy)
+        if isinstance(self.state, Path):
+            self.copy = self.state.parent / f"{self.now:%H%M%S}.db"
+            back_up(self.state, self.copy)
         else:
-            with psycopg.connect(self.place) as server:
+            with psycopg.connect(self.state) as server:
                 names = [
                     name for (name,) in server.execute("SELECT tablename FROM pg_tables WHERE schemaname='public'")
                 ]
@@ -166,12 +166,12 @@ class Hour:
     def restore(self) -> None:
         """All processes end, a person puts the copy back, and one begins."""
         run(self.store.close())
-        if isinstance(self.place, Path):
-            rmtree(self.place)
-            self.place.mkdir()
-            (self.place / "router.db").write_bytes(self.copy.read_bytes())
+        if isinstance(self.state, Path):
+            rmtree(self.state)
+            self.state.mkdir()
+            (self.state / "router.db").write_bytes(self.copy.read_bytes())
         else:
-            with psycopg.connect(self.place) as server:
+            with psycopg.connect(self.state) as server:
                 for name, rows in self.copy.items():
                     server.execute(sql.SQL("DELETE FROM {}").format(sql.Identifier(name)))
                     if rows:
@@ -188,7 +188,7 @@ class Hour:
 
 
 def _scope(name: str) -> tuple[tuple[Element, ...], ...]:
-    return (named(PLACES[name].rpartition("/")[2]),)
+    return (named(RESOURCES[name].rpartition("/")[2]),)
 
 
 async def _made(url: str) -> None:
@@ -215,9 +215,8 @@ def _all(name: str) -> sql.Composed:
 def an_hour(engine: str, emptied: EmptiedDatabase) -> Iterator[Hour]:
     """A router over an empty state."""
     with TemporaryDirectory() as directory:
-        place: Place = Path(directory) / "state" if engine == "sqlite" else emptied.url
         emptied.empty()
-        hour = Hour(place)
+        hour = Hour(Path(directory) / "state" if engine == "sqlite" else emptied.url)
         hour.sweep()
         try:
             yield hour
@@ -251,7 +250,7 @@ def test_nothing_is_lost_and_nothing_is_told_a_third_time(
         hour.live(before)
         hour.sweep()
         hour.back_up()
-        kept, known, is_owed = Counter(hour.told), hour.now, hour.owed()
+        kept, known, is_owed = Counter(hour.received), hour.now, hour.owed()
         hour.live(lost)
         back = {one.groups for one in hour.silences(known)}
         hour.goes_on(minutes)
@@ -265,11 +264,11 @@ def test_nothing_is_lost_and_nothing_is_told_a_third_time(
             hour.sweep()
             hour.redrive()
             hour.deliver()
-        decided = {key for (key,) in rows_in(hour.place, "SELECT coalesce(message, key) FROM decisions")}
+        decided = {key for (key,) in rows_in(hour.state, "SELECT coalesce(message, key) FROM decisions")}
         assert len(decided) == len(hour.hub.events[HUB])
-        assert max(hour.told.values(), default=0) <= 2
-        assert [one for one in kept if hour.told[one] > kept[one] and one not in is_owed] == []
-        holding = {key for (key,) in rows_in(hour.place, "SELECT key FROM signals WHERE held_by IS NOT NULL")}
+        assert max(hour.received.values(), default=0) <= 2
+        assert [one for one in kept if hour.received[one] > kept[one] and one not in is_owed] == []
+        holding = {key for (key,) in rows_in(hour.state, "SELECT key FROM signals WHERE held_by IS NOT NULL")}
         for name, status in hour.statuses.items():
             key = signal_key("cwpp", "alert", name)
             for destination in ("oncall", "tickets"):
@@ -357,12 +356,12 @@ def test_a_server_is_known_to_have_been_put_back(tmp_path: Path) -> None:
             with over(there, hour.now) as restored, standby_of(earlier) as standby:
                 restored.goes_on(3)
                 standby.promote()
-                restored.place = standby.of(urlsplit(url).path.strip("/"))
+                restored.state = standby.of(urlsplit(url).path.strip("/"))
                 run(restored.store.close())
                 restored.start()
                 restored.sweep()
                 assert len(restored.problems()) == 1
-                rows_in(restored.place, "UPDATE meta SET value='' WHERE name='server'")
+                rows_in(restored.state, "UPDATE meta SET value='' WHERE name='server'")
                 restored.goes_on(1)
                 restored.sweep()
                 assert len(restored.problems()) == 2
