@@ -84,6 +84,12 @@ async def write_restore(tx: Transaction, grace: timedelta = timedelta()) -> None
         await write_change(tx, ChangeEntry(at=tx.now, author="", action=word, stream=None, subject=word, detail=detail))
 
 
+async def find_last_restore(tx: Transaction) -> datetime | None:
+    """Return when the state was put back last as it was before; None where it never was."""
+    changes = (await find_changes(tx, [ChangeAction.RESTORED])).get(ChangeAction.RESTORED, ())
+    return max((one.at for one in changes if one.action is ChangeAction.RESTORED), default=None)
+
+
 async def put_with_change(tx: Transaction, document: StoredDocument, change: ChangeEntry) -> bool:
     """Write a document and who changed it; False if another worker was faster, and then neither."""
     is_written = await put_document(tx, document) is not None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from copy import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from operator import attrgetter
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ from router.domain.errors import Undecodable
 from router.domain.notices import Notice, RecordEntry
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
+from router.store.changes import find_last_restore
 from router.store.codec import (
     MOST_TIMES,
     Columns,
@@ -37,6 +38,9 @@ from router.store.store import Transaction
 
 IS_OPEN = "state IN ('owed', 'claimed')"
 """The condition of the index of what still has to be sent. A claimed row keeps the end of its lease as `due`."""
+
+REPLAY = timedelta(hours=1)
+"""For how long after a restore hubs may bring again what was told before: their backlog is taken in within minutes."""
 
 _UNKNOWN = "NOT (state IN ('sent', 'skipped', 'dead') OR (state IN ('owed', 'claimed') AND stream IN ('cwpp', 'cspm')))"
 
@@ -181,9 +185,16 @@ async def read_signals(
         signals.setdefault((one.key, one.destination), []).append(one)
     by_place = {row.whole("place"): row for row in rows}
     lives = [life for some in signals.values() if (life := find_untold_life(some))]
-    told = {life[-1].row_id: [notice_in(by_place[one.row_id]) for one in life] for life in lives}
-    untold_ends = {row for row, notices in told.items() if any(one is not None and one.paged for one in notices)}
+    untold_ends = {life[-1].row_id for life in lives if any(_is_paged(by_place[one.row_id]) for one in life)}
+    # What a state that was put back is owed anew may have been told before.
+    if lives and (restored := await find_last_restore(tx)) is not None:
+        untold_ends |= {life[-1].row_id for life in lives if restored <= life[0].born < restored + REPLAY}
     return Signals(list(signals.values()), by_place, untold_ends)
+
+
+def _is_paged(row: Columns) -> bool:
+    """Return whether a ticket destination is told what goes to a pager as well."""
+    return row.words("lane") == Lane.TICKET and (notice := notice_in(row)) is not None and notice.paged
 
 
 def may_be_note(one: Delivery | DeliveryStatus, content: Notice | RecordEntry | None) -> bool:

@@ -149,12 +149,12 @@ def superseded(statuses: Collection[DeliveryStatus], kept: Collection[int] = ())
 
 
 def find_untold_life(statuses: Collection[DeliveryStatus]) -> Sequence[DeliveryStatus]:
-    """Return a whole life of a signal of which its ticket destination was told nothing, its end last; nothing if none is.
+    """Return a whole life of a signal of which its destination was told nothing, its end last; nothing if none is.
 
     One that opened again since is told of as it is now.
     """
     end = max(statuses, key=_turn)
-    if end.lane is not Lane.TICKET or not (end.is_open and _ends_untold(end, statuses)):
+    if not (end.is_open and _ends_untold(end, statuses)):
         return ()
     return sorted((one for one in statuses if one.opened == end.opened), key=_turn)
 

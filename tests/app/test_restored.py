@@ -86,7 +86,7 @@ class Hour:
     def start(self) -> None:
         """A process begins."""
         self.store = open_store(self.state, lambda: self.now)
-        self.life = Life(self.store, BOOK)
+        self.life = Life(self.store, BOOK, now=self.now)
         intake = Intake(self.store, {BOOK.stream: BOOK}, Catalogue(), BOOK.stream)
         self.events = EventIntake(intake, self.store, f"process-{self.now:%H%M}")
         gaps = GapFiller(self.hub, self.store, self.events)
@@ -274,6 +274,25 @@ def test_nothing_is_lost_and_nothing_is_told_a_third_time(
             for destination in ("oncall", "tickets"):
                 if key not in holding and _scope(name) not in back:
                     assert hour.open_at.get((destination, key), False) == (status != "Resolved"), (destination, name)
+
+
+def test_an_end_that_comes_with_its_beginning_closes_what_was_opened(
+    emptied: EmptiedDatabase, lasting: Store, either: str
+) -> None:
+    """Nobody is paged for it again: the pager and the ticket hear of the end alone, which the copy cannot know to be news. An
+    hour after the restore what is over before it was told is told to nobody, as ever."""
+    with an_hour(either, emptied) as hour:
+        hour.back_up()
+        hour.live([("says", "a", "New"), ("take",), ("deliver",), ("says", "a", "Resolved")])
+        assert hour.open_at["oncall", signal_key("cwpp", "alert", "a")]
+        hour.restore()
+        hour.live([("sweep",), ("take",), ("deliver",)])
+        for destination in ("oncall", "tickets"):
+            key = destination, signal_key("cwpp", "alert", "a")
+            assert (hour.open_at[key], hour.received[*key, 1], hour.received[*key, 2]) == (False, 1, 1)
+        hour.goes_on(60)
+        hour.live([("says", "b", "New"), ("says", "b", "Resolved"), ("take",), ("deliver",)])
+        assert ("oncall", signal_key("cwpp", "alert", "b")) not in hour.open_at
 
 
 def test_the_health_page_names_what_may_be_wrong_until_people_looked(
