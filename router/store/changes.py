@@ -12,6 +12,7 @@ from router.domain.readable import timestamp
 from router.domain.values import Value
 from router.store.codec import EPOCH, MOST, RowForm, decode, insert
 from router.store.documents import put_document
+from router.store.partitions import free_partitions
 from router.store.quarantine import read_sound
 from router.store.store import Transaction
 
@@ -75,11 +76,12 @@ async def write_change(tx: Transaction, change: ChangeEntry) -> None:
 async def write_restore(tx: Transaction, grace: timedelta = timedelta()) -> None:
     """Put on record that the state is again as it was when it was written to last, unless that is less than `grace` ago.
 
-    All sessions end: some of them had.
+    All sessions end: some of them had. Who read a partition then is not there any more.
     """
     known = (await tx.fetch(_KNOWN))[0].find_time("known")
     if known is not None and tx.now - (known := min(known, tx.now)) >= grace:
         await tx.write("UPDATE sessions SET until=?, seen=0", tx.now)
+        await free_partitions(tx)
         word, detail = ChangeAction.RESTORED, {"until": timestamp(known)}
         await write_change(tx, ChangeEntry(at=tx.now, author="", action=word, stream=None, subject=word, detail=detail))
 
