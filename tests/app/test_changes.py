@@ -142,8 +142,8 @@ async def retaken(store: Store) -> list[RetakeResult]:
 
 
 def test_every_action_is_tried() -> None:
-    """Whoever adds one adds what is done here."""
-    assert {one.action for one in ACTS.values()} == set(ChangeAction)
+    """Whoever adds one adds what is done here. A restore is not done by the router, which finds that it was."""
+    assert {one.action for one in ACTS.values()} == set(ChangeAction) - {ChangeAction.RESTORED}
 
 
 @pytest.mark.parametrize("name", ACTS)

@@ -26,7 +26,7 @@ from router.app.silences import add_silence, end_silence, stored_silences
 from router.deliver.destination_holds import HoldReader
 from router.domain.catalogue import Catalogue
 from router.domain.deliveries import DeliveryState
-from router.domain.hubs import Event, Partition
+from router.domain.hubs import Event, Partition, PartitionClaim
 from router.domain.keys import signal_key
 from router.domain.readable import timestamp
 from router.domain.rulebook import Lane
@@ -36,7 +36,7 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.store.changes import list_changes
-from router.store.partitions import list_claims
+from router.store.partitions import claim_partitions, list_claims
 from router.store.retention import Retention
 from router.store.sessions import Session, begin_session, list_sessions
 from router.store.sqlite import back_up
@@ -299,7 +299,7 @@ def test_the_health_page_names_what_may_be_wrong_until_people_looked(
     emptied: EmptiedDatabase, lasting: Store, either: str
 ) -> None:
     """From when to when nothing is known, and each silence that was in force, until a person extends or ends it; for a week.
-    All sessions are over, and who reads the record of changes finds the restore there."""
+    All sessions are over, no process counts as alive, and the record of changes has the restore."""
     with an_hour(either, emptied) as hour:
         hour.silence("a")
         hour.silence("b")
@@ -308,6 +308,7 @@ def test_the_health_page_names_what_may_be_wrong_until_people_looked(
         times = {"since": hour.now, "seen": hour.now + HOUR, "until": hour.now + 8 * HOUR}
         ask(hour.store, begin_session, Session(id="a", attempt="b", name="ana", subject="1", role="Reader", **times))
         hour.sweep()
+        ask(hour.store, claim_partitions, [PartitionClaim(HUB, "a process")])
         hour.back_up()
         assert hour.problems() == []
         hour.goes_on(60)
@@ -319,6 +320,7 @@ def test_the_health_page_names_what_may_be_wrong_until_people_looked(
         back = "cwpp: silence {} of ana@contoso.example until 2026-11-24T14:00:00Z is back, if it was ended before that"
         assert sorted(hour.problems()) == sorted([at_all, back.format(one.id), back.format(other.id)])
         assert ask(hour.store, list_sessions) == []
+        assert [one.owner for one in ask(hour.store, list_claims, HUB.hub)] == [""]
         run(end_silence(hour.store, one.id, hour.now, author="bo"))
         assert hour.problems() == [at_all, back.format(other.id)]
         assert [one.action for one in ask(hour.store, list_changes, None, 2)] == ["silence_ended", "restored"]
