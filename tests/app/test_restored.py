@@ -215,13 +215,13 @@ def _all(name: str) -> sql.Composed:
 def an_hour(engine: str, emptied: EmptiedDatabase) -> Iterator[Hour]:
     """A router over an empty state."""
     with TemporaryDirectory() as directory:
-        emptied.empty()
         hour = Hour(Path(directory) / "state" if engine == "sqlite" else emptied.url)
         hour.sweep()
         try:
             yield hour
         finally:
             run(hour.store.close())
+            emptied.empty()
 
 
 SAYS = st.tuples(st.just("says"), st.sampled_from(NAMES), st.sampled_from(["New", "New", "InProgress", "Resolved"]))
