@@ -49,7 +49,7 @@ from tests.stack.stack import stack_running
 from tests.store.acts import DAY, ask, claim, letters_in, owe, settle, states
 from tests.store.builders import OPENING, a_delivery, a_hold
 from tests.store.faulty import faulty
-from tests.store.opened import Store, open_store
+from tests.store.opened import Store, open_new_store, open_store
 from tests.waiting import until
 
 pytestmark = LEFT_BEHIND
@@ -64,7 +64,7 @@ BOOK = a_rulebook()
 def swept(at: datetime | None = NOW) -> Iterator[Store]:
     """A store that was swept just now, or at another instant, or never."""
     with TemporaryDirectory() as directory:
-        store = open_store(Path(directory))
+        store = open_new_store(Path(directory))
         if at is not None:
             ask(store, write_sweep_end, "cwpp", at)
         yield store

@@ -30,7 +30,7 @@ from tests.constructed.weeks import row_of
 from tests.hubs import Shelf
 from tests.store.acts import find_rows, run
 from tests.store.life import Life
-from tests.store.opened import open_store
+from tests.store.opened import open_new_store
 from tests.store.within import within
 
 HOUR = timedelta(hours=1)
@@ -147,7 +147,7 @@ def notices(claims: Iterable[Claim]) -> list[tuple[str, str]]:
 def a_life_of_weeks() -> Iterator[Weeks]:
     """Such a router for one example."""
     with TemporaryDirectory() as directory:
-        weeks = Weeks(open_store(Path(directory)))
+        weeks = Weeks(open_new_store(Path(directory)))
         try:
             yield weeks
         finally:

@@ -29,7 +29,7 @@ from router.store.groups import GroupState, MemberState, States
 from router.store.ledger import LedgerRow
 from router.store.store import Store, Transaction
 from tests.builders import NOW
-from tests.store.opened import Place, empty, open_store
+from tests.store.opened import Place, empty, open_new_store, open_store
 from tests.store.within import claim_in, within
 
 INSTANT, SECOND, MINUTE = timedelta(microseconds=1), timedelta(seconds=1), timedelta(minutes=1)
@@ -63,7 +63,7 @@ def awaited[**P](test: Callable[P, Coroutine[Any, Any, None]]) -> Callable[P, No
 def an_empty_store(place: Place | None = None) -> Iterator[Store]:
     """A store for one example: in a file of its own, or in a database that is emptied."""
     with TemporaryDirectory() as directory:
-        store = open_store(place if isinstance(place, str) else Path(directory))
+        store = open_store(place) if isinstance(place, str) else open_new_store(Path(directory))
         try:
             if store.is_shared:
                 run(empty(store))

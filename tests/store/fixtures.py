@@ -10,7 +10,7 @@ import pytest
 from router.store.postgresql import PostgresqlStore
 from tests.stack.postgres import EmptiedDatabase
 from tests.store.acts import RUNNER, run
-from tests.store.opened import Place, Store, engine_over, open_store
+from tests.store.opened import Place, Store, engine_over, open_new_store, open_store
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -23,7 +23,7 @@ def _running() -> Iterator[None]:
 @pytest.fixture
 def sqlite(tmp_path: Path) -> Iterator[Store]:
     """An empty store in a file."""
-    store = open_store(tmp_path)
+    store = open_new_store(tmp_path)
     yield store
     run(store.close())
 

@@ -1,10 +1,14 @@
 """How tests open a store: nothing else says of what it is made."""
 
+import atexit
 import re
+import shutil
 import sqlite3
+import tempfile
 from collections.abc import Callable
 from contextlib import closing
 from datetime import datetime
+from functools import cache
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -14,10 +18,20 @@ import psycopg
 from router.app.settings import now
 from router.store.conninfo import Connector, parse_address
 from router.store.postgresql import PostgresqlStore
-from router.store.sqlite import StateFile
+from router.store.sqlite import StateFile, at_once
 from router.store.store import Store
 
-__all__ = ["Place", "Store", "changed", "empty", "engine_over", "everything_in", "open_store", "rows_in"]
+__all__ = [
+    "Place",
+    "Store",
+    "changed",
+    "empty",
+    "engine_over",
+    "everything_in",
+    "open_new_store",
+    "open_store",
+    "rows_in",
+]
 
 type Place = Path | str
 """Where a state is: a directory, or the URL of a database."""
@@ -42,6 +56,21 @@ def engine_over(
 def open_store(place: Place, clock: Callable[[], datetime] = now) -> Store:
     """Gives the store in a place: a directory, which is made where there is none, or a database that holds a state."""
     return engine_over(place, clock=clock) if isinstance(place, str) else StateFile(place, clock)
+
+
+def open_new_store(directory: Path) -> Store:
+    """Gives a store with nothing in it in a directory where there is none: a copy of one that this process made before."""
+    shutil.copytree(_empty_state(), directory, dirs_exist_ok=True)
+    return open_store(directory)
+
+
+@cache
+def _empty_state() -> Path:
+    """Where a state in which nothing was done yet is, as long as the process: to make its tables takes longer than a test."""
+    place = Path(tempfile.mkdtemp(prefix="empty-state-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    at_once(open_store(place).close())
+    return place
 
 
 async def changed(store: Any, statement: str, *values: object) -> int:

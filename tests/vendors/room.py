@@ -42,7 +42,7 @@ from tests.builders import a_rulebook
 from tests.destinations.builders import NOW, a_delivery, a_huge_notice, a_notice
 from tests.hubs import Shelf
 from tests.store.acts import letters_in
-from tests.store.opened import Store, open_store
+from tests.store.opened import Store, open_new_store
 from tests.store.within import within
 from tests.waiting import PATIENCE
 
@@ -151,7 +151,7 @@ async def a_room(
 ) -> AsyncIterator[Room]:
     """A room with an empty outbox; `trust` is as for the shell."""
     with TemporaryDirectory() as directory:
-        store = open_store(Path(directory))
+        store = open_new_store(Path(directory))
         try:
             async with the_shell(trust) as answers:
                 yield Room(kind, secrets, store, answers)

@@ -41,7 +41,7 @@ from tests.deliver.engines import InBatches
 from tests.hubs import Shelf
 from tests.infra.queries.workspace import QUERIES, Row
 from tests.store.acts import letters_in, run
-from tests.store.opened import open_store
+from tests.store.opened import open_new_store
 from tests.store.within import within
 
 _TEMPORALITIES: Any = APPLICATION_INSIGHTS_METRIC_TEMPORALITIES
@@ -107,7 +107,7 @@ class AtWork:
         self.hubs = {stream: Shelf(partitions=2, name=stream.value) for stream in Stream}
         self._next: Counter[Partition] = Counter()
         self._exported = Exported()
-        self._store = open_store(directory)
+        self._store = open_new_store(directory)
         self._service = self._wired({stream: a_rulebook(*rules, stream=stream, routes=routes) for stream in Stream})
 
     def publish(self, count: int, partition: int = 0) -> None:
