@@ -312,5 +312,5 @@ def test_time_grows_with_length_and_no_faster(subtests: pytest.Subtests) -> None
     for name, grow in _GROWING.items():
         with subtests.test(name):
             small = min(_seconds(grow(size)) for _ in range(3))
-            large = min(_seconds(grow(8 * size)) for _ in range(3))
-            assert large < max(32 * small, 0.1)
+            # Once is enough where it is fast; what a busy machine made slow is tried again.
+            assert any(_seconds(grow(8 * size)) < max(32 * small, 0.1) for _ in range(3))

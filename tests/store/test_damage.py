@@ -9,7 +9,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Mapping
 from contextlib import closing, nullcontext
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from shutil import copytree, rmtree
 from tempfile import TemporaryDirectory
@@ -77,8 +77,8 @@ def a_state(closed: int, killed: int, size: int = 100) -> Files:
         return files if killed else files_in(state)
 
 
-CLOSED, KILLED = a_state(12, 0), a_state(0, 100)
-"""One that was closed, and one whose hundred commits are in its log alone."""
+closed, killed = partial(a_state, 12, 0), partial(a_state, 0, 100)
+"""One that was closed, and one whose hundred commits are in its log alone; made where a test asks for it first."""
 
 
 def cut(name: str, share: float) -> Callable[[Files], Files]:
@@ -101,30 +101,30 @@ def holding(name: str, content: bytes) -> Callable[[Files], Files]:
     return lambda files: files | {name: content}
 
 
-DAMAGES: dict[str, tuple[Files, Callable[[Files], Files]]] = {
-    "truncated": (CLOSED, cut(DB, 0.5)),
-    "all but its last page": (CLOSED, cut(DB, 0.99)),
-    "emptied": (CLOSED, holding(DB, b"")),
-    "emptied, its log is left": (KILLED, holding(DB, b"")),
-    "deleted": (CLOSED, without(DB)),
-    "no database": (CLOSED, holding(DB, b"this is no database at all" * 99)),
-    "header cut": (CLOSED, cut(DB, 0.001)),
-    "header overwritten": (CLOSED, overwritten(DB, 0, b"\0" * 16)),
-    "a format of another program": (CLOSED, overwritten(DB, 44, b"\0\0\0\x63")),
-    "more pages in its header than in its file": (CLOSED, overwritten(DB, 28, b"\0\1\0\0")),
-    "an empty database": (CLOSED, lambda files: files | {DB: a_state(0, 0)[DB]}),
-    "an older copy": (CLOSED, lambda files: files | {DB: a_state(11, 0)[DB]}),
-    "its log deleted": (KILLED, without(WAL)),
-    "its log and index deleted": (KILLED, without(WAL, SHM)),
-    "its log emptied": (KILLED, holding(WAL, b"")),
-    "its log cut": (KILLED, cut(WAL, 0.5)),
-    "its log without its last byte": (KILLED, cut(WAL, 0.999999)),
-    "its log's header overwritten": (KILLED, overwritten(WAL, 0, b"garbage!")),
-    "its log's middle overwritten": (KILLED, overwritten(WAL, 90_000, b"garbage!")),
-    "truncated under its log": (a_state(40, 5, 3000), cut(DB, 0.6)),
-    "the small file emptied": (CLOSED, holding(MARK, b"")),
-    "the small file is garbage": (KILLED, holding(MARK, noise(2 * SECTOR))),
-    "the small file cut": (CLOSED, cut(MARK, 0.01)),
+DAMAGES: dict[str, tuple[Callable[[], Files], Callable[[Files], Files]]] = {
+    "truncated": (closed, cut(DB, 0.5)),
+    "all but its last page": (closed, cut(DB, 0.99)),
+    "emptied": (closed, holding(DB, b"")),
+    "emptied, its log is left": (killed, holding(DB, b"")),
+    "deleted": (closed, without(DB)),
+    "no database": (closed, holding(DB, b"this is no database at all" * 99)),
+    "header cut": (closed, cut(DB, 0.001)),
+    "header overwritten": (closed, overwritten(DB, 0, b"\0" * 16)),
+    "a format of another program": (closed, overwritten(DB, 44, b"\0\0\0\x63")),
+    "more pages in its header than in its file": (closed, overwritten(DB, 28, b"\0\1\0\0")),
+    "an empty database": (closed, lambda files: files | {DB: a_state(0, 0)[DB]}),
+    "an older copy": (closed, lambda files: files | {DB: a_state(11, 0)[DB]}),
+    "its log deleted": (killed, without(WAL)),
+    "its log and index deleted": (killed, without(WAL, SHM)),
+    "its log emptied": (killed, holding(WAL, b"")),
+    "its log cut": (killed, cut(WAL, 0.5)),
+    "its log without its last byte": (killed, cut(WAL, 0.999999)),
+    "its log's header overwritten": (killed, overwritten(WAL, 0, b"garbage!")),
+    "its log's middle overwritten": (killed, overwritten(WAL, 90_000, b"garbage!")),
+    "truncated under its log": (partial(a_state, 40, 5, 3000), cut(DB, 0.6)),
+    "the small file emptied": (closed, holding(MARK, b"")),
+    "the small file is garbage": (killed, holding(MARK, noise(2 * SECTOR))),
+    "the small file cut": (closed, cut(MARK, 0.01)),
 }  # fmt: skip
 
 
@@ -136,7 +136,8 @@ def apart_from_shared(files: Files) -> Files:
 @pytest.mark.parametrize("name", DAMAGES)
 def test_a_damaged_state_is_told_in_one_line_and_left_as_it_is_until_a_person_acts(tmp_path: Path, name: str) -> None:
     """The line names both files, and what it says is enough: a copy in place of the three files, or none, and no small file."""
-    files, damage = DAMAGES[name]
+    made, damage = DAMAGES[name]
+    files = made()
     state, damaged = tmp_path / "state", damage(files)
     put(state, damaged)
     before = files_in(state)
@@ -167,17 +168,17 @@ HARMLESS: dict[str, Callable[[Files], Files]] = {
 def test_what_lost_nothing_is_sound(tmp_path: Path, subtests: pytest.Subtests) -> None:
     """Nor does a number that cannot be read stop anything: what lost commits has an older one. Counting goes on from there."""
     for name, harm in HARMLESS.items():
-        for state, many in ((CLOSED, 12), (KILLED, 100)):
+        for state, many in ((closed(), 12), (killed(), 100)):
             with subtests.test(name):
                 put(tmp_path, harm({SHM: b"", **state}))
                 assert count_in(tmp_path) == many
     for garbage in ("x", "", "-1", "1.5", "9" * 25):
-        put(tmp_path, CLOSED)
+        put(tmp_path, closed())
         _change(tmp_path, "UPDATE meta SET value=? WHERE name='commit'", garbage)
         assert count_in(tmp_path) == 12
         mended = files_in(tmp_path)
         assert count_in(tmp_path) == 12
-        put(tmp_path, mended | {DB: CLOSED[DB]})
+        put(tmp_path, mended | {DB: closed()[DB]})
         with pytest.raises(BadFile, match="names commit"):
             open_store(tmp_path)
 
@@ -308,7 +309,7 @@ def test_one_process_at_a_time_works_on_a_state_and_says_until_its_end_that_it_d
 
     One that has it to itself for a while lets go of it then, unless it had it before.
     """
-    put(tmp_path, CLOSED)
+    put(tmp_path, closed())
     store = open_store(tmp_path)
 
     async def look() -> None:
@@ -317,7 +318,7 @@ def test_one_process_at_a_time_works_on_a_state_and_says_until_its_end_that_it_d
 
     run(look())
     run(store.close())
-    assert files_in(tmp_path) == CLOSED
+    assert files_in(tmp_path) == closed()
     one, two = open_store(tmp_path), open_store(tmp_path)
     lock = tmp_path / "router.lock"
     one.hold()
@@ -347,7 +348,7 @@ FORMS = {
 def test_a_state_of_another_form_is_refused_and_left_as_it_is(tmp_path: Path) -> None:
     """One line names the directory and says what to do; it is not called damaged. So does one for what cannot be opened."""
     for form, said in FORMS.items():
-        put(tmp_path, CLOSED)
+        put(tmp_path, closed())
         _change(tmp_path, form)
         before = files_in(tmp_path)
         for opened in (lambda: opened_unchanged(tmp_path), lambda: nullcontext(StateFile(tmp_path))):

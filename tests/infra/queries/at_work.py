@@ -5,13 +5,10 @@ from collections import Counter
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any, cast
 
-from azure.monitor.opentelemetry.exporter.export.metrics._exporter import (
-    APPLICATION_INSIGHTS_METRIC_TEMPORALITIES,
-    _convert_point_to_envelope,
-)
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.resources import Resource
@@ -44,8 +41,11 @@ from tests.store.acts import letters_in, run
 from tests.store.opened import open_new_store
 from tests.store.within import within
 
-_TEMPORALITIES: Any = APPLICATION_INSIGHTS_METRIC_TEMPORALITIES
-"""That a counter tells what it counted since the last time, and not since the start."""
+
+@cache
+def _exporter() -> Any:
+    """Azure's exporter, which takes a second to import: of several workers that collect tests one needs it."""
+    return import_module("azure.monitor.opentelemetry.exporter.export.metrics._exporter")
 
 
 class Exported:
@@ -53,7 +53,8 @@ class Exported:
 
     def __init__(self) -> None:
         self.seconds = 0.0
-        self._reader = InMemoryMetricReader(_TEMPORALITIES)
+        # A counter tells what it counted since the last time, and not since the start.
+        self._reader = InMemoryMetricReader(_exporter().APPLICATION_INSIGHTS_METRIC_TEMPORALITIES)
         meters = MeterProvider([self._reader], Resource.get_empty(), shutdown_on_exit=False)
         log = logging.Logger("unheard", logging.CRITICAL)
         self.telemetry = Telemetry(meters.get_meter("test"), log=log, clock=lambda: self.seconds)
@@ -80,7 +81,7 @@ def _is_asked_for(metric: str) -> bool:
 
 def _row(name: str, point: Any, at: datetime) -> Row:
     """What Application Insights makes of an envelope: a point's value is Sum, its count ItemCount."""
-    envelope: Any = _convert_point_to_envelope(point, name)
+    envelope: Any = _exporter()._convert_point_to_envelope(point, name)
     data = envelope.data.base_data
     (said,) = data.metrics
     return {
