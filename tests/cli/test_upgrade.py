@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
+import sqlite3
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, closing
 from itertools import count, cycle, islice
 from pathlib import Path
 
 import pytest
 
+from router.cli import main
 from router.store.store import VERSION
 from tests.cli.test_serve import (
     Serving,
@@ -25,7 +28,7 @@ from tests.cli.test_serve import (
 )
 from tests.stack.postgres import Server, Way
 from tests.stack.stack import ROOT, Stack, stack_running
-from tests.store.opened import rows_in
+from tests.store.opened import open_store, rows_in
 from tests.warm import WarmProcess, started
 
 _SETTINGS = {"ALERT_ROUTER_LEASE": "2", "ALERT_ROUTER_GRACE": "1"}
@@ -100,3 +103,46 @@ def test_a_step_is_carried_out_beside_workers_and_each_version_replaces_the_othe
         assert running.stop() == 0
     assert_doubled_only_where_cut_off(stack)
     assert rows_in(stack.state, "SELECT DISTINCT later FROM v_decisions") == [("",)]
+
+
+def is_written_to(directory: Path) -> bool:
+    """Whether a process is in the midst of a transaction that writes to a state."""
+    with closing(sqlite3.connect(directory / "router.db", isolation_level=None)) as db:
+        db.execute("PRAGMA busy_timeout=0")
+        try:
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+        return False
+
+
+_MANY = """
+INSERT INTO decisions (at, key, stream, outcome, severity, plan, type, rule, body)
+WITH RECURSIVE n (at) AS (SELECT 1 UNION ALL SELECT at+1 FROM n WHERE at<100000)
+SELECT at, at, 'cwpp', 'routed', '', '', '', '', x'00' FROM n
+"""
+
+
+@pytest.mark.soak
+def test_a_directory_is_of_one_version_or_the_next_whenever_its_upgrade_is_killed(tmp_path: Path, newer: Path) -> None:
+    """In the midst of the step, each time much later; the older program reads it after each, also once it is done."""
+    asyncio.run(open_store(tmp_path).close())
+    rows_in(tmp_path, _MANY)
+    rows_in(tmp_path, "DELETE FROM meta WHERE name='commit'")
+    (tmp_path / "router.commit").unlink()
+    killed, code = 0, -1
+    for looks in (3**number for number in count()):
+        with started("router", "state", "upgrade", "--state", tmp_path, env=os.environ, cwd=newer) as one:
+            seen = 0
+            while one.poll() is None and seen < looks:
+                seen += is_written_to(tmp_path)
+            one.kill()
+            code = one.wait()
+        killed += code != 0
+        (version,) = {int(text) for (text,) in rows_in(tmp_path, "SELECT value FROM meta WHERE name='version'")}
+        columns = rows_in(tmp_path, "SELECT count(*) FROM pragma_table_info('decisions') WHERE name='later'")
+        assert columns == [(version - VERSION,)]
+        assert main(["state", "--state", str(tmp_path)]) == 0
+        if version > VERSION and code == 0:
+            break
+    assert killed > 2
