@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 import sys
 import time
@@ -40,6 +41,9 @@ if TYPE_CHECKING:
 
 SWEEP = 60.0
 """Seconds from the start of one sweep to the start of the next."""
+
+LAST = 10.0
+"""Seconds beside `STOP` for what is written and closed last; then the process ends, whatever hangs."""
 
 TROUBLE = 5.0
 """Seconds after which a loop goes on that found the state down."""
@@ -208,7 +212,7 @@ async def _wait(stop: asyncio.Event, seconds: float) -> bool:
 
 
 def _heed_signals(stop: asyncio.Event) -> None:
-    """Let the first SIGINT or SIGTERM be the stop; then they end the process as they always do.
+    """Let the first SIGINT or SIGTERM be the stop, after `STOP` and `LAST` the end; then they end it as they always do.
 
     One that this process was started to ignore, as a script's background job is Ctrl-C, it still ignores.
     """
@@ -217,12 +221,20 @@ def _heed_signals(stop: asyncio.Event) -> None:
 
     def heed() -> None:
         stop.set()
+        signal.signal(signal.SIGALRM, _give_up)
+        signal.alarm(round(STOP + LAST))
         for number in numbers:
             loop.remove_signal_handler(number)
             signal.signal(number, signal.SIG_DFL)
 
     for number in numbers:
         loop.add_signal_handler(number, heed)
+
+
+def _give_up(*_: object) -> None:
+    """Ends the process: what hangs, as a database may that answers nothing, is left as after a kill."""
+    _LOG.warning("something hangs; its claims and partitions are free when their leases end")
+    os._exit(1)
 
 
 class _Formatter(logging.Formatter):

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from azure.eventhub.aio import CheckpointStore
 
+from router.domain.errors import StoreError
 from router.domain.hubs import Partition, PartitionClaim
 
 NOTHING = -1
@@ -35,6 +36,7 @@ class Checkpoints(CheckpointStore):
         self._partitions = partitions
         self._clock = clock
         self._seen: dict[Partition, tuple[str, float]] = {}
+        self._ours: dict[Partition, str] = {}
         self._positions: dict[str, int] = {}
 
     def position_of(self, partition: str) -> int:
@@ -44,6 +46,11 @@ class Checkpoints(CheckpointStore):
     def void(self, partition: str) -> None:
         """Forgets how far a partition is taken in: its hub was created anew, and the numbers begin again."""
         self._positions[partition] = NOTHING
+
+    async def is_ours(self, partition: Partition) -> bool:
+        """Whether the state has it that this process reads a partition."""
+        claims = {one.partition: one.claim for one in await self._partitions.list_claims(partition.hub)}
+        return partition in self._ours and claims.get(partition) == self._ours[partition]
 
     async def list_ownership(
         self, fully_qualified_namespace: str, eventhub_name: str, consumer_group: str, **kwargs: Any
@@ -58,7 +65,13 @@ class Checkpoints(CheckpointStore):
         """Claim partitions, renew claims, and give up those whose owner has no name; return what was got."""
         wanted = {Partition(one["eventhub_name"], one["partition_id"]): one for one in ownership_list}
         claims = [PartitionClaim(place, one["owner_id"], one.get("etag") or "") for place, one in wanted.items()]
-        got = await self._partitions.claim_partitions(claims)
+        try:
+            got = await self._partitions.claim_partitions(claims)
+        except StoreError:
+            if any(one.owner for one in claims):
+                raise
+            return []  # Nobody hears of what is given up, and it is free when its lease ends.
+        self._ours |= {one.partition: one.claim for one in got if one.owner}
         return [wanted[one.partition] | self._ownership(one) for one in got]
 
     async def list_checkpoints(

@@ -63,17 +63,12 @@ class Namespace:
         self._name, self._identity = fully_qualified_namespace, identity
         self._credential: AsyncTokenCredential | None = None
 
-    def consumer(
-        self, hub: str, group: str, kind: type[EventHubConsumerClient] | None = None, **more: Any
-    ) -> EventHubConsumerClient:
-        """A client, of a `kind` if one is given, that reads a hub through a consumer group.
-
-        Raises HubError where no credential can be made.
-        """
+    def consumer(self, hub: str, group: str, **more: Any) -> EventHubConsumerClient:
+        """A client that reads a hub through a consumer group; raises HubError where no credential can be made."""
         from azure.eventhub.aio import EventHubConsumerClient
 
         more |= {"eventhub_name": hub, "consumer_group": group, "idle_timeout": IDLE}
-        client: EventHubConsumerClient = self._made(kind or EventHubConsumerClient, **more)
+        client: EventHubConsumerClient = self._made(EventHubConsumerClient, **more)
         return client
 
     def producer(self, hub: str) -> EventHubProducerClient:

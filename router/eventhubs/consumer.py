@@ -5,11 +5,11 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import defaultdict
-from collections.abc import Awaitable, Callable, Sequence, Set
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import nullcontext, suppress
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, cast
+from typing import Any
 
 from azure.eventhub import CloseReason, EventData
 from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
@@ -26,20 +26,21 @@ type IngestEvents = Callable[[Partition, Sequence[Event]], Awaitable[None]]
 GROUP = "serve"
 """The consumer group of the router outside Functions; two programs that shared one would take each other's partitions."""
 
+STOLEN = "link:stolen"
+"""What the client calls it that somebody else began to read a partition: of several the last one reads on."""
+
 MOST = 100
 """Events in a batch, at most."""
 
 GRACE = 30.0
 """Seconds that a batch under way has when the consumer is stopped."""
 
-FIRST_WAIT, LONGEST_WAIT = 0.5, 10.0
-"""Seconds until a receiver that was refused is opened again: at first, and at most. Each wait is twice the one before."""
+FIRST_WAIT, REFUSED_AT_A_TIME = 0.5, 4
+"""Seconds until a receiver that was refused is opened again, at first; and how many of those try or wait at a time: the others
+wait for their turn."""
 
-REFUSED_AT_A_TIME = 4
-"""Receivers of a hub, of those that were refused, that try or wait at a time; the others wait for their turn."""
-
-LONGEST = 60.0
-"""Seconds between two tries of the same batch, at most; the first wait is one second, each later one twice as long."""
+LONGEST = 10.0
+"""Seconds at most until a receiver that was refused is opened again, and between two tries of a batch: waits grow twofold."""
 
 
 @dataclass(slots=True, eq=False, repr=False)
@@ -63,6 +64,8 @@ class Consumer:
     _ended: asyncio.Event = field(init=False, default_factory=asyncio.Event)
     _defect: BaseException | None = field(init=False, default=None)
     _turns: dict[str, asyncio.Lock] = field(init=False, default_factory=lambda: defaultdict(asyncio.Lock))
+    _turns_to_open: asyncio.Semaphore = field(init=False, default_factory=lambda: asyncio.Semaphore(REFUSED_AT_A_TIME))
+    _waits: dict[str, float] = field(init=False, default_factory=dict)
     _under_way: set[asyncio.Task[None]] = field(init=False, default_factory=set)
     _read: set[str] = field(init=False, default_factory=set)
 
@@ -87,26 +90,25 @@ class Consumer:
     async def _is_stuck(self, checkpoints: Checkpoints, ingest: IngestEvents) -> bool:
         """Receives until it has ended, or until it has to begin again; returns which."""
         self._read.clear()
+        self._waits.clear()
         async with self.namespace.consumer(
-            self.hub,
-            GROUP,
-            PatientClient,
-            checkpoint_store=checkpoints,
-            load_balancing_interval=self.renew,
-            on_refusal=self._on_refusal,
+            self.hub, GROUP, checkpoint_store=checkpoints, load_balancing_interval=self.renew
         ) as client:
+            ask = client.get_partition_ids
+            client.get_partition_ids = lambda: asyncio.wait_for(ask(), ANSWER)  # type: ignore[method-assign]  # it has no end
+            client._create_consumer = partial(self._receiver, client._create_consumer)  # type: ignore[method-assign]  # see there
             receiving = asyncio.create_task(
                 client.receive_batch(
                     on_event_batch=partial(self._on_batch, ingest),
                     max_batch_size=MOST,
                     prefetch=MOST,
                     starting_position="-1",  # The hub's first event, where nothing is taken in.
-                    on_error=self._on_error,
+                    on_error=partial(self._on_error, checkpoints),
                     on_partition_initialize=self._on_begin,
                     on_partition_close=self._on_close,
                 )
             )
-            watching = asyncio.create_task(self._until_stuck(cast(PatientClient, client), checkpoints))
+            watching = asyncio.create_task(self._until_stuck(client, checkpoints))
             tasks: list[asyncio.Task[Any]] = [receiving, watching, asyncio.create_task(self._ended.wait())]
             is_stuck = False
             try:
@@ -128,9 +130,29 @@ class Consumer:
                 task.result()
         return is_stuck
 
-    def _on_refusal(self, fault: Exception) -> None:
-        self.trouble = hub_error(fault, self.hub)
-        self.report(self.trouble)
+    def _receiver(self, create: Callable[..., Any], group: str, partition: str, *args: Any, **options: Any) -> Any:
+        """What receives from a partition, with a wait before it is opened again.
+
+        Where it cannot be opened Microsoft's client tries it without a pause, and in silence: a core goes into that. No public
+        name leads there (azure-eventhub 5.15.1, whose `_receive_task` returns where `_open` raises, and is called again).
+        """
+        receiver = create(group, partition, *args, **options)
+        receiver._open = partial(self._open, receiver, partition, receiver._open)
+        return receiver
+
+    async def _open(self, receiver: Any, partition: str, opening: Callable[[], Awaitable[None]]) -> None:
+        if receiver.running:
+            return
+        async with self._turns_to_open if partition in self._waits else nullcontext():
+            (fault,) = await asyncio.gather(asyncio.wait_for(opening(), ANSWER), return_exceptions=True)
+            if not isinstance(fault, Exception):
+                self._waits.pop(partition, None)
+                return
+            self.trouble = hub_error(fault, self.hub)
+            self.report(self.trouble)
+            wait = self._waits[partition] = min(2 * self._waits.get(partition, FIRST_WAIT / 2), LONGEST)
+            await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  It keeps no secret.
+            raise fault
 
     async def _on_begin(self, context: PartitionContext) -> None:
         self._read.add(context.partition_id)
@@ -138,10 +160,17 @@ class Consumer:
     async def _on_close(self, context: PartitionContext, reason: CloseReason) -> None:
         self._read.discard(context.partition_id)
 
-    async def _on_error(self, context: PartitionContext | None, error: Exception) -> None:
+    async def _on_error(self, checkpoints: Checkpoints, context: PartitionContext | None, error: Exception) -> None:
         """Reports what kept the client from reading a partition, or from sharing them; it tries again by itself."""
         partition = context.partition_id if context is not None else None
-        self.report(error if isinstance(error, StoreError) else hub_error(error, self.hub, partition))
+        trouble = error if isinstance(error, StoreError) else hub_error(error, self.hub, partition)
+        if partition is not None and getattr(error, "error", None) == STOLEN:
+            if not await checkpoints.is_ours(Partition(self.hub, partition)):
+                return  # Another process of this state has taken it over.
+            trouble = HubError(
+                f"{trouble}: another reads by consumer group {GROUP}; if that goes on, with another state"
+            )
+        self.report(trouble)
 
     async def _on_batch(self, ingest: IngestEvents, context: PartitionContext, batch: list[EventData]) -> None:
         """Ingests a batch to its end, also where another process takes the partition over meanwhile."""
@@ -174,12 +203,8 @@ class Consumer:
                         await self._ended.wait()
                 wait = min(2 * wait, LONGEST)
 
-    async def _until_stuck(self, client: PatientClient, checkpoints: Checkpoints) -> None:
-        """Returns when the receiving must begin again, having reported why.
-
-        The client does not say where a partition cannot be read: it opens its receiver again and again, in silence
-        (`_receive_task` in azure.eventhub.aio._transport._pyamqp_transport_async, 5.15.1). It asks only once which there are.
-        """
+    async def _until_stuck(self, client: EventHubConsumerClient, checkpoints: Checkpoints) -> None:
+        """Returns when the receiving must begin again, having reported why: the client asks only once which partitions are."""
         known, behind, reasons = set[str](), dict[str, int](), list[str]()
         while not reasons:
             self.looked = asyncio.get_running_loop().time()
@@ -197,13 +222,15 @@ class Consumer:
                     if held.last < position:
                         checkpoints.void(partition)
                         reasons.append(f", partition {partition}: was created anew; reading it from its start")
-                    elif max(held.first, position + 1) <= held.last and not self._turns[partition].locked():
+                    elif max(held.first, position + 1) <= held.last and not (
+                        self._turns[partition].locked() or partition in self._waits
+                    ):
                         behind[partition] = position
                         if was_behind:
                             reasons.append(
                                 f", partition {partition}: holds events that do not arrive; receiving them anew"
                             )
-                if client.refused.isdisjoint(self._read):
+                if self._read.isdisjoint(self._waits):
                     self.trouble = None
             except HubError as fault:
                 self.trouble = fault
@@ -211,46 +238,3 @@ class Consumer:
             for reason in reasons:
                 self.report(HubError(f"hub {self.hub}{reason}"))
             await asyncio.sleep(0 if reasons else self.watch)
-
-
-class PatientClient(EventHubConsumerClient):
-    """Where no receiver can be opened Microsoft's own client tries it without a pause, and in silence: a core goes into that.
-
-    No public name leads there. The wait stands at the end of `_open` of each receiver that `_create_consumer` makes
-    (azure-eventhub 5.15.1, whose `_receive_task` returns where that raises, and is called again at once). `on_refusal` is
-    called with why.
-    """
-
-    def __init__(self, *args: Any, on_refusal: Callable[[Exception], None] = lambda _: None, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._on_refusal = on_refusal
-        self._turns = asyncio.Semaphore(REFUSED_AT_A_TIME)
-        self._waits: dict[str, float] = {}
-
-    @property
-    def refused(self) -> Set[str]:
-        """The partitions of which no receiver could be opened when that was tried last."""
-        return self._waits.keys()
-
-    async def get_partition_ids(self) -> list[str]:
-        """Return the ids of the partitions; raises TimeoutError where the hub does not answer."""
-        async with asyncio.timeout(ANSWER):
-            return await super().get_partition_ids()
-
-    def _create_consumer(self, consumer_group: str, partition_id: str, *args: Any, **options: Any) -> Any:
-        receiver = super()._create_consumer(consumer_group, partition_id, *args, **options)
-        receiver._open = partial(self._open, partition_id, receiver, receiver._open)  # type: ignore[method-assign]  # see above
-        return receiver
-
-    async def _open(self, partition: str, receiver: Any, opening: Callable[[], Awaitable[None]]) -> None:
-        if receiver.running:
-            return
-        async with self._turns if partition in self._waits else nullcontext():
-            (fault,) = await asyncio.gather(asyncio.wait_for(opening(), ANSWER), return_exceptions=True)
-            if not isinstance(fault, Exception):
-                self._waits.pop(partition, None)
-                return
-            self._on_refusal(fault)
-            wait = self._waits[partition] = min(2 * self._waits.get(partition, FIRST_WAIT / 2), LONGEST_WAIT)
-            await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  It keeps no secret.
-            raise fault

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 
 import pytest
 
@@ -18,6 +19,7 @@ from router.store.partitions import Taken, begin_epoch, list_claims, lock_partit
 from router.store.store import Store
 from tests.eventhubs.hubs import FIRST, HUB, LEFT_BEHIND, SECOND, a_namespace, fill, run
 from tests.stack.event_hubs import EventHubs
+from tests.stack.event_hubs.amqp import Section, described
 from tests.store import acts
 from tests.store.opened import open_store
 from tests.store.within import within
@@ -88,6 +90,11 @@ class ConsumerRig:
         """The number up to which each partition is taken in."""
         claims = await within(self.store, list_claims, HUB)
         return {one.partition: one.sequence for one in claims if one.sequence is not None}
+
+    async def is_shared(self) -> bool:
+        """Whether two read partitions of the hub, and not one alone."""
+        owners = {one.owner for one in await within(self.store, list_claims, HUB)}
+        return len(owners) == len(self.hubs.readers(HUB)) == 2
 
 
 def with_rig(database: str, work: Callable[[ConsumerRig], Awaitable[None]], *groups: str) -> None:
@@ -280,17 +287,48 @@ def test_a_hub_that_refuses_is_asked_again_after_ever_longer_waits(postgresql: s
     with_rig(postgresql, work)
 
 
-def test_events_that_do_not_arrive_are_reported(postgresql: str) -> None:
-    """And why, where the hub says it: here the consumer group is missing."""
+def test_what_is_not_received_is_reported(postgresql: str) -> None:
+    """Events that the hub holds and does not send, which are received anew; and why nobody may read, who then waits."""
 
-    async def work(rig: ConsumerRig) -> None:
+    async def withheld(rig: ConsumerRig) -> None:
+        async with rig.consuming(watch=WATCHFUL) as inbox:
+            fill(rig.hubs, FIRST, 1)
+            await until(lambda: bool(inbox.bodies))
+            rig.hubs.hub(HUB).partitions[0].append(described(Section.DATA, b"late"), datetime.now(UTC))
+            await until(lambda: b"late" in inbox.bodies)
+        assert inbox.troubles == [
+            "HubError hub cwpp, partition 0: holds events that do not arrive; receiving them anew"
+        ]
+
+    async def refused(rig: ConsumerRig) -> None:
         fill(rig.hubs, FIRST, 2)
         async with rig.consuming(watch=WATCHFUL) as inbox:
-            stuck = "HubError hub cwpp, partition 0: holds events that do not arrive; receiving them anew"
-            await until(lambda: stuck in inbox.troubles)
-        assert (inbox.troubles[0], inbox.tries) == ("HubError hub cwpp: AMQPLinkError (amqp:not-found)", [])
+            await until(lambda: rig.hubs.asked(*FIRST) >= 3)
+        assert (set(inbox.troubles), inbox.tries) == ({"HubError hub cwpp: AMQPLinkError (amqp:not-found)"}, [])
 
-    with_rig(postgresql, work, "sweep")
+    with_rig(postgresql, withheld)
+    with_rig(postgresql, refused, "sweep")
+
+
+def test_who_reads_through_the_same_group_with_another_state_is_reported(postgresql: str, sqlite: Store) -> None:
+    """By both, as each takes the partitions from the other. That another process of the same state takes one is no trouble."""
+
+    async def work(rig: ConsumerRig) -> None:
+        async with rig.consuming() as one, ConsumerRig(rig.hubs, sqlite).consuming() as stranger:
+            await until(lambda: bool(one.troubles and stranger.troubles))
+        words = "another reads by consumer group serve; if that goes on, with another state"
+        said = {
+            f"HubError hub cwpp, partition {id}: ConnectionLostError (link:stolen): {words}"
+            for _, id in (FIRST, SECOND)
+        }
+        assert said >= {*one.troubles, *stranger.troubles}
+        async with rig.consuming() as one:
+            await until(lambda: len(rig.hubs.readers(HUB)) == 2)
+            async with rig.consuming() as other:
+                await until(rig.is_shared)
+        assert one.troubles == other.troubles == []
+
+    with_rig(postgresql, work)
 
 
 WHERE = ("soc.servicebus.windows.net", HUB, "serve")
