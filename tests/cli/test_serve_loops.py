@@ -14,7 +14,7 @@ from router.app.drain import STOP, Drain
 from router.app.service import Service
 from router.cli.interrupts import SIGNALS
 from router.cli.probes import HUNG, Probes
-from router.cli.serve import AGAIN, TROUBLE, Troubles, _heed_signals, keep_delivering, repeat, run_until_stopped
+from router.cli.serve import AGAIN, LAST, TROUBLE, Troubles, _heed_signals, keep_delivering, repeat, run_until_stopped
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
@@ -205,6 +205,7 @@ def test_what_was_started_to_ignore_ctrl_c_goes_on_serving() -> None:
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     try:
         assert [asyncio.run(stops_at(number)) for number in SIGNALS] == [False, True]
+        assert signal.alarm(0) == STOP + LAST  # Else it would end this process, which goes on.
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
