@@ -20,6 +20,7 @@ import yarl
 from router.domain.conversation import HttpAnswer, HttpRequest
 from router.domain.errors import Unavailable
 from router.domain.proxies import UNREACHED, Proxy, refusal_of
+from router.domain.unreached import find_untrusted, not_trusted, why_unreached
 from router.domain.urls import is_example, never_asked
 
 TIMEOUT = 30.0
@@ -142,13 +143,9 @@ def _words_for(fault: BaseException) -> str:
         case aiohttp.ClientHttpProxyError():
             return refusal_of(fault.status)
         case aiohttp.ClientProxyConnectionError():
-            return UNREACHED
-        case aiohttp.ClientConnectorDNSError():
-            return f"the name {fault.host} is not known"
-        case aiohttp.ClientConnectorError() if isinstance(fault.os_error, ConnectionRefusedError):
-            return "the connection was refused"
+            return f"{UNREACHED}: {why_unreached(f'{fault.host}:{fault.port}', fault.os_error)}"
         case aiohttp.ClientConnectorError():
-            return f"no connection ({type(fault.os_error).__name__})"
+            return why_unreached(fault.host, fault.os_error)
         case _:
             return type(fault).__name__
 
@@ -167,19 +164,3 @@ def _unpack(body: bytes, encoding: str, longest: int) -> bytes:
         return zlib.decompressobj(wbits=zlib.MAX_WBITS | 32).decompress(body, longest)
     except zlib.error as fault:
         raise httpx.DecodingError("not compressed as it says") from fault
-
-
-def find_untrusted(fault: BaseException | None) -> str | None:
-    """What TLS has against a server's certificate, if a fault comes of that."""
-    while fault is not None:
-        # aiohttp's own error is one of TLS too, and has nothing of what that says.
-        said: str | None = getattr(fault, "verify_message", None)
-        if said is not None:
-            return said
-        fault = getattr(fault, "certificate_error", None) or fault.__cause__ or fault.__context__
-    return None
-
-
-def not_trusted(host: str, said: str) -> str:
-    """What is said of a host whose certificate TLS refuses, given what it has against it."""
-    return f"{host}: its certificate is not trusted ({said}); name its authority by ALERT_ROUTER_CA_FILE"

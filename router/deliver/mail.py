@@ -19,9 +19,9 @@ from typing import NamedTuple, cast
 
 from aiosmtplib import SMTP, SMTPException, SMTPResponseException
 
-from router.deliver.http import find_untrusted, not_trusted
 from router.domain.conversation import MailAnswer, MailReply, MailStep, SendMail
 from router.domain.errors import Unauthorized, Unavailable
+from router.domain.unreached import find_untrusted, not_trusted
 from router.domain.urls import is_example, is_loopback, never_asked
 
 CONNECTIONS = 3

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from router.domain.errors import HubError
 from router.domain.hubs import Partition, Span
 from router.domain.proxies import UNREACHED, Proxy, refusal_of
+from router.domain.unreached import why_unreached
 
 if TYPE_CHECKING:
     from azure.core.credentials_async import AsyncTokenCredential
@@ -57,7 +58,9 @@ class Namespace:
         else:
             host = fully_qualified_namespace
         self._ways: dict[str, Any] = {"ssl_context": tls} if tls is not None else {}
+        self._where = host
         if proxy is not None and proxy.leads_to(host):
+            self._where = f"{host} through the proxy {proxy.url.partition('//')[2]}"
             self._ways["http_proxy"] = {"proxy": proxy.url, "proxy_headers": proxy.headers}
         self._connection_string = connection_string
         self._name, self._identity = fully_qualified_namespace, identity
@@ -77,6 +80,41 @@ class Namespace:
 
         client: EventHubProducerClient = self._made(EventHubProducerClient, eventhub_name=hub)
         return client
+
+    @asynccontextmanager
+    async def reaching(self, hub: str, partition: str | None = None, seconds: float = ANSWER) -> AsyncIterator[None]:
+        """A context of at most so many seconds, in which a fault of a hub's client is a HubError without a URL."""
+        from azure.core.exceptions import AzureError
+        from azure.eventhub.exceptions import EventHubError
+
+        try:
+            async with asyncio.timeout(seconds):
+                yield
+        except (EventHubError, AzureError, OSError) as fault:  # TimeoutError is an OSError
+            raise self.error_of(fault, hub, partition) from fault
+
+    def error_of(self, fault: Exception, hub: str, partition: str | None = None) -> HubError:
+        """What a fault of a hub's client is to us: which host is not reached and why, else what the hub calls it; no URL."""
+        where = f"hub {hub}" if partition is None else f"hub {hub}, partition {partition}"
+        called = getattr(fault, "error", None) or getattr(fault, "condition", None)
+        called = called.decode() if isinstance(called, bytes) else called
+        name = called if isinstance(called, str) else ""
+        if isinstance(fault, OSError) or name.endswith("socket-error"):
+            cause: BaseException | None = fault
+            while cause is not None and not isinstance(cause, OSError):
+                cause = cause.__cause__ or cause.__context__
+            if isinstance(cause, _ProxyFault):
+                return HubError(f"{where}: {cause}")
+            # The client gives no cause where a connection that it had was ended.
+            return HubError(f"{where}: {why_unreached(self._where, cause or ConnectionError())}")
+        return HubError(f"{where}: {type(fault).__name__}{name and f' ({name})'}")
+
+    async def extent_of(self, client: EventHubConsumerClient, partition: Partition, patience: float = ANSWER) -> Span:
+        """The first and last number that a hub holds; of an empty partition, nothing after its last. Raises HubError."""
+        async with self.reaching(*partition, patience):
+            found = await client.get_partition_properties(partition.id)
+        last = found["last_enqueued_sequence_number"]
+        return Span(last + 1 if found["is_empty"] else found["beginning_sequence_number"], last)
 
     async def close(self) -> None:
         """Closes the credential; each client is closed by who asked for it."""
@@ -109,7 +147,13 @@ def _have_websockets_of_ours() -> None:
     Its own (5.15.1) have the proxy's password in their URL and so in errors, and leave open what came to nothing, of which
     asyncio complains in the log.
     """
-    from aiohttp import ClientHttpProxyError, ClientProxyConnectionError, ClientSession
+    from aiohttp import (
+        ClientConnectorCertificateError,
+        ClientConnectorDNSError,
+        ClientHttpProxyError,
+        ClientProxyConnectionError,
+        ClientSession,
+    )
     from azure.eventhub._pyamqp.aio import _connection_async, _sasl_async
     from azure.eventhub._pyamqp.constants import AMQP_WS_SUBPROTOCOL, DEFAULT_WEBSOCKET_HEARTBEAT_SECONDS
 
@@ -133,8 +177,10 @@ def _have_websockets_of_ours() -> None:
                 self.connected = True
             except ClientHttpProxyError as fault:
                 trouble = refusal_of(fault.status)
-            except ClientProxyConnectionError:
-                trouble = UNREACHED
+            except (ClientProxyConnectionError, ClientConnectorDNSError) as fault:  # It asks for no other name.
+                trouble = f"{UNREACHED}: {why_unreached(f'{fault.host}:{fault.port}', fault.os_error)}"
+            except ClientConnectorCertificateError as fault:
+                trouble = why_unreached(fault.host, fault)
             finally:
                 self.session.detach()  # A websocket ends without it.
             if trouble is not None:
@@ -148,39 +194,3 @@ def _have_websockets_of_ours() -> None:
                 raise
 
     _connection_async.SASLWithWebSocket = Websocket  # type: ignore[attr-defined]  # nothing else names it
-
-
-@asynccontextmanager
-async def reaching(hub: str, partition: str | None = None, seconds: float = ANSWER) -> AsyncIterator[None]:
-    """A context of at most so many seconds, in which a fault of a hub's client is a HubError without a URL."""
-    from azure.core.exceptions import AzureError
-    from azure.eventhub.exceptions import EventHubError
-
-    try:
-        async with asyncio.timeout(seconds):
-            yield
-    except (EventHubError, AzureError, OSError) as fault:  # TimeoutError is an OSError
-        raise hub_error(fault, hub, partition) from fault
-
-
-def hub_error(fault: Exception, hub: str, partition: str | None = None) -> HubError:
-    """What a fault of a hub's client is to us; the text holds a type and what the hub calls it, never a URL."""
-    where = f"hub {hub}" if partition is None else f"hub {hub}, partition {partition}"
-    if isinstance(fault, TimeoutError):
-        return HubError(f"{where}: no answer in time")
-    cause: BaseException | None = fault
-    while cause is not None:
-        if isinstance(cause, _ProxyFault):
-            return HubError(f"{where}: {cause}")
-        cause = cause.__cause__ or cause.__context__
-    called = getattr(fault, "error", None) or getattr(fault, "condition", None)
-    called = called.decode() if isinstance(called, bytes) else called
-    return HubError(f"{where}: {type(fault).__name__}{f' ({called})' if isinstance(called, str) else ''}")
-
-
-async def extent_of(client: EventHubConsumerClient, partition: Partition, patience: float = ANSWER) -> Span:
-    """The first and last number that the hub holds; of an empty partition, nothing after its last. Raises HubError."""
-    async with reaching(*partition, patience):
-        found = await client.get_partition_properties(partition.id)
-    last = found["last_enqueued_sequence_number"]
-    return Span(last + 1 if found["is_empty"] else found["beginning_sequence_number"], last)

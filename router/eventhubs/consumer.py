@@ -17,7 +17,7 @@ from azure.eventhub.aio import EventHubConsumerClient, PartitionContext
 from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.hubs import Event, Partition
 from router.eventhubs.checkpoints import Checkpoints, Partitions
-from router.eventhubs.connection import ANSWER, Namespace, extent_of, hub_error, reaching
+from router.eventhubs.connection import ANSWER, Namespace
 from router.eventhubs.events import event_of
 
 type IngestEvents = Callable[[Partition, Sequence[Event]], Awaitable[None]]
@@ -148,7 +148,7 @@ class Consumer:
             if not isinstance(fault, Exception):
                 self._waits.pop(partition, None)
                 return
-            self.trouble = hub_error(fault, self.hub)
+            self.trouble = self.namespace.error_of(fault, self.hub)
             self.report(self.trouble)
             wait = self._waits[partition] = min(2 * self._waits.get(partition, FIRST_WAIT / 2), LONGEST)
             await asyncio.sleep(wait * random.uniform(0.5, 1))  # noqa: S311  It keeps no secret.
@@ -163,7 +163,7 @@ class Consumer:
     async def _on_error(self, checkpoints: Checkpoints, context: PartitionContext | None, error: Exception) -> None:
         """Reports what kept the client from reading a partition, or from sharing them; it tries again by itself."""
         partition = context.partition_id if context is not None else None
-        trouble = error if isinstance(error, StoreError) else hub_error(error, self.hub, partition)
+        trouble = error if isinstance(error, StoreError) else self.namespace.error_of(error, self.hub, partition)
         if partition is not None and getattr(error, "error", None) == STOLEN:
             if not await checkpoints.is_ours(Partition(self.hub, partition)):
                 return  # Another process of this state has taken it over.
@@ -209,14 +209,14 @@ class Consumer:
         while not reasons:
             self.looked = asyncio.get_running_loop().time()
             try:
-                async with reaching(self.hub):
+                async with self.namespace.reaching(self.hub):
                     found = set(await client.get_partition_ids())
                 if known not in (set(), found):
                     reasons.append(": has other partitions than before; reading those")
                 known = found
                 for partition in sorted(self._read):
                     position = checkpoints.position_of(partition)
-                    held = await extent_of(client, Partition(self.hub, partition))
+                    held = await self.namespace.extent_of(client, Partition(self.hub, partition))
                     # Asked again: an event that arrived while the hub was asked is not missing.
                     was_behind = behind.pop(partition, None) == position == checkpoints.position_of(partition)
                     if held.last < position:

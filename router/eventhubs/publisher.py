@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING
 
 from router.domain.errors import HubError
-from router.eventhubs.connection import Namespace, reaching
+from router.eventhubs.connection import Namespace
 
 if TYPE_CHECKING:
     from azure.eventhub import EventDataBatch
@@ -33,14 +33,14 @@ async def publish(namespace: Namespace, hub: str, bodies: Iterable[bytes], waits
                 if batch is not None:
                     if _is_added(batch, body):
                         continue
-                    accepted += await _send(client, hub, batch, waits)
-                async with reaching(hub):
+                    accepted += await _send(namespace, client, hub, batch, waits)
+                async with namespace.reaching(hub):
                     batch = await client.create_batch()
                 if not _is_added(batch, body):
                     size = f"message {accepted + 1} has {len(body)} bytes, more than the hub takes; leave it out"
                     raise HubError(f"hub {hub}: {size}")
             if batch is not None:
-                accepted += await _send(client, hub, batch, waits)
+                accepted += await _send(namespace, client, hub, batch, waits)
         except HubError as fault:
             raise HubError(f"{fault}; messages taken before: {accepted}") from fault
         return accepted
@@ -56,12 +56,14 @@ def _is_added(batch: EventDataBatch, body: bytes) -> bool:
     return True
 
 
-async def _send(client: EventHubProducerClient, hub: str, batch: EventDataBatch, waits: Sequence[float]) -> int:
+async def _send(
+    namespace: Namespace, client: EventHubProducerClient, hub: str, batch: EventDataBatch, waits: Sequence[float]
+) -> int:
     """Sends a batch, as often as a hub that is busy needs, and returns how many bodies are in it."""
     from azure.eventhub.exceptions import EventDataSendError
 
     for wait in (*waits, math.inf):
-        async with reaching(hub):
+        async with namespace.reaching(hub):
             try:
                 await client.send_batch(batch)
                 break

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from router.domain.errors import HubError
 from router.domain.hubs import Event, Extent, Partition, Span
-from router.eventhubs.connection import ANSWER, Namespace, extent_of, hub_error, reaching
+from router.eventhubs.connection import ANSWER, Namespace
 from router.eventhubs.events import event_of
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ class HubReader:
     async def read_extents(self) -> Mapping[Partition, Extent | HubError]:
         """What the hub holds of each of its partitions, or why one did not say; raises HubError where the hub does not."""
         async with self._namespace.consumer(self.name, GROUP) as client:
-            async with reaching(self.name, seconds=self._patience):
+            async with self._namespace.reaching(self.name, seconds=self._patience):
                 about = await client.get_eventhub_properties()
             partitions = [Partition(self.name, id) for id in about["partition_ids"]]
             created, turns = about["created_at"].astimezone(UTC), asyncio.Semaphore(AT_A_TIME)
@@ -51,7 +51,7 @@ class HubReader:
             async def held(partition: Partition) -> Extent | HubError:
                 try:
                     async with turns:
-                        return Extent(*await extent_of(client, partition, self._patience), created)
+                        return Extent(*await self._namespace.extent_of(client, partition, self._patience), created)
                 except HubError as fault:
                     return fault
 
@@ -63,13 +63,13 @@ class HubReader:
         Also where it says that it does not reach the end of the span: no answer of such a hub proves that anything is gone.
         """
         async with self._namespace.consumer(self.name, GROUP) as client:
-            held = await extent_of(client, partition, self._patience)
+            held = await self._namespace.extent_of(client, partition, self._patience)
             if held.last < span.last:
                 raise HubError(f"hub {self.name}, partition {partition.id}: answers with less than it had")
             wanted = Span(max(span.first, held.first), min(span.last, held.last))
             if wanted.last < wanted.first or most < 1:
                 return []
-            return await receive_events(client, partition, wanted, most, self._patience)
+            return await receive_events(self._namespace, client, partition, wanted, most, self._patience)
 
 
 class _Enough(Exception):
@@ -77,7 +77,7 @@ class _Enough(Exception):
 
 
 async def receive_events(
-    client: EventHubConsumerClient, partition: Partition, span: Span, most: int, patience: float
+    namespace: Namespace, client: EventHubConsumerClient, partition: Partition, span: Span, most: int, patience: float
 ) -> Sequence[Event]:
     """The first events of a span which the hub has or had; raises HubError where it fails, or is silent for so many seconds.
 
@@ -99,7 +99,7 @@ async def receive_events(
 
     async def on_error(context: PartitionContext | None, error: Exception) -> None:
         if not isinstance(error, _Enough):
-            faults.append(hub_error(error, *partition))
+            faults.append(namespace.error_of(error, *partition))
         if context is None:  # It failed before it had a receiver, so none is closed.
             news.put_nowait(True)
 
@@ -121,7 +121,7 @@ async def receive_events(
     try:
         is_over = False
         while not is_over:
-            async with reaching(*partition, patience):
+            async with namespace.reaching(*partition, patience):
                 is_over = await news.get()
     finally:
         receiving.cancel()

@@ -97,7 +97,7 @@ def test_all_that_it_asks_is_asked_through_the_proxy(postgresql: str) -> None:
             one.until(lambda: has_received(stack, range(2)))
             running.close()
             publish(stack, range(2, 4))
-            one.until(lambda: one.says("the proxy is not reached"))
+            one.until(lambda: one.says(f"the proxy is not reached: 127.0.0.1:{proxy.port}: the connection was refused"))
             proxy.credentials = "alert-router:another"
             running.enter_context(in_thread(proxy.running(), "proxy"))
             one.until(lambda: one.says("the proxy refuses our credentials (407); mend ALERT_ROUTER_PROXY"))

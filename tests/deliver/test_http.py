@@ -130,8 +130,8 @@ def test_an_answer_that_never_comes_to_its_end_is_none_and_its_url_is_not_told(s
 def test_why_there_is_no_connection_is_said() -> None:
     """It did not take too long, as the transport calls it."""
     for host, said in (
-        ("127.0.0.1", "no answer: the connection was refused"),
-        ("a.invalid", "no answer: the name a.invalid is not known"),
+        ("127.0.0.1", "no answer: 127.0.0.1: the connection was refused"),
+        ("a.invalid", "no answer: a.invalid: its name is not known"),
     ):
         with socket.create_server(("127.0.0.1", 0)) as closed:
             port = closed.getsockname()[1]
@@ -238,7 +238,7 @@ async def test_what_is_beyond_this_machine_is_asked_through_the_proxy() -> None:
                 for url in ("https://host.test/1", "https://host.test/2", f"{host}/3"):
                     assert (await http.send(HttpRequest(method="POST", url=url, body=b"1234"))).body == b"1234"
                 for inside in ("inside.test", "x.inside.test"):
-                    with pytest.raises(Unavailable, match=rf"^no answer: the name {inside} is not known$"):
+                    with pytest.raises(Unavailable, match=rf"^no answer: {inside}: its name is not known$"):
                         await http.send(HttpRequest(method="GET", url=f"https://{inside}"))
         assert proxy.targets == ["host.test:443"]
         assert [(one.host, one.path) for one in asked[:2]] == [("host.test", "/1"), ("host.test", "/2")]
@@ -267,8 +267,9 @@ async def test_a_proxy_that_leads_nowhere_is_no_refusal_of_the_host() -> None:
                 await transport.send(AzureRequest("GET", "https://login.test/t"))
         assert PASSWORD not in "".join(format_exception(caught.value))
         assert await said(proxy.url("soc:p@")) == "no answer: the proxy answered 502"
-    assert await said(proxy.url(f"soc:{PASSWORD}@")) == "no answer: the proxy is not reached"
-    assert await said("http://a.invalid:3128") == "no answer: the name a.invalid is not known"
+    away = f"no answer: the proxy is not reached: 127.0.0.1:{proxy.port}: the connection was refused"
+    assert await said(proxy.url(f"soc:{PASSWORD}@")) == away
+    assert await said("http://a.invalid:3128") == "no answer: a.invalid: its name is not known"
     proxy.encrypt()
     async with proxy.running():
         assert (await said(proxy.url(f"soc:{PASSWORD}@"))).startswith("127.0.0.1: its certificate is not trusted (")

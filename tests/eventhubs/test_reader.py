@@ -7,6 +7,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import ssl
 from collections.abc import Awaitable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
@@ -27,7 +28,6 @@ from router.domain.errors import BadFile, HubError
 from router.domain.hubs import Event, Extent, Partition, Span
 from router.domain.proxies import parse_proxy
 from router.eventhubs import HubReader, Namespace, publish
-from router.eventhubs.connection import hub_error
 from router.eventhubs.events import body_of, trace_of
 from router.eventhubs.reader import receive_events
 from tests.egress import EgressProxy
@@ -120,8 +120,9 @@ def test_events_that_are_trimmed_while_they_are_asked_for_are_let_go() -> None:
 
     async def work(hubs: EventHubs) -> list[str]:
         async def received(first: int, last: int, patience: float = FOREVER) -> list[int]:
-            async with a_namespace(hubs).consumer(HUB, "sweep") as client:
-                return numbers(await receive_events(client, FIRST, Span(first, last), 100, patience))
+            namespace = a_namespace(hubs)
+            async with namespace.consumer(HUB, "sweep") as client:
+                return numbers(await receive_events(namespace, client, FIRST, Span(first, last), 100, patience))
 
         fill(hubs, FIRST, 10)
         hubs.trim(*FIRST, 5)
@@ -133,10 +134,11 @@ def test_events_that_are_trimmed_while_they_are_asked_for_are_let_go() -> None:
         hubs.trim(*FIRST, 11)
         faults = await faults_of(received(2, 6, 0.5))
         hubs.stop_accepting()
-        return [*faults, *await faults_of(received(2, 6))]
+        faults += await faults_of(received(2, 6))
+        return [fault.replace(f"127.0.0.1:{hubs.port}", "HOST") for fault in faults]
 
-    where = "hub cwpp, partition 0"
-    assert with_hubs(work, 3) == [f"{where}: no answer in time", f"{where}: ConnectError (socket-error)"]
+    where = "hub cwpp, partition 0: HOST"
+    assert with_hubs(work, 3) == [f"{where}: no answer in time", f"{where}: the connection was cut off"]
 
 
 def test_a_connection_that_is_cut_in_the_middle_costs_nothing() -> None:
@@ -158,8 +160,8 @@ def test_a_connection_that_is_cut_in_the_middle_costs_nothing() -> None:
 
 
 def test_a_hub_that_does_not_answer_as_it_should_is_a_fault(caplog: pytest.LogCaptureFixture) -> None:
-    """In one line, without an address: it answers nothing, is not there, forbids it or cannot be reached. One that reaches
-    less far than it said before proves nothing gone. The client itself logs nothing of it."""
+    """In one line, without a URL: it answers nothing, is not there, forbids it or cannot be reached, and where and why. One
+    that reaches less far than it said before proves nothing gone. The client itself logs nothing of it."""
     caplog.set_level(logging.DEBUG)
     mute = EventHubs()
 
@@ -167,29 +169,37 @@ def test_a_hub_that_does_not_answer_as_it_should_is_a_fault(caplog: pytest.LogCa
         fill(hubs, FIRST, 10)
         reader = a_reader(hubs)
         wrong = Namespace(connection_string=hubs.connection_string.replace(KEY, "another"))
+        unknown = Namespace(fully_qualified_namespace="hubs.invalid", identity=LoopbackCredential)
         async with await asyncio.start_server(lambda *_: None, "127.0.0.1", 0) as server:
             mute.port = server.sockets[0].getsockname()[1]
             texts = await faults_of(
                 a_reader(mute, patience=0.5).read_extents(),
                 a_reader(hubs, "nowhere").read_extents(),
                 HubReader(wrong, HUB).read_events(FIRST, Span(0, 1), 1),
+                HubReader(unknown, HUB).read_extents(),
                 reader.read_events(FIRST, Span(8, 10), 100),
                 reader.read_events(FIRST, Span(10, 20), 100),
             )
+        texts += await faults_of(a_reader(mute).read_extents())  # Nobody listens there any more.
         hubs.stop_accepting()
-        return [*texts, *await faults_of(reader.read_extents(), reader.read_events(FIRST, Span(0, 1), 1))]
+        texts += await faults_of(reader.read_extents(), reader.read_events(FIRST, Span(0, 1), 1))
+        places = {str(mute.port): "MUTE", str(hubs.port): "HOST"}
+        return [re.sub(r"127\.0\.0\.1:(\d+)", lambda found: places[found[1]], text) for text in texts]
 
     assert with_hubs(work, 3) == [
-        "hub cwpp: no answer in time",
+        "hub cwpp: MUTE: no answer in time",
         "hub nowhere: ConnectError (not-found)",
         "hub cwpp, partition 0: AuthenticationError (client-error)",
+        "hub cwpp: hubs.invalid: its name is not known",
         *["hub cwpp, partition 0: answers with less than it had"] * 2,
-        "hub cwpp: ConnectError (socket-error)",
-        "hub cwpp, partition 0: ConnectError (socket-error)",
+        "hub cwpp: MUTE: the connection was refused",
+        "hub cwpp: HOST: the connection was cut off",
+        "hub cwpp, partition 0: HOST: the connection was cut off",
     ]
     assert [record.name for record in caplog.records if record.name.startswith("azure")] == []
     fault = OSError("cannot connect to sb://name.servicebus.windows.net/?sig=canary\nand so on")
-    assert str(hub_error(fault, "cwpp", "3")) == "hub cwpp, partition 3: OSError"
+    found = a_namespace(mute).error_of(fault, "cwpp", "3")
+    assert str(found) == f"hub cwpp, partition 3: 127.0.0.1:{mute.port}: no connection (OSError)"
 
 
 def test_a_namespace_is_reached_by_identity_over_tls(tmp_path: Path) -> None:
@@ -209,6 +219,9 @@ def test_a_namespace_is_reached_by_identity_over_tls(tmp_path: Path) -> None:
             read = await HubReader(ours, HUB).read_events(FIRST, Span(0, 1), 2)
             assert [event.body for event in read] == [b"1", b"2"]
             await ours.close()
+            stranger = Namespace(fully_qualified_namespace=host, identity=LoopbackCredential)
+            (said,) = await faults_of(HubReader(stranger, HUB).read_extents())
+            assert said.startswith(f"hub cwpp: {host}: its certificate is not trusted (unable to get local issuer ")
 
     run(work())
 
@@ -239,6 +252,16 @@ def test_a_namespace_behind_a_proxy_is_reached_over_websockets() -> None:
                     await publish(behind(f"soc:{WRONG}@"), HUB, [b"3"])
                 assert str(caught.value).startswith(f"hub {HUB}: the proxy refuses our credentials (407); mend ")
                 assert WRONG not in "".join(format_exception(caught.value))
+                stranger = Namespace(
+                    fully_qualified_namespace="hubs.test",
+                    identity=LoopbackCredential,
+                    proxy=parse_proxy(proxy.url(f"soc:{WRONG}@"), ""),
+                )
+                (said,) = await faults_of(HubReader(stranger, HUB).read_extents())
+                assert said.startswith("hub cwpp: 127.0.0.1: its certificate is not trusted (unable to get ")
+            (said,) = await faults_of(HubReader(behind(f"soc:{WRONG}@"), HUB).read_extents())
+            away = f"the proxy is not reached: 127.0.0.1:{proxy.port}: the connection was refused"
+            assert said == f"hub cwpp: {away}"
 
     run(work())
     direct = parse_proxy("http://127.0.0.1:9", "servicebus.windows.net")
@@ -379,6 +402,6 @@ def test_what_no_hub_takes_is_named_in_one_line_without_an_address() -> None:
         hubs.refuse_sends("com.microsoft:server-busy", 10)
         assert await fault_of(hubs) == f"hub cwpp: EventDataSendError (server-busy); {none}"
         hubs.stop_accepting()
-        assert await fault_of(hubs) == f"hub cwpp: ConnectError (socket-error); {none}"
+        assert await fault_of(hubs) == f"hub cwpp: 127.0.0.1:{hubs.port}: the connection was cut off; {none}"
 
     with_hubs(work)
