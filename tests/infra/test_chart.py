@@ -14,8 +14,9 @@ from infra import helm
 from infra.check import PYTHON
 from router import __version__
 from router.app.drain import STOP
+from router.cli.option_values import rules_given
 from router.cli.parser import new_parser
-from tests.builders import alert_body
+from tests.builders import NOW, alert_body
 from tests.docs.pages import page
 from tests.infra.predicted import INFRA
 from tests.stack.stack import stack_running
@@ -58,6 +59,18 @@ def test_the_chart_is_of_the_program() -> None:
     values = yaml.safe_load((CHART / "values.yaml").read_text())
     assert SCHEMA["additionalProperties"] is False
     assert sorted(keys_of(values, SCHEMA)) == sorted({*properties_of(SCHEMA)} - {"global"})
+
+
+def test_the_rules_of_each_example_are_taken(tmp_path: Path, subtests: pytest.Subtests) -> None:
+    """By the program itself: Helm passes rules that no process would start with."""
+    for name, values in helm.examples(INFRA).items():
+        with subtests.test(name):
+            files: dict[str, str] = values["rules"].get("files", {})
+            for written, text in files.items():
+                path = tmp_path / name / written
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_text(text)
+            assert not files or rules_given(tmp_path / name, None, NOW).problems == ()
 
 
 def test_every_setting_has_its_way_into_a_pod() -> None:
@@ -116,9 +129,26 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
         {"settings": {"ALERT_ROUTER_PROXY": "http://me:secret@proxy.example:3128"}},
         "ALERT_ROUTER_PROXY: has a",
     ),
+    (
+        "minimal",
+        {"settings": {"ALERT_ROUTER_PROXY": "http://proxy.example:3128"}},
+        "networkPolicy.egressPorts: lacks 3128",
+    ),
+    ("minimal", {"settings": {"ALERT_ROUTER_PROXY": "http://proxy.example"}}, "networkPolicy.egressPorts: lacks 80"),
+    ("minimal", {"replicas": 0}, "replicas"),
     ("minimal", {"replica": 2}, "replica"),
     ("minimal", {"console": {"enable": True}}, "enable"),
 ]
+
+
+NARROW: dict[str, Any] = {
+    "settings": {"ALERT_ROUTER_PROXY": "http://192.0.2.8:3128"},
+    "networkPolicy": {
+        "egressPorts": [],
+        "extraEgress": [{"to": [{"ipBlock": {"cidr": "192.0.2.8/32"}}], "ports": [{"port": 3128, "protocol": "TCP"}]}],
+    },
+}
+"""What goes out reaches one proxy, and no port elsewhere."""
 
 
 def changed(values: Mapping[str, Any], change: Mapping[str, Any]) -> dict[str, Any]:
@@ -164,8 +194,9 @@ def test_pods_are_as_they_are_promised(examples: dict[str, Mapping[str, Any]], s
         examples["minimal"], {"rules": {"files": {"cwpp_policy.yaml": "another\n"}}, "settings": {"A": "b"}}
     )
     same = changed(examples["minimal"], {"settings": {"A": "b"}})
-    answers = helm.rendered(INFRA, [*examples.values(), other, same], PYTHON)
-    found = dict(zip([*examples, "other", "same"], map(documents, answers), strict=True))
+    narrow = changed(examples["minimal"], NARROW)
+    answers = helm.rendered(INFRA, [*examples.values(), other, same, narrow], PYTHON)
+    found = dict(zip([*examples, "other", "same", "narrow"], map(documents, answers), strict=True))
     for name, every in found.items():
         with subtests.test(name):
             assert not [kind for kind, _ in every if kind == "Secret"]
@@ -191,6 +222,13 @@ def test_pods_are_as_they_are_promised(examples: dict[str, Mapping[str, Any]], s
     # Through links of the chart's, which Helm follows, also where it packs it.
     alerts = yaml.safe_load((INFRA / "prometheus" / "alerts.yaml").read_text())
     assert found["full"]["PrometheusRule", "alert-router"]["spec"] == alerts
+    # A secret that lacks the state's address is named by Kubernetes.
+    for container in found["git"]["Deployment", "alert-router"]["spec"]["template"]["spec"]["containers"]:
+        (state,) = [one for one in container["env"] if one["name"] == "ALERT_ROUTER_STATE"]
+        assert state["valueFrom"] == {"secretKeyRef": {"name": "alert-router", "key": "ALERT_ROUTER_STATE"}}
+    # An empty list of ports would allow all of them.
+    (dns, only) = found["narrow"]["NetworkPolicy", "alert-router"]["spec"]["egress"]
+    assert (dns["ports"][0]["port"], only) == (53, NARROW["networkPolicy"]["extraEgress"][0])
     shown = found["full"]["ConfigMap", "alert-router-dashboard"]["data"]["alert-router.json"]
     assert shown == (INFRA / "grafana" / "alert-router.json").read_text()
 
@@ -232,7 +270,7 @@ def test_what_a_pod_runs_pages(examples: dict[str, Mapping[str, Any]], postgresq
             path.write_text(every["ConfigMap", "alert-router-rules"]["data"][item["key"]])
         (tables,), (serve,) = pod["initContainers"], pod["containers"]
         secret = {name: value for name, value in stack.environment.items() if name != "ALERT_ROUTER_RULES"}
-        seen = secret | {one["name"]: one["value"] for one in serve["env"]}
+        seen = secret | {one["name"]: one["value"] for one in serve["env"] if "value" in one}
         assert started("router", *tables["args"], cwd=tmp_path, env=seen).wait() == 0
         here = {"/rules": str(tmp_path / "rules"), "0.0.0.0:9464": "127.0.0.1:0"}
         words = [here.get(word, word) for word in serve["args"]]

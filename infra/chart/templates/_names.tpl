@@ -55,6 +55,9 @@ env:
   - {name: ALERT_ROUTER_STATE, value: /state/router}
 {{- else if .Values.state.url }}
   - {name: ALERT_ROUTER_STATE, value: {{ .Values.state.url | quote }}}
+{{- else }}
+  # By its name, so that Kubernetes itself says that a secret lacks it.
+  - {name: ALERT_ROUTER_STATE, valueFrom: {secretKeyRef: {name: {{ .Values.existingSecret }}, key: ALERT_ROUTER_STATE}}}
 {{- end }}
 {{- if .Values.certificateAuthorities.configMap }}
   - {name: ALERT_ROUTER_CA_FILE, value: /authorities/{{ .Values.certificateAuthorities.key }}}

@@ -50,6 +50,12 @@
 {{- fail "console.ingress.enabled: leads to no console; give console.enabled: true" }}
 {{- end }}
 {{- if .networkPolicy.enabled }}
+{{- with .settings.ALERT_ROUTER_PROXY }}
+{{- $port := regexFind "[0-9]+$" (regexFind ":[0-9]+$" (urlParse .).host) | default (hasPrefix "https:" . | ternary "443" "80") }}
+{{- if not (or $.Values.networkPolicy.extraEgress (has $port (toStrings $.Values.networkPolicy.egressPorts))) }}
+{{- fail (printf "networkPolicy.egressPorts: lacks %s, so settings.ALERT_ROUTER_PROXY cannot be reached; add it" $port) }}
+{{- end }}
+{{- end }}
 {{- if and .metrics.serviceMonitor.enabled (not .networkPolicy.metricsFrom) }}
 {{- fail "networkPolicy.metricsFrom: is empty, so no Prometheus may come in; give the namespace that it is in" }}
 {{- end }}
