@@ -104,17 +104,18 @@ async def health_of(
     return Health(tuple(found), {"at": _written(now), "streams": streams}, not_yet, held)
 
 
-async def find_state_trouble(store: Store, patience: timedelta) -> Sequence[str]:
-    """Return why nothing can be written to the state now; no line where it can."""
-    return (await _within(patience, store.name, _read_writable(store))).problems
+async def look_at_state(store: Store, unready: Sequence[Unready], patience: timedelta) -> Health:
+    """Return why nothing can be written to the state now, a problem, and which destinations cannot be asked, which is none."""
+    return await _within(patience, store.name, _read_writable(store, unready))
 
 
-async def _read_writable(store: Store) -> Health:
+async def _read_writable(store: Store, unready: Sequence[Unready] = ()) -> Health:
     try:
         await store.refuse_unwritable()
+        remarks = await remarks_on(store, unready) if unready else ()
     except StoreError as fault:
         return Health([str(fault)], {})
-    return Health([], {})
+    return Health([], {}, [one.text for one in remarks])
 
 
 async def _within(patience: timedelta, what: str, question: Coroutine[Any, Any, Health]) -> Health:

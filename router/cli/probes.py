@@ -14,7 +14,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route, Router
 
 from router import __version__
-from router.app.health import find_state_trouble
+from router.app.health import Health, look_at_state
 from router.app.optional_packages import SCRAPE_CLIENTS, SERVE_EXTRA, refuse_absent
 from router.app.rules import Rules, lanes_of
 from router.console.server import listening_on, read_ip_port, served
@@ -45,12 +45,12 @@ class Probes:
     """What is known of a process that serves.
 
     Attributes:
-        state: what kept it from writing to the state at the last look, a line each.
+        state: what kept it from writing to the state at the last look, and which destinations could not be asked.
     """
 
     def __init__(self, drain: Drain, exposition: Exposition) -> None:
         self.exposition = exposition
-        self.state: Sequence[str] = ["is starting"]
+        self.state = Health(["is starting"], {})
         self._drain = drain
         self._service: Service | None = None
         self._consumers: Sequence[Consumer] = ()
@@ -61,15 +61,15 @@ class Probes:
         self._service, self._consumers, self._since = service, consumers, asyncio.get_running_loop().time()
 
     async def look(self) -> None:
-        """See whether the state can be written."""
+        """See whether the state can be written, and which destinations cannot be asked."""
         if self._service is not None:
-            self.state = await find_state_trouble(self._service.store, PATIENCE)
+            self.state = await look_at_state(self._service.store, self._service.unready, PATIENCE)
 
     def find_troubles(self) -> list[str]:
         """Return what keeps it from working, in words: the state, a hub that did not answer when it was asked last, its end."""
         if self._drain.is_asked:
             return ["is told to end"]
-        return [*self.state, *(str(one.trouble) for one in self._consumers if one.trouble is not None)]
+        return [*self.state.problems, *(str(one.trouble) for one in self._consumers if one.trouble is not None)]
 
     def find_hung(self) -> list[str]:
         """Return which loops hang, in words. What has to end by itself, since the process was told to, is not looked at."""
@@ -89,7 +89,7 @@ class Probes:
             return _answer(self.find_hung())
 
         async def readyz(_: Request) -> Response:
-            return _answer(self.find_troubles())
+            return _answer(self.find_troubles(), not_yet=list(self.state.not_yet))
 
         async def metrics(request: Request) -> Response:
             text, type = self.exposition.text(request.headers.get("accept", ""))
@@ -98,8 +98,8 @@ class Probes:
         return Router([Route(f"/{one.__name__}", one) for one in (healthz, readyz, metrics)], redirect_slashes=False)
 
 
-def _answer(problems: Sequence[str]) -> Response:
-    document = {"status": "failing" if problems else "ok", "problems": list(problems)}
+def _answer(problems: Sequence[str], **more: Sequence[str]) -> Response:
+    document = {"status": "failing" if problems else "ok", "problems": list(problems), **more}
     return JSONResponse(document, 503 if problems else 200, {"cache-control": "no-store"})
 
 

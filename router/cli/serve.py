@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from router.app.connections import open_consumers
 from router.app.drain import STOP, Drain
+from router.app.health import Health
 from router.app.optional_packages import HUB_CLIENTS, SERVE_EXTRA, refuse_absent
 from router.app.rules import with_manifest
 from router.app.service import Service
@@ -134,7 +135,7 @@ async def _opened(
         except StoreError as fault:
             if probes is None:
                 raise
-            probes.state = [str(fault)]
+            probes.state = Health([str(fault)], {})
             report(fault)
             await _wait(stop, TROUBLE)
     return None

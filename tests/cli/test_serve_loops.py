@@ -5,13 +5,17 @@ import logging
 import signal
 from collections.abc import Coroutine
 from contextlib import ExitStack
+from pathlib import Path
 from types import SimpleNamespace
 from typing import cast
 
+import httpx
 import pytest
 
+from router.app.destination_readiness import Unready
 from router.app.drain import STOP, Drain
 from router.app.service import Service
+from router.app.settings import Lack, Why
 from router.cli.interrupts import SIGNALS
 from router.cli.probes import HUNG, Probes
 from router.cli.serve import AGAIN, LAST, TROUBLE, Troubles, _heed_signals, keep_delivering, repeat, run_until_stopped
@@ -19,6 +23,7 @@ from router.domain.errors import HubError, RouterError, StoreError
 from router.domain.rulebook import Lane
 from router.domain.signals import Stream
 from router.eventhubs.consumer import Consumer
+from router.store.sqlite import StateFile
 from router.telemetry.exposition import Exposition
 from tests.cli.virtual_time import clock, run_at_once
 
@@ -209,3 +214,28 @@ def test_what_was_started_to_ignore_ctrl_c_goes_on_serving() -> None:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+def test_who_asks_whether_it_can_work_hears_which_destinations_cannot_be_asked(tmp_path: Path) -> None:
+    """By the last look at the state. That is no problem, and one that does not answer is one."""
+
+    async def ready(probes: Probes) -> tuple[int, object]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(probes.app()), base_url="http://probes") as client:
+            answer = await client.get("/readyz")
+        return answer.status_code, answer.json()
+
+    async def work() -> None:
+        store = StateFile(tmp_path)
+        pager = Unready(stream="cwpp", destination="pager", lane=Lane.PAGE, lacks=(Lack("KEY", Why.MISSING),))
+        probes = Probes(Drain(), cast("Exposition", None))
+        probes.watch(cast("Service", SimpleNamespace(store=store, unready=[pager])), [])
+        assert await ready(probes) == (503, {"status": "failing", "problems": ["is starting"], "not_yet": []})
+        await probes.look()
+        said = "cwpp pager: not yet: KEY is missing"
+        assert await ready(probes) == (200, {"status": "ok", "problems": [], "not_yet": [said]})
+        await store.close()
+        await probes.look()
+        status, document = await ready(probes)
+        assert (status, cast("dict[str, object]", document)["not_yet"]) == (503, [])
+
+    asyncio.run(work())
