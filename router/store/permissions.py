@@ -52,6 +52,13 @@ def make_private(directory: Path) -> None:
         raise BadFile(f"{where}: others may read it, and that cannot be changed: {fault.strerror}; {REMEDY}") from fault
 
 
+def refuse_unreadable(directory: Path) -> None:
+    """Raise BadFile for a file of a state that this user may not read, such as a copy that root put there."""
+    for file in (directory / name for name in FILES):
+        if file.exists() and not os.access(file, os.R_OK, effective_ids=True):
+            raise BadFile(f"{file}: this user may not read it; give it to them with chown, or {REMEDY}")
+
+
 def open_private(path: Path, flags: int = 0) -> int:
     """Open a file that only its owner can read, made where it is missing; raises OSError."""
     is_new = not path.exists()

@@ -22,7 +22,7 @@ import orjson
 
 from router.domain.errors import BadFile, StateInUse, StoreError
 from router.store.changes import write_restore
-from router.store.permissions import REMEDY, Witness, make_private, open_private, rename_on_disk
+from router.store.permissions import REMEDY, Witness, make_private, open_private, refuse_unreadable, rename_on_disk
 from router.store.store import CLOCK, Clock, ResultSet, StateSizes, Store, Transaction, storable
 
 _MEASURED = 512 * 1024 * 1024
@@ -358,8 +358,10 @@ def _opening(path: Path, what: str) -> Iterator[None]:
         if _code_of(fault) in (sqlite3.SQLITE_ERROR, *_CORRUPT):
             with closing(Witness(path)) as witness:
                 raise witness.damaged(str(fault)) from fault
+        refuse_unreadable(path.parent)
         raise BadFile(f"{path}: cannot {what}: {fault}; {REMEDY}") from fault
     except OSError as fault:
+        refuse_unreadable(path.parent)
         raise BadFile(f"{path}: cannot {what}: {fault.strerror}; {REMEDY}") from fault
     except StoreError as fault:
         raise BadFile(str(fault)) from fault

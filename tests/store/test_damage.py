@@ -449,3 +449,27 @@ def test_what_root_makes_there_the_owner_can_use(tmp_path: Path) -> None:
     use(state)
     assert {path.stat().st_uid for path in state.iterdir()} == {1234}
     assert mode_of(state) == 0o755
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+def test_a_copy_that_root_put_there_is_named(subtests: pytest.Subtests) -> None:
+    """The file that this user may not read, and what to do; not a file that could not be opened, for whatever reason."""
+    for name in ("router.db", "router.db-wal", "router.commit"):
+        with subtests.test(name), TemporaryDirectory() as place:
+            state = Path(place)
+            use(state)
+            os.chown(state, 1234, 1234)
+            for path in state.iterdir():
+                os.chown(path, 1234, 1234)
+            (state / name).touch(0o600)
+            os.chown(state / name, 0, 0)
+            os.seteuid(1234)
+            try:
+                with pytest.raises(BadFile) as begun:
+                    StateFile(state)
+                with pytest.raises(BadFile) as looked, opened_unchanged(state):
+                    pass
+            finally:
+                os.seteuid(0)
+            why = "this user may not read it; give it to them with chown, or name another directory with --state"
+            assert (str(begun.value), str(looked.value)) == (f"{state / name}: {why}",) * 2
