@@ -152,7 +152,7 @@ async def open_senders(
     # A file that cannot be read stops the start, and no delivery. To read the system's own takes longer than a batch.
     named, proxy = trust_for(settings) if settings.ca_file is not None else None, settings.proxy
     opened = Lazy(lambda: _open_conversations(named or trust_for(settings), proxy, settings, clock, telemetry))
-    kinds = discover()
+    kinds, lease = discover(), settings.lease  # It stops the start, too, and also where no destination is ready.
 
     async def converse(kind: DestinationKind, attempts: Sequence[Attempt], ends: float) -> Sequence[Result]:
         return await (await opened()).converse(kind, attempts, ends)
@@ -163,7 +163,7 @@ async def open_senders(
             converse,
             readiness.secrets[stream],
             clock,
-            settings.lease or LEASE[spec.lane],
+            lease or LEASE[spec.lane],
             telemetry.delivering,
             readiness.console_url,
         )

@@ -565,6 +565,12 @@ def test_what_keeps_it_from_starting_is_named(
                 assert re.fullmatch(rf"{address}: {why}.*\n", said), said
     rules = tmp_path / "rules"
     shutil.copytree(unserved.rules, rules)
+    for path in rules.glob("*/policy.yaml"):  # Where no destination is ready, it is the same.
+        path.write_text(path.read_text().replace(unserved.soc.addresses.logs, "https://logs.example"))
+    unready = {f"{stream}_{name}": "" for stream in ("CWPP", "CSPM") for name in ("ROUTING_KEY", "PASSWORD")}
+    code, said = said_here({"ALERT_ROUTER_LEASE": "soon", **unready}, rules=rules)
+    assert code == 2
+    assert said.startswith("ALERT_ROUTER_LEASE: 'soon' is no number of seconds ")
     (rules / "cspm" / "policy.yaml").write_text("stream: cspm\nfloor: {default: Middling}\n")
     code, said = said_here({}, rules=rules)
     assert (code, bool(said.splitlines())) == (2, True)
