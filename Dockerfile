@@ -38,12 +38,13 @@ LABEL org.opencontainers.image.title="alert-router" \
     org.opencontainers.image.revision="${REVISION}" \
     org.opencontainers.image.source="${SOURCE}" \
     org.opencontainers.image.version="${VERSION}"
-ENV PATH=/app/bin:/usr/local/bin:/usr/bin:/bin \
+# An image has no rules of its own.
+ENV ALERT_ROUTER_RULES=/rules \
+    PATH=/app/bin:/usr/local/bin:/usr/bin:/bin \
     PYTHONDONTWRITEBYTECODE=1 PYTHONPYCACHEPREFIX=/app/bytecode PYTHONUNBUFFERED=1
 COPY --from=build /app /app
 # For a state in SQLite: a new volume has the owner that its place in the image has.
 COPY --from=build --chown=65532:65532 /state /state
-# Without --rules the rules are in rules/, here /rules: an image has none of its own.
 WORKDIR /
 # By number, since Kubernetes' runAsNonRoot believes no name. There is no such user, and no home.
 USER 65532:65532
@@ -52,4 +53,4 @@ USER 65532:65532
 EXPOSE 8025 9464
 STOPSIGNAL SIGTERM
 ENTRYPOINT ["/app/bin/alert-router"]
-CMD ["serve", "--rules", "/rules", "--probes", "0.0.0.0:9464"]
+CMD ["serve", "--probes", "0.0.0.0:9464"]

@@ -15,7 +15,7 @@ from textwrap import fill
 from typing import TYPE_CHECKING, Any, NoReturn
 
 from router import __version__
-from router.cli.arguments import DEFAULT_STATE, TYPES
+from router.cli.arguments import DEFAULT_STATE, RULES_DIR, TYPES
 from router.domain.errors import BadUsage
 
 if TYPE_CHECKING:
@@ -40,9 +40,9 @@ class Parser(ArgumentParser):
         return super().format_help()
 
     def refuse_unknown(self, unknown: Sequence[str], directory: object) -> NoReturn:
-        """Raise BadUsage for arguments that the command does not know; `directory` is the one that it was given."""
+        """Raise BadUsage for arguments that the command does not know; `directory` is the one that it is about, if any."""
         name, _, value = next((one for one in unknown if one.startswith("-")), "").partition("=")
-        if name == "--rules" and self.prog in _CHECKS:
+        if name == "--rules" and directory is not None:
             line = shlex.join([*self.prog.split(), value or str(directory)])
             self.error(f"argument --rules: is no option here, where the directory stands by itself; write: {line}")
         options = re.findall(r"--[\w-]+", self.format_usage())
@@ -85,10 +85,6 @@ def _epilog(about: Mapping[str, Any]) -> str:
     )
 
 
-_CHECKS = ("alert-router rules check", "alert-router rules test")
-"""What takes a directory of rules by itself."""
-
-
 @cache
 def read_commands() -> Mapping[str, Any]:
     """Return what commands.toml says: every command, the options that several take, and what to give where one is missing."""
@@ -124,7 +120,8 @@ def new_parser(words: Container[str] | None = None) -> Parser:
         parser.about = about
         parsers[name] = parser
         _add_options(parser, about.get("options", ()), table["options"])
-        parser.set_defaults(parser=parser, needs_state=about.get("needs_state", True))
+        needs = {name: about.get(name, True) for name in ("needs_state", "needs_rules")}
+        parser.set_defaults(parser=parser, **needs)
         if "obeys" in about:
             parser.set_defaults(command=about["obeys"])
     return parsers[""]
@@ -155,16 +152,18 @@ def parse(arguments: Sequence[str]) -> Namespace:
     """Return what a command line says; raises BadUsage."""
     parser = new_parser(arguments)
     options, unknown = parser.parse_known_args(arguments)
+    for name, usual in {"rules": RULES_DIR, "directory": RULES_DIR, "state": DEFAULT_STATE}.items():
+        if getattr(options, name, "") is None:
+            from router.app.settings import Settings  # for which no help waits
+
+            said = Settings().state if name == "state" else Settings().rules
+            setattr(options, name, said or (usual if getattr(options, f"needs_{name}", True) else None))
     if unknown:
         options.parser.refuse_unknown(unknown, getattr(options, "directory", None))
     if options.version:
         options.command = "router.cli.parser:print_version"
     elif "command" not in options:
         parser.error("the following arguments are required: COMMAND")
-    if getattr(options, "state", "") is None:
-        from router.app.settings import Settings  # for which no help waits
-
-        options.state = Settings().state or (DEFAULT_STATE if options.needs_state else None)
     return options
 
 

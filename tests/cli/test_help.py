@@ -6,10 +6,11 @@ import shutil
 import subprocess
 from argparse import ArgumentParser, _SubParsersAction
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
-from router.cli.parser import PROGRAM, new_parser, read_commands
+from router.cli.parser import PROGRAM, new_parser, parse, read_commands
 from router.coverage.drill.subjects import BUNDLES
 from router.domain.errors import BadUsage
 from tests.cli.house import GOLDEN, House
@@ -139,3 +140,12 @@ def test_each_transcript_on_file_is_of_a_test_that_asks_for_it() -> None:
     for path in GOLDEN.glob("*/*.txt"):
         tests = (GOLDEN.parent / f"test_{path.parent.name}.py").read_text()
         assert re.search(rf"def test_{path.stem.partition('-')[0]}\([^)]*\btranscript\b", tests), path
+
+
+def test_a_setting_names_the_rules_of_every_command_and_an_option_wins(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that who asks in a pod, or beside the unit, asks about the rules that are served there."""
+    for setting, usual, may_lack in (("", Path("rules"), None), ("/mine", Path("/mine"), Path("/mine"))):
+        monkeypatch.setenv("ALERT_ROUTER_RULES", setting)
+        assert parse(["explain", "id"]).rules == parse(["rules", "check"]).directory == usual
+        assert parse(["destinations", "list"]).rules == may_lack
+        assert parse(["explain", "id", "--rules", "given"]).rules == Path("given")

@@ -40,7 +40,10 @@ def test_the_last_stage_runs_nothing_and_is_run_by_number_without_a_shell() -> N
     (program,) = entrypoint.words
     script = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["scripts"]
     assert (Path(program).parent, [Path(program).name]) == (Path("/app/bin"), list(script))
-    assert new_parser().parse_args(default.words).rules == Path("/rules")
+    assert new_parser().parse_args(default.words).needs_rules
+    assert "ALERT_ROUTER_RULES=/rules" in {
+        word for one in FINAL.instructions if one.word == "ENV" for word in one.words
+    }
 
 
 def test_what_is_installed_in_it_is_what_a_lock_says() -> None:

@@ -50,6 +50,8 @@ envFrom:
   - secretRef: {name: {{ . }}}
 {{- end }}
 env:
+  # Every command that is run in the pod finds them, too.
+  - {name: ALERT_ROUTER_RULES, value: {{ with .Values.rules.git }}/rules{{ if .repository }}/git/current/{{ .path }}{{ end }}{{ end }}}
   - {name: EVENT_HUBS__fullyQualifiedNamespace, value: {{ .Values.eventHubs.namespace | quote }}}
 {{- if include "alert-router.isSqlite" . }}
   - {name: ALERT_ROUTER_STATE, value: /state/router}
