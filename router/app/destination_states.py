@@ -81,8 +81,8 @@ class DestinationStatus(Value, kw_only=True):
     def words(self) -> str:
         """How it is, in a few words."""
         found = {"held": self.held, "paused": self.paused, "not yet": self.lacks}
-        words = [word for word, it in found.items() if it]
-        return ", ".join([*words, *(["in no policy"] if self.destination.kind is None else [])]) or "ready"
+        words = [word for word, it in found.items() if it] + ["in no policy"] * (self.destination.kind is None)
+        return ", ".join(words) or ("ready" if self.lacks is not None else "not known here")
 
     @property
     def remarks(self) -> list[str]:

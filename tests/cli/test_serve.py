@@ -269,6 +269,9 @@ def test_probes_say_how_it_is_from_the_start_to_the_end(
     for name, value in stack.environment.items():
         monkeypatch.setenv(name, value)
     assert house.says("silences", "add", *SILENCE, "--rules", stack.rules).code == 0
+    # Who serves has the secrets, which may not be those of this shell.
+    listed = house.says("destinations", "list", "--rules", stack.rules).out
+    assert (listed.count("not known here"), "ready" in listed) == (7, False)
     nowhere = "postgresql://postgres@127.0.0.1:1/none"
     with ExitStack() as held:
         way = held.enter_context(Way(nowhere))
