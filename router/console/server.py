@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import socket
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, suppress
 from ipaddress import ip_address
 from typing import TYPE_CHECKING
 
+import h11
 import uvicorn
+from starlette.requests import ClientDisconnect
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from router.domain.errors import BadUsage
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
+    from starlette.types import ASGIApp, Receive, Scope, Send
 
 _GRACE = 2
 """Seconds that an answer under way is waited for at the end."""
@@ -48,6 +51,16 @@ class Hasty(H11Protocol):
         super().data_received(data)
         if self.cycle is not before:
             self._wait()
+
+    def send_400_response(self, msg: str) -> None:
+        """Answer what is no HTTP, unless an answer has begun; what still works on its request has nobody left to answer."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            super().send_400_response(msg)
+        else:
+            self.transport.close()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()
@@ -92,13 +105,22 @@ def listening_on(address: str, host: str, port: int) -> Iterator[socket.socket]:
 
 @asynccontextmanager
 async def served(app: ASGIApp, listening: socket.socket) -> AsyncIterator[None]:
-    """Serve an application on a socket as long as the context lasts."""
+    """Serve an application on a socket as long as the context lasts.
+
+    What a stranger sends leaves no line in the log: only what the application itself gets wrong does.
+    """
+
+    async def answer(scope: Scope, receive: Receive, send: Send) -> None:
+        with suppress(ClientDisconnect):
+            await app(scope, receive, send)
+
     config = uvicorn.Config(
-        app,
+        answer,
         http=Hasty,
         ws="none",
         lifespan="off",
         log_config=None,
+        log_level=logging.ERROR,  # Its warnings tell of requests alone.
         access_log=False,
         server_header=False,
         proxy_headers=False,

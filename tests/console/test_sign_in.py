@@ -29,6 +29,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 from starlette.applications import Starlette
 from starlette.requests import Request
+from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
 from benchmarks.virtual import Clock
@@ -40,7 +41,7 @@ from router.app.signal_life import facts_of
 from router.cli.console import console_on
 from router.console.application import Console
 from router.console.rendering import Pages
-from router.console.server import Hasty
+from router.console.server import Hasty, served
 from router.console.sessions import SignedIn
 from router.console.views import ACTIONS, VIEWS, new_console
 from router.deliver.http import Http
@@ -618,3 +619,40 @@ async def test_who_is_too_slow_is_cut_off() -> None:
         assert all(await asyncio.gather(*map(is_cut_off, (b"", begun, begun + b"content-length: 9\r\n\r\nx"))))
         server.should_exit = True
         await serving
+
+
+@awaited
+async def test_no_bytes_of_a_stranger_are_told_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    """What is no HTTP, before, in and after the answer; an upgrade to what is not spoken; who goes in the midst of a body."""
+
+    async def answers(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/fails":
+            raise LookupError
+        if scope["path"] == "/reads":
+            await Request(scope, receive).body()
+        await PlainTextResponse("ok")(scope, receive, send)
+
+    async def answer_to(head: str, *rest: bytes, end: bytes = b"") -> bytes:
+        reader, writer = await asyncio.open_connection(*listening.getsockname())
+        writer.write(f"{head} HTTP/1.1\r\nhost: x\r\n".encode() + b"".join(rest))
+        answered = b""
+        if end:
+            answered = await reader.readuntil(b"ok")
+            writer.write(end)
+        writer.write_eof()
+        answered += await reader.read()
+        writer.close()
+        return answered.partition(b"\r\n")[0]
+
+    chunks = b"transfer-encoding: chunked\r\n\r\n"
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        async with served(answers, listening):
+            for path in ("/healthz", "/reads"):
+                assert await answer_to(f"GET {path}", chunks, b"zz\r\n") == b"HTTP/1.1 400 Bad Request"
+            assert await answer_to("POST /", chunks, end=b"zz\r\n") == b"HTTP/1.1 200 OK"
+            assert await answer_to("\0") == b"HTTP/1.1 400 Bad Request"
+            assert await answer_to("GET /", b"connection: upgrade\r\nupgrade: x\r\n\r\n") == b"HTTP/1.1 200 OK"
+            assert await answer_to("POST /reads", b"content-length: 9\r\n\r\nx") == b""
+            assert caplog.text == ""
+            assert await answer_to("GET /fails", b"\r\n") == b"HTTP/1.1 500 Internal Server Error"
+    assert [one.getMessage() for one in caplog.records] == ["Exception in ASGI application\n"]
