@@ -21,7 +21,7 @@ PROXY, NO_PROXY = "ALERT_ROUTER_PROXY", "ALERT_ROUTER_NO_PROXY"
 
 UNREACHED = "the proxy is not reached"
 
-_FORM = "http://HOST:PORT, or https, with USER:PASSWORD@ before the host if it wants to know who asks"
+_FORM = "http://HOST:PORT, or https, with USER:PASSWORD@ in ASCII before the host if it wants to know who asks"
 _WRITTEN = re.compile(r"(https?)://(?:([^:/?#\s][^/?#\s]*)@)?([^@/?#]+:[0-9]+)/?")
 
 
@@ -60,7 +60,7 @@ class Proxy(Value):
 
 def parse_proxy(written: str, direct: str) -> Proxy:
     """Return the proxy that the settings write; raises BadSetting, without the proxy."""
-    hosts = tuple(host.strip(" .").lower() for host in direct.split(",") if host.strip())
+    hosts = tuple(host.strip(" .[]").lower() for host in direct.split(",") if host.strip())
     for host in hosts:
         if not is_host(host):
             raise BadSetting(f"{NO_PROXY}: {host!r} is no host, such as contoso.com, which stands for all under it")

@@ -147,13 +147,7 @@ def _have_websockets_of_ours() -> None:
     Its own (5.15.1) have the proxy's password in their URL and so in errors, and leave open what came to nothing, of which
     asyncio complains in the log.
     """
-    from aiohttp import (
-        ClientConnectorCertificateError,
-        ClientConnectorDNSError,
-        ClientHttpProxyError,
-        ClientProxyConnectionError,
-        ClientSession,
-    )
+    import aiohttp
     from azure.eventhub._pyamqp.aio import _connection_async, _sasl_async
     from azure.eventhub._pyamqp.constants import AMQP_WS_SUBPROTOCOL, DEFAULT_WEBSOCKET_HEARTBEAT_SECONDS
 
@@ -164,7 +158,7 @@ def _have_websockets_of_ours() -> None:
 
         async def connect(self) -> None:
             host, _, path = self.host.partition("/")
-            self.session, trouble = ClientSession(), None
+            self.session, trouble = aiohttp.ClientSession(), None
             try:
                 self.sock = await self.session.ws_connect(
                     f"wss://{host}:{self.port}/{path}",
@@ -175,12 +169,15 @@ def _have_websockets_of_ours() -> None:
                     **self._http_proxy,
                 )
                 self.connected = True
-            except ClientHttpProxyError as fault:
+            except aiohttp.ClientHttpProxyError as fault:
                 trouble = refusal_of(fault.status)
-            except (ClientProxyConnectionError, ClientConnectorDNSError) as fault:  # It asks for no other name.
+            # It asks for no other name.
+            except (aiohttp.ClientProxyConnectionError, aiohttp.ClientConnectorDNSError) as fault:
                 trouble = f"{UNREACHED}: {why_unreached(f'{fault.host}:{fault.port}', fault.os_error)}"
-            except ClientConnectorCertificateError as fault:
+            except aiohttp.ClientConnectorCertificateError as fault:
                 trouble = why_unreached(fault.host, fault)
+            except (aiohttp.ClientResponseError, aiohttp.ServerDisconnectedError) as fault:
+                trouble = f"what came through the proxy is no answer of a hub ({type(fault).__name__})"
             finally:
                 self.session.detach()  # A websocket ends without it.
             if trouble is not None:

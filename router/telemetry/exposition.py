@@ -42,6 +42,10 @@ hundred thousand, and its series begin at 0: what one that began later had by th
 _ENDS = (DeliveryState.SENT, DeliveryState.OWED, DeliveryState.DEAD)
 """How an attempt leaves its delivery."""
 
+_OPEN = openmetrics.CONTENT_TYPE_LATEST.partition(";")[0]
+_NEVER = {"q=0", "q=0.0", "q=0.00", "q=0.000"}
+"""How an Accept header says that it wants none of a type: https://www.rfc-editor.org/rfc/rfc9110#section-12.4.2"""
+
 SAME = 1.0
 """Seconds for which a text is given again: however many ask, the loops lose some milliseconds a second to it at most."""
 
@@ -111,7 +115,8 @@ class Exposition(Collector):
 
         The library's own reading of that header fails where it is malformed.
         """
-        is_open = openmetrics.CONTENT_TYPE_LATEST.partition(";")[0] in accept
+        asked = [one.replace(" ", "").split(";") for one in accept.split(",")]
+        is_open = any(name == _OPEN and not _NEVER.intersection(more) for name, *more in asked)
         type = openmetrics.CONTENT_TYPE_LATEST if is_open else CONTENT_TYPE_PLAIN_0_0_4
         at, text = self._texts.get(type, (-math.inf, b""))
         if self._clock() - at >= SAME:

@@ -372,6 +372,8 @@ def scraped(one: Serving) -> list[Sample]:
     """What Prometheus reads of it, in the form that it asks for first."""
     answer = one.answer("/metrics", accept="application/openmetrics-text;version=1.0.0;q=0.5,*/*;q=0.1")
     assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
+    older = one.answer("/metrics", accept="text/plain, application/openmetrics-text; q=0.0")
+    assert older.headers["content-type"].startswith("text/plain; version=0.0.4")
     families = parser.text_string_to_metric_families(answer.text)  # type: ignore[no-untyped-call]  # the library has no types
     return [sample for family in families for sample in family.samples]
 

@@ -9,7 +9,8 @@ import logging
 import os
 import re
 import ssl
-from collections.abc import Awaitable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from traceback import format_exception
@@ -226,6 +227,23 @@ def test_a_namespace_is_reached_by_identity_over_tls(tmp_path: Path) -> None:
     run(work())
 
 
+NO_ANSWERS = {b"SSH-2.0-x\r\n": "ClientResponseError", b"": "ServerDisconnectedError"}
+"""What is no HTTP, and how aiohttp calls it."""
+
+
+@asynccontextmanager
+async def speaking(answer: bytes, port: int, tls: ssl.SSLContext | None) -> AsyncIterator[None]:
+    """Something at a port that says the same to whatever it is asked, and hangs up."""
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(answer)
+        writer.close()
+
+    async with await asyncio.start_server(speak, "127.0.0.1", port, ssl=tls):
+        yield
+
+
 def test_a_namespace_behind_a_proxy_is_reached_over_websockets() -> None:
     """One tunnel for each connection, for who knows the password; a proxy that leads nowhere is said to be at fault."""
 
@@ -262,6 +280,10 @@ def test_a_namespace_behind_a_proxy_is_reached_over_websockets() -> None:
             (said,) = await faults_of(HubReader(behind(f"soc:{WRONG}@"), HUB).read_extents())
             away = f"the proxy is not reached: 127.0.0.1:{proxy.port}: the connection was refused"
             assert said == f"hub cwpp: {away}"
+            for answer, called in NO_ANSWERS.items():
+                async with speaking(answer, proxy.port, proxy.tls):
+                    (said,) = await faults_of(HubReader(ours, HUB).read_extents())
+                assert said == f"hub cwpp: what came through the proxy is no answer of a hub ({called})"
 
     run(work())
     direct = parse_proxy("http://127.0.0.1:9", "servicebus.windows.net")
