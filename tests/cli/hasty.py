@@ -1,4 +1,4 @@
-"""`python -m tests.cli.hasty serve ...`: the router, which does each half second what it does each ten.
+"""`python -m tests.cli.hasty serve ...`: the router, which does each half second what it does each ten, and sweeps every three.
 
 What a dead process had read is another one's after three seconds instead of a minute, and probes know as soon of the state.
 Where `HASTY_STOP` is set, it has ended so many seconds after it was told to, instead of 70.
@@ -23,7 +23,7 @@ def _made_hasty(*arguments: object, **options: object) -> None:
 
 if __name__ == "__main__":
     EventHubConsumerClient.__init__ = _made_hasty  # type: ignore[method-assign]
-    serve.LOOK = _RENEW
+    serve.LOOK, serve.SWEEP = _RENEW, 6 * _RENEW
     if "HASTY_STOP" in os.environ:
         serve.LAST = float(os.environ["HASTY_STOP"]) - STOP
     sys.exit(main(sys.argv[1:]))
