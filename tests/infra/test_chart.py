@@ -135,9 +135,46 @@ REFUSED: list[tuple[str, dict[str, Any], str]] = [
     ),
     ("minimal", {"settings": {"ALERT_ROUTER_PROXY": "http://proxy.example"}}, "networkPolicy.egressPorts: lacks 80"),
     ("minimal", {"replicas": 0}, "replicas"),
+    ("minimal", {"state": {"url": "postgresql://a@b/c?password=secret@"}}, "state.url: has more than"),
+    ("minimal", {"settings": {"HTTPS_PROXY": "me:secret@proxy.example:3128"}}, "settings.HTTPS_PROXY: has a password"),
+    (
+        "git",
+        {"rules": {"git": {"repository": "https://git.example/r?token=secret"}}},
+        "rules.git.repository: is no https URL",
+    ),
+    ("git", {"rules": {"git": {"proxy": "http://proxy.example:3128?secret@"}}}, "rules.git.proxy: is not"),
+    ("git", {"rules": {"git": {"path": "a/../b"}}}, "/rules/git/path"),
+    ("git", {"rules": {"git": {"ref": "v1\n            - --x"}}}, "/rules/git/ref"),
+    ("git", {"rules": {"git": {"image": "x\n          command: [sh]"}}}, "/rules/git/image"),
+    ("git", {"rules": {"git": {"existingSecret": "x}"}}}, "/rules/git/existingSecret"),
+    ("minimal", {"image": {"repository": "x\n          command: [sh]"}}, "/image/repository"),
+    ("minimal", {"image": {"tag": "a\n          command: [sh]"}}, "/image/tag"),
+    ("minimal", {"priorityClassName": "x\n      hostNetwork: true"}, "/priorityClassName"),
+    ("minimal", {"serviceAccount": {"name": "x\n      hostNetwork: true"}}, "/serviceAccount/name"),
+    ("minimal", {"existingSecret": "x}, x: {y"}, "/existingSecret"),
+    ("minimal", {"certificateAuthorities": {"configMap": "x}"}}, "/certificateAuthorities/configMap"),
+    ("minimal", {"workloadIdentity": {"clientId": 'a"\n    b: "c'}}, "/workloadIdentity/clientId"),
+    ("minimal", {"networkPolicy": {"metricsFrom": ["a.b"]}}, "/networkPolicy/metricsFrom"),
+    ("sqlite", {"state": {"volume": {"storageClassName": "-"}}}, "/state/volume/storageClassName"),
+    ("minimal", {"podAnnotations": {"checksum/rules": "x"}}, "checksum/rules"),
+    ("minimal", {"podLabels": {"app.kubernetes.io/name": "x"}}, "app.kubernetes.io/name"),
+    ("minimal", {"podLabels": {"azure.workload.identity/use": "x"}}, "podLabels: azure.workload.identity/use is set"),
+    ("minimal", {"serviceAccount": {"annotations": {"azure.workload.identity/client-id": "x"}}}, "identity/client-id"),
+    ("minimal", {"rules": {"files": {"cwpp/a": "", "cwpp/a/b": ""}}}, "rules.files: cwpp/a is a file, and a directory"),
+    ("minimal", {"rules": {"files": {"cwpp/a": "x" * 1_048_577}}}, "rules.files: are larger than"),
     ("minimal", {"replica": 2}, "replica"),
     ("minimal", {"console": {"enable": True}}, "enable"),
 ]
+
+
+NUMBERS: dict[str, Any] = {
+    "existingSecret": "123",
+    "networkPolicy": {"metricsFrom": ["123"]},
+    "priorityClassName": "yes",
+    "rules": {"files": {"123": "a", "0x1F": "b", "null": "c"}},
+    "settings": {"NO": "1"},
+}
+"""Texts that YAML takes for something else where they are not quoted."""
 
 
 NARROW: dict[str, Any] = {
@@ -193,6 +230,7 @@ def test_pods_are_as_they_are_promised(examples: dict[str, Mapping[str, Any]], s
         examples["minimal"], {"rules": {"files": {"cwpp_policy.yaml": "another\n"}}, "settings": {"A": "b"}}
     )
     same = changed(examples["minimal"], {"settings": {"A": "b"}})
+    other = changed(other, NUMBERS)
     narrow = changed(examples["minimal"], NARROW)
     answers = helm.rendered(INFRA, [*examples.values(), other, same, narrow], PYTHON)
     found = dict(zip([*examples, "other", "same", "narrow"], map(documents, answers), strict=True))

@@ -7,7 +7,7 @@
 
 {{- define "alert-router.selector" -}}
 app.kubernetes.io/name: {{ .Chart.Name }}
-app.kubernetes.io/instance: {{ .Release.Name }}
+app.kubernetes.io/instance: {{ .Release.Name | quote }}
 {{- end }}
 
 {{- define "alert-router.labels" -}}
@@ -47,7 +47,7 @@ capabilities: {drop: [ALL]}
 {{- define "alert-router.environment" -}}
 {{- with .Values.existingSecret }}
 envFrom:
-  - secretRef: {name: {{ . }}}
+  - secretRef: {name: {{ . | quote }}}
 {{- end }}
 env:
   # Every command that is run in the pod finds them, too.
@@ -59,10 +59,10 @@ env:
   - {name: ALERT_ROUTER_STATE, value: {{ .Values.state.url | quote }}}
 {{- else }}
   # By its name, so that Kubernetes itself says that a secret lacks it.
-  - {name: ALERT_ROUTER_STATE, valueFrom: {secretKeyRef: {name: {{ .Values.existingSecret }}, key: ALERT_ROUTER_STATE}}}
+  - {name: ALERT_ROUTER_STATE, valueFrom: {secretKeyRef: {name: {{ .Values.existingSecret | quote }}, key: ALERT_ROUTER_STATE}}}
 {{- end }}
 {{- if .Values.certificateAuthorities.configMap }}
-  - {name: ALERT_ROUTER_CA_FILE, value: /authorities/{{ .Values.certificateAuthorities.key }}}
+  - {name: ALERT_ROUTER_CA_FILE, value: {{ printf "/authorities/%s" .Values.certificateAuthorities.key | quote }}}
 {{- end }}
 {{- with .Values.console }}
 {{- if .url }}
@@ -75,7 +75,7 @@ env:
 {{- end }}
 {{- end }}
 {{- range $name, $value := .Values.settings }}
-  - {name: {{ $name }}, value: {{ $value | quote }}}
+  - {name: {{ $name | quote }}, value: {{ $value | quote }}}
 {{- end }}
 {{- end }}
 

@@ -14,12 +14,24 @@
 {{- if not (hasKey .rules.files "cwpp/policy.yaml") }}
 {{- fail "rules.files: has no cwpp/policy.yaml; give the files by their paths below the directory of the rules" }}
 {{- end }}
+{{- $size := 0 }}
+{{- range $path, $text := .rules.files }}
+{{- $size = add $size (len $text) }}
+{{- range $above := list (dir $path) (dir (dir $path)) (dir (dir (dir $path))) }}
+{{- if hasKey $.Values.rules.files $above }}
+{{- fail (printf "rules.files: %s is a file, and a directory for %s; give one of them" $above $path) }}
+{{- end }}
+{{- end }}
+{{- end }}
+{{- if gt $size 1048576 }}
+{{- fail "rules.files: are larger than the mebibyte that a ConfigMap holds; give rules.git" }}
+{{- end }}
 {{- else if not .rules.git.repository }}
 {{- fail "rules: has neither files nor git.repository; docs/serve.md says how to give the files" }}
-{{- else if not (regexMatch "^https://[^@/]+/[^@]+$" .rules.git.repository) }}
-{{- fail "rules.git.repository: is no https URL without a name and a password; those stand in rules.git.existingSecret" }}
-{{- else if contains "@" .rules.git.proxy }}
-{{- fail "rules.git.proxy: has a password, which would stand in the Deployment; give a proxy that needs none" }}
+{{- else if not (regexMatch `^https://[^@/?#\s]+/[^@?#\s]+$` .rules.git.repository) }}
+{{- fail "rules.git.repository: is no https URL without a name, a password and a query; secrets stand in rules.git.existingSecret" }}
+{{- else if not (regexMatch `^(https?://[^@/?#\s]+/?)?$` .rules.git.proxy) }}
+{{- fail "rules.git.proxy: is not http://HOST:PORT; a password would stand in the Deployment, so give a proxy that needs none" }}
 {{- else if not .rules.git.ref }}
 {{- fail "rules.git.ref: is not set; give a commit, or a tag that stays" }}
 {{- end }}
@@ -32,13 +44,20 @@
 {{- end }}
 {{- else if regexMatch "^[^@/]*//[^@/]*:[^@]*@" .state.url }}
 {{- fail "state.url: has a password, which would stand in the Deployment; give it as ALERT_ROUTER_STATE in existingSecret" }}
+{{- else if regexMatch `[?#\s]` .state.url }}
+{{- fail "state.url: has more than postgresql://ROLE@HOST/DATABASE; give such an address as ALERT_ROUTER_STATE in existingSecret" }}
 {{- else if and .state.url (not (hasPrefix "postgresql://" .state.url)) }}
 {{- fail "state.url: does not begin with postgresql://" }}
 {{- else if and (not .state.url) (not .existingSecret) }}
 {{- fail "state.url: is not set; give it, or an existingSecret that has ALERT_ROUTER_STATE" }}
 {{- end }}
-{{- if contains "@" (.settings.ALERT_ROUTER_PROXY | default "") }}
-{{- fail "settings.ALERT_ROUTER_PROXY: has a password, which would stand in the Deployment; give it in existingSecret" }}
+{{- range $name, $value := .settings }}
+{{- if or (regexMatch "//[^/@]*:[^/@]*@" $value) (and (regexMatch "(?i)_proxy$" $name) (contains "@" $value)) }}
+{{- fail (printf "settings.%s: has a password, which would stand in the Deployment; give it in existingSecret" $name) }}
+{{- end }}
+{{- end }}
+{{- if and .workloadIdentity.clientId (hasKey .podLabels "azure.workload.identity/use") }}
+{{- fail "podLabels: azure.workload.identity/use is set by workloadIdentity.clientId; give one" }}
 {{- end }}
 {{- if .console.enabled }}
 {{- range $name := list "url" "issuer" "clientId" "roles" }}
