@@ -186,9 +186,9 @@ async def read_signals(
     by_place = {row.whole("place"): row for row in rows}
     lives = [life for some in signals.values() if (life := find_untold_life(some))]
     untold_ends = {life[-1].row_id for life in lives if any(_is_paged(by_place[one.row_id]) for one in life)}
-    # What a state that was put back is owed anew may have been told before.
+    # What a state that was put back owes, or is to owe anew, may have been told in the time that is lost.
     if lives and (restored := await find_last_restore(tx)) is not None:
-        untold_ends |= {life[-1].row_id for life in lives if restored <= life[0].born < restored + REPLAY}
+        untold_ends |= {life[-1].row_id for life in lives if life[0].born < restored + REPLAY}
     return Signals(list(signals.values()), by_place, untold_ends)
 
 

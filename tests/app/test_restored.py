@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from itertools import product
 from pathlib import Path
 from shutil import rmtree
 from tempfile import TemporaryDirectory
@@ -279,16 +280,18 @@ def test_nothing_is_lost_and_nothing_is_told_a_third_time(
 def test_an_end_that_comes_with_its_beginning_closes_what_was_opened(
     emptied: EmptiedDatabase, lasting: Store, either: str
 ) -> None:
-    """Nobody is paged for it again: the pager and the ticket hear of the end alone, which the copy cannot know to be news. An
+    """Nobody is paged for it again: the pager and the ticket hear of the end alone, which the copy cannot know to be news, also
+    where it owed the beginning. An
     hour after the restore what is over before it was told is told to nobody, as ever."""
     with an_hour(either, emptied) as hour:
+        hour.live([("says", "c", "New"), ("take",)])
         hour.back_up()
-        hour.live([("says", "a", "New"), ("take",), ("deliver",), ("says", "a", "Resolved")])
+        hour.live([("says", "a", "New"), ("take",), ("deliver",), ("says", "a", "Resolved"), ("says", "c", "Resolved")])
         assert hour.open_at["oncall", signal_key("cwpp", "alert", "a")]
         hour.restore()
         hour.live([("sweep",), ("take",), ("deliver",)])
-        for destination in ("oncall", "tickets"):
-            key = destination, signal_key("cwpp", "alert", "a")
+        for destination, name in product(("oncall", "tickets"), "ac"):
+            key = destination, signal_key("cwpp", "alert", name)
             assert (hour.open_at[key], hour.received[*key, 1], hour.received[*key, 2]) == (False, 1, 1)
         hour.goes_on(60)
         hour.live([("says", "b", "New"), ("says", "b", "Resolved"), ("take",), ("deliver",)])
