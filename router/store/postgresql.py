@@ -62,7 +62,7 @@ _TIME = "SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint"
 _MADE = "CAST(CAST('meta' AS regclass) AS oid), left(pg_walfile_name(pg_current_wal_lsn()), 8)"
 _LOOK = f"""
 SELECT value=found AS is_sound, left(value, -8)=left(found, -8) AS is_here
-FROM (SELECT value, concat_ws('/', xmin, {_MADE}) AS found FROM meta WHERE name='server' FOR UPDATE) AS mark
+FROM (SELECT value, concat_ws('/', xmin, {_MADE}) AS found FROM meta WHERE name='server') AS mark
 """
 _MARK = f"""
 INSERT INTO meta (name, value) VALUES ('server', concat_ws('/', xid(pg_current_xact_id()), {_MADE}))
@@ -178,13 +178,16 @@ class PostgresqlStore(Store):
         """Look for the mark in the database; where it is not as it was written, put that on record, and mark it anew."""
 
         async def look(tx: Transaction) -> None:
-            row = await tx.find(_LOOK)
+            row = await tx.find(f"{_LOOK} FOR UPDATE")
             if row is None or not row.raw("is_sound"):
                 if row is not None:
                     await write_restore(tx, _TAKEOVER if row.raw("is_here") else timedelta())
                 await tx.write(_MARK)
 
-        await self.run(look)
+        async with self.session() as tx:
+            row = await tx.find(_LOOK)  # One round trip, nothing locked: this is so at every start and sweep but one.
+        if row is None or not row.raw("is_sound"):
+            await self.run(look)
 
     async def close(self) -> None:
         """Close the connection."""

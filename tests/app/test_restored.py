@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractAsyncContextManager, contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import product
@@ -20,9 +20,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from psycopg import sql
 
+from router.app.connections import held_state
 from router.app.health import read_state_health
 from router.app.maintenance import Sweeper
 from router.app.repairs import discard_letters, redrive_letters
+from router.app.settings import Settings
 from router.app.silences import add_silence, end_silence, stored_silences
 from router.deliver.destination_holds import HoldReader
 from router.domain.catalogue import Catalogue
@@ -37,6 +39,7 @@ from router.ingest.event_intake import EventIntake
 from router.ingest.gaps import GapFiller
 from router.ingest.intake import Intake
 from router.store.changes import list_changes
+from router.store.conninfo import parse_address
 from router.store.partitions import claim_partitions, list_claims
 from router.store.retention import Retention
 from router.store.sessions import Session, begin_session, list_sessions
@@ -72,6 +75,7 @@ class Hour:
     """A router over one state, its hub and its SOC, which a person puts back as it was and starts again."""
 
     state: Place
+    held: AbstractAsyncContextManager[Store] = field(init=False)
     store: Store = field(init=False)
     life: Life = field(init=False)
     hub: Shelf = field(default_factory=Shelf)
@@ -86,12 +90,18 @@ class Hour:
 
     def start(self) -> None:
         """A process begins."""
-        self.store = open_store(self.state, lambda: self.now)
+        place = self.state if isinstance(self.state, Path) else parse_address(self.state)
+        self.held = held_state(place, Settings({}), lambda: self.now)
+        self.store = run(self.held.__aenter__())
         self.life = Life(self.store, BOOK, now=self.now)
         intake = Intake(self.store, {BOOK.stream: BOOK}, Catalogue(), BOOK.stream)
         self.events = EventIntake(intake, self.store, f"process-{self.now:%H%M}")
         gaps = GapFiller(self.hub, self.store, self.events)
         self.sweeper = Sweeper(self.store, BOOK, intake, gaps, named=list(LANES), retention=Retention())
+
+    def end(self) -> None:
+        """The process ends."""
+        run(self.held.__aexit__(None, None, None))
 
     def goes_on(self, minutes: int) -> None:
         self.now += minutes * MINUTE
@@ -122,6 +132,11 @@ class Hour:
             if state is DeliveryState.SENT:
                 self.received[it.destination, it.key, it.turn] += 1
                 self.open_at[it.destination, it.key] = it.change.value != "resolved"
+
+    def is_down(self, destination: str) -> None:
+        """A destination fails, and is asked again three minutes later."""
+        for one in self.life.claims(destination):
+            self.life.settle(one, DeliveryState.OWED, error="answered 503", due=self.now + 3 * MINUTE)
 
     def live(self, acts: Acts) -> None:
         """This and that happens, a minute apart."""
@@ -166,7 +181,7 @@ class Hour:
 
     def restore(self) -> None:
         """All processes end, a person puts the copy back, and one begins."""
-        run(self.store.close())
+        self.end()
         if isinstance(self.state, Path):
             rmtree(self.state)
             self.state.mkdir()
@@ -205,7 +220,7 @@ def over(url: str, now: datetime = NOW) -> Iterator[Hour]:
     try:
         yield hour
     finally:
-        run(hour.store.close())
+        hour.end()
 
 
 def _all(name: str) -> sql.Composed:
@@ -221,7 +236,7 @@ def an_hour(engine: str, emptied: EmptiedDatabase) -> Iterator[Hour]:
         try:
             yield hour
         finally:
-            run(hour.store.close())
+            hour.end()
             emptied.empty()
 
 
@@ -232,6 +247,7 @@ ACTS = st.one_of(
     SAYS,
     st.tuples(st.sampled_from(["take", "take", "deliver", "deliver", "sweep"])),
     st.tuples(st.just("deliver"), st.just(DeliveryState.DEAD)),
+    st.tuples(st.just("is_down"), st.sampled_from(sorted(LANES))),
     st.tuples(st.just("silence"), st.sampled_from(NAMES)),
     st.tuples(st.sampled_from(["end_silences", "redrive"])),
 )
@@ -256,7 +272,6 @@ def test_nothing_is_lost_and_nothing_is_told_a_third_time(
         back = {one.groups for one in hour.silences(known)}
         hour.goes_on(minutes)
         hour.restore()
-        hour.sweep()
         assert [line.partition(" as it was ")[2][:20] for line in hour.problems()][:1] == [timestamp(known)]
         hour.live(after)
         for _ in range(2):
@@ -289,7 +304,7 @@ def test_an_end_that_comes_with_its_beginning_closes_what_was_opened(
         hour.live([("says", "a", "New"), ("take",), ("deliver",), ("says", "a", "Resolved"), ("says", "c", "Resolved")])
         assert hour.open_at["oncall", signal_key("cwpp", "alert", "a")]
         hour.restore()
-        hour.live([("sweep",), ("take",), ("deliver",)])
+        hour.live([("take",), ("deliver",), ("sweep",)])
         for destination, name in product(("oncall", "tickets"), "ac"):
             key = destination, signal_key("cwpp", "alert", name)
             assert (hour.open_at[key], hour.received[*key, 1], hour.received[*key, 2]) == (False, 1, 1)
@@ -345,7 +360,7 @@ def test_a_state_that_is_the_same_as_ever_is_not_called_restored(
         hour.take()
         for minutes in (1, 600, 60_000):
             hour.goes_on(minutes)
-            run(hour.store.close())
+            hour.end()
             hour.start()
             hour.sweep()
             assert hour.problems() == []
@@ -381,7 +396,7 @@ def test_a_server_is_known_to_have_been_put_back(tmp_path: Path) -> None:
                 restored.goes_on(3)
                 standby.promote()
                 restored.state = standby.of(urlsplit(url).path.strip("/"))
-                run(restored.store.close())
+                restored.end()
                 restored.start()
                 restored.sweep()
                 assert len(restored.problems()) == 1
